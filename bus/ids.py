@@ -1,0 +1,38 @@
+"""Ids that are derived, not drawn, so that a redelivered message republishes the same facts (law 3)."""
+
+import hashlib
+import random
+
+BASELINE_PREFIX = "base-"
+CAMPAIGN = "campaign"
+"""Stands as the experiment of campaign-wide events."""
+
+
+def derive(*parts: object) -> str:
+    """Return 32 hex digits that depend on the parts alone."""
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:32]
+
+
+def rng(cause: str, role: str) -> random.Random:
+    """Return the generator for a decision of `role` upon the event `cause`: same cause, same draws."""
+    return random.Random(derive(cause, role, "rng"))
+
+
+def campaign_id(seed: int, scale: str) -> str:
+    """Return the id of the campaign that a home holds, such as `nano-0-3f9a`."""
+    return f"{scale}-{seed}-{derive(seed, scale)[:4]}"
+
+
+def experiment_id(slot: int, baselines: tuple[str, ...]) -> str:
+    """Return the experiment that a slot stands for: baselines come first, then `e0001`, `e0002`, ..."""
+    return BASELINE_PREFIX + baselines[slot] if slot < len(baselines) else f"e{slot - len(baselines) + 1:04d}"
+
+
+def run_id(experiment: str, attempt: int) -> str:
+    """Return the run that tries an attempt of an experiment."""
+    return f"{experiment}-a{attempt}"
+
+
+def source_hash(source: str) -> str:
+    """Return the SHA-256 of a source, in hex."""
+    return hashlib.sha256(source.encode()).hexdigest()
