@@ -1,0 +1,64 @@
+"""The mixers' toolbox: one linear recurrence at several speeds, and the small operators that stand beside it.
+
+Importing this package costs nothing: torch is imported when a name is first used, because other libraries may execute
+a top-level `kernels` package of this name while they look for an optional dependency of theirs.
+
+    from kernels import linear_recurrence
+    o, state = linear_recurrence(q, k, v, log_decay=g, beta=beta, output_final_state=True)
+
+The mathematics, and the table from each paper's symbols to these arguments, are in `kernels/README.md`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kernels.convolution import causal_conv1d
+    from kernels.cross_entropy import linear_cross_entropy
+    from kernels.feature_maps import FEATURE_MAPS, feature_map
+    from kernels.normalization import rms_norm
+    from kernels.recurrence.api import available_backends, linear_recurrence
+    from kernels.recurrence.step import recurrence_step
+    from kernels.rotation import rotary
+    from kernels.window import window_attention
+
+__all__ = [
+    "FEATURE_MAPS",
+    "available_backends",
+    "causal_conv1d",
+    "feature_map",
+    "linear_cross_entropy",
+    "linear_recurrence",
+    "recurrence_step",
+    "rms_norm",
+    "rotary",
+    "window_attention",
+]
+
+_HOMES = {
+    "FEATURE_MAPS": "kernels.feature_maps",
+    "available_backends": "kernels.recurrence.api",
+    "causal_conv1d": "kernels.convolution",
+    "feature_map": "kernels.feature_maps",
+    "linear_cross_entropy": "kernels.cross_entropy",
+    "linear_recurrence": "kernels.recurrence.api",
+    "recurrence_step": "kernels.recurrence.step",
+    "rms_norm": "kernels.normalization",
+    "rotary": "kernels.rotation",
+    "window_attention": "kernels.window",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import the module that holds `name` on first use (PEP 562)."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'kernels' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

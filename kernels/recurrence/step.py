@@ -1,0 +1,30 @@
+"""Decoding: one token through the recurrence, for generation with a constant-size state."""
+
+from torch import Tensor
+
+from kernels.recurrence.arguments import canonical
+from kernels.recurrence.reference import reference_recurrence
+
+
+def recurrence_step(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    state: Tensor | None,
+    *,
+    log_decay: Tensor | None = None,
+    beta: Tensor | None = None,
+    scale: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """One step of `linear_recurrence`: (o [B, Hv, Dv], new state [B, Hv, Dk, Dv]).
+
+    q, k [B, H, Dk]; v [B, Hv, Dv]; log_decay None | [H] | [B, H] | [B, H, Dk], <= 0; beta None | [B, H];
+    state [B, Hv, Dk, Dv] or None for zero. T calls in a row equal one call of `linear_recurrence` over T steps.
+    Raises ValueError as `linear_recurrence` does.
+    """
+    if log_decay is not None and log_decay.ndim > 1:
+        log_decay = log_decay[:, None]
+    strength = None if beta is None else beta[:, None]
+    problem = canonical(q[:, None], k[:, None], v[:, None], log_decay, strength, scale, state)
+    o, final = reference_recurrence(problem)
+    return o[:, 0], final
