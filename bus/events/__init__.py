@@ -8,7 +8,7 @@ from bus.events.analysis import AnalysisReady, DiscoveryConfirmed, DiscoveryRefu
 from bus.events.base import EVENT_TYPES, Event, Record
 from bus.events.campaign import CampaignFinished, CampaignPaused, CampaignResumed, CampaignStarted, PoolUpdated
 from bus.events.code import CodeFailed, CodeRevised, Stage
-from bus.events.human import HumanAnswered, HumanKind, HumanMessage
+from bus.events.human import HumanAnswered, HumanKind, HumanMessage, Spoken
 from bus.events.proposal import Origin, ProposalCreated, ProposalRejected, ProposalRequested
 from bus.events.run import (
     AnomalyKind,
@@ -57,5 +57,6 @@ __all__ = [
     "RunFailed",
     "RunRequested",
     "RunStarted",
+    "Spoken",
     "Stage",
 ]

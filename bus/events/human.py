@@ -31,3 +31,10 @@ class HumanAnswered(Event):
     """What memory holds on it."""
     to: str
     """Who asked."""
+
+
+class Spoken(Event):
+    """What arrived on `lab.human.<campaign>`, unread. It is the desk's input and never stands in the log."""
+
+    payload: str
+    """The text, or JSON as text."""

@@ -1,0 +1,141 @@
+"""The bus as a role sees it: typed events out, typed questions and answers, dead letters, over any transport."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from bus import subjects
+from bus.envelope import Envelope, encode
+from bus.events import Record, Spoken
+from bus.ids import derive
+from bus.queries import Query
+from bus.role import Post, Question
+from bus.transport import NoAnswer, Stored, Transport
+
+Q = TypeVar("Q", bound=Query)
+ANSWER_PATIENCE = 60.0
+"""Seconds to go on asking while memory is away or behind."""
+
+
+class Refused(Exception):
+    """A question was answered with an error; the text is that error, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question with its answer, as a replay needs it."""
+
+    question: Question
+    reply: Record
+
+
+class Bus:
+    """What one process says and asks under its own name."""
+
+    def __init__(self, transport: Transport, role: str, instance: str = "1") -> None:
+        """Speak over `transport` as `/lab/<role>/<instance>`."""
+        self.transport = transport
+        self.role = role
+        self.source = f"/lab/{role}/{instance}"
+
+    def envelop(self, post: Post, campaign: str, cause: Envelope | None, ordinal: int) -> Envelope:
+        """Return the envelope of a post; its id depends on cause, role and ordinal alone (law 3)."""
+        root = cause.id if cause else derive(campaign, post.experiment, type(post.event).__name__)
+        # A person's raw words are not in the log: what follows from them hangs on what they hang on.
+        heard = cause is not None and isinstance(cause.event, Spoken)
+        return Envelope(
+            id=derive(root, self.role, ordinal),
+            source=self.source,
+            time=datetime.now(UTC),
+            campaign=campaign,
+            experiment=post.experiment,
+            event=post.event,
+            cause=cause.cause if cause and heard else cause.id if cause else None,
+        )
+
+    async def say(self, post: Post, campaign: str, cause: Envelope | None = None, ordinal: int = 0) -> int | None:
+        """Publish a fact and return its position, or None where it had been said already."""
+        envelope = self.envelop(post, campaign, cause, ordinal)
+        return await self.transport.publish(
+            subjects.subject_of(envelope), encode(envelope), envelope.id, once=post.event.once
+        )
+
+    def follow(self, after: int = 0, max_batch: int = 256) -> AsyncIterator[Sequence[Stored]]:
+        """Yield the log past a position, in order and without gaps."""
+        return self.transport.follow(subjects.LOG, after, max_batch=max_batch)
+
+    async def ask(self, query: Query, patience: float = ANSWER_PATIENCE) -> Record:
+        """Return memory's answer, waiting while memory is away. Raises Refused, NoAnswer."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience
+        while True:
+            try:
+                reply = await self.transport.request(
+                    subjects.query(query.name), query.model_dump_json().encode(), timeout=min(patience, 15.0)
+                )
+            except NoAnswer:
+                if loop.time() >= deadline:
+                    raise
+                await asyncio.sleep(0.1)
+                continue
+            return _read_reply(query, reply)
+
+    async def answer(self, kind: type[Q], handler: Callable[[Q], Awaitable[Record]]) -> None:
+        """Answer a kind of query. What the handler raises as ValueError is sent back as the error's text."""
+
+        async def serve(payload: bytes) -> bytes:
+            try:
+                return b'{"reply":' + (await handler(kind.model_validate_json(payload))).model_dump_json().encode() + b"}"
+            except ValidationError as error:
+                return to_json({"error": f"bad query: {error.errors(include_url=False, include_input=False)[0]['msg']}"})
+            except ValueError as error:
+                return to_json({"error": str(error)})
+
+        await self.transport.serve(subjects.query(kind.name), serve)
+
+    async def trace(self, cause: Envelope, answered: Sequence[Answered]) -> None:
+        """Record what a decision had read, under its cause's id, so that a replay reads the same."""
+        body = to_json(
+            {
+                "role": self.role,
+                "cause": cause.id,
+                "answers": [
+                    {"question": type(a.question).__name__, "asked": a.question.model_dump(mode="json"),
+                     "reply": a.reply.model_dump(mode="json")}
+                    for a in answered
+                ],
+            }
+        )  # fmt: skip
+        await self.transport.publish(subjects.trace(cause.id), body, derive(cause.id, self.role, "trace"))
+
+    async def bury(self, stored: Stored, reason: str, *, stack: str = "", deliveries: int = 1) -> None:
+        """Put a message that can't be handled among the dead letters, with its original bytes."""
+        letter = {
+            "role": self.role,
+            "reason": reason,
+            "stack": stack,
+            "deliveries": deliveries,
+            "seq": stored.seq,
+            "subject": stored.subject,
+            "payload": stored.payload.decode("utf-8", "backslashreplace"),
+            "payload_hex": stored.payload.hex(),
+        }
+        message_id = derive(self.role, stored.subject, stored.seq, "dead")
+        await self.transport.publish(subjects.dead(self.role), json.dumps(letter).encode(), message_id)
+
+
+def _read_reply(query: Query, payload: bytes) -> Record:
+    """Return the typed reply. Raises Refused."""
+    try:
+        body = json.loads(payload)
+        if "error" in body:
+            raise Refused(str(body["error"]))
+        return query.Reply.model_validate_json(to_json(body["reply"]))
+    except (ValueError, KeyError) as error:
+        raise Refused(f"unreadable answer to {query.name}: {type(error).__name__}") from None

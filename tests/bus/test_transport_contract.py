@@ -1,0 +1,184 @@
+"""One contract, two transports: whatever holds on JetStream holds in the in-memory twin."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from bus import subjects
+from bus.memory_transport import MemoryTransport, matches
+from bus.nats_transport import NatsTransport
+from bus.transport import Durable, NoAnswer, Stored, Transport, TransportError
+
+
+@pytest_asyncio.fixture(params=["memory", "nats"])
+async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
+    """Yield each transport in turn."""
+    if request.param == "memory":
+        yield MemoryTransport()
+        return
+    nats = await NatsTransport.connect(request.getfixturevalue("nats_url"), name="test")
+    await nats.provision()
+    yield nats
+    await nats.close()
+
+
+@pytest.fixture
+def campaign() -> str:
+    """Name a campaign that no other test uses, since the server's streams are shared."""
+    return uuid4().hex[:12]
+
+
+def durable(campaign: str, kind: str = "*", ack_wait: float = 10.0) -> Durable:
+    """Describe a consumer of one campaign's events."""
+    return Durable(f"c-{campaign}", subjects.LOG, (f"lab.events.{campaign}.*.{kind}",), ack_wait)
+
+
+async def test_a_published_message_gets_the_next_position(transport: Transport, campaign: str) -> None:
+    """Positions rise by one and `last_seq` is the newest."""
+    first = await transport.publish(f"lab.events.{campaign}.e1.A", b"one", f"{campaign}1")
+    second = await transport.publish(f"lab.events.{campaign}.e1.A", b"two", f"{campaign}2")
+    assert first is not None
+    assert second == first + 1
+    assert await transport.last_seq(subjects.LOG) == second
+
+
+async def test_a_repeated_message_id_is_dropped(transport: Transport, campaign: str) -> None:
+    """Saying the same thing again changes nothing."""
+    await transport.publish(f"lab.events.{campaign}.e1.A", b"one", f"{campaign}1")
+    before = await transport.last_seq(subjects.LOG)
+    assert await transport.publish(f"lab.events.{campaign}.e1.A", b"one", f"{campaign}1") is None
+    assert await transport.last_seq(subjects.LOG) == before
+
+
+async def test_once_refuses_a_second_message_on_the_subject(transport: Transport, campaign: str) -> None:
+    """Two deciders that race for a slot open it once, whatever their ids."""
+    assert await transport.publish(f"lab.events.{campaign}.e1.Open", b"mine", f"{campaign}1", once=True)
+    assert await transport.publish(f"lab.events.{campaign}.e1.Open", b"theirs", f"{campaign}2", once=True) is None
+
+
+async def test_a_subject_outside_every_stream_is_refused(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fact that nothing would keep is an error, not a loss."""
+    monkeypatch.setattr("bus.nats_transport.PATIENCE", 1.0)
+    with pytest.raises(TransportError):
+        await transport.publish("elsewhere.x", b"lost", uuid4().hex)
+
+
+async def test_each_message_goes_to_one_of_the_sharers(transport: Transport, campaign: str) -> None:
+    """Two processes on one durable share its messages."""
+    for number in range(6):
+        await transport.publish(f"lab.events.{campaign}.e{number}.A", b"x", f"{campaign}{number}")
+    seen: list[int] = []
+
+    async def work() -> None:
+        while delivery := await transport.pull(durable(campaign), 0.5):
+            seen.append(delivery.stored.seq)
+            await delivery.ack()
+
+    await asyncio.gather(work(), work())
+    assert len(seen) == 6
+    assert len(set(seen)) == 6
+
+
+async def test_filters_choose_the_types(transport: Transport, campaign: str) -> None:
+    """A consumer sees only the types it asked for."""
+    await transport.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
+    await transport.publish(f"lab.events.{campaign}.e1.B", b"b", f"{campaign}2")
+    delivery = await transport.pull(durable(campaign, "B"), 2.0)
+    assert delivery is not None
+    assert delivery.stored.payload == b"b"
+    await delivery.ack()
+    assert await transport.pull(durable(campaign, "B"), 0.2) is None
+
+
+async def test_what_is_not_acknowledged_comes_again(transport: Transport, campaign: str) -> None:
+    """A process that dies with a message leaves it to the next one, and the count tells."""
+    await transport.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
+    first = await transport.pull(durable(campaign, ack_wait=0.5), 2.0)
+    again = await transport.pull(durable(campaign, ack_wait=0.5), 3.0)
+    assert first is not None
+    assert again is not None
+    assert again.stored == first.stored
+    assert again.deliveries == 2
+    await again.ack()
+
+
+async def test_in_progress_keeps_a_message(transport: Transport, campaign: str) -> None:
+    """Long work is not handed to a second process while it beats."""
+    await transport.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
+    mine = await transport.pull(durable(campaign, ack_wait=0.8), 2.0)
+    assert mine is not None
+    for _ in range(6):
+        await mine.in_progress()
+        assert await transport.pull(durable(campaign, ack_wait=0.8), 0.25) is None
+    await mine.ack()
+
+
+async def test_nak_hands_it_out_again_after_the_delay(transport: Transport, campaign: str) -> None:
+    """A failed decision is tried again, not at once."""
+    await transport.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
+    first = await transport.pull(durable(campaign), 2.0)
+    assert first is not None
+    await first.nak(0.6)
+    assert await transport.pull(durable(campaign), 0.2) is None
+    again = await transport.pull(durable(campaign), 3.0)
+    assert again is not None
+    assert again.deliveries == 2
+    await again.ack()
+
+
+async def test_follow_reads_the_past_and_the_future_in_order(transport: Transport, campaign: str) -> None:
+    """A reader that starts at a position misses nothing and sees nothing twice."""
+    start = await transport.last_seq(subjects.LOG)
+    for number in range(3):
+        await transport.publish(f"lab.events.{campaign}.e{number}.A", b"past", f"{campaign}{number}")
+    read: list[Stored] = []
+
+    async def follow() -> None:
+        async for batch in transport.follow(subjects.LOG, start, max_batch=2):
+            read.extend(batch)
+            if len(read) == 5:
+                return
+
+    reader = asyncio.create_task(follow())
+    for number in range(3, 5):
+        await transport.publish(f"lab.events.{campaign}.e{number}.A", b"future", f"{campaign}{number}")
+    await asyncio.wait_for(reader, 10)
+    assert [stored.seq for stored in read] == list(range(start + 1, start + 6))
+
+
+async def test_a_request_is_answered(transport: Transport) -> None:
+    """Request and reply carry bytes both ways."""
+    subject = f"lab.query.{uuid4().hex}"
+
+    async def shout(payload: bytes) -> bytes:
+        return payload.upper()
+
+    await transport.serve(subject, shout)
+    assert await transport.request(subject, b"hello", 2.0) == b"HELLO"
+
+
+async def test_a_request_without_a_responder_says_so(transport: Transport) -> None:
+    """Nobody there is an error at once, not a hang."""
+    with pytest.raises(NoAnswer):
+        await transport.request(f"lab.query.{uuid4().hex}", b"hello", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "subject", "expected"),
+    [
+        ("a.*.c", "a.b.c", True),
+        ("a.>", "a.b.c", True),
+        ("a.>", "a", False),
+        ("a.*", "a.b.c", False),
+        ("a.b", "a.b", True),
+        (">", "a.b", True),
+    ],
+)
+def test_subject_patterns(pattern: str, subject: str, expected: bool) -> None:
+    """The twin reads patterns as NATS does."""
+    assert matches(pattern, subject) is expected
