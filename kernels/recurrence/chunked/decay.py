@@ -1,67 +1,214 @@
-"""Decay inside a chunk, with every exponent at most zero.
+"""Decay inside a chunk for the hand-written backward: three ways, chosen by how strong the decay is.
 
-G is the running sum of log decay inside the chunk, [M, C, 1] for one decay a head or [M, C, D] for one a key channel.
-The scores X K^T weighted by exp(G_i - G_j), i >= j, are what a chunk needs; splitting the weight into exp(G_i) and
-exp(-G_j) would overflow. One decay a head: the weights are a matrix. One a channel: the lower triangle is cut into
-squares by halving, and each square takes the running sum at its own corner as the reference, so that both factors
-stay at most one; what remains on the diagonal is small and done element by element.
+G is the running sum of log decay inside the chunk, [M, C, 1] for one decay a head or [M, C, Dk] for one a key channel.
+`rows` are the vectors that read, [M, R * C, Dk]: queries, and for the delta rule the keys below them (R = 2). The
+scores are sum_d rows_id k_jd exp(G_id - G_jd), meaningful for i >= j.
+
+- `Undecayed`: no decay at all.
+- `Factored`: rows exp(G) against k exp(-G), one product. Only where exp(-G) stays small, that is for gentle decay.
+- `Weighted`: any decay, one a head: the weights exp(G_i - G_j) are a matrix.
+- `Halved`: any decay, one a channel: see `scores`.
 """
+
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-# Edge of the diagonal blocks that are computed element by element.
-BLOCK = 8
+from kernels.recurrence.chunked.scores import halved_scores, weights
+
+# Factors reach exp(FACTORED_REACH); beyond it the gradient of the decay would lose digits to cancellation.
+FACTORED_REACH = 30.0
+# Below this summed log decay a chunk, fp32 cannot resolve differences of the running sum to 1e-5.
+_SINGLE_REACH = -96.0
 
 
-def scores(x: Tensor, k: Tensor, cumulative: Tensor | None) -> Tensor:
-    """sum_d x_id k_jd exp(G_id - G_jd) for i >= j, else 0: [M, C, C] from x, k [M, C, D]."""
-    if cumulative is None:
-        return (x @ k.mT).tril()
-    if cumulative.shape[-1] == 1:
-        return (x @ k.mT) * weights(cumulative, x.dtype)
-    return _channel_scores(x, k, cumulative)
+class Decay(Protocol):
+    """What the chunk form asks of a decay."""
+
+    reads: Tensor
+    """rows exp(G), [M, R * C, Dk]."""
+    writes: Tensor
+    """k exp(G_C - G), [M, C, Dk]."""
+    carried: Tensor | None
+    """exp(G_C), [M, 1 | Dk, 1], what is left of the entry state at the chunk's end; None for all of it."""
+
+    def scores(self, rows: slice) -> Tensor:
+        """Scores of some of the rows, [M, rows, C]; entries above the diagonal are unspecified."""
+        ...
+
+    def backward(
+        self, d_scores: Tensor, d_reads: Tensor, d_writes: Tensor, d_carried: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """(d rows, d k, d log decay) from the gradients of scores (zero above the diagonal), reads, writes, carried.
+
+        May overwrite its arguments.
+        """
+        ...
 
 
-def weights(cumulative: Tensor, dtype: torch.dtype) -> Tensor:
-    """exp(G_i - G_j) for i >= j, else 0: [M, C, C] from G [M, C, 1]."""
-    difference = cumulative - cumulative.mT
-    return difference.masked_fill(above_diagonal(difference), -torch.inf).exp().to(dtype)
+def choose(rows: Tensor, k: Tensor, log_decay: Tensor | None) -> Decay:
+    """The cheapest of the three ways that is exact for these tiles."""
+    if log_decay is None:
+        return Undecayed(rows, k)
+    cumulative = log_decay.cumsum(1)
+    reach = cumulative[:, -1].min().item()
+    if reach > -FACTORED_REACH:
+        return Factored(rows, k, cumulative)
+    if reach < _SINGLE_REACH:
+        cumulative = log_decay.double().cumsum(1)
+    return (Weighted if log_decay.shape[-1] == 1 else Halved)(rows, k, cumulative)
 
 
-def above_diagonal(square: Tensor) -> Tensor:
-    """The mask of i < j for the last two dimensions, [C, C]."""
-    size = square.shape[-1]
-    return torch.ones(size, size, dtype=torch.bool, device=square.device).triu(1)
+class Undecayed:
+    """Nothing is forgotten."""
+
+    def __init__(self, rows: Tensor, k: Tensor) -> None:
+        """Rows [M, R * C, Dk] and keys [M, C, Dk]."""
+        self.reads, self.writes, self.carried = rows, k, None
+
+    def scores(self, rows: slice) -> Tensor:
+        """Plain products."""
+        return self.reads[:, rows] @ self.writes.mT
+
+    def backward(
+        self, d_scores: Tensor, d_reads: Tensor, d_writes: Tensor, d_carried: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Two products, added in place."""
+        del d_carried
+        return d_reads.baddbmm_(d_scores, self.writes), d_writes.baddbmm_(d_scores.mT, self.reads), None
 
 
-def _channel_scores(x: Tensor, k: Tensor, cumulative: Tensor) -> Tensor:
-    """`scores` with a decay per key channel: diagonal blocks first, then squares of doubling size."""
-    chunk = x.shape[-2]
-    out = _block_scores(*(t.unflatten(1, (-1, BLOCK)) for t in (x, k, cumulative)))  # [M, C / 8, 8, 8]
-    half = BLOCK
-    while half < chunk:
-        lower, upper = _corner_factors(cumulative.unflatten(1, (-1, 2, half)), x.dtype)
-        rows = x.unflatten(1, (-1, 2, half))[:, :, 1] * lower  # [M, n, half, D]
-        columns = k.unflatten(1, (-1, 2, half))[:, :, 0] * upper
-        square = rows @ columns.mT
-        first, second = out.unflatten(1, (-1, 2)).unbind(2)
-        top = torch.cat([first, torch.zeros_like(square)], dim=-1)
-        out = torch.cat([top, torch.cat([square, second], dim=-1)], dim=-2)
-        half *= 2
-    return out.squeeze(1)
+class Factored:
+    """Gentle decay: exp(G) goes to the rows and exp(-G) to the keys, and the rest is as without decay."""
+
+    def __init__(self, rows: Tensor, k: Tensor, cumulative: Tensor) -> None:
+        """Rows [M, R * C, Dk], keys [M, C, Dk], G [M, C, 1 | Dk]."""
+        self.grown = cumulative.neg().exp_().to(k.dtype)
+        self.shrunk = cumulative.exp().to(k.dtype)
+        last = self.shrunk[:, -1:]
+        self.carried = cumulative[:, -1:].exp().mT
+        self.reads = _by_chunk(rows, k.shape[1]).mul(self.shrunk[:, None]).flatten(1, 2)
+        self.keys = k * self.grown
+        self.writes = self.keys * last
+
+    def scores(self, rows: slice) -> Tensor:
+        """One product of the scaled factors."""
+        return self.reads[:, rows] @ self.keys.mT
+
+    def backward(
+        self, d_scores: Tensor, d_reads: Tensor, d_writes: Tensor, d_carried: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """As without decay, then undo the scaling; the decay's gradient is what the factors felt."""
+        assert d_carried is not None
+        per_head = self.shrunk.shape[-1] == 1
+        d_reads.baddbmm_(d_scores, self.keys)
+        d_keys = d_scores.mT @ self.reads
+        felt = _felt(self.reads, d_reads, per_head, self.keys.shape[1]) - _dot(self.keys, d_keys, per_head)
+        d_decay = _to_steps(felt, _dot(self.writes, d_writes, per_head), d_carried * self.carried)
+        d_keys.addcmul_(d_writes, self.shrunk[:, -1:])
+        d_rows = _by_chunk(d_reads, self.keys.shape[1]).mul_(self.shrunk[:, None]).flatten(1, 2)
+        return d_rows, d_keys.mul_(self.grown), d_decay
 
 
-def _corner_factors(cumulative: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """exp(G_i - R) for the second half and exp(R - G_j) for the first, R = G at the first half's end: [M, n, half, D]."""
-    first, second = cumulative.unbind(2)
-    corner = first[:, :, -1:]
-    return (second - corner).exp().to(dtype), (corner - first).exp().to(dtype)
+class Weighted:
+    """Any decay, one a head: the weights exp(G_i - G_j) as a matrix [M, C, C]."""
+
+    def __init__(self, rows: Tensor, k: Tensor, cumulative: Tensor) -> None:
+        """Rows [M, R * C, Dk], keys [M, C, Dk], G [M, C, 1], fp64 where fp32 would not resolve it."""
+        self.rows, self.keys = rows, k
+        wide = torch.float64 if k.dtype == torch.float64 else torch.float32
+        self.shrunk = cumulative.exp().to(k.dtype)
+        self.left = (cumulative[:, -1:] - cumulative).exp_().to(k.dtype)
+        self.carried = cumulative[:, -1:].exp().mT.to(wide)
+        self.weights = weights(cumulative, k.dtype)
+        self.reads = _by_chunk(rows, k.shape[1]).mul(self.shrunk[:, None]).flatten(1, 2)
+        self.writes = k * self.left
+
+    def scores(self, rows: slice) -> Tensor:
+        """One product, weighted."""
+        scores = self.rows[:, rows] @ self.keys.mT
+        _by_chunk(scores, self.keys.shape[1]).mul_(self.weights[:, None])
+        return scores
+
+    def backward(
+        self, d_scores: Tensor, d_reads: Tensor, d_writes: Tensor, d_carried: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The diagonal has no decay in it, and is set aside so that its large terms do not drown the decay's own."""
+        assert d_carried is not None
+        chunk = self.keys.shape[1]
+        own = d_scores[:, :chunk].diagonal(dim1=1, dim2=2).clone()[..., None]  # [M, C, 1]
+        d_scores[:, :chunk].diagonal(dim1=1, dim2=2).zero_()
+        _by_chunk(d_scores, chunk).mul_(self.weights[:, None])
+        d_rows, d_keys = d_scores @ self.keys, d_scores.mT @ self.rows
+        felt = _felt(self.rows, d_rows, True, chunk) - _dot(self.keys, d_keys, True)
+        felt += _felt(self.reads, d_reads, True, chunk)
+        d_decay = _to_steps(felt, _dot(self.writes, d_writes, True), d_carried * self.carried)
+        _by_chunk(d_rows, chunk).addcmul_(_by_chunk(d_reads, chunk), self.shrunk[:, None])
+        d_rows[:, :chunk].addcmul_(own, self.keys)
+        d_keys.addcmul_(d_writes, self.left).addcmul_(own, self.rows[:, :chunk])
+        return d_rows, d_keys, d_decay
 
 
-def _block_scores(x: Tensor, k: Tensor, cumulative: Tensor) -> Tensor:
-    """`scores` for small blocks, [M, n, b, D] -> [M, n, b, b], from explicit weights."""
-    difference = cumulative[..., :, None, :] - cumulative[..., None, :, :]  # [M, n, b, b, D]
-    mask = above_diagonal(difference[..., 0])[..., None]
-    pairs = difference.masked_fill(mask, -torch.inf).exp().to(x.dtype)
-    return (x[..., :, None, :] * pairs * k[..., None, :, :]).sum(-1)
+class Halved:
+    """Any decay, one a key channel: exact and slower; its backward differentiates the scores as written."""
+
+    def __init__(self, rows: Tensor, k: Tensor, cumulative: Tensor) -> None:
+        """Rows [M, R * C, Dk], keys [M, C, Dk], G [M, C, Dk], fp64 where fp32 would not resolve it."""
+        self.rows, self.keys, self.cumulative = rows, k, cumulative
+        wide = torch.float64 if k.dtype == torch.float64 else torch.float32
+        self.shrunk = cumulative.exp().to(k.dtype)
+        self.left = (cumulative[:, -1:] - cumulative).exp_().to(k.dtype)
+        self.carried = cumulative[:, -1:].exp().mT.to(wide)
+        self.reads = _by_chunk(rows, k.shape[1]).mul(self.shrunk[:, None]).flatten(1, 2)
+        self.writes = k * self.left
+
+    def scores(self, rows: slice) -> Tensor:
+        """Squares of the triangle, each with its own reference."""
+        parts = _by_chunk(self.rows[:, rows], self.keys.shape[1]).unbind(1)
+        return torch.cat([halved_scores(part, self.keys, self.cumulative) for part in parts], dim=1)
+
+    def backward(
+        self, d_scores: Tensor, d_reads: Tensor, d_writes: Tensor, d_carried: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Autograd through the scores, by hand for the rest."""
+        assert d_carried is not None
+        chunk = self.keys.shape[1]
+        inputs = [x.detach().requires_grad_() for x in (self.rows, self.keys, self.cumulative)]
+        with torch.enable_grad():
+            rows, keys, cumulative = inputs
+            parts = _by_chunk(rows, chunk).unbind(1)
+            scores = torch.cat([halved_scores(part, keys, cumulative) for part in parts], dim=1)
+        d_rows, d_keys, felt = torch.autograd.grad(scores, inputs, d_scores)
+        felt = felt.to(self.carried.dtype) + _felt(self.reads, d_reads, False, chunk)
+        d_decay = _to_steps(felt, _dot(self.writes, d_writes, False), d_carried * self.carried)
+        _by_chunk(d_rows, chunk).addcmul_(_by_chunk(d_reads, chunk), self.shrunk[:, None])
+        return d_rows, d_keys.addcmul_(d_writes, self.left), d_decay
+
+
+def _by_chunk(rows: Tensor, chunk: int) -> Tensor:
+    """[M, R * C, D] -> [M, R, C, D], a view."""
+    return rows.unflatten(1, (-1, chunk))
+
+
+def _dot(a: Tensor, b: Tensor, per_head: bool) -> Tensor:
+    """a * b in at least fp32, summed over the width where the decay is one a head."""
+    product = a * b
+    wide = torch.promote_types(a.dtype, torch.float32)
+    return product.sum(-1, keepdim=True, dtype=wide) if per_head else product.to(wide)
+
+
+def _felt(rows: Tensor, d_rows: Tensor, per_head: bool, chunk: int) -> Tensor:
+    """What the rows of each step felt, queries and keys together: [M, C, 1 | Dk]."""
+    return _by_chunk(_dot(rows, d_rows, per_head), chunk).sum(1)
+
+
+def _to_steps(felt: Tensor, written: Tensor, d_carried: Tensor) -> Tensor:
+    """From the gradient of the running sum to the gradient of each step's log decay, [M, C, 1 | Dk].
+
+    `felt` reaches back to every earlier step; `written` (what the exit state felt of each write) concerns the steps
+    after the write; what was carried over concerns all steps. Kept apart, no large terms cancel.
+    """
+    suffix = felt.flip(1).cumsum(1).flip(1)
+    before = written.cumsum(1).sub_(written)
+    return suffix.add_(before).add_(d_carried.mT)

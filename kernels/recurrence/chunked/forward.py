@@ -14,7 +14,7 @@ Only the last line depends on the previous chunk through a loop; all else is one
 import torch
 from torch import Tensor
 
-from kernels.recurrence.chunked.decay import scores
+from kernels.recurrence.chunked.scores import scores
 from kernels.recurrence.chunked.inverse import unit_lower_inverse
 
 

@@ -1,8 +1,8 @@
 """The inverse of a unit lower triangular matrix, by blocks.
 
-The delta rule's chunk form solves (I + A) U = R with A strictly lower triangular. The inverse is built from diagonal
-blocks, themselves inverted by (I - A)(I + A^2)(I + A^4)... (exact, since A is nilpotent), and then joined in pairs:
-[[P, 0], [X, Q]]^-1 = [[P', 0], [-Q' X P', Q']].
+The delta rule's chunk form solves (I + A) U = R with A strictly lower triangular. Diagonal blocks are inverted by
+substitution and then joined in pairs: [[P, 0], [X, Q]]^-1 = [[P', 0], [-Q' X P', Q']]. The products are few and
+large, where a substitution over the whole chunk would be a long chain of small ones.
 """
 
 import torch
@@ -12,27 +12,44 @@ _BLOCK = 16
 
 
 def unit_lower_inverse(strict: Tensor) -> Tensor:
-    """(I + A)^-1 for A strictly lower triangular, [M, C, C] with C a multiple of 16 and a power of two."""
+    """(I + A)^-1 for A strictly lower triangular, [M, C, C] with C a power of two from 16, fp32 or fp64.
+
+    Only the entries below the diagonal of A are read.
+    """
     size = strict.shape[-1]
-    blocks = strict.unflatten(1, (-1, _BLOCK)).unflatten(3, (-1, _BLOCK)).diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2)
-    inverse = _nilpotent_inverse(blocks)  # [M, C / 16, 16, 16]
+    inverse = _block_inverses(_diagonal_blocks(strict, _BLOCK))  # [M, C / 16, 16, 16]
     half = _BLOCK
     while half < size:
-        corners = strict.unflatten(1, (-1, 2, half)).unflatten(4, (-1, 2, half))[:, :, 1, :, :, 0]
-        corner = corners.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2)  # [M, n, half, half]
+        corner = _diagonal_blocks(strict, 2 * half)[:, :, half:, :half]  # [M, n, half, half]
         first, second = inverse.unflatten(1, (-1, 2)).unbind(2)
-        top = torch.cat([first, torch.zeros_like(corner)], dim=-1)
-        inverse = torch.cat([top, torch.cat([-(second @ corner @ first), second], dim=-1)], dim=-2)
+        top = torch.cat([first, torch.zeros_like(first)], dim=-1)
+        inverse = torch.cat([top, torch.cat([-(second @ (corner @ first)), second], dim=-1)], dim=-2)
         half *= 2
     return inverse.squeeze(1)
 
 
-def _nilpotent_inverse(strict: Tensor) -> Tensor:
-    """(I + A)^-1 for blocks of edge 16: A^16 = 0, so four factors are exact."""
-    identity = torch.eye(_BLOCK, dtype=strict.dtype, device=strict.device)
-    power = strict @ strict
-    inverse = identity - strict
-    for _ in range(3):
-        inverse = inverse + inverse @ power
-        power = power @ power
+def unit_lower_inverse_(strict: Tensor) -> Tensor:
+    """`unit_lower_inverse` in one buffer, for use where nothing is differentiated through."""
+    size = strict.shape[-1]
+    inverse = torch.zeros_like(strict)
+    _diagonal_blocks(inverse, _BLOCK).copy_(_block_inverses(_diagonal_blocks(strict, _BLOCK)))
+    half = _BLOCK
+    while half < size:
+        corner = _diagonal_blocks(strict, 2 * half)[:, :, half:, :half]  # [M, n, half, half]
+        target = _diagonal_blocks(inverse, 2 * half)
+        first, second = target[:, :, :half, :half], target[:, :, half:, half:]
+        target[:, :, half:, :half].copy_((second @ (corner @ first)).neg_())
+        half *= 2
     return inverse
+
+
+def _diagonal_blocks(square: Tensor, size: int) -> Tensor:
+    """The blocks of edge `size` on the diagonal, a view: [M, C, C] -> [M, C / size, size, size]."""
+    blocks = square.unflatten(1, (-1, size)).unflatten(3, (-1, size))
+    return blocks.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2)
+
+
+def _block_inverses(blocks: Tensor) -> Tensor:
+    """(I + A)^-1 of small blocks by substitution; their diagonal is taken as one whatever it holds."""
+    identity = torch.eye(_BLOCK, dtype=blocks.dtype, device=blocks.device).expand_as(blocks)
+    return torch.linalg.solve_triangular(blocks, identity, upper=False, unitriangular=True)
