@@ -1,0 +1,148 @@
+"""Every setting of the lab, and where its value came from.
+
+Command line, then environment (`MOVE37_SLOTS=4`, `MOVE37_LLM__MODEL=...`), then `lab.toml`, then the defaults below.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from lab.errors import LabError
+
+GOAL = "a causal linear-time token mixer that recalls well at tight state and models text better than the baselines"
+DEFAULT_FILE = Path("lab.toml")
+
+
+class ModelSettings(BaseModel):
+    """`[llm]`: an OpenAI-compatible endpoint. Without a base_url the genetic operators think."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    base_url: str | None = None
+    """Such as `http://127.0.0.1:8080/v1`."""
+    model: str = "default"
+    """Name that the endpoint knows the model by."""
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key; the key itself is never written down."""
+    timeout: float = Field(default=120.0, gt=0)
+    """Seconds for one completion."""
+    temperature: float = Field(default=0.8, ge=0, le=2)
+    """Sampling temperature."""
+
+
+class Settings(BaseSettings):
+    """All settings; unknown keys are errors."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MOVE37_", env_nested_delimiter="__", extra="forbid", use_attribute_docstrings=True
+    )
+
+    home: Path = Path(".move37")
+    """Folder for everything the lab writes."""
+    nats: str | None = None
+    """URL of a NATS server that is already there; None starts one."""
+    goal: str = GOAL
+    """What to look for, in words."""
+    scale: str = "nano"
+    """Rung of the ladder of scales."""
+    seed: int = Field(default=0, ge=0)
+    """Root of all randomness."""
+    experiments: int = Field(default=20, ge=0, le=1_000_000)
+    """Experiments beside the baselines."""
+    trainers: int = Field(default=2, ge=1, le=256)
+    """Trainer processes, one core each."""
+    slots: int | None = Field(default=None, ge=1, le=4096)
+    """Experiments under way at once; None for twice the trainers, so that none waits."""
+    attempts: int = Field(default=3, ge=0, le=20)
+    """Repairs an experiment may have."""
+    data: Path | None = None
+    """Text file or folder to train on; None for the Python standard library's source."""
+    sandbox: Literal["bwrap", "none"] = "bwrap"
+    """What contains candidates; `none` runs their code unconfined and the report says so."""
+    llm: ModelSettings = ModelSettings()
+    """The model, if any."""
+
+    @classmethod
+    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:
+        """Take what `load` has merged, so that the order is written down once."""
+        return (init_settings,)
+
+    def slots_or_default(self) -> int:
+        """Return the slots in force."""
+        return self.slots or 2 * self.trainers
+
+
+class Loaded(BaseModel):
+    """Settings with the source of each value."""
+
+    settings: Settings
+    origins: dict[str, str]
+    """Setting → `command line`, `environment`, the file's name or `default`."""
+
+    def explicit(self, name: str) -> bool:
+        """Say whether a person gave this setting."""
+        return self.origins[name] != "default"
+
+    @classmethod
+    def load(cls, given: dict[str, Any], file: Path | None = None) -> Self:
+        """Merge the sources. Raises LabError with the setting and its source."""
+        path = file or DEFAULT_FILE
+        sources = (
+            (str(path), _file_values(path, required=file is not None)),
+            ("environment", EnvSettingsSource(Settings)()),
+            ("command line", {key: value for key, value in given.items() if value is not None}),
+        )
+        origins = {".".join(key): "default" for key in _keys(Settings().model_dump())}
+        merged: dict[str, Any] = {}
+        for name, values in sources:
+            merged = _merge(merged, values)
+            origins |= {".".join(key): name for key in _keys(values)}
+        try:
+            return cls(settings=Settings(**merged), origins=origins)
+        except ValidationError as error:
+            raise LabError(_explain(error, origins)) from None
+
+
+def _file_values(path: Path, *, required: bool) -> dict[str, Any]:
+    """Return what a TOML file sets. Raises LabError."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if required:
+            raise LabError(f"no settings file {path}") from None
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabError(f"can't read {path}: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise LabError(f"{path} is not valid TOML: {error}") from None
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` with the values of `over` on top, tables merged key by key."""
+    nested = {
+        key: _merge(base[key], value)
+        for key, value in over.items()
+        if isinstance(value, dict) and isinstance(base.get(key), dict)
+    }
+    return base | over | nested
+
+
+def _keys(values: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return the path of every leaf."""
+    return [
+        path
+        for key, value in values.items()
+        for path in (_keys(value, (*prefix, key)) if isinstance(value, dict) else [(*prefix, key)])
+    ]
+
+
+def _explain(error: ValidationError, origins: dict[str, str]) -> str:
+    """Return the first fault in one line with the source that it came from."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return f"unknown setting {name!r} in {origins.get(name, 'the settings')}; `move37 config` lists them all"
+    return f"{name} = {first['input']!r} ({origins.get(name, 'settings')}): {first['msg']}"

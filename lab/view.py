@@ -1,0 +1,148 @@
+"""What a person watching wants to know, folded from the log and the loss points; pure, so that it can be tested."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from time import monotonic
+
+from bus import events
+from bus.envelope import Envelope
+from bus.ids import BASELINE_PREFIX
+
+STAGES = {
+    "ProposalRequested": "thinking",
+    "ProposalRejected": "thinking",
+    "ProposalCreated": "checking",
+    "CodeRevised": "repaired",
+    "RunRequested": "waiting for a trainer",
+    "RunStarted": "training",
+    "RunFailed": "repairing",
+    "RunCompleted": "analysing",
+}
+
+
+@dataclass
+class Row:
+    """An experiment under way or done."""
+
+    id: str
+    name: str = ""
+    stage: str = "thinking"
+    losses: dict[str, float] = field(default_factory=dict)
+    progress: float = 0.0
+    """Fraction of the training steps done."""
+    attempt: int = 0
+    result: events.RunCompleted | None = None
+    fitness: float | None = None
+    ended: str = ""
+    """`analysed`, `failed` or `rejected` once it is over."""
+
+
+@dataclass
+class View:
+    """Everything on the screen."""
+
+    campaign: str
+    started: events.CampaignStarted | None = None
+    rows: dict[str, Row] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=2000))
+    budget: int = 0
+    paused: bool = False
+    finished: events.CampaignFinished | None = None
+    human: deque[str] = field(default_factory=lambda: deque(maxlen=3))
+    pace: list[float] = field(default_factory=list)
+    """When experiments ended while we watched, for the time left."""
+    begun: float = field(default_factory=monotonic)
+
+    def apply(self, said: Envelope) -> None:
+        """Take one event of the log into account."""
+        event = said.event
+        self.counts[said.type] += 1
+        self.recent.append(monotonic())
+        match event:
+            case events.CampaignStarted():
+                self.started, self.budget = event, event.experiments
+            case events.CampaignPaused() | events.CampaignResumed():
+                self.paused, self.finished = isinstance(event, events.CampaignPaused), None
+            case events.CampaignFinished():
+                self.finished = event
+            case events.HumanMessage():
+                self._heard(event)
+            case _:
+                if said.type in STAGES or said.type in ("CodeFailed", "AnalysisReady"):
+                    self._progress(said, self.rows.setdefault(said.experiment, Row(said.experiment)))
+
+    def _heard(self, event: events.HumanMessage) -> None:
+        """Keep a person's words, and the budget they may set."""
+        self.human.append(f"{event.by}: {event.kind} {event.text}"[:120])
+        if event.kind == "budget" and event.text.isdecimal():
+            self.budget = int(event.text)
+
+    def _progress(self, said: Envelope, row: Row) -> None:
+        """Move an experiment on."""
+        row.stage = STAGES.get(said.type, row.stage)
+        match said.event:
+            case events.ProposalCreated(name=name):
+                row.name = name
+            case events.RunRequested(attempt=attempt):
+                row.attempt, row.losses, row.progress = attempt, {}, 0.0
+            case events.RunCompleted() as result:
+                row.result, row.progress = result, 1.0
+            case events.AnalysisReady(fitness=fitness):
+                row.fitness = fitness
+                self._end(row, "analysed")
+            case events.CodeFailed(final=True):
+                self._end(row, "failed")
+            case events.ProposalRejected(final=True):
+                self._end(row, "rejected")
+            case _:
+                pass
+
+    def _end(self, row: Row, how: str) -> None:
+        """Note that an experiment is over."""
+        row.ended = row.stage = how
+        self.pace.append(monotonic())
+
+    def point(self, point: events.LossPoint) -> None:
+        """Take one loss reading into account."""
+        row = self.rows.get(point.run.rsplit("-a", 1)[0])
+        if row and not row.ended:
+            row.losses[point.task] = point.loss
+            row.progress = min(1.0, point.step / point.steps)
+
+    def open_rows(self) -> list[Row]:
+        """Return what is under way, furthest first."""
+        order = list(STAGES.values())
+        rows = [row for row in self.rows.values() if not row.ended]
+        return sorted(rows, key=lambda row: (-order.index(row.stage), row.id))
+
+    def leaders(self, most: int = 10) -> list[Row]:
+        """Return the best so far."""
+        scored = [row for row in self.rows.values() if row.fitness is not None]
+        return sorted(scored, key=lambda row: -(row.fitness or 0.0))[:most]
+
+    def total(self) -> int:
+        """Return how many experiments the campaign will have, people's included."""
+        people = sum(1 for row in self.rows if row.startswith("h-"))
+        return self.budget + people + (len(self.started.baselines) if self.started else 0)
+
+    def ended(self) -> int:
+        """Return how many are over."""
+        return sum(1 for row in self.rows.values() if row.ended)
+
+    def events_per_minute(self) -> int:
+        """Return how many events came in the last minute."""
+        since = monotonic() - 60.0
+        return sum(1 for when in self.recent if when > since)
+
+    def seconds_left(self) -> float | None:
+        """Return an estimate from the pace of the last twenty ends; None before the second."""
+        last = self.pace[-20:]
+        if len(last) < 2 or last[-1] == last[0]:
+            return None
+        return (self.total() - self.ended()) * (last[-1] - last[0]) / (len(last) - 1)
+
+
+def is_baseline(experiment: str) -> bool:
+    """Say whether an experiment is a human baseline."""
+    return experiment.startswith(BASELINE_PREFIX)

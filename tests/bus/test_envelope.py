@@ -1,0 +1,89 @@
+"""Events on the wire: CloudEvents that survive the way there and back, and bytes that do not are named."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus import history, schema
+from bus.envelope import Envelope, Malformed, decode, encode
+from bus.events import EVENT_TYPES, CampaignResumed, HumanMessage
+from bus.transport import Stored
+
+
+def envelope(event: CampaignResumed | HumanMessage) -> Envelope:
+    """Wrap an event."""
+    return Envelope("id1", "/lab/desk/1", datetime(2026, 1, 2, tzinfo=UTC), "nano-0", "e0001", event, "cause1")
+
+
+def test_what_is_encoded_decodes_to_the_same() -> None:
+    """Nothing is lost on the way."""
+    said = envelope(HumanMessage(kind="steer", text="try «decay»\n", by="ada"))
+    assert decode(encode(said), 7) == said.at(7)
+
+
+def test_the_wire_form_is_a_cloudevent() -> None:
+    """The attributes that CloudEvents 1.0 asks for are there, and those of ours have legal names."""
+    wire = json.loads(encode(envelope(CampaignResumed(by="ada"))))
+    assert {"specversion", "id", "source", "type", "time", "subject", "data"} <= wire.keys()
+    assert wire["specversion"] == "1.0"
+    assert wire["causationid"] == "cause1"
+    assert all(name.isalnum() and name.islower() for name in wire)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"type": "Nonsense"}, "unknown event type"),
+        ({"specversion": "0.3"}, "specversion"),
+        ({"data": {"by": 3}}, "by"),
+        ({"data": {"by": "a", "extra": 1}}, "extra"),
+        ({"subject": "a.b"}, "subject"),
+        ({"time": "2026-01-01T00:00:00"}, "time"),
+    ],
+)
+def test_a_wrong_message_is_malformed_with_its_reason(change: dict[str, object], said: str) -> None:
+    """The reason names the field."""
+    wire = json.loads(encode(envelope(CampaignResumed(by="ada")))) | change
+    with pytest.raises(Malformed, match=said):
+        decode(json.dumps(wire).encode())
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_decode_or_are_malformed(payload: bytes) -> None:
+    """Nothing but Malformed comes out of arbitrary bytes."""
+    with pytest.raises(Malformed):
+        decode(payload)
+
+
+def test_a_history_file_is_read_back_in_order(tmp_path: Path) -> None:
+    """An export holds the stream's own bytes, a line each."""
+    payload = encode(envelope(CampaignResumed(by="ada")))
+    path = tmp_path / "log.jsonl"
+    assert history.write(path, [Stored(1, "s", payload), Stored(2, "s", payload)]) == 2
+    assert path.read_bytes() == payload + b"\n" + payload + b"\n"
+    assert [said.seq for said in history.read(path)] == [1, 2]
+
+
+def test_a_broken_history_names_its_line(tmp_path: Path) -> None:
+    """A person can find the fault."""
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(encode(envelope(CampaignResumed(by="ada"))) + b"\n{}\n")
+    with pytest.raises(Malformed, match="line 2"):
+        list(history.read(path))
+
+
+def test_every_event_and_field_is_documented() -> None:
+    """The schema that others read has a description everywhere."""
+    for name, kind in EVENT_TYPES.items():
+        assert kind.__doc__, name
+        for field, info in kind.model_fields.items():
+            assert info.description, f"{name}.{field}"
+
+
+def test_the_committed_asyncapi_document_is_todays() -> None:
+    """A change of the vocabulary shows in review: run `python -m bus.schema`."""
+    assert schema.PATH.read_text() == schema.text()
