@@ -225,6 +225,8 @@ class AskNeighbours(Query):
     """A motivation."""
     source: str = ""
     """Its source, to find an identical one."""
+    exclude: str = ""
+    """An experiment to leave out: the one whose idea is compared."""
     k: int = Field(default=5, ge=1, le=50)
     """How many."""
 

@@ -1,0 +1,169 @@
+"""The answer to every query, as of the position it asks about: pure reads of what memory holds.
+
+The service answers running roles with these, and a reader that opens a stopped lab's file answers a person with the
+same ones. `at` may not lie beyond what has been read: to wait for it is the service's business.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any, Protocol
+
+from bus.events import Record
+from bus.queries import (
+    AskCognition,
+    AskExperiments,
+    AskNeighbours,
+    AskPeers,
+    AskStanding,
+    Cognition,
+    CognitionEntry,
+    Experiment,
+    Experiments,
+    Neighbour,
+    Neighbours,
+    Peers,
+    Query,
+    Standing,
+)
+from memory.course import Course, seq_of
+from memory.life import Life, known
+from memory.portraits import portrait, whole
+from memory.projections import Proposal
+from memory.projections.proposal import fingerprint
+from memory.standing import standing
+from memory.store import Store
+
+SIBLINGS = 50
+"""The most siblings an answer names, the newest analysed ones."""
+
+
+class Ideas(Protocol):
+    """What motivations mean, as far as answers need to know."""
+
+    def novelty(self, course: Course, proposal: Proposal) -> float | None:
+        """Return 1 − the highest cosine similarity to an earlier motivation of the campaign; None where unknown."""
+        ...
+
+    def nearest(self, course: Course, text: str, count: int, k: int) -> list[tuple[Proposal, float]]:
+        """Return the k nearest of the campaign's first `count` proposals with their similarities, nearest first."""
+        ...
+
+    def similarity(self, course: Course, text: str, proposal: Proposal) -> float:
+        """Return the cosine similarity of a text to a motivation."""
+        ...
+
+
+class Literature(Protocol):
+    """Published knowledge."""
+
+    def nearest(self, text: str, k: int, min_similarity: float) -> tuple[CognitionEntry, ...]:
+        """Return at most k entries that are near enough to a problem, nearest first."""
+        ...
+
+
+def answer(store: Store, ideas: Ideas | None, literature: Literature | None, query: Query) -> Record:
+    """Return the reply to a query. Raises ValueError where it asks about what is not there."""
+    at = query.at or store.position
+    if at > store.position:
+        raise ValueError(f"memory has read the log up to {store.position}, the question is about {at}")
+    if isinstance(query, AskCognition):
+        return _cognition(literature, query)
+    course = store.ledger.asked(query.campaign, at)
+    if course is None:
+        return _nothing(query, at)
+    return _ANSWERS[type(query)](store, ideas, course, query, at)
+
+
+def _nothing(query: Query, at: int) -> Record:
+    """Answer about a campaign that the log does not hold."""
+    if isinstance(query, AskPeers):
+        raise ValueError(f"there is no experiment {query.experiment!r}: the log holds no campaign up to {at}")
+    return Standing(last_seq=at) if isinstance(query, AskStanding) else query.Reply.model_validate({"rows": ()})
+
+
+def _standing(_store: Store, _ideas: Ideas | None, course: Course, _query: AskStanding, at: int) -> Standing:
+    return standing(course, at)
+
+
+def _experiments(store: Store, ideas: Ideas | None, course: Course, query: AskExperiments, at: int) -> Experiments:
+    """List all in short form, or the named ones whole."""
+    if not query.ids:
+        return Experiments.model_construct(rows=_listing(course.opened[: course.known(at)], at))
+    lives = [course.lives[id] for id in query.ids if id in course.lives and course.lives[id].opened(at)]
+    rows = tuple(whole(store, life, at, _novelty(ideas, course, life, at)) for life in _in_order(lives))
+    return Experiments.model_construct(rows=rows)
+
+
+def _peers(store: Store, ideas: Ideas | None, course: Course, query: AskPeers, at: int) -> Peers:
+    """Set an experiment beside its parent, siblings and baselines."""
+    this = course.lives.get(query.experiment)
+    if this is None or not this.opened(at):
+        raise ValueError(f"there is no experiment {query.experiment!r} in {course.campaign} up to {at}")
+    origin = known(this.proposal, at) or known(this.slot, at)
+    parent = course.lives.get(origin.parent) if origin and origin.parent else None
+    return Peers.model_construct(
+        this=whole(store, this, at, _novelty(ideas, course, this, at)),
+        parent=whole(store, parent, at, _novelty(ideas, course, parent, at)) if parent and parent.opened(at) else None,
+        siblings=_listing(_siblings(course, this, parent, at), at),
+        baselines=_listing(course.trained_baselines(at), at),
+        baselines_pending=course.baselines_pending(at),
+        awaiting=tuple(row.experiment for row in course.awaiting(at)),
+    )
+
+
+def _siblings(course: Course, this: Life, parent: Life | None, at: int) -> list[Life]:
+    """Return the other analysed children of a parent, in the order they were opened."""
+    rows = course.children.get(parent.id, []) if parent else []
+    newest = rows[: bisect_right(rows, at, key=seq_of)][-SIBLINGS - 1 :]
+    return _in_order(course.lives[row.experiment] for row in newest if row.experiment != this.id)[-SIBLINGS:]
+
+
+def _neighbours(_store: Store, ideas: Ideas | None, course: Course, query: AskNeighbours, at: int) -> Neighbours:
+    """Find ideas that resemble a text; an identical source comes first, however it was explained."""
+    if ideas is None:
+        raise ValueError("ideas are compared by the memory of a running lab")
+    same = course.same_source(fingerprint(query.source), at) if query.source else set()
+    count = bisect_right(course.proposals, at, key=seq_of)
+    found = {row.experiment: near for row, near in ideas.nearest(course, query.text, count, query.k + 1)}
+    for proposal in (course.lives[id].proposal for id in same - found.keys()):
+        if proposal is not None:
+            found[proposal.experiment] = ideas.similarity(course, query.text, proposal)
+    found.pop(query.exclude, None)
+    rows = [_neighbour(course.lives[id], near, id in same) for id, near in found.items()]
+    rows.sort(key=lambda row: (not row.same_source, -row.similarity, course.lives[row.id].opened_seq))
+    return Neighbours(rows=tuple(rows[: query.k]))
+
+
+def _neighbour(life: Life, similarity: float, same_source: bool) -> Neighbour:
+    motivation = life.proposal.motivation if life.proposal else ""
+    return Neighbour(id=life.id, similarity=similarity, motivation=motivation, same_source=same_source)
+
+
+def _cognition(literature: Literature | None, query: AskCognition) -> Cognition:
+    """Look a problem up in the literature; what is published does not depend on the log."""
+    if literature is None:
+        raise ValueError("the cognition base is read by the memory of a running lab")
+    return Cognition(rows=literature.nearest(query.text, query.k, query.min_similarity))
+
+
+def _novelty(ideas: Ideas | None, course: Course, life: Life, at: int) -> float | None:
+    proposal = known(life.proposal, at)
+    return ideas.novelty(course, proposal) if ideas is not None and proposal is not None else None
+
+
+def _listing(lives: Iterable[Life], at: int) -> tuple[Experiment, ...]:
+    return tuple(portrait(life, at) for life in lives)
+
+
+def _in_order(lives: Iterable[Life]) -> list[Life]:
+    return sorted(lives, key=attrgetter("opened_seq"))
+
+
+_ANSWERS: dict[type[Query], Callable[[Store, Ideas | None, Course, Any, int], Record]] = {
+    AskStanding: _standing,
+    AskExperiments: _experiments,
+    AskPeers: _peers,
+    AskNeighbours: _neighbours,
+}
+"""Who answers what about a campaign."""

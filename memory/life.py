@@ -1,0 +1,79 @@
+"""One experiment's life: the rows that speak of it, and what it was at any position of the log."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from bus.ids import BASELINE_PREFIX
+from bus.queries import Status
+from memory.projections import Analysis, Completion, Failure, Fault, Proposal, Rejection, Revision, Slot, Start
+from memory.rows import Row
+
+RowT = TypeVar("RowT", bound=Row)
+
+
+def until(rows: Iterable[RowT], at: int) -> list[RowT]:
+    """Return the rows that had become true at a position."""
+    return [row for row in rows if row.seq <= at]
+
+
+def known(row: RowT | None, at: int) -> RowT | None:
+    """Return a row where it had become true at a position."""
+    return row if row is not None and row.seq <= at else None
+
+
+@dataclass(slots=True)
+class Life:
+    """What the log says of an experiment, in the order it said it."""
+
+    id: str
+    slot: Slot | None = None
+    proposal: Proposal | None = None
+    rejections: list[Rejection] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    revisions: list[Revision] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    completion: Completion | None = None
+    analysis: Analysis | None = None
+    end: tuple[int, Status] | None = None
+    """Where it became terminal, and as what; the first such word stands."""
+    vetoed_seq: int | None = None
+    """Where a person first took it out of the pool."""
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it re-enters a human design."""
+        return self.id.startswith(BASELINE_PREFIX)
+
+    @property
+    def opened_seq(self) -> int:
+        """Where its slot was opened or, without a slot, where it was proposed; 0 before either."""
+        first = self.slot or self.proposal
+        return first.seq if first else 0
+
+    def opened(self, at: int) -> bool:
+        """Tell whether it was there at a position."""
+        return 0 < self.opened_seq <= at
+
+    def vetoed(self, at: int) -> bool:
+        """Tell whether a person had taken it out of the pool."""
+        return self.vetoed_seq is not None and self.vetoed_seq <= at
+
+    def status(self, at: int) -> Status:
+        """Tell how far it was. A failed attempt puts it back into the queue until training begins again."""
+        if self.end is not None and self.end[0] <= at:
+            return self.end[1]
+        started = max((row.seq for row in until(self.starts, at)), default=0)
+        stopped = max((row.seq for row in until((*self.faults, *self.failures), at)), default=0)
+        return "running" if started > stopped else "queued"
+
+    def attempt(self, at: int) -> int:
+        """Return the newest attempt."""
+        return max((row.attempt for row in until(self.revisions, at)), default=0)
+
+    def source_seq(self, at: int) -> int | None:
+        """Return the position of the event that carries the newest attempt's source."""
+        revised = max(until(self.revisions, at), key=lambda row: row.attempt, default=None)
+        newest = revised or known(self.proposal, at)
+        return newest.seq if newest else None

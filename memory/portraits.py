@@ -1,0 +1,84 @@
+"""Portraits of experiments as they were at a position: the short form for listings, and the whole one."""
+
+import json
+
+from bus.events import CurvePoint, FitnessParts
+from bus.queries import Experiment, Failure
+from memory.life import Life, known, until
+from memory.projections import Curve, Source
+from memory.store import Store
+
+
+def portrait(life: Life, at: int) -> Experiment:
+    """Return an experiment in short form: without source, design and curves."""
+    slot, proposal = known(life.slot, at), known(life.proposal, at)
+    completion, analysis = known(life.completion, at), known(life.analysis, at)
+    starts = until(life.starts, at)
+    origin = proposal or slot
+    assert origin is not None, "only an opened experiment has a portrait"
+    # Values come from checked events, so the record needs no second check: listings are built by the thousand.
+    return Experiment.model_construct(
+        id=life.id,
+        name=proposal.name if proposal else (slot.baseline or "" if slot else ""),
+        status=life.status(at),
+        origin=proposal.origin if proposal else None,
+        operator=proposal.operator if proposal else None,
+        parent_id=origin.parent,
+        references=origin.references,
+        motivation=proposal.motivation if proposal else "",
+        attempt=life.attempt(at),
+        fitness=analysis.fitness if analysis else None,
+        parts=analysis
+        and FitnessParts.model_construct(loss=analysis.loss, benchmark=analysis.benchmark, judge=analysis.judge),
+        val_loss=completion and completion.val_loss,
+        bits_per_byte=completion and completion.bits_per_byte,
+        recall=completion and completion.recall,
+        recall_stderr=completion and completion.recall_stderr,
+        parameters=completion.parameters if completion else (starts[-1].parameters if starts else None),
+        seconds=completion and completion.seconds,
+        step_seconds=completion and completion.step_seconds,
+        flops_per_token=completion and completion.flops_per_token,
+        findings=analysis.findings if analysis else (),
+        problem=analysis.problem if analysis else "",
+        cognition=analysis.cognition if analysis else (),
+        failures=failures(life, at),
+        reason=reason(life, at),
+        vetoed=life.vetoed(at),
+        opened_seq=life.opened_seq,
+    )
+
+
+def whole(store: Store, life: Life, at: int, novelty: float | None) -> Experiment:
+    """Return an experiment with the newest attempt's source and design, its curves and its novelty."""
+    source_seq, completion = life.source_seq(at), known(life.completion, at)
+    source = store.text(Source, source_seq) if source_seq else None
+    curve = store.text(Curve, completion.seq) if completion else None
+    return portrait(life, at).model_copy(
+        update={
+            "source": source.text if source else "",
+            "design": json.loads(source.design) if source and source.design else None,
+            "curve": tuple(CurvePoint(**point) for point in json.loads(curve.points)) if curve else (),
+            "novelty": novelty,
+        }
+    )
+
+
+def failures(life: Life, at: int) -> tuple[Failure, ...]:
+    """Return the failed attempts, each with what the attempt after it changed."""
+    repairs = {row.attempt: row.change for row in until(life.revisions, at)}
+    return tuple(
+        Failure.model_construct(
+            attempt=row.attempt,
+            stage=row.stage,
+            reason=row.reason,
+            message=row.message,
+            repair=repairs.get(row.attempt + 1, ""),
+        )
+        for row in until(life.failures, at)
+    )
+
+
+def reason(life: Life, at: int) -> str:
+    """Return the reason code of an experiment that was given up or rejected."""
+    ends = {"failed": life.failures, "rejected": life.rejections}.get(life.status(at), [])
+    return next((row.reason for row in until(ends, at) if row.final), "")

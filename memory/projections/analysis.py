@@ -1,0 +1,56 @@
+"""What is kept of results: the analysis of each experiment, and the verdicts on claimed discoveries."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bus.envelope import Envelope
+from bus.events import AnalysisReady, DiscoveryConfirmed, DiscoveryRefuted
+from memory.rows import Row, projects
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis(Row):
+    """An experiment got its fitness and its explanation."""
+
+    table: ClassVar[str] = "analyses"
+
+    fitness: float
+    loss: float
+    benchmark: float
+    judge: float
+    findings: tuple[str, ...]
+    problem: str
+    cognition: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict(Row):
+    """A candidate was tried on fresh seeds and sealed data."""
+
+    table: ClassVar[str] = "verdicts"
+
+    confirmed: bool
+    baseline: str
+    scale: str
+    gains: tuple[float, ...]
+    low: float
+    high: float
+    adjusted_p: float
+
+
+@projects(AnalysisReady)
+def analysis(said: Envelope) -> list[Row]:
+    """Keep the fitness with its parts, the findings and the problem."""
+    event = said.event
+    assert isinstance(event, AnalysisReady)
+    parts = event.parts
+    return [Analysis.of(said, loss=parts.loss, benchmark=parts.benchmark, judge=parts.judge)]
+
+
+@projects(DiscoveryConfirmed, DiscoveryRefuted)
+def verdict(said: Envelope) -> list[Row]:
+    """Keep a verification, passed or not."""
+    event = said.event
+    assert isinstance(event, DiscoveryConfirmed | DiscoveryRefuted)
+    low, high = event.interval
+    return [Verdict.of(said, confirmed=isinstance(event, DiscoveryConfirmed), low=low, high=high)]

@@ -1,0 +1,50 @@
+"""What is kept of self-revision: every failed attempt with the end of its output, and what the repair changed."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bus.envelope import Envelope
+from bus.events import CodeFailed, CodeRevised
+from memory.projections.proposal import fingerprint, source_of
+from memory.rows import Row, projects
+
+
+@dataclass(frozen=True, slots=True)
+class Failure(Row):
+    """An attempt failed."""
+
+    table: ClassVar[str] = "failures"
+
+    attempt: int
+    stage: str
+    reason: str
+    message: str
+    tail: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Revision(Row):
+    """A failed attempt was repaired; the new source is a `Source`."""
+
+    table: ClassVar[str] = "revisions"
+
+    attempt: int
+    change: str
+    repaired_by: str
+    print: str
+    """Fingerprint of the repaired source, blank space aside."""
+
+
+@projects(CodeFailed)
+def failure(said: Envelope) -> list[Row]:
+    """Keep a failure with its evidence."""
+    return [Failure.of(said)]
+
+
+@projects(CodeRevised)
+def revision(said: Envelope) -> list[Row]:
+    """Keep a repair, and its source under its attempt."""
+    event = said.event
+    assert isinstance(event, CodeRevised)
+    return [Revision.of(said, print=fingerprint(event.source)), source_of(said, event, event.attempt)]

@@ -1,0 +1,102 @@
+"""What is kept of ideas: the slots opened for them, the proposals made, the ones turned down, and every source."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bus.envelope import Envelope
+from bus.events import CodeRevised, ProposalCreated, ProposalRejected, ProposalRequested
+from memory.rows import Row, projects
+
+
+@dataclass(frozen=True, slots=True)
+class Slot(Row):
+    """A slot was opened."""
+
+    table: ClassVar[str] = "slots"
+
+    slot: int
+    arm: str
+    baseline: str | None
+    parent: str | None
+    references: tuple[str, ...]
+    guidance: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal(Row):
+    """An architecture was proposed; its source is a `Source`."""
+
+    table: ClassVar[str] = "proposals"
+
+    name: str
+    motivation: str
+    origin: str
+    operator: str | None
+    parent: str | None
+    references: tuple[str, ...]
+    cognition: tuple[str, ...]
+    guidance: tuple[str, ...]
+    print: str
+    """Fingerprint of its source, blank space aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection(Row):
+    """An idea was turned down before any code ran."""
+
+    table: ClassVar[str] = "rejections"
+
+    name: str
+    motivation: str
+    reason: str
+    message: str
+    nearest: str | None
+    similarity: float | None
+    source_hash: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Row):
+    """The source of one attempt, as proposed (0) or as repaired."""
+
+    table: ClassVar[str] = "sources"
+    held: ClassVar[bool] = False
+
+    attempt: int
+    text: str
+    design: str | None
+    """The design it was rendered from, as JSON."""
+
+
+def fingerprint(source: str) -> str:
+    """Return what two sources share exactly when they differ in blank space at most."""
+    return hashlib.sha256("".join(source.split()).encode()).hexdigest()
+
+
+def source_of(said: Envelope, event: ProposalCreated | CodeRevised, attempt: int) -> Source:
+    """Return the source that an event carries."""
+    design = None if event.design is None else json.dumps(event.design)
+    return Source.of(said, attempt=attempt, text=event.source, design=design)
+
+
+@projects(ProposalRequested)
+def slot(said: Envelope) -> list[Row]:
+    """Keep an opened slot."""
+    return [Slot.of(said)]
+
+
+@projects(ProposalCreated)
+def proposal(said: Envelope) -> list[Row]:
+    """Keep a proposal, and its source as attempt 0."""
+    event = said.event
+    assert isinstance(event, ProposalCreated)
+    return [Proposal.of(said, print=fingerprint(event.source)), source_of(said, event, 0)]
+
+
+@projects(ProposalRejected)
+def rejection(said: Envelope) -> list[Row]:
+    """Keep a rejected idea with its reason."""
+    return [Rejection.of(said)]

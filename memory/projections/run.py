@@ -1,0 +1,137 @@
+"""What is kept of runs: what was asked for, that it began, what looked wrong, how it ended, and its loss curves."""
+
+import json
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bus.envelope import Envelope
+from bus.events import RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted
+from memory.rows import Row, projects
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Row):
+    """A run was asked for. Its source is the `Source` of that attempt."""
+
+    table: ClassVar[str] = "requests"
+
+    run: str
+    attempt: int
+    scale: str
+    seed: int
+    seconds: float
+    """Wall seconds it may take."""
+    memory_mb: int
+    """MiB it may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start(Row):
+    """The gates held and training began."""
+
+    table: ClassVar[str] = "starts"
+
+    run: str
+    worker: str
+    width: int
+    parameters: int
+    gates: str
+    """Every gate with its evidence, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly(Row):
+    """The live monitor saw something wrong."""
+
+    table: ClassVar[str] = "anomalies"
+
+    run: str
+    kind: str
+    step: int
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault(Row):
+    """A run ended without a score."""
+
+    table: ClassVar[str] = "faults"
+
+    run: str
+    worker: str
+    attempt: int
+    stage: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion(Row):
+    """A run ended with its scores."""
+
+    table: ClassVar[str] = "completions"
+
+    run: str
+    worker: str
+    width: int
+    parameters: int
+    steps: int
+    tokens: int
+    seconds: float
+    step_seconds: float
+    flops_per_token: float
+    val_loss: float
+    bits_per_byte: float
+    recall: float
+    recall_stderr: float
+    weights: str
+    weights_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Curve(Row):
+    """The thinned loss curves of a completed run."""
+
+    table: ClassVar[str] = "curves"
+    held: ClassVar[bool] = False
+
+    run: str
+    points: str
+    """JSON list of curve points."""
+
+
+@projects(RunRequested)
+def request(said: Envelope) -> list[Row]:
+    """Keep what a run was asked to do and its limits."""
+    event = said.event
+    assert isinstance(event, RunRequested)
+    return [Request.of(said, seconds=event.limits.seconds, memory_mb=event.limits.memory_mb)]
+
+
+@projects(RunStarted)
+def start(said: Envelope) -> list[Row]:
+    """Keep that training began, with the gates' evidence."""
+    event = said.event
+    assert isinstance(event, RunStarted)
+    return [Start.of(said, gates=json.dumps([gate.model_dump() for gate in event.gates]))]
+
+
+@projects(RunAnomaly)
+def anomaly(said: Envelope) -> list[Row]:
+    """Keep what the monitor saw."""
+    return [Anomaly.of(said)]
+
+
+@projects(RunFailed)
+def fault(said: Envelope) -> list[Row]:
+    """Keep why a run has no score; the end of its output comes with the CodeFailed that follows."""
+    return [Fault.of(said)]
+
+
+@projects(RunCompleted)
+def completion(said: Envelope) -> list[Row]:
+    """Keep the scores, and the curves beside them."""
+    event = said.event
+    assert isinstance(event, RunCompleted)
+    points = json.dumps([point.model_dump() for point in event.curve])
+    return [Completion.of(said), Curve.of(said, points=points)]
