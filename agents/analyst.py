@@ -1,0 +1,97 @@
+"""The analyst: gives every trained experiment a fitness, an explanation, and the weakness to address next.
+
+Results are judged against the baselines, so everything trained before the last baseline is settled waits for it, and is
+then analysed at once, in the order it completed. All arithmetic is in code; a model, where one is configured, adds words
+and marks.
+"""
+
+from typing import ClassVar
+
+from agents import prompts
+from agents.answers import answered
+from agents.asking import Asking
+from agents.drafts import Judgement, filled
+from agents.findings import findings
+from agents.fitness import fitness, judge, marked_judge, parts, reference
+from agents.plain_text import one_line
+from agents.weakness import problem
+from bus.envelope import Envelope
+from bus.events import AnalysisReady, CodeFailed, Event, HumanMessage, RunCompleted
+from bus.ids import BASELINE_PREFIX
+from bus.queries import AskCognition, AskPeers, Cognition, Peers
+from bus.role import CompletionReply, Decision, Post
+
+FINDING_CHARACTERS = 400
+PROBLEM_CHARACTERS = 800
+MOST_FINDINGS = 5
+"""Findings of a model that are kept."""
+
+
+class Analyst:
+    """Decides what results mean."""
+
+    name: ClassVar[str] = "analyst"
+    handles: ClassVar[tuple[type[Event], ...]] = (RunCompleted, CodeFailed, HumanMessage)
+
+    def __init__(self, *, model: bool = False) -> None:
+        """Judge by formula, or with a model that answers Completion questions."""
+        self._model = model
+
+    def decide(self, said: Envelope) -> Decision:
+        """Analyse what this event makes ready, or answer a person."""
+        event = said.event
+        if isinstance(event, HumanMessage):
+            return (yield from answered(said, event, model=self._model)) if event.kind == "ask" else []
+        baseline = said.experiment.startswith(BASELINE_PREFIX)
+        if isinstance(event, CodeFailed) and not (event.final and baseline):
+            return []
+        peers: Peers = yield AskPeers(campaign=said.campaign, at=said.seq, experiment=said.experiment)
+        if peers.baselines_pending:
+            return []
+        # A baseline's settlement may have been what others waited for; any other result stands for itself.
+        ready = peers.awaiting if baseline else tuple(one for one in peers.awaiting if one == said.experiment)
+        posts: list[Post] = []
+        for experiment in ready:
+            posts.append((yield from self._analysis(said, experiment, peers)))
+        return posts
+
+    def give_up(self, said: Envelope, reason: str) -> list[Post]:
+        """Return what settles an experiment whose analysis can't be made."""
+        if not isinstance(said.event, RunCompleted):
+            return []
+        attempt = int(said.event.run.rpartition("-a")[2] or 0)
+        message = one_line(f"no analysis: {reason}", FINDING_CHARACTERS)
+        failed = CodeFailed(attempt=attempt, stage="evaluate", reason="analysis", message=message, final=True)
+        return [Post(said.experiment, failed)]
+
+    def _analysis(self, said: Envelope, experiment: str, known: Peers) -> Asking[Post]:
+        """Analyse one experiment."""
+        peers = known
+        if experiment != known.this.id:
+            peers = yield AskPeers(campaign=said.campaign, at=said.seq, experiment=experiment)
+        against = reference(peers.baselines)
+        scored = parts(peers.this, against, judge(peers.this, against))
+        found, weakness = findings(peers, against), problem(peers.this, scored, against)
+        if self._model:
+            opinion = yield from _opinion(peers, found, weakness)
+            if opinion:
+                marks = marked_judge(opinion.performance, opinion.innovation, opinion.complexity)
+                scored = parts(peers.this, against, marks)
+                found += tuple(one_line(line, FINDING_CHARACTERS) for line in opinion.findings[:MOST_FINDINGS])
+                weakness = one_line(opinion.problem, PROBLEM_CHARACTERS) or weakness
+        cognition: Cognition = yield AskCognition(campaign=said.campaign, at=said.seq, text=weakness)
+        ready = AnalysisReady(
+            fitness=fitness(scored),
+            parts=scored,
+            findings=found,
+            problem=weakness,
+            cognition=tuple(entry.key for entry in cognition.rows),
+        )
+        return Post(experiment, ready)
+
+
+def _opinion(peers: Peers, found: tuple[str, ...], weakness: str) -> Asking[Judgement | None]:
+    """Ask the model for its judgement; None where it has none to give."""
+    reply: CompletionReply = yield prompts.judgement(peers, found, weakness)
+    opinion = filled(reply, Judgement)
+    return opinion if isinstance(opinion, Judgement) else None

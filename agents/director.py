@@ -1,0 +1,173 @@
+"""The director: opens slots, renews the pool, and says when a campaign pauses, resumes and ends.
+
+Every choice is a function of the log up to the event decided upon (`docs/architecture.md`, "Slots"). The t-th settlement
+opens slot t + K − 1, so an event that settles a slot is answered with every slot below min(total, settled + K) that is not
+open; the stream refuses a second opening, whoever says it. An ending is said by the one event that completes it.
+"""
+
+from typing import ClassVar
+
+from agents.asking import Asking
+from agents.pool import Pool, founders, pool, renewal
+from bus.envelope import Envelope
+from bus.events import (
+    AnalysisReady,
+    CampaignFinished,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignStarted,
+    CodeFailed,
+    Event,
+    HumanMessage,
+    PoolUpdated,
+    ProposalRejected,
+    ProposalRequested,
+    RunCompleted,
+)
+from bus.events.campaign import FinishReason
+from bus.ids import BASELINE_PREFIX, CAMPAIGN, derive, experiment_id, rng
+from bus.queries import AskExperiments, AskStanding, Experiments, Standing
+from bus.role import Decision, Post
+
+
+class Director:
+    """Decides which experiments a campaign makes, and from what each starts."""
+
+    name: ClassVar[str] = "director"
+    handles: ClassVar[tuple[type[Event], ...]] = (
+        CampaignStarted,
+        CampaignResumed,
+        CampaignFinished,
+        RunCompleted,
+        AnalysisReady,
+        CodeFailed,
+        ProposalRejected,
+        HumanMessage,
+    )
+
+    def decide(self, said: Envelope) -> Decision:
+        """Open what this event frees, or say what it ends."""
+        if not _matters(said):
+            return []
+        standing: Standing = yield AskStanding(campaign=said.campaign, at=said.seq)
+        if standing.started is None:
+            return []
+        if isinstance(said.event, HumanMessage) and said.event.kind != "budget":
+            return _word(said.event, standing)
+        if isinstance(said.event, HumanMessage | CampaignFinished) and standing.finished:
+            return _reopening(said.event, standing)
+        return (yield from self._proceed(said, standing, standing.started))
+
+    def _proceed(self, said: Envelope, standing: Standing, started: CampaignStarted) -> Decision:
+        """Renew the pool, then end the campaign or open slots."""
+        renewed = renewal(started, standing) if isinstance(said.event, AnalysisReady) else None
+        posts = [Post(CAMPAIGN, renewed)] if renewed else []
+        if (yield from _ends(said, standing)):
+            return [*posts, Post(CAMPAIGN, _finished("budget_spent", standing))]
+        if not standing.finished and not standing.paused and _settles(said):
+            posts += yield from _openings(said, standing, started, renewed)
+        return posts
+
+
+def _matters(said: Envelope) -> bool:
+    """Say whether an event can change slots, pool or the campaign's state; repairs and early rejections can't."""
+    event = said.event
+    if isinstance(event, RunCompleted):
+        return said.experiment.startswith(BASELINE_PREFIX)
+    if isinstance(event, CodeFailed | ProposalRejected):
+        return event.final
+    if isinstance(event, HumanMessage):
+        return event.kind in {"pause", "resume", "stop", "budget"}
+    return True
+
+
+def _settles(said: Envelope) -> bool:
+    """Say whether an event frees a slot: a baseline's analysis doesn't, its training did."""
+    return not (isinstance(said.event, AnalysisReady) and said.experiment.startswith(BASELINE_PREFIX))
+
+
+def _total(standing: Standing) -> int:
+    """Return how many slots the campaign has."""
+    assert standing.started is not None
+    return len(standing.started.baselines) + standing.budget
+
+
+def _spent(standing: Standing) -> bool:
+    """Say whether every slot and every person's experiment is settled."""
+    return standing.settled >= _total(standing) and standing.unsettled == 0
+
+
+def _ends(said: Envelope, standing: Standing) -> Asking[bool]:
+    """Say whether this very event completed the campaign; one that was complete before has its ending already.
+
+    A resumption that finds nothing left to do has taken the ending back, and says it again.
+    """
+    if standing.finished or not _spent(standing):
+        return False
+    if isinstance(said.event, CampaignStarted):
+        return True
+    before: Standing = yield AskStanding(campaign=said.campaign, at=said.seq - 1)
+    return before.finished if isinstance(said.event, CampaignResumed) else not _spent(before)
+
+
+def _openings(
+    said: Envelope, standing: Standing, started: CampaignStarted, renewed: PoolUpdated | None
+) -> Asking[list[Post]]:
+    """Return a request for every slot that this event allows and that is not open."""
+    slots = range(standing.opened, min(_total(standing), standing.settled + started.slots))
+    source = pool(standing, renewed)
+    if source is None and slots and slots[-1] >= len(started.baselines):
+        rows: Experiments = yield AskExperiments(campaign=said.campaign, at=said.seq)
+        source = founders(standing, rows.rows)
+    return [_request(said.campaign, slot, started, standing.guidance, source or Pool((), ())) for slot in slots]
+
+
+def _request(campaign: str, slot: int, started: CampaignStarted, guidance: tuple[str, ...], source: Pool) -> Post:
+    """Return the request that opens a slot; what it draws hangs on campaign and slot, not on what freed the slot."""
+    experiment = experiment_id(slot, started.baselines)
+    if slot < len(started.baselines):
+        return Post(experiment, ProposalRequested(slot=slot, arm="baseline", baseline=started.baselines[slot]))
+    ancestry = source.draw(rng(derive(campaign, experiment), Director.name))
+    return Post(
+        experiment,
+        ProposalRequested(
+            slot=slot, arm="guided", parent=ancestry.parent, references=ancestry.references, guidance=guidance
+        ),
+    )
+
+
+def _word(message: HumanMessage, standing: Standing) -> list[Post]:
+    """Return what a person's pause, resume or stop brings about.
+
+    Pause and resume are said even where they seem to change nothing: an earlier word may still be on its way.
+    """
+    nothing_left = _spent(standing)
+    if message.kind == "resume" and not nothing_left:
+        return [Post(CAMPAIGN, CampaignResumed(by=message.by, why=message.text))]
+    if message.kind == "pause" and not standing.finished:
+        return [Post(CAMPAIGN, CampaignPaused(by=message.by, why=message.text))]
+    if message.kind == "stop" and not standing.finished and not nothing_left:
+        return [Post(CAMPAIGN, _finished("stopped", standing))]
+    return []
+
+
+def _reopening(event: HumanMessage | CampaignFinished, standing: Standing) -> list[Post]:
+    """Return the resumption of an ended campaign whose budget was raised, be it just before its ending was said."""
+    if standing.settled >= _total(standing):
+        return []
+    if isinstance(event, HumanMessage):
+        return [Post(CAMPAIGN, CampaignResumed(by=event.by, why=f"budget {standing.budget}"))]
+    if event.reason == "budget_spent":
+        return [Post(CAMPAIGN, CampaignResumed(by=Director.name, why=f"budget {standing.budget}"))]
+    return []
+
+
+def _finished(reason: FinishReason, standing: Standing) -> CampaignFinished:
+    """Return the ending with what the campaign came to."""
+    return CampaignFinished(
+        reason=reason,
+        analysed=standing.analysed,
+        failed=standing.failed,
+        rejected=standing.rejected,
+        best=standing.ranking[0] if standing.ranking else None,
+    )
