@@ -1,0 +1,44 @@
+"""The design grammar: trees of typed units, how they become source and prose, and how new ones come about.
+
+    rng = random.Random(7)
+    child = vary(BASELINES["gated-deltanet"].design, [BASELINES["gla"].design], rng, bias_from_text(["try a router"]))
+    print(tree(child.design), render(child.design).source, motivation(child, "gated-deltanet"))
+
+Nothing here imports torch: designs are text until a trainer runs them.
+"""
+
+from agents.design.baselines import BASELINES, Baseline
+from agents.design.bias import NEUTRAL, Bias, bias_from_text
+from agents.design.describe import name, summary, tree
+from agents.design.motivation import motivation
+from agents.design.operators import Variation, crossover, from_scratch, mutate, unit_labels, vary
+from agents.design.render import Rendered, render
+from agents.design.space import count_designs, draw_design
+from agents.design.tree import Convolution, Design, Memory, Path, Window
+
+__all__ = [
+    "BASELINES",
+    "NEUTRAL",
+    "Baseline",
+    "Bias",
+    "Convolution",
+    "Design",
+    "Memory",
+    "Path",
+    "Rendered",
+    "Variation",
+    "Window",
+    "bias_from_text",
+    "count_designs",
+    "crossover",
+    "draw_design",
+    "from_scratch",
+    "motivation",
+    "mutate",
+    "name",
+    "render",
+    "summary",
+    "tree",
+    "unit_labels",
+    "vary",
+]

@@ -1,0 +1,89 @@
+"""The human designs that every result is measured against, as designs of the same grammar.
+
+Each follows its paper in what defines it: normaliser, gates, convolutions, widths. Where papers differ from their
+later public layers, the paper's own description is taken.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from agents.design.render import render
+from agents.design.tree import Design, Memory
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A human design."""
+
+    name: str
+    """Its name in the field."""
+    design: Design
+    """Its units."""
+    motivation: str
+    """Why its authors proposed it."""
+    arxiv: str
+    """Where: an arXiv id."""
+
+    @property
+    def source(self) -> str:
+        """The rendered file."""
+        return render(self.design).source
+
+
+_ALL = (
+    Baseline(
+        "linear-attention",
+        Design((Memory(feature="elu1", read="mean"),), output_norm="none"),
+        "Positive features elu(x) + 1 in place of the exponential turn softmax attention into a weighted mean whose sums "
+        "can be carried from step to step: attention as a recurrent network of constant memory.",
+        "2006.16236",
+    ),
+    Baseline(
+        "retnet",
+        Design((Memory(position="rotary", decay="fixed"),), inner="double", output_norm="layer", gate="silu"),
+        "Retention gives every head a fixed exponential decay and rotating positions, so near tokens weigh more than far "
+        "ones without a softmax; a norm per head and a swish gate replace the divisor.",
+        "2307.08621",
+    ),
+    Baseline(
+        "gla",
+        Design((Memory(key_width="half", decay="channel"),), gate="silu"),
+        "Gated linear attention lets each token choose, channel by channel through a low-rank gate, which rows of the key-value "
+        "state to fade: selective forgetting that still trains in chunks.",
+        "2312.06635",
+    ),
+    Baseline(
+        "mamba2",
+        Design(
+            (
+                Memory(
+                    key_width="double", sharing="single", convolution="qkv", decay="scalar", update="step", present="skip"
+                ),
+            ),
+            inner="double",
+            output_norm="joint",
+            gate="silu_first",
+        ),
+        "A state-space layer with one scalar transition per head is a masked attention: step sizes read from the token set "
+        "decay and write strength together, and input and output maps are shared by all heads.",
+        "2405.21060",
+    ),
+    Baseline(
+        "deltanet",
+        Design((Memory(convolution="qkv", norm="l2", update="delta"),)),
+        "Instead of piling up outer products, the delta rule reads what a key retrieves and corrects the error, so stored pairs "
+        "can be rewritten; products of Householder-like factors make it parallel over time.",
+        "2406.06484",
+    ),
+    Baseline(
+        "gated-deltanet",
+        Design((Memory(convolution="qkv", norm="l2", decay="scalar", update="delta"),), inner="double", gate="silu"),
+        "Scalar gating clears a whole memory quickly while the delta rule edits one association precisely; the two together "
+        "erase stale context and update single facts, as neither does alone.",
+        "2412.06464",
+    ),
+)
+
+BASELINES: Mapping[str, Baseline] = MappingProxyType({baseline.name: baseline for baseline in _ALL})
+"""Every human baseline by name, in the order of their papers."""

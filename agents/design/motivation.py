@@ -1,0 +1,108 @@
+"""Why a new design should work, in a few sentences that put what is new first.
+
+Novelty is judged by the distance of these texts, so the reasons of the new units lead, the parent and the rest follow,
+and nothing is said twice. At most 60 words: embedding time grows with length.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from agents.design.describe import name
+from agents.design.operators import Variation
+from agents.design.tree import KINDS, Design
+from agents.design.units.framing import FRAME
+from agents.design.units.unit import Unit
+
+MOST_WORDS = 60
+
+_PATH_REASONS = {
+    "memory": "A second memory with its own keys holds what would collide in the first",
+    "window": "A sliding window answers exactly for recent tokens, which a compressed state blurs",
+    "convolution": "A filter path matches fixed local patterns and spares the memory that work",
+    "drop": "Fewer paths give the remaining memory the whole budget",
+}
+
+_EXPECTED = {
+    "key_width": "Recall should follow the number of pairs that fit",
+    "sharing": "Parameters saved here go elsewhere at equal size",
+    "convolution": "Recall of a value by the token before it should come within fewer steps",
+    "conv_width": "Local spelling should change most",
+    "conv_activation": "Text loss is where it should show",
+    "feature": "Interference between similar keys should change",
+    "norm": "Training should be steadier and long texts safer",
+    "position": "Copying at a fixed distance should gain",
+    "decay": "Text loss should gain where topics change, recall where pairs must last",
+    "update": "Recall with crowded or rebound keys should tell",
+    "read": "Early and late positions should become comparable",
+    "present": "Next-byte loss should gain at little cost",
+    "entry": "Bigram statistics should be learned in the first steps",
+    "inner": "More content per write should help text more than recall",
+    "fusion": "Heads can specialise, and the weights will show on what",
+    "output_norm": "The optimiser should see evener gradients across heads",
+    "gate": "Irrelevant reads should stop disturbing the residual stream",
+    "skip": "Deep stacks should pass tokens on more cleanly",
+    "path": "Each path can give up what the other does better",
+    "span": "The cost per token moves with the span",
+    "keys": "Short copies should show the difference",
+    "taps": "Patterns of that length should be learned first",
+    "activation": "Sharper or smoother local features should show in text loss",
+    "multiply": "Comparisons at fixed offsets should become easy",
+}
+
+
+def motivation(variation: Variation, parent: str | None = None, guidance: Sequence[str] = ()) -> str:
+    """The reason for a design: its new units, how it came about, what stands beside them, whose wish it follows.
+
+    `parent` is the name of the design it was derived from; `guidance` are words of people that were heard.
+    """
+    design, units = variation.design, _units(variation.design)
+    news = [label for label in variation.units if label in units or label.startswith("path:")]
+    sentences = [_reason(label, units) for label in news[:2]] or ["A leaner mix of its parents' units isolates what carries them"]
+    sentences.append(_origin(variation, news, parent))
+    sentences += [_EXPECTED[news[0].split(":")[0]]] if news else []
+    beside = [units[label].gist for label in _distinctive(design) if label not in news[:2]]
+    sentences += [f"Beside it: {', '.join(beside[:2])}"] if beside else []
+    sentences += [f'It follows the wish "{_shortened(guidance[-1], 12)}"'] if guidance else []
+    return _within_limit(sentences)
+
+
+def _reason(label: str, units: Mapping[str, Unit]) -> str:
+    """Why one would take a unit or a path."""
+    return _PATH_REASONS[label.split(":")[1]] if label.startswith("path:") else units[label].why
+
+
+def _origin(variation: Variation, news: list[str], parent: str | None) -> str:
+    """How the design came about."""
+    if variation.operator == "scratch" or parent is None:
+        return f"{name(variation.design)} starts afresh"
+    if variation.operator == "crossover":
+        return f"It crosses {parent} into {name(variation.design)}"
+    changed = " and ".join(label.replace(":", " ").replace("_", " ") for label in news[:2])
+    return f"It gives {parent} {changed}"
+
+
+def _units(design: Design) -> dict[str, Unit]:
+    """Every unit of the design by its label."""
+    return {f"{axis}:{unit.key}": unit for owner in (design, *design.paths) for axis, unit in owner.units.items()}
+
+
+def _distinctive(design: Design) -> list[str]:
+    """Labels of units that are not plain: what the state does first, then the rest as they stand."""
+    axes = [axis for cls in KINDS.values() for axis in cls.axes] + list(FRAME)
+    plain = {f"{axis.name}:{axis.plain}" for axis in axes}
+    labels = [label for label in _units(design) if label not in plain]
+    return sorted(labels, key=lambda label: label.split(":")[0] not in ("update", "decay"))
+
+
+def _within_limit(sentences: list[str]) -> str:
+    """As many sentences, from the first, as fit into the limit; the first one always does."""
+    kept = [sentences[0]]
+    for sentence in sentences[1:]:
+        if len(" ".join([*kept, sentence]).split()) <= MOST_WORDS:
+            kept.append(sentence)
+    return " ".join(f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in kept)
+
+
+def _shortened(text: str, words: int) -> str:
+    """The first words of a text."""
+    parts = text.split()
+    return " ".join(parts[:words]) + ("…" if len(parts) > words else "")

@@ -1,0 +1,147 @@
+"""From a design to one readable PyTorch file: the class that a careful engineer would have written by hand.
+
+Rendering is deterministic, and `Rendered.unit_at` tells which unit a line of the source came from, so that an error's
+line number leads back to the choice to be replaced.
+"""
+
+import re
+from dataclasses import dataclass
+from textwrap import fill
+
+from agents.design.describe import class_name, name, summary
+from agents.design.formula import formula
+from agents.design.render_paths import path_forward, path_init
+from agents.design.templates import Line, joined, lines
+from agents.design.tree import Design, Path
+
+_KERNELS = ("causal_conv1d", "linear_recurrence", "rms_norm", "rotary", "window_attention")
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A source and where each of its lines came from."""
+
+    source: str
+    """The whole file."""
+    units: tuple[str, ...]
+    """For each line the unit behind it, as `decay:scalar`, or with the path's name in front where there are several."""
+
+    def unit_at(self, line: int) -> str:
+        """The unit behind a line (counted from 1); empty for fixed text and lines outside the file."""
+        return self.units[line - 1] if 1 <= line <= len(self.units) else ""
+
+
+def render(design: Design) -> Rendered:
+    """The design as a file with one module: `__init__(d_model, n_heads, layer_idx=0)`, x [B, T, D] -> [B, T, D]."""
+    body = [*_init(design), Line(""), *_methods(design), *_forward(design)]
+    return Rendered(*joined([*_head(design, body), *body]))
+
+
+def path_names(design: Design) -> list[str]:
+    """What each path is called in the code; a single path needs no name."""
+    if len(design.paths) == 1:
+        return [""]
+    memories = sum(path.kind == "memory" for path in design.paths)
+    names = {"memory": ["memory"] if memories == 1 else ["first", "second"], "window": ["window"], "convolution": ["filter"]}
+    return [names[path.kind].pop(0) for path in design.paths]
+
+
+def _head(design: Design, body: list[Line]) -> list[Line]:
+    """Docstring, imports and the class line, as far as the body uses them."""
+    code = "\n".join(line.text for line in body)
+    used = [kernel for kernel in _KERNELS if re.search(rf"\b{kernel}\(", code)]
+    text = [
+        f'"""{name(design)}', "", *fill(summary(design), 110).splitlines(), "",
+        *formula(design, path_names(design)), '"""', "",
+        *(["import torch"] if "torch." in code else []),
+        *(["import torch.nn.functional as F"] if re.search(r"\bF\.", code) else []),
+        "from torch import Tensor, nn", "", f"from kernels import {', '.join(used)}", "", "",
+        f"class {class_name(design)}(nn.Module):",
+    ]  # fmt: skip
+    return [Line(line) for line in text] + [Line('"""Token mixer: [B, T, D] to [B, T, D], causal in time."""', depth=1), Line("")]
+
+
+def _init(design: Design) -> list[Line]:
+    """The constructor."""
+    frame, names = design.units, path_names(design)
+    head = """
+        super().__init__()
+        self.n_heads = n_heads
+        head_dim = d_model // n_heads
+        """
+    out = [Line("def __init__(self, d_model: int, n_heads: int, layer_idx: int = 0) -> None:", depth=1)]
+    out += lines(head, {})
+    out += lines("value_dim = {value_dim}", frame["inner"].slots, _label("inner", design))
+    out += _frame_lines(design, "entry", "init")
+    for path, path_name in zip(design.paths, names, strict=True):
+        out += path_init(path, path_name)
+        norm = frame["output_norm"].init
+        out += lines(norm, {"p": _prefix(path_name)}, _label("output_norm", design))
+    for axis in ("fusion", "gate"):
+        out += _frame_lines(design, axis, "init")
+    out += lines("self.o_proj = nn.Linear(n_heads * value_dim, d_model, bias=False)", {})
+    return out + _frame_lines(design, "skip", "init")
+
+
+def _methods(design: Design) -> list[Line]:
+    """One method per path, where there are several."""
+    if len(design.paths) == 1:
+        return []
+    out: list[Line] = []
+    for path, path_name in zip(design.paths, path_names(design), strict=True):
+        out.append(Line(f"def {path_name}(self, x: Tensor) -> Tensor:", depth=1))
+        out.append(Line(f'"""The {path_name} path: x [B, T, D] -> [B, T, H, V]."""', depth=2))
+        out += [*_path_and_norm(design, path, path_name), Line("return o", depth=2), Line("")]
+    return out
+
+
+def _path_and_norm(design: Design, path: Path, path_name: str) -> list[Line]:
+    """A path's forward pass to a normalised o [B, T, H, V]; a gate in front of the norm comes first."""
+    out = path_forward(path, path_name)
+    if design.gate == "silu_first":
+        gate = "o = o * F.silu(self.gate_proj(x)).unflatten(-1, (self.n_heads, -1))  # [B, T, H, V]"
+        out += lines(gate, {}, _label("gate", design))
+    norm = design.units["output_norm"].forward
+    return out + lines(norm, {"p": _prefix(path_name)}, _label("output_norm", design))
+
+
+def _forward(design: Design) -> list[Line]:
+    """The forward pass of the whole mixer."""
+    out = [Line("def forward(self, x: Tensor) -> Tensor:", depth=1)]
+    out.append(Line('"""x: [B, T, D] -> [B, T, D], causal in T, at a cost linear in T."""', depth=2))
+    scaled = design.skip == "scaled"
+    if scaled:
+        out += lines("entered = x", {}, _label("skip", design)) if design.entry != "none" else []
+    out += _frame_lines(design, "entry", "forward")
+    out += _path_and_norm(design, design.paths[0], "") if len(design.paths) == 1 else _fusion(design)
+    out += lines("o = o.flatten(2)  # [B, T, H * V]", {})
+    out += _frame_lines(design, "gate", "forward")
+    tail = f" + self.skip * {'x' if design.entry == 'none' else 'entered'}" if scaled else ""
+    return out + lines(f"return self.o_proj(o){tail}  # [B, T, D]", {}, _label("skip", design) if scaled else "")
+
+
+def _fusion(design: Design) -> list[Line]:
+    """The lines that call the paths and join them to o [B, T, H, V]."""
+    names = path_names(design)
+    share = design.units["fusion"].slots.get("share", "")
+    calls = [f"self.{path_name}(x)" for path_name in names]
+    weighted = [f"{share.format(i=i)} * {call}" for i, call in enumerate(calls)]
+    slots = {"n": str(len(names)), "sum": " + ".join(calls), "weighted": " + ".join(weighted)}
+    return lines(design.units["fusion"].forward, slots, _label("fusion", design))
+
+
+def _frame_lines(design: Design, axis: str, part: str) -> list[Line]:
+    """The code of one unit of the frame; part is "init" or "forward"."""
+    if axis == "fusion" and len(design.paths) == 1:
+        return []
+    return lines(getattr(design.units[axis], part), {"n": str(len(design.paths))}, _label(axis, design))
+
+
+def _label(axis: str, design: Design) -> str:
+    """How a unit of the frame is called."""
+    return f"{axis}:{design.choices[axis]}"
+
+
+def _prefix(path_name: str) -> str:
+    """What stands before the attributes of a path."""
+    return f"{path_name}_" if path_name else ""

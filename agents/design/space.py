@@ -1,0 +1,128 @@
+"""The space of designs: how many there are, how impossible choices are mended, and how one is drawn.
+
+Counting is exact without listing: axes that no rule ties together multiply, axes that a rule ties are enumerated
+together. Two designs that are counted twice would have to render the same source, which canonical form excludes.
+"""
+
+import random
+from collections.abc import Collection, Iterable, Mapping
+from itertools import product
+from math import comb, prod
+
+from agents.design.bias import NEUTRAL, Bias
+from agents.design.tree import KINDS, MOST_MEMORIES, MOST_PATHS, Convolution, Design, Memory, Path, Window
+from agents.design.units.framing import FRAME, FRAME_RULES
+from agents.design.units.unit import Axis, Rule
+
+_MENDING_ROUNDS = 20
+
+
+def count_designs() -> int:
+    """The exact number of distinct valid designs."""
+    memories, windows, convolutions = (count_paths(KINDS[kind]) for kind in ("memory", "window", "convolution"))
+    total = 0
+    for m, w, c in product(range(1, MOST_MEMORIES + 1), (0, 1), (0, 1)):
+        if m + w + c <= MOST_PATHS:
+            total += comb(memories, m) * windows**w * convolutions**c * count_frames(m + w + c)
+    return total
+
+
+def count_paths(kind: type[Path]) -> int:
+    """The exact number of valid paths of a kind."""
+    return count_choices(kind.axes, kind.rules)
+
+
+def count_frames(paths: int) -> int:
+    """The exact number of frames around so many paths."""
+    number = Axis("paths", "how many paths there are", ())
+    return sum(
+        not any(rule.broken_by(choices) for rule in FRAME_RULES)
+        for choices in _all_choices(FRAME, {number.name: str(paths)})
+    )
+
+
+def count_choices(axes: tuple[Axis, ...], rules: tuple[Rule, ...]) -> int:
+    """How many ways there are to choose a unit on every axis without breaking a rule."""
+    return prod(
+        sum(not any(rule.broken_by(choices) for rule in tied) for choices in _all_choices(group))
+        for group, tied in _components(axes, rules)
+    )
+
+
+def settled(
+    choices: Mapping[str, str], axes: tuple[Axis, ...], rules: tuple[Rule, ...], keep: Collection[str],
+    rng: random.Random, bias: Bias = NEUTRAL,
+) -> dict[str, str]:  # fmt: skip
+    """The choices with every broken rule mended by changing other axes than those in `keep`.
+
+    What a rule demands is granted where the demanded axes may change; otherwise what triggers the rule gives way.
+    ValueError where both are to be kept.
+    """
+    mended, fixed, by_name = dict(choices), set(keep), {axis.name: axis for axis in axes}
+    for _ in range(_MENDING_ROUNDS):
+        broken = next((rule for rule in rules if rule.broken_by(mended)), None)
+        if broken is None:
+            return mended
+        wrong = {name for name, keys in broken.then.items() if mended[name] not in keys}
+        if wrong.isdisjoint(fixed):
+            changes = {name: broken.then[name] for name in wrong}
+        else:
+            yielding = [name for name in broken.when if name not in keep]
+            if not yielding:
+                raise ValueError(f"cannot keep {', '.join(sorted(keep))}: {broken.because}")
+            changes = {yielding[0]: set(by_name[yielding[0]].keys) - broken.when[yielding[0]]}
+        for name, allowed in changes.items():
+            mended[name] = draw_unit(by_name[name], rng, bias, allowed)
+            fixed.add(name)
+    raise AssertionError(f"rules contradict each other around {sorted(keep)}")
+
+
+def draw_unit(axis: Axis, rng: random.Random, bias: Bias = NEUTRAL, allowed: Iterable[str] | None = None) -> str:
+    """A unit's key, drawn by weight and bias, from all or the allowed ones."""
+    keys = [key for key in axis.keys if allowed is None or key in set(allowed)]
+    return rng.choices(keys, [axis[key].weight * bias.of(f"{axis.name}:{key}") for key in keys])[0]
+
+
+def draw_path(kind: type[Path], rng: random.Random, bias: Bias = NEUTRAL) -> Path:
+    """A valid path: a unit drawn for every axis, then mended."""
+    drawn = {axis.name: draw_unit(axis, rng, bias) for axis in kind.axes}
+    decisive = ("update",) if kind is Memory else ()
+    return kind(**settled(drawn, kind.axes, kind.rules, decisive, rng, bias))
+
+
+def draw_design(rng: random.Random, bias: Bias = NEUTRAL) -> Design:
+    """A valid design, with one path most often, three seldom."""
+    paths: set[Path] = {draw_path(Memory, rng, bias)}
+    spare = [Window, Convolution, Memory]
+    for chance in (0.4, 0.2):
+        if spare and rng.random() < chance * max(bias.of(f"path:{kind.kind}") for kind in spare):
+            kind = rng.choices(spare, [bias.of(f"path:{k.kind}") for k in spare])[0]
+            spare.remove(kind)
+            paths.add(draw_path(kind, rng, bias))
+    frame = {axis.name: draw_unit(axis, rng, bias) for axis in FRAME} | {"paths": str(len(paths))}
+    frame = settled(frame, FRAME, FRAME_RULES, ("paths",), rng, bias)
+    return with_frame(tuple(paths), frame)
+
+
+def with_frame(paths: tuple[Path, ...], frame: Mapping[str, str]) -> Design:
+    """The design of these paths in this frame (axis to key)."""
+    return Design(paths, **{axis.name: frame[axis.name] for axis in FRAME})
+
+
+def _components(axes: tuple[Axis, ...], rules: tuple[Rule, ...]) -> list[tuple[list[Axis], list[Rule]]]:
+    """Axes in groups that no rule joins, each with its rules."""
+    groups: list[set[str]] = [{axis.name} for axis in axes]
+    for rule in rules:
+        touched = [group for group in groups if group & rule.axes]
+        groups = [group for group in groups if not group & rule.axes] + [set().union(*touched)]
+    return [
+        ([axis for axis in axes if axis.name in group], [rule for rule in rules if rule.axes <= group])
+        for group in groups
+    ]
+
+
+def _all_choices(axes: Iterable[Axis], given: Mapping[str, str] | None = None) -> Iterable[dict[str, str]]:
+    """Every way to choose a unit on each axis."""
+    axes = list(axes)
+    for keys in product(*(axis.keys for axis in axes)):
+        yield dict(given or {}) | {axis.name: key for axis, key in zip(axes, keys, strict=True)}

@@ -1,0 +1,54 @@
+"""The fixed text around the units' code, and how slots are filled. Every emitted line remembers its unit."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from textwrap import dedent
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a rendered source."""
+
+    text: str
+    """Without its indentation and newline."""
+    unit: str = ""
+    """The unit that caused it, as `decay:scalar` or `window/position:rotary`; empty for fixed text."""
+    depth: int = 0
+    """Levels of indentation."""
+
+
+def filled(template: str, slots: Mapping[str, str]) -> str:
+    """The template with its slots filled; a slot's value may hold slots itself."""
+    while "{" in template:
+        template = template.format_map(slots)
+    return template
+
+
+def lines(template: str, slots: Mapping[str, str], unit: str = "", depth: int = 2) -> list[Line]:
+    """The filled template as lines."""
+    text = dedent(template).strip()
+    return [Line(line, unit, depth) for line in filled(text, slots).splitlines()] if text else []
+
+
+def joined(parts: Iterable[Line]) -> tuple[str, tuple[str, ...]]:
+    """The source, and for each of its lines the unit behind it."""
+    kept = list(parts)
+    source = "".join(f"{'    ' * line.depth if line.text else ''}{line.text}\n" for line in kept)
+    return source, tuple(line.unit for line in kept)
+
+
+MEMORY_INIT = "self.{p}v_proj = nn.Linear(d_model, n_heads * value_dim, bias=False)"
+MEMORY_VALUES = "v = self.{p}v_proj(x)  # [B, T, H * V]"
+MEMORY_HEADS = """
+    {heads}
+    v = v.unflatten(-1, (self.n_heads, -1))  # [B, T, H, V]
+    """
+MEMORY_CALL = "o, _ = linear_recurrence({arguments})  # [B, T, H, V]"
+MEAN_PAD = "u = F.pad(v, (0, 1), value=1.0)  # a column of ones sums the weights, [B, T, H, V + 1]"
+MEAN_DIVIDE = "o = o[..., :-1] / (o[..., -1:] + 1e-6)  # [B, T, H, V]"
+
+WINDOW_HEADS = "q, k, v = (z.unflatten(-1, (self.n_heads, -1)) for z in (q, k, self.{p}v_proj(x)))  # [B, T, H, K or V]"
+WINDOW_CALL = "o = window_attention(q, k, v, window={span})  # [B, T, H, V]"
+
+TAPS_INIT = "self.{p}taps = nn.Parameter(torch.empty(n_heads * value_dim, {taps}).uniform_(-{tap_bound}, {tap_bound}))"
+TAPS_HEADS = "o = o.unflatten(-1, (self.n_heads, -1))  # [B, T, H, V]"

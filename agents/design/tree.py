@@ -1,0 +1,180 @@
+"""A design: a frozen tree of units, valid and in canonical form by construction, that goes to JSON and back.
+
+    Design(paths=(Memory(decay="scalar", update="delta", norm="l2", convolution="qkv"),), gate="silu")
+
+One to three paths read the input side by side: linear-recurrent memories (at least one, at most two), at most one
+sliding window and at most one long convolution. A frame joins them. Every field names one unit of an axis in
+`agents/design/units/`; ValueError says which choice is impossible and why. Two designs are equal exactly where they
+render to the same source: paths are kept sorted, and choices that would have no effect are refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
+from typing import ClassVar, Literal
+
+from agents.design.units.attending import CONVOLUTIONAL, WINDOW
+from agents.design.units.framing import FRAME, FRAME_RULES
+from agents.design.units.reading import READING, READING_RULES
+from agents.design.units.unit import Axis, Rule, Unit, check_choices
+from agents.design.units.writing import WRITING, WRITING_RULES
+
+MOST_PATHS = 3
+MOST_MEMORIES = 2
+
+
+@dataclass(frozen=True, order=True)
+class Path:
+    """One way from the input to [B, T, H, V]; a subclass for each kind."""
+
+    kind: ClassVar[Literal["memory", "window", "convolution"]]
+    axes: ClassVar[tuple[Axis, ...]]
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse unknown units and broken rules."""
+        check_choices(self.choices, self.axes, self.rules)
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """Axis to key of the unit chosen."""
+        return {axis.name: getattr(self, axis.name) for axis in self.axes}
+
+    @property
+    def units(self) -> dict[str, Unit]:
+        """Axis to unit chosen."""
+        return {axis.name: axis[getattr(self, axis.name)] for axis in self.axes}
+
+
+@dataclass(frozen=True, order=True)
+class Memory(Path):
+    """A linear recurrence over a matrix state per head."""
+
+    kind = "memory"
+    axes = READING + WRITING
+    rules = READING_RULES + WRITING_RULES
+
+    key_width: str = "equal"
+    sharing: str = "separate"
+    convolution: str = "none"
+    conv_width: str = "4"
+    conv_activation: str = "silu"
+    feature: str = "identity"
+    norm: str = "none"
+    position: str = "none"
+    decay: str = "none"
+    update: str = "additive"
+    read: str = "plain"
+    present: str = "none"
+
+
+@dataclass(frozen=True, order=True)
+class Window(Path):
+    """Exact attention to the last few steps."""
+
+    kind = "window"
+    axes = WINDOW
+
+    span: str = "32"
+    keys: str = "separate"
+    norm: str = "none"
+    position: str = "rotary"
+
+
+@dataclass(frozen=True, order=True)
+class Convolution(Path):
+    """A depthwise causal convolution of fixed reach."""
+
+    kind = "convolution"
+    axes = CONVOLUTIONAL
+
+    taps: str = "8"
+    activation: str = "silu"
+    multiply: str = "none"
+
+
+KINDS: Mapping[str, type[Path]] = MappingProxyType({cls.kind: cls for cls in (Memory, Window, Convolution)})
+"""Every kind of path by its name, in canonical order."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """A whole token mixer."""
+
+    paths: tuple[Path, ...] = (Memory(),)
+    entry: str = "none"
+    inner: str = "equal"
+    fusion: str = "sum"
+    output_norm: str = "rms"
+    gate: str = "none"
+    skip: str = "none"
+
+    def __post_init__(self) -> None:
+        """Sort the paths; refuse impossible combinations."""
+        object.__setattr__(self, "paths", tuple(sorted(self.paths, key=_rank)))
+        check_kinds([path.kind for path in self.paths])
+        if len(set(self.paths)) < len(self.paths):
+            raise ValueError("two paths of a design must differ")
+        check_choices(self.choices | {"paths": str(len(self.paths))}, FRAME, FRAME_RULES)
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """Axis of the frame to key of the unit chosen."""
+        return {axis.name: getattr(self, axis.name) for axis in FRAME}
+
+    @property
+    def units(self) -> dict[str, Unit]:
+        """Axis of the frame to unit chosen."""
+        return {axis.name: axis[getattr(self, axis.name)] for axis in FRAME}
+
+    def to_json(self) -> dict[str, object]:
+        """The tree as JSON values, every field spelled out."""
+        return {"paths": [{"kind": path.kind} | asdict(path) for path in self.paths]} | self.choices
+
+    @classmethod
+    def from_json(cls, value: object) -> "Design":
+        """The design that `to_json` spelled; absent fields are plain. ValueError says what is wrong."""
+        entries = _strings(value, "a design", {"paths"} | {axis.name for axis in FRAME})
+        paths = entries.pop("paths", None)
+        if not isinstance(paths, list | tuple):
+            raise ValueError("a design needs a list 'paths'")
+        return cls(tuple(_path_from_json(path) for path in paths), **entries)  # pyright: ignore[reportArgumentType]
+
+
+def check_kinds(kinds: list[str]) -> None:
+    """Refuse a combination of kinds of paths that the grammar does not have."""
+    if not 1 <= len(kinds) <= MOST_PATHS:
+        raise ValueError(f"a design has one to {MOST_PATHS} paths, got {len(kinds)}")
+    if not 1 <= kinds.count("memory") <= MOST_MEMORIES:
+        raise ValueError(f"a design has one or {MOST_MEMORIES} memory paths, got {kinds.count('memory')}")
+    for kind in ("window", "convolution"):
+        if kinds.count(kind) > 1:
+            raise ValueError(f"a design has at most one {kind} path, got {kinds.count(kind)}")
+
+
+def _rank(path: Path) -> tuple[int, tuple[str, ...]]:
+    """Canonical order of paths: by kind, then by units."""
+    return list(KINDS).index(path.kind), tuple(path.choices.values())
+
+
+def _path_from_json(value: object) -> Path:
+    """One path of the tree."""
+    kind = value.get("kind") if isinstance(value, Mapping) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(f"a path needs a 'kind' of {', '.join(KINDS)}, got {kind!r}")
+    cls = KINDS[kind]
+    entries = _strings(value, f"a {kind} path", {"kind"} | {field.name for field in fields(cls)})
+    del entries["kind"]
+    return cls(**entries)  # pyright: ignore[reportArgumentType]
+
+
+def _strings(value: object, what: str, known: set[str]) -> dict[str, object]:
+    """The mapping's entries, refusing unknown names and (but for paths) values that are not strings."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{what} must be a JSON object, got {type(value).__name__}")
+    for name, entry in value.items():
+        if name not in known:
+            raise ValueError(f"{what} has no {name!r}, only {', '.join(sorted(known))}")
+        if name != "paths" and not isinstance(entry, str):
+            raise ValueError(f"{name!r} of {what} must be a string, got {entry!r}")
+    return dict(value)
