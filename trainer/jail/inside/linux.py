@@ -1,0 +1,54 @@
+"""The few calls of Linux that Python does not offer, by ctypes."""
+
+import ctypes
+import os
+
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS = 0x00020000, 0x02000000, 0x04000000
+CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x08000000, 0x10000000, 0x20000000, 0x40000000
+NEW_NAMESPACES = (
+    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
+)
+MS_NOSUID, MS_NODEV = 2, 4
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 36, 38
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def checked(result: int, what: str) -> int:
+    """Return a call's result. Raises OSError where it is negative."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def prctl(option: int, value: int, pointer: object = None) -> None:
+    """Set a property of this process. Raises OSError."""
+    checked(_libc.prctl(option, ctypes.c_ulong(value), pointer, None, None), f"prctl({option})")
+
+
+def unshare(flags: int) -> None:
+    """Move this process into new namespaces. Raises OSError."""
+    checked(_libc.unshare(flags), "unshare")
+
+
+def mount_tmpfs(where: str, size: int, inodes: int) -> None:
+    """Mount a fresh memory file system of at most `size` bytes and `inodes` files. Raises OSError."""
+    options = f"size={size},nr_inodes={inodes},mode=1777".encode()
+    checked(_libc.mount(b"tmpfs", where.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), f"mount tmpfs on {where}")
+
+
+def syscall(number: int, *arguments: object) -> int:
+    """Make a system call that the C library has no name for. Raises OSError."""
+    return checked(_libc.syscall(number, *arguments), f"syscall {number}")
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+def drop_capabilities() -> None:
+    """Give up every capability of this process, those over its own namespaces included. Raises OSError."""
+    header = _CapabilityHeader(0x20080522, 0)
+    nothing = (ctypes.c_uint32 * 6)()
+    checked(_libc.capset(ctypes.byref(header), ctypes.byref(nothing)), "capset")

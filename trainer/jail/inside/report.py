@@ -1,0 +1,54 @@
+"""From an exception in the candidate to the name of what happened."""
+
+import errno
+import traceback
+from pathlib import Path
+
+from trainer.jail.faults import JailFault
+
+TAIL = 16_000
+"""Most characters of a traceback that are sent."""
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "cannot allocate memory", "out of memory")
+DENIED = {errno.EPERM: "denied:syscall", errno.EACCES: "denied:net", errno.ESRCH: "denied:signal"}
+"""What the filter of system calls answers with (`trainer.jail.inside.seccomp`)."""
+_JAIL = str(Path(__file__).parent.parent)
+
+
+def fault_of(error: BaseException) -> JailFault:
+    """Return the fault that an exception amounts to, with the candidate's part of the traceback."""
+    if isinstance(error, JailFault):
+        return error
+    lines = traceback.format_exception_only(error)
+    return JailFault(reason_of(error), lines[-1].strip()[:2000], _tail(error))
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the reason code of an exception."""
+    text = str(error).lower()
+    if isinstance(error, MemoryError) or any(phrase in text for phrase in OUT_OF_MEMORY):
+        return "limit:memory"
+    if isinstance(error, BlockingIOError) or "can't start new thread" in text:
+        return "limit:procs"
+    if isinstance(error, OSError):
+        return _of_os_error(error)
+    return "error"
+
+
+def _of_os_error(error: OSError) -> str:
+    """Return the reason code of a refusal by the operating system."""
+    if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        return "limit:disk"
+    if error.errno == errno.ENOMEM:
+        return "limit:memory"
+    if error.filename is not None and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "denied:fs"
+    return DENIED.get(error.errno or 0, "error") if error.filename is None else "error"
+
+
+def _tail(error: BaseException) -> str:
+    """Return the end of the traceback, without the jail's own frames."""
+    kept = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_JAIL)]
+    head = ["Traceback (most recent call last):\n"] if kept else []
+    return "".join([*head, *traceback.format_list(kept), *traceback.format_exception_only(error)])[-TAIL:]
+
+

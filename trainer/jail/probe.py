@@ -1,0 +1,66 @@
+"""Can this machine give the jail? Each check with its remedy, for `move37 doctor`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from trainer.jail import bubblewrap
+from trainer.jail.faults import JailFault, SandboxUnavailable
+from trainer.jail.zygote import Sandbox
+
+
+class Check(NamedTuple):
+    """One thing that was looked at."""
+
+    check: str
+    """What."""
+    ok: bool
+    """Whether it holds."""
+    remedy: str
+    """What to do where it does not; else what was found."""
+
+
+def probe(sandbox: Sandbox) -> list[Check]:
+    """Return every check, ending with a run that is really started in the jail; the first failure ends the list."""
+    if sandbox == "none":
+        return [Check("sandbox", ok=True, remedy="none: candidates run without containment, as was asked for")]
+    checks: list[Check] = []
+    for name, look in (("linux", _linux), ("bwrap", bubblewrap.binary), ("user", _user), ("jail", _run)):
+        try:
+            checks.append(Check(name, ok=True, remedy=look()))
+        except (SandboxUnavailable, JailFault) as error:
+            return [*checks, Check(name, ok=False, remedy=str(error))]
+    return checks
+
+
+def _linux() -> str:
+    """The kernel."""
+    if sys.platform != "linux":
+        raise SandboxUnavailable("the jail needs Linux: use a Linux machine or container, or say `--sandbox none`")
+    return os.uname().release
+
+
+def _user() -> str:
+    """Who candidates run as."""
+    user = bubblewrap.unprivileged_user()
+    return f"candidates run as uid {user if user is not None else os.geteuid()}"
+
+
+def _run() -> str:
+    """A run that only reports what confines it."""
+    from trainer.jail.jail import Jail  # noqa: PLC0415 (the jail is not needed to say that it can't be had)
+
+    with Jail("bwrap", Path("/nonexistent"), preload=()) as jail, jail.run(f"{__name__}:hello", 20, 256) as session:
+        seen = session.recv().header
+        return f"namespaces, landlock {seen['landlock']} and seccomp hold"
+
+
+def hello(channel: object) -> None:
+    """Inside the jail: check that the walls stand, and say so."""
+    from trainer.jail.frames import Frame  # noqa: PLC0415
+    from trainer.jail.inside import landlock  # noqa: PLC0415
+
+    if os.getuid() == 0 or os.getpid() > 16:  # noqa: PLR2004 (a namespace of its own has small numbers)
+        raise JailFault("error", "the run is not in namespaces of its own")
+    channel.send(Frame("hello", {"landlock": landlock.abi()}))  # type: ignore[attr-defined]
