@@ -1,0 +1,1 @@
+"""The bus: vocabulary, transports, the actor loop and the embedded server. It imports no other room."""

@@ -1,8 +1,8 @@
 """The one loop that does a role's I/O: receive, answer its questions, publish, acknowledge.
 
-A role's decision is pure (`bus.role`), so this loop may be cut off at any line: the message comes again, the decision is
-the same, its ids are the same, and the stream drops what it has. What can't be read or keeps failing ends among the
-dead letters with its reason; the lab goes on.
+A role's decision is pure (`bus.role`), so this loop may be cut off at any line: the message comes again, the decision
+is the same, its ids are the same, and the stream drops what it has. What can't be read or keeps failing ends among
+the dead letters with its reason; the lab goes on.
 """
 
 import asyncio
@@ -103,7 +103,7 @@ class Actor:
             posts = await self._decide(said)
         except (NoAnswer, LogFull):
             raise
-        except Exception as error:  # a role's fault must not end the process that serves others
+        except Exception as error:  # noqa: BLE001  (a role's fault must not end the process that serves others)
             reason = f"{type(error).__name__}: {error}"
             log.warning("decision failed", upon=said.type, experiment=said.experiment, reason=reason)
             if delivery.deliveries < MAX_DELIVERIES and not isinstance(error, Malformed):

@@ -44,7 +44,7 @@ class Bus:
         self.role = role
         self.source = f"/lab/{role}/{instance}"
 
-    def envelop(self, post: Post, campaign: str, cause: Envelope | None, ordinal: int) -> Envelope:
+    def envelop(self, post: Post, campaign: str, cause: Envelope | None, ordinal: int | str) -> Envelope:
         """Return the envelope of a post; its id depends on cause, role and ordinal alone (law 3)."""
         root = cause.id if cause else derive(campaign, post.experiment, type(post.event).__name__)
         # A person's raw words are not in the log: what follows from them hangs on what they hang on.
@@ -59,7 +59,7 @@ class Bus:
             cause=cause.cause if cause and heard else cause.id if cause else None,
         )
 
-    async def say(self, post: Post, campaign: str, cause: Envelope | None = None, ordinal: int = 0) -> int | None:
+    async def say(self, post: Post, campaign: str, cause: Envelope | None = None, ordinal: int | str = 0) -> int | None:
         """Publish a fact and return its position, or None where it had been said already."""
         envelope = self.envelop(post, campaign, cause, ordinal)
         return await self.transport.publish(
@@ -91,9 +91,13 @@ class Bus:
 
         async def serve(payload: bytes) -> bytes:
             try:
-                return b'{"reply":' + (await handler(kind.model_validate_json(payload))).model_dump_json().encode() + b"}"
+                return (
+                    b'{"reply":' + (await handler(kind.model_validate_json(payload))).model_dump_json().encode() + b"}"
+                )
             except ValidationError as error:
-                return to_json({"error": f"bad query: {error.errors(include_url=False, include_input=False)[0]['msg']}"})
+                return to_json(
+                    {"error": f"bad query: {error.errors(include_url=False, include_input=False)[0]['msg']}"}
+                )
             except ValueError as error:
                 return to_json({"error": str(error)})
 

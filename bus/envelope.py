@@ -107,6 +107,4 @@ def decode(payload: bytes, seq: int = 0) -> Envelope:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise Malformed(f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}") from None
-    return Envelope(
-        wire.id, wire.source, wire.time, wire.correlationid, wire.subject, event, wire.causationid, seq
-    )
+    return Envelope(wire.id, wire.source, wire.time, wire.correlationid, wire.subject, event, wire.causationid, seq)

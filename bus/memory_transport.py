@@ -1,6 +1,7 @@
 """The in-memory twin of the NATS transport: the same contract in one process, for tests and simulations."""
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -127,7 +128,8 @@ class MemoryTransport:
         messages = self._streams[stream].messages
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: len(messages) > after)
+                while len(messages) <= after:
+                    await self._changed.wait()
             window = messages[after : after + max_batch]
             after += len(window)
             if batch := [stored for stored in window if matches(subject, stored.subject)]:
@@ -164,7 +166,5 @@ def _stream_of(subject: str) -> str:
 
 async def _wait(condition: asyncio.Condition, seconds: float) -> None:
     """Wait for a change, at most `seconds`."""
-    try:
+    with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(condition.wait(), max(seconds, 0.0) + 0.001)
-    except TimeoutError:
-        pass

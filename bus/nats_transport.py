@@ -164,9 +164,7 @@ class NatsTransport:
             except (APIError, *_AWAY, nats.errors.Error):
                 await asyncio.sleep(0.2)
 
-    async def _read(
-        self, stream: str, after: int, subject: str, max_batch: int
-    ) -> AsyncIterator[Sequence[Stored]]:
+    async def _read(self, stream: str, after: int, subject: str, max_batch: int) -> AsyncIterator[Sequence[Stored]]:
         """Read with one ordered consumer until it fails."""
         config = api.ConsumerConfig(deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1)
         reader = await self._js.subscribe(subject, stream=stream, ordered_consumer=True, config=config)

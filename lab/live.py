@@ -77,27 +77,34 @@ def duration(seconds: float) -> str:
 
 def line(said: Envelope) -> str | None:
     """Return one line for an event that a reader of a log file wants to see, else None."""
+    text = _sentence(said)
+    return f"{said.time:%H:%M:%S} {said.experiment:<22} {text}" if text else None
+
+
+def _sentence(said: Envelope) -> str | None:  # noqa: C901, PLR0911  (one case an event)
+    """Return what an event says in words."""
     match said.event:
         case events.CampaignStarted(scale=scale, experiments=count, baselines=baselines):
-            text = f"campaign {said.campaign}: {len(baselines)} baselines, then {count} experiments at scale {scale}"
+            return f"campaign {said.campaign}: {len(baselines)} baselines, then {count} experiments at scale {scale}"
         case events.ProposalCreated(name=name, origin=origin):
-            text = f"proposed by {origin}: {name}"
-        case events.RunStarted(parameters=parameters):
-            text = f"training, {parameters:,} parameters"
-        case events.RunAnomaly(kind=kind, evidence=evidence):
-            text = f"stopped, {kind}: {evidence}"
-        case events.CodeFailed(stage=stage, reason=reason, message=message, final=final):
-            text = f"{'given up' if final else 'failed'} at {stage}, {reason}: {message}"
-        case events.CodeRevised(attempt=attempt, change=change):
-            text = f"repair {attempt}: {change}"
-        case events.AnalysisReady(fitness=fitness, parts=parts):
-            text = f"fitness {fitness:.3f} (loss {parts.loss:.2f}, recall {parts.benchmark:.2f}, judge {parts.judge:.2f})"
+            return f"proposed by {origin}: {name}"
         case events.ProposalRejected(message=message, final=True):
-            text = f"rejected: {message}"
+            return f"rejected: {message}"
+        case events.RunStarted(parameters=parameters):
+            return f"training, {parameters:,} parameters"
+        case events.RunAnomaly(kind=kind, evidence=evidence):
+            return f"stopped, {kind}: {evidence}"
+        case events.CodeFailed(stage=stage, reason=reason, message=message, final=final):
+            return f"{'given up' if final else 'failed'} at {stage}, {reason}: {message}"
+        case events.CodeRevised(attempt=attempt, change=change):
+            return f"repair {attempt}: {change}"
+        case events.AnalysisReady(fitness=fitness, parts=parts):
+            return (
+                f"fitness {fitness:.3f} (loss {parts.loss:.2f}, recall {parts.benchmark:.2f}, judge {parts.judge:.2f})"
+            )
         case events.HumanMessage(by=by, kind=kind, text=words):
-            text = f"{by} says ({kind}): {words}"
+            return f"{by} says ({kind}): {words}"
         case events.CampaignFinished(reason=reason, analysed=analysed, failed=failed):
-            text = f"campaign finished ({reason}): {analysed} analysed, {failed} failed"
+            return f"campaign finished ({reason}): {analysed} analysed, {failed} failed"
         case _:
             return None
-    return f"{said.time:%H:%M:%S} {said.experiment:<22} {text}"

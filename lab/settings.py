@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     """The model, if any."""
 
     @classmethod
-    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:
+    def settings_customise_sources(cls, _cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:
         """Take what `load` has merged, so that the order is written down once."""
         return (init_settings,)
 

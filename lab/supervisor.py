@@ -56,6 +56,8 @@ class Supervisor:
 
     async def failed(self) -> None:
         """Wait for a service that can't stay up. Raises its LabError."""
+        if not self._keepers:
+            await asyncio.Event().wait()
         done, _ = await asyncio.wait(self._keepers, return_when=asyncio.FIRST_EXCEPTION)
         for keeper in done:
             keeper.result()

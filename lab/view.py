@@ -130,6 +130,10 @@ class View:
         """Return how many are over."""
         return sum(1 for row in self.rows.values() if row.ended)
 
+    def over(self) -> bool:
+        """Say whether nothing is to come: stopped, or finished with every experiment of today's budget ended."""
+        return self.finished is not None and (self.finished.reason == "stopped" or self.ended() >= self.total())
+
     def events_per_minute(self) -> int:
         """Return how many events came in the last minute."""
         since = monotonic() - 60.0

@@ -59,13 +59,13 @@ async def log_of(transport: MemoryTransport, stream: str = subjects.LOG) -> list
     return [stored async for batch in _one(transport, stream) for stored in batch]
 
 
-async def _one(transport: MemoryTransport, stream: str):  # noqa: ANN202
+async def _one(transport: MemoryTransport, stream: str):
     async for batch in transport.follow(stream, 0, max_batch=10_000):
         yield batch
         return
 
 
-async def run_until(actor: Actor, condition) -> None:  # noqa: ANN001
+async def run_until(actor: Actor, condition) -> None:
     """Run an actor until a condition holds."""
     task = asyncio.create_task(actor.run())
     async with asyncio.timeout(20):

@@ -59,9 +59,7 @@ async def test_once_refuses_a_second_message_on_the_subject(transport: Transport
     assert await transport.publish(f"lab.events.{campaign}.e1.Open", b"theirs", f"{campaign}2", once=True) is None
 
 
-async def test_a_subject_outside_every_stream_is_refused(
-    transport: Transport, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_subject_outside_every_stream_is_refused(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fact that nothing would keep is an error, not a loss."""
     monkeypatch.setattr("bus.nats_transport.PATIENCE", 1.0)
     with pytest.raises(TransportError):

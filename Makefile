@@ -1,0 +1,62 @@
+# Two commands suffice: `make run` and `make test`. The first use installs everything into .venv.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,14))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+# faiss-gpu where a CUDA device answers, faiss-cpu elsewhere: both at once break each other.
+EXTRA := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
+EXPERIMENTS ?= 8
+HOME_DIR ?= .move37
+export OMP_NUM_THREADS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test install lint fix lock gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels clean
+
+run: install
+	$(BIN)/move37 run --home $(HOME_DIR) --experiments $(EXPERIMENTS)
+
+test: install
+	$(BIN)/pytest
+
+install: $(VENV)/.installed
+
+# torch comes first: an index of CPU builds, or a wheel on disk, then decides for everything that needs it.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "move37 needs Python 3.11, 3.12 or 3.13"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints.txt torch
+	$(BIN)/pip install -q -c constraints.txt -e '.[$(EXTRA),dev]'
+	@touch $@
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+fix: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: install  ## writes the versions in use; run it after changing a dependency
+	$(BIN)/pip freeze --exclude-editable | grep -v '^pip==' | sed 's/^\(torch==[^+]*\)+.*/\1/' > constraints.txt
+
+gpu: install
+	$(BIN)/pytest -m gpu tests/kernels
+
+aot-kernels: install
+	$(BIN)/python -m benchmarks.aot_kernels
+
+bench-lab: install
+	$(BIN)/python -m benchmarks.lab
+
+bench-memory: install
+	$(BIN)/python -m benchmarks.memory
+
+bench-trainer: install
+	$(BIN)/python -m benchmarks.trainer
+
+bench-kernels: install
+	$(BIN)/python -m benchmarks.kernels
+
+clean:
+	rm -rf $(VENV) .move37

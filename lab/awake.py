@@ -1,0 +1,92 @@
+"""A lab to read from, running or not.
+
+A running lab answers over its bus. A stopped one is woken for a moment: its server and its memory start in this process
+(no agent, no trainer), memory catches up with the log, and both go when the reader is done.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+from bus import server, subjects
+from bus.bus import Bus
+from bus.nats_transport import NatsTransport
+from bus.queries import AskExperiments, AskStanding, Experiment, Experiments, Standing
+from lab import roles
+from lab.home import Home
+from lab.settings import Settings
+
+PATIENCE = 30.0
+
+
+class Reader:
+    """Asks a lab about one campaign."""
+
+    def __init__(self, bus: Bus, campaign: str, nats_url: str, patience: float = PATIENCE) -> None:
+        """Read `campaign` over `bus`, waiting at most `patience` seconds for an answer."""
+        self._patience = patience
+        self.bus = bus
+        self.campaign = campaign
+        self.nats_url = nats_url
+
+    async def standing(self) -> Standing:
+        """Return where the campaign stands."""
+        at = await self.bus.transport.last_seq(subjects.LOG)
+        return cast("Standing", await self.bus.ask(AskStanding(campaign=self.campaign, at=at), self._patience))
+
+    async def experiments(self, *ids: str) -> tuple[Experiment, ...]:
+        """Return the experiments named, in full, or all of them in short."""
+        at = await self.bus.transport.last_seq(subjects.LOG)
+        query = AskExperiments(campaign=self.campaign, ids=ids, at=at)
+        return cast("Experiments", await self.bus.ask(query, self._patience)).rows
+
+    async def everything(self) -> tuple[Standing, tuple[Experiment, ...]]:
+        """Return the standing and every experiment in full."""
+        standing, rows = await self.standing(), await self.experiments()
+        return standing, await self.experiments(*(row.id for row in rows)) if rows else ()
+
+
+@asynccontextmanager
+async def awake(settings: Settings) -> AsyncIterator[Reader]:
+    """Yield a reader of the lab that the settings name. Raises LabError where there is none."""
+    home = Home(settings.home)
+    note = home.running()
+    if settings.nats:
+        campaign = (home.campaign() or {}).get("id", "")
+        async with connected(settings.nats, campaign) as reader:
+            yield reader
+    elif note:
+        async with connected(note["nats_url"], note["campaign"]) as reader:
+            yield reader
+    else:
+        async with _woken(home.existing(), settings) as reader:
+            yield reader
+
+
+@asynccontextmanager
+async def connected(url: str, campaign: str) -> AsyncIterator[Reader]:
+    """Yield a reader over a server that is there."""
+    transport = await NatsTransport.connect(url, name="reader", wait=5.0)
+    try:
+        yield Reader(Bus(transport, "reader"), campaign, url)
+    finally:
+        await transport.close()
+
+
+@asynccontextmanager
+async def _woken(home: Home, settings: Settings) -> AsyncIterator[Reader]:
+    """Yield a reader of a stopped lab."""
+    with home.locked(wait=10.0):
+        port = server.free_port()
+        process = await asyncio.to_thread(server.start, home.nats, port)
+        try:
+            campaign = str((home.campaign() or {})["id"])
+            async with connected(f"nats://127.0.0.1:{port}", campaign) as reader:
+                memory = asyncio.create_task(roles.memory(Bus(reader.bus.transport, "memory"), settings))
+                yield reader
+                memory.cancel()
+                await asyncio.gather(memory, return_exceptions=True)
+        finally:
+            process.terminate()
+            await asyncio.to_thread(process.wait, 10)

@@ -1,0 +1,229 @@
+"""A campaign from the command to its report: start or resume, supervise, watch, end.
+
+The campaign itself lives in the log; what is here only starts the processes that carry it on and looks on until the
+director says CampaignFinished. Cut off at any point, the same command goes on where the log stands.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from agents import design
+from bus import server, subjects
+from bus.bus import Bus
+from bus.envelope import Envelope, Malformed, decode
+from bus.events import CampaignStarted, HumanMessage, LossPoint
+from bus.ids import CAMPAIGN, campaign_id
+from bus.nats_transport import NatsTransport
+from bus.queries import Experiment, Standing
+from bus.role import Post
+from lab.awake import Reader
+from lab.errors import LabError
+from lab.home import Home
+from lab.settings import Loaded, Settings
+from lab.supervisor import Service, Supervisor
+from lab.view import View
+
+AGENTS = ("director", "researcher", "engineer", "analyst", "desk")
+IDENTITY = ("seed", "scale")
+"""Settings that make a campaign the one it is."""
+
+log = structlog.get_logger()
+Screen = Callable[[View, Envelope | None], None]
+"""Shows a view; is called with each event as it comes, and with None now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How watching ended, and what memory then knew."""
+
+    view: View
+    standing: Standing
+    experiments: tuple[Experiment, ...]
+    finished: bool
+    """False where a person interrupted it."""
+    seconds: float
+    restarts: int
+
+
+def settle(loaded: Loaded, home: Home) -> Settings:
+    """Return the settings for this home: those of the campaign it holds, where it holds one. Raises LabError."""
+    settings, note = loaded.settings, home.campaign()
+    if not note:
+        return settings
+    for name in IDENTITY:
+        if loaded.explicit(name) and getattr(settings, name) != note[name]:
+            raise LabError(
+                f"{home.root} holds a campaign with {name} {note[name]}; for {name} {getattr(settings, name)} "
+                "choose another --home"
+            )
+    kept = {name: note[name] for name in (*IDENTITY, "experiments") if not loaded.explicit(name)}
+    return settings.model_copy(update=kept)
+
+
+async def run(settings: Settings, home: Home, screen: Screen, *, services: bool = True) -> Outcome:
+    """Run a campaign to its end or to an interrupt; without `services` those that serve elsewhere carry it on.
+
+    Raises LabError, TransportError, ServerFailed.
+    """
+    begun = time.monotonic()
+    campaign = campaign_id(settings.seed, settings.scale)
+    supervisor = Supervisor(home.logs)
+    try:
+        async with _server(settings, home, supervisor) as url:
+            transport = await NatsTransport.connect(url, name="lab", wait=20.0)
+            await transport.provision()
+            bus = Bus(transport, "director", "lab")
+            await _begin(bus, settings, home, campaign)
+            with home.announced(url, campaign):
+                for service in _services(settings.model_copy(update={"nats": url}), home) if services else ():
+                    supervisor.start(service)
+                view = View(campaign)
+                finished = await _watch(bus, view, screen, supervisor)
+                reader = Reader(bus, campaign, url, patience=20.0 if finished else 2.0)
+                standing, experiments = await reader.everything()
+                await supervisor.stop()
+            await transport.close()
+    finally:
+        await supervisor.stop()
+    return Outcome(view, standing, experiments, finished, time.monotonic() - begun, supervisor.restarts)
+
+
+@asynccontextmanager
+async def _server(settings: Settings, home: Home, supervisor: Supervisor) -> AsyncIterator[str]:
+    """Yield the URL of the server: the one named, or an embedded one that is kept up on one port."""
+    if settings.nats:
+        yield settings.nats
+        return
+    port = server.free_port()
+    keeper = Supervisor(home.logs)
+    keeper.start(Service("nats-server", server.command(home.nats, port)))
+    try:
+        await _reachable(port, keeper)
+        yield f"nats://127.0.0.1:{port}"
+    finally:
+        await supervisor.stop()
+        await keeper.stop()
+
+
+async def _reachable(port: int, keeper: Supervisor, seconds: float = 20.0) -> None:
+    """Wait until the server listens. Raises LabError."""
+    failed = asyncio.create_task(keeper.failed())
+    deadline = time.monotonic() + seconds
+    try:
+        while not await asyncio.to_thread(server.listens, port):
+            if failed.done():
+                await failed
+            if time.monotonic() > deadline:
+                raise LabError(f"nats-server does not listen on port {port}; see nats/server.log in the home")
+            await asyncio.sleep(0.02)
+    finally:
+        failed.cancel()
+
+
+async def _begin(bus: Bus, settings: Settings, home: Home, campaign: str) -> None:
+    """Say that the campaign starts; where it had started, the stream drops that, and a new budget is asked for."""
+    baselines = tuple(design.BASELINES)
+    started = CampaignStarted(
+        goal=settings.goal,
+        seed=settings.seed,
+        scale=settings.scale,
+        experiments=settings.experiments,
+        slots=settings.slots_or_default(),
+        attempts=settings.attempts,
+        baselines=baselines,
+        cold_start=min(200, len(baselines) + settings.experiments // 8),
+        batch=min(50, max(1, settings.experiments // 32)),
+        data=str(settings.data.resolve()) if settings.data else None,
+        sandbox=settings.sandbox,
+    )
+    noted = home.campaign()
+    await bus.say(Post(CAMPAIGN, started), campaign)
+    if noted and noted["experiments"] != settings.experiments:
+        root = bus.envelop(Post(CAMPAIGN, started), campaign, None, 0)
+        budget = HumanMessage(kind="budget", text=str(settings.experiments), by="command line")
+        await bus.say(Post(CAMPAIGN, budget), campaign, root, f"budget-{time.time_ns()}")
+    home.note_campaign(
+        {"id": campaign, **{name: getattr(settings, name) for name in (*IDENTITY, "experiments", "sandbox")}}
+    )
+
+
+def _services(settings: Settings, home: Home) -> list[Service]:
+    """Return every service of a whole lab on one machine."""
+    env = _environment(settings, home)
+    roles = ["memory", *(f"trainer-{number}" for number in range(1, settings.trainers + 1)), *AGENTS]
+    return [Service(name, [sys.executable, "-m", "lab.service", *(name.split("-", 1))], env) for name in roles]
+
+
+def _environment(settings: Settings, home: Home) -> dict[str, str]:
+    """Return the settings as environment variables, so that a service reads them as it would a person's."""
+    values: dict[str, Any] = settings.model_dump(mode="json", exclude_none=True)
+    values["home"] = str(home.root.resolve())
+    if settings.data:
+        values["data"] = str(settings.data.resolve())
+    nested = {f"llm__{name}": value for name, value in values.pop("llm").items()}
+    env = {f"MOVE37_{name.upper()}": str(value) for name, value in (values | nested).items()}
+    return env | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+async def _watch(bus: Bus, view: View, screen: Screen, supervisor: Supervisor) -> bool:
+    """Follow the campaign until it is finished (True) or a person interrupts (False). Raises what a service died of."""
+    interrupted = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted.set)
+    followers = [
+        asyncio.create_task(_follow(bus, view, screen)),
+        asyncio.create_task(interrupted.wait()),
+        asyncio.create_task(supervisor.failed()),
+    ]
+    beside = [asyncio.create_task(_points(bus, view)), asyncio.create_task(_tick(view, screen))]
+    try:
+        done, _ = await asyncio.wait(followers, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        return followers[0] in done
+    finally:
+        for task in (*followers, *beside):
+            task.cancel()
+        await asyncio.gather(*followers, *beside, return_exceptions=True)
+
+
+async def _follow(bus: Bus, view: View, screen: Screen) -> None:
+    """Apply the log to the view until the campaign is finished and the log holds nothing more."""
+    async for batch in bus.follow():
+        for stored in batch:
+            with contextlib.suppress(Malformed):
+                said = decode(stored.payload, stored.seq)
+                if said.campaign == view.campaign:
+                    view.apply(said)
+                    screen(view, said)
+        if view.over() and batch[-1].seq >= await bus.transport.last_seq(subjects.LOG):
+            return
+
+
+async def _points(bus: Bus, view: View) -> None:
+    """Apply the loss points of the metrics stream to the view."""
+    after = await bus.transport.last_seq(subjects.METRICS)
+    pattern = f"lab.metrics.{view.campaign}.*"
+    async for batch in bus.transport.follow(subjects.METRICS, after, pattern):
+        for stored in batch:
+            with contextlib.suppress(Malformed):
+                event = decode(stored.payload).event
+                if isinstance(event, LossPoint):
+                    view.point(event)
+
+
+async def _tick(view: View, screen: Screen) -> None:
+    """Let the screen breathe between events."""
+    while True:
+        screen(view, None)
+        await asyncio.sleep(0.25)

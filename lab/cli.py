@@ -1,0 +1,58 @@
+"""The command line: one `move37` with its commands, and one way to fail.
+
+What a person can mend ends in one line on stderr and exit code 1; a wrong call in one line and exit code 2.
+"""
+
+import os
+import sys
+
+import typer
+
+from lab.commands import campaign, housekeeping, reading, workbench
+from lab.errors import LabError
+
+app = typer.Typer(
+    name="move37",
+    help="A laboratory that discovers neural architectures on its own.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for room in (campaign, reading, workbench, housekeeping):
+    room.register(app)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        code = app(standalone_mode=False) or 0
+    except typer.exceptions.TyperException as error:
+        code = _say(error.format_message() or "see `move37 --help`", error.exit_code)
+    except typer.Abort:
+        code = 130
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except _mendable() as error:
+        code = _say(str(error), 1)
+    sys.exit(code)
+
+
+def _mendable() -> tuple[type[Exception], ...]:
+    """Return the faults of the rooms below that carry their own words; imported late, only once something failed."""
+    from bus.bus import Refused
+    from bus.server import ServerFailed
+    from bus.transport import TransportError
+
+    return (LabError, TransportError, ServerFailed, Refused)
+
+
+def _say(text: str, code: int) -> int:
+    """Print one line on stderr and return the exit code."""
+    print(f"move37: {' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Commands that carry a campaign on: run, serve, say."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lab.commands.options import ConfigOption, HomeOption, JsonOption, NatsOption, home_of, load, print_json
+from lab.commands.options import run as run_async
+from lab.errors import LabError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(run)
+    app.command()(serve)
+    app.command()(say)
+
+
+def run(  # noqa: PLR0913, PLR0917  (a command's options)
+    home: HomeOption = None,
+    experiments: Annotated[int | None, typer.Option(help="Experiments beside the baselines.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root of all randomness.")] = None,
+    scale: Annotated[str | None, typer.Option(help="Rung of the ladder of scales.")] = None,
+    slots: Annotated[int | None, typer.Option(help="Experiments under way at once.")] = None,
+    trainers: Annotated[int | None, typer.Option(help="Trainer processes, one core each.")] = None,
+    attempts: Annotated[int | None, typer.Option(help="Repairs an experiment may have.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Your own text: a file or a folder.")] = None,
+    goal: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,
+    sandbox: Annotated[str | None, typer.Option(help="bwrap, or none (unconfined; the report says so).")] = None,
+    services: Annotated[bool, typer.Option(help="Start the services, or watch those that serve elsewhere.")] = True,
+    nats: NatsOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a campaign, or go on with the one in the home.
+
+    Example: move37 run --home lab1 --experiments 40 --trainers 4
+    """
+    from lab import campaign, ending, preflight
+
+    loaded = load(
+        config, home=home, experiments=experiments, seed=seed, scale=scale, slots=slots, trainers=trainers,
+        attempts=attempts, data=data, goal=goal, sandbox=sandbox, nats=nats,
+    )  # fmt: skip
+    if not services and not loaded.settings.nats:
+        raise LabError("--no-services needs the server that the services use: give --nats URL")
+    place = home_of(loaded)
+    place.prepare()
+    with place.locked():
+        settings = campaign.settle(loaded, place)
+        preflight.check(settings, place)
+        with ending.screen(quiet=as_json) as screen:
+            outcome = run_async(campaign.run(settings, place, screen, services=services))
+        report = ending.write_report(outcome, place, settings)
+        ending.tell(outcome, report, settings, as_json=as_json)
+
+
+def serve(
+    role: Annotated[str, typer.Argument(help="memory, director, researcher, engineer, analyst, desk or trainer.")],
+    nats: NatsOption = None,
+    home: HomeOption = None,
+    instance: Annotated[str, typer.Option(help="Name of this process among those of its role.")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Serve one role; several processes of a role share its work.
+
+    Example: move37 serve trainer --nats nats://lab1:4222
+    """
+    from lab import logs, service
+
+    settings = load(config, nats=nats, home=home).settings
+    name = instance or f"{os.uname().nodename.split('.')[0]}-{os.getpid()}"
+    logs.configure(role=role, instance=name)
+    try:
+        run_async(service.serve(role, settings, name))
+    except ExceptionGroup as group:  # an actor's workers fail together; the first says why
+        raise group.exceptions[0] from None
+
+
+def say(
+    text: Annotated[str, typer.Argument(help="What to say; with --propose, the reason.")] = "",
+    propose: Annotated[Path | None, typer.Option(help="Enter this architecture file as an experiment.")] = None,
+    kind: Annotated[str | None, typer.Option(help="steer, veto, pause, resume, stop, budget or ask.")] = None,
+    target: Annotated[str | None, typer.Option(help="The experiment it is about, for veto.")] = None,
+    home: HomeOption = None,
+    nats: NatsOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Speak into the bus; a stopped lab hears it when it runs again.
+
+    Example: move37 say "try the delta rule with a short convolution"
+    """
+    from lab.speaking import publish
+
+    if not text and not propose:
+        raise LabError('nothing to say; give a text, such as move37 say "try the delta rule"')
+    words: dict[str, Any] = {"text": text, "by": os.environ.get("USER") or "human"}
+    words |= {key: value for key, value in (("kind", kind), ("target", target)) if value}
+    if propose:
+        words |= {"kind": "propose", "source": _read_source(propose), "text": text or f"proposed from {propose.name}"}
+    heard = run_async(publish(load(config, home=home, nats=nats).settings, words))
+    if as_json:
+        print_json({"subject": heard, **words})
+    else:
+        print(f"said on {heard}", file=sys.stderr)
+
+
+def _read_source(path: Path) -> str:
+    """Return an architecture file's text. Raises LabError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise LabError(f"{path} is not a text file in UTF-8") from None
+    except OSError as error:
+        raise LabError(f"can't read {path}: {error.strerror}") from None

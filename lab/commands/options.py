@@ -1,0 +1,53 @@
+"""Options that several commands share, and how they become settings."""
+
+import json
+import sys
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from lab.home import Home
+from lab.settings import Loaded
+
+T = TypeVar("T")
+
+HomeOption = Annotated[Path | None, typer.Option("--home", help="Folder that holds everything the lab writes.")]
+NatsOption = Annotated[str | None, typer.Option("--nats", help="URL of a NATS server that is already there.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file (default: lab.toml, if there).")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def load(config: Path | None = None, **given: Any) -> Loaded:
+    """Return the settings in force; NATS_URL stands in for `--nats`. Raises LabError."""
+    import os
+
+    loaded = Loaded.load(given, config)
+    if loaded.settings.nats is None and os.environ.get("NATS_URL"):
+        loaded = Loaded.load({**given, "nats": os.environ["NATS_URL"]}, config)
+        loaded.origins["nats"] = "NATS_URL"
+    return loaded
+
+
+def home_of(loaded: Loaded) -> Home:
+    """Return the home in force."""
+    return Home(loaded.settings.home)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run asynchronous work to its end."""
+    import asyncio
+
+    return asyncio.run(work)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def print_json_lines(rows: Iterable[Any]) -> None:
+    """Print one JSON object a line."""
+    for row in rows:
+        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")

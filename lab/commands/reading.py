@@ -1,0 +1,223 @@
+"""Commands that read a lab, running or stopped: experiments, show, diff, best, events, status, report, export."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lab.commands.options import (
+    ConfigOption,
+    HomeOption,
+    JsonOption,
+    NatsOption,
+    home_of,
+    load,
+    print_json,
+    print_json_lines,
+)
+from lab.commands.options import run as run_async
+from lab.errors import LabError
+
+IdArgument = Annotated[str, typer.Argument(help="An experiment, such as e0003.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (experiments, show, diff, best, events, status, report, export):
+        app.command()(command)
+    app.command("export-log")(export_log)
+
+
+def experiments(
+    home: HomeOption = None, nats: NatsOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """List every experiment.
+
+    Example: move37 experiments --json | jq -r 'select(.status == "failed") | .id'
+    """
+    from lab import tables
+
+    rows = _ask(config, home, nats)
+    if as_json:
+        print_json_lines(tables.short(row) for row in rows)
+    else:
+        tables.print_experiments(rows)
+
+
+def best(
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 10,
+    home: HomeOption = None,
+    nats: NatsOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the best experiments by fitness (a screening score, one seed).
+
+    Example: move37 best -n 3
+    """
+    from lab import tables
+
+    scored = [row for row in _ask(config, home, nats) if row.fitness is not None]
+    rows = sorted(scored, key=lambda row: -(row.fitness or 0.0))[:count]
+    if as_json:
+        print_json_lines(tables.short(row) for row in rows)
+    else:
+        tables.print_experiments(rows)
+
+
+def show(
+    experiment: IdArgument,
+    home: HomeOption = None,
+    nats: NatsOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one experiment: its reason, its scores, its failures and its source.
+
+    Example: move37 show e0003
+    """
+    from lab import tables
+
+    row = _one(config, home, nats, experiment)
+    if as_json:
+        print_json(tables.short(row) | row.model_dump(mode="json"))
+    else:
+        tables.print_experiment(row)
+
+
+def diff(
+    first: IdArgument,
+    second: IdArgument,
+    home: HomeOption = None,
+    nats: NatsOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Compare the sources of two experiments.
+
+    Example: move37 diff base-deltanet e0003
+    """
+    one, two = (_one(config, home, nats, name) for name in (first, second))
+    lines = difflib.unified_diff(
+        one.source.splitlines(), two.source.splitlines(), f"{one.id} {one.name}", f"{two.id} {two.name}", lineterm=""
+    )
+    print("\n".join(lines))
+
+
+def export(
+    experiment: IdArgument,
+    folder: Annotated[Path, typer.Option("--to", help="Folder to write into.")] = Path(),
+    home: HomeOption = None,
+    nats: NatsOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Write an experiment's source, record and trained weights to a folder.
+
+    Example: move37 export e0003 --to exported
+    """
+    import shutil
+
+    from lab import tables
+
+    row = _one(config, home, nats, experiment)
+    target = folder / row.id
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "mixer.py").write_text(row.source)
+    (target / "record.json").write_text(json.dumps(tables.short(row) | row.model_dump(mode="json"), indent=1))
+    artifacts = home_of(load(config, home=home)).artifacts
+    for weights in sorted((artifacts / row.id).glob("*.safetensors")):
+        shutil.copy2(weights, target)
+    print(target)
+
+
+def events(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    home: HomeOption = None,
+    nats: NatsOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the log's events, one a line; with --json as CloudEvents.
+
+    Example: move37 events --follow --json | jq -c '{type, subject}'
+    """
+    from lab import logbook
+
+    settings = load(config, home=home, nats=nats).settings
+    try:
+        run_async(logbook.list_events(settings, follow=follow, as_json=as_json))
+    except KeyboardInterrupt:
+        return
+
+
+def export_log(
+    file: Annotated[Path, typer.Argument(help="Where to write: one CloudEvent a line.")],
+    home: HomeOption = None,
+    nats: NatsOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Write the whole log to a file, byte for byte what the stream holds.
+
+    Example: move37 export-log campaign.jsonl
+    """
+    from lab import logbook
+
+    count = run_async(logbook.export(load(config, home=home, nats=nats).settings, file))
+    print(f"{count} events in {file}")
+
+
+def status(
+    home: HomeOption = None, nats: NatsOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Say where the campaign stands.
+
+    Example: move37 status --json | jq .last_seq
+    """
+    from lab import logbook, tables
+
+    settings = load(config, home=home, nats=nats).settings
+    state = run_async(logbook.status(settings))
+    if as_json:
+        print_json(state)
+    else:
+        tables.print_status(state)
+
+
+def report(
+    home: HomeOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write (default: report.html in the home).")
+    ] = None,
+    nats: NatsOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Write the report page and print where it is.
+
+    Example: move37 report --out report.html
+    """
+    from lab import logbook
+
+    loaded = load(config, home=home, nats=nats)
+    print(run_async(logbook.report(loaded.settings, out or home_of(loaded).report)).resolve())
+
+
+def _ask(config: Path | None, home: Path | None, nats: str | None, *ids: str) -> tuple[Any, ...]:
+    """Return experiments of the lab that the options name."""
+    from lab.awake import awake
+
+    settings = load(config, home=home, nats=nats).settings
+
+    async def ask() -> tuple[Any, ...]:
+        async with awake(settings) as reader:
+            return await reader.experiments(*ids)
+
+    return run_async(ask())
+
+
+def _one(config: Path | None, home: Path | None, nats: str | None, experiment: str) -> Any:
+    """Return one experiment in full. Raises LabError where there is none of that name."""
+    rows = _ask(config, home, nats, experiment)
+    if not rows:
+        raise LabError(f"no experiment {experiment!r}; `move37 experiments` lists them")
+    return rows[0]

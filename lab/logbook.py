@@ -1,0 +1,111 @@
+"""Reading the log and what memory makes of it: listing, exporting, standing, report."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dashboard.report import render_report
+
+from bus import history, subjects
+from bus.envelope import Malformed, decode
+from bus.transport import Stored
+from lab.awake import Reader, awake
+from lab.errors import LabError
+from lab.home import Home
+from lab.live import line
+from lab.settings import Settings
+
+
+async def list_events(settings: Settings, *, follow: bool, as_json: bool) -> None:
+    """Print the log's events; with `follow`, for ever."""
+    async with awake(settings) as reader:
+        end = await reader.bus.transport.last_seq(subjects.LOG)
+        if not follow and not end:
+            return
+        async for batch in reader.bus.follow():
+            sys.stdout.writelines(_print_form(stored, as_json=as_json) for stored in batch)
+            sys.stdout.flush()
+            if not follow and batch[-1].seq >= end:
+                return
+
+
+def _print_form(stored: Stored, *, as_json: bool) -> str:
+    """Return an event's line: its own bytes, or a sentence with its position."""
+    if as_json:
+        return stored.payload.decode("utf-8", "backslashreplace") + "\n"
+    try:
+        said = decode(stored.payload, stored.seq)
+    except Malformed as error:
+        return f"{stored.seq:>6}  malformed on {stored.subject}: {error}\n"
+    return f"{stored.seq:>6}  {line(said) or f'{said.time:%H:%M:%S} {said.experiment:<22} {said.type}'}\n"
+
+
+async def read_log(reader: Reader) -> Sequence[Stored]:
+    """Return every message of the log, oldest first."""
+    end = await reader.bus.transport.last_seq(subjects.LOG)
+    messages: list[Stored] = []
+    if end:
+        async for batch in reader.bus.follow():
+            messages.extend(batch)
+            if batch[-1].seq >= end:
+                break
+    return messages
+
+
+async def export(settings: Settings, file: Path) -> int:
+    """Write the log to a file and return the number of events. Raises LabError."""
+    async with awake(settings) as reader:
+        messages = await read_log(reader)
+    try:
+        return history.write(file, messages)
+    except OSError as error:
+        raise LabError(f"can't write {file}: {error.strerror}") from None
+
+
+async def status(settings: Settings) -> dict[str, Any]:
+    """Return where the campaign stands, with the keys of the contract first."""
+    home = Home(settings.home)
+    running = home.running()
+    async with awake(settings) as reader:
+        standing = await reader.standing()
+        last = await reader.bus.transport.last_seq(subjects.LOG)
+    return {
+        "nats_url": reader.nats_url if running or settings.nats else None,
+        "campaign": standing.campaign,
+        "human_creds": None,
+        "last_seq": last,
+        "running": bool(running),
+    } | standing.model_dump(mode="json", exclude={"campaign", "last_seq", "started", "ranking"})
+
+
+async def report(settings: Settings, path: Path) -> Path:
+    """Write the report page and return its path. Raises LabError."""
+    async with awake(settings) as reader:
+        standing, experiments = await reader.everything()
+        said = [decode(stored.payload, stored.seq) for stored in await read_log(reader) if _readable(stored)]
+    mine = [envelope for envelope in said if envelope.campaign == standing.campaign]
+    page = render_report(
+        standing,
+        experiments,
+        started=mine[0].time if mine else None,
+        ended=mine[-1].time if mine else None,
+        events=Counter(envelope.type for envelope in mine),
+        sandbox=standing.started.sandbox if standing.started else settings.sandbox,
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise LabError(f"can't write {path}: {error.strerror}") from None
+    return path
+
+
+def _readable(stored: Stored) -> bool:
+    """Say whether a message decodes; what does not is among the dead letters."""
+    try:
+        decode(stored.payload)
+    except Malformed:
+        return False
+    return True

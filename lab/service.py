@@ -1,0 +1,66 @@
+"""One service of the lab in its own process: `python -m lab.service ROLE` (what `move37 serve ROLE` runs).
+
+A service connects, works until it is told to stop, and keeps nothing: whatever it was doing comes again to another.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from bus.bus import Bus
+from bus.nats_transport import NatsTransport
+from bus.transport import TransportError
+from lab import logs, roles
+from lab.errors import LabError
+from lab.settings import Loaded, Settings
+
+log = structlog.get_logger()
+
+
+async def serve(role: str, settings: Settings, instance: str) -> None:
+    """Serve a role until SIGTERM or SIGINT. Raises LabError, TransportError."""
+    if role not in roles.BUILD:
+        raise LabError(f"no role {role!r}; the roles are {', '.join(roles.BUILD)}")
+    if not settings.nats:
+        raise LabError("a service needs a NATS server: give --nats URL, or set MOVE37_NATS or NATS_URL")
+    transport = await NatsTransport.connect(
+        settings.nats, name=f"{role}-{instance}", creds=os.environ.get("NATS_CREDS"), wait=20.0
+    )
+    try:
+        await transport.provision()
+        bus = Bus(transport, role, instance)
+        log.info("serving", nats=settings.nats)
+        await _until_told(lambda: roles.BUILD[role](bus, settings))
+    finally:
+        await transport.close()
+
+
+async def _until_told(body: Callable[[], Awaitable[None]]) -> None:
+    """Run a service's body until a signal asks for its end."""
+    work = asyncio.ensure_future(body())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+
+
+def main() -> None:
+    """Serve the role named on the command line with the settings of the environment."""
+    role, instance = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "1"
+    logs.configure(role=role, instance=instance)
+    try:
+        asyncio.run(serve(role, Loaded.load({}).settings, instance))
+    except* (LabError, TransportError) as group:
+        faults = [str(error) for error in group.exceptions]
+        log.error("service failed", reason=faults[0])
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""A person's words onto the bus: to a running lab at once, to a stopped one into its inbox."""
+
+import json
+import time
+from typing import Any
+
+from bus import subjects
+from lab.awake import awake
+from lab.errors import LabError
+from lab.settings import Settings
+
+
+async def publish(settings: Settings, words: dict[str, Any]) -> str:
+    """Publish words on the campaign's subject and return that subject. Raises LabError."""
+    async with awake(settings) as reader:
+        campaign = reader.campaign or (await reader.standing()).campaign
+        if not campaign:
+            raise LabError("no campaign has started there yet; `move37 run` starts one")
+        subject = subjects.human(campaign)
+        await reader.bus.transport.publish(subject, json.dumps(words).encode(), f"say-{time.time_ns()}")
+        return subject
