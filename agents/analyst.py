@@ -16,7 +16,7 @@ from agents.fitness import fitness, judge, marked_judge, parts, reference
 from agents.plain_text import one_line
 from agents.weakness import problem
 from bus.envelope import Envelope
-from bus.events import AnalysisReady, CodeFailed, Event, HumanMessage, RunCompleted
+from bus.events import AnalysisReady, CodeFailed, Event, HumanMessage, ProposalRejected, RunCompleted
 from bus.ids import BASELINE_PREFIX
 from bus.queries import AskCognition, AskPeers, Cognition, Peers
 from bus.role import CompletionReply, Decision, Post
@@ -31,7 +31,7 @@ class Analyst:
     """Decides what results mean."""
 
     name: ClassVar[str] = "analyst"
-    handles: ClassVar[tuple[type[Event], ...]] = (RunCompleted, CodeFailed, HumanMessage)
+    handles: ClassVar[tuple[type[Event], ...]] = (RunCompleted, CodeFailed, ProposalRejected, HumanMessage)
 
     def __init__(self, *, model: bool = False) -> None:
         """Judge by formula, or with a model that answers Completion questions."""
@@ -43,7 +43,7 @@ class Analyst:
         if isinstance(event, HumanMessage):
             return (yield from answered(said, event, model=self._model)) if event.kind == "ask" else []
         baseline = said.experiment.startswith(BASELINE_PREFIX)
-        if isinstance(event, CodeFailed) and not (event.final and baseline):
+        if isinstance(event, CodeFailed | ProposalRejected) and not (event.final and baseline):
             return []
         peers: Peers = yield AskPeers(campaign=said.campaign, at=said.seq, experiment=said.experiment)
         if peers.baselines_pending:

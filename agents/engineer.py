@@ -1,0 +1,181 @@
+"""The engineer: gets every proposal to run, and repairs what fails, with the whole error at hand, until it is given up.
+
+A static fault is repaired within the decision that found it; what fails in the trainer comes back as RunFailed. Every
+attempt leaves its CodeFailed and its CodeRevised in the log: the history of a failure is worth as much as a score.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from types import MappingProxyType
+from typing import ClassVar, cast
+
+from pydantic import JsonValue
+
+from agents import prompts
+from agents.asking import Asking
+from agents.design import Design
+from agents.drafts import Revision, filled
+from agents.plain_text import one_line
+from agents.repair import repair
+from agents.static_check import check
+from agents.trial import Attempt, Failed
+from bus.envelope import Envelope
+from bus.events import (
+    CampaignStarted,
+    CodeFailed,
+    CodeRevised,
+    Event,
+    Limits,
+    Peer,
+    ProposalCreated,
+    RunFailed,
+    RunRequested,
+)
+from bus.ids import BASELINE_PREFIX, derive, rng, run_id
+from bus.queries import AskPeers, AskStanding, Experiment, Peers, Standing
+from bus.role import CompletionReply, Decision, Post
+
+MESSAGE_CHARACTERS = 400
+ORDINARY = Limits(seconds=300.0, memory_mb=2048)
+"""What a run may use at a scale without limits of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineerSettings:
+    """What an engineer is told when it starts."""
+
+    limits: Mapping[str, Limits] = field(default_factory=lambda: MappingProxyType({}))
+    """What a run may use, by name of the scale."""
+    model: bool = False
+    """Whether a model repairs before the rules do."""
+
+
+class Engineer:
+    """Decides what is run, and what replaces what failed."""
+
+    name: ClassVar[str] = "engineer"
+    handles: ClassVar[tuple[type[Event], ...]] = (ProposalCreated, RunFailed)
+
+    def __init__(self, settings: EngineerSettings | None = None) -> None:
+        """Work with these limits and, where it says so, with a model that answers Completion questions."""
+        self._settings = settings or EngineerSettings()
+
+    def decide(self, said: Envelope) -> Decision:
+        """Check the newest attempt, repair it as often as allowed, and request a run or give the experiment up."""
+        standing: Standing = yield AskStanding(campaign=said.campaign, at=said.seq)
+        peers: Peers = yield AskPeers(campaign=said.campaign, at=said.seq, experiment=said.experiment)
+        if standing.started is None or _is_stale(said, peers.this):
+            return []
+        attempt, failed = _on_trial(said, peers.this)
+        posts: list[Post] = []
+        while failed := failed or _static(attempt.source):
+            revised = None
+            if attempt.number < standing.started.attempts:
+                revised = yield from self._revision(said, attempt, failed, peers.this)
+            posts.append(Post(said.experiment, _failure(attempt, failed, final=revised is None)))
+            if revised is None:
+                return posts
+            posts.append(Post(said.experiment, revised))
+            attempt, failed = Attempt(revised.attempt, revised.source, revised.design), None
+        return [*posts, Post(said.experiment, self._request(said.experiment, attempt, standing.started, peers))]
+
+    def give_up(self, said: Envelope, reason: str) -> list[Post]:
+        """Return what settles an experiment that this engineer can't decide upon."""
+        attempt = said.event.attempt if isinstance(said.event, RunFailed) else 0
+        message = one_line(f"no repair: {reason}", MESSAGE_CHARACTERS)
+        failed = CodeFailed(attempt=attempt, stage="static", reason="engineer", message=message, final=True)
+        return [Post(said.experiment, failed)]
+
+    def _revision(self, said: Envelope, attempt: Attempt, failed: Failed, this: Experiment) -> Asking[CodeRevised | None]:
+        """Return the next attempt: a model's where there is one and it answers, else the rules'; None where none helps."""
+        if self._settings.model:
+            reply: CompletionReply = yield prompts.repair(attempt.source, this.motivation, failed)
+            revision = filled(reply, Revision)
+            if isinstance(revision, Revision) and revision.source.strip() != attempt.source.strip():
+                change = one_line(revision.change, MESSAGE_CHARACTERS)
+                return CodeRevised(
+                    attempt=attempt.number + 1, source=revision.source, change=change, repaired_by="model"
+                )
+        return _by_rules(said, attempt, failed)
+
+    def _request(self, experiment: str, attempt: Attempt, started: CampaignStarted, peers: Peers) -> RunRequested:
+        """Return the request for a run. The seed is the campaign's for all, so that comparisons are paired."""
+        return RunRequested(
+            run=run_id(experiment, attempt.number),
+            attempt=attempt.number,
+            source=attempt.source,
+            scale=started.scale,
+            seed=started.seed,
+            limits=self._settings.limits.get(started.scale, ORDINARY),
+            data=started.data,
+            sandbox=started.sandbox,
+            peer=None if experiment.startswith(BASELINE_PREFIX) else _peer(peers),
+        )
+
+
+def _is_stale(said: Envelope, this: Experiment) -> bool:
+    """Say whether the event is about an attempt that has been followed by another, or an experiment that has ended."""
+    if this.status in {"failed", "rejected", "analysed"}:
+        return True
+    return isinstance(said.event, RunFailed) and (said.event.attempt != this.attempt or this.val_loss is not None)
+
+
+def _on_trial(said: Envelope, this: Experiment) -> tuple[Attempt, Failed | None]:
+    """Return the attempt that an event is about, and how it failed where it did."""
+    event = said.event
+    if isinstance(event, ProposalCreated):
+        return Attempt(0, event.source, event.design), None
+    assert isinstance(event, RunFailed)
+    return Attempt(this.attempt, this.source, this.design), Failed(event.stage, event.reason, event.message, event.tail)
+
+
+def _static(source: str) -> Failed | None:
+    """Return what is wrong with a source before it runs."""
+    fault = check(source)
+    if fault is None:
+        return None
+    where = f"line {fault.line}: " if fault.line else ""
+    return Failed("static", fault.reason, where + fault.message)
+
+
+def _by_rules(said: Envelope, attempt: Attempt, failed: Failed) -> CodeRevised | None:
+    """Return the next attempt by rules for common faults, or by the grammar; None where neither helps."""
+    random = rng(derive(said.campaign, run_id(said.experiment, attempt.number)), Engineer.name)
+    found = repair(attempt.source, failed.reason, failed.message, failed.tail, _design(attempt), random)
+    if found is None:
+        return None
+    return CodeRevised(
+        attempt=attempt.number + 1,
+        source=found.source,
+        change=one_line(found.change, MESSAGE_CHARACTERS),
+        repaired_by=found.repaired_by,
+        design=cast("dict[str, JsonValue]", found.design.to_json()) if found.design else None,
+    )
+
+
+def _design(attempt: Attempt) -> Design | None:
+    """Return the attempt's design; None where it has none that today's grammar reads."""
+    try:
+        return Design.from_json(attempt.design) if attempt.design else None
+    except ValueError:
+        return None
+
+
+def _failure(attempt: Attempt, failed: Failed, *, final: bool) -> CodeFailed:
+    """Return a failure as the log keeps it."""
+    return CodeFailed(
+        attempt=attempt.number,
+        stage=failed.stage,
+        reason=failed.reason,
+        message=one_line(failed.message, MESSAGE_CHARACTERS),
+        tail=failed.tail,
+        final=final,
+    )
+
+
+def _peer(peers: Peers) -> Peer | None:
+    """Return what the completed baselines needed and reached; None while there is none."""
+    paces = [b.step_seconds for b in peers.baselines if b.step_seconds]
+    losses = [b.val_loss for b in peers.baselines if b.val_loss is not None]
+    return Peer(step_seconds=median(paces), text_loss=min(losses)) if paces and losses else None

@@ -1,0 +1,213 @@
+"""The researcher: one idea for every slot, new enough to be worth a run.
+
+An idea comes from a model where one is configured, else from genetic operators; either reads the parent, the references,
+the papers that the parent's weakness retrieved, and what people said. Ideas that repeat an earlier source or come too
+near an earlier motivation are said to be rejected, and another is drawn, a few times at most.
+"""
+
+from dataclasses import dataclass
+from random import Random
+from typing import ClassVar, Literal
+
+from agents import prompts
+from agents.asking import Asking
+from agents.breeding import baseline, bred, donors, inspiration
+from agents.drafts import Draft, filled
+from agents.plain_text import one_line, plain
+from bus.envelope import Envelope
+from bus.events import Event, ProposalCreated, ProposalRejected, ProposalRequested
+from bus.ids import derive, rng, source_hash
+from bus.queries import (
+    AskCognition,
+    AskExperiments,
+    AskNeighbours,
+    AskStanding,
+    Cognition,
+    CognitionEntry,
+    Experiment,
+    Experiments,
+    Neighbour,
+    Neighbours,
+    Standing,
+)
+from bus.role import CompletionReply, Decision, Post
+
+NAME_CHARACTERS = 80
+MOTIVATION_CHARACTERS = 1_500
+SOURCE_CHARACTERS = 100_000
+MESSAGE_CHARACTERS = 300
+NEIGHBOURS = 5
+"""Earlier ideas a new one is compared with."""
+Repeat = Literal["duplicate_source", "near_motivation"]
+FALLBACK = "fallback:"
+"""Begins the operator of an idea that the grammar gave because a model did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResearcherSettings:
+    """What a researcher is told when it starts."""
+
+    model: bool = False
+    """Whether a model proposes; the grammar stands in where it does not answer."""
+    ideas: int = 5
+    """Ideas that may be rejected before the slot is given up."""
+    nearest: float = 0.985
+    """Cosine similarity of motivations above which an idea counts as one that was had before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an idea starts from."""
+
+    asked: ProposalRequested
+    standing: Standing
+    ancestors: tuple[Experiment, ...]
+    """Parent, where there is one, and references."""
+    cognition: tuple[CognitionEntry, ...]
+    near: tuple[Neighbour, ...]
+    """Ideas near the parent's own; for a model only."""
+
+
+class Researcher:
+    """Decides what to try."""
+
+    name: ClassVar[str] = "researcher"
+    handles: ClassVar[tuple[type[Event], ...]] = (ProposalRequested,)
+
+    def __init__(self, settings: ResearcherSettings | None = None) -> None:
+        """Propose under these settings; a model answers Completion questions."""
+        self._settings = settings or ResearcherSettings()
+
+    def decide(self, said: Envelope) -> Decision:
+        """Propose what the slot asks for, rejecting what is not new."""
+        asked = said.event
+        assert isinstance(asked, ProposalRequested)
+        if asked.arm == "baseline":
+            human = baseline(asked)
+            return [Post(said.experiment, human or _no_answer(f"no baseline is called {asked.baseline}", final=True))]
+        reading = yield from _read(said, asked, for_model=self._settings.model)
+        random = rng(derive(said.campaign, said.experiment), self.name)
+        rejected: list[ProposalRejected] = []
+        model = self._settings.model
+        while True:
+            idea = yield from _idea(reading, random, rejected, model=model)
+            if isinstance(idea, str):
+                rejected.append(_no_answer(idea))
+                model = False
+                continue
+            if self._settings.model and idea.origin == "genetic":
+                idea = idea.model_copy(update={"operator": f"{FALLBACK}{idea.operator}"})
+            verdict = yield from self._verdict(said, idea, rejected)
+            if verdict is None:
+                return [Post(said.experiment, one) for one in (*rejected, idea)]
+            rejected.append(verdict)
+            if verdict.final:
+                return [Post(said.experiment, one) for one in rejected]
+
+    def give_up(self, said: Envelope, reason: str) -> list[Post]:
+        """Return what settles a slot that this researcher can't fill."""
+        return [Post(said.experiment, _no_answer(reason, final=True))]
+
+    def _verdict(
+        self, said: Envelope, idea: ProposalCreated, rejected: list[ProposalRejected]
+    ) -> Asking[ProposalRejected | None]:
+        """Return why an idea is not tried, or None where it is new."""
+        found: Neighbours = yield AskNeighbours(
+            campaign=said.campaign, at=said.seq, text=idea.motivation, source=idea.source, k=NEIGHBOURS
+        )
+        final = 1 + sum(1 for one in rejected if one.reason != "no_answer") >= self._settings.ideas
+        twin = next((row for row in found.rows if row.same_source), None)
+        if twin or source_hash(idea.source) in {one.source_hash for one in rejected}:
+            message = f"the same source as {twin.id if twin else 'an idea just rejected'}"
+            return _rejection(idea, "duplicate_source", message, twin, final=final)
+        nearest = max(found.rows, key=lambda row: row.similarity, default=None)
+        if nearest and nearest.similarity > self._settings.nearest:
+            message = f"its motivation is that of {nearest.id} (cosine {nearest.similarity:.3f})"
+            return _rejection(idea, "near_motivation", message, nearest, final=final)
+        return None
+
+
+def _read(said: Envelope, asked: ProposalRequested, *, for_model: bool) -> Asking[Reading]:
+    """Ask memory for what an idea starts from."""
+    standing: Standing = yield AskStanding(campaign=said.campaign, at=said.seq)
+    ids = tuple(one for one in (asked.parent, *asked.references) if one)
+    ancestors: tuple[Experiment, ...] = ()
+    if ids:
+        found: Experiments = yield AskExperiments(campaign=said.campaign, at=said.seq, ids=ids)
+        ancestors = found.rows
+    parent = next((row for row in ancestors if row.id == asked.parent), None)
+    goal = standing.started.goal if standing.started else ""
+    problem = (parent.problem if parent else "") or goal
+    cognition: tuple[CognitionEntry, ...] = ()
+    if problem:
+        entries: Cognition = yield AskCognition(campaign=said.campaign, at=said.seq, text=problem)
+        cognition = entries.rows
+    near: tuple[Neighbour, ...] = ()
+    if for_model and parent and parent.motivation:
+        ideas: Neighbours = yield AskNeighbours(
+            campaign=said.campaign, at=said.seq, text=parent.motivation, k=NEIGHBOURS, exclude=parent.id
+        )
+        near = ideas.rows
+    return Reading(asked, standing, ancestors, cognition, near)
+
+
+def _idea(
+    reading: Reading, random: Random, rejected: list[ProposalRejected], *, model: bool
+) -> Asking[ProposalCreated | str]:
+    """Return the next idea, or one line that says why the model gave none."""
+    if model:
+        return (yield from _drafted(reading, rejected))
+    asked, started = reading.asked, reading.standing.started
+    baselines = list(started.baselines) if started else []
+    stock = donors(asked, reading.ancestors, random.sample(baselines, len(baselines)))
+    bias = inspiration(started.goal if started else "", reading.cognition, asked.guidance)
+    return bred(asked, stock, bias, reading.cognition, random)
+
+
+def _drafted(reading: Reading, rejected: list[ProposalRejected]) -> Asking[ProposalCreated | str]:
+    """Return the model's idea as a proposal, or one line that says why there is none."""
+    asked, started = reading.asked, reading.standing.started
+    goal = started.goal if started else ""
+    reply: CompletionReply = yield prompts.proposal(
+        goal, asked, reading.ancestors, reading.cognition, reading.near, rejected
+    )
+    draft = filled(reply, Draft)
+    if isinstance(draft, str):
+        return draft
+    name, why = one_line(draft.name, NAME_CHARACTERS), plain(draft.motivation, MOTIVATION_CHARACTERS)
+    if not (name and why and draft.source.strip()) or len(draft.source) > SOURCE_CHARACTERS:
+        return "the model's draft lacks a name, a motivation or a source, or is too long"
+    return ProposalCreated(
+        name=name,
+        motivation=why,
+        source=plain(draft.source, SOURCE_CHARACTERS) + "\n",
+        origin="model",
+        operator="draft",
+        parent=asked.parent,
+        references=asked.references,
+        cognition=tuple(entry.key for entry in reading.cognition),
+        guidance=asked.guidance,
+    )
+
+
+def _rejection(
+    idea: ProposalCreated, reason: Repeat, message: str, nearest: Neighbour | None, *, final: bool
+) -> ProposalRejected:
+    """Return an idea's rejection."""
+    return ProposalRejected(
+        name=idea.name,
+        motivation=idea.motivation,
+        reason=reason,
+        message=message,
+        nearest=nearest.id if nearest else None,
+        similarity=nearest.similarity if nearest else None,
+        source_hash=source_hash(idea.source),
+        final=final,
+    )
+
+
+def _no_answer(why: str, *, final: bool = False) -> ProposalRejected:
+    """Return the rejection that stands for an idea that did not come."""
+    return ProposalRejected(
+        name="", motivation="", reason="no_answer", message=one_line(why, MESSAGE_CHARACTERS), final=final
+    )
