@@ -23,6 +23,11 @@ def campaign_id(seed: int, scale: str) -> str:
     return f"{scale}-{seed}-{derive(seed, scale)[:4]}"
 
 
+def root_id(campaign: str) -> str:
+    """Return the id of a campaign's first event, CampaignStarted; everything else hangs on it."""
+    return derive(derive(campaign, CAMPAIGN, "CampaignStarted"), "director", 0)
+
+
 def experiment_id(slot: int, baselines: tuple[str, ...]) -> str:
     """Return the experiment that a slot stands for: baselines come first, then `e0001`, `e0002`, ..."""
     return BASELINE_PREFIX + baselines[slot] if slot < len(baselines) else f"e{slot - len(baselines) + 1:04d}"

@@ -1,0 +1,127 @@
+"""Every role with what it needs: the one place where rooms are put together into services.
+
+Heavy libraries are imported inside the builder of the role that uses them, so that an agent stays small.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+
+from bus import subjects
+from bus.actor import Actor, Answerer, Inbox
+from bus.bus import Bus
+from bus.envelope import Envelope, Malformed
+from bus.events import Spoken
+from bus.ids import CAMPAIGN, derive, root_id
+from bus.role import Completion, Post, Question
+from bus.transport import Durable, Stored
+from lab.settings import ModelSettings, Settings
+
+CONCURRENCY = 16
+"""Decisions an agent has under way at once: most of their time is waiting for answers."""
+
+
+async def memory(bus: Bus, settings: Settings) -> None:
+    """Follow the log and answer questions."""
+    from memory.service import serve
+
+    await serve(bus, settings.home / "memory.duckdb")
+
+
+async def director(bus: Bus, _: Settings) -> None:
+    """Open slots."""
+    from agents.director import Director
+
+    await Actor(bus, Director()).run()  # one at a time: its decisions are in the order of the log
+
+
+async def researcher(bus: Bus, settings: Settings) -> None:
+    """Propose."""
+    from agents.researcher import Researcher, ResearcherSettings
+
+    role = Researcher(ResearcherSettings(model=bool(settings.llm.base_url)))
+    await Actor(bus, role, _model(settings.llm), concurrency=CONCURRENCY).run()
+
+
+async def engineer(bus: Bus, settings: Settings) -> None:
+    """Check and repair."""
+    from agents.engineer import Engineer, EngineerSettings
+    from trainer import scales
+
+    role = Engineer(EngineerSettings(limits=scales.limits(), model=bool(settings.llm.base_url)))
+    await Actor(bus, role, _model(settings.llm), concurrency=CONCURRENCY).run()
+
+
+async def analyst(bus: Bus, settings: Settings) -> None:
+    """Compare and explain."""
+    from agents.analyst import Analyst
+
+    role = Analyst(model=bool(settings.llm.base_url))
+    await Actor(bus, role, _model(settings.llm), concurrency=CONCURRENCY).run()
+
+
+async def desk(bus: Bus, _: Settings) -> None:
+    """Listen to people."""
+    from agents.desk import Desk
+
+    inbox = Inbox(Durable("desk", subjects.HUMAN, ("lab.human.*",)), heard)
+    await Actor(bus, Desk(), inbox=inbox).run()
+
+
+async def trainer(bus: Bus, settings: Settings) -> None:
+    """Train and score."""
+    from trainer.role import TrainerRole
+    from trainer.service import answerers
+
+    role = TrainerRole(worker=bus.source.rsplit("/", 1)[1])
+
+    async def publish(said: Envelope, post: Post, ordinal: str) -> None:
+        await bus.say(post, said.campaign, said, ordinal)
+
+    with answerers(settings.home / "artifacts", publish) as answering:
+        await Actor(bus, role, answering).run()
+
+
+BUILD: Mapping[str, Callable[[Bus, Settings], Awaitable[None]]] = {
+    "memory": memory,
+    "director": director,
+    "researcher": researcher,
+    "engineer": engineer,
+    "analyst": analyst,
+    "desk": desk,
+    "trainer": trainer,
+}
+"""What serves each role."""
+
+
+def heard(stored: Stored) -> Envelope:
+    """Return what a person published as the desk's input. Raises Malformed where it is not text."""
+    try:
+        payload = stored.payload.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Malformed("a person's message has to be text in UTF-8") from None
+    campaign = stored.subject.rsplit(".", 1)[1]
+    return Envelope(
+        id=derive("heard", stored.subject, stored.seq),
+        source="/lab/human/1",
+        time=datetime.now(UTC),
+        campaign=campaign,
+        experiment=CAMPAIGN,
+        event=Spoken(payload=payload),
+        cause=root_id(campaign),
+    )
+
+
+def _model(settings: ModelSettings) -> dict[type[Question], Answerer]:
+    """Return who answers questions to a model; nobody where none is configured. Raises ValueError."""
+    if not settings.base_url:
+        return {}
+    from agents.model import Endpoint, ModelClient
+
+    endpoint = Endpoint(
+        settings.base_url,
+        settings.model,
+        settings.api_key_env or "",
+        seconds=settings.timeout,
+        temperature=settings.temperature,
+    )
+    return {Completion: ModelClient(endpoint).answer}
