@@ -9,7 +9,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +39,8 @@ IDENTITY = ("seed", "scale")
 log = structlog.get_logger()
 Screen = Callable[[View, Envelope | None], None]
 """Shows a view; is called with each event as it comes, and with None now and then."""
+Services = Callable[[Settings, Home], Sequence[Service]]
+"""Says what to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,11 @@ def settle(loaded: Loaded, home: Home) -> Settings:
     return settings.model_copy(update=kept)
 
 
-async def run(settings: Settings, home: Home, screen: Screen, *, services: bool = True) -> Outcome:
-    """Run a campaign to its end or to an interrupt; without `services` those that serve elsewhere carry it on.
+async def run(settings: Settings, home: Home, screen: Screen, services: Services | None = None) -> Outcome:
+    """Run a campaign to its end or to an interrupt.
 
-    Raises LabError, TransportError, ServerFailed.
+    `services` says what to start, given the settings with the server's URL; the default is a whole lab. Raises LabError,
+    TransportError, ServerFailed.
     """
     begun = time.monotonic()
     campaign = campaign_id(settings.seed, settings.scale)
@@ -84,7 +87,7 @@ async def run(settings: Settings, home: Home, screen: Screen, *, services: bool 
             bus = Bus(transport, "director", "lab")
             await _begin(bus, settings, home, campaign)
             with home.announced(url, campaign):
-                for service in _services(settings.model_copy(update={"nats": url}), home) if services else ():
+                for service in (services or whole_lab)(settings.model_copy(update={"nats": url}), home):
                     supervisor.start(service)
                 view = View(campaign)
                 finished = await _watch(bus, view, screen, supervisor)
@@ -156,14 +159,22 @@ async def _begin(bus: Bus, settings: Settings, home: Home, campaign: str) -> Non
     )
 
 
-def _services(settings: Settings, home: Home) -> list[Service]:
-    """Return every service of a whole lab on one machine."""
-    env = _environment(settings, home)
-    roles = ["memory", *(f"trainer-{number}" for number in range(1, settings.trainers + 1)), *AGENTS]
-    return [Service(name, [sys.executable, "-m", "lab.service", *(name.split("-", 1))], env) for name in roles]
+def whole_lab(settings: Settings, home: Home) -> list[Service]:
+    """Return every service of a lab on one machine."""
+    env = environment(settings, home)
+    trainers = [("trainer", str(number)) for number in range(1, settings.trainers + 1)]
+    return [
+        Service(f"{role}-{instance}" if role == "trainer" else role, service_command(role, instance), env)
+        for role, instance in [("memory", "1"), *trainers, *((agent, "1") for agent in AGENTS)]
+    ]
 
 
-def _environment(settings: Settings, home: Home) -> dict[str, str]:
+def service_command(role: str, instance: str, module: str = "lab.service") -> list[str]:
+    """Return the command line of a service."""
+    return [sys.executable, "-m", module, role, instance]
+
+
+def environment(settings: Settings, home: Home) -> dict[str, str]:
     """Return the settings as environment variables, so that a service reads them as it would a person's."""
     values: dict[str, Any] = settings.model_dump(mode="json", exclude_none=True)
     values["home"] = str(home.root.resolve())

@@ -37,7 +37,7 @@ def _under_way(view: View) -> RenderableType:
     for row in view.open_rows()[:12]:
         losses = "  ".join(f"{task} {loss:.3f}" for task, loss in sorted(row.losses.items()))
         repair = f" (repair {row.attempt})" if row.attempt else ""
-        table.add_row(row.id, row.name, row.stage + repair, f"{row.progress:4.0%}" if row.losses else "", losses)
+        table.add_row(row.id, Text(row.name), row.stage + repair, f"{row.progress:4.0%}" if row.losses else "", losses)
     return Panel(table, title="under way", title_align="left", border_style="dim")
 
 
@@ -52,7 +52,7 @@ def leaderboard(rows: list[Row]) -> RenderableType:
         assert row.result
         table.add_row(
             Text(row.id, style="dim" if is_baseline(row.id) else "bold green"),
-            row.name,
+            Text(row.name),
             f"{row.fitness:.3f}",
             f"{row.result.bits_per_byte:.3f}",
             f"{row.result.recall:.3f}",

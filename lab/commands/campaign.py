@@ -53,7 +53,7 @@ def run(  # noqa: PLR0913, PLR0917  (a command's options)
         settings = campaign.settle(loaded, place)
         preflight.check(settings, place)
         with ending.screen(quiet=as_json) as screen:
-            outcome = run_async(campaign.run(settings, place, screen, services=services))
+            outcome = run_async(campaign.run(settings, place, screen, None if services else lambda *_: ()))
         report = ending.write_report(outcome, place, settings)
         ending.tell(outcome, report, settings, as_json=as_json)
 

@@ -1,0 +1,114 @@
+"""What the live view shows, folded from events and drawn in plain text."""
+
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from bus.envelope import Envelope
+from bus.events import (
+    AnalysisReady,
+    CampaignFinished,
+    CampaignStarted,
+    CodeFailed,
+    Event,
+    FitnessParts,
+    HumanMessage,
+    LossPoint,
+    ProposalCreated,
+    ProposalRequested,
+    RunCompleted,
+    RunRequested,
+    RunStarted,
+)
+from bus.events.run import Limits
+from lab.live import duration, line, render
+from lab.view import View
+
+
+def said(experiment: str, event: Event) -> Envelope:
+    """Wrap an event."""
+    return Envelope("i", "/lab/x/1", datetime(2026, 1, 1, tzinfo=UTC), "c", experiment, event)
+
+
+def begun() -> View:
+    """Return a view of a campaign with one experiment in training."""
+    view = View("c")
+    started = CampaignStarted(
+        goal="g", seed=0, scale="nano", experiments=2, slots=2, baselines=("gla",), cold_start=1, batch=1
+    )
+    view.apply(said("campaign", started))
+    view.apply(said("e0001", ProposalRequested(slot=1, arm="guided")))
+    view.apply(said("e0001", ProposalCreated(name="delta [x]", motivation="m", source="s", origin="genetic")))
+    request = RunRequested(
+        run="e0001-a0", attempt=0, source="s", scale="nano", seed=0, limits=Limits(seconds=1, memory_mb=1)
+    )
+    view.apply(said("e0001", request))
+    view.apply(said("e0001", RunStarted(run="e0001-a0", worker="1", width=64, parameters=1000, gates=())))
+    return view
+
+
+def completed(view: View) -> None:
+    """Let the experiment end with a fitness."""
+    result = RunCompleted(
+        run="e0001-a0", worker="1", width=64, parameters=1000, steps=1, tokens=1, seconds=1.0, step_seconds=0.1,
+        flops_per_token=1.0, val_loss=1.5, bits_per_byte=2.164, recall=0.9, recall_stderr=0.01, weights="w",
+        weights_sha256="h", curve=(),
+    )  # fmt: skip
+    view.apply(said("e0001", result))
+    ready = AnalysisReady(
+        fitness=0.7, parts=FitnessParts(loss=0.7, benchmark=0.7, judge=0.7), findings=("f",), problem="p"
+    )
+    view.apply(said("e0001", ready))
+
+
+def drawn(view: View) -> str:
+    """Return what a terminal of 120 columns shows."""
+    console = Console(width=120, record=True, file=None, force_terminal=False)
+    with console.capture() as capture:
+        console.print(render(view))
+    return capture.get()
+
+
+def test_a_training_run_shows_stage_losses_and_progress() -> None:
+    """The row of a slot follows the metrics stream."""
+    view = begun()
+    view.point(LossPoint(run="e0001-a0", task="recall", step=50, steps=200, loss=1.25))
+    (row,) = view.open_rows()
+    assert (row.stage, row.progress, row.losses) == ("training", 0.25, {"recall": 1.25})
+    text = drawn(view)
+    assert "recall 1.250" in text
+    assert "delta [x]" in text
+
+
+def test_a_result_moves_from_the_slots_to_the_leaderboard() -> None:
+    """What is analysed is ranked with its scores."""
+    view = begun()
+    completed(view)
+    assert not view.open_rows()
+    assert [row.id for row in view.leaders()] == ["e0001"]
+    assert "0.700" in drawn(view)
+
+
+def test_the_end_waits_for_every_experiment_of_a_raised_budget() -> None:
+    """A finished campaign whose budget a person raised is not over."""
+    view = begun()
+    completed(view)
+    failed = CodeFailed(attempt=3, stage="train", reason="timeout", message="m", final=True)
+    view.apply(said("base-gla", failed))
+    view.apply(said("e0002", failed))
+    view.apply(said("campaign", CampaignFinished(reason="budget_spent", analysed=1, failed=2, rejected=0)))
+    assert view.over()
+    view.apply(said("campaign", HumanMessage(kind="budget", text="5")))
+    assert not view.over()
+
+
+def test_lines_for_a_log_file_are_sentences() -> None:
+    """Where there is no terminal, the events that matter come as lines."""
+    failed = CodeFailed(attempt=0, stage="gate", reason="causality", message="sees the future", final=False)
+    assert (line(said("e0001", failed)) or "").endswith("failed at gate, causality: sees the future")
+    assert line(said("e0001", ProposalRequested(slot=0, arm="guided"))) is None
+
+
+def test_durations_read_as_people_say_them() -> None:
+    """Seconds, minutes, hours."""
+    assert [duration(s) for s in (5, 65, 3720)] == ["5 s", "1 min 05 s", "1 h 02 min"]
