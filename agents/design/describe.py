@@ -20,8 +20,8 @@ _CORES = {
 
 def name(design: Design) -> str:
     """A short readable name such as `gated-delta·conv4·silu-gate`; two designs may share one."""
-    short = len(design.paths) > 1
-    paths = [path_name(path, most_tags=2 if short else 9) for path in design.paths]
+    most_tags = 9 if len(design.paths) == 1 else 1  # a name is no inventory
+    paths = [path_name(path, most_tags) for path in design.paths]
     joint = design.units["fusion"].tag if len(paths) > 1 else ""
     frame = [unit.tag for axis, unit in design.units.items() if axis != "fusion" and unit.tag]
     return "·".join(["+".join(paths), *([joint] if joint else []), *frame])

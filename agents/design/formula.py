@@ -12,7 +12,7 @@ def formula(design: Design, names: list[str]) -> list[str]:
         head = f"The {path_name} path, per head:" if path_name else "Per head:"
         out += [head, *(_wrapped(line, "    ") for line in _of_path(path)), ""]
     if len(design.paths) > 1:
-        out += [f"Joined by {design.units['fusion'].gist}: o_t = {_join(design, names)}.", ""]
+        out += [_wrapped(f"Joined by {design.units['fusion'].gist}: o_t = {_join(design, names)}."), ""]
     return "\n".join([*out, _wrapped(_output(design))]).splitlines()
 
 

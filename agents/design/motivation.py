@@ -1,18 +1,18 @@
 """Why a new design should work, in a few sentences that put what is new first.
 
 Novelty is judged by the distance of these texts, so the reasons of the new units lead, the parent and the rest follow,
-and nothing is said twice. At most 60 words: embedding time grows with length.
+and nothing is said twice. At most 50 words: embedding time grows with length.
 """
 
 from collections.abc import Mapping, Sequence
 
-from agents.design.describe import name
+from agents.design.describe import name, path_name
 from agents.design.operators import Variation
 from agents.design.tree import KINDS, Design
 from agents.design.units.framing import FRAME
 from agents.design.units.unit import Unit
 
-MOST_WORDS = 60
+MOST_WORDS = 50
 
 _PATH_REASONS = {
     "memory": "A second memory with its own keys holds what would collide in the first",
@@ -35,11 +35,12 @@ _EXPECTED = {
     "read": "Early and late positions should become comparable",
     "present": "Next-byte loss should gain at little cost",
     "entry": "Bigram statistics should be learned in the first steps",
-    "inner": "More content per write should help text more than recall",
+    "inner": "The balance of text and recall should move with what one write can carry",
     "fusion": "Heads can specialise, and the weights will show on what",
     "output_norm": "The optimiser should see evener gradients across heads",
     "gate": "Irrelevant reads should stop disturbing the residual stream",
     "skip": "Deep stacks should pass tokens on more cleanly",
+    "path:drop": "Training should be quicker and more even",
     "path": "Each path can give up what the other does better",
     "span": "The cost per token moves with the span",
     "keys": "Short copies should show the difference",
@@ -58,7 +59,7 @@ def motivation(variation: Variation, parent: str | None = None, guidance: Sequen
     news = [label for label in variation.units if label in units or label.startswith("path:")]
     sentences = [_reason(label, units) for label in news[:2]] or ["A leaner mix of its parents' units isolates what carries them"]
     sentences.append(_origin(variation, news, parent))
-    sentences += [_EXPECTED[news[0].split(":")[0]]] if news else []
+    sentences += [_EXPECTED.get(news[0]) or _EXPECTED[news[0].split(":")[0]]] if news else []
     beside = [units[label].gist for label in _distinctive(design) if label not in news[:2]]
     sentences += [f"Beside it: {', '.join(beside[:2])}"] if beside else []
     sentences += [f'It follows the wish "{_shortened(guidance[-1], 12)}"'] if guidance else []
@@ -76,8 +77,16 @@ def _origin(variation: Variation, news: list[str], parent: str | None) -> str:
         return f"{name(variation.design)} starts afresh"
     if variation.operator == "crossover":
         return f"It crosses {parent} into {name(variation.design)}"
-    changed = " and ".join(label.replace(":", " ").replace("_", " ") for label in news[:2])
-    return f"It gives {parent} {changed}"
+    return f"It gives {parent} {' and '.join(_spelled(label, variation.design) for label in news[:2])}"
+
+
+def _spelled(label: str, design: Design) -> str:
+    """A unit or a path in words."""
+    axis, key = label.split(":")
+    if axis != "path":
+        return f"{axis} {key}".replace("_", " ")
+    added = [path for path in design.paths if path.kind == key]
+    return f"a {path_name(added[-1])} path" if added else "one path less"
 
 
 def _units(design: Design) -> dict[str, Unit]:

@@ -24,7 +24,7 @@ DECAY = axis(
         "a learned constant decay per head",
         "A learned horizon per head lets training settle how long each head should remember",
         "learned-decay",
-        init=f"self.{{p}}decay = nn.Parameter({_SPREAD})  # logits of the decay: memories of 400 to 8 steps",
+        init=f"self.{{p}}decay = nn.Parameter({_SPREAD})  # logits: memories of 400 to 8 steps",
         slots={"log_decay": "F.logsigmoid(self.{p}decay)", "forget": "γ S", "where": "γ = σ(w), one a head"},
     ),
     Unit(
@@ -32,7 +32,10 @@ DECAY = axis(
         "a learned constant decay per key channel",
         "One learned horizon per key channel spreads short and long memory over the rows of a single state",
         "channel-horizons",
-        init="self.{p}decay = nn.Parameter(torch.linspace(6.0, 2.0, n_heads * {p}key_dim).view(n_heads, {p}key_dim))",
+        init="""
+            horizons = torch.linspace(6.0, 2.0, n_heads * {p}key_dim)  # logits: memories of 400 to 8 steps
+            self.{p}decay = nn.Parameter(horizons.view(n_heads, {p}key_dim))
+            """,
         forward="g = F.logsigmoid(self.{p}decay).expand(*x.shape[:2], -1, -1)  # [B, T, H, K]",
         slots={"log_decay": "g", "forget": "diag(γ) S", "where": "γ = σ(w), one a key channel"},
     ),

@@ -1,0 +1,185 @@
+"""A fast look at an architecture's source before anything runs it: is it one mixer, in the accepted form?
+
+Pure analysis of the syntax tree. It is a courtesy to whoever wrote the source (clear words within a millisecond) and it
+keeps obvious mistakes away from the trainer. It is NOT the security boundary: Python can be written so that no reader
+of its tree sees what it does, and only the trainer's jail contains it.
+"""
+
+import ast
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+ALLOWED_IMPORTS = frozenset({"torch", "math", "typing", "dataclasses", "einops", "kernels", "__future__"})
+"""Top-level packages that an architecture may import."""
+MOST_CHARACTERS = 200_000
+"""A longer source is refused unread."""
+
+_FORBIDDEN_NAMES = frozenset(
+    "exec eval compile open input breakpoint __import__ globals locals vars getattr setattr delattr exit quit".split()
+)
+_FORBIDDEN_TORCH = frozenset(
+    "hub load save package classes ops jit utils distributed multiprocessing from_file _C serialization library".split()
+)
+_DUNDERS = frozenset({"__init__", "__name__", "__version__", "__future__", "__all__"})
+_AT_TOP = (
+    ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Expr, ast.Assign, ast.AnnAssign, ast.Pass,
+)  # fmt: skip
+_MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+_IN_LOOP = (ast.For, ast.While, ast.AsyncFor)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a source."""
+
+    reason: str
+    """Reason code: syntax, too_large, import, no_module, several_modules, signature, forbidden, global_state."""
+    message: str
+    """One line for a reader."""
+    line: int | None = None
+    """Where, counted from 1."""
+
+
+def check(source: str) -> Fault | None:
+    """The first fault of a source, or None. Never raises, whatever the text."""
+    if len(source) > MOST_CHARACTERS:
+        return Fault("too_large", f"the source has {len(source)} characters, at most {MOST_CHARACTERS} are read")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes in strings are the author's style
+            tree = ast.parse(source)
+        return next(_faults(tree), None)
+    except SyntaxError as error:
+        return Fault("syntax", f"not valid Python: {error.msg}", error.lineno)
+    except (ValueError, RecursionError, MemoryError) as error:  # NUL bytes, lone surrogates, absurd nesting
+        return Fault("syntax", f"cannot be parsed: {_one_line(error)}")
+
+
+def _faults(tree: ast.Module) -> Iterator[Fault]:
+    """Every fault, in the order in which an author wants to hear of them."""
+    nodes = list(ast.walk(tree))
+    yield from _imports(nodes)
+    yield from _forbidden(nodes)
+    yield from _global_state(tree, nodes)
+    yield from _mixer(tree)
+
+
+def _imports(nodes: list[ast.AST]) -> Iterator[Fault]:
+    """Imports outside the allowed packages, and the parts of torch that touch the outside world."""
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield Fault("import", "relative imports have nothing to refer to", node.lineno)
+        elif isinstance(node, ast.ImportFrom):
+            yield from _import_of(node.module or "", node.lineno)
+            names = {alias.name for alias in node.names}
+            hidden = names & (_FORBIDDEN_TORCH if node.module == "torch" else set()) or names & {"*"}
+            yield from (_no_import(f"{node.module}.{name}", node.lineno) for name in sorted(hidden))
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _import_of(alias.name, node.lineno)
+
+
+def _import_of(module: str, line: int) -> Iterator[Fault]:
+    """Whether one dotted module name may be imported."""
+    parts = module.split(".")
+    hidden = parts[0] == "torch" and _FORBIDDEN_TORCH.intersection(parts[1:]) and module != "torch.utils.checkpoint"
+    if parts[0] not in ALLOWED_IMPORTS or hidden:
+        yield _no_import(module, line)
+
+
+def _no_import(module: str, line: int) -> Fault:
+    """The fault of an import that is not allowed."""
+    allowed = ", ".join(sorted(ALLOWED_IMPORTS - {"__future__"}))
+    return Fault("import", f"cannot import {module}: an architecture may import {allowed}", line)
+
+
+def _forbidden(nodes: list[ast.AST]) -> Iterator[Fault]:
+    """Names and attributes that no mixer needs: execution, files, introspection, output in loops."""
+    for node in nodes:
+        if isinstance(node, ast.Name) and node.id in _FORBIDDEN_NAMES:
+            yield Fault("forbidden", f"{node.id} is not allowed in an architecture", node.lineno)
+        elif isinstance(node, ast.Name | ast.Attribute) and _is_dunder(node):
+            yield Fault("forbidden", f"{_name_of(node)} is not allowed in an architecture", node.lineno)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id == "torch" and node.attr in _FORBIDDEN_TORCH:
+                yield Fault("forbidden", f"torch.{node.attr} is not allowed in an architecture", node.lineno)
+        elif isinstance(node, _IN_LOOP):
+            yield from _prints(node)
+
+
+def _is_dunder(node: ast.Name | ast.Attribute) -> bool:
+    """Whether a name reaches into Python's machinery."""
+    name = _name_of(node)
+    return name.startswith("__") and name.endswith("__") and name not in _DUNDERS
+
+
+def _name_of(node: ast.Name | ast.Attribute) -> str:
+    """The identifier of a name or attribute."""
+    return node.id if isinstance(node, ast.Name) else node.attr
+
+
+def _prints(loop: ast.AST) -> Iterator[Fault]:
+    """Calls of print inside a loop."""
+    for node in ast.walk(loop):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+            yield Fault("forbidden", "print in a loop would flood the log", node.lineno)
+
+
+def _global_state(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[Fault]:
+    """Anything at the top but imports, constants, functions and classes; `global` anywhere."""
+    for node in nodes:
+        if isinstance(node, ast.Global):
+            yield Fault("global_state", f"global {', '.join(node.names)}: a mixer keeps no state", node.lineno)
+    for node in tree.body:
+        if not isinstance(node, _AT_TOP):
+            kind = type(node).__name__.lower()
+            yield Fault("global_state", f"{kind} at the top of the file, where only definitions stand", node.lineno)
+        elif isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
+            yield Fault("global_state", "a call at the top of the file would run on import", node.lineno)
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, _MUTABLE):
+            yield Fault("global_state", "a mutable object at the top of the file would be shared by all layers", node.lineno)
+
+
+def _mixer(tree: ast.Module) -> Iterator[Fault]:
+    """Exactly one module class with the accepted constructor and forward pass."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and _is_module(node)]
+    if not classes:
+        yield Fault("no_module", "there is no class derived from torch.nn.Module")
+        return
+    if len(classes) > 1:
+        names = ", ".join(node.name for node in classes)
+        yield Fault("several_modules", f"one torch.nn.Module class is expected, found {names}", classes[1].lineno)
+    yield from _signature(classes[0])
+
+
+def _is_module(node: ast.ClassDef) -> bool:
+    """Whether a class names nn.Module (however spelled) among its bases."""
+    return any(_name_of(base) == "Module" for base in node.bases if isinstance(base, ast.Name | ast.Attribute))
+
+
+def _signature(node: ast.ClassDef) -> Iterator[Fault]:
+    """`__init__(self, d_model, n_heads, layer_idx=0)` and `forward(self, x)`, further arguments only with defaults."""
+    methods = {method.name: method for method in node.body if isinstance(method, ast.FunctionDef)}
+    for method, wanted in (("__init__", ["self", "d_model", "n_heads", "layer_idx"]), ("forward", ["self", "x"])):
+        if method not in methods:
+            yield Fault("signature", f"{node.name} has no {method}({', '.join(wanted)})", node.lineno)
+            continue
+        arguments, line = methods[method].args, methods[method].lineno
+        names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+        required = names[: len(names) - len(arguments.defaults)]
+        keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        rest = [argument.arg for argument, default in keywords if default is None]
+        fits = names[: len(wanted)] == wanted and set(required) <= set(wanted) and not rest
+        if not (fits or (method == "forward" and _single_input(names, required, rest))):
+            yield Fault("signature", f"{method} takes ({', '.join([*names, *rest])}), expected ({', '.join(wanted)})", line)
+
+
+def _single_input(names: list[str], required: list[str], rest: list[str]) -> bool:
+    """Whether a forward pass takes one required input, whatever it is called."""
+    return names[:1] == ["self"] and len(required) == 2 and not rest
+
+
+def _one_line(error: BaseException) -> str:
+    """An error's text on one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

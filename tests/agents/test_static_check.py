@@ -1,0 +1,104 @@
+"""The static check: accepts every mixer of the accepted form, names what is wrong otherwise, and never raises."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.design import BASELINES, draw_design, render
+from agents.static_check import MOST_CHARACTERS, Fault, check
+
+GOOD = """
+import torch
+from torch import nn
+
+HEADS = 4
+
+
+class Mixer(nn.Module):
+    def __init__(self, d_model, n_heads, layer_idx=0):
+        super().__init__()
+        self.proj = nn.Linear(d_model, d_model)
+
+    def forward(self, x):
+        return self.proj(x)
+"""
+
+
+def test_a_plain_mixer_passes() -> None:
+    """The smallest mixer has no fault."""
+    assert check(GOOD) is None
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines_pass(name: str) -> None:
+    """Every human baseline has no fault."""
+    assert check(BASELINES[name].source) is None
+
+
+def test_designs_pass() -> None:
+    """Whatever the grammar renders has no fault."""
+    rng = random.Random(5)
+    assert [check(render(draw_design(rng)).source) for _ in range(40)] == [None] * 40
+
+
+@pytest.mark.parametrize(
+    ("reason", "old", "new"),
+    [
+        ("syntax", "def forward(self, x):", "def forward(self, x)"),
+        ("import", "import torch\n", "import os\n"),
+        ("import", "import torch\n", "import torch.utils.cpp_extension\n"),
+        ("import", "import torch\n", "from torch import hub\n"),
+        ("import", "import torch\n", "from . import secrets\n"),
+        ("import", "from torch import nn", "from torch import *"),
+        ("no_module", "nn.Module", "object"),
+        ("several_modules", "HEADS = 4", "class Other(nn.Module):\n    pass"),
+        ("signature", "self, d_model, n_heads, layer_idx=0", "self, hidden_size, num_heads"),
+        ("signature", "self, d_model, n_heads, layer_idx=0", "self, d_model, n_heads, layer_idx=0, *, depth"),
+        ("signature", "def forward(self, x)", "def forward(self, x, mask)"),
+        ("signature", "def forward(self, x)", "def call(self, x)"),
+        ("forbidden", "return self.proj(x)", "return eval('x')"),
+        ("forbidden", "return self.proj(x)", "return open('/etc/passwd')"),
+        ("forbidden", "return self.proj(x)", "return x.__class__"),
+        ("forbidden", "return self.proj(x)", "return torch.load('x')"),
+        ("forbidden", "return self.proj(x)", "for i in range(9):\n            print(i)\n        return x"),
+        ("global_state", "HEADS = 4", "HEADS = []"),
+        ("global_state", "HEADS = 4", "torch.set_num_threads(8)"),
+        ("global_state", "HEADS = 4", "for i in range(3):\n    pass"),
+        ("global_state", "return self.proj(x)", "global HEADS\n        return x"),
+    ],
+)
+def test_faults_are_named(reason: str, old: str, new: str) -> None:
+    """Each kind of fault has its reason code, a message of one line and its place."""
+    assert old in GOOD
+    fault = check(GOOD.replace(old, new))
+    assert isinstance(fault, Fault)
+    assert fault.reason == reason
+    assert "\n" not in fault.message
+    assert reason == "no_module" or fault.line is not None
+
+
+def test_the_line_is_the_author_s_line() -> None:
+    """The place of a fault counts lines as an editor does."""
+    fault = check(GOOD.replace("return self.proj(x)", "return eval('x')"))
+    assert fault is not None
+    assert GOOD.splitlines()[(fault.line or 0) - 1].strip() == "return self.proj(x)"
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["", "\0", "a\0b", "\ud800", "(" * 5000, "-" * 20_000 + "1", "a" + ".b" * 60_000, "1" + "+1" * 60_000, "[" * 150 + "]" * 150,
+     "x" * (MOST_CHARACTERS + 1), "if x:\n" * 90, "\\", "'''", "f'{" * 50, "lambda:" * 9000 + "0", "# coding: nonsense\n", "\xff\ufeff"],
+)  # fmt: skip
+def test_hostile_texts_get_an_answer(source: str) -> None:
+    """Texts that break parsers still get a fault and no exception."""
+    assert isinstance(check(source), Fault)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.text() | st.text(alphabet="()[]{}:,.=+-*lambda \n\tdefclass'\"\\\0#@"))
+def test_no_text_raises(source: str) -> None:
+    """Arbitrary text is answered."""
+    fault = check(source)
+    assert fault is None or fault.reason
