@@ -1,0 +1,1 @@
+"""What a person sees: the report, one HTML page with its pictures drawn in."""

@@ -1,0 +1,35 @@
+"""What the marks mean: shapes for origins, colours for fitness, crosses and bars for what has none."""
+
+from dashboard import svg
+from dashboard.markup import Markup, el
+from dashboard.scores import SHAPES, Scores, fitness_of, is_baseline
+
+
+def legend(scores: Scores, *, colours: bool) -> Markup:
+    """Return the key to the marks that this campaign has; `colours` where the picture colours by fitness."""
+    rows = [(shape, "dot plain", origin) for origin, shape in SHAPES.items() if origin and _has(scores, origin)]
+    statuses = {e.status for e in scores.experiments}
+    rows += [("cross", "dot bad", "given up")] if "failed" in statuses else []
+    rows += [("bar", "dot bad", "rejected")] if "rejected" in statuses else []
+    items = [el("li", _swatch(shape, class_), words) for shape, class_, words in rows]
+    return el("ul", *items, _ramp(scores) if colours and scores.ranked else None, class_="legend")
+
+
+def _has(scores: Scores, origin: str) -> bool:
+    """Whether any experiment is of this origin."""
+    if origin == "baseline":
+        return any(is_baseline(e) for e in scores.experiments)
+    return any(e.origin == origin and not is_baseline(e) for e in scores.experiments)
+
+
+def _swatch(shape: str, class_: str) -> Markup:
+    """Return one mark for a legend."""
+    return el("svg", svg.mark(shape, (8, 8), 5, class_), width=16, height=16, aria_hidden="true")
+
+
+def _ramp(scores: Scores) -> Markup:
+    """Return the five colours between the lowest and the highest fitness."""
+    low, high = fitness_of(scores.ranked[-1]), fitness_of(scores.ranked[0])
+    boxes = [el("rect", x=i * 16, y=2, width=15, height=11, class_=f"dot f{i}") for i in range(5)]
+    drawn = el("svg", *boxes, width=80, height=16, aria_hidden="true")
+    return el("li", f"fitness {low:.3f} ", drawn, f" {high:.3f}")

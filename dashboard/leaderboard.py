@@ -1,0 +1,89 @@
+"""The leaderboard: every experiment that has a score, best first, baselines among them, one row each."""
+
+from bus.events import FitnessParts
+from bus.queries import Experiment
+from dashboard.markup import Child, Markup, clip, el
+from dashboard.scores import Scores, is_baseline, title
+
+COLUMNS = (
+    ("#", "number"),
+    ("experiment", "text"),
+    ("origin", "text"),
+    ("fitness", "number"),
+    ("loss · benchmark · judge", ""),
+    ("Δ best baseline", "number"),
+    ("bits per byte", "number"),
+    ("recall", "number"),
+    ("parameters", "number"),
+    ("seconds", "number"),
+)
+"""Heads, and how the script sorts each; the bars do not sort."""
+_BAR = 44
+
+
+def table(scores: Scores) -> Markup:
+    """Return the table; experiments that are trained but not yet analysed stand at its end without a rank."""
+    waiting = [e for e in scores.experiments if e.fitness is None and e.val_loss is not None]
+    heads = (el("th", words, scope="col", class_=kind or None, data_sort=kind or None) for words, kind in COLUMNS)
+    rows = [_row(scores, e) for e in (*scores.ranked, *waiting)]
+    grid = el("table", el("caption", "Screening scores, one seed each"), el("thead", el("tr", *heads)),
+              el("tbody", *rows), class_="sortable")
+    return el("div", grid, class_="scroll", tabindex="0", role="region", aria_label="Leaderboard")
+
+
+def _row(scores: Scores, experiment: Experiment) -> Markup:
+    """Return one experiment's row."""
+    e = experiment
+    name = el("th", el("a", e.id, href=f"#{e.id}"), " ", el("span", clip(e.name, 60), class_="quiet"), scope="row")
+    error = el("span", f" ± {e.recall_stderr:.3f}", class_="quiet") if e.recall_stderr is not None else None
+    return el(
+        "tr",
+        _cell(str(scores.rank.get(e.id, "vetoed" if e.vetoed else "–")), scores.rank.get(e.id, 10**6)),
+        name,
+        el("td", e.origin or ""),
+        _cell(figure(e.fitness, 3) if e.fitness is not None else "pending", e.fitness),
+        el("td", bars(e.parts) if e.parts else None, class_="bars"),
+        _cell(signed(scores.gain_of(e)), scores.gain_of(e)),
+        _cell(figure(e.bits_per_byte, 3), e.bits_per_byte),
+        _cell(figure(e.recall, 3), e.recall, error),
+        _cell("–" if e.parameters is None else f"{e.parameters:,}", e.parameters),
+        _cell(figure(e.seconds, 1), e.seconds),
+        class_=row_class(scores, e),
+    )
+
+
+def row_class(scores: Scores, experiment: Experiment) -> str | None:
+    """Return how a row stands out: the best candidate, and the baselines."""
+    return "best" if experiment is scores.best else "base" if is_baseline(experiment) else None
+
+
+def _cell(words: str, value: float | None, more: Child = None) -> Markup:
+    """Return a numeric cell with the value that it sorts by."""
+    return el("td", words, more, class_="number", data_value=None if value is None else f"{value:.6g}")
+
+
+def figure(value: float | None, digits: int) -> str:
+    """Return a figure with that many decimals, or a dash."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def signed(value: float | None) -> str:
+    """Return a difference with its sign."""
+    return "–" if value is None else f"{value:+.3f}".replace("-", "−")
+
+
+def bars(parts: FitnessParts) -> Markup:
+    """Return the three parts of a fitness as bars on a common scale from 0 to 1, with the figures in words."""
+    shares = (("loss", parts.loss), ("benchmark", parts.benchmark), ("judge", parts.judge))
+    words = ", ".join(f"{name} {share:.3f}" for name, share in shares)
+    drawn = [
+        el("rect", class_=class_, x=i * (_BAR + 6), y=2, width=width, height=10)
+        for i, (_, share) in enumerate(shares)
+        for class_, width in (("rail", float(_BAR)), ("part", share * _BAR))
+    ]
+    return el("svg", el("title", words), *drawn, role="img", aria_label=words, width=3 * _BAR + 12, height=14)
+
+
+def compact(experiment: Experiment) -> Markup:
+    """Return an experiment as a link by its id, with its name on hover."""
+    return el("a", experiment.id, href=f"#{experiment.id}", title=clip(title(experiment), 120))

@@ -1,0 +1,128 @@
+"""Each experiment's record, folded: why it was proposed, from what, what was seen, what failed, and its source.
+
+The page has a size it must keep. Records stand in reading order, the best first; where the room ends, first sources
+and then whole records are left to `move37 show`, and the page says so.
+"""
+
+from collections.abc import Iterable, Sequence
+from shlex import quote
+
+from bus.queries import Experiment, Failure
+from dashboard import design
+from dashboard.leaderboard import bars, figure, signed
+from dashboard.markup import Child, Markup, clip, el, join
+from dashboard.scores import WORDS, Scores
+
+MOST_SOURCE = 40_000
+"""Characters shown of one source."""
+_MOST_WORDS = 4_000
+"""Characters shown of one motivation or problem."""
+_MOST_FAILURES = 12
+
+
+def records(scores: Scores, room: int) -> Markup:
+    """Return all records in at most about `room` bytes beyond one line each."""
+    ordered = scores.ordered
+    bodies = _within([_body(scores, e) for e in ordered], room)
+    room -= sum(map(_size, bodies))
+    sources = _within([_source(e) for e in ordered], room)
+    return join(_record(scores, *parts) for parts in zip(ordered, bodies, sources, strict=True))
+
+
+def _size(markup: Markup | None) -> int:
+    """Return the bytes of a piece."""
+    return len(markup.encode()) if markup else 0
+
+
+def _within(pieces: Iterable[Markup], room: int) -> list[Markup | None]:
+    """Return the pieces for which there is room, from the first on, None in place of the others."""
+    kept: list[Markup | None] = []
+    for piece in pieces:
+        fits = _size(piece) <= room
+        room -= _size(piece) if fits else 0
+        kept.append(piece if fits else None)
+    return kept
+
+
+def _record(scores: Scores, e: Experiment, body: Markup | None, source: Markup | None) -> Markup:
+    """Return one folded record; that of the best candidate is open."""
+    score = f"fitness {e.fitness:.3f}" if e.fitness is not None else WORDS[e.status]
+    head = el("summary", el("strong", e.id), " ", clip(e.name, 80), " ", el("span", score, class_="quiet"))
+    command = el("code", f"move37 show {quote(e.id)}")
+    left_out = el("p", "Left out to keep this page small: ", command, " prints it.", class_="quiet")
+    inside = [body, source] if body and source is not None else [body, left_out]
+    return el("details", head, *inside, id=e.id, class_="record", open=e is scores.best)
+
+
+def _body(scores: Scores, e: Experiment) -> Markup:
+    """Return everything about an experiment but its source."""
+    return join([
+        el("p", clip(e.motivation, _MOST_WORDS), class_="prose") if e.motivation else None,
+        _figures(scores, e),
+        _section("What was seen", el("ul", *(el("li", clip(f, 600)) for f in e.findings)) if e.findings else None),
+        _section("Weakness named", el("p", clip(e.problem, _MOST_WORDS), class_="prose") if e.problem else None),
+        _section("What is known about it", _keys(e.cognition) if e.cognition else None),
+        _section("Failures and repairs", _failures(e.failures) if e.failures else None),
+        _section("Design", design.tree(e.design) if e.design else None),
+    ])
+
+
+def _section(title: str, content: Markup | None) -> Markup | None:
+    """Return a headed part of a record, nothing where it has no content."""
+    return el("section", el("h4", title), content) if content else None
+
+
+def _figures(scores: Scores, e: Experiment) -> Markup:
+    """Return the measured figures, and where the idea came from, as terms and values; unknown ones are left out."""
+    pairs: list[tuple[str, Child]] = [
+        ("status", WORDS[e.status] + (f": {clip(e.reason, 60)}" if e.reason else "") + (", vetoed" if e.vetoed else "")),
+        ("derived", _derived(e)),
+        ("fitness parts", bars(e.parts) if e.parts else None),
+        ("against best baseline", signed(scores.gain_of(e)) if e.fitness is not None else None),
+        ("text loss", f"{figure(e.val_loss, 4)} nats per byte" if e.val_loss is not None else None),
+        ("recall", f"{figure(e.recall, 3)} ± {figure(e.recall_stderr, 3)}" if e.recall is not None else None),
+        ("parameters", f"{e.parameters:,}" if e.parameters is not None else None),
+        ("FLOPs per token", f"{e.flops_per_token:,.0f}" if e.flops_per_token is not None else None),
+        ("CPU per step", f"{1000 * e.step_seconds:.1f} ms" if e.step_seconds is not None else None),
+        ("novelty", figure(e.novelty, 3) if e.novelty is not None else None),
+        ("repairs", str(e.attempt) if e.attempt else None),
+    ]
+    rows = (el("div", el("dt", term), el("dd", value)) for term, value in pairs if value is not None)
+    return el("dl", *rows, class_="figures")
+
+
+def _derived(e: Experiment) -> Markup | None:
+    """Return who proposed it, how it was derived and what it drew on."""
+    said: list[Child] = [e.origin, clip(e.operator, 60) if e.operator else None]
+    said += [join(["from ", _link(e.parent_id)])] if e.parent_id else []
+    said += [join(["with ", join(map(_link, e.references[:8]), ", ")])] if e.references else []
+    return join([s for s in said if s], " · ") or None
+
+
+def _link(name: str) -> Markup:
+    """Return a link to another record."""
+    return el("a", name, href=f"#{name}")
+
+
+def _keys(names: Sequence[str]) -> Markup:
+    """Return keys of the cognition base."""
+    return el("p", join((el("code", clip(name, 60)) for name in names[:12]), " "))
+
+
+def _failures(failures: Sequence[Failure]) -> Markup:
+    """Return the failed attempts in order, each with what the next one changed."""
+    rows = [
+        el("li", f"Attempt {f.attempt}, {f.stage}: ", el("code", clip(f.reason, 60)), f" {clip(f.message, 400)}",
+           el("p", f"Repair: {clip(f.repair, 400)}") if f.repair else None)
+        for f in failures[:_MOST_FAILURES]
+    ]
+    return el("ol", *rows, class_="failures")
+
+
+def _source(e: Experiment) -> Markup:
+    """Return the source, folded once more; the newline after `pre` is the one that HTML drops."""
+    if not e.source:
+        return Markup()
+    lines = e.source.count("\n") + 1
+    head = el("summary", f"Source, {lines} line{'s' if lines > 1 else ''}")
+    return el("details", head, el("pre", "\n", el("code", clip(e.source, MOST_SOURCE))), class_="source")
