@@ -5,7 +5,8 @@ G is the running sum of log decay inside the chunk, [M, C, 1] for one decay a he
 scores are sum_d rows_id k_jd exp(G_id - G_jd), meaningful for i >= j.
 
 - `Undecayed`: no decay at all.
-- `Factored`: rows exp(G) against k exp(-G), one product. Only where exp(-G) stays small, that is for gentle decay.
+- `Factored`: rows exp(G) against k exp(-G), one product. Only where exp(-G) stays in range; the caller shortens the
+  chunk (`gentle_chunk`) until it does.
 - `Weighted`: any decay, one a head: the weights exp(G_i - G_j) are a matrix.
 - `Halved`: any decay, one a channel: see `scores`.
 """
@@ -13,12 +14,16 @@ scores are sum_d rows_id k_jd exp(G_id - G_jd), meaningful for i >= j.
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from kernels.recurrence.chunked.scores import halved_scores, weights
 
-# Factors reach exp(FACTORED_REACH); beyond it the gradient of the decay would lose digits to cancellation.
-FACTORED_REACH = 30.0
+# Factors may reach exp(FACTORED_REACH): beyond it fp32 would overflow.
+FACTORED_REACH = 80.0
+# Up to here the diagonal may stay in the products; beyond, it would drown the gradient of the decay.
+_GENTLE_REACH = 30.0
+_SHORTEST = 16
 # Below this summed log decay a chunk, fp32 cannot resolve differences of the running sum to 1e-5.
 _SINGLE_REACH = -96.0
 
@@ -53,11 +58,28 @@ def choose(rows: Tensor, k: Tensor, log_decay: Tensor | None) -> Decay:
         return Undecayed(rows, k)
     cumulative = log_decay.cumsum(1)
     reach = cumulative[:, -1].min().item()
-    if reach > -FACTORED_REACH:
-        return Factored(rows, k, cumulative)
+    per_head = log_decay.shape[-1] == 1
+    if reach > -(_GENTLE_REACH if per_head else FACTORED_REACH):
+        return Factored(rows, k, cumulative, steep=reach < -_GENTLE_REACH)
     if reach < _SINGLE_REACH:
         cumulative = log_decay.double().cumsum(1)
-    return (Weighted if log_decay.shape[-1] == 1 else Halved)(rows, k, cumulative)
+    return (Weighted if per_head else Halved)(rows, k, cumulative)
+
+
+def gentle_chunk(log_decay: Tensor, chunk: int) -> int:
+    """The longest chunk, at most `chunk`, for which decay a key channel can be factored; `chunk` if there is none.
+
+    log_decay is [B, T, H, Dk].
+    """
+    missing = -log_decay.shape[1] % chunk
+    sums = F.pad(log_decay.detach(), (0, 0, 0, 0, 0, missing)).unflatten(1, (-1, _SHORTEST)).sum(2)
+    length = _SHORTEST
+    best = chunk
+    while length <= chunk and sums.min().item() > -(_GENTLE_REACH if length > _SHORTEST else FACTORED_REACH):
+        best = length
+        length *= 2
+        sums = sums.unflatten(1, (-1, 2)).sum(2) if length <= chunk else sums
+    return best
 
 
 class Undecayed:
@@ -82,12 +104,13 @@ class Undecayed:
 class Factored:
     """Gentle decay: exp(G) goes to the rows and exp(-G) to the keys, and the rest is as without decay."""
 
-    def __init__(self, rows: Tensor, k: Tensor, cumulative: Tensor) -> None:
-        """Rows [M, R * C, Dk], keys [M, C, Dk], G [M, C, 1 | Dk]."""
-        self.grown = cumulative.neg().exp_().to(k.dtype)
-        self.shrunk = cumulative.exp().to(k.dtype)
+    def __init__(self, rows: Tensor, k: Tensor, cumulative: Tensor, steep: bool) -> None:
+        """Rows [M, R * C, Dk], keys [M, C, Dk], G [M, C, 1 | Dk]; steep decay needs its diagonal set aside."""
+        self.steep = steep
+        self.grown = cumulative.neg().exp_()
+        self.shrunk = cumulative.exp()
         last = self.shrunk[:, -1:]
-        self.carried = cumulative[:, -1:].exp().mT
+        self.carried = last.mT
         self.reads = _by_chunk(rows, k.shape[1]).mul(self.shrunk[:, None]).flatten(1, 2)
         self.keys = k * self.grown
         self.writes = self.keys * last
@@ -102,10 +125,15 @@ class Factored:
         """As without decay, then undo the scaling; the decay's gradient is what the factors felt."""
         assert d_carried is not None
         per_head = self.shrunk.shape[-1] == 1
+        chunk = self.keys.shape[1]
+        own = _take_diagonal(d_scores[:, :chunk]) if self.steep else None
         d_reads.baddbmm_(d_scores, self.keys)
         d_keys = d_scores.mT @ self.reads
-        felt = _felt(self.reads, d_reads, per_head, self.keys.shape[1]) - _dot(self.keys, d_keys, per_head)
+        felt = _felt(self.reads, d_reads, per_head, chunk) - _dot(self.keys, d_keys, per_head)
         d_decay = _to_steps(felt, _dot(self.writes, d_writes, per_head), d_carried * self.carried)
+        if own is not None:
+            d_reads[:, :chunk].addcmul_(own, self.keys)
+            d_keys.addcmul_(own, self.reads[:, :chunk])
         d_keys.addcmul_(d_writes, self.shrunk[:, -1:])
         d_rows = _by_chunk(d_reads, self.keys.shape[1]).mul_(self.shrunk[:, None]).flatten(1, 2)
         return d_rows, d_keys.mul_(self.grown), d_decay
@@ -117,10 +145,9 @@ class Weighted:
     def __init__(self, rows: Tensor, k: Tensor, cumulative: Tensor) -> None:
         """Rows [M, R * C, Dk], keys [M, C, Dk], G [M, C, 1], fp64 where fp32 would not resolve it."""
         self.rows, self.keys = rows, k
-        wide = torch.float64 if k.dtype == torch.float64 else torch.float32
         self.shrunk = cumulative.exp().to(k.dtype)
         self.left = (cumulative[:, -1:] - cumulative).exp_().to(k.dtype)
-        self.carried = cumulative[:, -1:].exp().mT.to(wide)
+        self.carried = self.shrunk[:, -1:].mT
         self.weights = weights(cumulative, k.dtype)
         self.reads = _by_chunk(rows, k.shape[1]).mul(self.shrunk[:, None]).flatten(1, 2)
         self.writes = k * self.left
@@ -137,8 +164,7 @@ class Weighted:
         """The diagonal has no decay in it, and is set aside so that its large terms do not drown the decay's own."""
         assert d_carried is not None
         chunk = self.keys.shape[1]
-        own = d_scores[:, :chunk].diagonal(dim1=1, dim2=2).clone()[..., None]  # [M, C, 1]
-        d_scores[:, :chunk].diagonal(dim1=1, dim2=2).zero_()
+        own = _take_diagonal(d_scores[:, :chunk])
         _by_chunk(d_scores, chunk).mul_(self.weights[:, None])
         d_rows, d_keys = d_scores @ self.keys, d_scores.mT @ self.rows
         felt = _felt(self.rows, d_rows, True, chunk) - _dot(self.keys, d_keys, True)
@@ -156,10 +182,9 @@ class Halved:
     def __init__(self, rows: Tensor, k: Tensor, cumulative: Tensor) -> None:
         """Rows [M, R * C, Dk], keys [M, C, Dk], G [M, C, Dk], fp64 where fp32 would not resolve it."""
         self.rows, self.keys, self.cumulative = rows, k, cumulative
-        wide = torch.float64 if k.dtype == torch.float64 else torch.float32
         self.shrunk = cumulative.exp().to(k.dtype)
         self.left = (cumulative[:, -1:] - cumulative).exp_().to(k.dtype)
-        self.carried = cumulative[:, -1:].exp().mT.to(wide)
+        self.carried = self.shrunk[:, -1:].mT
         self.reads = _by_chunk(rows, k.shape[1]).mul(self.shrunk[:, None]).flatten(1, 2)
         self.writes = k * self.left
 
@@ -180,7 +205,7 @@ class Halved:
             parts = _by_chunk(rows, chunk).unbind(1)
             scores = torch.cat([halved_scores(part, keys, cumulative) for part in parts], dim=1)
         d_rows, d_keys, felt = torch.autograd.grad(scores, inputs, d_scores)
-        felt = felt.to(self.carried.dtype) + _felt(self.reads, d_reads, False, chunk)
+        felt = felt.to(self.keys.dtype) + _felt(self.reads, d_reads, False, chunk)
         d_decay = _to_steps(felt, _dot(self.writes, d_writes, False), d_carried * self.carried)
         _by_chunk(d_rows, chunk).addcmul_(_by_chunk(d_reads, chunk), self.shrunk[:, None])
         return d_rows, d_keys.addcmul_(d_writes, self.left), d_decay
@@ -191,11 +216,18 @@ def _by_chunk(rows: Tensor, chunk: int) -> Tensor:
     return rows.unflatten(1, (-1, chunk))
 
 
+def _take_diagonal(square: Tensor) -> Tensor:
+    """Move the diagonal of [M, C, C] out into [M, C, 1], leaving zeros."""
+    diagonal = square.diagonal(dim1=1, dim2=2)
+    taken = diagonal.clone()[..., None]
+    diagonal.zero_()
+    return taken
+
+
 def _dot(a: Tensor, b: Tensor, per_head: bool) -> Tensor:
-    """a * b in at least fp32, summed over the width where the decay is one a head."""
+    """a * b, summed over the width where the decay is one a head."""
     product = a * b
-    wide = torch.promote_types(a.dtype, torch.float32)
-    return product.sum(-1, keepdim=True, dtype=wide) if per_head else product.to(wide)
+    return product.sum(-1, keepdim=True) if per_head else product
 
 
 def _felt(rows: Tensor, d_rows: Tensor, per_head: bool, chunk: int) -> Tensor:

@@ -4,9 +4,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kernels.recurrence.arguments import Problem
+from kernels.recurrence.chunked.decay import gentle_chunk
 from kernels.recurrence.chunked.forward import chunk_form
 from kernels.recurrence.chunked.function import ChunkedRecurrence
 from kernels.transforms import is_transformed
+
+# Work inside a chunk grows with its length, work between chunks with the width: measured, short chunks suit narrow
+# heads.
+_NARROW = 32
 
 
 def chunked_recurrence(problem: Problem, chunk_size: int = 64) -> tuple[Tensor, Tensor]:
@@ -19,6 +24,10 @@ def chunked_recurrence(problem: Problem, chunk_size: int = 64) -> tuple[Tensor, 
     inputs = problem.q, problem.k, problem.v, problem.log_decay, problem.beta, state
     if is_transformed(*inputs):
         return _transformable(problem, state, chunk)
+    if max(key_width, problem.v.shape[-1]) <= _NARROW:
+        chunk = min(chunk, _NARROW)
+    if problem.log_decay is not None and problem.log_decay.shape[-1] > 1:
+        chunk = gentle_chunk(problem.log_decay, chunk)
     return ChunkedRecurrence.apply(*inputs, problem.scale, chunk)  # pyright: ignore[reportReturnType]
 
 

@@ -47,7 +47,8 @@ class ChunkedRecurrence(torch.autograd.Function):
         """Cut into tiles, sweep over the chunks, join the outputs."""
         batch, length, heads, _ = q.shape
         grid = Grid(batch, length, heads, chunk)
-        compute = torch.float32 if q.dtype == torch.float16 else q.dtype
+        # Sixteen-bit inputs are computed in fp32: rounding scores and decays to bf16 costs the gradients three digits.
+        compute = state.dtype
         rows, keys = _rows(grid, q, k, compute, with_keys=beta is not None)
         u = grid.cut(v, compute)
         steps = None if log_decay is None else grid.cut(log_decay, log_decay.dtype)
@@ -57,7 +58,7 @@ class ChunkedRecurrence(torch.autograd.Function):
         inverse = removals = None
         if strength is not None:
             inverse = _inverse(scores[:, chunk:], strength)
-            solver = inverse.mul(strength.mT).to(compute)
+            solver = inverse * strength.mT
             u, removals = solver @ u, solver @ decay.reads[:, chunk:]
         entries, final = sweep_forward(decay, u, removals, state.flatten(0, 1), grid.chunks)
         o = scores[:, :chunk].tril_() @ u
@@ -88,8 +89,8 @@ class ChunkedRecurrence(torch.autograd.Function):
         exits, d_state = sweep_backward(decay, d_u, d_entries, removals, d_final, grid.chunks)
         d_beta = None
         if strength is not None:
-            d_r = inverse.to(u.dtype).mT @ d_u
-            d_beta = (d_r * u).sum(-1, keepdim=True, dtype=strength.dtype) / strength
+            d_r = inverse.mT @ d_u
+            d_beta = (d_r * u).sum(-1, keepdim=True) / strength
             d_u = d_r.mul_(strength)
             torch.neg(d_u, out=y[:, chunk:])
         d_scores = y @ u.mT
@@ -134,5 +135,5 @@ def _inverse(key_scores: Tensor, strength: Tensor) -> Tensor:
 
 def _d_carried(entries: Tensor, exits: Tensor, carried: Tensor) -> Tensor:
     """<S, dS'> per head or per key channel, [M, 1 | Dk, 1]."""
-    product = (entries * exits).sum(-1, keepdim=True, dtype=carried.dtype)
+    product = (entries * exits).sum(-1, keepdim=True)
     return product if carried.shape[1] > 1 else product.sum(1, keepdim=True)

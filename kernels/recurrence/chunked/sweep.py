@@ -9,50 +9,65 @@ from kernels.recurrence.chunked.decay import Decay
 def sweep_forward(
     decay: Decay, u: Tensor, removals: Tensor | None, state: Tensor, chunks: int
 ) -> tuple[Tensor, Tensor]:
-    """(entry states [M, Dk, Dv] in the dtype of u, final state [G, Dk, Dv] in the dtype of state).
+    """(entry states [M, Dk, Dv], final state [G, Dk, Dv]) from the first state [G, Dk, Dv].
 
     For the delta rule `u` holds U before the entry state is taken into account, and U = u - removals S is written over
-    it. The running state keeps the accumulation dtype.
+    it.
     """
-    same = u.dtype == state.dtype
     writes = _by_step(decay.writes, chunks)
     steps, factors, removed = _by_step(u, chunks), _by_step(decay.carried, chunks), _by_step(removals, chunks)
-    entries = u.new_empty(chunks, *state.shape)
+    # One buffer of chunks + 1 states: what leaves a chunk enters the next.
+    states = u.new_empty(chunks + 1, *state.shape)
+    states[0].copy_(state)
+    slots = states.unbind(0)
     for n in range(chunks):
-        entry = entries[n].copy_(state)
-        write, step, factor, removal = writes[n], steps[n], factors[n], removed[n]
+        entry, leaving, write, step, factor, removal = (
+            slots[n],
+            slots[n + 1],
+            writes[n],
+            steps[n],
+            factors[n],
+            removed[n],
+        )
         assert write is not None and step is not None
         if removal is not None:
             step.baddbmm_(removal, entry, alpha=-1)
-        kept = state if factor is None else state * factor
-        state = torch.baddbmm(kept, write.mT, step) if same else kept + write.mT @ step
-    return entries.flatten(0, 1), state
+        if factor is None:
+            torch.baddbmm(entry, write.mT, step, out=leaving)
+        else:
+            torch.mul(entry, factor, out=leaving).baddbmm_(write.mT, step)
+    return states[:-1].flatten(0, 1), states[-1].clone()
 
 
 def sweep_backward(
     decay: Decay, d_u: Tensor, d_entries: Tensor, removals: Tensor | None, d_final: Tensor | None, chunks: int
 ) -> tuple[Tensor, Tensor]:
-    """(gradients of the exit states [M, Dk, Dv] in the dtype of d_u, gradient of the first state [G, Dk, Dv]).
+    """(gradients of the exit states [M, Dk, Dv], gradient of the first state [G, Dk, Dv]).
 
-    `d_u` and `d_entries` hold what comes from inside the chunk; the part of `d_u` that comes through the exit state is
-    added in place.
+    `d_u` and `d_entries` hold what comes from inside the chunk; what comes through the exit state is added in place.
     """
-    wide = torch.promote_types(d_u.dtype, torch.float32)
     groups = d_entries.shape[0] // chunks
-    shape = (groups, *d_entries.shape[1:])
-    d_state = d_entries.new_zeros(shape, dtype=wide) if d_final is None else d_final.flatten(0, 1).to(wide)
     writes, factors = _by_step(decay.writes, chunks), _by_step(decay.carried, chunks)
     steps, inner, removed = _by_step(d_u, chunks), _by_step(d_entries, chunks), _by_step(removals, chunks)
-    exits = d_u.new_empty(chunks, *shape)
+    exits = d_u.new_empty(chunks, groups, *d_entries.shape[1:])
+    slots = exits.unbind(0)
+    if d_final is None:
+        slots[-1].zero_()
+    else:
+        slots[-1].copy_(d_final.flatten(0, 1))
+    d_state = slots[-1]
     for n in reversed(range(chunks)):
-        leaving = exits[n].copy_(d_state)
         write, step, own, factor, removal = writes[n], steps[n], inner[n], factors[n], removed[n]
         assert write is not None and step is not None and own is not None
-        step.baddbmm_(write, leaving)
-        d_state = own + d_state if factor is None else torch.addcmul(own.to(wide), d_state, factor)
+        step.baddbmm_(write, slots[n])
+        d_state = slots[n - 1] if n else torch.empty_like(slots[0])
+        if factor is None:
+            torch.add(own, slots[n], out=d_state)
+        else:
+            torch.addcmul(own, slots[n], factor, out=d_state)
         if removal is not None:
-            d_state = d_state - removal.mT @ step
-    return exits.flatten(0, 1), d_state.to(wide)
+            d_state.baddbmm_(removal.mT, step, alpha=-1)
+    return exits.flatten(0, 1), d_state
 
 
 def _by_step(x: Tensor | None, chunks: int) -> tuple[Tensor | None, ...]:

@@ -1,0 +1,165 @@
+"""How fast the recurrence is here, and whether the bars are met: one JSON document on stdout.
+
+    python -m benchmarks.kernels                  the CPU bars, one thread, forward + backward
+    python -m benchmarks.kernels --device cuda    against attention and, where it is installed, flash-linear-attention
+
+Times are milliseconds of CPU time of this process (the smallest of several runs, contestants interleaved), so that
+other processes disturb them little; on a GPU they are device milliseconds.
+"""
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.kernels_gpu import gpu_report
+from kernels import linear_recurrence
+from kernels.cases import KINDS, Case, draw
+
+HEADS, WIDTH, CHUNK = 4, 64, 64
+TINY = ((8, 64, 2, 16), (16, 128, 2, 32), (16, 128, 4, 32), (32, 256, 4, 16))
+
+
+def main() -> int:
+    """Print the report; exit 1 where a CPU bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--seconds", type=float, default=3.0, help="time to spend on each group of contestants")
+    arguments = parser.parse_args()
+    if arguments.device == "cuda":
+        print(json.dumps(gpu_report(arguments.seconds), indent=2))
+        return 0
+    report = cpu_report(arguments.seconds)
+    print(json.dumps(report, indent=2))
+    return 0 if all(bar["met"] for bar in report["bars"]) else 1
+
+
+def cpu_report(seconds: float) -> dict[str, Any]:
+    """Times at T = 512, 1024 and 4096 and at the sizes of small experiments, and the bars computed from them."""
+    torch.set_num_threads(1)
+    gemm = gemm_rate(seconds)
+    at = {length: cpu_times(length, seconds) for length in (512, 1024, 4096)}
+    return {
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "capability": torch.backends.cpu.get_cpu_capability(),
+            "torch": torch.__version__,
+            "threads": 1,
+            "gemm_fp32_gflops": round(gemm, 1),
+        },
+        "shape": {"batch": 1, "heads": HEADS, "width": WIDTH, "chunk": CHUNK},
+        "milliseconds": {f"T={length}": {k: round(v, 2) for k, v in times.items()} for length, times in at.items()},
+        "small_milliseconds": {"B{} T{} H{} D{}".format(*shape): small_times(shape, seconds) for shape in TINY},
+        "bars": bars(at, gemm),
+    }
+
+
+def bars(at: dict[int, dict[str, float]], gemm: float) -> list[dict[str, Any]]:
+    """Each bar with the figure that was measured."""
+    rows = [
+        _at_least("gated_delta over the loop, T=512", at[512]["loop"] / at[512]["gated_delta"], 10),
+        _at_least("gated_delta over softmax attention, T=4096", at[4096]["softmax"] / at[4096]["gated_delta"], 2.5),
+        _at_least("ssd over softmax attention, T=4096", at[4096]["softmax"] / at[4096]["ssd"], 8),
+    ]
+    for name, kind in KINDS.items():
+        rate = 4096 * HEADS * flops_per_step(WIDTH, CHUNK, delta=kind.delta) / at[4096][name] / 1e6
+        rows.append(_at_least(f"{name} share of the GEMM rate, T=4096", rate / gemm, 0.3 if kind.delta else 0.5))
+        rows.append(_at_most(f"{name} growth from T=1024 to T=4096", at[4096][name] / at[1024][name], 4.4))
+    return rows
+
+
+def flops_per_step(width: int, chunk: int, *, delta: bool) -> float:
+    """Floating point operations of the chunk form, forward and backward, for one step of one head.
+
+    Forward: scores, attended values, read, write; the delta rule adds key scores, two products with the inverse, the
+    removal and the inverse itself. Backward: as listed in `kernels/recurrence/chunked/function.py`.
+    """
+    inside, across = 2 * chunk * width, 2 * width * width
+    if not delta:
+        return (2 * inside + 2 * across) + (5 * inside + 4 * across)
+    return (5 * inside + 3 * across + 2 * chunk * chunk / 3) + (9 * inside + 6 * across)
+
+
+def cpu_times(length: int, seconds: float) -> dict[str, float]:
+    """Milliseconds of forward + backward of every kind, of softmax attention, and of the loop at T = 512."""
+    cases = {name: draw(name, length=length, heads=HEADS, key_width=WIDTH, initial_state=False) for name in KINDS}
+    contestants = {name: training_step(case, "chunked") for name, case in cases.items()}
+    contestants["softmax"] = softmax_step(cases["linear"])
+    if length == 512:
+        contestants["loop"] = training_step(cases["gated_delta"], "reference")
+    return race(contestants, seconds)
+
+
+def small_times(shape: tuple[int, int, int, int], seconds: float) -> dict[str, float]:
+    """As `cpu_times`, at a size of small experiments (batch, length, heads, width)."""
+    batch, length, heads, width = shape
+    contestants = {}
+    for name in KINDS:
+        case = draw(name, batch=batch, length=length, heads=heads, key_width=width, initial_state=False)
+        contestants[name] = training_step(case, "auto")
+        contestants["softmax"] = softmax_step(case)
+    return {name: round(value, 3) for name, value in race(contestants, seconds).items()}
+
+
+def training_step(case: Case, backend: str) -> Callable[[], object]:
+    """One forward and backward of the recurrence."""
+    leaves = {name: x.requires_grad_() for name, x in case.tensors().items()}
+    slope = torch.ones_like(case.v)
+
+    def step() -> object:
+        o, _ = linear_recurrence(**leaves, backend=backend, chunk_size=CHUNK)
+        return torch.autograd.grad(o, list(leaves.values()), slope)
+
+    return step
+
+
+def softmax_step(case: Case) -> Callable[[], object]:
+    """One forward and backward of causal softmax attention on the same heads."""
+    leaves: list[Tensor] = [x.detach().transpose(1, 2).contiguous().requires_grad_() for x in (case.q, case.k, case.v)]
+    slope = torch.ones_like(leaves[2])
+
+    def step() -> object:
+        return torch.autograd.grad(F.scaled_dot_product_attention(*leaves, is_causal=True), leaves, slope)
+
+    return step
+
+
+def gemm_rate(seconds: float) -> float:
+    """GFLOP/s of one large fp32 matrix product."""
+    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    return 2 * 1024**3 / race({"gemm": lambda: a @ b}, seconds)["gemm"] / 1e6
+
+
+def race(contestants: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
+    """The smallest CPU time of each, in milliseconds; turns are interleaved so that noise falls on all alike."""
+    best = dict.fromkeys(contestants, float("inf"))
+    deadline = time.perf_counter() + seconds
+    rounds = 0
+    while rounds < 3 or time.perf_counter() < deadline:
+        for name, run in contestants.items():
+            start = time.process_time()
+            run()
+            best[name] = min(best[name], 1e3 * (time.process_time() - start))
+        rounds += 1
+    return best
+
+
+def _at_least(name: str, value: float, bar: float) -> dict[str, Any]:
+    """A bar that the value must reach."""
+    return {"name": name, "value": round(value, 3), "at_least": bar, "met": value >= bar}
+
+
+def _at_most(name: str, value: float, bar: float) -> dict[str, Any]:
+    """A bar that the value must stay below."""
+    return {"name": name, "value": round(value, 3), "at_most": bar, "met": value <= bar}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
