@@ -1,0 +1,24 @@
+"""The gates: an architecture is executed, not read, before it may train. Runs inside the jail, on the candidate's class.
+
+    mixer = load_mixer(source)
+    findings = run_gates(lambda: mixer(64, 2), d_model=64, n_heads=2, seed=0)
+    accepted = all(finding.passed for finding in findings)
+
+| gate | reason when it fails |
+| --- | --- |
+| load (`load_mixer`) | `syntax_error` `import_error` `no_class` `several_classes` `error` |
+| shape, lengths | `bad_output` |
+| determinism | `nondeterministic` |
+| batch | `batch_leak` |
+| finite | `nonfinite` |
+| gradients | `no_gradient` |
+| causality | `causality` |
+| cost | `superlinear` |
+| any | `error`: the candidate raised; its traceback is the evidence |
+"""
+
+from trainer.gates.finding import Finding
+from trainer.gates.load import LoadError, load_mixer
+from trainer.gates.suite import run_gates
+
+__all__ = ["Finding", "LoadError", "load_mixer", "run_gates"]

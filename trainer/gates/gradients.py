@@ -1,0 +1,30 @@
+"""Gate: training can reach the parameters.
+
+Parameters that get no gradient are reported; only a layer that can't learn at all is stopped. What it can't see: a
+gradient that vanishes later, parameters that are used on rare inputs only (they are reported as unreached).
+"""
+
+import torch
+
+from trainer.gates.finding import Finding, failed, passed
+from trainer.gates.subject import Subject, call
+
+NAMED = 8
+"""How many parameters are named in the evidence."""
+
+
+def coverage(subject: Subject) -> Finding:
+    """One backward pass with kicked parameters; which parameters have a gradient?"""
+    mixer = subject.fresh(kicked=True, training=True)
+    y = call(mixer, subject.inputs(2, 64))
+    parameters = dict(mixer.named_parameters())
+    if not parameters:
+        return passed("gradients", "no parameters")
+    if not y.requires_grad:
+        return failed("gradients", "no_gradient", "the output is cut off from every parameter")
+    (y * subject.inputs(2, 64, stream=1)).sum().backward()
+    unreached = [name for name, value in parameters.items() if value.grad is None or not torch.any(value.grad)]
+    if len(unreached) == len(parameters):
+        return failed("gradients", "no_gradient", "no parameter gets a gradient")
+    named = ", ".join(unreached[:NAMED]) + (" ..." if len(unreached) > NAMED else "")
+    return passed("gradients", f"unreached: {named}" if unreached else f"all {len(parameters)} parameters are reached")

@@ -1,0 +1,93 @@
+"""From source text to the one mixer class in it.
+
+What it can't see: what the code does when it is called. Imports are looked at only to give a clear name to an
+architecture that reaches for this laboratory's own modules; what keeps it in bounds is the jail, not this file.
+"""
+
+import ast
+import inspect
+import linecache
+import sys
+import types
+
+import torch
+from torch import nn
+
+from trainer.jail import JailFault
+from trainer.jail.inside.report import fault_of
+
+FILENAME = "architecture.py"
+"""What the candidate's file is called in tracebacks."""
+INTERNALS = frozenset({"agents", "benchmarks", "bus", "dashboard", "lab", "memory", "tests", "trainer"})
+FIRST_ARGUMENTS = (("d_model", "n_heads"), ("hidden_size", "num_heads"))
+"""How the constructor of a mixer begins: native and fla-style."""
+
+
+class LoadError(JailFault):
+    """The source gives no mixer class; reasons `syntax_error`, `import_error`, `no_class`, `several_classes`, `error`."""
+
+
+def load_mixer(source: str) -> type[nn.Module]:
+    """Execute an architecture's source and return its mixer class. Raises LoadError, whose tail shows its own lines."""
+    module = execute(_parsed(source), source)
+    found = [kind for kind in vars(module).values() if _is_own_module_class(kind, module.__name__)]
+    mixers = [kind for kind in found if _is_mixer(kind)] if len(found) > 1 else found
+    mixers = [kind for kind in mixers if not any(kind is not other and issubclass(other, kind) for other in mixers)]
+    if not mixers:
+        raise LoadError("no_class", "the source has no torch.nn.Module class that takes (d_model, n_heads)")
+    if len(mixers) > 1:
+        names = ", ".join(kind.__name__ for kind in mixers)
+        raise LoadError("several_classes", f"the source has several mixer classes: {names}")
+    return mixers[0]
+
+
+def _parsed(source: str) -> ast.Module:
+    """Return the source's tree. Raises LoadError for what is not Python or reaches for the laboratory's own modules."""
+    linecache.cache[FILENAME] = (len(source), None, source.splitlines(keepends=True), FILENAME)
+    try:
+        tree = ast.parse(source, FILENAME)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise LoadError("syntax_error", f"{type(error).__name__}: {error}", fault_of(error).tail) from None
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for name in names:
+            if name.partition(".")[0] in INTERNALS:
+                raise LoadError("import_error", f"line {node.lineno}: an architecture may not import {name}")
+    return tree
+
+
+def execute(tree: ast.Module, source: str) -> types.ModuleType:
+    """Run the module's body under the name `architecture` and return it. Raises LoadError."""
+    module = types.ModuleType("architecture")
+    module.__file__ = FILENAME
+    linecache.cache[FILENAME] = (len(source), None, source.splitlines(keepends=True), FILENAME)
+    sys.modules[module.__name__] = module  # dataclasses and pickling of types look their module up
+    torch.compile = _as_it_is  # type: ignore[assignment] (compiling costs more than a short run on a CPU)
+    try:
+        exec(compile(tree, FILENAME, "exec"), module.__dict__)  # noqa: S102 (that is what the jail is for)
+    except ImportError as error:
+        raise LoadError("import_error", str(error), fault_of(error).tail) from None
+    except Exception as error:
+        fault = fault_of(error)
+        raise LoadError(fault.reason, fault.message, fault.tail) from None
+    return module
+
+
+def _as_it_is(model: object = None, **_: object) -> object:
+    """Stand in for torch.compile, as a call or as a decorator with options."""
+    return model if model is not None else lambda function: function
+
+
+def _is_own_module_class(kind: object, name: str) -> bool:
+    """Whether a value is an nn.Module class that the source itself defines."""
+    return isinstance(kind, type) and issubclass(kind, nn.Module) and kind.__module__ == name
+
+
+def _is_mixer(kind: type[nn.Module]) -> bool:
+    """Whether a class is constructed as a mixer is (helper modules usually are not)."""
+    try:
+        parameters = tuple(inspect.signature(kind.__init__).parameters)[1:]
+    except (TypeError, ValueError):
+        return False
+    return parameters[:2] in FIRST_ARGUMENTS or any(set(pair) <= set(parameters) for pair in FIRST_ARGUMENTS)

@@ -1,0 +1,48 @@
+"""All gates in order, the cheapest first; the first that fails ends the examination."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from trainer.gates import batch, causality, cost, gradients, outputs
+from trainer.gates.finding import Finding, failed
+from trainer.gates.subject import Subject
+from trainer.jail.inside.report import fault_of
+
+GATES: tuple[tuple[str, Callable[[Subject], Finding]], ...] = (
+    ("shape", outputs.shape),
+    ("determinism", outputs.determinism),
+    ("batch", batch.independence),
+    ("finite", outputs.finite),
+    ("gradients", gradients.coverage),
+    ("lengths", outputs.lengths),
+    ("causality", causality.causality),
+    ("cost", cost.growth),
+)
+
+
+def run_gates(build: Callable[[], nn.Module], d_model: int, n_heads: int, seed: int) -> list[Finding]:
+    """Examine a mixer; return the verdicts up to and including the first that failed.
+
+    `build` makes a mixer of width `d_model` with its own random initialisation, [B, T, d_model] in and out. What the
+    candidate raises is a verdict with reason `error` and the traceback as evidence; running out of memory or being
+    refused by the jail is no property of a gate and is raised.
+    """
+    subject = Subject(build, d_model, n_heads, seed)
+    findings: list[Finding] = []
+    for name, gate in GATES:
+        findings.append(_tried(name, gate, subject))
+        if not findings[-1].passed:
+            break
+    return findings
+
+
+def _tried(name: str, gate: Callable[[Subject], Finding], subject: Subject) -> Finding:
+    """Return a gate's verdict, or that the candidate raised."""
+    try:
+        return gate(subject)
+    except Exception as error:
+        fault = fault_of(error)
+        if fault.reason != "error":
+            raise
+        return failed(name, "error", f"{fault.message}\n{fault.tail}")
