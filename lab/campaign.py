@@ -74,8 +74,8 @@ def settle(loaded: Loaded, home: Home) -> Settings:
 async def run(settings: Settings, home: Home, screen: Screen, services: Services | None = None) -> Outcome:
     """Run a campaign to its end or to an interrupt.
 
-    `services` says what to start, given the settings with the server's URL; the default is a whole lab. Raises LabError,
-    TransportError, ServerFailed.
+    `services` says what to start, given the settings with the server's URL; the default is a whole lab.
+    Raises LabError, TransportError, ServerFailed.
     """
     begun = time.monotonic()
     campaign = campaign_id(settings.seed, settings.scale)

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dashboard.report import render_report
 from rich.console import Console
 from rich.live import Live
 
 from bus.envelope import Envelope
+from dashboard.report import render_report
 from lab import tables
 from lab.campaign import Outcome, Screen
 from lab.commands.options import print_json

@@ -77,11 +77,16 @@ def duration(seconds: float) -> str:
 
 def line(said: Envelope) -> str | None:
     """Return one line for an event that a reader of a log file wants to see, else None."""
-    text = _sentence(said)
+    text = _words(said)
     return f"{said.time:%H:%M:%S} {said.experiment:<22} {text}" if text else None
 
 
-def _sentence(said: Envelope) -> str | None:  # noqa: C901, PLR0911  (one case an event)
+def sentence(said: Envelope) -> str:
+    """Return one line for any event."""
+    return line(said) or f"{said.time:%H:%M:%S} {said.experiment:<22} {said.type}"
+
+
+def _words(said: Envelope) -> str | None:  # noqa: C901, PLR0911  (one case an event)
     """Return what an event says in words."""
     match said.event:
         case events.CampaignStarted(scale=scale, experiments=count, baselines=baselines):

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dashboard.report import render_report
-
 from bus import history, subjects
 from bus.envelope import Malformed, decode
+from bus.replay import traces_file
 from bus.transport import Stored
+from dashboard.report import render_report
 from lab.awake import Reader, awake
 from lab.errors import LabError
 from lab.home import Home
-from lab.live import line
+from lab.live import sentence
 from lab.settings import Settings
 
 
@@ -39,15 +39,15 @@ def _print_form(stored: Stored, *, as_json: bool) -> str:
         said = decode(stored.payload, stored.seq)
     except Malformed as error:
         return f"{stored.seq:>6}  malformed on {stored.subject}: {error}\n"
-    return f"{stored.seq:>6}  {line(said) or f'{said.time:%H:%M:%S} {said.experiment:<22} {said.type}'}\n"
+    return f"{stored.seq:>6}  {sentence(said)}\n"
 
 
-async def read_log(reader: Reader) -> Sequence[Stored]:
-    """Return every message of the log, oldest first."""
-    end = await reader.bus.transport.last_seq(subjects.LOG)
+async def read_stream(reader: Reader, stream: str = subjects.LOG) -> Sequence[Stored]:
+    """Return every message of a stream, oldest first."""
+    end = await reader.bus.transport.last_seq(stream)
     messages: list[Stored] = []
     if end:
-        async for batch in reader.bus.follow():
+        async for batch in reader.bus.transport.follow(stream, 0):
             messages.extend(batch)
             if batch[-1].seq >= end:
                 break
@@ -55,10 +55,15 @@ async def read_log(reader: Reader) -> Sequence[Stored]:
 
 
 async def export(settings: Settings, file: Path) -> int:
-    """Write the log to a file and return the number of events. Raises LabError."""
+    """Write the log to a file, and beside it the traces that a replay needs; return the number of events.
+
+    Raises LabError.
+    """
     async with awake(settings) as reader:
-        messages = await read_log(reader)
+        messages = await read_stream(reader)
+        traces = await read_stream(reader, subjects.TRACES)
     try:
+        history.write(traces_file(file), traces)
         return history.write(file, messages)
     except OSError as error:
         raise LabError(f"can't write {file}: {error.strerror}") from None
@@ -84,7 +89,7 @@ async def report(settings: Settings, path: Path) -> Path:
     """Write the report page and return its path. Raises LabError."""
     async with awake(settings) as reader:
         standing, experiments = await reader.everything()
-        said = [decode(stored.payload, stored.seq) for stored in await read_log(reader) if _readable(stored)]
+        said = [decode(stored.payload, stored.seq) for stored in await read_stream(reader) if _readable(stored)]
     mine = [envelope for envelope in said if envelope.campaign == standing.campaign]
     page = render_report(
         standing,

@@ -22,9 +22,13 @@ CONCURRENCY = 16
 
 async def memory(bus: Bus, settings: Settings) -> None:
     """Follow the log and answer questions."""
-    from memory.service import serve
+    from memory.embedding import SentenceEmbedder
+    from memory.service import Memory
+    from memory.store import Store
 
-    await serve(bus, settings.home / "memory.duckdb")
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with Store(settings.home / "memory.duckdb") as store:
+        await Memory(bus, store, SentenceEmbedder()).run()
 
 
 async def director(bus: Bus, _: Settings) -> None:

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command()(say)
 
 
-def run(  # noqa: PLR0913, PLR0917  (a command's options)
+def run(
     home: HomeOption = None,
     experiments: Annotated[int | None, typer.Option(help="Experiments beside the baselines.")] = None,
     seed: Annotated[int | None, typer.Option(help="Root of all randomness.")] = None,

@@ -1,0 +1,208 @@
+"""How fast and how large a whole lab is: `make bench-lab` prints JSON.
+
+Two campaigns, each a fresh home with real processes and the durable chain (`sync_interval: always`):
+- *real*: start-up, resident memory, latency from a RunCompleted to the next ProposalCreated, trainers' share of the
+  wall time;
+- *instant*: an instant trainer in place of the real ones, for the orchestrator's own experiments a second.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bus.envelope import Envelope
+from bus.events import AnalysisReady, ProposalCreated, RunCompleted, RunStarted
+from lab import campaign
+from lab.home import Home
+from lab.settings import Loaded, Settings
+from lab.supervisor import Service
+from lab.view import View, is_baseline
+
+AGENTS = frozenset(campaign.AGENTS)
+
+
+@dataclass
+class Watcher:
+    """A screen that measures instead of drawing."""
+
+    begun: float = field(default_factory=time.monotonic)
+    said: list[Envelope] = field(default_factory=list)
+    first_run: float | None = None
+    memory: dict[str, int] = field(default_factory=dict)
+    """Largest resident bytes of each service, its children included."""
+    total: int = 0
+    """Largest sum at one moment."""
+    sampled: float = 0.0
+
+    def __call__(self, _: View, said: Envelope | None) -> None:
+        """Note an event; between events, now and then, the memory in use."""
+        if said is None:
+            if time.monotonic() - self.sampled > 1.0:
+                self._sample()
+            return
+        self.said.append(said)
+        if self.first_run is None and isinstance(said.event, RunStarted):
+            self.first_run = time.monotonic() - self.begun
+
+    def _sample(self) -> None:
+        """Sum what the lab's processes hold resident."""
+        self.sampled = time.monotonic()
+        now = resident()
+        self.total = max(self.total, sum(now.values()))
+        for name, size in now.items():
+            self.memory[name] = max(self.memory.get(name, 0), size)
+
+
+def resident() -> dict[str, int]:
+    """Return the resident bytes of every service below this process, summed over its children."""
+    parents, sizes, names = {}, {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+            pid = int(folder.name)
+            parents[pid], sizes[pid] = int(stat[1]), int(stat[21]) * 4096
+            names[pid] = _name((folder / "cmdline").read_bytes().split(b"\0"))
+        except (OSError, IndexError):
+            continue
+    mine: dict[str, int] = {}
+    for pid, size in sizes.items():
+        if service := _service(pid, parents, names):
+            mine[service] = mine.get(service, 0) + size
+    return mine
+
+
+def _name(command: Sequence[bytes]) -> str:
+    """Return the service that a command line serves, or nothing."""
+    words = [word.decode(errors="replace") for word in command]
+    if words and words[0].endswith("nats-server"):
+        return "nats-server"
+    at = next((i for i, word in enumerate(words) if word == "-m"), None)
+    if at is None or len(words) < at + 4 or words[at + 1] not in {"lab.service", "benchmarks.instant_trainer"}:
+        return ""
+    return f"{words[at + 2]}-{words[at + 3]}" if words[at + 2] == "trainer" else words[at + 2]
+
+
+def _service(pid: int, parents: dict[int, int], names: dict[int, str]) -> str:
+    """Return the service that a process belongs to, itself or through its parents."""
+    while pid in names:
+        if names[pid]:
+            return names[pid]
+        pid = parents[pid]
+    return ""
+
+
+def instant(settings: Settings, home: Home) -> list[Service]:
+    """Return a lab whose trainers answer at once."""
+    env = campaign.environment(settings, home)
+    return [
+        Service(
+            service.name, campaign.service_command("trainer", service.command[-1], "benchmarks.instant_trainer"), env
+        )
+        if service.name.startswith("trainer")
+        else service
+        for service in campaign.whole_lab(settings, home)
+    ]
+
+
+def measure(settings: Settings, services: campaign.Services | None = None) -> tuple[Watcher, campaign.Outcome]:
+    """Run one campaign in a fresh home."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder))
+        home.prepare()
+        watcher = Watcher()
+        return watcher, asyncio.run(
+            campaign.run(settings.model_copy(update={"home": home.root}), home, watcher, services)
+        )
+
+
+def real(experiments: int, trainers: int) -> dict[str, Any]:
+    """Measure a campaign on real training."""
+    settings = Loaded.load({"experiments": experiments, "trainers": trainers}).settings
+    watcher, outcome = measure(settings)
+    mib = {name: round(size / 2**20) for name, size in sorted(watcher.memory.items())}
+    hops = proposal_latencies(watcher.said)
+    return {
+        "experiments": len(outcome.experiments),
+        "seconds": round(outcome.seconds, 1),
+        "first_run_started_seconds": round(watcher.first_run or 0.0, 1),
+        "rss_total_mib": round(watcher.total / 2**20),
+        "rss_mib": mib,
+        "largest_agent_mib": max((size for name, size in mib.items() if name in AGENTS), default=0),
+        "completed_to_next_proposal_ms": {"p50": round(statistics.median(hops)), "max": round(max(hops))}
+        if hops
+        else {},
+        "trainers_busy": round(busy(watcher.said, trainers), 3),
+        "seconds_per_experiment": round(statistics.median(run_seconds(watcher.said)), 2),
+    }
+
+
+def orchestrator(experiments: int, slots: int) -> dict[str, Any]:
+    """Measure the chain alone."""
+    settings = Loaded.load({"experiments": experiments, "trainers": 1, "slots": slots}).settings
+    watcher, outcome = measure(settings, instant)
+    ends = [
+        said.time for said in watcher.said if isinstance(said.event, AnalysisReady) and not is_baseline(said.experiment)
+    ]
+    span = (ends[-1] - ends[0]).total_seconds()
+    return {
+        "slots": slots,
+        "experiments": outcome.standing.analysed,
+        "experiments_per_second": round((len(ends) - 1) / span, 1),
+        "completed_to_next_proposal_p50_ms": round(statistics.median(proposal_latencies(watcher.said)), 1),
+        "rss_mib": {name: round(size / 2**20) for name, size in sorted(watcher.memory.items())},
+    }
+
+
+def proposal_latencies(said: Sequence[Envelope]) -> list[float]:
+    """Return the milliseconds from an experiment's RunCompleted to the next ProposalCreated, by the events' own times.
+
+    A proposal is matched through its causes (ProposalCreated ← ProposalRequested ← AnalysisReady ← RunCompleted), so
+    that what is counted is the whole chain and not a neighbour's.
+    """
+    by_id = {envelope.id: envelope for envelope in said}
+    found = []
+    for envelope in said:
+        if isinstance(envelope.event, ProposalCreated) and not is_baseline(envelope.experiment):
+            cause = envelope
+            while cause.cause and not isinstance(cause.event, RunCompleted):
+                cause = by_id[cause.cause]
+            if isinstance(cause.event, RunCompleted):
+                found.append(1000 * (envelope.time - cause.time).total_seconds())
+    return found
+
+
+def run_seconds(said: Sequence[Envelope]) -> list[float]:
+    """Return the seconds of every completed run."""
+    return [envelope.event.seconds for envelope in said if isinstance(envelope.event, RunCompleted)]
+
+
+def busy(said: Sequence[Envelope], trainers: int) -> float:
+    """Return the trainers' share of the wall time from the first start of a run to the last end of one."""
+    ends = [envelope for envelope in said if isinstance(envelope.event, RunCompleted)]
+    if len(ends) < 2:
+        return 0.0
+    begun = min(envelope.time.timestamp() - envelope.event.seconds for envelope in ends)  # type: ignore[attr-defined]
+    return sum(run_seconds(said)) / (trainers * (ends[-1].time.timestamp() - begun))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--experiments", type=int, default=16, help="experiments of the real campaign")
+    parser.add_argument("--instant", type=int, default=400, help="experiments of each instant campaign")
+    parser.add_argument("--slots", type=int, nargs="*", default=[1, 8, 64], help="slots of the instant campaigns")
+    arguments = parser.parse_args()
+    figures = {"real": real(arguments.experiments, 2)} if arguments.experiments else {}
+    figures |= {"instant": [orchestrator(arguments.instant, slots) for slots in arguments.slots]}
+    print(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()

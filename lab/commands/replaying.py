@@ -1,0 +1,55 @@
+"""Commands that look back at an exported log: replay it as a story, into a fresh memory, or through one role."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab.commands.options import JsonOption, print_json
+from lab.errors import LabError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(replay)
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="A log written by `move37 export-log`.")],
+    view: Annotated[bool, typer.Option("--view", help="Tell the log as a story (the default).")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Project it into a fresh memory; print the digest.")
+    ] = False,
+    agent: Annotated[str | None, typer.Option("--agent", help="Decide again as this role and compare.")] = None,
+    first: Annotated[int, typer.Option("--from", help="First position.", min=1)] = 1,
+    last: Annotated[int, typer.Option("--to", help="Last position; 0 for the end.", min=0)] = 0,
+    experiment: Annotated[str | None, typer.Option(help="Only this experiment (with --view).")] = None,
+    kind: Annotated[str | None, typer.Option("--type", help="Only this type of event (with --view).")] = None,
+    role: Annotated[str | None, typer.Option(help="Only what this role said (with --view).")] = None,
+    step: Annotated[bool, typer.Option("--step", help="Wait for Enter after each event.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Look back at a log with nothing else running. With --agent, exit code 1 where a decision differs.
+
+    Example: move37 replay campaign.jsonl --agent engineer
+    """
+    from lab import lookback
+
+    if sum((view, rebuild, agent is not None)) > 1:
+        raise LabError("give one of --view, --rebuild and --agent")
+    history = lookback.read(file, first, last)
+    if rebuild:
+        return _rebuilt(lookback.rebuild(history), as_json=as_json)
+    if agent:
+        return lookback.again(agent, history, file, first, last, step=step, as_json=as_json)
+    lookback.tell(history[first - 1 :], lookback.Choice(experiment, kind, role), step=step, as_json=as_json)
+    return 0
+
+
+def _rebuilt(result: dict[str, object], *, as_json: bool) -> int:
+    """Print what a fresh memory holds."""
+    if as_json:
+        print_json(result)
+    else:
+        print("\n".join(f"{name:<12} {value}" for name, value in result.items()))
+    return 0

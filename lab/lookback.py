@@ -1,0 +1,123 @@
+"""Looking back at an exported log: its story, the memory it makes, and whether today's roles would decide the same."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bus import history as log_file
+from bus.envelope import Envelope, Malformed, encode
+from bus.replay import Difference, read_traces, replay, traces_file
+from bus.role import Role
+from lab.errors import LabError
+from lab.live import sentence
+
+
+def read(file: Path, first: int = 1, last: int = 0) -> list[Envelope]:
+    """Return the log up to `last`, whole, so that causes before `first` are known. Raises LabError."""
+    try:
+        said = [envelope for envelope in log_file.read(file) if not last or envelope.seq <= last]
+    except OSError as error:
+        raise LabError(f"can't read {file}: {error.strerror}") from None
+    except Malformed as error:
+        raise LabError(str(error)) from None
+    if not said or first > said[-1].seq:
+        raise LabError(f"{file} holds no event at position {first}")
+    return said
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which events of a story are told; None for all."""
+
+    experiment: str | None = None
+    kind: str | None = None
+    role: str | None = None
+
+    def covers(self, said: Envelope) -> bool:
+        """Say whether an event is told."""
+        wanted = ((self.experiment, said.experiment), (self.kind, said.type), (self.role, said.role))
+        return all(asked in {None, given} for asked, given in wanted)
+
+
+def tell(history: Sequence[Envelope], choice: Choice, *, step: bool, as_json: bool) -> None:
+    """Print the story."""
+    for said in filter(choice.covers, history):
+        print(encode(said).decode() if as_json else f"{said.seq:>6}  {said.role:<10} {sentence(said)}")
+        if step:
+            _pause()
+
+
+def rebuild(history: Sequence[Envelope]) -> dict[str, Any]:
+    """Project a log into a fresh memory and return its digest."""
+    from memory.store import Store
+
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "memory.duckdb") as store:
+        for begin in range(0, len(history), 1000):
+            store.apply(history[begin : begin + 1000])
+        store.commit()
+        return {"events": len(history), "position": store.position, "digest": store.digest()}
+
+
+def again(
+    name: str, history: Sequence[Envelope], file: Path, first: int, last: int, *, step: bool, as_json: bool
+) -> int:
+    """Decide again as a role; print the differences and return 1 where there is one. Raises LabError."""
+    traces = _traces(file)
+    decisions, differences = 0, []
+    for said, difference in replay(_role(name), history, traces, first=first, last=last):
+        decisions += 1
+        if difference:
+            differences.append(difference)
+            if not as_json:
+                print(difference, end="\n\n")
+        if step:
+            print(f"{said.seq:>6}  {said.type} ({said.experiment}): {'differs' if difference else 'the same'}")
+            _pause()
+    _sum_up(name, decisions, differences, as_json=as_json)
+    return 1 if differences else 0
+
+
+def _sum_up(name: str, decisions: int, differences: Sequence[Difference], *, as_json: bool) -> None:
+    """Print how many decisions were made again and how many differ."""
+    if as_json:
+        found = [{"seq": d.upon.seq, "type": d.upon.type, "what": d.what, "recorded": d.recorded, "today": d.today}
+                 for d in differences]  # fmt: skip
+        print(json.dumps({"role": name, "decisions": decisions, "differences": found}, indent=1))
+    else:
+        print(f"{name}: {decisions} decisions made again, {len(differences)} differ")
+
+
+def _traces(file: Path) -> Any:
+    """Return the traces beside a log. Raises LabError."""
+    path = traces_file(file)
+    try:
+        with path.open("rb") as lines:
+            return read_traces(lines)
+    except OSError:
+        raise LabError(f"{path} is missing: `move37 export-log` writes it beside the log") from None
+    except ValueError as error:
+        raise LabError(f"{path}, {error}") from None
+
+
+def _role(name: str) -> Role:
+    """Return a role as today's code has it, without a model: recorded completions answer for it. Raises LabError."""
+    from agents.analyst import Analyst
+    from agents.director import Director
+    from agents.engineer import Engineer
+    from agents.researcher import Researcher
+
+    roles = {"director": Director, "researcher": Researcher, "engineer": Engineer, "analyst": Analyst}
+    if name not in roles:
+        raise LabError(f"no role {name!r} to replay; there are {', '.join(roles)}")
+    return roles[name]()
+
+
+def _pause() -> None:
+    """Wait for Enter; the end of the input ends the waiting."""
+    try:
+        input()
+    except EOFError:
+        return
