@@ -242,5 +242,6 @@ def _to_steps(felt: Tensor, written: Tensor, d_carried: Tensor) -> Tensor:
     after the write; what was carried over concerns all steps. Kept apart, no large terms cancel.
     """
     suffix = felt.flip(1).cumsum(1).flip(1)
-    before = written.cumsum(1).sub_(written)
-    return suffix.add_(before).add_(d_carried.mT)
+    before = written[:, :-1].cumsum(1)
+    suffix[:, 1:].add_(before)
+    return suffix.add_(d_carried.mT)

@@ -36,11 +36,11 @@ def sweep_forward(
             torch.baddbmm(entry, write.mT, step, out=leaving)
         else:
             torch.mul(entry, factor, out=leaving).baddbmm_(write.mT, step)
-    return states[:-1].flatten(0, 1), states[-1].clone()
+    return states[:-1].flatten(0, 1), states[-1]
 
 
 def sweep_backward(
-    decay: Decay, d_u: Tensor, d_entries: Tensor, removals: Tensor | None, d_final: Tensor | None, chunks: int
+    decay: Decay, d_u: Tensor, d_entries: Tensor, removals: Tensor | None, d_final: Tensor, chunks: int
 ) -> tuple[Tensor, Tensor]:
     """(gradients of the exit states [M, Dk, Dv], gradient of the first state [G, Dk, Dv]).
 
@@ -51,10 +51,7 @@ def sweep_backward(
     steps, inner, removed = _by_step(d_u, chunks), _by_step(d_entries, chunks), _by_step(removals, chunks)
     exits = d_u.new_empty(chunks, groups, *d_entries.shape[1:])
     slots = exits.unbind(0)
-    if d_final is None:
-        slots[-1].zero_()
-    else:
-        slots[-1].copy_(d_final.flatten(0, 1))
+    slots[-1].copy_(d_final)
     d_state = slots[-1]
     for n in reversed(range(chunks)):
         write, step, own, factor, removal = writes[n], steps[n], inner[n], factors[n], removed[n]

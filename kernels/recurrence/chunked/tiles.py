@@ -46,13 +46,11 @@ class Grid:
             grid[full, :, :, :rest].copy_(x[:, full * self.chunk :].permute(0, 2, 1, 3))
             grid[full, :, :, rest:].zero_()
 
-    def join(self, tiles: Tensor, dtype: torch.dtype) -> Tensor:
-        """[M, C, D] -> [B, T, H, D] in `dtype`, a fresh tensor."""
+    def join_into(self, x: Tensor, tiles: Tensor) -> None:
+        """Write tiles [M, C, D] into x [B, T, H, D], which may be a strided view."""
         full, rest = divmod(self.length, self.chunk)
-        x = tiles.new_empty(self.batch, self.length, self.heads, tiles.shape[-1], dtype=dtype)
         grid = tiles.unflatten(0, (self.chunks, self.batch, self.heads))
         if full:
             x[:, : full * self.chunk].unflatten(1, (full, self.chunk)).copy_(grid[:full].permute(1, 0, 3, 2, 4))
         if rest:
             x[:, full * self.chunk :].copy_(grid[full, :, :, :rest].permute(0, 2, 1, 3))
-        return x
