@@ -1,0 +1,281 @@
+"""What the director decides from where a campaign stands: slots, pool, pauses and endings, one event at a time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agents.director import Director
+from bus.envelope import Envelope
+from bus.events import (
+    AnalysisReady,
+    CampaignFinished,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignStarted,
+    CodeFailed,
+    Event,
+    FitnessParts,
+    HumanMessage,
+    PoolUpdated,
+    ProposalRequested,
+    RunFailed,
+)
+from bus.queries import AskExperiments, AskStanding, Experiment, Experiments, Standing
+from bus.role import Post
+
+Drive = Callable[..., tuple[list[Any], list[Post]]]
+Said = Callable[..., Envelope]
+
+BASELINES = ("linear-attention", "gla")
+STARTED = CampaignStarted(
+    goal="g", seed=3, scale="nano", experiments=20, slots=2, baselines=BASELINES, cold_start=4, batch=3
+)
+ANALYSED = AnalysisReady(
+    fitness=0.5, parts=FitnessParts(loss=0.5, benchmark=0.5, judge=0.5), findings=(), problem="p"
+)
+FAILED = CodeFailed(attempt=0, stage="gate", reason="causality", message="m", final=True)
+RANKED = tuple(f"e{n:04d}" for n in range(1, 31))
+
+
+def standing(**more: Any) -> Standing:
+    """Return where a campaign stands in the middle: six settled, seven open, two in flight."""
+    known: dict[str, Any] = {
+        "campaign": "nano-0-aa", "started": STARTED, "budget": 20, "opened": 8, "settled": 7, "unsettled": 1, "analysed": 6,
+        "ranking": RANKED, "parents": RANKED[:10], "references": RANKED[10:],
+    }  # fmt: skip
+    return Standing.model_validate(known | more)
+
+
+def says(posts: list[Post]) -> list[str]:
+    """Return the kinds of events said."""
+    return [type(post.event).__name__ for post in posts]
+
+
+def opened(posts: list[Post]) -> list[str]:
+    """Return the experiments whose slots were opened."""
+    return [post.experiment for post in posts if isinstance(post.event, ProposalRequested)]
+
+
+def test_a_campaign_opens_with_as_many_baselines_as_it_has_slots(said: Said, drive: Drive) -> None:
+    """Baselines first, K of them."""
+    here = standing(opened=0, settled=0, unsettled=0, analysed=0, ranking=(), parents=(), references=())
+    _, posts = drive(Director(), said(STARTED, seq=1), {AskStanding: here})
+    assert [(post.experiment, post.event.arm, post.event.baseline) for post in posts] == [
+        ("base-linear-attention", "baseline", "linear-attention"),
+        ("base-gla", "baseline", "gla"),
+    ]
+
+
+@pytest.mark.parametrize(("settled", "already", "expected"), [(7, 8, ["e0007"]), (7, 7, ["e0006", "e0007"]), (7, 9, []), (21, 21, ["e0020"])])
+def test_a_settlement_opens_every_slot_below_settled_plus_k(
+    said: Said, drive: Drive, settled: int, already: int, expected: list[str]
+) -> None:
+    """The t-th settlement opens slot t + K − 1, and what before it is not open, up to the campaign's total of 22."""
+    _, posts = drive(Director(), said(FAILED, "e0004"), {AskStanding: standing(settled=settled, opened=already)})
+    assert opened(posts) == expected
+
+
+@pytest.mark.parametrize(
+    ("event", "experiment"),
+    [
+        (FAILED.model_copy(update={"final": False}), "e0004"),
+        (HumanMessage(kind="steer", text="x"), "campaign"),
+        (HumanMessage(kind="ask", text="x?"), "campaign"),
+        (HumanMessage(kind="veto", text="x", target="e0001"), "campaign"),
+    ],
+)
+def test_events_that_settle_nothing_are_passed_over_without_a_question(
+    said: Said, drive: Drive, event: Event, experiment: str
+) -> None:
+    """Repairs and words that change no slot cost memory nothing."""
+    assert drive(Director(), said(event, experiment)) == ([], [])
+
+
+def test_a_paused_campaign_opens_nothing(said: Said, drive: Drive) -> None:
+    """What runs goes on; no slot is opened."""
+    assert drive(Director(), said(FAILED, "e0004"), {AskStanding: standing(paused=True)})[1] == []
+
+
+def test_a_resumption_opens_what_the_pause_held_back(said: Said, drive: Drive) -> None:
+    """Up to settled + K at once."""
+    _, posts = drive(Director(), said(CampaignResumed(by="Ada")), {AskStanding: standing(opened=7)})
+    assert opened(posts) == ["e0006", "e0007"]
+
+
+def test_the_parent_comes_from_the_first_tier_and_four_references_from_the_second(said: Said, drive: Drive) -> None:
+    """All five differ, and are those of the pool."""
+    _, posts = drive(Director(), said(FAILED, "e0004"), {AskStanding: standing(guidance=("try gates",))})
+    asked = posts[0].event
+    assert isinstance(asked, ProposalRequested)
+    assert asked.parent in RANKED[:10]
+    assert len(set(asked.references)) == 4
+    assert set(asked.references) <= set(RANKED[10:])
+    assert asked.guidance == ("try gates",)
+
+
+def test_two_directors_upon_different_events_draw_the_same_for_a_slot(said: Said, drive: Drive) -> None:
+    """What a slot starts from hangs on the slot and the pool, not on which settlement was handled first."""
+    first = drive(Director(), said(FAILED, "e0004", 40), {AskStanding: standing()})[1][-1]
+    second = drive(Director(), said(FAILED, "e0005", 44), {AskStanding: standing(settled=7)})[1][-1]
+    assert first == second
+
+
+def test_a_small_campaign_fills_references_from_other_ranked_ones(said: Said, drive: Drive) -> None:
+    """With five ranked and an empty second tier, the other four are the references."""
+    here = standing(parents=RANKED[:5], references=(), ranking=RANKED[:5])
+    asked = drive(Director(), said(FAILED, "e0004"), {AskStanding: here})[1][0].event
+    assert {asked.parent, *asked.references} == set(RANKED[:5])
+
+
+def test_before_the_first_pool_baselines_are_the_ancestors(said: Said, drive: Drive) -> None:
+    """Those that were proposed and have not failed."""
+    rows = (
+        Experiment(id="base-gla", status="analysed", origin="baseline"),
+        Experiment(id="base-linear-attention", status="failed", origin="baseline"),
+        Experiment(id="e0001", status="analysed", origin="genetic"),
+    )
+    here = standing(parents=(), references=(), ranking=())
+    answers = {AskStanding: here, AskExperiments: Experiments(rows=rows)}
+    asked = drive(Director(), said(FAILED, "e0004"), answers)[1][0].event
+    assert (asked.parent, asked.references) == ("base-gla", ())
+
+
+def test_with_nothing_to_start_from_there_is_no_parent(said: Said, drive: Drive) -> None:
+    """An experiment may have to begin from scratch."""
+    here = standing(parents=(), references=(), ranking=())
+    answers = {AskStanding: here, AskExperiments: Experiments(rows=())}
+    assert drive(Director(), said(FAILED, "e0004"), answers)[1][0].event.parent is None
+
+
+@pytest.mark.parametrize(("analysed", "generation"), [(3, None), (4, 1), (5, None), (7, 2), (10, 3)])
+def test_the_pool_is_renewed_after_the_cold_start_and_then_in_batches(
+    said: Said, drive: Drive, analysed: int, generation: int | None
+) -> None:
+    """The first renewal at 4 analysed, then every 3: ranks 1–10 and 11–50, under a number that the count gives."""
+    _, posts = drive(Director(), said(ANALYSED, "e0004"), {AskStanding: standing(analysed=analysed)})
+    renewed = [post.event for post in posts if isinstance(post.event, PoolUpdated)]
+    expected = [] if generation is None else [PoolUpdated(generation=generation, parents=RANKED[:10], references=RANKED[10:])]
+    assert renewed == expected
+
+
+def test_a_renewal_counts_for_the_slots_opened_with_it(said: Said, drive: Drive) -> None:
+    """A slot opened upon the renewing event draws from the new tiers."""
+    here = standing(analysed=4, parents=(), references=())
+    asked, posts = drive(Director(), said(ANALYSED, "e0004"), {AskStanding: here})
+    assert says(posts) == ["PoolUpdated", "ProposalRequested"]
+    assert posts[1].event.parent in RANKED[:10]
+    assert not [question for question in asked if isinstance(question, AskExperiments)]
+
+
+def test_a_baselines_analysis_opens_nothing(said: Said, drive: Drive) -> None:
+    """Its training had settled it."""
+    assert drive(Director(), said(ANALYSED, "base-gla"), {AskStanding: standing(analysed=5)})[1] == []
+
+
+def spent(**more: Any) -> Standing:
+    """Return a campaign with nothing left to do."""
+    return standing(opened=22, settled=22, unsettled=0, **more)
+
+
+def at(position: int, here: Standing, before: Standing) -> Callable[[Any], Standing]:
+    """Return the answers of memory at a position and before it."""
+    return lambda question: here if question.at == position else before
+
+
+def test_the_event_that_settles_the_last_thing_ends_the_campaign(said: Said, drive: Drive) -> None:
+    """With the counts and the best."""
+    answers = {AskStanding: at(40, spent(analysed=20, failed=2), standing(settled=21, opened=22))}
+    _, posts = drive(Director(), said(FAILED, "e0004"), answers)
+    assert [post.event for post in posts] == [
+        CampaignFinished(reason="budget_spent", analysed=20, failed=2, rejected=0, best="e0001")
+    ]
+
+
+def test_a_later_event_does_not_end_it_again(said: Said, drive: Drive) -> None:
+    """Where all was settled before, the ending is another event's to say, be it said already or on its way."""
+    assert drive(Director(), said(FAILED, "h-00000000"), {AskStanding: at(40, spent(), spent())})[1] == []
+    assert drive(Director(), said(FAILED, "h-00000000"), {AskStanding: spent(finished=True)})[1] == []
+
+
+def test_a_persons_experiment_is_waited_for(said: Said, drive: Drive) -> None:
+    """All slots settled but one of theirs under way: no end yet."""
+    here = standing(opened=22, settled=22, unsettled=1)
+    assert drive(Director(), said(FAILED, "e0004"), {AskStanding: here})[1] == []
+
+
+def test_a_campaign_of_nothing_ends_at_once(said: Said, drive: Drive) -> None:
+    """No baselines, no experiments."""
+    nothing = STARTED.model_copy(update={"baselines": (), "experiments": 0})
+    here = Standing(started=nothing)
+    assert says(drive(Director(), said(nothing, seq=1), {AskStanding: here})[1]) == ["CampaignFinished"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "here", "expected"),
+    [
+        ("pause", standing(), [CampaignPaused(by="Ada", why="w")]),
+        ("pause", standing(paused=True), [CampaignPaused(by="Ada", why="w")]),
+        ("pause", standing(finished=True), []),
+        ("resume", standing(paused=True), [CampaignResumed(by="Ada", why="w")]),
+        ("resume", standing(), [CampaignResumed(by="Ada", why="w")]),
+        ("resume", standing(finished=True), [CampaignResumed(by="Ada", why="w")]),
+        ("resume", spent(finished=True), []),
+        ("stop", standing(), [CampaignFinished(reason="stopped", analysed=6, failed=0, rejected=0, best="e0001")]),
+        ("stop", standing(finished=True), []),
+        ("stop", spent(), []),
+    ],
+)
+def test_a_persons_word_becomes_the_campaigns_turn(
+    said: Said, drive: Drive, kind: str, here: Standing, expected: list[Event]
+) -> None:
+    """Pause, resume and stop, each where it means something."""
+    word = HumanMessage.model_validate({"kind": kind, "text": "w", "by": "Ada"})
+    _, posts = drive(Director(), said(word), {AskStanding: here})
+    assert [post.event for post in posts] == expected
+
+
+def test_a_raised_budget_opens_slots_at_once(said: Said, drive: Drive) -> None:
+    """A campaign that runs goes on with the new total."""
+    here = standing(opened=22, settled=21, budget=40)
+    _, posts = drive(Director(), said(HumanMessage(kind="budget", text="40")), {AskStanding: here})
+    assert opened(posts) == ["e0021"]
+
+
+def test_a_lowered_budget_may_end_the_campaign(said: Said, drive: Drive) -> None:
+    """Where nothing is under way and the new total is reached."""
+    here, before = standing(settled=8, opened=8, unsettled=0, budget=6), standing(settled=8, opened=8, unsettled=0, paused=True)
+    word = HumanMessage(kind="budget", text="6")
+    assert says(drive(Director(), said(word), {AskStanding: at(40, here, before)})[1]) == ["CampaignFinished"]
+
+
+def test_a_raised_budget_resumes_an_ended_campaign(said: Said, drive: Drive) -> None:
+    """And one that does not reach further leaves it ended."""
+    word = HumanMessage(kind="budget", text="40", by="Ada")
+    assert says(drive(Director(), said(word), {AskStanding: spent(finished=True, budget=40)})[1]) == ["CampaignResumed"]
+    assert drive(Director(), said(word), {AskStanding: spent(finished=True)})[1] == []
+
+
+def test_an_ending_that_a_raised_budget_overtook_is_taken_back(said: Said, drive: Drive) -> None:
+    """The words came after the last settlement and before the ending was said."""
+    ended = CampaignFinished(reason="budget_spent", analysed=1, failed=0, rejected=0)
+    here = spent(finished=True, budget=40)
+    assert says(drive(Director(), said(ended), {AskStanding: here})[1]) == ["CampaignResumed"]
+    assert drive(Director(), said(ended), {AskStanding: spent(finished=True)})[1] == []
+
+
+def test_a_resumption_that_finds_nothing_to_do_says_the_ending_again(said: Said, drive: Drive) -> None:
+    """It had taken the ending back; where there was none yet, the last settlement says it."""
+    resumed = said(CampaignResumed(by="Ada"))
+    assert says(drive(Director(), resumed, {AskStanding: at(40, spent(), spent(finished=True))})[1]) == ["CampaignFinished"]
+    assert drive(Director(), resumed, {AskStanding: at(40, spent(), spent())})[1] == []
+
+
+def test_an_unknown_campaign_is_left_alone(said: Said, drive: Drive) -> None:
+    """Events of a campaign whose start is not in the log decide nothing."""
+    assert drive(Director(), said(FAILED, "e0004"), {AskStanding: Standing()})[1] == []
+
+
+def test_run_failures_are_not_the_directors(said: Said) -> None:
+    """They are repaired first."""
+    assert RunFailed not in Director.handles
