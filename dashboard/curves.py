@@ -47,8 +47,11 @@ def legend(grey: Sequence[Experiment], coloured: Sequence[Experiment]) -> Markup
     """Return what the lines stand for; each candidate has its own dash as well as its own colour."""
     rows = [("c-grey", f"{len(grey)} baselines" if len(grey) != 1 else "1 baseline", None)] if grey else []
     rows += [(f"c{i}", f"{clip(title(e), 80)} ({fitness_of(e):.3f})", f"#{e.id}") for i, e in enumerate(coloured)]
-    return el("ul", *(el("li", _swatch(class_), el("a", words, href=to) if to else words) for class_, words, to in rows),
-              class_="legend")
+    return el(
+        "ul",
+        *(el("li", _swatch(class_), el("a", words, href=to) if to else words) for class_, words, to in rows),
+        class_="legend",
+    )
 
 
 def _swatch(class_: str) -> Markup:
@@ -66,18 +69,31 @@ def _picture(place: int, task: str, grey: Sequence[Experiment], coloured: Sequen
     lines += [_line(frame, e, bright[e.id], f"c{i}") for i, e in reversed(list(enumerate(coloured)))]
     ends = _describe(task, faint, bright)
     drawing = svg.svg(
-        f"curve-{place}", f"Training loss, task {clip(task, 40)}", ends, (_WIDTH, _HEIGHT),
-        svg.axes(frame, "training step" + _log(frame.x), "loss, nats per target" + _log(frame.y), x_ticks=6), *lines,
+        f"curve-{place}",
+        f"Training loss, task {clip(task, 40)}",
+        ends,
+        (_WIDTH, _HEIGHT),
+        svg.axes(frame, "training step" + _log(frame.x), "loss, nats per target" + _log(frame.y), x_ticks=6),
+        *lines,
     )
     return el("figure", el("h3", clip(task, 40)), drawing)
 
 
 def _frame(lines: Sequence[Line]) -> svg.Frame:
-    """Return axes for all lines; each is logarithmic where the values span a wide range."""
+    """Return axes for all lines: steps as `falls_early` says, losses logarithmic where they span a wide range."""
     points = [point for line in lines for point in line]
-    x = svg.scale([step for step, _ in points], 48, _WIDTH - 16)
+    x = svg.scale([step for step, _ in points], 48, _WIDTH - 16, log=falls_early(lines))
     y = svg.scale([loss for _, loss in points], _HEIGHT - 44, 32, pad=0.05)
     return svg.Frame(x, y)
+
+
+def falls_early(lines: Sequence[Line]) -> bool:
+    """Whether most lines do half of their fall in the first tenth of their steps, which a linear axis would hide."""
+    early = 0
+    for line in lines:
+        last = [loss for step, loss in line if step <= line[-1][0] / 10][-1:]
+        early += bool(last) and line[0][1] > line[-1][1] and last[0] <= (line[0][1] + line[-1][1]) / 2
+    return 2 * early > len(lines)
 
 
 def _log(scale: svg.Scale) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bus.queries import Experiment
-from dashboard.leaderboard import compact
+from dashboard.leaderboard import NOTHING, compact
 from dashboard.markup import Markup, clip, el, join
 
 MOST_KINDS = 60
@@ -70,7 +70,7 @@ def _row(kind: Kind) -> Markup:
     """Return one kind's row."""
     links = join((compact(e) for e in kind.experiments[:_MOST_LINKS]), " ")
     more = len(kind.experiments) - _MOST_LINKS
-    past = "–" if kind.stage == "idea" else f"{kind.recovered} of {len(kind.experiments)}"
+    past = NOTHING if kind.stage == "idea" else f"{kind.recovered} of {len(kind.experiments)}"
     return el(
         "tr",
         el("td", kind.stage),

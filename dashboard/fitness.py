@@ -14,21 +14,34 @@ def picture(scores: Scores, width: int) -> Markup:
     height = 340 if width == svg.WIDE else 280
     frame = _frame(scores, width, height)
     layers = [
-        svg.axes(frame, "order of opening", "fitness (screening score)", x_ticks=width // 90),
+        svg.axes(frame, "order of opening", "fitness (screening score)", x_ticks=width // 90, whole=True),
         _band(scores, frame),
+        _lane_name(scores, frame),
         _running_best(scores, frame),
         *(_dot(scores, frame, place, e) for place, e in enumerate(scores.experiments)),
     ]
-    return svg.svg(f"fitness-{width}", "Fitness over time", _describe(scores), (width, height), *layers)
+    return svg.svg(
+        f"fitness-{width}", "Fitness over time", _describe(scores), (width, height), *layers, fit=svg.page(width)
+    )
 
 
 def _frame(scores: Scores, width: int, height: int) -> svg.Frame:
     """Return the plotting area; the lane for failures lies between it and the lower border."""
-    lane = _LANE if any(e.status in ("failed", "rejected") for e in scores.experiments) else 0
+    lane = _LANE if _lost(scores) else 0
     last = max(1, len(scores.experiments) - 1)
     x = svg.Scale(-0.03 * last, last * 1.03, 44, width - 14)
     y = svg.scale([fitness_of(e) for e in scores.ranked], height - 40 - lane, 30, log=False, pad=0.12)
     return svg.Frame(x, y)
+
+
+def _lost(scores: Scores) -> bool:
+    """Whether any experiment ended without a fitness."""
+    return any(e.status in ("failed", "rejected") for e in scores.experiments)
+
+
+def _lane_name(scores: Scores, frame: svg.Frame) -> Markup | None:
+    """Return the name of the lane for those without a fitness, where there is one."""
+    return svg.words(0, frame.bottom + _LANE + 28, "no score", class_="hint") if _lost(scores) else None
 
 
 def _band(scores: Scores, frame: svg.Frame) -> Markup:
@@ -38,7 +51,7 @@ def _band(scores: Scores, frame: svg.Frame) -> Markup:
     top, bottom = frame.y(fitness_of(scores.baselines[0])), frame.y(fitness_of(scores.baselines[-1]))
     area = el("rect", class_="band", x=frame.left, width=frame.right - frame.left, y=top, height=max(1.0, bottom - top))
     line = el("line", class_="baseline-best", x1=frame.left, x2=frame.right, y1=top, y2=top)
-    return join([area, line, svg.words(frame.right, top - 5, "best baseline", class_="hint", anchor="end")])
+    return join([area, line, svg.words(frame.left + 4, top - 5, "best baseline", class_="hint")])
 
 
 def _running_best(scores: Scores, frame: svg.Frame) -> Markup:
@@ -50,14 +63,14 @@ def _running_best(scores: Scores, frame: svg.Frame) -> Markup:
 
 
 def _dot(scores: Scores, frame: svg.Frame, place: int, experiment: Experiment) -> Markup:
-    """Return the mark of one experiment: its fitness, or a cross or a bar in the lane; nothing while it is under way."""
-    radius = 5.0 if len(scores.experiments) <= 120 else 3.2
+    """Return the mark of one experiment: its fitness, or a cross or bar in the lane; nothing while it is under way."""
+    radius = min(5.0, max(2.2, 1.6 * (frame.right - frame.left) / len(scores.experiments)))
     if experiment.fitness is not None:
         at, kind, class_ = frame.at(place, experiment.fitness), shape(experiment), "dot"
         class_ += " base" if is_baseline(experiment) else ""
         words = f"{title(experiment)}: {experiment.fitness:.3f}"
     elif experiment.status in ("failed", "rejected"):
-        at = (frame.x(place), frame.bottom - 9 + _LANE + 26)
+        at = (frame.x(place), frame.bottom + _LANE + 24)
         kind, class_ = ("cross", "dot bad") if experiment.status == "failed" else ("bar", "dot bad")
         words = f"{title(experiment)}: {experiment.status}, {experiment.reason}"
     else:

@@ -28,8 +28,8 @@ def _swatch(shape: str, class_: str) -> Markup:
 
 
 def _ramp(scores: Scores) -> Markup:
-    """Return the five colours between the lowest and the highest fitness."""
+    """Return the five colours, one for each fifth of the experiments, between the lowest and the highest fitness."""
     low, high = fitness_of(scores.ranked[-1]), fitness_of(scores.ranked[0])
     boxes = [el("rect", x=i * 16, y=2, width=15, height=11, class_=f"dot f{i}") for i in range(5)]
     drawn = el("svg", *boxes, width=80, height=16, aria_hidden="true")
-    return el("li", f"fitness {low:.3f} ", drawn, f" {high:.3f}")
+    return el("li", f"fitness, by fifths: {low:.3f} ", drawn, f" {high:.3f}")

@@ -3,7 +3,7 @@
 from bus.events import FitnessParts
 from bus.queries import Experiment
 from dashboard.markup import Child, Markup, clip, el
-from dashboard.scores import Scores, is_baseline, title
+from dashboard.scores import Scores, called, is_baseline, title
 
 COLUMNS = (
     ("#", "number"),
@@ -18,6 +18,8 @@ COLUMNS = (
     ("seconds", "number"),
 )
 """Heads, and how the script sorts each; the bars do not sort."""
+NOTHING = "\N{EN DASH}"
+"""Stands where a figure is not known; the script sorts it last."""
 _BAR = 44
 
 
@@ -26,19 +28,24 @@ def table(scores: Scores) -> Markup:
     waiting = [e for e in scores.experiments if e.fitness is None and e.val_loss is not None]
     heads = (el("th", words, scope="col", class_=kind or None, data_sort=kind or None) for words, kind in COLUMNS)
     rows = [_row(scores, e) for e in (*scores.ranked, *waiting)]
-    grid = el("table", el("caption", "Screening scores, one seed each"), el("thead", el("tr", *heads)),
-              el("tbody", *rows), class_="sortable")
+    grid = el(
+        "table",
+        el("caption", "Screening scores, one seed each"),
+        el("thead", el("tr", *heads)),
+        el("tbody", *rows),
+        class_="sortable",
+    )
     return el("div", grid, class_="scroll", tabindex="0", role="region", aria_label="Leaderboard")
 
 
 def _row(scores: Scores, experiment: Experiment) -> Markup:
     """Return one experiment's row."""
     e = experiment
-    name = el("th", el("a", e.id, href=f"#{e.id}"), " ", el("span", clip(e.name, 60), class_="quiet"), scope="row")
+    name = el("th", el("a", e.id, href=f"#{e.id}"), " ", el("span", clip(called(e), 60), class_="quiet"), scope="row")
     error = el("span", f" ± {e.recall_stderr:.3f}", class_="quiet") if e.recall_stderr is not None else None
     return el(
         "tr",
-        _cell(str(scores.rank.get(e.id, "vetoed" if e.vetoed else "–")), scores.rank.get(e.id, 10**6)),
+        _cell(str(scores.rank.get(e.id, "vetoed" if e.vetoed else NOTHING)), scores.rank.get(e.id, 10**6)),
         name,
         el("td", e.origin or ""),
         _cell(figure(e.fitness, 3) if e.fitness is not None else "pending", e.fitness),
@@ -46,7 +53,7 @@ def _row(scores: Scores, experiment: Experiment) -> Markup:
         _cell(signed(scores.gain_of(e)), scores.gain_of(e)),
         _cell(figure(e.bits_per_byte, 3), e.bits_per_byte),
         _cell(figure(e.recall, 3), e.recall, error),
-        _cell("–" if e.parameters is None else f"{e.parameters:,}", e.parameters),
+        _cell(NOTHING if e.parameters is None else f"{e.parameters:,}", e.parameters),
         _cell(figure(e.seconds, 1), e.seconds),
         class_=row_class(scores, e),
     )
@@ -64,12 +71,12 @@ def _cell(words: str, value: float | None, more: Child = None) -> Markup:
 
 def figure(value: float | None, digits: int) -> str:
     """Return a figure with that many decimals, or a dash."""
-    return "–" if value is None else f"{value:.{digits}f}"
+    return NOTHING if value is None else f"{value:.{digits}f}"
 
 
 def signed(value: float | None) -> str:
     """Return a difference with its sign."""
-    return "–" if value is None else f"{value:+.3f}".replace("-", "−")
+    return NOTHING if value is None else f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def bars(parts: FitnessParts) -> Markup:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from bus.ids import BASELINE_PREFIX
 from bus.queries import Experiment
 from dashboard import svg
 from dashboard.fitness import link
-from dashboard.markup import Markup, clip, el
+from dashboard.markup import Markup, el
 from dashboard.scores import WORDS, Scores, is_baseline, shape, title
 
 ROOMY = 60
@@ -21,6 +22,8 @@ ROOMY = 60
 _ROOT = ""
 """Stands for the parent of those that have none; it is not drawn."""
 _MARGIN = 14
+_COLUMN = 54.0
+"""Pixels between two generations at least."""
 _LETTER = 6.4
 """Pixels that a letter of a label takes, about."""
 
@@ -34,6 +37,11 @@ class Cell:
     per_row: int
     radius: float
 
+    @property
+    def roomy(self) -> bool:
+        """Whether each experiment has a row, with its label and an edge of its own."""
+        return self.width == 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -46,21 +54,31 @@ class Layout:
     cell: Cell
     column: float
     """Distance of two generations."""
-    height: float
-    """Of the whole picture."""
+    size: tuple[float, float]
+    """Width and height of the whole picture."""
 
 
 def picture(scores: Scores, width: int) -> Markup:
-    """Return the tree, `width` pixels wide and as high as it needs."""
+    """Return the tree, `width` pixels wide, or wider where its generations need it, and as high as it has to be."""
     plan = layout(scores, width)
     line = scores.ancestry(scores.best) if scores.best else []
-    labelled = {e.id for e in scores.experiments} if plan.cell.per_row == 1 else set(line)
+    labelled = {e.id for e in scores.experiments} if plan.cell.roomy else set(line)
     return svg.svg(
-        f"lineage-{width}", "Lineage", _describe(scores, line), (width, plan.height),
+        f"lineage-{width}",
+        "Lineage",
+        _describe(scores, line),
+        plan.size,
         *(svg.bend(plan.spots[a], to, "edge line" if b in line else "edge") for a, b, to in plan.edges),
         *(_node(scores, plan, e, best=e is scores.best) for e in scores.experiments),
         *(_label(scores, plan, e) for e in scores.experiments if e.id in labelled),
+        fit=svg.page(width) if plan.cell.roomy else None,
     )
+
+
+def pictures(scores: Scores) -> list[Markup]:
+    """Return a drawing for a wide and one for a narrow page; with many experiments one that a narrow page scrolls."""
+    widths = (svg.WIDE, svg.NARROW) if len(scores.experiments) <= ROOMY else (svg.WIDE,)
+    return [picture(scores, width) for width in widths]
 
 
 def layout(scores: Scores, width: int) -> Layout:
@@ -72,11 +90,12 @@ def layout(scores: Scores, width: int) -> Layout:
         parent = scores.parent.get(name, _ROOT)
         children[parent].append(name)
         generation[name] = generation[parent] + 1
-    column = (width - 2 * _MARGIN) / (max(generation.values()) + 1)
+    columns = max(generation.values()) + 1
+    column = max(_COLUMN, (width - 2 * _MARGIN) / columns)
     cell = _cell(len(order), column)
     heights = _heights(order, children, cell)
     spots, edges = _place(order, children, generation, heights, cell, column)
-    return Layout(spots, edges, cell, column, heights[_ROOT] + 2 * _MARGIN)
+    return Layout(spots, edges, cell, column, (columns * column + 2 * _MARGIN, heights[_ROOT] + 2 * _MARGIN))
 
 
 def _cell(experiments: int, column: float) -> Cell:
@@ -126,7 +145,7 @@ def _place(
             row, across = divmod(place, cell.per_row)
             spots[leaf] = (x + across * cell.width, y + (row + 0.5) * cell.height)
         if name != _ROOT:
-            ends = inner + (leaves if cell.per_row == 1 else leaves[:1])
+            ends = inner + (leaves if cell.roomy else leaves[:1])
             edges += [(name, end, spots[end]) for end in ends]
     return spots, tuple(edges)
 
@@ -139,7 +158,7 @@ def _node(scores: Scores, plan: Layout, experiment: Experiment, *, best: bool) -
     if experiment.status in ("failed", "rejected"):
         kind = "cross" if experiment.status == "failed" else "bar"
         return link(experiment, svg.mark(kind, at, radius * 0.75, "dot bad", words))
-    class_ = f"dot {scores.bin(experiment.fitness)}{' best' if best else ''}"
+    class_ = f"dot {scores.bin(experiment)}{' best' if best else ''}"
     return link(experiment, svg.mark(shape(experiment), at, radius, class_, words))
 
 
@@ -147,10 +166,11 @@ def _label(scores: Scores, plan: Layout, experiment: Experiment) -> Markup:
     """Return id and, where there is room, name to the right of the mark; the last column has no room beyond it."""
     x, y = plan.spots[experiment.id]
     letters = int((plan.column - 22) / _LETTER)
-    words = title(experiment) if letters > len(experiment.id) + 8 else experiment.id
-    short = words if len(words) <= letters else words[: letters - 1] + "…"
+    short = experiment.id.removeprefix(BASELINE_PREFIX)
+    words = title(experiment) if letters > len(experiment.id) + 8 else short
+    fitted = words if len(words) <= letters else words[: letters - 1] + "…"
     class_ = "name strong" if scores.best is experiment else "name base" if is_baseline(experiment) else "name"
-    return svg.words(x + plan.cell.radius + 4, y + 4, clip(short if letters >= 5 else "", 60), class_=class_)
+    return svg.words(x + plan.cell.radius + 4, y + 4, fitted, class_=class_)
 
 
 def _describe(scores: Scores, line: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ sees is what was written.
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 
 class Markup(str):
@@ -17,6 +18,8 @@ class Markup(str):
 
 Child = Markup | str | int | None
 """What an element may hold: markup as it is, anything else as text, None as nothing."""
+Value = str | float | bool | None
+"""What an attribute may be: text, a coordinate, a flag, or absent."""
 VOID = frozenset({"br", "col", "hr", "input", "link", "meta"})
 """HTML elements that have no end tag."""
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
@@ -41,7 +44,8 @@ def text(value: object) -> Markup:
     """Return a value as markup that shows it literally; line ends become newlines, markup stays as it is."""
     if isinstance(value, Markup):
         return value
-    return Markup(_SPECIAL.sub(_spell, str(value).replace("\r\n", "\n")))
+    plain = str(value)
+    return Markup(_SPECIAL.sub(_spell, plain.replace("\r\n", "\n") if "\r" in plain else plain))
 
 
 def clip(value: str, most: int) -> str:
@@ -51,21 +55,26 @@ def clip(value: str, most: int) -> str:
 
 def join(children: Iterable[Child], between: str = "") -> Markup:
     """Return children one after the other, text among them escaped."""
-    return Markup(text(between).join(text(child) for child in children if child is not None))
+    return Markup(text(between).join([text(child) for child in children if child is not None]))
 
 
-def el(name: str, *children: Child, **attributes: str | float | bool | None) -> Markup:
+def el(name: str, *children: Child, **attributes: Value) -> Markup:
     """Return an element; `class_` spells class, `data_x` data-x, None and False leave an attribute out."""
-    opening = name + "".join(_attribute(key, value) for key, value in attributes.items())
+    opening = name + "".join([_attribute(key, value) for key, value in attributes.items() if value is not None])
     return Markup(f"<{opening}>" if name in VOID else f"<{opening}>{join(children)}</{name}>")
 
 
-def _attribute(key: str, value: str | float | bool | None) -> str:
+def _attribute(key: str, value: str | float) -> str:
     """Return one attribute with the blank before it."""
-    if value is None or value is False:
-        return ""
-    spelled = key.rstrip("_").replace("_", "-")
-    return f" {spelled}" if value is True else f' {spelled}="{number(value) if isinstance(value, float) else text(value)}"'
+    if isinstance(value, bool):
+        return f" {_spelled(key)}" if value else ""
+    return f' {_spelled(key)}="{number(value) if isinstance(value, float) else text(value)}"'
+
+
+@cache
+def _spelled(key: str) -> str:
+    """Return a keyword as HTML spells the attribute; keywords are this project's own, so there are few."""
+    return key.rstrip("_").replace("_", "-")
 
 
 def number(value: float) -> str:

@@ -7,11 +7,12 @@ and then whole records are left to `move37 show`, and the page says so.
 from collections.abc import Iterable, Sequence
 from shlex import quote
 
+from bus.events import FitnessParts
 from bus.queries import Experiment, Failure
 from dashboard import design
 from dashboard.leaderboard import bars, figure, signed
 from dashboard.markup import Child, Markup, clip, el, join
-from dashboard.scores import WORDS, Scores
+from dashboard.scores import WORDS, Scores, called
 
 MOST_SOURCE = 40_000
 """Characters shown of one source."""
@@ -47,7 +48,7 @@ def _within(pieces: Iterable[Markup], room: int) -> list[Markup | None]:
 def _record(scores: Scores, e: Experiment, body: Markup | None, source: Markup | None) -> Markup:
     """Return one folded record; that of the best candidate is open."""
     score = f"fitness {e.fitness:.3f}" if e.fitness is not None else WORDS[e.status]
-    head = el("summary", el("strong", e.id), " ", clip(e.name, 80), " ", el("span", score, class_="quiet"))
+    head = el("summary", el("strong", e.id), " ", clip(called(e), 80), " ", el("span", score, class_="quiet"))
     command = el("code", f"move37 show {quote(e.id)}")
     left_out = el("p", "Left out to keep this page small: ", command, " prints it.", class_="quiet")
     inside = [body, source] if body and source is not None else [body, left_out]
@@ -56,15 +57,17 @@ def _record(scores: Scores, e: Experiment, body: Markup | None, source: Markup |
 
 def _body(scores: Scores, e: Experiment) -> Markup:
     """Return everything about an experiment but its source."""
-    return join([
-        el("p", clip(e.motivation, _MOST_WORDS), class_="prose") if e.motivation else None,
-        _figures(scores, e),
-        _section("What was seen", el("ul", *(el("li", clip(f, 600)) for f in e.findings)) if e.findings else None),
-        _section("Weakness named", el("p", clip(e.problem, _MOST_WORDS), class_="prose") if e.problem else None),
-        _section("What is known about it", _keys(e.cognition) if e.cognition else None),
-        _section("Failures and repairs", _failures(e.failures) if e.failures else None),
-        _section("Design", design.tree(e.design) if e.design else None),
-    ])
+    return join(
+        [
+            el("p", clip(e.motivation, _MOST_WORDS), class_="prose") if e.motivation else None,
+            _figures(scores, e),
+            _section("What was seen", el("ul", *(el("li", clip(f, 600)) for f in e.findings)) if e.findings else None),
+            _section("Weakness named", el("p", clip(e.problem, _MOST_WORDS), class_="prose") if e.problem else None),
+            _section("What is known about it", _keys(e.cognition) if e.cognition else None),
+            _section("Failures and repairs", _failures(e.failures) if e.failures else None),
+            _section("Design", design.tree(e.design) if e.design else None),
+        ]
+    )
 
 
 def _section(title: str, content: Markup | None) -> Markup | None:
@@ -75,9 +78,12 @@ def _section(title: str, content: Markup | None) -> Markup | None:
 def _figures(scores: Scores, e: Experiment) -> Markup:
     """Return the measured figures, and where the idea came from, as terms and values; unknown ones are left out."""
     pairs: list[tuple[str, Child]] = [
-        ("status", WORDS[e.status] + (f": {clip(e.reason, 60)}" if e.reason else "") + (", vetoed" if e.vetoed else "")),
+        (
+            "status",
+            WORDS[e.status] + (f": {clip(e.reason, 60)}" if e.reason else "") + (", vetoed" if e.vetoed else ""),
+        ),
         ("derived", _derived(e)),
-        ("fitness parts", bars(e.parts) if e.parts else None),
+        ("loss · benchmark · judge", _parts(e.parts) if e.parts else None),
         ("against best baseline", signed(scores.gain_of(e)) if e.fitness is not None else None),
         ("text loss", f"{figure(e.val_loss, 4)} nats per byte" if e.val_loss is not None else None),
         ("recall", f"{figure(e.recall, 3)} ± {figure(e.recall_stderr, 3)}" if e.recall is not None else None),
@@ -89,6 +95,11 @@ def _figures(scores: Scores, e: Experiment) -> Markup:
     ]
     rows = (el("div", el("dt", term), el("dd", value)) for term, value in pairs if value is not None)
     return el("dl", *rows, class_="figures")
+
+
+def _parts(parts: FitnessParts) -> Markup:
+    """Return the three parts of a fitness as figures and bars."""
+    return join([f"{parts.loss:.2f} · {parts.benchmark:.2f} · {parts.judge:.2f} ", bars(parts)])
 
 
 def _derived(e: Experiment) -> Markup | None:
@@ -112,8 +123,13 @@ def _keys(names: Sequence[str]) -> Markup:
 def _failures(failures: Sequence[Failure]) -> Markup:
     """Return the failed attempts in order, each with what the next one changed."""
     rows = [
-        el("li", f"Attempt {f.attempt}, {f.stage}: ", el("code", clip(f.reason, 60)), f" {clip(f.message, 400)}",
-           el("p", f"Repair: {clip(f.repair, 400)}") if f.repair else None)
+        el(
+            "li",
+            f"Attempt {f.attempt}, {f.stage}: ",
+            el("code", clip(f.reason, 60)),
+            f" {clip(f.message, 400)}",
+            el("p", f"Repair: {clip(f.repair, 400)}") if f.repair else None,
+        )
         for f in failures[:_MOST_FAILURES]
     ]
     return el("ol", *rows, class_="failures")

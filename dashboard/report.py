@@ -68,44 +68,74 @@ def render_report(
 
 def _parts(standing: Standing, scores: Scores) -> dict[str, Markup | None]:
     """Return the content of every part but the records, None where it has nothing to show."""
-    scored = any(e.val_loss is not None or e.fitness is not None for e in scores.experiments)
     return {
-        "leaderboard": join([_filter("leaderboard", "#leaderboard tbody tr"), leaderboard.table(scores)]) if scored else None,
-        "time": _twice(scores, fitness.picture, _TIME, key.legend(scores, colours=False)) if scores.ranked else None,
+        "leaderboard": _leaderboard(scores),
+        "time": _time(scores),
         "curves": _curves(scores),
-        "lineage": _twice(scores, lineage.picture, _LINEAGE, key.legend(scores, colours=True))
-        if scores.experiments else None,
-        "tradeoff": _twice(scores, tradeoff.picture, _TRADEOFF, key.legend(scores, colours=True))
-        if tradeoff.measured(scores) else None,
+        "lineage": _lineage(scores),
+        "tradeoff": _tradeoff(scores),
         "failures": failures.table(scores.experiments) if scores.experiments else None,
         "next": _next(standing, scores),
     }
 
 
-_TIME = (
-    "Each mark is one experiment where its slot was opened. The line is the best candidate so far, the band the range of "
-    "the baselines. A best-so-far line can only rise, and with noisy scores it rises by chance alone; it is no trend."
-)
-_LINEAGE = (
-    "Parents stand left of their children. The strong line leads to the best candidate. Where there are many "
-    "experiments, children that have none of their own stand together in blocks."
-)
-_TRADEOFF = (
-    "Whiskers are one standard error of recall; they don't hold the spread between seeds. The area of a mark is in "
-    "proportion to its parameters. The dotted line joins those that nothing else beats in both."
-)
+def _leaderboard(scores: Scores) -> Markup | None:
+    """Return the leaderboard with its filter, once there is a score."""
+    if not any(e.fitness is not None or e.val_loss is not None for e in scores.experiments):
+        return None
+    return join([_filter("leaderboard", "#leaderboard tbody tr"), leaderboard.table(scores)])
 
 
-def _twice(scores: Scores, picture: Callable[[Scores, int], Markup], caption: str, legend: Markup) -> Markup:
-    """Return a figure drawn for a wide and a narrow page, of which the style sheet shows one."""
-    return el("figure", legend, *(picture(scores, width) for width in (WIDE, NARROW)), el("figcaption", caption))
+def _time(scores: Scores) -> Markup | None:
+    """Return fitness over time, once there is a fitness."""
+    caption = (
+        "Each mark is one experiment where its slot was opened. The line is the best candidate so far, the band the "
+        "range of the baselines. A best-so-far line can only rise, and with noisy scores it rises by chance alone; it "
+        "is no trend."
+    )
+    return (
+        _figure(_twice(scores, fitness.picture), caption, key.legend(scores, colours=False)) if scores.ranked else None
+    )
+
+
+def _lineage(scores: Scores) -> Markup | None:
+    """Return the family tree, once there is an experiment."""
+    caption = (
+        "Parents stand left of their children. The strong line leads to the best candidate. Where there are many "
+        "experiments, children that have none of their own stand together in blocks."
+    )
+    if not scores.experiments:
+        return None
+    drawn = el("div", *lineage.pictures(scores), class_="tree", tabindex="0", role="region", aria_label="Lineage")
+    return _figure([drawn], caption, key.legend(scores, colours=True))
+
+
+def _tradeoff(scores: Scores) -> Markup | None:
+    """Return recall and bits per byte, once something is measured."""
+    caption = (
+        "Whiskers are one standard error of recall; they don't hold the spread between seeds. The area of a mark is in "
+        "proportion to its parameters. The dotted line joins those that nothing else beats in both."
+    )
+    if not tradeoff.measured(scores):
+        return None
+    return _figure(_twice(scores, tradeoff.picture), caption, key.legend(scores, colours=True))
+
+
+def _twice(scores: Scores, picture: Callable[[Scores, int], Markup]) -> list[Markup]:
+    """Return a picture drawn for a wide and for a narrow page, of which the style sheet shows one."""
+    return [picture(scores, width) for width in (WIDE, NARROW)]
+
+
+def _figure(drawings: Sequence[Markup], caption: str, legend: Markup) -> Markup:
+    """Return drawings with their key above and their caption below."""
+    return el("figure", legend, *drawings, el("figcaption", caption))
 
 
 def _curves(scores: Scores) -> Markup | None:
     """Return the loss curves with their caption."""
     drawn = curves.pictures(scores)
-    caption = "Training loss as logged, thinned. An axis is logarithmic where its values span a wide range."
-    return join([drawn, el("p", caption, class_="quiet")]) if drawn else None
+    caption = "Training loss as logged, thinned. An axis is logarithmic where that shows more, and says so."
+    return join([drawn, el("p", caption, class_="caption")]) if drawn else None
 
 
 def _records(scores: Scores, room: int) -> Markup:
@@ -137,13 +167,15 @@ def _head(standing: Standing, scores: Scores, events: Mapping[str, int], parts: 
         el("p", said, class_="lead"),
         el("p", summary.caution(scores, events)),
         summary.figures(scores) if scores.ranked else None,
-        el("nav", *links, aria_label="Parts of this page"),
+        el("nav", join(links, " "), aria_label="Parts of this page"),
     )
 
 
 def _event_counts(events: Mapping[str, int]) -> Markup | None:
     """Return how many events of each type the log holds, folded."""
-    pairs = (el("div", el("dt", clip(name, 60)), el("dd", f"{events[name]:,}")) for name in sorted(events) if events[name])
+    pairs = (
+        el("div", el("dt", clip(name, 60)), el("dd", f"{events[name]:,}")) for name in sorted(events) if events[name]
+    )
     return el("details", el("summary", "Events by type"), el("dl", *pairs, class_="figures")) if events else None
 
 
@@ -151,13 +183,22 @@ def _next(standing: Standing, scores: Scores) -> Markup:
     """Return the commands that lead on from here."""
     if not standing.campaign:
         return el("dl", *_command("move37 run", "starts a campaign"))
-    lines = _command(f"move37 show {quote(scores.best.id)}", "prints all that is known of the best candidate") if scores.best else []
+    lines = (
+        _command(f"move37 show {quote(scores.best.id)}", "prints all that is known of the best candidate")
+        if scores.best
+        else []
+    )
     lines += _command(f"move37 run --experiments {standing.budget + 10}", "goes on with this campaign")
     lines += _command('move37 say "try a smaller state"', "steers the next proposals of a campaign that is running")
     lines += _command("move37 say --propose mixer.py", "enters an architecture of your own")
     lines += _command("move37 experiments --json", "gives these figures to other programs")
     lines += _command("move37 export-log log.jsonl", "writes the whole log, one CloudEvent a line")
-    return join([el("dl", *lines, class_="commands"), el("p", "Add --home where the lab does not live in ./.move37.", class_="quiet")])
+    return join(
+        [
+            el("dl", *lines, class_="commands"),
+            el("p", "Add --home where the lab does not live in ./.move37.", class_="quiet"),
+        ]
+    )
 
 
 def _command(line: str, does: str) -> list[Markup]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 
+from bus.ids import BASELINE_PREFIX
 from bus.queries import Experiment, Status
 
 WORDS: dict[Status, str] = {
@@ -25,12 +26,17 @@ _UNDECIDED: tuple[Status, ...] = ("running", "queued", "failed", "rejected")
 
 def is_baseline(experiment: Experiment) -> bool:
     """Whether it is a human baseline that the campaign re-entered."""
-    return experiment.origin == "baseline" or experiment.id.startswith("base-")
+    return experiment.origin == "baseline" or experiment.id.startswith(BASELINE_PREFIX)
+
+
+def called(experiment: Experiment) -> str:
+    """Return its name, or nothing where the id says it already, as `base-gla` does."""
+    return "" if experiment.id.lower().endswith(experiment.name.lower()) else experiment.name
 
 
 def title(experiment: Experiment) -> str:
-    """Return its id and, where it has one, its name."""
-    return f"{experiment.id} {experiment.name}".strip()
+    """Return its id and, where that adds something, its name."""
+    return f"{experiment.id} {called(experiment)}".strip()
 
 
 def shape(experiment: Experiment) -> str:
@@ -131,9 +137,12 @@ class Scores:
         """Return how many experiments that are no baselines have this status."""
         return sum(e.status == status and not is_baseline(e) for e in self.experiments)
 
-    def bin(self, fitness: float | None) -> str:
-        """Return the colour class of a fitness: `f0` the lowest fifth of this campaign's range to `f4`, or `none`."""
-        if fitness is None:
-            return "none"
-        low, high = fitness_of(self.ranked[-1]), fitness_of(self.ranked[0])
-        return f"f{min(4, int(5 * (fitness - low) / (high - low)))}" if high > low else "f2"
+    @cached_property
+    def bins(self) -> dict[str, str]:
+        """Colour class of each ranked experiment: `f0` for the lowest fifth of them to `f4` for the best fifth."""
+        count = len(self.ranked)
+        return {e.id: f"f{4 - 5 * place // count}" for place, e in enumerate(self.ranked)}
+
+    def bin(self, experiment: Experiment) -> str:
+        """Return the colour class of an experiment, `none` where it has no fitness."""
+        return self.bins.get(experiment.id, "none")

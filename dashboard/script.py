@@ -1,4 +1,4 @@
-"""The page's few lines of script: sorting, filtering, opening what a link leads to. Without it the page reads the same."""
+"""The page's few lines of script: it sorts, filters, and opens what a link leads to. The page reads the same without."""
 
 from base64 import b64encode
 from hashlib import sha256
@@ -24,7 +24,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       for (const each of table.tHead.rows[0].cells) each.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", order);
       const sign = order === "ascending" ? 1 : -1;
-      const missing = (value) => value === "–" || value === "pending";
+      const missing = (value) => value === "\\u2013" || value === "pending";
       body.append(...[...body.rows].sort((a, b) => {
         const [x, y] = [valueOf(a, head.cellIndex), valueOf(b, head.cellIndex)];
         return missing(x) || missing(y) ? missing(x) - missing(y) : sign * compare(x, y);

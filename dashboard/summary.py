@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from bus.queries import Standing
 from dashboard.leaderboard import compact, figure, signed
 from dashboard.markup import Child, Markup, clip, el, join
-from dashboard.scores import Scores, fitness_of, is_baseline
+from dashboard.scores import Scores, called, fitness_of, is_baseline
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -43,7 +43,8 @@ def outcome(scores: Scores) -> str:
     ]
     lost = sum(e.status == "failed" for e in baselines)
     broken = f" {plural(lost, 'baseline')} could not be trained." if lost else ""
-    return f"{plural(tried, 'experiment')} beside {plural(len(baselines), 'baseline')}: {', '.join(filter(None, said))}.{broken}"
+    counted = f"{plural(tried, 'experiment')} beside {plural(len(baselines), 'baseline')}"
+    return f"{counted}: {', '.join(filter(None, said))}.{broken}"
 
 
 def verdict(scores: Scores) -> Markup:
@@ -51,14 +52,26 @@ def verdict(scores: Scores) -> Markup:
     best, base = scores.best, scores.best_baseline
     if best is None:
         return Markup("No candidate has a score yet.")
-    said: list[Child] = ["The highest screening score of a candidate is ", el("strong", figure(best.fitness, 3)), " (",
-                         compact(best), f", {clip(best.name, 80)}). " if best.name else "). "]
+    said: list[Child] = [
+        "The highest screening score of a candidate is ",
+        el("strong", figure(best.fitness, 3)),
+        " (",
+        compact(best),
+        f", {clip(called(best), 80)}). " if called(best) else "). ",
+    ]
     if base is None:
         return join([*said, "No baseline has a score to compare it with."])
     gain = fitness_of(best) - fitness_of(base)
     relation = "above" if gain > 0 else "below" if gain < 0 else "from"
-    return join([*said, "The best baseline, ", compact(base), f", has {figure(base.fitness, 3)}: ",
-                 f"the candidate is {abs(gain):.3f} {relation} it."])
+    return join(
+        [
+            *said,
+            "The best baseline, ",
+            compact(base),
+            f", has {figure(base.fitness, 3)}: ",
+            f"the candidate is {abs(gain):.3f} {relation} it.",
+        ]
+    )
 
 
 def caution(scores: Scores, events: Mapping[str, int]) -> str:
@@ -70,12 +83,16 @@ def caution(scores: Scores, events: Mapping[str, int]) -> str:
     if tries > 1:
         said.append(f"The best of {tries} noisy scores is expected to lie above its true value.")
     if confirmed := events.get("DiscoveryConfirmed", 0):
-        said.append(f"{plural(confirmed, 'candidate')} passed the test on fresh seeds and sealed data: "
-                    f"{plural(confirmed, 'confirmed discovery', 'confirmed discoveries')} (`move37 events` lists the evidence).")
+        said.append(
+            f"{plural(confirmed, 'candidate')} passed the test on fresh seeds and sealed data: "
+            f"{plural(confirmed, 'confirmed discovery', 'confirmed discoveries')} (`move37 events` lists the evidence)."
+        )
     if refuted := events.get("DiscoveryRefuted", 0):
         said.append(f"{plural(refuted, 'candidate')} went through the test on fresh seeds and did not pass.")
     if tries and not confirmed and not refuted:
-        said.append("No candidate has been tested on fresh seeds, so a lead over the baselines is a lead to follow, no result.")
+        said.append(
+            "No candidate has been tested on fresh seeds, so a lead over the baselines is a lead to follow, no result."
+        )
     return " ".join(said)
 
 
@@ -83,8 +100,10 @@ def unconfined(standing: Standing, sandbox: str) -> Markup | None:
     """Return the loud word that candidates ran without a sandbox, or nothing where they were contained."""
     if sandbox != "none" and (standing.started is None or standing.started.sandbox != "none"):
         return None
-    words = "Candidate code ran on this machine with all the rights of the user who started it. Its scores are as "\
+    words = (
+        "Candidate code ran on this machine with all the rights of the user who started it. Its scores are as "
         "trustworthy as that code is."
+    )
     return el("p", el("strong", "No sandbox. "), words, class_="warning", role="note")
 
 

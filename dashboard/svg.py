@@ -11,12 +11,17 @@ from math import ceil, floor, isfinite, log10
 
 from dashboard.markup import Child, Markup, el, join, number
 
-WIDE, NARROW = 1000, 360
+WIDE, NARROW = 1080, 360
 """Widths in pixels of the two drawings of a picture, for a desk and for a hand."""
 _LOG_RATIO = 6.0
 """Range of values, highest by lowest, from which a logarithmic axis reads better than a linear one."""
 
 Point = tuple[float, float]
+
+
+def page(width: int) -> str:
+    """Return which page, wide or narrow, a drawing of this width is for."""
+    return "wide" if width == WIDE else "narrow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +125,15 @@ class Frame:
         return self.x(x), self.y(y)
 
 
-def axes(frame: Frame, x_title: str, y_title: str, *, x_ticks: int = 6, y_ticks: int = 5) -> Markup:
-    """Return grid lines, tick labels and both titles; the y title stands above the axis, read without tilting."""
+def axes(
+    frame: Frame, x_title: str, y_title: str, *, x_ticks: int = 6, y_ticks: int = 5, whole: bool = False
+) -> Markup:
+    """Return grid lines, tick labels and both titles; the y title stands above the axis, read without tilting.
+
+    `whole` is for an x that counts: it leaves out ticks between whole numbers.
+    """
     rows = [_row(frame, value) for value in frame.y.ticks(y_ticks)]
-    columns = [_column(frame, value) for value in frame.x.ticks(x_ticks)]
+    columns = [_column(frame, value) for value in frame.x.ticks(x_ticks) if not whole or value == int(value)]
     base = el("line", class_="axis", x1=frame.left, x2=frame.right, y1=frame.bottom, y2=frame.bottom)
     titles = [
         words(frame.left, frame.top - 10, y_title, class_="title"),
@@ -153,7 +163,11 @@ def words(x: float, y: float, what: str, *, class_: str | None = None, anchor: s
 
 def path(points: Sequence[Point], class_: str) -> Markup:
     """Return the open line through the points."""
-    return el("path", d=f"M{'L'.join(f'{number(x)} {number(y)}' for x, y in points)}", class_=class_) if points else Markup()
+    return (
+        el("path", d=f"M{'L'.join(f'{number(x)} {number(y)}' for x, y in points)}", class_=class_)
+        if points
+        else Markup()
+    )
 
 
 def steps(points: Sequence[Point]) -> list[Point]:
@@ -165,7 +179,9 @@ def bend(a: Point, b: Point, class_: str) -> Markup:
     """Return the curve of an edge that leaves and arrives horizontally."""
     middle = number((a[0] + b[0]) / 2)
     ends = [number(v) for v in (*a, *b)]
-    return el("path", d=f"M{ends[0]} {ends[1]}C{middle} {ends[1]} {middle} {ends[3]} {ends[2]} {ends[3]}", class_=class_)
+    return el(
+        "path", d=f"M{ends[0]} {ends[1]}C{middle} {ends[1]} {middle} {ends[3]} {ends[2]} {ends[3]}", class_=class_
+    )
 
 
 def mark(shape: str, at: Point, radius: float, class_: str, *children: Child) -> Markup:
@@ -189,8 +205,13 @@ def _through(at: Point, radius: float, corners: Sequence[Point]) -> str:
     return "M" + "L".join(f"{number(at[0] + radius * dx)} {number(at[1] + radius * dy)}" for dx, dy in corners)
 
 
-def svg(name: str, title: str, description: str, size: tuple[int, float], *children: Child) -> Markup:
-    """Return a whole picture with its title and description for those who can't see it; `name` is unique in the page."""
+def svg(
+    name: str, title: str, description: str, size: tuple[float, float], *children: Child, fit: str | None = None
+) -> Markup:
+    """Return a whole picture with its title and description for those who can't see it; `name` is unique in the page.
+
+    `fit` is `wide` or `narrow` for one of two drawings of the same picture, of which the style sheet shows one.
+    """
     width, height = size
     return el(
         "svg",
@@ -198,7 +219,7 @@ def svg(name: str, title: str, description: str, size: tuple[int, float], *child
         el("desc", description, id=f"{name}-desc"),
         *children,
         role="img",
-        class_={WIDE: "wide", NARROW: "narrow"}.get(width),
+        class_=fit,
         aria_labelledby=f"{name}-title {name}-desc",
         viewBox=f"0 0 {number(width)} {number(height)}",
         width=float(width),

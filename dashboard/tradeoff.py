@@ -5,7 +5,7 @@ from math import sqrt
 from bus.queries import Experiment
 from dashboard import svg
 from dashboard.fitness import link
-from dashboard.markup import Markup, el, join
+from dashboard.markup import Markup, el
 from dashboard.scores import Scores, is_baseline, shape, title
 
 _RADIUS = 8.0
@@ -23,16 +23,26 @@ def picture(scores: Scores, width: int) -> Markup:
     found = measured(scores)
     frame = _frame(found, width, height)
     largest = max(e.parameters or 1 for e in found)
+    crowd = 1.0 if 20 * len(found) <= width else 0.6
     layers = [
-        svg.axes(frame, "bits per byte of held-out text (less is better)", "recall accuracy (more is better)",
-                 x_ticks=width // 90),
+        svg.axes(
+            frame,
+            "bits per byte of held-out text (less is better)",
+            "recall accuracy (more is better)",
+            x_ticks=width // 90,
+        ),
         svg.path(svg.steps([frame.at(*point) for point in _front(found)]), "front"),
         *(_whisker(frame, e) for e in found if len(found) <= 60),
-        *(_dot(scores, frame, e, largest) for e in sorted(found, key=is_baseline, reverse=True)),
-        *(_name(frame, e) for e in _named(scores, found)),
+        *(
+            _dot(scores, frame, e, _RADIUS * crowd / sqrt(largest))
+            for e in sorted(found, key=is_baseline, reverse=True)
+        ),
+        *(_name(frame, e) for e in _named(scores, found) if width == svg.WIDE),
     ]
     words = f"{len(found)} experiments. On the front, where neither figure can be had better: {_front_ids(found)}."
-    return svg.svg(f"tradeoff-{width}", "Recall and bits per byte", words, (width, height), *layers)
+    return svg.svg(
+        f"tradeoff-{width}", "Recall and bits per byte", words, (width, height), *layers, fit=svg.page(width)
+    )
 
 
 def _figures(experiment: Experiment) -> svg.Point:
@@ -68,13 +78,14 @@ def _front_ids(found: list[Experiment]) -> str:
     return ", ".join(e.id for e in front(found))
 
 
-def _dot(scores: Scores, frame: svg.Frame, experiment: Experiment, largest: int) -> Markup:
-    """Return one experiment's mark; its area, not its radius, is in proportion to its parameters."""
-    radius = max(2.0, _RADIUS * sqrt((experiment.parameters or 1) / largest))
-    radius *= 1.0 if len(scores.experiments) <= 120 else 0.6
+def _dot(scores: Scores, frame: svg.Frame, experiment: Experiment, unit: float) -> Markup:
+    """Return one experiment's mark, its area in proportion to its parameters; `unit` is the radius that one would have."""
+    radius = max(1.5, unit * sqrt(experiment.parameters or 1))
     bits, recall = _figures(experiment)
-    words = f"{title(experiment)}: {bits:.3f} bits per byte, recall {recall:.3f}, {experiment.parameters or 0:,} parameters"
-    class_ = "dot base" if is_baseline(experiment) else f"dot {scores.bin(experiment.fitness)}"
+    words = (
+        f"{title(experiment)}: {bits:.3f} bits per byte, recall {recall:.3f}, {experiment.parameters or 0:,} parameters"
+    )
+    class_ = "dot base" if is_baseline(experiment) else f"dot {scores.bin(experiment)}"
     return link(experiment, svg.mark(shape(experiment), frame.at(bits, recall), radius, class_, el("title", words)))
 
 
@@ -94,5 +105,5 @@ def _named(scores: Scores, found: list[Experiment]) -> list[Experiment]:
 def _name(frame: svg.Frame, experiment: Experiment) -> Markup:
     """Return an id beside its mark, on the side where there is room."""
     x, y = frame.at(*_figures(experiment))
-    left = x > (frame.left + frame.right) / 2
-    return join([svg.words(x + (-13 if left else 13), y + 4, experiment.id, class_="name", anchor="end" if left else None)])
+    anchor = "start" if x < frame.left + 40 else "end" if x > frame.right - 40 else "middle"
+    return svg.words(x, y - 13, experiment.id, class_="name", anchor=anchor)

@@ -10,6 +10,8 @@ from bus.events import CampaignStarted, CurvePoint, FitnessParts
 from bus.queries import Experiment, Failure, Standing
 
 BASELINES = ("linear", "retnet", "gla", "mamba2", "delta", "gated-delta")
+ADJECTIVES = ("Gated", "Delta", "Windowed", "Twin", "Slow")
+NOUNS = ("Memory", "Mixer", "Recurrence")
 UNITS = {
     "feature": ("identity", "elu1", "softplus", "taylor2"),
     "decay": ("none", "scalar", "per-channel", "input-gated"),
@@ -46,9 +48,14 @@ def curve(rng: random.Random, val_loss: float, recall: float) -> tuple[CurvePoin
     """Return two thinned loss curves that end near the scores."""
     text = [(s, val_loss + 2.9 * exp(-(s**0.55) / 5) + rng.gauss(0, 0.02)) for s in range(5, 401, 8)]
     floor, middle = max(0.02, 3.4 * (1 - recall)), rng.uniform(120, 260)
-    task = [(s, floor + (4.1 - floor) / (1 + exp((s - middle) / 28)) * rng.uniform(0.96, 1.04)) for s in range(5, 401, 8)]
-    return tuple(CurvePoint(task=t, step=s, loss=max(0.01, x)) for t, points in (("text", text), ("recall", task))
-                 for s, x in points)
+    task = [
+        (s, floor + (4.1 - floor) / (1 + exp((s - middle) / 28)) * rng.uniform(0.96, 1.04)) for s in range(5, 401, 8)
+    ]
+    return tuple(
+        CurvePoint(task=t, step=s, loss=max(0.01, x))
+        for t, points in (("text", text), ("recall", task))
+        for s, x in points
+    )
 
 
 def scored(rng: random.Random, base: dict[str, object], skill: float) -> Experiment:
@@ -60,28 +67,44 @@ def scored(rng: random.Random, base: dict[str, object], skill: float) -> Experim
         benchmark=1 / (1 + exp(-6 * max(-1, min(1, (recall - 0.6) / 0.5)))),
         judge=rng.uniform(0.42, 0.62),
     )
-    return Experiment.model_validate({
-        **base, "status": "analysed", "parts": parts, "fitness": (parts.loss + parts.benchmark + parts.judge) / 3,
-        "val_loss": val_loss, "bits_per_byte": val_loss / log(2), "recall": recall,
-        "recall_stderr": (recall * (1 - recall) / 1024) ** 0.5 + 0.001, "parameters": 131_072 + rng.randrange(-900, 900),
-        "seconds": rng.uniform(11, 19), "step_seconds": rng.uniform(0.012, 0.03),
-        "flops_per_token": rng.uniform(2.4e5, 3.1e5), "novelty": rng.uniform(0.05, 0.6),
-        "curve": curve(rng, val_loss, recall),
-        "findings": (
-            f"Text loss {val_loss:.3f} against 1.580 nats per byte of the mean of 6 baselines: "
-            f"{'better' if val_loss < 1.58 else 'worse'} by {abs(val_loss - 1.58):.3f}.",
-            f"Recall {recall:.3f} against 0.600 accuracy of the mean of 6 baselines.",
-            "It uses 1.00 times the baselines' parameters and 1.08 times their FLOPs per token.",
-        ),
-        "problem": "Recall falls off once keys collide: the state overwrites what it can't tell apart.",
-        "cognition": ("delta-rule", "short-convolution"),
-    })
+    return Experiment.model_validate(
+        {
+            **base,
+            "status": "analysed",
+            "parts": parts,
+            "fitness": (parts.loss + parts.benchmark + parts.judge) / 3,
+            "val_loss": val_loss,
+            "bits_per_byte": val_loss / log(2),
+            "recall": recall,
+            "recall_stderr": (recall * (1 - recall) / 1024) ** 0.5 + 0.001,
+            "parameters": 131_072 + rng.randrange(-900, 900),
+            "seconds": rng.uniform(11, 19),
+            "step_seconds": rng.uniform(0.012, 0.03),
+            "flops_per_token": rng.uniform(2.4e5, 3.1e5),
+            "novelty": rng.uniform(0.05, 0.6),
+            "curve": curve(rng, val_loss, recall),
+            "findings": (
+                f"Text loss {val_loss:.3f} against 1.580 nats per byte of the mean of 6 baselines: "
+                f"{'better' if val_loss < 1.58 else 'worse'} by {abs(val_loss - 1.58):.3f}.",
+                f"Recall {recall:.3f} against 0.600 accuracy of the mean of 6 baselines.",
+                "It uses 1.00 times the baselines' parameters and 1.08 times their FLOPs per token.",
+            ),
+            "problem": "Recall falls off once keys collide: the state overwrites what it can't tell apart.",
+            "cognition": ("delta-rule", "short-convolution"),
+        }
+    )
 
 
 def baseline(rng: random.Random, place: int, name: str) -> Experiment:
     """Return a trained and analysed human baseline."""
-    base = {"id": f"base-{name}", "name": name, "origin": "baseline", "opened_seq": place + 1,
-            "motivation": f"{name} as published.", "source": SOURCE.format(name="Baseline")}
+    base = {
+        "id": f"base-{name}",
+        "name": name,
+        "origin": "baseline",
+        "opened_seq": place + 1,
+        "motivation": f"{name} as published.",
+        "source": SOURCE.format(name="Baseline"),
+    }
     return scored(rng, base, place / 7)
 
 
@@ -90,12 +113,20 @@ def unsuccessful(base: dict[str, object], *, rejected: bool) -> Experiment:
     if rejected:
         return Experiment.model_validate({**base, "status": "rejected", "reason": "near_motivation", "source": ""})
     failures = (
-        Failure(attempt=0, stage="gate", reason="causality", message="output 17 depends on input 18",
-                repair="The window is shifted by one step."),
-        Failure(attempt=1, stage="train", reason="anomaly:diverged", message="loss 41.3 at step 88 after 3.2 at step 60"),
+        Failure(
+            attempt=0,
+            stage="gate",
+            reason="causality",
+            message="output 17 depends on input 18",
+            repair="The window is shifted by one step.",
+        ),
+        Failure(
+            attempt=1, stage="train", reason="anomaly:diverged", message="loss 41.3 at step 88 after 3.2 at step 60"
+        ),
     )
-    return Experiment.model_validate({**base, "status": "failed", "reason": "anomaly:diverged", "failures": failures,
-                                      "attempt": 1})
+    return Experiment.model_validate(
+        {**base, "status": "failed", "reason": "anomaly:diverged", "failures": failures, "attempt": 1}
+    )
 
 
 def candidate(rng: random.Random, place: int, earlier: list[Experiment], skills: dict[str, float]) -> Experiment:
@@ -106,12 +137,17 @@ def candidate(rng: random.Random, place: int, earlier: list[Experiment], skills:
     skills[name] = (skills.get(parent.id, 0.5) if parent else 0.4) + rng.gauss(0.01, 0.12)
     design = {"paths": [{axis: rng.choice(units) for axis, units in UNITS.items()}], "fusion": "none"}
     base: dict[str, object] = {
-        "id": name, "name": f"{rng.choice('Gated Delta Windowed Twin Slow'.split())}{rng.choice('Memory Mixer Recurrence'.split())}",
-        "origin": "genetic", "operator": rng.choice(("mutate:decay", "mutate:update", "crossover")) if parent else "scratch",
-        "parent_id": parent.id if parent else None, "references": tuple(e.id for e in ranked[10:12]),
+        "id": name,
+        "name": f"{rng.choice(ADJECTIVES)}{rng.choice(NOUNS)}",
+        "origin": "genetic",
+        "operator": rng.choice(("mutate:decay", "mutate:update", "crossover")) if parent else "scratch",
+        "parent_id": parent.id if parent else None,
+        "references": tuple(e.id for e in ranked[10:12]),
         "motivation": "A decay that reads the input lets the state forget what it has answered; the delta update then "
-                      "writes only what is new, so that keys which resemble each other stay apart for longer.",
-        "source": SOURCE.format(name=f"Mixer{place}"), "design": design, "opened_seq": 40 * place,
+        "writes only what is new, so that keys which resemble each other stay apart for longer.",
+        "source": SOURCE.format(name=f"Mixer{place}"),
+        "design": design,
+        "opened_seq": 40 * place,
     }
     draw = rng.random()
     if draw < 0.2:
@@ -119,7 +155,7 @@ def candidate(rng: random.Random, place: int, earlier: list[Experiment], skills:
     return scored(rng, base, min(1.2, skills[name]))
 
 
-def campaign(experiments: int, seed: int = 0) -> list[Experiment]:
+def campaign(experiments: int, seed: int = 7) -> list[Experiment]:
     """Return six baselines and so many experiments, in the order they were opened."""
     rng = random.Random(seed)
     found = [baseline(rng, place, name) for place, name in enumerate(BASELINES)]
@@ -133,23 +169,39 @@ def standing(experiments: list[Experiment], **changes: object) -> Standing:
     """Return where a campaign of these experiments stands, ended unless told otherwise."""
     own = [e for e in experiments if e.origin != "baseline"]
     started = CampaignStarted(
-        goal="A linear-time mixer that recalls as well as the delta rule and models text as well as gated decay", seed=0,
-        scale="nano", experiments=len(own), slots=3, baselines=BASELINES, cold_start=8, batch=4,
+        goal="A linear-time mixer that recalls as well as the delta rule and models text as well as gated decay",
+        seed=0,
+        scale="nano",
+        experiments=len(own),
+        slots=3,
+        baselines=BASELINES,
+        cold_start=8,
+        batch=4,
     )
     settled = sum(e.status in ("analysed", "failed", "rejected") for e in experiments)
-    return Standing.model_validate({
-        "campaign": "nano-0-3f9a", "started": started, "finished": True, "budget": len(own), "opened": len(experiments),
-        "settled": settled, "generation": 3, "last_seq": 731, "guidance": ("keep the state small",), **changes,
-    })
+    return Standing.model_validate(
+        {
+            "campaign": "nano-0-3f9a",
+            "started": started,
+            "finished": True,
+            "budget": len(own),
+            "opened": len(experiments),
+            "settled": settled,
+            "generation": 3,
+            "last_seq": 731,
+            "guidance": ("keep the state small",),
+            **changes,
+        }
+    )
 
 
 @pytest.fixture
 def make_campaign() -> Callable[..., list[Experiment]]:
-    """The generator of experiments."""
+    """Return the generator of experiments."""
     return campaign
 
 
 @pytest.fixture
 def make_standing() -> Callable[..., Standing]:
-    """The generator of standings."""
+    """Return the generator of standings."""
     return standing
