@@ -6,6 +6,7 @@ director says CampaignFinished. Cut off at any point, the same command goes on w
 
 import asyncio
 import contextlib
+import json
 import signal
 import sys
 import time
@@ -20,7 +21,7 @@ from agents import design
 from bus import server, subjects
 from bus.bus import Bus
 from bus.envelope import Envelope, Malformed, decode
-from bus.events import CampaignStarted, HumanMessage, LossPoint
+from bus.events import CampaignStarted, LossPoint
 from bus.ids import CAMPAIGN, campaign_id
 from bus.nats_transport import NatsTransport
 from bus.queries import Experiment, Standing
@@ -85,11 +86,10 @@ async def run(settings: Settings, home: Home, screen: Screen, services: Services
             transport = await NatsTransport.connect(url, name="lab", wait=20.0)
             await transport.provision()
             bus = Bus(transport, "director", "lab")
-            await _begin(bus, settings, home, campaign)
+            view = View(campaign, budget_after=await _begin(bus, settings, home, campaign))
             with home.announced(url, campaign):
                 for service in (services or whole_lab)(settings.model_copy(update={"nats": url}), home):
                     supervisor.start(service)
-                view = View(campaign)
                 finished = await _watch(bus, view, screen, supervisor)
                 reader = Reader(bus, campaign, url, patience=20.0 if finished else 2.0)
                 standing, experiments = await reader.everything()
@@ -132,8 +132,12 @@ async def _reachable(port: int, keeper: Supervisor, seconds: float = 20.0) -> No
         failed.cancel()
 
 
-async def _begin(bus: Bus, settings: Settings, home: Home, campaign: str) -> None:
-    """Say that the campaign starts; where it had started, the stream drops that, and a new budget is asked for."""
+async def _begin(bus: Bus, settings: Settings, home: Home, campaign: str) -> int | None:
+    """Say that the campaign starts; where it had started, the stream drops that.
+
+    A new budget is asked for as a person would, behind whatever people said meanwhile; the position past which it will
+    be heard is returned.
+    """
     baselines = tuple(design.BASELINES)
     started = CampaignStarted(
         goal=settings.goal,
@@ -150,13 +154,13 @@ async def _begin(bus: Bus, settings: Settings, home: Home, campaign: str) -> Non
     )
     noted = home.campaign()
     await bus.say(Post(CAMPAIGN, started), campaign)
+    position = None
     if noted and noted["experiments"] != settings.experiments:
-        root = bus.envelop(Post(CAMPAIGN, started), campaign, None, 0)
-        budget = HumanMessage(kind="budget", text=str(settings.experiments), by="command line")
-        await bus.say(Post(CAMPAIGN, budget), campaign, root, f"budget-{time.time_ns()}")
-    home.note_campaign(
-        {"id": campaign, **{name: getattr(settings, name) for name in (*IDENTITY, "experiments", "sandbox")}}
-    )
+        position = await bus.transport.last_seq(subjects.LOG)
+        words = json.dumps({"kind": "budget", "text": str(settings.experiments), "by": "command line"})
+        await bus.transport.publish(subjects.human(campaign), words.encode(), f"{campaign}-budget-{time.time_ns()}")
+    home.note_campaign({"id": campaign, **{name: getattr(settings, name) for name in (*IDENTITY, "experiments")}})
+    return position
 
 
 def whole_lab(settings: Settings, home: Home) -> list[Service]:

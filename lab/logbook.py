@@ -76,12 +76,14 @@ async def status(settings: Settings) -> dict[str, Any]:
     async with awake(settings) as reader:
         standing = await reader.standing()
         last = await reader.bus.transport.last_seq(subjects.LOG)
+        dead = await reader.bus.transport.last_seq(subjects.DEAD)
     return {
         "nats_url": reader.nats_url if running or settings.nats else None,
         "campaign": standing.campaign,
         "human_creds": None,
         "last_seq": last,
         "running": bool(running),
+        "dead_letters": dead,
     } | standing.model_dump(mode="json", exclude={"campaign", "last_seq", "started", "ranking"})
 
 

@@ -73,8 +73,9 @@ async def desk(bus: Bus, _: Settings) -> None:
 
 async def trainer(bus: Bus, settings: Settings) -> None:
     """Train and score."""
-    from trainer.role import TrainerRole
     from trainer.service import answerers
+
+    from trainer.role import TrainerRole
 
     role = TrainerRole(worker=bus.source.rsplit("/", 1)[1])
 

@@ -47,6 +47,8 @@ class View:
     counts: Counter[str] = field(default_factory=Counter)
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=2000))
     budget: int = 0
+    budget_after: int | None = None
+    """Position past which a new budget, asked for and not yet heard, has to come before anything can be over."""
     paused: bool = False
     finished: events.CampaignFinished | None = None
     human: deque[str] = field(default_factory=lambda: deque(maxlen=3))
@@ -67,16 +69,18 @@ class View:
             case events.CampaignFinished():
                 self.finished = event
             case events.HumanMessage():
-                self._heard(event)
+                self._heard(event, said.seq)
             case _:
                 if said.type in STAGES or said.type in ("CodeFailed", "AnalysisReady"):
                     self._progress(said, self.rows.setdefault(said.experiment, Row(said.experiment)))
 
-    def _heard(self, event: events.HumanMessage) -> None:
+    def _heard(self, event: events.HumanMessage, seq: int) -> None:
         """Keep a person's words, and the budget they may set."""
         self.human.append(f"{event.by}: {event.kind} {event.text}"[:120])
         if event.kind == "budget" and event.text.isdecimal():
             self.budget = int(event.text)
+            if self.budget_after is not None and seq > self.budget_after:
+                self.budget_after = None
 
     def _progress(self, said: Envelope, row: Row) -> None:
         """Move an experiment on."""
@@ -132,6 +136,8 @@ class View:
 
     def over(self) -> bool:
         """Say whether nothing is to come: stopped, or finished with every experiment of today's budget ended."""
+        if self.budget_after is not None:
+            return False
         return self.finished is not None and (self.finished.reason == "stopped" or self.ended() >= self.total())
 
     def events_per_minute(self) -> int:

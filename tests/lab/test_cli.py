@@ -1,0 +1,94 @@
+"""The command line's manners: every mistake is one line and an exit code, every command has help with an example."""
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.lab.labs import move37
+
+COMMANDS = (
+    "run", "serve", "say", "experiments", "show", "diff", "best", "events", "status", "report", "export", "export-log",
+    "replay", "check", "train", "doctor", "config",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    """`--help` shows how it is used."""
+    assert "Example: " in move37(command, "--help")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["bogus"], 2, "bogus"),
+        (["run", "--bogus"], 2, "--bogus"),
+        (["run", "--experiments", "many"], 2, "many"),
+        (["run", "--slots", "0"], 1, "slots = 0"),
+        (["run", "--scale", "galactic"], 1, "galactic"),
+        (["run", "--sandbox", "hope"], 1, "sandbox"),
+        (["run", "--data", "nowhere.txt"], 1, "nowhere.txt"),
+        (["run", "--config", "nowhere.toml"], 1, "nowhere.toml"),
+        (["run", "--nats", "nats://127.0.0.1:1"], 1, "no NATS server"),
+        (["run", "--no-services"], 1, "--nats"),
+        (["run", "--home", "/proc/lab"], 1, "can't write"),
+        (["serve", "janitor", "--nats", "nats://127.0.0.1:1"], 1, "janitor"),
+        (["serve", "director"], 1, "--nats"),
+        (["experiments", "--home", "nowhere"], 1, "no lab has run"),
+        (["show", "e0001", "--home", "nowhere"], 1, "no lab has run"),
+        (["say"], 1, "nothing to say"),
+        (["say", "--propose", "nowhere.py"], 1, "nowhere.py"),
+        (["check", "nowhere.py"], 1, "nowhere.py"),
+        (["train", "nowhere.py", "--seed", "-1"], 1, "seed"),
+        (["replay", "nowhere.jsonl"], 1, "nowhere.jsonl"),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    """It names what was wrong, shows no traceback, and leaves nothing behind."""
+    stderr = move37(*arguments, code=code, cwd=tmp_path)
+    assert said in stderr
+    assert len(stderr.strip().splitlines()) == 1, stderr
+    assert not list(tmp_path.rglob("*.duckdb"))
+
+
+def test_a_missing_key_is_named_before_anything_starts(tmp_path: Path) -> None:
+    """[llm] api_key_env without its variable."""
+    (tmp_path / "lab.toml").write_text('[llm]\nbase_url = "http://127.0.0.1:9/v1"\napi_key_env = "NO_SUCH_KEY"\n')
+    assert "NO_SUCH_KEY" in move37("run", code=1, cwd=tmp_path)
+
+
+def test_an_empty_corpus_is_refused(tmp_path: Path) -> None:
+    """`--data` of an empty file."""
+    (tmp_path / "empty.txt").write_text("")
+    assert "empty.txt" in move37("run", "--data", "empty.txt", code=1, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"def ("])
+def test_a_file_that_is_no_python_is_told_so(tmp_path: Path, content: bytes) -> None:
+    """Neither bytes nor broken syntax give a traceback."""
+    (tmp_path / "mixer.py").write_bytes(content)
+    done = move37("check", "mixer.py", code=None, cwd=tmp_path)
+    assert "Traceback" not in done
+
+
+def test_a_server_that_is_not_nats_is_told_so(tmp_path: Path) -> None:
+    """Something else on the port is no hang."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        said = move37("run", "--nats", f"nats://127.0.0.1:{other.getsockname()[1]}", code=1, cwd=tmp_path)
+    assert "no NATS server" in said
+
+
+def test_config_says_where_each_value_came_from(tmp_path: Path) -> None:
+    """Every setting with value and source."""
+    text = move37("config", cwd=tmp_path, env={"MOVE37_TRAINERS": "4"})
+    assert re.search(r"trainers\s+4\s+environment", text)
+    assert re.search(r"scale\s+nano\s+default", text)
+
+
+def test_doctor_finds_this_machine_fit(tmp_path: Path) -> None:
+    """Every finding is good where the suite runs."""
+    text = move37("doctor", cwd=tmp_path)
+    assert "FAIL" not in text
+    assert "nats-server" in text

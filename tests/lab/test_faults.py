@@ -1,0 +1,169 @@
+"""Faults are normal: whatever dies, the campaign ends with exactly its experiments, none twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bus.envelope import Envelope
+from bus.events import AnalysisReady
+from lab.home import Home
+from lab.view import View
+from tests.lab.labs import ROOT, kill, move37, run_instant
+
+EXPERIMENTS = 12
+
+
+class Killer:
+    """Kills a service when a campaign has come so far."""
+
+    def __init__(self, home: Path, service: str, after: int) -> None:
+        """Kill `service` once, at the `after`-th event."""
+        self.home, self.service, self.after, self.done, self.seen = home, service, after, False, 0
+        self.analysed: list[str] = []
+
+    def __call__(self, _: View, said: Envelope | None) -> None:
+        """Count, and kill in time."""
+        if said is None:
+            return
+        self.seen += 1
+        if isinstance(said.event, AnalysisReady):
+            self.analysed.append(said.experiment)
+        if self.seen >= self.after and not self.done:
+            self.done = kill(self.home, self.service)
+
+
+@pytest.mark.parametrize(
+    "service", ["memory", "director", "researcher", "engineer", "analyst", "desk", "trainer", "nats-server"]
+)
+def test_a_killed_process_costs_nothing(tmp_path: Path, service: str) -> None:
+    """Kill -9 of any one process: N terminal experiments, each analysed once."""
+    killer = Killer(tmp_path, service, after=40)
+    outcome = run_instant(tmp_path, killer, experiments=EXPERIMENTS, slots=3)
+    assert killer.done, f"{service} was never found"
+    assert outcome.finished
+    assert outcome.standing.analysed + outcome.standing.failed + outcome.standing.rejected == 6 + EXPERIMENTS
+    assert len(killer.analysed) == len(set(killer.analysed)) == outcome.standing.analysed
+
+
+def test_one_seed_and_one_slot_give_one_sequence_of_proposals(tmp_path: Path) -> None:
+    """Two runs propose the same sources in the same order."""
+    sources = []
+    for name in ("one", "two"):
+        outcome = run_instant(tmp_path / name, experiments=10, slots=1, seed=7)
+        sources.append([row.source for row in outcome.experiments])
+    assert len(sources[0]) == 16
+    assert sources[0] == sources[1]
+
+
+def test_another_seed_gives_other_proposals(tmp_path: Path) -> None:
+    """The seed matters."""
+    runs = [run_instant(tmp_path / str(seed), experiments=4, slots=1, seed=seed) for seed in (1, 2)]
+    one, two = ([row.source for row in run.experiments if row.origin == "genetic"] for run in runs)
+    assert one != two
+
+
+def test_a_larger_budget_goes_on_with_the_same_campaign(tmp_path: Path) -> None:
+    """`move37 run --experiments` again with more adds to what is there, and repeats nothing."""
+    first = run_instant(tmp_path, experiments=3, slots=2)
+    second = run_instant(tmp_path, experiments=6, slots=2)
+    before = {row.id: row.fitness for row in first.experiments}
+    after = {row.id: row.fitness for row in second.experiments}
+    assert len(after) == 12
+    assert {name: after[name] for name in before} == before
+    assert second.view.counts["RunCompleted"] == 12
+
+
+def test_an_interrupt_ends_quickly_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    """Ctrl-C: gone in under 5 s with nobody left; the campaign is then finished by the same command."""
+    command = [sys.executable, "-m", "tests.lab.instant_lab", str(tmp_path), "400"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("AnalysisReady"):
+            break
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    rest = process.stdout.read()
+    assert process.wait(10) == 0
+    assert time.monotonic() - begun < 5.0
+    assert "finished=False" in rest
+    assert not _left(tmp_path)
+    outcome = run_instant(tmp_path, experiments=40, slots=4)
+    assert outcome.finished
+
+
+def test_a_dead_supervisor_leaves_nobody_behind(tmp_path: Path) -> None:
+    """Kill -9 of the lab itself takes every service and the server with it."""
+    command = [sys.executable, "-m", "tests.lab.instant_lab", str(tmp_path), "400"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("AnalysisReady"):
+            break
+    process.kill()
+    process.wait(10)
+    deadline = time.monotonic() + 15
+    while _left(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _left(tmp_path)
+
+
+def test_a_second_lab_in_one_home_is_refused(tmp_path: Path) -> None:
+    """The home is locked while a lab runs in it."""
+    home = Home(tmp_path)
+    home.prepare()
+    with home.locked():
+        said = move37("run", "--home", str(tmp_path), code=1)
+    assert "already running" in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_a_malformed_message_is_dead_lettered_and_kills_nothing(tmp_path: Path) -> None:
+    """Garbage on any subject of the log and on a person's subject is kept with its reason."""
+    published = []
+
+    def disturb(view: View, said: Envelope | None) -> None:
+        if said is None and not published and view.counts["RunCompleted"]:
+            note = json.loads((tmp_path / "running.json").read_text())
+            published.append(_publish_garbage(note["nats_url"], view.campaign))
+
+    outcome = run_instant(tmp_path, disturb, experiments=6, slots=2)
+    assert outcome.finished
+    assert outcome.restarts == 0
+    letters = json.loads(move37("status", "--home", str(tmp_path), "--json"))["dead_letters"]
+    assert letters >= 3
+
+
+def _publish_garbage(url: str, campaign: str) -> int:
+    """Publish three messages that nothing can read; a process of its own, since we are called inside an event loop."""
+    code = (
+        "import asyncio, nats\n"
+        "async def main():\n"
+        f"    client = await nats.connect({url!r})\n"
+        "    stream = client.jetstream()\n"
+        f"    await stream.publish('lab.events.{campaign}.e0001.RunCompleted', b'not json')\n"
+        f"    await stream.publish('lab.events.{campaign}.e0001.Unheard', b'{{}}')\n"
+        f"    await stream.publish('lab.human.{campaign}', b'\\xff\\xfe')\n"
+        "    await client.close()\n"
+        "asyncio.run(main())\n"
+    )
+    return subprocess.run([sys.executable, "-c", code], check=True, timeout=30).returncode
+
+
+def _left(home: Path) -> list[str]:
+    """Return the processes that still belong to a home."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if str(home).encode() in text and int(folder.name) != os.getpid() and b"pytest" not in text:
+            found.append(folder.name)
+    return found
