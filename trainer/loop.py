@@ -1,0 +1,105 @@
+"""Training, inside the jail: every task's model takes one step in turn, until the scale's steps are done.
+
+AdamW with linear warm-up and cosine decay, clipped gradients, one thread. The same seed gives the same weights bit for
+bit on one machine: data and initial weights come from seeded generators, readings are taken at fixed steps, and no
+clock decides anything.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from trainer.adamw import AdamW
+from trainer.scales import Recall, Scale, Text
+from trainer.tasks import mqar, text
+from trainer.tasks.mqar import IGNORE, Batch
+
+Draw = Callable[[int], Batch]
+"""Training step -> its batch."""
+Report = Callable[[int, dict[str, float], float], None]
+"""(steps done, mean loss of each task, median CPU seconds of a step) since the report before."""
+
+
+def learning_rate(scale: Scale, step: int) -> float:
+    """Return the share of the peak rate at a step: linear up, then a cosine down to `final_rate`."""
+    if step < scale.warm_up:
+        return (step + 1) / scale.warm_up
+    done = (step - scale.warm_up) / max(scale.steps - scale.warm_up, 1)
+    return scale.final_rate + (1 - scale.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def batches(task: Recall | Text, scale: Scale, corpus: np.ndarray, seed: int) -> Draw:
+    """Return how a task's batches are drawn; the generator is the task's own, so tasks don't disturb each other."""
+    rng = np.random.default_rng(seed)
+    if isinstance(task, Recall):
+        return lambda step: mqar.training_batch(task, step, scale.steps, rng)
+    return lambda _: text.training_batch(task, corpus, rng)
+
+
+@dataclass
+class Trainee:
+    """One task's model on its way."""
+
+    name: str
+    model: nn.Module
+    draw: Draw
+    optimiser: AdamW
+    peak: float
+    """Learning rate at the top of the schedule."""
+
+    def step(self, step: int, scale: Scale) -> float:
+        """Take one step and return its loss in nats per target."""
+        batch = self.draw(step)
+        self.optimiser.zero_grad()
+        loss = cross_entropy(self.model, batch, scale)
+        loss.backward()
+        self.optimiser.step(self.peak * learning_rate(scale, step))
+        return float(loss.detach())
+
+
+def cross_entropy(model: nn.Module, batch: Batch, scale: Scale) -> torch.Tensor:
+    """Return the mean loss over the positions that are asked; only their logits are made."""
+    inputs, targets = (torch.from_numpy(part).to(scale.device) for part in batch)
+    with autocast(scale):
+        logits = model(inputs)  # [B, T, V]
+    return functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE)
+
+
+def autocast(scale: Scale) -> torch.autocast:
+    """Return the context in which a forward pass has the scale's dtype."""
+    return torch.autocast(scale.device, dtype=torch.bfloat16, enabled=scale.dtype == "bfloat16")
+
+
+def train(trainees: Iterable[Trainee], scale: Scale, report: Report) -> bool:
+    """Train to the end; False where a loss stopped being finite, which is reported at once."""
+    trainees = list(trainees)
+    losses: dict[str, list[float]] = {trainee.name: [] for trainee in trainees}
+    times: list[float] = []
+    for step in range(scale.steps):
+        began = time.process_time()
+        for trainee in trainees:
+            losses[trainee.name].append(trainee.step(step, scale))
+        times.append(time.process_time() - began)
+        finite = all(math.isfinite(values[-1]) for values in losses.values())
+        if not finite or (step + 1) % scale.watch.every == 0 or step + 1 == scale.steps:
+            report(step + 1, {name: sum(values) / len(values) for name, values in losses.items()}, median(times))
+            times.clear()
+            for values in losses.values():
+                values.clear()
+        if not finite:
+            return False
+    return True
+
+
+def make_deterministic(seed: int) -> None:
+    """Seed torch and ask it for one thread and reproducible algorithms."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=True)  # noqa: FBT003 (torch's own signature)
+    torch.manual_seed(seed)

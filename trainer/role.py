@@ -1,0 +1,37 @@
+"""The trainer: takes a requested run through gates, training and scoring, and says what became of it."""
+
+from typing import ClassVar
+
+from bus.envelope import Envelope
+from bus.events import Event, RunFailed, RunRequested
+from bus.role import Decision, Post
+from trainer.questions import Prepare, Prepared, Train, Trained
+
+
+class TrainerRole:
+    """Decides upon RunRequested. What is decided is little: the work, and the clock, are at the edge (`trainer.desk`)."""
+
+    name: ClassVar[str] = "trainer"
+    handles: ClassVar[tuple[type[Event], ...]] = (RunRequested,)
+
+    def decide(self, said: Envelope) -> Decision:
+        """Say RunStarted as soon as the gates held, and at the end RunCompleted, or RunFailed after any RunAnomaly."""
+        request = said.event
+        assert isinstance(request, RunRequested)
+        prepared: Prepared = yield Prepare(run=request.run)
+        if prepared.started is None:
+            assert prepared.failed is not None
+            return [Post(said.experiment, prepared.failed)]
+        yield Post(said.experiment, prepared.started)
+        trained: Trained = yield Train(run=request.run)
+        ending = (trained.anomaly, trained.completed, trained.failed)
+        return [Post(said.experiment, event) for event in ending if event is not None]
+
+    def give_up(self, said: Envelope, reason: str) -> list[Post]:
+        """Fail a run whose request could not be seen through, so that its experiment goes on."""
+        request = said.event
+        assert isinstance(request, RunRequested)
+        failed = RunFailed(
+            run=request.run, worker="", attempt=request.attempt, stage="train", reason="trainer_fault", message=reason
+        )
+        return [Post(said.experiment, failed)]

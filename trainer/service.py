@@ -1,0 +1,153 @@
+"""The trainer's edge: answers the role's questions by running trials in a thread, one at a time, and tells of their losses.
+
+    with service.answerers(home / "artifacts", publish, worker="1") as answering:
+        await Actor(bus, TrainerRole(), answering).run()
+
+A trial that is cancelled (the service ends, the decision is dropped) takes its sandbox with it; the request comes again
+from the log and starts anew, with the same seed and so with the same outcome.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from bus.envelope import Envelope
+from bus.events import LossPoint, Record, RunFailed, RunRequested
+from bus.role import Post
+from trainer import scales
+from trainer.jail import Jail
+from trainer.questions import Prepare, Prepared, Train, Trained
+from trainer.tasks.corpus import load_corpus
+from trainer.trial import PRELOAD, Trial
+
+Publish = Callable[[Envelope, Post, str], Awaitable[None]]
+"""(the request's envelope, a reading as a post, an ordinal unique within the run)."""
+Answer = Callable[[Envelope, Any], Awaitable[Record]]
+T = TypeVar("T")
+PAUSE = 0.1
+"""Seconds between published readings of a task; what comes faster is left out."""
+
+log = structlog.get_logger()
+
+
+class TrainerService:
+    """Runs trials for one trainer process."""
+
+    def __init__(self, artifacts: Path, publish: Publish, worker: str, scratch: Path) -> None:
+        """Weights go to `artifacts/<experiment>/<run>.safetensors`; `scratch` serves runs without containment."""
+        self._artifacts, self._publish, self._worker, self._scratch = artifacts, publish, worker, scratch
+        self._jail: Jail | None = None
+        self._trial: Trial | None = None
+
+    async def prepare(self, said: Envelope, question: Prepare) -> Prepared:
+        """Open a trial and put its architecture through the gates. Raises SandboxUnavailable."""
+        assert question.run == _request(said).run
+        self._drop()
+        try:
+            self._trial = await asyncio.to_thread(self._open, _request(said))
+        except ValueError as error:
+            return Prepared(failed=self._refused(_request(said), str(error)))
+        return await self._through(self._trial.prepare)
+
+    async def train(self, said: Envelope, question: Train) -> Trained:
+        """Train and score what was prepared."""
+        trial = self._trial
+        assert trial is not None and trial.request.run == question.run
+        readings: asyncio.Queue[LossPoint | None] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        telling = asyncio.create_task(self._tell(said, readings))
+        try:
+            return await self._through(
+                lambda: trial.train(
+                    lambda point: loop.call_soon_threadsafe(readings.put_nowait, point),
+                    self._artifacts / said.experiment / f"{question.run}.safetensors",
+                )
+            )
+        finally:
+            readings.put_nowait(None)
+            await telling
+            self._drop()
+
+    def close(self) -> None:
+        """End what runs."""
+        self._drop()
+        if self._jail is not None:
+            self._jail.close()
+
+    def start_jail(self, sandbox: str = "bwrap") -> None:
+        """Have the jail started before the first request comes."""
+        self._jail_of(sandbox).prepare()
+
+    def _open(self, request: RunRequested) -> Trial:
+        """Return a trial of the request. Raises ValueError for a scale or a text that isn't there."""
+        scale = scales.load(request.scale)
+        corpus = load_corpus(request.data, scale.text)
+        return Trial(request, scale, corpus, self._jail_of(request.sandbox), worker=self._worker)
+
+    def _jail_of(self, sandbox: Any) -> Jail:  # noqa: ANN401 (a literal of the request's)
+        """Return the jail for a kind of containment; a campaign has one kind."""
+        if self._jail is None or self._jail.sandbox != sandbox:
+            if self._jail is not None:
+                self._jail.close()
+            self._jail = Jail(sandbox, self._scratch, preload=PRELOAD)
+        return self._jail
+
+    async def _through(self, work: Callable[[], T]) -> T:
+        """Do work in a thread; when cancelled, kill the sandbox, which ends the work, and wait for that."""
+        running = asyncio.ensure_future(asyncio.to_thread(work))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            if self._jail is not None:
+                self._jail.close()
+            await asyncio.wait([running])
+            self._drop()
+            raise
+
+    async def _tell(self, said: Envelope, readings: asyncio.Queue[LossPoint | None]) -> None:
+        """Publish readings as they come; a stream that takes none costs the run nothing."""
+        last: dict[str, float] = {}
+        while point := await readings.get():
+            now = asyncio.get_running_loop().time()
+            if now - last.get(point.task, 0.0) < PAUSE:
+                continue
+            last[point.task] = now
+            try:
+                await self._publish(said, Post(said.experiment, point), f"{point.task}-{point.step}")
+            except Exception as error:  # noqa: BLE001 (readings are for watching only)
+                log.warning("a reading was not published", run=point.run, reason=str(error))
+
+    def _drop(self) -> None:
+        """Close the open trial, if there is one."""
+        if self._trial is not None:
+            self._trial.close()
+            self._trial = None
+
+    def _refused(self, request: RunRequested, why: str) -> RunFailed:
+        """Say that the request itself can't be met: no fault of the architecture."""
+        return RunFailed(
+            run=request.run, worker=self._worker, attempt=request.attempt, stage="train", reason="bad_request", message=why
+        )
+
+
+def _request(said: Envelope) -> RunRequested:
+    """Return the request that is decided upon."""
+    assert isinstance(said.event, RunRequested)
+    return said.event
+
+
+@contextmanager
+def answerers(artifacts: Path, publish: Publish, worker: str) -> Iterator[Mapping[type[Prepare | Train], Answer]]:
+    """Serve the trainer's questions; leaving ends everything that was started for them."""
+    with tempfile.TemporaryDirectory(prefix="move37-") as scratch:
+        service = TrainerService(artifacts, publish, worker, Path(scratch))
+        service.start_jail()
+        try:
+            yield {Prepare: service.prepare, Train: service.train}
+        finally:
+            service.close()

@@ -1,0 +1,73 @@
+"""Multi-query associative recall (Arora et al., arXiv 2312.04927), generated on the fly.
+
+A sequence opens with key-value pairs; every key comes again later, once, and there the model has to name its value:
+
+    k1 v1 k2 v2 k3 v3 | . k2 . . k1 . . k3 . .        targets: v2 at the second k2, v1 at the second k1, ...
+
+As published: keys are drawn without replacement from the lower half of the vocabulary (0 left out), values from the
+upper half, questions are placed at even offsets whose distances follow a power law, all that remains is random tokens,
+and training mixes short sequences of few pairs with long ones of many. Here it climbs from the former to the latter,
+which shortens the plateau before recall is learned from minutes to seconds. A fixed-size state has to hold every pair at
+once; that is what separates additive from delta updates.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from trainer.scales import Recall
+
+IGNORE = -100
+"""Target of a position that asks nothing."""
+
+
+class Batch(NamedTuple):
+    """Tokens and what should follow them."""
+
+    inputs: np.ndarray
+    """[B, T] int64."""
+    targets: np.ndarray
+    """[B, T] int64, IGNORE where nothing is asked."""
+
+
+def draw(task: Recall, level: int, rows: int, rng: np.random.Generator) -> Batch:
+    """Return `rows` sequences of a level. Raises ValueError where the level's pairs don't fit."""
+    (length, pairs), half = task.levels[level], task.vocabulary // 2
+    context = 2 * pairs
+    if length < 2 * context or pairs >= half:
+        raise ValueError(f"{pairs} pairs need a length >= {2 * context} and a vocabulary > {context + 1}")
+    keys = 1 + _distinct(rng, rows, half - 1, pairs)
+    values = half + _distinct(rng, rows, task.vocabulary - half, pairs)
+    asked = context + 2 * _gaps(rng, rows, (length - context) // 2, pairs, task.power)
+
+    inputs = rng.integers(0, task.vocabulary, (rows, length))
+    inputs[:, 0:context:2], inputs[:, 1:context:2] = keys, values
+    np.put_along_axis(inputs, asked, keys, axis=1)
+    targets = np.full((rows, length), IGNORE)
+    np.put_along_axis(targets, asked, values, axis=1)
+    return Batch(inputs, targets)
+
+
+def training_batch(task: Recall, step: int, steps: int, rng: np.random.Generator) -> Batch:
+    """Return the batch of a training step: each level has an equal share of the steps, and of the tokens."""
+    level = step * len(task.levels) // steps
+    return draw(task, level, task.batch * task.length // task.levels[level][0], rng)
+
+
+def held_out(task: Recall, rng: np.random.Generator) -> list[Batch]:
+    """Return the evaluation: `held_out` sequences of every level."""
+    return [draw(task, level, task.held_out, rng) for level in range(len(task.levels))]
+
+
+def _distinct(rng: np.random.Generator, rows: int, population: int, size: int) -> np.ndarray:
+    """Return [rows, size] of 0 .. population - 1, without replacement within a row."""
+    return rng.random((rows, population)).argsort(axis=1)[:, :size]
+
+
+def _gaps(rng: np.random.Generator, rows: int, space: int, size: int, power: float) -> np.ndarray:
+    """Return [rows, size] distinct offsets below `space`, the i-th with weight proportional to i^(power - 1).
+
+    Weighted sampling without replacement is the order of log-weights with Gumbel noise added.
+    """
+    log_weight = (power - 1) * np.log(np.arange(1, space + 1))
+    return (-(log_weight + rng.gumbel(size=(rows, space)))).argsort(axis=1)[:, :size]

@@ -1,0 +1,237 @@
+"""One attempt at an architecture, seen from the parent: gates, training under watch, scoring. Synchronous; no torch.
+
+The trial talks to the child over the jail's channel (`trainer.child` shows the talk), and believes nothing of what it
+is told that it can compute itself: scores come from logits, parameters are counted in the weights. What the child says
+in another form than agreed is a `protocol_error`.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import ValidationError
+
+from bus.events import CurvePoint, GateResult, LossPoint, RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted, Stage
+from bus.ids import derive
+from trainer import weights
+from trainer.evaluator import BadLogits
+from trainer.examination import Acausal, examine
+from trainer.jail import Frame, Jail, JailFault, Session
+from trainer.monitor import Finding, Monitor, Reading
+from trainer.questions import Prepared, Trained
+from trainer.scales import Scale
+from trainer.tasks.corpus import Corpus
+
+OnPoint = Callable[[LossPoint], None]
+ENTRY = "trainer.child:main"
+PRELOAD = ("torch", "trainer.child")
+"""What the jail's zygote imports once."""
+REPLY_BYTES = 1 << 28
+"""Most bytes of one frame from the child."""
+
+
+class TrialReport(NamedTuple):
+    """Everything one attempt gave rise to."""
+
+    started: RunStarted | None
+    trained: Trained
+
+
+class Trial:
+    """A run in its jail: `prepare`, then `train`, then `close`, from one thread."""
+
+    def __init__(self, request: RunRequested, scale: Scale, corpus: Corpus, jail: Jail, *, worker: str) -> None:
+        """Start nothing yet."""
+        self.request, self._scale, self._corpus, self._jail, self._worker = request, scale, corpus, jail, worker
+        self._session: Session | None = None
+        self._stage: Stage = "gate"
+        self._readings: list[Reading] = []
+        self._began = time.monotonic()
+        self._flops = 0.0
+        self._started: RunStarted | None = None
+
+    def prepare(self) -> Prepared:
+        """Build the architecture in the jail and put it through the gates. Raises SandboxUnavailable."""
+        limits = self.request.limits
+        self._session = self._jail.run(ENTRY, limits.seconds, limits.memory_mb, reply_bytes=REPLY_BYTES)
+        try:
+            self._session.send(Frame("job", self._job()))
+            verdict = self._session.recv()
+            with _agreed():
+                gates = tuple(GateResult(gate=g["gate"], passed=g["passed"], evidence=g["evidence"]) for g in verdict.header["gates"])
+                if verdict.kind != "ready":
+                    return Prepared(failed=self._rejected(verdict))
+                self._flops = float(verdict.header["flops_per_token"])
+                self._started = RunStarted(
+                    run=self.request.run,
+                    worker=self._worker,
+                    width=verdict.header["width"],
+                    parameters=verdict.header["parameters"],
+                    gates=gates,
+                )
+        except JailFault as fault:
+            return Prepared(failed=self._failed(fault.reason, fault.message, fault.tail))
+        return Prepared(started=self._started)
+
+    def train(self, on_point: OnPoint, artifact: Path | None) -> Trained:
+        """Train, score, and write the weights to `artifact` (None: nowhere), after a `prepare` that held."""
+        assert self._session is not None and self._started is not None
+        self._stage = "train"
+        try:
+            self._session.send(Frame("train", arrays={"corpus": np.frombuffer(self._corpus.train, np.uint8)}))
+            outcome = self._watch(on_point)
+            if isinstance(outcome, Finding):
+                return self._stopped(outcome)
+            self._stage = "evaluate"
+            return Trained(completed=self._scored(outcome, artifact))
+        except JailFault as fault:
+            return Trained(failed=self._failed(fault.reason, fault.message, fault.tail))
+        except BadLogits as error:
+            return Trained(failed=self._failed("bad_output", str(error)))
+        except Acausal as error:
+            return Trained(failed=self._failed("causality", str(error)))
+
+    def close(self) -> None:
+        """End the run; nothing of it is left."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _job(self) -> dict[str, object]:
+        """Return what the child has to know; the seed of what it is scored on is not in it."""
+        seeds = {task: [self._seed("weights", task), self._seed("data", task)] for task in self._scale.tasks}
+        return {
+            "source": self.request.source,
+            "scale": asdict(self._scale),
+            "seeds": {"gates": self._seed("gates"), **seeds},
+        }
+
+    def _seed(self, *use: str) -> int:
+        """Return a seed for one use, derived from the run's: every candidate of a campaign gets the same."""
+        return int(derive(self.request.seed, *use)[:8], 16)
+
+    def _watch(self, on_point: OnPoint) -> dict[str, np.ndarray] | Finding:
+        """Follow the training and return the weights, or what the monitor stopped it for."""
+        monitor = Monitor(self._scale, self._corpus.floor, self.request.peer)
+        while True:
+            frame = self._next("reading", "weights")
+            if frame.kind == "weights":
+                return frame.arrays
+            reading = _reading(frame)
+            finding = monitor.observe(reading)
+            if finding:
+                return finding
+            self._readings.append(reading)
+            for task, loss in reading.losses.items():
+                on_point(LossPoint(run=self.request.run, task=task, step=reading.step, steps=self._scale.steps, loss=loss))
+
+    def _next(self, *kinds: str) -> Frame:
+        """Return the child's next frame, which has to be of one of these kinds."""
+        assert self._session is not None
+        frame = self._session.recv()
+        if frame.kind not in kinds:
+            raise JailFault("protocol_error", f"a frame of kind {frame.kind!r} came in place of {' or '.join(kinds)}")
+        return frame
+
+    def _ask(self, task: str, inputs: np.ndarray) -> np.ndarray:
+        """Return the child's logits for inputs."""
+        assert self._session is not None
+        self._session.send(Frame("inputs", {"task": task}, {"inputs": inputs}))
+        with _agreed():
+            return self._next("logits").arrays["logits"]
+
+    def _scored(self, tensors: dict[str, np.ndarray], artifact: Path | None) -> RunCompleted:
+        """Examine the trained model, keep its weights, and say what it is worth."""
+        assert self._started is not None
+        self._check_count(tensors)
+        scores = examine(self._ask, self._scale, self._corpus, self._seed("held out", "recall"))
+        digest = weights.write(tensors, artifact)
+        return RunCompleted(
+            run=self.request.run,
+            worker=self._worker,
+            width=self._started.width,
+            parameters=self._started.parameters,
+            steps=self._scale.steps * len(self._scale.tasks),
+            tokens=self._scale.tokens,
+            seconds=time.monotonic() - self._began,
+            step_seconds=median(reading.step_seconds for reading in self._readings),
+            flops_per_token=self._flops,
+            val_loss=scores.text.loss,
+            bits_per_byte=scores.text.bits,
+            recall=scores.recall,
+            recall_stderr=scores.recall_stderr,
+            weights="/".join(artifact.parts[-2:]) if artifact else "",
+            weights_sha256=digest,
+            curve=tuple(self._curve()),
+        )
+
+    def _check_count(self, tensors: dict[str, np.ndarray]) -> None:
+        """Hold the claimed number of parameters against the weights of every task's model."""
+        assert self._started is not None
+        counts = {weights.count(tensors, task) for task in self._scale.tasks}
+        if counts != {self._started.parameters}:
+            raise JailFault("protocol_error", f"{self._started.parameters} parameters were claimed, {sorted(counts)} came")
+
+    def _curve(self) -> Iterator[CurvePoint]:
+        """Yield every reading, task after task."""
+        for task in self._scale.tasks:
+            for reading in self._readings:
+                yield CurvePoint(task=task, step=reading.step, loss=reading.losses[task])
+
+    def _rejected(self, verdict: Frame) -> RunFailed:
+        """Turn the gate that failed into the reason; its evidence holds a traceback where the candidate raised."""
+        if verdict.kind != "rejected":
+            raise JailFault("protocol_error", f"a frame of kind {verdict.kind!r} came in place of the gates' verdict")
+        gate = next(gate for gate in verdict.header["gates"] if not gate["passed"])
+        first, _, rest = gate["evidence"].partition("\n")
+        return self._failed(gate["reason"], f"{gate['gate']}: {first}", rest)
+
+    def _failed(self, reason: str, message: str, tail: str = "") -> RunFailed:
+        """Say that the run ended without a score, at the stage it had reached."""
+        return RunFailed(
+            run=self.request.run,
+            worker=self._worker,
+            attempt=self.request.attempt,
+            stage=self._stage,
+            reason=reason,
+            message=message,
+            tail=tail,
+        )
+
+    def _stopped(self, finding: Finding) -> Trained:
+        """Say that the monitor stopped the run."""
+        anomaly = RunAnomaly(run=self.request.run, kind=finding.kind, step=finding.step, evidence=finding.evidence)
+        return Trained(anomaly=anomaly, failed=self._failed(f"anomaly:{finding.kind}", finding.evidence))
+
+
+def run_trial(trial: Trial, on_started: Callable[[RunStarted], None], on_point: OnPoint, artifact: Path | None = None) -> TrialReport:
+    """Take one attempt from its source to its end, whatever that is."""
+    try:
+        prepared = trial.prepare()
+        if prepared.started is None:
+            return TrialReport(None, Trained(failed=prepared.failed))
+        on_started(prepared.started)
+        return TrialReport(prepared.started, trial.train(on_point, artifact))
+    finally:
+        trial.close()
+
+
+@contextmanager
+def _agreed() -> Iterator[None]:
+    """Turn what a frame lacks, or has in a wrong type, into a protocol error."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration, ValidationError) as error:
+        raise JailFault("protocol_error", f"a frame says something else than agreed: {type(error).__name__}") from None
+
+
+def _reading(frame: Frame) -> Reading:
+    """Return a reading as the child sent it."""
+    with _agreed():
+        losses = {str(task): float(loss) for task, loss in frame.header["losses"].items()}
+        return Reading(int(frame.header["step"]), losses, float(frame.header["step_seconds"]))
