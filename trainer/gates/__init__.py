@@ -11,7 +11,7 @@
 | determinism | `nondeterministic` |
 | batch | `batch_leak` |
 | finite | `nonfinite` |
-| gradients | `no_gradient` |
+| gradients | `no_gradient` `probe_fail` (the output does not depend on the input) |
 | causality | `causality` |
 | cost | `superlinear` |
 | any | `error`: the candidate raised; its traceback is the evidence |

@@ -14,17 +14,18 @@ NAMED = 8
 
 
 def coverage(subject: Subject) -> Finding:
-    """One backward pass with kicked parameters; which parameters have a gradient?"""
+    """One backward pass with kicked parameters: does the input reach the output, and which parameters have a gradient?"""
     mixer = subject.fresh(kicked=True, training=True)
-    y = call(mixer, subject.inputs(2, 64))
+    x = subject.inputs(2, 64).requires_grad_()
+    y = call(mixer, x)
     parameters = dict(mixer.named_parameters())
-    if not parameters:
-        return passed("gradients", "no parameters")
     if not y.requires_grad:
-        return failed("gradients", "no_gradient", "the output is cut off from every parameter")
+        return failed("gradients", "no_gradient", "the output is cut off from input and parameters")
     (y * subject.inputs(2, 64, stream=1)).sum().backward()
+    if x.grad is None or not torch.any(x.grad):
+        return failed("gradients", "probe_fail", "the output does not depend on the input")
     unreached = [name for name, value in parameters.items() if value.grad is None or not torch.any(value.grad)]
-    if len(unreached) == len(parameters):
+    if parameters and len(unreached) == len(parameters):
         return failed("gradients", "no_gradient", "no parameter gets a gradient")
     named = ", ".join(unreached[:NAMED]) + (" ..." if len(unreached) > NAMED else "")
     return passed("gradients", f"unreached: {named}" if unreached else f"all {len(parameters)} parameters are reached")

@@ -11,9 +11,9 @@ from trainer.jail.inside.report import fault_of
 
 GATES: tuple[tuple[str, Callable[[Subject], Finding]], ...] = (
     ("shape", outputs.shape),
+    ("finite", outputs.finite),
     ("determinism", outputs.determinism),
     ("batch", batch.independence),
-    ("finite", outputs.finite),
     ("gradients", gradients.coverage),
     ("lengths", outputs.lengths),
     ("causality", causality.causality),

@@ -1,0 +1,14 @@
+# expected: batch_leak
+"""Attention along the wrong axis."""
+
+import torch
+from torch import nn
+
+
+class Mixer(nn.Module):
+    def __init__(self, d_model, n_heads, layer_idx=0):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(d_model, n_heads)
+
+    def forward(self, x):
+        return self.attention(x, x, x, need_weights=False)[0]

@@ -1,0 +1,17 @@
+# expected: error
+"""Overwrites what the backward pass needs."""
+
+import torch
+from torch import nn
+
+
+class Mixer(nn.Module):
+    def __init__(self, d_model, n_heads, layer_idx=0):
+        super().__init__()
+        self.inner = nn.Linear(d_model, d_model)
+        self.out = nn.Linear(d_model, d_model)
+
+    def forward(self, x):
+        y = torch.sigmoid(self.inner(x))
+        y += 1
+        return self.out(y)

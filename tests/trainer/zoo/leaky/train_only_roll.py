@@ -1,0 +1,16 @@
+# expected: causality
+"""While training, the next token is rolled in."""
+
+import torch
+from torch import nn
+
+
+class Mixer(nn.Module):
+    def __init__(self, d_model, n_heads, layer_idx=0):
+        super().__init__()
+        self.inner = nn.Linear(d_model, d_model)
+        self.out = nn.Linear(d_model, d_model)
+
+    def forward(self, x):
+        y = self.inner(x)
+        return self.out(y.roll(-1, 1) if self.training else y)
