@@ -166,6 +166,10 @@ class AskExperiments(Query):
 
     ids: tuple[str, ...] = ()
     """The experiments wanted; empty for all, in short form."""
+    after: int = 0
+    """Of all, only those opened past this position: the `opened_seq` of the last one already had."""
+    limit: int = Field(default=0, ge=0)
+    """Of all, at most so many, the first ones; 0 for no limit. A thousand take more than a megabyte."""
 
 
 class Peers(Record):

@@ -7,7 +7,7 @@ same ones. `at` may not lie beyond what has been read: to wait for it is the ser
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any
 
 from bus.events import Record
 from bus.queries import (
@@ -17,7 +17,6 @@ from bus.queries import (
     AskPeers,
     AskStanding,
     Cognition,
-    CognitionEntry,
     Experiment,
     Experiments,
     Neighbour,
@@ -26,6 +25,7 @@ from bus.queries import (
     Query,
     Standing,
 )
+from memory.cognition import Library
 from memory.course import Course, seq_of
 from memory.life import Life, known
 from memory.portraits import portrait, whole
@@ -33,42 +33,32 @@ from memory.projections import Proposal
 from memory.projections.proposal import fingerprint
 from memory.standing import standing
 from memory.store import Store
+from memory.vectors import Ideas
 
-SIBLINGS = 50
+SIBLINGS = 20
 """The most siblings an answer names, the newest analysed ones."""
 
 
-class Ideas(Protocol):
-    """What motivations mean, as far as answers need to know."""
-
-    def novelty(self, course: Course, proposal: Proposal) -> float | None:
-        """Return 1 − the highest cosine similarity to an earlier motivation of the campaign; None where unknown."""
-        ...
-
-    def nearest(self, course: Course, text: str, count: int, k: int) -> list[tuple[Proposal, float]]:
-        """Return the k nearest of the campaign's first `count` proposals with their similarities, nearest first."""
-        ...
-
-    def similarity(self, course: Course, text: str, proposal: Proposal) -> float:
-        """Return the cosine similarity of a text to a motivation."""
-        ...
+def motivations_compared(store: Store, query: Query) -> tuple[Course | None, int]:
+    """Return whose motivations, and how many of the first, have to be embedded before a query can be answered."""
+    at = query.at or store.position
+    course = store.ledger.asked(query.campaign, at)
+    if course is None:
+        return None, 0
+    if isinstance(query, AskNeighbours):
+        return course, course.proposed(at)
+    ids = query.ids if isinstance(query, AskExperiments) else (query.experiment,) if isinstance(query, AskPeers) else ()
+    judged = [_judged(course.lives[id], at) for id in ids if id in course.lives]
+    return course, max((course.place(proposal) + 1 for proposal in judged if proposal), default=0)
 
 
-class Literature(Protocol):
-    """Published knowledge."""
-
-    def nearest(self, text: str, k: int, min_similarity: float) -> tuple[CognitionEntry, ...]:
-        """Return at most k entries that are near enough to a problem, nearest first."""
-        ...
-
-
-def answer(store: Store, ideas: Ideas | None, literature: Literature | None, query: Query) -> Record:
+def answer(store: Store, ideas: Ideas | None, library: Library | None, query: Query) -> Record:
     """Return the reply to a query. Raises ValueError where it asks about what is not there."""
     at = query.at or store.position
     if at > store.position:
         raise ValueError(f"memory has read the log up to {store.position}, the question is about {at}")
     if isinstance(query, AskCognition):
-        return _cognition(literature, query)
+        return _cognition(library, query)
     course = store.ledger.asked(query.campaign, at)
     if course is None:
         return _nothing(query, at)
@@ -89,7 +79,9 @@ def _standing(_store: Store, _ideas: Ideas | None, course: Course, _query: AskSt
 def _experiments(store: Store, ideas: Ideas | None, course: Course, query: AskExperiments, at: int) -> Experiments:
     """List all in short form, or the named ones whole."""
     if not query.ids:
-        return Experiments.model_construct(rows=_listing(course.opened[: course.known(at)], at))
+        first = bisect_right(course.opened, query.after, key=attrgetter("opened_seq"))
+        page = course.opened[first : course.present(at)][: query.limit or None]
+        return Experiments.model_construct(rows=_listing(page, at))
     lives = [course.lives[id] for id in query.ids if id in course.lives and course.lives[id].opened(at)]
     rows = tuple(whole(store, life, at, _novelty(ideas, course, life, at)) for life in _in_order(lives))
     return Experiments.model_construct(rows=rows)
@@ -124,8 +116,8 @@ def _neighbours(_store: Store, ideas: Ideas | None, course: Course, query: AskNe
     if ideas is None:
         raise ValueError("ideas are compared by the memory of a running lab")
     same = course.same_source(fingerprint(query.source), at) if query.source else set()
-    count = bisect_right(course.proposals, at, key=seq_of)
-    found = {row.experiment: near for row, near in ideas.nearest(course, query.text, count, query.k + 1)}
+    nearest = ideas.nearest(course, query.text, course.proposed(at), query.k + 1)
+    found = {row.experiment: near for row, near in nearest}
     for proposal in (course.lives[id].proposal for id in same - found.keys()):
         if proposal is not None:
             found[proposal.experiment] = ideas.similarity(course, query.text, proposal)
@@ -140,16 +132,24 @@ def _neighbour(life: Life, similarity: float, same_source: bool) -> Neighbour:
     return Neighbour(id=life.id, similarity=similarity, motivation=motivation, same_source=same_source)
 
 
-def _cognition(literature: Literature | None, query: AskCognition) -> Cognition:
-    """Look a problem up in the literature; what is published does not depend on the log."""
-    if literature is None:
+def _cognition(library: Library | None, query: AskCognition) -> Cognition:
+    """Look a problem up; what is published does not hang on the log."""
+    if library is None:
         raise ValueError("the cognition base is read by the memory of a running lab")
-    return Cognition(rows=literature.nearest(query.text, query.k, query.min_similarity))
+    return Cognition(rows=library.nearest(query.text, query.k, query.min_similarity))
 
 
 def _novelty(ideas: Ideas | None, course: Course, life: Life, at: int) -> float | None:
-    proposal = known(life.proposal, at)
+    proposal = _judged(life, at)
     return ideas.novelty(course, proposal) if ideas is not None and proposal is not None else None
+
+
+def _judged(life: Life, at: int) -> Proposal | None:
+    """Return the proposal of an experiment whose novelty counts: one that has been trained.
+
+    Before that nobody judges it, and who asks about it need not wait for the sentence model.
+    """
+    return life.proposal if known(life.completion, at) else None
 
 
 def _listing(lives: Iterable[Life], at: int) -> tuple[Experiment, ...]:

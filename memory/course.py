@@ -4,17 +4,18 @@ Every index is a list in log order, so that "as of a position" is a bisection of
 experiments and at ten thousand.
 """
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from heapq import merge
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
 from bus.events import CampaignStarted
 from bus.queries import Status
-from memory.life import Life
+from memory.life import Life, known
 from memory.projections import (
     Analysis,
     Completion,
@@ -48,7 +49,8 @@ class Course:
         self.started: CampaignStarted | None = None
         self.turns: list[Turn] = []
         self.pools: list[Pool] = []
-        self.words: list[Word] = []
+        self.words: defaultdict[str, list[Word]] = defaultdict(list)
+        """What people said, by its kind."""
         self.lives: dict[str, Life] = {}
         self.opened: list[Life] = []
         """Experiments in the order they were opened."""
@@ -78,7 +80,15 @@ class Course:
         """Return an experiment's life, begun here where it is new."""
         return self.lives.setdefault(experiment, Life(experiment))
 
-    def known(self, at: int) -> int:
+    def place(self, proposal: Proposal) -> int:
+        """Return which of the campaign's proposals this is, from 0."""
+        return bisect_left(self.proposals, proposal.seq, key=seq_of)
+
+    def proposed(self, at: int) -> int:
+        """Count the proposals that had been made at a position."""
+        return bisect_right(self.proposals, at, key=seq_of)
+
+    def present(self, at: int) -> int:
         """Count the experiments that were there at a position."""
         return bisect_right(self.opened, at, key=lambda life: life.opened_seq)
 
@@ -87,16 +97,13 @@ class Course:
         return experiment in self.lives and self.lives[experiment].vetoed(at)
 
     def ranking(self, at: int, limit: int = POOL) -> Iterator[Life]:
-        """Yield the best experiments, best first, vetoed ones left out; ties go to the earlier slot."""
-        for _, _, life in self._ranked:
-            if limit and life.analysis is not None and life.analysis.seq <= at and not life.vetoed(at):
-                limit -= 1
-                yield life
+        """Return the best experiments, best first, vetoed ones left out; ties go to the earlier slot."""
+        lives = (life for _, _, life in self._ranked)
+        return islice((life for life in lives if known(life.analysis, at) and not life.vetoed(at)), limit)
 
     def trained_baselines(self, at: int) -> list[Life]:
         """Return the baselines that had completed, in the order they were opened."""
-        lives = (life for life in self.baselines if life.completion is not None and life.completion.seq <= at)
-        return list(lives)
+        return [life for life in self.baselines if known(life.completion, at)]
 
     def baselines_pending(self, at: int) -> int:
         """Count the baselines, opened or not, that were neither trained nor given up."""
@@ -134,7 +141,7 @@ class Course:
             self.opening, self.started = row, CampaignStarted.model_validate_json(row.body)
 
     def _word(self, row: Word) -> None:
-        self.words.append(row)
+        self.words[row.kind].append(row)
         if row.kind == "veto" and row.target:
             life = self.life(row.target)
             life.vetoed_seq = life.vetoed_seq or row.seq

@@ -1,7 +1,9 @@
 """One experiment's life: the rows that speak of it, and what it was at any position of the log."""
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TypeVar
 
 from bus.ids import BASELINE_PREFIX
@@ -12,9 +14,9 @@ from memory.rows import Row
 RowT = TypeVar("RowT", bound=Row)
 
 
-def until(rows: Iterable[RowT], at: int) -> list[RowT]:
-    """Return the rows that had become true at a position."""
-    return [row for row in rows if row.seq <= at]
+def until(rows: Sequence[RowT], at: int) -> Sequence[RowT]:
+    """Return the rows, kept in log order, that had become true at a position."""
+    return rows[: bisect_right(rows, at, key=attrgetter("seq"))]
 
 
 def known(row: RowT | None, at: int) -> RowT | None:
@@ -64,9 +66,9 @@ class Life:
         """Tell how far it was. A failed attempt puts it back into the queue until training begins again."""
         if self.end is not None and self.end[0] <= at:
             return self.end[1]
-        started = max((row.seq for row in until(self.starts, at)), default=0)
-        stopped = max((row.seq for row in until((*self.faults, *self.failures), at)), default=0)
-        return "running" if started > stopped else "queued"
+        started, failed, faulty = until(self.starts, at), until(self.failures, at), until(self.faults, at)
+        stopped = max((rows[-1].seq for rows in (failed, faulty) if rows), default=0)
+        return "running" if started and started[-1].seq > stopped else "queued"
 
     def attempt(self, at: int) -> int:
         """Return the newest attempt."""

@@ -20,6 +20,7 @@ SQL_TYPES: dict[Any, str] = {
     str: "VARCHAR",
     str | None: "VARCHAR",
     bool: "BOOLEAN",
+    bytes: "BLOB",
     tuple[str, ...]: "VARCHAR[]",
     tuple[float, ...]: "DOUBLE[]",
 }
@@ -49,12 +50,12 @@ class Row:
 
         Raises ValueError for a whole number beyond 64 bits.
         """
-        values = {"seq": said.seq, "campaign": said.campaign, "experiment": said.experiment, **more}
-        for name in columns(cls):
-            value = values.setdefault(name, getattr(said.event, name, None))
+        known = {**vars(said.event), "seq": said.seq, "campaign": said.campaign, "experiment": said.experiment, **more}
+        values = [known[name] for name in columns(cls)]
+        for value in values:
             if type(value) is int and value not in INT64:
-                raise ValueError(f"{said.type}.{name} does not fit into 64 bits")
-        return cls(**values)
+                raise ValueError(f"{said.type} holds a whole number beyond 64 bits")
+        return cls(*values)
 
 
 @cache

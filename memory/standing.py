@@ -1,6 +1,7 @@
 """Where a campaign stood at a position of the log."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 
 from bus.queries import Standing
 from memory.course import Course
@@ -15,7 +16,7 @@ def standing(course: Course, at: int) -> Standing:
     """Return the standing of a campaign; an empty one before it was started."""
     if course.started is None or course.opening is None or course.opening.seq > at:
         return Standing(last_seq=at)
-    turns, pools, words = until(course.turns, at), until(course.pools, at), until(course.words, at)
+    turns, pools = until(course.turns, at), until(course.pools, at)
     pool = pools[-1] if pools else None
     ends = {status: bisect_right(seqs, at) for status, seqs in course.end_seqs.items()}
     return Standing(
@@ -23,14 +24,14 @@ def standing(course: Course, at: int) -> Standing:
         started=course.started,
         paused=next((turn.kind == "paused" for turn in reversed(turns) if turn.kind != "finished"), False),
         finished=next((turn.kind == "finished" for turn in reversed(turns) if turn.kind != "paused"), False),
-        budget=budget(words, course.started.experiments),
+        budget=budget(until(course.words["budget"], at), course.started.experiments),
         opened=bisect_right(course.slot_seqs, at),
         settled=bisect_right(course.settled_seqs, at),
-        unsettled=course.known(at) - sum(ends.values()),
+        unsettled=course.present(at) - sum(ends.values()),
         analysed=ends.get("analysed", 0),
         failed=ends.get("failed", 0),
         rejected=ends.get("rejected", 0),
-        guidance=tuple(word.text for word in words if word.kind == "steer")[-GUIDANCE:],
+        guidance=tuple(word.text for word in until(course.words["steer"], at)[-GUIDANCE:]),
         generation=pool.generation if pool else 0,
         parents=tuple(id for id in pool.parents if not course.vetoed(id, at)) if pool else (),
         references=tuple(id for id in pool.references if not course.vetoed(id, at)) if pool else (),
@@ -39,8 +40,8 @@ def standing(course: Course, at: int) -> Standing:
     )
 
 
-def budget(words: list[Word], planned: int) -> int:
+def budget(words: Sequence[Word], planned: int) -> int:
     """Return the number of experiments to make: as planned, or as a person last said in plain digits."""
-    said = [word.text.strip() for word in words if word.kind == "budget"]
-    return next((int(text) for text in reversed(said) if text.isascii() and text.isdigit()), planned)
+    said = (word.text.strip() for word in reversed(words))
+    return next((int(text) for text in said if text.isascii() and text.isdigit()), planned)
 

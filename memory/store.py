@@ -17,22 +17,15 @@ import duckdb
 
 from bus.envelope import Envelope
 from memory.ledger import Ledger
-from memory.projections import TABLES, rows
+from memory.projections import DERIVED, TABLES, Embedded, rows
 from memory.rows import Row, columns, ddl
 
-Embedded = tuple[int, str, str, list[float], float]
-"""An embedded motivation: position, campaign, experiment, vector, novelty."""
 RowT = TypeVar("RowT", bound=Row)
 
-VECTORS = (
-    'CREATE TABLE vectors ("seq" BIGINT, "campaign" VARCHAR, "experiment" VARCHAR, "vector" FLOAT[], "novelty" DOUBLE)'
-)
-"""Embedded motivations: worked out from the rows, so no part of the digest."""
-
-SCHEMA = hashlib.sha256("\n".join([*map(ddl, TABLES), VECTORS]).encode()).hexdigest()
+SCHEMA = hashlib.sha256("\n".join(map(ddl, (*TABLES, *DERIVED))).encode()).hexdigest()
 """Which shape of tables this is; a file of another shape is emptied and filled from the log again."""
 
-TEXTS = 1024
+TEXTS = 4096
 """Long texts kept at hand."""
 
 
@@ -83,21 +76,23 @@ class Store:
             assert said.seq > 0, "an event has a position once the log has stored it"
             if said.seq <= self.position:
                 continue
+            if said.id not in self.ledger.seen:
+                try:
+                    self._learn(rows(said))
+                except ValueError as error:
+                    refused.append((said, str(error)))
             self.ledger.position = said.seq
-            if said.id in self.ledger.seen:
-                continue
-            try:
-                self._learn(rows(said))
-            except ValueError as error:
-                refused.append((said, str(error)))
         self.ledger.position = max(self.position, reached)
         return refused
 
     def commit(self) -> None:
-        """Write everything learned since the last commit, with the position, in one transaction."""
+        """Write everything learned since the last commit, with the position, in one transaction. Raises ValueError."""
         if self.read_only or (not self._unwritten and self._written == self.position):
             return
-        self._transact(self._write)
+        try:
+            self._transact(self._write)
+        except duckdb.Error as error:
+            raise ValueError(f"cannot write {self.path}: {_line(error)}") from None
         self._unwritten.clear()
         self._written = self.position
 
@@ -123,16 +118,14 @@ class Store:
                 digest.update(repr(astuple(row)).encode())
         return digest.hexdigest()
 
-    def vectors(self) -> list[Embedded]:
-        """Return the embedded motivations in log order."""
-        return self._database.execute("FROM vectors ORDER BY seq").fetchall()
+    def embedded(self, campaign: str, model: str | None) -> list[Embedded]:
+        """Return the embedded motivations of a campaign in log order; those of any model where None is asked."""
+        clause = "WHERE campaign = ? AND model = coalesce(?, model) ORDER BY seq"
+        return list(self._select(Embedded, clause, [campaign, model]))
 
-    def keep_vectors(self, found: Sequence[Embedded]) -> None:
-        """Keep embedded motivations, so that a restart need not embed them again."""
-        if found and not self.read_only:
-            insert = "INSERT INTO vectors SELECT unnest(?), unnest(?), unnest(?), unnest(?::FLOAT[][]), unnest(?)"
-            lists = [list(column) for column in zip(*found, strict=True)]
-            self._transact(lambda: self._database.execute(insert, lists))
+    def keep(self, row: Embedded) -> None:
+        """Keep an embedded motivation with the next commit, so that a restart need not embed it again."""
+        self._unwritten[Embedded].append(row)
 
     def close(self) -> None:
         """Write what is unwritten and let go of the file."""
@@ -154,7 +147,7 @@ class Store:
             self._database.execute(f'DROP TABLE "{name}"')
         self._database.execute("CREATE TABLE reached (seq BIGINT, shape VARCHAR)")
         self._database.execute("INSERT INTO reached VALUES (0, ?)", [SCHEMA])
-        for statement in [*map(ddl, TABLES), VECTORS]:
+        for statement in map(ddl, (*TABLES, *DERIVED)):
             self._database.execute(statement)
 
     def _load(self) -> None:

@@ -4,6 +4,7 @@ from bus.envelope import Envelope
 from memory.projections.analysis import Analysis, Verdict
 from memory.projections.campaign import Opening, Pool, Turn
 from memory.projections.code import Failure, Revision
+from memory.projections.embedded import Embedded
 from memory.projections.human import Reply, Word
 from memory.projections.proposal import Proposal, Rejection, Slot, Source
 from memory.projections.run import Anomaly, Completion, Curve, Fault, Request, Start
@@ -32,7 +33,10 @@ TABLES: tuple[type[Row], ...] = (
     Analysis,
     Verdict,
 )
-"""Every table; together they are what the digest is taken over."""
+"""Every table of the log's own facts; together they are what the digest is taken over."""
+
+DERIVED: tuple[type[Row], ...] = (Embedded,)
+"""Tables of what is worked out from those."""
 
 
 def rows(said: Envelope) -> list[Row]:

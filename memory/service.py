@@ -1,0 +1,170 @@
+"""Memory as a process: it follows the log, learns it, and answers whoever asks.
+
+Three things go on beside each other and meet in one condition, `_news`:
+- following: batches of the log are learned as they come, and written to the file a moment later;
+- embedding: motivations are embedded in the order of the log, in the background;
+- answering: a question waits until its position has been read (and its motivations embedded), then is answered.
+
+The store and all answers belong to one worker thread, so nothing in them is locked; the event loop only waits.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from bus.bus import Bus
+from bus.envelope import Envelope, Malformed, decode
+from bus.events import Record
+from bus.queries import QUERIES, AskCognition, AskNeighbours, Query
+from bus.subjects import LOG
+from bus.transport import Stored
+from memory.answers import answer, motivations_compared
+from memory.cognition import Library, load_entries
+from memory.course import Course
+from memory.embedding import Embedder
+from memory.store import Store
+from memory.vectors import Ideas
+
+T = TypeVar("T")
+
+PATIENCE = 10.0
+"""Seconds that a question waits for its position."""
+EMBEDDING_PATIENCE = 50.0
+"""Seconds that a question waits for embeddings: the model loads in about ten, an old log takes longer."""
+COMMIT_EVERY = 0.1
+"""Seconds between transactions: a busy log is written in few large ones."""
+COMMIT_ROWS = 5000
+"""Rows after which a transaction is not put off."""
+EMBED_TOGETHER = 32
+"""Motivations embedded between two looks at what else is asked."""
+
+log = structlog.get_logger("memory")
+
+
+class Memory:
+    """The memory role."""
+
+    def __init__(self, bus: Bus, store: Store, embedder: Embedder, library: Library | None = None) -> None:
+        """Answer on `bus` from `store`; the library defaults to the entries that come with the project."""
+        self._bus = bus
+        self._store = store
+        self._embedder = embedder
+        self._library = library or Library(load_entries(), embedder)
+        self._ideas = Ideas(store, embedder)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="memory")
+        self._news = asyncio.Condition()
+        self._library_ready = False
+        self._begun = 0
+        """How far the log reached when this process began: no answer describes an earlier "latest"."""
+
+    async def run(self) -> None:
+        """Follow, embed and answer until cancelled; what has been learned is then written."""
+        self._begun = await self._bus.transport.last_seq(LOG)
+        for kind in QUERIES.values():
+            await self._bus.answer(kind, self.answer)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for work in (self._follow, self._write, self._embed):
+                    tasks.create_task(work())
+        except* ValueError as errors:
+            raise ValueError(str(errors.exceptions[0])) from None
+        finally:
+            self._thread.submit(self._store.commit).result()
+            self._thread.shutdown()
+
+    async def answer(self, query: Query) -> Record:
+        """Answer a question once its position has been read. Raises ValueError with one line."""
+        wanted = query.at or self._begun
+        await self._until(
+            lambda: self._store.position >= wanted, PATIENCE, f"memory waited {PATIENCE:g} s for position {wanted}"
+        )
+        query = query.model_copy(update={"at": query.at or self._store.position})
+        await self._understand(query)
+        return await self._do(partial(answer, self._store, self._ideas, self._library, query))
+
+    async def _understand(self, query: Query) -> None:
+        """Wait until everything that the answer compares is embedded."""
+        if isinstance(query, AskNeighbours | AskCognition):
+            await asyncio.wrap_future(self._embedder.submit([query.text]))
+        if isinstance(query, AskCognition):
+            await self._until(lambda: self._library_ready, EMBEDDING_PATIENCE, "the cognition base is not embedded yet")
+        course, count = motivations_compared(self._store, query)
+        if course is not None and count:
+            await self._until(
+                lambda: self._ideas.embedded(course) >= count, EMBEDDING_PATIENCE, "motivations are not embedded yet"
+            )
+
+    async def _follow(self) -> None:
+        """Learn the log as it comes."""
+        log.info("following", after=self._store.position)
+        async for batch in self._bus.follow(after=self._store.position):
+            await self._learn(batch)
+
+    async def _learn(self, batch: Sequence[Stored]) -> None:
+        """Learn a batch, put what can't be read among the dead letters, and wake who waits."""
+        readable: list[Envelope] = []
+        for stored in batch:
+            try:
+                readable.append(decode(stored.payload, stored.seq))
+            except Malformed as error:
+                await self._bus.bury(stored, str(error))
+        by_seq = {stored.seq: stored for stored in batch}
+        for said, reason in await self._do(partial(self._store.apply, readable, batch[-1].seq)):
+            await self._bus.bury(by_seq[said.seq], reason)
+        if self._store.unwritten > COMMIT_ROWS:
+            await self._do(self._store.commit)
+        await self._wake()
+
+    async def _write(self) -> None:
+        """Write what was learned, a little later and many rows at once."""
+        while True:
+            await asyncio.sleep(COMMIT_EVERY)
+            await self._do(self._store.commit)
+
+    async def _embed(self) -> None:
+        """Embed the library, then every motivation in the order of the log."""
+        try:
+            await asyncio.wrap_future(self._embedder.submit(self._library.texts))
+            self._library_ready = True
+            while True:
+                await self._wake()
+                async with self._news:
+                    await self._news.wait_for(self._missing)
+                await self._embed_next()
+        except ValueError as error:
+            log.error("no_embeddings", error=str(error))
+
+    def _missing(self) -> Course | None:
+        """Return a campaign that has motivations to be embedded."""
+        courses = tuple(self._store.ledger.courses.values())
+        return next((course for course in courses if self._ideas.missing(course, 1)), None)
+
+    async def _embed_next(self) -> None:
+        """Embed the next motivations of such a campaign."""
+        course = self._missing()
+        assert course is not None
+        proposals = self._ideas.missing(course, EMBED_TOGETHER)
+        vectors = await asyncio.wrap_future(self._embedder.submit([proposal.motivation for proposal in proposals]))
+        await self._do(partial(self._ideas.add, course, proposals, vectors))
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        """Do it in memory's own thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _wake(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+    async def _until(self, met: Callable[[], object], patience: float, otherwise: str) -> None:
+        """Wait for news until a condition is met. Raises ValueError where it is not in time."""
+        if met():
+            return
+        try:
+            async with asyncio.timeout(patience), self._news:
+                await self._news.wait_for(met)
+        except TimeoutError:
+            raise ValueError(otherwise) from None
