@@ -15,11 +15,13 @@ from trainer.jail.faults import SandboxUnavailable
 
 PACKAGES = "/lab"
 """Where the project's own packages stand in the sandbox."""
+SCRATCH = "/scratch"
+"""Where a run's own memory file system is mounted, and the only place besides /dev/shm that it may write to."""
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache")
 UNPRIVILEGED_USERS = range(61184, 65520)
 """Numbers that systemd sets apart for transient users (DynamicUser=): owned by nobody."""
 TMPFS_BYTES = 1 << 20
-"""Of the zygote's own /tmp and /dev/shm; a run mounts its own over them."""
+"""Of the zygote's own; a run mounts its own over the scratch folder and /dev/shm, and may not write to /tmp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def _mounts(runtime: Runtime) -> list[str]:
     for outside, inside in bound:
         arguments += ["--ro-bind", outside, inside]
     arguments += ["--proc", "/proc", "--dev", "/dev"]
-    for path in ("/dev/shm", "/tmp"):  # noqa: S108 (the sandbox' own)
+    for path in ("/dev/shm", "/tmp", SCRATCH):  # noqa: S108 (the sandbox' own)
         arguments += ["--perms", "1777", "--size", str(TMPFS_BYTES), "--tmpfs", path]
     return [*arguments, "--remount-ro", "/"]
 
@@ -126,7 +128,8 @@ def variables(runtime: Runtime) -> dict[str, str]:
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     return {
         "PATH": "/usr/bin:/bin",
-        "HOME": "/tmp",  # noqa: S108 (the sandbox' own)
+        "HOME": SCRATCH,
+        "TMPDIR": SCRATCH,
         "LANG": "C.UTF-8",
         "PYTHONPATH": os.pathsep.join(runtime.path),
         "PYTHONHASHSEED": "0",

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from trainer.jail import bubblewrap
 from trainer.jail.faults import SandboxUnavailable
 from trainer.jail.frames import BODY_LIMIT, Channel
 from trainer.jail.inside.cell import Order
@@ -25,7 +26,6 @@ from trainer.jail.zygote import Sandbox, Zygote
 PRELOAD = ("torch",)
 RUNS = 200
 """A zygote is replaced after so many runs."""
-CONFINED_SCRATCH = "/tmp"  # noqa: S108 (in the run's own mount namespace)
 
 
 class Jail:
@@ -108,7 +108,7 @@ class Jail:
     def _working_folder(self) -> str:
         """The folder a run may write to."""
         if self.sandbox == "bwrap":
-            return CONFINED_SCRATCH
+            return bubblewrap.SCRATCH
         folder = self._scratch / f"run-{os.getpid()}-{next(self._ordinal)}"
         folder.mkdir(parents=True)
         return str(folder.resolve())

@@ -93,6 +93,7 @@ class Zygote:
             environment = {}
         else:
             root = str(Path(runtime.packages[0][0]).parent)
+            environment["HOME"] = environment["TMPDIR"] = tempfile.gettempdir()
             environment["PYTHONPATH"] = os.pathsep.join([root, *runtime.path[1:]])
         return subprocess.Popen(  # noqa: S603 (the command is our own)
             program,

@@ -1,6 +1,7 @@
 """From an exception in the candidate to the name of what happened."""
 
 import errno
+import os
 import traceback
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def reason_of(error: BaseException) -> str:
         return "limit:memory"
     if isinstance(error, BlockingIOError) or "can't start new thread" in text:
         return "limit:procs"
+    if isinstance(error, ValueError) and "not allowed to raise maximum limit" in text:
+        return "denied:syscall"  # what `resource` makes of the refusal
     if isinstance(error, OSError):
         return _of_os_error(error)
     return "error"
@@ -40,9 +43,25 @@ def _of_os_error(error: OSError) -> str:
         return "limit:disk"
     if error.errno == errno.ENOMEM:
         return "limit:memory"
-    if error.filename is not None and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "denied:fs"
-    return DENIED.get(error.errno or 0, "error") if error.filename is None else "error"
+    if error.filename is not None and error.errno != errno.EPERM:
+        return "denied:fs" if _is_refusal(error) else "error"
+    return "denied:net" if type(error).__name__ == "gaierror" else DENIED.get(error.errno or 0, "error")
+
+
+def _is_refusal(error: OSError) -> bool:
+    """Whether a path was refused, or lies where the sandbox has nothing (a file missing in the scratch folder is not)."""
+    if error.errno == errno.ENOENT:
+        names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+        return any(name.startswith("/") and not name.startswith(_working_folder()) for name in names)
+    return error.errno in (errno.EACCES, errno.EROFS, errno.EXDEV)
+
+
+def _working_folder() -> str:
+    """The run's scratch folder, as long as the run has not removed it."""
+    try:
+        return os.getcwd()  # noqa: PTH109 (compared as text)
+    except OSError:
+        return "/"
 
 
 def _tail(error: BaseException) -> str:

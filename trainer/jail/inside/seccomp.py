@@ -16,7 +16,11 @@ from trainer.jail.inside.linux import NEW_NAMESPACES, PR_SET_SECCOMP, prctl
 FORBIDDEN: dict[str, tuple[int | None, int | None]] = {
     # other processes' memory and descriptors
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
-    "pidfd_open": (434, 434), "pidfd_getfd": (438, 438),
+    "pidfd_getfd": (438, 438),
+    # other identities
+    "setuid": (105, 146), "setgid": (106, 144), "setreuid": (113, 145), "setregid": (114, 143), "setresuid": (117, 147),
+    "setresgid": (119, 149), "setgroups": (116, 159), "setfsuid": (122, 151), "setfsgid": (123, 152),
+    "capset": (126, 91),
     # the tree of mounts and namespaces
     "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51), "open_tree": (428, 428),
     "move_mount": (429, 429), "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432),
@@ -43,7 +47,7 @@ FORBIDDEN: dict[str, tuple[int | None, int | None]] = {
 NETWORK = {"socket": (41, 198)}
 SIGNALS_TO_OTHERS = {
     "pidfd_send_signal": (424, 424), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
-    "tkill": (200, 130),
+    "tkill": (200, 130), "pidfd_open": (434, 434),
 }  # fmt: skip
 SIGNALS = {"kill": (62, 129), "tgkill": (234, 131)}
 CLONE, CLONE3, PRLIMIT = (56, 220), (435, 435), (302, 261)

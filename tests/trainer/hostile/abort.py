@@ -1,0 +1,6 @@
+# expected: crash:SIGABRT
+"""Aborts."""
+
+import os
+
+os.abort()

@@ -1,0 +1,6 @@
+# expected: denied:syscall
+"""Asks to be root."""
+
+import os
+
+os.setuid(0)

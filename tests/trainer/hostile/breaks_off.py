@@ -1,0 +1,11 @@
+# expected: protocol_error
+"""Begins a frame, and leaves."""
+
+import os
+
+for number in range(3, 64):
+    try:
+        os.write(number, b"m37f")
+    except OSError:
+        pass
+os._exit(0)

@@ -1,0 +1,8 @@
+# expected: error
+"""Recurses without end."""
+
+def down():
+    down()
+
+
+down()

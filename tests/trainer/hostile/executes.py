@@ -1,0 +1,6 @@
+# expected: denied:syscall
+"""Becomes another program."""
+
+import os
+
+os.execv('/bin/true', ['true'])

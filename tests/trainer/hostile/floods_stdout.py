@@ -1,0 +1,5 @@
+# expected: limit:output
+"""Prints without end."""
+
+while True:
+    print('spam and more spam')

@@ -1,0 +1,7 @@
+# expected: limit:procs
+"""Forks without end."""
+
+import os
+
+while True:
+    os.fork()

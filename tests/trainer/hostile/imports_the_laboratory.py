@@ -1,0 +1,4 @@
+# expected: import_error
+"""Imports what judges it."""
+
+from trainer import evaluator

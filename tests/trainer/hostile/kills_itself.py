@@ -1,0 +1,6 @@
+# expected: crash:SIGKILL
+"""Sends itself SIGKILL."""
+
+import os
+
+os.kill(os.getpid(), 9)

@@ -1,0 +1,6 @@
+# expected: denied:signal
+"""Kills the process above it."""
+
+import os
+
+os.kill(os.getppid(), 9)

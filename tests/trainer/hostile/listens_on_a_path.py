@@ -1,0 +1,6 @@
+# expected: denied:net
+"""Opens a socket in the file system."""
+
+import socket
+
+socket.socket(socket.AF_UNIX).bind('here')

@@ -1,0 +1,6 @@
+# expected: denied:syscall
+"""Takes memory as files that are in no file system."""
+
+import os
+
+os.memfd_create('hidden')

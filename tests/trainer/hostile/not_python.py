@@ -1,0 +1,5 @@
+# expected: syntax_error
+"""No Python at all."""
+
+def forward(self, x:
+    return

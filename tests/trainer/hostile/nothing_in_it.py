@@ -1,0 +1,4 @@
+# expected: no_class
+"""A file without a layer."""
+
+x = 1

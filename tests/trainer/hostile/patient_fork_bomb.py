@@ -1,0 +1,10 @@
+# expected: limit:procs
+"""Forks without end and swallows every refusal."""
+
+import os
+
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass

@@ -1,0 +1,6 @@
+# expected: no_result
+"""Leaves politely."""
+
+import sys
+
+sys.exit(0)

@@ -1,0 +1,4 @@
+# expected: denied:fs
+"""Reads the list of users."""
+
+open('/etc/passwd').read()

@@ -1,0 +1,4 @@
+# expected: denied:fs
+"""Writes to root's home."""
+
+open('/root/owned', 'w').write('x')

@@ -1,0 +1,4 @@
+# expected: denied:fs
+"""Opens its memory as a file."""
+
+open('/proc/self/mem', 'r+b')

@@ -1,0 +1,6 @@
+# expected: denied:fs
+"""Replaces a file of the trainer."""
+
+import sys
+
+open(sys.modules['trainer.jail.frames'].__file__, 'w').write('x')
