@@ -90,17 +90,23 @@ def _life(slot: int, analysed: list[tuple[float, str]], rng: random.Random) -> I
     parent = rng.choice(sorted(analysed)[-10:])[1] if analysed and not baseline else None
     yield id, ProposalRequested(slot=slot, arm="baseline" if baseline else "guided", parent=parent)
     if not baseline and rng.random() < 0.05:
-        yield id, ProposalRejected(
-            name=id, motivation=_sentence(rng, 30), reason="near_motivation", message="too near", final=True
+        yield (
+            id,
+            ProposalRejected(
+                name=id, motivation=_sentence(rng, 30), reason="near_motivation", message="too near", final=True
+            ),
         )
         return
-    yield id, ProposalCreated(
-        name=f"design {slot}",
-        motivation=_sentence(rng, 45),
-        source=_source(rng, slot),
-        origin="baseline" if baseline else "genetic",
-        parent=parent,
-        design={"paths": [rng.choice(WORDS) for _ in range(20)]},
+    yield (
+        id,
+        ProposalCreated(
+            name=f"design {slot}",
+            motivation=_sentence(rng, 45),
+            source=_source(rng, slot),
+            origin="baseline" if baseline else "genetic",
+            parent=parent,
+            design={"paths": [rng.choice(WORDS) for _ in range(20)]},
+        ),
     )
     attempt = 0
     while not baseline and rng.random() < 0.15:
@@ -114,19 +120,30 @@ def _life(slot: int, analysed: list[tuple[float, str]], rng: random.Random) -> I
     yield from _run(id, attempt, rng)
     fitness = rng.random()
     analysed.append((fitness, id))
-    yield id, AnalysisReady(
-        fitness=fitness,
-        parts=FitnessParts(loss=fitness, benchmark=fitness, judge=fitness),
-        findings=tuple(_sentence(rng, 12) for _ in range(4)),
-        problem=_sentence(rng, 25),
-        cognition=("gla", "deltanet_parallel"),
+    yield (
+        id,
+        AnalysisReady(
+            fitness=fitness,
+            parts=FitnessParts(loss=fitness, benchmark=fitness, judge=fitness),
+            findings=tuple(_sentence(rng, 12) for _ in range(4)),
+            problem=_sentence(rng, 25),
+            cognition=("gla", "deltanet_parallel"),
+        ),
     )
 
 
 def _failed_run(id: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
     yield id, _requested(id, attempt, rng)
-    yield id, RunFailed(
-        run=run_id(id, attempt), worker="1", attempt=attempt, stage="gate", reason="causality", message="looks ahead"
+    yield (
+        id,
+        RunFailed(
+            run=run_id(id, attempt),
+            worker="1",
+            attempt=attempt,
+            stage="gate",
+            reason="causality",
+            message="looks ahead",
+        ),
     )
 
 
@@ -135,23 +152,28 @@ def _run(id: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Event
     yield id, _requested(id, attempt, rng)
     yield id, RunStarted(run=run, worker="1", width=64, parameters=parameters, gates=())
     loss = rng.uniform(1.2, 2.0)
-    yield id, RunCompleted(
-        run=run,
-        worker="1",
-        width=64,
-        parameters=parameters,
-        steps=400,
-        tokens=409_600,
-        seconds=9.5,
-        step_seconds=0.02,
-        flops_per_token=2.1e5,
-        val_loss=loss,
-        bits_per_byte=loss / 0.6931,
-        recall=rng.random(),
-        recall_stderr=0.01,
-        weights=f"{run}.safetensors",
-        weights_sha256=derive(run),
-        curve=tuple(CurvePoint(task="text", step=step, loss=loss + 100 / (step + 50)) for step in range(0, 400, 20)),
+    yield (
+        id,
+        RunCompleted(
+            run=run,
+            worker="1",
+            width=64,
+            parameters=parameters,
+            steps=400,
+            tokens=409_600,
+            seconds=9.5,
+            step_seconds=0.02,
+            flops_per_token=2.1e5,
+            val_loss=loss,
+            bits_per_byte=loss / 0.6931,
+            recall=rng.random(),
+            recall_stderr=0.01,
+            weights=f"{run}.safetensors",
+            weights_sha256=derive(run),
+            curve=tuple(
+                CurvePoint(task="text", step=step, loss=loss + 100 / (step + 50)) for step in range(0, 400, 20)
+            ),
+        ),
     )
 
 

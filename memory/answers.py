@@ -7,7 +7,7 @@ same ones. `at` may not lie beyond what has been read: to wait for it is the ser
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 from bus.events import Record
 from bus.queries import (
@@ -17,6 +17,7 @@ from bus.queries import (
     AskPeers,
     AskStanding,
     Cognition,
+    CognitionEntry,
     Experiment,
     Experiments,
     Neighbour,
@@ -25,7 +26,6 @@ from bus.queries import (
     Query,
     Standing,
 )
-from memory.cognition import Library
 from memory.course import Course, seq_of
 from memory.life import Life, known
 from memory.portraits import portrait, whole
@@ -33,10 +33,33 @@ from memory.projections import Proposal
 from memory.projections.proposal import fingerprint
 from memory.standing import standing
 from memory.store import Store
-from memory.vectors import Ideas
 
 SIBLINGS = 20
 """The most siblings an answer names, the newest analysed ones."""
+
+
+class Ideas(Protocol):
+    """What motivations mean, as far as answers need to know; `memory.vectors.Ideas` is the real one."""
+
+    def novelty(self, course: Course, proposal: Proposal) -> float | None:
+        """Return 1 - the highest cosine similarity to an earlier motivation of the campaign; None where unknown."""
+        ...
+
+    def nearest(self, course: Course, text: str, count: int, k: int) -> list[tuple[Proposal, float]]:
+        """Return the k nearest of the campaign's first `count` proposals with their similarities, nearest first."""
+        ...
+
+    def similarity(self, course: Course, text: str, proposal: Proposal) -> float:
+        """Return the cosine similarity of a text to a motivation."""
+        ...
+
+
+class Literature(Protocol):
+    """Published knowledge; `memory.cognition.Library` is the real one."""
+
+    def nearest(self, text: str, k: int, min_similarity: float) -> tuple[CognitionEntry, ...]:
+        """Return at most k entries that are near enough to a problem, nearest first."""
+        ...
 
 
 def motivations_compared(store: Store, query: Query) -> tuple[Course | None, int]:
@@ -52,13 +75,13 @@ def motivations_compared(store: Store, query: Query) -> tuple[Course | None, int
     return course, max((course.place(proposal) + 1 for proposal in judged if proposal), default=0)
 
 
-def answer(store: Store, ideas: Ideas | None, library: Library | None, query: Query) -> Record:
+def answer(store: Store, ideas: Ideas | None, literature: Literature | None, query: Query) -> Record:
     """Return the reply to a query. Raises ValueError where it asks about what is not there."""
     at = query.at or store.position
     if at > store.position:
         raise ValueError(f"memory has read the log up to {store.position}, the question is about {at}")
     if isinstance(query, AskCognition):
-        return _cognition(library, query)
+        return _cognition(literature, query)
     course = store.ledger.asked(query.campaign, at)
     if course is None:
         return _nothing(query, at)
@@ -132,11 +155,11 @@ def _neighbour(life: Life, similarity: float, same_source: bool) -> Neighbour:
     return Neighbour(id=life.id, similarity=similarity, motivation=motivation, same_source=same_source)
 
 
-def _cognition(library: Library | None, query: AskCognition) -> Cognition:
+def _cognition(literature: Literature | None, query: AskCognition) -> Cognition:
     """Look a problem up; what is published does not hang on the log."""
-    if library is None:
+    if literature is None:
         raise ValueError("the cognition base is read by the memory of a running lab")
-    return Cognition(rows=library.nearest(query.text, query.k, query.min_similarity))
+    return Cognition(rows=literature.nearest(query.text, query.k, query.min_similarity))
 
 
 def _novelty(ideas: Ideas | None, course: Course, life: Life, at: int) -> float | None:

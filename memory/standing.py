@@ -44,4 +44,3 @@ def budget(words: Sequence[Word], planned: int) -> int:
     """Return the number of experiments to make: as planned, or as a person last said in plain digits."""
     said = (word.text.strip() for word in reversed(words))
     return next((int(text) for text in said if text.isascii() and text.isdigit()), planned)
-

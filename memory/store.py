@@ -220,4 +220,3 @@ def _quoted(kind: type[Row]) -> list[str]:
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
-

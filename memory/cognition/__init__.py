@@ -2,11 +2,10 @@
 
 Entries are data, one TOML file per family, each with a paper's title, year and arXiv number and, in this project's own
 words, the scenario in which it helps, the algorithm, the historical context, and the units of the design grammar that
-it speaks for. What an entry is compared by is its scenario and its algorithm (`benchmarks/memory.py` measures it
-against other choices).
+it speaks for. A problem is compared with scenarios alone: `python -m benchmarks.memory retrieval` found that to hit more
+often than scenarios with algorithms or titles.
 """
 
-import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -62,15 +61,6 @@ def _read(path: Path) -> Iterable[Entry]:
         raise ValueError(f"{path}: {' '.join(str(error).split())[:300]}") from None
 
 
-def compared_text(entry: Entry) -> str:
-    """Return what a problem is compared with."""
-    return f"{_plain(entry.scenario)} {_plain(entry.algorithm)}"
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
-
-
 class Library:
     """The entries, searchable by meaning."""
 
@@ -83,7 +73,7 @@ class Library:
     @property
     def texts(self) -> list[str]:
         """What has to be embedded before a question can be answered."""
-        return [compared_text(entry) for entry in self.entries]
+        return [entry.scenario for entry in self.entries]
 
     def nearest(self, text: str, k: int, min_similarity: float) -> tuple[CognitionEntry, ...]:
         """Return at most k entries with a cosine of at least `min_similarity` to a problem, nearest first."""

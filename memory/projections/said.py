@@ -25,6 +25,4 @@ class Said(Row):
 
 def in_the_log(said: Envelope) -> Said:
     """Return where and how an event stands in the log."""
-    return Said.of(
-        said, id=said.id, type=said.type, source=said.source, time=said.time.isoformat(), cause=said.cause
-    )
+    return Said.of(said, id=said.id, type=said.type, source=said.source, time=said.time.isoformat(), cause=said.cause)
