@@ -46,7 +46,7 @@ def pictures(scores: Scores) -> Markup:
 def legend(grey: Sequence[Experiment], coloured: Sequence[Experiment]) -> Markup:
     """Return what the lines stand for; each candidate has its own dash as well as its own colour."""
     rows = [("c-grey", f"{len(grey)} baselines" if len(grey) != 1 else "1 baseline", None)] if grey else []
-    rows += [(f"c{i}", f"{clip(title(e), 80)} ({fitness_of(e):.3f})", f"#{e.id}") for i, e in enumerate(coloured)]
+    rows += [(f"c{i}", f"{title(e)} ({fitness_of(e):.3f})", f"#{e.id}") for i, e in enumerate(coloured)]
     return el(
         "ul",
         *(el("li", _swatch(class_), el("a", words, href=to) if to else words) for class_, words, to in rows),

@@ -2,7 +2,7 @@
 
 from bus.queries import Experiment
 from dashboard import svg
-from dashboard.markup import Markup, el, join
+from dashboard.markup import Markup, clip, el, join
 from dashboard.scores import Scores, fitness_of, is_baseline, shape, title
 
 _LANE = 26
@@ -72,7 +72,7 @@ def _dot(scores: Scores, frame: svg.Frame, place: int, experiment: Experiment) -
     elif experiment.status in ("failed", "rejected"):
         at = (frame.x(place), frame.bottom + _LANE + 24)
         kind, class_ = ("cross", "dot bad") if experiment.status == "failed" else ("bar", "dot bad")
-        words = f"{title(experiment)}: {experiment.status}, {experiment.reason}"
+        words = f"{title(experiment)}: {experiment.status}, {clip(experiment.reason, 60)}"
     else:
         return Markup()
     return link(experiment, svg.mark(kind, at, radius, class_, el("title", words)))

@@ -2,7 +2,7 @@
 
 from bus.events import FitnessParts
 from bus.queries import Experiment
-from dashboard.markup import Child, Markup, clip, el
+from dashboard.markup import Child, Markup, el
 from dashboard.scores import Scores, called, is_baseline, title
 
 COLUMNS = (
@@ -41,7 +41,7 @@ def table(scores: Scores) -> Markup:
 def _row(scores: Scores, experiment: Experiment) -> Markup:
     """Return one experiment's row."""
     e = experiment
-    name = el("th", el("a", e.id, href=f"#{e.id}"), " ", el("span", clip(called(e), 60), class_="quiet"), scope="row")
+    name = el("th", el("a", e.id, href=f"#{e.id}"), " ", el("span", called(e), class_="quiet"), scope="row")
     error = el("span", f" ± {e.recall_stderr:.3f}", class_="quiet") if e.recall_stderr is not None else None
     return el(
         "tr",
@@ -93,4 +93,4 @@ def bars(parts: FitnessParts) -> Markup:
 
 def compact(experiment: Experiment) -> Markup:
     """Return an experiment as a link by its id, with its name on hover."""
-    return el("a", experiment.id, href=f"#{experiment.id}", title=clip(title(experiment), 120))
+    return el("a", experiment.id, href=f"#{experiment.id}", title=title(experiment))

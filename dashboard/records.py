@@ -19,15 +19,20 @@ MOST_SOURCE = 40_000
 _MOST_WORDS = 4_000
 """Characters shown of one motivation or problem."""
 _MOST_FAILURES = 12
+_MOST_FINDINGS = 40
+_FOLD = 200
+"""Bytes of what folds a record, and of the line that says what was left out."""
 
 
 def records(scores: Scores, room: int) -> Markup:
-    """Return all records in at most about `room` bytes beyond one line each."""
+    """Return all records in at most about `room` bytes, however many lines they need beside."""
     ordered = scores.ordered
+    heads = [_head(e) for e in ordered]
+    room -= sum(map(_size, heads)) + len(ordered) * _FOLD
     bodies = _within([_body(scores, e) for e in ordered], room)
     room -= sum(map(_size, bodies))
     sources = _within([_source(e) for e in ordered], room)
-    return join(_record(scores, *parts) for parts in zip(ordered, bodies, sources, strict=True))
+    return join(_record(scores, *parts) for parts in zip(ordered, heads, bodies, sources, strict=True))
 
 
 def _size(markup: Markup | None) -> int:
@@ -45,13 +50,17 @@ def _within(pieces: Iterable[Markup], room: int) -> list[Markup | None]:
     return kept
 
 
-def _record(scores: Scores, e: Experiment, body: Markup | None, source: Markup | None) -> Markup:
-    """Return one folded record; that of the best candidate is open."""
+def _head(e: Experiment) -> Markup:
+    """Return the line that stands for a folded record."""
     score = f"fitness {e.fitness:.3f}" if e.fitness is not None else WORDS[e.status]
-    head = el("summary", el("strong", e.id), " ", clip(called(e), 80), " ", el("span", score, class_="quiet"))
+    return el("summary", el("strong", e.id), " ", called(e), " ", el("span", score, class_="quiet"))
+
+
+def _record(scores: Scores, e: Experiment, head: Markup, body: Markup | None, source: Markup | None) -> Markup:
+    """Return one folded record; that of the best candidate is open."""
     command = el("code", f"move37 show {quote(e.id)}")
     left_out = el("p", "Left out to keep this page small: ", command, " prints it.", class_="quiet")
-    inside = [body, source] if body and source is not None else [body, left_out]
+    inside = [body, source] if body is not None and source is not None else [body, left_out]
     return el("details", head, *inside, id=e.id, class_="record", open=e is scores.best)
 
 
@@ -61,7 +70,10 @@ def _body(scores: Scores, e: Experiment) -> Markup:
         [
             el("p", clip(e.motivation, _MOST_WORDS), class_="prose") if e.motivation else None,
             _figures(scores, e),
-            _section("What was seen", el("ul", *(el("li", clip(f, 600)) for f in e.findings)) if e.findings else None),
+            _section(
+                "What was seen",
+                el("ul", *(el("li", clip(f, 600)) for f in e.findings[:_MOST_FINDINGS])) if e.findings else None,
+            ),
             _section("Weakness named", el("p", clip(e.problem, _MOST_WORDS), class_="prose") if e.problem else None),
             _section("What is known about it", _keys(e.cognition) if e.cognition else None),
             _section("Failures and repairs", _failures(e.failures) if e.failures else None),
@@ -112,7 +124,7 @@ def _derived(e: Experiment) -> Markup | None:
 
 def _link(name: str) -> Markup:
     """Return a link to another record."""
-    return el("a", name, href=f"#{name}")
+    return el("a", clip(name, 60), href=f"#{clip(name, 60)}")
 
 
 def _keys(names: Sequence[str]) -> Markup:

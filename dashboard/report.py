@@ -219,7 +219,7 @@ def _document(standing: Standing, body: Sequence[Markup]) -> str:
         el("meta", http_equiv="Content-Security-Policy", content=POLICY),
         el("meta", name_="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name_="color-scheme", content="light dark"),
-        el("title", f"move37 {standing.campaign}".strip()),
+        el("title", f"move37 {clip(standing.campaign, 60)}".strip()),
         el("style", Markup(STYLE)),
     )
     page = el("html", head, el("body", *body, el("script", Markup(SCRIPT))), lang="en")

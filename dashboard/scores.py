@@ -10,6 +10,7 @@ from itertools import count
 
 from bus.ids import BASELINE_PREFIX
 from bus.queries import Experiment, Status
+from dashboard.markup import clip
 
 WORDS: dict[Status, str] = {
     "queued": "waiting",
@@ -21,6 +22,8 @@ WORDS: dict[Status, str] = {
 """Statuses as the page spells them."""
 SHAPES = {"baseline": "square", "genetic": "circle", "model": "diamond", "human": "triangle", None: "circle"}
 """Mark of each origin, so that no picture tells origins apart by colour alone."""
+_NAME = 60
+"""Characters shown of a name."""
 _UNDECIDED: tuple[Status, ...] = ("running", "queued", "failed", "rejected")
 
 
@@ -30,8 +33,8 @@ def is_baseline(experiment: Experiment) -> bool:
 
 
 def called(experiment: Experiment) -> str:
-    """Return its name, or nothing where the id says it already, as `base-gla` does."""
-    return "" if experiment.id.lower().endswith(experiment.name.lower()) else experiment.name
+    """Return its name, not longer than a line holds, or nothing where the id says it already, as `base-gla` does."""
+    return "" if experiment.id.lower().endswith(experiment.name.lower()) else clip(experiment.name, _NAME)
 
 
 def title(experiment: Experiment) -> str:

@@ -1,4 +1,4 @@
-"""The page's few lines of script: it sorts, filters, and opens what a link leads to. The page reads the same without."""
+"""The page's few lines of script: it sorts, filters and opens what links lead to. Without, the page reads the same."""
 
 from base64 import b64encode
 from hashlib import sha256

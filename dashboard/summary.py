@@ -57,7 +57,7 @@ def verdict(scores: Scores) -> Markup:
         el("strong", figure(best.fitness, 3)),
         " (",
         compact(best),
-        f", {clip(called(best), 80)}). " if called(best) else "). ",
+        f", {called(best)}). " if called(best) else "). ",
     ]
     if base is None:
         return join([*said, "No baseline has a score to compare it with."])
@@ -132,20 +132,20 @@ def facts(
     standing: Standing, *, started: datetime | None, ended: datetime | None, events: Mapping[str, int], sandbox: str
 ) -> Markup:
     """Return the campaign's settings and circumstances as terms and values."""
-    pairs: list[tuple[str, Child]] = [("campaign", standing.campaign or "none")]
+    pairs: list[tuple[str, Child]] = [("campaign", clip(standing.campaign, 60) or "none")]
     if begun := standing.started:
         pairs += [
             ("seed", str(begun.seed)),
-            ("scale", begun.scale),
+            ("scale", clip(begun.scale, 60)),
             ("experiments", f"{standing.budget} planned, {plural(begun.slots, 'slot')} at once"),
-            ("baselines", ", ".join(begun.baselines) or "none"),
+            ("baselines", clip(", ".join(begun.baselines), 300) or "none"),
             ("text", clip(begun.data, 200) if begun.data else "the default corpus"),
         ]
     pairs += [
         ("started", moment(started)),
         ("ended", moment(ended)),
         ("took", lasted(ended - started) if started and ended else "not known"),
-        ("sandbox", sandbox),
+        ("sandbox", clip(sandbox, 60)),
         ("pool", f"renewed {standing.generation} times" if standing.generation else "not renewed yet"),
         ("log", f"{plural(sum(events.values()), 'event')}, read up to position {standing.last_seq}"),
     ]

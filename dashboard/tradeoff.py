@@ -79,7 +79,7 @@ def _front_ids(found: list[Experiment]) -> str:
 
 
 def _dot(scores: Scores, frame: svg.Frame, experiment: Experiment, unit: float) -> Markup:
-    """Return one experiment's mark, its area in proportion to its parameters; `unit` is the radius that one would have."""
+    """Return one experiment's mark, its area in proportion to its parameters; `unit` is the radius of one."""
     radius = max(1.5, unit * sqrt(experiment.parameters or 1))
     bits, recall = _figures(experiment)
     words = (

@@ -1,0 +1,218 @@
+"""The whole page: its parts, its figures, its honesty, its size, whatever state the campaign is in."""
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+
+from bus.queries import Experiment, Standing
+from dashboard.report import PAGE_BYTES, PARTS
+from dashboard.scores import Scores
+from dashboard.style import STYLE
+
+Make = Callable[..., list[Experiment]]
+
+
+def test_every_part_is_there_and_linked(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """A finished campaign shows all parts, in order, each reached from the top."""
+    page = read_page(render(make_campaign(20)))
+    main = page.all("main")[0]
+    shown = [n.attributes["id"] for n in main.children if n.tag == "section" and n.attributes.get("id")]
+    assert shown == [name for name, _ in PARTS]
+    assert [a.attributes["href"] for a in page.all("nav")[0].all("a")] == [f"#{name}" for name, _ in PARTS]
+
+
+def test_ids_are_unique_and_links_lead_somewhere(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """Every link within the page has a target, and no id is given twice."""
+    page = read_page(render(make_campaign(20)))
+    ids = [name for n in page.walk() if (name := n.attributes.get("id"))]
+    assert len(ids) == len(set(ids))
+    assert {a.attributes["href"] for a in page.all("a")} <= {f"#{name}" for name in ids}
+
+
+def test_the_leaderboard_shows_the_figures_it_was_given(
+    make_campaign: Make, render: Callable, read_page: Callable
+) -> None:
+    """Every analysed experiment has one row with its own figures, in order of fitness."""
+    found = make_campaign(20)
+    rows = read_page(render(found)).by_id("leaderboard").all("tbody")[0].all("tr")
+    ranked = Scores(found).ranked
+    assert len(rows) == len(ranked)
+    base = Scores(found).best_baseline
+    assert base is not None
+    for place, (row, e) in enumerate(zip(rows, ranked, strict=True), 1):
+        cells = [cell.text for cell in row.children]
+        parts = e.parts
+        assert parts is not None
+        assert cells[0] == str(place)
+        assert cells[1].startswith(e.id)
+        assert cells[3] == f"{e.fitness:.3f}"
+        assert cells[4] == f"loss {parts.loss:.3f}, benchmark {parts.benchmark:.3f}, judge {parts.judge:.3f}"
+        gain = (e.fitness or 0) - (base.fitness or 0)
+        assert float(cells[5].replace("\N{MINUS SIGN}", "-")) == pytest.approx(gain, abs=6e-4)
+        assert cells[6:] == [
+            f"{e.bits_per_byte:.3f}", f"{e.recall:.3f} ± {e.recall_stderr:.3f}", f"{e.parameters:,}", f"{e.seconds:.1f}",
+        ]  # fmt: skip
+
+
+def test_bars_are_as_long_as_the_parts(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """The three bars fill their rails in proportion to loss, benchmark and judge."""
+    found = make_campaign(8)
+    row = read_page(render(found)).by_id("leaderboard").all("tbody")[0].all("tr")[0]
+    parts = Scores(found).ranked[0].parts
+    assert parts is not None
+    rail = float(row.all("rect", "rail")[0].attributes["width"])
+    shares = [float(r.attributes["width"]) / rail for r in row.all("rect", "part")]
+    assert shares == pytest.approx([parts.loss, parts.benchmark, parts.judge], abs=1e-3)
+
+
+def test_the_trained_but_unanalysed_have_a_row_without_a_rank(
+    make_campaign: Make, render: Callable, read_page: Callable
+) -> None:
+    """A score that waits for its analysis is shown as pending."""
+    waiting = make_campaign(0)[0].model_copy(update={"status": "running", "fitness": None, "parts": None})
+    cells = read_page(render([waiting])).by_id("leaderboard").all("td")
+    assert [cells[0].text, cells[2].text] == ["\N{EN DASH}", "pending"]
+
+
+def test_a_screening_score_is_called_one(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """Without a confirmation the strong word does not occur, and the page says what the scores are."""
+    text = read_page(render(make_campaign(20))).all("body")[0].text
+    assert "discover" not in text.lower()
+    assert "screening scores: one seed" in text
+    assert "No candidate has been tested on fresh seeds" in text
+
+
+def test_a_confirmation_is_told(make_campaign: Make, render: Callable) -> None:
+    """What the log confirms may be called by its name."""
+    page = render(make_campaign(8), events={"DiscoveryConfirmed": 1, "DiscoveryRefuted": 2})
+    assert "1 confirmed discovery" in page
+    assert "2 candidates went through the test on fresh seeds and did not pass" in page
+    assert "No candidate has been tested" not in page
+
+
+@pytest.mark.parametrize(("sandbox", "loud"), [("none", 1), ("bwrap", 0)])
+def test_no_sandbox_is_said_loudly(
+    make_campaign: Make, render: Callable, read_page: Callable, sandbox: str, loud: int
+) -> None:
+    """A campaign whose candidates were not contained says so before anything else."""
+    assert len(read_page(render(make_campaign(3), sandbox=sandbox)).all("p", "warning")) == loud
+
+
+def test_the_summary_counts_right(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """What became of the experiments is counted without the baselines."""
+    found = make_campaign(30)
+    own = [e.status for e in found if e.origin != "baseline"]
+    lead = read_page(render(found)).all("p", "lead")[0].text
+    for count, words in ((30, "experiments beside 6 baselines"), (own.count("analysed"), "trained and analysed"),
+                         (own.count("failed"), "given up"), (own.count("rejected"), "rejected")):  # fmt: skip
+        assert f"{count} {words}" in lead
+    assert "7 min 11 s" in render(found)
+
+
+def test_records_hold_what_is_known(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """A record has motivation, findings, problem, cognition, failures with repairs, design and source."""
+    found = make_campaign(20)
+    page = read_page(render(found))
+    for e in found:
+        record = page.by_id(e.id)
+        kept = (e.motivation, *e.findings, e.problem, *e.cognition, e.source.strip())
+        assert all(words in record.text for words in kept)
+        assert all(f.message in record.text and f.repair in record.text for f in e.failures)
+        assert not e.design or all(unit in record.text for unit in re.findall(r"'([^']+)'", str(e.design)))
+
+
+def test_failures_are_counted_by_kind(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """Every way to fail has a row with how often it was seen."""
+    found = make_campaign(60)
+    rows = read_page(render(found)).by_id("failures").all("tbody")[0].all("tr")
+    counted = {(r.children[0].text, r.children[1].text): int(r.children[2].text) for r in rows}
+    lost = [e.status for e in found]
+    assert counted == {
+        ("gate", "causality"): lost.count("failed"),
+        ("train", "anomaly:diverged"): lost.count("failed"),
+        ("idea", "near_motivation"): lost.count("rejected"),
+    }
+
+
+def test_no_campaign_still_makes_a_page(render: Callable, read_page: Callable) -> None:
+    """An empty log gives a page that says so and how to begin."""
+    page = read_page(render([], where=Standing(), started=None, ended=None, events={}))
+    assert "The log holds no campaign yet" in page.text
+    assert page.by_id("next").all("code")[0].text == "move37 run"
+    assert not page.all("table")
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "failed", "rejected"])
+def test_a_campaign_without_scores_makes_a_page(
+    make_campaign: Make, render: Callable, read_page: Callable, status: str
+) -> None:
+    """All failed, or nothing settled yet: no leaderboard, no empty pictures, but the lineage and the records."""
+    bare = [Experiment.model_validate({"id": e.id, "status": status, "reason": "timeout"}) for e in make_campaign(5)]
+    page = read_page(render(bare, ended=None))
+    assert {s.attributes.get("id") for s in page.all("main")[0].all("section")} - {None} == {
+        "lineage", "records", "failures", "next",
+    }  # fmt: skip
+    assert "No candidate has a score yet" in page.text
+
+
+def test_baselines_alone_make_a_page(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """With only baselines the page compares nothing."""
+    page = read_page(render(make_campaign(0)))
+    assert "No candidate has a score yet" in page.text
+    assert len(page.by_id("leaderboard").all("tbody")[0].all("tr")) == 6
+
+
+def test_candidates_alone_make_a_page(make_campaign: Make, render: Callable) -> None:
+    """Where every baseline is missing, the page says that there is nothing to compare with."""
+    assert "No baseline has a score to compare it with" in render(
+        [e for e in make_campaign(9) if e.origin == "genetic"]
+    )
+
+
+def test_five_hundred_experiments_in_a_second_and_three_megabytes(make_campaign: Make, render: Callable) -> None:
+    """A large campaign renders quickly; what does not fit is left to the command line, and said so."""
+    found = [e.model_copy(update={"source": e.source * 9}) for e in make_campaign(500)]
+    begun = time.process_time()
+    page = render(found)
+    assert time.process_time() - begun < 1.0
+    assert len(page.encode()) <= PAGE_BYTES + 20_000
+    assert "Left out to keep this page small" in page
+
+
+def test_the_same_campaign_gives_the_same_page(make_campaign: Make, render: Callable) -> None:
+    """A report is a function of what it reports on."""
+    assert render(make_campaign(12)) == render(make_campaign(12))
+
+
+def test_pictures_and_tables_can_be_heard(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """Every picture has title and description, or a label, or is decoration; tables have captions and scopes."""
+    page = read_page(render(make_campaign(20)))
+    for picture in page.all("svg"):
+        labels = (picture.attributes.get("aria-labelledby") or "").split()
+        assert picture.attributes.get("aria-hidden") or picture.attributes.get("aria-label") or labels
+        assert all(page.by_id(label).text for label in labels)
+    for table in page.all("table"):
+        assert table.all("caption")
+        assert all(head.attributes.get("scope") for head in table.all("th"))
+
+
+def _luminance(colour: str) -> float:
+    """Return the relative luminance of #rrggbb (WCAG 2)."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", [0, 1])
+def test_contrast_is_enough(theme: int) -> None:
+    """Text reaches 4.5 : 1 on what it stands on, lines that carry data 3 : 1 (WCAG AA), in light and in dark."""
+    block = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)[theme]
+    colours = dict(re.findall(r"--([\w-]+): (#\w{6})", block))
+    pairs = [(ink, on, 4.5) for ink in ("ink", "quiet", "accent") for on in ("paper", "card")]
+    pairs += [("warn", "warn-paper", 4.5), ("quiet", "band", 4.5), ("bad", "paper", 3.0), ("dot-rim", "paper", 3.0)]
+    pairs += [(f"c{i}", "paper", 3.0) for i in range(5)]
+    for front, back, least in pairs:
+        light, dark = sorted((_luminance(colours[front]), _luminance(colours[back])), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= least, f"{front} on {back}"

@@ -1,0 +1,90 @@
+"""What experiments amount to: ranks, bests, lineage and their edge cases."""
+
+from bus.events import FitnessParts
+from bus.queries import Experiment, Status
+from dashboard.scores import Scores, called, title
+
+
+def experiment(id_: str, fitness: float | None = None, status: Status = "analysed", **more: object) -> Experiment:
+    """Return an experiment with a fitness."""
+    parts = FitnessParts(loss=0.5, benchmark=0.5, judge=0.5)
+    return Experiment.model_validate({"id": id_, "status": status, "fitness": fitness, "parts": parts, **more})
+
+
+def test_ranks_go_by_fitness_and_the_earlier_one_first() -> None:
+    """Equal scores keep the order of opening."""
+    scores = Scores([experiment("e1", 0.5), experiment("e2", 0.7), experiment("e3", 0.5)])
+    assert scores.rank == {"e2": 1, "e1": 2, "e3": 3}
+
+
+def test_a_vetoed_experiment_has_no_rank_and_is_not_the_best() -> None:
+    """What a person took out does not lead."""
+    scores = Scores([experiment("e1", 0.9, vetoed=True), experiment("e2", 0.7)])
+    assert scores.rank == {"e2": 1}
+    assert scores.best is scores.experiments[1]
+
+
+def test_a_baseline_is_never_the_best_candidate() -> None:
+    """Baselines are compared with, not found."""
+    scores = Scores([experiment("base-gla", 0.9), experiment("e1", 0.6)])
+    assert scores.best is scores.experiments[1]
+    assert scores.best_baseline is scores.experiments[0]
+    assert scores.gain is not None
+    assert round(scores.gain, 9) == -0.3
+
+
+def test_running_best_holds_only_records_of_candidates() -> None:
+    """Baselines, vetoed ones and lower scores set no record."""
+    found = [experiment("base-gla", 0.8), experiment("e1", 0.3), experiment("e2", 0.2), experiment("e3", 0.5)]
+    assert Scores([*found, experiment("e4", 0.9, vetoed=True)]).running_best == [(1, 0.3), (3, 0.5)]
+
+
+def test_parents_that_are_unknown_or_later_are_no_parents() -> None:
+    """A circle or a dangling parent can't loop the family tree."""
+    found = [experiment("e1", parent_id="e2"), experiment("e2", parent_id="e1"), experiment("e3", parent_id="gone")]
+    scores = Scores(found)
+    assert scores.parent == {"e2": "e1"}
+    assert scores.ancestry(found[1]) == ["e2", "e1"]
+
+
+def test_nothing_gives_nothing() -> None:
+    """An empty campaign has no best and no gain."""
+    scores = Scores([])
+    assert (scores.best, scores.best_baseline, scores.gain, scores.ordered, scores.running_best) == (
+        None,
+        None,
+        None,
+        [],
+        [],
+    )
+
+
+def test_colours_are_fifths_of_the_ranking() -> None:
+    """The best fifth has the strongest colour, what has no fitness none."""
+    scores = Scores([*(experiment(f"e{i}", i / 10) for i in range(10)), experiment("e10", None, "failed")])
+    assert [scores.bin(e) for e in scores.experiments] == [
+        "f0",
+        "f0",
+        "f1",
+        "f1",
+        "f2",
+        "f2",
+        "f3",
+        "f3",
+        "f4",
+        "f4",
+        "none",
+    ]
+
+
+def test_reading_order_holds_every_experiment_once() -> None:
+    """Ranked first, then what is under way, waiting, given up and rejected."""
+    kinds: list[tuple[str, Status]] = [("a", "rejected"), ("b", "failed"), ("c", "queued"), ("d", "running")]
+    scores = Scores([*(experiment(name, None, status) for name, status in kinds), experiment("e", 0.4)])
+    assert [e.id for e in scores.ordered] == ["e", "d", "c", "b", "a"]
+
+
+def test_a_name_that_the_id_says_already_is_left_out() -> None:
+    """`base-gla` is not called `base-gla gla`."""
+    assert title(experiment("base-gla", name="GLA")) == "base-gla"
+    assert called(experiment("e0001", name="SlowMixer")) == "SlowMixer"
