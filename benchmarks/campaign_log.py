@@ -33,10 +33,38 @@ from bus.ids import CAMPAIGN, derive, experiment_id, run_id
 BASELINES = ("linear", "gla", "deltanet")
 NAME = "made-up-0"
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
-WORDS = (
-    "decay delta gate window router recall state channel head convolution feature map memory write read erase token "
-    "local global sharp smooth stable bounded selective additive overwrite interference capacity rotary normalised"
-).split()
+WORDS = [
+    "decay",
+    "delta",
+    "gate",
+    "window",
+    "router",
+    "recall",
+    "state",
+    "channel",
+    "head",
+    "convolution",
+    "feature",
+    "map",
+    "memory",
+    "write",
+    "read",
+    "erase",
+    "token",
+    "local",
+    "global",
+    "sharp",
+    "smooth",
+    "stable",
+    "bounded",
+    "selective",
+    "additive",
+    "overwrite",
+    "interference",
+    "capacity",
+    "rotary",
+    "normalised",
+]
 
 
 def campaign_log(experiments: int, seed: int = 0, slots: int = 4) -> Iterator[Envelope]:
@@ -57,9 +85,19 @@ def campaign_log(experiments: int, seed: int = 0, slots: int = 4) -> Iterator[En
 
 def _said(experiments: int, slots: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
     """Yield events, `slots` lives at once, each going on at random."""
-    yield CAMPAIGN, CampaignStarted(
-        goal="recall", seed=0, scale="nano", experiments=experiments, slots=slots, baselines=BASELINES, cold_start=8, batch=16
-    )  # fmt: skip
+    yield (
+        CAMPAIGN,
+        CampaignStarted(
+            goal="recall",
+            seed=0,
+            scale="nano",
+            experiments=experiments,
+            slots=slots,
+            baselines=BASELINES,
+            cold_start=8,
+            batch=16,
+        ),
+    )
     analysed: list[tuple[float, str]] = []
     waiting = iter(range(len(BASELINES) + experiments))
     under_way: list[Iterator[tuple[str, Event]]] = []
@@ -85,20 +123,20 @@ def _said(experiments: int, slots: int, rng: random.Random) -> Iterator[tuple[st
 
 def _life(slot: int, analysed: list[tuple[float, str]], rng: random.Random) -> Iterator[tuple[str, Event]]:
     """Yield what happens to one experiment."""
-    id = experiment_id(slot, BASELINES)
+    name = experiment_id(slot, BASELINES)
     baseline = slot < len(BASELINES)
     parent = rng.choice(sorted(analysed)[-10:])[1] if analysed and not baseline else None
-    yield id, ProposalRequested(slot=slot, arm="baseline" if baseline else "guided", parent=parent)
+    yield name, ProposalRequested(slot=slot, arm="baseline" if baseline else "guided", parent=parent)
     if not baseline and rng.random() < 0.05:
         yield (
-            id,
+            name,
             ProposalRejected(
-                name=id, motivation=_sentence(rng, 30), reason="near_motivation", message="too near", final=True
+                name=name, motivation=_sentence(rng, 30), reason="near_motivation", message="too near", final=True
             ),
         )
         return
     yield (
-        id,
+        name,
         ProposalCreated(
             name=f"design {slot}",
             motivation=_sentence(rng, 45),
@@ -110,18 +148,21 @@ def _life(slot: int, analysed: list[tuple[float, str]], rng: random.Random) -> I
     )
     attempt = 0
     while not baseline and rng.random() < 0.15:
-        yield from _failed_run(id, attempt, rng)
+        yield from _failed_run(name, attempt, rng)
         attempt += 1
         if attempt > 2:
-            yield id, CodeFailed(attempt=attempt, stage="gate", reason="causality", message="looks ahead", final=True)
+            yield name, CodeFailed(attempt=attempt, stage="gate", reason="causality", message="looks ahead", final=True)
             return
-        yield id, CodeFailed(attempt=attempt - 1, stage="gate", reason="causality", message="looks ahead", final=False)
-        yield id, CodeRevised(attempt=attempt, source=_source(rng, slot), change="masked", repaired_by="rules")
-    yield from _run(id, attempt, rng)
+        yield (
+            name,
+            CodeFailed(attempt=attempt - 1, stage="gate", reason="causality", message="looks ahead", final=False),
+        )
+        yield name, CodeRevised(attempt=attempt, source=_source(rng, slot), change="masked", repaired_by="rules")
+    yield from _run(name, attempt, rng)
     fitness = rng.random()
-    analysed.append((fitness, id))
+    analysed.append((fitness, name))
     yield (
-        id,
+        name,
         AnalysisReady(
             fitness=fitness,
             parts=FitnessParts(loss=fitness, benchmark=fitness, judge=fitness),
@@ -132,12 +173,12 @@ def _life(slot: int, analysed: list[tuple[float, str]], rng: random.Random) -> I
     )
 
 
-def _failed_run(id: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
-    yield id, _requested(id, attempt, rng)
+def _failed_run(name: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
+    yield name, _requested(name, attempt, rng)
     yield (
-        id,
+        name,
         RunFailed(
-            run=run_id(id, attempt),
+            run=run_id(name, attempt),
             worker="1",
             attempt=attempt,
             stage="gate",
@@ -147,13 +188,13 @@ def _failed_run(id: str, attempt: int, rng: random.Random) -> Iterator[tuple[str
     )
 
 
-def _run(id: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
-    run, parameters = run_id(id, attempt), rng.randrange(90_000, 110_000)
-    yield id, _requested(id, attempt, rng)
-    yield id, RunStarted(run=run, worker="1", width=64, parameters=parameters, gates=())
+def _run(name: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
+    run, parameters = run_id(name, attempt), rng.randrange(90_000, 110_000)
+    yield name, _requested(name, attempt, rng)
+    yield name, RunStarted(run=run, worker="1", width=64, parameters=parameters, gates=())
     loss = rng.uniform(1.2, 2.0)
     yield (
-        id,
+        name,
         RunCompleted(
             run=run,
             worker="1",
@@ -177,10 +218,10 @@ def _run(id: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Event
     )
 
 
-def _requested(id: str, attempt: int, rng: random.Random) -> RunRequested:
+def _requested(name: str, attempt: int, rng: random.Random) -> RunRequested:
     limits = Limits(seconds=60, memory_mb=1024)
     return RunRequested(
-        run=run_id(id, attempt), attempt=attempt, source=_source(rng, attempt), scale="nano", seed=0, limits=limits
+        run=run_id(name, attempt), attempt=attempt, source=_source(rng, attempt), scale="nano", seed=0, limits=limits
     )
 
 

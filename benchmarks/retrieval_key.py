@@ -7,28 +7,39 @@ PROBLEMS: tuple[tuple[str, frozenset[str]], ...] = tuple(
     (problem, frozenset(keys.split()))
     for problem, keys in (
         (
-            "Associative recall is weak: a purely additive memory never erases, so the state saturates and keys interfere. "
-            "Writing has to replace the old value of a key instead of adding to it.",
+            (
+                "Associative recall is weak: a purely additive memory never erases, so the state saturates and "
+                "keys interfere. Writing has to replace the old value of a key instead of adding to it."
+            ),
             "linear_fwp_delta deltanet_parallel gated_deltanet deltaformer",
         ),
         (
-            "Associative recall is weak: decay forgets everything alike and cannot edit the one association that changed. "
-            "Writing has to correct the error of what the state already returns for a key.",
+            (
+                "Associative recall is weak: decay forgets everything alike and cannot edit the one association "
+                "that changed. Writing has to correct the error of what the state already returns for a key."
+            ),
             "gated_deltanet linear_fwp_delta kda gdn2 deltanet_parallel",
         ),
         (
-            "Text loss is high: local patterns of neighbouring tokens are resolved poorly. A short convolution, a token "
-            "shift or a sliding window of local attention would capture them.",
+            (
+                "Text loss is high: local patterns of neighbouring tokens are resolved poorly. A short "
+                "convolution, a token shift or a sliding window of local attention would capture them."
+            ),
             "gated_conv_lm primer dynamic_conv mega h3 qrnn based regbench inline_attention griffin rwkv4",
         ),
         (
-            "Text loss is high: all history is weighed alike, old context blurs the recent. Data-dependent forgetting, a "
-            "decay gate that reads the token, would select what is kept.",
+            (
+                "Text loss is high: all history is weighed alike, old context blurs the recent. Data-dependent "
+                "forgetting, a decay gate that reads the token, would select what is kept."
+            ),
             "gla rfa retnet rwkv6 fox hgrn gateloop mamba decaying_fast_weights",
         ),
         (
-            "It costs too much for what it reaches: parameters and operations per token lie above the baselines. Cheaper "
-            "projections, fewer paths or low-rank gates would keep the quality at lower cost.",
+            (
+                "It costs too much for what it reaches: parameters and operations per token lie above the "
+                "baselines. Cheaper projections, fewer paths or low-rank gates would keep the quality at lower "
+                "cost."
+            ),
             "mqa gqa janet gss t2r mixture_of_depths metala aft glu_variants mingru decaying_fast_weights",
         ),
         (

@@ -30,7 +30,7 @@ from memory.course import Course, seq_of
 from memory.life import Life, known
 from memory.portraits import portrait, whole
 from memory.projections import Proposal
-from memory.projections.proposal import fingerprint
+from memory.projections.proposal import fingerprint_of
 from memory.standing import standing
 from memory.store import Store
 
@@ -71,7 +71,7 @@ def motivations_compared(store: Store, query: Query) -> tuple[Course | None, int
     if isinstance(query, AskNeighbours):
         return course, course.proposed(at)
     ids = query.ids if isinstance(query, AskExperiments) else (query.experiment,) if isinstance(query, AskPeers) else ()
-    judged = [_judged(course.lives[id], at) for id in ids if id in course.lives]
+    judged = [_judged(course.lives[name], at) for name in ids if name in course.lives]
     return course, max((course.place(proposal) + 1 for proposal in judged if proposal), default=0)
 
 
@@ -91,7 +91,7 @@ def answer(store: Store, ideas: Ideas | None, literature: Literature | None, que
 def _nothing(query: Query, at: int) -> Record:
     """Answer about a campaign that the log does not hold."""
     if isinstance(query, AskPeers):
-        raise ValueError(f"there is no experiment {query.experiment!r}: the log holds no campaign up to {at}")
+        raise ValueError(f"there is no experiment {query.experiment!r}: no campaign up to {at}")  # noqa: TRY004
     return Standing(last_seq=at) if isinstance(query, AskStanding) else query.Reply.model_validate({"rows": ()})
 
 
@@ -105,7 +105,7 @@ def _experiments(store: Store, ideas: Ideas | None, course: Course, query: AskEx
         first = bisect_right(course.opened, query.after, key=attrgetter("opened_seq"))
         page = course.opened[first : course.present(at)][: query.limit or None]
         return Experiments.model_construct(rows=_listing(page, at))
-    lives = [course.lives[id] for id in query.ids if id in course.lives and course.lives[id].opened(at)]
+    lives = [course.lives[name] for name in query.ids if name in course.lives and course.lives[name].opened(at)]
     rows = tuple(whole(store, life, at, _novelty(ideas, course, life, at)) for life in _in_order(lives))
     return Experiments.model_construct(rows=rows)
 
@@ -138,14 +138,14 @@ def _neighbours(_store: Store, ideas: Ideas | None, course: Course, query: AskNe
     """Find ideas that resemble a text; an identical source comes first, however it was explained."""
     if ideas is None:
         raise ValueError("ideas are compared by the memory of a running lab")
-    same = course.same_source(fingerprint(query.source), at) if query.source else set()
+    same = course.same_source(fingerprint_of(query.source), at) if query.source else set()
     nearest = ideas.nearest(course, query.text, course.proposed(at), query.k + 1)
     found = {row.experiment: near for row, near in nearest}
-    for proposal in (course.lives[id].proposal for id in same - found.keys()):
+    for proposal in (course.lives[name].proposal for name in same - found.keys()):
         if proposal is not None:
             found[proposal.experiment] = ideas.similarity(course, query.text, proposal)
     found.pop(query.exclude, None)
-    rows = [_neighbour(course.lives[id], near, id in same) for id, near in found.items()]
+    rows = [_neighbour(course.lives[name], near, name in same) for name, near in found.items()]
     rows.sort(key=lambda row: (not row.same_source, -row.similarity, course.lives[row.id].opened_seq))
     return Neighbours(rows=tuple(rows[: query.k]))
 

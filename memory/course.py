@@ -4,14 +4,12 @@ Every index is a list in log order, so that "as of a position" is a bisection of
 experiments and at ten thousand.
 """
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
-from typing import Any
 
 from bus.events import CampaignStarted
 from bus.queries import Status
@@ -19,19 +17,13 @@ from memory.life import Life, known
 from memory.projections import (
     Analysis,
     Completion,
-    Failure,
-    Fault,
     Opening,
     Pool,
     Proposal,
-    Rejection,
     Revision,
-    Slot,
-    Start,
     Turn,
     Word,
 )
-from memory.rows import Row
 
 POOL = 50
 """How many experiments the two tiers hold together."""
@@ -61,20 +53,17 @@ class Course:
         self.prints: defaultdict[str, list[Proposal | Revision]] = defaultdict(list)
         """Who had a source, by its fingerprint."""
         self.slot_seqs: list[int] = []
+        """Where slots were opened."""
         self.settled_seqs: list[int] = []
         """Where slots came to need no more work."""
         self.settled_baselines: list[int] = []
         self.end_seqs: defaultdict[Status, list[int]] = defaultdict(list)
         """Where experiments became terminal, by what they became."""
         self.analyses: list[Analysis] = []
-        self._ranked: list[tuple[float, int, Life]] = []
-        self._awaiting: dict[str, Completion] = {}
-
-    def take(self, row: Row) -> None:
-        """Learn a row; rows come in the order of the log."""
-        learn = _LEARN.get(type(row))
-        if learn is not None:
-            learn(self, row)
+        self.ranked: list[tuple[float, int, Life]] = []
+        """Analysed experiments, best first: fitness negated, then the earlier slot."""
+        self.unanalysed: dict[str, Completion] = {}
+        """Trained experiments that have no analysis yet, in log order."""
 
     def life(self, experiment: str) -> Life:
         """Return an experiment's life, begun here where it is new."""
@@ -98,7 +87,7 @@ class Course:
 
     def ranking(self, at: int, limit: int = POOL) -> Iterator[Life]:
         """Return the best experiments, best first, vetoed ones left out; ties go to the earlier slot."""
-        lives = (life for _, _, life in self._ranked)
+        lives = (life for _, _, life in self.ranked)
         return islice((life for life in lives if known(life.analysis, at) and not life.vetoed(at)), limit)
 
     def trained_baselines(self, at: int) -> list[Life]:
@@ -110,115 +99,13 @@ class Course:
         planned = len(self.opening.baselines) if self.opening is not None else 0
         return max(0, planned - bisect_right(self.settled_baselines, at))
 
-    def same_source(self, print: str, at: int) -> set[str]:
+    def same_source(self, fingerprint: str, at: int) -> set[str]:
         """Return the experiments of which some attempt had this source, blank space aside."""
-        return {row.experiment for row in self.prints.get(print, []) if row.seq <= at}
+        return {row.experiment for row in self.prints.get(fingerprint, []) if row.seq <= at}
 
     def awaiting(self, at: int) -> list[Completion]:
         """Return the completions that had no analysis yet, in log order."""
         later = self.analyses[bisect_right(self.analyses, at, key=seq_of) :]
         since = (self.lives[row.experiment].completion for row in later)
-        rows = merge(self._awaiting.values(), sorted(filter(None, since), key=seq_of), key=seq_of)
+        rows = merge(self.unanalysed.values(), sorted(filter(None, since), key=seq_of), key=seq_of)
         return [row for row in rows if row.seq <= at]
-
-    def _end(self, life: Life, seq: int, status: Status) -> None:
-        if life.end is not None or not life.opened_seq:
-            return
-        life.end = (seq, status)
-        self.end_seqs[status].append(seq)
-        self._awaiting.pop(life.id, None)
-        if not (life.baseline and life.completion):
-            self._settle(life, seq)
-
-    def _settle(self, life: Life, seq: int) -> None:
-        if life.slot is not None:
-            self.settled_seqs.append(seq)
-        if life.baseline:
-            self.settled_baselines.append(seq)
-
-    def _opening(self, row: Opening) -> None:
-        if self.opening is None:
-            self.opening, self.started = row, CampaignStarted.model_validate_json(row.body)
-
-    def _word(self, row: Word) -> None:
-        self.words[row.kind].append(row)
-        if row.kind == "veto" and row.target:
-            life = self.life(row.target)
-            life.vetoed_seq = life.vetoed_seq or row.seq
-
-    def _slot(self, row: Slot) -> None:
-        life = self.life(row.experiment)
-        if life.slot is None:
-            life.slot = row
-            self.slot_seqs.append(row.seq)
-            self.opened.append(life)
-            if life.baseline:
-                self.baselines.append(life)
-
-    def _proposal(self, row: Proposal) -> None:
-        life = self.life(row.experiment)
-        if life.proposal is None:
-            life.proposal = row
-            self.proposals.append(row)
-            self.prints[row.print].append(row)
-            if life.slot is None:
-                self.opened.append(life)
-
-    def _rejection(self, row: Rejection) -> None:
-        life = self.life(row.experiment)
-        life.rejections.append(row)
-        if row.final:
-            self._end(life, row.seq, "rejected")
-
-    def _failure(self, row: Failure) -> None:
-        life = self.life(row.experiment)
-        life.failures.append(replace(row, tail=""))
-        if row.final:
-            self._end(life, row.seq, "failed")
-
-    def _revision(self, row: Revision) -> None:
-        self.life(row.experiment).revisions.append(row)
-        self.prints[row.print].append(row)
-
-    def _start(self, row: Start) -> None:
-        self.life(row.experiment).starts.append(replace(row, gates=""))
-
-    def _fault(self, row: Fault) -> None:
-        self.life(row.experiment).faults.append(row)
-
-    def _completion(self, row: Completion) -> None:
-        life = self.life(row.experiment)
-        if life.completion is not None or life.end is not None or not life.opened_seq:
-            return
-        life.completion = self._awaiting[row.experiment] = row
-        if life.baseline:
-            self._settle(life, row.seq)
-
-    def _analysis(self, row: Analysis) -> None:
-        life = self.life(row.experiment)
-        if life.end is not None or not life.opened_seq:
-            return
-        life.analysis = row
-        self._end(life, row.seq, "analysed")
-        self.analyses.append(row)
-        insort(self._ranked, (-row.fitness, life.opened_seq, life), key=lambda ranked: ranked[:2])
-        if life.proposal is not None and life.proposal.parent:
-            self.children[life.proposal.parent].append(row)
-
-
-_LEARN: dict[type[Row], Callable[[Course, Any], None]] = {
-    Opening: Course._opening,
-    Turn: lambda course, row: course.turns.append(row),
-    Pool: lambda course, row: course.pools.append(row),
-    Word: Course._word,
-    Slot: Course._slot,
-    Proposal: Course._proposal,
-    Rejection: Course._rejection,
-    Failure: Course._failure,
-    Revision: Course._revision,
-    Start: Course._start,
-    Fault: Course._fault,
-    Completion: Course._completion,
-    Analysis: Course._analysis,
-}
-"""What a campaign learns from each kind of row."""

@@ -85,7 +85,7 @@ class SentenceEmbedder:
                 self._embed(model, [text for texts, _ in asked for text in texts])
                 for texts, future in asked:
                     future.set_result(self._recall(texts))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whoever asked is told
                 for _, future in asked:
                     if not future.done():
                         future.set_exception(error)

@@ -5,6 +5,7 @@ a file is opened, so it can't know anything that the file does not.
 """
 
 from memory.course import Course
+from memory.learning import learn
 from memory.projections import Opening, Said
 from memory.rows import Row
 
@@ -28,7 +29,7 @@ class Ledger:
             return
         if isinstance(row, Opening):
             self.openings.append(row)
-        self.course(row.campaign).take(row)
+        learn(self.course(row.campaign), row)
 
     def course(self, campaign: str) -> Course:
         """Return a campaign's course, begun here where it is new."""

@@ -2,8 +2,8 @@
 
 Entries are data, one TOML file per family, each with a paper's title, year and arXiv number and, in this project's own
 words, the scenario in which it helps, the algorithm, the historical context, and the units of the design grammar that
-it speaks for. A problem is compared with scenarios alone: `python -m benchmarks.memory retrieval` found that to hit more
-often than scenarios with algorithms or titles.
+it speaks for. A problem is compared with scenarios alone: `python -m benchmarks.memory retrieval` found that to hit
+more often than scenarios with algorithms or titles.
 """
 
 import tomllib

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from bus.envelope import Envelope
 from bus.events import CodeFailed, CodeRevised
-from memory.projections.proposal import fingerprint, source_of
+from memory.projections.proposal import fingerprint_of, source_of
 from memory.rows import Row, projects
 
 
@@ -32,7 +32,7 @@ class Revision(Row):
     attempt: int
     change: str
     repaired_by: str
-    print: str
+    fingerprint: str
     """Fingerprint of the repaired source, blank space aside."""
 
 
@@ -47,4 +47,4 @@ def revision(said: Envelope) -> list[Row]:
     """Keep a repair, and its source under its attempt."""
     event = said.event
     assert isinstance(event, CodeRevised)
-    return [Revision.of(said, print=fingerprint(event.source)), source_of(said, event, event.attempt)]
+    return [Revision.of(said, fingerprint=fingerprint_of(event.source)), source_of(said, event, event.attempt)]

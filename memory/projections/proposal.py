@@ -38,7 +38,7 @@ class Proposal(Row):
     references: tuple[str, ...]
     cognition: tuple[str, ...]
     guidance: tuple[str, ...]
-    print: str
+    fingerprint: str
     """Fingerprint of its source, blank space aside."""
 
 
@@ -71,7 +71,7 @@ class Source(Row):
     """The design it was rendered from, as JSON."""
 
 
-def fingerprint(source: str) -> str:
+def fingerprint_of(source: str) -> str:
     """Return what two sources share exactly when they differ in blank space at most."""
     return hashlib.sha256("".join(source.split()).encode()).hexdigest()
 
@@ -93,7 +93,7 @@ def proposal(said: Envelope) -> list[Row]:
     """Keep a proposal, and its source as attempt 0."""
     event = said.event
     assert isinstance(event, ProposalCreated)
-    return [Proposal.of(said, print=fingerprint(event.source)), source_of(said, event, 0)]
+    return [Proposal.of(said, fingerprint=fingerprint_of(event.source)), source_of(said, event, 0)]
 
 
 @projects(ProposalRejected)
