@@ -66,7 +66,7 @@ def source_of(program: Path, host: Path) -> str:
 
 @pytest.mark.parametrize("program", HOSTILE, ids=lambda path: path.stem)
 def test_a_hostile_program_ends_with_its_name(program: Path, jail: Jail, host: Path):
-    """The outcome is the named one, in time; the host is as it was; nothing of the run is left; the next run is served."""
+    """It ends as named and in time; the host is as it was; nothing of the run is left; the next run is served."""
     header = header_of(program)
     seconds = float(header.get("seconds", 20))
     jail.ready()
@@ -94,7 +94,7 @@ def test_nothing_stays_from_one_run_to_the_next(jail: Jail):
     """What a run writes to modules and files is not there in the next."""
     leave = "import torch\ntorch.leaked = 1\nopen('left', 'w').write('x')\nopen('/dev/shm/left', 'w').write('x')\n"
     look = (
-        "import os, torch\nassert not hasattr(torch, 'leaked')\nassert os.listdir('.') == os.listdir('/dev/shm') == []\n"
+        "import os, torch\nassert not hasattr(torch, 'leaked') and not os.listdir('.') and not os.listdir('/dev/shm')\n"
     )
     assert outcome(jail, leave + MIXER, 20) == "passed"
     assert outcome(jail, look + MIXER, 20) == "passed"

@@ -1,4 +1,6 @@
-"""The gates: an architecture is executed, not read, before it may train. Runs inside the jail, on the candidate's class.
+"""The gates: an architecture is executed, not read, before it may train.
+
+They run inside the jail, on the candidate's class.
 
     mixer = load_mixer(source)
     findings = run_gates(lambda: mixer(64, 2), d_model=64, n_heads=2, seed=0)

@@ -31,5 +31,6 @@ def independence(subject: Subject) -> Finding:
 
 
 def _leak(*, training: bool, what: str, gap: float) -> Finding:
-    """The finding of a coupled batch."""
-    return failed("batch", "batch_leak", f"{what} ({'train' if training else 'eval'} mode): row 0 moved by {gap:.2g} rms")
+    """Return the finding of a coupled batch."""
+    mode = "train" if training else "eval"
+    return failed("batch", "batch_leak", f"{what} ({mode} mode): row 0 moved by {gap:.2g} rms")

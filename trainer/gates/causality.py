@@ -18,9 +18,9 @@ from trainer.gates.subject import LOUD, Subject, call, distance
 
 LONG, EVEN, SHORT = 161, 64, 9
 PERTURBED = ((True, LONG), (False, LONG), (True, EVEN), (False, EVEN), (True, SHORT))
-"""(training, length) of the perturbation tests."""
+"""(training, length)."""
 CUTS = (1, 2, 31, 64, 65, 97, 129, 150)
-"""Positions at which the future begins; the last position is always tried as well. On chunk borders and within chunks."""
+"""Where the future begins, on chunk borders and within chunks; the last position is always tried as well."""
 PREFIXES = (33, 128, 160)
 VALUE_TOLERANCE = 2e-5
 """Of the output's root mean square: layers may do parts of their work in single precision."""
@@ -91,7 +91,8 @@ def _gradient(subject: Subject, dtype: torch.dtype) -> str:
         size = x.grad.abs().amax(-1)  # [rows, length]
         leak = torch.where(early, 0, size).max().item() / max(size.max().item(), 1e-300)
         if leak > GRADIENT_TOLERANCE * (1 if dtype == torch.float64 else 10):
-            return f"{_mode(training)}, length {length}: an output's gradient by a later input is {leak:.2g} of the largest"
+            where = f"{_mode(training)}, length {length}"
+            return f"{where}: an output's gradient by a later input is {leak:.2g} of the largest"
     return ""
 
 
@@ -111,7 +112,6 @@ def _prefix(subject: Subject, dtype: torch.dtype) -> str:
     return ""
 
 
-def _mode(training: bool) -> str:  # noqa: FBT001 (as nn.Module.train takes it)
+def _mode(training: bool) -> str:
     """Name a mode."""
     return "train mode" if training else "eval mode"
-

@@ -60,7 +60,7 @@ class _Counter(TorchDispatchMode):
 
 # Entering the mode would otherwise import torch's compiler (seconds, 80 MB) only to be told to keep out of this method.
 _inner = _Counter.__torch_dispatch__.__wrapped__  # type: ignore[attr-defined]
-setattr(_inner, "__dynamo_disable", _inner)  # noqa: B010 (no attribute access can spell this name in a class)
+setattr(_inner, "__dynamo_disable", _inner)
 
 
 def _products(name: str, args: tuple) -> int:
@@ -79,7 +79,7 @@ def _products(name: str, args: tuple) -> int:
 
 
 def growth(subject: Subject) -> Finding:
-    """The quadratic part of the work, and of the largest tensor, stays below half of the whole."""
+    """Judge whether a quadratic part makes up most of the work, or of the largest tensor."""
     mixer = subject.fresh()
     costs = [_at(mixer, subject, length) for length in LENGTHS]
     length = LENGTHS[-1]

@@ -17,10 +17,10 @@ class Finding(NamedTuple):
 
 
 def passed(gate: str, evidence: str) -> Finding:
-    """The verdict of a gate that found nothing wrong."""
+    """Return the verdict of a gate that found nothing wrong."""
     return Finding(gate, passed=True, reason="passed", evidence=evidence)
 
 
 def failed(gate: str, reason: str, evidence: str) -> Finding:
-    """The verdict of a gate that stops the architecture."""
+    """Return the verdict of a gate that stops the architecture."""
     return Finding(gate, passed=False, reason=reason, evidence=evidence)

@@ -14,7 +14,7 @@ NAMED = 8
 
 
 def coverage(subject: Subject) -> Finding:
-    """One backward pass with kicked parameters: does the input reach the output, and which parameters have a gradient?"""
+    """One backward pass: does the input reach the output, and which parameters have a gradient?"""
     mixer = subject.fresh(kicked=True, training=True)
     x = subject.inputs(2, 64).requires_grad_()
     y = call(mixer, x)

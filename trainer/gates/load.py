@@ -24,7 +24,7 @@ FIRST_ARGUMENTS = (("d_model", "n_heads"), ("hidden_size", "num_heads"))
 
 
 class LoadError(JailFault):
-    """The source gives no mixer class; reasons `syntax_error`, `import_error`, `no_class`, `several_classes`, `error`."""
+    """The source gives no mixer class, for one of the reasons in `trainer.gates`."""
 
 
 def load_mixer(source: str) -> type[nn.Module]:
@@ -49,12 +49,17 @@ def _parsed(source: str) -> ast.Module:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise LoadError("syntax_error", f"{type(error).__name__}: {error}", fault_of(error).tail) from None
     for node in ast.walk(tree):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        for name in names:
-            if name.partition(".")[0] in INTERNALS:
-                raise LoadError("import_error", f"line {node.lineno}: an architecture may not import {name}")
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            _check_import(node)
     return tree
+
+
+def _check_import(node: ast.Import | ast.ImportFrom) -> None:
+    """Raise LoadError for an import of the laboratory's own modules."""
+    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+    for name in names:
+        if name.partition(".")[0] in INTERNALS:
+            raise LoadError("import_error", f"line {node.lineno}: an architecture may not import {name}")
 
 
 def execute(tree: ast.Module, source: str) -> types.ModuleType:
@@ -68,7 +73,7 @@ def execute(tree: ast.Module, source: str) -> types.ModuleType:
         exec(compile(tree, FILENAME, "exec"), module.__dict__)  # noqa: S102 (that is what the jail is for)
     except ImportError as error:
         raise LoadError("import_error", str(error), fault_of(error).tail) from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (whatever a candidate raises has to be named)
         fault = fault_of(error)
         raise LoadError(fault.reason, fault.message, fault.tail) from None
     return module

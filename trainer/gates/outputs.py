@@ -56,7 +56,7 @@ def finite(subject: Subject) -> Finding:
         x = (subject.inputs(2, LONG) * amplitude).requires_grad_()
         y = call(mixer, x)
         if not y.isfinite().all():
-            return failed("finite", "nonfinite", f"output at length {LONG}, input amplitude {amplitude:g}: {_first_bad(y)}")
+            return failed("finite", "nonfinite", f"length {LONG}, input amplitude {amplitude:g}: {_first_bad(y)}")
         y.square().mean().backward()
         named = [("input", x), *mixer.named_parameters()]
         for name, tensor in named:
@@ -90,5 +90,5 @@ def determinism(subject: Subject) -> Finding:
 
 
 def _first_of(y: object) -> torch.Tensor:
-    """The tensor of an output that may be a tuple."""
+    """Return the tensor of an output that may be a tuple."""
     return y[0] if isinstance(y, tuple) else y  # type: ignore[return-value] (the shape gate has looked)

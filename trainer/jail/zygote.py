@@ -17,6 +17,7 @@ from typing import IO, Literal
 
 from trainer.jail import bubblewrap
 from trainer.jail.faults import SandboxUnavailable
+from trainer.jail.usage import descendants, usage
 
 Sandbox = Literal["bwrap", "none"]
 START_SECONDS = 120
@@ -37,15 +38,6 @@ REMEDIES = {
 OVERRIDE = "; or say `--sandbox none` to run candidates without containment"
 
 
-def descendants(pid: int) -> list[int]:
-    """Return the ids of all processes below one."""
-    try:
-        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-    return children + [below for child in children for below in descendants(child)]
-
-
 class Zygote:
     """A warm interpreter in its sandbox. One run at a time."""
 
@@ -59,7 +51,7 @@ class Zygote:
         self._ready = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._failure = ""
-        self._child: int | None = None
+        self._child = 0
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._info = os.pipe()
         threading.Thread(target=self._keep, args=(theirs,), name="zygote", daemon=True).start()
@@ -67,6 +59,8 @@ class Zygote:
         self.hello = self._greet(preload)
         self.pid = self.hello["pid"]
         """Its process id as its own sandbox counts."""
+        self.base, _ = usage(self._table() / str(self.pid))
+        """Bytes of its own memory, which every run shares."""
 
     def _keep(self, theirs: socket.socket) -> None:
         """Start the process and stay until it is gone."""
@@ -95,7 +89,7 @@ class Zygote:
             root = str(Path(runtime.packages[0][0]).parent)
             environment["HOME"] = environment["TMPDIR"] = tempfile.gettempdir()
             environment["PYTHONPATH"] = os.pathsep.join([root, *runtime.path[1:]])
-        return subprocess.Popen(  # noqa: S603 (the command is our own)
+        return subprocess.Popen(
             program,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
@@ -109,11 +103,14 @@ class Zygote:
         """Send the settings, return the hello; where there is none, say what to do about it."""
         hello = None
         if not self._failure:
-            settings = {"user": self._user, "preload": preload, "confined": self.confined}
+            readable = self.runtime.samples if self.confined else []
+            settings = {"user": self._user, "preload": preload, "confined": self.confined, "readable": readable}
             hello = self._ask(settings, START_SECONDS)
         if hello is None or "landlock_missing" in hello:
             self.kill()
-            raise SandboxUnavailable(self._why(hello))
+            why = self._why(hello)
+            self.close()
+            raise SandboxUnavailable(why)
         return hello
 
     def _why(self, hello: dict | None) -> str:
@@ -126,13 +123,8 @@ class Zygote:
         remedy = next((text for sign, text in REMEDIES.items() if sign in said), "")
         return f"the jail can't be had: {said[:500]}{': ' + remedy if remedy else ''}{OVERRIDE}"
 
-    @property
-    def folder(self) -> Path:
-        """Its own folder in a process table that is readable from here."""
-        return self._table() / str(self.pid)
-
     def processes(self) -> list[Path]:
-        """The folders of all processes of the present run. Raises OSError where the sandbox is gone."""
+        """Return the process folders of the present run. Raises OSError where the sandbox is gone."""
         if not self.confined:
             return [Path(f"/proc/{pid}") for pid in descendants(self.pid)]
         table, apart = self._table(), {"1", str(self.pid)}
@@ -145,13 +137,13 @@ class Zygote:
         return [*bubblewrap.SYSTEM, *self.runtime.folders, *packages]
 
     def _table(self) -> Path:
-        """The process table that the sandbox sees, read from here."""
+        """Return the process table that the sandbox sees, read from here."""
         return Path(f"/proc/{self._sandbox_pid()}/root/proc") if self.confined else Path("/proc")
 
     def _sandbox_pid(self) -> int:
-        """The process id of the sandbox' process 1 as this machine counts."""
-        if self._child is None:
-            self._child = json.loads(os.read(self._info[0], 4096))["child-pid"]
+        """Return the process id of the sandbox' process 1 as this machine counts."""
+        if self._child == 0:
+            self._child = int(json.loads(os.read(self._info[0], 4096))["child-pid"])
         return self._child
 
     def start(self, order: dict, descriptors: list[int]) -> str:

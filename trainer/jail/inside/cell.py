@@ -103,7 +103,7 @@ def _be_first(order: Order, channel: int, output: int, status: int) -> None:
         os.close(status)
         _guarded(lambda: _run(order, channel, output))
     _close_all_but(status)
-    os.set_inheritable(status, True)  # noqa: FBT003 (the function's own parameter has no name)
+    os.set_inheritable(status, True)
     program = str(Path(__file__).with_name("init.py"))
     os.execv(sys.executable, [sys.executable, "-I", "-S", program, str(run), str(status)])  # noqa: S606
 
@@ -129,7 +129,7 @@ def _settle(order: Order, channel: int, output: int) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     _close_all_but(channel)
-    sys.stdout, sys.stderr = (open(number, "w", 1, errors="replace", closefd=False) for number in (1, 2))  # noqa: PTH123, SIM115
+    sys.stdout, sys.stderr = (open(number, "w", 1, errors="replace", closefd=False) for number in (1, 2))  # noqa: SIM115
     faulthandler.enable(file=2)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     random.seed(0)
@@ -185,7 +185,7 @@ def _guarded(step: object) -> NoReturn:
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
     except BaseException as error:  # noqa: BLE001 (nothing may climb into the zygote's loop)
-        print(f"jail: {type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"jail: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     finally:
         sys.stdout.flush()
         os._exit(code & 0xFF)

@@ -8,6 +8,7 @@ descriptors do.
 import ctypes
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from trainer.jail.inside.linux import syscall
 
@@ -45,8 +46,8 @@ def confine(readable: Iterable[str], writable: Iterable[str]) -> None:
     """
     version = abi()
     rights = RIGHTS_BY_ABI[min(version, 5)]
-    attributes = _Ruleset(rights, TCP if version >= 4 else 0, SCOPES if version >= 6 else 0)  # noqa: PLR2004
-    size = 8 if version < 4 else 16 if version < 6 else 24  # noqa: PLR2004
+    attributes = _Ruleset(rights, TCP if version >= 4 else 0, SCOPES if version >= 6 else 0)
+    size = 8 if version < 4 else 16 if version < 6 else 24
     ruleset = syscall(CREATE_RULESET, ctypes.byref(attributes), ctypes.c_size_t(size), 0)
     for path in readable:
         _allow(ruleset, path, READ & rights)
@@ -62,7 +63,7 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
         parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:
         return
-    if not os.path.isdir(path):
+    if not Path(path).is_dir():
         rights &= FILE_RIGHTS
     rule = _PathBeneath(rights, parent)
     syscall(ADD_RULE, ruleset, RULE_PATH_BENEATH, ctypes.byref(rule), 0)

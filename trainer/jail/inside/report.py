@@ -49,7 +49,7 @@ def _of_os_error(error: OSError) -> str:
 
 
 def _is_refusal(error: OSError) -> bool:
-    """Whether a path was refused, or lies where the sandbox has nothing (a file missing in the scratch folder is not)."""
+    """Whether a path was refused, or lies where the sandbox has nothing at all."""
     if error.errno == errno.ENOENT:
         names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
         return any(name.startswith("/") and not name.startswith(_working_folder()) for name in names)
@@ -57,7 +57,7 @@ def _is_refusal(error: OSError) -> bool:
 
 
 def _working_folder() -> str:
-    """The run's scratch folder, as long as the run has not removed it."""
+    """Return the run's scratch folder, as long as the run has not removed it."""
     try:
         return os.getcwd()  # noqa: PTH109 (compared as text)
     except OSError:
@@ -69,5 +69,3 @@ def _tail(error: BaseException) -> str:
     kept = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_JAIL)]
     head = ["Traceback (most recent call last):\n"] if kept else []
     return "".join([*head, *traceback.format_list(kept), *traceback.format_exception_only(error)])[-TAIL:]
-
-

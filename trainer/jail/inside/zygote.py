@@ -48,6 +48,7 @@ def serve(control: socket.socket) -> None:
     while True:
         message, ancillary, *_ = control.recvmsg(MESSAGE, socket.CMSG_SPACE(DESCRIPTORS * 4))
         if not message:
+            _end(first)
             return
         order = json.loads(message)
         if order["do"] == "end":
@@ -110,6 +111,9 @@ def main() -> None:
     if settings["user"] is not None:
         become(settings["user"])
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    unreadable = [path for path in settings["readable"] if not os.access(path, os.R_OK)]
+    if unreadable:
+        sys.exit(f"Permission denied: {unreadable[0]}")
     warm_up(settings["preload"])
     hello: dict[str, object] = {"pid": os.getpid()}
     if settings["confined"]:
