@@ -4,7 +4,7 @@ Pictures are SVG drawn by the modules beside this one; nothing is loaded from el
 forbids it, and everything that people, models or candidates wrote is escaped on its way in (`markup`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from shlex import quote
 
@@ -50,14 +50,13 @@ def render_report(
     """
     scores = Scores(experiments)
     top = [
-        summary.unconfined(standing, sandbox),
         summary.facts(standing, started=started, ended=ended, events=events, sandbox=sandbox),
         summary.listed("What people asked for", standing.guidance),
         summary.listed("Notes", notes),
         _event_counts(events),
     ]
     parts = {name: content for name, content in _parts(standing, scores).items() if content}
-    head = _head(standing, scores, events, [name for name in parts if name != "records"])
+    head = _head(standing, scores, events, sandbox, parts)
     rest = {name: _part(name, heading, parts[name]) for name, heading in PARTS if name in parts}
     room = PAGE_BYTES - len(join([head, *top, *rest.values()]).encode())
     if experiments:
@@ -154,7 +153,7 @@ def _part(name: str, heading: str, content: Markup | None) -> Markup:
     return el("section", el("h2", heading, id=f"{name}-heading"), content, id=name, aria_labelledby=f"{name}-heading")
 
 
-def _head(standing: Standing, scores: Scores, events: Mapping[str, int], parts: Sequence[str]) -> Markup:
+def _head(standing: Standing, scores: Scores, events: Mapping[str, int], sandbox: str, parts: Iterable[str]) -> Markup:
     """Return the page's opening: the goal, what came of it, what may be concluded, and the way to the parts."""
     goal = clip(standing.started.goal, 300) if standing.started else "No campaign yet"
     there = {*parts, *(["records"] if scores.experiments else [])}
@@ -164,6 +163,7 @@ def _head(standing: Standing, scores: Scores, events: Mapping[str, int], parts: 
         "header",
         el("p", "move37 · report of a campaign", class_="kicker"),
         el("h1", goal),
+        summary.unconfined(standing, sandbox),
         el("p", said, class_="lead"),
         el("p", summary.caution(scores, events)),
         summary.figures(scores) if scores.ranked else None,

@@ -15,7 +15,7 @@ _DARK = """
 STYLE = (
     f":root {{ color-scheme: light dark; {_LIGHT} }}\n"
     f"@media (prefers-color-scheme: dark) {{ :root {{ {_DARK} }} }}\n"
-    f"@media print {{ :root {{ color-scheme: light; {_LIGHT} }} }}\n"
+    f"@media print {{ :root {{ color-scheme: light; {_LIGHT} --paper: #ffffff; }} }}\n"
     """
 * { box-sizing: border-box; }
 html { scroll-padding-top: 1rem; -webkit-text-size-adjust: 100%; }
@@ -69,7 +69,7 @@ thead button { font: inherit; color: inherit; background: none; border: 0; paddi
 thead [aria-sort=ascending] button::after { content: " ↑"; }
 thead [aria-sort=descending] button::after { content: " ↓"; }
 .scroll { overflow: auto; max-height: 56rem; } .short { max-height: 32rem; }
-.message { min-width: 16rem; overflow-wrap: anywhere; } .links a { white-space: nowrap; }
+.message { min-width: 12rem; overflow-wrap: anywhere; } .links { min-width: 14rem; } .links a { white-space: nowrap; }
 .filter { display: block; margin: .8rem 0; font-size: .9rem; }
 .filter input { font: inherit; width: min(100%, 22rem); padding: .3rem .6rem; color: inherit; background: var(--card);
   border: 1px solid var(--dot-rim); border-radius: 4px; }
@@ -81,7 +81,7 @@ figure svg { display: block; max-width: 100%; height: auto; }
 figure svg.narrow { display: none; }
 .tree { overflow-x: auto; } .tree svg:not(.wide) { max-width: none; }
 .multiples { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); gap: 0 1.5rem; }
-.multiples figure { margin: .3rem 0; } .multiples svg { width: 100%; }
+.multiples figure { margin: .3rem 0; } .multiples svg { width: 100%; max-width: 560px; }
 svg text { font-size: 12px; fill: var(--quiet); } svg .title { font-size: 12px; fill: var(--ink); }
 .grid { stroke: var(--rule); stroke-width: 1; } .axis { stroke: var(--dot-rim); stroke-width: 1; }
 path { fill: none; }
@@ -123,7 +123,7 @@ footer { margin-top: 3rem; padding-bottom: 3rem; font-size: .85rem; color: var(-
   tbody th { min-width: 9rem; }
 }
 @media print {
-  body { font-size: 10pt; } main, header { max-width: none; padding: 0; } nav, .filter { display: none; }
+  body { font-size: 10pt; } main, header { max-width: none; padding: 0; } nav, .filter { display: none; } thead button { display: contents; }
   .scroll { max-height: none; overflow: visible; } thead th { position: static; } table { font-size: 7.5pt; }
   th, td { padding: .2rem .25rem; } tbody th { min-width: 0; } figure, tr, .headline { break-inside: avoid; }
   h2, h3, h4 { break-after: avoid; } pre { max-height: none; white-space: pre-wrap; overflow-wrap: anywhere; }

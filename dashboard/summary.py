@@ -35,23 +35,24 @@ def outcome(scores: Scores) -> str:
     baselines = [e for e in scores.experiments if is_baseline(e)]
     tried = len(scores.experiments) - len(baselines)
     undecided = scores.tally("queued") + scores.tally("running")
-    said = [
-        f"{scores.tally('analysed')} trained and analysed",
-        f"{scores.tally('failed')} given up after failing",
-        f"{scores.tally('rejected')} rejected before any code ran",
-        f"{undecided} still open" if undecided else "",
-    ]
+    ends = (
+        (scores.tally("analysed"), "trained and analysed"),
+        (scores.tally("failed"), "given up after failing"),
+        (scores.tally("rejected"), "rejected before any code ran"),
+        (undecided, "still open"),
+    )
+    said = ", ".join(f"{count} {end}" for count, end in ends if count)
     lost = sum(e.status == "failed" for e in baselines)
     broken = f" {plural(lost, 'baseline')} could not be trained." if lost else ""
     counted = f"{plural(tried, 'experiment')} beside {plural(len(baselines), 'baseline')}"
-    return f"{counted}: {', '.join(filter(None, said))}.{broken}"
+    return f"{counted}{': ' if said else ''}{said}.{broken}"
 
 
 def verdict(scores: Scores) -> Markup:
     """Return how the best candidate stands beside the best baseline."""
     best, base = scores.best, scores.best_baseline
     if best is None:
-        return Markup("No candidate has a score yet.")
+        return Markup("No candidate has a score yet." if scores.experiments else "")
     said: list[Child] = [
         "The highest screening score of a candidate is ",
         el("strong", figure(best.fitness, 3)),
