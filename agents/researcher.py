@@ -52,7 +52,11 @@ class ResearcherSettings:
     ideas: int = 5
     """Ideas that may be rejected before the slot is given up."""
     nearest: float = 0.985
-    """Cosine similarity of motivations above which an idea counts as one that was had before."""
+    """Cosine similarity of motivations above which an idea counts as one that was had before.
+
+    In a bred population of 400, 6 to 9 of 100 genetic ideas lie above the default: the same change to nearly the same
+    parent. Half lie below 0.87; the human baselines lie below 0.55 of each other.
+    """
 
 
 @dataclass(frozen=True, slots=True)
