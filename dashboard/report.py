@@ -188,7 +188,7 @@ def _next(standing: Standing, scores: Scores) -> Markup:
         if scores.best
         else []
     )
-    lines += _command(f"move37 run --experiments {standing.budget + 10}", "goes on with this campaign")
+    lines += [] if standing.finished else _command("move37 run", "goes on where the campaign stands")
     lines += _command('move37 say "try a smaller state"', "steers the next proposals of a campaign that is running")
     lines += _command("move37 say --propose mixer.py", "enters an architecture of your own")
     lines += _command("move37 experiments --json", "gives these figures to other programs")

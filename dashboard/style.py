@@ -123,7 +123,8 @@ footer { margin-top: 3rem; padding-bottom: 3rem; font-size: .85rem; color: var(-
   tbody th { min-width: 9rem; }
 }
 @media print {
-  body { font-size: 10pt; } main, header { max-width: none; padding: 0; } nav, .filter { display: none; } thead button { display: contents; }
+  body { font-size: 10pt; } main, header { max-width: none; padding: 0; } nav, .filter { display: none; }
+  thead button { display: contents; }
   .scroll { max-height: none; overflow: visible; } thead th { position: static; } table { font-size: 7.5pt; }
   th, td { padding: .2rem .25rem; } tbody th { min-width: 0; } figure, tr, .headline { break-inside: avoid; }
   h2, h3, h4 { break-after: avoid; } pre { max-height: none; white-space: pre-wrap; overflow-wrap: anywhere; }

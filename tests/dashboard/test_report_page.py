@@ -220,3 +220,13 @@ def test_contrast_is_enough(theme: int) -> None:
     for front, back, least in pairs:
         light, dark = sorted((_luminance(colours[front]), _luminance(colours[back])), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= least, f"{front} on {back}"
+
+
+@pytest.mark.parametrize(("finished", "offered"), [(True, False), (False, True)])
+def test_only_an_unfinished_campaign_can_go_on(
+    make_campaign: Make, make_standing: Callable, render: Callable, read_page: Callable, finished: bool, offered: bool
+) -> None:
+    """Resuming is offered where there is something to resume."""
+    found = make_campaign(3)
+    page = read_page(render(found, where=make_standing(found, finished=finished)))
+    assert ("move37 run" in [c.text for c in page.by_id("next").all("code")]) is offered
