@@ -59,7 +59,7 @@ class Zygote:
         self.hello = self._greet(preload)
         self.pid = self.hello["pid"]
         """Its process id as its own sandbox counts."""
-        self.base, _ = usage(self._table() / str(self.pid))
+        self.base, _ = usage(self.folder)
         """Bytes of its own memory, which every run shares."""
 
     def _keep(self, theirs: socket.socket) -> None:
@@ -122,6 +122,11 @@ class Zygote:
         said = self._failure or (lines[-1] if lines else "the jail's interpreter did not answer")
         remedy = next((text for sign, text in REMEDIES.items() if sign in said), "")
         return f"the jail can't be had: {said[:500]}{': ' + remedy if remedy else ''}{OVERRIDE}"
+
+    @property
+    def folder(self) -> Path:
+        """Its own folder in a process table that is readable from here."""
+        return self._table() / str(self.pid)
 
     def processes(self) -> list[Path]:
         """Return the process folders of the present run. Raises OSError where the sandbox is gone."""
