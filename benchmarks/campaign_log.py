@@ -115,7 +115,7 @@ def _said(experiments: int, slots: int, rng: random.Random) -> Iterator[tuple[st
             yield said
             if isinstance(said[1], AnalysisReady) and len(analysed) % 16 == 0:
                 generation += 1
-                ranked = [name for _, name in sorted(analysed, reverse=True)]
+                ranked = tuple(name for _, name in sorted(analysed, reverse=True))
                 yield CAMPAIGN, PoolUpdated(generation=generation, parents=ranked[:10], references=ranked[10:50])
                 yield CAMPAIGN, HumanMessage(kind="steer", text=_sentence(rng, 5))
                 yield CAMPAIGN, HumanMessage(kind="veto", text="", target=rng.choice(ranked))
