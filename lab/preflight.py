@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from typing import Literal
 
 from lab.errors import LabError
 from lab.home import Home
@@ -33,15 +34,16 @@ def _scale(name: str) -> None:
 
 def _data(settings: Settings) -> None:
     """Check that the user's text can be read and is enough."""
-    from trainer.tasks import text
+    from trainer import scales
+    from trainer.tasks.corpus import load_corpus
 
     try:
-        text.load_corpus(settings.data)
+        load_corpus(settings.data, scales.load(settings.scale).text)
     except ValueError as error:
         raise LabError(str(error)) from None
 
 
-def _sandbox(kind: str) -> None:
+def _sandbox(kind: Literal["bwrap", "none"]) -> None:
     """Check that candidates can be contained as asked."""
     from trainer.jail import probe
 

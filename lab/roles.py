@@ -77,13 +77,13 @@ async def trainer(bus: Bus, settings: Settings) -> None:
 
     from trainer.role import TrainerRole
 
-    role = TrainerRole(worker=bus.source.rsplit("/", 1)[1])
+    worker = bus.source.rsplit("/", 1)[1]
 
     async def publish(said: Envelope, post: Post, ordinal: str) -> None:
         await bus.say(post, said.campaign, said, ordinal)
 
-    with answerers(settings.home / "artifacts", publish) as answering:
-        await Actor(bus, role, answering).run()
+    with answerers(settings.home / "artifacts", publish, worker) as answering:
+        await Actor(bus, TrainerRole(), answering).run()
 
 
 BUILD: Mapping[str, Callable[[Bus, Settings], Awaitable[None]]] = {

@@ -17,6 +17,12 @@ SHORT = (
 """The keys others rely on."""
 
 
+def console() -> Console:
+    """Return a console as wide as the terminal, or wide enough for every column where there is none."""
+    found = Console()
+    return found if found.is_terminal else Console(width=160)
+
+
 def short(row: Experiment) -> dict[str, Any]:
     """Return the contract's keys of an experiment."""
     return row.model_dump(mode="json", include=set(SHORT)) | {"reason": row.reason, "attempt": row.attempt}
@@ -35,33 +41,33 @@ def print_experiments(rows: Iterable[Experiment]) -> None:
             _figure(row.fitness, ".3f"), _figure(row.bits_per_byte, ".3f"), _figure(row.recall, ".3f"),
             _figure(row.parameters, ",d"), _figure(row.seconds, ".1f"),
         )  # fmt: skip
-    Console().print(table)
+    console().print(table)
 
 
 def print_experiment(row: Experiment) -> None:
     """Print one experiment whole."""
-    console = Console()
-    console.print(f"[bold]{row.id}[/]  {escape(row.name)}  [dim]{row.status}, {row.origin}, {row.operator or ''}[/]")
-    console.print(f"\n{escape(row.motivation)}\n")
+    page = console()
+    page.print(f"[bold]{row.id}[/]  {escape(row.name)}  [dim]{row.status}, {row.origin}, {row.operator or ''}[/]")
+    page.print(f"\n{escape(row.motivation)}\n")
     if row.parts and row.recall is not None:
-        console.print(
+        page.print(
             f"fitness {row.fitness:.3f} = mean(loss {row.parts.loss:.3f}, benchmark {row.parts.benchmark:.3f}, "
             f"judge {row.parts.judge:.3f})"
         )
-        console.print(
+        page.print(
             f"{row.bits_per_byte:.3f} bits/byte, recall {row.recall:.3f} ± {row.recall_stderr:.3f}, "
             f"{row.parameters:,} parameters, {row.seconds:.1f} s"
         )
     for finding in row.findings:
-        console.print(f"  - {escape(finding)}")
+        page.print(f"  - {escape(finding)}")
     if row.problem:
-        console.print(f"problem: {escape(row.problem)}")
+        page.print(f"problem: {escape(row.problem)}")
     for failure in row.failures:
-        console.print(f"[red]attempt {failure.attempt} failed at {failure.stage}[/] ({escape(failure.reason)}): "
+        page.print(f"[red]attempt {failure.attempt} failed at {failure.stage}[/] ({escape(failure.reason)}): "
                       f"{escape(failure.message)}")  # fmt: skip
         if failure.repair:
-            console.print(f"  repaired: {escape(failure.repair)}")
-    console.print(Syntax(row.source, "python", theme="ansi_light", background_color="default"))
+            page.print(f"  repaired: {escape(failure.repair)}")
+    page.print(Syntax(row.source, "python", theme="ansi_light", background_color="default"))
 
 
 def print_status(state: dict[str, Any]) -> None:
@@ -69,7 +75,7 @@ def print_status(state: dict[str, Any]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in state.items():
         table.add_row(name, escape(", ".join(map(str, value)) if isinstance(value, list) else str(value)))
-    Console().print(table)
+    console().print(table)
 
 
 def _figure(value: float | None, form: str) -> str:

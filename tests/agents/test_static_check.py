@@ -31,6 +31,11 @@ def test_a_plain_mixer_passes() -> None:
     assert check(GOOD) is None
 
 
+def test_helper_modules_may_stand_beside_the_mixer() -> None:
+    """A second module class that is no mixer is no fault."""
+    assert check(GOOD.replace("HEADS = 4", "class Helper(nn.Module):\n    pass")) is None
+
+
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines_pass(name: str) -> None:
     """Every human baseline has no fault."""
@@ -53,7 +58,7 @@ def test_designs_pass() -> None:
         ("import", "import torch\n", "from . import secrets\n"),
         ("import", "from torch import nn", "from torch import *"),
         ("no_module", "nn.Module", "object"),
-        ("several_modules", "HEADS = 4", "class Other(nn.Module):\n    pass"),
+        ("several_modules", "HEADS = 4", "class Other(nn.Module):\n    def __init__(self, d_model, n_heads):\n        pass"),
         ("signature", "self, d_model, n_heads, layer_idx=0", "self, hidden_size, num_heads"),
         ("signature", "self, d_model, n_heads, layer_idx=0", "self, d_model, n_heads, layer_idx=0, *, depth"),
         ("signature", "def forward(self, x)", "def forward(self, x, mask)"),

@@ -1,0 +1,106 @@
+"""The grammar: designs are valid and canonical by construction, go to JSON and back, and there are very many."""
+
+import json
+import random
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.design import Convolution, Design, Memory, Path, Window, count_designs, draw_design, name, render, tree
+from agents.design.space import count_choices, count_paths
+from agents.design.units.unit import Unit, axis, rule
+
+SEEDS = st.integers(0, 2**32)
+
+
+def test_the_space_is_large() -> None:
+    """There are more than 10^5 designs, and not by a hair."""
+    assert count_designs() > 10**5
+
+
+@pytest.mark.parametrize("kind", [Window, Convolution])
+def test_the_count_of_paths_is_exact(kind: type[Path]) -> None:
+    """Counting by factors gives what listing every combination gives."""
+    listed = {kind(*keys) for keys in product(*(axis.keys for axis in kind.axes))}
+    assert count_paths(kind) == len(listed)
+
+
+def test_the_count_respects_rules() -> None:
+    """Axes that a rule ties together are counted by what the rule leaves; free axes multiply."""
+    a, b, c = (axis(n, "", *(Unit(k, "") for k in "xyz")) for n in "abc")
+    tied = rule("", when={"a": "x"}, then={"b": "x y"})
+    assert count_choices((a, b, c), ()) == 27
+    assert count_choices((a, b, c), (tied,)) == (9 - 1) * 3
+
+
+def test_the_count_of_memories_agrees_with_their_sources() -> None:
+    """Among the memories that share their rarer units, every valid one renders differently, and no other exists."""
+    valid, sources = 0, set()
+    for norm, position, decay, update, read in product(*(a.keys for a in Memory.axes if a.name in _CORE)):
+        try:
+            memory = Memory(norm=norm, position=position, decay=decay, update=update, read=read, feature="elu1")
+        except ValueError:
+            continue
+        valid += 1
+        sources.add(render(Design((memory,))).source)
+    assert len(sources) == valid > 100
+
+
+_CORE = ("norm", "position", "decay", "update", "read")
+
+
+@settings(deadline=None, max_examples=60)
+@given(SEEDS)
+def test_json_round_trip(seed: int) -> None:
+    """A design survives JSON text."""
+    design = draw_design(random.Random(seed))
+    assert Design.from_json(json.loads(json.dumps(design.to_json()))) == design
+
+
+def test_canonical_form() -> None:
+    """The order in which paths are named makes no difference."""
+    first, second = Memory(decay="fixed"), Window()
+    assert Design((first, second)) == Design((second, first))
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, "JSON object"),
+        ([], "JSON object"),
+        ({}, "paths"),
+        ({"paths": []}, "one to 3 paths"),
+        ({"paths": [{"kind": "window"}]}, "memory paths"),
+        ({"paths": [{"kind": "transformer"}]}, "'transformer'"),
+        ({"paths": [{"decay": "none"}]}, "kind"),
+        ({"paths": ["memory"]}, "kind"),
+        ({"paths": [{"kind": "memory"}] * 2}, "must differ"),
+        ({"paths": [{"kind": "memory", "colour": "red"}]}, "'colour'"),
+        ({"paths": [{"kind": "memory", "decay": "radioactive"}]}, "'radioactive'"),
+        ({"paths": [{"kind": "memory", "decay": 3}]}, "string"),
+        ({"paths": [{"kind": "memory", "update": "delta"}]}, "unit keys"),
+        ({"paths": [{"kind": "memory", "conv_width": "3"}]}, "no convolution"),
+        ({"paths": [{"kind": "memory"}], "fusion": "router"}, "one path only"),
+        ({"paths": [{"kind": "memory"}], "gate": 1}, "string"),
+    ],
+)
+def test_wrong_json_is_explained(value: object, says: str) -> None:
+    """Each mistake in a design's JSON is one clear ValueError."""
+    with pytest.raises(ValueError, match=says) as caught:
+        Design.from_json(value)
+    assert "\n" not in str(caught.value)
+
+
+def test_names_say_what_sets_a_design_apart() -> None:
+    """A name reads like the field's own words."""
+    memory = Memory(decay="scalar", update="delta", norm="l2", convolution="qkv")
+    assert name(Design((memory,), gate="silu")) == "gated-delta·conv4·silu-gate"
+    assert name(Design((memory, Window()), fusion="router")) == "gated-delta·conv4+window·router"
+
+
+def test_a_tree_for_people() -> None:
+    """The tree has one line for the name, each unit and each path."""
+    design = Design((Memory(), Window()), fusion="gates")
+    assert len(tree(design).splitlines()) == 1 + 6 + 2 + len(Memory.axes) + len(Window.axes)

