@@ -142,15 +142,22 @@ def _global_state(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[Fault]:
 
 
 def _mixer(tree: ast.Module) -> Iterator[Fault]:
-    """Exactly one module class with the accepted constructor and forward pass."""
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and _is_module(node)]
-    if not classes:
+    """Exactly one module class is constructed as a mixer is; helper modules may stand beside it."""
+    modules = [node for node in tree.body if isinstance(node, ast.ClassDef) and _is_module(node)]
+    mixers = [node for node in modules if _is_mixer(node)]
+    if not modules:
         yield Fault("no_module", "there is no class derived from torch.nn.Module")
-        return
-    if len(classes) > 1:
-        names = ", ".join(node.name for node in classes)
-        yield Fault("several_modules", f"one torch.nn.Module class is expected, found {names}", classes[1].lineno)
-    yield from _signature(classes[0])
+    elif len(mixers) > 1:
+        names = ", ".join(node.name for node in mixers)
+        yield Fault("several_modules", f"one mixer is expected, found {names}", mixers[1].lineno)
+    else:
+        yield from _signature((mixers or modules)[-1])
+
+
+def _is_mixer(node: ast.ClassDef) -> bool:
+    """Whether a class's constructor begins as a mixer's does."""
+    found = [m.args.args[1:3] for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"]
+    return any([argument.arg for argument in arguments] == ["d_model", "n_heads"] for arguments in found)
 
 
 def _is_module(node: ast.ClassDef) -> bool:

@@ -69,9 +69,9 @@ WINDOW_KEYS = axis(
 TAPS = axis(
     "taps",
     "taps of the convolution path",
-    Unit("8", "8 taps", "Eight taps match fixed spellings", "8", slots={"taps": "8", "tap_bound": "0.35"}),
-    Unit("16", "16 taps", "Sixteen taps match whole words and short idioms", "16", slots={"taps": "16", "tap_bound": "0.25"}),
-    Unit("32", "32 taps", "Thirty-two taps match rhythm and layout", "32", slots={"taps": "32", "tap_bound": "0.18"}),
+    Unit("8", "8 taps", "Eight taps match fixed spellings", "8", slots={"taps": "8", "tap_bound": "0.6"}),
+    Unit("16", "16 taps", "Sixteen taps match whole words and short idioms", "16", slots={"taps": "16", "tap_bound": "0.4"}),
+    Unit("32", "32 taps", "Thirty-two taps match rhythm and layout", "32", slots={"taps": "32", "tap_bound": "0.3"}),
 )
 
 TAP_ACTIVATION = axis(

@@ -121,8 +121,8 @@ CONVOLUTION = axis(
 
 
 def _conv_width(taps: int, why: str, weight: float) -> Unit:
-    """A number of taps; the bound of the initial weights is that of a convolution layer."""
-    slots = {"conv_width": str(taps), "conv_bound": f"{taps**-0.5:.2g}"}
+    """A number of taps; uniform initial weights within sqrt(3 / taps) keep the scale of what they smooth."""
+    slots = {"conv_width": str(taps), "conv_bound": f"{(3 / taps) ** 0.5:.2g}"}
     return Unit(str(taps), f"{taps} taps", why, "" if taps == 4 else f"{taps}-tap", weight, slots=slots)
 
 
