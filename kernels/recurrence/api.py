@@ -8,16 +8,22 @@ from torch import Tensor
 
 from kernels.recurrence.arguments import Problem, canonical
 from kernels.recurrence.chunked import chunked_recurrence
+from kernels.recurrence.gpu.entry import interpreted, obstacle, triton_recurrence
 from kernels.recurrence.reference import reference_recurrence
 
 Backend = Callable[[Problem, int], tuple[Tensor, Tensor]]
 
-_BACKENDS: dict[str, Backend] = {"reference": reference_recurrence, "chunked": chunked_recurrence}
+_BACKENDS: dict[str, Backend] = {
+    "reference": reference_recurrence,
+    "chunked": chunked_recurrence,
+    "triton": triton_recurrence,
+}
 
 
 def available_backends() -> tuple[str, ...]:
-    """The names that `linear_recurrence` accepts as `backend` besides "auto"."""
-    return tuple(_BACKENDS)
+    """Name what `linear_recurrence` accepts as `backend` on this machine, besides "auto"."""
+    on_gpu = torch.cuda.is_available() or interpreted()
+    return tuple(name for name in _BACKENDS if name != "triton" or on_gpu)
 
 
 def linear_recurrence(
@@ -45,49 +51,56 @@ def linear_recurrence(
     initial_state: [B, Hv, Dk, Dv]. The final state is returned in fp32 (fp64 for fp64 inputs) when asked for.
     cu_seqlens: [N + 1] offsets of N sequences packed along time with B = 1; states then have N in place of B.
     chunk_size: upper bound of the chunk length of the chunked forms, a power of two from 16 to 256.
-    backend: "auto" | "reference" | "chunked" | ...; see `available_backends`.
+    backend: "auto" | "reference" | "chunked" | "triton"; see `available_backends`.
 
     Returns (o [B, T, Hv, Dv] in the dtype of v, final state or None). Raises ValueError, in one line, for wrong
-    shapes, dtypes, devices or chunk sizes, for positive decay (checked on the CPU only: reading values would stall a
-    GPU), and for a backend that cannot run here.
+    shapes, dtypes, devices or chunk sizes, for positive decay and wrong offsets (checked where the tensors are on the
+    CPU: reading values would stall a GPU), and for a backend that cannot run here.
     """
     if chunk_size not in (16, 32, 64, 128, 256):
         raise ValueError(f"chunk_size must be a power of two from 16 to 256, got {chunk_size}")
-    bounds = None if cu_seqlens is None else _bounds(cu_seqlens, q)
-    sequences = None if bounds is None else len(bounds) - 1
-    problem = canonical(q, k, v, log_decay, beta, scale, initial_state, sequences)
+    if cu_seqlens is not None:
+        _check_offsets(cu_seqlens, q)
+    problem = canonical(q, k, v, log_decay, beta, scale, initial_state, cu_seqlens)
     run = _choose(backend, problem)
-    o, final = run(problem, chunk_size) if bounds is None else _packed(run, problem, bounds, chunk_size)
+    packs_itself = cu_seqlens is None or run is triton_recurrence
+    o, final = run(problem, chunk_size) if packs_itself else _one_by_one(run, problem, chunk_size)
     return o, final if output_final_state else None
 
 
 def _choose(backend: str, problem: Problem) -> Backend:
-    """The function behind a backend's name."""
+    """Find the function behind a backend's name."""
     if backend == "auto":
-        # A handful of steps costs less in the loop than the chunk form's set-up.
+        if problem.q.device.type == "cuda" and obstacle(problem) is None:
+            return triton_recurrence
+        # A step or two costs less in the loop than the chunk form's set-up.
         return reference_recurrence if problem.q.shape[1] <= 2 else chunked_recurrence
     if backend not in _BACKENDS:
         raise ValueError(f"unknown backend {backend!r}, expected auto, {', '.join(_BACKENDS)}")
     return _BACKENDS[backend]
 
 
-def _bounds(cu_seqlens: Tensor, q: Tensor) -> list[int]:
-    """The offsets as integers: rising from 0 to T, for one batch row."""
-    bounds: list[int] = cu_seqlens.tolist()
-    rising = all(a < b for a, b in pairwise(bounds))
-    if q.ndim != 4 or q.shape[0] != 1 or bounds[:1] != [0] or bounds[-1] != q.shape[1] or not rising:
-        raise ValueError(f"cu_seqlens must rise from 0 to T with batch 1, got {bounds} for q {list(q.shape)}")
-    return bounds
+def _check_offsets(cu_seqlens: Tensor, q: Tensor) -> None:
+    """Offsets must be integers that rise from 0 to T, for one batch row."""
+    if cu_seqlens.ndim != 1 or cu_seqlens.is_floating_point() or len(cu_seqlens) < 2 or q.ndim != 4 or len(q) != 1:
+        shapes = f"{cu_seqlens.dtype} {list(cu_seqlens.shape)} for q {list(q.shape)}"
+        raise ValueError(f"cu_seqlens must be integers [N + 1] with batch 1, got {shapes}")
+    if cu_seqlens.device.type == "cpu":
+        bounds = cu_seqlens.tolist()
+        if bounds[0] != 0 or bounds[-1] != q.shape[1] or any(a >= b for a, b in pairwise(bounds)):
+            raise ValueError(f"cu_seqlens must rise from 0 to T = {q.shape[1]}, got {bounds}")
 
 
-def _packed(run: Backend, problem: Problem, bounds: list[int], chunk_size: int) -> tuple[Tensor, Tensor]:
+def _one_by_one(run: Backend, problem: Problem, chunk_size: int) -> tuple[Tensor, Tensor]:
     """Run each packed sequence on its own and join the outputs: ([1, T, H, Dv], [N, H, Dk, Dv])."""
-    lengths = [b - a for a, b in pairwise(bounds)]
-
-    def pieces(x: Tensor | None) -> list[Tensor | None]:
-        return [None] * len(lengths) if x is None else list(x.split(lengths, dim=1))
-
-    states = [None] * len(lengths) if problem.state is None else problem.state.split(1)
-    parts = zip(*map(pieces, (problem.q, problem.k, problem.v, problem.log_decay, problem.beta)), states, strict=True)
-    results = [run(Problem(q, k, v, g, b, problem.scale, s), chunk_size) for q, k, v, g, b, s in parts]  # pyright: ignore[reportArgumentType]
+    assert problem.cu_seqlens is not None
+    results = []
+    for n, (start, end) in enumerate(pairwise(problem.cu_seqlens.tolist())):
+        tensors = problem.q, problem.k, problem.v, problem.log_decay, problem.beta
+        q, k, v, log_decay, beta = (None if x is None else x[:, start:end] for x in tensors)
+        assert q is not None
+        assert k is not None
+        assert v is not None
+        state = None if problem.state is None else problem.state[n : n + 1]
+        results.append(run(Problem(q, k, v, log_decay, beta, problem.scale, state), chunk_size))
     return torch.cat([o for o, _ in results], dim=1), torch.cat([s for _, s in results])

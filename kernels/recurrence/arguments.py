@@ -34,6 +34,8 @@ class Problem:
     """Factor on the queries."""
     state: Tensor | None
     """State before the first step, [B, H, Dk, Dv], accumulation dtype; None stands for zero."""
+    cu_seqlens: Tensor | None = None
+    """Offsets [N + 1] of N sequences packed along time (B = 1), whose states then count N."""
 
     @property
     def accumulation(self) -> torch.dtype:
@@ -54,11 +56,10 @@ def canonical(
     beta: Tensor | None,
     scale: float | None,
     state: Tensor | None,
-    sequences: int | None = None,
+    cu_seqlens: Tensor | None = None,
 ) -> Problem:
     """Check the arguments of `linear_recurrence` and bring them to canonical form.
 
-    `sequences` is the number of packed sequences where there are any, else None: it is the batch size of the state.
     Raises ValueError, in one line, for wrong shapes, dtypes, devices and positive decay.
     """
     _check_inputs(q, k, v)
@@ -70,13 +71,14 @@ def canonical(
     if beta is not None:
         beta = _canonical_beta(beta, q, value_heads).to(wide)
     if state is not None:
-        expected = (sequences or batch, value_heads, key_width, value_width)
+        sequences = batch if cu_seqlens is None else len(cu_seqlens) - 1
+        expected = (sequences, value_heads, key_width, value_width)
         _check(tuple(state.shape) == expected, f"initial_state has shape {_of(state)}, expected {list(expected)}")
         _check_companion("initial_state", state, q)
         state = state.to(wide)
     if value_heads != heads:
         q, k = (x.repeat_interleave(value_heads // heads, dim=2) for x in (q, k))
-    return Problem(q, k, v, log_decay, beta, key_width**-0.5 if scale is None else float(scale), state)
+    return Problem(q, k, v, log_decay, beta, key_width**-0.5 if scale is None else float(scale), state, cu_seqlens)
 
 
 def _check_inputs(q: Tensor, k: Tensor, v: Tensor) -> None:
