@@ -11,7 +11,7 @@ from structlog.typing import EventDict, WrappedLogger
 SECRET = re.compile(r"(?i)(sk-[\w-]{8,}|bearer\s+[\w.-]{8,}|S[UAO][A-Z2-7]{56})")
 
 
-def configure(**bound: str) -> None:
+def configure(level: int = logging.INFO, **bound: str) -> None:
     """Set up logging for this process; `bound` is added to every line."""
     terminal = sys.stderr.isatty()
     structlog.configure(
@@ -23,7 +23,7 @@ def configure(**bound: str) -> None:
             redact,
             structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -73,9 +73,8 @@ async def desk(bus: Bus, _: Settings) -> None:
 
 async def trainer(bus: Bus, settings: Settings) -> None:
     """Train and score."""
-    from trainer.service import answerers
-
     from trainer.role import TrainerRole
+    from trainer.service import answerers
 
     worker = bus.source.rsplit("/", 1)[1]
 

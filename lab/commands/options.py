@@ -1,6 +1,7 @@
 """Options that several commands share, and how they become settings."""
 
 import json
+import logging
 import sys
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
@@ -36,8 +37,15 @@ def home_of(loaded: Loaded) -> Home:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run asynchronous work to its end."""
+    """Run asynchronous work to its end; a command logs only what went wrong, a service sets up more before."""
     import asyncio
+
+    import structlog
+
+    from lab import logs
+
+    if not structlog.is_configured():
+        logs.configure(logging.WARNING)
 
     return asyncio.run(work)
 

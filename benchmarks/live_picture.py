@@ -1,0 +1,36 @@
+"""Draws the live view as it stood at a position of an exported log: LOG SEQ OUT.svg."""
+
+import io
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from bus import history
+from bus.events import RunCompleted
+from lab.live import render
+from lab.view import View
+
+
+def main() -> None:
+    """Fold the log up to the position and write the picture.
+
+    Losses come from the curves of the runs that were under way, halfway through, since loss points are not in the log.
+    """
+    log, position, out = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    said = list(history.read(log))
+    view = View(said[0].campaign)
+    for envelope in said[:position]:
+        view.apply(envelope)
+    for envelope in said[position:]:
+        row = view.rows.get(envelope.experiment)
+        if row and row.stage == "training" and isinstance(envelope.event, RunCompleted):
+            half = [point for point in envelope.event.curve if 2 * point.step <= envelope.event.curve[-1].step]
+            row.losses, row.progress = {point.task: point.loss for point in half}, 0.5
+    console = Console(record=True, width=110, file=io.StringIO())
+    console.print(render(view))
+    out.write_text(console.export_svg(title="move37 run"))
+
+
+if __name__ == "__main__":
+    main()

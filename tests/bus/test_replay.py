@@ -1,0 +1,142 @@
+"""Replaying a role: the same code gives no difference, any other decision is named with the event it is made upon."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from bus.envelope import Envelope
+from bus.events import CampaignPaused, CampaignResumed, Event
+from bus.ids import derive
+from bus.queries import AskStanding, Standing
+from bus.replay import Difference, Traces, read_traces, replay, traces_file
+from bus.role import Decision, Post, Role
+
+COUNTER = count()
+
+
+class Steady:
+    """Answers a pause with a resume that repeats memory's answer."""
+
+    name: ClassVar[str] = "steady"
+    handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
+    by = "steady"
+
+    def decide(self, said: Envelope) -> Decision:
+        """Ask, then say."""
+        standing: Standing = yield AskStanding(campaign=said.campaign, at=self.at(said))
+        return self.posts(standing)
+
+    def at(self, said: Envelope) -> int:
+        return said.seq
+
+    def posts(self, standing: Standing) -> Sequence[Post]:
+        return [Post("campaign", CampaignResumed(by=self.by, why=str(standing.settled)))]
+
+
+class Restless(Steady):
+    """Says something else every time: what a replay has to catch."""
+
+    def posts(self, standing: Standing) -> Sequence[Post]:
+        return [Post("campaign", CampaignResumed(by=self.by, why=str(next(COUNTER) + 100)))]
+
+
+class Curious(Steady):
+    """Asks about another position."""
+
+    def at(self, said: Envelope) -> int:
+        return said.seq + 1
+
+
+class Silent(Steady):
+    """Says nothing."""
+
+    def posts(self, standing: Standing) -> Sequence[Post]:
+        return []
+
+
+class Talkative(Steady):
+    """Says more."""
+
+    def posts(self, standing: Standing) -> Sequence[Post]:
+        return [*super().posts(standing), *super().posts(standing)]
+
+
+class Broken(Steady):
+    """Raises."""
+
+    def posts(self, standing: Standing) -> Sequence[Post]:
+        raise RuntimeError("gone")
+
+
+def recorded() -> tuple[list[Envelope], Traces]:
+    """Return a log of two decided events and one that was still open when the log was taken."""
+    said: list[Envelope] = []
+    traces = {}
+    for seq in (1, 3, 5):
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        cause = Envelope(f"p{seq}", "/lab/director/1", now, "c", "campaign", CampaignPaused(by="ada"), None, seq)
+        said.append(cause)
+        if seq == 5:
+            break
+        asked = AskStanding(campaign="c", at=seq)
+        reply = Standing(settled=seq)
+        answer = {
+            "question": "AskStanding",
+            "asked": asked.model_dump(mode="json"),
+            "reply": reply.model_dump(mode="json"),
+        }
+        traces[cause.id, "steady"] = [answer]
+        event = CampaignResumed(by="steady", why=str(seq))
+        said.append(
+            Envelope(derive(cause.id, "steady", 0), "/lab/steady/1", now, "c", "campaign", event, cause.id, seq + 1)
+        )
+    return said, traces
+
+
+def differences(role: Role, **window: int) -> list[Difference]:
+    """Replay a role and return what differs."""
+    return [difference for _, difference in replay(role, *recorded(), **window) if difference]
+
+
+def test_the_same_code_decides_the_same() -> None:
+    """Two decisions are made again, the open one is left out, nothing differs."""
+    again = list(replay(Steady(), *recorded()))
+    assert [said.seq for said, _ in again] == [1, 3]
+    assert [difference for _, difference in again] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("role", "what"),
+    [(Restless, "post"), (Curious, "question"), (Silent, "missing"), (Talkative, "post"), (Broken, "raised")],
+)
+def test_another_decision_is_found_at_its_first_event(role: type[Steady], what: str) -> None:
+    """The difference names event and kind."""
+    first = differences(role())[0]
+    assert (first.upon.seq, first.what) == (1, what)
+
+
+def test_a_difference_reads_as_a_diff() -> None:
+    """Recorded lines stand with -, today's with +."""
+    text = str(differences(Restless())[0])
+    assert "event 1 CampaignPaused (campaign): post differs" in text
+    assert '-  "why": "1"' in text
+    assert '+  "why": "10' in text
+
+
+def test_a_window_limits_what_is_decided_again() -> None:
+    """`--from` and `--to` are positions, both included."""
+    assert [difference.upon.seq for difference in differences(Restless(), first=2, last=4)] == [3]
+
+
+def test_traces_are_read_from_their_file(tmp_path: Path) -> None:
+    """The exported form is read back; a broken line is named."""
+    assert traces_file(tmp_path / "log.jsonl").name == "log.traces.jsonl"
+    line = json.dumps({"cause": "p1", "role": "steady", "answers": []}).encode()
+    assert read_traces([line]) == {("p1", "steady"): []}
+    with pytest.raises(ValueError, match="line 2"):
+        read_traces([line, b"{"])
