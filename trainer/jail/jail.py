@@ -1,7 +1,8 @@
 """A jail that runs one stranger's program after another.
 
-On any doubt (a limit was broken, the zygote does not answer) the whole sandbox is killed and a fresh one is started
-when it is next needed, or ahead of that by `prepare()`. An ordinary end costs one fork.
+A run ends by SIGKILL of its process 1, whatever it did; the kernel then kills all else in its namespaces. Where the
+zygote does not confirm that, or the process table still shows something, the whole sandbox is killed and a fresh one is
+started when it is next needed, or ahead of that by `prepare()`.
 """
 
 import dataclasses

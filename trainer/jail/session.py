@@ -69,8 +69,7 @@ class Session:
             return
         self._open = False
         self._channel.close()
-        if self._watch.breach is None and not self._zygote.end():
-            self._zygote.kill()
+        self._zygote.end()
         self._watch.leave()
         self._clear()
 

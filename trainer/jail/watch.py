@@ -152,6 +152,6 @@ class Watch(threading.Thread):
             self._end("limit:procs", f"{tasks} processes and threads")
 
     def _end(self, reason: str, message: str) -> None:
-        """Keep the reason and kill."""
+        """Keep the reason and kill the run."""
         self.breach = (reason, message)
-        self._zygote.kill()
+        self._zygote.end()

@@ -49,6 +49,7 @@ class Zygote:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the zygote)
         self._gone = threading.Event()
         self._ready = threading.Event()
+        self._talking = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._failure = ""
         self._child = 0
@@ -162,9 +163,16 @@ class Zygote:
         answer = self._receive(END_SECONDS * 4)
         return "the zygote does not answer" if answer is None else answer.get("refused", "")
 
-    def end(self) -> bool:
-        """Kill what is left of the run; whether that is certain."""
-        return self._ask({"do": "end"}, END_SECONDS) is not None
+    def end(self) -> None:
+        """Kill what is left of the run and wait until it is gone; on any doubt that it is, kill the whole sandbox."""
+        with self._talking:
+            ended = self._ask({"do": "end"}, END_SECONDS) is not None
+        try:
+            if ended and not self.processes():
+                return
+        except OSError:  # the sandbox is already gone
+            pass
+        self.kill()
 
     def _ask(self, message: dict, seconds: float) -> dict | None:
         """Send a message and return the answer, None where none came."""
@@ -184,7 +192,7 @@ class Zygote:
         return json.loads(answer) if answer else None
 
     def kill(self) -> None:
-        """Kill the sandbox and everything in it, now; return when it is gone."""
+        """Kill the sandbox and everything in it; return when it is gone."""
         if self._process is not None and self.alive:
             orphans = [] if self.confined else descendants(self._process.pid)
             self._process.kill()
