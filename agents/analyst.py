@@ -1,8 +1,8 @@
 """The analyst: gives every trained experiment a fitness, an explanation, and the weakness to address next.
 
-Results are judged against the baselines, so everything trained before the last baseline is settled waits for it, and is
-then analysed at once, in the order it completed. All arithmetic is in code; a model, where one is configured, adds words
-and marks.
+Results are judged against the baselines, so everything trained before the last baseline is settled waits for it, and
+is then analysed at once, in the order it completed. All arithmetic is in code; a model, where one is configured, adds
+words and marks.
 """
 
 from typing import ClassVar
@@ -52,7 +52,8 @@ class Analyst:
         ready = peers.awaiting if baseline else tuple(one for one in peers.awaiting if one == said.experiment)
         posts: list[Post] = []
         for experiment in ready:
-            posts.append((yield from self._analysis(said, experiment, peers)))
+            analysed = yield from self._analysis(said, experiment, peers)
+            posts.append(analysed)
         return posts
 
     def give_up(self, said: Envelope, reason: str) -> list[Post]:

@@ -41,8 +41,8 @@ def facts_of(standing: Standing, rows: tuple[Experiment, ...], unknown: tuple[st
     """Return where the campaign stands and what is known of some experiments, a line each."""
     state = "finished" if standing.finished else "paused" if standing.paused else "running"
     head = (
-        f"The campaign is {state}: {standing.settled} of {_slots(standing)} slots settled, {standing.analysed} analysed, "
-        f"{standing.failed} failed, {standing.rejected} rejected."
+        f"The campaign is {state}: {standing.settled} of {_slots(standing)} slots settled, "
+        f"{standing.analysed} analysed, {standing.failed} failed, {standing.rejected} rejected."
     )
     missing = [f"{one}: no such experiment." for one in unknown]
     return plain("\n".join([head, *map(_fact, rows), *missing]), ANSWER_CHARACTERS)

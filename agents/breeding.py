@@ -11,7 +11,18 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from agents.design import BASELINES, Bias, Design, Variation, bias_from_text, from_scratch, motivation, name, render, vary
+from agents.design import (
+    BASELINES,
+    Bias,
+    Design,
+    Variation,
+    bias_from_text,
+    from_scratch,
+    motivation,
+    name,
+    render,
+    vary,
+)
 from bus.events import ProposalCreated, ProposalRequested
 from bus.ids import BASELINE_PREFIX
 from bus.queries import CognitionEntry, Experiment
@@ -65,7 +76,8 @@ def bred(
 ) -> ProposalCreated:
     """Return a new design: the first donor varied with the others as mates, or one from scratch without donors."""
     parent = stock[0] if stock else None
-    variation = vary(parent.design, [d.design for d in stock[1:]], random, bias) if parent else from_scratch(random, bias)
+    mates = [donor.design for donor in stock[1:]]
+    variation = vary(parent.design, mates, random, bias) if parent else from_scratch(random, bias)
     descends = parent is not None and variation.operator != "scratch"
     heard = [words for words in asked.guidance if bias_from_text([words]).heard]
     return ProposalCreated(

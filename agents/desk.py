@@ -1,7 +1,7 @@
 """The human desk: reads what people publish on `lab.human.<campaign>` and makes facts of it.
 
-Accepted are plain text, and JSON `{"text", "kind", "target", "source", "by"}`. Where no kind is given it is read off the
-words: `pause`, `resume`, `stop`, `veto e0003`, `budget 40`, a question that ends in "?", and anything else steers.
+Accepted are plain text, and JSON `{"text", "kind", "target", "source", "by"}`. Where no kind is given it is read off
+the words: `pause`, `resume`, `stop`, `veto e0003`, `budget 40`, a question that ends in "?", and anything else steers.
 A proposed architecture becomes an experiment `h-<8 hex>` of its own, outside the slots.
 """
 

@@ -1,8 +1,9 @@
 """The director: opens slots, renews the pool, and says when a campaign pauses, resumes and ends.
 
-Every choice is a function of the log up to the event decided upon (`docs/architecture.md`, "Slots"). The t-th settlement
-opens slot t + K − 1, so an event that settles a slot is answered with every slot below min(total, settled + K) that is not
-open; the stream refuses a second opening, whoever says it. An ending is said by the one event that completes it.
+Every choice is a function of the log up to the event decided upon (`docs/architecture.md`, "Slots"). The t-th
+settlement opens slot t + K − 1, so an event that settles a slot is answered with every slot below
+min(total, settled + K) that is not open; the stream refuses a second opening, whoever says it. An ending is said upon
+the one event that completes it.
 """
 
 from typing import ClassVar

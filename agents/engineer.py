@@ -87,8 +87,10 @@ class Engineer:
         failed = CodeFailed(attempt=attempt, stage="static", reason="engineer", message=message, final=True)
         return [Post(said.experiment, failed)]
 
-    def _revision(self, said: Envelope, attempt: Attempt, failed: Failed, this: Experiment) -> Asking[CodeRevised | None]:
-        """Return the next attempt: a model's where there is one and it answers, else the rules'; None where none helps."""
+    def _revision(
+        self, said: Envelope, attempt: Attempt, failed: Failed, this: Experiment
+    ) -> Asking[CodeRevised | None]:
+        """Return the next attempt: a model's where it answers, else the rules'; None where neither helps."""
         if self._settings.model:
             reply: CompletionReply = yield prompts.repair(attempt.source, this.motivation, failed)
             revision = filled(reply, Revision)

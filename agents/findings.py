@@ -74,10 +74,12 @@ def findings(peers: Peers, against: Reference | None) -> tuple[str, ...]:
     lines: list[str] = []
     if against:
         text, recall = against_baselines(this, against, peers.baselines)
-        lines += [text.sentence(this.val_loss or 0.0, against.val_loss), recall.sentence(this.recall or 0.0, against.recall)]
+        lines.append(text.sentence(this.val_loss or 0.0, against.val_loss))
+        lines.append(recall.sentence(this.recall or 0.0, against.recall))
         lines += [_best_baseline(this, peers.baselines), _expense(this, against)]
     else:
-        lines.append(f"Text loss {this.val_loss:.3f} nats per byte, recall {this.recall:.3f}; no baseline to compare with.")
+        figures = f"Text loss {this.val_loss:.3f} nats per byte, recall {this.recall:.3f}"
+        lines.append(f"{figures}; no baseline to compare with.")
     lines += _beside(this, peers.parent, "its parent") if peers.parent else []
     lines += _among_siblings(this, peers.siblings)
     lines += _repairs(this)
@@ -118,11 +120,10 @@ def _among_siblings(this: Experiment, siblings: Sequence[Experiment]) -> list[st
         return []
     rank = 1 + sum(loss < this.val_loss for loss in losses)
     mean = fmean(losses)
-    gain = compare_text(this, mean, "").verdict
-    return [
-        f"Among {len(losses) + 1} children of its parent it ranks {rank} by text loss; "
-        f"their mean is {mean:.3f}, {'level within the noise' if gain == 'level' else f'which it is {gain} than'}."
-    ]
+    verdict = compare_text(this, mean, "").verdict
+    beside = "level within the noise" if verdict == "level" else f"which it is {verdict} than"
+    place = f"Among {len(losses) + 1} children of its parent it ranks {rank} by text loss"
+    return [f"{place}; their mean is {mean:.3f}, {beside}."]
 
 
 def _repairs(this: Experiment) -> list[str]:

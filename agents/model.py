@@ -9,6 +9,7 @@ decision goes on without a model. The key is read from the environment and never
 """
 
 import asyncio
+import json
 import os
 import warnings
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class ModelClient:
             begun = perf_counter()
             try:
                 body, usage = await self._ask(question)
-            except Exception as error:  # whatever a client library raises, the decision goes on without a model
+            except Exception as error:  # noqa: BLE001  whatever a library raises, the decision goes on without a model
                 why = self._said(error)
                 log.warning("model failed", experiment=said.experiment, schema=question.schema_name, why=why)
                 if attempt >= self._endpoint.retries or not _passing(error):
@@ -79,8 +80,8 @@ class ModelClient:
                 await asyncio.sleep(self._wait(error, attempt))
                 attempt += 1
                 continue
-            seconds = round(perf_counter() - begun, 3)
-            log.info("model answered", experiment=said.experiment, schema=question.schema_name, seconds=seconds, **usage)
+            spent = {"seconds": round(perf_counter() - begun, 3), **usage}
+            log.info("model answered", experiment=said.experiment, schema=question.schema_name, **spent)
             return CompletionReply(body=body)
 
     async def close(self) -> None:
@@ -168,12 +169,14 @@ def _unreadable(error: Exception) -> bool:
     from openai import APIResponseValidationError, LengthFinishReasonError
     from pydantic import ValidationError
 
-    kinds = (ValidationError, APIResponseValidationError, LengthFinishReasonError, AttributeError, TypeError, IndexError)
-    return isinstance(error, kinds) or (isinstance(error, ValueError) and "json" in type(error).__name__.lower())
+    # A body without choices or content surfaces as whatever the libraries trip over.
+    tripped = (AttributeError, TypeError, IndexError, json.JSONDecodeError)
+    return isinstance(error, (ValidationError, APIResponseValidationError, LengthFinishReasonError, *tripped))
 
 
 def _passing(error: Exception) -> bool:
     """Say whether the same request may succeed a little later."""
     from openai import APIConnectionError, InternalServerError, RateLimitError
 
-    return isinstance(error, TimeoutError | APIConnectionError | RateLimitError | InternalServerError) or _unreadable(error)
+    passing = TimeoutError | APIConnectionError | RateLimitError | InternalServerError
+    return isinstance(error, passing) or _unreadable(error)

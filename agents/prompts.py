@@ -23,7 +23,7 @@ SOURCE_CHARACTERS = 24_000
 TEXT_CHARACTERS = 1_500
 ERROR_CHARACTERS = 6_000
 
-PROPOSER = f"You design token mixers for small language models: sub-quadratic replacements of attention.\n{CONTRACT}\n{DATA}"
+PROPOSER = f"You design token mixers for language models: sub-quadratic replacements of attention.\n{CONTRACT}\n{DATA}"
 REPAIRER = f"You repair a token mixer that failed, changing as little as the fault needs.\n{CONTRACT}\n{DATA}"
 JUDGE = f"You explain the result of a trained token mixer from its figures and mark it. Invent no figure.\n{DATA}"
 CLERK = f"You answer a person's question about a running search for architectures, from the given facts alone.\n{DATA}"

@@ -1,8 +1,8 @@
 """The researcher: one idea for every slot, new enough to be worth a run.
 
-An idea comes from a model where one is configured, else from genetic operators; either reads the parent, the references,
-the papers that the parent's weakness retrieved, and what people said. Ideas that repeat an earlier source or come too
-near an earlier motivation are said to be rejected, and another is drawn, a few times at most.
+An idea comes from a model where one is configured, else from genetic operators; either reads the parent, the
+references, the papers that the parent's weakness retrieved, and what people said. Ideas that repeat an earlier source
+or come too near an earlier motivation are said to be rejected, and another is drawn, a few times at most.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ itself lacks against it, read off its tree of units; a source without a tree get
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from agents.fitness import Reference, benchmark_part, loss_part, thrift
+from agents.fitness import Reference, thrift
 from bus.events import FitnessParts
 from bus.queries import Experiment
 
@@ -26,11 +26,11 @@ RECALL_WITH_CORRECTION = (
     "distinct enough. Sharper keys, a larger state or exact attention to recent tokens would separate associations."
 )
 RECALL_WITHOUT_SHIFT = (
-    " Keys can't see the token before them, so a pair of neighbouring tokens can't be bound: a short convolution is missing."
+    " Keys can't see the token before them, so a pair of neighbours can't be bound: a short convolution is missing."
 )
 TEXT_WITHOUT_LOCALITY = (
-    "Text loss is high: local patterns of neighbouring tokens are resolved poorly. A short convolution, a token shift or "
-    "a sliding window of local attention would capture them."
+    "Text loss is high: local patterns of neighbouring tokens are resolved poorly. A short convolution, a token shift "
+    "or a sliding window of local attention would capture them."
 )
 TEXT_WITHOUT_FORGETTING = (
     "Text loss is high: all history is weighed alike, old context blurs the recent. Data-dependent forgetting, a decay "

@@ -79,7 +79,9 @@ class ScriptedModel:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 model.requests.append(body)
                 model.keys.append(self.headers.get("Authorization", ""))
-                step: Scripted = model.script.pop(0) if model.script else (500, b'{"error": {"message": "script over"}}')
+                step: Scripted = (
+                    model.script.pop(0) if model.script else (500, b'{"error": {"message": "script over"}}')
+                )
                 status, payload = step(body) if callable(step) else step
                 try:
                     self.send_response(status)
@@ -105,7 +107,12 @@ def completion(content: str) -> bytes:
             "created": 0,
             "model": "scripted",
             "choices": [
-                {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}, "logprobs": None}
+                {
+                    "index": 0,
+                    "finish_reason": "stop",
+                    "message": {"role": "assistant", "content": content},
+                    "logprobs": None,
+                }
             ],
             "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
         }

@@ -7,7 +7,8 @@ MEASURE = """
 import resource, sys
 from agents import Analyst, Desk, Director, Engineer, Researcher
 roles = [Analyst(), Desk(), Director(), Engineer(), Researcher()]
-heavy = [name for name in ("torch", "autogen_core", "autogen_agentchat", "openai", "numpy", "duckdb") if name in sys.modules]
+suspects = ("torch", "autogen_core", "autogen_agentchat", "openai", "numpy", "duckdb")
+heavy = [name for name in suspects if name in sys.modules]
 print(",".join(heavy) or "none", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 

@@ -118,7 +118,9 @@ def test_a_result_that_has_its_analysis_gets_no_second(said: Said, drive: Drive)
     assert drive(Analyst(), said(DONE, "e0003"), answers(peers(trained(), awaiting=())))[1] == []
 
 
-@pytest.mark.parametrize("event", [GIVEN_UP, GIVEN_UP.model_copy(update={"final": False}), HumanMessage(kind="steer", text="x")])
+@pytest.mark.parametrize(
+    "event", [GIVEN_UP, GIVEN_UP.model_copy(update={"final": False}), HumanMessage(kind="steer", text="x")]
+)
 def test_what_gives_no_result_is_passed_over(said: Said, drive: Drive, event: Any) -> None:
     """Failures of other experiments, repairs, and words that ask nothing."""
     assert drive(Analyst(), said(event, "e0003")) == ([], [])
@@ -126,7 +128,13 @@ def test_what_gives_no_result_is_passed_over(said: Said, drive: Drive, event: An
 
 def test_a_models_marks_and_words_are_taken_and_its_arithmetic_is_not(said: Said, drive: Drive) -> None:
     """The judge's part is computed here from the marks; loss and benchmark stay what was measured."""
-    opinion = {"findings": ["It copies well."], "problem": "It forgets.", "performance": 7, "innovation": 4, "complexity": 9}
+    opinion = {
+        "findings": ["It copies well."],
+        "problem": "It forgets.",
+        "performance": 7,
+        "innovation": 4,
+        "complexity": 9,
+    }
     reply = CompletionReply(body=json.dumps(opinion))
     _, posts = drive(Analyst(model=True), said(DONE, "e0003"), answers(peers(trained()), reply))
     analysis = ready(posts)
@@ -159,7 +167,10 @@ def test_findings_compare_with_baselines_parent_and_siblings_in_figures() -> Non
     parent, siblings = trained("e0001", val_loss=1.7), (trained("e0002", val_loss=1.6), trained("e0004", val_loss=1.4))
     repaired = trained(failures=(Failure(attempt=0, stage="gate", reason="causality", message="m", repair="masked"),))
     found = "\n".join(words.findings(peers(repaired, parent=parent, siblings=siblings), MEANS))
-    assert "Text loss 1.500 against 1.500 nats per byte of the mean of 2 baselines: the difference of 0.000 is within" in found
+    assert (
+        "Text loss 1.500 against 1.500 nats per byte of the mean of 2 baselines: the difference of 0.000 is within"
+        in found
+    )
     assert "Text loss 1.500 against 1.700 nats per byte of its parent e0001: better by 0.200." in found
     assert "Text loss 1.500 against 1.400 nats per byte of the best baseline base-a: worse by 0.100." in found
     assert "Among 3 children of its parent it ranks 2 by text loss" in found
@@ -194,7 +205,8 @@ def test_the_weakness_is_read_off_the_design() -> None:
     """Each human design gets words for what it lacks, not the same words for all."""
     low = FitnessParts(loss=0.9, benchmark=0.1, judge=0.5)
     texts = {
-        name: problem(trained(design=baseline.design.to_json(), recall=0.1), low, MEANS) for name, baseline in BASELINES.items()
+        name: problem(trained(design=baseline.design.to_json(), recall=0.1), low, MEANS)
+        for name, baseline in BASELINES.items()
     }
     assert "never erases" in texts["linear-attention"]
     assert "decay forgets everything alike" in texts["gla"]
@@ -217,7 +229,9 @@ def test_a_result_whose_analysis_keeps_failing_is_given_up(said: Said) -> None:
 
 
 ASKED = HumanMessage(kind="ask", text="how is e0003 against h-0123abcd?", by="Ada")
-STARTED = CampaignStarted(goal="g", seed=0, scale="nano", experiments=8, slots=1, baselines=("a", "b"), cold_start=4, batch=3)
+STARTED = CampaignStarted(
+    goal="g", seed=0, scale="nano", experiments=8, slots=1, baselines=("a", "b"), cold_start=4, batch=3
+)
 STANDING = Standing(started=STARTED, budget=8, settled=5, analysed=4, failed=1, ranking=("e0002", "e0001"))
 
 
@@ -246,7 +260,9 @@ def test_a_question_that_names_nothing_is_about_the_best(said: Said, drive: Driv
 def test_a_model_answers_from_the_same_facts_and_the_facts_stand_in(said: Said, drive: Drive) -> None:
     """Its words where there are any, the plain facts otherwise."""
     memory = {AskStanding: STANDING, AskExperiments: Experiments(rows=())}
-    asked, posts = drive(Analyst(model=True), said(ASKED), memory | {Completion: CompletionReply(body='{"answer": "Well."}')})
+    asked, posts = drive(
+        Analyst(model=True), said(ASKED), memory | {Completion: CompletionReply(body='{"answer": "Well."}')}
+    )
     assert "5 of 10 slots settled" in next(q.prompt for q in asked if isinstance(q, Completion))
     assert posts[0].event.answer == "Well."
     _, posts = drive(Analyst(model=True), said(ASKED), memory | {Completion: CompletionReply(error="busy")})

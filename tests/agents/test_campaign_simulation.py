@@ -5,6 +5,7 @@ holds everything that is on its way (a message to a role, or a decision's remain
 so that every interleaving of several processes per role can happen.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -45,11 +46,17 @@ from memory.store import Store
 
 BASELINES = ("linear-attention", "gla", "deltanet")
 ENTRIES = (
-    CognitionEntry(key="delta", title="Delta rule", scenario="keys interfere, memory never erases", algorithm="delta update",
-                   history="", units=("update:delta",)),
-    CognitionEntry(key="decay", title="Forget gates", scenario="history weighed alike", algorithm="decay gate",
-                   history="", units=("decay:scalar",)),
-)  # fmt: skip
+    CognitionEntry(
+        key="delta",
+        title="Delta rule",
+        scenario="keys interfere, memory never erases",
+        algorithm="delta update",
+        history="",
+    ),
+    CognitionEntry(
+        key="decay", title="Forget gates", scenario="history weighed alike", algorithm="a decay gate", history=""
+    ),
+)
 
 
 @lru_cache(maxsize=4096)
@@ -153,7 +160,14 @@ class Laboratory:
     def say(self, text: str) -> None:
         """Let a person say something; the desk reads it some time."""
         self.spoken += 1
-        heard = Envelope(derive(self.campaign, self.spoken), "/lab/human/1", self.log[0].time, self.campaign, CAMPAIGN, Spoken(payload=text))
+        heard = Envelope(
+            derive(self.campaign, self.spoken),
+            "/lab/human/1",
+            self.log[0].time,
+            self.campaign,
+            CAMPAIGN,
+            Spoken(payload=text),
+        )
         self.on_the_way.append(Step(Desk(), heard))
 
     def publish(self, envelope: Envelope) -> None:
@@ -236,8 +250,8 @@ def _voice(role: str) -> Bus:
 def started(seed: int, experiments: int, slots: int, baselines: int = 3) -> CampaignStarted:
     """Return how a small campaign begins."""
     return CampaignStarted(
-        goal="better recall at the same size", seed=seed, scale="nano", experiments=experiments, slots=slots, attempts=2,
-        baselines=BASELINES[:baselines], cold_start=4, batch=2,
+        goal="better recall at the same size", seed=seed, scale="nano", experiments=experiments, slots=slots,
+        attempts=2, baselines=BASELINES[:baselines], cold_start=4, batch=2,
     )  # fmt: skip
 
 
@@ -288,7 +302,10 @@ def test_one_slot_and_one_seed_give_one_sequence_of_sources(tmp_path: Path, seed
             lab = Laboratory(own, f"nano-{seed}-same", Random(1000 * seed + schedule))
             lab.start(started(seed, 8, 1))
             lab.run()
-            created = [(s.experiment, source_hash(cast("ProposalCreated", s.event).source)) for s in lab.events(ProposalCreated)]
+            created = [
+                (s.experiment, source_hash(cast("ProposalCreated", s.event).source))
+                for s in lab.events(ProposalCreated)
+            ]
             sequences.append(created)
     assert len(sequences[0]) >= 9
     assert sequences[0] == sequences[1]
@@ -334,7 +351,7 @@ def test_analyses_wait_for_the_last_baseline(store: Store) -> None:
 
 @pytest.mark.parametrize("block", range(4))
 def test_people_may_interrupt_a_campaign_anywhere(store: Store, block: int) -> None:
-    """Pause and resume, a veto, a steer, a question, a proposal and a raised budget leave no slot open and none twice."""
+    """Pause, resume, veto, steer, question, proposal and raised budget leave no slot open and none twice."""
     for seed in range(10 * block, 10 * block + 10):
         dice = Random(seed)
         lab = Laboratory(store, f"people-{seed}", dice)
@@ -347,9 +364,27 @@ def test_people_may_interrupt_a_campaign_anywhere(store: Store, block: int) -> N
         assert len(lab.events(HumanAnswered)) == 1
 
 
+PROPOSED = json.dumps(
+    {
+        "text": "my own",
+        "source": """
+import torch
+
+
+class Mine(torch.nn.Module):
+    def __init__(self, d_model, n_heads, layer_idx=0):
+        super().__init__()
+        self.mix = torch.nn.Linear(d_model, d_model)
+
+    def forward(self, x):
+        return self.mix(x)
+""",
+    }
+)
+
+
 def _interruptions(dice: Random) -> list[tuple[Callable[[Envelope], bool], str]]:
     """Return what people say, and upon what."""
-    source = '{"kind": "propose", "text": "my own", "source": "import torch\\nfrom torch import nn\\n\\n\\nclass Mine(nn.Module):\\n    def __init__(self, d_model, n_heads, layer_idx=0):\\n        super().__init__()\\n        self.mix = nn.Linear(d_model, d_model)\\n\\n    def forward(self, x):\\n        return self.mix(x)\\n"}'
     moment = dice.randrange(1, 4)
     return [
         (lambda s: s.experiment == f"e000{moment}" and type(s.event) is ProposalRequested, "pause"),
@@ -357,7 +392,7 @@ def _interruptions(dice: Random) -> list[tuple[Callable[[Envelope], bool], str]]
         (lambda s: s.experiment == "e0001" and type(s.event) is ProposalRequested, "veto e0001"),
         (lambda s: s.experiment == "e0002" and type(s.event) is ProposalRequested, "please try a delta rule"),
         (lambda s: s.experiment == "base-gla" and type(s.event) is ProposalCreated, "how far is base-gla?"),
-        (lambda s: s.experiment == "e0001" and type(s.event) is ProposalCreated, source),
+        (lambda s: s.experiment == "e0001" and type(s.event) is ProposalCreated, PROPOSED),
         (lambda s: s.experiment == "e0003" and type(s.event) is ProposalRequested, "budget 6"),
     ]
 
@@ -393,7 +428,9 @@ def test_guidance_reaches_the_next_proposal(store: Store) -> None:
     """What a person says stands in the requests and proposals after it, word for word."""
     lab = Laboratory(store, "guided", Random(6), disorder=0.0)
     lab.start(started(6, 5, 1))
-    lab.listeners.append((lambda s: s.experiment == "e0001" and type(s.event) is ProposalRequested, "prefer a sliding window"))
+    lab.listeners.append(
+        (lambda s: s.experiment == "e0001" and type(s.event) is ProposalRequested, "prefer a sliding window")
+    )
     lab.run()
     carried = defaultdict(tuple)
     for said in lab.events(ProposalCreated):

@@ -156,7 +156,9 @@ def test_any_bytes_give_facts_or_a_reason(payload: bytes) -> None:
         {},
         optional={
             "text": st.text(max_size=50) | st.none() | st.integers(),
-            "kind": st.sampled_from(["steer", "propose", "veto", "pause", "resume", "stop", "budget", "ask", "x", None]),
+            "kind": st.sampled_from(
+                ["steer", "propose", "veto", "pause", "resume", "stop", "budget", "ask", "x", None]
+            ),
             "target": st.text(max_size=10) | st.none(),
             "source": st.text(max_size=100) | st.none(),
             "by": st.text(max_size=100) | st.none(),

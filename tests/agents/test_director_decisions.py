@@ -31,9 +31,7 @@ BASELINES = ("linear-attention", "gla")
 STARTED = CampaignStarted(
     goal="g", seed=3, scale="nano", experiments=20, slots=2, baselines=BASELINES, cold_start=4, batch=3
 )
-ANALYSED = AnalysisReady(
-    fitness=0.5, parts=FitnessParts(loss=0.5, benchmark=0.5, judge=0.5), findings=(), problem="p"
-)
+ANALYSED = AnalysisReady(fitness=0.5, parts=FitnessParts(loss=0.5, benchmark=0.5, judge=0.5), findings=(), problem="p")
 FAILED = CodeFailed(attempt=0, stage="gate", reason="causality", message="m", final=True)
 RANKED = tuple(f"e{n:04d}" for n in range(1, 31))
 
@@ -41,8 +39,8 @@ RANKED = tuple(f"e{n:04d}" for n in range(1, 31))
 def standing(**more: Any) -> Standing:
     """Return where a campaign stands in the middle: six settled, seven open, two in flight."""
     known: dict[str, Any] = {
-        "campaign": "nano-0-aa", "started": STARTED, "budget": 20, "opened": 8, "settled": 7, "unsettled": 1, "analysed": 6,
-        "ranking": RANKED, "parents": RANKED[:10], "references": RANKED[10:],
+        "campaign": "nano-0-aa", "started": STARTED, "budget": 20, "opened": 8, "settled": 7, "unsettled": 1,
+        "analysed": 6, "ranking": RANKED, "parents": RANKED[:10], "references": RANKED[10:],
     }  # fmt: skip
     return Standing.model_validate(known | more)
 
@@ -67,7 +65,9 @@ def test_a_campaign_opens_with_as_many_baselines_as_it_has_slots(said: Said, dri
     ]
 
 
-@pytest.mark.parametrize(("settled", "already", "expected"), [(7, 8, ["e0007"]), (7, 7, ["e0006", "e0007"]), (7, 9, []), (21, 21, ["e0020"])])
+@pytest.mark.parametrize(
+    ("settled", "already", "expected"), [(7, 8, ["e0007"]), (7, 7, ["e0006", "e0007"]), (7, 9, []), (21, 21, ["e0020"])]
+)
 def test_a_settlement_opens_every_slot_below_settled_plus_k(
     said: Said, drive: Drive, settled: int, already: int, expected: list[str]
 ) -> None:
@@ -155,7 +155,9 @@ def test_the_pool_is_renewed_after_the_cold_start_and_then_in_batches(
     """The first renewal at 4 analysed, then every 3: ranks 1–10 and 11–50, under a number that the count gives."""
     _, posts = drive(Director(), said(ANALYSED, "e0004"), {AskStanding: standing(analysed=analysed)})
     renewed = [post.event for post in posts if isinstance(post.event, PoolUpdated)]
-    expected = [] if generation is None else [PoolUpdated(generation=generation, parents=RANKED[:10], references=RANKED[10:])]
+    expected = (
+        [] if generation is None else [PoolUpdated(generation=generation, parents=RANKED[:10], references=RANKED[10:])]
+    )
     assert renewed == expected
 
 
@@ -244,7 +246,10 @@ def test_a_raised_budget_opens_slots_at_once(said: Said, drive: Drive) -> None:
 
 def test_a_lowered_budget_may_end_the_campaign(said: Said, drive: Drive) -> None:
     """Where nothing is under way and the new total is reached."""
-    here, before = standing(settled=8, opened=8, unsettled=0, budget=6), standing(settled=8, opened=8, unsettled=0, paused=True)
+    here, before = (
+        standing(settled=8, opened=8, unsettled=0, budget=6),
+        standing(settled=8, opened=8, unsettled=0, paused=True),
+    )
     word = HumanMessage(kind="budget", text="6")
     assert says(drive(Director(), said(word), {AskStanding: at(40, here, before)})[1]) == ["CampaignFinished"]
 
@@ -267,7 +272,9 @@ def test_an_ending_that_a_raised_budget_overtook_is_taken_back(said: Said, drive
 def test_a_resumption_that_finds_nothing_to_do_says_the_ending_again(said: Said, drive: Drive) -> None:
     """It had taken the ending back; where there was none yet, the last settlement says it."""
     resumed = said(CampaignResumed(by="Ada"))
-    assert says(drive(Director(), resumed, {AskStanding: at(40, spent(), spent(finished=True))})[1]) == ["CampaignFinished"]
+    assert says(drive(Director(), resumed, {AskStanding: at(40, spent(), spent(finished=True))})[1]) == [
+        "CampaignFinished"
+    ]
     assert drive(Director(), resumed, {AskStanding: at(40, spent(), spent())})[1] == []
 
 

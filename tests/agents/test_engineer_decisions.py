@@ -28,27 +28,47 @@ Drive = Callable[..., tuple[list[Any], list[Post]]]
 Said = Callable[..., Envelope]
 
 STARTED = CampaignStarted(
-    goal="g", seed=3, scale="nano", experiments=9, slots=1, attempts=2, baselines=("gla",), cold_start=4, batch=3,
-    data="/texts", sandbox="none",
-)  # fmt: skip
+    goal="g",
+    seed=3,
+    scale="nano",
+    experiments=9,
+    slots=1,
+    attempts=2,
+    baselines=("gla",),
+    cold_start=4,
+    batch=3,
+    data="/texts",
+    sandbox="none",
+)
 GLA = BASELINES["gla"]
 BROKEN = "import os\n" + GLA.source
 HOPELESS = "x = ("
-PROPOSED = ProposalCreated(
-    name="n", motivation="m", source=GLA.source, origin="genetic", design=Design.to_json(GLA.design)  # pyright: ignore
-)
+PROPOSED = ProposalCreated(name="n", motivation="m", source=GLA.source, origin="genetic", design=GLA.design.to_json())
 NANO = EngineerSettings(limits={"nano": Limits(seconds=60.0, memory_mb=900)})
 
 
 def failed(attempt: int = 0, reason: str = "causality", **more: Any) -> RunFailed:
     """Return a failed run of an attempt."""
-    known = {"run": f"e0003-a{attempt}", "worker": "t", "attempt": attempt, "stage": "gate", "reason": reason, "message": "m"}
+    known = {
+        "run": f"e0003-a{attempt}",
+        "worker": "t",
+        "attempt": attempt,
+        "stage": "gate",
+        "reason": reason,
+        "message": "m",
+    }
     return RunFailed.model_validate(known | more)
 
 
 def answers(model: Any = None, baselines: tuple[Experiment, ...] = (), **this: Any) -> dict[Any, Any]:
     """Return memory's answers about an experiment, and the model's."""
-    known: dict[str, Any] = {"id": "e0003", "status": "queued", "source": GLA.source, "design": GLA.design.to_json(), "motivation": "m"}
+    known: dict[str, Any] = {
+        "id": "e0003",
+        "status": "queued",
+        "source": GLA.source,
+        "design": GLA.design.to_json(),
+        "motivation": "m",
+    }
     peers = Peers(this=Experiment.model_validate(known | this), baselines=baselines)
     return {AskStanding: Standing(started=STARTED), AskPeers: peers, Completion: model}
 
@@ -63,9 +83,16 @@ def test_a_sound_proposal_is_run_as_the_campaign_says(said: Said, drive: Drive) 
     _, posts = drive(Engineer(NANO), said(PROPOSED, "e0003"), answers())
     assert [post.event for post in posts] == [
         RunRequested(
-            run="e0003-a0", attempt=0, source=GLA.source, scale="nano", seed=3, limits=Limits(seconds=60.0, memory_mb=900),
-            data="/texts", sandbox="none", peer=None,
-        )  # fmt: skip
+            run="e0003-a0",
+            attempt=0,
+            source=GLA.source,
+            scale="nano",
+            seed=3,
+            limits=Limits(seconds=60.0, memory_mb=900),
+            data="/texts",
+            sandbox="none",
+            peer=None,
+        )
     ]
 
 
@@ -148,8 +175,14 @@ def test_a_model_reads_the_whole_error_and_its_repair_is_run(said: Said, drive: 
     assert (repaired.repaired_by, repaired.change, repaired.source) == ("model", "masked", GLA.source + "# masked\n")
 
 
-@pytest.mark.parametrize("reply", [CompletionReply(error="busy"), CompletionReply(body="[]"),
-                                   CompletionReply(body=json.dumps({"change": "none", "source": GLA.source}))])  # fmt: skip
+@pytest.mark.parametrize(
+    "reply",
+    [
+        CompletionReply(error="busy"),
+        CompletionReply(body="[]"),
+        CompletionReply(body=json.dumps({"change": "none", "source": GLA.source})),
+    ],
+)
 def test_without_a_models_repair_the_rules_stand_in(said: Said, drive: Drive, reply: CompletionReply) -> None:
     """No answer, an unreadable one, or the same source again."""
     _, posts = drive(Engineer(EngineerSettings(model=True)), said(failed(), "e0003"), answers(reply))

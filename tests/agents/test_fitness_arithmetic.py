@@ -30,7 +30,14 @@ amounts = st.floats(0, 1e15)
 
 def scored(**more: object) -> Experiment:
     """Return a completed experiment."""
-    known = {"id": "e0001", "status": "running", "val_loss": 1.5, "recall": 0.5, "parameters": 1000, "flops_per_token": 2000.0}
+    known = {
+        "id": "e0001",
+        "status": "running",
+        "val_loss": 1.5,
+        "recall": 0.5,
+        "parameters": 1000,
+        "flops_per_token": 2000.0,
+    }
     return Experiment.model_validate(known | more)
 
 

@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible endpoint: typed answers, bounded patience, one-line errors, a key that stays in."""
+"""A model behind an OpenAI-compatible endpoint: typed answers, bounded patience, one-line errors, a hidden key."""
 
 import json
 from collections.abc import AsyncIterator
@@ -24,7 +24,9 @@ QUESTION = Completion(instructions="You answer.", prompt="How is it going?", sch
 
 
 @asynccontextmanager
-async def client(model: "ScriptedModel", *, retries: int = 2, seconds: float = 20.0, key: str = "") -> AsyncIterator[ModelClient]:
+async def client(
+    model: "ScriptedModel", *, retries: int = 2, seconds: float = 20.0, key: str = ""
+) -> AsyncIterator[ModelClient]:
     """Yield a client of the scripted endpoint that retries at once."""
     made = ModelClient(Endpoint(model.url, "scripted", api_key_env=key, seconds=seconds, retries=retries, pause=0.0))
     yield made

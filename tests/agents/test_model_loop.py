@@ -1,0 +1,137 @@
+"""A whole turn with a model over HTTP: it proposes, repairs what failed, judges the result and answers a person."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from agents import Analyst, Endpoint, Engineer, EngineerSettings, ModelClient, Researcher, ResearcherSettings
+from agents.design import BASELINES
+from agents.fitness import marked_judge
+from bus.envelope import Envelope
+from bus.events import (
+    CampaignStarted,
+    CodeFailed,
+    CodeRevised,
+    HumanMessage,
+    ProposalCreated,
+    ProposalRequested,
+    RunCompleted,
+    RunFailed,
+    RunRequested,
+)
+from bus.queries import (
+    AskCognition,
+    AskExperiments,
+    AskNeighbours,
+    AskPeers,
+    AskStanding,
+    Cognition,
+    Experiment,
+    Experiments,
+    Neighbours,
+    Peers,
+    Standing,
+)
+from bus.role import Completion, Decision, Post
+
+if TYPE_CHECKING:
+    from tests.agents.conftest import ScriptedModel
+
+GLA = BASELINES["gla"].source
+STARTED = CampaignStarted(
+    goal="better recall", seed=3, scale="nano", experiments=9, slots=1, baselines=("gla",), cold_start=4, batch=3
+)
+SCORED = Experiment(
+    id="e0001",
+    status="running",
+    val_loss=1.5,
+    recall=0.5,
+    recall_stderr=0.01,
+    parameters=10,
+    flops_per_token=20.0,
+    source=GLA,
+    motivation="m",
+    novelty=0.3,
+)
+DONE = RunCompleted(
+    run="e0001-a1",
+    worker="t",
+    width=64,
+    parameters=10,
+    steps=1,
+    tokens=1,
+    seconds=1.0,
+    step_seconds=0.1,
+    flops_per_token=20.0,
+    val_loss=1.5,
+    bits_per_byte=2.16,
+    recall=0.5,
+    recall_stderr=0.01,
+    weights="w",
+    weights_sha256="0",
+    curve=(),
+)
+
+
+async def turn(decision: Decision, upon: Envelope, memory: dict[Any, Any], client: ModelClient) -> list[Any]:
+    """Drive a decision with memory's answers and the model's; return the events said."""
+    reply: Any = None
+    try:
+        while True:
+            asked = decision.send(reply)
+            assert not isinstance(asked, Post)
+            reply = await client.answer(upon, asked) if isinstance(asked, Completion) else memory[type(asked)]
+    except StopIteration as stop:
+        return [post.event for post in stop.value or ()]
+
+
+async def test_a_model_proposes_repairs_judges_and_answers(
+    scripted_model: "ScriptedModel", said: Callable[..., Envelope]
+) -> None:
+    """Four decisions, four requests, each with what the decision knew; what the model gave is what the events hold."""
+    client = ModelClient(Endpoint(scripted_model.url, "scripted", pause=0.0))
+    scripted_model.says(
+        {"name": "Two Clocks", "motivation": "Two time scales.", "source": GLA},
+        {"change": "Masked the future.", "source": GLA + "# masked\n"},
+        {
+            "findings": ["Recall is level."],
+            "problem": "Keys interfere.",
+            "performance": 5,
+            "innovation": 6,
+            "complexity": 7,
+        },
+        {"answer": "It is level with the baselines."},
+    )
+    memory: dict[Any, Any] = {
+        AskStanding: Standing(started=STARTED, budget=9),
+        AskCognition: Cognition(rows=()),
+        AskNeighbours: Neighbours(rows=()),
+        AskExperiments: Experiments(rows=(SCORED,)),
+    }
+
+    upon = said(ProposalRequested(slot=1, arm="guided"), "e0001")
+    (created,) = await turn(Researcher(ResearcherSettings(model=True)).decide(upon), upon, memory, client)
+    assert isinstance(created, ProposalCreated)
+    assert (created.name, created.origin, created.source) == ("Two Clocks", "model", GLA)
+
+    fault = RunFailed(run="e0001-a0", worker="t", attempt=0, stage="gate", reason="causality", message="leaks at 7")
+    upon = said(fault, "e0001")
+    memory[AskPeers] = Peers(this=Experiment(id="e0001", status="queued", source=GLA, motivation="m"))
+    failed, revised, again = await turn(Engineer(EngineerSettings(model=True)).decide(upon), upon, memory, client)
+    assert isinstance(failed, CodeFailed)
+    assert isinstance(revised, CodeRevised)
+    assert isinstance(again, RunRequested)
+    assert (revised.repaired_by, again.run, again.source) == ("model", "e0001-a1", GLA + "# masked\n")
+
+    upon = said(DONE, "e0001")
+    memory[AskPeers] = Peers(this=SCORED, awaiting=("e0001",))
+    (analysis,) = await turn(Analyst(model=True).decide(upon), upon, memory, client)
+    assert (analysis.problem, analysis.parts.judge) == ("Keys interfere.", marked_judge(5, 6, 7))
+
+    upon = said(HumanMessage(kind="ask", text="how is e0001?", by="Ada"))
+    (answered,) = await turn(Analyst(model=True).decide(upon), upon, memory, client)
+    assert (answered.answer, answered.to) == ("It is level with the baselines.", "Ada")
+
+    await client.close()
+    asked = [request["messages"][-1]["content"] for request in scripted_model.requests]
+    known = ("better recall", "leaks at 7", "recall 0.500", "how is e0001?")
+    assert [word in prompt for word, prompt in zip(known, asked, strict=True)] == [True] * 4
