@@ -102,10 +102,9 @@ def test_an_unknown_experiment_has_no_peers(scribe: Scribe) -> None:
 def test_slots_settle_as_the_architecture_says(scribe: Scribe) -> None:
     """A baseline settles when trained, an experiment when analysed, failed or rejected for good."""
     scribe.start(experiments=3)
-    settled = []
     scribe.open("base-gla", 0)
     scribe.propose("base-gla")
-    for position in (
+    positions = (
         scribe.complete("base-gla"),
         scribe.analyse("base-gla"),
         scribe.open("e0001", 1),
@@ -117,9 +116,8 @@ def test_slots_settle_as_the_architecture_says(scribe: Scribe) -> None:
         scribe.open("e0003", 3),
         reject(scribe, "e0003", final=False),
         reject(scribe, "e0003", final=True),
-    ):
-        settled.append(scribe.standing(position).settled)
-    assert settled == [1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
+    )
+    assert [scribe.standing(at).settled for at in positions] == [1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
 
 
 def test_a_baseline_that_is_given_up_settles(scribe: Scribe) -> None:

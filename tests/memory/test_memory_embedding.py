@@ -75,15 +75,14 @@ def test_a_changed_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_what_is_remembered_is_not_embedded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text that was asked before costs nothing; beyond the limit the oldest are forgotten."""
+    asked: list[str] = []
 
     class Model:
         """Counts what it embeds."""
 
-        asked: list[str] = []
-
         def encode(self, texts: list[str], **_: object) -> embedding.Vectors32:
             """Embed words."""
-            self.asked.extend(texts)
+            asked.extend(texts)
             return HashEmbedder().encode(texts)
 
     monkeypatch.setattr(embedding, "load", Model)
@@ -91,4 +90,4 @@ def test_what_is_remembered_is_not_embedded_again(monkeypatch: pytest.MonkeyPatc
     embedder = SentenceEmbedder()
     for text in ("a", "b", "a", "c", "a", "b"):
         embedder.encode([text])
-    assert Model.asked == ["a", "b", "c", "b"]
+    assert asked == ["a", "b", "c", "b"]

@@ -142,7 +142,7 @@ def test_a_search_of_a_prefix_is_exact() -> None:
 
 def test_adding_in_batches_gives_the_same_novelty() -> None:
     """Novelty hangs on the order of ideas, not on when they were embedded."""
-    texts = [" ".join(random.Random(at).choices("decay delta gate window".split(), k=6)) for at in range(40)]
+    texts = [" ".join(random.Random(at).choices(("decay", "delta", "gate", "window"), k=6)) for at in range(40)]
     vectors = HashEmbedder().encode(texts)
     together, apart = Shelf(), Shelf()
     together.add(vectors)

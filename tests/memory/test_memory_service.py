@@ -171,12 +171,12 @@ async def test_without_a_model_the_rest_is_answered(store: Store, log: list[Enve
 
 async def test_a_restart_goes_on_where_it_stood(store: Store, log: list[Envelope]) -> None:
     """What was learned is written when memory ends, and read no second time."""
-    transport = MemoryTransport()
-    await publish(transport, log[:100])
-    async with running(transport, store, HashEmbedder()) as bus:
+    before, transport = MemoryTransport(), MemoryTransport()
+    await publish(before, log[:100])
+    async with running(before, store, HashEmbedder()) as bus:
         await bus.ask(AskStanding(at=100))
     store.close()
-    await publish(transport, log[100:])
+    await publish(transport, log)
     with Store(store.path) as again:
         assert again.position == 100
         async with running(transport, again, HashEmbedder()) as bus:
