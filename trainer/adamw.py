@@ -11,6 +11,10 @@ from torch import Tensor, nn
 
 EPSILON = 1e-8
 
+# Kernels on lists of tensors, for which PyTorch has no public names.
+_ops = torch.ops.aten
+_norms, _scale, _add, _adamw = _ops._foreach_norm, _ops._foreach_mul_, _ops._foreach_add_, _ops._fused_adamw_  # noqa: SLF001
+
 
 class AdamW:
     """Steps a model's trainable parameters. Matrices are decayed, vectors and scalars are not."""
@@ -30,8 +34,8 @@ class AdamW:
         gradients = [p.grad for group in self._groups for p in group.parameters if p.grad is not None]
         if not gradients:
             return
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))  # noqa: SLF001 (no public name)
-        torch._foreach_mul_(gradients, (self._clip / (norm + 1e-6)).clamp(max=1.0))  # noqa: SLF001
+        norm = torch.linalg.vector_norm(torch.stack(_norms(gradients)))
+        _scale(gradients, (self._clip / (norm + 1e-6)).clamp(max=1.0))
         for group in self._groups:
             group.apply(learning_rate, self._betas)
 
@@ -58,8 +62,8 @@ class _Group:
         live = [i for i, p in enumerate(self.parameters) if p.grad is not None]
         if not live:
             return
-        torch._foreach_add_([self._steps[i] for i in live], 1)  # noqa: SLF001
-        torch._fused_adamw_(  # noqa: SLF001 (what torch.optim.AdamW(fused=True) calls)
+        _add([self._steps[i] for i in live], 1)
+        _adamw(
             [self.parameters[i] for i in live],
             [self.parameters[i].grad for i in live],
             [self._first[i] for i in live],

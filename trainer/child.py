@@ -67,7 +67,9 @@ def _budget(width: Width, scale: Scale) -> Finding:
     return Finding("parameters", matched, "passed" if matched else "parameter_budget", width.says(scale.shape))
 
 
-def _trainee(name: str, factory: MixerFactory, scale: Scale, width: Width, corpus: np.ndarray, weights: int, data: int) -> loop.Trainee:
+def _trainee(
+    name: str, factory: MixerFactory, scale: Scale, width: Width, corpus: np.ndarray, weights: int, data: int
+) -> loop.Trainee:
     """Build one task's model and its optimiser from a seed for the weights and one for the data."""
     task, model = scale.tasks[name], _model(factory, scale, width, weights)
     optimiser = AdamW(model, scale.betas, task.weight_decay, scale.clip)

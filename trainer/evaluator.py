@@ -1,8 +1,8 @@
 """Scores from raw logits, computed outside the candidate's process. Numpy only; the child never sees a target.
 
-    nats per byte = mean over asked positions of  logsumexp(logits) - logits[target]
-    bits per byte = nats per byte / ln 2
-    recall        = share of asked positions where the largest logit is the target's
+nats per byte = mean over asked positions of  logsumexp(logits) - logits[target]
+bits per byte = nats per byte / ln 2
+recall        = share of asked positions where the largest logit is the target's
 """
 
 import math

@@ -26,14 +26,14 @@ class _Products(TorchDispatchMode):
 
     multiply_adds = 0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         """Do the operation and count it."""
         result = func(*args, **(kwargs or {}))
         self.multiply_adds += _multiply_adds(func.overloadpacket.__name__, args, result)
         return result
 
 
-def _multiply_adds(name: str, args: tuple[Any, ...], result: Any) -> int:  # noqa: ANN401 (whatever torch passes)
+def _multiply_adds(name: str, args: tuple[Any, ...], result: Any) -> int:
     """Return the multiply-adds of one operation; 0 for what is no product."""
     match name:
         case "mm" | "bmm" | "mv" | "dot":

@@ -101,5 +101,5 @@ def train(trainees: Iterable[Trainee], scale: Scale, report: Report) -> bool:
 def make_deterministic(seed: int) -> None:
     """Seed torch and ask it for one thread and reproducible algorithms."""
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True, warn_only=True)  # noqa: FBT003 (torch's own signature)
+    torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(seed)

@@ -34,7 +34,9 @@ class Width:
     def says(self, shape: Shape) -> str:
         """Return the choice in words, for the record."""
         gap = self.parameters / shape.parameters - 1
-        return f"d_model {self.d_model}, MLP {self.hidden}: {self.parameters} parameters, {gap:+.1%} of {shape.parameters}"
+        return (
+            f"d_model {self.d_model}, MLP {self.hidden}: {self.parameters} parameters, {gap:+.1%} of {shape.parameters}"
+        )
 
 
 class GatedMLP(nn.Module):

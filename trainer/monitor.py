@@ -1,12 +1,11 @@
 """The live monitor: a pure reader of a run's losses and step times that says when no honest run would look like this.
 
-| kind | what is held against what | why |
-| --- | --- | --- |
-| not_finite | any loss | nothing after it can be learned |
-| diverged | a loss `rise` nats above its best reading, `patience` readings in a row, after warm-up | it won't come back in time |
-| stalled | the text loss at half of the steps has shed less than `progress` of its first reading | the gradient doesn't reach |
-| loss_too_low | a text loss under the corpus' entropy floor; any loss below zero; a text loss before half of the steps under `honest` of the best baseline's final one | the future is leaking |
-| too_slow | the median CPU seconds of a step over `slow` times the baselines' own, after `warm_up` steps | it will not scale |
+- not_finite: any loss is not.
+- diverged: a loss stays `rise` nats above its best reading for `patience` readings in a row, after warm-up.
+- stalled: by half of the steps the text loss has shed less than `progress` of its first reading.
+- loss_too_low: any loss is below zero; the text loss is below the corpus' entropy floor, or before half of the steps
+  below `honest` of what the best baseline ended with. Then the future is leaking.
+- too_slow: the median CPU seconds of a step are over `slow` times the baselines' own, after `settle` steps.
 
 Times are CPU seconds, not wall seconds, because a busy machine is not the candidate's fault. A poor recall is no
 anomaly: staying at chance there is what weak mixers honestly do.
@@ -78,20 +77,20 @@ class Monitor:
 
     def _diverged(self, task: str, loss: float, step: int) -> str:
         """Compare with the best reading so far, which this one may then become."""
-        best = self._best.get(task, loss)
-        high = step > self._scale.warm_up and loss > best + self._scale.watch.rise
+        best, rise = self._best.get(task, loss), self._scale.watch.rise
+        high = step > self._scale.warm_up and loss > best + rise
         self._above[task] = self._above.get(task, 0) + 1 if high else 0
         self._best[task] = min(best, loss)
         if self._above[task] < self._scale.watch.patience:
             return ""
-        return f"{task} loss {loss:.3f} is more than {self._scale.watch.rise} above its best {best:.3f}, {self._above[task]} readings in a row"
+        return f"{task} loss {loss:.3f} is over {rise} above its best {best:.3f}, {self._above[task]} readings in a row"
 
     def _stalled(self, loss: float, step: int) -> str:
         """Ask for a little progress by half of the steps."""
-        needed = (1 - self._scale.watch.progress) * self._first[TEXT]
-        if step < self._scale.steps / 2 or min(loss, self._best[TEXT]) <= needed:
+        first, progress = self._first[TEXT], self._scale.watch.progress
+        if step < self._scale.steps / 2 or self._best[TEXT] <= (1 - progress) * first:
             return ""
-        return f"text loss {loss:.3f} at step {step} has shed under {self._scale.watch.progress:.0%} of its first {self._first[TEXT]:.3f}"
+        return f"text loss {loss:.3f} at step {step} has shed under {progress:.0%} of its first {first:.3f}"
 
     def _low(self, task: str, loss: float, step: int) -> str:
         """Compare with what the data and the baselines allow."""
@@ -101,16 +100,18 @@ class Monitor:
             return ""
         if loss < self._floor:
             return f"text loss {loss:.3f} is below the corpus' entropy floor {self._floor:.3f}"
-        early = self._peer is not None and step < self._scale.steps / 2
-        if early and self._peer and loss < self._scale.watch.honest * self._peer.text_loss:
-            return f"text loss {loss:.3f} at step {step} of {self._scale.steps}; the best baseline ended at {self._peer.text_loss:.3f}"
-        return ""
+        if self._peer is None or step >= self._scale.steps / 2:
+            return ""
+        best = self._peer.text_loss
+        if loss >= self._scale.watch.honest * best:
+            return ""
+        return f"text loss {loss:.3f} at step {step} of {self._scale.steps}; the best baseline ended at {best:.3f}"
 
     def _slow(self, step: int) -> str:
         """Compare the median step with the baselines' own."""
-        if self._peer is None or step < self._scale.watch.warm_up:
+        if self._peer is None or step < self._scale.watch.settle:
             return ""
-        own, limit = median(self._times), self._scale.watch.slow * self._peer.step_seconds
-        if own <= limit:
+        own, theirs = median(self._times), self._peer.step_seconds
+        if own <= self._scale.watch.slow * theirs:
             return ""
-        return f"a step takes {own * 1e3:.1f} ms of CPU, the baselines {self._peer.step_seconds * 1e3:.1f} ms"
+        return f"a step takes {own * 1e3:.1f} ms of CPU, the baselines' {theirs * 1e3:.1f} ms"

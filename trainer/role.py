@@ -9,7 +9,7 @@ from trainer.questions import Prepare, Prepared, Train, Trained
 
 
 class TrainerRole:
-    """Decides upon RunRequested. What is decided is little: the work, and the clock, are at the edge (`trainer.desk`)."""
+    """Decides upon RunRequested. It decides little: the work and the clock are at the edge (`trainer.service`)."""
 
     name: ClassVar[str] = "trainer"
     handles: ClassVar[tuple[type[Event], ...]] = (RunRequested,)

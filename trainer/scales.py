@@ -1,7 +1,7 @@
 """The ladder of scales: every number of the protocol an architecture is tried under, read from `scales.toml`.
 
 A `Scale` is a frozen record that travels to the child process as plain values. Which tasks exist, and how much each
-weighs (batch x length at equal steps), is data here and nowhere in code. Standard library only: the jail sees this file.
+weighs (batch × length at equal steps), is data here and nowhere in code. Standard library only: the jail sees it too.
 """
 
 import tomllib

@@ -1,4 +1,4 @@
-"""The trainer's edge: answers the role's questions by running trials in a thread, one at a time, and tells of their losses.
+"""The trainer's edge: answers the role's questions by running trials in a thread, and tells of their losses.
 
     with service.answerers(home / "artifacts", publish, worker="1") as answering:
         await Actor(bus, TrainerRole(), answering).run()
@@ -57,17 +57,18 @@ class TrainerService:
     async def train(self, said: Envelope, question: Train) -> Trained:
         """Train and score what was prepared."""
         trial = self._trial
-        assert trial is not None and trial.request.run == question.run
+        assert trial is not None, "Train is asked after Prepare"
+        assert trial.request.run == question.run
         readings: asyncio.Queue[LossPoint | None] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         telling = asyncio.create_task(self._tell(said, readings))
+        artifact = self._artifacts / said.experiment / f"{question.run}.safetensors"
+
+        def on_point(point: LossPoint) -> None:
+            loop.call_soon_threadsafe(readings.put_nowait, point)
+
         try:
-            return await self._through(
-                lambda: trial.train(
-                    lambda point: loop.call_soon_threadsafe(readings.put_nowait, point),
-                    self._artifacts / said.experiment / f"{question.run}.safetensors",
-                )
-            )
+            return await self._through(lambda: trial.train(on_point, artifact))
         finally:
             readings.put_nowait(None)
             await telling
@@ -89,7 +90,7 @@ class TrainerService:
         corpus = load_corpus(request.data, scale.text)
         return Trial(request, scale, corpus, self._jail_of(request.sandbox), worker=self._worker)
 
-    def _jail_of(self, sandbox: Any) -> Jail:  # noqa: ANN401 (a literal of the request's)
+    def _jail_of(self, sandbox: Any) -> Jail:
         """Return the jail for a kind of containment; a campaign has one kind."""
         if self._jail is None or self._jail.sandbox != sandbox:
             if self._jail is not None:
@@ -131,7 +132,12 @@ class TrainerService:
     def _refused(self, request: RunRequested, why: str) -> RunFailed:
         """Say that the request itself can't be met: no fault of the architecture."""
         return RunFailed(
-            run=request.run, worker=self._worker, attempt=request.attempt, stage="train", reason="bad_request", message=why
+            run=request.run,
+            worker=self._worker,
+            attempt=request.attempt,
+            stage="train",
+            reason="bad_request",
+            message=why,
         )
 
 

@@ -16,7 +16,17 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from bus.events import CurvePoint, GateResult, LossPoint, RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted, Stage
+from bus.events import (
+    CurvePoint,
+    GateResult,
+    LossPoint,
+    RunAnomaly,
+    RunCompleted,
+    RunFailed,
+    RunRequested,
+    RunStarted,
+    Stage,
+)
 from bus.ids import derive
 from trainer import weights
 from trainer.evaluator import BadLogits
@@ -63,7 +73,10 @@ class Trial:
             self._session.send(Frame("job", self._job()))
             verdict = self._session.recv()
             with _agreed():
-                gates = tuple(GateResult(gate=g["gate"], passed=g["passed"], evidence=g["evidence"]) for g in verdict.header["gates"])
+                gates = tuple(
+                    GateResult(gate=g["gate"], passed=g["passed"], evidence=g["evidence"])
+                    for g in verdict.header["gates"]
+                )
                 if verdict.kind != "ready":
                     return Prepared(failed=self._rejected(verdict))
                 self._flops = float(verdict.header["flops_per_token"])
@@ -80,7 +93,8 @@ class Trial:
 
     def train(self, on_point: OnPoint, artifact: Path | None) -> Trained:
         """Train, score, and write the weights to `artifact` (None: nowhere), after a `prepare` that held."""
-        assert self._session is not None and self._started is not None
+        assert self._session is not None
+        assert self._started is not None
         self._stage = "train"
         try:
             self._session.send(Frame("train", arrays={"corpus": np.frombuffer(self._corpus.train, np.uint8)}))
@@ -128,7 +142,9 @@ class Trial:
                 return finding
             self._readings.append(reading)
             for task, loss in reading.losses.items():
-                on_point(LossPoint(run=self.request.run, task=task, step=reading.step, steps=self._scale.steps, loss=loss))
+                on_point(
+                    LossPoint(run=self.request.run, task=task, step=reading.step, steps=self._scale.steps, loss=loss)
+                )
 
     def _next(self, *kinds: str) -> Frame:
         """Return the child's next frame, which has to be of one of these kinds."""
@@ -175,7 +191,9 @@ class Trial:
         assert self._started is not None
         counts = {weights.count(tensors, task) for task in self._scale.tasks}
         if counts != {self._started.parameters}:
-            raise JailFault("protocol_error", f"{self._started.parameters} parameters were claimed, {sorted(counts)} came")
+            raise JailFault(
+                "protocol_error", f"{self._started.parameters} parameters were claimed, {sorted(counts)} came"
+            )
 
     def _curve(self) -> Iterator[CurvePoint]:
         """Yield every reading, task after task."""
@@ -209,7 +227,9 @@ class Trial:
         return Trained(anomaly=anomaly, failed=self._failed(f"anomaly:{finding.kind}", finding.evidence))
 
 
-def run_trial(trial: Trial, on_started: Callable[[RunStarted], None], on_point: OnPoint, artifact: Path | None = None) -> TrialReport:
+def run_trial(
+    trial: Trial, on_started: Callable[[RunStarted], None], on_point: OnPoint, artifact: Path | None = None
+) -> TrialReport:
     """Take one attempt from its source to its end, whatever that is."""
     try:
         prepared = trial.prepare()

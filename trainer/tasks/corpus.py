@@ -19,7 +19,9 @@ import numpy as np
 
 from trainer.scales import Text
 
-SKIPPED = frozenset({"test", "tests", "encodings", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__"})
+SKIPPED = frozenset(
+    {"test", "tests", "encodings", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__"}
+)
 HELD_OUT = 0.05
 """Share of the bytes that validation gets, and sealed again."""
 PIECE = 16_384
@@ -121,7 +123,9 @@ def _documents(path: str | None) -> Iterator[bytes]:
 def _files(root: Path, suffix: str) -> Iterator[Path]:
     """Yield the files below a folder in a fixed order; the standard library's tests and tables are left out."""
     for folder, folders, files in os.walk(root, onerror=_refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and (not suffix or name not in SKIPPED))
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and (not suffix or name not in SKIPPED)
+        )
         yield from (Path(folder, name) for name in sorted(files) if name.endswith(suffix) and not name.startswith("."))
 
 

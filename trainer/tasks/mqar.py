@@ -5,10 +5,10 @@ A sequence opens with key-value pairs; every key comes again later, once, and th
     k1 v1 k2 v2 k3 v3 | . k2 . . k1 . . k3 . .        targets: v2 at the second k2, v1 at the second k1, ...
 
 As published: keys are drawn without replacement from the lower half of the vocabulary (0 left out), values from the
-upper half, questions are placed at even offsets whose distances follow a power law, all that remains is random tokens,
-and training mixes short sequences of few pairs with long ones of many. Here it climbs from the former to the latter,
-which shortens the plateau before recall is learned from minutes to seconds. A fixed-size state has to hold every pair at
-once; that is what separates additive from delta updates.
+upper half, questions are placed at even offsets whose distances follow a power law, all that remains is random
+tokens, and training mixes short sequences of few pairs with long ones of many. Here it climbs from the former to the
+latter, which shortens the plateau before recall is learned from minutes to seconds. A fixed-size state has to hold
+every pair at once; that is what separates additive from delta updates.
 """
 
 from typing import NamedTuple
