@@ -86,7 +86,8 @@ def _spelled(label: str, design: Design) -> str:
     if axis != "path":
         return f"{axis} {key}".replace("_", " ")
     added = [path for path in design.paths if path.kind == key]
-    return f"a {path_name(added[-1])} path" if added else "one path less"
+    joint = "" if len(design.paths) == 1 else f" joined by {design.units['fusion'].gist}"
+    return f"a {path_name(added[-1])} path{joint}" if added else "one path less"
 
 
 def _units(design: Design) -> dict[str, Unit]:

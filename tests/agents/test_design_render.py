@@ -41,7 +41,7 @@ def assert_is_a_mixer(source: str, d_model: int = 24, n_heads: int = 2) -> None:
     torch.testing.assert_close(mixer(later)[0, :20], y[0, :20], atol=1e-4, rtol=1e-4)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32))
 def test_every_design_is_a_causal_mixer(seed: int) -> None:
     """Whatever is drawn from the space runs, learns in every parameter and never looks ahead."""
@@ -58,7 +58,7 @@ def test_every_baseline_is_a_causal_mixer(baseline: str) -> None:
 def test_every_unit_renders() -> None:
     """No unit of the grammar is left out of the drawing: a few hundred designs show them all, and all parse."""
     rng, seen = random.Random(0), set()
-    for _ in range(400):
+    for _ in range(300):
         design = draw_design(rng)
         ast.parse(render(design).source)
         seen |= {(path.kind, *choice) for path in design.paths for choice in path.choices.items()}
@@ -78,17 +78,17 @@ def test_rendering_is_deterministic_across_processes() -> None:
 def test_distinct_designs_have_distinct_sources() -> None:
     """Neither far apart nor one mutation apart do two designs share a source."""
     rng, sources = random.Random(2), {}
-    for _ in range(250):
+    for _ in range(150):
         design = draw_design(rng)
         for one in (design, mutate(design, rng).design):
             assert sources.setdefault(render(one).source, one) == one
-    assert len(sources) > 400
+    assert len(sources) > 250
 
 
 def test_sources_read_like_written_by_hand() -> None:
     """Short lines, no trailing blanks, no import that is not used, a docstring with the name."""
     rng = random.Random(4)
-    for _ in range(150):
+    for _ in range(80):
         design = draw_design(rng)
         source = render(design).source
         lines = source.splitlines()
@@ -109,10 +109,11 @@ def unused_imports(source: str) -> list[str]:
 def test_a_line_leads_back_to_its_unit() -> None:
     """An error's line number names the choice behind it."""
     rendered = render(Design((Memory(decay="scalar"), Window(span="16")), fusion="router"))
-    at = {rendered.unit_at(number): line for number, line in enumerate(rendered.source.splitlines(), 1)}
-    assert "step_proj" in at["memory/decay:scalar"]
-    assert "window=16" in at["window/span:16"]
-    assert "mix" in at["fusion:router"]
+    unit_of = {line.split("  #")[0].strip(): rendered.unit_at(n) for n, line in enumerate(rendered.source.splitlines(), 1)}
+    assert unit_of["step = F.softplus(self.memory_step_proj(x))"] == "memory/decay:scalar"
+    assert unit_of["o = window_attention(q, k, v, window=16)"] == "window/span:16"
+    assert unit_of["self.router = nn.Linear(d_model, 2 * n_heads)"] == "fusion:router"
+    assert unit_of["import torch"] == ""
     assert rendered.unit_at(0) == rendered.unit_at(10_000) == ""
 
 

@@ -1,0 +1,5 @@
+"""Repair without a model: rules for the common faults of mixers, and the grammar where the design is known."""
+
+from agents.repair.repairer import Repair, repair
+
+__all__ = ["Repair", "repair"]

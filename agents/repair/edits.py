@@ -1,0 +1,77 @@
+"""Small edits of a source at the places of its syntax nodes, so that everything untouched stays byte for byte."""
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fix:
+    """What a rule proposes."""
+
+    source: str
+    """The whole repaired file."""
+    change: str
+    """What was changed and why, in a sentence without its full stop."""
+
+
+def text_of(source: str, node: ast.AST) -> str:
+    """The source text of a node."""
+    return ast.get_source_segment(source, node) or ast.unparse(node)
+
+
+def replaced(source: str, edits: Iterable[tuple[ast.AST, str]]) -> str:
+    """The source with each node's text replaced; of nested nodes only the outermost is."""
+    starts, data = _line_starts(source), source.encode()
+    spans = sorted((*_span(starts, node), text) for node, text in edits)
+    outer: list[tuple[int, int, str]] = []
+    for span in spans:
+        if not outer or span[0] >= outer[-1][1]:
+            outer.append(span)
+    for start, end, text in reversed(outer):
+        data = data[:start] + text.encode() + data[end:]
+    return data.decode()
+
+
+def inserted(source: str, line: int, text: str) -> str:
+    """The source with a line of text put in front of a line, counted from 1."""
+    lines = source.splitlines(keepends=True)
+    return "".join([*lines[: line - 1], text + "\n", *lines[line - 1 :]])
+
+
+def indent_of(source: str, line: int) -> str:
+    """The blank space that a line begins with."""
+    text = source.splitlines()[line - 1]
+    return text[: len(text) - len(text.lstrip())]
+
+
+def called(node: ast.AST) -> str:
+    """The last name of what a call calls: `view` for x.view(...), `Linear` for nn.Linear(...); else empty."""
+    function = node.func if isinstance(node, ast.Call) else None
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def receiver(node: ast.Call) -> ast.expr | None:
+    """What a method is called on."""
+    return node.func.value if isinstance(node.func, ast.Attribute) else None
+
+
+def keyword(node: ast.Call, name: str) -> ast.expr | None:
+    """A keyword argument's value."""
+    return next((k.value for k in node.keywords if k.arg == name), None)
+
+
+def _line_starts(source: str) -> list[int]:
+    """Byte offset of every line; syntax nodes count columns in UTF-8 bytes."""
+    starts = [0]
+    for line in source.encode().split(b"\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    return starts
+
+
+def _span(starts: list[int], node: ast.AST) -> tuple[int, int]:
+    """First and last byte offset of a node."""
+    first = starts[node.lineno - 1] + node.col_offset  # pyright: ignore[reportAttributeAccessIssue]
+    return first, starts[node.end_lineno - 1] + node.end_col_offset  # pyright: ignore[reportAttributeAccessIssue]

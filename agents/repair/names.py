@@ -1,0 +1,96 @@
+"""Names that are not there but nearly: locals, attributes of the module, functions of torch, and what Python suggests."""
+
+import ast
+import re
+from difflib import get_close_matches
+
+from agents.repair.edits import Fix, replaced
+from agents.repair.symptom import Symptom
+
+_FUNCTIONS = (
+    "softmax", "sigmoid", "silu", "softplus", "logsigmoid", "normalize", "einsum", "cumsum", "transpose", "permute", "reshape",
+    "unsqueeze", "squeeze", "matmul", "zeros", "zeros_like", "ones", "ones_like", "arange", "cat", "stack", "exp", "log", "tanh",
+    "relu", "gelu", "elu", "pad", "tril", "triu", "masked_fill", "layer_norm", "rms_norm", "scaled_dot_product_attention",
+    "Linear", "Parameter", "LayerNorm", "RMSNorm", "Conv1d", "Module", "ModuleList", "Dropout", "Embedding", "Sequential",
+    "contiguous", "flatten", "unflatten", "chunk", "split", "expand", "repeat_interleave", "clamp", "sqrt", "rsqrt", "mean", "sum",
+)  # fmt: skip
+"""Names of torch that mixers use."""
+
+
+def suggested(symptom: Symptom) -> Fix | None:
+    """Take Python's own suggestion ("Did you mean")."""
+    match = symptom.found(r"(?:name|attribute) '(\w+)'.*?Did you mean: '(?:self\.)?(\w+)'")
+    return _renamed(symptom, match[1], match[2]) if match else None
+
+
+def undefined_name(symptom: Symptom) -> Fix | None:
+    """A name that is not defined becomes the closest one that is."""
+    match = symptom.found(r"(?:name|local variable) '(\w+)' (?:is not defined|referenced before)")
+    if not match:
+        return None
+    stored = {node.id for node in symptom.nodes(ast.Name) if isinstance(node.ctx, ast.Store)}
+    known = (stored | {node.arg for node in symptom.nodes(ast.arg)} | {"torch", "nn", "F"}) - {match[1]}
+    if match[1] in _attributes(symptom):
+        fixed = re.sub(rf"(?<![\w.]){match[1]}\b(?!\s*=[^=])", f"self.{match[1]}", symptom.source)
+        return Fix(fixed, f"read {match[1]} from self, where it is kept")
+    close = get_close_matches(match[1], sorted(known), n=1, cutoff=0.5)
+    return _renamed(symptom, match[1], close[0]) if close else None
+
+
+def missing_attribute(symptom: Symptom) -> Fix | None:
+    """An attribute that is not there becomes the closest one that is, or is set from the constructor's argument."""
+    match = symptom.found(r"'?(?:module )?'?([\w.]+)'? (?:object )?has no attribute '(\w+)'")
+    if not match:
+        return None
+    owner, wrong = match[1], match[2]
+    known = sorted(_attributes(symptom) - {wrong}) if _is_own_class(symptom, owner) else sorted(_FUNCTIONS)
+    if _is_own_class(symptom, owner) and (kept := _kept_argument(symptom, wrong)):
+        return kept
+    close = get_close_matches(wrong, known, n=1, cutoff=0.6)
+    return _renamed(symptom, wrong, close[0]) if close else None
+
+
+def _attributes(symptom: Symptom) -> set[str]:
+    """What is assigned to self anywhere, and methods."""
+    stored = {node.attr for node in symptom.nodes(ast.Attribute) if isinstance(node.ctx, ast.Store)}
+    return stored | {node.name for node in symptom.nodes(ast.FunctionDef)}
+
+
+def _is_own_class(symptom: Symptom, name: str) -> bool:
+    """Whether the source defines a class of that name."""
+    return any(node.name == name for node in symptom.nodes(ast.ClassDef))
+
+
+def _kept_argument(symptom: Symptom, name: str) -> Fix | None:
+    """Keep a constructor's argument or local under the attribute that is read later."""
+    init = symptom.method("__init__")
+    if init is None:
+        return None
+    local = {node.id: node for node in ast.walk(init) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    blank = " " * (init.body[0].col_offset)
+    lines = symptom.source.splitlines(keepends=True)
+    if name in [argument.arg for argument in init.args.args]:
+        place = _behind_super(init)
+    elif name in local:
+        place = local[name].lineno
+    else:
+        return None
+    source = "".join([*lines[:place], f"{blank}self.{name} = {name}\n", *lines[place:]])
+    return Fix(source, f"kept {name} as self.{name}, which is read later")
+
+
+def _behind_super(init: ast.FunctionDef) -> int:
+    """The last line of the call of the parent's constructor, else the line before the body."""
+    calls = [node for node in init.body if "super().__init__" in ast.unparse(node)]
+    return (calls[0].end_lineno or calls[0].lineno) if calls else init.body[0].lineno - 1
+
+
+def _renamed(symptom: Symptom, wrong: str, right: str) -> Fix | None:
+    """Every occurrence of a name or attribute replaced."""
+    edits: list[tuple[ast.AST, str]] = [(n, right) for n in symptom.nodes(ast.Name) if n.id == wrong]
+    source = replaced(symptom.source, edits)
+    source = re.sub(rf"\.{re.escape(wrong)}\b", f".{right}", source)
+    return Fix(source, f"renamed {wrong}, which does not exist, to {right}") if source != symptom.source else None
+
+
+RULES = (suggested, undefined_name, missing_attribute)

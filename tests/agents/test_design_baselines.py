@@ -1,0 +1,104 @@
+"""The human baselines: all six, distinct, faithful to what defines each, and better than chance where they should be."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from agents.design import BASELINES, Baseline
+
+NAMES = ("linear-attention", "retnet", "gla", "mamba2", "deltanet", "gated-deltanet")
+
+
+def test_all_six() -> None:
+    """The baselines, in the order of their papers' ideas, with distinct designs and reasons."""
+    assert tuple(BASELINES) == NAMES
+    assert len({baseline.design for baseline in BASELINES.values()}) == 6
+    assert len({baseline.motivation for baseline in BASELINES.values()}) == 6
+
+
+@pytest.mark.parametrize("baseline", BASELINES.values(), ids=NAMES)
+def test_motivations_are_short_and_sourced(baseline: Baseline) -> None:
+    """Each says why in at most 60 words and names its paper."""
+    assert 15 <= len(baseline.motivation.split()) <= 60
+    year_month, number = baseline.arxiv.split(".")
+    assert (len(year_month), len(number)) == (4, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "fragments"),
+    [
+        ("linear-attention", ["F.elu(q) + 1", "o[..., -1:]"]),
+        ("retnet", ["rotary(q, k)", "-5.0 - torch.arange(n_heads)", "F.silu(self.gate_proj(x))"]),
+        ("gla", ["F.logsigmoid", "/ 16", "decay_down"]),
+        ("mamba2", ["causal_conv1d", "softplus", "step.unsqueeze(-1) * v", "value_skip"]),
+        ("deltanet", ["beta=beta", "F.normalize(k", 'activation="silu"']),
+        ("gated-deltanet", ["log_decay=g, beta=beta", "F.normalize(k", "self.gate_proj"]),
+    ],
+)
+def test_what_defines_each_is_in_its_source(name: str, fragments: list[str]) -> None:
+    """The line that a reader of the paper looks for is there."""
+    assert [fragment for fragment in fragments if fragment not in BASELINES[name].source] == []
+
+
+def test_deltanet_without_gates_and_linear_attention_without_convolution() -> None:
+    """What a paper does not have, its baseline does not have."""
+    assert "log_decay" not in BASELINES["deltanet"].source
+    assert "causal_conv1d" not in BASELINES["linear-attention"].source
+
+
+class Recaller(nn.Module):
+    """Two mixers and an MLP over a small vocabulary."""
+
+    def __init__(self, source: str, tokens: int, width: int = 32) -> None:
+        super().__init__()
+        namespace: dict[str, object] = {"__name__": "candidate"}
+        exec(compile(source, "candidate.py", "exec"), namespace)  # noqa: S102: sources of our own grammar
+        kind = next(v for v in namespace.values() if isinstance(v, type) and v.__module__ == "candidate")
+        self.embedding = nn.Embedding(tokens, width)
+        self.mixers = nn.ModuleList(kind(width, 2, layer) for layer in range(2))  # pyright: ignore[reportCallIssue]
+        self.norms = nn.ModuleList(nn.RMSNorm(width) for _ in range(3))
+        self.head = nn.Linear(width, tokens, bias=False)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Tokens [B, T] to logits [B, T, V]."""
+        h = self.embedding(tokens)
+        for mixer, norm in zip(self.mixers, self.norms, strict=False):
+            h = h + mixer(norm(h))
+        return self.head(self.norms[-1](h))
+
+
+PAIRS, HALF = 4, 16
+
+
+def recall_batch(generator: torch.Generator, rows: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+    """PAIRS key-value pairs, then every key again in another order: (tokens [B, 3 P], values asked for [B, P])."""
+    keys = torch.rand(rows, HALF, generator=generator).argsort(1)[:, :PAIRS]
+    values = torch.randint(HALF, 2 * HALF, (rows, PAIRS), generator=generator)
+    order = torch.rand(rows, PAIRS, generator=generator).argsort(1)
+    shown = torch.stack([keys, values], 2).flatten(1)
+    return torch.cat([shown, keys.gather(1, order)], 1), values.gather(1, order)
+
+
+def recall(name: str, steps: int) -> float:
+    """Accuracy of recall on fresh sequences after so many training steps."""
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    model = Recaller(BASELINES[name].source, 2 * HALF)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(steps):
+        tokens, asked = recall_batch(generator)
+        loss = functional.cross_entropy(model(tokens)[:, -PAIRS:].flatten(0, 1), asked.flatten())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    tokens, asked = recall_batch(generator, 256)
+    return (model(tokens)[:, -PAIRS:].argmax(-1) == asked).float().mean().item()
+
+
+def test_delta_rules_recall_what_plain_linear_attention_does_not() -> None:
+    """After the same few steps both delta baselines name most values, and plain linear attention lies far behind."""
+    linear, delta, gated = (recall(name, 120) for name in ("linear-attention", "deltanet", "gated-deltanet"))
+    print(f"linear-attention {linear:.3f}, deltanet {delta:.3f}, gated-deltanet {gated:.3f}")
+    assert min(delta, gated) > 0.8
+    assert linear < min(delta, gated) - 0.2
