@@ -37,6 +37,8 @@ from bus.queries import AskPeers, AskStanding, Experiment, Peers, Standing
 from bus.role import CompletionReply, Decision, Post
 
 MESSAGE_CHARACTERS = 400
+BEYOND_REPAIR = frozenset({"bad_request", "trainer_fault"})
+"""Reasons that are no fault of the architecture's: another source would fail the same way, so none is made up."""
 ORDINARY = Limits(seconds=300.0, memory_mb=2048)
 """What a run may use at a scale without limits of its own."""
 
@@ -71,7 +73,7 @@ class Engineer:
         posts: list[Post] = []
         while failed := failed or _static(attempt.source):
             revised = None
-            if attempt.number < standing.started.attempts:
+            if attempt.number < standing.started.attempts and failed.reason not in BEYOND_REPAIR:
                 revised = yield from self._revision(said, attempt, failed, peers.this)
             posts.append(Post(said.experiment, _failure(attempt, failed, final=revised is None)))
             if revised is None:

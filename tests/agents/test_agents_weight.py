@@ -4,12 +4,13 @@ import subprocess
 import sys
 
 MEASURE = """
-import resource, sys
+import sys
 from agents import Analyst, Desk, Director, Engineer, Researcher
 roles = [Analyst(), Desk(), Director(), Engineer(), Researcher()]
 suspects = ("torch", "autogen_core", "autogen_agentchat", "openai", "numpy", "duckdb")
 heavy = [name for name in suspects if name in sys.modules]
-print(",".join(heavy) or "none", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(",".join(heavy) or "none", int(peak.split()[1]) // 1024)
 """
 
 

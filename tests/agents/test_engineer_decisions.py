@@ -42,7 +42,7 @@ STARTED = CampaignStarted(
 )
 GLA = BASELINES["gla"]
 BROKEN = "import os\n" + GLA.source
-HOPELESS = "x = ("
+HOPELESS = "this is no Python at all!"
 PROPOSED = ProposalCreated(name="n", motivation="m", source=GLA.source, origin="genetic", design=GLA.design.to_json())
 NANO = EngineerSettings(limits={"nano": Limits(seconds=60.0, memory_mb=900)})
 
@@ -145,6 +145,13 @@ def test_the_attempts_of_the_campaign_bound_the_repairs(said: Said, drive: Drive
     """With two repairs allowed, the third failure is the last."""
     _, posts = drive(Engineer(), said(failed(2), "e0003"), answers(attempt=2))
     assert [(post.event.attempt, post.event.final) for post in posts] == [(2, True)]
+
+
+@pytest.mark.parametrize("reason", ["bad_request", "trainer_fault"])
+def test_what_is_not_the_architectures_fault_is_not_repaired(said: Said, drive: Drive, reason: str) -> None:
+    """A design is not varied because a file of texts is missing or a trainer keeps dying."""
+    _, posts = drive(Engineer(), said(failed(reason=reason), "e0003"), answers())
+    assert [(post.event.reason, post.event.final) for post in posts] == [(reason, True)]
 
 
 def test_a_baseline_may_be_repaired_too(said: Said, drive: Drive) -> None:
