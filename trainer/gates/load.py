@@ -13,6 +13,7 @@ import types
 import torch
 from torch import nn
 
+from trainer.compat import offer_fla
 from trainer.jail import JailFault
 from trainer.jail.inside.report import fault_of
 
@@ -29,10 +30,11 @@ class LoadError(JailFault):
 
 def load_mixer(source: str) -> type[nn.Module]:
     """Execute an architecture's source and return its mixer class. Raises LoadError, whose tail shows its own lines."""
-    module = execute(_parsed(source), source)
+    tree = _parsed(source)
+    module = execute(tree, source)
     found = [kind for kind in vars(module).values() if _is_own_module_class(kind, module.__name__)]
-    mixers = [kind for kind in found if _is_mixer(kind)] if len(found) > 1 else found
-    mixers = [kind for kind in mixers if not any(kind is not other and issubclass(other, kind) for other in mixers)]
+    helpers = _named_in_other_classes(tree)
+    mixers = [kind for kind in found if _is_mixer(kind) and kind.__name__ not in helpers] if len(found) > 1 else found
     if not mixers:
         raise LoadError("no_class", "the source has no torch.nn.Module class that takes (d_model, n_heads)")
     if len(mixers) > 1:
@@ -55,11 +57,13 @@ def _parsed(source: str) -> ast.Module:
 
 
 def _check_import(node: ast.Import | ast.ImportFrom) -> None:
-    """Raise LoadError for an import of the laboratory's own modules."""
+    """Raise LoadError for an import of the laboratory's own modules; make fla's names available where asked for."""
     names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
     for name in names:
         if name.partition(".")[0] in INTERNALS:
             raise LoadError("import_error", f"line {node.lineno}: an architecture may not import {name}")
+        if name.partition(".")[0] == "fla":
+            offer_fla()
 
 
 def execute(tree: ast.Module, source: str) -> types.ModuleType:
@@ -82,6 +86,14 @@ def execute(tree: ast.Module, source: str) -> types.ModuleType:
 def _as_it_is(model: object = None, **_: object) -> object:
     """Stand in for torch.compile, as a call or as a decorator with options."""
     return model if model is not None else lambda function: function
+
+
+def _named_in_other_classes(tree: ast.Module) -> set[str]:
+    """Return the names that classes use besides their own: their bases and the parts that they are built from."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    return {
+        node.id for owner in classes for node in ast.walk(owner) if isinstance(node, ast.Name) and node.id != owner.name
+    }
 
 
 def _is_own_module_class(kind: object, name: str) -> bool:

@@ -1,0 +1,1 @@
+"""What fla's layers share."""

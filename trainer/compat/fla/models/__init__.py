@@ -1,0 +1,1 @@
+"""What layers take from fla's models."""
