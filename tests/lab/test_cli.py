@@ -25,7 +25,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     [
         (["bogus"], 2, "bogus"),
         (["run", "--bogus"], 2, "--bogus"),
-        (["run", "--experiments", "many"], 2, "many"),
+        (["run", "--experiments", "many"], 2, "--experiments"),
         (["run", "--slots", "0"], 1, "slots = 0"),
         (["run", "--scale", "galactic"], 1, "galactic"),
         (["run", "--sandbox", "hope"], 1, "sandbox"),
