@@ -6,7 +6,7 @@ What it can't see: a coupling that needs more rows than were tried, or that is s
 import torch
 
 from trainer.gates.finding import Finding, failed, passed
-from trainer.gates.subject import LOUD, Subject, call, distance
+from trainer.gates.subject import LOUD, Subject, call, distance, rounding
 
 TOLERANCE = 2e-5
 """Of the output's root mean square: kernels may sum in another order when the batch changes."""
@@ -24,7 +24,7 @@ def independence(subject: Subject) -> Finding:
             gap = distance(whole, call(mixer, changed)[:1])
             if gap > TOLERANCE:
                 return _leak(training=training, what="other rows changed", gap=gap)
-        gap = distance(whole, call(mixer, x[:1]))
+        gap = distance(whole, call(mixer, x[:1])) - rounding(mixer, x)
     if gap > TOLERANCE:
         return _leak(training=False, what="the row alone", gap=gap)
     return passed("batch", "a row is what it is in any batch")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from trainer.gates.finding import Finding, failed, passed
-from trainer.gates.subject import LOUD, Subject, call, distance
+from trainer.gates.subject import LOUD, Subject, call, distance, rounding
 
 LONG, EVEN, SHORT = 161, 64, 9
 PERTURBED = ((True, LONG), (False, LONG), (True, EVEN), (False, EVEN), (True, SHORT))
@@ -105,9 +105,10 @@ def _prefix(subject: Subject, dtype: torch.dtype) -> str:
             whole = call(mixer, x)
             if training and not torch.equal(whole, call(mixer, x, seed=1)):
                 continue
+            tolerance = VALUE_TOLERANCE + rounding(mixer, x)
             for length in PREFIXES:
                 gap = distance(whole[:, :length], call(mixer, x[:, :length]))
-                if gap > VALUE_TOLERANCE:
+                if gap > tolerance:
                     return f"{_mode(training)}: the first {length} of {LONG} positions alone differ by {gap:.2g} rms"
     return ""
 
