@@ -1,0 +1,124 @@
+"""The text: split by document, reproducible, and refused in one clear line where it can't be used."""
+
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainer.scales import load
+from trainer.tasks import corpus, text
+from trainer.tasks.corpus import load_corpus
+
+TASK = replace(load("nano").text, length=16, held_out=16)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write sixty documents, each of words of its own."""
+    root = tmp_path_factory.mktemp("text")
+    for number in range(60):
+        (root / f"{number:02}.txt").write_text(f"document{number} " * 100)
+    return root
+
+
+def documents_in(part: bytes) -> set[bytes]:
+    return {word for word in part.split() if word}
+
+
+def test_no_document_is_in_two_parts(folder: Path):
+    """Training, validation and sealed are disjoint, and together they are everything."""
+    parts = [documents_in(part) for part in _parts(folder)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 60
+
+
+def _parts(folder: Path) -> tuple[bytes, bytes, bytes]:
+    loaded = load_corpus(folder, TASK)
+    return loaded.train, loaded.validation, loaded.sealed
+
+
+def test_validation_and_sealed_have_about_a_twentieth_each(folder: Path):
+    """Whole documents are held out until the share is reached."""
+    train, validation, sealed = map(len, _parts(folder))
+    assert validation / (train + validation + sealed) == pytest.approx(0.05, abs=0.02)
+    assert sealed / (train + validation + sealed) == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_copied_document_counts_once(folder: Path, tmp_path: Path):
+    """A copy under another name changes nothing, so it can't stand in training and validation."""
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+        (tmp_path / f"copy-{file.name}").write_bytes(file.read_bytes())
+    assert load_corpus(tmp_path, TASK).sha256 == load_corpus(folder, TASK).sha256
+
+
+def test_the_hash_depends_on_the_text(folder: Path, tmp_path: Path):
+    """One changed byte is another corpus."""
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "00.txt").write_text("other")
+    assert load_corpus(tmp_path, TASK).sha256 != load_corpus(folder, TASK).sha256
+
+
+def test_the_default_is_the_interpreters_own_library():
+    """It holds megabytes of Python, and its parts differ."""
+    loaded = load_corpus(None, replace(TASK, corpus_bytes=1_000_000))
+    assert 800_000 < len(loaded.train) + len(loaded.validation) + len(loaded.sealed) <= 1_000_100
+    assert b"import" in loaded.train
+
+
+def test_a_single_file_is_cut_into_documents(tmp_path: Path):
+    """Blank lines are where it is cut; no byte is lost."""
+    file = tmp_path / "book.txt"
+    file.write_bytes(b"".join(b"%d " % n * 400 + b"\n\n" for n in range(200)))
+    assert b"".join(corpus._pieces(file.read_bytes())) == file.read_bytes()
+    assert len(load_corpus(file, TASK).validation) > 0
+
+
+def test_evaluation_windows_are_the_same_for_everyone_and_cover_validation(folder: Path):
+    """They need no seed, and run from the first byte to the last."""
+    loaded = load_corpus(folder, TASK)
+    windows = loaded.windows(16, 16)
+    assert (windows == loaded.windows(16, 16)).all()
+    assert bytes(windows[0].astype(np.uint8)) == loaded.validation[:17]
+    assert bytes(windows[-1].astype(np.uint8)) == loaded.validation[-17:]
+
+
+def test_targets_are_the_bytes_after():
+    """A training window is shifted by one."""
+    source = np.arange(200, dtype=np.uint8)
+    inputs, targets = text.training_batch(TASK, source, np.random.default_rng(0))
+    assert inputs.shape == (TASK.batch, TASK.length)
+    assert (targets == inputs + 1).all()
+
+
+def test_random_bytes_have_a_floor_near_half_of_their_entropy(tmp_path: Path):
+    """Nothing compresses them, so the floor is half of ln 256."""
+    (tmp_path / "noise").write_bytes(np.random.default_rng(0).bytes(600_000))
+    assert load_corpus(tmp_path / "noise", TASK).floor == pytest.approx(0.5 * math.log(256), rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_what_is_missing_or_empty_is_refused(name: str, tmp_path: Path):
+    """The line names the path."""
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=f"{name}: no (such file or folder|text found)"):
+        load_corpus(tmp_path / name, TASK)
+
+
+def test_a_text_that_is_too_small_is_refused(tmp_path: Path):
+    """One short document can't be split in three."""
+    (tmp_path / "short").write_text("three words only")
+    with pytest.raises(ValueError, match="short: too little text"):
+        load_corpus(tmp_path / "short", TASK)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_refused(folder: Path, tmp_path: Path):
+    """The system's own words say why."""
+    (tmp_path / "closed").write_text("x")
+    (tmp_path / "closed").chmod(0)
+    with pytest.raises(ValueError, match="closed: Permission denied"):
+        load_corpus(tmp_path, TASK)
