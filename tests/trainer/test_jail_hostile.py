@@ -26,7 +26,7 @@ class Mixer(torch.nn.Module):
     def forward(self, x):
         return self.inner(x)
 """
-SLACK = 3.0
+SLACK = 5.0
 """Seconds that a loaded machine may take to kill and reap."""
 
 

@@ -11,7 +11,7 @@ from trainer.jail.frames import Channel, Frame, Truncated
 from trainer.jail.watch import Watch
 from trainer.jail.zygote import Zygote
 
-VERDICT_SECONDS = 1.0
+VERDICT_SECONDS = 5.0
 """How long the news of a run's end may lag behind the end of its channel."""
 GRACE_SECONDS = 10.0
 """How long the watch may take to enforce the deadline on a loaded machine before the session does it itself."""
