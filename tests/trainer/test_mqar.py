@@ -65,7 +65,9 @@ def test_training_climbs_the_levels_in_equal_shares_of_the_steps():
     """Early steps have short sequences; each batch has about the same number of tokens."""
     rng = np.random.default_rng(0)
     shapes = [mqar.training_batch(TASK, step, 9, rng).inputs.shape for step in range(9)]
-    assert [length for _, length in shapes] == [length for length, _ in TASK.levels for _ in range(9 // len(TASK.levels))]
+    assert [length for _, length in shapes] == [
+        length for length, _ in TASK.levels for _ in range(9 // len(TASK.levels))
+    ]
     assert {rows * length for rows, length in shapes} == {TASK.batch * TASK.length}
 
 

@@ -1,0 +1,79 @@
+"""Scores from raw logits: the arithmetic agrees with torch, and nonsense is refused."""
+
+import math
+
+import numpy as np
+import pytest
+
+from trainer.evaluator import BadLogits, disagreement, negative_log_likelihood, score
+from trainer.tasks.mqar import IGNORE
+
+
+def drawn(rows: int = 5, length: int = 7, vocabulary: int = 11) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(rows, length, vocabulary)).astype(np.float32) * 20
+    targets = rng.integers(0, vocabulary, (rows, length))
+    targets[:, ::3] = IGNORE
+    return logits, targets
+
+
+def test_the_loss_is_torchs_cross_entropy():
+    """Mean over the positions that are asked, in nats."""
+    import torch
+
+    logits, targets = drawn()
+    expected = torch.nn.functional.cross_entropy(
+        torch.from_numpy(logits).double().flatten(0, 1), torch.from_numpy(targets).flatten(), ignore_index=IGNORE
+    )
+    assert score(logits, targets).loss == pytest.approx(expected.item(), rel=1e-12)
+
+
+def test_uniform_logits_cost_the_logarithm_of_the_vocabulary():
+    """256 equal logits are worth 8 bits a byte."""
+    result = score(np.zeros((2, 3, 256), np.float32), np.ones((2, 3), np.int64))
+    assert result.loss == pytest.approx(math.log(256))
+    assert result.bits == pytest.approx(8)
+
+
+def test_large_logits_do_not_overflow():
+    """The largest is taken out before the exponential."""
+    logits = np.array([[3e38, -3e38]], np.float32)
+    assert negative_log_likelihood(logits, np.array([0]))[0] == 0
+
+
+def test_accuracy_counts_asked_positions_only():
+    """Two questions a row, three of four answered."""
+    logits = np.zeros((2, 3, 4), np.float32)
+    logits[..., 1] = 1
+    targets = np.array([[1, IGNORE, 1], [IGNORE, 1, 2]])
+    assert score(logits, targets).accuracy == 0.75
+
+
+def test_the_standard_error_is_taken_over_sequences():
+    """Rows with accuracies 1 and 0.5 have a deviation of 0.3536, over sqrt(2)."""
+    logits = np.zeros((2, 2, 4), np.float32)
+    logits[..., 1] = 1
+    assert score(logits, np.array([[1, 1], [1, 2]])).stderr == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_not_finite_are_refused(value: float):
+    """One is enough."""
+    logits, targets = drawn()
+    logits[1, 2, 3] = value
+    with pytest.raises(BadLogits, match="1 of 385 logits are not finite"):
+        score(logits, targets)
+
+
+def test_logits_of_another_shape_are_refused():
+    """A row too few is not scored on the rest."""
+    logits, targets = drawn()
+    with pytest.raises(BadLogits, match=r"shape \[4, 7, 11\], asked for \[5, 7, 11\]"):
+        score(logits[1:], targets)
+
+
+def test_disagreement_is_a_difference_of_probabilities():
+    """Shifting all logits changes nothing; swapping a certain answer changes everything."""
+    certain = np.array([[0.0, 50.0]], np.float32)
+    assert disagreement(certain, certain + 3) == pytest.approx(0, abs=1e-12)
+    assert disagreement(certain, certain[:, ::-1]) == pytest.approx(1)
