@@ -24,6 +24,7 @@ from bus.envelope import Envelope
 from bus.events import (
     AnalysisReady,
     CampaignFinished,
+    CampaignResumed,
     CampaignStarted,
     CodeFailed,
     Event,
@@ -371,6 +372,7 @@ def test_people_may_interrupt_a_campaign_anywhere(store: Store, block: int) -> N
         mine = {said.experiment for said in lab.events(ProposalCreated) if said.experiment.startswith("h-")}
         assert lab.terminals() == dict.fromkeys(names(6) | mine, 1), f"campaign {seed}"
         assert len(lab.events(HumanAnswered)) == 1
+        assert len(lab.events(CampaignFinished)) <= 1 + len(lab.events(CampaignResumed))
 
 
 PROPOSED = json.dumps(
