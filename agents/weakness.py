@@ -33,16 +33,16 @@ TEXT_WITHOUT_LOCALITY = (
     "or a sliding window of local attention would capture them."
 )
 TEXT_WITHOUT_FORGETTING = (
-    "Forgetting is fixed or absent: a decay that does not read the token cannot drop stale context, so text loss is high. "
-    "A data-dependent forget gate would select what the state keeps."
+    "Forgetting is fixed or absent: a decay that does not read the token cannot drop stale context, so text loss is "
+    "high. A data-dependent forget gate would select what the state keeps."
 )
 TEXT_WITH_BOTH = (
     "Text loss is high although the mixer has local mixing and forgets selectively: one time scale and one read of the "
     "state limit it. Several decay rates, a second path, or a gate and norm on the output would add expressivity."
 )
 COST = (
-    "Parameters and operations per token lie above the baselines for what it reaches: low-rank or shared projections and "
-    "fewer paths would keep the quality at lower cost."
+    "Parameters and operations per token lie above the baselines for what it reaches: low-rank or shared projections "
+    "and fewer paths would keep the quality at lower cost."
 )
 
 
