@@ -26,7 +26,9 @@ def _headline(view: View) -> RenderableType:
         f"{state}  {view.ended()}/{view.total()} experiments  {view.events_per_minute()} events/min  ",
         f"{duration(left)} left" if left is not None and not view.finished else "",
     )
-    return Group(text, ProgressBar(total=max(view.total(), 1), completed=view.ended(), width=72))
+    bar = Table.grid()  # a bar alone does not end its line
+    bar.add_row(ProgressBar(total=max(view.total(), 1), completed=view.ended(), width=72))
+    return Group(text, bar)
 
 
 def _under_way(view: View) -> RenderableType:
