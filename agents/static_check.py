@@ -15,12 +15,14 @@ ALLOWED_IMPORTS = frozenset({"torch", "math", "typing", "dataclasses", "einops",
 MOST_CHARACTERS = 200_000
 """A longer source is refused unread."""
 
-_FORBIDDEN_NAMES = frozenset(
-    "exec eval compile open input breakpoint __import__ globals locals vars getattr setattr delattr exit quit".split()
-)
-_FORBIDDEN_TORCH = frozenset(
-    "hub load save package classes ops jit utils distributed multiprocessing from_file _C serialization library".split()
-)
+_FORBIDDEN_NAMES = frozenset((
+    "exec", "eval", "compile", "open", "input", "breakpoint", "__import__", "globals", "locals", "vars",
+    "getattr", "setattr", "delattr", "exit", "quit",
+))  # fmt: skip
+_FORBIDDEN_TORCH = frozenset((
+    "hub", "load", "save", "package", "classes", "ops", "jit", "utils", "distributed", "multiprocessing",
+    "from_file", "_C", "serialization", "library",
+))  # fmt: skip
 _DUNDERS = frozenset({"__init__", "__name__", "__version__", "__future__", "__all__"})
 _AT_TOP = (
     ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Expr, ast.Assign, ast.AnnAssign, ast.Pass,
@@ -42,7 +44,7 @@ class Fault:
 
 
 def check(source: str) -> Fault | None:
-    """The first fault of a source, or None. Never raises, whatever the text."""
+    """Return the first fault of a source, or None. Never raises, whatever the text."""
     if len(source) > MOST_CHARACTERS:
         return Fault("too_large", f"the source has {len(source)} characters, at most {MOST_CHARACTERS} are read")
     try:
@@ -66,7 +68,7 @@ def _faults(tree: ast.Module) -> Iterator[Fault]:
 
 
 def _imports(nodes: list[ast.AST]) -> Iterator[Fault]:
-    """Imports outside the allowed packages, and the parts of torch that touch the outside world."""
+    """Yield imports outside the allowed packages, and the parts of torch that touch the outside world."""
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.level:
             yield Fault("import", "relative imports have nothing to refer to", node.lineno)
@@ -89,7 +91,7 @@ def _import_of(module: str, line: int) -> Iterator[Fault]:
 
 
 def _no_import(module: str, line: int) -> Fault:
-    """The fault of an import that is not allowed."""
+    """Return the fault of an import that is not allowed."""
     allowed = ", ".join(sorted(ALLOWED_IMPORTS - {"__future__"}))
     return Fault("import", f"cannot import {module}: an architecture may import {allowed}", line)
 
@@ -115,12 +117,12 @@ def _is_dunder(node: ast.Name | ast.Attribute) -> bool:
 
 
 def _name_of(node: ast.Name | ast.Attribute) -> str:
-    """The identifier of a name or attribute."""
+    """Return the identifier of a name or attribute."""
     return node.id if isinstance(node, ast.Name) else node.attr
 
 
 def _prints(loop: ast.AST) -> Iterator[Fault]:
-    """Calls of print inside a loop."""
+    """Yield calls of print inside a loop."""
     for node in ast.walk(loop):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
             yield Fault("forbidden", "print in a loop would flood the log", node.lineno)
@@ -138,7 +140,9 @@ def _global_state(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[Fault]:
         elif isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
             yield Fault("global_state", "a call at the top of the file would run on import", node.lineno)
         elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, _MUTABLE):
-            yield Fault("global_state", "a mutable object at the top of the file would be shared by all layers", node.lineno)
+            yield Fault(
+                "global_state", "a mutable object at the top of the file would be shared by all layers", node.lineno
+            )
 
 
 def _mixer(tree: ast.Module) -> Iterator[Fault]:
@@ -179,7 +183,9 @@ def _signature(node: ast.ClassDef) -> Iterator[Fault]:
         rest = [argument.arg for argument, default in keywords if default is None]
         fits = names[: len(wanted)] == wanted and set(required) <= set(wanted) and not rest
         if not (fits or (method == "forward" and _single_input(names, required, rest))):
-            yield Fault("signature", f"{method} takes ({', '.join([*names, *rest])}), expected ({', '.join(wanted)})", line)
+            yield Fault(
+                "signature", f"{method} takes ({', '.join([*names, *rest])}), expected ({', '.join(wanted)})", line
+            )
 
 
 def _single_input(names: list[str], required: list[str], rest: list[str]) -> bool:
@@ -188,5 +194,5 @@ def _single_input(names: list[str], required: list[str], rest: list[str]) -> boo
 
 
 def _one_line(error: BaseException) -> str:
-    """An error's text on one line."""
+    """Return an error's text on one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -35,22 +35,22 @@ _ALL = (
     Baseline(
         "linear-attention",
         Design((Memory(feature="elu1", read="mean"),), output_norm="none"),
-        "Positive features elu(x) + 1 in place of the exponential turn softmax attention into a weighted mean whose sums "
-        "can be carried from step to step: attention as a recurrent network of constant memory.",
+        "Positive features elu(x) + 1 in place of the exponential turn softmax attention into a weighted mean "
+        "whose sums can be carried from step to step: attention as a recurrent network of constant memory.",
         "2006.16236",
     ),
     Baseline(
         "retnet",
         Design((Memory(position="rotary", decay="fixed"),), inner="double", output_norm="layer", gate="silu"),
-        "Retention gives every head a fixed exponential decay and rotating positions, so near tokens weigh more than far "
-        "ones without a softmax; a norm per head and a swish gate replace the divisor.",
+        "Retention gives every head a fixed exponential decay and rotating positions, so near tokens weigh more "
+        "than far ones without a softmax; a norm per head and a swish gate replace the divisor.",
         "2307.08621",
     ),
     Baseline(
         "gla",
         Design((Memory(key_width="half", decay="channel"),), gate="silu"),
-        "Gated linear attention lets each token choose, channel by channel through a low-rank gate, which rows of the key-value "
-        "state to fade: selective forgetting that still trains in chunks.",
+        "Gated linear attention lets each token choose, channel by channel through a low-rank gate, which rows of "
+        "the key-value state to fade: selective forgetting that still trains in chunks.",
         "2312.06635",
     ),
     Baseline(
@@ -58,29 +58,34 @@ _ALL = (
         Design(
             (
                 Memory(
-                    key_width="double", sharing="single", convolution="qkv", decay="scalar", update="step", present="skip"
+                    key_width="double",
+                    sharing="single",
+                    convolution="qkv",
+                    decay="scalar",
+                    update="step",
+                    present="skip",
                 ),
             ),
             inner="double",
             output_norm="joint",
             gate="silu_first",
         ),
-        "A state-space layer with one scalar transition per head is a masked attention: step sizes read from the token set "
-        "decay and write strength together, and input and output maps are shared by all heads.",
+        "A state-space layer with one scalar transition per head is a masked attention: step sizes read from the "
+        "token set decay and write strength together, and input and output maps are shared by all heads.",
         "2405.21060",
     ),
     Baseline(
         "deltanet",
         Design((Memory(convolution="qkv", norm="l2", update="delta"),)),
-        "Instead of piling up outer products, the delta rule reads what a key retrieves and corrects the error, so stored pairs "
-        "can be rewritten; products of Householder-like factors make it parallel over time.",
+        "Instead of piling up outer products, the delta rule reads what a key retrieves and corrects the error, "
+        "so stored pairs can be rewritten; products of Householder-like factors make it parallel over time.",
         "2406.06484",
     ),
     Baseline(
         "gated-deltanet",
         Design((Memory(convolution="qkv", norm="l2", decay="scalar", update="delta"),), inner="double", gate="silu"),
-        "Scalar gating clears a whole memory quickly while the delta rule edits one association precisely; the two together "
-        "erase stale context and update single facts, as neither does alone.",
+        "Scalar gating clears a whole memory quickly while the delta rule edits one association precisely; the "
+        "two together erase stale context and update single facts, as neither does alone.",
         "2412.06464",
     ),
 )

@@ -93,7 +93,9 @@ WORDS: Mapping[str, str] = {
 }
 """What is heard."""
 
-_NEGATION = re.compile(r"\b(no|not|without|avoid|drop|remove|less|fewer|never|stop|instead of|rather than|don't)\b[\s\w'-]{0,18}$")
+_NEGATION = re.compile(
+    r"\b(no|not|without|avoid|drop|remove|less|fewer|never|stop|instead of|rather than|don't)\b[\s\w'-]{0,18}$"
+)
 _UNIT_NAME = re.compile(r"\b([a-z_]+):([a-z0-9_]+)\b")
 
 
@@ -116,7 +118,7 @@ NEUTRAL = Bias()
 
 
 def bias_from_text(texts: Iterable[str]) -> Bias:
-    """What these texts ask for; later texts win where they contradict earlier ones."""
+    """Return what these texts ask for; later texts win where they contradict earlier ones."""
     factors: dict[str, float] = {}
     heard: list[str] = []
     for text in texts:
@@ -131,7 +133,12 @@ def bias_from_text(texts: Iterable[str]) -> Bias:
 def _found(text: str) -> list[tuple[str, list[str]]]:
     """Recognised words with their units, favouring longer words; unit names as they stand."""
     words = [word for word in WORDS if re.search(rf"\b{re.escape(word)}", text)]
-    inner = {word for word in words for longer in words if word != longer and word in longer and text.count(word) == text.count(longer)}
+    inner = {
+        word
+        for word in words
+        for longer in words
+        if word != longer and word in longer and text.count(word) == text.count(longer)
+    }
     named = [(match.group(0), [match.group(0)]) for match in _UNIT_NAME.finditer(text)]
     # Longer words last: what is more specific has the last say.
     return [(word, WORDS[word].split()) for word in sorted(set(words) - inner, key=len)] + named

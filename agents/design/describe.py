@@ -19,7 +19,7 @@ _CORES = {
 
 
 def name(design: Design) -> str:
-    """A short readable name such as `gated-delta·conv4·silu-gate`; two designs may share one."""
+    """Return a short readable name such as `gated-delta·conv4·silu-gate`; two designs may share one."""
     most_tags = 9 if len(design.paths) == 1 else 1  # a name is no inventory
     paths = [path_name(path, most_tags) for path in design.paths]
     joint = design.units["fusion"].tag if len(paths) > 1 else ""
@@ -28,7 +28,7 @@ def name(design: Design) -> str:
 
 
 def path_name(path: Path, most_tags: int = 9) -> str:
-    """The name of one path: its core, then at most so many words on what sets it apart."""
+    """Return the name of one path: its core, then at most so many words on what sets it apart."""
     if path.kind == "memory":
         parts = [_core(path), *_tags(path)[:most_tags]]
     else:
@@ -37,7 +37,7 @@ def path_name(path: Path, most_tags: int = 9) -> str:
 
 
 def _core(path: Path) -> str:
-    """What a memory does with its state, in the field's words where it has some."""
+    """Return what a memory does with its state, in the field's words where it has some."""
     decay, update = path.units["decay"], path.units["update"]
     known = _CORES.get((decay.key, update.key))
     return known or "-".join(unit.tag for unit in (decay, update) if unit.tag) or "linear"
@@ -54,7 +54,7 @@ def _tags(path: Path) -> list[str]:
 
 
 def class_name(design: Design) -> str:
-    """A class name made of the paths' cores, such as `GatedDeltaWindow`."""
+    """Return a class name made of the paths' cores, such as `GatedDeltaWindow`."""
     cores = [_core(path) if path.kind == "memory" else path.kind for path in design.paths]
     return "".join(word.capitalize() for core in cores for word in core.split("-")) + "Mixer"
 
@@ -68,7 +68,7 @@ def summary(design: Design) -> str:
 
 
 def _path_summary(path: Path) -> str:
-    """A path as a noun phrase."""
+    """Return a path as a noun phrase."""
     units = path.units
     if path.kind == "memory":
         return f"a memory with {units['decay'].gist.split(':')[0]} and {units['update'].gist}"
@@ -78,7 +78,7 @@ def _path_summary(path: Path) -> str:
 
 
 def tree(design: Design) -> str:
-    """The design as an indented tree, one unit a line."""
+    """Return the design as an indented tree, one unit a line."""
     out = [name(design)]
     for axis, unit in design.units.items():
         out.append(f"├─ {axis}: {unit.gist}")

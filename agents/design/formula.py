@@ -17,17 +17,20 @@ def formula(design: Design, names: list[str]) -> list[str]:
 
 
 def _wrapped(text: str, indent: str = "") -> str:
-    """The text in lines of at most 110 characters."""
+    """Return the text in lines of at most 110 characters."""
     return fill(text, 110, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _of_path(path: Path) -> list[str]:
-    """What one path computes at step t."""
+    """Return what one path computes at step t."""
     if path.kind == "memory":
         return _of_memory(path)
     if path.kind == "window":
         norm = "q, k RMS-normalised; " if path.choices["norm"] == "rms" else ""
-        return [f"o_t = Σ_s softmax_s(q_tᵀ k_s / √K) v_s over t − {path.choices['span']} < s ≤ t", f"{norm}{_position(path)}"]
+        return [
+            f"o_t = Σ_s softmax_s(q_tᵀ k_s / √K) v_s over t − {path.choices['span']} < s ≤ t",
+            f"{norm}{_position(path)}",
+        ]
     wrapped = "silu(%)" if path.choices["activation"] == "silu" else "%"
     inner = "k_{t−i} ⊙ v_{t−i}" if path.choices["multiply"] == "both" else "v_{t−i}"
     filtered = wrapped.replace("%", f"Σ_i w_i ⊙ {inner}") + f" over 0 ≤ i < {path.choices['taps']}"
@@ -46,7 +49,9 @@ def _of_memory(path: Path) -> list[str]:
     gates = [text for text in (slots.get("where", ""), slots["gates"]) if text]
     return [
         write,
-        f"{slots['reading']} / √K{slots.get('extra', '')}" if path.choices["read"] == "plain" else slots["reading"] + slots.get("extra", ""),
+        f"{slots['reading']} / √K{slots.get('extra', '')}"
+        if path.choices["read"] == "plain"
+        else slots["reading"] + slots.get("extra", ""),
         *(["; ".join(gates)] if gates else []),
         _prepared(path),
     ]
@@ -58,17 +63,19 @@ def _prepared(path: Path) -> str:
     steps = [units["sharing"].gist]
     if path.choices["convolution"] != "none":
         steps.append(f"{units['convolution'].gist} ({units['conv_width'].gist}, {units['conv_activation'].gist})")
-    steps += [units[axis].gist for axis in ("feature", "norm", "position") if units[axis].key not in ("identity", "none")]
+    steps += [
+        units[axis].gist for axis in ("feature", "norm", "position") if units[axis].key not in ("identity", "none")
+    ]
     return "with " + "; ".join(steps)
 
 
 def _position(path: Path) -> str:
-    """The position unit of a window."""
+    """Return the position unit of a window."""
     return f"with {path.units['position'].gist}"
 
 
 def _join(design: Design, names: list[str]) -> str:
-    """The fusion as a formula."""
+    """Return the fusion as a formula."""
     share = {"sum": "", "scalars": "a_{} ", "router": "a_{},t ", "gates": "a_{},t "}[design.fusion]
     return " + ".join(f"{share.format(name)}{name}_t" for name in names)
 
@@ -76,5 +83,9 @@ def _join(design: Design, names: list[str]) -> str:
 def _output(design: Design) -> str:
     """Entry, norm, gate and skip in a sentence."""
     units = design.units
-    parts = [units[axis].gist for axis in ("entry", "inner", "output_norm", "gate", "skip") if units[axis].key not in ("none", "equal")]
+    parts = [
+        units[axis].gist
+        for axis in ("entry", "inner", "output_norm", "gate", "skip")
+        if units[axis].key not in ("none", "equal")
+    ]
     return f"Around it: {', '.join(parts)}." if parts else "The reads go straight to the output projection."

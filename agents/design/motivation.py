@@ -51,13 +51,15 @@ _EXPECTED = {
 
 
 def motivation(variation: Variation, parent: str | None = None, guidance: Sequence[str] = ()) -> str:
-    """The reason for a design: its new units, how it came about, what stands beside them, whose wish it follows.
+    """Return the reason for a design: its new units, how it came about, what stands beside them, whose wish it follows.
 
     `parent` is the name of the design it was derived from; `guidance` are words of people that were heard.
     """
     design, units = variation.design, _units(variation.design)
     news = [label for label in variation.units if label in units or label.startswith("path:")]
-    sentences = [_reason(label, units) for label in news[:2]] or ["A leaner mix of its parents' units isolates what carries them"]
+    sentences = [_reason(label, units) for label in news[:2]] or [
+        "A leaner mix of its parents' units isolates what carries them"
+    ]
     sentences.append(_origin(variation, news, parent))
     sentences += [_EXPECTED.get(news[0]) or _EXPECTED[news[0].split(":")[0]]] if news else []
     beside = [units[label].gist for label in _distinctive(design) if label not in news[:2]]
@@ -81,7 +83,7 @@ def _origin(variation: Variation, news: list[str], parent: str | None) -> str:
 
 
 def _spelled(label: str, design: Design) -> str:
-    """A unit or a path in words."""
+    """Return a unit or a path in words."""
     axis, key = label.split(":")
     if axis != "path":
         return f"{axis} {key}".replace("_", " ")
@@ -113,6 +115,6 @@ def _within_limit(sentences: list[str]) -> str:
 
 
 def _shortened(text: str, words: int) -> str:
-    """The first words of a text."""
+    """Return the first words of a text."""
     parts = text.split()
     return " ".join(parts[:words]) + ("…" if len(parts) > words else "")

@@ -58,7 +58,7 @@ def vary(parent: Design, mates: Sequence[Design], rng: random.Random, bias: Bias
 
 
 def from_scratch(rng: random.Random, bias: Bias = NEUTRAL) -> Variation:
-    """A design drawn from the whole space."""
+    """Return a design drawn from the whole space."""
     design = draw_design(rng, bias)
     return Variation(design, "scratch", f"drawn afresh: {name(design)}", _by_rarity(design))
 
@@ -72,7 +72,9 @@ def mutate(design: Design, rng: random.Random, bias: Bias = NEUTRAL) -> Variatio
     if second.design == design:
         return first
     present = unit_labels(second.design)
-    units = tuple(unit for unit in dict.fromkeys((*first.units, *second.units)) if unit in present or unit == "path:drop")
+    units = tuple(
+        unit for unit in dict.fromkeys((*first.units, *second.units)) if unit in present or unit == "path:drop"
+    )
     return Variation(second.design, first.operator, f"{first.change}; {second.change}", units)
 
 
@@ -100,7 +102,10 @@ def _mutate_once(design: Design, rng: random.Random, bias: Bias) -> Variation:
         except ValueError:  # the grammar has no such design: two equal paths, or a rule that cannot be mended
             continue
         if child != design:
-            units = (f"{move.axis}:{move.key}", *(u for u in _new_units(design, child) if u != f"{move.axis}:{move.key}"))
+            units = (
+                f"{move.axis}:{move.key}",
+                *(u for u in _new_units(design, child) if u != f"{move.axis}:{move.key}"),
+            )
             return Variation(child, f"mutate:{move.axis}", _difference(design, child, move), units)
     raise AssertionError("no mutation changes this design")
 
@@ -137,7 +142,7 @@ def _droppable(design: Design, path: Path) -> bool:
 
 
 def _applied(design: Design, move: _Move, rng: random.Random, bias: Bias) -> Design:
-    """The design after the move, mended; ValueError where the grammar has none."""
+    """Return the design after the move, mended; ValueError where the grammar has none."""
     paths, keep, frame = list(design.paths), {"paths"}, dict(design.choices)
     if move.axis == "path":
         if move.key == "drop":
@@ -157,12 +162,12 @@ def _applied(design: Design, move: _Move, rng: random.Random, bias: Bias) -> Des
 
 
 def with_unit(path: Path, axis: str, key: str, rng: random.Random, bias: Bias = NEUTRAL) -> Path:
-    """The path with another unit on one axis; other axes change only where a rule demands it."""
+    """Return the path with another unit on one axis; other axes change only where a rule demands it."""
     return type(path)(**settled(path.choices | {axis: key}, path.axes, path.rules, (axis,), rng, bias))
 
 
 def _crossed_paths(a: Design, b: Design, rng: random.Random, bias: Bias) -> tuple[Path, ...]:
-    """A memory whose units come from a memory of either, and each one's further paths with even chances."""
+    """Return a memory whose units come from a memory of either, and each one's further paths with even chances."""
     mine, theirs = (rng.choice([p for p in parent.paths if isinstance(p, Memory)]) for parent in (a, b))
     mixed = {axis.name: rng.choice((mine, theirs)).choices[axis.name] for axis in Memory.axes}
     paths: list[Path] = [Memory(**settled(mixed, Memory.axes, Memory.rules, ("update",), rng, bias))]
@@ -200,11 +205,15 @@ def _by_rarity(design: Design) -> tuple[str, ...]:
 
 
 def _difference(old: Design, new: Design, move: _Move) -> str:
-    """The move in words, with what had to follow."""
+    """Return the move in words, with what had to follow."""
     if move.axis == "path":
-        return f"dropped the {old.paths[move.path or 0].kind} path" if move.key == "drop" else f"added a {move.key} path"
+        return (
+            f"dropped the {old.paths[move.path or 0].kind} path" if move.key == "drop" else f"added a {move.key} path"
+        )
     before = (old if move.path is None else old.paths[move.path]).units[move.axis].gist
     changed = {label.split(":")[0]: label.split(":")[1] for label in _new_units(old, new)}
     axis = next(a for owner in new.paths for a in (*owner.axes, *FRAME) if a.name == move.axis and move.key in a.keys)
     follow = [f"{axis} {key}" for axis, key in changed.items() if axis != move.axis]
-    return f"{move.axis}: {axis[move.key].gist} instead of {before}" + (f" (hence {', '.join(follow)})" if follow else "")
+    return f"{move.axis}: {axis[move.key].gist} instead of {before}" + (
+        f" (hence {', '.join(follow)})" if follow else ""
+    )

@@ -27,22 +27,26 @@ class Rendered:
     """For each line the unit behind it, as `decay:scalar`, or with the path's name in front where there are several."""
 
     def unit_at(self, line: int) -> str:
-        """The unit behind a line (counted from 1); empty for fixed text and lines outside the file."""
+        """Return the unit behind a line (counted from 1); empty for fixed text and lines outside the file."""
         return self.units[line - 1] if 1 <= line <= len(self.units) else ""
 
 
 def render(design: Design) -> Rendered:
-    """The design as a file with one module: `__init__(d_model, n_heads, layer_idx=0)`, x [B, T, D] -> [B, T, D]."""
+    """Return the design as a file with one module, `(d_model, n_heads, layer_idx=0)`, [B, T, D] -> [B, T, D]."""
     body = [*_init(design), Line(""), *_methods(design), *_forward(design)]
     return Rendered(*joined([*_head(design, body), *body]))
 
 
 def path_names(design: Design) -> list[str]:
-    """What each path is called in the code; a single path needs no name."""
+    """Return what each path is called in the code; a single path needs no name."""
     if len(design.paths) == 1:
         return [""]
     memories = sum(path.kind == "memory" for path in design.paths)
-    names = {"memory": ["memory"] if memories == 1 else ["first", "second"], "window": ["window"], "convolution": ["filter"]}
+    names = {
+        "memory": ["memory"] if memories == 1 else ["first", "second"],
+        "window": ["window"],
+        "convolution": ["filter"],
+    }
     return [names[path.kind].pop(0) for path in design.paths]
 
 
@@ -58,11 +62,14 @@ def _head(design: Design, body: list[Line]) -> list[Line]:
         "from torch import Tensor, nn", "", f"from kernels import {', '.join(used)}", "", "",
         f"class {class_name(design)}(nn.Module):",
     ]  # fmt: skip
-    return [Line(line) for line in text] + [Line('"""Token mixer: [B, T, D] to [B, T, D], causal in time."""', depth=1), Line("")]
+    return [Line(line) for line in text] + [
+        Line('"""Token mixer: [B, T, D] to [B, T, D], causal in time."""', depth=1),
+        Line(""),
+    ]
 
 
 def _init(design: Design) -> list[Line]:
-    """The constructor."""
+    """Return the constructor."""
     frame, names = design.units, path_names(design)
     head = """
         super().__init__()
@@ -96,7 +103,7 @@ def _methods(design: Design) -> list[Line]:
 
 
 def _path_and_norm(design: Design, path: Path, path_name: str) -> list[Line]:
-    """A path's forward pass to a normalised o [B, T, H, V]; a gate in front of the norm comes first."""
+    """Return a path's forward pass to a normalised o [B, T, H, V]; a gate in front of the norm comes first."""
     out = path_forward(path, path_name)
     if design.gate == "silu_first":
         gate = "o = o * F.silu(self.gate_proj(x)).unflatten(-1, (self.n_heads, -1))  # [B, T, H, V]"
@@ -106,7 +113,7 @@ def _path_and_norm(design: Design, path: Path, path_name: str) -> list[Line]:
 
 
 def _forward(design: Design) -> list[Line]:
-    """The forward pass of the whole mixer."""
+    """Return the forward pass of the whole mixer."""
     out = [Line("def forward(self, x: Tensor) -> Tensor:", depth=1)]
     out.append(Line('"""x: [B, T, D] -> [B, T, D], causal in T, at a cost linear in T."""', depth=2))
     scaled = design.skip == "scaled"
@@ -121,7 +128,7 @@ def _forward(design: Design) -> list[Line]:
 
 
 def _fusion(design: Design) -> list[Line]:
-    """The lines that call the paths and join them to o [B, T, H, V]."""
+    """Return the lines that call the paths and join them to o [B, T, H, V]."""
     names = path_names(design)
     share = design.units["fusion"].slots.get("share", "")
     calls = [f"self.{path_name}(x)" for path_name in names]
@@ -131,7 +138,7 @@ def _fusion(design: Design) -> list[Line]:
 
 
 def _frame_lines(design: Design, axis: str, part: str) -> list[Line]:
-    """The code of one unit of the frame; part is "init" or "forward"."""
+    """Return the code of one unit of the frame; part is "init" or "forward"."""
     if axis == "fusion" and len(design.paths) == 1:
         return []
     return lines(getattr(design.units[axis], part), {"n": str(len(design.paths))}, _label(axis, design))
@@ -143,5 +150,5 @@ def _label(axis: str, design: Design) -> str:
 
 
 def _prefix(path_name: str) -> str:
-    """What stands before the attributes of a path."""
+    """Return what stands before the attributes of a path."""
     return f"{path_name}_" if path_name else ""

@@ -18,17 +18,21 @@ from agents.design.tree import Path
 
 
 def path_init(path: Path, path_name: str) -> list[Line]:
-    """The path's parameters, for `__init__`."""
+    """Return the path's parameters, for `__init__`."""
     slots = _slots(path, path_name)
     own = [line for axis in path.choices for line in _unit_lines(path, path_name, axis, "init", slots)]
     if path.kind == "convolution":
         return [*own, *lines(MEMORY_INIT, slots), *lines(TAPS_INIT, slots, _label(path, path_name, "taps"))]
-    key_dim = [] if slots["key_dim"] == "head_dim" else lines("{p}key_dim = {key_dim}", slots, _label(path, path_name, slots["key_axis"]))
+    key_dim = (
+        []
+        if slots["key_dim"] == "head_dim"
+        else lines("{p}key_dim = {key_dim}", slots, _label(path, path_name, slots["key_axis"]))
+    )
     return [*key_dim, *own, *lines(MEMORY_INIT, slots)]
 
 
 def path_forward(path: Path, path_name: str) -> list[Line]:
-    """The path from x [B, T, D] to o [B, T, H, V]."""
+    """Return the path from x [B, T, D] to o [B, T, H, V]."""
     return {"memory": _memory, "window": _window, "convolution": _convolution}[path.kind](path, path_name)
 
 
@@ -70,7 +74,7 @@ def _convolution(path: Path, path_name: str) -> list[Line]:
 
 
 def _slots(path: Path, path_name: str) -> dict[str, str]:
-    """What the path's units fill into each other's templates."""
+    """Return what the path's units fill into each other's templates."""
     slots = {"p": f"{path_name}_" if path_name else "", "key_axis": "key_width", "key_dim": "head_dim{even}"}
     for unit in path.units.values():
         slots |= unit.slots
@@ -82,7 +86,7 @@ def _slots(path: Path, path_name: str) -> dict[str, str]:
 
 
 def _unit_lines(path: Path, path_name: str, axis: str, part: str, slots: dict[str, str]) -> list[Line]:
-    """The code of one unit; part is "init" or "forward"."""
+    """Return the code of one unit; part is "init" or "forward"."""
     text = getattr(path.units[axis], part)
     if slots["key_dim"] == "head_dim":  # then the expression needs no name of its own
         text = text.replace("{p}key_dim", "head_dim")

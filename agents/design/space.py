@@ -18,7 +18,7 @@ _MENDING_ROUNDS = 20
 
 
 def count_designs() -> int:
-    """The exact number of distinct valid designs."""
+    """Return the exact number of distinct valid designs."""
     memories, windows, convolutions = (count_paths(KINDS[kind]) for kind in ("memory", "window", "convolution"))
     total = 0
     for m, w, c in product(range(1, MOST_MEMORIES + 1), (0, 1), (0, 1)):
@@ -28,12 +28,12 @@ def count_designs() -> int:
 
 
 def count_paths(kind: type[Path]) -> int:
-    """The exact number of valid paths of a kind."""
+    """Return the exact number of valid paths of a kind."""
     return count_choices(kind.axes, kind.rules)
 
 
 def count_frames(paths: int) -> int:
-    """The exact number of frames around so many paths."""
+    """Return the exact number of frames around so many paths."""
     number = Axis("paths", "how many paths there are", ())
     return sum(
         not any(rule.broken_by(choices) for rule in FRAME_RULES)
@@ -53,7 +53,7 @@ def settled(
     choices: Mapping[str, str], axes: tuple[Axis, ...], rules: tuple[Rule, ...], keep: Collection[str],
     rng: random.Random, bias: Bias = NEUTRAL,
 ) -> dict[str, str]:  # fmt: skip
-    """The choices with every broken rule mended by changing other axes than those in `keep`.
+    """Return the choices with every broken rule mended by changing other axes than those in `keep`.
 
     What a rule demands is granted where the demanded axes may change; otherwise what triggers the rule gives way.
     ValueError where both are to be kept.
@@ -78,20 +78,20 @@ def settled(
 
 
 def draw_unit(axis: Axis, rng: random.Random, bias: Bias = NEUTRAL, allowed: Iterable[str] | None = None) -> str:
-    """A unit's key, drawn by weight and bias, from all or the allowed ones."""
+    """Return a unit's key, drawn by weight and bias, from all or the allowed ones."""
     keys = [key for key in axis.keys if allowed is None or key in set(allowed)]
     return rng.choices(keys, [axis[key].weight * bias.of(f"{axis.name}:{key}") for key in keys])[0]
 
 
 def draw_path(kind: type[Path], rng: random.Random, bias: Bias = NEUTRAL) -> Path:
-    """A valid path: a unit drawn for every axis, then mended."""
+    """Return a valid path: a unit drawn for every axis, then mended."""
     drawn = {axis.name: draw_unit(axis, rng, bias) for axis in kind.axes}
     decisive = ("update",) if kind is Memory else ()
     return kind(**settled(drawn, kind.axes, kind.rules, decisive, rng, bias))
 
 
 def draw_design(rng: random.Random, bias: Bias = NEUTRAL) -> Design:
-    """A valid design, with one path most often, three seldom."""
+    """Return a valid design, with one path most often, three seldom."""
     paths: set[Path] = {draw_path(Memory, rng, bias)}
     spare = [Window, Convolution, Memory]
     for chance in (0.4, 0.2):
@@ -105,7 +105,7 @@ def draw_design(rng: random.Random, bias: Bias = NEUTRAL) -> Design:
 
 
 def with_frame(paths: tuple[Path, ...], frame: Mapping[str, str]) -> Design:
-    """The design of these paths in this frame (axis to key)."""
+    """Return the design of these paths in this frame (axis to key)."""
     return Design(paths, **{axis.name: frame[axis.name] for axis in FRAME})
 
 

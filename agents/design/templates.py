@@ -18,20 +18,20 @@ class Line:
 
 
 def filled(template: str, slots: Mapping[str, str]) -> str:
-    """The template with its slots filled; a slot's value may hold slots itself."""
+    """Return the template with its slots filled; a slot's value may hold slots itself."""
     while "{" in template:
         template = template.format_map(slots)
     return template
 
 
 def lines(template: str, slots: Mapping[str, str], unit: str = "", depth: int = 2) -> list[Line]:
-    """The filled template as lines."""
+    """Return the filled template as lines."""
     text = dedent(template).strip()
     return [Line(line, unit, depth) for line in filled(text, slots).splitlines()] if text else []
 
 
 def joined(parts: Iterable[Line]) -> tuple[str, tuple[str, ...]]:
-    """The source, and for each of its lines the unit behind it."""
+    """Return the source, and for each of its lines the unit behind it."""
     kept = list(parts)
     source = "".join(f"{'    ' * line.depth if line.text else ''}{line.text}\n" for line in kept)
     return source, tuple(line.unit for line in kept)

@@ -128,16 +128,16 @@ class Design:
         return {axis.name: axis[getattr(self, axis.name)] for axis in FRAME}
 
     def to_json(self) -> dict[str, object]:
-        """The tree as JSON values, every field spelled out."""
-        return {"paths": [{"kind": path.kind} | asdict(path) for path in self.paths]} | self.choices
+        """Return the tree as JSON values, every field spelled out."""
+        return {"paths": [{"kind": path.kind} | asdict(path) for path in self.paths], **self.choices}
 
     @classmethod
     def from_json(cls, value: object) -> "Design":
-        """The design that `to_json` spelled; absent fields are plain. ValueError says what is wrong."""
+        """Return the design that `to_json` spelled; absent fields are plain. ValueError says what is wrong."""
         entries = _strings(value, "a design", {"paths"} | {axis.name for axis in FRAME})
         paths = entries.pop("paths", None)
         if not isinstance(paths, list | tuple):
-            raise ValueError("a design needs a list 'paths'")
+            raise ValueError("a design needs a list 'paths'")  # noqa: TRY004 (JSON of the wrong form is a wrong value)
         return cls(tuple(_path_from_json(path) for path in paths), **entries)  # pyright: ignore[reportArgumentType]
 
 
@@ -169,9 +169,10 @@ def _path_from_json(value: object) -> Path:
 
 
 def _strings(value: object, what: str, known: set[str]) -> dict[str, object]:
-    """The mapping's entries, refusing unknown names and (but for paths) values that are not strings."""
+    """Return the mapping's entries, refusing unknown names and (but for paths) values that are not strings."""
     if not isinstance(value, Mapping):
-        raise ValueError(f"{what} must be a JSON object, got {type(value).__name__}")
+        got = type(value).__name__
+        raise ValueError(f"{what} must be a JSON object, got {got}")  # noqa: TRY004 (the same)
     for name, entry in value.items():
         if name not in known:
             raise ValueError(f"{what} has no {name!r}, only {', '.join(sorted(known))}")

@@ -13,7 +13,11 @@ def attention_flag(symptom: Symptom) -> Fix | None:
     """scaled_dot_product_attention without a mask gets is_causal=True."""
     edits: list[tuple[ast.AST, str]] = []
     for node in symptom.nodes(ast.Call):
-        if called(node) != "scaled_dot_product_attention" or keyword(node, "attn_mask") is not None or len(node.args) > 3:
+        if (
+            called(node) != "scaled_dot_product_attention"
+            or keyword(node, "attn_mask") is not None
+            or len(node.args) > 3
+        ):
             continue
         flag = keyword(node, "is_causal")
         if flag is None:
@@ -24,7 +28,7 @@ def attention_flag(symptom: Symptom) -> Fix | None:
 
 
 def mask_direction(symptom: Symptom) -> Fix | None:
-    """A triangular mask that lets the future through is turned over."""
+    """Turn over a triangular mask that lets the future through."""
     source = symptom.source
     kept = re.sub(r"\.triu\((?![^()]*(diagonal|1))", ".tril(", source)
     if kept != source and re.search(r"==\s*0|~|\*|logical_not", source):
@@ -41,8 +45,10 @@ def mask_direction(symptom: Symptom) -> Fix | None:
 
 
 def wide_triangle(symptom: Symptom) -> Fix | None:
-    """A triangle shifted by a diagonal lets one step of the future through."""
-    source = re.sub(r"(tril\([^()]*(?:\([^()]*\))?[^()]*?),\s*(?:diagonal\s*=\s*)?[1-9]\d*\s*\)", r"\1)", symptom.source)
+    """Move back a triangle that is shifted by a diagonal and lets a step of the future through."""
+    source = re.sub(
+        r"(tril\([^()]*(?:\([^()]*\))?[^()]*?),\s*(?:diagonal\s*=\s*)?[1-9]\d*\s*\)", r"\1)", symptom.source
+    )
     source = re.sub(r"(triu\([^()]*(?:\([^()]*\))?[^()]*?,\s*(?:diagonal\s*=\s*)?)([2-9]\d*)\s*\)", r"\g<1>1)", source)
     source = re.sub(r"\.tril\(\s*(?:diagonal\s*=\s*)?[1-9]\d*\s*\)", ".tril()", source)
     source = re.sub(r"(\.triu\(\s*(?:diagonal\s*=\s*)?)[2-9]\d*\s*\)", r"\g<1>1)", source)
@@ -50,7 +56,7 @@ def wide_triangle(symptom: Symptom) -> Fix | None:
 
 
 def same_padding(symptom: Symptom) -> Fix | None:
-    """A convolution padded on both sides looks ahead: it is padded by its reach and cut to length."""
+    """Pad a convolution by its reach and cut it to length: padded on both sides, it looks ahead."""
     edits: list[tuple[ast.AST, str]] = []
     names = []
     for node in symptom.nodes(ast.Assign):
@@ -91,12 +97,17 @@ def time_statistics(symptom: Symptom) -> Fix | None:
 
 
 def shifts(symptom: Symptom) -> Fix | None:
-    """Rolls and shifts that bring the future (or the end) to the present become shifts to the past."""
+    """Turn rolls and shifts that bring the future (or the end) to the present into shifts to the past."""
+
     def shifted(match: re.Match[str]) -> str:
         steps = match[2].lstrip("-")
         return f"F.pad({match[1]}, (0, 0, {steps}, -{steps}))"
 
-    source = re.sub(r"torch\.roll\(\s*(\w+)\s*,\s*(?:shifts\s*=\s*)?(-?\d+)\s*,\s*(?:dims\s*=\s*)?(?:1|-2)\s*\)", shifted, symptom.source)
+    source = re.sub(
+        r"torch\.roll\(\s*(\w+)\s*,\s*(?:shifts\s*=\s*)?(-?\d+)\s*,\s*(?:dims\s*=\s*)?(?:1|-2)\s*\)",
+        shifted,
+        symptom.source,
+    )
     source = re.sub(r"(\w+)\.roll\(\s*(?:shifts\s*=\s*)?(-?\d+)\s*,\s*(?:dims\s*=\s*)?(?:1|-2)\s*\)", shifted, source)
     source = re.sub(r"(pad\(\s*\w+\s*,\s*\(0,\s*0),\s*-(\d+),\s*\2\)", r"\1, \2, -\2)", source)
     source = re.sub(r"(\w+)\.flip\(\s*(?:dims\s*=\s*)?[\[(]?\s*(?:1|-2)\s*[,\])]*\)", r"\1", source)
@@ -105,14 +116,18 @@ def shifts(symptom: Symptom) -> Fix | None:
 
 
 def both_directions(symptom: Symptom) -> Fix | None:
-    """A bidirectional recurrence reads the future."""
+    """Read in one direction: a bidirectional recurrence sees the future."""
     source = symptom.source.replace("bidirectional=True", "bidirectional=False")
     return Fix(source, "read in one direction only") if source != symptom.source else None
 
 
 def batch_statistics(symptom: Symptom) -> Fix | None:
     """Batch and instance norms mix rows or steps; the block around a mixer already normalises, so they go."""
-    source = re.sub(r"nn\.(BatchNorm1d|SyncBatchNorm|InstanceNorm1d)\([^()]*(?:\([^()]*\)[^()]*)*\)", "nn.Identity()", symptom.source)
+    source = re.sub(
+        r"nn\.(BatchNorm1d|SyncBatchNorm|InstanceNorm1d)\([^()]*(?:\([^()]*\)[^()]*)*\)",
+        "nn.Identity()",
+        symptom.source,
+    )
     return Fix(source, "removed the norm that mixes rows and steps") if source != symptom.source else None
 
 
@@ -131,18 +146,24 @@ def row_statistics(symptom: Symptom) -> Fix | None:
 
 
 def absent_mask(symptom: Symptom) -> Fix | None:
-    """A softmax over scores that nothing masks gets a causal mask in front."""
+    """Put a causal mask in front of a softmax over scores that nothing masks."""
     forward = symptom.method("forward")
     if forward is None or re.search(r"mask|tril|triu", ast.unparse(forward)):
         return None
     for node in ast.walk(forward):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and "softmax" in ast.unparse(node.value):
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and "softmax" in ast.unparse(node.value)
+        ):
             scores = _scores(symptom, node.value)
             if scores:
                 blank = indent_of(symptom.source, node.lineno)
                 mask = f"{blank}future = torch.ones({scores}.shape[-2:], dtype=torch.bool, device=x.device).triu(1)"
                 fill = f"{blank}{scores} = {scores}.masked_fill(future, float('-inf'))"
-                source = inserted(symptom.source, node.lineno, f"{mask}\n{fill}".replace("x.device", f"{scores}.device"))
+                source = inserted(
+                    symptom.source, node.lineno, f"{mask}\n{fill}".replace("x.device", f"{scores}.device")
+                )
                 return Fix(source, "masked the future in front of the softmax")
     return None
 
@@ -152,25 +173,32 @@ def _scores(symptom: Symptom, node: ast.expr) -> str:
     for call in ast.walk(node):
         if called(call) == "softmax" and isinstance(call, ast.Call):
             function = call.func
-            is_method = isinstance(function, ast.Attribute) and text_of(symptom.source, function.value) not in ("F", "torch")
-            subject = function.value if is_method and isinstance(function, ast.Attribute) else (call.args[0] if call.args else None)
+            is_method = isinstance(function, ast.Attribute) and text_of(symptom.source, function.value) not in (
+                "F",
+                "torch",
+            )
+            subject = (
+                function.value
+                if is_method and isinstance(function, ast.Attribute)
+                else (call.args[0] if call.args else None)
+            )
             return subject.id if isinstance(subject, ast.Name) else ""
     return ""
 
 
 def _fix(symptom: Symptom, edits: list[tuple[ast.AST, str]], change: str) -> Fix | None:
-    """The edited source, where there is anything to edit."""
+    """Return the edited source, where there is anything to edit."""
     return Fix(replaced(symptom.source, edits), change) if edits else None
 
 
 _RULES = (
-    batch_statistics, row_statistics, attention_flag, mask_direction, wide_triangle, same_padding, both_directions, shifts,
-    time_statistics, absent_mask,
+    batch_statistics, row_statistics, attention_flag, mask_direction, wide_triangle, same_padding, both_directions,
+    shifts, time_statistics, absent_mask,
 )  # fmt: skip
 
 
 def out_of_order(symptom: Symptom) -> Fix | None:
-    """The first of these repairs that applies, where the failure is one of order."""
+    """Return the first of these repairs that applies, where the failure is one of order."""
     if symptom.reason not in _REASONS and not symptom.says("causal", "future", "look.?ahead", "batch.?(leak|independ)"):
         return None
     fixes = (rule(symptom) for rule in _RULES)

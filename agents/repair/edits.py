@@ -16,12 +16,12 @@ class Fix:
 
 
 def text_of(source: str, node: ast.AST) -> str:
-    """The source text of a node."""
+    """Return the source text of a node."""
     return ast.get_source_segment(source, node) or ast.unparse(node)
 
 
 def replaced(source: str, edits: Iterable[tuple[ast.AST, str]]) -> str:
-    """The source with each node's text replaced; of nested nodes only the outermost is."""
+    """Return the source with each node's text replaced; of nested nodes only the outermost is."""
     starts, data = _line_starts(source), source.encode()
     spans = sorted((*_span(starts, node), text) for node, text in edits)
     outer: list[tuple[int, int, str]] = []
@@ -34,19 +34,19 @@ def replaced(source: str, edits: Iterable[tuple[ast.AST, str]]) -> str:
 
 
 def inserted(source: str, line: int, text: str) -> str:
-    """The source with a line of text put in front of a line, counted from 1."""
+    """Return the source with a line of text put in front of a line, counted from 1."""
     lines = source.splitlines(keepends=True)
     return "".join([*lines[: line - 1], text + "\n", *lines[line - 1 :]])
 
 
 def indent_of(source: str, line: int) -> str:
-    """The blank space that a line begins with."""
+    """Return the blank space that a line begins with."""
     text = source.splitlines()[line - 1]
     return text[: len(text) - len(text.lstrip())]
 
 
 def called(node: ast.AST) -> str:
-    """The last name of what a call calls: `view` for x.view(...), `Linear` for nn.Linear(...); else empty."""
+    """Return the last name of what a call calls: `view` for x.view(...), `Linear` for nn.Linear(...); else empty."""
     function = node.func if isinstance(node, ast.Call) else None
     if isinstance(function, ast.Attribute):
         return function.attr
@@ -54,12 +54,12 @@ def called(node: ast.AST) -> str:
 
 
 def receiver(node: ast.Call) -> ast.expr | None:
-    """What a method is called on."""
+    """Return what a method is called on."""
     return node.func.value if isinstance(node.func, ast.Attribute) else None
 
 
 def keyword(node: ast.Call, name: str) -> ast.expr | None:
-    """A keyword argument's value."""
+    """Return a keyword argument's value."""
     return next((k.value for k in node.keywords if k.arg == name), None)
 
 

@@ -12,7 +12,7 @@ _FORWARDS = ("__call__", "call", "run", "apply", "mix", "fwd", "step")
 
 
 def constructor(symptom: Symptom) -> Fix | None:
-    """`__init__(self, d_model, n_heads, layer_idx=0)`: arguments renamed, missing ones added, further ones defaulted."""
+    """`__init__(self, d_model, n_heads, layer_idx=0)`: rename arguments, add missing ones, default the rest."""
     init = symptom.method("__init__")
     if init is None or not _is_about_form(symptom):
         return None
@@ -33,7 +33,7 @@ def constructor(symptom: Symptom) -> Fix | None:
 
 
 def _renamed_argument(source: str, old: str, new: str) -> str:
-    """The source with every reading of a name renamed; keywords of the same spelling stay."""
+    """Return the source with every reading of a name renamed; keywords of the same spelling stay."""
     tree = parsed(source)
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == old] if tree else []
     return replaced(source, [(node, new) for node in nodes])
@@ -57,15 +57,20 @@ def forward_pass(symptom: Symptom) -> Fix | None:
 def parent_constructor(symptom: Symptom) -> Fix | None:
     """Call nn.Module's constructor before anything is kept on self."""
     init = symptom.method("__init__")
-    if init is None or not symptom.says(r"before Module\.__init__", r"has no attribute '_(parameters|modules|buffers|forward_hooks)"):
+    if init is None or not symptom.says(
+        r"before Module\.__init__", r"has no attribute '_(parameters|modules|buffers|forward_hooks)"
+    ):
         return None
     source = re.sub(r"^\s*super\(.*\)\.__init__\(\)\s*\n", "", symptom.source, flags=re.MULTILINE)
     first = init.body[0].lineno
-    return Fix(inserted(source, first, f"{indent_of(symptom.source, first)}super().__init__()"), "called the parent's constructor first")
+    return Fix(
+        inserted(source, first, f"{indent_of(symptom.source, first)}super().__init__()"),
+        "called the parent's constructor first",
+    )
 
 
 def module_base(symptom: Symptom) -> Fix | None:
-    """A class with a forward pass that is no module becomes one."""
+    """Derive a class with a forward pass from nn.Module where it is not."""
     if symptom.reason not in ("no_module", "no_class"):
         return None
     for node in symptom.nodes(ast.ClassDef):
@@ -78,17 +83,22 @@ def module_base(symptom: Symptom) -> Fix | None:
 def _is_about_form(symptom: Symptom) -> bool:
     """Whether the failure is one of signatures."""
     return symptom.reason in ("signature", "no_class") or symptom.says(
-        r"__init__\(\) (missing|got an unexpected|takes)", r"must take \(d_model", "NotImplementedError", 'missing the required "forward"'
+        r"__init__\(\) (missing|got an unexpected|takes)",
+        r"must take \(d_model",
+        "NotImplementedError",
+        'missing the required "forward"',
     )
 
 
 def _likely(name: str) -> str:
-    """A default for an argument nobody will give."""
+    """Return a default for an argument nobody will give."""
     if "head_dim" in name or name in ("d_head", "d_k", "d_v"):
         return "16"
     if "drop" in name or name == "p":
         return "0.0"
-    return {"bias": "False", "eps": "1e-5", "kernel_size": "4", "conv_size": "4", "expand": "1", "n_layers": "1"}.get(name, "None")
+    return {"bias": "False", "eps": "1e-5", "kernel_size": "4", "conv_size": "4", "expand": "1", "n_layers": "1"}.get(
+        name, "None"
+    )
 
 
 RULES = (module_base, constructor, forward_pass, parent_constructor)

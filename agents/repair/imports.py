@@ -28,7 +28,14 @@ _HOMES = {
     **{name: f"from kernels import {name}" for name in _KERNELS},
 }
 """Names that everybody writes, and the import behind each."""
-_NUMPY = {"sqrt": "math.sqrt", "log": "math.log", "exp": "math.exp", "pi": "math.pi", "log2": "math.log2", "prod": "math.prod"}
+_NUMPY = {
+    "sqrt": "math.sqrt",
+    "log": "math.log",
+    "exp": "math.exp",
+    "pi": "math.pi",
+    "log2": "math.log2",
+    "prod": "math.prod",
+}
 
 
 def missing(symptom: Symptom) -> Fix | None:
@@ -71,14 +78,14 @@ def misspelled(symptom: Symptom) -> Fix | None:
 
 
 def with_import(source: str, line: str) -> str:
-    """The source with an import in front of the first statement behind docstring and __future__."""
+    """Return the source with an import in front of the first statement behind docstring and __future__."""
     match = re.search(r"^(import|from) (?!__future__)", source, re.MULTILINE)
     number = source[: match.start()].count("\n") + 1 if match else _behind_docstring(source)
     return inserted(source, number, line)
 
 
 def _behind_docstring(source: str) -> int:
-    """Number of the first line of the first statement that is no docstring."""
+    """Return the number of the first line of the first statement that is no docstring."""
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -88,7 +95,7 @@ def _behind_docstring(source: str) -> int:
 
 
 def _without_numpy(source: str) -> str:
-    """numpy's scalar functions as math's."""
+    """Numpy's scalar functions as math's."""
     changed = re.sub(r"\b(?:np|numpy)\.(\w+)", lambda m: _NUMPY.get(m[1], f"torch.{m[1]}"), source)
     needs = "math." in changed and not re.search(r"^import math", changed, re.MULTILINE)
     return with_import(changed, "import math") if needs else changed
@@ -109,7 +116,9 @@ def has(source: str, name: str) -> bool:
     """Whether a name is imported or assigned anywhere in a source."""
     nodes = list(ast.walk(ast.parse(source)))
     imported = {a.asname or a.name for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names}
-    return name in imported | {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return name in imported | {
+        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
 
 
 RULES = (misspelled, missing, not_allowed)

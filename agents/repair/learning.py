@@ -1,4 +1,4 @@
-"""Faults that keep a mixer from learning: in-place edits, weights that are not registered, gradients that are cut, dtypes, devices."""
+"""Faults that keep a mixer from learning: in-place edits, unregistered weights, cut gradients, dtypes, devices."""
 
 import ast
 import re
@@ -21,7 +21,9 @@ def in_place(symptom: Symptom) -> Fix | None:
     for node in symptom.nodes(ast.Expr):
         edits += [(node, text)] if (text := _out_of_place(symptom, node.value)) else []
     for node in symptom.nodes(ast.keyword):
-        edits += [(node.value, "False")] if node.arg == "inplace" and text_of(symptom.source, node.value) == "True" else []
+        edits += (
+            [(node.value, "False")] if node.arg == "inplace" and text_of(symptom.source, node.value) == "True" else []
+        )
     source = replaced(symptom.source, edits)
     source = re.sub(r"\.(add|mul|sub|div|relu|sigmoid|tanh|exp|masked_fill|clamp|neg|sqrt)_\(", r".\1(", source)
     return Fix(source, "replaced in-place edits, which gradients cannot pass, by new tensors")
@@ -42,7 +44,9 @@ def _out_of_place(symptom: Symptom, node: ast.expr) -> str:
 def unregistered(symptom: Symptom) -> Fix | None:
     """Tensors and lists of layers that hang on self become parameters and a ModuleList."""
     init = symptom.method("__init__")
-    about = symptom.reason in ("no_gradient", "nondeterministic") or symptom.says("no gradient", "no parameter", "unreached", "not registered", "must be the same as.*device")
+    about = symptom.reason in ("no_gradient", "nondeterministic") or symptom.says(
+        "no gradient", "no parameter", "unreached", "not registered", "must be the same as.*device"
+    )
     if init is None or not about:
         return None
     edits: list[tuple[ast.AST, str]] = []
@@ -56,12 +60,18 @@ def unregistered(symptom: Symptom) -> Fix | None:
                 edits.append((node.value, f"nn.Parameter({text})"))
             elif isinstance(node.value, ast.List | ast.ListComp) and "nn." in text:
                 edits.append((node.value, f"nn.ModuleList({text})"))
-    return Fix(replaced(symptom.source, edits), "registered tensors and layers, so that they are trained") if edits else None
+    return (
+        Fix(replaced(symptom.source, edits), "registered tensors and layers, so that they are trained")
+        if edits
+        else None
+    )
 
 
 def cut_gradient(symptom: Symptom) -> Fix | None:
     """Remove what cuts the output off from the parameters."""
-    if symptom.reason != "no_gradient" and not symptom.says("does not require grad", "no gradient", "cut off", r"\.item\(\)"):
+    if symptom.reason != "no_gradient" and not symptom.says(
+        "does not require grad", "no gradient", "cut off", r"\.item\(\)"
+    ):
         return None
     source = re.sub(r"\.detach\(\)|\.requires_grad_\(False\)", "", symptom.source)
     source = re.sub(r"^\s*@torch\.(no_grad|inference_mode)\(\)\n", "", source, flags=re.MULTILINE)
@@ -72,12 +82,16 @@ def cut_gradient(symptom: Symptom) -> Fix | None:
 
 def casts(symptom: Symptom) -> Fix | None:
     """Remove casts: the mixer computes in the dtype it is given."""
-    if not symptom.says(r"expected scalar type", "same dtype", "dtype", "Half", "BFloat16", "c10::", "not implemented for 'Half'"):
+    if not symptom.says(
+        r"expected scalar type", "same dtype", "dtype", "Half", "BFloat16", "c10::", "not implemented for 'Half'"
+    ):
         return None
     source = re.sub(r"\.(half|bfloat16|double|float)\(\)", "", symptom.source)
     source = re.sub(rf"\.(to|type)\((dtype\s*=\s*)?torch\.({_LOW})\)", "", source)
     source = re.sub(rf",\s*dtype\s*=\s*torch\.({_LOW})(?=\s*[,)])", "", source)
-    return Fix(source, "removed casts: the mixer computes in the dtype it is given") if source != symptom.source else None
+    return (
+        Fix(source, "removed casts: the mixer computes in the dtype it is given") if source != symptom.source else None
+    )
 
 
 def devices(symptom: Symptom) -> Fix | None:
@@ -85,7 +99,9 @@ def devices(symptom: Symptom) -> Fix | None:
     if not symptom.says("cuda", "NVIDIA", "same device", "mps"):
         return None
     source = re.sub(r"\.cuda\(\w*\)", "", symptom.source)
-    source = re.sub(r"\.to\((device\s*=\s*)?(['\"](cuda|mps)[^'\"]*['\"]|torch\.device\(['\"][^'\"]*['\"]\))\)", "", source)
+    source = re.sub(
+        r"\.to\((device\s*=\s*)?(['\"](cuda|mps)[^'\"]*['\"]|torch\.device\(['\"][^'\"]*['\"]\))\)", "", source
+    )
     source = re.sub(r",\s*device\s*=\s*(['\"](cuda|mps)[^'\"]*['\"]|torch\.device\(['\"][^'\"]*['\"]\))", "", source)
     return Fix(source, "removed the device: the mixer lives where its input does") if source != symptom.source else None
 

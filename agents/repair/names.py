@@ -1,4 +1,4 @@
-"""Names that are not there but nearly: locals, attributes of the module, functions of torch, and what Python suggests."""
+"""Names that are nearly there: locals, attributes of the module, functions of torch, what Python suggests."""
 
 import ast
 import re
@@ -8,11 +8,12 @@ from agents.repair.edits import Fix, replaced
 from agents.repair.symptom import Symptom
 
 _FUNCTIONS = (
-    "softmax", "sigmoid", "silu", "softplus", "logsigmoid", "normalize", "einsum", "cumsum", "transpose", "permute", "reshape",
-    "unsqueeze", "squeeze", "matmul", "zeros", "zeros_like", "ones", "ones_like", "arange", "cat", "stack", "exp", "log", "tanh",
-    "relu", "gelu", "elu", "pad", "tril", "triu", "masked_fill", "layer_norm", "rms_norm", "scaled_dot_product_attention",
-    "Linear", "Parameter", "LayerNorm", "RMSNorm", "Conv1d", "Module", "ModuleList", "Dropout", "Embedding", "Sequential",
-    "contiguous", "flatten", "unflatten", "chunk", "split", "expand", "repeat_interleave", "clamp", "sqrt", "rsqrt", "mean", "sum",
+    "softmax", "sigmoid", "silu", "softplus", "logsigmoid", "normalize", "einsum", "cumsum", "transpose", "permute",
+    "reshape", "unsqueeze", "squeeze", "matmul", "zeros", "zeros_like", "ones", "ones_like", "arange", "cat",
+    "stack", "exp", "log", "tanh", "relu", "gelu", "elu", "pad", "tril", "triu", "masked_fill", "layer_norm",
+    "rms_norm", "scaled_dot_product_attention", "Linear", "Parameter", "LayerNorm", "RMSNorm", "Conv1d", "Module",
+    "ModuleList", "Dropout", "Embedding", "Sequential", "contiguous", "flatten", "unflatten", "chunk", "split",
+    "expand", "repeat_interleave", "clamp", "sqrt", "rsqrt", "mean", "sum",
 )  # fmt: skip
 """Names of torch that mixers use."""
 
@@ -24,7 +25,7 @@ def suggested(symptom: Symptom) -> Fix | None:
 
 
 def undefined_name(symptom: Symptom) -> Fix | None:
-    """A name that is not defined becomes the closest one that is."""
+    """Replace a name that is not defined by the closest one that is."""
     match = symptom.found(r"(?:name|local variable) '(\w+)' (?:is not defined|referenced before)")
     if not match:
         return None
@@ -38,7 +39,7 @@ def undefined_name(symptom: Symptom) -> Fix | None:
 
 
 def missing_attribute(symptom: Symptom) -> Fix | None:
-    """An attribute that is not there becomes the closest one that is, or is set from the constructor's argument."""
+    """Replace a missing attribute by the closest one, or set it from the constructor's argument."""
     match = symptom.found(r"'?(?:module )?'?([\w.]+)'? (?:object )?has no attribute '(\w+)'")
     if not match:
         return None
@@ -51,7 +52,7 @@ def missing_attribute(symptom: Symptom) -> Fix | None:
 
 
 def _attributes(symptom: Symptom) -> set[str]:
-    """What is assigned to self anywhere, and methods."""
+    """Return what is assigned to self anywhere, and methods."""
     stored = {node.attr for node in symptom.nodes(ast.Attribute) if isinstance(node.ctx, ast.Store)}
     return stored | {node.name for node in symptom.nodes(ast.FunctionDef)}
 
@@ -80,7 +81,7 @@ def _kept_argument(symptom: Symptom, name: str) -> Fix | None:
 
 
 def _behind_super(init: ast.FunctionDef) -> int:
-    """The last line of the call of the parent's constructor, else the line before the body."""
+    """Return the last line of the call of the parent's constructor, else the line before the body."""
     calls = [node for node in init.body if "super().__init__" in ast.unparse(node)]
     return (calls[0].end_lineno or calls[0].lineno) if calls else init.body[0].lineno - 1
 

@@ -19,11 +19,41 @@ _SAFE: Mapping[str, str] = {"output_norm": "rms", "norm": "l2", "convolution": "
 
 _SUSPECTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     # reason code (its beginning) -> units to give way, the likeliest first, each with its replacement
-    "nonfinite": (("read", "plain"), ("output_norm", "rms"), ("update", "delta"), ("norm", "l2"), ("feature", "identity")),
-    "not_finite": (("read", "plain"), ("output_norm", "rms"), ("norm", "l2"), ("feature", "identity"), ("present", "none")),
-    "anomaly:not_finite": (("read", "plain"), ("output_norm", "rms"), ("norm", "l2"), ("feature", "identity"), ("present", "none")),
-    "anomaly:diverged": (("output_norm", "rms"), ("read", "plain"), ("update", "delta"), ("norm", "l2"), ("skip", "none")),
-    "anomaly:stalled": (("decay", "none"), ("output_norm", "rms"), ("convolution", "qkv"), ("update", "delta"), ("norm", "l2")),
+    "nonfinite": (
+        ("read", "plain"),
+        ("output_norm", "rms"),
+        ("update", "delta"),
+        ("norm", "l2"),
+        ("feature", "identity"),
+    ),
+    "not_finite": (
+        ("read", "plain"),
+        ("output_norm", "rms"),
+        ("norm", "l2"),
+        ("feature", "identity"),
+        ("present", "none"),
+    ),
+    "anomaly:not_finite": (
+        ("read", "plain"),
+        ("output_norm", "rms"),
+        ("norm", "l2"),
+        ("feature", "identity"),
+        ("present", "none"),
+    ),
+    "anomaly:diverged": (
+        ("output_norm", "rms"),
+        ("read", "plain"),
+        ("update", "delta"),
+        ("norm", "l2"),
+        ("skip", "none"),
+    ),
+    "anomaly:stalled": (
+        ("decay", "none"),
+        ("output_norm", "rms"),
+        ("convolution", "qkv"),
+        ("update", "delta"),
+        ("norm", "l2"),
+    ),
     "anomaly:too_slow": (("inner", "equal"), ("key_width", "equal"), ("update", "additive"), ("decay", "sigmoid")),
     "timeout": (("inner", "equal"), ("key_width", "half"), ("update", "additive"), ("decay", "sigmoid")),
     "limit": (("inner", "equal"), ("key_width", "half"), ("decay", "sigmoid"), ("update", "additive")),
@@ -47,7 +77,7 @@ def redesigned(symptom: Symptom, design: Design, rng: random.Random) -> tuple[De
 
 
 def _without_blamed(design: Design, label: str, rng: random.Random) -> tuple[Design, str] | None:
-    """The design with the unit behind the traceback's line made plain."""
+    """Return the design with the unit behind the traceback's line made plain."""
     if not label:
         return None
     place, _, unit = label.rpartition("/")
@@ -59,7 +89,7 @@ def _without_blamed(design: Design, label: str, rng: random.Random) -> tuple[Des
 
 
 def _without_suspect(symptom: Symptom, design: Design, rng: random.Random) -> tuple[Design, str] | None:
-    """The design without the first suspect of the reason code that it has."""
+    """Return the design without the first suspect of the reason code that it has."""
     if symptom.reason.startswith(_HEAVY) and len(design.paths) > 1:
         frame = settled(design.choices | {"paths": str(len(design.paths) - 1)}, FRAME, FRAME_RULES, ("paths",), rng)
         kept = _lightest(design.paths)
@@ -81,14 +111,21 @@ def _lightest(paths: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 def _replaced(design: Design, axis: str, key: str, rng: random.Random, place: str = "") -> Design | None:
-    """The design with a unit on an axis, in the named path or the first that has it; None where that is impossible."""
+    """Return the design with a unit on an axis, in the named path or the first that has it; None where impossible."""
     try:
         if axis in design.choices:
-            frame = settled(design.choices | {axis: key, "paths": str(len(design.paths))}, FRAME, FRAME_RULES, (axis, "paths"), rng)
+            frame = settled(
+                design.choices | {axis: key, "paths": str(len(design.paths))}, FRAME, FRAME_RULES, (axis, "paths"), rng
+            )
             return with_frame(design.paths, frame)
         for number, path in enumerate(design.paths):
             here = _is_at(design, number, place)
-            if here and axis in path.choices and path.choices[axis] != key and any(key in a.keys for a in path.axes if a.name == axis):
+            if (
+                here
+                and axis in path.choices
+                and path.choices[axis] != key
+                and any(key in a.keys for a in path.axes if a.name == axis)
+            ):
                 changed = with_unit(path, axis, key, rng)
                 return with_frame((*design.paths[:number], changed, *design.paths[number + 1 :]), design.choices)
     except ValueError:  # the grammar has no such design
@@ -101,4 +138,6 @@ def _is_at(design: Design, number: int, place: str) -> bool:
     memories = sum(path.kind == "memory" for path in design.paths)
     names = {"first": 0, "memory": 0, "second": 1}
     kind = {"window": "window", "filter": "convolution"}.get(place, "memory")
-    return not place or (design.paths[number].kind == kind and (kind != "memory" or memories == 1 or names[place] == number))
+    return not place or (
+        design.paths[number].kind == kind and (kind != "memory" or memories == 1 or names[place] == number)
+    )

@@ -1,4 +1,4 @@
-"""One step of repair without a model: a rule for a common fault, or the design rendered anew without the unit to blame."""
+"""One step of repair without a model: a rule for a common fault, or the design without the unit to blame."""
 
 import random
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Repair:
 def repair(
     source: str, reason: str, message: str, tail: str, design: Design | None, rng: random.Random
 ) -> Repair | None:
-    """The next source to try after a failure, or None where neither rule nor grammar has an answer. Never raises.
+    """Return the next source to try after a failure; None where neither rule nor grammar has an answer. Never raises.
 
     `reason`, `message` and `tail` are what the static check, a gate or the trainer said; `design` is the design that
     the source was rendered from, where there is one. A source that still is its design's rendering has no typing

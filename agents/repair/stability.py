@@ -1,4 +1,4 @@
-"""Faults of number: decays that grow, exponentials without a bound, divisions by nothing, roots and logs of too little."""
+"""Faults of number: decays that grow, unbounded exponentials, divisions by nothing, logs of too little."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ _BOUND = "20"
 
 
 def positive_decay(symptom: Symptom) -> Fix | None:
-    """A log decay above zero makes the state grow: gates become log-gates, everything else goes through -softplus."""
+    """Keep a log decay below zero: gates become log-gates, everything else goes through -softplus."""
     if not symptom.says(r"log_decay must be <= 0") and not _is_about_numbers(symptom):
         return None
     for call in symptom.nodes(ast.Call):
@@ -25,15 +25,21 @@ def positive_decay(symptom: Symptom) -> Fix | None:
 
 
 def _as_logarithm(symptom: Symptom, decay: ast.expr) -> str:
-    """The source with a log decay that cannot be positive; empty where it already cannot."""
+    """Return the source with a log decay that cannot be positive; empty where it already cannot."""
     maker: ast.expr = decay
     if isinstance(decay, ast.Name):
-        made = [n.value for n in symptom.nodes(ast.Assign) if ast.unparse(n.targets[0]) == decay.id and n.lineno < decay.lineno]
+        made = [
+            n.value
+            for n in symptom.nodes(ast.Assign)
+            if ast.unparse(n.targets[0]) == decay.id and n.lineno < decay.lineno
+        ]
         maker = made[-1] if made else decay
     text = text_of(symptom.source, maker)
     if called(maker) == "sigmoid" and isinstance(maker, ast.Call):
         inner = maker.args[0] if maker.args else receiver(maker)
-        return replaced(symptom.source, [(maker, f"torch.log(torch.sigmoid({text_of(symptom.source, inner or maker)}))")])
+        return replaced(
+            symptom.source, [(maker, f"torch.log(torch.sigmoid({text_of(symptom.source, inner or maker)}))")]
+        )
     if re.match(r"\s*-|.*(logsigmoid|log\()", text, re.DOTALL):
         return ""
     return replaced(symptom.source, [(maker, f"-torch.log1p(torch.exp({text}))")])
@@ -46,10 +52,19 @@ def unbounded(symptom: Symptom) -> Fix | None:
     edits: list[tuple[ast.AST, str]] = []
     for node in symptom.nodes(ast.Call):
         inner = node.args[0] if node.args and ast.unparse(node.func).startswith("torch.") else receiver(node)
-        if inner is None or isinstance(inner, ast.Constant) or (isinstance(inner, ast.Name) and inner.id in ("math", "torch", "F")):
+        if (
+            inner is None
+            or isinstance(inner, ast.Constant)
+            or (isinstance(inner, ast.Name) and inner.id in ("math", "torch", "F"))
+        ):
             continue
         text = text_of(symptom.source, inner)
-        bound = {"exp": f"({text}).clamp(max={_BOUND}.0)", "log": f"({text}).clamp_min(1e-6)", "sqrt": f"({text}).clamp_min(1e-6)", "rsqrt": f"({text}).clamp_min(1e-6)"}.get(called(node))
+        bound = {
+            "exp": f"({text}).clamp(max={_BOUND}.0)",
+            "log": f"({text}).clamp_min(1e-6)",
+            "sqrt": f"({text}).clamp_min(1e-6)",
+            "rsqrt": f"({text}).clamp_min(1e-6)",
+        }.get(called(node))
         if bound and "clamp" not in text:
             edits.append((inner, bound))
     source = replaced(symptom.source, edits)
@@ -85,15 +100,20 @@ def unnormalised_output(symptom: Symptom) -> Fix | None:
     if not values or "rms_norm" in text_of(symptom.source, values[-1]):
         return None
     text = text_of(symptom.source, values[-1])
-    edit = f"torch.nn.functional.rms_norm({text}, {'x' if len(forward.args.args) < 2 else forward.args.args[1].arg}.shape[-1:])"
+    x = "x" if len(forward.args.args) < 2 else forward.args.args[1].arg
+    edit = f"torch.nn.functional.rms_norm({text}, {x}.shape[-1:])"
     return Fix(replaced(symptom.source, [(values[-1], edit)]), "normalised the output, whose size ran away")
 
 
 def _is_about_numbers(symptom: Symptom) -> bool:
     """Whether values were not finite or ran away."""
-    return symptom.reason in ("nonfinite", "not_finite", "anomaly:not_finite", "anomaly:diverged", "diverged") or symptom.says(
-        r"\bnan\b", r"\binf\b", "not finite", "diverged"
-    )
+    return symptom.reason in (
+        "nonfinite",
+        "not_finite",
+        "anomaly:not_finite",
+        "anomaly:diverged",
+        "diverged",
+    ) or symptom.says(r"\bnan\b", r"\binf\b", "not finite", "diverged")
 
 
 RULES = (positive_decay, growing_state, unbounded, unnormalised_output)

@@ -1,4 +1,4 @@
-"""What is known about a failure: the source, the reason code, the message, the end of the output; and what rules read there."""
+"""What is known about a failure: source, reason code, message, the end of the output; what rules read there."""
 
 import ast
 import re
@@ -51,22 +51,22 @@ class Symptom:
         return any(re.search(pattern, self.text, re.IGNORECASE) for pattern in patterns)
 
     def found(self, pattern: str) -> re.Match[str] | None:
-        """The last place in what was said that matches."""
+        """Return the last place in what was said that matches."""
         return next(iter(reversed(list(re.finditer(pattern, self.text)))), None)
 
     def nodes(self, kind: type[_Node]) -> Iterator[_Node]:
-        """The tree's nodes of a kind, in the order of the text; none where there is no tree."""
+        """Return the tree's nodes of a kind, in the order of the text; none where there is no tree."""
         walked = ast.walk(self.tree) if self.tree else iter(())
         found = [node for node in walked if isinstance(node, kind)]
         yield from sorted(found, key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)))
 
     def method(self, name: str) -> ast.FunctionDef | None:
-        """A method of the last class that has one of that name: helpers stand before the mixer."""
+        """Return a method of the last class that has one of that name: helpers stand before the mixer."""
         return next((node for node in reversed(list(self.nodes(ast.FunctionDef))) if node.name == name), None)
 
 
 def parsed(source: str) -> ast.Module | None:
-    """The tree of a source, or None; never raises."""
+    """Return the tree of a source, or None; never raises."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -56,7 +56,7 @@ def _at_the_error(source: str) -> list[tuple[str, str]]:
 
 
 def _reindented(source: str, number: int) -> list[tuple[str, str]]:
-    """The line with the indentation of its neighbours, or with a body put under its head."""
+    """Return the line with the indentation of its neighbours, or with a body put under its head."""
     lines = source.splitlines()
     if not 1 <= number <= len(lines):
         return [(source + "\n    pass\n", "gave an empty body a pass")]
@@ -70,7 +70,7 @@ def _reindented(source: str, number: int) -> list[tuple[str, str]]:
 
 
 def _balanced(source: str, number: int) -> list[tuple[str, str]]:
-    """The line with its brackets closed, or with a surplus closing bracket removed."""
+    """Return the line with its brackets closed, or with a surplus closing bracket removed."""
     lines = source.splitlines()
     if not 1 <= number <= len(lines):
         return []
@@ -84,7 +84,7 @@ def _balanced(source: str, number: int) -> list[tuple[str, str]]:
 
 
 def _left_open(line: str) -> list[str]:
-    """Opening brackets of a line that it does not close, comments and strings aside."""
+    """Return the opening brackets that a line does not close, comments and strings aside."""
     stack: list[str] = []
     for character in re.sub(r"#.*|'[^']*'|\"[^\"]*\"", "", line):
         if character in _PAIRS:
@@ -95,7 +95,8 @@ def _left_open(line: str) -> list[str]:
 
 
 def _with_colons(source: str) -> str:
-    """A colon behind every line that opens a block and has none."""
+    """Put a colon behind every line that opens a block and has none."""
+
     def mended(line: str) -> str:
         code = re.sub(r"\s*#.*$", "", line).rstrip()
         opens = code.lstrip().startswith(_OPENERS) and not _left_open(code)

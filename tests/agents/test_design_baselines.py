@@ -1,4 +1,4 @@
-"""The human baselines: all six, distinct, faithful to what defines each, and better than chance where they should be."""
+"""The human baselines: all six, distinct, faithful to what defines each, and able to recall where they should."""
 
 import pytest
 import torch
@@ -71,7 +71,7 @@ class Recaller(nn.Module):
 PAIRS, HALF = 4, 16
 
 
-def recall_batch(generator: torch.Generator, rows: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+def recall_batch(generator: torch.Generator, rows: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
     """PAIRS key-value pairs, then every key again in another order: (tokens [B, 3 P], values asked for [B, P])."""
     keys = torch.rand(rows, HALF, generator=generator).argsort(1)[:, :PAIRS]
     values = torch.randint(HALF, 2 * HALF, (rows, PAIRS), generator=generator)
@@ -98,7 +98,7 @@ def recall(name: str, steps: int) -> float:
 
 def test_delta_rules_recall_what_plain_linear_attention_does_not() -> None:
     """After the same few steps both delta baselines name most values, and plain linear attention lies far behind."""
-    linear, delta, gated = (recall(name, 120) for name in ("linear-attention", "deltanet", "gated-deltanet"))
+    linear, delta, gated = (recall(name, 150) for name in ("linear-attention", "deltanet", "gated-deltanet"))
     print(f"linear-attention {linear:.3f}, deltanet {delta:.3f}, gated-deltanet {gated:.3f}")
     assert min(delta, gated) > 0.8
     assert linear < min(delta, gated) - 0.2

@@ -101,7 +101,9 @@ def test_sources_read_like_written_by_hand() -> None:
 def unused_imports(source: str) -> list[str]:
     """Imported names that the code does not use."""
     nodes = list(ast.walk(ast.parse(source)))
-    imported = [a.asname or a.name.split(".")[0] for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names]
+    imported = [
+        a.asname or a.name.split(".")[0] for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names
+    ]
     used = {node.id for node in nodes if isinstance(node, ast.Name)}
     return [one for one in imported if one not in used]
 
@@ -109,7 +111,9 @@ def unused_imports(source: str) -> list[str]:
 def test_a_line_leads_back_to_its_unit() -> None:
     """An error's line number names the choice behind it."""
     rendered = render(Design((Memory(decay="scalar"), Window(span="16")), fusion="router"))
-    unit_of = {line.split("  #")[0].strip(): rendered.unit_at(n) for n, line in enumerate(rendered.source.splitlines(), 1)}
+    unit_of = {
+        line.split("  #")[0].strip(): rendered.unit_at(n) for n, line in enumerate(rendered.source.splitlines(), 1)
+    }
     assert unit_of["step = F.softplus(self.memory_step_proj(x))"] == "memory/decay:scalar"
     assert unit_of["o = window_attention(q, k, v, window=16)"] == "window/span:16"
     assert unit_of["self.router = nn.Linear(d_model, 2 * n_heads)"] == "fusion:router"

@@ -39,7 +39,7 @@ def judge(source: str) -> Verdict | None:
     try:
         with torch.random.fork_rng():
             return _executed(source)
-    except Exception as error:  # whatever a broken architecture raises is its verdict
+    except Exception as error:  # noqa: BLE001 (whatever a broken architecture raises is its verdict)
         return Verdict("error", f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
@@ -47,7 +47,11 @@ def _executed(source: str) -> Verdict | None:
     """Build it, run it forwards and backwards, look for leaks."""
     namespace: dict[str, object] = {"__name__": "architecture"}
     exec(compile(source, "architecture.py", "exec"), namespace)  # noqa: S102: files of this suite
-    modules = [v for v in namespace.values() if isinstance(v, type) and issubclass(v, torch.nn.Module) and v.__module__ == "architecture"]
+    modules = [
+        v
+        for v in namespace.values()
+        if isinstance(v, type) and issubclass(v, torch.nn.Module) and v.__module__ == "architecture"
+    ]
     torch.manual_seed(0)
     mixer = modules[-1](32, 2, layer_idx=0)
     x = torch.randn(3, 24, 32)

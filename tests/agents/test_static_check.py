@@ -58,7 +58,11 @@ def test_designs_pass() -> None:
         ("import", "import torch\n", "from . import secrets\n"),
         ("import", "from torch import nn", "from torch import *"),
         ("no_module", "nn.Module", "object"),
-        ("several_modules", "HEADS = 4", "class Other(nn.Module):\n    def __init__(self, d_model, n_heads):\n        pass"),
+        (
+            "several_modules",
+            "HEADS = 4",
+            "class Other(nn.Module):\n    def __init__(self, d_model, n_heads):\n        pass",
+        ),
         ("signature", "self, d_model, n_heads, layer_idx=0", "self, hidden_size, num_heads"),
         ("signature", "self, d_model, n_heads, layer_idx=0", "self, d_model, n_heads, layer_idx=0, *, depth"),
         ("signature", "def forward(self, x)", "def forward(self, x, mask)"),
@@ -93,8 +97,11 @@ def test_the_line_is_the_author_s_line() -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["", "\0", "a\0b", "\ud800", "(" * 5000, "-" * 20_000 + "1", "a" + ".b" * 60_000, "1" + "+1" * 60_000, "[" * 150 + "]" * 150,
-     "x" * (MOST_CHARACTERS + 1), "if x:\n" * 90, "\\", "'''", "f'{" * 50, "lambda:" * 9000 + "0", "# coding: nonsense\n", "\xff\ufeff"],
+    [
+        "", "\0", "a\0b", "\ud800", "(" * 5000, "-" * 20_000 + "1", "a" + ".b" * 60_000, "1" + "+1" * 60_000,
+        "[" * 150 + "]" * 150, "x" * (MOST_CHARACTERS + 1), "if x:\n" * 90, "\\", "'''", "f'{" * 50,
+        "lambda:" * 9000 + "0", "# coding: nonsense\n", "\xff\ufeff",
+    ],
 )  # fmt: skip
 def test_hostile_texts_get_an_answer(source: str) -> None:
     """Texts that break parsers still get a fault and no exception."""

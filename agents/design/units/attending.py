@@ -39,7 +39,13 @@ WINDOW_POSITION = axis(
         forward="q, k = rotary(q, k)",
         slots={"even": " // 2 * 2"},
     ),
-    Unit("none", "no positions", "Without positions the window is a bag of recent tokens", "unordered", slots={"even": ""}),
+    Unit(
+        "none",
+        "no positions",
+        "Without positions the window is a bag of recent tokens",
+        "unordered",
+        slots={"even": ""},
+    ),
 )
 
 WINDOW_KEYS = axis(
@@ -70,15 +76,32 @@ TAPS = axis(
     "taps",
     "taps of the convolution path",
     Unit("8", "8 taps", "Eight taps match fixed spellings", "8", slots={"taps": "8", "tap_bound": "0.6"}),
-    Unit("16", "16 taps", "Sixteen taps match whole words and short idioms", "16", slots={"taps": "16", "tap_bound": "0.4"}),
+    Unit(
+        "16",
+        "16 taps",
+        "Sixteen taps match whole words and short idioms",
+        "16",
+        slots={"taps": "16", "tap_bound": "0.4"},
+    ),
     Unit("32", "32 taps", "Thirty-two taps match rhythm and layout", "32", slots={"taps": "32", "tap_bound": "0.3"}),
 )
 
 TAP_ACTIVATION = axis(
     "activation",
     "activation behind the taps",
-    Unit("silu", "SiLU behind the taps", "SiLU turns taps into pattern detectors", slots={"tap_activation": ', activation="silu"'}),
-    Unit("none", "linear taps", "Linear taps form moving averages of every horizon", "linear", slots={"tap_activation": ""}),
+    Unit(
+        "silu",
+        "SiLU behind the taps",
+        "SiLU turns taps into pattern detectors",
+        slots={"tap_activation": ', activation="silu"'},
+    ),
+    Unit(
+        "none",
+        "linear taps",
+        "Linear taps form moving averages of every horizon",
+        "linear",
+        slots={"tap_activation": ""},
+    ),
 )
 
 MULTIPLY = axis(

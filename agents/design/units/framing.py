@@ -28,9 +28,20 @@ ENTRY = axis(
 INNER = axis(
     "inner",
     "channels of values, all heads together",
-    Unit("equal", "values as wide as the model", "Values as wide as the model keep parameters low", weight=3, slots={"value_dim": "head_dim"}),
-    Unit("double", "values twice as wide as the model", "Doubling the value width doubles what each write can carry", "wide-value",
-         slots={"value_dim": "2 * head_dim"}),
+    Unit(
+        "equal",
+        "values as wide as the model",
+        "Values as wide as the model keep parameters low",
+        weight=3,
+        slots={"value_dim": "head_dim"},
+    ),
+    Unit(
+        "double",
+        "values twice as wide as the model",
+        "Doubling the value width doubles what each write can carry",
+        "wide-value",
+        slots={"value_dim": "2 * head_dim"},
+    ),
 )
 
 FUSION = axis(
@@ -52,7 +63,7 @@ FUSION = axis(
     Unit(
         "router",
         "a softmax router per token and head",
-        "A router decides token by token and head by head whether exact neighbours or the compressed past should answer",
+        "A router decides token by token and head by head which path should answer",
         "router",
         2,
         init="self.router = nn.Linear(d_model, {n} * n_heads)",
@@ -79,7 +90,12 @@ FUSION = axis(
 OUTPUT_NORM = axis(
     "output_norm",
     "normalisation of what was read",
-    Unit("none", "no output norm", "Without an output norm the strength of a memory's answer is itself a signal", "unnormed"),
+    Unit(
+        "none",
+        "no output norm",
+        "Without an output norm the strength of a memory's answer is itself a signal",
+        "unnormed",
+    ),
     Unit(
         "rms",
         "RMS norm per head",
@@ -177,8 +193,13 @@ FRAME: tuple[Axis, ...] = (ENTRY, INNER, FUSION, OUTPUT_NORM, GATE, SKIP)
 """The axes in the order of their code."""
 
 FRAME_RULES = (
-    rule("a gate in front of the norm needs a norm", when={"gate": "silu_first"}, then={"output_norm": "rms layer joint"}),
+    rule(
+        "a gate in front of the norm needs a norm", when={"gate": "silu_first"}, then={"output_norm": "rms layer joint"}
+    ),
     rule("there is one path only", when={"paths": "1"}, then={"fusion": "sum"}),
-    rule("paths are normalised one by one before they are joined", when={"paths": "2 3"},
-         then={"gate": "none silu sigmoid low_rank head"}),
+    rule(
+        "paths are normalised one by one before they are joined",
+        when={"paths": "2 3"},
+        then={"gate": "none silu sigmoid low_rank head"},
+    ),
 )

@@ -1,4 +1,4 @@
-"""How a memory path makes its queries, keys and values: widths, sharing, short convolution, feature map, norm, position."""
+"""How a memory path makes queries, keys and values: widths, sharing, convolution, feature map, norm, position."""
 
 from agents.design.units.unit import Axis, Unit, axis, rule
 
@@ -85,7 +85,13 @@ SHARING = axis(
     ),
 )
 
-_PLACES = {"qkv": "queries, keys and values", "qk": "queries and keys", "kv": "keys and values", "k": "keys", "v": "values"}
+_PLACES = {
+    "qkv": "queries, keys and values",
+    "qk": "queries and keys",
+    "kv": "keys and values",
+    "k": "keys",
+    "v": "values",
+}
 _PLACE_WHY = {
     "qkv": "shows every query, key and value its last few neighbours, so a key can be filed under the token before it",
     "qk": "makes addresses contextual while the stored content stays the token's own",
@@ -96,16 +102,19 @@ _PLACE_WHY = {
 
 
 def _convolution(place: str, weight: float) -> Unit:
-    """A short causal convolution on some of q, k and v."""
+    """Return a short causal convolution on some of q, k and v."""
     sizes = {"q": "{qk_width}", "k": "{qk_width}", "v": "n_heads * value_dim"}
     init = [
-        f"self.{{p}}{z}_conv = nn.Parameter(torch.empty({sizes[z]}, {{conv_width}}).uniform_(-{{conv_bound}}, {{conv_bound}}))"
+        f"self.{{p}}{z}_conv = nn.Parameter("
+        f"torch.empty({sizes[z]}, {{conv_width}}).uniform_(-{{conv_bound}}, {{conv_bound}}))"
         for z in place
     ]
     forward = [f"{z}, _ = causal_conv1d({z}, self.{{p}}{z}_conv{{conv_activation}})" for z in place]
     gist = f"a short causal convolution on the {_PLACES[place]}"
     why = f"A short convolution on the {_PLACES[place]} {_PLACE_WHY[place]}"
-    return Unit(place, gist, why, "conv" if place == "qkv" else f"{place}-conv", weight, "\n".join(init), "\n".join(forward))
+    return Unit(
+        place, gist, why, "conv" if place == "qkv" else f"{place}-conv", weight, "\n".join(init), "\n".join(forward)
+    )
 
 
 CONVOLUTION = axis(
@@ -121,7 +130,7 @@ CONVOLUTION = axis(
 
 
 def _conv_width(taps: int, why: str, weight: float) -> Unit:
-    """A number of taps; uniform initial weights within sqrt(3 / taps) keep the scale of what they smooth."""
+    """Return a number of taps: uniform initial weights within sqrt(3 / taps) keep the scale of what they smooth."""
     slots = {"conv_width": str(taps), "conv_bound": f"{(3 / taps) ** 0.5:.2g}"}
     return Unit(str(taps), f"{taps} taps", why, "" if taps == 4 else f"{taps}-tap", weight, slots=slots)
 
@@ -138,14 +147,26 @@ CONV_WIDTH = axis(
 CONV_ACTIVATION = axis(
     "conv_activation",
     "activation behind the short convolution",
-    Unit("silu", "SiLU behind it", "SiLU behind the taps makes them detectors of local patterns", weight=2, slots={"conv_activation": ', activation="silu"'}),
-    Unit("none", "no activation behind it", "Linear taps keep the sign and scale of what they smooth", "linear-taps", slots={"conv_activation": ""}),
+    Unit(
+        "silu",
+        "SiLU behind it",
+        "SiLU behind the taps makes them detectors of local patterns",
+        weight=2,
+        slots={"conv_activation": ', activation="silu"'},
+    ),
+    Unit(
+        "none",
+        "no activation behind it",
+        "Linear taps keep the sign and scale of what they smooth",
+        "linear-taps",
+        slots={"conv_activation": ""},
+    ),
     weight=0.5,
 )
 
 
 def _feature(key: str, gist: str, why: str, formula: str, weight: float = 1.0) -> Unit:
-    """A map applied to queries and keys; `formula` has % in place of the argument."""
+    """Return a map applied to queries and keys; `formula` has % in place of the argument."""
     code = f"q, k = {formula.replace('%', 'q')}, {formula.replace('%', 'k')}"
     return Unit(key, gist, why, key.replace("_", "-"), weight, forward=code)
 
@@ -153,13 +174,38 @@ def _feature(key: str, gist: str, why: str, formula: str, weight: float = 1.0) -
 FEATURE = axis(
     "feature",
     "feature map of queries and keys",
-    Unit("identity", "no feature map", "Raw dot products keep negative similarities, so a query can also subtract", weight=3),
-    _feature("elu1", "elu(x) + 1 features", "The positive map elu(x) + 1 turns reading into a weighted mean of what was stored", "F.elu(%) + 1"),
-    _feature("relu", "ReLU features", "ReLU features make addresses sparse, so unrelated writes touch disjoint rows", "F.relu(%)"),
-    _feature("relu_squared", "squared ReLU features", "Squaring rectified features sharpens similarity without leaving a finite state", "F.relu(%).square()"),
+    Unit(
+        "identity",
+        "no feature map",
+        "Raw dot products keep negative similarities, so a query can also subtract",
+        weight=3,
+    ),
+    _feature(
+        "elu1",
+        "elu(x) + 1 features",
+        "The positive map elu(x) + 1 turns reading into a weighted mean of what was stored",
+        "F.elu(%) + 1",
+    ),
+    _feature(
+        "relu",
+        "ReLU features",
+        "ReLU features make addresses sparse, so unrelated writes touch disjoint rows",
+        "F.relu(%)",
+    ),
+    _feature(
+        "relu_squared",
+        "squared ReLU features",
+        "Squaring rectified features sharpens similarity without leaving a finite state",
+        "F.relu(%).square()",
+    ),
     _feature("silu", "SiLU features", "SiLU features are nearly sparse yet pass gradient everywhere", "F.silu(%)"),
     _feature("softplus", "softplus features", "Softplus features stay positive and never go dead", "F.softplus(%)"),
-    _feature("softmax", "softmax features", "A softmax over features makes every address a soft choice of one memory row", "%.softmax(-1)"),
+    _feature(
+        "softmax",
+        "softmax features",
+        "A softmax over features makes every address a soft choice of one memory row",
+        "%.softmax(-1)",
+    ),
 )
 
 NORM = axis(

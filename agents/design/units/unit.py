@@ -55,7 +55,7 @@ class Axis:
         return tuple(unit.key for unit in self.units)
 
     def __getitem__(self, key: str) -> Unit:
-        """The unit of that key; ValueError where there is none."""
+        """Return the unit of that key; ValueError where there is none."""
         for unit in self.units:
             if unit.key == key:
                 return unit
@@ -85,13 +85,13 @@ class Rule:
 
 
 def rule(because: str, *, when: Mapping[str, str], then: Mapping[str, str]) -> Rule:
-    """A rule from space-separated keys: `rule("...", when={"update": "delta"}, then={"norm": "l2"})`."""
+    """Return a rule from space-separated keys: `rule("...", when={"update": "delta"}, then={"norm": "l2"})`."""
     spread = ({axis: frozenset(keys.split()) for axis, keys in side.items()} for side in (when, then))
     return Rule(*spread, because=because)
 
 
 def axis(name: str, gist: str, *units: Unit, weight: float = 1.0) -> Axis:
-    """An axis from its units, the plain one first."""
+    """Return an axis from its units, the plain one first."""
     return Axis(name, gist, units, weight)
 
 

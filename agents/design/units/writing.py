@@ -1,22 +1,31 @@
-"""What a memory path does with its state: how it forgets, how it writes, how a read is normalised, what the present adds."""
+"""What a memory path does with its state: how it forgets and writes, how it is read, what the present adds."""
 
 from agents.design.units.unit import Axis, Unit, axis, rule
 
-# Two spreads of time constants recur below. Forget gates start at 0.88 ... 0.998: a head remembers 8 to 400 steps before
-# it has learned anything. Mamba-2's step sizes start at 0.01 ... 0.1 and its rates at 0.1 ... 0.4: 25 to 1000 steps. With the
-# paper's rates from 1 upwards, recall of a tiny model after a few hundred steps fell from 0.91 to 0.62 (gated delta).
+# Two spreads of time constants recur below. Forget gates start at 0.88 ... 0.998: a head remembers 8 to 400 steps
+# before it has learned anything. Mamba-2's step sizes start at 0.01 ... 0.1 and its rates at 0.1 ... 0.4: 25 to 1000
+# steps. With the paper's rates from 1 upwards, a tiny gated delta model's recall after 240
+# steps was 0.62 instead of 0.91.
 _SPREAD = "torch.linspace(6.0, 2.0, n_heads)"
 
 DECAY = axis(
     "decay",
     "how the state forgets",
-    Unit("none", "no decay: the state keeps everything", "Without decay nothing is forgotten, which long recall wants", weight=2),
+    Unit(
+        "none",
+        "no decay: the state keeps everything",
+        "Without decay nothing is forgotten, which long recall wants",
+        weight=2,
+    ),
     Unit(
         "fixed",
         "a fixed decay per head",
         "Fixed decay rates give each head its own horizon, from a few dozen steps to thousands, at no parameters",
         "retention",
-        init='self.register_buffer("{p}decay", torch.log1p(-torch.exp2(-5.0 - torch.arange(n_heads))), persistent=False)',
+        init="""
+            decay = torch.log1p(-torch.exp2(-5.0 - torch.arange(n_heads)))  # [H], longer horizons in later heads
+            self.register_buffer("{p}decay", decay, persistent=False)
+            """,
         slots={"log_decay": "self.{p}decay", "forget": "γ S", "where": "γ = 1 − 2^(−5−h) in head h"},
     ),
     Unit(
@@ -67,7 +76,11 @@ DECAY = axis(
             step = F.softplus(self.{p}step_proj(x))  # [B, T, H]
             g = -self.{p}rate.exp() * step  # [B, T, H]
             """,
-        slots={"log_decay": "g", "forget": "γ_t S", "where": "γ_t = exp(−a Δ_t), Δ_t = softplus(w x_t + b), one a head"},
+        slots={
+            "log_decay": "g",
+            "forget": "γ_t S",
+            "where": "γ_t = exp(−a Δ_t), Δ_t = softplus(w x_t + b), one a head",
+        },
     ),
     Unit(
         "channel",
@@ -100,7 +113,11 @@ DECAY = axis(
             step = F.softplus(self.{p}step_up(self.{p}step_down(x)))  # [B, T, H * K]
             g = -self.{p}rate.exp() * step.unflatten(-1, (self.n_heads, -1))  # [B, T, H, K]
             """,
-        slots={"log_decay": "g", "forget": "diag(γ_t) S", "where": "γ_t = exp(−a softplus(U V x_t + b)), one a key channel"},
+        slots={
+            "log_decay": "g",
+            "forget": "diag(γ_t) S",
+            "where": "γ_t = exp(−a softplus(U V x_t + b)), one a key channel",
+        },
     ),
     weight=2.5,
 )
@@ -110,8 +127,14 @@ _DELTA = "S ← {S} + β_t k_t (v_t − ({S})ᵀ k_t)ᵀ"
 UPDATE = axis(
     "update",
     "how the state is written",
-    Unit("additive", "additive writes", "Adding outer products is the cheapest write and never overwrites", "", 1.5,
-         slots={"written": "v", "write": "S ← {S} + k_t v_tᵀ", "gates": ""}),
+    Unit(
+        "additive",
+        "additive writes",
+        "Adding outer products is the cheapest write and never overwrites",
+        "",
+        1.5,
+        slots={"written": "v", "write": "S ← {S} + k_t v_tᵀ", "gates": ""},
+    ),
     Unit(
         "input_gate",
         "additive writes behind a sigmoid input gate per head",
@@ -132,7 +155,7 @@ UPDATE = axis(
     Unit(
         "step",
         "writes scaled by the decay's step size, as a discretised state-space model",
-        "Scaling the write by the same step size that sets the decay discretises a continuous memory: slow steps neither forget nor write",
+        "One step size for decay and write discretises a continuous memory: slow steps neither forget nor write",
         "ssd",
         2,
         forward="u = step.unsqueeze(-1) * {value}  # [B, T, H, V]",
@@ -141,7 +164,7 @@ UPDATE = axis(
     Unit(
         "delta",
         "delta-rule writes with a learned rate per head",
-        "The delta rule first reads what a key already holds and writes only the error, so a rebound key replaces its old value",
+        "The delta rule reads what a key already holds and writes only the error, so a rebound key drops its old value",
         "delta",
         4,
         init="self.{p}beta_proj = nn.Linear(d_model, n_heads, bias=False)",
@@ -164,8 +187,13 @@ UPDATE = axis(
 READ = axis(
     "read",
     "whether a read is divided by the sum of its weights",
-    Unit("plain", "plain reads", "Undivided reads leave scale to the output norm, which trains more steadily", weight=4,
-         slots={"reading": "o_t = Sᵀ q_t"}),
+    Unit(
+        "plain",
+        "plain reads",
+        "Undivided reads leave scale to the output norm, which trains more steadily",
+        weight=4,
+        slots={"reading": "o_t = Sᵀ q_t"},
+    ),
     Unit(
         "mean",
         "reads divided by the sum of their weights, as attention does",
