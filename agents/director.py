@@ -9,6 +9,7 @@ the one event that completes it.
 from typing import ClassVar
 
 from agents.asking import Asking
+from agents.plain_text import one_line
 from agents.pool import Pool, founders, pool, renewal
 from bus.envelope import Envelope
 from bus.events import (
@@ -29,6 +30,8 @@ from bus.events.campaign import FinishReason
 from bus.ids import BASELINE_PREFIX, CAMPAIGN, derive, experiment_id, rng
 from bus.queries import AskExperiments, AskStanding, Experiments, Standing
 from bus.role import Decision, Post
+
+WHY_CHARACTERS = 300
 
 
 class Director:
@@ -58,6 +61,11 @@ class Director:
         if isinstance(said.event, HumanMessage | CampaignFinished) and standing.finished:
             return _reopening(said.event, standing)
         return (yield from self._proceed(said, standing, standing.started))
+
+    def give_up(self, said: Envelope, reason: str) -> list[Post]:
+        """Return a pause that tells people why: a decision that can't be made would leave its slot closed unseen."""
+        why = one_line(f"no decision upon {said.type} of {said.experiment}: {reason}", WHY_CHARACTERS)
+        return [Post(CAMPAIGN, CampaignPaused(by=self.name, why=why))]
 
     def _proceed(self, said: Envelope, standing: Standing, started: CampaignStarted) -> Decision:
         """Renew the pool, then end the campaign or open slots."""

@@ -283,6 +283,14 @@ def test_an_unknown_campaign_is_left_alone(said: Said, drive: Drive) -> None:
     assert drive(Director(), said(FAILED, "e0004"), {AskStanding: Standing()})[1] == []
 
 
+def test_a_decision_that_can_not_be_made_pauses_the_campaign_and_says_why(said: Said) -> None:
+    """A person reads the reason, and their resume opens what was left closed."""
+    posts = Director().give_up(said(FAILED, "e0004"), "Refused: memory is ill")
+    assert [post.event for post in posts] == [
+        CampaignPaused(by="director", why="no decision upon CodeFailed of e0004: Refused: memory is ill")
+    ]
+
+
 def test_run_failures_are_not_the_directors(said: Said) -> None:
     """They are repaired first."""
     assert RunFailed not in Director.handles
