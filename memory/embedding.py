@@ -58,12 +58,17 @@ class SentenceEmbedder:
         """Begin to load the model in the background."""
         self._asked: SimpleQueue[tuple[list[str], Future[Vectors32]]] = SimpleQueue()
         self._remembered: OrderedDict[str, Vectors32] = OrderedDict()
+        self._remembering = threading.Lock()
         threading.Thread(target=self._work, name="embedding", daemon=True).start()
 
     def submit(self, texts: Sequence[str]) -> Future[Vectors32]:
-        """Ask for vectors; the future fails with ValueError where the model can't be had."""
+        """Ask for vectors, at hand at once where remembered; fails with ValueError where the model can't be had."""
         future: Future[Vectors32] = Future()
-        self._asked.put((list(texts), future))
+        found = self._recall(texts)
+        if found is None:
+            self._asked.put((list(texts), future))
+        else:
+            future.set_result(found)
         return future
 
     def encode(self, texts: Sequence[str]) -> Vectors32:
@@ -82,9 +87,9 @@ class SentenceEmbedder:
             try:
                 if model is None:
                     raise failure or ValueError("no embeddings")
-                self._embed(model, [text for texts, _ in asked for text in texts])
+                found = self._embed(model, [text for texts, _ in asked for text in texts])
                 for texts, future in asked:
-                    future.set_result(self._recall(texts))
+                    future.set_result(np.stack([found[text] for text in texts]))
             except Exception as error:  # noqa: BLE001 - whoever asked is told
                 for _, future in asked:
                     if not future.done():
@@ -100,21 +105,36 @@ class SentenceEmbedder:
                 break
         return asked
 
-    def _embed(self, model: "SentenceTransformer", texts: list[str]) -> None:
-        """See to it that every text is remembered."""
-        missing = list(dict.fromkeys(text for text in texts if text not in self._remembered))
+    def _embed(self, model: "SentenceTransformer", texts: list[str]) -> dict[str, Vectors32]:
+        """Return every text's vector, embedding those that are not remembered."""
+        with self._remembering:
+            found = {text: self._remembered[text] for text in texts if text in self._remembered}
+        missing = list(dict.fromkeys(text for text in texts if text not in found))
         if missing:
-            found = model.encode(missing, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
-            self._remembered.update(zip(missing, np.asarray(found, dtype=np.float32), strict=True))
+            new = model.encode(missing, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
+            found.update(zip(missing, np.asarray(new, dtype=np.float32), strict=True))
+        self._remember({text: found[text] for text in texts})
+        return found
 
-    def _recall(self, texts: list[str]) -> Vectors32:
-        """Return remembered vectors and forget the ones that were not asked for longest."""
-        found = [self._remembered[text] for text in texts]
-        for text in texts:
-            self._remembered.move_to_end(text)
-        while len(self._remembered) > max(REMEMBERED, len(texts)):
-            self._remembered.popitem(last=False)
-        return np.stack(found) if found else np.zeros((0, DIMENSIONS), np.float32)
+    def _recall(self, texts: Sequence[str]) -> Vectors32 | None:
+        """Return the vectors where all are remembered."""
+        with self._remembering:
+            if not all(text in self._remembered for text in texts):
+                return None
+            for text in texts:
+                self._remembered.move_to_end(text)
+            return (
+                np.stack([self._remembered[text] for text in texts]) if texts else np.zeros((0, DIMENSIONS), np.float32)
+            )
+
+    def _remember(self, found: dict[str, Vectors32]) -> None:
+        """Remember vectors, and forget the ones that were not asked for longest."""
+        with self._remembering:
+            for text, vector in found.items():
+                self._remembered[text] = vector
+                self._remembered.move_to_end(text)
+            while len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
 
 
 def load() -> "SentenceTransformer":

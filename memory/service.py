@@ -57,7 +57,6 @@ class Memory:
         self._ideas = Ideas(store, embedder)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="memory")
         self._news = asyncio.Condition()
-        self._library_ready = False
         self._begun = 0
         """How far the log reached when this process began: no answer describes an earlier "latest"."""
 
@@ -91,7 +90,7 @@ class Memory:
         if isinstance(query, AskNeighbours | AskCognition):
             await asyncio.wrap_future(self._embedder.submit([query.text]))
         if isinstance(query, AskCognition):
-            await self._until(lambda: self._library_ready, EMBEDDING_PATIENCE, "the cognition base is not embedded yet")
+            await self._until(lambda: self._library.ready, EMBEDDING_PATIENCE, "the cognition base is not embedded yet")
         course, count = motivations_compared(self._store, query)
         if course is not None and count:
             await self._until(
@@ -128,8 +127,7 @@ class Memory:
     async def _embed(self) -> None:
         """Embed the library, then every motivation in the order of the log."""
         try:
-            await asyncio.wrap_future(self._embedder.submit(self._library.texts))
-            self._library_ready = True
+            self._library.take(await asyncio.wrap_future(self._embedder.submit(self._library.texts)))
             while True:
                 await self._wake()
                 async with self._news:

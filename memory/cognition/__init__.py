@@ -65,10 +65,20 @@ class Library:
     """The entries, searchable by meaning."""
 
     def __init__(self, entries: Sequence[Entry], embedder: Embedder) -> None:
-        """Hold the entries; they are embedded at the first question."""
+        """Hold the entries; their vectors are taken with `take`, or worked out at the first question."""
         self.entries = tuple(entries)
         self._embedder = embedder
         self._vectors: Vectors32 | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether a question can be answered without embedding the entries first."""
+        return self._vectors is not None
+
+    def take(self, vectors: Vectors32) -> None:
+        """Take the vectors [n, 384] of `texts`."""
+        assert len(vectors) == len(self.entries)
+        self._vectors = vectors
 
     @property
     def texts(self) -> list[str]:
