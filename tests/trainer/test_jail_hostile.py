@@ -54,6 +54,12 @@ def outcome(jail: Jail, source: str, seconds: float) -> JailFault | str:
             return fault
 
 
+def serves(jail: Jail) -> bool:
+    """Whether a harmless run gets its answer."""
+    with jail.run("trainer.jail.probe:hello", seconds=20, memory_mb=256) as session:
+        return session.recv().kind == "hello"
+
+
 def header_of(program: Path) -> dict[str, str]:
     lines = program.read_text().splitlines()
     return dict(line.removeprefix("# ").split(": ", 1) for line in lines[:2] if line.startswith("# "))
@@ -79,7 +85,7 @@ def test_a_hostile_program_ends_with_its_name(program: Path, jail: Jail, host: P
     assert [path.name for path in host.iterdir()] == ["memory.duckdb"]
     assert (host / "memory.duckdb").read_text() == "the laboratory's memory"
     assert jail.ready().processes() == []
-    assert outcome(jail, MIXER, 20) == "passed"
+    assert serves(jail)
 
 
 def test_the_tail_of_a_flood_is_kept(jail: Jail):
