@@ -39,6 +39,8 @@ from bus.role import CompletionReply, Decision, Post
 MESSAGE_CHARACTERS = 400
 BEYOND_REPAIR = frozenset({"bad_request", "trainer_fault"})
 """Reasons that are no fault of the architecture's: another source would fail the same way, so none is made up."""
+PASSING = ("timeout", "limit", "no_result", "crash")
+"""How reasons begin that a busy machine can cause: the same source may pass the next time."""
 ORDINARY = Limits(seconds=300.0, memory_mb=2048)
 """What a run may use at a scale without limits of its own."""
 
@@ -92,7 +94,12 @@ class Engineer:
     def _revision(
         self, said: Envelope, attempt: Attempt, failed: Failed, this: Experiment
     ) -> Asking[CodeRevised | None]:
-        """Return the next attempt: a model's where it answers, else the rules'; None where neither helps."""
+        """Return the next attempt: a model's where it answers, else the rules'; None where neither helps.
+
+        A human design is what results are judged against, so it is never altered, at most run again as it is.
+        """
+        if said.experiment.startswith(BASELINE_PREFIX):
+            return _again(attempt, failed)
         if self._settings.model:
             reply: CompletionReply = yield prompts.repair(attempt.source, this.motivation, failed)
             revision = filled(reply, Revision)
@@ -141,6 +148,16 @@ def _static(source: str) -> Failed | None:
         return None
     where = f"line {fault.line}: " if fault.line else ""
     return Failed("static", fault.reason, where + fault.message)
+
+
+def _again(attempt: Attempt, failed: Failed) -> CodeRevised | None:
+    """Return the same source as the next attempt, where the machine may have been the cause."""
+    if not failed.reason.startswith(PASSING):
+        return None
+    change = f"nothing: a human design runs again as it is after {failed.reason}"
+    return CodeRevised(
+        attempt=attempt.number + 1, source=attempt.source, change=change, repaired_by="rules", design=attempt.design
+    )
 
 
 def _by_rules(said: Envelope, attempt: Attempt, failed: Failed) -> CodeRevised | None:

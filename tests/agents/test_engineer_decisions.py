@@ -154,9 +154,20 @@ def test_what_is_not_the_architectures_fault_is_not_repaired(said: Said, drive: 
     assert [(post.event.reason, post.event.final) for post in posts] == [(reason, True)]
 
 
-def test_a_baseline_may_be_repaired_too(said: Said, drive: Drive) -> None:
-    """Human designs fail on unusual machines as any other."""
-    assert kinds(drive(Engineer(), said(failed(), "base-gla"), answers())[1]) == [CodeFailed, CodeRevised, RunRequested]
+def test_a_human_design_is_never_altered(said: Said, drive: Drive) -> None:
+    """A repaired baseline would no longer be what results are judged against: it fails as it is, model or not."""
+    for settings in (EngineerSettings(), EngineerSettings(model=True)):
+        asked, posts = drive(Engineer(settings), said(failed(reason="anomaly:diverged"), "base-gla"), answers())
+        assert [(post.event.reason, post.event.final) for post in posts] == [("anomaly:diverged", True)]
+        assert not [question for question in asked if isinstance(question, Completion)]
+
+
+@pytest.mark.parametrize("reason", ["timeout", "limit:memory", "no_result", "crash:SIGKILL"])
+def test_a_human_design_runs_again_where_the_machine_may_be_to_blame(said: Said, drive: Drive, reason: str) -> None:
+    """The same source, as the next attempt."""
+    _, posts = drive(Engineer(), said(failed(reason=reason), "base-gla"), answers())
+    assert kinds(posts) == [CodeFailed, CodeRevised, RunRequested]
+    assert (posts[2].event.run, posts[2].event.source) == ("base-gla-a1", GLA.source)
 
 
 @pytest.mark.parametrize("this", [{"attempt": 1}, {"status": "failed"}, {"status": "analysed"}, {"val_loss": 1.0}])
