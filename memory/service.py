@@ -57,6 +57,8 @@ class Memory:
         self._ideas = Ideas(store, embedder)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="memory")
         self._news = asyncio.Condition()
+        self._model_fault = ""
+        """Why nothing can be embedded; empty while it can."""
         self._begun = 0
         """How far the log reached when this process began: no answer describes an earlier "latest"."""
 
@@ -90,12 +92,16 @@ class Memory:
         if isinstance(query, AskNeighbours | AskCognition):
             await asyncio.wrap_future(self._embedder.submit([query.text]))
         if isinstance(query, AskCognition):
-            await self._until(lambda: self._library.ready, EMBEDDING_PATIENCE, "the cognition base is not embedded yet")
+            await self._embedded(lambda: self._library.ready, "the cognition base is not embedded yet")
         course, count = motivations_compared(self._store, query)
         if course is not None and count:
-            await self._until(
-                lambda: self._ideas.embedded(course) >= count, EMBEDDING_PATIENCE, "motivations are not embedded yet"
-            )
+            await self._embedded(lambda: self._ideas.embedded(course) >= count, "motivations are not embedded yet")
+
+    async def _embedded(self, met: Callable[[], bool], otherwise: str) -> None:
+        """Wait for embeddings. Raises ValueError where they don't come, at once where there is no model."""
+        await self._until(lambda: self._model_fault or met(), EMBEDDING_PATIENCE, otherwise)
+        if self._model_fault and not met():
+            raise ValueError(self._model_fault)
 
     async def _follow(self) -> None:
         """Learn the log as it comes."""
@@ -135,6 +141,8 @@ class Memory:
                 await self._embed_next()
         except ValueError as error:
             log.error("no_embeddings", error=str(error))
+            self._model_fault = str(error)
+            await self._wake()
 
     def _missing(self) -> Course | None:
         """Return a campaign that has motivations to be embedded."""

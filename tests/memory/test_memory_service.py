@@ -166,6 +166,8 @@ async def test_without_a_model_the_rest_is_answered(store: Store, log: list[Enve
     async with running(transport, store, BrokenEmbedder()) as bus:
         with pytest.raises(Refused, match="no embeddings: reinstall"):
             await bus.ask(AskNeighbours(at=5, text="decay"))
+        with pytest.raises(Refused, match="no embeddings: reinstall"):
+            await bus.ask(AskPeers(experiment=next(said.experiment for said in log if said.type == "RunCompleted")))
         await bus.ask(AskStanding(at=5))
 
 
