@@ -1,7 +1,8 @@
 """The live monitor: a pure reader of a run's losses and step times that says when no honest run would look like this.
 
 - not_finite: any loss is not.
-- diverged: a loss stays `rise` nats above its best reading for `patience` readings in a row, after warm-up.
+- diverged: a loss stays `rise` nats above its best reading for `patience` readings in a row, after warm-up; a
+  harder level of a task begins anew.
 - stalled: by half of the steps the text loss has shed less than `progress` of its first reading.
 - loss_too_low: any loss is below zero; the text loss is below the corpus' entropy floor, or before half of the steps
   below `honest` of what the best baseline ended with. Then the future is leaking.
@@ -51,6 +52,7 @@ class Monitor:
         self._first: dict[str, float] = {}
         self._best: dict[str, float] = {}
         self._above: dict[str, int] = {}
+        self._level: dict[str, int] = {}
         self._times: list[float] = []
 
     def observe(self, reading: Reading) -> Finding | None:
@@ -76,7 +78,11 @@ class Monitor:
         return ("loss_too_low", low) if low else None
 
     def _diverged(self, task: str, loss: float, step: int) -> str:
-        """Compare with the best reading so far, which this one may then become."""
+        """Compare with the best reading so far of this level of difficulty, which this one may then become."""
+        level = self._scale.level(task, step - 1)
+        if level != self._level.get(task, level):
+            self._best.pop(task)
+        self._level[task] = level
         best, rise = self._best.get(task, loss), self._scale.watch.rise
         high = step > self._scale.warm_up and loss > best + rise
         self._above[task] = self._above.get(task, 0) + 1 if high else 0

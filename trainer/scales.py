@@ -135,6 +135,11 @@ class Scale:
         """Every task by its name, in the order they are trained within a step."""
         return {"recall": self.recall, "text": self.text}
 
+    def level(self, task: str, step: int) -> int:
+        """Return which level of difficulty a task is at in a training step (from 0): a new one begins a new curve."""
+        wanted = self.tasks[task]
+        return step * len(wanted.levels) // self.steps if isinstance(wanted, Recall) else 0
+
     @property
     def tokens(self) -> int:
         """Training tokens over all tasks."""
