@@ -152,7 +152,7 @@ def _type_of(value: Any) -> str:
 
 
 def _merge(recorded: dict[str, list[Launch]]) -> list[tuple[Launch, str]]:
-    """Launches that are the same for several kinds, once, with the kinds' names."""
+    """Return launches that are the same for several kinds, once, with the kinds' names."""
     kinds: dict[Launch, list[str]] = {}
     for kind, launches in recorded.items():
         for one in launches:
@@ -173,7 +173,7 @@ def compile_launch(one: Launch, kinds: str, width: int, capability: int) -> Reso
 
 
 def assemble(ptx: str) -> tuple[int, int, int]:
-    """(registers a thread, stack bytes, bytes spilled) as ptxas reports them."""
+    """Return (registers a thread, stack bytes, bytes spilled) as ptxas reports them."""
     target = re.search(r"\.target (sm_\w+)", ptx)
     assert target is not None
     with tempfile.TemporaryDirectory() as folder:
@@ -189,14 +189,14 @@ def assemble(ptx: str) -> tuple[int, int, int]:
 
 
 def _figure(pattern: str, text: str) -> int:
-    """The first number that matches."""
+    """Return the first number that matches."""
     found = re.search(pattern, text)
     assert found is not None
     return int(found.group(1))
 
 
 def table(rows: list[Resources]) -> str:
-    """The rows as Markdown."""
+    """Return the rows as Markdown."""
     lines = [
         "| kernel | kinds | D | target | registers | stack B | spilled B | shared B | warps |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from benchmarks.kernels_gpu import gpu_report
 from kernels import linear_recurrence
@@ -42,7 +41,7 @@ def main() -> int:
 
 
 def cpu_report(seconds: float) -> dict[str, Any]:
-    """Times at T = 512, 1024 and 4096 and at the sizes of small experiments, and the bars computed from them."""
+    """Return times at T = 512, 1024 and 4096 and at the sizes of small experiments, and the bars computed from them."""
     torch.set_num_threads(1)
     gemm = gemm_rate(seconds)
     at = {length: cpu_times(length, seconds) for length in (512, 1024, 4096)}
@@ -110,7 +109,7 @@ def small_times(shape: tuple[int, int, int, int], seconds: float) -> dict[str, f
 
 def training_step(case: Case, backend: str) -> Callable[[], object]:
     """One forward and backward of the recurrence."""
-    leaves = {name: x.requires_grad_() for name, x in case.tensors().items()}
+    leaves: dict[str, Any] = {name: x.requires_grad_() for name, x in case.tensors().items()}
     slope = torch.ones_like(case.v)
 
     def step() -> object:
@@ -122,7 +121,7 @@ def training_step(case: Case, backend: str) -> Callable[[], object]:
 
 def softmax_step(case: Case) -> Callable[[], object]:
     """One forward and backward of causal softmax attention on the same heads."""
-    leaves: list[Tensor] = [x.detach().transpose(1, 2).contiguous().requires_grad_() for x in (case.q, case.k, case.v)]
+    leaves: Any = [x.detach().transpose(1, 2).contiguous().requires_grad_() for x in (case.q, case.k, case.v)]
     slope = torch.ones_like(leaves[2])
 
     def step() -> object:
@@ -138,7 +137,7 @@ def gemm_rate(seconds: float) -> float:
 
 
 def race(contestants: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """The smallest CPU time of each, in milliseconds; turns are interleaved so that noise falls on all alike."""
+    """Return the smallest CPU time of each, in milliseconds; turns are interleaved so that noise falls on all alike."""
     best = dict.fromkeys(contestants, float("inf"))
     deadline = time.perf_counter() + seconds
     rounds = 0
@@ -152,12 +151,12 @@ def race(contestants: dict[str, Callable[[], object]], seconds: float) -> dict[s
 
 
 def _at_least(name: str, value: float, bar: float) -> dict[str, Any]:
-    """A bar that the value must reach."""
+    """Return A bar that the value must reach."""
     return {"name": name, "value": round(value, 3), "at_least": bar, "met": value >= bar}
 
 
 def _at_most(name: str, value: float, bar: float) -> dict[str, Any]:
-    """A bar that the value must stay below."""
+    """Return A bar that the value must stay below."""
     return {"name": name, "value": round(value, 3), "at_most": bar, "met": value <= bar}
 
 

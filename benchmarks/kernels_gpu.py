@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kernels import linear_recurrence
-from kernels.cases import KINDS, Case, draw
+from kernels.cases import KINDS, draw
 
 TOKENS = 65536
 LENGTHS = (1024, 4096, 16384, 65536)
@@ -46,14 +46,14 @@ def _rows(length: int, batch: int, width: int, seconds: float) -> list[dict[str,
             name, batch=batch, length=length, heads=HEADS, key_width=width, dtype=torch.bfloat16, device="cuda",
             initial_state=False,
         )  # fmt: skip
-        leaves = {key: x.requires_grad_() for key, x in case.tensors().items()}
-        for contestant, forward in contestants(name, case, leaves).items():
+        leaves: dict[str, Any] = {key: x.requires_grad_() for key, x in case.tensors().items()}
+        for contestant, forward in contestants(name, leaves).items():
             measured = _measure(forward, list(leaves.values()), seconds)
             rows.append({"kind": name, "by": contestant, "T": length, "B": batch, "D": width, **measured})
     return rows
 
 
-def contestants(name: str, case: Case, leaves: dict[str, Tensor]) -> dict[str, Callable[[], Tensor]]:
+def contestants(name: str, leaves: dict[str, Any]) -> dict[str, Callable[[], Tensor]]:
     """Forward passes of ours, of the peer where it can be imported, and of attention (once, beside linear)."""
     runs: dict[str, Callable[[], Tensor]] = {"move37": lambda: linear_recurrence(**leaves)[0]}
     peer = peer_function(name)
@@ -64,12 +64,11 @@ def contestants(name: str, case: Case, leaves: dict[str, Tensor]) -> dict[str, C
         runs["softmax"] = lambda: F.scaled_dot_product_attention(
             *(leaves[key].transpose(1, 2) for key in "qkv"), is_causal=True
         )
-    del case
     return runs
 
 
 def peer_function(name: str) -> Callable[..., Any] | None:
-    """The peer's function of this kind, None where the peer is not installed."""
+    """Return the peer's function of this kind, None where the peer is not installed."""
     module, function, _ = PEERS[name]
     try:
         return getattr(import_module(module), function)

@@ -48,7 +48,7 @@ class Case:
     cu_seqlens: Tensor | None = None
 
     def tensors(self) -> dict[str, Tensor]:
-        """The differentiable arguments that are there, by name."""
+        """Return the differentiable arguments that are there, by name."""
         present = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cu_seqlens"}
         return {name: x for name, x in present.items() if x is not None}
 
@@ -104,7 +104,7 @@ def draw(
 
 
 def outputs_and_gradients(case: Case, backend: str, chunk_size: int = 64) -> dict[str, Tensor]:
-    """The output, the final state, and the gradient of every argument under a fixed random projection."""
+    """Return the output, the final state, and the gradient of every argument under a fixed random projection."""
     leaves = {name: x.detach().clone().requires_grad_() for name, x in case.tensors().items()}
     arguments = {"log_decay": None, "beta": None, "initial_state": None, **leaves}
     o, final = linear_recurrence(
@@ -130,7 +130,7 @@ def relative_error(actual: Tensor, expected: Tensor) -> float:
 
 
 def _project(x: Tensor, seed: int) -> Tensor:
-    """The inner product of x with a fixed random direction, the same for every dtype and device.
+    """Return the inner product of x with a fixed random direction, the same for every dtype and device.
 
     The direction has few enough digits for bf16, so that the slope that backward starts from is the same in all.
     """

@@ -48,7 +48,7 @@ def linear_cross_entropy(
 def _row_losses(
     rows: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | None, ignored: int, remember: bool
 ) -> Tensor:
-    """The loss of each row, [R]; the logits are recomputed in backward unless `remember`."""
+    """Return the loss of each row, [R]; the logits are recomputed in backward unless `remember`."""
 
     def block(h: Tensor, w: Tensor, b: Tensor | None, t: Tensor) -> Tensor:
         return F.cross_entropy(_logits(h, w, b), t, ignore_index=ignored, reduction="none")
@@ -61,7 +61,7 @@ def _row_losses(
 
 
 def _logits(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """rows @ weight^T + bias in fp32, or fp64 for fp64 inputs."""
+    """Rows @ weight^T + bias in fp32, or fp64 for fp64 inputs."""
     logits = F.linear(rows, weight, bias)
     return logits if logits.dtype == torch.float64 else logits.float()
 
@@ -99,7 +99,7 @@ class _SummedLoss(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Scale the gradients made in forward."""
         d_rows, d_weight, d_bias = ctx.saved_tensors
         weight_dtype, bias_dtype = ctx.dtypes
@@ -114,7 +114,7 @@ class _SummedLoss(torch.autograd.Function):
 
 
 def _slope(logits: Tensor, targets: Tensor, ignored: int) -> Tensor:
-    """d loss / d logits: softmax minus one-hot, zero in ignored rows. Overwrites the logits."""
+    """D loss / d logits: softmax minus one-hot, zero in ignored rows. Overwrites the logits."""
     counts = targets != ignored
     slope = torch.softmax(logits, dim=-1, out=logits)
     slope.scatter_add_(1, targets.clamp_min(0)[:, None], -torch.ones_like(slope[:, :1]))

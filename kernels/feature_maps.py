@@ -24,7 +24,7 @@ def _softmax(x: Tensor) -> Tensor:
 
 
 def _unit(x: Tensor) -> Tensor:
-    """x / |x|: what the delta rule wants of its keys."""
+    """X / |x|: what the delta rule wants of its keys."""
     return F.normalize(x, dim=-1, eps=1e-6)
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def rms_norm(x: Tensor, weight: Tensor | None, gate: Tensor | None = None, eps: float = 1e-5) -> Tensor:
-    """x / sqrt(mean(x^2) + eps) * weight, times silu(gate) where a gate is given.
+    """X / sqrt(mean(x^2) + eps) * weight, times silu(gate) where a gate is given.
 
     x [..., D]; weight [D] or None; gate like x. Returns a tensor like x. Raises ValueError for other shapes.
     """

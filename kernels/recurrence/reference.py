@@ -15,8 +15,8 @@ from torch import Tensor
 from kernels.recurrence.arguments import Problem
 
 
-def reference_recurrence(problem: Problem, chunk_size: int = 64) -> tuple[Tensor, Tensor]:
-    """Run the loop: (o [B, T, H, Dv] in the dtype of v, final state [B, H, Dk, Dv]). `chunk_size` has no meaning here."""
+def reference_recurrence(problem: Problem, chunk_size: int = 64) -> tuple[Tensor, Tensor]:  # noqa: ARG001 - one signature for all
+    """Run the loop: (o [B, T, H, Dv] in the dtype of v, final state [B, H, Dk, Dv]); no chunks here."""
     wide = problem.accumulation
     # Unbinding time once keeps backward linear in T; indexing each step would make it quadratic.
     queries = (problem.q.to(wide) * problem.scale).unbind(1)  # T of [B, H, Dk]
@@ -41,7 +41,7 @@ def read(state: Tensor, x: Tensor) -> Tensor:
 
 
 def _initial(problem: Problem) -> Tensor:
-    """The state before the first step, [B, H, Dk, Dv]."""
+    """Return the state before the first step, [B, H, Dk, Dv]."""
     if problem.state is not None:
         return problem.state
     batch, _, heads, key_width = problem.q.shape

@@ -71,7 +71,7 @@ def test_the_face_is_what_is_exported():
     assert dir(kernels) == sorted(kernels.__all__)
     assert all(getattr(kernels, name) is not None for name in kernels.__all__)
     with pytest.raises(AttributeError, match="no attribute"):
-        kernels.linear_recurrences
+        _ = kernels.linear_recurrences
 
 
 def test_importing_the_package_imports_no_torch():

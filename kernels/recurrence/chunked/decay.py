@@ -53,7 +53,7 @@ class Decay(Protocol):
 
 
 def choose(rows: Tensor, k: Tensor, log_decay: Tensor | None) -> Decay:
-    """The cheapest of the three ways that is exact for these tiles."""
+    """Return the cheapest of the three ways that is exact for these tiles."""
     if log_decay is None:
         return Undecayed(rows, k)
     cumulative = log_decay.cumsum(1)
@@ -67,7 +67,7 @@ def choose(rows: Tensor, k: Tensor, log_decay: Tensor | None) -> Decay:
 
 
 def gentle_chunk(log_decay: Tensor, chunk: int) -> int:
-    """The longest chunk, at most `chunk`, for which decay a key channel can be factored; `chunk` if there is none.
+    """Return the longest chunk, at most `chunk`, for which decay a key channel can be factored; `chunk` if there is none.
 
     log_decay is [B, T, H, Dk].
     """
@@ -87,7 +87,8 @@ class Undecayed:
 
     def __init__(self, rows: Tensor, k: Tensor) -> None:
         """Rows [M, R * C, Dk] and keys [M, C, Dk]."""
-        self.reads, self.writes, self.carried = rows, k, None
+        self.reads, self.writes = rows, k
+        self.carried: Tensor | None = None
 
     def scores(self, rows: slice) -> Tensor:
         """Plain products."""
@@ -110,7 +111,7 @@ class Factored:
         self.grown = cumulative.neg().exp_()
         self.shrunk = cumulative.exp()
         last = self.shrunk[:, -1:]
-        self.carried = last.mT
+        self.carried: Tensor | None = last.mT
         self.reads = _by_chunk(rows, k.shape[1]).mul(self.shrunk[:, None]).flatten(1, 2)
         self.keys = k * self.grown
         self.writes = self.keys * last
@@ -124,6 +125,7 @@ class Factored:
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """As without decay, then undo the scaling; the decay's gradient is what the factors felt."""
         assert d_carried is not None
+        assert self.carried is not None
         per_head = self.shrunk.shape[-1] == 1
         chunk = self.keys.shape[1]
         own = _take_diagonal(d_scores[:, :chunk]) if self.steep else None
@@ -147,7 +149,7 @@ class Weighted:
         self.rows, self.keys = rows, k
         self.shrunk = cumulative.exp().to(k.dtype)
         self.left = (cumulative[:, -1:] - cumulative).exp_().to(k.dtype)
-        self.carried = self.shrunk[:, -1:].mT
+        self.carried: Tensor | None = self.shrunk[:, -1:].mT
         self.weights = weights(cumulative, k.dtype)
         self.reads = _by_chunk(rows, k.shape[1]).mul(self.shrunk[:, None]).flatten(1, 2)
         self.writes = k * self.left
@@ -161,8 +163,9 @@ class Weighted:
     def backward(
         self, d_scores: Tensor, d_reads: Tensor, d_writes: Tensor, d_carried: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The diagonal has no decay in it, and is set aside so that its large terms do not drown the decay's own."""
+        """Return the diagonal has no decay in it, and is set aside so that its large terms do not drown the decay's own."""
         assert d_carried is not None
+        assert self.carried is not None
         chunk = self.keys.shape[1]
         own = _take_diagonal(d_scores[:, :chunk])
         _by_chunk(d_scores, chunk).mul_(self.weights[:, None])
@@ -184,7 +187,7 @@ class Halved:
         self.rows, self.keys, self.cumulative = rows, k, cumulative
         self.shrunk = cumulative.exp().to(k.dtype)
         self.left = (cumulative[:, -1:] - cumulative).exp_().to(k.dtype)
-        self.carried = self.shrunk[:, -1:].mT
+        self.carried: Tensor | None = self.shrunk[:, -1:].mT
         self.reads = _by_chunk(rows, k.shape[1]).mul(self.shrunk[:, None]).flatten(1, 2)
         self.writes = k * self.left
 
@@ -198,6 +201,7 @@ class Halved:
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Autograd through the scores, by hand for the rest."""
         assert d_carried is not None
+        assert self.carried is not None
         chunk = self.keys.shape[1]
         inputs = [x.detach().requires_grad_() for x in (self.rows, self.keys, self.cumulative)]
         with torch.enable_grad():
@@ -225,13 +229,13 @@ def _take_diagonal(square: Tensor) -> Tensor:
 
 
 def _dot(a: Tensor, b: Tensor, per_head: bool) -> Tensor:
-    """a * b, summed over the width where the decay is one a head."""
+    """Return A * b, summed over the width where the decay is one a head."""
     product = a * b
     return product.sum(-1, keepdim=True) if per_head else product
 
 
 def _felt(rows: Tensor, d_rows: Tensor, per_head: bool, chunk: int) -> Tensor:
-    """What the rows of each step felt, queries and keys together: [M, C, 1 | Dk]."""
+    """Return what the rows of each step felt, queries and keys together: [M, C, 1 | Dk]."""
     return _by_chunk(_dot(rows, d_rows, per_head), chunk).sum(1)
 
 

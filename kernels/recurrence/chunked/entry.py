@@ -15,7 +15,7 @@ _NARROW = 32
 
 
 def chunked_recurrence(problem: Problem, chunk_size: int = 64) -> tuple[Tensor, Tensor]:
-    """The chunk form: (o [B, T, H, Dv], final state [B, H, Dk, Dv])."""
+    """Return the chunk form: (o [B, T, H, Dv], final state [B, H, Dk, Dv])."""
     batch, length, heads, key_width = problem.q.shape
     chunk = min(chunk_size, max(16, 1 << (length - 1).bit_length()))
     state = problem.state
@@ -32,7 +32,7 @@ def chunked_recurrence(problem: Problem, chunk_size: int = 64) -> tuple[Tensor, 
 
 
 def _transformable(problem: Problem, state: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
-    """The chunk form from differentiable operations alone, for torch.func, forward-mode AD and torch.compile."""
+    """Return the chunk form from differentiable operations alone, for torch.func, forward-mode AD and torch.compile."""
     batch, length, heads, _ = problem.q.shape
     chunks = -(-length // chunk)
     q, k, v = (_tiles(x, chunk, chunks) for x in (problem.q, problem.k, problem.v))

@@ -14,8 +14,8 @@ Only the last line depends on the previous chunk through a loop; all else is one
 import torch
 from torch import Tensor
 
-from kernels.recurrence.chunked.scores import scores
 from kernels.recurrence.chunked.inverse import unit_lower_inverse
+from kernels.recurrence.chunked.scores import scores
 
 
 def chunk_form(
@@ -67,7 +67,7 @@ def _solver(k: Tensor, beta: Tensor, cumulative: Tensor | None) -> Tensor:
 def _scan(
     write_k: Tensor, u: Tensor, removed: Tensor | None, carried: Tensor | None, state: Tensor, chunks: int
 ) -> tuple[Tensor, Tensor]:
-    """The loop over chunks: (entry states [M, Dk, Dv], final state [G, Dk, Dv])."""
+    """Return the loop over chunks: (entry states [M, Dk, Dv], final state [G, Dk, Dv])."""
     keys, values = (x.unflatten(0, (chunks, -1)).unbind(0) for x in (write_k, u))
     removals = [None] * chunks if removed is None else removed.unflatten(0, (chunks, -1)).unbind(0)
     factors = [None] * chunks if carried is None else carried.unflatten(0, (chunks, -1)).unbind(0)
@@ -75,7 +75,9 @@ def _scan(
     for key, value, removal, factor in zip(keys, values, removals, factors, strict=True):
         entries.append(state)
         if removal is not None:
-            value = value - removal @ state.to(value.dtype)
+            written = value - removal @ state.to(value.dtype)
+        else:
+            written = value
         kept = state if factor is None else state * factor
-        state = kept + (key.mT @ value).to(state.dtype)
+        state = kept + (key.mT @ written).to(state.dtype)
     return torch.stack(entries).flatten(0, 1).to(u.dtype), state

@@ -21,7 +21,7 @@ Place = tuple[slice, slice]
 
 
 class ChunkedRecurrence(torch.autograd.Function):
-    """(q, k, v, log_decay, beta, state, scale, chunk) of the canonical problem -> (o, final state)."""
+    """Map (q, k, v, log_decay, beta, state, scale, chunk) of the canonical problem -> (o, final state)."""
 
     @staticmethod
     def forward(
@@ -40,10 +40,13 @@ class ChunkedRecurrence(torch.autograd.Function):
         ctx.places = list(_places(q, v, chunk))
         ctx.grids, saved = [], []
         for rows, times in ctx.places:
-            grid = Grid(*q[rows, times].shape[:3], chunk)
-            parts = [None if x is None else x[rows, times] for x in (q, k, v, log_decay, beta)]
-            slab, tiles, leaving = forward_slab(grid, *parts, final[rows].flatten(0, 1), scale)
-            grid.join_into(o[rows, times], tiles)
+            here = rows, times
+            queries = q[here]
+            grid = Grid(queries.shape[0], queries.shape[1], queries.shape[2], chunk)
+            decay, strength = (None if x is None else x[here] for x in (log_decay, beta))
+            entering = final[rows].flatten(0, 1)
+            slab, tiles, leaving = forward_slab(grid, queries, k[here], v[here], decay, strength, entering, scale)
+            grid.join_into(o[here], tiles)
             final[rows] = leaving.view_as(final[rows])
             ctx.grids.append(grid)
             saved += slab
@@ -54,12 +57,15 @@ class ChunkedRecurrence(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Run the slabs against time."""
         d_o, d_final = gradients
         q, k, v, log_decay, beta, state, *saved = ctx.saved_tensors
         slabs = [Slab(*saved[n : n + len(Slab._fields)]) for n in range(0, len(saved), len(Slab._fields))]
-        d_inputs = [None if x is None else torch.empty(x.shape, dtype=x.dtype) for x in (q, k, v, log_decay, beta)]
+        d_inputs = [
+            None if x is None else torch.empty_like(x, memory_format=torch.contiguous_format)
+            for x in (q, k, v, log_decay, beta)
+        ]
         d_state = torch.zeros_like(state) if d_final is None else d_final.clone()
         for (rows, times), grid, slab in reversed(list(zip(ctx.places, ctx.grids, slabs, strict=True))):
             slope = None if d_o is None else d_o[rows, times]

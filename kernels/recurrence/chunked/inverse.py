@@ -44,7 +44,7 @@ def unit_lower_inverse_(strict: Tensor) -> Tensor:
 
 
 def _diagonal_blocks(square: Tensor, size: int) -> Tensor:
-    """The blocks of edge `size` on the diagonal, a view: [M, C, C] -> [M, C / size, size, size]."""
+    """Return the blocks of edge `size` on the diagonal, a view: [M, C, C] -> [M, C / size, size, size]."""
     blocks = square.unflatten(1, (-1, size)).unflatten(3, (-1, size))
     return blocks.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2)
 

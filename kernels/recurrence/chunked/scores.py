@@ -46,13 +46,13 @@ def halved_scores(x: Tensor, k: Tensor, cumulative: Tensor) -> Tensor:
 
 
 def _above_diagonal(square: Tensor) -> Tensor:
-    """The mask of i < j for the last two dimensions, [C, C]."""
+    """Return the mask of i < j for the last two dimensions, [C, C]."""
     size = square.shape[-1]
     return torch.ones(size, size, dtype=torch.bool, device=square.device).triu(1)
 
 
 def _corner_factors(cumulative: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """exp(G_i - R) for the second half and exp(R - G_j) for the first, R = G at the first half's end: [M, n, half, D]."""
+    """exp(G_i - R) for the second half and exp(R - G_j) for the first, R = G at its end: [M, n, half, D]."""
     first, second = cumulative.unbind(2)
     corner = first[:, :, -1:]
     return (second - corner).exp().to(dtype), (corner - first).exp().to(dtype)

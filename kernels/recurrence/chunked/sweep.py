@@ -29,7 +29,8 @@ def sweep_forward(
             factors[n],
             removed[n],
         )
-        assert write is not None and step is not None
+        assert write is not None
+        assert step is not None
         if removal is not None:
             step.baddbmm_(removal, entry, alpha=-1)
         if factor is None:
@@ -55,7 +56,9 @@ def sweep_backward(
     d_state = slots[-1]
     for n in reversed(range(chunks)):
         write, step, own, factor, removal = writes[n], steps[n], inner[n], factors[n], removed[n]
-        assert write is not None and step is not None and own is not None
+        assert write is not None
+        assert step is not None
+        assert own is not None
         step.baddbmm_(write, slots[n])
         d_state = slots[n - 1] if n else torch.empty_like(slots[0])
         if factor is None:

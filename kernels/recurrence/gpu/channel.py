@@ -4,13 +4,14 @@ The chunk is cut into blocks of 16 rows. Between two blocks the factors take the
 so that both are at most one and the scores are a product; within a block they are summed column by column.
 """
 
-# pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false, reportCallIssue=false, reportAttributeAccessIssue=false
-# ruff: noqa: ANN001, ANN201, ANN202, N803, PLR0913, PLR0917 - kernel code: tl values have no static types, constants are capitals by custom
+# Kernel code: what triton.language computes with has no static types, and constants are capitals by custom.
+# pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false, reportCallIssue=false
+# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false, reportOptionalMemberAccess=false
+# ruff: noqa: ANN001, ANN201, N803, PLR0913, PLR0915, PLR0917, C901
 import triton
 import triton.language as tl
 
 from kernels.recurrence.gpu.tiles import put, row, tile, vector
-
 
 
 @triton.jit
@@ -87,7 +88,7 @@ def channel_gradient_kernel(
     q, k, g, d_scores, d_links, d_q, d_k, felt, chunks, H, D,
     DELTA: tl.constexpr, C: tl.constexpr, BD: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """What rows, keys and running decay feel of the scores, for one block of rows and some columns."""
+    """Compute what rows, keys and running decay feel of the scores, for one block of rows and some columns."""
     chunk, head = tl.program_id(0), tl.program_id(1)
     block = tl.program_id(2) % (C // 16)
     column = (tl.program_id(2) // (C // 16)) * BD + tl.arange(0, BD)

@@ -49,6 +49,14 @@ def triton_recurrence(problem: Problem, chunk_size: int = 64) -> tuple[Tensor, T
         state = problem.q.new_zeros(shape, dtype=problem.accumulation)
     chunk = min(chunk_size, 64, max(16, 1 << (length - 1).bit_length()))
     o, final, *_ = recurrence_forward(
-        problem.q, problem.k, problem.v, problem.log_decay, problem.beta, state, problem.cu_seqlens, problem.scale, chunk
+        problem.q,
+        problem.k,
+        problem.v,
+        problem.log_decay,
+        problem.beta,
+        state,
+        problem.cu_seqlens,
+        problem.scale,
+        chunk,
     )
     return o, final

@@ -1,7 +1,9 @@
 """Gradients of queries, keys and decay, once the gradients of scores and states are there."""
 
-# pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false, reportCallIssue=false, reportAttributeAccessIssue=false
-# ruff: noqa: ANN001, ANN201, ANN202, N803, PLR0913, PLR0917 - kernel code: tl values have no static types, constants are capitals by custom
+# Kernel code: what triton.language computes with has no static types, and constants are capitals by custom.
+# pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false, reportCallIssue=false
+# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false, reportOptionalMemberAccess=false
+# ruff: noqa: ANN001, ANN201, N803, PLR0913, PLR0915, PLR0917
 import triton
 import triton.language as tl
 
@@ -15,7 +17,7 @@ def gradient_kernel(
     DECAY: tl.constexpr, DELTA: tl.constexpr, C: tl.constexpr, BK: tl.constexpr, BV: tl.constexpr,
     PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """dQ and dK of one chunk and some key columns; what its steps' decay felt, for `decay_gradient_kernel`.
+    """DQ and dK of one chunk and some key columns; what its steps' decay felt, for `decay_gradient_kernel`.
 
     With a decay a channel, the part that comes through the scores is already in inner_q, inner_k and felt. With one a
     head, each block of columns leaves its share in its own slice of felt, written [blocks, tokens, H] and carried

@@ -1,6 +1,8 @@
 """Buffers, block sizes and the order of the kernels."""
 
-# pyright: reportIndexIssue=false - a kernel is launched by indexing it with its grid
+# A kernel is indexed by its grid and takes plain numbers for its constants.
+# pyright: reportIndexIssue=false, reportArgumentType=false
+# ruff: noqa: PLR0913, PLR0917
 from typing import NamedTuple
 
 import torch
@@ -20,6 +22,7 @@ _BLOCK = 64
 # Warps a program, chosen so that the compiled kernels keep to their registers (`python -m benchmarks.aot_kernels`).
 _WIDE = {"num_warps": 8}
 _NARROW = {"num_warps": 1}
+_SLIM = {"num_warps": 2}
 
 
 class Saved(NamedTuple):
@@ -77,7 +80,7 @@ def forward(
     arguments = (q, k, sums, beta_or_q, scores, links, layout.chunks, w.heads, w.key)
     if w.decay == 2:
         grid = (count, w.heads, chunk // 16)
-        channel_scores_kernel[grid](*arguments, DELTA=w.delta, BD=min(32, block(w.key)), **shared)
+        channel_scores_kernel[grid](*arguments, DELTA=w.delta, BD=min(32, block(w.key)), **shared, **_SLIM)
     else:
         scores_kernel[(count, w.heads)](*arguments, DECAY=w.decay, DELTA=w.delta, BD=block(w.key), **shared)
     written, inverse, removals, u = v, state.new_empty(0), q.new_empty(0), v
@@ -153,20 +156,22 @@ def _finish(
     shared = {"C": chunk, "PRECISION": precision(q.dtype)}
     d_q, d_k = torch.empty_like(q), torch.empty_like(k)
     inner_q = inner_k = d_q
-    shares = blocks(w.key)
+    # Gated delta rules keep the most tiles at once; half the columns keep them in registers.
+    columns = min(32, block(w.key)) if w.delta and w.decay else block(w.key)
+    shares = -(-w.key // columns)
     felt = saved.sums.new_empty(*((shares, tokens, w.heads, 1) if w.decay == 1 else (1, *saved.sums.shape)))
     written = torch.empty_like(felt)
     carried = felt.new_empty(felt.shape[0], count, *felt.shape[2:])
     if w.decay == 2:
         inner_q, inner_k = (torch.empty_like(x, dtype=torch.float32) for x in (q, k))
-        channel_gradient_kernel[(count, w.heads, chunk // 16 * shares)](
+        channel_gradient_kernel[(count, w.heads, chunk // 16 * blocks(w.key))](
             q, k, saved.sums, d_scores, d_links, inner_q, inner_k, felt, layout.chunks, w.heads, w.key,
             DELTA=w.delta, BD=block(w.key), **shared,
         )  # fmt: skip
     gradient_kernel[(count, w.heads, shares)](
         q, k, saved.sums, saved.u, d_o, d_v, saved.entries, exits, d_scores, d_links, inner_q, inner_k, d_q, d_k,
         felt, written, carried, layout.chunks, scale, tokens, count, w.heads, w.key, w.value,
-        DECAY=w.decay, DELTA=w.delta, BK=block(w.key), BV=block(w.value), **shared, **_WIDE,
+        DECAY=w.decay, DELTA=w.delta, BK=columns, BV=min(32, block(w.value)), **shared, **_WIDE,
     )  # fmt: skip
     d_g = torch.empty_like(saved.sums)
     if w.decay:
@@ -179,7 +184,7 @@ def _finish(
 
 
 def _running_sums(log_decay: Tensor | None, layout: Layout, w: Widths) -> Tensor:
-    """Running log decay in each chunk, like log_decay [tokens, H, 1 | Dk]; empty without decay."""
+    """Return running log decay in each chunk, like log_decay [tokens, H, 1 | Dk]; empty without decay."""
     if log_decay is None:
         return torch.empty(0, device=layout.chunks.device)
     sums = torch.empty_like(log_decay)
@@ -196,7 +201,7 @@ def precision(dtype: torch.dtype) -> str:
 
 
 def power(width: int) -> int:
-    """The smallest power of two that holds the width, at least 16 (the least a tensor core takes)."""
+    """Return the smallest power of two that holds the width, at least 16 (the least a tensor core takes)."""
     return max(16, 1 << (width - 1).bit_length())
 
 
@@ -212,7 +217,8 @@ def blocks(width: int) -> int:
 
 def sweep_block(w: Widths) -> int:
     """Value columns one program of the sweep takes, all key channels being with it."""
-    return min(power(w.value), max(16, _STATE_NUMBERS // power(w.key)))
+    numbers = _STATE_NUMBERS // 2 if w.decay == 2 and w.delta else _STATE_NUMBERS
+    return min(power(w.value), max(16, numbers // power(w.key)))
 
 
 def sweep_grid(layout: Layout, w: Widths) -> tuple[int, int]:

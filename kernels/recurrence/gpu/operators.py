@@ -4,7 +4,8 @@ Arguments are canonical ([B, T, H, D], fp32 decay and strength, one state a sequ
 gradient, and what would be kept for it, is an empty tensor.
 """
 
-# ruff: noqa: PLR0913, PLR0917 - an operator's schema is flat
+# An operator has a flat schema.
+# ruff: noqa: PLR0913, PLR0917
 from typing import Any
 
 import torch

@@ -1,7 +1,9 @@
 """The delta rule inside a chunk: the inverse (I + A)^-1, what it makes of values and keys, and their gradients."""
 
-# pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false, reportCallIssue=false, reportAttributeAccessIssue=false
-# ruff: noqa: ANN001, ANN201, ANN202, N803, PLR0913, PLR0917 - kernel code: tl values have no static types, constants are capitals by custom
+# Kernel code: what triton.language computes with has no static types, and constants are capitals by custom.
+# pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false, reportCallIssue=false
+# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false, reportOptionalMemberAccess=false
+# ruff: noqa: ANN001, ANN201, N803, PLR0913, PLR0917
 import triton
 import triton.language as tl
 
@@ -46,7 +48,7 @@ def solve_kernel(
     k, v, g, beta, inverse, u, removals, chunks, H, K, V,
     DECAY: tl.constexpr, C: tl.constexpr, BD: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """The writes before the entry state is known, (I + A)^-1 beta V, and what it will remove, (I + A)^-1 beta K exp(G)."""
+    """Compute the writes before the entry state is known, (I + A)^-1 beta V, and what it will remove, (I + A)^-1 beta K exp(G)."""
     token, inside, _ = place(chunks, tl.program_id(0), C)
     head = tl.program_id(1)
     solver = tile(inverse, token, inside, head, H, tl.arange(0, C), C)

@@ -1,7 +1,9 @@
 """The only sequential kernels: the state from chunk to chunk, and its gradient back."""
 
-# pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false, reportCallIssue=false, reportAttributeAccessIssue=false
-# ruff: noqa: ANN001, ANN201, ANN202, N803, PLR0913, PLR0917 - kernel code: tl values have no static types, constants are capitals by custom
+# Kernel code: what triton.language computes with has no static types, and constants are capitals by custom.
+# pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false, reportCallIssue=false
+# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false, reportOptionalMemberAccess=false
+# ruff: noqa: ANN001, ANN201, N803, PLR0913, PLR0917
 import triton
 import triton.language as tl
 

@@ -4,8 +4,10 @@ Tensors are contiguous [tokens, H, D]; a tile is the rows of one chunk and some 
 `inside` [C] says which belong to the chunk, `column` [BD] are the columns. Addresses are 64-bit.
 """
 
-# pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false, reportCallIssue=false, reportAttributeAccessIssue=false
-# ruff: noqa: ANN001, ANN201, ANN202, N803, PLR0913, PLR0917 - kernel code: tl values have no static types, constants are capitals by custom
+# Kernel code: what triton.language computes with has no static types, and constants are capitals by custom.
+# pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false, reportCallIssue=false
+# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false, reportOptionalMemberAccess=false
+# ruff: noqa: ANN001, ANN201, N803, SIM108
 import triton
 import triton.language as tl
 
@@ -61,7 +63,7 @@ def put_state(x, state, chunk, head, H, key, K, value, V):
 
 @triton.jit
 def running(g, token, inside, head, H, column, D, DECAY: tl.constexpr):
-    """Running log decay of the rows: [C, 1] for one decay a head, [C, BD] for one a channel."""
+    """Return running log decay of the rows: [C, 1] for one decay a head, [C, BD] for one a channel."""
     if DECAY == 1:
         value = vector(g, token, inside, head, H)[:, None]
     else:
@@ -71,7 +73,7 @@ def running(g, token, inside, head, H, column, D, DECAY: tl.constexpr):
 
 @triton.jit
 def total(g, last, head, H, column, D, DECAY: tl.constexpr):
-    """Running log decay at the chunk's last row, [BD], the same in every column for one decay a head."""
+    """Return running log decay at the chunk's last row, [BD], the same in every column for one decay a head."""
     if DECAY == 1:
         value = tl.load(g + last * H + head) + tl.zeros_like(column).to(tl.float32)
     else:
