@@ -151,12 +151,12 @@ def race(contestants: dict[str, Callable[[], object]], seconds: float) -> dict[s
 
 
 def _at_least(name: str, value: float, bar: float) -> dict[str, Any]:
-    """Return A bar that the value must reach."""
+    """Return a bar that the value must reach."""
     return {"name": name, "value": round(value, 3), "at_least": bar, "met": value >= bar}
 
 
 def _at_most(name: str, value: float, bar: float) -> dict[str, Any]:
-    """Return A bar that the value must stay below."""
+    """Return a bar that the value must stay below."""
     return {"name": name, "value": round(value, 3), "at_most": bar, "met": value <= bar}
 
 

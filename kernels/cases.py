@@ -57,7 +57,7 @@ class Case:
         return replace(self, **{name: x.to(dtype) for name, x in self.tensors().items()})
 
 
-def draw(
+def draw(  # noqa: PLR0913 - one keyword for each thing a case may vary
     kind: str,
     *,
     batch: int = 1,

@@ -26,7 +26,7 @@ def available_backends() -> tuple[str, ...]:
     return tuple(name for name in _BACKENDS if name != "triton" or on_gpu)
 
 
-def linear_recurrence(
+def linear_recurrence(  # noqa: PLR0913 - the one function of the family; its optional arguments are keywords
     q: Tensor,
     k: Tensor,
     v: Tensor,

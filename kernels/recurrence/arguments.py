@@ -139,7 +139,7 @@ def _spread(x: Tensor, dim: int, heads: int) -> Tensor:
 
 
 def _check_companion(name: str, x: Tensor, q: Tensor) -> None:
-    """Return A second-line argument must be floating point and live where q lives."""
+    """Check that a further argument is floating point and lives where q lives."""
     _check(x.dtype in _INPUT_DTYPES, f"{name} has dtype {x.dtype}, expected a floating point dtype")
     _check(x.device == q.device, f"{name} is on {x.device} but q is on {q.device}")
 

@@ -67,7 +67,7 @@ def choose(rows: Tensor, k: Tensor, log_decay: Tensor | None) -> Decay:
 
 
 def gentle_chunk(log_decay: Tensor, chunk: int) -> int:
-    """Return the longest chunk, at most `chunk`, for which decay a key channel can be factored; `chunk` if there is none.
+    """Return the longest chunk up to `chunk` in which decay a key channel can be factored, `chunk` if there is none.
 
     log_decay is [B, T, H, Dk].
     """
@@ -163,7 +163,7 @@ class Weighted:
     def backward(
         self, d_scores: Tensor, d_reads: Tensor, d_writes: Tensor, d_carried: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return the diagonal has no decay in it, and is set aside so that its large terms do not drown the decay's own."""
+        """Set the diagonal aside: it has no decay, and its large terms would drown what the decay feels."""
         assert d_carried is not None
         assert self.carried is not None
         chunk = self.keys.shape[1]
@@ -229,7 +229,7 @@ def _take_diagonal(square: Tensor) -> Tensor:
 
 
 def _dot(a: Tensor, b: Tensor, per_head: bool) -> Tensor:
-    """Return A * b, summed over the width where the decay is one a head."""
+    """Return a * b, summed over the width where the decay is one a head."""
     product = a * b
     return product.sum(-1, keepdim=True) if per_head else product
 

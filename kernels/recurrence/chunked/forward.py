@@ -74,10 +74,7 @@ def _scan(
     entries = []
     for key, value, removal, factor in zip(keys, values, removals, factors, strict=True):
         entries.append(state)
-        if removal is not None:
-            written = value - removal @ state.to(value.dtype)
-        else:
-            written = value
+        written = value if removal is None else value - removal @ state.to(value.dtype)
         kept = state if factor is None else state * factor
         state = kept + (key.mT @ written).to(state.dtype)
     return torch.stack(entries).flatten(0, 1).to(u.dtype), state

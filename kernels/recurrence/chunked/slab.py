@@ -59,7 +59,7 @@ def forward_slab(
     state: Tensor,
     scale: float,
 ) -> tuple[Slab, Tensor, Tensor]:
-    """Return (what to keep, o as tiles [M, C, Dv], final state [G, Dk, Dv]) from a slab of the inputs and its first state.
+    """Return (what to keep, o as tiles [M, C, Dv], final state [G, Dk, Dv]) of a slab.
 
     Sixteen-bit inputs are computed in fp32: rounding scores and decays would cost the gradients their third digit.
     """

@@ -48,7 +48,7 @@ def solve_kernel(
     k, v, g, beta, inverse, u, removals, chunks, H, K, V,
     DECAY: tl.constexpr, C: tl.constexpr, BD: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """Compute the writes before the entry state is known, (I + A)^-1 beta V, and what it will remove, (I + A)^-1 beta K exp(G)."""
+    """Compute (I + A)^-1 beta V, the writes if the state were empty, and (I + A)^-1 beta K exp(G), what it removes."""
     token, inside, _ = place(chunks, tl.program_id(0), C)
     head = tl.program_id(1)
     solver = tile(inverse, token, inside, head, H, tl.arange(0, C), C)
