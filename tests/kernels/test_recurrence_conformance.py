@@ -109,6 +109,17 @@ def test_forgets_everything_at_minus_infinity(kind, backend):
     assert worst(actual, expected) <= SINGLE
 
 
+@pytest.mark.parametrize("backend", FAST)
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.delta])
+def test_a_strength_of_zero_still_has_a_gradient(kind, backend):
+    """Steps that write nothing: the gradient of their strength is finite and right."""
+    case = draw(kind, length=70, heads=2, key_width=16, device=DEVICE)
+    assert case.beta is not None
+    case.beta[:, ::2] = 0
+    expected = outputs_and_gradients(case.to(torch.float64), "reference")
+    assert worst(outputs_and_gradients(case, backend), expected) <= SINGLE
+
+
 @pytest.mark.parametrize("backend", ["reference", *FAST])
 @pytest.mark.parametrize("kind", KINDS)
 def test_packed_sequences_are_separate_sequences(kind, backend):

@@ -27,6 +27,10 @@ for kind, settings in KINDS.items():
     report[kind, "one step"] = worst(draw(kind, batch=2, length=1, heads=1, key_width=16))
     if settings.decay:
         report[kind, "violent decay"] = worst(draw(kind, length=9, heads=1, key_width=16, decay=20.0))
+    if settings.delta:
+        silent = draw(kind, length=9, heads=1, key_width=16)
+        silent.beta[:, ::2] = 0
+        report[kind, "steps that write nothing"] = worst(silent)
     if kind in ("ssd", "kda"):
         report[kind, "fp16"] = worst(draw(kind, length=9, heads=1, key_width=16, dtype=torch.float16))
 print(json.dumps([[*name, *error] for name, error in report.items()]))

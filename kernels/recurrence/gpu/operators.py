@@ -14,6 +14,9 @@ from torch import Tensor
 from kernels.recurrence.gpu import launch
 from kernels.recurrence.gpu.layout import Layout, batch_layout, packed_layout
 
+# A strength of zero is lifted to this: invisible in any output, and dbeta = <dR, U> / beta keeps its digits.
+_LEAST_BETA = 1e-20
+
 
 @torch.library.custom_op("move37::linear_recurrence", mutates_args=())
 def recurrence_forward(
@@ -29,7 +32,7 @@ def recurrence_forward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """(o, final state, then what backward keeps: running decay, scores, inverse, removals, writes, entry states)."""
     layout = _layout(q, cu_seqlens, chunk)
-    decay, strength = _flat(log_decay), _flat(beta)
+    decay, strength = _flat(log_decay), _strengths(beta)
     o, final, saved = launch.forward(
         q.flatten(0, 1).contiguous(), k.flatten(0, 1).contiguous(), v.flatten(0, 1).contiguous(), decay, strength,
         state.contiguous(), scale, layout,
@@ -90,7 +93,7 @@ def recurrence_backward(
     sums, scores, inverse, removals, writes, entries = kept
     saved = launch.Saved(sums, scores, inverse, removals, values if beta is None else writes, entries)
     d_q, d_k, d_v, d_g, d_beta, d_state = launch.backward(
-        q.flatten(0, 1).contiguous(), k.flatten(0, 1).contiguous(), _flat(log_decay), _flat(beta), saved,
+        q.flatten(0, 1).contiguous(), k.flatten(0, 1).contiguous(), _flat(log_decay), _strengths(beta), saved,
         d_o.flatten(0, 1).contiguous(), d_final.contiguous(), scale, layout,
     )  # fmt: skip
     if log_decay is not None:
@@ -158,3 +161,9 @@ def _layout(q: Tensor, cu_seqlens: Tensor | None, chunk: int) -> Layout:
 def _flat(x: Tensor | None) -> Tensor | None:
     """[B, T, ...] -> contiguous [tokens, ...]."""
     return None if x is None else x.flatten(0, 1).contiguous()
+
+
+def _strengths(beta: Tensor | None) -> Tensor | None:
+    """[B, T, H] -> contiguous [tokens, H] without zeros."""
+    flat = _flat(beta)
+    return None if flat is None else flat.masked_fill(flat.abs() < _LEAST_BETA, _LEAST_BETA)
