@@ -26,6 +26,11 @@ class _Products(TorchDispatchMode):
 
     multiply_adds = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Leave the method below as it is: wrapping it for the compiler imports the compiler, seconds a run."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         """Do the operation and count it."""
         result = func(*args, **(kwargs or {}))

@@ -36,7 +36,7 @@ def tiny(**changes: object) -> Scale:
         steps=12,
         warm_up=2,
         recall=replace(nano.recall, batch=4, held_out=8),
-        text=replace(nano.text, batch=2, length=32, held_out=16, corpus_bytes=400_000),
+        text=replace(nano.text, batch=2, length=37, held_out=16, corpus_bytes=400_000),
         watch=replace(nano.watch, every=3, settle=3, progress=0.01),
     )
     return replace(small, **changes)

@@ -1,0 +1,136 @@
+"""Whole attempts in a real jail at a tiny scale: what ends well, what ends badly and under which name."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from bus.events import LossPoint, Peer, RunStarted
+from tests.trainer.tiny import GOOD, request, tiny
+from trainer.jail import Jail
+from trainer.tasks.corpus import load_corpus
+from trainer.trial import PRELOAD, Trial, TrialReport, run_trial
+
+SCALE = tiny()
+
+
+@pytest.fixture(scope="module")
+def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
+    """Start one zygote for all attempts."""
+    with Jail("bwrap", tmp_path_factory.mktemp("scratch"), preload=PRELOAD) as opened:
+        opened.ready()
+        yield opened
+
+
+def attempt(jail: Jail, source: str = GOOD, artifact: Path | None = None, **asked: object) -> TrialReport:
+    trial = Trial(request(source, **asked), SCALE, load_corpus(None, SCALE.text), jail, worker="1")
+    return run_trial(trial, lambda _: None, lambda _: None, artifact)
+
+
+def in_forward(statement: str) -> str:
+    """Return the good mixer with something to do at the end of its constructor and of every forward pass."""
+    head, tail = GOOD.split("        return self.out(o.flatten(2))\n")
+    return f"{head}        y = self.out(o.flatten(2))\n        {statement}\n        return y\n{tail}"
+
+
+LENGTH = SCALE.text.length
+"""Of text windows, and of nothing that a gate tries: by it a mixer can tell what it is in."""
+
+
+def test_a_good_architecture_completes_with_every_figure(jail: Jail, tmp_path: Path):
+    """Scores are in range, the weights file holds what was counted, losses were told on the way."""
+    started: list[RunStarted] = []
+    points: list[LossPoint] = []
+    file = tmp_path / "e0001" / "e0001-a0.safetensors"
+    trial = Trial(request(), SCALE, load_corpus(None, SCALE.text), jail, worker="1")
+    completed = run_trial(trial, started.append, points.append, file).trained.completed
+
+    assert completed is not None
+    assert 0 < completed.val_loss < math.log(256) + 0.5
+    assert completed.bits_per_byte == pytest.approx(completed.val_loss / math.log(2))
+    assert 0 <= completed.recall <= 1
+    assert completed.flops_per_token > completed.parameters
+    assert completed.weights == "e0001/e0001-a0.safetensors"
+    tensors = load_file(file)
+    assert sum(t.size for name, t in tensors.items() if name.startswith("text.")) == completed.parameters
+    assert [gate.passed for gate in started[0].gates] == [True] * len(started[0].gates)
+    assert [(p.task, p.step) for p in points] == [(t, s) for s in (3, 6, 9, 12) for t in ("recall", "text")]
+    assert [(p.task, p.step, p.loss) for p in points if p.task == "text"] == [
+        (p.task, p.step, p.loss) for p in completed.curve if p.task == "text"
+    ]
+
+
+def test_one_seed_gives_one_result_bit_for_bit(jail: Jail):
+    """Losses, accuracy and every weight agree; another seed gives other weights."""
+    first, second, other = (attempt(jail, seed=seed).trained.completed for seed in (7, 7, 8))
+    assert first is not None and second is not None and other is not None  # noqa: PT018 (they are of one kind)
+    measured = {"seconds", "step_seconds"}
+    assert first.model_dump(exclude=measured) == second.model_dump(exclude=measured)
+    assert other.weights_sha256 != first.weights_sha256
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        pytest.param("def broken(:", "syntax_error", id="no Python"),
+        pytest.param("x = 1", "no_class", id="no mixer"),
+        pytest.param(GOOD.replace("self.out(o.flatten(2))", "self.out(o)"), "error", id="raises"),
+        pytest.param(GOOD.replace("self.out(o.flatten(2))", "self.out(o.flatten(2).flip(1))"), "causality", id="leaks"),
+        pytest.param(in_forward("import os; os._exit(0)"), "no_result", id="leaves"),
+        pytest.param(
+            GOOD.replace("        self.n_heads", "        self.big = nn.Linear(d_model, 9999)\n        self.n_heads").replace(
+                "self.out(o.flatten(2))", "self.out(o.flatten(2)) + self.big(x).mean(-1, keepdim=True)"
+            ),
+            "parameter_budget",
+            id="too big",
+        ),
+    ],
+)  # fmt: skip
+def test_what_fails_before_training_is_named_at_the_gate(jail: Jail, source: str, reason: str):
+    """No RunStarted, and the reason is the gate's or the jail's own."""
+    report = attempt(jail, source)
+    failed = report.trained.failed
+    assert failed is not None
+    assert (report.started, failed.stage, failed.reason) == (None, "gate", reason)
+    assert failed.message
+
+
+def test_a_fault_in_training_carries_its_traceback(jail: Jail):
+    """The tail shows the candidate's own line, so that it can be repaired."""
+    failed = attempt(jail, in_forward(f"assert not self.training or y.shape[1] != {LENGTH}, 'worn out'")).trained.failed
+    assert failed is not None
+    assert (failed.stage, failed.reason) == ("train", "error")
+    assert "or y.shape[1] != 37, 'worn out'" in failed.tail
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(jail: Jail):
+    """The monitor says so, and the failure is named after it."""
+    trained = attempt(jail, in_forward(f"y = y * float('nan') if y.shape[1] == {LENGTH} else y")).trained
+    assert trained.anomaly is not None and trained.failed is not None  # noqa: PT018 (they come together)
+    assert (trained.anomaly.kind, trained.failed.reason) == ("not_finite", "anomaly:not_finite")
+
+
+def test_a_run_far_slower_than_its_peers_is_stopped(jail: Jail):
+    """Peers that take a microsecond a step make anything slow."""
+    trained = attempt(jail, peer=Peer(step_seconds=1e-6, text_loss=2.0)).trained
+    assert trained.anomaly is not None
+    assert trained.anomaly.kind == "too_slow"
+    assert trained.completed is None
+
+
+def test_an_endless_loop_ends_at_the_time_limit(jail: Jail):
+    """And the jail serves the next attempt."""
+    failed = attempt(jail, in_forward("while True: pass"), seconds=3).trained.failed
+    assert failed is not None
+    assert failed.reason == "timeout"
+    assert attempt(jail).trained.completed is not None
+
+
+def test_a_leak_that_waits_for_the_examination_is_found_there(jail: Jail):
+    """It behaves until whole windows are scored, and then looks ahead: cut-off windows give it away."""
+    source = in_forward(f"y = y if self.training or y.shape[1] != {LENGTH} else y + y.flip(1)")
+    failed = attempt(jail, source).trained.failed
+    assert failed is not None
+    assert (failed.stage, failed.reason) == ("evaluate", "causality")
