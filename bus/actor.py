@@ -53,7 +53,7 @@ class Actor:
         self,
         bus: Bus,
         role: Role,
-        answerers: Mapping[type[Question], Answerer] | None = None,
+        answerers: Mapping[Any, Answerer] | None = None,
         *,
         inbox: Inbox | None = None,
         concurrency: int = 1,

@@ -7,7 +7,7 @@ A running lab answers over its bus. A stopped one is woken for a moment: its ser
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 from bus import server, subjects
 from bus.bus import Bus
@@ -18,6 +18,10 @@ from lab.home import Home
 from lab.settings import Settings
 
 PATIENCE = 30.0
+FULL_PAGE = 50
+"""Experiments with sources and curves in one reply."""
+SHORT_PAGE = 1000
+"""Experiments without them."""
 
 
 class Reader:
@@ -36,9 +40,19 @@ class Reader:
         return cast("Standing", await self.bus.ask(AskStanding(campaign=self.campaign, at=at), self._patience))
 
     async def experiments(self, *ids: str) -> tuple[Experiment, ...]:
-        """Return the experiments named, in full, or all of them in short."""
+        """Return the experiments named, in full, or all of them in short; asked for in pages: a reply is bounded."""
+        if ids:
+            chunks = [ids[begin : begin + FULL_PAGE] for begin in range(0, len(ids), FULL_PAGE)]
+            return tuple([row for chunk in chunks for row in await self._page(ids=chunk)])
+        rows: list[Experiment] = []
+        while page := await self._page(after=rows[-1].opened_seq if rows else 0, limit=SHORT_PAGE):
+            rows += page
+        return tuple(rows)
+
+    async def _page(self, **wanted: Any) -> tuple[Experiment, ...]:
+        """Return one reply's experiments."""
         at = await self.bus.transport.last_seq(subjects.LOG)
-        query = AskExperiments(campaign=self.campaign, ids=ids, at=at)
+        query = AskExperiments(campaign=self.campaign, at=at, **wanted)
         return cast("Experiments", await self.bus.ask(query, self._patience)).rows
 
     async def everything(self) -> tuple[Standing, tuple[Experiment, ...]]:

@@ -1,0 +1,83 @@
+"""A trainer that answers at once, for measuring the orchestrator: `python -m benchmarks.instant_trainer trainer 1`.
+
+It trains nothing. Its scores are functions of the source's hash, so that campaigns of one seed repeat; it is served by
+benchmarks and tests alone, never by the lab. MOVE37_INSTANT_SECONDS makes every run last that long.
+"""
+
+import asyncio
+import os
+import sys
+from typing import ClassVar
+
+from bus.actor import Actor
+from bus.bus import Bus
+from bus.envelope import Envelope
+from bus.events import CurvePoint, Event, Record, RunCompleted, RunRequested, RunStarted
+from bus.ids import source_hash
+from bus.role import Decision, Post, Question
+from lab import roles, service
+from lab.settings import Settings
+
+WIDTH, PARAMETERS, STEPS, TOKENS = 32, 34_000, 100, 50_000
+
+
+class Pause(Question):
+    """Wait as long as a run is to last."""
+
+    Reply: ClassVar[type[Record]] = Record
+
+
+class InstantTrainer:
+    """Decides upon RunRequested without a run."""
+
+    name: ClassVar[str] = "trainer"
+    handles: ClassVar[tuple[type[Event], ...]] = (RunRequested,)
+
+    def decide(self, said: Envelope) -> Decision:
+        """Say that the run started and completed."""
+        request = said.event
+        assert isinstance(request, RunRequested)
+        started = RunStarted(run=request.run, worker="instant", width=WIDTH, parameters=PARAMETERS, gates=())
+        yield Post(said.experiment, started)
+        yield Pause()
+        return [Post(said.experiment, completed(request))]
+
+
+def completed(request: RunRequested) -> RunCompleted:
+    """Return scores drawn from the source's hash."""
+    digest = bytes.fromhex(source_hash(request.source))
+    loss, recall, size = (int.from_bytes(digest[at : at + 4]) / 2**32 for at in (0, 4, 8))
+    return RunCompleted(
+        run=request.run,
+        worker="instant",
+        width=WIDTH,
+        parameters=PARAMETERS + int(1000 * size),
+        steps=STEPS,
+        tokens=TOKENS,
+        seconds=0.01,
+        step_seconds=0.0001,
+        flops_per_token=60_000 * (1 + size),
+        val_loss=1.5 + loss,
+        bits_per_byte=(1.5 + loss) / 0.6931471805599453,
+        recall=recall,
+        recall_stderr=0.01,
+        weights="",
+        weights_sha256=digest.hex(),
+        curve=(CurvePoint(task="text", step=STEPS, loss=1.5 + loss),),
+    )
+
+
+async def _trainer(bus: Bus, _: Settings) -> None:
+    """Serve the instant trainer."""
+
+    async def pause(_: Envelope, __: Pause) -> Record:
+        await asyncio.sleep(float(os.environ.get("MOVE37_INSTANT_SECONDS", "0")))
+        return Record()
+
+    await Actor(bus, InstantTrainer(), {Pause: pause}, concurrency=4).run()
+
+
+if __name__ == "__main__":
+    roles.BUILD = {**roles.BUILD, "trainer": _trainer}
+    assert sys.argv[1] == "trainer"
+    service.main()
