@@ -35,6 +35,9 @@ def in_forward(statement: str) -> str:
     return f"{head}        y = self.out(o.flatten(2))\n        {statement}\n        return y\n{tail}"
 
 
+TOO_BIG = GOOD.replace(
+    "        self.n_heads =", "        self.big = nn.Linear(d_model, 9999)\n        self.n_heads ="
+).replace("self.out(o.flatten(2))", "self.out(o.flatten(2)) + self.big(x).mean(-1, keepdim=True)")
 LENGTH = SCALE.text.length
 """Of text windows, and of nothing that a gate tries: by it a mixer can tell what it is in."""
 
@@ -80,9 +83,7 @@ def test_one_seed_gives_one_result_bit_for_bit(jail: Jail):
         pytest.param(GOOD.replace("self.out(o.flatten(2))", "self.out(o.flatten(2).flip(1))"), "causality", id="leaks"),
         pytest.param(in_forward("import os; os._exit(0)"), "no_result", id="leaves"),
         pytest.param(
-            GOOD.replace("        self.n_heads", "        self.big = nn.Linear(d_model, 9999)\n        self.n_heads").replace(
-                "self.out(o.flatten(2))", "self.out(o.flatten(2)) + self.big(x).mean(-1, keepdim=True)"
-            ),
+            TOO_BIG,
             "parameter_budget",
             id="too big",
         ),
