@@ -20,9 +20,9 @@ from trainer.tasks.corpus import Corpus, load_corpus
 from trainer.trial import PRELOAD, Trial
 
 
-def resident_mb(process: int | str) -> float:
-    """Return the resident memory of a process in MiB."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+def resident_mb(process: Path) -> float:
+    """Return the resident memory of a process, given its folder in a process table, in MiB."""
+    pages = int((process / "statm").read_text().split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
 
 
@@ -31,14 +31,16 @@ class Clock:
 
     def __init__(self, jail: Jail) -> None:
         """Watch the processes of this jail."""
-        self._jail, self.last, self.rss = jail, 0.0, {"parent": 0.0, "jail": 0.0}
+        self._jail, self.last, self.rss = jail, 0.0, {"parent": 0.0, "zygote": 0.0, "run": 0.0}
 
     def __call__(self, point: LossPoint) -> None:
         """Take a reading's time; measure memory at the middle of the run."""
         self.last = time.monotonic()
         if point.step <= point.steps // 2:
-            inside = [resident_mb(folder.name) for folder in map(Path, self._jail.ready().processes())]
-            self.rss = {"parent": resident_mb("self"), "jail": round(sum(inside), 1)}
+            zygote = self._jail.ready()
+            inside = [resident_mb(folder) for folder in zygote.processes()]
+            ours, theirs = resident_mb(Path("/proc/self")), resident_mb(zygote.folder)
+            self.rss = {"parent": ours, "zygote": theirs, "run": round(sum(inside), 1)}
 
 
 def measure(name: str, scale: scales.Scale, corpus: Corpus, jail: Jail, seed: int) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def test_a_harder_level_of_recall_is_no_divergence():
     monitor = Monitor(SCALE, FLOOR, PEER)
     for step in range(5, 101, 5):
         level = SCALE.level("recall", step - 1)
-        assert monitor.observe(Reading(step, {"recall": (0.2, 2.3, 3.0)[level], "text": 4.0 - step / 50}, 0.01)) is None
+        assert monitor.observe(Reading(step, {"recall": (0.2, 2.3, 3.0, 3.6)[level], "text": 4.0 - step / 50}, 0.01)) is None
 
 
 def test_a_text_loss_that_does_not_move_is_a_stall_by_half_of_the_steps():

@@ -64,9 +64,9 @@ def test_the_same_generator_draws_the_same_sequences():
 def test_training_climbs_the_levels_in_equal_shares_of_the_steps():
     """Early steps have short sequences; each batch has about the same number of tokens."""
     rng = np.random.default_rng(0)
-    shapes = [mqar.training_batch(TASK, step, 9, rng).inputs.shape for step in range(9)]
+    shapes = [mqar.training_batch(TASK, step, 12, rng).inputs.shape for step in range(12)]
     assert [length for _, length in shapes] == [
-        length for length, _ in TASK.levels for _ in range(9 // len(TASK.levels))
+        length for length, _ in TASK.levels for _ in range(12 // len(TASK.levels))
     ]
     assert {rows * length for rows, length in shapes} == {TASK.batch * TASK.length}
 
