@@ -10,7 +10,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from bus import subjects
+from bus import dead, subjects
+from bus.dead import DeadLetter
 from bus.envelope import Envelope, encode
 from bus.events import Record, Spoken
 from bus.ids import derive
@@ -118,20 +119,25 @@ class Bus:
         )  # fmt: skip
         await self.transport.publish(subjects.trace(cause.id), body, derive(cause.id, self.role, "trace"))
 
-    async def bury(self, stored: Stored, reason: str, *, stack: str = "", deliveries: int = 1) -> None:
+    async def bury(
+        self,
+        stored: Stored,
+        reason: str,
+        *,
+        stack: str = "",
+        deliveries: int = 1,
+        said: Sequence[Post] = (),
+        retry: int = 0,
+    ) -> None:
         """Put a message that can't be handled among the dead letters, with its original bytes."""
-        letter = {
-            "role": self.role,
-            "reason": reason,
-            "stack": stack,
-            "deliveries": deliveries,
-            "seq": stored.seq,
-            "subject": stored.subject,
-            "payload": stored.payload.decode("utf-8", "backslashreplace"),
-            "payload_hex": stored.payload.hex(),
-        }
-        message_id = derive(self.role, stored.subject, stored.seq, "dead")
-        await self.transport.publish(subjects.dead(self.role), json.dumps(letter).encode(), message_id)
+        types = tuple(type(post.event).__name__ for post in said)
+        letter = DeadLetter(self.role, reason, stored, stack, deliveries, types, retry)
+        await self.transport.publish(subjects.dead(self.role), dead.encode(letter), letter.id)
+
+    async def retry(self, letter: DeadLetter) -> bool:
+        """Hand a letter's message to its role once more; False where that has been done. Raises TransportError."""
+        subject = subjects.retry(letter.role)
+        return await self.transport.publish(subject, dead.encode(letter.again()), letter.id) is not None
 
 
 def _read_reply(query: Query, payload: bytes) -> Record:
