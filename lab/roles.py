@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -22,14 +23,17 @@ from bus.transport import Durable, Stored
 from lab.home import Home
 from lab.settings import ModelSettings, Settings
 
+if TYPE_CHECKING:
+    from memory.embedding import Embedder
+
 log = structlog.get_logger()
 
 CONCURRENCY = 16
 """Decisions an agent has under way at once: most of their time is waiting for answers."""
 
 
-async def memory(bus: Bus, settings: Settings) -> None:
-    """Follow the log and answer questions."""
+async def memory(bus: Bus, settings: Settings, embedder: "Embedder | None" = None) -> None:
+    """Follow the log and answer questions; texts are compared by the sentence model where no embedder is given."""
     from memory.embedding import SentenceEmbedder
     from memory.service import Memory
     from memory.store import Store
@@ -39,7 +43,7 @@ async def memory(bus: Bus, settings: Settings) -> None:
     with Store(home.database) as store, closing(Witness(home.chain)) as witness:
         noting = asyncio.create_task(_note(bus, witness))
         try:
-            await Memory(bus, store, SentenceEmbedder()).run()
+            await Memory(bus, store, embedder or SentenceEmbedder()).run()
         finally:
             noting.cancel()
             await asyncio.gather(noting, return_exceptions=True)
