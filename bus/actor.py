@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from bus import dead, subjects
-from bus.bus import Answered, Bus, Refused
+from bus.bus import Answered, Behind, Bus, Refused
 from bus.envelope import Envelope, Malformed, decode
 from bus.events import Record
 from bus.queries import Query
@@ -88,7 +88,7 @@ class Actor:
                 await self.handle(delivery, inbox)
 
     async def handle(self, delivery: Delivery, inbox: Inbox | None = None) -> None:
-        """Decide upon one message and see it through. Raises LogFull, NoAnswer, TransportError."""
+        """Decide upon one message and see it through. Raises LogFull, TransportError."""
         inbox = inbox or self._inbox
         try:
             said = inbox.read(delivery.stored)
@@ -110,7 +110,7 @@ class Actor:
             return
         try:
             posts = await self._decide(said)
-        except (NoAnswer, LogFull):
+        except LogFull:
             raise
         except Exception as error:  # noqa: BLE001  (a role's fault must not end the process that serves others)
             reason = f"{type(error).__name__}: {error}"
@@ -157,11 +157,19 @@ class Actor:
     async def _answer(self, said: Envelope, question: Question) -> Record:
         """Return the answer to a question: memory's over the bus, any other from its answerer."""
         if isinstance(question, Query):
-            return await self._bus.ask(question)
+            return await self._ask(question)
         answerer = self._answerers.get(type(question))
         if answerer is None:
             raise Refused(f"{self._role.name} has nobody to ask a {type(question).__name__}")
         return await answerer(said, question)
+
+    async def _ask(self, query: Query) -> Record:
+        """Ask memory until it answers: however long it is away or behind, the decision is not at fault."""
+        while True:
+            try:
+                return await self._bus.ask(query)
+            except (NoAnswer, Behind) as error:
+                log.warning("waiting for memory", asked=query.name, reason=str(error))
 
     async def _give_up(self, delivery: Delivery, inbox: Inbox, said: Envelope, reason: str, stack: str) -> None:
         """Bury the message; where the role knows how, say what follows, so that no slot waits for ever."""

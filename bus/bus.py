@@ -28,6 +28,14 @@ class Refused(Exception):
     """A question was answered with an error; the text is that error, in one line."""
 
 
+class Behind(Refused):
+    """Memory has not read so far yet: the same question has an answer later."""
+
+
+class NotYet(ValueError):
+    """What an answering handler raises where the same question will have an answer later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A question with its answer, as a replay needs it."""
@@ -72,7 +80,7 @@ class Bus:
         return self.transport.follow(subjects.LOG, after, max_batch=max_batch)
 
     async def ask(self, query: Query, patience: float = ANSWER_PATIENCE) -> Record:
-        """Return memory's answer, waiting while memory is away. Raises Refused, NoAnswer."""
+        """Return memory's answer, waiting while memory is away. Raises Refused, Behind, NoAnswer."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
         while True:
@@ -88,7 +96,7 @@ class Bus:
             return _read_reply(query, reply)
 
     async def answer(self, kind: type[Q], handler: Callable[[Q], Awaitable[Record]]) -> None:
-        """Answer a kind of query. What the handler raises as ValueError is sent back as the error's text."""
+        """Answer a kind of query. A ValueError of the handler's is sent back as the error's text."""
 
         async def serve(payload: bytes) -> bytes:
             try:
@@ -100,7 +108,7 @@ class Bus:
                     {"error": f"bad query: {error.errors(include_url=False, include_input=False)[0]['msg']}"}
                 )
             except ValueError as error:
-                return to_json({"error": str(error)})
+                return to_json({"error": str(error), "later": isinstance(error, NotYet)})
 
         await self.transport.serve(subjects.query(kind.name), serve)
 
@@ -145,7 +153,7 @@ def _read_reply(query: Query, payload: bytes) -> Record:
     try:
         body = json.loads(payload)
         if "error" in body:
-            raise Refused(str(body["error"]))
+            raise (Behind if body.get("later") else Refused)(str(body["error"]))
         return query.Reply.model_validate_json(to_json(body["reply"]))
     except (ValueError, KeyError) as error:
         raise Refused(f"unreadable answer to {query.name}: {type(error).__name__}") from None
