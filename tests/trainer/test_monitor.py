@@ -66,8 +66,8 @@ def test_a_harder_level_of_recall_is_no_divergence():
     """A weak mixer's loss jumps when the task gets harder, and stays up; that is honest."""
     monitor = Monitor(SCALE, FLOOR, PEER)
     for step in range(5, 101, 5):
-        level = SCALE.level("recall", step - 1)
-        assert monitor.observe(Reading(step, {"recall": (0.2, 2.3, 3.0, 3.6)[level], "text": 4.0 - step / 50}, 0.01)) is None
+        recall = (0.2, 2.3, 3.0, 3.6)[SCALE.level("recall", step - 1)]
+        assert monitor.observe(Reading(step, {"recall": recall, "text": 4.0 - step / 50}, 0.01)) is None
 
 
 def test_a_text_loss_that_does_not_move_is_a_stall_by_half_of_the_steps():
