@@ -73,7 +73,7 @@ class Director:
         posts = [Post(CAMPAIGN, renewed)] if renewed else []
         if (yield from _ends(said, standing)):
             return [*posts, Post(CAMPAIGN, _finished("budget_spent", standing))]
-        if not standing.finished and not standing.paused and _settles(said):
+        if not standing.finished and not standing.paused and _judged(standing, started):
             posts += yield from _openings(said, standing, started, renewed)
         return posts
 
@@ -90,9 +90,14 @@ def _matters(said: Envelope) -> bool:
     return True
 
 
-def _settles(said: Envelope) -> bool:
-    """Say whether an event frees a slot: a baseline's analysis doesn't, its training did."""
-    return not (isinstance(said.event, AnalysisReady) and said.experiment.startswith(BASELINE_PREFIX))
+def _judged(standing: Standing, started: CampaignStarted) -> bool:
+    """Say whether new designs may be asked for: once all baselines are trained, only after they are analysed.
+
+    Else a proposal would be made while the analyst speaks, and what it reads would depend on who was quicker.
+    """
+    baselines = len(started.baselines)
+    ended = standing.analysed + standing.failed + standing.rejected
+    return standing.settled < baselines or ended >= baselines
 
 
 def _total(standing: Standing) -> int:

@@ -170,9 +170,17 @@ def test_a_renewal_counts_for_the_slots_opened_with_it(said: Said, drive: Drive)
     assert not [question for question in asked if isinstance(question, AskExperiments)]
 
 
-def test_a_baselines_analysis_opens_nothing(said: Said, drive: Drive) -> None:
-    """Its training had settled it."""
-    assert drive(Director(), said(ANALYSED, "base-gla"), {AskStanding: standing(analysed=5)})[1] == []
+@pytest.mark.parametrize(("analysed", "opens"), [(1, []), (2, ["e0001"])])
+def test_new_designs_wait_until_the_trained_baselines_are_analysed(
+    said: Said, drive: Drive, analysed: int, opens: list[str]
+) -> None:
+    """What a proposal reads does not depend on how far the analyst was; the last baseline's analysis opens the slot."""
+    baselines = len(STARTED.baselines)
+    here = standing(opened=baselines, settled=baselines, analysed=analysed * baselines // 2, failed=0, rejected=0,
+                    ranking=(), parents=(), references=(), started=STARTED.model_copy(update={"slots": 1}))  # fmt: skip
+    answers = {AskStanding: here, AskExperiments: Experiments(rows=())}
+    posts = drive(Director(), said(ANALYSED, "base-gla"), answers)[1]
+    assert [post.experiment for post in posts if isinstance(post.event, ProposalRequested)] == opens
 
 
 def spent(**more: Any) -> Standing:

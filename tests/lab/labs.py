@@ -6,15 +6,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.lab import instant
 from bus.envelope import Envelope
 from lab import campaign
 from lab.home import Home
-from lab.settings import Loaded
+from lab.settings import Loaded, Settings
+from lab.supervisor import Service
 from lab.view import View
 
 ROOT = Path(__file__).parent.parent.parent
@@ -47,6 +47,17 @@ def move37(*arguments: str, code: int | None = 0, env: dict[str, str] | None = N
     )
     assert code is None or done.returncode == code, done.stderr[-3000:]
     return done.stderr if code else done.stdout
+
+
+def instant(settings: Settings, home: Home) -> list[Service]:
+    """Return a whole lab whose trainers and embedder answer at once."""
+    swapped = {"memory", "trainer"}
+    return [
+        replace(service, command=campaign.service_command(*service.command[-2:], "tests.chaos.service"))
+        if service.command[-2] in swapped
+        else service
+        for service in campaign.whole_lab(settings, home)
+    ]
 
 
 def run_instant(home: Path, watch: Watch = lambda *_: None, **given: Any) -> campaign.Outcome:
