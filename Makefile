@@ -40,8 +40,9 @@ fix: install
 lock: install  ## writes the versions in use; run it after changing a dependency
 	$(BIN)/pip freeze --exclude-editable | grep -v '^pip==' | sed 's/^\(torch==[^+]*\)+.*/\1/' > constraints.txt
 
-gpu: install
-	$(BIN)/pytest -m gpu tests/kernels
+gpu: install  ## on a CUDA machine: the kernels' conformance, then their timings
+	$(BIN)/pytest tests/kernels
+	$(BIN)/python -m benchmarks.kernels --device cuda
 
 aot-kernels: install
 	$(BIN)/python -m benchmarks.aot_kernels
@@ -50,10 +51,12 @@ bench-lab: install
 	$(BIN)/python -m benchmarks.lab
 
 bench-memory: install
-	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.memory rebuild
+	$(BIN)/python -m benchmarks.memory queries
 
 bench-trainer: install
 	$(BIN)/python -m benchmarks.trainer
+	$(BIN)/python -m benchmarks.jail
 
 bench-kernels: install
 	$(BIN)/python -m benchmarks.kernels

@@ -10,6 +10,7 @@ from bus import history
 from bus.events import RunCompleted
 from tests.lab.labs import Ran
 
+pytestmark = pytest.mark.timeout(900)  # nine experiments are trained before the first test
 BASELINES = 6
 EXPERIMENTS = 3
 CONTRACT = {
