@@ -15,13 +15,13 @@ from typing import Any
 
 import structlog
 
-from bus import subjects
-from bus.bus import Answered, Bus, Refused
+from bus import dead, subjects
+from bus.bus import Answered, Behind, Bus, Refused
 from bus.envelope import Envelope, Malformed, decode
 from bus.events import Record
 from bus.queries import Query
-from bus.role import Post, Question, Role
-from bus.transport import Delivery, Durable, LogFull, NoAnswer, Stored, TransportError
+from bus.role import GivesUp, Post, Question, Role
+from bus.transport import Delivery, Durable, LogFull, NoAnswer, Stored
 
 Answerer = Callable[[Envelope, Any], Awaitable[Record]]
 MAX_DELIVERIES = 6
@@ -38,6 +38,15 @@ class Inbox:
 
     durable: Durable
     read: Callable[[Stored], Envelope]
+    tries: int = MAX_DELIVERIES
+    """How often a decision upon one message may fail."""
+    retry: bool = False
+    """Whether its messages are dead letters, handed to the role again."""
+
+    def letters(self) -> "Inbox":
+        """Return the inbox of this one's retried letters: the original is read as it was, and decided upon once."""
+        durable = dead.retries(self.durable.name)
+        return Inbox(durable, lambda stored: self.read(dead.unwrapped(stored)), tries=1, retry=True)
 
 
 def log_inbox(role: Role) -> Inbox:
@@ -68,48 +77,48 @@ class Actor:
     async def run(self) -> None:
         """Work until cancelled. Raises LogFull when the log can take no more."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._concurrency):
-                group.create_task(self._work())
+            for inbox in [self._inbox] * self._concurrency + [self._inbox.letters()]:
+                group.create_task(self._work(inbox))
 
-    async def _work(self) -> None:
+    async def _work(self, inbox: Inbox) -> None:
         """Handle one message after another."""
         while True:
-            delivery = await self._bus.transport.pull(self._inbox.durable, PULL_SECONDS)
+            delivery = await self._bus.transport.pull(inbox.durable, PULL_SECONDS)
             if delivery:
-                await self.handle(delivery)
+                await self.handle(delivery, inbox)
 
-    async def handle(self, delivery: Delivery) -> None:
-        """Decide upon one message and see it through."""
+    async def handle(self, delivery: Delivery, inbox: Inbox | None = None) -> None:
+        """Decide upon one message and see it through. Raises LogFull, TransportError."""
+        inbox = inbox or self._inbox
         try:
-            said = self._inbox.read(delivery.stored)
+            said = inbox.read(delivery.stored)
         except Malformed as error:
-            await self._bury(delivery, str(error))
+            await self._bury(delivery, inbox, str(error))
             return
-        beat = asyncio.create_task(_heartbeat(delivery, self._inbox.durable.ack_wait / 3))
+        beat = asyncio.create_task(_heartbeat(delivery, inbox.durable.ack_wait / 3))
         try:
-            await self._see_through(delivery, said)
+            await self._see_through(delivery, inbox, said)
         finally:
             beat.cancel()
-            with suppress(asyncio.CancelledError):
-                await beat
+            await asyncio.gather(beat, return_exceptions=True)  # our own cancellation still passes
 
-    async def _see_through(self, delivery: Delivery, said: Envelope) -> None:
+    async def _see_through(self, delivery: Delivery, inbox: Inbox, said: Envelope) -> None:
         """Decide, publish, acknowledge; on a fault give the message back, and at last give it up."""
         begun = perf_counter()
         if delivery.deliveries > MAX_DELIVERIES:
-            await self._give_up(delivery, said, "delivered too often: its process died every time", "")
+            await self._give_up(delivery, inbox, said, "delivered too often: its process died every time", "")
             return
         try:
             posts = await self._decide(said)
-        except (NoAnswer, LogFull):
+        except LogFull:
             raise
         except Exception as error:  # noqa: BLE001  (a role's fault must not end the process that serves others)
             reason = f"{type(error).__name__}: {error}"
             log.warning("decision failed", upon=said.type, experiment=said.experiment, reason=reason)
-            if delivery.deliveries < MAX_DELIVERIES and not isinstance(error, Malformed):
+            if delivery.deliveries < inbox.tries and not isinstance(error, Malformed):
                 await delivery.nak(0.2 * 2**delivery.deliveries)
             else:
-                await self._give_up(delivery, said, reason, traceback.format_exc())
+                await self._give_up(delivery, inbox, said, reason, traceback.format_exc())
             return
         await delivery.ack()
         log.info(
@@ -148,24 +157,41 @@ class Actor:
     async def _answer(self, said: Envelope, question: Question) -> Record:
         """Return the answer to a question: memory's over the bus, any other from its answerer."""
         if isinstance(question, Query):
-            return await self._bus.ask(question)
+            return await self._ask(question)
         answerer = self._answerers.get(type(question))
         if answerer is None:
             raise Refused(f"{self._role.name} has nobody to ask a {type(question).__name__}")
         return await answerer(said, question)
 
-    async def _give_up(self, delivery: Delivery, said: Envelope, reason: str, stack: str) -> None:
-        """Bury the message; where the role knows how, say what follows, so that no slot waits for ever."""
-        give_up = getattr(self._role, "give_up", None)
-        for ordinal, post in enumerate(give_up(said, reason) if give_up else ()):
-            await self._bus.say(post, said.campaign, said, 1000 + ordinal)
-        await self._bury(delivery, reason, stack)
+    async def _ask(self, query: Query) -> Record:
+        """Ask memory until it answers: however long it is away or behind, the decision is not at fault."""
+        while True:
+            try:
+                return await self._bus.ask(query)
+            except (NoAnswer, Behind) as error:
+                log.warning("waiting for memory", asked=query.name, reason=str(error))
 
-    async def _bury(self, delivery: Delivery, reason: str, stack: str = "") -> None:
-        """Write a dead letter and acknowledge the message."""
-        log.error("dead letter", subject=delivery.stored.subject, reason=reason)
-        with suppress(TransportError):
-            await self._bus.bury(delivery.stored, reason, stack=stack, deliveries=delivery.deliveries)
+    async def _give_up(self, delivery: Delivery, inbox: Inbox, said: Envelope, reason: str, stack: str) -> None:
+        """Bury the message; where the role knows how, say what follows, so that no slot waits for ever."""
+        try:
+            follows = self._role.give_up(said, reason) if isinstance(self._role, GivesUp) else ()
+        except Exception:  # noqa: BLE001  (else the message would kill every process that it comes to)
+            follows, stack = (), f"{stack}\nand giving up failed:\n{traceback.format_exc()}".lstrip()
+        for ordinal, post in enumerate(follows):
+            await self._bus.say(post, said.campaign, said, 1000 + ordinal)
+        await self._bury(delivery, inbox, reason, stack, follows)
+
+    async def _bury(
+        self, delivery: Delivery, inbox: Inbox, reason: str, stack: str = "", said: Sequence[Post] = ()
+    ) -> None:
+        """Write a dead letter and, once it is kept, acknowledge the message."""
+        stored, retry = delivery.stored, 0
+        if inbox.retry:
+            with suppress(Malformed):  # what is no letter is buried itself
+                letter = dead.decode(stored)
+                stored, retry = letter.original, letter.retry
+        log.error("dead letter", subject=stored.subject, reason=reason)
+        await self._bus.bury(stored, reason, stack=stack, deliveries=delivery.deliveries, said=said, retry=retry)
         await delivery.ack()
 
 

@@ -10,7 +10,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from bus import subjects
+from bus import dead, subjects
+from bus.dead import DeadLetter
 from bus.envelope import Envelope, encode
 from bus.events import Record, Spoken
 from bus.ids import derive
@@ -25,6 +26,14 @@ ANSWER_PATIENCE = 60.0
 
 class Refused(Exception):
     """A question was answered with an error; the text is that error, in one line."""
+
+
+class Behind(Refused):
+    """Memory has not read so far yet: the same question has an answer later."""
+
+
+class NotYet(ValueError):
+    """What an answering handler raises where the same question will have an answer later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ class Bus:
         return self.transport.follow(subjects.LOG, after, max_batch=max_batch)
 
     async def ask(self, query: Query, patience: float = ANSWER_PATIENCE) -> Record:
-        """Return memory's answer, waiting while memory is away. Raises Refused, NoAnswer."""
+        """Return memory's answer, waiting while memory is away. Raises Refused, Behind, NoAnswer."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
         while True:
@@ -87,7 +96,7 @@ class Bus:
             return _read_reply(query, reply)
 
     async def answer(self, kind: type[Q], handler: Callable[[Q], Awaitable[Record]]) -> None:
-        """Answer a kind of query. What the handler raises as ValueError is sent back as the error's text."""
+        """Answer a kind of query. A ValueError of the handler's is sent back as the error's text."""
 
         async def serve(payload: bytes) -> bytes:
             try:
@@ -99,7 +108,7 @@ class Bus:
                     {"error": f"bad query: {error.errors(include_url=False, include_input=False)[0]['msg']}"}
                 )
             except ValueError as error:
-                return to_json({"error": str(error)})
+                return to_json({"error": str(error), "later": isinstance(error, NotYet)})
 
         await self.transport.serve(subjects.query(kind.name), serve)
 
@@ -118,20 +127,25 @@ class Bus:
         )  # fmt: skip
         await self.transport.publish(subjects.trace(cause.id), body, derive(cause.id, self.role, "trace"))
 
-    async def bury(self, stored: Stored, reason: str, *, stack: str = "", deliveries: int = 1) -> None:
+    async def bury(
+        self,
+        stored: Stored,
+        reason: str,
+        *,
+        stack: str = "",
+        deliveries: int = 1,
+        said: Sequence[Post] = (),
+        retry: int = 0,
+    ) -> None:
         """Put a message that can't be handled among the dead letters, with its original bytes."""
-        letter = {
-            "role": self.role,
-            "reason": reason,
-            "stack": stack,
-            "deliveries": deliveries,
-            "seq": stored.seq,
-            "subject": stored.subject,
-            "payload": stored.payload.decode("utf-8", "backslashreplace"),
-            "payload_hex": stored.payload.hex(),
-        }
-        message_id = derive(self.role, stored.subject, stored.seq, "dead")
-        await self.transport.publish(subjects.dead(self.role), json.dumps(letter).encode(), message_id)
+        types = tuple(type(post.event).__name__ for post in said)
+        letter = DeadLetter(self.role, reason, stored, stack, deliveries, types, retry)
+        await self.transport.publish(subjects.dead(self.role), dead.encode(letter), letter.id)
+
+    async def retry(self, letter: DeadLetter) -> bool:
+        """Hand a letter's message to its role once more; False where that has been done. Raises TransportError."""
+        subject = subjects.retry(letter.role)
+        return await self.transport.publish(subject, dead.encode(letter.again()), letter.id) is not None
 
 
 def _read_reply(query: Query, payload: bytes) -> Record:
@@ -139,7 +153,7 @@ def _read_reply(query: Query, payload: bytes) -> Record:
     try:
         body = json.loads(payload)
         if "error" in body:
-            raise Refused(str(body["error"]))
+            raise (Behind if body.get("later") else Refused)(str(body["error"]))
         return query.Reply.model_validate_json(to_json(body["reply"]))
     except (ValueError, KeyError) as error:
         raise Refused(f"unreadable answer to {query.name}: {type(error).__name__}") from None

@@ -167,4 +167,5 @@ def _stream_of(subject: str) -> str:
 async def _wait(condition: asyncio.Condition, seconds: float) -> None:
     """Wait for a change, at most `seconds`."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(condition.wait(), max(seconds, 0.0) + 0.001)
+        async with asyncio.timeout(max(seconds, 0.0) + 0.001):  # wait_for would swallow a cancellation that meets it
+            await condition.wait()

@@ -10,7 +10,7 @@ with a list. A role holds no state that matters: it may die between any two line
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from bus.envelope import Envelope
 from bus.events import Event, Record
@@ -67,4 +67,13 @@ class Role(Protocol):
 
     def decide(self, said: Envelope) -> Decision:
         """Decide what follows from an event."""
+        ...
+
+
+@runtime_checkable
+class GivesUp(Protocol):
+    """A role that knows what follows where it can't decide."""
+
+    def give_up(self, said: Envelope, reason: str) -> Sequence[Post]:
+        """Return what settles the matter without a decision."""
         ...

@@ -13,6 +13,7 @@ LOG = "LAB_EVENTS"
 METRICS = "LAB_METRICS"
 TRACES = "LAB_TRACES"
 DEAD = "LAB_DEAD"
+RETRY = "LAB_RETRY"
 HUMAN = "LAB_HUMAN"
 
 DAY = 86_400.0
@@ -35,6 +36,7 @@ STREAMS = (
     Stream(LOG, ("lab.events.>",), max_bytes=8 << 30),
     Stream(TRACES, ("lab.traces.>",), max_bytes=8 << 30),
     Stream(DEAD, ("lab.dead.>",), max_bytes=1 << 30),
+    Stream(RETRY, ("lab.retry.>",), max_bytes=1 << 30),
     Stream(HUMAN, ("lab.human.>",), max_bytes=1 << 28),
     Stream(METRICS, ("lab.metrics.>",), max_bytes=1 << 28, max_age=DAY, append_only=False, duplicate_window=120.0),
 )
@@ -65,6 +67,11 @@ def human(campaign: str) -> str:
 def dead(role: str) -> str:
     """Return the subject of a role's dead letters."""
     return f"lab.dead.{role}"
+
+
+def retry(role: str) -> str:
+    """Return the subject on which a role is handed a dead letter again."""
+    return f"lab.retry.{role}"
 
 
 def trace(event_id: str) -> str:

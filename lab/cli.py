@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from lab.commands import campaign, housekeeping, reading, replaying, workbench
+from lab.commands import campaign, housekeeping, letters, reading, replaying, workbench
 from lab.errors import LabError
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for room in (campaign, reading, replaying, workbench, housekeeping):
+for room in (campaign, reading, replaying, letters, workbench, housekeeping):
     room.register(app)
 
 

@@ -30,6 +30,11 @@ class Home:
         return self.root / "memory.duckdb"
 
     @property
+    def chain(self) -> Path:
+        """Hashes of the log's positions, noted as they came."""
+        return self.root / "log.chain"
+
+    @property
     def artifacts(self) -> Path:
         """Trained weights."""
         return self.root / "artifacts"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bus import history, subjects
+from bus import chain, history, subjects
 from bus.envelope import Malformed, decode
 from bus.replay import traces_file
 from bus.transport import Stored
@@ -55,14 +55,17 @@ async def read_stream(reader: Reader, stream: str = subjects.LOG) -> Sequence[St
 
 
 async def export(settings: Settings, file: Path) -> int:
-    """Write the log to a file, and beside it the traces that a replay needs; return the number of events.
+    """Write the log to a file, and beside it its chain and the traces that a replay needs; return how many events.
 
     Raises LabError.
     """
+    witnessed = Home(settings.home).chain
     async with awake(settings) as reader:
         messages = await read_stream(reader)
         traces = await read_stream(reader, subjects.TRACES)
     try:
+        noted = list(chain.read(witnessed)) if witnessed.exists() and not settings.nats else []
+        chain.write(chain.beside(file), noted[: len(messages)], messages)
         history.write(traces_file(file), traces)
         return history.write(file, messages)
     except OSError as error:

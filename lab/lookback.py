@@ -1,6 +1,7 @@
 """Looking back at an exported log: its story, the memory it makes, and whether today's roles would decide the same."""
 
 import json
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bus import history as log_file
-from bus.envelope import Envelope, Malformed, encode
+from bus.envelope import Envelope, encode
 from bus.replay import Difference, read_traces, replay, traces_file
 from bus.role import Role
 from lab.errors import LabError
@@ -18,14 +19,17 @@ from lab.live import sentence
 def read(file: Path, first: int = 1, last: int = 0) -> list[Envelope]:
     """Return the log up to `last`, whole, so that causes before `first` are known. Raises LabError."""
     try:
-        said = [envelope for envelope in log_file.read(file) if not last or envelope.seq <= last]
+        said = [envelope for envelope in log_file.read(file, _note) if not last or envelope.seq <= last]
     except OSError as error:
         raise LabError(f"can't read {file}: {error.strerror}") from None
-    except Malformed as error:
-        raise LabError(str(error)) from None
     if not said or first > said[-1].seq:
         raise LabError(f"{file} holds no event at position {first}")
     return said
+
+
+def _note(line: str) -> None:
+    """Say that a line was left out."""
+    print(f"left out: {line}", file=sys.stderr)
 
 
 @dataclass(frozen=True, slots=True)

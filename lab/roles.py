@@ -3,32 +3,59 @@
 Heavy libraries are imported inside the builder of the role that uses them, so that an agent stays small.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import structlog
 
 from bus import subjects
 from bus.actor import Actor, Answerer, Inbox
 from bus.bus import Bus
+from bus.chain import Witness
 from bus.envelope import Envelope, Malformed
 from bus.events import Spoken
 from bus.ids import CAMPAIGN, derive, root_id
 from bus.role import Completion, Post, Question
 from bus.transport import Durable, Stored
+from lab.home import Home
 from lab.settings import ModelSettings, Settings
+
+if TYPE_CHECKING:
+    from memory.embedding import Embedder
+
+log = structlog.get_logger()
 
 CONCURRENCY = 16
 """Decisions an agent has under way at once: most of their time is waiting for answers."""
 
 
-async def memory(bus: Bus, settings: Settings) -> None:
-    """Follow the log and answer questions."""
+async def memory(bus: Bus, settings: Settings, embedder: "Embedder | None" = None) -> None:
+    """Follow the log and answer questions; texts are compared by the sentence model where no embedder is given."""
     from memory.embedding import SentenceEmbedder
     from memory.service import Memory
     from memory.store import Store
 
     settings.home.mkdir(parents=True, exist_ok=True)
-    with Store(settings.home / "memory.duckdb") as store:
-        await Memory(bus, store, SentenceEmbedder()).run()
+    home = Home(settings.home)
+    with Store(home.database) as store, closing(Witness(home.chain)) as witness:
+        noting = asyncio.create_task(_note(bus, witness))
+        try:
+            await Memory(bus, store, embedder or SentenceEmbedder()).run()
+        finally:
+            noting.cancel()
+            await asyncio.gather(noting, return_exceptions=True)
+
+
+async def _note(bus: Bus, witness: Witness) -> None:
+    """Note the hash of every message of the log beside memory's own reading, which may begin again at the first."""
+    try:
+        async for batch in bus.follow(after=witness.position):
+            witness.note(batch)
+    except OSError as error:
+        log.error("the chain is not noted any more", reason=error.strerror)
 
 
 async def director(bus: Bus, _: Settings) -> None:

@@ -14,9 +14,9 @@ import structlog
 
 from bus.bus import Bus
 from bus.nats_transport import NatsTransport
-from bus.transport import TransportError
+from bus.transport import LogFull, TransportError
 from lab import logs, roles
-from lab.errors import LabError
+from lab.errors import LOG_FULL, LabError
 from lab.settings import Loaded, Settings
 
 log = structlog.get_logger()
@@ -57,9 +57,11 @@ def main() -> None:
     try:
         asyncio.run(serve(role, Loaded.load({}).settings, instance))
     except* (LabError, TransportError) as group:
-        faults = [str(error) for error in group.exceptions]
-        log.error("service failed", reason=faults[0])
-        sys.exit(1)
+        first = group.exceptions[0]
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        log.error("service failed", reason=str(first))
+        sys.exit(LOG_FULL if isinstance(first, LogFull) else 1)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Keeps the lab's processes alive: starts them, restarts what dies, stops them all in a moment.
 
-A service holds no state, so a restart is the whole cure. One that can't stay up (five deaths in a row, each within ten
-seconds) ends the lab with the last line it logged.
+A service holds no state, so a restart is the whole cure. One that can't stay up (five exits in a row, each within ten
+seconds) ends the lab with the last line it logged; so does, at once, one that finds the log full. A service that is
+killed from outside has done nothing wrong itself: it may be killed many times.
 """
 
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import time
@@ -16,11 +18,14 @@ from pathlib import Path
 
 import structlog
 
-from lab.errors import LabError
+from lab.errors import LOG_FULL, LabError
 
 PR_SET_PDEATHSIG = 1
 HEALTHY_SECONDS = 10.0
 MAX_DEATHS = 5
+"""Quick exits in a row."""
+MAX_KILLS = 100
+"""Quick ends by a signal in a row: more than a person or a test gives, fewer than a machine without memory does."""
 
 log = structlog.get_logger()
 
@@ -90,10 +95,12 @@ class Supervisor:
                 return
             deaths = deaths + 1 if time.monotonic() - begun < HEALTHY_SECONDS else 1
             log.warning("service ended", service=service.name, code=code, deaths=deaths)
-            if deaths >= MAX_DEATHS:
-                raise LabError(f"{service.name} can't stay up: {_last_line(self._log_file(service))}")
+            if code == LOG_FULL:
+                raise LabError(_last_words(self._log_file(service)))
+            if deaths >= (MAX_DEATHS if code >= 0 else MAX_KILLS):
+                raise LabError(f"{service.name} can't stay up: {_last_words(self._log_file(service))}")
             self.restarts += 1
-            await asyncio.sleep(min(0.1 * 2**deaths, 3.0))
+            await asyncio.sleep(min(0.05 * 2**deaths, 3.0 if code >= 0 else 0.5))
 
     async def _run(self, service: Service) -> int:
         """Run a service once and return its exit code."""
@@ -125,10 +132,13 @@ def die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _last_line(path: Path) -> str:
-    """Return the last line of a log that says something."""
+def _last_words(path: Path) -> str:
+    """Return the last line of a log that says something; of a structured line, its reason."""
     try:
         lines = path.read_text(errors="replace").strip().splitlines()
     except OSError:
         return "no output"
-    return lines[-1][:400] if lines else "no output"
+    last = lines[-1] if lines else "no output"
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        last = str(json.loads(last)["reason"])
+    return last[:400]

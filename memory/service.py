@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import structlog
 
-from bus.bus import Bus
+from bus.bus import Bus, NotYet
 from bus.envelope import Envelope, Malformed, decode
 from bus.events import Record
 from bus.queries import QUERIES, AskCognition, AskNeighbours, Query
@@ -166,11 +166,11 @@ class Memory:
             self._news.notify_all()
 
     async def _until(self, met: Callable[[], object], patience: float, otherwise: str) -> None:
-        """Wait for news until a condition is met. Raises ValueError where it is not in time."""
+        """Wait for news until a condition is met. Raises NotYet where it is not in time."""
         if met():
             return
         try:
             async with asyncio.timeout(patience), self._news:
                 await self._news.wait_for(met)
         except TimeoutError:
-            raise ValueError(otherwise) from None
+            raise NotYet(otherwise) from None

@@ -1,5 +1,6 @@
 """Commands that read a lab, running or stopped: experiments, show, diff, best, events, status, report, export."""
 
+import contextlib
 import difflib
 import json
 from pathlib import Path
@@ -133,22 +134,24 @@ def export(
 
 def events(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare the log with the hashes noted as it came.")] = False,
     home: HomeOption = None,
     nats: NatsOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
-) -> None:
-    """List the log's events, one a line; with --json as CloudEvents.
+) -> int:
+    """List the log's events, one a line; with --json as CloudEvents. With --verify, exit code 1 where one has changed.
 
     Example: move37 events --follow --json | jq -c '{type, subject}'
     """
-    from lab import logbook
+    from lab import logbook, verifying
 
     settings = load(config, home=home, nats=nats).settings
-    try:
+    if verify:
+        return verifying.tell(run_async(verifying.running(settings)), as_json=as_json)
+    with contextlib.suppress(KeyboardInterrupt):
         run_async(logbook.list_events(settings, follow=follow, as_json=as_json))
-    except KeyboardInterrupt:
-        return
+    return 0
 
 
 def export_log(

@@ -20,6 +20,7 @@ def replay(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Project it into a fresh memory; print the digest.")
     ] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare it with the hashes in the file beside it.")] = False,
     agent: Annotated[str | None, typer.Option("--agent", help="Decide again as this role and compare.")] = None,
     first: Annotated[int, typer.Option("--from", help="First position.", min=1)] = 1,
     last: Annotated[int, typer.Option("--to", help="Last position; 0 for the end.", min=0)] = 0,
@@ -29,14 +30,16 @@ def replay(
     step: Annotated[bool, typer.Option("--step", help="Wait for Enter after each event.")] = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Look back at a log with nothing else running. With --agent, exit code 1 where a decision differs.
+    """Look back at a log with nothing else running. Exit code 1 where --agent or --verify finds a difference.
 
     Example: move37 replay campaign.jsonl --agent engineer
     """
-    from lab import lookback
+    from lab import lookback, verifying
 
-    if sum((view, rebuild, agent is not None)) > 1:
-        raise LabError("give one of --view, --rebuild and --agent")
+    if sum((view, rebuild, verify, agent is not None)) > 1:
+        raise LabError("give one of --view, --rebuild, --verify and --agent")
+    if verify:
+        return verifying.tell(verifying.exported(file), as_json=as_json)
     history = lookback.read(file, first, last)
     if rebuild:
         return _rebuilt(lookback.rebuild(history), as_json=as_json)

@@ -1,0 +1,85 @@
+"""Commands about dead letters: dead list, dead show, dead retry."""
+
+from typing import Annotated
+
+import typer
+
+from lab.commands.options import (
+    ConfigOption,
+    HomeOption,
+    JsonOption,
+    NatsOption,
+    load,
+    print_json,
+    print_json_lines,
+)
+from lab.commands.options import run as run_async
+from lab.errors import LabError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands, as a group."""
+    group = typer.Typer(help="Messages that a role could not decide upon: what, why, and the way back.")
+    for command in (list_, show, retry):
+        group.command(command.__name__.rstrip("_"))(command)
+    app.add_typer(group, name="dead")
+
+
+def list_(
+    home: HomeOption = None, nats: NatsOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """List the dead letters: role, deliveries, subject, reason.
+
+    Example: move37 dead list --json | jq -r 'select(.role == "desk") | .reason'
+    """
+    from lab import letters
+
+    found = run_async(letters.every(load(config, home=home, nats=nats).settings))
+    if as_json:
+        print_json_lines(map(letters.short, found))
+    else:
+        letters.print_list(found)
+
+
+def show(
+    number: Annotated[int, typer.Argument(help="The letter's id in `move37 dead list`.", min=1)],
+    home: HomeOption = None,
+    nats: NatsOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a dead letter: the facts, the stack, and the original bytes.
+
+    Example: move37 dead show 3
+    """
+    from lab import letters
+
+    letter = run_async(letters.one(load(config, home=home, nats=nats).settings, number))
+    if as_json:
+        print_json(letters.full(letter))
+    else:
+        letters.print_one(letter)
+
+
+def retry(
+    numbers: Annotated[list[int] | None, typer.Argument(help="Letters, by their id in `move37 dead list`.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every letter that can be retried.")] = False,
+    home: HomeOption = None,
+    nats: NatsOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hand a letter's message to its role once more; a stopped lab takes it up when it runs again.
+
+    Example: move37 dead retry 3
+    """
+    from lab import letters
+
+    if bool(numbers) == every:
+        raise LabError("say which letters, by their id in `move37 dead list`, or --all")
+    done = run_async(letters.retry(load(config, home=home, nats=nats).settings, numbers or []))
+    if as_json:
+        print_json_lines(letters.short(letter) | {"new": how == "handed to"} for letter, how in done)
+    else:
+        for letter, how in done:
+            print(f"letter {letter.seq} {how} {letter.role}: {letter.original.subject}")

@@ -1,0 +1,218 @@
+"""Kills random processes of a campaign with SIGKILL, and holds what is left against what must be.
+
+A `Monkey` looks on as a screen does and kills by its seed. `examine` then reads the streams themselves:
+
+- nothing lost: every experiment of the plan has exactly one end (analysed, given up or rejected), as without faults;
+- nothing done twice: no two events of the log share an id, and no subject that is allowed once has a second event;
+- memory: what lived through the kills has the digest of a fresh one that reads the log (law 1);
+- decisions: every role, replayed on the log and its traces, decides as recorded (law 2);
+- the chain of hashes covers the log to its end, and no letter is among the dead.
+
+With one slot there is more. From the last baseline's analysis on, each event has one successor, so a campaign is one
+sequence whatever is killed: the two logs hold the same facts. Compared are ids (hence the whole causal tree), subjects
+and data; left out are the envelope's time, the instance that spoke, and the order, since what the analyst says of
+the baselines and the first experiment's way to its trainer go on beside each other even without faults.
+"""
+
+import asyncio
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agents import Analyst, Director, Engineer, Researcher
+from bus import chain, server, subjects
+from bus.envelope import Envelope, decode
+from bus.events import AnalysisReady, CodeFailed, ProposalRejected
+from bus.ids import BASELINE_PREFIX
+from bus.nats_transport import NatsTransport
+from bus.replay import read_traces, replay
+from bus.transport import Stored
+from lab import campaign, lookback
+from lab.home import Home
+from lab.settings import Loaded, Settings
+from lab.supervisor import Service
+from lab.view import View
+from memory.store import Store
+from tests.lab.labs import kill
+
+SERVICES = ("memory", "director", "researcher", "engineer", "analyst", "desk", "trainer", "nats-server")
+ROLES = (Director, Researcher, Engineer, Analyst)
+BASELINES = 6
+
+
+@dataclass
+class Monkey:
+    """Kills a random service every now and then, once the baselines are analysed where `patient`."""
+
+    home: Path
+    seed: int
+    every: float
+    """Mean seconds between two kills."""
+    patient: bool = False
+    kills: Counter[str] = field(default_factory=Counter)
+    next: float = 0.0
+    analysed: int = 0
+
+    def __post_init__(self) -> None:
+        """Take up the dice."""
+        self._dice = random.Random(self.seed)
+
+    def __call__(self, _: View, said: Envelope | None) -> None:
+        """Look on, and kill when it is time."""
+        if said and isinstance(said.event, AnalysisReady) and said.experiment.startswith(BASELINE_PREFIX):
+            self.analysed += 1
+        now = time.monotonic()
+        if now < self.next or (self.patient and self.analysed < BASELINES):
+            return
+        self.next = now + self._dice.expovariate(1 / self.every)
+        victim = self._dice.choice(SERVICES)
+        if kill(self.home, victim):
+            self.kills[victim] += 1
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What a campaign left behind."""
+
+    home: Path
+    messages: Sequence[Stored]
+    log: Sequence[Envelope]
+    traces: Sequence[bytes]
+    letters: int
+    seconds: float
+    restarts: int
+    finished: bool
+
+    def ends(self) -> Counter[str]:
+        """Count the events that end each experiment."""
+        ended = Counter[str]()
+        for said in self.log:
+            final = isinstance(said.event, CodeFailed | ProposalRejected) and said.event.final
+            if final or isinstance(said.event, AnalysisReady):
+                ended[said.experiment] += 1
+        return ended
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was said, by id, without when, by which process and in which order."""
+        return {said.id: (said.experiment, said.cause, said.event) for said in self.log}
+
+
+def services(settings: Settings, home: Home) -> list[Service]:
+    """Return a lab whose trainer and embedder answer at once."""
+    return [
+        Service(one.name, campaign.service_command(role, instance, "tests.chaos.service"), one.env)
+        if (role := one.command[-2]) in {"trainer", "memory"} and (instance := one.command[-1])
+        else one
+        for one in campaign.whole_lab(settings, home)
+    ]
+
+
+def endure(root: Path, monkey: Monkey | None = None, **given: Any) -> Aftermath:
+    """Run a campaign, under a monkey where there is one, and return what it left."""
+    home = Home(root)
+    home.prepare()
+    settings = Loaded.load({"home": root, "trainers": 1, **given}).settings
+    outcome = asyncio.run(campaign.run(settings, home, monkey or (lambda *_: None), services))
+    log, traces, letters = asyncio.run(_streams(home))
+    said = [decode(stored.payload, stored.seq) for stored in log]
+    payloads = [stored.payload for stored in traces]
+    return Aftermath(root, log, said, payloads, len(letters), outcome.seconds, outcome.restarts, outcome.finished)
+
+
+async def _streams(home: Home) -> list[list[Stored]]:
+    """Return the log, the traces and the dead letters as the server's store has them."""
+    port = server.free_port()
+    process = await asyncio.to_thread(server.start, home.nats, port)
+    transport = await NatsTransport.connect(f"nats://127.0.0.1:{port}", name="examiner")
+    try:
+        return [await _whole(transport, stream) for stream in (subjects.LOG, subjects.TRACES, subjects.DEAD)]
+    finally:
+        await transport.close()
+        process.terminate()
+        process.wait(10)
+
+
+async def _whole(transport: NatsTransport, stream: str) -> list[Stored]:
+    """Return every message of a stream."""
+    end, found = await transport.last_seq(stream), list[Stored]()
+    if end:
+        async for batch in transport.follow(stream, 0):
+            found += batch
+            if found[-1].seq >= end:
+                break
+    return found
+
+
+def examine(left: Aftermath, reference: Aftermath, *, same_facts: bool = False) -> list[str]:
+    """Return everything that is not as it must be, a line each."""
+    twice = [name for name, count in Counter(said.id for said in left.log).items() if count > 1]
+    once = Counter(stored.subject for stored, said in zip(left.messages, left.log, strict=True) if said.event.once)
+    again = [subject for subject, count in once.items() if count > 1]
+    wrong = {name: count for name, count in left.ends().items() if count != 1}
+    lost = reference.ends().keys() ^ left.ends().keys()
+    checks = {
+        "the campaign did not finish": not left.finished,
+        f"ids said twice: {twice[:3]}": twice,
+        f"said twice where once is allowed: {again[:3]}": again,
+        f"experiments with several ends: {wrong}": wrong,
+        f"experiments lost or made up: {sorted(lost)[:5]}": lost,
+        f"{left.letters} dead letters": left.letters,
+        **dict.fromkeys(_memory(left) + _chain(left) + _decisions(left), True),
+    }
+    if same_facts:
+        checks |= dict.fromkeys(_differences(left.facts(), reference.facts()), True)
+    return [text for text, failed in checks.items() if failed]
+
+
+def _memory(left: Aftermath) -> list[str]:
+    """Compare the memory that lived through it with a fresh one."""
+    with Store(Home(left.home).database, read_only=True) as store:
+        position, digest = store.position, store.digest()
+    fresh = lookback.rebuild([said for said in left.log if said.seq <= position])
+    late = [f"memory stopped at {position} of {len(left.log)}"] if position < left.log[-1].seq else []
+    return late + ([] if fresh["digest"] == digest else ["memory differs from one rebuilt from the log"])
+
+
+def _chain(left: Aftermath) -> list[str]:
+    """Verify the chain up to the end of the log."""
+    verdict = chain.verify(list(chain.read(Home(left.home).chain)), left.messages)
+    whole = verdict.differs is None and verdict.matched == len(left.messages)
+    return [] if whole else [f"the chain covers {verdict.matched} of {len(left.messages)}; {verdict.differs} {verdict.how}"]
+
+
+def _decisions(left: Aftermath) -> list[str]:
+    """Replay every role."""
+    traces = read_traces(left.traces)
+    return [
+        f"{role.name}: {difference}"
+        for role in ROLES
+        for _, difference in replay(role(), left.log, traces)
+        if difference is not None
+    ][:3]
+
+
+def _differences(facts: dict[str, Any], reference: dict[str, Any]) -> list[str]:
+    """Return the first facts that only one of two campaigns has, or that they tell differently."""
+    odd = [name for name in reference.keys() | facts.keys() if reference.get(name) != facts.get(name)]
+    return [f"only one has {name}: {(facts.get(name) or reference.get(name))!s:.200}" for name in sorted(odd)[:3]]
+
+
+def tell(left: Aftermath, monkey: Monkey, faults: Sequence[str]) -> str:
+    """Return a run's line."""
+    return json.dumps(
+        {
+            "seed": monkey.seed,
+            "experiments": len(left.ends()),
+            "events": len(left.log),
+            "kills": sum(monkey.kills.values()),
+            "by_service": dict(sorted(monkey.kills.items())),
+            "restarts": left.restarts,
+            "seconds": round(left.seconds, 1),
+            "faults": list(faults),
+        }
+    )
