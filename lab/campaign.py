@@ -20,7 +20,7 @@ import structlog
 from agents import design
 from bus import server, subjects
 from bus.bus import Bus
-from bus.envelope import Envelope, Malformed, decode
+from bus.envelope import Envelope, Malformed
 from bus.events import CampaignStarted, LossPoint
 from bus.ids import CAMPAIGN, campaign_id
 from bus.nats_transport import NatsTransport
@@ -217,7 +217,7 @@ async def _follow(bus: Bus, view: View, screen: Screen) -> None:
     async for batch in bus.follow():
         for stored in batch:
             with contextlib.suppress(Malformed):
-                said = decode(stored.payload, stored.seq)
+                said = subjects.read(stored)
                 if said.campaign == view.campaign:
                     view.apply(said)
                     screen(view, said)
@@ -232,7 +232,7 @@ async def _points(bus: Bus, view: View) -> None:
     async for batch in bus.transport.follow(subjects.METRICS, after, pattern):
         for stored in batch:
             with contextlib.suppress(Malformed):
-                event = decode(stored.payload).event
+                event = subjects.read(stored).event
                 if isinstance(event, LossPoint):
                     view.point(event)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bus import history, subjects
-from bus.envelope import Malformed, decode
+from bus.envelope import Malformed
 from bus.replay import traces_file
 from bus.transport import Stored
 from dashboard.report import render_report
@@ -36,7 +36,7 @@ def _print_form(stored: Stored, *, as_json: bool) -> str:
     if as_json:
         return stored.payload.decode("utf-8", "backslashreplace") + "\n"
     try:
-        said = decode(stored.payload, stored.seq)
+        said = subjects.read(stored)
     except Malformed as error:
         return f"{stored.seq:>6}  malformed on {stored.subject}: {error}\n"
     return f"{stored.seq:>6}  {sentence(said)}\n"
@@ -91,7 +91,7 @@ async def report(settings: Settings, path: Path) -> Path:
     """Write the report page and return its path. Raises LabError."""
     async with awake(settings) as reader:
         standing, experiments = await reader.everything()
-        said = [decode(stored.payload, stored.seq) for stored in await read_stream(reader) if _readable(stored)]
+        said = [subjects.read(stored) for stored in await read_stream(reader) if _readable(stored)]
     mine = [envelope for envelope in said if envelope.campaign == standing.campaign]
     page = render_report(
         standing,
@@ -112,7 +112,7 @@ async def report(settings: Settings, path: Path) -> Path:
 def _readable(stored: Stored) -> bool:
     """Say whether a message decodes; what does not is among the dead letters."""
     try:
-        decode(stored.payload)
+        subjects.read(stored)
     except Malformed:
         return False
     return True
