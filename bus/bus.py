@@ -15,6 +15,7 @@ from bus.envelope import Envelope, encode
 from bus.events import Record, Spoken
 from bus.ids import derive
 from bus.queries import Query
+from bus.redaction import mask, mask_payload
 from bus.role import Post, Question
 from bus.transport import NoAnswer, Stored, Transport
 
@@ -63,7 +64,7 @@ class Bus:
         """Publish a fact and return its position, or None where it had been said already."""
         envelope = self.envelop(post, campaign, cause, ordinal)
         return await self.transport.publish(
-            subjects.subject_of(envelope), encode(envelope), envelope.id, once=post.event.once
+            subjects.subject_of(envelope), mask_payload(encode(envelope)), envelope.id, once=post.event.once
         )
 
     def follow(self, after: int = 0, max_batch: int = 256) -> AsyncIterator[Sequence[Stored]]:
@@ -116,14 +117,14 @@ class Bus:
                 ],
             }
         )  # fmt: skip
-        await self.transport.publish(subjects.trace(cause.id), body, derive(cause.id, self.role, "trace"))
+        await self.transport.publish(subjects.trace(cause.id), mask_payload(body), derive(cause.id, self.role, "trace"))
 
     async def bury(self, stored: Stored, reason: str, *, stack: str = "", deliveries: int = 1) -> None:
         """Put a message that can't be handled among the dead letters, with its original bytes."""
         letter = {
             "role": self.role,
-            "reason": reason,
-            "stack": stack,
+            "reason": mask(reason),
+            "stack": mask(stack),
             "deliveries": deliveries,
             "seq": stored.seq,
             "subject": stored.subject,

@@ -29,6 +29,11 @@ class Identity:
         """Whether it may create streams and consumers: a role with a key of its own only uses what is there."""
         return self.seed is None or self.role == ADMIN
 
+    @property
+    def nobody(self) -> bool:
+        """Whether it shows no credentials at all."""
+        return self.seed is None and self.creds is None
+
     def options(self, *, tls: bool) -> Mapping[str, Any]:
         """Return the client's options."""
         options: dict[str, Any] = {}

@@ -1,7 +1,7 @@
 """The roles' nkeys: one file a role with its secret seed, readable by its owner alone.
 
-An nkey is an Ed25519 pair: the server's configuration holds the public half, and a client proves that it has the seed by
-signing a nonce, so the seed never travels. https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/nkey_auth
+An nkey is an Ed25519 pair: the server's configuration holds the public half, and a client proves that it has the seed
+by signing a nonce, so the seed never travels. https://github.com/nats-io/nkeys
 """
 
 import os

@@ -192,7 +192,8 @@ class NatsTransport:
     async def _subscription(self, durable: Durable) -> JetStreamContext.PullSubscription:
         """Return the shared subscription to a durable; who may create the consumer does where it is missing."""
         if durable.name not in self._pulls:
-            if self._identity.provisions:
+            create = f"$JS.API.CONSUMER.DURABLE.CREATE.{durable.stream}.{durable.name}"
+            if self._identity.provisions and not self._refusals.has(create):
                 await self._js.add_consumer(durable.stream, _consumer_config(durable))
             self._pulls[durable.name] = await self._js.pull_subscribe_bind(durable.name, durable.stream)
         return self._pulls[durable.name]

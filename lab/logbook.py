@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bus import history, subjects
+from bus import access, history, keys, subjects
 from bus.envelope import Malformed
 from bus.replay import traces_file
 from bus.transport import Stored
 from dashboard.report import render_report
+from lab import link
 from lab.awake import Reader, awake
 from lab.errors import LabError
 from lab.home import Home
@@ -80,11 +81,18 @@ async def status(settings: Settings) -> dict[str, Any]:
     return {
         "nats_url": reader.nats_url if running or settings.nats else None,
         "campaign": standing.campaign,
-        "human_creds": None,
+        "human_creds": _human_key(settings, home),
         "last_seq": last,
         "running": bool(running),
         "dead_letters": dead,
     } | standing.model_dump(mode="json", exclude={"campaign", "last_seq", "started", "ranking"})
+
+
+def _human_key(settings: Settings, home: Home) -> str | None:
+    """Return the path of the key by which people speak with any client, or None where this lab has none."""
+    own = keys.path_of(home.keys, access.HUMAN)
+    seed = link.own_seed(settings.nkey_file, access.HUMAN) if settings.nats else own
+    return str(seed.resolve()) if seed and seed.exists() else None
 
 
 async def report(settings: Settings, path: Path) -> Path:
