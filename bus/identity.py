@@ -56,8 +56,8 @@ class Refusals:
     def note(self, error: Exception) -> None:
         """Remember a refusal; any other error is none."""
         if found := _VIOLATION.search(str(error)):
-            self._subjects.add(found.group(2))
+            self._subjects.add(found.group(2).lower())  # as the client hands it on
 
     def has(self, subject: str) -> bool:
         """Say whether a subject has been refused."""
-        return subject in self._subjects
+        return subject.lower() in self._subjects

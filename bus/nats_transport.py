@@ -9,6 +9,7 @@ lost server: every wait is bounded and begins again.
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, Self
@@ -88,14 +89,14 @@ class NatsTransport:
     async def connect(cls, url: str, *, name: str, identity: Identity = NOBODY, wait: float = 10.0) -> Self:
         """Connect within `wait` seconds. Raises Denied, TransportError with the address and what to do."""
         refusals, client, tls = Refusals(), Client(), url.startswith("tls://")
-        denied = False
+        final: Exception | None = None
 
         async def on_error(error: Exception) -> None:
             """Note what is refused, and keep the client from printing tracebacks while it reconnects."""
-            nonlocal denied
+            nonlocal final
             refusals.note(error)
-            if "authorization violation" in str(error).lower() and not client.is_connected:
-                denied = True
+            if not client.is_connected and (isinstance(error, ssl.SSLCertVerificationError) or _unwelcome(error)):
+                final = error
                 limit.reschedule(asyncio.get_running_loop().time())
 
         async def insist_on_tls() -> None:
@@ -120,8 +121,10 @@ class NatsTransport:
                 await insist_on_tls()
         except (OSError, TimeoutError, nats.errors.Error) as error:
             await client.close()
-            if denied:
+            if final and _unwelcome(final):
                 raise Denied(f"the NATS server at {url} refuses this {'key' if identity.seed else 'user'}") from None
+            if final:
+                raise TransportError(f"the NATS server at {url} is not who tls_ca vouches for: {final}") from None
             reason = str(error) or type(error).__name__
             raise TransportError(f"no NATS server answers at {url} ({reason}); start one or leave --nats out") from None
         if client.is_closed:
@@ -330,6 +333,11 @@ def _consumer_config(durable: Durable) -> api.ConsumerConfig:
         max_deliver=-1,  # the actor counts deliveries, so that a last one still ends in a dead letter
         max_ack_pending=4096,
     )
+
+
+def _unwelcome(error: Exception) -> bool:
+    """Say whether an error is the server's refusal of who we are."""
+    return "authorization violation" in str(error).lower()
 
 
 def _direct(stream: str) -> str:

@@ -15,13 +15,15 @@ MIN_CHARACTERS = 8
 """A value shorter than this is no secret worth the name, and might stand anywhere."""
 NAMED = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd|credentials?)$")
 """Names of variables that hold a secret."""
-SEED = r"\bS[ACNOUX][A-Z2-7]{56}\b"
-JWT = r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
-PROVIDER_KEY = r"\bsk-(?=[\w-]*\d)[\w-]{16,}"
+EDGE = r"(?:(?<![\w-])|(?<=\\[nrt]))"
+"""No word goes on here; in JSON a word may begin right behind an escaped line break."""
+SEED = r"(?<![A-Z0-9])S[ACNOUX][A-Z2-7]{56}(?![A-Z0-9])"
+JWT = EDGE + r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
+PROVIDER_KEY = EDGE + r"sk-(?=[\w-]*\d)[\w-]{16,}"
 CERTAIN = re.compile(f"{SEED}|{JWT}|{PROVIDER_KEY}")
-BEARER = r"(?i:\bbearer\s+[\w.~+/=-]{8,})"
+BEARER = r"(?i:bearer\s+[\w.~+/=-]{8,})"
 IN_ADDRESS = r"(?<=://)[^\s/@]+(?=@)"
-LIKELY = re.compile(rf"{SEED}|{JWT}|\bsk-[\w-]{{8,}}|{BEARER}|{IN_ADDRESS}")
+LIKELY = re.compile(rf"{SEED}|{JWT}|{EDGE}sk-[\w-]{{8,}}|{BEARER}|{IN_ADDRESS}")
 
 
 def mask(text: str, environment: Mapping[str, str] = os.environ) -> str:
