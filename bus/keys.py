@@ -64,7 +64,7 @@ def _pair(path: Path, seed: str) -> str:
     import nkeys
 
     try:
-        return nkeys.from_seed(bytearray(seed.encode())).public_key.decode()
+        return bytes(nkeys.from_seed(bytearray(seed.encode())).public_key).decode()
     except Exception:  # noqa: BLE001  (the library raises whatever its decoding meets)
         raise KeyFault(f"{path} holds no nkey seed") from None
 

@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 import nats
 import nats.errors
@@ -38,6 +38,14 @@ READ_BYTES = 4 << 20
 SOON, LATER = 0.002, 1.0
 """Seconds after which a follower asks again: a message is announced a moment before it is stored."""
 NOBODY = Identity()
+_FOR_EVER: Mapping[str, Any] = {
+    "allow_reconnect": True,
+    "max_reconnect_attempts": -1,
+    "reconnect_time_wait": 0.2,
+    "connect_timeout": 2,
+    "pending_size": 64 << 20,
+}
+"""Options of a client that waits for its server however long that takes."""
 _AWAY = (
     nats.errors.TimeoutError,
     nats.errors.NoRespondersError,
@@ -109,13 +117,9 @@ class NatsTransport:
                 await client.connect(
                     url,
                     name=name,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.2,
-                    connect_timeout=2,
-                    allow_reconnect=True,
                     error_cb=on_error,
                     reconnected_cb=insist_on_tls,
-                    pending_size=64 << 20,
+                    **_FOR_EVER,
                     **identity.options(tls=tls),
                 )
                 await insist_on_tls()

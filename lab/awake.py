@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from bus import access, server, subjects
 from bus.bus import Bus
+from bus.nats_transport import NatsTransport
 from bus.queries import AskExperiments, AskStanding, Experiment, Experiments, Standing
 from lab import link, roles
 from lab.home import Home
@@ -84,9 +85,16 @@ async def _connected(
     settings: Settings, role: str, url: str, campaign: str, seeds: Path | None = None
 ) -> AsyncIterator[Reader]:
     """Yield a reader over a server that is there."""
+    async with _linked(settings, role, url, seeds) as transport:
+        yield Reader(Bus(transport, role), campaign, url)
+
+
+@asynccontextmanager
+async def _linked(settings: Settings, role: str, url: str, seeds: Path | None) -> AsyncIterator[NatsTransport]:
+    """Yield a role's connection to a server that is there."""
     transport = await link.connect(settings, role, url, seeds=seeds, wait=5.0)
     try:
-        yield Reader(Bus(transport, role), campaign, url)
+        yield transport
     finally:
         await transport.close()
 
@@ -100,11 +108,11 @@ async def _woken(home: Home, settings: Settings, role: str) -> AsyncIterator[Rea
         url, campaign = f"nats://127.0.0.1:{port}", str((home.campaign() or {})["id"])
         try:
             async with (
-                _connected(settings, access.ADMIN, url, campaign, home.keys) as lab,
+                _linked(settings, access.ADMIN, url, home.keys) as lab,
                 _connected(settings, role, url, campaign, home.keys) as reader,
             ):
-                await lab.bus.transport.provision()
-                memory = asyncio.create_task(roles.memory(Bus(lab.bus.transport, "memory"), settings))
+                await lab.provision()
+                memory = asyncio.create_task(roles.memory(Bus(lab, "memory"), settings))
                 yield reader
                 memory.cancel()
                 await asyncio.gather(memory, return_exceptions=True)

@@ -69,7 +69,7 @@ def subscribed(role: str) -> dict[str, bool]:
     """Return every subject that is tried for a subscription, and whether the role may have it."""
     admin = role == "lab"
     right = {subject: admin or name in FOLLOWED.get(role, ()) for name, subject in KEPT.items()}
-    right |= {subject: admin for subject in (">", "*", "lab.>", "_INBOX.>", "$JS.>", "$JS.API.>", "$SYS.>")}
+    right |= dict.fromkeys((">", "*", "lab.>", "_INBOX.>", "$JS.>", "$JS.API.>", "$SYS.>"), admin)
     right |= {"lab.query.*": admin or role == "memory", "lab.query.standing": admin or role == "memory"}
     return right | {f"_INBOX.{other}.>": admin or role == other for other in ROLES}
 
@@ -141,8 +141,11 @@ async def test_the_whole_matrix(guarded: tuple[str, Path], provisioned: NatsTran
             right = {("publish", subject): may for subject, may in published(role, saying[role]).items()}
             right |= {("subscribe", subject): may for subject, may in subscribed(role).items()}
             count += len(right)
-            wrong += [f"{role} {verb} {subject}: {'refused' if may else 'let'}"
-                      for (verb, subject), may in right.items() if may is ((verb, subject.lower()) in found)]  # fmt: skip
+            wrong += [
+                f"{role} {verb} {subject}: {'refused' if may else 'let'}"
+                for (verb, subject), may in right.items()
+                if may is ((verb, subject.lower()) in found)
+            ]
         if group is others:
             assert await provisioned.last_seq(LOG) >= 1
     assert wrong == []

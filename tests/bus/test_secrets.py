@@ -1,4 +1,4 @@
-"""Secrets stay secret: key files that only their owner reads, and canaries that never come out masked by less than all."""
+"""Secrets stay secret: key files that only their owner reads, and canaries that come out nowhere."""
 
 import json
 import stat
@@ -57,7 +57,8 @@ def test_what_is_no_seed_is_told_without_quoting_it(tmp_path: Path, content: str
 @pytest.mark.parametrize(
     "secret",
     [
-        SEED, CANARY, "open-sesame", "sk-proj-4f9aB7c2D1e8", "Bearer abc.def-123456", "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl",
+        SEED, CANARY, "open-sesame", "sk-proj-4f9aB7c2D1e8", "Bearer abc.def-123456",
+        "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl",
     ],
 )  # fmt: skip
 def test_text_for_people_loses_every_secret(secret: str) -> None:
@@ -80,7 +81,7 @@ def test_ordinary_words_stay(text: str) -> None:
 
 
 async def test_events_traces_and_dead_letters_hold_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever brings a secret along (a model's answer, an endpoint's error, a traceback), the streams don't keep it."""
+    """Whatever brings a secret along (a model's answer, an endpoint's error, a traceback), no stream keeps it."""
     monkeypatch.setenv("LAB_MODEL_KEY", CANARY)
     transport = MemoryTransport()
     bus = Bus(transport, "analyst")

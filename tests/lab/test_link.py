@@ -3,18 +3,20 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from bus import access, keys, server
+from bus.transport import TransportError
 from lab import durability, link
 from lab.errors import LabError
 from lab.settings import Loaded, Settings
 from tests.lab.labs import move37
 
-Serve = Callable[[str], "contextmanager[int]"]
+Serve = Callable[[str], AbstractContextManager[int]]
+"""Serves a configuration and yields the server's port."""
 
 
 def settings(**given: object) -> Settings:
@@ -23,7 +25,7 @@ def settings(**given: object) -> Settings:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Callable[..., object]:
+def served(tmp_path: Path) -> Serve:
     """Return what serves a configuration and yields the server's port."""
 
     @contextmanager
@@ -74,26 +76,34 @@ def test_a_roles_own_seed_is_taken_where_it_lies_beside(tmp_path: Path) -> None:
     assert link.identify(given, "trainer").role == "lab"
 
 
-async def test_tls_with_the_labs_authority(tmp_path: Path, served: Callable[..., object]) -> None:
-    """With `tls_ca` it connects; without, and to a server that does not encrypt, it does not."""
+@pytest.fixture
+def certificate(tmp_path: Path) -> None:
+    """Make a certificate of this machine that vouches for itself: `ca.pem` and `key.pem`."""
     if not shutil.which("openssl"):
         pytest.skip("openssl makes the certificate")
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-keyout", "key.pem", "-out", "ca.pem", "-subj", "/CN=lab", "-addext", "subjectAltName=IP:127.0.0.1"]  # fmt: skip
+    made = [
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+        "-keyout", "key.pem", "-out", "ca.pem", "-subj", "/CN=lab", "-addext", "subjectAltName=IP:127.0.0.1",
+    ]  # fmt: skip
     subprocess.run(made, cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.usefixtures("certificate")
+async def test_tls_with_the_labs_authority(tmp_path: Path, served: Serve) -> None:
+    """With `tls_ca` it connects; without, and to a server that does not encrypt, it does not."""
     with served(f'tls {{ cert_file: "{tmp_path}/ca.pem", key_file: "{tmp_path}/key.pem" }}') as port:
         url = f"tls://127.0.0.1:{port}"
         transport = await link.connect(settings(tls_ca=tmp_path / "ca.pem"), "lab", url)
         await transport.close()
-        with pytest.raises(Exception, match="certificate"):
+        with pytest.raises(TransportError, match=r"tls_ca.*certificate"):
             await link.connect(settings(), "lab", url, wait=2.0)
-    with served("") as port, pytest.raises(Exception, match="does not encrypt"):
+    with served("") as port, pytest.raises(TransportError, match="does not encrypt"):
         await link.connect(settings(tls_ca=tmp_path / "ca.pem"), "lab", f"tls://127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize(("sync", "good"), [("always", True), ("2m", False)])
 async def test_durability_is_read_off_the_servers_monitoring(
-    tmp_path: Path, served: Callable[..., object], sync: str, *, good: bool
+    tmp_path: Path, served: Serve, sync: str, *, good: bool
 ) -> None:
     """Confirmed for a server that syncs every write, refused for one that does so now and then."""
     monitor = server.free_port()
@@ -106,7 +116,7 @@ async def test_durability_is_read_off_the_servers_monitoring(
             with pytest.raises(LabError, match="another server"):
                 durability.confirm(url, "somebody else", where)
         else:
-            with pytest.raises(LabError, match="now and then.*--allow-lazy-sync"):
+            with pytest.raises(LabError, match=r"now and then.*--allow-lazy-sync"):
                 durability.confirm(url, transport.server_id, where)
         await transport.close()
 

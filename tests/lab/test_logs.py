@@ -10,9 +10,12 @@ from tests.lab.labs import ROOT
 
 SEED = "SUAMK2FG4MI6UE3ACF3FK3OIQBCEIEZV7NSWFFEW63UXMRLFM2XLAXK4GY"
 CANARY = "canary-of-the-environment"
-SETUP = "import os, logging, threading, structlog\nfrom lab import logs\nlogs.configure(role='x')\n" + (
-    "key, seed, log = os.environ['SOME_TOKEN'], os.environ['CARRIED'], structlog.get_logger()\n"
-)
+SETUP = """
+import os, logging, threading, structlog
+from lab import logs
+logs.configure(role="x")
+key, seed, log = os.environ["SOME_TOKEN"], os.environ["CARRIED"], structlog.get_logger()
+"""
 FAULTS = {
     "a plain line": "log.info('asked', header='Bearer ' + key, url=f'nats://ada:{key}@host')",
     "deep inside": "log.info('asked', request={'headers': [('Authorization', key), {seed: b'x' + seed.encode()}]})",
