@@ -13,7 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +100,8 @@ def _service(pid: int, parents: dict[int, int], names: dict[int, str]) -> str:
 
 def instant(settings: Settings, home: Home) -> list[Service]:
     """Return a lab whose trainers answer at once."""
-    env = campaign.environment(settings, home)
     return [
-        Service(
-            service.name, campaign.service_command("trainer", service.command[-1], "benchmarks.instant_trainer"), env
-        )
+        replace(service, command=campaign.service_command("trainer", service.command[-1], "benchmarks.instant_trainer"))
         if service.name.startswith("trainer")
         else service
         for service in campaign.whole_lab(settings, home)

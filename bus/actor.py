@@ -17,7 +17,8 @@ import structlog
 
 from bus import dead, subjects
 from bus.bus import Answered, Behind, Bus, Refused
-from bus.envelope import Envelope, Malformed, decode
+from bus.durables import log_durable
+from bus.envelope import Envelope, Malformed
 from bus.events import Record
 from bus.queries import Query
 from bus.role import GivesUp, Post, Question, Role
@@ -51,8 +52,7 @@ class Inbox:
 
 def log_inbox(role: Role) -> Inbox:
     """Return the inbox of a role that decides upon events of the log."""
-    filters = tuple(subjects.log_filter(kind) for kind in role.handles)
-    return Inbox(Durable(role.name, subjects.LOG, filters), lambda stored: decode(stored.payload, stored.seq))
+    return Inbox(log_durable(role.name, role.handles), subjects.read)
 
 
 class Actor:

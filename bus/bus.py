@@ -16,6 +16,7 @@ from bus.envelope import Envelope, encode
 from bus.events import Record, Spoken
 from bus.ids import derive
 from bus.queries import Query
+from bus.redaction import mask, mask_payload
 from bus.role import Post, Question
 from bus.transport import NoAnswer, Stored, Transport
 
@@ -72,7 +73,7 @@ class Bus:
         """Publish a fact and return its position, or None where it had been said already."""
         envelope = self.envelop(post, campaign, cause, ordinal)
         return await self.transport.publish(
-            subjects.subject_of(envelope), encode(envelope), envelope.id, once=post.event.once
+            subjects.subject_of(envelope), mask_payload(encode(envelope)), envelope.id, once=post.event.once
         )
 
     def follow(self, after: int = 0, max_batch: int = 256) -> AsyncIterator[Sequence[Stored]]:
@@ -125,7 +126,7 @@ class Bus:
                 ],
             }
         )  # fmt: skip
-        await self.transport.publish(subjects.trace(cause.id), body, derive(cause.id, self.role, "trace"))
+        await self.transport.publish(subjects.trace(cause.id), mask_payload(body), derive(cause.id, self.role, "trace"))
 
     async def bury(
         self,
@@ -137,9 +138,10 @@ class Bus:
         said: Sequence[Post] = (),
         retry: int = 0,
     ) -> None:
-        """Put a message that can't be handled among the dead letters, with its original bytes."""
+        """Put a message that can't be handled among the dead letters, with its original bytes less any secret."""
         types = tuple(type(post.event).__name__ for post in said)
-        letter = DeadLetter(self.role, reason, stored, stack, deliveries, types, retry)
+        original = Stored(stored.seq, stored.subject, mask_payload(stored.payload))
+        letter = DeadLetter(self.role, mask(reason), original, mask(stack), deliveries, types, retry)
         await self.transport.publish(subjects.dead(self.role), dead.encode(letter), letter.id)
 
     async def retry(self, letter: DeadLetter) -> bool:

@@ -101,6 +101,8 @@ def decode(stored: Stored) -> DeadLetter:
         raise Malformed(f"no dead letter: {'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}") from None
     except ValueError:
         raise Malformed("no dead letter: payload_hex is no hex") from None
+    if wire.role != stored.subject.rsplit(".", 1)[1]:
+        raise Malformed(f"no dead letter of {wire.role}'s: it lies on {stored.subject}")
     return DeadLetter(
         role=wire.role,
         reason=wire.reason,

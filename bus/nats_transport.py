@@ -1,15 +1,18 @@
 """The transport over NATS JetStream.
 
 Publishing waits for the stream's acknowledgement and tries again while the server is away: a message id makes that
-safe. Consumers are pull consumers, so that adding a process shares the work. Nothing here outlives a lost server: every
-wait is bounded and begins again.
+safe. Consumers are pull consumers, so that adding a process shares the work. Following a stream leaves nothing on the
+server: a reader asks for the messages past its position, and news only tells it when to ask. Nothing here outlives a
+lost server: every wait is bounded and begins again.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import json
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, NoReturn, Self
 
 import nats
 import nats.errors
@@ -19,14 +22,30 @@ from nats.js import JetStreamContext, api
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from bus.envelope import CONTENT_TYPE
+from bus.identity import Identity, Refusals
 from bus.subjects import STREAMS, Stream
-from bus.transport import Durable, LogFull, NoAnswer, Stored, TransportError
+from bus.transport import Denied, Durable, LogFull, NoAnswer, Stored, TransportError
 
 WRONG_LAST_SEQUENCE = 10071
 STORE_FAILED = {10077, 10047, 10023}
 """Maximum bytes exceeded, insufficient storage, insufficient resources."""
 PATIENCE = 60.0
 """Seconds to go on trying to publish while the server is away."""
+READ_SECONDS = 2.0
+"""Seconds that the next message of a batch may take."""
+READ_BYTES = 4 << 20
+"""Size of a batch."""
+SOON, LATER = 0.002, 1.0
+"""Seconds after which a follower asks again: a message is announced a moment before it is stored."""
+NOBODY = Identity()
+_FOR_EVER: Mapping[str, Any] = {
+    "allow_reconnect": True,
+    "max_reconnect_attempts": -1,
+    "reconnect_time_wait": 0.2,
+    "connect_timeout": 2,
+    "pending_size": 64 << 20,
+}
+"""Options of a client that waits for its server however long that takes."""
 _AWAY = (
     nats.errors.TimeoutError,
     nats.errors.NoRespondersError,
@@ -66,44 +85,81 @@ class NatsDelivery:
 class NatsTransport:
     """A connection to a NATS server with JetStream."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, identity: Identity = NOBODY, refusals: Refusals | None = None) -> None:
         """Wrap a connected client."""
         self._client = client
+        self._identity = identity
+        self._refusals = refusals or Refusals()
         self._js: JetStreamContext = client.jetstream(timeout=5.0)
         self._pulls: dict[str, JetStreamContext.PullSubscription] = {}
 
     @classmethod
-    async def connect(cls, url: str, *, name: str, creds: str | None = None, wait: float = 10.0) -> Self:
-        """Connect within `wait` seconds. Raises TransportError with the address and what to do."""
-        quiet = _say_nothing
+    async def connect(cls, url: str, *, name: str, identity: Identity = NOBODY, wait: float = 10.0) -> Self:
+        """Connect within `wait` seconds. Raises Denied, TransportError with the address and what to do."""
+        refusals, client, tls = Refusals(), Client(), url.startswith("tls://")
+        final: Exception | None = None
+
+        async def on_error(error: Exception) -> None:
+            """Note what is refused, and keep the client from printing tracebacks while it reconnects."""
+            nonlocal final
+            refusals.note(error)
+            if not client.is_connected and (isinstance(error, ssl.SSLCertVerificationError) or _unwelcome(error)):
+                final = error
+                limit.reschedule(asyncio.get_running_loop().time())
+
+        async def insist_on_tls() -> None:
+            """Leave a server that takes a `tls://` address without encrypting: the client itself would go on."""
+            if tls and not client._server_info.get("tls_required"):  # noqa: SLF001  (not told in any other way)
+                await client.close()
+
         try:
-            async with asyncio.timeout(wait):
-                client = await nats.connect(
+            async with asyncio.timeout(wait) as limit:
+                await client.connect(
                     url,
                     name=name,
-                    user_credentials=creds,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.2,
-                    connect_timeout=2,
-                    allow_reconnect=True,
-                    error_cb=quiet,
-                    pending_size=64 << 20,
+                    error_cb=on_error,
+                    reconnected_cb=insist_on_tls,
+                    **_FOR_EVER,
+                    **identity.options(tls=tls),
                 )
+                await insist_on_tls()
         except (OSError, TimeoutError, nats.errors.Error) as error:
+            await client.close()
+            if final and _unwelcome(final):
+                raise Denied(f"the NATS server at {url} refuses this {'key' if identity.seed else 'user'}") from None
+            if final:
+                raise TransportError(f"the NATS server at {url} is not who tls_ca vouches for: {final}") from None
             reason = str(error) or type(error).__name__
             raise TransportError(f"no NATS server answers at {url} ({reason}); start one or leave --nats out") from None
-        return cls(client)
+        if client.is_closed:
+            raise TransportError(f"the NATS server at {url} does not encrypt; give it a certificate")
+        return cls(client, identity, refusals)
 
-    async def provision(self, *, replicas: int = 1) -> None:
-        """Create the lab's streams where they are missing. Raises TransportError without JetStream."""
+    @property
+    def server_id(self) -> str:
+        """The server's own id, as its monitoring tells it too."""
+        return str(self._client._server_info.get("server_id", ""))  # noqa: SLF001  (not told in any other way)
+
+    async def provision(self, durables: Iterable[Durable] = (), *, replicas: int = 1) -> None:
+        """Create the lab's streams and consumers as they should be. Raises TransportError without JetStream."""
         try:
             for stream in STREAMS:
-                with contextlib.suppress(NotFoundError):
-                    await self._js.stream_info(stream.name)
-                    continue
-                await self._js.add_stream(_config(stream, replicas))
+                await self._provide(_config(stream, replicas))
+            for durable in durables:
+                await self._js.add_consumer(durable.stream, _consumer_config(durable))
         except (APIError, *_AWAY) as error:
             raise TransportError(f"the NATS server can't keep the lab's streams: {error}; start it with -js") from None
+
+    async def _provide(self, wanted: api.StreamConfig) -> None:
+        """Create a stream, or let an older one be read directly."""
+        assert wanted.name
+        try:
+            there = (await self._js.stream_info(wanted.name)).config
+        except NotFoundError:
+            await self._js.add_stream(wanted)
+        else:
+            if not there.allow_direct:
+                await self._js.update_stream(there.evolve(allow_direct=True))
 
     async def publish(self, subject: str, payload: bytes, message_id: str, *, once: bool = False) -> int | None:
         """Append; see Transport."""
@@ -120,6 +176,7 @@ class NatsTransport:
                     raise LogFull(f"the log is full: {error.description}; free disk space and run again") from None
                 raise TransportError(f"publish on {subject}: {error}") from None
             except _AWAY:
+                self._raise_if_denied(subject)
                 await asyncio.sleep(attempt)
             else:
                 return None if ack.duplicate else ack.seq
@@ -131,6 +188,7 @@ class NatsTransport:
             subscription = await self._subscription(durable)
             message = await subscription.fetch(1, timeout=timeout)
         except nats.errors.TimeoutError:
+            self._raise_if_denied(f"$JS.API.CONSUMER.MSG.NEXT.{durable.stream}.{durable.name}")
             return None
         except (APIError, *_AWAY):
             self._pulls.pop(durable.name, None)
@@ -139,55 +197,83 @@ class NatsTransport:
         return _delivery(message[0])
 
     async def _subscription(self, durable: Durable) -> JetStreamContext.PullSubscription:
-        """Return the shared subscription to a durable, creating the consumer where it is missing."""
+        """Return the shared subscription to a durable; who may create the consumer does where it is missing."""
         if durable.name not in self._pulls:
-            config = api.ConsumerConfig(
-                durable_name=durable.name,
-                filter_subjects=list(durable.filters),
-                ack_wait=durable.ack_wait,
-                max_deliver=-1,  # the actor counts deliveries, so that a last one still ends in a dead letter
-                max_ack_pending=4096,
-            )
-            await self._js.add_consumer(durable.stream, config)
+            create = f"$JS.API.CONSUMER.DURABLE.CREATE.{durable.stream}.{durable.name}"
+            if self._identity.provisions and not self._refusals.has(create):
+                await self._js.add_consumer(durable.stream, _consumer_config(durable))
             self._pulls[durable.name] = await self._js.pull_subscribe_bind(durable.name, durable.stream)
         return self._pulls[durable.name]
 
     async def follow(
         self, stream: str, after: int, subject: str = ">", max_batch: int = 256
     ) -> AsyncIterator[Sequence[Stored]]:
-        """Read on for ever; see Transport."""
-        while True:
-            try:
-                async for batch in self._read(stream, after, subject, max_batch):
-                    after = batch[-1].seq
-                    yield batch
-            except (APIError, *_AWAY, nats.errors.Error):
-                await asyncio.sleep(0.2)
-
-    async def _read(self, stream: str, after: int, subject: str, max_batch: int) -> AsyncIterator[Sequence[Stored]]:
-        """Read with one ordered consumer until it fails."""
-        config = api.ConsumerConfig(deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1)
-        reader = await self._js.subscribe(subject, stream=stream, ordered_consumer=True, config=config)
-        try:
+        """Read on for ever; see Transport. Raises Denied."""
+        news = asyncio.Event()
+        pause = SOON
+        async with self._told(stream, subject, news):
             while True:
+                news.clear()
                 try:
-                    batch = [_stored(await reader.next_msg(timeout=5.0))]
-                except nats.errors.TimeoutError:
-                    if not self._client.is_connected:
-                        raise
+                    batch = await self._read(stream, after, subject, max_batch)
+                except (APIError, *_AWAY, nats.errors.Error):
+                    self._raise_if_denied(_direct(stream))
+                    await asyncio.sleep(0.2)
                     continue
-                while reader.pending_msgs and len(batch) < max_batch:
-                    batch.append(_stored(await reader.next_msg(timeout=1.0)))
-                yield batch
+                if batch:
+                    after, pause = batch[-1].seq, SOON
+                    yield batch
+                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await news.wait()
+                pause = SOON if news.is_set() else min(2 * pause, LATER)
+
+    @contextlib.asynccontextmanager
+    async def _told(self, stream: str, subject: str, news: asyncio.Event) -> AsyncIterator[None]:
+        """Set `news` whenever something is said on what a stream keeps."""
+
+        async def tell(_: Msg) -> None:
+            news.set()
+
+        kept = next(one.subjects for one in STREAMS if one.name == stream)
+        told = [
+            await self._client.subscribe(one, cb=tell, pending_msgs_limit=64)
+            for one in (kept if subject == ">" else (subject,))
+        ]
+        try:
+            yield
+        finally:
+            for subscription in told:
+                with contextlib.suppress(Exception):
+                    await subscription.unsubscribe()
+
+    async def _read(self, stream: str, after: int, subject: str, count: int) -> Sequence[Stored]:
+        """Return up to `count` messages past a position; none where there are none yet."""
+        asked = {"seq": after + 1, "batch": count, "max_bytes": READ_BYTES, "next_by_subj": subject}
+        inbox = self._client.new_inbox()
+        replies = await self._client.subscribe(inbox)
+        batch: list[Stored] = []
+        try:
+            await self._client.publish(_direct(stream), json.dumps(asked).encode(), reply=inbox)
+            while message := _kept(await replies.next_msg(timeout=READ_SECONDS)):
+                batch.append(message)
         finally:
             with contextlib.suppress(Exception):
-                await reader.unsubscribe()
+                await replies.unsubscribe()
+        return batch
+
+    def _raise_if_denied(self, subject: str) -> None:
+        """Raise Denied where the server has refused a subject: what it refuses else looks as if it were away."""
+        if self._refusals.has(subject):
+            _deny(self._identity, subject)
 
     async def last_seq(self, stream: str) -> int:
         """Return the newest position; see Transport."""
         try:
             return (await self._js.stream_info(stream)).state.last_seq
         except (APIError, *_AWAY) as error:
+            self._raise_if_denied(f"$JS.API.STREAM.INFO.{stream}")
             raise TransportError(f"stream {stream}: {error}") from None
 
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
@@ -195,6 +281,7 @@ class NatsTransport:
         try:
             return (await self._client.request(subject, payload, timeout=timeout)).data
         except _AWAY as error:
+            self._raise_if_denied(subject)
             raise NoAnswer(f"nobody answers on {subject} ({type(error).__name__})") from None
 
     async def serve(self, subject: str, handler: Callable[[bytes], Awaitable[bytes]]) -> None:
@@ -237,7 +324,45 @@ def _config(stream: Stream, replicas: int) -> api.StreamConfig:
         max_age=stream.max_age,
         duplicate_window=stream.duplicate_window,
         num_replicas=replicas,
+        allow_direct=True,
     )
+
+
+def _consumer_config(durable: Durable) -> api.ConsumerConfig:
+    """Return a durable consumer's JetStream settings."""
+    return api.ConsumerConfig(
+        durable_name=durable.name,
+        filter_subjects=list(durable.filters),
+        ack_wait=durable.ack_wait,
+        max_deliver=-1,  # the actor counts deliveries, so that a last one still ends in a dead letter
+        max_ack_pending=4096,
+    )
+
+
+def _unwelcome(error: Exception) -> bool:
+    """Say whether an error is the server's refusal of who we are."""
+    return "authorization violation" in str(error).lower()
+
+
+def _direct(stream: str) -> str:
+    """Return the subject on which a stream's messages are asked for."""
+    return f"$JS.API.DIRECT.GET.{stream}"
+
+
+def _kept(message: Msg) -> Stored | None:
+    """Return a message that was asked for, or None at the end of a batch. Raises NoRespondersError."""
+    headers = message.headers or {}
+    status = headers.get("Status")
+    if status in {"204", "404"}:
+        return None
+    if status:
+        raise nats.errors.NoRespondersError
+    return Stored(int(headers["Nats-Sequence"]), headers["Nats-Subject"], message.data)
+
+
+def _deny(identity: Identity, subject: str) -> NoReturn:
+    """Raise Denied."""
+    raise Denied(f"the NATS server does not let {identity.role or 'this user'} use {subject}")
 
 
 def _stored(message: Msg) -> Stored:
@@ -248,7 +373,3 @@ def _stored(message: Msg) -> Stored:
 def _delivery(message: Msg) -> NatsDelivery:
     """Return a message with its delivery count."""
     return NatsDelivery(message, _stored(message), message.metadata.num_delivered or 1)
-
-
-async def _say_nothing(_: Exception) -> None:
-    """Keep the client from printing tracebacks while it reconnects."""

@@ -16,7 +16,7 @@ host: 127.0.0.1
 port: {port}
 server_name: move37
 max_payload: 8MB
-jetstream {{
+{authorization}jetstream {{
   store_dir: "{store}"
   sync_interval: always
   max_mem: 64MB
@@ -45,11 +45,14 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def command(folder: Path, port: int) -> list[str]:
-    """Write the configuration into `folder` and return the command line that serves it."""
+def command(folder: Path, port: int, authorization: str = "") -> list[str]:
+    """Write the configuration into `folder` and return the command line that serves it.
+
+    `authorization` is the block of `bus.access.authorization`; without one everybody may do everything.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "server.conf"
-    config.write_text(CONFIG.format(port=port, store=folder / "store"))
+    config.write_text(CONFIG.format(port=port, store=folder / "store", authorization=authorization))
     return [binary(), "--config", str(config), "--log", str(folder / "server.log")]
 
 
@@ -74,10 +77,13 @@ def wait_until_ready(port: int, process: "subprocess.Popen[bytes]", seconds: flo
     raise ServerFailed(f"nats-server did not start on port {port} (exit code {process.poll()}); see its server.log")
 
 
-def start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+def start(folder: Path, port: int, authorization: str = "") -> "subprocess.Popen[bytes]":
     """Start a server that keeps its store in `folder` and wait until it is ready. Raises ServerFailed."""
     process = subprocess.Popen(
-        command(folder, port), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(folder, port, authorization),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         wait_until_ready(port, process)

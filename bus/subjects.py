@@ -6,8 +6,9 @@ stream of its own: what they write need not be a CloudEvent, and the log holds n
 
 from dataclasses import dataclass
 
-from bus.envelope import Envelope
+from bus.envelope import Envelope, Malformed, decode
 from bus.events import Event, LossPoint
+from bus.transport import Stored
 
 LOG = "LAB_EVENTS"
 METRICS = "LAB_METRICS"
@@ -47,6 +48,18 @@ def subject_of(envelope: Envelope) -> str:
     if isinstance(envelope.event, LossPoint):
         return f"lab.metrics.{envelope.campaign}.{envelope.event.run}"
     return f"lab.events.{envelope.campaign}.{envelope.experiment}.{envelope.type}"
+
+
+def read(stored: Stored) -> Envelope:
+    """Return the event that a message of the log holds, at its position. Raises Malformed.
+
+    The server says who may publish on which subject, and nothing of what is in a message: an event counts only on the
+    subject that is its own.
+    """
+    said = decode(stored.payload, stored.seq)
+    if subject_of(said) != stored.subject:
+        raise Malformed(f"a {said.type} about {said.experiment} does not belong on {stored.subject}")
+    return said
 
 
 def log_filter(kind: type[Event], campaign: str = "*") -> str:

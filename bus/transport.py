@@ -17,6 +17,10 @@ class NoAnswer(TransportError):
     """Nobody answered a request in time."""
 
 
+class Denied(TransportError):
+    """The server does not let this key do it."""
+
+
 class LogFull(TransportError):
     """The stream refuses new messages: its limit or the disk is reached."""
 
@@ -74,7 +78,7 @@ class Transport(Protocol):
         """Append a message and return its position, or None where the stream already has it.
 
         `message_id` is remembered for the stream's duplicate window; `once` makes the stream refuse any second
-        message on the subject for ever. Raises LogFull, TransportError.
+        message on the subject for ever. Raises LogFull, Denied, TransportError.
         """
         ...
 

@@ -7,13 +7,14 @@ A running lab answers over its bus. A stopped one is woken for a moment: its ser
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
-from bus import server, subjects
+from bus import access, server, subjects
 from bus.bus import Bus
 from bus.nats_transport import NatsTransport
 from bus.queries import AskExperiments, AskStanding, Experiment, Experiments, Standing
-from lab import roles
+from lab import link, roles
 from lab.home import Home
 from lab.settings import Settings
 
@@ -62,42 +63,56 @@ class Reader:
 
 
 @asynccontextmanager
-async def awake(settings: Settings) -> AsyncIterator[Reader]:
-    """Yield a reader of the lab that the settings name. Raises LabError where there is none."""
+async def awake(settings: Settings, role: str = access.READER) -> AsyncIterator[Reader]:
+    """Yield a reader of the lab that the settings name, with a role's rights. Raises LabError where there is none."""
     home = Home(settings.home)
     note = home.running()
     if settings.nats:
         campaign = (home.campaign() or {}).get("id", "")
-        async with connected(settings.nats, campaign) as reader:
+        async with _connected(settings, role, settings.nats, campaign) as reader:
             yield reader
     elif note:
-        async with connected(note["nats_url"], note["campaign"]) as reader:
+        seeds = home.keys if note.get("embedded") else None
+        async with _connected(settings, role, note["nats_url"], note["campaign"], seeds) as reader:
             yield reader
     else:
-        async with _woken(home.existing(), settings) as reader:
+        async with _woken(home.existing(), settings, role) as reader:
             yield reader
 
 
 @asynccontextmanager
-async def connected(url: str, campaign: str) -> AsyncIterator[Reader]:
+async def _connected(
+    settings: Settings, role: str, url: str, campaign: str, seeds: Path | None = None
+) -> AsyncIterator[Reader]:
     """Yield a reader over a server that is there."""
-    transport = await NatsTransport.connect(url, name="reader", wait=5.0)
+    async with _linked(settings, role, url, seeds) as transport:
+        yield Reader(Bus(transport, role), campaign, url)
+
+
+@asynccontextmanager
+async def _linked(settings: Settings, role: str, url: str, seeds: Path | None) -> AsyncIterator[NatsTransport]:
+    """Yield a role's connection to a server that is there."""
+    transport = await link.connect(settings, role, url, seeds=seeds, wait=5.0)
     try:
-        yield Reader(Bus(transport, "reader"), campaign, url)
+        yield transport
     finally:
         await transport.close()
 
 
 @asynccontextmanager
-async def _woken(home: Home, settings: Settings) -> AsyncIterator[Reader]:
+async def _woken(home: Home, settings: Settings, role: str) -> AsyncIterator[Reader]:
     """Yield a reader of a stopped lab."""
     with home.locked(wait=10.0):
         port = server.free_port()
-        process = await asyncio.to_thread(server.start, home.nats, port)
+        process = await asyncio.to_thread(server.start, home.nats, port, home.authorization())
+        url, campaign = f"nats://127.0.0.1:{port}", str((home.campaign() or {})["id"])
         try:
-            campaign = str((home.campaign() or {})["id"])
-            async with connected(f"nats://127.0.0.1:{port}", campaign) as reader:
-                memory = asyncio.create_task(roles.memory(Bus(reader.bus.transport, "memory"), settings))
+            async with (
+                _linked(settings, access.ADMIN, url, home.keys) as lab,
+                _connected(settings, role, url, campaign, home.keys) as reader,
+            ):
+                await lab.provision()
+                memory = asyncio.create_task(roles.memory(Bus(lab, "memory"), settings))
                 yield reader
                 memory.cancel()
                 await asyncio.gather(memory, return_exceptions=True)

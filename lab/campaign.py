@@ -13,19 +13,21 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 from agents import design
-from bus import server, subjects
+from bus import access, keys, server, subjects
 from bus.bus import Bus
-from bus.envelope import Envelope, Malformed, decode
+from bus.durables import DURABLES
+from bus.envelope import Envelope, Malformed
 from bus.events import CampaignStarted, LossPoint
 from bus.ids import CAMPAIGN, campaign_id
-from bus.nats_transport import NatsTransport
 from bus.queries import Experiment, Standing
 from bus.role import Post
+from lab import durability, link
 from lab.awake import Reader
 from lab.errors import LabError
 from lab.home import Home
@@ -82,13 +84,16 @@ async def run(settings: Settings, home: Home, screen: Screen, services: Services
     campaign = campaign_id(settings.seed, settings.scale)
     supervisor = Supervisor(home.logs)
     try:
-        async with _server(settings, home, supervisor) as url:
-            transport = await NatsTransport.connect(url, name="lab", wait=20.0)
-            await transport.provision()
+        async with _server(settings, home, supervisor) as (url, seeds):
+            transport = await link.connect(settings, access.ADMIN, url, seeds=seeds)
+            if seeds is None and not settings.allow_lazy_sync:
+                await asyncio.to_thread(durability.confirm, url, transport.server_id, settings.monitor)
+            await transport.provision(durable for own in DURABLES.values() for durable in own)
             bus = Bus(transport, "director", "lab")
             view = View(campaign, budget_after=await _begin(bus, settings, home, campaign))
-            with home.announced(url, campaign):
-                for service in (services or whole_lab)(settings.model_copy(update={"nats": url}), home):
+            there = {"nats": url, "nkey_file": keys.path_of(seeds, access.ADMIN) if seeds else settings.nkey_file}
+            with home.announced(url, campaign, embedded=seeds is not None):
+                for service in (services or whole_lab)(settings.model_copy(update=there), home):
                     supervisor.start(service)
                 finished = await _watch(bus, view, screen, supervisor)
                 reader = Reader(bus, campaign, url, patience=20.0 if finished else 2.0)
@@ -101,17 +106,20 @@ async def run(settings: Settings, home: Home, screen: Screen, services: Services
 
 
 @asynccontextmanager
-async def _server(settings: Settings, home: Home, supervisor: Supervisor) -> AsyncIterator[str]:
-    """Yield the URL of the server: the one named, or an embedded one that is kept up on one port."""
+async def _server(settings: Settings, home: Home, supervisor: Supervisor) -> AsyncIterator[tuple[str, Path | None]]:
+    """Yield the URL of the server and the folder of its seeds.
+
+    It is the one named, whose seeds are not ours, or an embedded one that is kept up on one port.
+    """
     if settings.nats:
-        yield settings.nats
+        yield settings.nats, None
         return
     port = server.free_port()
     keeper = Supervisor(home.logs)
-    keeper.start(Service("nats-server", server.command(home.nats, port)))
+    keeper.start(Service("nats-server", server.command(home.nats, port, home.authorization())))
     try:
         await _reachable(port, keeper)
-        yield f"nats://127.0.0.1:{port}"
+        yield f"nats://127.0.0.1:{port}", home.keys
     finally:
         await supervisor.stop()
         await keeper.stop()
@@ -165,10 +173,13 @@ async def _begin(bus: Bus, settings: Settings, home: Home, campaign: str) -> int
 
 def whole_lab(settings: Settings, home: Home) -> list[Service]:
     """Return every service of a lab on one machine."""
-    env = environment(settings, home)
     trainers = [("trainer", str(number)) for number in range(1, settings.trainers + 1)]
     return [
-        Service(f"{role}-{instance}" if role == "trainer" else role, service_command(role, instance), env)
+        Service(
+            f"{role}-{instance}" if role == "trainer" else role,
+            service_command(role, instance),
+            environment(settings, home, role),
+        )
         for role, instance in [("memory", "1"), *trainers, *((agent, "1") for agent in AGENTS)]
     ]
 
@@ -178,12 +189,18 @@ def service_command(role: str, instance: str, module: str = "lab.service") -> li
     return [sys.executable, "-m", module, role, instance]
 
 
-def environment(settings: Settings, home: Home) -> dict[str, str]:
-    """Return the settings as environment variables, so that a service reads them as it would a person's."""
+def environment(settings: Settings, home: Home, role: str) -> dict[str, str]:
+    """Return the settings as environment variables, so that a service reads them as it would a person's.
+
+    Of the keys a service is told of its own alone.
+    """
     values: dict[str, Any] = settings.model_dump(mode="json", exclude_none=True)
     values["home"] = str(home.root.resolve())
-    if settings.data:
-        values["data"] = str(settings.data.resolve())
+    for name in ("data", "nkey_file", "tls_ca"):
+        if name in values:
+            values[name] = str(Path(values[name]).resolve())
+    if seed := link.own_seed(settings.nkey_file, role):
+        values["nkey_file"] = str(seed.resolve())
     nested = {f"llm__{name}": value for name, value in values.pop("llm").items()}
     env = {f"MOVE37_{name.upper()}": str(value) for name, value in (values | nested).items()}
     return env | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -217,7 +234,7 @@ async def _follow(bus: Bus, view: View, screen: Screen) -> None:
     async for batch in bus.follow():
         for stored in batch:
             with contextlib.suppress(Malformed):
-                said = decode(stored.payload, stored.seq)
+                said = subjects.read(stored)
                 if said.campaign == view.campaign:
                     view.apply(said)
                     screen(view, said)
@@ -232,7 +249,7 @@ async def _points(bus: Bus, view: View) -> None:
     async for batch in bus.transport.follow(subjects.METRICS, after, pattern):
         for stored in batch:
             with contextlib.suppress(Malformed):
-                event = decode(stored.payload).event
+                event = subjects.read(stored).event
                 if isinstance(event, LossPoint):
                     view.point(event)
 

@@ -5,10 +5,11 @@ What a person can mend ends in one line on stderr and exit code 1; a wrong call 
 
 import os
 import sys
+from types import TracebackType
 
 import typer
 
-from lab.commands import campaign, housekeeping, letters, reading, replaying, workbench
+from lab.commands import access, campaign, housekeeping, letters, reading, replaying, workbench
 from lab.errors import LabError
 
 app = typer.Typer(
@@ -19,12 +20,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for room in (campaign, reading, replaying, letters, workbench, housekeeping):
+for room in (campaign, reading, replaying, letters, workbench, access, housekeeping):
     room.register(app)
 
 
 def main() -> None:
     """Run the command line and exit."""
+    sys.excepthook = _fall
     try:
         code = app(standalone_mode=False) or 0
     except typer.exceptions.TyperException as error:
@@ -50,8 +52,18 @@ def _mendable() -> tuple[type[Exception], ...]:
 
 def _say(text: str, code: int) -> int:
     """Print one line on stderr and return the exit code."""
-    print(f"move37: {' '.join(text.split())}", file=sys.stderr)
+    from bus.redaction import mask
+
+    print(f"move37: {mask(' '.join(text.split()))}", file=sys.stderr)
     return code
+
+
+def _fall(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    """Print the traceback of a fault of our own, without secrets."""
+    from lab import logs
+
+    logs.mask_tracebacks()
+    sys.excepthook(kind, error, where)
 
 
 if __name__ == "__main__":

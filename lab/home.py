@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bus import access, keys
 from lab.errors import LabError
 
 
@@ -23,6 +24,11 @@ class Home:
     def nats(self) -> Path:
         """Store and configuration of the embedded server."""
         return self.root / "nats"
+
+    @property
+    def keys(self) -> Path:
+        """Seeds of the roles' keys."""
+        return self.root / "keys"
 
     @property
     def database(self) -> Path:
@@ -78,12 +84,16 @@ class Home:
         """Return what was noted of the campaign this home holds (`id`, `seed`, `scale`), or None."""
         return _read(self._campaign)
 
+    def authorization(self) -> str:
+        """Return the embedded server's access rules, after making the keys that are missing."""
+        return access.authorization(keys.ensure(self.keys, access.ROLES))
+
     def note_campaign(self, note: dict[str, Any]) -> None:
         """Note which campaign this home holds."""
         _write(self._campaign, note)
 
     def running(self) -> dict[str, Any] | None:
-        """Return the running lab's `nats_url`, `pid` and `campaign`, or None where none runs."""
+        """Return the running lab's `nats_url`, `pid`, `campaign` and whether its server is `embedded`, or None."""
         note = _read(self._running)
         return note if note and _alive(int(note["pid"])) else None
 
@@ -105,9 +115,10 @@ class Home:
             yield
 
     @contextmanager
-    def announced(self, nats_url: str, campaign: str) -> Iterator[None]:
+    def announced(self, nats_url: str, campaign: str, *, embedded: bool) -> Iterator[None]:
         """Let other commands find the running lab."""
-        _write(self._running, {"nats_url": nats_url, "campaign": campaign, "pid": os.getpid()})
+        note = {"nats_url": nats_url, "campaign": campaign, "pid": os.getpid(), "embedded": embedded}
+        _write(self._running, note)
         try:
             yield
         finally:

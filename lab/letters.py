@@ -8,7 +8,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from bus import dead, subjects
+from bus import access, dead, subjects
 from bus.dead import DeadLetter
 from bus.envelope import Malformed
 from bus.transport import Stored
@@ -35,7 +35,7 @@ async def retry(settings: Settings, numbers: Sequence[int]) -> list[tuple[DeadLe
 
     Raises LabError where a named letter can't be retried; then none is.
     """
-    async with awake(settings) as reader:
+    async with awake(settings, access.ADMIN) as reader:  # nobody else may hand a message to a role
         letters = await _read(reader)
         chosen = [_find(letters, number) for number in numbers] or [one for one in letters if not dead.objection(one)]
         for letter in chosen:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bus import chain, history, subjects
-from bus.envelope import Malformed, decode
+from bus import access, chain, history, keys, subjects
+from bus.envelope import Malformed
 from bus.replay import traces_file
 from bus.transport import Stored
 from dashboard.report import render_report
+from lab import link
 from lab.awake import Reader, awake
 from lab.errors import LabError
 from lab.home import Home
@@ -36,7 +37,7 @@ def _print_form(stored: Stored, *, as_json: bool) -> str:
     if as_json:
         return stored.payload.decode("utf-8", "backslashreplace") + "\n"
     try:
-        said = decode(stored.payload, stored.seq)
+        said = subjects.read(stored)
     except Malformed as error:
         return f"{stored.seq:>6}  malformed on {stored.subject}: {error}\n"
     return f"{stored.seq:>6}  {sentence(said)}\n"
@@ -83,18 +84,25 @@ async def status(settings: Settings) -> dict[str, Any]:
     return {
         "nats_url": reader.nats_url if running or settings.nats else None,
         "campaign": standing.campaign,
-        "human_creds": None,
+        "human_creds": _human_key(settings, home),
         "last_seq": last,
         "running": bool(running),
         "dead_letters": dead,
     } | standing.model_dump(mode="json", exclude={"campaign", "last_seq", "started", "ranking"})
 
 
+def _human_key(settings: Settings, home: Home) -> str | None:
+    """Return the path of the key by which people speak with any client, or None where this lab has none."""
+    own = keys.path_of(home.keys, access.HUMAN)
+    seed = link.own_seed(settings.nkey_file, access.HUMAN) if settings.nats else own
+    return str(seed.resolve()) if seed and seed.exists() else None
+
+
 async def report(settings: Settings, path: Path) -> Path:
     """Write the report page and return its path. Raises LabError."""
     async with awake(settings) as reader:
         standing, experiments = await reader.everything()
-        said = [decode(stored.payload, stored.seq) for stored in await read_stream(reader) if _readable(stored)]
+        said = [subjects.read(stored) for stored in await read_stream(reader) if _readable(stored)]
     mine = [envelope for envelope in said if envelope.campaign == standing.campaign]
     page = render_report(
         standing,
@@ -115,7 +123,7 @@ async def report(settings: Settings, path: Path) -> Path:
 def _readable(stored: Stored) -> bool:
     """Say whether a message decodes; what does not is among the dead letters."""
     try:
-        decode(stored.payload)
+        subjects.read(stored)
     except Malformed:
         return False
     return True

@@ -5,7 +5,6 @@ A service connects, works until it is told to stop, and keeps nothing: whatever 
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -13,9 +12,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from bus.bus import Bus
-from bus.nats_transport import NatsTransport
 from bus.transport import LogFull, TransportError
-from lab import logs, roles
+from lab import link, logs, roles
 from lab.errors import LOG_FULL, LabError
 from lab.settings import Loaded, Settings
 
@@ -28,13 +26,12 @@ async def serve(role: str, settings: Settings, instance: str) -> None:
         raise LabError(f"no role {role!r}; the roles are {', '.join(roles.BUILD)}")
     if not settings.nats:
         raise LabError("a service needs a NATS server: give --nats URL, or set MOVE37_NATS or NATS_URL")
-    transport = await NatsTransport.connect(
-        settings.nats, name=f"{role}-{instance}", creds=os.environ.get("NATS_CREDS"), wait=20.0
-    )
+    transport = await link.connect(settings, role, settings.nats, name=f"{role}-{instance}")
     try:
-        await transport.provision()
+        if link.identify(settings, role).nobody:  # with a key of its own it uses what the lab has provisioned
+            await transport.provision()
         bus = Bus(transport, role, instance)
-        log.info("serving", nats=settings.nats)
+        log.info("serving", nats=link.without_secrets(settings.nats))
         await _until_told(lambda: roles.BUILD[role](bus, settings))
     finally:
         await transport.close()

@@ -44,6 +44,16 @@ class Settings(BaseSettings):
     """Folder for everything the lab writes."""
     nats: str | None = None
     """URL of a NATS server that is already there; None starts one."""
+    nkey_file: Path | None = None
+    """Seed of the role's nkey for that server; an embedded one has its keys in the home."""
+    tls_ca: Path | None = None
+    """Certificate (PEM) of the authority of a `tls://` server; None for those that the system trusts."""
+    monitor: str | None = None
+    """URL of that server's monitoring; None for port 8222 of its host."""
+    allow_plaintext: bool = False
+    """Talk to a server on another host without encryption: for networks that are private themselves."""
+    allow_lazy_sync: bool = False
+    """Start a campaign on a server that may lose acknowledged messages when the power fails."""
     goal: str = GOAL
     """What to look for, in words."""
     scale: str = "nano"

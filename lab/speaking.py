@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from bus import subjects
+from bus import access, subjects
 from lab.awake import awake
 from lab.errors import LabError
 from lab.settings import Settings
@@ -12,10 +12,17 @@ from lab.settings import Settings
 
 async def publish(settings: Settings, words: dict[str, Any]) -> str:
     """Publish words on the campaign's subject and return that subject. Raises LabError."""
-    async with awake(settings) as reader:
-        campaign = reader.campaign or (await reader.standing()).campaign
-        if not campaign:
-            raise LabError("no campaign has started there yet; `move37 run` starts one")
+    async with awake(settings, access.HUMAN) as speaker:
+        campaign = speaker.campaign or await _newest(settings)
         subject = subjects.human(campaign)
-        await reader.bus.transport.publish(subject, json.dumps(words).encode(), f"say-{time.time_ns()}")
+        await speaker.bus.transport.publish(subject, json.dumps(words).encode(), f"say-{time.time_ns()}")
         return subject
+
+
+async def _newest(settings: Settings) -> str:
+    """Return the newest campaign of a server that the home knows nothing of. Raises LabError."""
+    async with awake(settings) as reader:
+        campaign = (await reader.standing()).campaign
+    if not campaign:
+        raise LabError("no campaign has started there yet; `move37 run` starts one")
+    return campaign

@@ -17,10 +17,10 @@ from typing import TypeVar
 import structlog
 
 from bus.bus import Bus, NotYet
-from bus.envelope import Envelope, Malformed, decode
+from bus.envelope import Envelope, Malformed
 from bus.events import Record
 from bus.queries import QUERIES, AskCognition, AskNeighbours, Query
-from bus.subjects import LOG
+from bus.subjects import LOG, read
 from bus.transport import Stored
 from memory.answers import answer, motivations_compared
 from memory.cognition import Library, load_entries
@@ -114,7 +114,7 @@ class Memory:
         readable: list[Envelope] = []
         for stored in batch:
             try:
-                readable.append(decode(stored.payload, stored.seq))
+                readable.append(read(stored))
             except Malformed as error:
                 await self._bus.bury(stored, str(error))
         by_seq = {stored.seq: stored for stored in batch}

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from lab.commands.options import ConfigOption, HomeOption, JsonOption, NatsOption, home_of, load, print_json
+from lab.commands.options import (
+    ConfigOption,
+    HomeOption,
+    JsonOption,
+    NatsOption,
+    PlaintextOption,
+    home_of,
+    load,
+    print_json,
+)
 from lab.commands.options import run as run_async
 from lab.errors import LabError
 
@@ -30,8 +39,13 @@ def run(
     data: Annotated[Path | None, typer.Option(help="Your own text: a file or a folder.")] = None,
     goal: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,
     sandbox: Annotated[str | None, typer.Option(help="bwrap, or none (unconfined; the report says so).")] = None,
+    lazy_sync: Annotated[
+        bool | None,
+        typer.Option("--allow-lazy-sync", help="Accept a server that may lose acknowledged messages at a power loss."),
+    ] = None,
     services: Annotated[bool, typer.Option(help="Start the services, or watch those that serve elsewhere.")] = True,
     nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,7 +57,8 @@ def run(
 
     loaded = load(
         config, home=home, experiments=experiments, seed=seed, scale=scale, slots=slots, trainers=trainers,
-        attempts=attempts, data=data, goal=goal, sandbox=sandbox, nats=nats,
+        attempts=attempts, data=data, goal=goal, sandbox=sandbox, nats=nats, allow_plaintext=plaintext,
+        allow_lazy_sync=lazy_sync,
     )  # fmt: skip
     if not services and not loaded.settings.nats:
         raise LabError("--no-services needs the server that the services use: give --nats URL")
@@ -61,6 +76,7 @@ def run(
 def serve(
     role: Annotated[str, typer.Argument(help="memory, director, researcher, engineer, analyst, desk or trainer.")],
     nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
     home: HomeOption = None,
     instance: Annotated[str, typer.Option(help="Name of this process among those of its role.")] = "",
     config: ConfigOption = None,
@@ -71,7 +87,7 @@ def serve(
     """
     from lab import logs, service
 
-    settings = load(config, nats=nats, home=home).settings
+    settings = load(config, nats=nats, home=home, allow_plaintext=plaintext).settings
     name = instance or f"{os.uname().nodename.split('.')[0]}-{os.getpid()}"
     logs.configure(role=role, instance=name)
     try:
@@ -87,6 +103,7 @@ def say(
     target: Annotated[str | None, typer.Option(help="The experiment it is about, for veto.")] = None,
     home: HomeOption = None,
     nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -102,7 +119,7 @@ def say(
     words |= {key: value for key, value in (("kind", kind), ("target", target)) if value}
     if propose:
         words |= {"kind": "propose", "source": _read_source(propose), "text": text or f"proposed from {propose.name}"}
-    heard = run_async(publish(load(config, home=home, nats=nats).settings, words))
+    heard = run_async(publish(load(config, home=home, nats=nats, allow_plaintext=plaintext).settings, words))
     if as_json:
         print_json({"subject": heard, **words})
     else:

@@ -9,6 +9,7 @@ from lab.commands.options import (
     HomeOption,
     JsonOption,
     NatsOption,
+    PlaintextOption,
     load,
     print_json,
     print_json_lines,
@@ -26,7 +27,11 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(
-    home: HomeOption = None, nats: NatsOption = None, config: ConfigOption = None, as_json: JsonOption = False
+    home: HomeOption = None,
+    nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List the dead letters: role, deliveries, subject, reason.
 
@@ -34,7 +39,7 @@ def list_(
     """
     from lab import letters
 
-    found = run_async(letters.every(load(config, home=home, nats=nats).settings))
+    found = run_async(letters.every(load(config, home=home, nats=nats, allow_plaintext=plaintext).settings))
     if as_json:
         print_json_lines(map(letters.short, found))
     else:
@@ -45,6 +50,7 @@ def show(
     number: Annotated[int, typer.Argument(help="The letter's id in `move37 dead list`.", min=1)],
     home: HomeOption = None,
     nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,7 +60,7 @@ def show(
     """
     from lab import letters
 
-    letter = run_async(letters.one(load(config, home=home, nats=nats).settings, number))
+    letter = run_async(letters.one(load(config, home=home, nats=nats, allow_plaintext=plaintext).settings, number))
     if as_json:
         print_json(letters.full(letter))
     else:
@@ -66,6 +72,7 @@ def retry(
     every: Annotated[bool, typer.Option("--all", help="Every letter that can be retried.")] = False,
     home: HomeOption = None,
     nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -77,7 +84,8 @@ def retry(
 
     if bool(numbers) == every:
         raise LabError("say which letters, by their id in `move37 dead list`, or --all")
-    done = run_async(letters.retry(load(config, home=home, nats=nats).settings, numbers or []))
+    settings = load(config, home=home, nats=nats, allow_plaintext=plaintext).settings
+    done = run_async(letters.retry(settings, numbers or []))
     if as_json:
         print_json_lines(letters.short(letter) | {"new": how == "handed to"} for letter, how in done)
     else:

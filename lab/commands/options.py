@@ -17,6 +17,12 @@ T = TypeVar("T")
 HomeOption = Annotated[Path | None, typer.Option("--home", help="Folder that holds everything the lab writes.")]
 NatsOption = Annotated[str | None, typer.Option("--nats", help="URL of a NATS server that is already there.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file (default: lab.toml, if there).")]
+PlaintextOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--allow-plaintext", help="Talk to a server on another host without encryption: on a private network."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -13,6 +13,7 @@ from lab.commands.options import (
     HomeOption,
     JsonOption,
     NatsOption,
+    PlaintextOption,
     home_of,
     load,
     print_json,
@@ -20,6 +21,7 @@ from lab.commands.options import (
 )
 from lab.commands.options import run as run_async
 from lab.errors import LabError
+from lab.settings import Settings
 
 IdArgument = Annotated[str, typer.Argument(help="An experiment, such as e0003.")]
 
@@ -32,7 +34,11 @@ def register(app: typer.Typer) -> None:
 
 
 def experiments(
-    home: HomeOption = None, nats: NatsOption = None, config: ConfigOption = None, as_json: JsonOption = False
+    home: HomeOption = None,
+    nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List every experiment.
 
@@ -40,7 +46,7 @@ def experiments(
     """
     from lab import tables
 
-    rows = _ask(config, home, nats)
+    rows = _ask(_settings(config, home, nats, plaintext))
     if as_json:
         print_json_lines(tables.short(row) for row in rows)
     else:
@@ -51,6 +57,7 @@ def best(
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 10,
     home: HomeOption = None,
     nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,7 +67,7 @@ def best(
     """
     from lab import tables
 
-    scored = [row for row in _ask(config, home, nats) if row.fitness is not None]
+    scored = [row for row in _ask(_settings(config, home, nats, plaintext)) if row.fitness is not None]
     rows = sorted(scored, key=lambda row: -(row.fitness or 0.0))[:count]
     if as_json:
         print_json_lines(tables.short(row) for row in rows)
@@ -72,6 +79,7 @@ def show(
     experiment: IdArgument,
     home: HomeOption = None,
     nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -81,7 +89,7 @@ def show(
     """
     from lab import tables
 
-    row = _one(config, home, nats, experiment)
+    row = _one(_settings(config, home, nats, plaintext), experiment)
     if as_json:
         print_json(tables.short(row) | row.model_dump(mode="json"))
     else:
@@ -93,13 +101,14 @@ def diff(
     second: IdArgument,
     home: HomeOption = None,
     nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Compare the sources of two experiments.
 
     Example: move37 diff base-deltanet e0003
     """
-    one, two = (_one(config, home, nats, name) for name in (first, second))
+    one, two = (_one(_settings(config, home, nats, plaintext), name) for name in (first, second))
     lines = difflib.unified_diff(
         one.source.splitlines(), two.source.splitlines(), f"{one.id} {one.name}", f"{two.id} {two.name}", lineterm=""
     )
@@ -111,6 +120,7 @@ def export(
     folder: Annotated[Path, typer.Option("--to", help="Folder to write into.")] = Path(),
     home: HomeOption = None,
     nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Write an experiment's source, record and trained weights to a folder.
@@ -121,7 +131,7 @@ def export(
 
     from lab import tables
 
-    row = _one(config, home, nats, experiment)
+    row = _one(_settings(config, home, nats, plaintext), experiment)
     target = folder / row.id
     target.mkdir(parents=True, exist_ok=True)
     (target / "mixer.py").write_text(row.source)
@@ -137,6 +147,7 @@ def events(
     verify: Annotated[bool, typer.Option("--verify", help="Compare the log with the hashes noted as it came.")] = False,
     home: HomeOption = None,
     nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -146,7 +157,7 @@ def events(
     """
     from lab import logbook, verifying
 
-    settings = load(config, home=home, nats=nats).settings
+    settings = _settings(config, home, nats, plaintext)
     if verify:
         return verifying.tell(run_async(verifying.running(settings)), as_json=as_json)
     with contextlib.suppress(KeyboardInterrupt):
@@ -158,6 +169,7 @@ def export_log(
     file: Annotated[Path, typer.Argument(help="Where to write: one CloudEvent a line.")],
     home: HomeOption = None,
     nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Write the whole log to a file, byte for byte what the stream holds.
@@ -166,12 +178,16 @@ def export_log(
     """
     from lab import logbook
 
-    count = run_async(logbook.export(load(config, home=home, nats=nats).settings, file))
+    count = run_async(logbook.export(_settings(config, home, nats, plaintext), file))
     print(f"{count} events in {file}")
 
 
 def status(
-    home: HomeOption = None, nats: NatsOption = None, config: ConfigOption = None, as_json: JsonOption = False
+    home: HomeOption = None,
+    nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Say where the campaign stands.
 
@@ -179,7 +195,7 @@ def status(
     """
     from lab import logbook, tables
 
-    settings = load(config, home=home, nats=nats).settings
+    settings = _settings(config, home, nats, plaintext)
     state = run_async(logbook.status(settings))
     if as_json:
         print_json(state)
@@ -193,6 +209,7 @@ def report(
         Path | None, typer.Option("--out", help="Where to write (default: report.html in the home).")
     ] = None,
     nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Write the report page and print where it is.
@@ -201,15 +218,18 @@ def report(
     """
     from lab import logbook
 
-    loaded = load(config, home=home, nats=nats)
+    loaded = load(config, home=home, nats=nats, allow_plaintext=plaintext)
     print(run_async(logbook.report(loaded.settings, out or home_of(loaded).report)).resolve())
 
 
-def _ask(config: Path | None, home: Path | None, nats: str | None, *ids: str) -> tuple[Any, ...]:
+def _settings(config: Path | None, home: Path | None, nats: str | None, plaintext: bool | None) -> Settings:
+    """Return the settings of the lab that the options name."""
+    return load(config, home=home, nats=nats, allow_plaintext=plaintext).settings
+
+
+def _ask(settings: Settings, *ids: str) -> tuple[Any, ...]:
     """Return experiments of the lab that the options name."""
     from lab.awake import awake
-
-    settings = load(config, home=home, nats=nats).settings
 
     async def ask() -> tuple[Any, ...]:
         async with awake(settings) as reader:
@@ -218,9 +238,9 @@ def _ask(config: Path | None, home: Path | None, nats: str | None, *ids: str) ->
     return run_async(ask())
 
 
-def _one(config: Path | None, home: Path | None, nats: str | None, experiment: str) -> Any:
+def _one(settings: Settings, experiment: str) -> Any:
     """Return one experiment in full. Raises LabError where there is none of that name."""
-    rows = _ask(config, home, nats, experiment)
+    rows = _ask(settings, experiment)
     if not rows:
         raise LabError(f"no experiment {experiment!r}; `move37 experiments` lists them")
     return rows[0]

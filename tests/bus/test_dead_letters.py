@@ -187,6 +187,13 @@ def test_a_long_message_leaves_its_bytes_in_its_stream() -> None:
     assert "at 5" in (dead.objection(read) or "")
 
 
+def test_a_letter_counts_only_on_its_role_s_subject() -> None:
+    """The server lets a role bury under its own name alone: nobody writes a letter that goes back to another."""
+    letter = dead.encode(DeadLetter("desk", "forged", Stored(1, "lab.human.c", b"{}")))
+    with pytest.raises(Malformed, match=r"lies on lab\.dead\.trainer"):
+        dead.decode(Stored(1, "lab.dead.trainer", letter))
+
+
 NO_HEX = b'{"role":"a","reason":"b","seq":1,"subject":"s","payload_hex":"0g"}'
 
 

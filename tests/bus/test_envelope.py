@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import history, schema
+from bus import history, schema, subjects
 from bus.envelope import Envelope, Malformed, decode, encode
 from bus.events import EVENT_TYPES, CampaignResumed, HumanMessage
 from bus.transport import Stored
@@ -74,6 +74,17 @@ def test_a_broken_history_names_its_line(tmp_path: Path) -> None:
     path.write_bytes(encode(envelope(CampaignResumed(by="ada"))) + b"\n{}\n")
     with pytest.raises(Malformed, match="line 2"):
         list(history.read(path))
+
+
+@pytest.mark.parametrize(
+    "subject", ["lab.events.nano-0.e0001.RunCompleted", "lab.events.other.e0001.CampaignResumed", "lab.human.nano-0"]
+)
+def test_an_event_counts_only_on_its_own_subject(subject: str) -> None:
+    """Leave to publish one type is no leave to say another: what stands on a foreign subject is malformed."""
+    payload = encode(envelope(CampaignResumed(by="ada")))
+    assert subjects.read(Stored(3, "lab.events.nano-0.e0001.CampaignResumed", payload)).seq == 3
+    with pytest.raises(Malformed, match="does not belong"):
+        subjects.read(Stored(3, subject, payload))
 
 
 def test_every_event_and_field_is_documented() -> None:

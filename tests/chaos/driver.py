@@ -182,11 +182,9 @@ def _chain(left: Aftermath) -> list[str]:
     """Verify the chain up to the end of the log."""
     verdict = chain.verify(list(chain.read(Home(left.home).chain)), left.messages)
     whole = verdict.differs is None and verdict.matched == len(left.messages)
-    return (
-        []
-        if whole
-        else [f"the chain covers {verdict.matched} of {len(left.messages)}; {verdict.differs} {verdict.how}"]
-    )
+    if whole:
+        return []
+    return [f"the chain covers {verdict.matched} of {len(left.messages)}; {verdict.differs} {verdict.how}"]
 
 
 def _decisions(left: Aftermath) -> list[str]:

@@ -10,7 +10,7 @@ from tests.lab.labs import move37
 
 COMMANDS = (
     "run", "serve", "say", "experiments", "show", "diff", "best", "events", "status", "report", "export", "export-log",
-    "replay", "check", "train", "doctor", "config",
+    "replay", "check", "train", "doctor", "config", "keys",
 )  # fmt: skip
 
 

@@ -131,7 +131,7 @@ def test_a_malformed_message_is_dead_lettered_and_kills_nothing(tmp_path: Path) 
     def disturb(view: View, said: Envelope | None) -> None:
         if said is None and not published and view.counts["RunCompleted"]:
             note = json.loads((tmp_path / "running.json").read_text())
-            published.append(_publish_garbage(note["nats_url"], view.campaign))
+            published.append(_publish_garbage(note["nats_url"], Home(tmp_path).keys / "lab.nk", view.campaign))
 
     outcome = run_instant(tmp_path, disturb, experiments=6, slots=2)
     assert outcome.finished
@@ -140,12 +140,12 @@ def test_a_malformed_message_is_dead_lettered_and_kills_nothing(tmp_path: Path) 
     assert letters >= 3
 
 
-def _publish_garbage(url: str, campaign: str) -> int:
+def _publish_garbage(url: str, seed: Path, campaign: str) -> int:
     """Publish three messages that nothing can read; a process of its own, since we are called inside an event loop."""
     code = (
         "import asyncio, nats\n"
         "async def main():\n"
-        f"    client = await nats.connect({url!r})\n"
+        f"    client = await nats.connect({url!r}, nkeys_seed={str(seed)!r})\n"
         "    stream = client.jetstream()\n"
         f"    await stream.publish('lab.events.{campaign}.e0001.RunCompleted', b'not json')\n"
         f"    await stream.publish('lab.events.{campaign}.e0001.Unheard', b'{{}}')\n"

@@ -1,0 +1,58 @@
+"""Secrets masked: what looks like one, and what the environment says is one.
+
+Keys of the kinds that the lab meets have a shape (nkey seeds, JWTs, `sk-...`, bearer tokens, passwords in addresses);
+any other is known by the variable that holds it. Text for people (logs, tracebacks) loses all that looks like one; what
+the lab goes on with (events, traces) loses only what can be nothing but a secret, so that no idea is maimed.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+
+MASK = "***"
+MIN_CHARACTERS = 8
+"""A value shorter than this is no secret worth the name, and might stand anywhere."""
+NAMED = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd|credentials?)$")
+"""Names of variables that hold a secret."""
+EDGE = r"(?:(?<![\w-])|(?<=\\[nrt]))"
+"""No word goes on here; in JSON a word may begin right behind an escaped line break."""
+SEED = r"(?<![A-Z0-9])S[ACNOUX][A-Z2-7]{56}(?![A-Z0-9])"
+JWT = EDGE + r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
+PROVIDER_KEY = EDGE + r"sk-(?=[\w-]*\d)[\w-]{16,}"
+CERTAIN = re.compile(f"{SEED}|{JWT}|{PROVIDER_KEY}")
+BEARER = r"(?i:bearer\s+[\w.~+/=-]{8,})"
+IN_ADDRESS = r"(?<=://)[^\s/@]+(?=@)"
+LIKELY = re.compile(rf"{SEED}|{JWT}|{EDGE}sk-[\w-]{{8,}}|{BEARER}|{IN_ADDRESS}")
+
+
+def mask(text: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return text for people without anything that looks like a secret or is one."""
+    return LIKELY.sub(MASK, _without_known(text, environment))
+
+
+def mask_payload(payload: bytes, environment: Mapping[str, str] = os.environ) -> bytes:
+    """Return JSON for the bus without what can be nothing but a secret."""
+    text = payload.decode("utf-8", "surrogateescape")
+    masked = CERTAIN.sub(MASK, _without_known(text, environment))
+    return payload if masked == text else masked.encode("utf-8", "surrogateescape")
+
+
+def _without_known(text: str, environment: Mapping[str, str]) -> str:
+    """Return the text without the values of secret variables, as they are and as JSON writes them."""
+    for secret in _known(environment):
+        for form in (secret, json.dumps(secret)[1:-1]):
+            text = text.replace(form, MASK)
+    return text
+
+
+def _known(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the values that the environment keeps secret: by their names, and the model's key whatever its name."""
+    named = environment.get("MOVE37_LLM__API_KEY_ENV")
+    for name, value in environment.items():
+        if (
+            (NAMED.search(name) or name == named)
+            and len(value) >= MIN_CHARACTERS
+            and not name.startswith("MOVE37_LLM__")
+        ):
+            yield value

@@ -1,0 +1,90 @@
+"""How a process of the lab reaches its server: over which address, as whom, trusting which authority.
+
+An embedded server knows the seeds in its home. For any other, `nkey_file` names a seed; where another role's seed lies
+beside it (`keys --export` writes them so), that role's own is taken. Without a key `NATS_CREDS` is honoured.
+"""
+
+import ipaddress
+import os
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bus import access, keys
+from bus.identity import Identity
+from bus.nats_transport import NatsTransport
+from lab.errors import LabError
+from lab.settings import Settings
+
+ENCRYPTED = ("tls", "wss")
+
+
+async def connect(
+    settings: Settings, role: str, url: str, *, name: str = "", seeds: Path | None = None, wait: float = 20.0
+) -> NatsTransport:
+    """Connect as a role; `seeds` is the folder of an embedded server's keys. Raises LabError, TransportError."""
+    refuse_plaintext(url, allowed=settings.allow_plaintext)
+    identity = identify(settings, role, seeds)
+    try:
+        return await NatsTransport.connect(url, name=name or role, identity=identity, wait=wait)
+    except (ssl.SSLError, FileNotFoundError) as error:
+        raise LabError(f"tls_ca = {settings.tls_ca}: {error}; name the authority's certificate in PEM") from None
+
+
+def identify(settings: Settings, role: str, seeds: Path | None = None) -> Identity:
+    """Return who a role is to its server. Raises LabError where its key can't be used."""
+    seed = keys.path_of(seeds, role) if seeds else own_seed(settings.nkey_file, role)
+    creds = os.environ.get("NATS_CREDS")
+    try:
+        if seed:
+            keys.seed_of(seed)
+            return Identity(_key_of(seed, role), seed, ca=settings.tls_ca)
+    except keys.KeyFault as error:
+        raise LabError(str(error)) from None
+    return Identity(role, creds=Path(creds) if creds else None, ca=settings.tls_ca)
+
+
+def own_seed(given: Path | None, role: str) -> Path | None:
+    """Return a role's seed beside the one that was given, else that one."""
+    if given is None:
+        return None
+    own = keys.path_of(given.parent, role)
+    return own if own.exists() else given
+
+
+def _key_of(seed: Path, role: str) -> str:
+    """Return whose key a file holds, by its name: that decides where the server lets answers go."""
+    return seed.stem if seed.stem in access.ROLES else role
+
+
+def refuse_plaintext(url: str, *, allowed: bool) -> None:
+    """Raise LabError for an address that would send the log over a network in the clear."""
+    if not allowed and not encrypted(url) and not loopback(url):
+        raise LabError(
+            f"{without_secrets(url)} is neither encrypted nor on this machine; use tls://, "
+            "or say --allow-plaintext where the network itself is private"
+        )
+
+
+def encrypted(url: str) -> bool:
+    """Say whether an address asks for encryption."""
+    return urlsplit(url).scheme in ENCRYPTED
+
+
+def host_of(url: str) -> str:
+    """Return the host of an address, with or without a scheme."""
+    return urlsplit(url if "://" in url else f"nats://{url}").hostname or ""
+
+
+def loopback(url: str) -> bool:
+    """Say whether an address is on this machine."""
+    host = host_of(url)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def without_secrets(url: str) -> str:
+    """Return an address without any user and password."""
+    return url.rpartition("@")[2] if "@" in url else url

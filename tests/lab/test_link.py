@@ -1,0 +1,154 @@
+"""How a lab reaches a server that is already there: encrypted or refused, durable or refused, as whom it says."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from bus import access, keys, server
+from bus.transport import TransportError
+from lab import durability, link
+from lab.errors import LabError
+from lab.settings import Loaded, Settings
+from tests.lab.labs import move37
+
+Serve = Callable[[str], AbstractContextManager[int]]
+"""Serves a configuration and yields the server's port."""
+
+
+def settings(**given: object) -> Settings:
+    """Return settings as a command line gives them."""
+    return Loaded.load(dict(given)).settings
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Serve:
+    """Return what serves a configuration and yields the server's port."""
+
+    @contextmanager
+    def serve(text: str) -> Iterator[int]:
+        port = server.free_port()
+        config = tmp_path / "server.conf"
+        config.write_text(f"host: 127.0.0.1\nport: {port}\n{text}")
+        process = subprocess.Popen([server.binary(), "--config", str(config), "--log", str(tmp_path / "server.log")])
+        try:
+            server.wait_until_ready(port, process)
+            yield port
+        finally:
+            process.terminate()
+            process.wait(10)
+
+    return serve
+
+
+@pytest.mark.parametrize("url", ["nats://10.0.0.7:4222", "lab1:4222", "nats://lab1", "ws://[2001:db8::1]:80"])
+def test_plain_text_over_a_network_is_refused(url: str) -> None:
+    """In one line with both ways out, and taken where a person says so."""
+    with pytest.raises(LabError, match=r"tls://.*--allow-plaintext"):
+        link.refuse_plaintext(url, allowed=False)
+    link.refuse_plaintext(url, allowed=True)
+
+
+@pytest.mark.parametrize("url", ["nats://127.0.0.1:4222", "localhost:4222", "nats://[::1]:4222", "tls://lab1:4222"])
+def test_this_machine_and_encryption_are_taken(url: str) -> None:
+    """Loopback needs no encryption."""
+    link.refuse_plaintext(url, allowed=False)
+
+
+def test_every_command_refuses_plain_text(tmp_path: Path) -> None:
+    """Also those that only read; a password in the address is not repeated."""
+    for command in (["run"], ["serve", "director"], ["say", "hello"], ["events"], ["status"]):
+        said = move37(*command, "--nats", "nats://ada:lovelace@lab1:4222", code=1, cwd=tmp_path)
+        assert "--allow-plaintext" in said
+        assert "lovelace" not in said
+        assert len(said.strip().splitlines()) == 1
+
+
+def test_a_roles_own_seed_is_taken_where_it_lies_beside(tmp_path: Path) -> None:
+    """One setting serves a whole lab; a host that has but one seed uses that one."""
+    keys.ensure(tmp_path, ["lab", "reader"])
+    given = settings(nkey_file=keys.path_of(tmp_path, "lab"))
+    assert link.identify(given, "reader").seed == keys.path_of(tmp_path, "reader")
+    assert link.identify(given, "trainer").seed == keys.path_of(tmp_path, "lab")
+    assert link.identify(given, "trainer").role == "lab"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> None:
+    """Make a certificate of this machine that vouches for itself: `ca.pem` and `key.pem`."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl makes the certificate")
+    made = [
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+        "-keyout", "key.pem", "-out", "ca.pem", "-subj", "/CN=lab", "-addext", "subjectAltName=IP:127.0.0.1",
+    ]  # fmt: skip
+    subprocess.run(made, cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.usefixtures("certificate")
+async def test_tls_with_the_labs_authority(tmp_path: Path, served: Serve) -> None:
+    """With `tls_ca` it connects; without, and to a server that does not encrypt, it does not."""
+    with served(f'tls {{ cert_file: "{tmp_path}/ca.pem", key_file: "{tmp_path}/key.pem" }}') as port:
+        url = f"tls://127.0.0.1:{port}"
+        transport = await link.connect(settings(tls_ca=tmp_path / "ca.pem"), "lab", url)
+        await transport.close()
+        with pytest.raises(TransportError, match=r"tls_ca.*certificate"):
+            await link.connect(settings(), "lab", url, wait=2.0)
+    with served("") as port, pytest.raises(TransportError, match="does not encrypt"):
+        await link.connect(settings(tls_ca=tmp_path / "ca.pem"), "lab", f"tls://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(("sync", "good"), [("always", True), ("2m", False)])
+async def test_durability_is_read_off_the_servers_monitoring(
+    tmp_path: Path, served: Serve, sync: str, *, good: bool
+) -> None:
+    """Confirmed for a server that syncs every write, refused for one that does so now and then."""
+    monitor = server.free_port()
+    store = f'http: "127.0.0.1:{monitor}"\njetstream {{ store_dir: "{tmp_path}/store", sync_interval: {sync} }}\n'
+    with served(store) as port:
+        url, where = f"nats://127.0.0.1:{port}", f"http://127.0.0.1:{monitor}"
+        transport = await link.connect(settings(), "lab", url)
+        if good:
+            durability.confirm(url, transport.server_id, where)
+            with pytest.raises(LabError, match="another server"):
+                durability.confirm(url, "somebody else", where)
+        else:
+            with pytest.raises(LabError, match=r"now and then.*--allow-lazy-sync"):
+                durability.confirm(url, transport.server_id, where)
+        await transport.close()
+
+
+def test_the_embedded_server_syncs_every_write(tmp_path: Path) -> None:
+    """By its own account, with the configuration that a lab gives it."""
+    port, monitor = server.free_port(), server.free_port()
+    command = server.command(tmp_path, port, access.authorization(keys.ensure(tmp_path / "keys", access.ROLES)))
+    process = subprocess.Popen([*command, "--http_port", str(monitor)])
+    try:
+        server.wait_until_ready(port, process)
+        assert durability._ask(f"http://127.0.0.1:{monitor}/jsz")["config"]["sync_always"] is True
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_a_campaign_does_not_start_where_durability_is_unknown(tmp_path: Path, nats_url: str) -> None:
+    """One line names the flag."""
+    said = move37("run", "--nats", nats_url, code=1, cwd=tmp_path, env={"MOVE37_MONITOR": "http://127.0.0.1:1"})
+    assert "--allow-lazy-sync" in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_keys_are_listed_and_exported_without_being_shown(tmp_path: Path) -> None:
+    """`move37 keys` tells who may do what and where the seeds lie; the export is closed to others."""
+    listed = move37("keys", "--home", str(tmp_path / "lab"), cwd=tmp_path)
+    move37("keys", "--home", str(tmp_path / "lab"), "--export", str(tmp_path / "out"), cwd=tmp_path)
+    block = (tmp_path / "out" / "authorization.conf").read_text()
+    for role in access.ROLES:
+        seed = keys.seed_of(keys.path_of(tmp_path / "out", role))
+        assert seed == keys.seed_of(keys.path_of(tmp_path / "lab" / "keys", role))
+        assert keys.public_key(keys.path_of(tmp_path / "out", role)) in block
+        assert role in listed
+        assert seed not in listed + block

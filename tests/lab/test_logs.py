@@ -1,0 +1,43 @@
+"""What a process says of itself holds no secret: its log lines, those of libraries, and the traceback it dies with."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.lab.labs import ROOT
+
+SEED = "SUAMK2FG4MI6UE3ACF3FK3OIQBCEIEZV7NSWFFEW63UXMRLFM2XLAXK4GY"
+CANARY = "canary-of-the-environment"
+SETUP = """
+import os, logging, threading, structlog
+from lab import logs
+logs.configure(role="x")
+key, seed, log = os.environ["SOME_TOKEN"], os.environ["CARRIED"], structlog.get_logger()
+"""
+FAULTS = {
+    "a plain line": "log.info('asked', header='Bearer ' + key, url=f'nats://ada:{key}@host')",
+    "deep inside": "log.info('asked', request={'headers': [('Authorization', key), {seed: b'x' + seed.encode()}]})",
+    "an object": "log.info('asked', error=ValueError(key + ' ' + seed))",
+    "an exception": "try:\n raise KeyError(key, seed)\nexcept KeyError:\n log.exception('failed')",
+    "a library's line": "logging.getLogger('http').error('%s %s', key, seed)",
+    "a library's exception": "try:\n raise KeyError(key, seed)\nexcept KeyError:\n logging.exception('failed')",
+    "its death": "raise RuntimeError(key + ' ' + seed)",
+    "a cause": "try:\n raise KeyError(key)\nexcept KeyError as e:\n raise ValueError(seed) from e",
+    "a thread's death": "t = threading.Thread(target=lambda: int(key + seed)); t.start(); t.join()",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_secret_comes_out(fault: str) -> None:
+    """Masked last, behind the formatting of exceptions."""
+    done = subprocess.run(
+        [sys.executable, "-c", SETUP + FAULTS[fault]],
+        capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SOME_TOKEN": CANARY, "CARRIED": SEED},
+    )  # fmt: skip
+    out = done.stdout + done.stderr
+    assert "***" in out
+    assert CANARY not in out
+    assert SEED not in out
