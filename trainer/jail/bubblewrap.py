@@ -99,8 +99,13 @@ def command(runtime: Runtime, bwrap: str, info: int, user: int | None, program: 
 
 
 def _mounts(runtime: Runtime) -> list[str]:
-    """Return the sandbox' file system: read-only but for small memory file systems."""
-    arguments: list[str] = []
+    """Return the sandbox' file system: read-only but for small memory file systems.
+
+    These come first: a project or an environment below /tmp is then bound into the new /tmp, not hidden by it.
+    """
+    arguments = ["--proc", "/proc", "--dev", "/dev"]
+    for path in ("/dev/shm", "/tmp", SCRATCH):  # noqa: S108 (the sandbox' own)
+        arguments += ["--perms", "1777", "--size", str(TMPFS_BYTES), "--tmpfs", path]
     bound = [(folder, folder) for folder in runtime.folders] + list(runtime.packages)
     for parent in _parents([*SYSTEM, *(inside for _, inside in bound)]):
         arguments += ["--perms", "0755", "--dir", parent]
@@ -108,9 +113,6 @@ def _mounts(runtime: Runtime) -> list[str]:
         arguments += ["--ro-bind-try", path, path]
     for outside, inside in bound:
         arguments += ["--ro-bind", outside, inside]
-    arguments += ["--proc", "/proc", "--dev", "/dev"]
-    for path in ("/dev/shm", "/tmp", SCRATCH):  # noqa: S108 (the sandbox' own)
-        arguments += ["--perms", "1777", "--size", str(TMPFS_BYTES), "--tmpfs", path]
     return [*arguments, "--remount-ro", "/"]
 
 
