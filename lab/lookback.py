@@ -110,13 +110,19 @@ def _role(name: str) -> Role:
     """Return a role as today's code has it, without a model: recorded completions answer for it. Raises LabError."""
     from agents.analyst import Analyst
     from agents.director import Director
-    from agents.engineer import Engineer
+    from agents.engineer import Engineer, EngineerSettings
     from agents.researcher import Researcher
+    from trainer import scales
 
-    roles = {"director": Director, "researcher": Researcher, "engineer": Engineer, "analyst": Analyst}
+    roles: dict[str, Role] = {
+        "director": Director(),
+        "researcher": Researcher(),
+        "engineer": Engineer(EngineerSettings(limits=scales.limits())),
+        "analyst": Analyst(),
+    }
     if name not in roles:
         raise LabError(f"no role {name!r} to replay; there are {', '.join(roles)}")
-    return roles[name]()
+    return roles[name]
 
 
 def _pause() -> None:
