@@ -141,4 +141,6 @@ def _found(text: str) -> list[tuple[str, list[str]]]:
     }
     named = [(match.group(0), [match.group(0)]) for match in _UNIT_NAME.finditer(text)]
     # Longer words last: what is more specific has the last say.
-    return [(word, WORDS[word].split()) for word in sorted(set(words) - inner, key=len)] + named
+    return [
+        (word, WORDS[word].split()) for word in sorted((word for word in words if word not in inner), key=len)
+    ] + named

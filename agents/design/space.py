@@ -63,8 +63,8 @@ def settled(
         broken = next((rule for rule in rules if rule.broken_by(mended)), None)
         if broken is None:
             return mended
-        wrong = {name for name, keys in broken.then.items() if mended[name] not in keys}
-        if wrong.isdisjoint(fixed):
+        wrong = [name for name, keys in broken.then.items() if mended[name] not in keys]
+        if fixed.isdisjoint(wrong):
             changes = {name: broken.then[name] for name in wrong}
         else:
             yielding = [name for name in broken.when if name not in keep]
@@ -92,13 +92,14 @@ def draw_path(kind: type[Path], rng: random.Random, bias: Bias = NEUTRAL) -> Pat
 
 def draw_design(rng: random.Random, bias: Bias = NEUTRAL) -> Design:
     """Return a valid design, with one path most often, three seldom."""
-    paths: set[Path] = {draw_path(Memory, rng, bias)}
+    paths = [draw_path(Memory, rng, bias)]
     spare = [Window, Convolution, Memory]
     for chance in (0.4, 0.2):
         if spare and rng.random() < chance * max(bias.of(f"path:{kind.kind}") for kind in spare):
             kind = rng.choices(spare, [bias.of(f"path:{k.kind}") for k in spare])[0]
             spare.remove(kind)
-            paths.add(draw_path(kind, rng, bias))
+            path = draw_path(kind, rng, bias)
+            paths += [path] if path not in paths else []
     frame = {axis.name: draw_unit(axis, rng, bias) for axis in FRAME} | {"paths": str(len(paths))}
     frame = settled(frame, FRAME, FRAME_RULES, ("paths",), rng, bias)
     return with_frame(tuple(paths), frame)
