@@ -114,8 +114,9 @@ async def _woken(home: Home, settings: Settings, role: str) -> AsyncIterator[Rea
                 await lab.provision()
                 memory = asyncio.create_task(roles.memory(Bus(lab, "memory"), settings))
                 yield reader
-                memory.cancel()
-                await asyncio.gather(memory, return_exceptions=True)
+                while not memory.done():  # a cancellation may be swallowed while a connection is being set up
+                    memory.cancel()
+                    await asyncio.wait([memory], timeout=0.5)
         finally:
             process.terminate()
             await asyncio.to_thread(process.wait, 10)
