@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -23,6 +24,8 @@ from bus.transport import NoAnswer, Stored, Transport
 Q = TypeVar("Q", bound=Query)
 ANSWER_PATIENCE = 60.0
 """Seconds to go on asking while memory is away or behind."""
+REQUEST_SECONDS = (4.0, 8.0, 15.0)
+"""How long the first, the second and each further request of a question waits; memory says sooner that it is behind."""
 
 
 class Refused(Exception):
@@ -81,20 +84,23 @@ class Bus:
         return self.transport.follow(subjects.LOG, after, max_batch=max_batch)
 
     async def ask(self, query: Query, patience: float = ANSWER_PATIENCE) -> Record:
-        """Return memory's answer, waiting while memory is away. Raises Refused, Behind, NoAnswer."""
+        """Return memory's answer, waiting while memory is away or behind. Raises Refused, Behind, NoAnswer.
+
+        A request that a dying memory took with it is noticed by its time alone, so the first ones wait shortly; what
+        memory answers late is asked again with more time.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
-        while True:
+        payload = query.model_dump_json().encode()
+        for seconds in chain(REQUEST_SECONDS, repeat(REQUEST_SECONDS[-1])):
             try:
-                reply = await self.transport.request(
-                    subjects.query(query.name), query.model_dump_json().encode(), timeout=min(patience, 15.0)
-                )
-            except NoAnswer:
+                reply = await self.transport.request(subjects.query(query.name), payload, min(patience, seconds))
+                return _read_reply(query, reply)
+            except (NoAnswer, Behind):
                 if loop.time() >= deadline:
                     raise
                 await asyncio.sleep(0.1)
-                continue
-            return _read_reply(query, reply)
+        raise AssertionError
 
     async def answer(self, kind: type[Q], handler: Callable[[Q], Awaitable[Record]]) -> None:
         """Answer a kind of query. A ValueError of the handler's is sent back as the error's text."""

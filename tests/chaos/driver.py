@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agents import Analyst, Director, Engineer, Researcher
 from bus import chain, server, subjects
 from bus.envelope import Envelope, decode
 from bus.events import AnalysisReady, CodeFailed, ProposalRejected
@@ -41,22 +40,27 @@ from memory.store import Store
 from tests.lab.labs import kill
 
 SERVICES = ("memory", "director", "researcher", "engineer", "analyst", "desk", "trainer", "nats-server")
-ROLES = (Director, Researcher, Engineer, Analyst)
+ROLES = ("director", "researcher", "engineer", "analyst")
 BASELINES = 6
+BREATH = 0.2
+"""Seconds between two kills at least."""
 
 
 @dataclass
 class Monkey:
-    """Kills a random service every now and then, once the baselines are analysed where `patient`."""
+    """Kills a random service after every few events, so that a slow machine is not killed faster than it works."""
 
     home: Path
     seed: int
     every: float
-    """Mean seconds between two kills."""
+    """Mean number of events between two kills."""
     patient: bool = False
+    """Whether it begins only once the baselines are analysed."""
     kills: Counter[str] = field(default_factory=Counter)
-    next: float = 0.0
     analysed: int = 0
+    _wait: float = 0.0
+    _seen: int = 0
+    _last: float = 0.0
 
     def __post_init__(self) -> None:
         """Take up the dice."""
@@ -64,15 +68,22 @@ class Monkey:
 
     def __call__(self, _: View, said: Envelope | None) -> None:
         """Look on, and kill when it is time."""
-        if said and isinstance(said.event, AnalysisReady) and said.experiment.startswith(BASELINE_PREFIX):
-            self.analysed += 1
-        now = time.monotonic()
-        if now < self.next or (self.patient and self.analysed < BASELINES):
+        if said is not None:
+            self._seen += 1
+            self.analysed += isinstance(said.event, AnalysisReady) and said.experiment.startswith(BASELINE_PREFIX)
+        if self.patient and self.analysed < BASELINES:
             return
-        self.next = now + self._dice.expovariate(1 / self.every)
-        victim = self._dice.choice(SERVICES)
-        if kill(self.home, victim):
-            self.kills[victim] += 1
+        if self._seen >= self._wait and time.monotonic() - self._last > BREATH:
+            self._seen, self._wait = 0, self._dice.expovariate(1 / self.every)
+            self._kill()
+            self._last = time.monotonic()
+
+    def _kill(self) -> None:
+        """Kill a service that lives."""
+        for victim in self._dice.sample(SERVICES, len(SERVICES)):
+            if kill(self.home, victim):
+                self.kills[victim] += 1
+                return
 
 
 @dataclass(frozen=True)
@@ -182,18 +193,20 @@ def _chain(left: Aftermath) -> list[str]:
     """Verify the chain up to the end of the log."""
     verdict = chain.verify(list(chain.read(Home(left.home).chain)), left.messages)
     whole = verdict.differs is None and verdict.matched == len(left.messages)
-    if whole:
-        return []
-    return [f"the chain covers {verdict.matched} of {len(left.messages)}; {verdict.differs} {verdict.how}"]
+    return (
+        []
+        if whole
+        else [f"the chain covers {verdict.matched} of {len(left.messages)}; {verdict.differs} {verdict.how}"]
+    )
 
 
 def _decisions(left: Aftermath) -> list[str]:
     """Replay every role."""
     traces = read_traces(left.traces)
     return [
-        f"{role.name}: {difference}"
-        for role in ROLES
-        for _, difference in replay(role(), left.log, traces)
+        f"{name}: {difference}"
+        for name in ROLES
+        for _, difference in replay(lookback.role_of(name, traces), left.log, traces)
         if difference is not None
     ][:3]
 
