@@ -1,0 +1,35 @@
+"""Kill -9 of anything, again and again: nothing is lost, nothing is done twice, memory and decisions are the log's."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.driver import Monkey, endure, examine, tell
+
+KILLS = 50
+EXPERIMENTS = 36
+
+
+@pytest.mark.timeout(300)
+def test_fifty_kills_cost_nothing(tmp_path: Path) -> None:
+    """Campaign after campaign, each by another seed, until so many processes have been killed."""
+    reference = endure(tmp_path / "calm", experiments=EXPERIMENTS, slots=8, seed=1)
+    kills = seed = 0
+    while kills < KILLS:
+        seed += 1
+        monkey = Monkey(tmp_path / str(seed), seed, every=3)
+        left = endure(monkey.home, monkey, experiments=EXPERIMENTS, slots=8, seed=1)
+        print(tell(left, monkey, faults := examine(left, reference)))
+        assert faults == [], f"seed {seed}"
+        kills += sum(monkey.kills.values())
+
+
+@pytest.mark.timeout(180)
+def test_with_one_slot_a_campaign_under_fire_says_the_same_facts(tmp_path: Path) -> None:
+    """Same ids, same causes, same data as the campaign that was left alone."""
+    reference = endure(tmp_path / "calm", experiments=6, slots=1, seed=2)
+    monkey = Monkey(tmp_path / "fire", 3, every=4, patient=True)
+    left = endure(monkey.home, monkey, experiments=6, slots=1, seed=2)
+    print(tell(left, monkey, faults := examine(left, reference, same_facts=True)))
+    assert faults == []
+    assert monkey.kills
