@@ -20,6 +20,7 @@ from bus.queries import Query
 from bus.redaction import mask, mask_payload
 from bus.role import Post, Question
 from bus.transport import NoAnswer, Stored, Transport
+from bus.vitals import Vitals
 
 Q = TypeVar("Q", bound=Query)
 ANSWER_PATIENCE = 60.0
@@ -56,6 +57,7 @@ class Bus:
         self.transport = transport
         self.role = role
         self.source = f"/lab/{role}/{instance}"
+        self.vitals = Vitals()
 
     def envelop(self, post: Post, campaign: str, cause: Envelope | None, ordinal: int | str) -> Envelope:
         """Return the envelope of a post; its id depends on cause, role and ordinal alone (law 3)."""
@@ -106,18 +108,25 @@ class Bus:
         """Answer a kind of query. A ValueError of the handler's is sent back as the error's text."""
 
         async def serve(payload: bytes) -> bytes:
+            self.vitals.in_flight += 1
             try:
-                return (
-                    b'{"reply":' + (await handler(kind.model_validate_json(payload))).model_dump_json().encode() + b"}"
-                )
+                reply = await handler(kind.model_validate_json(payload))
+                return b'{"reply":' + reply.model_dump_json().encode() + b"}"
             except ValidationError as error:
-                return to_json(
-                    {"error": f"bad query: {error.errors(include_url=False, include_input=False)[0]['msg']}"}
-                )
+                fault = f"bad query: {error.errors(include_url=False, include_input=False)[0]['msg']}"
+                return self._refusal(fault, later=False)
             except ValueError as error:
-                return to_json({"error": str(error), "later": isinstance(error, NotYet)})
+                return self._refusal(str(error), later=isinstance(error, NotYet))
+            finally:
+                self.vitals.in_flight -= 1
+                self.vitals.done += 1
 
         await self.transport.serve(subjects.query(kind.name), serve)
+
+    def _refusal(self, fault: str, *, later: bool) -> bytes:
+        """Return what answers a question that has no answer."""
+        self.vitals.ailed(fault)
+        return to_json({"error": fault, "later": later})
 
     async def trace(self, cause: Envelope, answered: Sequence[Answered]) -> None:
         """Record what a decision had read, under its cause's id, so that a replay reads the same."""
