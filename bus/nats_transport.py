@@ -185,6 +185,7 @@ class NatsTransport:
 
     async def pull(self, durable: Durable, timeout: float) -> NatsDelivery | None:
         """Take one message; see Transport."""
+        _heed_cancellation()
         try:
             subscription = await self._subscription(durable)
             message = await subscription.fetch(1, timeout=timeout)
@@ -214,6 +215,7 @@ class NatsTransport:
         pause = SOON
         async with self._told(stream, subject, news):
             while True:
+                _heed_cancellation()
                 news.clear()
                 try:
                     batch = await self._read(stream, after, subject, max_batch)
@@ -303,6 +305,16 @@ class NatsTransport:
         """Close the connection."""
         with contextlib.suppress(Exception):
             await self.client.close()
+
+
+def _heed_cancellation() -> None:
+    """Raise the cancellation that the client swallowed when an answer came at the same moment.
+
+    Its waits use asyncio.wait_for, which before Python 3.12 prefers the answer; a loop around it would never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _attempts(patience: float) -> list[float]:

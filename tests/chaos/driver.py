@@ -26,7 +26,7 @@ from typing import Any
 
 from bus import chain, server, subjects
 from bus.envelope import Envelope, decode
-from bus.events import AnalysisReady, CodeFailed, ProposalRejected
+from bus.events import AnalysisReady, CampaignFinished, CodeFailed, ProposalRejected
 from bus.ids import BASELINE_PREFIX
 from bus.nats_transport import NatsTransport
 from bus.replay import read_traces, replay
@@ -108,6 +108,10 @@ class Aftermath:
                 ended[said.experiment] += 1
         return ended
 
+    def end(self) -> int:
+        """Return where the campaign is said to be over: what a role says after that, nobody may be there to read."""
+        return max((said.seq for said in self.log if isinstance(said.event, CampaignFinished)), default=len(self.log))
+
     def facts(self) -> dict[str, Any]:
         """Return what was said, by id, without when, by which process and in which order."""
         return {said.id: (said.experiment, said.cause, said.event) for said in self.log}
@@ -185,19 +189,16 @@ def _memory(left: Aftermath) -> list[str]:
     with Store(Home(left.home).database, read_only=True) as store:
         position, digest = store.position, store.digest()
     fresh = lookback.rebuild([said for said in left.log if said.seq <= position])
-    late = [f"memory stopped at {position} of {len(left.log)}"] if position < left.log[-1].seq else []
+    late = [f"memory stopped at {position} of {len(left.log)}"] if position < left.end() else []
     return late + ([] if fresh["digest"] == digest else ["memory differs from one rebuilt from the log"])
 
 
 def _chain(left: Aftermath) -> list[str]:
-    """Verify the chain up to the end of the log."""
+    """Verify the chain up to the end of the campaign."""
     verdict = chain.verify(list(chain.read(Home(left.home).chain)), left.messages)
-    whole = verdict.differs is None and verdict.matched == len(left.messages)
-    return (
-        []
-        if whole
-        else [f"the chain covers {verdict.matched} of {len(left.messages)}; {verdict.differs} {verdict.how}"]
-    )
+    if verdict.differs is None and verdict.matched >= left.end():
+        return []
+    return [f"the chain covers {verdict.matched} of {len(left.messages)}; {verdict.differs} {verdict.how}"]
 
 
 def _decisions(left: Aftermath) -> list[str]:

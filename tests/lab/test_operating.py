@@ -7,10 +7,16 @@ from typing import Any
 
 import pytest
 
+from bus import access, keys
 from bus.chain import Link
 from bus.envelope import Envelope
+from bus.identity import Identity
 from bus.nats_transport import NatsTransport
+from lab import campaign
+from lab.home import Home
+from lab.settings import Loaded
 from lab.view import View
+from tests.chaos.driver import services
 from tests.lab.labs import move37
 
 ROLES = {"memory", "director", "researcher", "engineer", "analyst", "desk", "trainer"}
@@ -29,11 +35,13 @@ class Operator:
         """Act when the first run is over."""
         if not self.status and view.counts["AnalysisReady"]:
             self.status = json.loads(move37("status", "--home", str(self.home), "--json"))
-            self.disturbing = asyncio.ensure_future(_publish(self.status["nats_url"], view.campaign))
+            self.disturbing = asyncio.ensure_future(_publish(self.home, self.status["nats_url"], view.campaign))
 
 
-async def _publish(url: str, campaign: str) -> None:
-    transport = await NatsTransport.connect(url, name="nobody")
+async def _publish(home: Path, url: str, campaign: str) -> None:
+    """Publish garbage with the one key that may publish anywhere."""
+    identity = Identity(access.ADMIN, keys.path_of(Home(home).keys, access.ADMIN))
+    transport = await NatsTransport.connect(url, name="nobody", identity=identity)
     await transport.publish(f"lab.human.{campaign}", GARBAGE, "g1")
     await transport.publish(f"lab.events.{campaign}.e0001.CampaignPaused", GARBAGE, "g2")
     await transport.close()
@@ -49,11 +57,6 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Operator:
 
 def endure_disturbed(operator: Operator) -> bool:
     """Run a campaign whose log holds a message that nobody reads."""
-    from lab import campaign
-    from lab.home import Home
-    from lab.settings import Loaded
-    from tests.chaos.driver import services
-
     home = Home(operator.home)
     home.prepare()
     settings = Loaded.load({"home": home.root, "trainers": 1, "experiments": 30, "slots": 2}).settings
