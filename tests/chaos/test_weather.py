@@ -44,23 +44,19 @@ async def test_a_client_goes_on_with_a_server_that_was_killed(tmp_path: Path) ->
     port = server.free_port()
     durable = Durable("reader", subjects.LOG, ("lab.events.c.*.A",), ack_wait=1.0)
     with serving(tmp_path, port):
-        async with connected(port) as client:
-            await client.provision()
-            await client.publish("lab.events.c.e1.A", b"one", "m1")
-            reading = client.follow(subjects.LOG, 0)
-            assert [stored.payload for stored in await anext(reading)] == [b"one"]
-            held = await client.pull(durable, 5.0)
-            assert held is not None
-            following = asyncio.ensure_future(anext(reading))
-            with serving(tmp_path / "unused", server.free_port()):
-                pass
-            await asyncio.to_thread(_restart, tmp_path, port)
-            assert await client.publish("lab.events.c.e1.A", b"two", "m2") == 2
-            assert [stored.payload for stored in await asyncio.wait_for(following, 5.0)] == [b"two"]
-            pulled = [await client.pull(durable, 5.0), await client.pull(durable, 5.0)]
-            assert sorted(one.stored.payload for one in pulled if one) == [b"one", b"two"]
-            await reading.aclose()
-    _kill_on(port)
+        client = await NatsTransport.connect(f"nats://127.0.0.1:{port}", name="test", wait=20.0)
+        await client.provision()
+        await client.publish("lab.events.c.e1.A", b"one", "m1")
+        reading = client.follow(subjects.LOG, 0)
+        assert [stored.payload for stored in await anext(reading)] == [b"one"]
+        assert await client.pull(durable, 5.0) is not None
+        following = asyncio.ensure_future(anext(reading))
+    with serving(tmp_path, port):
+        assert await client.publish("lab.events.c.e1.A", b"two", "m2") == 2
+        assert [stored.payload for stored in await asyncio.wait_for(following, 5.0)] == [b"two"]
+        pulled = [await client.pull(durable, 5.0), await client.pull(durable, 5.0)]
+        assert sorted(one.stored.payload for one in pulled if one) == [b"one", b"two"]
+        await client.close()
 
 
 async def test_a_cold_client_waits_for_its_server(tmp_path: Path) -> None:
@@ -105,22 +101,3 @@ async def _limit(home: Home, max_bytes: int) -> None:
             await client.provision()
             config = (await client._js.stream_info(subjects.LOG)).config
             await client._js.update_stream(config.evolve(max_bytes=max_bytes, discard=api.DiscardPolicy.NEW))
-
-
-def _restart(folder: Path, port: int) -> None:
-    """Kill the server of a folder and start it anew."""
-    _kill_on(port)
-    server.start(folder, port)
-
-
-def _kill_on(port: int) -> None:
-    """Kill whichever server serves a port."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[0].endswith(b"nats-server") and f"port: {port}\n" in Path(words[2].decode()).read_text():
-            subprocess.run(["kill", "-9", folder.name], check=False)
-            while server.listens(port):
-                pass
