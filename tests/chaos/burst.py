@@ -10,7 +10,6 @@ import asyncio
 import json
 import multiprocessing
 import os
-import resource
 import subprocess
 import tempfile
 import time
@@ -125,7 +124,8 @@ def _rebuild(database: str, events: int) -> dict[str, Any]:
 
 def _held(store: Any) -> dict[str, Any]:
     """Return what a store holds, and the largest resident size of its process so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    peak = int(status["VmHWM"].split()[0]) // 1024  # of this program alone; getrusage remembers its parent's
     return {"position": store.position, "digest": store.digest(), "rss_mib": peak, "pid": os.getpid()}
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.driver import Monkey, endure, examine, tell
 
 KILLS = 50
-EXPERIMENTS = 36
+EXPERIMENTS = 56
 
 
 @pytest.mark.timeout(300)
@@ -17,7 +17,7 @@ def test_fifty_kills_cost_nothing(tmp_path: Path) -> None:
     kills = seed = 0
     while kills < KILLS:
         seed += 1
-        monkey = Monkey(tmp_path / str(seed), seed, every=3)
+        monkey = Monkey(tmp_path / str(seed), seed, every=2.5)
         left = endure(monkey.home, monkey, experiments=EXPERIMENTS, slots=8, seed=1)
         print(tell(left, monkey, faults := examine(left, reference)))
         assert faults == [], f"seed {seed}"

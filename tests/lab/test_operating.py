@@ -1,7 +1,13 @@
 """Operating a lab from the command line: its services, its dead letters, and the proof that its log is whole."""
 
 import asyncio
+import contextlib
 import json
+import os
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +23,7 @@ from lab.home import Home
 from lab.settings import Loaded
 from lab.view import View
 from tests.chaos.driver import services
-from tests.lab.labs import move37
+from tests.lab.labs import ROOT, move37
 
 ROLES = {"memory", "director", "researcher", "engineer", "analyst", "desk", "trainer"}
 GARBAGE = b"\xff\xfe\ngarbage"
@@ -133,6 +139,21 @@ def test_a_flipped_bit_of_an_exported_log_has_a_position(operator: Operator, tmp
     assert json.loads(move37("replay", str(file), "--verify", "--json", code=None))["verified"] == 40
 
 
+def test_a_flipped_bit_on_the_servers_disk_has_a_position(operator: Operator, tmp_path: Path) -> None:
+    """The server keeps back a message that fails its own checksum; the chain says which one is missing."""
+    home = shutil.copytree(operator.home, tmp_path / "home")
+    (block,) = home.glob("nats/store/**/LAB_EVENTS/msgs/*.blk")
+    content = bytearray(block.read_bytes())
+    content[content.index(b'"RunCompleted"') + 3] ^= 1
+    block.write_bytes(content)
+    log = tmp_path / "log.jsonl"
+    move37("export-log", str(log), "--home", str(operator.home))
+    types = [json.loads(line).get("type") for line in log.read_bytes().splitlines()]
+    found = json.loads(move37("events", "--verify", "--home", str(home), "--json", code=None))
+    assert found["differs"] == types.index("RunCompleted") + 1
+    assert found["how"] == "is missing from the log"
+
+
 def test_a_changed_note_of_a_stopped_lab_has_a_position(operator: Operator) -> None:
     """The home's chain is no more trusted than the log."""
     path = operator.home / "log.chain"
@@ -155,3 +176,27 @@ def test_a_log_with_a_message_that_nobody_reads_is_replayed(operator: Operator, 
     move37("export-log", str(file), "--home", str(operator.home))
     result = json.loads(move37("replay", str(file), "--rebuild", "--json"))
     assert result["events"] == len(file.read_bytes().splitlines()) - 1
+
+
+def test_a_killed_command_leaves_no_server_behind(operator: Operator) -> None:
+    """A second server on the same store would spoil it."""
+    command = [sys.executable, "-m", "lab.cli", "events", "--follow", "--home", str(operator.home)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert process.stdout
+    assert process.stdout.readline()
+    assert any_server_of(operator.home)
+    process.kill()
+    process.wait(10)
+    deadline = time.monotonic() + 10
+    while any_server_of(operator.home) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any_server_of(operator.home)
+
+
+def any_server_of(home: Path) -> bool:
+    """Say whether a server has its configuration in a home."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes())
+    return any(str(home / "nats" / "server.conf").encode() in words for words in found)
