@@ -87,7 +87,8 @@ def start(folder: Path, port: int, authorization: str = "") -> "subprocess.Popen
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=die_with_parent,  # a second server on the same store, beside one left behind, would spoil it
+        # A second server on the same store, beside one left behind, would spoil it. The call is one system call.
+        preexec_fn=die_with_parent,  # noqa: PLW1509
     )
     try:
         wait_until_ready(port, process)
