@@ -9,7 +9,7 @@ HOME_DIR ?= .move37
 export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test install lint fix lock gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels clean
+.PHONY: run test install lint fix lock gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels chaos clean
 
 run: install
 	$(BIN)/move37 run --home $(HOME_DIR) --experiments $(EXPERIMENTS)
@@ -60,6 +60,10 @@ bench-trainer: install
 
 bench-kernels: install
 	$(BIN)/python -m benchmarks.kernels
+
+chaos: install  ## an hour of kill -9; docs/reliability.md has the results
+	$(BIN)/python -m tests.chaos.long --kills 1000 --experiments 500
+	$(BIN)/python -m tests.chaos.burst --events 100000
 
 clean:
 	rm -rf $(VENV) .move37

@@ -57,7 +57,11 @@ ASKS = frozenset({"director", "researcher", "engineer", "analyst", READER})
 """Roles that ask memory."""
 FOLLOWS: Mapping[str, tuple[str, ...]] = {"memory": (LOG,), READER: (LOG, METRICS, TRACES, DEAD)}
 """Role → the streams it reads from any position."""
-ROLES = (*SAYS, "memory", ADMIN, READER, HUMAN)
+SERVES = (*SAYS, "memory")
+"""Roles that run as services and say how they are (`bus.micro`)."""
+VERBS = ("PING", "INFO", "STATS")
+"""What a service is asked by the protocol of nats.micro."""
+ROLES = (*SERVES, ADMIN, READER, HUMAN)
 """Everybody who has a key."""
 
 
@@ -88,6 +92,10 @@ def _publishes(role: str) -> Iterator[str]:
         yield subjects.query("*")
     if role == HUMAN:
         yield "lab.human.>"
+    if role == READER:
+        yield from (*map("$SRV.{}".format, VERBS), "lab.status.*")
+    if role in SAYS:
+        yield from (f"{inbox(asker)}.>" for asker in (READER, ADMIN))
     if role == "memory":
         yield "_INBOX.>"  # its answers; by name, since leave to reply anywhere would be leave to write into the log
     if role == "memory" or role in DURABLES:
@@ -106,6 +114,9 @@ def _subscribes(role: str) -> Iterator[str]:
     yield f"{inbox(role)}.>"
     if role == "memory":
         yield subjects.query("*")
+    if role in SERVES:
+        yield from (f"$SRV.{verb}{scope}" for verb in VERBS for scope in ("", f".{role}", f".{role}.*"))
+        yield f"lab.status.{role}"
     for stream in STREAMS:
         if stream.name in FOLLOWS.get(role, ()):
             yield from stream.subjects

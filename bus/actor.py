@@ -82,10 +82,18 @@ class Actor:
 
     async def _work(self, inbox: Inbox) -> None:
         """Handle one message after another."""
+        vitals = self._bus.vitals
         while True:
             delivery = await self._bus.transport.pull(inbox.durable, PULL_SECONDS)
+            if not inbox.retry:
+                vitals.lag = delivery.waiting if delivery else 0
             if delivery:
-                await self.handle(delivery, inbox)
+                vitals.in_flight += 1
+                try:
+                    await self.handle(delivery, inbox)
+                finally:
+                    vitals.in_flight -= 1
+                    vitals.done += 1
 
     async def handle(self, delivery: Delivery, inbox: Inbox | None = None) -> None:
         """Decide upon one message and see it through. Raises LogFull, TransportError."""
@@ -93,6 +101,7 @@ class Actor:
         try:
             said = inbox.read(delivery.stored)
         except Malformed as error:
+            self._bus.vitals.ailed(error)
             await self._bury(delivery, inbox, str(error))
             return
         beat = asyncio.create_task(_heartbeat(delivery, inbox.durable.ack_wait / 3))
@@ -114,6 +123,7 @@ class Actor:
             raise
         except Exception as error:  # noqa: BLE001  (a role's fault must not end the process that serves others)
             reason = f"{type(error).__name__}: {error}"
+            self._bus.vitals.ailed(reason)
             log.warning("decision failed", upon=said.type, experiment=said.experiment, reason=reason)
             if delivery.deliveries < inbox.tries and not isinstance(error, Malformed):
                 await delivery.nak(0.2 * 2**delivery.deliveries)
@@ -169,6 +179,7 @@ class Actor:
             try:
                 return await self._bus.ask(query)
             except (NoAnswer, Behind) as error:
+                self._bus.vitals.last_error = f"waiting for memory: {error}"
                 log.warning("waiting for memory", asked=query.name, reason=str(error))
 
     async def _give_up(self, delivery: Delivery, inbox: Inbox, said: Envelope, reason: str, stack: str) -> None:

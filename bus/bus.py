@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -19,10 +20,13 @@ from bus.queries import Query
 from bus.redaction import mask, mask_payload
 from bus.role import Post, Question
 from bus.transport import NoAnswer, Stored, Transport
+from bus.vitals import Vitals
 
 Q = TypeVar("Q", bound=Query)
 ANSWER_PATIENCE = 60.0
 """Seconds to go on asking while memory is away or behind."""
+REQUEST_SECONDS = (4.0, 8.0, 15.0)
+"""How long the first, the second and each further request of a question waits; memory says sooner that it is behind."""
 
 
 class Refused(Exception):
@@ -53,6 +57,7 @@ class Bus:
         self.transport = transport
         self.role = role
         self.source = f"/lab/{role}/{instance}"
+        self.vitals = Vitals()
 
     def envelop(self, post: Post, campaign: str, cause: Envelope | None, ordinal: int | str) -> Envelope:
         """Return the envelope of a post; its id depends on cause, role and ordinal alone (law 3)."""
@@ -81,37 +86,47 @@ class Bus:
         return self.transport.follow(subjects.LOG, after, max_batch=max_batch)
 
     async def ask(self, query: Query, patience: float = ANSWER_PATIENCE) -> Record:
-        """Return memory's answer, waiting while memory is away. Raises Refused, Behind, NoAnswer."""
+        """Return memory's answer, waiting while memory is away or behind. Raises Refused, Behind, NoAnswer.
+
+        A request that a dying memory took with it is noticed by its time alone, so the first ones wait shortly; what
+        memory answers late is asked again with more time.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
-        while True:
+        payload = query.model_dump_json().encode()
+        for seconds in chain(REQUEST_SECONDS, repeat(REQUEST_SECONDS[-1])):
             try:
-                reply = await self.transport.request(
-                    subjects.query(query.name), query.model_dump_json().encode(), timeout=min(patience, 15.0)
-                )
-            except NoAnswer:
+                reply = await self.transport.request(subjects.query(query.name), payload, min(patience, seconds))
+                return _read_reply(query, reply)
+            except (NoAnswer, Behind):
                 if loop.time() >= deadline:
                     raise
                 await asyncio.sleep(0.1)
-                continue
-            return _read_reply(query, reply)
+        raise AssertionError
 
     async def answer(self, kind: type[Q], handler: Callable[[Q], Awaitable[Record]]) -> None:
         """Answer a kind of query. A ValueError of the handler's is sent back as the error's text."""
 
         async def serve(payload: bytes) -> bytes:
+            self.vitals.in_flight += 1
             try:
-                return (
-                    b'{"reply":' + (await handler(kind.model_validate_json(payload))).model_dump_json().encode() + b"}"
-                )
+                reply = await handler(kind.model_validate_json(payload))
+                return b'{"reply":' + reply.model_dump_json().encode() + b"}"
             except ValidationError as error:
-                return to_json(
-                    {"error": f"bad query: {error.errors(include_url=False, include_input=False)[0]['msg']}"}
-                )
+                fault = f"bad query: {error.errors(include_url=False, include_input=False)[0]['msg']}"
+                return self._refusal(fault, later=False)
             except ValueError as error:
-                return to_json({"error": str(error), "later": isinstance(error, NotYet)})
+                return self._refusal(str(error), later=isinstance(error, NotYet))
+            finally:
+                self.vitals.in_flight -= 1
+                self.vitals.done += 1
 
         await self.transport.serve(subjects.query(kind.name), serve)
+
+    def _refusal(self, fault: str, *, later: bool) -> bytes:
+        """Return what answers a question that has no answer."""
+        self.vitals.ailed(fault)
+        return to_json({"error": fault, "later": later})
 
     async def trace(self, cause: Envelope, answered: Sequence[Answered]) -> None:
         """Record what a decision had read, under its cause's id, so that a replay reads the same."""

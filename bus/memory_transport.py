@@ -50,6 +50,7 @@ class MemoryDelivery:
     consumer: _Consumer
     stored: Stored
     deliveries: int
+    waiting: int
 
     async def ack(self) -> None:
         """Forget that it is due."""
@@ -101,7 +102,8 @@ class MemoryTransport:
                 if stored:
                     consumer.due[stored.seq] = time.monotonic() + durable.ack_wait
                     consumer.count[stored.seq] += 1
-                    return MemoryDelivery(self, consumer, stored, consumer.count[stored.seq])
+                    waiting = len(self._streams[durable.stream].messages) - consumer.next
+                    return MemoryDelivery(self, consumer, stored, consumer.count[stored.seq], waiting)
                 left = min([deadline, *consumer.due.values()]) - time.monotonic()
                 if time.monotonic() >= deadline:
                     return None

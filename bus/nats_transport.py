@@ -65,6 +65,7 @@ class NatsDelivery:
     message: Msg
     stored: Stored
     deliveries: int
+    waiting: int
 
     async def ack(self) -> None:
         """Acknowledge and wait until the server has noted it."""
@@ -87,7 +88,7 @@ class NatsTransport:
 
     def __init__(self, client: Client, identity: Identity = NOBODY, refusals: Refusals | None = None) -> None:
         """Wrap a connected client."""
-        self._client = client
+        self.client = client
         self._identity = identity
         self._refusals = refusals or Refusals()
         self._js: JetStreamContext = client.jetstream(timeout=5.0)
@@ -138,7 +139,7 @@ class NatsTransport:
     @property
     def server_id(self) -> str:
         """The server's own id, as its monitoring tells it too."""
-        return str(self._client._server_info.get("server_id", ""))  # noqa: SLF001  (not told in any other way)
+        return str(self.client._server_info.get("server_id", ""))  # noqa: SLF001  (not told in any other way)
 
     async def provision(self, durables: Iterable[Durable] = (), *, replicas: int = 1) -> None:
         """Create the lab's streams and consumers as they should be. Raises TransportError without JetStream."""
@@ -184,6 +185,7 @@ class NatsTransport:
 
     async def pull(self, durable: Durable, timeout: float) -> NatsDelivery | None:
         """Take one message; see Transport."""
+        _heed_cancellation()
         try:
             subscription = await self._subscription(durable)
             message = await subscription.fetch(1, timeout=timeout)
@@ -213,6 +215,7 @@ class NatsTransport:
         pause = SOON
         async with self._told(stream, subject, news):
             while True:
+                _heed_cancellation()
                 news.clear()
                 try:
                     batch = await self._read(stream, after, subject, max_batch)
@@ -238,7 +241,7 @@ class NatsTransport:
 
         kept = next(one.subjects for one in STREAMS if one.name == stream)
         told = [
-            await self._client.subscribe(one, cb=tell, pending_msgs_limit=64)
+            await self.client.subscribe(one, cb=tell, pending_msgs_limit=64)
             for one in (kept if subject == ">" else (subject,))
         ]
         try:
@@ -251,11 +254,11 @@ class NatsTransport:
     async def _read(self, stream: str, after: int, subject: str, count: int) -> Sequence[Stored]:
         """Return up to `count` messages past a position; none where there are none yet."""
         asked = {"seq": after + 1, "batch": count, "max_bytes": READ_BYTES, "next_by_subj": subject}
-        inbox = self._client.new_inbox()
-        replies = await self._client.subscribe(inbox)
+        inbox = self.client.new_inbox()
+        replies = await self.client.subscribe(inbox)
         batch: list[Stored] = []
         try:
-            await self._client.publish(_direct(stream), json.dumps(asked).encode(), reply=inbox)
+            await self.client.publish(_direct(stream), json.dumps(asked).encode(), reply=inbox)
             while message := _kept(await replies.next_msg(timeout=READ_SECONDS)):
                 batch.append(message)
         finally:
@@ -279,7 +282,7 @@ class NatsTransport:
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
         """Ask; see Transport."""
         try:
-            return (await self._client.request(subject, payload, timeout=timeout)).data
+            return (await self.client.request(subject, payload, timeout=timeout)).data
         except _AWAY as error:
             self._raise_if_denied(subject)
             raise NoAnswer(f"nobody answers on {subject} ({type(error).__name__})") from None
@@ -296,12 +299,22 @@ class NatsTransport:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        await self._client.subscribe(subject, queue="lab", cb=start)
+        await self.client.subscribe(subject, queue="lab", cb=start)
 
     async def close(self) -> None:
         """Close the connection."""
         with contextlib.suppress(Exception):
-            await self._client.close()
+            await self.client.close()
+
+
+def _heed_cancellation() -> None:
+    """Raise the cancellation that the client swallowed when an answer came at the same moment.
+
+    Its waits use asyncio.wait_for, which before Python 3.12 prefers the answer; a loop around it would never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _attempts(patience: float) -> list[float]:
@@ -371,5 +384,6 @@ def _stored(message: Msg) -> Stored:
 
 
 def _delivery(message: Msg) -> NatsDelivery:
-    """Return a message with its delivery count."""
-    return NatsDelivery(message, _stored(message), message.metadata.num_delivered or 1)
+    """Return a message with what the server tells of its delivery."""
+    told = message.metadata
+    return NatsDelivery(message, _stored(message), told.num_delivered or 1, told.num_pending or 0)

@@ -47,6 +47,11 @@ class Delivery(Protocol):
         """How often it has been handed out, this time included."""
         ...
 
+    @property
+    def waiting(self) -> int:
+        """How many messages waited behind it when it was handed out."""
+        ...
+
     async def ack(self) -> None:
         """Say that it is done with."""
         ...

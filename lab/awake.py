@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from bus import access, server, subjects
 from bus.bus import Bus
+from bus.micro import survey
 from bus.nats_transport import NatsTransport
 from bus.queries import AskExperiments, AskStanding, Experiment, Experiments, Standing
 from lab import link, roles
@@ -55,6 +56,11 @@ class Reader:
         at = await self.bus.transport.last_seq(subjects.LOG)
         query = AskExperiments(campaign=self.campaign, at=at, **wanted)
         return cast("Experiments", await self.bus.ask(query, self._patience)).rows
+
+    async def services(self) -> list[dict[str, Any]]:
+        """Return how every service that answers is doing."""
+        transport = self.bus.transport
+        return await survey(transport.client) if isinstance(transport, NatsTransport) else []
 
     async def everything(self) -> tuple[Standing, tuple[Experiment, ...]]:
         """Return the standing and every experiment in full."""

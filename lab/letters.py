@@ -102,13 +102,20 @@ def print_list(letters: Sequence[DeadLetter]) -> None:
 
 
 def print_one(letter: DeadLetter) -> None:
-    """Print a letter: the facts, the stack, and last, alone on stdout's end, the original bytes."""
+    """Print a letter: the facts, the stack, and the original, in which nothing can steer a terminal."""
     for name, value in short(letter).items():
         print(f"{name:<12} {json.dumps(value) if isinstance(value, list | bool) else value}")
     if reason := dead.objection(letter):
         print(f"{'':<12} {reason}")
     if letter.stack:
         print(f"\n{letter.stack.rstrip()}")
-    print()
-    sys.stdout.flush()
-    sys.stdout.buffer.write((letter.preview.encode() or letter.original.payload) + b"\n")
+    text = letter.preview or letter.original.payload.decode("utf-8", "backslashreplace")
+    safe = (c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    print("", "".join(safe), sep="\n")
+
+
+def write_original(letter: DeadLetter) -> None:
+    """Write the original message to stdout, byte for byte. Raises LabError where the letter has only its beginning."""
+    if letter.preview:
+        raise LabError(f"letter {letter.seq}: {dead.objection(letter)}")
+    sys.stdout.buffer.write(letter.original.payload)

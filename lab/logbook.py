@@ -81,6 +81,7 @@ async def status(settings: Settings) -> dict[str, Any]:
         standing = await reader.standing()
         last = await reader.bus.transport.last_seq(subjects.LOG)
         dead = await reader.bus.transport.last_seq(subjects.DEAD)
+        services = await reader.services()
     return {
         "nats_url": reader.nats_url if running or settings.nats else None,
         "campaign": standing.campaign,
@@ -88,6 +89,7 @@ async def status(settings: Settings) -> dict[str, Any]:
         "last_seq": last,
         "running": bool(running),
         "dead_letters": dead,
+        "services": services,
     } | standing.model_dump(mode="json", exclude={"campaign", "last_seq", "started", "ranking"})
 
 

@@ -3,15 +3,15 @@
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bus import history as log_file
 from bus.envelope import Envelope, encode
-from bus.replay import Difference, read_traces, replay, traces_file
-from bus.role import Role
+from bus.replay import Difference, Traces, read_traces, replay, traces_file
+from bus.role import Completion, Role
 from lab.errors import LabError
 from lab.live import sentence
 
@@ -71,7 +71,7 @@ def again(
     """Decide again as a role; print the differences and return 1 where there is one. Raises LabError."""
     traces = _traces(file)
     decisions, differences = 0, []
-    for said, difference in replay(_role(name), history, traces, first=first, last=last):
+    for said, difference in replay(role_of(name, traces), history, traces, first=first, last=last):
         decisions += 1
         if difference:
             differences.append(difference)
@@ -94,7 +94,7 @@ def _sum_up(name: str, decisions: int, differences: Sequence[Difference], *, as_
         print(f"{name}: {decisions} decisions made again, {len(differences)} differ")
 
 
-def _traces(file: Path) -> Any:
+def _traces(file: Path) -> Traces:
     """Return the traces beside a log. Raises LabError."""
     path = traces_file(file)
     try:
@@ -106,23 +106,29 @@ def _traces(file: Path) -> Any:
         raise LabError(f"{path}, {error}") from None
 
 
-def _role(name: str) -> Role:
-    """Return a role as today's code has it, without a model: recorded completions answer for it. Raises LabError."""
+def role_of(name: str, traces: Traces) -> Role:
+    """Return a role as today's code has it; where it had a model, its recorded completions answer. Raises LabError."""
     from agents.analyst import Analyst
     from agents.director import Director
     from agents.engineer import Engineer, EngineerSettings
-    from agents.researcher import Researcher
+    from agents.researcher import Researcher, ResearcherSettings
     from trainer import scales
 
-    roles: dict[str, Role] = {
-        "director": Director(),
-        "researcher": Researcher(),
-        "engineer": Engineer(EngineerSettings(limits=scales.limits())),
-        "analyst": Analyst(),
+    model = any(
+        answer["question"] == Completion.__name__
+        for key, answers in traces.items()
+        if key[1] == name
+        for answer in answers
+    )
+    roles: dict[str, Callable[[], Role]] = {
+        "director": Director,
+        "researcher": lambda: Researcher(ResearcherSettings(model=model)),
+        "engineer": lambda: Engineer(EngineerSettings(limits=scales.limits(), model=model)),
+        "analyst": lambda: Analyst(model=model),
     }
     if name not in roles:
         raise LabError(f"no role {name!r} to replay; there are {', '.join(roles)}")
-    return roles[name]
+    return roles[name]()
 
 
 def _pause() -> None:

@@ -41,6 +41,7 @@ async def memory(bus: Bus, settings: Settings, embedder: "Embedder | None" = Non
     settings.home.mkdir(parents=True, exist_ok=True)
     home = Home(settings.home)
     with Store(home.database) as store, closing(Witness(home.chain)) as witness:
+        bus.vitals.behind = lambda: max(0, witness.position - store.position)
         noting = asyncio.create_task(_note(bus, witness))
         try:
             await Memory(bus, store, embedder or SentenceEmbedder()).run()

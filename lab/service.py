@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from bus.bus import Bus
+from bus.micro import announce
 from bus.transport import LogFull, TransportError
 from lab import link, logs, roles
 from lab.errors import LOG_FULL, LabError
@@ -31,6 +32,7 @@ async def serve(role: str, settings: Settings, instance: str) -> None:
         if link.identify(settings, role).nobody:  # with a key of its own it uses what the lab has provisioned
             await transport.provision()
         bus = Bus(transport, role, instance)
+        await announce(transport.client, role, instance, bus.vitals)
         log.info("serving", nats=link.without_secrets(settings.nats))
         await _until_told(lambda: roles.BUILD[role](bus, settings))
     finally:

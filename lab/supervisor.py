@@ -7,7 +7,6 @@ killed from outside has done nothing wrong itself: it may be killed many times.
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -18,9 +17,9 @@ from pathlib import Path
 
 import structlog
 
+from bus.server import die_with_parent
 from lab.errors import LOG_FULL, LabError
 
-PR_SET_PDEATHSIG = 1
 HEALTHY_SECONDS = 10.0
 MAX_DEATHS = 5
 """Quick exits in a row."""
@@ -125,11 +124,6 @@ class Supervisor:
     def _log_file(self, service: Service) -> Path:
         """Return where a service's output goes."""
         return self._logs / f"{service.name}.log"
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to end this process with its parent, so that a killed supervisor leaves nobody behind."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _last_words(path: Path) -> str:

@@ -71,10 +71,26 @@ def print_experiment(row: Experiment) -> None:
 
 
 def print_status(state: dict[str, Any]) -> None:
-    """Print where a campaign stands."""
+    """Print where a campaign stands, and below how its services are doing."""
+    services = state["services"]
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in state.items():
-        table.add_row(name, escape(", ".join(map(str, value)) if isinstance(value, list) else str(value)))
+        if value is not services:
+            table.add_row(name, escape(", ".join(map(str, value)) if isinstance(value, list) else str(value)))
+    console().print(table)
+    if services:
+        print_services(services)
+
+
+def print_services(services: list[dict[str, Any]]) -> None:
+    """Print a line a service."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in services[0]:
+        text = name in {"role", "instance", "last_error"}
+        table.add_column(name.replace("_", " "), justify="left" if text else "right")
+    for one in services:
+        table.add_row(*(escape(str(value)) for value in one.values()))
+    console().print()
     console().print(table)
 
 

@@ -31,10 +31,9 @@ from memory.vectors import Ideas
 
 T = TypeVar("T")
 
-PATIENCE = 10.0
-"""Seconds that a question waits for its position."""
-EMBEDDING_PATIENCE = 50.0
-"""Seconds that a question waits for embeddings: the model loads in about ten, an old log takes longer."""
+PATIENCE = 2.0
+"""Seconds that a question waits for its position, or for embeddings, before it is told to come again: shorter than the
+asker waits for an answer (`bus.REQUEST_SECONDS`), so that no question is asked twice at once."""
 COMMIT_EVERY = 0.1
 """Seconds between transactions: a busy log is written in few large ones."""
 COMMIT_ROWS = 5000
@@ -99,7 +98,7 @@ class Memory:
 
     async def _embedded(self, met: Callable[[], bool], otherwise: str) -> None:
         """Wait for embeddings. Raises ValueError where they don't come, at once where there is no model."""
-        await self._until(lambda: self._model_fault or met(), EMBEDDING_PATIENCE, otherwise)
+        await self._until(lambda: self._model_fault or met(), PATIENCE, otherwise)
         if self._model_fault and not met():
             raise ValueError(self._model_fault)
 

@@ -48,20 +48,23 @@ def list_(
 
 def show(
     number: Annotated[int, typer.Argument(help="The letter's id in `move37 dead list`.", min=1)],
+    raw: Annotated[bool, typer.Option("--raw", help="Write only the original message, byte for byte.")] = False,
     home: HomeOption = None,
     nats: NatsOption = None,
     plaintext: PlaintextOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a dead letter: the facts, the stack, and the original bytes.
+    """Show a dead letter: the facts, the stack, and the original; --json has its bytes as hex.
 
-    Example: move37 dead show 3
+    Example: move37 dead show 3 --raw > message.bin
     """
     from lab import letters
 
     letter = run_async(letters.one(load(config, home=home, nats=nats, allow_plaintext=plaintext).settings, number))
-    if as_json:
+    if raw:
+        letters.write_original(letter)
+    elif as_json:
         print_json(letters.full(letter))
     else:
         letters.print_one(letter)

@@ -53,6 +53,9 @@ def published(role: str, says: set[str]) -> dict[str, bool]:
     asks = {"director", "researcher", "engineer", "analyst", "reader"}
     right |= {"lab.query.standing": admin or role in asks, "lab.query.experiments": admin or role in asks}
     right |= {f"_INBOX.{other}.x": admin or role == "memory" for other in ROLES}
+    right |= {f"_INBOX.{asker}.x": admin or role in (*DECIDERS, "memory") for asker in ("reader", "lab")}
+    right |= {f"$SRV.{verb}": admin or role == "reader" for verb in ("PING", "INFO", "STATS")}
+    right |= {"lab.status.director": admin or role == "reader"}
     for stream in KEPT:
         right |= {f"$JS.API.STREAM.{verb}.{stream}": admin for verb in STREAM_VERBS}
         right |= {f"$JS.API.CONSUMER.{verb}.{stream}": admin for verb in ("CREATE", "LIST", "NAMES")}
@@ -74,6 +77,11 @@ def subscribed(role: str) -> dict[str, bool]:
     right = {subject: admin or name in FOLLOWED.get(role, ()) for name, subject in KEPT.items()}
     right |= dict.fromkeys((">", "*", "lab.>", "_INBOX.>", "$JS.>", "$JS.API.>", "$SYS.>"), admin)
     right |= {"lab.query.*": admin or role == "memory", "lab.query.standing": admin or role == "memory"}
+    serves = role in (*DECIDERS, "memory")
+    for other in (*DECIDERS, "memory"):
+        own = admin or role == other
+        right |= {f"$SRV.STATS.{other}": own, f"$SRV.PING.{other}.X": own, f"lab.status.{other}": own}
+    right |= {f"$SRV.{verb}": admin or serves for verb in ("PING", "INFO", "STATS")} | {"$SRV.>": admin}
     return right | {f"_INBOX.{other}.>": admin or role == other for other in ROLES}
 
 

@@ -1,6 +1,7 @@
 """One contract, two transports: whatever holds on JetStream holds in the in-memory twin."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -180,3 +181,34 @@ async def test_a_request_without_a_responder_says_so(transport: Transport) -> No
 def test_subject_patterns(pattern: str, subject: str, expected: bool) -> None:
     """The twin reads patterns as NATS does."""
     assert matches(pattern, subject) is expected
+
+
+@pytest.mark.parametrize("way", ["follow", "pull"])
+async def test_a_swallowed_cancellation_is_heeded(nats_url: str, campaign: str, way: str) -> None:
+    """A reader that was cancelled just as an answer came, which asyncio.wait_for then prefers, still ends."""
+    client = await NatsTransport.connect(nats_url, name="test")
+    await client.provision()
+    for number in range(3):
+        await client.publish(f"lab.events.{campaign}.e{number}.A", b"x", f"{campaign}{number}")
+    reading = asyncio.Event()
+
+    async def swallow() -> None:
+        reading.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+
+    async def follow() -> None:
+        async for _ in client.follow(subjects.LOG, 0, max_batch=1):
+            await swallow()
+
+    async def pull() -> None:
+        while await client.pull(durable(campaign), 2.0):
+            await swallow()
+
+    task = asyncio.ensure_future(follow() if way == "follow" else pull())
+    await asyncio.wait_for(reading.wait(), 10)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=5.0)
+    assert done
+    assert task.cancelled()
+    await client.close()

@@ -120,7 +120,7 @@ async def test_a_position_that_does_not_come_is_an_error(
     await publish(transport, log[:3])
     async with running(transport, store, HashEmbedder()) as bus:
         with pytest.raises(Refused, match=r"^memory waited 0\.02 s for position 99$"):
-            await bus.ask(AskStanding(at=99))
+            await bus.ask(AskStanding(at=99), patience=0.1)
 
 
 async def test_the_latest_is_not_older_than_the_process(store: Store, log: list[Envelope]) -> None:

@@ -1,0 +1,117 @@
+"""Services make themselves known: the three questions of nats.micro, with what each service counts about itself."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import ClassVar
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from bus.actor import Actor
+from bus.bus import Bus
+from bus.envelope import Envelope
+from bus.events import CampaignPaused, Event, Record
+from bus.memory_transport import MemoryTransport
+from bus.micro import announce, survey
+from bus.nats_transport import NatsTransport
+from bus.queries import AskStanding, Standing
+from bus.role import Decision, Post
+from bus.vitals import Vitals
+
+
+class Slow:
+    """Asks, which takes as long as the answer."""
+
+    name: ClassVar[str] = "slow"
+    handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
+
+    def decide(self, said: Envelope) -> Decision:
+        """Ask."""
+        yield AskStanding(campaign=said.campaign)
+        return []
+
+
+@pytest_asyncio.fixture
+async def client(nats_url: str) -> AsyncIterator[NatsTransport]:
+    """A connection to the session's server."""
+    transport = await NatsTransport.connect(nats_url, name="test")
+    await transport.provision()
+    yield transport
+    await transport.close()
+
+
+@pytest.mark.parametrize("verb", ["PING", "INFO", "STATS"])
+@pytest.mark.parametrize("scope", ["", ".{role}", ".{role}.{id}"])
+async def test_every_question_is_answered_for_all_the_kind_and_one(
+    client: NatsTransport, verb: str, scope: str
+) -> None:
+    """As the protocol has it, with type, name, id and version."""
+    role = f"role-{uuid4().hex[:8]}"
+    await announce(client.client, role, "7", Vitals())
+    one = json.loads((await client.client.request(f"$SRV.PING.{role}", b"", timeout=2)).data)
+    inbox = client.client.new_inbox()
+    replies = await client.client.subscribe(inbox)
+    await client.client.publish(f"$SRV.{verb}" + scope.format(role=role, id=one["id"]), reply=inbox)
+    while True:  # other services of the session answer too
+        answer = json.loads((await replies.next_msg(timeout=2)).data)
+        if answer["name"] == role:
+            break
+    assert answer["type"] == f"io.nats.micro.v1.{verb.lower()}_response"
+    assert answer["id"] == one["id"]
+    assert answer["metadata"] == {"instance": "7"}
+
+
+async def test_statistics_carry_the_vitals(client: NatsTransport) -> None:
+    """A survey and the status endpoint tell the same."""
+    role, vitals = f"role-{uuid4().hex[:8]}", Vitals(in_flight=2, lag=31)
+    vitals.ailed("no\nluck")
+    await announce(client.client, role, "7", vitals)
+    (found,) = [one for one in await survey(client.client) if one["role"] == role]
+    assert found == {"role": role, "instance": "7", "lag": 31, "in_flight": 2, "done": 0, "failed": 1,
+                     "last_error": "no luck"}  # fmt: skip
+    assert json.loads(await client.request(f"lab.status.{role}", b"", 2.0)) == vitals.report()
+
+
+async def test_an_actor_counts_what_it_has_in_hand_behind_it_and_failed() -> None:
+    """One decision under way, the rest waiting, a malformed one among them; then all done."""
+    transport, leave = MemoryTransport(), asyncio.Event()
+
+    async def standing(_: AskStanding) -> Record:
+        await leave.wait()
+        return Standing()
+
+    for number, experiment in enumerate(("e0001", "e0002", "e0003")):
+        await Bus(transport, "director").say(Post(experiment, CampaignPaused(by="ada")), "c", None, number)
+    await transport.publish("lab.events.c.e0004.CampaignPaused", b"nonsense", "m1")
+    await Bus(transport, "memory").answer(AskStanding, standing)
+    bus = Bus(transport, "slow")
+    task = asyncio.ensure_future(Actor(bus, Slow()).run())
+    async with asyncio.timeout(10):
+        while not bus.vitals.in_flight:
+            await asyncio.sleep(0.01)
+        assert (bus.vitals.lag, bus.vitals.done) == (3, 0)
+        leave.set()
+        while bus.vitals.done < 4 or bus.vitals.in_flight or bus.vitals.lag:
+            await asyncio.sleep(0.01)
+    assert bus.vitals.failed == 1
+    assert "JSON" in bus.vitals.last_error
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_answerer_counts_its_answers_and_refusals() -> None:
+    """Also a question that is no question."""
+    transport = MemoryTransport()
+    bus = Bus(transport, "memory")
+
+    async def refuse(_: AskStanding) -> Record:
+        raise ValueError("no such campaign")
+
+    await bus.answer(AskStanding, refuse)
+    await transport.request("lab.query.standing", b"{}", 1.0)
+    await transport.request("lab.query.standing", b"nonsense", 1.0)
+    assert bus.vitals.report() | {"last_error": ""} == {"lag": 0, "in_flight": 0, "done": 2, "failed": 2,
+                                                       "last_error": ""}  # fmt: skip
+    assert bus.vitals.last_error.startswith("bad query")
