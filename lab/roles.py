@@ -133,7 +133,7 @@ def heard(stored: Stored) -> Envelope:
         raise Malformed("a person's message has to be text in UTF-8") from None
     campaign = stored.subject.rsplit(".", 1)[1]
     return Envelope(
-        id=derive("heard", stored.subject, stored.seq),
+        id=heard_id(stored.subject, stored.seq),
         source="/lab/human/1",
         time=datetime.now(UTC),
         campaign=campaign,
@@ -141,6 +141,11 @@ def heard(stored: Stored) -> Envelope:
         event=Spoken(payload=payload),
         cause=root_id(campaign),
     )
+
+
+def heard_id(subject: str, place: int) -> str:
+    """Return the id of words by their place in the inbox: a redelivery of them says the same."""
+    return derive("heard", subject, place)
 
 
 def _model(settings: ModelSettings) -> dict[type[Question], Answerer]:
