@@ -22,6 +22,7 @@ from agents.static_check import check
 from agents.trial import Attempt, Failed
 from bus.envelope import Envelope
 from bus.events import (
+    VETOED,
     CampaignStarted,
     CodeFailed,
     CodeRevised,
@@ -37,8 +38,8 @@ from bus.queries import AskPeers, AskStanding, Experiment, Peers, Standing
 from bus.role import CompletionReply, Decision, Post
 
 MESSAGE_CHARACTERS = 400
-BEYOND_REPAIR = frozenset({"bad_request", "trainer_fault"})
-"""Reasons that are no fault of the architecture's: another source would fail the same way, so none is made up."""
+BEYOND_REPAIR = frozenset({"bad_request", "trainer_fault", VETOED})
+"""Reasons that are no fault of the architecture's: another source would end the same way, so none is made up."""
 PASSING = ("timeout", "limit", "no_result", "crash")
 """How reasons begin that a busy machine can cause: the same source may pass the next time."""
 ORDINARY = Limits(seconds=300.0, memory_mb=2048)
