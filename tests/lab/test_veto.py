@@ -10,13 +10,13 @@ from lab.settings import Loaded
 from lab.speaking import publish
 from lab.view import View
 from tests.lab.labs import run_instant, tiny
-from tests.trainer.tiny import GOOD
+from tests.trainer.tiny import in_training
 
-STUCK = GOOD.replace("        q, k, v", "        while True:\n            pass\n        q, k, v")
+ENDLESS = in_training("while True: pass")
 
 
 class Person:
-    """Proposes an architecture that never ends, and vetoes it once its run is asked for."""
+    """Proposes an architecture whose training never ends, and vetoes it once it has begun."""
 
     def __init__(self, home: Path) -> None:
         self.settings = Loaded.load({"home": home}).settings
@@ -28,8 +28,8 @@ class Person:
             return
         self.said.append(said)
         if said.type == "CampaignStarted":
-            self.say(kind="propose", source=STUCK, text="it thinks deeply")
-        elif said.type == "RunRequested" and said.experiment.startswith("h-"):
+            self.say(kind="propose", source=ENDLESS, text="it thinks deeply")
+        elif said.type == "RunStarted" and said.experiment.startswith("h-"):
             self.say(kind="veto", target=said.experiment, text="enough")
 
     def say(self, **words: Any) -> None:
@@ -42,11 +42,12 @@ def test_a_vetoed_run_is_stopped_and_not_repaired(tmp_path: Path) -> None:
     outcome = run_instant(tmp_path, person, tiny, experiments=0, slots=2)
     assert outcome.finished
     its = [one for one in person.said if one.experiment.startswith("h-")]
-    assert [one.type for one in its] == ["ProposalCreated", "RunRequested", "RunFailed", "CodeFailed"]
-    failed, given_up = its[2].event, its[3].event
+    assert [one.type for one in its] == ["ProposalCreated", "RunRequested", "RunStarted", "RunFailed", "CodeFailed"]
+    failed, given_up = its[3].event, its[4].event
     assert isinstance(failed, RunFailed)
     assert isinstance(given_up, CodeFailed)
-    assert (failed.reason, given_up.reason, given_up.final) == ("vetoed", "vetoed", True)
+    assert (failed.stage, failed.reason) == ("train", "vetoed")
+    assert (given_up.reason, given_up.final) == ("vetoed", True)
     word = next(one for one in person.said if one.type == "HumanMessage" and one.event.kind == "veto")  # type: ignore[attr-defined]
-    assert word.seq < its[2].seq
+    assert word.seq < its[3].seq
     assert outcome.standing.analysed == 6
