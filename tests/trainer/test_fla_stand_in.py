@@ -5,39 +5,77 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
+from agents.static_check import check
+from trainer.adapter import mixer_factory
 from trainer.compat import offer_fla
 from trainer.compat.fla import ops
 from trainer.compat.fla.layers.utils import get_unpad_data, index_first_axis, pad_input
 from trainer.compat.fla.models.utils import Cache
 from trainer.compat.fla.modules import FusedRMSNormGated, RMSNorm, RotaryEmbedding, ShortConvolution, l2norm
-from trainer.compat.form import FlaMixer, is_fla_form
+from trainer.compat.form import FlaMixer, in_bfloat16, is_fla_form, layer_of, negotiated, under_autocast
 from trainer.gates import load_mixer, run_gates
 
-SPECIMENS = sorted((Path(__file__).parent / "zoo" / "fla").glob("*.py"))
+ZOO = Path(__file__).parent / "zoo" / "fla"
+SPECIMENS = sorted(ZOO.glob("*.py"))
 WIDTH, HEADS = 32, 2
 
 
 @pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda path: path.stem)
 def test_a_layer_in_flas_form_passes_every_gate(specimen: Path):
     """It is loaded, built by fla's names, called with hidden states only, and judged like any other."""
+    assert check(specimen.read_text()) is None
     layer = load_mixer(specimen.read_text())
     assert is_fla_form(layer)
-    findings = run_gates(lambda: FlaMixer(layer, WIDTH, HEADS, 0), WIDTH, HEADS, seed=0)
+    factory = mixer_factory(layer)
+    findings = run_gates(lambda: factory(WIDTH, HEADS, 0), WIDTH, HEADS, seed=0)
     assert [finding for finding in findings if not finding.passed] == []
 
 
 def test_a_layer_that_casts_by_name_runs_under_autocast():
     """Mixed dtypes are met by autocast, and the output comes back in the caller's dtype."""
-    layer = load_mixer(next(path for path in SPECIMENS if path.stem == "lowered_by_name").read_text())
-    mixer = FlaMixer(layer, WIDTH, HEADS, 0)
-    assert mixer.autocast
-    assert mixer(torch.randn(2, 5, WIDTH)).dtype == torch.float32
+    layer = load_mixer((ZOO / "lowered_by_name.py").read_text())
+    assert negotiated(layer_of(layer, WIDTH, HEADS, 0), WIDTH) is under_autocast
+    assert mixer_factory(layer)(WIDTH, HEADS, 0)(torch.randn(2, 5, WIDTH)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("specimen", "name"),
+    [
+        ("delta_net_fir_fusion", "DeltaNet"),
+        ("rwkv_time_mix", "RWKV6Attention"),
+        ("windowed_delta_hybrid", "DeltaNet"),
+        ("delta_net_half_memory", "DeltaNet"),
+    ],
+)
+def test_the_layer_is_told_from_the_modules_beside_it(specimen: str, name: str):
+    """Helpers may take a width and heads too; base classes hand their arguments on; a class may have two names."""
+    assert load_mixer((ZOO / f"{specimen}.py").read_text()).__name__ == name
+
+
+def test_a_layer_that_autocast_can_not_help_runs_in_half_precision():
+    """Everything is lowered for the call, and the gradient reaches the parameters in single precision."""
+
+    class Lowered(nn.Module):
+        def __init__(self, hidden_size: int, num_heads: int) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(hidden_size))
+
+        def forward(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, None]:
+            kept = torch.zeros_like(hidden_states, dtype=torch.bfloat16)
+            return kept.index_add(0, torch.arange(len(kept)), hidden_states * self.weight), None
+
+    layer = layer_of(Lowered, WIDTH, HEADS, 0)
+    assert negotiated(layer, WIDTH) is in_bfloat16
+    mixer = FlaMixer(layer, in_bfloat16)
+    mixer(torch.ones(1, 3, WIDTH)).sum().backward()
+    assert (layer.weight.dtype, layer.weight.grad.dtype) == (torch.float32, torch.float32)
 
 
 def test_a_masked_layer_gives_kept_tokens_what_they_get_alone():
     """Unpadding, packed convolutions and padding back leave a shorter sequence as it is without the batch."""
-    layer = load_mixer(SPECIMENS[0].read_text())(hidden_size=WIDTH, num_heads=HEADS).eval()
+    layer = load_mixer((ZOO / "delta_with_padding.py").read_text())(hidden_size=WIDTH, num_heads=HEADS).eval()
     x = torch.randn(1, 9, WIDTH)
     mask = torch.ones(1, 9)
     mask[:, :3] = 0
