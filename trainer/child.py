@@ -12,6 +12,7 @@ Nothing of what is scored comes here.
 """
 
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from trainer import handover, loop
 from trainer.adamw import AdamW
 from trainer.adapter import MixerFactory, mixer_factory
 from trainer.flops import flops_per_token
-from trainer.gates import Finding, load_mixer, run_gates
+from trainer.gates import Finding, capabilities, load_mixer, run_gates
 from trainer.jail import Channel, Frame
 from trainer.model import Width, is_matched, match_width, seeded_model
 from trainer.scales import Scale, scale_of
@@ -44,13 +45,15 @@ def main(channel: Channel) -> None:
 
 
 def _examine(channel: Channel, factory: MixerFactory, scale: Scale, seed: int) -> Width | None:
-    """Run the gates and match the width; say what was found, and return the width where everything holds."""
+    """Run the gates, match the width, try the capabilities; say what was found, return the width where it holds."""
     shape = scale.shape
-    findings = run_gates(lambda: factory(shape.d_model, shape.n_heads, 0), shape.d_model, shape.n_heads, seed)
+    build = partial(factory, shape.d_model, shape.n_heads, 0)
+    findings = run_gates(build, shape.d_model, shape.n_heads, seed)
     if all(finding.passed for finding in findings):
         width = match_width(factory, shape)
         findings.append(_budget(width, scale))
         if findings[-1].passed:
+            findings += capabilities(build, shape.d_model, shape.n_heads, seed)
             flops = flops_per_token(seeded_model(factory, scale, width, seed).eval(), scale.text.length)
             measures = {"width": asdict(width), "flops_per_token": flops}
             channel.send(Frame("ready", {"gates": [f._asdict() for f in findings], **measures}))
