@@ -74,15 +74,15 @@ def _faults(tree: ast.Module) -> Iterator[Fault]:
     A layer of fla's form is a published file that is tried as it is: only what can't work here is held against it.
     """
     nodes = list(_executed(tree))
-    modules = [node for node in tree.body if isinstance(node, ast.ClassDef) and _is_module(node)]
-    layers = [] if any(map(_is_mixer, modules)) else [node for node in modules if _is_fla_layer(node)]
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    layers = [] if any(map(_is_mixer, classes)) else [node for node in classes if _is_fla_layer(node)]
     yield from _imports(nodes, ALLOWED_IMPORTS | {"numpy"} if layers else ALLOWED_IMPORTS)
     yield from _forbidden(nodes, lenient=bool(layers))
     if layers:
-        yield from _fla_signature(layers[-1])
+        yield from _fla_signature(layers)
     else:
         yield from _global_state(tree, nodes)
-        yield from _mixer(modules)
+        yield from _mixer([node for node in classes if _is_module(node)])
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:
@@ -213,11 +213,14 @@ def _is_fla_layer(node: ast.ClassDef) -> bool:
     return "hidden_size" in names or bool(names & _WIDTHS and names & _HEADS)
 
 
-def _fla_signature(node: ast.ClassDef) -> Iterator[Fault]:
-    """Arguments of the constructor that the trainer does not give need a default."""
-    lacking = [name for name, optional in _arguments(node, "__init__").items() if not optional and name not in _GIVEN]
-    if lacking:
-        yield Fault("signature", f"__init__ takes {', '.join(lacking)}, for which there is no default", node.lineno)
+def _fla_signature(layers: list[ast.ClassDef]) -> Iterator[Fault]:
+    """Of one class at least, all arguments of the constructor have a default or are given by the trainer."""
+    for node in layers:
+        arguments = _arguments(node, "__init__")
+        lacking = [name for name, optional in arguments.items() if not optional and name not in _GIVEN]
+        if not lacking:
+            return
+    yield Fault("signature", f"__init__ takes {', '.join(lacking)}, for which there is no default", node.lineno)
 
 
 def _arguments(node: ast.ClassDef, name: str) -> dict[str, bool]:

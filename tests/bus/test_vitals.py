@@ -117,7 +117,9 @@ async def test_an_answerer_counts_its_answers_and_refusals() -> None:
     assert bus.vitals.last_error.startswith("bad query")
 
 
-@pytest.mark.parametrize("said", [{}, {"name": "x", "endpoints": None}, {"name": "x", "endpoints": [{"name": "status"}]}])
+@pytest.mark.parametrize(
+    "said", [{}, {"name": "x", "endpoints": None}, {"name": "x", "endpoints": [{"name": "status"}]}]
+)
 def test_another_projects_service_is_no_role(said: dict[str, Any]) -> None:
     """Whoever else lives on the server may answer a survey too."""
     assert _vitals(said) == []
