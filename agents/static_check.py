@@ -215,12 +215,13 @@ def _is_fla_layer(node: ast.ClassDef) -> bool:
 
 def _fla_signature(layers: list[ast.ClassDef]) -> Iterator[Fault]:
     """Of one class at least, all arguments of the constructor have a default or are given by the trainer."""
-    for node in layers:
-        arguments = _arguments(node, "__init__")
-        lacking = [name for name, optional in arguments.items() if not optional and name not in _GIVEN]
-        if not lacking:
-            return
-    yield Fault("signature", f"__init__ takes {', '.join(lacking)}, for which there is no default", node.lineno)
+    taken = [(node, _arguments(node, "__init__").items()) for node in layers]
+    lacking = [
+        (node, [name for name, optional in found if not optional and name not in _GIVEN]) for node, found in taken
+    ]
+    if all(names for _, names in lacking):
+        node, names = lacking[-1]
+        yield Fault("signature", f"__init__ takes {', '.join(names)}, for which there is no default", node.lineno)
 
 
 def _arguments(node: ast.ClassDef, name: str) -> dict[str, bool]:

@@ -82,6 +82,12 @@ def test_what_can_not_work_is_held_against_a_published_layer_too(reason: str, ol
     assert fault.reason == reason
 
 
+def test_modules_beside_a_published_layer_are_not_judged() -> None:
+    """A helper that takes a width and heads, and more, is built by the layer and not by the trainer."""
+    helper = "class Filter(nn.Module):\n    def __init__(self, num_heads, dim, kernel):\n        super().__init__()\n"
+    assert check(f"{LAYER}\n\n{helper}") is None
+
+
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines_pass(name: str) -> None:
     """Every human baseline has no fault."""
