@@ -29,6 +29,7 @@ from bus.events import (
     Stage,
 )
 from bus.ids import derive
+from bus.plain_text import ending, one_line, plain
 from trainer import weights
 from trainer.evaluator import BadLogits
 from trainer.examination import Acausal, examine
@@ -42,6 +43,8 @@ OnPoint = Callable[[LossPoint], None]
 ENTRY, EXAMINEE = "trainer.child:main", "trainer.examinee:main"
 PRELOAD = ("torch", "trainer.child", "trainer.examinee")
 """What the jail's zygote imports once."""
+MESSAGE_CHARACTERS, TAIL_CHARACTERS = 2_000, 32_000
+"""What is kept of a candidate's words in the log."""
 REPLY_BYTES = 1 << 28
 """Most bytes of one frame from the child."""
 WIDTH = ("d_model", "hidden", "parameters")
@@ -80,7 +83,7 @@ class Trial:
             verdict = self._session.recv()
             with _agreed():
                 gates = tuple(
-                    GateResult(gate=g["gate"], passed=g["passed"], evidence=g["evidence"])
+                    GateResult(gate=g["gate"], passed=g["passed"], evidence=plain(g["evidence"], TAIL_CHARACTERS))
                     for g in verdict.header["gates"]
                 )
                 if verdict.kind != "ready":
@@ -240,8 +243,8 @@ class Trial:
             attempt=self.request.attempt,
             stage=self._stage,
             reason=reason,
-            message=message,
-            tail=tail,
+            message=one_line(message, MESSAGE_CHARACTERS),
+            tail=ending(tail, TAIL_CHARACTERS),
         )
 
     def _stopped(self, finding: Finding) -> Trained:
