@@ -10,7 +10,7 @@ from tests.chaos.simulated import campaign, simulate, told_by
 from tests.chaos.simulation import Archive, remembering
 
 CAMPAIGNS, BLOCKS = 1000, 10
-WITNESS = 12
+WITNESS = 38
 """A seed with several slots, and people who speak."""
 
 
