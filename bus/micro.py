@@ -46,8 +46,10 @@ async def survey(client: Client) -> list[dict[str, Any]]:
     await client.publish("$SRV.STATS", reply=inbox)
     found = []
     with contextlib.suppress(nats.errors.TimeoutError, asyncio.TimeoutError):
-        while True:
-            said = json.loads((await replies.next_msg(timeout=QUIET_SECONDS)).data)
+        while answer := (
+            await replies.next_msg(timeout=QUIET_SECONDS)
+        ).data:  # empty: the server says that nobody is there
+            said = json.loads(answer)
             vitals = next((one["data"] for one in said["endpoints"] if one["name"] == "status"), None)
             if vitals is not None:
                 found.append({"role": said["name"], "instance": said["metadata"].get("instance", "")} | vitals)

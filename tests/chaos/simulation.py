@@ -23,7 +23,7 @@ from bus import subjects
 from bus.actor import MAX_DELIVERIES
 from bus.bus import Bus
 from bus.envelope import Envelope
-from bus.events import AnalysisReady, CampaignStarted, CodeFailed, Event, ProposalRejected, Record
+from bus.events import CampaignStarted, Event, Record
 from bus.ids import CAMPAIGN
 from bus.memory_transport import MemoryTransport
 from bus.queries import AskStanding, Query, Standing
@@ -36,6 +36,7 @@ from memory.embedding import HashEmbedder
 from memory.store import Store
 from memory.vectors import Ideas
 from tests.chaos import instant
+from tests.chaos.ends import ends
 from trainer.questions import Prepare
 from trainer.role import TrainerRole
 
@@ -249,12 +250,7 @@ class Laboratory:
 
     def ends(self) -> Counter[str]:
         """Count the events that end each experiment."""
-        return Counter(
-            said.experiment
-            for said in self.log
-            if isinstance(said.event, AnalysisReady)
-            or (isinstance(said.event, CodeFailed | ProposalRejected) and said.event.final)
-        )
+        return ends(self.log)
 
 
 @contextmanager
