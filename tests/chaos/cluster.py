@@ -1,6 +1,7 @@
-"""Three NATS servers on loopback that keep every stream three times."""
+"""Three NATS servers on loopback, configured as `deploy/nats-cluster.conf` has it."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,14 +13,22 @@ from urllib.request import urlopen
 from bus import server, subjects
 
 NAMES = ("n1", "n2", "n3")
-CONFIG = """
-server_name: {name}
-listen: 127.0.0.1:{port}
-http: 127.0.0.1:{http}
-max_payload: 8MB
-jetstream {{ store_dir: "{store}", sync_interval: always }}
-cluster {{ name: lab, listen: 127.0.0.1:{route}, routes: [{routes}] }}
-"""
+CONFIG = (Path(__file__).parents[2] / "deploy/nats-cluster.conf").read_text()
+
+
+def _config(port: int, http: int, route: int, store: Path) -> str:
+    """Return the configuration that is deployed, on loopback."""
+    swaps = {
+        "  port: 6222": f"  listen: 127.0.0.1:{route}",
+        "port: 4222": f"listen: 127.0.0.1:{port}",
+        "http: 8222": f"http: 127.0.0.1:{http}",
+        "/data": f'"{store}"',
+    }
+    text = CONFIG
+    for was, here in swaps.items():
+        assert text.count(was) == 1, f"{was} is not in the configuration"
+        text = text.replace(was, here)
+    return text
 
 
 @dataclass
@@ -60,19 +69,18 @@ class Cluster:
 def cluster(folder: Path, seconds: float = 30.0) -> Iterator[Cluster]:
     """Serve three servers until the end."""
     ports, http, route = ({name: server.free_port() for name in NAMES} for _ in range(3))
-    routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in route.values())
+    others = {f"ROUTE_{number}": f"nats://127.0.0.1:{port}" for number, port in enumerate(route.values())}
     running = Cluster(ports, http, {})
     try:
         for name in NAMES:
             config = folder / f"{name}.conf"
-            config.write_text(
-                CONFIG.format(name=name, port=ports[name], http=http[name], store=folder / name, route=route[name],
-                              routes=routes)
-            )  # fmt: skip
+            config.write_text(_config(ports[name], http[name], route[name], folder / name))
             running.processes[name] = subprocess.Popen(
                 [server.binary(), "--config", str(config), "--log", str(folder / f"{name}.log")],
-                stdin=subprocess.DEVNULL, preexec_fn=server.die_with_parent,  # noqa: PLW1509  (one system call)
-            )  # fmt: skip
+                env={**os.environ, "SERVER_NAME": name, **others},
+                stdin=subprocess.DEVNULL,
+                preexec_fn=server.die_with_parent,  # noqa: PLW1509  (one system call)
+            )
         deadline = time.monotonic() + seconds
         while not running.ready():
             assert time.monotonic() < deadline, f"the servers don't find each other; see {folder}"
