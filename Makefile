@@ -49,6 +49,7 @@ aot-kernels: install
 
 bench-lab: install
 	$(BIN)/python -m benchmarks.lab
+	$(BIN)/python -m benchmarks.scaling
 
 bench-memory: install
 	$(BIN)/python -m benchmarks.memory rebuild

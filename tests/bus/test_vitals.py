@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
+from bus import server
 from bus.actor import Actor
 from bus.bus import Bus
 from bus.envelope import Envelope
@@ -72,6 +74,17 @@ async def test_statistics_carry_the_vitals(client: NatsTransport) -> None:
     assert found == {"role": role, "instance": "7", "lag": 31, "in_flight": 2, "done": 0, "failed": 1,
                      "last_error": "no luck"}  # fmt: skip
     assert json.loads(await client.request(f"lab.status.{role}", b"", 2.0)) == vitals.report()
+
+
+async def test_a_survey_of_nobody_finds_nobody(tmp_path: Path) -> None:
+    """A server without services says so itself."""
+    port = server.free_port()
+    process = server.start(tmp_path, port)
+    transport = await NatsTransport.connect(f"nats://127.0.0.1:{port}", name="test")
+    assert await survey(transport.client) == []
+    await transport.close()
+    process.terminate()
+    process.wait(10)
 
 
 async def test_an_actor_counts_what_it_has_in_hand_behind_it_and_failed() -> None:
