@@ -145,9 +145,10 @@ class NatsTransport:
     async def provision(
         self, durables: Iterable[Durable] = (), *, replicas: int = 1, begins: Mapping[str, int] = MappingProxyType({})
     ) -> None:
-        """Create the lab's streams and consumers as they should be. Raises TransportError without JetStream.
+        """Create the lab's streams and consumers as they should be, each kept by `replicas` servers.
 
-        `begins` names the position of a stream's first message, where that is not 1.
+        `begins` names the position of a stream's first message, where that is not 1. Raises TransportError without
+        JetStream.
         """
         try:
             for stream in STREAMS:
@@ -158,15 +159,16 @@ class NatsTransport:
             raise TransportError(f"the NATS server can't keep the lab's streams: {error}; start it with -js") from None
 
     async def _provide(self, wanted: api.StreamConfig) -> None:
-        """Create a stream, or let an older one be read directly."""
+        """Create a stream, or let an older one be read directly and be kept by more servers."""
         assert wanted.name
         try:
             there = (await self._js.stream_info(wanted.name)).config
         except NotFoundError:
             await self._js.add_stream(wanted)
         else:
-            if not there.allow_direct:
-                await self._js.update_stream(there.evolve(allow_direct=True))
+            replicas = max(there.num_replicas or 1, wanted.num_replicas or 1)
+            if not there.allow_direct or there.num_replicas != replicas:
+                await self._js.update_stream(there.evolve(allow_direct=True, num_replicas=replicas))
 
     async def publish(self, subject: str, payload: bytes, message_id: str, *, once: bool = False) -> int | None:
         """Append; see Transport."""
