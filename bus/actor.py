@@ -27,6 +27,8 @@ from bus.transport import Delivery, Durable, LogFull, NoAnswer, Stored
 Answerer = Callable[[Envelope, Any], Awaitable[Record]]
 MAX_DELIVERIES = 6
 """A message that failed or killed its process this often is given up."""
+GIVEN_UP = 1000
+"""First ordinal of what is said where a decision is given up: past those of any decision."""
 PULL_SECONDS = 2.0
 """How long one pull waits; short, since after a server restart a pull only ends with its own time."""
 
@@ -192,7 +194,7 @@ class Actor:
         except Exception:  # noqa: BLE001  (else the message would kill every process that it comes to)
             follows, stack = (), f"{stack}\nand giving up failed:\n{traceback.format_exc()}".lstrip()
         for ordinal, post in enumerate(follows):
-            await self._bus.say(post, said.campaign, said, 1000 + ordinal)
+            await self._bus.say(post, said.campaign, said, GIVEN_UP + ordinal)
         await self._bury(delivery, inbox, reason, stack, follows)
 
     async def _bury(

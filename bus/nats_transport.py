@@ -12,6 +12,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NoReturn, Self
 
 import nats
@@ -141,14 +142,17 @@ class NatsTransport:
         """The server's own id, as its monitoring tells it too."""
         return str(self.client._server_info.get("server_id", ""))  # noqa: SLF001  (not told in any other way)
 
-    async def provision(self, durables: Iterable[Durable] = (), *, replicas: int = 1) -> None:
-        """Create the lab's streams and consumers as they should be, each kept by `replicas` servers of a cluster.
+    async def provision(
+        self, durables: Iterable[Durable] = (), *, replicas: int = 1, begins: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        """Create the lab's streams and consumers as they should be, each kept by `replicas` servers.
 
-        Raises TransportError without JetStream.
+        `begins` names the position of a stream's first message, where that is not 1. Raises TransportError without
+        JetStream.
         """
         try:
             for stream in STREAMS:
-                await self._provide(_config(stream, replicas))
+                await self._provide(_config(stream, replicas, begins.get(stream.name)))
             for durable in durables:
                 await self._js.add_consumer(durable.stream, _consumer_config(durable))
         except (APIError, *_AWAY) as error:
@@ -327,7 +331,7 @@ def _attempts(patience: float) -> list[float]:
     return waits + [0.5] * int((patience - sum(waits)) / 0.5)
 
 
-def _config(stream: Stream, replicas: int) -> api.StreamConfig:
+def _config(stream: Stream, replicas: int, begins: int | None = None) -> api.StreamConfig:
     """Return a stream's JetStream settings."""
     return api.StreamConfig(
         name=stream.name,
@@ -342,6 +346,7 @@ def _config(stream: Stream, replicas: int) -> api.StreamConfig:
         duplicate_window=stream.duplicate_window,
         num_replicas=replicas,
         allow_direct=True,
+        first_seq=begins,
     )
 
 

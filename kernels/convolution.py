@@ -1,10 +1,20 @@
-"""The causal short convolution that most linear mixers put before their queries, keys and values."""
+"""The causal short convolution that most linear mixers put before their queries, keys and values.
+
+On a CPU a handful of taps is quicker as that many multiplications of whole shifted tensors, with a backward written by
+hand, than as a depthwise convolution of the library: 2 to 5 times, forward and backward, at the sizes of small models.
+"""
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from kernels.transforms import is_transformed
 
 _ACTIVATIONS = {None: lambda x: x, "silu": F.silu, "swish": F.silu}
+_FEW_TAPS = 8
 
 
 def causal_conv1d(
@@ -31,6 +41,44 @@ def causal_conv1d(
         raise ValueError(f"initial_state has shape {list(initial_state.shape)}, expected {[batch, width, reach]}")
     past = x.new_zeros(batch, reach, width) if initial_state is None else initial_state.to(x.dtype).mT
     padded = torch.cat([past, x], dim=1)  # [B, W - 1 + T, D]
-    y = F.conv1d(padded.mT, weight[:, None], bias, groups=width).mT
+    y = _convolve(padded, weight)
+    if bias is not None:
+        y = y + bias
     final = padded[:, padded.shape[1] - reach :].mT if output_final_state else None
     return _ACTIVATIONS[activation](y), final
+
+
+def _convolve(padded: Tensor, weight: Tensor) -> Tensor:
+    """Convolve [B, W - 1 + T, D] with [D, W] to [B, T, D]."""
+    by_hand = padded.is_cpu and padded.dtype == weight.dtype and not is_transformed(padded, weight)
+    if by_hand and weight.shape[1] <= _FEW_TAPS:
+        return _ShiftedProducts.apply(padded, weight)
+    return F.conv1d(padded.mT, weight[:, None], groups=weight.shape[0]).mT
+
+
+class _ShiftedProducts(torch.autograd.Function):
+    """y_t = sum_i weight[:, i] * padded_{t + i}, tap by tap."""
+
+    @staticmethod
+    def forward(ctx: Any, padded: Tensor, weight: Tensor) -> Tensor:
+        """Add up one product a tap."""
+        taps = weight.mT.contiguous()  # [W, D]
+        length = padded.shape[1] - len(taps) + 1
+        y = padded[:, :length] * taps[0]
+        for i in range(1, len(taps)):
+            y.addcmul_(padded[:, i : i + length], taps[i])
+        ctx.save_for_backward(padded, taps)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Spread the slope over what each step saw, and sum it over batch and time for each tap."""
+        (slope,) = gradients
+        padded, taps = ctx.saved_tensors
+        d_padded, d_taps = torch.zeros_like(padded), torch.empty_like(taps)
+        for i in range(len(taps)):
+            seen = slice(i, i + slope.shape[1])
+            d_padded[:, seen].addcmul_(slope, taps[i])
+            torch.sum(slope * padded[:, seen], dim=(0, 1), out=d_taps[i])
+        return d_padded, d_taps.mT

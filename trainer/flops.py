@@ -1,9 +1,10 @@
 """Forward FLOPs per token, counted and never timed, so that a fitness made of them is the same on every machine.
 
 Counted are the products that PyTorch dispatches, two FLOPs a multiply-add, those within custom autograd functions
-included; element-wise work is not. A mixer that does its sums element by element therefore counts as cheaper than its
-clock says; the live monitor judges the clock. (`torch.utils.flop_counter` agrees, a test shows it, but entering it
-imports the whole of torch._dynamo: seconds in every jailed run.)
+included, and fused multiply-adds of whole tensors (the taps of a short convolution). Other element-wise work is not: a
+mixer that does its sums element by element counts as cheaper than its clock says; the live monitor judges the clock.
+(`torch.utils.flop_counter` agrees on the products, a test shows it, but entering it imports the whole of torch._dynamo:
+seconds in every jailed run.)
 """
 
 from typing import Any
@@ -45,8 +46,8 @@ def _multiply_adds(name: str, args: tuple[Any, ...], result: Any) -> int:
             return args[0].shape[-1] * result.numel()
         case "addmm" | "baddbmm" | "addmv":
             return args[1].shape[-1] * result.numel()
-        case "convolution" | "_convolution":
-            return args[1][0].numel() * result.numel()
+        case "convolution" | "_convolution" | "addcmul" | "addcmul_":
+            return (1 if name.startswith("addcmul") else args[1][0].numel()) * result.numel()
         case "linalg_solve_triangular":
             return result.numel() * args[0].shape[-1] // 2
         case attention if attention.startswith("_scaled_dot_product"):

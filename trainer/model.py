@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainer.adapter import MixerFactory
-from trainer.scales import Shape
+from trainer.gates.subject import reseed
+from trainer.scales import Scale, Shape
 
 TOLERANCE = 0.05
 """Relative distance to the parameter budget that counts as matched."""
@@ -72,7 +73,7 @@ class Block(nn.Module):
 
 
 class LanguageModel(nn.Module):
-    """Tokens [B, T] to logits [B, T, vocabulary]."""
+    """Tokens [B, T] to logits [B, T, vocabulary], or to those of some positions only."""
 
     def __init__(self, mixer: MixerFactory, shape: Shape, width: Width) -> None:
         """Build every block anew; the global generator has to be seeded by the caller."""
@@ -88,12 +89,23 @@ class LanguageModel(nn.Module):
         if shape.tied:
             self.embedding.weight = self.head.weight
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return logits over the vocabulary for the token after each position."""
+    def forward(self, tokens: Tensor, asked: Tensor | None = None) -> Tensor:
+        """Return logits over the vocabulary for the token after each position, or after the N `asked` ones.
+
+        `asked` are places in the flattened [B * T]; the logits are then [N, vocabulary].
+        """
         x = self.embedding(tokens)  # [B, T, D]
         for block in self.blocks:
             x = block(x)
+        if asked is not None:
+            x = x.flatten(0, 1).index_select(0, asked)  # [N, D]
         return self.head(self.norm(x))
+
+
+def seeded_model(mixer: MixerFactory, scale: Scale, width: Width, seed: int) -> LanguageModel:
+    """Build a model whose tensors depend on the seed alone, on the scale's device."""
+    reseed(seed)
+    return LanguageModel(mixer, scale.shape, width).to(scale.device)
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -7,6 +7,8 @@ from pydantic import Field
 from bus.events.base import Event, Record
 from bus.events.code import Stage
 
+VETOED = "vetoed"
+"""Reason of a run that a person stopped."""
 AnomalyKind = Literal["too_slow", "loss_too_low", "diverged", "stalled", "not_finite"]
 
 

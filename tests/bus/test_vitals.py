@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
@@ -16,7 +16,7 @@ from bus.bus import Bus
 from bus.envelope import Envelope
 from bus.events import CampaignPaused, Event, Record
 from bus.memory_transport import MemoryTransport
-from bus.micro import announce, survey
+from bus.micro import _vitals, announce, survey
 from bus.nats_transport import NatsTransport
 from bus.queries import AskStanding, Standing
 from bus.role import Decision, Post
@@ -128,3 +128,9 @@ async def test_an_answerer_counts_its_answers_and_refusals() -> None:
     assert bus.vitals.report() | {"last_error": ""} == {"lag": 0, "in_flight": 0, "done": 2, "failed": 2,
                                                        "last_error": ""}  # fmt: skip
     assert bus.vitals.last_error.startswith("bad query")
+
+
+@pytest.mark.parametrize("said", [{}, {"endpoints": None}, {"name": "x", "endpoints": [{"name": "status"}]}])
+def test_another_projects_service_is_no_role(said: dict[str, Any]) -> None:
+    """Whoever else lives on the server may answer a survey too."""
+    assert _vitals(said) == []

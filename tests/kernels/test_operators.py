@@ -137,3 +137,18 @@ def test_wrong_calls_are_refused(call):
     with pytest.raises(ValueError, match=r"expected|unknown|must") as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_convolution_by_hand_has_the_gradients_of_the_library():
+    """Tap by tap on a CPU, or as the library's depthwise convolution where a transform asks: one function."""
+    x, state, weight = (torch.randn(*shape, dtype=torch.float64) for shape in ((2, 7, 3), (2, 3, 3), (3, 4)))
+
+    def run(*tensors):
+        return causal_conv1d(tensors[0], tensors[2], activation="silu", initial_state=tensors[1])[0]
+
+    leaves = [tensor.requires_grad_() for tensor in (x, state, weight)]
+    assert torch.autograd.gradcheck(run, leaves)
+    slope = torch.randn(2, 7, 3, dtype=torch.float64)
+    _, pull = torch.func.vjp(run, *(leaf.detach() for leaf in leaves))
+    for by_hand, by_library in zip(torch.autograd.grad(run(*leaves), leaves, slope), pull(slope), strict=True):
+        torch.testing.assert_close(by_hand, by_library)

@@ -135,3 +135,45 @@ def test_a_leak_that_waits_for_the_examination_is_found_there(jail: Jail):
     failed = attempt(jail, source).trained.failed
     assert failed is not None
     assert (failed.stage, failed.reason) == ("evaluate", "causality")
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept"),
+    [
+        ("globals().setdefault('KEPT', x)", "'KEPT' in globals()"),
+        ("open('kept', 'w').close()", "__import__('os').path.exists('kept')"),
+        ("open('/dev/shm/kept', 'w').close()", "__import__('os').path.exists('/dev/shm/kept')"),
+        ("setattr(self, 'kept', x)", "hasattr(self, 'kept')"),
+    ],
+    ids=["module", "scratch folder", "shared memory", "attribute"],
+)
+def test_what_was_kept_in_training_is_gone_when_scores_are_made(jail: Jail, keep: str, kept: str):
+    """A mixer that would spoil its answers with what it kept, or shine by it, finds nothing."""
+    source = in_forward(
+        f"self.training and y.shape[1] == {LENGTH} and {keep}; "
+        f"y = y * float('nan') if not self.training and {kept} else y"
+    )
+    assert attempt(jail, source).trained.completed is not None
+
+
+def buffered(shape: str) -> str:
+    """Return a mixer that writes to a buffer in training and answers only where it finds that written."""
+    source = in_forward(
+        f"self.training and y.shape[1] == {LENGTH} and self.seen.add_(1); "
+        f"y = y * float('nan') if not self.training and y.shape[1] == {LENGTH} and not self.seen.any() else y"
+    )
+    return source.replace("self.n_heads =", f"self.register_buffer('seen', torch.zeros({shape})); self.n_heads =", 1)
+
+
+def test_a_small_buffer_belongs_to_what_was_learned(jail: Jail, tmp_path: Path):
+    """A count of steps is handed over, and kept beside the weights."""
+    file = tmp_path / "e0001" / "e0001-a0.safetensors"
+    assert attempt(jail, buffered("(), dtype=torch.long"), file).trained.completed is not None
+    assert load_file(file)["buffers.text.blocks.0.mixer.seen"] > 0
+
+
+def test_a_buffer_is_no_second_memory(jail: Jail):
+    """What is left in buffers beyond a small share of the budget is over the budget."""
+    failed = attempt(jail, buffered("9999")).trained.failed
+    assert failed is not None
+    assert (failed.stage, failed.reason) == ("evaluate", "parameter_budget")

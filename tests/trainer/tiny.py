@@ -42,6 +42,13 @@ def tiny(**changes: object) -> Scale:
     return replace(small, **changes)
 
 
+def in_training(statement: str) -> str:
+    """Return the good mixer with something to do when it trains on a text window, which no gate lets it do."""
+    head, tail = GOOD.split("        return self.out(o.flatten(2))\n")
+    condition = f"        if self.training and y.shape[1] == {tiny().text.length}:\n            {statement}\n"
+    return f"{head}        y = self.out(o.flatten(2))\n{condition}        return y\n{tail}"
+
+
 def request(source: str = GOOD, *, seed: int = 0, seconds: float = 60, peer: Peer | None = None) -> RunRequested:
     """Return a request to try a source."""
     limits = Limits(seconds=seconds, memory_mb=1024)
