@@ -16,6 +16,7 @@ from bus.micro import survey
 from bus.nats_transport import NatsTransport
 from bus.queries import AskExperiments, AskStanding, Experiment, Experiments, Standing
 from lab import link, roles
+from lab.cancelling import end
 from lab.home import Home
 from lab.settings import Settings
 
@@ -120,9 +121,7 @@ async def _woken(home: Home, settings: Settings, role: str) -> AsyncIterator[Rea
                 await lab.provision()
                 memory = asyncio.create_task(roles.memory(Bus(lab, "memory"), settings))
                 yield reader
-                while not memory.done():  # a cancellation may be swallowed while a connection is being set up
-                    memory.cancel()
-                    await asyncio.wait([memory], timeout=0.5)
+                await end(memory)
         finally:
             process.terminate()
             await asyncio.to_thread(process.wait, 10)
