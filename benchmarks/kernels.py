@@ -122,7 +122,7 @@ def convolution_times(shape: tuple[int, int, int], seconds: float) -> dict[str, 
     def library() -> Tensor:
         return F.conv1d(F.pad(x.mT, (TAPS - 1, 0)), weight[:, None], groups=shape[2]).mT
 
-    contestants = {
+    contestants: dict[str, Callable[[], object]] = {
         "ours": lambda: torch.autograd.grad(causal_conv1d(x, weight)[0], (x, weight), slope),
         "library": lambda: torch.autograd.grad(library(), (x, weight), slope),
     }
