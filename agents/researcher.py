@@ -51,7 +51,7 @@ class ResearcherSettings:
     """Whether a model proposes; the grammar stands in where it does not answer."""
     ideas: int = 5
     """Ideas that may be rejected before the slot is given up."""
-    nearest: float = 0.985
+    nearest: float = 0.993
     """Cosine similarity of motivations above which an idea counts as one that was had before.
 
     In a bred population of 400, 6 to 9 of 100 genetic ideas lie above the default: the same change to nearly the same

@@ -104,12 +104,12 @@ def _name(command: Sequence[bytes]) -> str:
 
 
 def _service(pid: int, parents: dict[int, int], names: dict[int, str]) -> str:
-    """Return the service that a process belongs to, itself or through its parents."""
-    while pid in names:
-        if names[pid]:
-            return names[pid]
+    """Return the service that a process belongs to, itself or through its parents; nothing in another's lab."""
+    service = ""
+    while pid in names and pid != os.getpid():
+        service = names[pid] or service
         pid = parents[pid]
-    return ""
+    return service if pid == os.getpid() else ""
 
 
 def instant(settings: Settings, home: Home) -> list[Service]:

@@ -83,9 +83,7 @@ class Bus:
             subjects.subject_of(envelope), mask_payload(encode(envelope)), envelope.id, once=post.event.once
         )
 
-    def follow(
-        self, after: int = 0, max_batch: int = 256, gather: float = 0.0
-    ) -> AsyncIterator[Sequence[Stored]]:
+    def follow(self, after: int = 0, max_batch: int = 256, gather: float = 0.0) -> AsyncIterator[Sequence[Stored]]:
         """Yield the log past a position, in order and without gaps."""
         return self.transport.follow(subjects.LOG, after, max_batch=max_batch, gather=gather)
 

@@ -73,8 +73,18 @@ def test_a_changed_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         SentenceEmbedder().encode(["a text"])
 
 
+def test_a_text_is_the_mean_of_its_sentences(embedder: SentenceEmbedder) -> None:
+    """Sentences, and parts of a name, weigh by their length; what comes after the model's 128 tokens counts."""
+    text, first, second = embedder.encode(["Fade old rows. gated-delta·conv4", "Fade old rows.", "conv4"])
+    assert text @ first > 0.5
+    assert text @ second > 0.3
+    filler = "The state decays and keys are written. " * 30
+    long, other = embedder.encode([filler + "Bake the bread.", filler + "A window of attention is exact."])
+    assert long @ other < 0.9999
+
+
 def test_what_is_remembered_is_not_embedded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A text that was asked before costs nothing; beyond the limit the oldest are forgotten."""
+    """A sentence that was met before costs nothing; beyond the limit the oldest are forgotten."""
     asked: list[str] = []
 
     class Model:
@@ -88,6 +98,6 @@ def test_what_is_remembered_is_not_embedded_again(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(embedding, "load", Model)
     monkeypatch.setattr(embedding, "REMEMBERED", 2)
     embedder = SentenceEmbedder()
-    for text in ("a", "b", "a", "c", "a", "b"):
+    for text in ("a", "b. a", "a", "c", "a", "b."):
         embedder.encode([text])
-    assert asked == ["a", "b", "c", "b"]
+    assert asked == ["a", "b.", "c", "b."]
