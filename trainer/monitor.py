@@ -1,4 +1,4 @@
-"""The live monitor: a pure reader of a run's losses and step times that says when no honest run would look like this.
+"""The live monitor: reads a run's losses, step times and memory, and says when no honest run would look like this.
 
 - not_finite: any loss is not.
 - diverged: a loss stays `rise` nats above its best reading for `patience` readings in a row, after warm-up; a
@@ -7,6 +7,9 @@
 - loss_too_low: any loss is below zero; the text loss is below the corpus' entropy floor, or before half of the steps
   below `honest` of what the best baseline ended with. Then the future is leaking.
 - too_slow: the median CPU seconds of a step are over `slow` times the baselines' own, after `settle` steps.
+- memory_growth: since `settle` steps, the median memory of each third of the readings lies `hoard` MiB above the third
+  before. Training steps are alike, so an honest run's memory is level; a jump, such as a table built once, moves one
+  third against the next, not both. Growth below that is not seen, nor is any on a GPU.
 
 Times are CPU seconds, not wall seconds, because a busy machine is not the candidate's fault. A poor recall is no
 anomaly: staying at chance there is what weak mixers honestly do.
@@ -14,12 +17,14 @@ anomaly: staying at chance there is what weak mixers honestly do.
 
 import math
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, median_low
 
 from bus.events import AnomalyKind, Peer
 from trainer.scales import Scale
 
 TEXT = "text"
+FEWEST = 3
+"""Readings in a third of a run's memory before thirds are compared."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Reading:
     """Nats per target of each task, averaged since the reading before; not finite where training broke."""
     step_seconds: float
     """Median CPU seconds of a step since the reading before."""
+    memory: int | None = None
+    """Bytes of private memory, as counted from outside; None where that could not be read."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class Monitor:
         self._above: dict[str, int] = {}
         self._level: dict[str, int] = {}
         self._times: list[float] = []
+        self._memory: list[tuple[int, float]] = []
 
     def observe(self, reading: Reading) -> Finding | None:
         """Return what is wrong with the run as of this reading, if anything is."""
@@ -62,8 +70,10 @@ class Monitor:
             found = self._judge(task, loss, reading.step)
             if found:
                 return Finding(found[0], reading.step, found[1])
-        slow = self._slow(reading.step)
-        return Finding("too_slow", reading.step, slow) if slow else None
+        if slow := self._slow(reading.step):
+            return Finding("too_slow", reading.step, slow)
+        grown = self._grown(reading)
+        return Finding("memory_growth", reading.step, grown) if grown else None
 
     def _judge(self, task: str, loss: float, step: int) -> tuple[AnomalyKind, str] | None:
         """Judge one task's loss; the order of the rules is the order of the table."""
@@ -121,3 +131,19 @@ class Monitor:
         if own <= self._scale.watch.slow * theirs:
             return ""
         return f"a step takes {own * 1e3:.1f} ms of CPU, the baselines' {theirs * 1e3:.1f} ms"
+
+    def _grown(self, reading: Reading) -> str:
+        """Compare the thirds of what was read of the memory since the run has settled."""
+        if reading.memory is None or reading.step < self._scale.watch.settle:
+            return ""
+        self._memory.append((reading.step, reading.memory / 2**20))
+        third = len(self._memory) // 3
+        if third < FEWEST:
+            return ""
+        first, middle, last = (self._memory[-third * n :][:third] for n in (3, 2, 1))
+        low, half, high = (median_low(held for _, held in part) for part in (first, middle, last))
+        if min(half - low, high - half) < self._scale.watch.hoard:
+            return ""
+        steps = median(step for step, _ in last) - median(step for step, _ in first)
+        pace = 100 * (high - low) / steps
+        return f"memory grows by {pace:.1f} MiB in 100 steps: {low:.0f} MiB, then {half:.0f}, now {high:.0f}"

@@ -94,7 +94,9 @@ class Watch:
     slow: float
     """Multiple of the peers' step time that is too slow."""
     settle: int
-    """Steps before step times are judged."""
+    """Steps before step times and memory are judged."""
+    hoard: float
+    """MiB by which memory, from third to third of a run, may not keep growing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class Trial:
             frame = self._next("reading", "weights")
             if frame.kind == "weights":
                 return frame.arrays
-            reading = _reading(frame)
+            reading = _reading(frame, self._memory())
             finding = monitor.observe(reading)
             if finding:
                 return finding
@@ -155,6 +155,11 @@ class Trial:
                 on_point(
                     LossPoint(run=self.request.run, task=task, step=reading.step, steps=self._scale.steps, loss=loss)
                 )
+
+    def _memory(self) -> int | None:
+        """Return what the run holds, as seen from here."""
+        assert self._session is not None
+        return self._session.memory
 
     def _next(self, *kinds: str) -> Frame:
         """Return the child's next frame, which has to be of one of these kinds."""
@@ -276,8 +281,8 @@ def _agreed() -> Iterator[None]:
         raise JailFault("protocol_error", f"a frame says something else than agreed: {type(error).__name__}") from None
 
 
-def _reading(frame: Frame) -> Reading:
-    """Return a reading as the child sent it."""
+def _reading(frame: Frame, memory: int | None) -> Reading:
+    """Return a reading as the child sent it, with the memory counted here."""
     with _agreed():
         losses = {str(task): float(loss) for task, loss in frame.header["losses"].items()}
-        return Reading(int(frame.header["step"]), losses, float(frame.header["step_seconds"]))
+        return Reading(int(frame.header["step"]), losses, float(frame.header["step_seconds"]), memory)

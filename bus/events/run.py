@@ -9,7 +9,7 @@ from bus.events.code import Stage
 
 VETOED = "vetoed"
 """Reason of a run that a person stopped."""
-AnomalyKind = Literal["too_slow", "loss_too_low", "diverged", "stalled", "not_finite"]
+AnomalyKind = Literal["too_slow", "loss_too_low", "diverged", "stalled", "not_finite", "memory_growth"]
 
 
 class Limits(Record):

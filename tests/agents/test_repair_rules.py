@@ -17,7 +17,8 @@ BOTH = Design((Memory(read="mean", feature="elu1"), Window(), Convolution()), fu
 REASONS = st.sampled_from(
     [
         "syntax", "import", "signature", "error", "causality", "batch_leak", "nonfinite", "no_gradient", "bad_output",
-        "superlinear", "timeout", "limit:memory", "anomaly:diverged", "anomaly:too_slow", "anomaly:stalled", "whatever",
+        "superlinear", "timeout", "limit:memory", "anomaly:diverged", "anomaly:too_slow", "anomaly:stalled",
+        "anomaly:memory_growth", "whatever",
     ]
 )  # fmt: skip
 
@@ -105,6 +106,20 @@ def test_what_is_not_finite_loses_its_divisor() -> None:
     """A divided read is the first suspect of infinities."""
     child = by_grammar(BOTH, "nonfinite", "output at length 161")
     assert child.paths[0].choices["read"] == "plain"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["self.kept.append(o)", "self.kept += [o]", "self.kept = torch.cat((self.kept, o))", "self.kept[o.shape].add(o)"],
+)
+def test_what_every_call_keeps_is_kept_no_longer(statement: str) -> None:
+    """The statement goes, all else stays; where nothing grows, the rule has nothing to say."""
+    source = BASELINES["gla"].source
+    hoard = source.replace("        return ", f"        {statement}\n        return ")
+    answer = failed(hoard, None, "anomaly:memory_growth", "memory grows by 40 MiB in 100 steps")
+    assert answer is not None
+    assert answer.source == hoard.replace(statement, "pass")
+    assert failed(source, None, "anomaly:memory_growth") is None
 
 
 def test_an_edited_rendering_is_restored() -> None:

@@ -14,7 +14,7 @@ SCALE = replace(
     NANO,
     steps=100,
     warm_up=10,
-    watch=replace(NANO.watch, every=5, rise=1.5, patience=3, progress=0.1, honest=0.9, slow=3.0, settle=20),
+    watch=replace(NANO.watch, every=5, rise=1.5, patience=3, progress=0.1, honest=0.9, slow=3.0, settle=20, hoard=8.0),
 )
 PEER = Peer(step_seconds=0.01, text_loss=2.0)
 FLOOR = 0.6
@@ -117,6 +117,41 @@ def test_one_slow_reading_is_the_machines_fault():
 def test_without_a_peer_speed_is_not_judged():
     """The first baseline has nobody to be compared with."""
     assert watch(falling(2.0), seconds=100.0, peer=None) is None
+
+
+def hold(mib: list[float | None]) -> Finding | None:
+    """Return the first finding on a run that holds so much at its readings, five steps apart, and is honest else."""
+    monitor = Monitor(SCALE, FLOOR, PEER)
+    for number, (loss, held) in enumerate(zip(falling(2.0), mib, strict=False), 1):
+        memory = None if held is None else int(held * 2**20)
+        found = monitor.observe(Reading(5 * number, {"recall": 3.0, "text": loss}, 0.01, memory))
+        if found:
+            return found
+    return None
+
+
+def test_memory_that_grows_from_third_to_third_is_seen_once_the_run_has_settled():
+    """3 MiB a reading: nine readings from step 20 on, with their thirds 9 MiB apart, are enough."""
+    found = hold([30.0 + 3 * n for n in range(20)])
+    assert found is not None
+    assert (found.kind, found.step) == ("memory_growth", 60)
+    assert found.evidence == "memory grows by 60.0 MiB in 100 steps: 42 MiB, then 51, now 60"
+
+
+@pytest.mark.parametrize(
+    "mib",
+    [
+        pytest.param([30.0 + 6 * (n % 2) for n in range(20)], id="it swings"),
+        pytest.param([30.0 if n < 11 else 90.0 for n in range(20)], id="one jump"),
+        pytest.param([500.0 - 20 * n for n in range(20)], id="it falls"),
+        pytest.param([30.0 + min(n, 3) * 50 for n in range(20)], id="it grows before it has settled"),
+        pytest.param([30.0 + n for n in range(20)], id="it creeps"),
+        pytest.param([None] * 20, id="it can't be read"),
+    ],
+)
+def test_memory_that_an_honest_run_may_hold_is_no_anomaly(mib: list[float | None]):
+    """Only growth that goes on is."""
+    assert hold(mib) is None
 
 
 def test_the_evidence_holds_the_figures():

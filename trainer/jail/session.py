@@ -39,6 +39,14 @@ class Session:
         """Seconds left until its deadline."""
         return self._watch.deadline - time.monotonic()
 
+    @property
+    def memory(self) -> int | None:
+        """Bytes of private memory that the run holds now, as the kernel counts them; None where it is going away."""
+        try:
+            return self._watch.usage()[0]
+        except OSError:
+            return None
+
     def send(self, frame: Frame) -> None:
         """Send a frame. Raises JailFault where the run is gone or does not read until its deadline."""
         try:

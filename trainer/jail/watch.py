@@ -103,6 +103,10 @@ class Watch(threading.Thread):
         os.close(self._status)
         self.ended.set()
 
+    def usage(self) -> tuple[int, int]:
+        """Return (bytes of private memory, tasks) of the run now. Raises OSError where the sandbox is going away."""
+        return census(self._zygote.processes(), self._zygote.base)
+
     def leave(self) -> None:
         """Stop looking and return when the descriptors are closed."""
         self._leaving.set()
@@ -143,7 +147,7 @@ class Watch(threading.Thread):
     def _count(self) -> None:
         """Compare memory and tasks with their limits."""
         try:
-            memory, tasks = census(self._zygote.processes(), self._zygote.base)
+            memory, tasks = self.usage()
         except OSError:
             return  # the sandbox is going away; its status says the rest
         if memory > self.limits.memory_bytes:
