@@ -80,6 +80,7 @@ def test_casts_that_no_name_shows_are_met_by_half_precision(output: str, call: C
         ("rwkv_time_mix", "RWKV6Attention"),
         ("windowed_delta_hybrid", "DeltaNet"),
         ("delta_net_half_memory", "DeltaNet"),
+        ("layer_block_and_model", "DeltaNet"),
     ],
 )
 def test_the_layer_is_told_from_the_modules_beside_it(specimen: str, name: str):

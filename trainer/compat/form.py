@@ -13,7 +13,8 @@ import copy
 import inspect
 import itertools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +59,8 @@ class FlaMixer(nn.Module):
 
     def forward(self, x: Tensor, **more: object) -> Tensor:
         """Return the layer's output in the dtype of x [B, T, D]; `more` are arguments of its own forward."""
-        return _first(self._call(self.layer, x, **self._required | more), x)
+        with nullcontext() if self.training else clock_stopped(self.layer):
+            return _first(self._call(self.layer, x, **self._required | more), x)
 
     def takes(self, *names: str) -> bool:
         """Whether the layer's forward pass knows all of these arguments."""
@@ -90,6 +92,26 @@ def negotiated(layer: nn.Module, d_model: int) -> Call:
         return next(
             (call for call in (under_autocast, in_bfloat16) if not _mixes_dtypes(layer, call, d_model)), as_it_is
         )
+
+
+@contextmanager
+def clock_stopped(layer: nn.Module) -> Iterator[None]:
+    """Put a layer's buffers and numbers back after a call.
+
+    Published layers count their calls, in eval mode too, and anneal a gate by the count. An evaluation is one moment of
+    training, so the count stands still in it. Other tensors stay as a call leaves them.
+    """
+    modules = list(layer.modules())
+    buffers = [(module, name, b, b.clone()) for module in modules for name, b in module.named_buffers(recurse=False)]
+    numbers = [(module, name, n) for module in modules for name, n in vars(module).items() if type(n) in (int, float)]
+    try:
+        yield
+    finally:
+        for module, name, buffer, before in buffers:
+            same = torch.equal(buffer.nan_to_num(), before.nan_to_num())
+            setattr(module, name, buffer if same else before)
+        for module, name, number in numbers:
+            setattr(module, name, number)
 
 
 class _Wide(types.ModuleType):

@@ -22,6 +22,10 @@ FILENAME = "architecture.py"
 """What the candidate's file is called in tracebacks."""
 COMPILERS = ((torch, "compile"), (torch.compiler, "disable"), (torch.jit, "script"))
 """Left out, since compiling costs more than a short run on a CPU; the code does the same without."""
+AROUND = ("Block", "Model", "LM", "Transformer")
+"""How classes are called that have a mixer inside."""
+TOKENS = frozenset({"vocab_size", "input_ids", "tokens"})
+"""What a model takes and a mixer doesn't."""
 INTERNALS = frozenset({"agents", "benchmarks", "bus", "dashboard", "lab", "memory", "tests", "trainer"})
 
 
@@ -48,12 +52,20 @@ def _mixers(found: list[type[nn.Module]], helpers: set[str]) -> list[type[nn.Mod
     """Return the classes that can be the mixer among a source's own.
 
     A layer of fla's form is told from the modules beside it by the mask that only it takes; of several the last
-    counts, being made of those before it.
+    counts, being made of those before it. Where a file goes on to the blocks and the model around its layer, these are
+    left aside: they have the layer, and more, inside.
     """
-    masked = [
-        kind for kind in found if _is_mixer(kind) and "attention_mask" in inspect.signature(kind.forward).parameters
-    ]
-    return masked[-1:] or [kind for kind in found if _is_mixer(kind) and kind.__name__ not in helpers]
+    mixers = [kind for kind in found if _is_mixer(kind)]
+    layers = [kind for kind in mixers if not _is_around_a_layer(kind)]
+    masked = [kind for kind in layers or mixers if "attention_mask" in inspect.signature(kind.forward).parameters]
+    free = helpers if len(layers) == len(mixers) else set[str]()  # a layer may be named by the block around it
+    return masked[-1:] or [kind for kind in layers or mixers if kind.__name__ not in free]
+
+
+def _is_around_a_layer(kind: type[nn.Module]) -> bool:
+    """Whether a class is a whole block or model: by its name, or by tokens or a vocabulary among what it takes."""
+    taken = {*parameters_of(kind), *list(inspect.signature(kind.forward).parameters)[1:2]}
+    return kind.__name__.endswith(AROUND) or bool(taken & TOKENS)
 
 
 def _parsed(source: str) -> ast.Module:
