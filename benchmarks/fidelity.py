@@ -24,13 +24,15 @@ import numpy as np
 from agents.design import BASELINES, draw_design, render
 from agents.fitness import benchmark_part, loss_part
 from benchmarks.rank_statistics import Numbers, agreement, spread_to_noise
-from bus.events import RunRequested
+from bus.events import Limits, RunRequested
 from trainer import scales
 from trainer.jail import Jail
 from trainer.tasks.corpus import Corpus, load_corpus
 from trainer.trial import PRELOAD, Trial, run_trial
 
 Run = dict[str, Any]
+PATIENCE = 10.0
+"""Multiple of a rung's wall seconds that a run may take here: a machine at other work is no design's failure."""
 MEASURES = ("recall", "text", "text at equal time", "fitness")
 
 
@@ -42,7 +44,7 @@ def designs(count: int) -> dict[str, str]:
 
 def attempt(name: str, source: str, seed: int, scale: scales.Scale, corpus: Corpus, jail: Jail) -> Run:
     """Try one design with one seed and return what is worth keeping of it."""
-    limits = scales.limits()[scale.name]
+    limits = Limits(seconds=scale.seconds * PATIENCE, memory_mb=scale.memory_mb)
     asked = RunRequested(run=f"{name}-a0", attempt=0, source=source, scale=scale.name, seed=seed, limits=limits)
     trial = Trial(asked, scale, corpus, jail, worker="bench")
     trained = run_trial(trial, lambda _: None, lambda _: None).trained
