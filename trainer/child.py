@@ -3,7 +3,7 @@
     parent                                     child
     job: source, scale, seeds            ->
                                          <-    ready: gates, width, parameters, FLOPs; or rejected: gates
-    train: the training text             ->
+    train: the text of each task that has one ->
                                          <-    reading: losses and step time, every few steps
                                          <-    weights: every tensor of every task's model
     inputs: tokens of a held-out batch   ->
@@ -20,11 +20,14 @@ from torch import nn
 from trainer import loop
 from trainer.adamw import AdamW
 from trainer.adapter import MixerFactory, mixer_factory
+from trainer.autoencoder import AutoEncoder
 from trainer.flops import flops_per_token
 from trainer.gates import Finding, load_mixer, run_gates
 from trainer.jail import Channel, Frame
 from trainer.model import LanguageModel, Width, is_matched, match_width
 from trainer.scales import Scale, scale_of
+from trainer.tasks.draws import batches
+from trainer.tasks.kinds import Compression
 
 
 def main(channel: Channel) -> None:
@@ -37,8 +40,8 @@ def main(channel: Channel) -> None:
     if width is None:
         return
 
-    corpus = channel.recv().arrays["corpus"]
-    trainees = [_trainee(name, factory, scale, width, corpus, *seeds[name]) for name in scale.tasks]
+    texts = channel.recv().arrays
+    trainees = [_trainee(name, factory, scale, width, texts.get(name), *seeds[name]) for name in scale.tasks]
     if loop.train(trainees, scale, lambda *reading: _send_reading(channel, *reading)):
         models = {trainee.name: trainee.model for trainee in trainees}
         channel.send(Frame("weights", arrays=_weights(models)))
@@ -53,12 +56,17 @@ def _examine(channel: Channel, factory: MixerFactory, scale: Scale, seed: int) -
         width = match_width(factory, shape)
         findings.append(_budget(width, scale))
         if findings[-1].passed:
-            flops = flops_per_token(_model(factory, scale, width, seed).eval(), scale.text.length)
+            flops = flops_per_token(_model(factory, scale, width, seed).eval(), _text_length(scale))
             measures = {"width": width.d_model, "parameters": width.parameters, "flops_per_token": flops}
             channel.send(Frame("ready", {"gates": [f._asdict() for f in findings], **measures}))
             return width
     channel.send(Frame("rejected", {"gates": [f._asdict() for f in findings]}))
     return None
+
+
+def _text_length(scale: Scale) -> int:
+    """Return the tokens that FLOPs are counted over: a window of the first task on text."""
+    return next(iter(scale.languages.values())).length
 
 
 def _budget(width: Width, scale: Scale) -> Finding:
@@ -68,18 +76,22 @@ def _budget(width: Width, scale: Scale) -> Finding:
 
 
 def _trainee(
-    name: str, factory: MixerFactory, scale: Scale, width: Width, corpus: np.ndarray, weights: int, data: int
+    name: str, factory: MixerFactory, scale: Scale, width: Width, text: np.ndarray | None, weights: int, data: int
 ) -> loop.Trainee:
     """Build one task's model and its optimiser from a seed for the weights and one for the data."""
-    task, model = scale.tasks[name], _model(factory, scale, width, weights)
+    task = scale.tasks[name]
+    form = AutoEncoder if isinstance(task, Compression) else LanguageModel
+    model = _model(factory, scale, width, weights, form)
     optimiser = AdamW(model, scale.betas, task.weight_decay, scale.clip)
-    return loop.Trainee(name, model, loop.batches(task, scale, corpus, data), optimiser, task.learning_rate)
+    return loop.Trainee(name, model, batches(task, scale.steps, data, text), optimiser, task.learning_rate)
 
 
-def _model(factory: MixerFactory, scale: Scale, width: Width, seed: int) -> LanguageModel:
+def _model(
+    factory: MixerFactory, scale: Scale, width: Width, seed: int, form: type[LanguageModel] = LanguageModel
+) -> LanguageModel:
     """Build a model whose weights depend on the seed alone."""
     torch.manual_seed(seed)
-    return LanguageModel(factory, scale.shape, width).to(scale.device)
+    return form(factory, scale.shape, width).to(scale.device)
 
 
 def _send_reading(channel: Channel, step: int, losses: dict[str, float], step_seconds: float) -> None:

@@ -49,12 +49,6 @@ class Corpus:
         sample = self.train[:SAMPLE]
         return 0.5 * 8 * math.log(2) * len(lzma.compress(sample)) / len(sample)
 
-    def windows(self, count: int, length: int) -> np.ndarray:
-        """Return [count, length + 1] bytes as int64, spread evenly over validation: the same for every candidate."""
-        text = np.frombuffer(self.validation, np.uint8)
-        starts = np.linspace(0, len(text) - length - 1, count).astype(np.int64)
-        return text[starts[:, None] + np.arange(length + 1)].astype(np.int64)
-
 
 def load_corpus(data: str | Path | None, task: Text) -> Corpus:
     """Return the corpus at `data` (None: the standard library), of at most the task's `corpus_bytes`.
