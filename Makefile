@@ -9,7 +9,7 @@ HOME_DIR ?= .move37
 export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test install lint fix lock gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels chaos clean
+.PHONY: run test install lint fix lock gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels bench-fidelity chaos clean
 
 run: install
 	$(BIN)/move37 run --home $(HOME_DIR) --experiments $(EXPERIMENTS)
@@ -49,6 +49,7 @@ aot-kernels: install
 
 bench-lab: install
 	$(BIN)/python -m benchmarks.lab
+	$(BIN)/python -m benchmarks.scaling
 
 bench-memory: install
 	$(BIN)/python -m benchmarks.memory rebuild
@@ -60,6 +61,9 @@ bench-trainer: install
 
 bench-kernels: install
 	$(BIN)/python -m benchmarks.kernels
+
+bench-fidelity: install  ## hours: every design at two rungs with three seeds; it takes up where it stopped
+	$(BIN)/python -m benchmarks.fidelity run fidelity.jsonl
 
 chaos: install  ## an hour of kill -9; docs/reliability.md has the results
 	$(BIN)/python -m tests.chaos.long --kills 1000 --experiments 500

@@ -13,11 +13,11 @@ from agents.asking import Asking
 from agents.drafts import Judgement, filled
 from agents.findings import findings
 from agents.fitness import fitness, judge, marked_judge, parts, reference
-from agents.plain_text import one_line
 from agents.weakness import problem
 from bus.envelope import Envelope
 from bus.events import AnalysisReady, CodeFailed, Event, HumanMessage, ProposalRejected, RunCompleted
 from bus.ids import BASELINE_PREFIX
+from bus.plain_text import one_line
 from bus.queries import AskCognition, AskPeers, Cognition, Peers
 from bus.role import CompletionReply, Decision, Post
 

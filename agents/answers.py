@@ -5,9 +5,9 @@ import re
 from agents import prompts
 from agents.asking import Asking
 from agents.drafts import Answer, filled
-from agents.plain_text import plain
 from bus.envelope import Envelope
 from bus.events import HumanAnswered, HumanMessage
+from bus.plain_text import plain
 from bus.queries import AskExperiments, AskStanding, Experiment, Experiments, Standing
 from bus.role import CompletionReply, Post
 

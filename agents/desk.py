@@ -11,10 +11,10 @@ from typing import ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agents.plain_text import one_line, plain
 from bus.envelope import Envelope, Malformed
 from bus.events import Event, HumanKind, HumanMessage, ProposalCreated, Spoken
 from bus.ids import CAMPAIGN, derive
+from bus.plain_text import one_line, plain
 from bus.role import Decision, Post
 
 PAYLOAD_BYTES = 256 * 1024

@@ -9,7 +9,6 @@ the one event that completes it.
 from typing import ClassVar
 
 from agents.asking import Asking
-from agents.plain_text import one_line
 from agents.pool import Pool, founders, pool, renewal
 from bus.envelope import Envelope
 from bus.events import (
@@ -28,6 +27,7 @@ from bus.events import (
 )
 from bus.events.campaign import FinishReason
 from bus.ids import BASELINE_PREFIX, CAMPAIGN, derive, experiment_id, rng
+from bus.plain_text import one_line
 from bus.queries import AskExperiments, AskStanding, Experiments, Standing
 from bus.role import Decision, Post
 

@@ -16,12 +16,12 @@ from agents import prompts
 from agents.asking import Asking
 from agents.design import Design
 from agents.drafts import Revision, filled
-from agents.plain_text import one_line
 from agents.repair import repair
 from agents.static_check import check
 from agents.trial import Attempt, Failed
 from bus.envelope import Envelope
 from bus.events import (
+    VETOED,
     CampaignStarted,
     CodeFailed,
     CodeRevised,
@@ -33,12 +33,14 @@ from bus.events import (
     RunRequested,
 )
 from bus.ids import BASELINE_PREFIX, derive, rng, run_id
+from bus.plain_text import one_line, plain
 from bus.queries import AskPeers, AskStanding, Experiment, Peers, Standing
 from bus.role import CompletionReply, Decision, Post
 
 MESSAGE_CHARACTERS = 400
-BEYOND_REPAIR = frozenset({"bad_request", "trainer_fault"})
-"""Reasons that are no fault of the architecture's: another source would fail the same way, so none is made up."""
+SOURCE_CHARACTERS = 100_000
+BEYOND_REPAIR = frozenset({"bad_request", "trainer_fault", VETOED})
+"""Reasons that are no fault of the architecture's: another source would end the same way, so none is made up."""
 PASSING = ("timeout", "limit", "no_result", "crash")
 """How reasons begin that a busy machine can cause: the same source may pass the next time."""
 ORDINARY = Limits(seconds=300.0, memory_mb=2048)
@@ -105,9 +107,8 @@ class Engineer:
             revision = filled(reply, Revision)
             if isinstance(revision, Revision) and revision.source.strip() != attempt.source.strip():
                 change = one_line(revision.change, MESSAGE_CHARACTERS)
-                return CodeRevised(
-                    attempt=attempt.number + 1, source=revision.source, change=change, repaired_by="model"
-                )
+                source = plain(revision.source, SOURCE_CHARACTERS) + "\n"
+                return CodeRevised(attempt=attempt.number + 1, source=source, change=change, repaired_by="model")
         return _by_rules(said, attempt, failed)
 
     def _request(self, experiment: str, attempt: Attempt, started: CampaignStarted, peers: Peers) -> RunRequested:

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from agents.drafts import SCHEMAS
-from agents.plain_text import one_line
 from bus.envelope import Envelope
+from bus.plain_text import one_line
 from bus.role import Completion, CompletionReply
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from agents import prompts
 from agents.asking import Asking
 from agents.breeding import baseline, bred, donors, inspiration
 from agents.drafts import Draft, filled
-from agents.plain_text import one_line, plain
 from bus.envelope import Envelope
 from bus.events import Event, ProposalCreated, ProposalRejected, ProposalRequested
 from bus.ids import derive, rng, source_hash
+from bus.plain_text import one_line, plain
 from bus.queries import (
     AskCognition,
     AskExperiments,

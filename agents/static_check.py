@@ -10,8 +10,12 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-ALLOWED_IMPORTS = frozenset({"torch", "math", "typing", "dataclasses", "einops", "kernels", "__future__"})
-"""Top-level packages that an architecture may import."""
+_TOOLS = frozenset({"torch", "math", "typing", "dataclasses", "einops", "kernels"})
+ALLOWED_IMPORTS = _TOOLS | frozenset((
+    "__future__", "abc", "collections", "contextlib", "copy", "enum", "fla", "functools", "itertools", "logging",
+    "numbers", "operator", "typing_extensions", "warnings",
+))  # fmt: skip
+"""Top-level packages that an architecture may import: its tools, and what does no harm."""
 MOST_CHARACTERS = 200_000
 """A longer source is refused unread."""
 
@@ -23,6 +27,12 @@ _FORBIDDEN_TORCH = frozenset((
     "hub", "load", "save", "package", "classes", "ops", "jit", "utils", "distributed", "multiprocessing",
     "from_file", "_C", "serialization", "library",
 ))  # fmt: skip
+_LENIENT = frozenset(("getattr", "setattr", "delattr", "vars", "utils", "ops", "jit", "library"))
+"""Allowed in a layer of fla's form: published layers use them."""
+_WIDTHS = frozenset(("hidden_size", "d_model", "embed_dim", "dim"))
+_HEADS = frozenset(("num_heads", "n_heads", "n_head", "heads"))
+_GIVEN = _WIDTHS | _HEADS | {"layer_idx", "head_dim"}
+"""Arguments that the trainer gives to a layer of fla's form, by name."""
 _DUNDERS = frozenset({"__init__", "__name__", "__version__", "__future__", "__all__"})
 _AT_TOP = (
     ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Expr, ast.Assign, ast.AnnAssign, ast.Pass,
@@ -59,52 +69,79 @@ def check(source: str) -> Fault | None:
 
 
 def _faults(tree: ast.Module) -> Iterator[Fault]:
-    """Every fault, in the order in which an author wants to hear of them."""
-    nodes = list(ast.walk(tree))
-    yield from _imports(nodes)
-    yield from _forbidden(nodes)
-    yield from _global_state(tree, nodes)
-    yield from _mixer(tree)
+    """Every fault, in the order in which an author wants to hear of them.
+
+    A layer of fla's form is a published file that is tried as it is: only what can't work here is held against it.
+    """
+    nodes = list(_executed(tree))
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    layers = [] if any(map(_is_mixer, classes)) else [node for node in classes if _is_fla_layer(node)]
+    yield from _imports(nodes, ALLOWED_IMPORTS | {"numpy"} if layers else ALLOWED_IMPORTS)
+    yield from _forbidden(nodes, lenient=bool(layers))
+    if layers:
+        yield from _fla_signature(layers)
+    else:
+        yield from _global_state(tree, nodes)
+        yield from _mixer([node for node in classes if _is_module(node)])
 
 
-def _imports(nodes: list[ast.AST]) -> Iterator[Fault]:
+def _executed(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node below one, but for what stands under `if TYPE_CHECKING`."""
+    yield node
+    skipped = node.body if isinstance(node, ast.If) and _is_for_types(node) else []
+    for child in ast.iter_child_nodes(node):
+        if child not in skipped:
+            yield from _executed(child)
+
+
+def _is_for_types(node: ast.If) -> bool:
+    """Whether a condition holds for type checkers only."""
+    return isinstance(node.test, ast.Name | ast.Attribute) and _name_of(node.test) == "TYPE_CHECKING"
+
+
+def _imports(nodes: list[ast.AST], allowed: frozenset[str]) -> Iterator[Fault]:
     """Yield imports outside the allowed packages, and the parts of torch that touch the outside world."""
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.level:
             yield Fault("import", "relative imports have nothing to refer to", node.lineno)
         elif isinstance(node, ast.ImportFrom):
-            yield from _import_of(node.module or "", node.lineno)
+            yield from _import_of(node.module or "", node.lineno, allowed)
             names = {alias.name for alias in node.names}
             hidden = names & (_FORBIDDEN_TORCH if node.module == "torch" else set()) or names & {"*"}
             yield from (_no_import(f"{node.module}.{name}", node.lineno) for name in sorted(hidden))
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _import_of(alias.name, node.lineno)
+                yield from _import_of(alias.name, node.lineno, allowed)
 
 
-def _import_of(module: str, line: int) -> Iterator[Fault]:
+def _import_of(module: str, line: int, allowed: frozenset[str]) -> Iterator[Fault]:
     """Whether one dotted module name may be imported."""
     parts = module.split(".")
     hidden = parts[0] == "torch" and _FORBIDDEN_TORCH.intersection(parts[1:]) and module != "torch.utils.checkpoint"
-    if parts[0] not in ALLOWED_IMPORTS or hidden:
+    if parts[0] not in allowed or hidden:
         yield _no_import(module, line)
 
 
 def _no_import(module: str, line: int) -> Fault:
     """Return the fault of an import that is not allowed."""
-    allowed = ", ".join(sorted(ALLOWED_IMPORTS - {"__future__"}))
+    allowed = ", ".join(sorted(_TOOLS))
     return Fault("import", f"cannot import {module}: an architecture may import {allowed}", line)
 
 
-def _forbidden(nodes: list[ast.AST]) -> Iterator[Fault]:
+def _forbidden(nodes: list[ast.AST], *, lenient: bool) -> Iterator[Fault]:
     """Names and attributes that no mixer needs: execution, files, introspection, output in loops."""
+    names, torchs = (
+        (_FORBIDDEN_NAMES, _FORBIDDEN_TORCH)
+        if not lenient
+        else (_FORBIDDEN_NAMES - _LENIENT, _FORBIDDEN_TORCH - _LENIENT)
+    )
     for node in nodes:
-        if isinstance(node, ast.Name) and node.id in _FORBIDDEN_NAMES:
+        if isinstance(node, ast.Name) and node.id in names:
             yield Fault("forbidden", f"{node.id} is not allowed in an architecture", node.lineno)
-        elif isinstance(node, ast.Name | ast.Attribute) and _is_dunder(node):
+        elif isinstance(node, ast.Name | ast.Attribute) and _is_dunder(node) and not lenient:
             yield Fault("forbidden", f"{_name_of(node)} is not allowed in an architecture", node.lineno)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.value.id == "torch" and node.attr in _FORBIDDEN_TORCH:
+            if node.value.id == "torch" and node.attr in torchs:
                 yield Fault("forbidden", f"torch.{node.attr} is not allowed in an architecture", node.lineno)
         elif isinstance(node, _IN_LOOP):
             yield from _prints(node)
@@ -134,20 +171,26 @@ def _global_state(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[Fault]:
         if isinstance(node, ast.Global):
             yield Fault("global_state", f"global {', '.join(node.names)}: a mixer keeps no state", node.lineno)
     for node in tree.body:
+        if isinstance(node, ast.If) and _is_for_types(node):
+            continue
         if not isinstance(node, _AT_TOP):
             kind = type(node).__name__.lower()
             yield Fault("global_state", f"{kind} at the top of the file, where only definitions stand", node.lineno)
         elif isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
             yield Fault("global_state", "a call at the top of the file would run on import", node.lineno)
-        elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, _MUTABLE):
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, _MUTABLE) and not _is_export(node):
             yield Fault(
                 "global_state", "a mutable object at the top of the file would be shared by all layers", node.lineno
             )
 
 
-def _mixer(tree: ast.Module) -> Iterator[Fault]:
+def _is_export(node: ast.Assign | ast.AnnAssign) -> bool:
+    """Whether an assignment lists what a file exports."""
+    return isinstance(node, ast.Assign) and [getattr(t, "id", "") for t in node.targets] == ["__all__"]
+
+
+def _mixer(modules: list[ast.ClassDef]) -> Iterator[Fault]:
     """Exactly one module class is constructed as a mixer is; helper modules may stand beside it."""
-    modules = [node for node in tree.body if isinstance(node, ast.ClassDef) and _is_module(node)]
     mixers = [node for node in modules if _is_mixer(node)]
     if not modules:
         yield Fault("no_module", "there is no class derived from torch.nn.Module")
@@ -162,6 +205,36 @@ def _is_mixer(node: ast.ClassDef) -> bool:
     """Whether a class's constructor begins as a mixer's does."""
     found = [m.args.args[1:3] for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"]
     return any([argument.arg for argument in arguments] == ["d_model", "n_heads"] for arguments in found)
+
+
+def _is_fla_layer(node: ast.ClassDef) -> bool:
+    """Whether a class's constructor takes a width and heads by one of their usual names, wherever they stand."""
+    names = set(_arguments(node, "__init__"))
+    return "hidden_size" in names or bool(names & _WIDTHS and names & _HEADS)
+
+
+def _fla_signature(layers: list[ast.ClassDef]) -> Iterator[Fault]:
+    """Of one class at least, all arguments of the constructor have a default or are given by the trainer."""
+    taken = [(node, _arguments(node, "__init__").items()) for node in layers]
+    lacking = [
+        (node, [name for name, optional in found if not optional and name not in _GIVEN]) for node, found in taken
+    ]
+    if all(names for _, names in lacking):
+        node, names = lacking[-1]
+        yield Fault("signature", f"__init__ takes {', '.join(names)}, for which there is no default", node.lineno)
+
+
+def _arguments(node: ast.ClassDef, name: str) -> dict[str, bool]:
+    """Return a method's arguments behind self, and whether each has a default."""
+    method = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == name), None)
+    if method is None:
+        return {}
+    arguments = method.args
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+    first_default = len(names) - len(arguments.defaults)
+    found = {name: place >= first_default for place, name in enumerate(names) if place}
+    keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return found | {argument.arg: default is not None for argument, default in keywords}
 
 
 def _is_module(node: ast.ClassDef) -> bool:

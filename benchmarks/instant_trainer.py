@@ -1,7 +1,8 @@
 """A trainer that answers at once, for measuring the orchestrator: `python -m benchmarks.instant_trainer trainer 1`.
 
 It trains nothing. Its scores are functions of the source's hash, so that campaigns of one seed repeat; it is served by
-benchmarks and tests alone, never by the lab. MOVE37_INSTANT_SECONDS makes every run last that long.
+benchmarks and tests alone, never by the lab. MOVE37_INSTANT_SECONDS makes every run last that long,
+MOVE37_INSTANT_AT_ONCE says how many a process has under way.
 """
 
 import asyncio
@@ -74,7 +75,9 @@ async def _trainer(bus: Bus, _: Settings) -> None:
         await asyncio.sleep(float(os.environ.get("MOVE37_INSTANT_SECONDS", "0")))
         return Record()
 
-    await Actor(bus, InstantTrainer(), {Pause: pause}, concurrency=4).run()
+    await Actor(
+        bus, InstantTrainer(), {Pause: pause}, concurrency=int(os.environ.get("MOVE37_INSTANT_AT_ONCE", "4"))
+    ).run()
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ SAYS: Mapping[str, tuple[type[Event], ...]] = {
     "desk": (HumanMessage, ProposalCreated),
 }
 """Role → the events it may say."""
-ASKS = frozenset({"director", "researcher", "engineer", "analyst", READER})
+ASKS = frozenset({"director", "researcher", "engineer", "analyst", "trainer", READER})
 """Roles that ask memory."""
 FOLLOWS: Mapping[str, tuple[str, ...]] = {"memory": (LOG,), READER: (LOG, METRICS, TRACES, DEAD)}
 """Role → the streams it reads from any position."""

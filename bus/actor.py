@@ -27,6 +27,8 @@ from bus.transport import Delivery, Durable, LogFull, NoAnswer, Stored
 Answerer = Callable[[Envelope, Any], Awaitable[Record]]
 MAX_DELIVERIES = 6
 """A message that failed or killed its process this often is given up."""
+GIVEN_UP = 1000
+"""First ordinal of what is said where a decision is given up: past those of any decision."""
 PULL_SECONDS = 2.0
 """How long one pull waits; short, since after a server restart a pull only ends with its own time."""
 
@@ -112,8 +114,17 @@ class Actor:
             await asyncio.gather(beat, return_exceptions=True)  # our own cancellation still passes
 
     async def _see_through(self, delivery: Delivery, inbox: Inbox, said: Envelope) -> None:
-        """Decide, publish, acknowledge; on a fault give the message back, and at last give it up."""
+        """Decide, publish, acknowledge; on a fault give the message back, and at last give it up.
+
+        Each way ends in one line that tells the whole unit of work.
+        """
         begun = perf_counter()
+
+        def facts(**more: object) -> dict[str, object]:
+            ms = round(1000 * (perf_counter() - begun), 1)
+            about = {"campaign": said.campaign, "experiment": said.experiment, "upon": said.type, "seq": said.seq}
+            return about | {"delivery": delivery.deliveries, "ms": ms} | more
+
         if delivery.deliveries > MAX_DELIVERIES:
             await self._give_up(delivery, inbox, said, "delivered too often: its process died every time", "")
             return
@@ -124,20 +135,14 @@ class Actor:
         except Exception as error:  # noqa: BLE001  (a role's fault must not end the process that serves others)
             reason = f"{type(error).__name__}: {error}"
             self._bus.vitals.ailed(reason)
-            log.warning("decision failed", upon=said.type, experiment=said.experiment, reason=reason)
+            log.warning("decision failed", **facts(reason=reason))
             if delivery.deliveries < inbox.tries and not isinstance(error, Malformed):
                 await delivery.nak(0.2 * 2**delivery.deliveries)
             else:
                 await self._give_up(delivery, inbox, said, reason, traceback.format_exc())
             return
         await delivery.ack()
-        log.info(
-            "decided",
-            upon=said.type,
-            experiment=said.experiment,
-            says=[type(post.event).__name__ for post in posts],
-            ms=round(1000 * (perf_counter() - begun), 1),
-        )
+        log.info("decided", **facts(says=[type(post.event).__name__ for post in posts]))
 
     async def _decide(self, said: Envelope) -> Sequence[Post]:
         """Drive the decision: answer what it asks, publish what it posts, return all posts."""
@@ -189,7 +194,7 @@ class Actor:
         except Exception:  # noqa: BLE001  (else the message would kill every process that it comes to)
             follows, stack = (), f"{stack}\nand giving up failed:\n{traceback.format_exc()}".lstrip()
         for ordinal, post in enumerate(follows):
-            await self._bus.say(post, said.campaign, said, 1000 + ordinal)
+            await self._bus.say(post, said.campaign, said, GIVEN_UP + ordinal)
         await self._bury(delivery, inbox, reason, stack, follows)
 
     async def _bury(

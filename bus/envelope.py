@@ -68,8 +68,13 @@ class Envelope:
 
     @property
     def traceparent(self) -> str:
-        """W3C trace context: an experiment's whole life is one trace."""
-        return f"00-{derive(self.campaign, self.experiment)}-{derive(self.id)[:16]}-01"
+        """W3C trace context: an experiment's whole life is one trace, what a role says of it upon one event one span.
+
+        People's words have no cause of their own in the log, so each is a span.
+        """
+        alone = self.cause is None or self.role == "desk"
+        unit = derive(self.id) if alone else derive(self.cause, self.role, self.experiment)
+        return f"00-{derive(self.campaign, self.experiment)}-{unit[:16]}-01"
 
     def at(self, seq: int) -> Self:
         """Return the same envelope at its position in the log."""

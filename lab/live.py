@@ -88,7 +88,7 @@ def sentence(said: Envelope) -> str:
     return line(said) or f"{said.time:%H:%M:%S} {said.experiment:<22} {said.type}"
 
 
-def _words(said: Envelope) -> str | None:  # noqa: C901, PLR0911  (one case an event)
+def _words(said: Envelope) -> str | None:  # noqa: C901, PLR0911, PLR0912  (one case an event)
     """Return what an event says in words."""
     match said.event:
         case events.CampaignStarted(scale=scale, experiments=count, baselines=baselines):
@@ -109,8 +109,12 @@ def _words(said: Envelope) -> str | None:  # noqa: C901, PLR0911  (one case an e
             return (
                 f"fitness {fitness:.3f} (loss {parts.loss:.2f}, recall {parts.benchmark:.2f}, judge {parts.judge:.2f})"
             )
-        case events.HumanMessage(by=by, kind=kind, text=words):
-            return f"{by} says ({kind}): {words}"
+        case events.HumanMessage(by=by, kind=kind, text=words, target=target):
+            return f"{by} says ({kind}{f' {target}' if target else ''}): {words}"
+        case events.HumanAnswered(to=to, answer=answer):
+            return f"to {to}: {' '.join(answer.split())}"
+        case events.CampaignPaused(by=by, why=why) | events.CampaignResumed(by=by, why=why):
+            return f"{'paused' if isinstance(said.event, events.CampaignPaused) else 'resumed'} by {by}: {why}"
         case events.CampaignFinished(reason=reason, analysed=analysed, failed=failed):
             return f"campaign finished ({reason}): {analysed} analysed, {failed} failed"
         case _:

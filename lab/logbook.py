@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bus import access, chain, history, keys, subjects
-from bus.envelope import Malformed
+from bus.envelope import Envelope, Malformed
 from bus.replay import traces_file
 from bus.transport import Stored
 from dashboard.report import render_report
@@ -104,7 +104,7 @@ async def report(settings: Settings, path: Path) -> Path:
     """Write the report page and return its path. Raises LabError."""
     async with awake(settings) as reader:
         standing, experiments = await reader.everything()
-        said = [subjects.read(stored) for stored in await read_stream(reader) if _readable(stored)]
+        said = await _read_events(reader)
     mine = [envelope for envelope in said if envelope.campaign == standing.campaign]
     page = render_report(
         standing,
@@ -120,6 +120,17 @@ async def report(settings: Settings, path: Path) -> Path:
     except OSError as error:
         raise LabError(f"can't write {path}: {error.strerror}") from None
     return path
+
+
+async def events(settings: Settings) -> Sequence[Envelope]:
+    """Return every event of the log."""
+    async with awake(settings) as reader:
+        return await _read_events(reader)
+
+
+async def _read_events(reader: Reader) -> Sequence[Envelope]:
+    """Return the events that the log holds."""
+    return [subjects.read(stored) for stored in await read_stream(reader) if _readable(stored)]
 
 
 def _readable(stored: Stored) -> bool:

@@ -69,7 +69,7 @@ def again(
     name: str, history: Sequence[Envelope], file: Path, first: int, last: int, *, step: bool, as_json: bool
 ) -> int:
     """Decide again as a role; print the differences and return 1 where there is one. Raises LabError."""
-    traces = _traces(file)
+    traces = traces_of(file)
     decisions, differences = 0, []
     for said, difference in replay(role_of(name, traces), history, traces, first=first, last=last):
         decisions += 1
@@ -94,7 +94,7 @@ def _sum_up(name: str, decisions: int, differences: Sequence[Difference], *, as_
         print(f"{name}: {decisions} decisions made again, {len(differences)} differ")
 
 
-def _traces(file: Path) -> Traces:
+def traces_of(file: Path) -> Traces:
     """Return the traces beside a log. Raises LabError."""
     path = traces_file(file)
     try:
@@ -113,6 +113,7 @@ def role_of(name: str, traces: Traces) -> Role:
     from agents.engineer import Engineer, EngineerSettings
     from agents.researcher import Researcher, ResearcherSettings
     from trainer import scales
+    from trainer.role import TrainerRole
 
     model = any(
         answer["question"] == Completion.__name__
@@ -125,6 +126,7 @@ def role_of(name: str, traces: Traces) -> Role:
         "researcher": lambda: Researcher(ResearcherSettings(model=model)),
         "engineer": lambda: Engineer(EngineerSettings(limits=scales.limits(), model=model)),
         "analyst": lambda: Analyst(model=model),
+        "trainer": TrainerRole,
     }
     if name not in roles:
         raise LabError(f"no role {name!r} to replay; there are {', '.join(roles)}")

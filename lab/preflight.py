@@ -38,7 +38,7 @@ def _data(settings: Settings) -> None:
     from trainer.tasks.corpus import load_corpus
 
     try:
-        load_corpus(settings.data, scales.load(settings.scale).text)
+        load_corpus(settings.data, *scales.load(settings.scale).languages.values())
     except ValueError as error:
         raise LabError(str(error)) from None
 

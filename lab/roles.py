@@ -7,19 +7,21 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from bus import subjects
 from bus.actor import Actor, Answerer, Inbox
-from bus.bus import Bus
+from bus.bus import Bus, Refused
 from bus.chain import Witness
 from bus.envelope import Envelope, Malformed
 from bus.events import Spoken
 from bus.ids import CAMPAIGN, derive, root_id
+from bus.queries import AskExperiments, Experiments
 from bus.role import Completion, Post, Question
-from bus.transport import Durable, Stored
+from bus.transport import Durable, Stored, TransportError
 from lab.home import Home
 from lab.settings import ModelSettings, Settings
 
@@ -30,6 +32,8 @@ log = structlog.get_logger()
 
 CONCURRENCY = 16
 """Decisions an agent has under way at once: most of their time is waiting for answers."""
+VETO_PATIENCE = 2.0
+"""Seconds that a run waits to hear whether it is still wanted: it goes on meanwhile, and asks again."""
 
 
 async def memory(bus: Bus, settings: Settings, embedder: "Embedder | None" = None) -> None:
@@ -109,8 +113,18 @@ async def trainer(bus: Bus, settings: Settings) -> None:
     async def publish(said: Envelope, post: Post, ordinal: str) -> None:
         await bus.say(post, said.campaign, said, ordinal)
 
-    with answerers(settings.home / "artifacts", publish, worker) as answering:
+    with answerers(settings.home / "artifacts", publish, partial(vetoed, bus), worker) as answering:
         await Actor(bus, TrainerRole(), answering).run()
+
+
+async def vetoed(bus: Bus, said: Envelope) -> bool:
+    """Say whether a person has vetoed an event's experiment, as far as memory answers soon."""
+    try:
+        found = await bus.ask(AskExperiments(campaign=said.campaign, ids=(said.experiment,)), VETO_PATIENCE)
+    except (TransportError, Refused):
+        return False
+    assert isinstance(found, Experiments)
+    return any(row.vetoed for row in found.rows)
 
 
 BUILD: Mapping[str, Callable[[Bus, Settings], Awaitable[None]]] = {
@@ -133,7 +147,7 @@ def heard(stored: Stored) -> Envelope:
         raise Malformed("a person's message has to be text in UTF-8") from None
     campaign = stored.subject.rsplit(".", 1)[1]
     return Envelope(
-        id=derive("heard", stored.subject, stored.seq),
+        id=heard_id(stored.subject, stored.seq),
         source="/lab/human/1",
         time=datetime.now(UTC),
         campaign=campaign,
@@ -141,6 +155,11 @@ def heard(stored: Stored) -> Envelope:
         event=Spoken(payload=payload),
         cause=root_id(campaign),
     )
+
+
+def heard_id(subject: str, place: int) -> str:
+    """Return the id of words by their place in the inbox: a redelivery of them says the same."""
+    return derive("heard", subject, place)
 
 
 def _model(settings: ModelSettings) -> dict[type[Question], Answerer]:

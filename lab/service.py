@@ -30,7 +30,7 @@ async def serve(role: str, settings: Settings, instance: str) -> None:
     transport = await link.connect(settings, role, settings.nats, name=f"{role}-{instance}")
     try:
         if link.identify(settings, role).nobody:  # with a key of its own it uses what the lab has provisioned
-            await transport.provision()
+            await transport.provision(replicas=settings.replicas)
         bus = Bus(transport, role, instance)
         await announce(transport.client, role, instance, bus.vitals)
         log.info("serving", nats=link.without_secrets(settings.nats))

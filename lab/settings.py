@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     """Talk to a server on another host without encryption: for networks that are private themselves."""
     allow_lazy_sync: bool = False
     """Start a campaign on a server that may lose acknowledged messages when the power fails."""
+    replicas: int = Field(default=1, ge=1, le=5)
+    """Servers of a NATS cluster that keep each stream; 3 survives the loss of one."""
     goal: str = GOAL
     """What to look for, in words."""
     scale: str = "nano"

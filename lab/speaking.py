@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from bus import access, subjects
-from lab.awake import awake
+from lab.awake import Reader, awake
 from lab.errors import LabError
 from lab.settings import Settings
 
@@ -13,13 +13,17 @@ from lab.settings import Settings
 async def publish(settings: Settings, words: dict[str, Any]) -> str:
     """Publish words on the campaign's subject and return that subject. Raises LabError."""
     async with awake(settings, access.HUMAN) as speaker:
-        campaign = speaker.campaign or await _newest(settings)
-        subject = subjects.human(campaign)
-        await speaker.bus.transport.publish(subject, json.dumps(words).encode(), f"say-{time.time_ns()}")
-        return subject
+        return await say(speaker, speaker.campaign or await newest(settings), words)
 
 
-async def _newest(settings: Settings) -> str:
+async def say(speaker: Reader, campaign: str, words: dict[str, Any]) -> str:
+    """Publish words on a campaign's subject and return that subject."""
+    subject = subjects.human(campaign)
+    await speaker.bus.transport.publish(subject, json.dumps(words).encode(), f"say-{time.time_ns()}")
+    return subject
+
+
+async def newest(settings: Settings) -> str:
     """Return the newest campaign of a server that the home knows nothing of. Raises LabError."""
     async with awake(settings) as reader:
         campaign = (await reader.standing()).campaign

@@ -1,7 +1,7 @@
 """Is the log still what it was? A lab's log against the hashes noted in its home, a file against those beside it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,8 @@ async def running(settings: Settings) -> dict[str, Any]:
 def exported(file: Path) -> dict[str, Any]:
     """Return what an exported log is, compared with the chain beside it. Raises LabError."""
     noted = links(chain.beside(file))
-    try:
-        messages = list(_messages(file, noted))
-    except OSError as error:
-        raise LabError(f"can't read {file}: {error.strerror}") from None
-    return _told(chain.verify(noted, messages), len(messages))
+    found = messages(file, noted)
+    return _told(chain.verify(noted, found), len(found))
 
 
 def links(path: Path) -> list[Link]:
@@ -42,11 +39,14 @@ def links(path: Path) -> list[Link]:
         raise LabError(f"nothing to verify against: can't read {path}: {error.strerror}") from None
 
 
-def _messages(file: Path, noted: list[Link]) -> Iterator[Stored]:
-    """Yield a file's messages; a line has no subject, so each has the one that its link names."""
-    for number, payload in enumerate(history.payloads(file)):
-        link = noted[number] if number < len(noted) else Link(number + 1, "", "")
-        yield Stored(link.seq, link.subject, payload)
+def messages(file: Path, noted: Sequence[Link]) -> list[Stored]:
+    """Return a file's messages; a line has no subject, so each has the one that its link names. Raises LabError."""
+    try:
+        payloads = list(history.payloads(file))
+    except OSError as error:
+        raise LabError(f"can't read {file}: {error.strerror}") from None
+    newer = (Link(number, "", "") for number in range(len(noted) + 1, len(payloads) + 1))
+    return [Stored(link.seq, link.subject, payload) for link, payload in zip((*noted, *newer), payloads, strict=False)]
 
 
 def _told(verdict: Verdict, length: int) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from trainer.adapter import MixerFactory
-from trainer.model import LanguageModel, Width
-from trainer.scales import Shape
+from trainer.model import LanguageModel, Width, seeded_model
+from trainer.scales import Scale, Shape
+from trainer.tasks.kinds import Compression, Task
 
 SLOWEST = 10_000.0
 """Longest wave of the sinusoids, over 2π."""
@@ -39,3 +40,8 @@ def sinusoids(length: int, d_model: int) -> Tensor:
     speed = SLOWEST ** -(torch.arange(half) / max(half - 1, 1))
     angles = torch.arange(length)[:, None] * speed  # [T, D / 2]
     return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def model_of(task: Task, mixer: MixerFactory, scale: Scale, width: Width, seed: int) -> LanguageModel:
+    """Build the model that a task is tried on: an autoencoder for compression, a language model for all others."""
+    return seeded_model(mixer, scale, width, seed, AutoEncoder if isinstance(task, Compression) else LanguageModel)

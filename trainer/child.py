@@ -1,33 +1,31 @@
-"""The child's side of a run, inside the jail: build, pass the gates, train, hand over the weights, answer inputs.
+"""The child's side of a run, inside the jail: build, pass the gates, train, hand over the weights.
 
     parent                                     child
     job: source, scale, seeds            ->
                                          <-    ready: gates, width, parameters, FLOPs; or rejected: gates
-    train: the text of each task that has one ->
+    train: the text of every task on text ->
                                          <-    reading: losses and step time, every few steps
-                                         <-    weights: every tensor of every task's model
-    inputs: tokens of a held-out batch   ->
-                                         <-    logits
-    (the parent closes)
+                                         <-    weights: every tensor that training left, of every task's model
+    (the parent closes; `trainer.examinee` answers for the weights in a run of its own)
 
-Targets of what is scored never come here, nor do its inputs before training has ended.
+Nothing of what is scored comes here.
 """
 
-import numpy as np
-import torch
-from torch import nn
+from dataclasses import asdict
+from functools import partial
 
-from trainer import loop
+import numpy as np
+
+from trainer import handover, loop
 from trainer.adamw import AdamW
 from trainer.adapter import MixerFactory, mixer_factory
-from trainer.autoencoder import AutoEncoder
+from trainer.autoencoder import model_of
 from trainer.flops import flops_per_token
-from trainer.gates import Finding, load_mixer, run_gates
+from trainer.gates import Finding, capabilities, load_mixer, run_gates
 from trainer.jail import Channel, Frame
-from trainer.model import LanguageModel, Width, is_matched, match_width
+from trainer.model import Width, is_matched, match_width, seeded_model
 from trainer.scales import Scale, scale_of
 from trainer.tasks.draws import batches
-from trainer.tasks.kinds import Compression
 
 
 def main(channel: Channel) -> None:
@@ -44,29 +42,27 @@ def main(channel: Channel) -> None:
     trainees = [_trainee(name, factory, scale, width, texts.get(name), *seeds[name]) for name in scale.tasks]
     if loop.train(trainees, scale, lambda *reading: _send_reading(channel, *reading)):
         models = {trainee.name: trainee.model for trainee in trainees}
-        channel.send(Frame("weights", arrays=_weights(models)))
-        _answer(channel, models, scale)
+        built = {name: model_of(scale.tasks[name], factory, scale, width, seeds[name][0]) for name in models}
+        channel.send(Frame("weights", arrays=handover.leave(models, built)))
 
 
 def _examine(channel: Channel, factory: MixerFactory, scale: Scale, seed: int) -> Width | None:
-    """Run the gates and match the width; say what was found, and return the width where everything holds."""
+    """Run the gates, match the width, try the capabilities; say what was found, return the width where it holds."""
     shape = scale.shape
-    findings = run_gates(lambda: factory(shape.d_model, shape.n_heads, 0), shape.d_model, shape.n_heads, seed)
+    build = partial(factory, shape.d_model, shape.n_heads, 0)
+    findings = run_gates(build, shape.d_model, shape.n_heads, seed)
     if all(finding.passed for finding in findings):
         width = match_width(factory, shape)
         findings.append(_budget(width, scale))
         if findings[-1].passed:
-            flops = flops_per_token(_model(factory, scale, width, seed).eval(), _text_length(scale))
-            measures = {"width": width.d_model, "parameters": width.parameters, "flops_per_token": flops}
+            findings += capabilities(build, shape.d_model, shape.n_heads, seed)
+            length = scale.tasks[scale.text_of_record].length
+            flops = flops_per_token(seeded_model(factory, scale, width, seed).eval(), length)
+            measures = {"width": asdict(width), "flops_per_token": flops}
             channel.send(Frame("ready", {"gates": [f._asdict() for f in findings], **measures}))
             return width
     channel.send(Frame("rejected", {"gates": [f._asdict() for f in findings]}))
     return None
-
-
-def _text_length(scale: Scale) -> int:
-    """Return the tokens that FLOPs are counted over: a window of the first task on text."""
-    return next(iter(scale.languages.values())).length
 
 
 def _budget(width: Width, scale: Scale) -> Finding:
@@ -80,44 +76,11 @@ def _trainee(
 ) -> loop.Trainee:
     """Build one task's model and its optimiser from a seed for the weights and one for the data."""
     task = scale.tasks[name]
-    form = AutoEncoder if isinstance(task, Compression) else LanguageModel
-    model = _model(factory, scale, width, weights, form)
+    model = model_of(task, factory, scale, width, weights)
     optimiser = AdamW(model, scale.betas, task.weight_decay, scale.clip)
     return loop.Trainee(name, model, batches(task, scale.steps, data, text), optimiser, task.learning_rate)
-
-
-def _model(
-    factory: MixerFactory, scale: Scale, width: Width, seed: int, form: type[LanguageModel] = LanguageModel
-) -> LanguageModel:
-    """Build a model whose weights depend on the seed alone."""
-    torch.manual_seed(seed)
-    return form(factory, scale.shape, width).to(scale.device)
 
 
 def _send_reading(channel: Channel, step: int, losses: dict[str, float], step_seconds: float) -> None:
     """Report progress; JSON as Python writes it holds losses that are not finite."""
     channel.send(Frame("reading", {"step": step, "losses": losses, "step_seconds": step_seconds}))
-
-
-def _weights(models: dict[str, nn.Module]) -> dict[str, np.ndarray]:
-    """Return every trainable tensor as `task.name`, shared ones once, in float32."""
-    return {
-        f"{task}.{name}": parameter.detach().float().cpu().numpy()
-        for task, model in models.items()
-        for name, parameter in model.named_parameters()
-    }
-
-
-def _answer(channel: Channel, models: dict[str, nn.Module], scale: Scale) -> None:
-    """Return logits for inputs until the parent closes."""
-    for model in models.values():
-        model.eval()
-    while True:
-        try:
-            asked = channel.recv()
-        except EOFError:
-            return
-        tokens = torch.from_numpy(asked.arrays["inputs"]).to(scale.device)
-        with torch.no_grad(), loop.autocast(scale):
-            logits = models[asked.header["task"]](tokens).float().cpu()
-        channel.send(Frame("logits", arrays={"logits": logits.numpy()}))

@@ -46,10 +46,8 @@ def _multiply_adds(name: str, args: tuple[Any, ...], result: Any) -> int:
             return args[0].shape[-1] * result.numel()
         case "addmm" | "baddbmm" | "addmv":
             return args[1].shape[-1] * result.numel()
-        case "convolution" | "_convolution":
-            return args[1][0].numel() * result.numel()
-        case "addcmul" | "addcmul_":
-            return result.numel()
+        case "convolution" | "_convolution" | "addcmul" | "addcmul_":
+            return (1 if name.startswith("addcmul") else args[1][0].numel()) * result.numel()
         case "linalg_solve_triangular":
             return result.numel() * args[0].shape[-1] // 2
         case attention if attention.startswith("_scaled_dot_product"):

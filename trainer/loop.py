@@ -71,9 +71,8 @@ def autocast(scale: Scale) -> torch.autocast:
 
 def train(trainees: Iterable[Trainee], scale: Scale, report: Report) -> bool:
     """Train to the end; False where a loss stopped being finite, which is reported at once."""
-    # Deterministic mode fills every new tensor with NaN, which the gates want: the 10 % of a step that it costs don't buy
-    # more here.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    # Deterministic mode fills every new tensor with NaN. The gates want that; here it would cost a tenth of every step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     trainees = list(trainees)
     losses: dict[str, list[float]] = {trainee.name: [] for trainee in trainees}
     times: list[float] = []

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainer.adapter import MixerFactory
-from trainer.scales import Shape
+from trainer.gates.subject import reseed
+from trainer.scales import Scale, Shape
 
 TOLERANCE = 0.05
 """Relative distance to the parameter budget that counts as matched."""
@@ -107,6 +108,14 @@ class LanguageModel(nn.Module):
         if asked is not None:
             x = x.flatten(0, 1).index_select(0, asked)  # [N, D]
         return self.head(self.norm(x))
+
+
+def seeded_model(
+    mixer: MixerFactory, scale: Scale, width: Width, seed: int, form: type[LanguageModel] = LanguageModel
+) -> LanguageModel:
+    """Build a model whose tensors depend on the seed alone, on the scale's device."""
+    reseed(seed)
+    return form(mixer, scale.shape, width).to(scale.device)
 
 
 def count_parameters(module: nn.Module) -> int:

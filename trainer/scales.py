@@ -90,13 +90,18 @@ class Scale:
 
     @property
     def languages(self) -> dict[str, Language]:
-        """The tasks on real text. The first one's loss is the fitness' own."""
+        """The tasks on real text."""
         return {name: task for name, task in self.tasks.items() if isinstance(task, Text | Bpe)}
 
     @property
-    def recalls(self) -> dict[str, Recall]:
-        """The tasks of associative recall. The first one's accuracy is the fitness' own."""
-        return {name: task for name, task in self.tasks.items() if isinstance(task, Recall)}
+    def text_of_record(self) -> str:
+        """The task whose loss enters the fitness: the first on real text."""
+        return next(iter(self.languages))
+
+    @property
+    def recall_of_record(self) -> str:
+        """The task whose accuracy enters the fitness: the first of associative recall."""
+        return next(name for name, task in self.tasks.items() if isinstance(task, Recall))
 
     def level(self, task: str, step: int) -> int:
         """Return which level of difficulty a task is at in a training step (from 0): a new one begins a new curve."""
@@ -140,7 +145,7 @@ def ladder(path: Path = LADDER) -> dict[str, Scale]:
 
 def _checked(scale: Scale) -> Scale:
     """Return a rung that a campaign can be run on. Raises ValueError."""
-    if not scale.languages or not scale.recalls:
+    if not scale.languages or not any(isinstance(task, Recall) for task in scale.tasks.values()):
         raise ValueError(f"{scale.name}: fitness needs a task of kind text or bpe, and one of kind mqar")
     for name, task in scale.tasks.items():
         if not name.isidentifier():

@@ -1,10 +1,11 @@
 """The trainer's edge: answers the role's questions by running trials in a thread, and tells of their losses.
 
-    with service.answerers(home / "artifacts", publish, worker="1") as answering:
+    with service.answerers(home / "artifacts", publish, vetoed, worker="1") as answering:
         await Actor(bus, TrainerRole(), answering).run()
 
 A trial that is cancelled (the service ends, the decision is dropped) takes its sandbox with it; the request comes again
-from the log and starts anew, with the same seed and so with the same outcome.
+from the log and starts anew, with the same seed and so with the same outcome. An experiment that a person vetoes is
+stopped the same way, and its run fails.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 import structlog
 
 from bus.envelope import Envelope
-from bus.events import LossPoint, Record, RunFailed, RunRequested
+from bus.events import VETOED, LossPoint, Record, RunFailed, RunRequested, Stage
 from bus.role import Post
 from trainer import scales
 from trainer.jail import Jail
@@ -27,10 +28,14 @@ from trainer.trial import PRELOAD, Trial
 
 Publish = Callable[[Envelope, Post, str], Awaitable[None]]
 """(the request's envelope, a reading as a post, an ordinal unique within the run)."""
+Vetoed = Callable[[Envelope], Awaitable[bool]]
+"""Says whether a person has vetoed the experiment of a request. It raises nothing: who can't know says no."""
 Answer = Callable[[Envelope, Any], Awaitable[Record]]
 T = TypeVar("T")
 PAUSE = 0.1
 """Seconds between published readings of a task; what comes faster is left out."""
+VETO_SECONDS = 2.0
+"""How often a run asks whether it is still wanted."""
 
 log = structlog.get_logger()
 
@@ -38,9 +43,10 @@ log = structlog.get_logger()
 class TrainerService:
     """Runs trials for one trainer process."""
 
-    def __init__(self, artifacts: Path, publish: Publish, worker: str, scratch: Path) -> None:
+    def __init__(self, artifacts: Path, publish: Publish, vetoed: Vetoed, worker: str, scratch: Path) -> None:
         """Weights go to `artifacts/<experiment>/<run>.safetensors`; `scratch` serves runs without containment."""
         self._artifacts, self._publish, self._worker, self._scratch = artifacts, publish, worker, scratch
+        self._vetoed = vetoed
         self._jail: Jail | None = None
         self._trial: Trial | None = None
 
@@ -51,8 +57,8 @@ class TrainerService:
         try:
             self._trial = await asyncio.to_thread(self._open, _request(said))
         except ValueError as error:
-            return Prepared(failed=self._refused(_request(said), str(error)))
-        return await self._through(self._trial.prepare)
+            return Prepared(failed=self._refused(_request(said), "train", "bad_request", str(error)))
+        return await self._through(said, self._trial.prepare) or Prepared(failed=self._unwanted(said, "gate"))
 
     async def train(self, said: Envelope, question: Train) -> Trained:
         """Train and score what was prepared."""
@@ -68,7 +74,8 @@ class TrainerService:
             loop.call_soon_threadsafe(readings.put_nowait, point)
 
         try:
-            return await self._through(lambda: trial.train(on_point, artifact))
+            trained = await self._through(said, lambda: trial.train(on_point, artifact))
+            return trained or Trained(failed=self._unwanted(said, "train"))
         finally:
             readings.put_nowait(None)
             await telling
@@ -87,7 +94,7 @@ class TrainerService:
     def _open(self, request: RunRequested) -> Trial:
         """Return a trial of the request. Raises ValueError for a scale or a text that isn't there."""
         scale = scales.load(request.scale)
-        corpus = load_corpus(request.data, scale.text)
+        corpus = load_corpus(request.data, *scale.languages.values())
         return Trial(request, scale, corpus, self._jail_of(request.sandbox), worker=self._worker)
 
     def _jail_of(self, sandbox: Any) -> Jail:
@@ -98,17 +105,35 @@ class TrainerService:
             self._jail = Jail(sandbox, self._scratch, preload=PRELOAD)
         return self._jail
 
-    async def _through(self, work: Callable[[], T]) -> T:
-        """Do work in a thread; when cancelled, kill the sandbox, which ends the work, and wait for that."""
+    async def _through(self, said: Envelope, work: Callable[[], T]) -> T | None:
+        """Do work in a thread and return what it gives; None where a person vetoed the experiment meanwhile.
+
+        Then, and when cancelled, kill the sandbox, which ends the work, and wait for that.
+        """
         running = asyncio.ensure_future(asyncio.to_thread(work))
+        veto = asyncio.create_task(self._veto(said))
         try:
-            return await asyncio.shield(running)
+            await asyncio.wait([running, veto], return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                return running.result()
+            await self._kill(running)
         except asyncio.CancelledError:
-            if self._jail is not None:
-                self._jail.close()
-            await asyncio.wait([running])
-            self._drop()
+            await self._kill(running)
             raise
+        finally:
+            veto.cancel()
+
+    async def _veto(self, said: Envelope) -> None:
+        """Return when a person has vetoed the experiment; the work never waits for the answer."""
+        while not await self._vetoed(said):
+            await asyncio.sleep(VETO_SECONDS)
+
+    async def _kill(self, running: asyncio.Future[Any]) -> None:
+        """End the work by ending its sandbox."""
+        if self._jail is not None:
+            self._jail.close()
+        await asyncio.wait([running])
+        self._drop()
 
     async def _tell(self, said: Envelope, readings: asyncio.Queue[LossPoint | None]) -> None:
         """Publish readings as they come; a stream that takes none costs the run nothing."""
@@ -129,16 +154,15 @@ class TrainerService:
             self._trial.close()
             self._trial = None
 
-    def _refused(self, request: RunRequested, why: str) -> RunFailed:
-        """Say that the request itself can't be met: no fault of the architecture."""
+    def _refused(self, request: RunRequested, stage: Stage, reason: str, why: str) -> RunFailed:
+        """Say that the request can't or shall not be met: no fault of the architecture."""
         return RunFailed(
-            run=request.run,
-            worker=self._worker,
-            attempt=request.attempt,
-            stage="train",
-            reason="bad_request",
-            message=why,
+            run=request.run, worker=self._worker, attempt=request.attempt, stage=stage, reason=reason, message=why
         )
+
+    def _unwanted(self, said: Envelope, stage: Stage) -> RunFailed:
+        """Say that a person stopped the run."""
+        return self._refused(_request(said), stage, VETOED, f"a person vetoed {said.experiment}; its run was stopped")
 
 
 def _request(said: Envelope) -> RunRequested:
@@ -148,10 +172,12 @@ def _request(said: Envelope) -> RunRequested:
 
 
 @contextmanager
-def answerers(artifacts: Path, publish: Publish, worker: str) -> Iterator[Mapping[type[Prepare | Train], Answer]]:
+def answerers(
+    artifacts: Path, publish: Publish, vetoed: Vetoed, worker: str
+) -> Iterator[Mapping[type[Prepare | Train], Answer]]:
     """Serve the trainer's questions; leaving ends everything that was started for them."""
     with tempfile.TemporaryDirectory(prefix="move37-") as scratch:
-        service = TrainerService(artifacts, publish, worker, Path(scratch))
+        service = TrainerService(artifacts, publish, vetoed, worker, Path(scratch))
         service.start_jail()
         try:
             yield {Prepare: service.prepare, Train: service.train}

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from bus.events import GateResult, LossPoint, RunCompleted, RunFailed, RunRequested, RunStarted
+from bus.events import GateResult, Limits, LossPoint, RunCompleted, RunFailed, RunRequested, RunStarted
 from trainer import scales
 from trainer.jail import Jail
 from trainer.tasks.corpus import load_corpus
@@ -19,6 +19,8 @@ from trainer.trial import PRELOAD, Trial
 
 Sandbox = Literal["bwrap", "none"]
 Verdict = dict[str, Any]
+PATIENCE = 10
+"""How many times a lab's limit of seconds a single file may take."""
 LARGEST = 1 << 20
 """Bytes of the largest file that is taken for an architecture."""
 
@@ -84,17 +86,22 @@ def _request(path: Path, scale: str, seed: int, data: str | None, sandbox: Sandb
         source=read_architecture(path),
         scale=scales.load(scale).name,
         seed=seed,
-        limits=scales.limits()[scale],
+        limits=_patient(scales.limits()[scale]),
         data=data,
         sandbox=sandbox,
     )
+
+
+def _patient(limits: Limits) -> Limits:
+    """Return limits for a run that keeps nobody waiting: published layers in plain torch are slow, and no fault."""
+    return limits.model_copy(update={"seconds": PATIENCE * limits.seconds})
 
 
 @contextmanager
 def _opened(request: RunRequested) -> Iterator[Trial]:
     """Open a trial in a jail of its own; nothing of either is left afterwards."""
     scale = scales.load(request.scale)
-    corpus = load_corpus(request.data, scale.text)
+    corpus = load_corpus(request.data, *scale.languages.values())
     with (
         tempfile.TemporaryDirectory(prefix="move37-") as scratch,
         Jail(request.sandbox, Path(scratch), preload=PRELOAD) as jail,
@@ -126,4 +133,5 @@ def _told(gate: GateResult) -> str:
 def _scores(completed: RunCompleted) -> Verdict:
     """Return the scores under the names that `move37 experiments` has for them."""
     names = ("val_loss", "bits_per_byte", "recall", "recall_stderr", "parameters", "seconds", "step_seconds", "tokens")
-    return {name: getattr(completed, name) for name in (*names, "flops_per_token", "weights_sha256")}
+    told = {name: getattr(completed, name) for name in (*names, "flops_per_token", "weights_sha256")}
+    return told | {"scores": [score.model_dump() for score in completed.scores]}

@@ -1,8 +1,9 @@
 """One attempt at an architecture, seen from the parent: gates, training under watch, scoring. Synchronous; no torch.
 
-The trial talks to the child over the jail's channel (`trainer.child` shows the talk), and believes nothing of what it
-is told that it can compute itself: scores come from logits, parameters are counted in the weights. What the child says
-in another form than agreed is a `protocol_error`.
+The trial talks to its runs over the jail's channel (`trainer.child` and `trainer.examinee` show the talk), and believes
+nothing of what it is told that it can compute itself: scores come from logits, parameters are counted in the weights.
+What trained is gone before anything is scored: a fresh run answers, which holds the source and the weights alone. What
+is said in another form than agreed is a `protocol_error`.
 """
 
 import time
@@ -26,23 +27,33 @@ from bus.events import (
     RunRequested,
     RunStarted,
     Stage,
+    TaskScore,
 )
 from bus.ids import derive
+from bus.plain_text import ending, one_line, plain
 from trainer import weights
-from trainer.evaluator import BadLogits
+from trainer.evaluator import BadLogits, Score
 from trainer.examination import Acausal, examine
 from trainer.jail import Frame, Jail, JailFault, Session
 from trainer.monitor import Finding, Monitor, Reading
 from trainer.questions import Prepared, Trained
 from trainer.scales import Scale
 from trainer.tasks.corpus import Corpus
+from trainer.tasks.kinds import Compression
+from trainer.tasks.tokens import read
 
 OnPoint = Callable[[LossPoint], None]
-ENTRY = "trainer.child:main"
-PRELOAD = ("torch", "trainer.child")
+ENTRY, EXAMINEE = "trainer.child:main", "trainer.examinee:main"
+PRELOAD = ("torch", "trainer.child", "trainer.examinee")
 """What the jail's zygote imports once."""
+MESSAGE_CHARACTERS, TAIL_CHARACTERS = 2_000, 32_000
+"""What is kept of a candidate's words in the log."""
 REPLY_BYTES = 1 << 28
 """Most bytes of one frame from the child."""
+WIDTH = ("d_model", "hidden", "parameters")
+"""What the child says of the width that it has matched."""
+CARRIED = 0.05
+"""Most scalars that training may leave in buffers, as a share of the parameter budget."""
 
 
 class TrialReport(NamedTuple):
@@ -56,13 +67,15 @@ class Trial:
     """A run in its jail: `prepare`, then `train`, then `close`, from one thread."""
 
     def __init__(self, request: RunRequested, scale: Scale, corpus: Corpus, jail: Jail, *, worker: str) -> None:
-        """Start nothing yet."""
+        """Start nothing yet. Raises ValueError where the corpus is too small for a task."""
         self.request, self._scale, self._corpus, self._jail, self._worker = request, scale, corpus, jail, worker
+        self._texts = {name: read(task, corpus) for name, task in scale.languages.items()}
         self._session: Session | None = None
         self._stage: Stage = "gate"
         self._readings: list[Reading] = []
         self._began = time.monotonic()
         self._flops = 0.0
+        self._width: dict[str, int] = {}
         self._started: RunStarted | None = None
 
     def prepare(self) -> Prepared:
@@ -74,17 +87,18 @@ class Trial:
             verdict = self._session.recv()
             with _agreed():
                 gates = tuple(
-                    GateResult(gate=g["gate"], passed=g["passed"], evidence=g["evidence"])
+                    GateResult(gate=g["gate"], passed=g["passed"], evidence=plain(g["evidence"], TAIL_CHARACTERS))
                     for g in verdict.header["gates"]
                 )
                 if verdict.kind != "ready":
                     return Prepared(failed=self._rejected(verdict))
                 self._flops = float(verdict.header["flops_per_token"])
+                self._width = {name: int(verdict.header["width"][name]) for name in WIDTH}
                 self._started = RunStarted(
                     run=self.request.run,
                     worker=self._worker,
-                    width=verdict.header["width"],
-                    parameters=verdict.header["parameters"],
+                    width=self._width["d_model"],
+                    parameters=self._width["parameters"],
                     gates=gates,
                 )
         except JailFault as fault:
@@ -97,7 +111,7 @@ class Trial:
         assert self._started is not None
         self._stage = "train"
         try:
-            self._session.send(Frame("train", arrays={"corpus": np.frombuffer(self._corpus.train, np.uint8)}))
+            self._session.send(Frame("train", arrays={name: text.train for name, text in self._texts.items()}))
             outcome = self._watch(on_point)
             if isinstance(outcome, Finding):
                 return self._stopped(outcome)
@@ -131,7 +145,8 @@ class Trial:
 
     def _watch(self, on_point: OnPoint) -> dict[str, np.ndarray] | Finding:
         """Follow the training and return the weights, or what the monitor stopped it for."""
-        monitor = Monitor(self._scale, self._corpus.floor, self.request.peer)
+        sizes = {name: text.bytes_per_token for name, text in self._texts.items()}
+        monitor = Monitor(self._scale, self._corpus.floor, sizes, self.request.peer)
         while True:
             frame = self._next("reading", "weights")
             if frame.kind == "weights":
@@ -165,7 +180,11 @@ class Trial:
         """Examine the trained model, keep its weights, and say what it is worth."""
         assert self._started is not None
         self._check_count(tensors)
-        scores = examine(self._ask, self._scale, self._corpus, self._seed("held out", "recall"))
+        self._exchange(tensors)
+        scores = examine(self._ask, self._scale, self._texts, self._seed)
+        text, recall = scores[self._scale.text_of_record], scores[self._scale.recall_of_record]
+        assert text.nats_per_byte is not None
+        assert text.bits_per_byte is not None
         digest = weights.write(tensors, artifact)
         return RunCompleted(
             run=self.request.run,
@@ -177,23 +196,54 @@ class Trial:
             seconds=time.monotonic() - self._began,
             step_seconds=median(reading.step_seconds for reading in self._readings),
             flops_per_token=self._flops,
-            val_loss=scores.text.loss,
-            bits_per_byte=scores.text.bits,
-            recall=scores.recall,
-            recall_stderr=scores.recall_stderr,
+            val_loss=text.nats_per_byte,
+            bits_per_byte=text.bits_per_byte,
+            recall=recall.accuracy,
+            recall_stderr=recall.stderr,
             weights="/".join(artifact.parts[-2:]) if artifact else "",
             weights_sha256=digest,
             curve=tuple(self._curve()),
+            scores=tuple(self._of_task(name, score) for name, score in scores.items()),
+        )
+
+    def _of_task(self, name: str, score: Score) -> TaskScore:
+        """Return one task's line in the table of scores."""
+        return TaskScore(
+            task=name,
+            kind=self._scale.tasks[name].kind,
+            loss=score.loss,
+            accuracy=score.accuracy,
+            stderr=score.stderr,
+            bits_per_byte=score.bits_per_byte,
         )
 
     def _check_count(self, tensors: dict[str, np.ndarray]) -> None:
-        """Hold the claimed number of parameters against the weights of every task's model."""
+        """Hold the claimed parameters against the weights of every task's model; buffers are no second memory."""
         assert self._started is not None
-        counts = {weights.count(tensors, task) for task in self._scale.tasks}
+        counts = {
+            weights.count(tensors, name)
+            - (weights.count(tensors, f"{name}.decoder") if isinstance(task, Compression) else 0)
+            for name, task in self._scale.tasks.items()
+        }
         if counts != {self._started.parameters}:
             raise JailFault(
                 "protocol_error", f"{self._started.parameters} parameters were claimed, {sorted(counts)} came"
             )
+        carried = max(weights.count_buffers(tensors, task) for task in self._scale.tasks)
+        if carried > CARRIED * self._scale.shape.parameters:
+            raise JailFault(
+                "parameter_budget", f"training left {carried} numbers in buffers, over {CARRIED:.0%} of the budget"
+            )
+
+    def _exchange(self, tensors: dict[str, np.ndarray]) -> None:
+        """End the run that trained, and start one that knows nothing but the source and the weights."""
+        assert self._session is not None
+        seconds = max(self._session.remaining, 1.0)
+        self._session.close()
+        self._session = self._jail.run(EXAMINEE, seconds, self.request.limits.memory_mb, reply_bytes=REPLY_BYTES)
+        seeds = {task: self._seed("weights", task) for task in self._scale.tasks}
+        job = self._job() | {"seeds": {"gates": self._seed("gates"), **seeds}, "width": self._width}
+        self._session.send(Frame("job", job, tensors))
 
     def _curve(self) -> Iterator[CurvePoint]:
         """Yield every reading, task after task."""
@@ -217,8 +267,8 @@ class Trial:
             attempt=self.request.attempt,
             stage=self._stage,
             reason=reason,
-            message=message,
-            tail=tail,
+            message=one_line(message, MESSAGE_CHARACTERS),
+            tail=ending(tail, TAIL_CHARACTERS),
         )
 
     def _stopped(self, finding: Finding) -> Trained:

@@ -13,6 +13,11 @@ def count(arrays: dict[str, np.ndarray], task: str) -> int:
     return sum(array.size for name, array in arrays.items() if name.startswith(f"{task}."))
 
 
+def count_buffers(arrays: dict[str, np.ndarray], task: str) -> int:
+    """Return the number of scalars that training left in buffers of one task's model (`buffers.task.name`)."""
+    return count(arrays, f"buffers.{task}")
+
+
 def write(arrays: dict[str, np.ndarray], path: Path | None) -> str:
     """Write the file (None: nowhere) and return its SHA-256. Raises OSError."""
     content = save(arrays)

@@ -6,6 +6,7 @@ later public layers, the paper's own description is taken.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 from agents.design.render import render
@@ -25,7 +26,7 @@ class Baseline:
     arxiv: str
     """Where: an arXiv id."""
 
-    @property
+    @cached_property
     def source(self) -> str:
         """The rendered file."""
         return render(self.design).source

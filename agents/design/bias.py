@@ -7,6 +7,7 @@ The table below is the whole mechanism, so a person can read which words are hea
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 FAVOUR = 6.0
 """Factor on the weight of a unit that was asked for."""
@@ -130,6 +131,7 @@ def bias_from_text(texts: Iterable[str]) -> Bias:
     return Bias(factors, tuple(dict.fromkeys(heard)))
 
 
+@lru_cache(maxsize=256)
 def _found(text: str) -> list[tuple[str, list[str]]]:
     """Recognised words with their units, favouring longer words; unit names as they stand."""
     words = [word for word in WORDS if re.search(rf"\b{re.escape(word)}", text)]

@@ -11,6 +11,7 @@ from bus.events.code import CodeFailed, CodeRevised, Stage
 from bus.events.human import HumanAnswered, HumanKind, HumanMessage, Spoken
 from bus.events.proposal import Origin, ProposalCreated, ProposalRejected, ProposalRequested
 from bus.events.run import (
+    VETOED,
     AnomalyKind,
     CurvePoint,
     GateResult,
@@ -22,10 +23,12 @@ from bus.events.run import (
     RunFailed,
     RunRequested,
     RunStarted,
+    TaskScore,
 )
 
 __all__ = [
     "EVENT_TYPES",
+    "VETOED",
     "AnalysisReady",
     "AnomalyKind",
     "CampaignFinished",
@@ -59,4 +62,5 @@ __all__ = [
     "RunStarted",
     "Spoken",
     "Stage",
+    "TaskScore",
 ]

@@ -1,5 +1,6 @@
-"""Commands that carry a campaign on: run, serve, say."""
+"""Commands that carry a campaign on: run, serve, say, chat."""
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(serve)
     app.command()(say)
+    app.command()(chat)
 
 
 def run(
@@ -115,7 +117,7 @@ def say(
 
     if not text and not propose:
         raise LabError('nothing to say; give a text, such as move37 say "try the delta rule"')
-    words: dict[str, Any] = {"text": text, "by": os.environ.get("USER") or "human"}
+    words: dict[str, Any] = {"text": text, "by": _speaker()}
     words |= {key: value for key, value in (("kind", kind), ("target", target)) if value}
     if propose:
         words |= {"kind": "propose", "source": _read_source(propose), "text": text or f"proposed from {propose.name}"}
@@ -124,6 +126,33 @@ def say(
         print_json({"subject": heard, **words})
     else:
         print(f"said on {heard}", file=sys.stderr)
+
+
+def chat(
+    home: HomeOption = None,
+    nats: NatsOption = None,
+    plaintext: PlaintextOption = None,
+    config: ConfigOption = None,
+) -> int:
+    """Talk with a running lab: it tells what happens and what people say; what you type is heard.
+
+    Plain words steer, a question is answered, /veto ID, /pause, /resume, /stop and /budget N do what they say.
+
+    Example: echo "how is e0003 doing?" | move37 chat
+    """
+    from lab import chatting
+
+    settings = load(config, home=home, nats=nats, allow_plaintext=plaintext).settings
+    with contextlib.suppress(KeyboardInterrupt):
+        if run_async(chatting.chat(settings, _speaker())):
+            return 0
+        raise LabError("not everything that was said has been heard and answered")
+    return 0
+
+
+def _speaker() -> str:
+    """Return who speaks at this terminal."""
+    return os.environ.get("USER") or "human"
 
 
 def _read_source(path: Path) -> str:

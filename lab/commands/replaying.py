@@ -1,17 +1,21 @@
 """Commands that look back at an exported log: replay it as a story, into a fresh memory, or through one role."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lab.commands.options import JsonOption, print_json
+from lab.commands.options import JsonOption, load, print_json
+from lab.commands.options import run as run_async
 from lab.errors import LabError
+from lab.home import Home
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(replay)
+    app.command()(fork)
 
 
 def replay(
@@ -47,6 +51,30 @@ def replay(
         return lookback.again(agent, history, file, first, last, step=step, as_json=as_json)
     lookback.tell(history[first - 1 :], lookback.Choice(experiment, kind, role), step=step, as_json=as_json)
     return 0
+
+
+def fork(
+    log: Annotated[Path, typer.Argument(help="A log written by `move37 export-log`, or a home.")],
+    at: Annotated[int, typer.Option("--at", help="Last position of the log that the fork has.", min=1)],
+    home: Annotated[Path, typer.Option("--home", help="New folder for the fork.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Begin a new home from a past log up to a position, to go on from there otherwise.
+
+    Example: move37 fork campaign.jsonl --at 120 --home whatif
+    """
+    from lab import forking
+
+    place = Home(home)
+    forked = run_async(forking.fork(load(home=home).settings, log, at, place))
+    if as_json:
+        print_json({"home": str(home), **asdict(forked)})
+        return
+    left = ", ".join(f"{role} {count}" for role, count in forked.under_way.items() if count) or "nothing"
+    print(
+        f"{home} holds {forked.events} events of {forked.campaign}; in hand: {left}\n"
+        f"go on with `move37 run --home {home}`, after a word to it with `move37 say --home {home} ...` if you like"
+    )
 
 
 def _rebuilt(result: dict[str, object], *, as_json: bool) -> int:

@@ -147,9 +147,9 @@ def test_the_attempts_of_the_campaign_bound_the_repairs(said: Said, drive: Drive
     assert [(post.event.attempt, post.event.final) for post in posts] == [(2, True)]
 
 
-@pytest.mark.parametrize("reason", ["bad_request", "trainer_fault"])
+@pytest.mark.parametrize("reason", ["bad_request", "trainer_fault", "vetoed"])
 def test_what_is_not_the_architectures_fault_is_not_repaired(said: Said, drive: Drive, reason: str) -> None:
-    """A design is not varied because a file of texts is missing or a trainer keeps dying."""
+    """A design is not varied because a file is missing, a trainer keeps dying, or a person had enough of it."""
     _, posts = drive(Engineer(), said(failed(reason=reason), "e0003"), answers())
     assert [(post.event.reason, post.event.final) for post in posts] == [(reason, True)]
 

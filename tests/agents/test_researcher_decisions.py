@@ -240,9 +240,10 @@ def test_words_of_others_stay_between_their_delimiters(said: Said, drive: Drive)
         answers(hostile, model=CompletionReply(error="x")),
     )
     prompt = next(q.prompt for q in asked if isinstance(q, Completion))
-    assert prompt.count("</parent>") == prompt.count("<parent>") == 1
+    assert prompt.count("</parent>") == prompt.count('<parent from="proposal">') == 1
     assert prompt.count("</parent-source>") == 1
-    assert prompt.count("<goal>") == 1
+    assert prompt.count('<goal from="person">') == 1
+    assert "<goal>" not in prompt
     assert "\x1b" not in prompt
     assert "\u202e" not in prompt
     assert len(prompt) < 20_000

@@ -36,6 +36,58 @@ def test_helper_modules_may_stand_beside_the_mixer() -> None:
     assert check(GOOD.replace("HEADS = 4", "class Helper(nn.Module):\n    pass")) is None
 
 
+LAYER = """
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+if TYPE_CHECKING:
+    from transformers.cache_utils import Cache
+
+__all__ = ["Layer"]
+MODES = {"chunk": 1}
+
+
+class Layer(nn.Module):
+    def __init__(self, mode="chunk", hidden_size=64, num_heads=4, **kwargs):
+        super().__init__()
+        setattr(self, "proj", nn.Linear(hidden_size, hidden_size))
+
+    def forward(self, hidden_states, attention_mask=None, past_key_values: Cache | None = None):
+        return getattr(self, "proj")(hidden_states), None, past_key_values
+"""
+
+
+def test_a_published_layer_passes_as_it_is() -> None:
+    """Imports for type checkers, a table at the top, attributes by name: no reason to refuse what is to be tried."""
+    assert check(LAYER) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "old", "new"),
+    [
+        ("import", "import warnings", "import subprocess"),
+        ("forbidden", 'getattr(self, "proj")', "eval('self.proj')"),
+        ("signature", "hidden_size=64, num_heads=4", "*, hidden_size, num_heads, depth"),
+    ],
+)
+def test_what_can_not_work_is_held_against_a_published_layer_too(reason: str, old: str, new: str) -> None:
+    """Imports that aren't there, code that is no layer's, arguments nobody will give."""
+    assert old in LAYER
+    fault = check(LAYER.replace(old, new))
+    assert fault is not None
+    assert fault.reason == reason
+
+
+def test_modules_beside_a_published_layer_are_not_judged() -> None:
+    """A helper that takes a width and heads, and more, is built by the layer and not by the trainer."""
+    helper = "class Filter(nn.Module):\n    def __init__(self, num_heads, dim, kernel):\n        super().__init__()\n"
+    assert check(f"{LAYER}\n\n{helper}") is None
+
+
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines_pass(name: str) -> None:
     """Every human baseline has no fault."""
@@ -63,7 +115,7 @@ def test_designs_pass() -> None:
             "HEADS = 4",
             "class Other(nn.Module):\n    def __init__(self, d_model, n_heads):\n        pass",
         ),
-        ("signature", "self, d_model, n_heads, layer_idx=0", "self, hidden_size, num_heads"),
+        ("signature", "self, d_model, n_heads, layer_idx=0", "self, width, parts"),
         ("signature", "self, d_model, n_heads, layer_idx=0", "self, d_model, n_heads, layer_idx=0, *, depth"),
         ("signature", "def forward(self, x)", "def forward(self, x, mask)"),
         ("signature", "def forward(self, x)", "def call(self, x)"),

@@ -50,7 +50,7 @@ def published(role: str, says: set[str]) -> dict[str, bool]:
     right |= {"lab.human.c": admin or role == "human", "elsewhere": admin, "$SYS.REQ.SERVER.PING": admin}
     right |= {f"lab.dead.{other}": admin or (role == other and other in (*DECIDERS, "memory")) for other in ROLES}
     right |= {f"lab.retry.{other}": admin for other in ROLES}
-    asks = {"director", "researcher", "engineer", "analyst", "reader"}
+    asks = {"director", "researcher", "engineer", "analyst", "trainer", "reader"}
     right |= {"lab.query.standing": admin or role in asks, "lab.query.experiments": admin or role in asks}
     right |= {f"_INBOX.{other}.x": admin or role == "memory" for other in ROLES}
     right |= {f"_INBOX.{asker}.x": admin or role in (*DECIDERS, "memory") for asker in ("reader", "lab")}

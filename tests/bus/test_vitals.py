@@ -3,18 +3,20 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
+from bus import server
 from bus.actor import Actor
 from bus.bus import Bus
 from bus.envelope import Envelope
 from bus.events import CampaignPaused, Event, Record
 from bus.memory_transport import MemoryTransport
-from bus.micro import announce, survey
+from bus.micro import _vitals, announce, survey
 from bus.nats_transport import NatsTransport
 from bus.queries import AskStanding, Standing
 from bus.role import Decision, Post
@@ -74,6 +76,17 @@ async def test_statistics_carry_the_vitals(client: NatsTransport) -> None:
     assert json.loads(await client.request(f"lab.status.{role}", b"", 2.0)) == vitals.report()
 
 
+async def test_a_survey_of_nobody_finds_nobody(tmp_path: Path) -> None:
+    """A server without services says so itself."""
+    port = server.free_port()
+    process = server.start(tmp_path, port)
+    transport = await NatsTransport.connect(f"nats://127.0.0.1:{port}", name="test")
+    assert await survey(transport.client) == []
+    await transport.close()
+    process.terminate()
+    process.wait(10)
+
+
 async def test_an_actor_counts_what_it_has_in_hand_behind_it_and_failed() -> None:
     """One decision under way, the rest waiting, a malformed one among them; then all done."""
     transport, leave = MemoryTransport(), asyncio.Event()
@@ -115,3 +128,9 @@ async def test_an_answerer_counts_its_answers_and_refusals() -> None:
     assert bus.vitals.report() | {"last_error": ""} == {"lag": 0, "in_flight": 0, "done": 2, "failed": 2,
                                                        "last_error": ""}  # fmt: skip
     assert bus.vitals.last_error.startswith("bad query")
+
+
+@pytest.mark.parametrize("said", [{}, {"endpoints": None}, {"name": "x", "endpoints": [{"name": "status"}]}])
+def test_another_projects_service_is_no_role(said: dict[str, Any]) -> None:
+    """Whoever else lives on the server may answer a survey too."""
+    assert _vitals(said) == []

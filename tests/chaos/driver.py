@@ -28,7 +28,7 @@ from typing import Any
 
 from bus import chain, server, subjects
 from bus.envelope import Envelope, decode
-from bus.events import AnalysisReady, CampaignFinished, CodeFailed, ProposalRejected
+from bus.events import CampaignFinished
 from bus.nats_transport import NatsTransport
 from bus.replay import read_traces, replay
 from bus.transport import Stored
@@ -38,6 +38,7 @@ from lab.settings import Loaded, Settings
 from lab.supervisor import Service
 from lab.view import View
 from memory.store import Store
+from tests.chaos.ends import ends
 from tests.lab.labs import kill
 
 SERVICES = ("memory", "director", "researcher", "engineer", "analyst", "desk", "trainer", "nats-server")
@@ -96,12 +97,7 @@ class Aftermath:
 
     def ends(self) -> Counter[str]:
         """Count the events that end each experiment."""
-        ended = Counter[str]()
-        for said in self.log:
-            final = isinstance(said.event, CodeFailed | ProposalRejected) and said.event.final
-            if final or isinstance(said.event, AnalysisReady):
-                ended[said.experiment] += 1
-        return ended
+        return ends(self.log)
 
     def end(self) -> int:
         """Return where the campaign is said to be over: what a role says after that, nobody may be there to read."""

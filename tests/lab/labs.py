@@ -49,24 +49,31 @@ def move37(*arguments: str, code: int | None = 0, env: dict[str, str] | None = N
     return done.stderr if code else done.stdout
 
 
-def instant(settings: Settings, home: Home) -> list[Service]:
-    """Return a whole lab whose trainers and embedder answer at once."""
+def instant(settings: Settings, home: Home, module: str = "tests.chaos.service") -> list[Service]:
+    """Return a whole lab whose trainers and embedder answer at once, or as another module has them."""
     swapped = {"memory", "trainer"}
     return [
-        replace(service, command=campaign.service_command(*service.command[-2:], "tests.chaos.service"))
+        replace(service, command=campaign.service_command(*service.command[-2:], module))
         if service.command[-2] in swapped
         else service
         for service in campaign.whole_lab(settings, home)
     ]
 
 
-def run_instant(home: Path, watch: Watch = lambda *_: None, **given: Any) -> campaign.Outcome:
-    """Run a campaign with instant trainers in this process's supervisor."""
+def tiny(settings: Settings, home: Home) -> list[Service]:
+    """Return a whole lab that trains for a few steps."""
+    return instant(settings, home, "tests.lab.tiny_service")
+
+
+def run_instant(
+    home: Path, watch: Watch = lambda *_: None, services: campaign.Services = instant, **given: Any
+) -> campaign.Outcome:
+    """Run a campaign with instant trainers, or other services, in this process's supervisor."""
     settings = Loaded.load({"home": home, "trainers": 1, **given}).settings
     place = Home(home)
     place.prepare()
     with place.locked():
-        return asyncio.run(campaign.run(settings, place, watch, instant))
+        return asyncio.run(campaign.run(settings, place, watch, services))
 
 
 def kill(home: Path, service: str) -> bool:

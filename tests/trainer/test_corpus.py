@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from trainer.scales import load
-from trainer.tasks import corpus, text
+from trainer.tasks import corpus, language
 from trainer.tasks.corpus import load_corpus
+from trainer.tasks.tokens import read
 
-TASK = replace(load("nano").text, length=16, held_out=16)
+TASK = replace(load("nano").tasks["text"], length=16, held_out=16)
 
 
 @pytest.fixture(scope="module")
@@ -80,16 +81,17 @@ def test_a_single_file_is_cut_into_documents(tmp_path: Path):
 def test_evaluation_windows_are_the_same_for_everyone_and_cover_validation(folder: Path):
     """They need no seed, and run from the first byte to the last."""
     loaded = load_corpus(folder, TASK)
-    windows = loaded.windows(16, 16)
-    assert (windows == loaded.windows(16, 16)).all()
-    assert bytes(windows[0].astype(np.uint8)) == loaded.validation[:17]
-    assert bytes(windows[-1].astype(np.uint8)) == loaded.validation[-17:]
+    tokens = read(TASK, loaded).validation
+    inputs, targets = language.held_out(TASK, tokens)
+    assert (inputs == language.held_out(TASK, tokens).inputs).all()
+    assert bytes(inputs[0].astype(np.uint8)) == loaded.validation[:16]
+    assert bytes(targets[-1].astype(np.uint8)) == loaded.validation[-16:]
 
 
 def test_targets_are_the_bytes_after():
     """A training window is shifted by one."""
     source = np.arange(200, dtype=np.uint8)
-    inputs, targets = text.training_batch(TASK, source, np.random.default_rng(0))
+    inputs, targets = language.training_batch(TASK, source, np.random.default_rng(0))
     assert inputs.shape == (TASK.batch, TASK.length)
     assert (targets == inputs + 1).all()
 

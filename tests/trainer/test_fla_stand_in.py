@@ -6,38 +6,90 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from agents.static_check import check
+from trainer.adapter import mixer_factory
 from trainer.compat import offer_fla
 from trainer.compat.fla import ops
 from trainer.compat.fla.layers.utils import get_unpad_data, index_first_axis, pad_input
 from trainer.compat.fla.models.utils import Cache
 from trainer.compat.fla.modules import FusedRMSNormGated, RMSNorm, RotaryEmbedding, ShortConvolution, l2norm
-from trainer.compat.form import FlaMixer, is_fla_form
+from trainer.compat.form import Call, FlaMixer, as_it_is, in_bfloat16, is_fla_form, layer_of, negotiated, under_autocast
 from trainer.gates import load_mixer, run_gates
 
-SPECIMENS = sorted((Path(__file__).parent / "zoo" / "fla").glob("*.py"))
+ZOO = Path(__file__).parent / "zoo" / "fla"
+SPECIMENS = sorted(ZOO.glob("*.py"))
 WIDTH, HEADS = 32, 2
 
 
 @pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda path: path.stem)
 def test_a_layer_in_flas_form_passes_every_gate(specimen: Path):
     """It is loaded, built by fla's names, called with hidden states only, and judged like any other."""
+    assert check(specimen.read_text()) is None
     layer = load_mixer(specimen.read_text())
     assert is_fla_form(layer)
-    findings = run_gates(lambda: FlaMixer(layer, WIDTH, HEADS, 0), WIDTH, HEADS, seed=0)
+    factory = mixer_factory(layer)
+    findings = run_gates(lambda: factory(WIDTH, HEADS, 0), WIDTH, HEADS, seed=0)
     assert [finding for finding in findings if not finding.passed] == []
 
 
-def test_a_layer_that_casts_by_name_runs_under_autocast():
-    """Mixed dtypes are met by autocast, and the output comes back in the caller's dtype."""
-    layer = load_mixer(next(path for path in SPECIMENS if path.stem == "lowered_by_name").read_text())
-    mixer = FlaMixer(layer, WIDTH, HEADS, 0)
-    assert mixer.autocast
-    assert mixer(torch.randn(2, 5, WIDTH)).dtype == torch.float32
+def test_half_precision_by_name_is_single_precision():
+    """The file's own casts are met without any, and the output comes back in the caller's dtype."""
+    layer = load_mixer((ZOO / "lowered_by_name.py").read_text())
+    assert negotiated(layer_of(layer, WIDTH, HEADS, 0), WIDTH) is as_it_is
+    assert mixer_factory(layer)(WIDTH, HEADS, 0)(torch.randn(2, 5, WIDTH)).dtype == torch.float32
+
+
+LOWERED = """
+import torch
+from torch import nn
+
+class Lowered(nn.Module):
+    def __init__(self, hidden_size, num_heads):
+        super().__init__()
+        self.inner = nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, hidden_states, attention_mask=None):
+        kept = torch.zeros_like(hidden_states).bfloat16()
+        return {}, None
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "call"),
+    [
+        ("self.inner(kept + hidden_states.bfloat16())", under_autocast),
+        (
+            "kept.index_add(0, torch.arange(len(kept)), self.inner(hidden_states.cumsum(1)) + hidden_states)",
+            in_bfloat16,
+        ),
+    ],
+)
+def test_casts_that_no_name_shows_are_met_by_half_precision(output: str, call: Call):
+    """Autocast where it helps, else all is lowered for the call; parameters and gradients stay as they are."""
+    layer = layer_of(load_mixer(LOWERED.format(output)), WIDTH, HEADS, 0)
+    assert negotiated(layer, WIDTH) is call
+    y = FlaMixer(layer, call)(torch.ones(1, 3, WIDTH))
+    y.sum().backward()
+    assert (y.dtype, layer.inner.weight.dtype, layer.inner.weight.grad.dtype) == (torch.float32,) * 3
+
+
+@pytest.mark.parametrize(
+    ("specimen", "name"),
+    [
+        ("delta_net_fir_fusion", "DeltaNet"),
+        ("rwkv_time_mix", "RWKV6Attention"),
+        ("windowed_delta_hybrid", "DeltaNet"),
+        ("delta_net_half_memory", "DeltaNet"),
+    ],
+)
+def test_the_layer_is_told_from_the_modules_beside_it(specimen: str, name: str):
+    """Helpers may take a width and heads too; base classes hand their arguments on; a class may have two names."""
+    assert load_mixer((ZOO / f"{specimen}.py").read_text()).__name__ == name
 
 
 def test_a_masked_layer_gives_kept_tokens_what_they_get_alone():
     """Unpadding, packed convolutions and padding back leave a shorter sequence as it is without the batch."""
-    layer = load_mixer(SPECIMENS[0].read_text())(hidden_size=WIDTH, num_heads=HEADS).eval()
+    layer = load_mixer((ZOO / "delta_with_padding.py").read_text())(hidden_size=WIDTH, num_heads=HEADS).eval()
     x = torch.randn(1, 9, WIDTH)
     mask = torch.ones(1, 9)
     mask[:, :3] = 0

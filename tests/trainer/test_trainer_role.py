@@ -52,6 +52,11 @@ def test_a_request_that_can_not_be_seen_through_fails_its_run():
     assert (post.event.reason, post.event.message) == ("trainer_fault", "the disk is full")
 
 
+async def wanted(_: Envelope) -> bool:
+    """Say that nobody vetoed."""
+    return False
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every rung be the tiny one."""
@@ -80,7 +85,7 @@ async def test_the_service_trains_publishes_and_keeps_the_weights(small: None, t
     async def publish(_: Envelope, post: Post, ordinal: str) -> None:
         points.append(post.event)
 
-    with service.answerers(tmp_path, publish, "1") as answering:
+    with service.answerers(tmp_path, publish, wanted, "1") as answering:
         started, completed = await through(answering, said())
         assert isinstance(started, RunStarted)
         assert isinstance(completed, RunCompleted)
@@ -100,6 +105,34 @@ async def test_the_service_trains_publishes_and_keeps_the_weights(small: None, t
         assert isinstance((await through(answering, said()))[-1], RunCompleted)
 
 
+async def test_a_veto_stops_a_run_that_trains_and_one_that_has_not_begun(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """The run fails, and the reason says that a person wanted it; no weights are left, the next run is unharmed."""
+    long = tiny(steps=10**6)
+    monkeypatch.setattr(scales, "load", lambda _: long)
+    monkeypatch.setattr(service, "VETO_SECONDS", 0.05)
+    seen = asyncio.Event()
+
+    async def publish(_: Envelope, __: Post, ___: str) -> None:
+        seen.set()
+
+    async def vetoed(_: Envelope) -> bool:
+        return seen.is_set()
+
+    with service.answerers(tmp_path, publish, vetoed, "1") as answering:
+        started, failed = await through(answering, said())
+        assert isinstance(started, RunStarted)
+        assert (failed.stage, failed.reason, failed.run) == ("train", "vetoed", "e0001-a0")
+        assert "a person vetoed e0001" in failed.message
+        (at_once,) = await through(answering, said())
+        assert (at_once.stage, at_once.reason) == ("gate", "vetoed")
+        assert not list(tmp_path.rglob("*.safetensors"))
+        seen.clear()
+        monkeypatch.setattr(scales, "load", lambda _: tiny())
+        assert isinstance((await through(answering, said()))[0], RunStarted)
+
+
 async def test_a_text_that_is_not_there_is_no_fault_of_the_architecture(small: None, tmp_path: Path):
     """The reason says that the request was bad."""
 
@@ -108,7 +141,7 @@ async def test_a_text_that_is_not_there_is_no_fault_of_the_architecture(small: N
 
     envelope = said()
     asked = envelope.event.model_copy(update={"data": str(tmp_path / "missing.txt")})
-    with service.answerers(tmp_path, publish, "1") as answering:
+    with service.answerers(tmp_path, publish, wanted, "1") as answering:
         (failed,) = await through(answering, Envelope("c", "/lab/engineer/1", envelope.time, "c", "e0001", asked))
     assert (failed.reason, failed.message.endswith("missing.txt: no such file or folder")) == ("bad_request", True)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bus.events import LossPoint, Peer, RunStarted
 from tests.trainer.tiny import GOOD, request, tiny
 from trainer.jail import Jail
 from trainer.tasks.corpus import load_corpus
+from trainer.tasks.kinds import task_of
 from trainer.trial import PRELOAD, Trial, TrialReport, run_trial
 
 SCALE = tiny()
@@ -25,7 +27,7 @@ def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
 
 
 def attempt(jail: Jail, source: str = GOOD, artifact: Path | None = None, **asked: object) -> TrialReport:
-    trial = Trial(request(source, **asked), SCALE, load_corpus(None, SCALE.text), jail, worker="1")
+    trial = Trial(request(source, **asked), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
     return run_trial(trial, lambda _: None, lambda _: None, artifact)
 
 
@@ -38,7 +40,7 @@ def in_forward(statement: str) -> str:
 TOO_BIG = GOOD.replace(
     "        self.n_heads =", "        self.big = nn.Linear(d_model, 9999)\n        self.n_heads ="
 ).replace("self.out(o.flatten(2))", "self.out(o.flatten(2)) + self.big(x).mean(-1, keepdim=True)")
-LENGTH = SCALE.text.length
+LENGTH = SCALE.tasks["text"].length
 """Of text windows, and of nothing that a gate tries: by it a mixer can tell what it is in."""
 
 
@@ -47,7 +49,7 @@ def test_a_good_architecture_completes_with_every_figure(jail: Jail, tmp_path: P
     started: list[RunStarted] = []
     points: list[LossPoint] = []
     file = tmp_path / "e0001" / "e0001-a0.safetensors"
-    trial = Trial(request(), SCALE, load_corpus(None, SCALE.text), jail, worker="1")
+    trial = Trial(request(), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
     completed = run_trial(trial, started.append, points.append, file).trained.completed
 
     assert completed is not None
@@ -135,3 +137,69 @@ def test_a_leak_that_waits_for_the_examination_is_found_there(jail: Jail):
     failed = attempt(jail, source).trained.failed
     assert failed is not None
     assert (failed.stage, failed.reason) == ("evaluate", "causality")
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept"),
+    [
+        ("globals().setdefault('KEPT', x)", "'KEPT' in globals()"),
+        ("open('kept', 'w').close()", "__import__('os').path.exists('kept')"),
+        ("open('/dev/shm/kept', 'w').close()", "__import__('os').path.exists('/dev/shm/kept')"),
+        ("setattr(self, 'kept', x)", "hasattr(self, 'kept')"),
+    ],
+    ids=["module", "scratch folder", "shared memory", "attribute"],
+)
+def test_what_was_kept_in_training_is_gone_when_scores_are_made(jail: Jail, keep: str, kept: str):
+    """A mixer that would spoil its answers with what it kept, or shine by it, finds nothing."""
+    source = in_forward(
+        f"self.training and y.shape[1] == {LENGTH} and {keep}; "
+        f"y = y * float('nan') if not self.training and {kept} else y"
+    )
+    assert attempt(jail, source).trained.completed is not None
+
+
+def buffered(shape: str) -> str:
+    """Return a mixer that writes to a buffer in training and answers only where it finds that written."""
+    source = in_forward(
+        f"self.training and y.shape[1] == {LENGTH} and self.seen.add_(1); "
+        f"y = y * float('nan') if not self.training and y.shape[1] == {LENGTH} and not self.seen.any() else y"
+    )
+    return source.replace("self.n_heads =", f"self.register_buffer('seen', torch.zeros({shape})); self.n_heads =", 1)
+
+
+def test_a_small_buffer_belongs_to_what_was_learned(jail: Jail, tmp_path: Path):
+    """A count of steps is handed over, and kept beside the weights."""
+    file = tmp_path / "e0001" / "e0001-a0.safetensors"
+    assert attempt(jail, buffered("(), dtype=torch.long"), file).trained.completed is not None
+    assert load_file(file)["buffers.text.blocks.0.mixer.seen"] > 0
+
+
+def test_a_buffer_is_no_second_memory(jail: Jail):
+    """What is left in buffers beyond a small share of the budget is over the budget."""
+    failed = attempt(jail, buffered("9999")).trained.failed
+    assert failed is not None
+    assert (failed.stage, failed.reason) == ("evaluate", "parameter_budget")
+
+
+def test_every_kind_of_task_is_trained_and_scored(jail: Jail):
+    """Beside the scores of record stand those of whatever else the rung holds; a decoder counts towards no budget."""
+    common = {"learning_rate": 0.01, "weight_decay": 0.0}
+    small = common | {"batch": 4, "examples": 16, "held_out": 8, "length": 16}
+    kinds = ("in_context_recall", "noisy_recall", "selective_copying", "compression", "memorization")
+    more = {kind: task_of(kind, {"kind": f"mad.{kind}", **small}) for kind in kinds}
+    more["selective_copying"] = replace(more["selective_copying"], copied=4)
+    more["memorization"] = replace(more["memorization"], vocabulary=64)
+    more["fuzzy_recall"] = replace(task_of("fuzzy", {"kind": "mad.fuzzy_recall", **small}), length=32)
+    pieces = {"kind": "bpe", "vocabulary": 256, "batch": 2, "length": 16, "held_out": 8, "corpus_bytes": 400_000}
+    more["pieces"] = task_of("pieces", pieces | common)
+    scale = replace(SCALE, tasks=SCALE.tasks | more)
+    trial = Trial(request(), scale, load_corpus(None, *scale.languages.values()), jail, worker="1")
+    completed = run_trial(trial, lambda _: None, lambda _: None).trained.completed
+
+    assert completed is not None
+    scores = {score.task: score for score in completed.scores}
+    assert list(scores) == list(scale.tasks)
+    assert scores["text"].bits_per_byte == completed.bits_per_byte
+    assert (scores["recall"].accuracy, scores["recall"].stderr) == (completed.recall, completed.recall_stderr)
+    assert {name for name, score in scores.items() if score.bits_per_byte is not None} == {"text", "pieces"}
+    assert {point.task for point in completed.curve} == set(scale.tasks)

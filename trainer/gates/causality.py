@@ -51,12 +51,11 @@ def precision(subject: Subject) -> torch.dtype:
 def _perturbation(subject: Subject, dtype: torch.dtype) -> str:
     """Replace what comes after a cut, one cut a row; the outputs before it may not move."""
     for training, length in PERTURBED:
-        mixer = subject.fresh(dtype, kicked=True, training=training)
         cuts = [cut for cut in CUTS if cut < length - 1] + [length - 1]
         x = subject.inputs(len(cuts), length, dtype, stream=1)
-        with torch.no_grad():
-            before = call(mixer, x)
-            after = call(mixer, _replaced(x, LOUD * subject.inputs(len(cuts), length, dtype, stream=2), cuts))
+        changed = _replaced(x, LOUD * subject.inputs(len(cuts), length, dtype, stream=2), cuts)
+        with torch.no_grad():  # each with a mixer of its own, which may count its training steps
+            before, after = (call(subject.fresh(dtype, kicked=True, training=training), y) for y in (x, changed))
         row, gap = _worst(before, after, cuts)
         if gap > VALUE_TOLERANCE:
             where = f"{_mode(training)}, length {length}"

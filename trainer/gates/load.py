@@ -14,14 +14,15 @@ import torch
 from torch import nn
 
 from trainer.compat import offer_fla
+from trainer.compat.form import HEADS, WIDTHS, parameters_of
 from trainer.jail import JailFault
 from trainer.jail.inside.report import fault_of
 
 FILENAME = "architecture.py"
 """What the candidate's file is called in tracebacks."""
+COMPILERS = ((torch, "compile"), (torch.compiler, "disable"), (torch.jit, "script"))
+"""Left out, since compiling costs more than a short run on a CPU; the code does the same without."""
 INTERNALS = frozenset({"agents", "benchmarks", "bus", "dashboard", "lab", "memory", "tests", "trainer"})
-FIRST_ARGUMENTS = (("d_model", "n_heads"), ("hidden_size", "num_heads"))
-"""How the constructor of a mixer begins: native and fla-style."""
 
 
 class LoadError(JailFault):
@@ -33,14 +34,26 @@ def load_mixer(source: str) -> type[nn.Module]:
     tree = _parsed(source)
     module = execute(tree, source)
     found = [kind for kind in vars(module).values() if _is_own_module_class(kind, module.__name__)]
-    helpers = _named_in_other_classes(tree)
-    mixers = [kind for kind in found if _is_mixer(kind) and kind.__name__ not in helpers] if len(found) > 1 else found
+    found = list(dict.fromkeys(found))  # a class may have a second name
+    mixers = _mixers(found, _named_in_other_classes(tree)) if len(found) > 1 else found
     if not mixers:
         raise LoadError("no_class", "the source has no torch.nn.Module class that takes (d_model, n_heads)")
     if len(mixers) > 1:
         names = ", ".join(kind.__name__ for kind in mixers)
         raise LoadError("several_classes", f"the source has several mixer classes: {names}")
     return mixers[0]
+
+
+def _mixers(found: list[type[nn.Module]], helpers: set[str]) -> list[type[nn.Module]]:
+    """Return the classes that can be the mixer among a source's own.
+
+    A layer of fla's form is told from the modules beside it by the mask that only it takes; of several the last
+    counts, being made of those before it.
+    """
+    masked = [
+        kind for kind in found if _is_mixer(kind) and "attention_mask" in inspect.signature(kind.forward).parameters
+    ]
+    return masked[-1:] or [kind for kind in found if _is_mixer(kind) and kind.__name__ not in helpers]
 
 
 def _parsed(source: str) -> ast.Module:
@@ -72,7 +85,8 @@ def execute(tree: ast.Module, source: str) -> types.ModuleType:
     module.__file__ = FILENAME
     linecache.cache[FILENAME] = (len(source), None, source.splitlines(keepends=True), FILENAME)
     sys.modules[module.__name__] = module  # dataclasses and pickling of types look their module up
-    torch.compile = _as_it_is  # type: ignore[assignment] (compiling costs more than a short run on a CPU)
+    for home, name in COMPILERS:
+        setattr(home, name, _as_it_is)
     try:
         exec(compile(tree, FILENAME, "exec"), module.__dict__)  # noqa: S102 (that is what the jail is for)
     except ImportError as error:
@@ -83,8 +97,8 @@ def execute(tree: ast.Module, source: str) -> types.ModuleType:
     return module
 
 
-def _as_it_is(model: object = None, **_: object) -> object:
-    """Stand in for torch.compile, as a call or as a decorator with options."""
+def _as_it_is(model: object = None, *_: object, **__: object) -> object:
+    """Stand in for a compiler, as a call or as a decorator with options."""
     return model if model is not None else lambda function: function
 
 
@@ -104,7 +118,7 @@ def _is_own_module_class(kind: object, name: str) -> bool:
 def _is_mixer(kind: type[nn.Module]) -> bool:
     """Whether a class is constructed as a mixer is (helper modules usually are not)."""
     try:
-        parameters = tuple(inspect.signature(kind.__init__).parameters)[1:]
+        names = parameters_of(kind)
     except (TypeError, ValueError):
         return False
-    return parameters[:2] in FIRST_ARGUMENTS or any(set(pair) <= set(parameters) for pair in FIRST_ARGUMENTS)
+    return any(width in names for width in WIDTHS) and any(heads in names for heads in HEADS)

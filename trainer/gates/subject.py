@@ -16,6 +16,8 @@ KICK = 0.2
 """Size of the noise that is added to parameters, so that a path closed by a zero-initialised gate is open."""
 ROUNDINGS, MOST_ROUNDING = 4, 0.05
 """Rounding is allowed so many times what was seen, and never more than this: a candidate must not buy itself room."""
+NUDGE = 2.0**-18
+"""Relative change of inputs that half precision turns into whole rounding steps, here and there."""
 LOUD = 8.0
 """Amplitude of the louder inputs; the louder change shows leaks that sit behind a small factor."""
 
@@ -77,12 +79,14 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
 def rounding(mixer: nn.Module, x: Tensor) -> float:
     """Return how far outputs for other shapes may lie apart by rounding alone, in their root mean square.
 
-    A layer that works in half precision inside rounds otherwise when a shape changes. One row beside copies of itself
-    shows by how much: no other row or position can have told it anything.
+    A layer that works in half precision inside rounds otherwise when a shape changes. By how much is shown by one row
+    beside copies of itself, and by inputs nudged so little that single precision hardly notices, while some numbers
+    round to the other side in half: no other row or position can have told it anything.
     """
     row = x[:1]
-    beside = call(mixer, row.repeat(3, 1, 1))[:1]
-    return min(ROUNDINGS * distance(call(mixer, row), beside), MOST_ROUNDING)
+    alone = call(mixer, row)
+    beside, nudged = call(mixer, row.repeat(3, 1, 1))[:1], call(mixer, row * (1 + NUDGE))
+    return min(ROUNDINGS * max(distance(alone, beside), distance(alone, nudged)), MOST_ROUNDING)
 
 
 def distance(a: Tensor, b: Tensor) -> float:

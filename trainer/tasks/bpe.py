@@ -6,6 +6,7 @@ as U+FFFD. `tokenizers` does the work, in the parent only.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 
 import numpy as np
 
@@ -28,15 +29,15 @@ def encode(train: bytes, validation: bytes, vocabulary: int) -> Encoding:
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # pyright: ignore
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=vocabulary, initial_alphabet=alphabet, show_progress=False)
     texts = [part.decode("utf-8", errors="replace") for part in (train, validation)]
     tokenizer.train_from_iterator(_lines(texts[0]), trainer)
-    pieces = [tokenizer.id_to_token(number) for number in range(tokenizer.get_vocab_size())]
+    pieces = sorted(tokenizer.get_vocab().items(), key=itemgetter(1))
     ids = [[number for line in tokenizer.encode_batch(_lines(text)) for number in line.ids] for text in texts]
     return Encoding(
-        np.array(ids[0], np.int32), np.array(ids[1], np.int32), np.array([len(piece) for piece in pieces], np.int64)
+        np.array(ids[0], np.int32), np.array(ids[1], np.int32), np.array([len(piece) for piece, _ in pieces], np.int64)
     )
 
 

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-import numpy as np
-
-from trainer.scales import Text
+from trainer.tasks.kinds import Language
 
 SKIPPED = frozenset(
     {"test", "tests", "encodings", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__"}
@@ -50,13 +48,14 @@ class Corpus:
         return 0.5 * 8 * math.log(2) * len(lzma.compress(sample)) / len(sample)
 
 
-def load_corpus(data: str | Path | None, task: Text) -> Corpus:
-    """Return the corpus at `data` (None: the standard library), of at most the task's `corpus_bytes`.
+def load_corpus(data: str | Path | None, *tasks: Language) -> Corpus:
+    """Return the corpus at `data` (None: the standard library), of at most the largest `corpus_bytes` of the tasks.
 
     Raises ValueError in one line where it is missing, unreadable, empty, or has too little text to validate on.
     """
-    corpus = _load(str(Path(data).expanduser().resolve()) if data else None, task.corpus_bytes)
-    least = 2 * task.length * min(task.held_out, 16)
+    limit = max(task.corpus_bytes for task in tasks)
+    corpus = _load(str(Path(data).expanduser().resolve()) if data else None, limit)
+    least = max(2 * task.length * min(task.held_out, 16) for task in tasks)
     if len(corpus.validation) < least:
         held = f"{len(corpus.validation)} bytes in whole documents can be held out, {least} are needed"
         raise ValueError(f"{data or 'the standard library'}: too little text: {held}")

@@ -166,7 +166,7 @@ def task_of(name: str, values: dict[str, Any]) -> Task:
         raise ValueError(f"task {name!r} is of kind {kind!r}; there are {', '.join(KINDS)}")
     wanted = {field.name: field for field in fields(KINDS[kind])}
     if unknown := values.keys() - wanted:
-        raise ValueError(f"task {name!r} has no {sorted(unknown)[0]!r}; {kind} is set by {', '.join(wanted)}")
+        raise ValueError(f"task {name!r} has no {min(unknown)!r}; {kind} is set by {', '.join(wanted)}")
     missing = [key for key, field in wanted.items() if field.default is MISSING and key not in values]
     if missing:
         raise ValueError(f"task {name!r} lacks {', '.join(missing)}")

@@ -33,8 +33,8 @@ SAMPLE = 1 << 20
 def read(task: Language, corpus: Corpus) -> Tokens:
     """Return the corpus in the task's tokens. Raises ValueError where a part has no window of the task's length."""
     if isinstance(task, Text):
-        parts = (np.frombuffer(part, np.uint8) for part in (corpus.train, corpus.validation))
-        tokens = Tokens(*parts, np.ones(task.vocabulary, np.int64))
+        train, validation = (np.frombuffer(part, np.uint8) for part in (corpus.train, corpus.validation))
+        tokens = Tokens(train, validation, np.ones(task.vocabulary, np.int64))
     else:
         encoded = bpe.encode(corpus.train, corpus.validation, task.vocabulary)
         tokens = Tokens(encoded.train, encoded.validation, encoded.sizes)

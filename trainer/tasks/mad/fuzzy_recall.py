@@ -4,9 +4,8 @@
 
 Motifs repeat no token within themselves; a key keeps its value within a sequence. The last pair is the probe, which
 stands somewhere before as well; what room is left is filled at the front. Training predicts every next token, filling
-included. The evaluation has keys of the full length only and asks for values whose key was seen before, so that it is
-not known beforehand where a key ends. (In the published code a probe may, rarely, find no place before its end; here it
-always has one.)
+included. The evaluation has keys of the full length only and asks for values whose key was seen before. (In the
+published code a probe due late may find no place before its end; here it always has one.)
 """
 
 from dataclasses import dataclass, field
@@ -59,7 +58,7 @@ def _sequence(task: FuzzyRecall, rng: np.random.Generator, *, training: bool) ->
     probe = keys.pop(), values.pop()
     size = len(probe[0]) + len(probe[1])
     room = task.length - size - most
-    place, writing = rng.integers(0, min(task.length - 2 * size, room)), _Writing()
+    place, writing = rng.integers(0, room - most + 1), _Writing()  # no pair can pass over what is left behind it
     while len(writing.tokens) < room:
         due = len(writing.tokens) >= place and probe[0] not in writing.value_of
         key, value = probe if due else (keys.pop(), values.pop())
@@ -75,4 +74,6 @@ def _motifs(
     tokens, half = task.vocabulary - 1, (task.vocabulary - 1) // 2
     low, high = (0, half) if of_keys else (half, tokens)
     order = low + rng.random((count, high - low)).argsort(axis=1)[:, :most]
-    return [tuple(motif[:size]) for motif, size in zip(order.tolist(), rng.integers(least, most + 1, count), strict=True)]
+    return [
+        tuple(motif[:size]) for motif, size in zip(order.tolist(), rng.integers(least, most + 1, count), strict=True)
+    ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 
-from trainer.tasks.kinds import KINDS, Mad
+from trainer.tasks.kinds import Mad, task_of
 
 LEARNING_RATES = (1e-4, 5e-4, 1e-3)
 WEIGHT_DECAYS = (0.0, 0.1)
@@ -29,7 +29,7 @@ HARDER: dict[str, dict[str, tuple[float, ...]]] = {
 
 def baseline(kind: str, learning_rate: float = 1e-3, weight_decay: float = 0.0) -> Mad:
     """Return a task's own setting."""
-    task = KINDS[kind](kind=kind, learning_rate=learning_rate, weight_decay=weight_decay)  # pyright: ignore
+    task = task_of(kind, {"kind": kind, "learning_rate": learning_rate, "weight_decay": weight_decay})
     assert isinstance(task, Mad)
     return task
 

@@ -7,6 +7,14 @@ from torch import Tensor, nn
 _GATES = {"swish": F.silu, "silu": F.silu, "sigmoid": torch.sigmoid}
 
 
+def normalised(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    """Return x [..., D] / rms(x) * weight + bias, in its own dtype, computed in single precision at least."""
+    wide = x if x.dtype == torch.float64 else x.float()
+    y = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
+    y = y if weight is None else y * weight
+    return (y if bias is None else y + bias).to(x.dtype)
+
+
 class RMSNorm(nn.Module):
     """x / rms(x) * weight + bias."""
 
@@ -28,10 +36,7 @@ class RMSNorm(nn.Module):
 
     def _normalised(self, x: Tensor) -> Tensor:
         """Return x normalised, in its own dtype."""
-        wide = x if x.dtype == torch.float64 else x.float()
-        y = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
-        y = y if self.weight is None else y * self.weight
-        return (y if self.bias is None else y + self.bias).to(x.dtype)
+        return normalised(x, self.weight, self.bias, self.eps)
 
 
 class LayerNorm(RMSNorm):

@@ -3,10 +3,8 @@
 Such text is data wherever it goes: into an event, onto a terminal, between delimiters in a prompt.
 """
 
-import re
 import unicodedata
 
-_TAG = re.compile(r"<(/?\s*[A-Za-z][\w-]*\s*)>")
 _KEPT = frozenset("\n\t")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that steer a terminal or a reader's eye: controls, bidi marks, surrogates, unassigned."""
@@ -27,9 +25,3 @@ def one_line(text: str, limit: int) -> str:
 def ending(text: str, limit: int) -> str:
     """Return the last `limit` characters of the text without hidden ones: where a traceback says what was wrong."""
     return plain(text[-limit:], limit)
-
-
-def quoted(label: str, text: str, limit: int) -> str:
-    """Return the text as a labelled block for a prompt; whatever looks like a block's edge in it is disarmed."""
-    body = _TAG.sub(r"(\1)", plain(text, limit))
-    return f"<{label}>\n{body}\n</{label}>"

@@ -1,0 +1,118 @@
+"""Whether adding trainers is all there is to scaling out: `python -m benchmarks.scaling` prints JSON.
+
+Processes share one durable consumer of a durable server (`sync_interval: always`). Their runs take a fixed time (they
+sleep), so that one machine can stand for many: what is measured is the sharing of work, not the work. The speed-up is
+the time that one trainer needs over the time that n need, from the first RunStarted to the last RunCompleted.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bus import server, subjects
+from bus.bus import Bus
+from bus.durables import DURABLES
+from bus.events import Limits, RunCompleted, RunRequested, RunStarted
+from bus.ids import run_id
+from bus.micro import survey
+from bus.nats_transport import NatsTransport
+from bus.role import Post
+from lab.campaign import service_command
+
+
+def measure(trainers: int, runs: int, seconds: float) -> float:
+    """Return the seconds that so many trainers need for so many runs, on a fresh server."""
+    with tempfile.TemporaryDirectory() as folder:
+        port = server.free_port()
+        processes = [server.start(Path(folder), port)]
+        url = f"nats://127.0.0.1:{port}"
+        try:
+            processes += [_trainer(url, number, seconds) for number in range(trainers)]
+            return asyncio.run(_carry_out(url, trainers, runs))
+        finally:
+            for process in reversed(processes):
+                process.terminate()
+                process.wait(10)
+
+
+def _trainer(url: str, number: int, seconds: float) -> "subprocess.Popen[bytes]":
+    """Start a trainer that takes one run at a time."""
+    settings = {"MOVE37_NATS": url, "MOVE37_INSTANT_SECONDS": str(seconds), "MOVE37_INSTANT_AT_ONCE": "1"}
+    return subprocess.Popen(
+        service_command("trainer", str(number), "benchmarks.instant_trainer"),
+        env={**os.environ, **settings}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+async def _carry_out(url: str, trainers: int, runs: int) -> float:
+    """Wait until all trainers are there, ask for the runs and wait for the last; return the seconds between."""
+    transport = await NatsTransport.connect(url, name="benchmark")
+    try:
+        await transport.provision(one for own in DURABLES.values() for one in own)
+        while len(await survey(transport.client)) < trainers:
+            await asyncio.sleep(0.1)
+        bus = Bus(transport, "engineer")
+        for number in range(1, runs + 1):
+            await bus.say(_request(f"e{number:04d}"), "scaling")
+        return _span(await _until_completed(bus, runs))
+    finally:
+        await transport.close()
+
+
+def _request(experiment: str) -> Post:
+    """Return a request for a run; what is to be trained does not matter here."""
+    limits = Limits(seconds=60, memory_mb=1024)
+    asked = RunRequested(
+        run=run_id(experiment, 0), attempt=0, source=experiment, scale="nano", seed=0, limits=limits
+    )  # fmt: skip
+    return Post(experiment, asked)
+
+
+async def _until_completed(bus: Bus, runs: int) -> Sequence[datetime]:
+    """Return when runs started or completed, in order, once all have."""
+    times: list[datetime] = []
+    completed = 0
+    async for batch in bus.follow():
+        for said in map(subjects.read, batch):
+            if isinstance(said.event, RunStarted | RunCompleted):
+                times.append(said.time)
+                completed += isinstance(said.event, RunCompleted)
+        if completed == runs:
+            break
+    return sorted(times)
+
+
+def _span(times: Sequence[datetime]) -> float:
+    return (times[-1] - times[0]).total_seconds()
+
+
+def scaling(counts: Sequence[int], runs: int, seconds: float) -> list[dict[str, Any]]:
+    """Measure each number of trainers; the first is what the others are compared with."""
+    spans = {count: measure(count, runs, seconds) for count in counts}
+    base = counts[0] * spans[counts[0]]
+    return [
+        {"trainers": count, "seconds": round(span, 2), "speed_up": round(base / span, 2),
+         "of_ideal": round(base / span / count, 3)}
+        for count, span in spans.items()
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trainers", type=int, nargs="*", default=[1, 2, 4, 8], help="numbers of trainers")
+    parser.add_argument("--runs", type=int, default=64, help="runs to carry out, a multiple of each number")
+    parser.add_argument("--seconds", type=float, default=0.5, help="how long a run takes")
+    arguments = parser.parse_args()
+    print(json.dumps(scaling(arguments.trainers, arguments.runs, arguments.seconds), indent=1))
+
+
+if __name__ == "__main__":
+    main()

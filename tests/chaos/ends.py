@@ -1,0 +1,17 @@
+"""How experiments ended, as a log tells it."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from bus.envelope import Envelope
+from bus.events import AnalysisReady, CodeFailed, ProposalRejected
+
+
+def ends(log: Iterable[Envelope]) -> Counter[str]:
+    """Count the events that end each experiment: it is analysed, given up or rejected."""
+    return Counter(
+        said.experiment
+        for said in log
+        if isinstance(said.event, AnalysisReady)
+        or (isinstance(said.event, CodeFailed | ProposalRejected) and said.event.final)
+    )

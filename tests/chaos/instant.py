@@ -1,0 +1,55 @@
+"""A trainer's edge that answers at once: one outcome for a source and a seed, whoever asks and however often.
+
+One source in six fails its gates, and of those that pass one in ten is stopped by the monitor, so that repairs,
+anomalies and given-up experiments are exercised too.
+"""
+
+import random
+
+from bus.envelope import Envelope
+from bus.events import RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted
+from bus.ids import BASELINE_PREFIX, derive
+from trainer.questions import Prepared, Trained
+
+WORKER = "instant"
+"""Named alike in every process, so that a log does not depend on which of them was killed."""
+GATE, MONITOR = 1 / 6, 1 / 10
+"""Chances of a fault."""
+
+
+def prepare(said: Envelope, *, sound_baselines: bool = True) -> Prepared:
+    """Return whether the source passes its gates; baselines do where they are to be sound."""
+    asked, draw = _request(said, "prepare")
+    if draw.random() < GATE and not _spared(said, sound_baselines):
+        failed = RunFailed(run=asked.run, worker=WORKER, attempt=asked.attempt, stage="gate", reason="causality",
+                           message="output at 3 depends on input at 7")  # fmt: skip
+        return Prepared(failed=failed)
+    return Prepared(started=RunStarted(run=asked.run, worker=WORKER, width=64, parameters=100_000, gates=()))
+
+
+def train(said: Envelope, *, sound_baselines: bool = True) -> Trained:
+    """Return the scores, drawn by chance, or what the monitor stopped the run for."""
+    asked, draw = _request(said, "train")
+    if draw.random() < MONITOR and not _spared(said, sound_baselines):
+        seen = RunAnomaly(run=asked.run, kind="diverged", step=7, evidence="loss 9.1 after 2.0")
+        failed = RunFailed(run=asked.run, worker=WORKER, attempt=asked.attempt, stage="train",
+                           reason="anomaly:diverged", message=seen.evidence)  # fmt: skip
+        return Trained(anomaly=seen, failed=failed)
+    loss = 1.2 + draw.random()
+    scored = RunCompleted(
+        run=asked.run, worker=WORKER, width=64, parameters=100_000, steps=10, tokens=1000, seconds=1.0,
+        step_seconds=0.01, flops_per_token=2e5, val_loss=loss, bits_per_byte=loss / 0.6931471805599453,
+        recall=draw.random(), recall_stderr=0.01, weights="none", weights_sha256="0" * 64, curve=(),
+    )  # fmt: skip
+    return Trained(completed=scored)
+
+
+def _spared(said: Envelope, sound_baselines: bool) -> bool:
+    return sound_baselines and said.experiment.startswith(BASELINE_PREFIX)
+
+
+def _request(said: Envelope, purpose: str) -> tuple[RunRequested, random.Random]:
+    """Return the request and the dice of its source and seed."""
+    asked = said.event
+    assert isinstance(asked, RunRequested)
+    return asked, random.Random(derive(asked.source, asked.seed, purpose))

@@ -1,0 +1,122 @@
+"""Records the golden histories anew: `python -m tests.histories.record [NAME ...]`.
+
+Each is a campaign of a real lab: its processes, its server, its durable messages. The trainers of `normal` and `crash`
+answer at once, since training is not their point; the others train in the jail, on a rung of a few steps. What memory
+held when the campaign ended is noted beside the history, so that a rebuild is compared with a memory that lived.
+Record them again when a role is meant to decide otherwise, or memory to hold something else; the difference in
+`index.json` and the replays then say what changed.
+"""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bus.envelope import Envelope
+from lab import campaign, logbook, logs, lookback
+from lab.home import Home
+from lab.settings import Loaded
+from lab.speaking import publish
+from lab.view import View
+from memory.store import Store
+from tests.histories import archive
+from tests.lab.labs import instant, kill, run_instant, tiny
+from tests.trainer.tiny import in_training
+
+BROKEN = Path(__file__).parent.parent / "agents" / "broken"
+NOT_FINITE = in_training("y = y * float('nan')")
+ENDLESS = in_training("while True: pass")
+Act = Iterator[dict[str, Any] | str]
+"""Words of a person, or the name of a service to kill."""
+
+
+@dataclass(frozen=True)
+class History:
+    """A campaign worth keeping."""
+
+    about: str
+    services: campaign.Services
+    acts: Callable[[Envelope], Act]
+    """What happens upon an event."""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def nothing(_: Envelope) -> Act:
+    """Leave the lab alone."""
+    yield from ()
+
+
+def broken_proposals(said: Envelope) -> Act:
+    """Propose architectures with faults that are found by reading, by the gates, and by both."""
+    if said.type == "CampaignStarted":
+        for name in ("missing_colon", "missing_functional", "no_mask", "two_faults"):
+            yield {"kind": "propose", "source": (BROKEN / f"{name}.txt").read_text(), "text": f"as I wrote it: {name}"}
+
+
+def not_finite(said: Envelope) -> Act:
+    """Propose an architecture that breaks once it trains."""
+    if said.type == "CampaignStarted":
+        yield {"kind": "propose", "source": NOT_FINITE, "text": "an untamed gate"}
+
+
+def person(said: Envelope) -> Act:
+    """Propose, veto the run as it trains, veto a baseline, steer and ask."""
+    if said.type == "CampaignStarted":
+        yield {"kind": "propose", "source": ENDLESS, "text": "it thinks deeply"}
+        yield {"text": "try the delta rule"}
+    if said.type == "RunStarted" and said.experiment.startswith("h-"):
+        yield {"kind": "veto", "target": said.experiment, "text": "it does not end"}
+    if said.type == "AnalysisReady" and said.experiment == "base-gla":
+        yield {"text": "veto base-gla"}
+        yield {"text": "how is base-gla doing?"}
+
+
+def deaths(said: Envelope) -> Act:
+    """Kill a process every 25 events."""
+    if said.seq % 25 == 0:
+        victims = ("researcher", "trainer", "engineer", "memory", "analyst", "nats-server", "director")
+        yield victims[(said.seq // 25 - 1) % len(victims)]
+
+
+HISTORIES = {
+    "normal": History("nothing but a campaign", instant, nothing, {"experiments": 8, "slots": 2}),
+    "self-revision": History("faulty proposals, repaired", tiny, broken_proposals, {"experiments": 2, "slots": 2}),
+    "anomaly": History("a run that the monitor stops", tiny, not_finite, {"experiments": 2, "slots": 2}),
+    "veto": History("a person stops a run, and asks", tiny, person, {"experiments": 3, "slots": 1}),
+    "crash": History("processes killed with SIGKILL", instant, deaths, {"experiments": 8, "slots": 2}),
+}
+
+
+def record(name: str) -> str:
+    """Record a history and return a line about it."""
+    history, killed = HISTORIES[name], list[str]()
+    with tempfile.TemporaryDirectory() as folder:
+        home, log = Path(folder) / "home", Path(folder) / "log.jsonl"
+        settings, words = Loaded.load({"home": home}).settings, list[asyncio.Future[str]]()
+
+        def watch(_: View, said: Envelope | None) -> None:
+            for act in history.acts(said) if said else ():
+                if isinstance(act, dict):
+                    words.append(asyncio.ensure_future(publish(settings, act | {"by": "Ada"})))
+                elif kill(home, act):
+                    killed.append(act)
+
+        assert run_instant(home, watch, history.services, **history.settings).finished
+        asyncio.run(logbook.export(settings, log))
+        said = lookback.read(log)
+        with Store(Home(home).database, read_only=True) as store:
+            position, digest = store.position, store.digest()
+        assert lookback.rebuild(said[:position])["digest"] == digest
+        facts = {"about": history.about, "events": len(said), "position": position, "digest": digest, "killed": killed}
+        size = archive.pack(log, name)
+    archive.note(name, facts)
+    return f"{name}: {len(said)} events, {size} bytes, killed {killed}"
+
+
+if __name__ == "__main__":
+    logs.configure(level=50)
+    for wanted in sys.argv[1:] or HISTORIES:
+        print(record(wanted), flush=True)

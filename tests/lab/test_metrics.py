@@ -1,0 +1,68 @@
+"""What Prometheus scrapes, read back by its own parser."""
+
+import asyncio
+from typing import Any
+from urllib.request import urlopen
+from uuid import uuid4
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.parser import text_string_to_metric_families
+
+from bus import server
+from bus.micro import announce
+from bus.nats_transport import NatsTransport
+from bus.transport import TransportError
+from bus.vitals import Vitals
+from lab import metrics
+from lab.metrics import Gathered, Reading
+from lab.settings import Loaded
+
+BUSY = {"role": "trainer", "instance": 'a "quoted"\n\\host', "lag": 3, "in_flight": 1, "done": 40, "failed": 2,
+        "last_error": "no luck"}  # fmt: skip
+
+
+def scraped(ask: Any) -> dict[tuple[str, ...], float]:
+    """Return every sample by its name and labels."""
+    registry = CollectorRegistry()
+    registry.register(Gathered(ask))
+    families = text_string_to_metric_families(metrics.text(registry))
+    return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
+
+
+def test_every_figure_of_every_service_is_a_sample() -> None:
+    """With the role and the process as labels, whatever characters they hold."""
+    idle = BUSY | {"instance": "2", "lag": 0, "in_flight": 0, "done": 0, "failed": 0}
+    mine = (BUSY["instance"], "trainer")
+    found = scraped(lambda: Reading([BUSY, idle], last_seq=812, dead_letters=4))
+    assert found == {
+        ("move37_up",): 1, ("move37_events_total",): 812, ("move37_dead_letters_total",): 4,
+        ("move37_lag_messages", *mine): 3, ("move37_in_flight", *mine): 1,
+        ("move37_done_total", *mine): 40, ("move37_failed_total", *mine): 2,
+        ("move37_lag_messages", "2", "trainer"): 0, ("move37_in_flight", "2", "trainer"): 0,
+        ("move37_done_total", "2", "trainer"): 0, ("move37_failed_total", "2", "trainer"): 0,
+    }  # fmt: skip
+
+
+async def test_a_scrape_asks_the_services_that_answer_now(nats_url: str) -> None:
+    """Over HTTP, of a server that is there."""
+    transport = await NatsTransport.connect(nats_url, name="test")
+    await transport.provision()
+    role, port = f"role-{uuid4().hex[:8]}", server.free_port()
+    await announce(transport.client, role, "7", Vitals(lag=31))
+    settings = Loaded.load({"nats": nats_url}).settings
+    endpoint, thread = start_http_server(port, "127.0.0.1", metrics.registry(settings))
+    with await asyncio.to_thread(urlopen, f"http://127.0.0.1:{port}/metrics") as reply:
+        assert f'move37_lag_messages{{instance="7",role="{role}"}} 31.0' in reply.read().decode()
+    endpoint.shutdown()
+    endpoint.server_close()
+    thread.join()
+    await transport.close()
+
+
+def test_a_lab_that_does_not_answer_is_down() -> None:
+    """A scrape says so; it does not fail."""
+
+    def nobody() -> Reading:
+        raise TransportError("no NATS server answers")
+
+    assert scraped(nobody) == {("move37_up",): 0}

@@ -1,0 +1,53 @@
+"""A veto of an experiment that runs: heard over the bus by a real trainer, which stops the run."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from bus.envelope import Envelope
+from bus.events import CodeFailed, RunFailed
+from lab.settings import Loaded
+from lab.speaking import publish
+from lab.view import View
+from tests.lab.labs import run_instant, tiny
+from tests.trainer.tiny import in_training
+
+ENDLESS = in_training("while True: pass")
+
+
+class Person:
+    """Proposes an architecture whose training never ends, and vetoes it once it has begun."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = Loaded.load({"home": home}).settings
+        self.said: list[Envelope] = []
+        self.words: list[asyncio.Future[str]] = []
+
+    def __call__(self, _: View, said: Envelope | None) -> None:
+        if said is None:
+            return
+        self.said.append(said)
+        if said.type == "CampaignStarted":
+            self.say(kind="propose", source=ENDLESS, text="it thinks deeply")
+        elif said.type == "RunStarted" and said.experiment.startswith("h-"):
+            self.say(kind="veto", target=said.experiment, text="enough")
+
+    def say(self, **words: Any) -> None:
+        self.words.append(asyncio.ensure_future(publish(self.settings, {**words, "by": "Ada"})))
+
+
+def test_a_vetoed_run_is_stopped_and_not_repaired(tmp_path: Path) -> None:
+    """The log has the word, the run's end by it, and the experiment's; the campaign goes on to its own."""
+    person = Person(tmp_path)
+    outcome = run_instant(tmp_path, person, tiny, experiments=0, slots=2)
+    assert outcome.finished
+    its = [one for one in person.said if one.experiment.startswith("h-")]
+    assert [one.type for one in its] == ["ProposalCreated", "RunRequested", "RunStarted", "RunFailed", "CodeFailed"]
+    failed, given_up = its[3].event, its[4].event
+    assert isinstance(failed, RunFailed)
+    assert isinstance(given_up, CodeFailed)
+    assert (failed.stage, failed.reason) == ("train", "vetoed")
+    assert (given_up.reason, given_up.final) == ("vetoed", True)
+    word = next(one for one in person.said if one.type == "HumanMessage" and one.event.kind == "veto")  # type: ignore[attr-defined]
+    assert word.seq < its[3].seq
+    assert outcome.standing.analysed == 6
