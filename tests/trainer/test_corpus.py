@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainer.scales import load
-from trainer.tasks import corpus, language
+from trainer.tasks import documents, language
 from trainer.tasks.corpus import load_corpus
 from trainer.tasks.tokens import read
 
@@ -74,7 +74,7 @@ def test_a_single_file_is_cut_into_documents(tmp_path: Path):
     """Blank lines are where it is cut; no byte is lost."""
     file = tmp_path / "book.txt"
     file.write_bytes(b"".join(b"%d " % n * 400 + b"\n\n" for n in range(200)))
-    assert b"".join(corpus._pieces(file.read_bytes())) == file.read_bytes()
+    assert b"".join(documents._pieces(file.read_bytes())) == file.read_bytes()
     assert len(load_corpus(file, TASK).validation) > 0
 
 

@@ -1,29 +1,26 @@
 """Real text as bytes, split by document into training, validation and sealed parts.
 
 The default is the running interpreter's own standard library source, which needs no download and ships no text of
-others; it varies with the Python version, so its hash is recorded. `--data` takes a file (cut at blank lines into
-documents) or a folder (each file one document) instead. Identical documents count once, so that none is in two parts.
+others; it varies with the Python version, so its hash is recorded. `--data` takes the user's own instead
+(`trainer.tasks.documents` says in which forms). Identical documents count once, so that none is in two parts. Which
+part a document falls into depends on its hash among the others', never on names or order.
 """
 
 import hashlib
 import lzma
 import math
-import os
-import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from trainer.tasks.documents import documents
 from trainer.tasks.kinds import Language
 
-SKIPPED = frozenset(
-    {"test", "tests", "encodings", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__"}
-)
 HELD_OUT = 0.05
 """Share of the bytes that validation gets, and sealed again."""
-PIECE = 16_384
-"""Bytes after which a single file may be cut, at the next blank line."""
+SURPLUS = 2
+"""Documents are held in memory up to this multiple of the limit, so that a large dataset costs no more."""
 SAMPLE = 1 << 18
 """Bytes the entropy floor is estimated on."""
 
@@ -65,19 +62,46 @@ def load_corpus(data: str | Path | None, *tasks: Language) -> Corpus:
 @cache
 def _load(path: str | None, limit: int) -> Corpus:
     """Read and split; a trainer reads its corpus once."""
-    documents = {hashlib.sha256(text).digest(): text for text in _documents(path) if text}
-    if not documents:
+    found = _lowest(documents(path), SURPLUS * limit)
+    if not found:
         raise ValueError(f"{path or 'the standard library'}: no text found")
     try:
-        return _split([documents[key] for key in sorted(documents)], limit)
+        return _split(found, limit)
     except ValueError as error:
         raise ValueError(f"{path or 'the standard library'}: {error}") from None
 
 
-def _split(documents: list[bytes], limit: int) -> Corpus:
+def _lowest(texts: Iterable[bytes], limit: int) -> list[bytes]:
+    """Return the distinct documents in the order of their hashes, up to `limit` bytes and at least one."""
+    held: dict[bytes, bytes] = {}
+    size = 0
+    for text in texts:
+        key = hashlib.sha256(text).digest()
+        if text and key not in held:
+            held[key] = text
+            size += len(text)
+        if size > 2 * limit:
+            held = _within(held, limit)
+            size = sum(map(len, held.values()))
+    return list(_within(held, limit).values())
+
+
+def _within(held: dict[bytes, bytes], limit: int) -> dict[bytes, bytes]:
+    """Return the documents of the lowest hashes, sorted, up to the limit."""
+    kept: dict[bytes, bytes] = {}
+    size = 0
+    for key in sorted(held):
+        size += len(held[key])
+        if size > limit and kept:
+            break
+        kept[key] = held[key]
+    return kept
+
+
+def _split(texts: list[bytes], limit: int) -> Corpus:
     """Share documents out in order: validation first, then sealed, the rest for training, up to `limit` bytes."""
     kept, total = [], 0
-    for text in documents:
+    for text in texts:
         if total + len(text) <= limit or not kept:
             kept.append(text)
             total += len(text)
@@ -94,44 +118,6 @@ def _split(documents: list[bytes], limit: int) -> Corpus:
     return Corpus(train, validation, sealed, _hash(kept))
 
 
-def _hash(documents: list[bytes]) -> str:
+def _hash(texts: list[bytes]) -> str:
     """Return the SHA-256 of the documents' own hashes, in order."""
-    return hashlib.sha256(b"".join(hashlib.sha256(text).digest() for text in documents)).hexdigest()
-
-
-def _documents(path: str | None) -> Iterator[bytes]:
-    """Yield the documents at a path."""
-    root = Path(path or sysconfig.get_path("stdlib"))
-    try:
-        if root.is_file():
-            yield from _pieces(root.read_bytes())
-        elif root.is_dir():
-            yield from (file.read_bytes() for file in _files(root, ".py" if path is None else ""))
-        else:
-            raise ValueError(f"{path}: no such file or folder")
-    except OSError as error:
-        raise ValueError(f"{error.filename or path}: {error.strerror}") from None
-
-
-def _files(root: Path, suffix: str) -> Iterator[Path]:
-    """Yield the files below a folder in a fixed order; the standard library's tests and tables are left out."""
-    for folder, folders, files in os.walk(root, onerror=_refuse):
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and (not suffix or name not in SKIPPED)
-        )
-        yield from (Path(folder, name) for name in sorted(files) if name.endswith(suffix) and not name.startswith("."))
-
-
-def _refuse(error: OSError) -> None:
-    """Don't pass over a folder that can't be read."""
-    raise error
-
-
-def _pieces(text: bytes) -> Iterator[bytes]:
-    """Cut one file into documents of about PIECE bytes at blank lines (or anywhere, where there are none)."""
-    start = 0
-    while start < len(text):
-        cut = text.find(b"\n\n", start + PIECE, start + 2 * PIECE)
-        end = start + PIECE if cut < 0 else cut + 2
-        yield text[start:end]
-        start = end
+    return hashlib.sha256(b"".join(hashlib.sha256(text).digest() for text in texts)).hexdigest()
