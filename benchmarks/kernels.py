@@ -17,12 +17,16 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from benchmarks.kernels_gpu import gpu_report
-from kernels import linear_recurrence
+from kernels import causal_conv1d, linear_recurrence
 from kernels.cases import KINDS, Case, draw
 
 HEADS, WIDTH, CHUNK = 4, 64, 64
+TAPS = 4
+CONVOLUTIONS = ((16, 64, 32), (16, 64, 64), (4, 128, 64), (128, 8, 64))
+"""(batch, length, width) of small experiments."""
 TINY = ((8, 64, 2, 16), (16, 128, 2, 32), (16, 128, 4, 32), (32, 256, 4, 16))
 
 
@@ -56,6 +60,9 @@ def cpu_report(seconds: float) -> dict[str, Any]:
         "shape": {"batch": 1, "heads": HEADS, "width": WIDTH, "chunk": CHUNK},
         "milliseconds": {f"T={length}": {k: round(v, 2) for k, v in times.items()} for length, times in at.items()},
         "small_milliseconds": {"B{} T{} H{} D{}".format(*shape): small_times(shape, seconds) for shape in TINY},
+        "convolution_milliseconds": {
+            "B{} T{} D{}".format(*shape): convolution_times(shape, seconds) for shape in CONVOLUTIONS
+        },
         "bars": bars(at, gemm),
     }
 
@@ -104,6 +111,21 @@ def small_times(shape: tuple[int, int, int, int], seconds: float) -> dict[str, f
         case = draw(name, batch=batch, length=length, heads=heads, key_width=width, initial_state=False)
         contestants[name] = training_step(case, "auto")
         contestants["softmax"] = softmax_step(case)
+    return {name: round(value, 3) for name, value in race(contestants, seconds).items()}
+
+
+def convolution_times(shape: tuple[int, int, int], seconds: float) -> dict[str, float]:
+    """As `cpu_times`, of the short convolution and of the library's depthwise one, at (batch, length, width)."""
+    x, weight = torch.randn(shape, requires_grad=True), torch.randn(shape[2], TAPS, requires_grad=True)
+    slope = torch.ones_like(x)
+
+    def library() -> Tensor:
+        return F.conv1d(F.pad(x.mT, (TAPS - 1, 0)), weight[:, None], groups=shape[2]).mT
+
+    contestants: dict[str, Callable[[], object]] = {
+        "ours": lambda: torch.autograd.grad(causal_conv1d(x, weight)[0], (x, weight), slope),
+        "library": lambda: torch.autograd.grad(library(), (x, weight), slope),
+    }
     return {name: round(value, 3) for name, value in race(contestants, seconds).items()}
 
 

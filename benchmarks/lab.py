@@ -9,6 +9,7 @@ Two campaigns, each a fresh home with real processes and the durable chain (`syn
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -39,6 +40,8 @@ class Watcher:
     """Largest resident bytes of each service, its children included."""
     total: int = 0
     """Largest sum at one moment."""
+    work: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    """Experiments analysed by a moment, and the CPU seconds that each service had used."""
     sampled: float = 0.0
 
     def __call__(self, _: View, said: Envelope | None) -> None:
@@ -54,27 +57,38 @@ class Watcher:
     def _sample(self) -> None:
         """Sum what the lab's processes hold resident."""
         self.sampled = time.monotonic()
-        now = resident()
-        self.total = max(self.total, sum(now.values()))
-        for name, size in now.items():
+        now = usage()
+        self.total = max(self.total, sum(size for size, _ in now.values()))
+        for name, (size, _) in now.items():
             self.memory[name] = max(self.memory.get(name, 0), size)
+        analysed = sum(isinstance(said.event, AnalysisReady) for said in self.said)
+        self.work.append((analysed, {name: seconds for name, (_, seconds) in now.items()}))
+
+    def cpu_milliseconds(self) -> dict[str, float]:
+        """Return what an experiment cost each service between the first and the last look at one under way."""
+        under_way = [look for look in self.work if look[0]]
+        (first, before), (last, after) = under_way[0], under_way[-1]
+        return {name: round(1000 * (after[name] - before.get(name, 0.0)) / (last - first), 1) for name in after}
 
 
-def resident() -> dict[str, int]:
-    """Return the resident bytes of every service below this process, summed over its children."""
-    parents, sizes, names = {}, {}, {}
+def usage() -> dict[str, tuple[int, float]]:
+    """Return the resident bytes and the CPU seconds of every service below this process, summed over its children."""
+    tick = os.sysconf("SC_CLK_TCK")
+    parents, sizes, seconds, names = {}, {}, {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             stat = (folder / "stat").read_text().rsplit(")", 1)[1].split()
             pid = int(folder.name)
             parents[pid], sizes[pid] = int(stat[1]), int(stat[21]) * 4096
+            seconds[pid] = (int(stat[11]) + int(stat[12])) / tick
             names[pid] = _name((folder / "cmdline").read_bytes().split(b"\0"))
         except (OSError, IndexError):
             continue
-    mine: dict[str, int] = {}
-    for pid, size in sizes.items():
+    mine: dict[str, tuple[int, float]] = {}
+    for pid, own in sizes.items():
         if service := _service(pid, parents, names):
-            mine[service] = mine.get(service, 0) + size
+            size, used = mine.get(service, (0, 0.0))
+            mine[service] = size + own, used + seconds[pid]
     return mine
 
 
@@ -153,6 +167,7 @@ def orchestrator(experiments: int, slots: int) -> dict[str, Any]:
         "experiments": outcome.standing.analysed,
         "experiments_per_second": round((len(ends) - 1) / span, 1),
         "completed_to_next_proposal_p50_ms": round(statistics.median(proposal_latencies(watcher.said)), 1),
+        "cpu_ms_per_experiment": watcher.cpu_milliseconds(),
         "rss_mib": {name: round(size / 2**20) for name, size in sorted(watcher.memory.items())},
     }
 

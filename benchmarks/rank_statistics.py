@@ -17,8 +17,12 @@ LEVEL = 0.95
 def agreement(cheap: Numbers, dear: Numbers, seed: int = 0) -> dict[str, Any]:
     """Return Spearman's rho and Kendall's tau-b of two score vectors [designs], each with a percentile interval.
 
+    Raises ValueError where a vector is all ties, which has no ranks.
+
     The interval is of a bootstrap over designs: it says what other designs of the same kind would have shown.
     """
+    if not (np.ptp(cheap) > 0 and np.ptp(dear) > 0):
+        raise ValueError("scores that are all the same have no ranks")
     rng, measures = np.random.default_rng(seed), {"spearman": stats.spearmanr, "kendall": stats.kendalltau}
     draws = [rng.integers(0, len(cheap), len(cheap)) for _ in range(RESAMPLES)]
     told: dict[str, Any] = {"designs": len(cheap)}
@@ -37,11 +41,14 @@ def _correlation(measure: Any, a: Numbers, b: Numbers) -> float:
     return float(measure(a, b).statistic) if np.ptp(a) > 0 and np.ptp(b) > 0 else float("nan")
 
 
-def spread_to_noise(scores: Numbers) -> dict[str, float]:
+def spread_to_noise(scores: Numbers) -> dict[str, float | None]:
     """Return how far designs lie apart against how far seeds of one design do, from scores [designs, seeds].
 
-    `spread` is the standard deviation of the designs' means, `noise` the pooled one of seeds within a design.
+    `spread` is the standard deviation of the designs' means, `noise` the pooled one of seeds within a design: None for
+    a single seed, as their ratio is then, and where there is no noise at all.
     """
     spread = float(scores.mean(axis=1).std(ddof=1))
-    noise = float(np.sqrt(scores.var(axis=1, ddof=1).mean())) if scores.shape[1] > 1 else float("nan")
-    return {"spread": round(spread, 4), "noise": round(noise, 4), "ratio": round(spread / noise, 2) if noise else 0.0}
+    if scores.shape[1] == 1:
+        return {"spread": round(spread, 4), "noise": None, "ratio": None}
+    noise = float(np.sqrt(scores.var(axis=1, ddof=1).mean()))
+    return {"spread": round(spread, 4), "noise": round(noise, 4), "ratio": round(spread / noise, 2) if noise else None}

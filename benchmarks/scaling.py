@@ -18,7 +18,7 @@ from typing import Any
 
 from bus import server, subjects
 from bus.bus import Bus
-from bus.durables import DURABLES
+from bus.durables import EVERY
 from bus.events import Limits, RunCompleted, RunRequested, RunStarted
 from bus.ids import run_id
 from bus.micro import survey
@@ -55,7 +55,7 @@ async def _carry_out(url: str, trainers: int, runs: int) -> float:
     """Wait until all trainers are there, ask for the runs and wait for the last; return the seconds between."""
     transport = await NatsTransport.connect(url, name="benchmark")
     try:
-        await transport.provision(one for own in DURABLES.values() for one in own)
+        await transport.provision(EVERY)
         while len(await survey(transport.client)) < trainers:
             await asyncio.sleep(0.1)
         bus = Bus(transport, "engineer")

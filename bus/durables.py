@@ -49,3 +49,5 @@ INBOXES: Mapping[str, Durable] = {role: log_durable(role, kinds) for role, kinds
 """Role → the consumer by which it hears what it decides upon."""
 DURABLES: Mapping[str, tuple[Durable, ...]] = {role: (own, retries(own.name)) for role, own in INBOXES.items()}
 """Role → every durable consumer that is its own: its inbox, and its dead letters that are handed to it again."""
+EVERY: tuple[Durable, ...] = tuple(durable for own in DURABLES.values() for durable in own)
+"""What a lab provisions."""

@@ -4,6 +4,7 @@
 minutes before it is on disk. https://docs.nats.io/running-a-nats-service/configuration
 """
 
+import asyncio
 import ctypes
 import shutil
 import signal
@@ -11,6 +12,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
@@ -97,6 +100,18 @@ def start(folder: Path, port: int, authorization: str = "") -> "subprocess.Popen
         process.wait()
         raise
     return process
+
+
+@asynccontextmanager
+async def serving(folder: Path, authorization: str = "") -> AsyncIterator[str]:
+    """Serve a store for as long as the context lasts and yield the server's URL. Raises ServerFailed."""
+    port = free_port()
+    process = await asyncio.to_thread(start, folder, port, authorization)
+    try:
+        yield f"nats://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait, 10)
 
 
 def die_with_parent() -> None:

@@ -16,6 +16,7 @@ from bus.micro import survey
 from bus.nats_transport import NatsTransport
 from bus.queries import AskExperiments, AskStanding, Experiment, Experiments, Standing
 from lab import link, roles
+from lab.cancelling import end
 from lab.home import Home
 from lab.settings import Settings
 
@@ -108,21 +109,16 @@ async def _linked(settings: Settings, role: str, url: str, seeds: Path | None) -
 @asynccontextmanager
 async def _woken(home: Home, settings: Settings, role: str) -> AsyncIterator[Reader]:
     """Yield a reader of a stopped lab."""
+    campaign = str((home.campaign() or {})["id"])
     with home.locked(wait=10.0):
-        port = server.free_port()
-        process = await asyncio.to_thread(server.start, home.nats, port, home.authorization())
-        url, campaign = f"nats://127.0.0.1:{port}", str((home.campaign() or {})["id"])
-        try:
-            async with (
-                _linked(settings, access.ADMIN, url, home.keys) as lab,
-                _connected(settings, role, url, campaign, home.keys) as reader,
-            ):
-                await lab.provision()
-                memory = asyncio.create_task(roles.memory(Bus(lab, "memory"), settings))
+        async with (
+            server.serving(home.nats, home.authorization()) as url,
+            _linked(settings, access.ADMIN, url, home.keys) as lab,
+            _connected(settings, role, url, campaign, home.keys) as reader,
+        ):
+            await lab.provision()
+            memory = asyncio.create_task(roles.memory(Bus(lab, "memory"), settings))
+            try:
                 yield reader
-                while not memory.done():  # a cancellation may be swallowed while a connection is being set up
-                    memory.cancel()
-                    await asyncio.wait([memory], timeout=0.5)
-        finally:
-            process.terminate()
-            await asyncio.to_thread(process.wait, 10)
+            finally:
+                await end(memory)

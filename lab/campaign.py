@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ import structlog
 from agents import design
 from bus import access, keys, server, subjects
 from bus.bus import Bus
-from bus.durables import DURABLES
+from bus.durables import EVERY
 from bus.envelope import Envelope, Malformed
 from bus.events import CampaignStarted, LossPoint
 from bus.ids import CAMPAIGN, campaign_id
@@ -89,7 +88,7 @@ async def run(settings: Settings, home: Home, screen: Screen, services: Services
             transport = await link.connect(settings, access.ADMIN, url, seeds=seeds)
             if seeds is None and not settings.allow_lazy_sync:
                 await asyncio.to_thread(durability.confirm, url, transport.server_id, settings.monitor)
-            await transport.provision(chain.from_iterable(DURABLES.values()), replicas=settings.replicas)
+            await transport.provision(EVERY, replicas=settings.replicas)
             bus = Bus(transport, "director", "lab")
             view = View(campaign, budget_after=await _begin(bus, settings, home, campaign))
             there = {"nats": url, "nkey_file": keys.path_of(seeds, access.ADMIN) if seeds else settings.nkey_file}

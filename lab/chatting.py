@@ -18,6 +18,7 @@ from bus.envelope import Envelope, Malformed
 from bus.events import HumanAnswered, HumanKind, HumanMessage
 from lab import speaking
 from lab.awake import Reader, awake
+from lab.cancelling import end
 from lab.errors import LabError
 from lab.home import Home
 from lab.live import line
@@ -112,9 +113,7 @@ async def chat(settings: Settings, by: str, typed: Iterable[str] = sys.stdin) ->
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*map(end, tasks))
     return conversation.settled.is_set()
 
 

@@ -6,7 +6,6 @@ is acknowledged in its durable consumer, so that nothing is decided, trained or 
 hand comes to it when the fork runs. Loss points, dead letters and words that nobody had heard stay behind.
 """
 
-import asyncio
 import json
 import shutil
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from bus import access, chain, history, server, subjects
 from bus.actor import GIVEN_UP
 from bus.chain import Link
-from bus.durables import DURABLES, HEARS, INBOXES
+from bus.durables import EVERY, HEARS, INBOXES
 from bus.envelope import Envelope, Malformed
 from bus.events import CampaignStarted, HumanMessage, RunCompleted
 from bus.ids import derive
@@ -166,19 +165,13 @@ def last_heard(campaign: str, ids: Collection[str]) -> int:
 @asynccontextmanager
 async def _streams(settings: Settings, home: Home, heard: int) -> AsyncIterator[NatsTransport]:
     """Yield the empty streams of a new home, the inbox beginning behind the words that were heard."""
-    port = server.free_port()
-    process = await asyncio.to_thread(server.start, home.nats, port, home.authorization())
-    try:
-        transport = await link.connect(settings, access.ADMIN, f"nats://127.0.0.1:{port}", seeds=home.keys)
+    async with server.serving(home.nats, home.authorization()) as url:
+        transport = await link.connect(settings, access.ADMIN, url, seeds=home.keys)
         try:
-            durables = (durable for own in DURABLES.values() for durable in own)
-            await transport.provision(durables, begins={subjects.HUMAN: heard + 1})
+            await transport.provision(EVERY, begins={subjects.HUMAN: heard + 1})
             yield transport
         finally:
             await transport.close()
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait, 10)
 
 
 async def _write(transport: Transport, messages: Sequence[Stored], traces: Sequence[bytes]) -> None:

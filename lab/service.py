@@ -15,6 +15,7 @@ from bus.bus import Bus
 from bus.micro import announce
 from bus.transport import LogFull, TransportError
 from lab import link, logs, roles
+from lab.cancelling import end
 from lab.errors import LOG_FULL, LabError
 from lab.settings import Loaded, Settings
 
@@ -41,10 +42,16 @@ async def serve(role: str, settings: Settings, instance: str) -> None:
 
 async def _until_told(body: Callable[[], Awaitable[None]]) -> None:
     """Run a service's body until a signal asks for its end."""
-    work = asyncio.ensure_future(body())
+    work, told = asyncio.ensure_future(body()), asyncio.Event()
+    telling = asyncio.create_task(told.wait())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, work.cancel)
+        loop.add_signal_handler(number, told.set)
+    try:
+        await asyncio.wait([work, telling], return_when=asyncio.FIRST_COMPLETED)
+        await end(work)
+    finally:
+        telling.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work
 

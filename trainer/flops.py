@@ -13,6 +13,9 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+_FUSED = ("addcmul", "addcmul_")
+"""One multiply-add for each number of the result."""
+
 
 def flops_per_token(model: nn.Module, length: int) -> float:
     """Return the forward FLOPs of one sequence of `length` tokens, per token."""
@@ -35,7 +38,8 @@ class _Products(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         """Do the operation and count it."""
         result = func(*args, **(kwargs or {}))
-        self.multiply_adds += _multiply_adds(func.overloadpacket.__name__, args, result)
+        name = func.overloadpacket.__name__
+        self.multiply_adds += result.numel() if name in _FUSED else _multiply_adds(name, args, result)
         return result
 
 
@@ -46,8 +50,8 @@ def _multiply_adds(name: str, args: tuple[Any, ...], result: Any) -> int:
             return args[0].shape[-1] * result.numel()
         case "addmm" | "baddbmm" | "addmv":
             return args[1].shape[-1] * result.numel()
-        case "convolution" | "_convolution" | "addcmul" | "addcmul_":
-            return (1 if name.startswith("addcmul") else args[1][0].numel()) * result.numel()
+        case "convolution" | "_convolution":
+            return args[1][0].numel() * result.numel()
         case "linalg_solve_triangular":
             return result.numel() * args[0].shape[-1] // 2
         case attention if attention.startswith("_scaled_dot_product"):

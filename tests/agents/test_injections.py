@@ -51,8 +51,9 @@ from bus.role import Completion, Post
 from memory.answers import answer
 from memory.store import Store
 from tests.agents.conftest import driven
-from tests.agents.test_campaign_simulation import Laboratory, names, started
 from tests.agents.test_model_loop import DONE
+from tests.chaos.simulated import QUIET, names, started
+from tests.chaos.simulation import Archive, Laboratory, remembering
 
 FILE = Path(__file__).with_name("injections.json")
 STRINGS = tuple(
@@ -263,15 +264,15 @@ def test_a_prompt_keeps_its_blocks_and_tells_whose_words_they_hold() -> None:
 
 def test_a_campaign_that_hears_them_all_ends_as_planned(tmp_path: Path) -> None:
     """Every string, said as steering and as a question while it runs: its plan, its runs and its end are its own."""
-    with Store(tmp_path / "memory.duckdb") as store:
-        lab = Laboratory(store, "injected", Random(5), disorder=0.0)
+    with remembering():
+        lab = Laboratory(Archive(tmp_path), "injected", Random(5), QUIET)
         begun = started(5, 4, 2)
         lab.start(begun)
         for kind in ("steer", "ask"):
             for text, _ in heard(kind):
-                lab.say(json.dumps({"kind": kind, "text": text, "by": text}))
+                lab.speak(json.dumps({"kind": kind, "text": text, "by": text}))
         lab.run()
-        assert lab.terminals() == dict.fromkeys(names(4), 1)
+        assert lab.ends() == dict.fromkeys(names(4), 1)
         assert [one.event.reason for one in lab.events(CampaignFinished)] == ["budget_spent"]  # type: ignore[attr-defined]
         assert lab.events(CampaignPaused) == []
         assert lab.standing().budget == begun.experiments

@@ -66,6 +66,17 @@ class Talkative(Steady):
         return [*super().posts(standing), *super().posts(standing)]
 
 
+class Restarted(Steady):
+    """Says early that it begins, as another process than the one that said so in the log."""
+
+    by = "another"
+
+    def decide(self, said: Envelope) -> Decision:
+        yield AskStanding(campaign=said.campaign, at=said.seq)
+        yield Post("campaign", CampaignResumed(by=self.by, why="begun anew"))
+        return []
+
+
 class Broken(Steady):
     """Raises."""
 
@@ -118,6 +129,20 @@ def test_another_decision_is_found_at_its_first_event(role: type[Steady], what: 
     """The difference names event and kind."""
     first = differences(role())[0]
     assert (first.upon.seq, first.what) == (1, what)
+
+
+def test_what_was_out_early_may_be_an_earlier_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its kind counts, its words don't: the trace is of the process that saw the decision through."""
+    assert differences(Restarted()) == []
+    monkeypatch.setattr(Restarted, "decide", early_pause)
+    assert [found.what for found in differences(Restarted())] == ["post", "post"]
+
+
+def early_pause(self: Restarted, said: Envelope) -> Decision:
+    """Say something of another kind early."""
+    yield AskStanding(campaign=said.campaign, at=said.seq)
+    yield Post("campaign", CampaignPaused(by=self.by))
+    return []
 
 
 def test_a_difference_reads_as_a_diff() -> None:

@@ -132,15 +132,12 @@ def endure(root: Path, monkey: Monkey | None = None, **given: Any) -> Aftermath:
 
 async def _streams(home: Home) -> list[list[Stored]]:
     """Return the log, the traces and the dead letters as the server's store has them."""
-    port = server.free_port()
-    process = await asyncio.to_thread(server.start, home.nats, port)
-    transport = await NatsTransport.connect(f"nats://127.0.0.1:{port}", name="examiner")
-    try:
-        return [await _whole(transport, stream) for stream in (subjects.LOG, subjects.TRACES, subjects.DEAD)]
-    finally:
-        await transport.close()
-        process.terminate()
-        process.wait(10)
+    async with server.serving(home.nats) as url:
+        transport = await NatsTransport.connect(url, name="examiner")
+        try:
+            return [await _whole(transport, stream) for stream in (subjects.LOG, subjects.TRACES, subjects.DEAD)]
+        finally:
+            await transport.close()
 
 
 async def _whole(transport: NatsTransport, stream: str) -> list[Stored]:

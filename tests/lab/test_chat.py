@@ -88,7 +88,11 @@ def test_what_is_typed_is_heard_and_answered(tmp_path: Path) -> None:
     assert chat.heard[2].target == "base-retnet"
     assert "The campaign is running" in told
     assert "base-gla" in told
-    for line in ("says (steer): prefer gates with a bias", "says (veto base-retnet): it is dull", "paused by"):
+    for line in (
+        "says (steer): prefer gates with a bias",
+        "says (veto base-retnet): it is dull",
+        "says (pause): I think",
+    ):
         assert line in told
     assert "no such word: /hum" in told
 
