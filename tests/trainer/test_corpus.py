@@ -47,6 +47,15 @@ def test_validation_and_sealed_have_about_a_twentieth_each(folder: Path):
     assert sealed / (train + validation + sealed) == pytest.approx(0.05, abs=0.02)
 
 
+def test_a_document_has_one_place_at_every_rung(folder: Path):
+    """A larger rung reads more documents; those that the smaller one reads too stay where they are."""
+    whole = load_corpus(folder, TASK)
+    small = load_corpus(folder, replace(TASK, corpus_bytes=30_000))
+    read_by_both = [(small.train, whole.train), (small.validation, whole.validation), (small.sealed, whole.sealed)]
+    for few, all_of_them in read_by_both:
+        assert documents_in(few) < documents_in(all_of_them)
+
+
 def test_a_copied_document_counts_once(folder: Path, tmp_path: Path):
     """A copy under another name changes nothing, so it can't stand in training and validation."""
     for file in folder.iterdir():

@@ -3,13 +3,14 @@
 The default is the running interpreter's own standard library source, which needs no download and ships no text of
 others; it varies with the Python version, so its hash is recorded. `--data` takes the user's own instead
 (`trainer.tasks.documents` says in which forms). Identical documents count once, so that none is in two parts. Which
-part a document falls into depends on its hash among the others', never on names or order.
+part a document falls into depends on those of lower hash, never on names, order or how much a rung reads: what is
+sealed at one rung is sealed at every other.
 """
 
 import hashlib
 import lzma
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -99,23 +100,31 @@ def _within(held: dict[bytes, bytes], limit: int) -> dict[bytes, bytes]:
 
 
 def _split(texts: list[bytes], limit: int) -> Corpus:
-    """Share documents out in order: validation first, then sealed, the rest for training, up to `limit` bytes."""
+    """Share documents out in the order of their hashes, and keep those that fit into `limit` bytes."""
+    parts: tuple[list[bytes], ...] = ([], [], [])
     kept, total = [], 0
-    for text in texts:
+    for part, text in zip(_places(texts), texts, strict=True):
         if total + len(text) <= limit or not kept:
             kept.append(text)
             total += len(text)
-    parts: list[list[bytes]] = [[], [], []]
-    part, size = 0, 0
-    for text in kept:
-        parts[part].append(text)
-        size += len(text)
-        if part < 2 and size >= HELD_OUT * total:
-            part, size = part + 1, 0
-    if not parts[2]:
+            parts[part].append(text)
+    if not all(parts):
         raise ValueError(f"too little text: {len(kept)} documents can't be split in three")
     validation, sealed, train = (b"\n".join(part) for part in parts)
     return Corpus(train, validation, sealed, _hash(kept))
+
+
+def _places(texts: Iterable[bytes]) -> Iterator[int]:
+    """Yield each document's part: validation (0) or sealed (1) where that lacks its share so far, else training (2).
+
+    More documents after it, which a larger rung reads, don't change a document's place.
+    """
+    sizes, total = [0, 0, 0], 0
+    for text in texts:
+        total += len(text)
+        part = next((part for part in (0, 1) if sizes[part] < HELD_OUT * total), 2)
+        sizes[part] += len(text)
+        yield part
 
 
 def _hash(texts: list[bytes]) -> str:
