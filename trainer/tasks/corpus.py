@@ -115,14 +115,15 @@ def _split(texts: list[bytes], limit: int) -> Corpus:
 
 
 def _places(texts: Iterable[bytes]) -> Iterator[int]:
-    """Yield each document's part: validation (0) or sealed (1) where that lacks its share so far, else training (2).
+    """Yield each part: validation (0) or sealed (1) where that is empty or nears its share, else training (2).
 
     More documents after it, which a larger rung reads, don't change a document's place.
     """
     sizes, total = [0, 0, 0], 0
     for text in texts:
         total += len(text)
-        part = next((part for part in (0, 1) if sizes[part] < HELD_OUT * total), 2)
+        held = (part for part in (0, 1) if not sizes[part] or sizes[part] + len(text) / 2 < HELD_OUT * total)
+        part = next(held, 2)
         sizes[part] += len(text)
         yield part
 
