@@ -49,7 +49,7 @@ PRELOAD = ("torch", "trainer.child", "trainer.examinee")
 MESSAGE_CHARACTERS, TAIL_CHARACTERS = 2_000, 32_000
 """What is kept of a candidate's words in the log."""
 REPLY_BYTES = 1 << 28
-"""Most bytes of one frame from the child."""
+"""Most bytes of one frame from the child, but for the weights of a large rung."""
 WIDTH = ("d_model", "hidden", "parameters")
 """What the child says of the width that it has matched."""
 CARRIED = 0.05
@@ -81,7 +81,7 @@ class Trial:
     def prepare(self) -> Prepared:
         """Build the architecture in the jail and put it through the gates. Raises SandboxUnavailable."""
         limits = self.request.limits
-        self._session = self._jail.run(ENTRY, limits.seconds, limits.memory_mb, reply_bytes=REPLY_BYTES)
+        self._session = self._jail.run(ENTRY, limits.seconds, limits.memory_mb, reply_bytes=most_bytes(self._scale))
         try:
             self._session.send(Frame("job", self._job()))
             verdict = self._session.recv()
@@ -275,6 +275,11 @@ class Trial:
         """Say that the monitor stopped the run."""
         anomaly = RunAnomaly(run=self.request.run, kind=finding.kind, step=finding.step, evidence=finding.evidence)
         return Trained(anomaly=anomaly, failed=self._failed(f"anomaly:{finding.kind}", finding.evidence))
+
+
+def most_bytes(scale: Scale) -> int:
+    """Return the most bytes of a frame from the child that trains: what weights could take, twice over."""
+    return max(REPLY_BYTES, 8 * scale.shape.parameters * len(scale.tasks))
 
 
 def run_trial(

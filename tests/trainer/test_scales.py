@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainer.scales import LADDER, Scale, ladder, load, scale_of
+from trainer.trial import REPLY_BYTES, most_bytes
 
 NANO = LADDER.read_text()[: LADDER.read_text().index("[micro]")]
 MAD = '[nano.tasks.copying]\nkind = "mad.selective_copying"\nlength = 64\nlearning_rate = 1e-3\nweight_decay = 0.0\n'
@@ -73,3 +74,11 @@ def test_levels_are_recalls_alone():
     scale = replace(load("nano"), steps=8)
     assert [scale.level("recall", step) for step in range(8)] == [0, 0, 1, 1, 2, 2, 3, 3]
     assert {scale.level("text", step) for step in range(8)} == {0}
+
+
+@pytest.mark.parametrize("name", list(ladder()))
+def test_the_weights_of_every_rung_fit_into_a_frame(name: str):
+    """Each task's model in float32, with the buffers that training may leave; a small rung's limit stays as it is."""
+    scale = load(name)
+    assert most_bytes(scale) >= len(scale.tasks) * 4 * 1.2 * scale.shape.parameters
+    assert most_bytes(scale) == REPLY_BYTES or scale.device == "cuda"
