@@ -23,6 +23,8 @@ from bus.transport import NoAnswer, Stored, Transport
 from bus.vitals import Vitals
 
 Q = TypeVar("Q", bound=Query)
+REPLY, END = b'{"reply":', b"}"
+"""What stands around an answer."""
 ANSWER_PATIENCE = 60.0
 """Seconds to go on asking while memory is away or behind."""
 REQUEST_SECONDS = (4.0, 8.0, 15.0)
@@ -81,9 +83,11 @@ class Bus:
             subjects.subject_of(envelope), mask_payload(encode(envelope)), envelope.id, once=post.event.once
         )
 
-    def follow(self, after: int = 0, max_batch: int = 256) -> AsyncIterator[Sequence[Stored]]:
+    def follow(
+        self, after: int = 0, max_batch: int = 256, gather: float = 0.0
+    ) -> AsyncIterator[Sequence[Stored]]:
         """Yield the log past a position, in order and without gaps."""
-        return self.transport.follow(subjects.LOG, after, max_batch=max_batch)
+        return self.transport.follow(subjects.LOG, after, max_batch=max_batch, gather=gather)
 
     async def ask(self, query: Query, patience: float = ANSWER_PATIENCE) -> Record:
         """Return memory's answer, waiting while memory is away or behind. Raises Refused, Behind, NoAnswer.
@@ -111,7 +115,7 @@ class Bus:
             self.vitals.in_flight += 1
             try:
                 reply = await handler(kind.model_validate_json(payload))
-                return b'{"reply":' + reply.model_dump_json().encode() + b"}"
+                return REPLY + to_json(reply) + END
             except ValidationError as error:
                 fault = f"bad query: {error.errors(include_url=False, include_input=False)[0]['msg']}"
                 return self._refusal(fault, later=False)
@@ -135,12 +139,10 @@ class Bus:
                 "role": self.role,
                 "cause": cause.id,
                 "answers": [
-                    {"question": type(a.question).__name__, "asked": a.question.model_dump(mode="json"),
-                     "reply": a.reply.model_dump(mode="json")}
-                    for a in answered
+                    {"question": type(a.question).__name__, "asked": a.question, "reply": a.reply} for a in answered
                 ],
             }
-        )  # fmt: skip
+        )
         await self.transport.publish(subjects.trace(cause.id), mask_payload(body), derive(cause.id, self.role, "trace"))
 
     async def bury(
@@ -168,9 +170,10 @@ class Bus:
 def _read_reply(query: Query, payload: bytes) -> Record:
     """Return the typed reply. Raises Refused."""
     try:
+        if payload.startswith(REPLY):
+            return query.Reply.model_validate_json(payload[len(REPLY) : -len(END)])
         body = json.loads(payload)
-        if "error" in body:
-            raise (Behind if body.get("later") else Refused)(str(body["error"]))
-        return query.Reply.model_validate_json(to_json(body["reply"]))
+        fault = (Behind if body.get("later") else Refused)(str(body["error"]))
     except (ValueError, KeyError) as error:
         raise Refused(f"unreadable answer to {query.name}: {type(error).__name__}") from None
+    raise fault

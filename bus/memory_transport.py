@@ -124,7 +124,7 @@ class MemoryTransport:
         return None
 
     async def follow(
-        self, stream: str, after: int, subject: str = ">", max_batch: int = 256
+        self, stream: str, after: int, subject: str = ">", max_batch: int = 256, gather: float = 0.0
     ) -> AsyncIterator[Sequence[Stored]]:
         """Read on for ever; see Transport."""
         messages = self._streams[stream].messages
@@ -132,6 +132,8 @@ class MemoryTransport:
             async with self._changed:
                 while len(messages) <= after:
                     await self._changed.wait()
+            if gather:
+                await asyncio.sleep(gather)
             window = messages[after : after + max_batch]
             after += len(window)
             if batch := [stored for stored in window if matches(subject, stored.subject)]:

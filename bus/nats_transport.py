@@ -1,14 +1,12 @@
 """The transport over NATS JetStream.
 
 Publishing waits for the stream's acknowledgement and tries again while the server is away: a message id makes that
-safe. Consumers are pull consumers, so that adding a process shares the work. Following a stream leaves nothing on the
-server: a reader asks for the messages past its position, and news only tells it when to ask. Nothing here outlives a
-lost server: every wait is bounded and begins again.
+safe. Consumers are pull consumers, so that adding a process shares the work. Nothing here outlives a lost server: every
+wait is bounded and begins again.
 """
 
 import asyncio
 import contextlib
-import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from nats.js import JetStreamContext, api
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from bus.envelope import CONTENT_TYPE
+from bus.following import Follower, direct
 from bus.identity import Identity, Refusals
 from bus.subjects import STREAMS, Stream
 from bus.transport import Denied, Durable, LogFull, NoAnswer, Stored, TransportError
@@ -32,12 +31,6 @@ STORE_FAILED = {10077, 10047, 10023}
 """Maximum bytes exceeded, insufficient storage, insufficient resources."""
 PATIENCE = 60.0
 """Seconds to go on trying to publish while the server is away."""
-READ_SECONDS = 2.0
-"""Seconds that the next message of a batch may take."""
-READ_BYTES = 4 << 20
-"""Size of a batch."""
-SOON, LATER = 0.002, 1.0
-"""Seconds after which a follower asks again: a message is announced a moment before it is stored."""
 NOBODY = Identity()
 _FOR_EVER: Mapping[str, Any] = {
     "allow_reconnect": True,
@@ -69,9 +62,9 @@ class NatsDelivery:
     waiting: int
 
     async def ack(self) -> None:
-        """Acknowledge and wait until the server has noted it."""
-        with contextlib.suppress(*_AWAY):  # an unacknowledged message comes again, and is then dropped as known
-            await self.message.ack_sync(timeout=2.0)
+        """Acknowledge, without waiting for the server to note it: a message that comes again is dropped as known."""
+        with contextlib.suppress(*_AWAY):
+            await self.message.ack()
 
     async def nak(self, delay: float) -> None:
         """Give it back for later."""
@@ -215,64 +208,16 @@ class NatsTransport:
             self._pulls[durable.name] = await self._js.pull_subscribe_bind(durable.name, durable.stream)
         return self._pulls[durable.name]
 
-    async def follow(
-        self, stream: str, after: int, subject: str = ">", max_batch: int = 256
+    def follow(
+        self, stream: str, after: int, subject: str = ">", max_batch: int = 256, gather: float = 0.0
     ) -> AsyncIterator[Sequence[Stored]]:
         """Read on for ever; see Transport. Raises Denied."""
-        news = asyncio.Event()
-        pause = SOON
-        async with self._told(stream, subject, news):
-            while True:
-                _heed_cancellation()
-                news.clear()
-                try:
-                    batch = await self._read(stream, after, subject, max_batch)
-                except (APIError, *_AWAY, nats.errors.Error):
-                    self._raise_if_denied(_direct(stream))
-                    await asyncio.sleep(0.2)
-                    continue
-                if batch:
-                    after, pause = batch[-1].seq, SOON
-                    yield batch
-                    continue
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await news.wait()
-                pause = SOON if news.is_set() else min(2 * pause, LATER)
 
-    @contextlib.asynccontextmanager
-    async def _told(self, stream: str, subject: str, news: asyncio.Event) -> AsyncIterator[None]:
-        """Set `news` whenever something is said on what a stream keeps."""
+        def heed() -> None:
+            _heed_cancellation()
+            self._raise_if_denied(direct(stream))
 
-        async def tell(_: Msg) -> None:
-            news.set()
-
-        kept = next(one.subjects for one in STREAMS if one.name == stream)
-        told = [
-            await self.client.subscribe(one, cb=tell, pending_msgs_limit=64)
-            for one in (kept if subject == ">" else (subject,))
-        ]
-        try:
-            yield
-        finally:
-            for subscription in told:
-                with contextlib.suppress(Exception):
-                    await subscription.unsubscribe()
-
-    async def _read(self, stream: str, after: int, subject: str, count: int) -> Sequence[Stored]:
-        """Return up to `count` messages past a position; none where there are none yet."""
-        asked = {"seq": after + 1, "batch": count, "max_bytes": READ_BYTES, "next_by_subj": subject}
-        inbox = self.client.new_inbox()
-        replies = await self.client.subscribe(inbox)
-        batch: list[Stored] = []
-        try:
-            await self.client.publish(_direct(stream), json.dumps(asked).encode(), reply=inbox)
-            while message := _kept(await replies.next_msg(timeout=READ_SECONDS)):
-                batch.append(message)
-        finally:
-            with contextlib.suppress(Exception):
-                await replies.unsubscribe()
-        return batch
+        return Follower(self.client, stream, subject, max_batch).follow(after, gather, heed)
 
     def _raise_if_denied(self, subject: str) -> None:
         """Raise Denied where the server has refused a subject: what it refuses else looks as if it were away."""
@@ -364,22 +309,6 @@ def _consumer_config(durable: Durable) -> api.ConsumerConfig:
 def _unwelcome(error: Exception) -> bool:
     """Say whether an error is the server's refusal of who we are."""
     return "authorization violation" in str(error).lower()
-
-
-def _direct(stream: str) -> str:
-    """Return the subject on which a stream's messages are asked for."""
-    return f"$JS.API.DIRECT.GET.{stream}"
-
-
-def _kept(message: Msg) -> Stored | None:
-    """Return a message that was asked for, or None at the end of a batch. Raises NoRespondersError."""
-    headers = message.headers or {}
-    status = headers.get("Status")
-    if status in {"204", "404"}:
-        return None
-    if status:
-        raise nats.errors.NoRespondersError
-    return Stored(int(headers["Nats-Sequence"]), headers["Nats-Subject"], message.data)
 
 
 def _deny(identity: Identity, subject: str) -> NoReturn:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 MASK = "***"
 MIN_CHARACTERS = 8
@@ -34,28 +35,41 @@ IN_ADDRESS = r"(?<=://)[^\s/@]+(?=@)"
 LIKELY = re.compile(rf"{SEED}|{JWT}|{_begins('sk-')}[\w-]{{8,}}|{BEARER}|{IN_ADDRESS}")
 
 
-def mask(text: str, environment: Mapping[str, str] = os.environ) -> str:
+def mask(text: str, environment: Mapping[str, str] | None = None) -> str:
     """Return text for people without anything that looks like a secret or is one."""
     return LIKELY.sub(MASK, _without_known(text, environment))
 
 
-def mask_payload(payload: bytes, environment: Mapping[str, str] = os.environ) -> bytes:
+def mask_payload(payload: bytes, environment: Mapping[str, str] | None = None) -> bytes:
     """Return JSON for the bus without what can be nothing but a secret."""
     text = payload.decode("utf-8", "surrogateescape")
     masked = CERTAIN.sub(MASK, _without_known(text, environment))
     return payload if masked == text else masked.encode("utf-8", "surrogateescape")
 
 
-def _without_known(text: str, environment: Mapping[str, str]) -> str:
-    """Return the text without the values of secret variables, as they are and as JSON writes them."""
-    for secret in _known(environment):
-        for form in (secret, json.dumps(secret)[1:-1]):
-            text = text.replace(form, MASK)
+def _without_known(text: str, environment: Mapping[str, str] | None) -> str:
+    """Return the text without the values of secret variables, of this process's environment where none is given."""
+    for secret in own_secrets() if environment is None else secrets(environment):
+        text = text.replace(secret, MASK)
     return text
 
 
-def _known(environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield the values that the environment keeps secret: by their names, and the model's key whatever its name."""
+@cache
+def own_secrets() -> tuple[str, ...]:
+    """Return the secrets that this process was started with; to look for them in every line would take a tenth of it."""
+    return tuple(secrets(os.environ))
+
+
+def secrets(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield what an environment keeps secret, as it is and as JSON writes it.
+
+    Secret is what its name says is, and the model's key whatever its name.
+    """
+    for value in _secret_values(environment):
+        yield from dict.fromkeys((value, json.dumps(value)[1:-1]))
+
+
+def _secret_values(environment: Mapping[str, str]) -> Iterator[str]:
     named = environment.get("MOVE37_LLM__API_KEY_ENV")
     for name, value in environment.items():
         if (

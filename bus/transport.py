@@ -92,9 +92,12 @@ class Transport(Protocol):
         ...
 
     def follow(
-        self, stream: str, after: int, subject: str = ">", max_batch: int = 256
+        self, stream: str, after: int, subject: str = ">", max_batch: int = 256, gather: float = 0.0
     ) -> AsyncIterator[Sequence[Stored]]:
-        """Yield what a stream holds past `after` and all that comes, in order and without gaps, in batches."""
+        """Yield what a stream holds past `after` and all that comes, in order and without gaps, in batches.
+
+        Who can wait lets news gather for `gather` seconds: reading costs little more for many messages than for one.
+        """
         ...
 
     async def last_seq(self, stream: str) -> int:

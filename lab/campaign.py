@@ -38,6 +38,8 @@ from lab.view import View
 AGENTS = ("director", "researcher", "engineer", "analyst", "desk")
 IDENTITY = ("seed", "scale")
 """Settings that make a campaign the one it is."""
+GLANCE = 0.25
+"""Seconds between two looks of a person at the screen: what comes in between is read and shown together."""
 
 log = structlog.get_logger()
 Screen = Callable[[View, Envelope | None], None]
@@ -231,7 +233,7 @@ async def _watch(bus: Bus, view: View, screen: Screen, supervisor: Supervisor) -
 
 async def _follow(bus: Bus, view: View, screen: Screen) -> None:
     """Apply the log to the view until the campaign is finished and the log holds nothing more."""
-    async for batch in bus.follow():
+    async for batch in bus.follow(gather=GLANCE):
         for stored in batch:
             with contextlib.suppress(Malformed):
                 said = subjects.read(stored)
@@ -246,7 +248,7 @@ async def _points(bus: Bus, view: View) -> None:
     """Apply the loss points of the metrics stream to the view."""
     after = await bus.transport.last_seq(subjects.METRICS)
     pattern = f"lab.metrics.{view.campaign}.*"
-    async for batch in bus.transport.follow(subjects.METRICS, after, pattern):
+    async for batch in bus.transport.follow(subjects.METRICS, after, pattern, gather=GLANCE):
         for stored in batch:
             with contextlib.suppress(Malformed):
                 event = subjects.read(stored).event
@@ -258,4 +260,4 @@ async def _tick(view: View, screen: Screen) -> None:
     """Let the screen breathe between events."""
     while True:
         screen(view, None)
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(GLANCE)

@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 CONCURRENCY = 16
 """Decisions an agent has under way at once: most of their time is waiting for answers."""
+NOTE_EVERY = 0.5
+"""Seconds between two readings of the log by its witness, for whom nobody waits."""
 VETO_PATIENCE = 2.0
 """Seconds that a run waits to hear whether it is still wanted: it goes on meanwhile, and asks again."""
 
@@ -57,7 +59,7 @@ async def memory(bus: Bus, settings: Settings, embedder: "Embedder | None" = Non
 async def _note(bus: Bus, witness: Witness) -> None:
     """Note the hash of every message of the log beside memory's own reading, which may begin again at the first."""
     try:
-        async for batch in bus.follow(after=witness.position):
+        async for batch in bus.follow(after=witness.position, gather=NOTE_EVERY):
             witness.note(batch)
     except OSError as error:
         log.error("the chain is not noted any more", reason=error.strerror)

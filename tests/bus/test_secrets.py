@@ -2,6 +2,7 @@
 
 import json
 import stat
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from bus.bus import Answered, Bus
 from bus.envelope import Envelope
 from bus.events import CampaignPaused, HumanAnswered
 from bus.memory_transport import MemoryTransport
-from bus.redaction import MASK, mask, mask_payload
+from bus.redaction import MASK, mask, mask_payload, own_secrets
 from bus.role import Completion, CompletionReply, Post
 from bus.transport import Stored
 
@@ -80,9 +81,18 @@ def test_ordinary_words_stay(text: str) -> None:
     assert mask_payload(text.encode(), ENVIRONMENT) == text.encode()
 
 
-async def test_events_traces_and_dead_letters_hold_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever brings a secret along (a model's answer, an endpoint's error, a traceback), no stream keeps it."""
+@pytest.fixture
+def model_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this process be one that was started with a secret."""
     monkeypatch.setenv("LAB_MODEL_KEY", CANARY)
+    own_secrets.cache_clear()
+    yield
+    own_secrets.cache_clear()
+
+
+@pytest.mark.usefixtures("model_key")
+async def test_events_traces_and_dead_letters_hold_no_secret() -> None:
+    """Whatever brings a secret along (a model's answer, an endpoint's error, a traceback), no stream keeps it."""
     transport = MemoryTransport()
     bus = Bus(transport, "analyst")
     said = Envelope("c1", "/lab/x/1", datetime.now(UTC), "c", "e0001", CampaignPaused(by="ada"))
