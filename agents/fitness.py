@@ -2,9 +2,12 @@
 
 The squashing of loss and benchmark follows the audit of ASI-ARCH's released code: s = σ(6 · clip(gain / width, ±1)).
 Only counted quantities enter, never a clock, so that one seed gives one sequence of proposals.
+
+The loss part is that of the rung's first task on text. The benchmark part is the mean over the rung's benchmarks, which
+are all its tasks but those on text: each is squashed by itself, so an easy one that all solve can't hide a gain.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
 from statistics import fmean
@@ -17,7 +20,7 @@ STEEPNESS = 6.0
 LOSS_WIDTH = 0.1
 """A loss lower than the baselines' by this share of theirs is as good as it gets."""
 RECALL_WIDTH = 0.5
-"""A recall higher than the baselines' by this much is as good as it gets."""
+"""An accuracy higher than the baselines' by this much is as good as it gets."""
 THRIFT = 4.0
 """Slope of σ for size and cost, in units of the baselines' mean."""
 HALF_SIMPLE = 200.0
@@ -34,6 +37,8 @@ class Reference:
     """Nats per byte."""
     recall: float
     """Accuracy."""
+    benchmarks: Mapping[str, float]
+    """Accuracy on every task that is not on text, recall's among them."""
     parameters: float
     """Trainable parameters."""
     flops: float
@@ -45,12 +50,19 @@ def reference(baselines: Sequence[Experiment]) -> Reference | None:
     done = [b for b in baselines if b.val_loss is not None]
     if not done:
         return None
+    common = [task for task in benchmarks(done[0]) if all(task in benchmarks(b) for b in done)]
     return Reference(
         val_loss=fmean(b.val_loss or 0.0 for b in done),
         recall=fmean(b.recall or 0.0 for b in done),
         parameters=fmean(b.parameters or 0 for b in done),
         flops=fmean(b.flops_per_token or 0.0 for b in done),
+        benchmarks={task: fmean(benchmarks(b)[task] for b in done) for task in common},
     )
+
+
+def benchmarks(of: Experiment) -> dict[str, float]:
+    """Return the accuracy on every task that is not on text; a log from before these were kept has recall alone."""
+    return {s.task: s.accuracy for s in of.scores if s.bits_per_byte is None} or {"recall": of.recall or 0.0}
 
 
 def sigmoid(x: float) -> float:
@@ -68,9 +80,9 @@ def loss_part(val_loss: float, mean: float) -> float:
     return sigmoid(STEEPNESS * clip((mean - val_loss) / (LOSS_WIDTH * mean)))
 
 
-def benchmark_part(recall: float, mean: float) -> float:
-    """Return the part of a recall accuracy against the baselines' mean."""
-    return sigmoid(STEEPNESS * clip((recall - mean) / RECALL_WIDTH))
+def benchmark_part(accuracy: float, mean: float) -> float:
+    """Return the part of one benchmark's accuracy against the baselines' mean."""
+    return sigmoid(STEEPNESS * clip((accuracy - mean) / RECALL_WIDTH))
 
 
 def thrift(used: float, mean: float) -> float:
@@ -116,9 +128,10 @@ def parts(this: Experiment, against: Reference | None, judged: float) -> Fitness
     assert this.recall is not None, f"{this.id} has no score"
     if against is None:
         return FitnessParts(loss=0.5, benchmark=0.5, judge=judged)
+    mine = benchmarks(this)
     return FitnessParts(
         loss=loss_part(this.val_loss, against.val_loss),
-        benchmark=benchmark_part(this.recall, against.recall),
+        benchmark=fmean(benchmark_part(mine[task], mean) for task, mean in against.benchmarks.items() if task in mine),
         judge=judged,
     )
 

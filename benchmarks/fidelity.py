@@ -66,7 +66,7 @@ def collect(out: Path, rungs: list[str], count: int, seeds: int, shard: tuple[in
     with tempfile.TemporaryDirectory() as scratch, Jail("bwrap", Path(scratch), preload=PRELOAD) as jail:
         for rung, name, seed in mine:
             scale = rows[rung]
-            run = attempt(name, sources[name], seed, scale, load_corpus(None, scale.text), jail)
+            run = attempt(name, sources[name], seed, scale, load_corpus(None, *scale.languages.values()), jail)
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(run) + "\n")
 

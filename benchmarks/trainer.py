@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("mixers", nargs="*", default=list(BASELINES))
     chosen = parser.parse_args()
     scale = scales.load(chosen.scale)
-    corpus = load_corpus(None, scale.text)
+    corpus = load_corpus(None, *scale.languages.values())
     with tempfile.TemporaryDirectory() as scratch, Jail("bwrap", Path(scratch), preload=PRELOAD) as jail:
         begun = time.monotonic()
         jail.ready()

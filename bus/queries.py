@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
-from bus.events import CampaignStarted, CurvePoint, FitnessParts, Origin, Record, Stage
+from bus.events import CampaignStarted, CurvePoint, FitnessParts, Origin, Record, Stage, TaskScore
 from bus.role import Question
 
 Status = Literal["queued", "running", "analysed", "failed", "rejected"]
@@ -123,6 +123,16 @@ class Experiment(Record):
     """Accuracy of associative recall."""
     recall_stderr: float | None = None
     """Its standard error."""
+    scores: tuple[TaskScore, ...] = ()
+    """Every task's own score, those above among them; none in logs from before they were kept."""
+
+    @property
+    def further(self) -> tuple[TaskScore, ...]:
+        """The scores of tasks beyond the text and the recall of record, which are the first of their kinds."""
+        text = next((s.task for s in self.scores if s.bits_per_byte is not None), None)
+        recall = next((s.task for s in self.scores if s.kind == "mqar"), None)
+        return tuple(s for s in self.scores if s.task not in {text, recall})
+
     parameters: int | None = None
     """Trainable parameters."""
     seconds: float | None = None

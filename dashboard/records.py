@@ -99,6 +99,7 @@ def _figures(scores: Scores, e: Experiment) -> Markup:
         ("against best baseline", signed(scores.gain_of(e)) if e.fitness is not None else None),
         ("text loss", f"{figure(e.val_loss, 4)} nats per byte" if e.val_loss is not None else None),
         ("recall", f"{figure(e.recall, 3)} ± {figure(e.recall_stderr, 3)}" if e.recall is not None else None),
+        ("further tasks", " · ".join(f"{clip(s.task, 60)} {figure(s.accuracy, 3)}" for s in e.further) or None),
         ("parameters", f"{e.parameters:,}" if e.parameters is not None else None),
         ("FLOPs per token", f"{e.flops_per_token:,.0f}" if e.flops_per_token is not None else None),
         ("CPU per step", f"{1000 * e.step_seconds:.1f} ms" if e.step_seconds is not None else None),

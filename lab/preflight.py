@@ -36,9 +36,13 @@ def _data(settings: Settings) -> None:
     """Check that the user's text can be read and is enough."""
     from trainer import scales
     from trainer.tasks.corpus import load_corpus
+    from trainer.tasks.tokens import read
 
+    tasks = scales.load(settings.scale).languages.values()
     try:
-        load_corpus(settings.data, scales.load(settings.scale).text)
+        corpus = load_corpus(settings.data, *tasks)
+        for task in tasks:
+            read(task, corpus)
     except ValueError as error:
         raise LabError(str(error)) from None
 

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     attempts: int = Field(default=3, ge=0, le=20)
     """Repairs an experiment may have."""
     data: Path | None = None
-    """Text file or folder to train on; None for the Python standard library's source."""
+    """File or folder of text, JSONL or Parquet to train on; None for the Python standard library's source."""
     sandbox: Literal["bwrap", "none"] = "bwrap"
     """What contains candidates; `none` runs their code unconfined and the report says so."""
     llm: ModelSettings = ModelSettings()

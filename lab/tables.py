@@ -12,7 +12,7 @@ from bus.queries import Experiment
 
 SHORT = (
     "id", "name", "status", "origin", "parent_id", "fitness", "parts", "val_loss", "bits_per_byte", "recall",
-    "parameters", "seconds",
+    "scores", "parameters", "seconds",
 )  # fmt: skip
 """The keys others rely on."""
 
@@ -58,6 +58,8 @@ def print_experiment(row: Experiment) -> None:
             f"{row.bits_per_byte:.3f} bits/byte, recall {row.recall:.3f} ± {row.recall_stderr:.3f}, "
             f"{row.parameters:,} parameters, {row.seconds:.1f} s"
         )
+    if row.further:
+        page.print(", ".join(f"{escape(s.task)} {s.accuracy:.3f} ± {s.stderr:.3f}" for s in row.further))
     for finding in row.findings:
         page.print(f"  - {escape(finding)}")
     if row.problem:

@@ -2,7 +2,7 @@
 
 import json
 
-from bus.events import CurvePoint, FitnessParts
+from bus.events import CurvePoint, FitnessParts, TaskScore
 from bus.queries import Experiment, Failure
 from memory.life import Life, known, until
 from memory.projections import Curve, Source
@@ -34,6 +34,7 @@ def portrait(life: Life, at: int) -> Experiment:
         bits_per_byte=completion and completion.bits_per_byte,
         recall=completion and completion.recall,
         recall_stderr=completion and completion.recall_stderr,
+        scores=tuple(TaskScore.model_construct(**s) for s in json.loads(completion.scores)) if completion else (),
         parameters=completion.parameters if completion else (starts[-1].parameters if starts else None),
         seconds=completion and completion.seconds,
         step_seconds=completion and completion.step_seconds,

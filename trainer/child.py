@@ -3,7 +3,7 @@
     parent                                     child
     job: source, scale, seeds            ->
                                          <-    ready: gates, width, parameters, FLOPs; or rejected: gates
-    train: the training text             ->
+    train: the text of every task on text ->
                                          <-    reading: losses and step time, every few steps
                                          <-    weights: every tensor that training left, of every task's model
     (the parent closes; `trainer.examinee` answers for the weights in a run of its own)
@@ -19,11 +19,13 @@ import numpy as np
 from trainer import handover, loop
 from trainer.adamw import AdamW
 from trainer.adapter import MixerFactory, mixer_factory
+from trainer.autoencoder import model_of
 from trainer.flops import flops_per_token
 from trainer.gates import Finding, capabilities, load_mixer, run_gates
 from trainer.jail import Channel, Frame
 from trainer.model import Width, is_matched, match_width, seeded_model
 from trainer.scales import Scale, scale_of
+from trainer.tasks.draws import batches
 
 
 def main(channel: Channel) -> None:
@@ -36,11 +38,11 @@ def main(channel: Channel) -> None:
     if width is None:
         return
 
-    corpus = channel.recv().arrays["corpus"]
-    trainees = [_trainee(name, factory, scale, width, corpus, *seeds[name]) for name in scale.tasks]
+    texts = channel.recv().arrays
+    trainees = [_trainee(name, factory, scale, width, texts.get(name), *seeds[name]) for name in scale.tasks]
     if loop.train(trainees, scale, lambda *reading: _send_reading(channel, *reading)):
         models = {trainee.name: trainee.model for trainee in trainees}
-        built = {name: seeded_model(factory, scale, width, seeds[name][0]) for name in models}
+        built = {name: model_of(scale.tasks[name], factory, scale, width, seeds[name][0]) for name in models}
         channel.send(Frame("weights", arrays=handover.leave(models, built)))
 
 
@@ -54,7 +56,8 @@ def _examine(channel: Channel, factory: MixerFactory, scale: Scale, seed: int) -
         findings.append(_budget(width, scale))
         if findings[-1].passed:
             findings += capabilities(build, shape.d_model, shape.n_heads, seed)
-            flops = flops_per_token(seeded_model(factory, scale, width, seed).eval(), scale.text.length)
+            length = scale.tasks[scale.text_of_record].length
+            flops = flops_per_token(seeded_model(factory, scale, width, seed).eval(), length)
             measures = {"width": asdict(width), "flops_per_token": flops}
             channel.send(Frame("ready", {"gates": [f._asdict() for f in findings], **measures}))
             return width
@@ -69,12 +72,13 @@ def _budget(width: Width, scale: Scale) -> Finding:
 
 
 def _trainee(
-    name: str, factory: MixerFactory, scale: Scale, width: Width, corpus: np.ndarray, weights: int, data: int
+    name: str, factory: MixerFactory, scale: Scale, width: Width, text: np.ndarray | None, weights: int, data: int
 ) -> loop.Trainee:
     """Build one task's model and its optimiser from a seed for the weights and one for the data."""
-    task, model = scale.tasks[name], seeded_model(factory, scale, width, weights)
+    task = scale.tasks[name]
+    model = model_of(task, factory, scale, width, weights)
     optimiser = AdamW(model, scale.betas, task.weight_decay, scale.clip)
-    return loop.Trainee(name, model, loop.batches(task, scale, corpus, data), optimiser, task.learning_rate)
+    return loop.Trainee(name, model, batches(task, scale.steps, data, text), optimiser, task.learning_rate)
 
 
 def _send_reading(channel: Channel, step: int, losses: dict[str, float], step_seconds: float) -> None:

@@ -6,11 +6,12 @@ recall        = share of asked positions where the largest logit is the target's
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.tasks.mqar import IGNORE
+from trainer.tasks.batch import IGNORE
 
 
 class BadLogits(ValueError):
@@ -27,11 +28,30 @@ class Score:
     """Share of asked positions named right."""
     stderr: float
     """Standard error of the accuracy, over sequences: positions of one sequence are not independent."""
+    bytes_per_target: float | None = None
+    """Mean bytes that a target stands for; None where it is no text."""
 
     @property
-    def bits(self) -> float:
-        """Bits per asked position."""
-        return self.loss / math.log(2)
+    def nats_per_byte(self) -> float | None:
+        """The loss on a scale that doesn't depend on the tokens."""
+        return None if self.bytes_per_target is None else self.loss / self.bytes_per_target
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """The same in bits."""
+        return None if self.nats_per_byte is None else self.nats_per_byte / math.log(2)
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """Every answer to some of a task's sequences, judged."""
+
+    nats: np.ndarray
+    """[N] of the asked positions."""
+    right: np.ndarray
+    """[B] positions named right."""
+    asked: np.ndarray
+    """[B] positions asked."""
 
 
 def check_logits(logits: np.ndarray, shape: tuple[int, ...]) -> None:
@@ -50,15 +70,27 @@ def negative_log_likelihood(logits: np.ndarray, targets: np.ndarray) -> np.ndarr
     return normaliser - np.take_along_axis(wide, targets[:, None], axis=-1)[:, 0]
 
 
-def score(logits: np.ndarray, targets: np.ndarray) -> Score:
-    """Return the score of logits [B, T, V] on targets [B, T] (IGNORE: not asked). Raises BadLogits."""
+def mark(logits: np.ndarray, targets: np.ndarray) -> Marks:
+    """Return the marks of logits [B, T, V] on targets [B, T] (IGNORE: not asked). Raises BadLogits."""
     check_logits(logits, (*targets.shape, logits.shape[-1]))
     asked = targets != IGNORE
-    loss = negative_log_likelihood(logits[asked], targets[asked]).mean()
     right = (logits.argmax(axis=-1) == targets) & asked
-    per_sequence = right.sum(axis=1) / asked.sum(axis=1)  # [B]
-    stderr = per_sequence.std(ddof=1) / math.sqrt(len(per_sequence)) if len(per_sequence) > 1 else 0.0
-    return Score(float(loss), float(right.sum() / asked.sum()), float(stderr))
+    return Marks(negative_log_likelihood(logits[asked], targets[asked]), right.sum(axis=1), asked.sum(axis=1))
+
+
+def score(marks: Sequence[Marks], bytes_per_target: float | None = None) -> Score:
+    """Return the score of sequences of one kind, marked in any number of pieces."""
+    nats, right, asked = (np.concatenate([getattr(m, part) for m in marks]) for part in ("nats", "right", "asked"))
+    share = right / asked  # [B]
+    stderr = share.std(ddof=1) / math.sqrt(len(share)) if len(share) > 1 else 0.0
+    return Score(float(nats.mean()), float(right.sum() / asked.sum()), float(stderr), bytes_per_target)
+
+
+def mean(levels: Sequence[Score]) -> Score:
+    """Return the mean over levels of difficulty, each of the same weight."""
+    stderr = math.sqrt(sum(level.stderr**2 for level in levels)) / len(levels)
+    loss, accuracy = (sum(getattr(level, part) for level in levels) / len(levels) for part in ("loss", "accuracy"))
+    return Score(loss, accuracy, stderr, levels[0].bytes_per_target)
 
 
 def disagreement(full: np.ndarray, prefix: np.ndarray) -> float:

@@ -1,24 +1,24 @@
 """The examination of a trained model: held-out inputs go in, raw logits come out, scores are computed here.
 
-Text is scored on windows that are the same for every candidate; recall on sequences of every level, drawn from a seed
-the child was never given. A few windows are asked for again, cut off: a causal model's answer can't depend on what
+Text is scored on windows that are the same for every candidate; all else on sequences drawn from a seed that the child
+was never given. A few windows of text are asked for again, cut off: a causal model's answer can't depend on what
 would have followed, whatever it did when the gates looked.
 """
 
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from trainer.evaluator import BadLogits, Score, check_logits, disagreement, score
+from trainer.evaluator import BadLogits, Score, check_logits, disagreement, mark, mean, score
 from trainer.scales import Scale
-from trainer.tasks import mqar
-from trainer.tasks.corpus import Corpus
-from trainer.tasks.text import shifted
+from trainer.tasks.batch import Batch
+from trainer.tasks.draws import held_out
+from trainer.tasks.tokens import Tokens
 
 Ask = Callable[[str, np.ndarray], np.ndarray]
 """(task, inputs [B, T] int64) -> logits [B, T, V] as the child returned them, unchecked."""
+Seed = Callable[[str, str], int]
+"""(`data` of the training or `held out`, task) -> the seed that the run has for it."""
 LOGITS = 1 << 20
 """Most logits asked for at once."""
 CUT_WINDOWS, CUTS = 8, (0.25, 0.6, 0.9)
@@ -31,34 +31,37 @@ class Acausal(ValueError):
     """Answers at a position depend on what follows it."""
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What one trained architecture is worth."""
+def examine(ask: Ask, scale: Scale, texts: Mapping[str, Tokens], seed: Seed) -> dict[str, Score]:
+    """Return every task's score; `texts` are those of the tasks on text.
 
-    text: Score
-    """On held-out bytes."""
-    recall: float
-    """Mean accuracy over the levels."""
-    recall_stderr: float
-    """Its standard error."""
+    Raises BadLogits or Acausal where the answers can't be taken for a language model's.
+    """
+    return {name: _examined(ask, name, scale, texts.get(name), seed) for name in scale.tasks}
 
 
-def examine(ask: Ask, scale: Scale, corpus: Corpus, seed: int) -> Scores:
-    """Return the scores. Raises BadLogits or Acausal where the answers can't be taken for a language model's."""
-    windows = shifted(corpus.windows(scale.text.held_out, scale.text.length))
-    levels = [
-        score(_logits(ask, "recall", level.inputs, scale), level.targets)
-        for level in mqar.held_out(scale.recall, np.random.default_rng(seed))
-    ]
-    logits = _logits(ask, "text", windows.inputs, scale)
-    _check_prefixes(ask, windows.inputs[:CUT_WINDOWS], logits[:CUT_WINDOWS], scale)
-    stderr = math.sqrt(sum(level.stderr**2 for level in levels)) / len(levels)
-    return Scores(score(logits, windows.targets), sum(level.accuracy for level in levels) / len(levels), stderr)
+def _examined(ask: Ask, name: str, scale: Scale, text: Tokens | None, seed: Seed) -> Score:
+    """Return one task's score, over all its levels."""
+    rng = np.random.default_rng(seed("held out", name))
+    levels = held_out(scale.tasks[name], rng, seed("data", name), text.validation if text else None)
+    if text is None:
+        return mean([_scored(ask, name, level, scale) for level in levels])
+    (windows,) = levels
+    logits = np.concatenate(list(_answers(ask, name, windows.inputs, scale)))
+    _check_prefixes(ask, name, windows.inputs[:CUT_WINDOWS], logits[:CUT_WINDOWS], scale)
+    return score([mark(logits, windows.targets)], float(text.sizes[windows.targets].mean()))
 
 
-def _logits(ask: Ask, task: str, inputs: np.ndarray, scale: Scale) -> np.ndarray:
-    """Return checked logits [B, T, V], asked for in pieces."""
-    return np.concatenate([_checked(ask, task, piece, scale) for piece in _pieces(inputs, scale.shape.vocabulary)])
+def _scored(ask: Ask, name: str, batch: Batch, scale: Scale) -> Score:
+    """Return the score on sequences of one kind, whose logits are never all there at once."""
+    answers = _answers(ask, name, batch.inputs, scale)
+    targets = _pieces(batch.targets, scale.shape.vocabulary)
+    return score([mark(*pair) for pair in zip(answers, targets, strict=True)])
+
+
+def _answers(ask: Ask, name: str, inputs: np.ndarray, scale: Scale) -> Iterator[np.ndarray]:
+    """Yield checked logits [b, T, V], piece after piece."""
+    for piece in _pieces(inputs, scale.shape.vocabulary):
+        yield _checked(ask, name, piece, scale)
 
 
 def _pieces(inputs: np.ndarray, vocabulary: int) -> Iterator[np.ndarray]:
@@ -68,20 +71,20 @@ def _pieces(inputs: np.ndarray, vocabulary: int) -> Iterator[np.ndarray]:
         yield inputs[start : start + rows]
 
 
-def _checked(ask: Ask, task: str, inputs: np.ndarray, scale: Scale) -> np.ndarray:
+def _checked(ask: Ask, name: str, inputs: np.ndarray, scale: Scale) -> np.ndarray:
     """Ask once and look at what came back."""
-    logits = ask(task, inputs)
+    logits = ask(name, inputs)
     if logits.dtype != np.float32:
         raise BadLogits(f"logits are {logits.dtype}, not float32")
     check_logits(logits, (*inputs.shape, scale.shape.vocabulary))
     return logits
 
 
-def _check_prefixes(ask: Ask, inputs: np.ndarray, logits: np.ndarray, scale: Scale) -> None:
-    """Compare the last answer on cut-off windows with the one on whole windows."""
+def _check_prefixes(ask: Ask, name: str, inputs: np.ndarray, whole: np.ndarray, scale: Scale) -> None:
+    """Compare the last answer on cut-off windows with the one that is scored, on whole windows."""
     for share in CUTS:
         length = max(int(share * inputs.shape[1]), 1)
-        again = _checked(ask, "text", inputs[:, :length], scale)
-        gap = disagreement(logits[:, length - 1], again[:, -1])
+        again = _checked(ask, name, inputs[:, :length], scale)
+        gap = disagreement(whole[:, length - 1], again[:, -1])
         if gap > TOLERANCE[scale.dtype]:
-            raise Acausal(f"probabilities after {length} bytes change by {gap:.3g} when the text goes on")
+            raise Acausal(f"probabilities after {length} tokens change by {gap:.3g} when the text goes on")

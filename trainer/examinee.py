@@ -16,9 +16,10 @@ import torch
 
 from trainer import handover, loop
 from trainer.adapter import mixer_factory
+from trainer.autoencoder import model_of
 from trainer.gates import load_mixer
 from trainer.jail import Channel, Frame
-from trainer.model import LanguageModel, Width, seeded_model
+from trainer.model import LanguageModel, Width
 from trainer.scales import Scale, scale_of
 
 
@@ -28,7 +29,7 @@ def main(channel: Channel) -> None:
     scale, seeds = scale_of(job.header["scale"]), job.header["seeds"]
     loop.make_deterministic(seeds["gates"])
     factory, width = mixer_factory(load_mixer(job.header["source"])), Width(**job.header["width"])
-    models = {task: seeded_model(factory, scale, width, seeds[task]) for task in scale.tasks}
+    models = {name: model_of(task, factory, scale, width, seeds[name]) for name, task in scale.tasks.items()}
     handover.restore(models, job.arrays)
     _answer(channel, models, scale)
 

@@ -17,12 +17,10 @@ from torch import nn
 from torch.nn import functional
 
 from trainer.adamw import AdamW
-from trainer.scales import Recall, Scale, Text
-from trainer.tasks import mqar, text
-from trainer.tasks.mqar import IGNORE, Batch
+from trainer.scales import Scale
+from trainer.tasks.batch import IGNORE, Batch
+from trainer.tasks.draws import Draw
 
-Draw = Callable[[int], Batch]
-"""Training step -> its batch."""
 Report = Callable[[int, dict[str, float], float], None]
 """(steps done, mean loss of each task, median CPU seconds of a step) since the report before."""
 
@@ -33,14 +31,6 @@ def learning_rate(scale: Scale, step: int) -> float:
         return (step + 1) / scale.warm_up
     done = (step - scale.warm_up) / max(scale.steps - scale.warm_up, 1)
     return scale.final_rate + (1 - scale.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def batches(task: Recall | Text, scale: Scale, corpus: np.ndarray, seed: int) -> Draw:
-    """Return how a task's batches are drawn; the generator is the task's own, so tasks don't disturb each other."""
-    rng = np.random.default_rng(seed)
-    if isinstance(task, Recall):
-        return lambda step: mqar.training_batch(task, step, scale.steps, rng)
-    return lambda _: text.training_batch(task, corpus, rng)
 
 
 @dataclass

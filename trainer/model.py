@@ -94,18 +94,28 @@ class LanguageModel(nn.Module):
 
         `asked` are places in the flattened [B * T]; the logits are then [N, vocabulary].
         """
-        x = self.embedding(tokens)  # [B, T, D]
+        return self._logits(self._encoded(tokens), asked)
+
+    def _encoded(self, tokens: Tensor) -> Tensor:
+        """Return what the blocks make of tokens [B, T]: [B, T, D]."""
+        x = self.embedding(tokens)
         for block in self.blocks:
             x = block(x)
+        return x
+
+    def _logits(self, x: Tensor, asked: Tensor | None) -> Tensor:
+        """Return the logits of x [B, T, D], or of the `asked` places in it."""
         if asked is not None:
             x = x.flatten(0, 1).index_select(0, asked)  # [N, D]
         return self.head(self.norm(x))
 
 
-def seeded_model(mixer: MixerFactory, scale: Scale, width: Width, seed: int) -> LanguageModel:
+def seeded_model(
+    mixer: MixerFactory, scale: Scale, width: Width, seed: int, form: type[LanguageModel] = LanguageModel
+) -> LanguageModel:
     """Build a model whose tensors depend on the seed alone, on the scale's device."""
     reseed(seed)
-    return LanguageModel(mixer, scale.shape, width).to(scale.device)
+    return form(mixer, scale.shape, width).to(scale.device)
 
 
 def count_parameters(module: nn.Module) -> int:

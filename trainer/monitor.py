@@ -16,13 +16,13 @@ anomaly: staying at chance there is what weak mixers honestly do.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median, median_low
 
 from bus.events import AnomalyKind, Peer
 from trainer.scales import Scale
 
-TEXT = "text"
 FEWEST = 3
 """Readings in a third of a run's memory before thirds are compared."""
 
@@ -53,9 +53,12 @@ class Finding:
 class Monitor:
     """Reads one run, in order."""
 
-    def __init__(self, scale: Scale, floor: float, peer: Peer | None = None) -> None:
-        """`floor` is the corpus' entropy floor in nats per byte; without a peer, speed and leaks go unjudged."""
-        self._scale, self._floor, self._peer = scale, floor, peer
+    def __init__(self, scale: Scale, floor: float, sizes: Mapping[str, float], peer: Peer | None = None) -> None:
+        """`floor` is the corpus' entropy floor in nats per byte, `sizes` the bytes of a token of each task on text.
+
+        Without a peer, speed and early leaks go unjudged.
+        """
+        self._scale, self._floor, self._sizes, self._peer = scale, floor, sizes, peer
         self._first: dict[str, float] = {}
         self._best: dict[str, float] = {}
         self._above: dict[str, int] = {}
@@ -82,7 +85,7 @@ class Monitor:
         self._first.setdefault(task, loss)
         if diverged := self._diverged(task, loss, step):
             return "diverged", diverged
-        if task == TEXT and (stalled := self._stalled(loss, step)):
+        if task in self._sizes and (stalled := self._stalled(task, loss, step)):
             return "stalled", stalled
         low = self._low(task, loss, step)
         return ("loss_too_low", low) if low else None
@@ -101,27 +104,28 @@ class Monitor:
             return ""
         return f"{task} loss {loss:.3f} is over {rise} above its best {best:.3f}, {self._above[task]} readings in a row"
 
-    def _stalled(self, loss: float, step: int) -> str:
+    def _stalled(self, task: str, loss: float, step: int) -> str:
         """Ask for a little progress by half of the steps."""
-        first, progress = self._first[TEXT], self._scale.watch.progress
-        if step < self._scale.steps / 2 or self._best[TEXT] <= (1 - progress) * first:
+        first, progress = self._first[task], self._scale.watch.progress
+        if step < self._scale.steps / 2 or self._best[task] <= (1 - progress) * first:
             return ""
-        return f"text loss {loss:.3f} at step {step} has shed under {progress:.0%} of its first {first:.3f}"
+        return f"{task} loss {loss:.3f} at step {step} has shed under {progress:.0%} of its first {first:.3f}"
 
     def _low(self, task: str, loss: float, step: int) -> str:
         """Compare with what the data and the baselines allow."""
         if loss < 0:
             return f"{task} loss {loss:.3f} is below zero"
-        if task != TEXT:
+        if task not in self._sizes:
             return ""
+        loss /= self._sizes[task]  # nats per byte from here on
         if loss < self._floor:
-            return f"text loss {loss:.3f} is below the corpus' entropy floor {self._floor:.3f}"
-        if self._peer is None or step >= self._scale.steps / 2:
+            return f"{task} loss {loss:.3f} is below the corpus' entropy floor {self._floor:.3f}"
+        if self._peer is None or task != self._scale.text_of_record or step >= self._scale.steps / 2:
             return ""
         best = self._peer.text_loss
         if loss >= self._scale.watch.honest * best:
             return ""
-        return f"text loss {loss:.3f} at step {step} of {self._scale.steps}; the best baseline ended at {best:.3f}"
+        return f"{task} loss {loss:.3f} at step {step} of {self._scale.steps}; the best baseline ended at {best:.3f}"
 
     def _slow(self, step: int) -> str:
         """Compare the median step with the baselines' own."""

@@ -1,7 +1,8 @@
 """The ladder of scales: every number of the protocol an architecture is tried under, read from `scales.toml`.
 
-A `Scale` is a frozen record that travels to the child process as plain values. Which tasks exist, and how much each
-weighs (batch × length at equal steps), is data here and nowhere in code. Standard library only: the jail sees it too.
+A `Scale` is a frozen record that travels to the child process as plain values. Which tasks a rung has, of which kind
+(`trainer.tasks.kinds`), and how much each weighs (batch × length at equal steps), is data there and nowhere in code.
+Standard library only: the jail sees it too.
 """
 
 import tomllib
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from trainer.tasks.kinds import Bpe, Language, Recall, Task, Text, task_of
 
 if TYPE_CHECKING:
     from bus.events import Limits
@@ -32,49 +35,6 @@ class Shape:
     """Whether the head is the embedding."""
     parameters: int
     """Budget that every model's width is matched to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recall:
-    """Multi-query associative recall at several levels of difficulty (arXiv 2312.04927)."""
-
-    batch: int
-    """Tokens a step, in sequences of the hardest level's length."""
-    levels: tuple[tuple[int, int], ...]
-    """(length, pairs) from easy to hard: training climbs them in equal shares of the steps, the score is their mean."""
-    vocabulary: int
-    """Tokens in use; the lower half are keys, the upper half values."""
-    power: float
-    """Exponent of the power law that places the questions."""
-    learning_rate: float
-    """Peak."""
-    weight_decay: float
-    """Decoupled, on matrices only."""
-    held_out: int
-    """Sequences of each level in the evaluation."""
-
-    @property
-    def length(self) -> int:
-        """Tokens of the longest sequence."""
-        return self.levels[-1][0]
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Next-byte prediction on real text."""
-
-    batch: int
-    """Windows a step."""
-    length: int
-    """Bytes a window predicts, each from those before it in the window."""
-    learning_rate: float
-    """Peak."""
-    weight_decay: float
-    """Decoupled, on matrices only."""
-    held_out: int
-    """Windows in the evaluation, spread evenly over the validation documents."""
-    corpus_bytes: int
-    """Most text that is read; more documents than that are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +85,25 @@ class Scale:
     """MiB a run may take, where nobody says otherwise."""
     shape: Shape
     """The model."""
-    recall: Recall
-    """The benchmark task."""
-    text: Text
-    """The language task."""
+    tasks: dict[str, Task]
+    """Every task by its name, in the order they are trained within a step."""
     watch: Watch
     """The monitor's thresholds."""
 
     @property
-    def tasks(self) -> dict[str, Recall | Text]:
-        """Every task by its name, in the order they are trained within a step."""
-        return {"recall": self.recall, "text": self.text}
+    def languages(self) -> dict[str, Language]:
+        """The tasks on real text."""
+        return {name: task for name, task in self.tasks.items() if isinstance(task, Text | Bpe)}
+
+    @property
+    def text_of_record(self) -> str:
+        """The task whose loss enters the fitness: the first on real text."""
+        return next(iter(self.languages))
+
+    @property
+    def recall_of_record(self) -> str:
+        """The task whose accuracy enters the fitness: the first of associative recall."""
+        return next(name for name, task in self.tasks.items() if isinstance(task, Recall))
 
     def level(self, task: str, step: int) -> int:
         """Return which level of difficulty a task is at in a training step (from 0): a new one begins a new curve."""
@@ -148,12 +116,10 @@ class Scale:
         return self.steps * sum(task.batch * task.length for task in self.tasks.values())
 
 
-_PARTS = {"shape": Shape, "recall": Recall, "text": Text, "watch": Watch}
-
-
 def scale_of(values: dict[str, Any]) -> Scale:
-    """Return the scale that plain values (of TOML or JSON) describe. Raises TypeError for a wrong set of keys."""
-    parts = {name: part(**_tuples(values[name])) for name, part in _PARTS.items() if name in values}
+    """Return the scale that plain values (of TOML or JSON) describe. Raises TypeError or ValueError for wrong keys."""
+    tasks = {name: task_of(name, _tuples(task)) for name, task in values["tasks"].items()}
+    parts = {"shape": Shape(**values["shape"]), "watch": Watch(**values["watch"]), "tasks": tasks}
     return Scale(**{**_tuples(values), **parts})
 
 
@@ -172,9 +138,23 @@ def ladder(path: Path = LADDER) -> dict[str, Scale]:
     """Return every rung by its name, smallest first. Raises ValueError where the file doesn't hold."""
     try:
         rungs = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: scale_of({"name": name, **rung}) for name, rung in rungs.items()}
-    except (tomllib.TOMLDecodeError, TypeError, OSError) as error:
+        return {name: _checked(scale_of({"name": name, **rung})) for name, rung in rungs.items()}
+    except KeyError as error:
+        raise ValueError(f"{path.name}: a scale lacks {error}") from None
+    except (TypeError, ValueError, OSError) as error:
         raise ValueError(f"{path.name}: {error}") from None
+
+
+def _checked(scale: Scale) -> Scale:
+    """Return a rung that a campaign can be run on. Raises ValueError."""
+    if not scale.languages or not any(isinstance(task, Recall) for task in scale.tasks.values()):
+        raise ValueError(f"{scale.name}: fitness needs a task of kind text or bpe, and one of kind mqar")
+    for name, task in scale.tasks.items():
+        if not name.isidentifier():
+            raise ValueError(f"{scale.name}: {name!r} can't be a task's name")
+        if task.vocabulary > scale.shape.vocabulary:
+            raise ValueError(f"{scale.name}: {name} has {task.vocabulary} tokens, the model {scale.shape.vocabulary}")
+    return scale
 
 
 def load(name: str) -> Scale:

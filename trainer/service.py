@@ -94,7 +94,7 @@ class TrainerService:
     def _open(self, request: RunRequested) -> Trial:
         """Return a trial of the request. Raises ValueError for a scale or a text that isn't there."""
         scale = scales.load(request.scale)
-        corpus = load_corpus(request.data, scale.text)
+        corpus = load_corpus(request.data, *scale.languages.values())
         return Trial(request, scale, corpus, self._jail_of(request.sandbox), worker=self._worker)
 
     def _jail_of(self, sandbox: Any) -> Jail:

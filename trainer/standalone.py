@@ -101,7 +101,7 @@ def _patient(limits: Limits) -> Limits:
 def _opened(request: RunRequested) -> Iterator[Trial]:
     """Open a trial in a jail of its own; nothing of either is left afterwards."""
     scale = scales.load(request.scale)
-    corpus = load_corpus(request.data, scale.text)
+    corpus = load_corpus(request.data, *scale.languages.values())
     with (
         tempfile.TemporaryDirectory(prefix="move37-") as scratch,
         Jail(request.sandbox, Path(scratch), preload=PRELOAD) as jail,
@@ -133,4 +133,5 @@ def _told(gate: GateResult) -> str:
 def _scores(completed: RunCompleted) -> Verdict:
     """Return the scores under the names that `move37 experiments` has for them."""
     names = ("val_loss", "bits_per_byte", "recall", "recall_stderr", "parameters", "seconds", "step_seconds", "tokens")
-    return {name: getattr(completed, name) for name in (*names, "flops_per_token", "weights_sha256")}
+    told = {name: getattr(completed, name) for name in (*names, "flops_per_token", "weights_sha256")}
+    return told | {"scores": [score.model_dump() for score in completed.scores]}

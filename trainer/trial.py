@@ -27,17 +27,20 @@ from bus.events import (
     RunRequested,
     RunStarted,
     Stage,
+    TaskScore,
 )
 from bus.ids import derive
 from bus.plain_text import ending, one_line, plain
 from trainer import weights
-from trainer.evaluator import BadLogits
+from trainer.evaluator import BadLogits, Score
 from trainer.examination import Acausal, examine
 from trainer.jail import Frame, Jail, JailFault, Session
 from trainer.monitor import Finding, Monitor, Reading
 from trainer.questions import Prepared, Trained
 from trainer.scales import Scale
 from trainer.tasks.corpus import Corpus
+from trainer.tasks.kinds import Compression
+from trainer.tasks.tokens import read
 
 OnPoint = Callable[[LossPoint], None]
 ENTRY, EXAMINEE = "trainer.child:main", "trainer.examinee:main"
@@ -46,7 +49,7 @@ PRELOAD = ("torch", "trainer.child", "trainer.examinee")
 MESSAGE_CHARACTERS, TAIL_CHARACTERS = 2_000, 32_000
 """What is kept of a candidate's words in the log."""
 REPLY_BYTES = 1 << 28
-"""Most bytes of one frame from the child."""
+"""Most bytes of one frame from the child, but for the weights of a large rung."""
 WIDTH = ("d_model", "hidden", "parameters")
 """What the child says of the width that it has matched."""
 CARRIED = 0.05
@@ -64,8 +67,9 @@ class Trial:
     """A run in its jail: `prepare`, then `train`, then `close`, from one thread."""
 
     def __init__(self, request: RunRequested, scale: Scale, corpus: Corpus, jail: Jail, *, worker: str) -> None:
-        """Start nothing yet."""
+        """Start nothing yet. Raises ValueError where the corpus is too small for a task."""
         self.request, self._scale, self._corpus, self._jail, self._worker = request, scale, corpus, jail, worker
+        self._texts = {name: read(task, corpus) for name, task in scale.languages.items()}
         self._session: Session | None = None
         self._stage: Stage = "gate"
         self._readings: list[Reading] = []
@@ -77,7 +81,7 @@ class Trial:
     def prepare(self) -> Prepared:
         """Build the architecture in the jail and put it through the gates. Raises SandboxUnavailable."""
         limits = self.request.limits
-        self._session = self._jail.run(ENTRY, limits.seconds, limits.memory_mb, reply_bytes=REPLY_BYTES)
+        self._session = self._jail.run(ENTRY, limits.seconds, limits.memory_mb, reply_bytes=most_bytes(self._scale))
         try:
             self._session.send(Frame("job", self._job()))
             verdict = self._session.recv()
@@ -107,7 +111,7 @@ class Trial:
         assert self._started is not None
         self._stage = "train"
         try:
-            self._session.send(Frame("train", arrays={"corpus": np.frombuffer(self._corpus.train, np.uint8)}))
+            self._session.send(Frame("train", arrays={name: text.train for name, text in self._texts.items()}))
             outcome = self._watch(on_point)
             if isinstance(outcome, Finding):
                 return self._stopped(outcome)
@@ -141,7 +145,8 @@ class Trial:
 
     def _watch(self, on_point: OnPoint) -> dict[str, np.ndarray] | Finding:
         """Follow the training and return the weights, or what the monitor stopped it for."""
-        monitor = Monitor(self._scale, self._corpus.floor, self.request.peer)
+        sizes = {name: text.bytes_per_token for name, text in self._texts.items()}
+        monitor = Monitor(self._scale, self._corpus.floor, sizes, self.request.peer)
         while True:
             frame = self._next("reading", "weights")
             if frame.kind == "weights":
@@ -181,7 +186,10 @@ class Trial:
         assert self._started is not None
         self._check_count(tensors)
         self._exchange(tensors)
-        scores = examine(self._ask, self._scale, self._corpus, self._seed("held out", "recall"))
+        scores = examine(self._ask, self._scale, self._texts, self._seed)
+        text, recall = scores[self._scale.text_of_record], scores[self._scale.recall_of_record]
+        assert text.nats_per_byte is not None
+        assert text.bits_per_byte is not None
         digest = weights.write(tensors, artifact)
         return RunCompleted(
             run=self.request.run,
@@ -193,19 +201,35 @@ class Trial:
             seconds=time.monotonic() - self._began,
             step_seconds=median(reading.step_seconds for reading in self._readings),
             flops_per_token=self._flops,
-            val_loss=scores.text.loss,
-            bits_per_byte=scores.text.bits,
-            recall=scores.recall,
-            recall_stderr=scores.recall_stderr,
+            val_loss=text.nats_per_byte,
+            bits_per_byte=text.bits_per_byte,
+            recall=recall.accuracy,
+            recall_stderr=recall.stderr,
             weights="/".join(artifact.parts[-2:]) if artifact else "",
             weights_sha256=digest,
             curve=tuple(self._curve()),
+            scores=tuple(self._of_task(name, score) for name, score in scores.items()),
+        )
+
+    def _of_task(self, name: str, score: Score) -> TaskScore:
+        """Return one task's line in the table of scores."""
+        return TaskScore(
+            task=name,
+            kind=self._scale.tasks[name].kind,
+            loss=score.loss,
+            accuracy=score.accuracy,
+            stderr=score.stderr,
+            bits_per_byte=score.bits_per_byte,
         )
 
     def _check_count(self, tensors: dict[str, np.ndarray]) -> None:
         """Hold the claimed parameters against the weights of every task's model; buffers are no second memory."""
         assert self._started is not None
-        counts = {weights.count(tensors, task) for task in self._scale.tasks}
+        counts = {
+            weights.count(tensors, name)
+            - (weights.count(tensors, f"{name}.decoder") if isinstance(task, Compression) else 0)
+            for name, task in self._scale.tasks.items()
+        }
         if counts != {self._started.parameters}:
             raise JailFault(
                 "protocol_error", f"{self._started.parameters} parameters were claimed, {sorted(counts)} came"
@@ -256,6 +280,11 @@ class Trial:
         """Say that the monitor stopped the run."""
         anomaly = RunAnomaly(run=self.request.run, kind=finding.kind, step=finding.step, evidence=finding.evidence)
         return Trained(anomaly=anomaly, failed=self._failed(f"anomaly:{finding.kind}", finding.evidence))
+
+
+def most_bytes(scale: Scale) -> int:
+    """Return the most bytes of a frame from the child that trains: what weights could take, twice over."""
+    return max(REPLY_BYTES, 8 * scale.shape.parameters * len(scale.tasks))
 
 
 def run_trial(

@@ -23,6 +23,7 @@ from bus.events.run import (
     RunFailed,
     RunRequested,
     RunStarted,
+    TaskScore,
 )
 
 __all__ = [
@@ -61,4 +62,5 @@ __all__ = [
     "RunStarted",
     "Spoken",
     "Stage",
+    "TaskScore",
 ]

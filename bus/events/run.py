@@ -120,6 +120,23 @@ class CurvePoint(Record):
     """Nats per target, averaged since the point before."""
 
 
+class TaskScore(Record):
+    """What a trained architecture is worth on one task."""
+
+    task: str
+    """Its name at this scale."""
+    kind: str
+    """What is asked, such as `mqar` or `mad.selective_copying`."""
+    loss: float
+    """Nats per asked position on held-out sequences, mean over levels of difficulty."""
+    accuracy: float = Field(ge=0, le=1)
+    """Share of asked positions named right, mean over levels."""
+    stderr: float = Field(ge=0)
+    """Its standard error."""
+    bits_per_byte: float | None = None
+    """Of text, whatever its tokens; None for all else."""
+
+
 class RunCompleted(Event):
     """A trained and evaluated architecture. All scores were computed outside the candidate's process."""
 
@@ -155,6 +172,8 @@ class RunCompleted(Event):
     """Hash of that file."""
     curve: tuple[CurvePoint, ...]
     """Thinned loss curves of all tasks."""
+    scores: tuple[TaskScore, ...] = ()
+    """Every task's own score, those above among them; logs from before it was kept have none."""
 
 
 class RunFailed(Event):

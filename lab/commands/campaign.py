@@ -38,7 +38,9 @@ def run(
     slots: Annotated[int | None, typer.Option(help="Experiments under way at once.")] = None,
     trainers: Annotated[int | None, typer.Option(help="Trainer processes, one core each.")] = None,
     attempts: Annotated[int | None, typer.Option(help="Repairs an experiment may have.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Your own text: a file or a folder.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Your own text: a file or folder of text, JSONL or Parquet.")
+    ] = None,
     goal: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,
     sandbox: Annotated[str | None, typer.Option(help="bwrap, or none (unconfined; the report says so).")] = None,
     lazy_sync: Annotated[

@@ -40,7 +40,9 @@ def train(
     file: FileArgument,
     scale: ScaleOption = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, data and tasks.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Your own text: a file or a folder.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Your own text: a file or folder of text, JSONL or Parquet.")
+    ] = None,
     sandbox: SandboxOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,

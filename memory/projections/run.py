@@ -84,6 +84,8 @@ class Completion(Row):
     bits_per_byte: float
     recall: float
     recall_stderr: float
+    scores: str
+    """Every task's own score, as JSON."""
     weights: str
     weights_sha256: str
 
@@ -134,4 +136,5 @@ def completion(said: Envelope) -> list[Row]:
     event = said.event
     assert isinstance(event, RunCompleted)
     points = json.dumps([point.model_dump() for point in event.curve])
-    return [Completion.of(said), Curve.of(said, points=points)]
+    scores = json.dumps([score.model_dump() for score in event.scores])
+    return [Completion.of(said, scores=scores), Curve.of(said, points=points)]

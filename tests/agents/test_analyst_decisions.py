@@ -47,7 +47,7 @@ DONE = RunCompleted(
 )  # fmt: skip
 PAPER = CognitionEntry(key="delta", title="T", scenario="s", algorithm="a", history="h")
 GIVEN_UP = CodeFailed(attempt=0, stage="gate", reason="causality", message="m", final=True)
-MEANS = Reference(val_loss=1.5, recall=0.5, parameters=1000, flops=2000)
+MEANS = Reference(val_loss=1.5, recall=0.5, benchmarks={"recall": 0.5}, parameters=1000, flops=2000)
 
 
 def trained(id: str = "e0003", **more: Any) -> Experiment:  # noqa: A002  (the field's name)

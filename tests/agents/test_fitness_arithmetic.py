@@ -20,7 +20,7 @@ from agents.fitness import (
     source_lines,
     thrift,
 )
-from bus.events import FitnessParts
+from bus.events import FitnessParts, TaskScore
 from bus.queries import Experiment
 
 losses = st.floats(0.01, 20)
@@ -39,6 +39,23 @@ def scored(**more: object) -> Experiment:
         "flops_per_token": 2000.0,
     }
     return Experiment.model_validate(known | more)
+
+
+def told(**accuracies: float) -> Experiment:
+    """Return a completed experiment that lists every task's score: text, and these."""
+    kinds = {"recall": "mqar", "text": "text"}
+    scores = [
+        TaskScore(
+            task=task,
+            kind=kinds.get(task, "mad.selective_copying"),
+            loss=1.0,
+            accuracy=accuracy,
+            stderr=0.01,
+            bits_per_byte=2.0 if task == "text" else None,
+        )
+        for task, accuracy in {**accuracies, "text": 0.9}.items()
+    ]
+    return scored(recall=accuracies["recall"], scores=scores)
 
 
 @given(losses, losses)
@@ -112,7 +129,23 @@ def test_the_fitness_is_the_mean_of_its_parts(loss: float, benchmark: float, jud
 def test_the_reference_is_the_mean_over_completed_baselines() -> None:
     """A baseline without a score counts for nothing."""
     rows = [scored(val_loss=1.0, recall=0.2), scored(val_loss=2.0, recall=0.4), scored(val_loss=None, recall=None)]
-    assert reference(rows) == Reference(1.5, pytest.approx(0.3), 1000, 2000)
+    recall = pytest.approx(0.3)
+    assert reference(rows) == Reference(1.5, recall, {"recall": recall}, 1000, 2000)
+
+
+def test_the_benchmark_part_is_the_mean_over_all_tasks_but_text() -> None:
+    """Each against the baselines' mean on it; with recall alone it is recall's, whether scores are listed or not."""
+    baseline, this = told(recall=0.4, copying=0.2), told(recall=0.5, copying=0.6)
+    against = reference([baseline])
+    assert against is not None
+    expected = (benchmark_part(0.5, 0.4) + benchmark_part(0.6, 0.2)) / 2
+    assert parts(this, against, 0.5).benchmark == pytest.approx(expected)
+    assert [score.task for score in this.further] == ["copying"]
+
+    alone = reference([told(recall=0.4)])
+    assert alone is not None
+    assert alone == reference([scored(recall=0.4)])
+    assert parts(told(recall=0.5), alone, 0.5).benchmark == benchmark_part(0.5, 0.4)
 
 
 def test_without_a_baseline_gains_are_nil() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bus.events import TaskScore
 from bus.queries import Experiment, Standing
 from dashboard.report import PAGE_BYTES, PARTS
 from dashboard.scores import Scores
@@ -77,6 +78,15 @@ def test_the_trained_but_unanalysed_have_a_row_without_a_rank(
     waiting = make_campaign(0)[0].model_copy(update={"status": "running", "fitness": None, "parts": None})
     cells = read_page(render([waiting])).by_id("leaderboard").all("td")
     assert [cells[0].text, cells[2].text] == ["\N{EN DASH}", "pending"]
+
+
+def test_scores_of_further_tasks_are_told(make_campaign: Make, render: Callable) -> None:
+    """Only those of tasks that no other figure speaks of."""
+    said = {"recall": "mqar", "again": "mqar", "copying": "mad.selective_copying"}
+    scores = [TaskScore(task=task, kind=kind, loss=1.0, accuracy=0.25, stderr=0.0) for task, kind in said.items()]
+    page = render([make_campaign(2)[-1].model_copy(update={"scores": tuple(scores)})])
+    assert "again 0.250 · copying 0.250" in page
+    assert "recall 0.250" not in page
 
 
 def test_a_screening_score_is_called_one(make_campaign: Make, render: Callable, read_page: Callable) -> None:

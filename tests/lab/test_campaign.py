@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(900)  # nine experiments are trained before the
 BASELINES = 6
 EXPERIMENTS = 3
 CONTRACT = {
-    "id", "name", "status", "origin", "parent_id", "fitness", "parts", "val_loss", "bits_per_byte", "recall",
+    "id", "name", "status", "origin", "parent_id", "fitness", "parts", "val_loss", "bits_per_byte", "recall", "scores",
     "parameters", "seconds",
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ from bus.events import (
     ProposalRequested,
     RunCompleted,
     RunStarted,
+    TaskScore,
 )
 from bus.ids import CAMPAIGN
 from bus.queries import AskStanding, Standing
@@ -73,7 +74,7 @@ class Scribe:
         """Begin training."""
         return self.say(experiment, RunStarted(run="r", worker="w", width=8, parameters=10, gates=()))
 
-    def complete(self, experiment: str) -> int:
+    def complete(self, experiment: str, scores: tuple[TaskScore, ...] = ()) -> int:
         """End training with scores."""
         return self.say(
             experiment,
@@ -94,6 +95,7 @@ class Scribe:
                 weights="w",
                 weights_sha256="s",
                 curve=(),
+                scores=scores,
             ),
         )
 

@@ -14,6 +14,7 @@ from bus.events import (
     PoolUpdated,
     ProposalRejected,
     RunFailed,
+    TaskScore,
 )
 from bus.ids import CAMPAIGN
 from bus.queries import (
@@ -54,6 +55,24 @@ def reject(scribe: Scribe, experiment: str, *, final: bool) -> int:
         experiment,
         ProposalRejected(name="n", motivation="m", reason="near_motivation", message="near", final=final),
     )
+
+
+def test_every_task_has_its_score(scribe: Scribe) -> None:
+    """In listings and in whole portraits alike; a run from before scores were kept has none."""
+    scores = tuple(
+        TaskScore(task=task, kind=kind, loss=1.5, accuracy=0.5, stderr=0.1, bits_per_byte=bits)
+        for task, kind, bits in (("recall", "mqar", None), ("text", "text", 2.1), ("copying", "mad.compression", None))
+    )
+    scribe.start()
+    for slot, (experiment, told) in enumerate({"e0001": scores, "e0002": ()}.items()):
+        scribe.open(experiment, slot)
+        scribe.propose(experiment)
+        scribe.complete(experiment, told)
+    listed = answer(scribe.store, None, None, AskExperiments())
+    assert isinstance(listed, Experiments)
+    assert [row.scores for row in listed.rows] == [scores, ()]
+    assert one(scribe, "e0001").scores == scores
+    assert one(scribe, "e0001").further == scores[2:]
 
 
 def test_no_answer_knows_what_came_later(stored: Callable[[list[Envelope]], Store], log: list[Envelope]) -> None:

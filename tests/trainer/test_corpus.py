@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from trainer.scales import load
-from trainer.tasks import corpus, text
+from trainer.tasks import documents, language
 from trainer.tasks.corpus import load_corpus
+from trainer.tasks.tokens import read
 
-TASK = replace(load("nano").text, length=16, held_out=16)
+TASK = replace(load("nano").tasks["text"], length=16, held_out=16)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,15 @@ def test_validation_and_sealed_have_about_a_twentieth_each(folder: Path):
     assert sealed / (train + validation + sealed) == pytest.approx(0.05, abs=0.02)
 
 
+def test_a_document_has_one_place_at_every_rung(folder: Path):
+    """A larger rung reads more documents; those that the smaller one reads too stay where they are."""
+    whole = load_corpus(folder, TASK)
+    small = load_corpus(folder, replace(TASK, corpus_bytes=30_000))
+    read_by_both = [(small.train, whole.train), (small.validation, whole.validation), (small.sealed, whole.sealed)]
+    for few, all_of_them in read_by_both:
+        assert documents_in(few) < documents_in(all_of_them)
+
+
 def test_a_copied_document_counts_once(folder: Path, tmp_path: Path):
     """A copy under another name changes nothing, so it can't stand in training and validation."""
     for file in folder.iterdir():
@@ -73,23 +83,24 @@ def test_a_single_file_is_cut_into_documents(tmp_path: Path):
     """Blank lines are where it is cut; no byte is lost."""
     file = tmp_path / "book.txt"
     file.write_bytes(b"".join(b"%d " % n * 400 + b"\n\n" for n in range(200)))
-    assert b"".join(corpus._pieces(file.read_bytes())) == file.read_bytes()
+    assert b"".join(documents._pieces(file.read_bytes())) == file.read_bytes()
     assert len(load_corpus(file, TASK).validation) > 0
 
 
 def test_evaluation_windows_are_the_same_for_everyone_and_cover_validation(folder: Path):
     """They need no seed, and run from the first byte to the last."""
     loaded = load_corpus(folder, TASK)
-    windows = loaded.windows(16, 16)
-    assert (windows == loaded.windows(16, 16)).all()
-    assert bytes(windows[0].astype(np.uint8)) == loaded.validation[:17]
-    assert bytes(windows[-1].astype(np.uint8)) == loaded.validation[-17:]
+    tokens = read(TASK, loaded).validation
+    inputs, targets = language.held_out(TASK, tokens)
+    assert (inputs == language.held_out(TASK, tokens).inputs).all()
+    assert bytes(inputs[0].astype(np.uint8)) == loaded.validation[:16]
+    assert bytes(targets[-1].astype(np.uint8)) == loaded.validation[-16:]
 
 
 def test_targets_are_the_bytes_after():
     """A training window is shifted by one."""
     source = np.arange(200, dtype=np.uint8)
-    inputs, targets = text.training_batch(TASK, source, np.random.default_rng(0))
+    inputs, targets = language.training_batch(TASK, source, np.random.default_rng(0))
     assert inputs.shape == (TASK.batch, TASK.length)
     assert (targets == inputs + 1).all()
 

@@ -8,11 +8,18 @@ import pytest
 from tests.trainer.tiny import tiny
 from trainer.evaluator import BadLogits
 from trainer.examination import Acausal, examine
+from trainer.tasks import language
 from trainer.tasks.corpus import load_corpus
+from trainer.tasks.tokens import read
 
 SCALE = tiny()
-CORPUS = load_corpus(None, SCALE.text)
+TEXT = SCALE.tasks["text"]
+TEXTS = {"text": read(TEXT, load_corpus(None, TEXT))}
 VOCABULARY = SCALE.shape.vocabulary
+
+
+def seed(use: str, task: str) -> int:
+    return len(use + task)
 
 
 def uniform(_: str, inputs: np.ndarray) -> np.ndarray:
@@ -34,23 +41,23 @@ def recalling(task: str, inputs: np.ndarray) -> np.ndarray:
 
 def test_uniform_answers_are_worth_eight_bits():
     """And name token 0, which is never a value."""
-    scores = examine(uniform, SCALE, CORPUS, seed=1)
-    assert scores.text.loss == pytest.approx(math.log(256))
-    assert scores.recall == 0
+    scores = examine(uniform, SCALE, TEXTS, seed)
+    assert scores["text"].nats_per_byte == pytest.approx(math.log(256))
+    assert scores["text"].bits_per_byte == pytest.approx(8)
+    assert scores["recall"].accuracy == 0
 
 
 def test_who_recalls_has_full_marks():
     """On every level, from inputs alone."""
-    scores = examine(recalling, SCALE, CORPUS, seed=1)
-    assert (scores.recall, scores.recall_stderr) == (1, 0)
+    scores = examine(recalling, SCALE, TEXTS, seed)
+    assert (scores["recall"].accuracy, scores["recall"].stderr) == (1, 0)
 
 
 def test_targets_are_never_sent():
     """The last byte of a window is only ever a target."""
     sent = [inputs for task, inputs in _asked() if task == "text"]
-    windows = CORPUS.windows(SCALE.text.held_out, SCALE.text.length)
-    whole = np.concatenate([inputs for inputs in sent if inputs.shape[1] == SCALE.text.length])
-    assert (whole == windows[:, :-1]).all()
+    whole = np.concatenate([inputs for inputs in sent if inputs.shape[1] == TEXT.length])
+    assert (whole == language.held_out(TEXT, TEXTS["text"].validation).inputs).all()
 
 
 def _asked() -> list[tuple[str, np.ndarray]]:
@@ -60,7 +67,7 @@ def _asked() -> list[tuple[str, np.ndarray]]:
         asked.append((task, inputs))
         return uniform(task, inputs)
 
-    examine(ask, SCALE, CORPUS, seed=1)
+    examine(ask, SCALE, TEXTS, seed)
     return asked
 
 
@@ -73,10 +80,10 @@ def test_an_answer_that_depends_on_what_follows_is_acausal():
         return logits
 
     with pytest.raises(Acausal, match="when the text goes on"):
-        examine(ask, SCALE, CORPUS, seed=1)
+        examine(ask, SCALE, TEXTS, seed)
 
 
 def test_logits_in_double_precision_are_refused():
     """The protocol says float32."""
     with pytest.raises(BadLogits, match="float64, not float32"):
-        examine(lambda task, inputs: uniform(task, inputs).astype(np.float64), SCALE, CORPUS, seed=1)
+        examine(lambda task, inputs: uniform(task, inputs).astype(np.float64), SCALE, TEXTS, seed)

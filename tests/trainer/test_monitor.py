@@ -18,13 +18,14 @@ SCALE = replace(
 )
 PEER = Peer(step_seconds=0.01, text_loss=2.0)
 FLOOR = 0.6
+SIZES = {"text": 1.0}
 
 
 def watch(
     texts: list[float], *, recall: float = 3.0, seconds: float = 0.01, peer: Peer | None = PEER
 ) -> Finding | None:
     """Return the first finding on a run whose text losses are read every five steps."""
-    monitor = Monitor(SCALE, FLOOR, peer)
+    monitor = Monitor(SCALE, FLOOR, SIZES, peer)
     for number, loss in enumerate(texts, 1):
         found = monitor.observe(Reading(5 * number, {"recall": recall, "text": loss}, seconds))
         if found:
@@ -64,7 +65,7 @@ def test_no_divergence_within_the_warm_up():
 
 def test_a_harder_level_of_recall_is_no_divergence():
     """A weak mixer's loss jumps when the task gets harder, and stays up; that is honest."""
-    monitor = Monitor(SCALE, FLOOR, PEER)
+    monitor = Monitor(SCALE, FLOOR, SIZES, PEER)
     for step in range(5, 101, 5):
         recall = (0.2, 2.3, 3.0, 3.6)[SCALE.level("recall", step - 1)]
         assert monitor.observe(Reading(step, {"recall": recall, "text": 4.0 - step / 50}, 0.01)) is None
@@ -108,7 +109,7 @@ def test_too_slow_is_judged_after_enough_steps_by_the_median():
 
 def test_one_slow_reading_is_the_machines_fault():
     """The median does not move."""
-    monitor = Monitor(SCALE, FLOOR, PEER)
+    monitor = Monitor(SCALE, FLOOR, SIZES, PEER)
     times = [0.01, 0.01, 9.0, 0.01, 0.01, 0.01]
     readings = [Reading(5 * n, {"text": 5.0 - n / 2, "recall": 3.0}, s) for n, s in enumerate(times, 1)]
     assert [monitor.observe(reading) for reading in readings] == [None] * 6

@@ -7,9 +7,9 @@ import pytest
 
 from trainer.scales import load
 from trainer.tasks import mqar
-from trainer.tasks.mqar import IGNORE
+from trainer.tasks.batch import IGNORE
 
-TASK = load("nano").recall
+TASK = load("nano").tasks["recall"]
 
 
 def batch(level: int = 1, rows: int = 64, seed: int = 0) -> mqar.Batch:

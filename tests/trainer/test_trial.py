@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bus.events import LossPoint, Peer, RunStarted
 from tests.trainer.tiny import GOOD, request, tiny
 from trainer.jail import Jail
 from trainer.tasks.corpus import load_corpus
+from trainer.tasks.kinds import task_of
 from trainer.trial import PRELOAD, Trial, TrialReport, run_trial
 
 SCALE = tiny()
@@ -25,7 +27,7 @@ def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
 
 
 def attempt(jail: Jail, source: str = GOOD, artifact: Path | None = None, **asked: object) -> TrialReport:
-    trial = Trial(request(source, **asked), SCALE, load_corpus(None, SCALE.text), jail, worker="1")
+    trial = Trial(request(source, **asked), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
     return run_trial(trial, lambda _: None, lambda _: None, artifact)
 
 
@@ -38,7 +40,7 @@ def in_forward(statement: str) -> str:
 TOO_BIG = GOOD.replace(
     "        self.n_heads =", "        self.big = nn.Linear(d_model, 9999)\n        self.n_heads ="
 ).replace("self.out(o.flatten(2))", "self.out(o.flatten(2)) + self.big(x).mean(-1, keepdim=True)")
-LENGTH = SCALE.text.length
+LENGTH = SCALE.tasks["text"].length
 """Of text windows, and of nothing that a gate tries: by it a mixer can tell what it is in."""
 
 
@@ -47,7 +49,7 @@ def test_a_good_architecture_completes_with_every_figure(jail: Jail, tmp_path: P
     started: list[RunStarted] = []
     points: list[LossPoint] = []
     file = tmp_path / "e0001" / "e0001-a0.safetensors"
-    trial = Trial(request(), SCALE, load_corpus(None, SCALE.text), jail, worker="1")
+    trial = Trial(request(), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
     completed = run_trial(trial, started.append, points.append, file).trained.completed
 
     assert completed is not None
@@ -177,3 +179,27 @@ def test_a_buffer_is_no_second_memory(jail: Jail):
     failed = attempt(jail, buffered("9999")).trained.failed
     assert failed is not None
     assert (failed.stage, failed.reason) == ("evaluate", "parameter_budget")
+
+
+def test_every_kind_of_task_is_trained_and_scored(jail: Jail):
+    """Beside the scores of record stand those of whatever else the rung holds; a decoder counts towards no budget."""
+    common = {"learning_rate": 0.01, "weight_decay": 0.0}
+    small = common | {"batch": 4, "examples": 16, "held_out": 8, "length": 16}
+    kinds = ("in_context_recall", "noisy_recall", "selective_copying", "compression", "memorization")
+    more = {kind: task_of(kind, {"kind": f"mad.{kind}", **small}) for kind in kinds}
+    more["selective_copying"] = replace(more["selective_copying"], copied=4)
+    more["memorization"] = replace(more["memorization"], vocabulary=64)
+    more["fuzzy_recall"] = replace(task_of("fuzzy", {"kind": "mad.fuzzy_recall", **small}), length=32)
+    pieces = {"kind": "bpe", "vocabulary": 256, "batch": 2, "length": 16, "held_out": 8, "corpus_bytes": 400_000}
+    more["pieces"] = task_of("pieces", pieces | common)
+    scale = replace(SCALE, tasks=SCALE.tasks | more)
+    trial = Trial(request(), scale, load_corpus(None, *scale.languages.values()), jail, worker="1")
+    completed = run_trial(trial, lambda _: None, lambda _: None).trained.completed
+
+    assert completed is not None
+    scores = {score.task: score for score in completed.scores}
+    assert list(scores) == list(scale.tasks)
+    assert scores["text"].bits_per_byte == completed.bits_per_byte
+    assert (scores["recall"].accuracy, scores["recall"].stderr) == (completed.recall, completed.recall_stderr)
+    assert {name for name, score in scores.items() if score.bits_per_byte is not None} == {"text", "pieces"}
+    assert {point.task for point in completed.curve} == set(scale.tasks)

@@ -35,8 +35,10 @@ def tiny(**changes: object) -> Scale:
         nano,
         steps=12,
         warm_up=2,
-        recall=replace(nano.recall, batch=4, held_out=8),
-        text=replace(nano.text, batch=2, length=37, held_out=16, corpus_bytes=400_000),
+        tasks={
+            "recall": replace(nano.tasks["recall"], batch=4, held_out=8),
+            "text": replace(nano.tasks["text"], batch=2, length=37, held_out=16, corpus_bytes=400_000),
+        },
         watch=replace(nano.watch, every=3, settle=3, progress=0.01),
     )
     return replace(small, **changes)
@@ -45,7 +47,7 @@ def tiny(**changes: object) -> Scale:
 def in_training(statement: str) -> str:
     """Return the good mixer with something to do when it trains on a text window, which no gate lets it do."""
     head, tail = GOOD.split("        return self.out(o.flatten(2))\n")
-    condition = f"        if self.training and y.shape[1] == {tiny().text.length}:\n            {statement}\n"
+    condition = f"        if self.training and y.shape[1] == {tiny().tasks['text'].length}:\n            {statement}\n"
     return f"{head}        y = self.out(o.flatten(2))\n{condition}        return y\n{tail}"
 
 

@@ -1,31 +1,27 @@
 """Real text as bytes, split by document into training, validation and sealed parts.
 
 The default is the running interpreter's own standard library source, which needs no download and ships no text of
-others; it varies with the Python version, so its hash is recorded. `--data` takes a file (cut at blank lines into
-documents) or a folder (each file one document) instead. Identical documents count once, so that none is in two parts.
+others; it varies with the Python version, so its hash is recorded. `--data` takes the user's own instead
+(`trainer.tasks.documents` says in which forms). Identical documents count once, so that none is in two parts. Which
+part a document falls into depends on those of lower hash, never on names, order or how much a rung reads: what is
+sealed at one rung is sealed at every other.
 """
 
 import hashlib
 import lzma
 import math
-import os
-import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-import numpy as np
+from trainer.tasks.documents import documents
+from trainer.tasks.kinds import Language
 
-from trainer.scales import Text
-
-SKIPPED = frozenset(
-    {"test", "tests", "encodings", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__"}
-)
 HELD_OUT = 0.05
 """Share of the bytes that validation gets, and sealed again."""
-PIECE = 16_384
-"""Bytes after which a single file may be cut, at the next blank line."""
+SURPLUS = 2
+"""Documents are held in memory up to this multiple of the limit, so that a large dataset costs no more."""
 SAMPLE = 1 << 18
 """Bytes the entropy floor is estimated on."""
 
@@ -49,20 +45,15 @@ class Corpus:
         sample = self.train[:SAMPLE]
         return 0.5 * 8 * math.log(2) * len(lzma.compress(sample)) / len(sample)
 
-    def windows(self, count: int, length: int) -> np.ndarray:
-        """Return [count, length + 1] bytes as int64, spread evenly over validation: the same for every candidate."""
-        text = np.frombuffer(self.validation, np.uint8)
-        starts = np.linspace(0, len(text) - length - 1, count).astype(np.int64)
-        return text[starts[:, None] + np.arange(length + 1)].astype(np.int64)
 
-
-def load_corpus(data: str | Path | None, task: Text) -> Corpus:
-    """Return the corpus at `data` (None: the standard library), of at most the task's `corpus_bytes`.
+def load_corpus(data: str | Path | None, *tasks: Language) -> Corpus:
+    """Return the corpus at `data` (None: the standard library), of at most the largest `corpus_bytes` of the tasks.
 
     Raises ValueError in one line where it is missing, unreadable, empty, or has too little text to validate on.
     """
-    corpus = _load(str(Path(data).expanduser().resolve()) if data else None, task.corpus_bytes)
-    least = 2 * task.length * min(task.held_out, 16)
+    limit = max(task.corpus_bytes for task in tasks)
+    corpus = _load(str(Path(data).expanduser().resolve()) if data else None, limit)
+    least = max(2 * task.length * min(task.held_out, 16) for task in tasks)
     if len(corpus.validation) < least:
         held = f"{len(corpus.validation)} bytes in whole documents can be held out, {least} are needed"
         raise ValueError(f"{data or 'the standard library'}: too little text: {held}")
@@ -72,73 +63,71 @@ def load_corpus(data: str | Path | None, task: Text) -> Corpus:
 @cache
 def _load(path: str | None, limit: int) -> Corpus:
     """Read and split; a trainer reads its corpus once."""
-    documents = {hashlib.sha256(text).digest(): text for text in _documents(path) if text}
-    if not documents:
+    found = _lowest(documents(path), SURPLUS * limit)
+    if not found:
         raise ValueError(f"{path or 'the standard library'}: no text found")
     try:
-        return _split([documents[key] for key in sorted(documents)], limit)
+        return _split(found, limit)
     except ValueError as error:
         raise ValueError(f"{path or 'the standard library'}: {error}") from None
 
 
-def _split(documents: list[bytes], limit: int) -> Corpus:
-    """Share documents out in order: validation first, then sealed, the rest for training, up to `limit` bytes."""
+def _lowest(texts: Iterable[bytes], limit: int) -> list[bytes]:
+    """Return the distinct documents in the order of their hashes, up to `limit` bytes and at least one."""
+    held: dict[bytes, bytes] = {}
+    size = 0
+    for text in texts:
+        key = hashlib.sha256(text).digest()
+        if text and key not in held:
+            held[key] = text
+            size += len(text)
+        if size > 2 * limit:
+            held = _within(held, limit)
+            size = sum(map(len, held.values()))
+    return list(_within(held, limit).values())
+
+
+def _within(held: dict[bytes, bytes], limit: int) -> dict[bytes, bytes]:
+    """Return the documents of the lowest hashes, sorted, up to the limit."""
+    kept: dict[bytes, bytes] = {}
+    size = 0
+    for key in sorted(held):
+        size += len(held[key])
+        if size > limit and kept:
+            break
+        kept[key] = held[key]
+    return kept
+
+
+def _split(texts: list[bytes], limit: int) -> Corpus:
+    """Share documents out in the order of their hashes, and keep those that fit into `limit` bytes."""
+    parts: tuple[list[bytes], ...] = ([], [], [])
     kept, total = [], 0
-    for text in documents:
+    for part, text in zip(_places(texts), texts, strict=True):
         if total + len(text) <= limit or not kept:
             kept.append(text)
             total += len(text)
-    parts: list[list[bytes]] = [[], [], []]
-    part, size = 0, 0
-    for text in kept:
-        parts[part].append(text)
-        size += len(text)
-        if part < 2 and size >= HELD_OUT * total:
-            part, size = part + 1, 0
-    if not parts[2]:
+            parts[part].append(text)
+    if not all(parts):
         raise ValueError(f"too little text: {len(kept)} documents can't be split in three")
     validation, sealed, train = (b"\n".join(part) for part in parts)
     return Corpus(train, validation, sealed, _hash(kept))
 
 
-def _hash(documents: list[bytes]) -> str:
+def _places(texts: Iterable[bytes]) -> Iterator[int]:
+    """Yield each part: validation (0) or sealed (1) where that is empty or nears its share, else training (2).
+
+    More documents after it, which a larger rung reads, don't change a document's place.
+    """
+    sizes, total = [0, 0, 0], 0
+    for text in texts:
+        total += len(text)
+        held = (part for part in (0, 1) if not sizes[part] or sizes[part] + len(text) / 2 < HELD_OUT * total)
+        part = next(held, 2)
+        sizes[part] += len(text)
+        yield part
+
+
+def _hash(texts: list[bytes]) -> str:
     """Return the SHA-256 of the documents' own hashes, in order."""
-    return hashlib.sha256(b"".join(hashlib.sha256(text).digest() for text in documents)).hexdigest()
-
-
-def _documents(path: str | None) -> Iterator[bytes]:
-    """Yield the documents at a path."""
-    root = Path(path or sysconfig.get_path("stdlib"))
-    try:
-        if root.is_file():
-            yield from _pieces(root.read_bytes())
-        elif root.is_dir():
-            yield from (file.read_bytes() for file in _files(root, ".py" if path is None else ""))
-        else:
-            raise ValueError(f"{path}: no such file or folder")
-    except OSError as error:
-        raise ValueError(f"{error.filename or path}: {error.strerror}") from None
-
-
-def _files(root: Path, suffix: str) -> Iterator[Path]:
-    """Yield the files below a folder in a fixed order; the standard library's tests and tables are left out."""
-    for folder, folders, files in os.walk(root, onerror=_refuse):
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and (not suffix or name not in SKIPPED)
-        )
-        yield from (Path(folder, name) for name in sorted(files) if name.endswith(suffix) and not name.startswith("."))
-
-
-def _refuse(error: OSError) -> None:
-    """Don't pass over a folder that can't be read."""
-    raise error
-
-
-def _pieces(text: bytes) -> Iterator[bytes]:
-    """Cut one file into documents of about PIECE bytes at blank lines (or anywhere, where there are none)."""
-    start = 0
-    while start < len(text):
-        cut = text.find(b"\n\n", start + PIECE, start + 2 * PIECE)
-        end = start + PIECE if cut < 0 else cut + 2
-        yield text[start:end]
-        start = end
+    return hashlib.sha256(b"".join(hashlib.sha256(text).digest() for text in texts)).hexdigest()

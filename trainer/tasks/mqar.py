@@ -11,23 +11,10 @@ latter, which shortens the plateau before recall is learned from minutes to seco
 every pair at once; that is what separates additive from delta updates.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
-from trainer.scales import Recall
-
-IGNORE = -100
-"""Target of a position that asks nothing."""
-
-
-class Batch(NamedTuple):
-    """Tokens and what should follow them."""
-
-    inputs: np.ndarray
-    """[B, T] int64."""
-    targets: np.ndarray
-    """[B, T] int64, IGNORE where nothing is asked."""
+from trainer.tasks.batch import IGNORE, Batch
+from trainer.tasks.kinds import Recall
 
 
 def draw(task: Recall, level: int, rows: int, rng: np.random.Generator) -> Batch:

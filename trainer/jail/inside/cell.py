@@ -111,7 +111,7 @@ def _be_first(order: Order, channel: int, output: int, status: int) -> None:
 def _run(order: Order, channel: int, output: int) -> None:
     """Confine this process and call the entry; what it raises goes out as a frame of kind `fault`."""
     own = os.getpid()
-    frames = Channel(socket.socket(fileno=channel))
+    frames = Channel(socket.socket(fileno=channel), order.memory_bytes)  # the parent is believed; memory is the bound
     try:
         _settle(order, channel, output)
         module, _, name = order.entry.partition(":")

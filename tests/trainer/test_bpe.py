@@ -1,0 +1,81 @@
+"""Byte-pair encoding: learned from the training part alone, the same each time, and accounted for in bytes."""
+
+import math
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trainer.scales import load
+from trainer.tasks import bpe
+from trainer.tasks.corpus import Corpus, load_corpus
+from trainer.tasks.kinds import Bpe
+from trainer.tasks.tokens import read
+
+TASK = Bpe(
+    kind="bpe", vocabulary=400, batch=2, length=16, held_out=16, corpus_bytes=300_000, learning_rate=0.01,
+    weight_decay=0.0,
+)  # fmt: skip
+HASH = """
+import hashlib
+from trainer.tasks import bpe
+train = b"one two three two one thirteen\\n" * 50 + bytes(range(256))
+found = bpe.encode(train, b"three and two", 300)
+print(hashlib.sha256(found.train.tobytes() + found.validation.tobytes() + found.sizes.tobytes()).hexdigest())
+"""
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return load_corpus(None, TASK)
+
+
+def test_pieces_account_for_every_byte(corpus: Corpus):
+    """Their sizes add up to the text, so that nats per byte are those of the bytes that were predicted."""
+    tokens = read(TASK, corpus)
+    assert len(tokens.sizes) == 400
+    for part, text in ((tokens.train, corpus.train), (tokens.validation, corpus.validation)):
+        assert tokens.sizes[part].sum() == len(text.decode(errors="replace").encode())
+    assert 1.5 < tokens.bytes_per_token < 6
+
+
+def test_every_process_learns_the_same_pieces():
+    """Ties between pairs are broken by the pairs, never by the order of a hash table."""
+    found = {
+        subprocess.run([sys.executable, "-c", HASH], capture_output=True, text=True, check=True, timeout=60).stdout
+        for _ in range(2)
+    }
+    assert len(found) == 1
+
+
+def test_validation_has_no_part_in_what_is_learned():
+    """A word of the validation text alone stays in single bytes."""
+    found = bpe.encode(b"abab abab " * 100, b"xyzxyz " * 100, 300)
+    assert found.sizes[found.train].mean() > 3
+    assert found.sizes[found.validation].max() == 1
+
+
+def test_the_sealed_part_is_never_read(corpus: Corpus):
+    """Neither pieces nor tokens change with it."""
+    other = read(TASK, replace(corpus, sealed=b"nothing of the sort"))
+    ours = read(TASK, corpus)
+    assert (other.train == ours.train).all()
+    assert (other.validation == ours.validation).all()
+
+
+def test_text_that_falls_into_too_few_pieces_is_refused():
+    """One word said again and again is a handful of pieces; the line says what was wanted."""
+    corpus = Corpus(train=b"a" * 9000, validation=b"a" * 1000, sealed=b"", sha256="")
+    with pytest.raises(ValueError, match=r"too little text: a part of \d+ tokens has no window of 4000"):
+        read(replace(TASK, length=4000), corpus)
+
+
+def test_bytes_are_their_own_tokens(corpus: Corpus):
+    """With text as bytes a token is a byte."""
+    tokens = read(load("nano").tasks["text"], corpus)
+    assert tokens.train.tobytes() == corpus.train
+    assert tokens.bytes_per_token == 1
+    assert math.isclose(tokens.sizes.mean(), 1)
+    assert tokens.train.dtype == np.uint8
