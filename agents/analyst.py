@@ -8,7 +8,7 @@ words and marks.
 from typing import ClassVar
 
 from agents import prompts
-from agents.answers import answered
+from agents.answers import answered, restored
 from agents.asking import Asking
 from agents.drafts import Judgement, filled
 from agents.findings import findings
@@ -41,7 +41,7 @@ class Analyst:
         """Analyse what this event makes ready, or answer a person."""
         event = said.event
         if isinstance(event, HumanMessage):
-            return (yield from answered(said, event, model=self._model)) if event.kind == "ask" else []
+            return (yield from self._reply(said, event))
         baseline = said.experiment.startswith(BASELINE_PREFIX)
         if isinstance(event, CodeFailed | ProposalRejected) and not (event.final and baseline):
             return []
@@ -64,6 +64,12 @@ class Analyst:
         message = one_line(f"no analysis: {reason}", FINDING_CHARACTERS)
         failed = CodeFailed(attempt=attempt, stage="evaluate", reason="analysis", message=message, final=True)
         return [Post(said.experiment, failed)]
+
+    def _reply(self, said: Envelope, message: HumanMessage) -> Asking[list[Post]]:
+        """Answer a question, or say what a veto that is taken back brings about; other words are for others."""
+        if message.kind == "ask":
+            return (yield from answered(said, message, model=self._model))
+        return (yield from restored(said, message)) if message.kind == "restore" else []
 
     def _analysis(self, said: Envelope, experiment: str, known: Peers) -> Asking[Post]:
         """Analyse one experiment."""

@@ -1,4 +1,4 @@
-"""What a person is told who asks: short facts from memory, or a model's sentences over these facts."""
+"""What a person is told who asks (facts from memory, or a model's sentences over them), or who takes a veto back."""
 
 import re
 
@@ -35,6 +35,29 @@ def answered(said: Envelope, message: HumanMessage, *, model: bool) -> Asking[li
         words = filled(reply, Answer)
         text = plain(words.answer, ANSWER_CHARACTERS) if isinstance(words, Answer) else facts
     return [Post(said.experiment, HumanAnswered(question=message.text, answer=text or facts, to=message.by))]
+
+
+def restored(said: Envelope, message: HumanMessage) -> Asking[list[Post]]:
+    """Return what taking a veto back brings about, as of the moment it was said."""
+    name = message.target or ""
+    found: Experiments = yield AskExperiments(campaign=said.campaign, at=said.seq - 1, ids=(name,))
+    outcome = _outcome(found.rows[0]) if found.rows else "no such experiment."
+    answered = HumanAnswered(question=f"restore {name}", answer=f"{name}: {outcome}", to=message.by)
+    return [Post(said.experiment, answered)]
+
+
+def _outcome(before: Experiment) -> str:
+    """Return what becomes of an experiment whose veto is taken back, by how far it was. An end stays an end."""
+    if not before.vetoed:
+        return "it is not vetoed; nothing changes."
+    if before.status == "analysed":
+        return "it is in the pool again."
+    if before.status in {"failed", "rejected"}:
+        return (
+            f"it has ended ({before.reason}) and stays so, since what was decided after counts on that. To have it "
+            f"tried anew, propose its source: move37 export {before.id}, then move37 say --propose FILE."
+        )
+    return "it goes on, unless its run has just been stopped: then it ends as vetoed."
 
 
 def facts_of(standing: Standing, rows: tuple[Experiment, ...], unknown: tuple[str, ...] = ()) -> str:

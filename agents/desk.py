@@ -1,8 +1,8 @@
 """The human desk: reads what people publish on `lab.human.<campaign>` and makes facts of it.
 
 Accepted are plain text, and JSON `{"text", "kind", "target", "source", "by"}`. Where no kind is given it is read off
-the words: `pause`, `resume`, `stop`, `veto e0003`, `budget 40`, a question that ends in "?", and anything else steers.
-A proposed architecture becomes an experiment `h-<8 hex>` of its own, outside the slots.
+the words: `pause`, `resume`, `stop`, `veto e0003`, `restore e0003`, `budget 40`, a question that ends in "?", and
+anything else steers. A proposed architecture becomes an experiment `h-<8 hex>` of its own, outside the slots.
 """
 
 import json
@@ -23,7 +23,8 @@ SOURCE_CHARACTERS = 100_000
 BY_CHARACTERS = 64
 MOST_EXPERIMENTS = 1_000_000
 
-_VETO = re.compile(r"veto\s+(\S+)\s*$", re.IGNORECASE)
+_NAMING = re.compile(r"(veto|restore)\s+(\S+)\s*$", re.IGNORECASE)
+"""Words that name an experiment."""
 _BUDGET = re.compile(r"budget\s+(\d+)\s*$", re.IGNORECASE)
 _EXPERIMENT = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 _CLASS = re.compile(r"^class\s+(\w+)", re.MULTILINE)
@@ -101,7 +102,7 @@ def _completed(words: _Words) -> HumanMessage:
         kind=kind,
         text=_budget(text) if kind == "budget" else text,
         by=one_line(words.by, BY_CHARACTERS) or "human",
-        target=_target(text, words.target, needed=kind == "veto"),
+        target=_target(text, words.target, kind),
         source=_source(words.source, needed=kind == "propose"),
     )
 
@@ -113,8 +114,8 @@ def _kind(text: str, source: str | None) -> HumanKind:
         return "propose"
     if word in {"pause", "resume", "stop"}:
         return next(kind for kind in get_args(HumanKind) if kind == word)
-    if _VETO.match(text):
-        return "veto"
+    if found := _NAMING.match(text):
+        return "veto" if found[1].lower() == "veto" else "restore"
     if _BUDGET.match(text):
         return "budget"
     return "ask" if text.endswith("?") else "steer"
@@ -130,12 +131,13 @@ def _budget(text: str) -> str:
     return str(int(digits))
 
 
-def _target(text: str, target: str | None, *, needed: bool) -> str | None:
+def _target(text: str, target: str | None, kind: HumanKind) -> str | None:
     """Return the experiment that is meant. Raises ValueError where one is needed and none is named."""
-    if target is None and needed and (found := _VETO.match(text)):
-        target = found.group(1)
+    needed = kind in {"veto", "restore"}
+    if target is None and needed and (found := _NAMING.match(text)):
+        target = found[2]
     if target is None and needed:
-        raise ValueError("a veto names an experiment, such as `veto e0003`")
+        raise ValueError(f"a {kind} names an experiment, such as `{kind} e0003`")
     if target is not None and not _EXPERIMENT.match(target):
         raise ValueError("the target is no name of an experiment")
     return target

@@ -57,8 +57,8 @@ class Director:
         if standing.started is None:
             return []
         if isinstance(said.event, HumanMessage) and said.event.kind != "budget":
-            return _word(said.event, standing)
-        if isinstance(said.event, HumanMessage | CampaignFinished) and standing.finished:
+            return (yield from _word(said, said.event, standing))
+        if isinstance(said.event, HumanMessage | CampaignFinished) and (standing.finished or standing.stopping):
             return _reopening(said.event, standing)
         return (yield from self._proceed(said, standing, standing.started))
 
@@ -71,6 +71,8 @@ class Director:
         """Renew the pool, then end the campaign or open slots."""
         renewed = renewal(started, standing) if isinstance(said.event, AnalysisReady) else None
         posts = [Post(CAMPAIGN, renewed)] if renewed else []
+        if standing.stopping:  # the word has brought about an ending, or had come too late for one
+            return posts
         if (yield from _ends(said, standing)):
             return [*posts, Post(CAMPAIGN, _finished("budget_spent", standing))]
         if not standing.finished and not standing.paused and _judged(standing, started):
@@ -150,10 +152,11 @@ def _request(campaign: str, slot: int, started: CampaignStarted, guidance: tuple
     )
 
 
-def _word(message: HumanMessage, standing: Standing) -> list[Post]:
+def _word(said: Envelope, message: HumanMessage, standing: Standing) -> Asking[list[Post]]:
     """Return what a person's pause, resume or stop brings about.
 
-    Pause and resume are said even where they seem to change nothing: an earlier word may still be on its way.
+    Pause and resume are said even where they seem to change nothing: an earlier word may still be on its way. Of stops
+    the first one ends the campaign, so that there is one ending however often it is said.
     """
     nothing_left = _spent(standing)
     if message.kind == "resume" and not nothing_left:
@@ -161,7 +164,8 @@ def _word(message: HumanMessage, standing: Standing) -> list[Post]:
     if message.kind == "pause" and not standing.finished:
         return [Post(CAMPAIGN, CampaignPaused(by=message.by, why=message.text))]
     if message.kind == "stop" and not standing.finished and not nothing_left:
-        return [Post(CAMPAIGN, _finished("stopped", standing))]
+        before: Standing = yield AskStanding(campaign=said.campaign, at=said.seq - 1)
+        return [] if before.stopping else [Post(CAMPAIGN, _finished("stopped", standing))]
     return []
 
 

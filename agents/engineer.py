@@ -39,7 +39,7 @@ from bus.role import CompletionReply, Decision, Post
 
 MESSAGE_CHARACTERS = 400
 SOURCE_CHARACTERS = 100_000
-BEYOND_REPAIR = frozenset({"bad_request", "trainer_fault", VETOED})
+BEYOND_REPAIR = frozenset({"bad_request", "trainer_fault"})
 """Reasons that are no fault of the architecture's: another source would end the same way, so none is made up."""
 PASSING = ("timeout", "limit", "no_result", "crash")
 """How reasons begin that a busy machine can cause: the same source may pass the next time."""
@@ -98,10 +98,14 @@ class Engineer:
     ) -> Asking[CodeRevised | None]:
         """Return the next attempt: a model's where it answers, else the rules'; None where neither helps.
 
-        A human design is what results are judged against, so it is never altered, at most run again as it is.
+        A human design is what results are judged against, so it is never altered, at most run again as it is. So is
+        what a veto stopped that was taken back before the stop was heard of.
         """
+        if failed.reason == VETOED:
+            return None if this.vetoed else _again(attempt, "the veto was taken back")
         if said.experiment.startswith(BASELINE_PREFIX):
-            return _again(attempt, failed)
+            passing = failed.reason.startswith(PASSING)
+            return _again(attempt, f"a human design runs again as it is after {failed.reason}") if passing else None
         if self._settings.model:
             reply: CompletionReply = yield prompts.repair(attempt.source, this.motivation, failed)
             revision = filled(reply, Revision)
@@ -151,13 +155,14 @@ def _static(source: str) -> Failed | None:
     return Failed("static", fault.reason, where + fault.message)
 
 
-def _again(attempt: Attempt, failed: Failed) -> CodeRevised | None:
-    """Return the same source as the next attempt, where the machine may have been the cause."""
-    if not failed.reason.startswith(PASSING):
-        return None
-    change = f"nothing: a human design runs again as it is after {failed.reason}"
+def _again(attempt: Attempt, why: str) -> CodeRevised:
+    """Return the same source as the next attempt."""
     return CodeRevised(
-        attempt=attempt.number + 1, source=attempt.source, change=change, repaired_by="rules", design=attempt.design
+        attempt=attempt.number + 1,
+        source=attempt.source,
+        change=f"nothing: {why}",
+        repaired_by="rules",
+        design=attempt.design,
     )
 
 

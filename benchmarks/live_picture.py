@@ -2,8 +2,9 @@
 
 import io
 import sys
+from collections import deque
 from pathlib import Path
-from time import monotonic
+from time import time
 
 from rich.console import Console
 
@@ -23,10 +24,8 @@ def main() -> None:
     view = View(said[0].campaign)
     for envelope in said[:position]:
         view.apply(envelope)
-        ago = (said[position - 1].time - envelope.time).total_seconds()
-        view.recent[-1] = monotonic() - ago  # as it was then, not as fast as it is read
-        if len(view.pace) and view.pace[-1] > monotonic() - 0.01:
-            view.pace[-1] = monotonic() - ago
+    since = time() - view.recent[-1]
+    view.recent = deque(when + since for when in view.recent)  # as recent as it was then
     for envelope in said[position:]:
         row = view.rows.get(envelope.experiment)
         if row and row.stage == "training" and isinstance(envelope.event, RunCompleted):

@@ -41,6 +41,8 @@ ADMIN = "lab"
 """The supervisor: it starts campaigns, provisions streams and consumers, and may do anything."""
 READER = "reader"
 """Reads the log and asks memory."""
+DASHBOARD = "dashboard"
+"""Reads the log, the loss points and memory, and shows them to people."""
 HUMAN = "human"
 """Speaks on `lab.human.<campaign>`."""
 
@@ -53,11 +55,15 @@ SAYS: Mapping[str, tuple[type[Event], ...]] = {
     "desk": (HumanMessage, ProposalCreated),
 }
 """Role → the events it may say."""
-ASKS = frozenset({"director", "researcher", "engineer", "analyst", "trainer", READER})
+ASKS = frozenset({"director", "researcher", "engineer", "analyst", "trainer", READER, DASHBOARD})
 """Roles that ask memory."""
-FOLLOWS: Mapping[str, tuple[str, ...]] = {"memory": (LOG,), READER: (LOG, METRICS, TRACES, DEAD)}
+FOLLOWS: Mapping[str, tuple[str, ...]] = {
+    "memory": (LOG,),
+    READER: (LOG, METRICS, TRACES, DEAD),
+    DASHBOARD: (LOG, METRICS),
+}
 """Role → the streams it reads from any position."""
-SERVES = (*SAYS, "memory")
+SERVES = (*SAYS, "memory", DASHBOARD)
 """Roles that run as services and say how they are (`bus.micro`)."""
 VERBS = ("PING", "INFO", "STATS")
 """What a service is asked by the protocol of nats.micro."""
@@ -94,7 +100,7 @@ def _publishes(role: str) -> Iterator[str]:
         yield "lab.human.>"
     if role == READER:
         yield from (*map("$SRV.{}".format, VERBS), "lab.status.*")
-    if role in SAYS:
+    if role in SERVES and role != "memory":
         yield from (f"{inbox(asker)}.>" for asker in (READER, ADMIN))
     if role == "memory":
         yield "_INBOX.>"  # its answers; by name, since leave to reply anywhere would be leave to write into the log

@@ -87,6 +87,17 @@ class Bus:
         """Yield the log past a position, in order and without gaps."""
         return self.transport.follow(subjects.LOG, after, max_batch=max_batch, gather=gather)
 
+    async def newest(self, patience: float = ANSWER_PATIENCE) -> int:
+        """Return the log's newest position, waiting while the server is away. Raises TransportError."""
+        deadline = asyncio.get_running_loop().time() + patience
+        while True:
+            try:
+                return await self.transport.last_seq(subjects.LOG)
+            except NoAnswer:
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise
+                await asyncio.sleep(0.1)
+
     async def ask(self, query: Query, patience: float = ANSWER_PATIENCE) -> Record:
         """Return memory's answer, waiting while memory is away or behind. Raises Refused, Behind, NoAnswer.
 

@@ -230,7 +230,8 @@ class NatsTransport:
             return (await self._js.stream_info(stream)).state.last_seq
         except (APIError, *_AWAY) as error:
             self._raise_if_denied(f"$JS.API.STREAM.INFO.{stream}")
-            raise TransportError(f"stream {stream}: {error}") from None
+            kind = TransportError if isinstance(error, APIError) else NoAnswer
+            raise kind(f"stream {stream}: {error}") from None
 
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
         """Ask; see Transport."""

@@ -36,6 +36,8 @@ class Standing(Record):
     """Whether a person has paused it."""
     finished: bool = False
     """Whether it has ended."""
+    stopping: bool = False
+    """Whether a person has said stop since the newest ending or resumption: the ending is on its way."""
     budget: int = 0
     """Experiments to make beside the baselines, after any change by a person."""
     opened: int = 0

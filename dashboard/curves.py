@@ -1,4 +1,4 @@
-"""Loss curves, one small picture a task: baselines in grey, the best candidates in colour, axes that suit the range."""
+"""Loss curves, one small picture a task: some in colour, others in grey behind them, axes that suit the range."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ from bus.events import CurvePoint
 from bus.queries import Experiment
 from dashboard import svg
 from dashboard.markup import Markup, clip, el, join
-from dashboard.scores import Scores, fitness_of, title
+from dashboard.scores import Scores, title
 
 SHOWN = 5
 """Candidates drawn in colour."""
@@ -34,24 +34,31 @@ def shown(scores: Scores) -> list[Experiment]:
     return [e for e in scores.candidates if e.curve][:SHOWN]
 
 
-def pictures(scores: Scores) -> Markup:
-    """Return a legend and one picture a task, or nothing where no baseline and no candidate has a curve."""
-    grey = [e for e in scores.baselines if e.curve]
-    coloured = shown(scores)
+def pictures(grey: Sequence[Experiment], coloured: Sequence[Experiment], name: str = "curve") -> Markup:
+    """Return a legend and one picture a task, or nothing where none has a curve; at most `SHOWN` can have a colour.
+
+    `grey` are baselines; `name` begins the pictures' names, which are unique in a page.
+    """
+    grey = [e for e in grey if e.curve]
     names = tasks([*grey, *coloured])
-    drawn = [_picture(place, task, grey, coloured) for place, task in enumerate(names)]
+    drawn = [_picture(f"{name}-{place}", task, grey, coloured) for place, task in enumerate(names)]
     return join([legend(grey, coloured), el("div", *drawn, class_="multiples")]) if drawn else Markup()
 
 
 def legend(grey: Sequence[Experiment], coloured: Sequence[Experiment]) -> Markup:
     """Return what the lines stand for; each candidate has its own dash as well as its own colour."""
     rows = [("c-grey", f"{len(grey)} baselines" if len(grey) != 1 else "1 baseline", None)] if grey else []
-    rows += [(f"c{i}", f"{title(e)} ({fitness_of(e):.3f})", f"#{e.id}") for i, e in enumerate(coloured)]
+    rows += [(f"c{i}", _words(e), f"#{e.id}") for i, e in enumerate(coloured)]
     return el(
         "ul",
         *(el("li", _swatch(class_), el("a", words, href=to) if to else words) for class_, words, to in rows),
         class_="legend",
     )
+
+
+def _words(experiment: Experiment) -> str:
+    """Return its title, with its fitness once there is one."""
+    return title(experiment) + (f" ({experiment.fitness:.3f})" if experiment.fitness is not None else "")
 
 
 def _swatch(class_: str) -> Markup:
@@ -60,7 +67,7 @@ def _swatch(class_: str) -> Markup:
     return el("svg", line, width=30, height=12, aria_hidden="true")
 
 
-def _picture(place: int, task: str, grey: Sequence[Experiment], coloured: Sequence[Experiment]) -> Markup:
+def _picture(name: str, task: str, grey: Sequence[Experiment], coloured: Sequence[Experiment]) -> Markup:
     """Return one task's picture."""
     faint = {e.id: line_of(e.curve, task) for e in grey}
     bright = {e.id: line_of(e.curve, task) for e in coloured}
@@ -69,7 +76,7 @@ def _picture(place: int, task: str, grey: Sequence[Experiment], coloured: Sequen
     lines += [_line(frame, e, bright[e.id], f"c{i}") for i, e in reversed(list(enumerate(coloured)))]
     ends = _describe(task, faint, bright)
     drawing = svg.svg(
-        f"curve-{place}",
+        name,
         f"Training loss, task {clip(task, 40)}",
         ends,
         (_WIDTH, _HEIGHT),

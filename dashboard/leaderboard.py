@@ -23,11 +23,11 @@ NOTHING = "\N{EN DASH}"
 _BAR = 44
 
 
-def table(scores: Scores) -> Markup:
-    """Return the table; experiments that are trained but not yet analysed stand at its end without a rank."""
+def table(scores: Scores, most: int | None = None) -> Markup:
+    """Return the table, or its first rows; what is trained but not yet analysed stands at its end without a rank."""
     waiting = [e for e in scores.experiments if e.fitness is None and e.val_loss is not None]
     heads = (el("th", words, scope="col", class_=kind or None, data_sort=kind or None) for words, kind in COLUMNS)
-    rows = [_row(scores, e) for e in (*scores.ranked, *waiting)]
+    rows = [_row(scores, e) for e in (*scores.ranked[:most], *waiting)]
     grid = el(
         "table",
         el("caption", "Screening scores, one seed each"),

@@ -1,8 +1,5 @@
 """The page's few lines of script: it sorts, filters and opens what links lead to. Without, the page reads the same."""
 
-from base64 import b64encode
-from hashlib import sha256
-
 SCRIPT = """
 "use strict";
 const valueOf = (row, column) => {
@@ -47,9 +44,3 @@ const open = () => {
 addEventListener("hashchange", open);
 open();
 """
-
-POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-    f"script-src 'sha256-{b64encode(sha256(SCRIPT.encode()).digest()).decode()}'"
-)
-"""The page's content security policy: this script by its hash and no other, nothing from anywhere else."""

@@ -114,6 +114,13 @@ section ul, section ol { padding-left: 1.3rem; margin: .2rem 0; } .design, .desi
 .source { margin-top: .9rem; } .source summary { cursor: pointer; color: var(--accent); font-size: .92rem; }
 pre { background: var(--card); padding: .8rem 1rem; overflow-x: auto; margin: .6rem 0; }
 .source pre { max-height: 40rem; overflow: auto; }
+.log { list-style: none; padding: 0; max-height: 19rem;
+  font: .82rem/1.6 ui-monospace, "Liberation Mono", Menlo, monospace; }
+.log li { max-width: none; white-space: pre-wrap; padding-left: 9rem; text-indent: -9rem; }
+.log .quiet { display: inline-block; min-width: 3.5rem; text-indent: 0; }
+.progress { max-width: none; } .progress progress { width: 16rem; max-width: 100%; height: .7rem;
+  accent-color: var(--accent); margin-right: .8rem; }
+.stage, .losses { white-space: nowrap; } .strong { font-weight: 600; } .losses span { margin-right: .8rem; }
 footer { margin-top: 3rem; padding-bottom: 3rem; font-size: .85rem; color: var(--quiet); }
 @media (max-width: 860px) {
   figure svg.wide { display: none; } figure svg.narrow { display: block; width: 100%; max-width: 560px; }

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from bus import access, server, subjects
+from bus import access, server
 from bus.bus import Bus
 from bus.micro import survey
 from bus.nats_transport import NatsTransport
@@ -39,7 +39,7 @@ class Reader:
 
     async def standing(self) -> Standing:
         """Return where the campaign stands."""
-        at = await self.bus.transport.last_seq(subjects.LOG)
+        at = await self.bus.newest(self._patience)
         return cast("Standing", await self.bus.ask(AskStanding(campaign=self.campaign, at=at), self._patience))
 
     async def experiments(self, *ids: str) -> tuple[Experiment, ...]:
@@ -54,7 +54,7 @@ class Reader:
 
     async def _page(self, **wanted: Any) -> tuple[Experiment, ...]:
         """Return one reply's experiments."""
-        at = await self.bus.transport.last_seq(subjects.LOG)
+        at = await self.bus.newest(self._patience)
         query = AskExperiments(campaign=self.campaign, at=at, **wanted)
         return cast("Experiments", await self.bus.ask(query, self._patience)).rows
 

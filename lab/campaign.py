@@ -240,7 +240,7 @@ async def _follow(bus: Bus, view: View, screen: Screen) -> None:
                 if said.campaign == view.campaign:
                     view.apply(said)
                     screen(view, said)
-        if view.over() and batch[-1].seq >= await bus.transport.last_seq(subjects.LOG):
+        if view.over() and batch[-1].seq >= await bus.newest():
             return
 
 

@@ -24,13 +24,18 @@ from lab.home import Home
 from lab.live import line
 from lab.settings import Settings
 
-HELP = "plain words steer, a question asks; /steer /ask /veto ID [WHY] /pause /resume /stop /budget N; /quit leaves"
+HELP = (
+    "plain words steer, a question asks; /steer /ask /veto ID [WHY] /restore ID [WHY] /pause /resume /stop /budget N; "
+    "/quit leaves"
+)
 QUIT = "/quit"
+ANSWERED = frozenset({"ask", "restore"})
+"""Kinds of words that the lab replies to."""
 EARLIER = 50
 """Messages of the log before ours that are looked through for something to tell."""
 PATIENCE = 60.0
 """Seconds to wait, at the end of the input, for words to be heard and questions to be answered."""
-_VETO = re.compile(r"(\S+)\s*(.*)", re.DOTALL)
+_NAMING = re.compile(r"(\S+)\s*(.*)", re.DOTALL)
 _TYPED = frozenset(get_args(HumanKind)) - {"propose"}
 
 
@@ -44,9 +49,9 @@ def words_of(typed: str) -> dict[str, Any]:
         raise LabError(f"no such word: /{kind}; {HELP}")
     if kind == "budget" and not (text.isascii() and text.isdigit()):
         raise LabError("a budget is a whole number of experiments, such as /budget 40")
-    if kind == "veto":
-        if not (named := _VETO.fullmatch(text)):
-            raise LabError("a veto names an experiment, such as /veto e0003")
+    if kind in {"veto", "restore"}:
+        if not (named := _NAMING.fullmatch(text)):
+            raise LabError(f"a {kind} names an experiment, such as /{kind} e0003")
         return {"kind": kind, "target": named.group(1), "text": named.group(2)}
     if kind in {"steer", "ask"} and not text:
         raise LabError(f"/{kind} of what?")
@@ -65,9 +70,9 @@ class Conversation:
     """Set while nothing is waited for."""
 
     def say(self, kind: str) -> None:
-        """Wait for words of a kind to be heard, and for an answer where they ask."""
+        """Wait for words of a kind to be heard, and for the answer where there will be one."""
         self.unheard.append(kind)
-        self.unanswered += kind == "ask"
+        self.unanswered += kind in ANSWERED
         self.settled.clear()
 
     def hear(self, said: Envelope) -> None:

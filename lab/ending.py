@@ -73,7 +73,8 @@ def tell(outcome: Outcome, report: Path, settings: Settings, *, as_json: bool) -
             }
         )
         return
-    tables.print_experiments(ranked[:10])
+    if ranked:
+        tables.print_experiments(ranked[:10])
     standing = outcome.standing
     print(
         f"\n{standing.analysed} analysed, {standing.failed} failed, {standing.rejected} rejected "

@@ -1,7 +1,8 @@
 """How a process of the lab reaches its server: over which address, as whom, trusting which authority.
 
 An embedded server knows the seeds in its home. For any other, `nkey_file` names a seed; where another role's seed lies
-beside it (`keys --export` writes them so), that role's own is taken. Without a key `NATS_CREDS` is honoured.
+beside it (`keys --export` writes them so), that role's own is taken. Without one `NATS_CREDS` is honoured, be it a file
+of a user's JWT and seed, as `nats --creds` takes it, or such a seed alone.
 """
 
 import ipaddress
@@ -33,15 +34,29 @@ async def connect(
 
 def identify(settings: Settings, role: str, seeds: Path | None = None) -> Identity:
     """Return who a role is to its server. Raises LabError where its key can't be used."""
-    seed = keys.path_of(seeds, role) if seeds else own_seed(settings.nkey_file, role)
-    creds = os.environ.get("NATS_CREDS")
+    creds = None if seeds or settings.nkey_file else _creds()
+    given = settings.nkey_file or (creds if creds and _holds_seed(creds) else None)
+    seed = keys.path_of(seeds, role) if seeds else own_seed(given, role)
     try:
         if seed:
             keys.seed_of(seed)
             return Identity(_key_of(seed, role), seed, ca=settings.tls_ca)
     except keys.KeyFault as error:
         raise LabError(str(error)) from None
-    return Identity(role, creds=Path(creds) if creds else None, ca=settings.tls_ca)
+    return Identity(role, creds=creds, ca=settings.tls_ca)
+
+
+def _creds() -> Path | None:
+    """Return the file that NATS_CREDS names. Raises LabError where it can't be read."""
+    named = os.environ.get("NATS_CREDS")
+    if named and not os.access(named, os.R_OK):
+        raise LabError(f"NATS_CREDS = {named}: there is no such file, or it may not be read")
+    return Path(named) if named else None
+
+
+def _holds_seed(path: Path) -> bool:
+    """Say whether a file holds an nkey seed and no JWT beside it."""
+    return path.read_bytes().strip().startswith(b"SU")
 
 
 def own_seed(given: Path | None, role: str) -> Path | None:

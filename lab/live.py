@@ -13,7 +13,9 @@ from lab.view import Row, View, is_baseline
 
 def render(view: View) -> RenderableType:
     """Draw the whole view."""
-    return Group(_headline(view), _under_way(view), leaderboard(view.leaders()), _footer(view))
+    leaders = view.leaders()
+    board = [leaderboard(leaders)] if leaders else []
+    return Group(_headline(view), _under_way(view), *board, _footer(view))
 
 
 def _headline(view: View) -> RenderableType:

@@ -4,6 +4,7 @@ Heavy libraries are imported inside the builder of the role that uses them, so t
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
@@ -52,8 +53,7 @@ async def memory(bus: Bus, settings: Settings, embedder: "Embedder | None" = Non
         try:
             await Memory(bus, store, embedder or SentenceEmbedder()).run()
         finally:
-            noting.cancel()
-            await asyncio.gather(noting, return_exceptions=True)
+            await _noted(noting, witness, store.position)
 
 
 async def _note(bus: Bus, witness: Witness) -> None:
@@ -63,6 +63,16 @@ async def _note(bus: Bus, witness: Witness) -> None:
             witness.note(batch)
     except OSError as error:
         log.error("the chain is not noted any more", reason=error.strerror)
+
+
+async def _noted(noting: asyncio.Task[None], witness: Witness, position: int) -> None:
+    """Let the witness note what memory has read, before both end."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(3 * NOTE_EVERY):
+            while witness.position < position and not noting.done():
+                await asyncio.sleep(0.02)
+    noting.cancel()
+    await asyncio.gather(noting, return_exceptions=True)
 
 
 async def director(bus: Bus, _: Settings) -> None:
@@ -119,6 +129,13 @@ async def trainer(bus: Bus, settings: Settings) -> None:
         await Actor(bus, TrainerRole(), answering).run()
 
 
+async def dashboard(bus: Bus, settings: Settings) -> None:
+    """Show the campaign to people, read-only."""
+    from lab.onlooker import Onlooker
+
+    await Onlooker(bus).serve(settings.dashboard_host, settings.dashboard_port)
+
+
 async def vetoed(bus: Bus, said: Envelope) -> bool:
     """Say whether a person has vetoed an event's experiment, as far as memory answers soon."""
     try:
@@ -137,6 +154,7 @@ BUILD: Mapping[str, Callable[[Bus, Settings], Awaitable[None]]] = {
     "analyst": analyst,
     "desk": desk,
     "trainer": trainer,
+    "dashboard": dashboard,
 }
 """What serves each role."""
 

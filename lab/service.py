@@ -8,6 +8,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import structlog
 
@@ -17,43 +18,64 @@ from bus.transport import LogFull, TransportError
 from lab import link, logs, roles
 from lab.cancelling import end
 from lab.errors import LOG_FULL, LabError
+from lab.home import Home
 from lab.settings import Loaded, Settings
 
 log = structlog.get_logger()
 
 
 async def serve(role: str, settings: Settings, instance: str) -> None:
-    """Serve a role until SIGTERM or SIGINT. Raises LabError, TransportError."""
+    """Serve a role until SIGTERM or SIGINT, or until the lab in the home stops. Raises LabError, TransportError."""
     if role not in roles.BUILD:
         raise LabError(f"no role {role!r}; the roles are {', '.join(roles.BUILD)}")
-    if not settings.nats:
-        raise LabError("a service needs a NATS server: give --nats URL, or set MOVE37_NATS or NATS_URL")
-    transport = await link.connect(settings, role, settings.nats, name=f"{role}-{instance}")
+    url, seeds = _server(settings)
+    transport = await link.connect(settings, role, url, name=f"{role}-{instance}", seeds=seeds)
     try:
-        if link.identify(settings, role).nobody:  # with a key of its own it uses what the lab has provisioned
+        if link.identify(settings, role, seeds).nobody:  # with a key of its own it uses what the lab has provisioned
             await transport.provision(replicas=settings.replicas)
         bus = Bus(transport, role, instance)
         await announce(transport.client, role, instance, bus.vitals)
-        log.info("serving", nats=link.without_secrets(settings.nats))
-        await _until_told(lambda: roles.BUILD[role](bus, settings))
+        log.info("serving", nats=link.without_secrets(url))
+        await _until_told(lambda: roles.BUILD[role](bus, settings), None if settings.nats else Home(settings.home))
     finally:
         await transport.close()
 
 
-async def _until_told(body: Callable[[], Awaitable[None]]) -> None:
-    """Run a service's body until a signal asks for its end."""
+def _server(settings: Settings) -> tuple[str, Path | None]:
+    """Return the server that is named, or that of the lab running in the home with its keys. Raises LabError."""
+    if settings.nats:
+        return settings.nats, None
+    home = Home(settings.home)
+    if note := home.running():
+        return note["nats_url"], home.keys if note["embedded"] else None
+    raise LabError(
+        f"a service needs a NATS server, and no lab is running in {home.root}: give --nats URL, or set MOVE37_NATS "
+        "or NATS_URL"
+    )
+
+
+async def _until_told(body: Callable[[], Awaitable[None]], home: Home | None) -> None:
+    """Run a service's body until a signal asks for its end, or the lab of a home is gone."""
     work, told = asyncio.ensure_future(body()), asyncio.Event()
-    telling = asyncio.create_task(told.wait())
+    ends = [asyncio.create_task(told.wait()), *([asyncio.create_task(_gone(home))] if home else [])]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     try:
-        await asyncio.wait([work, telling], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([work, *ends], return_when=asyncio.FIRST_COMPLETED)
         await end(work)
     finally:
-        telling.cancel()
+        for one in ends:
+            one.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work
+
+
+async def _gone(home: Home) -> None:
+    """Return when the lab of a home has stopped."""
+    while home.running():
+        await asyncio.sleep(1.0)
+    log.info("the lab has stopped")
 
 
 def main() -> None:

@@ -74,6 +74,10 @@ class Settings(BaseSettings):
     """File or folder of text, JSONL or Parquet to train on; None for the Python standard library's source."""
     sandbox: Literal["bwrap", "none"] = "bwrap"
     """What contains candidates; `none` runs their code unconfined and the report says so."""
+    dashboard_host: str = "127.0.0.1"
+    """Address that the dashboard listens on; whoever reaches it may look."""
+    dashboard_port: int = Field(default=8037, ge=0, le=65535)
+    """Its port; 0 for any that is free."""
     llm: ModelSettings = ModelSettings()
     """The model, if any."""
 

@@ -2,11 +2,11 @@
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from time import monotonic
+from time import time
 
 from bus import events
 from bus.envelope import Envelope
-from bus.ids import BASELINE_PREFIX
+from bus.ids import BASELINE_PREFIX, run_id
 
 STAGES = {
     "ProposalRequested": "thinking",
@@ -28,6 +28,8 @@ class Row:
     name: str = ""
     stage: str = "thinking"
     losses: dict[str, float] = field(default_factory=dict)
+    curve: list[events.CurvePoint] = field(default_factory=list)
+    """Readings of the attempt that trains."""
     progress: float = 0.0
     """Fraction of the training steps done."""
     attempt: int = 0
@@ -53,14 +55,13 @@ class View:
     finished: events.CampaignFinished | None = None
     human: deque[str] = field(default_factory=lambda: deque(maxlen=3))
     pace: list[float] = field(default_factory=list)
-    """When experiments ended while we watched, for the time left."""
-    begun: float = field(default_factory=monotonic)
+    """When experiments ended, for the time left."""
 
     def apply(self, said: Envelope) -> None:
         """Take one event of the log into account."""
         event = said.event
         self.counts[said.type] += 1
-        self.recent.append(monotonic())
+        self.recent.append(said.time.timestamp())
         match event:
             case events.CampaignStarted():
                 self.started, self.budget = event, event.experiments
@@ -89,29 +90,31 @@ class View:
             case events.ProposalCreated(name=name):
                 row.name = name
             case events.RunRequested(attempt=attempt):
-                row.attempt, row.losses, row.progress = attempt, {}, 0.0
+                row.attempt, row.losses, row.curve, row.progress = attempt, {}, [], 0.0
             case events.RunCompleted() as result:
                 row.result, row.progress = result, 1.0
             case events.AnalysisReady(fitness=fitness):
                 row.fitness = fitness
-                self._end(row, "analysed")
+                self._end(row, "analysed", said)
             case events.CodeFailed(final=True):
-                self._end(row, "failed")
+                self._end(row, "failed", said)
             case events.ProposalRejected(final=True):
-                self._end(row, "rejected")
+                self._end(row, "rejected", said)
             case _:
                 pass
 
-    def _end(self, row: Row, how: str) -> None:
+    def _end(self, row: Row, how: str, said: Envelope) -> None:
         """Note that an experiment is over."""
         row.ended = row.stage = how
-        self.pace.append(monotonic())
+        row.curve = []
+        self.pace.append(said.time.timestamp())
 
     def point(self, point: events.LossPoint) -> None:
         """Take one loss reading into account."""
         row = self.rows.get(point.run.rsplit("-a", 1)[0])
-        if row and not row.ended:
+        if row and not row.ended and point.run == run_id(row.id, row.attempt):
             row.losses[point.task] = point.loss
+            row.curve.append(events.CurvePoint(task=point.task, step=point.step, loss=point.loss))
             row.progress = min(1.0, point.step / point.steps)
 
     def open_rows(self) -> list[Row]:
@@ -142,7 +145,7 @@ class View:
 
     def events_per_minute(self) -> int:
         """Return how many events came in the last minute."""
-        since = monotonic() - 60.0
+        since = time() - 60.0
         return sum(1 for when in self.recent if when > since)
 
     def seconds_left(self) -> float | None:

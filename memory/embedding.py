@@ -138,7 +138,7 @@ class SentenceEmbedder:
     def _mean(self, sentences: Sequence[str]) -> Vectors32:
         """Return the mean of remembered vectors, each weighing by its sentence's length, as a unit vector."""
         lengths = np.array([max(1, len(sentence)) for sentence in sentences], np.float32)
-        mean = lengths @ np.stack([self._remembered[sentence] for sentence in sentences])
+        mean = np.asarray(lengths @ np.stack([self._remembered[sentence] for sentence in sentences]), np.float32)
         return mean / np.linalg.norm(mean)
 
 

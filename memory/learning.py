@@ -63,9 +63,8 @@ def _opening(course: Course, row: Opening) -> None:
 
 def _word(course: Course, row: Word) -> None:
     course.words[row.kind].append(row)
-    if row.kind == "veto" and row.target:
-        life = course.life(row.target)
-        life.vetoed_seq = life.vetoed_seq or row.seq
+    if row.kind in {"veto", "restore"} and row.target:
+        course.life(row.target).wanted.append(row)
 
 
 def _slot(course: Course, row: Slot) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from bus.ids import BASELINE_PREFIX
 from bus.queries import Status
-from memory.projections import Analysis, Completion, Failure, Fault, Proposal, Rejection, Revision, Slot, Start
+from memory.projections import Analysis, Completion, Failure, Fault, Proposal, Rejection, Revision, Slot, Start, Word
 from memory.rows import Row
 
 RowT = TypeVar("RowT", bound=Row)
@@ -40,8 +40,8 @@ class Life:
     analysis: Analysis | None = None
     end: tuple[int, Status] | None = None
     """Where it became terminal, and as what; the first such word stands."""
-    vetoed_seq: int | None = None
-    """Where a person first took it out of the pool."""
+    wanted: list[Word] = field(default_factory=list)
+    """What people said of its place in the pool: each veto, and each restoration."""
 
     @property
     def baseline(self) -> bool:
@@ -59,8 +59,9 @@ class Life:
         return 0 < self.opened_seq <= at
 
     def vetoed(self, at: int) -> bool:
-        """Tell whether a person had taken it out of the pool."""
-        return self.vetoed_seq is not None and self.vetoed_seq <= at
+        """Tell whether people had taken it out of the pool; the newest word stands."""
+        said = until(self.wanted, at)
+        return bool(said) and said[-1].kind == "veto"
 
     def status(self, at: int) -> Status:
         """Tell how far it was. A failed attempt puts it back into the queue until training begins again."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from bus.queries import Standing
 from memory.course import Course
 from memory.life import until
-from memory.projections import Word
+from memory.projections import Turn, Word
 
 GUIDANCE = 8
 """How many steering words stand: a newer one beyond these takes the place of the oldest."""
@@ -24,6 +24,7 @@ def standing(course: Course, at: int) -> Standing:
         started=course.started,
         paused=next((turn.kind == "paused" for turn in reversed(turns) if turn.kind != "finished"), False),
         finished=next((turn.kind == "finished" for turn in reversed(turns) if turn.kind != "paused"), False),
+        stopping=_stopping(until(course.words.get("stop", ()), at), turns),
         budget=budget(until(course.words.get("budget", ()), at), course.started.experiments),
         opened=bisect_right(course.slot_seqs, at),
         settled=bisect_right(course.settled_seqs, at),
@@ -38,6 +39,12 @@ def standing(course: Course, at: int) -> Standing:
         ranking=tuple(life.id for life in course.ranking(at)),
         last_seq=at,
     )
+
+
+def _stopping(stops: Sequence[Word], turns: Sequence[Turn]) -> bool:
+    """Tell whether the newest stop is newer than every ending and resumption."""
+    told = max((turn.seq for turn in turns if turn.kind != "paused"), default=0)
+    return bool(stops) and stops[-1].seq > told
 
 
 def budget(words: Sequence[Word], planned: int) -> int:

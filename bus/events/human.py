@@ -4,7 +4,7 @@ from typing import Literal
 
 from bus.events.base import Event
 
-HumanKind = Literal["steer", "propose", "veto", "pause", "resume", "stop", "budget", "ask"]
+HumanKind = Literal["steer", "propose", "veto", "restore", "pause", "resume", "stop", "budget", "ask"]
 
 
 class HumanMessage(Event):
@@ -17,7 +17,7 @@ class HumanMessage(Event):
     by: str = "human"
     """Who said it."""
     target: str | None = None
-    """The experiment it is about, for `veto`."""
+    """The experiment it is about, for `veto` and its opposite `restore`."""
     source: str | None = None
     """The architecture, for `propose`."""
 

@@ -78,20 +78,26 @@ def run(
 
 
 def serve(
-    role: Annotated[str, typer.Argument(help="memory, director, researcher, engineer, analyst, desk or trainer.")],
+    role: Annotated[
+        str, typer.Argument(help="memory, director, researcher, engineer, analyst, desk, trainer, dashboard.")
+    ],
     nats: NatsOption = None,
     plaintext: PlaintextOption = None,
     home: HomeOption = None,
     instance: Annotated[str, typer.Option(help="Name of this process among those of its role.")] = "",
+    host: Annotated[str | None, typer.Option(help="Address that the dashboard listens on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Its port; 0 for any that is free.")] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Serve one role; several processes of a role share its work.
+    """Serve one role of a running lab; several processes of a role share its work.
 
     Example: move37 serve trainer --nats nats://lab1:4222
     """
     from lab import logs, service
 
-    settings = load(config, nats=nats, home=home, allow_plaintext=plaintext).settings
+    settings = load(
+        config, nats=nats, home=home, allow_plaintext=plaintext, dashboard_host=host, dashboard_port=port
+    ).settings
     name = instance or f"{os.uname().nodename.split('.')[0]}-{os.getpid()}"
     logs.configure(role=role, instance=name)
     try:
@@ -103,8 +109,8 @@ def serve(
 def say(
     text: Annotated[str, typer.Argument(help="What to say; with --propose, the reason.")] = "",
     propose: Annotated[Path | None, typer.Option(help="Enter this architecture file as an experiment.")] = None,
-    kind: Annotated[str | None, typer.Option(help="steer, veto, pause, resume, stop, budget or ask.")] = None,
-    target: Annotated[str | None, typer.Option(help="The experiment it is about, for veto.")] = None,
+    kind: Annotated[str | None, typer.Option(help="steer, veto, restore, pause, resume, stop, budget or ask.")] = None,
+    target: Annotated[str | None, typer.Option(help="The experiment it is about, for veto and restore.")] = None,
     home: HomeOption = None,
     nats: NatsOption = None,
     plaintext: PlaintextOption = None,
@@ -117,7 +123,7 @@ def say(
     """
     from lab.speaking import publish
 
-    if not text and not propose:
+    if not (text or propose or kind):
         raise LabError('nothing to say; give a text, such as move37 say "try the delta rule"')
     words: dict[str, Any] = {"text": text, "by": _speaker()}
     words |= {key: value for key, value in (("kind", kind), ("target", target)) if value}
@@ -138,7 +144,8 @@ def chat(
 ) -> int:
     """Talk with a running lab: it tells what happens and what people say; what you type is heard.
 
-    Plain words steer, a question is answered, /veto ID, /pause, /resume, /stop and /budget N do what they say.
+    Plain words steer, a question is answered, /veto ID, /restore ID, /pause, /resume, /stop and /budget N do what they
+    say.
 
     Example: echo "how is e0003 doing?" | move37 chat
     """

@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,8 +72,10 @@ def best(
     rows = sorted(scored, key=lambda row: -(row.fitness or 0.0))[:count]
     if as_json:
         print_json_lines(tables.short(row) for row in rows)
-    else:
+    elif rows:
         tables.print_experiments(rows)
+    else:
+        print("no experiment has been analysed yet", file=sys.stderr)
 
 
 def show(

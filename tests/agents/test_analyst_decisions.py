@@ -250,6 +250,31 @@ def test_a_question_is_answered_from_memory(said: Said, drive: Drive) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "outcome"),
+    [
+        ({"vetoed": True, "status": "analysed"}, "in the pool again"),
+        ({"vetoed": True, "status": "running"}, "goes on"),
+        ({"vetoed": True, "status": "failed", "reason": "vetoed"}, "has ended (vetoed) and stays so"),
+        ({"status": "analysed"}, "not vetoed"),
+        (None, "no such experiment"),
+    ],
+)
+def test_who_takes_a_veto_back_is_told_what_that_brings_about(
+    said: Said, drive: Drive, before: dict[str, Any] | None, outcome: str
+) -> None:
+    """By how the experiment stood just before; a model has no part in it."""
+    rows = () if before is None else (trained(**before),)
+    word = said(HumanMessage(kind="restore", text="a mistake", target="e0003", by="Ada"), seq=9)
+    asked, posts = drive(Analyst(model=True), word, {AskExperiments: Experiments(rows=rows)})
+    assert [(q.at, q.ids) for q in asked] == [(8, ("e0003",))]
+    event = posts[0].event
+    assert isinstance(event, HumanAnswered)
+    assert (event.question, event.to) == ("restore e0003", "Ada")
+    assert event.answer.startswith("e0003: ")
+    assert outcome in event.answer
+
+
 def test_a_question_that_names_nothing_is_about_the_best(said: Said, drive: Drive) -> None:
     """The first of the ranking."""
     question = said(HumanMessage(kind="ask", text="how far?"))

@@ -51,6 +51,8 @@ def _bytes(payload: str | bytes | dict[str, object]) -> bytes:
         ("stop", "stop"),
         ("stop using softmax", "steer"),
         ("veto e0003", "veto"),
+        ("Restore e0003", "restore"),
+        ("restore the decay", "steer"),
         ("budget 40", "budget"),
         ("budget is tight", "steer"),
         ("how is e0003 doing?", "ask"),
@@ -61,9 +63,9 @@ def test_plain_words_say_what_they_are(text: str, kind: str) -> None:
     assert message(text).kind == kind
 
 
-def test_a_veto_names_its_target() -> None:
+def test_a_veto_and_its_opposite_name_their_target() -> None:
     """The experiment is taken out of the words."""
-    assert message("veto e0003").target == "e0003"
+    assert message("veto e0003").target == message("restore e0003").target == "e0003"
 
 
 def test_a_budget_becomes_plain_digits() -> None:
@@ -115,6 +117,7 @@ def _experiment(read: list[Post] | Malformed) -> str:
         ({"text": "x", "colour": "red"}, "colour"),
         ({"kind": "shout", "text": "x"}, "kind"),
         ({"kind": "veto", "text": "that one"}, "veto"),
+        ({"kind": "restore"}, "restore e0003"),
         ({"kind": "veto", "target": "a.b >"}, "target"),
         ({"kind": "budget", "text": "-3"}, "budget"),
         ({"kind": "budget", "text": "many"}, "budget"),
@@ -157,7 +160,7 @@ def test_any_bytes_give_facts_or_a_reason(payload: bytes) -> None:
         optional={
             "text": st.text(max_size=50) | st.none() | st.integers(),
             "kind": st.sampled_from(
-                ["steer", "propose", "veto", "pause", "resume", "stop", "budget", "ask", "x", None]
+                ["steer", "propose", "veto", "restore", "pause", "resume", "stop", "budget", "ask", "x", None]
             ),
             "target": st.text(max_size=10) | st.none(),
             "source": st.text(max_size=100) | st.none(),

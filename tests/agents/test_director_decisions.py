@@ -245,6 +245,29 @@ def test_a_persons_word_becomes_the_campaigns_turn(
     assert [post.event for post in posts] == expected
 
 
+def test_of_two_stops_the_first_one_ends_the_campaign(said: Said, drive: Drive) -> None:
+    """The second finds that one was said before it, whether the ending has been said yet or not."""
+    stop = said(HumanMessage(kind="stop", text="w"))
+    assert says(drive(Director(), stop, {AskStanding: at(40, standing(stopping=True), standing())})[1]) == [
+        "CampaignFinished"
+    ]
+    twice = {AskStanding: at(40, standing(stopping=True), standing(stopping=True))}
+    assert drive(Director(), stop, twice)[1] == []
+
+
+def test_what_settles_after_a_stop_opens_nothing_and_ends_nothing(said: Said, drive: Drive) -> None:
+    """The ending is the stop's to say, also where all is settled before it has been said."""
+    for here in (standing(stopping=True), at(40, spent(stopping=True), standing(settled=21, opened=22, stopping=True))):
+        assert drive(Director(), said(FAILED, "e0004"), {AskStanding: here})[1] == []
+
+
+def test_a_budget_raised_after_a_stop_resumes_the_campaign(said: Said, drive: Drive) -> None:
+    """As it does once the ending has been said."""
+    word = HumanMessage(kind="budget", text="40", by="Ada")
+    _, posts = drive(Director(), said(word), {AskStanding: standing(stopping=True, budget=40)})
+    assert says(posts) == ["CampaignResumed"]
+
+
 def test_a_raised_budget_opens_slots_at_once(said: Said, drive: Drive) -> None:
     """A campaign that runs goes on with the new total."""
     here = standing(opened=22, settled=21, budget=40)

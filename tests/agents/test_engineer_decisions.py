@@ -150,8 +150,20 @@ def test_the_attempts_of_the_campaign_bound_the_repairs(said: Said, drive: Drive
 @pytest.mark.parametrize("reason", ["bad_request", "trainer_fault", "vetoed"])
 def test_what_is_not_the_architectures_fault_is_not_repaired(said: Said, drive: Drive, reason: str) -> None:
     """A design is not varied because a file is missing, a trainer keeps dying, or a person had enough of it."""
-    _, posts = drive(Engineer(), said(failed(reason=reason), "e0003"), answers())
+    _, posts = drive(Engineer(), said(failed(reason=reason), "e0003"), answers(vetoed=reason == "vetoed"))
     assert [(post.event.reason, post.event.final) for post in posts] == [(reason, True)]
+
+
+@pytest.mark.parametrize("experiment", ["e0003", "base-gla"])
+def test_what_a_veto_stopped_that_was_taken_back_runs_again(said: Said, drive: Drive, experiment: str) -> None:
+    """The same source as the next attempt, model or not, as long as attempts are left."""
+    for settings in (EngineerSettings(), EngineerSettings(model=True)):
+        asked, posts = drive(Engineer(settings), said(failed(reason="vetoed"), experiment), answers())
+        assert kinds(posts) == [CodeFailed, CodeRevised, RunRequested]
+        assert (posts[2].event.run, posts[2].event.source) == (f"{experiment}-a1", GLA.source)
+        assert not [question for question in asked if isinstance(question, Completion)]
+    _, posts = drive(Engineer(), said(failed(2, reason="vetoed"), experiment), answers(attempt=2))
+    assert [(post.event.reason, post.event.final) for post in posts] == [("vetoed", True)]
 
 
 def test_a_human_design_is_never_altered(said: Said, drive: Drive) -> None:

@@ -81,7 +81,7 @@ def hidden(text: str) -> set[str]:
 def spoken(kind: str, text: str) -> list[Post] | Malformed:
     """Return what the desk makes of a text that stands wherever a person's JSON has room for one."""
     words = {"kind": kind, "text": text, "by": text}
-    if kind == "veto":
+    if kind in {"veto", "restore"}:
         words["target"] = "e0001"
     if kind == "propose":
         words["source"] = f"# {text}\n{GLA}"
@@ -136,7 +136,7 @@ def test_a_target_is_a_name_or_refused() -> None:
         assert isinstance(read, Malformed) or re.match(TOKEN, read[0].event.target or ""), text  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("kind", ["steer", "ask", "veto", "propose"])
+@pytest.mark.parametrize("kind", ["steer", "ask", "veto", "restore", "propose"])
 def test_where_the_campaign_stands_is_not_changed(kind: str, said: Said, tmp_path: Path) -> None:
     """Budget, settings, pauses and endings are what they were; the director has nothing to say to it."""
     with Store(tmp_path / "memory.duckdb") as store:

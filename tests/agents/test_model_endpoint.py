@@ -16,7 +16,7 @@ from bus.events import HumanMessage
 from bus.role import Completion
 
 if TYPE_CHECKING:
-    from tests.agents.conftest import ScriptedModel
+    from tests.agents.scripted_model import ScriptedModel
 
 KEY = "sk-very-secret-0123456789"
 SAID = Envelope("id", "/lab/desk/1", datetime.now(UTC), "c", "campaign", HumanMessage(kind="ask", text="how?"))

@@ -34,7 +34,7 @@ from bus.queries import (
 from bus.role import Completion, Decision, Post
 
 if TYPE_CHECKING:
-    from tests.agents.conftest import ScriptedModel
+    from tests.agents.scripted_model import ScriptedModel
 
 GLA = BASELINES["gla"].source
 STARTED = CampaignStarted(

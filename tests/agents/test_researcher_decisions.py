@@ -153,8 +153,8 @@ def test_a_source_that_was_had_before_is_said_to_be_rejected_and_another_is_draw
 
 def test_a_motivation_that_was_had_before_is_rejected(said: Said, drive: Drive) -> None:
     """At a cosine above the threshold, and not below it."""
-    near = Neighbours(rows=(Neighbour(id="e0002", similarity=0.99, motivation="m"),))
-    far = Neighbours(rows=(Neighbour(id="e0002", similarity=0.98, motivation="m"),))
+    near = Neighbours(rows=(Neighbour(id="e0002", similarity=0.995, motivation="m"),))
+    far = Neighbours(rows=(Neighbour(id="e0002", similarity=0.99, motivation="m"),))
     rejected = drive(Researcher(), said(GUIDED, "e0003"), answers(near=near))[1]
     assert {post.event.reason for post in rejected} == {"near_motivation"}
     assert len(drive(Researcher(), said(GUIDED, "e0003"), answers(near=far))[1]) == 1

@@ -26,10 +26,15 @@ from bus.transport import Denied, Stored
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "architecture.md"
 DECIDERS = ("director", "researcher", "engineer", "trainer", "analyst", "desk")
-ROLES = (*DECIDERS, "memory", "lab", "reader", "human")
+SERVES = (*DECIDERS, "memory", "dashboard")
+ROLES = (*SERVES, "lab", "reader", "human")
 VIOLATION = re.compile(r'(?i)permissions violation for (publish|subscription) to "([^"]+)"')
 STREAM_VERBS = ("CREATE", "UPDATE", "DELETE", "PURGE", "MSG.DELETE", "SNAPSHOT", "RESTORE", "MSG.GET")
-FOLLOWED = {"memory": {"LAB_EVENTS"}, "reader": {"LAB_EVENTS", "LAB_METRICS", "LAB_TRACES", "LAB_DEAD"}}
+FOLLOWED = {
+    "memory": {"LAB_EVENTS"},
+    "reader": {"LAB_EVENTS", "LAB_METRICS", "LAB_TRACES", "LAB_DEAD"},
+    "dashboard": {"LAB_EVENTS", "LAB_METRICS"},
+}
 KEPT = {one.name: one.subjects[0] for one in STREAMS}
 
 
@@ -50,10 +55,10 @@ def published(role: str, says: set[str]) -> dict[str, bool]:
     right |= {"lab.human.c": admin or role == "human", "elsewhere": admin, "$SYS.REQ.SERVER.PING": admin}
     right |= {f"lab.dead.{other}": admin or (role == other and other in (*DECIDERS, "memory")) for other in ROLES}
     right |= {f"lab.retry.{other}": admin for other in ROLES}
-    asks = {"director", "researcher", "engineer", "analyst", "trainer", "reader"}
+    asks = {"director", "researcher", "engineer", "analyst", "trainer", "reader", "dashboard"}
     right |= {"lab.query.standing": admin or role in asks, "lab.query.experiments": admin or role in asks}
     right |= {f"_INBOX.{other}.x": admin or role == "memory" for other in ROLES}
-    right |= {f"_INBOX.{asker}.x": admin or role in (*DECIDERS, "memory") for asker in ("reader", "lab")}
+    right |= {f"_INBOX.{asker}.x": admin or role in SERVES for asker in ("reader", "lab")}
     right |= {f"$SRV.{verb}": admin or role == "reader" for verb in ("PING", "INFO", "STATS")}
     right |= {"lab.status.director": admin or role == "reader"}
     for stream in KEPT:
@@ -77,11 +82,10 @@ def subscribed(role: str) -> dict[str, bool]:
     right = {subject: admin or name in FOLLOWED.get(role, ()) for name, subject in KEPT.items()}
     right |= dict.fromkeys((">", "*", "lab.>", "_INBOX.>", "$JS.>", "$JS.API.>", "$SYS.>"), admin)
     right |= {"lab.query.*": admin or role == "memory", "lab.query.standing": admin or role == "memory"}
-    serves = role in (*DECIDERS, "memory")
-    for other in (*DECIDERS, "memory"):
+    for other in SERVES:
         own = admin or role == other
         right |= {f"$SRV.STATS.{other}": own, f"$SRV.PING.{other}.X": own, f"lab.status.{other}": own}
-    right |= {f"$SRV.{verb}": admin or serves for verb in ("PING", "INFO", "STATS")} | {"$SRV.>": admin}
+    right |= {f"$SRV.{verb}": admin or role in SERVES for verb in ("PING", "INFO", "STATS")} | {"$SRV.>": admin}
     return right | {f"_INBOX.{other}.>": admin or role == other for other in ROLES}
 
 

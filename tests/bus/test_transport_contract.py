@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from bus import subjects
+from bus.bus import Bus
 from bus.memory_transport import MemoryTransport, matches
 from bus.nats_transport import NatsTransport
 from bus.transport import Durable, NoAnswer, Stored, Transport, TransportError
@@ -212,3 +213,24 @@ async def test_a_swallowed_cancellation_is_heeded(nats_url: str, campaign: str, 
     assert done
     assert task.cancelled()
     await client.close()
+
+
+class Away(MemoryTransport):
+    """A server that is away for the first questions."""
+
+    def __init__(self, questions: int) -> None:
+        super().__init__()
+        self.questions = questions
+
+    async def last_seq(self, stream: str) -> int:
+        self.questions -= 1
+        if self.questions >= 0:
+            raise NoAnswer("away")
+        return await super().last_seq(stream)
+
+
+async def test_the_newest_position_is_waited_for_while_the_server_is_away() -> None:
+    """As long as patience lasts."""
+    assert await Bus(Away(2), "reader").newest() == 0
+    with pytest.raises(NoAnswer):
+        await Bus(Away(2), "reader").newest(patience=0.0)

@@ -2,6 +2,7 @@
 
 After every campaign:
 - it is finished, every experiment of the plan (and of people) has exactly one end, and no run has two outcomes;
+- a person's stop, said once or more at any moment, ends it once and opens nothing more;
 - no two events of the log share an id, and no subject that is allowed once has a second event;
 - a decision that was made again was the same (the simulation itself asserts that);
 - with one slot and sound baselines the log is that of a quiet day, position by position: id, subject and data.
@@ -22,6 +23,7 @@ from bus.events import (
     CampaignPaused,
     CampaignResumed,
     CampaignStarted,
+    HumanMessage,
     ProposalCreated,
     ProposalRequested,
     RunCompleted,
@@ -70,6 +72,7 @@ def people(dice: Random) -> list[Cue]:
         (upon(f"e000{dice.randrange(1, 4)}", ProposalRequested), "pause"),
         (lambda said: isinstance(said.event, CampaignPaused), "resume"),
         (upon("e0001", ProposalRequested), "veto e0001"),
+        (lambda said: isinstance(said.event, HumanMessage) and said.event.kind == "veto", "restore e0001"),
         (upon("e0002", ProposalRequested), "please try a delta rule"),
         (upon("base-gla", ProposalCreated), "how far is base-gla?"),
         (upon("e0001", ProposalCreated), json.dumps({"text": "my own", "source": MINE})),
@@ -77,13 +80,20 @@ def people(dice: Random) -> list[Cue]:
     ]
 
 
+def stops(dice: Random, lab: Laboratory) -> list[Cue]:
+    """Return a person who says stop, up to three times, at any event."""
+    moments = [dice.randrange(2, 60) for _ in range(dice.randrange(1, 4))]
+    return [(lambda _, moment=moment: len(lab.log) >= moment, "stop") for moment in moments]
+
+
 def campaign(archive: Archive, seed: int, faults: Faults = STORM) -> Laboratory:
     """Return the campaign of a seed, started; its plan depends on the seed alone, its course on the faults too."""
     plan = Random(seed)
     experiments, slots, baselines = plan.randrange(4), 1 + plan.randrange(6), plan.randrange(3)
     lab = Laboratory(archive, f"nano-{seed}", Random(seed), faults, sound_baselines=slots == 1)
-    if slots > 1 and plan.random() < 0.2:
-        lab.cues += people(plan)
+    if slots > 1:
+        mood = plan.random()
+        lab.cues += people(plan) if mood < 0.2 else stops(plan, lab) if mood < 0.4 else []
     lab.start(started(seed, experiments, slots, baselines))
     return lab
 
@@ -121,11 +131,16 @@ def examine(lab: Laboratory) -> list[str]:
     mine = {said.experiment for said in log if said.experiment.startswith("h-")}
     plan = names(standing.budget, len(opening(lab).baselines)) | mine
     endings = [said.event for said in log if isinstance(said.event, CampaignFinished)]
+    stopped = any(ending.reason == "stopped" for ending in endings)
+    if stopped:  # what was not opened by then never is
+        plan &= {said.experiment for said in lab.events(ProposalRequested)}
     checks = {
         "the campaign did not finish": not standing.finished,
         # What a person proposes between the last end and the ending that tells of it is one more end to be told of.
         "it ended more often than it went on": len(endings) > 1 + len(lab.events(CampaignResumed)) + len(mine),
-        "no ending counts them all": not mine
+        "ended twice over": len(endings) > 1 and not (lab.events(CampaignResumed) or mine),
+        "opened after it was stopped": stopped and _opened_late(log),
+        "no ending counts them all": not (mine or stopped)
         and len(ends) not in {one.analysed + one.failed + one.rejected for one in endings},
         "lost": plan - ends.keys(),
         "made up": ends.keys() - plan,
@@ -137,6 +152,15 @@ def examine(lab: Laboratory) -> list[str]:
         ),
     }
     return [f"{text}: {found}" for text, found in checks.items() if found]
+
+
+def _opened_late(log: Sequence[Envelope]) -> set[str]:
+    """Return the experiments whose slot was opened upon what a stop had come before."""
+    places = {said.id: said.seq for said in log}
+    stop = min(said.seq for said in log if isinstance(said.event, HumanMessage) and said.event.kind == "stop")
+    return {
+        said.experiment for said in log if isinstance(said.event, ProposalRequested) and places[said.cause or ""] > stop
+    }
 
 
 def _twice(found: Iterable[Hashable]) -> set[Hashable]:

@@ -94,7 +94,7 @@ def test_steps_are_logarithmic_where_the_fall_is_early(shape: Callable[[int], fl
 def test_every_task_has_its_picture(make_campaign: Make, read_page: Callable) -> None:
     """One small multiple a task, a line for each baseline and for each of the best candidates."""
     scores = Scores(make_campaign(20))
-    drawn = read_page(curves.pictures(scores))
+    drawn = read_page(curves.pictures(scores.baselines, curves.shown(scores)))
     assert [h.text for h in drawn.all("h3")] == ["text", "recall"]
     for figure in drawn.all("figure"):
         assert len(figure.all("path", "c-grey")) == 6
@@ -108,7 +108,7 @@ def test_single_points_and_divergence_are_drawn() -> None:
     alone = Experiment.model_validate(
         {"id": "e1", "status": "analysed", "fitness": 0.5, "parts": parts, "curve": points}
     )
-    drawn = curves.pictures(Scores([alone]))
+    drawn = curves.pictures((), curves.shown(Scores([alone])))
     assert drawn.count("<circle") == 2
     assert not re.search(r"nan|inf\b", drawn)
 

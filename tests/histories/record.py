@@ -1,7 +1,8 @@
 """Records the golden histories anew: `python -m tests.histories.record [NAME ...]`.
 
-Each is a campaign of a real lab: its processes, its server, its durable messages. The trainers of `normal` and `crash`
-answer at once, since training is not their point; the others train in the jail, on a rung of a few steps. What memory
+Each is a campaign of a real lab: its processes, its server, its durable messages. The trainers of `normal`, `crash` and
+`model` answer at once, since training is not their point; the others train in the jail, on a rung of a few steps. The
+model of `model` is a local endpoint of the OpenAI protocol, asked through AutoGen as any other (`thinker`). What memory
 held when the campaign ended is noted beside the history, so that a rebuild is compared with a memory that lived.
 Record them again when a role is meant to decide otherwise, or memory to hold something else; the difference in
 `index.json` and the replays then say what changed.
@@ -11,6 +12,7 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,12 @@ from lab.settings import Loaded
 from lab.speaking import publish
 from lab.view import View
 from memory.store import Store
+from tests.agents.scripted_model import ScriptedModel
 from tests.histories import archive
+from tests.histories.thinker import BROKEN, Thinker
 from tests.lab.labs import instant, kill, run_instant, tiny
 from tests.trainer.tiny import in_training
 
-BROKEN = Path(__file__).parent.parent / "agents" / "broken"
 NOT_FINITE = in_training("y = y * float('nan')")
 ENDLESS = in_training("while True: pass")
 Act = Iterator[dict[str, Any] | str]
@@ -42,6 +45,8 @@ class History:
     acts: Callable[[Envelope], Act]
     """What happens upon an event."""
     settings: dict[str, Any] = field(default_factory=dict)
+    model: bool = False
+    """Whether a language model thinks for the agents."""
 
 
 def nothing(_: Envelope) -> Act:
@@ -74,6 +79,12 @@ def person(said: Envelope) -> Act:
         yield {"text": "how is base-gla doing?"}
 
 
+def question(said: Envelope) -> Act:
+    """Ask how it is going."""
+    if said.type == "AnalysisReady" and said.experiment == "base-gla":
+        yield {"text": "how is base-gla doing?"}
+
+
 def deaths(said: Envelope) -> Act:
     """Kill a process every 25 events."""
     if said.seq % 25 == 0:
@@ -86,14 +97,29 @@ HISTORIES = {
     "self-revision": History("faulty proposals, repaired", tiny, broken_proposals, {"experiments": 2, "slots": 2}),
     "anomaly": History("a run that the monitor stops", tiny, not_finite, {"experiments": 2, "slots": 2}),
     "veto": History("a person stops a run, and asks", tiny, person, {"experiments": 3, "slots": 1}),
+    "model": History("a language model thinks", instant, question, {"experiments": 6, "slots": 2}, model=True),
     "crash": History("processes killed with SIGKILL", instant, deaths, {"experiments": 8, "slots": 2}),
 }
+
+
+@contextmanager
+def _model(history: History) -> Iterator[dict[str, Any]]:
+    """Serve the model of a history that has one, and yield the settings that name it."""
+    if not history.model:
+        yield {}
+        return
+    model = ScriptedModel()
+    model.otherwise = Thinker()
+    try:
+        yield {"llm": {"base_url": model.url, "model": "scripted"}}
+    finally:
+        model.close()
 
 
 def record(name: str) -> str:
     """Record a history and return a line about it."""
     history, killed = HISTORIES[name], list[str]()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _model(history) as llm:
         home, log = Path(folder) / "home", Path(folder) / "log.jsonl"
         settings, words = Loaded.load({"home": home}).settings, list[asyncio.Future[str]]()
 
@@ -104,7 +130,7 @@ def record(name: str) -> str:
                 elif kill(home, act):
                     killed.append(act)
 
-        assert run_instant(home, watch, history.services, **history.settings).finished
+        assert run_instant(home, watch, history.services, **history.settings, **llm).finished
         asyncio.run(logbook.export(settings, log))
         said = lookback.read(log)
         with Store(Home(home).database, read_only=True) as store:

@@ -85,8 +85,18 @@ def unpacked(name: str, folder: Path) -> list[Envelope]:
     return lookback.read(archive.unpack(name, folder))
 
 
+def completions(name: str, folder: Path) -> tuple[set[str], set[str]]:
+    """Return what a model was asked for, and what it once did not give."""
+    traces = lookback.traces_of(archive.unpack(name, folder))
+    asked = [answer for answers in traces.values() for answer in answers if answer["question"] == "Completion"]
+    return (
+        {answer["asked"]["schema_name"] for answer in asked},
+        {answer["asked"]["schema_name"] for answer in asked if answer["reply"]["error"]},
+    )
+
+
 def test_each_history_holds_what_it_is_about(tmp_path: Path) -> None:
-    """Repairs by rule after the static check and after the gates, an anomaly, a veto of a run, processes killed."""
+    """Repairs by rule after the static check and after the gates, an anomaly, a veto, a model's ideas, kills."""
     revision = unpacked("self-revision", tmp_path)
     assert {one.event.stage for one in revision if one.type == "CodeFailed"} >= {"static", "gate"}  # type: ignore[attr-defined]
     repaired = {one.experiment for one in revision if one.type == "CodeRevised"}
@@ -100,6 +110,16 @@ def test_each_history_holds_what_it_is_about(tmp_path: Path) -> None:
     ended = [one.event.reason for one in veto if one.experiment == target and one.type in {"RunFailed", "CodeFailed"}]  # type: ignore[attr-defined]
     assert ended == ["vetoed", "vetoed"]
     assert any(one.type == "HumanAnswered" for one in veto)
+
+    model = unpacked("model", tmp_path)
+    created = {one.experiment: one.event.origin for one in model if one.type == "ProposalCreated"}  # type: ignore[attr-defined]
+    analysed = {one.experiment for one in model if one.type == "AnalysisReady"}
+    assert {created[name] for name in analysed} >= {"baseline", "model"}
+    assert "genetic" in created.values(), "the operators stand in where the model has no answer"
+    assert "model" in {one.event.repaired_by for one in model if one.type == "CodeRevised"}  # type: ignore[attr-defined]
+    asked, failed = completions("model", tmp_path)
+    assert asked == {"Draft", "Revision", "Judgement", "Answer"}
+    assert failed >= {"Draft", "Revision"}
 
     crash = unpacked("crash", tmp_path)
     assert len(archive.index()["crash"]["killed"]) >= 3

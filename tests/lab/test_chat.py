@@ -21,6 +21,7 @@ TYPED = """how is base-gla doing?
 prefer gates with a bias
 /hum a song
 /veto base-retnet it is dull
+/restore base-retnet it is not
 
 /pause I think
 /resume
@@ -37,6 +38,7 @@ prefer gates with a bias
         ("/ask the best one", {"kind": "ask", "text": "the best one"}),
         ("/veto e0003", {"kind": "veto", "target": "e0003", "text": ""}),
         ("/veto e0003 too wide", {"kind": "veto", "target": "e0003", "text": "too wide"}),
+        ("/restore e0003", {"kind": "restore", "target": "e0003", "text": ""}),
         ("/pause", {"kind": "pause", "text": ""}),
         ("/resume now", {"kind": "resume", "text": "now"}),
         ("/stop", {"kind": "stop", "text": ""}),
@@ -48,7 +50,7 @@ def test_a_line_is_read_as_words_for_the_desk(typed: str, words: dict[str, Any])
     assert words_of(typed) == words
 
 
-@pytest.mark.parametrize("typed", ["/veto", "/budget many", "/budget", "/hum", "/steer", "/", "/propose x"])
+@pytest.mark.parametrize("typed", ["/veto", "/restore", "/budget many", "/budget", "/hum", "/steer", "/", "/propose x"])
 def test_a_line_that_says_nothing_is_told_so(typed: str) -> None:
     """Nothing is published that the desk would refuse."""
     with pytest.raises(LabError):
@@ -84,10 +86,12 @@ def test_what_is_typed_is_heard_and_answered(tmp_path: Path) -> None:
     assert chat.process
     told = chat.out.read_text()
     assert chat.process.returncode == 0, told
-    assert [message.kind for message in chat.heard] == ["ask", "steer", "veto", "pause", "resume", "budget", "stop"]
-    assert chat.heard[2].target == "base-retnet"
+    kinds = ["ask", "steer", "veto", "restore", "pause", "resume", "budget", "stop"]
+    assert [message.kind for message in chat.heard] == kinds
+    assert chat.heard[2].target == chat.heard[3].target == "base-retnet"
     assert "The campaign is running" in told
     assert "base-gla" in told
+    assert "base-retnet: it is in the pool again." in told
     for line in (
         "says (steer): prefer gates with a bias",
         "says (veto base-retnet): it is dull",

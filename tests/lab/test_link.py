@@ -1,11 +1,15 @@
 """How a lab reaches a server that is already there: encrypted or refused, durable or refused, as whom it says."""
 
+import base64
+import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import nkeys
 import pytest
 
 from bus import access, keys, server
@@ -74,6 +78,62 @@ def test_a_roles_own_seed_is_taken_where_it_lies_beside(tmp_path: Path) -> None:
     assert link.identify(given, "reader").seed == keys.path_of(tmp_path, "reader")
     assert link.identify(given, "trainer").seed == keys.path_of(tmp_path, "lab")
     assert link.identify(given, "trainer").role == "lab"
+
+
+def token(kind: str, pair: nkeys.KeyPair, issuer: nkeys.KeyPair, **claims: object) -> str:
+    """Return a JWT of an operator, an account or a user, as `nsc` makes them."""
+    public = {"iss": issuer.public_key.decode(), "sub": pair.public_key.decode()}
+    body = {**public, "jti": "x", "iat": 1, "name": kind, "nats": {**claims, "type": kind, "version": 2}}
+    said = ".".join(_encoded(json.dumps(part).encode()) for part in ({"typ": "JWT", "alg": "ed25519-nkey"}, body))
+    return f"{said}.{_encoded(issuer.sign(said.encode()))}"
+
+
+def _encoded(part: bytes) -> str:
+    return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
+
+
+def pair(kind: int) -> tuple[bytes, nkeys.KeyPair]:
+    """Return a new seed and its key pair."""
+    seed = nkeys.encode_seed(os.urandom(32), kind)
+    return seed, nkeys.from_seed(bytearray(seed))
+
+
+async def test_credentials_of_the_stock_client_are_taken(
+    tmp_path: Path, served: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NATS_CREDS may name a file with a JWT and its seed, at a server that trusts an operator."""
+    (_, operator), (_, account), (seed, user) = map(
+        pair, (nkeys.PREFIX_BYTE_OPERATOR, nkeys.PREFIX_BYTE_ACCOUNT, nkeys.PREFIX_BYTE_USER)
+    )
+    unlimited = dict.fromkeys(("subs", "conn", "leaf", "imports", "exports", "data", "payload"), -1)
+    of_account = token("account", account, operator, limits={**unlimited, "wildcards": True})
+    of_user = token("user", user, account, subs=-1, data=-1, payload=-1, pub={}, sub={})
+    creds = tmp_path / "human.creds"
+    creds.write_text(
+        f"-----BEGIN NATS USER JWT-----\n{of_user}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN USER NKEY SEED-----\n{seed.decode()}\n------END USER NKEY SEED------\n"
+    )
+    config = (
+        f"operator: {token('operator', operator, operator)}\nresolver: MEMORY\n"
+        f"resolver_preload: {{ {account.public_key.decode()}: {of_account} }}\n"
+    )
+    with served(config) as port:
+        with pytest.raises(TransportError):
+            await link.connect(settings(), "human", f"nats://127.0.0.1:{port}")
+        monkeypatch.setenv("NATS_CREDS", str(creds))
+        await (await link.connect(settings(), "human", f"nats://127.0.0.1:{port}")).close()
+
+
+def test_a_seed_is_taken_as_credentials_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As MOVE37_NKEY_FILE is, which goes before it; a file that is not there is said in a line."""
+    keys.ensure(tmp_path, ["human", "reader", "lab"])
+    monkeypatch.setenv("NATS_CREDS", str(keys.path_of(tmp_path, "human")))
+    assert link.identify(settings(), "human").seed == keys.path_of(tmp_path, "human")
+    assert link.identify(settings(), "reader").seed == keys.path_of(tmp_path, "reader")
+    assert link.identify(settings(nkey_file=keys.path_of(tmp_path, "lab")), "trainer").role == "lab"
+    monkeypatch.setenv("NATS_CREDS", str(tmp_path / "gone.creds"))
+    with pytest.raises(LabError, match=r"NATS_CREDS = .*gone\.creds"):
+        link.identify(settings(), "human")
 
 
 @pytest.fixture

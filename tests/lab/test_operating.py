@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import nats
 import pytest
 
 from bus import access, keys
 from bus.chain import Link
 from bus.envelope import Envelope
+from bus.events import HumanMessage
 from bus.identity import Identity
 from bus.nats_transport import NatsTransport
 from lab import campaign
@@ -36,12 +38,24 @@ class Operator:
         self.home = home
         self.status: dict[str, Any] = {}
         self.disturbing: asyncio.Future[None] | None = None
+        self.speaking: asyncio.Future[None] | None = None
+        self.heard: list[HumanMessage] = []
 
     def __call__(self, view: View, said: Envelope | None) -> None:
-        """Act when the first run is over."""
+        """Act when the first run is over, and listen."""
         if not self.status and view.counts["AnalysisReady"]:
             self.status = json.loads(move37("status", "--home", str(self.home), "--json"))
             self.disturbing = asyncio.ensure_future(_publish(self.home, self.status["nats_url"], view.campaign))
+            self.speaking = asyncio.ensure_future(_speak(self.status))
+        if said and isinstance(said.event, HumanMessage):
+            self.heard.append(said.event)
+
+
+async def _speak(status: dict[str, Any]) -> None:
+    """Say something with the stock client, knowing what `move37 status --json` tells."""
+    client = await nats.connect(status["nats_url"], nkeys_seed=status["human_creds"])
+    await client.publish(f"lab.human.{status['campaign']}", b'{"text": "try decay", "by": "Ada"}')
+    await client.close()
 
 
 async def _publish(home: Path, url: str, campaign: str) -> None:
@@ -82,6 +96,11 @@ def test_status_shows_every_service(operator: Operator) -> None:
         one.keys() == {"role", "instance", "lag", "in_flight", "done", "failed", "last_error"} for one in services
     )
     assert next(one for one in services if one["role"] == "director")["done"] > 0
+
+
+def test_a_person_speaks_with_any_client_by_what_status_tells(operator: Operator) -> None:
+    """Address, campaign and the path of a key that the stock client takes as `nkeys_seed`."""
+    assert [(word.kind, word.text, word.by) for word in operator.heard] == [("steer", "try decay", "Ada")]
 
 
 def test_dead_letters_are_listed_shown_and_retried(operator: Operator) -> None:

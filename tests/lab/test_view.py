@@ -75,6 +75,8 @@ def test_a_training_run_shows_stage_losses_and_progress() -> None:
     view.point(LossPoint(run="e0001-a0", task="recall", step=50, steps=200, loss=1.25))
     (row,) = view.open_rows()
     assert (row.stage, row.progress, row.losses) == ("training", 0.25, {"recall": 1.25})
+    view.point(LossPoint(run="e0001-a9", task="recall", step=60, steps=200, loss=9.0))
+    assert [(point.step, point.loss) for point in row.curve] == [(50, 1.25)], "a reading of another attempt"
     text = drawn(view)
     assert "recall 1.250" in text
     assert "delta [x]" in text
@@ -83,6 +85,7 @@ def test_a_training_run_shows_stage_losses_and_progress() -> None:
 def test_a_result_moves_from_the_slots_to_the_leaderboard() -> None:
     """What is analysed is ranked with its scores."""
     view = begun()
+    assert "leaderboard" not in drawn(view), "there is nobody to lead yet"
     completed(view)
     assert not view.open_rows()
     assert [row.id for row in view.leaders()] == ["e0001"]

@@ -252,6 +252,19 @@ def test_a_vetoed_experiment_leaves_ranking_and_pool(scribe: Scribe) -> None:
     assert [one(scribe, "e0001", at).vetoed for at in (before, 0)] == [False, True]
 
 
+def test_a_veto_that_is_taken_back_puts_the_experiment_where_it_was(scribe: Scribe) -> None:
+    """The newest word stands, and at every position the one that was newest then."""
+    scribe.start()
+    scribe.live("e0001", 1, 0.9)
+    scribe.say(CAMPAIGN, PoolUpdated(generation=1, parents=("e0001",), references=("e0001",)))
+    said = [
+        scribe.say(CAMPAIGN, HumanMessage(kind=kind, text="", target="e0001")) for kind in ("veto", "restore", "veto")
+    ]
+    assert [one(scribe, "e0001", at).vetoed for at in said] == [True, False, True]
+    found = [(s.parents, s.references, s.ranking) for s in map(scribe.standing, said)]
+    assert found == [((), (), ()), (("e0001",), ("e0001",), ("e0001",)), ((), (), ())]
+
+
 def test_the_last_eight_steering_words_stand(scribe: Scribe) -> None:
     """Oldest first; a ninth takes the place of the first."""
     scribe.start()
@@ -280,6 +293,15 @@ def test_pauses_and_ends_can_be_taken_back(scribe: Scribe) -> None:
     ]
     found = [(s.paused, s.finished) for s in map(scribe.standing, moments)]
     assert found == [(False, False), (True, False), (False, False), (False, True), (False, False)]
+
+
+def test_a_stop_is_on_its_way_until_an_ending_or_a_resumption(scribe: Scribe) -> None:
+    """Whichever comes first after the newest one; a pause settles nothing."""
+    ended = CampaignFinished(reason="stopped", analysed=0, failed=0, rejected=0)
+    stop = HumanMessage(kind="stop", text="")
+    words = (stop, CampaignPaused(by="me"), stop, ended, stop, CampaignResumed(by="me"))
+    moments = [scribe.start(), *(scribe.say(CAMPAIGN, event) for event in words)]
+    assert [scribe.standing(at).stopping for at in moments] == [False, True, True, True, False, True, False]
 
 
 def test_peers_are_parent_siblings_and_trained_baselines(scribe: Scribe) -> None:

@@ -30,7 +30,7 @@ def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
 
 
 def tried(jail: Jail, source: str) -> Trained:
-    trial = Trial(request(source), SCALE, load_corpus(None, SCALE.text), jail, worker="1")
+    trial = Trial(request(source), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
     return run_trial(trial, lambda _: None, lambda _: None).trained
 
 

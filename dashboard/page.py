@@ -1,0 +1,30 @@
+"""The document around a page: its style, its one script, and the policy that lets nothing else in."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from hashlib import sha256
+
+from dashboard.markup import Markup, clip, el
+from dashboard.style import STYLE
+
+
+def policy(script: str, *more: str) -> str:
+    """Return a content security policy: this script by its hash and no other, nothing from anywhere but `more`."""
+    of_script = f"script-src 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
+    closed = ("default-src 'none'", "style-src 'unsafe-inline'", "base-uri 'none'", "form-action 'none'")
+    return "; ".join((*closed, of_script, *more))
+
+
+def document(campaign: str, body: Sequence[Markup | None], script: str, *allowed: str) -> str:
+    """Return a whole document; `allowed` are directives that its policy has beside the closed ones."""
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", http_equiv="Content-Security-Policy", content=policy(script, *allowed)),
+        el("meta", name_="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name_="color-scheme", content="light dark"),
+        el("title", f"move37 {clip(campaign, 60)}".strip()),
+        el("style", Markup(STYLE)),
+    )
+    page = el("html", head, el("body", *body, el("script", Markup(script))), lang="en")
+    return f"<!doctype html>\n{page}\n"

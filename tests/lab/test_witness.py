@@ -1,0 +1,34 @@
+"""The chain beside the log: noted by memory's process, to the last message that memory has read."""
+
+import asyncio
+from pathlib import Path
+from uuid import uuid4
+
+from bus import chain
+from bus.bus import Bus
+from bus.events import HumanMessage
+from bus.ids import CAMPAIGN
+from bus.nats_transport import NatsTransport
+from bus.queries import AskStanding
+from bus.role import Post
+from lab import roles
+from lab.cancelling import end
+from lab.home import Home
+from lab.settings import Loaded
+from memory.embedding import HashEmbedder
+
+
+async def test_what_memory_has_read_is_noted_before_both_end(tmp_path: Path, nats_url: str) -> None:
+    """Though the witness takes its time: what is noted later proves nothing of the time before."""
+    transport = await NatsTransport.connect(nats_url, name="test")
+    await transport.provision()
+    bus, campaign = Bus(transport, "desk"), uuid4().hex[:12]
+    settings = Loaded.load({"home": tmp_path}).settings
+    memory = asyncio.create_task(roles.memory(Bus(transport, "memory"), settings, HashEmbedder()))
+    await bus.ask(AskStanding(campaign=campaign, at=await bus.newest()))
+    said = await bus.say(Post(CAMPAIGN, HumanMessage(kind="steer", text="x")), campaign)
+    assert said
+    await bus.ask(AskStanding(campaign=campaign, at=said))
+    await end(memory)
+    assert [link.seq for link in chain.read(Home(tmp_path).chain)][-1] >= said
+    await transport.close()
