@@ -138,8 +138,8 @@ class SentenceEmbedder:
     def _mean(self, sentences: Sequence[str]) -> Vectors32:
         """Return the mean of remembered vectors, each weighing by its sentence's length, as a unit vector."""
         lengths = np.array([max(1, len(sentence)) for sentence in sentences], np.float32)
-        mean = np.asarray(lengths @ np.stack([self._remembered[sentence] for sentence in sentences]), np.float32)
-        return mean / np.linalg.norm(mean)
+        mean = lengths @ np.stack([self._remembered[sentence] for sentence in sentences])
+        return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
 
 def _sentences(texts: Iterable[str]) -> list[str]:
