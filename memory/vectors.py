@@ -14,8 +14,8 @@ from memory.embedding import DIMENSIONS, Embedder, Vectors32
 from memory.projections import Embedded, Proposal
 from memory.store import Store
 
-DECIMALS = 6
-"""Similarities are rounded, so that the last bits of a float decide nothing."""
+DECIMALS = 5
+"""Similarities are rounded: the bits that a vector owes to what it was embedded together with decide nothing."""
 GPU_K = 2048
 """The most neighbours a GPU index returns."""
 
