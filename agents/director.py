@@ -9,7 +9,7 @@ the one event that completes it.
 from typing import ClassVar
 
 from agents.asking import Asking
-from agents.pool import Pool, founders, pool, renewal
+from agents.pool import Pool, pool, renewal
 from bus.envelope import Envelope
 from bus.events import (
     AnalysisReady,
@@ -28,7 +28,7 @@ from bus.events import (
 from bus.events.campaign import FinishReason
 from bus.ids import BASELINE_PREFIX, CAMPAIGN, derive, experiment_id, rng
 from bus.plain_text import one_line
-from bus.queries import AskExperiments, AskStanding, Experiments, Standing
+from bus.queries import AskStanding, Standing
 from bus.role import Decision, Post
 
 WHY_CHARACTERS = 300
@@ -76,7 +76,7 @@ class Director:
         if (yield from _ends(said, standing)):
             return [*posts, Post(CAMPAIGN, _finished("budget_spent", standing))]
         if not standing.finished and not standing.paused and _judged(standing, started):
-            posts += yield from _openings(said, standing, started, renewed)
+            posts += _openings(said, standing, started, renewed)
         return posts
 
 
@@ -126,16 +126,11 @@ def _ends(said: Envelope, standing: Standing) -> Asking[bool]:
     return before.finished if isinstance(said.event, CampaignResumed) else not _spent(before)
 
 
-def _openings(
-    said: Envelope, standing: Standing, started: CampaignStarted, renewed: PoolUpdated | None
-) -> Asking[list[Post]]:
+def _openings(said: Envelope, standing: Standing, started: CampaignStarted, renewed: PoolUpdated | None) -> list[Post]:
     """Return a request for every slot that this event allows and that is not open."""
     slots = range(standing.opened, min(_total(standing), standing.settled + started.slots))
     source = pool(standing, renewed)
-    if source is None and slots and slots[-1] >= len(started.baselines):
-        rows: Experiments = yield AskExperiments(campaign=said.campaign, at=said.seq)
-        source = founders(standing, rows.rows)
-    return [_request(said.campaign, slot, started, standing.guidance, source or Pool((), ())) for slot in slots]
+    return [_request(said.campaign, slot, started, standing.guidance, source) for slot in slots]
 
 
 def _request(campaign: str, slot: int, started: CampaignStarted, guidance: tuple[str, ...], source: Pool) -> Post:

@@ -4,12 +4,12 @@ Parents come from ranks 1 to 10, references from 11 to 50; both are renewed in b
 lucky scores don't steer everything (the sampling of ASI-ARCH, 2025).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
 from bus.events import CampaignStarted, PoolUpdated
-from bus.queries import Experiment, Standing
+from bus.queries import Standing
 
 FIRST_TIER = 10
 """Ranks that parents come from."""
@@ -66,20 +66,17 @@ def renewal(started: CampaignStarted, standing: Standing) -> PoolUpdated | None:
     )
 
 
-def pool(standing: Standing, renewed: PoolUpdated | None) -> Pool | None:
-    """Return the newest pool, or None while there is none to draw from (a veto may have emptied it)."""
+def pool(standing: Standing, renewed: PoolUpdated | None) -> Pool:
+    """Return the newest pool; before the cold start is over, or where a veto has emptied it, what stands in for it.
+
+    That is the baselines. One counts from its proposal on, not from its score, since the first free slots open before
+    any is trained.
+    """
     parents = renewed.parents if renewed else standing.parents
     references = renewed.references if renewed else standing.references
-    return Pool(parents, references, standing.ranking) if parents else None
-
-
-def founders(standing: Standing, baselines: Iterable[Experiment]) -> Pool:
-    """Return what stands in for a pool before the cold start is over: the baselines that have been proposed.
-
-    A baseline counts from its proposal on, not from its score, since the first free slots open before any is trained.
-    """
-    alive = tuple(b.id for b in baselines if b.origin == "baseline" and not b.vetoed and b.status != "failed")
-    return Pool(alive or standing.ranking[:FIRST_TIER], ())
+    if parents:
+        return Pool(parents, references, standing.ranking)
+    return Pool(standing.founders or standing.ranking[:FIRST_TIER], ())
 
 
 def _distinct(*tiers: Sequence[str]) -> tuple[str, ...]:

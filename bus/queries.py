@@ -54,6 +54,8 @@ class Standing(Record):
     """Experiments whose ideas were all rejected."""
     guidance: tuple[str, ...] = ()
     """Steering words that stand, oldest first."""
+    founders: tuple[str, ...] = ()
+    """Baselines that ideas may start from: proposed, neither given up nor vetoed, in the order of their slots."""
     generation: int = 0
     """Renewals of the pool."""
     parents: tuple[str, ...] = ()

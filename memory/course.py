@@ -94,6 +94,11 @@ class Course:
         """Return the baselines that had completed, in the order they were opened."""
         return [life for life in self.baselines if known(life.completion, at)]
 
+    def founders(self, at: int) -> list[Life]:
+        """Return the baselines that had been proposed, less those given up or vetoed, in the order they were opened."""
+        proposed = (life for life in self.baselines if known(life.proposal, at) and not life.vetoed(at))
+        return [life for life in proposed if life.status(at) != "failed"]
+
     def baselines_pending(self, at: int) -> int:
         """Count the baselines, opened or not, that were neither trained nor given up."""
         planned = len(self.opening.baselines) if self.opening is not None else 0

@@ -34,7 +34,7 @@ T = TypeVar("T")
 PATIENCE = 2.0
 """Seconds that a question waits for its position, or for embeddings, before it is told to come again: shorter than the
 asker waits for an answer (`bus.REQUEST_SECONDS`), so that no question is asked twice at once."""
-COMMIT_EVERY = 0.1
+COMMIT_EVERY = 0.5
 """Seconds between transactions: a busy log is written in few large ones."""
 COMMIT_ROWS = 5000
 """Rows after which a transaction is not put off."""

@@ -33,6 +33,7 @@ def standing(course: Course, at: int) -> Standing:
         failed=ends.get("failed", 0),
         rejected=ends.get("rejected", 0),
         guidance=tuple(word.text for word in until(course.words.get("steer", ()), at)[-GUIDANCE:]),
+        founders=tuple(life.id for life in course.founders(at)),
         generation=pool.generation if pool else 0,
         parents=tuple(name for name in pool.parents if not course.vetoed(name, at)) if pool else (),
         references=tuple(name for name in pool.references if not course.vetoed(name, at)) if pool else (),

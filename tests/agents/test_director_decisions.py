@@ -21,7 +21,7 @@ from bus.events import (
     ProposalRequested,
     RunFailed,
 )
-from bus.queries import AskExperiments, AskStanding, Experiment, Experiments, Standing
+from bus.queries import AskStanding, Standing
 from bus.role import Post
 
 Drive = Callable[..., tuple[list[Any], list[Post]]]
@@ -128,24 +128,17 @@ def test_a_small_campaign_fills_references_from_other_ranked_ones(said: Said, dr
     assert {asked.parent, *asked.references} == set(RANKED[:5])
 
 
-def test_before_the_first_pool_baselines_are_the_ancestors(said: Said, drive: Drive) -> None:
-    """Those that were proposed and have not failed."""
-    rows = (
-        Experiment(id="base-gla", status="analysed", origin="baseline"),
-        Experiment(id="base-linear-attention", status="failed", origin="baseline"),
-        Experiment(id="e0001", status="analysed", origin="genetic"),
-    )
-    here = standing(parents=(), references=(), ranking=())
-    answers = {AskStanding: here, AskExperiments: Experiments(rows=rows)}
-    asked = drive(Director(), said(FAILED, "e0004"), answers)[1][0].event
+def test_before_the_first_pool_the_founders_are_the_ancestors(said: Said, drive: Drive) -> None:
+    """They stand in for both tiers."""
+    here = standing(parents=(), references=(), ranking=(), founders=("base-gla",))
+    asked = drive(Director(), said(FAILED, "e0004"), {AskStanding: here})[1][0].event
     assert (asked.parent, asked.references) == ("base-gla", ())
 
 
 def test_with_nothing_to_start_from_there_is_no_parent(said: Said, drive: Drive) -> None:
     """An experiment may have to begin from scratch."""
     here = standing(parents=(), references=(), ranking=())
-    answers = {AskStanding: here, AskExperiments: Experiments(rows=())}
-    assert drive(Director(), said(FAILED, "e0004"), answers)[1][0].event.parent is None
+    assert drive(Director(), said(FAILED, "e0004"), {AskStanding: here})[1][0].event.parent is None
 
 
 @pytest.mark.parametrize(("analysed", "generation"), [(3, None), (4, 1), (5, None), (7, 2), (10, 3)])
@@ -164,10 +157,9 @@ def test_the_pool_is_renewed_after_the_cold_start_and_then_in_batches(
 def test_a_renewal_counts_for_the_slots_opened_with_it(said: Said, drive: Drive) -> None:
     """A slot opened upon the renewing event draws from the new tiers."""
     here = standing(analysed=4, parents=(), references=())
-    asked, posts = drive(Director(), said(ANALYSED, "e0004"), {AskStanding: here})
+    posts = drive(Director(), said(ANALYSED, "e0004"), {AskStanding: here})[1]
     assert says(posts) == ["PoolUpdated", "ProposalRequested"]
     assert posts[1].event.parent in RANKED[:10]
-    assert not [question for question in asked if isinstance(question, AskExperiments)]
 
 
 @pytest.mark.parametrize(("analysed", "opens"), [(1, []), (2, ["e0001"])])
@@ -178,8 +170,7 @@ def test_new_designs_wait_until_the_trained_baselines_are_analysed(
     baselines = len(STARTED.baselines)
     here = standing(opened=baselines, settled=baselines, analysed=analysed * baselines // 2, failed=0, rejected=0,
                     ranking=(), parents=(), references=(), started=STARTED.model_copy(update={"slots": 1}))  # fmt: skip
-    answers = {AskStanding: here, AskExperiments: Experiments(rows=())}
-    posts = drive(Director(), said(ANALYSED, "base-gla"), answers)[1]
+    posts = drive(Director(), said(ANALYSED, "base-gla"), {AskStanding: here})[1]
     assert [post.experiment for post in posts if isinstance(post.event, ProposalRequested)] == opens
 
 

@@ -265,6 +265,17 @@ def test_a_veto_that_is_taken_back_puts_the_experiment_where_it_was(scribe: Scri
     assert found == [((), (), ()), (("e0001",), ("e0001",), ("e0001",)), ((), (), ())]
 
 
+def test_founders_are_the_baselines_that_an_idea_may_start_from(scribe: Scribe) -> None:
+    """From their proposal until they are given up or vetoed, at every position, in the order of their slots."""
+    scribe.start(baselines=("gla", "delta"))
+    moments = [scribe.open("base-delta", 0), scribe.open("base-gla", 1)]
+    moments += [scribe.propose("base-gla"), scribe.propose("base-delta", source="x = 2"), scribe.propose("h-1")]
+    moments += [scribe.fail("base-delta"), scribe.say(CAMPAIGN, HumanMessage(kind="veto", text="", target="base-gla"))]
+    both = ("base-delta", "base-gla")
+    found = [here.founders for here in map(scribe.standing, moments)]
+    assert found == [(), (), ("base-gla",), both, both, ("base-gla",), ()]
+
+
 def test_the_last_eight_steering_words_stand(scribe: Scribe) -> None:
     """Oldest first; a ninth takes the place of the first."""
     scribe.start()
