@@ -54,6 +54,7 @@ bench-lab: install
 bench-memory: install
 	$(BIN)/python -m benchmarks.memory rebuild
 	$(BIN)/python -m benchmarks.memory queries
+	$(BIN)/python -m benchmarks.novelty
 
 bench-trainer: install
 	$(BIN)/python -m benchmarks.trainer

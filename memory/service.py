@@ -35,7 +35,7 @@ PATIENCE = 2.0
 """Seconds that a question waits for its position, or for embeddings, before it is told to come again: shorter than the
 asker waits for an answer (`bus.REQUEST_SECONDS`), so that no question is asked twice at once."""
 COMMIT_EVERY = 0.5
-"""Seconds between transactions: a busy log is written in few large ones."""
+"""Seconds between transactions: a busy log is written in few large ones. What is not written yet is in the log."""
 COMMIT_ROWS = 5000
 """Rows after which a transaction is not put off."""
 EMBED_TOGETHER = 32
