@@ -204,5 +204,5 @@ def _failure(attempt: Attempt, failed: Failed, *, final: bool) -> CodeFailed:
 def _peer(peers: Peers) -> Peer | None:
     """Return what the completed baselines needed and reached; None while there is none."""
     paces = [b.step_seconds for b in peers.baselines if b.step_seconds]
-    losses = [b.val_loss for b in peers.baselines if b.val_loss is not None]
-    return Peer(step_seconds=median(paces), text_loss=min(losses)) if paces and losses else None
+    losses = [b.train_loss for b in peers.baselines if b.train_loss is not None]
+    return Peer(step_seconds=median(paces), text_loss=min(losses, default=None)) if paces else None

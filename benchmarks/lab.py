@@ -15,6 +15,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -166,10 +168,18 @@ def orchestrator(experiments: int, slots: int) -> dict[str, Any]:
         "slots": slots,
         "experiments": outcome.standing.analysed,
         "experiments_per_second": round((len(ends) - 1) / span, 1),
+        "by_tenth": paces(ends, 10),
         "completed_to_next_proposal_p50_ms": round(statistics.median(proposal_latencies(watcher.said)), 1),
         "cpu_ms_per_experiment": watcher.cpu_milliseconds(),
         "rss_mib": {name: round(size / 2**20) for name, size in sorted(watcher.memory.items())},
     }
+
+
+def paces(ends: Sequence[datetime], parts: int) -> list[float]:
+    """Return the experiments a second within each of so many equal parts of a campaign, in order."""
+    cuts = [round(part * (len(ends) - 1) / parts) for part in range(parts + 1)]
+    spans = [(b - a, (ends[b] - ends[a]).total_seconds()) for a, b in pairwise(cuts) if b > a]
+    return [round(count / seconds, 1) for count, seconds in spans if seconds > 0]
 
 
 def proposal_latencies(said: Sequence[Envelope]) -> list[float]:

@@ -123,6 +123,8 @@ class Experiment(Record):
     """Nats per byte."""
     bits_per_byte: float | None = None
     """val_loss / ln 2."""
+    train_loss: float | None = None
+    """Nats per byte of training text when training ended."""
     recall: float | None = None
     """Accuracy of associative recall."""
     recall_stderr: float | None = None

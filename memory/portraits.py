@@ -32,6 +32,7 @@ def portrait(life: Life, at: int) -> Experiment:
         and FitnessParts.model_construct(loss=analysis.loss, benchmark=analysis.benchmark, judge=analysis.judge),
         val_loss=completion and completion.val_loss,
         bits_per_byte=completion and completion.bits_per_byte,
+        train_loss=completion and completion.train_loss,
         recall=completion and completion.recall,
         recall_stderr=completion and completion.recall_stderr,
         scores=tuple(TaskScore.model_construct(**s) for s in json.loads(completion.scores)) if completion else (),

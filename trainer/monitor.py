@@ -5,7 +5,8 @@
   harder level of a task begins anew.
 - stalled: by half of the steps the text loss has shed less than `progress` of its first reading.
 - loss_too_low: any loss is below zero; the text loss is below the corpus' entropy floor, or before half of the steps
-  below `honest` of what the best baseline ended with. Then the future is leaking.
+  below `honest` of the training loss that the best baseline ended with. Then the future is leaking. Losses in training
+  are compared with losses in training: held-out documents may be harder, or easier.
 - too_slow: the median CPU seconds of a step are over `slow` times the baselines' own, after `settle` steps.
 - memory_growth: since `settle` steps, the median memory of each third of the readings lies `hoard` MiB above the third
   before. Training steps are alike, so an honest run's memory is level; a jump, such as a table built once, moves one
@@ -120,9 +121,9 @@ class Monitor:
         loss /= self._sizes[task]  # nats per byte from here on
         if loss < self._floor:
             return f"{task} loss {loss:.3f} is below the corpus' entropy floor {self._floor:.3f}"
-        if self._peer is None or task != self._scale.text_of_record or step >= self._scale.steps / 2:
+        best = self._peer and self._peer.text_loss
+        if best is None or task != self._scale.text_of_record or step >= self._scale.steps / 2:
             return ""
-        best = self._peer.text_loss
         if loss >= self._scale.watch.honest * best:
             return ""
         return f"{task} loss {loss:.3f} at step {step} of {self._scale.steps}; the best baseline ended at {best:.3f}"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import NamedTuple
 
 import numpy as np
@@ -52,6 +52,8 @@ REPLY_BYTES = 1 << 28
 """Most bytes of one frame from the child, but for the weights of a large rung."""
 WIDTH = ("d_model", "hidden", "parameters")
 """What the child says of the width that it has matched."""
+LAST_READINGS = 3
+"""Readings that tell what training ended with."""
 CARRIED = 0.05
 """Most scalars that training may leave in buffers, as a share of the parameter budget."""
 
@@ -203,6 +205,7 @@ class Trial:
             flops_per_token=self._flops,
             val_loss=text.nats_per_byte,
             bits_per_byte=text.bits_per_byte,
+            train_loss=self._train_loss(),
             recall=recall.accuracy,
             recall_stderr=recall.stderr,
             weights="/".join(artifact.parts[-2:]) if artifact else "",
@@ -210,6 +213,12 @@ class Trial:
             curve=tuple(self._curve()),
             scores=tuple(self._of_task(name, score) for name, score in scores.items()),
         )
+
+    def _train_loss(self) -> float:
+        """Return the loss on the text of record over the last readings, nats per byte."""
+        name = self._scale.text_of_record
+        last = fmean(reading.losses[name] for reading in self._readings[-LAST_READINGS:])
+        return last / self._texts[name].bytes_per_token
 
     def _of_task(self, name: str, score: Score) -> TaskScore:
         """Return one task's line in the table of scores."""

@@ -26,8 +26,8 @@ class Peer(Record):
 
     step_seconds: float = Field(gt=0)
     """Median CPU seconds of a training step over the analysed baselines."""
-    text_loss: float
-    """Lowest validation loss among the baselines, nats per byte."""
+    text_loss: float | None = None
+    """Lowest training loss among the baselines when they ended, nats per byte; None where it was not kept."""
 
 
 class LossPoint(Event):
@@ -170,6 +170,8 @@ class RunCompleted(Event):
     """File of the trained weights (safetensors), relative to the home's artifacts."""
     weights_sha256: str
     """Hash of that file."""
+    train_loss: float | None = None
+    """Text, nats per byte of training text when training ended; logs from before it was kept have none."""
     curve: tuple[CurvePoint, ...]
     """Thinned loss curves of all tasks."""
     scores: tuple[TaskScore, ...] = ()

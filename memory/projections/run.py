@@ -82,6 +82,7 @@ class Completion(Row):
     flops_per_token: float
     val_loss: float
     bits_per_byte: float
+    train_loss: float | None
     recall: float
     recall_stderr: float
     scores: str

@@ -102,9 +102,9 @@ def test_a_scale_without_limits_of_its_own_gets_ordinary_ones(said: Said, drive:
 
 
 def test_the_monitor_compares_with_the_completed_baselines(said: Said, drive: Drive) -> None:
-    """The median pace and the lowest loss; a baseline itself is compared with nothing."""
+    """The median pace and the lowest loss in training; a baseline itself is compared with nothing."""
     done = tuple(
-        Experiment(id=f"base-{n}", status="running", step_seconds=pace, val_loss=loss)
+        Experiment(id=f"base-{n}", status="running", step_seconds=pace, val_loss=9.9, train_loss=loss)
         for n, (pace, loss) in enumerate([(0.1, 2.0), (0.3, 1.5), (0.2, 1.8)])
     )
     for experiment, peer in (("e0003", Peer(step_seconds=0.2, text_loss=1.5)), ("base-gla", None)):

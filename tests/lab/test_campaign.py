@@ -54,6 +54,14 @@ def test_the_others_are_genetic_children(finished: Ran) -> None:
     assert any(row["parent_id"] for row in children)
 
 
+def test_no_honest_design_is_taken_for_a_leak(finished: Ran) -> None:
+    """Whatever the grammar gives is causal, so the monitor has no loss to disbelieve."""
+    told = [json.loads(line) for line in finished.move37("events", "--json").splitlines()]
+    anomalies = [one["data"]["evidence"] for one in told if one["type"].endswith("RunAnomaly")]
+    assert not [evidence for evidence in anomalies if "loss" in evidence]
+    assert any(one["type"].endswith("RunCompleted") for one in told)
+
+
 def test_the_exported_log_is_one_tree(finished: Ran, tmp_path: Path) -> None:
     """Every event but the first has its cause in the log before it."""
     log = tmp_path / "log.jsonl"

@@ -55,6 +55,8 @@ def test_a_good_architecture_completes_with_every_figure(jail: Jail, tmp_path: P
     assert completed is not None
     assert 0 < completed.val_loss < math.log(256) + 0.5
     assert completed.bits_per_byte == pytest.approx(completed.val_loss / math.log(2))
+    ended = [point.loss for point in completed.curve if point.task == "text"][-3:]
+    assert completed.train_loss == pytest.approx(sum(ended) / 3)
     assert 0 <= completed.recall <= 1
     assert completed.flops_per_token > completed.parameters
     assert completed.weights == "e0001/e0001-a0.safetensors"
