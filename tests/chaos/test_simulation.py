@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bus.events import AnalysisReady, CodeFailed
 from lab.lookback import rebuild
-from tests.chaos.simulated import campaign, simulate, told_by
+from tests.chaos.simulated import campaign, quarantined, simulate, told_by
 from tests.chaos.simulation import Archive, remembering
 
 CAMPAIGNS, BLOCKS = 1000, 10
@@ -27,6 +28,15 @@ def test_a_campaign_keeps_its_word_under_every_schedule(tmp_path: Path, block: i
     for seed in range(block, CAMPAIGNS, BLOCKS):
         assert simulate(archive, quiet, seed) == [], told_by(seed)
     assert archive.store.digest() == rebuild(archive.log)["digest"]
+    assert _ends_of_suspects(archive) >= {"AnalysisReady", "not_reproduced"}, "quarantine was not tried"
+
+
+def _ends_of_suspects(archive: Archive) -> set[str]:
+    """Return how what was too good ended: analysed, or the reason it was given up for."""
+    suspects = quarantined(archive.log)
+    ends = [said for said in archive.log if (said.campaign, said.experiment) in suspects]
+    given_up = {said.event.reason for said in ends if isinstance(said.event, CodeFailed) and said.event.final}
+    return given_up | {said.type for said in ends if isinstance(said.event, AnalysisReady)}
 
 
 def test_a_seed_is_a_campaign(tmp_path: Path) -> None:
