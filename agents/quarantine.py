@@ -1,9 +1,8 @@
 """Results too good to count at once: which they are, the second run they are asked for, and what bears them out.
 
 A score that no honest design is known to reach is put aside (RunAnomaly `too_good`) until the same source, on another
-seed and another shard of the data, comes near it. Only the loss on text is suspected: perfect recall is honest, and
-recall moves by half between seeds. Both thresholds stand well outside what `python -m benchmarks.reruns` measures on
-honest designs (`docs/benchmarks.md`).
+seed and another shard of the data, comes near it. Only the loss on text is suspected: perfect recall is honest. Both
+thresholds stand outside what `python -m benchmarks.reruns` finds of honest designs (`docs/benchmarks.md`).
 """
 
 from collections.abc import Sequence
@@ -14,8 +13,9 @@ from bus.queries import Experiment
 
 HONEST = 0.9
 """A loss on text below this share of the best baseline's is too good: what the live monitor doubts in a young run."""
-NOISE = 0.07
-"""Nats per byte by which a second run may end above the first and still bear it out."""
+NOISE = 0.06
+"""Share of the first loss by which the second may lie above it and still bear it out: (1 + NOISE) * HONEST is below 1,
+so that what is borne out still beats every baseline."""
 FIRST_SHARD = 1
 """The shard of the first second run; a run that a veto stopped in between is followed by one on the next."""
 
@@ -44,7 +44,7 @@ def second_seed(seed: int, shard: int) -> int:
 
 def is_borne_out(first: float, second: float) -> bool:
     """Say whether a second run's loss comes near the first's, both in nats per byte; a lower one does."""
-    return second <= first + NOISE
+    return second <= (1 + NOISE) * first
 
 
 def borne_out(first: float, second: float) -> str:
@@ -59,6 +59,6 @@ def not_reproduced(this: Experiment, first: float, second: float) -> CodeFailed:
     """Return the end of a quarantined experiment whose second run does not bear it out."""
     message = (
         f"text loss {second:.3f} nats per byte on another seed and other data, after {first:.3f}: "
-        f"more than {NOISE} above it"
+        f"more than {NOISE:.0%} above it"
     )
     return CodeFailed(attempt=this.attempt, stage="evaluate", reason="not_reproduced", message=message, final=True)

@@ -1,14 +1,15 @@
 """What a second run of an honest design looks like: `python -m benchmarks.reruns run FILE`, then `report FILE`.
 
-The thresholds of quarantine (`agents/quarantine.py`) rest on two figures: how far an honest design's text loss lies
-below the best human one's, and by how much its loss on another seed and another shard of the data lies above its
-first. Both are printed over every design and every pair of a first run and a second; runs already in FILE are kept.
+The thresholds of quarantine (`agents/quarantine.py`) rest on two ratios: of an honest design's text loss to the best
+human one's, and of its loss on another seed and another shard of the data to its first. Both are printed over every
+design and every pair of a first run and a second; runs already in FILE are kept.
 """
 
 import argparse
 import json
 import tempfile
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from agents.design import BASELINES
@@ -37,16 +38,16 @@ def collect(out: Path, rung: str, count: int, seeds: int) -> None:
 
 
 def report(runs: list[Run]) -> dict[str, Any]:
-    """Return the lowest ratio to the best human design's loss, and the largest differences between two runs."""
+    """Return the lowest ratio to the best human design's loss, and how far second runs lie from first ones."""
     losses = {(run["design"], run["seed"], run["shard"]): run["val_loss"] for run in runs if "failed" not in run}
     firsts = [key for key in losses if not key[2]]
     best = {
         seed: min(loss for (name, s, shard), loss in losses.items() if name in BASELINES and s == seed and not shard)
         for seed in {seed for _, seed, _ in firsts}
     }
-    ratios = {key: losses[key] / best[key[1]] for key in firsts if key[0] not in BASELINES}
-    rises = [
-        second - losses[first]
+    to_best = [losses[key] / best[key[1]] for key in firsts if key[0] not in BASELINES]
+    to_first = [
+        second / losses[first]
         for (name, _, shard), second in losses.items()
         if shard
         for first in firsts
@@ -55,11 +56,13 @@ def report(runs: list[Run]) -> dict[str, Any]:
     return {
         "runs": len(losses),
         "failed": sorted({f"{run['design']}: {run['failed']}" for run in runs if "failed" in run}),
-        "lowest ratio to the best baseline": round(min(ratios.values()), 3),
-        "largest rise of a second run, nats per byte": round(max(rises), 3),
-        "largest fall of a second run, nats per byte": round(-min(rises), 3),
-        "mean of second less first, nats per byte": round(sum(rises) / len(rises), 3),
-        "pairs": len(rises),
+        "loss to the best baseline's, lowest": round(min(to_best), 3),
+        "second loss to first": {
+            "pairs": len(to_first),
+            "lowest": round(min(to_first), 3),
+            "mean": round(fmean(to_first), 3),
+            "highest": round(max(to_first), 3),
+        },
     }
 
 
