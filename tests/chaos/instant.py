@@ -8,7 +8,7 @@ other one is so on any data, and the rest only on what every run is tried on.
 import random
 
 from bus.envelope import Envelope
-from bus.events import RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted
+from bus.events import VETOED, RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted
 from bus.ids import BASELINE_PREFIX, derive
 from trainer.questions import Prepared, Trained
 
@@ -20,6 +20,14 @@ WONDER = 1 / 6
 """Chance of a loss that no honest design here has."""
 SHARE = 0.6
 """What is left of a loss then."""
+
+
+def unwanted(said: Envelope) -> Prepared:
+    """Return what becomes of a run that a person does not want."""
+    asked, _ = _request(said, "prepare")
+    failed = RunFailed(run=asked.run, worker=WORKER, attempt=asked.attempt, stage="gate", reason=VETOED,
+                       message="a person had enough of it")  # fmt: skip
+    return Prepared(failed=failed)
 
 
 def prepare(said: Envelope, *, sound_baselines: bool = True) -> Prepared:

@@ -72,16 +72,27 @@ def people(dice: Random) -> list[Cue]:
     def upon(experiment: str, kind: type) -> Cue:
         return lambda said: said.experiment == experiment and type(said.event) is kind
 
+    def too_good(experiment: str) -> Cue:
+        return lambda said: said.experiment == experiment and (said.campaign, experiment) in quarantined([said])
+
     return [
+        *((too_good(name), f"veto {name}") for name in ("e0002", "e0003")),
         (upon(f"e000{dice.randrange(1, 4)}", ProposalRequested), "pause"),
         (lambda said: isinstance(said.event, CampaignPaused), "resume"),
         (upon("e0001", ProposalRequested), "veto e0001"),
-        (lambda said: isinstance(said.event, HumanMessage) and said.event.kind == "veto", "restore e0001"),
+        *((_vetoing(name), f"restore {name}") for name in ("e0001", "e0002")),
         (upon("e0002", ProposalRequested), "please try a delta rule"),
         (upon("base-gla", ProposalCreated), "how far is base-gla?"),
         (upon("e0001", ProposalCreated), json.dumps({"text": "my own", "source": MINE})),
         (upon("e0003", ProposalRequested), "budget 6"),
     ]
+
+
+def _vetoing(experiment: str) -> Cue:
+    """Return what is true of the word that vetoes an experiment."""
+    return lambda said: (
+        isinstance(said.event, HumanMessage) and (said.event.kind, said.event.target) == ("veto", experiment)
+    )
 
 
 def stops(dice: Random, lab: Laboratory) -> list[Cue]:
