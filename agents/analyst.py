@@ -1,8 +1,8 @@
 """The analyst: gives every trained experiment a fitness, an explanation, and the weakness to address next.
 
 Results are judged against the baselines, so everything trained before the last baseline is settled waits for it, and
-is then analysed at once, in the order it completed. All arithmetic is in code; a model, where one is configured, adds
-words and marks.
+is then analysed at once, in the order it completed. What is too good to count at once is put aside until a second run
+bears it out (`agents.quarantine`). All arithmetic is in code; a model, where one is configured, adds words and marks.
 """
 
 from typing import ClassVar
@@ -13,12 +13,13 @@ from agents.asking import Asking
 from agents.drafts import Judgement, filled
 from agents.findings import findings
 from agents.fitness import fitness, judge, marked_judge, parts, reference
+from agents.quarantine import borne_out, is_borne_out, not_reproduced, too_good
 from agents.weakness import problem
 from bus.envelope import Envelope
 from bus.events import AnalysisReady, CodeFailed, Event, HumanMessage, ProposalRejected, RunCompleted
-from bus.ids import BASELINE_PREFIX
+from bus.ids import BASELINE_PREFIX, run_of
 from bus.plain_text import one_line
-from bus.queries import AskCognition, AskPeers, Cognition, Peers
+from bus.queries import AskCognition, AskExperiments, AskPeers, Cognition, Experiments, Peers
 from bus.role import CompletionReply, Decision, Post
 
 FINDING_CHARACTERS = 400
@@ -48,19 +49,21 @@ class Analyst:
         peers: Peers = yield AskPeers(campaign=said.campaign, at=said.seq, experiment=said.experiment)
         if peers.baselines_pending:
             return []
+        if isinstance(event, RunCompleted) and run_of(event.run).shard:
+            return (yield from self._second(said, event, peers))
         # A baseline's settlement may have been what others waited for; any other result stands for itself.
         ready = peers.awaiting if baseline else tuple(one for one in peers.awaiting if one == said.experiment)
         posts: list[Post] = []
         for experiment in ready:
-            analysed = yield from self._analysis(said, experiment, peers)
-            posts.append(analysed)
+            judged = yield from self._judged(said, experiment, peers)
+            posts.append(judged)
         return posts
 
     def give_up(self, said: Envelope, reason: str) -> list[Post]:
         """Return what settles an experiment whose analysis can't be made."""
         if not isinstance(said.event, RunCompleted):
             return []
-        attempt = int(said.event.run.rpartition("-a")[2] or 0)
+        attempt = run_of(said.event.run).attempt
         message = one_line(f"no analysis: {reason}", FINDING_CHARACTERS)
         failed = CodeFailed(attempt=attempt, stage="evaluate", reason="analysis", message=message, final=True)
         return [Post(said.experiment, failed)]
@@ -71,14 +74,30 @@ class Analyst:
             return (yield from answered(said, message, model=self._model))
         return (yield from restored(said, message)) if message.kind == "restore" else []
 
-    def _analysis(self, said: Envelope, experiment: str, known: Peers) -> Asking[Post]:
-        """Analyse one experiment."""
+    def _judged(self, said: Envelope, experiment: str, known: Peers) -> Asking[Post]:
+        """Analyse one experiment, or quarantine it."""
         peers = known
         if experiment != known.this.id:
             peers = yield AskPeers(campaign=said.campaign, at=said.seq, experiment=experiment)
+        suspected = too_good(peers.this, peers.baselines)
+        return Post(experiment, suspected) if suspected else (yield from self._analysis(said, peers))
+
+    def _second(self, said: Envelope, event: RunCompleted, peers: Peers) -> Asking[list[Post]]:
+        """Analyse a quarantined experiment whose second run bears it out, and give any other up."""
+        if peers.this.status != "quarantined":
+            return []
+        before: Experiments = yield AskExperiments(campaign=said.campaign, at=said.seq - 1, ids=(said.experiment,))
+        first = before.rows[0].val_loss
+        assert first is not None, f"{said.experiment} is quarantined without a score"
+        if not is_borne_out(first, event.val_loss):
+            return [Post(said.experiment, not_reproduced(peers.this, first, event.val_loss))]
+        return [(yield from self._analysis(said, peers, (borne_out(first, event.val_loss),)))]
+
+    def _analysis(self, said: Envelope, peers: Peers, seen: tuple[str, ...] = ()) -> Asking[Post]:
+        """Analyse one experiment, of which something has been seen already."""
         against = reference(peers.baselines)
         scored = parts(peers.this, against, judge(peers.this, against))
-        found, weakness = findings(peers, against), problem(peers.this, scored, against)
+        found, weakness = (*seen, *findings(peers, against)), problem(peers.this, scored, against)
         if self._model:
             opinion = yield from _opinion(peers, found, weakness)
             if opinion:
@@ -94,7 +113,7 @@ class Analyst:
             problem=weakness,
             cognition=tuple(entry.key for entry in cognition.rows),
         )
-        return Post(experiment, ready)
+        return Post(peers.this.id, ready)
 
 
 def _opinion(peers: Peers, found: tuple[str, ...], weakness: str) -> Asking[Judgement | None]:

@@ -1,11 +1,12 @@
 """The engineer: gets every proposal to run, and repairs what fails, with the whole error at hand, until it is given up.
 
 A static fault is repaired within the decision that found it; what fails in the trainer comes back as RunFailed. Every
-attempt leaves its CodeFailed and its CodeRevised in the log: the history of a failure is worth as much as a score.
+attempt leaves its CodeFailed and its CodeRevised in the log: the history of a failure is worth as much as a score. What
+the analyst has quarantined is run a second time as it is, and never repaired: each further draw would flatter it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from types import MappingProxyType
 from typing import ClassVar, cast
@@ -16,6 +17,7 @@ from agents import prompts
 from agents.asking import Asking
 from agents.design import Design
 from agents.drafts import Revision, filled
+from agents.quarantine import FIRST_SHARD, second_seed
 from agents.repair import repair
 from agents.static_check import check
 from agents.trial import Attempt, Failed
@@ -29,10 +31,11 @@ from bus.events import (
     Limits,
     Peer,
     ProposalCreated,
+    RunAnomaly,
     RunFailed,
     RunRequested,
 )
-from bus.ids import BASELINE_PREFIX, derive, rng, run_id
+from bus.ids import BASELINE_PREFIX, derive, rng, run_id, run_of
 from bus.plain_text import one_line, plain
 from bus.queries import AskPeers, AskStanding, Experiment, Peers, Standing
 from bus.role import CompletionReply, Decision, Post
@@ -43,6 +46,8 @@ BEYOND_REPAIR = frozenset({"bad_request", "trainer_fault"})
 """Reasons that are no fault of the architecture's: another source would end the same way, so none is made up."""
 PASSING = ("timeout", "limit", "no_result", "crash")
 """How reasons begin that a busy machine can cause: the same source may pass the next time."""
+ENDED = frozenset({"failed", "rejected", "analysed"})
+"""Statuses of an experiment that is over."""
 ORDINARY = Limits(seconds=300.0, memory_mb=2048)
 """What a run may use at a scale without limits of its own."""
 
@@ -61,7 +66,7 @@ class Engineer:
     """Decides what is run, and what replaces what failed."""
 
     name: ClassVar[str] = "engineer"
-    handles: ClassVar[tuple[type[Event], ...]] = (ProposalCreated, RunFailed)
+    handles: ClassVar[tuple[type[Event], ...]] = (ProposalCreated, RunFailed, RunAnomaly)
 
     def __init__(self, settings: EngineerSettings | None = None) -> None:
         """Work with these limits and, where it says so, with a model that answers Completion questions."""
@@ -69,11 +74,15 @@ class Engineer:
 
     def decide(self, said: Envelope) -> Decision:
         """Check the newest attempt, repair it as often as allowed, and request a run or give the experiment up."""
+        if isinstance(said.event, RunAnomaly):
+            return (yield from self._second(said, said.event))
         standing: Standing = yield AskStanding(campaign=said.campaign, at=said.seq)
         peers: Peers = yield AskPeers(campaign=said.campaign, at=said.seq, experiment=said.experiment)
         if standing.started is None or _is_stale(said, peers.this):
             return []
         attempt, failed = _on_trial(said, peers.this)
+        if failed and peers.this.status == "quarantined":
+            return [Post(said.experiment, self._unborne(said, attempt, failed, standing.started, peers))]
         posts: list[Post] = []
         while failed := failed or _static(attempt.source):
             revised = None
@@ -88,7 +97,10 @@ class Engineer:
 
     def give_up(self, said: Envelope, reason: str) -> list[Post]:
         """Return what settles an experiment that this engineer can't decide upon."""
-        attempt = said.event.attempt if isinstance(said.event, RunFailed) else 0
+        if isinstance(said.event, RunAnomaly) and said.event.action != "quarantined":
+            return []  # its RunFailed follows
+        about = run_of(said.event.run) if isinstance(said.event, RunAnomaly | RunFailed) else None
+        attempt = about.attempt if about else 0
         message = one_line(f"no repair: {reason}", MESSAGE_CHARACTERS)
         failed = CodeFailed(attempt=attempt, stage="static", reason="engineer", message=message, final=True)
         return [Post(said.experiment, failed)]
@@ -115,14 +127,40 @@ class Engineer:
                 return CodeRevised(attempt=attempt.number + 1, source=source, change=change, repaired_by="model")
         return _by_rules(said, attempt, failed)
 
-    def _request(self, experiment: str, attempt: Attempt, started: CampaignStarted, peers: Peers) -> RunRequested:
-        """Return the request for a run. The seed is the campaign's for all, so that comparisons are paired."""
+    def _second(self, said: Envelope, seen: RunAnomaly) -> Asking[list[Post]]:
+        """Return the request for the second run of what has just been quarantined; other anomalies have a RunFailed."""
+        if seen.action != "quarantined":
+            return []
+        standing: Standing = yield AskStanding(campaign=said.campaign, at=said.seq)
+        before: Peers = yield AskPeers(campaign=said.campaign, at=said.seq - 1, experiment=said.experiment)
+        this = before.this
+        if standing.started is None or this.status in {"quarantined", *ENDED}:
+            return []
+        attempt = Attempt(this.attempt, this.source)
+        return [Post(said.experiment, self._request(said.experiment, attempt, standing.started, before, FIRST_SHARD))]
+
+    def _unborne(
+        self, said: Envelope, attempt: Attempt, failed: Failed, started: CampaignStarted, peers: Peers
+    ) -> CodeFailed | RunRequested:
+        """Return what follows where a second run failed: the end, or one more where a veto stopped it that is gone."""
+        assert isinstance(said.event, RunFailed)
+        if failed.reason == VETOED and not peers.this.vetoed:
+            shard = run_of(said.event.run).shard + 1
+            return self._request(said.experiment, attempt, started, peers, shard)
+        message = f"quarantined, and its second run {said.event.run} failed: {failed.message}"
+        return _failure(attempt, replace(failed, message=message), final=True)
+
+    def _request(
+        self, experiment: str, attempt: Attempt, started: CampaignStarted, peers: Peers, shard: int = 0
+    ) -> RunRequested:
+        """Return the request for a run. All runs on a shard have one seed, so that comparisons are paired."""
         return RunRequested(
-            run=run_id(experiment, attempt.number),
+            run=run_id(experiment, attempt.number, shard),
             attempt=attempt.number,
             source=attempt.source,
             scale=started.scale,
-            seed=started.seed,
+            seed=second_seed(started.seed, shard) if shard else started.seed,
+            shard=shard,
             limits=self._settings.limits.get(started.scale, ORDINARY),
             data=started.data,
             sandbox=started.sandbox,
@@ -132,9 +170,13 @@ class Engineer:
 
 def _is_stale(said: Envelope, this: Experiment) -> bool:
     """Say whether the event is about an attempt that has been followed by another, or an experiment that has ended."""
-    if this.status in {"failed", "rejected", "analysed"}:
+    if this.status in ENDED:
         return True
-    return isinstance(said.event, RunFailed) and (said.event.attempt != this.attempt or this.val_loss is not None)
+    if not isinstance(said.event, RunFailed):
+        return False
+    if this.status == "quarantined":
+        return not run_of(said.event.run).shard
+    return said.event.attempt != this.attempt or this.val_loss is not None
 
 
 def _on_trial(said: Envelope, this: Experiment) -> tuple[Attempt, Failed | None]:

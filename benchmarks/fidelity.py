@@ -42,10 +42,12 @@ def designs(count: int) -> dict[str, str]:
     return {name: baseline.source for name, baseline in BASELINES.items()} | drawn
 
 
-def attempt(name: str, source: str, seed: int, scale: scales.Scale, corpus: Corpus, jail: Jail) -> Run:
+def attempt(name: str, source: str, seed: int, scale: scales.Scale, corpus: Corpus, jail: Jail, shard: int = 0) -> Run:
     """Try one design with one seed and return what is worth keeping of it."""
     limits = Limits(seconds=scale.seconds * PATIENCE, memory_mb=scale.memory_mb)
-    asked = RunRequested(run=f"{name}-a0", attempt=0, source=source, scale=scale.name, seed=seed, limits=limits)
+    asked = RunRequested(
+        run=f"{name}-a0", attempt=0, source=source, scale=scale.name, seed=seed, limits=limits, shard=shard
+    )
     trial = Trial(asked, scale, corpus, jail, worker="bench")
     trained = run_trial(trial, lambda _: None, lambda _: None).trained
     about: Run = {"rung": scale.name, "design": name, "seed": seed}

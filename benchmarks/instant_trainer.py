@@ -47,7 +47,8 @@ class InstantTrainer:
 def completed(request: RunRequested) -> RunCompleted:
     """Return scores drawn from the source's hash."""
     digest = bytes.fromhex(source_hash(request.source))
-    loss, recall, size = (int.from_bytes(digest[at : at + 4]) / 2**32 for at in (0, 4, 8))
+    spread, recall, size = (int.from_bytes(digest[at : at + 4]) / 2**32 for at in (0, 4, 8))
+    loss = 1.5 + 0.15 * spread  # no two lie so far apart that one is too good to count at once
     return RunCompleted(
         run=request.run,
         worker="instant",
@@ -58,13 +59,13 @@ def completed(request: RunRequested) -> RunCompleted:
         seconds=0.01,
         step_seconds=0.0001,
         flops_per_token=60_000 * (1 + size),
-        val_loss=1.5 + loss,
-        bits_per_byte=(1.5 + loss) / 0.6931471805599453,
+        val_loss=loss,
+        bits_per_byte=loss / 0.6931471805599453,
         recall=recall,
         recall_stderr=0.01,
         weights="",
         weights_sha256=digest.hex(),
-        curve=(CurvePoint(task="text", step=STEPS, loss=1.5 + loss),),
+        curve=(CurvePoint(task="text", step=STEPS, loss=loss),),
     )
 
 

@@ -164,7 +164,7 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Iterator[dict[str, object]]]]
 def _questions(store: Store) -> dict[str, Callable[[int], Query]]:
     """Return how each query is asked at a position."""
     course = store.ledger.course(NAME)
-    ids = [row.experiment for row in course.analyses]
+    ids = [row.experiment for _, row in course.released]
     best = [life.id for life in course.ranking(store.position)]
     return {
         "standing": lambda at: AskStanding(campaign=NAME, at=at),

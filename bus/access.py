@@ -51,7 +51,7 @@ SAYS: Mapping[str, tuple[type[Event], ...]] = {
     "researcher": (ProposalRejected, ProposalCreated),
     "engineer": (CodeFailed, CodeRevised, RunRequested),
     "trainer": (RunStarted, RunAnomaly, RunCompleted, RunFailed, LossPoint),
-    "analyst": (AnalysisReady, CodeFailed, HumanAnswered, DiscoveryConfirmed, DiscoveryRefuted),
+    "analyst": (AnalysisReady, RunAnomaly, CodeFailed, HumanAnswered, DiscoveryConfirmed, DiscoveryRefuted),
     "desk": (HumanMessage, ProposalCreated),
 }
 """Role → the events it may say."""

@@ -17,6 +17,7 @@ from bus.events import (
     ProposalCreated,
     ProposalRejected,
     ProposalRequested,
+    RunAnomaly,
     RunCompleted,
     RunFailed,
     RunRequested,
@@ -30,7 +31,7 @@ HEARS: Mapping[str, tuple[type[Event], ...]] = {
         HumanMessage,
     ),
     "researcher": (ProposalRequested,),
-    "engineer": (ProposalCreated, RunFailed),
+    "engineer": (ProposalCreated, RunFailed, RunAnomaly),
     "trainer": (RunRequested,),
     "analyst": (RunCompleted, CodeFailed, ProposalRejected, HumanMessage),
 }  # fmt: skip

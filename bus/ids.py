@@ -2,10 +2,14 @@
 
 import hashlib
 import random
+import re
+from typing import NamedTuple
 
 BASELINE_PREFIX = "base-"
 CAMPAIGN = "campaign"
 """Stands as the experiment of campaign-wide events."""
+
+_RUN = re.compile(r"(?P<experiment>.+?)-a(?P<attempt>\d+)(?:-r(?P<shard>\d+))?")
 
 
 def derive(*parts: object) -> str:
@@ -33,9 +37,23 @@ def experiment_id(slot: int, baselines: tuple[str, ...]) -> str:
     return BASELINE_PREFIX + baselines[slot] if slot < len(baselines) else f"e{slot - len(baselines) + 1:04d}"
 
 
-def run_id(experiment: str, attempt: int) -> str:
-    """Return the run that tries an attempt of an experiment."""
-    return f"{experiment}-a{attempt}"
+def run_id(experiment: str, attempt: int, shard: int = 0) -> str:
+    """Return the run that tries an attempt of an experiment, on the data of every run or on a shard of its own."""
+    return f"{experiment}-a{attempt}" + (f"-r{shard}" if shard else "")
+
+
+class Run(NamedTuple):
+    """What a run's id tells."""
+
+    experiment: str
+    attempt: int
+    shard: int
+
+
+def run_of(run: str) -> Run:
+    """Return what a run's id tells; an id of another form is an experiment's first run."""
+    told = _RUN.fullmatch(run)
+    return Run(told["experiment"], int(told["attempt"]), int(told["shard"] or 0)) if told else Run(run, 0, 0)
 
 
 def source_hash(source: str) -> str:

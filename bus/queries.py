@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 from bus.events import CampaignStarted, CurvePoint, FitnessParts, Origin, Record, Stage, TaskScore
 from bus.role import Question
 
-Status = Literal["queued", "running", "analysed", "failed", "rejected"]
+Status = Literal["queued", "running", "quarantined", "analysed", "failed", "rejected"]
 
 
 class Query(Question):

@@ -14,7 +14,7 @@ PATH = Path(__file__).parent.parent / "docs" / "asyncapi.json"
 _PARAMETERS = {
     "campaign": {"description": "Id of the campaign."},
     "experiment": {"description": "Id of the experiment, or `campaign` for what concerns the whole campaign."},
-    "run": {"description": "`<experiment>-a<attempt>`."},
+    "run": {"description": "`<experiment>-a<attempt>`, and `-r<shard>` where it repeats a quarantined one."},
 }
 
 

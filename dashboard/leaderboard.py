@@ -3,7 +3,7 @@
 from bus.events import FitnessParts
 from bus.queries import Experiment
 from dashboard.markup import Child, Markup, el
-from dashboard.scores import Scores, called, is_baseline, title
+from dashboard.scores import WORDS, Scores, called, is_baseline, title
 
 COLUMNS = (
     ("#", "number"),
@@ -24,8 +24,12 @@ _BAR = 44
 
 
 def table(scores: Scores, most: int | None = None) -> Markup:
-    """Return the table, or its first rows; what is trained but not yet analysed stands at its end without a rank."""
-    waiting = [e for e in scores.experiments if e.fitness is None and e.val_loss is not None]
+    """Return the table, or its first rows; what is trained but not yet analysed stands at its end without a rank.
+
+    So does what is in quarantine; what was given up after it has no place here.
+    """
+    trained = [e for e in scores.experiments if e.val_loss is not None and e.status != "failed"]
+    waiting = [e for e in trained if e.fitness is None]
     heads = (el("th", words, scope="col", class_=kind or None, data_sort=kind or None) for words, kind in COLUMNS)
     rows = [_row(scores, e) for e in (*scores.ranked[:most], *waiting)]
     grid = el(
@@ -48,7 +52,7 @@ def _row(scores: Scores, experiment: Experiment) -> Markup:
         _cell(str(scores.rank.get(e.id, "vetoed" if e.vetoed else NOTHING)), scores.rank.get(e.id, 10**6)),
         name,
         el("td", e.origin or ""),
-        _cell(figure(e.fitness, 3) if e.fitness is not None else "pending", e.fitness),
+        _cell(figure(e.fitness, 3) if e.fitness is not None else _unranked(e), e.fitness),
         el("td", bars(e.parts) if e.parts else None, class_="bars"),
         _cell(signed(scores.gain_of(e)), scores.gain_of(e)),
         _cell(figure(e.bits_per_byte, 3), e.bits_per_byte),
@@ -57,6 +61,11 @@ def _row(scores: Scores, experiment: Experiment) -> Markup:
         _cell(figure(e.seconds, 1), e.seconds),
         class_=row_class(scores, e),
     )
+
+
+def _unranked(experiment: Experiment) -> str:
+    """Return why a trained experiment has no fitness yet."""
+    return WORDS["quarantined"] if experiment.status == "quarantined" else "pending"
 
 
 def row_class(scores: Scores, experiment: Experiment) -> str | None:

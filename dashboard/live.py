@@ -54,8 +54,7 @@ class Slot:
     id: str
     name: str
     stage: str
-    """What happens to it: thinking, checking, training, ..."""
-    attempt: int
+    """What happens to it: thinking, checking, training (repair 1), ..."""
     progress: float
     """Fraction of the training steps done."""
     losses: Mapping[str, float]
@@ -173,13 +172,12 @@ def _slots(now: Snapshot) -> Markup:
 
 def _slot(slot: Slot) -> Markup:
     """Return one experiment's row."""
-    stage = slot.stage + (f" (repair {slot.attempt})" if slot.attempt else "")
     losses = (el("span", f"{clip(task, 20)} {loss:.3f}") for task, loss in sorted(slot.losses.items()))
     done: list[Child] = [f"{slot.progress:.0%}"] if slot.losses else []
     return el(
         "tr",
         el("th", slot.id, scope="row"),
-        el("td", stage, class_="stage strong" if slot.training else "stage"),
+        el("td", slot.stage, class_="stage strong" if slot.training else "stage"),
         el("td", *done, class_="number"),
         el("td", *losses, class_="losses"),
         el("td", clip(slot.name, 120)),

@@ -15,6 +15,7 @@ from dashboard.markup import clip
 WORDS: dict[Status, str] = {
     "queued": "waiting",
     "running": "under way",
+    "quarantined": "in quarantine",
     "analysed": "analysed",
     "failed": "given up",
     "rejected": "rejected",
@@ -24,7 +25,7 @@ SHAPES = {"baseline": "square", "genetic": "circle", "model": "diamond", "human"
 """Mark of each origin, so that no picture tells origins apart by colour alone."""
 _NAME = 60
 """Characters shown of a name."""
-_UNDECIDED: tuple[Status, ...] = ("running", "queued", "failed", "rejected")
+_UNDECIDED: tuple[Status, ...] = ("running", "quarantined", "queued", "failed", "rejected")
 
 
 def is_baseline(experiment: Experiment) -> bool:

@@ -34,7 +34,7 @@ def outcome(scores: Scores) -> str:
         return "No experiment has been opened."
     baselines = [e for e in scores.experiments if is_baseline(e)]
     tried = len(scores.experiments) - len(baselines)
-    undecided = scores.tally("queued") + scores.tally("running")
+    undecided = sum(scores.tally(status) for status in ("queued", "running", "quarantined"))
     ends = (
         (scores.tally("analysed"), "trained and analysed"),
         (scores.tally("failed"), "given up after failing"),

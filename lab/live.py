@@ -40,8 +40,7 @@ def _under_way(view: View) -> RenderableType:
         table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=40)
     for row in view.open_rows()[:12]:
         losses = "  ".join(f"{task} {loss:.3f}" for task, loss in sorted(row.losses.items()))
-        repair = f" (repair {row.attempt})" if row.attempt else ""
-        table.add_row(row.id, Text(row.name), row.stage + repair, f"{row.progress:4.0%}" if row.losses else "", losses)
+        table.add_row(row.id, Text(row.name), row.told, f"{row.progress:4.0%}" if row.losses else "", losses)
     return Panel(table, title="under way", title_align="left", border_style="dim")
 
 
@@ -101,8 +100,8 @@ def _words(said: Envelope) -> str | None:  # noqa: C901, PLR0911, PLR0912  (one 
             return f"rejected: {message}"
         case events.RunStarted(parameters=parameters):
             return f"training, {parameters:,} parameters"
-        case events.RunAnomaly(kind=kind, evidence=evidence):
-            return f"stopped, {kind}: {evidence}"
+        case events.RunAnomaly(kind=kind, evidence=evidence, action=action):
+            return f"{action}, {kind}: {evidence}"
         case events.CodeFailed(stage=stage, reason=reason, message=message, final=final):
             return f"{'given up' if final else 'failed'} at {stage}, {reason}: {message}"
         case events.CodeRevised(attempt=attempt, change=change):

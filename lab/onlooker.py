@@ -200,4 +200,4 @@ class Onlooker:
 
 def _slot(row: Row) -> Slot:
     """Return an experiment under way as it is shown."""
-    return Slot(row.id, row.name, row.stage, row.attempt, row.progress, dict(row.losses), tuple(row.curve))
+    return Slot(row.id, row.name, row.told, row.progress, dict(row.losses), tuple(row.curve))

@@ -6,7 +6,8 @@ from time import time
 
 from bus import events
 from bus.envelope import Envelope
-from bus.ids import BASELINE_PREFIX, run_id
+from bus.figures import worse
+from bus.ids import BASELINE_PREFIX, run_of
 
 STAGES = {
     "ProposalRequested": "thinking",
@@ -18,6 +19,8 @@ STAGES = {
     "RunFailed": "repairing",
     "RunCompleted": "analysing",
 }
+QUARANTINED = "quarantined"
+"""The stage after a score that does not count yet, before a second run is asked for."""
 
 
 @dataclass
@@ -33,10 +36,21 @@ class Row:
     progress: float = 0.0
     """Fraction of the training steps done."""
     attempt: int = 0
+    run: str = ""
+    """The newest run."""
+    quarantined: bool = False
+    """Whether its score does not count before a second run bears it out."""
     result: events.RunCompleted | None = None
     fitness: float | None = None
     ended: str = ""
     """`analysed`, `failed` or `rejected` once it is over."""
+
+    @property
+    def told(self) -> str:
+        """The stage in words, with what led to it."""
+        notes = [f"repair {self.attempt}"] if self.attempt else []
+        notes += [QUARANTINED] if self.quarantined and self.stage != QUARANTINED else []
+        return f"{self.stage} ({', '.join(notes)})" if notes else self.stage
 
 
 @dataclass
@@ -72,7 +86,7 @@ class View:
             case events.HumanMessage():
                 self._heard(event, said.seq)
             case _:
-                if said.type in STAGES or said.type in ("CodeFailed", "AnalysisReady"):
+                if said.type in STAGES or said.type in ("RunAnomaly", "CodeFailed", "AnalysisReady"):
                     self._progress(said, self.rows.setdefault(said.experiment, Row(said.experiment)))
 
     def _heard(self, event: events.HumanMessage, seq: int) -> None:
@@ -89,10 +103,14 @@ class View:
         match said.event:
             case events.ProposalCreated(name=name):
                 row.name = name
-            case events.RunRequested(attempt=attempt):
-                row.attempt, row.losses, row.curve, row.progress = attempt, {}, [], 0.0
+            case events.RunRequested(run=run, attempt=attempt):
+                row.run, row.attempt, row.losses, row.curve, row.progress = run, attempt, {}, [], 0.0
+            case events.RunAnomaly(action="quarantined"):
+                row.quarantined, row.stage = True, QUARANTINED
             case events.RunCompleted() as result:
-                row.result, row.progress = result, 1.0
+                first = row.result if row.quarantined else None
+                row.result = first.model_copy(update=worse(first, result)) if first else result
+                row.progress = 1.0
             case events.AnalysisReady(fitness=fitness):
                 row.fitness = fitness
                 self._end(row, "analysed", said)
@@ -111,15 +129,15 @@ class View:
 
     def point(self, point: events.LossPoint) -> None:
         """Take one loss reading into account."""
-        row = self.rows.get(point.run.rsplit("-a", 1)[0])
-        if row and not row.ended and point.run == run_id(row.id, row.attempt):
+        row = self.rows.get(run_of(point.run).experiment)
+        if row and not row.ended and point.run == row.run:
             row.losses[point.task] = point.loss
             row.curve.append(events.CurvePoint(task=point.task, step=point.step, loss=point.loss))
             row.progress = min(1.0, point.step / point.steps)
 
     def open_rows(self) -> list[Row]:
         """Return what is under way, furthest first."""
-        order = list(STAGES.values())
+        order = [*STAGES.values(), QUARANTINED]
         rows = [row for row in self.rows.values() if not row.ended]
         return sorted(rows, key=lambda row: (-order.index(row.stage), row.id))
 

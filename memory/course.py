@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 from bus.events import CampaignStarted
 from bus.queries import Status
@@ -59,11 +59,12 @@ class Course:
         self.settled_baselines: list[int] = []
         self.end_seqs: defaultdict[Status, list[int]] = defaultdict(list)
         """Where experiments became terminal, by what they became."""
-        self.analyses: list[Analysis] = []
         self.ranked: list[tuple[float, int, Life]] = []
         """Analysed experiments, best first: fitness negated, then the earlier slot."""
         self.unanalysed: dict[str, Completion] = {}
-        """Trained experiments that have no analysis yet, in log order."""
+        """Trained experiments that wait for their analysis, in log order."""
+        self.released: list[tuple[int, Completion]] = []
+        """Where others ceased to wait: analysed, given up, or quarantined."""
 
     def life(self, experiment: str) -> Life:
         """Return an experiment's life, begun here where it is new."""
@@ -108,9 +109,14 @@ class Course:
         """Return the experiments of which some attempt had this source, blank space aside."""
         return {row.experiment for row in self.prints.get(fingerprint, []) if row.seq <= at}
 
+    def release(self, experiment: str, seq: int) -> None:
+        """Let a trained experiment wait no longer for its analysis."""
+        row = self.unanalysed.pop(experiment, None)
+        if row is not None:
+            self.released.append((seq, row))
+
     def awaiting(self, at: int) -> list[Completion]:
-        """Return the completions that had no analysis yet, in log order."""
-        later = self.analyses[bisect_right(self.analyses, at, key=seq_of) :]
-        since = (self.lives[row.experiment].completion for row in later)
-        rows = merge(self.unanalysed.values(), sorted(filter(None, since), key=seq_of), key=seq_of)
+        """Return the completions that waited for their analysis, in log order."""
+        since = (row for _, row in self.released[bisect_right(self.released, at, key=itemgetter(0)) :])
+        rows = merge(self.unanalysed.values(), sorted(since, key=seq_of), key=seq_of)
         return [row for row in rows if row.seq <= at]

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from bus.events import CampaignStarted
+from bus.events import TOO_GOOD, CampaignStarted
+from bus.ids import run_of
 from bus.queries import Status
 from memory.course import Course
 from memory.life import Life
 from memory.projections import (
     Analysis,
+    Anomaly,
     Completion,
     Failure,
     Fault,
@@ -44,7 +46,7 @@ def _end(course: Course, life: Life, seq: int, status: Status) -> None:
         return
     life.end = (seq, status)
     course.end_seqs[status].append(seq)
-    course.unanalysed.pop(life.id, None)
+    course.release(life.id, seq)
     if not (life.baseline and life.completion):
         _settle(course, life, seq)
 
@@ -116,11 +118,23 @@ def _fault(course: Course, row: Fault) -> None:
 
 def _completion(course: Course, row: Completion) -> None:
     life = course.life(row.experiment)
-    if life.completion is not None or life.end is not None or not life.opened_seq:
+    if life.end is not None or not life.opened_seq:
+        return
+    if life.completion is not None:
+        if life.quarantine is not None and life.rerun is None and run_of(row.run).shard:
+            life.rerun = row
         return
     life.completion = course.unanalysed[row.experiment] = row
     if life.baseline:
         _settle(course, life, row.seq)
+
+
+def _anomaly(course: Course, row: Anomaly) -> None:
+    """Put a result that is too good aside; what a monitor stopped has its RunFailed."""
+    life = course.life(row.experiment)
+    if row.kind == TOO_GOOD and life.completion is not None and life.quarantine is None and life.end is None:
+        life.quarantine = row
+        course.release(life.id, row.seq)
 
 
 def _analysis(course: Course, row: Analysis) -> None:
@@ -129,7 +143,6 @@ def _analysis(course: Course, row: Analysis) -> None:
         return
     life.analysis = row
     _end(course, life, row.seq, "analysed")
-    course.analyses.append(row)
     insort(course.ranked, (-row.fitness, life.opened_seq, life), key=lambda ranked: ranked[:2])
     if life.proposal is not None and life.proposal.parent:
         course.children[life.proposal.parent].append(row)
@@ -147,6 +160,7 @@ _LESSONS: dict[type[Row], Callable[[Course, Any], None]] = {
     Revision: _revision,
     Start: _start,
     Fault: _fault,
+    Anomaly: _anomaly,
     Completion: _completion,
     Analysis: _analysis,
 }

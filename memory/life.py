@@ -1,14 +1,29 @@
 """One experiment's life: the rows that speak of it, and what it was at any position of the log."""
 
+import json
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TypeVar
 
+from bus.events import TaskScore
+from bus.figures import worse, worse_scores
 from bus.ids import BASELINE_PREFIX
 from bus.queries import Status
-from memory.projections import Analysis, Completion, Failure, Fault, Proposal, Rejection, Revision, Slot, Start, Word
+from memory.projections import (
+    Analysis,
+    Anomaly,
+    Completion,
+    Failure,
+    Fault,
+    Proposal,
+    Rejection,
+    Revision,
+    Slot,
+    Start,
+    Word,
+)
 from memory.rows import Row
 
 RowT = TypeVar("RowT", bound=Row)
@@ -24,6 +39,11 @@ def known(row: RowT | None, at: int) -> RowT | None:
     return row if row is not None and row.seq <= at else None
 
 
+def task_scores(row: Completion) -> tuple[TaskScore, ...]:
+    """Return every task's own score of a completed run."""
+    return tuple(TaskScore.model_construct(**score) for score in json.loads(row.scores))
+
+
 @dataclass(slots=True)
 class Life:
     """What the log says of an experiment, in the order it said it."""
@@ -37,6 +57,10 @@ class Life:
     starts: list[Start] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     completion: Completion | None = None
+    quarantine: Anomaly | None = None
+    """Why its score was not believed at once."""
+    rerun: Completion | None = None
+    """How the run ended that was to bear a quarantined score out."""
     analysis: Analysis | None = None
     end: tuple[int, Status] | None = None
     """Where it became terminal, and as what; the first such word stands."""
@@ -67,9 +91,19 @@ class Life:
         """Tell how far it was. A failed attempt puts it back into the queue until training begins again."""
         if self.end is not None and self.end[0] <= at:
             return self.end[1]
+        if known(self.quarantine, at):
+            return "quarantined"
         started, failed, faulty = until(self.starts, at), until(self.failures, at), until(self.faults, at)
         stopped = max((rows[-1].seq for rows in (failed, faulty) if rows), default=0)
         return "running" if started and started[-1].seq > stopped else "queued"
+
+    def score(self, at: int) -> Completion | None:
+        """Return the figures that counted for it: those of its run or, after a second one, the worse of both."""
+        first, second = known(self.completion, at), known(self.rerun, at)
+        if first is None or second is None:
+            return first
+        told = worse_scores(task_scores(first), task_scores(second))
+        return replace(first, scores=json.dumps([score.model_dump() for score in told]), **worse(first, second))
 
     def attempt(self, at: int) -> int:
         """Return the newest attempt."""

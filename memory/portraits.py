@@ -2,9 +2,9 @@
 
 import json
 
-from bus.events import CurvePoint, FitnessParts, TaskScore
+from bus.events import CurvePoint, FitnessParts
 from bus.queries import Experiment, Failure
-from memory.life import Life, known, until
+from memory.life import Life, known, task_scores, until
 from memory.projections import Curve, Source
 from memory.store import Store
 
@@ -12,7 +12,7 @@ from memory.store import Store
 def portrait(life: Life, at: int) -> Experiment:
     """Return an experiment in short form: without source, design and curves."""
     slot, proposal = known(life.slot, at), known(life.proposal, at)
-    completion, analysis = known(life.completion, at), known(life.analysis, at)
+    completion, analysis = life.score(at), known(life.analysis, at)
     starts = until(life.starts, at)
     origin = proposal or slot
     assert origin is not None, "only an opened experiment has a portrait"
@@ -35,7 +35,7 @@ def portrait(life: Life, at: int) -> Experiment:
         train_loss=completion and completion.train_loss,
         recall=completion and completion.recall,
         recall_stderr=completion and completion.recall_stderr,
-        scores=tuple(TaskScore.model_construct(**s) for s in json.loads(completion.scores)) if completion else (),
+        scores=task_scores(completion) if completion else (),
         parameters=completion.parameters if completion else (starts[-1].parameters if starts else None),
         seconds=completion and completion.seconds,
         step_seconds=completion and completion.step_seconds,

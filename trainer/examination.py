@@ -1,8 +1,8 @@
 """The examination of a trained model: held-out inputs go in, raw logits come out, scores are computed here.
 
-Text is scored on windows that are the same for every candidate; all else on sequences drawn from a seed that the child
-was never given. A few windows of text are asked for again, cut off: a causal model's answer can't depend on what
-would have followed, whatever it did when the gates looked.
+Text is scored on windows that are the same for every candidate on a shard; all else on sequences drawn from a seed
+that the child was never given. A few windows of text are asked for again, cut off: a causal model's answer can't depend
+on what would have followed, whatever it did when the gates looked. A loss below the text's entropy floor is no score.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from trainer.evaluator import BadLogits, Score, check_logits, disagreement, mark, mean, score
+from trainer.monitor import too_low
 from trainer.scales import Scale
 from trainer.tasks.batch import Batch
 from trainer.tasks.draws import held_out
@@ -31,24 +32,32 @@ class Acausal(ValueError):
     """Answers at a position depend on what follows it."""
 
 
-def examine(ask: Ask, scale: Scale, texts: Mapping[str, Tokens], seed: Seed) -> dict[str, Score]:
+class TooLow(ValueError):
+    """Answers are better than the text allows."""
+
+
+def examine(ask: Ask, scale: Scale, texts: Mapping[str, Tokens], seed: Seed, shard: int = 0) -> dict[str, Score]:
     """Return every task's score; `texts` are those of the tasks on text.
 
-    Raises BadLogits or Acausal where the answers can't be taken for a language model's.
+    Raises BadLogits, Acausal or TooLow where the answers can't be taken for an honest language model's.
     """
-    return {name: _examined(ask, name, scale, texts.get(name), seed) for name in scale.tasks}
+    return {name: _examined(ask, name, scale, texts.get(name), seed, shard) for name in scale.tasks}
 
 
-def _examined(ask: Ask, name: str, scale: Scale, text: Tokens | None, seed: Seed) -> Score:
+def _examined(ask: Ask, name: str, scale: Scale, text: Tokens | None, seed: Seed, shard: int) -> Score:
     """Return one task's score, over all its levels."""
     rng = np.random.default_rng(seed("held out", name))
-    levels = held_out(scale.tasks[name], rng, seed("data", name), text.validation if text else None)
+    levels = held_out(scale.tasks[name], rng, seed("data", name), text.validation if text else None, shard)
     if text is None:
         return mean([_scored(ask, name, level, scale) for level in levels])
     (windows,) = levels
     logits = np.concatenate(list(_answers(ask, name, windows.inputs, scale)))
     _check_prefixes(ask, name, windows.inputs[:CUT_WINDOWS], logits[:CUT_WINDOWS], scale)
-    return score([mark(logits, windows.targets)], float(text.sizes[windows.targets].mean()))
+    scored = score([mark(logits, windows.targets)], float(text.sizes[windows.targets].mean()))
+    assert scored.nats_per_byte is not None
+    if low := too_low(name, scored.nats_per_byte, text.floor):
+        raise TooLow(low)
+    return scored
 
 
 def _scored(ask: Ask, name: str, batch: Batch, scale: Scale) -> Score:

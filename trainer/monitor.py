@@ -51,6 +51,11 @@ class Finding:
     evidence: str
 
 
+def too_low(task: str, loss: float, floor: float) -> str:
+    """Say where a loss on text lies below its entropy floor, both in nats per byte; the examination asks it too."""
+    return f"{task} loss {loss:.3f} is below the corpus' entropy floor {floor:.3f}" if loss < floor else ""
+
+
 class Monitor:
     """Reads one run, in order."""
 
@@ -119,8 +124,8 @@ class Monitor:
         if task not in self._sizes:
             return ""
         loss /= self._sizes[task]  # nats per byte from here on
-        if loss < self._floor:
-            return f"{task} loss {loss:.3f} is below the corpus' entropy floor {self._floor:.3f}"
+        if low := too_low(task, loss, self._floor):
+            return low
         best = self._peer and self._peer.text_loss
         if best is None or task != self._scale.text_of_record or step >= self._scale.steps / 2:
             return ""

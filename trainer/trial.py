@@ -33,7 +33,7 @@ from bus.ids import derive
 from bus.plain_text import ending, one_line, plain
 from trainer import weights
 from trainer.evaluator import BadLogits, Score
-from trainer.examination import Acausal, examine
+from trainer.examination import Acausal, TooLow, examine
 from trainer.jail import Frame, Jail, JailFault, Session
 from trainer.monitor import Finding, Monitor, Reading
 from trainer.questions import Prepared, Trained
@@ -121,6 +121,8 @@ class Trial:
             return Trained(completed=self._scored(outcome, artifact))
         except JailFault as fault:
             return Trained(failed=self._failed(fault.reason, fault.message, fault.tail))
+        except TooLow as error:
+            return self._stopped(Finding("loss_too_low", self._scale.steps, str(error)))
         except BadLogits as error:
             return Trained(failed=self._failed("bad_output", str(error)))
         except Acausal as error:
@@ -142,8 +144,9 @@ class Trial:
         }
 
     def _seed(self, *use: str) -> int:
-        """Return a seed for one use, derived from the run's: every candidate of a campaign gets the same."""
-        return int(derive(self.request.seed, *use)[:8], 16)
+        """Return a seed for one use, derived from the run's: every candidate of a campaign gets the same on a shard."""
+        shard = [self.request.shard] if self.request.shard else []
+        return int(derive(self.request.seed, *use, *shard)[:8], 16)
 
     def _watch(self, on_point: OnPoint) -> dict[str, np.ndarray] | Finding:
         """Follow the training and return the weights, or what the monitor stopped it for."""
@@ -188,7 +191,7 @@ class Trial:
         assert self._started is not None
         self._check_count(tensors)
         self._exchange(tensors)
-        scores = examine(self._ask, self._scale, self._texts, self._seed)
+        scores = examine(self._ask, self._scale, self._texts, self._seed, self.request.shard)
         text, recall = scores[self._scale.text_of_record], scores[self._scale.recall_of_record]
         assert text.nats_per_byte is not None
         assert text.bits_per_byte is not None
@@ -286,7 +289,7 @@ class Trial:
         )
 
     def _stopped(self, finding: Finding) -> Trained:
-        """Say that the monitor stopped the run."""
+        """Say that the run was stopped for what no honest one does, in training or in its examination."""
         anomaly = RunAnomaly(run=self.request.run, kind=finding.kind, step=finding.step, evidence=finding.evidence)
         return Trained(anomaly=anomaly, failed=self._failed(f"anomaly:{finding.kind}", finding.evidence))
 

@@ -11,6 +11,7 @@ from bus.events.code import CodeFailed, CodeRevised, Stage
 from bus.events.human import HumanAnswered, HumanKind, HumanMessage, Spoken
 from bus.events.proposal import Origin, ProposalCreated, ProposalRejected, ProposalRequested
 from bus.events.run import (
+    TOO_GOOD,
     VETOED,
     AnomalyKind,
     CurvePoint,
@@ -28,6 +29,7 @@ from bus.events.run import (
 
 __all__ = [
     "EVENT_TYPES",
+    "TOO_GOOD",
     "VETOED",
     "AnalysisReady",
     "AnomalyKind",

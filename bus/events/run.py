@@ -9,7 +9,9 @@ from bus.events.code import Stage
 
 VETOED = "vetoed"
 """Reason of a run that a person stopped."""
-AnomalyKind = Literal["too_slow", "loss_too_low", "diverged", "stalled", "not_finite", "memory_growth"]
+AnomalyKind = Literal["too_slow", "loss_too_low", "diverged", "stalled", "not_finite", "memory_growth", "too_good"]
+TOO_GOOD: AnomalyKind = "too_good"
+"""What a completed run is quarantined for: a score that no honest design is known to reach."""
 
 
 class Limits(Record):
@@ -49,7 +51,7 @@ class RunRequested(Event):
     """One attempt's source is ready for the gates and, past them, for training."""
 
     run: str
-    """`<experiment>-a<attempt>`."""
+    """`<experiment>-a<attempt>`, and `-r<shard>` where it repeats a quarantined one."""
     attempt: int = Field(ge=0)
     """Which attempt of the experiment."""
     source: str
@@ -66,6 +68,8 @@ class RunRequested(Event):
     """What contains the candidate."""
     peer: Peer | None = None
     """The baselines' figures; None while no baseline has completed."""
+    shard: int = Field(default=0, ge=0)
+    """Which data: 0 is what every design is tried on, any other is for a quarantined one's further runs."""
 
 
 class GateResult(Record):
@@ -95,7 +99,7 @@ class RunStarted(Event):
 
 
 class RunAnomaly(Event):
-    """The live monitor saw something that an honest run does not do."""
+    """Something was seen that an honest run does not do: by the trainer on the way, by the analyst in the score."""
 
     run: str
     """The run."""
@@ -105,8 +109,8 @@ class RunAnomaly(Event):
     """At which training step."""
     evidence: str
     """The figures behind it."""
-    action: Literal["stopped"] = "stopped"
-    """What was done about it."""
+    action: Literal["stopped", "quarantined"] = "stopped"
+    """What was done about it: the run was stopped, or its score counts for nothing before another run bears it out."""
 
 
 class CurvePoint(Record):

@@ -5,6 +5,7 @@ After every campaign:
 - a person's stop, said once or more at any moment, ends it once and opens nothing more;
 - no two events of the log share an id, and no subject that is allowed once has a second event;
 - a decision that was made again was the same (the simulation itself asserts that);
+- what was quarantined is analysed only after a second run, and no run is asked for twice;
 - with one slot and sound baselines the log is that of a quiet day, position by position: id, subject and data.
 """
 
@@ -19,6 +20,7 @@ from random import Random
 
 from bus.envelope import Envelope
 from bus.events import (
+    AnalysisReady,
     CampaignFinished,
     CampaignPaused,
     CampaignResumed,
@@ -26,10 +28,12 @@ from bus.events import (
     HumanMessage,
     ProposalCreated,
     ProposalRequested,
+    RunAnomaly,
     RunCompleted,
     RunFailed,
+    RunRequested,
 )
-from bus.ids import experiment_id
+from bus.ids import experiment_id, run_of
 from lab.live import sentence
 from tests.chaos.simulation import STORM, Archive, Cue, Faults, Laboratory, remembering
 
@@ -68,16 +72,27 @@ def people(dice: Random) -> list[Cue]:
     def upon(experiment: str, kind: type) -> Cue:
         return lambda said: said.experiment == experiment and type(said.event) is kind
 
+    def too_good(experiment: str) -> Cue:
+        return lambda said: said.experiment == experiment and (said.campaign, experiment) in quarantined([said])
+
     return [
+        *((too_good(name), f"veto {name}") for name in ("e0002", "e0003")),
         (upon(f"e000{dice.randrange(1, 4)}", ProposalRequested), "pause"),
         (lambda said: isinstance(said.event, CampaignPaused), "resume"),
         (upon("e0001", ProposalRequested), "veto e0001"),
-        (lambda said: isinstance(said.event, HumanMessage) and said.event.kind == "veto", "restore e0001"),
+        *((_vetoing(name), f"restore {name}") for name in ("e0001", "e0002")),
         (upon("e0002", ProposalRequested), "please try a delta rule"),
         (upon("base-gla", ProposalCreated), "how far is base-gla?"),
         (upon("e0001", ProposalCreated), json.dumps({"text": "my own", "source": MINE})),
         (upon("e0003", ProposalRequested), "budget 6"),
     ]
+
+
+def _vetoing(experiment: str) -> Cue:
+    """Return what is true of the word that vetoes an experiment."""
+    return lambda said: (
+        isinstance(said.event, HumanMessage) and (said.event.kind, said.event.target) == ("veto", experiment)
+    )
 
 
 def stops(dice: Random, lab: Laboratory) -> list[Cue]:
@@ -147,6 +162,8 @@ def examine(lab: Laboratory) -> list[str]:
         "ended twice": _twice(ends.elements()),
         "ids said twice": _twice(said.id for said in log),
         "said twice where once is allowed": _twice((said.experiment, said.type) for said in log if said.event.once),
+        "quarantined and not run again": _unborne(log),
+        "runs asked for twice": _twice(said.event.run for said in log if isinstance(said.event, RunRequested)),
         "runs with two outcomes": _twice(
             said.event.run for said in log if isinstance(said.event, RunCompleted | RunFailed)
         ),
@@ -161,6 +178,22 @@ def _opened_late(log: Sequence[Envelope]) -> set[str]:
     return {
         said.experiment for said in log if isinstance(said.event, ProposalRequested) and places[said.cause or ""] > stop
     }
+
+
+def quarantined(log: Iterable[Envelope]) -> set[tuple[str, str]]:
+    """Return the experiments of a log that were quarantined, each with its campaign."""
+    return {
+        (said.campaign, said.experiment)
+        for said in log
+        if isinstance(said.event, RunAnomaly) and said.event.action == "quarantined"
+    }
+
+
+def _unborne(log: Sequence[Envelope]) -> set[tuple[str, str]]:
+    """Return the quarantined experiments that were analysed without a second run."""
+    again = {said.experiment for said in log if isinstance(said.event, RunCompleted) and run_of(said.event.run).shard}
+    analysed = {said.experiment for said in log if isinstance(said.event, AnalysisReady)}
+    return {(campaign, one) for campaign, one in quarantined(log) if one in analysed - again}
 
 
 def _twice(found: Iterable[Hashable]) -> set[Hashable]:

@@ -26,7 +26,7 @@ from bus.envelope import Envelope
 from bus.events import CampaignStarted, Event, Record
 from bus.ids import CAMPAIGN
 from bus.memory_transport import MemoryTransport
-from bus.queries import AskStanding, Query, Standing
+from bus.queries import AskExperiments, AskStanding, Experiments, Query, Standing
 from bus.role import Decision, Post, Question, Role
 from bus.transport import Stored
 from lab.roles import heard
@@ -225,8 +225,15 @@ class Laboratory:
     def _answer(self, said: Envelope, asked: Question) -> Record:
         if isinstance(asked, Query):
             return self.archive.answer(asked)
+        if isinstance(asked, Prepare) and self._vetoed(said):
+            return instant.unwanted(said)
         edge = instant.prepare if isinstance(asked, Prepare) else instant.train
         return edge(said, sound_baselines=self.sound_baselines)
+
+    def _vetoed(self, said: Envelope) -> bool:
+        """Say whether an experiment was vetoed before its run was asked for; such a run never begins."""
+        rows = AskExperiments(campaign=self.campaign, ids=(said.experiment,), at=said.seq)
+        return any(row.vetoed for row in cast("Experiments", self.archive.answer(rows)).rows)
 
     def _publish(self, role: str, post: Post, cause: Envelope | None, ordinal: int) -> None:
         """Add a post to the log, hand it to who hears it, and let people have their say."""

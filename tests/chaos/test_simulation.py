@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from bus.events import AnalysisReady, CodeFailed
 from lab.lookback import rebuild
-from tests.chaos.simulated import campaign, simulate, told_by
+from tests.chaos.simulated import campaign, quarantined, simulate, told_by
 from tests.chaos.simulation import Archive, remembering
 
 CAMPAIGNS, BLOCKS = 1000, 10
 WITNESS = 38
 """A seed with several slots, and people who speak."""
+SUSPECTS = {8: "not_reproduced", 9: "causality", 13: "AnalysisReady"}
+"""Seeds of campaigns with a quarantined experiment, and how it ends."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,6 +30,17 @@ def test_a_campaign_keeps_its_word_under_every_schedule(tmp_path: Path, block: i
     for seed in range(block, CAMPAIGNS, BLOCKS):
         assert simulate(archive, quiet, seed) == [], told_by(seed)
     assert archive.store.digest() == rebuild(archive.log)["digest"]
+
+
+@pytest.mark.parametrize(("seed", "end"), SUSPECTS.items())
+def test_what_is_too_good_ends_in_every_way(tmp_path: Path, seed: int, end: str) -> None:
+    """Among the thousand are campaigns whose quarantined experiments are borne out, are not, or fail when run again."""
+    archive = Archive(tmp_path)
+    campaign(archive, seed).run()
+    suspects = quarantined(archive.log)
+    said = [one for one in archive.log if (one.campaign, one.experiment) in suspects]
+    given_up = {one.event.reason for one in said if isinstance(one.event, CodeFailed) and one.event.final}
+    assert given_up | {one.type for one in said if isinstance(one.event, AnalysisReady)} == {end}
 
 
 def test_a_seed_is_a_campaign(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ CURVE = tuple(CurvePoint(task="text", step=step, loss=5 - step / 20) for step in
 def slots(words: str, count: int = 2) -> list[Slot]:
     """Return experiments under way whose every text is `words`; the first trains."""
     return [
-        Slot(f"e{9000 + place}", words, words, place, 0.25, {words: 1.5} if not place else {}, () if place else CURVE)
+        Slot(f"e{9000 + place}", words, words, 0.25, {words: 1.5} if not place else {}, () if place else CURVE)
         for place in range(count)
     ]
 

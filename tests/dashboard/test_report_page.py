@@ -71,13 +71,24 @@ def test_bars_are_as_long_as_the_parts(make_campaign: Make, render: Callable, re
     assert shares == pytest.approx([parts.loss, parts.benchmark, parts.judge], abs=1e-3)
 
 
+@pytest.mark.parametrize(("status", "words"), [("running", "pending"), ("quarantined", "in quarantine")])
 def test_the_trained_but_unanalysed_have_a_row_without_a_rank(
+    make_campaign: Make, render: Callable, read_page: Callable, status: str, words: str
+) -> None:
+    """A score that waits for its analysis, or for a second run, is shown as such."""
+    waiting = make_campaign(0)[0].model_copy(update={"status": status, "fitness": None, "parts": None})
+    cells = read_page(render([waiting])).by_id("leaderboard").all("td")
+    assert [cells[0].text, cells[2].text] == ["\N{EN DASH}", words]
+
+
+def test_what_was_given_up_after_its_training_has_no_row(
     make_campaign: Make, render: Callable, read_page: Callable
 ) -> None:
-    """A score that waits for its analysis is shown as pending."""
-    waiting = make_campaign(0)[0].model_copy(update={"status": "running", "fitness": None, "parts": None})
-    cells = read_page(render([waiting])).by_id("leaderboard").all("td")
-    assert [cells[0].text, cells[2].text] == ["\N{EN DASH}", "pending"]
+    """Its score was not borne out; the failures tell of it."""
+    first, second, *_ = make_campaign(0)
+    given_up = second.model_copy(update={"status": "failed", "fitness": None, "parts": None})
+    rows = read_page(render([first, given_up])).by_id("leaderboard").all("tbody")[0].all("tr")
+    assert [row.all("a")[0].text for row in rows] == [first.id]
 
 
 def test_scores_of_further_tasks_are_told(make_campaign: Make, render: Callable) -> None:
@@ -158,7 +169,7 @@ def test_no_campaign_still_makes_a_page(render: Callable, read_page: Callable) -
     assert not page.all("table")
 
 
-@pytest.mark.parametrize("status", ["queued", "running", "failed", "rejected"])
+@pytest.mark.parametrize("status", ["queued", "running", "quarantined", "failed", "rejected"])
 def test_a_campaign_without_scores_makes_a_page(
     make_campaign: Make, render: Callable, read_page: Callable, status: str
 ) -> None:

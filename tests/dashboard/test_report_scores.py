@@ -78,10 +78,12 @@ def test_colours_are_fifths_of_the_ranking() -> None:
 
 
 def test_reading_order_holds_every_experiment_once() -> None:
-    """Ranked first, then what is under way, waiting, given up and rejected."""
-    kinds: list[tuple[str, Status]] = [("a", "rejected"), ("b", "failed"), ("c", "queued"), ("d", "running")]
+    """Ranked first, then what is under way, in quarantine, waiting, given up and rejected."""
+    kinds: list[tuple[str, Status]] = [
+        ("a", "rejected"), ("b", "failed"), ("c", "queued"), ("q", "quarantined"), ("d", "running"),
+    ]  # fmt: skip
     scores = Scores([*(experiment(name, None, status) for name, status in kinds), experiment("e", 0.4)])
-    assert [e.id for e in scores.ordered] == ["e", "d", "c", "b", "a"]
+    assert [e.id for e in scores.ordered] == ["e", "d", "q", "c", "b", "a"]
 
 
 def test_a_name_that_the_id_says_already_is_left_out() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bus.envelope import Envelope
-from bus.events import AnalysisReady
+from bus.events import AnalysisReady, RunCompleted
+from bus.ids import run_of
 from lab.home import Home
 from lab.view import View
 from tests.lab.labs import ROOT, kill, move37, run_instant
@@ -71,12 +72,19 @@ def test_another_seed_gives_other_proposals(tmp_path: Path) -> None:
 def test_a_larger_budget_goes_on_with_the_same_campaign(tmp_path: Path) -> None:
     """`move37 run --experiments` again with more adds to what is there, and repeats nothing."""
     first = run_instant(tmp_path, experiments=3, slots=2)
-    second = run_instant(tmp_path, experiments=6, slots=2)
+    runs: list[str] = []
+
+    def watch(_: View, said: Envelope | None) -> None:
+        if said is not None and isinstance(said.event, RunCompleted):
+            runs.append(said.event.run)
+
+    second = run_instant(tmp_path, watch, experiments=6, slots=2)
     before = {row.id: row.fitness for row in first.experiments}
     after = {row.id: row.fitness for row in second.experiments}
     assert len(after) == 12
     assert {name: after[name] for name in before} == before
-    assert second.view.counts["RunCompleted"] == 12
+    assert len(set(runs)) == len(runs)
+    assert {run_of(run).experiment for run in runs} == {row.id for row in second.experiments if row.val_loss}
 
 
 def test_an_interrupt_ends_quickly_and_the_same_command_goes_on(tmp_path: Path) -> None:

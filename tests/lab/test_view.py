@@ -16,6 +16,7 @@ from bus.events import (
     LossPoint,
     ProposalCreated,
     ProposalRequested,
+    RunAnomaly,
     RunCompleted,
     RunRequested,
     RunStarted,
@@ -23,6 +24,13 @@ from bus.events import (
 from bus.events.run import Limits
 from lab.live import duration, line, render
 from lab.view import View
+
+RESULT = RunCompleted(
+    run="e0001-a0", worker="1", width=64, parameters=1000, steps=1, tokens=1, seconds=1.0, step_seconds=0.1,
+    flops_per_token=1.0, val_loss=1.5, bits_per_byte=2.164, recall=0.9, recall_stderr=0.01, weights="w",
+    weights_sha256="h", curve=(),
+)  # fmt: skip
+READY = AnalysisReady(fitness=0.7, parts=FitnessParts(loss=0.7, benchmark=0.7, judge=0.7), findings=("f",), problem="p")
 
 
 def said(experiment: str, event: Event) -> Envelope:
@@ -49,16 +57,8 @@ def begun() -> View:
 
 def completed(view: View) -> None:
     """Let the experiment end with a fitness."""
-    result = RunCompleted(
-        run="e0001-a0", worker="1", width=64, parameters=1000, steps=1, tokens=1, seconds=1.0, step_seconds=0.1,
-        flops_per_token=1.0, val_loss=1.5, bits_per_byte=2.164, recall=0.9, recall_stderr=0.01, weights="w",
-        weights_sha256="h", curve=(),
-    )  # fmt: skip
-    view.apply(said("e0001", result))
-    ready = AnalysisReady(
-        fitness=0.7, parts=FitnessParts(loss=0.7, benchmark=0.7, judge=0.7), findings=("f",), problem="p"
-    )
-    view.apply(said("e0001", ready))
+    view.apply(said("e0001", RESULT))
+    view.apply(said("e0001", READY))
 
 
 def drawn(view: View) -> str:
@@ -90,6 +90,42 @@ def test_a_result_moves_from_the_slots_to_the_leaderboard() -> None:
     assert not view.open_rows()
     assert [row.id for row in view.leaders()] == ["e0001"]
     assert "0.700" in drawn(view)
+
+
+def test_a_quarantined_result_is_told_of_and_does_not_lead() -> None:
+    """Until its second run is analysed, and then with the worse of both figures; readings are the newest run's."""
+    view = begun()
+    view.apply(said("e0001", RESULT))
+    evidence = "text loss 1.500 nats per byte"
+    view.apply(
+        said("e0001", RunAnomaly(run="e0001-a0", kind="too_good", step=9, evidence=evidence, action="quarantined"))
+    )
+    (row,) = view.open_rows()
+    assert row.told == "quarantined"
+    again = RunRequested(
+        run="e0001-a0-r1", attempt=0, source="s", scale="nano", seed=1, limits=Limits(seconds=1, memory_mb=1), shard=1
+    )
+    view.apply(said("e0001", again))
+    view.apply(said("e0001", RunStarted(run="e0001-a0-r1", worker="1", width=64, parameters=1000, gates=())))
+    for run in ("e0001-a0", "e0001-a0-r1"):
+        view.point(LossPoint(run=run, task="text", step=50, steps=200, loss=3.0))
+    assert (row.told, len(row.curve)) == ("training (quarantined)", 1)
+    assert "training (quarantined)" in drawn(view)
+    assert not view.leaders()
+    view.apply(said("e0001", RESULT.model_copy(update={"run": "e0001-a0-r1", "bits_per_byte": 2.2, "recall": 0.95})))
+    view.apply(said("e0001", READY))
+    (leader,) = view.leaders()
+    assert leader.result is not None
+    assert (leader.result.bits_per_byte, leader.result.recall) == (2.2, 0.9)
+
+
+def test_a_run_that_the_monitor_stops_is_in_no_quarantine() -> None:
+    """Its failure follows."""
+    view = begun()
+    stopped = RunAnomaly(run="e0001-a0", kind="diverged", step=9, evidence="loss 9.1")
+    view.apply(said("e0001", stopped))
+    assert [row.told for row in view.open_rows()] == ["training"]
+    assert (line(said("e0001", stopped)) or "").endswith("stopped, diverged: loss 9.1")
 
 
 def test_the_end_waits_for_every_experiment_of_a_raised_budget() -> None:

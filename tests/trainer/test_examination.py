@@ -1,13 +1,14 @@
 """The examination: what is asked of the child, and which answers are refused."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.trainer.tiny import tiny
 from trainer.evaluator import BadLogits
-from trainer.examination import Acausal, examine
+from trainer.examination import Acausal, TooLow, examine
 from trainer.tasks import language
 from trainer.tasks.corpus import load_corpus
 from trainer.tasks.tokens import read
@@ -60,14 +61,14 @@ def test_targets_are_never_sent():
     assert (whole == language.held_out(TEXT, TEXTS["text"].validation).inputs).all()
 
 
-def _asked() -> list[tuple[str, np.ndarray]]:
+def _asked(shard: int = 0) -> list[tuple[str, np.ndarray]]:
     asked: list[tuple[str, np.ndarray]] = []
 
     def ask(task: str, inputs: np.ndarray) -> np.ndarray:
         asked.append((task, inputs))
         return uniform(task, inputs)
 
-    examine(ask, SCALE, TEXTS, seed)
+    examine(ask, SCALE, TEXTS, seed, shard)
     return asked
 
 
@@ -81,6 +82,31 @@ def test_an_answer_that_depends_on_what_follows_is_acausal():
 
     with pytest.raises(Acausal, match="when the text goes on"):
         examine(ask, SCALE, TEXTS, seed)
+
+
+def test_a_loss_below_the_floor_of_the_text_is_no_score():
+    """What no honest model reaches is refused at the examination too, whatever the training showed."""
+    above = {"text": replace(TEXTS["text"], floor=math.log(256) - 0.01)}
+    assert examine(uniform, SCALE, above, seed)["text"].nats_per_byte == pytest.approx(math.log(256))
+    below = {"text": replace(TEXTS["text"], floor=math.log(256) + 0.01)}
+    with pytest.raises(TooLow, match=r"text loss 5\.545 is below the corpus' entropy floor 5\.555"):
+        examine(uniform, SCALE, below, seed)
+
+
+def test_another_shard_is_scored_on_other_windows():
+    """No window of one overlaps a window of another, and all lie in the validation text."""
+    text = TEXTS["text"].validation
+    places = np.arange(len(text), dtype=np.int64)
+    read = np.concatenate([language.held_out(TEXT, places, shard).inputs.ravel() for shard in (0, 1, 2)])
+    assert len(set(read.tolist())) == len(read) == (3 * TEXT.held_out - 2) * TEXT.length
+    sent = [inputs for task, inputs in _asked(1) if task == "text" and inputs.shape[1] == TEXT.length]
+    assert (np.concatenate(sent) == language.held_out(TEXT, text, 1).inputs).all()
+
+
+def test_a_text_with_room_for_one_window_has_it_on_every_shard():
+    """No shard is without a score."""
+    one, tokens = replace(TEXT, held_out=1), np.arange(TEXT.length + 2)
+    assert [len(language.held_out(one, tokens, shard).inputs) for shard in (0, 1, 2)] == [1, 1, 1]
 
 
 def test_logits_in_double_precision_are_refused():

@@ -13,6 +13,7 @@ from tests.trainer.tiny import GOOD, request, tiny
 from trainer.jail import Jail
 from trainer.tasks.corpus import load_corpus
 from trainer.tasks.kinds import task_of
+from trainer.tasks.tokens import read
 from trainer.trial import PRELOAD, Trial, TrialReport, run_trial
 
 SCALE = tiny()
@@ -139,6 +140,24 @@ def test_a_leak_that_waits_for_the_examination_is_found_there(jail: Jail):
     failed = attempt(jail, source).trained.failed
     assert failed is not None
     assert (failed.stage, failed.reason) == ("evaluate", "causality")
+
+
+def test_a_score_below_the_floor_of_the_text_is_an_anomaly_of_the_run(jail: Jail, monkeypatch: pytest.MonkeyPatch):
+    """Training saw nothing wrong; the examination did, and the run ends as one that the monitor stops."""
+    monkeypatch.setattr("trainer.trial.read", lambda task, corpus: replace(read(task, corpus), floor=9.0))
+    trained = attempt(jail).trained
+    assert trained.completed is None
+    assert trained.anomaly is not None and trained.failed is not None  # noqa: PT018 (they come together)
+    assert (trained.anomaly.kind, trained.anomaly.step, trained.anomaly.action) == ("loss_too_low", 12, "stopped")
+    assert (trained.failed.stage, trained.failed.reason) == ("evaluate", "anomaly:loss_too_low")
+
+
+def test_another_shard_has_other_data_throughout(jail: Jail):
+    """With the same seed every task is trained and scored on another stream, as curves and scores show."""
+    first, second = (attempt(jail, shard=shard).trained.completed for shard in (0, 1))
+    assert first is not None and second is not None  # noqa: PT018 (they are of one kind)
+    assert all(one.loss != other.loss for one, other in zip(first.curve, second.curve, strict=True))
+    assert all(one.loss != other.loss for one, other in zip(first.scores, second.scores, strict=True))
 
 
 @pytest.mark.parametrize(

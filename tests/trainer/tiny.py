@@ -51,7 +51,11 @@ def in_training(statement: str) -> str:
     return f"{head}        y = self.out(o.flatten(2))\n{condition}        return y\n{tail}"
 
 
-def request(source: str = GOOD, *, seed: int = 0, seconds: float = 60, peer: Peer | None = None) -> RunRequested:
+def request(
+    source: str = GOOD, *, seed: int = 0, seconds: float = 60, peer: Peer | None = None, shard: int = 0
+) -> RunRequested:
     """Return a request to try a source."""
     limits = Limits(seconds=seconds, memory_mb=1024)
-    return RunRequested(run="e0001-a0", attempt=0, source=source, scale="nano", seed=seed, limits=limits, peer=peer)
+    return RunRequested(
+        run="e0001-a0", attempt=0, source=source, scale="nano", seed=seed, limits=limits, peer=peer, shard=shard
+    )

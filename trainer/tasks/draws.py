@@ -38,14 +38,19 @@ def batches(task: Task, steps: int, seed: int, tokens: np.ndarray | None) -> Dra
     return lambda _: language.training_batch(task, tokens, rng)
 
 
-def held_out(task: Task, rng: np.random.Generator, training_seed: int, tokens: np.ndarray | None) -> list[Batch]:
-    """Return the evaluation, level by level; `tokens` are the text that is scored, for a task that reads one."""
+def held_out(
+    task: Task, rng: np.random.Generator, training_seed: int, tokens: np.ndarray | None, shard: int = 0
+) -> list[Batch]:
+    """Return the evaluation, level by level; `tokens` are the text that is scored, for a task that reads one.
+
+    A shard has its own windows of the text; what is generated hangs on the seeds.
+    """
     if isinstance(task, Recall):
         return mqar.held_out(task, rng)
     if isinstance(task, Mad):
         return [_mad(task, task.held_out, rng, training_seed, training=False)]
     assert tokens is not None, "a task on text is given its text"
-    return [language.held_out(task, tokens)]
+    return [language.held_out(task, tokens, shard)]
 
 
 def _mad(task: Mad, rows: int, rng: np.random.Generator, training_seed: int, *, training: bool) -> Batch:

@@ -19,6 +19,8 @@ class Tokens:
     """[M], the same."""
     sizes: np.ndarray
     """[V] bytes each token stands for."""
+    floor: float
+    """Nats per byte that no honest model goes below."""
 
     @property
     def bytes_per_token(self) -> float:
@@ -34,10 +36,10 @@ def read(task: Language, corpus: Corpus) -> Tokens:
     """Return the corpus in the task's tokens. Raises ValueError where a part has no window of the task's length."""
     if isinstance(task, Text):
         train, validation = (np.frombuffer(part, np.uint8) for part in (corpus.train, corpus.validation))
-        tokens = Tokens(train, validation, np.ones(task.vocabulary, np.int64))
+        tokens = Tokens(train, validation, np.ones(task.vocabulary, np.int64), corpus.floor)
     else:
         encoded = bpe.encode(corpus.train, corpus.validation, task.vocabulary)
-        tokens = Tokens(encoded.train, encoded.validation, encoded.sizes)
+        tokens = Tokens(encoded.train, encoded.validation, encoded.sizes, corpus.floor)
     least = min(len(tokens.train), len(tokens.validation))
     if least <= task.length:
         raise ValueError(f"too little text: a part of {least} tokens has no window of {task.length}")
