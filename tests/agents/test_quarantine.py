@@ -29,6 +29,8 @@ Drive = Callable[..., tuple[list[Any], list[Post]]]
 Said = Callable[..., Envelope]
 
 BEST = 2.0
+TRAINED = 1.7
+"""What the best baseline ended its training with."""
 """Loss of the best baseline here."""
 STARTED = CampaignStarted(
     goal="g", seed=3, scale="nano", experiments=9, slots=1, attempts=2, baselines=("gla",), cold_start=4, batch=3,
@@ -42,8 +44,8 @@ STOPPED = RunAnomaly(run="e0003-a1", kind="diverged", step=7, evidence="loss 9.1
 def trained(id: str = "e0003", **more: Any) -> Experiment:  # noqa: A002  (the field's name)
     """Return an experiment with a score, of attempt 1."""
     known: dict[str, Any] = {
-        "id": id, "status": "running", "val_loss": BEST, "recall": 0.5, "recall_stderr": 0.01, "parameters": 1000,
-        "flops_per_token": 2000.0, "step_seconds": 0.2, "novelty": 0.5, "source": "a\n", "motivation": "m",
+        "id": id, "status": "running", "val_loss": BEST, "train_loss": TRAINED, "recall": 0.5, "recall_stderr": 0.01,
+        "parameters": 1000, "flops_per_token": 2000.0, "step_seconds": 0.2, "novelty": 0.5, "source": "a\n", "motivation": "m",
         "attempt": 1, "curve": (CurvePoint(task="text", step=240, loss=1.0),),
     }  # fmt: skip
     return Experiment.model_validate(known | more)
@@ -181,7 +183,7 @@ class TestEngineer:
         (request,) = (post.event for post in posts)
         assert request == RunRequested(
             run="e0003-a1-r1", attempt=1, source="a\n", scale="nano", seed=quarantine.second_seed(3, 1), limits=NANO,
-            data="/texts", sandbox="none", peer=Peer(step_seconds=0.2, text_loss=BEST), shard=1,
+            data="/texts", sandbox="none", peer=Peer(step_seconds=0.2, text_loss=TRAINED), shard=1,
         )  # fmt: skip
         assert request.seed != STARTED.seed
         assert [question.at for question in asked if isinstance(question, AskPeers)] == [39]
