@@ -45,22 +45,6 @@ class Arena {
 inline thread_local std::unique_ptr<float, Arena::Free> Arena::memory;
 inline thread_local size_t Arena::capacity = 0;
 
-// tile[size, padded] = factor * x[count, width], x having `stride` floats a step; the rest is zero.
-inline void load(float* tile, int padded_width, const float* x, int64_t stride, int count, int size, int width,
-                 float factor = 1.0f) {
-    for (int i = 0; i < count; ++i) {
-        for (int d = 0; d < width; ++d) tile[i * padded_width + d] = factor * x[i * stride + d];
-        for (int d = width; d < padded_width; ++d) tile[i * padded_width + d] = 0;
-    }
-    std::memset(tile + count * padded_width, 0, (size - count) * padded_width * sizeof(float));
-}
-
-inline void store(float* x, int64_t stride, const float* tile, int padded_width, int count, int width,
-                  float factor = 1.0f) {
-    for (int i = 0; i < count; ++i)
-        for (int d = 0; d < width; ++d) x[i * stride + d] = factor * tile[i * padded_width + d];
-}
-
 struct Chunk {
     const Call& call;
     const int C, K, V;         // chunk length, padded Dk and Dv
@@ -88,9 +72,10 @@ struct Chunk {
         decay = {int(c.kind), C, K};
         decay.sums = reinterpret_cast<double*>(arena.take(2 * C, K));
         decay.weights = arena.take(C, C);
-        for (float** x : {&decay.down, &decay.up, &decay.read, &decay.left, &decay.rows, &decay.turned, &decay.keys,
-                          &decay.d_rows, &q, &k})
+        for (float** x : {&decay.down, &decay.up, &decay.read, &decay.left, &decay.rows, &decay.turned, &decay.d_rows,
+                          &q, &k})
             *x = rows();
+        decay.keys = c.kind == CHANNEL ? rows() : k;
         decay.carried = arena.take(1, K);
         read_q = decays ? rows() : q;
         read_k = decays ? rows() : k;
@@ -101,8 +86,6 @@ struct Chunk {
         links = arena.take(C, C);
         beta = arena.take(1, C);
     }
-
-    int64_t width(int64_t n) const { return call.heads * n; }
 
     // Take in the steps from `step` of a sequence and head, with S [Dk, Dv] the state on entry.
     void enter(int64_t row, int64_t head, int64_t step, const float* state) {

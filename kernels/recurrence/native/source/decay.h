@@ -61,10 +61,9 @@ inline void fade(float* out, const double* upper, const double* lower, int width
 inline void Decay::sum(const float* g, int64_t stride, int size, int count, int width) {
     if (kind == NONE) return;
     const int columns = kind == HEAD ? 1 : key;
-    for (int i = 0; i < size; ++i)
-        for (int d = 0; d < columns; ++d)
-            sums[i * columns + d] =
-                (i ? sums[(i - 1) * columns + d] : 0.0) + (i < count && d < width ? g[i * stride + d] : 0.0f);
+    load(rows, columns, g, stride, count, size, width);
+    for (int d = 0; d < columns; ++d) sums[d] = rows[d];
+    for (int n = columns; n < size * columns; ++n) sums[n] = sums[n - columns] + rows[n];
     if (kind == HEAD) spread(size);
     else factor(size);
 }
@@ -112,7 +111,6 @@ inline void Decay::factor(int size) {
 inline void Decay::prepare(const float* k, int size) {
     if (kind == CHANNEL && !factored) return;
     if (kind == CHANNEL) multiply(keys, k, up, size * key);
-    else std::memcpy(keys, k, size * key * sizeof(float));
     transpose(turned, chunk, keys, key, size, key);
 }
 

@@ -8,28 +8,60 @@
 
 namespace recurrence {
 
-// State [Dk, Dv] to and from its padded form.
-static void load_state(float* tile, const Chunk& c, const float* state) {
-    load(tile, c.V, state, c.call.value, c.call.key, c.K, c.call.value);
-}
+// Heads that go through time together share pages of the inputs; their states have to stay in cache.
+constexpr int64_t STATE_FLOATS = 1 << 16;
+
+// Some heads of one sequence, and a state for each.
+struct Heads {
+    const Call& call;
+    const int K, V;  // padded Dk and Dv
+    int64_t together, row = 0, first = 0, last = 0;
+    float* states = nullptr;
+
+    explicit Heads(const Call& c) : call(c), K(padded(c.key)), V(padded(c.value)) {
+        together = STATE_FLOATS / (K * V);
+        together = together < 1 ? 1 : together > c.heads ? c.heads : together;
+    }
+    size_t floats() const { return together * K * V + PAD; }
+    bool next() {
+        if (last == call.heads) ++row, last = 0;
+        first = last;
+        last = first + together < call.heads ? first + together : call.heads;
+        return row < call.batch;
+    }
+    float* state(int64_t head) const { return states + (head - first) * K * V; }
+    int64_t index(int64_t head) const { return row * call.heads + head; }
+    void load_from(const float* x) const {
+        for (int64_t head = first; head < last; ++head)
+            load(state(head), V, x + index(head) * call.key * call.value, call.value, call.key, K, call.value);
+    }
+    void store_to(float* x) const {
+        for (int64_t head = first; head < last; ++head)
+            store(x + index(head) * call.key * call.value, call.value, state(head), V, call.key, call.value);
+    }
+};
 
 static void forward(const Call& call, const float* first, float* o, float* final, float* entries) {
-    Arena arena(Chunk::floats(call));
+    Heads heads(call);
+    Arena arena(Chunk::floats(call) + heads.floats());
     Chunk c(call, arena);
-    float *state = arena.take(c.K, c.V), *out = arena.take(c.C, c.V);
-    for (int64_t n = 0; n < call.batch * call.heads; ++n) {
-        const int64_t row = n / call.heads, head = n % call.heads;
-        load_state(state, c, first + n * call.key * call.value);
-        for (int64_t step = 0; step < call.length; step += c.C, entries += c.K * c.V) {
-            std::memcpy(entries, state, c.K * c.V * sizeof(float));
-            c.enter(row, head, step, state);
-            product<Put::set, Shape::lower>(out, c.V, plain(c.scores, c.C), c.u, c.V, c.size, c.V, c.size);
-            product<Put::add>(out, c.V, plain(c.read_q, c.K), state, c.V, c.size, c.V, c.K);
-            store(o + c.place * call.value, call.heads * call.value, out, c.V, c.count, call.value);
-            c.fade_state(state);
-            product<Put::add>(state, c.V, turned_over(c.write_k, c.K), c.u, c.V, c.K, c.V, c.size);
-        }
-        store(final + n * call.key * call.value, call.value, state, c.V, call.key, call.value);
+    heads.states = arena.take(heads.together * c.K, c.V);
+    float* out = arena.take(c.C, c.V);
+    const int64_t chunks = (call.length + c.C - 1) / c.C, numbers = c.K * c.V;
+    while (heads.next()) {
+        heads.load_from(first);
+        for (int64_t n = 0; n < chunks; ++n)
+            for (int64_t head = heads.first; head < heads.last; ++head) {
+                float* state = heads.state(head);
+                std::memcpy(entries + (heads.index(head) * chunks + n) * numbers, state, numbers * sizeof(float));
+                c.enter(heads.row, head, n * c.C, state);
+                product<Put::set, Shape::lower>(out, c.V, plain(c.scores, c.C), c.u, c.V, c.size, c.V, c.size);
+                product<Put::add>(out, c.V, plain(c.read_q, c.K), state, c.V, c.size, c.V, c.K);
+                store(o + c.place * call.value, call.heads * call.value, out, c.V, c.count, call.value);
+                c.fade_state(state);
+                product<Put::add>(state, c.V, turned_over(c.write_k, c.K), c.u, c.V, c.K, c.V, c.size);
+            }
+        heads.store_to(final);
     }
 }
 
@@ -44,7 +76,8 @@ struct Backward {
     float *d_q, *d_k, *d_read, *across;        // [C, Dk]; d_read: of the keys where they read
     float *felt, *written;                     // what the running sum felt; what the exit state felt of each write
     float *d_scores, *d_links;                 // [C, C]
-    float *u_turned, *state_turned, *d_state_turned, *d_state;
+    float *u_turned, *state_turned, *d_state_turned;
+    float* d_state = nullptr;                  // dS'
     float *own, *d_beta, *kept;                // diagonal of dP [C]; [C]; <S, dS'> exp(G_C) [Dk]
 
     Backward(const Call& call, Arena& arena) : c(call, arena) {
@@ -52,7 +85,7 @@ struct Backward {
         d_r = c.delta ? arena.take(c.C, c.V) : d_u;
         for (float** x : {&d_q, &d_k, &d_read, &across, &felt, &written}) *x = arena.take(c.C, c.K);
         for (float** x : {&d_scores, &d_links}) *x = arena.take(c.C, c.C);
-        for (float** x : {&state_turned, &d_state_turned, &d_state}) *x = arena.take(c.K, c.V);
+        for (float** x : {&state_turned, &d_state_turned}) *x = arena.take(c.K, c.V);
         for (float** x : {&own, &d_beta}) *x = arena.take(1, c.C);
         kept = arena.take(1, c.K);
     }
@@ -62,8 +95,8 @@ struct Backward {
   private:
     void through_scores();
     void through_states();
-    void through(float* d_x, const float* factor, const float* x, float* touched, bool first);
-    void decay_steps(float* d_g) const;
+    void undo(float* d_x, const float* factor, const float* x, float* touched, bool add);
+    void decay_steps(float* d_g);
 };
 
 // One chunk, with its entry state; d_state is the gradient of its exit state before, of its entry state after.
@@ -128,61 +161,72 @@ void Backward::through_scores() {
 // d(Q exp(G)) = Y S^T, d(K exp(G)) = -dR S^T, d(K exp(G_C - G)) = U dS'^T
 void Backward::through_states() {
     const int K = c.K, V = c.V, size = c.size;
-    product<Put::set>(across, K, plain(y, V), state_turned, K, size, K, V);
-    through(d_q, c.decay.read, c.read_q, felt, false);
-    product<Put::set>(across, K, plain(c.u, V), d_state_turned, K, size, K, V);
-    through(d_k, c.decay.left, c.write_k, written, true);
-    if (!c.delta) return;
-    product<Put::negate>(across, K, plain(d_r, V), state_turned, K, size, K, V);
-    through(d_read, c.decay.read, c.read_k, felt, false);
-    for (int n = 0; n < size * K; n += LANES) at(d_k + n) += at(d_read + n);
+    const Decay& decay = c.decay;
+    if (!c.decays) {
+        product<Put::add>(d_q, K, plain(y, V), state_turned, K, size, K, V);
+        product<Put::add>(d_k, K, plain(c.u, V), d_state_turned, K, size, K, V);
+        if (c.delta) product<Put::subtract>(d_read, K, plain(d_r, V), state_turned, K, size, K, V);
+    } else {
+        product<Put::set>(across, K, plain(y, V), state_turned, K, size, K, V);
+        undo(d_q, decay.read, c.read_q, felt, true);
+        product<Put::set>(across, K, plain(c.u, V), d_state_turned, K, size, K, V);
+        undo(d_k, decay.left, c.write_k, written, false);
+        if (c.delta) {
+            product<Put::negate>(across, K, plain(d_r, V), state_turned, K, size, K, V);
+            undo(d_read, decay.read, c.read_k, felt, true);
+        }
+    }
+    if (c.delta)
+        for (int n = 0; n < size * K; n += LANES) at(d_k + n) += at(d_read + n);
 }
 
-// d_x += across * factor, and what the decayed x (= x * factor) felt of it.
-void Backward::through(float* d_x, const float* factor, const float* x, float* touched, bool first) {
+// d_x += across * factor, and what the decayed x (= x * factor) felt of it, put or added into `touched`.
+void Backward::undo(float* d_x, const float* factor, const float* x, float* touched, bool add) {
     for (int n = 0; n < c.size * c.K; n += LANES) {
-        if (!c.decays) {
-            at(d_x + n) += at(across + n);
-            continue;
-        }
         at(d_x + n) += at(across + n) * at(factor + n);
         const Vector touch = at(across + n) * at(x + n);
-        at(touched + n) = first ? touch : at(touched + n) + touch;
+        at(touched + n) = add ? at(touched + n) + touch : touch;
     }
 }
 
 // From the running sum to the steps: what step t decays is felt from t on, by the writes before t, and by the state.
 //     dg_t = sum_{i >= t} felt_i + sum_{j < t} written_j + kept
-void Backward::decay_steps(float* d_g) const {
-    const Call& call = c.call;
-    const bool by_head = call.kind == HEAD;
-    const int columns = by_head ? 1 : int(call.key), span = by_head ? c.K : 1;
-    for (int column = 0; column < columns; ++column) {
-        const auto sum = [&](const float* x) {
-            double result = 0;
-            for (int d = 0; d < span; ++d) result += x[column + d];
-            return result;
-        };
-        double running = sum(kept);
-        for (int i = 0; i < c.size; ++i) running += sum(felt + i * c.K);
+void Backward::decay_steps(float* d_g) {
+    const int size = c.size, K = c.K;
+    double* running = c.decay.sums;  // G is done with
+    if (c.call.kind == HEAD) {
+        *running = sum(kept, K);
+        for (int i = 0; i < size; ++i) *running += sum(felt + i * K, K);
         for (int i = 0; i < c.count; ++i) {
-            d_g[i * call.heads * columns + column] = float(running);
-            running += sum(written + i * c.K) - sum(felt + i * c.K);
+            d_g[i * c.call.heads] = float(*running);
+            *running += sum(written + i * K, K) - sum(felt + i * K, K);
         }
+        return;
+    }
+    for (int d = 0; d < K; ++d) running[d] = kept[d];
+    for (int n = 0; n < size * K; n += K)
+        for (int d = 0; d < K; ++d) running[d] += felt[n + d];
+    for (int i = 0; i < c.count; ++i) {
+        for (int d = 0; d < c.call.key; ++d) d_g[i * c.call.heads * c.call.key + d] = float(running[d]);
+        for (int d = 0; d < K; ++d) running[d] += double(written[i * K + d]) - double(felt[i * K + d]);
     }
 }
 
 static void backward(const Call& call, const float* entries, const float* d_o, const float* d_final, float* d_first,
                      const Gradients& out) {
-    Arena arena(2 * Chunk::floats(call));
+    Heads heads(call);
+    Arena arena(2 * Chunk::floats(call) + heads.floats());
     Backward b(call, arena);
-    const Chunk& c = b.c;
-    const int64_t chunks = (call.length + c.C - 1) / c.C;
-    for (int64_t n = 0; n < call.batch * call.heads; ++n) {
-        load_state(b.d_state, c, d_final + n * call.key * call.value);
-        for (int64_t m = chunks - 1; m >= 0; --m)
-            b.chunk(n / call.heads, n % call.heads, m * c.C, entries + (n * chunks + m) * c.K * c.V, d_o, out);
-        store(d_first + n * call.key * call.value, call.value, b.d_state, c.V, call.key, call.value);
+    heads.states = arena.take(heads.together * b.c.K, b.c.V);
+    const int64_t chunks = (call.length + b.c.C - 1) / b.c.C, numbers = b.c.K * b.c.V;
+    while (heads.next()) {
+        heads.load_from(d_final);
+        for (int64_t n = chunks - 1; n >= 0; --n)
+            for (int64_t head = heads.first; head < heads.last; ++head) {
+                b.d_state = heads.state(head);
+                b.chunk(heads.row, head, n * b.c.C, entries + (heads.index(head) * chunks + n) * numbers, d_o, out);
+            }
+        heads.store_to(d_first);
     }
 }
 }  // namespace recurrence

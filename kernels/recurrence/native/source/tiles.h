@@ -114,17 +114,46 @@ inline Vector exponential(Vector x) {
     return drowned ? Vector{} : series * (Vector)power;
 }
 
+// The sum of the lanes, by halves.
 inline float total(Vector x) {
-    float sum = 0;
-    for (int n = 0; n < LANES; ++n) sum += x[n];
-    return sum;
+    float lanes[LANES];
+    std::memcpy(lanes, &x, sizeof x);
+    for (int half = LANES / 2; half; half /= 2)
+        for (int n = 0; n < half; ++n) lanes[n] += lanes[n + half];
+    return lanes[0];
+}
+
+// The sum of a row, in fp64: it may be a small difference of large terms.
+inline double sum(const float* x, int width) {
+    double sums[8] = {};
+    for (int d = 0; d < width; d += 8)
+        for (int n = 0; n < 8; ++n) sums[n] += x[d + n];
+    for (int half = 4; half; half /= 2)
+        for (int n = 0; n < half; ++n) sums[n] += sums[n + half];
+    return sums[0];
 }
 
 // <x, y> of two rows
 inline float dot(const float* x, const float* y, int width) {
-    Vector sum = {};
-    for (int d = 0; d < width; d += LANES) sum += at(x + d) * at(y + d);
-    return total(sum);
+    Vector sums = {};
+    for (int d = 0; d < width; d += LANES) sums += at(x + d) * at(y + d);
+    return total(sums);
+}
+
+// tile[size, padded] = factor * x[count, width], x having `stride` floats a step; the rest is zero.
+inline void load(float* tile, int padded_width, const float* x, int64_t stride, int count, int size, int width,
+                 float factor = 1.0f) {
+    for (int i = 0; i < count; ++i) {
+        for (int d = 0; d < width; ++d) tile[i * padded_width + d] = factor * x[i * stride + d];
+        for (int d = width; d < padded_width; ++d) tile[i * padded_width + d] = 0;
+    }
+    std::memset(tile + count * padded_width, 0, (size - count) * padded_width * sizeof(float));
+}
+
+inline void store(float* x, int64_t stride, const float* tile, int padded_width, int count, int width,
+                  float factor = 1.0f) {
+    for (int i = 0; i < count; ++i)
+        for (int d = 0; d < width; ++d) x[i * stride + d] = factor * tile[i * padded_width + d];
 }
 
 }  // namespace tiles
