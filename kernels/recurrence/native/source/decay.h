@@ -63,7 +63,8 @@ inline void Decay::sum(const float* g, int64_t stride, int size, int count, int 
     const int columns = kind == HEAD ? 1 : key;
     load(rows, columns, g, stride, count, size, width);
     for (int d = 0; d < columns; ++d) sums[d] = rows[d];
-    for (int n = columns; n < size * columns; ++n) sums[n] = sums[n - columns] + rows[n];
+    for (int i = 1; i < size; ++i)
+        for (int d = 0; d < columns; ++d) sums[i * columns + d] = sums[(i - 1) * columns + d] + rows[i * columns + d];
     if (kind == HEAD) spread(size);
     else factor(size);
 }
@@ -85,26 +86,34 @@ inline void Decay::spread(int size) {
     std::memcpy(carried, read + (size - 1) * key, key * sizeof(float));
 }
 
-// One decay a channel.
+// One decay a channel. R = G_C / 2, so that exp(R) is what both exp(G) and exp(G_C - G) lack of the factors.
 inline void Decay::factor(int size) {
     const double* last = sums + (size - 1) * key;
     factored = true;
     for (int d = 0; d < key; ++d) factored = factored && last[d] > -REACH;
-    for (int i = 0; i < size; ++i)
-        for (int d = 0; d < key; ++d) {
-            const double now = sums[i * key + d];
-            read[i * key + d] = float(now);
-            left[i * key + d] = float(last[d] - now);
-            down[i * key + d] = float(now - 0.5 * last[d]);
+    if (!factored) {
+        for (int i = 0; i < size; ++i) {
+            for (int d = 0; d < key; ++d) read[i * key + d] = float(sums[i * key + d]);
+            for (int d = 0; d < key; d += LANES) at(read + i * key + d) = exponential(at(read + i * key + d));
+            fade(left + i * key, last, sums + i * key, key);
         }
-    for (int n = 0; n < size * key; n += LANES) {
-        at(read + n) = exponential(at(read + n));
-        at(left + n) = exponential(at(left + n));
-        if (!factored) continue;
-        at(up + n) = exponential(-at(down + n));
-        at(down + n) = exponential(at(down + n));
+        std::memcpy(carried, read + (size - 1) * key, key * sizeof(float));
+        return;
     }
-    std::memcpy(carried, read + (size - 1) * key, key * sizeof(float));
+    float* half = carried;
+    for (int d = 0; d < key; ++d) half[d] = float(0.5 * last[d]);
+    for (int d = 0; d < key; d += LANES) at(half + d) = exponential(at(half + d));
+    for (int i = 0; i < size * key; i += key) {
+        for (int d = 0; d < key; ++d) down[i + d] = float(sums[i + d] - 0.5 * last[d]);
+        for (int d = 0; d < key; d += LANES) {
+            const Vector shrunk = exponential(at(down + i + d)), grown = exponential(-at(down + i + d));
+            at(down + i + d) = shrunk;
+            at(up + i + d) = grown;
+            at(read + i + d) = shrunk * at(half + d);
+            at(left + i + d) = grown * at(half + d);
+        }
+    }
+    multiply(carried, half, half, key);
 }
 
 // The keys as the scores want them.
