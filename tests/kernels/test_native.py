@@ -65,10 +65,19 @@ def test_one_of_two_results_may_go_unused(kind):
 
 
 @built
-def test_takes_views_as_they_come():
-    """Tensors that are slices of a larger one, and slopes that are expanded, are read right."""
-    joint = torch.randn(2, 70, 3, 3 * 16)
-    q, k, v = (x.requires_grad_() for x in joint.split(16, dim=-1))
+@pytest.mark.parametrize(
+    "views",
+    [
+        torch.randn(2, 70, 3, 48).split(16, dim=-1),
+        torch.randn(2, 70, 3, 4, 16).unbind(2),
+        torch.randn(3, 2, 16, 70, 4).permute(0, 1, 3, 4, 2).unbind(0),
+        torch.randn(2, 70, 4, 3)[..., None].unbind(3),
+    ],
+    ids=["slices", "slots", "turned", "one wide"],
+)
+def test_takes_views_as_they_come(views):
+    """Tensors that are parts of a larger one, and slopes that are expanded, are read right."""
+    q, k, v = (x.requires_grad_() for x in views)
     o, _ = linear_recurrence(q, k, v, backend="native")
     expected, _ = linear_recurrence(q, k, v, backend="reference")
     torch.testing.assert_close(o, expected, rtol=1e-4, atol=1e-4)

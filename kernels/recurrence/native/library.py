@@ -11,11 +11,18 @@ from torch import Tensor
 _BUILDS = {"AVX512": ("avx512", "avx2", "portable"), "AVX2": ("avx2", "portable")}
 
 
+class Tokens(ctypes.Structure):
+    """`recurrence::Tokens` of source/chunk.h."""
+
+    _fields_ = (("x", ctypes.c_void_p), *((name, ctypes.c_int64) for name in ("batch", "time", "head")))
+
+
 class Call(ctypes.Structure):
     """`recurrence::Call` of source/chunk.h."""
 
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("q", "k", "v", "log_decay", "beta")),
+        *((name, Tokens) for name in ("q", "k", "v")),
+        *((name, ctypes.c_void_p) for name in ("log_decay", "beta")),
         *((name, ctypes.c_int64) for name in ("batch", "length", "heads", "key", "value", "kind", "chunk")),
         ("scale", ctypes.c_float),
     )
@@ -31,6 +38,13 @@ def addresses(tensors: Sequence[Tensor | None]) -> list[int | None]:
     """Where the numbers of contiguous fp32 tensors lie; None for a tensor that is not there."""
     assert all(x is None or (x.is_contiguous() and x.dtype == torch.float32) for x in tensors)
     return [None if x is None else x.data_ptr() for x in tensors]
+
+
+def tokens(x: Tensor) -> Tokens:
+    """Where the rows of an fp32 tensor [B, T, H, D] with contiguous rows lie."""
+    assert 1 in {x.stride(3), x.shape[3]}
+    assert x.dtype == torch.float32
+    return Tokens(x.data_ptr(), *x.stride()[:3])
 
 
 def _load() -> ctypes.CDLL | None:

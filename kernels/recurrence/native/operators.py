@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels.recurrence.native.library import LIBRARY, Call, Gradients, addresses
+from kernels.recurrence.native.library import LIBRARY, Call, Gradients, addresses, tokens
 
 # Widths inside the library are multiples of this.
 _PAD = 16
@@ -40,10 +40,11 @@ def _forward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(o [B, T, H, Dv], final state [B, H, Dk, Dv], state on entry of every chunk [B * H, N, Dk, Dv] padded)."""
     assert LIBRARY is not None
-    inputs = _contiguous(q, k, v, log_decay, beta)
+    q, k, v = (_with_rows(x) for x in (q, k, v))
+    log_decay, beta = (None if x is None else x.contiguous() for x in (log_decay, beta))
     state = state.contiguous()
     o, final, entries = _forward_shapes(q, k, v, log_decay, beta, state, scale, chunk)
-    call = _call(inputs, scale, chunk)
+    call = _call(q, k, v, log_decay, beta, scale, chunk)
     LIBRARY.move37_forward(ctypes.byref(call), *addresses((state, o, final, entries)))
     return o, final, entries
 
@@ -80,12 +81,13 @@ def _backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of q, k, v, log decay, beta and state."""
     assert LIBRARY is not None
-    inputs = _contiguous(q, k, v, log_decay, beta)
-    d_o, d_final = d_o.contiguous(), d_final.contiguous()
+    q, k, v, d_o = (_with_rows(x) for x in (q, k, v, d_o))
+    log_decay, beta = (None if x is None else x.contiguous() for x in (log_decay, beta))
+    d_final = d_final.contiguous()
     *gradients, d_state = _backward_shapes(q, k, v, log_decay, beta, entries, scale, chunk, d_o, d_final)
-    call, results = _call(inputs, scale, chunk), Gradients(*addresses(gradients))
-    pointers = addresses((entries, d_o, d_final, d_state))
-    LIBRARY.move37_backward(ctypes.byref(call), *pointers, ctypes.byref(results))
+    call, slopes, results = _call(q, k, v, log_decay, beta, scale, chunk), tokens(d_o), Gradients(*addresses(gradients))
+    kept, *states = addresses((entries, d_final, d_state))
+    LIBRARY.move37_backward(ctypes.byref(call), kept, ctypes.byref(slopes), *states, ctypes.byref(results))
     d_q, d_k, d_v, d_g, d_beta = gradients
     return d_q, d_k, d_v, d_g, d_beta, d_state
 
@@ -126,18 +128,18 @@ def _differentiate(ctx: Any, d_o: Tensor, d_final: Tensor, unused: Tensor) -> tu
     return d_q, d_k, d_v, None if log_decay is None else d_g, None if beta is None else d_beta, d_state, None, None
 
 
-def _contiguous(*inputs: Tensor | None) -> list[Tensor | None]:
-    """Return the inputs as the library reads them."""
-    return [None if x is None else x.contiguous() for x in inputs]
+def _with_rows(x: Tensor) -> Tensor:
+    """Return [B, T, H, D] with contiguous rows: most views have them, slices of a joint projection among them."""
+    return x if 1 in {x.stride(3), x.shape[3]} else x.contiguous()
 
 
-def _call(inputs: list[Tensor | None], scale: float, chunk: int) -> Call:
-    """Sizes and addresses of a call."""
-    q, _, v, log_decay, _ = inputs
-    assert q is not None
-    assert v is not None
+def _call(
+    q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor | None, beta: Tensor | None, scale: float, chunk: int
+) -> Call:
+    """Sizes and addresses of a call, good as long as the tensors live."""
     kind = 0 if log_decay is None else 1 if log_decay.shape[3] == 1 else 2
-    return Call(*addresses(inputs), *q.shape, v.shape[3], kind, chunk, scale)
+    rows, others = (tokens(x) for x in (q, k, v)), addresses((log_decay, beta))
+    return Call(*rows, *others, *q.shape, v.shape[3], kind, chunk, scale)
 
 
 _REGISTRY.impl("native_recurrence", _forward, "CPU")

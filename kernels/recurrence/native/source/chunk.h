@@ -10,10 +10,19 @@
 
 namespace recurrence {
 
-// Sizes of a call, and the tensors of the canonical problem, all contiguous: q, k [B, T, H, Dk]; v [B, T, H, Dv];
-// log decay [B, T, H, 1 | Dk]; beta [B, T, H] or null.
+// A tensor [B, T, H, D] whose rows of D numbers are contiguous, with its strides.
+struct Tokens {
+    const float* x;
+    int64_t batch, time, head;
+
+    const float* at(int64_t row, int64_t step, int64_t n) const { return x + row * batch + step * time + n * head; }
+};
+
+// Sizes of a call, and the tensors of the canonical problem: q, k [B, T, H, Dk]; v [B, T, H, Dv]; contiguous log decay
+// [B, T, H, 1 | Dk] and beta [B, T, H], or null.
 struct Call {
-    const float *q, *k, *v, *log_decay, *beta;
+    Tokens q, k, v;
+    const float *log_decay, *beta;
     int64_t batch, length, heads, key, value, kind, chunk;
     float scale;
 };
@@ -93,9 +102,9 @@ struct Chunk {
         count = int(call.length - step < C ? call.length - step : C);
         size = padded(count);
         place = (row * call.length + step) * heads + head;
-        load(q, K, call.q + place * call.key, heads * call.key, count, size, call.key, call.scale);
-        load(k, K, call.k + place * call.key, heads * call.key, count, size, call.key);
-        load(w, V, call.v + place * call.value, heads * call.value, count, size, call.value);
+        load(q, K, call.q.at(row, step, head), call.q.time, count, size, call.key, call.scale);
+        load(k, K, call.k.at(row, step, head), call.k.time, count, size, call.key);
+        load(w, V, call.v.at(row, step, head), call.v.time, count, size, call.value);
         if (decays) {
             const int64_t columns = call.kind == HEAD ? 1 : call.key;
             decay.sum(call.log_decay + place * columns, heads * columns, size, count, columns);

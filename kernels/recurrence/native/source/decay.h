@@ -136,7 +136,8 @@ inline void Decay::scores(float* out, const float* x, const float* k, int size, 
     keep_lower(out, chunk, size, strict);
 }
 
-// Sets d_x, and adds to d_k, what they feel of the scores; d_scores [C, C] is zero above the diagonal, and overwritten.
+// Sets d_x, and adds to d_k, what they feel of the scores; d_scores [C, C] is zero above the diagonal, and is
+// overwritten.
 inline void Decay::slopes(float* d_scores, const float* x, const float* k, float* d_x, float* d_k, int size) {
     if (kind == CHANNEL && !factored) return pair_slopes(d_scores, x, k, d_x, d_k, size);
     if (kind == HEAD) multiply(d_scores, d_scores, weights, size * chunk);
@@ -161,7 +162,8 @@ inline void Decay::pairs(float* out, const float* x, const float* k, int size) {
         }
 }
 
-inline void Decay::pair_slopes(const float* d_scores, const float* x, const float* k, float* d_x, float* d_k, int size) {
+inline void Decay::pair_slopes(const float* d_scores, const float* x, const float* k, float* d_x, float* d_k,
+                               int size) {
     std::memset(d_x, 0, size * key * sizeof(float));
     for (int i = 0; i < size; ++i)
         for (int j = 0; j < i; ++j) {

@@ -1,6 +1,6 @@
-// The delta rule inside a chunk. With R = V - (K exp(G)) S and L the scores of keys against earlier keys, the writes are
-// U = diag(beta) W where (I + L diag(beta)) W = R: solved by substitution, in blocks. W = U / beta is kept for the
-// gradient of beta, which so needs no division.
+// The delta rule inside a chunk. With R = V - (K exp(G)) S and L the scores of keys against earlier keys, the writes
+// are U = diag(beta) W where (I + L diag(beta)) W = R: solved by substitution, in blocks. W = U / beta is kept for
+// the gradient of beta, which so needs no division.
 #pragma once
 
 #include "tiles.h"
@@ -11,7 +11,8 @@ using namespace tiles;
 // W over R [C, Dv] in place, and U = diag(beta) W.
 inline void substitute(float* w, float* u, const float* links, const float* beta, int chunk, int size, int width) {
     for (int start = 0; start < size; start += BLOCK) {
-        product<Put::subtract>(w + start * width, width, plain(links + start * chunk, chunk), u, width, BLOCK, width, start);
+        product<Put::subtract>(w + start * width, width, plain(links + start * chunk, chunk), u, width, BLOCK, width,
+                               start);
         for (int i = start; i < start + BLOCK; ++i)
             for (int d = 0; d < width; d += LANES) {
                 Vector row = at(w + i * width + d);

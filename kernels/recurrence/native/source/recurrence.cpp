@@ -90,7 +90,7 @@ struct Backward {
         kept = arena.take(1, c.K);
     }
 
-    void chunk(int64_t row, int64_t head, int64_t step, const float* state, const float* d_o, const Gradients& out);
+    void chunk(int64_t row, int64_t head, int64_t step, const float* state, const Tokens& d_o, const Gradients& out);
 
   private:
     void through_scores();
@@ -100,12 +100,12 @@ struct Backward {
 };
 
 // One chunk, with its entry state; d_state is the gradient of its exit state before, of its entry state after.
-void Backward::chunk(int64_t row, int64_t head, int64_t step, const float* state, const float* d_o,
+void Backward::chunk(int64_t row, int64_t head, int64_t step, const float* state, const Tokens& d_o,
                      const Gradients& out) {
     const Call& call = c.call;
     c.enter(row, head, step, state);
     const int C = c.C, K = c.K, V = c.V, size = c.size;
-    load(y, V, d_o + c.place * call.value, call.heads * call.value, c.count, size, call.value);
+    load(y, V, d_o.at(row, step, head), d_o.time, c.count, size, call.value);
     product<Put::set, Shape::upper>(d_u, V, turned_over(c.scores, C), y, V, size, V, size);
     product<Put::add>(d_u, V, plain(c.write_k, K), d_state, V, size, V, K);
     if (c.delta) substitute_back(d_u, d_r, d_beta, c.w, c.links, c.beta, C, size, V);
@@ -128,8 +128,8 @@ void Backward::chunk(int64_t row, int64_t head, int64_t step, const float* state
     if (c.delta) product<Put::subtract>(d_state, V, turned_over(c.read_k, K), d_r, V, K, V, size);
 }
 
-// dP = lower(Y U^T), dL = -lower(dR U^T), and what queries, keys and running sum feel of them. The diagonal of P carries
-// no decay; its large equal terms are set aside, so that they need not cancel.
+// dP = lower(Y U^T), dL = -lower(dR U^T), and what queries, keys and running sum feel of them. The diagonal of P
+// carries no decay; its large equal terms are set aside, so that they need not cancel.
 void Backward::through_scores() {
     const int C = c.C, K = c.K, V = c.V, size = c.size;
     product<Put::set, Shape::corner>(d_scores, C, plain(y, V), u_turned, C, size, size, V);
@@ -212,7 +212,7 @@ void Backward::decay_steps(float* d_g) {
     }
 }
 
-static void backward(const Call& call, const float* entries, const float* d_o, const float* d_final, float* d_first,
+static void backward(const Call& call, const float* entries, const Tokens& d_o, const float* d_final, float* d_first,
                      const Gradients& out) {
     Heads heads(call);
     Arena arena(2 * Chunk::floats(call) + heads.floats());
@@ -231,13 +231,14 @@ static void backward(const Call& call, const float* entries, const float* d_o, c
 }
 }  // namespace recurrence
 
-extern "C" {
-__attribute__((visibility("default"))) void move37_forward(const recurrence::Call* call, const float* first, float* o, float* final, float* entries) {
+#define EXPORTED extern "C" __attribute__((visibility("default")))
+
+EXPORTED void move37_forward(const recurrence::Call* call, const float* first, float* o, float* final,
+                             float* entries) {
     recurrence::forward(*call, first, o, final, entries);
 }
 
-__attribute__((visibility("default"))) void move37_backward(const recurrence::Call* call, const float* entries, const float* d_o, const float* d_final,
-                     float* d_first, const recurrence::Gradients* out) {
-    recurrence::backward(*call, entries, d_o, d_final, d_first, *out);
-}
+EXPORTED void move37_backward(const recurrence::Call* call, const float* entries, const recurrence::Tokens* d_o,
+                              const float* d_final, float* d_first, const recurrence::Gradients* out) {
+    recurrence::backward(*call, entries, *d_o, d_final, d_first, *out);
 }

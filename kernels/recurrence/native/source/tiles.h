@@ -43,9 +43,10 @@ enum class Shape { full, lower, upper, corner };
 // out[ROWS, VECTORS * LANES] of a product, held in registers.
 template <Put PUT, int VECTORS>
 inline void block(float* out, int width, Left left, const float* right, int right_width, int first, int last) {
+    constexpr bool onto = PUT == Put::add || PUT == Put::subtract;
     Vector sum[ROWS][VECTORS];
     for (int m = 0; m < ROWS; ++m)
-        for (int n = 0; n < VECTORS; ++n) sum[m][n] = PUT == Put::add || PUT == Put::subtract ? at(out + m * width + n * LANES) : Vector{};
+        for (int n = 0; n < VECTORS; ++n) sum[m][n] = onto ? at(out + m * width + n * LANES) : Vector{};
     for (int k = first; k < last; ++k) {
         Vector row[VECTORS];
         for (int n = 0; n < VECTORS; ++n) row[n] = at(right + k * right_width + n * LANES);
