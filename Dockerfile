@@ -3,7 +3,7 @@ FROM python:3.11-slim
 WORKDIR /move37
 ENV OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 PIP_NO_CACHE_DIR=1
 ARG EXTRA=cpu
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE ./
 COPY agents agents
 COPY bus bus
 COPY dashboard dashboard

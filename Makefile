@@ -20,7 +20,7 @@ test: install
 install: $(VENV)/.installed
 
 # torch comes first: an index of CPU builds, or a wheel on disk, then decides for everything that needs it.
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml setup.py constraints.txt $(wildcard kernels/recurrence/native/source/*)
 	@test -n "$(PYTHON)" || { echo "move37 needs Python 3.11, 3.12 or 3.13"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -c constraints.txt torch

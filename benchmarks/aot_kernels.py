@@ -3,8 +3,9 @@
     python -m benchmarks.aot_kernels                 sm_80 and sm_90, head widths 64 and 128
     python -m benchmarks.aot_kernels --width 256     another width
 
-The launches are those of a real call: they are recorded instead of run, and each is compiled with the arguments,
-block sizes and options that it was launched with. Exits 1 where a kernel spills registers and EXCUSES has no reason.
+The launches are those of a real call: they are recorded instead of run, and each is compiled with the arguments and
+block sizes that it was launched with, in its first configuration, since there is no GPU to race the others on. Exits 1
+where a kernel spills registers and EXCUSES has no reason.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import triton
 from torch import Tensor
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from triton.runtime.jit import JITFunction
+from triton.runtime.autotuner import Autotuner
 
 from kernels.cases import KINDS, draw
 from kernels.recurrence.arguments import canonical
@@ -33,7 +34,6 @@ from kernels.recurrence.gpu.layout import batch_layout
 CAPABILITIES = (80, 90)
 _TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 _POINTERS = {torch.float32: "*fp32", torch.bfloat16: "*bf16", torch.float16: "*fp16", torch.int32: "*i32"}
-_OPTIONS = ("num_warps", "num_stages")
 
 EXCUSES: dict[str, str] = {}
 """Kernels that may spill, by name, with the reason."""
@@ -105,7 +105,7 @@ def record(kind: str, width: int) -> list[Launch]:
 def _recording() -> Iterator[list[Launch]]:
     """Replace the kernels that `launch` uses by recorders."""
     launches: list[Launch] = []
-    kernels = {name: value for name, value in vars(launch).items() if isinstance(value, JITFunction)}
+    kernels = {name: value for name, value in vars(launch).items() if isinstance(value, Autotuner)}
     for name, kernel in kernels.items():
         setattr(launch, name, _Recorder(kernel, launches))
     try:
@@ -118,8 +118,11 @@ def _recording() -> Iterator[list[Launch]]:
 class _Recorder:
     """Stands where a kernel stands and notes how it is launched."""
 
-    def __init__(self, kernel: Any, launches: list[Launch]) -> None:
-        self.kernel, self.launches = kernel, launches
+    def __init__(self, kernel: Autotuner, launches: list[Launch]) -> None:
+        first = kernel.configs[0]
+        self.kernel: Any = kernel.fn
+        self.options = (("num_warps", first.num_warps), ("num_stages", first.num_stages))
+        self.launches = launches
 
     def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
         """Accept a grid as kernels do."""
@@ -128,7 +131,6 @@ class _Recorder:
 
     def _note(self, *positional: Any, **named: Any) -> None:
         """Turn arguments into a signature: ones become constants and sixteens are told, as a real launch does."""
-        options = tuple((name, named.pop(name)) for name in _OPTIONS if name in named)
         arguments = dict(zip(self.kernel.arg_names, positional, strict=False)) | named
         signature, constants, aligned = [], [], []
         for name in self.kernel.arg_names:
@@ -140,7 +142,7 @@ class _Recorder:
                 constants.append((name, value))
             elif isinstance(value, Tensor) or (kind == "i32" and value % 16 == 0):
                 aligned.append(name)
-        launch_ = Launch(self.kernel, tuple(signature), tuple(constants), tuple(aligned), options)
+        launch_ = Launch(self.kernel, tuple(signature), tuple(constants), tuple(aligned), self.options)
         self.launches.append(launch_)
 
 

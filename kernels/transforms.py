@@ -1,4 +1,4 @@
-"""Whether a call runs under a function transform, where values cannot be read and custom backwards do not apply."""
+"""Who else takes part in a call: function transforms, under which values cannot be read, and observers."""
 
 # torch has no public way to ask.
 # pyright: reportAttributeAccessIssue=false
@@ -12,6 +12,11 @@ def is_transformed(*tensors: Tensor | None) -> bool:
     if torch._C._functorch.peek_interpreter_stack() is not None or torch.compiler.is_compiling():
         return True
     return any(x is not None and torch._C._functorch.is_functorch_wrapped_tensor(x) for x in tensors) or _is_dual()
+
+
+def is_observed() -> bool:
+    """Return True where every operation passes through someone else's hands: a count of FLOPs, a trace."""
+    return torch._C._len_torch_dispatch_stack() > 0
 
 
 def _is_dual() -> bool:

@@ -44,7 +44,7 @@ from trainer.tasks.tokens import read
 
 OnPoint = Callable[[LossPoint], None]
 ENTRY, EXAMINEE = "trainer.child:main", "trainer.examinee:main"
-PRELOAD = ("torch", "trainer.child", "trainer.examinee")
+PRELOAD = ("torch", "kernels.recurrence.api", "trainer.child", "trainer.examinee")
 """What the jail's zygote imports once."""
 MESSAGE_CHARACTERS, TAIL_CHARACTERS = 2_000, 32_000
 """What is kept of a candidate's words in the log."""

@@ -8,22 +8,27 @@ from torch import Tensor
 
 from kernels.recurrence.arguments import Problem, canonical
 from kernels.recurrence.chunked import chunked_recurrence
-from kernels.recurrence.gpu.entry import interpreted, obstacle, triton_recurrence
+from kernels.recurrence.gpu import entry as gpu
+from kernels.recurrence.gpu.entry import triton_recurrence
+from kernels.recurrence.native import entry as native
+from kernels.recurrence.native.entry import native_recurrence
 from kernels.recurrence.reference import reference_recurrence
+from kernels.transforms import is_observed
 
 Backend = Callable[[Problem, int], tuple[Tensor, Tensor]]
 
 _BACKENDS: dict[str, Backend] = {
     "reference": reference_recurrence,
     "chunked": chunked_recurrence,
+    "native": native_recurrence,
     "triton": triton_recurrence,
 }
 
 
 def available_backends() -> tuple[str, ...]:
     """Name what `linear_recurrence` accepts as `backend` on this machine, besides "auto"."""
-    on_gpu = torch.cuda.is_available() or interpreted()
-    return tuple(name for name in _BACKENDS if name != "triton" or on_gpu)
+    here = {"triton": torch.cuda.is_available() or gpu.interpreted(), "native": native.built()}
+    return tuple(name for name in _BACKENDS if here.get(name, True))
 
 
 def linear_recurrence(  # noqa: PLR0913 - the one function of the family; its optional arguments are keywords
@@ -51,7 +56,7 @@ def linear_recurrence(  # noqa: PLR0913 - the one function of the family; its op
     initial_state: [B, Hv, Dk, Dv]. The final state is returned in fp32 (fp64 for fp64 inputs) when asked for.
     cu_seqlens: [N + 1] offsets of N sequences packed along time with B = 1; states then have N in place of B.
     chunk_size: upper bound of the chunk length of the chunked forms, a power of two from 16 to 256.
-    backend: "auto" | "reference" | "chunked" | "triton"; see `available_backends`.
+    backend: "auto" | "reference" | "chunked" | "native" | "triton"; see `available_backends`.
 
     Returns (o [B, T, Hv, Dv] in the dtype of v, final state or None). Raises ValueError, in one line, for wrong
     shapes, dtypes, devices or chunk sizes, for positive decay and wrong offsets (checked where the tensors are on the
@@ -71,13 +76,22 @@ def linear_recurrence(  # noqa: PLR0913 - the one function of the family; its op
 def _choose(backend: str, problem: Problem) -> Backend:
     """Find the function behind a backend's name."""
     if backend == "auto":
-        if problem.q.device.type == "cuda" and obstacle(problem) is None:
-            return triton_recurrence
-        # A step or two costs less in the loop than the chunk form's set-up.
-        return reference_recurrence if problem.q.shape[1] <= 2 else chunked_recurrence
+        return _fastest(problem)
     if backend not in _BACKENDS:
         raise ValueError(f"unknown backend {backend!r}, expected auto, {', '.join(_BACKENDS)}")
     return _BACKENDS[backend]
+
+
+def _fastest(problem: Problem) -> Backend:
+    """Choose by device, size and dtype, and by who is looking."""
+    if problem.q.device.type == "cuda" and gpu.obstacle(problem) is None:
+        return triton_recurrence
+    if problem.q.shape[1] <= 2:  # a step or two costs less in the loop than the set-up of any other form
+        return reference_recurrence
+    # The library can't be looked into: whoever counts its products sees none, and a compiler finds nothing to fuse.
+    if torch.compiler.is_compiling() or native.obstacle(problem) or native.outnumbered() or is_observed():
+        return chunked_recurrence
+    return native_recurrence
 
 
 def _check_offsets(cu_seqlens: Tensor, q: Tensor) -> None:

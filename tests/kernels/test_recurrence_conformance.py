@@ -1,7 +1,8 @@
 """Every backend means what the reference loop in fp64 means: outputs, final states and every gradient.
 
-The same cases run the portable backend on the CPU, the Triton kernels in the interpreter (small sizes), and on a GPU
-both, by what this machine offers. Freshly allocated memory is filled with NaN, so nothing unwritten is read.
+The same cases run the portable and the native backend on the CPU, the Triton kernels in the interpreter (small sizes),
+and on a GPU the portable one and the kernels, by what this machine offers. Freshly allocated memory is filled with NaN,
+so nothing unwritten is read.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,16 @@ from kernels import available_backends, linear_recurrence
 from kernels.cases import KINDS, draw, outputs_and_gradients, relative_error, relative_errors
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-FAST = [name for name in available_backends() if name != "reference" and not (name == "triton" and DEVICE == "cpu")]
+NATIVE = "native" in available_backends() and DEVICE == "cpu"
+# The library runs on the CPU, the Triton kernels on a GPU (interpreted, they have a suite of their own).
+FAST = [
+    "chunked",
+    *(["triton"] if DEVICE == "cuda" else []),
+    pytest.param(
+        "native", marks=pytest.mark.skipif(not NATIVE, reason="the native library is not built, or there is a GPU")
+    ),
+]
+SINGLE_ONLY = "the native library takes fp32"
 SINGLE, HALF = 1e-5, 5e-3
 # (T, Dk, Dv, H, B): lengths around the chunk's, widths that are no powers of two.
 SHAPES = [
@@ -57,7 +67,7 @@ def test_agrees_with_the_reference(kind, shape, backend):
     )
     expected = outputs_and_gradients(case.to(torch.float64), "reference")
     assert worst(outputs_and_gradients(case, backend), expected) <= SINGLE
-    if length in (7, 65):
+    if length in (7, 65) and backend != "native":
         rounded = case.to(torch.bfloat16)
         expected = outputs_and_gradients(rounded.to(torch.float64), "reference")
         actual = outputs_and_gradients(rounded, backend)
@@ -90,6 +100,8 @@ def test_steady_violent_decay_keeps_its_gradient(kind, backend):
 @pytest.mark.parametrize("kind", ["gla", "gated_delta"])
 def test_nothing_overflows_over_a_long_sequence(kind, dtype, backend):
     """Log decay down to -20 a step over 16,384 steps: every output and gradient is finite."""
+    if backend == "native" and dtype != torch.float32:
+        pytest.skip(SINGLE_ONLY)
     case = draw(kind, length=16384, heads=1, key_width=16, decay=10.0, dtype=dtype, device=DEVICE)
     results = outputs_and_gradients(case, backend)
     assert all(x.isfinite().all() for x in results.values())
@@ -183,6 +195,8 @@ def test_exact_in_double_precision(kind, backend):
     """In fp64 the chunk form is the reference to rounding."""
     if backend == "triton":
         pytest.skip("the kernels accumulate in fp32")
+    if backend == "native":
+        pytest.skip(SINGLE_ONLY)
     case = draw(kind, batch=2, length=100, heads=2, key_width=20, decay=2.0, dtype=torch.float64, device=DEVICE)
     assert worst(outputs_and_gradients(case, backend), outputs_and_gradients(case, "reference")) <= 1e-12
 

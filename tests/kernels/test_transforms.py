@@ -3,8 +3,11 @@
 import pytest
 import torch
 
-from kernels import linear_recurrence
+from kernels import available_backends, linear_recurrence
 from kernels.cases import KINDS, draw
+
+UNBUILT = pytest.mark.skipif("native" not in available_backends(), reason="the native library was not built here")
+ON_CPU = pytest.mark.parametrize("backend", ["chunked", pytest.param("native", marks=UNBUILT)])
 
 
 def function_of(kind: str, length: int):
@@ -41,28 +44,31 @@ def test_jacobians_by_reverse_forward_and_vmap_agree(kind):
     torch.testing.assert_close(torch.autograd.functional.jacobian(of_query, query), by_reverse)
 
 
+@ON_CPU
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_output_sees_the_future_or_another_sequence(kind):
+def test_no_output_sees_the_future_or_another_sequence(kind, backend):
     """Changing one step of one sequence leaves earlier steps and other sequences bit for bit the same."""
     case = draw(kind, batch=2, length=70, heads=1, key_width=16)
-    before, _ = linear_recurrence(**case.tensors(), backend="chunked")
+    before, _ = linear_recurrence(**case.tensors(), backend=backend)
     case.v[0, 50] += 1.0
-    after, _ = linear_recurrence(**case.tensors(), backend="chunked")
+    after, _ = linear_recurrence(**case.tensors(), backend=backend)
     assert torch.equal(before[1], after[1])
     assert torch.equal(before[0, :50], after[0, :50])
     assert not torch.equal(before[0, 50:], after[0, 50:])
 
 
+@ON_CPU
 @pytest.mark.parametrize("kind", KINDS)
-def test_repeated_calls_are_bit_identical(kind):
+def test_repeated_calls_are_bit_identical(kind, backend):
     """Same inputs, same bits."""
     case = draw(kind, batch=2, length=130, heads=2, key_width=16)
-    first, second = (linear_recurrence(**case.tensors(), backend="chunked")[0] for _ in range(2))
+    first, second = (linear_recurrence(**case.tensors(), backend=backend)[0] for _ in range(2))
     assert torch.equal(first, second)
 
 
+@ON_CPU
 @pytest.mark.parametrize("kind", KINDS)
-def test_saved_memory_is_far_below_a_state_per_step(kind):
+def test_saved_memory_is_far_below_a_state_per_step(kind, backend):
     """What forward keeps grows as T * D + T / C * D^2, not as T * D^2."""
     length, width = 1024, 32
     case = draw(kind, length=length, heads=1, key_width=width, initial_state=False)
@@ -74,6 +80,6 @@ def test_saved_memory_is_far_below_a_state_per_step(kind):
         return x
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
-        linear_recurrence(**leaves, backend="chunked")
+        linear_recurrence(**leaves, backend=backend)
     assert sum(kept.values()) < length * width * width / 2
     assert sum(kept.values()) < 14 * length * width

@@ -46,6 +46,38 @@ tensors = [x.detach().requires_grad_() for x in (p.q, p.k, p.v, p.log_decay, p.b
 torch.library.opcheck(recurrence_forward, (*tensors, None, p.scale, 16))
 """
 
+TWICE = """
+import torch
+from triton.runtime.autotuner import Autotuner
+from kernels.cases import draw, outputs_and_gradients
+from kernels.recurrence.gpu import launch
+class Twice:
+    def __init__(self, kernel):
+        self.kernel = kernel
+    def __getitem__(self, grid):
+        def run(*positional, **named):
+            arguments = {**dict(zip(self.kernel.arg_names, positional)), **named}
+            before = {name: arguments[name].clone() for name in self.kernel.restore_value}
+            self.kernel[grid](*positional, **named)
+            once = [x.clone() for x in positional if isinstance(x, torch.Tensor)]
+            for name, x in before.items():
+                arguments[name].copy_(x)
+            self.kernel[grid](*positional, **named)
+            twice = [x for x in positional if isinstance(x, torch.Tensor)]
+            for first, second in zip(once, twice):
+                assert torch.equal(first.nan_to_num(), second.nan_to_num()), self.kernel.base_fn.__name__
+            kernels.add(self.kernel.base_fn.__name__)
+        return run
+kernels = set()
+raced = {name: kernel for name, kernel in vars(launch).items() if isinstance(kernel, Autotuner)}
+for name, kernel in raced.items():
+    assert len(kernel.configs) == 1, name
+    setattr(launch, name, Twice(kernel))
+for kind in ("gated_delta", "kda"):
+    outputs_and_gradients(draw(kind, length=17, heads=1, key_width=16), "triton", 16)
+assert kernels == set(raced), set(raced) - kernels
+"""
+
 
 def interpret(program):
     """Run a program with interpreted kernels; return what it printed, fail with what it said."""
@@ -74,6 +106,29 @@ def test_agrees_with_the_reference(kind, report):
 def test_agrees_with_the_reference_in_fp16(kind, report):
     """Sixteen-bit inputs stay within the bar of sixteen-bit results."""
     assert report[kind, "fp16"][1] <= 5e-3
+
+
+def test_a_race_may_run_a_kernel_many_times():
+    """Every kernel leaves the same when it is run again, once what it overwrites is restored as its race does."""
+    interpret(TWICE)
+
+
+def test_kernels_are_raced_by_shape():
+    """Away from the interpreter every kernel has several configurations, no two alike, and a key of its own sizes."""
+    program = (
+        "from triton.runtime.autotuner import Autotuner\n"
+        "from kernels.recurrence.gpu import launch\n"
+        "raced = [x for x in vars(launch).values() if isinstance(x, Autotuner)]\n"
+        "assert len(raced) == 14\n"
+        "for kernel in raced:\n"
+        "    choices = [(c.num_warps, c.num_stages) for c in kernel.configs]\n"
+        "    assert len(choices) == len(set(choices)) >= 2, kernel\n"
+        "    assert kernel.cache_results\n"
+        "    sizes = {name for name in kernel.arg_names if name in ('D', 'K', 'V', 'C', 'DECAY', 'DELTA')}\n"
+        "    assert sizes and sizes <= set(kernel.keys), kernel\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 
 
 def test_is_a_well_behaved_operator():

@@ -9,7 +9,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from bus.events import LossPoint, Peer, RunStarted
-from tests.trainer.tiny import GOOD, request, tiny
+from kernels import available_backends
+from tests.trainer.tiny import GOOD, in_training, request, tiny
 from trainer.jail import Jail
 from trainer.tasks.corpus import load_corpus
 from trainer.tasks.kinds import task_of
@@ -68,6 +69,13 @@ def test_a_good_architecture_completes_with_every_figure(jail: Jail, tmp_path: P
     assert [(p.task, p.step, p.loss) for p in points if p.task == "text"] == [
         (p.task, p.step, p.loss) for p in completed.curve if p.task == "text"
     ]
+
+
+@pytest.mark.skipif("native" not in available_backends(), reason="the native library was not built here")
+def test_compiled_kernels_run_in_the_jail(jail: Jail):
+    """A mixer that asks for the native library by name trains with it."""
+    by_name = in_training('linear_recurrence(q, k, v, log_decay=decay, backend="native")')
+    assert attempt(jail, by_name).trained.completed is not None
 
 
 def test_one_seed_gives_one_result_bit_for_bit(jail: Jail):

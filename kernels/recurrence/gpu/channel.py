@@ -12,6 +12,7 @@ import triton
 import triton.language as tl
 
 from kernels.recurrence.gpu.tiles import put, row, tile, vector
+from kernels.recurrence.gpu.tuning import raced
 
 
 @triton.jit
@@ -27,6 +28,7 @@ def block_rows(start, end, block):
     return rows, rows < end
 
 
+@raced(2, (1, 3), (4, 3))
 @triton.jit
 def channel_scores_kernel(
     q, k, g, beta, scores, links, chunks, H, D,
@@ -83,6 +85,7 @@ def channel_scores_kernel(
         put(links, key_product * strength[:, None], token, inside, head, H, block * 16 + index, C)
 
 
+@raced(4, (2, 3), (8, 3), (4, 2))
 @triton.jit
 def channel_gradient_kernel(
     q, k, g, d_scores, d_links, d_q, d_k, felt, chunks, H, D,

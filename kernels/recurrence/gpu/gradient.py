@@ -8,8 +8,10 @@ import triton
 import triton.language as tl
 
 from kernels.recurrence.gpu.tiles import head_weights, place, put, running, state_tile, tile, total
+from kernels.recurrence.gpu.tuning import raced
 
 
+@raced(8, (4, 3), (4, 2), (8, 2), restored=("felt",))
 @triton.jit
 def gradient_kernel(
     q, k, g, u, d_o, d_v, entries, exits, d_scores, d_links, inner_q, inner_k, d_q, d_k, felt, written, carried,
@@ -96,6 +98,7 @@ def gradient_kernel(
         put(d_k, writes + key_reads + back, token, inside, head, H, key, K)
 
 
+@raced(4, (1, 3), (2, 3))
 @triton.jit
 def decay_gradient_kernel(felt, written, carried, d_g, chunks, H, D, C: tl.constexpr, BD: tl.constexpr):
     """From the gradient of the running sum to that of each step's log decay, for some columns (D = 1: one a head).

@@ -1,4 +1,4 @@
-"""Buffers, block sizes and the order of the kernels."""
+"""Buffers, block sizes and the order of the kernels; warps and stages are raced (`tuning`)."""
 
 # A kernel is indexed by its grid and takes plain numbers for its constants.
 # pyright: reportIndexIssue=false, reportArgumentType=false
@@ -19,10 +19,6 @@ from kernels.recurrence.gpu.sweep import sweep_back_kernel, sweep_kernel
 # Numbers of a state tile that one program of the sweep holds in registers.
 _STATE_NUMBERS = 4096
 _BLOCK = 64
-# Warps a program, chosen so that the compiled kernels keep to their registers (`python -m benchmarks.aot_kernels`).
-_WIDE = {"num_warps": 8}
-_NARROW = {"num_warps": 1}
-_SLIM = {"num_warps": 2}
 
 
 class Saved(NamedTuple):
@@ -80,14 +76,14 @@ def forward(
     arguments = (q, k, sums, beta_or_q, scores, links, layout.chunks, w.heads, w.key)
     if w.decay == 2:
         grid = (count, w.heads, chunk // 16)
-        channel_scores_kernel[grid](*arguments, DELTA=w.delta, BD=min(32, block(w.key)), **shared, **_SLIM)
+        channel_scores_kernel[grid](*arguments, DELTA=w.delta, BD=min(32, block(w.key)), **shared)
     else:
         scores_kernel[(count, w.heads)](*arguments, DECAY=w.decay, DELTA=w.delta, BD=block(w.key), **shared)
     written, inverse, removals, u = v, state.new_empty(0), q.new_empty(0), v
     if w.delta:
         inverse, removals = torch.zeros_like(links), torch.empty_like(q)
         u, written = torch.empty_like(v), torch.empty_like(v)
-        inverse_kernel[(count, w.heads)](links, inverse, layout.chunks, w.heads, C=chunk, **_NARROW)
+        inverse_kernel[(count, w.heads)](links, inverse, layout.chunks, w.heads, C=chunk)
         solve_kernel[(count, w.heads)](
             k, v, sums, beta_or_q, inverse, u, removals, layout.chunks, w.heads, w.key, w.value,
             DECAY=w.decay, BD=block(max(w.key, w.value)), **shared,
@@ -129,7 +125,7 @@ def backward(
     exits, d_state = torch.empty_like(entries), torch.empty_like(d_final)
     sweep_back_kernel[sweep_grid(layout, w)](
         q, k, sums, d_o, local, removals, d_final, exits, d_u, d_state, layout.chunks, layout.sequences, scale,
-        w.heads, w.key, w.value, DECAY=w.decay, DELTA=w.delta, BK=power(w.key), BV=sweep_block(w), **shared, **_WIDE,
+        w.heads, w.key, w.value, DECAY=w.decay, DELTA=w.delta, BK=power(w.key), BV=sweep_block(w), **shared,
     )  # fmt: skip
     d_v, d_beta = d_u, sums.new_empty(0)
     if beta is not None:
@@ -171,7 +167,7 @@ def _finish(
     gradient_kernel[(count, w.heads, shares)](
         q, k, saved.sums, saved.u, d_o, d_v, saved.entries, exits, d_scores, d_links, inner_q, inner_k, d_q, d_k,
         felt, written, carried, layout.chunks, scale, tokens, count, w.heads, w.key, w.value,
-        DECAY=w.decay, DELTA=w.delta, BK=columns, BV=min(32, block(w.value)), **shared, **_WIDE,
+        DECAY=w.decay, DELTA=w.delta, BK=columns, BV=min(32, block(w.value)), **shared,
     )  # fmt: skip
     d_g = torch.empty_like(saved.sums)
     if w.decay:

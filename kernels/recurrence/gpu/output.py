@@ -8,8 +8,10 @@ import triton
 import triton.language as tl
 
 from kernels.recurrence.gpu.tiles import place, put, read_tile, state_tile, tile
+from kernels.recurrence.gpu.tuning import raced
 
 
+@raced(4, (2, 3), (8, 3), (4, 2), (4, 4))
 @triton.jit
 def output_kernel(
     q, g, u, scores, entries, o, chunks, scale, H, K, V,
@@ -30,6 +32,7 @@ def output_kernel(
     put(o, out * scale, token, inside, head, H, value, V)
 
 
+@raced(4, (2, 3), (8, 3), (4, 2), (4, 4))
 @triton.jit
 def local_slopes_kernel(
     scores, d_o, local, chunks, scale, H, V, C: tl.constexpr, BV: tl.constexpr, PRECISION: tl.constexpr

@@ -8,8 +8,10 @@ import triton
 import triton.language as tl
 
 from kernels.recurrence.gpu.tiles import head_weights, place, put, tile, vector
+from kernels.recurrence.gpu.tuning import raced
 
 
+@raced(4, (1, 3), (2, 3))
 @triton.jit
 def running_sum_kernel(g, sums, chunks, H, D, C: tl.constexpr, BD: tl.constexpr):
     """G = running sum of g [tokens, H, D] within the chunk, one decay a head having D = 1."""
@@ -19,6 +21,7 @@ def running_sum_kernel(g, sums, chunks, H, D, C: tl.constexpr, BD: tl.constexpr)
     put(sums, tl.cumsum(tile(g, token, inside, head, H, column, D), 0), token, inside, head, H, column, D)
 
 
+@raced(4, (2, 3), (8, 3), (4, 2))
 @triton.jit
 def scores_kernel(
     q, k, g, beta, scores, links, chunks, H, D,
@@ -48,6 +51,7 @@ def scores_kernel(
         put(links, strict, token, inside, head, H, index, C)
 
 
+@raced(4, (2, 3), (8, 3), (4, 2), (4, 4))
 @triton.jit
 def score_slopes_kernel(
     d_o, d_v, u, d_scores, d_links, chunks, scale, H, V,

@@ -8,8 +8,10 @@ import triton
 import triton.language as tl
 
 from kernels.recurrence.gpu.tiles import place, put, read_tile, tile, vector
+from kernels.recurrence.gpu.tuning import raced
 
 
+@raced(1, (2, 3), (4, 3))
 @triton.jit
 def inverse_kernel(links, inverse, chunks, H, C: tl.constexpr):
     """(I + A)^-1 by blocks of 16, row of blocks by row of blocks, in fp32; above the diagonal stays zero.
@@ -43,6 +45,7 @@ def inverse_kernel(links, inverse, chunks, H, C: tl.constexpr):
         tl.debug_barrier()
 
 
+@raced(4, (2, 3), (8, 3), (4, 2))
 @triton.jit
 def solve_kernel(
     k, v, g, beta, inverse, u, removals, chunks, H, K, V,
@@ -64,6 +67,7 @@ def solve_kernel(
         put(removals, tl.dot(solver, keys, input_precision=PRECISION), token, inside, head, H, column, K)
 
 
+@raced(4, (2, 3), (8, 3), (4, 2))
 @triton.jit
 def unsolve_kernel(
     d_u, u, beta, inverse, d_v, d_beta, chunks, H, V, C: tl.constexpr, BV: tl.constexpr, PRECISION: tl.constexpr

@@ -8,8 +8,10 @@ import triton
 import triton.language as tl
 
 from kernels.recurrence.gpu.tiles import place, put, put_state, read_tile, state_tile, tile, total, write_tile
+from kernels.recurrence.gpu.tuning import raced
 
 
+@raced(4, (2, 3), (8, 3), (4, 2), (4, 4))
 @triton.jit
 def sweep_kernel(
     k, g, u, removals, first_state, entries, written, final, chunks, sequences, H, K, V,
@@ -43,6 +45,7 @@ def sweep_kernel(
     put_state(final, state, sequence, head, H, key, K, value, V)
 
 
+@raced(8, (4, 3), (4, 2), (8, 2))
 @triton.jit
 def sweep_back_kernel(
     q, k, g, d_o, local, removals, d_final, exits, d_u, d_first, chunks, sequences, scale, H, K, V,
