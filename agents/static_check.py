@@ -6,6 +6,7 @@ of its tree sees what it does, and only the trainer's jail contains it.
 """
 
 import ast
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,11 +28,24 @@ _FORBIDDEN_TORCH = frozenset((
     "hub", "load", "save", "package", "classes", "ops", "jit", "utils", "distributed", "multiprocessing",
     "from_file", "_C", "serialization", "library",
 ))  # fmt: skip
-_LENIENT = frozenset(("getattr", "setattr", "delattr", "vars", "utils", "ops", "jit", "library"))
-"""Allowed in a layer of fla's form: published layers use them."""
+_LENIENT = frozenset((
+    "getattr", "setattr", "delattr", "vars", "globals", "locals", "input", "compile",
+    "utils", "ops", "jit", "library", "distributed", "_C",
+))  # fmt: skip
+"""Allowed in a layer of fla's form: published layers use them, some as names of arguments."""
+_LAYER_IMPORTS = ALLOWED_IMPORTS | {
+    "flash_attn", "inspect", "numpy", "os", "packaging", "random", "re", "string", "sys", "time", "traceback",
+    "transformers", "types",
+}  # fmt: skip
+"""What a layer of fla's form may import: what published files take a name or two from."""
+_OF_THE_SYSTEM = {
+    "os": frozenset({"environ", "getenv", "path", "cpu_count"}),
+    "sys": frozenset({"version_info", "version", "maxsize", "platform", "stderr", "stdout", "float_info"}),
+}
+"""What such a file may ask the system."""
 _WIDTHS = frozenset(("hidden_size", "d_model", "embed_dim", "dim"))
 _HEADS = frozenset(("num_heads", "n_heads", "n_head", "heads"))
-_GIVEN = _WIDTHS | _HEADS | {"layer_idx", "head_dim"}
+_GIVEN = _WIDTHS | _HEADS | {"layer_idx", "head_dim", "config"}
 """Arguments that the trainer gives to a layer of fla's form, by name."""
 _DUNDERS = frozenset({"__init__", "__name__", "__version__", "__future__", "__all__"})
 _AT_TOP = (
@@ -76,19 +90,25 @@ def _faults(tree: ast.Module) -> Iterator[Fault]:
     nodes = list(_executed(tree))
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     layers = [] if any(map(_is_mixer, classes)) else [node for node in classes if _is_fla_layer(node)]
-    yield from _imports(nodes, ALLOWED_IMPORTS | {"numpy"} if layers else ALLOWED_IMPORTS)
-    yield from _forbidden(nodes, lenient=bool(layers))
     if layers:
+        optional = set(_guarded(nodes))
+        yield from _imports(
+            [node for node in nodes if node not in optional], _LAYER_IMPORTS, _FORBIDDEN_TORCH - _LENIENT
+        )
+        yield from _forbidden(nodes, lenient=True)
+        yield from _of_the_system(nodes)
         yield from _fla_signature(layers)
     else:
+        yield from _imports(nodes, ALLOWED_IMPORTS, _FORBIDDEN_TORCH)
+        yield from _forbidden(nodes, lenient=False)
         yield from _global_state(tree, nodes)
         yield from _mixer([node for node in classes if _is_module(node)])
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node below one, but for what stands under `if TYPE_CHECKING`."""
+    """Every node below one, but for what stands under `if TYPE_CHECKING` or `if __name__ == "__main__"`."""
     yield node
-    skipped = node.body if isinstance(node, ast.If) and _is_for_types(node) else []
+    skipped = node.body if isinstance(node, ast.If) and (_is_for_types(node) or _is_for_scripts(node)) else []
     for child in ast.iter_child_nodes(node):
         if child not in skipped:
             yield from _executed(child)
@@ -99,25 +119,46 @@ def _is_for_types(node: ast.If) -> bool:
     return isinstance(node.test, ast.Name | ast.Attribute) and _name_of(node.test) == "TYPE_CHECKING"
 
 
-def _imports(nodes: list[ast.AST], allowed: frozenset[str]) -> Iterator[Fault]:
+def _is_for_scripts(node: ast.If) -> bool:
+    """Whether a condition asks if the file is run as a program."""
+    return isinstance(node.test, ast.Compare) and ast.unparse(node.test.left) == "__name__"
+
+
+def _guarded(nodes: list[ast.AST]) -> Iterator[ast.AST]:
+    """Yield imports of others' packages under `try`: that these are missing the file meets itself."""
+    for node in nodes:
+        if isinstance(node, ast.Try) and node.handlers:
+            for inner in (found for statement in node.body for found in ast.walk(statement)):
+                if isinstance(inner, ast.Import | ast.ImportFrom) and not _is_of_python(inner):
+                    yield inner
+
+
+def _is_of_python(node: ast.Import | ast.ImportFrom) -> bool:
+    """Whether an import is of Python's own library, or relative."""
+    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+    relative = isinstance(node, ast.ImportFrom) and node.level > 0
+    return relative or any(name.partition(".")[0] in sys.stdlib_module_names for name in names)
+
+
+def _imports(nodes: list[ast.AST], allowed: frozenset[str], torchs: frozenset[str]) -> Iterator[Fault]:
     """Yield imports outside the allowed packages, and the parts of torch that touch the outside world."""
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.level:
             yield Fault("import", "relative imports have nothing to refer to", node.lineno)
         elif isinstance(node, ast.ImportFrom):
-            yield from _import_of(node.module or "", node.lineno, allowed)
+            yield from _import_of(node.module or "", node.lineno, allowed, torchs)
             names = {alias.name for alias in node.names}
-            hidden = names & (_FORBIDDEN_TORCH if node.module == "torch" else set()) or names & {"*"}
+            hidden = names & (torchs if node.module == "torch" else set()) or names & {"*"}
             yield from (_no_import(f"{node.module}.{name}", node.lineno) for name in sorted(hidden))
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _import_of(alias.name, node.lineno, allowed)
+                yield from _import_of(alias.name, node.lineno, allowed, torchs)
 
 
-def _import_of(module: str, line: int, allowed: frozenset[str]) -> Iterator[Fault]:
+def _import_of(module: str, line: int, allowed: frozenset[str], torchs: frozenset[str]) -> Iterator[Fault]:
     """Whether one dotted module name may be imported."""
     parts = module.split(".")
-    hidden = parts[0] == "torch" and _FORBIDDEN_TORCH.intersection(parts[1:]) and module != "torch.utils.checkpoint"
+    hidden = parts[0] == "torch" and torchs.intersection(parts[1:]) and module != "torch.utils.checkpoint"
     if parts[0] not in allowed or hidden:
         yield _no_import(module, line)
 
@@ -145,6 +186,19 @@ def _forbidden(nodes: list[ast.AST], *, lenient: bool) -> Iterator[Fault]:
                 yield Fault("forbidden", f"torch.{node.attr} is not allowed in an architecture", node.lineno)
         elif isinstance(node, _IN_LOOP):
             yield from _prints(node)
+
+
+def _of_the_system(nodes: list[ast.AST]) -> Iterator[Fault]:
+    """Yield what a file does with `os` and `sys` beyond asking."""
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            may = _OF_THE_SYSTEM.get(node.value.id) if node.value.id in imported else None
+            if may is not None and node.attr not in may:
+                yield Fault("forbidden", f"{node.value.id}.{node.attr} is not allowed in an architecture", node.lineno)
+        elif isinstance(node, ast.ImportFrom) and node.module in _OF_THE_SYSTEM:
+            hidden = {alias.name for alias in node.names} - _OF_THE_SYSTEM[node.module]
+            yield from (_no_import(f"{node.module}.{name}", node.lineno) for name in sorted(hidden))
 
 
 def _is_dunder(node: ast.Name | ast.Attribute) -> bool:
@@ -208,9 +262,9 @@ def _is_mixer(node: ast.ClassDef) -> bool:
 
 
 def _is_fla_layer(node: ast.ClassDef) -> bool:
-    """Whether a class's constructor takes a width and heads by one of their usual names, wherever they stand."""
+    """Whether a class's constructor takes a width and heads by one of their usual names, or a configuration."""
     names = set(_arguments(node, "__init__"))
-    return "hidden_size" in names or bool(names & _WIDTHS and names & _HEADS)
+    return bool(names & {"hidden_size", "config"} or (names & _WIDTHS and names & _HEADS))
 
 
 def _fla_signature(layers: list[ast.ClassDef]) -> Iterator[Fault]:

@@ -1,0 +1,93 @@
+"""How a layer of fla's form is built: by the names that its constructor has, or from a configuration.
+
+Arguments are given by name, wherever they stand and under whichever of their usual names; what else a constructor takes
+keeps its default, but for sizes whose defaults suit a wide model only.
+"""
+
+import inspect
+import sys
+from typing import Any
+
+from torch import nn
+
+from trainer.compat.transformers.configuration import PretrainedConfig
+
+WIDTHS, HEADS = ("hidden_size", "d_model", "embed_dim", "dim"), ("num_heads", "n_heads", "n_head", "heads")
+LAYERS = 12
+"""How many layers a layer is told of that scales something by its depth."""
+CONFIGURED = {
+    "attention_bias": False, "attention_dropout": 0.0, "conv_size": 4, "dropout": 0.0, "hidden_act": "silu",
+    "initializer_range": 0.02, "layer_norm_eps": 1e-5, "max_position_embeddings": 4096, "norm_eps": 1e-5,
+    "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "use_cache": False, "vocab_size": 256,
+}  # fmt: skip
+"""What a configuration has besides the sizes, where the file defines none of its own."""
+
+Parameters = dict[str, inspect.Parameter]
+
+
+def parameters_of(candidate: type) -> Parameters:
+    """Return the constructor's parameters by name, those of base classes included where it hands `**kwargs` on."""
+    found: Parameters = {}
+    for kind in candidate.__mro__:
+        if "__init__" not in vars(kind):
+            continue
+        own = dict(inspect.signature(vars(kind)["__init__"]).parameters)
+        found = own | found
+        if kind is nn.Module or all(parameter.kind is not parameter.VAR_KEYWORD for parameter in own.values()):
+            break
+    return found
+
+
+def is_fla_form(candidate: type[nn.Module]) -> bool:
+    """Whether a class is constructed by fla's names, wherever they stand in its signature."""
+    names = parameters_of(candidate)
+    return "config" in names or any(width in names for width in WIDTHS)
+
+
+def layer_of(candidate: type[nn.Module], d_model: int, n_heads: int, layer_idx: int) -> nn.Module:
+    """Build a layer by the names that its constructor has. Raises whatever the constructor raises."""
+    names = parameters_of(candidate)
+    given = _given(names, d_model, n_heads, layer_idx)
+    if "config" in names and not any(width in names for width in WIDTHS):
+        given["config"] = _configuration(candidate, names["config"], d_model, n_heads, layer_idx)
+    return candidate(**given)
+
+
+def _given(names: Parameters, d_model: int, n_heads: int, layer_idx: int) -> dict[str, Any]:
+    """Return the arguments that a constructor gets."""
+    known = dict.fromkeys(WIDTHS, d_model) | dict.fromkeys((*HEADS, "num_attention_heads"), n_heads)
+    known |= {"head_dim": d_model // n_heads, "layer_idx": layer_idx}
+    given = {name: value for name, value in known.items() if name in names}
+    given |= {
+        name: value for name, value in _sizes(d_model, n_heads).items() if name in names and _is_fixed(names[name])
+    }
+    given |= {name: LAYERS for name in ("num_hidden_layers", "num_layers") if name in names}
+    if "expand" in names and "head_dim" in names:  # the inner width is told by one, and has to be met by the other
+        given["head_dim"] = int(names["expand"].default * d_model) // n_heads
+    if "expand_ratio" in names and type(default := names["expand_ratio"].default) is int and default > d_model:
+        given["expand_ratio"] = d_model // n_heads  # not a ratio but the width of a head
+    return given
+
+
+def _is_fixed(parameter: inspect.Parameter) -> bool:
+    """Whether a size has to be given, or has a default that does not follow the width."""
+    return type(parameter.default) is int or parameter.default is parameter.empty
+
+
+def _sizes(d_model: int, n_heads: int) -> dict[str, int]:
+    """Return the sizes that defaults fix for a wide model; None in their place means that the layer derives them."""
+    return {"intermediate_size": 2 * d_model, "num_key_value_heads": n_heads, "num_kv_heads": n_heads}
+
+
+def _configuration(
+    candidate: type[nn.Module], parameter: inspect.Parameter, d_model: int, n_heads: int, layer_idx: int
+) -> Any:
+    """Return a configuration: of the class that the parameter is annotated with, else with the usual names."""
+    kind = parameter.annotation
+    if isinstance(kind, str):
+        kind = vars(sys.modules[candidate.__module__]).get(kind.strip("\"'"))
+    if isinstance(kind, type) and kind.__module__ == candidate.__module__:
+        return kind(**_given(parameters_of(kind), d_model, n_heads, layer_idx))
+    usual = dict.fromkeys(WIDTHS, d_model) | dict.fromkeys((*HEADS, "num_attention_heads"), n_heads)
+    sizes = _sizes(d_model, n_heads) | {"head_dim": d_model // n_heads, "num_hidden_layers": LAYERS}
+    return PretrainedConfig(**CONFIGURED | usual | sizes | {"layer_idx": layer_idx})

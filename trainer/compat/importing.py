@@ -1,0 +1,117 @@
+"""What the import statements of an architecture give: stand-ins for packages that can't run here, else the real ones.
+
+`fla` and `flash_attn` need a GPU, and `transformers` would bring half a library for a logger; `trainer.compat` holds,
+in plain torch and our own kernels, what layer files take from them. A name is looked up in its room alone, whatever the
+module it is imported from: fla moves its modules about from one version to the next, while the names stay.
+
+A file imports more than it uses. A name that a stand-in lacks is therefore there all the same, as something that says
+so in one line once it is called; where the import stands under `try` it fails at once, and the file's own way out is
+taken.
+"""
+
+import ast
+import builtins
+import importlib.util
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+
+import torch
+
+from trainer.jail import JailFault
+
+ROOMS = {f"fla.{room}": f"trainer.compat.fla.{room}" for room in ("layers", "models", "modules", "ops", "utils")} | {
+    "flash_attn": "trainer.compat.flash_attn",
+    "transformers": "trainer.compat.transformers",
+}
+"""What is stood in for: a package or a part of one, and where its names are."""
+
+PACKAGES = frozenset(public.partition(".")[0] for public in ROOMS)
+
+Import = Callable[..., types.ModuleType]
+"""What Python calls for an import statement: `__import__`."""
+Statement = tuple[str, frozenset[str]]
+"""The module that an import statement names, and the names it takes from it."""
+
+
+class StandIn(types.ModuleType):
+    """A module, or a name, of a package that is stood in for."""
+
+    __path__ = ()
+    """So that it counts as a package."""
+
+    def __getattr__(self, name: str) -> object:
+        """Return the room's own value, or a stand-in that has nothing but its name."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = _room_of(self.__name__, name)
+        return StandIn(f"{self.__name__}.{name}") if found is None else getattr(found, name)
+
+    def __call__(self, *_: object, **__: object) -> object:
+        """Say that there is no such thing."""
+        raise self.lack()
+
+    def __mro_entries__(self, _: tuple) -> tuple:
+        """Say that there is no such class to derive from."""
+        raise self.lack()
+
+    def __instancecheck__(self, _: object) -> bool:
+        """Return False: nothing is an instance of what isn't there."""
+        return False
+
+    def lack(self) -> JailFault:
+        """Return the fault of asking for it."""
+        package = self.__name__.partition(".")[0]
+        return JailFault("import_error", f"the stand-in for {package} has no {self.__name__}")
+
+
+def _room_of(module: str, name: str) -> types.ModuleType | None:
+    """Return the room that holds a module's name, None where none does."""
+    for public, home in ROOMS.items():
+        if f"{module}.".startswith(f"{public}."):
+            room = import_module(home)
+            return room if hasattr(room, name) else None
+    return None
+
+
+def importer(tree: ast.Module) -> Import:
+    """Return the `__import__` for a source's own import statements."""
+    guarded = frozenset(_guarded(tree))
+    real_fla = torch.cuda.is_available() and importlib.util.find_spec("fla") is not None
+
+    def import_(
+        name: str,
+        names: Mapping[str, object] | None = None,
+        local: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> types.ModuleType:
+        package = name.partition(".")[0]
+        if level or package not in PACKAGES or (package == "fla" and real_fla):
+            return builtins.__import__(name, names, local, fromlist or (), level)
+        taken = frozenset(fromlist or ())
+        lacking = [word for word in sorted(taken) if _room_of(name, word) is None]
+        if lacking and (name, taken) in guarded:
+            raise ImportError(StandIn(f"{name}.{lacking[0]}").lack().message)
+        return StandIn(name if taken else package)
+
+    return import_
+
+
+def _guarded(tree: ast.Module) -> Iterator[Statement]:
+    """Yield the import statements whose failing the source itself meets."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try) and node.handlers:
+            for inner in (found for statement in node.body for found in ast.walk(statement)):
+                if isinstance(inner, ast.ImportFrom):
+                    yield inner.module or "", frozenset(alias.name for alias in inner.names)
+
+
+def module_for(tree: ast.Module, name: str, filename: str) -> types.ModuleType:
+    """Return an empty module in which the source's import statements give what they should."""
+    module = types.ModuleType(name)
+    module.__file__ = filename
+    module.__dict__["__builtins__"] = vars(builtins) | {"__import__": importer(tree)}
+    sys.modules[name] = module  # dataclasses and pickling of types look their module up
+    return module
