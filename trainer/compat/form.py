@@ -1,7 +1,7 @@
 """The fla form of a layer, seen as a mixer: hidden states in, the first of its outputs out, in the caller's dtype.
 
     __init__(self, hidden_size, num_heads, ..., layer_idx=None, **kwargs)
-    forward(self, hidden_states, attention_mask=None, ...) -> tensor or (tensor, attentions, cache)
+    forward(self, hidden_states, attention_mask=None, ...) -> tensor, (tensor, attentions, cache) or a mapping
 
 Layers that cast to bfloat16 by name fail on single precision weights, and some take whole chunks only. How a layer is
 called is therefore negotiated once, by short calls: as it is, else with `torch.bfloat16` meaning single precision in
@@ -13,7 +13,7 @@ import copy
 import inspect
 import itertools
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -164,5 +164,7 @@ def _required(takes: dict[str, inspect.Parameter]) -> dict[str, None]:
 
 def _first(y: object, x: Tensor) -> Tensor:
     """Return the first of the outputs, in the dtype of x where it is a tensor; the gates look at what is none."""
+    if isinstance(y, Mapping) and y:
+        y = tuple(y.values())
     first = y[0] if isinstance(y, tuple | list) and y else y
     return first.to(x.dtype) if isinstance(first, Tensor) else first  # type: ignore[return-value]

@@ -38,9 +38,6 @@ Statement = tuple[str, frozenset[str]]
 class StandIn(types.ModuleType):
     """A module, or a name, of a package that is stood in for."""
 
-    __path__ = ()
-    """So that it counts as a package."""
-
     def __getattr__(self, name: str) -> object:
         """Return the room's own value, or a stand-in that has nothing but its name."""
         if name.startswith("__"):
@@ -59,6 +56,12 @@ class StandIn(types.ModuleType):
     def __instancecheck__(self, _: object) -> bool:
         """Return False: nothing is an instance of what isn't there."""
         return False
+
+    def __or__(self, _: object) -> object:
+        """Return itself, in an annotation."""
+        return self
+
+    __ror__ = __or__
 
     def lack(self) -> JailFault:
         """Return the fault of asking for it."""
@@ -94,9 +97,20 @@ def importer(tree: ast.Module) -> Import:
         lacking = [word for word in sorted(taken) if _room_of(name, word) is None]
         if lacking and (name, taken) in guarded:
             raise ImportError(StandIn(f"{name}.{lacking[0]}").lack().message)
-        return StandIn(name if taken else package)
+        return StandIn(name) if taken else _from_the_top(name)
 
     return import_
+
+
+def _from_the_top(name: str) -> StandIn:
+    """Return the package of a dotted name, with the modules on the way to it: a name may be a function's as well."""
+    top, *below = name.split(".")
+    module = first = StandIn(top)
+    for part in below:
+        inner = StandIn(f"{module.__name__}.{part}")
+        setattr(module, part, inner)
+        module = inner
+    return first
 
 
 def _guarded(tree: ast.Module) -> Iterator[Statement]:

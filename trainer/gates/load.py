@@ -29,7 +29,7 @@ class LoadError(JailFault):
 
 def load_mixer(source: str) -> type[nn.Module]:
     """Execute an architecture's source and return its mixer class. Raises LoadError, whose tail shows its own lines."""
-    tree = _parsed(source)
+    tree = parsed(source)
     module = execute(tree, source)
     found = [kind for kind in vars(module).values() if _is_own_module_class(kind, module.__name__)]
     found = list(dict.fromkeys(found))  # a class may have a second name
@@ -42,7 +42,7 @@ def load_mixer(source: str) -> type[nn.Module]:
     return mixers[0]
 
 
-def _parsed(source: str) -> ast.Module:
+def parsed(source: str) -> ast.Module:
     """Return the source's tree. Raises LoadError for what is not Python or reaches for the laboratory's own modules."""
     linecache.cache[FILENAME] = (len(source), None, source.splitlines(keepends=True), FILENAME)
     try:

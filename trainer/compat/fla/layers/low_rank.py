@@ -22,13 +22,11 @@ class LoRA(nn.Module):
         super().__init__()
         if activation not in _ACTIVATIONS:
             raise ValueError(f"activation {activation!r} is none of tanh, sigmoid, relu")
-        self.lora = nn.Sequential(
-            nn.Linear(input_dim, low_rank_dim, bias=False),
-            _ACTIVATIONS[activation](),
-            nn.Linear(low_rank_dim, output_dim, bias=bool(bias)),
-        )
-        nn.init.zeros_(self.lora[0].weight)
-        nn.init.orthogonal_(self.lora[2].weight, 0.1)
+        inner = nn.Linear(input_dim, low_rank_dim, bias=False)
+        outer = nn.Linear(low_rank_dim, output_dim, bias=bool(bias))
+        nn.init.zeros_(inner.weight)
+        nn.init.orthogonal_(outer.weight, 0.1)
+        self.lora = nn.Sequential(inner, _ACTIVATIONS[activation](), outer)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x [..., D]."""
@@ -36,8 +34,10 @@ class LoRA(nn.Module):
 
     def set_bias_value(self, value: Tensor | float) -> None:
         """Set the outer bias."""
+        outer = self.lora[-1]
+        assert isinstance(outer, nn.Linear)
         with torch.no_grad():
-            self.lora[2].bias.copy_(torch.as_tensor(value).expand_as(self.lora[2].bias))
+            outer.bias.copy_(torch.as_tensor(value).expand_as(outer.bias))
 
 
 class LerpLinear(nn.Module):

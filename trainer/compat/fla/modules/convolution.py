@@ -78,7 +78,7 @@ class ShortConvolution(nn.Module):
     ) -> None:
         super().__init__()
         self.hidden_size, self.activation = hidden_size, activation
-        self.kernel_size = (kernel_size,)
+        self.kernel_size, self.backend = (kernel_size,), "triton"
         bound = 1 / math.sqrt(kernel_size)
         self.weight = nn.Parameter(torch.empty(hidden_size, 1, kernel_size).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(hidden_size)) if bias else None

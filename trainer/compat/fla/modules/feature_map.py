@@ -6,50 +6,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainer.compat.fla.modules.activations import fast_gelu_impl, sqrelu
+from trainer.compat.fla.modules.activations import sqrelu
+
+ReLUFeatureMap, SwishFeatureMap, SigmoidFeatureMap = nn.ReLU, nn.SiLU, nn.Sigmoid
 
 
-class _Pointwise(nn.Module):
-    """A function of each number."""
+class SquaredReLUFeatureMap(nn.Module):
+    """relu(x)²."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the features of x [..., D]."""
-        return self._map(x)
-
-    @staticmethod
-    def _map(x: Tensor) -> Tensor:
-        """Return the function's value."""
-        raise NotImplementedError
+        return sqrelu(x)
 
 
-class ReLUFeatureMap(_Pointwise):
-    """relu(x)."""
+class GELUFeatureMap(nn.GELU):
+    """gelu(x), by its tanh approximation."""
 
-    _map = staticmethod(F.relu)
-
-
-class SquaredReLUFeatureMap(_Pointwise):
-    """relu(x)²."""
-
-    _map = staticmethod(sqrelu)
-
-
-class GELUFeatureMap(_Pointwise):
-    """gelu(x)."""
-
-    _map = staticmethod(fast_gelu_impl)
-
-
-class SwishFeatureMap(_Pointwise):
-    """silu(x)."""
-
-    _map = staticmethod(F.silu)
-
-
-class SigmoidFeatureMap(_Pointwise):
-    """sigmoid(x)."""
-
-    _map = staticmethod(torch.sigmoid)
+    def __init__(self) -> None:
+        super().__init__(approximate="tanh")
 
 
 class HedgehogFeatureMap(nn.Module):

@@ -39,7 +39,7 @@ class FusedRMSNormGated(RMSNorm):
         return (gated, summed) if prenorm else gated
 
 
-class FusedLayerNormGated(FusedRMSNormGated, LayerNorm):
+class FusedLayerNormGated(FusedRMSNormGated, LayerNorm):  # type: ignore[override] (the gate comes with x)
     """LayerNorm, then times an activation of a gate."""
 
 

@@ -49,7 +49,7 @@ class BitLinear(nn.Linear):
         super().__init__(in_features, out_features, bias)
         self.norm = nn.RMSNorm(in_features, eps=norm_eps)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override] (fla's own name)
         """Map x [..., D]."""
         y = self.norm(x)
         reach = 127 / y.abs().amax(-1, keepdim=True).clamp_min(1e-5)

@@ -103,15 +103,15 @@ class _Linear(nn.Module):
         return (mapped, summed) if prenorm else mapped
 
 
-class RMSNormLinear(_Linear, RMSNorm):
+class RMSNormLinear(_Linear, RMSNorm):  # type: ignore[override] (the map comes with x)
     """RMSNorm, then a linear map."""
 
 
-class LayerNormLinear(_Linear, LayerNorm):
+class LayerNormLinear(_Linear, LayerNorm):  # type: ignore[override] (the same)
     """LayerNorm, then a linear map."""
 
 
-class GroupNormLinear(_Linear, GroupNorm):
+class GroupNormLinear(_Linear, GroupNorm):  # type: ignore[override] (the same)
     """GroupNorm, then a linear map."""
 
 

@@ -9,6 +9,7 @@ from trainer.compat.fla.ops.attention import (
     attn_decoding_one_step,
     deltaformer_attn,
     forgetting_attn,
+    path_attn,
     stickbreaking_attn,
 )
 from trainer.compat.fla.ops.index import (
@@ -39,6 +40,7 @@ from trainer.compat.fla.ops.recurrences import (
     gla,
     kda,
     kda_gate,
+    lightnet,
     lightning_attn,
     linear_attn,
     rebased,
@@ -64,9 +66,12 @@ _FAMILIES = {
     "hgrn": hgrn,
     "iplr_delta_rule": iplr,
     "kda": kda,
+    "lightnet": lightnet,
     "lightning_attn": lightning_attn,
     "linear_attn": linear_attn,
     "mesa_net": mesa_net,
+    "path_attn": path_attn,
+    "path_attention": path_attn,
     "rebased": rebased,
     "retention": retention,
     "rwkv6": rwkv6,

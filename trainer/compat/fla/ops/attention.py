@@ -62,15 +62,20 @@ def _fading(g: Tensor, window: int | None) -> Tensor:
     return (reach[..., :, None] - reach[..., None, :]).masked_fill(hidden, -torch.inf)
 
 
+def stickbreaking_attn(q: Tensor, k: Tensor, v: Tensor, **more: Any) -> tuple[Tensor, Tensor]:
+    """Return (o, what is left of each stick [B, T, H]): the nearest key takes its share first (arXiv 2410.17980)."""
+    return _stickbreaking(q, k, v, **more | {"output_final_state": True})
+
+
 @on_sequences
-def stickbreaking_attn(
+def _stickbreaking(
     q: Tensor, k: Tensor, v: Tensor, scale: float | None = None, attend_current: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Return (o, what is left of each stick [B, T, H]): the nearest key takes its share first (arXiv 2410.17980)."""
-    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    """Break the sticks of one sequence."""
+    q = q * (q.shape[-1] ** -0.5 if scale is None else scale)
     groups = q.shape[2] // k.shape[2]
     q, k, v = (x.transpose(1, 2) for x in (q, k.repeat_interleave(groups, 2), v.repeat_interleave(groups, 2)))
-    logits = scale * q @ k.mT
+    logits = q @ k.mT
     hidden = torch.ones_like(logits, dtype=torch.bool).triu(1 if attend_current else 0)
     left = F.logsigmoid(-logits).masked_fill(hidden, 0)
     nearer = left.flip(-1).cumsum(-1).flip(-1) - left
@@ -88,6 +93,30 @@ def _deltaformer(q: Tensor, k: Tensor, v: Tensor, beta: Tensor | None = None) ->
     seen = seen if beta is None else seen * beta.mT[..., None]
     writes = torch.linalg.solve_triangular(seen, v, upper=False, unitriangular=True)
     return F.scaled_dot_product_attention(q, k, writes, is_causal=True).transpose(1, 2), q[:, :0]
+
+
+@on_sequences
+def path_attn(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    w: Tensor,
+    beta: Tensor,
+    g: Tensor | None = None,
+    scale: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return softmax attention over keys that each step's reflection I - beta w wᵀ has turned (arXiv 2505.16381)."""
+    groups = q.shape[2] // k.shape[2]
+    k, v, w, beta = (x.repeat_interleave(groups, 2) for x in (k, v, w, beta))
+    q, k, v, w, strong = (x.transpose(1, 2) for x in (q, k, v, w, w * beta[..., None]))
+    turned = torch.linalg.solve_triangular(
+        (strong @ w.mT).tril(-1), (strong @ k.mT).tril(-1), upper=False, unitriangular=True
+    )
+    scores = q @ k.mT - (q @ w.mT).tril() @ turned
+    hidden = torch.ones_like(scores, dtype=torch.bool).triu(1)
+    scores = scores if g is None else scores + _fading(g, None).masked_fill(hidden, 0)
+    weights = (scores * (q.shape[-1] ** -0.5 if scale is None else scale)).masked_fill(hidden, -torch.inf).softmax(-1)
+    return (weights @ v).transpose(1, 2), k
 
 
 def deltaformer_attn(q: Tensor, k: Tensor, v: Tensor, beta: Tensor | None = None, **more: Any) -> Tensor:

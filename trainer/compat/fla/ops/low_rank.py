@@ -22,7 +22,7 @@ def dplr(
     initial_state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return (o [B, T, H, V], final state [B, H, K, V]); q, k, a, b and log decay gk [B, T, H, K], v [B, T, H, V]."""
-    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    q = q * (q.shape[-1] ** -0.5 if scale is None else scale)
     decay = None if gk is None else gk.exp().unbind(1)
     state = q.new_zeros(*q[:, 0].shape, v.shape[-1]) if initial_state is None else initial_state.to(q.dtype)
     outputs = []
@@ -31,7 +31,7 @@ def dplr(
         seen = (left[..., None] * state).sum(-2)
         state = kept + right[..., None] * seen[..., None, :] + key[..., None] * value[..., None, :]
         outputs.append((ask[..., None] * state).sum(-2))
-    return scale * torch.stack(outputs, 1), state
+    return torch.stack(outputs, 1), state
 
 
 def iplr(q: Tensor, k: Tensor, v: Tensor, a: Tensor, b: Tensor, **more: Any) -> tuple[Tensor, Any]:
@@ -100,7 +100,7 @@ def gdn2(
     if use_qk_l2norm_in_kernel:
         q, k = l2norm(q), l2norm(k)
     if use_gate_in_kernel:
-        g = kda_gate(g, more.pop("A_log", None), more.pop("dt_bias", None), lower_bound=more.pop("lower_bound", None))
+        g = kda_gate(g, more.get("A_log"), more.get("dt_bias"), more.get("lower_bound"))
     return dplr(q, k, w * v, -b * k * g.exp(), k, gk=g, **more)
 
 

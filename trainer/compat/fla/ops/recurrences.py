@@ -33,29 +33,41 @@ def delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor | None = None, **mo
 def gated_delta_rule(
     q: Tensor, k: Tensor, v: Tensor, g: Tensor | None = None, beta: Tensor | None = None, **more: Any
 ) -> Output:
-    """Decay by g [B, T, H], then correct by the delta rule."""
-    return recur(q, k, v, log_decay=g, beta=_ones(k) if beta is None else beta, **more)
+    """Decay by g [B, T, H], then correct by the delta rule; g and beta may still be raw."""
+    if g is not None and more.get("use_gate_in_kernel"):
+        bias = more.get("dt_bias")
+        g = -more["A_log"].exp() * F.softplus(g if bias is None else g + bias)
+    return recur(q, k, v, log_decay=g, beta=_step_size(_ones(k) if beta is None else beta, **more), **more)
 
 
 def kda(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, **more: Any) -> Output:
-    """Decay every key channel by g [B, T, H, K], then correct by the delta rule; in the kernel g may still be raw."""
-    if more.pop("use_gate_in_kernel", False):
-        g = kda_gate(g, more.pop("A_log", None), more.pop("dt_bias", None), lower_bound=more.pop("lower_bound", None))
-    if more.pop("use_beta_sigmoid_in_kernel", False):
-        beta = beta.sigmoid() * (2 if more.pop("allow_neg_eigval", False) else 1)
-    return recur(q, k, v, log_decay=g, beta=beta, **more)
+    """Decay every key channel by g [B, T, H, K], then correct by the delta rule; g and beta may still be raw."""
+    if more.get("use_gate_in_kernel"):
+        g = kda_gate(g, more.get("A_log"), more.get("dt_bias"), more.get("lower_bound"))
+    return recur(q, k, v, log_decay=g, beta=_step_size(beta, **more), **more)
+
+
+def _step_size(
+    beta: Tensor, use_beta_sigmoid_in_kernel: bool = False, allow_neg_eigval: bool = False, **_: Any
+) -> Tensor:
+    """Return the step sizes that fla's kernel makes of what it is given."""
+    return (2 if allow_neg_eigval else 1) * beta.sigmoid() if use_beta_sigmoid_in_kernel else beta
 
 
 def kda_gate(
     g: Tensor,
     A_log: Tensor | None = None,  # noqa: N803 (fla's own name)
-    dt_bias: Tensor | None = None,
+    dt_bias: Tensor | int | None = None,
     lower_bound: float | None = None,
-    **more: Any,
+    g_bias: Tensor | None = None,
+    **_: Any,
 ) -> Tensor:
-    """Return the log decay -exp(A) softplus(g + bias), or bound * sigmoid(exp(A) (g + bias)); g [..., H, K]."""
-    if isinstance(dt_bias, int) or "g_bias" in more:  # earlier versions: (g [..., H K], A, head_k_dim, g_bias)
-        g, dt_bias = g.unflatten(-1, (-1, more.get("head_k_dim") or dt_bias)), more.get("g_bias")
+    """Return the log decay -exp(A) softplus(g + bias), or bound * sigmoid(exp(A) (g + bias)); g [..., H, K].
+
+    The first versions took (g [..., H K], A, K, g_bias).
+    """
+    if isinstance(dt_bias, int):
+        g, dt_bias = g.unflatten(-1, (-1, dt_bias)), g_bias
     g = g if dt_bias is None else g + dt_bias.view(g.shape[-2:])
     rate = 1 if A_log is None else A_log.reshape(-1, 1).exp()
     return -rate * F.softplus(g) if lower_bound is None else lower_bound * (rate * g).sigmoid()
@@ -69,6 +81,21 @@ def linear_attn(q: Tensor, k: Tensor, v: Tensor, normalize: bool = True, **more:
         scale = more.get("scale") or q.shape[-1] ** -0.5
         o = o / ((q * scale * k.cumsum(time)).sum(-1, keepdim=True) + 1e-10)
     return o, state
+
+
+def lightnet(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    initial_state: tuple[Tensor | None, Tensor | None] | None = None,
+    **more: Any,
+) -> tuple[Tensor, tuple[Tensor | None, Tensor]]:
+    """Linear attention whose keys are a softmax over the past, channel by channel (arXiv 2405.21022)."""
+    held, reach = initial_state or (None, None)
+    before = k.new_full(k[:, :1].shape, -1e30) if reach is None else reach.to(k.dtype)
+    reaches = torch.cat([before, k], 1).logcumsumexp(1)
+    o, state = gla(q, (k - reaches[:, 1:]).exp(), v, -reaches.diff(dim=1), initial_state=held, **more)
+    return o, (state, reaches[:, -1:])
 
 
 def retention(q: Tensor, k: Tensor, v: Tensor, **more: Any) -> Output:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import signature
+from inspect import Parameter, signature
 from itertools import pairwise
 from typing import Any
 
@@ -11,22 +11,24 @@ from torch import Tensor
 
 Operator = Callable[..., tuple[Tensor, Any]]
 """(tensors, scale=, initial_state=, ...) -> (o [B, T, ...], final state: a tensor or a tuple of them)."""
+AROUND = {"output_final_state": False, "cu_seqlens": None, "head_first": False}
+"""What comes behind an operator's own arguments, and its default."""
 
 
 def on_sequences(operator: Operator) -> Operator:
-    """Return the operator with fla's `output_final_state`, `cu_seqlens` and `head_first` around it.
+    """Return the operator with fla's `output_final_state`, `cu_seqlens` and `head_first` behind its own arguments.
 
     A tensor lies along time where its second axis (the third, where heads come first) is as long as the first one's.
     """
-    known = signature(operator)
+    own = signature(operator)
+    around = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default) for name, default in AROUND.items()]
+    known = own.replace(parameters=[*own.parameters.values(), *around])
 
     @wraps(operator)
-    def run(
-        *given: Any, output_final_state: bool = False, cu_seqlens: Tensor | None = None, head_first: bool = False,
-        **named: Any,
-    ) -> tuple[Tensor, Any]:  # fmt: skip
+    def run(*given: Any, **named: Any) -> tuple[Tensor, Any]:
         named = {name: value for name, value in named.items() if name in known.parameters}
         arguments = known.bind(*given, **named).arguments
+        output_final_state, cu_seqlens, head_first = (arguments.pop(name, value) for name, value in AROUND.items())
         first = next(iter(arguments.values()))
         if head_first:
             arguments = {name: _turned(value, first.ndim - 1) for name, value in arguments.items()}

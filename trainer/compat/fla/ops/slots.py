@@ -25,7 +25,7 @@ def gsa(
 
     Without a decay the weights of a slot are a softmax over time (attention with bounded memory).
     """
-    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    q = q * (q.shape[-1] ** -0.5 if scale is None else scale)
     groups = q.shape[2] // k.shape[2]
     if g is None:
         reach = s.logcumsumexp(1)
@@ -36,7 +36,7 @@ def gsa(
     for ask, key, slot, decay in zip(*(x.unbind(1) for x in (q, k, s, g.exp())), strict=True):
         keys = keys * decay[..., None, :] + key[..., None] * slot[..., None, :]  # [B, H, K, M]
         scores.append((ask[..., None] * keys).sum(-2))
-    chosen = (scale * torch.stack(scores, 1)).softmax(-1)
+    chosen = torch.stack(scores, 1).softmax(-1)
     held = None if initial_state is None else initial_state[1]
     o, values = recur(chosen, s, v, log_decay=g, scale=1.0, initial_state=held, output_final_state=True)
     assert values is not None, "asked for"
@@ -59,14 +59,14 @@ def rwkv6(
     initial_state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """RWKV-6: what is read is the state before a step plus u [H, K] times what the step writes; log decay w."""
-    scale = r.shape[-1] ** -0.5 if scale is None or scale < 0 else scale
+    r = r * (r.shape[-1] ** -0.5 if scale is None or scale < 0 else scale)
     late = [torch.cat([x.new_zeros(x[:, :1].shape), x], 1) for x in (k, v, w)]  # one step later, and one step more
     ask = F.pad(r, (0, 0, 0, 0, 0, 1))
     o, state = recur(
-        ask, late[0], late[1], log_decay=late[2], scale=scale, initial_state=initial_state, output_final_state=True
+        ask, late[0], late[1], log_decay=late[2], scale=1.0, initial_state=initial_state, output_final_state=True
     )
     assert state is not None, "asked for"
-    return o[:, :-1] + scale * (r * u * k).sum(-1, keepdim=True) * v, state
+    return o[:, :-1] + (r * u * k).sum(-1, keepdim=True) * v, state
 
 
 @on_sequences
@@ -102,7 +102,8 @@ def mesa_net(  # noqa: PLR0913, PLR0917 (fla's own arguments)
     o, final = _mesa(
         q, k, v, g, beta, lamb, initial_state=states, output_final_state=output_final_state, cu_seqlens=cu_seqlens
     )
-    return o, *(final or (None, None))
+    kk, kv = final or (None, None)
+    return o, kk, kv
 
 
 @on_sequences
