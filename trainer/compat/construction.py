@@ -1,10 +1,12 @@
 """How a layer of fla's form is built: by the names that its constructor has, or from a configuration.
 
 Arguments are given by name, wherever they stand and under whichever of their usual names; what else a constructor takes
-keeps its default, but for sizes whose defaults suit a wide model only.
+keeps its default, but for sizes whose defaults suit a wide model only: a gate of 128 channels beside a width of 32
+would be most of the layer.
 """
 
 import inspect
+import re
 import sys
 from typing import Any
 
@@ -21,6 +23,11 @@ CONFIGURED = {
     "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "use_cache": False, "vocab_size": 256,
 }  # fmt: skip
 """What a configuration has besides the sizes, where the file defines none of its own."""
+
+INNER = re.compile(
+    r"(.+_|^)(dim|rank|proj|hidden|width|features|state|inner|ff)$|^(state|ffn|mlp|inner|latent|bottleneck)_size$"
+)
+"""How sizes inside a layer are called; kernels, chunks, windows and groups are not among them."""
 
 Parameters = dict[str, inspect.Parameter]
 
@@ -56,27 +63,29 @@ def layer_of(candidate: type[nn.Module], d_model: int, n_heads: int, layer_idx: 
 def _given(names: Parameters, d_model: int, n_heads: int, layer_idx: int) -> dict[str, Any]:
     """Return the arguments that a constructor gets."""
     known = dict.fromkeys(WIDTHS, d_model) | dict.fromkeys((*HEADS, "num_attention_heads"), n_heads)
-    known |= {"head_dim": d_model // n_heads, "layer_idx": layer_idx}
+    known |= {"head_dim": d_model // n_heads, "layer_idx": layer_idx, "num_hidden_layers": LAYERS, "num_layers": LAYERS}
     given = {name: value for name, value in known.items() if name in names}
-    given |= {
-        name: value for name, value in _sizes(d_model, n_heads).items() if name in names and _is_fixed(names[name])
-    }
-    given |= {name: LAYERS for name in ("num_hidden_layers", "num_layers") if name in names}
+    fixed = {name: size for name, parameter in names.items() if (size := _size(parameter)) is not None}
+    given = {name: d_model for name, size in fixed.items() if size > d_model and INNER.match(name)} | given
+    given |= {name: value for name, value in _sizes(d_model, n_heads).items() if name in fixed}
     if "expand" in names and "head_dim" in names:  # the inner width is told by one, and has to be met by the other
         given["head_dim"] = int(names["expand"].default * d_model) // n_heads
-    if "expand_ratio" in names and type(default := names["expand_ratio"].default) is int and default > d_model:
+    if fixed.get("expand_ratio", 0) > d_model:
         given["expand_ratio"] = d_model // n_heads  # not a ratio but the width of a head
     return given
 
 
-def _is_fixed(parameter: inspect.Parameter) -> bool:
-    """Whether a size has to be given, or has a default that does not follow the width."""
-    return type(parameter.default) is int or parameter.default is parameter.empty
+def _size(parameter: inspect.Parameter) -> int | None:
+    """Return the size that a default fixes, 0 where it has to be given, None where the layer derives it."""
+    if parameter.default is parameter.empty:
+        return 0
+    return parameter.default if type(parameter.default) is int else None
 
 
 def _sizes(d_model: int, n_heads: int) -> dict[str, int]:
-    """Return the sizes that defaults fix for a wide model; None in their place means that the layer derives them."""
-    return {"intermediate_size": 2 * d_model, "num_key_value_heads": n_heads, "num_kv_heads": n_heads}
+    """Return what else defaults fix for a wide model."""
+    sizes = {"intermediate_size": 2 * d_model, "qk_head_dim": 2 * d_model}
+    return sizes | {"num_key_value_heads": n_heads, "num_kv_heads": n_heads}
 
 
 def _configuration(
