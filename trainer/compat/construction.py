@@ -17,6 +17,8 @@ from trainer.compat.transformers.configuration import PretrainedConfig
 WIDTHS, HEADS = ("hidden_size", "d_model", "embed_dim", "dim"), ("num_heads", "n_heads", "n_head", "heads")
 LAYERS = 12
 """How many layers a layer is told of that scales something by its depth."""
+FROM_THE_FIRST = frozenset({"v_first"})
+"""What a layer's forward pass takes from the first layer of its model, where every layer is tried by itself."""
 CONFIGURED = {
     "attention_bias": False, "attention_dropout": 0.0, "conv_size": 4, "dropout": 0.0, "hidden_act": "silu",
     "initializer_range": 0.02, "layer_norm_eps": 1e-5, "max_position_embeddings": 4096, "norm_eps": 1e-5,
@@ -54,6 +56,8 @@ def is_fla_form(candidate: type[nn.Module]) -> bool:
 def layer_of(candidate: type[nn.Module], d_model: int, n_heads: int, layer_idx: int) -> nn.Module:
     """Build a layer by the names that its constructor has. Raises whatever the constructor raises."""
     names = parameters_of(candidate)
+    if FROM_THE_FIRST & set(inspect.signature(candidate.forward).parameters):
+        layer_idx = 0
     given = _given(names, d_model, n_heads, layer_idx)
     if "config" in names and not any(width in names for width in WIDTHS):
         given["config"] = _configuration(candidate, names["config"], d_model, n_heads, layer_idx)

@@ -22,11 +22,12 @@ class LoRA(nn.Module):
         super().__init__()
         if activation not in _ACTIVATIONS:
             raise ValueError(f"activation {activation!r} is none of tanh, sigmoid, relu")
-        inner = nn.Linear(input_dim, low_rank_dim, bias=False)
-        outer = nn.Linear(low_rank_dim, output_dim, bias=bool(bias))
-        nn.init.zeros_(inner.weight)
-        nn.init.orthogonal_(outer.weight, 0.1)
-        self.lora = nn.Sequential(inner, _ACTIVATIONS[activation](), outer)
+        self.lora = nn.Sequential(
+            nn.Linear(input_dim, low_rank_dim, bias=False),
+            _ACTIVATIONS[activation](),
+            nn.Linear(low_rank_dim, output_dim, bias=bool(bias)),
+        )
+        self._initialize_weights()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x [..., D]."""
@@ -34,10 +35,22 @@ class LoRA(nn.Module):
 
     def set_bias_value(self, value: Tensor | float) -> None:
         """Set the outer bias."""
-        outer = self.lora[-1]
-        assert isinstance(outer, nn.Linear)
+        _, outer = self._maps()
         with torch.no_grad():
             outer.bias.copy_(torch.as_tensor(value).expand_as(outer.bias))
+
+    def _initialize_weights(self, *_: nn.Module) -> None:
+        """Start at zero."""
+        inner, outer = self._maps()
+        nn.init.zeros_(inner.weight)
+        nn.init.orthogonal_(outer.weight, 0.1)
+
+    def _maps(self) -> tuple[nn.Linear, nn.Linear]:
+        """Return the inner map and the outer one."""
+        inner, outer = self.lora[0], self.lora[-1]
+        assert isinstance(inner, nn.Linear)
+        assert isinstance(outer, nn.Linear)
+        return inner, outer
 
 
 class LerpLinear(nn.Module):

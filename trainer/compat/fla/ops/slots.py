@@ -48,8 +48,16 @@ def abc(q: Tensor, k: Tensor, v: Tensor, s: Tensor, initial_state: Any = None, *
     return gsa(q, k, v, s, initial_state=initial_state, **{"head_first": False} | more)
 
 
+def rwkv6(*given: Any, **named: Any) -> tuple[Tensor, Any]:
+    """RWKV-6: what is read is the state before a step plus u [H, K] times what the step writes.
+
+    (r, k, v, w, u, ...) with log decay w; the first versions called r and w q and g.
+    """
+    return _rwkv6(*given, **{{"q": "r", "g": "w"}.get(name, name): value for name, value in named.items()})
+
+
 @on_sequences
-def rwkv6(
+def _rwkv6(
     r: Tensor,
     k: Tensor,
     v: Tensor,
@@ -58,7 +66,7 @@ def rwkv6(
     scale: float | None = None,
     initial_state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """RWKV-6: what is read is the state before a step plus u [H, K] times what the step writes; log decay w."""
+    """Read one sequence, a step late."""
     r = r * (r.shape[-1] ** -0.5 if scale is None or scale < 0 else scale)
     late = [torch.cat([x.new_zeros(x[:, :1].shape), x], 1) for x in (k, v, w)]  # one step later, and one step more
     ask = F.pad(r, (0, 0, 0, 0, 0, 1))
