@@ -91,6 +91,20 @@ def test_under_try_a_name_that_is_lacking_fails_at_once():
     assert names_of(source)["f"] == "the stand-in for fla has no fla.ops.unheard_of.f"
 
 
+def test_a_relative_import_is_read_as_among_flas_layers():
+    """One dot is the folder of layers, two are fla itself."""
+    found = names_of("from .utils import pad_input\nfrom ..modules import RMSNorm\nfrom ..ops.gla import chunk_gla")
+    assert (found["RMSNorm"], found["chunk_gla"]) == (RMSNorm, gla)
+    assert found["pad_input"](torch.ones(1, 2), torch.tensor([1]), 1, 2).tolist() == [[[0, 0], [1, 1]]]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="kernels have a GPU to run on")
+def test_kernels_without_a_gpu_are_not_there_for_who_can_do_without():
+    """A guarded import of triton fails, so that the way without kernels is taken."""
+    source = "try:\n    import triton\nexcept ImportError as error:\n    triton = str(error)\n"
+    assert names_of(source)["triton"] == "triton has no GPU to run on"
+
+
 def test_real_packages_are_imported_as_ever():
     """What is not stood in for comes from Python's own import."""
     found = names_of("import math\nfrom einops import rearrange\nimport torch.nn.functional as F")

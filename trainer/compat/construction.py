@@ -14,7 +14,8 @@ from torch import nn
 
 from trainer.compat.transformers.configuration import PretrainedConfig
 
-WIDTHS, HEADS = ("hidden_size", "d_model", "embed_dim", "dim"), ("num_heads", "n_heads", "n_head", "heads")
+WIDTHS = ("hidden_size", "d_model", "embed_dim", "dim", "n_embd", "model_dim")
+HEADS = ("num_heads", "n_heads", "n_head", "heads")
 LAYERS = 12
 """How many layers a layer is told of that scales something by its depth."""
 FROM_THE_FIRST = frozenset({"v_first"})

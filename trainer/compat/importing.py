@@ -29,6 +29,9 @@ ROOMS = {f"fla.{room}": f"trainer.compat.fla.{room}" for room in ("layers", "mod
 
 PACKAGES = frozenset(public.partition(".")[0] for public in ROOMS)
 
+AMONG_LAYERS = ("", "fla.layers", "fla")
+"""What a relative import is relative to, by its number of dots: a layer file is read as if it stood among fla's."""
+
 Import = Callable[..., types.ModuleType]
 """What Python calls for an import statement: `__import__`."""
 Statement = tuple[str, frozenset[str]]
@@ -90,10 +93,12 @@ def importer(tree: ast.Module) -> Import:
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> types.ModuleType:
-        package = name.partition(".")[0]
-        if level or package not in PACKAGES or (package == "fla" and real_fla):
-            return builtins.__import__(name, names, local, fromlist or (), level)
-        taken = frozenset(fromlist or ())
+        name = ".".join(filter(None, (AMONG_LAYERS[min(level, 2)], name)))
+        package, taken = name.partition(".")[0], frozenset(fromlist or ())
+        if package == "triton" and (name, taken) in guarded and not torch.cuda.is_available():
+            raise ImportError("triton has no GPU to run on")
+        if package not in PACKAGES or (package == "fla" and real_fla):
+            return builtins.__import__(name, names, local, fromlist or ())
         lacking = [word for word in sorted(taken) if _room_of(name, word) is None]
         if lacking and (name, taken) in guarded:
             raise ImportError(StandIn(f"{name}.{lacking[0]}").lack().message)
@@ -119,7 +124,10 @@ def _guarded(tree: ast.Module) -> Iterator[Statement]:
         if isinstance(node, ast.Try) and node.handlers:
             for inner in (found for statement in node.body for found in ast.walk(statement)):
                 if isinstance(inner, ast.ImportFrom):
-                    yield inner.module or "", frozenset(alias.name for alias in inner.names)
+                    module = ".".join(filter(None, (AMONG_LAYERS[min(inner.level, 2)], inner.module)))
+                    yield module, frozenset(alias.name for alias in inner.names)
+                elif isinstance(inner, ast.Import):
+                    yield from ((alias.name, frozenset()) for alias in inner.names)
 
 
 def module_for(tree: ast.Module, name: str, filename: str) -> types.ModuleType:
