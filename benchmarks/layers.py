@@ -24,7 +24,7 @@ HONEST = frozenset({"causality", "batch_leak", "superlinear"})
 def tried(path: Path, jail: Jail) -> dict[str, Any]:
     """Return what came of one file, in seconds of the clock."""
     begun = time.monotonic()
-    verdict = static_refusal(path) or check_in(jail, path)
+    verdict = _checked(path, jail)
     passed = verdict["verdict"] == "passed"
     said = "" if passed else str(verdict["evidence"][0]).strip()
     return {
@@ -35,6 +35,14 @@ def tried(path: Path, jail: Jail) -> dict[str, Any]:
         "tail": "" if passed else str(verdict.get("tail", ""))[-2000:] or said[-2000:],
         "seconds": round(time.monotonic() - begun, 1),
     }
+
+
+def _checked(path: Path, jail: Jail) -> dict[str, Any]:
+    """Return the verdict on one file, also where it is no Python at all."""
+    try:
+        return static_refusal(path) or check_in(jail, path)
+    except ValueError as error:
+        return {"verdict": "unreadable", "stage": "static", "evidence": [str(error)]}
 
 
 def summed_up(rows: list[dict[str, Any]]) -> dict[str, Any]:
