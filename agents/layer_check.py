@@ -12,8 +12,14 @@ from agents.source_tree import Fault, Rules, arguments_of, forbidden, imports, n
 
 WIDTHS = frozenset(("hidden_size", "d_model", "embed_dim", "dim", "n_embd", "model_dim"))
 HEADS = frozenset(("num_heads", "n_heads", "n_head", "heads"))
-GIVEN = WIDTHS | HEADS | {"layer_idx", "head_dim", "config"}
-"""Arguments that the trainer gives to a layer, by name."""
+GIVEN = WIDTHS | HEADS | frozenset((
+    "attention_bias", "attention_dropout", "attn_dropout", "bias", "causal", "chunk_size", "config", "conv_size",
+    "d_conv", "d_state", "device", "dropout", "dtype", "eps", "expand", "head_dim", "hidden_act", "initializer_range",
+    "intermediate_size", "kernel_size", "layer_idx", "layer_norm_eps", "max_position_embeddings", "max_seq_len",
+    "norm_eps", "num_attention_heads", "num_hidden_layers", "num_key_value_heads", "num_kv_heads", "num_layers",
+    "qk_head_dim", "rms_norm_eps", "rope_theta", "use_bias", "use_cache", "vocab_size",
+))  # fmt: skip
+"""Arguments that the trainer gives to a layer, by name, where they have no default (`trainer.compat.construction`)."""
 BESIDE = ("MLP", "FFN", "FeedForward", "Norm", "Embedding", "Router", "Gate", "Conv")
 """How classes are called that stand beside a layer; a width alone does not make these one."""
 OF_THE_SYSTEM = {

@@ -1,10 +1,14 @@
 """The stand-in's modules and helpers compute what their names promise."""
 
+import inspect
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from agents.layer_check import GIVEN
+from trainer.compat import construction
 from trainer.compat.construction import layer_of
 from trainer.compat.fla import modules, utils
 from trainer.compat.fla.layers import LoRA, repad_hidden_states, unpad_hidden_states, unpad_input
@@ -168,6 +172,12 @@ class Wide(nn.Module):
 def test_a_constructor_is_given_what_it_names():
     """Sizes inside come down to the width; kernels stay; a width of its own goes before a configuration."""
     assert layer_of(Wide, 32, 2, 1).taken == (32, 2, 32, 63, 2, None)
+
+
+def test_the_static_check_knows_what_a_constructor_is_given():
+    """Rooms don't import each other: both say which arguments may stand without a default."""
+    names = dict.fromkeys(GIVEN | {"unheard_of"}, inspect.Parameter("x", inspect.Parameter.KEYWORD_ONLY))
+    assert set(construction._given(names, 32, 2, 0)) | {"config"} == GIVEN
 
 
 class Numbered(nn.Module):

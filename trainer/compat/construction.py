@@ -20,13 +20,14 @@ LAYERS = 12
 """How many layers a layer is told of that scales something by its depth."""
 FROM_THE_FIRST = frozenset({"v_first"})
 """What a layer's forward pass takes from the first layer of its model, where every layer is tried by itself."""
-CONFIGURED = {
-    "attention_bias": False, "attention_dropout": 0.0, "conv_size": 4, "dropout": 0.0, "hidden_act": "silu",
-    "initializer_range": 0.02, "layer_norm_eps": 1e-5, "max_position_embeddings": 4096, "norm_eps": 1e-5,
-    "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "use_cache": False, "vocab_size": 256,
+USUAL = {
+    "attention_bias": False, "attention_dropout": 0.0, "attn_dropout": 0.0, "bias": False, "causal": True,
+    "chunk_size": 64, "conv_size": 4, "d_conv": 4, "d_state": 16, "device": None, "dropout": 0.0, "dtype": None,
+    "eps": 1e-5, "expand": 2, "hidden_act": "silu", "initializer_range": 0.02, "kernel_size": 4, "layer_norm_eps": 1e-5,
+    "max_position_embeddings": 4096, "max_seq_len": 4096, "norm_eps": 1e-5, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+    "use_bias": False, "use_cache": False, "vocab_size": 256,
 }  # fmt: skip
-"""What a configuration has besides the sizes, where the file defines none of its own."""
-
+"""What a constructor is given that asks for it without a default, and what a configuration holds besides the sizes."""
 INNER = re.compile(
     r"(.+_|^)(dim|rank|proj|hidden|width|features|state|inner|ff)$|^(state|ffn|mlp|inner|latent|bottleneck)_size$"
 )
@@ -70,11 +71,14 @@ def _given(names: Parameters, d_model: int, n_heads: int, layer_idx: int) -> dic
     known = dict.fromkeys(WIDTHS, d_model) | dict.fromkeys((*HEADS, "num_attention_heads"), n_heads)
     known |= {"head_dim": d_model // n_heads, "layer_idx": layer_idx, "num_hidden_layers": LAYERS, "num_layers": LAYERS}
     given = {name: value for name, value in known.items() if name in names}
+    asked = [name for name, parameter in names.items() if parameter.default is parameter.empty]
+    given |= {name: value for name, value in USUAL.items() if name in asked}
     fixed = {name: size for name, parameter in names.items() if (size := _size(parameter)) is not None}
     given = {name: d_model for name, size in fixed.items() if size > d_model and INNER.match(name)} | given
     given |= {name: value for name, value in _sizes(d_model, n_heads).items() if name in fixed}
     if "expand" in names and "head_dim" in names:  # the inner width is told by one, and has to be met by the other
-        given["head_dim"] = int(names["expand"].default * d_model) // n_heads
+        inner = d_model * given.get("expand", names["expand"].default)
+        given["head_dim"] = int(inner) // n_heads
     if fixed.get("expand_ratio", 0) > d_model:
         given["expand_ratio"] = d_model // n_heads  # not a ratio but the width of a head
     return given
@@ -104,4 +108,4 @@ def _configuration(
         return kind(**_given(parameters_of(kind), d_model, n_heads, layer_idx))
     usual = dict.fromkeys(WIDTHS, d_model) | dict.fromkeys((*HEADS, "num_attention_heads"), n_heads)
     sizes = _sizes(d_model, n_heads) | {"head_dim": d_model // n_heads, "num_hidden_layers": LAYERS}
-    return PretrainedConfig(**CONFIGURED | usual | sizes | {"layer_idx": layer_idx})
+    return PretrainedConfig(**USUAL | usual | sizes | {"layer_idx": layer_idx})
