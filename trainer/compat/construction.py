@@ -29,7 +29,7 @@ USUAL = {
 }  # fmt: skip
 """What a constructor is given that asks for it without a default, and what a configuration holds besides the sizes."""
 INNER = re.compile(
-    r"(.+_|^)(dim|rank|proj|hidden|width|features|state|inner|ff)$|^(state|ffn|mlp|inner|latent|bottleneck)_size$"
+    r"(.+_|^)(dim|rank|proj|hidden|features|state|inner|ff)$|^(state|ffn|mlp|inner|latent|bottleneck)_size$"
 )
 """How sizes inside a layer are called; kernels, chunks, windows and groups are not among them."""
 
@@ -70,7 +70,7 @@ def _given(names: Parameters, d_model: int, n_heads: int, layer_idx: int) -> dic
     """Return the arguments that a constructor gets."""
     known = dict.fromkeys(WIDTHS, d_model) | dict.fromkeys((*HEADS, "num_attention_heads"), n_heads)
     known |= {"head_dim": d_model // n_heads, "layer_idx": layer_idx, "num_hidden_layers": LAYERS, "num_layers": LAYERS}
-    given = {name: value for name, value in known.items() if name in names}
+    given: dict[str, Any] = {name: value for name, value in known.items() if name in names}
     asked = [name for name, parameter in names.items() if parameter.default is parameter.empty]
     given |= {name: value for name, value in USUAL.items() if name in asked}
     fixed = {name: size for name, parameter in names.items() if (size := _size(parameter)) is not None}
