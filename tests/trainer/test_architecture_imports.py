@@ -105,6 +105,19 @@ def test_kernels_without_a_gpu_are_not_there_for_who_can_do_without():
     assert names_of(source)["triton"] == "triton has no GPU to run on"
 
 
+def test_operators_keep_the_layout_of_their_time():
+    """A file that splits its heads to [B, H, T, D] had operators of that layout, unless it says so itself."""
+    q, k, v = (torch.rand(1, 2, 5, 4) for _ in range(3))
+    source = "from einops import rearrange\nfrom fla.ops.gla import chunk_gla\n"
+    split = source + "def split(x):\n    return rearrange(x, 'b l (h d) -> b h l d', h=2)\n"
+    first, _ = gla(q, k, v, head_first=True)
+    plain, _ = gla(q, k, v)
+    assert torch.equal(names_of(split)["chunk_gla"](q, k, v)[0], first)
+    assert torch.equal(names_of(source)["chunk_gla"](q, k, v)[0], plain)
+    told = split + "def run(*given):\n    return chunk_gla(*given, head_first=False)\n"
+    assert torch.equal(names_of(told)["run"](q, k, v)[0], plain)
+
+
 def test_real_packages_are_imported_as_ever():
     """What is not stood in for comes from Python's own import."""
     found = names_of("import math\nfrom einops import rearrange\nimport torch.nn.functional as F")

@@ -12,9 +12,11 @@ taken.
 import ast
 import builtins
 import importlib.util
+import re
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 
 import torch
@@ -31,6 +33,11 @@ PACKAGES = frozenset(public.partition(".")[0] for public in ROOMS)
 
 AMONG_LAYERS = ("", "fla.layers", "fla")
 """What a relative import is relative to, by its number of dots: a layer file is read as if it stood among fla's."""
+
+OPERATORS = ("chunk_", "fused_chunk_", "fused_recurrent_", "parallel_")
+"""How the names of fla's operators begin."""
+HEADS_SPLIT = re.compile(r"b (\w) \(h \w\) -> b h \1 \w")
+"""How a file that keeps heads before time gets them, in the words of einops."""
 
 Import = Callable[..., types.ModuleType]
 """What Python calls for an import statement: `__import__`."""
@@ -72,6 +79,15 @@ class StandIn(types.ModuleType):
         return JailFault("import_error", f"the stand-in for {package} has no {self.__name__}")
 
 
+class HeadsFirst(StandIn):
+    """A module of fla's operators as they were at first: tensors [B, H, T, ...] unless a call says otherwise."""
+
+    def __getattr__(self, name: str) -> object:
+        """Return the operator with the first layout as its default."""
+        found = super().__getattr__(name)
+        return partial(found, head_first=True) if name.startswith(OPERATORS) and callable(found) else found
+
+
 def _room_of(module: str, name: str) -> types.ModuleType | None:
     """Return the room that holds a module's name, None where none does."""
     for public, home in ROOMS.items():
@@ -83,7 +99,7 @@ def _room_of(module: str, name: str) -> types.ModuleType | None:
 
 def importer(tree: ast.Module) -> Import:
     """Return the `__import__` for a source's own import statements."""
-    guarded = frozenset(_guarded(tree))
+    guarded, heads_first = frozenset(_guarded(tree)), _keeps_heads_first(tree)
     real_fla = torch.cuda.is_available() and importlib.util.find_spec("fla") is not None
 
     def import_(
@@ -102,7 +118,9 @@ def importer(tree: ast.Module) -> Import:
         lacking = [word for word in sorted(taken) if _room_of(name, word) is None]
         if lacking and (name, taken) in guarded:
             raise ImportError(StandIn(f"{name}.{lacking[0]}").lack().message)
-        return StandIn(name) if taken else _from_the_top(name)
+        if not taken:
+            return _from_the_top(name)
+        return HeadsFirst(name) if heads_first and name.startswith("fla.ops") else StandIn(name)
 
     return import_
 
@@ -128,6 +146,13 @@ def _guarded(tree: ast.Module) -> Iterator[Statement]:
                     yield module, frozenset(alias.name for alias in inner.names)
                 elif isinstance(inner, ast.Import):
                     yield from ((alias.name, frozenset()) for alias in inner.names)
+
+
+def _keeps_heads_first(tree: ast.Module) -> bool:
+    """Whether a source is of the time when fla's operators took heads before time, and did not have to be told."""
+    told = any(isinstance(node, ast.keyword) and node.arg == "head_first" for node in ast.walk(tree))
+    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return not told and any(HEADS_SPLIT.fullmatch(text) for text in texts)
 
 
 def module_for(tree: ast.Module, name: str, filename: str) -> types.ModuleType:
