@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from agents.source_tree import Fault, Rules, arguments_of, forbidden, imports, no_import
 
 WIDTHS = frozenset(("hidden_size", "d_model", "embed_dim", "dim", "n_embd", "model_dim"))
+CONFIGURATIONS = frozenset(("config", "cfg", "args"))
 HEADS = frozenset(("num_heads", "n_heads", "n_head", "heads"))
-GIVEN = WIDTHS | HEADS | frozenset((
-    "attention_bias", "attention_dropout", "attn_dropout", "bias", "causal", "chunk_size", "config", "conv_size",
-    "d_conv", "d_state", "device", "dropout", "dtype", "eps", "expand", "head_dim", "hidden_act", "initializer_range",
+GIVEN = WIDTHS | HEADS | CONFIGURATIONS | frozenset((
+    "attention_bias", "attention_dropout", "attn_dropout", "bias", "causal", "chunk_size", "conv_size", "d_conv",
+    "d_state", "device", "dropout", "dtype", "eps", "expand", "head_dim", "hidden_act", "initializer_range",
     "intermediate_size", "kernel_size", "layer_idx", "layer_norm_eps", "max_position_embeddings", "max_seq_len",
-    "norm_eps", "num_attention_heads", "num_hidden_layers", "num_key_value_heads", "num_kv_heads", "num_layers",
-    "qk_head_dim", "rms_norm_eps", "rope_theta", "use_bias", "use_cache", "vocab_size",
+    "n_layer", "n_layers", "norm_eps", "num_attention_heads", "num_hidden_layers", "num_key_value_heads",
+    "num_kv_heads", "num_layers", "qk_head_dim", "rms_norm_eps", "rope_theta", "use_bias", "use_cache", "vocab_size",
 ))  # fmt: skip
 """Arguments that the trainer gives to a layer, by name, where they have no default (`trainer.compat.construction`)."""
 BESIDE = ("MLP", "FFN", "FeedForward", "Norm", "Embedding", "Router", "Gate", "Conv")
@@ -28,7 +29,8 @@ OF_THE_SYSTEM = {
 }
 """What a file may ask the system."""
 MORE_IMPORTS = frozenset((
-    "flash_attn", "importlib", "inspect", "numpy", "os", "packaging", "random", "re", "string", "sys", "time",
+    "argparse", "bisect", "datetime", "flash_attn", "gc", "heapq", "importlib", "inspect", "json", "numpy", "os",
+    "packaging", "pprint", "random", "re", "string", "sys", "time",
     "traceback", "transformers", "triton", "types",
 ))  # fmt: skip
 """What published files take a name or two from."""
@@ -47,7 +49,7 @@ def layers_of(classes: list[ast.ClassDef]) -> list[ast.ClassDef]:
 def _is_layer(node: ast.ClassDef) -> bool:
     """Whether a class's constructor takes what layers take, by one of the usual names, wherever they stand."""
     names = set(arguments_of(node, "__init__"))
-    alone = "config" in names or (bool(names & WIDTHS) and not node.name.endswith(BESIDE))
+    alone = bool(names & CONFIGURATIONS) or (bool(names & WIDTHS) and not node.name.endswith(BESIDE))
     return alone or bool(names & WIDTHS and names & HEADS)
 
 

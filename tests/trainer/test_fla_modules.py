@@ -177,7 +177,7 @@ def test_a_constructor_is_given_what_it_names():
 def test_the_static_check_knows_what_a_constructor_is_given():
     """Rooms don't import each other: both say which arguments may stand without a default."""
     names = dict.fromkeys(GIVEN | {"unheard_of"}, inspect.Parameter("x", inspect.Parameter.KEYWORD_ONLY))
-    assert set(construction._given(names, 32, 2, 0)) | {"config"} == GIVEN
+    assert set(construction._given(names, 32, 2, 0)) | construction.CONFIGURATIONS == GIVEN
 
 
 class Numbered(nn.Module):

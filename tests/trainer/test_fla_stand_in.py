@@ -81,6 +81,8 @@ def test_casts_that_no_name_shows_are_met_by_half_precision(output: str, call: C
         ("windowed_delta_hybrid", "DeltaNet"),
         ("delta_net_half_memory", "DeltaNet"),
         ("layer_block_and_model", "DeltaNet"),
+        ("from_a_configuration", "MeanMixer"),
+        ("blocks_all_the_way", "DecayBlock"),
     ],
 )
 def test_the_layer_is_told_from_the_modules_beside_it(specimen: str, name: str):

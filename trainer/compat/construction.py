@@ -16,6 +16,9 @@ from trainer.compat.transformers.configuration import PretrainedConfig
 
 WIDTHS = ("hidden_size", "d_model", "embed_dim", "dim", "n_embd", "model_dim")
 HEADS = ("num_heads", "n_heads", "n_head", "heads")
+CONFIGURATIONS = frozenset({"config", "cfg", "args"})
+"""How a configuration is called among a constructor's arguments."""
+DEPTHS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
 LAYERS = 12
 """How many layers a layer is told of that scales something by its depth."""
 FROM_THE_FIRST = frozenset({"v_first"})
@@ -52,7 +55,7 @@ def parameters_of(candidate: type) -> Parameters:
 def is_fla_form(candidate: type[nn.Module]) -> bool:
     """Whether a class is constructed by fla's names, wherever they stand in its signature."""
     names = parameters_of(candidate)
-    return "config" in names or any(width in names for width in WIDTHS)
+    return bool(configurations_of(names)) or any(width in names for width in WIDTHS)
 
 
 def layer_of(candidate: type[nn.Module], d_model: int, n_heads: int, layer_idx: int) -> nn.Module:
@@ -61,15 +64,22 @@ def layer_of(candidate: type[nn.Module], d_model: int, n_heads: int, layer_idx: 
     if FROM_THE_FIRST & set(inspect.signature(candidate.forward).parameters):
         layer_idx = 0
     given = _given(names, d_model, n_heads, layer_idx)
-    if "config" in names and not any(width in names for width in WIDTHS):
-        given["config"] = _configuration(candidate, names["config"], d_model, n_heads, layer_idx)
+    if not any(width in names for width in WIDTHS):
+        for name in configurations_of(names):
+            given[name] = _configuration(candidate, names[name], d_model, n_heads, layer_idx)
     return candidate(**given)
+
+
+def configurations_of(names: Parameters) -> list[str]:
+    """Return the arguments that are configurations (and not all of the arguments that have no name)."""
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [name for name in CONFIGURATIONS & names.keys() if names[name].kind not in kinds]
 
 
 def _given(names: Parameters, d_model: int, n_heads: int, layer_idx: int) -> dict[str, Any]:
     """Return the arguments that a constructor gets."""
     known = dict.fromkeys(WIDTHS, d_model) | dict.fromkeys((*HEADS, "num_attention_heads"), n_heads)
-    known |= {"head_dim": d_model // n_heads, "layer_idx": layer_idx, "num_hidden_layers": LAYERS, "num_layers": LAYERS}
+    known |= {"head_dim": d_model // n_heads, "layer_idx": layer_idx} | dict.fromkeys(DEPTHS, LAYERS)
     given: dict[str, Any] = {name: value for name, value in known.items() if name in names}
     asked = [name for name, parameter in names.items() if parameter.default is parameter.empty]
     given |= {name: value for name, value in USUAL.items() if name in asked}
@@ -107,5 +117,5 @@ def _configuration(
     if isinstance(kind, type) and kind.__module__ == candidate.__module__:
         return kind(**_given(parameters_of(kind), d_model, n_heads, layer_idx))
     usual = dict.fromkeys(WIDTHS, d_model) | dict.fromkeys((*HEADS, "num_attention_heads"), n_heads)
-    sizes = _sizes(d_model, n_heads) | {"head_dim": d_model // n_heads, "num_hidden_layers": LAYERS}
+    sizes = _sizes(d_model, n_heads) | {"head_dim": d_model // n_heads} | dict.fromkeys(DEPTHS, LAYERS)
     return PretrainedConfig(**USUAL | usual | sizes | {"layer_idx": layer_idx})
