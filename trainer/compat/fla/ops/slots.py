@@ -44,8 +44,8 @@ def gsa(
 
 
 def abc(q: Tensor, k: Tensor, v: Tensor, s: Tensor, initial_state: Any = None, **more: Any) -> tuple[Tensor, Any]:
-    """Attention with bounded memory: slots without decay. Heads come first unless said otherwise."""
-    return gsa(q, k, v, s, initial_state=initial_state, **{"head_first": False} | more)
+    """Attention with bounded memory: slots without decay."""
+    return gsa(q, k, v, s, initial_state=initial_state, **more)
 
 
 def rwkv6(*given: Any, **named: Any) -> tuple[Tensor, Any]:
