@@ -8,7 +8,11 @@ of its tree sees what it does, and only the trainer's jail contains it.
 import ast
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from agents.layer_check import faults_of_layers, layers_of
+from agents.source_tree import Fault, Rules, executed, forbidden, imports, is_for_types, name_of
+
+__all__ = ["ALLOWED_IMPORTS", "MOST_CHARACTERS", "Fault", "check"]
 
 _TOOLS = frozenset({"torch", "math", "typing", "dataclasses", "einops", "kernels"})
 ALLOWED_IMPORTS = _TOOLS | frozenset((
@@ -27,30 +31,11 @@ _FORBIDDEN_TORCH = frozenset((
     "hub", "load", "save", "package", "classes", "ops", "jit", "utils", "distributed", "multiprocessing",
     "from_file", "_C", "serialization", "library",
 ))  # fmt: skip
-_LENIENT = frozenset(("getattr", "setattr", "delattr", "vars", "utils", "ops", "jit", "library"))
-"""Allowed in a layer of fla's form: published layers use them."""
-_WIDTHS = frozenset(("hidden_size", "d_model", "embed_dim", "dim"))
-_HEADS = frozenset(("num_heads", "n_heads", "n_head", "heads"))
-_GIVEN = _WIDTHS | _HEADS | {"layer_idx", "head_dim"}
-"""Arguments that the trainer gives to a layer of fla's form, by name."""
-_DUNDERS = frozenset({"__init__", "__name__", "__version__", "__future__", "__all__"})
+_RULES = Rules(_TOOLS, ALLOWED_IMPORTS, _FORBIDDEN_NAMES, _FORBIDDEN_TORCH, published=False)
 _AT_TOP = (
     ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Expr, ast.Assign, ast.AnnAssign, ast.Pass,
 )  # fmt: skip
 _MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
-_IN_LOOP = (ast.For, ast.While, ast.AsyncFor)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with a source."""
-
-    reason: str
-    """Reason code: syntax, too_large, import, no_module, several_modules, signature, forbidden, global_state."""
-    message: str
-    """One line for a reader."""
-    line: int | None = None
-    """Where, counted from 1."""
 
 
 def check(source: str) -> Fault | None:
@@ -69,100 +54,17 @@ def check(source: str) -> Fault | None:
 
 
 def _faults(tree: ast.Module) -> Iterator[Fault]:
-    """Every fault, in the order in which an author wants to hear of them.
-
-    A layer of fla's form is a published file that is tried as it is: only what can't work here is held against it.
-    """
-    nodes = list(_executed(tree))
+    """Every fault, in the order in which an author wants to hear of them."""
+    nodes = list(executed(tree))
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    layers = [] if any(map(_is_mixer, classes)) else [node for node in classes if _is_fla_layer(node)]
-    yield from _imports(nodes, ALLOWED_IMPORTS | {"numpy"} if layers else ALLOWED_IMPORTS)
-    yield from _forbidden(nodes, lenient=bool(layers))
+    layers = [] if any(map(_is_mixer, classes)) else layers_of(classes)
     if layers:
-        yield from _fla_signature(layers)
+        yield from faults_of_layers(nodes, layers, _RULES)
     else:
+        yield from imports(nodes, _RULES)
+        yield from forbidden(nodes, _RULES)
         yield from _global_state(tree, nodes)
         yield from _mixer([node for node in classes if _is_module(node)])
-
-
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node below one, but for what stands under `if TYPE_CHECKING`."""
-    yield node
-    skipped = node.body if isinstance(node, ast.If) and _is_for_types(node) else []
-    for child in ast.iter_child_nodes(node):
-        if child not in skipped:
-            yield from _executed(child)
-
-
-def _is_for_types(node: ast.If) -> bool:
-    """Whether a condition holds for type checkers only."""
-    return isinstance(node.test, ast.Name | ast.Attribute) and _name_of(node.test) == "TYPE_CHECKING"
-
-
-def _imports(nodes: list[ast.AST], allowed: frozenset[str]) -> Iterator[Fault]:
-    """Yield imports outside the allowed packages, and the parts of torch that touch the outside world."""
-    for node in nodes:
-        if isinstance(node, ast.ImportFrom) and node.level:
-            yield Fault("import", "relative imports have nothing to refer to", node.lineno)
-        elif isinstance(node, ast.ImportFrom):
-            yield from _import_of(node.module or "", node.lineno, allowed)
-            names = {alias.name for alias in node.names}
-            hidden = names & (_FORBIDDEN_TORCH if node.module == "torch" else set()) or names & {"*"}
-            yield from (_no_import(f"{node.module}.{name}", node.lineno) for name in sorted(hidden))
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _import_of(alias.name, node.lineno, allowed)
-
-
-def _import_of(module: str, line: int, allowed: frozenset[str]) -> Iterator[Fault]:
-    """Whether one dotted module name may be imported."""
-    parts = module.split(".")
-    hidden = parts[0] == "torch" and _FORBIDDEN_TORCH.intersection(parts[1:]) and module != "torch.utils.checkpoint"
-    if parts[0] not in allowed or hidden:
-        yield _no_import(module, line)
-
-
-def _no_import(module: str, line: int) -> Fault:
-    """Return the fault of an import that is not allowed."""
-    allowed = ", ".join(sorted(_TOOLS))
-    return Fault("import", f"cannot import {module}: an architecture may import {allowed}", line)
-
-
-def _forbidden(nodes: list[ast.AST], *, lenient: bool) -> Iterator[Fault]:
-    """Names and attributes that no mixer needs: execution, files, introspection, output in loops."""
-    names, torchs = (
-        (_FORBIDDEN_NAMES, _FORBIDDEN_TORCH)
-        if not lenient
-        else (_FORBIDDEN_NAMES - _LENIENT, _FORBIDDEN_TORCH - _LENIENT)
-    )
-    for node in nodes:
-        if isinstance(node, ast.Name) and node.id in names:
-            yield Fault("forbidden", f"{node.id} is not allowed in an architecture", node.lineno)
-        elif isinstance(node, ast.Name | ast.Attribute) and _is_dunder(node) and not lenient:
-            yield Fault("forbidden", f"{_name_of(node)} is not allowed in an architecture", node.lineno)
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.value.id == "torch" and node.attr in torchs:
-                yield Fault("forbidden", f"torch.{node.attr} is not allowed in an architecture", node.lineno)
-        elif isinstance(node, _IN_LOOP):
-            yield from _prints(node)
-
-
-def _is_dunder(node: ast.Name | ast.Attribute) -> bool:
-    """Whether a name reaches into Python's machinery."""
-    name = _name_of(node)
-    return name.startswith("__") and name.endswith("__") and name not in _DUNDERS
-
-
-def _name_of(node: ast.Name | ast.Attribute) -> str:
-    """Return the identifier of a name or attribute."""
-    return node.id if isinstance(node, ast.Name) else node.attr
-
-
-def _prints(loop: ast.AST) -> Iterator[Fault]:
-    """Yield calls of print inside a loop."""
-    for node in ast.walk(loop):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
-            yield Fault("forbidden", "print in a loop would flood the log", node.lineno)
 
 
 def _global_state(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[Fault]:
@@ -171,7 +73,7 @@ def _global_state(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[Fault]:
         if isinstance(node, ast.Global):
             yield Fault("global_state", f"global {', '.join(node.names)}: a mixer keeps no state", node.lineno)
     for node in tree.body:
-        if isinstance(node, ast.If) and _is_for_types(node):
+        if isinstance(node, ast.If) and is_for_types(node):
             continue
         if not isinstance(node, _AT_TOP):
             kind = type(node).__name__.lower()
@@ -207,39 +109,9 @@ def _is_mixer(node: ast.ClassDef) -> bool:
     return any([argument.arg for argument in arguments] == ["d_model", "n_heads"] for arguments in found)
 
 
-def _is_fla_layer(node: ast.ClassDef) -> bool:
-    """Whether a class's constructor takes a width and heads by one of their usual names, wherever they stand."""
-    names = set(_arguments(node, "__init__"))
-    return "hidden_size" in names or bool(names & _WIDTHS and names & _HEADS)
-
-
-def _fla_signature(layers: list[ast.ClassDef]) -> Iterator[Fault]:
-    """Of one class at least, all arguments of the constructor have a default or are given by the trainer."""
-    taken = [(node, _arguments(node, "__init__").items()) for node in layers]
-    lacking = [
-        (node, [name for name, optional in found if not optional and name not in _GIVEN]) for node, found in taken
-    ]
-    if all(names for _, names in lacking):
-        node, names = lacking[-1]
-        yield Fault("signature", f"__init__ takes {', '.join(names)}, for which there is no default", node.lineno)
-
-
-def _arguments(node: ast.ClassDef, name: str) -> dict[str, bool]:
-    """Return a method's arguments behind self, and whether each has a default."""
-    method = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == name), None)
-    if method is None:
-        return {}
-    arguments = method.args
-    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
-    first_default = len(names) - len(arguments.defaults)
-    found = {name: place >= first_default for place, name in enumerate(names) if place}
-    keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    return found | {argument.arg: default is not None for argument, default in keywords}
-
-
 def _is_module(node: ast.ClassDef) -> bool:
     """Whether a class names nn.Module (however spelled) among its bases."""
-    return any(_name_of(base) == "Module" for base in node.bases if isinstance(base, ast.Name | ast.Attribute))
+    return any(name_of(base) == "Module" for base in node.bases if isinstance(base, ast.Name | ast.Attribute))
 
 
 def _signature(node: ast.ClassDef) -> Iterator[Fault]:

@@ -14,7 +14,7 @@ Verdict = dict[str, Any]
 
 def check(file: Path, settings: Settings) -> Verdict:
     """Return the verdict of the static check and the gates. Raises ValueError, LabError."""
-    return _refused(file) or _contained(
+    return static_refusal(file) or _contained(
         lambda: check_file(file, scale=settings.scale, seed=settings.seed, sandbox=settings.sandbox)
     )
 
@@ -22,12 +22,12 @@ def check(file: Path, settings: Settings) -> Verdict:
 def train(file: Path, settings: Settings) -> Verdict:
     """Return the verdict and, where it passed, the scores. Raises ValueError, LabError."""
     data = str(settings.data) if settings.data else None
-    return _refused(file) or _contained(
+    return static_refusal(file) or _contained(
         lambda: train_file(file, scale=settings.scale, seed=settings.seed, data=data, sandbox=settings.sandbox)
     )
 
 
-def _refused(file: Path) -> Verdict | None:
+def static_refusal(file: Path) -> Verdict | None:
     """Return the static check's verdict where it found a fault."""
     fault = static_check(read_architecture(file))
     if fault is None:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from torch import nn
 
-from trainer.compat.form import Call, FlaMixer, is_fla_form, layer_of, negotiated
+from trainer.compat.construction import is_fla_form, layer_of
+from trainer.compat.form import Call, FlaMixer, negotiated
 
 MixerFactory = Callable[[int, int, int], nn.Module]
 """(d_model, n_heads, layer_idx) -> a module from [B, T, D] to [B, T, D]."""

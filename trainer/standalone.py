@@ -47,7 +47,13 @@ def read_architecture(path: Path) -> str:
 
 def check_file(path: Path, *, scale: str = "nano", seed: int = 0, sandbox: Sandbox = "bwrap") -> Verdict:
     """Put an architecture through the gates. Raises ValueError, and SandboxUnavailable with the remedy."""
-    with _opened(_request(path, scale, seed, None, sandbox)) as trial:
+    with opened_jail(sandbox) as jail:
+        return check_in(jail, path, scale=scale, seed=seed)
+
+
+def check_in(jail: Jail, path: Path, *, scale: str = "nano", seed: int = 0) -> Verdict:
+    """Put an architecture through the gates in a jail that may serve others too. Raises ValueError."""
+    with _trial(_request(path, scale, seed, None, jail.sandbox), jail) as trial:
         prepared = trial.prepare()
     if prepared.started is None:
         assert prepared.failed is not None
@@ -66,7 +72,7 @@ def train_file(
     artifact: Path | None = None,
 ) -> Verdict:
     """Check, train and score an architecture, with its weights written to `artifact`. Raises as `check_file` does."""
-    with _opened(_request(path, scale, seed, data, sandbox)) as trial:
+    with opened_jail(sandbox) as jail, _trial(_request(path, scale, seed, data, sandbox), jail) as trial:
         prepared = trial.prepare()
         if prepared.started is None:
             assert prepared.failed is not None
@@ -98,20 +104,25 @@ def _patient(limits: Limits) -> Limits:
 
 
 @contextmanager
-def _opened(request: RunRequested) -> Iterator[Trial]:
-    """Open a trial in a jail of its own; nothing of either is left afterwards."""
-    scale = scales.load(request.scale)
-    corpus = load_corpus(request.data, *scale.languages.values())
+def opened_jail(sandbox: Sandbox) -> Iterator[Jail]:
+    """Open a jail that has torch imported; nothing of it is left afterwards. Raises SandboxUnavailable."""
     with (
         tempfile.TemporaryDirectory(prefix="move37-") as scratch,
-        Jail(request.sandbox, Path(scratch), preload=PRELOAD) as jail,
+        Jail(sandbox, Path(scratch), preload=PRELOAD) as jail,
     ):
         jail.ready()  # a run's time limit starts after torch is there
-        trial = Trial(request, scale, corpus, jail, worker="standalone")
-        try:
-            yield trial
-        finally:
-            trial.close()
+        yield jail
+
+
+@contextmanager
+def _trial(request: RunRequested, jail: Jail) -> Iterator[Trial]:
+    """Open a trial and close it."""
+    scale = scales.load(request.scale)
+    trial = Trial(request, scale, load_corpus(request.data, *scale.languages.values()), jail, worker="standalone")
+    try:
+        yield trial
+    finally:
+        trial.close()
 
 
 def _refusal(failed: RunFailed) -> Verdict:

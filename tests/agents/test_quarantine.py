@@ -45,8 +45,8 @@ def trained(id: str = "e0003", **more: Any) -> Experiment:  # noqa: A002  (the f
     """Return an experiment with a score, of attempt 1."""
     known: dict[str, Any] = {
         "id": id, "status": "running", "val_loss": BEST, "train_loss": TRAINED, "recall": 0.5, "recall_stderr": 0.01,
-        "parameters": 1000, "flops_per_token": 2000.0, "step_seconds": 0.2, "novelty": 0.5, "source": "a\n", "motivation": "m",
-        "attempt": 1, "curve": (CurvePoint(task="text", step=240, loss=1.0),),
+        "parameters": 1000, "flops_per_token": 2000.0, "step_seconds": 0.2, "novelty": 0.5, "source": "a\n",
+        "motivation": "m", "attempt": 1, "curve": (CurvePoint(task="text", step=240, loss=1.0),),
     }  # fmt: skip
     return Experiment.model_validate(known | more)
 

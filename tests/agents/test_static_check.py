@@ -67,9 +67,42 @@ def test_a_published_layer_passes_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("import warnings", "import os\n\nVERBOSE = os.environ.get('VERBOSE')"),
+        ("import warnings", "import sys\n\nOLD = sys.version_info < (3, 9)"),
+        ("import warnings", "try:\n    from causal_conv1d import causal_conv1d_fn\nexcept ImportError:\n    pass"),
+        ("import warnings", "from transformers.utils import logging"),
+        ("import warnings", "from .utils import get_layer_cache\nfrom ..modules import RMSNorm"),
+        ("import warnings", "from torch.utils.checkpoint import checkpoint\nimport torch.distributed as dist"),
+        ('mode="chunk", hidden_size=64, num_heads=4', "config, layer_idx"),
+        ('mode="chunk", hidden_size=64, num_heads=4', "d_model, d_state=16"),
+        ("forward(self, hidden_states", "forward(self, input"),
+        (
+            '        return getattr(self, "proj")',
+            '        for step in range(3):\n            print(step)\n        return getattr(self, "proj")',
+        ),
+    ],
+)
+def test_forms_that_published_layers_have_pass(old: str, new: str) -> None:
+    """Asking the system, guarded packages, relative imports, configurations, a width alone, words that are no calls."""
+    assert old in LAYER
+    source = LAYER.replace(old, new)
+    assert check(source.replace("(hidden_states)", "(input)") if "input" in new else source) is None
+
+
+def test_what_runs_as_a_program_is_not_read() -> None:
+    """The block behind `if __name__ == "__main__"` never runs here."""
+    assert check(LAYER + '\nif __name__ == "__main__":\n    import subprocess\n    exec(open("x").read())\n') is None
+
+
+@pytest.mark.parametrize(
     ("reason", "old", "new"),
     [
         ("import", "import warnings", "import subprocess"),
+        ("import", "import warnings", "try:\n    import subprocess\nexcept ImportError:\n    pass"),
+        ("import", "import warnings", "from os import system"),
+        ("forbidden", "import warnings", "import os\n\nos.system('true')"),
         ("forbidden", 'getattr(self, "proj")', "eval('self.proj')"),
         ("signature", "hidden_size=64, num_heads=4", "*, hidden_size, num_heads, depth"),
     ],

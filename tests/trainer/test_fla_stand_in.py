@@ -8,12 +8,12 @@ import torch.nn.functional as F
 
 from agents.static_check import check
 from trainer.adapter import mixer_factory
-from trainer.compat import offer_fla
+from trainer.compat.construction import is_fla_form, layer_of
 from trainer.compat.fla import ops
 from trainer.compat.fla.layers.utils import get_unpad_data, index_first_axis, pad_input
 from trainer.compat.fla.models.utils import Cache
 from trainer.compat.fla.modules import FusedRMSNormGated, RMSNorm, RotaryEmbedding, ShortConvolution, l2norm
-from trainer.compat.form import Call, FlaMixer, as_it_is, in_bfloat16, is_fla_form, layer_of, negotiated, under_autocast
+from trainer.compat.form import Call, FlaMixer, as_it_is, in_bfloat16, negotiated, under_autocast
 from trainer.gates import load_mixer, run_gates
 
 ZOO = Path(__file__).parent / "zoo" / "fla"
@@ -81,6 +81,8 @@ def test_casts_that_no_name_shows_are_met_by_half_precision(output: str, call: C
         ("windowed_delta_hybrid", "DeltaNet"),
         ("delta_net_half_memory", "DeltaNet"),
         ("layer_block_and_model", "DeltaNet"),
+        ("from_a_configuration", "MeanMixer"),
+        ("blocks_all_the_way", "DecayBlock"),
     ],
 )
 def test_the_layer_is_told_from_the_modules_beside_it(specimen: str, name: str):
@@ -98,16 +100,6 @@ def test_a_masked_layer_gives_kept_tokens_what_they_get_alone():
     alone, _, _ = layer(x[:, 3:])
     assert torch.allclose(masked[:, 3:], alone, atol=1e-5)
     assert not masked[:, :3].any()
-
-
-def test_offering_fla_makes_its_names_importable():
-    """The stand-in answers to `fla` and its submodules."""
-    offer_fla()
-    import fla.layers.utils
-    import fla.modules
-    import fla.ops.gla
-
-    assert fla.modules.RMSNorm is RMSNorm
 
 
 def test_unpadding_and_padding_are_inverse():

@@ -1,50 +1,33 @@
 """The fla form of a layer, seen as a mixer: hidden states in, the first of its outputs out, in the caller's dtype.
 
     __init__(self, hidden_size, num_heads, ..., layer_idx=None, **kwargs)
-    forward(self, hidden_states, attention_mask=None, ...) -> tensor or (tensor, attentions, cache)
+    forward(self, hidden_states, attention_mask=None, ...) -> tensor, (tensor, attentions, cache) or a mapping
 
-Arguments are given by name, wherever they stand and under whichever of their usual names; what else a constructor takes
-keeps its default. Layers that cast to bfloat16 by name fail on single precision weights, so dtypes are negotiated once,
-by short calls: as it is, else with `torch.bfloat16` meaning single precision in the layer's file (on a CPU three times
-as fast as half), else under autocast, else with everything in bfloat16.
+Layers that cast to bfloat16 by name fail on single precision weights, and some take whole chunks only. How a layer is
+called is therefore negotiated once, by short calls: as it is, else with `torch.bfloat16` meaning single precision in
+the layer's file (on a CPU three times as fast as half), else under autocast, else with everything in bfloat16; and
+where it fails for a length, with zeros behind the sequence that fill a chunk and whose outputs are cut off.
 """
 
 import copy
 import inspect
 import itertools
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-WIDTHS, HEADS = ("hidden_size", "d_model", "embed_dim", "dim"), ("num_heads", "n_heads", "n_head", "heads")
 PROBE_LENGTHS = (4, 65)
 """Short, and beyond a chunk."""
+CHUNK, LEAST = 64, 128
+"""What a layer that takes whole chunks only is given: multiples of the one, and not fewer than the other."""
 
 Call = Callable[..., object]
 """(layer, hidden states, **arguments of forward) -> what forward returns."""
-
-
-def parameters_of(candidate: type[nn.Module]) -> dict[str, inspect.Parameter]:
-    """Return the constructor's parameters by name, those of base classes included where it hands `**kwargs` on."""
-    found: dict[str, inspect.Parameter] = {}
-    for kind in candidate.__mro__:
-        if "__init__" not in vars(kind):
-            continue
-        own = dict(inspect.signature(vars(kind)["__init__"]).parameters)
-        found = own | found
-        if kind is nn.Module or all(parameter.kind is not parameter.VAR_KEYWORD for parameter in own.values()):
-            break
-    return found
-
-
-def is_fla_form(candidate: type[nn.Module]) -> bool:
-    """Whether a class is constructed by fla's names, wherever they stand in its signature."""
-    names = parameters_of(candidate)
-    return any(width in names for width in WIDTHS)
 
 
 class FlaMixer(nn.Module):
@@ -67,31 +50,30 @@ class FlaMixer(nn.Module):
         return all(name in self._takes for name in names)
 
 
-def layer_of(candidate: type[nn.Module], d_model: int, n_heads: int, layer_idx: int) -> nn.Module:
-    """Build a layer by the names that its constructor has. Raises whatever the constructor raises."""
-    names = parameters_of(candidate)
-    known = dict.fromkeys(WIDTHS, d_model) | dict.fromkeys(HEADS, n_heads)
-    known |= {"head_dim": d_model // n_heads, "layer_idx": layer_idx}
-    return candidate(**{name: value for name, value in known.items() if name in names})
-
-
 def negotiated(layer: nn.Module, d_model: int) -> Call:
-    """Return the first way of calling a layer that doesn't fail over mixed dtypes, tried on copies of it.
+    """Return the first way of calling a layer that doesn't fail over dtypes or lengths, tried on copies of it.
 
     Where all fail the layer is called as it is, so that whoever calls it sees its own error.
     """
-    names = inspect.unwrap(type(layer).forward).__globals__
     with torch.random.fork_rng(devices=[]):
-        if not _mixes_dtypes(layer, as_it_is, d_model):
+        call = _with_dtypes(layer, d_model)
+        if _obstacle(layer, call, d_model) and not _obstacle(layer, filled := in_whole_chunks(call), d_model):
+            return filled
+    return call
+
+
+def _with_dtypes(layer: nn.Module, d_model: int) -> Call:
+    """Return the first way of calling a layer that doesn't fail because dtypes differ."""
+    names = inspect.unwrap(type(layer).forward).__globals__
+    if _obstacle(layer, as_it_is, d_model) != "dtype":
+        return as_it_is
+    if names.get("torch") is torch:
+        names["torch"] = _Wide("torch")
+        if _obstacle(layer, as_it_is, d_model) != "dtype":
             return as_it_is
-        if names.get("torch") is torch:
-            names["torch"] = _Wide("torch")
-            if not _mixes_dtypes(layer, as_it_is, d_model):
-                return as_it_is
-            names["torch"] = torch
-        return next(
-            (call for call in (under_autocast, in_bfloat16) if not _mixes_dtypes(layer, call, d_model)), as_it_is
-        )
+        names["torch"] = torch
+    calls = (under_autocast, in_bfloat16)
+    return next((call for call in calls if _obstacle(layer, call, d_model) != "dtype"), as_it_is)
 
 
 @contextmanager
@@ -142,14 +124,32 @@ def in_bfloat16(layer: nn.Module, x: Tensor, **more: object) -> object:
     return functional_call(layer, lowered, (x.bfloat16(),), more)
 
 
-def _mixes_dtypes(layer: nn.Module, call: Call, d_model: int) -> bool:
-    """Whether calls of a copy, training and not, fail because dtypes differ; another failure is the gates' to name."""
+def in_whole_chunks(call: Call) -> Call:
+    """Return a way of calling that fills the last chunk with zeros behind the sequence, and cuts their outputs off."""
+
+    def filled(layer: nn.Module, x: Tensor, **more: object) -> object:
+        length = x.shape[1]
+        missing = max(LEAST - length, -length % CHUNK)
+        mask = more.get("attention_mask")
+        if isinstance(mask, Tensor):
+            more["attention_mask"] = F.pad(mask, (0, missing))
+        y = _first(call(layer, F.pad(x, (0, 0, 0, missing)), **more), x)
+        return y[:, :length] if isinstance(y, Tensor) and y.ndim > 1 else y
+
+    return filled
+
+
+def _obstacle(layer: nn.Module, call: Call, d_model: int) -> str:
+    """Return what calls of a copy, training and not, fail over: differing dtypes first of all, else anything."""
+    found = ""
     for training, length in itertools.product((True, False), PROBE_LENGTHS):
         try:
             FlaMixer(copy.deepcopy(layer).train(training), call)(torch.randn(1, length, d_model))
         except Exception as error:  # noqa: BLE001 (whatever a candidate raises)
-            return isinstance(error, RuntimeError) and "type" in str(error).lower()
-    return False
+            if isinstance(error, RuntimeError) and "type" in str(error).lower():
+                return "dtype"
+            found = "other"
+    return found
 
 
 def _required(takes: dict[str, inspect.Parameter]) -> dict[str, None]:
@@ -164,5 +164,7 @@ def _required(takes: dict[str, inspect.Parameter]) -> dict[str, None]:
 
 def _first(y: object, x: Tensor) -> Tensor:
     """Return the first of the outputs, in the dtype of x where it is a tensor; the gates look at what is none."""
+    if isinstance(y, Mapping) and y:
+        y = tuple(y.values())
     first = y[0] if isinstance(y, tuple | list) and y else y
     return first.to(x.dtype) if isinstance(first, Tensor) else first  # type: ignore[return-value]

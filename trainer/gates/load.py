@@ -5,16 +5,14 @@ architecture that reaches for this laboratory's own modules; what keeps it in bo
 """
 
 import ast
-import inspect
 import linecache
-import sys
 import types
 
 import torch
 from torch import nn
 
-from trainer.compat import offer_fla
-from trainer.compat.form import HEADS, WIDTHS, parameters_of
+from trainer.compat.importing import module_for
+from trainer.gates.choice import mixers_of
 from trainer.jail import JailFault
 from trainer.jail.inside.report import fault_of
 
@@ -22,10 +20,6 @@ FILENAME = "architecture.py"
 """What the candidate's file is called in tracebacks."""
 COMPILERS = ((torch, "compile"), (torch.compiler, "disable"), (torch.jit, "script"))
 """Left out, since compiling costs more than a short run on a CPU; the code does the same without."""
-AROUND = ("Block", "Model", "LM", "Transformer")
-"""How classes are called that have a mixer inside."""
-TOKENS = frozenset({"vocab_size", "input_ids", "tokens"})
-"""What a model takes and a mixer doesn't."""
 INTERNALS = frozenset({"agents", "benchmarks", "bus", "dashboard", "lab", "memory", "tests", "trainer"})
 
 
@@ -35,11 +29,11 @@ class LoadError(JailFault):
 
 def load_mixer(source: str) -> type[nn.Module]:
     """Execute an architecture's source and return its mixer class. Raises LoadError, whose tail shows its own lines."""
-    tree = _parsed(source)
+    tree = parsed(source)
     module = execute(tree, source)
     found = [kind for kind in vars(module).values() if _is_own_module_class(kind, module.__name__)]
     found = list(dict.fromkeys(found))  # a class may have a second name
-    mixers = _mixers(found, _named_in_other_classes(tree)) if len(found) > 1 else found
+    mixers = mixers_of(found, tree)
     if not mixers:
         raise LoadError("no_class", "the source has no torch.nn.Module class that takes (d_model, n_heads)")
     if len(mixers) > 1:
@@ -48,27 +42,7 @@ def load_mixer(source: str) -> type[nn.Module]:
     return mixers[0]
 
 
-def _mixers(found: list[type[nn.Module]], helpers: set[str]) -> list[type[nn.Module]]:
-    """Return the classes that can be the mixer among a source's own.
-
-    A layer of fla's form is told from the modules beside it by the mask that only it takes; of several the last
-    counts, being made of those before it. Where a file goes on to the blocks and the model around its layer, these are
-    left aside: they have the layer, and more, inside.
-    """
-    mixers = [kind for kind in found if _is_mixer(kind)]
-    layers = [kind for kind in mixers if not _is_around_a_layer(kind)]
-    masked = [kind for kind in layers or mixers if "attention_mask" in inspect.signature(kind.forward).parameters]
-    free = helpers if len(layers) == len(mixers) else set[str]()  # a layer may be named by the block around it
-    return masked[-1:] or [kind for kind in layers or mixers if kind.__name__ not in free]
-
-
-def _is_around_a_layer(kind: type[nn.Module]) -> bool:
-    """Whether a class is a whole block or model: by its name, or by tokens or a vocabulary among what it takes."""
-    taken = {*parameters_of(kind), *list(inspect.signature(kind.forward).parameters)[1:2]}
-    return kind.__name__.endswith(AROUND) or bool(taken & TOKENS)
-
-
-def _parsed(source: str) -> ast.Module:
+def parsed(source: str) -> ast.Module:
     """Return the source's tree. Raises LoadError for what is not Python or reaches for the laboratory's own modules."""
     linecache.cache[FILENAME] = (len(source), None, source.splitlines(keepends=True), FILENAME)
     try:
@@ -82,21 +56,17 @@ def _parsed(source: str) -> ast.Module:
 
 
 def _check_import(node: ast.Import | ast.ImportFrom) -> None:
-    """Raise LoadError for an import of the laboratory's own modules; make fla's names available where asked for."""
+    """Raise LoadError for an import of the laboratory's own modules."""
     names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
     for name in names:
         if name.partition(".")[0] in INTERNALS:
             raise LoadError("import_error", f"line {node.lineno}: an architecture may not import {name}")
-        if name.partition(".")[0] == "fla":
-            offer_fla()
 
 
 def execute(tree: ast.Module, source: str) -> types.ModuleType:
     """Run the module's body under the name `architecture` and return it. Raises LoadError."""
-    module = types.ModuleType("architecture")
-    module.__file__ = FILENAME
+    module = module_for(tree, "architecture", FILENAME)
     linecache.cache[FILENAME] = (len(source), None, source.splitlines(keepends=True), FILENAME)
-    sys.modules[module.__name__] = module  # dataclasses and pickling of types look their module up
     for home, name in COMPILERS:
         setattr(home, name, _as_it_is)
     try:
@@ -114,23 +84,6 @@ def _as_it_is(model: object = None, *_: object, **__: object) -> object:
     return model if model is not None else lambda function: function
 
 
-def _named_in_other_classes(tree: ast.Module) -> set[str]:
-    """Return the names that classes use besides their own: their bases and the parts that they are built from."""
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    return {
-        node.id for owner in classes for node in ast.walk(owner) if isinstance(node, ast.Name) and node.id != owner.name
-    }
-
-
 def _is_own_module_class(kind: object, name: str) -> bool:
     """Whether a value is an nn.Module class that the source itself defines."""
     return isinstance(kind, type) and issubclass(kind, nn.Module) and kind.__module__ == name
-
-
-def _is_mixer(kind: type[nn.Module]) -> bool:
-    """Whether a class is constructed as a mixer is (helper modules usually are not)."""
-    try:
-        names = parameters_of(kind)
-    except (TypeError, ValueError):
-        return False
-    return any(width in names for width in WIDTHS) and any(heads in names for heads in HEADS)

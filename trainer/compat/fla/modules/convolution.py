@@ -6,7 +6,63 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from kernels import causal_conv1d
+from kernels import causal_conv1d as convolved
+
+State = Tensor
+"""The last W inputs, [B, D, W], of a convolution of W steps."""
+
+
+def causal_conv1d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    residual: Tensor | None = None,
+    initial_state: State | None = None,
+    output_final_state: bool = False,
+    activation: str | None = None,
+    cu_seqlens: Tensor | None = None,
+    **_: object,
+) -> tuple[Tensor, State | None]:
+    """Return (y [B, T, D], its state or None) for x [B, T, D] and weight [D, W].
+
+    cu_seqlens [N + 1] are the offsets of N sequences packed along time with B = 1, whose states have N in place of B.
+    """
+    bounds = [0, x.shape[1]] if cu_seqlens is None else cu_seqlens.tolist()
+    pieces = []
+    for number, (start, end) in enumerate(pairwise(bounds)):
+        past = initial_state
+        if past is not None and cu_seqlens is not None:
+            past = past[number : number + 1]
+        pieces.append(_sequence(x[:, start:end], weight, bias, activation, past))
+    y, state = torch.cat([y for y, _ in pieces], 1), torch.cat([state for _, state in pieces])
+    return (y if residual is None else y + residual), (state if output_final_state else None)
+
+
+def causal_conv1d_update(
+    x: Tensor,
+    cache: State,
+    residual: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    activation: str | None = None,
+) -> tuple[Tensor, State]:
+    """Return the output of one more step x [B, D] or [B, 1, D] and the new state, which takes the old one's place."""
+    assert weight is not None, "a convolution has weights"
+    y, state = _sequence(x.reshape(len(x), 1, x.shape[-1]), weight, bias, activation, cache)
+    cache.copy_(state)
+    y = y.reshape(x.shape)
+    return (y if residual is None else y + residual), cache
+
+
+def _sequence(
+    x: Tensor, weight: Tensor, bias: Tensor | None, activation: str | None, past: State | None
+) -> tuple[Tensor, State]:
+    """Convolve x [B, T, D] that goes on from a state; return it and the new state."""
+    reach = weight.shape[-1] - 1
+    past = x.new_zeros(x.shape[0], x.shape[2], reach + 1) if past is None else past.to(x.dtype)
+    earlier = past[..., 1:] if reach else None
+    y, _ = convolved(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), activation, earlier)
+    return y, torch.cat([past, x.mT], -1)[..., -(reach + 1) :]
 
 
 class ShortConvolution(nn.Module):
@@ -22,7 +78,7 @@ class ShortConvolution(nn.Module):
     ) -> None:
         super().__init__()
         self.hidden_size, self.activation = hidden_size, activation
-        self.kernel_size = (kernel_size,)
+        self.kernel_size, self.backend = (kernel_size,), "triton"
         bound = 1 / math.sqrt(kernel_size)
         self.weight = nn.Parameter(torch.empty(hidden_size, 1, kernel_size).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(hidden_size)) if bias else None
@@ -32,44 +88,20 @@ class ShortConvolution(nn.Module):
         x: Tensor,
         residual: Tensor | None = None,
         mask: Tensor | None = None,
-        cache: Tensor | None = None,
+        cache: State | None = None,
         output_final_state: bool = False,
         cu_seqlens: Tensor | None = None,
         **_: object,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return (y [B, T, D], the last W inputs [B, D, W] or None).
-
-        mask [B, T] silences padding; cache [B, D, W] holds earlier inputs; cu_seqlens [N + 1] are the offsets of N
-        sequences packed along time with B = 1, whose caches then have N in place of B.
-        """
+    ) -> tuple[Tensor, State | None]:
+        """Return (y [B, T, D], its state or None); mask [B, T] silences padding, the rest is causal_conv1d's."""
         if mask is not None:
             x = x * mask.unsqueeze(-1)
-        if cu_seqlens is None:
-            y, state = self._sequence(x, cache)
-        else:
-            y, state = self._packed(x, cache, cu_seqlens.tolist())
-        return (y if residual is None else y + residual), (state if output_final_state else None)
+        return causal_conv1d(
+            x, self.weight[:, 0], self.bias, residual, cache, output_final_state, self.activation, cu_seqlens
+        )
 
     def step(
-        self, x: Tensor, residual: Tensor | None = None, cache: Tensor | None = None, **_: object
-    ) -> tuple[Tensor, Tensor]:
-        """Return the output of one more step x [B, 1, D] and the new cache."""
-        y, state = self._sequence(x, cache)
-        return (y if residual is None else y + residual), state
-
-    def _sequence(self, x: Tensor, cache: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Convolve x [B, T, D]; return it and the last W inputs [B, D, W]."""
-        reach = self.kernel_size[0] - 1
-        past = x.new_zeros(x.shape[0], x.shape[2], reach + 1) if cache is None else cache.to(x.dtype)
-        earlier = past[..., 1:] if reach else None
-        bias = None if self.bias is None else self.bias.to(x.dtype)
-        y, _ = causal_conv1d(x, self.weight[:, 0].to(x.dtype), bias, self.activation, earlier)
-        return y, torch.cat([past, x.mT], -1)[..., -(reach + 1) :]
-
-    def _packed(self, x: Tensor, cache: Tensor | None, offsets: list[int]) -> tuple[Tensor, Tensor]:
-        """Convolve each of the packed sequences of x [1, T, D] by itself."""
-        pieces = [
-            self._sequence(x[:, start:end], None if cache is None else cache[number : number + 1])
-            for number, (start, end) in enumerate(pairwise(offsets))
-        ]
-        return torch.cat([y for y, _ in pieces], 1), torch.cat([state for _, state in pieces])
+        self, x: Tensor, residual: Tensor | None = None, cache: State | None = None, **_: object
+    ) -> tuple[Tensor, State | None]:
+        """Return the output of one more step x [B, 1, D] and the new state."""
+        return self(x, residual, cache=cache, output_final_state=True)

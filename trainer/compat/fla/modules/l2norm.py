@@ -1,7 +1,7 @@
 """Vectors of length one."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def l2norm(x: Tensor, eps: float = 1e-6, output_dtype: torch.dtype | None = None) -> Tensor:
@@ -11,3 +11,15 @@ def l2norm(x: Tensor, eps: float = 1e-6, output_dtype: torch.dtype | None = None
 
 
 l2_norm = l2norm
+
+
+class L2Norm(nn.Module):
+    """l2norm as a module; no parameters."""
+
+    def __init__(self, eps: float = 1e-6, output_dtype: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.eps, self.output_dtype = eps, output_dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x [..., D] at length one."""
+        return l2norm(x, self.eps, self.output_dtype)

@@ -1,10 +1,11 @@
-"""Norms over the last axis, with the optional residual that fla fuses into them."""
+"""Norms over the last axis or over groups of it, with the optional residual that fla fuses into them."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_GATES = {"swish": F.silu, "silu": F.silu, "sigmoid": torch.sigmoid}
+Output = Tensor | tuple[Tensor, Tensor]
+"""The normalised tensor, with `prenorm` the sum that was normalised as well."""
 
 
 def normalised(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
@@ -28,11 +29,18 @@ class RMSNorm(nn.Module):
 
     def forward(
         self, x: Tensor, residual: Tensor | None = None, prenorm: bool = False, residual_in_fp32: bool = False
-    ) -> Tensor | tuple[Tensor, Tensor]:
+    ) -> Output:
         """Return the normalised sum of x [..., D] and the residual; with `prenorm` the sum as well."""
         summed = x if residual is None else x + residual
         y = self._normalised(summed)
         return (y, summed.float() if residual_in_fp32 else summed) if prenorm else y
+
+    def reset_parameters(self) -> None:
+        """Set weights to one and biases to zero."""
+        with torch.no_grad():
+            for parameter, value in ((self.weight, 1.0), (self.bias, 0.0)):
+                if parameter is not None:
+                    parameter.fill_(value)
 
     def _normalised(self, x: Tensor) -> Tensor:
         """Return x normalised, in its own dtype."""
@@ -47,34 +55,84 @@ class LayerNorm(RMSNorm):
         return F.layer_norm(x, (self.hidden_size,), self.weight, self.bias, self.eps)
 
 
-class FusedRMSNormGated(RMSNorm):
-    """RMSNorm, then times an activation of a gate."""
+class GroupNorm(RMSNorm):
+    """The last axis in groups, each normalised by itself, like layer norm or by its root mean square alone."""
 
     def __init__(
         self,
+        num_groups: int,
         hidden_size: int,
         elementwise_affine: bool = True,
+        bias: bool = False,
         eps: float = 1e-5,
-        activation: str = "swish",
+        is_rms_norm: bool = False,
         **_: object,
     ) -> None:
-        super().__init__(hidden_size, elementwise_affine, eps=eps)
-        if activation not in _GATES:
-            raise ValueError(f"activation {activation!r} is none of {', '.join(_GATES)}")
-        self.activation = activation
+        super().__init__(hidden_size, elementwise_affine, bias, eps)
+        if hidden_size % num_groups:
+            raise ValueError(f"{hidden_size} channels can't be split into {num_groups} groups")
+        self.num_groups, self.is_rms_norm = num_groups, is_rms_norm
 
-    def forward(  # type: ignore[override] (fla's own order of arguments)
+    def _normalised(self, x: Tensor) -> Tensor:
+        """Return x normalised, in its own dtype."""
+        grouped = x.unflatten(-1, (self.num_groups, -1))
+        if self.is_rms_norm:
+            y = normalised(grouped, None, None, self.eps)
+        else:
+            y = F.layer_norm(grouped, grouped.shape[-1:], eps=self.eps)
+        y = y.flatten(-2)
+        y = y if self.weight is None else y * self.weight
+        return (y if self.bias is None else y + self.bias).to(x.dtype)
+
+
+class _Linear(nn.Module):
+    """A norm whose output goes through a linear map that the caller holds."""
+
+    def forward(
         self,
         x: Tensor,
-        g: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
         residual: Tensor | None = None,
         prenorm: bool = False,
         residual_in_fp32: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """Return norm(x + residual) * activation(g); x and g [..., D]."""
-        summed = x if residual is None else x + residual
-        y = (self._normalised(summed) * _GATES[self.activation](g)).to(x.dtype)
-        return (y, summed.float() if residual_in_fp32 else summed) if prenorm else y
+    ) -> Output:
+        """Return the map, by weight and bias, of the normalised x [..., D]."""
+        y, summed = super().forward(x, residual, prenorm=True, residual_in_fp32=residual_in_fp32)  # type: ignore[call-arg]
+        mapped = F.linear(y, weight, bias)
+        return (mapped, summed) if prenorm else mapped
 
 
-FusedRMSNormSwishGate = FusedRMSNormGated
+class RMSNormLinear(_Linear, RMSNorm):  # type: ignore[override] (the map comes with x)
+    """RMSNorm, then a linear map."""
+
+
+class LayerNormLinear(_Linear, LayerNorm):  # type: ignore[override] (the same)
+    """LayerNorm, then a linear map."""
+
+
+class GroupNormLinear(_Linear, GroupNorm):  # type: ignore[override] (the same)
+    """GroupNorm, then a linear map."""
+
+
+def rms_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None = None, eps: float = 1e-5, **_: object) -> Tensor:
+    """Return x [..., D] / rms(x) * weight + bias."""
+    return normalised(x, weight, bias, eps)
+
+
+def layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None = None, eps: float = 1e-5, **_: object) -> Tensor:
+    """Return (x - mean(x)) / std(x) * weight + bias for x [..., D]."""
+    return F.layer_norm(x, x.shape[-1:], weight, bias, eps)
+
+
+def rms_norm_linear(
+    x: Tensor,
+    norm_weight: Tensor | None,
+    norm_bias: Tensor | None,
+    linear_weight: Tensor,
+    linear_bias: Tensor | None,
+    eps: float = 1e-5,
+    **_: object,
+) -> Tensor:
+    """Return a linear map of the normalised x [..., D]."""
+    return F.linear(normalised(x, norm_weight, norm_bias, eps), linear_weight, linear_bias)

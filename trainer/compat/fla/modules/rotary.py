@@ -13,9 +13,9 @@ class RotaryEmbedding(nn.Module):
         self, dim: int, base: float = 10000.0, scale_base: float | None = None, interleaved: bool = False, **_: object
     ) -> None:
         super().__init__()
-        if scale_base is not None or interleaved:
-            raise ValueError("the stand-in for fla's RotaryEmbedding knows neither scale_base nor interleaved pairs")
-        self.dim, self.base = dim, base
+        if scale_base is not None:
+            raise ValueError("the stand-in for fla's RotaryEmbedding has no scale_base")
+        self.dim, self.base, self.interleaved = dim, base, interleaved
 
     def forward(
         self,
@@ -27,8 +27,30 @@ class RotaryEmbedding(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return q, k [B, T, H, D] rotated in their first `dim` channels, from position `seqlen_offset` on."""
         positions = _positions(q.shape[1], seqlen_offset, cu_seqlens, q.device)
-        turned = rotary(q[..., : self.dim], k[..., : self.dim], positions, base=self.base)
-        return tuple(torch.cat([new, old[..., self.dim :]], -1) for new, old in zip(turned, (q, k), strict=True))  # type: ignore[return-value]
+        halves = [_halves(x[..., : self.dim]) if self.interleaved else x[..., : self.dim] for x in (q, k)]
+        turned = rotary(halves[0], halves[1], positions, base=self.base)
+        back = [_pairs(x) if self.interleaved else x for x in turned]
+        return tuple(torch.cat([new, old[..., self.dim :]], -1) for new, old in zip(back, (q, k), strict=True))  # type: ignore[return-value]
+
+
+def rotary_embedding(x: Tensor, cos: Tensor, sin: Tensor, interleaved: bool = False, **_: object) -> Tensor:
+    """Rotate x [B, T, H, D] by tables of cosines and sines [T, R / 2] in its first R channels."""
+    width, length = 2 * cos.shape[-1], x.shape[1]
+    part = _halves(x[..., :width]) if interleaved else x[..., :width]
+    first, second = part.chunk(2, -1)
+    cos, sin = cos[:length, None], sin[:length, None]
+    turned = torch.cat([first * cos - second * sin, first * sin + second * cos], -1)
+    return torch.cat([_pairs(turned) if interleaved else turned, x[..., width:]], -1)
+
+
+def _halves(x: Tensor) -> Tensor:
+    """Return the channels 0, 2, 4 ... 1, 3, 5 ... of x [..., D]."""
+    return torch.cat([x[..., ::2], x[..., 1::2]], -1)
+
+
+def _pairs(x: Tensor) -> Tensor:
+    """Undo `_halves`."""
+    return torch.stack(x.chunk(2, -1), -1).flatten(-2)
 
 
 def _positions(length: int, offset: int | Tensor, cu_seqlens: Tensor | None, device: torch.device) -> Tensor:

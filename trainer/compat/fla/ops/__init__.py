@@ -1,20 +1,97 @@
-"""fla's operators, as settings of the one linear recurrence. q, k [B, T, H, K]; v [B, T, H, V]; they return (o, state).
+"""fla's operators. q, k [B, T, H, K]; v [B, T, H, V]; most return (o, state).
 
-The words before the name (chunk, fused_chunk, parallel, fused_recurrent) choose a kernel in fla and mean the same here.
+The words before the name (chunk, fused_chunk, parallel, fused_recurrent, naive) choose a kernel in fla and mean the
+same here.
 """
 
+from trainer.compat.fla.ops.attention import (
+    attn,
+    attn_decoding_one_step,
+    deltaformer_attn,
+    forgetting_attn,
+    path_attn,
+    stickbreaking_attn,
+)
+from trainer.compat.fla.ops.index import (
+    prepare_cu_seqlens_from_lens,
+    prepare_cu_seqlens_from_mask,
+    prepare_lens,
+    prepare_lens_from_mask,
+    prepare_position_ids,
+    prepare_sequence_ids,
+)
+from trainer.compat.fla.ops.low_rank import (
+    addcmul_rwkv7,
+    comba,
+    dplr,
+    gate_output_correction,
+    gdn2,
+    iplr,
+    k_rwkv7,
+    mul_rwkv7,
+    recurrent_comba,
+    rwkv7,
+)
 from trainer.compat.fla.ops.recurrences import (
+    based,
     delta_rule,
+    gated_delta_product,
     gated_delta_rule,
     gla,
+    kda,
+    kda_gate,
+    lightnet,
+    lightning_attn,
     linear_attn,
+    rebased,
     retention,
     simple_gla,
 )
+from trainer.compat.fla.ops.slots import abc, gsa, hgrn, mesa_net, rwkv6
 
-chunk_gla = fused_chunk_gla = fused_recurrent_gla = gla
-chunk_simple_gla = fused_recurrent_simple_gla = parallel_simple_gla = simple_gla
-chunk_delta_rule = fused_chunk_delta_rule = fused_recurrent_delta_rule = delta_rule
-chunk_gated_delta_rule = fused_recurrent_gated_delta_rule = gated_delta_rule
-chunk_linear_attn = fused_chunk_linear_attn = fused_recurrent_linear_attn = linear_attn
-chunk_retention = fused_chunk_retention = fused_recurrent_retention = parallel_retention = retention
+_FAMILIES = {
+    "abc": abc,
+    "attn": attn,
+    "based": based,
+    "comba": comba,
+    "delta_rule": delta_rule,
+    "deltaformer": deltaformer_attn,
+    "dplr_delta_rule": dplr,
+    "forgetting_attn": forgetting_attn,
+    "gated_delta_product": gated_delta_product,
+    "gated_delta_rule": gated_delta_rule,
+    "gdn2": gdn2,
+    "gla": gla,
+    "gsa": gsa,
+    "hgrn": hgrn,
+    "iplr_delta_rule": iplr,
+    "kda": kda,
+    "lightnet": lightnet,
+    "lightning_attn": lightning_attn,
+    "linear_attn": linear_attn,
+    "mesa_net": mesa_net,
+    "path_attn": path_attn,
+    "path_attention": path_attn,
+    "rebased": rebased,
+    "retention": retention,
+    "rwkv6": rwkv6,
+    "rwkv7": rwkv7,
+    "simple_gla": simple_gla,
+    "stickbreaking_attn": stickbreaking_attn,
+}
+_FORMS = ("chunk", "fused_chunk", "parallel", "fused_recurrent", "naive_recurrent", "naive_chunk", "naive_parallel")
+globals().update({f"{form}_{name}": operator for name, operator in _FAMILIES.items() for form in _FORMS})
+fused_recurrent_comba = recurrent_comba
+fused_mul_recurrent_rwkv7 = mul_rwkv7
+fused_addcmul_rwkv7, fused_k_rwkv7, fused_kda_gate = addcmul_rwkv7, k_rwkv7, kda_gate
+
+__all__ = [
+    "attn_decoding_one_step",
+    "gate_output_correction",
+    "prepare_cu_seqlens_from_lens",
+    "prepare_cu_seqlens_from_mask",
+    "prepare_lens",
+    "prepare_lens_from_mask",
+    "prepare_position_ids",
+    "prepare_sequence_ids",
+]

@@ -1,0 +1,130 @@
+"""The syntax tree of an architecture's source, as the static check looks at it."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_IN_LOOP = (ast.For, ast.While, ast.AsyncFor)
+_DUNDERS = frozenset({"__init__", "__name__", "__version__", "__future__", "__all__"})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a source."""
+
+    reason: str
+    """Reason code: syntax, too_large, import, no_module, several_modules, signature, forbidden, global_state."""
+    message: str
+    """One line for a reader."""
+    line: int | None = None
+    """Where, counted from 1."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a source may use."""
+
+    tools: frozenset[str]
+    """Packages that a message names as those to import."""
+    imports: frozenset[str]
+    """Top-level packages that it may import."""
+    names: frozenset[str]
+    """Names that it may not use."""
+    torch: frozenset[str]
+    """Parts of torch that it may not use."""
+    published: bool
+    """Whether it was written elsewhere: then it may import relatively, use Python's machinery and print in loops."""
+
+
+def executed(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node below one, but for what stands under `if TYPE_CHECKING` or `if __name__ == "__main__"`."""
+    yield node
+    skipped = node.body if isinstance(node, ast.If) and (is_for_types(node) or _is_for_scripts(node)) else []
+    for child in ast.iter_child_nodes(node):
+        if child not in skipped:
+            yield from executed(child)
+
+
+def is_for_types(node: ast.If) -> bool:
+    """Whether a condition holds for type checkers only."""
+    return isinstance(node.test, ast.Name | ast.Attribute) and name_of(node.test) == "TYPE_CHECKING"
+
+
+def _is_for_scripts(node: ast.If) -> bool:
+    """Whether a condition asks if the file is run as a program."""
+    return isinstance(node.test, ast.Compare) and ast.unparse(node.test.left) == "__name__"
+
+
+def name_of(node: ast.Name | ast.Attribute) -> str:
+    """Return the identifier of a name or attribute."""
+    return node.id if isinstance(node, ast.Name) else node.attr
+
+
+def arguments_of(node: ast.ClassDef, name: str) -> dict[str, bool]:
+    """Return a method's arguments behind self, and whether each has a default."""
+    method = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == name), None)
+    if method is None:
+        return {}
+    arguments = method.args
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+    first_default = len(names) - len(arguments.defaults)
+    found = {name: place >= first_default for place, name in enumerate(names) if place}
+    keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return found | {argument.arg: default is not None for argument, default in keywords}
+
+
+def imports(nodes: list[ast.AST], rules: Rules) -> Iterator[Fault]:
+    """Yield imports outside the allowed packages, and the parts of torch that touch the outside world."""
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            if not rules.published:
+                yield Fault("import", "relative imports have nothing to refer to", node.lineno)
+        elif isinstance(node, ast.ImportFrom):
+            yield from _import_of(node.module or "", node.lineno, rules)
+            names = {alias.name for alias in node.names}
+            hidden = names & (rules.torch if node.module == "torch" else set()) or names & {"*"}
+            yield from (no_import(f"{node.module}.{name}", node.lineno, rules) for name in sorted(hidden))
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _import_of(alias.name, node.lineno, rules)
+
+
+def _import_of(module: str, line: int, rules: Rules) -> Iterator[Fault]:
+    """Whether one dotted module name may be imported."""
+    parts = module.split(".")
+    hidden = parts[0] == "torch" and rules.torch.intersection(parts[1:]) and module != "torch.utils.checkpoint"
+    if parts[0] not in rules.imports or hidden:
+        yield no_import(module, line, rules)
+
+
+def no_import(module: str, line: int, rules: Rules) -> Fault:
+    """Return the fault of an import that is not allowed."""
+    allowed = ", ".join(sorted(rules.tools))
+    return Fault("import", f"cannot import {module}: an architecture may import {allowed}", line)
+
+
+def forbidden(nodes: list[ast.AST], rules: Rules) -> Iterator[Fault]:
+    """Names and attributes that no mixer needs: execution, files, introspection, output in loops."""
+    for node in nodes:
+        if isinstance(node, ast.Name) and node.id in rules.names:
+            yield Fault("forbidden", f"{node.id} is not allowed in an architecture", node.lineno)
+        elif isinstance(node, ast.Name | ast.Attribute) and _is_dunder(node) and not rules.published:
+            yield Fault("forbidden", f"{name_of(node)} is not allowed in an architecture", node.lineno)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id == "torch" and node.attr in rules.torch:
+                yield Fault("forbidden", f"torch.{node.attr} is not allowed in an architecture", node.lineno)
+        elif isinstance(node, _IN_LOOP) and not rules.published:
+            yield from _prints(node)
+
+
+def _is_dunder(node: ast.Name | ast.Attribute) -> bool:
+    """Whether a name reaches into Python's machinery."""
+    name = name_of(node)
+    return name.startswith("__") and name.endswith("__") and name not in _DUNDERS
+
+
+def _prints(loop: ast.AST) -> Iterator[Fault]:
+    """Yield calls of print inside a loop."""
+    for node in ast.walk(loop):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+            yield Fault("forbidden", "print in a loop would flood the log", node.lineno)

@@ -1,0 +1,194 @@
+"""The stand-in's modules and helpers compute what their names promise."""
+
+import inspect
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from agents.layer_check import GIVEN
+from trainer.compat import construction
+from trainer.compat.construction import layer_of
+from trainer.compat.fla import modules, utils
+from trainer.compat.fla.layers import LoRA, repad_hidden_states, unpad_hidden_states, unpad_input
+from trainer.compat.fla.ops import chunk_gated_delta_rule, prepare_position_ids, prepare_sequence_ids
+
+
+def test_groups_are_normalised_by_themselves():
+    """Like layer norm or by their root mean square, then weighted as one."""
+    x = torch.randn(3, 8)
+    for is_rms in (False, True):
+        norm = modules.GroupNorm(2, 8, is_rms_norm=is_rms, eps=0.0)
+        with torch.no_grad():
+            norm.weight.copy_(torch.arange(8.0))
+        parts = x.view(3, 2, 4)
+        centred = parts if is_rms else parts - parts.mean(-1, keepdim=True)
+        unit = centred / centred.square().mean(-1, keepdim=True).sqrt()
+        assert torch.allclose(norm(x), unit.view(3, 8) * torch.arange(8.0), atol=1e-5)
+    with pytest.raises(ValueError, match="8 channels can't be split into 3 groups"):
+        modules.GroupNorm(3, 8)
+
+
+def test_a_gate_stands_behind_the_norm_or_before_it():
+    """Fused norms multiply afterwards; Mamba's may multiply first, and norm groups."""
+    x, g = torch.randn(3, 8), torch.randn(3, 8)
+    unit = F.layer_norm(x, (8,))
+    assert torch.allclose(modules.FusedLayerNormGated(8, activation="sigmoid")(x, g), unit * g.sigmoid(), atol=1e-5)
+    product = (x * F.silu(g)).view(3, 2, 4)
+    expected = product * torch.rsqrt(product.square().mean(-1, keepdim=True) + 1e-5)
+    mamba = modules.RMSNormGated(8, group_size=4, norm_before_gate=False)
+    assert torch.allclose(mamba(x, g), expected.view(3, 8), atol=1e-5)
+    assert torch.allclose(modules.RMSNormGated(8)(x, g), modules.FusedRMSNormGated(8)(x, g), atol=1e-5)
+
+
+def test_a_norm_may_hand_its_output_to_a_linear_map():
+    """With the map given at the call, and the sum with the residual handed on."""
+    x, residual, weight = torch.randn(3, 8), torch.randn(3, 8), torch.randn(5, 8)
+    y, summed = modules.RMSNormLinear(8)(x, weight, residual=residual, prenorm=True)
+    assert torch.allclose(y, modules.RMSNorm(8)(x + residual) @ weight.T, atol=1e-5)
+    assert torch.equal(summed, x + residual)
+    gated = modules.FusedRMSNormSwishGateLinear(8)(x, residual, weight)
+    assert torch.allclose(gated, modules.FusedRMSNormGated(8)(x, residual) @ weight.T, atol=1e-5)
+    assert torch.allclose(modules.rms_norm_swish_gate_linear(x, residual, None, None, weight), gated, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("features", "weight"),
+    [
+        (modules.TaylorFeatureMap(4), lambda s: 1 + s / 2 + s**2 / 8),
+        (modules.RebasedFeatureMap(4, use_gamma=False, use_beta=False, normalize=False), lambda s: s**2 / 4),
+    ],
+)
+def test_products_of_features_are_a_function_of_the_product(features: nn.Module, weight):
+    """Taylor's are the exponential's series for q · k / 2, Rebased's are squares."""
+    q, k = torch.randn(3, 4), torch.randn(3, 4)
+    assert torch.allclose((features(q) * features(k)).sum(-1), weight((q * k).sum(-1)), atol=1e-4)
+
+
+def test_a_shift_leads_back_one_step():
+    """From the cache in front of the first, and never over the border of a packed sequence."""
+    x = torch.randn(1, 5, 3)
+    delta, last = modules.token_shift(x, cache=torch.ones(1, 3), output_cache=True)
+    assert torch.allclose(x + delta, torch.cat([torch.ones(1, 1, 3), x[:, :-1]], 1))
+    assert torch.equal(last, x[:, -1])
+    packed = modules.token_shift(x, cu_seqlens=torch.tensor([0, 2, 5]))
+    assert torch.allclose((x + packed)[0, [0, 2]], torch.zeros(2, 3))
+
+
+def test_a_step_of_a_convolution_is_its_last_output():
+    """And the state moves on in place."""
+    conv, x = modules.ShortConvolution(6, 4), torch.randn(2, 7, 6)
+    whole, final = conv(x, output_final_state=True)
+    _, state = conv(x[:, :6], output_final_state=True)
+    y, moved = modules.causal_conv1d_update(x[:, 6], state, weight=conv.weight[:, 0], activation="silu")
+    assert torch.allclose(y, whole[:, 6], atol=1e-6)
+    assert moved is state
+    assert torch.equal(state, final)
+
+
+def test_interleaved_pairs_turn_like_halves():
+    """Neighbours in place of channels half the width apart."""
+    q, k = torch.randn(1, 5, 2, 6), torch.randn(1, 5, 2, 6)
+    order = torch.tensor([0, 2, 4, 1, 3, 5])
+    halves, _ = modules.RotaryEmbedding(6)(q[..., order], k[..., order])
+    pairs, _ = modules.RotaryEmbedding(6, interleaved=True)(q, k)
+    assert torch.allclose(pairs[..., order], halves, atol=1e-6)
+    angles = torch.arange(5.0)[:, None] * 10000.0 ** (-torch.arange(0, 6, 2) / 6)
+    tabled = modules.rotary_embedding(q, angles.cos(), angles.sin(), interleaved=True)
+    assert torch.allclose(tabled, pairs, atol=1e-5)
+
+
+def test_a_bitlinear_map_has_three_weights_and_passes_gradients():
+    """Minus one, zero and one, times their size."""
+    layer, x = modules.BitLinear(8, 3), torch.randn(4, 8)
+    unit = layer.norm(x)
+    reach = 127 / unit.abs().amax(-1, keepdim=True)
+    size = layer.weight.abs().mean()
+    expected = (unit * reach).round() / reach @ ((layer.weight / size).round().clamp(-1, 1) * size).T
+    assert torch.allclose(layer(x), expected, atol=1e-5)
+    layer(x).sum().backward()
+    assert layer.weight.grad.abs().min() > 0
+
+
+def test_a_low_rank_map_starts_as_its_bias():
+    """The inner map is zero at first."""
+    lora = LoRA(4, 3, 2)
+    lora.set_bias_value(torch.arange(3.0))
+    assert torch.allclose(lora(torch.randn(2, 4)), torch.arange(3.0).expand(2, 3))
+    with pytest.raises(ValueError, match="activation 'gelu' is none of tanh, sigmoid, relu"):
+        LoRA(4, 3, 2, activation="gelu")
+
+
+def test_raw_gates_are_opened_in_the_kernel():
+    """Decay and step sizes come out as from outside."""
+    q, k, v = (torch.randn(1, 6, 2, 4) for _ in range(3))
+    raw, beta, rate, bias = torch.randn(1, 6, 2), torch.randn(1, 6, 2), torch.randn(2), torch.randn(2)
+    inside, _ = chunk_gated_delta_rule(
+        q, k, v, raw, beta, use_qk_l2norm_in_kernel=True, use_gate_in_kernel=True, A_log=rate, dt_bias=bias,
+        use_beta_sigmoid_in_kernel=True, allow_neg_eigval=True,
+    )  # fmt: skip
+    q, k = modules.l2norm(q), modules.l2norm(k)
+    outside, _ = chunk_gated_delta_rule(q, k, v, -rate.exp() * F.softplus(raw + bias), 2 * beta.sigmoid())
+    assert torch.allclose(inside, outside, atol=1e-6)
+
+
+def test_hidden_states_are_packed_and_put_back():
+    """By the mask; offsets that are given leave everything as it is."""
+    x, mask = torch.randn(2, 3, 4), torch.tensor([[0, 1, 1], [1, 1, 1]])
+    packed, places, offsets = unpad_hidden_states(x, None, mask, 3)
+    assert (packed.shape, offsets.tolist()) == ((1, 5, 4), [0, 2, 5])
+    assert torch.equal(repad_hidden_states(packed, places, 2, 3), x * mask[..., None])
+    assert unpad_hidden_states(x, offsets, mask, 3)[0] is x
+    assert prepare_position_ids(offsets).tolist() == [0, 1, 0, 1, 2]
+    assert prepare_sequence_ids(offsets).tolist() == [0, 0, 1, 1, 1]
+    q, (k,), _, (asks, holds), longest = unpad_input(x[:, -1:], (x,), mask, 1)
+    assert (q.shape, k.shape, asks.tolist(), holds.tolist(), longest) == ((2, 4), (5, 4), [0, 1, 2], [0, 2, 5], (1, 3))
+    with pytest.raises(ValueError, match="queries of one position or of all, not of 2"):
+        unpad_input(x[:, 1:], (x,), mask, 2)
+
+
+def test_decorators_of_fla_leave_functions_alone():
+    """With arguments and without."""
+
+    @utils.input_guard
+    @utils.tensor_cache
+    @utils.deprecate_kwarg("old", new_name="new", version="1")
+    def double(x: int) -> int:
+        return 2 * x
+
+    assert utils.checkpoint(double)(2) == 4
+
+
+class Wide(nn.Module):
+    def __init__(self, config=None, n_embd=1024, n_head=16, gate_dim=128, kernel_size=63, num_heads=None, v_first=None):
+        super().__init__()
+        self.taken = (n_embd, n_head, gate_dim, kernel_size, num_heads, config)
+
+    def forward(self, x, v_first=None):
+        return x
+
+
+def test_a_constructor_is_given_what_it_names():
+    """Sizes inside come down to the width; kernels stay; a width of its own goes before a configuration."""
+    assert layer_of(Wide, 32, 2, 1).taken == (32, 2, 32, 63, 2, None)
+
+
+def test_the_static_check_knows_what_a_constructor_is_given():
+    """Rooms don't import each other: both say which arguments may stand without a default."""
+    names = dict.fromkeys(GIVEN | {"unheard_of"}, inspect.Parameter("x", inspect.Parameter.KEYWORD_ONLY))
+    assert set(construction._given(names, 32, 2, 0)) | construction.CONFIGURATIONS == GIVEN
+
+
+class Numbered(nn.Module):
+    def __init__(self, dim, layer_idx):
+        super().__init__()
+        self.layer_idx = layer_idx
+
+    def forward(self, x, v_first=None):
+        return x
+
+
+def test_what_asks_for_the_first_layers_values_is_a_first_layer():
+    """Every layer is tried by itself."""
+    assert layer_of(Numbered, 32, 2, 1).layer_idx == 0

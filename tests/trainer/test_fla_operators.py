@@ -1,0 +1,317 @@
+"""The stand-in's operators compute what their papers say: each against its definition, one step at a time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainer.compat import flash_attn
+from trainer.compat.fla import ops
+from trainer.compat.fla.modules.l2norm import l2norm
+
+BATCH, LENGTH, HEADS, WIDTH, VALUES, SLOTS = 2, 7, 2, 4, 3, 5
+Steps = dict[str, Tensor]
+
+
+@pytest.fixture
+def x() -> Steps:
+    """What the operators take, [B, T, H, ...] in double precision."""
+    torch.manual_seed(0)
+    wide = {name: torch.randn(BATCH, LENGTH, HEADS, WIDTH).double() for name in ("q", "k", "p", "a", "b", "w", "e")}
+    fading = {"gk": -torch.rand(BATCH, LENGTH, HEADS, WIDTH).double(), "g": -torch.rand(BATCH, LENGTH, HEADS).double()}
+    return (
+        wide
+        | fading
+        | {
+            "v": torch.randn(BATCH, LENGTH, HEADS, VALUES).double(),
+            "write": torch.rand(BATCH, LENGTH, HEADS, VALUES).double(),
+            "beta": torch.rand(BATCH, LENGTH, HEADS).double(),
+            "s": torch.randn(BATCH, LENGTH, HEADS, SLOTS).double(),
+            "fade": -torch.rand(BATCH, LENGTH, HEADS, SLOTS).double(),
+            "u": torch.randn(HEADS, WIDTH).double(),
+            "lamb": 0.5 + torch.rand(HEADS, WIDTH).double(),
+        }
+    )
+
+
+def stepwise(x: Steps, step: Callable[[Any, dict[str, Tensor]], tuple[Any, Tensor]], state: Any = None) -> Tensor:
+    """Go through time with a step of a definition; time is the second axis of all tensors that have more than two."""
+    outputs = []
+    for t in range(LENGTH):
+        state, o = step(state, {name: value[:, t] if value.ndim > 2 else value for name, value in x.items()})
+        outputs.append(o)
+    return torch.stack(outputs, 1)
+
+
+def read(state: Tensor, q: Tensor) -> Tensor:
+    """Return Sᵀ q."""
+    return torch.einsum("bhkv,bhk->bhv", state, q)
+
+
+def outer(k: Tensor, v: Tensor) -> Tensor:
+    """Return k vᵀ."""
+    return k[..., :, None] * v[..., None, :]
+
+
+def empty() -> Tensor:
+    """Return a state that holds nothing."""
+    return torch.zeros(BATCH, HEADS, WIDTH, VALUES).double()
+
+
+ROOT = WIDTH**-0.5
+
+
+def test_a_state_turned_by_rank_one(x: Steps):
+    """S <- diag(exp(g)) S + b (aᵀ S) + k vᵀ, read by q."""
+
+    def step(s: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
+        s = t["gk"].exp()[..., None] * s + outer(t["b"], read(s, t["a"])) + outer(t["k"], t["v"])
+        return s, ROOT * read(s, t["q"])
+
+    o, _ = ops.chunk_dplr_delta_rule(x["q"], x["k"], x["v"], x["a"], x["b"], x["gk"])
+    assert torch.allclose(o, stepwise(x, step, empty()))
+    seventh, _ = ops.chunk_rwkv7(r=x["q"], w=x["gk"], k=x["k"], v=x["v"], a=x["a"], b=x["b"], scale=ROOT)
+    assert torch.allclose(o, seventh)
+
+
+def test_comba_corrects_what_another_key_reads(x: Steps):
+    """The state fades, then k writes beta (v - Sᵀ p)."""
+
+    def step(s: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
+        s = t["g"].exp()[..., None, None] * s
+        s = s + outer(t["k"], t["beta"][..., None] * (t["v"] - read(s, t["p"])))
+        return s, ROOT * read(s, t["q"])
+
+    expected = stepwise(x, step, empty())
+    chunked, _ = ops.chunk_comba(x["q"], x["k"], x["v"], x["p"], x["g"], x["beta"])
+    recurrent, _ = ops.fused_recurrent_comba(x["q"], x["k"], x["p"], x["v"], x["g"], x["beta"])
+    assert torch.allclose(chunked, expected)
+    assert torch.allclose(recurrent, expected)
+
+
+def test_erasing_and_writing_have_gates_of_their_own(x: Steps):
+    """The state fades, then k writes w * v - Sᵀ (e * k)."""
+
+    def step(s: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
+        s = t["gk"].exp()[..., None] * s
+        s = s + outer(t["k"], t["write"] * t["v"] - read(s, t["e"] * t["k"]))
+        return s, ROOT * read(s, t["q"])
+
+    o, _ = ops.chunk_gdn2(x["q"], x["k"], x["v"], x["gk"], x["e"], x["write"])
+    assert torch.allclose(o, stepwise(x, step, empty()))
+
+
+def test_slots_are_written_faded_and_chosen(x: Steps):
+    """Scores of slots by what they hold of the keys; a softmax of them reads what they hold of the values."""
+
+    def step(state: tuple[Tensor, Tensor], t: Steps) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        fade = t["fade"].exp()
+        keys = state[0] * fade[..., None, :] + outer(t["k"], t["s"])
+        values = state[1] * fade[..., :, None] + outer(t["s"], t["v"])
+        return (keys, values), read(values, (ROOT * read(keys, t["q"])).softmax(-1))
+
+    start = (torch.zeros(BATCH, HEADS, WIDTH, SLOTS).double(), torch.zeros(BATCH, HEADS, SLOTS, VALUES).double())
+    o, _ = ops.chunk_gsa(x["q"], x["k"], x["v"], x["s"], x["fade"])
+    assert torch.allclose(o, stepwise(x, step, start))
+
+
+def test_slots_without_decay_hold_means_over_the_past(x: Steps):
+    """Each slot holds keys and values weighted by a softmax over time of its scores."""
+    o, _ = ops.chunk_abc(x["q"], x["k"], x["v"], x["s"])
+    for t in range(LENGTH):
+        weights = x["s"][:, : t + 1].softmax(1)
+        keys, values = (torch.einsum("bthm,bthd->bhmd", weights, x[name][:, : t + 1]) for name in ("k", "v"))
+        chosen = (ROOT * torch.einsum("bhmk,bhk->bhm", keys, x["q"][:, t])).softmax(-1)
+        assert torch.allclose(o[:, t], torch.einsum("bhm,bhmv->bhv", chosen, values))
+
+
+def test_the_present_has_a_bonus(x: Steps):
+    """Read is what was before plus u times what is written now; then the state fades and takes it."""
+
+    def step(s: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
+        written = outer(t["k"], t["v"])
+        o = ROOT * read(s + t["u"][..., None] * written, t["q"])
+        return t["gk"].exp()[..., None] * s + written, o
+
+    o, _ = ops.fused_recurrent_rwkv6(x["q"], x["k"], x["v"], x["gk"], x["u"])
+    assert torch.allclose(o, stepwise(x, step, empty()))
+
+
+def test_channels_by_themselves(x: Steps):
+    """H <- exp(g) h + x."""
+
+    def step(h: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
+        h = t["gk"].exp() * h + t["q"]
+        return h, h
+
+    o, _ = ops.chunk_hgrn(x["q"].flatten(2), x["gk"].flatten(2))
+    assert torch.allclose(o.unflatten(2, (HEADS, WIDTH)), stepwise(x, step, torch.zeros(()).double()))
+
+
+def test_mesa_solves_for_the_query(x: Steps):
+    """The query is solved against the faded sum of beta k kᵀ plus a ridge, then reads beta k vᵀ."""
+
+    def step(state: tuple[Tensor, Tensor], t: Steps) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        fade, weight = t["g"].exp()[..., None, None], t["beta"][..., None, None]
+        kk = fade * state[0] + weight * outer(t["k"], t["k"])
+        kv = fade * state[1] + weight * outer(t["k"], t["v"])
+        return (kk, kv), read(kv, torch.linalg.solve(kk + torch.diag_embed(t["lamb"]), t["q"]))
+
+    start = (torch.zeros(BATCH, HEADS, WIDTH, WIDTH).double(), empty())
+    o, _, _ = ops.chunk_mesa_net(x["q"], x["k"], x["v"], x["g"], x["beta"], x["lamb"])
+    assert torch.allclose(o, stepwise(x, step, start), atol=1e-6)
+
+
+def test_several_steps_a_token(x: Steps):
+    """A token fades the state once, corrects it twice, and reads then."""
+    k, v, beta = (torch.cat([x[name], x[name].flip(1)], 1) for name in ("k", "v", "beta"))
+    k = l2norm(k)
+    state, outputs = empty(), []
+    for t in range(LENGTH):
+        state = x["g"][:, t].exp()[..., None, None] * state
+        for i in (2 * t, 2 * t + 1):
+            state = state + outer(k[:, i], beta[:, i, :, None] * (v[:, i] - read(state, k[:, i])))
+        outputs.append(ROOT * read(state, x["q"][:, t]))
+    o, _ = ops.chunk_gated_delta_product(x["q"], k, v, x["g"], beta, num_householder=2)
+    assert torch.allclose(o, torch.stack(outputs, 1))
+
+
+def weighted(x: Steps, weights: Tensor) -> Tensor:
+    """Return the mean of past values by weights [B, H, T, T] of which the future's are left out."""
+    weights = weights.tril()
+    return torch.einsum("bhts,bshv->bthv", weights / weights.sum(-1, keepdim=True), x["v"])
+
+
+def scores(x: Steps) -> Tensor:
+    """Return q · k / sqrt(D), [B, H, T, T]."""
+    return ROOT * torch.einsum("bthd,bshd->bhts", x["q"], x["k"])
+
+
+@pytest.mark.parametrize(
+    ("operator", "weights"),
+    [
+        (ops.parallel_based, lambda s: 1 + s + s**2 / 2),
+        (ops.parallel_rebased, lambda s: s**2),
+        (ops.parallel_attn, torch.exp),
+    ],
+)
+def test_weights_of_the_past(x: Steps, operator: Callable[..., Tensor], weights: Callable[[Tensor], Tensor]):
+    """A mean of past values, weighted by a function of the scores."""
+    assert torch.allclose(operator(x["q"], x["k"], x["v"]), weighted(x, weights(scores(x))), atol=1e-4)
+
+
+def test_forgetting_lowers_the_scores_of_the_past(x: Steps):
+    """By the sum of the log decays in between."""
+    reach = x["g"].cumsum(1).mT
+    expected = weighted(x, (scores(x) + reach[..., :, None] - reach[..., None, :]).exp())
+    assert torch.allclose(ops.parallel_forgetting_attn(x["q"], x["k"], x["v"], x["g"]), expected)
+
+
+def test_keys_are_softmaxes_over_the_past(x: Steps):
+    """At each position a key's weights of past values sum to one in every channel."""
+    o, _ = ops.chunk_lightnet(x["q"], x["k"], x["v"])
+    for t in range(LENGTH):
+        keys = x["k"][:, : t + 1].softmax(1)
+        state = torch.einsum("bthk,bthv->bhkv", keys, x["v"][:, : t + 1])
+        assert torch.allclose(o[:, t], ROOT * read(state, x["q"][:, t]))
+
+
+def test_reflections_turn_the_keys(x: Steps):
+    """A score of a key passes through the reflection of every step after it."""
+    w = l2norm(x["w"])
+    expected = torch.zeros(BATCH, HEADS, LENGTH, LENGTH).double()
+    for t in range(LENGTH):
+        q = x["q"][:, t]
+        for s in range(t, -1, -1):
+            expected[:, :, t, s] = (q * x["k"][:, s]).sum(-1)
+            q = q - x["beta"][:, s, :, None] * (q * w[:, s]).sum(-1, keepdim=True) * w[:, s]
+    o, _ = ops.parallel_path_attn(x["q"], x["k"], x["v"], w, x["beta"])
+    assert torch.allclose(o, weighted(x, (ROOT * expected).exp()))
+
+
+def test_the_nearest_key_breaks_the_stick_first(x: Steps):
+    """A key's weight is its share of what nearer keys have left; what nobody took is told."""
+    o, left = ops.parallel_stickbreaking_attn(x["q"], x["k"], x["v"])
+    share = scores(x).sigmoid()
+    for t in range(LENGTH):
+        rest, expected = torch.ones(BATCH, HEADS).double(), torch.zeros(BATCH, HEADS, VALUES).double()
+        for s in range(t - 1, -1, -1):
+            expected = expected + (rest * share[:, :, t, s])[..., None] * x["v"][:, s]
+            rest = rest * (1 - share[:, :, t, s])
+        assert torch.allclose(o[:, t], expected)
+        assert torch.allclose(left[:, t], rest)
+
+
+def test_writes_leave_out_what_the_past_answers(x: Steps):
+    """u_t = v_t - beta_t (softmax attention of k_t's query to the u before it); then attention to u."""
+    past = scores(x)
+    writes = [x["v"][:, 0]]
+    for t in range(1, LENGTH):
+        seen = past[:, :, t, :t].softmax(-1)
+        answer = torch.einsum("bhs,bshv->bhv", seen, torch.stack(writes, 1))
+        writes.append(x["v"][:, t] - x["beta"][:, t, :, None] * answer)
+    expected = weighted({"v": torch.stack(writes, 1)}, past.exp())
+    assert torch.allclose(ops.deltaformer_attn(x["q"], x["k"], x["v"], x["beta"]), expected)
+
+
+CALLS: dict[str, tuple[str, ...]] = {
+    "chunk_gsa": ("q", "k", "v", "s", "fade"),
+    "chunk_rwkv6": ("q", "k", "v", "gk", "u"),
+    "chunk_rwkv7": ("q", "gk", "k", "v", "a", "b"),
+    "chunk_comba": ("q", "k", "v", "p", "g", "beta"),
+    "chunk_kda": ("q", "k", "v", "gk", "beta"),
+    "fused_recurrent_hgrn": ("q", "gk"),
+}
+
+
+@pytest.mark.parametrize(("name", "takes"), CALLS.items())
+def test_packed_sequences_are_what_they_are_alone(x: Steps, name: str, takes: tuple[str, ...]):
+    """Outputs and final states, from initial states of their own."""
+    operator = getattr(ops, name)
+    alone = [x[key][:1] if x[key].ndim > 2 else x[key] for key in takes]
+    ends = [(0, 3), (3, LENGTH)]
+    pieces = [operator(*(t[:, a:b] if t.ndim > 2 else t for t in alone), output_final_state=True) for a, b in ends]
+    packed, states = operator(*alone, cu_seqlens=torch.tensor([0, 3, LENGTH]), output_final_state=True)
+    assert torch.allclose(packed, torch.cat([o for o, _ in pieces], 1))
+    last = states[-1] if isinstance(states, tuple) else states
+    assert torch.allclose(last, torch.cat([s[-1] if isinstance(s, tuple) else s for _, s in pieces]))
+
+
+@pytest.mark.parametrize(("name", "takes"), CALLS.items())
+def test_an_operator_goes_on_from_its_state(x: Steps, name: str, takes: tuple[str, ...]):
+    """Two pieces with the state between them give the whole."""
+    operator = getattr(ops, name)
+    given = [x[key] for key in takes]
+    first, state = operator(*(t[:, :3] if t.ndim > 2 else t for t in given), output_final_state=True)
+    second, _ = operator(*(t[:, 3:] if t.ndim > 2 else t for t in given), initial_state=state)
+    whole, none = operator(*given)
+    assert none is None
+    assert torch.allclose(torch.cat([first, second], 1), whole)
+
+
+def test_attention_of_flash_attn_is_causal_windowed_and_packed(x: Steps):
+    """The last queries and keys belong together; a window counts the steps before; packed sequences keep apart."""
+    q, k, v = x["q"], x["k"], x["v"]
+    whole = flash_attn.flash_attn_func(q, k, v, causal=True)
+    assert torch.allclose(whole, weighted(x, scores(x).exp()))
+    assert torch.allclose(flash_attn.flash_attn_func(q[:, -2:], k, v, causal=True), whole[:, -2:])
+    near = torch.ones(LENGTH, LENGTH).triu(-2)
+    windowed = flash_attn.flash_attn_func(q, k, v, causal=True, window_size=(2, 0))
+    assert torch.allclose(windowed, weighted(x, scores(x).exp() * near))
+    bounds = torch.tensor([0, LENGTH, 2 * LENGTH])
+    packed = flash_attn.flash_attn_varlen_func(
+        *(t.flatten(0, 1) for t in (q, k, v)), bounds, bounds, LENGTH, LENGTH, causal=True
+    )
+    assert torch.allclose(packed, whole.flatten(0, 1))
+
+
+def test_a_gate_of_kda_is_a_log_decay(x: Steps):
+    """Never positive, by softplus or below a bound."""
+    rate, bias = torch.randn(HEADS).double(), torch.randn(HEADS * WIDTH).double()
+    plain = ops.fused_kda_gate(x["q"], rate, bias)
+    assert torch.allclose(plain, -rate.exp()[:, None] * F.softplus(x["q"] + bias.view(HEADS, WIDTH)))
+    bounded = ops.fused_kda_gate(x["q"], rate, bias, lower_bound=-5.0)
+    assert ((bounded < 0) & (bounded > -5)).all()

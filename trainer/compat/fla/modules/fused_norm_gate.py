@@ -1,5 +1,0 @@
-"""fla.modules.fused_norm_gate, by its own module name."""
-
-from trainer.compat.fla.modules.norms import FusedRMSNormGated, FusedRMSNormSwishGate
-
-__all__ = ["FusedRMSNormGated", "FusedRMSNormSwishGate"]

@@ -1,0 +1,61 @@
+"""fla's own conveniences: which device there is, and decorators that have nothing to do here."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+device = device_name = "cuda" if torch.cuda.is_available() else "cpu"
+device_platform = device
+device_torch_lib = getattr(torch, device)
+is_nvidia = IS_NVIDIA = device == "cuda"
+is_amd = is_intel = is_npu = is_intel_alchemist = is_tf32_supported = is_gather_supported = False
+is_nvidia_hopper = is_nvidia_blackwell = is_tma_supported = use_cuda_graph = False
+IS_AMD = IS_INTEL = IS_NPU = IS_NVIDIA_HOPPER = IS_NVIDIA_BLACKWELL = IS_TMA_SUPPORTED = False
+SUPPORTS_AUTOTUNE_CACHE = FLA_CI_ENV = False
+autotune_cache_kwargs: dict[str, Any] = {}
+
+
+def as_it_is(function: Callable | None = None, **_: Any) -> Any:
+    """Decorate with nothing, with or without arguments."""
+    return function if function is not None else lambda decorated: decorated
+
+
+input_guard = contiguous = checkpoint = tensor_cache = as_it_is
+autocast_custom_fwd = autocast_custom_bwd = as_it_is
+
+
+def deprecate_kwarg(*_: Any, **__: Any) -> Callable[[Callable], Callable]:
+    """Decorate with nothing: an argument by its old name arrives by its old name."""
+    return lambda function: function
+
+
+def require_version(*_: Any) -> Callable[[Callable], Callable]:
+    """Decorate with nothing."""
+    return lambda function: function
+
+
+def custom_device_ctx(*_: Any) -> contextlib.AbstractContextManager[None]:
+    """Return a context that changes nothing."""
+    return contextlib.nullcontext()
+
+
+def check_shared_mem(*_: Any, **__: Any) -> bool:
+    """Return False: there is no shared memory to speak of."""
+    return False
+
+
+def check_pytorch_version(version: str = "2.4") -> bool:
+    """Whether torch is at least of a version."""
+    return tuple(map(int, torch.__version__.split(".")[:2])) >= tuple(map(int, version.split(".")[:2]))
+
+
+def get_multiprocessor_count(*_: Any) -> int:
+    """Return 1."""
+    return 1
+
+
+def get_available_device() -> str:
+    """Return the kind of device that tensors are on."""
+    return device
