@@ -48,13 +48,16 @@ def tokens(x: Tensor) -> Tokens:
 
 
 def _load() -> ctypes.CDLL | None:
-    """Load the library for this processor, None where none was built, or only for another system."""
+    """Load the library for this processor, None where none was built, or only for another system or of old sources."""
     folder = Path(__file__).parent
     for name in _BUILDS.get(torch.backends.cpu.get_cpu_capability(), ("portable",)):
         for path in folder.glob(f"_{name}.*"):
             try:
                 library = ctypes.CDLL(str(path))
-            except OSError:  # a folder that was copied from another system brings its libraries
+                fits = library.move37_call_bytes() == ctypes.sizeof(Call)
+            except (OSError, AttributeError):  # a folder that was copied brings its libraries
+                continue
+            if not fits:
                 continue
             library.move37_forward.argtypes = [ctypes.c_void_p] * 5
             library.move37_backward.argtypes = [ctypes.c_void_p] * 6

@@ -246,6 +246,9 @@ static void backward(const Call& call, const float* entries, const Tokens& d_o, 
 
 #define EXPORTED extern "C" __attribute__((visibility("default")))
 
+// By this a caller tells a library that was built from other sources.
+EXPORTED int64_t move37_call_bytes() { return sizeof(recurrence::Call); }
+
 EXPORTED void move37_forward(const recurrence::Call* call, const float* first, float* o, float* final,
                              float* entries) {
     recurrence::forward(*call, first, o, final, entries);
