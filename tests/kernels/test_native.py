@@ -153,3 +153,14 @@ def test_without_the_library_everything_else_works():
         "except ValueError as error: assert 'not built' in str(error), error\n"
         "else: raise SystemExit('it ran')"
     )
+
+
+def test_a_library_of_another_system_is_as_good_as_none():
+    """One that the loader refuses, in a folder that was copied from elsewhere, leaves the portable form."""
+    run(
+        "import ctypes, torch\n"
+        "class Refused:\n"
+        "    def __init__(self, path): raise OSError(path)\n"
+        "ctypes.CDLL = Refused\n"
+        "from kernels import available_backends; assert available_backends() == ('reference', 'chunked')"
+    )

@@ -29,7 +29,7 @@ def outnumbered() -> bool:
 def obstacle(problem: Problem) -> str | None:
     """Why the library cannot run this problem here, None where it can."""
     if LIBRARY is None:
-        return "it was not built, which an install does where it finds a C++ compiler"
+        return "it was not built for this machine, which an install does where it finds a C++ compiler"
     if problem.q.device.type != "cpu":
         return f"the tensors are on {problem.q.device} and it runs on the CPU"
     if problem.q.dtype != torch.float32:

@@ -48,11 +48,17 @@ def tokens(x: Tensor) -> Tokens:
 
 
 def _load() -> ctypes.CDLL | None:
-    """Load the library for this processor, None where none was built."""
+    """Load the library for this processor, None where none was built, or only for another system or of old sources."""
     folder = Path(__file__).parent
     for name in _BUILDS.get(torch.backends.cpu.get_cpu_capability(), ("portable",)):
         for path in folder.glob(f"_{name}.*"):
-            library = ctypes.CDLL(str(path))
+            try:
+                library = ctypes.CDLL(str(path))
+                fits = library.move37_call_bytes() == ctypes.sizeof(Call)
+            except (OSError, AttributeError):  # a folder that was copied brings its libraries
+                continue
+            if not fits:
+                continue
             library.move37_forward.argtypes = [ctypes.c_void_p] * 5
             library.move37_backward.argtypes = [ctypes.c_void_p] * 6
             library.move37_forward.restype = library.move37_backward.restype = None

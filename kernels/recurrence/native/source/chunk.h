@@ -96,10 +96,27 @@ struct Chunk {
         beta = arena.take(1, C);
     }
 
+    int64_t steps_from(int64_t step) const { return call.length - step < C ? call.length - step : C; }
+
+    // Ask for the inputs of the steps from `step` of a sequence and head, where there are such steps.
+    void expect(int64_t row, int64_t head, int64_t step) const {
+        ahead.clear();
+        if (step < 0 || step >= call.length) return;
+        const int64_t rows = steps_from(step);
+        ahead.want(call.q.at(row, step, head), call.q.time, rows, call.key);
+        ahead.want(call.k.at(row, step, head), call.k.time, rows, call.key);
+        ahead.want(call.v.at(row, step, head), call.v.time, rows, call.value);
+    }
+
+    // Ask for the place of a result [B, T, H, width] of the chunk at hand.
+    void expect_result(const float* x, int64_t width) const {
+        ahead.want(x + place * width, call.heads * width, count, width);
+    }
+
     // Take in the steps from `step` of a sequence and head, with S [Dk, Dv] the state on entry.
     void enter(int64_t row, int64_t head, int64_t step, const float* state) {
         const int64_t heads = call.heads;
-        count = int(call.length - step < C ? call.length - step : C);
+        count = int(steps_from(step));
         size = padded(count);
         place = (row * call.length + step) * heads + head;
         load(q, K, call.q.at(row, step, head), call.q.time, count, size, call.key, call.scale);

@@ -54,7 +54,10 @@ static void forward(const Call& call, const float* first, float* o, float* final
             for (int64_t head = heads.first; head < heads.last; ++head) {
                 float* state = heads.state(head);
                 std::memcpy(entries + (heads.index(head) * chunks + n) * numbers, state, numbers * sizeof(float));
+                const bool turn = head + 1 == heads.last;
+                c.expect(heads.row, turn ? heads.first : head + 1, (n + turn) * c.C);
                 c.enter(heads.row, head, n * c.C, state);
+                c.expect_result(o, call.value);
                 product<Put::set, Shape::lower>(out, c.V, plain(c.scores, c.C), c.u, c.V, c.size, c.V, c.size);
                 product<Put::add>(out, c.V, plain(c.read_q, c.K), state, c.V, c.size, c.V, c.K);
                 store(o + c.place * call.value, call.heads * call.value, out, c.V, c.count, call.value);
@@ -104,6 +107,9 @@ void Backward::chunk(int64_t row, int64_t head, int64_t step, const float* state
                      const Gradients& out) {
     const Call& call = c.call;
     c.enter(row, head, step, state);
+    c.expect_result(out.q, call.key);
+    c.expect_result(out.k, call.key);
+    c.expect_result(out.v, call.value);
     const int C = c.C, K = c.K, V = c.V, size = c.size;
     load(y, V, d_o.at(row, step, head), d_o.time, c.count, size, call.value);
     product<Put::set, Shape::upper>(d_u, V, turned_over(c.scores, C), y, V, size, V, size);
@@ -223,6 +229,13 @@ static void backward(const Call& call, const float* entries, const Tokens& d_o, 
         heads.load_from(d_final);
         for (int64_t n = chunks - 1; n >= 0; --n)
             for (int64_t head = heads.first; head < heads.last; ++head) {
+                const bool turn = head + 1 == heads.last;
+                const int64_t next = turn ? heads.first : head + 1, before = (n - turn) * b.c.C;
+                b.c.expect(heads.row, next, before);
+                if (before >= 0) {
+                    ahead.want(d_o.at(heads.row, before, next), d_o.time, b.c.steps_from(before), call.value);
+                    ahead.want(entries + (heads.index(next) * chunks + n - turn) * numbers, 0, 1, numbers);
+                }
                 b.d_state = heads.state(head);
                 b.chunk(heads.row, head, n * b.c.C, entries + (heads.index(head) * chunks + n) * numbers, d_o, out);
             }
@@ -232,6 +245,9 @@ static void backward(const Call& call, const float* entries, const Tokens& d_o, 
 }  // namespace recurrence
 
 #define EXPORTED extern "C" __attribute__((visibility("default")))
+
+// By this a caller tells a library that was built from other sources.
+EXPORTED int64_t move37_call_bytes() { return sizeof(recurrence::Call); }
 
 EXPORTED void move37_forward(const recurrence::Call* call, const float* first, float* o, float* final,
                              float* entries) {

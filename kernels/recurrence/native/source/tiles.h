@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "ahead.h"
+
 namespace tiles {
 
 #if defined(__AVX512F__)
@@ -65,7 +67,9 @@ inline void block(float* out, int width, Left left, const float* right, int righ
 template <Put PUT, Shape SHAPE = Shape::full>
 inline void product(float* out, int width, Left left, const float* right, int right_width, int rows, int columns,
                     int depth) {
+    Ahead& ahead = tiles::ahead;
     for (int m = 0; m < rows; m += ROWS) {
+        ahead.fetch();
         const int edge = m / BLOCK * BLOCK;
         const int first = SHAPE == Shape::upper ? edge : 0;
         const int last = SHAPE == Shape::lower ? edge + BLOCK : depth;
