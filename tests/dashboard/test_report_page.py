@@ -197,9 +197,7 @@ def test_candidates_alone_make_a_page(make_campaign: Make, render: Callable) -> 
 
 
 def test_five_hundred_experiments_in_seconds_and_three_megabytes(make_campaign: Make, render: Callable) -> None:
-    """A large campaign renders quickly (half a second; a busy core's other thread doubles that); what does not fit is
-    left to the command line, and said so.
-    """
+    """A large campaign renders in half a second, on a busy core in one; what does not fit is left out, and said so."""
     found = [e.model_copy(update={"source": e.source * 9}) for e in make_campaign(500)]
     begun = time.process_time()
     page = render(found)
