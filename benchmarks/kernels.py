@@ -25,6 +25,9 @@ from kernels import available_backends, causal_conv1d, linear_recurrence
 from kernels.cases import KINDS, Case, draw
 
 HEADS, WIDTH, CHUNK = 4, 64, 64
+LENGTHS = 512, 1024, 4096
+ROUNDS = 10
+"""How many times as long as a group of small contestants those of the bars race: a round takes a second and a half."""
 TAPS = 4
 CONVOLUTIONS = ((16, 64, 32), (16, 64, 64), (4, 128, 64), (128, 8, 64))
 """(batch, length, width) of small experiments."""
@@ -48,8 +51,7 @@ def main() -> int:
 def cpu_report(seconds: float) -> dict[str, Any]:
     """Return times at T = 512, 1024 and 4096 and at the sizes of small experiments, and the bars computed from them."""
     torch.set_num_threads(1)
-    gemm = gemm_rate(seconds)
-    at = {length: cpu_times(length, seconds) for length in (512, 1024, 4096)}
+    at, gemm = cpu_times(ROUNDS * seconds)
     return {
         "machine": {
             "processor": platform.processor() or platform.machine(),
@@ -96,19 +98,33 @@ def flops_per_step(width: int, chunk: int, *, delta: bool) -> float:
     return (5 * inside + 3 * across + 2 * chunk * chunk / 3) + (9 * inside + 6 * across)
 
 
-def cpu_times(length: int, seconds: float) -> dict[str, float]:
-    """Milliseconds of forward + backward: every kind in two forms, softmax attention, and the loop at T = 512."""
+def cpu_times(seconds: float) -> tuple[dict[int, dict[str, float]], float]:
+    """Milliseconds of forward + backward at each length, and the GFLOP/s of one large fp32 matrix product.
+
+    Every kind in two forms, softmax attention, and the loop at T = 512. All race at once: what a minute brings or takes
+    falls on both sides of a bar.
+    """
+    steps = {length: training_steps(length) for length in LENGTHS}
+    contestants = {f"{length} {name}": step for length, of in steps.items() for name, step in of.items()}
+    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    best = race(contestants | {"gemm": lambda: a @ b}, seconds)
+    at = {length: {name: best[f"{length} {name}"] for name in of} for length, of in steps.items()}
+    return at, 2 * 1024**3 / best["gemm"] / 1e6
+
+
+def training_steps(length: int) -> dict[str, Callable[[], object]]:
+    """Return the contestants of one length by name."""
     cases = {name: draw(name, length=length, heads=HEADS, key_width=WIDTH, initial_state=False) for name in KINDS}
     contestants = {name: training_step(case, "auto") for name, case in cases.items()}
     contestants |= {f"{name} chunked": training_step(case, "chunked") for name, case in cases.items()}
     contestants["softmax"] = softmax_step(cases["linear"])
     if length == 512:
         contestants["loop"] = training_step(cases["gated_delta"], "reference")
-    return race(contestants, seconds)
+    return contestants
 
 
 def small_times(shape: tuple[int, int, int, int], seconds: float) -> dict[str, float]:
-    """As `cpu_times`, at a size of small experiments (batch, length, heads, width)."""
+    """Milliseconds of the same at a size of small experiments (batch, length, heads, width)."""
     batch, length, heads, width = shape
     contestants = {}
     for name in KINDS:
@@ -120,7 +136,7 @@ def small_times(shape: tuple[int, int, int, int], seconds: float) -> dict[str, f
 
 
 def convolution_times(shape: tuple[int, int, int], seconds: float) -> dict[str, float]:
-    """As `cpu_times`, of the short convolution and of the library's depthwise one, at (batch, length, width)."""
+    """Milliseconds of the short convolution and of the library's depthwise one, at (batch, length, width)."""
     x, weight = torch.randn(shape, requires_grad=True), torch.randn(shape[2], TAPS, requires_grad=True)
     slope = torch.ones_like(x)
 
@@ -155,12 +171,6 @@ def softmax_step(case: Case) -> Callable[[], object]:
         return torch.autograd.grad(F.scaled_dot_product_attention(*leaves, is_causal=True), leaves, slope)
 
     return step
-
-
-def gemm_rate(seconds: float) -> float:
-    """GFLOP/s of one large fp32 matrix product."""
-    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    return 2 * 1024**3 / race({"gemm": lambda: a @ b}, seconds)["gemm"] / 1e6
 
 
 def race(contestants: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:

@@ -13,6 +13,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -170,6 +171,7 @@ def orchestrator(experiments: int, slots: int) -> dict[str, Any]:
         "experiments_per_second": round((len(ends) - 1) / span, 1),
         "by_tenth": paces(ends, 10),
         "completed_to_next_proposal_p50_ms": round(statistics.median(proposal_latencies(watcher.said)), 1),
+        "hops_ms": hops(watcher.said),
         "cpu_ms_per_experiment": watcher.cpu_milliseconds(),
         "rss_mib": {name: round(size / 2**20) for name, size in sorted(watcher.memory.items())},
     }
@@ -198,6 +200,22 @@ def proposal_latencies(said: Sequence[Envelope]) -> list[float]:
             if isinstance(cause.event, RunCompleted):
                 found.append(1000 * (envelope.time - cause.time).total_seconds())
     return found
+
+
+def hops(said: Sequence[Envelope]) -> dict[str, dict[str, float]]:
+    """Return the milliseconds from a cause to what was said upon it, by both their types, by the events' own times."""
+    by_id = {envelope.id: envelope for envelope in said}
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for envelope in said:
+        if cause := by_id.get(envelope.cause or ""):
+            found[f"{cause.type} to {envelope.type}"].append(1000 * (envelope.time - cause.time).total_seconds())
+    return {hop: spread(ms) for hop, ms in sorted(found.items()) if len(ms) > 1}
+
+
+def spread(ms: Sequence[float]) -> dict[str, float]:
+    """Return count, median and 99th percentile."""
+    p99 = statistics.quantiles(ms, n=100, method="inclusive")[-1]
+    return {"n": len(ms), "p50": round(statistics.median(ms), 1), "p99": round(p99, 1)}
 
 
 def run_seconds(said: Sequence[Envelope]) -> list[float]:
