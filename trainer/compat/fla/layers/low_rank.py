@@ -53,16 +53,19 @@ class LoRA(nn.Module):
         return inner, outer
 
 
+def _map(input_dim: int, output_dim: int, low_rank_dim: int | None) -> nn.Module:
+    """Return a linear map, of low rank where one is given."""
+    if low_rank_dim is None:
+        return nn.Linear(input_dim, output_dim, bias=False)
+    return LoRA(input_dim, output_dim, low_rank_dim)
+
+
 class LerpLinear(nn.Module):
     """A map of x + delta * mu, mu learned, plain or itself of low rank."""
 
     def __init__(self, input_dim: int, output_dim: int, low_rank_dim: int | None = None) -> None:
         super().__init__()
-        self.linear = (
-            nn.Linear(input_dim, output_dim, bias=False)
-            if low_rank_dim is None
-            else LoRA(input_dim, output_dim, low_rank_dim)
-        )
+        self.linear = _map(input_dim, output_dim, low_rank_dim)
         self.mu = nn.Parameter(torch.zeros(input_dim))
 
     def forward(self, x: Tensor, delta: Tensor | None = None) -> Tensor:
@@ -76,11 +79,7 @@ class DDLerpLinear(nn.Module):
 
     def __init__(self, input_dim: int, output_dim: int, low_rank_dim: int | None = None) -> None:
         super().__init__()
-        self.linear = (
-            nn.Linear(input_dim, output_dim, bias=False)
-            if low_rank_dim is None
-            else LoRA(input_dim, output_dim, low_rank_dim)
-        )
+        self.linear = _map(input_dim, output_dim, low_rank_dim)
 
     def forward(self, x: Tensor, mu: Tensor, delta: Tensor | None = None) -> Tensor:
         """Map x [B, T, D]; delta is the step back to the position before."""
