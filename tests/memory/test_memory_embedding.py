@@ -73,7 +73,7 @@ def test_a_changed_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         SentenceEmbedder().encode(["a text"])
 
 
-def test_a_text_is_the_mean_of_its_sentences(embedder: SentenceEmbedder) -> None:
+def test_a_text_is_the_mean_of_its_clauses(embedder: SentenceEmbedder) -> None:
     """Sentences, and parts of a name, weigh by their length; what comes after the model's 128 tokens counts."""
     text, first, second = embedder.encode(["Fade old rows. gated-delta·conv4", "Fade old rows.", "conv4"])
     assert text @ first > 0.5
@@ -84,7 +84,7 @@ def test_a_text_is_the_mean_of_its_sentences(embedder: SentenceEmbedder) -> None
 
 
 def test_what_is_remembered_is_not_embedded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sentence that was met before costs nothing; beyond the limit the oldest are forgotten."""
+    """A clause that was met before costs nothing; beyond the limit the oldest are forgotten."""
     asked: list[str] = []
 
     class Model:
@@ -100,4 +100,4 @@ def test_what_is_remembered_is_not_embedded_again(monkeypatch: pytest.MonkeyPatc
     embedder = SentenceEmbedder()
     for text in ("a", "b. a", "a", "c", "a", "b."):
         embedder.encode([text])
-    assert asked == ["a", "b.", "c", "b."]
+    assert asked == ["a", "b", "c", "b"]
