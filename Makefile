@@ -40,9 +40,10 @@ fix: install
 lock: install  ## writes the versions in use; run it after changing a dependency
 	$(BIN)/pip freeze --exclude-editable | grep -v '^pip==' | sed 's/^\(torch==[^+]*\)+.*/\1/' > constraints.txt
 
-gpu: install  ## on a CUDA machine: the kernels' conformance, then their timings
+gpu: install  ## on a CUDA machine: the kernels' conformance, their timings, and one run of the rung `small` in the jail
 	$(BIN)/pytest tests/kernels
 	$(BIN)/python -m benchmarks.kernels --device cuda
+	$(BIN)/python -m benchmarks.trainer --scale small gated-deltanet
 
 aot-kernels: install
 	$(BIN)/python -m benchmarks.aot_kernels

@@ -89,7 +89,10 @@ def main() -> None:
     chosen = parser.parse_args()
     scale = scales.load(chosen.scale)
     corpus = load_corpus(None, *scale.languages.values())
-    with tempfile.TemporaryDirectory() as scratch, Jail("bwrap", Path(scratch), preload=PRELOAD) as jail:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        Jail("bwrap", Path(scratch), preload=PRELOAD, device=scale.device) as jail,
+    ):
         begun = time.monotonic()
         jail.ready()
         start = round(time.monotonic() - begun, 2)

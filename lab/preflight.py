@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from typing import Literal
 
 from lab.errors import LabError
 from lab.home import Home
@@ -17,8 +16,8 @@ def check(settings: Settings, home: Home) -> None:
     if free < MIN_FREE_BYTES:
         raise LabError(f"only {free >> 20} MiB are free under {home.root}; a lab needs {MIN_FREE_BYTES >> 20} MiB")
     _scale(settings.scale)
+    _sandbox(settings)
     _data(settings)
-    _sandbox(settings.sandbox)
     _model(settings)
 
 
@@ -47,11 +46,12 @@ def _data(settings: Settings) -> None:
         raise LabError(str(error)) from None
 
 
-def _sandbox(kind: Literal["bwrap", "none"]) -> None:
-    """Check that candidates can be contained as asked."""
+def _sandbox(settings: Settings) -> None:
+    """Check that candidates can be contained as asked, on the device that the scale needs."""
+    from trainer import scales
     from trainer.jail import probe
 
-    for name, good, remedy in probe(kind):
+    for name, good, remedy in probe(settings.sandbox, scales.load(settings.scale).device):
         if not good:
             raise LabError(f"the sandbox can't be had ({name}): {remedy}")
 

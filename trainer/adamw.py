@@ -4,7 +4,7 @@
 seconds and 80 MB in every jailed run, which lives for about ten seconds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +21,10 @@ class AdamW:
 
     def __init__(self, model: nn.Module, betas: tuple[float, float], weight_decay: float, clip: float) -> None:
         """Take the parameters that want a gradient; `clip` is the largest norm of all gradients together."""
-        trainable = [p for p in model.parameters() if p.requires_grad]
+        trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self._groups = [
-            _Group([p for p in trainable if p.ndim > 1], weight_decay),
-            _Group([p for p in trainable if p.ndim <= 1], 0.0),
+            _Group({name: p for name, p in trainable.items() if p.ndim > 1}, weight_decay),
+            _Group({name: p for name, p in trainable.items() if p.ndim <= 1}, 0.0),
         ]
         self._betas, self._clip = betas, clip
 
@@ -45,17 +45,27 @@ class AdamW:
             for parameter in group.parameters:
                 parameter.grad = None
 
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield what the optimiser remembers, named after its parameter."""
+        for group in self._groups:
+            yield from group.named_tensors()
+
 
 class _Group:
     """Parameters with one weight decay, and their moments."""
 
-    def __init__(self, parameters: Iterable[Tensor], weight_decay: float) -> None:
+    def __init__(self, parameters: dict[str, Tensor], weight_decay: float) -> None:
         """Start the moments at zero."""
-        self.parameters = list(parameters)
+        self._names, self.parameters = list(parameters), list(parameters.values())
         self._decay = weight_decay
         self._first = [torch.zeros_like(p) for p in self.parameters]
         self._second = [torch.zeros_like(p) for p in self.parameters]
         self._steps = [torch.zeros((), device=p.device) for p in self.parameters]
+
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield both moments and the count of steps of every parameter."""
+        for kind, tensors in (("first", self._first), ("second", self._second), ("steps", self._steps)):
+            yield from ((f"{kind}.{name}", tensor) for name, tensor in zip(self._names, tensors, strict=True))
 
     def apply(self, learning_rate: float, betas: tuple[float, float]) -> None:
         """Take one step on the parameters that have a gradient."""

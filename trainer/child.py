@@ -3,8 +3,10 @@
     parent                                     child
     job: source, scale, seeds            ->
                                          <-    ready: gates, width, parameters, FLOPs; or rejected: gates
-    train: the text of every task on text ->
+    train: the text of every task on text;
+    checkpoint, where there is one       ->
                                          <-    reading: losses and step time, every few steps
+                                         <-    checkpoint: what it takes to go on, at long intervals
                                          <-    weights: every tensor that training left, of every task's model
     (the parent closes; `trainer.examinee` answers for the weights in a run of its own)
 
@@ -16,7 +18,7 @@ from functools import partial
 
 import numpy as np
 
-from trainer import handover, loop
+from trainer import handover, loop, snapshot
 from trainer.adamw import AdamW
 from trainer.adapter import MixerFactory, mixer_factory
 from trainer.autoencoder import model_of
@@ -38,9 +40,16 @@ def main(channel: Channel) -> None:
     if width is None:
         return
 
-    texts = channel.recv().arrays
+    asked = channel.recv()
+    texts, done = asked.arrays, asked.header["done"]
     trainees = [_trainee(name, factory, scale, width, texts.get(name), *seeds[name]) for name in scale.tasks]
-    if loop.train(trainees, scale, lambda *reading: _send_reading(channel, *reading)):
+    if done:
+        snapshot.take_up(trainees, channel.recv().arrays)
+
+    def keep(step: int) -> None:
+        channel.send(Frame("checkpoint", {"step": step}, snapshot.leave(trainees)))
+
+    if loop.train(trainees, scale, lambda *reading: _send_reading(channel, *reading), keep, done):
         models = {trainee.name: trainee.model for trainee in trainees}
         built = {name: model_of(scale.tasks[name], factory, scale, width, seeds[name][0]) for name in models}
         channel.send(Frame("weights", arrays=handover.leave(models, built)))
@@ -78,7 +87,8 @@ def _trainee(
     task = scale.tasks[name]
     model = model_of(task, factory, scale, width, weights)
     optimiser = AdamW(model, scale.betas, task.weight_decay, scale.clip)
-    return loop.Trainee(name, model, batches(task, scale.steps, data, text), optimiser, task.learning_rate)
+    draw, devices = batches(task, scale.steps, data, text), loop.devices(scale)
+    return loop.Trainee(name, model, draw, optimiser, task.learning_rate, devices, task.pieces)
 
 
 def _send_reading(channel: Channel, step: int, losses: dict[str, float], step_seconds: float) -> None:

@@ -18,10 +18,10 @@ def leave(models: Mapping[str, nn.Module], built: Mapping[str, nn.Module]) -> di
     found: dict[str, np.ndarray] = {}
     for task, model in models.items():
         trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        found |= {f"{task}.{name}": _array(p.float()) for name, p in trainable.items()}
+        found |= {f"{task}.{name}": array_of(p.float()) for name, p in trainable.items()}
         before = dict(built[task].named_buffers())
         changed = {name: b for name, b in model.named_buffers() if name not in before or not _same(b, before[name])}
-        found |= {f"{BUFFERS}{task}.{name}": _array(b) for name, b in changed.items()}
+        found |= {f"{BUFFERS}{task}.{name}": array_of(b) for name, b in changed.items()}
     return found
 
 
@@ -41,7 +41,7 @@ def _same(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
 
 
-def _array(tensor: Tensor) -> np.ndarray:
+def array_of(tensor: Tensor) -> np.ndarray:
     """Return a tensor's values in a dtype that a frame can hold."""
     tensor = tensor.detach().cpu()
     return (tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor).numpy()

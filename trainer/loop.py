@@ -7,7 +7,7 @@ clock decides anything.
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -17,12 +17,15 @@ from torch import nn
 from torch.nn import functional
 
 from trainer.adamw import AdamW
+from trainer.replicas import Replicas
 from trainer.scales import Scale
 from trainer.tasks.batch import IGNORE, Batch
 from trainer.tasks.draws import Draw
 
 Report = Callable[[int, dict[str, float], float], None]
 """(steps done, mean loss of each task, median CPU seconds of a step) since the report before."""
+Keep = Callable[[int], None]
+"""(steps done): the moment to keep what it takes to go on from here."""
 
 
 def learning_rate(scale: Scale, step: int) -> float:
@@ -43,24 +46,32 @@ class Trainee:
     optimiser: AdamW
     peak: float
     """Learning rate at the top of the schedule."""
+    devices: Sequence[torch.device] = (torch.device("cpu"),)
+    """Where it is trained; the model lies on the first."""
+    pieces: int = 1
+    """Parts in which a device works through its share of a batch."""
+
+    def __post_init__(self) -> None:
+        """Copy the model to the other devices."""
+        self._replicas = Replicas(self.model, self.devices, self.pieces)
 
     def step(self, step: int, scale: Scale) -> float:
         """Take one step and return its loss in nats per target."""
         batch = self.draw(step)
         self.optimiser.zero_grad()
-        loss = cross_entropy(self.model, batch, scale)
-        loss.backward()
+        loss = self._replicas.gradients(batch, lambda model, part: cross_entropy(model, part, scale))
         self.optimiser.step(self.peak * learning_rate(scale, step))
-        return float(loss.detach())
+        return loss
 
 
 def cross_entropy(model: nn.Module, batch: Batch, scale: Scale) -> torch.Tensor:
     """Return the mean loss over the positions that are asked; only their logits are made."""
     asked = np.flatnonzero(batch.targets != IGNORE)
-    places = None if len(asked) == batch.targets.size else torch.from_numpy(asked).to(scale.device)
-    targets = torch.from_numpy(batch.targets.ravel()[asked]).to(scale.device)  # [N]
+    device = next(model.parameters()).device
+    places = None if len(asked) == batch.targets.size else torch.from_numpy(asked).to(device)
+    targets = torch.from_numpy(batch.targets.ravel()[asked]).to(device)  # [N]
     with autocast(scale):
-        logits = model(torch.from_numpy(batch.inputs).to(scale.device), places)  # [N, V] or [B, T, V]
+        logits = model(torch.from_numpy(batch.inputs).to(device), places)  # [N, V] or [B, T, V]
     return functional.cross_entropy(logits.flatten(0, -2).float(), targets)
 
 
@@ -69,14 +80,23 @@ def autocast(scale: Scale) -> torch.autocast:
     return torch.autocast(scale.device, dtype=torch.bfloat16, enabled=scale.dtype == "bfloat16")
 
 
-def train(trainees: Iterable[Trainee], scale: Scale, report: Report) -> bool:
-    """Train to the end; False where a loss stopped being finite, which is reported at once."""
+def devices(scale: Scale) -> list[torch.device]:
+    """Return where a run at a scale takes place: every GPU that it may see, or the CPU."""
+    count = torch.cuda.device_count() if scale.device == "cuda" else 0
+    return [torch.device("cuda", number) for number in range(count)] or [torch.device(scale.device)]
+
+
+def train(trainees: Iterable[Trainee], scale: Scale, report: Report, keep: Keep | None = None, done: int = 0) -> bool:
+    """Train to the end from `done` steps; False where a loss stopped being finite, which is reported at once."""
     # Deterministic mode fills every new tensor with NaN. The gates want that; here it would cost a tenth of every step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     trainees = list(trainees)
     losses: dict[str, list[float]] = {trainee.name: [] for trainee in trainees}
     times: list[float] = []
-    for step in range(scale.steps):
+    for step in range(done):
+        for trainee in trainees:
+            trainee.draw(step)  # the generators go on from where they were
+    for step in range(done, scale.steps):
         began = time.process_time()
         for trainee in trainees:
             losses[trainee.name].append(trainee.step(step, scale))
@@ -89,6 +109,8 @@ def train(trainees: Iterable[Trainee], scale: Scale, report: Report) -> bool:
                 values.clear()
         if not finite:
             return False
+        if keep and scale.keep and (step + 1) % scale.keep == 0 and step + 1 < scale.steps:
+            keep(step + 1)
     return True
 
 

@@ -85,6 +85,8 @@ class Scale:
     """MiB a run may take, where nobody says otherwise."""
     shape: Shape
     """The model."""
+    keep: int
+    """Steps between two checkpoints, a multiple of the monitor's `every`; 0 for a run too short to need one."""
     tasks: dict[str, Task]
     """Every task by its name, in the order they are trained within a step."""
     watch: Watch
@@ -149,6 +151,8 @@ def _checked(scale: Scale) -> Scale:
     """Return a rung that a campaign can be run on. Raises ValueError."""
     if not scale.languages or not any(isinstance(task, Recall) for task in scale.tasks.values()):
         raise ValueError(f"{scale.name}: fitness needs a task of kind text or bpe, and one of kind mqar")
+    if scale.keep % scale.watch.every:
+        raise ValueError(f"{scale.name}: keep is {scale.keep}, no multiple of the monitor's every {scale.watch.every}")
     for name, task in scale.tasks.items():
         if not name.isidentifier():
             raise ValueError(f"{scale.name}: {name!r} can't be a task's name")

@@ -4,8 +4,8 @@
         await Actor(bus, TrainerRole(), answering).run()
 
 A trial that is cancelled (the service ends, the decision is dropped) takes its sandbox with it; the request comes again
-from the log and starts anew, with the same seed and so with the same outcome. An experiment that a person vetoes is
-stopped the same way, and its run fails.
+from the log and goes on from its checkpoint, or starts anew, with the same seed and so with the same outcome. An
+experiment that a person vetoes is stopped the same way, and its run fails.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ import structlog
 from bus.envelope import Envelope
 from bus.events import VETOED, LossPoint, Record, RunFailed, RunRequested, Stage
 from bus.role import Post
-from trainer import scales
-from trainer.jail import Jail
+from trainer import checkpoint, scales
+from trainer.jail import Device, Jail, Sandbox
 from trainer.questions import Prepare, Prepared, Train, Trained
 from trainer.tasks.corpus import load_corpus
 from trainer.trial import PRELOAD, Trial
@@ -75,6 +75,7 @@ class TrainerService:
 
         try:
             trained = await self._through(said, lambda: trial.train(on_point, artifact))
+            checkpoint.forget(artifact)  # not where this service is ended: the run goes on from there
             return trained or Trained(failed=self._unwanted(said, "train"))
         finally:
             readings.put_nowait(None)
@@ -87,7 +88,7 @@ class TrainerService:
         if self._jail is not None:
             self._jail.close()
 
-    def start_jail(self, sandbox: str = "bwrap") -> None:
+    def start_jail(self, sandbox: Sandbox = "bwrap") -> None:
         """Have the jail started before the first request comes."""
         self._jail_of(sandbox).prepare()
 
@@ -95,14 +96,14 @@ class TrainerService:
         """Return a trial of the request. Raises ValueError for a scale or a text that isn't there."""
         scale = scales.load(request.scale)
         corpus = load_corpus(request.data, *scale.languages.values())
-        return Trial(request, scale, corpus, self._jail_of(request.sandbox), worker=self._worker)
+        return Trial(request, scale, corpus, self._jail_of(request.sandbox, scale.device), worker=self._worker)
 
-    def _jail_of(self, sandbox: Any) -> Jail:
-        """Return the jail for a kind of containment; a campaign has one kind."""
-        if self._jail is None or self._jail.sandbox != sandbox:
+    def _jail_of(self, sandbox: Sandbox, device: Device = "cpu") -> Jail:
+        """Return the jail for a kind of containment and a device; a campaign has one of each."""
+        if self._jail is None or (self._jail.sandbox, self._jail.device) != (sandbox, device):
             if self._jail is not None:
                 self._jail.close()
-            self._jail = Jail(sandbox, self._scratch, preload=PRELOAD)
+            self._jail = Jail(sandbox, self._scratch, preload=PRELOAD, device=device)
         return self._jail
 
     async def _through(self, said: Envelope, work: Callable[[], T]) -> T | None:

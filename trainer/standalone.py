@@ -9,15 +9,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from bus.events import GateResult, Limits, LossPoint, RunCompleted, RunFailed, RunRequested, RunStarted
-from trainer import scales
-from trainer.jail import Jail
+from trainer import checkpoint, scales
+from trainer.jail import Device, Jail, Sandbox
 from trainer.tasks.corpus import load_corpus
 from trainer.trial import PRELOAD, Trial
 
-Sandbox = Literal["bwrap", "none"]
 Verdict = dict[str, Any]
 PATIENCE = 10
 """How many times a lab's limit of seconds a single file may take."""
@@ -47,7 +46,7 @@ def read_architecture(path: Path) -> str:
 
 def check_file(path: Path, *, scale: str = "nano", seed: int = 0, sandbox: Sandbox = "bwrap") -> Verdict:
     """Put an architecture through the gates. Raises ValueError, and SandboxUnavailable with the remedy."""
-    with opened_jail(sandbox) as jail:
+    with opened_jail(sandbox, scales.load(scale).device) as jail:
         return check_in(jail, path, scale=scale, seed=seed)
 
 
@@ -72,12 +71,15 @@ def train_file(
     artifact: Path | None = None,
 ) -> Verdict:
     """Check, train and score an architecture, with its weights written to `artifact`. Raises as `check_file` does."""
-    with opened_jail(sandbox) as jail, _trial(_request(path, scale, seed, data, sandbox), jail) as trial:
+    asked = _request(path, scale, seed, data, sandbox)
+    with opened_jail(sandbox, scales.load(scale).device) as jail, _trial(asked, jail) as trial:
         prepared = trial.prepare()
         if prepared.started is None:
             assert prepared.failed is not None
             return _refusal(prepared.failed)
         trained = trial.train(on_point, artifact)
+    if artifact:
+        checkpoint.forget(artifact)
     if trained.completed is None:
         assert trained.failed is not None
         return _refusal(trained.failed)
@@ -104,11 +106,11 @@ def _patient(limits: Limits) -> Limits:
 
 
 @contextmanager
-def opened_jail(sandbox: Sandbox) -> Iterator[Jail]:
+def opened_jail(sandbox: Sandbox, device: Device = "cpu") -> Iterator[Jail]:
     """Open a jail that has torch imported; nothing of it is left afterwards. Raises SandboxUnavailable."""
     with (
         tempfile.TemporaryDirectory(prefix="move37-") as scratch,
-        Jail(sandbox, Path(scratch), preload=PRELOAD) as jail,
+        Jail(sandbox, Path(scratch), preload=PRELOAD, device=device) as jail,
     ):
         jail.ready()  # a run's time limit starts after torch is there
         yield jail

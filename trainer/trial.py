@@ -6,6 +6,8 @@ What trained is gone before anything is scored: a fresh run answers, which holds
 is said in another form than agreed is a `protocol_error`.
 """
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +33,7 @@ from bus.events import (
 )
 from bus.ids import derive
 from bus.plain_text import ending, one_line, plain
-from trainer import weights
+from trainer import checkpoint, weights
 from trainer.evaluator import BadLogits, Score
 from trainer.examination import Acausal, TooLow, examine
 from trainer.jail import Frame, Jail, JailFault, Session
@@ -49,7 +51,7 @@ PRELOAD = ("torch", "kernels.recurrence.api", "trainer.child", "trainer.examinee
 MESSAGE_CHARACTERS, TAIL_CHARACTERS = 2_000, 32_000
 """What is kept of a candidate's words in the log."""
 REPLY_BYTES = 1 << 28
-"""Most bytes of one frame from the child, but for the weights of a large rung."""
+"""Most bytes of one frame from the child, but for a large rung."""
 WIDTH = ("d_model", "hidden", "parameters")
 """What the child says of the width that it has matched."""
 LAST_READINGS = 3
@@ -79,6 +81,8 @@ class Trial:
         self._flops = 0.0
         self._width: dict[str, int] = {}
         self._started: RunStarted | None = None
+        self._spent = 0.0
+        """Seconds that earlier processes had put into the run."""
 
     def prepare(self) -> Prepared:
         """Build the architecture in the jail and put it through the gates. Raises SandboxUnavailable."""
@@ -108,13 +112,21 @@ class Trial:
         return Prepared(started=self._started)
 
     def train(self, on_point: OnPoint, artifact: Path | None) -> Trained:
-        """Train, score, and write the weights to `artifact` (None: nowhere), after a `prepare` that held."""
+        """Train, score, and write the weights to `artifact` (None: nowhere), after a `prepare` that held.
+
+        Beside them lies a checkpoint on the way, which the run goes on from where it was cut off; who takes the
+        result to heart forgets it.
+        """
         assert self._session is not None
         assert self._started is not None
         self._stage = "train"
         try:
-            self._session.send(Frame("train", arrays={name: text.train for name, text in self._texts.items()}))
-            outcome = self._watch(on_point)
+            kept = self._kept(artifact)
+            texts = {name: text.train for name, text in self._texts.items()}
+            self._session.send(Frame("train", {"done": kept.step if kept else 0}, texts))
+            if kept:
+                self._session.send(Frame("checkpoint", arrays=kept.arrays))
+            outcome = self._watch(on_point, artifact)
             if isinstance(outcome, Finding):
                 return self._stopped(outcome)
             self._stage = "evaluate"
@@ -148,14 +160,43 @@ class Trial:
         shard = [self.request.shard] if self.request.shard else []
         return int(derive(self.request.seed, *use, *shard)[:8], 16)
 
-    def _watch(self, on_point: OnPoint) -> dict[str, np.ndarray] | Finding:
+    def _kept(self, artifact: Path | None) -> checkpoint.Checkpoint | None:
+        """Return what an earlier process kept of this run, and take its readings for this one's."""
+        kept = checkpoint.load(artifact, self._digest()) if artifact and self._scale.keep else None
+        if kept:
+            self._readings, self._spent = list(kept.readings), kept.seconds
+        return kept
+
+    def _keep(self, frame: Frame, artifact: Path | None) -> None:
+        """Write a checkpoint that the child sent where its readings say it is."""
+        if not self._readings or frame.header.get("step") != self._readings[-1].step:
+            raise JailFault("protocol_error", "a checkpoint came that no reading came before")
+        if artifact:
+            kept = checkpoint.Checkpoint(self._readings[-1].step, self._seconds, tuple(self._readings), frame.arrays)
+            checkpoint.save(artifact, self._digest(), kept)
+
+    def _digest(self) -> str:
+        """Return what tells this request from any that would train otherwise."""
+        return hashlib.sha256(json.dumps([self._job(), self.request.data]).encode()).hexdigest()
+
+    @property
+    def _seconds(self) -> float:
+        """Wall seconds of the run so far, in all processes that had it."""
+        return self._spent + time.monotonic() - self._began
+
+    def _watch(self, on_point: OnPoint, artifact: Path | None) -> dict[str, np.ndarray] | Finding:
         """Follow the training and return the weights, or what the monitor stopped it for."""
         sizes = {name: text.bytes_per_token for name, text in self._texts.items()}
         monitor = Monitor(self._scale, self._corpus.floor, sizes, self.request.peer)
+        for reading in self._readings:
+            monitor.observe(reading)
         while True:
-            frame = self._next("reading", "weights")
+            frame = self._next("reading", "checkpoint", "weights")
             if frame.kind == "weights":
                 return frame.arrays
+            if frame.kind == "checkpoint":
+                self._keep(frame, artifact)
+                continue
             reading = _reading(frame, self._memory())
             finding = monitor.observe(reading)
             if finding:
@@ -203,7 +244,7 @@ class Trial:
             parameters=self._started.parameters,
             steps=self._scale.steps * len(self._scale.tasks),
             tokens=self._scale.tokens,
-            seconds=time.monotonic() - self._began,
+            seconds=self._seconds,
             step_seconds=median(reading.step_seconds for reading in self._readings),
             flops_per_token=self._flops,
             val_loss=text.nats_per_byte,
@@ -257,7 +298,9 @@ class Trial:
         assert self._session is not None
         seconds = max(self._session.remaining, 1.0)
         self._session.close()
-        self._session = self._jail.run(EXAMINEE, seconds, self.request.limits.memory_mb, reply_bytes=REPLY_BYTES)
+        self._session = self._jail.run(
+            EXAMINEE, seconds, self.request.limits.memory_mb, reply_bytes=most_bytes(self._scale)
+        )
         seeds = {task: self._seed("weights", task) for task in self._scale.tasks}
         job = self._job() | {"seeds": {"gates": self._seed("gates"), **seeds}, "width": self._width}
         self._session.send(Frame("job", job, tensors))
@@ -295,8 +338,10 @@ class Trial:
 
 
 def most_bytes(scale: Scale) -> int:
-    """Return the most bytes of a frame from the child that trains: what weights could take, twice over."""
-    return max(REPLY_BYTES, 8 * scale.shape.parameters * len(scale.tasks))
+    """Return the most bytes of a frame from a child: a checkpoint with room to spare, or one window's logits."""
+    longest = max(task.length for task in scale.tasks.values())
+    state = 12 * scale.shape.parameters * len(scale.tasks)  # a weight and its two moments
+    return max(REPLY_BYTES, 2 * state, 4 * longest * scale.shape.vocabulary + (1 << 20))
 
 
 def run_trial(

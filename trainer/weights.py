@@ -18,9 +18,9 @@ def count_buffers(arrays: dict[str, np.ndarray], task: str) -> int:
     return count(arrays, f"buffers.{task}")
 
 
-def write(arrays: dict[str, np.ndarray], path: Path | None) -> str:
-    """Write the file (None: nowhere) and return its SHA-256. Raises OSError."""
-    content = save(arrays)
+def write(arrays: dict[str, np.ndarray], path: Path | None, about: dict[str, str] | None = None) -> str:
+    """Write the file (None: nowhere), words about it included, and return its SHA-256. Raises OSError."""
+    content = save(arrays, about)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")

@@ -92,3 +92,12 @@ def test_doctor_finds_this_machine_fit(tmp_path: Path) -> None:
     text = move37("doctor", cwd=tmp_path)
     assert "FAIL" not in text
     assert "nats-server" in text
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has a GPU")
+def test_a_scale_that_needs_a_gpu_is_refused_without_one(tmp_path: Path) -> None:
+    """In one line with the remedy, before anything is started; the doctor says the same, and knows a wrong scale."""
+    refused = move37("run", "--scale", "small", cwd=tmp_path, code=1)
+    assert "no /dev/nvidiactl: this scale needs an NVIDIA GPU and its driver; choose a scale on cpu" in refused
+    assert "no /dev/nvidiactl" in move37("doctor", cwd=tmp_path, env={"MOVE37_SCALE": "small"}, code=None)
+    assert "there is no scale 'tiny'" in move37("doctor", cwd=tmp_path, env={"MOVE37_SCALE": "tiny"}, code=None)

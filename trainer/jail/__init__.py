@@ -13,7 +13,11 @@ from trainer.jail.faults import JailFault, SandboxUnavailable
 from trainer.jail.frames import Channel, Frame
 from trainer.jail.jail import Jail
 from trainer.jail.probe import probe
+from trainer.jail.profile import Device
 from trainer.jail.session import Session
 from trainer.jail.watch import Limits
+from trainer.jail.zygote import Sandbox
 
-__all__ = ["Channel", "Frame", "Jail", "JailFault", "Limits", "SandboxUnavailable", "Session", "probe"]
+__all__ = [
+    "Channel", "Device", "Frame", "Jail", "JailFault", "Limits", "Sandbox", "SandboxUnavailable", "Session", "probe",
+]  # fmt: skip

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import trainer
 from trainer.jail.faults import SandboxUnavailable
+from trainer.jail.profile import Profile
 
 PACKAGES = "/lab"
 """Where the project's own packages stand in the sandbox."""
 SCRATCH = "/scratch"
 """Where a run's own memory file system is mounted, and the only place besides /dev/shm that it may write to."""
-SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache")
+SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache")
 UNPRIVILEGED_USERS = range(61184, 65520)
 """Numbers that systemd sets apart for transient users (DynamicUser=): owned by nobody."""
 TMPFS_BYTES = 1 << 20
@@ -86,7 +87,9 @@ def unprivileged_user() -> int | None:
     return wanted if any(inside <= wanted < inside + count for inside, _, count in mapped) else None
 
 
-def command(runtime: Runtime, bwrap: str, info: int, user: int | None, program: list[str]) -> list[str]:
+def command(
+    runtime: Runtime, profile: Profile, bwrap: str, info: int, user: int | None, program: list[str]
+) -> list[str]:
     """Return the command line that starts `program` in the sandbox; `info` receives the sandbox' process id."""
     spaces = ["--unshare-all"]
     if user is not None:  # a real user id needs the machine's own user namespace, and the right to change to it
@@ -94,12 +97,13 @@ def command(runtime: Runtime, bwrap: str, info: int, user: int | None, program: 
     rights = [] if user is None else ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     return [
         bwrap, *spaces, "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", *rights,
-        *_mounts(runtime), *_environment(runtime), "--chdir", "/", "--info-fd", str(info), "--", *program,
+        *_mounts(runtime, profile), *_environment(runtime, profile),
+        "--chdir", "/", "--info-fd", str(info), "--", *program,
     ]  # fmt: skip
 
 
-def _mounts(runtime: Runtime) -> list[str]:
-    """Return the sandbox' file system: read-only but for small memory file systems.
+def _mounts(runtime: Runtime, profile: Profile) -> list[str]:
+    """Return the sandbox' file system: read-only but for small memory file systems and the profile's devices.
 
     These come first: a project or an environment below /tmp is then bound into the new /tmp, not hidden by it.
     """
@@ -111,6 +115,10 @@ def _mounts(runtime: Runtime) -> list[str]:
         arguments += ["--perms", "0755", "--dir", parent]
     for path in SYSTEM:
         arguments += ["--ro-bind-try", path, path]
+    for node in profile.devices:
+        arguments += ["--dev-bind", node, node]
+    for path in profile.kernel:
+        arguments += [] if path == "/proc" else ["--ro-bind", path, path]
     for outside, inside in bound:
         arguments += ["--ro-bind", outside, inside]
     return [*arguments, "--remount-ro", "/"]
@@ -122,16 +130,16 @@ def _parents(paths: list[str]) -> list[str]:
     return sorted(found)
 
 
-def _environment(runtime: Runtime) -> list[str]:
+def _environment(runtime: Runtime, profile: Profile) -> list[str]:
     """All the variables that the sandbox has."""
     arguments: list[str] = []
-    for name, value in variables(runtime).items():
+    for name, value in variables(runtime, profile).items():
         arguments += ["--setenv", name, value]
     return arguments
 
 
-def variables(runtime: Runtime) -> dict[str, str]:
-    """Return the zygote's environment: one thread, fixed hashes, nothing of the parent's."""
+def variables(runtime: Runtime, profile: Profile) -> dict[str, str]:
+    """Return the zygote's environment: one thread, fixed hashes, nothing of the parent's but what a device needs."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     return {
         "PATH": "/usr/bin:/bin",
@@ -143,4 +151,5 @@ def variables(runtime: Runtime) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1",
         **threads,
+        **dict(profile.environment),
     }

@@ -20,6 +20,7 @@ from trainer.jail import bubblewrap
 from trainer.jail.faults import SandboxUnavailable
 from trainer.jail.frames import BODY_LIMIT, Channel
 from trainer.jail.inside.cell import Order
+from trainer.jail.profile import Device, profile
 from trainer.jail.session import Session
 from trainer.jail.watch import Limits, Watch
 from trainer.jail.zygote import Sandbox, Zygote
@@ -32,14 +33,22 @@ RUNS = 200
 class Jail:
     """Starts sessions, one at a time. Not for use by several threads at once, save for `prepare`."""
 
-    def __init__(self, sandbox: Sandbox, scratch: Path, preload: tuple[str, ...] = PRELOAD, runs: int = RUNS) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        scratch: Path,
+        preload: tuple[str, ...] = PRELOAD,
+        runs: int = RUNS,
+        device: Device = "cpu",
+    ) -> None:
         """Start nothing yet.
 
         `sandbox`: "bwrap", or "none" for no containment at all (only where a person has said so); `scratch`: a folder
         of the host in which runs without containment get their working folders; `preload`: modules every run finds
-        imported; `runs`: after how many a zygote is replaced.
+        imported; `runs`: after how many a zygote is replaced; `device`: what runs are given besides the CPU.
         """
         self.sandbox: Sandbox = sandbox
+        self.device: Device = device
         self._scratch = scratch
         self._preload = preload
         self._runs = runs
@@ -66,7 +75,7 @@ class Jail:
                 zygote.close()
                 zygote = None
             if zygote is None:
-                zygote = Zygote(self.sandbox, self._preload)
+                zygote = Zygote(self.sandbox, self._preload, profile(self.device))
             self._zygote = zygote
             return zygote
 
@@ -77,8 +86,9 @@ class Jail:
         `memory_mb` is what the run may have beyond the zygote's own pages. `limits` overrides the other limits.
         `reply_bytes` is the most array bytes of a frame it may send. Raises SandboxUnavailable.
         """
-        held = dataclasses.replace(limits or Limits(seconds, 0), seconds=seconds, memory_bytes=memory_mb << 20)
         zygote = self.ready()
+        given = limits or Limits.of(zygote.profile)
+        held = dataclasses.replace(given, seconds=seconds, memory_bytes=memory_mb << 20)
         session, refusal = self._start(zygote, entry, held, reply_bytes)
         if refusal and not zygote.alive:  # it died between two runs
             session, refusal = self._start(self.ready(), entry, held, reply_bytes)
@@ -147,5 +157,8 @@ def _order(entry: str, limits: Limits, scratch: str, zygote: Zygote, *, confined
         files=limits.files,
         confined=confined,
         readable=tuple(zygote.readable),
+        devices=zygote.profile.devices,
+        programs=zygote.profile.programs,
+        bounded=zygote.profile.bounded,
     )
     return dataclasses.asdict(order)

@@ -2,11 +2,14 @@
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from trainer.jail import bubblewrap
 from trainer.jail.faults import JailFault, SandboxUnavailable
+from trainer.jail.profile import Device, profile
 from trainer.jail.zygote import Sandbox
 
 
@@ -21,17 +24,25 @@ class Check(NamedTuple):
     """What to do where it does not; else what was found."""
 
 
-def probe(sandbox: Sandbox) -> list[Check]:
+def probe(sandbox: Sandbox, device: Device = "cpu") -> list[Check]:
     """Return every check, ending with a run that is really started in the jail; the first failure ends the list."""
+    looks: list[tuple[str, Callable[[], str]]] = [("device", partial(_device, device))]
     if sandbox == "none":
-        return [Check("sandbox", ok=True, remedy="none: candidates run without containment, as was asked for")]
+        looks.append(("sandbox", lambda: "none: candidates run without containment, as was asked for"))
+    else:
+        looks += [("linux", _linux), ("bwrap", bubblewrap.binary), ("user", _user), ("jail", partial(_run, device))]
     checks: list[Check] = []
-    for name, look in (("linux", _linux), ("bwrap", bubblewrap.binary), ("user", _user), ("jail", _run)):
+    for name, look in looks:
         try:
             checks.append(Check(name, ok=True, remedy=look()))
         except (SandboxUnavailable, JailFault) as error:
             return [*checks, Check(name, ok=False, remedy=str(error))]
     return checks
+
+
+def _device(device: Device) -> str:
+    """Name what runs are given to compute on."""
+    return " ".join(profile(device).devices) or device
 
 
 def _linux() -> str:
@@ -47,12 +58,13 @@ def _user() -> str:
     return f"candidates run as uid {user if user is not None else os.geteuid()}"
 
 
-def _run() -> str:
+def _run(device: Device) -> str:
     """Start a run that only reports what confines it."""
     from trainer.jail.jail import Jail
 
-    with Jail("bwrap", Path("/nonexistent"), preload=()) as jail, jail.run(f"{__name__}:hello", 20, 256) as session:
-        seen = session.recv().header
+    with Jail("bwrap", Path("/nonexistent"), preload=(), device=device) as jail:
+        with jail.run(f"{__name__}:hello", 20, 256) as session:
+            seen = session.recv().header
         return f"namespaces, landlock {seen['landlock']} and seccomp hold"
 
 

@@ -9,8 +9,10 @@ import select
 import threading
 import time
 from dataclasses import dataclass
+from typing import Self
 
 from trainer.jail.faults import JailFault
+from trainer.jail.profile import CPU, Profile
 from trainer.jail.usage import census
 from trainer.jail.zygote import Zygote
 
@@ -27,18 +29,23 @@ CPU_SIGNAL, FILE_SIGNAL, SYSTEM_CALL_SIGNAL = 24, 25, 31
 class Limits:
     """What a run may use."""
 
-    seconds: float
+    seconds: float = 0.0
     """Of wall clock, from the start of the run; its CPU time is held to the same."""
-    memory_bytes: int
+    memory_bytes: int = 0
     """Private memory of all its processes together, beyond what they share with the zygote."""
-    processes: int = 64
+    processes: int = CPU.processes
     """Processes and threads."""
     output_bytes: int = 1 << 20
     """Written to stdout and stderr."""
-    scratch_bytes: int = 64 << 20
+    scratch_bytes: int = CPU.scratch_bytes
     """In its scratch folder."""
-    files: int = 64
+    files: int = CPU.files
     """Open at once."""
+
+    @classmethod
+    def of(cls, profile: Profile) -> Self:
+        """Return the limits that a device's profile sets, time and memory left to be said."""
+        return cls(processes=profile.processes, scratch_bytes=profile.scratch_bytes, files=profile.files)
 
 
 def ending(status: str) -> tuple[str, str]:

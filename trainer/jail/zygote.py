@@ -17,6 +17,7 @@ from typing import IO, Literal
 
 from trainer.jail import bubblewrap
 from trainer.jail.faults import SandboxUnavailable
+from trainer.jail.profile import Profile
 from trainer.jail.usage import descendants, usage
 
 Sandbox = Literal["bwrap", "none"]
@@ -41,8 +42,9 @@ OVERRIDE = "; or say `--sandbox none` to run candidates without containment"
 class Zygote:
     """A warm interpreter in its sandbox. One run at a time."""
 
-    def __init__(self, sandbox: Sandbox, preload: tuple[str, ...]) -> None:
+    def __init__(self, sandbox: Sandbox, preload: tuple[str, ...], profile: Profile) -> None:
         """Start it and wait for its hello. Raises SandboxUnavailable with the remedy."""
+        self.profile = profile
         self.confined = sandbox == "bwrap"
         self.runtime = bubblewrap.runtime()
         self.runs = 0
@@ -81,10 +83,10 @@ class Zygote:
 
     def _spawn(self, theirs: socket.socket, user: int | None) -> "subprocess.Popen[bytes]":
         """Start the interpreter, in bubblewrap unless it is to run without."""
-        runtime, environment = self.runtime, bubblewrap.variables(self.runtime)
+        runtime, environment = self.runtime, bubblewrap.variables(self.runtime, self.profile)
         program = [runtime.python, "-m", MODULE, str(theirs.fileno())]
         if self.confined:
-            program = bubblewrap.command(runtime, bubblewrap.binary(), self._info[1], user, program)
+            program = bubblewrap.command(runtime, self.profile, bubblewrap.binary(), self._info[1], user, program)
             environment = {}
         else:
             root = str(Path(runtime.packages[0][0]).parent)
@@ -140,7 +142,7 @@ class Zygote:
     def readable(self) -> list[str]:
         """The folders that a run may read, as its sandbox names them."""
         packages = [inside for _, inside in self.runtime.packages]
-        return [*bubblewrap.SYSTEM, *self.runtime.folders, *packages]
+        return [*bubblewrap.SYSTEM, *self.runtime.folders, *packages, *self.profile.kernel]
 
     def _table(self) -> Path:
         """Return the process table that the sandbox sees, read from here."""

@@ -19,6 +19,8 @@ class Trained:
     """Peak."""
     weight_decay: float
     """Decoupled, on matrices only."""
+    pieces: int = 1
+    """Parts in which each device works through its share of a batch, so that no more of it is in memory at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,12 @@ class Order:
     """False only under `--sandbox none`."""
     readable: tuple[str, ...]
     """Folders that may be read."""
+    devices: tuple[str, ...]
+    """Device files that may be used."""
+    programs: bool
+    """Whether programs may be started."""
+    bounded: bool
+    """Whether the address space is limited."""
 
 
 def open_cell(order: Order, channel: int, output: int, status: int) -> int:
@@ -139,8 +145,9 @@ def _settle(order: Order, channel: int, output: int) -> None:
         linux.drop_capabilities()
     _limit(order)
     if order.confined:
-        landlock.confine((*order.readable, *KERNEL_FILES), (order.scratch, SHARED_MEMORY, *DEVICES))
-        seccomp.confine()
+        readable = (*order.readable, *KERNEL_FILES)
+        landlock.confine(readable, (order.scratch, SHARED_MEMORY, *DEVICES, *order.devices))
+        seccomp.confine(programs=order.programs)
 
 
 def _close_all_but(kept: int) -> None:
@@ -152,8 +159,9 @@ def _close_all_but(kept: int) -> None:
 def _limit(order: Order) -> None:
     """Set the limits that the kernel enforces; soft and hard, so that they can't be raised."""
     size_in_pages = int(Path("/proc/self/statm").read_text().split()[0])
+    space = size_in_pages * resource.getpagesize() + order.memory_bytes
     limits = {
-        resource.RLIMIT_AS: size_in_pages * resource.getpagesize() + order.memory_bytes,
+        resource.RLIMIT_AS: space if order.bounded else resource.RLIM_INFINITY,
         resource.RLIMIT_FSIZE: order.scratch_bytes,
         resource.RLIMIT_NOFILE: order.files,
         resource.RLIMIT_CORE: 0,

@@ -26,8 +26,7 @@ FORBIDDEN: dict[str, tuple[int | None, int | None]] = {
     "move_mount": (429, 429), "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432),
     "fspick": (433, 433), "mount_setattr": (442, 442), "unshare": (272, 97), "setns": (308, 268),
     "mknod": (133, None), "mknodat": (259, 33), "open_by_handle_at": (304, 265), "name_to_handle_at": (303, 264),
-    # other programs
-    "execve": (59, 221), "execveat": (322, 281), "uselib": (134, None),
+    "uselib": (134, None),
     # its own limits (prlimit64 may read, see below)
     "setrlimit": (160, 164), "personality": (135, 92), "modify_ldt": (154, None),
     # memory that no limit counts
@@ -44,6 +43,7 @@ FORBIDDEN: dict[str, tuple[int | None, int | None]] = {
     "settimeofday": (164, 170), "clock_settime": (227, 112), "adjtimex": (159, 171), "clock_adjtime": (305, 266),
     "iopl": (172, None), "ioperm": (173, None),
 }  # fmt: skip
+PROGRAMS = {"execve": (59, 221), "execveat": (322, 281)}
 NETWORK = {"socket": (41, 198)}
 SIGNALS_TO_OTHERS = {
     "pidfd_send_signal": (424, 424), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
@@ -70,14 +70,14 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_uint16), ("filter", ctypes.POINTER(_Filter)))
 
 
-def confine() -> None:
-    """Refuse the forbidden calls to this process and all it starts, for good. Raises OSError."""
-    code = program(platform.machine(), os.getpid())
+def confine(*, programs: bool) -> None:
+    """Refuse the forbidden calls to this process and all it starts, for good; `programs` may be. Raises OSError."""
+    code = program(platform.machine(), os.getpid(), programs=programs)
     filters = (_Filter * len(code))(*(_Filter(*instruction) for instruction in code))
     prctl(PR_SET_SECCOMP, 2, ctypes.byref(_Program(len(code), filters)))
 
 
-def program(machine: str, pid: int) -> list[Instruction]:
+def program(machine: str, pid: int, *, programs: bool) -> list[Instruction]:
     """Return the filter for an architecture; only signals to process `pid` pass. Raises OSError for another machine."""
     if machine not in AUDIT_ARCH:
         raise OSError(errno.ENOSYS, f"no seccomp table for {machine}")
@@ -86,7 +86,8 @@ def program(machine: str, pid: int) -> list[Instruction]:
         (LOAD, 0, 0, ARCHITECTURE), (JUMP_EQUAL, 1, 0, AUDIT_ARCH[machine]), (RETURN, 0, 0, KILL_PROCESS),
         (LOAD, 0, 0, NUMBER), (JUMP_GREATER_EQUAL, 0, 1, X32_BIT), (RETURN, 0, 0, ERRNO | errno.ENOSYS),
     ]  # fmt: skip
-    for table, error in ((FORBIDDEN, errno.EPERM), (NETWORK, errno.EACCES), (SIGNALS_TO_OTHERS, errno.ESRCH)):
+    forbidden = FORBIDDEN if programs else FORBIDDEN | PROGRAMS
+    for table, error in ((forbidden, errno.EPERM), (NETWORK, errno.EACCES), (SIGNALS_TO_OTHERS, errno.ESRCH)):
         for numbers in table.values():
             code += _refused(numbers[column], error)
     code += _refused(CLONE3[column], errno.ENOSYS)  # its flags lie in memory: the C library falls back to clone

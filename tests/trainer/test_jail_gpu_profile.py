@@ -1,0 +1,110 @@
+"""The walls of a run on a GPU: what its driver and its compiler need is there, and nothing else gives way.
+
+No card is needed: a character device that this machine makes stands for the driver's.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.trainer.test_jail_hostile import MIXER, header_of, outcome, serves, source_of
+from trainer.jail import Jail, JailFault, SandboxUnavailable, jail
+from trainer.jail.profile import CONTROL, CPU, gpu, profile
+
+HOSTILE = Path(__file__).with_name("hostile")
+ELSEWHERE = {"starts_a_program", "executes"}
+"""Programs that are refused on a CPU because they start others."""
+STILL_REFUSED = [
+    path
+    for path in sorted(HOSTILE.glob("*.py"))
+    if path.stem not in ELSEWHERE and header_of(path)["expected"].startswith(("denied:", "limit:memory"))
+]
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[str]:
+    """Make a device file that answers like /dev/zero."""
+    path = Path(f"/dev/move37-{os.getpid()}")
+    try:
+        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5))
+        path.chmod(0o666)
+        with path.open("rb") as device:
+            device.read(1)
+        yield str(path)
+    except OSError as error:
+        pytest.skip(f"device files can't be made here: {error}")
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def gpu_jail(tmp_path_factory: pytest.TempPathFactory, node: str) -> Iterator[Jail]:
+    """Open a jail as on a machine whose driver has one device file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jail, "profile", lambda _: gpu((node,)))
+        scratch = tmp_path_factory.mktemp("scratch")
+        with Jail("bwrap", scratch, preload=("trainer.gates.examination",), device="cuda") as opened:
+            yield opened
+
+
+def test_a_machine_without_a_card_is_told_so(monkeypatch: pytest.MonkeyPatch):
+    """By the name of what is missing, with what to do; a CPU needs nothing."""
+    monkeypatch.setattr("trainer.jail.profile.Path.glob", lambda *_: iter(()))
+    with pytest.raises(SandboxUnavailable, match=f"no {CONTROL}: .* choose a scale on cpu"):
+        profile("cuda")
+    assert profile("cpu") is CPU
+
+
+def test_the_device_can_be_used(gpu_jail: Jail, node: str):
+    """Read, written and asked by ioctl: what it answers is its own (ENOTTY), not a wall's."""
+    source = (
+        f"import fcntl, errno\nwith open({node!r}, 'r+b', buffering=0) as device:\n"
+        "    assert device.read(3) == bytes(3) and device.write(b'x') == 1\n"
+        "    try:\n        fcntl.ioctl(device, 0x5401)\n"
+        "    except OSError as error:\n        assert error.errno == errno.ENOTTY, error\n"
+    )
+    assert outcome(gpu_jail, source + MIXER, 20) == "passed"
+
+
+def test_a_compiler_can_be_started(gpu_jail: Jail):
+    """A program of the runtime runs, writes to the scratch folder, and what it wrote can be loaded as code."""
+    source = (
+        "import subprocess, sys, mmap\n"
+        "subprocess.run(['/bin/sh', '-c', 'cat /usr/bin/env > made'], check=True)\n"
+        "with open('made', 'rb') as file:\n"
+        "    mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC, flags=mmap.MAP_PRIVATE)\n"
+    )
+    assert outcome(gpu_jail, source + MIXER, 20) == "passed"
+
+
+def test_address_space_is_free_and_memory_is_not(gpu_jail: Jail):
+    """A terabyte may be reserved, as a driver does; what is filled counts."""
+    reserve = "import mmap\nmmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)\n"
+    assert outcome(gpu_jail, reserve + MIXER, 20) == "passed"
+
+
+def test_a_started_program_stays_within_the_walls(gpu_jail: Jail, tmp_path: Path):
+    """It reaches neither files of the host nor the network nor root."""
+    (tmp_path / "secret").write_text("secret")
+    for command in (
+        f"cat {tmp_path}/secret", "cat /etc/shadow", "echo x > /lab/trainer/x", "echo x > /tmp/x",
+        "mount -t tmpfs x /mnt", "exec 3<>/dev/tcp/127.0.0.1/4222", "kill -9 1", "unshare -U true",
+    ):  # fmt: skip
+        source = f"import subprocess\nassert subprocess.run(['/bin/bash', '-c', {command!r}]).returncode != 0\n"
+        assert outcome(gpu_jail, source + MIXER, 20) == "passed", command
+
+
+@pytest.mark.parametrize("program", STILL_REFUSED, ids=lambda path: path.stem)
+def test_a_hostile_program_ends_as_on_a_cpu(program: Path, gpu_jail: Jail, tmp_path: Path):
+    """Files, network, system calls, signals and memory are held there too; the next run is served."""
+    (tmp_path / "memory.duckdb").write_text("the laboratory's memory")
+    header = header_of(program)
+    ended = outcome(gpu_jail, source_of(program, tmp_path), float(header.get("seconds", 20)))
+    reason = ended.reason if isinstance(ended, JailFault) else ended
+    assert reason in header["expected"].split("|"), ended
+    assert (tmp_path / "memory.duckdb").read_text() == "the laboratory's memory"
+    assert gpu_jail.ready().processes() == []
+    assert serves(gpu_jail)

@@ -1,0 +1,73 @@
+"""What a run's device asks of its walls: one profile for the CPU, one for NVIDIA's GPUs.
+
+A GPU's driver maps hundreds of gigabytes of address space that it never fills, talks to the kernel through device
+files, and Triton compiles kernels with programs of its own (ptxas, the C compiler). So memory is held by the watch
+alone there, the device files are bound, and programs of the read-only runtime may be started. They stay behind the same
+walls as whoever starts them: namespaces, Landlock, system calls, user id.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from trainer.jail.faults import SandboxUnavailable
+
+Device = Literal["cpu", "cuda"]
+CONTROL = "/dev/nvidiactl"
+NODES = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset", "nvidia-caps/*")
+"""Device files of the driver, below /dev."""
+KERNEL = ("/proc", "/sys")
+"""Where the driver looks for its cards; of the run's own process table, and read-only."""
+PASSED_ON = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
+"""Which cards a trainer was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How a run on a device is held."""
+
+    devices: tuple[str, ...] = ()
+    """Device files that it may open, bound into the sandbox."""
+    kernel: tuple[str, ...] = ()
+    """Folders of the kernel that it may read."""
+    programs: bool = False
+    """Whether it may start programs of the runtime."""
+    bounded: bool = True
+    """Whether its address space is limited besides the memory that it really uses."""
+    processes: int = 64
+    """Processes and threads."""
+    files: int = 64
+    """Open at once."""
+    scratch_bytes: int = 64 << 20
+    """In its scratch folder."""
+    environment: tuple[tuple[str, str], ...] = ()
+    """Variables besides the fixed ones."""
+
+
+CPU = Profile()
+
+
+def profile(device: Device) -> Profile:
+    """Return the profile of a device. Raises SandboxUnavailable with the remedy where this machine has none such."""
+    if device == "cpu":
+        return CPU
+    nodes = tuple(sorted(str(node) for pattern in NODES for node in Path("/dev").glob(pattern)))
+    if CONTROL not in nodes:
+        raise SandboxUnavailable(f"no {CONTROL}: this scale needs an NVIDIA GPU and its driver; choose a scale on cpu")
+    return gpu(nodes)
+
+
+def gpu(nodes: tuple[str, ...]) -> Profile:
+    """Return the profile of a machine whose driver has these device files."""
+    passed = tuple((name, os.environ[name]) for name in PASSED_ON if name in os.environ)
+    return Profile(
+        devices=nodes,
+        kernel=KERNEL,
+        programs=True,
+        bounded=False,
+        processes=512,
+        files=1024,
+        scratch_bytes=2 << 30,
+        environment=(("CUBLAS_WORKSPACE_CONFIG", ":4096:8"), *passed),  # cuBLAS repeats itself bit for bit with this
+    )
