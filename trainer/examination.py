@@ -51,13 +51,32 @@ def _examined(ask: Ask, name: str, scale: Scale, text: Tokens | None, seed: Seed
     if text is None:
         return mean([_scored(ask, name, level, scale) for level in levels])
     (windows,) = levels
-    logits = np.concatenate(list(_answers(ask, name, windows.inputs, scale)))
-    _check_prefixes(ask, name, windows.inputs[:CUT_WINDOWS], logits[:CUT_WINDOWS], scale)
-    scored = score([mark(logits, windows.targets)], float(text.sizes[windows.targets].mean()))
+    scored = _on_text(ask, name, windows, scale, float(text.sizes[windows.targets].mean()))
     assert scored.nats_per_byte is not None
     if low := too_low(name, scored.nats_per_byte, text.floor):
         raise TooLow(low)
     return scored
+
+
+def _on_text(ask: Ask, name: str, windows: Batch, scale: Scale, bytes_per_target: float) -> Score:
+    """Return the score on windows of text, some of which are asked for again. Raises Acausal."""
+    lengths = [max(int(share * windows.inputs.shape[1]), 1) for share in CUTS]
+    again = windows.inputs[:CUT_WINDOWS]
+    marks, ends = [], []
+    answers = zip(
+        _answers(ask, name, windows.inputs, scale), _pieces(windows.targets, scale.shape.vocabulary), strict=True
+    )
+    for logits, targets in answers:
+        marks.append(mark(logits, targets))
+        if sum(map(len, ends)) < len(again):
+            ends.append(logits[:, [length - 1 for length in lengths]].copy())  # [b, cuts, V]
+    whole = np.concatenate(ends)[: len(again)]
+    for place, length in enumerate(lengths):
+        cut = [logits[:, -1] for logits in _answers(ask, name, again[:, :length], scale)]
+        gap = disagreement(whole[:, place], np.concatenate(cut))
+        if gap > TOLERANCE[scale.dtype]:
+            raise Acausal(f"probabilities after {length} tokens change by {gap:.3g} when the text goes on")
+    return score(marks, bytes_per_target)
 
 
 def _scored(ask: Ask, name: str, batch: Batch, scale: Scale) -> Score:
@@ -87,13 +106,3 @@ def _checked(ask: Ask, name: str, inputs: np.ndarray, scale: Scale) -> np.ndarra
         raise BadLogits(f"logits are {logits.dtype}, not float32")
     check_logits(logits, (*inputs.shape, scale.shape.vocabulary))
     return logits
-
-
-def _check_prefixes(ask: Ask, name: str, inputs: np.ndarray, whole: np.ndarray, scale: Scale) -> None:
-    """Compare the last answer on cut-off windows with the one that is scored, on whole windows."""
-    for share in CUTS:
-        length = max(int(share * inputs.shape[1]), 1)
-        again = _checked(ask, name, inputs[:, :length], scale)
-        gap = disagreement(whole[:, length - 1], again[:, -1])
-        if gap > TOLERANCE[scale.dtype]:
-            raise Acausal(f"probabilities after {length} tokens change by {gap:.3g} when the text goes on")
