@@ -31,7 +31,7 @@ class Checkpoint(NamedTuple):
 
 def beside(artifact: Path) -> Path:
     """Return where the checkpoint of a run lies whose weights will lie at `artifact`."""
-    return artifact.with_suffix(".checkpoint.safetensors")
+    return artifact.with_suffix(".checkpoint")
 
 
 def save(artifact: Path, digest: str, kept: Checkpoint) -> None:
