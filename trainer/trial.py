@@ -13,51 +13,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from statistics import fmean, median
 from typing import NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
 
-from bus.events import (
-    CurvePoint,
-    GateResult,
-    LossPoint,
-    RunAnomaly,
-    RunCompleted,
-    RunFailed,
-    RunRequested,
-    RunStarted,
-    Stage,
-    TaskScore,
-)
+from bus.events import GateResult, LossPoint, RunCompleted, RunRequested, RunStarted, Stage
 from bus.ids import derive
-from bus.plain_text import ending, one_line, plain
+from bus.plain_text import plain
 from trainer import checkpoint, weights
-from trainer.evaluator import BadLogits, Score
+from trainer.evaluator import BadLogits
 from trainer.examination import Acausal, TooLow, examine
 from trainer.jail import Frame, Jail, JailFault, Session
 from trainer.monitor import Finding, Monitor, Reading
+from trainer.outcomes import TAIL_CHARACTERS, Done, Outcomes
 from trainer.questions import Prepared, Trained
 from trainer.scales import Scale
 from trainer.tasks.corpus import Corpus
-from trainer.tasks.kinds import Compression
 from trainer.tasks.tokens import read
 
 OnPoint = Callable[[LossPoint], None]
 ENTRY, EXAMINEE = "trainer.child:main", "trainer.examinee:main"
 PRELOAD = ("torch", "kernels.recurrence.api", "trainer.child", "trainer.examinee")
 """What the jail's zygote imports once."""
-MESSAGE_CHARACTERS, TAIL_CHARACTERS = 2_000, 32_000
-"""What is kept of a candidate's words in the log."""
 REPLY_BYTES = 1 << 28
 """Most bytes of one frame from the child, but for a large rung."""
 WIDTH = ("d_model", "hidden", "parameters")
 """What the child says of the width that it has matched."""
-LAST_READINGS = 3
-"""Readings that tell what training ended with."""
-CARRIED = 0.05
-"""Most scalars that training may leave in buffers, as a share of the parameter budget."""
 
 
 class TrialReport(NamedTuple):
@@ -72,7 +54,8 @@ class Trial:
 
     def __init__(self, request: RunRequested, scale: Scale, corpus: Corpus, jail: Jail, *, worker: str) -> None:
         """Start nothing yet. Raises ValueError where the corpus is too small for a task."""
-        self.request, self._scale, self._corpus, self._jail, self._worker = request, scale, corpus, jail, worker
+        self.request, self._scale, self._corpus, self._jail = request, scale, corpus, jail
+        self._outcomes = Outcomes(request, scale, worker)
         self._texts = {name: read(task, corpus) for name, task in scale.languages.items()}
         self._session: Session | None = None
         self._stage: Stage = "gate"
@@ -96,19 +79,16 @@ class Trial:
                     GateResult(gate=g["gate"], passed=g["passed"], evidence=plain(g["evidence"], TAIL_CHARACTERS))
                     for g in verdict.header["gates"]
                 )
+                if verdict.kind == "rejected":
+                    reason = next(g["reason"] for g in verdict.header["gates"] if not g["passed"])
+                    return Prepared(failed=self._outcomes.rejected(gates, reason))
                 if verdict.kind != "ready":
-                    return Prepared(failed=self._rejected(verdict))
+                    raise JailFault("protocol_error", f"a frame of kind {verdict.kind!r} came for the gates' verdict")
                 self._flops = float(verdict.header["flops_per_token"])
                 self._width = {name: int(verdict.header["width"][name]) for name in WIDTH}
-                self._started = RunStarted(
-                    run=self.request.run,
-                    worker=self._worker,
-                    width=self._width["d_model"],
-                    parameters=self._width["parameters"],
-                    gates=gates,
-                )
+                self._started = self._outcomes.started(self._width["d_model"], self._width["parameters"], gates)
         except JailFault as fault:
-            return Prepared(failed=self._failed(fault.reason, fault.message, fault.tail))
+            return Prepared(failed=self._outcomes.failed(self._stage, fault.reason, fault.message, fault.tail))
         return Prepared(started=self._started)
 
     def train(self, on_point: OnPoint, artifact: Path | None) -> Trained:
@@ -128,17 +108,17 @@ class Trial:
                 self._session.send(Frame("checkpoint", arrays=kept.arrays))
             outcome = self._watch(on_point, artifact)
             if isinstance(outcome, Finding):
-                return self._stopped(outcome)
+                return self._outcomes.stopped(self._stage, outcome)
             self._stage = "evaluate"
             return Trained(completed=self._scored(outcome, artifact))
         except JailFault as fault:
-            return Trained(failed=self._failed(fault.reason, fault.message, fault.tail))
+            return Trained(failed=self._outcomes.failed(self._stage, fault.reason, fault.message, fault.tail))
         except TooLow as error:
-            return self._stopped(Finding("loss_too_low", self._scale.steps, str(error)))
+            return self._outcomes.stopped(self._stage, Finding("loss_too_low", self._scale.steps, str(error)))
         except BadLogits as error:
-            return Trained(failed=self._failed("bad_output", str(error)))
+            return Trained(failed=self._outcomes.failed(self._stage, "bad_output", str(error)))
         except Acausal as error:
-            return Trained(failed=self._failed("causality", str(error)))
+            return Trained(failed=self._outcomes.failed(self._stage, "causality", str(error)))
 
     def close(self) -> None:
         """End the run; nothing of it is left."""
@@ -202,10 +182,8 @@ class Trial:
             if finding:
                 return finding
             self._readings.append(reading)
-            for task, loss in reading.losses.items():
-                on_point(
-                    LossPoint(run=self.request.run, task=task, step=reading.step, steps=self._scale.steps, loss=loss)
-                )
+            for point in self._outcomes.points(reading):
+                on_point(point)
 
     def _memory(self) -> int | None:
         """Return what the run holds, as seen from here."""
@@ -230,68 +208,18 @@ class Trial:
     def _scored(self, tensors: dict[str, np.ndarray], artifact: Path | None) -> RunCompleted:
         """Examine the trained model, keep its weights, and say what it is worth."""
         assert self._started is not None
-        self._check_count(tensors)
+        weights.check(tensors, self._scale, self._started.parameters)
         self._exchange(tensors)
         scores = examine(self._ask, self._scale, self._texts, self._seed, self.request.shard)
-        text, recall = scores[self._scale.text_of_record], scores[self._scale.recall_of_record]
-        assert text.nats_per_byte is not None
-        assert text.bits_per_byte is not None
-        digest = weights.write(tensors, artifact)
-        return RunCompleted(
-            run=self.request.run,
-            worker=self._worker,
-            width=self._started.width,
-            parameters=self._started.parameters,
-            steps=self._scale.steps * len(self._scale.tasks),
-            tokens=self._scale.tokens,
-            seconds=self._seconds,
-            step_seconds=median(reading.step_seconds for reading in self._readings),
+        done = Done(
+            readings=self._readings,
+            scores=scores,
             flops_per_token=self._flops,
-            val_loss=text.nats_per_byte,
-            bits_per_byte=text.bits_per_byte,
-            train_loss=self._train_loss(),
-            recall=recall.accuracy,
-            recall_stderr=recall.stderr,
-            weights="/".join(artifact.parts[-2:]) if artifact else "",
-            weights_sha256=digest,
-            curve=tuple(self._curve()),
-            scores=tuple(self._of_task(name, score) for name, score in scores.items()),
+            seconds=self._seconds,
+            bytes_per_token=self._texts[self._scale.text_of_record].bytes_per_token,
+            weights_sha256=weights.write(tensors, artifact),
         )
-
-    def _train_loss(self) -> float:
-        """Return the loss on the text of record over the last readings, nats per byte."""
-        name = self._scale.text_of_record
-        last = fmean(reading.losses[name] for reading in self._readings[-LAST_READINGS:])
-        return last / self._texts[name].bytes_per_token
-
-    def _of_task(self, name: str, score: Score) -> TaskScore:
-        """Return one task's line in the table of scores."""
-        return TaskScore(
-            task=name,
-            kind=self._scale.tasks[name].kind,
-            loss=score.loss,
-            accuracy=score.accuracy,
-            stderr=score.stderr,
-            bits_per_byte=score.bits_per_byte,
-        )
-
-    def _check_count(self, tensors: dict[str, np.ndarray]) -> None:
-        """Hold the claimed parameters against the weights of every task's model; buffers are no second memory."""
-        assert self._started is not None
-        counts = {
-            weights.count(tensors, name)
-            - (weights.count(tensors, f"{name}.decoder") if isinstance(task, Compression) else 0)
-            for name, task in self._scale.tasks.items()
-        }
-        if counts != {self._started.parameters}:
-            raise JailFault(
-                "protocol_error", f"{self._started.parameters} parameters were claimed, {sorted(counts)} came"
-            )
-        carried = max(weights.count_buffers(tensors, task) for task in self._scale.tasks)
-        if carried > CARRIED * self._scale.shape.parameters:
-            raise JailFault(
-                "parameter_budget", f"training left {carried} numbers in buffers, over {CARRIED:.0%} of the budget"
-            )
+        return self._outcomes.completed(self._started, done, artifact)
 
     def _exchange(self, tensors: dict[str, np.ndarray]) -> None:
         """End the run that trained, and start one that knows nothing but the source and the weights."""
@@ -304,37 +232,6 @@ class Trial:
         seeds = {task: self._seed("weights", task) for task in self._scale.tasks}
         job = self._job() | {"seeds": {"gates": self._seed("gates"), **seeds}, "width": self._width}
         self._session.send(Frame("job", job, tensors))
-
-    def _curve(self) -> Iterator[CurvePoint]:
-        """Yield every reading, task after task."""
-        for task in self._scale.tasks:
-            for reading in self._readings:
-                yield CurvePoint(task=task, step=reading.step, loss=reading.losses[task])
-
-    def _rejected(self, verdict: Frame) -> RunFailed:
-        """Turn the gate that failed into the reason; its evidence holds a traceback where the candidate raised."""
-        if verdict.kind != "rejected":
-            raise JailFault("protocol_error", f"a frame of kind {verdict.kind!r} came in place of the gates' verdict")
-        gate = next(gate for gate in verdict.header["gates"] if not gate["passed"])
-        first, _, rest = gate["evidence"].partition("\n")
-        return self._failed(gate["reason"], f"{gate['gate']}: {first}", rest)
-
-    def _failed(self, reason: str, message: str, tail: str = "") -> RunFailed:
-        """Say that the run ended without a score, at the stage it had reached."""
-        return RunFailed(
-            run=self.request.run,
-            worker=self._worker,
-            attempt=self.request.attempt,
-            stage=self._stage,
-            reason=reason,
-            message=one_line(message, MESSAGE_CHARACTERS),
-            tail=ending(tail, TAIL_CHARACTERS),
-        )
-
-    def _stopped(self, finding: Finding) -> Trained:
-        """Say that the run was stopped for what no honest one does, in training or in its examination."""
-        anomaly = RunAnomaly(run=self.request.run, kind=finding.kind, step=finding.step, evidence=finding.evidence)
-        return Trained(anomaly=anomaly, failed=self._failed(f"anomaly:{finding.kind}", finding.evidence))
 
 
 def most_bytes(scale: Scale) -> int:

@@ -7,6 +7,13 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
+from trainer.jail import JailFault
+from trainer.scales import Scale
+from trainer.tasks.kinds import Compression
+
+CARRIED = 0.05
+"""Most scalars that training may leave in buffers, as a share of the parameter budget."""
+
 
 def count(arrays: dict[str, np.ndarray], task: str) -> int:
     """Return the number of scalars of one task's model among arrays named `task.name`."""
@@ -16,6 +23,24 @@ def count(arrays: dict[str, np.ndarray], task: str) -> int:
 def count_buffers(arrays: dict[str, np.ndarray], task: str) -> int:
     """Return the number of scalars that training left in buffers of one task's model (`buffers.task.name`)."""
     return count(arrays, f"buffers.{task}")
+
+
+def check(arrays: dict[str, np.ndarray], scale: Scale, parameters: int) -> None:
+    """Hold the claimed parameters against the weights of every task's model; buffers are no second memory.
+
+    Raises JailFault.
+    """
+    counts = {
+        count(arrays, name) - (count(arrays, f"{name}.decoder") if isinstance(task, Compression) else 0)
+        for name, task in scale.tasks.items()
+    }
+    if counts != {parameters}:
+        raise JailFault("protocol_error", f"{parameters} parameters were claimed, {sorted(counts)} came")
+    carried = max(count_buffers(arrays, task) for task in scale.tasks)
+    if carried > CARRIED * scale.shape.parameters:
+        raise JailFault(
+            "parameter_budget", f"training left {carried} numbers in buffers, over {CARRIED:.0%} of the budget"
+        )
 
 
 def write(arrays: dict[str, np.ndarray], path: Path | None, about: dict[str, str] | None = None) -> str:
