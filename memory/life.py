@@ -29,9 +29,10 @@ from memory.rows import Row
 RowT = TypeVar("RowT", bound=Row)
 
 
-def until(rows: Sequence[RowT], at: int) -> Sequence[RowT]:
-    """Return the rows, kept in log order, that had become true at a position."""
-    return rows[: bisect_right(rows, at, key=attrgetter("seq"))]
+def until(rows: Sequence[RowT], at: int, newest: int | None = None) -> Sequence[RowT]:
+    """Return the rows, kept in log order, that had become true at a position; of many only so many newest ones."""
+    end = bisect_right(rows, at, key=attrgetter("seq"))
+    return rows[0 if newest is None else max(0, end - newest) : end]
 
 
 def known(row: RowT | None, at: int) -> RowT | None:
