@@ -237,7 +237,7 @@ def main() -> None:
 
 def _apart(work: Callable[[], Any]) -> Any:
     """Do it in a process of its own, so that what it holds is its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
         return pool.submit(work).result()
 
 

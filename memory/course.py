@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 
 from bus.events import CampaignStarted
 from bus.queries import Status
-from memory.life import Life, known
+from memory.life import Life, known, seq_of
 from memory.projections import (
     Analysis,
     Completion,
@@ -27,8 +27,6 @@ from memory.projections import (
 
 POOL = 50
 """How many experiments the two tiers hold together."""
-
-seq_of = attrgetter("seq")
 
 
 class Course:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 Vectors32 = NDArray[np.float32]
 
 HEAD = 39
-"""Coordinates of a head: fewer are read faster and leave more to be compared (`docs/benchmarks.md`, "Memory")."""
+"""Coordinates of a head: fewer are read faster and leave more to be compared."""
 SHORTLIST = 256
 """Vectors that are compared at least; as long as there are no more, that is all of them."""
 TOGETHER = 4096
