@@ -165,7 +165,7 @@ def _questions(store: Store) -> dict[str, Callable[[int], Query]]:
     """Return how each query is asked at a position."""
     course = store.ledger.course(NAME)
     ids = [row.experiment for _, row in course.released]
-    best = [life.id for life in course.ranking(store.position)]
+    best = list(course.ranking(store.position))
     return {
         "standing": lambda at: AskStanding(campaign=NAME, at=at),
         "experiments, 5 of the pool": lambda at: AskExperiments(campaign=NAME, at=at, ids=tuple(best[at % 10 :: 10])),

@@ -37,7 +37,7 @@ def standing(course: Course, at: int) -> Standing:
         generation=pool.generation if pool else 0,
         parents=tuple(name for name in pool.parents if not course.vetoed(name, at)) if pool else (),
         references=tuple(name for name in pool.references if not course.vetoed(name, at)) if pool else (),
-        ranking=tuple(life.id for life in course.ranking(at)),
+        ranking=tuple(course.ranking(at)),
         last_seq=at,
     )
 
