@@ -55,6 +55,7 @@ bench-lab: install
 bench-memory: install
 	$(BIN)/python -m benchmarks.memory rebuild
 	$(BIN)/python -m benchmarks.memory queries
+	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.novelty
 
 bench-trainer: install

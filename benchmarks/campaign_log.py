@@ -5,8 +5,11 @@ up, people steer and veto. The same seed gives the same log.
 """
 
 import random
-from collections.abc import Iterator
+from bisect import insort
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+
+from pydantic import JsonValue
 
 from bus.envelope import Envelope
 from bus.events import (
@@ -66,11 +69,19 @@ WORDS = [
     "normalised",
 ]
 
+Ideas = Callable[[int, random.Random], tuple[str, str, dict[str, JsonValue]]]
+"""What fills a slot: a motivation, a source and a design."""
 
-def campaign_log(experiments: int, seed: int = 0, slots: int = 4) -> Iterator[Envelope]:
+
+def made_up(slot: int, rng: random.Random) -> tuple[str, str, dict[str, JsonValue]]:
+    """Return words at random, lines at random, and a design that no grammar knows."""
+    return _sentence(rng, 45), _source(rng, slot), {"paths": [rng.choice(WORDS) for _ in range(20)]}
+
+
+def campaign_log(experiments: int, seed: int = 0, slots: int = 4, ideas: Ideas = made_up) -> Iterator[Envelope]:
     """Yield a whole campaign's events in order, at positions 1, 2, ..."""
     rng = random.Random(seed)
-    for seq, (experiment, event) in enumerate(_said(experiments, slots, rng), 1):
+    for seq, (experiment, event) in enumerate(_said(experiments, slots, ideas, rng), 1):
         yield Envelope(
             id=derive(seed, seq),
             source="/lab/director/1",
@@ -83,7 +94,7 @@ def campaign_log(experiments: int, seed: int = 0, slots: int = 4) -> Iterator[En
         )
 
 
-def _said(experiments: int, slots: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
+def _said(experiments: int, slots: int, ideas: Ideas, rng: random.Random) -> Iterator[tuple[str, Event]]:
     """Yield events, `slots` lives at once, each going on at random."""
     yield (
         CAMPAIGN,
@@ -98,13 +109,13 @@ def _said(experiments: int, slots: int, rng: random.Random) -> Iterator[tuple[st
             batch=16,
         ),
     )
-    analysed: list[tuple[float, str]] = []
+    analysed: list[tuple[float, str]] = []  # worst first
     waiting = iter(range(len(BASELINES) + experiments))
     under_way: list[Iterator[tuple[str, Event]]] = []
     generation = 0
     while True:
         while len(under_way) < slots and (slot := next(waiting, None)) is not None:
-            under_way.append(_life(slot, analysed, rng))
+            under_way.append(_life(slot, analysed, ideas, rng))
         if not under_way:
             return
         life = rng.choice(under_way)
@@ -115,17 +126,19 @@ def _said(experiments: int, slots: int, rng: random.Random) -> Iterator[tuple[st
             yield said
             if isinstance(said[1], AnalysisReady) and len(analysed) % 16 == 0:
                 generation += 1
-                ranked = tuple(name for _, name in sorted(analysed, reverse=True))
-                yield CAMPAIGN, PoolUpdated(generation=generation, parents=ranked[:10], references=ranked[10:50])
+                ranked = tuple(name for _, name in analysed[:-51:-1])
+                yield CAMPAIGN, PoolUpdated(generation=generation, parents=ranked[:10], references=ranked[10:])
                 yield CAMPAIGN, HumanMessage(kind="steer", text=_sentence(rng, 5))
-                yield CAMPAIGN, HumanMessage(kind="veto", text="", target=rng.choice(ranked))
+                yield CAMPAIGN, HumanMessage(kind="veto", text="", target=rng.choice(analysed)[1])
 
 
-def _life(slot: int, analysed: list[tuple[float, str]], rng: random.Random) -> Iterator[tuple[str, Event]]:
+def _life(
+    slot: int, analysed: list[tuple[float, str]], ideas: Ideas, rng: random.Random
+) -> Iterator[tuple[str, Event]]:
     """Yield what happens to one experiment."""
     name = experiment_id(slot, BASELINES)
     baseline = slot < len(BASELINES)
-    parent = rng.choice(sorted(analysed)[-10:])[1] if analysed and not baseline else None
+    parent = rng.choice(analysed[-10:])[1] if analysed and not baseline else None
     yield name, ProposalRequested(slot=slot, arm="baseline" if baseline else "guided", parent=parent)
     if not baseline and rng.random() < 0.05:
         yield (
@@ -135,15 +148,16 @@ def _life(slot: int, analysed: list[tuple[float, str]], rng: random.Random) -> I
             ),
         )
         return
+    motivation, source, design = ideas(slot, rng)
     yield (
         name,
         ProposalCreated(
             name=f"design {slot}",
-            motivation=_sentence(rng, 45),
-            source=_source(rng, slot),
+            motivation=motivation,
+            source=source,
             origin="baseline" if baseline else "genetic",
             parent=parent,
-            design={"paths": [rng.choice(WORDS) for _ in range(20)]},
+            design=design,
         ),
     )
     attempt = 0
@@ -160,7 +174,7 @@ def _life(slot: int, analysed: list[tuple[float, str]], rng: random.Random) -> I
         yield name, CodeRevised(attempt=attempt, source=_source(rng, slot), change="masked", repaired_by="rules")
     yield from _run(name, attempt, rng)
     fitness = rng.random()
-    analysed.append((fitness, name))
+    insort(analysed, (fitness, name))
     yield (
         name,
         AnalysisReady(

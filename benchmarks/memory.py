@@ -59,7 +59,7 @@ def rebuild(chosen: argparse.Namespace) -> Iterator[dict[str, object]]:
         yield {
             "events": len(payloads), "rebuild_s": round(seconds, 2), "rebuild_cpu_s": round(busy, 2),
             "open_s": round(opened, 2), "open_cpu_s": round(opened_busy, 2),
-            "file_mib": round(size, 1), "rss_mib": _rss(),
+            "file_mib": round(size, 1), "rss_mib": resident(),
         }  # fmt: skip
 
 
@@ -105,10 +105,10 @@ def latency(_: argparse.Namespace) -> Iterator[dict[str, object]]:
 
 def embedding(_: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Time the sentence model: its loading, one text, and texts that come together."""
-    before, begun = _rss(), time.perf_counter()
+    before, begun = resident(), time.perf_counter()
     embedder = SentenceEmbedder()
     embedder.encode(["ready"])
-    yield {"load_s": round(time.perf_counter() - begun, 1), "rss_mib": _rss(), "rss_before_mib": before}
+    yield {"load_s": round(time.perf_counter() - begun, 1), "rss_mib": resident(), "rss_before_mib": before}
     events = (said.event for said in campaign_log(400))
     texts = [event.motivation for event in events if isinstance(event, ProposalCreated)]
     busy = time.process_time()
@@ -124,7 +124,7 @@ def embedding(_: argparse.Namespace) -> Iterator[dict[str, object]]:
         "texts": "320 requests at once",
         "cpu_ms_each": round(each, 1),
         "per_s": round(len(together) / seconds, 1),
-        "rss_mib": _rss(),
+        "rss_mib": resident(),
     }
 
 
@@ -165,7 +165,7 @@ def _questions(store: Store) -> dict[str, Callable[[int], Query]]:
     """Return how each query is asked at a position."""
     course = store.ledger.course(NAME)
     ids = [row.experiment for _, row in course.released]
-    best = [life.id for life in course.ranking(store.position)]
+    best = list(course.ranking(store.position))
     return {
         "standing": lambda at: AskStanding(campaign=NAME, at=at),
         "experiments, 5 of the pool": lambda at: AskExperiments(campaign=NAME, at=at, ids=tuple(best[at % 10 :: 10])),
@@ -208,7 +208,7 @@ def _milliseconds(work: Callable[[], object]) -> float:
     return (time.perf_counter() - begun) * 1e3
 
 
-def _rss() -> int:
+def resident() -> int:
     """Return the resident memory of this process in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)

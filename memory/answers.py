@@ -26,8 +26,8 @@ from bus.queries import (
     Query,
     Standing,
 )
-from memory.course import Course, seq_of
-from memory.life import Life, known
+from memory.course import Course
+from memory.life import Life, known, until
 from memory.portraits import portrait, whole
 from memory.projections import Proposal
 from memory.projections.proposal import fingerprint_of
@@ -129,8 +129,7 @@ def _peers(store: Store, ideas: Ideas | None, course: Course, query: AskPeers, a
 
 def _siblings(course: Course, this: Life, parent: Life | None, at: int) -> list[Life]:
     """Return the other analysed children of a parent, in the order they were opened."""
-    rows = course.children.get(parent.id, []) if parent else []
-    newest = rows[: bisect_right(rows, at, key=seq_of)][-SIBLINGS - 1 :]
+    newest = until(course.children.get(parent.id, ()), at, newest=SIBLINGS + 1) if parent else ()
     return _in_order(course.lives[row.experiment] for row in newest if row.experiment != this.id)[-SIBLINGS:]
 
 

@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 
 from bus.events import CampaignStarted
 from bus.queries import Status
-from memory.life import Life, known
+from memory.life import Life, known, seq_of
 from memory.projections import (
     Analysis,
     Completion,
@@ -28,8 +28,6 @@ from memory.projections import (
 POOL = 50
 """How many experiments the two tiers hold together."""
 
-seq_of = attrgetter("seq")
-
 
 class Course:
     """A campaign as the log tells it."""
@@ -43,6 +41,8 @@ class Course:
         self.pools: list[Pool] = []
         self.words: defaultdict[str, list[Word]] = defaultdict(list)
         """What people said, by its kind."""
+        self.doubted: set[str] = set()
+        """Experiments that a veto was ever said of."""
         self.lives: dict[str, Life] = {}
         self.opened: list[Life] = []
         """Experiments in the order they were opened."""
@@ -59,8 +59,8 @@ class Course:
         self.settled_baselines: list[int] = []
         self.end_seqs: defaultdict[Status, list[int]] = defaultdict(list)
         """Where experiments became terminal, by what they became."""
-        self.ranked: list[tuple[float, int, Life]] = []
-        """Analysed experiments, best first: fitness negated, then the earlier slot."""
+        self.ranked: list[tuple[float, int, int, str]] = []
+        """Analysed experiments, best first: fitness negated, then the earlier slot; where they were analysed."""
         self.unanalysed: dict[str, Completion] = {}
         """Trained experiments that wait for their analysis, in log order."""
         self.released: list[tuple[int, Completion]] = []
@@ -84,12 +84,12 @@ class Course:
 
     def vetoed(self, experiment: str, at: int) -> bool:
         """Tell whether a person had taken an experiment out of the pool."""
-        return experiment in self.lives and self.lives[experiment].vetoed(at)
+        return experiment in self.doubted and self.lives[experiment].vetoed(at)
 
-    def ranking(self, at: int, limit: int = POOL) -> Iterator[Life]:
+    def ranking(self, at: int, limit: int = POOL) -> Iterator[str]:
         """Return the best experiments, best first, vetoed ones left out; ties go to the earlier slot."""
-        lives = (life for _, _, life in self.ranked)
-        return islice((life for life in lives if known(life.analysis, at) and not life.vetoed(at)), limit)
+        analysed = (experiment for _, _, seq, experiment in self.ranked if seq <= at)
+        return islice((experiment for experiment in analysed if not self.vetoed(experiment, at)), limit)
 
     def trained_baselines(self, at: int) -> list[Life]:
         """Return the baselines that had completed, in the order they were opened."""

@@ -67,6 +67,7 @@ def _word(course: Course, row: Word) -> None:
     course.words[row.kind].append(row)
     if row.kind in {"veto", "restore"} and row.target:
         course.life(row.target).wanted.append(row)
+        course.doubted.add(row.target)
 
 
 def _slot(course: Course, row: Slot) -> None:
@@ -143,7 +144,7 @@ def _analysis(course: Course, row: Analysis) -> None:
         return
     life.analysis = row
     _end(course, life, row.seq, "analysed")
-    insort(course.ranked, (-row.fitness, life.opened_seq, life), key=lambda ranked: ranked[:2])
+    insort(course.ranked, (-row.fitness, life.opened_seq, row.seq, life.id))
     if life.proposal is not None and life.proposal.parent:
         course.children[life.proposal.parent].append(row)
 

@@ -27,11 +27,15 @@ from memory.projections import (
 from memory.rows import Row
 
 RowT = TypeVar("RowT", bound=Row)
+seq_of = attrgetter("seq")
 
 
-def until(rows: Sequence[RowT], at: int) -> Sequence[RowT]:
-    """Return the rows, kept in log order, that had become true at a position."""
-    return rows[: bisect_right(rows, at, key=attrgetter("seq"))]
+def until(rows: Sequence[RowT], at: int, newest: int | None = None) -> Sequence[RowT]:
+    """Return the rows, kept in log order, that had become true at a position; of many only so many newest ones."""
+    if not rows:
+        return rows
+    end = bisect_right(rows, at, key=seq_of)
+    return rows[0 if newest is None else max(0, end - newest) : end]
 
 
 def known(row: RowT | None, at: int) -> RowT | None:
@@ -84,7 +88,7 @@ class Life:
 
     def vetoed(self, at: int) -> bool:
         """Tell whether people had taken it out of the pool; the newest word stands."""
-        said = until(self.wanted, at)
+        said = until(self.wanted, at, newest=1)
         return bool(said) and said[-1].kind == "veto"
 
     def status(self, at: int) -> Status:

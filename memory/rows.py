@@ -8,6 +8,7 @@ result and what the ledger holds.
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
+from sys import intern
 from typing import Any, ClassVar, Self, get_type_hints
 
 from bus.envelope import Envelope
@@ -50,7 +51,8 @@ class Row:
 
         Raises ValueError for a whole number beyond 64 bits.
         """
-        known = {**vars(said.event), "seq": said.seq, "campaign": said.campaign, "experiment": said.experiment, **more}
+        where = {"seq": said.seq, "campaign": intern(said.campaign), "experiment": intern(said.experiment)}
+        known = {**vars(said.event), **where, **more}
         values = [known[name] for name in columns(cls)]
         for value in values:
             if type(value) is int and value not in INT64:

@@ -26,6 +26,7 @@ from memory.answers import answer, motivations_compared
 from memory.cognition import Library, load_entries
 from memory.course import Course
 from memory.embedding import Embedder
+from memory.garbage import settle
 from memory.store import Store
 from memory.vectors import Ideas
 
@@ -38,6 +39,8 @@ COMMIT_EVERY = 0.5
 """Seconds between transactions: a busy log is written in few large ones. What is not written yet is in the log."""
 COMMIT_ROWS = 5000
 """Rows after which a transaction is not put off."""
+SETTLE_EVERY = 5000
+"""Events after which what has been learned is taken out of the garbage collector's sight."""
 EMBED_TOGETHER = 32
 """Motivations embedded between two looks at what else is asked."""
 
@@ -58,11 +61,14 @@ class Memory:
         self._news = asyncio.Condition()
         self._model_fault = ""
         """Why nothing can be embedded; empty while it can."""
+        self._settled = 0
+        """How far the log had been read when memory last settled."""
         self._begun = 0
         """How far the log reached when this process began: no answer describes an earlier "latest"."""
 
     async def run(self) -> None:
         """Follow, embed and answer until cancelled; what has been learned is then written."""
+        settle()
         self._begun = await self._bus.transport.last_seq(LOG)
         for kind in QUERIES.values():
             await self._bus.answer(kind, self.answer)
@@ -128,6 +134,9 @@ class Memory:
         while True:
             await asyncio.sleep(COMMIT_EVERY)
             await self._do(self._store.commit)
+            if self._store.position > self._settled + SETTLE_EVERY:
+                self._settled = self._store.position
+                settle()
 
     async def _embed(self) -> None:
         """Embed the library, then every motivation in the order of the log."""

@@ -16,8 +16,8 @@ def standing(course: Course, at: int) -> Standing:
     """Return the standing of a campaign; an empty one before it was started."""
     if course.started is None or course.opening is None or course.opening.seq > at:
         return Standing(last_seq=at)
-    turns, pools = until(course.turns, at), until(course.pools, at)
-    pool = pools[-1] if pools else None
+    turns = until(course.turns, at)
+    pool = next(iter(until(course.pools, at, newest=1)), None)
     ends = {status: bisect_right(seqs, at) for status, seqs in course.end_seqs.items()}
     return Standing(
         campaign=course.campaign,
@@ -32,12 +32,12 @@ def standing(course: Course, at: int) -> Standing:
         analysed=ends.get("analysed", 0),
         failed=ends.get("failed", 0),
         rejected=ends.get("rejected", 0),
-        guidance=tuple(word.text for word in until(course.words.get("steer", ()), at)[-GUIDANCE:]),
+        guidance=tuple(word.text for word in until(course.words.get("steer", ()), at, newest=GUIDANCE)),
         founders=tuple(life.id for life in course.founders(at)),
         generation=pool.generation if pool else 0,
         parents=tuple(name for name in pool.parents if not course.vetoed(name, at)) if pool else (),
         references=tuple(name for name in pool.references if not course.vetoed(name, at)) if pool else (),
-        ranking=tuple(life.id for life in course.ranking(at)),
+        ranking=tuple(course.ranking(at)),
         last_seq=at,
     )
 

@@ -11,11 +11,13 @@ from dataclasses import astuple
 from heapq import merge
 from operator import attrgetter
 from pathlib import Path
+from sys import intern
 from typing import Any, Self, TypeVar
 
 import duckdb
 
 from bus.envelope import Envelope
+from memory.garbage import uncollected
 from memory.ledger import Ledger
 from memory.projections import DERIVED, TABLES, Embedded, rows
 from memory.rows import Row, columns, ddl
@@ -43,7 +45,8 @@ class Store:
         self._database = _connect(path, read_only)
         try:
             self._prepare()
-            self._load()
+            with uncollected():
+                self._load()
         except (duckdb.Error, ValueError) as error:
             self._database.close()
             raise ValueError(f"cannot read {path}: {_line(error)}") from None
@@ -118,10 +121,10 @@ class Store:
                 digest.update(repr(astuple(row)).encode())
         return digest.hexdigest()
 
-    def embedded(self, campaign: str, model: str | None) -> list[Embedded]:
-        """Return the embedded motivations of a campaign in log order; those of any model where None is asked."""
+    def embedded(self, campaign: str, model: str | None) -> Iterator[Embedded]:
+        """Yield the embedded motivations of a campaign in log order; those of any model where None is asked."""
         clause = "WHERE campaign = ? AND model = coalesce(?, model) ORDER BY seq"
-        return list(self._select(Embedded, clause, [campaign, model]))
+        return self._select(Embedded, clause, [campaign, model])
 
     def keep(self, row: Embedded) -> None:
         """Keep an embedded motivation with the next commit, so that a restart need not embed it again."""
@@ -181,6 +184,7 @@ class Store:
         while found := cursor.fetchmany(4096):
             for row in found:
                 values: list[Any] = list(row)
+                values[1:3] = map(intern, values[1:3])  # campaign and experiment, in every row of a life
                 for at in lists:
                     values[at] = tuple(values[at])
                 yield kind(*values)

@@ -1,23 +1,20 @@
-"""Which earlier ideas resemble an idea: the motivations of each campaign in FAISS, in the order they were proposed.
+"""Which earlier ideas resemble an idea: the vectors of each campaign's motivations, in the order they were proposed.
 
 Vector i of a campaign belongs to its i-th proposal, so "as of a position" is the range of the first so many vectors
-and a search never sees a later one. Novelty is worked out once, when a vector is added, against those before it.
+and no later one changes an answer. Novelty is worked out once, when a vector is added, against those before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
 from typing import Any
 
 import numpy as np
 
 from memory.course import Course
 from memory.embedding import DIMENSIONS, Embedder, Vectors32
+from memory.nearest import DECIMALS, TOGETHER, Nearest
 from memory.projections import Embedded, Proposal
 from memory.store import Store
-
-DECIMALS = 5
-"""Similarities are rounded: the bits that a vector owes to what it was embedded together with decide nothing."""
-GPU_K = 2048
-"""The most neighbours a GPU index returns."""
 
 
 class Shelf:
@@ -25,49 +22,30 @@ class Shelf:
 
     def __init__(self) -> None:
         """Begin empty, on the GPU where FAISS has one."""
-        import faiss
-
-        self._index = faiss.IndexFlatIP(DIMENSIONS)
-        self._gpu: Any = None
-        if hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0:
-            self._gpu = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, self._index)
+        self._vectors = Nearest(DIMENSIONS, _on_a_gpu())
         self.novelty: list[float] = []
 
     def __len__(self) -> int:
         """Count the vectors."""
-        return self._index.ntotal
+        return len(self._vectors)
 
     def add(self, vectors: Vectors32, novelty: Sequence[float] | None = None) -> None:
         """Add vectors [n, 384], with their novelty where it is known from before."""
         first = len(self)
-        self._index.add(vectors)
-        if self._gpu is not None:
-            self._gpu.add(vectors)
+        self._vectors.add(vectors)
         self.novelty += novelty or [self._novelty(vector, first + at) for at, vector in enumerate(vectors)]
 
     def nearest(self, vector: Vectors32, k: int, count: int) -> list[tuple[int, float]]:
         """Return the k nearest of the first `count` vectors with their cosine similarities, nearest first."""
-        k = min(k, count)
-        if k == 0:
-            return []
-        similarities, places = self._search(vector[None], k, count)
-        found = [(int(at), _rounded(near)) for near, at in zip(similarities[0], places[0], strict=True)]
-        return sorted((pair for pair in found if 0 <= pair[0] < count), key=lambda pair: (-pair[1], pair[0]))[:k]
+        return self._vectors.search(vector, k, count)
 
     def similarity(self, vector: Vectors32, place: int) -> float:
         """Return the cosine similarity to one vector."""
-        return _rounded(float(self._index.reconstruct(place) @ vector))
+        return self._vectors.similarity(vector, place)
 
     def _novelty(self, vector: Vectors32, count: int) -> float:
         nearest = self.nearest(vector, 1, count)
         return round(min(1.0, max(0.0, 1.0 - nearest[0][1])), DECIMALS) if nearest else 1.0
-
-    def _search(self, vectors: Vectors32, k: int, count: int) -> tuple[Any, Any]:
-        """Search the first `count`; a GPU index knows no ranges, so it returns what later ones may displace too."""
-        displaced = len(self) - count
-        if self._gpu is not None and k + displaced <= GPU_K:
-            return self._gpu.search(vectors, k + displaced)
-        return self._index.search(vectors, k, params=_within(count))
 
 
 class Ideas:
@@ -145,29 +123,24 @@ class Ideas:
             self._shelves[course.campaign] = Shelf()
         return self._shelves[course.campaign]
 
-    def _shelve(self, campaign: str, rows: list[Embedded]) -> None:
+    def _shelve(self, campaign: str, rows: Iterator[Embedded]) -> None:
         """Take up vectors that were embedded before."""
         shelf = self._shelves[campaign] = Shelf()
-        if rows:
-            vectors = np.frombuffer(b"".join(row.vector for row in rows), np.float32).reshape(-1, DIMENSIONS)
-            shelf.add(vectors, [row.novelty for row in rows])
+        while some := list(islice(rows, TOGETHER)):
+            vectors = np.frombuffer(b"".join(row.vector for row in some), np.float32).reshape(-1, DIMENSIONS)
+            shelf.add(vectors, [row.novelty for row in some])
 
 
-def _matching(rows: list[Embedded], proposals: list[Proposal]) -> list[Embedded]:
-    """Return the rows up to the first that is not the next proposal's."""
-    for place, (row, proposal) in enumerate(zip(rows, proposals, strict=False)):
-        if row.seq != proposal.seq:
-            return rows[:place]
-    return rows[: len(proposals)]
+def _matching(rows: Iterator[Embedded], proposals: Sequence[Proposal]) -> Iterator[Embedded]:
+    """Yield the rows up to the first that is not the next proposal's."""
+    pairs = takewhile(lambda pair: pair[0].seq == pair[1].seq, zip(rows, proposals, strict=False))
+    return (row for row, _ in pairs)
 
 
-def _within(count: int) -> Any:
-    """Return what confines a search to the first `count` vectors."""
+def _on_a_gpu() -> Any:
+    """Return an empty index of inner products on the GPU, or None where FAISS has none."""
     import faiss
 
-    parameters: Any = faiss.SearchParameters  # its keywords are not in its signature; it keeps hold of the selector
-    return parameters(sel=faiss.IDSelectorRange(0, count))
-
-
-def _rounded(similarity: float) -> float:
-    return round(float(similarity), DECIMALS)
+    if not hasattr(faiss, "StandardGpuResources") or faiss.get_num_gpus() == 0:
+        return None
+    return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, faiss.IndexFlatIP(DIMENSIONS))
