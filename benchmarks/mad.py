@@ -121,7 +121,9 @@ def trained(source: str, scale: Scale, seed: int) -> LanguageModel:
     model = model_of(task, factory, scale, match_width(factory, scale.shape), seed)
     optimiser = AdamW(model, scale.betas, task.weight_decay, scale.clip)
     draw = batches(task, scale.steps, seed + SEEDS["data"], None)
-    loop.train([loop.Trainee("task", model, draw, optimiser, task.learning_rate)], scale, lambda *_: None)
+    loop.train(
+        [loop.Trainee("task", model, draw, optimiser, task.learning_rate, loop.devices(scale))], scale, lambda *_: None
+    )
     return model.eval()
 
 
