@@ -96,7 +96,7 @@ class SentenceEmbedder:
         failure, model, asked = None, None, self._together()
         try:
             model = None if self._ended else load()
-        except (ValueError, ImportError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whoever asks is told; while the interpreter ends imports fail in many ways
             failure = ValueError(f"no embeddings: {' '.join(str(error).split())[:300]}")
         while not self._ended:
             try:
