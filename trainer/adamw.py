@@ -4,6 +4,7 @@
 seconds and 80 MB in every jailed run, which lives for about ten seconds.
 """
 
+# ruff: noqa: SLF001
 from collections.abc import Iterator
 
 import torch
@@ -11,9 +12,11 @@ from torch import Tensor, nn
 
 EPSILON = 1e-8
 
-# Kernels on lists of tensors, for which PyTorch has no public names.
+# Kernels on lists of tensors, for which PyTorch has no public names. Without its overload each would be looked for by
+# trial, and every trial that fails prints the tensors it was given, into an error that nobody sees.
 _ops = torch.ops.aten
-_norms, _scale, _add, _adamw = _ops._foreach_norm, _ops._foreach_mul_, _ops._foreach_add_, _ops._fused_adamw_  # noqa: SLF001
+_norms, _scale = _ops._foreach_norm.Scalar, _ops._foreach_mul_.Tensor
+_add, _adamw = _ops._foreach_add_.Scalar, _ops._fused_adamw_.default
 
 
 class AdamW:

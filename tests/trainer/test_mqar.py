@@ -26,6 +26,23 @@ def test_every_key_is_asked_once_and_its_value_is_the_target():
         assert len(asked) == pairs
 
 
+def test_the_last_value_counts_where_a_key_is_bound_again():
+    """Half of the pairs rebound: every key stands twice, is asked once, and its later value is the target."""
+    pairs = TASK.levels[1][1]
+    task = replace(TASK, rebound=0.5)
+    for inputs, targets in zip(*mqar.draw(task, 1, 64, np.random.default_rng(0)), strict=True):
+        keys, values = inputs[0 : 2 * pairs : 2], inputs[1 : 2 * pairs : 2]
+        asked = np.flatnonzero(targets != IGNORE)
+        assert len(set(keys)) == len(asked) == pairs // 2
+        assert {inputs[at]: targets[at] for at in asked} == dict(zip(keys, values, strict=True))
+
+
+def test_more_than_half_of_the_pairs_can_not_be_rebound():
+    """A share above a half is a mistake in the scale."""
+    with pytest.raises(ValueError, match=r"up to a half, not 0\.6"):
+        mqar.draw(replace(TASK, rebound=0.6), 1, 1, np.random.default_rng(0))
+
+
 def test_questions_come_after_the_pairs():
     """No position of the opening has a target."""
     assert (batch().targets[:, : 2 * TASK.levels[1][1]] == IGNORE).all()

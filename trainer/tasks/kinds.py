@@ -37,6 +37,8 @@ class Recall(Trained):
     """Exponent of the power law that places the questions."""
     held_out: int
     """Sequences of each level in the evaluation."""
+    rebound: float = 0.0
+    """Share of the pairs, at most half, that bind a key of the sequence to a new value; the last one counts."""
 
     @property
     def length(self) -> int:

@@ -8,7 +8,11 @@ As published: keys are drawn without replacement from the lower half of the voca
 upper half, questions are placed at even offsets whose distances follow a power law, all that remains is random
 tokens, and training mixes short sequences of few pairs with long ones of many. Here it climbs from the former to the
 latter, which shortens the plateau before recall is learned from minutes to seconds. A fixed-size state has to hold
-every pair at once; that is what separates additive from delta updates.
+every pair at once.
+
+Where a share of the pairs is `rebound`, they bind a key that the sequence also has elsewhere, to another value. Then
+the last value counts, as in the task that the delta rule was introduced with (arXiv 2102.11174, keys drawn with
+replacement): additive updates leave a blend of both, a decay favours what is new at the cost of all that is old.
 """
 
 import numpy as np
@@ -18,20 +22,26 @@ from trainer.tasks.kinds import Recall
 
 
 def draw(task: Recall, level: int, rows: int, rng: np.random.Generator) -> Batch:
-    """Return `rows` sequences of a level. Raises ValueError where the level's pairs don't fit."""
+    """Return `rows` sequences of a level. Raises ValueError where its pairs don't fit."""
     (length, pairs), half = task.levels[level], task.vocabulary // 2
     context = 2 * pairs
+    if not 0 <= task.rebound <= 0.5:
+        raise ValueError(f"rebound is a share of the pairs up to a half, not {task.rebound}")
     if length < 2 * context or pairs >= half:
         raise ValueError(f"{pairs} pairs need a length >= {2 * context} and a vocabulary > {context + 1}")
     keys = 1 + _distinct(rng, rows, half - 1, pairs)
+    if again := int(task.rebound * pairs):
+        keys[:, pairs - again :] = keys[:, :again]
+        keys = rng.permuted(keys, axis=1)
     values = half + _distinct(rng, rows, task.vocabulary - half, pairs)
-    asked = context + 2 * _gaps(rng, rows, (length - context) // 2, pairs, task.power)
+    last = _last(keys)  # [rows, distinct keys]
+    asked = context + 2 * _gaps(rng, rows, (length - context) // 2, last.shape[1], task.power)
 
     inputs = rng.integers(0, task.vocabulary, (rows, length))
     inputs[:, 0:context:2], inputs[:, 1:context:2] = keys, values
-    np.put_along_axis(inputs, asked, keys, axis=1)
+    np.put_along_axis(inputs, asked, np.take_along_axis(keys, last, 1), axis=1)
     targets = np.full((rows, length), IGNORE)
-    np.put_along_axis(targets, asked, values, axis=1)
+    np.put_along_axis(targets, asked, np.take_along_axis(values, last, 1), axis=1)
     return Batch(inputs, targets)
 
 
@@ -49,6 +59,12 @@ def held_out(task: Recall, rng: np.random.Generator) -> list[Batch]:
 def _distinct(rng: np.random.Generator, rows: int, population: int, size: int) -> np.ndarray:
     """Return [rows, size] of 0 .. population - 1, without replacement within a row."""
     return rng.random((rows, population)).argsort(axis=1)[:, :size]
+
+
+def _last(keys: np.ndarray) -> np.ndarray:
+    """Return where [rows, pairs] of keys stand for the last time: [rows, distinct keys], as many in every row."""
+    later = np.tril(keys[:, :, None] == keys[:, None, :], -1).any(1)  # [rows, pairs]: the key comes again
+    return np.nonzero(~later)[1].reshape(len(keys), -1)
 
 
 def _gaps(rng: np.random.Generator, rows: int, space: int, size: int, power: float) -> np.ndarray:
