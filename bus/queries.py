@@ -42,6 +42,8 @@ class Standing(Record):
     """Experiments to make beside the baselines, after any change by a person."""
     opened: int = 0
     """Slots opened so far, baselines included."""
+    unbroken: int = 0
+    """The first slot that is not open: all below it are, and some above it may be."""
     settled: int = 0
     """Slots that need no more work: baselines trained or failed, experiments analysed, failed or rejected."""
     unsettled: int = 0

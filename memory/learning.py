@@ -74,6 +74,10 @@ def _slot(course: Course, row: Slot) -> None:
     if life.slot is None:
         life.slot = row
         course.slot_seqs.append(row.seq)
+        course.slots_ahead.add(row.slot)
+        while (slot := len(course.unbroken_seqs)) in course.slots_ahead:
+            course.slots_ahead.remove(slot)
+            course.unbroken_seqs.append(row.seq)
         course.opened.append(life)
         if life.baseline:
             course.baselines.append(life)

@@ -16,7 +16,7 @@ from bus.events import (
     RunFailed,
     TaskScore,
 )
-from bus.ids import CAMPAIGN
+from bus.ids import CAMPAIGN, experiment_id
 from bus.queries import (
     AskExperiments,
     AskNeighbours,
@@ -157,6 +157,13 @@ def test_a_persons_experiment_takes_no_slot(scribe: Scribe) -> None:
     done = scribe.fail("h-3f2a91c0")
     counts = [(s.opened, s.settled, s.unsettled) for s in map(scribe.standing, (proposed, done))]
     assert counts == [(0, 0, 1), (0, 0, 0)]
+
+
+def test_the_row_of_open_slots_ends_at_its_first_gap(scribe: Scribe) -> None:
+    """Slots are opened by several decisions at once, so a later one may come first; the count tells both."""
+    scribe.start()
+    positions = [scribe.open(experiment_id(slot, ("gla",)), slot) for slot in (0, 2, 3, 1)]
+    assert [(s.opened, s.unbroken) for s in map(scribe.standing, positions)] == [(1, 1), (2, 1), (3, 1), (4, 4)]
 
 
 def test_a_trained_baseline_is_unsettled_as_an_experiment_until_analysed(scribe: Scribe) -> None:
