@@ -69,6 +69,12 @@ def _word(course: Course, row: Word) -> None:
         course.life(row.target).wanted.append(row)
 
 
+def _pool(course: Course, row: Pool) -> None:
+    """Let the newest renewal stand, though an earlier one may be said after it."""
+    if not course.pools or row.generation > course.pools[-1].generation:
+        course.pools.append(row)
+
+
 def _slot(course: Course, row: Slot) -> None:
     life = course.life(row.experiment)
     if life.slot is None:
@@ -155,7 +161,7 @@ def _analysis(course: Course, row: Analysis) -> None:
 _LESSONS: dict[type[Row], Callable[[Course, Any], None]] = {
     Opening: _opening,
     Turn: lambda course, row: course.turns.append(row),
-    Pool: lambda course, row: course.pools.append(row),
+    Pool: _pool,
     Word: _word,
     Slot: _slot,
     Proposal: _proposal,

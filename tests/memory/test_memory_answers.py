@@ -166,6 +166,14 @@ def test_the_row_of_open_slots_ends_at_its_first_gap(scribe: Scribe) -> None:
     assert [(s.opened, s.unbroken) for s in map(scribe.standing, positions)] == [(1, 1), (2, 1), (3, 1), (4, 4)]
 
 
+def test_the_newest_renewal_of_the_pool_stands(scribe: Scribe) -> None:
+    """Decisions under way at once may say an earlier one after it."""
+    scribe.start()
+    for generation, parent in ((1, "e0001"), (3, "e0003"), (2, "e0002")):
+        scribe.say(CAMPAIGN, PoolUpdated(generation=generation, parents=(parent,), references=()))
+    assert (scribe.standing().generation, scribe.standing().parents) == (3, ("e0003",))
+
+
 def test_a_trained_baseline_is_unsettled_as_an_experiment_until_analysed(scribe: Scribe) -> None:
     """The campaign can't end before its baselines have their analysis."""
     scribe.start()
