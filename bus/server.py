@@ -63,6 +63,15 @@ def command(folder: Path, port: int, authorization: str = "") -> list[str]:
     return [binary(), "--config", str(config), "--log", str(folder / "server.log")]
 
 
+def environment() -> dict[str, str]:
+    """Return the variables a server runs with beside ours: half of the cores are its own, unless GOMAXPROCS is set.
+
+    A core of Go's without work looks for some, and takes that time from the lab's other processes.
+    """
+    half = max(1, len(os.sched_getaffinity(0)) // 2)
+    return {} if "GOMAXPROCS" in os.environ else {"GOMAXPROCS": str(half)}
+
+
 def listens(port: int) -> bool:
     """Say whether a NATS server greets clients on a loopback port."""
     try:
@@ -85,15 +94,10 @@ def wait_until_ready(port: int, process: "subprocess.Popen[bytes]", seconds: flo
 
 
 def start(folder: Path, port: int, authorization: str = "") -> "subprocess.Popen[bytes]":
-    """Start a server that keeps its store in `folder` and wait until it is ready. Raises ServerFailed.
-
-    It runs on half of the cores, unless GOMAXPROCS says otherwise: those that have nothing to run look for work, and
-    take the time from the lab's own processes.
-    """
-    cores = {"GOMAXPROCS": str(max(1, len(os.sched_getaffinity(0)) // 2))}
+    """Start a server that keeps its store in `folder` and wait until it is ready. Raises ServerFailed."""
     process = subprocess.Popen(
         command(folder, port, authorization),
-        env=cores | dict(os.environ),
+        env={**os.environ, **environment()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
