@@ -191,16 +191,16 @@ class AskExperiments(Query):
 
 
 class Peers(Record):
-    """An experiment and what it is to be compared with, sources and designs included only for itself and its parent."""
+    """An experiment and what it is to be compared with: itself and its parent whole, of others what is compared."""
 
     this: Experiment
     """The experiment."""
     parent: Experiment | None = None
     """Its parent."""
     siblings: tuple[Experiment, ...] = ()
-    """Other analysed children of that parent."""
+    """Other analysed children of that parent, with their text losses alone."""
     baselines: tuple[Experiment, ...] = ()
-    """Baselines that have completed."""
+    """Baselines that have completed, with their figures alone."""
     baselines_pending: int = 0
     """Baselines that are neither trained nor failed."""
     awaiting: tuple[str, ...] = ()

@@ -331,7 +331,7 @@ def test_a_stop_is_on_its_way_until_an_ending_or_a_resumption(scribe: Scribe) ->
 
 
 def test_peers_are_parent_siblings_and_trained_baselines(scribe: Scribe) -> None:
-    """Source and design come with the experiment and its parent, the rest is in short form."""
+    """The experiment and its parent come whole, the others with what they are compared by, and no words."""
     scribe.start(baselines=("gla", "deltanet"))
     scribe.live("base-gla", 0)
     scribe.live("e0001", 2, parent="base-gla")
@@ -339,8 +339,12 @@ def test_peers_are_parent_siblings_and_trained_baselines(scribe: Scribe) -> None
     scribe.live("e0003", 4, parent="e0001")
     found = peers(scribe, "e0001")
     assert (found.this.source, found.parent and found.parent.source) == ("x = 2", "x = 0")
-    assert ([row.id for row in found.siblings], [row.source for row in found.siblings]) == (["e0002"], [""])
-    assert ([row.id for row in found.baselines], found.baselines_pending) == (["base-gla"], 1)
+    whole, known = one(scribe, "e0002"), one(scribe, "base-gla")
+    assert found.siblings == (Experiment(id="e0002", status="analysed", val_loss=whole.val_loss),)
+    (baseline,) = found.baselines
+    assert (baseline.id, found.baselines_pending) == ("base-gla", 1)
+    assert (baseline.val_loss, baseline.recall, baseline.scores) == (known.val_loss, known.recall, known.scores)
+    assert (known.motivation, baseline.motivation, baseline.findings) == ("idea of base-gla", "", ())
 
 
 def test_what_awaits_analysis_comes_in_the_order_of_training(scribe: Scribe) -> None:
