@@ -1,9 +1,9 @@
 """The director: opens slots, renews the pool, and says when a campaign pauses, resumes and ends.
 
 Every choice is a function of the log up to the event decided upon (`docs/architecture.md`, "Slots"). The t-th
-settlement opens slot t + K − 1, so an event that settles a slot is answered with every slot below
-min(total, settled + K) that is not open; the stream refuses a second opening, whoever says it. An ending is said upon
-the one event that completes it.
+settlement opens slot t + K − 1, and that one alone: those before it are the business of earlier settlements, whose
+decisions may still be under way. What was held back meanwhile is opened by the event that lets slots be opened again.
+The stream refuses a second opening, whoever says it. An ending is said upon the one event that completes it.
 """
 
 from typing import ClassVar
@@ -98,8 +98,12 @@ def _judged(standing: Standing, started: CampaignStarted) -> bool:
     Else a proposal would be made while the analyst speaks, and what it reads would depend on who was quicker.
     """
     baselines = len(started.baselines)
-    ended = standing.analysed + standing.failed + standing.rejected
-    return standing.settled < baselines or ended >= baselines
+    return standing.settled < baselines or _ended(standing) >= baselines
+
+
+def _ended(standing: Standing) -> int:
+    """Return how many experiments are over."""
+    return standing.analysed + standing.failed + standing.rejected
 
 
 def _total(standing: Standing) -> int:
@@ -127,10 +131,26 @@ def _ends(said: Envelope, standing: Standing) -> Asking[bool]:
 
 
 def _openings(said: Envelope, standing: Standing, started: CampaignStarted, renewed: PoolUpdated | None) -> list[Post]:
-    """Return a request for every slot that this event allows and that is not open."""
-    slots = range(standing.opened, min(_total(standing), standing.settled + started.slots))
+    """Return a request for every slot that this very event allows and that is not open."""
+    allowed = min(_total(standing), standing.settled + started.slots)
+    first = standing.unbroken if _releases(said, standing, started) else standing.settled + started.slots - 1
     source = pool(standing, renewed)
-    return [_request(said.campaign, slot, started, standing.guidance, source) for slot in slots]
+    return [
+        _request(said.campaign, slot, started, standing.guidance, source)
+        for slot in range(max(first, standing.unbroken), allowed)
+    ]
+
+
+def _releases(said: Envelope, standing: Standing, started: CampaignStarted) -> bool:
+    """Say whether an event may open slots that earlier settlements were not allowed to open, or not able to.
+
+    It begins or resumes the campaign, changes its length, or is the end by which the baselines became known. A decision
+    that was given up has paused the campaign, so the slot that it left closed is opened by the resumption.
+    """
+    if isinstance(said.event, CampaignStarted | CampaignResumed | HumanMessage):
+        return True
+    baselines = len(started.baselines)
+    return standing.settled >= baselines and _ended(standing) == baselines
 
 
 def _request(campaign: str, slot: int, started: CampaignStarted, guidance: tuple[str, ...], source: Pool) -> Post:

@@ -1,7 +1,8 @@
 """A trainer that answers at once, for measuring the orchestrator: `python -m benchmarks.instant_trainer trainer 1`.
 
-It trains nothing. Its scores are functions of the source's hash, so that campaigns of one seed repeat; it is served by
-benchmarks and tests alone, never by the lab. MOVE37_INSTANT_SECONDS makes every run last that long,
+Served as `memory`, it is one that compares texts by the words they share: the sentence model costs more than the rest.
+The trainer trains nothing. Its scores are functions of the source's hash, so that campaigns of one seed repeat; it is
+served by benchmarks and tests alone, never by the lab. MOVE37_INSTANT_SECONDS makes every run last that long,
 MOVE37_INSTANT_AT_ONCE says how many a process has under way.
 """
 
@@ -81,7 +82,14 @@ async def _trainer(bus: Bus, _: Settings) -> None:
     ).run()
 
 
+async def _memory(bus: Bus, settings: Settings) -> None:
+    """Serve a memory without the sentence model."""
+    from memory.embedding import HashEmbedder
+
+    await roles.memory(bus, settings, HashEmbedder())
+
+
 if __name__ == "__main__":
-    roles.BUILD = {**roles.BUILD, "trainer": _trainer}
-    assert sys.argv[1] == "trainer"
+    roles.BUILD = {"trainer": _trainer, "memory": _memory}
+    assert sys.argv[1] in roles.BUILD
     service.main()

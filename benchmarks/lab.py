@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -115,14 +116,16 @@ def _service(pid: int, parents: dict[int, int], names: dict[int, str]) -> str:
     return service if pid == os.getpid() else ""
 
 
-def instant(settings: Settings, home: Home) -> list[Service]:
-    """Return a lab whose trainers answer at once."""
-    return [
-        replace(service, command=campaign.service_command("trainer", service.command[-1], "benchmarks.instant_trainer"))
-        if service.name.startswith("trainer")
-        else service
-        for service in campaign.whole_lab(settings, home)
-    ]
+def instant(settings: Settings, home: Home, *, words: bool = False) -> list[Service]:
+    """Return a lab whose trainers answer at once and, with `words`, whose memory counts words in place of a model."""
+    swapped = {"trainer", "memory"} if words else {"trainer"}
+
+    def swap(service: Service) -> Service:
+        role, number = service.command[-2:]
+        command = campaign.service_command(role, number, "benchmarks.instant_trainer")
+        return replace(service, command=command) if role in swapped else service
+
+    return [swap(service) for service in campaign.whole_lab(settings, home)]
 
 
 def measure(settings: Settings, services: campaign.Services | None = None) -> tuple[Watcher, campaign.Outcome]:
@@ -157,10 +160,10 @@ def real(experiments: int, trainers: int) -> dict[str, Any]:
     }
 
 
-def orchestrator(experiments: int, slots: int) -> dict[str, Any]:
-    """Measure the chain alone."""
+def orchestrator(experiments: int, slots: int, *, words: bool = False) -> dict[str, Any]:
+    """Measure the chain alone, with `words` without the sentence model."""
     settings = Loaded.load({"experiments": experiments, "trainers": 1, "slots": slots}).settings
-    watcher, outcome = measure(settings, instant)
+    watcher, outcome = measure(settings, partial(instant, words=words))
     ends = [
         said.time for said in watcher.said if isinstance(said.event, AnalysisReady) and not is_baseline(said.experiment)
     ]
@@ -238,9 +241,11 @@ def main() -> None:
     parser.add_argument("--experiments", type=int, default=16, help="experiments of the real campaign")
     parser.add_argument("--instant", type=int, default=400, help="experiments of each instant campaign")
     parser.add_argument("--slots", type=int, nargs="*", default=[1, 8, 64], help="slots of the instant campaigns")
+    parser.add_argument("--words", action="store_true", help="instant campaigns without the sentence model")
     arguments = parser.parse_args()
     figures = {"real": real(arguments.experiments, 2)} if arguments.experiments else {}
-    figures |= {"instant": [orchestrator(arguments.instant, slots) for slots in arguments.slots]}
+    chains = [orchestrator(arguments.instant, slots, words=arguments.words) for slots in arguments.slots]
+    figures |= {"instant": chains}
     print(json.dumps(figures, indent=1))
 
 

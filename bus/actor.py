@@ -7,8 +7,8 @@ the dead letters with its reason; the lab goes on.
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -19,7 +19,7 @@ from bus import dead, subjects
 from bus.bus import Answered, Behind, Bus, Refused
 from bus.durables import log_durable
 from bus.envelope import Envelope, Malformed
-from bus.events import Record
+from bus.events import Event, Record
 from bus.queries import Query
 from bus.role import GivesUp, Post, Question, Role
 from bus.transport import Delivery, Durable, LogFull, NoAnswer, Stored
@@ -68,13 +68,20 @@ class Actor:
         *,
         inbox: Inbox | None = None,
         concurrency: int = 1,
+        in_order: tuple[type[Event], ...] = (),
     ) -> None:
-        """Run `role` on `bus`; questions other than queries to memory go to `answerers` by their class."""
+        """Run `role` on `bus`; questions other than queries to memory go to `answerers` by their class.
+
+        Of the `concurrency` decisions under way, those upon events of the kinds `in_order` are made one after another,
+        in the order in which they were handed out.
+        """
         self._bus = bus
         self._role = role
         self._answerers = dict(answerers or {})
         self._inbox = inbox or log_inbox(role)
         self._concurrency = concurrency
+        self._in_order = in_order
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """Work until cancelled. Raises LogFull when the log can take no more."""
@@ -106,12 +113,8 @@ class Actor:
             self._bus.vitals.ailed(error)
             await self._bury(delivery, inbox, str(error))
             return
-        beat = asyncio.create_task(_heartbeat(delivery, inbox.durable.ack_wait / 3))
-        try:
+        with _kept(delivery, inbox.durable.ack_wait / 3):
             await self._see_through(delivery, inbox, said)
-        finally:
-            beat.cancel()
-            await asyncio.gather(beat, return_exceptions=True)  # our own cancellation still passes
 
     async def _see_through(self, delivery: Delivery, inbox: Inbox, said: Envelope) -> None:
         """Decide, publish, acknowledge; on a fault give the message back, and at last give it up.
@@ -129,7 +132,8 @@ class Actor:
             await self._give_up(delivery, inbox, said, "delivered too often: its process died every time", "")
             return
         try:
-            posts = await self._decide(said)
+            async with self._turn if isinstance(said.event, self._in_order) else nullcontext():
+                posts = await self._decide(said)
         except LogFull:
             raise
         except Exception as error:  # noqa: BLE001  (a role's fault must not end the process that serves others)
@@ -162,12 +166,27 @@ class Actor:
                 asked = decision.send(reply)
         except StopIteration as stop:
             last: Sequence[Post] = stop.value or ()
-        if answered:
+        await self._conclude(said, answered, last, len(posts))
+        return [*posts, *last]
+
+    async def _conclude(self, said: Envelope, answered: Sequence[Answered], last: Sequence[Post], first: int) -> None:
+        """Publish what was read and the last posts: at once, where all that was read would be read again.
+
+        Memory answers a question about a position the same at any time. What a model has written it won't write again:
+        it has to be kept before anything is said that follows from it.
+        """
+        if not answered:
+            await self._say(said, last, first)
+        elif all(isinstance(one.question, Query) for one in answered):
+            await asyncio.gather(self._bus.trace(said, answered), self._say(said, last, first))
+        else:
             await self._bus.trace(said, answered)
-        for post in last:
-            await self._bus.say(post, said.campaign, said, len(posts))
-            posts.append(post)
-        return posts
+            await self._say(said, last, first)
+
+    async def _say(self, said: Envelope, posts: Sequence[Post], first: int) -> None:
+        """Publish posts one after another, the ordinals beginning at `first`."""
+        for ordinal, post in enumerate(posts, first):
+            await self._bus.say(post, said.campaign, said, ordinal)
 
     async def _answer(self, said: Envelope, question: Question) -> Record:
         """Return the answer to a question: memory's over the bus, any other from its answerer."""
@@ -211,8 +230,19 @@ class Actor:
         await delivery.ack()
 
 
-async def _heartbeat(delivery: Delivery, seconds: float) -> None:
-    """Keep a message while its decision takes long."""
-    while True:
-        await asyncio.sleep(seconds)
-        await delivery.in_progress()
+@contextmanager
+def _kept(delivery: Delivery, seconds: float) -> Iterator[None]:
+    """Keep a message while its decision takes long; most are over before the first beat, so none has a task."""
+    loop = asyncio.get_running_loop()
+    beats: list[asyncio.Task[None]] = []
+
+    def beat() -> None:
+        nonlocal timer
+        beats[:] = [asyncio.create_task(delivery.in_progress())]
+        timer = loop.call_later(seconds, beat)
+
+    timer = loop.call_later(seconds, beat)
+    try:
+        yield
+    finally:
+        timer.cancel()

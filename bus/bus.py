@@ -124,7 +124,7 @@ class Bus:
             self.vitals.in_flight += 1
             try:
                 reply = await handler(kind.model_validate_json(payload))
-                return REPLY + to_json(reply) + END
+                return REPLY + reply.model_dump_json(exclude_defaults=True).encode() + END
             except ValidationError as error:
                 fault = f"bad query: {error.errors(include_url=False, include_input=False)[0]['msg']}"
                 return self._refusal(fault, later=False)
@@ -142,13 +142,21 @@ class Bus:
         return to_json({"error": fault, "later": later})
 
     async def trace(self, cause: Envelope, answered: Sequence[Answered]) -> None:
-        """Record what a decision had read, under its cause's id, so that a replay reads the same."""
+        """Record what a decision had read, under its cause's id, so that a replay reads the same.
+
+        As in an answer, what is as a reply has it by default is left out: of many experiments that is most.
+        """
         body = to_json(
             {
                 "role": self.role,
                 "cause": cause.id,
                 "answers": [
-                    {"question": type(a.question).__name__, "asked": a.question, "reply": a.reply} for a in answered
+                    {
+                        "question": type(one.question).__name__,
+                        "asked": one.question,
+                        "reply": one.reply.model_dump(mode="json", exclude_defaults=True),
+                    }
+                    for one in answered
                 ],
             }
         )

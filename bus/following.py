@@ -1,7 +1,8 @@
 """How a stream is followed: a reader asks for the messages past its position, and news only tells it when to ask.
 
 Nothing is left on the server. What is said on a stream's subjects is announced to the reader a moment before the
-stream has stored it, so the reader lets news gather for that moment and then reads all of it at once.
+stream has stored it, so the reader lets news gather for that moment and then reads all of it at once. Who lets it
+gather for long needs no news: to be told of every message costs more than to ask now and then in vain.
 https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md (batched direct get)
 """
 
@@ -21,6 +22,8 @@ from bus.transport import Stored
 
 SOON = 0.003
 """Seconds that news gathers before it is read: about what storing a message takes."""
+LONG = 0.2
+"""Seconds of gathering from which on a reader asks without being told of news."""
 QUIET, LATER = 0.05, 1.0
 """Seconds after which a reader that has read everything looks again, at first and at last, should news be lost."""
 READ_SECONDS = 2.0
@@ -55,7 +58,8 @@ class Follower:
 
         It is called before every reading and again where one failed.
         """
-        async with self._listening():
+        told = gather < LONG
+        async with self._listening(told=told):
             pause = SOON
             while True:
                 heed()
@@ -68,8 +72,12 @@ class Follower:
                 if batch:
                     after, pause = batch[-1].seq, QUIET
                     yield batch
-                if len(batch) < self._max_batch:
+                if len(batch) == self._max_batch:
+                    continue
+                if told:
                     pause = await self._wait(pause, max(gather, SOON))
+                else:
+                    await asyncio.sleep(gather)
 
     async def _wait(self, pause: float, gather: float) -> float:
         """Wait for news and let it gather, or until the pause is over; return the pause that follows one in vain.
@@ -86,8 +94,8 @@ class Follower:
         return SOON
 
     @contextlib.asynccontextmanager
-    async def _listening(self) -> AsyncIterator[None]:
-        """Hear what is said on what the stream keeps, and the answers to what is asked of it."""
+    async def _listening(self, *, told: bool) -> AsyncIterator[None]:
+        """Hear the answers to what is asked of the stream and, if told of news, what is said on what it keeps."""
 
         async def tell(_: Msg) -> None:
             self._news.set()
@@ -95,7 +103,7 @@ class Follower:
         kept = next(one.subjects for one in STREAMS if one.name == self._stream)
         subscriptions = [
             await self._client.subscribe(one, cb=tell, pending_msgs_limit=64)
-            for one in (kept if self._subject == ">" else (self._subject,))
+            for one in (() if not told else kept if self._subject == ">" else (self._subject,))
         ]
         subscriptions.append(await self._client.subscribe(f"{self._inbox}.*", cb=self._hear))
         try:

@@ -42,6 +42,8 @@ class Standing(Record):
     """Experiments to make beside the baselines, after any change by a person."""
     opened: int = 0
     """Slots opened so far, baselines included."""
+    unbroken: int = 0
+    """The first slot that is not open: all below it are, and some above it may be."""
     settled: int = 0
     """Slots that need no more work: baselines trained or failed, experiments analysed, failed or rejected."""
     unsettled: int = 0
@@ -189,16 +191,16 @@ class AskExperiments(Query):
 
 
 class Peers(Record):
-    """An experiment and what it is to be compared with, sources and designs included only for itself and its parent."""
+    """An experiment and what it is to be compared with: itself and its parent whole, of others what is compared."""
 
     this: Experiment
     """The experiment."""
     parent: Experiment | None = None
     """Its parent."""
     siblings: tuple[Experiment, ...] = ()
-    """Other analysed children of that parent."""
+    """Other analysed children of that parent, with their text losses alone."""
     baselines: tuple[Experiment, ...] = ()
-    """Baselines that have completed."""
+    """Baselines that have completed, with their figures alone."""
     baselines_pending: int = 0
     """Baselines that are neither trained nor failed."""
     awaiting: tuple[str, ...] = ()

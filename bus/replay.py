@@ -71,7 +71,7 @@ def replay(
             continue
         answers = traces.get((said.id, role.name))
         if answers is None and _needs_answers(role, said):
-            continue  # traces are written before posts: this decision had not been made when the log was taken
+            continue  # this decision had not been seen through when the log was taken
         yield said, _compare(role, said, answers or (), recorded, subjects)
 
 

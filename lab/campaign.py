@@ -118,7 +118,7 @@ async def _server(settings: Settings, home: Home, supervisor: Supervisor) -> Asy
         return
     port = server.free_port()
     keeper = Supervisor(home.logs)
-    keeper.start(Service("nats-server", server.command(home.nats, port, home.authorization())))
+    keeper.start(Service("nats-server", server.command(home.nats, port, home.authorization()), server.environment()))
     try:
         await _reachable(port, keeper)
         yield f"nats://127.0.0.1:{port}", home.keys

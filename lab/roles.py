@@ -18,7 +18,7 @@ from bus.actor import Actor, Answerer, Inbox
 from bus.bus import Bus, Refused
 from bus.chain import Witness
 from bus.envelope import Envelope, Malformed
-from bus.events import Spoken
+from bus.events import HumanMessage, Spoken
 from bus.ids import CAMPAIGN, derive, root_id
 from bus.queries import AskExperiments, Experiments
 from bus.role import Completion, Post, Question
@@ -87,7 +87,7 @@ async def director(bus: Bus, _: Settings) -> None:
     """Open slots."""
     from agents.director import Director
 
-    await Actor(bus, Director()).run()  # one at a time: its decisions are in the order of the log
+    await Actor(bus, Director(), concurrency=CONCURRENCY, in_order=(HumanMessage,)).run()
 
 
 async def researcher(bus: Bus, settings: Settings) -> None:

@@ -28,7 +28,7 @@ from bus.queries import (
 )
 from memory.course import Course
 from memory.life import Life, known, until
-from memory.portraits import portrait, whole
+from memory.portraits import figures, portrait, whole
 from memory.projections import Proposal
 from memory.projections.proposal import fingerprint_of
 from memory.standing import standing
@@ -120,8 +120,8 @@ def _peers(store: Store, ideas: Ideas | None, course: Course, query: AskPeers, a
     return Peers.model_construct(
         this=whole(store, this, at, _novelty(ideas, course, this, at)),
         parent=whole(store, parent, at, _novelty(ideas, course, parent, at)) if parent and parent.opened(at) else None,
-        siblings=_listing(_siblings(course, this, parent, at), at),
-        baselines=_listing(course.trained_baselines(at), at),
+        siblings=tuple(_loss(life, at) for life in _siblings(course, this, parent, at)),
+        baselines=tuple(figures(life, at) for life in course.trained_baselines(at)),
         baselines_pending=course.baselines_pending(at),
         awaiting=tuple(row.experiment for row in course.awaiting(at)),
     )
@@ -131,6 +131,14 @@ def _siblings(course: Course, this: Life, parent: Life | None, at: int) -> list[
     """Return the other analysed children of a parent, in the order they were opened."""
     newest = until(course.children.get(parent.id, ()), at, newest=SIBLINGS + 1) if parent else ()
     return _in_order(course.lives[row.experiment] for row in newest if row.experiment != this.id)[-SIBLINGS:]
+
+
+def _loss(life: Life, at: int) -> Experiment:
+    """Return what a sibling is ranked by."""
+    completion = life.score(at)
+    return Experiment.model_construct(
+        id=life.id, status=life.status(at), val_loss=completion.val_loss if completion else None
+    )
 
 
 def _neighbours(_store: Store, ideas: Ideas | None, course: Course, query: AskNeighbours, at: int) -> Neighbours:

@@ -54,6 +54,10 @@ class Course:
         """Who had a source, by its fingerprint."""
         self.slot_seqs: list[int] = []
         """Where slots were opened."""
+        self.unbroken_seqs: list[int] = []
+        """Where the row of open slots grew that begins at the first one and has no gap."""
+        self.slots_ahead: set[int] = set()
+        """Open slots behind a gap."""
         self.settled_seqs: list[int] = []
         """Where slots came to need no more work."""
         self.settled_baselines: list[int] = []

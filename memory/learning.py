@@ -70,11 +70,21 @@ def _word(course: Course, row: Word) -> None:
         course.doubted.add(row.target)
 
 
+def _pool(course: Course, row: Pool) -> None:
+    """Let the newest renewal stand, though an earlier one may be said after it."""
+    if not course.pools or row.generation > course.pools[-1].generation:
+        course.pools.append(row)
+
+
 def _slot(course: Course, row: Slot) -> None:
     life = course.life(row.experiment)
     if life.slot is None:
         life.slot = row
         course.slot_seqs.append(row.seq)
+        course.slots_ahead.add(row.slot)
+        while (slot := len(course.unbroken_seqs)) in course.slots_ahead:
+            course.slots_ahead.remove(slot)
+            course.unbroken_seqs.append(row.seq)
         course.opened.append(life)
         if life.baseline:
             course.baselines.append(life)
@@ -152,7 +162,7 @@ def _analysis(course: Course, row: Analysis) -> None:
 _LESSONS: dict[type[Row], Callable[[Course, Any], None]] = {
     Opening: _opening,
     Turn: lambda course, row: course.turns.append(row),
-    Pool: lambda course, row: course.pools.append(row),
+    Pool: _pool,
     Word: _word,
     Slot: _slot,
     Proposal: _proposal,

@@ -1,6 +1,10 @@
-"""Portraits of experiments as they were at a position: the short form for listings, and the whole one."""
+"""Portraits of experiments as they were at a position: figures to compare with, the short form for listings, the whole.
+
+Values come from checked events, so the records need no second check: listings are built by the thousand.
+"""
 
 import json
+from typing import Any
 
 from bus.events import CurvePoint, FitnessParts
 from bus.queries import Experiment, Failure
@@ -12,42 +16,55 @@ from memory.store import Store
 def portrait(life: Life, at: int) -> Experiment:
     """Return an experiment in short form: without source, design and curves."""
     slot, proposal = known(life.slot, at), known(life.proposal, at)
-    completion, analysis = life.score(at), known(life.analysis, at)
-    starts = until(life.starts, at)
+    analysis = known(life.analysis, at)
     origin = proposal or slot
     assert origin is not None, "only an opened experiment has a portrait"
-    # Values come from checked events, so the record needs no second check: listings are built by the thousand.
     return Experiment.model_construct(
-        id=life.id,
-        name=proposal.name if proposal else (slot.baseline or "" if slot else ""),
-        status=life.status(at),
-        origin=proposal.origin if proposal else None,
-        operator=proposal.operator if proposal else None,
-        parent_id=origin.parent,
+        **_figures(life, at),
         references=origin.references,
         motivation=proposal.motivation if proposal else "",
-        attempt=life.attempt(at),
-        fitness=analysis.fitness if analysis else None,
-        parts=analysis
-        and FitnessParts.model_construct(loss=analysis.loss, benchmark=analysis.benchmark, judge=analysis.judge),
-        val_loss=completion and completion.val_loss,
-        bits_per_byte=completion and completion.bits_per_byte,
-        train_loss=completion and completion.train_loss,
-        recall=completion and completion.recall,
-        recall_stderr=completion and completion.recall_stderr,
-        scores=task_scores(completion) if completion else (),
-        parameters=completion.parameters if completion else (starts[-1].parameters if starts else None),
-        seconds=completion and completion.seconds,
-        step_seconds=completion and completion.step_seconds,
-        flops_per_token=completion and completion.flops_per_token,
         findings=analysis.findings if analysis else (),
         problem=analysis.problem if analysis else "",
         cognition=analysis.cognition if analysis else (),
         failures=failures(life, at),
         reason=reason(life, at),
-        vetoed=life.vetoed(at),
-        opened_seq=life.opened_seq,
     )
+
+
+def figures(life: Life, at: int) -> Experiment:
+    """Return an experiment without words: the most of a portrait, which a comparison does not read."""
+    return Experiment.model_construct(**_figures(life, at))
+
+
+def _figures(life: Life, at: int) -> dict[str, Any]:
+    slot, proposal = known(life.slot, at), known(life.proposal, at)
+    completion, analysis = life.score(at), known(life.analysis, at)
+    starts = until(life.starts, at)
+    origin = proposal or slot
+    return {
+        "id": life.id,
+        "name": proposal.name if proposal else (slot.baseline or "" if slot else ""),
+        "status": life.status(at),
+        "origin": proposal.origin if proposal else None,
+        "operator": proposal.operator if proposal else None,
+        "parent_id": origin.parent if origin else None,
+        "attempt": life.attempt(at),
+        "fitness": analysis.fitness if analysis else None,
+        "parts": analysis
+        and FitnessParts.model_construct(loss=analysis.loss, benchmark=analysis.benchmark, judge=analysis.judge),
+        "val_loss": completion and completion.val_loss,
+        "bits_per_byte": completion and completion.bits_per_byte,
+        "train_loss": completion and completion.train_loss,
+        "recall": completion and completion.recall,
+        "recall_stderr": completion and completion.recall_stderr,
+        "scores": task_scores(completion) if completion else (),
+        "parameters": completion.parameters if completion else (starts[-1].parameters if starts else None),
+        "seconds": completion and completion.seconds,
+        "step_seconds": completion and completion.step_seconds,
+        "flops_per_token": completion and completion.flops_per_token,
+        "vetoed": life.vetoed(at),
+        "opened_seq": life.opened_seq,
+    }
 
 
 def whole(store: Store, life: Life, at: int, novelty: float | None) -> Experiment:

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -58,6 +58,9 @@ class Memory:
         self._library = library or Library(load_entries(), embedder)
         self._ideas = Ideas(store, embedder)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="memory")
+        self._orders: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
+        """Work for that thread, each with who waits for it; what comes while it works is handed over together."""
+        self._working: asyncio.Task[None] | None = None
         self._news = asyncio.Condition()
         self._model_fault = ""
         """Why nothing can be embedded; empty while it can."""
@@ -166,8 +169,27 @@ class Memory:
         await self._do(partial(self._ideas.add, course, proposals, vectors))
 
     async def _do(self, work: Callable[[], T]) -> T:
-        """Do it in memory's own thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        """Do it in memory's own thread, in turn."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._orders.append((work, done))
+        if self._working is None:
+            self._working = asyncio.create_task(self._work_off())
+        return await done
+
+    async def _work_off(self) -> None:
+        """Hand all waiting work to the thread at once: to wake it, and be woken, costs more than most answers."""
+        loop = asyncio.get_running_loop()
+        while self._orders:
+            orders, self._orders = self._orders, []
+            outcomes = await loop.run_in_executor(self._thread, _outcomes, [work for work, _ in orders])
+            for (_, done), (result, fault) in zip(orders, outcomes, strict=True):
+                if done.cancelled():
+                    continue
+                if fault:
+                    done.set_exception(fault)
+                else:
+                    done.set_result(result)
+        self._working = None
 
     async def _wake(self) -> None:
         async with self._news:
@@ -182,3 +204,14 @@ class Memory:
                 await self._news.wait_for(met)
         except TimeoutError:
             raise NotYet(otherwise) from None
+
+
+def _outcomes(works: Sequence[Callable[[], Any]]) -> list[tuple[Any, Exception | None]]:
+    """Do one after another; return what each came to: a result, or what it raised."""
+    outcomes: list[tuple[Any, Exception | None]] = []
+    for work in works:
+        try:
+            outcomes.append((work(), None))
+        except Exception as error:  # noqa: BLE001  (it is raised where the work was asked for)
+            outcomes.append((None, error))
+    return outcomes

@@ -27,6 +27,7 @@ def standing(course: Course, at: int) -> Standing:
         stopping=_stopping(until(course.words.get("stop", ()), at), turns),
         budget=budget(until(course.words.get("budget", ()), at), course.started.experiments),
         opened=bisect_right(course.slot_seqs, at),
+        unbroken=bisect_right(course.unbroken_seqs, at),
         settled=bisect_right(course.settled_seqs, at),
         unsettled=course.present(at) - sum(ends.values()),
         analysed=ends.get("analysed", 0),

@@ -7,17 +7,21 @@ from typing import cast
 
 import pytest
 
+from agents import Director
+from bus.envelope import Envelope
 from bus.events import (
     AnalysisReady,
     CampaignFinished,
+    CampaignPaused,
     CodeFailed,
     ProposalCreated,
     ProposalRequested,
     RunCompleted,
 )
 from bus.ids import CAMPAIGN, experiment_id
+from bus.role import Decision
 from tests.chaos.simulated import BASELINES, QUIET, names, started
-from tests.chaos.simulation import Archive, Laboratory, remembering
+from tests.chaos.simulation import Archive, Faults, Laboratory, remembering
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +121,36 @@ def test_guidance_reaches_the_next_proposal(archive: Archive) -> None:
         carried[said.experiment] = cast("ProposalCreated", said.event).guidance
     assert carried["e0001"] == ()
     assert carried["e0005"] == ("prefer a sliding window",)
+
+
+def test_every_slot_is_asked_for_by_one_decision(archive: Archive) -> None:
+    """However many decisions are under way at once, none says a slot again that another one frees."""
+    lab = Laboratory(archive, "singly", Random(7), Faults(spread=3.0))
+    lab.start(started(7, 24, 8, baselines=0))
+    lab.run()
+    asked = [
+        post.experiment for posts in lab._decided.values() for post in posts if type(post.event) is ProposalRequested
+    ]
+    assert sorted(asked) == sorted(names(24, 0))
+
+
+class Ailing(Director):
+    """A director that can't decide upon one experiment's analysis."""
+
+    def decide(self, said: Envelope) -> Decision:
+        """Give that decision up; any other is made."""
+        if isinstance(said.event, AnalysisReady) and said.experiment == "e0002":
+            return self.give_up(said, "ill")
+        return (yield from super().decide(said))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_resumption_makes_up_for_a_decision_that_was_given_up(archive: Archive, seed: int) -> None:
+    """Its slot stays closed until a person resumes the campaign, which then makes every experiment of its plan."""
+    lab = Laboratory(archive, f"ailing-{seed}", Random(seed), Faults(spread=3.0))
+    lab.roles = [Ailing() if isinstance(role, Director) else role for role in lab.roles]
+    lab.cues.append((lambda said: isinstance(said.event, CampaignPaused), "resume"))
+    lab.start(started(seed, 12, 4))
+    lab.run()
+    assert lab.standing().finished
+    assert lab.ends() == dict.fromkeys(names(12), 1)

@@ -37,10 +37,10 @@ RANKED = tuple(f"e{n:04d}" for n in range(1, 31))
 
 
 def standing(**more: Any) -> Standing:
-    """Return where a campaign stands in the middle: six settled, seven open, two in flight."""
+    """Return where a campaign stands in the middle: seven of eight open slots settled."""
     known: dict[str, Any] = {
-        "campaign": "nano-0-aa", "started": STARTED, "budget": 20, "opened": 8, "settled": 7, "unsettled": 1,
-        "analysed": 6, "ranking": RANKED, "parents": RANKED[:10], "references": RANKED[10:],
+        "campaign": "nano-0-aa", "started": STARTED, "budget": 20, "opened": 8, "unbroken": 8, "settled": 7,
+        "unsettled": 1, "analysed": 6, "ranking": RANKED, "parents": RANKED[:10], "references": RANKED[10:],
     }  # fmt: skip
     return Standing.model_validate(known | more)
 
@@ -57,7 +57,7 @@ def opened(posts: list[Post]) -> list[str]:
 
 def test_a_campaign_opens_with_as_many_baselines_as_it_has_slots(said: Said, drive: Drive) -> None:
     """Baselines first, K of them."""
-    here = standing(opened=0, settled=0, unsettled=0, analysed=0, ranking=(), parents=(), references=())
+    here = standing(opened=0, unbroken=0, settled=0, unsettled=0, analysed=0, ranking=(), parents=(), references=())
     _, posts = drive(Director(), said(STARTED, seq=1), {AskStanding: here})
     assert [(post.experiment, post.event.arm, post.event.baseline) for post in posts] == [
         ("base-linear-attention", "baseline", "linear-attention"),
@@ -66,13 +66,14 @@ def test_a_campaign_opens_with_as_many_baselines_as_it_has_slots(said: Said, dri
 
 
 @pytest.mark.parametrize(
-    ("settled", "already", "expected"), [(7, 8, ["e0007"]), (7, 7, ["e0006", "e0007"]), (7, 9, []), (21, 21, ["e0020"])]
+    ("settled", "already", "expected"),
+    [(7, 8, ["e0007"]), (7, 6, ["e0007"]), (7, 9, []), (20, 20, ["e0020"]), (21, 22, [])],
 )
-def test_a_settlement_opens_every_slot_below_settled_plus_k(
+def test_the_t_th_settlement_opens_slot_t_plus_k_less_one(
     said: Said, drive: Drive, settled: int, already: int, expected: list[str]
 ) -> None:
-    """The t-th settlement opens slot t + K − 1, and what before it is not open, up to the campaign's total of 22."""
-    _, posts = drive(Director(), said(FAILED, "e0004"), {AskStanding: standing(settled=settled, opened=already)})
+    """That one alone, if the campaign's 22 slots reach so far: those before it are on their way from earlier ones."""
+    _, posts = drive(Director(), said(FAILED, "e0004"), {AskStanding: standing(settled=settled, unbroken=already)})
     assert opened(posts) == expected
 
 
@@ -98,9 +99,17 @@ def test_a_paused_campaign_opens_nothing(said: Said, drive: Drive) -> None:
 
 
 def test_a_resumption_opens_what_the_pause_held_back(said: Said, drive: Drive) -> None:
-    """Up to settled + K at once."""
-    _, posts = drive(Director(), said(CampaignResumed(by="Ada")), {AskStanding: standing(opened=7)})
+    """Up to settled + K at once, from the first slot on that is not open."""
+    _, posts = drive(Director(), said(CampaignResumed(by="Ada")), {AskStanding: standing(unbroken=7)})
     assert opened(posts) == ["e0006", "e0007"]
+
+
+def test_a_resumption_opens_what_a_decision_that_was_given_up_left_closed(said: Said, drive: Drive) -> None:
+    """Also where slots behind it are open: those are said again, and the stream drops them."""
+    here = standing(unbroken=6, opened=8)
+    assert opened(drive(Director(), said(CampaignResumed(by="Ada")), {AskStanding: here})[1]) == [
+        "e0005", "e0006", "e0007"
+    ]  # fmt: skip
 
 
 def test_the_parent_comes_from_the_first_tier_and_four_references_from_the_second(said: Said, drive: Drive) -> None:
@@ -168,15 +177,34 @@ def test_new_designs_wait_until_the_trained_baselines_are_analysed(
 ) -> None:
     """What a proposal reads does not depend on how far the analyst was; the last baseline's analysis opens the slot."""
     baselines = len(STARTED.baselines)
-    here = standing(opened=baselines, settled=baselines, analysed=analysed * baselines // 2, failed=0, rejected=0,
-                    ranking=(), parents=(), references=(), started=STARTED.model_copy(update={"slots": 1}))  # fmt: skip
+    here = standing(
+        opened=baselines,
+        unbroken=baselines,
+        settled=baselines,
+        analysed=analysed * baselines // 2,
+        ranking=(),
+        parents=(),
+        references=(),
+        started=STARTED.model_copy(update={"slots": 1}),
+    )
     posts = drive(Director(), said(ANALYSED, "base-gla"), {AskStanding: here})[1]
     assert [post.experiment for post in posts if isinstance(post.event, ProposalRequested)] == opens
 
 
+def test_the_end_by_which_the_baselines_became_known_opens_all_that_waited_for_it(said: Said, drive: Drive) -> None:
+    """And the next one its own slot again."""
+    more = {"opened": 2, "unbroken": 2, "failed": 0, "rejected": 0, "started": STARTED.model_copy(update={"slots": 4})}
+    last = standing(settled=2, analysed=2, **more)
+    assert opened(drive(Director(), said(ANALYSED, "base-gla"), {AskStanding: last})[1]) == [
+        "e0001", "e0002", "e0003", "e0004"
+    ]  # fmt: skip
+    later = standing(settled=3, analysed=3, **more)
+    assert opened(drive(Director(), said(ANALYSED, "e0001"), {AskStanding: later})[1]) == ["e0005"]
+
+
 def spent(**more: Any) -> Standing:
     """Return a campaign with nothing left to do."""
-    return standing(opened=22, settled=22, unsettled=0, **more)
+    return standing(opened=22, unbroken=22, settled=22, unsettled=0, **more)
 
 
 def at(position: int, here: Standing, before: Standing) -> Callable[[Any], Standing]:
@@ -261,7 +289,7 @@ def test_a_budget_raised_after_a_stop_resumes_the_campaign(said: Said, drive: Dr
 
 def test_a_raised_budget_opens_slots_at_once(said: Said, drive: Drive) -> None:
     """A campaign that runs goes on with the new total."""
-    here = standing(opened=22, settled=21, budget=40)
+    here = standing(opened=22, unbroken=22, settled=21, budget=40)
     _, posts = drive(Director(), said(HumanMessage(kind="budget", text="40")), {AskStanding: here})
     assert opened(posts) == ["e0021"]
 

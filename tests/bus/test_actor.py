@@ -2,18 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
+import pytest
+
 from bus import subjects
-from bus.actor import MAX_DELIVERIES, Actor
+from bus.actor import MAX_DELIVERIES, Actor, Inbox
 from bus.bus import Bus
 from bus.envelope import Envelope, decode
 from bus.events import CampaignPaused, CampaignResumed, Event, Record
 from bus.memory_transport import MemoryTransport
 from bus.queries import AskStanding, Standing
-from bus.role import Decision, Post
+from bus.role import Completion, CompletionReply, Decision, Post, Question
 from bus.transport import Durable, Stored
 
 
@@ -111,7 +113,117 @@ async def test_what_was_read_is_traced_under_the_cause() -> None:
     (trace,) = await log_of(transport, subjects.TRACES)
     body = json.loads(trace.payload)
     assert trace.subject.endswith(body["cause"])
-    assert body["answers"][0]["reply"]["settled"] == 4
+    assert body["answers"][0]["reply"] == {"settled": 4}, "what is as it is by default need not be said"
+
+
+class Late(MemoryTransport):
+    """A server that keeps traces only when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = asyncio.Event()
+
+    async def publish(self, subject: str, payload: bytes, message_id: str, *, once: bool = False) -> int | None:
+        """Let a trace wait."""
+        if subject.startswith("lab.traces."):
+            await self.told.wait()
+        return await super().publish(subject, payload, message_id, once=once)
+
+
+class Thinker(Echo):
+    """Asks a question and repeats the reply in a resume."""
+
+    def __init__(self, question: Callable[[Envelope], Question]) -> None:
+        self._question = question
+
+    def decide(self, said: Envelope) -> Decision:
+        """Ask, then say."""
+        reply = yield self._question(said)
+        return [Post("e0001", CampaignResumed(by="echo", why=type(reply).__name__))]
+
+
+async def test_what_memory_answered_need_not_be_kept_before_what_follows_from_it() -> None:
+    """It would answer the same again, so a decision waits for one acknowledgement less."""
+    transport = Late()
+    await answered(transport)
+    await Bus(transport, "director").say(Post("e0001", CampaignPaused(by="ada")), "c")
+    actor = Actor(Bus(transport, "echo"), Thinker(lambda said: AskStanding(campaign=said.campaign, at=said.seq)))
+    await run_until(actor, lambda: _reached(transport, 2))
+    assert not await log_of(transport, subjects.TRACES)
+
+
+async def test_what_a_model_wrote_is_kept_before_what_follows_from_it() -> None:
+    """Asked again it would write something else, and what was said could not be replayed."""
+    transport = Late()
+    written = asyncio.Event()
+
+    async def write(_: Envelope, __: Completion) -> Record:
+        written.set()
+        return CompletionReply(body="{}")
+
+    await Bus(transport, "director").say(Post("e0001", CampaignPaused(by="ada")), "c")
+    question = Completion(instructions="i", prompt="p", schema_name="s")
+    task = asyncio.create_task(Actor(Bus(transport, "echo"), Thinker(lambda _: question), {Completion: write}).run())
+    await asyncio.wait_for(written.wait(), 10)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert await transport.last_seq(subjects.LOG) == 1
+    transport.told.set()
+    async with asyncio.timeout(20):
+        while not await _reached(transport, 2):
+            await asyncio.sleep(0.01)
+    assert len(await log_of(transport, subjects.TRACES)) == 1
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("kinds", "order"), [((CampaignPaused,), ["1", "2"]), ((), ["2", "1"])])
+async def test_words_may_be_decided_upon_in_their_order(kinds: tuple[type[Event], ...], order: list[str]) -> None:
+    """Though the first takes longer than the second, and both are under way at once."""
+    transport = MemoryTransport()
+    second_is_out = asyncio.Event()
+
+    class Repeating(Echo):
+        def decide(self, said: Envelope) -> Decision:
+            yield Completion(instructions="", prompt="", schema_name="")
+            return [Post("e0001", CampaignResumed(by=said.event.by))]  # type: ignore[attr-defined]
+
+    async def dawdle(said: Envelope, _: Completion) -> Record:
+        if said.event.by == "1" and not kinds:  # type: ignore[attr-defined]
+            await second_is_out.wait()
+        await asyncio.sleep(0.05 if said.event.by == "1" else 0.0)  # type: ignore[attr-defined]
+        return CompletionReply()
+
+    async def out() -> bool:
+        if await _reached(transport, 3):
+            second_is_out.set()
+        return await _reached(transport, 4)
+
+    for number in ("1", "2"):
+        await Bus(transport, "director").say(Post("e0001", CampaignPaused(by=number)), "c", ordinal=number)
+    actor = Actor(Bus(transport, "echo"), Repeating(), {Completion: dawdle}, concurrency=4, in_order=kinds)
+    await run_until(actor, out)
+    said = [decode(stored.payload).event for stored in await log_of(transport)]
+    assert [event.by for event in said if isinstance(event, CampaignResumed)] == order
+
+
+async def test_a_message_is_kept_while_its_decision_takes_long() -> None:
+    """No second process is given it, however often its time to be acknowledged passes."""
+    transport = MemoryTransport()
+    asked: list[Envelope] = []
+
+    async def take_long(said: Envelope, _: Completion) -> Record:
+        asked.append(said)
+        await asyncio.sleep(1.0)
+        return CompletionReply()
+
+    await Bus(transport, "director").say(Post("e0001", CampaignPaused(by="ada")), "c")
+    inbox = Inbox(Durable("echo", subjects.LOG, ("lab.events.c.*.CampaignPaused",), ack_wait=0.3), subjects.read)
+    question = Completion(instructions="", prompt="", schema_name="")
+    role = Thinker(lambda _: question)
+    actor = Actor(Bus(transport, "echo"), role, {Completion: take_long}, inbox=inbox, concurrency=2)
+    await run_until(actor, lambda: _reached(transport, 2))
+    assert len(asked) == 1
 
 
 async def test_a_malformed_message_becomes_a_dead_letter() -> None:

@@ -151,6 +151,32 @@ async def test_follow_reads_the_past_and_the_future_in_order(transport: Transpor
     assert [stored.seq for stored in read] == list(range(start + 1, start + 6))
 
 
+async def test_who_lets_news_gather_for_long_is_not_told_of_each_message(nats_url: str, campaign: str) -> None:
+    """A patient reader receives every message once, as it reads it; a prompt one hears of it beforehand too."""
+    heard = {}
+    speaker = await NatsTransport.connect(nats_url, name="speaker")
+    await speaker.provision()
+    start = await speaker.last_seq(subjects.LOG)
+    for number in range(20):
+        await speaker.publish(f"lab.events.{campaign}.e{number}.A", b"past", f"{campaign}{number}")
+    for gather in (0.0, 0.3):
+        reader = await NatsTransport.connect(nats_url, name="reader")
+        count = 0
+        async for batch in reader.follow(subjects.LOG, start, gather=gather):
+            for _ in batch:
+                count += 1
+                if count == 20:  # now it has read all there was
+                    for number in range(20):
+                        subject = f"lab.events.{campaign}.f{number}.A"
+                        await speaker.publish(subject, b"news", f"{campaign}{gather}{number}")
+            if count >= 40:
+                break
+        heard[gather] = reader.client.stats["in_msgs"]
+        await reader.close()
+    await speaker.close()
+    assert heard[0.0] >= heard[0.3] + 20
+
+
 async def test_a_request_is_answered(transport: Transport) -> None:
     """Request and reply carry bytes both ways."""
     subject = f"lab.query.{uuid4().hex}"

@@ -16,7 +16,7 @@ from bus.events import (
     RunFailed,
     TaskScore,
 )
-from bus.ids import CAMPAIGN
+from bus.ids import CAMPAIGN, experiment_id
 from bus.queries import (
     AskExperiments,
     AskNeighbours,
@@ -157,6 +157,21 @@ def test_a_persons_experiment_takes_no_slot(scribe: Scribe) -> None:
     done = scribe.fail("h-3f2a91c0")
     counts = [(s.opened, s.settled, s.unsettled) for s in map(scribe.standing, (proposed, done))]
     assert counts == [(0, 0, 1), (0, 0, 0)]
+
+
+def test_the_row_of_open_slots_ends_at_its_first_gap(scribe: Scribe) -> None:
+    """Slots are opened by several decisions at once, so a later one may come first; the count tells both."""
+    scribe.start()
+    positions = [scribe.open(experiment_id(slot, ("gla",)), slot) for slot in (0, 2, 3, 1)]
+    assert [(s.opened, s.unbroken) for s in map(scribe.standing, positions)] == [(1, 1), (2, 1), (3, 1), (4, 4)]
+
+
+def test_the_newest_renewal_of_the_pool_stands(scribe: Scribe) -> None:
+    """Decisions under way at once may say an earlier one after it."""
+    scribe.start()
+    for generation, parent in ((1, "e0001"), (3, "e0003"), (2, "e0002")):
+        scribe.say(CAMPAIGN, PoolUpdated(generation=generation, parents=(parent,), references=()))
+    assert (scribe.standing().generation, scribe.standing().parents) == (3, ("e0003",))
 
 
 def test_a_trained_baseline_is_unsettled_as_an_experiment_until_analysed(scribe: Scribe) -> None:
@@ -316,7 +331,7 @@ def test_a_stop_is_on_its_way_until_an_ending_or_a_resumption(scribe: Scribe) ->
 
 
 def test_peers_are_parent_siblings_and_trained_baselines(scribe: Scribe) -> None:
-    """Source and design come with the experiment and its parent, the rest is in short form."""
+    """The experiment and its parent come whole, the others with what they are compared by, and no words."""
     scribe.start(baselines=("gla", "deltanet"))
     scribe.live("base-gla", 0)
     scribe.live("e0001", 2, parent="base-gla")
@@ -324,8 +339,12 @@ def test_peers_are_parent_siblings_and_trained_baselines(scribe: Scribe) -> None
     scribe.live("e0003", 4, parent="e0001")
     found = peers(scribe, "e0001")
     assert (found.this.source, found.parent and found.parent.source) == ("x = 2", "x = 0")
-    assert ([row.id for row in found.siblings], [row.source for row in found.siblings]) == (["e0002"], [""])
-    assert ([row.id for row in found.baselines], found.baselines_pending) == (["base-gla"], 1)
+    whole, known = one(scribe, "e0002"), one(scribe, "base-gla")
+    assert found.siblings == (Experiment(id="e0002", status="analysed", val_loss=whole.val_loss),)
+    (baseline,) = found.baselines
+    assert (baseline.id, found.baselines_pending) == ("base-gla", 1)
+    assert (baseline.val_loss, baseline.recall, baseline.scores) == (known.val_loss, known.recall, known.scores)
+    assert (known.motivation, baseline.motivation, baseline.findings) == ("idea of base-gla", "", ())
 
 
 def test_what_awaits_analysis_comes_in_the_order_of_training(scribe: Scribe) -> None:

@@ -111,6 +111,18 @@ async def test_a_question_waits_for_its_position(store: Store, log: list[Envelop
         assert reply.last_seq == 20
 
 
+async def test_questions_that_come_together_are_answered_each_for_itself(store: Store, log: list[Envelope]) -> None:
+    """One that has no answer leaves the others theirs."""
+    transport = MemoryTransport()
+    await publish(transport, log)
+    async with running(transport, store, HashEmbedder()) as bus:
+        asked = [AskStanding(at=at) for at in range(1, 30)]
+        asked.insert(7, AskPeers(at=3, experiment="nobody"))
+        replies = await asyncio.gather(*map(bus.ask, asked), return_exceptions=True)
+    assert isinstance(replies.pop(7), Refused)
+    assert [reply.last_seq for reply in replies] == list(range(1, 30))  # type: ignore[union-attr]
+
+
 async def test_a_position_that_does_not_come_is_an_error(
     store: Store, log: list[Envelope], monkeypatch: pytest.MonkeyPatch
 ) -> None:
