@@ -111,6 +111,17 @@ def test_a_bitlinear_map_has_three_weights_and_passes_gradients():
     assert layer.weight.grad.abs().min() > 0
 
 
+def test_groups_of_features_are_mapped_each_by_itself():
+    """A group's output is the linear map of that group alone."""
+    layer, x = modules.GroupedLinear(6, 4, groups=2), torch.randn(3, 5, 6)
+    with torch.no_grad():
+        layer.bias.copy_(torch.arange(4.0))
+    parts = [F.linear(x[..., 3 * g : 3 * g + 3], layer.weight[g], layer.bias[2 * g : 2 * g + 2]) for g in range(2)]
+    assert torch.allclose(layer(x), torch.cat(parts, -1), atol=1e-6)
+    with pytest.raises(ValueError, match="4 groups don't divide 6 and 4 features"):
+        modules.GroupedLinear(6, 4, groups=4)
+
+
 def test_a_low_rank_map_starts_as_its_bias():
     """The inner map is zero at first."""
     lora = LoRA(4, 3, 2)
