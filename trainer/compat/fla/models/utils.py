@@ -9,7 +9,8 @@ class Cache:
     def __init__(self, seen_tokens: int = 0) -> None:
         """Hold nothing yet."""
         self.states: list[dict[str, Any]] = []
-        self.seen_tokens = seen_tokens
+        self.seen: list[int] = []
+        self.before = seen_tokens
 
     def __len__(self) -> int:
         """Return how many layers have an entry."""
@@ -19,14 +20,21 @@ class Cache:
         """Return a layer's states."""
         return self.states[layer_idx]
 
+    @property
+    def seen_tokens(self) -> int:
+        """How many tokens the first layer has seen."""
+        return self.get_seq_length()
+
     def update(self, layer_idx: int = 0, offset: int = 1, **state: Any) -> dict[str, Any]:
-        """Replace what is given of a layer's states; the first layer counts the tokens."""
+        """Replace what is given of a layer's states, which has seen `offset` tokens more."""
         while len(self.states) <= layer_idx:
             self.states.append({})
+            self.seen.append(self.before)
         self.states[layer_idx].update(state)
-        self.seen_tokens += offset if layer_idx == 0 else 0
+        self.seen[layer_idx] += offset
         return self.states[layer_idx]
 
-    def get_seq_length(self, layer_idx: int = 0) -> int:  # noqa: ARG002 (all layers have seen the same)
-        """Return how many tokens were seen."""
-        return self.seen_tokens
+    def get_seq_length(self, layer_idx: int | None = 0) -> int:
+        """Return how many tokens a layer has seen."""
+        index = layer_idx or 0
+        return self.seen[index] if index < len(self.seen) else self.before
