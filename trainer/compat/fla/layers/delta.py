@@ -116,7 +116,7 @@ class GatedDeltaNet(_WideValues):
         self,
         hidden_size: int = 2048,
         expand_v: float = 2,
-        head_dim: int = 256,
+        head_dim: int | None = None,
         num_heads: int = 6,
         num_v_heads: int | None = None,
         mode: str = "chunk",
@@ -124,7 +124,8 @@ class GatedDeltaNet(_WideValues):
         norm_eps: float = 1e-5,
         **shared: Any,
     ) -> None:
-        super().__init__(hidden_size, expand_v, head_dim, num_heads, num_v_heads, mode, **shared)
+        width = head_dim or _head_dim(256, hidden_size, num_heads)
+        super().__init__(hidden_size, expand_v, width, num_heads, num_v_heads, mode, **shared)
         self.use_gate = use_gate
         self.a_proj, self.b_proj = (nn.Linear(hidden_size, self.num_v_heads, bias=False) for _ in range(2))
         self.A_log = nn.Parameter(torch.empty(self.num_v_heads).uniform_(0, 16).log())
@@ -153,12 +154,13 @@ class KimiDeltaAttention(_WideValues):
         self,
         hidden_size: int = 2048,
         expand_v: float = 1,
-        head_dim: int = 128,
+        head_dim: int | None = None,
         num_heads: int = 16,
         norm_eps: float = 1e-5,
         **shared: Any,
     ) -> None:
-        super().__init__(hidden_size, expand_v, head_dim, num_heads, **shared)
+        width = head_dim or _head_dim(128, hidden_size, num_heads)
+        super().__init__(hidden_size, expand_v, width, num_heads, **shared)
         inner, rank = (hidden_size, self.head_v_dim), self.head_v_dim
         self.f_proj = nn.Sequential(nn.Linear(*inner, bias=False), nn.Linear(rank, self.key_dim, bias=False))
         self.b_proj = nn.Linear(hidden_size, num_heads, bias=False)
@@ -177,3 +179,8 @@ class KimiDeltaAttention(_WideValues):
     def gated(self, x: Tensor, o: Tensor) -> Tensor:
         """Norm each head, and gate it."""
         return self.o_norm(o, self.g_proj(x).view_as(o))
+
+
+def _head_dim(usual: int, hidden_size: int, num_heads: int) -> int:
+    """Return the channels of a head by fla's default, or what the width has for it: the default suits wide models."""
+    return max(1, min(usual, hidden_size // num_heads))
