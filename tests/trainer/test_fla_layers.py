@@ -29,6 +29,8 @@ BUILT: dict[str, Callable[[], nn.Module]] = {
         hidden_size=WIDTH, num_heads=4, num_kv_heads=2, feature_map="relu", gate_fn="sigmoid", clamp_min=-0.1,
         use_short_conv=True, layer_idx=1,
     ),
+    "attention": lambda: layers.Attention(WIDTH, HEADS, qkv_bias=True, qk_norm=True, layer_idx=1),
+    "attention within a window": lambda: layers.Attention(WIDTH, 4, 2, window_size=3, layer_idx=1),
     "retention": lambda: layers.MultiScaleRetention(hidden_size=WIDTH, num_heads=HEADS, layer_idx=1),
 }  # fmt: skip
 each = pytest.mark.parametrize("build", BUILT.values(), ids=BUILT)
@@ -57,9 +59,23 @@ def test_padding_and_packing_change_nothing(build: Callable[[], nn.Module]):
     y = layer(padded, attention_mask=mask)[0]
     assert torch.allclose(torch.cat([y[:1], y[1:, 3:]], 1), alone, atol=1e-5)
     cache = Cache()
-    begun = layer(padded[:, :5], attention_mask=mask[:, :5], past_key_values=cache, use_cache=True)[0]
-    ended = layer(padded[:, 5:], attention_mask=mask, past_key_values=cache, use_cache=True)[0]
-    assert torch.allclose(torch.cat([begun, ended], 1)[1, 3:], y[1, 3:], atol=1e-5)
+    parts = [
+        layer(padded[:, a:b], attention_mask=mask[:, :b], past_key_values=cache, use_cache=True)[0]
+        for a, b in ((0, 5), (5, 6), (6, 7))
+    ]
+    assert torch.allclose(torch.cat(parts, 1)[1, 3:], y[1, 3:], atol=1e-5)
+
+
+def test_a_cache_holds_the_keys_that_a_window_sees():
+    """They go behind those before; a window keeps what its first new query reaches."""
+    cache, k = Cache(), torch.arange(8.0).view(1, 8, 1)
+    (held,) = cache.update(1, 5, attn_state=(k[:, :5],), cache_kwargs={"window_size": 3})["attn_state"]
+    assert held.flatten().tolist() == [0, 1, 2, 3, 4]
+    (held,) = cache.update(1, 1, attn_state=(k[:, 5:6],), cache_kwargs={"window_size": 3})["attn_state"]
+    assert held.flatten().tolist() == [3, 4, 5]
+    (held,) = cache.update(1, 2, attn_state=(k[:, 6:],), cache_kwargs={"window_size": 3})["attn_state"]
+    assert held.flatten().tolist() == [4, 5, 6, 7]
+    assert (cache.get_seq_length(1), cache.seen_tokens) == (8, 0)
 
 
 def test_a_gated_delta_net_computes_its_formula():

@@ -1,5 +1,6 @@
 """fla's layers that others are made of, and what they share: padding, caches, low-rank maps."""
 
+from trainer.compat.fla.layers.attn import Attention
 from trainer.compat.fla.layers.delta import DeltaNet, GatedDeltaNet, KimiDeltaAttention
 from trainer.compat.fla.layers.gated import GatedLinearAttention, MultiScaleRetention
 from trainer.compat.fla.layers.low_rank import DDLerpLinear, LerpLinear, LoRA
@@ -17,6 +18,7 @@ from trainer.compat.fla.layers.utils import (
 )
 
 __all__ = [
+    "Attention",
     "DDLerpLinear",
     "DeltaNet",
     "GatedDeltaNet",
