@@ -8,17 +8,18 @@ import ast
 import sys
 from collections.abc import Iterator
 
-from agents.source_tree import Fault, Rules, arguments_of, forbidden, imports, no_import
+from agents.source_tree import Fault, Rules, arguments_of, forbidden, imports, name_of, no_import
 
 WIDTHS = frozenset(("hidden_size", "d_model", "embed_dim", "dim", "n_embd", "model_dim"))
 CONFIGURATIONS = frozenset(("config", "cfg", "args"))
-HEADS = frozenset(("num_heads", "n_heads", "n_head", "heads"))
+HEADS = frozenset(("num_heads", "n_heads", "n_head", "heads", "nheads", "nhead"))
 GIVEN = WIDTHS | HEADS | CONFIGURATIONS | frozenset((
     "attention_bias", "attention_dropout", "attn_dropout", "bias", "causal", "chunk_size", "conv_size", "d_conv",
-    "d_state", "device", "dropout", "dtype", "eps", "expand", "head_dim", "hidden_act", "initializer_range",
-    "intermediate_size", "kernel_size", "layer_idx", "layer_norm_eps", "max_position_embeddings", "max_seq_len",
-    "n_layer", "n_layers", "norm_eps", "num_attention_heads", "num_hidden_layers", "num_key_value_heads",
-    "num_kv_heads", "num_layers", "qk_head_dim", "rms_norm_eps", "rope_theta", "use_bias", "use_cache", "vocab_size",
+    "d_head", "d_state", "device", "dim_head", "dropout", "dtype", "eps", "expand", "head_dim", "head_size",
+    "headdim", "hidden_act", "initializer_range", "intermediate_size", "kernel_size", "layer_idx", "layer_norm_eps",
+    "max_position_embeddings", "max_seq_len", "n_kv_heads", "n_layer", "n_layers", "norm_eps", "num_attention_heads",
+    "num_hidden_layers", "num_key_value_heads", "num_kv_heads", "num_layers", "qk_head_dim", "rms_norm_eps",
+    "rope_theta", "use_bias", "use_cache", "vocab_size",
 ))  # fmt: skip
 """Arguments that the trainer gives to a layer, by name, where they have no default (`trainer.compat.construction`)."""
 BESIDE = ("MLP", "FFN", "FeedForward", "Norm", "Embedding", "Router", "Gate", "Conv")
@@ -41,9 +42,26 @@ LENIENT = frozenset((
 """What published files use, some of it as names of arguments."""
 
 
-def layers_of(classes: list[ast.ClassDef]) -> list[ast.ClassDef]:
-    """Return the classes that are built as layers are: by a width and heads, a configuration, or a width alone."""
-    return [node for node in classes if _is_layer(node)]
+def layers_of(classes: list[ast.ClassDef], nodes: list[ast.AST]) -> list[ast.ClassDef]:
+    """Return the classes that are built as layers are: by a width and heads, a configuration, or a width alone.
+
+    A class derived from one of fla's layers is built as that is, whatever its own constructor names.
+    """
+    kinds = set(_layers_of_fla(nodes))
+    found = []
+    for node in classes:
+        bases = {name_of(base) for base in node.bases if isinstance(base, ast.Name | ast.Attribute)}
+        if _is_layer(node) or kinds & bases:
+            found.append(node)
+            kinds.add(node.name)
+    return found
+
+
+def _layers_of_fla(nodes: list[ast.AST]) -> Iterator[str]:
+    """Yield the names of what a file imports from fla's layers, or from beside itself."""
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and (node.level or f"{node.module}.".startswith("fla.layers.")):
+            yield from (alias.asname or alias.name for alias in node.names)
 
 
 def _is_layer(node: ast.ClassDef) -> bool:

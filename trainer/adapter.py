@@ -18,8 +18,8 @@ MixerFactory = Callable[[int, int, int], nn.Module]
 
 def mixer_factory(candidate: type[nn.Module]) -> MixerFactory:
     """Return how to build the candidate. Raises TypeError where its constructor has no form that is known."""
-    names = list(inspect.signature(candidate.__init__).parameters)[1:3]
-    if names == ["d_model", "n_heads"]:
+    names = list(inspect.signature(candidate.__init__).parameters)[1:]
+    if names[:3] == ["d_model", "n_heads", "layer_idx"]:
         return lambda d_model, n_heads, layer_idx: candidate(d_model, n_heads, layer_idx=layer_idx)
     if is_fla_form(candidate):
         return _fla_factory(candidate)

@@ -115,6 +115,40 @@ def test_what_can_not_work_is_held_against_a_published_layer_too(reason: str, ol
     assert fault.reason == reason
 
 
+DERIVED = """
+from fla.layers.gated_deltanet import GatedDeltaNet as Base
+
+TABLE = {}
+
+
+class Twice(Base):
+    def forward(self, hidden_states, **kwargs):
+        y, *rest = super().forward(hidden_states, **kwargs)
+        return 2 * y, *rest
+
+
+class Wider(Twice):
+    def __init__(self, *args, reach=3, **kwargs):
+        super().__init__(*args, **kwargs)
+"""
+
+
+def test_what_derives_from_a_layer_is_a_layer() -> None:
+    """Without a constructor of its own, or with one that hands on what it gets; from elsewhere it is none."""
+    assert check(DERIVED) is None
+    assert check(DERIVED.replace("fla.layers.gated_deltanet", ".gated_deltanet")) is None
+    fault = check(DERIVED.replace("fla.layers.gated_deltanet", "fla.modules"))
+    assert fault is not None
+    assert fault.reason == "global_state"
+
+
+def test_a_constructor_may_begin_like_our_own() -> None:
+    """A width and heads, then not the layer's number: a published layer, to be met by its arguments' names."""
+    wanted = 'mode="chunk", hidden_size=64, num_heads=4'
+    assert check(LAYER.replace(wanted, "d_model, n_heads, d_head, dropout=0.1")) is None
+    assert check(LAYER.replace(wanted, "d_model, n_heads, layer_idx=0")) is not None
+
+
 def test_modules_beside_a_published_layer_are_not_judged() -> None:
     """A helper that takes a width and heads, and more, is built by the layer and not by the trainer."""
     helper = "class Filter(nn.Module):\n    def __init__(self, num_heads, dim, kernel):\n        super().__init__()\n"

@@ -70,10 +70,10 @@ def test_a_shift_leads_back_one_step():
     """From the cache in front of the first, and never over the border of a packed sequence."""
     x = torch.randn(1, 5, 3)
     delta, last = modules.token_shift(x, cache=torch.ones(1, 3), output_cache=True)
-    assert torch.allclose(x + delta, torch.cat([torch.ones(1, 1, 3), x[:, :-1]], 1))
+    assert torch.allclose(x + delta, torch.cat([torch.ones(1, 1, 3), x[:, :-1]], 1), atol=1e-6)
     assert torch.equal(last, x[:, -1])
     packed = modules.token_shift(x, cu_seqlens=torch.tensor([0, 2, 5]))
-    assert torch.allclose((x + packed)[0, [0, 2]], torch.zeros(2, 3))
+    assert torch.allclose((x + packed)[0, [0, 2]], torch.zeros(2, 3), atol=1e-6)
 
 
 def test_a_step_of_a_convolution_is_its_last_output():
@@ -109,6 +109,17 @@ def test_a_bitlinear_map_has_three_weights_and_passes_gradients():
     assert torch.allclose(layer(x), expected, atol=1e-5)
     layer(x).sum().backward()
     assert layer.weight.grad.abs().min() > 0
+
+
+def test_groups_of_features_are_mapped_each_by_itself():
+    """A group's output is the linear map of that group alone."""
+    layer, x = modules.GroupedLinear(6, 4, groups=2), torch.randn(3, 5, 6)
+    with torch.no_grad():
+        layer.bias.copy_(torch.arange(4.0))
+    parts = [F.linear(x[..., 3 * g : 3 * g + 3], layer.weight[g], layer.bias[2 * g : 2 * g + 2]) for g in range(2)]
+    assert torch.allclose(layer(x), torch.cat(parts, -1), atol=1e-6)
+    with pytest.raises(ValueError, match="4 groups don't divide 6 and 4 features"):
+        modules.GroupedLinear(6, 4, groups=4)
 
 
 def test_a_low_rank_map_starts_as_its_bias():

@@ -1,19 +1,18 @@
 """The stand-in's operators compute what their papers say: each against its definition, one step at a time."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tests.trainer.stepwise import BATCH, HEADS, LENGTH, ROOT, VALUES, WIDTH, Steps, empty, outer, read, stepwise
 from trainer.compat import flash_attn
 from trainer.compat.fla import ops
 from trainer.compat.fla.modules.l2norm import l2norm
 
-BATCH, LENGTH, HEADS, WIDTH, VALUES, SLOTS = 2, 7, 2, 4, 3, 5
-Steps = dict[str, Tensor]
+SLOTS = 5
 
 
 @pytest.fixture
@@ -35,33 +34,6 @@ def x() -> Steps:
             "lamb": 0.5 + torch.rand(HEADS, WIDTH).double(),
         }
     )
-
-
-def stepwise(x: Steps, step: Callable[[Any, dict[str, Tensor]], tuple[Any, Tensor]], state: Any = None) -> Tensor:
-    """Go through time with a step of a definition; time is the second axis of all tensors that have more than two."""
-    outputs = []
-    for t in range(LENGTH):
-        state, o = step(state, {name: value[:, t] if value.ndim > 2 else value for name, value in x.items()})
-        outputs.append(o)
-    return torch.stack(outputs, 1)
-
-
-def read(state: Tensor, q: Tensor) -> Tensor:
-    """Return Sᵀ q."""
-    return torch.einsum("bhkv,bhk->bhv", state, q)
-
-
-def outer(k: Tensor, v: Tensor) -> Tensor:
-    """Return k vᵀ."""
-    return k[..., :, None] * v[..., None, :]
-
-
-def empty() -> Tensor:
-    """Return a state that holds nothing."""
-    return torch.zeros(BATCH, HEADS, WIDTH, VALUES).double()
-
-
-ROOT = WIDTH**-0.5
 
 
 def test_a_state_turned_by_rank_one(x: Steps):

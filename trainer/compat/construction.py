@@ -15,7 +15,8 @@ from torch import nn
 from trainer.compat.transformers.configuration import PretrainedConfig
 
 WIDTHS = ("hidden_size", "d_model", "embed_dim", "dim", "n_embd", "model_dim")
-HEADS = ("num_heads", "n_heads", "n_head", "heads")
+HEADS = ("num_heads", "n_heads", "n_head", "heads", "nheads", "nhead")
+HEAD_WIDTHS = ("head_dim", "d_head", "dim_head", "headdim", "head_size")
 CONFIGURATIONS = frozenset({"config", "cfg", "args"})
 """How a configuration is called among a constructor's arguments."""
 DEPTHS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
@@ -79,16 +80,16 @@ def configurations_of(names: Parameters) -> list[str]:
 def _given(names: Parameters, d_model: int, n_heads: int, layer_idx: int) -> dict[str, Any]:
     """Return the arguments that a constructor gets."""
     known = dict.fromkeys(WIDTHS, d_model) | dict.fromkeys((*HEADS, "num_attention_heads"), n_heads)
-    known |= {"head_dim": d_model // n_heads, "layer_idx": layer_idx} | dict.fromkeys(DEPTHS, LAYERS)
+    known |= dict.fromkeys(HEAD_WIDTHS, d_model // n_heads) | {"layer_idx": layer_idx} | dict.fromkeys(DEPTHS, LAYERS)
     given: dict[str, Any] = {name: value for name, value in known.items() if name in names}
     asked = [name for name, parameter in names.items() if parameter.default is parameter.empty]
     given |= {name: value for name, value in USUAL.items() if name in asked}
     fixed = {name: size for name, parameter in names.items() if (size := _size(parameter)) is not None}
     given = {name: d_model for name, size in fixed.items() if size > d_model and INNER.match(name)} | given
     given |= {name: value for name, value in _sizes(d_model, n_heads).items() if name in fixed}
-    if "expand" in names and "head_dim" in names:  # the inner width is told by one, and has to be met by the other
+    if "expand" in names:  # the inner width is told by it, and has to be met by the width of a head
         inner = d_model * given.get("expand", names["expand"].default)
-        given["head_dim"] = int(inner) // n_heads
+        given |= {name: int(inner) // n_heads for name in HEAD_WIDTHS if name in names}
     if fixed.get("expand_ratio", 0) > d_model:
         given["expand_ratio"] = d_model // n_heads  # not a ratio but the width of a head
     return given
@@ -104,7 +105,7 @@ def _size(parameter: inspect.Parameter) -> int | None:
 def _sizes(d_model: int, n_heads: int) -> dict[str, int]:
     """Return what else defaults fix for a wide model."""
     sizes = {"intermediate_size": 2 * d_model, "qk_head_dim": 2 * d_model}
-    return sizes | {"num_key_value_heads": n_heads, "num_kv_heads": n_heads}
+    return sizes | dict.fromkeys(("num_key_value_heads", "num_kv_heads", "n_kv_heads"), n_heads)
 
 
 def _configuration(
@@ -117,5 +118,5 @@ def _configuration(
     if isinstance(kind, type) and kind.__module__ == candidate.__module__:
         return kind(**_given(parameters_of(kind), d_model, n_heads, layer_idx))
     usual = dict.fromkeys(WIDTHS, d_model) | dict.fromkeys((*HEADS, "num_attention_heads"), n_heads)
-    sizes = _sizes(d_model, n_heads) | {"head_dim": d_model // n_heads} | dict.fromkeys(DEPTHS, LAYERS)
+    sizes = _sizes(d_model, n_heads) | dict.fromkeys(HEAD_WIDTHS, d_model // n_heads) | dict.fromkeys(DEPTHS, LAYERS)
     return PretrainedConfig(**USUAL | usual | sizes | {"layer_idx": layer_idx})

@@ -1,5 +1,8 @@
-"""What fla's layers share: padding, caches, low-rank maps."""
+"""fla's layers that others are made of, and what they share: padding, caches, low-rank maps."""
 
+from trainer.compat.fla.layers.attn import Attention
+from trainer.compat.fla.layers.delta import DeltaNet, GatedDeltaNet, KimiDeltaAttention
+from trainer.compat.fla.layers.gated import GatedLinearAttention, MultiScaleRetention
 from trainer.compat.fla.layers.low_rank import DDLerpLinear, LerpLinear, LoRA
 from trainer.compat.fla.layers.utils import (
     get_layer_cache,
@@ -15,9 +18,15 @@ from trainer.compat.fla.layers.utils import (
 )
 
 __all__ = [
+    "Attention",
     "DDLerpLinear",
+    "DeltaNet",
+    "GatedDeltaNet",
+    "GatedLinearAttention",
+    "KimiDeltaAttention",
     "LerpLinear",
     "LoRA",
+    "MultiScaleRetention",
     "get_layer_cache",
     "get_unpad_data",
     "index_first_axis",

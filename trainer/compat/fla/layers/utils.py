@@ -64,7 +64,7 @@ def unpad_input(
         found = tuple(index_first_axis(x.flatten(0, 1), indices) for x in queries)
     elif q_len == 1:
         bounds = torch.arange(len(attention_mask) + 1, dtype=torch.int32)
-        places, most, found = bounds[:-1], 1, tuple(x.squeeze(1) for x in queries)
+        places, most, found = bounds[:-1].long(), 1, tuple(x.squeeze(1) for x in queries)
     else:
         raise ValueError(f"unpad_input takes queries of one position or of all, not of {q_len}")
     found = tuple(x.unflatten(0, (*lead, -1)) for x in found)

@@ -49,6 +49,7 @@ from trainer.compat.fla.modules.mlp import (
     FusedCrossEntropyLoss,
     FusedLinearCrossEntropyLoss,
     GatedMLP,
+    GroupedLinear,
 )
 from trainer.compat.fla.modules.norms import (
     GroupNorm,
@@ -80,6 +81,7 @@ __all__ = [
     "GatedMLP",
     "GroupNorm",
     "GroupNormLinear",
+    "GroupedLinear",
     "HadamardFeatureMap",
     "HedgehogFeatureMap",
     "L2Norm",

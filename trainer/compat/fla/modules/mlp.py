@@ -1,5 +1,6 @@
 """What stands between the layers of fla's models, and the losses behind them."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -60,3 +61,22 @@ class BitLinear(nn.Linear):
 
 
 FusedBitLinear = BitLinear
+
+
+class GroupedLinear(nn.Module):
+    """A linear map whose groups of features are mapped each by itself: a matrix of blocks along the diagonal."""
+
+    def __init__(self, in_features: int, out_features: int, groups: int = 1, bias: bool = True) -> None:
+        super().__init__()
+        if in_features % groups or out_features % groups:
+            raise ValueError(f"{groups} groups don't divide {in_features} and {out_features} features")
+        block = nn.Linear(in_features // groups, out_features // groups)
+        self.groups = groups
+        self.weight = nn.Parameter(torch.empty(groups, *block.weight.shape))
+        self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
+        nn.init.uniform_(self.weight, -(block.in_features**-0.5), block.in_features**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x [..., D]."""
+        y = torch.einsum("...gi,goi->...go", x.unflatten(-1, (self.groups, -1)), self.weight).flatten(-2)
+        return y if self.bias is None else y + self.bias

@@ -54,8 +54,10 @@ def _pairs(x: Tensor) -> Tensor:
 
 
 def _positions(length: int, offset: int | Tensor, cu_seqlens: Tensor | None, device: torch.device) -> Tensor:
-    """Return positions [T] or [B, T]; packed sequences each count from zero."""
+    """Return positions [T] or [B, T]; packed sequences each count by themselves, from their own offset [N] or one."""
     steps = torch.arange(length, device=device)
-    if cu_seqlens is not None:
-        steps = steps - cu_seqlens[torch.searchsorted(cu_seqlens, steps, right=True) - 1]
-    return steps + (offset[:, None] if isinstance(offset, Tensor) and offset.ndim else offset)
+    offset = torch.as_tensor(offset, device=device)
+    if cu_seqlens is None:
+        return steps + (offset[:, None] if offset.ndim else offset)
+    sequence = torch.searchsorted(cu_seqlens, steps, right=True) - 1
+    return steps - cu_seqlens[sequence] + (offset[sequence] if offset.ndim else offset)

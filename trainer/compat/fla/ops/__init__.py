@@ -32,6 +32,14 @@ from trainer.compat.fla.ops.low_rank import (
     recurrent_comba,
     rwkv7,
 )
+from trainer.compat.fla.ops.memories import hla, mlstm
+from trainer.compat.fla.ops.optimisers import (
+    diag_kdn,
+    iso_kdn,
+    momentum_delta_rule,
+    precond_gated_delta_rule,
+    precond_kda,
+)
 from trainer.compat.fla.ops.recurrences import (
     based,
     delta_rule,
@@ -56,22 +64,31 @@ _FAMILIES = {
     "comba": comba,
     "delta_rule": delta_rule,
     "deltaformer": deltaformer_attn,
+    "deltaformer_attn": deltaformer_attn,
+    "diag_kdn": diag_kdn,
     "dplr_delta_rule": dplr,
     "forgetting_attn": forgetting_attn,
     "gated_delta_product": gated_delta_product,
     "gated_delta_rule": gated_delta_rule,
+    "gdn": gated_delta_rule,
     "gdn2": gdn2,
     "gla": gla,
     "gsa": gsa,
     "hgrn": hgrn,
     "iplr_delta_rule": iplr,
+    "iso_kdn": iso_kdn,
     "kda": kda,
     "lightnet": lightnet,
     "lightning_attn": lightning_attn,
     "linear_attn": linear_attn,
     "mesa_net": mesa_net,
+    "mlstm": mlstm,
+    "mode_rule": delta_rule,
+    "momentum_delta_rule": momentum_delta_rule,
     "path_attn": path_attn,
     "path_attention": path_attn,
+    "precond_gated_delta_rule": precond_gated_delta_rule,
+    "precond_kda": precond_kda,
     "rebased": rebased,
     "retention": retention,
     "rwkv6": rwkv6,
@@ -79,9 +96,12 @@ _FAMILIES = {
     "simple_gla": simple_gla,
     "stickbreaking_attn": stickbreaking_attn,
 }
-_FORMS = ("chunk", "fused_chunk", "parallel", "fused_recurrent", "naive_recurrent", "naive_chunk", "naive_parallel")
+_FORMS = (
+    "chunk", "fused_chunk", "parallel", "fused_recurrent",
+    "naive", "naive_recurrent", "naive_chunk", "naive_parallel",
+)  # fmt: skip
 globals().update({f"{form}_{name}": operator for name, operator in _FAMILIES.items() for form in _FORMS})
-fused_recurrent_comba = recurrent_comba
+fused_recurrent_comba, recurrent_hla = recurrent_comba, hla
 fused_mul_recurrent_rwkv7 = mul_rwkv7
 fused_addcmul_rwkv7, fused_k_rwkv7, fused_kda_gate = addcmul_rwkv7, k_rwkv7, kda_gate
 

@@ -1,0 +1,109 @@
+"""fla's own layers, which others wrap and inherit from: the same sequence whole, in parts, padded and packed."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from trainer.compat.fla import layers
+from trainer.compat.fla.models.utils import Cache
+
+WIDTH, HEADS = 32, 2
+BUILT: dict[str, Callable[[], nn.Module]] = {
+    "delta net": lambda: layers.DeltaNet(d_model=WIDTH, num_heads=HEADS, layer_idx=1),
+    "delta net with a gate": lambda: layers.DeltaNet(
+        hidden_size=WIDTH, num_heads=HEADS, use_gate=True, qk_activation="elu", qk_norm="sum", layer_idx=1
+    ),
+    "delta net of steps of one": lambda: layers.DeltaNet(
+        hidden_size=WIDTH, num_heads=HEADS, use_beta=False, use_short_conv=False, layer_idx=1
+    ),
+    "gated delta net": lambda: layers.GatedDeltaNet(WIDTH, head_dim=8, num_heads=HEADS, layer_idx=1),
+    "gated delta net with more values": lambda: layers.GatedDeltaNet(
+        WIDTH, 1, 8, HEADS, 2 * HEADS, use_gate=False, allow_neg_eigval=True, layer_idx=1
+    ),
+    "Kimi's": lambda: layers.KimiDeltaAttention(WIDTH, head_dim=8, num_heads=HEADS, layer_idx=1),
+    "gated linear attention": lambda: layers.GatedLinearAttention(hidden_size=WIDTH, num_heads=HEADS, layer_idx=1),
+    "gated linear attention with shared keys": lambda: layers.GatedLinearAttention(
+        hidden_size=WIDTH, num_heads=4, num_kv_heads=2, feature_map="relu", gate_fn="sigmoid", clamp_min=-0.1,
+        use_short_conv=True, layer_idx=1,
+    ),
+    "attention": lambda: layers.Attention(WIDTH, HEADS, qkv_bias=True, qk_norm=True, layer_idx=1),
+    "attention within a window": lambda: layers.Attention(WIDTH, 4, 2, window_size=3, layer_idx=1),
+    "retention": lambda: layers.MultiScaleRetention(hidden_size=WIDTH, num_heads=HEADS, layer_idx=1),
+}  # fmt: skip
+each = pytest.mark.parametrize("build", BUILT.values(), ids=BUILT)
+
+
+@each
+def test_a_sequence_in_parts_is_the_sequence(build: Callable[[], nn.Module]):
+    """By the cache, which a layer finds by its own number."""
+    layer, x, cache = build(), torch.randn(2, 9, WIDTH), Cache()
+    whole, weights, handed_on = layer(x)
+    parts = [layer(x[:, a:b], past_key_values=cache, use_cache=True)[0] for a, b in ((0, 5), (5, 8), (8, 9))]
+    assert (weights, handed_on) == (None, None)
+    assert torch.allclose(torch.cat(parts, 1), whole, atol=1e-5)
+    assert cache.get_seq_length(1) == 9
+
+
+@each
+def test_padding_and_packing_change_nothing(build: Callable[[], nn.Module]):
+    """A sequence behind padding, or behind another, comes out as by itself."""
+    layer, long, short = build(), torch.randn(1, 7, WIDTH), torch.randn(1, 4, WIDTH)
+    alone = torch.cat([layer(long)[0], layer(short)[0]], 1)
+    packed = layer(torch.cat([long, short], 1), cu_seqlens=torch.tensor([0, 7, 11]))[0]
+    assert torch.allclose(packed, alone, atol=1e-5)
+    padded = torch.cat([long, F.pad(short, (0, 0, 3, 0), value=2.0)])
+    mask = torch.tensor([[1] * 7, [0] * 3 + [1] * 4])
+    y = layer(padded, attention_mask=mask)[0]
+    assert torch.allclose(torch.cat([y[:1], y[1:, 3:]], 1), alone, atol=1e-5)
+    cache = Cache()
+    parts = [
+        layer(padded[:, a:b], attention_mask=mask[:, :b], past_key_values=cache, use_cache=True)[0]
+        for a, b in ((0, 5), (5, 6), (6, 7))
+    ]
+    assert torch.allclose(torch.cat(parts, 1)[1, 3:], y[1, 3:], atol=1e-5)
+
+
+def test_a_cache_holds_the_keys_that_a_window_sees():
+    """They go behind those before; a window keeps what its first new query reaches."""
+    cache, k = Cache(), torch.arange(8.0).view(1, 8, 1)
+    (held,) = cache.update(1, 5, attn_state=(k[:, :5],), cache_kwargs={"window_size": 3})["attn_state"]
+    assert held.flatten().tolist() == [0, 1, 2, 3, 4]
+    (held,) = cache.update(1, 1, attn_state=(k[:, 5:6],), cache_kwargs={"window_size": 3})["attn_state"]
+    assert held.flatten().tolist() == [3, 4, 5]
+    (held,) = cache.update(1, 2, attn_state=(k[:, 6:],), cache_kwargs={"window_size": 3})["attn_state"]
+    assert held.flatten().tolist() == [4, 5, 6, 7]
+    assert (cache.get_seq_length(1), cache.seen_tokens) == (8, 0)
+
+
+def test_a_gated_delta_net_computes_its_formula():
+    """Without convolutions: decay exp(-exp(A) softplus(a + bias)), step sigmoid(b), keys of length one, gated norm."""
+    layer = layers.GatedDeltaNet(WIDTH, 1, 8, 1, use_short_conv=False)
+    x = torch.randn(6, WIDTH)
+    q, k, v = (F.silu(project(x)) for project in (layer.q_proj, layer.k_proj, layer.v_proj))
+    q, k = (y / y.norm(dim=-1, keepdim=True) for y in (q, k))
+    decay = (-layer.A_log.exp() * F.softplus(layer.a_proj(x) + layer.dt_bias)).exp()
+    beta, state, reads = layer.b_proj(x).sigmoid(), torch.zeros(8, 8), []
+    for t in range(6):
+        state = decay[t] * state
+        state = state + torch.outer(k[t], beta[t] * (v[t] - k[t] @ state))
+        reads.append(8**-0.5 * q[t] @ state)
+    o = torch.stack(reads)
+    normed = o / (o.square().mean(-1, keepdim=True) + 1e-5).sqrt() * layer.o_norm.weight * F.silu(layer.g_proj(x))
+    assert torch.allclose(layer(x[None])[0][0], layer.o_proj(normed), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        (lambda: layers.DeltaNet(hidden_size=32, num_heads=3), "32 can't be split among 3 heads"),
+        (lambda: layers.DeltaNet(hidden_size=32, qk_norm="l1"), "no qk_activation 'silu' with qk_norm 'l1'"),
+        (lambda: layers.GatedDeltaNet(32, 0.3, 8), "expand_v 0.3 makes no whole number of 8 channels"),
+    ],
+)
+def test_what_a_layer_cant_be_built_of_it_says(build: Callable[[], nn.Module], said: str):
+    """In one line, with the numbers."""
+    with pytest.raises(ValueError, match=said):
+        build()
