@@ -5,6 +5,7 @@ references, the papers that the parent's weakness retrieved, and what people sai
 or come too near an earlier motivation are said to be rejected, and another is drawn, a few times at most.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import ClassVar, Literal
@@ -91,10 +92,11 @@ class Researcher:
             return [Post(said.experiment, human or _no_answer(f"no baseline is called {asked.baseline}", final=True))]
         reading = yield from _read(said, asked, for_model=self._settings.model)
         random = rng(derive(said.campaign, said.experiment), self.name)
+        breed = _breeder(reading, random)
         rejected: list[ProposalRejected] = []
         model = self._settings.model
         while True:
-            idea = yield from _idea(reading, random, rejected, model=model)
+            idea = (yield from _drafted(reading, rejected)) if model else breed()
             if isinstance(idea, str):
                 rejected.append(_no_answer(idea))
                 model = False
@@ -155,17 +157,13 @@ def _read(said: Envelope, asked: ProposalRequested, *, for_model: bool) -> Askin
     return Reading(asked, standing, ancestors, cognition, near)
 
 
-def _idea(
-    reading: Reading, random: Random, rejected: list[ProposalRejected], *, model: bool
-) -> Asking[ProposalCreated | str]:
-    """Return the next idea, or one line that says why the model gave none."""
-    if model:
-        return (yield from _drafted(reading, rejected))
+def _breeder(reading: Reading, random: Random) -> Callable[[], ProposalCreated]:
+    """Return what breeds one idea after another from the same ancestors."""
     asked, started = reading.asked, reading.standing.started
     baselines = list(started.baselines) if started else []
     stock = donors(asked, reading.ancestors, random.sample(baselines, len(baselines)))
     bias = inspiration(started.goal if started else "", reading.cognition, asked.guidance)
-    return bred(asked, stock, bias, reading.cognition, random)
+    return lambda: bred(asked, stock, bias, reading.cognition, random)
 
 
 def _drafted(reading: Reading, rejected: list[ProposalRejected]) -> Asking[ProposalCreated | str]:

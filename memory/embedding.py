@@ -37,6 +37,8 @@ BATCH = 16
 """Clauses in one pass of the model; larger gains nothing on one thread."""
 REMEMBERED = 16384
 """Clauses whose vectors are kept at hand, in 25 MB."""
+LATELY = 256
+"""Whole texts whose vectors are."""
 
 Vectors32 = NDArray[np.float32]
 
@@ -65,6 +67,8 @@ class SentenceEmbedder:
         """Load nothing yet."""
         self._asked: SimpleQueue[tuple[list[str], Future[Vectors32]]] = SimpleQueue()
         self._remembered: OrderedDict[str, Vectors32] = OrderedDict()
+        self._whole: dict[str, Vectors32] = {}
+        """The newest texts: one that is compared is asked for again within the same answer."""
         self._remembering = threading.Lock()
         self._ended = False
         self._thread = threading.Thread(target=self._work, name="embedding", daemon=True)
@@ -138,15 +142,23 @@ class SentenceEmbedder:
     def _recall(self, texts: Sequence[str]) -> Vectors32 | None:
         """Return the vectors of texts, [n, 384], where all their clauses are remembered."""
         with self._remembering:
-            if not all(clause in self._remembered for clause in _clauses(texts)):
-                return None
-            for clause in _clauses(texts):
-                self._remembered.move_to_end(clause)
-            means = [self._mean(_clauses([text])) for text in texts]
-        return np.stack(means) if means else np.zeros((0, DIMENSIONS), np.float32)
+            means = [self._whole.get(text) for text in texts]
+            for place, text in enumerate(texts):
+                if means[place] is None and (mean := self._mean(_clauses([text]))) is not None:
+                    means[place] = self._whole[text] = mean
+            while len(self._whole) > LATELY:
+                del self._whole[next(iter(self._whole))]
+        found = [mean for mean in means if mean is not None]
+        if len(found) < len(texts):
+            return None
+        return np.stack(found) if found else np.zeros((0, DIMENSIONS), np.float32)
 
-    def _mean(self, clauses: Sequence[str]) -> Vectors32:
-        """Return the mean of remembered vectors, each weighing by its clause's length, as a unit vector."""
+    def _mean(self, clauses: Sequence[str]) -> Vectors32 | None:
+        """Return the mean of vectors, each weighing by its clause's length, as a unit vector; None where one is missing."""
+        if not all(clause in self._remembered for clause in clauses):
+            return None
+        for clause in clauses:
+            self._remembered.move_to_end(clause)
         lengths = np.array([max(1, len(clause)) for clause in clauses], np.float32)
         mean = lengths @ np.stack([self._remembered[clause] for clause in clauses])
         return np.asarray(mean / np.linalg.norm(mean), np.float32)

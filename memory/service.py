@@ -144,7 +144,8 @@ class Memory:
     async def _embed(self) -> None:
         """Embed the library, then every motivation in the order of the log."""
         try:
-            self._library.take(await asyncio.wrap_future(self._embedder.submit(self._library.texts)))
+            if not self._library.ready:
+                self._library.take(await asyncio.wrap_future(self._embedder.submit(self._library.texts)))
             while True:
                 await self._wake()
                 async with self._news:

@@ -53,7 +53,8 @@ def path_names(design: Design) -> list[str]:
 def _head(design: Design, body: list[Line]) -> list[Line]:
     """Docstring, imports and the class line, as far as the body uses them."""
     code = "\n".join(line.text for line in body)
-    used = [kernel for kernel in _KERNELS if re.search(rf"\b{kernel}\(", code)]
+    called = set(re.findall(r"\b(\w+)\(", code))
+    used = [kernel for kernel in _KERNELS if kernel in called]
     text = [
         f'"""{name(design)}', "", *fill(summary(design), 110).splitlines(), "",
         *formula(design, path_names(design)), '"""', "",

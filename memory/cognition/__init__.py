@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from bus.events import Record
 from bus.queries import CognitionEntry
+from memory.cognition.stored import stored
 from memory.embedding import Embedder, Vectors32
 
 FOLDER = Path(__file__).parent
@@ -65,10 +66,10 @@ class Library:
     """The entries, searchable by meaning."""
 
     def __init__(self, entries: Sequence[Entry], embedder: Embedder) -> None:
-        """Hold the entries; their vectors are taken with `take`, or worked out at the first question."""
+        """Hold the entries; vectors that are not stored are taken with `take`, or worked out at the first question."""
         self.entries = tuple(entries)
         self._embedder = embedder
-        self._vectors: Vectors32 | None = None
+        self._vectors: Vectors32 | None = stored(self.texts, embedder.name)
 
     @property
     def ready(self) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.retrieval_key import PROBLEMS
 from memory import embedding
 from memory.cognition import Library, load_entries
+from memory.cognition.stored import stored
 from memory.embedding import DIMENSIONS, HashEmbedder, SentenceEmbedder
 
 TEXTS = [
@@ -107,6 +108,16 @@ def test_problems_find_their_papers(embedder: SentenceEmbedder) -> None:
     library = Library(load_entries(), embedder)
     found = [keys & {row.key for row in library.nearest(problem, 3, 0.25)} for problem, keys in PROBLEMS]
     assert sum(map(bool, found)) >= 0.8 * len(PROBLEMS)
+
+
+def test_the_projects_entries_are_embedded_already(embedder: SentenceEmbedder) -> None:
+    """With the vectors that today's model gives them; other texts, or another model's vectors, are not stored."""
+    texts = Library(load_entries(), embedder).texts
+    kept = stored(texts, embedder.name)
+    assert kept is not None, "the entries or the embeddings have changed: run `python -m memory.cognition`"
+    np.testing.assert_allclose(kept[::7], embedder.encode(texts[::7]), atol=1e-5)
+    assert stored([*texts[1:], "another"], embedder.name) is None
+    assert stored(texts, "another") is None
 
 
 def test_a_changed_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
