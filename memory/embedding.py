@@ -154,7 +154,7 @@ class SentenceEmbedder:
         return np.stack(found) if found else np.zeros((0, DIMENSIONS), np.float32)
 
     def _mean(self, clauses: Sequence[str]) -> Vectors32 | None:
-        """Return the mean of vectors, each weighing by its clause's length, as a unit vector; None where one is missing."""
+        """Return the mean vector, each clause weighing by its length, as a unit vector; None where one is missing."""
         if not all(clause in self._remembered for clause in clauses):
             return None
         for clause in clauses:
