@@ -5,7 +5,7 @@ attempt leaves its CodeFailed and its CodeRevised in the log: the history of a f
 the analyst has quarantined is run a second time as it is, and never repaired: each further draw would flatter it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 from types import MappingProxyType
@@ -37,7 +37,7 @@ from bus.events import (
 )
 from bus.ids import BASELINE_PREFIX, derive, rng, run_id, run_of
 from bus.plain_text import one_line, plain
-from bus.queries import AskPeers, AskStanding, Experiment, Peers, Standing
+from bus.queries import AskTrial, Experiment, Trial
 from bus.role import CompletionReply, Decision, Post
 
 MESSAGE_CHARACTERS = 400
@@ -76,24 +76,24 @@ class Engineer:
         """Check the newest attempt, repair it as often as allowed, and request a run or give the experiment up."""
         if isinstance(said.event, RunAnomaly):
             return (yield from self._second(said, said.event))
-        standing: Standing = yield AskStanding(campaign=said.campaign, at=said.seq)
-        peers: Peers = yield AskPeers(campaign=said.campaign, at=said.seq, experiment=said.experiment)
-        if standing.started is None or _is_stale(said, peers.this):
+        trial: Trial = yield AskTrial(campaign=said.campaign, at=said.seq, experiment=said.experiment)
+        started = trial.started
+        if started is None or _is_stale(said, trial.this):
             return []
-        attempt, failed = _on_trial(said, peers.this)
-        if failed and peers.this.status == "quarantined":
-            return [Post(said.experiment, self._unborne(said, attempt, failed, standing.started, peers))]
+        attempt, failed = _on_trial(said, trial.this)
+        if failed and trial.this.status == "quarantined":
+            return [Post(said.experiment, self._unborne(said, attempt, failed, started, trial))]
         posts: list[Post] = []
         while failed := failed or _static(attempt.source):
             revised = None
-            if attempt.number < standing.started.attempts and failed.reason not in BEYOND_REPAIR:
-                revised = yield from self._revision(said, attempt, failed, peers.this)
+            if attempt.number < started.attempts and failed.reason not in BEYOND_REPAIR:
+                revised = yield from self._revision(said, attempt, failed, trial.this)
             posts.append(Post(said.experiment, _failure(attempt, failed, final=revised is None)))
             if revised is None:
                 return posts
             posts.append(Post(said.experiment, revised))
             attempt, failed = Attempt(revised.attempt, revised.source, revised.design), None
-        return [*posts, Post(said.experiment, self._request(said.experiment, attempt, standing.started, peers))]
+        return [*posts, Post(said.experiment, self._request(said.experiment, attempt, started, trial.baselines))]
 
     def give_up(self, said: Envelope, reason: str) -> list[Post]:
         """Return what settles an experiment that this engineer can't decide upon."""
@@ -131,27 +131,31 @@ class Engineer:
         """Return the request for the second run of what has just been quarantined; other anomalies have a RunFailed."""
         if seen.action != "quarantined":
             return []
-        standing: Standing = yield AskStanding(campaign=said.campaign, at=said.seq)
-        before: Peers = yield AskPeers(campaign=said.campaign, at=said.seq - 1, experiment=said.experiment)
-        this = before.this
-        if standing.started is None or this.status in {"quarantined", *ENDED}:
+        before: Trial = yield AskTrial(campaign=said.campaign, at=said.seq - 1, experiment=said.experiment)
+        this, started = before.this, before.started
+        if started is None or this.status in {"quarantined", *ENDED}:
             return []
         attempt = Attempt(this.attempt, this.source)
-        return [Post(said.experiment, self._request(said.experiment, attempt, standing.started, before, FIRST_SHARD))]
+        return [Post(said.experiment, self._request(said.experiment, attempt, started, before.baselines, FIRST_SHARD))]
 
     def _unborne(
-        self, said: Envelope, attempt: Attempt, failed: Failed, started: CampaignStarted, peers: Peers
+        self, said: Envelope, attempt: Attempt, failed: Failed, started: CampaignStarted, trial: Trial
     ) -> CodeFailed | RunRequested:
         """Return what follows where a second run failed: the end, or one more where a veto stopped it that is gone."""
         assert isinstance(said.event, RunFailed)
-        if failed.reason == VETOED and not peers.this.vetoed:
+        if failed.reason == VETOED and not trial.this.vetoed:
             shard = run_of(said.event.run).shard + 1
-            return self._request(said.experiment, attempt, started, peers, shard)
+            return self._request(said.experiment, attempt, started, trial.baselines, shard)
         message = f"quarantined, and its second run {said.event.run} failed: {failed.message}"
         return _failure(attempt, replace(failed, message=message), final=True)
 
     def _request(
-        self, experiment: str, attempt: Attempt, started: CampaignStarted, peers: Peers, shard: int = 0
+        self,
+        experiment: str,
+        attempt: Attempt,
+        started: CampaignStarted,
+        baselines: Sequence[Experiment],
+        shard: int = 0,
     ) -> RunRequested:
         """Return the request for a run. All runs on a shard have one seed, so that comparisons are paired."""
         return RunRequested(
@@ -164,7 +168,7 @@ class Engineer:
             limits=self._settings.limits.get(started.scale, ORDINARY),
             data=started.data,
             sandbox=started.sandbox,
-            peer=None if experiment.startswith(BASELINE_PREFIX) else _peer(peers),
+            peer=None if experiment.startswith(BASELINE_PREFIX) else _peer(baselines),
         )
 
 
@@ -243,8 +247,8 @@ def _failure(attempt: Attempt, failed: Failed, *, final: bool) -> CodeFailed:
     )
 
 
-def _peer(peers: Peers) -> Peer | None:
+def _peer(baselines: Sequence[Experiment]) -> Peer | None:
     """Return what the completed baselines needed and reached; None while there is none."""
-    paces = [b.step_seconds for b in peers.baselines if b.step_seconds]
-    losses = [b.train_loss for b in peers.baselines if b.train_loss is not None]
+    paces = [b.step_seconds for b in baselines if b.step_seconds]
+    losses = [b.train_loss for b in baselines if b.train_loss is not None]
     return Peer(step_seconds=median(paces), text_loss=min(losses, default=None)) if paces else None

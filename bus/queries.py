@@ -217,6 +217,27 @@ class AskPeers(Query):
     """Which one."""
 
 
+class Trial(Record):
+    """What it takes to try an experiment."""
+
+    this: Experiment
+    """The experiment, but for its novelty."""
+    started: CampaignStarted | None = None
+    """What the campaign was started with."""
+    baselines: tuple[Experiment, ...] = ()
+    """Baselines that have completed, with their figures alone."""
+
+
+class AskTrial(Query):
+    """What does it take to try this experiment?"""
+
+    name: ClassVar[str] = "trial"
+    Reply: ClassVar[type[Record]] = Trial
+
+    experiment: str
+    """Which one."""
+
+
 class Neighbour(Record):
     """An earlier idea and how near it is."""
 
@@ -294,6 +315,6 @@ class AskCognition(Query):
 
 
 QUERIES: dict[str, type[Query]] = {
-    q.name: q for q in (AskStanding, AskExperiments, AskPeers, AskNeighbours, AskCognition)
+    q.name: q for q in (AskStanding, AskExperiments, AskPeers, AskTrial, AskNeighbours, AskCognition)
 }
 """Every query by its name."""

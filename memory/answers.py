@@ -16,6 +16,7 @@ from bus.queries import (
     AskNeighbours,
     AskPeers,
     AskStanding,
+    AskTrial,
     Cognition,
     CognitionEntry,
     Experiment,
@@ -25,6 +26,7 @@ from bus.queries import (
     Peers,
     Query,
     Standing,
+    Trial,
 )
 from memory.course import Course
 from memory.life import Life, known, until
@@ -90,7 +92,7 @@ def answer(store: Store, ideas: Ideas | None, literature: Literature | None, que
 
 def _nothing(query: Query, at: int) -> Record:
     """Answer about a campaign that the log does not hold."""
-    if isinstance(query, AskPeers):
+    if isinstance(query, AskPeers | AskTrial):
         raise ValueError(f"there is no experiment {query.experiment!r}: no campaign up to {at}")  # noqa: TRY004
     return Standing(last_seq=at) if isinstance(query, AskStanding) else query.Reply.model_validate({"rows": ()})
 
@@ -110,11 +112,26 @@ def _experiments(store: Store, ideas: Ideas | None, course: Course, query: AskEx
     return Experiments.model_construct(rows=rows)
 
 
-def _peers(store: Store, ideas: Ideas | None, course: Course, query: AskPeers, at: int) -> Peers:
-    """Set an experiment beside its parent, siblings and baselines."""
+def _asked(course: Course, query: AskPeers | AskTrial, at: int) -> Life:
+    """Return the experiment that is asked about. Raises ValueError."""
     this = course.lives.get(query.experiment)
     if this is None or not this.opened(at):
         raise ValueError(f"there is no experiment {query.experiment!r} in {course.campaign} up to {at}")
+    return this
+
+
+def _trial(store: Store, _ideas: Ideas | None, course: Course, query: AskTrial, at: int) -> Trial:
+    """Tell what an experiment is tried with and against."""
+    started = course.started if course.opening and course.opening.seq <= at else None
+    baselines = tuple(figures(life, at) for life in course.trained_baselines(at))
+    return Trial.model_construct(
+        this=whole(store, _asked(course, query, at), at, None), started=started, baselines=baselines
+    )
+
+
+def _peers(store: Store, ideas: Ideas | None, course: Course, query: AskPeers, at: int) -> Peers:
+    """Set an experiment beside its parent, siblings and baselines."""
+    this = _asked(course, query, at)
     origin = known(this.proposal, at) or known(this.slot, at)
     parent = course.lives.get(origin.parent) if origin and origin.parent else None
     return Peers.model_construct(
@@ -194,6 +211,7 @@ _ANSWERS: dict[type[Query], Callable[[Store, Ideas | None, Course, Any, int], Re
     AskStanding: _standing,
     AskExperiments: _experiments,
     AskPeers: _peers,
+    AskTrial: _trial,
     AskNeighbours: _neighbours,
 }
 """Who answers what about a campaign."""

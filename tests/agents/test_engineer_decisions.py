@@ -21,7 +21,7 @@ from bus.events import (
     RunFailed,
     RunRequested,
 )
-from bus.queries import AskPeers, AskStanding, Experiment, Peers, Standing
+from bus.queries import AskTrial, Experiment, Trial
 from bus.role import Completion, CompletionReply, Post
 
 Drive = Callable[..., tuple[list[Any], list[Post]]]
@@ -69,8 +69,8 @@ def answers(model: Any = None, baselines: tuple[Experiment, ...] = (), **this: A
         "design": GLA.design.to_json(),
         "motivation": "m",
     }
-    peers = Peers(this=Experiment.model_validate(known | this), baselines=baselines)
-    return {AskStanding: Standing(started=STARTED), AskPeers: peers, Completion: model}
+    trial = Trial(this=Experiment.model_validate(known | this), started=STARTED, baselines=baselines)
+    return {AskTrial: trial, Completion: model}
 
 
 def kinds(posts: list[Post]) -> list[type[Event]]:

@@ -39,6 +39,7 @@ from bus.queries import (
     AskExperiments,
     AskPeers,
     AskStanding,
+    AskTrial,
     Cognition,
     CognitionEntry,
     Experiment,
@@ -46,6 +47,7 @@ from bus.queries import (
     Neighbour,
     Peers,
     Standing,
+    Trial,
 )
 from bus.role import Completion, Post
 from memory.answers import answer
@@ -186,7 +188,7 @@ def request(text: str, said: Said) -> RunRequested:
         name=text, motivation=text, source=GLA, origin="model", operator=text, guidance=(text,), cognition=(text,)
     )
     this = Experiment(id="e0001", status="queued", source=GLA, name=text, motivation=text)
-    known = {AskStanding: Standing(started=STARTED, budget=9, guidance=(text,)), AskPeers: Peers(this=this)}
+    known = {AskTrial: Trial(this=this, started=STARTED)}
     (post,) = driven(Engineer().decide(said(idea, "e0001")), known)[1]
     assert isinstance(post.event, RunRequested)
     return post.event

@@ -24,12 +24,14 @@ from bus.queries import (
     AskNeighbours,
     AskPeers,
     AskStanding,
+    AskTrial,
     Cognition,
     Experiment,
     Experiments,
     Neighbours,
     Peers,
     Standing,
+    Trial,
 )
 from bus.role import Completion, Decision, Post
 
@@ -115,7 +117,8 @@ async def test_a_model_proposes_repairs_judges_and_answers(
 
     fault = RunFailed(run="e0001-a0", worker="t", attempt=0, stage="gate", reason="causality", message="leaks at 7")
     upon = said(fault, "e0001")
-    memory[AskPeers] = Peers(this=Experiment(id="e0001", status="queued", source=GLA, motivation="m"))
+    queued = Experiment(id="e0001", status="queued", source=GLA, motivation="m")
+    memory[AskTrial] = Trial(this=queued, started=memory[AskStanding].started)
     failed, revised, again = await turn(Engineer(EngineerSettings(model=True)).decide(upon), upon, memory, client)
     assert isinstance(failed, CodeFailed)
     assert isinstance(revised, CodeRevised)

@@ -21,8 +21,17 @@ from bus.events import (
     RunFailed,
     RunRequested,
 )
-from bus.queries import AskCognition, AskExperiments, AskPeers, AskStanding, Cognition, Experiment, Experiments, Peers
-from bus.queries import Standing as Where
+from bus.queries import (
+    AskCognition,
+    AskExperiments,
+    AskPeers,
+    AskTrial,
+    Cognition,
+    Experiment,
+    Experiments,
+    Peers,
+    Trial,
+)
 from bus.role import Completion, Post
 
 Drive = Callable[..., tuple[list[Any], list[Post]]]
@@ -81,7 +90,7 @@ def analysts(found: Any, first: float = 1.0) -> dict[Any, Any]:
 
 def engineers(**this: Any) -> dict[Any, Any]:
     """Return memory's answers to the engineer."""
-    return {AskStanding: Where(started=STARTED), AskPeers: peers(trained(**this))}
+    return {AskTrial: Trial(this=trained(**this), started=STARTED, baselines=BASELINES)}
 
 
 class TestTooGood:
@@ -186,7 +195,7 @@ class TestEngineer:
             data="/texts", sandbox="none", peer=Peer(step_seconds=0.2, text_loss=TRAINED), shard=1,
         )  # fmt: skip
         assert request.seed != STARTED.seed
-        assert [question.at for question in asked if isinstance(question, AskPeers)] == [39]
+        assert [question.at for question in asked if isinstance(question, AskTrial)] == [39]
 
     def test_a_run_that_the_monitor_stopped_is_left_to_its_failure(self, said: Said, drive: Drive) -> None:
         """Nothing is asked or said upon it, nor given up for it."""

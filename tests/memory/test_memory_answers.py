@@ -22,11 +22,13 @@ from bus.queries import (
     AskNeighbours,
     AskPeers,
     AskStanding,
+    AskTrial,
     Experiment,
     Experiments,
     Peers,
     Query,
     Standing,
+    Trial,
 )
 from memory.answers import answer
 from memory.embedding import HashEmbedder
@@ -83,7 +85,7 @@ def test_no_answer_knows_what_came_later(stored: Callable[[list[Envelope]], Stor
         then = stored(log[:at])
         ids = sorted({said.experiment for said in log[:at]} - {CAMPAIGN})[-4:]
         questions: list[Query] = [AskStanding(at=at), AskExperiments(at=at), AskExperiments(at=at, ids=tuple(ids))]
-        questions += [AskPeers(at=at, experiment=name) for name in ids]
+        questions += [ask(at=at, experiment=name) for name in ids for ask in (AskPeers, AskTrial)]
         questions += [AskNeighbours(at=at, text="decay gate", source="x = 1", exclude=ids[0] if ids else "")]
         for question in questions:
             assert answer(later, ideas, None, question) == answer(then, Ideas(then, HashEmbedder()), None, question)
@@ -345,6 +347,20 @@ def test_peers_are_parent_siblings_and_trained_baselines(scribe: Scribe) -> None
     assert (baseline.id, found.baselines_pending) == ("base-gla", 1)
     assert (baseline.val_loss, baseline.recall, baseline.scores) == (known.val_loss, known.recall, known.scores)
     assert (known.motivation, baseline.motivation, baseline.findings) == ("idea of base-gla", "", ())
+
+
+def test_a_trial_needs_the_source_the_settings_and_what_baselines_reached(scribe: Scribe) -> None:
+    """As peers have them, without parent and siblings; of a campaign that was not there yet nothing is told."""
+    opened = scribe.start(baselines=("gla", "deltanet"))
+    scribe.live("base-gla", 0)
+    scribe.live("e0001", 2, parent="base-gla")
+    trial, found = answer(scribe.store, None, None, AskTrial(experiment="e0001")), peers(scribe, "e0001")
+    assert isinstance(trial, Trial)
+    assert (trial.this, trial.baselines) == (found.this, found.baselines)
+    assert trial.started == scribe.standing().started
+    for question in (AskTrial(experiment="e0001", at=opened), AskTrial(experiment="e0009")):
+        with pytest.raises(ValueError, match="there is no experiment 'e000"):
+            answer(scribe.store, None, None, question)
 
 
 def test_what_awaits_analysis_comes_in_the_order_of_training(scribe: Scribe) -> None:
