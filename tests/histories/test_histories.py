@@ -91,7 +91,7 @@ def completions(name: str, folder: Path) -> tuple[set[str], set[str]]:
     asked = [answer for answers in traces.values() for answer in answers if answer["question"] == "Completion"]
     return (
         {answer["asked"]["schema_name"] for answer in asked},
-        {answer["asked"]["schema_name"] for answer in asked if answer["reply"]["error"]},
+        {answer["asked"]["schema_name"] for answer in asked if answer["reply"].get("error")},
     )
 
 
