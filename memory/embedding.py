@@ -8,14 +8,13 @@ A text means what its clauses mean, each weighing by its length: a long text is 
 met before costs nothing. Genetic motivations are made of clauses that come again and again.
 """
 
-import atexit
 import hashlib
 import os
 import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
@@ -70,10 +69,9 @@ class SentenceEmbedder:
         self._whole: dict[str, Vectors32] = {}
         """The newest texts: one that is compared is asked for again within the same answer."""
         self._remembering = threading.Lock()
-        self._ended = False
-        self._thread = threading.Thread(target=self._work, name="embedding", daemon=True)
-        self._thread.start()
-        atexit.register(self._end)
+        self._model: SentenceTransformer | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedding")
+        """Python waits for an executor's work before it ends anything else: torch can't be left in the middle."""
 
     def submit(self, texts: Sequence[str]) -> Future[Vectors32]:
         """Ask for vectors, at hand at once where remembered; fails with ValueError where the model can't be had."""
@@ -81,6 +79,7 @@ class SentenceEmbedder:
         found = self._recall(texts)
         if found is None:
             self._asked.put((list(texts), future))
+            self._thread.submit(self._work)
         else:
             future.set_result(found)
         return future
@@ -89,37 +88,27 @@ class SentenceEmbedder:
         """Return the vectors, waiting for the model where it is not loaded yet. Raises ValueError."""
         return self.submit(texts).result()
 
-    def _end(self) -> None:
-        """Wait for what is in hand, and leave the rest: an interpreter that ends while torch is at work aborts."""
-        self._ended = True
-        self._asked.put(([], Future()))
-        self._thread.join()
-
     def _work(self) -> None:
-        """Load when first asked, then serve to the end; what the model can't do is every asker's error."""
-        failure, model, asked = None, None, self._together()
+        """Embed what waits, if an earlier turn has left any; what the model can't do is every asker's error."""
+        asked = self._together()
+        if not asked:
+            return
         try:
-            model = None if self._ended else load()
-        except Exception as error:  # noqa: BLE001 - whoever asks is told; while the interpreter ends imports fail in many ways
-            failure = ValueError(f"no embeddings: {' '.join(str(error).split())[:300]}")
-        while not self._ended:
-            try:
-                if model is None:
-                    raise failure or ValueError("no embeddings")
-                self._embed(model, _clauses(text for texts, _ in asked for text in texts))
-                for texts, future in asked:
-                    found = self._recall(texts)
-                    assert found is not None, "more is remembered than a batch holds"
-                    future.set_result(found)
-            except Exception as error:  # noqa: BLE001 - whoever asked is told
-                for _, future in asked:
-                    if not future.done():
-                        future.set_exception(error)
-            asked = self._together()
+            model = self._model = self._model or load()
+            self._embed(model, _clauses(text for texts, _ in asked for text in texts))
+            for texts, future in asked:
+                found = self._recall(texts)
+                assert found is not None, "more is remembered than a batch holds"
+                future.set_result(found)
+        except Exception as error:  # noqa: BLE001 - whoever asked is told
+            reason = f"no embeddings: {' '.join(str(error).split())[:300]}"
+            for _, future in asked:
+                if not future.done():
+                    future.set_exception(ValueError(reason))
 
     def _together(self) -> list[tuple[list[str], Future[Vectors32]]]:
-        """Wait for a request and take those that wait with it, up to a batch of texts: together they cost less."""
-        asked = [self._asked.get()]
+        """Take the requests that wait, up to a batch of texts: together they cost less."""
+        asked: list[tuple[list[str], Future[Vectors32]]] = []
         while sum(len(texts) for texts, _ in asked) < BATCH:
             try:
                 asked.append(self._asked.get_nowait())
