@@ -20,7 +20,7 @@ from bus.bus import Bus, NotYet
 from bus.envelope import Envelope, Malformed
 from bus.events import Record
 from bus.queries import QUERIES, AskCognition, AskNeighbours, Query
-from bus.subjects import LOG, read
+from bus.subjects import read
 from bus.transport import Stored
 from memory.answers import answer, motivations_compared
 from memory.cognition import Library, load_entries
@@ -72,7 +72,7 @@ class Memory:
     async def run(self) -> None:
         """Follow, embed and answer until cancelled; what has been learned is then written."""
         settle()
-        self._begun = await self._bus.transport.last_seq(LOG)
+        self._begun = await self._bus.newest()
         for kind in QUERIES.values():
             await self._bus.answer(kind, self.answer)
         try:
