@@ -117,8 +117,7 @@ async def _woken(home: Home, settings: Settings, role: str) -> AsyncIterator[Rea
             _connected(settings, role, url, campaign, home.keys) as reader,
         ):
             await lab.provision()
-            # No reader asks the cognition base: without it the sentence model is not loaded for what is known already.
-            memory = asyncio.create_task(roles.memory(Bus(lab, "memory"), settings, entries=()))
+            memory = asyncio.create_task(roles.memory(Bus(lab, "memory"), settings))
             try:
                 yield reader
             finally:

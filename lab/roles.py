@@ -5,7 +5,7 @@ Heavy libraries are imported inside the builder of the role that uses them, so t
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -27,7 +27,6 @@ from lab.home import Home
 from lab.settings import ModelSettings, Settings
 
 if TYPE_CHECKING:
-    from memory.cognition import Entry
     from memory.embedding import Embedder
 
 log = structlog.get_logger()
@@ -40,14 +39,11 @@ VETO_PATIENCE = 2.0
 """Seconds that a run waits to hear whether it is still wanted: it goes on meanwhile, and asks again."""
 
 
-async def memory(
-    bus: Bus, settings: Settings, embedder: "Embedder | None" = None, entries: "Sequence[Entry] | None" = None
-) -> None:
-    """Follow the log and answer questions, by the sentence model and from all entries of the cognition base by default.
+async def memory(bus: Bus, settings: Settings, embedder: "Embedder | None" = None) -> None:
+    """Follow the log and answer questions; texts are compared by the sentence model where no embedder is given.
 
-    The model is loaded once there is a text to embed; the entries are the first.
+    The model is loaded once there is a text to embed that was not embedded before.
     """
-    from memory.cognition import Library
     from memory.embedding import SentenceEmbedder
     from memory.service import Memory
     from memory.store import Store
@@ -58,8 +54,7 @@ async def memory(
         bus.vitals.behind = lambda: max(0, witness.position - store.position)
         noting = asyncio.create_task(_note(bus, witness))
         try:
-            model = embedder or SentenceEmbedder()
-            await Memory(bus, store, model, None if entries is None else Library(entries, model)).run()
+            await Memory(bus, store, embedder or SentenceEmbedder()).run()
         finally:
             await _noted(noting, witness, store.position)
 

@@ -3,6 +3,7 @@
 A subclass says what is made of queries, keys and values in `remembered`, and how its output is normed in `gated`.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch.nn.functional as F
@@ -28,7 +29,7 @@ def share(whole: int, parts: int) -> int:
     return whole // parts
 
 
-class ProjectedLayer(nn.Module):
+class ProjectedLayer(nn.Module, ABC):
     """Queries, keys and values of each token, one operator over time, and the way back to the width."""
 
     head_k_dim: int
@@ -54,16 +55,16 @@ class ProjectedLayer(nn.Module):
                 width = getattr(self, f"{name}_proj").out_features
                 setattr(self, f"{name}_conv1d", ShortConvolution(width, size, bias, activation))
 
+    @abstractmethod
     def remembered(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, **more: Any) -> tuple[Tensor, State]:
         """Return (o [B, T, H, V], state) of q, k [B, T, H, K] and v [B, T, H, V].
 
         `more` is for the operator, and `seen`: how many tokens were before, in all sequences or in each [B].
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def gated(self, x: Tensor, o: Tensor) -> Tensor:
         """Return o [B, T, H, V] normed, and gated by what the tokens x [B, T, D] say."""
-        raise NotImplementedError
 
     def forward(
         self,
