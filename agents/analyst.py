@@ -46,7 +46,7 @@ class Analyst:
         baseline = said.experiment.startswith(BASELINE_PREFIX)
         if isinstance(event, CodeFailed | ProposalRejected) and not (event.final and baseline):
             return []
-        peers: Peers = yield AskPeers(campaign=said.campaign, at=said.seq, experiment=said.experiment)
+        peers: Peers = yield self._peers(said, said.experiment)
         if peers.baselines_pending:
             return []
         if isinstance(event, RunCompleted) and run_of(event.run).shard:
@@ -74,11 +74,15 @@ class Analyst:
             return (yield from answered(said, message, model=self._model))
         return (yield from restored(said, message)) if message.kind == "restore" else []
 
+    def _peers(self, said: Envelope, experiment: str) -> AskPeers:
+        """Return the question what an experiment is compared with; only a model reads its source."""
+        return AskPeers(campaign=said.campaign, at=said.seq, experiment=experiment, source=self._model)
+
     def _judged(self, said: Envelope, experiment: str, known: Peers) -> Asking[Post]:
         """Analyse one experiment, or quarantine it."""
         peers = known
         if experiment != known.this.id:
-            peers = yield AskPeers(campaign=said.campaign, at=said.seq, experiment=experiment)
+            peers = yield self._peers(said, experiment)
         suspected = too_good(peers.this, peers.baselines)
         return Post(experiment, suspected) if suspected else (yield from self._analysis(said, peers))
 

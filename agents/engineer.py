@@ -76,7 +76,10 @@ class Engineer:
         """Check the newest attempt, repair it as often as allowed, and request a run or give the experiment up."""
         if isinstance(said.event, RunAnomaly):
             return (yield from self._second(said, said.event))
-        trial: Trial = yield AskTrial(campaign=said.campaign, at=said.seq, experiment=said.experiment)
+        brought = isinstance(said.event, ProposalCreated)
+        trial: Trial = yield AskTrial(
+            campaign=said.campaign, at=said.seq, experiment=said.experiment, source=not brought
+        )
         started = trial.started
         if started is None or _is_stale(said, trial.this):
             return []
@@ -131,7 +134,7 @@ class Engineer:
         """Return the request for the second run of what has just been quarantined; other anomalies have a RunFailed."""
         if seen.action != "quarantined":
             return []
-        before: Trial = yield AskTrial(campaign=said.campaign, at=said.seq - 1, experiment=said.experiment)
+        before: Trial = yield AskTrial(campaign=said.campaign, at=said.seq - 1, experiment=said.experiment, source=True)
         this, started = before.this, before.started
         if started is None or this.status in {"quarantined", *ENDED}:
             return []

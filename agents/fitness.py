@@ -109,17 +109,12 @@ def marked_judge(performance: int, innovation: int, complexity: int) -> float:
     return (sum(MARKS[name] * min(10, max(1, mark)) for name, mark in marks.items()) - 1.0) / 9.0
 
 
-def source_lines(source: str) -> int:
-    """Return how many lines of a source are not blank."""
-    return sum(1 for line in source.splitlines() if line.strip())
-
-
 def judge(this: Experiment, against: Reference | None) -> float:
     """Return the counted judge of an experiment; without a baseline, size and cost are as good as the mean."""
     size = thrift(this.parameters or 0, against.parameters) if against else 0.5
     cost = thrift(this.flops_per_token or 0.0, against.flops) if against else 0.5
     novelty = 1.0 if this.novelty is None else this.novelty
-    return counted_judge(novelty, size, cost, source_lines(this.source))
+    return counted_judge(novelty, size, cost, this.lines or 0)
 
 
 def parts(this: Experiment, against: Reference | None, judged: float) -> FitnessParts:

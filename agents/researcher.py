@@ -16,29 +16,15 @@ from agents.breeding import baseline, bred, donors, inspiration
 from agents.drafts import Draft, filled
 from bus.envelope import Envelope
 from bus.events import Event, ProposalCreated, ProposalRejected, ProposalRequested
-from bus.ids import derive, rng, source_hash
+from bus.ids import derive, fingerprint, rng, source_hash
 from bus.plain_text import one_line, plain
-from bus.queries import (
-    AskCognition,
-    AskExperiments,
-    AskNeighbours,
-    AskStanding,
-    Cognition,
-    CognitionEntry,
-    Experiment,
-    Experiments,
-    Neighbour,
-    Neighbours,
-    Standing,
-)
+from bus.queries import Ancestry, AskAncestry, AskNeighbours, Neighbour, Neighbours
 from bus.role import CompletionReply, Decision, Post
 
 NAME_CHARACTERS = 80
 MOTIVATION_CHARACTERS = 1_500
 SOURCE_CHARACTERS = 100_000
 MESSAGE_CHARACTERS = 300
-NEIGHBOURS = 5
-"""Earlier ideas a new one is compared with."""
 Repeat = Literal["duplicate_source", "near_motivation"]
 FALLBACK = "fallback:"
 """Begins the operator of an idea that the grammar gave because a model did not answer."""
@@ -60,19 +46,6 @@ class ResearcherSettings:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What an idea starts from."""
-
-    asked: ProposalRequested
-    standing: Standing
-    ancestors: tuple[Experiment, ...]
-    """Parent, where there is one, and references."""
-    cognition: tuple[CognitionEntry, ...]
-    near: tuple[Neighbour, ...]
-    """Ideas near the parent's own; for a model only."""
-
-
 class Researcher:
     """Decides what to try."""
 
@@ -90,13 +63,14 @@ class Researcher:
         if asked.arm == "baseline":
             human = baseline(asked)
             return [Post(said.experiment, human or _no_answer(f"no baseline is called {asked.baseline}", final=True))]
-        reading = yield from _read(said, asked, for_model=self._settings.model)
-        random = rng(derive(said.campaign, said.experiment), self.name)
-        breed = _breeder(reading, random)
-        rejected: list[ProposalRejected] = []
         model = self._settings.model
+        ancestry: Ancestry = yield AskAncestry(
+            campaign=said.campaign, at=said.seq, parent=asked.parent, references=asked.references, prose=model
+        )
+        breed = _breeder(asked, ancestry, rng(derive(said.campaign, said.experiment), self.name))
+        rejected: list[ProposalRejected] = []
         while True:
-            idea = (yield from _drafted(reading, rejected)) if model else breed()
+            idea = (yield from _drafted(asked, ancestry, rejected)) if model else breed()
             if isinstance(idea, str):
                 rejected.append(_no_answer(idea))
                 model = False
@@ -119,59 +93,36 @@ class Researcher:
     ) -> Asking[ProposalRejected | None]:
         """Return why an idea is not tried, or None where it is new."""
         found: Neighbours = yield AskNeighbours(
-            campaign=said.campaign, at=said.seq, text=idea.motivation, source=idea.source, k=NEIGHBOURS
+            campaign=said.campaign, at=said.seq, text=idea.motivation, fingerprint=fingerprint(idea.source), k=1
         )
         final = 1 + sum(1 for one in rejected if one.reason != "no_answer") >= self._settings.ideas
-        twin = next((row for row in found.rows if row.same_source), None)
+        nearest = next(iter(found.rows), None)
+        twin = nearest if nearest and nearest.same_source else None
         if twin or source_hash(idea.source) in {one.source_hash for one in rejected}:
             message = f"the same source as {twin.id if twin else 'an idea just rejected'}"
             return _rejection(idea, "duplicate_source", message, twin, final=final)
-        nearest = max(found.rows, key=lambda row: row.similarity, default=None)
         if nearest and nearest.similarity > self._settings.nearest:
             message = f"its motivation is that of {nearest.id} (cosine {nearest.similarity:.3f})"
             return _rejection(idea, "near_motivation", message, nearest, final=final)
         return None
 
 
-def _read(said: Envelope, asked: ProposalRequested, *, for_model: bool) -> Asking[Reading]:
-    """Ask memory for what an idea starts from."""
-    standing: Standing = yield AskStanding(campaign=said.campaign, at=said.seq)
-    ids = tuple(one for one in (asked.parent, *asked.references) if one)
-    ancestors: tuple[Experiment, ...] = ()
-    if ids:
-        found: Experiments = yield AskExperiments(campaign=said.campaign, at=said.seq, ids=ids)
-        ancestors = found.rows
-    parent = next((row for row in ancestors if row.id == asked.parent), None)
-    goal = standing.started.goal if standing.started else ""
-    problem = (parent.problem if parent else "") or goal
-    cognition: tuple[CognitionEntry, ...] = ()
-    if problem:
-        entries: Cognition = yield AskCognition(campaign=said.campaign, at=said.seq, text=problem)
-        cognition = entries.rows
-    near: tuple[Neighbour, ...] = ()
-    if for_model and parent and parent.motivation:
-        ideas: Neighbours = yield AskNeighbours(
-            campaign=said.campaign, at=said.seq, text=parent.motivation, k=NEIGHBOURS, exclude=parent.id
-        )
-        near = ideas.rows
-    return Reading(asked, standing, ancestors, cognition, near)
-
-
-def _breeder(reading: Reading, random: Random) -> Callable[[], ProposalCreated]:
+def _breeder(asked: ProposalRequested, ancestry: Ancestry, random: Random) -> Callable[[], ProposalCreated]:
     """Return what breeds one idea after another from the same ancestors."""
-    asked, started = reading.asked, reading.standing.started
+    started = ancestry.started
     baselines = list(started.baselines) if started else []
-    stock = donors(asked, reading.ancestors, random.sample(baselines, len(baselines)))
-    bias = inspiration(started.goal if started else "", reading.cognition, asked.guidance)
-    return lambda: bred(asked, stock, bias, reading.cognition, random)
+    stock = donors(asked, ancestry.rows, random.sample(baselines, len(baselines)))
+    bias = inspiration(started.goal if started else "", ancestry.cognition, asked.guidance)
+    return lambda: bred(asked, stock, bias, ancestry.cognition, random)
 
 
-def _drafted(reading: Reading, rejected: list[ProposalRejected]) -> Asking[ProposalCreated | str]:
+def _drafted(
+    asked: ProposalRequested, ancestry: Ancestry, rejected: list[ProposalRejected]
+) -> Asking[ProposalCreated | str]:
     """Return the model's idea as a proposal, or one line that says why there is none."""
-    asked, started = reading.asked, reading.standing.started
-    goal = started.goal if started else ""
+    goal = ancestry.started.goal if ancestry.started else ""
     reply: CompletionReply = yield prompts.proposal(
-        goal, asked, reading.ancestors, reading.cognition, reading.near, rejected
+        goal, asked, ancestry.rows, ancestry.cognition, ancestry.near, rejected
     )
     draft = filled(reply, Draft)
     if isinstance(draft, str):
@@ -187,7 +138,7 @@ def _drafted(reading: Reading, rejected: list[ProposalRejected]) -> Asking[Propo
         operator="draft",
         parent=asked.parent,
         references=asked.references,
-        cognition=tuple(entry.key for entry in reading.cognition),
+        cognition=tuple(entry.key for entry in ancestry.cognition),
         guidance=asked.guidance,
     )
 

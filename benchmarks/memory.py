@@ -20,6 +20,7 @@ from statistics import median, quantiles
 from benchmarks.campaign_log import NAME, campaign_log
 from bus.envelope import decode, encode
 from bus.events import ProposalCreated
+from bus.ids import fingerprint
 from bus.queries import AskCognition, AskExperiments, AskNeighbours, AskPeers, AskStanding, Query
 from memory.answers import answer
 from memory.cognition import Library, load_entries
@@ -173,7 +174,9 @@ def _questions(store: Store) -> dict[str, Callable[[int], Query]]:
         "experiments, a page of 100": lambda at: AskExperiments(campaign=NAME, at=at, after=at // 2, limit=100),
         "experiments, all": lambda at: AskExperiments(campaign=NAME, at=at),
         "peers": lambda at: AskPeers(campaign=NAME, at=at, experiment=ids[-(at % 50) - 60]),
-        "neighbours": lambda at: AskNeighbours(campaign=NAME, at=at, text=f"decay and delta {at % 40}", source="x = 1"),
+        "neighbours": lambda at: AskNeighbours(
+            campaign=NAME, at=at, text=f"decay and delta {at % 40}", fingerprint=fingerprint("x = 1")
+        ),
         "cognition": lambda at: AskCognition(campaign=NAME, at=at, text=f"poor recall {at % 40}", min_similarity=0.0),
     }
 

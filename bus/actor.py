@@ -161,8 +161,8 @@ class Actor:
                     posts.append(asked)
                     reply = None
                 else:
-                    reply = await self._answer(said, asked)
-                    answered.append(Answered(asked, reply))
+                    answered.append(await self._answered(said, asked))
+                    reply = answered[-1].reply
                 asked = decision.send(reply)
         except StopIteration as stop:
             last: Sequence[Post] = stop.value or ()
@@ -188,20 +188,20 @@ class Actor:
         for ordinal, post in enumerate(posts, first):
             await self._bus.say(post, said.campaign, said, ordinal)
 
-    async def _answer(self, said: Envelope, question: Question) -> Record:
-        """Return the answer to a question: memory's over the bus, any other from its answerer."""
+    async def _answered(self, said: Envelope, question: Question) -> Answered:
+        """Return a question with its answer: memory's over the bus, any other from its answerer."""
         if isinstance(question, Query):
             return await self._ask(question)
         answerer = self._answerers.get(type(question))
         if answerer is None:
             raise Refused(f"{self._role.name} has nobody to ask a {type(question).__name__}")
-        return await answerer(said, question)
+        return Answered.here(question, await answerer(said, question))
 
-    async def _ask(self, query: Query) -> Record:
+    async def _ask(self, query: Query) -> Answered:
         """Ask memory until it answers: however long it is away or behind, the decision is not at fault."""
         while True:
             try:
-                return await self._bus.ask(query)
+                return await self._bus.answered(query)
             except (NoAnswer, Behind) as error:
                 self._bus.vitals.last_error = f"waiting for memory: {error}"
                 log.warning("waiting for memory", asked=query.name, reason=str(error))

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, repeat
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -49,6 +49,13 @@ class Answered:
 
     question: Question
     reply: Record
+    body: bytes
+    """The reply as JSON: as it came or, where it did not come over the bus, less what it has by default."""
+
+    @classmethod
+    def here(cls, question: Question, reply: Record) -> Self:
+        """Return what was answered in this process."""
+        return cls(question, reply, reply.model_dump_json(exclude_defaults=True).encode())
 
 
 class Bus:
@@ -99,6 +106,10 @@ class Bus:
                 await asyncio.sleep(0.1)
 
     async def ask(self, query: Query, patience: float = ANSWER_PATIENCE) -> Record:
+        """Return memory's answer; see `answered`."""
+        return (await self.answered(query, patience)).reply
+
+    async def answered(self, query: Query, patience: float = ANSWER_PATIENCE) -> Answered:
         """Return memory's answer, waiting while memory is away or behind. Raises Refused, Behind, NoAnswer.
 
         A request that a dying memory took with it is noticed by its time alone, so the first ones wait shortly; what
@@ -142,24 +153,13 @@ class Bus:
         return to_json({"error": fault, "later": later})
 
     async def trace(self, cause: Envelope, answered: Sequence[Answered]) -> None:
-        """Record what a decision had read, under its cause's id, so that a replay reads the same.
-
-        As in an answer, what is as a reply has it by default is left out: of many experiments that is most.
-        """
-        body = to_json(
-            {
-                "role": self.role,
-                "cause": cause.id,
-                "answers": [
-                    {
-                        "question": type(one.question).__name__,
-                        "asked": one.question,
-                        "reply": one.reply.model_dump(mode="json", exclude_defaults=True),
-                    }
-                    for one in answered
-                ],
-            }
+        """Record what a decision had read, under its cause's id, so that a replay reads the same."""
+        answers = b",".join(
+            b'{"question":%b,"asked":%b,"reply":%b}'
+            % (to_json(type(one.question).__name__), one.question.model_dump_json().encode(), one.body)
+            for one in answered
         )
+        body = b'{"role":%b,"cause":%b,"answers":[%b]}' % (to_json(self.role), to_json(cause.id), answers)
         await self.transport.publish(subjects.trace(cause.id), mask_payload(body), derive(cause.id, self.role, "trace"))
 
     async def bury(
@@ -184,11 +184,12 @@ class Bus:
         return await self.transport.publish(subject, dead.encode(letter.again()), letter.id) is not None
 
 
-def _read_reply(query: Query, payload: bytes) -> Record:
-    """Return the typed reply. Raises Refused."""
+def _read_reply(query: Query, payload: bytes) -> Answered:
+    """Return the typed reply with its bytes. Raises Refused."""
     try:
         if payload.startswith(REPLY):
-            return query.Reply.model_validate_json(payload[len(REPLY) : -len(END)])
+            told = payload[len(REPLY) : -len(END)]
+            return Answered(query, query.Reply.model_validate_json(told), told)
         body = json.loads(payload)
         fault = (Behind if body.get("later") else Refused)(str(body["error"]))
     except (ValueError, KeyError) as error:

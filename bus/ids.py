@@ -59,3 +59,8 @@ def run_of(run: str) -> Run:
 def source_hash(source: str) -> str:
     """Return the SHA-256 of a source, in hex."""
     return hashlib.sha256(source.encode()).hexdigest()
+
+
+def fingerprint(source: str) -> str:
+    """Return what two sources share exactly when they differ in blank space at most."""
+    return source_hash("".join(source.split()))

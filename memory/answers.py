@@ -6,11 +6,14 @@ same ones. `at` may not lie beyond what has been read: to wait for it is the ser
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Protocol
 
-from bus.events import Record
+from bus.events import CampaignStarted, Record
 from bus.queries import (
+    Ancestry,
+    AskAncestry,
     AskCognition,
     AskExperiments,
     AskNeighbours,
@@ -30,9 +33,8 @@ from bus.queries import (
 )
 from memory.course import Course
 from memory.life import Life, known, until
-from memory.portraits import figures, portrait, whole
+from memory.portraits import design, figures, portrait, study, whole
 from memory.projections import Proposal
-from memory.projections.proposal import fingerprint_of
 from memory.standing import standing
 from memory.store import Store
 
@@ -64,17 +66,37 @@ class Literature(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What answers are made from."""
+
+    store: Store
+    ideas: Ideas | None
+    literature: Literature | None
+
+
 def motivations_compared(store: Store, query: Query) -> tuple[Course | None, int]:
     """Return whose motivations, and how many of the first, have to be embedded before a query can be answered."""
     at = query.at or store.position
     course = store.ledger.asked(query.campaign, at)
     if course is None:
         return None, 0
-    if isinstance(query, AskNeighbours):
+    if isinstance(query, AskNeighbours) or (isinstance(query, AskAncestry) and query.prose):
         return course, course.proposed(at)
     ids = query.ids if isinstance(query, AskExperiments) else (query.experiment,) if isinstance(query, AskPeers) else ()
     judged = [_judged(course.lives[name], at) for name in ids if name in course.lives]
     return course, max((course.place(proposal) + 1 for proposal in judged if proposal), default=0)
+
+
+def texts_compared(store: Store, query: Query) -> list[str]:
+    """Return the texts that have to be embedded before a query can be answered."""
+    if isinstance(query, AskNeighbours | AskCognition):
+        return [query.text]
+    at = query.at or store.position
+    course = store.ledger.asked(query.campaign, at)
+    if not isinstance(query, AskAncestry) or course is None:
+        return []
+    return [text for text in (_problem(course, query, at), _thought(course, query, at)) if text]
 
 
 def answer(store: Store, ideas: Ideas | None, literature: Literature | None, query: Query) -> Record:
@@ -87,28 +109,30 @@ def answer(store: Store, ideas: Ideas | None, literature: Literature | None, que
     course = store.ledger.asked(query.campaign, at)
     if course is None:
         return _nothing(query, at)
-    return _ANSWERS[type(query)](store, ideas, course, query, at)
+    return _ANSWERS[type(query)](Holdings(store, ideas, literature), course, query, at)
 
 
 def _nothing(query: Query, at: int) -> Record:
     """Answer about a campaign that the log does not hold."""
+    if isinstance(query, AskAncestry):
+        return Ancestry()
     if isinstance(query, AskPeers | AskTrial):
         raise ValueError(f"there is no experiment {query.experiment!r}: no campaign up to {at}")  # noqa: TRY004
     return Standing(last_seq=at) if isinstance(query, AskStanding) else query.Reply.model_validate({"rows": ()})
 
 
-def _standing(_store: Store, _ideas: Ideas | None, course: Course, _query: AskStanding, at: int) -> Standing:
+def _standing(_held: Holdings, course: Course, _query: AskStanding, at: int) -> Standing:
     return standing(course, at)
 
 
-def _experiments(store: Store, ideas: Ideas | None, course: Course, query: AskExperiments, at: int) -> Experiments:
+def _experiments(held: Holdings, course: Course, query: AskExperiments, at: int) -> Experiments:
     """List all in short form, or the named ones whole."""
     if not query.ids:
         first = bisect_right(course.opened, query.after, key=attrgetter("opened_seq"))
         page = course.opened[first : course.present(at)][: query.limit or None]
         return Experiments.model_construct(rows=_listing(page, at))
     lives = [course.lives[name] for name in query.ids if name in course.lives and course.lives[name].opened(at)]
-    rows = tuple(whole(store, life, at, _novelty(ideas, course, life, at)) for life in _in_order(lives))
+    rows = tuple(whole(held.store, life, at, _novelty(held.ideas, course, life, at)) for life in _in_order(lives))
     return Experiments.model_construct(rows=rows)
 
 
@@ -120,23 +144,28 @@ def _asked(course: Course, query: AskPeers | AskTrial, at: int) -> Life:
     return this
 
 
-def _trial(store: Store, _ideas: Ideas | None, course: Course, query: AskTrial, at: int) -> Trial:
+def _trial(held: Holdings, course: Course, query: AskTrial, at: int) -> Trial:
     """Tell what an experiment is tried with and against."""
-    started = course.started if course.opening and course.opening.seq <= at else None
-    baselines = tuple(figures(life, at) for life in course.trained_baselines(at))
+    life = _asked(course, query, at)
     return Trial.model_construct(
-        this=whole(store, _asked(course, query, at), at, None), started=started, baselines=baselines
+        this=study(held.store, life, at, source=True) if query.source else portrait(life, at),
+        started=_started(course, at),
+        baselines=tuple(figures(life, at) for life in course.trained_baselines(at)),
     )
 
 
-def _peers(store: Store, ideas: Ideas | None, course: Course, query: AskPeers, at: int) -> Peers:
+def _started(course: Course, at: int) -> CampaignStarted | None:
+    return course.started if known(course.opening, at) else None
+
+
+def _peers(held: Holdings, course: Course, query: AskPeers, at: int) -> Peers:
     """Set an experiment beside its parent, siblings and baselines."""
     this = _asked(course, query, at)
     origin = known(this.proposal, at) or known(this.slot, at)
     parent = course.lives.get(origin.parent) if origin and origin.parent else None
     return Peers.model_construct(
-        this=whole(store, this, at, _novelty(ideas, course, this, at)),
-        parent=whole(store, parent, at, _novelty(ideas, course, parent, at)) if parent and parent.opened(at) else None,
+        this=study(held.store, this, at, source=query.source, novelty=_novelty(held.ideas, course, this, at)),
+        parent=figures(parent, at) if parent and parent.opened(at) else None,
         siblings=tuple(_loss(life, at) for life in _siblings(course, this, parent, at)),
         baselines=tuple(figures(life, at) for life in course.trained_baselines(at)),
         baselines_pending=course.baselines_pending(at),
@@ -158,11 +187,45 @@ def _loss(life: Life, at: int) -> Experiment:
     )
 
 
-def _neighbours(_store: Store, ideas: Ideas | None, course: Course, query: AskNeighbours, at: int) -> Neighbours:
+def _ancestry(held: Holdings, course: Course, query: AskAncestry, at: int) -> Ancestry:
+    """Tell what an idea may start from, and what is known about the problem it answers to."""
+    store, names = held.store, {query.parent or "", *query.references}
+    lives = _in_order(course.lives[name] for name in names if name in course.lives and course.lives[name].opened(at))
+    problem, thought = _problem(course, query, at), _thought(course, query, at)
+    alike = AskNeighbours(text=thought, exclude=query.parent or "")
+    return Ancestry.model_construct(
+        started=_started(course, at),
+        rows=tuple(study(store, life, at, source=True) if query.prose else design(store, life, at) for life in lives),
+        cognition=_cognition(held.literature, AskCognition(text=problem)).rows if problem else (),
+        near=_neighbours(held, course, alike, at).rows if query.prose and thought else (),
+    )
+
+
+def _problem(course: Course, query: AskAncestry, at: int) -> str:
+    """Return the weakness that the parent's analysis named, else the campaign's goal."""
+    parent, started = _parent(course, query, at), _started(course, at)
+    analysis = known(parent.analysis, at) if parent else None
+    return (analysis.problem if analysis else "") or (started.goal if started else "")
+
+
+def _thought(course: Course, query: AskAncestry, at: int) -> str:
+    """Return the parent's motivation where ideas near it are wanted."""
+    parent = _parent(course, query, at) if query.prose else None
+    proposal = known(parent.proposal, at) if parent else None
+    return proposal.motivation if proposal else ""
+
+
+def _parent(course: Course, query: AskAncestry, at: int) -> Life | None:
+    life = course.lives.get(query.parent or "")
+    return life if life and life.opened(at) else None
+
+
+def _neighbours(held: Holdings, course: Course, query: AskNeighbours, at: int) -> Neighbours:
     """Find ideas that resemble a text; an identical source comes first, however it was explained."""
+    ideas = held.ideas
     if ideas is None:
         raise ValueError("ideas are compared by the memory of a running lab")
-    same = course.same_source(fingerprint_of(query.source), at) if query.source else set()
+    same = course.same_source(query.fingerprint, at) if query.fingerprint else set()
     nearest = ideas.nearest(course, query.text, course.proposed(at), query.k + 1)
     found = {row.experiment: near for row, near in nearest}
     for proposal in (course.lives[name].proposal for name in same - found.keys()):
@@ -207,11 +270,12 @@ def _in_order(lives: Iterable[Life]) -> list[Life]:
     return sorted(lives, key=attrgetter("opened_seq"))
 
 
-_ANSWERS: dict[type[Query], Callable[[Store, Ideas | None, Course, Any, int], Record]] = {
+_ANSWERS: dict[type[Query], Callable[[Holdings, Course, Any, int], Record]] = {
     AskStanding: _standing,
     AskExperiments: _experiments,
     AskPeers: _peers,
     AskTrial: _trial,
+    AskAncestry: _ancestry,
     AskNeighbours: _neighbours,
 }
 """Who answers what about a campaign."""

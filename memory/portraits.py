@@ -1,10 +1,14 @@
 """Portraits of experiments as they were at a position: figures to compare with, the short form for listings, the whole.
 
+A source is most of an experiment, so it is told only where it is wanted.
+
 Values come from checked events, so the records need no second check: listings are built by the thousand.
 """
 
 import json
 from typing import Any
+
+from pydantic import JsonValue
 
 from bus.events import CurvePoint, FitnessParts
 from bus.queries import Experiment, Failure
@@ -67,19 +71,39 @@ def _figures(life: Life, at: int) -> dict[str, Any]:
     }
 
 
+def design(store: Store, life: Life, at: int) -> Experiment:
+    """Return the newest attempt's design, and of the experiment no more than its id and its status."""
+    return Experiment.model_construct(id=life.id, status=life.status(at), design=_design(_newest(store, life, at)))
+
+
+def study(store: Store, life: Life, at: int, *, source: bool, novelty: float | None = None) -> Experiment:
+    """Return the short form with the newest attempt's design and lines, and with its source where that is wanted."""
+    newest = _newest(store, life, at)
+    text = newest.text if newest else ""
+    told = {"design": _design(newest), "lines": _lines(text), "novelty": novelty, "source": text if source else ""}
+    return portrait(life, at).model_copy(update=told)
+
+
 def whole(store: Store, life: Life, at: int, novelty: float | None) -> Experiment:
-    """Return an experiment with the newest attempt's source and design, its curves and its novelty."""
-    source_seq, completion = life.source_seq(at), known(life.completion, at)
-    source = store.text(Source, source_seq) if source_seq else None
+    """Return all there is: the newest attempt's source and design, the curves and the novelty."""
+    completion = known(life.completion, at)
     curve = store.text(Curve, completion.seq) if completion else None
-    return portrait(life, at).model_copy(
-        update={
-            "source": source.text if source else "",
-            "design": json.loads(source.design) if source and source.design else None,
-            "curve": tuple(CurvePoint(**point) for point in json.loads(curve.points)) if curve else (),
-            "novelty": novelty,
-        }
-    )
+    points = tuple(CurvePoint(**point) for point in json.loads(curve.points)) if curve else ()
+    return study(store, life, at, source=True, novelty=novelty).model_copy(update={"curve": points})
+
+
+def _newest(store: Store, life: Life, at: int) -> Source | None:
+    seq = life.source_seq(at)
+    return store.text(Source, seq) if seq else None
+
+
+def _design(source: Source | None) -> dict[str, JsonValue] | None:
+    return json.loads(source.design) if source and source.design else None
+
+
+def _lines(text: str) -> int:
+    """Count the lines that are not blank."""
+    return sum(1 for line in text.splitlines() if line.strip())
 
 
 def failures(life: Life, at: int) -> tuple[Failure, ...]:

@@ -5,32 +5,29 @@ Three things go on beside each other and meet in one condition, `_news`:
 - embedding: motivations are embedded in the order of the log, in the background;
 - answering: a question waits until its position has been read (and its motivations embedded), then is answered.
 
-The store and all answers belong to one worker thread, so nothing in them is locked; the event loop only waits.
+The store and all answers belong to the event loop's own thread, so nothing in them is locked. Only the sentence model
+has a thread to itself: to hand an answer to another one and to be woken by it costs more than most answers.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any, TypeVar
+from concurrent.futures import Future
 
 import structlog
 
 from bus.bus import Bus, NotYet
 from bus.envelope import Envelope, Malformed
 from bus.events import Record
-from bus.queries import QUERIES, AskCognition, AskNeighbours, Query
+from bus.queries import QUERIES, AskAncestry, AskCognition, Query
 from bus.subjects import read
 from bus.transport import Stored
-from memory.answers import answer, motivations_compared
+from memory.answers import answer, motivations_compared, texts_compared
 from memory.cognition import Library, load_entries
 from memory.course import Course
-from memory.embedding import Embedder
+from memory.embedding import Embedder, Vectors32
 from memory.garbage import settle
 from memory.store import Store
 from memory.vectors import Ideas
-
-T = TypeVar("T")
 
 PATIENCE = 2.0
 """Seconds that a question waits for its position, or for embeddings, before it is told to come again: shorter than the
@@ -57,10 +54,6 @@ class Memory:
         self._embedder = embedder
         self._library = library or Library(load_entries(), embedder)
         self._ideas = Ideas(store, embedder)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="memory")
-        self._orders: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
-        """Work for that thread, each with who waits for it; what comes while it works is handed over together."""
-        self._working: asyncio.Task[None] | None = None
         self._news = asyncio.Condition()
         self._model_fault = ""
         """Why nothing can be embedded; empty while it can."""
@@ -82,8 +75,7 @@ class Memory:
         except* ValueError as errors:
             raise ValueError(str(errors.exceptions[0])) from None
         finally:
-            self._thread.submit(self._store.commit).result()
-            self._thread.shutdown()
+            self._store.commit()
 
     async def answer(self, query: Query) -> Record:
         """Answer a question once its position has been read. Raises ValueError with one line."""
@@ -93,13 +85,13 @@ class Memory:
         )
         query = query.model_copy(update={"at": query.at or self._store.position})
         await self._understand(query)
-        return await self._do(partial(answer, self._store, self._ideas, self._library, query))
+        return answer(self._store, self._ideas, self._library, query)
 
     async def _understand(self, query: Query) -> None:
         """Wait until everything that the answer compares is embedded."""
-        if isinstance(query, AskNeighbours | AskCognition):
-            await asyncio.wrap_future(self._embedder.submit([query.text]))
-        if isinstance(query, AskCognition):
+        if texts := texts_compared(self._store, query):
+            await _vectors(self._embedder.submit(texts))
+        if isinstance(query, AskCognition | AskAncestry):
             await self._embedded(lambda: self._library.ready, "the cognition base is not embedded yet")
         course, count = motivations_compared(self._store, query)
         if course is not None and count:
@@ -126,17 +118,17 @@ class Memory:
             except Malformed as error:
                 await self._bus.bury(stored, str(error))
         by_seq = {stored.seq: stored for stored in batch}
-        for said, reason in await self._do(partial(self._store.apply, readable, batch[-1].seq)):
+        for said, reason in self._store.apply(readable, batch[-1].seq):
             await self._bus.bury(by_seq[said.seq], reason)
         if self._store.unwritten > COMMIT_ROWS:
-            await self._do(self._store.commit)
+            self._store.commit()
         await self._wake()
 
     async def _write(self) -> None:
         """Write what was learned, a little later and many rows at once."""
         while True:
             await asyncio.sleep(COMMIT_EVERY)
-            await self._do(self._store.commit)
+            self._store.commit()
             if self._store.position > self._settled + SETTLE_EVERY:
                 self._settled = self._store.position
                 settle()
@@ -145,12 +137,13 @@ class Memory:
         """Embed the library, then every motivation in the order of the log."""
         try:
             if not self._library.ready:
-                self._library.take(await asyncio.wrap_future(self._embedder.submit(self._library.texts)))
+                self._library.take(await _vectors(self._embedder.submit(self._library.texts)))
             while True:
                 await self._wake()
                 async with self._news:
                     await self._news.wait_for(self._missing)
                 await self._embed_next()
+                await asyncio.sleep(0)  # what is at hand is embedded without a wait, and others want their turn
         except ValueError as error:
             log.error("no_embeddings", error=str(error))
             self._model_fault = str(error)
@@ -166,31 +159,8 @@ class Memory:
         course = self._missing()
         assert course is not None
         proposals = self._ideas.missing(course, EMBED_TOGETHER)
-        vectors = await asyncio.wrap_future(self._embedder.submit([proposal.motivation for proposal in proposals]))
-        await self._do(partial(self._ideas.add, course, proposals, vectors))
-
-    async def _do(self, work: Callable[[], T]) -> T:
-        """Do it in memory's own thread, in turn."""
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._orders.append((work, done))
-        if self._working is None:
-            self._working = asyncio.create_task(self._work_off())
-        return await done
-
-    async def _work_off(self) -> None:
-        """Hand all waiting work to the thread at once: to wake it, and be woken, costs more than most answers."""
-        loop = asyncio.get_running_loop()
-        while self._orders:
-            orders, self._orders = self._orders, []
-            outcomes = await loop.run_in_executor(self._thread, _outcomes, [work for work, _ in orders])
-            for (_, done), (result, fault) in zip(orders, outcomes, strict=True):
-                if done.cancelled():
-                    continue
-                if fault:
-                    done.set_exception(fault)
-                else:
-                    done.set_result(result)
-        self._working = None
+        vectors = await _vectors(self._embedder.submit([proposal.motivation for proposal in proposals]))
+        self._ideas.add(course, proposals, vectors)
 
     async def _wake(self) -> None:
         async with self._news:
@@ -207,12 +177,6 @@ class Memory:
             raise NotYet(otherwise) from None
 
 
-def _outcomes(works: Sequence[Callable[[], Any]]) -> list[tuple[Any, Exception | None]]:
-    """Do one after another; return what each came to: a result, or what it raised."""
-    outcomes: list[tuple[Any, Exception | None]] = []
-    for work in works:
-        try:
-            outcomes.append((work(), None))
-        except Exception as error:  # noqa: BLE001  (it is raised where the work was asked for)
-            outcomes.append((None, error))
-    return outcomes
+async def _vectors(asked: Future[Vectors32]) -> Vectors32:
+    """Return what an embedder was asked for: at once where it was at hand."""
+    return asked.result() if asked.done() else await asyncio.wrap_future(asked)

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from bus.envelope import Envelope
 from bus.events import CodeFailed, CodeRevised
-from memory.projections.proposal import fingerprint_of, source_of
+from bus.ids import fingerprint
+from memory.projections.proposal import source_of
 from memory.rows import Row, projects
 
 
@@ -47,4 +48,4 @@ def revision(said: Envelope) -> list[Row]:
     """Keep a repair, and its source under its attempt."""
     event = said.event
     assert isinstance(event, CodeRevised)
-    return [Revision.of(said, fingerprint=fingerprint_of(event.source)), source_of(said, event, event.attempt)]
+    return [Revision.of(said, fingerprint=fingerprint(event.source)), source_of(said, event, event.attempt)]

@@ -1,12 +1,12 @@
 """What is kept of ideas: the slots opened for them, the proposals made, the ones turned down, and every source."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import ClassVar
 
 from bus.envelope import Envelope
 from bus.events import CodeRevised, ProposalCreated, ProposalRejected, ProposalRequested
+from bus.ids import fingerprint
 from memory.rows import Row, projects
 
 
@@ -71,11 +71,6 @@ class Source(Row):
     """The design it was rendered from, as JSON."""
 
 
-def fingerprint_of(source: str) -> str:
-    """Return what two sources share exactly when they differ in blank space at most."""
-    return hashlib.sha256("".join(source.split()).encode()).hexdigest()
-
-
 def source_of(said: Envelope, event: ProposalCreated | CodeRevised, attempt: int) -> Source:
     """Return the source that an event carries."""
     design = None if event.design is None else json.dumps(event.design)
@@ -93,7 +88,7 @@ def proposal(said: Envelope) -> list[Row]:
     """Keep a proposal, and its source as attempt 0."""
     event = said.event
     assert isinstance(event, ProposalCreated)
-    return [Proposal.of(said, fingerprint=fingerprint_of(event.source)), source_of(said, event, 0)]
+    return [Proposal.of(said, fingerprint=fingerprint(event.source)), source_of(said, event, 0)]
 
 
 @projects(ProposalRejected)

@@ -54,7 +54,7 @@ def trained(id: str = "e0003", **more: Any) -> Experiment:  # noqa: A002  (the f
     """Return an experiment with a score."""
     known: dict[str, Any] = {
         "id": id, "status": "running", "val_loss": 1.5, "recall": 0.5, "recall_stderr": 0.01, "parameters": 1000,
-        "flops_per_token": 2000.0, "novelty": 0.5, "source": "a\n" * 100, "motivation": "m",
+        "flops_per_token": 2000.0, "novelty": 0.5, "lines": 100, "motivation": "m",
     }  # fmt: skip
     return Experiment.model_validate(known | more)
 

@@ -17,7 +17,6 @@ from agents.fitness import (
     parts,
     reference,
     sigmoid,
-    source_lines,
     thrift,
 )
 from bus.events import FitnessParts, TaskScore
@@ -151,11 +150,6 @@ def test_the_benchmark_part_is_the_mean_over_all_tasks_but_text() -> None:
 def test_without_a_baseline_gains_are_nil() -> None:
     """Where every baseline failed, loss and benchmark are one half, and size and cost are as good as the mean."""
     assert reference([]) is None
-    this = scored(novelty=1.0, source="")
+    this = scored(novelty=1.0, lines=0)
     found = parts(this, None, judge(this, None))
     assert (found.loss, found.benchmark, found.judge) == (0.5, 0.5, pytest.approx(0.8))
-
-
-def test_blank_lines_are_no_complexity() -> None:
-    """Only lines that hold something are counted."""
-    assert source_lines("a\n\n  \nb\n") == 2

@@ -19,6 +19,8 @@ from bus.events import (
     RunRequested,
 )
 from bus.queries import (
+    Ancestry,
+    AskAncestry,
     AskCognition,
     AskExperiments,
     AskNeighbours,
@@ -105,6 +107,7 @@ async def test_a_model_proposes_repairs_judges_and_answers(
     )
     memory: dict[Any, Any] = {
         AskStanding: Standing(started=STARTED, budget=9),
+        AskAncestry: Ancestry(started=STARTED),
         AskCognition: Cognition(rows=()),
         AskNeighbours: Neighbours(rows=()),
         AskExperiments: Experiments(rows=(SCORED,)),

@@ -12,19 +12,15 @@ from agents.researcher import Researcher, ResearcherSettings
 from agents.static_check import check
 from bus.envelope import Envelope
 from bus.events import CampaignStarted, ProposalCreated, ProposalRejected, ProposalRequested
-from bus.ids import source_hash
+from bus.ids import fingerprint, source_hash
 from bus.queries import (
-    AskCognition,
-    AskExperiments,
+    Ancestry,
+    AskAncestry,
     AskNeighbours,
-    AskStanding,
-    Cognition,
     CognitionEntry,
     Experiment,
-    Experiments,
     Neighbour,
     Neighbours,
-    Standing,
 )
 from bus.role import Completion, CompletionReply, Post
 
@@ -61,9 +57,7 @@ DRAFT = {
 def answers(*rows: Experiment, near: Any = None, model: Any = None) -> dict[Any, Any]:
     """Return memory's answers, and the model's."""
     return {
-        AskStanding: Standing(started=STARTED),
-        AskExperiments: Experiments(rows=rows or (PARENT, OTHER)),
-        AskCognition: Cognition(rows=(PAPER,)),
+        AskAncestry: Ancestry(started=STARTED, rows=rows or (PARENT, OTHER), cognition=(PAPER,)),
         AskNeighbours: near or Neighbours(rows=()),
         Completion: model,
     }
@@ -107,13 +101,13 @@ def test_a_guided_slot_gets_a_new_design_with_its_pedigree(said: Said, drive: Dr
     )
 
 
-def test_the_parents_weakness_is_what_papers_are_asked_about(said: Said, drive: Drive) -> None:
-    """And the goal where there is no parent."""
-    asked, _ = drive(Researcher(), said(GUIDED, "e0003"), answers())
-    assert [q.text for q in asked if isinstance(q, AskCognition)] == ["keys interfere"]
-    orphan = ProposalRequested(slot=4, arm="guided")
-    asked, _ = drive(Researcher(), said(orphan, "e0003"), answers())
-    assert [q.text for q in asked if isinstance(q, AskCognition)] == ["better recall"]
+def test_an_idea_costs_two_questions(said: Said, drive: Drive) -> None:
+    """What it may start from, designs alone for the grammar; and, by a fingerprint, whether it was had before."""
+    asked, posts = drive(Researcher(), said(GUIDED, "e0003"), answers())
+    read, compared = asked
+    assert (read.parent, read.references, read.prose) == ("e0001", ("e0002",), False)
+    idea = created(posts)
+    assert (compared.text, compared.fingerprint, compared.k) == (idea.motivation, fingerprint(idea.source), 1)
 
 
 def test_every_question_is_asked_as_of_the_event(said: Said, drive: Drive) -> None:
@@ -190,7 +184,8 @@ def test_a_design_of_another_grammar_lends_nothing() -> None:
 def test_a_models_draft_becomes_the_proposal(said: Said, drive: Drive) -> None:
     """Origin, parent, references, papers and guidance go with it."""
     reply = CompletionReply(body=json.dumps(DRAFT))
-    _, posts = drive(Researcher(ResearcherSettings(model=True)), said(GUIDED, "e0003"), answers(model=reply))
+    asked, posts = drive(Researcher(ResearcherSettings(model=True)), said(GUIDED, "e0003"), answers(model=reply))
+    assert [q.prose for q in asked if isinstance(q, AskAncestry)] == [True]
     idea = created(posts)
     assert (idea.name, idea.origin, idea.operator, idea.parent) == ("two-clocks", "model", "draft", "e0001")
     assert (idea.references, idea.design, idea.guidance) == (("e0002",), None, ("prefer a window",))
@@ -198,12 +193,7 @@ def test_a_models_draft_becomes_the_proposal(said: Said, drive: Drive) -> None:
 
 def test_a_model_is_told_what_was_rejected_in_this_slot(said: Said, drive: Drive) -> None:
     """Its second draft is asked for with the first one's fate."""
-    met = iter(
-        [
-            Neighbours(rows=()),
-            Neighbours(rows=(Neighbour(id="e0002", similarity=0.4, motivation="m", same_source=True),)),
-        ]
-    )
+    met = iter([Neighbours(rows=(Neighbour(id="e0002", similarity=0.4, motivation="m", same_source=True),))])
     replies = answers(near=lambda _: next(met, Neighbours(rows=())), model=CompletionReply(body=json.dumps(DRAFT)))
     asked, posts = drive(Researcher(ResearcherSettings(model=True)), said(GUIDED, "e0003"), replies)
     prompts = [q.prompt for q in asked if isinstance(q, Completion)]

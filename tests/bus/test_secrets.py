@@ -98,7 +98,7 @@ async def test_events_traces_and_dead_letters_hold_no_secret() -> None:
     said = Envelope("c1", "/lab/x/1", datetime.now(UTC), "c", "e0001", CampaignPaused(by="ada"))
     await bus.say(Post("e0001", HumanAnswered(question=f"is it {CANARY}?", answer=SEED, to="ada")), "c", said)
     question = Completion(instructions=f"use {CANARY}", prompt=SEED, schema_name="Answer")
-    await bus.trace(said, [Answered(question, CompletionReply(error=f"bad key {CANARY}"))])
+    await bus.trace(said, [Answered.here(question, CompletionReply(error=f"bad key {CANARY}"))])
     words = json.dumps({"text": f"{CANARY} {SEED}"}).encode()
     await bus.bury(Stored(1, "lab.human.c", words), f"KeyError: {CANARY}", stack=f"Traceback\n {SEED}")
     kept = [message.payload.decode() for stream in transport._streams.values() for message in stream.messages]

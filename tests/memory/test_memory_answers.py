@@ -16,7 +16,7 @@ from bus.events import (
     RunFailed,
     TaskScore,
 )
-from bus.ids import CAMPAIGN, experiment_id
+from bus.ids import CAMPAIGN, experiment_id, fingerprint
 from bus.queries import (
     AskExperiments,
     AskNeighbours,
@@ -86,7 +86,9 @@ def test_no_answer_knows_what_came_later(stored: Callable[[list[Envelope]], Stor
         ids = sorted({said.experiment for said in log[:at]} - {CAMPAIGN})[-4:]
         questions: list[Query] = [AskStanding(at=at), AskExperiments(at=at), AskExperiments(at=at, ids=tuple(ids))]
         questions += [ask(at=at, experiment=name) for name in ids for ask in (AskPeers, AskTrial)]
-        questions += [AskNeighbours(at=at, text="decay gate", source="x = 1", exclude=ids[0] if ids else "")]
+        questions += [
+            AskNeighbours(at=at, text="decay gate", fingerprint=fingerprint("x = 1"), exclude=ids[0] if ids else "")
+        ]
         for question in questions:
             assert answer(later, ideas, None, question) == answer(then, Ideas(then, HashEmbedder()), None, question)
         then.close()
@@ -333,15 +335,19 @@ def test_a_stop_is_on_its_way_until_an_ending_or_a_resumption(scribe: Scribe) ->
 
 
 def test_peers_are_parent_siblings_and_trained_baselines(scribe: Scribe) -> None:
-    """The experiment and its parent come whole, the others with what they are compared by, and no words."""
+    """The experiment comes whole but for its source, the others with what they are compared by, and no words."""
     scribe.start(baselines=("gla", "deltanet"))
     scribe.live("base-gla", 0)
     scribe.live("e0001", 2, parent="base-gla")
     scribe.live("e0002", 3, parent="base-gla")
     scribe.live("e0003", 4, parent="e0001")
-    found = peers(scribe, "e0001")
-    assert (found.this.source, found.parent and found.parent.source) == ("x = 2", "x = 0")
+    found, this = peers(scribe, "e0001"), one(scribe, "e0001")
+    assert found.this == this.model_copy(update={"source": ""})
+    assert answer(scribe.store, None, None, AskPeers(experiment="e0001", source=True)) == found.model_copy(
+        update={"this": this}
+    )
     whole, known = one(scribe, "e0002"), one(scribe, "base-gla")
+    assert (found.parent and (found.parent.val_loss, found.parent.motivation)) == (known.val_loss, "")
     assert found.siblings == (Experiment(id="e0002", status="analysed", val_loss=whole.val_loss),)
     (baseline,) = found.baselines
     assert (baseline.id, found.baselines_pending) == ("base-gla", 1)
@@ -349,14 +355,26 @@ def test_peers_are_parent_siblings_and_trained_baselines(scribe: Scribe) -> None
     assert (known.motivation, baseline.motivation, baseline.findings) == ("idea of base-gla", "", ())
 
 
-def test_a_trial_needs_the_source_the_settings_and_what_baselines_reached(scribe: Scribe) -> None:
-    """As peers have them, without parent and siblings; of a campaign that was not there yet nothing is told."""
+def test_blank_lines_of_a_source_are_not_counted(scribe: Scribe) -> None:
+    """They are no complexity."""
+    scribe.start(baselines=())
+    scribe.open("e0001", 1)
+    assert one(scribe, "e0001").lines == 0
+    scribe.propose("e0001", source="a\n\n  \nb\n")
+    assert one(scribe, "e0001").lines == 2
+
+
+def test_a_trial_needs_the_settings_what_baselines_reached_and_at_times_the_source(scribe: Scribe) -> None:
+    """A proposal brings its own source; of a campaign that was not there yet nothing is told."""
     opened = scribe.start(baselines=("gla", "deltanet"))
     scribe.live("base-gla", 0)
     scribe.live("e0001", 2, parent="base-gla")
     trial, found = answer(scribe.store, None, None, AskTrial(experiment="e0001")), peers(scribe, "e0001")
     assert isinstance(trial, Trial)
-    assert (trial.this, trial.baselines) == (found.this, found.baselines)
+    assert (trial.this.source, trial.this.lines, trial.baselines) == ("", None, found.baselines)
+    whole = answer(scribe.store, None, None, AskTrial(experiment="e0001", source=True))
+    assert isinstance(whole, Trial)
+    assert whole.this == one(scribe, "e0001")
     assert trial.started == scribe.standing().started
     for question in (AskTrial(experiment="e0001", at=opened), AskTrial(experiment="e0009")):
         with pytest.raises(ValueError, match="there is no experiment 'e000"):

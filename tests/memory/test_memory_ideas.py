@@ -7,8 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bus.queries import AskExperiments, AskNeighbours, AskPeers, Experiments, Neighbours, Peers
-from memory.answers import answer, motivations_compared
+from bus.ids import fingerprint
+from bus.queries import (
+    Ancestry,
+    AskAncestry,
+    AskExperiments,
+    AskNeighbours,
+    AskPeers,
+    CognitionEntry,
+    Experiments,
+    Neighbours,
+    Peers,
+)
+from memory.answers import answer, motivations_compared, texts_compared
 from memory.embedding import DIMENSIONS, HashEmbedder, Vectors32
 from memory.store import Store
 from memory.vectors import Ideas, Shelf
@@ -38,11 +49,56 @@ def ideas(scribe: Scribe) -> Ideas:
     return Ideas(scribe.store, HashEmbedder())
 
 
+class OnePaper:
+    """A literature of one entry, which is called by the problem that it was asked about."""
+
+    def nearest(self, text: str, k: int, min_similarity: float) -> tuple[CognitionEntry, ...]:
+        """Return it."""
+        return (CognitionEntry(key=text, title="t", scenario=f"{k} {min_similarity}", algorithm="a", history="h"),)
+
+
 def near(scribe: Scribe, ideas: Ideas, query: AskNeighbours) -> Neighbours:
     """Ask for neighbours."""
     reply = answer(scribe.store, ideas, None, query)
     assert isinstance(reply, Neighbours)
     return reply
+
+
+def ancestry(scribe: Scribe, ideas: Ideas, query: AskAncestry) -> Ancestry:
+    """Ask for what an idea starts from."""
+    reply = answer(scribe.store, ideas, OnePaper(), query)
+    assert isinstance(reply, Ancestry)
+    return reply
+
+
+def test_the_grammar_is_told_designs_and_what_is_known_about_the_parents_problem(scribe: Scribe, ideas: Ideas) -> None:
+    """No source and no word; about the campaign's goal before the parent has a problem, or without a parent."""
+    found = ancestry(scribe, ideas, AskAncestry(parent="e0001", references=("e0003", "e0009")))
+    assert [(row.id, row.source, row.motivation) for row in found.rows] == [("e0001", "", ""), ("e0003", "", "")]
+    assert (found.started, found.near) == (scribe.standing().started, ())
+    analysed = scribe.live("e0004", 4)
+    for at, parent, problem in ((analysed - 1, "e0004", "g"), (analysed, "e0004", "p"), (analysed, None, "g")):
+        query = AskAncestry(parent=parent, at=at)
+        assert [entry.key for entry in ancestry(scribe, ideas, query).cognition] == [problem]
+        assert texts_compared(scribe.store, query) == [problem]
+
+
+def test_a_model_is_told_words_sources_and_ideas_near_the_parents(scribe: Scribe, ideas: Ideas) -> None:
+    """The parent's own idea is not among them."""
+    query = AskAncestry(parent="e0003", references=("e0001",), prose=True)
+    found = ancestry(scribe, ideas, query)
+    assert [(row.id, row.source, row.motivation) for row in found.rows] == [
+        ("e0001", "a = 1", "slow decay"),
+        ("e0003", "c = 3", "slow delta"),
+    ]
+    assert {row.id for row in found.near} == {"e0001", "e0002"}
+    assert texts_compared(scribe.store, query) == ["g", "slow delta"]
+    assert motivations_compared(scribe.store, query)[1] == 3
+
+
+def test_before_a_campaign_there_is_nothing_to_start_from(scribe: Scribe) -> None:
+    """And that is no error."""
+    assert answer(scribe.store, None, None, AskAncestry(parent="e0001")) == Ancestry()
 
 
 def test_the_nearest_idea_comes_first(scribe: Scribe, ideas: Ideas) -> None:
@@ -61,13 +117,15 @@ def test_equally_near_ideas_come_in_the_order_of_the_log(scribe: Scribe, ideas: 
 
 def test_an_identical_source_comes_first_however_it_was_explained(scribe: Scribe, ideas: Ideas) -> None:
     """Blank space aside, the same source is found even where its motivation is far."""
-    rows = near(scribe, ideas, AskNeighbours(text="delta rule", source="a=1\n", k=1)).rows
+    rows = near(scribe, ideas, AskNeighbours(text="delta rule", fingerprint=fingerprint("a=1\n"), k=1)).rows
     assert [(row.id, row.same_source) for row in rows] == [("e0001", True)]
 
 
 def test_an_idea_can_be_left_out(scribe: Scribe, ideas: Ideas) -> None:
     """An experiment is no neighbour of itself."""
-    rows = near(scribe, ideas, AskNeighbours(text="delta rule", source="b = 2", exclude="e0002", k=5)).rows
+    rows = near(
+        scribe, ideas, AskNeighbours(text="delta rule", fingerprint=fingerprint("b = 2"), exclude="e0002", k=5)
+    ).rows
     assert [row.id for row in rows] == ["e0003", "e0001"]
 
 

@@ -13,7 +13,7 @@ from bus.bus import Bus, Refused
 from bus.envelope import Envelope, encode
 from bus.ids import CAMPAIGN
 from bus.memory_transport import MemoryTransport
-from bus.queries import AskCognition, AskExperiments, AskNeighbours, AskPeers, AskStanding, Query, Standing
+from bus.queries import AskAncestry, AskCognition, AskExperiments, AskNeighbours, AskPeers, AskStanding, Query, Standing
 from memory import service
 from memory.answers import answer
 from memory.cognition import Library, load_entries
@@ -80,6 +80,7 @@ def questions(log: Sequence[Envelope], at: int) -> list[Query]:
         AskExperiments(at=at),
         AskExperiments(at=at, ids=(name,)),
         AskPeers(at=at, experiment=name),
+        AskAncestry(at=at, parent=name, prose=True),
         AskNeighbours(at=at, text="decay gate"),
         AskCognition(at=at, text="decay", min_similarity=0.0),
     ]
