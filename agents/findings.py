@@ -113,9 +113,8 @@ def _expense(this: Experiment, against: Reference) -> str:
     return f"It uses {size:.2f} times the baselines' parameters and {cost:.2f} times their FLOPs per token."
 
 
-def _among_siblings(this: Experiment, siblings: Sequence[Experiment]) -> list[str]:
+def _among_siblings(this: Experiment, losses: Sequence[float]) -> list[str]:
     """Return how the experiment ranks among the other children of its parent, by text loss."""
-    losses = [s.val_loss for s in siblings if s.val_loss is not None]
     if not losses or this.val_loss is None:
         return []
     rank = 1 + sum(loss < this.val_loss for loss in losses)

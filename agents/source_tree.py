@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _IN_LOOP = (ast.For, ast.While, ast.AsyncFor)
+_LOOKED_AT = frozenset((*_IN_LOOP, ast.Name, ast.Attribute, ast.Import, ast.ImportFrom, ast.Global, ast.Try))
+"""Kinds of nodes that some rule is about."""
+_SIGNS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+_LEAVES = frozenset((ast.Name, ast.Constant, *(kind for sign in _SIGNS for kind in sign.__subclasses__())))
+"""Kinds of nodes with nothing below that is looked at: two thirds of a tree."""
 _DUNDERS = frozenset({"__init__", "__name__", "__version__", "__future__", "__all__"})
 
 
@@ -36,13 +41,34 @@ class Rules:
     """Whether it was written elsewhere: then it may import relatively, use Python's machinery and print in loops."""
 
 
-def executed(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node below one, but for what stands under `if TYPE_CHECKING` or `if __name__ == "__main__"`."""
-    yield node
-    skipped = node.body if isinstance(node, ast.If) and (is_for_types(node) or _is_for_scripts(node)) else []
-    for child in ast.iter_child_nodes(node):
-        if child not in skipped:
-            yield from executed(child)
+def executed(tree: ast.AST) -> list[ast.AST]:
+    """Return what the rules look at, in the order of the source.
+
+    That is but for what stands under `if TYPE_CHECKING` or `if __name__ == "__main__"`.
+    """
+    found: list[ast.AST] = []
+    left = [tree]
+    while left:
+        node = left.pop()
+        kind = type(node)
+        if kind in _LOOKED_AT:
+            found.append(node)
+        if kind not in _LEAVES:
+            below: list[ast.AST] = []
+            for field in kind._fields:
+                value = getattr(node, field, None)
+                if isinstance(value, ast.AST):
+                    below.append(value)
+                elif isinstance(value, list) and not (field == "body" and _is_skipped(node)):
+                    below += [child for child in value if isinstance(child, ast.AST)]
+            below.reverse()
+            left += below
+    return found
+
+
+def _is_skipped(node: ast.AST) -> bool:
+    """Whether what a node is about is not executed."""
+    return isinstance(node, ast.If) and (is_for_types(node) or _is_for_scripts(node))
 
 
 def is_for_types(node: ast.If) -> bool:
@@ -106,20 +132,20 @@ def no_import(module: str, line: int, rules: Rules) -> Fault:
 def forbidden(nodes: list[ast.AST], rules: Rules) -> Iterator[Fault]:
     """Names and attributes that no mixer needs: execution, files, introspection, output in loops."""
     for node in nodes:
-        if isinstance(node, ast.Name) and node.id in rules.names:
-            yield Fault("forbidden", f"{node.id} is not allowed in an architecture", node.lineno)
-        elif isinstance(node, ast.Name | ast.Attribute) and _is_dunder(node) and not rules.published:
-            yield Fault("forbidden", f"{name_of(node)} is not allowed in an architecture", node.lineno)
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.value.id == "torch" and node.attr in rules.torch:
+        if isinstance(node, ast.Name):
+            if node.id in rules.names or (_is_dunder(node.id) and not rules.published):
+                yield Fault("forbidden", f"{node.id} is not allowed in an architecture", node.lineno)
+        elif isinstance(node, ast.Attribute):
+            if _is_dunder(node.attr) and not rules.published:
+                yield Fault("forbidden", f"{node.attr} is not allowed in an architecture", node.lineno)
+            elif node.attr in rules.torch and isinstance(node.value, ast.Name) and node.value.id == "torch":
                 yield Fault("forbidden", f"torch.{node.attr} is not allowed in an architecture", node.lineno)
         elif isinstance(node, _IN_LOOP) and not rules.published:
             yield from _prints(node)
 
 
-def _is_dunder(node: ast.Name | ast.Attribute) -> bool:
+def _is_dunder(name: str) -> bool:
     """Whether a name reaches into Python's machinery."""
-    name = name_of(node)
     return name.startswith("__") and name.endswith("__") and name not in _DUNDERS
 
 

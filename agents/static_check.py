@@ -55,7 +55,7 @@ def check(source: str) -> Fault | None:
 
 def _faults(tree: ast.Module) -> Iterator[Fault]:
     """Every fault, in the order in which an author wants to hear of them."""
-    nodes = list(executed(tree))
+    nodes = executed(tree)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     layers = [] if any(map(_is_native, classes)) else layers_of(classes, nodes)
     if layers:

@@ -39,7 +39,7 @@ from memory.standing import standing
 from memory.store import Store
 
 SIBLINGS = 20
-"""The most siblings an answer names, the newest analysed ones."""
+"""The most siblings an answer tells of, the newest analysed ones."""
 
 
 class Ideas(Protocol):
@@ -163,10 +163,11 @@ def _peers(held: Holdings, course: Course, query: AskPeers, at: int) -> Peers:
     this = _asked(course, query, at)
     origin = known(this.proposal, at) or known(this.slot, at)
     parent = course.lives.get(origin.parent) if origin and origin.parent else None
+    scores = (life.score(at) for life in _siblings(course, this, parent, at))
     return Peers.model_construct(
         this=study(held.store, this, at, source=query.source, novelty=_novelty(held.ideas, course, this, at)),
         parent=figures(parent, at) if parent and parent.opened(at) else None,
-        siblings=tuple(_loss(life, at) for life in _siblings(course, this, parent, at)),
+        siblings=tuple(score.val_loss for score in scores if score),
         baselines=tuple(figures(life, at) for life in course.trained_baselines(at)),
         baselines_pending=course.baselines_pending(at),
         awaiting=tuple(row.experiment for row in course.awaiting(at)),
@@ -177,14 +178,6 @@ def _siblings(course: Course, this: Life, parent: Life | None, at: int) -> list[
     """Return the other analysed children of a parent, in the order they were opened."""
     newest = until(course.children.get(parent.id, ()), at, newest=SIBLINGS + 1) if parent else ()
     return _in_order(course.lives[row.experiment] for row in newest if row.experiment != this.id)[-SIBLINGS:]
-
-
-def _loss(life: Life, at: int) -> Experiment:
-    """Return what a sibling is ranked by."""
-    completion = life.score(at)
-    return Experiment.model_construct(
-        id=life.id, status=life.status(at), val_loss=completion.val_loss if completion else None
-    )
 
 
 def _ancestry(held: Holdings, course: Course, query: AskAncestry, at: int) -> Ancestry:

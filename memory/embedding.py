@@ -86,7 +86,8 @@ class SentenceEmbedder:
 
     def encode(self, texts: Sequence[str]) -> Vectors32:
         """Return the vectors, waiting for the model where it is not loaded yet. Raises ValueError."""
-        return self.submit(texts).result()
+        found = self._recall(texts)
+        return self.submit(texts).result() if found is None else found
 
     def _work(self) -> None:
         """Embed what waits, if an earlier turn has left any; what the model can't do is every asker's error."""
@@ -140,7 +141,7 @@ class SentenceEmbedder:
         found = [mean for mean in means if mean is not None]
         if len(found) < len(texts):
             return None
-        return np.stack(found) if found else np.zeros((0, DIMENSIONS), np.float32)
+        return np.concatenate(found).reshape(-1, DIMENSIONS) if found else np.zeros((0, DIMENSIONS), np.float32)
 
     def _mean(self, clauses: Sequence[str]) -> Vectors32 | None:
         """Return the mean vector, each clause weighing by its length, as a unit vector; None where one is missing."""

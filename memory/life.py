@@ -4,6 +4,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from operator import attrgetter
 from typing import TypeVar
 
@@ -45,7 +46,13 @@ def known(row: RowT | None, at: int) -> RowT | None:
 
 def task_scores(row: Completion) -> tuple[TaskScore, ...]:
     """Return every task's own score of a completed run."""
-    return tuple(TaskScore.model_construct(**score) for score in json.loads(row.scores))
+    return _scores(row.scores)
+
+
+@lru_cache(maxsize=1024)
+def _scores(body: str) -> tuple[TaskScore, ...]:
+    """Return the scores that JSON tells; those of the baselines are asked for again and again."""
+    return tuple(TaskScore.model_construct(**score) for score in json.loads(body))
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 A source is most of an experiment, so it is told only where it is wanted.
 
-Values come from checked events, so the records need no second check: listings are built by the thousand.
+Values come from checked events, so the records need no second check: listings are built by the thousand, as copies of a
+blank one, which is several times quicker than to look up some thirty defaults.
 """
 
 import json
@@ -16,6 +17,8 @@ from memory.life import Life, known, task_scores, until
 from memory.projections import Curve, Source
 from memory.store import Store
 
+_BLANK = Experiment(id="", status="queued")
+
 
 def portrait(life: Life, at: int) -> Experiment:
     """Return an experiment in short form: without source, design and curves."""
@@ -23,21 +26,21 @@ def portrait(life: Life, at: int) -> Experiment:
     analysis = known(life.analysis, at)
     origin = proposal or slot
     assert origin is not None, "only an opened experiment has a portrait"
-    return Experiment.model_construct(
-        **_figures(life, at),
-        references=origin.references,
-        motivation=proposal.motivation if proposal else "",
-        findings=analysis.findings if analysis else (),
-        problem=analysis.problem if analysis else "",
-        cognition=analysis.cognition if analysis else (),
-        failures=failures(life, at),
-        reason=reason(life, at),
-    )
+    words = {
+        "references": origin.references,
+        "motivation": proposal.motivation if proposal else "",
+        "findings": analysis.findings if analysis else (),
+        "problem": analysis.problem if analysis else "",
+        "cognition": analysis.cognition if analysis else (),
+        "failures": failures(life, at),
+        "reason": reason(life, at),
+    }
+    return _BLANK.model_copy(update=_figures(life, at) | words)
 
 
 def figures(life: Life, at: int) -> Experiment:
     """Return an experiment without words: the most of a portrait, which a comparison does not read."""
-    return Experiment.model_construct(**_figures(life, at))
+    return _BLANK.model_copy(update=_figures(life, at))
 
 
 def _figures(life: Life, at: int) -> dict[str, Any]:
@@ -73,7 +76,8 @@ def _figures(life: Life, at: int) -> dict[str, Any]:
 
 def design(store: Store, life: Life, at: int) -> Experiment:
     """Return the newest attempt's design, and of the experiment no more than its id and its status."""
-    return Experiment.model_construct(id=life.id, status=life.status(at), design=_design(_newest(store, life, at)))
+    told = {"id": life.id, "status": life.status(at), "design": _design(_newest(store, life, at))}
+    return _BLANK.model_copy(update=told)
 
 
 def study(store: Store, life: Life, at: int, *, source: bool, novelty: float | None = None) -> Experiment:

@@ -1,5 +1,7 @@
 """How a design is called, summed up in a sentence, and drawn as a tree for people."""
 
+from functools import lru_cache
+
 from agents.design.tree import Design, Path
 
 _CORES = {
@@ -27,6 +29,7 @@ def name(design: Design) -> str:
     return "·".join(["+".join(paths), *([joint] if joint else []), *frame])
 
 
+@lru_cache(maxsize=1024)
 def path_name(path: Path, most_tags: int = 9) -> str:
     """Return the name of one path: its core, then at most so many words on what sets it apart."""
     if path.kind == "memory":

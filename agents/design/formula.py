@@ -1,5 +1,6 @@
 """The recurrence of a design as formulas, for the docstring of its source."""
 
+from functools import lru_cache
 from textwrap import fill
 
 from agents.design.tree import Design, Path
@@ -16,6 +17,7 @@ def formula(design: Design, names: list[str]) -> list[str]:
     return "\n".join([*out, _wrapped(_output(design))]).splitlines()
 
 
+@lru_cache(maxsize=4096)
 def _wrapped(text: str, indent: str = "") -> str:
     """Return the text in lines of at most 110 characters."""
     return fill(text, 110, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)

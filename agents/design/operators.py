@@ -7,6 +7,7 @@ come from the `random.Random` given, so that one seed gives one sequence of desi
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agents.design.bias import NEUTRAL, Bias
 from agents.design.describe import name
@@ -36,8 +37,7 @@ class Variation:
     """The units that are new in it, as `decay:scalar`, the decisive one first."""
 
 
-@dataclass(frozen=True)
-class _Move:
+class _Move(NamedTuple):
     """One possible mutation; `path` is the place of the path it concerns, None for the frame."""
 
     axis: str

@@ -53,8 +53,7 @@ def path_names(design: Design) -> list[str]:
 def _head(design: Design, body: list[Line]) -> list[Line]:
     """Docstring, imports and the class line, as far as the body uses them."""
     code = "\n".join(line.text for line in body)
-    called = set(re.findall(r"\b(\w+)\(", code))
-    used = [kernel for kernel in _KERNELS if kernel in called]
+    used = [kernel for kernel in _KERNELS if f"{kernel}(" in code]
     text = [
         f'"""{name(design)}', "", *fill(summary(design), 110).splitlines(), "",
         *formula(design, path_names(design)), '"""', "",
@@ -105,7 +104,7 @@ def _methods(design: Design) -> list[Line]:
 
 def _path_and_norm(design: Design, path: Path, path_name: str) -> list[Line]:
     """Return a path's forward pass to a normalised o [B, T, H, V]; a gate in front of the norm comes first."""
-    out = path_forward(path, path_name)
+    out = list(path_forward(path, path_name))
     if design.gate == "silu_first":
         gate = "o = o * F.silu(self.gate_proj(x)).unflatten(-1, (self.n_heads, -1))  # [B, T, H, V]"
         out += lines(gate, {}, _label("gate", design))

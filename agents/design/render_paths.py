@@ -1,4 +1,9 @@
-"""The code of one path: its units' templates in order, between the fixed lines of its kind."""
+"""The code of one path: its units' templates in order, between the fixed lines of its kind.
+
+A child has most of its paths from its parents, so the newest ones are kept.
+"""
+
+from functools import lru_cache
 
 from agents.design.templates import (
     MEAN_DIVIDE,
@@ -17,23 +22,25 @@ from agents.design.templates import (
 from agents.design.tree import Path
 
 
-def path_init(path: Path, path_name: str) -> list[Line]:
+@lru_cache(maxsize=512)
+def path_init(path: Path, path_name: str) -> tuple[Line, ...]:
     """Return the path's parameters, for `__init__`."""
     slots = _slots(path, path_name)
     own = [line for axis in path.choices for line in _unit_lines(path, path_name, axis, "init", slots)]
     if path.kind == "convolution":
-        return [*own, *lines(MEMORY_INIT, slots), *lines(TAPS_INIT, slots, _label(path, path_name, "taps"))]
+        return (*own, *lines(MEMORY_INIT, slots), *lines(TAPS_INIT, slots, _label(path, path_name, "taps")))
     key_dim = (
         []
         if slots["key_dim"] == "head_dim"
         else lines("{p}key_dim = {key_dim}", slots, _label(path, path_name, slots["key_axis"]))
     )
-    return [*key_dim, *own, *lines(MEMORY_INIT, slots)]
+    return (*key_dim, *own, *lines(MEMORY_INIT, slots))
 
 
-def path_forward(path: Path, path_name: str) -> list[Line]:
+@lru_cache(maxsize=512)
+def path_forward(path: Path, path_name: str) -> tuple[Line, ...]:
     """Return the path from x [B, T, D] to o [B, T, H, V]."""
-    return {"memory": _memory, "window": _window, "convolution": _convolution}[path.kind](path, path_name)
+    return tuple({"memory": _memory, "window": _window, "convolution": _convolution}[path.kind](path, path_name))
 
 
 def _memory(path: Path, path_name: str) -> list[Line]:

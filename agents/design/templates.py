@@ -1,12 +1,12 @@
 """The fixed text around the units' code, and how slots are filled. Every emitted line remembers its unit."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from textwrap import dedent
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of a rendered source."""
 
     text: str
@@ -26,8 +26,14 @@ def filled(template: str, slots: Mapping[str, str]) -> str:
 
 def lines(template: str, slots: Mapping[str, str], unit: str = "", depth: int = 2) -> list[Line]:
     """Return the filled template as lines."""
-    text = dedent(template).strip()
+    text = _flush(template)
     return [Line(line, unit, depth) for line in filled(text, slots).splitlines()] if text else []
+
+
+@lru_cache(maxsize=1024)
+def _flush(template: str) -> str:
+    """Return a template without the indentation that it has in the grammar's tables."""
+    return dedent(template).strip()
 
 
 def joined(parts: Iterable[Line]) -> tuple[str, tuple[str, ...]]:

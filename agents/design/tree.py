@@ -9,7 +9,8 @@ render to the same source: paths are kept sorted, and choices that would have no
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import ClassVar, Literal
 
@@ -35,15 +36,17 @@ class Path:
         """Refuse unknown units and broken rules."""
         check_choices(self.choices, self.axes, self.rules)
 
-    @property
-    def choices(self) -> dict[str, str]:
+    @cached_property
+    def choices(self) -> MappingProxyType[str, str]:
         """Axis to key of the unit chosen."""
-        return {axis.name: getattr(self, axis.name) for axis in self.axes}
+        return MappingProxyType({axis.name: getattr(self, axis.name) for axis in self.axes})
 
-    @property
-    def units(self) -> dict[str, Unit]:
+    @cached_property
+    def units(self) -> MappingProxyType[str, Unit]:
         """Axis to unit chosen."""
-        return {axis.name: axis[getattr(self, axis.name)] for axis in self.axes}
+        return MappingProxyType(
+            {axis.name: axis[key] for axis, key in zip(self.axes, self.choices.values(), strict=True)}
+        )
 
 
 @dataclass(frozen=True, order=True)
@@ -117,19 +120,19 @@ class Design:
             raise ValueError("two paths of a design must differ")
         check_choices(self.choices | {"paths": str(len(self.paths))}, FRAME, FRAME_RULES)
 
-    @property
-    def choices(self) -> dict[str, str]:
+    @cached_property
+    def choices(self) -> MappingProxyType[str, str]:
         """Axis of the frame to key of the unit chosen."""
-        return {axis.name: getattr(self, axis.name) for axis in FRAME}
+        return MappingProxyType({axis.name: getattr(self, axis.name) for axis in FRAME})
 
-    @property
-    def units(self) -> dict[str, Unit]:
+    @cached_property
+    def units(self) -> MappingProxyType[str, Unit]:
         """Axis of the frame to unit chosen."""
-        return {axis.name: axis[getattr(self, axis.name)] for axis in FRAME}
+        return MappingProxyType({axis.name: axis[key] for axis, key in zip(FRAME, self.choices.values(), strict=True)})
 
     def to_json(self) -> dict[str, object]:
         """Return the tree as JSON values, every field spelled out."""
-        return {"paths": [{"kind": path.kind} | asdict(path) for path in self.paths], **self.choices}
+        return {"paths": [{"kind": path.kind, **path.choices} for path in self.paths], **self.choices}
 
     @classmethod
     def from_json(cls, value: object) -> "Design":
@@ -138,7 +141,7 @@ class Design:
         paths = entries.pop("paths", None)
         if not isinstance(paths, list | tuple):
             raise ValueError("a design needs a list 'paths'")  # noqa: TRY004 (JSON of the wrong form is a wrong value)
-        return cls(tuple(_path_from_json(path) for path in paths), **entries)  # pyright: ignore[reportArgumentType]
+        return _design(tuple(_path_from_json(path) for path in paths), tuple(entries.items()))
 
 
 def check_kinds(kinds: list[str]) -> None:
@@ -165,7 +168,19 @@ def _path_from_json(value: object) -> Path:
     cls = KINDS[kind]
     entries = _strings(value, f"a {kind} path", {"kind"} | {field.name for field in fields(cls)})
     del entries["kind"]
-    return cls(**entries)  # pyright: ignore[reportArgumentType]
+    return _path(cls, tuple(entries.items()))
+
+
+@lru_cache(maxsize=1024)
+def _path(kind: type[Path], entries: tuple[tuple[str, object], ...]) -> Path:
+    """Return a path: a campaign reads the same ones again and again, and each is checked once."""
+    return kind(**dict(entries))  # pyright: ignore[reportArgumentType]
+
+
+@lru_cache(maxsize=1024)
+def _design(paths: tuple[Path, ...], entries: tuple[tuple[str, object], ...]) -> Design:
+    """Return a design, checked once likewise."""
+    return Design(paths, **dict(entries))  # pyright: ignore[reportArgumentType]
 
 
 def _strings(value: object, what: str, known: set[str]) -> dict[str, object]:

@@ -14,8 +14,8 @@ class Peers(Record):
     """The experiment whole, but for its curves and, unless it was asked for, its source."""
     parent: Experiment | None = None
     """Its parent."""
-    siblings: tuple[Experiment, ...] = ()
-    """Other analysed children of that parent, with their text losses alone."""
+    siblings: tuple[float, ...] = ()
+    """Text losses, in nats per byte, of the newest other analysed children of that parent, in the order of opening."""
     baselines: tuple[Experiment, ...] = ()
     """Baselines that have completed."""
     baselines_pending: int = 0

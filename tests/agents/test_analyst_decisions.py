@@ -164,7 +164,7 @@ def test_a_difference_within_the_noise_is_called_so() -> None:
 
 def test_findings_compare_with_baselines_parent_and_siblings_in_figures() -> None:
     """One sentence each, with both figures."""
-    parent, siblings = trained("e0001", val_loss=1.7), (trained("e0002", val_loss=1.6), trained("e0004", val_loss=1.4))
+    parent, siblings = trained("e0001", val_loss=1.7), (1.6, 1.4)
     repaired = trained(failures=(Failure(attempt=0, stage="gate", reason="causality", message="m", repair="masked"),))
     found = "\n".join(words.findings(peers(repaired, parent=parent, siblings=siblings), MEANS))
     assert (

@@ -7,6 +7,7 @@ unit needs to know nothing of its neighbours.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,21 @@ class Axis:
         """Key of the first unit."""
         return self.units[0].key
 
-    @property
+    @cached_property
     def keys(self) -> tuple[str, ...]:
         """Keys of all units, in order."""
         return tuple(unit.key for unit in self.units)
 
+    @cached_property
+    def _by_key(self) -> dict[str, Unit]:
+        return {unit.key: unit for unit in self.units}
+
     def __getitem__(self, key: str) -> Unit:
         """Return the unit of that key; ValueError where there is none."""
-        for unit in self.units:
-            if unit.key == key:
-                return unit
-        raise ValueError(f"unknown {self.name} {key!r}, expected one of {', '.join(self.keys)}")
+        unit = self._by_key.get(key)
+        if unit is None:
+            raise ValueError(f"unknown {self.name} {key!r}, expected one of {', '.join(self.keys)}")
+        return unit
 
 
 @dataclass(frozen=True)
