@@ -32,12 +32,10 @@ from memory.vectors import Ideas
 PATIENCE = 2.0
 """Seconds that a question waits for its position, or for embeddings, before it is told to come again: shorter than the
 asker waits for an answer (`bus.REQUEST_SECONDS`), so that no question is asked twice at once."""
-COMMIT_EVERY = 0.5
+COMMIT_EVERY = 1.0
 """Seconds between transactions: a busy log is written in few large ones. What is not written yet is in the log."""
 COMMIT_ROWS = 5000
 """Rows after which a transaction is not put off."""
-SETTLE_EVERY = 5000
-"""Events after which what has been learned is taken out of the garbage collector's sight."""
 EMBED_TOGETHER = 32
 """Motivations embedded between two looks at what else is asked."""
 
@@ -57,8 +55,6 @@ class Memory:
         self._news = asyncio.Condition()
         self._model_fault = ""
         """Why nothing can be embedded; empty while it can."""
-        self._settled = 0
-        """How far the log had been read when memory last settled."""
         self._begun = 0
         """How far the log reached when this process began: no answer describes an earlier "latest"."""
 
@@ -128,9 +124,9 @@ class Memory:
         """Write what was learned, a little later and many rows at once."""
         while True:
             await asyncio.sleep(COMMIT_EVERY)
+            learned = self._store.unwritten
             self._store.commit()
-            if self._store.position > self._settled + SETTLE_EVERY:
-                self._settled = self._store.position
+            if learned:
                 settle()
 
     async def _embed(self) -> None:
