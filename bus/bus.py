@@ -90,9 +90,11 @@ class Bus:
             subjects.subject_of(envelope), mask_payload(encode(envelope)), envelope.id, once=post.event.once
         )
 
-    def follow(self, after: int = 0, max_batch: int = 256, gather: float = 0.0) -> AsyncIterator[Sequence[Stored]]:
-        """Yield the log past a position, in order and without gaps."""
-        return self.transport.follow(subjects.LOG, after, max_batch=max_batch, gather=gather)
+    def follow(
+        self, after: int = 0, gather: float = 0.0, wanted: asyncio.Event | None = None
+    ) -> AsyncIterator[Sequence[Stored]]:
+        """Yield the log past a position, in order and without gaps; see Transport."""
+        return self.transport.follow(subjects.LOG, after, gather=gather, wanted=wanted)
 
     async def newest(self, patience: float = ANSWER_PATIENCE) -> int:
         """Return the log's newest position, waiting while the server is away. Raises TransportError."""

@@ -2,7 +2,8 @@
 
 Nothing is left on the server. What is said on a stream's subjects is announced to the reader a moment before the
 stream has stored it, so the reader lets news gather for that moment and then reads all of it at once. Who lets it
-gather for long needs no news: to be told of every message costs more than to ask now and then in vain.
+gather for long needs no news: to be told of every message costs more than to ask now and then in vain. Nor does who
+knows when it wants them: it says so.
 https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md (batched direct get)
 """
 
@@ -53,12 +54,15 @@ class Follower:
         self._ended = asyncio.Event()
         self._fault: Exception | None = None
 
-    async def follow(self, after: int, gather: float, heed: Callable[[], None]) -> AsyncIterator[Sequence[Stored]]:
+    async def follow(
+        self, after: int, gather: float, heed: Callable[[], None], wanted: asyncio.Event | None = None
+    ) -> AsyncIterator[Sequence[Stored]]:
         """Yield batches for ever; news gathers for `gather` seconds. `heed` raises where reading has to end.
 
-        It is called before every reading and again where one failed.
+        It is called before every reading and again where one failed. Who sets `wanted` is told of no news.
         """
-        told = gather < LONG
+        told = gather < LONG and wanted is None
+        self._news = wanted or self._news
         async with self._listening(told=told):
             pause = SOON
             while True:
@@ -74,7 +78,7 @@ class Follower:
                     yield batch
                 if len(batch) == self._max_batch:
                     continue
-                if told:
+                if gather < LONG:
                     pause = await self._wait(pause, max(gather, SOON))
                 else:
                     await asyncio.sleep(gather)

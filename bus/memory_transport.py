@@ -124,7 +124,13 @@ class MemoryTransport:
         return None
 
     async def follow(
-        self, stream: str, after: int, subject: str = ">", max_batch: int = 256, gather: float = 0.0
+        self,
+        stream: str,
+        after: int,
+        subject: str = ">",
+        max_batch: int = 256,
+        gather: float = 0.0,
+        wanted: asyncio.Event | None = None,  # noqa: ARG002  (to be told of news costs nothing here)
     ) -> AsyncIterator[Sequence[Stored]]:
         """Read on for ever; see Transport."""
         messages = self._streams[stream].messages

@@ -209,7 +209,13 @@ class NatsTransport:
         return self._pulls[durable.name]
 
     def follow(
-        self, stream: str, after: int, subject: str = ">", max_batch: int = 256, gather: float = 0.0
+        self,
+        stream: str,
+        after: int,
+        subject: str = ">",
+        max_batch: int = 256,
+        gather: float = 0.0,
+        wanted: asyncio.Event | None = None,
     ) -> AsyncIterator[Sequence[Stored]]:
         """Read on for ever; see Transport. Raises Denied."""
 
@@ -217,7 +223,7 @@ class NatsTransport:
             _heed_cancellation()
             self._raise_if_denied(direct(stream))
 
-        return Follower(self.client, stream, subject, max_batch).follow(after, gather, heed)
+        return Follower(self.client, stream, subject, max_batch).follow(after, gather, heed, wanted)
 
     def _raise_if_denied(self, subject: str) -> None:
         """Raise Denied where the server has refused a subject: what it refuses else looks as if it were away."""

@@ -4,6 +4,7 @@ Two transports keep this contract, and one suite tests both: `bus.nats_transport
 `bus.memory_transport` (its in-memory twin, for tests and simulations).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -92,11 +93,18 @@ class Transport(Protocol):
         ...
 
     def follow(
-        self, stream: str, after: int, subject: str = ">", max_batch: int = 256, gather: float = 0.0
+        self,
+        stream: str,
+        after: int,
+        subject: str = ">",
+        max_batch: int = 256,
+        gather: float = 0.0,
+        wanted: asyncio.Event | None = None,
     ) -> AsyncIterator[Sequence[Stored]]:
         """Yield what a stream holds past `after` and all that comes, in order and without gaps, in batches.
 
         Who can wait lets news gather for `gather` seconds: reading costs little more for many messages than for one.
+        Who knows when it can't wait sets `wanted`, is read to soon then, and otherwise within a second.
         """
         ...
 

@@ -20,7 +20,7 @@ from bus.envelope import Envelope, Malformed
 from bus.events import Record
 from bus.queries import QUERIES, AskAncestry, AskCognition, Query
 from bus.subjects import read
-from bus.transport import Stored
+from bus.transport import NoAnswer, Stored
 from memory.answers import answer, motivations_compared, texts_compared
 from memory.cognition import Library, load_entries
 from memory.course import Course
@@ -55,13 +55,12 @@ class Memory:
         self._news = asyncio.Condition()
         self._model_fault = ""
         """Why nothing can be embedded; empty while it can."""
-        self._begun = 0
-        """How far the log reached when this process began: no answer describes an earlier "latest"."""
+        self._wanted = asyncio.Event()
+        """Set where a question waits for a position: so nobody needs to tell memory of every message."""
 
     async def run(self) -> None:
         """Follow, embed and answer until cancelled; what has been learned is then written."""
         settle()
-        self._begun = await self._bus.newest()
         for kind in QUERIES.values():
             await self._bus.answer(kind, self.answer)
         try:
@@ -75,13 +74,21 @@ class Memory:
 
     async def answer(self, query: Query) -> Record:
         """Answer a question once its position has been read. Raises ValueError with one line."""
-        wanted = query.at or self._begun
-        await self._until(
-            lambda: self._store.position >= wanted, PATIENCE, f"memory waited {PATIENCE:g} s for position {wanted}"
-        )
-        query = query.model_copy(update={"at": query.at or self._store.position})
+        if not query.at:
+            query = query.model_copy(update={"at": await self._newest()})
+        if self._store.position < query.at:
+            self._wanted.set()
+            otherwise = f"memory waited {PATIENCE:g} s for position {query.at}"
+            await self._until(lambda: self._store.position >= query.at, PATIENCE, otherwise)
         await self._understand(query)
         return answer(self._store, self._ideas, self._library, query)
+
+    async def _newest(self) -> int:
+        """Return how far the log reaches now. Raises NotYet where the server does not tell."""
+        try:
+            return await self._bus.newest(PATIENCE)
+        except NoAnswer as error:
+            raise NotYet(str(error)) from None
 
     async def _understand(self, query: Query) -> None:
         """Wait until everything that the answer compares is embedded."""
@@ -102,7 +109,7 @@ class Memory:
     async def _follow(self) -> None:
         """Learn the log as it comes."""
         log.info("following", after=self._store.position)
-        async for batch in self._bus.follow(after=self._store.position):
+        async for batch in self._bus.follow(after=self._store.position, wanted=self._wanted):
             await self._learn(batch)
 
     async def _learn(self, batch: Sequence[Stored]) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from bus import subjects
+from bus import following, subjects
 from bus.bus import Bus
 from bus.memory_transport import MemoryTransport, matches
 from bus.nats_transport import NatsTransport
@@ -175,6 +175,29 @@ async def test_who_lets_news_gather_for_long_is_not_told_of_each_message(nats_ur
         await reader.close()
     await speaker.close()
     assert heard[0.0] >= heard[0.3] + 20
+
+
+async def test_who_says_when_news_is_wanted_is_not_told_of_any(
+    nats_url: str, campaign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads on when it says so; what is said meanwhile it receives once."""
+    monkeypatch.setattr(following, "QUIET", 60.0)
+    monkeypatch.setattr(following, "LATER", 60.0)
+    transport, wanted = await NatsTransport.connect(nats_url, name="reader"), asyncio.Event()
+    await transport.provision()
+    start = await transport.last_seq(subjects.LOG)
+    await transport.publish(f"lab.events.{campaign}.e0.A", b"past", f"{campaign}0")
+    reading = aiter(transport.follow(subjects.LOG, start, wanted=wanted))
+    assert [stored.seq for stored in await asyncio.wait_for(anext(reading), 10)] == [start + 1]
+    later = asyncio.ensure_future(anext(reading))
+    before = transport.client.stats["in_msgs"]
+    await transport.publish(f"lab.events.{campaign}.e1.A", b"news", f"{campaign}1")
+    await transport.client.flush()
+    assert transport.client.stats["in_msgs"] == before + 1, "the acknowledgement alone"
+    assert not later.done()
+    wanted.set()
+    assert [stored.seq for stored in await asyncio.wait_for(later, 10)] == [start + 2]
+    await transport.close()
 
 
 async def test_a_request_is_answered(transport: Transport) -> None:
