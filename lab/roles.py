@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-CONCURRENCY = 16
+CONCURRENCY = 32
 """Decisions an agent has under way at once: most of their time is waiting for answers."""
 NOTE_EVERY = 0.5
 """Seconds between two readings of the log by its witness, for whom nobody waits."""
