@@ -4,6 +4,7 @@ No card is needed: a character device that this machine makes stands for the dri
 """
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,18 +27,21 @@ STILL_REFUSED = [
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[str]:
-    """Make a device file that answers like /dev/zero."""
-    path = Path(f"/dev/move37-{os.getpid()}")
+    """Make a device file that answers like /dev/zero, in a folder of its own, and one that the driver keeps for root."""
+    folder = Path(f"/dev/move37-{os.getpid()}")
+    path, kept = folder / "zero", folder / "kept"
     try:
-        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5))
-        path.chmod(0o666)
+        folder.mkdir()
+        for made, mode in ((path, 0o666), (kept, 0o400)):
+            os.mknod(made, stat.S_IFCHR, os.makedev(1, 5))
+            made.chmod(mode)
         with path.open("rb") as device:
             device.read(1)
         yield str(path)
     except OSError as error:
         pytest.skip(f"device files can't be made here: {error}")
     finally:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,13 @@ def test_a_machine_without_a_card_is_told_so(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(SandboxUnavailable, match=f"no {CONTROL}: .* choose a scale on cpu"):
         profile("cuda")
     assert profile("cpu") is CPU
+
+
+def test_what_is_root_s_is_left_out(node: str, monkeypatch: pytest.MonkeyPatch):
+    """A run is nobody in particular: binding what it may not read would end it before it begins."""
+    monkeypatch.setattr("trainer.jail.profile.NODES", (f"{Path(node).parent.name}/*",))
+    monkeypatch.setattr("trainer.jail.profile.CONTROL", node)
+    assert profile("cuda").devices == (node,)
 
 
 def test_the_device_can_be_used(gpu_jail: Jail, node: str):

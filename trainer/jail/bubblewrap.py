@@ -111,7 +111,7 @@ def _mounts(runtime: Runtime, profile: Profile) -> list[str]:
     for path in ("/dev/shm", "/tmp", SCRATCH):  # noqa: S108 (the sandbox' own)
         arguments += ["--perms", "1777", "--size", str(TMPFS_BYTES), "--tmpfs", path]
     bound = [(folder, folder) for folder in runtime.folders] + list(runtime.packages)
-    for parent in _parents([*SYSTEM, *(inside for _, inside in bound)]):
+    for parent in _parents([*SYSTEM, *profile.devices, *(inside for _, inside in bound)]):
         arguments += ["--perms", "0755", "--dir", parent]
     for path in SYSTEM:
         arguments += ["--ro-bind-try", path, path]

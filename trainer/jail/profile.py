@@ -7,6 +7,7 @@ walls as whoever starts them: namespaces, Landlock, system calls, user id.
 """
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -52,10 +53,19 @@ def profile(device: Device) -> Profile:
     """Return the profile of a device. Raises SandboxUnavailable with the remedy where this machine has none such."""
     if device == "cpu":
         return CPU
-    nodes = tuple(sorted(str(node) for pattern in NODES for node in Path("/dev").glob(pattern)))
+    found = sorted(node for pattern in NODES for node in Path("/dev").glob(pattern))
+    nodes = tuple(str(node) for node in found if _open_to_runs(node))
     if CONTROL not in nodes:
         raise SandboxUnavailable(f"no {CONTROL}: this scale needs an NVIDIA GPU and its driver; choose a scale on cpu")
     return gpu(nodes)
+
+
+def _open_to_runs(node: Path) -> bool:
+    """Whether a run, which is nobody in particular where this process is root, may read a device file.
+
+    The driver keeps some for root: those that set up a divided card.
+    """
+    return bool(node.stat().st_mode & stat.S_IROTH) if os.geteuid() == 0 else os.access(node, os.R_OK)
 
 
 def gpu(nodes: tuple[str, ...]) -> Profile:
