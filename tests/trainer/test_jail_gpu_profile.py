@@ -16,8 +16,8 @@ from trainer.jail import Jail, JailFault, SandboxUnavailable, jail
 from trainer.jail.profile import CONTROL, CPU, gpu, profile
 
 HOSTILE = Path(__file__).with_name("hostile")
-ELSEWHERE = {"starts_a_program", "executes"}
-"""Programs that are refused on a CPU because they start others."""
+ELSEWHERE = {"starts_a_program", "executes", "memory_files"}
+"""Programs that are refused on a CPU for calls that a driver and a compiler need."""
 STILL_REFUSED = [
     path
     for path in sorted(HOSTILE.glob("*.py"))
@@ -27,7 +27,7 @@ STILL_REFUSED = [
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[str]:
-    """Make a device file that answers like /dev/zero, in a folder of its own, and one that the driver keeps for root."""
+    """Make a device file that answers like /dev/zero, in a folder of its own, and one kept for root."""
     folder = Path(f"/dev/move37-{os.getpid()}")
     path, kept = folder / "zero", folder / "kept"
     try:
@@ -95,6 +95,19 @@ def test_address_space_is_free(gpu_jail: Jail):
     """A terabyte may be reserved, as a driver does; that what is filled counts is below, among the hostile."""
     reserve = "import mmap\nmmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)\n"
     assert outcome(gpu_jail, reserve + MIXER, 20) == "passed"
+
+
+def test_memory_files_are_memory(gpu_jail: Jail):
+    """The driver needs some; what lies in them counts, mapped or not, and none travels where no table shows it."""
+    made = "import os, socket\nfile = os.memfd_create('driver')\nos.write(file, bytes(1 << 20))\n"
+    assert outcome(gpu_jail, made + MIXER, 20) == "passed"
+    hoard = f"{made}while True:\n    os.write(os.memfd_create('hoard'), bytes(16 << 20))\n"
+    ended = outcome(gpu_jail, hoard, 20)
+    assert isinstance(ended, JailFault)
+    assert ended.reason == "limit:memory"
+    ended = outcome(gpu_jail, f"{made}socket.send_fds(socket.socketpair()[0], [b'x'], [file])\n", 20)
+    assert isinstance(ended, JailFault)
+    assert ended.reason == "denied:syscall"
 
 
 def test_a_started_program_stays_within_the_walls(gpu_jail: Jail, tmp_path: Path):

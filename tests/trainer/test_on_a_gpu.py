@@ -1,5 +1,9 @@
 """Whole runs on a real card, in the jail: the rung `small`, cut down to a dozen steps. `make gpu` runs them."""
 
+import os
+
+os.environ["MOVE37_RACE_KERNELS"] = "0"  # as in the jail; compiling every contestant takes minutes
+
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

@@ -1,8 +1,9 @@
 """What a run's device asks of its walls: one profile for the CPU, one for NVIDIA's GPUs.
 
 A GPU's driver maps hundreds of gigabytes of address space that it never fills, talks to the kernel through device
-files, and Triton compiles kernels with programs of its own (ptxas, the C compiler). So memory is held by the watch
-alone there, the device files are bound, and programs of the read-only runtime may be started. They stay behind the same
+files, keeps some of its own in memory files (without them it says error 304), and Triton compiles kernels with programs
+of its own (ptxas, the C compiler). So memory is held by the watch alone there, which counts those files too, the device
+files are bound, and programs of the read-only runtime may be started. They stay behind the same
 walls as whoever starts them: namespaces, Landlock, system calls, user id.
 """
 
@@ -32,8 +33,8 @@ class Profile:
     """Device files that it may open, bound into the sandbox."""
     kernel: tuple[str, ...] = ()
     """Folders of the kernel that it may read."""
-    programs: bool = False
-    """Whether it may start programs of the runtime."""
+    calls: tuple[str, ...] = ()
+    """System calls that are refused elsewhere (`trainer.jail.inside.seccomp`) and may be made here."""
     bounded: bool = True
     """Whether its address space is limited besides the memory that it really uses."""
     processes: int = 64
@@ -78,7 +79,7 @@ def gpu(nodes: tuple[str, ...]) -> Profile:
     return Profile(
         devices=nodes,
         kernel=KERNEL,
-        programs=True,
+        calls=("execve", "execveat", "memfd_create"),
         bounded=False,
         processes=512,
         files=1024,

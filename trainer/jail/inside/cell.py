@@ -52,8 +52,8 @@ class Order:
     """Folders that may be read."""
     devices: tuple[str, ...]
     """Device files that may be used."""
-    programs: bool
-    """Whether programs may be started."""
+    calls: tuple[str, ...]
+    """System calls that are refused elsewhere and may be made here."""
     bounded: bool
     """Whether the address space is limited."""
 
@@ -147,7 +147,7 @@ def _settle(order: Order, channel: int, output: int) -> None:
     if order.confined:
         readable = (*order.readable, *KERNEL_FILES)
         landlock.confine(readable, (order.scratch, SHARED_MEMORY, *DEVICES, *order.devices))
-        seccomp.confine(programs=order.programs)
+        seccomp.confine(order.calls)
 
 
 def _close_all_but(kept: int) -> None:
