@@ -16,8 +16,8 @@ from trainer.jail import Jail, JailFault, SandboxUnavailable, jail
 from trainer.jail.profile import CONTROL, CPU, gpu, profile
 
 HOSTILE = Path(__file__).with_name("hostile")
-ELSEWHERE = {"starts_a_program", "executes", "memory_files"}
-"""Programs that are refused on a CPU for calls that a driver and a compiler need."""
+ELSEWHERE = {"starts_a_program", "executes", "memory_files", "writes_own_memory_file"}
+"""Programs that are refused on a CPU for what a driver and a compiler need: none reaches beyond the run."""
 STILL_REFUSED = [
     path
     for path in sorted(HOSTILE.glob("*.py"))
@@ -95,6 +95,37 @@ def test_address_space_is_free(gpu_jail: Jail):
     """A terabyte may be reserved, as a driver does; that what is filled counts is below, among the hostile."""
     reserve = "import mmap\nmmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)\n"
     assert outcome(gpu_jail, reserve + MIXER, 20) == "passed"
+
+
+def test_a_driver_can_start(gpu_jail: Jail):
+    """What CUDA does first, or gives up with error 304: it names a thread in /proc, listens on an abstract socket."""
+    source = (
+        "import os, getpass, socket, threading\n"
+        "assert os.readlink('/proc/self') == str(os.getpid())\n"
+        "named = f'/proc/self/task/{threading.get_native_id()}/comm'\n"
+        "with open(named, 'w') as file:\n    file.write('cuda-EvtHandlr')\n"
+        "assert open(named).read() == 'cuda-EvtHandlr\\n'\n"
+        "with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:\n"
+        "    listener.bind(chr(0) + f'driver-{os.getpid()}')\n    listener.listen()\n"
+        "assert getpass.getuser() == 'run'\n"
+        "assert [name for name in os.listdir('/proc') if name.isdigit()] == ['1', str(os.getpid())]\n"
+    )
+    assert outcome(gpu_jail, source + MIXER, 20) == "passed"
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "os.write(os.open('/proc/1/comm', 1), b'x')", "open('/proc/1/mem')", "open('/proc/sys/kernel/hostname', 'w')",
+        "open('/proc/sysrq-trigger', 'w')", "socket.socket(socket.AF_INET)", "socket.socket(socket.AF_NETLINK, 3)",
+        "socket.socket(socket.AF_UNIX).bind('here')", "socket.socket(socket.AF_UNIX).connect('/run/dbus')",
+        "os.write(os.open('/proc/1/oom_score_adj', 1), b'-1000')", "os.kill(1, 9)",
+    ],
+)  # fmt: skip
+def test_what_a_driver_does_not_need_stays_refused(attempt: str, gpu_jail: Jail):
+    """Its process table and its sockets lead to nobody else."""
+    source = f"import os, socket\ntry:\n    {attempt}\nexcept OSError:\n    pass\nelse:\n    raise SystemExit('done')\n"
+    assert outcome(gpu_jail, source + MIXER, 20) == "passed"
 
 
 def test_memory_files_are_memory(gpu_jail: Jail):

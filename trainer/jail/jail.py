@@ -160,5 +160,6 @@ def _order(entry: str, limits: Limits, scratch: str, zygote: Zygote, *, confined
         devices=zygote.profile.devices,
         calls=zygote.profile.calls,
         bounded=zygote.profile.bounded,
+        process_table=zygote.profile.process_table,
     )
     return dataclasses.asdict(order)

@@ -1,10 +1,12 @@
 """What a run's device asks of its walls: one profile for the CPU, one for NVIDIA's GPUs.
 
 A GPU's driver maps hundreds of gigabytes of address space that it never fills, talks to the kernel through device
-files, keeps some of its own in memory files (without them it says error 304), and Triton compiles kernels with programs
-of its own (ptxas, the C compiler). So memory is held by the watch alone there, which counts those files too, the device
-files are bound, and programs of the read-only runtime may be started. They stay behind the same
-walls as whoever starts them: namespaces, Landlock, system calls, user id.
+files, names its threads through /proc, listens on a socket for other processes of its own (refused any of these, it
+starts with error 304), and keeps memory files. Triton compiles kernels with programs (ptxas, the C compiler). So memory
+is held by the watch alone there, which counts memory files too; the device files are bound; there is a process table of
+the run's own; sockets are those of its own network namespace that reach no network; and programs of the read-only
+runtime may be started. They stay behind the same walls as whoever starts them: namespaces, Landlock, system calls, user
+id.
 """
 
 import os
@@ -43,6 +45,8 @@ class Profile:
     """Open at once."""
     scratch_bytes: int = 64 << 20
     """In its scratch folder."""
+    process_table: bool = False
+    """Whether it needs a process table of its own, with its threads under their own numbers, which it may name."""
     environment: tuple[tuple[str, str], ...] = ()
     """Variables besides the fixed ones."""
 
@@ -79,7 +83,8 @@ def gpu(nodes: tuple[str, ...]) -> Profile:
     return Profile(
         devices=nodes,
         kernel=KERNEL,
-        calls=("execve", "execveat", "memfd_create"),
+        calls=("execve", "execveat", "memfd_create", "socket"),
+        process_table=True,
         bounded=False,
         processes=512,
         files=1024,

@@ -48,13 +48,14 @@ FORBIDDEN: dict[str, tuple[int | None, int | None]] = {
     "settimeofday": (164, 170), "clock_settime": (227, 112), "adjtimex": (159, 171), "clock_adjtime": (305, 266),
     "iopl": (172, None), "ioperm": (173, None),
 }  # fmt: skip
-NETWORK = {"socket": (41, 198)}
 SIGNALS_TO_OTHERS = {
     "pidfd_send_signal": (424, 424), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
     "tkill": (200, 130), "pidfd_open": (434, 434),
 }  # fmt: skip
 SIGNALS = {"kill": (62, 129), "tgkill": (234, 131)}
-CLONE, CLONE3, PRLIMIT = (56, 220), (435, 435), (302, 261)
+CLONE, CLONE3, PRLIMIT, SOCKET = (56, 220), (435, 435), (302, 261), (41, 198)
+LOCAL, NONE = 1, 0xFFFFFFFF
+"""Families of sockets: AF_UNIX, and none at all."""
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32_BIT = 0x40000000
@@ -75,7 +76,10 @@ class _Program(ctypes.Structure):
 
 
 def confine(allowed: Collection[str] = ()) -> None:
-    """Refuse the forbidden calls but those `allowed` to this process and all it starts, for good. Raises OSError."""
+    """Refuse the forbidden calls but those `allowed` to this process and all it starts, for good. Raises OSError.
+
+    Of sockets only those between processes of one machine can be allowed.
+    """
     code = program(platform.machine(), os.getpid(), allowed)
     filters = (_Filter * len(code))(*(_Filter(*instruction) for instruction in code))
     prctl(PR_SET_SECCOMP, 2, ctypes.byref(_Program(len(code), filters)))
@@ -91,7 +95,9 @@ def program(machine: str, pid: int, allowed: Collection[str] = ()) -> list[Instr
         (LOAD, 0, 0, NUMBER), (JUMP_GREATER_EQUAL, 0, 1, X32_BIT), (RETURN, 0, 0, ERRNO | errno.ENOSYS),
     ]  # fmt: skip
     forbidden = {name: numbers for name, numbers in FORBIDDEN.items() if name not in allowed}
-    for table, error in ((forbidden, errno.EPERM), (NETWORK, errno.EACCES), (SIGNALS_TO_OTHERS, errno.ESRCH)):
+    local = [(JUMP_EQUAL, 1, 0, LOCAL if "socket" in allowed else NONE)]
+    code += _if_argument(SOCKET[column], local, errno.EACCES, argument=0)
+    for table, error in ((forbidden, errno.EPERM), (SIGNALS_TO_OTHERS, errno.ESRCH)):
         for numbers in table.values():
             code += _refused(numbers[column], error)
     code += _refused(CLONE3[column], errno.ENOSYS)  # its flags lie in memory: the C library falls back to clone
