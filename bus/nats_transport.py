@@ -163,11 +163,11 @@ class NatsTransport:
             if not there.allow_direct or there.num_replicas != replicas:
                 await self._js.update_stream(there.evolve(allow_direct=True, num_replicas=replicas))
 
-    async def publish(self, subject: str, payload: bytes, message_id: str, *, once: bool = False) -> int | None:
+    async def publish(self, subject: str, payload: bytes, message_id: str, last: int | None = None) -> int | None:
         """Append; see Transport."""
         headers = {"Content-Type": CONTENT_TYPE, "Nats-Msg-Id": message_id}
-        if once:
-            headers["Nats-Expected-Last-Subject-Sequence"] = "0"
+        if last is not None:
+            headers["Nats-Expected-Last-Subject-Sequence"] = str(last)
         for attempt in _attempts(PATIENCE):
             try:
                 ack = await self._js.publish(subject, payload, headers=headers, timeout=5.0)

@@ -162,6 +162,12 @@ async def test_what_the_lab_went_on_without_is_not_retried() -> None:
     await ward.end()
 
 
+def test_for_a_pause_in_place_of_a_decision_a_resumption_makes_up() -> None:
+    """The line says so."""
+    letter = DeadLetter("director", "ill", Stored(1, "lab.events.c.e1.AnalysisReady", b"{}"), said=dead.PAUSE)
+    assert "move37 say resume" in (dead.objection(letter) or "")
+
+
 async def test_a_role_that_fails_at_giving_up_still_leaves_a_letter() -> None:
     """Both tracebacks are kept, and nothing dies."""
     ward, letter = await fallen_ill(Hopeless())
