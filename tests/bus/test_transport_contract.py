@@ -105,6 +105,24 @@ async def test_filters_choose_the_types(transport: Transport, campaign: str) -> 
     assert await transport.pull(durable(campaign, "B"), 0.2) is None
 
 
+async def test_an_older_consumer_hears_what_it_should_hear_today(nats_url: str, campaign: str) -> None:
+    """A home of before goes on with the roles of now: what it had not been told of comes, nothing comes twice."""
+    nats = await NatsTransport.connect(nats_url, name="test")
+    old, new = durable(campaign, "A"), durable(campaign)
+    await nats.provision([old])
+    await nats.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
+    delivery = await nats.pull(old, 2.0)
+    assert delivery is not None
+    await delivery.ack()
+    await nats.provision([new])
+    await nats.publish(f"lab.events.{campaign}.e1.B", b"b", f"{campaign}2")
+    delivery = await nats.pull(new, 2.0)
+    assert delivery is not None
+    assert delivery.stored.payload == b"b"
+    assert await nats.pull(new, 0.2) is None
+    await nats.close()
+
+
 async def test_what_is_not_acknowledged_comes_again(transport: Transport, campaign: str) -> None:
     """A process that dies with a message leaves it to the next one, and the count tells."""
     await transport.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
