@@ -183,4 +183,4 @@ def _ending(standing: Standing) -> Post:
         rejected=standing.rejected,
         best=standing.ranking[0] if standing.ranking else None,
     )
-    return Post(CAMPAIGN, finished, after=standing.ended)
+    return Post(CAMPAIGN, finished, after=standing.last_ending)

@@ -229,10 +229,10 @@ def test_the_event_that_settles_the_last_thing_ends_the_campaign(said: Said, dri
 )
 def test_any_event_that_finds_nothing_left_to_do_ends_the_campaign(said: Said, drive: Drive, event: Event) -> None:
     """Whatever became of the decision that should have; the stream takes no two endings upon the same knowledge."""
-    (post,) = drive(Director(), said(event), {AskStanding: spent(ended=12)})[1]
+    (post,) = drive(Director(), said(event), {AskStanding: spent(last_ending=12)})[1]
     assert type(post.event) is CampaignFinished
     assert post.last == 12
-    assert drive(Director(), said(event), {AskStanding: spent(ended=12, finished=True)})[1] == []
+    assert drive(Director(), said(event), {AskStanding: spent(last_ending=12, finished=True)})[1] == []
 
 
 def test_a_persons_experiment_is_waited_for(said: Said, drive: Drive) -> None:
