@@ -199,9 +199,8 @@ class Laboratory:
 
     def _surrendered(self, work: Work) -> list[tuple[int, Post]] | None:
         """Draw whether a decision is given up, and return what is said in its place; None where it is made."""
-        if not self.faults.surrender or not isinstance(work.role, Director):
-            return None
-        if self.dice.random() >= self.faults.surrender:
+        chance = self.faults.surrender if isinstance(work.role, Director) else 0.0
+        if not chance or self.dice.random() >= chance:
             return None
         return list(enumerate(work.role.give_up(work.said, "ill"), GIVEN_UP))
 
