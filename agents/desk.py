@@ -26,6 +26,8 @@ MOST_EXPERIMENTS = 1_000_000
 _NAMING = re.compile(r"(veto|restore)\s+(\S+)\s*$", re.IGNORECASE)
 """Words that name an experiment."""
 _BUDGET = re.compile(r"budget\s+(\d+)\s*$", re.IGNORECASE)
+_BARE = re.compile(r"(veto|restore|budget)(\s+[^\s?]+)?\s*$", re.IGNORECASE)
+"""Words that begin as one of these and have at most one more are meant as it, though something may be missing."""
 _EXPERIMENT = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 _CLASS = re.compile(r"^class\s+(\w+)", re.MULTILINE)
 
@@ -114,10 +116,8 @@ def _kind(text: str, source: str | None) -> HumanKind:
         return "propose"
     if word in {"pause", "resume", "stop"}:
         return next(kind for kind in get_args(HumanKind) if kind == word)
-    if found := _NAMING.match(text):
-        return "veto" if found[1].lower() == "veto" else "restore"
-    if _BUDGET.match(text):
-        return "budget"
+    if found := _BARE.match(text):
+        return next(kind for kind in get_args(HumanKind) if kind == found[1].lower())
     return "ask" if text.endswith("?") else "steer"
 
 

@@ -3,12 +3,12 @@
 Every choice is a function of the log up to the event decided upon (`docs/architecture.md`, "Slots"). The t-th
 settlement opens slot t + K − 1, and that one alone: those before it are the business of earlier settlements, whose
 decisions may still be under way. What was held back meanwhile is opened by the event that lets slots be opened again.
-The stream refuses a second opening, whoever says it. An ending is said upon the one event that completes it.
+The stream refuses a second opening, whoever says it. The ending is said upon any event that finds the campaign over and
+not ended, and the stream takes one: whatever became of the decision that should have said it, the next one does.
 """
 
 from typing import ClassVar
 
-from agents.asking import Asking
 from agents.pool import Pool, pool, renewal
 from bus.envelope import Envelope
 from bus.events import (
@@ -25,7 +25,6 @@ from bus.events import (
     ProposalRequested,
     RunCompleted,
 )
-from bus.events.campaign import FinishReason
 from bus.ids import BASELINE_PREFIX, CAMPAIGN, derive, experiment_id, rng
 from bus.plain_text import one_line
 from bus.queries import AskStanding, Standing
@@ -40,6 +39,7 @@ class Director:
     name: ClassVar[str] = "director"
     handles: ClassVar[tuple[type[Event], ...]] = (
         CampaignStarted,
+        CampaignPaused,
         CampaignResumed,
         CampaignFinished,
         RunCompleted,
@@ -54,30 +54,34 @@ class Director:
         if not _matters(said):
             return []
         standing: Standing = yield AskStanding(campaign=said.campaign, at=said.seq)
-        if standing.started is None:
-            return []
-        if isinstance(said.event, HumanMessage) and said.event.kind != "budget":
-            return (yield from _word(said, said.event, standing))
-        if isinstance(said.event, HumanMessage | CampaignFinished) and (standing.finished or standing.stopping):
-            return _reopening(said.event, standing)
-        return (yield from self._proceed(said, standing, standing.started))
+        return [] if standing.started is None else _follows(said, standing, standing.started)
 
     def give_up(self, said: Envelope, reason: str) -> list[Post]:
-        """Return a pause that tells people why: a decision that can't be made would leave its slot closed unseen."""
+        """Return a pause that tells people why: a decision that can't be made would leave its slot closed unseen.
+
+        The pause itself is decided upon: the campaign may be over. Where that fails too, a word of theirs will do.
+        """
+        if isinstance(said.event, CampaignPaused) or not _matters(said):
+            return []
         why = one_line(f"no decision upon {said.type} of {said.experiment}: {reason}", WHY_CHARACTERS)
         return [Post(CAMPAIGN, CampaignPaused(by=self.name, why=why))]
 
-    def _proceed(self, said: Envelope, standing: Standing, started: CampaignStarted) -> Decision:
-        """Renew the pool, then end the campaign or open slots."""
-        renewed = renewal(started, standing) if isinstance(said.event, AnalysisReady) else None
-        posts = [Post(CAMPAIGN, renewed)] if renewed else []
-        if standing.stopping:  # the word has brought about an ending, or had come too late for one
-            return posts
-        if (yield from _ends(said, standing)):
-            return [*posts, Post(CAMPAIGN, _finished("budget_spent", standing))]
-        if not standing.finished and not standing.paused and _judged(standing, started):
-            posts += _openings(said, standing, started, renewed)
+
+def _follows(said: Envelope, standing: Standing, started: CampaignStarted) -> list[Post]:
+    """Return what the campaign's state turns into, and the slots that are opened."""
+    if resumed := _resumption(said.event, standing):
+        return [Post(CAMPAIGN, resumed)]
+    renewed = renewal(started, standing) if isinstance(said.event, AnalysisReady) else None
+    posts = [Post(CAMPAIGN, renewed)] if renewed else []
+    if standing.finished:
         return posts
+    if standing.stopping or _spent(standing):
+        return [*posts, _ending(standing)]
+    if isinstance(said.event, HumanMessage) and said.event.kind == "pause":
+        return [Post(CAMPAIGN, CampaignPaused(by=said.event.by, why=said.event.text))]
+    if not standing.paused and _judged(standing, started):
+        posts += _openings(said, standing, started, renewed)
+    return posts
 
 
 def _matters(said: Envelope) -> bool:
@@ -117,19 +121,6 @@ def _spent(standing: Standing) -> bool:
     return standing.settled >= _total(standing) and standing.unsettled == 0
 
 
-def _ends(said: Envelope, standing: Standing) -> Asking[bool]:
-    """Say whether this very event completed the campaign; one that was complete before has its ending already.
-
-    A resumption that finds nothing left to do has taken the ending back, and says it again.
-    """
-    if standing.finished or not _spent(standing):
-        return False
-    if isinstance(said.event, CampaignStarted):
-        return True
-    before: Standing = yield AskStanding(campaign=said.campaign, at=said.seq - 1)
-    return before.finished if isinstance(said.event, CampaignResumed) else not _spent(before)
-
-
 def _openings(said: Envelope, standing: Standing, started: CampaignStarted, renewed: PoolUpdated | None) -> list[Post]:
     """Return a request for every slot that this very event allows and that is not open."""
     allowed = min(_total(standing), standing.settled + started.slots)
@@ -167,40 +158,29 @@ def _request(campaign: str, slot: int, started: CampaignStarted, guidance: tuple
     )
 
 
-def _word(said: Envelope, message: HumanMessage, standing: Standing) -> Asking[list[Post]]:
-    """Return what a person's pause, resume or stop brings about.
+def _resumption(event: Event, standing: Standing) -> CampaignResumed | None:
+    """Return the resumption that a person's words bring about, or None.
 
-    Pause and resume are said even where they seem to change nothing: an earlier word may still be on its way. Of stops
-    the first one ends the campaign, so that there is one ending however often it is said.
+    `resume` is said even where it seems to change nothing: an earlier pause may still be on its way. A raised budget
+    resumes what has ended or is about to, be it that its ending was said just after the words.
     """
-    nothing_left = _spent(standing)
-    if message.kind == "resume" and not nothing_left:
-        return [Post(CAMPAIGN, CampaignResumed(by=message.by, why=message.text))]
-    if message.kind == "pause" and not standing.finished:
-        return [Post(CAMPAIGN, CampaignPaused(by=message.by, why=message.text))]
-    if message.kind == "stop" and not standing.finished and not nothing_left:
-        before: Standing = yield AskStanding(campaign=said.campaign, at=said.seq - 1)
-        return [] if before.stopping else [Post(CAMPAIGN, _finished("stopped", standing))]
-    return []
+    word = event if isinstance(event, HumanMessage) else None
+    if word and word.kind == "resume":
+        return None if _spent(standing) else CampaignResumed(by=word.by, why=word.text)
+    raised = word is not None and word.kind == "budget" and (standing.finished or standing.stopping)
+    overtaken = isinstance(event, CampaignFinished) and event.reason == "budget_spent"
+    if (raised or overtaken) and standing.settled < _total(standing):
+        return CampaignResumed(by=word.by if word else Director.name, why=f"budget {standing.budget}")
+    return None
 
 
-def _reopening(event: HumanMessage | CampaignFinished, standing: Standing) -> list[Post]:
-    """Return the resumption of an ended campaign whose budget was raised, be it just before its ending was said."""
-    if standing.settled >= _total(standing):
-        return []
-    if isinstance(event, HumanMessage):
-        return [Post(CAMPAIGN, CampaignResumed(by=event.by, why=f"budget {standing.budget}"))]
-    if event.reason == "budget_spent":
-        return [Post(CAMPAIGN, CampaignResumed(by=Director.name, why=f"budget {standing.budget}"))]
-    return []
-
-
-def _finished(reason: FinishReason, standing: Standing) -> CampaignFinished:
-    """Return the ending with what the campaign came to."""
-    return CampaignFinished(
-        reason=reason,
+def _ending(standing: Standing) -> Post:
+    """Return the ending with what the campaign came to; the stream takes one, however many decisions say it."""
+    finished = CampaignFinished(
+        reason="budget_spent" if _spent(standing) else "stopped",
         analysed=standing.analysed,
         failed=standing.failed,
         rejected=standing.rejected,
         best=standing.ranking[0] if standing.ranking else None,
     )
+    return Post(CAMPAIGN, finished, after=standing.last_ending)

@@ -2,6 +2,10 @@
 
 Such a file imports what it likes, guarded or not; `trainer.compat` stands in for what can't run here. It may ask the
 system about itself, and no more. None of this is what contains it: that is the trainer's jail.
+
+By which names a layer asks for what it is built with stands here and in `trainer.compat.construction` once more, and a
+test holds the two together. One list for both would have to stand in a room that both see: the trainer builds inside
+the jail, where there is no room but its own and the kernels', and a wall is not opened for a list of names.
 """
 
 import ast
@@ -21,7 +25,7 @@ GIVEN = WIDTHS | HEADS | CONFIGURATIONS | frozenset((
     "num_hidden_layers", "num_key_value_heads", "num_kv_heads", "num_layers", "qk_head_dim", "rms_norm_eps",
     "rope_theta", "use_bias", "use_cache", "vocab_size",
 ))  # fmt: skip
-"""Arguments that the trainer gives to a layer, by name, where they have no default (`trainer.compat.construction`)."""
+"""Arguments that the trainer gives to a layer, by name, where they have no default."""
 BESIDE = ("MLP", "FFN", "FeedForward", "Norm", "Embedding", "Router", "Gate", "Conv")
 """How classes are called that stand beside a layer; a width alone does not make these one."""
 OF_THE_SYSTEM = {

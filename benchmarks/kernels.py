@@ -20,7 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.kernels_gpu import gpu_report
+from benchmarks.kernels_gpu import LENGTHS as LENGTHS_GPU
+from benchmarks.kernels_gpu import TOKENS, WIDTHS, gpu_report
 from kernels import available_backends, causal_conv1d, linear_recurrence
 from kernels.cases import KINDS, Case, draw
 
@@ -39,9 +40,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seconds", type=float, default=3.0, help="time to spend on each group of contestants")
+    gpu = parser.add_argument_group("with --device cuda")
+    gpu.add_argument("--kind", nargs="*", choices=tuple(KINDS), default=tuple(KINDS))
+    gpu.add_argument("--width", nargs="*", type=int, default=WIDTHS, help="of a head")
+    gpu.add_argument(
+        "--length", nargs="*", type=int, default=LENGTHS_GPU, help=f"of a sequence, {TOKENS} tokens in all"
+    )
     arguments = parser.parse_args()
     if arguments.device == "cuda":
-        print(json.dumps(gpu_report(arguments.seconds), indent=2))
+        report = gpu_report(arguments.seconds, arguments.kind, arguments.width, arguments.length)
+        print(json.dumps(report, indent=2))
         return 0
     report = cpu_report(arguments.seconds)
     print(json.dumps(report, indent=2))

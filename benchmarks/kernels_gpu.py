@@ -4,8 +4,11 @@ A peer is a contestant at benchmark time only; nothing here is imported by the p
 constant while the length grows, so that a linear form takes constant time.
 """
 
-from collections.abc import Callable
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from itertools import product
 from typing import Any
 
 import torch
@@ -13,10 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kernels import linear_recurrence
-from kernels.cases import KINDS, draw
+from kernels.cases import KINDS, draw, relative_error
 
 TOKENS = 65536
 LENGTHS = (1024, 4096, 16384, 65536)
+WIDTHS = (64, 128)
 HEADS = 16
 # kind -> (module, function) of the peer, and which of our arguments go by which of its names.
 PEERS: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -30,27 +34,39 @@ PEERS: dict[str, tuple[str, str, dict[str, str]]] = {
 }
 
 
-def gpu_report(seconds: float, lengths: tuple[int, ...] = LENGTHS, tokens: int = TOKENS) -> dict[str, Any]:
-    """Forward, forward + backward and peak memory of every contestant, as plain data."""
+def gpu_report(
+    seconds: float,
+    kinds: Sequence[str] = tuple(KINDS),
+    widths: Sequence[int] = WIDTHS,
+    lengths: Sequence[int] = LENGTHS,
+    tokens: int = TOKENS,
+) -> dict[str, Any]:
+    """Forward, forward + backward and peak memory of every contestant, as plain data; each row is told on the way."""
     if not torch.cuda.is_available():
         raise SystemExit("no GPU is visible to torch; run without --device cuda for the CPU bars")
-    rows = [row for width in (64, 128) for length in lengths for row in _rows(length, tokens // length, width, seconds)]
+    rows: list[dict[str, Any]] = []
+    for shape in product(widths, kinds, lengths):
+        for row in _rows(*shape, tokens, seconds):
+            print(json.dumps(row), file=sys.stderr, flush=True)
+            rows.append(row)
     return {"machine": {"device": torch.cuda.get_device_name(), "torch": torch.__version__}, "rows": rows}
 
 
-def _rows(length: int, batch: int, width: int, seconds: float) -> list[dict[str, Any]]:
-    """One row a contestant at one shape."""
-    rows = []
-    for name in KINDS:
-        case = draw(
-            name, batch=batch, length=length, heads=HEADS, key_width=width, dtype=torch.bfloat16, device="cuda",
-            initial_state=False,
-        )  # fmt: skip
-        leaves: dict[str, Any] = {key: x.requires_grad_() for key, x in case.tensors().items()}
-        for contestant, forward in contestants(name, leaves).items():
-            measured = _measure(forward, list(leaves.values()), seconds)
-            rows.append({"kind": name, "by": contestant, "T": length, "B": batch, "D": width, **measured})
-    return rows
+def _rows(width: int, name: str, length: int, tokens: int, seconds: float) -> Iterator[dict[str, Any]]:
+    """Yield one row a contestant at one shape."""
+    case = draw(
+        name, batch=tokens // length, length=length, heads=HEADS, key_width=width, dtype=torch.bfloat16, device="cuda",
+        initial_state=False,
+    )  # fmt: skip
+    wide = {} if case.log_decay is None else {"log_decay": case.log_decay.float()}  # as layers make it
+    leaves: dict[str, Any] = {key: x.requires_grad_() for key, x in (case.tensors() | wide).items()}
+    runs = contestants(name, leaves)
+    for contestant, forward in runs.items():
+        measured = _measure(forward, list(leaves.values()), seconds)
+        if contestant == "fla" and name != "retention":  # whose peer has decays of its own
+            with torch.no_grad():
+                measured["off_ours"] = round(relative_error(forward(), runs["move37"]()), 5)
+        yield {"kind": name, "by": contestant, "T": length, "B": tokens // length, "D": width, **measured}
 
 
 def contestants(name: str, leaves: dict[str, Any]) -> dict[str, Callable[[], Tensor]]:
@@ -58,7 +74,9 @@ def contestants(name: str, leaves: dict[str, Any]) -> dict[str, Callable[[], Ten
     runs: dict[str, Callable[[], Tensor]] = {"move37": lambda: linear_recurrence(**leaves)[0]}
     peer = peer_function(name)
     if peer is not None:
-        extra = {theirs: leaves[ours] for theirs, ours in PEERS[name][2].items()}
+        extra: dict[str, Any] = {theirs: leaves[ours] for theirs, ours in PEERS[name][2].items()}
+        if name == "linear":
+            extra["normalize"] = False
         runs["fla"] = lambda: peer(leaves["q"], leaves["k"], leaves["v"], **extra)[0]
     if name == "linear":
         runs["softmax"] = lambda: F.scaled_dot_product_attention(

@@ -137,13 +137,14 @@ class Actor:
         except LogFull:
             raise
         except Exception as error:  # noqa: BLE001  (a role's fault must not end the process that serves others)
-            reason = f"{type(error).__name__}: {error}"
+            mine = not isinstance(error, Malformed)  # else the message is at fault, and its reason is for people
+            reason = f"{type(error).__name__}: {error}" if mine else str(error)
             self._bus.vitals.ailed(reason)
             log.warning("decision failed", **facts(reason=reason))
-            if delivery.deliveries < inbox.tries and not isinstance(error, Malformed):
+            if mine and delivery.deliveries < inbox.tries:
                 await delivery.nak(0.2 * 2**delivery.deliveries)
             else:
-                await self._give_up(delivery, inbox, said, reason, traceback.format_exc())
+                await self._give_up(delivery, inbox, said, reason, traceback.format_exc() if mine else "")
             return
         await delivery.ack()
         log.info("decided", **facts(says=[type(post.event).__name__ for post in posts]))

@@ -87,7 +87,7 @@ class Bus:
         """Publish a fact and return its position, or None where it had been said already."""
         envelope = self.envelop(post, campaign, cause, ordinal)
         return await self.transport.publish(
-            subjects.subject_of(envelope), mask_payload(encode(envelope)), envelope.id, once=post.event.once
+            subjects.subject_of(envelope), mask_payload(encode(envelope)), envelope.id, post.last
         )
 
     def follow(

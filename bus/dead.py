@@ -18,6 +18,8 @@ from bus.transport import Durable, Stored
 WHOLE_BYTES = 2 << 20
 """Messages up to this size are kept whole in their letter, as text and as hex; a letter has to fit a message itself."""
 PREVIEW_CHARACTERS = 4000
+PAUSE = ("CampaignPaused",)
+"""What is said in place of a decision that a person's resumption makes up for."""
 
 
 class _Wire(BaseModel):
@@ -122,6 +124,8 @@ def objection(letter: DeadLetter) -> str | None:
         return "memory reads the log as a whole: delete memory.duckdb, and it reads this message again with all others"
     if letter.preview:
         return f"it is longer than {WHOLE_BYTES >> 20} MiB: only its stream has the bytes, at {letter.original.seq}"
+    if letter.said == PAUSE:
+        return f"{letter.role} paused the campaign instead; `move37 say resume` makes up for the decision"
     if letter.said:
         return f"{letter.role} said {', '.join(letter.said)} instead and the lab went on: a retry would contradict it"
     return None

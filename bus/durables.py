@@ -9,6 +9,7 @@ from bus.dead import retries
 from bus.events import (
     AnalysisReady,
     CampaignFinished,
+    CampaignPaused,
     CampaignResumed,
     CampaignStarted,
     CodeFailed,
@@ -27,8 +28,8 @@ from bus.transport import Durable
 
 HEARS: Mapping[str, tuple[type[Event], ...]] = {
     "director": (
-        CampaignStarted, CampaignResumed, CampaignFinished, RunCompleted, AnalysisReady, CodeFailed, ProposalRejected,
-        HumanMessage,
+        CampaignStarted, CampaignPaused, CampaignResumed, CampaignFinished, RunCompleted, AnalysisReady, CodeFailed,
+        ProposalRejected, HumanMessage,
     ),
     "researcher": (ProposalRequested,),
     "engineer": (ProposalCreated, RunFailed, RunAnomaly),

@@ -28,7 +28,8 @@ class _Stream:
 
     messages: list[Stored] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
-    subjects: set[str] = field(default_factory=set)
+    last: dict[str, int] = field(default_factory=dict)
+    """Subject → position of its newest message."""
 
 
 @dataclass
@@ -76,14 +77,14 @@ class MemoryTransport:
         self._responders: dict[str, Callable[[bytes], Awaitable[bytes]]] = {}
         self._changed = asyncio.Condition()
 
-    async def publish(self, subject: str, payload: bytes, message_id: str, *, once: bool = False) -> int | None:
+    async def publish(self, subject: str, payload: bytes, message_id: str, last: int | None = None) -> int | None:
         """Append; see Transport."""
         stream = self._streams[_stream_of(subject)]
-        if message_id in stream.ids or (once and subject in stream.subjects):
+        if message_id in stream.ids or last not in (None, stream.last.get(subject, 0)):
             return None
         stream.ids.add(message_id)
-        stream.subjects.add(subject)
         stream.messages.append(Stored(len(stream.messages) + 1, subject, payload))
+        stream.last[subject] = len(stream.messages)
         await self.wake()
         return len(stream.messages)
 

@@ -65,14 +65,14 @@ def replay(
 ) -> Iterator[tuple[Envelope, Difference | None]]:
     """Yield every event that the role decides upon, with the first difference of that decision or None."""
     recorded = {said.id: said for said in history}
-    subjects = {(said.experiment, said.type) for said in history}
+    newest = {(said.campaign, said.experiment, said.type): said.seq for said in history}
     for said in history:
         if not isinstance(said.event, role.handles) or said.seq < first or (last and said.seq > last):
             continue
         answers = traces.get((said.id, role.name))
         if answers is None and _needs_answers(role, said):
             continue  # this decision had not been seen through when the log was taken
-        yield said, _compare(role, said, answers or (), recorded, subjects)
+        yield said, _compare(role, said, answers or (), recorded, newest)
 
 
 def _needs_answers(role: Role, said: Envelope) -> bool:
@@ -93,7 +93,7 @@ def _compare(
     said: Envelope,
     answers: Sequence[Mapping[str, Any]],
     recorded: Mapping[str, Envelope],
-    subjects: set[tuple[str, str]],
+    newest: Mapping[tuple[str, str, str], int],
 ) -> Difference | None:
     """Return the first difference of one decision."""
     try:
@@ -101,8 +101,9 @@ def _compare(
         posts = [*early, *last]
         for ordinal, post in enumerate(posts):
             was = recorded.get(derive(said.id, role.name, ordinal))
-            dropped = was is None and post.event.once and (post.experiment, type(post.event).__name__) in subjects
-            if not dropped:  # else another decision had said it first, and the stream refused this one
+            there = newest.get((said.campaign, post.experiment, type(post.event).__name__), 0)
+            refused = was is None and post.last is not None and there > post.last  # another decision had said it first
+            if not refused:
                 _expect(was, post, of_a_kind=ordinal < len(early))
         if more := recorded.get(derive(said.id, role.name, len(posts))):
             raise _Differs("missing", _text(more.experiment, more.event), "")

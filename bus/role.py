@@ -22,6 +22,15 @@ class Post:
 
     experiment: str
     event: Event
+    after: int | None = None
+    """Position of the newest event of its kind that the decision knew of, 0 for none, where a second one upon the same
+    knowledge must never be: the stream drops this one if another has been said meanwhile. None where any number may be.
+    """
+
+    @property
+    def last(self) -> int | None:
+        """Position that the newest message on its subject must have, 0 for none; None where any will do."""
+        return 0 if self.event.once else self.after
 
 
 class Question(Record):

@@ -80,11 +80,12 @@ class Durable:
 class Transport(Protocol):
     """The contract."""
 
-    async def publish(self, subject: str, payload: bytes, message_id: str, *, once: bool = False) -> int | None:
+    async def publish(self, subject: str, payload: bytes, message_id: str, last: int | None = None) -> int | None:
         """Append a message and return its position, or None where the stream already has it.
 
-        `message_id` is remembered for the stream's duplicate window; `once` makes the stream refuse any second
-        message on the subject for ever. Raises LogFull, Denied, TransportError.
+        `message_id` is remembered for the stream's duplicate window; `last` makes the stream refuse the message unless
+        the newest one on its subject has that position, for 0 unless there is none. Raises LogFull, Denied,
+        TransportError.
         """
         ...
 

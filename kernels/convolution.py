@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from kernels.transforms import is_transformed
+from kernels.transforms import is_observed, is_transformed
 
 _ACTIVATIONS = {None: lambda x: x, "silu": F.silu, "swish": F.silu}
 _FEW_TAPS = 8
@@ -50,7 +50,9 @@ def causal_conv1d(
 
 def _convolve(padded: Tensor, weight: Tensor) -> Tensor:
     """Convolve [B, W - 1 + T, D] with [D, W] to [B, T, D]."""
-    by_hand = padded.is_cpu and padded.dtype == weight.dtype and not is_transformed(padded, weight)
+    # Where operations are counted it is the library's: a count doesn't depend on the device.
+    looked_into = is_observed() or is_transformed(padded, weight)
+    by_hand = padded.is_cpu and padded.dtype == weight.dtype and not looked_into
     if by_hand and weight.shape[1] <= _FEW_TAPS:
         return _ShiftedProducts.apply(padded, weight)
     return F.conv1d(padded.mT, weight[:, None], groups=weight.shape[0]).mT

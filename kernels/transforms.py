@@ -1,8 +1,10 @@
-"""Who else takes part in a call: function transforms, under which values cannot be read, and observers."""
+"""Who else takes part in a call: function transforms, under which values cannot be read, observers, and autocast."""
 
 # torch has no public way to ask.
 # pyright: reportAttributeAccessIssue=false
 # ruff: noqa: SLF001
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,18 @@ def is_transformed(*tensors: Tensor | None) -> bool:
 def is_observed() -> bool:
     """Return True where every operation passes through someone else's hands: a count of FLOPs, a trace."""
     return torch._C._len_torch_dispatch_stack() > 0
+
+
+def autocast_dtype(device: torch.device) -> torch.dtype | None:
+    """Return the dtype that autocast has products computed in on a device now, None where it is off."""
+    kind = device.type
+    on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.get_autocast_dtype(kind) if on else None
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Return a context in which products keep the dtypes of what they are given: a kernel has chosen them itself."""
+    return nullcontext() if autocast_dtype(device) is None else torch.autocast(device.type, enabled=False)
 
 
 def _is_dual() -> bool:

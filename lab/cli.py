@@ -10,7 +10,7 @@ from types import TracebackType
 import typer
 
 from lab.commands import access, campaign, housekeeping, letters, observing, reading, replaying, workbench
-from lab.errors import LabError
+from lab.errors import LabError, WrongUsage
 
 app = typer.Typer(
     name="move37",
@@ -37,7 +37,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except _mendable() as error:
-        code = _say(str(error), 1)
+        code = _say(str(error), 2 if isinstance(error, WrongUsage) else 1)
     sys.exit(code)
 
 

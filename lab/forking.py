@@ -83,6 +83,8 @@ async def fork(settings: Settings, log: Path, at: int, home: Home) -> Forked:
 
 async def _past(settings: Settings, log: Path) -> Past:
     """Return the past that a file or a home holds. Raises LabError."""
+    if not log.exists():
+        raise LabError(f"there is no log or home {log}")
     if not log.is_dir():
         return _exported(log, None)
     with tempfile.TemporaryDirectory() as folder:

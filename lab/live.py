@@ -111,12 +111,17 @@ def _words(said: Envelope) -> str | None:  # noqa: C901, PLR0911, PLR0912  (one 
                 f"fitness {fitness:.3f} (loss {parts.loss:.2f}, recall {parts.benchmark:.2f}, judge {parts.judge:.2f})"
             )
         case events.HumanMessage(by=by, kind=kind, text=words, target=target):
-            return f"{by} says ({kind}{f' {target}' if target else ''}): {words}"
+            return _with(f"{by} says ({kind}{f' {target}' if target else ''})", words)
         case events.HumanAnswered(to=to, answer=answer):
             return f"to {to}: {' '.join(answer.split())}"
         case events.CampaignPaused(by=by, why=why) | events.CampaignResumed(by=by, why=why):
-            return f"{'paused' if isinstance(said.event, events.CampaignPaused) else 'resumed'} by {by}: {why}"
+            return _with(f"{'paused' if isinstance(said.event, events.CampaignPaused) else 'resumed'} by {by}", why)
         case events.CampaignFinished(reason=reason, analysed=analysed, failed=failed):
             return f"campaign finished ({reason}): {analysed} analysed, {failed} failed"
         case _:
             return None
+
+
+def _with(said: str, words: str) -> str:
+    """Return what was said with its words, where there are any."""
+    return f"{said}: {words}" if words else said

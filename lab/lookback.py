@@ -20,6 +20,10 @@ def read(file: Path, first: int = 1, last: int = 0) -> list[Envelope]:
     """Return the log up to `last`, whole, so that causes before `first` are known. Raises LabError."""
     try:
         said = [envelope for envelope in log_file.read(file, _note) if not last or envelope.seq <= last]
+    except IsADirectoryError:
+        raise LabError(
+            f"{file} is a folder; `move37 export-log --home {file} LOG` writes a lab's log to a file"
+        ) from None
     except OSError as error:
         raise LabError(f"can't read {file}: {error.strerror}") from None
     if not said or first > said[-1].seq:
@@ -39,11 +43,13 @@ class Choice:
     experiment: str | None = None
     kind: str | None = None
     role: str | None = None
+    first: int = 1
+    """Position of the first one."""
 
     def covers(self, said: Envelope) -> bool:
         """Say whether an event is told."""
         wanted = ((self.experiment, said.experiment), (self.kind, said.type), (self.role, said.role))
-        return all(asked in {None, given} for asked, given in wanted)
+        return said.seq >= self.first and all(asked in {None, given} for asked, given in wanted)
 
 
 def tell(history: Sequence[Envelope], choice: Choice, *, step: bool, as_json: bool) -> None:

@@ -4,10 +4,23 @@ import json
 import time
 from typing import Any
 
+from agents.desk import read_message
 from bus import access, subjects
+from bus.envelope import Malformed
+from bus.events import HumanKind, HumanMessage
 from lab.awake import Reader, awake
 from lab.errors import LabError
 from lab.settings import Settings
+
+
+def kind_of(words: dict[str, Any]) -> HumanKind:
+    """Return what the desk will take words for. Raises LabError where it can make nothing of them."""
+    read = read_message(json.dumps(words).encode(), "", "")
+    if isinstance(read, Malformed):
+        raise LabError(str(read))
+    message = read[0].event
+    assert isinstance(message, HumanMessage)
+    return message.kind
 
 
 async def publish(settings: Settings, words: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ def standing(course: Course, at: int) -> Standing:
         started=course.started,
         paused=next((turn.kind == "paused" for turn in reversed(turns) if turn.kind != "finished"), False),
         finished=next((turn.kind == "finished" for turn in reversed(turns) if turn.kind != "paused"), False),
+        last_ending=next((turn.seq for turn in reversed(turns) if turn.kind == "finished"), 0),
         stopping=_stopping(until(course.words.get("stop", ()), at), turns),
         budget=budget(until(course.words.get("budget", ()), at), course.started.experiments),
         opened=bisect_right(course.slot_seqs, at),

@@ -68,7 +68,7 @@ class PoolUpdated(Event):
 
 
 class CampaignFinished(Event):
-    """Every slot is settled, or a person said stop."""
+    """Every slot is settled, or a person said stop. Said once, until the campaign is resumed."""
 
     reason: FinishReason
     """Why it ended."""

@@ -17,6 +17,8 @@ class Standing(Record):
     """Whether a person has paused it."""
     finished: bool = False
     """Whether it has ended."""
+    last_ending: int = 0
+    """Position of its newest ending, whether it was resumed since or not; 0 before the first."""
     stopping: bool = False
     """Whether a person has said stop since the newest ending or resumption: the ending is on its way."""
     budget: int = 0

@@ -13,7 +13,7 @@ from kernels.recurrence.gpu.entry import triton_recurrence
 from kernels.recurrence.native import entry as native
 from kernels.recurrence.native.entry import native_recurrence
 from kernels.recurrence.reference import reference_recurrence
-from kernels.transforms import is_observed
+from kernels.transforms import autocast_dtype, is_observed, is_transformed, without_autocast
 
 Backend = Callable[[Problem, int], tuple[Tensor, Tensor]]
 
@@ -58,6 +58,9 @@ def linear_recurrence(  # noqa: PLR0913 - the one function of the family; its op
     chunk_size: upper bound of the chunk length of the chunked forms, a power of two from 16 to 256.
     backend: "auto" | "reference" | "chunked" | "native" | "triton"; see `available_backends`.
 
+    Under autocast q, k and v are taken in its dtype, as every product of matrices is; decay, strength and states stay
+    wide.
+
     Returns (o [B, T, Hv, Dv] in the dtype of v, final state or None). Raises ValueError, in one line, for wrong
     shapes, dtypes, devices or chunk sizes, for positive decay and wrong offsets (checked where the tensors are on the
     CPU: reading values would stall a GPU), and for a backend that cannot run here.
@@ -66,10 +69,14 @@ def linear_recurrence(  # noqa: PLR0913 - the one function of the family; its op
         raise ValueError(f"chunk_size must be a power of two from 16 to 256, got {chunk_size}")
     if cu_seqlens is not None:
         _check_offsets(cu_seqlens, q)
+    narrow = autocast_dtype(q.device)
+    if narrow is not None:
+        q, k, v = (x if x.dtype == torch.float64 else x.to(narrow) for x in (q, k, v))
     problem = canonical(q, k, v, log_decay, beta, scale, initial_state, cu_seqlens)
     run = _choose(backend, problem)
     packs_itself = cu_seqlens is None or run is triton_recurrence
-    o, final = run(problem, chunk_size) if packs_itself else _one_by_one(run, problem, chunk_size)
+    with without_autocast(q.device):
+        o, final = run(problem, chunk_size) if packs_itself else _one_by_one(run, problem, chunk_size)
     return o, final if output_final_state else None
 
 
@@ -84,12 +91,13 @@ def _choose(backend: str, problem: Problem) -> Backend:
 
 def _fastest(problem: Problem) -> Backend:
     """Choose by device, size and dtype, and by who is looking."""
-    if problem.q.device.type == "cuda" and gpu.obstacle(problem) is None:
+    looked_into = is_observed() or is_transformed(problem.q, problem.k, problem.v, problem.log_decay, problem.beta)
+    if problem.q.device.type == "cuda" and gpu.obstacle(problem) is None and not looked_into:
         return triton_recurrence
     if problem.q.shape[1] <= 2:  # a step or two costs less in the loop than the set-up of any other form
         return reference_recurrence
-    # The library can't be looked into: whoever counts its products sees none, and a compiler finds nothing to fuse.
-    if torch.compiler.is_compiling() or native.obstacle(problem) or native.outnumbered() or is_observed():
+    # Kernels can't be looked into: whoever counts their products sees none, and a compiler finds nothing to fuse.
+    if looked_into or native.obstacle(problem) or native.outnumbered():
         return chunked_recurrence
     return native_recurrence
 

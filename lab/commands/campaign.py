@@ -19,7 +19,7 @@ from lab.commands.options import (
     print_json,
 )
 from lab.commands.options import run as run_async
-from lab.errors import LabError
+from lab.errors import LabError, WrongUsage
 
 
 def register(app: typer.Typer) -> None:
@@ -121,19 +121,20 @@ def say(
 
     Example: move37 say "try the delta rule with a short convolution"
     """
-    from lab.speaking import publish
+    from lab.speaking import kind_of, publish
 
     if not (text or propose or kind):
-        raise LabError('nothing to say; give a text, such as move37 say "try the delta rule"')
+        raise WrongUsage('nothing to say; give a text, such as move37 say "try the delta rule"')
     words: dict[str, Any] = {"text": text, "by": _speaker()}
     words |= {key: value for key, value in (("kind", kind), ("target", target)) if value}
     if propose:
         words |= {"kind": "propose", "source": _read_source(propose), "text": text or f"proposed from {propose.name}"}
+    meant = kind_of(words)
     heard = run_async(publish(load(config, home=home, nats=nats, allow_plaintext=plaintext).settings, words))
     if as_json:
-        print_json({"subject": heard, **words})
+        print_json({"subject": heard, **words, "kind": meant})
     else:
-        print(f"said on {heard}", file=sys.stderr)
+        print(f"said on {heard} ({meant})", file=sys.stderr)
 
 
 def chat(

@@ -1,5 +1,6 @@
 """Commands about dead letters: dead list, dead show, dead retry."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -15,7 +16,7 @@ from lab.commands.options import (
     print_json_lines,
 )
 from lab.commands.options import run as run_async
-from lab.errors import LabError
+from lab.errors import WrongUsage
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +45,8 @@ def list_(
         print_json_lines(map(letters.short, found))
     else:
         letters.print_list(found)
+        if not found:
+            print("no dead letters", file=sys.stderr)
 
 
 def show(
@@ -86,7 +89,7 @@ def retry(
     from lab import letters
 
     if bool(numbers) == every:
-        raise LabError("say which letters, by their id in `move37 dead list`, or --all")
+        raise WrongUsage("say which letters, by their id in `move37 dead list`, or --all")
     settings = load(config, home=home, nats=nats, allow_plaintext=plaintext).settings
     done = run_async(letters.retry(settings, numbers or []))
     if as_json:
@@ -94,3 +97,5 @@ def retry(
     else:
         for letter, how in done:
             print(f"letter {letter.seq} {how} {letter.role}: {letter.original.subject}")
+    if not done:
+        print("no letter can be retried", file=sys.stderr)

@@ -8,7 +8,7 @@ import typer
 
 from lab.commands.options import JsonOption, load, print_json
 from lab.commands.options import run as run_async
-from lab.errors import LabError
+from lab.errors import WrongUsage
 from lab.home import Home
 
 
@@ -41,7 +41,7 @@ def replay(
     from lab import lookback, verifying
 
     if sum((view, rebuild, verify, agent is not None)) > 1:
-        raise LabError("give one of --view, --rebuild, --verify and --agent")
+        raise WrongUsage("give one of --view, --rebuild, --verify and --agent")
     if verify:
         return verifying.tell(verifying.exported(file), as_json=as_json)
     history = lookback.read(file, first, last)
@@ -49,7 +49,7 @@ def replay(
         return _rebuilt(lookback.rebuild(history), as_json=as_json)
     if agent:
         return lookback.again(agent, history, file, first, last, step=step, as_json=as_json)
-    lookback.tell(history[first - 1 :], lookback.Choice(experiment, kind, role), step=step, as_json=as_json)
+    lookback.tell(history, lookback.Choice(experiment, kind, role, first), step=step, as_json=as_json)
     return 0
 
 

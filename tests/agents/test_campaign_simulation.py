@@ -1,7 +1,7 @@
 """The director's rules, over whole campaigns in virtual time (`tests/chaos/simulation.py`)."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import cast
 
@@ -14,7 +14,9 @@ from bus.events import (
     CampaignFinished,
     CampaignPaused,
     CodeFailed,
+    HumanMessage,
     ProposalCreated,
+    ProposalRejected,
     ProposalRequested,
     RunCompleted,
 )
@@ -135,22 +137,86 @@ def test_every_slot_is_asked_for_by_one_decision(archive: Archive) -> None:
 
 
 class Ailing(Director):
-    """A director that can't decide upon one experiment's analysis."""
+    """A director that can't decide upon some events."""
+
+    def __init__(self, fatal: Callable[[Envelope], bool]) -> None:
+        self._fatal = fatal
 
     def decide(self, said: Envelope) -> Decision:
-        """Give that decision up; any other is made."""
-        if isinstance(said.event, AnalysisReady) and said.experiment == "e0002":
+        """Give such a decision up; any other is made."""
+        if self._fatal(said):
             return self.give_up(said, "ill")
         return (yield from super().decide(said))
+
+
+def ailing(archive: Archive, name: str, seed: int, fatal: Callable[[Envelope], bool]) -> Laboratory:
+    """Return a campaign whose director can't decide upon some event."""
+    lab = Laboratory(archive, f"{name}-{seed}", Random(seed), Faults(spread=3.0))
+    lab.roles = [Ailing(fatal) if isinstance(role, Director) else role for role in lab.roles]
+    return lab
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_resumption_makes_up_for_a_decision_that_was_given_up(archive: Archive, seed: int) -> None:
     """Its slot stays closed until a person resumes the campaign, which then makes every experiment of its plan."""
-    lab = Laboratory(archive, f"ailing-{seed}", Random(seed), Faults(spread=3.0))
-    lab.roles = [Ailing() if isinstance(role, Director) else role for role in lab.roles]
+    lab = ailing(archive, "ailing", seed, lambda said: type(said.event) is AnalysisReady and said.experiment == "e0002")
     lab.cues.append((lambda said: isinstance(said.event, CampaignPaused), "resume"))
     lab.start(started(seed, 12, 4))
     lab.run()
     assert lab.standing().finished
     assert lab.ends() == dict.fromkeys(names(12), 1)
+
+
+def settlement(lab: Laboratory, said: Envelope) -> bool:
+    """Say whether an event completes the campaign."""
+    standing = lab.standing(said.seq)
+    ends = isinstance(said.event, AnalysisReady | CodeFailed | ProposalRejected)
+    return ends and standing.settled == 9 and not standing.unsettled
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_campaign_ends_though_the_decision_upon_its_last_settlement_was_given_up(archive: Archive, seed: int) -> None:
+    """The pause that says so finds nothing left to do."""
+    lab = ailing(archive, "unended", seed, lambda said: settlement(lab, said))
+    lab.start(started(seed, 6, 4))
+    lab.run()
+    assert [said.type for said in lab.log[-2:]] == ["CampaignPaused", "CampaignFinished"]
+    assert lab.ends() == dict.fromkeys(names(6), 1)
+
+
+@pytest.mark.parametrize("word", ["resume", "stop", "pause", "budget 6"])
+def test_where_that_fails_too_a_persons_word_ends_the_campaign(archive: Archive, word: str) -> None:
+    """Whatever it is: nothing is left to do, and one ending says so."""
+
+    def fatal(said: Envelope) -> bool:
+        return settlement(lab, said) or type(said.event) is CampaignPaused
+
+    lab = ailing(archive, f"unheard-{word[:3]}", 1, fatal)
+    lab.cues.append((lambda said: isinstance(said.event, CampaignPaused), word))
+    lab.start(started(1, 6, 4))
+    lab.run()
+    endings = [cast("CampaignFinished", said.event) for said in lab.events(CampaignFinished)]
+    assert [(ending.reason, ending.analysed + ending.failed + ending.rejected) for ending in endings] == [
+        ("budget_spent", 9)
+    ]
+
+
+def test_a_budget_raised_then_resumes_it(archive: Archive) -> None:
+    """There is something to do again, and the ending comes after it."""
+    lab = ailing(archive, "raised", 1, lambda said: settlement(lab, said) or type(said.event) is CampaignPaused)
+    lab.cues.append((lambda said: isinstance(said.event, CampaignPaused), "budget 8"))
+    lab.cues.append((lambda said: isinstance(said.event, HumanMessage), "resume"))
+    lab.start(started(1, 6, 4))
+    lab.run()
+    assert len(lab.events(CampaignFinished)) == 1
+    assert lab.ends() == dict.fromkeys(names(8), 1)
+
+
+def test_a_stop_whose_decision_was_given_up_still_ends_the_campaign(archive: Archive) -> None:
+    """The pause that says so carries it out."""
+    lab = ailing(archive, "unstopped", 1, lambda said: isinstance(said.event, HumanMessage))
+    lab.cues.append((lambda said: said.experiment == "e0002" and type(said.event) is ProposalRequested, "stop"))
+    lab.start(started(1, 50, 4))
+    lab.run()
+    assert [cast("CampaignFinished", said.event).reason for said in lab.events(CampaignFinished)] == ["stopped"]
+    assert lab.standing().opened < 53

@@ -55,6 +55,7 @@ def _bytes(payload: str | bytes | dict[str, object]) -> bytes:
         ("restore the decay", "steer"),
         ("budget 40", "budget"),
         ("budget is tight", "steer"),
+        ("budget 40?", "ask"),
         ("how is e0003 doing?", "ask"),
     ],
 )
@@ -175,6 +176,14 @@ def test_any_json_gives_facts_or_a_reason(words: dict[str, object]) -> None:
         event = read[0].event
         assert isinstance(event, HumanMessage)
         assert event.target is None or re.match(TOKEN, event.target)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("veto", "names an experiment"), ("restore", "names an experiment"), ("budget eight", "number")]
+)
+def test_a_word_that_lacks_something_is_refused_and_does_not_steer(text: str, why: str) -> None:
+    """Who meant a veto or a budget learns what is missing."""
+    assert why in refusal(text)
 
 
 def test_the_desk_raises_what_it_can_not_read(said: Callable[..., Envelope]) -> None:

@@ -33,6 +33,7 @@ STARTED = CampaignStarted(
 )
 ANALYSED = AnalysisReady(fitness=0.5, parts=FitnessParts(loss=0.5, benchmark=0.5, judge=0.5), findings=(), problem="p")
 FAILED = CodeFailed(attempt=0, stage="gate", reason="causality", message="m", final=True)
+STOPPED = CampaignFinished(reason="stopped", analysed=6, failed=0, rejected=0, best="e0001")
 RANKED = tuple(f"e{n:04d}" for n in range(1, 31))
 
 
@@ -43,6 +44,14 @@ def standing(**more: Any) -> Standing:
         "unsettled": 1, "analysed": 6, "ranking": RANKED, "parents": RANKED[:10], "references": RANKED[10:],
     }  # fmt: skip
     return Standing.model_validate(known | more)
+
+
+TURNS = ("pause", "resume", "stop", "budget")
+
+
+def word(kind: str, text: str = "w") -> HumanMessage:
+    """Return a person's word."""
+    return HumanMessage.model_validate({"kind": kind, "text": text, "by": "Ada"})
 
 
 def says(posts: list[Post]) -> list[str]:
@@ -207,24 +216,23 @@ def spent(**more: Any) -> Standing:
     return standing(opened=22, unbroken=22, settled=22, unsettled=0, **more)
 
 
-def at(position: int, here: Standing, before: Standing) -> Callable[[Any], Standing]:
-    """Return the answers of memory at a position and before it."""
-    return lambda question: here if question.at == position else before
-
-
 def test_the_event_that_settles_the_last_thing_ends_the_campaign(said: Said, drive: Drive) -> None:
     """With the counts and the best."""
-    answers = {AskStanding: at(40, spent(analysed=20, failed=2), standing(settled=21, opened=22))}
-    _, posts = drive(Director(), said(FAILED, "e0004"), answers)
+    _, posts = drive(Director(), said(FAILED, "e0004"), {AskStanding: spent(analysed=20, failed=2)})
     assert [post.event for post in posts] == [
         CampaignFinished(reason="budget_spent", analysed=20, failed=2, rejected=0, best="e0001")
     ]
 
 
-def test_a_later_event_does_not_end_it_again(said: Said, drive: Drive) -> None:
-    """Where all was settled before, the ending is another event's to say, be it said already or on its way."""
-    assert drive(Director(), said(FAILED, "h-00000000"), {AskStanding: at(40, spent(), spent())})[1] == []
-    assert drive(Director(), said(FAILED, "h-00000000"), {AskStanding: spent(finished=True)})[1] == []
+@pytest.mark.parametrize(
+    "event", [FAILED, CampaignPaused(by="director"), CampaignResumed(by="Ada"), *(word(kind) for kind in TURNS)]
+)
+def test_any_event_that_finds_nothing_left_to_do_ends_the_campaign(said: Said, drive: Drive, event: Event) -> None:
+    """Whatever became of the decision that should have; the stream takes no two endings upon the same knowledge."""
+    (post,) = drive(Director(), said(event), {AskStanding: spent(last_ending=12)})[1]
+    assert type(post.event) is CampaignFinished
+    assert post.last == 12
+    assert drive(Director(), said(event), {AskStanding: spent(last_ending=12, finished=True)})[1] == []
 
 
 def test_a_persons_experiment_is_waited_for(said: Said, drive: Drive) -> None:
@@ -250,40 +258,30 @@ def test_a_campaign_of_nothing_ends_at_once(said: Said, drive: Drive) -> None:
         ("resume", standing(), [CampaignResumed(by="Ada", why="w")]),
         ("resume", standing(finished=True), [CampaignResumed(by="Ada", why="w")]),
         ("resume", spent(finished=True), []),
-        ("stop", standing(), [CampaignFinished(reason="stopped", analysed=6, failed=0, rejected=0, best="e0001")]),
-        ("stop", standing(finished=True), []),
-        ("stop", spent(), []),
+        ("stop", standing(stopping=True), [STOPPED]),
+        ("stop", standing(stopping=True, finished=True), []),
     ],
 )
 def test_a_persons_word_becomes_the_campaigns_turn(
     said: Said, drive: Drive, kind: str, here: Standing, expected: list[Event]
 ) -> None:
     """Pause, resume and stop, each where it means something."""
-    word = HumanMessage.model_validate({"kind": kind, "text": "w", "by": "Ada"})
-    _, posts = drive(Director(), said(word), {AskStanding: here})
+    _, posts = drive(Director(), said(word(kind)), {AskStanding: here})
     assert [post.event for post in posts] == expected
 
 
-def test_of_two_stops_the_first_one_ends_the_campaign(said: Said, drive: Drive) -> None:
-    """The second finds that one was said before it, whether the ending has been said yet or not."""
-    stop = said(HumanMessage(kind="stop", text="w"))
-    assert says(drive(Director(), stop, {AskStanding: at(40, standing(stopping=True), standing())})[1]) == [
-        "CampaignFinished"
-    ]
-    twice = {AskStanding: at(40, standing(stopping=True), standing(stopping=True))}
-    assert drive(Director(), stop, twice)[1] == []
-
-
-def test_what_settles_after_a_stop_opens_nothing_and_ends_nothing(said: Said, drive: Drive) -> None:
-    """The ending is the stop's to say, also where all is settled before it has been said."""
-    for here in (standing(stopping=True), at(40, spent(stopping=True), standing(settled=21, opened=22, stopping=True))):
-        assert drive(Director(), said(FAILED, "e0004"), {AskStanding: here})[1] == []
+@pytest.mark.parametrize("event", [FAILED, word("stop"), CampaignPaused(by="director")])
+def test_what_comes_after_a_stop_opens_nothing_and_ends_the_campaign(said: Said, drive: Drive, event: Event) -> None:
+    """Should the ending not have been said; it tells whether anything was cut off."""
+    for here, reason in ((standing(stopping=True), "stopped"), (spent(stopping=True), "budget_spent")):
+        (post,) = drive(Director(), said(event, "e0004"), {AskStanding: here})[1]
+        assert isinstance(post.event, CampaignFinished)
+        assert (post.event.reason, post.last) == (reason, 0)
 
 
 def test_a_budget_raised_after_a_stop_resumes_the_campaign(said: Said, drive: Drive) -> None:
     """As it does once the ending has been said."""
-    word = HumanMessage(kind="budget", text="40", by="Ada")
-    _, posts = drive(Director(), said(word), {AskStanding: standing(stopping=True, budget=40)})
+    _, posts = drive(Director(), said(word("budget", "40")), {AskStanding: standing(stopping=True, budget=40)})
     assert says(posts) == ["CampaignResumed"]
 
 
@@ -296,19 +294,15 @@ def test_a_raised_budget_opens_slots_at_once(said: Said, drive: Drive) -> None:
 
 def test_a_lowered_budget_may_end_the_campaign(said: Said, drive: Drive) -> None:
     """Where nothing is under way and the new total is reached."""
-    here, before = (
-        standing(settled=8, opened=8, unsettled=0, budget=6),
-        standing(settled=8, opened=8, unsettled=0, paused=True),
-    )
-    word = HumanMessage(kind="budget", text="6")
-    assert says(drive(Director(), said(word), {AskStanding: at(40, here, before)})[1]) == ["CampaignFinished"]
+    here = standing(settled=8, opened=8, unsettled=0, budget=6, paused=True)
+    assert says(drive(Director(), said(word("budget", "6")), {AskStanding: here})[1]) == ["CampaignFinished"]
 
 
 def test_a_raised_budget_resumes_an_ended_campaign(said: Said, drive: Drive) -> None:
     """And one that does not reach further leaves it ended."""
-    word = HumanMessage(kind="budget", text="40", by="Ada")
-    assert says(drive(Director(), said(word), {AskStanding: spent(finished=True, budget=40)})[1]) == ["CampaignResumed"]
-    assert drive(Director(), said(word), {AskStanding: spent(finished=True)})[1] == []
+    raised = said(word("budget", "40"))
+    assert says(drive(Director(), raised, {AskStanding: spent(finished=True, budget=40)})[1]) == ["CampaignResumed"]
+    assert drive(Director(), raised, {AskStanding: spent(finished=True)})[1] == []
 
 
 def test_an_ending_that_a_raised_budget_overtook_is_taken_back(said: Said, drive: Drive) -> None:
@@ -317,15 +311,6 @@ def test_an_ending_that_a_raised_budget_overtook_is_taken_back(said: Said, drive
     here = spent(finished=True, budget=40)
     assert says(drive(Director(), said(ended), {AskStanding: here})[1]) == ["CampaignResumed"]
     assert drive(Director(), said(ended), {AskStanding: spent(finished=True)})[1] == []
-
-
-def test_a_resumption_that_finds_nothing_to_do_says_the_ending_again(said: Said, drive: Drive) -> None:
-    """It had taken the ending back; where there was none yet, the last settlement says it."""
-    resumed = said(CampaignResumed(by="Ada"))
-    assert says(drive(Director(), resumed, {AskStanding: at(40, spent(), spent(finished=True))})[1]) == [
-        "CampaignFinished"
-    ]
-    assert drive(Director(), resumed, {AskStanding: at(40, spent(), spent())})[1] == []
 
 
 def test_an_unknown_campaign_is_left_alone(said: Said, drive: Drive) -> None:
@@ -339,6 +324,12 @@ def test_a_decision_that_can_not_be_made_pauses_the_campaign_and_says_why(said: 
     assert [post.event for post in posts] == [
         CampaignPaused(by="director", why="no decision upon CodeFailed of e0004: Refused: memory is ill")
     ]
+
+
+@pytest.mark.parametrize("event", [CampaignPaused(by="director"), HumanMessage(kind="steer", text="x")])
+def test_what_closes_no_slot_pauses_nothing_where_it_is_given_up(said: Said, event: Event) -> None:
+    """Least of all the pause that said so, or it would be said for ever."""
+    assert Director().give_up(said(event), "ill") == []
 
 
 def test_run_failures_are_not_the_directors(said: Said) -> None:

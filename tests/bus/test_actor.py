@@ -123,11 +123,11 @@ class Late(MemoryTransport):
         super().__init__()
         self.told = asyncio.Event()
 
-    async def publish(self, subject: str, payload: bytes, message_id: str, *, once: bool = False) -> int | None:
+    async def publish(self, subject: str, payload: bytes, message_id: str, last: int | None = None) -> int | None:
         """Let a trace wait."""
         if subject.startswith("lab.traces."):
             await self.told.wait()
-        return await super().publish(subject, payload, message_id, once=once)
+        return await super().publish(subject, payload, message_id, last)
 
 
 class Thinker(Echo):

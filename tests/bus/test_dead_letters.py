@@ -113,6 +113,13 @@ async def test_a_retry_says_what_was_missing_and_nothing_twice() -> None:
     await ward.end()
 
 
+async def test_where_the_message_is_at_fault_the_reason_is_for_people() -> None:
+    """No name of a class, and no stack of ours."""
+    ward, letter = await fallen_ill(Halting())
+    assert (letter.reason, letter.stack) == ("ill", "")
+    await ward.end()
+
+
 async def test_a_letter_is_retried_once() -> None:
     """A second retry of the same letter is refused by the stream, however it is asked for."""
     ward, letter = await fallen_ill(Halting())
@@ -162,10 +169,16 @@ async def test_what_the_lab_went_on_without_is_not_retried() -> None:
     await ward.end()
 
 
+def test_for_a_pause_in_place_of_a_decision_a_resumption_makes_up() -> None:
+    """The line says so."""
+    letter = DeadLetter("director", "ill", Stored(1, "lab.events.c.e1.AnalysisReady", b"{}"), said=dead.PAUSE)
+    assert "move37 say resume" in (dead.objection(letter) or "")
+
+
 async def test_a_role_that_fails_at_giving_up_still_leaves_a_letter() -> None:
-    """Both tracebacks are kept, and nothing dies."""
+    """Why is in its stack, and nothing dies."""
     ward, letter = await fallen_ill(Hopeless())
-    assert "ill" in letter.stack
+    assert letter.reason == "ill"
     assert "hopeless" in letter.stack
     assert dead.objection(letter) is None
     await ward.end()

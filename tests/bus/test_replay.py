@@ -145,6 +145,26 @@ def early_pause(self: Restarted, said: Envelope) -> Decision:
     return []
 
 
+class Expecting(Steady):
+    """Says what others say too, and what the stream takes once."""
+
+    name: ClassVar[str] = "expecting"
+
+    def __init__(self, known: int) -> None:
+        self._known = known
+
+    def posts(self, standing: Standing) -> Sequence[Post]:
+        return [Post("campaign", CampaignResumed(by="expecting"), after=self._known)]
+
+
+@pytest.mark.parametrize(("known", "upon"), [(0, []), (2, []), (4, [1, 3]), (9, [1, 3])])
+def test_what_another_decision_had_said_first_is_no_difference(known: int, upon: list[int]) -> None:
+    """The log holds one of its kind at position 4: newer than what was known of, the stream took that one."""
+    said, traces = recorded()
+    others = {("p1", "expecting"): traces["p1", "steady"], ("p3", "expecting"): traces["p3", "steady"]}
+    assert [found.upon.seq for _, found in replay(Expecting(known), said, others) if found] == upon
+
+
 def test_a_difference_reads_as_a_diff() -> None:
     """Recorded lines stand with -, today's with +."""
     text = str(differences(Restless())[0])

@@ -55,10 +55,20 @@ async def test_a_repeated_message_id_is_dropped(transport: Transport, campaign: 
     assert await transport.last_seq(subjects.LOG) == before
 
 
-async def test_once_refuses_a_second_message_on_the_subject(transport: Transport, campaign: str) -> None:
+async def test_expecting_none_refuses_a_second_message_on_the_subject(transport: Transport, campaign: str) -> None:
     """Two deciders that race for a slot open it once, whatever their ids."""
-    assert await transport.publish(f"lab.events.{campaign}.e1.Open", b"mine", f"{campaign}1", once=True)
-    assert await transport.publish(f"lab.events.{campaign}.e1.Open", b"theirs", f"{campaign}2", once=True) is None
+    assert await transport.publish(f"lab.events.{campaign}.e1.Open", b"mine", f"{campaign}1", 0)
+    assert await transport.publish(f"lab.events.{campaign}.e1.Open", b"theirs", f"{campaign}2", 0) is None
+
+
+async def test_what_is_said_upon_old_knowledge_is_refused(transport: Transport, campaign: str) -> None:
+    """Of those who know of one ending, one says the next; whoever knows of that one may go on."""
+    subject = f"lab.events.{campaign}.campaign.End"
+    first = await transport.publish(subject, b"one", f"{campaign}1", 0)
+    second = await transport.publish(subject, b"two", f"{campaign}2", first)
+    assert second is not None
+    assert await transport.publish(subject, b"also two", f"{campaign}3", first) is None
+    assert await transport.publish(subject, b"three", f"{campaign}4", second) is not None
 
 
 async def test_a_subject_outside_every_stream_is_refused(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +103,24 @@ async def test_filters_choose_the_types(transport: Transport, campaign: str) -> 
     assert delivery.stored.payload == b"b"
     await delivery.ack()
     assert await transport.pull(durable(campaign, "B"), 0.2) is None
+
+
+async def test_an_older_consumer_hears_what_it_should_hear_today(nats_url: str, campaign: str) -> None:
+    """A home of before goes on with the roles of now: what it had not been told of comes, nothing comes twice."""
+    nats = await NatsTransport.connect(nats_url, name="test")
+    old, new = durable(campaign, "A"), durable(campaign)
+    await nats.provision([old])
+    await nats.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
+    delivery = await nats.pull(old, 2.0)
+    assert delivery is not None
+    await delivery.ack()
+    await nats.provision([new])
+    await nats.publish(f"lab.events.{campaign}.e1.B", b"b", f"{campaign}2")
+    delivery = await nats.pull(new, 2.0)
+    assert delivery is not None
+    assert delivery.stored.payload == b"b"
+    assert await nats.pull(new, 0.2) is None
+    await nats.close()
 
 
 async def test_what_is_not_acknowledged_comes_again(transport: Transport, campaign: str) -> None:

@@ -2,7 +2,8 @@
 
 After every campaign:
 - it is finished, every experiment of the plan (and of people) has exactly one end, and no run has two outcomes;
-- a person's stop, said once or more at any moment, ends it once and opens nothing more;
+- a person's stop, said once or more at any moment, ends it once and opens nothing more unless it is resumed;
+- so too where decisions of the director's are given up, and a person resumes upon each pause that says so;
 - no two events of the log share an id, and no subject that is allowed once has a second event;
 - a decision that was made again was the same (the simulation itself asserts that);
 - what was quarantined is analysed only after a second run, and no run is asked for twice;
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from random import Random
@@ -39,6 +41,10 @@ from tests.chaos.simulation import STORM, Archive, Cue, Faults, Laboratory, reme
 
 BASELINES = ("linear-attention", "gla", "deltanet")
 QUIET = Faults()
+DEFEAT = 0.3
+"""Share of the campaigns of several slots whose director gives decisions up."""
+SURRENDER = 0.1
+"""Of how many."""
 MINE = """
 import torch
 
@@ -101,6 +107,22 @@ def stops(dice: Random, lab: Laboratory) -> list[Cue]:
     return [(lambda _, moment=moment: len(lab.log) >= moment, "stop") for moment in moments]
 
 
+def patience() -> list[Cue]:
+    """Return a person who says resume upon every pause, be it that a decision was given up."""
+
+    def nth(number: int) -> Cue:
+        paused = 0
+
+        def heard(said: Envelope) -> bool:
+            nonlocal paused
+            paused += isinstance(said.event, CampaignPaused)
+            return paused == number
+
+        return heard
+
+    return [(nth(number), "resume") for number in range(1, 30)]
+
+
 def campaign(archive: Archive, seed: int, faults: Faults = STORM) -> Laboratory:
     """Return the campaign of a seed, started; its plan depends on the seed alone, its course on the faults too."""
     plan = Random(seed)
@@ -109,6 +131,9 @@ def campaign(archive: Archive, seed: int, faults: Faults = STORM) -> Laboratory:
     if slots > 1:
         mood = plan.random()
         lab.cues += people(plan) if mood < 0.2 else stops(plan, lab) if mood < 0.4 else []
+        if plan.random() < DEFEAT:
+            lab.faults = replace(faults, surrender=SURRENDER)
+            lab.cues += patience()
     lab.start(started(seed, experiments, slots, baselines))
     return lab
 
@@ -151,9 +176,7 @@ def examine(lab: Laboratory) -> list[str]:
         plan &= {said.experiment for said in lab.events(ProposalRequested)}
     checks = {
         "the campaign did not finish": not standing.finished,
-        # What a person proposes between the last end and the ending that tells of it is one more end to be told of.
-        "it ended more often than it went on": len(endings) > 1 + len(lab.events(CampaignResumed)) + len(mine),
-        "ended twice over": len(endings) > 1 and not (lab.events(CampaignResumed) or mine),
+        "it ended more often than it went on": len(endings) > 1 + len(lab.events(CampaignResumed)),
         "opened after it was stopped": stopped and _opened_late(log),
         "no ending counts them all": not (mine or stopped)
         and len(ends) not in {one.analysed + one.failed + one.rejected for one in endings},
@@ -172,12 +195,17 @@ def examine(lab: Laboratory) -> list[str]:
 
 
 def _opened_late(log: Sequence[Envelope]) -> set[str]:
-    """Return the experiments whose slot was opened upon what a stop had come before."""
-    places = {said.id: said.seq for said in log}
-    stop = min(said.seq for said in log if isinstance(said.event, HumanMessage) and said.event.kind == "stop")
-    return {
-        said.experiment for said in log if isinstance(said.event, ProposalRequested) and places[said.cause or ""] > stop
-    }
+    """Return the experiments whose slot was opened upon what a stop had come before, and no resumption since."""
+    late: set[str] = set()
+    stopped = False
+    for said in log:
+        if isinstance(said.event, CampaignResumed):
+            stopped = False
+        elif isinstance(said.event, HumanMessage) and said.event.kind == "stop":
+            stopped = True
+        if stopped:
+            late.add(said.id)
+    return {said.experiment for said in log if isinstance(said.event, ProposalRequested) and said.cause in late}
 
 
 def quarantined(log: Iterable[Envelope]) -> set[tuple[str, str]]:

@@ -20,7 +20,7 @@ from agents import Analyst, Desk, Director, Engineer, Researcher
 from agents.design import render
 from agents.static_check import check
 from bus import subjects
-from bus.actor import MAX_DELIVERIES
+from bus.actor import GIVEN_UP, MAX_DELIVERIES
 from bus.bus import Bus
 from bus.envelope import Envelope
 from bus.events import CampaignStarted, Event, Record
@@ -110,6 +110,8 @@ class Faults:
     """Powers of ten between the quickest and the slowest role; without it every step takes equally long."""
     amnesia: float = 0.0
     """Chance that memory dies upon an event."""
+    surrender: float = 0.0
+    """Chance that a decision of the director's is given up."""
 
 
 STORM = Faults(cut=0.15, twin=0.1, spread=3.0, amnesia=0.0005)
@@ -182,7 +184,8 @@ class Laboratory:
     def _advance(self, work: Work) -> None:
         """Decide; or say one more post; or die, or acknowledge."""
         if work.posts is None:
-            work.posts = deque(enumerate(self._decide(work)))
+            given_up = self._surrendered(work)
+            work.posts = deque(enumerate(self._decide(work)) if given_up is None else given_up)
             self._tempt(work, len(work.posts))
         elif work.cut == len(work.posts):
             self._book(Work(work.role, work.said, work.deliveries + 1), ACK_WAIT)
@@ -193,6 +196,13 @@ class Laboratory:
         else:
             return
         self._book(work)
+
+    def _surrendered(self, work: Work) -> list[tuple[int, Post]] | None:
+        """Draw whether a decision is given up, and return what is said in its place; None where it is made."""
+        chance = self.faults.surrender if isinstance(work.role, Director) else 0.0
+        if not chance or self.dice.random() >= chance:
+            return None
+        return list(enumerate(work.role.give_up(work.said, "ill"), GIVEN_UP))
 
     def _tempt(self, work: Work, posts: int) -> None:
         """Draw what goes wrong with a decision, as long as its message is not given up for it."""

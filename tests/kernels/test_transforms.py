@@ -83,3 +83,22 @@ def test_saved_memory_is_far_below_a_state_per_step(kind, backend):
         linear_recurrence(**leaves, backend=backend)
     assert sum(kept.values()) < length * width * width / 2
     assert sum(kept.values()) < 14 * length * width
+
+
+@pytest.mark.parametrize("backend", ["auto", "chunked"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_autocast_narrows_the_products_alone(kind, backend):
+    """Inputs of mixed dtypes are taken in autocast's; the rest is as without it, backward within it included."""
+    case = draw(kind, length=40, heads=2, key_width=16)
+    leaves = {name: x.detach().requires_grad_() for name, x in case.tensors().items()}
+    mixed = leaves | {"q": leaves["q"].bfloat16()}
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        o, final = linear_recurrence(**mixed, output_final_state=True, backend=backend)
+        gradients = torch.autograd.grad(o.float().sum() + final.sum(), list(leaves.values()))
+    narrow = leaves | {name: leaves[name].bfloat16() for name in "qkv"}
+    expected, last = linear_recurrence(**narrow, output_final_state=True, backend=backend)
+    assert o.dtype == torch.bfloat16
+    assert torch.equal(o, expected)
+    assert torch.equal(final, last)
+    slopes = torch.autograd.grad(expected.float().sum() + last.sum(), list(leaves.values()))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(gradients, slopes, strict=True))

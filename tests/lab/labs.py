@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,13 @@ def move37(*arguments: str, code: int | None = 0, env: dict[str, str] | None = N
     return done.stderr if code else done.stdout
 
 
-def instant(settings: Settings, home: Home, module: str = "tests.chaos.service") -> list[Service]:
-    """Return a whole lab whose trainers and embedder answer at once, or as another module has them."""
-    swapped = {"memory", "trainer"}
+def instant(
+    settings: Settings,
+    home: Home,
+    module: str = "tests.chaos.service",
+    swapped: Collection[str] = ("memory", "trainer"),
+) -> list[Service]:
+    """Return a whole lab whose trainers and embedder answer at once, or as another module has these and others."""
     return [
         replace(service, command=campaign.service_command(*service.command[-2:], module))
         if service.command[-2] in swapped

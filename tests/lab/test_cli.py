@@ -38,11 +38,17 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
         (["serve", "director"], 1, "--nats"),
         (["experiments", "--home", "nowhere"], 1, "no lab has run"),
         (["show", "e0001", "--home", "nowhere"], 1, "no lab has run"),
-        (["say"], 1, "nothing to say"),
+        (["say"], 2, "nothing to say"),
+        (["say", "veto"], 1, "names an experiment"),
+        (["say", "--kind", "dance", "x"], 1, "'steer'"),
+        (["dead", "retry"], 2, "--all"),
         (["say", "--propose", "nowhere.py"], 1, "nowhere.py"),
         (["check", "nowhere.py"], 1, "nowhere.py"),
         (["train", "nowhere.py", "--seed", "-1"], 1, "seed"),
         (["replay", "nowhere.jsonl"], 1, "nowhere.jsonl"),
+        (["replay", "."], 1, "export-log"),
+        (["replay", "x.jsonl", "--view", "--rebuild"], 2, "one of"),
+        (["fork", "nowhere.jsonl", "--at", "1", "--home", "new"], 1, "no log or home nowhere.jsonl"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:

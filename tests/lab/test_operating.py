@@ -104,10 +104,10 @@ def test_a_person_speaks_with_any_client_by_what_status_tells(operator: Operator
 
 
 def test_dead_letters_are_listed_shown_and_retried(operator: Operator) -> None:
-    """The desk's and memory's; a retry is taken up when the lab runs again, and ends as a letter of its own."""
+    """Of all who hear such a message; a retry is taken up when the lab runs again, and ends as a letter of its own."""
     letters = lines(operator, "dead", "list")
     mine = {letter["role"]: letter for letter in letters}
-    assert set(mine) == {"desk", "memory"}
+    assert set(mine) == {"desk", "director", "memory"}
     assert all(letter["reason"] and letter["deliveries"] == 1 for letter in letters)
     shown = json.loads(move37("dead", "show", str(mine["desk"]["id"]), "--home", str(operator.home), "--json"))
     assert bytes.fromhex(shown["payload_hex"]) == GARBAGE
@@ -121,7 +121,6 @@ def test_dead_letters_are_listed_shown_and_retried(operator: Operator) -> None:
     ("arguments", "said"),
     [
         (["retry", "77"], "no dead letter 77"),
-        (["retry"], "--all"),
         (["show", "77"], "no dead letter 77"),
     ],
 )
@@ -187,6 +186,16 @@ def test_a_changed_note_of_a_stopped_lab_has_a_position(operator: Operator) -> N
         assert "position 17 is not" in move37("events", "--verify", "--home", str(operator.home), code=None)
     finally:
         path.write_text(whole)
+
+
+def test_a_story_begins_where_it_is_asked_to(operator: Operator, tmp_path: Path) -> None:
+    """By the position in the log, though a line before it is no event."""
+    file = tmp_path / "log.jsonl"
+    move37("export-log", str(file), "--home", str(operator.home))
+    (nobodys,) = [n for n, line in enumerate(file.read_bytes().splitlines(), 1) if line.startswith(b'{"raw_hex"')]
+    first = nobodys + 1
+    told = move37("replay", str(file), "--from", str(first), "--to", str(first + 2)).splitlines()
+    assert [int(line.split()[0]) for line in told] == [first, first + 1, first + 2]
 
 
 def test_a_log_with_a_message_that_nobody_reads_is_replayed(operator: Operator, tmp_path: Path) -> None:

@@ -146,6 +146,8 @@ def test_lines_for_a_log_file_are_sentences() -> None:
     failed = CodeFailed(attempt=0, stage="gate", reason="causality", message="sees the future", final=False)
     assert (line(said("e0001", failed)) or "").endswith("failed at gate, causality: sees the future")
     assert line(said("e0001", ProposalRequested(slot=0, arm="guided"))) is None
+    vetoed = HumanMessage(kind="veto", text="", target="e0002")
+    assert (line(said("campaign", vetoed)) or "").endswith("human says (veto e0002)")
 
 
 def test_durations_read_as_people_say_them() -> None:

@@ -7,12 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from agents import layer_check
 from agents.layer_check import GIVEN
 from trainer.compat import construction
 from trainer.compat.construction import layer_of
 from trainer.compat.fla import modules, utils
 from trainer.compat.fla.layers import LoRA, repad_hidden_states, unpad_hidden_states, unpad_input
 from trainer.compat.fla.ops import chunk_gated_delta_rule, prepare_position_ids, prepare_sequence_ids
+from trainer.gates import choice
 
 
 def test_groups_are_normalised_by_themselves():
@@ -186,7 +188,11 @@ def test_a_constructor_is_given_what_it_names():
 
 
 def test_the_static_check_knows_what_a_constructor_is_given():
-    """Rooms don't import each other: both say which arguments may stand without a default."""
+    """Both say which arguments may stand without a default; the jail holds nothing that both could import."""
+    assert set(construction.WIDTHS) == layer_check.WIDTHS
+    assert set(construction.HEADS) == layer_check.HEADS
+    assert construction.CONFIGURATIONS == layer_check.CONFIGURATIONS
+    assert choice.BESIDE == layer_check.BESIDE
     names = dict.fromkeys(GIVEN | {"unheard_of"}, inspect.Parameter("x", inspect.Parameter.KEYWORD_ONLY))
     assert set(construction._given(names, 32, 2, 0)) | construction.CONFIGURATIONS == GIVEN
 

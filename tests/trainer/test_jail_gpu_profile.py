@@ -4,6 +4,7 @@ No card is needed: a character device that this machine makes stands for the dri
 """
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,8 @@ from trainer.jail import Jail, JailFault, SandboxUnavailable, jail
 from trainer.jail.profile import CONTROL, CPU, gpu, profile
 
 HOSTILE = Path(__file__).with_name("hostile")
-ELSEWHERE = {"starts_a_program", "executes"}
-"""Programs that are refused on a CPU because they start others."""
+ELSEWHERE = {"starts_a_program", "executes", "memory_files", "writes_own_memory_file"}
+"""Programs that are refused on a CPU for what a driver and a compiler need: none reaches beyond the run."""
 STILL_REFUSED = [
     path
     for path in sorted(HOSTILE.glob("*.py"))
@@ -26,18 +27,21 @@ STILL_REFUSED = [
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[str]:
-    """Make a device file that answers like /dev/zero."""
-    path = Path(f"/dev/move37-{os.getpid()}")
+    """Make a device file that answers like /dev/zero, in a folder of its own, and one kept for root."""
+    folder = Path(f"/dev/move37-{os.getpid()}")
+    path, kept = folder / "zero", folder / "kept"
     try:
-        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5))
-        path.chmod(0o666)
+        folder.mkdir()
+        for made, mode in ((path, 0o666), (kept, 0o400)):
+            os.mknod(made, stat.S_IFCHR, os.makedev(1, 5))
+            made.chmod(mode)
         with path.open("rb") as device:
             device.read(1)
         yield str(path)
     except OSError as error:
         pytest.skip(f"device files can't be made here: {error}")
     finally:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,13 @@ def test_a_machine_without_a_card_is_told_so(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(SandboxUnavailable, match=f"no {CONTROL}: .* choose a scale on cpu"):
         profile("cuda")
     assert profile("cpu") is CPU
+
+
+def test_what_is_root_s_is_left_out(node: str, monkeypatch: pytest.MonkeyPatch):
+    """A run is nobody in particular: binding what it may not read would end it before it begins."""
+    monkeypatch.setattr("trainer.jail.profile.NODES", (f"{Path(node).parent.name}/*",))
+    monkeypatch.setattr("trainer.jail.profile.CONTROL", node)
+    assert profile("cuda").devices == (node,)
 
 
 def test_the_device_can_be_used(gpu_jail: Jail, node: str):
@@ -84,6 +95,50 @@ def test_address_space_is_free(gpu_jail: Jail):
     """A terabyte may be reserved, as a driver does; that what is filled counts is below, among the hostile."""
     reserve = "import mmap\nmmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)\n"
     assert outcome(gpu_jail, reserve + MIXER, 20) == "passed"
+
+
+def test_a_driver_can_start(gpu_jail: Jail):
+    """What CUDA does first, or gives up with error 304: it names a thread in /proc, listens on an abstract socket."""
+    source = (
+        "import os, getpass, socket, threading\n"
+        "assert os.readlink('/proc/self') == str(os.getpid())\n"
+        "named = f'/proc/self/task/{threading.get_native_id()}/comm'\n"
+        "with open(named, 'w') as file:\n    file.write('cuda-EvtHandlr')\n"
+        "assert open(named).read() == 'cuda-EvtHandlr\\n'\n"
+        "with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:\n"
+        "    listener.bind(chr(0) + f'driver-{os.getpid()}')\n    listener.listen()\n"
+        "assert getpass.getuser() == 'run'\n"
+        "assert [name for name in os.listdir('/proc') if name.isdigit()] == ['1', str(os.getpid())]\n"
+    )
+    assert outcome(gpu_jail, source + MIXER, 20) == "passed"
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "os.write(os.open('/proc/1/comm', 1), b'x')", "open('/proc/1/mem')", "open('/proc/sys/kernel/hostname', 'w')",
+        "open('/proc/sysrq-trigger', 'w')", "socket.socket(socket.AF_INET)", "socket.socket(socket.AF_NETLINK, 3)",
+        "socket.socket(socket.AF_UNIX).bind('here')", "socket.socket(socket.AF_UNIX).connect('/run/dbus')",
+        "os.write(os.open('/proc/1/oom_score_adj', 1), b'-1000')", "os.kill(1, 9)",
+    ],
+)  # fmt: skip
+def test_what_a_driver_does_not_need_stays_refused(attempt: str, gpu_jail: Jail):
+    """Its process table and its sockets lead to nobody else."""
+    source = f"import os, socket\ntry:\n    {attempt}\nexcept OSError:\n    pass\nelse:\n    raise SystemExit('done')\n"
+    assert outcome(gpu_jail, source + MIXER, 20) == "passed"
+
+
+def test_memory_files_are_memory(gpu_jail: Jail):
+    """The driver needs some; what lies in them counts, mapped or not, and none travels where no table shows it."""
+    made = "import os, socket\nfile = os.memfd_create('driver')\nos.write(file, bytes(1 << 20))\n"
+    assert outcome(gpu_jail, made + MIXER, 20) == "passed"
+    hoard = f"{made}while True:\n    os.write(os.memfd_create('hoard'), bytes(16 << 20))\n"
+    ended = outcome(gpu_jail, hoard, 20)
+    assert isinstance(ended, JailFault)
+    assert ended.reason == "limit:memory"
+    ended = outcome(gpu_jail, f"{made}socket.send_fds(socket.socketpair()[0], [b'x'], [file])\n", 20)
+    assert isinstance(ended, JailFault)
+    assert ended.reason == "denied:syscall"
 
 
 def test_a_started_program_stays_within_the_walls(gpu_jail: Jail, tmp_path: Path):

@@ -171,7 +171,7 @@ def test_without_a_sandbox_limits_and_names_still_hold(tmp_path: Path):
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_the_filter_refuses_by_number_on_each_architecture(machine: str):
     """Every jump of the filter lands within it, and it ends by allowing the rest."""
-    code = seccomp.program(machine, pid=2, programs=False)
+    code = seccomp.program(machine, pid=2)
     jumps = [index + 1 + max(yes, no) for index, (kind, yes, no, _) in enumerate(code) if kind & 7 == 5]
     assert max(jumps) < len(code)
     assert code[-1] == (seccomp.RETURN, 0, 0, seccomp.ALLOW)
@@ -180,7 +180,7 @@ def test_the_filter_refuses_by_number_on_each_architecture(machine: str):
 def test_an_architecture_without_a_table_is_refused():
     """No filter is guessed."""
     with pytest.raises(OSError, match="no seccomp table"):
-        seccomp.program("riscv64", pid=2, programs=False)
+        seccomp.program("riscv64", pid=2)
 
 
 @pytest.mark.parametrize(

@@ -97,4 +97,4 @@ def test_no_sequence_of_the_hardest_level_is_in_training_and_evaluation():
 def test_pairs_that_do_not_fit_are_refused():
     """A level whose questions can't follow its pairs is a mistake in the scale."""
     with pytest.raises(ValueError, match="8 pairs need a length >= 32"):
-        mqar.draw(replace(TASK, levels=((31, 8),)), 0, 1, np.random.default_rng(0))
+        replace(TASK, levels=((31, 8),))

@@ -50,6 +50,7 @@ def test_a_task_more_is_a_table_more(tmp_path: Path):
         (NANO + MAD.replace("tasks.copying", 'tasks."a b"'), "'a b' can't be a task's name"),
         (NANO.replace('kind = "text"', 'kind = "bpe"'), "'text' lacks vocabulary"),
         (NANO.replace("tied = false\n", ""), "tied"),
+        (NANO.replace("vocabulary = 40", "vocabulary = 33"), "16 pairs need a length >= 64 and a vocabulary > 33"),
         ("[nano]\nsteps = 1\n", "a scale lacks 'tasks'"),
         ("[nano\n", "scales.toml: "),
     ],

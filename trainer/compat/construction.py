@@ -2,7 +2,7 @@
 
 Arguments are given by name, wherever they stand and under whichever of their usual names; what else a constructor takes
 keeps its default, but for sizes whose defaults suit a wide model only: a gate of 128 channels beside a width of 32
-would be most of the layer.
+would be most of the layer. `agents.layer_check` has these names too, and says why.
 """
 
 import inspect

@@ -95,6 +95,10 @@ def command(
     if user is not None:  # a real user id needs the machine's own user namespace, and the right to change to it
         spaces = [f"--unshare-{space}" for space in ("ipc", "pid", "net", "uts", "cgroup-try")]
     rights = [] if user is None else ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    if user is not None and profile.process_table:
+        # bwrap has covered parts of /proc, which root could write to, and the kernel then refuses a namespace below a
+        # table of its own; the zygote mounts a whole one before it gives up this right.
+        rights += ["--cap-add", "CAP_SYS_ADMIN"]
     return [
         bwrap, *spaces, "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", *rights,
         *_mounts(runtime, profile), *_environment(runtime, profile),
@@ -111,7 +115,7 @@ def _mounts(runtime: Runtime, profile: Profile) -> list[str]:
     for path in ("/dev/shm", "/tmp", SCRATCH):  # noqa: S108 (the sandbox' own)
         arguments += ["--perms", "1777", "--size", str(TMPFS_BYTES), "--tmpfs", path]
     bound = [(folder, folder) for folder in runtime.folders] + list(runtime.packages)
-    for parent in _parents([*SYSTEM, *(inside for _, inside in bound)]):
+    for parent in _parents([*SYSTEM, *profile.devices, *(inside for _, inside in bound)]):
         arguments += ["--perms", "0755", "--dir", parent]
     for path in SYSTEM:
         arguments += ["--ro-bind-try", path, path]
@@ -146,6 +150,7 @@ def variables(runtime: Runtime, profile: Profile) -> dict[str, str]:
         "HOME": SCRATCH,
         "TMPDIR": SCRATCH,
         "LANG": "C.UTF-8",
+        "USER": "run",  # Triton asks for the name, and the user id has none
         "PYTHONPATH": os.pathsep.join(runtime.path),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -158,7 +158,8 @@ def _order(entry: str, limits: Limits, scratch: str, zygote: Zygote, *, confined
         confined=confined,
         readable=tuple(zygote.readable),
         devices=zygote.profile.devices,
-        programs=zygote.profile.programs,
+        calls=zygote.profile.calls,
         bounded=zygote.profile.bounded,
+        process_table=zygote.profile.process_table,
     )
     return dataclasses.asdict(order)

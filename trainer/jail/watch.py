@@ -112,7 +112,8 @@ class Watch(threading.Thread):
 
     def usage(self) -> tuple[int, int]:
         """Return (bytes of private memory, tasks) of the run now. Raises OSError where the sandbox is going away."""
-        return census(self._zygote.processes(), self._zygote.base)
+        files = "memfd_create" in self._zygote.profile.calls
+        return census(self._zygote.processes(), self._zygote.base, files=files)
 
     def leave(self) -> None:
         """Stop looking and return when the descriptors are closed."""

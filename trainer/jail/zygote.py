@@ -108,6 +108,7 @@ class Zygote:
         if not self._failure:
             readable = self.runtime.samples if self.confined else []
             settings = {"user": self._user, "preload": preload, "confined": self.confined, "readable": readable}
+            settings["process_table"] = self.profile.process_table and self._user is not None
             hello = self._ask(settings, START_SECONDS)
         if hello is None or "landlock_missing" in hello:
             self.kill()

@@ -40,6 +40,14 @@ class Recall(Trained):
     rebound: float = 0.0
     """Share of the pairs, at most half, that bind a key of the sequence to a new value; the last one counts."""
 
+    def __post_init__(self) -> None:
+        """Raise ValueError where a level can't be drawn, which else would show when training has climbed to it."""
+        if not 0 <= self.rebound <= 0.5:
+            raise ValueError(f"rebound is a share of the pairs up to a half, not {self.rebound}")
+        for length, pairs in self.levels:
+            if length < 4 * pairs or pairs >= self.vocabulary // 2:
+                raise ValueError(f"{pairs} pairs need a length >= {4 * pairs} and a vocabulary > {2 * pairs + 1}")
+
     @property
     def length(self) -> int:
         """Tokens of the longest sequence."""
@@ -130,6 +138,11 @@ class SelectiveCopying(Mad):
     length: int = 256
     copied: int = 16
     """Tokens to copy."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where the tokens, the sign and their copies don't fit."""
+        if self.length <= 2 * self.copied or self.vocabulary < 3:
+            raise ValueError(f"{self.copied} tokens to copy need a length > {2 * self.copied}, not {self.length}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

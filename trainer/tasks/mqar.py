@@ -22,13 +22,9 @@ from trainer.tasks.kinds import Recall
 
 
 def draw(task: Recall, level: int, rows: int, rng: np.random.Generator) -> Batch:
-    """Return `rows` sequences of a level. Raises ValueError where its pairs don't fit."""
+    """Return `rows` sequences of a level."""
     (length, pairs), half = task.levels[level], task.vocabulary // 2
     context = 2 * pairs
-    if not 0 <= task.rebound <= 0.5:
-        raise ValueError(f"rebound is a share of the pairs up to a half, not {task.rebound}")
-    if length < 2 * context or pairs >= half:
-        raise ValueError(f"{pairs} pairs need a length >= {2 * context} and a vocabulary > {context + 1}")
     keys = 1 + _distinct(rng, rows, half - 1, pairs)
     if again := int(task.rebound * pairs):
         keys[:, pairs - again :] = keys[:, :again]

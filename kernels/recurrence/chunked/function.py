@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from kernels.recurrence.chunked.slab import Slab, backward_slab, forward_slab
 from kernels.recurrence.chunked.tiles import Grid
+from kernels.transforms import without_autocast
 
 # Numbers in one [tiles, C, D] tensor of a slab: measured, half a MiB in fp32 is best on a core with half a MiB of L2.
 SLAB_NUMBERS = 1 << 17
@@ -69,7 +70,8 @@ class ChunkedRecurrence(torch.autograd.Function):
         d_state = torch.zeros_like(state) if d_final is None else d_final.clone()
         for (rows, times), grid, slab in reversed(list(zip(ctx.places, ctx.grids, slabs, strict=True))):
             slope = None if d_o is None else d_o[rows, times]
-            tiles, entering = backward_slab(grid, slab, slope, d_state[rows].flatten(0, 1), ctx.scale)
+            with without_autocast(q.device):
+                tiles, entering = backward_slab(grid, slab, slope, d_state[rows].flatten(0, 1), ctx.scale)
             d_state[rows] = entering.view_as(d_state[rows])
             for d_input, tile in zip(d_inputs, tiles, strict=True):
                 if d_input is not None and tile is not None:

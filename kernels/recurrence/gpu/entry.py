@@ -9,8 +9,8 @@ from torch import Tensor
 
 from kernels.recurrence.arguments import Problem
 
-# Beyond this the state of one head does not fit in registers beside the tiles.
-WIDEST = 256
+# Beyond this the state of one head does not fit in registers beside the tiles, and fp32 tiles not in shared memory.
+WIDEST, WIDEST_SINGLE = 256, 128
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
@@ -31,7 +31,10 @@ def obstacle(problem: Problem) -> str | None:
     if interpreted() and problem.q.dtype == torch.bfloat16:
         return "Triton's interpreter is wrong for bf16"
     widest = max(problem.q.shape[-1], problem.v.shape[-1])
-    return f"heads are {widest} wide and the kernels take at most {WIDEST}" if widest > WIDEST else None
+    most = WIDEST_SINGLE if problem.q.dtype == torch.float32 else WIDEST
+    return (
+        f"heads are {widest} wide and the kernels take at most {most} in {problem.q.dtype}" if widest > most else None
+    )
 
 
 def triton_recurrence(problem: Problem, chunk_size: int = 64) -> tuple[Tensor, Tensor]:

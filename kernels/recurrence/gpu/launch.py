@@ -152,8 +152,8 @@ def _finish(
     shared = {"C": chunk, "PRECISION": precision(q.dtype)}
     d_q, d_k = torch.empty_like(q), torch.empty_like(k)
     inner_q = inner_k = d_q
-    # Gated delta rules keep the most tiles at once; half the columns keep them in registers.
-    columns = min(32, block(w.key)) if w.delta and w.decay else block(w.key)
+    # With a decay the most tiles are held at once; half the columns keep them in registers.
+    columns = min(32, block(w.key)) if w.decay else block(w.key)
     shares = -(-w.key // columns)
     felt = saved.sums.new_empty(*((shares, tokens, w.heads, 1) if w.decay == 1 else (1, *saved.sums.shape)))
     written = torch.empty_like(felt)

@@ -52,10 +52,12 @@ class Order:
     """Folders that may be read."""
     devices: tuple[str, ...]
     """Device files that may be used."""
-    programs: bool
-    """Whether programs may be started."""
+    calls: tuple[str, ...]
+    """System calls that are refused elsewhere and may be made here."""
     bounded: bool
     """Whether the address space is limited."""
+    process_table: bool
+    """Whether it gets a process table of its own, which it may write to as far as its processes are its own."""
 
 
 def open_cell(order: Order, channel: int, output: int, status: int) -> int:
@@ -104,6 +106,8 @@ def _be_first(order: Order, channel: int, output: int, status: int) -> None:
     if order.confined:
         linux.mount_tmpfs(order.scratch, order.scratch_bytes, SCRATCH_FILES)
         linux.mount_tmpfs(SHARED_MEMORY, SHARED_BYTES, SHARED_FILES)
+        if order.process_table:
+            linux.mount_process_table()
     run = os.fork()
     if run == 0:
         os.close(status)
@@ -145,9 +149,12 @@ def _settle(order: Order, channel: int, output: int) -> None:
         linux.drop_capabilities()
     _limit(order)
     if order.confined:
-        readable = (*order.readable, *KERNEL_FILES)
-        landlock.confine(readable, (order.scratch, SHARED_MEMORY, *DEVICES, *order.devices))
-        seccomp.confine(programs=order.programs)
+        readable, writable = (*order.readable, *KERNEL_FILES), (order.scratch, SHARED_MEMORY, *DEVICES, *order.devices)
+        if order.process_table:
+            linux.prctl(linux.PR_SET_DUMPABLE, 1)  # else its files there belong to root
+            writable = (*writable, "/proc")
+        landlock.confine(readable, writable)
+        seccomp.confine(order.calls)
 
 
 def _close_all_but(kept: int) -> None:

@@ -8,7 +8,7 @@ CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x08000000, 0x10000000
 NEW_NAMESPACES = (
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
 )
-MS_NOSUID, MS_NODEV = 2, 4
+MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 36, 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -36,6 +36,11 @@ def mount_tmpfs(where: str, size: int, inodes: int) -> None:
     """Mount a fresh memory file system of at most `size` bytes and `inodes` files. Raises OSError."""
     options = f"size={size},nr_inodes={inodes},mode=1777".encode()
     checked(_libc.mount(b"tmpfs", where.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), f"mount tmpfs on {where}")
+
+
+def mount_process_table() -> None:
+    """Mount the table of this namespace's processes over the one that is there. Raises OSError."""
+    checked(_libc.mount(b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None), "mount proc on /proc")
 
 
 def syscall(number: int, *arguments: object) -> int:

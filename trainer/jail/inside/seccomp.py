@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import platform
+from collections.abc import Collection
 
 from trainer.jail.inside.linux import NEW_NAMESPACES, PR_SET_SECCOMP, prctl
 
@@ -32,6 +33,10 @@ FORBIDDEN: dict[str, tuple[int | None, int | None]] = {
     # memory that no limit counts
     "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "semget": (64, 190),
     "msgget": (68, 186), "mq_open": (240, 180),
+    # descriptors on their way, in no process' table: what they hold is not counted
+    "sendmsg": (46, 211), "sendmmsg": (307, 269),
+    # programs
+    "execve": (59, 221), "execveat": (322, 281),
     # doors into the kernel with a history
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "bpf": (321, 280),
     "perf_event_open": (298, 241), "userfaultfd": (323, 282), "add_key": (248, 217), "request_key": (249, 218),
@@ -43,14 +48,14 @@ FORBIDDEN: dict[str, tuple[int | None, int | None]] = {
     "settimeofday": (164, 170), "clock_settime": (227, 112), "adjtimex": (159, 171), "clock_adjtime": (305, 266),
     "iopl": (172, None), "ioperm": (173, None),
 }  # fmt: skip
-PROGRAMS = {"execve": (59, 221), "execveat": (322, 281)}
-NETWORK = {"socket": (41, 198)}
 SIGNALS_TO_OTHERS = {
     "pidfd_send_signal": (424, 424), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
     "tkill": (200, 130), "pidfd_open": (434, 434),
 }  # fmt: skip
 SIGNALS = {"kill": (62, 129), "tgkill": (234, 131)}
-CLONE, CLONE3, PRLIMIT = (56, 220), (435, 435), (302, 261)
+CLONE, CLONE3, PRLIMIT, SOCKET = (56, 220), (435, 435), (302, 261), (41, 198)
+LOCAL, NONE = 1, 0xFFFFFFFF
+"""Families of sockets: AF_UNIX, and none at all."""
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32_BIT = 0x40000000
@@ -70,14 +75,17 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_uint16), ("filter", ctypes.POINTER(_Filter)))
 
 
-def confine(*, programs: bool) -> None:
-    """Refuse the forbidden calls to this process and all it starts, for good; `programs` may be. Raises OSError."""
-    code = program(platform.machine(), os.getpid(), programs=programs)
+def confine(allowed: Collection[str] = ()) -> None:
+    """Refuse the forbidden calls but those `allowed` to this process and all it starts, for good. Raises OSError.
+
+    Of sockets only those between processes of one machine can be allowed.
+    """
+    code = program(platform.machine(), os.getpid(), allowed)
     filters = (_Filter * len(code))(*(_Filter(*instruction) for instruction in code))
     prctl(PR_SET_SECCOMP, 2, ctypes.byref(_Program(len(code), filters)))
 
 
-def program(machine: str, pid: int, *, programs: bool) -> list[Instruction]:
+def program(machine: str, pid: int, allowed: Collection[str] = ()) -> list[Instruction]:
     """Return the filter for an architecture; only signals to process `pid` pass. Raises OSError for another machine."""
     if machine not in AUDIT_ARCH:
         raise OSError(errno.ENOSYS, f"no seccomp table for {machine}")
@@ -86,8 +94,10 @@ def program(machine: str, pid: int, *, programs: bool) -> list[Instruction]:
         (LOAD, 0, 0, ARCHITECTURE), (JUMP_EQUAL, 1, 0, AUDIT_ARCH[machine]), (RETURN, 0, 0, KILL_PROCESS),
         (LOAD, 0, 0, NUMBER), (JUMP_GREATER_EQUAL, 0, 1, X32_BIT), (RETURN, 0, 0, ERRNO | errno.ENOSYS),
     ]  # fmt: skip
-    forbidden = FORBIDDEN if programs else FORBIDDEN | PROGRAMS
-    for table, error in ((forbidden, errno.EPERM), (NETWORK, errno.EACCES), (SIGNALS_TO_OTHERS, errno.ESRCH)):
+    forbidden = {name: numbers for name, numbers in FORBIDDEN.items() if name not in allowed}
+    local = [(JUMP_EQUAL, 1, 0, LOCAL if "socket" in allowed else NONE)]
+    code += _if_argument(SOCKET[column], local, errno.EACCES, argument=0)
+    for table, error in ((forbidden, errno.EPERM), (SIGNALS_TO_OTHERS, errno.ESRCH)):
         for numbers in table.values():
             code += _refused(numbers[column], error)
     code += _refused(CLONE3[column], errno.ENOSYS)  # its flags lie in memory: the C library falls back to clone

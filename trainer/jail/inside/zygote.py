@@ -108,6 +108,8 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     settings = json.loads(control.recv(MESSAGE))
+    if settings["process_table"]:
+        linux.mount_process_table()
     if settings["user"] is not None:
         become(settings["user"])
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)

@@ -1,0 +1,42 @@
+"""The lab's services with a director that can't decide upon some events: `AILING` in its environment names them.
+
+`AILING=AnalysisReady:e0002,CampaignPaused` fails upon e0002's analysis and upon every pause, each at its first try and
+without a second one; a retried letter is decided upon as ever.
+"""
+
+import os
+
+from agents.director import Director
+from bus.actor import Actor
+from bus.bus import Bus
+from bus.envelope import Envelope, Malformed
+from bus.role import Decision
+from lab import roles, service
+from lab.settings import Settings
+from tests.chaos.service import memory, trainer
+
+
+class Ailing(Director):
+    """Fails once upon each event that it was told of."""
+
+    def __init__(self, fatal: set[str]) -> None:
+        """Fail upon `<type>` or `<type>:<experiment>`."""
+        self._fatal = fatal
+        self._failed: set[str] = set()
+
+    def decide(self, said: Envelope) -> Decision:
+        """Raise what is not tried again, or decide."""
+        if {said.type, f"{said.type}:{said.experiment}"} & self._fatal and said.id not in self._failed:
+            self._failed.add(said.id)
+            raise Malformed("ill")
+        return (yield from super().decide(said))
+
+
+async def director(bus: Bus, _: Settings) -> None:
+    """Serve such a director."""
+    await Actor(bus, Ailing(set(os.environ["AILING"].split(",")))).run()
+
+
+if __name__ == "__main__":
+    roles.BUILD = {**roles.BUILD, "memory": memory, "trainer": trainer, "director": director}
+    service.main()

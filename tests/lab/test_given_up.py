@@ -1,0 +1,79 @@
+"""A director that can't decide upon the last settlement of its campaign: the campaign ends all the same."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from bus.envelope import Envelope
+from bus.events import CampaignFinished, CampaignPaused
+from lab.campaign import Outcome
+from lab.home import Home
+from lab.settings import Settings
+from lab.supervisor import Service
+from lab.view import View
+from tests.lab.labs import instant, move37, run_instant
+
+LAST = "e0002"
+ENDS = ",".join(f"{kind}:{LAST}" for kind in ("AnalysisReady", "CodeFailed", "ProposalRejected"))
+
+
+class Person:
+    """Does one thing when the campaign has been paused and the director's letters are there."""
+
+    def __init__(self, home: Path, command: list[str], letters: int) -> None:
+        self._home, self._command, self._letters = home, command, letters
+        self.acting: asyncio.Future[str] | None = None
+        self.endings: list[CampaignFinished] = []
+
+    def __call__(self, _: View, said: Envelope | None) -> None:
+        """Look on."""
+        if said and isinstance(said.event, CampaignPaused) and self._command:
+            self.acting = asyncio.ensure_future(asyncio.to_thread(self._act))
+        if said and isinstance(said.event, CampaignFinished):
+            self.endings.append(said.event)
+
+    def _act(self) -> str:
+        """Wait for the letters, then give the command."""
+        while len(move37("dead", "list", "--home", str(self._home), "--json").splitlines()) < self._letters:
+            pass
+        return move37(*self._command, "--home", str(self._home))
+
+
+def campaign(home: Path, person: Person, fatal: str, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+    """Run a campaign of two experiments, one slot, whose director fails upon what `fatal` names."""
+    monkeypatch.setenv("AILING", fatal)
+
+    def ailing(settings: Settings, place: Home) -> list[Service]:
+        return instant(settings, place, "tests.lab.ailing_service", {"memory", "trainer", "director"})
+
+    return run_instant(home, person, ailing, experiments=2, slots=1)
+
+
+def test_the_pause_that_says_so_ends_the_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The letter stays, and says what to do where it had not."""
+    person = Person(tmp_path, [], 0)
+    outcome = campaign(tmp_path, person, ENDS, monkeypatch)
+    assert outcome.finished
+    assert [ending.reason for ending in person.endings] == ["budget_spent"]
+    (letter,) = map(json.loads, move37("dead", "list", "--home", str(tmp_path), "--json").splitlines())
+    assert letter["said"] == ["CampaignPaused"]
+    assert "move37 say resume" in move37("dead", "retry", str(letter["id"]), "--home", str(tmp_path), code=1)
+
+
+@pytest.mark.parametrize(
+    "command", [["say", "stop"], ["say", "resume"], ["say", "budget 2"], ["dead", "retry", "--all"]]
+)
+def test_where_that_fails_too_a_person_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """By any word, or by handing the letter back."""
+    person = Person(tmp_path, command, 2)
+    outcome = campaign(tmp_path, person, f"{ENDS},CampaignPaused", monkeypatch)
+    assert outcome.finished
+    assert person.acting is not None
+    assert person.acting.done()
+    assert [(ending.reason, ending.analysed + ending.failed + ending.rejected) for ending in person.endings] == [
+        ("budget_spent", 8)
+    ]
