@@ -14,11 +14,9 @@ import json
 import tempfile
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,7 @@ from agents.researcher import Researcher
 from benchmarks.campaign_log import BEGUN, NAME
 from benchmarks.instant_trainer import InstantTrainer
 from benchmarks.memory import resident
-from benchmarks.past import fill
+from benchmarks.past import apart, fill
 from bus.envelope import Envelope
 from bus.events import AnalysisReady, HumanMessage, ProposalCreated, ProposalRequested, Record
 from bus.ids import CAMPAIGN, derive
@@ -209,17 +207,11 @@ def main() -> None:
         told = []
         for size in chosen.sizes:
             path = Path(scratch) / f"{size}.duckdb"
-            rebuilt = _apart(partial(fill, path, size))
-            told.append(rebuilt | _apart(partial(measured, path, size, chosen.turns)))
+            rebuilt = apart(partial(fill, path, size))
+            told.append(rebuilt | apart(partial(measured, path, size, chosen.turns)))
             print(json.dumps(told[-1]), flush=True)
             path.unlink()
     print("", *tables(told), sep="\n")
-
-
-def _apart(work: Callable[[], Any]) -> Any:
-    """Do it in a process of its own, so that what it holds is its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
-        return pool.submit(work).result()
 
 
 if __name__ == "__main__":

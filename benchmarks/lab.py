@@ -79,11 +79,11 @@ class Watcher:
         analysed = sum(isinstance(said.event, AnalysisReady) for said in self.said)
         self.work.append((analysed, {name: seconds for name, (_, seconds) in now.items()}))
 
-    def cpu_milliseconds(self) -> dict[str, float]:
-        """Return what an experiment cost each service between the first and the last look at one under way."""
-        under_way = [look for look in self.work if look[0]]
-        (first, before), (last, after) = under_way[0], under_way[-1]
-        return {name: round(1000 * (after[name] - before.get(name, 0.0)) / (last - first), 1) for name in after}
+    def cpu_milliseconds(self, after: int = 0) -> dict[str, float]:
+        """Return what an experiment cost each service between two looks: once more than `after` were analysed, last."""
+        under_way = [look for look in self.work if look[0] > after]
+        (first, before), (last, latest) = under_way[0], under_way[-1]
+        return {name: round(1000 * (latest[name] - before.get(name, 0.0)) / max(1, last - first), 1) for name in latest}
 
 
 def usage() -> dict[str, tuple[int, float]]:
@@ -196,16 +196,18 @@ def orchestrator(experiments: int, slots: int, *, words: bool = False, holding: 
     ends = [
         said.time for said in watcher.said if isinstance(said.event, AnalysisReady) and not is_baseline(said.experiment)
     ]
-    span = (ends[-1] - ends[0]).total_seconds()
+    half = ends[len(ends) // 2 :]
     return {
         "holding": holding,
         "slots": slots,
         "experiments": len(ends),
-        "experiments_per_second": round((len(ends) - 1) / span, 1),
+        "experiments_per_second": paces(ends, 1)[0],
         "by_tenth": paces(ends, 10),
+        "second_half_per_second": paces(half, 1)[0],
         "completed_to_next_proposal_p50_ms": round(statistics.median(proposal_latencies(watcher.said)), 1),
         "hops_ms": hops(watcher.said),
         "cpu_ms_per_experiment": watcher.cpu_milliseconds(),
+        "second_half_cpu_ms": watcher.cpu_milliseconds(len(half)),
         "rss_mib": {name: round(size / 2**20) for name, size in sorted(watcher.memory.items())},
     }
 

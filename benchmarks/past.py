@@ -6,10 +6,14 @@ past: roles decide upon new events and ask memory about what was, so nobody read
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -54,7 +58,7 @@ def payloads(experiments: int, slots: int) -> Iterator[list[bytes]]:
         yield batch
 
 
-def fill(path: Path, experiments: int, slots: int = 4) -> dict[str, float]:
+def fill(path: Path, experiments: int, slots: int = 4) -> dict[str, Any]:
     """Rebuild memory from the log of a finished campaign of so many experiments; return its size and what it took."""
     projecting, embedder = 0.0, SentenceEmbedder()
     embedder.encode(["ready"])
@@ -78,13 +82,17 @@ def fill(path: Path, experiments: int, slots: int = 4) -> dict[str, float]:
         }
 
 
+def apart(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do it in a process of its own, so that what it holds is its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+        return pool.submit(work).result()
+
+
 async def begin_behind(settings: Settings, home: Home, experiments: int) -> None:
     """Let a fresh home hold a campaign of so many experiments: memory's file, and a log that begins behind it."""
-    fill(home.database, experiments, settings.slots_or_default())
-    with Store(home.database, read_only=True) as store:
-        behind = store.position + 1
+    filled = apart(partial(fill, home.database, experiments, settings.slots_or_default()))
     async with server.serving(home.nats, home.authorization()) as url:
         transport = await link.connect(settings, access.ADMIN, url, seeds=home.keys)
-        await transport.provision(EVERY, begins={subjects.LOG: behind})
+        await transport.provision(EVERY, begins={subjects.LOG: filled["events"] + 1})
         await transport.close()
     home.note_campaign({"id": NAME, "seed": 0, "scale": "nano", "experiments": experiments})

@@ -24,16 +24,16 @@ Places = NDArray[np.int64]
 Found = list[tuple[int, float]]
 """Places with their similarities, nearest first, then earliest."""
 
-HEAD = 95
-"""Coordinates of a head. With the rest a code has 96 bytes: fewer are read faster and leave more to be compared."""
+HEAD = 63
+"""Coordinates of a head. With the rest a code has 64 bytes: fewer are read faster and leave more to be compared."""
 STEP = 2 / 255
 """What one step of a byte is worth: a coordinate lies in [-1, 1]."""
+FEW = 128
+"""As long as there are no more vectors, all are compared; so many newer ones are, where a search goes on."""
 FIRST = 32
 """Vectors of a shortlist that are compared before bounds are looked at."""
-SHORTLIST = 128
-"""Vectors of a shortlist; as long as there are no more, all are compared."""
-LONGLIST = 1024
-"""Vectors of the list that is made where a shortlist does not suffice."""
+SHORTLIST, LONGLIST = 16, 128
+"""Vectors of a shortlist for each neighbour wanted and two more; and where that does not suffice."""
 TOGETHER = 4096
 """Vectors compared at once, in 13 MB."""
 SAMPLE = 4096
@@ -54,7 +54,7 @@ class Nearest:
     def __init__(self, dimensions: int, gpu: Any = None) -> None:
         """Begin empty; `gpu` is a FAISS index of inner products, on a device that makes shortlists faster."""
         self._count = 0
-        self._vectors = np.empty((SHORTLIST, dimensions), np.float32)
+        self._vectors = np.empty((FEW, dimensions), np.float32)
         self._basis = np.empty((dimensions, 0), np.float32)
         self._fitted = 0
         self._codes: Any = None
@@ -76,7 +76,7 @@ class Nearest:
         self._vectors[first : self._count] = vectors
         if self._gpu is not None:
             self._gpu.add(vectors)
-        if self._count > max(SHORTLIST, 2 * self._fitted):
+        if self._count > max(FEW, 2 * self._fitted):
             self._fit()
         elif self._fitted:
             self._encode(vectors)
@@ -87,12 +87,11 @@ class Nearest:
 
     def search(self, vector: Vectors32, k: int, count: int) -> Found:
         """Return the k nearest of the first `count` with their cosine similarities: nearest first, then earliest."""
-        assert k <= SHORTLIST, f"at most {SHORTLIST} neighbours are found"
-        if count <= SHORTLIST:
+        if count <= FEW:
             return self._compared(vector, k, np.arange(count))
         asked = vector.tobytes()
         before, known = self._searched.pop(asked, (0, []))
-        if len(known) >= k and before <= count <= before + SHORTLIST:
+        if len(known) >= k and before <= count <= before + FEW:
             found = self._compared(vector, k, np.arange(before, count), known)
         else:
             found = self._found(vector, k, count)
@@ -105,7 +104,7 @@ class Nearest:
         """Return the k nearest of the first `count`, searched anew."""
         found: Found = []
         for length in (SHORTLIST, LONGLIST):
-            places, bounds = self._shortlist(vector, count, min(length, count))
+            places, bounds = self._shortlist(vector, count, min(length * (k + 2), count))
             first = max(k, FIRST)
             found = self._compared(vector, k, places[:first])
             least = found[-1][1] - SLACK
@@ -126,7 +125,8 @@ class Nearest:
             near, places = self._gpu.search(vector[None], length + later)
             return places[0][places[0] < count], near[0][places[0] < count] + SLACK
         code, lost = self._code(vector[None])
-        only = faiss.SearchParameters(sel=faiss.IDSelectorRange(0, count)) if later else None
+        earlier, only = faiss.IDSelectorRange(0, count), faiss.SearchParameters()
+        only.sel = earlier if later else None
         squares, places = self._codes.search(code, length, params=only)
         return places[0], self._bounds(squares[0], lost)
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from memory.nearest import DECIMALS, FIRST, HEAD, SHORTLIST, Nearest
+from memory.nearest import DECIMALS, FEW, FIRST, HEAD, Nearest
 
 DIMENSIONS = 160
-COUNTS = (0, 1, SHORTLIST, SHORTLIST + 1, SHORTLIST + 40, 700, 900, 1999)
+COUNTS = (0, 1, FEW, FEW + 1, FEW + 40, 700, 900, 1999)
 """Prefixes on both sides of where a search stops comparing everything, some of which go on from the one before."""
 
 
