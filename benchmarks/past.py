@@ -72,8 +72,10 @@ def fill(path: Path, experiments: int, slots: int = 4) -> dict[str, Any]:
             projecting += time.process_time() - begun
         begun = time.process_time()
         course = store.ledger.course(NAME)
-        vectors.Ideas(store, embedder).catch_up(course, len(course.proposals))
-        store.commit()
+        ideas, proposed = vectors.Ideas(store, embedder), len(course.proposals)
+        for count in range(0, proposed + ROWS, ROWS):
+            ideas.catch_up(course, min(count, proposed))
+            store.commit()
         understood = time.process_time() - begun
         return {
             "events": store.position,

@@ -125,10 +125,11 @@ class Nearest:
             near, places = self._gpu.search(vector[None], length + later)
             return places[0][places[0] < count], near[0][places[0] < count] + SLACK
         code, lost = self._code(vector[None])
+        few = later if later < length else 0  # of many, each is passed over; of few, the list leaves room for all
         earlier, only = faiss.IDSelectorRange(0, count), faiss.SearchParameters()
-        only.sel = earlier if later else None
-        squares, places = self._codes.search(code, length, params=only)
-        return places[0], self._bounds(squares[0], lost)
+        only.sel = earlier if later > few else None
+        squares, places = self._codes.search(code, length + few, params=only)
+        return places[0][places[0] < count], self._bounds(squares[0][places[0] < count], lost)
 
     def _within_reach(self, vector: Vectors32, least: float, count: int) -> Places:
         """Return the places among the first `count` whose bound reaches a similarity."""
