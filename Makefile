@@ -50,6 +50,7 @@ aot-kernels: install
 
 bench-lab: install
 	$(BIN)/python -m benchmarks.lab
+	$(BIN)/python -m benchmarks.lab --experiments 0 --instant 900 --slots 64 --holding 100000 1000
 	$(BIN)/python -m benchmarks.scaling
 
 bench-memory: install

@@ -31,10 +31,10 @@ from bus.events import (
     RunRequested,
     RunStarted,
 )
-from bus.ids import CAMPAIGN, derive, experiment_id, run_id
+from bus.ids import CAMPAIGN, campaign_id, derive, experiment_id, run_id
 
 BASELINES = ("linear", "gla", "deltanet")
-NAME = "made-up-0"
+NAME = campaign_id(0, "nano")
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 WORDS = [
     "decay",

@@ -1,40 +1,39 @@
 """Whether memory stays as quick while it grows: `python -m benchmarks.growth`.
 
-For each size a file is filled with a made-up campaign of so many experiments, whose ideas are put together from the
-clauses of bred ones. A process of its own then opens it, and the campaign goes on: the lab's own roles decide, an
-instant trainer among them, one event after the other, and each question that they put to memory and each event that it
-learns is timed. So the mix of work is that of the roles as they are. Times are CPU milliseconds of the one thread that
-does memory's work; embedding a clause that was never met is another thread's, and the same at any size.
+For each size memory is rebuilt from the log of a made-up campaign of so many experiments. A process of its own then
+opens the file, and the campaign goes on: the lab's own roles decide, an instant trainer among them, one event after the
+other, and each question that they put to memory and each event that it learns is timed. So the mix of work is that of
+the roles as they are. Costs are CPU milliseconds of the one thread that does memory's work, latencies are by the clock;
+embedding a clause that was never met is another thread's, and the same at any size.
 
-Prints a JSON object for each size, then each step's ratio of the largest size to the smallest.
+Sizes are measured in turns, two times each, and of each the quicker counts: what else a machine does slows one or the
+other. Prints a JSON object for each, then the tables of docs/benchmarks.md.
 """
 
 import argparse
 import json
+import shutil
 import tempfile
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
+from operator import itemgetter
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
-from pydantic import JsonValue
 from pydantic_core import to_json
 
 from agents.analyst import Analyst
 from agents.director import Director
 from agents.engineer import Engineer
 from agents.researcher import Researcher
-from benchmarks.campaign_log import BEGUN, NAME, Ideas, campaign_log
+from benchmarks.campaign_log import BEGUN, NAME
 from benchmarks.instant_trainer import InstantTrainer
 from benchmarks.memory import resident
-from benchmarks.novelty import population
+from benchmarks.past import apart, fill
 from bus.envelope import Envelope
 from bus.events import AnalysisReady, HumanMessage, ProposalCreated, ProposalRequested, Record
 from bus.ids import CAMPAIGN, derive
@@ -43,32 +42,30 @@ from bus.role import Post, Question, Role
 from memory import vectors
 from memory.answers import answer
 from memory.cognition import Library, load_entries
-from memory.embedding import CLAUSE, Embedder, SentenceEmbedder
+from memory.embedding import Embedder, SentenceEmbedder
 from memory.garbage import settle
-from memory.projections import Embedded
 from memory.store import Store
 
-STOCK = 400
-"""Bred ideas whose clauses the made-up ones consist of."""
 WARM = 100
 """Experiments before the measured ones: the first after a restart read the sources of the pool from the file."""
+ROUNDS = 2
 COMMIT_EVERY = 50
 """Experiments between two transactions, as at a hundred a second."""
 
 
 class Meter:
-    """CPU milliseconds of this thread, by what they were spent on."""
+    """What each step cost: CPU milliseconds of this thread, and milliseconds by the clock."""
 
     def __init__(self) -> None:
         """Begin with nothing measured."""
-        self.spent: defaultdict[str, list[float]] = defaultdict(list)
+        self.spent: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
 
     @contextmanager
     def __call__(self, step: str) -> Iterator[None]:
         """Measure what is done within."""
-        begun = time.thread_time()
+        busy, begun = time.thread_time(), time.perf_counter()
         yield
-        self.spent[step].append(1e3 * (time.thread_time() - begun))
+        self.spent[step].append((1e3 * (time.thread_time() - busy), 1e3 * (time.perf_counter() - begun)))
 
 
 class Chain:
@@ -137,51 +134,15 @@ class Chain:
         self.waiting.append(said)
 
 
-def recombined(stock: Sequence[ProposalCreated]) -> Ideas:
-    """Return ideas that each take a source and a design from one of the stock, and their clauses from all of it."""
-    clauses = [CLAUSE.split(idea.motivation) for idea in stock]
-
-    def idea(slot: int, rng: Random) -> tuple[str, str, dict[str, JsonValue]]:
-        base = rng.choice(stock)
-        words = [rng.choice(rng.choice(clauses)) for _ in rng.choice(clauses)]
-        return ". ".join(words), f"{base.source}\n# {slot}\n", base.design or {}
-
-    return idea
-
-
-def fill(path: Path, experiments: int) -> None:
-    """Write a file that holds a finished campaign of so many experiments, with the vectors of its ideas."""
-    ideas, embedder = recombined(population(STOCK, Random(0))), SentenceEmbedder()
-    with Store(path) as store:
-        proposed: list[Envelope] = []
-        for said in campaign_log(experiments, ideas=ideas):
-            assert store.apply([said]) == []
-            if isinstance(said.event, ProposalCreated):
-                proposed.append(said)
-                if len(proposed) == 256:
-                    _keep(store, embedder, proposed)
-            if store.unwritten > 20_000:
-                store.commit()
-        _keep(store, embedder, proposed)
-
-
-def _keep(store: Store, embedder: Embedder, proposed: list[Envelope]) -> None:
-    """Keep vectors with a novelty that nothing here reads: to work it out is what is measured later."""
-    found = embedder.encode([said.event.motivation for said in proposed if isinstance(said.event, ProposalCreated)])
-    for said, vector in zip(proposed, found, strict=True):
-        store.keep(Embedded(said.seq, NAME, said.experiment, embedder.name, 0.1, vector.tobytes()))
-    proposed.clear()
-
-
 def measured(path: Path, experiments: int, turns: int) -> dict[str, Any]:
     """Open a file as after a restart, let the campaign go on, and return what an experiment cost."""
     embedder = SentenceEmbedder()
     embedder.encode(["ready"])
-    before, begun = resident(), time.thread_time()
+    before, begun, clock = resident(), time.thread_time(), time.perf_counter()
     with Store(path) as store:
         chain = Chain(store, embedder)
         settle()
-        opened, holds = time.thread_time() - begun, resident() - before
+        opened, waited, holds = time.thread_time() - begun, time.perf_counter() - clock, resident() - before
         chain.go_on(experiments + WARM)
         chain.meter.spent.clear()
         begun, chain.analysed = time.thread_time(), 0
@@ -189,34 +150,55 @@ def measured(path: Path, experiments: int, turns: int) -> dict[str, Any]:
         busy = 1e3 * (time.thread_time() - begun)
         grown = resident() - before
     steps = {step: _told(times, chain.analysed) for step, times in sorted(chain.meter.spent.items())}
-    memory = sum(sum(times) for times in chain.meter.spent.values())
+    memory = sum(step["cpu_ms"] for step in steps.values())
     return {
-        "experiments": experiments, "turns": chain.analysed, "open_cpu_s": round(opened, 1), "holds_mib": holds,
-        "grown_mib": grown, "rss_mib": resident(), "file_mib": round(path.stat().st_size / 2**20),
-        "memory_cpu_ms": round(memory / chain.analysed, 3), "roles_cpu_ms": round((busy - memory) / chain.analysed, 3),
+        "experiments": experiments,
+        "turns": chain.analysed,
+        "open_cpu_s": round(opened, 1),
+        "open_s": round(waited, 1),
+        "holds_mib": holds,
+        "grown_mib": grown,
+        "file_mib": round(path.stat().st_size / 2**20),
         "steps": steps,
-    }  # fmt: skip
+        "memory_cpu_ms": round(memory, 3),
+        "roles_cpu_ms": round(busy / chain.analysed - memory, 3),
+    }
 
 
-def _told(times: Sequence[float], turns: int) -> dict[str, float]:
-    """Return what a step cost an experiment, and how that spreads over the times it was done."""
-    p50, p99 = np.percentile(times, [50, 99])
+def _told(times: Sequence[tuple[float, float]], turns: int) -> dict[str, float]:
+    """Return what a step cost an experiment, how often one took it, and how long it took by the clock."""
+    busy, waited = zip(*times, strict=True)
+    p50, p99 = np.percentile(waited, [50, 99])
     return {
-        "of_an_experiment": round(sum(times) / turns, 3),
+        "cpu_ms": round(sum(busy) / turns, 3),
         "times": round(len(times) / turns, 2),
-        "p50": round(float(p50), 3),
-        "p99": round(float(p99), 3),
+        "p50_ms": round(float(p50), 2),
+        "p99_ms": round(float(p99), 2),
     }
 
 
-def ratios(small: dict[str, Any], large: dict[str, Any]) -> dict[str, float]:
-    """Return by what each step's cost grew, and in sum."""
-    grown = {
-        step: round(cost["of_an_experiment"] / small["steps"][step]["of_an_experiment"], 2)
-        for step, cost in large["steps"].items()
-        if step in small["steps"]
-    }
-    return {**grown, "memory": round(large["memory_cpu_ms"] / small["memory_cpu_ms"], 3)}
+def tables(told: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield the lines of the tables: what an experiment costs, how long a question takes, and what does not recur."""
+    sizes = " | ".join(f"{size['experiments']:,}" for size in told)
+    rule = "| --- " * (len(told) + 1)
+    yield f"| CPU ms an experiment | times | {sizes} | grown |\n{rule}| --- | --- |"
+    for step in sorted(set.intersection(*(set(size["steps"]) for size in told))):
+        costs = [size["steps"][step] for size in told]
+        yield _row(step, [cost["cpu_ms"] for cost in costs], str(costs[0]["times"]))
+    yield _row("memory in sum", [size["memory_cpu_ms"] for size in told], "")
+    yield _row("the roles beside it", [size["roles_cpu_ms"] for size in told], "")
+    yield f"\n| p50 / p99 ms | {sizes} |\n{rule}|"
+    for step in (step for step in told[0]["steps"] if step.startswith("ask")):
+        spread = (f"{size['steps'][step]['p50_ms']} / {size['steps'][step]['p99_ms']}" for size in told)
+        yield f"| {step} | {' | '.join(spread)} |"
+    yield f"\n| once | {sizes} |\n{rule}|"
+    for name in (name for name, value in told[0].items() if name.endswith(("_s", "_mib", "events"))):
+        yield f"| {name} | {' | '.join(f'{size[name]:,}' for size in told)} |"
+
+
+def _row(step: str, costs: Sequence[float], times: str) -> str:
+    """Return a line with a step's costs at each size, and by what the last differs from the first."""
+    return f"| {step} | {times} | {' | '.join(f'{cost:.2f}' for cost in costs)} | {costs[-1] / costs[0]:.2f} |"
 
 
 def main() -> None:
@@ -226,19 +208,15 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=300, help="experiments that go on from there")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        told = []
-        for size in chosen.sizes:
-            path = Path(scratch) / f"{size}.duckdb"
-            _apart(partial(fill, path, size))
-            told.append(_apart(partial(measured, path, size, chosen.turns)))
-            print(json.dumps(told[-1]), flush=True)
-    print(json.dumps({"ratios": ratios(told[0], told[-1])}))
-
-
-def _apart(work: Callable[[], Any]) -> Any:
-    """Do it in a process of its own, so that what it holds is its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
-        return pool.submit(work).result()
+        paths = {size: Path(scratch) / f"{size}.duckdb" for size in chosen.sizes}
+        told = {size: apart(partial(fill, path, size)) for size, path in paths.items()}
+        rounds: dict[int, list[dict[str, Any]]] = {size: [] for size in paths}
+        for _ in range(ROUNDS):
+            for size, path in paths.items():
+                shutil.copy(path, place := Path(scratch) / "measured.duckdb")
+                rounds[size].append(told[size] | apart(partial(measured, place, size, chosen.turns)))
+                print(json.dumps(rounds[size][-1]), flush=True)
+    print("", *tables([min(taken, key=itemgetter("memory_cpu_ms")) for taken in rounds.values()]), sep="\n")
 
 
 if __name__ == "__main__":

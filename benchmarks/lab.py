@@ -3,18 +3,20 @@
 Two campaigns, each a fresh home with real processes and the durable chain (`sync_interval: always`):
 - *real*: start-up, resident memory, latency from a RunCompleted to the next ProposalCreated, trainers' share of the
   wall time;
-- *instant*: an instant trainer in place of the real ones, for the orchestrator's own experiments a second.
+- *instant*: an instant trainer in place of the real ones, for the orchestrator's own experiments a second; with
+  `--holding N` in a lab whose memory holds a campaign of N experiments, which goes on.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -22,8 +24,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from benchmarks.past import begin_behind
 from bus.envelope import Envelope
-from bus.events import AnalysisReady, ProposalCreated, RunCompleted, RunStarted
+from bus.events import AnalysisReady, CampaignFinished, ProposalCreated, RunCompleted, RunStarted
 from lab import campaign
 from lab.home import Home
 from lab.settings import Loaded, Settings
@@ -31,6 +34,10 @@ from lab.supervisor import Service
 from lab.view import View, is_baseline
 
 AGENTS = frozenset(campaign.AGENTS)
+
+
+class Seen(Exception):
+    """Everything that was to be measured has been seen."""
 
 
 @dataclass
@@ -47,6 +54,8 @@ class Watcher:
     work: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     """Experiments analysed by a moment, and the CPU seconds that each service had used."""
     sampled: float = 0.0
+    leaves: bool = False
+    """Whether to leave once the experiments that were opened here are over, without asking memory what it holds."""
 
     def __call__(self, _: View, said: Envelope | None) -> None:
         """Note an event; between events, now and then, the memory in use."""
@@ -57,6 +66,8 @@ class Watcher:
         self.said.append(said)
         if self.first_run is None and isinstance(said.event, RunStarted):
             self.first_run = time.monotonic() - self.begun
+        if self.leaves and isinstance(said.event, CampaignFinished) and self.first_run:
+            raise Seen  # finished before: the budget that makes it go on was not heard yet
 
     def _sample(self) -> None:
         """Sum what the lab's processes hold resident."""
@@ -68,11 +79,11 @@ class Watcher:
         analysed = sum(isinstance(said.event, AnalysisReady) for said in self.said)
         self.work.append((analysed, {name: seconds for name, (_, seconds) in now.items()}))
 
-    def cpu_milliseconds(self) -> dict[str, float]:
-        """Return what an experiment cost each service between the first and the last look at one under way."""
-        under_way = [look for look in self.work if look[0]]
-        (first, before), (last, after) = under_way[0], under_way[-1]
-        return {name: round(1000 * (after[name] - before.get(name, 0.0)) / (last - first), 1) for name in after}
+    def cpu_milliseconds(self, after: int = 0) -> dict[str, float]:
+        """Return what an experiment cost each service between two looks: once more than `after` were analysed, last."""
+        under_way = [look for look in self.work if look[0] > after]
+        (first, before), (last, latest) = under_way[0], under_way[-1]
+        return {name: round(1000 * (latest[name] - before.get(name, 0.0)) / max(1, last - first), 1) for name in latest}
 
 
 def usage() -> dict[str, tuple[int, float]]:
@@ -130,13 +141,30 @@ def instant(settings: Settings, home: Home, *, words: bool = False) -> list[Serv
 
 def measure(settings: Settings, services: campaign.Services | None = None) -> tuple[Watcher, campaign.Outcome]:
     """Run one campaign in a fresh home."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder))
-        home.prepare()
+    with _home() as home:
         watcher = Watcher()
         return watcher, asyncio.run(
             campaign.run(settings.model_copy(update={"home": home.root}), home, watcher, services)
         )
+
+
+def go_on(settings: Settings, services: campaign.Services, holding: int) -> Watcher:
+    """Run as many experiments as the settings say behind a campaign of so many."""
+    with _home() as home:
+        here = settings.model_copy(update={"home": home.root})
+        asyncio.run(begin_behind(here, home, holding))
+        watcher, more = Watcher(leaves=True), {"experiments": holding + settings.experiments}
+        with contextlib.suppress(Seen):
+            asyncio.run(campaign.run(here.model_copy(update=more), home, watcher, services))
+        return watcher
+
+
+@contextlib.contextmanager
+def _home() -> Iterator[Home]:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder))
+        home.prepare()
+        yield home
 
 
 def real(experiments: int, trainers: int) -> dict[str, Any]:
@@ -160,22 +188,26 @@ def real(experiments: int, trainers: int) -> dict[str, Any]:
     }
 
 
-def orchestrator(experiments: int, slots: int, *, words: bool = False) -> dict[str, Any]:
-    """Measure the chain alone, with `words` without the sentence model."""
+def orchestrator(experiments: int, slots: int, *, words: bool = False, holding: int = 0) -> dict[str, Any]:
+    """Measure the chain alone, with `words` without the sentence model, behind a campaign where memory holds one."""
     settings = Loaded.load({"experiments": experiments, "trainers": 1, "slots": slots}).settings
-    watcher, outcome = measure(settings, partial(instant, words=words))
+    services = partial(instant, words=words)
+    watcher = go_on(settings, services, holding) if holding else measure(settings, services)[0]
     ends = [
         said.time for said in watcher.said if isinstance(said.event, AnalysisReady) and not is_baseline(said.experiment)
     ]
-    span = (ends[-1] - ends[0]).total_seconds()
+    half = ends[len(ends) // 2 :]
     return {
+        "holding": holding,
         "slots": slots,
-        "experiments": outcome.standing.analysed,
-        "experiments_per_second": round((len(ends) - 1) / span, 1),
+        "experiments": len(ends),
+        "experiments_per_second": paces(ends, 1)[0],
         "by_tenth": paces(ends, 10),
+        "second_half_per_second": paces(half, 1)[0],
         "completed_to_next_proposal_p50_ms": round(statistics.median(proposal_latencies(watcher.said)), 1),
         "hops_ms": hops(watcher.said),
         "cpu_ms_per_experiment": watcher.cpu_milliseconds(),
+        "second_half_cpu_ms": watcher.cpu_milliseconds(len(half)),
         "rss_mib": {name: round(size / 2**20) for name, size in sorted(watcher.memory.items())},
     }
 
@@ -241,10 +273,15 @@ def main() -> None:
     parser.add_argument("--experiments", type=int, default=16, help="experiments of the real campaign")
     parser.add_argument("--instant", type=int, default=400, help="experiments of each instant campaign")
     parser.add_argument("--slots", type=int, nargs="*", default=[1, 8, 64], help="slots of the instant campaigns")
+    parser.add_argument("--holding", type=int, nargs="*", default=[0], help="experiments that memory holds before")
     parser.add_argument("--words", action="store_true", help="instant campaigns without the sentence model")
     arguments = parser.parse_args()
     figures = {"real": real(arguments.experiments, 2)} if arguments.experiments else {}
-    chains = [orchestrator(arguments.instant, slots, words=arguments.words) for slots in arguments.slots]
+    chains = [
+        orchestrator(arguments.instant, slots, words=arguments.words, holding=holding)
+        for holding in arguments.holding
+        for slots in arguments.slots
+    ]
     figures |= {"instant": chains}
     print(json.dumps(figures, indent=1))
 

@@ -1,10 +1,13 @@
 """The nearest of the first so many vectors, exactly, at a small part of what it costs to compare them all.
 
-Along an orthonormal basis a vector x is its head, the coordinates along which vectors vary most, and a rest. As
-⟨q, x⟩ ≤ ⟨q_head, x_head⟩ + ‖q_rest‖·‖x_rest‖ (Cauchy and Schwarz), a similarity is bounded by an inner product of short
-vectors: heads with the length of the rest as one more coordinate. FAISS finds the highest bounds among the first so
-many, and the similarities of that shortlist are computed. Where the k-th best of them lies above the lowest bound of
-the list, none outside it can be nearer; else all are compared whose bound reaches it.
+Along an orthonormal basis a unit vector x is its head, the coordinates along which vectors vary most, and a rest. With
+the length of the rest as one more coordinate the head becomes a short vector of length one, and two short vectors are
+never farther apart than the vectors they stand for (Cauchy and Schwarz). A code is a short vector in bytes. So the
+distance of two codes, less what rounding took from either, is at most the true one, and bounds a similarity from above.
+
+FAISS finds the nearest codes among the first so many, and the similarities of that shortlist are computed, as far as
+bounds ask for it. Where the k-th best of them lies above the lowest bound of the list, none outside it can be nearer.
+Else the list is made longer, and in the end all are compared whose bound reaches it.
 
 So the answer is that of comparing all, and a function of the vectors before a position alone: the basis decides how
 many are compared and nothing else. It is fitted again whenever there are twice as many vectors.
@@ -17,11 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors32 = NDArray[np.float32]
+Places = NDArray[np.int64]
+Found = list[tuple[int, float]]
+"""Places with their similarities, nearest first, then earliest."""
 
-HEAD = 39
-"""Coordinates of a head: fewer are read faster and leave more to be compared."""
-SHORTLIST = 256
-"""Vectors that are compared at least; as long as there are no more, that is all of them."""
+HEAD = 63
+"""Coordinates of a head. With the rest a code has 64 bytes: fewer are read faster and leave more to be compared."""
+STEP = 2 / 255
+"""What one step of a byte is worth: a coordinate lies in [-1, 1]."""
+FEW = 128
+"""As long as there are no more vectors, all are compared; so many newer ones are, where a search goes on."""
+FIRST = 32
+"""Vectors of a shortlist that are compared before bounds are looked at."""
+SHORTLIST, LONGLIST = 16, 128
+"""Vectors of a shortlist for each neighbour wanted and two more; and where that does not suffice."""
 TOGETHER = 4096
 """Vectors compared at once, in 13 MB."""
 SAMPLE = 4096
@@ -42,12 +54,15 @@ class Nearest:
     def __init__(self, dimensions: int, gpu: Any = None) -> None:
         """Begin empty; `gpu` is a FAISS index of inner products, on a device that makes shortlists faster."""
         self._count = 0
-        self._vectors = np.empty((SHORTLIST, dimensions), np.float32)
-        self._bounds = np.empty((0, HEAD + 1), np.float32)
+        self._vectors = np.empty((FEW, dimensions), np.float32)
         self._basis = np.empty((dimensions, 0), np.float32)
         self._fitted = 0
+        self._codes: Any = None
+        """A FAISS index of every vector's code, once there is a basis."""
+        self._lost = 0.0
+        """The most that rounding took from a short vector."""
         self._gpu = gpu
-        self._searched: OrderedDict[bytes, tuple[int, list[tuple[int, float]]]] = OrderedDict()
+        self._searched: OrderedDict[bytes, tuple[int, Found]] = OrderedDict()
         """The newest searches by their vectors: among how many, and what they found."""
 
     def __len__(self) -> int:
@@ -61,26 +76,23 @@ class Nearest:
         self._vectors[first : self._count] = vectors
         if self._gpu is not None:
             self._gpu.add(vectors)
-        if self._count > max(SHORTLIST, 2 * self._fitted):
+        if self._count > max(FEW, 2 * self._fitted):
             self._fit()
         elif self._fitted:
-            self._bounds = _longer(self._bounds, self._count)
-            self._bounds[first : self._count] = self._bounding(vectors)
+            self._encode(vectors)
 
     def similarity(self, vector: Vectors32, place: int) -> float:
         """Return the cosine similarity of a unit vector to the one at a place."""
         return float(self._similarities(vector, np.array([place]))[0])
 
-    def search(self, vector: Vectors32, k: int, count: int) -> list[tuple[int, float]]:
+    def search(self, vector: Vectors32, k: int, count: int) -> Found:
         """Return the k nearest of the first `count` with their cosine similarities: nearest first, then earliest."""
-        assert k <= SHORTLIST, f"at most {SHORTLIST} neighbours are found"
-        if count <= SHORTLIST:
+        if count <= FEW:
             return self._compared(vector, k, np.arange(count))
         asked = vector.tobytes()
         before, known = self._searched.pop(asked, (0, []))
-        if len(known) >= k and before <= count <= before + SHORTLIST:
-            places = np.array([*(place for place, _ in known), *range(before, count)])
-            found = self._compared(vector, k, places)
+        if len(known) >= k and before <= count <= before + FEW:
+            found = self._compared(vector, k, np.arange(before, count), known)
         else:
             found = self._found(vector, k, count)
         self._searched[asked] = count, found
@@ -88,35 +100,61 @@ class Nearest:
             self._searched.popitem(last=False)
         return found
 
-    def _found(self, vector: Vectors32, k: int, count: int) -> list[tuple[int, float]]:
+    def _found(self, vector: Vectors32, k: int, count: int) -> Found:
         """Return the k nearest of the first `count`, searched anew."""
-        places, beyond = self._shortlist(vector, count)
-        found = self._compared(vector, k, places)
-        least = found[-1][1] - 2 * SLACK
-        if least > beyond:
-            return found
-        bounds = self._bounds[:count] @ self._bounding(vector[None])[0]
-        return self._compared(vector, k, np.flatnonzero(bounds >= least))
+        found: Found = []
+        for length in (SHORTLIST, LONGLIST):
+            places, bounds = self._shortlist(vector, count, min(length * (k + 2), count))
+            first = max(k, FIRST)
+            found = self._compared(vector, k, places[:first])
+            least = found[-1][1] - SLACK
+            found = self._compared(vector, k, places[first:][bounds[first:] >= least], found)
+            if bounds[-1] < found[-1][1] - SLACK:
+                return found
+        return self._compared(vector, k, self._within_reach(vector, found[-1][1] - SLACK, count))
 
-    def _shortlist(self, vector: Vectors32, count: int) -> tuple[NDArray[np.int64], float]:
-        """Return places that may be the nearest of the first `count`, and how near any other of them can be."""
+    def _shortlist(self, vector: Vectors32, count: int, length: int) -> tuple[Places, NDArray[np.float64]]:
+        """Return places that may be the nearest of the first `count`, and how near each can be, from the nearest on.
+
+        No other can be nearer than the last.
+        """
         import faiss
 
         later = self._count - count
-        if self._gpu is not None and SHORTLIST + later <= GPU_K:
-            near, places = self._gpu.search(vector[None], SHORTLIST + later)
-            return places[0][places[0] < count], float(near[0][-1])
-        query = self._bounding(vector[None])
-        near, places = faiss.knn(query, self._bounds[:count], SHORTLIST, faiss.METRIC_INNER_PRODUCT)
-        return places[0], float(near[0][-1])
+        if self._gpu is not None and length + later <= GPU_K:
+            near, places = self._gpu.search(vector[None], length + later)
+            return places[0][places[0] < count], near[0][places[0] < count] + SLACK
+        code, lost = self._code(vector[None])
+        few = later if later < length else 0  # of many, each is passed over; of few, the list leaves room for all
+        earlier, only = faiss.IDSelectorRange(0, count), faiss.SearchParameters()
+        only.sel = earlier if later > few else None
+        squares, places = self._codes.search(code, length + few, params=only)
+        return places[0][places[0] < count], self._bounds(squares[0][places[0] < count], lost)
 
-    def _compared(self, vector: Vectors32, k: int, places: NDArray[np.int64]) -> list[tuple[int, float]]:
-        """Return the k nearest of the vectors at some places."""
+    def _within_reach(self, vector: Vectors32, least: float, count: int) -> Places:
+        """Return the places among the first `count` whose bound reaches a similarity."""
+        code, lost = self._code(vector[None])
+        found = []
+        for first in range(0, count, TOGETHER):
+            apart = self._codes.reconstruct_n(first, min(TOGETHER, count - first)) - code
+            bounds = self._bounds(np.einsum("nd,nd->n", apart, apart), lost)
+            found.append(first + np.flatnonzero(bounds >= least))
+        return np.concatenate(found)
+
+    def _bounds(self, squares: Vectors32, lost: float) -> NDArray[np.float64]:
+        """Return the highest similarities that squared distances [n] of codes allow, of a query that lost so much."""
+        apart = np.maximum(0.0, STEP * np.sqrt(squares.astype(np.float64)) - lost - self._lost)
+        return 1.0 - 0.5 * apart * apart + 2 * SLACK
+
+    def _compared(self, vector: Vectors32, k: int, places: Places, known: Found | None = None) -> Found:
+        """Return the k nearest of the vectors at some places, and of those that were found before."""
+        if known:
+            places = np.array([*(place for place, _ in known), *places])
         similarities = self._similarities(vector, places)
         order = np.lexsort((places, -similarities))[:k]
         return list(zip(places[order].tolist(), similarities[order].tolist(), strict=True))
 
-    def _similarities(self, vector: Vectors32, places: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _similarities(self, vector: Vectors32, places: Places) -> NDArray[np.float64]:
         """Return cosine similarities to the vectors at some places, in an arithmetic that no batch or device alters."""
         parts = [places[first : first + TOGETHER] for first in range(0, len(places), TOGETHER)]
         wide = vector.astype(np.float64)
@@ -125,17 +163,32 @@ class Nearest:
 
     def _fit(self) -> None:
         """Fit the basis to the vectors so far: the leading eigenvectors of their second moments."""
+        import faiss
+
         self._fitted = self._count
         sample = self._vectors[: self._count : -(-self._count // SAMPLE)]
         _, axes = np.linalg.eigh(sample.T @ sample)  # ascending
-        self._basis = np.ascontiguousarray(axes[:, -HEAD:])  # [dimensions, HEAD]
-        self._bounds = _longer(self._bounding(self._vectors[: self._count]), self._count)
+        self._basis = np.ascontiguousarray(axes[:, -HEAD:])  # [dimensions, HEAD], or fewer
+        width = self._basis.shape[1] + 1
+        self._codes = faiss.IndexScalarQuantizer(width, faiss.ScalarQuantizer.QT_8bit_direct, faiss.METRIC_L2)
+        self._lost = 0.0
+        for first in range(0, self._count, TOGETHER):
+            self._encode(self._vectors[first : min(first + TOGETHER, self._count)])
 
-    def _bounding(self, vectors: Vectors32) -> Vectors32:
-        """Return heads with the length of the rest, [n, HEAD + 1], whose inner products bound those of `vectors`."""
+    def _encode(self, vectors: Vectors32) -> None:
+        """Add the codes of vectors [n, dimensions]."""
+        codes, lost = self._code(vectors)
+        self._codes.add(codes)
+        self._lost = max(self._lost, lost)
+
+    def _code(self, vectors: Vectors32) -> tuple[Vectors32, float]:
+        """Return codes of vectors, whole numbers [n, HEAD + 1] up to 255, and the most that one lost by rounding."""
         heads = vectors @ self._basis
         rest = np.sqrt(np.maximum(0.0, 1.0 - np.einsum("nd,nd->n", heads, heads)) + SLACK)
-        return np.concatenate([heads, rest[:, None]], axis=1)
+        short = np.concatenate([heads, rest[:, None]], axis=1)
+        codes = np.clip(np.rint((short + 1.0) / STEP), 0, 255).astype(np.float32)
+        off = codes * np.float32(STEP) - 1.0 - short
+        return codes, float(np.sqrt(np.einsum("nd,nd->n", off, off).max()))
 
 
 def _longer(rows: Vectors32, count: int) -> Vectors32:

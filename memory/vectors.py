@@ -59,6 +59,7 @@ class Ideas:
         model = embedder.name if embedder else None
         for campaign, course in store.ledger.courses.items():
             self._shelve(campaign, _matching(store.embedded(campaign, model), course.proposals))
+        store.let_go()
 
     def missing(self, course: Course, limit: int) -> list[Proposal]:
         """Return the next proposals whose motivations are not embedded yet, at most `limit`."""

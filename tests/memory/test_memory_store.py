@@ -114,6 +114,14 @@ def test_text_survives_whatever_it_holds(store: Store, log: list[Envelope]) -> N
         assert [word.text for word in again.ledger.course(said.campaign).words["steer"]] == [text]
 
 
+def test_pages_let_go_are_read_again(store: Store, log: list[Envelope]) -> None:
+    """Letting go frees what DuckDB holds, and takes nothing from what is known."""
+    store.apply(log)
+    digest = store.digest()
+    store.let_go()
+    assert store.digest() == digest
+
+
 def test_nothing_is_written_before_commit(store: Store, stored: Fill, log: list[Envelope]) -> None:
     """Rows and position reach the file together or not at all."""
     store.apply(log[:50])
