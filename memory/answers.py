@@ -219,7 +219,7 @@ def _neighbours(held: Holdings, course: Course, query: AskNeighbours, at: int) -
     if ideas is None:
         raise ValueError("ideas are compared by the memory of a running lab")
     same = course.same_source(query.fingerprint, at) if query.fingerprint else set()
-    nearest = ideas.nearest(course, query.text, course.proposed(at), query.k + 1)
+    nearest = ideas.nearest(course, query.text, course.proposed(at), query.k + bool(query.exclude))
     found = {row.experiment: near for row, near in nearest}
     for proposal in (course.lives[name].proposal for name in same - found.keys()):
         if proposal is not None:
