@@ -22,7 +22,7 @@ CONTROL = "/dev/nvidiactl"
 NODES = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset", "nvidia-caps/*")
 """Device files of the driver, below /dev."""
 KERNEL = ("/proc", "/sys")
-"""Where the driver looks for its cards; of the run's own process table, and read-only."""
+"""Where the driver looks for its cards."""
 PASSED_ON = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 """Which cards a trainer was given."""
 
