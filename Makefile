@@ -41,7 +41,8 @@ lock: install  ## writes the versions in use; run it after changing a dependency
 	$(BIN)/pip freeze --exclude-editable | grep -v '^pip==' | sed 's/^\(torch==[^+]*\)+.*/\1/' > constraints.txt
 
 gpu: install  ## on a CUDA machine: the kernels' conformance, runs in the jail, timings, and one run of the rung `small`
-	$(BIN)/pytest tests/kernels tests/trainer/test_on_a_gpu.py
+	$(BIN)/pytest tests/kernels
+	$(BIN)/pytest tests/trainer/test_on_a_gpu.py
 	$(BIN)/python -m benchmarks.kernels --device cuda
 	$(BIN)/python -m benchmarks.trainer --scale small gated-deltanet
 

@@ -1,9 +1,5 @@
 """Whole runs on a real card, in the jail: the rung `small`, cut down to a dozen steps. `make gpu` runs them."""
 
-import os
-
-os.environ["MOVE37_RACE_KERNELS"] = "0"  # as in the jail; compiling every contestant takes minutes
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +42,14 @@ SCALE = replace(
     watch=replace(SMALL.watch, every=3, settle=12, progress=0.001),
 )
 HOSTILE = Path(__file__).with_name("hostile")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_races() -> Iterator[None]:
+    """Take first configurations here too, as in the jail: to compile every contestant takes minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOVE37_RACE_KERNELS", "0")
+        yield
 
 
 @pytest.fixture(scope="module")
