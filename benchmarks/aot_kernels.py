@@ -5,7 +5,7 @@
 
 The launches are those of a real call: they are recorded instead of run, and each is compiled with the arguments and
 block sizes that it was launched with, in its first configuration, since there is no GPU to race the others on. Exits 1
-where a kernel spills registers and EXCUSES has no reason.
+where a kernel spills more registers than EXCUSES allows.
 """
 
 import argparse
@@ -35,10 +35,8 @@ CAPABILITIES = (80, 90)
 _TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 _POINTERS = {torch.float32: "*fp32", torch.bfloat16: "*bf16", torch.float16: "*fp16", torch.int32: "*i32"}
 
-EXCUSES: dict[str, str] = {
-    "gradient_kernel": "12 bytes on sm_80 with a gated delta rule; eight warps are not to be had"
-}
-"""Kernels that may spill, by name, with the reason."""
+EXCUSES = {"gradient_kernel": 12}
+"""Bytes that a kernel may spill, by its name: gated delta rules on sm_80, where eight warps would be needed."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def main() -> int:
         for row in [compile_launch(launches, kinds, width, capability)]
     ]
     print(table(rows))
-    guilty = [row for row in rows if (row.spilled or row.stack) and row.kernel not in EXCUSES]
+    guilty = [row for row in rows if (row.spilled or row.stack) and row.spilled > EXCUSES.get(row.kernel, -1)]
     for row in guilty:
         print(f"{row.kernel} ({row.kinds}, D={row.width}, sm_{row.capability}) spills {row.spilled}", file=sys.stderr)
     return 1 if guilty else 0

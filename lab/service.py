@@ -24,7 +24,7 @@ from lab.settings import Loaded, Settings
 
 NEW_OBJECTS = 20_000
 """Objects made and not gone before the garbage collector looks among them for cycles. A syntax tree alone has hundreds,
-all of which go by themselves: to look after every 700, as Python does unasked, took a sixth of the engineer's time."""
+all of which go by themselves, and Python unasked looks after every 700."""
 
 log = structlog.get_logger()
 

@@ -15,13 +15,14 @@ from bus.events import (
     Event,
     FitnessParts,
     ProposalCreated,
+    ProposalRejected,
     ProposalRequested,
     RunCompleted,
     RunStarted,
     TaskScore,
 )
 from bus.ids import CAMPAIGN
-from bus.queries import AskStanding, Standing
+from bus.queries import AskExperiments, AskPeers, AskStanding, Experiment, Experiments, Peers, Standing
 from memory.answers import answer
 from memory.store import Store
 
@@ -110,6 +111,13 @@ class Scribe:
             experiment, CodeFailed(attempt=0, stage="gate", reason="causality", message="looks ahead", final=final)
         )
 
+    def reject(self, experiment: str, *, final: bool) -> int:
+        """Turn an idea down."""
+        return self.say(
+            experiment,
+            ProposalRejected(name="n", motivation="m", reason="near_motivation", message="near", final=final),
+        )
+
     def live(self, experiment: str, slot: int, fitness: float = 0.5, parent: str | None = None) -> int:
         """Say a whole life that ends well."""
         self.open(experiment, slot, parent)
@@ -123,6 +131,18 @@ class Scribe:
         reply = answer(self.store, None, None, AskStanding(at=at))
         assert isinstance(reply, Standing)
         return reply
+
+    def peers(self, experiment: str, at: int = 0) -> Peers:
+        """Ask what an experiment is to be compared with."""
+        reply = answer(self.store, None, None, AskPeers(experiment=experiment, at=at))
+        assert isinstance(reply, Peers)
+        return reply
+
+    def one(self, experiment: str, at: int = 0) -> Experiment:
+        """Ask for one experiment, whole."""
+        reply = answer(self.store, None, None, AskExperiments(ids=(experiment,), at=at))
+        assert isinstance(reply, Experiments)
+        return reply.rows[0]
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """What a run's device asks of its walls: one profile for the CPU, one for NVIDIA's GPUs.
 
 A GPU's driver maps hundreds of gigabytes of address space that it never fills, talks to the kernel through device
-files, names its threads through /proc, listens on a socket for other processes of its own (refused any of these, it
-starts with error 304), and keeps memory files. Triton compiles kernels with programs (ptxas, the C compiler). So memory
+files, names its threads through /proc and listens on a socket for other processes of its own (refused either, it gives
+up with error 304), and keeps memory files. Triton compiles kernels with programs (ptxas, the C compiler). So memory
 is held by the watch alone there, which counts memory files too; the device files are bound; there is a process table of
 the run's own; sockets are those of its own network namespace that reach no network; and programs of the read-only
 runtime may be started. They stay behind the same walls as whoever starts them: namespaces, Landlock, system calls, user

@@ -54,8 +54,8 @@ SIGNALS_TO_OTHERS = {
 }  # fmt: skip
 SIGNALS = {"kill": (62, 129), "tgkill": (234, 131)}
 CLONE, CLONE3, PRLIMIT, SOCKET = (56, 220), (435, 435), (302, 261), (41, 198)
-LOCAL, NONE = 1, 0xFFFFFFFF
-"""Families of sockets: AF_UNIX, and none at all."""
+LOCAL = 1
+"""AF_UNIX, the family of sockets between processes of one machine."""
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32_BIT = 0x40000000
@@ -95,8 +95,10 @@ def program(machine: str, pid: int, allowed: Collection[str] = ()) -> list[Instr
         (LOAD, 0, 0, NUMBER), (JUMP_GREATER_EQUAL, 0, 1, X32_BIT), (RETURN, 0, 0, ERRNO | errno.ENOSYS),
     ]  # fmt: skip
     forbidden = {name: numbers for name, numbers in FORBIDDEN.items() if name not in allowed}
-    local = [(JUMP_EQUAL, 1, 0, LOCAL if "socket" in allowed else NONE)]
-    code += _if_argument(SOCKET[column], local, errno.EACCES, argument=0)
+    if "socket" in allowed:
+        code += _if_argument(SOCKET[column], [(JUMP_EQUAL, 1, 0, LOCAL)], errno.EACCES, argument=0)
+    else:
+        code += _refused(SOCKET[column], errno.EACCES)
     for table, error in ((forbidden, errno.EPERM), (SIGNALS_TO_OTHERS, errno.ESRCH)):
         for numbers in table.values():
             code += _refused(numbers[column], error)
