@@ -9,7 +9,7 @@ _LOOKED_AT = frozenset((*_IN_LOOP, ast.Name, ast.Attribute, ast.Import, ast.Impo
 """Kinds of nodes that some rule is about."""
 _SIGNS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
 _LEAVES = frozenset((ast.Name, ast.Constant, *(kind for sign in _SIGNS for kind in sign.__subclasses__())))
-"""Kinds of nodes with nothing below that is looked at: two thirds of a tree."""
+"""Kinds of nodes with nothing below that is looked at."""
 _DUNDERS = frozenset({"__init__", "__name__", "__version__", "__future__", "__all__"})
 
 
