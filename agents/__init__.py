@@ -1,7 +1,7 @@
-"""Who decides: director, researcher, engineer, analyst and the human desk, as pure roles (`bus.role`).
+"""Who decides: director, researcher, engineer, analyst and the human desk, as pure roles (`bus.delivery.role`).
 
-Nothing here imports torch, and AutoGen is imported by `agents.model` alone, when a client is made: an agent's process
-stays small. Names are loaded on first use.
+Nothing here imports torch, and AutoGen is imported by `agents.llm.model` alone, when a client is made: an agent's
+process stays small. Names are loaded on first use.
 
     from agents import Director, Researcher, ResearcherSettings
 """
@@ -10,12 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agents.analyst import Analyst
-    from agents.desk import Desk, read_message
-    from agents.director import Director
-    from agents.engineer import Engineer, EngineerSettings
-    from agents.model import Endpoint, ModelClient
-    from agents.researcher import Researcher, ResearcherSettings
+    from agents.llm.model import Endpoint, ModelClient
+    from agents.roles.analyst import Analyst
+    from agents.roles.desk import Desk, read_message
+    from agents.roles.director import Director
+    from agents.roles.engineer import Engineer, EngineerSettings
+    from agents.roles.researcher import Researcher, ResearcherSettings
 
 __all__ = [
     "Analyst",
@@ -31,16 +31,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Analyst": "agents.analyst",
-    "Desk": "agents.desk",
-    "Director": "agents.director",
-    "Endpoint": "agents.model",
-    "Engineer": "agents.engineer",
-    "EngineerSettings": "agents.engineer",
-    "ModelClient": "agents.model",
-    "Researcher": "agents.researcher",
-    "ResearcherSettings": "agents.researcher",
-    "read_message": "agents.desk",
+    "Analyst": "agents.roles.analyst",
+    "Desk": "agents.roles.desk",
+    "Director": "agents.roles.director",
+    "Endpoint": "agents.llm.model",
+    "Engineer": "agents.roles.engineer",
+    "EngineerSettings": "agents.roles.engineer",
+    "ModelClient": "agents.llm.model",
+    "Researcher": "agents.roles.researcher",
+    "ResearcherSettings": "agents.roles.researcher",
+    "read_message": "agents.roles.desk",
 }
 
 

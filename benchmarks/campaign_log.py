@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue
 
-from bus.envelope import Envelope
-from bus.events import (
+from bus.vocabulary.events import (
     AnalysisReady,
     CampaignStarted,
     CodeFailed,
@@ -31,7 +30,8 @@ from bus.events import (
     RunRequested,
     RunStarted,
 )
-from bus.ids import CAMPAIGN, campaign_id, derive, experiment_id, run_id
+from bus.wire.envelope import Envelope
+from bus.wire.ids import CAMPAIGN, campaign_id, derive, experiment_id, run_id
 
 BASELINES = ("linear", "gla", "deltanet")
 NAME = campaign_id(0, "nano")

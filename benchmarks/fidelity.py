@@ -21,14 +21,15 @@ from typing import Any
 
 import numpy as np
 
+from agents.analysis.fitness import benchmark_part, loss_part
 from agents.design import BASELINES, draw_design, render
-from agents.fitness import benchmark_part, loss_part
 from benchmarks.rank_statistics import Numbers, agreement, spread_to_noise
-from bus.events import Limits, RunRequested
+from bus.vocabulary.events import Limits, RunRequested
+from sandbox import Jail
 from trainer import scales
-from trainer.jail import Jail
+from trainer.run.jail import training_jail
+from trainer.run.training_run import Trial, run_trial
 from trainer.tasks.corpus import Corpus, load_corpus
-from trainer.trial import PRELOAD, Trial, run_trial
 
 Run = dict[str, Any]
 PATIENCE = 10.0
@@ -65,7 +66,7 @@ def collect(out: Path, rungs: list[str], count: int, seeds: int, shard: tuple[in
     wanted = [(rung, name, seed) for rung in rungs for seed in range(seeds) for name in designs(count)]
     mine = [key for place, key in enumerate(wanted) if place % shard[1] == shard[0] and key not in known]
     sources, rows = designs(count), scales.ladder(ladder)
-    with tempfile.TemporaryDirectory() as scratch, Jail("bwrap", Path(scratch), preload=PRELOAD) as jail:
+    with tempfile.TemporaryDirectory() as scratch, training_jail("bwrap", Path(scratch)) as jail:
         for rung, name, seed in mine:
             scale = rows[rung]
             run = attempt(name, sources[name], seed, scale, load_corpus(None, *scale.languages.values()), jail)

@@ -26,24 +26,25 @@ from typing import Any
 import numpy as np
 from pydantic_core import to_json
 
-from agents.analyst import Analyst
-from agents.director import Director
-from agents.engineer import Engineer
-from agents.researcher import Researcher
+from agents.roles.analyst import Analyst
+from agents.roles.director import Director
+from agents.roles.engineer import Engineer
+from agents.roles.researcher import Researcher
 from benchmarks.campaign_log import BEGUN, NAME
 from benchmarks.instant_trainer import InstantTrainer
 from benchmarks.memory import resident
 from benchmarks.past import apart, fill
-from bus.envelope import Envelope
-from bus.events import AnalysisReady, HumanMessage, ProposalCreated, ProposalRequested, Record
-from bus.ids import CAMPAIGN, derive
-from bus.queries import Query
-from bus.role import Post, Question, Role
-from memory import vectors
+from bus.delivery.role import Post, Role
+from bus.vocabulary.events import AnalysisReady, HumanMessage, ProposalCreated, ProposalRequested, Record
+from bus.vocabulary.queries import Query
+from bus.vocabulary.questions import Question
+from bus.wire.envelope import Envelope
+from bus.wire.ids import CAMPAIGN, derive
 from memory.answers import answer
 from memory.cognition import Library, load_entries
-from memory.embedding import Embedder, SentenceEmbedder
-from memory.garbage import settle
+from memory.gc_tuning import settle
+from memory.retrieval import ideas
+from memory.retrieval.embedding import Embedder, SentenceEmbedder
 from memory.store import Store
 
 WARM = 100
@@ -74,7 +75,7 @@ class Chain:
     def __init__(self, store: Store, embedder: Embedder) -> None:
         """Go on from what a store holds."""
         self.store = store
-        self.ideas = vectors.Ideas(store, embedder)
+        self.ideas = ideas.Ideas(store, embedder)
         self.library = Library(load_entries(), embedder)
         self.roles: Sequence[Role] = (Director(), Researcher(), Engineer(), InstantTrainer(), Analyst())
         self.meter = Meter()

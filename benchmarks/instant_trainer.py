@@ -11,13 +11,14 @@ import os
 import sys
 from typing import ClassVar
 
-from bus.actor import Actor
-from bus.bus import Bus
-from bus.envelope import Envelope
-from bus.events import CurvePoint, Event, Record, RunCompleted, RunRequested, RunStarted
-from bus.ids import source_hash
-from bus.role import Decision, Post, Question
-from lab import roles, service
+from bus.delivery.actor import Actor
+from bus.delivery.bus import Bus
+from bus.delivery.role import Decision, Post
+from bus.vocabulary.events import CurvePoint, Event, Record, RunCompleted, RunRequested, RunStarted
+from bus.vocabulary.questions import Question
+from bus.wire.envelope import Envelope
+from bus.wire.ids import source_hash
+from lab.runtime import roles, service
 from lab.settings import Settings
 
 WIDTH, PARAMETERS, STEPS, TOKENS = 32, 34_000, 100, 50_000
@@ -84,7 +85,7 @@ async def _trainer(bus: Bus, _: Settings) -> None:
 
 async def _memory(bus: Bus, settings: Settings) -> None:
     """Serve a memory without the sentence model."""
-    from memory.embedding import HashEmbedder
+    from memory.retrieval.embedding import HashEmbedder
 
     await roles.memory(bus, settings, HashEmbedder())
 

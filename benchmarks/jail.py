@@ -15,12 +15,13 @@ import time
 from pathlib import Path
 
 from agents.design import BASELINES, render
-from trainer.jail import Frame, Jail
-from trainer.jail.zygote import Zygote
+from sandbox import Frame, Jail
+from sandbox.zygote import Zygote
+from trainer.run.jail import training_jail
 
 RUNS = 100
 WIDTH, HEADS = 64, 2
-HELLO, EXAMINATION = "trainer.jail.probe:hello", "trainer.gates.examination:main"
+HELLO, EXAMINATION = "sandbox.probe:hello", "trainer.gates.examination:main"
 
 
 def fresh_interpreter(times: int = 5) -> float:
@@ -78,7 +79,10 @@ def gates(jail: Jail) -> dict[str, float]:
 
 def figures() -> dict[str, object]:
     """Measure everything once."""
-    with tempfile.TemporaryDirectory() as scratch, Jail("bwrap", Path(scratch), preload=(EXAMINATION[:-5],)) as jail:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        training_jail("bwrap", Path(scratch), preload=(EXAMINATION[:-5],)) as jail,
+    ):
         start = time.perf_counter()
         zygote = jail.ready()
         warmed = time.perf_counter() - start

@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.past import begin_behind
-from bus.envelope import Envelope
-from bus.events import AnalysisReady, CampaignFinished, ProposalCreated, RunCompleted, RunStarted
-from lab import campaign
+from bus.vocabulary.events import AnalysisReady, CampaignFinished, ProposalCreated, RunCompleted, RunStarted
+from bus.wire.envelope import Envelope
+from lab.client.campaign_view import View, is_baseline
 from lab.home import Home
+from lab.runtime import campaign
+from lab.runtime.supervisor import Service
 from lab.settings import Loaded, Settings
-from lab.supervisor import Service
-from lab.view import View, is_baseline
 
 AGENTS = frozenset(campaign.AGENTS)
 
@@ -113,7 +113,7 @@ def _name(command: Sequence[bytes]) -> str:
     if words and words[0].endswith("nats-server"):
         return "nats-server"
     at = next((i for i, word in enumerate(words) if word == "-m"), None)
-    if at is None or len(words) < at + 4 or words[at + 1] not in {"lab.service", "benchmarks.instant_trainer"}:
+    if at is None or len(words) < at + 4 or words[at + 1] not in {"lab.runtime.service", "benchmarks.instant_trainer"}:
         return ""
     return f"{words[at + 2]}-{words[at + 3]}" if words[at + 2] == "trainer" else words[at + 2]
 

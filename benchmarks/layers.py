@@ -13,8 +13,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from lab.workbench import static_refusal
-from trainer.jail import Jail
+from lab.operations.standalone import static_refusal
+from sandbox import Jail
 from trainer.standalone import check_in, opened_jail
 
 HONEST = frozenset({"causality", "batch_leak", "superlinear"})

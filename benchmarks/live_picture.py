@@ -8,10 +8,10 @@ from time import time
 
 from rich.console import Console
 
-from bus import history
-from bus.events import RunCompleted
-from lab.live import render
-from lab.view import View
+from bus.audit import log_file
+from bus.vocabulary.events import RunCompleted
+from lab.client.campaign_view import View
+from lab.terminal.live_view import render
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     Losses come from the curves of the runs that were under way, halfway through, since loss points are not in the log.
     """
     log, position, out = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-    said = list(history.read(log))
+    said = list(log_file.read(log))
     view = View(said[0].campaign)
     for envelope in said[:position]:
         view.apply(envelope)

@@ -24,14 +24,14 @@ import numpy as np
 import torch
 
 from agents.design import BASELINES, Design, Memory, render
-from trainer import loop
-from trainer.adamw import AdamW
-from trainer.adapter import mixer_factory
-from trainer.autoencoder import model_of
-from trainer.evaluator import Score
-from trainer.examination import examine
+from trainer.candidate.adapter import mixer_factory
 from trainer.gates import load_mixer
-from trainer.model import LanguageModel, match_width
+from trainer.inside import loop
+from trainer.inside.adamw import AdamW
+from trainer.inside.autoencoder import model_of
+from trainer.inside.model import LanguageModel, match_width
+from trainer.run.examination import examine
+from trainer.run.scoring import Score
 from trainer.scales import Scale, Shape, load
 from trainer.tasks.draws import batches
 from trainer.tasks.kinds import Mad, Recall, Task

@@ -18,15 +18,15 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from benchmarks.campaign_log import NAME, campaign_log
-from bus.envelope import decode, encode
-from bus.events import ProposalCreated
-from bus.ids import fingerprint
-from bus.queries import AskCognition, AskExperiments, AskNeighbours, AskPeers, AskStanding, Query
+from bus.vocabulary.events import ProposalCreated
+from bus.vocabulary.queries import AskCognition, AskExperiments, AskNeighbours, AskPeers, AskStanding, Query
+from bus.wire.envelope import decode, encode
+from bus.wire.ids import fingerprint
 from memory.answers import answer
 from memory.cognition import Library, load_entries
-from memory.embedding import Embedder, HashEmbedder, SentenceEmbedder
+from memory.retrieval.embedding import Embedder, HashEmbedder, SentenceEmbedder
+from memory.retrieval.ideas import Ideas
 from memory.store import Store
-from memory.vectors import Ideas
 
 
 def main() -> None:
@@ -80,9 +80,9 @@ def queries(_: argparse.Namespace) -> Iterator[dict[str, object]]:
 
 def latency(_: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Time an event's way from publication to an answer that knows of it, one at a time, on the in-memory bus."""
-    from bus import subjects
-    from bus.bus import Bus
-    from bus.memory_transport import MemoryTransport
+    from bus.delivery.bus import Bus
+    from bus.delivery.memory_transport import MemoryTransport
+    from bus.wire import subjects
     from memory.service import Memory
 
     async def measured(store: Store, embedder: Embedder) -> list[float]:

@@ -13,12 +13,12 @@ from random import Random
 
 import numpy as np
 
-from agents.breeding import Donor, baseline, bred
 from agents.design import BASELINES, Bias, Design
-from agents.pool import FIRST_TIER, REFERENCES, SECOND_TIER
-from agents.researcher import ResearcherSettings
-from bus.events import ProposalCreated, ProposalRequested
-from memory.embedding import SentenceEmbedder, Vectors32
+from agents.roles.researcher import ResearcherSettings
+from agents.search.breeding import Donor, baseline, bred
+from agents.search.two_tier import FIRST_TIER, REFERENCES, SECOND_TIER
+from bus.vocabulary.events import ProposalCreated, ProposalRequested
+from memory.retrieval.embedding import SentenceEmbedder, Vectors32
 
 PERCENTILES = (10, 50, 90, 95, 99)
 BATCH = 12

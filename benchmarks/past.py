@@ -19,16 +19,18 @@ from pydantic import JsonValue
 
 from benchmarks.campaign_log import NAME, Ideas, campaign_log
 from benchmarks.novelty import population
-from bus import access, server, subjects
-from bus.durables import EVERY
-from bus.envelope import decode, encode
-from bus.events import ProposalCreated
-from lab import link
+from bus.delivery.durables import EVERY
+from bus.nats import server
+from bus.security import access
+from bus.vocabulary.events import ProposalCreated
+from bus.wire import subjects
+from bus.wire.envelope import decode, encode
+from lab.client import connection
 from lab.home import Home
 from lab.settings import Settings
-from memory import vectors
-from memory.embedding import CLAUSE, SentenceEmbedder
-from memory.garbage import settle
+from memory.gc_tuning import settle
+from memory.retrieval import ideas
+from memory.retrieval.embedding import CLAUSE, SentenceEmbedder
 from memory.store import Store
 
 STOCK = 400
@@ -72,9 +74,9 @@ def fill(path: Path, experiments: int, slots: int = 4) -> dict[str, Any]:
             projecting += time.process_time() - begun
         begun = time.process_time()
         course = store.ledger.course(NAME)
-        ideas, proposed = vectors.Ideas(store, embedder), len(course.proposals)
+        held, proposed = ideas.Ideas(store, embedder), len(course.proposals)
         for count in range(0, proposed + ROWS, ROWS):
-            ideas.catch_up(course, min(count, proposed))
+            held.catch_up(course, min(count, proposed))
             store.commit()
         understood = time.process_time() - begun
         return {
@@ -94,7 +96,7 @@ async def begin_behind(settings: Settings, home: Home, experiments: int) -> None
     """Let a fresh home hold a campaign of so many experiments: memory's file, and a log that begins behind it."""
     filled = apart(partial(fill, home.database, experiments, settings.slots_or_default()))
     async with server.serving(home.nats, home.authorization()) as url:
-        transport = await link.connect(settings, access.ADMIN, url, seeds=home.keys)
+        transport = await connection.connect(settings, access.ADMIN, url, seeds=home.keys)
         await transport.provision(EVERY, begins={subjects.LOG: filled["events"] + 1})
         await transport.close()
     home.note_campaign({"id": NAME, "seed": 0, "scale": "nano", "experiments": experiments})

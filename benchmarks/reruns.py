@@ -1,8 +1,8 @@
 """What a second run of an honest design looks like: `python -m benchmarks.reruns run FILE`, then `report FILE`.
 
-The thresholds of quarantine (`agents/quarantine.py`) rest on two ratios: of an honest design's text loss to the best
-human one's, and of its loss on another seed and another shard of the data to its first. Both are printed over every
-design and every pair of a first run and a second; runs already in FILE are kept.
+The thresholds of quarantine (`agents/analysis/quarantine.py`) rest on two ratios: of an honest design's text loss to
+the best human one's, and of its loss on another seed and another shard of the data to its first. Both are printed over
+every design and every pair of a first run and a second; runs already in FILE are kept.
 """
 
 import argparse
@@ -15,9 +15,8 @@ from typing import Any
 from agents.design import BASELINES
 from benchmarks.fidelity import Run, attempt, designs, read
 from trainer import scales
-from trainer.jail import Jail
+from trainer.run.jail import training_jail
 from trainer.tasks.corpus import load_corpus
-from trainer.trial import PRELOAD
 
 SHARDS = (0, 1)
 
@@ -28,7 +27,7 @@ def collect(out: Path, rung: str, count: int, seeds: int) -> None:
     scale, sources = scales.load(rung), designs(count)
     corpus = load_corpus(None, *scale.languages.values())
     wanted = [(name, seed, shard) for seed in range(seeds) for name in sources for shard in SHARDS]
-    with tempfile.TemporaryDirectory() as scratch, Jail("bwrap", Path(scratch), preload=PRELOAD) as jail:
+    with tempfile.TemporaryDirectory() as scratch, training_jail("bwrap", Path(scratch)) as jail:
         for name, seed, shard in wanted:
             if (name, seed, shard) not in known:
                 # The second run's seed is another one than the first's.

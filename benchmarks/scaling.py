@@ -16,15 +16,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bus import server, subjects
-from bus.bus import Bus
-from bus.durables import EVERY
-from bus.events import Limits, RunCompleted, RunRequested, RunStarted
-from bus.ids import run_id
-from bus.micro import survey
-from bus.nats_transport import NatsTransport
-from bus.role import Post
-from lab.campaign import service_command
+from bus.delivery.bus import Bus
+from bus.delivery.durables import EVERY
+from bus.delivery.role import Post
+from bus.nats import server
+from bus.nats.micro import survey
+from bus.nats.transport import NatsTransport
+from bus.vocabulary.events import Limits, RunCompleted, RunRequested, RunStarted
+from bus.wire import subjects
+from bus.wire.ids import run_id
+from lab.runtime.campaign import service_command
 
 
 def measure(trainers: int, runs: int, seconds: float) -> float:

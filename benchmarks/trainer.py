@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from agents.design import BASELINES
-from bus.events import LossPoint, RunRequested
+from bus.vocabulary.events import LossPoint, RunRequested
+from sandbox import Jail
 from trainer import scales
-from trainer.jail import Jail
+from trainer.run.jail import training_jail
+from trainer.run.training_run import Trial
 from trainer.tasks.corpus import Corpus, load_corpus
-from trainer.trial import PRELOAD, Trial
 
 
 def resident_mb(process: Path) -> float:
@@ -91,7 +92,7 @@ def main() -> None:
     corpus = load_corpus(None, *scale.languages.values())
     with (
         tempfile.TemporaryDirectory() as scratch,
-        Jail("bwrap", Path(scratch), preload=PRELOAD, device=scale.device) as jail,
+        training_jail("bwrap", Path(scratch), device=scale.device) as jail,
     ):
         begun = time.monotonic()
         jail.ready()

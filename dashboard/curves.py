@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from bus.events import CurvePoint
-from bus.queries import Experiment
+from bus.vocabulary.events import CurvePoint
+from bus.vocabulary.queries import Experiment
 from dashboard import svg
 from dashboard.markup import Markup, clip, el, join
 from dashboard.scores import Scores, title

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bus.queries import Experiment
+from bus.vocabulary.queries import Experiment
 from dashboard.leaderboard import NOTHING, compact
 from dashboard.markup import Markup, clip, el, join
 

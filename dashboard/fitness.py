@@ -1,6 +1,6 @@
 """Fitness over time: every experiment where it was opened, the running best, and the band the baselines lie in."""
 
-from bus.queries import Experiment
+from bus.vocabulary.queries import Experiment
 from dashboard import svg
 from dashboard.markup import Markup, clip, el, join
 from dashboard.scores import Scores, fitness_of, is_baseline, shape, title

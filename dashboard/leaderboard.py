@@ -1,7 +1,7 @@
 """The leaderboard: every experiment that has a score, best first, baselines among them, one row each."""
 
-from bus.events import FitnessParts
-from bus.queries import Experiment
+from bus.vocabulary.events import FitnessParts
+from bus.vocabulary.queries import Experiment
 from dashboard.markup import Child, Markup, el
 from dashboard.scores import WORDS, Scores, called, is_baseline, title
 

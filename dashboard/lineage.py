@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from bus.ids import BASELINE_PREFIX
-from bus.queries import Experiment
+from bus.vocabulary.queries import Experiment
+from bus.wire.ids import BASELINE_PREFIX
 from dashboard import svg
 from dashboard.fitness import link
 from dashboard.markup import Markup, el

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from bus.events import CurvePoint
-from bus.queries import Experiment, Standing
+from bus.vocabulary.events import CurvePoint
+from bus.vocabulary.queries import Experiment, Standing
 from dashboard import curves, figures, leaderboard, summary
 from dashboard.markup import Child, Markup, clip, el, join
 from dashboard.page import document

@@ -7,8 +7,8 @@ and then whole records are left to `move37 show`, and the page says so.
 from collections.abc import Iterable, Sequence
 from shlex import quote
 
-from bus.events import FitnessParts
-from bus.queries import Experiment, Failure
+from bus.vocabulary.events import FitnessParts
+from bus.vocabulary.queries import Experiment, Failure
 from dashboard import design
 from dashboard.leaderboard import bars, figure, signed
 from dashboard.markup import Child, Markup, clip, el, join

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from shlex import quote
 
-from bus.queries import Experiment, Standing
+from bus.vocabulary.queries import Experiment, Standing
 from dashboard import failures, figures, leaderboard, summary
 from dashboard.markup import Markup, clip, el, join
 from dashboard.page import document

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 
-from bus.ids import BASELINE_PREFIX
-from bus.queries import Experiment, Status
+from bus.vocabulary.queries import Experiment, Status
+from bus.wire.ids import BASELINE_PREFIX
 from dashboard.markup import clip
 
 WORDS: dict[Status, str] = {

@@ -16,7 +16,7 @@ from ipaddress import ip_address
 from time import monotonic
 from urllib.parse import urlsplit
 
-from bus.queries import Standing
+from bus.vocabulary.queries import Standing
 from dashboard import live
 from dashboard.live import Snapshot
 from dashboard.markup import Markup

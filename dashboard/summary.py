@@ -7,7 +7,7 @@ DiscoveryConfirmed says.
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bus.queries import Standing
+from bus.vocabulary.queries import Standing
 from dashboard.leaderboard import compact, figure, signed
 from dashboard.markup import Child, Markup, clip, el, join
 from dashboard.scores import Scores, called, fitness_of, is_baseline

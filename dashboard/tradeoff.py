@@ -2,7 +2,7 @@
 
 from math import sqrt
 
-from bus.queries import Experiment
+from bus.vocabulary.queries import Experiment
 from dashboard import svg
 from dashboard.fitness import link
 from dashboard.markup import Markup, el

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import typer
 
-from lab.commands import access, campaign, housekeeping, letters, observing, reading, replaying, workbench
+from lab.commands import access, campaign, dead_letters, housekeeping, observing, reading, replaying, standalone
 from lab.errors import LabError, WrongUsage
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for room in (campaign, reading, replaying, observing, letters, workbench, access, housekeeping):
+for room in (campaign, reading, replaying, observing, dead_letters, standalone, access, housekeeping):
     room.register(app)
 
 
@@ -43,16 +43,16 @@ def main() -> None:
 
 def _mendable() -> tuple[type[Exception], ...]:
     """Return the faults of the rooms below that carry their own words; imported late, only once something failed."""
-    from bus.bus import Refused
-    from bus.server import ServerFailed
-    from bus.transport import TransportError
+    from bus.delivery.bus import Refused
+    from bus.delivery.transport import TransportError
+    from bus.nats.server import ServerFailed
 
     return (LabError, TransportError, ServerFailed, Refused)
 
 
 def _say(text: str, code: int) -> int:
     """Print one line on stderr and return the exit code."""
-    from bus.redaction import mask
+    from bus.wire.redaction import mask
 
     print(f"move37: {mask(' '.join(text.split()))}", file=sys.stderr)
     return code
@@ -60,7 +60,7 @@ def _say(text: str, code: int) -> int:
 
 def _fall(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
     """Print the traceback of a fault of our own, without secrets."""
-    from lab import logs
+    from lab.observability import logs
 
     logs.mask_tracebacks()
     sys.excepthook(kind, error, where)

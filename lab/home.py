@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bus import access, keys
+from bus.security import access, keys
 from lab.errors import LabError
 
 

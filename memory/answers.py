@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Protocol
 
-from bus.events import CampaignStarted, Record
-from bus.queries import (
+from bus.vocabulary.events import CampaignStarted, Record
+from bus.vocabulary.queries import (
     Ancestry,
     AskAncestry,
     AskCognition,
@@ -31,19 +31,19 @@ from bus.queries import (
     Standing,
     Trial,
 )
-from memory.course import Course
-from memory.life import Life, known, until
-from memory.portraits import design, figures, portrait, study, whole
 from memory.projections import Proposal
-from memory.standing import standing
+from memory.state.campaign_state import Course
+from memory.state.experiment_state import Life, known, until
 from memory.store import Store
+from memory.views.campaign import standing
+from memory.views.experiments import design, figures, portrait, study, whole
 
 SIBLINGS = 20
 """The most siblings an answer tells of, the newest analysed ones."""
 
 
 class Ideas(Protocol):
-    """What motivations mean, as far as answers need to know; `memory.vectors.Ideas` is the real one."""
+    """What motivations mean, as far as answers need to know; `memory.retrieval.ideas.Ideas` is the real one."""
 
     def novelty(self, course: Course, proposal: Proposal) -> float | None:
         """Return 1 - the highest cosine similarity to an earlier motivation of the campaign; None where unknown."""

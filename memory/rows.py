@@ -11,8 +11,8 @@ from functools import cache
 from sys import intern
 from typing import Any, ClassVar, Self, get_type_hints
 
-from bus.envelope import Envelope
-from bus.events import EVENT_TYPES, Event
+from bus.vocabulary.events import EVENT_TYPES, Event
+from bus.wire.envelope import Envelope
 
 SQL_TYPES: dict[Any, str] = {
     int: "BIGINT",

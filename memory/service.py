@@ -15,19 +15,20 @@ from concurrent.futures import Future
 
 import structlog
 
-from bus.bus import Bus, NotYet
-from bus.envelope import Envelope, Malformed
-from bus.events import Record
-from bus.queries import QUERIES, AskAncestry, AskCognition, Query
-from bus.subjects import read
-from bus.transport import NoAnswer, Stored
+from bus.delivery.bus import Bus, NotYet
+from bus.delivery.transport import NoAnswer
+from bus.vocabulary.events import Record
+from bus.vocabulary.queries import QUERIES, AskAncestry, AskCognition, Query
+from bus.wire.envelope import Envelope, Malformed
+from bus.wire.stored import Stored
+from bus.wire.subjects import read
 from memory.answers import answer, motivations_compared, texts_compared
 from memory.cognition import Library, load_entries
-from memory.course import Course
-from memory.embedding import Embedder, Vectors32
-from memory.garbage import settle
+from memory.gc_tuning import settle
+from memory.retrieval.embedding import Embedder, Vectors32
+from memory.retrieval.ideas import Ideas
+from memory.state.campaign_state import Course
 from memory.store import Store
-from memory.vectors import Ideas
 
 PATIENCE = 2.0
 """Seconds that a question waits for its position, or for embeddings, before it is told to come again: shorter than the

@@ -17,11 +17,11 @@ from typing import Any, Self, TypeVar
 
 import duckdb
 
-from bus.envelope import Envelope
-from memory.garbage import uncollected
-from memory.ledger import Ledger
+from bus.wire.envelope import Envelope
+from memory.gc_tuning import uncollected
 from memory.projections import DERIVED, TABLES, Embedded, rows
 from memory.rows import Row, columns, ddl
+from memory.state.read_model import Ledger
 
 RowT = TypeVar("RowT", bound=Row)
 

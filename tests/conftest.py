@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bus import server
+from bus.nats import server
 
 
 @pytest.fixture(scope="session")

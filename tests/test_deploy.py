@@ -9,9 +9,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from bus import server
-from bus.durables import DURABLES
-from lab.roles import BUILD
+from bus.delivery.durables import DURABLES
+from bus.nats import server
+from lab.runtime.roles import BUILD
 from lab.settings import Settings
 
 DEPLOY = Path(__file__).parent.parent / "deploy"

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from bus.envelope import Envelope
-from bus.events import Event, RunFailed, RunRequested
-from bus.role import Decision, Post
-from trainer.questions import Prepare, Prepared, Train, Trained
+from bus.delivery.role import Decision, Post
+from bus.vocabulary.events import Event, RunFailed, RunRequested
+from bus.wire.envelope import Envelope
+from trainer.run.questions import Prepare, Prepared, Train, Trained
 
 
 class TrainerRole:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from trainer.tasks.kinds import Bpe, Language, Recall, Task, Text, task_of
 
 if TYPE_CHECKING:
-    from bus.events import Limits
+    from bus.vocabulary.events import Limits
 
 LADDER = Path(__file__).with_name("scales.toml")
 
@@ -39,7 +39,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Thresholds of the live monitor; `trainer.monitor` says what each is held against."""
+    """Thresholds of the live monitor; `trainer.run.monitor` says what each is held against."""
 
     every: int
     """Steps between readings."""
@@ -171,6 +171,6 @@ def load(name: str) -> Scale:
 
 def limits() -> "dict[str, Limits]":
     """Return what a run may use at each rung, as a request says it."""
-    from bus.events import Limits  # not in the jail, where this module is read too
+    from bus.vocabulary.events import Limits  # not in the jail, where this module is read too
 
     return {name: Limits(seconds=scale.seconds, memory_mb=scale.memory_mb) for name, scale in ladder().items()}

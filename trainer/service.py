@@ -17,14 +17,16 @@ from typing import Any, TypeVar
 
 import structlog
 
-from bus.envelope import Envelope
-from bus.events import VETOED, LossPoint, Record, RunFailed, RunRequested, Stage
-from bus.role import Post
-from trainer import checkpoint, scales
-from trainer.jail import Device, Jail, Sandbox
-from trainer.questions import Prepare, Prepared, Train, Trained
+from bus.delivery.role import Post
+from bus.vocabulary.events import VETOED, LossPoint, Record, RunFailed, RunRequested, Stage
+from bus.wire.envelope import Envelope
+from sandbox import Device, Jail, Sandbox
+from trainer import scales
+from trainer.run import checkpoint
+from trainer.run.jail import training_jail
+from trainer.run.questions import Prepare, Prepared, Train, Trained
+from trainer.run.training_run import Trial
 from trainer.tasks.corpus import load_corpus
-from trainer.trial import PRELOAD, Trial
 
 Publish = Callable[[Envelope, Post, str], Awaitable[None]]
 """(the request's envelope, a reading as a post, an ordinal unique within the run)."""
@@ -103,7 +105,7 @@ class TrainerService:
         if self._jail is None or (self._jail.sandbox, self._jail.device) != (sandbox, device):
             if self._jail is not None:
                 self._jail.close()
-            self._jail = Jail(sandbox, self._scratch, preload=PRELOAD, device=device)
+            self._jail = training_jail(sandbox, self._scratch, device=device)
         return self._jail
 
     async def _through(self, said: Envelope, work: Callable[[], T]) -> T | None:

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bus.events import GateResult, Limits, LossPoint, RunCompleted, RunFailed, RunRequested, RunStarted
-from trainer import checkpoint, scales
-from trainer.jail import Device, Jail, Sandbox
+from bus.vocabulary.events import GateResult, Limits, LossPoint, RunCompleted, RunFailed, RunRequested, RunStarted
+from sandbox import Device, Jail, Sandbox
+from trainer import scales
+from trainer.run import checkpoint
+from trainer.run.jail import training_jail
+from trainer.run.training_run import Trial
 from trainer.tasks.corpus import load_corpus
-from trainer.trial import PRELOAD, Trial
 
 Verdict = dict[str, Any]
 PATIENCE = 10
@@ -110,7 +112,7 @@ def opened_jail(sandbox: Sandbox, device: Device = "cpu") -> Iterator[Jail]:
     """Open a jail that has torch imported; nothing of it is left afterwards. Raises SandboxUnavailable."""
     with (
         tempfile.TemporaryDirectory(prefix="move37-") as scratch,
-        Jail(sandbox, Path(scratch), preload=PRELOAD, device=device) as jail,
+        training_jail(sandbox, Path(scratch), device=device) as jail,
     ):
         jail.ready()  # a run's time limit starts after torch is there
         yield jail

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from bus import access
-from bus import keys as key_files
-from lab.commands.options import ConfigOption, HomeOption, JsonOption, home_of, load, print_json
+from bus.security import access
+from bus.security import keys as key_files
+from lab.commands.options import ConfigOption, HomeOption, JsonOption, home_of, load
 from lab.errors import LabError
 from lab.home import Home
+from lab.terminal.output import print_json
 
 BLOCK = "authorization.conf"
 

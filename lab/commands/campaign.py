@@ -8,18 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from lab.commands.options import (
-    ConfigOption,
-    HomeOption,
-    JsonOption,
-    NatsOption,
-    PlaintextOption,
-    home_of,
-    load,
-    print_json,
-)
+from lab.commands.options import ConfigOption, HomeOption, JsonOption, NatsOption, PlaintextOption, home_of, load
 from lab.commands.options import run as run_async
 from lab.errors import LabError, WrongUsage
+from lab.terminal.output import print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -57,7 +49,9 @@ def run(
 
     Example: move37 run --home lab1 --experiments 40 --trainers 4
     """
-    from lab import campaign, ending, preflight
+    from lab.operations import preflight
+    from lab.runtime import campaign
+    from lab.terminal import run_summary
 
     loaded = load(
         config, home=home, experiments=experiments, seed=seed, scale=scale, slots=slots, trainers=trainers,
@@ -71,10 +65,10 @@ def run(
     with place.locked():
         settings = campaign.settle(loaded, place)
         preflight.check(settings, place)
-        with ending.screen(quiet=as_json) as screen:
+        with run_summary.screen(quiet=as_json) as screen:
             outcome = run_async(campaign.run(settings, place, screen, None if services else lambda *_: ()))
-        report = ending.write_report(outcome, place, settings)
-        ending.tell(outcome, report, settings, as_json=as_json)
+        report = run_summary.write_report(outcome, place, settings)
+        run_summary.tell(outcome, report, settings, as_json=as_json)
 
 
 def serve(
@@ -93,7 +87,8 @@ def serve(
 
     Example: move37 serve trainer --nats nats://lab1:4222
     """
-    from lab import logs, service
+    from lab.observability import logs
+    from lab.runtime import service
 
     settings = load(
         config, nats=nats, home=home, allow_plaintext=plaintext, dashboard_host=host, dashboard_port=port
@@ -121,7 +116,7 @@ def say(
 
     Example: move37 say "try the delta rule with a short convolution"
     """
-    from lab.speaking import kind_of, publish
+    from lab.client.human_input import kind_of, publish
 
     if not (text or propose or kind):
         raise WrongUsage('nothing to say; give a text, such as move37 say "try the delta rule"')
@@ -150,11 +145,11 @@ def chat(
 
     Example: echo "how is e0003 doing?" | move37 chat
     """
-    from lab import chatting
+    from lab.terminal import chat as conversation
 
     settings = load(config, home=home, nats=nats, allow_plaintext=plaintext).settings
     with contextlib.suppress(KeyboardInterrupt):
-        if run_async(chatting.chat(settings, _speaker())):
+        if run_async(conversation.chat(settings, _speaker())):
             return 0
         raise LabError("not everything that was said has been heard and answered")
     return 0

@@ -4,7 +4,8 @@ from typing import Any
 
 import typer
 
-from lab.commands.options import ConfigOption, HomeOption, JsonOption, home_of, load, print_json
+from lab.commands.options import ConfigOption, HomeOption, JsonOption, home_of, load
+from lab.terminal.output import print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +19,7 @@ def doctor(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOp
 
     Example: move37 doctor
     """
-    from lab import doctor as physician
+    from lab.operations import doctor as physician
 
     loaded = load(config, home=home)
     findings = physician.examine(loaded.settings, home_of(loaded))

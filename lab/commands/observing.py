@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from lab.commands.options import ConfigOption, HomeOption, NatsOption, PlaintextOption, load, print_json
+from lab.commands.options import ConfigOption, HomeOption, NatsOption, PlaintextOption, load
 from lab.commands.options import run as run_async
+from lab.terminal.output import print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +29,7 @@ def metrics(
 
     Example: move37 metrics --port 9137
     """
-    from lab import metrics as telling
+    from lab.observability import metrics as telling
 
     settings = load(config, home=home, nats=nats, allow_plaintext=plaintext).settings
     if not port:
@@ -50,11 +51,11 @@ def traces(
 
     Example: move37 traces campaign.jsonl > otlp.json
     """
-    from lab import logbook, lookback
-    from lab import traces as telling
+    from lab.observability import traces as telling
+    from lab.operations import log_export, replay
 
     settings = load(config, home=home, nats=nats, allow_plaintext=plaintext).settings
-    found = telling.spans(lookback.read(file) if file else run_async(logbook.events(settings)))
+    found = telling.spans(replay.read(file) if file else run_async(log_export.events(settings)))
     if send:
         print(f"{len(found)} spans sent to {telling.send(found)}")
     else:

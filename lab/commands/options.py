@@ -1,9 +1,7 @@
 """Options that several commands share, and how they become settings."""
 
-import json
 import logging
-import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -48,20 +46,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     import structlog
 
-    from lab import logs
+    from lab.observability import logs
 
     if not structlog.is_configured():
         logs.configure(logging.WARNING)
 
     return asyncio.run(work)
-
-
-def print_json(value: Any) -> None:
-    """Print one JSON document."""
-    print(json.dumps(value, indent=1, ensure_ascii=False))
-
-
-def print_json_lines(rows: Iterable[Any]) -> None:
-    """Print one JSON object a line."""
-    for row in rows:
-        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")

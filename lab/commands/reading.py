@@ -9,20 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from lab.commands.options import (
-    ConfigOption,
-    HomeOption,
-    JsonOption,
-    NatsOption,
-    PlaintextOption,
-    home_of,
-    load,
-    print_json,
-    print_json_lines,
-)
+from lab.commands.options import ConfigOption, HomeOption, JsonOption, NatsOption, PlaintextOption, home_of, load
 from lab.commands.options import run as run_async
 from lab.errors import LabError
 from lab.settings import Settings
+from lab.terminal.output import print_json, print_json_lines
 
 IdArgument = Annotated[str, typer.Argument(help="An experiment, such as e0003.")]
 
@@ -45,7 +36,7 @@ def experiments(
 
     Example: move37 experiments --json | jq -r 'select(.status == "failed") | .id'
     """
-    from lab import tables
+    from lab.terminal import tables
 
     rows = _ask(_settings(config, home, nats, plaintext))
     if as_json:
@@ -66,7 +57,7 @@ def best(
 
     Example: move37 best -n 3
     """
-    from lab import tables
+    from lab.terminal import tables
 
     scored = [row for row in _ask(_settings(config, home, nats, plaintext)) if row.fitness is not None]
     rows = sorted(scored, key=lambda row: -(row.fitness or 0.0))[:count]
@@ -90,7 +81,7 @@ def show(
 
     Example: move37 show e0003
     """
-    from lab import tables
+    from lab.terminal import tables
 
     row = _one(_settings(config, home, nats, plaintext), experiment)
     if as_json:
@@ -132,7 +123,7 @@ def export(
     """
     import shutil
 
-    from lab import tables
+    from lab.terminal import tables
 
     row = _one(_settings(config, home, nats, plaintext), experiment)
     target = folder / row.id
@@ -158,13 +149,14 @@ def events(
 
     Example: move37 events --follow --json | jq -c '{type, subject}'
     """
-    from lab import logbook, verifying
+    from lab.operations import log_export
+    from lab.operations import verify as verification
 
     settings = _settings(config, home, nats, plaintext)
     if verify:
-        return verifying.tell(run_async(verifying.running(settings)), as_json=as_json)
+        return verification.tell(run_async(verification.running(settings)), as_json=as_json)
     with contextlib.suppress(KeyboardInterrupt):
-        run_async(logbook.list_events(settings, follow=follow, as_json=as_json))
+        run_async(log_export.list_events(settings, follow=follow, as_json=as_json))
     return 0
 
 
@@ -179,9 +171,9 @@ def export_log(
 
     Example: move37 export-log campaign.jsonl
     """
-    from lab import logbook
+    from lab.operations import log_export
 
-    count = run_async(logbook.export(_settings(config, home, nats, plaintext), file))
+    count = run_async(log_export.export(_settings(config, home, nats, plaintext), file))
     print(f"{count} events in {file}")
 
 
@@ -196,10 +188,11 @@ def status(
 
     Example: move37 status --json | jq .last_seq
     """
-    from lab import logbook, tables
+    from lab.operations import log_export
+    from lab.terminal import tables
 
     settings = _settings(config, home, nats, plaintext)
-    state = run_async(logbook.status(settings))
+    state = run_async(log_export.status(settings))
     if as_json:
         print_json(state)
     else:
@@ -219,10 +212,10 @@ def report(
 
     Example: move37 report --out report.html
     """
-    from lab import logbook
+    from lab.operations import log_export
 
     loaded = load(config, home=home, nats=nats, allow_plaintext=plaintext)
-    print(run_async(logbook.report(loaded.settings, out or home_of(loaded).report)).resolve())
+    print(run_async(log_export.report(loaded.settings, out or home_of(loaded).report)).resolve())
 
 
 def _settings(config: Path | None, home: Path | None, nats: str | None, plaintext: bool | None) -> Settings:
@@ -232,7 +225,7 @@ def _settings(config: Path | None, home: Path | None, nats: str | None, plaintex
 
 def _ask(settings: Settings, *ids: str) -> tuple[Any, ...]:
     """Return experiments of the lab that the options name."""
-    from lab.awake import awake
+    from lab.client.session import awake
 
     async def ask() -> tuple[Any, ...]:
         async with awake(settings) as reader:

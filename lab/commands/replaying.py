@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from lab.commands.options import JsonOption, load, print_json
+from lab.commands.options import JsonOption, load
 from lab.commands.options import run as run_async
 from lab.errors import WrongUsage
 from lab.home import Home
+from lab.terminal.output import print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -38,18 +39,19 @@ def replay(
 
     Example: move37 replay campaign.jsonl --agent engineer
     """
-    from lab import lookback, verifying
+    from lab.operations import replay as replays
+    from lab.operations import verify as verification
 
     if sum((view, rebuild, verify, agent is not None)) > 1:
         raise WrongUsage("give one of --view, --rebuild, --verify and --agent")
     if verify:
-        return verifying.tell(verifying.exported(file), as_json=as_json)
-    history = lookback.read(file, first, last)
+        return verification.tell(verification.exported(file), as_json=as_json)
+    history = replays.read(file, first, last)
     if rebuild:
-        return _rebuilt(lookback.rebuild(history), as_json=as_json)
+        return _rebuilt(replays.rebuild(history), as_json=as_json)
     if agent:
-        return lookback.again(agent, history, file, first, last, step=step, as_json=as_json)
-    lookback.tell(history, lookback.Choice(experiment, kind, role, first), step=step, as_json=as_json)
+        return replays.again(agent, history, file, first, last, step=step, as_json=as_json)
+    replays.tell(history, replays.Choice(experiment, kind, role, first), step=step, as_json=as_json)
     return 0
 
 
@@ -63,10 +65,10 @@ def fork(
 
     Example: move37 fork campaign.jsonl --at 120 --home whatif
     """
-    from lab import forking
+    from lab.operations import fork as forks
 
     place = Home(home)
-    forked = run_async(forking.fork(load(home=home).settings, log, at, place))
+    forked = run_async(forks.fork(load(home=home).settings, log, at, place))
     if as_json:
         print_json({"home": str(home), **asdict(forked)})
         return

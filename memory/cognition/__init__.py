@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, ValidationError
 
-from bus.events import Record
-from bus.queries import CognitionEntry
+from bus.vocabulary.events import Record
+from bus.vocabulary.queries import CognitionEntry
 from memory.cognition.stored import stored
-from memory.embedding import Embedder, Vectors32
+from memory.retrieval.embedding import Embedder, Vectors32
 
 FOLDER = Path(__file__).parent
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from memory.embedding import SentenceEmbedder, Vectors32
+from memory.retrieval.embedding import SentenceEmbedder, Vectors32
 
 FILE = Path(__file__).with_name("vectors.npz")
 

@@ -1,14 +1,14 @@
 """What memory keeps of each event, one file per group of events."""
 
-from bus.envelope import Envelope
+from bus.wire.envelope import Envelope
 from memory.projections.analysis import Analysis, Verdict
 from memory.projections.campaign import Opening, Pool, Turn
 from memory.projections.code import Failure, Revision
-from memory.projections.embedded import Embedded
+from memory.projections.embedding import Embedded
 from memory.projections.human import Reply, Word
+from memory.projections.log_index import Said, in_the_log
 from memory.projections.proposal import Proposal, Rejection, Slot, Source
 from memory.projections.run import Anomaly, Completion, Curve, Fault, Request, Start
-from memory.projections.said import Said, in_the_log
 from memory.rows import PROJECTIONS, Row
 
 TABLES: tuple[type[Row], ...] = (

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bus.envelope import Envelope
-from bus.events import AnalysisReady, DiscoveryConfirmed, DiscoveryRefuted
+from bus.vocabulary.events import AnalysisReady, DiscoveryConfirmed, DiscoveryRefuted
+from bus.wire.envelope import Envelope
 from memory.rows import Row, projects
 
 

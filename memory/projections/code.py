@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bus.envelope import Envelope
-from bus.events import CodeFailed, CodeRevised
-from bus.ids import fingerprint
+from bus.vocabulary.events import CodeFailed, CodeRevised
+from bus.wire.envelope import Envelope
+from bus.wire.ids import fingerprint
 from memory.projections.proposal import source_of
 from memory.rows import Row, projects
 

@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bus.envelope import Envelope
-from bus.events import CodeRevised, ProposalCreated, ProposalRejected, ProposalRequested
-from bus.ids import fingerprint
+from bus.vocabulary.events import CodeRevised, ProposalCreated, ProposalRejected, ProposalRequested
+from bus.wire.envelope import Envelope
+from bus.wire.ids import fingerprint
 from memory.rows import Row, projects
 
 

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bus.envelope import Envelope
-from bus.events import RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted
+from bus.vocabulary.events import RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted
+from bus.wire.envelope import Envelope
 from memory.rows import Row, projects
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from bus.envelope import Envelope
-from bus.events import Event, Record
-from bus.ids import CAMPAIGN
-from bus.role import Decision, Post, Question, Role
+from bus.delivery.role import Decision, Post, Role
+from bus.vocabulary.events import Event, Record
+from bus.vocabulary.questions import Question
+from bus.wire.envelope import Envelope
+from bus.wire.ids import CAMPAIGN
 from tests.agents.scripted_model import ScriptedModel
 
 Answers = dict[type[Question], Any]

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from agents import findings as words
-from agents.analyst import Analyst
+from agents.analysis import findings as words
+from agents.analysis.fitness import Reference, fitness, marked_judge
+from agents.analysis.weakness import COST, problem, weakest
 from agents.design import BASELINES
-from agents.fitness import Reference, fitness, marked_judge
-from agents.weakness import COST, problem, weakest
-from bus.envelope import Envelope
-from bus.events import (
+from agents.roles.analyst import Analyst
+from bus.delivery.role import Post
+from bus.vocabulary.events import (
     AnalysisReady,
     CampaignStarted,
     CodeFailed,
@@ -22,7 +22,7 @@ from bus.events import (
     ProposalRejected,
     RunCompleted,
 )
-from bus.queries import (
+from bus.vocabulary.queries import (
     AskCognition,
     AskExperiments,
     AskPeers,
@@ -35,7 +35,8 @@ from bus.queries import (
     Peers,
     Standing,
 )
-from bus.role import Completion, CompletionReply, Post
+from bus.vocabulary.questions import Completion, CompletionReply
+from bus.wire.envelope import Envelope
 
 Drive = Callable[..., tuple[list[Any], list[Post]]]
 Said = Callable[..., Envelope]
@@ -196,7 +197,7 @@ def test_findings_without_a_baseline_or_a_scored_parent_say_so() -> None:
 )
 def test_the_weakest_part_is_named(this: Experiment, expected: str) -> None:
     """Whichever of recall, text loss and cost stands worst against the baselines."""
-    from agents.fitness import parts
+    from agents.analysis.fitness import parts
 
     assert weakest(this, parts(this, MEANS, 0.5), MEANS) == expected
 

@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from agents import Director
-from bus.envelope import Envelope
-from bus.events import (
+from bus.delivery.role import Decision
+from bus.vocabulary.events import (
     AnalysisReady,
     CampaignFinished,
     CampaignPaused,
@@ -20,8 +20,8 @@ from bus.events import (
     ProposalRequested,
     RunCompleted,
 )
-from bus.ids import CAMPAIGN, experiment_id
-from bus.role import Decision
+from bus.wire.envelope import Envelope
+from bus.wire.ids import CAMPAIGN, experiment_id
 from tests.chaos.simulated import BASELINES, QUIET, names, started
 from tests.chaos.simulation import Archive, Faults, Laboratory, remembering
 

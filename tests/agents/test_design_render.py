@@ -123,6 +123,6 @@ def test_a_line_leads_back_to_its_unit() -> None:
 
 def test_no_torch_in_an_agent() -> None:
     """Drawing, rendering and repairing designs never imports torch: an agent process stays small."""
-    code = "import sys, agents.design, agents.repair, agents.static_check; sys.exit('torch' in sys.modules)"
+    code = "import sys, agents.design, agents.repair, agents.admission.static_check; sys.exit('torch' in sys.modules)"
     env = {"PYTHONPATH": ":".join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], check=False, env=env).returncode == 0

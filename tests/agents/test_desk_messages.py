@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.desk import PAYLOAD_BYTES, Desk, read_message
-from bus.envelope import TOKEN, Envelope, Malformed
-from bus.events import HumanMessage, ProposalCreated, Spoken
-from bus.role import Post
+from agents.roles.desk import PAYLOAD_BYTES, Desk, read_message
+from bus.delivery.role import Post
+from bus.vocabulary.events import HumanMessage, ProposalCreated, Spoken
+from bus.wire.envelope import TOKEN, Envelope, Malformed
 
 SOURCE = "import torch\n\n\nclass Mine(torch.nn.Module):\n    pass\n"
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from agents.director import Director
-from bus.envelope import Envelope
-from bus.events import (
+from agents.roles.director import Director
+from bus.delivery.role import Post
+from bus.vocabulary.events import (
     AnalysisReady,
     CampaignFinished,
     CampaignPaused,
@@ -21,8 +21,8 @@ from bus.events import (
     ProposalRequested,
     RunFailed,
 )
-from bus.queries import AskStanding, Standing
-from bus.role import Post
+from bus.vocabulary.queries import AskStanding, Standing
+from bus.wire.envelope import Envelope
 
 Drive = Callable[..., tuple[list[Any], list[Post]]]
 Said = Callable[..., Envelope]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from agents.admission.static_check import check
 from agents.design import BASELINES, Design, render
-from agents.engineer import ORDINARY, Engineer, EngineerSettings
-from agents.static_check import check
-from bus.envelope import Envelope
-from bus.events import (
+from agents.roles.engineer import ORDINARY, Engineer, EngineerSettings
+from bus.delivery.role import Post
+from bus.vocabulary.events import (
     CampaignStarted,
     CodeFailed,
     CodeRevised,
@@ -21,8 +21,9 @@ from bus.events import (
     RunFailed,
     RunRequested,
 )
-from bus.queries import AskTrial, Experiment, Trial
-from bus.role import Completion, CompletionReply, Post
+from bus.vocabulary.queries import AskTrial, Experiment, Trial
+from bus.vocabulary.questions import Completion, CompletionReply
+from bus.wire.envelope import Envelope
 
 Drive = Callable[..., tuple[list[Any], list[Post]]]
 Said = Callable[..., Envelope]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.fitness import (
+from agents.analysis.fitness import (
     Reference,
     benchmark_part,
     counted_judge,
@@ -19,8 +19,8 @@ from agents.fitness import (
     sigmoid,
     thrift,
 )
-from bus.events import FitnessParts, TaskScore
-from bus.queries import Experiment
+from bus.vocabulary.events import FitnessParts, TaskScore
+from bus.vocabulary.queries import Experiment
 
 losses = st.floats(0.01, 20)
 shares = st.floats(0, 1)

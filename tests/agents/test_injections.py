@@ -14,13 +14,13 @@ from typing import Any, get_args
 
 import pytest
 
-from agents import Analyst, Director, Engineer, prompts
+from agents import Analyst, Director, Engineer
 from agents.design import BASELINES
-from agents.desk import BY_CHARACTERS, TEXT_CHARACTERS, read_message
-from agents.trial import Failed
-from bus import subjects
-from bus.envelope import TOKEN, Envelope, Malformed
-from bus.events import (
+from agents.llm import prompts
+from agents.repair.attempt import Failed
+from agents.roles.desk import BY_CHARACTERS, TEXT_CHARACTERS, read_message
+from bus.delivery.role import Post
+from bus.vocabulary.events import (
     AnalysisReady,
     CampaignFinished,
     CampaignPaused,
@@ -33,8 +33,7 @@ from bus.events import (
     ProposalRequested,
     RunRequested,
 )
-from bus.ids import CAMPAIGN
-from bus.queries import (
+from bus.vocabulary.queries import (
     AskCognition,
     AskExperiments,
     AskPeers,
@@ -49,7 +48,10 @@ from bus.queries import (
     Standing,
     Trial,
 )
-from bus.role import Completion, Post
+from bus.vocabulary.questions import Completion
+from bus.wire import subjects
+from bus.wire.envelope import TOKEN, Envelope, Malformed
+from bus.wire.ids import CAMPAIGN
 from memory.answers import answer
 from memory.store import Store
 from tests.agents.conftest import driven

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from agents.drafts import SCHEMAS, Answer, Draft
-from agents.model import Endpoint, ModelClient
-from bus.envelope import Envelope
-from bus.events import HumanMessage
-from bus.role import Completion
+from agents.llm.model import Endpoint, ModelClient
+from agents.llm.schemas import SCHEMAS, Answer, Draft
+from bus.vocabulary.events import HumanMessage
+from bus.vocabulary.questions import Completion
+from bus.wire.envelope import Envelope
 
 if TYPE_CHECKING:
     from tests.agents.scripted_model import ScriptedModel

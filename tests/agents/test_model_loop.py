@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from agents import Analyst, Endpoint, Engineer, EngineerSettings, ModelClient, Researcher, ResearcherSettings
+from agents.analysis.fitness import marked_judge
 from agents.design import BASELINES
-from agents.fitness import marked_judge
-from bus.envelope import Envelope
-from bus.events import (
+from bus.delivery.role import Decision, Post
+from bus.vocabulary.events import (
     CampaignStarted,
     CodeFailed,
     CodeRevised,
@@ -18,7 +18,7 @@ from bus.events import (
     RunFailed,
     RunRequested,
 )
-from bus.queries import (
+from bus.vocabulary.queries import (
     Ancestry,
     AskAncestry,
     AskCognition,
@@ -35,7 +35,8 @@ from bus.queries import (
     Standing,
     Trial,
 )
-from bus.role import Completion, Decision, Post
+from bus.vocabulary.questions import Completion
+from bus.wire.envelope import Envelope
 
 if TYPE_CHECKING:
     from tests.agents.scripted_model import ScriptedModel

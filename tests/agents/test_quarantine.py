@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from agents import quarantine
-from agents.analyst import Analyst
-from agents.engineer import Engineer, EngineerSettings
-from bus.envelope import Envelope
-from bus.events import (
+from agents.analysis import quarantine
+from agents.roles.analyst import Analyst
+from agents.roles.engineer import Engineer, EngineerSettings
+from bus.delivery.role import Post
+from bus.vocabulary.events import (
     AnalysisReady,
     CampaignStarted,
     CodeFailed,
@@ -21,7 +21,7 @@ from bus.events import (
     RunFailed,
     RunRequested,
 )
-from bus.queries import (
+from bus.vocabulary.queries import (
     AskCognition,
     AskExperiments,
     AskPeers,
@@ -32,7 +32,8 @@ from bus.queries import (
     Peers,
     Trial,
 )
-from bus.role import Completion, Post
+from bus.vocabulary.questions import Completion
+from bus.wire.envelope import Envelope
 
 Drive = Callable[..., tuple[list[Any], list[Post]]]
 Said = Callable[..., Envelope]

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.admission.static_check import check
 from agents.design import BASELINES, Convolution, Design, Memory, Window, draw_design, render
 from agents.repair import Repair, repair
 from agents.repair.rules import RULES
 from agents.repair.symptom import Symptom
-from agents.static_check import check
 
 DELTA = BASELINES["gated-deltanet"].design
 BOTH = Design((Memory(read="mean", feature="elu1"), Window(), Convolution()), fusion="router", inner="double")

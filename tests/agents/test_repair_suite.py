@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from agents.admission.static_check import check
 from agents.repair import repair
-from agents.static_check import check
 
 FOLDER = Path(__file__).with_name("broken")
 BROKEN = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.txt"))}

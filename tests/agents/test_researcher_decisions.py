@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from agents.breeding import donors
+from agents.admission.static_check import check
 from agents.design import BASELINES, Design, render
-from agents.researcher import Researcher, ResearcherSettings
-from agents.static_check import check
-from bus.envelope import Envelope
-from bus.events import CampaignStarted, ProposalCreated, ProposalRejected, ProposalRequested
-from bus.ids import fingerprint, source_hash
-from bus.queries import (
+from agents.roles.researcher import Researcher, ResearcherSettings
+from agents.search.breeding import donors
+from bus.delivery.role import Post
+from bus.vocabulary.events import CampaignStarted, ProposalCreated, ProposalRejected, ProposalRequested
+from bus.vocabulary.queries import (
     Ancestry,
     AskAncestry,
     AskNeighbours,
@@ -22,7 +21,9 @@ from bus.queries import (
     Neighbour,
     Neighbours,
 )
-from bus.role import Completion, CompletionReply, Post
+from bus.vocabulary.questions import Completion, CompletionReply
+from bus.wire.envelope import Envelope
+from bus.wire.ids import fingerprint, source_hash
 
 Drive = Callable[..., tuple[list[Any], list[Post]]]
 Said = Callable[..., Envelope]

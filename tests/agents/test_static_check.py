@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.admission.static_check import MOST_CHARACTERS, Fault, check
 from agents.design import BASELINES, draw_design, render
-from agents.static_check import MOST_CHARACTERS, Fault, check
 
 GOOD = """
 import torch

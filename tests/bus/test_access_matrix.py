@@ -16,13 +16,17 @@ import pytest
 import pytest_asyncio
 from nats.aio.client import Client
 
-from bus import access, dead, durables, keys, server, subjects
-from bus.bus import Bus
-from bus.events import EVENT_TYPES
-from bus.identity import Identity
-from bus.nats_transport import NatsTransport
-from bus.subjects import DEAD, HUMAN, LOG, RETRY, STREAMS
-from bus.transport import Denied, Stored
+from bus.delivery import dead_letters, durables
+from bus.delivery.bus import Bus
+from bus.delivery.transport import Denied
+from bus.nats import server
+from bus.nats.transport import NatsTransport
+from bus.security import access, keys
+from bus.security.identity import Identity
+from bus.vocabulary.events import EVENT_TYPES
+from bus.wire import subjects
+from bus.wire.stored import Stored
+from bus.wire.subjects import DEAD, HUMAN, LOG, RETRY, STREAMS
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "architecture.md"
 DECIDERS = ("director", "researcher", "engineer", "trainer", "analyst", "desk")
@@ -225,7 +229,7 @@ async def test_a_letter_goes_back_to_its_role_by_the_lab_alone(
     letter = None
     async with asyncio.timeout(20):
         async for batch in reader.follow(DEAD, 0, subjects.dead("trainer")):
-            letter = dead.decode(batch[-1])
+            letter = dead_letters.decode(batch[-1])
             break
     assert letter
     assert letter.original == original
@@ -235,7 +239,7 @@ async def test_a_letter_goes_back_to_its_role_by_the_lab_alone(
     _, retried = durables.DURABLES["trainer"]
     delivery = await trainer.pull(retried, 5.0)
     assert delivery
-    assert dead.unwrapped(delivery.stored) == original
+    assert dead_letters.unwrapped(delivery.stored) == original
     await delivery.ack()
     await asyncio.gather(trainer.close(), reader.close())
 

@@ -8,15 +8,17 @@ from typing import ClassVar
 
 import pytest
 
-from bus import subjects
-from bus.actor import MAX_DELIVERIES, Actor, Inbox
-from bus.bus import Bus
-from bus.envelope import Envelope, decode
-from bus.events import CampaignPaused, CampaignResumed, Event, Record
-from bus.memory_transport import MemoryTransport
-from bus.queries import AskStanding, Standing
-from bus.role import Completion, CompletionReply, Decision, Post, Question
-from bus.transport import Durable, Stored
+from bus.delivery.actor import MAX_DELIVERIES, Actor, Inbox
+from bus.delivery.bus import Bus
+from bus.delivery.memory_transport import MemoryTransport
+from bus.delivery.role import Decision, Post
+from bus.delivery.transport import Durable
+from bus.vocabulary.events import CampaignPaused, CampaignResumed, Event, Record
+from bus.vocabulary.queries import AskStanding, Standing
+from bus.vocabulary.questions import Completion, CompletionReply, Question
+from bus.wire import subjects
+from bus.wire.envelope import Envelope, decode
+from bus.wire.stored import Stored
 
 
 class Echo:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import chain, history
-from bus.chain import Link, Witness
-from bus.transport import Stored
+from bus.audit import chain, log_file
+from bus.audit.chain import Link, Witness
+from bus.wire.stored import Stored
 
 LOG = [Stored(seq, f"lab.events.c.e{seq % 3}.T", f'{{"n":{seq}}}'.encode()) for seq in range(1, 21)]
 NOTED = list(chain.chain(LOG))
@@ -85,5 +85,5 @@ def test_a_file_keeps_any_bytes_a_line_a_message(
 ) -> None:
     """Also those that hold line ends, so that a line is a position."""
     path = tmp_path_factory.mktemp("log") / "log.jsonl"
-    history.write(path, [Stored(seq, "s", payload) for seq, payload in enumerate(payloads, 1)])
-    assert list(history.payloads(path)) == payloads
+    log_file.write(path, [Stored(seq, "s", payload) for seq, payload in enumerate(payloads, 1)])
+    assert list(log_file.payloads(path)) == payloads

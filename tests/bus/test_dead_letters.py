@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import dead, subjects
-from bus.actor import Actor
-from bus.bus import Bus
-from bus.dead import DeadLetter
-from bus.envelope import Envelope, Malformed, decode
-from bus.events import CampaignPaused, CampaignResumed, Event
-from bus.memory_transport import MemoryTransport
-from bus.role import Decision, Post
-from bus.transport import Stored
+from bus.delivery import dead_letters
+from bus.delivery.actor import Actor
+from bus.delivery.bus import Bus
+from bus.delivery.dead_letters import DeadLetter
+from bus.delivery.memory_transport import MemoryTransport
+from bus.delivery.role import Decision, Post
+from bus.vocabulary.events import CampaignPaused, CampaignResumed, Event
+from bus.wire import subjects
+from bus.wire.envelope import Envelope, Malformed, decode
+from bus.wire.stored import Stored
 
 
 class Halting:
@@ -65,7 +66,7 @@ class Ward:
         """Return the dead letters once there are so many."""
         await self._until(subjects.DEAD, count)
         async for batch in self.transport.follow(subjects.DEAD, 0):
-            return [dead.decode(stored) for stored in batch]
+            return [dead_letters.decode(stored) for stored in batch]
         raise AssertionError
 
     async def said(self, count: int) -> list[str]:
@@ -165,14 +166,14 @@ async def test_what_the_lab_went_on_without_is_not_retried() -> None:
     """A role that gave up said what follows; a decision after that would contradict it."""
     ward, letter = await fallen_ill(Resigning())
     assert letter.said == ("CampaignResumed",)
-    assert "contradict" in (dead.objection(letter) or "")
+    assert "contradict" in (dead_letters.objection(letter) or "")
     await ward.end()
 
 
 def test_for_a_pause_in_place_of_a_decision_a_resumption_makes_up() -> None:
     """The line says so."""
-    letter = DeadLetter("director", "ill", Stored(1, "lab.events.c.e1.AnalysisReady", b"{}"), said=dead.PAUSE)
-    assert "move37 say resume" in (dead.objection(letter) or "")
+    letter = DeadLetter("director", "ill", Stored(1, "lab.events.c.e1.AnalysisReady", b"{}"), said=dead_letters.PAUSE)
+    assert "move37 say resume" in (dead_letters.objection(letter) or "")
 
 
 async def test_a_role_that_fails_at_giving_up_still_leaves_a_letter() -> None:
@@ -180,7 +181,7 @@ async def test_a_role_that_fails_at_giving_up_still_leaves_a_letter() -> None:
     ward, letter = await fallen_ill(Hopeless())
     assert letter.reason == "ill"
     assert "hopeless" in letter.stack
-    assert dead.objection(letter) is None
+    assert dead_letters.objection(letter) is None
     await ward.end()
 
 
@@ -189,22 +190,22 @@ def test_a_letter_reads_back_as_it_was_written(payload: bytes, reason: str, seq:
     """Any bytes, any reason."""
     reason = reason.encode("utf-8", "replace").decode()
     letter = DeadLetter("desk", reason, Stored(seq, "lab.human.c", payload), "stack", 3, ("A", "B"), 2, seq=7)
-    assert dead.decode(Stored(7, "lab.dead.desk", dead.encode(letter))) == letter
+    assert dead_letters.decode(Stored(7, "lab.dead.desk", dead_letters.encode(letter))) == letter
 
 
 def test_a_long_message_leaves_its_bytes_in_its_stream() -> None:
     """Its letter fits a message, says where the bytes are, and is not retried."""
-    letter = DeadLetter("desk", "long", Stored(5, "lab.human.c", b"x" * (dead.WHOLE_BYTES + 1)))
-    read = dead.decode(Stored(1, "lab.dead.desk", dead.encode(letter)))
-    assert len(dead.encode(letter)) < dead.WHOLE_BYTES
-    assert "at 5" in (dead.objection(read) or "")
+    letter = DeadLetter("desk", "long", Stored(5, "lab.human.c", b"x" * (dead_letters.WHOLE_BYTES + 1)))
+    read = dead_letters.decode(Stored(1, "lab.dead.desk", dead_letters.encode(letter)))
+    assert len(dead_letters.encode(letter)) < dead_letters.WHOLE_BYTES
+    assert "at 5" in (dead_letters.objection(read) or "")
 
 
 def test_a_letter_counts_only_on_its_role_s_subject() -> None:
     """The server lets a role bury under its own name alone: nobody writes a letter that goes back to another."""
-    letter = dead.encode(DeadLetter("desk", "forged", Stored(1, "lab.human.c", b"{}")))
+    letter = dead_letters.encode(DeadLetter("desk", "forged", Stored(1, "lab.human.c", b"{}")))
     with pytest.raises(Malformed, match=r"lies on lab\.dead\.trainer"):
-        dead.decode(Stored(1, "lab.dead.trainer", letter))
+        dead_letters.decode(Stored(1, "lab.dead.trainer", letter))
 
 
 NO_HEX = b'{"role":"a","reason":"b","seq":1,"subject":"s","payload_hex":"0g"}'
@@ -214,4 +215,4 @@ NO_HEX = b'{"role":"a","reason":"b","seq":1,"subject":"s","payload_hex":"0g"}'
 def test_what_is_no_letter_says_so(payload: bytes) -> None:
     """One line, no other exception."""
     with pytest.raises(Malformed, match="no dead letter"):
-        dead.decode(Stored(1, "lab.dead.x", payload))
+        dead_letters.decode(Stored(1, "lab.dead.x", payload))

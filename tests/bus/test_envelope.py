@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import history, schema, subjects
-from bus.envelope import Envelope, Malformed, decode, encode
-from bus.events import EVENT_TYPES, CampaignResumed, HumanMessage
-from bus.transport import Stored
+from bus.audit import log_file
+from bus.vocabulary.events import EVENT_TYPES, CampaignResumed, HumanMessage
+from bus.wire import schema, subjects
+from bus.wire.envelope import Envelope, Malformed, decode, encode
+from bus.wire.stored import Stored
 
 
 def envelope(event: CampaignResumed | HumanMessage) -> Envelope:
@@ -63,9 +64,9 @@ def test_a_history_file_is_read_back_in_order(tmp_path: Path) -> None:
     """An export holds the stream's own bytes, a line each."""
     payload = encode(envelope(CampaignResumed(by="ada")))
     path = tmp_path / "log.jsonl"
-    assert history.write(path, [Stored(1, "s", payload), Stored(2, "s", payload)]) == 2
+    assert log_file.write(path, [Stored(1, "s", payload), Stored(2, "s", payload)]) == 2
     assert path.read_bytes() == payload + b"\n" + payload + b"\n"
-    assert [said.seq for said in history.read(path)] == [1, 2]
+    assert [said.seq for said in log_file.read(path)] == [1, 2]
 
 
 def test_a_broken_history_names_its_line(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_a_broken_history_names_its_line(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(encode(envelope(CampaignResumed(by="ada"))) + b"\n{}\n")
     with pytest.raises(Malformed, match="line 2"):
-        list(history.read(path))
+        list(log_file.read(path))
 
 
 @pytest.mark.parametrize(
@@ -96,5 +97,5 @@ def test_every_event_and_field_is_documented() -> None:
 
 
 def test_the_committed_asyncapi_document_is_todays() -> None:
-    """A change of the vocabulary shows in review: run `python -m bus.schema`."""
+    """A change of the vocabulary shows in review: run `python -m bus.wire.schema`."""
     assert schema.PATH.read_text() == schema.text()

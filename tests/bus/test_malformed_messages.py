@@ -9,15 +9,16 @@ from typing import ClassVar
 
 import pytest
 
-from bus import dead, subjects
-from bus.actor import Actor
-from bus.bus import Bus
-from bus.envelope import Envelope, Malformed, decode, encode
-from bus.events import CampaignPaused, Event
-from bus.memory_transport import MemoryTransport
-from bus.nats_transport import NatsTransport
-from bus.role import Decision
-from bus.transport import Transport
+from bus.delivery import dead_letters
+from bus.delivery.actor import Actor
+from bus.delivery.bus import Bus
+from bus.delivery.memory_transport import MemoryTransport
+from bus.delivery.role import Decision
+from bus.delivery.transport import Transport
+from bus.nats.transport import NatsTransport
+from bus.vocabulary.events import CampaignPaused, Event
+from bus.wire import subjects
+from bus.wire.envelope import Envelope, Malformed, decode, encode
 
 SUBJECT = "lab.events.{}.e0001.CampaignPaused"
 VALID = encode(Envelope("i1", "/lab/x/1", datetime(2026, 1, 1, tzinfo=UTC), "c", "e0001", CampaignPaused(by="ada")))
@@ -90,7 +91,7 @@ def malformed(count: int, seed: int) -> list[bytes]:
     return found
 
 
-async def buried(transport: Transport, campaign: str, messages: list[bytes]) -> list[dead.DeadLetter]:
+async def buried(transport: Transport, campaign: str, messages: list[bytes]) -> list[dead_letters.DeadLetter]:
     """Publish messages to a listener on a campaign and return the letters that follow."""
     before = await transport.last_seq(subjects.DEAD)
     actor = asyncio.ensure_future(Actor(Bus(transport, "listener"), Listener(), concurrency=16).run())
@@ -101,10 +102,10 @@ async def buried(transport: Transport, campaign: str, messages: list[bytes]) -> 
                 for number, message in enumerate(messages[start : start + 64], start)
             )
         )
-    letters: list[dead.DeadLetter] = []
+    letters: list[dead_letters.DeadLetter] = []
     async with asyncio.timeout(60):
         async for batch in transport.follow(subjects.DEAD, before):
-            letters += [dead.decode(stored) for stored in batch]
+            letters += [dead_letters.decode(stored) for stored in batch]
             if len(letters) >= len(messages):
                 break
     assert not actor.done(), "the actor died"

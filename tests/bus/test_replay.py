@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import pytest
 
-from bus.envelope import Envelope
-from bus.events import CampaignPaused, CampaignResumed, Event
-from bus.ids import derive
-from bus.queries import AskStanding, Standing
-from bus.replay import Difference, Traces, read_traces, replay, traces_file
-from bus.role import Decision, Post, Role
+from bus.delivery.replay import Difference, Traces, read_traces, replay_role, traces_file
+from bus.delivery.role import Decision, Post, Role
+from bus.vocabulary.events import CampaignPaused, CampaignResumed, Event
+from bus.vocabulary.queries import AskStanding, Standing
+from bus.wire.envelope import Envelope
+from bus.wire.ids import derive
 
 COUNTER = count()
 
@@ -111,12 +111,12 @@ def recorded() -> tuple[list[Envelope], Traces]:
 
 def differences(role: Role, **window: int) -> list[Difference]:
     """Replay a role and return what differs."""
-    return [difference for _, difference in replay(role, *recorded(), **window) if difference]
+    return [difference for _, difference in replay_role(role, *recorded(), **window) if difference]
 
 
 def test_the_same_code_decides_the_same() -> None:
     """Two decisions are made again, the open one is left out, nothing differs."""
-    again = list(replay(Steady(), *recorded()))
+    again = list(replay_role(Steady(), *recorded()))
     assert [said.seq for said, _ in again] == [1, 3]
     assert [difference for _, difference in again] == [None, None]
 
@@ -162,7 +162,7 @@ def test_what_another_decision_had_said_first_is_no_difference(known: int, upon:
     """The log holds one of its kind at position 4: newer than what was known of, the stream took that one."""
     said, traces = recorded()
     others = {("p1", "expecting"): traces["p1", "steady"], ("p3", "expecting"): traces["p3", "steady"]}
-    assert [found.upon.seq for _, found in replay(Expecting(known), said, others) if found] == upon
+    assert [found.upon.seq for _, found in replay_role(Expecting(known), said, others) if found] == upon
 
 
 def test_a_difference_reads_as_a_diff() -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bus.events import TaskScore
-from bus.figures import worse_scores
-from bus.ids import run_id, run_of
+from bus.vocabulary.conservative_merge import worse_scores
+from bus.vocabulary.events import TaskScore
+from bus.wire.ids import run_id, run_of
 
 
 @pytest.mark.parametrize("experiment", ["e0001", "base-retnet", "base-a-r1", "h-3f2a91c0"])

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from bus import dead, keys, subjects
-from bus.bus import Answered, Bus
-from bus.envelope import Envelope
-from bus.events import CampaignPaused, HumanAnswered
-from bus.memory_transport import MemoryTransport
-from bus.redaction import MASK, mask, mask_payload, own_secrets
-from bus.role import Completion, CompletionReply, Post
-from bus.transport import Stored
+from bus.delivery import dead_letters
+from bus.delivery.bus import Answered, Bus
+from bus.delivery.memory_transport import MemoryTransport
+from bus.delivery.role import Post
+from bus.security import keys
+from bus.vocabulary.events import CampaignPaused, HumanAnswered
+from bus.vocabulary.questions import Completion, CompletionReply
+from bus.wire import subjects
+from bus.wire.envelope import Envelope
+from bus.wire.redaction import MASK, mask, mask_payload, own_secrets
+from bus.wire.stored import Stored
 
 SEED = "SUAMK2FG4MI6UE3ACF3FK3OIQBCEIEZV7NSWFFEW63UXMRLFM2XLAXK4GY"
 CANARY = 'can"ary-of-the-model'
@@ -103,7 +106,9 @@ async def test_events_traces_and_dead_letters_hold_no_secret() -> None:
     await bus.bury(Stored(1, "lab.human.c", words), f"KeyError: {CANARY}", stack=f"Traceback\n {SEED}")
     kept = [message.payload.decode() for stream in transport._streams.values() for message in stream.messages]
     assert len(kept) == 3
-    kept += [dead.decode(message).original.payload.decode() for message in transport._streams[subjects.DEAD].messages]
+    kept += [
+        dead_letters.decode(message).original.payload.decode() for message in transport._streams[subjects.DEAD].messages
+    ]
     assert all(MASK in text for text in kept)
     assert not [text for text in kept if SEED in text or CANARY in text or json.dumps(CANARY)[1:-1] in text]
 

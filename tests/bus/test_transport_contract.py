@@ -8,11 +8,13 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from bus import following, subjects
-from bus.bus import Bus
-from bus.memory_transport import MemoryTransport, matches
-from bus.nats_transport import NatsTransport
-from bus.transport import Durable, NoAnswer, Stored, Transport, TransportError
+from bus.delivery.bus import Bus
+from bus.delivery.memory_transport import MemoryTransport, matches
+from bus.delivery.transport import Durable, NoAnswer, Transport, TransportError
+from bus.nats import following
+from bus.nats.transport import NatsTransport
+from bus.wire import subjects
+from bus.wire.stored import Stored
 
 
 @pytest_asyncio.fixture(params=["memory", "nats"])
@@ -73,7 +75,7 @@ async def test_what_is_said_upon_old_knowledge_is_refused(transport: Transport, 
 
 async def test_a_subject_outside_every_stream_is_refused(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fact that nothing would keep is an error, not a loss."""
-    monkeypatch.setattr("bus.nats_transport.PATIENCE", 1.0)
+    monkeypatch.setattr("bus.nats.transport.PATIENCE", 1.0)
     with pytest.raises(TransportError):
         await transport.publish("elsewhere.x", b"lost", uuid4().hex)
 

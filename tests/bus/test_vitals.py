@@ -10,17 +10,17 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from bus import server
-from bus.actor import Actor
-from bus.bus import Bus
-from bus.envelope import Envelope
-from bus.events import CampaignPaused, Event, Record
-from bus.memory_transport import MemoryTransport
-from bus.micro import _vitals, announce, survey
-from bus.nats_transport import NatsTransport
-from bus.queries import AskStanding, Standing
-from bus.role import Decision, Post
-from bus.vitals import Vitals
+from bus.delivery.actor import Actor
+from bus.delivery.bus import Bus
+from bus.delivery.memory_transport import MemoryTransport
+from bus.delivery.role import Decision, Post
+from bus.delivery.vitals import Vitals
+from bus.nats import server
+from bus.nats.micro import _vitals, announce, survey
+from bus.nats.transport import NatsTransport
+from bus.vocabulary.events import CampaignPaused, Event, Record
+from bus.vocabulary.queries import AskStanding, Standing
+from bus.wire.envelope import Envelope
 
 
 class Slow:

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.campaign_log import campaign_log
-from bus import server, subjects
-from bus.envelope import Envelope, encode
-from bus.nats_transport import NatsTransport
+from bus.nats import server
+from bus.nats.transport import NatsTransport
+from bus.wire import subjects
+from bus.wire.envelope import Envelope, encode
 
 IN_FLIGHT = 256
 """Publications under way at once."""
@@ -90,7 +91,7 @@ async def _publish(url: str, events: int) -> None:
 
 def _follow(url: str, database: str, events: int) -> dict[str, Any]:
     """Follow with a store until all is learned."""
-    from bus.envelope import decode
+    from bus.wire.envelope import decode
     from memory.store import Store
 
     async def learn(store: Store) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
-from bus import server, subjects
+from bus.nats import server
+from bus.wire import subjects
 
 NAMES = ("n1", "n2", "n3")
 CONFIG = (Path(__file__).parents[2] / "deploy/nats-cluster.conf").read_text()

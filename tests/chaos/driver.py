@@ -26,17 +26,20 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from bus import chain, server, subjects
-from bus.envelope import Envelope, decode
-from bus.events import CampaignFinished
-from bus.nats_transport import NatsTransport
-from bus.replay import read_traces, replay
-from bus.transport import Stored
-from lab import campaign, lookback
+from bus.audit import chain
+from bus.delivery.replay import read_traces, replay_role
+from bus.nats import server
+from bus.nats.transport import NatsTransport
+from bus.vocabulary.events import CampaignFinished
+from bus.wire import subjects
+from bus.wire.envelope import Envelope, decode
+from bus.wire.stored import Stored
+from lab.client.campaign_view import View
 from lab.home import Home
+from lab.operations import replay
+from lab.runtime import campaign
+from lab.runtime.supervisor import Service
 from lab.settings import Loaded, Settings
-from lab.supervisor import Service
-from lab.view import View
 from memory.store import Store
 from tests.chaos.ends import ends
 from tests.lab.labs import kill
@@ -176,7 +179,7 @@ def _memory(left: Aftermath) -> list[str]:
     """Compare the memory that lived through it with a fresh one."""
     with Store(Home(left.home).database, read_only=True) as store:
         position, digest = store.position, store.digest()
-    fresh = lookback.rebuild([said for said in left.log if said.seq <= position])
+    fresh = replay.rebuild([said for said in left.log if said.seq <= position])
     late = [f"memory stopped at {position} of {len(left.log)}"] if position < left.end() else []
     return late + ([] if fresh["digest"] == digest else ["memory differs from one rebuilt from the log"])
 
@@ -195,7 +198,7 @@ def _decisions(left: Aftermath) -> list[str]:
     return [
         f"{name}: {difference}"
         for name in ROLES
-        for _, difference in replay(lookback.role_of(name, traces), left.log, traces)
+        for _, difference in replay_role(replay.role_of(name, traces), left.log, traces)
         if difference is not None
     ][:3]
 
@@ -206,7 +209,7 @@ def _differences(log: Sequence[Envelope], reference: Sequence[Envelope]) -> list
     differs = next(
         (f"position {seq}: {one!s:.300} instead of {other!s:.300}" for seq, (one, other) in pairs if one != other), ""
     )
-    digests = {lookback.rebuild(one)["digest"] for one in (log, reference)}
+    digests = {replay.rebuild(one)["digest"] for one in (log, reference)}
     return [text for text, failed in ((differs, differs), ("two digests", len(digests) > 1)) if failed]
 
 

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from bus.envelope import Envelope
-from bus.events import AnalysisReady, CodeFailed, ProposalRejected
+from bus.vocabulary.events import AnalysisReady, CodeFailed, ProposalRejected
+from bus.wire.envelope import Envelope
 
 
 def ends(log: Iterable[Envelope]) -> Counter[str]:

@@ -7,10 +7,10 @@ other one is so on any data, and the rest only on what every run is tried on.
 
 import random
 
-from bus.envelope import Envelope
-from bus.events import VETOED, RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted
-from bus.ids import BASELINE_PREFIX, derive
-from trainer.questions import Prepared, Trained
+from bus.vocabulary.events import VETOED, RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted
+from bus.wire.envelope import Envelope
+from bus.wire.ids import BASELINE_PREFIX, derive
+from trainer.run.questions import Prepared, Trained
 
 WORKER = "instant"
 """Named alike in every process, so that a log does not depend on which of them was killed."""

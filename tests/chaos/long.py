@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from lab import logs
+from lab.observability import logs
 from tests.chaos.driver import Monkey, endure, examine, tell
 
 EACH = 120

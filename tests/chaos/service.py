@@ -4,16 +4,16 @@
 a sentence model would only make it slower to kill (`tests.chaos.instant`).
 """
 
-from bus.actor import Actor, Answerer
-from bus.bus import Bus
-from bus.envelope import Envelope
-from bus.role import Question
-from lab import roles, service
+from bus.delivery.actor import Actor, Answerer
+from bus.delivery.bus import Bus
+from bus.vocabulary.questions import Question
+from bus.wire.envelope import Envelope
+from lab.runtime import roles, service
 from lab.settings import Settings
-from memory.embedding import HashEmbedder
+from memory.retrieval.embedding import HashEmbedder
 from tests.chaos import instant
-from trainer.questions import Prepare, Prepared, Train, Trained
 from trainer.role import TrainerRole
+from trainer.run.questions import Prepare, Prepared, Train, Trained
 
 
 async def memory(bus: Bus, settings: Settings) -> None:

@@ -20,8 +20,7 @@ from itertools import zip_longest
 from pathlib import Path
 from random import Random
 
-from bus.envelope import Envelope
-from bus.events import (
+from bus.vocabulary.events import (
     AnalysisReady,
     CampaignFinished,
     CampaignPaused,
@@ -35,8 +34,9 @@ from bus.events import (
     RunFailed,
     RunRequested,
 )
-from bus.ids import experiment_id, run_of
-from lab.live import sentence
+from bus.wire.envelope import Envelope
+from bus.wire.ids import experiment_id, run_of
+from lab.client.event_text import sentence
 from tests.chaos.simulation import STORM, Archive, Cue, Faults, Laboratory, remembering
 
 BASELINES = ("linear-attention", "gla", "deltanet")

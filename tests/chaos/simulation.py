@@ -17,28 +17,29 @@ from typing import Any, TypeVar, cast
 from unittest.mock import patch
 
 from agents import Analyst, Desk, Director, Engineer, Researcher
+from agents.admission.static_check import check
 from agents.design import render
-from agents.static_check import check
-from bus import subjects
-from bus.actor import GIVEN_UP, MAX_DELIVERIES
-from bus.bus import Bus
-from bus.envelope import Envelope
-from bus.events import CampaignStarted, Event, Record
-from bus.ids import CAMPAIGN
-from bus.memory_transport import MemoryTransport
-from bus.queries import AskExperiments, AskStanding, Experiments, Query, Standing
-from bus.role import Decision, Post, Question, Role
-from bus.transport import Stored
-from lab.roles import heard
+from bus.delivery.actor import GIVEN_UP, MAX_DELIVERIES
+from bus.delivery.bus import Bus
+from bus.delivery.memory_transport import MemoryTransport
+from bus.delivery.role import Decision, Post, Role
+from bus.vocabulary.events import CampaignStarted, Event, Record
+from bus.vocabulary.queries import AskExperiments, AskStanding, Experiments, Query, Standing
+from bus.vocabulary.questions import Question
+from bus.wire import subjects
+from bus.wire.envelope import Envelope
+from bus.wire.ids import CAMPAIGN
+from bus.wire.stored import Stored
+from lab.runtime.roles import heard
 from memory.answers import answer
 from memory.cognition import Library, load_entries
-from memory.embedding import HashEmbedder
+from memory.retrieval.embedding import HashEmbedder
+from memory.retrieval.ideas import Ideas
 from memory.store import Store
-from memory.vectors import Ideas
 from tests.chaos import instant
 from tests.chaos.ends import ends
-from trainer.questions import Prepare
 from trainer.role import TrainerRole
+from trainer.run.questions import Prepare
 
 T = TypeVar("T")
 Cue = tuple[Callable[[Envelope], bool], str]
@@ -274,7 +275,7 @@ class Laboratory:
 def remembering() -> Iterator[None]:
     """Remember verdicts on sources and renderings of designs: decisions that are made again ask for the same ones."""
     with (
-        patch("agents.engineer.check", lru_cache(maxsize=None)(check)),
-        patch("agents.breeding.render", lru_cache(maxsize=None)(render)),
+        patch("agents.roles.engineer.check", lru_cache(maxsize=None)(check)),
+        patch("agents.search.breeding.render", lru_cache(maxsize=None)(render)),
     ):
         yield

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bus import subjects
-from bus.envelope import Envelope
-from bus.nats_transport import NatsTransport
-from bus.transport import Stored
-from lab.view import View
+from bus.nats.transport import NatsTransport
+from bus.wire import subjects
+from bus.wire.envelope import Envelope
+from bus.wire.stored import Stored
+from lab.client.campaign_view import View
 from tests.chaos.cluster import NAMES, Cluster, cluster
 from tests.chaos.ends import ends
 from tests.lab.labs import run_instant

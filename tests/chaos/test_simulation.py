@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.events import AnalysisReady, CodeFailed
-from lab.lookback import rebuild
+from bus.vocabulary.events import AnalysisReady, CodeFailed
+from lab.operations.replay import rebuild
 from tests.chaos.simulated import campaign, quarantined, simulate, told_by
 from tests.chaos.simulation import Archive, remembering
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from nats.js import api
 
-from bus import server, subjects
-from bus.nats_transport import NatsTransport
-from bus.transport import Durable
+from bus.delivery.transport import Durable
+from bus.nats import server
+from bus.nats.transport import NatsTransport
+from bus.wire import subjects
 from lab.errors import LabError
 from lab.home import Home
 from tests.chaos.burst import burst

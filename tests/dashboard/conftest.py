@@ -9,8 +9,8 @@ from math import exp, log
 
 import pytest
 
-from bus.events import CampaignStarted, CurvePoint, FitnessParts
-from bus.queries import Experiment, Failure, Standing
+from bus.vocabulary.events import CampaignStarted, CurvePoint, FitnessParts
+from bus.vocabulary.queries import Experiment, Failure, Standing
 from dashboard.markup import VOID
 from dashboard.report import render_report
 

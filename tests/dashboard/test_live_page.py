@@ -7,8 +7,8 @@ from hashlib import sha256
 
 import pytest
 
-from bus.events import CurvePoint
-from bus.queries import Experiment
+from bus.vocabulary.events import CurvePoint
+from bus.vocabulary.queries import Experiment
 from dashboard.live import LEADERS, PARTS, SCRIPT, Slot, Snapshot, page, quick, slow
 from dashboard.markup import Markup
 from dashboard.scores import Scores

@@ -7,8 +7,8 @@ from hashlib import sha256
 
 import pytest
 
-from bus.events import CurvePoint
-from bus.queries import Experiment, Failure
+from bus.vocabulary.events import CurvePoint
+from bus.vocabulary.queries import Experiment, Failure
 
 Make = Callable[..., list[Experiment]]
 ATTACKS = (

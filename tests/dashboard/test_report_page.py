@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bus.events import TaskScore
-from bus.queries import Experiment, Standing
+from bus.vocabulary.events import TaskScore
+from bus.vocabulary.queries import Experiment, Standing
 from dashboard.report import PAGE_BYTES, PARTS
 from dashboard.scores import Scores
 from dashboard.style import STYLE

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bus.events import CurvePoint
-from bus.queries import Experiment
+from bus.vocabulary.events import CurvePoint
+from bus.vocabulary.queries import Experiment
 from dashboard import curves, fitness, lineage, svg, tradeoff
 from dashboard.scores import Scores
 

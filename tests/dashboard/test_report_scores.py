@@ -1,7 +1,7 @@
 """What experiments amount to: ranks, bests, lineage and their edge cases."""
 
-from bus.events import FitnessParts
-from bus.queries import Experiment, Status
+from bus.vocabulary.events import FitnessParts
+from bus.vocabulary.queries import Experiment, Status
 from dashboard.scores import Scores, called, title
 
 

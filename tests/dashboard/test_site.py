@@ -11,7 +11,7 @@ from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 
-from bus.queries import Experiment
+from bus.vocabulary.queries import Experiment
 from dashboard import site
 from dashboard.live import PARTS, Snapshot
 from dashboard.site import Board, Site

@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bus.envelope import Envelope
-from lab import campaign, logbook, logs, lookback
+from bus.wire.envelope import Envelope
+from lab.client.campaign_view import View
+from lab.client.human_input import publish
 from lab.home import Home
+from lab.observability import logs
+from lab.operations import log_export, replay
+from lab.runtime import campaign
 from lab.settings import Loaded
-from lab.speaking import publish
-from lab.view import View
 from memory.store import Store
 from tests.agents.scripted_model import ScriptedModel
 from tests.histories import archive
@@ -131,11 +133,11 @@ def record(name: str) -> str:
                     killed.append(act)
 
         assert run_instant(home, watch, history.services, **history.settings, **llm).finished
-        asyncio.run(logbook.export(settings, log))
-        said = lookback.read(log)
+        asyncio.run(log_export.export(settings, log))
+        said = replay.read(log)
         with Store(Home(home).database, read_only=True) as store:
             position, digest = store.position, store.digest()
-        assert lookback.rebuild(said[:position])["digest"] == digest
+        assert replay.rebuild(said[:position])["digest"] == digest
         facts = {"about": history.about, "events": len(said), "position": position, "digest": digest, "killed": killed}
         size = archive.pack(log, name)
     archive.note(name, facts)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from agents import Director
-from bus.durables import HEARS
-from bus.envelope import Envelope
-from bus.events import CampaignFinished, HumanMessage
-from bus.replay import replay
-from bus.role import Decision, Post
-from lab import lookback
+from bus.delivery.durables import HEARS
+from bus.delivery.replay import replay_role
+from bus.delivery.role import Decision, Post
+from bus.vocabulary.events import CampaignFinished, HumanMessage
+from bus.wire.envelope import Envelope
+from lab.operations import replay
 from tests.histories import archive
 from tests.lab.labs import move37
 
@@ -32,16 +32,16 @@ def log(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def test_memory_rebuilt_is_the_one_that_lived(log: Path) -> None:
     """`replay --rebuild` gives the digest that the lab's own memory had when its campaign ended."""
     noted = archive.index()[log.stem]
-    history = lookback.read(log)
+    history = replay.read(log)
     assert len(history) == noted["events"]
-    assert lookback.rebuild(history[: noted["position"]])["digest"] == noted["digest"]
+    assert replay.rebuild(history[: noted["position"]])["digest"] == noted["digest"]
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_role_decides_as_it_did(log: Path, role: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`replay --agent ROLE` makes every decision again and finds no difference."""
-    history = lookback.read(log)
-    assert lookback.again(role, history, log, 1, 0, step=False, as_json=True) == 0
+    history = replay.read(log)
+    assert replay.again(role, history, log, 1, 0, step=False, as_json=True) == 0
     finished = max(one.seq for one in history if isinstance(one.event, CampaignFinished))
     heard = [one for one in history if isinstance(one.event, HEARS[role]) and one.seq < finished]
     assert json.loads(capsys.readouterr().out)["decisions"] >= len(heard) > 0
@@ -73,8 +73,8 @@ class Moody(Director):
 def test_a_nondeterministic_agent_is_caught(tmp_path: Path) -> None:
     """Every decision in which it drew differs, and the first is named with what was drawn then."""
     log = archive.unpack("normal", tmp_path)
-    history, traces = lookback.read(log), lookback.traces_of(log)
-    found = [difference for _, difference in replay(Moody(), history, traces) if difference]
+    history, traces = replay.read(log), replay.traces_of(log)
+    found = [difference for _, difference in replay_role(Moody(), history, traces) if difference]
     requested = {one.cause for one in history if one.type in {"ProposalRequested", "PoolUpdated"}}
     assert {one.upon.id for one in found} == requested
     assert found[0].upon.type == "CampaignStarted"
@@ -82,12 +82,12 @@ def test_a_nondeterministic_agent_is_caught(tmp_path: Path) -> None:
 
 
 def unpacked(name: str, folder: Path) -> list[Envelope]:
-    return lookback.read(archive.unpack(name, folder))
+    return replay.read(archive.unpack(name, folder))
 
 
 def completions(name: str, folder: Path) -> tuple[set[str], set[str]]:
     """Return what a model was asked for, and what it once did not give."""
-    traces = lookback.traces_of(archive.unpack(name, folder))
+    traces = replay.traces_of(archive.unpack(name, folder))
     asked = [answer for answers in traces.values() for answer in answers if answer["question"] == "Completion"]
     return (
         {answer["asked"]["schema_name"] for answer in asked},

@@ -6,12 +6,12 @@ without a second one; a retried letter is decided upon as ever.
 
 import os
 
-from agents.director import Director
-from bus.actor import Actor
-from bus.bus import Bus
-from bus.envelope import Envelope, Malformed
-from bus.role import Decision
-from lab import roles, service
+from agents.roles.director import Director
+from bus.delivery.actor import Actor
+from bus.delivery.bus import Bus
+from bus.delivery.role import Decision
+from bus.wire.envelope import Envelope, Malformed
+from lab.runtime import roles, service
 from lab.settings import Settings
 from tests.chaos.service import memory, trainer
 

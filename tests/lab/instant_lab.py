@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from bus.envelope import Envelope
-from lab.view import View
+from bus.wire.envelope import Envelope
+from lab.client.campaign_view import View
 from tests.lab.labs import run_instant
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bus.envelope import Envelope
-from lab import campaign
+from bus.wire.envelope import Envelope
+from lab.client.campaign_view import View
 from lab.home import Home
+from lab.runtime import campaign
+from lab.runtime.supervisor import Service
 from lab.settings import Loaded, Settings
-from lab.supervisor import Service
-from lab.view import View
 
 ROOT = Path(__file__).parent.parent.parent
 Watch = Callable[[View, Envelope | None], None]

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from bus.envelope import Envelope
-from bus.events import HumanMessage
-from lab.chatting import words_of
+from bus.vocabulary.events import HumanMessage
+from bus.wire.envelope import Envelope
+from lab.client.campaign_view import View
+from lab.client.human_input import publish
 from lab.errors import LabError
 from lab.settings import Loaded
-from lab.speaking import publish
-from lab.view import View
+from lab.terminal.chat import words_of
 from tests.lab.labs import ROOT, move37, run_instant
 
 TYPED = """how is base-gla doing?

@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from bus import server
-from bus.envelope import Envelope
+from bus.nats import server
+from bus.wire.envelope import Envelope
+from lab.client.campaign_view import View
+from lab.client.human_input import publish
 from lab.settings import Loaded
-from lab.speaking import publish
-from lab.view import View
 from tests.lab.labs import ROOT, move37, run_instant
 
 

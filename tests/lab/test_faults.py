@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bus.envelope import Envelope
-from bus.events import AnalysisReady, RunCompleted
-from bus.ids import run_of
+from bus.vocabulary.events import AnalysisReady, RunCompleted
+from bus.wire.envelope import Envelope
+from bus.wire.ids import run_of
+from lab.client.campaign_view import View
 from lab.home import Home
-from lab.view import View
 from tests.lab.labs import ROOT, kill, move37, run_instant
 
 EXPERIMENTS = 12

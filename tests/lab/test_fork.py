@@ -9,18 +9,21 @@ from typing import Any
 
 import pytest
 
-from bus import chain, history
-from bus.envelope import Envelope
-from bus.events import AnalysisReady, CodeFailed, HumanMessage, ProposalRejected, RunCompleted, RunFailed
-from bus.replay import replay
-from lab import campaign, forking, lookback, speaking
-from lab.campaign import Outcome
+from bus.audit import chain, log_file
+from bus.delivery.replay import replay_role
+from bus.vocabulary.events import AnalysisReady, CodeFailed, HumanMessage, ProposalRejected, RunCompleted, RunFailed
+from bus.wire.envelope import Envelope
+from lab.client import human_input
+from lab.client.campaign_view import View
 from lab.errors import LabError
-from lab.forking import Forked
 from lab.home import Home
-from lab.logbook import export
+from lab.operations import fork as forks
+from lab.operations import replay
+from lab.operations.fork import Forked
+from lab.operations.log_export import export
+from lab.runtime import campaign
+from lab.runtime.campaign import Outcome
 from lab.settings import Loaded, Settings
-from lab.view import View
 from memory.store import Store
 from tests.lab.labs import move37, run_instant
 
@@ -41,7 +44,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def speak(_: View, said: Envelope | None) -> None:
         if not spoken and said is not None:
-            spoken.append(asyncio.ensure_future(speaking.publish(settings(home), STEER)))
+            spoken.append(asyncio.ensure_future(human_input.publish(settings(home), STEER)))
 
     assert run_instant(home, speak, experiments=EXPERIMENTS, slots=3).finished
     log = home.parent / "log.jsonl"
@@ -52,11 +55,11 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def said(past: Path) -> list[Envelope]:
     """Its events."""
-    return list(history.read(past))
+    return list(log_file.read(past))
 
 
 def fork(log: Path, at: int, home: Path) -> Forked:
-    return asyncio.run(forking.fork(settings(home), log, at, Home(home)))
+    return asyncio.run(forks.fork(settings(home), log, at, Home(home)))
 
 
 @dataclass
@@ -70,7 +73,7 @@ class Second:
     outcome: Outcome
 
     def said(self) -> list[Envelope]:
-        return list(history.read(self.log))
+        return list(log_file.read(self.log))
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,7 @@ def second(past: Path, said: list[Envelope], tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("fork")
     home, log = folder / "home", folder / "log.jsonl"
     forked = fork(past, at, home)
-    asyncio.run(speaking.publish(settings(home), WIDER))
+    asyncio.run(human_input.publish(settings(home), WIDER))
     outcome = run_instant(home, experiments=EXPERIMENTS + 2, slots=3)
     asyncio.run(export(settings(home), log))
     return Second(at, home, log, forked, outcome)
@@ -132,11 +135,11 @@ def test_words_to_a_fork_come_after_those_of_its_past(second: Second) -> None:
 
 def test_a_forks_log_is_a_log_like_any_other(second: Second) -> None:
     """Memory is rebuilt from it, every role decides again as recorded, and its chain holds."""
-    said, traces = lookback.read(second.log), lookback.traces_of(second.log)
+    said, traces = replay.read(second.log), replay.traces_of(second.log)
     with Store(Home(second.home).database, read_only=True) as store:
-        assert lookback.rebuild(said[: store.position])["digest"] == store.digest()
+        assert replay.rebuild(said[: store.position])["digest"] == store.digest()
     for role in ("director", "researcher", "engineer", "analyst", "trainer"):
-        assert [str(found) for _, found in replay(lookback.role_of(role, traces), said, traces) if found] == []
+        assert [str(found) for _, found in replay_role(replay.role_of(role, traces), said, traces) if found] == []
     links = list(chain.read(Home(second.home).chain))
     assert len(links) > second.at
     assert move37("replay", str(second.log), "--verify").startswith(f"{len(said)} messages are as they were noted")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bus.envelope import Envelope
-from bus.events import CampaignFinished, CampaignPaused
-from lab.campaign import Outcome
+from bus.vocabulary.events import CampaignFinished, CampaignPaused
+from bus.wire.envelope import Envelope
+from lab.client.campaign_view import View
 from lab.home import Home
+from lab.runtime.campaign import Outcome
+from lab.runtime.supervisor import Service
 from lab.settings import Settings
-from lab.supervisor import Service
-from lab.view import View
 from tests.lab.labs import instant, move37, run_instant
 
 LAST = "e0002"

@@ -12,10 +12,12 @@ from pathlib import Path
 import nkeys
 import pytest
 
-from bus import access, keys, server
-from bus.transport import TransportError
-from lab import durability, link
+from bus.delivery.transport import TransportError
+from bus.nats import server
+from bus.security import access, keys
+from lab.client import connection
 from lab.errors import LabError
+from lab.runtime import sync_check
 from lab.settings import Loaded, Settings
 from tests.lab.labs import move37
 
@@ -52,14 +54,14 @@ def served(tmp_path: Path) -> Serve:
 def test_plain_text_over_a_network_is_refused(url: str) -> None:
     """In one line with both ways out, and taken where a person says so."""
     with pytest.raises(LabError, match=r"tls://.*--allow-plaintext"):
-        link.refuse_plaintext(url, allowed=False)
-    link.refuse_plaintext(url, allowed=True)
+        connection.refuse_plaintext(url, allowed=False)
+    connection.refuse_plaintext(url, allowed=True)
 
 
 @pytest.mark.parametrize("url", ["nats://127.0.0.1:4222", "localhost:4222", "nats://[::1]:4222", "tls://lab1:4222"])
 def test_this_machine_and_encryption_are_taken(url: str) -> None:
     """Loopback needs no encryption."""
-    link.refuse_plaintext(url, allowed=False)
+    connection.refuse_plaintext(url, allowed=False)
 
 
 def test_every_command_refuses_plain_text(tmp_path: Path) -> None:
@@ -75,9 +77,9 @@ def test_a_roles_own_seed_is_taken_where_it_lies_beside(tmp_path: Path) -> None:
     """One setting serves a whole lab; a host that has but one seed uses that one."""
     keys.ensure(tmp_path, ["lab", "reader"])
     given = settings(nkey_file=keys.path_of(tmp_path, "lab"))
-    assert link.identify(given, "reader").seed == keys.path_of(tmp_path, "reader")
-    assert link.identify(given, "trainer").seed == keys.path_of(tmp_path, "lab")
-    assert link.identify(given, "trainer").role == "lab"
+    assert connection.identify(given, "reader").seed == keys.path_of(tmp_path, "reader")
+    assert connection.identify(given, "trainer").seed == keys.path_of(tmp_path, "lab")
+    assert connection.identify(given, "trainer").role == "lab"
 
 
 def token(kind: str, pair: nkeys.KeyPair, issuer: nkeys.KeyPair, **claims: object) -> str:
@@ -119,21 +121,21 @@ async def test_credentials_of_the_stock_client_are_taken(
     )
     with served(config) as port:
         with pytest.raises(TransportError):
-            await link.connect(settings(), "human", f"nats://127.0.0.1:{port}")
+            await connection.connect(settings(), "human", f"nats://127.0.0.1:{port}")
         monkeypatch.setenv("NATS_CREDS", str(creds))
-        await (await link.connect(settings(), "human", f"nats://127.0.0.1:{port}")).close()
+        await (await connection.connect(settings(), "human", f"nats://127.0.0.1:{port}")).close()
 
 
 def test_a_seed_is_taken_as_credentials_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As MOVE37_NKEY_FILE is, which goes before it; a file that is not there is said in a line."""
     keys.ensure(tmp_path, ["human", "reader", "lab"])
     monkeypatch.setenv("NATS_CREDS", str(keys.path_of(tmp_path, "human")))
-    assert link.identify(settings(), "human").seed == keys.path_of(tmp_path, "human")
-    assert link.identify(settings(), "reader").seed == keys.path_of(tmp_path, "reader")
-    assert link.identify(settings(nkey_file=keys.path_of(tmp_path, "lab")), "trainer").role == "lab"
+    assert connection.identify(settings(), "human").seed == keys.path_of(tmp_path, "human")
+    assert connection.identify(settings(), "reader").seed == keys.path_of(tmp_path, "reader")
+    assert connection.identify(settings(nkey_file=keys.path_of(tmp_path, "lab")), "trainer").role == "lab"
     monkeypatch.setenv("NATS_CREDS", str(tmp_path / "gone.creds"))
     with pytest.raises(LabError, match=r"NATS_CREDS = .*gone\.creds"):
-        link.identify(settings(), "human")
+        connection.identify(settings(), "human")
 
 
 @pytest.fixture
@@ -153,12 +155,12 @@ async def test_tls_with_the_labs_authority(tmp_path: Path, served: Serve) -> Non
     """With `tls_ca` it connects; without, and to a server that does not encrypt, it does not."""
     with served(f'tls {{ cert_file: "{tmp_path}/ca.pem", key_file: "{tmp_path}/key.pem" }}') as port:
         url = f"tls://127.0.0.1:{port}"
-        transport = await link.connect(settings(tls_ca=tmp_path / "ca.pem"), "lab", url)
+        transport = await connection.connect(settings(tls_ca=tmp_path / "ca.pem"), "lab", url)
         await transport.close()
         with pytest.raises(TransportError, match=r"tls_ca.*certificate"):
-            await link.connect(settings(), "lab", url, wait=2.0)
+            await connection.connect(settings(), "lab", url, wait=2.0)
     with served("") as port, pytest.raises(TransportError, match="does not encrypt"):
-        await link.connect(settings(tls_ca=tmp_path / "ca.pem"), "lab", f"tls://127.0.0.1:{port}")
+        await connection.connect(settings(tls_ca=tmp_path / "ca.pem"), "lab", f"tls://127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize(("sync", "good"), [("always", True), ("2m", False)])
@@ -170,14 +172,14 @@ async def test_durability_is_read_off_the_servers_monitoring(
     store = f'http: "127.0.0.1:{monitor}"\njetstream {{ store_dir: "{tmp_path}/store", sync_interval: {sync} }}\n'
     with served(store) as port:
         url, where = f"nats://127.0.0.1:{port}", f"http://127.0.0.1:{monitor}"
-        transport = await link.connect(settings(), "lab", url)
+        transport = await connection.connect(settings(), "lab", url)
         if good:
-            durability.confirm(url, transport.server_id, where)
+            sync_check.confirm(url, transport.server_id, where)
             with pytest.raises(LabError, match="another server"):
-                durability.confirm(url, "somebody else", where)
+                sync_check.confirm(url, "somebody else", where)
         else:
             with pytest.raises(LabError, match=r"now and then.*--allow-lazy-sync"):
-                durability.confirm(url, transport.server_id, where)
+                sync_check.confirm(url, transport.server_id, where)
         await transport.close()
 
 
@@ -188,7 +190,7 @@ def test_the_embedded_server_syncs_every_write(tmp_path: Path) -> None:
     process = subprocess.Popen([*command, "--http_port", str(monitor)])
     try:
         server.wait_until_ready(port, process)
-        assert durability._ask(f"http://127.0.0.1:{monitor}/jsz")["config"]["sync_always"] is True
+        assert sync_check._ask(f"http://127.0.0.1:{monitor}/jsz")["config"]["sync_always"] is True
     finally:
         process.terminate()
         process.wait(10)

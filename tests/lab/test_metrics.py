@@ -8,13 +8,13 @@ from uuid import uuid4
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
 
-from bus import server
-from bus.micro import announce
-from bus.nats_transport import NatsTransport
-from bus.transport import TransportError
-from bus.vitals import Vitals
-from lab import metrics
-from lab.metrics import Gathered, Reading
+from bus.delivery.transport import TransportError
+from bus.delivery.vitals import Vitals
+from bus.nats import server
+from bus.nats.micro import announce
+from bus.nats.transport import NatsTransport
+from lab.observability import metrics
+from lab.observability.metrics import Gathered, Reading
 from lab.settings import Loaded
 
 BUSY = {"role": "trainer", "instance": 'a "quoted"\n\\host', "lag": 3, "in_flight": 1, "done": 40, "failed": 2,

@@ -14,16 +14,16 @@ from typing import Any
 import nats
 import pytest
 
-from bus import access, keys
-from bus.chain import Link
-from bus.envelope import Envelope
-from bus.events import HumanMessage
-from bus.identity import Identity
-from bus.nats_transport import NatsTransport
-from lab import campaign
+from bus.audit.chain import Link
+from bus.nats.transport import NatsTransport
+from bus.security import access, keys
+from bus.security.identity import Identity
+from bus.vocabulary.events import HumanMessage
+from bus.wire.envelope import Envelope
+from lab.client.campaign_view import View
 from lab.home import Home
+from lab.runtime import campaign
 from lab.settings import Loaded
-from lab.view import View
 from tests.chaos.driver import services
 from tests.lab.labs import ROOT, move37
 

@@ -7,13 +7,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from agents.analysis.quarantine import second_seed
 from agents.design import BASELINES
-from agents.quarantine import second_seed
-from bus.envelope import Envelope
-from bus.events import Limits, RunAnomaly, RunRequested
+from bus.vocabulary.events import Limits, RunAnomaly, RunRequested
+from bus.wire.envelope import Envelope
+from lab.client.campaign_view import View
+from lab.client.human_input import publish
 from lab.settings import Loaded
-from lab.speaking import publish
-from lab.view import View
 from tests.chaos import instant
 from tests.lab.labs import move37, run_instant
 

@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from bus.envelope import Envelope, decode, encode
-from lab import traces
+from bus.wire.envelope import Envelope, decode, encode
 from lab.errors import LabError
+from lab.observability import traces
 from tests.chaos.simulated import campaign
 from tests.chaos.simulation import Archive, remembering
 

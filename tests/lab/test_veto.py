@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from bus.envelope import Envelope
-from bus.events import CodeFailed, RunFailed
+from bus.vocabulary.events import CodeFailed, RunFailed
+from bus.wire.envelope import Envelope
+from lab.client.campaign_view import View
+from lab.client.human_input import publish
 from lab.settings import Loaded
-from lab.speaking import publish
-from lab.view import View
 from tests.lab.labs import run_instant, tiny
 from tests.trainer.tiny import in_training
 

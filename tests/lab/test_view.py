@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from bus.envelope import Envelope
-from bus.events import (
+from bus.vocabulary.events import (
     AnalysisReady,
     CampaignFinished,
     CampaignStarted,
@@ -21,9 +20,11 @@ from bus.events import (
     RunRequested,
     RunStarted,
 )
-from bus.events.run import Limits
-from lab.live import duration, line, render
-from lab.view import View
+from bus.vocabulary.events.run import Limits
+from bus.wire.envelope import Envelope
+from lab.client.campaign_view import View
+from lab.client.event_text import line
+from lab.terminal.live_view import duration, render
 
 RESULT = RunCompleted(
     run="e0001-a0", worker="1", width=64, parameters=1000, steps=1, tokens=1, seconds=1.0, step_seconds=0.1,

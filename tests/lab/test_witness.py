@@ -4,18 +4,18 @@ import asyncio
 from pathlib import Path
 from uuid import uuid4
 
-from bus import chain
-from bus.bus import Bus
-from bus.events import HumanMessage
-from bus.ids import CAMPAIGN
-from bus.nats_transport import NatsTransport
-from bus.queries import AskStanding
-from bus.role import Post
-from lab import roles
-from lab.cancelling import end
+from bus.audit import chain
+from bus.delivery.bus import Bus
+from bus.delivery.role import Post
+from bus.nats.transport import NatsTransport
+from bus.vocabulary.events import HumanMessage
+from bus.vocabulary.queries import AskStanding
+from bus.wire.ids import CAMPAIGN
+from lab.cancel_and_wait import end
 from lab.home import Home
+from lab.runtime import roles
 from lab.settings import Loaded
-from memory.embedding import HashEmbedder
+from memory.retrieval.embedding import HashEmbedder
 
 
 async def test_what_memory_has_read_is_noted_before_both_end(tmp_path: Path, nats_url: str) -> None:

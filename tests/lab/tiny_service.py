@@ -1,6 +1,6 @@
 """The lab's services with real training on a rung of a few steps: `python -m tests.lab.tiny_service ROLE INSTANCE`."""
 
-from lab import roles, service
+from lab.runtime import roles, service
 from tests.chaos.service import memory
 from tests.trainer.tiny import tiny
 from trainer import scales

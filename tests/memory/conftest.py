@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.campaign_log import campaign_log
-from bus.envelope import Envelope
-from bus.events import (
+from bus.vocabulary.events import (
     AnalysisReady,
     CampaignStarted,
     CodeFailed,
@@ -21,8 +20,9 @@ from bus.events import (
     RunStarted,
     TaskScore,
 )
-from bus.ids import CAMPAIGN
-from bus.queries import AskExperiments, AskPeers, AskStanding, Experiment, Experiments, Peers, Standing
+from bus.vocabulary.queries import AskExperiments, AskPeers, AskStanding, Experiment, Experiments, Peers, Standing
+from bus.wire.envelope import Envelope
+from bus.wire.ids import CAMPAIGN
 from memory.answers import answer
 from memory.store import Store
 

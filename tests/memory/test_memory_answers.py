@@ -4,14 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bus.envelope import Envelope
-from bus.events import (
-    CodeRevised,
-    RunFailed,
-    TaskScore,
-)
-from bus.ids import CAMPAIGN, fingerprint
-from bus.queries import (
+from bus.vocabulary.events import CodeRevised, RunFailed, TaskScore
+from bus.vocabulary.queries import (
     AskExperiments,
     AskNeighbours,
     AskPeers,
@@ -21,10 +15,12 @@ from bus.queries import (
     Query,
     Trial,
 )
+from bus.wire.envelope import Envelope
+from bus.wire.ids import CAMPAIGN, fingerprint
 from memory.answers import answer
-from memory.embedding import HashEmbedder
+from memory.retrieval.embedding import HashEmbedder
+from memory.retrieval.ideas import Ideas
 from memory.store import Store
-from memory.vectors import Ideas
 from tests.memory.conftest import Scribe
 
 

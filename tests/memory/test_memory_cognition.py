@@ -7,10 +7,10 @@ import pytest
 
 from agents.design.tree import KINDS
 from agents.design.units.framing import FRAME
-from bus.queries import AskCognition, Cognition
+from bus.vocabulary.queries import AskCognition, Cognition
 from memory.answers import answer
 from memory.cognition import Library, load_entries
-from memory.embedding import HashEmbedder
+from memory.retrieval.embedding import HashEmbedder
 from memory.store import Store
 
 ENTRY = """

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks.retrieval_key import PROBLEMS
-from memory import embedding
 from memory.cognition import Library, load_entries
 from memory.cognition.stored import stored
-from memory.embedding import DIMENSIONS, HashEmbedder, SentenceEmbedder
+from memory.retrieval import embedding
+from memory.retrieval.embedding import DIMENSIONS, HashEmbedder, SentenceEmbedder
 
 TEXTS = [
     "A decay gate.",
@@ -52,7 +52,7 @@ def test_the_model_is_not_loaded_before_there_is_a_text(monkeypatch: pytest.Monk
 
 def test_an_interpreter_that_ends_in_the_middle_ends_well() -> None:
     """While the model is being loaded or used: torch is not left in the middle, and nothing is printed."""
-    code = "from memory.embedding import SentenceEmbedder; SentenceEmbedder().submit(['A text of its own.'])"
+    code = "from memory.retrieval.embedding import SentenceEmbedder; SentenceEmbedder().submit(['A text of its own.'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from memory.garbage import settle, uncollected
+from memory.gc_tuning import settle, uncollected
 
 
 @pytest.fixture(autouse=True)

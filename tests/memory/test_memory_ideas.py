@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bus.ids import fingerprint
-from bus.queries import (
+from bus.vocabulary.queries import (
     Ancestry,
     AskAncestry,
     AskExperiments,
@@ -19,10 +18,11 @@ from bus.queries import (
     Neighbours,
     Peers,
 )
+from bus.wire.ids import fingerprint
 from memory.answers import answer, motivations_compared, texts_compared
-from memory.embedding import DIMENSIONS, HashEmbedder, Vectors32
+from memory.retrieval.embedding import DIMENSIONS, HashEmbedder, Vectors32
+from memory.retrieval.ideas import Ideas, Shelf
 from memory.store import Store
-from memory.vectors import Ideas, Shelf
 from tests.memory.conftest import Scribe
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from memory.nearest import DECIMALS, FEW, FIRST, HEAD, Nearest
+from memory.retrieval.nearest import DECIMALS, FEW, FIRST, HEAD, Nearest
 
 DIMENSIONS = 160
 COUNTS = (0, 1, FEW, FEW + 1, FEW + 40, 700, 900, 1999)

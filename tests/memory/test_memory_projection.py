@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bus.envelope import Envelope
-from bus.events import EVENT_TYPES, LossPoint, RunRequested, Spoken
+from bus.vocabulary.events import EVENT_TYPES, LossPoint, RunRequested, Spoken
+from bus.wire.envelope import Envelope
 from memory.projections import TABLES, rows
 from memory.rows import PROJECTIONS, columns
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bus.events import RunAnomaly, RunCompleted, TaskScore
-from bus.queries import AskExperiments, AskPeers, Experiment, Experiments, Peers
+from bus.vocabulary.events import RunAnomaly, RunCompleted, TaskScore
+from bus.vocabulary.queries import AskExperiments, AskPeers, Experiment, Experiments, Peers
 from memory.answers import answer
 from tests.memory.conftest import Scribe
 

@@ -8,19 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from bus import subjects
-from bus.bus import Bus, Refused
-from bus.envelope import Envelope, encode
-from bus.ids import CAMPAIGN
-from bus.memory_transport import MemoryTransport
-from bus.queries import AskAncestry, AskCognition, AskExperiments, AskNeighbours, AskPeers, AskStanding, Query, Standing
+from bus.delivery.bus import Bus, Refused
+from bus.delivery.memory_transport import MemoryTransport
+from bus.vocabulary.queries import (
+    AskAncestry,
+    AskCognition,
+    AskExperiments,
+    AskNeighbours,
+    AskPeers,
+    AskStanding,
+    Query,
+    Standing,
+)
+from bus.wire import subjects
+from bus.wire.envelope import Envelope, encode
+from bus.wire.ids import CAMPAIGN
 from memory import service
 from memory.answers import answer
 from memory.cognition import Library, load_entries
-from memory.embedding import HashEmbedder, Vectors32
+from memory.retrieval.embedding import HashEmbedder, Vectors32
+from memory.retrieval.ideas import Ideas
 from memory.service import Memory
 from memory.store import Store
-from memory.vectors import Ideas
 
 
 class LateEmbedder(HashEmbedder):

@@ -1,17 +1,8 @@
 """The standing of a campaign as of a position: slots, ranking, pool, and what people have said."""
 
-from bus.events import (
-    CampaignFinished,
-    CampaignPaused,
-    CampaignResumed,
-    HumanMessage,
-    PoolUpdated,
-)
-from bus.ids import CAMPAIGN, experiment_id
-from bus.queries import (
-    AskStanding,
-    Standing,
-)
+from bus.vocabulary.events import CampaignFinished, CampaignPaused, CampaignResumed, HumanMessage, PoolUpdated
+from bus.vocabulary.queries import AskStanding, Standing
+from bus.wire.ids import CAMPAIGN, experiment_id
 from memory.answers import answer
 from memory.store import Store
 from tests.memory.conftest import Scribe

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bus.envelope import Envelope, encode
-from bus.events import HumanMessage, RunRequested
-from bus.queries import AskExperiments
+from bus.vocabulary.events import HumanMessage, RunRequested
+from bus.vocabulary.queries import AskExperiments
+from bus.wire.envelope import Envelope, encode
 from memory.answers import answer
 from memory.store import Store
 
@@ -23,7 +23,7 @@ Fill = Callable[[list[Envelope]], Store]
 PROJECT = """
 import sys
 from pathlib import Path
-from bus.envelope import decode
+from bus.wire.envelope import decode
 from memory.store import Store
 payloads = Path(sys.argv[1]).read_bytes().splitlines()
 with Store(Path(sys.argv[2])) as store:

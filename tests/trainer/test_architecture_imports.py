@@ -6,12 +6,12 @@ import sys
 import pytest
 import torch
 
-from trainer.compat import fla
-from trainer.compat.fla.modules import RMSNorm
-from trainer.compat.fla.ops.recurrences import gla
+from sandbox import JailFault
+from stand_ins import fla
+from stand_ins.fla.modules import RMSNorm
+from stand_ins.fla.ops.recurrences import gla
+from trainer.candidate.load import execute, parsed
 from trainer.gates import LoadError, load_mixer, run_gates
-from trainer.gates.load import execute, parsed
-from trainer.jail import JailFault
 
 LAYER = """
 {imports}
@@ -64,7 +64,7 @@ def test_only_an_architecture_sees_the_stand_ins():
     names_of("import fla.modules\nfrom transformers.utils import logging\nfrom flash_attn import flash_attn_func")
     assert {name: sys.modules.get(name) for name in before} == before
     assert importlib.util.find_spec("fla") is None
-    assert fla.__name__ == "trainer.compat.fla"
+    assert fla.__name__ == "stand_ins.fla"
 
 
 @pytest.mark.parametrize("use", ["chunk_unheard_of(1)", "class Own(chunk_unheard_of): pass"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.tiny import GOOD
-from trainer.adapter import mixer_factory
+from trainer.candidate.adapter import mixer_factory
 from trainer.gates import capabilities, load_mixer
 from trainer.gates.capabilities import ABSENT
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from bus.events import LossPoint, RunCompleted
+from bus.vocabulary.events import LossPoint, RunCompleted
+from sandbox import Jail
 from tests.trainer.tiny import in_training, request, tiny
-from trainer import checkpoint
-from trainer.jail import Jail
-from trainer.monitor import Reading
+from trainer.run import checkpoint
+from trainer.run.jail import training_jail
+from trainer.run.monitor import Reading
+from trainer.run.training_run import Trial, TrialReport, run_trial
 from trainer.tasks.corpus import load_corpus
-from trainer.trial import PRELOAD, Trial, TrialReport, run_trial
 
 SCALE = replace(tiny(), keep=6)
 SOURCE = in_training("y = nn.functional.dropout(y, 0.1)")
@@ -25,14 +26,13 @@ DIES = """
 import os, signal
 from pathlib import Path
 from tests.trainer.test_checkpoint import SCALE, SOURCE, attempt
-from trainer.jail import Jail
-from trainer.trial import PRELOAD
+from trainer.run.jail import training_jail
 
 def die(point):
     if point.step == 9:
         os.kill(os.getpid(), signal.SIGKILL)
 
-with Jail("bwrap", Path("scratch"), preload=PRELOAD) as jail:
+with training_jail("bwrap", Path("scratch")) as jail:
     attempt(jail, Path({artifact!r}), die)
 """
 
@@ -40,7 +40,7 @@ with Jail("bwrap", Path("scratch"), preload=PRELOAD) as jail:
 @pytest.fixture(scope="module")
 def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
     """Start one zygote for all attempts."""
-    with Jail("bwrap", tmp_path_factory.mktemp("scratch"), preload=PRELOAD) as opened:
+    with training_jail("bwrap", tmp_path_factory.mktemp("scratch")) as opened:
         opened.ready()
         yield opened
 
@@ -99,7 +99,7 @@ def test_what_can_t_be_read_is_no_checkpoint(tmp_path: Path):
 def test_a_checkpoint_comes_with_its_readings(jail: Jail, tmp_path: Path):
     """A candidate that sends one of its own is found out."""
     forged = in_training(
-        "import gc, sys; jail = sys.modules['trainer.jail']; channels = (jail.Channel,); "
+        "import gc, sys; jail = sys.modules['sandbox']; channels = (jail.Channel,); "
         "[c.send(jail.Frame('checkpoint', {'step': 11}, {})) for c in gc.get_objects() if isinstance(c, channels)]"
     )
     failed = attempt(jail, tmp_path / "run.safetensors", source=forged).trained.failed

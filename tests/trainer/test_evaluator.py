@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from trainer.evaluator import BadLogits, Score, disagreement, mark, mean, negative_log_likelihood, score
+from trainer.run.scoring import BadLogits, Score, disagreement, mark, mean, negative_log_likelihood, score
 from trainer.tasks.batch import IGNORE
 
 

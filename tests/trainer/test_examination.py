@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.trainer.tiny import tiny
-from trainer.evaluator import BadLogits
-from trainer.examination import Acausal, TooLow, examine
+from trainer.run.examination import Acausal, TooLow, examine
+from trainer.run.scoring import BadLogits
 from trainer.tasks import language
 from trainer.tasks.corpus import load_corpus
 from trainer.tasks.tokens import read

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from trainer.compat.fla import layers
-from trainer.compat.fla.models.utils import Cache
+from stand_ins.fla import layers
+from stand_ins.fla.models.utils import Cache
 
 WIDTH, HEADS = 32, 2
 BUILT: dict[str, Callable[[], nn.Module]] = {

@@ -7,14 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from agents import layer_check
-from agents.layer_check import GIVEN
-from trainer.compat import construction
-from trainer.compat.construction import layer_of
-from trainer.compat.fla import modules, utils
-from trainer.compat.fla.layers import LoRA, repad_hidden_states, unpad_hidden_states, unpad_input
-from trainer.compat.fla.ops import chunk_gated_delta_rule, prepare_position_ids, prepare_sequence_ids
-from trainer.gates import choice
+from agents.admission import layer_check
+from agents.admission.layer_check import GIVEN
+from stand_ins.fla import modules, utils
+from stand_ins.fla.layers import LoRA, repad_hidden_states, unpad_hidden_states, unpad_input
+from stand_ins.fla.ops import chunk_gated_delta_rule, prepare_position_ids, prepare_sequence_ids
+from trainer.candidate import choice, construction
+from trainer.candidate.construction import layer_of
 
 
 def test_groups_are_normalised_by_themselves():

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from stand_ins.fla import ops
+from stand_ins.fla.modules.l2norm import l2norm
 from tests.trainer.stepwise import BATCH, HEADS, LENGTH, ROOT, VALUES, WIDTH, Steps, empty, outer, read, stepwise
-from trainer.compat.fla import ops
-from trainer.compat.fla.modules.l2norm import l2norm
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from agents.static_check import check
-from trainer.adapter import mixer_factory
-from trainer.compat.construction import is_fla_form, layer_of
-from trainer.compat.fla import ops
-from trainer.compat.fla.layers.utils import get_unpad_data, index_first_axis, pad_input
-from trainer.compat.fla.models.utils import Cache
-from trainer.compat.fla.modules import FusedRMSNormGated, RMSNorm, RotaryEmbedding, ShortConvolution, l2norm
-from trainer.compat.form import Call, FlaMixer, as_it_is, in_bfloat16, negotiated, under_autocast
+from agents.admission.static_check import check
+from stand_ins.fla import ops
+from stand_ins.fla.layers.utils import get_unpad_data, index_first_axis, pad_input
+from stand_ins.fla.models.utils import Cache
+from stand_ins.fla.modules import FusedRMSNormGated, RMSNorm, RotaryEmbedding, ShortConvolution, l2norm
+from trainer.candidate.adapter import mixer_factory
+from trainer.candidate.calling import Call, FlaMixer, as_it_is, in_bfloat16, negotiated, under_autocast
+from trainer.candidate.construction import is_fla_form, layer_of
 from trainer.gates import load_mixer, run_gates
 
 ZOO = Path(__file__).parent / "zoo" / "fla"

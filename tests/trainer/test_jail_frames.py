@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.jail.faults import JailFault
-from trainer.jail.frames import BODY_LIMIT, HEADER_LIMIT, PREFIX, Channel, Frame, Truncated, decode, encode
+from sandbox.faults import JailFault
+from sandbox.frames import BODY_LIMIT, HEADER_LIMIT, PREFIX, Channel, Frame, Truncated, decode, encode
 
 SHAPES = [(), (0,), (3,), (2, 0, 5), (7, 1, 3)]
 

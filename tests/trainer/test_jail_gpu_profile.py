@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import Jail, JailFault, SandboxUnavailable, jail
+from sandbox.profile import CONTROL, CPU, gpu, profile
 from tests.trainer.test_jail_hostile import MIXER, header_of, outcome, serves, source_of
-from trainer.jail import Jail, JailFault, SandboxUnavailable, jail
-from trainer.jail.profile import CONTROL, CPU, gpu, profile
+from trainer.run.jail import training_jail
 
 HOSTILE = Path(__file__).with_name("hostile")
 ELSEWHERE = {"starts_a_program", "executes", "memory_files", "writes_own_memory_file"}
@@ -50,13 +51,13 @@ def gpu_jail(tmp_path_factory: pytest.TempPathFactory, node: str) -> Iterator[Ja
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jail, "profile", lambda _: gpu((node,)))
         scratch = tmp_path_factory.mktemp("scratch")
-        with Jail("bwrap", scratch, preload=("trainer.gates.examination",), device="cuda") as opened:
+        with training_jail("bwrap", scratch, preload=("trainer.gates.examination",), device="cuda") as opened:
             yield opened
 
 
 def test_a_machine_without_a_card_is_told_so(monkeypatch: pytest.MonkeyPatch):
     """By the name of what is missing, with what to do; a CPU needs nothing."""
-    monkeypatch.setattr("trainer.jail.profile.Path.glob", lambda *_: iter(()))
+    monkeypatch.setattr("sandbox.profile.Path.glob", lambda *_: iter(()))
     with pytest.raises(SandboxUnavailable, match=f"no {CONTROL}: .* choose a scale on cpu"):
         profile("cuda")
     assert profile("cpu") is CPU
@@ -64,8 +65,8 @@ def test_a_machine_without_a_card_is_told_so(monkeypatch: pytest.MonkeyPatch):
 
 def test_what_is_root_s_is_left_out(node: str, monkeypatch: pytest.MonkeyPatch):
     """A run is nobody in particular: binding what it may not read would end it before it begins."""
-    monkeypatch.setattr("trainer.jail.profile.NODES", (f"{Path(node).parent.name}/*",))
-    monkeypatch.setattr("trainer.jail.profile.CONTROL", node)
+    monkeypatch.setattr("sandbox.profile.NODES", (f"{Path(node).parent.name}/*",))
+    monkeypatch.setattr("sandbox.profile.CONTROL", node)
     assert profile("cuda").devices == (node,)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from trainer.jail import Frame, Jail, JailFault
+from sandbox import Frame, Jail, JailFault
+from trainer.run.jail import training_jail
 
 HOSTILE = sorted((Path(__file__).parent / "hostile").glob("*.py"))
 SECRET = "xyzzy-4711"
@@ -33,7 +34,7 @@ SLACK = 5.0
 @pytest.fixture(scope="module")
 def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
     os.environ["NATS_CREDS"] = os.environ["MOVE37_API_KEY"] = SECRET
-    with Jail("bwrap", tmp_path_factory.mktemp("scratch"), preload=("trainer.gates.examination",)) as jail:
+    with training_jail("bwrap", tmp_path_factory.mktemp("scratch"), preload=("trainer.gates.examination",)) as jail:
         yield jail
     del os.environ["NATS_CREDS"], os.environ["MOVE37_API_KEY"]
 
@@ -56,7 +57,7 @@ def outcome(jail: Jail, source: str, seconds: float) -> JailFault | str:
 
 def serves(jail: Jail) -> bool:
     """Whether a harmless run gets its answer."""
-    with jail.run("trainer.jail.probe:hello", seconds=20, memory_mb=256) as session:
+    with jail.run("sandbox.probe:hello", seconds=20, memory_mb=256) as session:
         return session.recv().kind == "hello"
 
 

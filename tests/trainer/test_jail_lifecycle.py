@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from trainer.jail import Frame, Jail, JailFault, SandboxUnavailable, bubblewrap, probe
-from trainer.jail.inside import seccomp
-from trainer.jail.watch import ending
+from sandbox import Frame, Jail, JailFault, SandboxUnavailable, bubblewrap, probe
+from sandbox.inside import seccomp
+from sandbox.watchdog import ending
+from trainer.run.jail import training_jail
 
-HELLO = "trainer.jail.probe:hello"
+HELLO = "sandbox.probe:hello"
 EXAMINE = "trainer.gates.examination:main"
 
 
@@ -31,7 +32,7 @@ def descriptors() -> int:
 
 def test_runs_leave_no_process_no_descriptor_and_no_thread(tmp_path: Path):
     """After twenty runs the parent and the sandbox hold what they held after two."""
-    with Jail("bwrap", tmp_path, preload=()) as jail:
+    with training_jail("bwrap", tmp_path, preload=()) as jail:
         greet(jail), greet(jail)
         before = (descriptors(), threading.active_count(), jail.ready().processes())
         for _ in range(20):
@@ -42,7 +43,7 @@ def test_runs_leave_no_process_no_descriptor_and_no_thread(tmp_path: Path):
 def test_a_closed_jail_leaves_nothing(tmp_path: Path):
     """Closing kills the sandbox and gives every descriptor back."""
     before = descriptors()
-    with Jail("bwrap", tmp_path, preload=()) as jail:
+    with training_jail("bwrap", tmp_path, preload=()) as jail:
         greet(jail)
         zygote = jail.ready()
     assert not zygote.alive
@@ -51,7 +52,7 @@ def test_a_closed_jail_leaves_nothing(tmp_path: Path):
 
 def test_a_zygote_is_replaced_after_its_runs(tmp_path: Path):
     """The third run of a jail that replaces after two is served by another zygote."""
-    with Jail("bwrap", tmp_path, preload=(), runs=2) as jail:
+    with training_jail("bwrap", tmp_path, preload=(), runs=2) as jail:
         first = jail.ready()
         greet(jail)
         with jail.run(HELLO, seconds=20, memory_mb=256) as session:
@@ -62,7 +63,7 @@ def test_a_zygote_is_replaced_after_its_runs(tmp_path: Path):
 
 def test_a_zygote_outlives_the_thread_that_prepared_it(tmp_path: Path):
     """The sandbox dies with the thread that started it, so that thread must not be the caller's."""
-    with Jail("bwrap", tmp_path, preload=()) as jail:
+    with training_jail("bwrap", tmp_path, preload=()) as jail:
         preparing = threading.Thread(target=jail.ready)
         preparing.start()
         preparing.join()
@@ -73,7 +74,7 @@ def test_a_zygote_outlives_the_thread_that_prepared_it(tmp_path: Path):
 
 def test_a_killed_zygote_is_started_afresh(tmp_path: Path):
     """A run after the sandbox was killed from outside is served."""
-    with Jail("bwrap", tmp_path, preload=()) as jail:
+    with training_jail("bwrap", tmp_path, preload=()) as jail:
         first = jail.ready()
         first.kill()
         greet(jail)
@@ -82,7 +83,7 @@ def test_a_killed_zygote_is_started_afresh(tmp_path: Path):
 
 def test_a_sandbox_that_dies_in_a_run_is_named(tmp_path: Path):
     """The session is told that the jail went away, not that the candidate failed."""
-    with Jail("bwrap", tmp_path, preload=()) as jail, jail.run(EXAMINE, seconds=20, memory_mb=512) as session:
+    with training_jail("bwrap", tmp_path, preload=()) as jail, jail.run(EXAMINE, seconds=20, memory_mb=512) as session:
         jail.ready().kill()
         with pytest.raises(JailFault) as caught:
             session.recv()
@@ -92,8 +93,9 @@ def test_a_sandbox_that_dies_in_a_run_is_named(tmp_path: Path):
 def test_a_parent_that_is_killed_takes_the_sandbox_along(tmp_path: Path):
     """No zygote survives its trainer, even one that dies by SIGKILL."""
     program = (
-        "import time; from pathlib import Path; from trainer.jail import Jail\n"
-        f"jail = Jail('bwrap', Path({str(tmp_path)!r}), preload=()); print(jail.ready()._sandbox_pid(), flush=True)\n"
+        "import time; from pathlib import Path; from trainer.run.jail import training_jail\n"
+        f"jail = training_jail('bwrap', Path({str(tmp_path)!r}), preload=())\n"
+        "print(jail.ready()._sandbox_pid(), flush=True)\n"
         "time.sleep(100)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
@@ -107,7 +109,7 @@ def test_a_parent_that_is_killed_takes_the_sandbox_along(tmp_path: Path):
 
 def test_the_parent_never_imports_torch():
     """The side that holds the credentials stays small and loads nothing that a candidate may have touched."""
-    program = "import sys, trainer.jail; sys.exit('torch' in sys.modules)"
+    program = "import sys, sandbox; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
@@ -142,7 +144,7 @@ def test_a_sandbox_that_can_not_be_had_names_its_remedy(
     refusing.chmod(refusing.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr(bubblewrap, "binary", lambda: str(refusing))
     with pytest.raises(SandboxUnavailable) as caught:
-        Jail("bwrap", tmp_path, preload=()).run(HELLO, seconds=5, memory_mb=256)
+        training_jail("bwrap", tmp_path, preload=()).run(HELLO, seconds=5, memory_mb=256)
     assert remedy in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not probe("bwrap")[-1].ok
@@ -150,7 +152,7 @@ def test_a_sandbox_that_can_not_be_had_names_its_remedy(
 
 def test_without_a_sandbox_limits_and_names_still_hold(tmp_path: Path):
     """`--sandbox none` contains nothing, but a run still ends in time, with its name, and leaves no file or process."""
-    with Jail("none", tmp_path, preload=("trainer.gates.examination",)) as jail:
+    with training_jail("none", tmp_path, preload=("trainer.gates.examination",)) as jail:
         ends = {
             "while True:\n    pass": "timeout",
             "import ctypes\nctypes.string_at(0)": "crash:SIGSEGV",

@@ -183,8 +183,8 @@ def test_only_the_last_position_reaches_the_decoder():
     import torch
     from torch import nn
 
-    from trainer.autoencoder import AutoEncoder
-    from trainer.model import Width
+    from trainer.inside.autoencoder import AutoEncoder
+    from trainer.inside.model import Width
     from trainer.scales import load
 
     class Past(nn.Module):

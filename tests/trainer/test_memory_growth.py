@@ -7,11 +7,12 @@ from random import Random
 import pytest
 
 from agents.repair import repair
+from sandbox import Jail
 from tests.trainer.tiny import GOOD, in_training, request, tiny
-from trainer.jail import Jail
-from trainer.questions import Trained
+from trainer.run.jail import training_jail
+from trainer.run.questions import Trained
+from trainer.run.training_run import Trial, run_trial
 from trainer.tasks.corpus import load_corpus
-from trainer.trial import PRELOAD, Trial, run_trial
 
 SCALE = replace(tiny(), steps=20, watch=replace(tiny().watch, every=1))
 OUTPUTS = "self.kept.append(y.repeat(300, 1, 1).detach())"
@@ -24,7 +25,7 @@ JOINED = "self.kept = torch.cat((self.kept, y.repeat(300, 1, 1).detach()))"
 @pytest.fixture(scope="module")
 def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
     """Start one zygote for all runs."""
-    with Jail("bwrap", tmp_path_factory.mktemp("scratch"), preload=PRELOAD) as opened:
+    with training_jail("bwrap", tmp_path_factory.mktemp("scratch")) as opened:
         opened.ready()
         yield opened
 

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from tests.trainer.tiny import GOOD
-from trainer import loop
-from trainer.adamw import AdamW
-from trainer.adapter import mixer_factory
-from trainer.flops import flops_per_token
+from trainer.candidate.adapter import mixer_factory
 from trainer.gates import load_mixer
-from trainer.model import TOLERANCE, LanguageModel, count_parameters, is_matched, match_width
+from trainer.inside import loop
+from trainer.inside.adamw import AdamW
+from trainer.inside.flops import flops_per_token
+from trainer.inside.model import TOLERANCE, LanguageModel, count_parameters, is_matched, match_width
 from trainer.scales import load
 
 SHAPE = load("nano").shape

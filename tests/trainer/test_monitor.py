@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from bus.events import Peer
-from trainer.monitor import Finding, Monitor, Reading
+from bus.vocabulary.events import Peer
+from trainer.run.monitor import Finding, Monitor, Reading
 from trainer.scales import load
 
 NANO = load("nano")

@@ -8,17 +8,18 @@ import pytest
 import torch
 
 from agents.design import BASELINES
-from bus.events import RunCompleted
+from bus.vocabulary.events import RunCompleted
+from sandbox import Jail, JailFault
 from tests.trainer.test_jail_hostile import header_of, outcome, source_of
 from tests.trainer.tiny import request
-from trainer.adapter import mixer_factory
-from trainer.flops import flops_per_token
+from trainer.candidate.adapter import mixer_factory
 from trainer.gates import load_mixer
-from trainer.jail import Jail, JailFault
-from trainer.model import match_width, seeded_model
+from trainer.inside.flops import flops_per_token
+from trainer.inside.model import match_width, seeded_model
+from trainer.run.jail import training_jail
+from trainer.run.training_run import Trial, run_trial
 from trainer.scales import load
 from trainer.tasks.corpus import load_corpus
-from trainer.trial import PRELOAD, Trial, run_trial
 
 pytestmark = [
     pytest.mark.gpu,
@@ -55,7 +56,7 @@ def _no_races() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
     """Start one zygote behind the walls of a GPU's profile, with the card's own device files."""
-    with Jail("bwrap", tmp_path_factory.mktemp("scratch"), preload=PRELOAD, device="cuda") as opened:
+    with training_jail("bwrap", tmp_path_factory.mktemp("scratch"), device="cuda") as opened:
         opened.ready()
         yield opened
 

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from tests.trainer.tiny import tiny
-from trainer.loop import cross_entropy
-from trainer.replicas import Replicas
+from trainer.inside.loop import cross_entropy
+from trainer.inside.replicas import Replicas
 from trainer.tasks.batch import IGNORE, Batch
 
 CPU = torch.device("cpu")

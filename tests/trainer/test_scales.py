@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from trainer.run.training_run import REPLY_BYTES, most_bytes
 from trainer.scales import LADDER, Scale, ladder, load, scale_of
-from trainer.trial import REPLY_BYTES, most_bytes
 
 NANO = LADDER.read_text()[: LADDER.read_text().index("[micro]")]
 MAD = '[nano.tasks.copying]\nkind = "mad.selective_copying"\nlength = 64\nlearning_rate = 1e-3\nweight_decay = 0.0\n'

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bus.envelope import Envelope
-from bus.events import LossPoint, RunAnomaly, RunCompleted, RunFailed, RunStarted
-from bus.role import Post
+from bus.delivery.role import Post
+from bus.vocabulary.events import LossPoint, RunAnomaly, RunCompleted, RunFailed, RunStarted
+from bus.wire.envelope import Envelope
 from tests.trainer.tiny import GOOD, request, tiny
 from trainer import scales, service
-from trainer.questions import Prepare, Prepared, Train, Trained
 from trainer.role import TrainerRole
+from trainer.run.questions import Prepare, Prepared, Train, Trained
 
 STARTED = RunStarted(run="e0001-a0", worker="1", width=32, parameters=10, gates=())
 FAILED = RunFailed(run="e0001-a0", worker="1", attempt=0, stage="train", reason="anomaly:diverged", message="up")

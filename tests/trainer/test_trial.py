@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from bus.events import LossPoint, Peer, RunStarted
+from bus.vocabulary.events import LossPoint, Peer, RunStarted
 from kernels import available_backends
+from sandbox import Jail
 from tests.trainer.tiny import GOOD, in_training, request, tiny
-from trainer.jail import Jail
+from trainer.run.jail import training_jail
+from trainer.run.training_run import Trial, TrialReport, run_trial
 from trainer.tasks.corpus import load_corpus
 from trainer.tasks.kinds import task_of
 from trainer.tasks.tokens import read
-from trainer.trial import PRELOAD, Trial, TrialReport, run_trial
 
 SCALE = tiny()
 
@@ -23,7 +24,7 @@ SCALE = tiny()
 @pytest.fixture(scope="module")
 def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
     """Start one zygote for all attempts."""
-    with Jail("bwrap", tmp_path_factory.mktemp("scratch"), preload=PRELOAD) as opened:
+    with training_jail("bwrap", tmp_path_factory.mktemp("scratch")) as opened:
         opened.ready()
         yield opened
 
@@ -152,7 +153,7 @@ def test_a_leak_that_waits_for_the_examination_is_found_there(jail: Jail):
 
 def test_a_score_below_the_floor_of_the_text_is_an_anomaly_of_the_run(jail: Jail, monkeypatch: pytest.MonkeyPatch):
     """Training saw nothing wrong; the examination did, and the run ends as one that the monitor stops."""
-    monkeypatch.setattr("trainer.trial.read", lambda task, corpus: replace(read(task, corpus), floor=9.0))
+    monkeypatch.setattr("trainer.run.training_run.read", lambda task, corpus: replace(read(task, corpus), floor=9.0))
     trained = attempt(jail).trained
     assert trained.completed is None
     assert trained.anomaly is not None and trained.failed is not None  # noqa: PT018 (they come together)

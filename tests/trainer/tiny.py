@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bus.events import Limits, Peer, RunRequested
+from bus.vocabulary.events import Limits, Peer, RunRequested
 from trainer.scales import Scale, load
 
 GOOD = """

@@ -21,9 +21,9 @@ They run inside the jail, on the candidate's class.
 Where they hold, `capabilities` tells what the layer can do beyond the contract (decode, mask, idempotence).
 """
 
+from trainer.candidate.load import LoadError, load_mixer
 from trainer.gates.capabilities import capabilities
 from trainer.gates.finding import Finding
-from trainer.gates.load import LoadError, load_mixer
 from trainer.gates.suite import run_gates
 
 __all__ = ["Finding", "LoadError", "capabilities", "load_mixer", "run_gates"]

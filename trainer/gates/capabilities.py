@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.compat.fla.models.utils import Cache
-from trainer.compat.form import FlaMixer
+from sandbox.inside.report import fault_of
+from stand_ins.fla.models.utils import Cache
+from trainer.candidate.calling import FlaMixer
 from trainer.gates.finding import Finding, passed
 from trainer.gates.subject import Subject, call, distance
-from trainer.jail.inside.report import fault_of
 
 LENGTH, PADDING = 33, 5
 TOLERANCE = 1e-3

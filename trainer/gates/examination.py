@@ -1,9 +1,9 @@
 """The gates as a jailed run: one source in, the findings out."""
 
-from trainer.adapter import mixer_factory
-from trainer.gates.load import load_mixer
+from sandbox.frames import Channel, Frame
+from trainer.candidate.adapter import mixer_factory
+from trainer.candidate.load import load_mixer
 from trainer.gates.suite import run_gates
-from trainer.jail.frames import Channel, Frame
 
 
 def main(channel: Channel) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from torch import nn
 
+from sandbox.inside.report import fault_of
 from trainer.gates import batch, causality, cost, gradients, outputs
 from trainer.gates.finding import Finding, failed
 from trainer.gates.subject import Subject
-from trainer.jail.inside.report import fault_of
 
 GATES: tuple[tuple[str, Callable[[Subject], Finding]], ...] = (
     ("shape", outputs.shape),
@@ -44,5 +44,5 @@ def _tried(name: str, gate: Callable[[Subject], Finding], subject: Subject) -> F
     except Exception as error:
         fault = fault_of(error)
         if fault.reason != "error":
-            raise
+            raise fault from error
         return failed(name, "error", f"{fault.message}\n{fault.tail}")

@@ -1,4 +1,4 @@
 # expected: import_error
 """Imports what judges it."""
 
-from trainer import evaluator
+from trainer.run import scoring

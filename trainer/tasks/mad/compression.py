@@ -2,8 +2,8 @@
 
     d a c a b c >                                    asked: d a c a b c >
 
-The model is not a language model here: `trainer.autoencoder` gives its last output, with a position each, to a small
-decoder that sees nothing else.
+The model is not a language model here: `trainer.inside.autoencoder` gives its last output, with a position each, to a
+small decoder that sees nothing else.
 """
 
 import numpy as np

@@ -1,0 +1,1 @@
+"""Admission: static checks of a candidate's source before anything runs it."""

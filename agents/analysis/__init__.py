@@ -1,0 +1,1 @@
+"""Analysis: fitness, findings, weaknesses, quarantine and answers to people."""

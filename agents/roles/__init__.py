@@ -1,0 +1,1 @@
+"""The roles: director, researcher, engineer, analyst and human desk, one file each."""

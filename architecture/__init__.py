@@ -1,0 +1,1 @@
+"""What an architecture file may be: accepted forms, names and imports. Standard library only."""

@@ -1,0 +1,1 @@
+"""NATS JetStream: the transport, the embedded server, provisioning and service discovery."""

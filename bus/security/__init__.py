@@ -1,0 +1,1 @@
+"""Security: keys, identities and what each role may publish and subscribe to."""

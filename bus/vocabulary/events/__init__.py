@@ -1,0 +1,74 @@
+"""The vocabulary of the lab: every event there is, one class each.
+
+An event is a fact said by one role (DESIGN: the log is the truth). Import the module and read it as a list:
+`from bus import events; events.ProposalCreated`.
+"""
+
+from bus.vocabulary.events.analysis import AnalysisReady, DiscoveryConfirmed, DiscoveryRefuted, FitnessParts
+from bus.vocabulary.events.base import EVENT_TYPES, Event, Record
+from bus.vocabulary.events.campaign import (
+    CampaignFinished,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignStarted,
+    PoolUpdated,
+)
+from bus.vocabulary.events.code import CodeFailed, CodeRevised, Stage
+from bus.vocabulary.events.human import HumanAnswered, HumanKind, HumanMessage, Spoken
+from bus.vocabulary.events.proposal import Origin, ProposalCreated, ProposalRejected, ProposalRequested
+from bus.vocabulary.events.run import (
+    TOO_GOOD,
+    VETOED,
+    AnomalyKind,
+    CurvePoint,
+    GateResult,
+    Limits,
+    LossPoint,
+    Peer,
+    RunAnomaly,
+    RunCompleted,
+    RunFailed,
+    RunRequested,
+    RunStarted,
+    TaskScore,
+)
+
+__all__ = [
+    "EVENT_TYPES",
+    "TOO_GOOD",
+    "VETOED",
+    "AnalysisReady",
+    "AnomalyKind",
+    "CampaignFinished",
+    "CampaignPaused",
+    "CampaignResumed",
+    "CampaignStarted",
+    "CodeFailed",
+    "CodeRevised",
+    "CurvePoint",
+    "DiscoveryConfirmed",
+    "DiscoveryRefuted",
+    "Event",
+    "FitnessParts",
+    "GateResult",
+    "HumanAnswered",
+    "HumanKind",
+    "HumanMessage",
+    "Limits",
+    "LossPoint",
+    "Origin",
+    "Peer",
+    "PoolUpdated",
+    "ProposalCreated",
+    "ProposalRejected",
+    "ProposalRequested",
+    "Record",
+    "RunAnomaly",
+    "RunCompleted",
+    "RunFailed",
+    "RunRequested",
+    "RunStarted",
+    "Spoken",
+    "Stage",
+    "TaskScore",
+]

@@ -1,0 +1,50 @@
+"""What can be asked of memory on `lab.query.<name>`, and the shape of each answer.
+
+`at` is a position in the log: the answer describes the log up to and including it, whatever memory has read since, so
+that a decision depends on the log's prefix and not on timing. `at=0` asks for the latest. Answers and traces hold what
+was asked for and no more: who needs sources says so.
+"""
+
+from bus.vocabulary.queries.campaign import AskStanding, Standing
+from bus.vocabulary.queries.comparison import AskPeers, AskTrial, Peers, Trial
+from bus.vocabulary.queries.experiment import AskExperiments, Experiment, Experiments, Failure, Status
+from bus.vocabulary.queries.idea import (
+    Ancestry,
+    AskAncestry,
+    AskCognition,
+    AskNeighbours,
+    Cognition,
+    CognitionEntry,
+    Neighbour,
+    Neighbours,
+)
+from bus.vocabulary.queries.query import Query
+
+__all__ = [
+    "QUERIES",
+    "Ancestry",
+    "AskAncestry",
+    "AskCognition",
+    "AskExperiments",
+    "AskNeighbours",
+    "AskPeers",
+    "AskStanding",
+    "AskTrial",
+    "Cognition",
+    "CognitionEntry",
+    "Experiment",
+    "Experiments",
+    "Failure",
+    "Neighbour",
+    "Neighbours",
+    "Peers",
+    "Query",
+    "Standing",
+    "Status",
+    "Trial",
+]
+
+QUERIES: dict[str, type[Query]] = {
+    q.name: q for q in (AskStanding, AskExperiments, AskPeers, AskTrial, AskAncestry, AskNeighbours, AskCognition)
+}
+"""Every query by its name."""

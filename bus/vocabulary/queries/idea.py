@@ -1,0 +1,113 @@
+"""What an idea starts from, and what was thought before it: ancestors, papers, earlier ideas."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from bus.vocabulary.events import CampaignStarted, Record
+from bus.vocabulary.queries.experiment import Experiment
+from bus.vocabulary.queries.query import Query
+
+
+class Neighbour(Record):
+    """An earlier idea and how near it is."""
+
+    id: str
+    """The experiment."""
+    similarity: float
+    """Cosine similarity of the motivations."""
+    motivation: str
+    """Its motivation."""
+    same_source: bool = False
+    """True where its source is the same but for blank space."""
+
+
+class Neighbours(Record):
+    """Earlier ideas, nearest first."""
+
+    rows: tuple[Neighbour, ...]
+    """At most k."""
+
+
+class AskNeighbours(Query):
+    """Which earlier ideas resemble this one?"""
+
+    name: ClassVar[str] = "neighbours"
+    Reply: ClassVar[type[Record]] = Neighbours
+
+    text: str
+    """A motivation."""
+    fingerprint: str = ""
+    """The fingerprint of its source (`bus.wire.ids.fingerprint`), to find an identical one."""
+    exclude: str = ""
+    """An experiment to leave out: the one whose idea is compared."""
+    k: int = Field(default=5, ge=1, le=50)
+    """How many."""
+
+
+class CognitionEntry(Record):
+    """One piece of published knowledge."""
+
+    key: str
+    """Stable key."""
+    title: str
+    """The paper."""
+    scenario: str
+    """When it helps: the weakness it answers."""
+    algorithm: str
+    """What to do."""
+    history: str
+    """What came before it and what it changed."""
+    units: tuple[str, ...] = ()
+    """Units of the design grammar that it speaks for."""
+    similarity: float = 0.0
+    """Cosine similarity to the question."""
+
+
+class Cognition(Record):
+    """Entries, nearest first."""
+
+    rows: tuple[CognitionEntry, ...]
+    """At most k, none below the threshold."""
+
+
+class AskCognition(Query):
+    """What is known about this problem?"""
+
+    name: ClassVar[str] = "cognition"
+    Reply: ClassVar[type[Record]] = Cognition
+
+    text: str
+    """A problem, in words."""
+    k: int = Field(default=3, ge=1, le=20)
+    """How many."""
+    min_similarity: float = 0.25
+    """Cosine below which an entry is not worth reading."""
+
+
+class Ancestry(Record):
+    """What an idea starts from."""
+
+    started: CampaignStarted | None = None
+    """What the campaign was started with; None where the log holds none."""
+    rows: tuple[Experiment, ...] = ()
+    """Of parent and references those that are there, in the order they were opened: their designs and, where prose was
+    asked for, their words, figures and sources."""
+    cognition: tuple[CognitionEntry, ...] = ()
+    """What is known about the parent's problem or, where it has none, about the campaign's goal."""
+    near: tuple[Neighbour, ...] = ()
+    """Earlier ideas near the parent's own, nearest first; none unless prose was asked for."""
+
+
+class AskAncestry(Query):
+    """What may an idea start from?"""
+
+    name: ClassVar[str] = "ancestry"
+    Reply: ClassVar[type[Record]] = Ancestry
+
+    parent: str | None = None
+    """The experiment to improve on."""
+    references: tuple[str, ...] = ()
+    """Experiments to draw on beside it."""
+    prose: bool = False
+    """Whether a model will read the answer; the grammar reads designs alone."""

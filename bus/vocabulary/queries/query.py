@@ -1,0 +1,16 @@
+"""What every question to memory has: its name, and the position in the log that it asks about."""
+
+from typing import ClassVar
+
+from bus.vocabulary.questions import Question
+
+
+class Query(Question):
+    """A question to memory about the log up to a position."""
+
+    name: ClassVar[str]
+    """Last token of the subject."""
+    at: int = 0
+    """Position in the log, 0 for the latest."""
+    campaign: str = ""
+    """The campaign; empty for the newest one."""

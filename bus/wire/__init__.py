@@ -1,0 +1,1 @@
+"""The wire format: envelopes, subjects, streams, derived ids, and the documents generated from them."""

@@ -1,0 +1,115 @@
+"""CloudEvents 1.0 structured JSON: the one form an event has on the wire, in an exported file and in a replay.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
+
+from bus.vocabulary.events import EVENT_TYPES, Event
+from bus.wire.ids import derive
+
+CONTENT_TYPE = "application/cloudevents+json"
+TOKEN = r"^[A-Za-z0-9_-]{1,64}$"
+"""What may stand as a token of a subject: no dots, no wildcards, no spaces."""
+
+
+class Malformed(ValueError):
+    """Bytes that are no event of ours; the text says why in one line."""
+
+
+class _CloudEvent(BaseModel):
+    """The envelope as it stands on the wire."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    specversion: str = Field(pattern=r"^1\.0$")
+    id: str = Field(pattern=TOKEN)
+    source: str = Field(pattern=r"^/lab/[a-z]+/[A-Za-z0-9._:-]{1,128}$")
+    type: str
+    time: AwareDatetime
+    subject: str = Field(pattern=TOKEN)
+    correlationid: str = Field(pattern=TOKEN)
+    causationid: str | None = None
+    traceparent: str | None = None
+    datacontenttype: str = "application/json"
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An event with who said it, when, about what, and because of what."""
+
+    id: str
+    source: str
+    """`/lab/<role>/<instance>`."""
+    time: datetime
+    campaign: str
+    experiment: str
+    event: Event
+    cause: str | None = None
+    """Id of the event that led to this one."""
+    seq: int = 0
+    """Position in the log; 0 until the log has stored it."""
+
+    @property
+    def type(self) -> str:
+        """The event's class name."""
+        return type(self.event).__name__
+
+    @property
+    def role(self) -> str:
+        """The role that said it."""
+        return self.source.split("/")[2]
+
+    @property
+    def traceparent(self) -> str:
+        """W3C trace context: an experiment's whole life is one trace, what a role says of it upon one event one span.
+
+        People's words have no cause of their own in the log, so each is a span.
+        """
+        alone = self.cause is None or self.role == "desk"
+        unit = derive(self.id) if alone else derive(self.cause, self.role, self.experiment)
+        return f"00-{derive(self.campaign, self.experiment)}-{unit[:16]}-01"
+
+    def at(self, seq: int) -> Self:
+        """Return the same envelope at its position in the log."""
+        return replace(self, seq=seq)
+
+
+def encode(envelope: Envelope) -> bytes:
+    """Return the bytes that go on the wire."""
+    return (
+        _CloudEvent(
+            specversion="1.0",
+            id=envelope.id,
+            source=envelope.source,
+            type=envelope.type,
+            time=envelope.time.astimezone(UTC),
+            subject=envelope.experiment,
+            correlationid=envelope.campaign,
+            causationid=envelope.cause,
+            traceparent=envelope.traceparent,
+            data=envelope.event.model_dump(mode="json"),
+        )
+        .model_dump_json(exclude_none=True)
+        .encode()
+    )
+
+
+def decode(payload: bytes, seq: int = 0) -> Envelope:
+    """Return the envelope that the bytes hold. Raises Malformed."""
+    try:
+        wire = _CloudEvent.model_validate_json(payload)
+        kind = EVENT_TYPES.get(wire.type)
+        if kind is None:
+            raise Malformed(f"unknown event type {wire.type[:64]!r}")
+        event = kind.model_validate_json(to_json(wire.data), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise Malformed(f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}") from None
+    return Envelope(wire.id, wire.source, wire.time, wire.correlationid, wire.subject, event, wire.causationid, seq)

@@ -1,0 +1,1 @@
+"""Clients of a lab: connections, sessions that read, and human input."""

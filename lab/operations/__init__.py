@@ -1,0 +1,1 @@
+"""Operations on a lab: checks, export, replay, fork, verification, dead letters."""

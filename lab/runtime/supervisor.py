@@ -1,0 +1,138 @@
+"""Keeps the lab's processes alive: starts them, restarts what dies, stops them all in a moment.
+
+A service holds no state, so a restart is the whole cure. One that can't stay up (five exits in a row, each within ten
+seconds) ends the lab with the last line it logged; so does, at once, one that finds the log full. A service that is
+killed from outside has done nothing wrong itself: it may be killed many times.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from bus.nats.server import die_with_parent
+from lab.errors import LOG_FULL, LabError
+
+HEALTHY_SECONDS = 10.0
+MAX_DEATHS = 5
+"""Quick exits in a row."""
+MAX_KILLS = 100
+"""Quick ends by a signal in a row: more than a person or a test gives, fewer than a machine without memory does."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What to run under which name."""
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+class Supervisor:
+    """Runs services until told to stop."""
+
+    def __init__(self, logs: Path) -> None:
+        """Write each service's output to `logs/<name>.log`."""
+        self._logs = logs
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self.restarts = 0
+        """How often any service had to be started again."""
+
+    def start(self, service: Service) -> None:
+        """Start a service and keep it up."""
+        self._keepers.append(asyncio.create_task(self._keep(service), name=service.name))
+
+    def pids(self) -> dict[str, int]:
+        """Return the process ids of what runs."""
+        return {name: process.pid for name, process in self._processes.items() if process.returncode is None}
+
+    async def failed(self) -> None:
+        """Wait for a service that can't stay up. Raises its LabError."""
+        if not self._keepers:
+            await asyncio.Event().wait()
+        done, _ = await asyncio.wait(self._keepers, return_when=asyncio.FIRST_EXCEPTION)
+        for keeper in done:
+            keeper.result()
+
+    async def stop(self, patience: float = 2.0) -> None:
+        """End everything: a polite signal, then a final one after `patience` seconds."""
+        self._stopping = True
+        self._signal(signal.SIGTERM)
+        deadline = time.monotonic() + patience
+        while self.pids() and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        self._signal(signal.SIGKILL)
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to every process group, the jail's included."""
+        for pid in self.pids().values():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, number)
+
+    async def _keep(self, service: Service) -> None:
+        """Run a service again and again. Raises LabError when it can't stay up."""
+        deaths = 0
+        while not self._stopping:
+            begun = time.monotonic()
+            code = await self._run(service)
+            if self._stopping:
+                return
+            deaths = deaths + 1 if time.monotonic() - begun < HEALTHY_SECONDS else 1
+            log.warning("service ended", service=service.name, code=code, deaths=deaths)
+            if code == LOG_FULL:
+                raise LabError(_last_words(self._log_file(service)))
+            if deaths >= (MAX_DEATHS if code >= 0 else MAX_KILLS):
+                raise LabError(f"{service.name} can't stay up: {_last_words(self._log_file(service))}")
+            self.restarts += 1
+            await asyncio.sleep(min(0.05 * 2**deaths, 3.0 if code >= 0 else 0.5))
+
+    async def _run(self, service: Service) -> int:
+        """Run a service once and return its exit code."""
+        with self._log_file(service).open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                *service.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **service.env},
+                start_new_session=True,  # a Ctrl-C on the terminal is ours to hand on
+                preexec_fn=die_with_parent,
+            )
+        self._processes[service.name] = process
+        try:
+            return await process.wait()
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+
+    def _log_file(self, service: Service) -> Path:
+        """Return where a service's output goes."""
+        return self._logs / f"{service.name}.log"
+
+
+def _last_words(path: Path) -> str:
+    """Return the last line of a log that says something; of a structured line, its reason."""
+    try:
+        lines = path.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        return "no output"
+    last = lines[-1] if lines else "no output"
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        last = str(json.loads(last)["reason"])
+    return last[:400]

@@ -1,0 +1,101 @@
+"""How experiments look in a terminal and in JSON."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.syntax import Syntax
+from rich.table import Table
+
+from bus.vocabulary.queries import Experiment
+
+SHORT = (
+    "id", "name", "status", "origin", "parent_id", "fitness", "parts", "val_loss", "bits_per_byte", "recall",
+    "scores", "parameters", "seconds",
+)  # fmt: skip
+"""The keys others rely on."""
+
+
+def console() -> Console:
+    """Return a console as wide as the terminal, or wide enough for every column where there is none."""
+    found = Console()
+    return found if found.is_terminal else Console(width=160)
+
+
+def short(row: Experiment) -> dict[str, Any]:
+    """Return the contract's keys of an experiment."""
+    return row.model_dump(mode="json", include=set(SHORT)) | {"reason": row.reason, "attempt": row.attempt}
+
+
+def print_experiments(rows: Iterable[Experiment]) -> None:
+    """Print a table of experiments."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("id", "design", "status", "origin", "parent"):
+        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=36)
+    for column in ("fitness", "bits/byte", "recall", "params", "s"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row.id, escape(row.name), row.status, row.origin or "", row.parent_id or "",
+            _figure(row.fitness, ".3f"), _figure(row.bits_per_byte, ".3f"), _figure(row.recall, ".3f"),
+            _figure(row.parameters, ",d"), _figure(row.seconds, ".1f"),
+        )  # fmt: skip
+    console().print(table)
+
+
+def print_experiment(row: Experiment) -> None:
+    """Print one experiment whole."""
+    page = console()
+    page.print(f"[bold]{row.id}[/]  {escape(row.name)}  [dim]{row.status}, {row.origin}, {row.operator or ''}[/]")
+    page.print(f"\n{escape(row.motivation)}\n")
+    if row.parts and row.recall is not None:
+        page.print(
+            f"fitness {row.fitness:.3f} = mean(loss {row.parts.loss:.3f}, benchmark {row.parts.benchmark:.3f}, "
+            f"judge {row.parts.judge:.3f})"
+        )
+        page.print(
+            f"{row.bits_per_byte:.3f} bits/byte, recall {row.recall:.3f} ± {row.recall_stderr:.3f}, "
+            f"{row.parameters:,} parameters, {row.seconds:.1f} s"
+        )
+    if row.further:
+        page.print(", ".join(f"{escape(s.task)} {s.accuracy:.3f} ± {s.stderr:.3f}" for s in row.further))
+    for finding in row.findings:
+        page.print(f"  - {escape(finding)}")
+    if row.problem:
+        page.print(f"problem: {escape(row.problem)}")
+    for failure in row.failures:
+        page.print(f"[red]attempt {failure.attempt} failed at {failure.stage}[/] ({escape(failure.reason)}): "
+                      f"{escape(failure.message)}")  # fmt: skip
+        if failure.repair:
+            page.print(f"  repaired: {escape(failure.repair)}")
+    page.print(Syntax(row.source, "python", theme="ansi_light", background_color="default"))
+
+
+def print_status(state: dict[str, Any]) -> None:
+    """Print where a campaign stands, and below how its services are doing."""
+    services = state["services"]
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for name, value in state.items():
+        if value is not services:
+            table.add_row(name, escape(", ".join(map(str, value)) if isinstance(value, list) else str(value)))
+    console().print(table)
+    if services:
+        print_services(services)
+
+
+def print_services(services: list[dict[str, Any]]) -> None:
+    """Print a line a service."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in services[0]:
+        text = name in {"role", "instance", "last_error"}
+        table.add_column(name.replace("_", " "), justify="left" if text else "right")
+    for one in services:
+        table.add_row(*(escape(str(value)) for value in one.values()))
+    console().print()
+    console().print(table)
+
+
+def _figure(value: float | None, form: str) -> str:
+    """Return a number as text, or nothing where there is none."""
+    return "" if value is None else format(value, form)

@@ -1,0 +1,1 @@
+"""Retrieval: embeddings of texts and exact nearest-neighbour search over them."""

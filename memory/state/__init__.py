@@ -1,0 +1,1 @@
+"""State: what the log says of each campaign and experiment, indexed by position."""

@@ -1,0 +1,73 @@
+"""From an exception in the candidate to the name of what happened."""
+
+import errno
+import os
+import traceback
+from pathlib import Path
+
+from sandbox.faults import JailFault
+
+TAIL = 16_000
+"""Most characters of a traceback that are sent."""
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "cannot allocate memory", "out of memory")
+DENIED = {errno.EPERM: "denied:syscall", errno.EACCES: "denied:net", errno.ESRCH: "denied:signal"}
+"""What the filter of system calls answers with (`sandbox.inside.seccomp`)."""
+_JAIL = str(Path(__file__).parent.parent)
+
+
+def fault_of(error: BaseException) -> JailFault:
+    """Return the fault that an exception amounts to, with the candidate's part of the traceback."""
+    if isinstance(error, JailFault):
+        return error
+    reason, message = reason_of(error), traceback.format_exception_only(error)[-1].strip()
+    return JailFault(reason, str(error) if reason == "import_error" else message[:2000], _tail(error))
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the reason code of an exception."""
+    if getattr(type(error), "jail_reason", None) == "import_error":
+        return "import_error"
+    text = str(error).lower()
+    if isinstance(error, MemoryError) or any(phrase in text for phrase in OUT_OF_MEMORY):
+        return "limit:memory"
+    if isinstance(error, BlockingIOError) or "can't start new thread" in text:
+        return "limit:procs"
+    if isinstance(error, ValueError) and "not allowed to raise maximum limit" in text:
+        return "denied:syscall"  # what `resource` makes of the refusal
+    if isinstance(error, OSError):
+        return _of_os_error(error)
+    return "error"
+
+
+def _of_os_error(error: OSError) -> str:
+    """Return the reason code of a refusal by the operating system."""
+    if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        return "limit:disk"
+    if error.errno == errno.ENOMEM:
+        return "limit:memory"
+    if error.filename is not None and error.errno != errno.EPERM:
+        return "denied:fs" if _is_refusal(error) else "error"
+    return "denied:net" if type(error).__name__ == "gaierror" else DENIED.get(error.errno or 0, "error")
+
+
+def _is_refusal(error: OSError) -> bool:
+    """Whether a path was refused, or lies where the sandbox has nothing at all."""
+    if error.errno == errno.ENOENT:
+        names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+        return any(name.startswith("/") and not name.startswith(_working_folder()) for name in names)
+    return error.errno in (errno.EACCES, errno.EROFS, errno.EXDEV)
+
+
+def _working_folder() -> str:
+    """Return the run's scratch folder, as long as the run has not removed it."""
+    try:
+        return os.getcwd()  # noqa: PTH109 (compared as text)
+    except OSError:
+        return "/"
+
+
+def _tail(error: BaseException) -> str:
+    """Return the end of the traceback, without the jail's own frames."""
+    kept = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_JAIL)]
+    head = ["Traceback (most recent call last):\n"] if kept else []
+    return "".join([*head, *traceback.format_list(kept), *traceback.format_exception_only(error)])[-TAIL:]

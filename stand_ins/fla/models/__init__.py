@@ -1,0 +1,5 @@
+"""What layers take from fla's models."""
+
+from stand_ins.fla.models.utils import Cache
+
+__all__ = ["Cache"]

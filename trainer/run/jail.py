@@ -1,0 +1,19 @@
+"""The jail that candidates are trained in: which packages a run may import, and what its zygote preloads."""
+
+from pathlib import Path
+
+from sandbox import Device, Jail, Sandbox
+
+PACKAGES = ("architecture", "kernels", "stand_ins", "trainer")
+"""Packages of the project that a run may import; it finds no other."""
+TRAIN_WORKER, EVAL_WORKER = "trainer.inside.train_worker:main", "trainer.inside.eval_worker:main"
+"""Entries of a run: one trains a candidate, one answers for its weights."""
+PRELOAD = ("torch", "kernels.recurrence.api", "trainer.inside.train_worker", "trainer.inside.eval_worker")
+"""Modules that the zygote imports once for all runs."""
+
+
+def training_jail(
+    sandbox: Sandbox, scratch: Path, *, device: Device = "cpu", preload: tuple[str, ...] = PRELOAD, runs: int = 200
+) -> Jail:
+    """Return a jail for candidates; see `Jail` for the arguments."""
+    return Jail(sandbox, scratch, packages=PACKAGES, preload=preload, runs=runs, device=device)
