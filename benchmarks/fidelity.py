@@ -28,7 +28,7 @@ from bus.vocabulary.events import Limits, RunRequested
 from sandbox import Jail
 from trainer import scales
 from trainer.run.jail import training_jail
-from trainer.run.training_run import Trial, run_trial
+from trainer.run.training_run import TrainingRun, execute_run
 from trainer.tasks.corpus import Corpus, load_corpus
 
 Run = dict[str, Any]
@@ -49,8 +49,8 @@ def attempt(name: str, source: str, seed: int, scale: scales.Scale, corpus: Corp
     asked = RunRequested(
         run=f"{name}-a0", attempt=0, source=source, scale=scale.name, seed=seed, limits=limits, shard=shard
     )
-    trial = Trial(asked, scale, corpus, jail, worker="bench")
-    trained = run_trial(trial, lambda _: None, lambda _: None).trained
+    trial = TrainingRun(asked, scale, corpus, jail, worker="bench")
+    trained = execute_run(trial, lambda _: None, lambda _: None).trained
     about: Run = {"rung": scale.name, "design": name, "seed": seed}
     if trained.completed is None:
         return about | {"failed": trained.failed.reason if trained.failed else "unknown"}

@@ -41,8 +41,8 @@ from bus.vocabulary.questions import Question
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, derive
 from memory.answers import answer
-from memory.cognition import Library, load_entries
-from memory.gc_tuning import settle
+from memory.cognition import CognitionBase, load_entries
+from memory.gc_tuning import collect_and_freeze
 from memory.retrieval import ideas
 from memory.retrieval.embedding import Embedder, SentenceEmbedder
 from memory.store import Store
@@ -75,8 +75,8 @@ class Chain:
     def __init__(self, store: Store, embedder: Embedder) -> None:
         """Go on from what a store holds."""
         self.store = store
-        self.ideas = ideas.Ideas(store, embedder)
-        self.library = Library(load_entries(), embedder)
+        self.ideas = ideas.MotivationIndex(store, embedder)
+        self.library = CognitionBase(load_entries(), embedder)
         self.roles: Sequence[Role] = (Director(), Researcher(), Engineer(), InstantTrainer(), Analyst())
         self.meter = Meter()
         self.waiting: deque[Envelope] = deque()
@@ -92,9 +92,9 @@ class Chain:
                 if isinstance(said.event, role.handles):
                     self.decide(role, said)
 
-    def decide(self, role: Role, said: Envelope) -> None:
+    def decide(self, role: Role, envelope: Envelope) -> None:
         """Answer what a role asks and say what it says."""
-        decision, reply = role.decide(said), None
+        decision, reply = role.decide(envelope), None
         while True:
             try:
                 asked = decision.send(reply)
@@ -125,7 +125,7 @@ class Chain:
             assert self.store.apply([said]) == []
         if isinstance(post.event, ProposalCreated):
             with self.meter("take a motivation up"):
-                course = self.store.ledger.course(NAME)
+                course = self.store.read_model.campaign(NAME)
                 self.ideas.catch_up(course, len(course.proposals))
         if isinstance(post.event, AnalysisReady):
             self.analysed += 1
@@ -142,7 +142,7 @@ def measured(path: Path, experiments: int, turns: int) -> dict[str, Any]:
     before, begun, clock = resident(), time.thread_time(), time.perf_counter()
     with Store(path) as store:
         chain = Chain(store, embedder)
-        settle()
+        collect_and_freeze()
         opened, waited, holds = time.thread_time() - begun, time.perf_counter() - clock, resident() - before
         chain.go_on(experiments + WARM)
         chain.meter.spent.clear()

@@ -36,14 +36,14 @@ class InstantTrainer:
     name: ClassVar[str] = "trainer"
     handles: ClassVar[tuple[type[Event], ...]] = (RunRequested,)
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Say that the run started and completed."""
-        request = said.event
+        request = envelope.event
         assert isinstance(request, RunRequested)
         started = RunStarted(run=request.run, worker="instant", width=WIDTH, parameters=PARAMETERS, gates=())
-        yield Post(said.experiment, started)
+        yield Post(envelope.experiment, started)
         yield Pause()
-        return [Post(said.experiment, completed(request))]
+        return [Post(envelope.experiment, completed(request))]
 
 
 def completed(request: RunRequested) -> RunCompleted:

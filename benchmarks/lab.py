@@ -27,11 +27,11 @@ from typing import Any
 from benchmarks.past import begin_behind
 from bus.vocabulary.events import AnalysisReady, CampaignFinished, ProposalCreated, RunCompleted, RunStarted
 from bus.wire.envelope import Envelope
-from lab.client.campaign_view import View, is_baseline
+from lab.client.campaign_view import CampaignView, is_baseline
 from lab.home import Home
 from lab.runtime import campaign
 from lab.runtime.supervisor import Service
-from lab.settings import Loaded, Settings
+from lab.settings import LoadedSettings, Settings
 
 AGENTS = frozenset(campaign.AGENTS)
 
@@ -57,16 +57,16 @@ class Watcher:
     leaves: bool = False
     """Whether to leave once the experiments that were opened here are over, without asking memory what it holds."""
 
-    def __call__(self, _: View, said: Envelope | None) -> None:
+    def __call__(self, _: CampaignView, envelope: Envelope | None) -> None:
         """Note an event; between events, now and then, the memory in use."""
-        if said is None:
+        if envelope is None:
             if time.monotonic() - self.sampled > 1.0:
                 self._sample()
             return
-        self.said.append(said)
-        if self.first_run is None and isinstance(said.event, RunStarted):
+        self.said.append(envelope)
+        if self.first_run is None and isinstance(envelope.event, RunStarted):
             self.first_run = time.monotonic() - self.begun
-        if self.leaves and isinstance(said.event, CampaignFinished) and self.first_run:
+        if self.leaves and isinstance(envelope.event, CampaignFinished) and self.first_run:
             raise Seen  # finished before: the budget that makes it go on was not heard yet
 
     def _sample(self) -> None:
@@ -136,15 +136,15 @@ def instant(settings: Settings, home: Home, *, words: bool = False) -> list[Serv
         command = campaign.service_command(role, number, "benchmarks.instant_trainer")
         return replace(service, command=command) if role in swapped else service
 
-    return [swap(service) for service in campaign.whole_lab(settings, home)]
+    return [swap(service) for service in campaign.lab_services(settings, home)]
 
 
-def measure(settings: Settings, services: campaign.Services | None = None) -> tuple[Watcher, campaign.Outcome]:
+def measure(settings: Settings, services: campaign.Services | None = None) -> tuple[Watcher, campaign.RunOutcome]:
     """Run one campaign in a fresh home."""
     with _home() as home:
         watcher = Watcher()
         return watcher, asyncio.run(
-            campaign.run(settings.model_copy(update={"home": home.root}), home, watcher, services)
+            campaign.run_campaign(settings.model_copy(update={"home": home.root}), home, watcher, services)
         )
 
 
@@ -155,7 +155,7 @@ def go_on(settings: Settings, services: campaign.Services, holding: int) -> Watc
         asyncio.run(begin_behind(here, home, holding))
         watcher, more = Watcher(leaves=True), {"experiments": holding + settings.experiments}
         with contextlib.suppress(Seen):
-            asyncio.run(campaign.run(here.model_copy(update=more), home, watcher, services))
+            asyncio.run(campaign.run_campaign(here.model_copy(update=more), home, watcher, services))
         return watcher
 
 
@@ -169,7 +169,7 @@ def _home() -> Iterator[Home]:
 
 def real(experiments: int, trainers: int) -> dict[str, Any]:
     """Measure a campaign on real training."""
-    settings = Loaded.load({"experiments": experiments, "trainers": trainers}).settings
+    settings = LoadedSettings.load({"experiments": experiments, "trainers": trainers}).settings
     watcher, outcome = measure(settings)
     mib = {name: round(size / 2**20) for name, size in sorted(watcher.memory.items())}
     hops = proposal_latencies(watcher.said)
@@ -190,7 +190,7 @@ def real(experiments: int, trainers: int) -> dict[str, Any]:
 
 def orchestrator(experiments: int, slots: int, *, words: bool = False, holding: int = 0) -> dict[str, Any]:
     """Measure the chain alone, with `words` without the sentence model, behind a campaign where memory holds one."""
-    settings = Loaded.load({"experiments": experiments, "trainers": 1, "slots": slots}).settings
+    settings = LoadedSettings.load({"experiments": experiments, "trainers": 1, "slots": slots}).settings
     services = partial(instant, words=words)
     watcher = go_on(settings, services, holding) if holding else measure(settings, services)[0]
     ends = [

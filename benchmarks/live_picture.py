@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bus.audit import log_file
 from bus.vocabulary.events import RunCompleted
-from lab.client.campaign_view import View
+from lab.client.campaign_view import CampaignView
 from lab.terminal.live_view import render
 
 
@@ -20,8 +20,8 @@ def main() -> None:
     Losses come from the curves of the runs that were under way, halfway through, since loss points are not in the log.
     """
     log, position, out = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-    said = list(log_file.read(log))
-    view = View(said[0].campaign)
+    said = list(log_file.read_log(log))
+    view = CampaignView(said[0].campaign)
     for envelope in said[:position]:
         view.apply(envelope)
     since = time() - view.recent[-1]

@@ -23,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from agents.design import BASELINES, Design, Memory, render
+from agents.design import BASELINES, Design, MemoryPath, render
 from trainer.candidate.adapter import mixer_factory
 from trainer.gates import load_mixer
 from trainer.inside import loop
@@ -49,10 +49,10 @@ RATES = (3e-3, 1e-2)
 SEEDS = {"data": 1, "held out": 2}
 DEVICE: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
 EQUAL_STATE = {
-    "additive": Memory(convolution="qkv", norm="l2"),
-    "scalar-decay": Memory(convolution="qkv", norm="l2", decay="scalar"),
-    "delta": Memory(convolution="qkv", norm="l2", update="delta"),
-    "gated-delta": Memory(convolution="qkv", norm="l2", decay="scalar", update="delta"),
+    "additive": MemoryPath(convolution="qkv", norm="l2"),
+    "scalar-decay": MemoryPath(convolution="qkv", norm="l2", decay="scalar"),
+    "delta": MemoryPath(convolution="qkv", norm="l2", update="delta"),
+    "gated-delta": MemoryPath(convolution="qkv", norm="l2", decay="scalar", update="delta"),
 }
 """One state, one short convolution, one norm; only the update differs."""
 DESIGNS = {name: baseline.design for name, baseline in BASELINES.items()} | {
@@ -73,7 +73,7 @@ def shape_of(width: int, heads: int, layers: int) -> Shape:
 def state_of(design: Design, shape: Shape) -> int:
     """Return how many numbers a layer carries from step to step, all heads together, without its convolutions' taps."""
     shares = {"half": 0.5, "equal": 1, "double": 2}
-    keys = sum(shares[path.key_width] for path in design.paths if isinstance(path, Memory))
+    keys = sum(shares[path.key_width] for path in design.paths if isinstance(path, MemoryPath))
     return int(keys * shares[design.inner] * shape.d_model**2) // shape.n_heads
 
 
@@ -110,7 +110,9 @@ def scale_of(task: Task, steps: int, shape: Shape) -> Scale:
     """Return a scale of this task alone."""
     parameters = shape.parameters + 2 * task.vocabulary * shape.d_model
     shape = replace(shape, vocabulary=task.vocabulary, parameters=parameters)
-    return replace(load("nano"), device=DEVICE, steps=steps, warm_up=steps // 10, shape=shape, tasks={"task": task})
+    return replace(
+        load("nano"), device=DEVICE, steps=steps, warmup_steps=steps // 10, shape=shape, tasks={"task": task}
+    )
 
 
 def trained(source: str, scale: Scale, seed: int) -> LanguageModel:

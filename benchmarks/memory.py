@@ -23,9 +23,9 @@ from bus.vocabulary.queries import AskCognition, AskExperiments, AskNeighbours, 
 from bus.wire.envelope import decode, encode
 from bus.wire.ids import fingerprint
 from memory.answers import answer
-from memory.cognition import Library, load_entries
+from memory.cognition import CognitionBase, load_entries
 from memory.retrieval.embedding import Embedder, HashEmbedder, SentenceEmbedder
-from memory.retrieval.ideas import Ideas
+from memory.retrieval.ideas import MotivationIndex
 from memory.store import Store
 
 
@@ -67,12 +67,12 @@ def rebuild(chosen: argparse.Namespace) -> Iterator[dict[str, object]]:
 def queries(_: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Time each query, its JSON included, at 1,000 and 10,000 experiments, as of positions near the end."""
     embedder = HashEmbedder()
-    library = Library(load_entries(), embedder)
+    library = CognitionBase(load_entries(), embedder)
     for experiments in (1_000, 10_000):
         with _folder() as folder, Store(folder / "memory.duckdb") as store:
             _fill(store, [encode(said) for said in campaign_log(experiments)])
-            ideas = Ideas(store, embedder)
-            course = store.ledger.course(NAME)
+            ideas = MotivationIndex(store, embedder)
+            course = store.read_model.campaign(NAME)
             ideas.catch_up(course, len(course.proposals))
             for name, ask in _questions(store).items():
                 yield {"experiments": experiments, "query": name, **_timed(store, ideas, library, ask)}
@@ -83,15 +83,15 @@ def latency(_: argparse.Namespace) -> Iterator[dict[str, object]]:
     from bus.delivery.bus import Bus
     from bus.delivery.memory_transport import MemoryTransport
     from bus.wire import subjects
-    from memory.service import Memory
+    from memory.service import MemoryService
 
     async def measured(store: Store, embedder: Embedder) -> list[float]:
         transport = MemoryTransport()
-        memory = Memory(Bus(transport, "memory"), store, embedder)
+        memory = MemoryService(Bus(transport, "memory"), store, embedder)
         asker, running, times = Bus(transport, "analyst"), asyncio.create_task(memory.run()), []
         for said in campaign_log(300):
             begun = time.perf_counter()
-            await transport.publish(subjects.subject_of(said), encode(said), said.id)
+            await transport.publish(subjects.event_subject(said), encode(said), said.id)
             await asker.ask(AskStanding(campaign=NAME, at=said.seq))
             times.append((time.perf_counter() - begun) * 1e3)
         running.cancel()
@@ -164,7 +164,7 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Iterator[dict[str, object]]]]
 
 def _questions(store: Store) -> dict[str, Callable[[int], Query]]:
     """Return how each query is asked at a position."""
-    course = store.ledger.course(NAME)
+    course = store.read_model.campaign(NAME)
     ids = [row.experiment for _, row in course.released]
     best = list(course.ranking(store.position))
     return {
@@ -181,7 +181,9 @@ def _questions(store: Store) -> dict[str, Callable[[int], Query]]:
     }
 
 
-def _timed(store: Store, ideas: Ideas, library: Library, ask: Callable[[int], Query]) -> dict[str, object]:
+def _timed(
+    store: Store, ideas: MotivationIndex, library: CognitionBase, ask: Callable[[int], Query]
+) -> dict[str, object]:
     times, busy, size = [], [], 0
     for at in range(store.position - 200, store.position):
         begun, begun_busy = time.perf_counter(), time.thread_time()
@@ -196,7 +198,7 @@ def _timed(store: Store, ideas: Ideas, library: Library, ask: Callable[[int], Qu
 def _fill(store: Store, payloads: list[bytes]) -> None:
     for first in range(0, len(payloads), 256):
         store.apply([decode(payload, seq) for seq, payload in enumerate(payloads[first : first + 256], first + 1)])
-        if store.unwritten > 5000:
+        if store.pending_rows > 5000:
             store.commit()
     store.commit()
 

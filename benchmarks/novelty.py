@@ -15,7 +15,7 @@ import numpy as np
 
 from agents.design import BASELINES, Bias, Design
 from agents.roles.researcher import ResearcherSettings
-from agents.search.breeding import Donor, baseline, bred
+from agents.search.breeding import Donor, baseline_proposal, breed
 from agents.search.two_tier import FIRST_TIER, REFERENCES, SECOND_TIER
 from bus.vocabulary.events import ProposalCreated, ProposalRequested
 from memory.retrieval.embedding import SentenceEmbedder, Vectors32
@@ -27,7 +27,7 @@ BATCH = 12
 
 def population(ideas: int, random: Random) -> list[ProposalCreated]:
     """Return the baselines and what is bred from them, in order."""
-    humans = [baseline(ProposalRequested(slot=0, arm="baseline", baseline=name)) for name in BASELINES]
+    humans = [baseline_proposal(ProposalRequested(slot=0, arm="baseline", baseline=name)) for name in BASELINES]
     proposals = [human for human in humans if human is not None]
     donors = [Donor(idea.name, design_of(idea)) for idea in proposals]
     asked = ProposalRequested(slot=0, arm="guided")
@@ -37,7 +37,7 @@ def population(ideas: int, random: Random) -> list[ProposalCreated]:
             ranked = random.sample(donors, min(SECOND_TIER, len(donors)))
         parent, others = random.choice(ranked[:FIRST_TIER]), ranked[FIRST_TIER:]
         stock = [parent, *random.sample(others, min(REFERENCES, len(others)))]
-        idea = bred(asked, stock, Bias(), (), random)
+        idea = breed(asked, stock, Bias(), (), random)
         proposals.append(idea)
         donors.append(Donor(f"e{number:04}", design_of(idea)))
     return proposals
@@ -63,7 +63,7 @@ def main() -> None:
     proposals = population(chosen.ideas, Random(chosen.seed))
     vectors = SentenceEmbedder().encode([idea.motivation for idea in proposals])
     humans = sum(idea.origin == "baseline" for idea in proposals)
-    genetic, threshold = nearest(vectors)[humans - 1 :], ResearcherSettings().nearest
+    genetic, threshold = nearest(vectors)[humans - 1 :], ResearcherSettings().novelty_threshold
     told = {
         "ideas": len(genetic),
         "threshold": threshold,

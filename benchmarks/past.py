@@ -19,7 +19,7 @@ from pydantic import JsonValue
 
 from benchmarks.campaign_log import NAME, Ideas, campaign_log
 from benchmarks.novelty import population
-from bus.delivery.durables import EVERY
+from bus.delivery.durables import ALL_DURABLES
 from bus.nats import server
 from bus.security import access
 from bus.vocabulary.events import ProposalCreated
@@ -28,9 +28,9 @@ from bus.wire.envelope import decode, encode
 from lab.client import connection
 from lab.home import Home
 from lab.settings import Settings
-from memory.gc_tuning import settle
+from memory.gc_tuning import collect_and_freeze
 from memory.retrieval import ideas
-from memory.retrieval.embedding import CLAUSE, SentenceEmbedder
+from memory.retrieval.embedding import CLAUSE_SEPARATOR, SentenceEmbedder
 from memory.store import Store
 
 STOCK = 400
@@ -43,7 +43,7 @@ ROWS = 5000
 
 def recombined(stock: Sequence[ProposalCreated]) -> Ideas:
     """Return ideas that each take a source and a design from one of the stock, and their clauses from all of it."""
-    clauses = [CLAUSE.split(idea.motivation) for idea in stock]
+    clauses = [CLAUSE_SEPARATOR.split(idea.motivation) for idea in stock]
 
     def idea(slot: int, rng: Random) -> tuple[str, str, dict[str, JsonValue]]:
         base = rng.choice(stock)
@@ -68,13 +68,13 @@ def fill(path: Path, experiments: int, slots: int = 4) -> dict[str, Any]:
         for batch in payloads(experiments, slots):
             begun = time.process_time()
             assert store.apply([decode(body, seq) for seq, body in enumerate(batch, store.position + 1)]) == []
-            if store.unwritten > ROWS:
+            if store.pending_rows > ROWS:
                 store.commit()
-                settle()
+                collect_and_freeze()
             projecting += time.process_time() - begun
         begun = time.process_time()
-        course = store.ledger.course(NAME)
-        held, proposed = ideas.Ideas(store, embedder), len(course.proposals)
+        course = store.read_model.campaign(NAME)
+        held, proposed = ideas.MotivationIndex(store, embedder), len(course.proposals)
         for count in range(0, proposed + ROWS, ROWS):
             held.catch_up(course, min(count, proposed))
             store.commit()
@@ -95,8 +95,8 @@ def apart(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 async def begin_behind(settings: Settings, home: Home, experiments: int) -> None:
     """Let a fresh home hold a campaign of so many experiments: memory's file, and a log that begins behind it."""
     filled = apart(partial(fill, home.database, experiments, settings.slots_or_default()))
-    async with server.serving(home.nats, home.authorization()) as url:
+    async with server.run_server(home.nats, home.authorization()) as url:
         transport = await connection.connect(settings, access.ADMIN, url, seeds=home.keys)
-        await transport.provision(EVERY, begins={subjects.LOG: filled["events"] + 1})
+        await transport.provision(ALL_DURABLES, begins={subjects.LOG: filled["events"] + 1})
         await transport.close()
     home.note_campaign({"id": NAME, "seed": 0, "scale": "nano", "experiments": experiments})

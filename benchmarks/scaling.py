@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from bus.delivery.bus import Bus
-from bus.delivery.durables import EVERY
+from bus.delivery.durables import ALL_DURABLES
 from bus.delivery.role import Post
 from bus.nats import server
-from bus.nats.micro import survey
+from bus.nats.micro import survey_services
 from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import Limits, RunCompleted, RunRequested, RunStarted
 from bus.wire import subjects
@@ -32,7 +32,7 @@ def measure(trainers: int, runs: int, seconds: float) -> float:
     """Return the seconds that so many trainers need for so many runs, on a fresh server."""
     with tempfile.TemporaryDirectory() as folder:
         port = server.free_port()
-        processes = [server.start(Path(folder), port)]
+        processes = [server.start_server(Path(folder), port)]
         url = f"nats://127.0.0.1:{port}"
         try:
             processes += [_trainer(url, number, seconds) for number in range(trainers)]
@@ -56,12 +56,12 @@ async def _carry_out(url: str, trainers: int, runs: int) -> float:
     """Wait until all trainers are there, ask for the runs and wait for the last; return the seconds between."""
     transport = await NatsTransport.connect(url, name="benchmark")
     try:
-        await transport.provision(EVERY)
-        while len(await survey(transport.client)) < trainers:
+        await transport.provision(ALL_DURABLES)
+        while len(await survey_services(transport.client)) < trainers:
             await asyncio.sleep(0.1)
         bus = Bus(transport, "engineer")
         for number in range(1, runs + 1):
-            await bus.say(_request(f"e{number:04d}"), "scaling")
+            await bus.publish(_request(f"e{number:04d}"), "scaling")
         return _span(await _until_completed(bus, runs))
     finally:
         await transport.close()
@@ -81,7 +81,7 @@ async def _until_completed(bus: Bus, runs: int) -> Sequence[datetime]:
     times: list[datetime] = []
     completed = 0
     async for batch in bus.follow():
-        for said in map(subjects.read, batch):
+        for said in map(subjects.decode_event, batch):
             if isinstance(said.event, RunStarted | RunCompleted):
                 times.append(said.time)
                 completed += isinstance(said.event, RunCompleted)

@@ -17,7 +17,7 @@ from bus.vocabulary.events import LossPoint, RunRequested
 from sandbox import Jail
 from trainer import scales
 from trainer.run.jail import training_jail
-from trainer.run.training_run import Trial
+from trainer.run.training_run import TrainingRun
 from trainer.tasks.corpus import Corpus, load_corpus
 
 
@@ -54,7 +54,7 @@ def measure(name: str, scale: scales.Scale, corpus: Corpus, jail: Jail, seed: in
         seed=seed,
         limits=scales.limits()[scale.name],
     )
-    clock, trial, begun = Clock(jail), Trial(asked, scale, corpus, jail, worker="bench"), time.monotonic()
+    clock, trial, begun = Clock(jail), TrainingRun(asked, scale, corpus, jail, worker="bench"), time.monotonic()
     try:
         prepared = trial.prepare()
         gates = time.monotonic()

@@ -8,9 +8,9 @@ from dashboard import svg
 from dashboard.markup import Markup, clip, el, join
 from dashboard.scores import Scores, title
 
-SHOWN = 5
+MAX_COLOURED_CURVES = 5
 """Candidates drawn in colour."""
-MOST_POINTS = 120
+MAX_POINTS = 120
 """Points kept of one curve."""
 _WIDTH, _HEIGHT = 480, 300
 
@@ -25,13 +25,13 @@ def tasks(experiments: Sequence[Experiment]) -> list[str]:
 def line_of(curve: Sequence[CurvePoint], task: str) -> list[svg.Point]:
     """Return (step, loss) of one task in order of steps, thinned to `MOST_POINTS`, its last point always kept."""
     points = sorted((p.step, p.loss) for p in curve if p.task == task)
-    stride = -(-len(points) // MOST_POINTS) or 1
+    stride = -(-len(points) // MAX_POINTS) or 1
     return [(float(step), loss) for step, loss in points[::-1][::stride][::-1]]
 
 
 def shown(scores: Scores) -> list[Experiment]:
     """Return the candidates drawn in colour: the best that have a curve."""
-    return [e for e in scores.candidates if e.curve][:SHOWN]
+    return [e for e in scores.candidates if e.curve][:MAX_COLOURED_CURVES]
 
 
 def pictures(grey: Sequence[Experiment], coloured: Sequence[Experiment], name: str = "curve") -> Markup:
@@ -86,12 +86,12 @@ def _picture(name: str, task: str, grey: Sequence[Experiment], coloured: Sequenc
     return el("figure", el("h3", clip(task, 40)), drawing)
 
 
-def _frame(lines: Sequence[Line]) -> svg.Frame:
+def _frame(lines: Sequence[Line]) -> svg.PlotFrame:
     """Return axes for all lines: steps as `falls_early` says, losses logarithmic where they span a wide range."""
     points = [point for line in lines for point in line]
     x = svg.scale([step for step, _ in points], 48, _WIDTH - 16, log=falls_early(lines))
     y = svg.scale([loss for _, loss in points], _HEIGHT - 44, 32, pad=0.05)
-    return svg.Frame(x, y)
+    return svg.PlotFrame(x, y)
 
 
 def falls_early(lines: Sequence[Line]) -> bool:
@@ -103,12 +103,12 @@ def falls_early(lines: Sequence[Line]) -> bool:
     return 2 * early > len(lines)
 
 
-def _log(scale: svg.Scale) -> str:
+def _log(scale: svg.AxisScale) -> str:
     """Return the remark that an axis is logarithmic."""
     return " (log)" if scale.log else ""
 
 
-def _line(frame: svg.Frame, experiment: Experiment, line: Line, class_: str) -> Markup:
+def _line(frame: svg.PlotFrame, experiment: Experiment, line: Line, class_: str) -> Markup:
     """Return one curve; a mark at its only point where it has just one."""
     hover = el("title", f"{title(experiment)}: ends at {line[-1][1]:.4g}") if line else None
     if len(line) == 1:

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bus.vocabulary.queries import Experiment
-from dashboard.leaderboard import NOTHING, compact
+from dashboard.leaderboard import NO_VALUE, compact
 from dashboard.markup import Markup, clip, el, join
 
-MOST_KINDS = 60
+MAX_KINDS = 60
 """Rows of the table; rarer kinds are only counted."""
 _MOST_LINKS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FailureKind:
     """One way to fail."""
 
     stage: str
@@ -34,7 +34,7 @@ class Kind:
         return sum(e.status == "analysed" for e in self.experiments)
 
 
-def kinds(experiments: Sequence[Experiment]) -> list[Kind]:
+def kinds(experiments: Sequence[Experiment]) -> list[FailureKind]:
     """Return every way to fail that the campaign has seen, the most frequent first."""
     found: dict[tuple[str, str], list[tuple[str, Experiment]]] = defaultdict(list)
     for experiment in experiments:
@@ -45,7 +45,7 @@ def kinds(experiments: Sequence[Experiment]) -> list[Kind]:
         elif experiment.status == "failed" and not experiment.failures:
             found["unknown", experiment.reason or "unknown"].append(("", experiment))
     made = [
-        Kind(stage, reason, seen[-1][0], len(seen), tuple({e.id: e for _, e in seen}.values()))
+        FailureKind(stage, reason, seen[-1][0], len(seen), tuple({e.id: e for _, e in seen}.values()))
         for (stage, reason), seen in found.items()
     ]
     return sorted(made, key=lambda kind: -kind.times)
@@ -59,18 +59,18 @@ def table(experiments: Sequence[Experiment]) -> Markup:
     heads = ("stage", "reason", "times", "got past it", "what was said last", "experiments")
     numeric = ("times", "got past it")
     head = el("tr", *(el("th", words, scope="col", class_="number" if words in numeric else None) for words in heads))
-    rows = [_row(kind) for kind in found[:MOST_KINDS]]
-    rare = len(found) - MOST_KINDS
+    rows = [_row(kind) for kind in found[:MAX_KINDS]]
+    rare = len(found) - MAX_KINDS
     more = el("p", f"And {rare} rarer kinds, one line each in the experiments' own records.") if rare > 0 else None
     grid = el("table", el("caption", "Failed attempts and rejected ideas"), el("thead", head), el("tbody", *rows))
     return join([el("div", grid, class_="scroll short", tabindex="0", role="region", aria_label="Failures"), more])
 
 
-def _row(kind: Kind) -> Markup:
+def _row(kind: FailureKind) -> Markup:
     """Return one kind's row."""
     links = join((compact(e) for e in kind.experiments[:_MOST_LINKS]), " ")
     more = len(kind.experiments) - _MOST_LINKS
-    past = NOTHING if kind.stage == "idea" else f"{kind.recovered} of {len(kind.experiments)}"
+    past = NO_VALUE if kind.stage == "idea" else f"{kind.recovered} of {len(kind.experiments)}"
     return el(
         "tr",
         el("td", kind.stage),

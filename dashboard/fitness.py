@@ -25,13 +25,13 @@ def picture(scores: Scores, width: int) -> Markup:
     )
 
 
-def _frame(scores: Scores, width: int, height: int) -> svg.Frame:
+def _frame(scores: Scores, width: int, height: int) -> svg.PlotFrame:
     """Return the plotting area; the lane for failures lies between it and the lower border."""
     lane = _LANE if _lost(scores) else 0
     last = max(1, len(scores.experiments) - 1)
-    x = svg.Scale(-0.03 * last, last * 1.03, 44, width - 14)
+    x = svg.AxisScale(-0.03 * last, last * 1.03, 44, width - 14)
     y = svg.scale([fitness_of(e) for e in scores.ranked], height - 40 - lane, 30, log=False, pad=0.12)
-    return svg.Frame(x, y)
+    return svg.PlotFrame(x, y)
 
 
 def _lost(scores: Scores) -> bool:
@@ -39,12 +39,12 @@ def _lost(scores: Scores) -> bool:
     return any(e.status in ("failed", "rejected") for e in scores.experiments)
 
 
-def _lane_name(scores: Scores, frame: svg.Frame) -> Markup | None:
+def _lane_name(scores: Scores, frame: svg.PlotFrame) -> Markup | None:
     """Return the name of the lane for those without a fitness, where there is one."""
     return svg.words(0, frame.bottom + _LANE + 28, "no score", class_="hint") if _lost(scores) else None
 
 
-def _band(scores: Scores, frame: svg.Frame) -> Markup:
+def _band(scores: Scores, frame: svg.PlotFrame) -> Markup:
     """Return the baselines' range as a band, with a line at the best of them."""
     if not scores.baselines:
         return Markup()
@@ -54,7 +54,7 @@ def _band(scores: Scores, frame: svg.Frame) -> Markup:
     return join([area, line, svg.words(frame.left + 4, top - 5, "best baseline", class_="hint")])
 
 
-def _running_best(scores: Scores, frame: svg.Frame) -> Markup:
+def _running_best(scores: Scores, frame: svg.PlotFrame) -> Markup:
     """Return the staircase of the best candidate so far, carried on to the newest experiment."""
     if not scores.running_best:
         return Markup()
@@ -62,7 +62,7 @@ def _running_best(scores: Scores, frame: svg.Frame) -> Markup:
     return svg.path(svg.steps([frame.at(*record) for record in records]), "running-best")
 
 
-def _dot(scores: Scores, frame: svg.Frame, place: int, experiment: Experiment) -> Markup:
+def _dot(scores: Scores, frame: svg.PlotFrame, place: int, experiment: Experiment) -> Markup:
     """Return the mark of one experiment: its fitness, or a cross or bar in the lane; nothing while it is under way."""
     radius = min(5.0, max(2.2, 1.6 * (frame.right - frame.left) / len(scores.experiments)))
     if experiment.fitness is not None:

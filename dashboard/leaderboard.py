@@ -18,7 +18,7 @@ COLUMNS = (
     ("seconds", "number"),
 )
 """Heads, and how the script sorts each; the bars do not sort."""
-NOTHING = "\N{EN DASH}"
+NO_VALUE = "\N{EN DASH}"
 """Stands where a figure is not known; the script sorts it last."""
 _BAR = 44
 
@@ -49,7 +49,7 @@ def _row(scores: Scores, experiment: Experiment) -> Markup:
     error = el("span", f" ± {e.recall_stderr:.3f}", class_="quiet") if e.recall_stderr is not None else None
     return el(
         "tr",
-        _cell(str(scores.rank.get(e.id, "vetoed" if e.vetoed else NOTHING)), scores.rank.get(e.id, 10**6)),
+        _cell(str(scores.rank.get(e.id, "vetoed" if e.vetoed else NO_VALUE)), scores.rank.get(e.id, 10**6)),
         name,
         el("td", e.origin or ""),
         _cell(figure(e.fitness, 3) if e.fitness is not None else _unranked(e), e.fitness),
@@ -57,7 +57,7 @@ def _row(scores: Scores, experiment: Experiment) -> Markup:
         _cell(signed(scores.gain_of(e)), scores.gain_of(e)),
         _cell(figure(e.bits_per_byte, 3), e.bits_per_byte),
         _cell(figure(e.recall, 3), e.recall, error),
-        _cell(NOTHING if e.parameters is None else f"{e.parameters:,}", e.parameters),
+        _cell(NO_VALUE if e.parameters is None else f"{e.parameters:,}", e.parameters),
         _cell(figure(e.seconds, 1), e.seconds),
         class_=row_class(scores, e),
     )
@@ -80,12 +80,12 @@ def _cell(words: str, value: float | None, more: Child = None) -> Markup:
 
 def figure(value: float | None, digits: int) -> str:
     """Return a figure with that many decimals, or a dash."""
-    return NOTHING if value is None else f"{value:.{digits}f}"
+    return NO_VALUE if value is None else f"{value:.{digits}f}"
 
 
 def signed(value: float | None) -> str:
     """Return a difference with its sign."""
-    return NOTHING if value is None else f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+    return NO_VALUE if value is None else f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def bars(parts: FitnessParts) -> Markup:

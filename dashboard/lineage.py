@@ -17,7 +17,7 @@ from dashboard.fitness import link
 from dashboard.markup import Markup, el
 from dashboard.scores import WORDS, Scores, is_baseline, shape, title
 
-ROOMY = 60
+MAX_ROOMY_EXPERIMENTS = 60
 """Experiments up to which each has a row of its own."""
 _ROOT = ""
 """Stands for the parent of those that have none; it is not drawn."""
@@ -44,7 +44,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TreeLayout:
     """Where everything stands, in pixels."""
 
     spots: dict[str, svg.Point]
@@ -77,11 +77,11 @@ def picture(scores: Scores, width: int) -> Markup:
 
 def pictures(scores: Scores) -> list[Markup]:
     """Return a drawing for a wide and one for a narrow page; with many experiments one that a narrow page scrolls."""
-    widths = (svg.WIDE, svg.NARROW) if len(scores.experiments) <= ROOMY else (svg.WIDE,)
+    widths = (svg.WIDE, svg.NARROW) if len(scores.experiments) <= MAX_ROOMY_EXPERIMENTS else (svg.WIDE,)
     return [picture(scores, width) for width in widths]
 
 
-def layout(scores: Scores, width: int) -> Layout:
+def layout(scores: Scores, width: int) -> TreeLayout:
     """Return places for all experiments; the generation gives the column, the order of opening the rows."""
     order = [e.id for e in scores.experiments]
     children: dict[str, list[str]] = defaultdict(list)
@@ -95,12 +95,12 @@ def layout(scores: Scores, width: int) -> Layout:
     cell = _cell(len(order), column)
     heights = _heights(order, children, cell)
     spots, edges = _place(order, children, generation, heights, cell, column)
-    return Layout(spots, edges, cell, column, (columns * column + 2 * _MARGIN, heights[_ROOT] + 2 * _MARGIN))
+    return TreeLayout(spots, edges, cell, column, (columns * column + 2 * _MARGIN, heights[_ROOT] + 2 * _MARGIN))
 
 
 def _cell(experiments: int, column: float) -> Cell:
     """Return the room of a childless experiment: a labelled row, or a dot in a block."""
-    if experiments <= ROOMY:
+    if experiments <= MAX_ROOMY_EXPERIMENTS:
         return Cell(0.0, 22.0, 1, 5.5)
     return Cell(8.0, 8.0, max(1, int((column - 18) / 8.0)), 3.2)
 
@@ -150,7 +150,7 @@ def _place(
     return spots, tuple(edges)
 
 
-def _node(scores: Scores, plan: Layout, experiment: Experiment, *, best: bool) -> Markup:
+def _node(scores: Scores, plan: TreeLayout, experiment: Experiment, *, best: bool) -> Markup:
     """Return an experiment's mark; given up is a cross, rejected a bar, and what is still under way is hollow."""
     score = WORDS[experiment.status] if experiment.fitness is None else f"fitness {experiment.fitness:.3f}"
     words = el("title", f"{title(experiment)}: {score}")
@@ -162,7 +162,7 @@ def _node(scores: Scores, plan: Layout, experiment: Experiment, *, best: bool) -
     return link(experiment, svg.mark(shape(experiment), at, radius, class_, words))
 
 
-def _label(scores: Scores, plan: Layout, experiment: Experiment) -> Markup:
+def _label(scores: Scores, plan: TreeLayout, experiment: Experiment) -> Markup:
     """Return id and, where there is room, name to the right of the mark; the last column has no room beyond it."""
     x, y = plan.spots[experiment.id]
     letters = int((plan.column - 22) / _LETTER)

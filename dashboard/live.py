@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bus.vocabulary.events import CurvePoint
-from bus.vocabulary.queries import Experiment, Standing
+from bus.vocabulary.queries import CampaignStatus, Experiment
 from dashboard import curves, figures, leaderboard, summary
 from dashboard.markup import Child, Markup, clip, el, join
 from dashboard.page import document
@@ -18,8 +18,8 @@ PARTS = ("head", "slots", "log", "leaderboard", "time", "curves", "lineage")
 """The page's parts, in order; one that has nothing to show is empty."""
 ALLOWED = ("connect-src 'self'",)
 """What this page may do that the report may not: hear from where it came."""
-MOST_SLOTS = 24
-LEADERS = 15
+MAX_SLOTS = 24
+MAX_LEADERS = 15
 
 SCRIPT = """
 "use strict";
@@ -48,7 +48,7 @@ document.addEventListener("click", (event) => {
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class SlotView:
     """An experiment under way."""
 
     id: str
@@ -69,13 +69,13 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class LiveSnapshot:
     """What is shown at one moment."""
 
-    standing: Standing
+    standing: CampaignStatus
     experiments: Sequence[Experiment] = ()
     """All of them, in the order they were opened; those that are drawn with curves have them."""
-    slots: Sequence[Slot] = ()
+    slots: Sequence[SlotView] = ()
     said: Sequence[tuple[int, str]] = ()
     """Position and sentence of the newest events, newest first."""
     ended: int = 0
@@ -89,7 +89,7 @@ class Snapshot:
     """Whether the lab does not answer."""
 
 
-def quick(now: Snapshot) -> dict[str, Markup]:
+def quick(now: LiveSnapshot) -> dict[str, Markup]:
     """Return the parts that change with every event and every reading of a loss."""
     return {"head": _head(now), "slots": _slots(now), "log": _log(now)}
 
@@ -97,7 +97,7 @@ def quick(now: Snapshot) -> dict[str, Markup]:
 def slow(scores: Scores) -> dict[str, Markup]:
     """Return the parts that change when an experiment does: they are large, and drawn once for all who look."""
     return {
-        "leaderboard": _headed("Leaderboard", leaderboard.table(scores, LEADERS) if scores.ranked else None),
+        "leaderboard": _headed("Leaderboard", leaderboard.table(scores, MAX_LEADERS) if scores.ranked else None),
         "time": _headed("Fitness over time", figures.over_time(scores)),
         "curves": _headed("Loss curves of the best", figures.losses(scores)),
         "lineage": _headed("Lineage", figures.family(scores)),
@@ -119,7 +119,7 @@ def _headed(heading: str, content: Markup | None) -> Markup:
     return join([el("h2", heading), content]) if content else Markup()
 
 
-def _head(now: Snapshot) -> Markup:
+def _head(now: LiveSnapshot) -> Markup:
     """Return the goal, how far the campaign is and what it has found."""
     standing, scores = now.standing, Scores(now.experiments)
     goal = clip(standing.started.goal, 300) if standing.started else "No campaign yet"
@@ -139,7 +139,7 @@ def _head(now: Snapshot) -> Markup:
     )
 
 
-def _progress(now: Snapshot) -> Markup:
+def _progress(now: LiveSnapshot) -> Markup:
     """Return how many experiments have ended, as a bar and in words."""
     left = now.seconds_left if not now.standing.finished else None
     words = [f"{now.ended} of {now.total} experiments have ended", f"{now.per_minute} events a minute"]
@@ -148,16 +148,16 @@ def _progress(now: Snapshot) -> Markup:
     return el("p", bar, " ", el("span", " · ".join(words), class_="quiet"), class_="progress")
 
 
-def _slots(now: Snapshot) -> Markup:
+def _slots(now: LiveSnapshot) -> Markup:
     """Return the experiments under way with their stages, and the loss curves of those that train."""
     if not now.slots:
         return Markup()
     heads = ("slot", "stage", "done", "loss, nats", "design")
     numeric = ("done",)
     head = el("tr", *(el("th", words, scope="col", class_="number" if words in numeric else None) for words in heads))
-    more = len(now.slots) - MOST_SLOTS
-    table = el("table", el("thead", head), el("tbody", *map(_slot, now.slots[:MOST_SLOTS])))
-    training = [_running(slot) for slot in now.slots if slot.training][: curves.SHOWN]
+    more = len(now.slots) - MAX_SLOTS
+    table = el("table", el("thead", head), el("tbody", *map(_slot, now.slots[:MAX_SLOTS])))
+    training = [_running(slot) for slot in now.slots if slot.training][: curves.MAX_COLOURED_CURVES]
     trained = [e for e in now.experiments if is_baseline(e)]
     drawn = curves.pictures(trained, training, "under-way") if training else None
     return join(
@@ -170,7 +170,7 @@ def _slots(now: Snapshot) -> Markup:
     )
 
 
-def _slot(slot: Slot) -> Markup:
+def _slot(slot: SlotView) -> Markup:
     """Return one experiment's row."""
     losses = (el("span", f"{clip(task, 20)} {loss:.3f}") for task, loss in sorted(slot.losses.items()))
     done: list[Child] = [f"{slot.progress:.0%}"] if slot.losses else []
@@ -184,12 +184,12 @@ def _slot(slot: Slot) -> Markup:
     )
 
 
-def _running(slot: Slot) -> Experiment:
+def _running(slot: SlotView) -> Experiment:
     """Return an experiment that has nothing yet but its curve."""
     return Experiment(id=slot.id, name=slot.name, status="running", curve=slot.curve)
 
 
-def _log(now: Snapshot) -> Markup:
+def _log(now: LiveSnapshot) -> Markup:
     """Return the newest events of the log, newest first."""
     if not now.said:
         return Markup()

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from shlex import quote
 
 from bus.vocabulary.events import FitnessParts
-from bus.vocabulary.queries import Experiment, Failure
+from bus.vocabulary.queries import Experiment, FailedAttempt
 from dashboard import design
 from dashboard.leaderboard import bars, figure, signed
 from dashboard.markup import Child, Markup, clip, el, join
 from dashboard.scores import WORDS, Scores, called
 
-MOST_SOURCE = 40_000
+MAX_SOURCE_CHARACTERS = 40_000
 """Characters shown of one source."""
 _MOST_WORDS = 4_000
 """Characters shown of one motivation or problem."""
@@ -99,7 +99,10 @@ def _figures(scores: Scores, e: Experiment) -> Markup:
         ("against best baseline", signed(scores.gain_of(e)) if e.fitness is not None else None),
         ("text loss", f"{figure(e.val_loss, 4)} nats per byte" if e.val_loss is not None else None),
         ("recall", f"{figure(e.recall, 3)} ± {figure(e.recall_stderr, 3)}" if e.recall is not None else None),
-        ("further tasks", " · ".join(f"{clip(s.task, 60)} {figure(s.accuracy, 3)}" for s in e.further) or None),
+        (
+            "further tasks",
+            " · ".join(f"{clip(s.task, 60)} {figure(s.accuracy, 3)}" for s in e.secondary_scores) or None,
+        ),
         ("parameters", f"{e.parameters:,}" if e.parameters is not None else None),
         ("FLOPs per token", f"{e.flops_per_token:,.0f}" if e.flops_per_token is not None else None),
         ("CPU per step", f"{1000 * e.step_seconds:.1f} ms" if e.step_seconds is not None else None),
@@ -133,7 +136,7 @@ def _keys(names: Sequence[str]) -> Markup:
     return el("p", join((el("code", clip(name, 60)) for name in names[:12]), " "))
 
 
-def _failures(failures: Sequence[Failure]) -> Markup:
+def _failures(failures: Sequence[FailedAttempt]) -> Markup:
     """Return the failed attempts in order, each with what the next one changed."""
     rows = [
         el(
@@ -154,4 +157,4 @@ def _source(e: Experiment) -> Markup:
         return Markup()
     lines = e.source.count("\n") + 1
     head = el("summary", f"Source, {lines} line{'s' if lines > 1 else ''}")
-    return el("details", head, el("pre", "\n", el("code", clip(e.source, MOST_SOURCE))), class_="source")
+    return el("details", head, el("pre", "\n", el("code", clip(e.source, MAX_SOURCE_CHARACTERS))), class_="source")

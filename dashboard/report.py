@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from shlex import quote
 
-from bus.vocabulary.queries import Experiment, Standing
+from bus.vocabulary.queries import CampaignStatus, Experiment
 from dashboard import failures, figures, leaderboard, summary
 from dashboard.markup import Markup, clip, el, join
 from dashboard.page import document
@@ -32,7 +32,7 @@ PARTS = (
 
 
 def render_report(
-    standing: Standing,
+    standing: CampaignStatus,
     experiments: Sequence[Experiment],
     *,
     started: datetime | None,
@@ -64,7 +64,7 @@ def render_report(
     return document(standing.campaign, body, SCRIPT)
 
 
-def _parts(standing: Standing, scores: Scores) -> dict[str, Markup | None]:
+def _parts(standing: CampaignStatus, scores: Scores) -> dict[str, Markup | None]:
     """Return the content of every part but the records, None where it has nothing to show."""
     return {
         "leaderboard": _leaderboard(scores),
@@ -95,7 +95,9 @@ def _filter(what: str, rows: str) -> Markup:
     return el("label", f"Filter the {what} ", field, class_="filter", data_rows=rows, hidden=True)
 
 
-def _head(standing: Standing, scores: Scores, events: Mapping[str, int], sandbox: str, parts: Iterable[str]) -> Markup:
+def _head(
+    standing: CampaignStatus, scores: Scores, events: Mapping[str, int], sandbox: str, parts: Iterable[str]
+) -> Markup:
     """Return the page's opening: the goal, what came of it, what may be concluded, and the way to the parts."""
     goal = clip(standing.started.goal, 300) if standing.started else "No campaign yet"
     there = {*parts, *(["records"] if scores.experiments else [])}
@@ -121,7 +123,7 @@ def _event_counts(events: Mapping[str, int]) -> Markup | None:
     return el("details", el("summary", "Events by type"), el("dl", *pairs, class_="figures")) if events else None
 
 
-def _next(standing: Standing, scores: Scores) -> Markup:
+def _next(standing: CampaignStatus, scores: Scores) -> Markup:
     """Return the commands that lead on from here."""
     if not standing.campaign:
         return el("dl", *_command("move37 run", "starts a campaign"))

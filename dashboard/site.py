@@ -16,18 +16,18 @@ from ipaddress import ip_address
 from time import monotonic
 from urllib.parse import urlsplit
 
-from bus.vocabulary.queries import Standing
+from bus.vocabulary.queries import CampaignStatus
 from dashboard import live
-from dashboard.live import Snapshot
+from dashboard.live import LiveSnapshot
 from dashboard.markup import Markup
 from dashboard.page import policy
 from dashboard.scores import Scores
 
-KEEP_ALIVE = 15.0
+KEEP_ALIVE_S = 15.0
 """Seconds after which a stream says that it is still there, which also finds out who is gone."""
-REST = 10.0
+REDRAW_REST_FACTOR = 10.0
 """How many times as long as it took to draw the large parts they are left as they are: a tenth of a core at most."""
-MOST_STREAMS = 64
+MAX_STREAMS = 64
 """Browsers that may look on at once."""
 HEADERS = {
     "Cache-Control": "no-store",
@@ -47,13 +47,13 @@ class Board:
     def __init__(self) -> None:
         """Begin with nothing to show."""
         self._changed, self._drawing = threading.Condition(), threading.Lock()
-        self._now, self._version, self._closed = Snapshot(Standing()), 1, False
+        self._now, self._version, self._closed = LiveSnapshot(CampaignStatus()), 1, False
         self._drawn: tuple[int, Mapping[str, Markup]] = (0, {})
         self._slow: tuple[object, Mapping[str, Markup]] = (None, {})
         self._due = 0.0
-        self._streams = threading.BoundedSemaphore(MOST_STREAMS)
+        self._streams = threading.BoundedSemaphore(MAX_STREAMS)
 
-    def show(self, now: Snapshot) -> None:
+    def show(self, now: LiveSnapshot) -> None:
         """Show this from now on."""
         with self._changed:
             self._now, self._version = now, self._version + 1
@@ -70,7 +70,7 @@ class Board:
         _, parts = self._parts()
         return live.page(self._now.standing.campaign, parts)
 
-    def changes(self, patience: float = KEEP_ALIVE) -> Iterator[Mapping[str, Markup]]:
+    def changes(self, patience: float = KEEP_ALIVE_S) -> Iterator[Mapping[str, Markup]]:
         """Yield the parts that changed, at first all of them, until the board is closed; none after idle seconds."""
         version, sent = 0, dict[str, Markup]()
         while not self._closed:
@@ -99,7 +99,7 @@ class Board:
             due = self._slow[0] is not now.experiments and begun >= self._due
             if due:
                 self._slow = now.experiments, live.slow(Scores(now.experiments))
-                self._due = monotonic() + REST * (monotonic() - begun)
+                self._due = monotonic() + REDRAW_REST_FACTOR * (monotonic() - begun)
             if due or self._drawn[0] != version:
                 self._drawn = version, {**live.quick(now), **self._slow[1]}
             return self._drawn
@@ -174,7 +174,7 @@ class _Visit(BaseHTTPRequestHandler):
         """Send what changes for as long as somebody listens."""
         with self._site.board.watched() as there:
             if not there:
-                self._say(HTTPStatus.SERVICE_UNAVAILABLE, f"{MOST_STREAMS} browsers are looking already")
+                self._say(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_STREAMS} browsers are looking already")
                 return
             self._begin(HTTPStatus.OK, "text/event-stream")
             for changed in self._site.board.changes():

@@ -7,7 +7,7 @@ DiscoveryConfirmed says.
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bus.vocabulary.queries import Standing
+from bus.vocabulary.queries import CampaignStatus
 from dashboard.leaderboard import compact, figure, signed
 from dashboard.markup import Child, Markup, clip, el, join
 from dashboard.scores import Scores, called, fitness_of, is_baseline
@@ -18,7 +18,7 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-def state(standing: Standing) -> str:
+def state(standing: CampaignStatus) -> str:
     """Return in one sentence how far the campaign is."""
     if not standing.campaign:
         return "The log holds no campaign yet."
@@ -97,7 +97,7 @@ def caution(scores: Scores, events: Mapping[str, int]) -> str:
     return " ".join(said)
 
 
-def unconfined(standing: Standing, sandbox: str) -> Markup | None:
+def unconfined(standing: CampaignStatus, sandbox: str) -> Markup | None:
     """Return the loud word that candidates ran without a sandbox, or nothing where they were contained."""
     if sandbox != "none" and (standing.started is None or standing.started.sandbox != "none"):
         return None
@@ -130,7 +130,12 @@ def figures(scores: Scores) -> Markup:
 
 
 def facts(
-    standing: Standing, *, started: datetime | None, ended: datetime | None, events: Mapping[str, int], sandbox: str
+    standing: CampaignStatus,
+    *,
+    started: datetime | None,
+    ended: datetime | None,
+    events: Mapping[str, int],
+    sandbox: str,
 ) -> Markup:
     """Return the campaign's settings and circumstances as terms and values."""
     pairs: list[tuple[str, Child]] = [("campaign", clip(standing.campaign, 60) or "none")]

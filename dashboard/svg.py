@@ -25,7 +25,7 @@ def page(width: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class AxisScale:
     """A map from data [low, high] to pixels [start, end]; values outside are held at the border."""
 
     low: float
@@ -48,7 +48,7 @@ class Scale:
         return _log_ticks(self.low, self.high, about) if self.log else linear_ticks(self.low, self.high, about)
 
 
-def scale(values: Iterable[float], start: float, end: float, *, log: bool | None = None, pad: float = 0.0) -> Scale:
+def scale(values: Iterable[float], start: float, end: float, *, log: bool | None = None, pad: float = 0.0) -> AxisScale:
     """Return the scale that holds the finite values: logarithmic if asked, or, with None, if their range is wide.
 
     `pad` widens a linear domain by that share on both sides. Values that a logarithm can't take are left out of the
@@ -60,10 +60,14 @@ def scale(values: Iterable[float], start: float, end: float, *, log: bool | None
         log = bool(positive) and max(positive) / min(positive) >= _LOG_RATIO
     if log and positive:
         low, high = min(positive), max(positive)
-        return Scale(low, high, start, end, log=True) if high > low else Scale(low / 2, high * 2, start, end, log=True)
+        return (
+            AxisScale(low, high, start, end, log=True)
+            if high > low
+            else AxisScale(low / 2, high * 2, start, end, log=True)
+        )
     low, high = min(finite, default=0.0), max(finite, default=1.0)
     room = (high - low) * pad if high > low else abs(high) * 0.1 or 0.5
-    return Scale(low - room, high + room, start, end)
+    return AxisScale(low - room, high + room, start, end)
 
 
 def linear_ticks(low: float, high: float, about: int) -> list[float]:
@@ -94,11 +98,11 @@ def label(value: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PlotFrame:
     """The plotting area and its two scales."""
 
-    x: Scale
-    y: Scale
+    x: AxisScale
+    y: AxisScale
 
     @property
     def left(self) -> float:
@@ -126,7 +130,7 @@ class Frame:
 
 
 def axes(
-    frame: Frame, x_title: str, y_title: str, *, x_ticks: int = 6, y_ticks: int = 5, whole: bool = False
+    frame: PlotFrame, x_title: str, y_title: str, *, x_ticks: int = 6, y_ticks: int = 5, whole: bool = False
 ) -> Markup:
     """Return grid lines, tick labels and both titles; the y title stands above the axis, read without tilting.
 
@@ -142,14 +146,14 @@ def axes(
     return el("g", *rows, *columns, base, *titles, class_="axes")
 
 
-def _row(frame: Frame, value: float) -> Markup:
+def _row(frame: PlotFrame, value: float) -> Markup:
     """Return a horizontal grid line with its label."""
     y = frame.y(value)
     line = el("line", class_="grid", x1=frame.left, x2=frame.right, y1=y, y2=y)
     return join([line, words(frame.left - 6, y + 4, label(value), anchor="end")])
 
 
-def _column(frame: Frame, value: float) -> Markup:
+def _column(frame: PlotFrame, value: float) -> Markup:
     """Return a tick of the x axis with its label."""
     x = frame.x(value)
     line = el("line", class_="axis", x1=x, x2=x, y1=frame.bottom, y2=frame.bottom + 4)

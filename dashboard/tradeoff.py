@@ -52,11 +52,11 @@ def _figures(experiment: Experiment) -> svg.Point:
     return experiment.bits_per_byte, experiment.recall
 
 
-def _frame(found: list[Experiment], width: int, height: int) -> svg.Frame:
+def _frame(found: list[Experiment], width: int, height: int) -> svg.PlotFrame:
     """Return linear axes around all marks."""
     x = svg.scale([_figures(e)[0] for e in found], 48, width - 20, log=False, pad=0.1)
     y = svg.scale([_figures(e)[1] for e in found], height - 44, 32, log=False, pad=0.1)
-    return svg.Frame(x, y)
+    return svg.PlotFrame(x, y)
 
 
 def front(found: list[Experiment]) -> list[Experiment]:
@@ -78,7 +78,7 @@ def _front_ids(found: list[Experiment]) -> str:
     return ", ".join(e.id for e in front(found))
 
 
-def _dot(scores: Scores, frame: svg.Frame, experiment: Experiment, unit: float) -> Markup:
+def _dot(scores: Scores, frame: svg.PlotFrame, experiment: Experiment, unit: float) -> Markup:
     """Return one experiment's mark, its area in proportion to its parameters; `unit` is the radius of one."""
     radius = max(1.5, unit * sqrt(experiment.parameters or 1))
     bits, recall = _figures(experiment)
@@ -89,7 +89,7 @@ def _dot(scores: Scores, frame: svg.Frame, experiment: Experiment, unit: float) 
     return link(experiment, svg.mark(shape(experiment), frame.at(bits, recall), radius, class_, el("title", words)))
 
 
-def _whisker(frame: svg.Frame, experiment: Experiment) -> Markup:
+def _whisker(frame: svg.PlotFrame, experiment: Experiment) -> Markup:
     """Return one standard error of recall to both sides."""
     bits, recall = _figures(experiment)
     error = experiment.recall_stderr or 0.0
@@ -102,7 +102,7 @@ def _named(scores: Scores, found: list[Experiment]) -> list[Experiment]:
     return [e for e in (scores.best, scores.best_baseline) if e and e in found]
 
 
-def _name(frame: svg.Frame, experiment: Experiment) -> Markup:
+def _name(frame: svg.PlotFrame, experiment: Experiment) -> Markup:
     """Return an id beside its mark, on the side where there is room."""
     x, y = frame.at(*_figures(experiment))
     anchor = "start" if x < frame.left + 40 else "end" if x > frame.right - 40 else "middle"

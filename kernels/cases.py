@@ -12,7 +12,7 @@ from kernels.recurrence.api import linear_recurrence
 
 
 @dataclass(frozen=True)
-class Kind:
+class RecurrenceKind:
     """One member of the family."""
 
     decay: str | None
@@ -21,15 +21,15 @@ class Kind:
     """Whether the write is the delta rule's."""
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
+KINDS: Mapping[str, RecurrenceKind] = MappingProxyType(
     {
-        "linear": Kind(None, delta=False),
-        "retention": Kind("constant", delta=False),
-        "ssd": Kind("head", delta=False),
-        "gla": Kind("channel", delta=False),
-        "delta": Kind(None, delta=True),
-        "gated_delta": Kind("head", delta=True),
-        "kda": Kind("channel", delta=True),
+        "linear": RecurrenceKind(None, delta=False),
+        "retention": RecurrenceKind("constant", delta=False),
+        "ssd": RecurrenceKind("head", delta=False),
+        "gla": RecurrenceKind("channel", delta=False),
+        "delta": RecurrenceKind(None, delta=True),
+        "gated_delta": RecurrenceKind("head", delta=True),
+        "kda": RecurrenceKind("channel", delta=True),
     }
 )
 """Linear attention, RetNet, Mamba-2, GLA, DeltaNet, Gated DeltaNet, Kimi Delta Attention."""

@@ -7,12 +7,12 @@ asked once may go on for ever. It is asked until it ends.
 import asyncio
 from typing import Any
 
-PAUSE = 2.0
+CANCEL_INTERVAL_S = 2.0
 """Seconds between two requests: a request that comes while a task cleans up would cut that short."""
 
 
-async def end(task: asyncio.Future[Any]) -> None:
+async def cancel_and_wait(task: asyncio.Future[Any]) -> None:
     """Cancel a task until it is done; how it ended is left for whoever awaits it."""
     while not task.done():
         task.cancel()
-        await asyncio.wait([task], timeout=PAUSE)
+        await asyncio.wait([task], timeout=CANCEL_INTERVAL_S)

@@ -43,11 +43,11 @@ def main() -> None:
 
 def _mendable() -> tuple[type[Exception], ...]:
     """Return the faults of the rooms below that carry their own words; imported late, only once something failed."""
-    from bus.delivery.bus import Refused
+    from bus.delivery.bus import QueryRefused
     from bus.delivery.transport import TransportError
     from bus.nats.server import ServerFailed
 
-    return (LabError, TransportError, ServerFailed, Refused)
+    return (LabError, TransportError, ServerFailed, QueryRefused)
 
 
 def _say(text: str, code: int) -> int:

@@ -9,5 +9,5 @@ class WrongUsage(LabError):
     """A command was called with arguments that don't go together: exit code 2."""
 
 
-LOG_FULL = 75
+EXIT_LOG_FULL = 75
 """Exit code of a service that can't write to the log (EX_TEMPFAIL): starting it again would not help."""

@@ -74,7 +74,7 @@ class Home:
         except OSError as error:
             raise LabError(f"can't write to {self.root}: {error.strerror}; choose another --home") from None
 
-    def existing(self) -> "Home":
+    def require_existing(self) -> "Home":
         """Return this home. Raises LabError where no lab has run in it."""
         if not self._campaign.exists():
             raise LabError(f"no lab has run in {self.root}; start one with `move37 run --home {self.root}`")
@@ -86,7 +86,7 @@ class Home:
 
     def authorization(self) -> str:
         """Return the embedded server's access rules, after making the keys that are missing."""
-        return access.authorization(keys.ensure(self.keys, access.ROLES))
+        return access.authorization(keys.ensure_keys(self.keys, access.ROLES))
 
     def note_campaign(self, note: dict[str, Any]) -> None:
         """Note which campaign this home holds."""

@@ -12,7 +12,9 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from lab.errors import LabError
 
-GOAL = "a causal linear-time token mixer that recalls well at tight state and models text better than the baselines"
+DEFAULT_GOAL = (
+    "a causal linear-time token mixer that recalls well at tight state and models text better than the baselines"
+)
 DEFAULT_FILE = Path("lab.toml")
 
 
@@ -56,7 +58,7 @@ class Settings(BaseSettings):
     """Start a campaign on a server that may lose acknowledged messages when the power fails."""
     replicas: int = Field(default=1, ge=1, le=5)
     """Servers of a NATS cluster that keep each stream; 3 survives the loss of one."""
-    goal: str = GOAL
+    goal: str = DEFAULT_GOAL
     """What to look for, in words."""
     scale: str = "nano"
     """Rung of the ladder of scales."""
@@ -98,7 +100,7 @@ class Settings(BaseSettings):
         return self.slots or 2 * self.trainers
 
 
-class Loaded(BaseModel):
+class LoadedSettings(BaseModel):
     """Settings with the source of each value."""
 
     settings: Settings

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Put collections off while much is learned at once."""
     wanted = gc.isenabled()
     gc.disable()
@@ -21,7 +21,7 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def settle() -> None:
+def collect_and_freeze() -> None:
     """Collect once, and have later collections pass over all that is left."""
     gc.collect()
     gc.freeze()

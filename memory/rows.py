@@ -46,17 +46,17 @@ class Row:
     experiment: str
 
     @classmethod
-    def of(cls, said: Envelope, **more: object) -> Self:
+    def of(cls, envelope: Envelope, **more: object) -> Self:
         """Return the row whose fields are those of the event with the same names, or are given in `more`.
 
         Raises ValueError for a whole number beyond 64 bits.
         """
-        where = {"seq": said.seq, "campaign": intern(said.campaign), "experiment": intern(said.experiment)}
-        known = {**vars(said.event), **where, **more}
+        where = {"seq": envelope.seq, "campaign": intern(envelope.campaign), "experiment": intern(envelope.experiment)}
+        known = {**vars(envelope.event), **where, **more}
         values = [known[name] for name in columns(cls)]
         for value in values:
             if type(value) is int and value not in INT64:
-                raise ValueError(f"{said.type} holds a whole number beyond 64 bits")
+                raise ValueError(f"{envelope.type} holds a whole number beyond 64 bits")
         return cls(*values)
 
 

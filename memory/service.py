@@ -15,44 +15,44 @@ from concurrent.futures import Future
 
 import structlog
 
-from bus.delivery.bus import Bus, NotYet
+from bus.delivery.bus import AnswerPending, Bus
 from bus.delivery.transport import NoAnswer
 from bus.vocabulary.events import Record
 from bus.vocabulary.queries import QUERIES, AskAncestry, AskCognition, Query
-from bus.wire.envelope import Envelope, Malformed
+from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.stored import Stored
-from bus.wire.subjects import read
+from bus.wire.subjects import decode_event
 from memory.answers import answer, motivations_compared, texts_compared
-from memory.cognition import Library, load_entries
-from memory.gc_tuning import settle
+from memory.cognition import CognitionBase, load_entries
+from memory.gc_tuning import collect_and_freeze
 from memory.retrieval.embedding import Embedder, Vectors32
-from memory.retrieval.ideas import Ideas
-from memory.state.campaign_state import Course
+from memory.retrieval.ideas import MotivationIndex
+from memory.state.campaign_state import CampaignState
 from memory.store import Store
 
-PATIENCE = 2.0
+ANSWER_PATIENCE_S = 2.0
 """Seconds that a question waits for its position, or for embeddings, before it is told to come again: shorter than the
 asker waits for an answer (`bus.REQUEST_SECONDS`), so that no question is asked twice at once."""
-COMMIT_EVERY = 1.0
+COMMIT_INTERVAL_S = 1.0
 """Seconds between transactions: a busy log is written in few large ones. What is not written yet is in the log."""
 COMMIT_ROWS = 5000
 """Rows after which a transaction is not put off."""
-EMBED_TOGETHER = 32
+MOTIVATIONS_PER_BATCH = 32
 """Motivations embedded between two looks at what else is asked."""
 
 log = structlog.get_logger("memory")
 
 
-class Memory:
+class MemoryService:
     """The memory role."""
 
-    def __init__(self, bus: Bus, store: Store, embedder: Embedder, library: Library | None = None) -> None:
+    def __init__(self, bus: Bus, store: Store, embedder: Embedder, library: CognitionBase | None = None) -> None:
         """Answer on `bus` from `store`; the library defaults to the entries that come with the project."""
         self._bus = bus
         self._store = store
         self._embedder = embedder
-        self._library = library or Library(load_entries(), embedder)
-        self._ideas = Ideas(store, embedder)
+        self._library = library or CognitionBase(load_entries(), embedder)
+        self._ideas = MotivationIndex(store, embedder)
         self._news = asyncio.Condition()
         self._model_fault = ""
         """Why nothing can be embedded; empty while it can."""
@@ -61,9 +61,9 @@ class Memory:
 
     async def run(self) -> None:
         """Follow, embed and answer until cancelled; what has been learned is then written."""
-        settle()
+        collect_and_freeze()
         for kind in QUERIES.values():
-            await self._bus.answer(kind, self.answer)
+            await self._bus.serve_query(kind, self.answer)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for work in (self._follow, self._write, self._embed):
@@ -79,17 +79,17 @@ class Memory:
             query = query.model_copy(update={"at": await self._newest()})
         if self._store.position < query.at:
             self._wanted.set()
-            otherwise = f"memory waited {PATIENCE:g} s for position {query.at}"
-            await self._until(lambda: self._store.position >= query.at, PATIENCE, otherwise)
+            otherwise = f"memory waited {ANSWER_PATIENCE_S:g} s for position {query.at}"
+            await self._until(lambda: self._store.position >= query.at, ANSWER_PATIENCE_S, otherwise)
         await self._understand(query)
         return answer(self._store, self._ideas, self._library, query)
 
     async def _newest(self) -> int:
         """Return how far the log reaches now. Raises NotYet where the server does not tell."""
         try:
-            return await self._bus.newest(PATIENCE)
+            return await self._bus.newest_position(ANSWER_PATIENCE_S)
         except NoAnswer as error:
-            raise NotYet(str(error)) from None
+            raise AnswerPending(str(error)) from None
 
     async def _understand(self, query: Query) -> None:
         """Wait until everything that the answer compares is embedded."""
@@ -103,7 +103,7 @@ class Memory:
 
     async def _embedded(self, met: Callable[[], bool], otherwise: str) -> None:
         """Wait for embeddings. Raises ValueError where they don't come, at once where there is no model."""
-        await self._until(lambda: self._model_fault or met(), PATIENCE, otherwise)
+        await self._until(lambda: self._model_fault or met(), ANSWER_PATIENCE_S, otherwise)
         if self._model_fault and not met():
             raise ValueError(self._model_fault)
 
@@ -118,30 +118,30 @@ class Memory:
         readable: list[Envelope] = []
         for stored in batch:
             try:
-                readable.append(read(stored))
-            except Malformed as error:
-                await self._bus.bury(stored, str(error))
+                readable.append(decode_event(stored))
+            except MalformedMessage as error:
+                await self._bus.publish_dead_letter(stored, str(error))
         by_seq = {stored.seq: stored for stored in batch}
         for said, reason in self._store.apply(readable, batch[-1].seq):
-            await self._bus.bury(by_seq[said.seq], reason)
-        if self._store.unwritten > COMMIT_ROWS:
+            await self._bus.publish_dead_letter(by_seq[said.seq], reason)
+        if self._store.pending_rows > COMMIT_ROWS:
             self._store.commit()
         await self._wake()
 
     async def _write(self) -> None:
         """Write what was learned, a little later and many rows at once."""
         while True:
-            await asyncio.sleep(COMMIT_EVERY)
-            learned = self._store.unwritten
+            await asyncio.sleep(COMMIT_INTERVAL_S)
+            learned = self._store.pending_rows
             self._store.commit()
             if learned:
-                settle()
+                collect_and_freeze()
 
     async def _embed(self) -> None:
         """Embed the library, then every motivation in the order of the log."""
         try:
             if not self._library.ready:
-                self._library.take(await _vectors(self._embedder.submit(self._library.texts)))
+                self._library.add_vectors(await _vectors(self._embedder.submit(self._library.texts)))
             while True:
                 await self._wake()
                 async with self._news:
@@ -153,16 +153,16 @@ class Memory:
             self._model_fault = str(error)
             await self._wake()
 
-    def _missing(self) -> Course | None:
+    def _missing(self) -> CampaignState | None:
         """Return a campaign that has motivations to be embedded."""
-        courses = tuple(self._store.ledger.courses.values())
+        courses = tuple(self._store.read_model.campaigns.values())
         return next((course for course in courses if self._ideas.missing(course, 1)), None)
 
     async def _embed_next(self) -> None:
         """Embed the next motivations of such a campaign."""
         course = self._missing()
         assert course is not None
-        proposals = self._ideas.missing(course, EMBED_TOGETHER)
+        proposals = self._ideas.missing(course, MOTIVATIONS_PER_BATCH)
         vectors = await _vectors(self._embedder.submit([proposal.motivation for proposal in proposals]))
         self._ideas.add(course, proposals, vectors)
 
@@ -178,7 +178,7 @@ class Memory:
             async with asyncio.timeout(patience), self._news:
                 await self._news.wait_for(met)
         except TimeoutError:
-            raise NotYet(otherwise) from None
+            raise AnswerPending(otherwise) from None
 
 
 async def _vectors(asked: Future[Vectors32]) -> Vectors32:

@@ -18,21 +18,21 @@ from typing import Any, Self, TypeVar
 import duckdb
 
 from bus.wire.envelope import Envelope
-from memory.gc_tuning import uncollected
-from memory.projections import DERIVED, TABLES, Embedded, rows
+from memory.gc_tuning import gc_paused
+from memory.projections import DERIVED, TABLES, EmbeddingRow, rows
 from memory.rows import Row, columns, ddl
-from memory.state.read_model import Ledger
+from memory.state.read_model import ReadModel
 
 RowT = TypeVar("RowT", bound=Row)
 
 SCHEMA = hashlib.sha256("\n".join(map(ddl, (*TABLES, *DERIVED))).encode()).hexdigest()
 """Which shape of tables this is; a file of another shape is emptied and filled from the log again."""
 
-TEXTS = 4096
+MAX_CACHED_TEXTS = 4096
 """Long texts kept at hand."""
 BUFFERS, LEAST = "1GB", "128MB"
 """What DuckDB may hold of the file and of its own work, and what it keeps when it is told to let go."""
-AHEAD = "256MB"
+CHECKPOINT_THRESHOLD = "256MB"
 """How far DuckDB's own log may run ahead of the file: to work it in takes seconds at 100,000 experiments."""
 
 
@@ -44,13 +44,13 @@ class Store:
         self.path = path
         self.read_only = read_only
         self._written = 0
-        self.ledger = Ledger()
+        self.read_model = ReadModel()
         self._unwritten: defaultdict[type[Row], list[Row]] = defaultdict(list)
         self._texts: OrderedDict[tuple[type[Row], int], Row] = OrderedDict()
         self._database = _connect(path, read_only)
         try:
             self._prepare()
-            with uncollected():
+            with gc_paused():
                 self._load()
         except (duckdb.Error, ValueError) as error:
             self._database.close()
@@ -67,10 +67,10 @@ class Store:
     @property
     def position(self) -> int:
         """Position in the log that has been read."""
-        return self.ledger.position
+        return self.read_model.position
 
     @property
-    def unwritten(self) -> int:
+    def pending_rows(self) -> int:
         """How many rows a commit would write."""
         return sum(map(len, self._unwritten.values()))
 
@@ -84,13 +84,13 @@ class Store:
             assert said.seq > 0, "an event has a position once the log has stored it"
             if said.seq <= self.position:
                 continue
-            if said.id not in self.ledger.seen:
+            if said.id not in self.read_model.seen:
                 try:
                     self._learn(rows(said))
                 except ValueError as error:
                     refused.append((said, str(error)))
-            self.ledger.position = said.seq
-        self.ledger.position = max(self.position, reached)
+            self.read_model.position = said.seq
+        self.read_model.position = max(self.position, reached)
         return refused
 
     def commit(self) -> None:
@@ -126,16 +126,16 @@ class Store:
                 digest.update(repr(astuple(row)).encode())
         return digest.hexdigest()
 
-    def embedded(self, campaign: str, model: str | None) -> Iterator[Embedded]:
+    def embeddings(self, campaign: str, model: str | None) -> Iterator[EmbeddingRow]:
         """Yield the embedded motivations of a campaign in log order; those of any model where None is asked."""
         clause = "WHERE campaign = ? AND model = coalesce(?, model) ORDER BY seq"
-        return self._select(Embedded, clause, [campaign, model])
+        return self._select(EmbeddingRow, clause, [campaign, model])
 
-    def keep(self, row: Embedded) -> None:
+    def keep_embedding(self, row: EmbeddingRow) -> None:
         """Keep an embedded motivation with the next commit, so that a restart need not embed it again."""
-        self._unwritten[Embedded].append(row)
+        self._unwritten[EmbeddingRow].append(row)
 
-    def let_go(self) -> None:
+    def release_pages(self) -> None:
         """Let go of the pages that were read to open the file: the rows are in the ledger now, a few are read again."""
         with suppress(duckdb.Error):  # it may need more at the moment
             self._database.execute(f"SET memory_limit = '{LEAST}'")
@@ -167,23 +167,23 @@ class Store:
     def _load(self) -> None:
         """Fold the ledger from the rows in the file."""
         for row in merge(*(self._select(kind, "ORDER BY seq") for kind in TABLES if kind.held), key=attrgetter("seq")):
-            self.ledger.take(row)
+            self.read_model.apply(row)
         found = self._database.execute("SELECT seq FROM reached").fetchone()
         assert found is not None
-        self.ledger.position = self._written = int(found[0])
+        self.read_model.position = self._written = int(found[0])
 
     def _learn(self, learned: list[Row]) -> None:
         for row in learned:
             self._unwritten[type(row)].append(row)
             if row.held:
-                self.ledger.take(row)
+                self.read_model.apply(row)
             else:
                 self._remember(row)
 
     def _remember(self, row: Row) -> None:
         self._texts[type(row), row.seq] = row
         self._texts.move_to_end((type(row), row.seq))
-        while len(self._texts) > TEXTS:
+        while len(self._texts) > MAX_CACHED_TEXTS:
             self._texts.popitem(last=False)
 
     def _select(self, kind: type[RowT], clause: str, wanted: Sequence[object] = ()) -> Iterator[RowT]:
@@ -225,7 +225,7 @@ def _connect(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         if not read_only:
             path.parent.mkdir(parents=True, exist_ok=True)
-        config = {"threads": 1, "memory_limit": BUFFERS, "checkpoint_threshold": AHEAD}
+        config = {"threads": 1, "memory_limit": BUFFERS, "checkpoint_threshold": CHECKPOINT_THRESHOLD}
         return duckdb.connect(str(path), read_only=read_only, config=config)
     except (duckdb.Error, OSError) as error:
         raise ValueError(f"cannot open {path}: {_line(error)}") from None

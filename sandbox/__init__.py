@@ -15,9 +15,18 @@ from sandbox.jail import Jail
 from sandbox.probe import probe
 from sandbox.profile import Device
 from sandbox.session import Session
-from sandbox.watchdog import Limits
+from sandbox.watchdog import SandboxLimits
 from sandbox.zygote import Sandbox
 
 __all__ = [
-    "Channel", "Device", "Frame", "Jail", "JailFault", "Limits", "Sandbox", "SandboxUnavailable", "Session", "probe",
+    "Channel",
+    "Device",
+    "Frame",
+    "Jail",
+    "JailFault",
+    "Sandbox",
+    "SandboxLimits",
+    "SandboxUnavailable",
+    "Session",
+    "probe",
 ]  # fmt: skip

@@ -19,14 +19,14 @@ from typing import Self
 from sandbox import bubblewrap
 from sandbox.faults import SandboxUnavailable
 from sandbox.frames import BODY_LIMIT, Channel
-from sandbox.inside.cell import Order
+from sandbox.inside.cell import RunOrder
 from sandbox.profile import Device, profile
 from sandbox.session import Session
-from sandbox.watchdog import Limits, Watch
+from sandbox.watchdog import SandboxLimits, Watchdog
 from sandbox.zygote import Sandbox, Zygote
 
-PRELOAD = ("torch",)
-RUNS = 200
+DEFAULT_PRELOAD = ("torch",)
+RUNS_PER_ZYGOTE = 200
 """A zygote is replaced after so many runs."""
 
 
@@ -38,8 +38,8 @@ class Jail:
         sandbox: Sandbox,
         scratch: Path,
         packages: tuple[str, ...] = (),
-        preload: tuple[str, ...] = PRELOAD,
-        runs: int = RUNS,
+        preload: tuple[str, ...] = DEFAULT_PRELOAD,
+        runs: int = RUNS_PER_ZYGOTE,
         device: Device = "cpu",
     ) -> None:
         """Start nothing yet.
@@ -82,7 +82,7 @@ class Jail:
             self._zygote = zygote
             return zygote
 
-    def run(self, entry: str, seconds: float, memory_mb: int, *, limits: Limits | None = None,
+    def run(self, entry: str, seconds: float, memory_mb: int, *, limits: SandboxLimits | None = None,
             reply_bytes: int = BODY_LIMIT) -> Session:  # fmt: skip
         """Start `entry` ("module:function", called with a Channel) in the jail and return the session with it.
 
@@ -90,7 +90,7 @@ class Jail:
         `reply_bytes` is the most array bytes of a frame it may send. Raises SandboxUnavailable.
         """
         zygote = self.ready()
-        given = limits or Limits.of(zygote.profile)
+        given = limits or SandboxLimits.of(zygote.profile)
         held = dataclasses.replace(given, seconds=seconds, memory_bytes=memory_mb << 20)
         session, refusal = self._start(zygote, entry, held, reply_bytes)
         if refusal and not zygote.alive:  # it died between two runs
@@ -99,13 +99,13 @@ class Jail:
             raise SandboxUnavailable(f"a run can't be confined here: {refusal}")
         return session
 
-    def _start(self, zygote: Zygote, entry: str, limits: Limits, reply_bytes: int) -> tuple[Session, str]:
+    def _start(self, zygote: Zygote, entry: str, limits: SandboxLimits, reply_bytes: int) -> tuple[Session, str]:
         """Order one run; return its session and why it was refused, or ''."""
         ours, theirs = socket.socketpair()
         output, output_end = os.pipe()
         status, status_end = os.pipe()
         scratch = self._working_folder()
-        watch = Watch(limits, output, status, zygote)
+        watch = Watchdog(limits, output, status, zygote)
         refusal = zygote.start(
             _order(entry, limits, scratch, zygote, confined=self.sandbox == "bwrap"),
             [theirs.fileno(), output_end, status_end],
@@ -148,9 +148,9 @@ class Jail:
         self.close()
 
 
-def _order(entry: str, limits: Limits, scratch: str, zygote: Zygote, *, confined: bool) -> dict:
+def _order(entry: str, limits: SandboxLimits, scratch: str, zygote: Zygote, *, confined: bool) -> dict:
     """Return what the zygote is told about a run."""
-    order = Order(
+    order = RunOrder(
         entry=entry,
         cpu_seconds=math.ceil(limits.seconds) + 1,
         memory_bytes=limits.memory_bytes,

@@ -8,12 +8,12 @@ from typing import Self
 
 from sandbox.faults import JailFault
 from sandbox.frames import Channel, Frame, Truncated
-from sandbox.watchdog import Watch
+from sandbox.watchdog import Watchdog
 from sandbox.zygote import Zygote
 
-VERDICT_SECONDS = 5.0
+VERDICT_TIMEOUT_S = 5.0
 """How long the news of a run's end may lag behind the end of its channel."""
-GRACE_SECONDS = 10.0
+GRACE_S = 10.0
 """How long the watch may take to enforce the deadline on a loaded machine before the session does it itself."""
 _REASON = re.compile(r"[a-z_]{1,32}(:[A-Za-z_]{1,32})?")
 
@@ -21,7 +21,7 @@ _REASON = re.compile(r"[a-z_]{1,32}(:[A-Za-z_]{1,32})?")
 class Session:
     """One run, from its start until nothing is left of it."""
 
-    def __init__(self, channel: Channel, watch: Watch, zygote: Zygote, clear: Callable[[], None]) -> None:
+    def __init__(self, channel: Channel, watch: Watchdog, zygote: Zygote, clear: Callable[[], None]) -> None:
         """Take over a run that has been ordered; `clear` removes what it wrote."""
         self._channel = channel
         self._watch = watch
@@ -91,11 +91,11 @@ class Session:
 
     def _patience(self) -> float:
         """Seconds to wait on the run before the watch must have spoken."""
-        return max(self.remaining, 0) + GRACE_SECONDS
+        return max(self.remaining, 0) + GRACE_S
 
     def _verdict(self, reason: str, message: str, *, truncated: bool = False) -> JailFault:
         """Return why the run fell silent: what the watch knows, else the reason given (it lives but does not talk)."""
-        fault = self._watch.fault(VERDICT_SECONDS)
+        fault = self._watch.fault(VERDICT_TIMEOUT_S)
         if fault is None or (truncated and fault.reason == "no_result"):
             return JailFault(reason, message, self.output)
         return fault

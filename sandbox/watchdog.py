@@ -16,9 +16,9 @@ from sandbox.profile import CPU, Profile
 from sandbox.usage import census
 from sandbox.zygote import Zygote
 
-PERIOD = 0.05
+POLL_INTERVAL_S = 0.05
 """Seconds between two looks."""
-TAIL = 16_000
+MAX_OUTPUT_TAIL_BYTES = 16_000
 """Bytes of output that are kept, the last ones."""
 PROTOCOL_EXIT = 76
 SIGNALS = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
@@ -26,7 +26,7 @@ CPU_SIGNAL, FILE_SIGNAL, SYSTEM_CALL_SIGNAL = 24, 25, 31
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SandboxLimits:
     """What a run may use."""
 
     seconds: float = 0.0
@@ -72,10 +72,10 @@ def _killed(number: int) -> tuple[str, str]:
     return f"crash:{name}", f"it was killed by {name}"
 
 
-class Watch(threading.Thread):
+class Watchdog(threading.Thread):
     """Watches until the run's process 1 has said how it ended, or kills."""
 
-    def __init__(self, limits: Limits, output: int, status: int, zygote: Zygote) -> None:
+    def __init__(self, limits: SandboxLimits, output: int, status: int, zygote: Zygote) -> None:
         """Take over the two descriptors of a run that the zygote is about to start."""
         super().__init__(name="watch", daemon=True)
         self.limits = limits
@@ -98,7 +98,7 @@ class Watch(threading.Thread):
         """Look, until the run ends."""
         open_ends = [self._output, self._status]
         while self._status in open_ends and not self._leaving.is_set():
-            readable, _, _ = select.select(open_ends, [], [], PERIOD)
+            readable, _, _ = select.select(open_ends, [], [], POLL_INTERVAL_S)
             for descriptor in readable:
                 if not self._drain(descriptor):
                     open_ends.remove(descriptor)
@@ -139,7 +139,7 @@ class Watch(threading.Thread):
         else:
             self._printed += len(data)
             self._kept += data
-            del self._kept[:-TAIL]
+            del self._kept[:-MAX_OUTPUT_TAIL_BYTES]
         return bool(data)
 
     def _look(self) -> None:

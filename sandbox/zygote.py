@@ -21,9 +21,9 @@ from sandbox.profile import Profile
 from sandbox.usage import descendants, usage
 
 Sandbox = Literal["bwrap", "none"]
-START_SECONDS = 120
+START_TIMEOUT_S = 120
 """A zygote that has not said hello by then is given up: importing torch took 5 s on a loaded core."""
-END_SECONDS = 5
+END_TIMEOUT_S = 5
 MODULE = "sandbox.inside.zygote"
 REMEDIES = {
     "No permissions to create": "user namespaces are off: `sysctl kernel.unprivileged_userns_clone=1 "
@@ -109,7 +109,7 @@ class Zygote:
             readable = self.runtime.samples if self.confined else []
             settings = {"user": self._user, "preload": preload, "confined": self.confined, "readable": readable}
             settings["process_table"] = self.profile.process_table and self._user is not None
-            hello = self._ask(settings, START_SECONDS)
+            hello = self._ask(settings, START_TIMEOUT_S)
         if hello is None or "landlock_missing" in hello:
             self.kill()
             why = self._why(hello)
@@ -163,13 +163,13 @@ class Zygote:
             socket.send_fds(self._control, [message], descriptors)
         except OSError as error:
             return str(error)
-        answer = self._receive(END_SECONDS * 4)
+        answer = self._receive(END_TIMEOUT_S * 4)
         return "the zygote does not answer" if answer is None else answer.get("refused", "")
 
     def end(self) -> None:
         """Kill what is left of the run and wait until it is gone; on any doubt that it is, kill the whole sandbox."""
         with self._talking:
-            ended = self._ask({"do": "end"}, END_SECONDS) is not None
+            ended = self._ask({"do": "end"}, END_TIMEOUT_S) is not None
         try:
             if ended and not self.processes():
                 return
@@ -202,7 +202,7 @@ class Zygote:
             for pid in orphans:  # without a sandbox nothing else takes them along
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            self._gone.wait(END_SECONDS)
+            self._gone.wait(END_TIMEOUT_S)
 
     def close(self) -> None:
         """Kill it and let go of its descriptors."""

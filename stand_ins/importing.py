@@ -21,13 +21,15 @@ from importlib import import_module
 
 import torch
 
-ROOMS = {f"fla.{room}": f"stand_ins.fla.{room}" for room in ("layers", "models", "modules", "ops", "utils")} | {
+STAND_IN_MODULES = {
+    f"fla.{room}": f"stand_ins.fla.{room}" for room in ("layers", "models", "modules", "ops", "utils")
+} | {
     "flash_attn": "stand_ins.flash_attn",
     "transformers": "stand_ins.transformers",
 }
 """What is stood in for: a package or a part of one, and where its names are."""
 
-PACKAGES = frozenset(public.partition(".")[0] for public in ROOMS)
+PACKAGES = frozenset(public.partition(".")[0] for public in STAND_IN_MODULES)
 
 AMONG_LAYERS = ("", "fla.layers", "fla")
 """What a relative import is relative to, by its number of dots: a layer file is read as if it stood among fla's."""
@@ -95,7 +97,7 @@ class HeadsFirst(StandIn):
 
 def _room_of(module: str, name: str) -> types.ModuleType | None:
     """Return the room that holds a module's name, None where none does."""
-    for public, home in ROOMS.items():
+    for public, home in STAND_IN_MODULES.items():
         if f"{module}.".startswith(f"{public}."):
             room = import_module(home)
             return room if hasattr(room, name) else None

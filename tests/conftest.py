@@ -18,7 +18,7 @@ def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve one embedded NATS server to the whole session."""
     folder: Path = tmp_path_factory.mktemp("nats")
     port = server.free_port()
-    process = server.start(folder, port)
+    process = server.start_server(folder, port)
     yield f"nats://127.0.0.1:{port}"
     process.terminate()
     process.wait(10)

@@ -32,7 +32,7 @@ def containers(manifest: dict[str, Any]) -> list[dict[str, Any]]:
 def test_nats_server_takes_its_configuration(config: str) -> None:
     """By its own test, which starts nothing."""
     done = subprocess.run(
-        [server.binary(), "-t", "-c", str(DEPLOY / config)],
+        [server.server_binary(), "-t", "-c", str(DEPLOY / config)],
         env={**os.environ, **CLUSTER}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

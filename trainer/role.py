@@ -14,24 +14,24 @@ class TrainerRole:
     name: ClassVar[str] = "trainer"
     handles: ClassVar[tuple[type[Event], ...]] = (RunRequested,)
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Say RunStarted as soon as the gates held, and at the end RunCompleted, or RunFailed after any RunAnomaly."""
-        request = said.event
+        request = envelope.event
         assert isinstance(request, RunRequested)
         prepared: Prepared = yield Prepare(run=request.run)
         if prepared.started is None:
             assert prepared.failed is not None
-            return [Post(said.experiment, prepared.failed)]
-        yield Post(said.experiment, prepared.started)
+            return [Post(envelope.experiment, prepared.failed)]
+        yield Post(envelope.experiment, prepared.started)
         trained: Trained = yield Train(run=request.run)
         ending = (trained.anomaly, trained.completed, trained.failed)
-        return [Post(said.experiment, event) for event in ending if event is not None]
+        return [Post(envelope.experiment, event) for event in ending if event is not None]
 
-    def give_up(self, said: Envelope, reason: str) -> list[Post]:
+    def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
         """Fail a run whose request could not be seen through, so that its experiment goes on."""
-        request = said.event
+        request = envelope.event
         assert isinstance(request, RunRequested)
         failed = RunFailed(
             run=request.run, worker="", attempt=request.attempt, stage="train", reason="trainer_fault", message=reason
         )
-        return [Post(said.experiment, failed)]
+        return [Post(envelope.experiment, failed)]

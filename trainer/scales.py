@@ -38,24 +38,24 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class MonitorThresholds:
     """Thresholds of the live monitor; `trainer.run.monitor` says what each is held against."""
 
-    every: int
+    reading_interval: int
     """Steps between readings."""
-    rise: float
+    divergence_nats: float
     """Nats above the best reading that count as divergence."""
-    patience: int
+    divergence_readings: int
     """Readings in a row that have to agree on a divergence."""
-    progress: float
+    min_progress: float
     """Share of its first loss that text must have shed by half of the steps."""
-    honest: float
+    leak_ratio: float
     """Share of the best baseline's final loss below which an early text loss is not believed."""
-    slow: float
+    slow_ratio: float
     """Multiple of the peers' step time that is too slow."""
-    settle: int
+    warmup_steps: int
     """Steps before step times and memory are judged."""
-    hoard: float
+    memory_growth_mb: float
     """MiB by which memory, from third to third of a run, may not keep growing."""
 
 
@@ -71,7 +71,7 @@ class Scale:
     """What the forward pass computes in; parameters stay in float32."""
     steps: int
     """Optimisation steps of each task."""
-    warm_up: int
+    warmup_steps: int
     """Steps of linear warm-up."""
     final_rate: float
     """Share of the peak learning rate that the cosine ends at."""
@@ -85,11 +85,11 @@ class Scale:
     """MiB a run may take, where nobody says otherwise."""
     shape: Shape
     """The model."""
-    keep: int
+    checkpoint_every: int
     """Steps between two checkpoints, a multiple of the monitor's `every`; 0 for a run too short to need one."""
     tasks: dict[str, Task]
     """Every task by its name, in the order they are trained within a step."""
-    watch: Watch
+    monitor: MonitorThresholds
     """The monitor's thresholds."""
 
     @property
@@ -121,7 +121,7 @@ class Scale:
 def scale_of(values: dict[str, Any]) -> Scale:
     """Return the scale that plain values (of TOML or JSON) describe. Raises TypeError or ValueError for wrong keys."""
     tasks = {name: task_of(name, _tuples(task)) for name, task in values["tasks"].items()}
-    parts = {"shape": Shape(**values["shape"]), "watch": Watch(**values["watch"]), "tasks": tasks}
+    parts = {"shape": Shape(**values["shape"]), "monitor": MonitorThresholds(**values["monitor"]), "tasks": tasks}
     return Scale(**{**_tuples(values), **parts})
 
 
@@ -151,8 +151,11 @@ def _checked(scale: Scale) -> Scale:
     """Return a rung that a campaign can be run on. Raises ValueError."""
     if not scale.languages or not any(isinstance(task, Recall) for task in scale.tasks.values()):
         raise ValueError(f"{scale.name}: fitness needs a task of kind text or bpe, and one of kind mqar")
-    if scale.keep % scale.watch.every:
-        raise ValueError(f"{scale.name}: keep is {scale.keep}, no multiple of the monitor's every {scale.watch.every}")
+    if scale.checkpoint_every % scale.monitor.reading_interval:
+        raise ValueError(
+            f"{scale.name}: checkpoint_every ({scale.checkpoint_every}) is no multiple of the monitor's "
+            f"reading_interval ({scale.monitor.reading_interval})"
+        )
     for name, task in scale.tasks.items():
         if not name.isidentifier():
             raise ValueError(f"{scale.name}: {name!r} can't be a task's name")

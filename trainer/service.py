@@ -25,7 +25,7 @@ from trainer import scales
 from trainer.run import checkpoint
 from trainer.run.jail import training_jail
 from trainer.run.questions import Prepare, Prepared, Train, Trained
-from trainer.run.training_run import Trial
+from trainer.run.training_run import TrainingRun
 from trainer.tasks.corpus import load_corpus
 
 Publish = Callable[[Envelope, Post, str], Awaitable[None]]
@@ -34,9 +34,9 @@ Vetoed = Callable[[Envelope], Awaitable[bool]]
 """Says whether a person has vetoed the experiment of a request. It raises nothing: who can't know says no."""
 Answer = Callable[[Envelope, Any], Awaitable[Record]]
 T = TypeVar("T")
-PAUSE = 0.1
+READING_INTERVAL_S = 0.1
 """Seconds between published readings of a task; what comes faster is left out."""
-VETO_SECONDS = 2.0
+VETO_INTERVAL_S = 2.0
 """How often a run asks whether it is still wanted."""
 
 log = structlog.get_logger()
@@ -50,35 +50,35 @@ class TrainerService:
         self._artifacts, self._publish, self._worker, self._scratch = artifacts, publish, worker, scratch
         self._vetoed = vetoed
         self._jail: Jail | None = None
-        self._trial: Trial | None = None
+        self._trial: TrainingRun | None = None
 
-    async def prepare(self, said: Envelope, question: Prepare) -> Prepared:
+    async def prepare(self, envelope: Envelope, question: Prepare) -> Prepared:
         """Open a trial and put its architecture through the gates. Raises SandboxUnavailable."""
-        assert question.run == _request(said).run
+        assert question.run == _request(envelope).run
         self._drop()
         try:
-            self._trial = await asyncio.to_thread(self._open, _request(said))
+            self._trial = await asyncio.to_thread(self._open, _request(envelope))
         except ValueError as error:
-            return Prepared(failed=self._refused(_request(said), "train", "bad_request", str(error)))
-        return await self._through(said, self._trial.prepare) or Prepared(failed=self._unwanted(said, "gate"))
+            return Prepared(failed=self._refused(_request(envelope), "train", "bad_request", str(error)))
+        return await self._through(envelope, self._trial.prepare) or Prepared(failed=self._unwanted(envelope, "gate"))
 
-    async def train(self, said: Envelope, question: Train) -> Trained:
+    async def train(self, envelope: Envelope, question: Train) -> Trained:
         """Train and score what was prepared."""
         trial = self._trial
         assert trial is not None, "Train is asked after Prepare"
         assert trial.request.run == question.run
         readings: asyncio.Queue[LossPoint | None] = asyncio.Queue()
         loop = asyncio.get_running_loop()
-        telling = asyncio.create_task(self._tell(said, readings))
-        artifact = self._artifacts / said.experiment / f"{question.run}.safetensors"
+        telling = asyncio.create_task(self._tell(envelope, readings))
+        artifact = self._artifacts / envelope.experiment / f"{question.run}.safetensors"
 
         def on_point(point: LossPoint) -> None:
             loop.call_soon_threadsafe(readings.put_nowait, point)
 
         try:
-            trained = await self._through(said, lambda: trial.train(on_point, artifact))
-            checkpoint.forget(artifact)  # not where this service is ended: the run goes on from there
-            return trained or Trained(failed=self._unwanted(said, "train"))
+            trained = await self._through(envelope, lambda: trial.train(on_point, artifact))
+            checkpoint.delete_checkpoint(artifact)  # not where this service is ended: the run goes on from there
+            return trained or Trained(failed=self._unwanted(envelope, "train"))
         finally:
             readings.put_nowait(None)
             await telling
@@ -94,11 +94,11 @@ class TrainerService:
         """Have the jail started before the first request comes."""
         self._jail_of(sandbox).prepare()
 
-    def _open(self, request: RunRequested) -> Trial:
+    def _open(self, request: RunRequested) -> TrainingRun:
         """Return a trial of the request. Raises ValueError for a scale or a text that isn't there."""
         scale = scales.load(request.scale)
         corpus = load_corpus(request.data, *scale.languages.values())
-        return Trial(request, scale, corpus, self._jail_of(request.sandbox, scale.device), worker=self._worker)
+        return TrainingRun(request, scale, corpus, self._jail_of(request.sandbox, scale.device), worker=self._worker)
 
     def _jail_of(self, sandbox: Sandbox, device: Device = "cpu") -> Jail:
         """Return the jail for a kind of containment and a device; a campaign has one of each."""
@@ -108,13 +108,13 @@ class TrainerService:
             self._jail = training_jail(sandbox, self._scratch, device=device)
         return self._jail
 
-    async def _through(self, said: Envelope, work: Callable[[], T]) -> T | None:
+    async def _through(self, envelope: Envelope, work: Callable[[], T]) -> T | None:
         """Do work in a thread and return what it gives; None where a person vetoed the experiment meanwhile.
 
         Then, and when cancelled, kill the sandbox, which ends the work, and wait for that.
         """
         running = asyncio.ensure_future(asyncio.to_thread(work))
-        veto = asyncio.create_task(self._veto(said))
+        veto = asyncio.create_task(self._veto(envelope))
         try:
             await asyncio.wait([running, veto], return_when=asyncio.FIRST_COMPLETED)
             if running.done():
@@ -126,10 +126,10 @@ class TrainerService:
         finally:
             veto.cancel()
 
-    async def _veto(self, said: Envelope) -> None:
+    async def _veto(self, envelope: Envelope) -> None:
         """Return when a person has vetoed the experiment; the work never waits for the answer."""
-        while not await self._vetoed(said):
-            await asyncio.sleep(VETO_SECONDS)
+        while not await self._vetoed(envelope):
+            await asyncio.sleep(VETO_INTERVAL_S)
 
     async def _kill(self, running: asyncio.Future[Any]) -> None:
         """End the work by ending its sandbox."""
@@ -138,16 +138,16 @@ class TrainerService:
         await asyncio.wait([running])
         self._drop()
 
-    async def _tell(self, said: Envelope, readings: asyncio.Queue[LossPoint | None]) -> None:
+    async def _tell(self, envelope: Envelope, readings: asyncio.Queue[LossPoint | None]) -> None:
         """Publish readings as they come; a stream that takes none costs the run nothing."""
         last: dict[str, float] = {}
         while point := await readings.get():
             now = asyncio.get_running_loop().time()
-            if now - last.get(point.task, 0.0) < PAUSE:
+            if now - last.get(point.task, 0.0) < READING_INTERVAL_S:
                 continue
             last[point.task] = now
             try:
-                await self._publish(said, Post(said.experiment, point), f"{point.task}-{point.step}")
+                await self._publish(envelope, Post(envelope.experiment, point), f"{point.task}-{point.step}")
             except Exception as error:  # noqa: BLE001 (readings are for watching only)
                 log.warning("a reading was not published", run=point.run, reason=str(error))
 
@@ -163,15 +163,17 @@ class TrainerService:
             run=request.run, worker=self._worker, attempt=request.attempt, stage=stage, reason=reason, message=why
         )
 
-    def _unwanted(self, said: Envelope, stage: Stage) -> RunFailed:
+    def _unwanted(self, envelope: Envelope, stage: Stage) -> RunFailed:
         """Say that a person stopped the run."""
-        return self._refused(_request(said), stage, VETOED, f"a person vetoed {said.experiment}; its run was stopped")
+        return self._refused(
+            _request(envelope), stage, VETOED, f"a person vetoed {envelope.experiment}; its run was stopped"
+        )
 
 
-def _request(said: Envelope) -> RunRequested:
+def _request(envelope: Envelope) -> RunRequested:
     """Return the request that is decided upon."""
-    assert isinstance(said.event, RunRequested)
-    return said.event
+    assert isinstance(envelope.event, RunRequested)
+    return envelope.event
 
 
 @contextmanager

@@ -16,21 +16,21 @@ from sandbox import Device, Jail, Sandbox
 from trainer import scales
 from trainer.run import checkpoint
 from trainer.run.jail import training_jail
-from trainer.run.training_run import Trial
+from trainer.run.training_run import TrainingRun
 from trainer.tasks.corpus import load_corpus
 
-Verdict = dict[str, Any]
-PATIENCE = 10
+FileVerdict = dict[str, Any]
+TIME_LIMIT_FACTOR = 10
 """How many times a lab's limit of seconds a single file may take."""
-LARGEST = 1 << 20
+MAX_FILE_BYTES = 1 << 20
 """Bytes of the largest file that is taken for an architecture."""
 
 
 def read_architecture(path: Path) -> str:
     """Return a file's source. Raises ValueError, in one line, where it is no readable Python in UTF-8."""
     try:
-        if path.is_file() and path.stat().st_size > LARGEST:
-            raise ValueError(f"{path}: larger than {LARGEST >> 20} MiB, so no architecture")
+        if path.is_file() and path.stat().st_size > MAX_FILE_BYTES:
+            raise ValueError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB, so no architecture")
         source = path.read_bytes().decode("utf-8")
         ast.parse(source)
     except OSError as error:
@@ -46,13 +46,13 @@ def read_architecture(path: Path) -> str:
     return source
 
 
-def check_file(path: Path, *, scale: str = "nano", seed: int = 0, sandbox: Sandbox = "bwrap") -> Verdict:
+def check_file(path: Path, *, scale: str = "nano", seed: int = 0, sandbox: Sandbox = "bwrap") -> FileVerdict:
     """Put an architecture through the gates. Raises ValueError, and SandboxUnavailable with the remedy."""
     with opened_jail(sandbox, scales.load(scale).device) as jail:
         return check_in(jail, path, scale=scale, seed=seed)
 
 
-def check_in(jail: Jail, path: Path, *, scale: str = "nano", seed: int = 0) -> Verdict:
+def check_in(jail: Jail, path: Path, *, scale: str = "nano", seed: int = 0) -> FileVerdict:
     """Put an architecture through the gates in a jail that may serve others too. Raises ValueError."""
     with _trial(_request(path, scale, seed, None, jail.sandbox), jail) as trial:
         prepared = trial.prepare()
@@ -71,7 +71,7 @@ def train_file(
     sandbox: Sandbox = "bwrap",
     on_point: Callable[[LossPoint], None] = lambda _: None,
     artifact: Path | None = None,
-) -> Verdict:
+) -> FileVerdict:
     """Check, train and score an architecture, with its weights written to `artifact`. Raises as `check_file` does."""
     asked = _request(path, scale, seed, data, sandbox)
     with opened_jail(sandbox, scales.load(scale).device) as jail, _trial(asked, jail) as trial:
@@ -81,7 +81,7 @@ def train_file(
             return _refusal(prepared.failed)
         trained = trial.train(on_point, artifact)
     if artifact:
-        checkpoint.forget(artifact)
+        checkpoint.delete_checkpoint(artifact)
     if trained.completed is None:
         assert trained.failed is not None
         return _refusal(trained.failed)
@@ -104,7 +104,7 @@ def _request(path: Path, scale: str, seed: int, data: str | None, sandbox: Sandb
 
 def _patient(limits: Limits) -> Limits:
     """Return limits for a run that keeps nobody waiting: published layers in plain torch are slow, and no fault."""
-    return limits.model_copy(update={"seconds": PATIENCE * limits.seconds})
+    return limits.model_copy(update={"seconds": TIME_LIMIT_FACTOR * limits.seconds})
 
 
 @contextmanager
@@ -119,22 +119,22 @@ def opened_jail(sandbox: Sandbox, device: Device = "cpu") -> Iterator[Jail]:
 
 
 @contextmanager
-def _trial(request: RunRequested, jail: Jail) -> Iterator[Trial]:
+def _trial(request: RunRequested, jail: Jail) -> Iterator[TrainingRun]:
     """Open a trial and close it."""
     scale = scales.load(request.scale)
-    trial = Trial(request, scale, load_corpus(request.data, *scale.languages.values()), jail, worker="standalone")
+    trial = TrainingRun(request, scale, load_corpus(request.data, *scale.languages.values()), jail, worker="standalone")
     try:
         yield trial
     finally:
         trial.close()
 
 
-def _refusal(failed: RunFailed) -> Verdict:
+def _refusal(failed: RunFailed) -> FileVerdict:
     """Return the verdict on what did not get through."""
     return {"verdict": failed.reason, "stage": failed.stage, "evidence": [failed.message], "tail": failed.tail}
 
 
-def _passed(stage: str, started: RunStarted) -> Verdict:
+def _passed(stage: str, started: RunStarted) -> FileVerdict:
     """Return the verdict on what did."""
     evidence = [_told(gate) for gate in started.gates]
     return {"verdict": "passed", "stage": stage, "evidence": evidence, "parameters": started.parameters}
@@ -145,7 +145,7 @@ def _told(gate: GateResult) -> str:
     return f"{gate.gate}: {gate.evidence}"
 
 
-def _scores(completed: RunCompleted) -> Verdict:
+def _scores(completed: RunCompleted) -> FileVerdict:
     """Return the scores under the names that `move37 experiments` has for them."""
     names = ("val_loss", "bits_per_byte", "recall", "recall_stderr", "parameters", "seconds", "step_seconds", "tokens")
     told = {name: getattr(completed, name) for name in (*names, "flops_per_token", "weights_sha256")}

@@ -12,12 +12,12 @@ import ast
 import sys
 from collections.abc import Iterator
 
-from agents.admission.source_tree import Fault, Rules, arguments_of, forbidden, imports, name_of, no_import
+from agents.admission.source_tree import Rules, SourceFault, arguments_of, forbidden, imports, name_of, no_import
 
 WIDTHS = frozenset(("hidden_size", "d_model", "embed_dim", "dim", "n_embd", "model_dim"))
 CONFIGURATIONS = frozenset(("config", "cfg", "args"))
 HEADS = frozenset(("num_heads", "n_heads", "n_head", "heads", "nheads", "nhead"))
-GIVEN = WIDTHS | HEADS | CONFIGURATIONS | frozenset((
+PROVIDED_ARGUMENTS = WIDTHS | HEADS | CONFIGURATIONS | frozenset((
     "attention_bias", "attention_dropout", "attn_dropout", "bias", "causal", "chunk_size", "conv_size", "d_conv",
     "d_head", "d_state", "device", "dim_head", "dropout", "dtype", "eps", "expand", "head_dim", "head_size",
     "headdim", "hidden_act", "initializer_range", "intermediate_size", "kernel_size", "layer_idx", "layer_norm_eps",
@@ -26,20 +26,20 @@ GIVEN = WIDTHS | HEADS | CONFIGURATIONS | frozenset((
     "rope_theta", "use_bias", "use_cache", "vocab_size",
 ))  # fmt: skip
 """Arguments that the trainer gives to a layer, by name, where they have no default."""
-BESIDE = ("MLP", "FFN", "FeedForward", "Norm", "Embedding", "Router", "Gate", "Conv")
+HELPER_SUFFIXES = ("MLP", "FFN", "FeedForward", "Norm", "Embedding", "Router", "Gate", "Conv")
 """How classes are called that stand beside a layer; a width alone does not make these one."""
-OF_THE_SYSTEM = {
+ALLOWED_SYSTEM_NAMES = {
     "os": frozenset({"environ", "getenv", "path", "cpu_count"}),
     "sys": frozenset({"version_info", "version", "maxsize", "platform", "stderr", "stdout", "float_info"}),
 }
 """What a file may ask the system."""
-MORE_IMPORTS = frozenset((
+PUBLISHED_IMPORTS = frozenset((
     "argparse", "bisect", "datetime", "flash_attn", "gc", "heapq", "importlib", "inspect", "json", "numpy", "os",
     "packaging", "pprint", "random", "re", "string", "sys", "time",
     "traceback", "transformers", "triton", "types",
 ))  # fmt: skip
 """What published files take a name or two from."""
-LENIENT = frozenset((
+PUBLISHED_ALLOWED_NAMES = frozenset((
     "getattr", "setattr", "delattr", "vars", "globals", "locals", "input", "compile",
     "utils", "ops", "jit", "library", "distributed", "_C",
 ))  # fmt: skip
@@ -71,14 +71,18 @@ def _layers_of_fla(nodes: list[ast.AST]) -> Iterator[str]:
 def _is_layer(node: ast.ClassDef) -> bool:
     """Whether a class's constructor takes what layers take, by one of the usual names, wherever they stand."""
     names = set(arguments_of(node, "__init__"))
-    alone = bool(names & CONFIGURATIONS) or (bool(names & WIDTHS) and not node.name.endswith(BESIDE))
+    alone = bool(names & CONFIGURATIONS) or (bool(names & WIDTHS) and not node.name.endswith(HELPER_SUFFIXES))
     return alone or bool(names & WIDTHS and names & HEADS)
 
 
-def faults_of_layers(nodes: list[ast.AST], layers: list[ast.ClassDef], native: Rules) -> Iterator[Fault]:
+def faults_of_layers(nodes: list[ast.AST], layers: list[ast.ClassDef], native: Rules) -> Iterator[SourceFault]:
     """Yield the faults of a source with such layers; `native` are the rules for architectures written for this lab."""
     rules = Rules(
-        native.tools, native.imports | MORE_IMPORTS, native.names - LENIENT, native.torch - LENIENT, published=True
+        native.tools,
+        native.imports | PUBLISHED_IMPORTS,
+        native.names - PUBLISHED_ALLOWED_NAMES,
+        native.torch - PUBLISHED_ALLOWED_NAMES,
+        published=True,
     )
     optional = set(_guarded(nodes))
     yield from imports([node for node in nodes if node not in optional], rules)
@@ -102,25 +106,28 @@ def _is_of_python(node: ast.Import | ast.ImportFrom) -> bool:
     return any(name.partition(".")[0] in sys.stdlib_module_names for name in names)
 
 
-def _of_the_system(nodes: list[ast.AST], rules: Rules) -> Iterator[Fault]:
+def _of_the_system(nodes: list[ast.AST], rules: Rules) -> Iterator[SourceFault]:
     """Yield what a file does with `os` and `sys` beyond asking."""
     imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            may = OF_THE_SYSTEM.get(node.value.id) if node.value.id in imported else None
+            may = ALLOWED_SYSTEM_NAMES.get(node.value.id) if node.value.id in imported else None
             if may is not None and node.attr not in may:
-                yield Fault("forbidden", f"{node.value.id}.{node.attr} is not allowed in an architecture", node.lineno)
-        elif isinstance(node, ast.ImportFrom) and node.module in OF_THE_SYSTEM:
-            hidden = {alias.name for alias in node.names} - OF_THE_SYSTEM[node.module]
+                yield SourceFault(
+                    "forbidden", f"{node.value.id}.{node.attr} is not allowed in an architecture", node.lineno
+                )
+        elif isinstance(node, ast.ImportFrom) and node.module in ALLOWED_SYSTEM_NAMES:
+            hidden = {alias.name for alias in node.names} - ALLOWED_SYSTEM_NAMES[node.module]
             yield from (no_import(f"{node.module}.{name}", node.lineno, rules) for name in sorted(hidden))
 
 
-def _signature(layers: list[ast.ClassDef]) -> Iterator[Fault]:
+def _signature(layers: list[ast.ClassDef]) -> Iterator[SourceFault]:
     """Of one class at least, all arguments of the constructor have a default or are given by the trainer."""
     taken = [(node, arguments_of(node, "__init__").items()) for node in layers]
     lacking = [
-        (node, [name for name, optional in found if not optional and name not in GIVEN]) for node, found in taken
+        (node, [name for name, optional in found if not optional and name not in PROVIDED_ARGUMENTS])
+        for node, found in taken
     ]
     if all(names for _, names in lacking):
         node, names = lacking[-1]
-        yield Fault("signature", f"__init__ takes {', '.join(names)}, for which there is no default", node.lineno)
+        yield SourceFault("signature", f"__init__ takes {', '.join(names)}, for which there is no default", node.lineno)

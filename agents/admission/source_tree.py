@@ -14,7 +14,7 @@ _DUNDERS = frozenset({"__init__", "__name__", "__version__", "__future__", "__al
 
 
 @dataclass(frozen=True)
-class Fault:
+class SourceFault:
     """What is wrong with a source."""
 
     reason: str
@@ -99,12 +99,12 @@ def arguments_of(node: ast.ClassDef, name: str) -> dict[str, bool]:
     return found | {argument.arg: default is not None for argument, default in keywords}
 
 
-def imports(nodes: list[ast.AST], rules: Rules) -> Iterator[Fault]:
+def imports(nodes: list[ast.AST], rules: Rules) -> Iterator[SourceFault]:
     """Yield imports outside the allowed packages, and the parts of torch that touch the outside world."""
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.level:
             if not rules.published:
-                yield Fault("import", "relative imports have nothing to refer to", node.lineno)
+                yield SourceFault("import", "relative imports have nothing to refer to", node.lineno)
         elif isinstance(node, ast.ImportFrom):
             yield from _import_of(node.module or "", node.lineno, rules)
             names = {alias.name for alias in node.names}
@@ -115,7 +115,7 @@ def imports(nodes: list[ast.AST], rules: Rules) -> Iterator[Fault]:
                 yield from _import_of(alias.name, node.lineno, rules)
 
 
-def _import_of(module: str, line: int, rules: Rules) -> Iterator[Fault]:
+def _import_of(module: str, line: int, rules: Rules) -> Iterator[SourceFault]:
     """Whether one dotted module name may be imported."""
     parts = module.split(".")
     hidden = parts[0] == "torch" and rules.torch.intersection(parts[1:]) and module != "torch.utils.checkpoint"
@@ -123,23 +123,23 @@ def _import_of(module: str, line: int, rules: Rules) -> Iterator[Fault]:
         yield no_import(module, line, rules)
 
 
-def no_import(module: str, line: int, rules: Rules) -> Fault:
+def no_import(module: str, line: int, rules: Rules) -> SourceFault:
     """Return the fault of an import that is not allowed."""
     allowed = ", ".join(sorted(rules.tools))
-    return Fault("import", f"cannot import {module}: an architecture may import {allowed}", line)
+    return SourceFault("import", f"cannot import {module}: an architecture may import {allowed}", line)
 
 
-def forbidden(nodes: list[ast.AST], rules: Rules) -> Iterator[Fault]:
+def forbidden(nodes: list[ast.AST], rules: Rules) -> Iterator[SourceFault]:
     """Names and attributes that no mixer needs: execution, files, introspection, output in loops."""
     for node in nodes:
         if isinstance(node, ast.Name):
             if node.id in rules.names or (_is_dunder(node.id) and not rules.published):
-                yield Fault("forbidden", f"{node.id} is not allowed in an architecture", node.lineno)
+                yield SourceFault("forbidden", f"{node.id} is not allowed in an architecture", node.lineno)
         elif isinstance(node, ast.Attribute):
             if _is_dunder(node.attr) and not rules.published:
-                yield Fault("forbidden", f"{node.attr} is not allowed in an architecture", node.lineno)
+                yield SourceFault("forbidden", f"{node.attr} is not allowed in an architecture", node.lineno)
             elif node.attr in rules.torch and isinstance(node.value, ast.Name) and node.value.id == "torch":
-                yield Fault("forbidden", f"torch.{node.attr} is not allowed in an architecture", node.lineno)
+                yield SourceFault("forbidden", f"torch.{node.attr} is not allowed in an architecture", node.lineno)
         elif isinstance(node, _IN_LOOP) and not rules.published:
             yield from _prints(node)
 
@@ -149,8 +149,8 @@ def _is_dunder(name: str) -> bool:
     return name.startswith("__") and name.endswith("__") and name not in _DUNDERS
 
 
-def _prints(loop: ast.AST) -> Iterator[Fault]:
+def _prints(loop: ast.AST) -> Iterator[SourceFault]:
     """Yield calls of print inside a loop."""
     for node in ast.walk(loop):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
-            yield Fault("forbidden", "print in a loop would flood the log", node.lineno)
+            yield SourceFault("forbidden", "print in a loop would flood the log", node.lineno)

@@ -10,9 +10,18 @@ import warnings
 from collections.abc import Iterator
 
 from agents.admission.layer_check import faults_of_layers, layers_of
-from agents.admission.source_tree import Fault, Rules, arguments_of, executed, forbidden, imports, is_for_types, name_of
+from agents.admission.source_tree import (
+    Rules,
+    SourceFault,
+    arguments_of,
+    executed,
+    forbidden,
+    imports,
+    is_for_types,
+    name_of,
+)
 
-__all__ = ["ALLOWED_IMPORTS", "MOST_CHARACTERS", "Fault", "check"]
+__all__ = ["ALLOWED_IMPORTS", "MAX_SOURCE_CHARACTERS", "SourceFault", "check"]
 
 _TOOLS = frozenset({"torch", "math", "typing", "dataclasses", "einops", "kernels"})
 ALLOWED_IMPORTS = _TOOLS | frozenset((
@@ -20,7 +29,7 @@ ALLOWED_IMPORTS = _TOOLS | frozenset((
     "numbers", "operator", "typing_extensions", "warnings",
 ))  # fmt: skip
 """Top-level packages that an architecture may import: its tools, and what does no harm."""
-MOST_CHARACTERS = 200_000
+MAX_SOURCE_CHARACTERS = 200_000
 """A longer source is refused unread."""
 
 _FORBIDDEN_NAMES = frozenset((
@@ -38,22 +47,24 @@ _AT_TOP = (
 _MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 
 
-def check(source: str) -> Fault | None:
+def check(source: str) -> SourceFault | None:
     """Return the first fault of a source, or None. Never raises, whatever the text."""
-    if len(source) > MOST_CHARACTERS:
-        return Fault("too_large", f"the source has {len(source)} characters, at most {MOST_CHARACTERS} are read")
+    if len(source) > MAX_SOURCE_CHARACTERS:
+        return SourceFault(
+            "too_large", f"the source has {len(source)} characters, at most {MAX_SOURCE_CHARACTERS} are read"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes in strings are the author's style
             tree = ast.parse(source)
         return next(_faults(tree), None)
     except SyntaxError as error:
-        return Fault("syntax", f"not valid Python: {error.msg}", error.lineno)
+        return SourceFault("syntax", f"not valid Python: {error.msg}", error.lineno)
     except (ValueError, RecursionError, MemoryError) as error:  # NUL bytes, lone surrogates, absurd nesting
-        return Fault("syntax", f"cannot be parsed: {_one_line(error)}")
+        return SourceFault("syntax", f"cannot be parsed: {_one_line(error)}")
 
 
-def _faults(tree: ast.Module) -> Iterator[Fault]:
+def _faults(tree: ast.Module) -> Iterator[SourceFault]:
     """Every fault, in the order in which an author wants to hear of them."""
     nodes = executed(tree)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
@@ -67,21 +78,23 @@ def _faults(tree: ast.Module) -> Iterator[Fault]:
         yield from _mixer([node for node in classes if _is_module(node)])
 
 
-def _global_state(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[Fault]:
+def _global_state(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[SourceFault]:
     """Anything at the top but imports, constants, functions and classes; `global` anywhere."""
     for node in nodes:
         if isinstance(node, ast.Global):
-            yield Fault("global_state", f"global {', '.join(node.names)}: a mixer keeps no state", node.lineno)
+            yield SourceFault("global_state", f"global {', '.join(node.names)}: a mixer keeps no state", node.lineno)
     for node in tree.body:
         if isinstance(node, ast.If) and is_for_types(node):
             continue
         if not isinstance(node, _AT_TOP):
             kind = type(node).__name__.lower()
-            yield Fault("global_state", f"{kind} at the top of the file, where only definitions stand", node.lineno)
+            yield SourceFault(
+                "global_state", f"{kind} at the top of the file, where only definitions stand", node.lineno
+            )
         elif isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
-            yield Fault("global_state", "a call at the top of the file would run on import", node.lineno)
+            yield SourceFault("global_state", "a call at the top of the file would run on import", node.lineno)
         elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, _MUTABLE) and not _is_export(node):
-            yield Fault(
+            yield SourceFault(
                 "global_state", "a mutable object at the top of the file would be shared by all layers", node.lineno
             )
 
@@ -91,14 +104,14 @@ def _is_export(node: ast.Assign | ast.AnnAssign) -> bool:
     return isinstance(node, ast.Assign) and [getattr(t, "id", "") for t in node.targets] == ["__all__"]
 
 
-def _mixer(modules: list[ast.ClassDef]) -> Iterator[Fault]:
+def _mixer(modules: list[ast.ClassDef]) -> Iterator[SourceFault]:
     """Exactly one module class is constructed as a mixer is; helper modules may stand beside it."""
     mixers = [node for node in modules if _is_mixer(node)]
     if not modules:
-        yield Fault("no_module", "there is no class derived from torch.nn.Module")
+        yield SourceFault("no_module", "there is no class derived from torch.nn.Module")
     elif len(mixers) > 1:
         names = ", ".join(node.name for node in mixers)
-        yield Fault("several_modules", f"one mixer is expected, found {names}", mixers[1].lineno)
+        yield SourceFault("several_modules", f"one mixer is expected, found {names}", mixers[1].lineno)
     else:
         yield from _signature((mixers or modules)[-1])
 
@@ -118,12 +131,12 @@ def _is_module(node: ast.ClassDef) -> bool:
     return any(name_of(base) == "Module" for base in node.bases if isinstance(base, ast.Name | ast.Attribute))
 
 
-def _signature(node: ast.ClassDef) -> Iterator[Fault]:
+def _signature(node: ast.ClassDef) -> Iterator[SourceFault]:
     """`__init__(self, d_model, n_heads, layer_idx=0)` and `forward(self, x)`, further arguments only with defaults."""
     methods = {method.name: method for method in node.body if isinstance(method, ast.FunctionDef)}
     for method, wanted in (("__init__", ["self", "d_model", "n_heads", "layer_idx"]), ("forward", ["self", "x"])):
         if method not in methods:
-            yield Fault("signature", f"{node.name} has no {method}({', '.join(wanted)})", node.lineno)
+            yield SourceFault("signature", f"{node.name} has no {method}({', '.join(wanted)})", node.lineno)
             continue
         arguments, line = methods[method].args, methods[method].lineno
         names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
@@ -132,7 +145,7 @@ def _signature(node: ast.ClassDef) -> Iterator[Fault]:
         rest = [argument.arg for argument, default in keywords if default is None]
         fits = names[: len(wanted)] == wanted and set(required) <= set(wanted) and not rest
         if not (fits or (method == "forward" and _single_input(names, required, rest))):
-            yield Fault(
+            yield SourceFault(
                 "signature", f"{method} takes ({', '.join([*names, *rest])}), expected ({', '.join(wanted)})", line
             )
 

@@ -3,47 +3,47 @@
 import re
 
 from agents.llm import prompts
-from agents.llm.schemas import Answer, filled
+from agents.llm.schemas import Answer, parse_completion
 from bus.delivery.role import Post, Subdecision
 from bus.vocabulary.events import HumanAnswered, HumanMessage
-from bus.vocabulary.queries import AskExperiments, AskStanding, Experiment, Experiments, Standing
+from bus.vocabulary.queries import AskExperiments, AskStanding, CampaignStatus, Experiment, Experiments
 from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
-from bus.wire.plain_text import plain
+from bus.wire.plain_text import clean_text
 
 ANSWER_CHARACTERS = 2_000
-BEST_SHOWN = 3
-MOST_NAMED = 5
+MAX_BEST_SHOWN = 3
+MAX_EXPERIMENTS_NAMED = 5
 """Experiments that one question may name."""
 
 _EXPERIMENT = re.compile(r"\b(?:e\d{4,}|h-[0-9a-f]{8}|base-[a-z0-9-]+)\b")
 
 
-def answered(said: Envelope, message: HumanMessage, *, model: bool) -> Subdecision[list[Post]]:
+def answer_question(envelope: Envelope, message: HumanMessage, *, model: bool) -> Subdecision[list[Post]]:
     """Return the answer to a person's question as of the moment it was asked."""
-    standing: Standing = yield AskStanding(campaign=said.campaign, at=said.seq)
-    named = tuple(dict.fromkeys(_EXPERIMENT.findall(message.text)))[:MOST_NAMED]
-    wanted = named or standing.ranking[:BEST_SHOWN]
+    standing: CampaignStatus = yield AskStanding(campaign=envelope.campaign, at=envelope.seq)
+    named = tuple(dict.fromkeys(_EXPERIMENT.findall(message.text)))[:MAX_EXPERIMENTS_NAMED]
+    wanted = named or standing.ranking[:MAX_BEST_SHOWN]
     rows: tuple[Experiment, ...] = ()
     if wanted:
-        found: Experiments = yield AskExperiments(campaign=said.campaign, at=said.seq, ids=wanted)
+        found: Experiments = yield AskExperiments(campaign=envelope.campaign, at=envelope.seq, ids=wanted)
         rows = found.rows
     facts = facts_of(standing, rows, tuple(one for one in named if one not in {row.id for row in rows}))
     text = facts
     if model:
         reply: CompletionReply = yield prompts.answer(message.text, facts)
-        words = filled(reply, Answer)
-        text = plain(words.answer, ANSWER_CHARACTERS) if isinstance(words, Answer) else facts
-    return [Post(said.experiment, HumanAnswered(question=message.text, answer=text or facts, to=message.by))]
+        words = parse_completion(reply, Answer)
+        text = clean_text(words.answer, ANSWER_CHARACTERS) if isinstance(words, Answer) else facts
+    return [Post(envelope.experiment, HumanAnswered(question=message.text, answer=text or facts, to=message.by))]
 
 
-def restored(said: Envelope, message: HumanMessage) -> Subdecision[list[Post]]:
+def answer_restore(envelope: Envelope, message: HumanMessage) -> Subdecision[list[Post]]:
     """Return what taking a veto back brings about, as of the moment it was said."""
     name = message.target or ""
-    found: Experiments = yield AskExperiments(campaign=said.campaign, at=said.seq - 1, ids=(name,))
+    found: Experiments = yield AskExperiments(campaign=envelope.campaign, at=envelope.seq - 1, ids=(name,))
     outcome = _outcome(found.rows[0]) if found.rows else "no such experiment."
     answered = HumanAnswered(question=f"restore {name}", answer=f"{name}: {outcome}", to=message.by)
-    return [Post(said.experiment, answered)]
+    return [Post(envelope.experiment, answered)]
 
 
 def _outcome(before: Experiment) -> str:
@@ -60,7 +60,7 @@ def _outcome(before: Experiment) -> str:
     return "it goes on, unless its run has just been stopped: then it ends as vetoed."
 
 
-def facts_of(standing: Standing, rows: tuple[Experiment, ...], unknown: tuple[str, ...] = ()) -> str:
+def facts_of(standing: CampaignStatus, rows: tuple[Experiment, ...], unknown: tuple[str, ...] = ()) -> str:
     """Return where the campaign stands and what is known of some experiments, a line each."""
     state = "finished" if standing.finished else "paused" if standing.paused else "running"
     head = (
@@ -68,10 +68,10 @@ def facts_of(standing: Standing, rows: tuple[Experiment, ...], unknown: tuple[st
         f"{standing.analysed} analysed, {standing.failed} failed, {standing.rejected} rejected."
     )
     missing = [f"{one}: no such experiment." for one in unknown]
-    return plain("\n".join([head, *map(_fact, rows), *missing]), ANSWER_CHARACTERS)
+    return clean_text("\n".join([head, *map(_fact, rows), *missing]), ANSWER_CHARACTERS)
 
 
-def _slots(standing: Standing) -> int:
+def _slots(standing: CampaignStatus) -> int:
     """Return how many slots the campaign has."""
     return standing.budget + (len(standing.started.baselines) if standing.started else 0)
 

@@ -21,11 +21,11 @@ LOSS_WIDTH = 0.1
 """A loss lower than the baselines' by this share of theirs is as good as it gets."""
 RECALL_WIDTH = 0.5
 """An accuracy higher than the baselines' by this much is as good as it gets."""
-THRIFT = 4.0
+THRIFT_SLOPE = 4.0
 """Slope of σ for size and cost, in units of the baselines' mean."""
-HALF_SIMPLE = 200.0
+HALF_SIMPLICITY_LINES = 200.0
 """Lines of source at which simplicity is one half."""
-MARKS = {"performance": 0.30, "innovation": 0.25, "complexity": 0.45}
+MARK_WEIGHTS = {"performance": 0.30, "innovation": 0.25, "complexity": 0.45}
 """Weights of a model's marks from 1 to 10."""
 
 
@@ -87,12 +87,12 @@ def benchmark_part(accuracy: float, mean: float) -> float:
 
 def thrift(used: float, mean: float) -> float:
     """Return one half where as much is used as the baselines use, more where less is."""
-    return sigmoid(THRIFT * (1.0 - used / mean)) if mean > 0 else 0.5
+    return sigmoid(THRIFT_SLOPE * (1.0 - used / mean)) if mean > 0 else 0.5
 
 
 def simplicity(lines: int) -> float:
     """Return 1 for an empty source, one half at 200 lines."""
-    return 1.0 / (1.0 + lines / HALF_SIMPLE)
+    return 1.0 / (1.0 + lines / HALF_SIMPLICITY_LINES)
 
 
 def counted_judge(novelty: float, size: float, cost: float, lines: int) -> float:
@@ -106,7 +106,7 @@ def counted_judge(novelty: float, size: float, cost: float, lines: int) -> float
 def marked_judge(performance: int, innovation: int, complexity: int) -> float:
     """Return the judge's part from a model's marks, each from 1 to 10: their weighted mean, moved to [0, 1]."""
     marks = {"performance": performance, "innovation": innovation, "complexity": complexity}
-    return (sum(MARKS[name] * min(10, max(1, mark)) for name, mark in marks.items()) - 1.0) / 9.0
+    return (sum(MARK_WEIGHTS[name] * min(10, max(1, mark)) for name, mark in marks.items()) - 1.0) / 9.0
 
 
 def judge(this: Experiment, against: Reference | None) -> float:

@@ -14,20 +14,20 @@ from agents.design.motivation import motivation
 from agents.design.operators import Variation, crossover, from_scratch, mutate, unit_labels, vary
 from agents.design.render import Rendered, render
 from agents.design.space import count_designs, draw_design
-from agents.design.tree import Convolution, Design, Memory, Path, Window
+from agents.design.tree import ConvolutionPath, Design, MemoryPath, Path, WindowPath
 
 __all__ = [
     "BASELINES",
     "NEUTRAL",
     "Baseline",
     "Bias",
-    "Convolution",
+    "ConvolutionPath",
     "Design",
-    "Memory",
+    "MemoryPath",
     "Path",
     "Rendered",
     "Variation",
-    "Window",
+    "WindowPath",
     "bias_from_text",
     "count_designs",
     "crossover",

@@ -10,7 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from agents.design.render import render
-from agents.design.tree import Design, Memory
+from agents.design.tree import Design, MemoryPath
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,21 @@ class Baseline:
 _ALL = (
     Baseline(
         "linear-attention",
-        Design((Memory(feature="elu1", read="mean"),), output_norm="none"),
+        Design((MemoryPath(feature="elu1", read="mean"),), output_norm="none"),
         "Positive features elu(x) + 1 in place of the exponential turn softmax attention into a weighted mean "
         "whose sums can be carried from step to step: attention as a recurrent network of constant memory.",
         "2006.16236",
     ),
     Baseline(
         "retnet",
-        Design((Memory(position="rotary", decay="fixed"),), inner="double", output_norm="layer", gate="silu"),
+        Design((MemoryPath(position="rotary", decay="fixed"),), inner="double", output_norm="layer", gate="silu"),
         "Retention gives every head a fixed exponential decay and rotating positions, so near tokens weigh more "
         "than far ones without a softmax; a norm per head and a swish gate replace the divisor.",
         "2307.08621",
     ),
     Baseline(
         "gla",
-        Design((Memory(key_width="half", decay="channel"),), gate="silu"),
+        Design((MemoryPath(key_width="half", decay="channel"),), gate="silu"),
         "Gated linear attention lets each token choose, channel by channel through a low-rank gate, which rows of "
         "the key-value state to fade: selective forgetting that still trains in chunks.",
         "2312.06635",
@@ -58,7 +58,7 @@ _ALL = (
         "mamba2",
         Design(
             (
-                Memory(
+                MemoryPath(
                     key_width="double",
                     sharing="single",
                     convolution="qkv",
@@ -77,14 +77,16 @@ _ALL = (
     ),
     Baseline(
         "deltanet",
-        Design((Memory(convolution="qkv", norm="l2", update="delta"),)),
+        Design((MemoryPath(convolution="qkv", norm="l2", update="delta"),)),
         "Instead of piling up outer products, the delta rule reads what a key retrieves and corrects the error, "
         "so stored pairs can be rewritten; products of Householder-like factors make it parallel over time.",
         "2406.06484",
     ),
     Baseline(
         "gated-deltanet",
-        Design((Memory(convolution="qkv", norm="l2", decay="scalar", update="delta"),), inner="double", gate="silu"),
+        Design(
+            (MemoryPath(convolution="qkv", norm="l2", decay="scalar", update="delta"),), inner="double", gate="silu"
+        ),
         "Scalar gating clears a whole memory quickly while the delta rule edits one association precisely; the "
         "two together erase stale context and update single facts, as neither does alone.",
         "2412.06464",

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-FAVOUR = 6.0
+FAVOUR_FACTOR = 6.0
 """Factor on the weight of a unit that was asked for."""
-DISFAVOUR = 0.1
+DISFAVOUR_FACTOR = 0.1
 """Factor on the weight of a unit that was spoken against."""
 
-WORDS: Mapping[str, str] = {
+WORD_UNITS: Mapping[str, str] = {
     # a word or its beginning -> units, as axis:key; path:kind stands for a whole path
     "delta": "update:delta update:delta_wide",
     "overwrit": "update:delta update:delta_wide",
@@ -125,7 +125,9 @@ def bias_from_text(texts: Iterable[str]) -> Bias:
     for text in texts:
         lowered = re.sub(r"\s+", " ", text.lower())
         for word, units in _found(lowered):
-            factor = DISFAVOUR if _NEGATION.search(lowered[: lowered.index(word)].split(".")[-1]) else FAVOUR
+            factor = (
+                DISFAVOUR_FACTOR if _NEGATION.search(lowered[: lowered.index(word)].split(".")[-1]) else FAVOUR_FACTOR
+            )
             factors |= dict.fromkeys(units, factor)
             heard.append(word)
     return Bias(factors, tuple(dict.fromkeys(heard)))
@@ -134,7 +136,7 @@ def bias_from_text(texts: Iterable[str]) -> Bias:
 @lru_cache(maxsize=256)
 def _found(text: str) -> list[tuple[str, list[str]]]:
     """Recognised words with their units, favouring longer words; unit names as they stand."""
-    words = [word for word in WORDS if re.search(rf"\b{re.escape(word)}", text)]
+    words = [word for word in WORD_UNITS if re.search(rf"\b{re.escape(word)}", text)]
     inner = {
         word
         for word in words
@@ -144,5 +146,5 @@ def _found(text: str) -> list[tuple[str, list[str]]]:
     named = [(match.group(0), [match.group(0)]) for match in _UNIT_NAME.finditer(text)]
     # Longer words last: what is more specific has the last say.
     return [
-        (word, WORDS[word].split()) for word in sorted((word for word in words if word not in inner), key=len)
+        (word, WORD_UNITS[word].split()) for word in sorted((word for word in words if word not in inner), key=len)
     ] + named

@@ -13,7 +13,7 @@ from agents.design.tree import KINDS, Design
 from agents.design.units.framing import FRAME
 from agents.design.units.unit import Unit
 
-MOST_WORDS = 50
+MAX_WORDS = 50
 
 _PATH_REASONS = {
     "memory": "A second memory with its own keys holds what would collide in the first",
@@ -110,7 +110,7 @@ def _within_limit(sentences: list[str]) -> str:
     """As many sentences, from the first, as fit into the limit; the first one always does."""
     kept = [sentences[0]]
     for sentence in sentences[1:]:
-        if len(" ".join([*kept, sentence]).split()) <= MOST_WORDS:
+        if len(" ".join([*kept, sentence]).split()) <= MAX_WORDS:
             kept.append(sentence)
     return " ".join(f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in kept)
 

@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from agents.design.bias import NEUTRAL, Bias
 from agents.design.describe import name
-from agents.design.space import draw_design, draw_path, draw_unit, settled, with_frame
-from agents.design.tree import KINDS, MOST_MEMORIES, MOST_PATHS, Design, Memory, Path
+from agents.design.space import draw_design, draw_path, draw_unit, repair_choices, with_frame
+from agents.design.tree import KINDS, MAX_MEMORIES, MAX_PATHS, Design, MemoryPath, Path
 from agents.design.units.framing import FRAME, FRAME_RULES
 from agents.design.units.unit import Axis
 
-MUTATE, CROSS, AFRESH = 0.80, 0.15, 0.05
+MUTATION_SHARE, CROSSOVER_SHARE, SCRATCH_SHARE = 0.80, 0.15, 0.05
 """Shares of the three operators (Genesys, 2025)."""
-SECOND_MUTATION = 0.3
+SECOND_MUTATION_SHARE = 0.3
 """Chance that a mutation changes a second unit: single steps alone seldom leave a local optimum."""
 _TRIES = 50
 
@@ -49,10 +49,10 @@ class _Move(NamedTuple):
 def vary(parent: Design, mates: Sequence[Design], rng: random.Random, bias: Bias = NEUTRAL) -> Variation:
     """One of the three operators, in their proportions; without a mate, crossover's share goes to mutation."""
     draw = rng.random()
-    if draw < AFRESH:
+    if draw < SCRATCH_SHARE:
         return from_scratch(rng, bias)
     others = [mate for mate in mates if mate != parent]
-    if draw < AFRESH + CROSS and others:
+    if draw < SCRATCH_SHARE + CROSSOVER_SHARE and others:
         return crossover(parent, rng.choice(others), rng, bias)
     return mutate(parent, rng, bias)
 
@@ -66,7 +66,7 @@ def from_scratch(rng: random.Random, bias: Bias = NEUTRAL) -> Variation:
 def mutate(design: Design, rng: random.Random, bias: Bias = NEUTRAL) -> Variation:
     """One unit (at times two) replaced, a path added or a path dropped."""
     first = _mutate_once(design, rng, bias)
-    if rng.random() >= SECOND_MUTATION:
+    if rng.random() >= SECOND_MUTATION_SHARE:
         return first
     second = _mutate_once(first.design, rng, bias)
     if second.design == design:
@@ -83,7 +83,7 @@ def crossover(a: Design, b: Design, rng: random.Random, bias: Bias = NEUTRAL) ->
     for _ in range(_TRIES):
         frame = {axis.name: rng.choice((a, b)).choices[axis.name] for axis in FRAME}
         paths = _crossed_paths(a, b, rng, bias)
-        frame = settled(frame | {"paths": str(len(paths))}, FRAME, FRAME_RULES, ("paths",), rng, bias)
+        frame = repair_choices(frame | {"paths": str(len(paths))}, FRAME, FRAME_RULES, ("paths",), rng, bias)
         child = with_frame(paths, frame)
         if child not in (a, b):
             units = _new_units(a, child)
@@ -113,9 +113,9 @@ def _mutate_once(design: Design, rng: random.Random, bias: Bias) -> Variation:
 def _moves(design: Design, bias: Bias) -> list[_Move]:
     """Everything a mutation may do, weighted by axis, unit and bias."""
     out = [_Move("path", "drop", place, 0.5) for place, path in enumerate(design.paths) if _droppable(design, path)]
-    if len(design.paths) < MOST_PATHS:
+    if len(design.paths) < MAX_PATHS:
         for kind in KINDS.values():
-            room = sum(path.kind == kind.kind for path in design.paths) < (MOST_MEMORIES if kind is Memory else 1)
+            room = sum(path.kind == kind.kind for path in design.paths) < (MAX_MEMORIES if kind is MemoryPath else 1)
             out += [_Move("path", kind.kind, None, 0.5 * bias.of(f"path:{kind.kind}"))] if room else []
     idle = {"fusion"} if len(design.paths) == 1 else set()
     for axis in FRAME:
@@ -157,23 +157,23 @@ def _applied(design: Design, move: _Move, rng: random.Random, bias: Bias) -> Des
         keep.add(move.axis)
     else:
         paths[move.path] = with_unit(paths[move.path], move.axis, move.key, rng, bias)
-    frame = settled(frame | {"paths": str(len(paths))}, FRAME, FRAME_RULES, keep, rng, bias)
+    frame = repair_choices(frame | {"paths": str(len(paths))}, FRAME, FRAME_RULES, keep, rng, bias)
     return with_frame(tuple(paths), frame)
 
 
 def with_unit(path: Path, axis: str, key: str, rng: random.Random, bias: Bias = NEUTRAL) -> Path:
     """Return the path with another unit on one axis; other axes change only where a rule demands it."""
-    return type(path)(**settled(path.choices | {axis: key}, path.axes, path.rules, (axis,), rng, bias))
+    return type(path)(**repair_choices(path.choices | {axis: key}, path.axes, path.rules, (axis,), rng, bias))
 
 
 def _crossed_paths(a: Design, b: Design, rng: random.Random, bias: Bias) -> tuple[Path, ...]:
     """Return a memory whose units come from a memory of either, and each one's further paths with even chances."""
-    mine, theirs = (rng.choice([p for p in parent.paths if isinstance(p, Memory)]) for parent in (a, b))
-    mixed = {axis.name: rng.choice((mine, theirs)).choices[axis.name] for axis in Memory.axes}
-    paths: list[Path] = [Memory(**settled(mixed, Memory.axes, Memory.rules, ("update",), rng, bias))]
+    mine, theirs = (rng.choice([p for p in parent.paths if isinstance(p, MemoryPath)]) for parent in (a, b))
+    mixed = {axis.name: rng.choice((mine, theirs)).choices[axis.name] for axis in MemoryPath.axes}
+    paths: list[Path] = [MemoryPath(**repair_choices(mixed, MemoryPath.axes, MemoryPath.rules, ("update",), rng, bias))]
     for path in (*a.paths, *b.paths):
         kinds = [p.kind for p in paths]
-        room = kinds.count(path.kind) < (MOST_MEMORIES if path.kind == "memory" else 1) and len(paths) < MOST_PATHS
+        room = kinds.count(path.kind) < (MAX_MEMORIES if path.kind == "memory" else 1) and len(paths) < MAX_PATHS
         if room and path not in (mine, theirs, *paths) and rng.random() < 0.5:
             paths.append(path)
     return tuple(paths)

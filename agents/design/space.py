@@ -10,7 +10,7 @@ from itertools import product
 from math import comb, prod
 
 from agents.design.bias import NEUTRAL, Bias
-from agents.design.tree import KINDS, MOST_MEMORIES, MOST_PATHS, Convolution, Design, Memory, Path, Window
+from agents.design.tree import KINDS, MAX_MEMORIES, MAX_PATHS, ConvolutionPath, Design, MemoryPath, Path, WindowPath
 from agents.design.units.framing import FRAME, FRAME_RULES
 from agents.design.units.unit import Axis, Rule
 
@@ -21,8 +21,8 @@ def count_designs() -> int:
     """Return the exact number of distinct valid designs."""
     memories, windows, convolutions = (count_paths(KINDS[kind]) for kind in ("memory", "window", "convolution"))
     total = 0
-    for m, w, c in product(range(1, MOST_MEMORIES + 1), (0, 1), (0, 1)):
-        if m + w + c <= MOST_PATHS:
+    for m, w, c in product(range(1, MAX_MEMORIES + 1), (0, 1), (0, 1)):
+        if m + w + c <= MAX_PATHS:
             total += comb(memories, m) * windows**w * convolutions**c * count_frames(m + w + c)
     return total
 
@@ -49,7 +49,7 @@ def count_choices(axes: tuple[Axis, ...], rules: tuple[Rule, ...]) -> int:
     )
 
 
-def settled(
+def repair_choices(
     choices: Mapping[str, str], axes: tuple[Axis, ...], rules: tuple[Rule, ...], keep: Collection[str],
     rng: random.Random, bias: Bias = NEUTRAL,
 ) -> dict[str, str]:  # fmt: skip
@@ -86,14 +86,14 @@ def draw_unit(axis: Axis, rng: random.Random, bias: Bias = NEUTRAL, allowed: Ite
 def draw_path(kind: type[Path], rng: random.Random, bias: Bias = NEUTRAL) -> Path:
     """Return a valid path: a unit drawn for every axis, then mended."""
     drawn = {axis.name: draw_unit(axis, rng, bias) for axis in kind.axes}
-    decisive = ("update",) if kind is Memory else ()
-    return kind(**settled(drawn, kind.axes, kind.rules, decisive, rng, bias))
+    decisive = ("update",) if kind is MemoryPath else ()
+    return kind(**repair_choices(drawn, kind.axes, kind.rules, decisive, rng, bias))
 
 
 def draw_design(rng: random.Random, bias: Bias = NEUTRAL) -> Design:
     """Return a valid design, with one path most often, three seldom."""
-    paths = [draw_path(Memory, rng, bias)]
-    spare = [Window, Convolution, Memory]
+    paths = [draw_path(MemoryPath, rng, bias)]
+    spare = [WindowPath, ConvolutionPath, MemoryPath]
     for chance in (0.4, 0.2):
         if spare and rng.random() < chance * max(bias.of(f"path:{kind.kind}") for kind in spare):
             kind = rng.choices(spare, [bias.of(f"path:{k.kind}") for k in spare])[0]
@@ -101,7 +101,7 @@ def draw_design(rng: random.Random, bias: Bias = NEUTRAL) -> Design:
             path = draw_path(kind, rng, bias)
             paths += [path] if path not in paths else []
     frame = {axis.name: draw_unit(axis, rng, bias) for axis in FRAME} | {"paths": str(len(paths))}
-    frame = settled(frame, FRAME, FRAME_RULES, ("paths",), rng, bias)
+    frame = repair_choices(frame, FRAME, FRAME_RULES, ("paths",), rng, bias)
     return with_frame(tuple(paths), frame)
 
 

@@ -20,8 +20,8 @@ from agents.design.units.reading import READING, READING_RULES
 from agents.design.units.unit import Axis, Rule, Unit, check_choices
 from agents.design.units.writing import WRITING, WRITING_RULES
 
-MOST_PATHS = 3
-MOST_MEMORIES = 2
+MAX_PATHS = 3
+MAX_MEMORIES = 2
 
 
 @dataclass(frozen=True, order=True)
@@ -50,7 +50,7 @@ class Path:
 
 
 @dataclass(frozen=True, order=True)
-class Memory(Path):
+class MemoryPath(Path):
     """A linear recurrence over a matrix state per head."""
 
     kind = "memory"
@@ -72,7 +72,7 @@ class Memory(Path):
 
 
 @dataclass(frozen=True, order=True)
-class Window(Path):
+class WindowPath(Path):
     """Exact attention to the last few steps."""
 
     kind = "window"
@@ -85,7 +85,7 @@ class Window(Path):
 
 
 @dataclass(frozen=True, order=True)
-class Convolution(Path):
+class ConvolutionPath(Path):
     """A depthwise causal convolution of fixed reach."""
 
     kind = "convolution"
@@ -96,7 +96,7 @@ class Convolution(Path):
     multiply: str = "none"
 
 
-KINDS: Mapping[str, type[Path]] = MappingProxyType({cls.kind: cls for cls in (Memory, Window, Convolution)})
+KINDS: Mapping[str, type[Path]] = MappingProxyType({cls.kind: cls for cls in (MemoryPath, WindowPath, ConvolutionPath)})
 """Every kind of path by its name, in canonical order."""
 
 
@@ -104,7 +104,7 @@ KINDS: Mapping[str, type[Path]] = MappingProxyType({cls.kind: cls for cls in (Me
 class Design:
     """A whole token mixer."""
 
-    paths: tuple[Path, ...] = (Memory(),)
+    paths: tuple[Path, ...] = (MemoryPath(),)
     entry: str = "none"
     inner: str = "equal"
     fusion: str = "sum"
@@ -146,10 +146,10 @@ class Design:
 
 def check_kinds(kinds: list[str]) -> None:
     """Refuse a combination of kinds of paths that the grammar does not have."""
-    if not 1 <= len(kinds) <= MOST_PATHS:
-        raise ValueError(f"a design has one to {MOST_PATHS} paths, got {len(kinds)}")
-    if not 1 <= kinds.count("memory") <= MOST_MEMORIES:
-        raise ValueError(f"a design has one or {MOST_MEMORIES} memory paths, got {kinds.count('memory')}")
+    if not 1 <= len(kinds) <= MAX_PATHS:
+        raise ValueError(f"a design has one to {MAX_PATHS} paths, got {len(kinds)}")
+    if not 1 <= kinds.count("memory") <= MAX_MEMORIES:
+        raise ValueError(f"a design has one or {MAX_MEMORIES} memory paths, got {kinds.count('memory')}")
     for kind in ("window", "convolution"):
         if kinds.count(kind) > 1:
             raise ValueError(f"a design has at most one {kind} path, got {kinds.count(kind)}")

@@ -22,13 +22,13 @@ import structlog
 from agents.llm.schemas import SCHEMAS
 from bus.vocabulary.questions import Completion, CompletionReply
 from bus.wire.envelope import Envelope
-from bus.wire.plain_text import one_line
+from bus.wire.plain_text import clean_line
 
 if TYPE_CHECKING:
     from autogen_ext.models.openai import OpenAIChatCompletionClient
 
 ERROR_CHARACTERS = 300
-LONGEST_PAUSE = 30.0
+MAX_RETRY_DELAY_S = 30.0
 """Seconds that an endpoint's Retry-After is heeded at most."""
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ class ModelClient:
         self._key = _key(endpoint)
         self._client = _client(endpoint, self._key)
 
-    async def answer(self, said: Envelope, question: Completion) -> CompletionReply:
+    async def answer(self, envelope: Envelope, question: Completion) -> CompletionReply:
         """Return the typed answer as JSON, or one line that says why there is none."""
         attempt = 0
         while True:
@@ -74,14 +74,14 @@ class ModelClient:
                 body, usage = await self._ask(question)
             except Exception as error:  # noqa: BLE001  whatever a library raises, the decision goes on without a model
                 why = self._said(error)
-                log.warning("model failed", experiment=said.experiment, schema=question.schema_name, why=why)
+                log.warning("model failed", experiment=envelope.experiment, schema=question.schema_name, why=why)
                 if attempt >= self._endpoint.retries or not _passing(error):
                     return CompletionReply(error=why)
                 await asyncio.sleep(self._wait(error, attempt))
                 attempt += 1
                 continue
             spent = {"seconds": round(perf_counter() - begun, 3), **usage}
-            log.info("model answered", experiment=said.experiment, schema=question.schema_name, **spent)
+            log.info("model answered", experiment=envelope.experiment, schema=question.schema_name, **spent)
             return CompletionReply(body=body)
 
     async def close(self) -> None:
@@ -113,7 +113,7 @@ class ModelClient:
             return f"no answer within {self._endpoint.seconds:g} s"
         kind = "unreadable answer" if _unreadable(error) else type(error).__name__
         text = str(error).replace(self._key, "[key]") if self._key else str(error)
-        return one_line(f"{kind}: {text}", ERROR_CHARACTERS)
+        return clean_line(f"{kind}: {text}", ERROR_CHARACTERS)
 
     def _wait(self, error: Exception, attempt: int) -> float:
         """Return the seconds to wait before the next try."""
@@ -122,7 +122,7 @@ class ModelClient:
             asked = float(headers.get("retry-after", 0.0))
         except ValueError:
             asked = 0.0
-        return min(LONGEST_PAUSE, max(asked, self._endpoint.pause * 2**attempt))
+        return min(MAX_RETRY_DELAY_S, max(asked, self._endpoint.pause * 2**attempt))
 
 
 def _key(endpoint: Endpoint) -> str:

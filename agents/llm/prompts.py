@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from agents.repair.attempt import Failed
+from agents.repair.attempt import AttemptFault
 from bus.vocabulary.events import ProposalRejected, ProposalRequested
 from bus.vocabulary.queries import CognitionEntry, Experiment, Neighbour, Peers
 from bus.vocabulary.questions import Completion
-from bus.wire.plain_text import ending, one_line, plain
+from bus.wire.plain_text import clean_line, clean_tail, clean_text
 
 CONTRACT = """\
 An architecture is one Python file with exactly one torch.nn.Module class. Imports: torch, math, typing, dataclasses,
@@ -41,7 +41,7 @@ _EDGE = re.compile(
 
 def quoted(label: str, text: str, limit: int, by: Provenance) -> str:
     """Return the text as a labelled block for a prompt; whatever looks like a block's edge in it is disarmed."""
-    body = _EDGE.sub(r"(\1)", plain(text, limit))
+    body = _EDGE.sub(r"(\1)", clean_text(text, limit))
     return f'<{label} from="{by}">\n{body}\n</{label}>'
 
 
@@ -72,7 +72,7 @@ def proposal(
     return Completion(instructions=PROPOSER, prompt="\n\n".join(blocks), schema_name="Draft")
 
 
-def repair(source: str, motivation: str, failed: Failed) -> Completion:
+def repair(source: str, motivation: str, failed: AttemptFault) -> Completion:
     """Return the request to repair a source, with the whole error."""
     blocks = [
         quoted("motivation", motivation, TEXT_CHARACTERS, "proposal"),
@@ -80,7 +80,7 @@ def repair(source: str, motivation: str, failed: Failed) -> Completion:
         quoted(
             "failure", f"stage {failed.stage}, reason {failed.reason}\n{failed.message}", TEXT_CHARACTERS, "candidate"
         ),
-        quoted("output", ending(failed.tail, ERROR_CHARACTERS), ERROR_CHARACTERS, "candidate"),
+        quoted("output", clean_tail(failed.tail, ERROR_CHARACTERS), ERROR_CHARACTERS, "candidate"),
         "Return the whole repaired file.",
     ]
     return Completion(instructions=REPAIRER, prompt="\n\n".join(blocks), schema_name="Revision")
@@ -111,7 +111,7 @@ def answer(question: str, facts: str) -> Completion:
 def _ancestor(label: str, of: Experiment, *, with_source: bool) -> str:
     """Return what a proposer reads of an experiment."""
     score = "not scored yet" if of.fitness is None else f"fitness {of.fitness:.3f}"
-    lines = [f"{of.id} {one_line(of.name, 80)}, {score}", of.motivation, *of.findings, of.problem]
+    lines = [f"{of.id} {clean_line(of.name, 80)}, {score}", of.motivation, *of.findings, of.problem]
     text = quoted(label, "\n".join(line for line in lines if line), 2 * TEXT_CHARACTERS, "proposal")
     if not (with_source and of.source):
         return text

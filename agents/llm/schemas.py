@@ -65,7 +65,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {schema.__name__: schema for schema in (Dr
 """Every typed answer by its name, as `bus.delivery.role.Completion.schema_name` gives it."""
 
 
-def filled(reply: CompletionReply, schema: type[Typed]) -> Typed | str:
+def parse_completion(reply: CompletionReply, schema: type[Typed]) -> Typed | str:
     """Return the typed answer, or one line that says why there is none."""
     if reply.error:
         return reply.error

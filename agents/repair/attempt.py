@@ -17,7 +17,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class AttemptFault:
     """What ended an attempt."""
 
     stage: Stage

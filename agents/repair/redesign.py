@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from agents.design import Design, mutate, render
 from agents.design.operators import with_unit
-from agents.design.space import settled, with_frame
+from agents.design.space import repair_choices, with_frame
 from agents.design.tree import Path
 from agents.design.units.framing import FRAME, FRAME_RULES
 from agents.repair.symptom import Symptom
@@ -91,7 +91,9 @@ def _without_blamed(design: Design, label: str, rng: random.Random) -> tuple[Des
 def _without_suspect(symptom: Symptom, design: Design, rng: random.Random) -> tuple[Design, str] | None:
     """Return the design without the first suspect of the reason code that it has."""
     if symptom.reason.startswith(_HEAVY) and len(design.paths) > 1:
-        frame = settled(design.choices | {"paths": str(len(design.paths) - 1)}, FRAME, FRAME_RULES, ("paths",), rng)
+        frame = repair_choices(
+            design.choices | {"paths": str(len(design.paths) - 1)}, FRAME, FRAME_RULES, ("paths",), rng
+        )
         kept = _lightest(design.paths)
         return with_frame(kept, frame), f"{symptom.reason}: dropped a path, which saves its whole cost"
     for reason, suspects in _SUSPECTS.items():
@@ -114,7 +116,7 @@ def _replaced(design: Design, axis: str, key: str, rng: random.Random, place: st
     """Return the design with a unit on an axis, in the named path or the first that has it; None where impossible."""
     try:
         if axis in design.choices:
-            frame = settled(
+            frame = repair_choices(
                 design.choices | {axis: key, "paths": str(len(design.paths))}, FRAME, FRAME_RULES, (axis, "paths"), rng
             )
             return with_frame(design.paths, frame)

@@ -13,15 +13,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bus.delivery.role import Decision, Post
 from bus.vocabulary.events import Event, HumanKind, HumanMessage, ProposalCreated, Spoken
-from bus.wire.envelope import Envelope, Malformed
+from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.ids import CAMPAIGN, derive
-from bus.wire.plain_text import one_line, plain
+from bus.wire.plain_text import clean_line, clean_text
 
 PAYLOAD_BYTES = 256 * 1024
 TEXT_CHARACTERS = 2_000
 SOURCE_CHARACTERS = 100_000
 BY_CHARACTERS = 64
-MOST_EXPERIMENTS = 1_000_000
+MAX_EXPERIMENTS = 1_000_000
 
 _NAMING = re.compile(r"(veto|restore)\s+(\S+)\s*$", re.IGNORECASE)
 """Words that name an experiment."""
@@ -50,17 +50,17 @@ class Desk:
     name: ClassVar[str] = "desk"
     handles: ClassVar[tuple[type[Event], ...]] = (Spoken,)
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Make facts of the words. Raises Malformed, whose text is the reason on the dead letter."""
         yield from ()  # a decision is a generator, though this one has nothing to ask
-        assert isinstance(said.event, Spoken)
-        read = read_message(said.event.payload.encode("utf-8", "surrogatepass"), said.campaign, said.id)
-        if isinstance(read, Malformed):
+        assert isinstance(envelope.event, Spoken)
+        read = read_message(envelope.event.payload.encode("utf-8", "surrogatepass"), envelope.campaign, envelope.id)
+        if isinstance(read, MalformedMessage):
             raise read
         return read
 
 
-def read_message(payload: bytes, campaign: str, message_id: object) -> list[Post] | Malformed:
+def read_message(payload: bytes, campaign: str, message_id: object) -> list[Post] | MalformedMessage:
     """Return the facts that a message states, or why it states none.
 
     `message_id` is whatever names the message for good, such as its position in the inbox: experiments are named by it.
@@ -69,9 +69,9 @@ def read_message(payload: bytes, campaign: str, message_id: object) -> list[Post
         message = _completed(_parsed(payload))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        return Malformed(f"message of a person: {'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}")
+        return MalformedMessage(f"message of a person: {'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}")
     except ValueError as error:
-        return Malformed(f"message of a person: {error}")
+        return MalformedMessage(f"message of a person: {error}")
     posts = [Post(CAMPAIGN, message)]
     if message.kind == "propose" and message.source is not None:
         posts.append(_proposal(message, message.source, campaign, message_id))
@@ -96,14 +96,14 @@ def _parsed(payload: bytes) -> _Words:
 
 def _completed(words: _Words) -> HumanMessage:
     """Return the message, cleaned, its kind read off the words where none is given. Raises ValueError."""
-    text = plain(words.text, TEXT_CHARACTERS)
+    text = clean_text(words.text, TEXT_CHARACTERS)
     kind = words.kind or _kind(text, words.source)
     if not text and kind in {"steer", "ask"}:
         raise ValueError("it is empty")
     return HumanMessage(
         kind=kind,
         text=_budget(text) if kind == "budget" else text,
-        by=one_line(words.by, BY_CHARACTERS) or "human",
+        by=clean_line(words.by, BY_CHARACTERS) or "human",
         target=_target(text, words.target, kind),
         source=_source(words.source, needed=kind == "propose"),
     )
@@ -124,10 +124,10 @@ def _kind(text: str, source: str | None) -> HumanKind:
 def _budget(text: str) -> str:
     """Return the new number of experiments as plain digits. Raises ValueError."""
     digits = (found.group(1) if (found := _BUDGET.match(text)) else text).strip()
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(MOST_EXPERIMENTS))):
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_EXPERIMENTS))):
         raise ValueError("a budget is a whole number of experiments, such as `budget 40`")
-    if int(digits) > MOST_EXPERIMENTS:
-        raise ValueError(f"a budget of {int(digits)} is above {MOST_EXPERIMENTS}")
+    if int(digits) > MAX_EXPERIMENTS:
+        raise ValueError(f"a budget of {int(digits)} is above {MAX_EXPERIMENTS}")
     return str(int(digits))
 
 
@@ -151,7 +151,7 @@ def _source(source: str | None, *, needed: bool) -> str | None:
         return None
     if len(source) > SOURCE_CHARACTERS:
         raise ValueError(f"a source of {len(source)} characters, at most {SOURCE_CHARACTERS} are taken")
-    clean = plain(source, SOURCE_CHARACTERS)
+    clean = clean_text(source, SOURCE_CHARACTERS)
     if not clean:
         raise ValueError("the proposed file is empty")
     return clean + "\n"
@@ -160,7 +160,7 @@ def _source(source: str | None, *, needed: bool) -> str | None:
 def _proposal(message: HumanMessage, source: str, campaign: str, message_id: object) -> Post:
     """Return the experiment that a person's architecture becomes."""
     found = _CLASS.search(source)
-    name = one_line(found.group(1), 60) if found else "unnamed"
+    name = clean_line(found.group(1), 60) if found else "unnamed"
     return Post(
         f"h-{derive(campaign, message_id)[:8]}",
         ProposalCreated(

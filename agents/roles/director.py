@@ -25,10 +25,10 @@ from bus.vocabulary.events import (
     ProposalRequested,
     RunCompleted,
 )
-from bus.vocabulary.queries import AskStanding, Standing
+from bus.vocabulary.queries import AskStanding, CampaignStatus
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, CAMPAIGN, derive, experiment_id, rng
-from bus.wire.plain_text import one_line
+from bus.wire.plain_text import clean_line
 
 WHY_CHARACTERS = 300
 
@@ -49,46 +49,46 @@ class Director:
         HumanMessage,
     )
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Open what this event frees, or say what it ends."""
-        if not _matters(said):
+        if not _matters(envelope):
             return []
-        standing: Standing = yield AskStanding(campaign=said.campaign, at=said.seq)
-        return [] if standing.started is None else _follows(said, standing, standing.started)
+        standing: CampaignStatus = yield AskStanding(campaign=envelope.campaign, at=envelope.seq)
+        return [] if standing.started is None else _follows(envelope, standing, standing.started)
 
-    def give_up(self, said: Envelope, reason: str) -> list[Post]:
+    def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
         """Return a pause that tells people why: a decision that can't be made would leave its slot closed unseen.
 
         The pause itself is decided upon: the campaign may be over. Where that fails too, a word of theirs will do.
         """
-        if isinstance(said.event, CampaignPaused) or not _matters(said):
+        if isinstance(envelope.event, CampaignPaused) or not _matters(envelope):
             return []
-        why = one_line(f"no decision upon {said.type} of {said.experiment}: {reason}", WHY_CHARACTERS)
+        why = clean_line(f"no decision upon {envelope.type} of {envelope.experiment}: {reason}", WHY_CHARACTERS)
         return [Post(CAMPAIGN, CampaignPaused(by=self.name, why=why))]
 
 
-def _follows(said: Envelope, standing: Standing, started: CampaignStarted) -> list[Post]:
+def _follows(envelope: Envelope, standing: CampaignStatus, started: CampaignStarted) -> list[Post]:
     """Return what the campaign's state turns into, and the slots that are opened."""
-    if resumed := _resumption(said.event, standing):
+    if resumed := _resumption(envelope.event, standing):
         return [Post(CAMPAIGN, resumed)]
-    renewed = renewal(started, standing) if isinstance(said.event, AnalysisReady) else None
+    renewed = renewal(started, standing) if isinstance(envelope.event, AnalysisReady) else None
     posts = [Post(CAMPAIGN, renewed)] if renewed else []
     if standing.finished:
         return posts
     if standing.stopping or _spent(standing):
         return [*posts, _ending(standing)]
-    if isinstance(said.event, HumanMessage) and said.event.kind == "pause":
-        return [Post(CAMPAIGN, CampaignPaused(by=said.event.by, why=said.event.text))]
+    if isinstance(envelope.event, HumanMessage) and envelope.event.kind == "pause":
+        return [Post(CAMPAIGN, CampaignPaused(by=envelope.event.by, why=envelope.event.text))]
     if not standing.paused and _judged(standing, started):
-        posts += _openings(said, standing, started, renewed)
+        posts += _openings(envelope, standing, started, renewed)
     return posts
 
 
-def _matters(said: Envelope) -> bool:
+def _matters(envelope: Envelope) -> bool:
     """Say whether an event can change slots, pool or the campaign's state; repairs and early rejections can't."""
-    event = said.event
+    event = envelope.event
     if isinstance(event, RunCompleted):
-        return said.experiment.startswith(BASELINE_PREFIX)
+        return envelope.experiment.startswith(BASELINE_PREFIX)
     if isinstance(event, CodeFailed | ProposalRejected):
         return event.final
     if isinstance(event, HumanMessage):
@@ -96,7 +96,7 @@ def _matters(said: Envelope) -> bool:
     return True
 
 
-def _judged(standing: Standing, started: CampaignStarted) -> bool:
+def _judged(standing: CampaignStatus, started: CampaignStarted) -> bool:
     """Say whether new designs may be asked for: once all baselines are trained, only after they are analysed.
 
     Else a proposal would be made while the analyst speaks, and what it reads would depend on who was quicker.
@@ -105,40 +105,42 @@ def _judged(standing: Standing, started: CampaignStarted) -> bool:
     return standing.settled < baselines or _ended(standing) >= baselines
 
 
-def _ended(standing: Standing) -> int:
+def _ended(standing: CampaignStatus) -> int:
     """Return how many experiments are over."""
     return standing.analysed + standing.failed + standing.rejected
 
 
-def _total(standing: Standing) -> int:
+def _total(standing: CampaignStatus) -> int:
     """Return how many slots the campaign has."""
     assert standing.started is not None
     return len(standing.started.baselines) + standing.budget
 
 
-def _spent(standing: Standing) -> bool:
+def _spent(standing: CampaignStatus) -> bool:
     """Say whether every slot and every person's experiment is settled."""
     return standing.settled >= _total(standing) and standing.unsettled == 0
 
 
-def _openings(said: Envelope, standing: Standing, started: CampaignStarted, renewed: PoolUpdated | None) -> list[Post]:
+def _openings(
+    envelope: Envelope, standing: CampaignStatus, started: CampaignStarted, renewed: PoolUpdated | None
+) -> list[Post]:
     """Return a request for every slot that this very event allows and that is not open."""
     allowed = min(_total(standing), standing.settled + started.slots)
-    first = standing.unbroken if _releases(said, standing, started) else standing.settled + started.slots - 1
+    first = standing.unbroken if _releases(envelope, standing, started) else standing.settled + started.slots - 1
     source = pool(standing, renewed)
     return [
-        _request(said.campaign, slot, started, standing.guidance, source)
+        _request(envelope.campaign, slot, started, standing.guidance, source)
         for slot in range(max(first, standing.unbroken), allowed)
     ]
 
 
-def _releases(said: Envelope, standing: Standing, started: CampaignStarted) -> bool:
+def _releases(envelope: Envelope, standing: CampaignStatus, started: CampaignStarted) -> bool:
     """Say whether an event may open slots that earlier settlements were not allowed to open, or not able to.
 
     It begins or resumes the campaign, changes its length, or is the end by which the baselines became known. A decision
     that was given up has paused the campaign, so the slot that it left closed is opened by the resumption.
     """
-    if isinstance(said.event, CampaignStarted | CampaignResumed | HumanMessage):
+    if isinstance(envelope.event, CampaignStarted | CampaignResumed | HumanMessage):
         return True
     baselines = len(started.baselines)
     return standing.settled >= baselines and _ended(standing) == baselines
@@ -158,7 +160,7 @@ def _request(campaign: str, slot: int, started: CampaignStarted, guidance: tuple
     )
 
 
-def _resumption(event: Event, standing: Standing) -> CampaignResumed | None:
+def _resumption(event: Event, standing: CampaignStatus) -> CampaignResumed | None:
     """Return the resumption that a person's words bring about, or None.
 
     `resume` is said even where it seems to change nothing: an earlier pause may still be on its way. A raised budget
@@ -174,7 +176,7 @@ def _resumption(event: Event, standing: Standing) -> CampaignResumed | None:
     return None
 
 
-def _ending(standing: Standing) -> Post:
+def _ending(standing: CampaignStatus) -> Post:
     """Return the ending with what the campaign came to; the stream takes one, however many decisions say it."""
     finished = CampaignFinished(
         reason="budget_spent" if _spent(standing) else "stopped",

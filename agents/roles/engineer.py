@@ -14,12 +14,12 @@ from typing import ClassVar, cast
 from pydantic import JsonValue
 
 from agents.admission.static_check import check
-from agents.analysis.quarantine import FIRST_SHARD, second_seed
+from agents.analysis.quarantine import FIRST_REPLICATION_SHARD, replication_seed
 from agents.design import Design
 from agents.llm import prompts
-from agents.llm.schemas import Revision, filled
+from agents.llm.schemas import Revision, parse_completion
 from agents.repair import repair
-from agents.repair.attempt import Attempt, Failed
+from agents.repair.attempt import Attempt, AttemptFault
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.vocabulary.events import (
     VETOED,
@@ -34,21 +34,21 @@ from bus.vocabulary.events import (
     RunFailed,
     RunRequested,
 )
-from bus.vocabulary.queries import AskTrial, Experiment, Trial
+from bus.vocabulary.queries import AskTrial, Experiment, ExperimentSetup
 from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
-from bus.wire.ids import BASELINE_PREFIX, derive, rng, run_id, run_of
-from bus.wire.plain_text import one_line, plain
+from bus.wire.ids import BASELINE_PREFIX, derive, parse_run_id, rng, run_id
+from bus.wire.plain_text import clean_line, clean_text
 
 MESSAGE_CHARACTERS = 400
 SOURCE_CHARACTERS = 100_000
-BEYOND_REPAIR = frozenset({"bad_request", "trainer_fault"})
+UNREPAIRABLE_REASONS = frozenset({"bad_request", "trainer_fault"})
 """Reasons that are no fault of the architecture's: another source would end the same way, so none is made up."""
-PASSING = ("timeout", "limit", "no_result", "crash")
+TRANSIENT_REASONS = ("timeout", "limit", "no_result", "crash")
 """How reasons begin that a busy machine can cause: the same source may pass the next time."""
-ENDED = frozenset({"failed", "rejected", "analysed"})
+TERMINAL_STATUSES = frozenset({"failed", "rejected", "analysed"})
 """Statuses of an experiment that is over."""
-ORDINARY = Limits(seconds=300.0, memory_mb=2048)
+DEFAULT_LIMITS = Limits(seconds=300.0, memory_mb=2048)
 """What a run may use at a scale without limits of its own."""
 
 
@@ -72,44 +72,49 @@ class Engineer:
         """Work with these limits and, where it says so, with a model that answers Completion questions."""
         self._settings = settings or EngineerSettings()
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Check the newest attempt, repair it as often as allowed, and request a run or give the experiment up."""
-        if isinstance(said.event, RunAnomaly):
-            return (yield from self._second(said, said.event))
-        brought = isinstance(said.event, ProposalCreated)
-        trial: Trial = yield AskTrial(
-            campaign=said.campaign, at=said.seq, experiment=said.experiment, source=not brought
+        if isinstance(envelope.event, RunAnomaly):
+            return (yield from self._replicate(envelope, envelope.event))
+        brought = isinstance(envelope.event, ProposalCreated)
+        trial: ExperimentSetup = yield AskTrial(
+            campaign=envelope.campaign, at=envelope.seq, experiment=envelope.experiment, source=not brought
         )
         started = trial.started
-        if started is None or _is_stale(said, trial.this):
+        if started is None or _is_stale(envelope, trial.this):
             return []
-        attempt, failed = _on_trial(said, trial.this)
+        attempt, failed = _on_trial(envelope, trial.this)
         if failed and trial.this.status == "quarantined":
-            return [Post(said.experiment, self._unborne(said, attempt, failed, started, trial))]
+            return [
+                Post(envelope.experiment, self._after_failed_replication(envelope, attempt, failed, started, trial))
+            ]
         posts: list[Post] = []
         while failed := failed or _static(attempt.source):
             revised = None
-            if attempt.number < started.attempts and failed.reason not in BEYOND_REPAIR:
-                revised = yield from self._revision(said, attempt, failed, trial.this)
-            posts.append(Post(said.experiment, _failure(attempt, failed, final=revised is None)))
+            if attempt.number < started.attempts and failed.reason not in UNREPAIRABLE_REASONS:
+                revised = yield from self._revision(envelope, attempt, failed, trial.this)
+            posts.append(Post(envelope.experiment, _failure(attempt, failed, final=revised is None)))
             if revised is None:
                 return posts
-            posts.append(Post(said.experiment, revised))
+            posts.append(Post(envelope.experiment, revised))
             attempt, failed = Attempt(revised.attempt, revised.source, revised.design), None
-        return [*posts, Post(said.experiment, self._request(said.experiment, attempt, started, trial.baselines))]
+        return [
+            *posts,
+            Post(envelope.experiment, self._request(envelope.experiment, attempt, started, trial.baselines)),
+        ]
 
-    def give_up(self, said: Envelope, reason: str) -> list[Post]:
+    def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
         """Return what settles an experiment that this engineer can't decide upon."""
-        if isinstance(said.event, RunAnomaly) and said.event.action != "quarantined":
+        if isinstance(envelope.event, RunAnomaly) and envelope.event.action != "quarantined":
             return []  # its RunFailed follows
-        about = run_of(said.event.run) if isinstance(said.event, RunAnomaly | RunFailed) else None
+        about = parse_run_id(envelope.event.run) if isinstance(envelope.event, RunAnomaly | RunFailed) else None
         attempt = about.attempt if about else 0
-        message = one_line(f"no repair: {reason}", MESSAGE_CHARACTERS)
+        message = clean_line(f"no repair: {reason}", MESSAGE_CHARACTERS)
         failed = CodeFailed(attempt=attempt, stage="static", reason="engineer", message=message, final=True)
-        return [Post(said.experiment, failed)]
+        return [Post(envelope.experiment, failed)]
 
     def _revision(
-        self, said: Envelope, attempt: Attempt, failed: Failed, this: Experiment
+        self, envelope: Envelope, attempt: Attempt, failed: AttemptFault, this: Experiment
     ) -> Subdecision[CodeRevised | None]:
         """Return the next attempt: a model's where it answers, else the rules'; None where neither helps.
 
@@ -118,38 +123,50 @@ class Engineer:
         """
         if failed.reason == VETOED:
             return None if this.vetoed else _again(attempt, "the veto was taken back")
-        if said.experiment.startswith(BASELINE_PREFIX):
-            passing = failed.reason.startswith(PASSING)
+        if envelope.experiment.startswith(BASELINE_PREFIX):
+            passing = failed.reason.startswith(TRANSIENT_REASONS)
             return _again(attempt, f"a human design runs again as it is after {failed.reason}") if passing else None
         if self._settings.model:
             reply: CompletionReply = yield prompts.repair(attempt.source, this.motivation, failed)
-            revision = filled(reply, Revision)
+            revision = parse_completion(reply, Revision)
             if isinstance(revision, Revision) and revision.source.strip() != attempt.source.strip():
-                change = one_line(revision.change, MESSAGE_CHARACTERS)
-                source = plain(revision.source, SOURCE_CHARACTERS) + "\n"
+                change = clean_line(revision.change, MESSAGE_CHARACTERS)
+                source = clean_text(revision.source, SOURCE_CHARACTERS) + "\n"
                 return CodeRevised(attempt=attempt.number + 1, source=source, change=change, repaired_by="model")
-        return _by_rules(said, attempt, failed)
+        return _by_rules(envelope, attempt, failed)
 
-    def _second(self, said: Envelope, seen: RunAnomaly) -> Subdecision[list[Post]]:
+    def _replicate(self, envelope: Envelope, seen: RunAnomaly) -> Subdecision[list[Post]]:
         """Return the request for the second run of what has just been quarantined; other anomalies have a RunFailed."""
         if seen.action != "quarantined":
             return []
-        before: Trial = yield AskTrial(campaign=said.campaign, at=said.seq - 1, experiment=said.experiment, source=True)
+        before: ExperimentSetup = yield AskTrial(
+            campaign=envelope.campaign, at=envelope.seq - 1, experiment=envelope.experiment, source=True
+        )
         this, started = before.this, before.started
-        if started is None or this.status in {"quarantined", *ENDED}:
+        if started is None or this.status in {"quarantined", *TERMINAL_STATUSES}:
             return []
         attempt = Attempt(this.attempt, this.source)
-        return [Post(said.experiment, self._request(said.experiment, attempt, started, before.baselines, FIRST_SHARD))]
+        return [
+            Post(
+                envelope.experiment,
+                self._request(envelope.experiment, attempt, started, before.baselines, FIRST_REPLICATION_SHARD),
+            )
+        ]
 
-    def _unborne(
-        self, said: Envelope, attempt: Attempt, failed: Failed, started: CampaignStarted, trial: Trial
+    def _after_failed_replication(
+        self,
+        envelope: Envelope,
+        attempt: Attempt,
+        failed: AttemptFault,
+        started: CampaignStarted,
+        trial: ExperimentSetup,
     ) -> CodeFailed | RunRequested:
         """Return what follows where a second run failed: the end, or one more where a veto stopped it that is gone."""
-        assert isinstance(said.event, RunFailed)
+        assert isinstance(envelope.event, RunFailed)
         if failed.reason == VETOED and not trial.this.vetoed:
-            shard = run_of(said.event.run).shard + 1
-            return self._request(said.experiment, attempt, started, trial.baselines, shard)
-        message = f"quarantined, and its second run {said.event.run} failed: {failed.message}"
+            shard = parse_run_id(envelope.event.run).shard + 1
+            return self._request(envelope.experiment, attempt, started, trial.baselines, shard)
+        message = f"quarantined, and its second run {envelope.event.run} failed: {failed.message}"
         return _failure(attempt, replace(failed, message=message), final=True)
 
     def _request(
@@ -166,42 +183,44 @@ class Engineer:
             attempt=attempt.number,
             source=attempt.source,
             scale=started.scale,
-            seed=second_seed(started.seed, shard) if shard else started.seed,
+            seed=replication_seed(started.seed, shard) if shard else started.seed,
             shard=shard,
-            limits=self._settings.limits.get(started.scale, ORDINARY),
+            limits=self._settings.limits.get(started.scale, DEFAULT_LIMITS),
             data=started.data,
             sandbox=started.sandbox,
             peer=None if experiment.startswith(BASELINE_PREFIX) else _peer(baselines),
         )
 
 
-def _is_stale(said: Envelope, this: Experiment) -> bool:
+def _is_stale(envelope: Envelope, this: Experiment) -> bool:
     """Say whether the event is about an attempt that has been followed by another, or an experiment that has ended."""
-    if this.status in ENDED:
+    if this.status in TERMINAL_STATUSES:
         return True
-    if not isinstance(said.event, RunFailed):
+    if not isinstance(envelope.event, RunFailed):
         return False
     if this.status == "quarantined":
-        return not run_of(said.event.run).shard
-    return said.event.attempt != this.attempt or this.val_loss is not None
+        return not parse_run_id(envelope.event.run).shard
+    return envelope.event.attempt != this.attempt or this.val_loss is not None
 
 
-def _on_trial(said: Envelope, this: Experiment) -> tuple[Attempt, Failed | None]:
+def _on_trial(envelope: Envelope, this: Experiment) -> tuple[Attempt, AttemptFault | None]:
     """Return the attempt that an event is about, and how it failed where it did."""
-    event = said.event
+    event = envelope.event
     if isinstance(event, ProposalCreated):
         return Attempt(0, event.source, event.design), None
     assert isinstance(event, RunFailed)
-    return Attempt(this.attempt, this.source, this.design), Failed(event.stage, event.reason, event.message, event.tail)
+    return Attempt(this.attempt, this.source, this.design), AttemptFault(
+        event.stage, event.reason, event.message, event.tail
+    )
 
 
-def _static(source: str) -> Failed | None:
+def _static(source: str) -> AttemptFault | None:
     """Return what is wrong with a source before it runs."""
     fault = check(source)
     if fault is None:
         return None
     where = f"line {fault.line}: " if fault.line else ""
-    return Failed("static", fault.reason, where + fault.message)
+    return AttemptFault("static", fault.reason, where + fault.message)
 
 
 def _again(attempt: Attempt, why: str) -> CodeRevised:
@@ -215,16 +234,16 @@ def _again(attempt: Attempt, why: str) -> CodeRevised:
     )
 
 
-def _by_rules(said: Envelope, attempt: Attempt, failed: Failed) -> CodeRevised | None:
+def _by_rules(envelope: Envelope, attempt: Attempt, failed: AttemptFault) -> CodeRevised | None:
     """Return the next attempt by rules for common faults, or by the grammar; None where neither helps."""
-    random = rng(derive(said.campaign, run_id(said.experiment, attempt.number)), Engineer.name)
+    random = rng(derive(envelope.campaign, run_id(envelope.experiment, attempt.number)), Engineer.name)
     found = repair(attempt.source, failed.reason, failed.message, failed.tail, _design(attempt), random)
     if found is None:
         return None
     return CodeRevised(
         attempt=attempt.number + 1,
         source=found.source,
-        change=one_line(found.change, MESSAGE_CHARACTERS),
+        change=clean_line(found.change, MESSAGE_CHARACTERS),
         repaired_by=found.repaired_by,
         design=cast("dict[str, JsonValue]", found.design.to_json()) if found.design else None,
     )
@@ -238,13 +257,13 @@ def _design(attempt: Attempt) -> Design | None:
         return None
 
 
-def _failure(attempt: Attempt, failed: Failed, *, final: bool) -> CodeFailed:
+def _failure(attempt: Attempt, failed: AttemptFault, *, final: bool) -> CodeFailed:
     """Return a failure as the log keeps it."""
     return CodeFailed(
         attempt=attempt.number,
         stage=failed.stage,
         reason=failed.reason,
-        message=one_line(failed.message, MESSAGE_CHARACTERS),
+        message=clean_line(failed.message, MESSAGE_CHARACTERS),
         tail=failed.tail,
         final=final,
     )

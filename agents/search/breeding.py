@@ -36,7 +36,7 @@ class Donor:
     design: Design
 
 
-def baseline(asked: ProposalRequested) -> ProposalCreated | None:
+def baseline_proposal(asked: ProposalRequested) -> ProposalCreated | None:
     """Return the human design that a slot asks for, or None where no baseline has that name."""
     human = BASELINES.get(asked.baseline or "")
     if human is None:
@@ -52,7 +52,9 @@ def baseline(asked: ProposalRequested) -> ProposalCreated | None:
     )
 
 
-def donors(asked: ProposalRequested, ancestors: Sequence[Experiment], baselines: Iterable[str]) -> tuple[Donor, ...]:
+def select_donors(
+    asked: ProposalRequested, ancestors: Sequence[Experiment], baselines: Iterable[str]
+) -> tuple[Donor, ...]:
     """Return the parent and references that have a design, in that order; the campaign's baselines where none has.
 
     `baselines` are names of human designs, known from the grammar even before their own experiments are.
@@ -65,13 +67,13 @@ def donors(asked: ProposalRequested, ancestors: Sequence[Experiment], baselines:
     return tuple(Donor(BASELINE_PREFIX + one, BASELINES[one].design) for one in baselines if one in BASELINES)
 
 
-def inspiration(goal: str, cognition: Iterable[CognitionEntry], guidance: Iterable[str]) -> Bias:
+def slot_bias(goal: str, cognition: Iterable[CognitionEntry], guidance: Iterable[str]) -> Bias:
     """Return what the campaign's goal, the papers and the people ask for; people have the last word."""
     papers = [" ".join((*entry.units, entry.algorithm)) for entry in cognition]
     return bias_from_text([goal, *papers, *guidance])
 
 
-def bred(
+def breed(
     asked: ProposalRequested, stock: Sequence[Donor], bias: Bias, cognition: Sequence[CognitionEntry], random: Random
 ) -> ProposalCreated:
     """Return a new design: the first donor varied with the others as mates, or one from scratch without donors."""

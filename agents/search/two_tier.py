@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 from bus.vocabulary.events import CampaignStarted, PoolUpdated
-from bus.vocabulary.queries import Standing
+from bus.vocabulary.queries import CampaignStatus
 
 FIRST_TIER = 10
 """Ranks that parents come from."""
@@ -51,7 +51,7 @@ class Pool:
         return Ancestry(parent, (*preferred, *random.sample(spare, missing)))
 
 
-def renewal(started: CampaignStarted, standing: Standing) -> PoolUpdated | None:
+def renewal(started: CampaignStarted, standing: CampaignStatus) -> PoolUpdated | None:
     """Return the renewed pool where the newest analysis completes the cold start or a batch, otherwise None.
 
     Each analysis adds one to the count, so each renewal belongs to exactly one event and its generation to the count.
@@ -66,7 +66,7 @@ def renewal(started: CampaignStarted, standing: Standing) -> PoolUpdated | None:
     )
 
 
-def pool(standing: Standing, renewed: PoolUpdated | None) -> Pool:
+def pool(standing: CampaignStatus, renewed: PoolUpdated | None) -> Pool:
     """Return the newest pool; before the cold start is over, or where a veto has emptied it, what stands in for it.
 
     That is the baselines. One counts from its proposal on, not from its score, since the first free slots open before

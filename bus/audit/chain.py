@@ -18,14 +18,14 @@ from typing import Self
 
 from bus.wire.stored import Stored
 
-LONGEST_LINE = 16_384
+MAX_LINE_BYTES = 16_384
 """Bytes that surely hold a whole line: a subject is at most 4096."""
 ROOT = "0" * 64
 """Stands for the hash before the first message."""
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """The hash of the log up to one position."""
 
     seq: int
@@ -51,81 +51,81 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChainCheck:
     """What a verification found."""
 
     matched: int
     """Messages that are as they were noted."""
     digest: str
     """The hash of the last of them."""
-    differs: int | None = None
+    first_difference: int | None = None
     """The first position that is not as it was noted."""
     how: str = ""
     """In which way."""
 
 
-def chain(messages: Iterable[Stored], before: str = ROOT) -> Iterator[Link]:
+def links_of(messages: Iterable[Stored], before: str = ROOT) -> Iterator[ChainLink]:
     """Yield the link of each message."""
     for stored in messages:
-        link = Link.of(before, stored)
+        link = ChainLink.of(before, stored)
         before = link.digest
         yield link
 
 
-def verify(noted: Iterable[Link], messages: Iterable[Stored]) -> Verdict:
+def verify_chain(noted: Iterable[ChainLink], messages: Iterable[Stored]) -> ChainCheck:
     """Compare messages with their noted links, position by position, up to the end of the note or to a difference."""
-    last, matched = Link(0, "", ROOT), 0
+    last, matched = ChainLink(0, "", ROOT), 0
     for link, stored in zip_longest(noted, messages):
         if link is None:
             break  # newer than the note: nothing is claimed about it
         if stored is None or last.seq < link.seq < stored.seq:
-            return Verdict(matched, last.digest, link.seq, "is missing from the log")
-        if link != Link.of(last.digest, stored):
-            return Verdict(matched, last.digest, stored.seq, "is not what it was when it was noted")
+            return ChainCheck(matched, last.digest, link.seq, "is missing from the log")
+        if link != ChainLink.of(last.digest, stored):
+            return ChainCheck(matched, last.digest, stored.seq, "is not what it was when it was noted")
         last, matched = link, matched + 1
-    return Verdict(matched, last.digest)
+    return ChainCheck(matched, last.digest)
 
 
-def read(path: Path) -> Iterator[Link]:
+def read_chain(path: Path) -> Iterator[ChainLink]:
     """Yield the links of a file; a last line that a crash cut off is left out."""
     with path.open(encoding="ascii", errors="replace") as file:
         for line in file:
             if line.endswith("\n"):
-                yield Link.parse(line)
+                yield ChainLink.parse(line)
 
 
-def beside(log: Path) -> Path:
+def chain_path(log: Path) -> Path:
     """Return where an export puts the chain that belongs to a log."""
     return log.with_suffix(".chain")
 
 
-def write(path: Path, noted: Sequence[Link], messages: Sequence[Stored]) -> None:
+def write_chain(path: Path, noted: Sequence[ChainLink], messages: Sequence[Stored]) -> None:
     """Write a log's chain: the links that were noted, as they stand, and behind them those of newer messages."""
-    newer = chain(messages[len(noted) :], noted[-1].digest if noted else ROOT)
+    newer = links_of(messages[len(noted) :], noted[-1].digest if noted else ROOT)
     with path.open("w", encoding="ascii") as file:
         file.writelines(map(str, (*noted, *newer)))
 
 
-class Witness:
+class ChainRecorder:
     """The file of links that memory's process keeps: it goes on where it stands, also after a crash."""
 
     def __init__(self, path: Path) -> None:
         """Open the file, cut a torn last line off, and stand at its end."""
         self._file = path.open("a+b")
         size = self._file.seek(0, os.SEEK_END)
-        self._file.seek(max(0, size - LONGEST_LINE))
+        self._file.seek(max(0, size - MAX_LINE_BYTES))
         *whole, torn = self._file.read().split(b"\n")
         self._file.truncate(size - len(torn))
-        self._last = Link.parse(whole[-1].decode("ascii", "replace")) if whole else Link(0, "", ROOT)
+        self._last = ChainLink.parse(whole[-1].decode("ascii", "replace")) if whole else ChainLink(0, "", ROOT)
 
     @property
     def position(self) -> int:
         """Position in the log that has been noted."""
         return self._last.seq
 
-    def note(self, batch: Iterable[Stored]) -> None:
+    def record(self, batch: Iterable[Stored]) -> None:
         """Append the links of messages that follow."""
-        for link in chain(batch, self._last.digest):
+        for link in links_of(batch, self._last.digest):
             self._file.write(str(link).encode())
             self._last = link
         self._file.flush()

@@ -8,13 +8,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from bus.wire.envelope import Envelope, Malformed, decode
+from bus.wire.envelope import Envelope, MalformedMessage, decode
 from bus.wire.stored import Stored
 
-RAW = b'{"raw_hex":"'
+RAW_PREFIX = b'{"raw_hex":"'
 
 
-def write(path: Path, messages: Iterable[Stored]) -> int:
+def write_log(path: Path, messages: Iterable[Stored]) -> int:
     """Write messages as JSON lines and return how many; an existing file is replaced only by a whole one."""
     temporary = path.with_name(path.name + ".part")
     count = 0
@@ -26,38 +26,38 @@ def write(path: Path, messages: Iterable[Stored]) -> int:
     return count
 
 
-def payloads(path: Path) -> Iterator[bytes]:
+def read_payloads(path: Path) -> Iterator[bytes]:
     """Yield the messages of a file, as the stream held them."""
     with path.open("rb") as file:
         for line in file:
             yield _payload(line.rstrip(b"\n"))
 
 
-def read(path: Path, unreadable: Callable[[str], None] | None = None) -> Iterator[Envelope]:
+def read_log(path: Path, unreadable: Callable[[str], None] | None = None) -> Iterator[Envelope]:
     """Yield the envelopes of a file; positions are line numbers.
 
     A line that holds no event is told to `unreadable` and left out, as every role left it out; without `unreadable` it
     raises Malformed. Both name the line.
     """
-    for number, payload in enumerate(payloads(path), 1):
+    for number, payload in enumerate(read_payloads(path), 1):
         try:
             yield decode(payload, number)
-        except Malformed as error:
+        except MalformedMessage as error:
             if unreadable is None:
-                raise Malformed(f"{path}, line {number}: {error}") from None
+                raise MalformedMessage(f"{path}, line {number}: {error}") from None
             unreadable(f"{path}, line {number}: {error}")
 
 
 def _line(payload: bytes) -> bytes:
     """Return a message as one line."""
-    if b"\n" not in payload and not payload.startswith(RAW):
+    if b"\n" not in payload and not payload.startswith(RAW_PREFIX):
         return payload
-    return RAW + payload.hex().encode() + b'"}'
+    return RAW_PREFIX + payload.hex().encode() + b'"}'
 
 
 def _payload(line: bytes) -> bytes:
     """Return the message that a line holds."""
-    if not line.startswith(RAW):
+    if not line.startswith(RAW_PREFIX):
         return line
     try:
         return bytes.fromhex(json.loads(line)["raw_hex"])

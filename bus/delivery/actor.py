@@ -16,23 +16,23 @@ from typing import Any
 import structlog
 
 from bus.delivery import dead_letters
-from bus.delivery.bus import Answered, Behind, Bus, Refused
+from bus.delivery.bus import Bus, MemoryBehind, QueryRefused, RecordedAnswer
 from bus.delivery.durables import log_durable
-from bus.delivery.role import GivesUp, Post, Role
+from bus.delivery.role import Post, Role, SupportsGiveUp
 from bus.delivery.transport import Delivery, Durable, LogFull, NoAnswer
 from bus.vocabulary.events import Event, Record
 from bus.vocabulary.queries import Query
 from bus.vocabulary.questions import Question
 from bus.wire import subjects
-from bus.wire.envelope import Envelope, Malformed
+from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.stored import Stored
 
 Answerer = Callable[[Envelope, Any], Awaitable[Record]]
 MAX_DELIVERIES = 6
 """A message that failed or killed its process this often is given up."""
-GIVEN_UP = 1000
+GIVE_UP_ORDINAL = 1000
 """First ordinal of what is said where a decision is given up: past those of any decision."""
-PULL_SECONDS = 2.0
+PULL_TIMEOUT_S = 2.0
 """How long one pull waits; short, since after a server restart a pull only ends with its own time."""
 
 log = structlog.get_logger()
@@ -44,20 +44,22 @@ class Inbox:
 
     durable: Durable
     read: Callable[[Stored], Envelope]
-    tries: int = MAX_DELIVERIES
+    max_attempts: int = MAX_DELIVERIES
     """How often a decision upon one message may fail."""
     retry: bool = False
     """Whether its messages are dead letters, handed to the role again."""
 
-    def letters(self) -> "Inbox":
+    def retry_inbox(self) -> "Inbox":
         """Return the inbox of this one's retried letters: the original is read as it was, and decided upon once."""
-        durable = dead_letters.retries(self.durable.name)
-        return Inbox(durable, lambda stored: self.read(dead_letters.unwrapped(stored)), tries=1, retry=True)
+        durable = dead_letters.retry_durable(self.durable.name)
+        return Inbox(
+            durable, lambda stored: self.read(dead_letters.original_message(stored)), max_attempts=1, retry=True
+        )
 
 
 def log_inbox(role: Role) -> Inbox:
     """Return the inbox of a role that decides upon events of the log."""
-    return Inbox(log_durable(role.name, role.handles), subjects.read)
+    return Inbox(log_durable(role.name, role.handles), subjects.decode_event)
 
 
 class Actor:
@@ -89,14 +91,14 @@ class Actor:
     async def run(self) -> None:
         """Work until cancelled. Raises LogFull when the log can take no more."""
         async with asyncio.TaskGroup() as group:
-            for inbox in [self._inbox] * self._concurrency + [self._inbox.letters()]:
+            for inbox in [self._inbox] * self._concurrency + [self._inbox.retry_inbox()]:
                 group.create_task(self._work(inbox))
 
     async def _work(self, inbox: Inbox) -> None:
         """Handle one message after another."""
         vitals = self._bus.vitals
         while True:
-            delivery = await self._bus.transport.pull(inbox.durable, PULL_SECONDS)
+            delivery = await self._bus.transport.pull(inbox.durable, PULL_TIMEOUT_S)
             if not inbox.retry:
                 vitals.lag = delivery.waiting if delivery else 0
             if delivery:
@@ -112,14 +114,14 @@ class Actor:
         inbox = inbox or self._inbox
         try:
             said = inbox.read(delivery.stored)
-        except Malformed as error:
-            self._bus.vitals.ailed(error)
-            await self._bury(delivery, inbox, str(error))
+        except MalformedMessage as error:
+            self._bus.vitals.record_error(error)
+            await self._dead_letter(delivery, inbox, str(error))
             return
-        with _kept(delivery, inbox.durable.ack_wait / 3):
-            await self._see_through(delivery, inbox, said)
+        with _heartbeat(delivery, inbox.durable.ack_wait / 3):
+            await self._settle(delivery, inbox, said)
 
-    async def _see_through(self, delivery: Delivery, inbox: Inbox, said: Envelope) -> None:
+    async def _settle(self, delivery: Delivery, inbox: Inbox, envelope: Envelope) -> None:
         """Decide, publish, acknowledge; on a fault give the message back, and at last give it up.
 
         Each way ends in one line that tells the whole unit of work.
@@ -128,114 +130,123 @@ class Actor:
 
         def facts(**more: object) -> dict[str, object]:
             ms = round(1000 * (perf_counter() - begun), 1)
-            about = {"campaign": said.campaign, "experiment": said.experiment, "upon": said.type, "seq": said.seq}
+            about = {
+                "campaign": envelope.campaign,
+                "experiment": envelope.experiment,
+                "upon": envelope.type,
+                "seq": envelope.seq,
+            }
             return about | {"delivery": delivery.deliveries, "ms": ms} | more
 
         if delivery.deliveries > MAX_DELIVERIES:
-            await self._give_up(delivery, inbox, said, "delivered too often: its process died every time", "")
+            await self._give_up(delivery, inbox, envelope, "delivered too often: its process died every time", "")
             return
         try:
-            async with self._turn if isinstance(said.event, self._in_order) else nullcontext():
-                posts = await self._decide(said)
+            async with self._turn if isinstance(envelope.event, self._in_order) else nullcontext():
+                posts = await self._decide(envelope)
         except LogFull:
             raise
         except Exception as error:  # noqa: BLE001  (a role's fault must not end the process that serves others)
-            mine = not isinstance(error, Malformed)  # else the message is at fault, and its reason is for people
+            mine = not isinstance(error, MalformedMessage)  # else the message is at fault, and its reason is for people
             reason = f"{type(error).__name__}: {error}" if mine else str(error)
-            self._bus.vitals.ailed(reason)
+            self._bus.vitals.record_error(reason)
             log.warning("decision failed", **facts(reason=reason))
-            if mine and delivery.deliveries < inbox.tries:
+            if mine and delivery.deliveries < inbox.max_attempts:
                 await delivery.nak(0.2 * 2**delivery.deliveries)
             else:
-                await self._give_up(delivery, inbox, said, reason, traceback.format_exc() if mine else "")
+                await self._give_up(delivery, inbox, envelope, reason, traceback.format_exc() if mine else "")
             return
         await delivery.ack()
         log.info("decided", **facts(says=[type(post.event).__name__ for post in posts]))
 
-    async def _decide(self, said: Envelope) -> Sequence[Post]:
+    async def _decide(self, envelope: Envelope) -> Sequence[Post]:
         """Drive the decision: answer what it asks, publish what it posts, return all posts."""
-        decision = self._role.decide(said)
-        answered: list[Answered] = []
+        decision = self._role.decide(envelope)
+        answered: list[RecordedAnswer] = []
         posts: list[Post] = []
         try:
             asked = next(decision)
             while True:
                 if isinstance(asked, Post):
-                    await self._bus.say(asked, said.campaign, said, len(posts))
+                    await self._bus.publish(asked, envelope.campaign, envelope, len(posts))
                     posts.append(asked)
                     reply = None
                 else:
-                    answered.append(await self._answered(said, asked))
+                    answered.append(await self._answer(envelope, asked))
                     reply = answered[-1].reply
                 asked = decision.send(reply)
         except StopIteration as stop:
             last: Sequence[Post] = stop.value or ()
-        await self._conclude(said, answered, last, len(posts))
+        await self._conclude(envelope, answered, last, len(posts))
         return [*posts, *last]
 
-    async def _conclude(self, said: Envelope, answered: Sequence[Answered], last: Sequence[Post], first: int) -> None:
+    async def _conclude(
+        self, envelope: Envelope, answered: Sequence[RecordedAnswer], last: Sequence[Post], first: int
+    ) -> None:
         """Publish what was read and the last posts: at once, where all that was read would be read again.
 
         Memory answers a question about a position the same at any time. What a model has written it won't write again:
         it has to be kept before anything is said that follows from it.
         """
         if not answered:
-            await self._say(said, last, first)
+            await self._publish_all(envelope, last, first)
         elif all(isinstance(one.question, Query) for one in answered):
-            await asyncio.gather(self._bus.trace(said, answered), self._say(said, last, first))
+            await asyncio.gather(self._bus.publish_trace(envelope, answered), self._publish_all(envelope, last, first))
         else:
-            await self._bus.trace(said, answered)
-            await self._say(said, last, first)
+            await self._bus.publish_trace(envelope, answered)
+            await self._publish_all(envelope, last, first)
 
-    async def _say(self, said: Envelope, posts: Sequence[Post], first: int) -> None:
+    async def _publish_all(self, envelope: Envelope, posts: Sequence[Post], first: int) -> None:
         """Publish posts one after another, the ordinals beginning at `first`."""
         for ordinal, post in enumerate(posts, first):
-            await self._bus.say(post, said.campaign, said, ordinal)
+            await self._bus.publish(post, envelope.campaign, envelope, ordinal)
 
-    async def _answered(self, said: Envelope, question: Question) -> Answered:
+    async def _answer(self, envelope: Envelope, question: Question) -> RecordedAnswer:
         """Return a question with its answer: memory's over the bus, any other from its answerer."""
         if isinstance(question, Query):
             return await self._ask(question)
         answerer = self._answerers.get(type(question))
         if answerer is None:
-            raise Refused(f"{self._role.name} has nobody to ask a {type(question).__name__}")
-        return Answered.here(question, await answerer(said, question))
+            raise QueryRefused(f"{self._role.name} has nobody to ask a {type(question).__name__}")
+        return RecordedAnswer.from_reply(question, await answerer(envelope, question))
 
-    async def _ask(self, query: Query) -> Answered:
+    async def _ask(self, query: Query) -> RecordedAnswer:
         """Ask memory until it answers: however long it is away or behind, the decision is not at fault."""
         while True:
             try:
-                return await self._bus.answered(query)
-            except (NoAnswer, Behind) as error:
+                return await self._bus.ask_recorded(query)
+            except (NoAnswer, MemoryBehind) as error:
                 self._bus.vitals.last_error = f"waiting for memory: {error}"
                 log.warning("waiting for memory", asked=query.name, reason=str(error))
 
-    async def _give_up(self, delivery: Delivery, inbox: Inbox, said: Envelope, reason: str, stack: str) -> None:
+    async def _give_up(self, delivery: Delivery, inbox: Inbox, envelope: Envelope, reason: str, stack: str) -> None:
         """Bury the message; where the role knows how, say what follows, so that no slot waits for ever."""
         try:
-            follows = self._role.give_up(said, reason) if isinstance(self._role, GivesUp) else ()
+            follows = self._role.give_up(envelope, reason) if isinstance(self._role, SupportsGiveUp) else ()
         except Exception:  # noqa: BLE001  (else the message would kill every process that it comes to)
             follows, stack = (), f"{stack}\nand giving up failed:\n{traceback.format_exc()}".lstrip()
         for ordinal, post in enumerate(follows):
-            await self._bus.say(post, said.campaign, said, GIVEN_UP + ordinal)
-        await self._bury(delivery, inbox, reason, stack, follows)
+            await self._bus.publish(post, envelope.campaign, envelope, GIVE_UP_ORDINAL + ordinal)
+        await self._dead_letter(delivery, inbox, reason, stack, follows)
 
-    async def _bury(
+    async def _dead_letter(
         self, delivery: Delivery, inbox: Inbox, reason: str, stack: str = "", said: Sequence[Post] = ()
     ) -> None:
         """Write a dead letter and, once it is kept, acknowledge the message."""
         stored, retry = delivery.stored, 0
         if inbox.retry:
-            with suppress(Malformed):  # what is no letter is buried itself
+            with suppress(MalformedMessage):  # what is no letter is buried itself
                 letter = dead_letters.decode(stored)
                 stored, retry = letter.original, letter.retry
         log.error("dead letter", subject=stored.subject, reason=reason)
-        await self._bus.bury(stored, reason, stack=stack, deliveries=delivery.deliveries, said=said, retry=retry)
+        await self._bus.publish_dead_letter(
+            stored, reason, stack=stack, deliveries=delivery.deliveries, said=said, retry=retry
+        )
         await delivery.ack()
 
 
 @contextmanager
-def _kept(delivery: Delivery, seconds: float) -> Iterator[None]:
+def _heartbeat(delivery: Delivery, seconds: float) -> Iterator[None]:
     """Keep a message while its decision takes long; most are over before the first beat, so none has a task."""
     loop = asyncio.get_running_loop()
     beats: list[asyncio.Task[None]] = []

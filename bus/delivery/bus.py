@@ -28,26 +28,26 @@ from bus.wire.stored import Stored
 Q = TypeVar("Q", bound=Query)
 REPLY, END = b'{"reply":', b"}"
 """What stands around an answer."""
-ANSWER_PATIENCE = 60.0
+ANSWER_PATIENCE_S = 60.0
 """Seconds to go on asking while memory is away or behind."""
-REQUEST_SECONDS = (4.0, 8.0, 15.0)
+REQUEST_TIMEOUTS_S = (4.0, 8.0, 15.0)
 """How long the first, the second and each further request of a question waits; memory says sooner that it is behind."""
 
 
-class Refused(Exception):
+class QueryRefused(Exception):
     """A question was answered with an error; the text is that error, in one line."""
 
 
-class Behind(Refused):
+class MemoryBehind(QueryRefused):
     """Memory has not read so far yet: the same question has an answer later."""
 
 
-class NotYet(ValueError):
+class AnswerPending(ValueError):
     """What an answering handler raises where the same question will have an answer later."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class RecordedAnswer:
     """A question with its answer, as a replay needs it."""
 
     question: Question
@@ -56,7 +56,7 @@ class Answered:
     """The reply as JSON: as it came or, where it did not come over the bus, less what it has by default."""
 
     @classmethod
-    def here(cls, question: Question, reply: Record) -> Self:
+    def from_reply(cls, question: Question, reply: Record) -> Self:
         """Return what was answered in this process."""
         return cls(question, reply, reply.model_dump_json(exclude_defaults=True).encode())
 
@@ -71,7 +71,7 @@ class Bus:
         self.source = f"/lab/{role}/{instance}"
         self.vitals = Vitals()
 
-    def envelop(self, post: Post, campaign: str, cause: Envelope | None, ordinal: int | str) -> Envelope:
+    def envelope_for(self, post: Post, campaign: str, cause: Envelope | None, ordinal: int | str) -> Envelope:
         """Return the envelope of a post; its id depends on cause, role and ordinal alone (law 3)."""
         root = cause.id if cause else derive(campaign, post.experiment, type(post.event).__name__)
         # A person's raw words are not in the log: what follows from them hangs on what they hang on.
@@ -86,11 +86,13 @@ class Bus:
             cause=cause.cause if cause and heard else cause.id if cause else None,
         )
 
-    async def say(self, post: Post, campaign: str, cause: Envelope | None = None, ordinal: int | str = 0) -> int | None:
+    async def publish(
+        self, post: Post, campaign: str, cause: Envelope | None = None, ordinal: int | str = 0
+    ) -> int | None:
         """Publish a fact and return its position, or None where it had been said already."""
-        envelope = self.envelop(post, campaign, cause, ordinal)
+        envelope = self.envelope_for(post, campaign, cause, ordinal)
         return await self.transport.publish(
-            subjects.subject_of(envelope), mask_payload(encode(envelope)), envelope.id, post.last
+            subjects.event_subject(envelope), mask_payload(encode(envelope)), envelope.id, post.expected_last
         )
 
     def follow(
@@ -99,7 +101,7 @@ class Bus:
         """Yield the log past a position, in order and without gaps; see Transport."""
         return self.transport.follow(subjects.LOG, after, gather=gather, wanted=wanted)
 
-    async def newest(self, patience: float = ANSWER_PATIENCE) -> int:
+    async def newest_position(self, patience: float = ANSWER_PATIENCE_S) -> int:
         """Return the log's newest position, waiting while the server is away. Raises TransportError."""
         deadline = asyncio.get_running_loop().time() + patience
         while True:
@@ -110,11 +112,11 @@ class Bus:
                     raise
                 await asyncio.sleep(0.1)
 
-    async def ask(self, query: Query, patience: float = ANSWER_PATIENCE) -> Record:
+    async def ask(self, query: Query, patience: float = ANSWER_PATIENCE_S) -> Record:
         """Return memory's answer; see `answered`."""
-        return (await self.answered(query, patience)).reply
+        return (await self.ask_recorded(query, patience)).reply
 
-    async def answered(self, query: Query, patience: float = ANSWER_PATIENCE) -> Answered:
+    async def ask_recorded(self, query: Query, patience: float = ANSWER_PATIENCE_S) -> RecordedAnswer:
         """Return memory's answer, waiting while memory is away or behind. Raises Refused, Behind, NoAnswer.
 
         A request that a dying memory took with it is noticed by its time alone, so the first ones wait shortly; what
@@ -123,17 +125,17 @@ class Bus:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
         payload = query.model_dump_json().encode()
-        for seconds in chain(REQUEST_SECONDS, repeat(REQUEST_SECONDS[-1])):
+        for seconds in chain(REQUEST_TIMEOUTS_S, repeat(REQUEST_TIMEOUTS_S[-1])):
             try:
                 reply = await self.transport.request(subjects.query(query.name), payload, min(patience, seconds))
                 return _read_reply(query, reply)
-            except (NoAnswer, Behind):
+            except (NoAnswer, MemoryBehind):
                 if loop.time() >= deadline:
                     raise
                 await asyncio.sleep(0.1)
         raise AssertionError
 
-    async def answer(self, kind: type[Q], handler: Callable[[Q], Awaitable[Record]]) -> None:
+    async def serve_query(self, kind: type[Q], handler: Callable[[Q], Awaitable[Record]]) -> None:
         """Answer a kind of query. A ValueError of the handler's is sent back as the error's text."""
 
         async def serve(payload: bytes) -> bytes:
@@ -145,7 +147,7 @@ class Bus:
                 fault = f"bad query: {error.errors(include_url=False, include_input=False)[0]['msg']}"
                 return self._refusal(fault, later=False)
             except ValueError as error:
-                return self._refusal(str(error), later=isinstance(error, NotYet))
+                return self._refusal(str(error), later=isinstance(error, AnswerPending))
             finally:
                 self.vitals.in_flight -= 1
                 self.vitals.done += 1
@@ -154,10 +156,10 @@ class Bus:
 
     def _refusal(self, fault: str, *, later: bool) -> bytes:
         """Return what answers a question that has no answer."""
-        self.vitals.ailed(fault)
+        self.vitals.record_error(fault)
         return to_json({"error": fault, "later": later})
 
-    async def trace(self, cause: Envelope, answered: Sequence[Answered]) -> None:
+    async def publish_trace(self, cause: Envelope, answered: Sequence[RecordedAnswer]) -> None:
         """Record what a decision had read, under its cause's id, so that a replay reads the same."""
         answers = b",".join(
             b'{"question":%b,"asked":%b,"reply":%b}'
@@ -167,7 +169,7 @@ class Bus:
         body = b'{"role":%b,"cause":%b,"answers":[%b]}' % (to_json(self.role), to_json(cause.id), answers)
         await self.transport.publish(subjects.trace(cause.id), mask_payload(body), derive(cause.id, self.role, "trace"))
 
-    async def bury(
+    async def publish_dead_letter(
         self,
         stored: Stored,
         reason: str,
@@ -181,22 +183,22 @@ class Bus:
         types = tuple(type(post.event).__name__ for post in said)
         original = Stored(stored.seq, stored.subject, mask_payload(stored.payload))
         letter = DeadLetter(self.role, mask(reason), original, mask(stack), deliveries, types, retry)
-        await self.transport.publish(subjects.dead(self.role), dead_letters.encode(letter), letter.id)
+        await self.transport.publish(subjects.dead_letter(self.role), dead_letters.encode(letter), letter.id)
 
-    async def retry(self, letter: DeadLetter) -> bool:
+    async def retry_dead_letter(self, letter: DeadLetter) -> bool:
         """Hand a letter's message to its role once more; False where that has been done. Raises TransportError."""
-        subject = subjects.retry(letter.role)
-        return await self.transport.publish(subject, dead_letters.encode(letter.again()), letter.id) is not None
+        subject = subjects.dead_letter_retry(letter.role)
+        return await self.transport.publish(subject, dead_letters.encode(letter.for_retry()), letter.id) is not None
 
 
-def _read_reply(query: Query, payload: bytes) -> Answered:
+def _read_reply(query: Query, payload: bytes) -> RecordedAnswer:
     """Return the typed reply with its bytes. Raises Refused."""
     try:
         if payload.startswith(REPLY):
             told = payload[len(REPLY) : -len(END)]
-            return Answered(query, query.Reply.model_validate_json(told), told)
+            return RecordedAnswer(query, query.Reply.model_validate_json(told), told)
         body = json.loads(payload)
-        fault = (Behind if body.get("later") else Refused)(str(body["error"]))
+        fault = (MemoryBehind if body.get("later") else QueryRefused)(str(body["error"]))
     except (ValueError, KeyError) as error:
-        raise Refused(f"unreadable answer to {query.name}: {type(error).__name__}") from None
+        raise QueryRefused(f"unreadable answer to {query.name}: {type(error).__name__}") from None
     raise fault

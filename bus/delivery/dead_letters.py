@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bus.delivery.transport import Durable
 from bus.wire import subjects
-from bus.wire.envelope import Malformed
+from bus.wire.envelope import MalformedMessage
 from bus.wire.ids import derive
 from bus.wire.stored import Stored
 
-WHOLE_BYTES = 2 << 20
+MAX_WHOLE_BYTES = 2 << 20
 """Messages up to this size are kept whole in their letter, as text and as hex; a letter has to fit a message itself."""
 PREVIEW_CHARACTERS = 4000
-PAUSE = ("CampaignPaused",)
+PAUSED_INSTEAD = ("CampaignPaused",)
 """What is said in place of a decision that a person's resumption makes up for."""
 
 
@@ -69,7 +69,7 @@ class DeadLetter:
         parts = (self.role, self.original.subject, self.original.seq, "dead")
         return derive(*parts, self.retry) if self.retry else derive(*parts)
 
-    def again(self) -> Self:
+    def for_retry(self) -> Self:
         """Return the letter as it goes back to its role."""
         return replace(self, retry=self.retry + 1)
 
@@ -77,7 +77,7 @@ class DeadLetter:
 def encode(letter: DeadLetter) -> bytes:
     """Return the bytes that go on the wire: the original as text to read, and as hex to the last bit."""
     payload = letter.original.payload
-    whole = len(payload) <= WHOLE_BYTES
+    whole = len(payload) <= MAX_WHOLE_BYTES
     text = payload.decode("utf-8", "backslashreplace")
     wire = _Wire(
         role=letter.role,
@@ -101,11 +101,13 @@ def decode(stored: Stored) -> DeadLetter:
         payload = bytes.fromhex(wire.payload_hex)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise Malformed(f"no dead letter: {'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}") from None
+        raise MalformedMessage(
+            f"no dead letter: {'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}"
+        ) from None
     except ValueError:
-        raise Malformed("no dead letter: payload_hex is no hex") from None
+        raise MalformedMessage("no dead letter: payload_hex is no hex") from None
     if wire.role != stored.subject.rsplit(".", 1)[1]:
-        raise Malformed(f"no dead letter of {wire.role}'s: it lies on {stored.subject}")
+        raise MalformedMessage(f"no dead letter of {wire.role}'s: it lies on {stored.subject}")
     return DeadLetter(
         role=wire.role,
         reason=wire.reason,
@@ -119,24 +121,24 @@ def decode(stored: Stored) -> DeadLetter:
     )
 
 
-def objection(letter: DeadLetter) -> str | None:
+def retry_objection(letter: DeadLetter) -> str | None:
     """Say why a letter can't be handed to its role again, or None where it can."""
     if letter.role == "memory":
         return "memory reads the log as a whole: delete memory.duckdb, and it reads this message again with all others"
     if letter.preview:
-        return f"it is longer than {WHOLE_BYTES >> 20} MiB: only its stream has the bytes, at {letter.original.seq}"
-    if letter.said == PAUSE:
+        return f"it is longer than {MAX_WHOLE_BYTES >> 20} MiB: only its stream has the bytes, at {letter.original.seq}"
+    if letter.said == PAUSED_INSTEAD:
         return f"{letter.role} paused the campaign instead; `move37 say resume` makes up for the decision"
     if letter.said:
         return f"{letter.role} said {', '.join(letter.said)} instead and the lab went on: a retry would contradict it"
     return None
 
 
-def unwrapped(stored: Stored) -> Stored:
+def original_message(stored: Stored) -> Stored:
     """Return the original message that a retried letter carries. Raises Malformed."""
     return decode(stored).original
 
 
-def retries(role: str) -> Durable:
+def retry_durable(role: str) -> Durable:
     """Return the consumer by which a role hears of its retried letters."""
-    return Durable(f"{role}-retry", subjects.RETRY, (subjects.retry(role),))
+    return Durable(f"{role}-retry", subjects.RETRY, (subjects.dead_letter_retry(role),))

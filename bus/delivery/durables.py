@@ -5,7 +5,7 @@ The one table that says so: the lab provisions these consumers, and the server l
 
 from collections.abc import Mapping
 
-from bus.delivery.dead_letters import retries
+from bus.delivery.dead_letters import retry_durable
 from bus.delivery.transport import Durable
 from bus.vocabulary.events import (
     AnalysisReady,
@@ -24,9 +24,9 @@ from bus.vocabulary.events import (
     RunFailed,
     RunRequested,
 )
-from bus.wire.subjects import HUMAN, LOG, log_filter
+from bus.wire.subjects import HUMAN, LOG, event_filter
 
-HEARS: Mapping[str, tuple[type[Event], ...]] = {
+SUBSCRIPTIONS: Mapping[str, tuple[type[Event], ...]] = {
     "director": (
         CampaignStarted, CampaignPaused, CampaignResumed, CampaignFinished, RunCompleted, AnalysisReady, CodeFailed,
         ProposalRejected, HumanMessage,
@@ -38,18 +38,20 @@ HEARS: Mapping[str, tuple[type[Event], ...]] = {
 }  # fmt: skip
 """Role → the events of the log it decides upon."""
 
-DESK = Durable("desk", HUMAN, ("lab.human.*",))
+DESK_INBOX = Durable("desk", HUMAN, ("lab.human.*",))
 """People's raw words: the desk hears them in place of events."""
 
 
 def log_durable(role: str, kinds: tuple[type[Event], ...]) -> Durable:
     """Return the consumer of a role that decides upon events of the log."""
-    return Durable(role, LOG, tuple(log_filter(kind) for kind in kinds))
+    return Durable(role, LOG, tuple(event_filter(kind) for kind in kinds))
 
 
-INBOXES: Mapping[str, Durable] = {role: log_durable(role, kinds) for role, kinds in HEARS.items()} | {"desk": DESK}
+INBOXES: Mapping[str, Durable] = {role: log_durable(role, kinds) for role, kinds in SUBSCRIPTIONS.items()} | {
+    "desk": DESK_INBOX
+}
 """Role → the consumer by which it hears what it decides upon."""
-DURABLES: Mapping[str, tuple[Durable, ...]] = {role: (own, retries(own.name)) for role, own in INBOXES.items()}
+DURABLES: Mapping[str, tuple[Durable, ...]] = {role: (own, retry_durable(own.name)) for role, own in INBOXES.items()}
 """Role → every durable consumer that is its own: its inbox, and its dead letters that are handed to it again."""
-EVERY: tuple[Durable, ...] = tuple(durable for own in DURABLES.values() for durable in own)
+ALL_DURABLES: tuple[Durable, ...] = tuple(durable for own in DURABLES.values() for durable in own)
 """What a lab provisions."""

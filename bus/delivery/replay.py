@@ -26,7 +26,7 @@ Traces = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
 class Difference:
     """The first thing in a decision that is not as recorded."""
 
-    upon: Envelope
+    envelope: Envelope
     what: str
     """`question`, `post`, `missing`, `extra` or `raised`."""
     recorded: str
@@ -37,11 +37,11 @@ class Difference:
         lines = difflib.unified_diff(
             self.recorded.splitlines(), self.today.splitlines(), "recorded", "today", lineterm="", n=2
         )
-        head = f"event {self.upon.seq} {self.upon.type} ({self.upon.experiment}): {self.what} differs"
+        head = f"event {self.envelope.seq} {self.envelope.type} ({self.envelope.experiment}): {self.what} differs"
         return "\n".join([head, *lines])
 
 
-class _Differs(Exception):
+class _DecisionDiffers(Exception):
     """Carries a difference out of a decision that is being driven."""
 
     def __init__(self, what: str, recorded: str, today: str) -> None:
@@ -76,9 +76,9 @@ def replay_role(
         yield said, _compare(role, said, answers or (), recorded, newest)
 
 
-def _needs_answers(role: Role, said: Envelope) -> bool:
+def _needs_answers(role: Role, envelope: Envelope) -> bool:
     """Say whether a decision begins by asking something."""
-    decision = role.decide(said)
+    decision = role.decide(envelope)
     try:
         asked = next(decision)
         while isinstance(asked, Post):
@@ -91,27 +91,29 @@ def _needs_answers(role: Role, said: Envelope) -> bool:
 
 def _compare(
     role: Role,
-    said: Envelope,
+    envelope: Envelope,
     answers: Sequence[Mapping[str, Any]],
     recorded: Mapping[str, Envelope],
     newest: Mapping[tuple[str, str, str], int],
 ) -> Difference | None:
     """Return the first difference of one decision."""
     try:
-        early, last = _drive(role, said, answers)
+        early, last = _drive(role, envelope, answers)
         posts = [*early, *last]
         for ordinal, post in enumerate(posts):
-            was = recorded.get(derive(said.id, role.name, ordinal))
-            there = newest.get((said.campaign, post.experiment, type(post.event).__name__), 0)
-            refused = was is None and post.last is not None and there > post.last  # another decision had said it first
+            was = recorded.get(derive(envelope.id, role.name, ordinal))
+            there = newest.get((envelope.campaign, post.experiment, type(post.event).__name__), 0)
+            refused = (
+                was is None and post.expected_last is not None and there > post.expected_last
+            )  # another decision had said it first
             if not refused:
                 _expect(was, post, of_a_kind=ordinal < len(early))
-        if more := recorded.get(derive(said.id, role.name, len(posts))):
-            raise _Differs("missing", _text(more.experiment, more.event), "")
-    except _Differs as differs:
-        return Difference(said, *differs.found)
+        if more := recorded.get(derive(envelope.id, role.name, len(posts))):
+            raise _DecisionDiffers("missing", _text(more.experiment, more.event), "")
+    except _DecisionDiffers as differs:
+        return Difference(envelope, *differs.found)
     except Exception as error:  # noqa: BLE001  (whatever a role raises is a difference from what it did then)
-        return Difference(said, "raised", "", f"{type(error).__name__}: {error}")
+        return Difference(envelope, "raised", "", f"{type(error).__name__}: {error}")
     return None
 
 
@@ -126,17 +128,17 @@ def _expect(was: Envelope | None, post: Post, *, of_a_kind: bool) -> None:
     before = _text(was.experiment, was.event) if was else ""
     today = _text(post.experiment, post.event)
     if before != today:
-        raise _Differs("post", before, today)
+        raise _DecisionDiffers("post", before, today)
 
 
-def _drive(role: Role, said: Envelope, answers: Sequence[Mapping[str, Any]]) -> tuple[list[Post], Sequence[Post]]:
+def _drive(role: Role, envelope: Envelope, answers: Sequence[Mapping[str, Any]]) -> tuple[list[Post], Sequence[Post]]:
     """Drive a decision with recorded answers. Raises _Differs at a question of today's own.
 
     Return the posts that had to be out before it went on, and those at its end.
     """
     left = iter(answers)
     posts: list[Post] = []
-    decision = role.decide(said)
+    decision = role.decide(envelope)
     reply: Any = None
     try:
         while True:
@@ -154,9 +156,9 @@ def _recorded_reply(asked: Question, was: Mapping[str, Any] | None) -> Any:
     """Return the recorded reply to a question. Raises _Differs where another question was asked then."""
     name, body = type(asked).__name__, asked.model_dump(mode="json")
     if was is None:
-        raise _Differs("question", "", _pretty({name: body}))
+        raise _DecisionDiffers("question", "", _pretty({name: body}))
     if (was["question"], was["asked"]) != (name, body):
-        raise _Differs("question", _pretty({was["question"]: was["asked"]}), _pretty({name: body}))
+        raise _DecisionDiffers("question", _pretty({was["question"]: was["asked"]}), _pretty({name: body}))
     return type(asked).Reply.model_validate_json(json.dumps(was["reply"]))
 
 
@@ -172,6 +174,6 @@ def _pretty(value: Any) -> str:
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
 
 
-def traces_file(log: Path) -> Path:
+def traces_path(log: Path) -> Path:
     """Return where an export puts the traces that belong to a log."""
     return log.with_suffix(".traces.jsonl")

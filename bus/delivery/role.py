@@ -29,7 +29,7 @@ class Post:
     """
 
     @property
-    def last(self) -> int | None:
+    def expected_last(self) -> int | None:
         """Position that the newest message on its subject must have, 0 for none; None where any will do."""
         return 0 if self.event.once else self.after
 
@@ -51,15 +51,15 @@ class Role(Protocol):
     handles: ClassVar[tuple[type[Event], ...]]
     """The events it decides upon."""
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Decide what follows from an event."""
         ...
 
 
 @runtime_checkable
-class GivesUp(Protocol):
+class SupportsGiveUp(Protocol):
     """A role that knows what follows where it can't decide."""
 
-    def give_up(self, said: Envelope, reason: str) -> Sequence[Post]:
+    def give_up(self, envelope: Envelope, reason: str) -> Sequence[Post]:
         """Return what settles the matter without a decision."""
         ...

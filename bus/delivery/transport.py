@@ -20,7 +20,7 @@ class NoAnswer(TransportError):
     """Nobody answered a request in time."""
 
 
-class Denied(TransportError):
+class PermissionDenied(TransportError):
     """The server does not let this key do it."""
 
 

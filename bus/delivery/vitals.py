@@ -19,10 +19,10 @@ class Vitals:
     """Messages that waited behind the one taken last."""
     last_error: str = ""
     """The newest error, in one line."""
-    behind: Callable[[], int] | None = None
+    measure_lag: Callable[[], int] | None = None
     """Says the lag where it is not known from messages taken."""
 
-    def ailed(self, reason: object) -> None:
+    def record_error(self, reason: object) -> None:
         """Count an error."""
         self.failed += 1
         self.last_error = " ".join(str(reason).split())[:300]
@@ -30,7 +30,7 @@ class Vitals:
     def report(self) -> dict[str, Any]:
         """Return the vitals for a program."""
         return {
-            "lag": self.behind() if self.behind else self.lag,
+            "lag": self.measure_lag() if self.measure_lag else self.lag,
             "in_flight": self.in_flight,
             "done": self.done,
             "failed": self.failed,

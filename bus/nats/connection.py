@@ -14,11 +14,11 @@ import nats.errors
 from nats.aio.client import Client
 from nats.js.errors import NoStreamResponseError
 
-from bus.delivery.transport import Denied, TransportError
-from bus.security.identity import Identity, Refusals
+from bus.delivery.transport import PermissionDenied, TransportError
+from bus.security.identity import DeniedSubjects, Identity
 
-NOBODY = Identity()
-AWAY = (
+ANONYMOUS = Identity()
+SERVER_AWAY_ERRORS = (
     nats.errors.TimeoutError,
     nats.errors.NoRespondersError,
     nats.errors.ConnectionClosedError,
@@ -29,7 +29,7 @@ AWAY = (
     ConnectionError,
 )
 """What the client raises while its server is away."""
-_FOR_EVER: Mapping[str, Any] = {
+RECONNECT_OPTIONS: Mapping[str, Any] = {
     "allow_reconnect": True,
     "max_reconnect_attempts": -1,
     "reconnect_time_wait": 0.2,
@@ -46,19 +46,19 @@ class Connection:
         """Begin unconnected."""
         self.client = Client()
         self.identity = identity
-        self.refusals = Refusals()
+        self.denied = DeniedSubjects()
         self._url = url
         self._tls = url.startswith("tls://")
         self._final: Exception | None = None
         """Why the server will not have us, however often it is asked."""
 
     @classmethod
-    async def to(cls, url: str, *, name: str, identity: Identity, wait: float) -> Self:
+    async def open(cls, url: str, *, name: str, identity: Identity, wait: float) -> Self:
         """Connect within `wait` seconds. Raises Denied, TransportError with the address and what to do."""
         connection = cls(url, identity)
         try:
             async with asyncio.timeout(wait) as limit:
-                await connection._begin(name, limit)
+                await connection._connect(name, limit)
         except (OSError, TimeoutError, nats.errors.Error) as error:
             await connection.close()
             raise connection._failure(error) from None
@@ -66,13 +66,15 @@ class Connection:
             raise TransportError(f"the NATS server at {url} does not encrypt; give it a certificate")
         return connection
 
-    async def _begin(self, name: str, limit: asyncio.Timeout) -> None:
+    async def _connect(self, name: str, limit: asyncio.Timeout) -> None:
         """Connect; where the server will never have us, let the time be over at once."""
 
         async def on_error(error: Exception) -> None:
             """Note what is refused, and keep the client from printing tracebacks while it reconnects."""
-            self.refusals.note(error)
-            if not self.client.is_connected and (isinstance(error, ssl.SSLCertVerificationError) or _unwelcome(error)):
+            self.denied.add_from(error)
+            if not self.client.is_connected and (
+                isinstance(error, ssl.SSLCertVerificationError) or _is_authorization_error(error)
+            ):
                 self._final = error
                 limit.reschedule(asyncio.get_running_loop().time())
 
@@ -80,21 +82,23 @@ class Connection:
             self._url,
             name=name,
             error_cb=on_error,
-            reconnected_cb=self._insist_on_tls,
-            **_FOR_EVER,
+            reconnected_cb=self._require_tls,
+            **RECONNECT_OPTIONS,
             **self.identity.options(tls=self._tls),
         )
-        await self._insist_on_tls()
+        await self._require_tls()
 
-    async def _insist_on_tls(self) -> None:
+    async def _require_tls(self) -> None:
         """Leave a server that takes a `tls://` address without encrypting: the client itself would go on."""
         if self._tls and not self.client._server_info.get("tls_required"):  # noqa: SLF001  (not told in any other way)
             await self.client.close()
 
     def _failure(self, error: Exception) -> TransportError:
         """Return why there is no connection."""
-        if self._final and _unwelcome(self._final):
-            return Denied(f"the NATS server at {self._url} refuses this {'key' if self.identity.seed else 'user'}")
+        if self._final and _is_authorization_error(self._final):
+            return PermissionDenied(
+                f"the NATS server at {self._url} refuses this {'key' if self.identity.seed else 'user'}"
+            )
         if self._final:
             return TransportError(f"the NATS server at {self._url} is not who tls_ca vouches for: {self._final}")
         reason = str(error) or type(error).__name__
@@ -107,8 +111,8 @@ class Connection:
 
     def raise_if_denied(self, subject: str) -> None:
         """Raise Denied where the server has refused a subject: what it refuses else looks as if it were away."""
-        if self.refusals.has(subject):
-            raise Denied(f"the NATS server does not let {self.identity.role or 'this user'} use {subject}")
+        if self.denied.contains(subject):
+            raise PermissionDenied(f"the NATS server does not let {self.identity.role or 'this user'} use {subject}")
 
     async def close(self) -> None:
         """Close it."""
@@ -116,6 +120,6 @@ class Connection:
             await self.client.close()
 
 
-def _unwelcome(error: Exception) -> bool:
+def _is_authorization_error(error: Exception) -> bool:
     """Say whether an error is the server's refusal of who we are."""
     return "authorization violation" in str(error).lower()

@@ -21,19 +21,19 @@ from nats.js.errors import APIError
 from bus.wire.stored import Stored
 from bus.wire.subjects import STREAMS
 
-SOON = 0.003
+GATHER_S = 0.003
 """Seconds that news gathers before it is read: about what storing a message takes."""
-LONG = 0.2
+POLLING_GATHER_S = 0.2
 """Seconds of gathering from which on a reader asks without being told of news."""
-QUIET, LATER = 0.05, 1.0
+FIRST_POLL_S, MAX_POLL_S = 0.05, 1.0
 """Seconds after which a reader that has read everything looks again, at first and at last, should news be lost."""
-READ_SECONDS = 2.0
+READ_TIMEOUT_S = 2.0
 """Seconds in which an answer has to go on."""
-READ_BYTES = 4 << 20
+MAX_READ_BYTES = 4 << 20
 """Size of a batch."""
 
 
-def direct(stream: str) -> str:
+def direct_get_subject(stream: str) -> str:
     """Return the subject on which a stream's messages are asked for."""
     return f"$JS.API.DIRECT.GET.{stream}"
 
@@ -61,10 +61,10 @@ class Follower:
 
         It is called before every reading and again where one failed. Who sets `wanted` is told of no news.
         """
-        told = gather < LONG and wanted is None
+        told = gather < POLLING_GATHER_S and wanted is None
         self._news = wanted or self._news
         async with self._listening(told=told):
-            pause = SOON
+            pause = GATHER_S
             while True:
                 heed()
                 try:
@@ -74,12 +74,12 @@ class Follower:
                     await asyncio.sleep(0.2)
                     continue
                 if batch:
-                    after, pause = batch[-1].seq, QUIET
+                    after, pause = batch[-1].seq, FIRST_POLL_S
                     yield batch
                 if len(batch) == self._max_batch:
                     continue
-                if gather < LONG:
-                    pause = await self._wait(pause, max(gather, SOON))
+                if gather < POLLING_GATHER_S:
+                    pause = await self._wait(pause, max(gather, GATHER_S))
                 else:
                     await asyncio.sleep(gather)
 
@@ -92,10 +92,10 @@ class Follower:
             async with asyncio.timeout(pause):
                 await self._news.wait()
         if not self._news.is_set():
-            return min(2 * pause, LATER)
+            return min(2 * pause, MAX_POLL_S)
         self._news.clear()
         await asyncio.sleep(gather)
-        return SOON
+        return GATHER_S
 
     @contextlib.asynccontextmanager
     async def _listening(self, *, told: bool) -> AsyncIterator[None]:
@@ -122,13 +122,13 @@ class Follower:
         self._asked += 1
         self._batch, self._fault = [], None
         self._ended.clear()
-        asked: dict[str, Any] = {"seq": after + 1, "batch": self._max_batch, "max_bytes": READ_BYTES}
+        asked: dict[str, Any] = {"seq": after + 1, "batch": self._max_batch, "max_bytes": MAX_READ_BYTES}
         body = json.dumps(asked | {"next_by_subj": self._subject}).encode()
-        await self._client.publish(direct(self._stream), body, reply=f"{self._inbox}.{self._asked}")
+        await self._client.publish(direct_get_subject(self._stream), body, reply=f"{self._inbox}.{self._asked}")
         while not self._ended.is_set():
             heard = len(self._batch)
             try:
-                async with asyncio.timeout(READ_SECONDS):
+                async with asyncio.timeout(READ_TIMEOUT_S):
                     await self._ended.wait()
             except TimeoutError:
                 if len(self._batch) == heard:

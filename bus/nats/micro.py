@@ -18,11 +18,11 @@ from nats.micro.request import Request
 
 from bus.delivery.vitals import Vitals
 
-QUIET_SECONDS = 0.3
+SURVEY_TIMEOUT_S = 0.3
 """A survey ends when nobody has answered for so long."""
 
 
-async def announce(client: Client, role: str, instance: str, vitals: Vitals) -> None:
+async def register_service(client: Client, role: str, instance: str, vitals: Vitals) -> None:
     """Answer for a service from now on."""
 
     async def status(request: Request) -> None:
@@ -39,7 +39,7 @@ async def announce(client: Client, role: str, instance: str, vitals: Vitals) -> 
     await service.add_endpoint(name="status", subject=f"lab.status.{role}", handler=status)
 
 
-async def survey(client: Client) -> list[dict[str, Any]]:
+async def survey_services(client: Client) -> list[dict[str, Any]]:
     """Return what every service that answers now says of itself, by role and instance."""
     inbox = client.new_inbox()
     replies = await client.subscribe(inbox)
@@ -47,7 +47,7 @@ async def survey(client: Client) -> list[dict[str, Any]]:
     found = []
     with contextlib.suppress(nats.errors.TimeoutError, asyncio.TimeoutError):
         # An empty reply is the server's word that no service is there.
-        while said := (await replies.next_msg(timeout=QUIET_SECONDS)).data:
+        while said := (await replies.next_msg(timeout=SURVEY_TIMEOUT_S)).data:
             found += _vitals(json.loads(said))
     await replies.unsubscribe()
     return sorted(found, key=lambda one: (one["role"], one["instance"]))

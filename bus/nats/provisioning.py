@@ -7,14 +7,14 @@ from nats.js import JetStreamContext, api
 from nats.js.errors import APIError, NotFoundError
 
 from bus.delivery.transport import Durable, TransportError
-from bus.nats.connection import AWAY
+from bus.nats.connection import SERVER_AWAY_ERRORS
 from bus.wire.subjects import STREAMS, Stream
 
-FROM_THE_FIRST: Mapping[str, int] = MappingProxyType({})
+FROM_FIRST_POSITION: Mapping[str, int] = MappingProxyType({})
 
 
 async def provision(
-    js: JetStreamContext, durables: Iterable[Durable], replicas: int, begins: Mapping[str, int] = FROM_THE_FIRST
+    js: JetStreamContext, durables: Iterable[Durable], replicas: int, begins: Mapping[str, int] = FROM_FIRST_POSITION
 ) -> None:
     """Create streams and consumers, or bring older ones up to date, each kept by `replicas` servers.
 
@@ -26,7 +26,7 @@ async def provision(
             await _provide(js, _stream_config(stream, replicas, begins.get(stream.name)))
         for durable in durables:
             await provide_consumer(js, durable)
-    except (APIError, *AWAY) as error:
+    except (APIError, *SERVER_AWAY_ERRORS) as error:
         raise TransportError(f"the NATS server can't keep the lab's streams: {error}; start it with -js") from None
 
 

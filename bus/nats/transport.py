@@ -18,17 +18,17 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
 from bus.delivery.transport import Durable, LogFull, NoAnswer, TransportError
-from bus.nats.connection import AWAY, NOBODY, Connection
-from bus.nats.following import Follower, direct
-from bus.nats.provisioning import FROM_THE_FIRST, provide_consumer, provision
+from bus.nats.connection import ANONYMOUS, SERVER_AWAY_ERRORS, Connection
+from bus.nats.following import Follower, direct_get_subject
+from bus.nats.provisioning import FROM_FIRST_POSITION, provide_consumer, provision
 from bus.security.identity import Identity
 from bus.wire.envelope import CONTENT_TYPE
 from bus.wire.stored import Stored
 
 WRONG_LAST_SEQUENCE = 10071
-STORE_FAILED = {10077, 10047, 10023}
+STORE_FULL_CODES = {10077, 10047, 10023}
 """Maximum bytes exceeded, insufficient storage, insufficient resources."""
-PATIENCE = 60.0
+PUBLISH_PATIENCE_S = 60.0
 """Seconds to go on trying to publish while the server is away."""
 
 
@@ -43,17 +43,17 @@ class NatsDelivery:
 
     async def ack(self) -> None:
         """Acknowledge, without waiting for the server to note it: a message that comes again is dropped as known."""
-        with contextlib.suppress(*AWAY):
+        with contextlib.suppress(*SERVER_AWAY_ERRORS):
             await self.message.ack()
 
     async def nak(self, delay: float) -> None:
         """Give it back for later."""
-        with contextlib.suppress(*AWAY):
+        with contextlib.suppress(*SERVER_AWAY_ERRORS):
             await self.message.nak(delay=delay)
 
     async def in_progress(self) -> None:
         """Keep it."""
-        with contextlib.suppress(*AWAY):
+        with contextlib.suppress(*SERVER_AWAY_ERRORS):
             await self.message.in_progress()
 
 
@@ -67,9 +67,9 @@ class NatsTransport:
         self._pulls: dict[str, JetStreamContext.PullSubscription] = {}
 
     @classmethod
-    async def connect(cls, url: str, *, name: str, identity: Identity = NOBODY, wait: float = 10.0) -> Self:
+    async def connect(cls, url: str, *, name: str, identity: Identity = ANONYMOUS, wait: float = 10.0) -> Self:
         """Connect within `wait` seconds. Raises Denied, TransportError with the address and what to do."""
-        return cls(await Connection.to(url, name=name, identity=identity, wait=wait))
+        return cls(await Connection.open(url, name=name, identity=identity, wait=wait))
 
     @property
     def client(self) -> Client:
@@ -82,7 +82,7 @@ class NatsTransport:
         return self._connection.server_id
 
     async def provision(
-        self, durables: Iterable[Durable] = (), *, replicas: int = 1, begins: Mapping[str, int] = FROM_THE_FIRST
+        self, durables: Iterable[Durable] = (), *, replicas: int = 1, begins: Mapping[str, int] = FROM_FIRST_POSITION
     ) -> None:
         """Create the lab's streams and consumers; see `bus.nats.provisioning`. Raises TransportError."""
         await provision(self._js, durables, replicas, begins)
@@ -92,32 +92,34 @@ class NatsTransport:
         headers = {"Content-Type": CONTENT_TYPE, "Nats-Msg-Id": message_id}
         if last is not None:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(last)
-        for attempt in _attempts(PATIENCE):
+        for attempt in _attempts(PUBLISH_PATIENCE_S):
             try:
                 ack = await self._js.publish(subject, payload, headers=headers, timeout=5.0)
             except APIError as error:
                 if error.err_code == WRONG_LAST_SEQUENCE:
                     return None
-                if error.err_code in STORE_FAILED:
+                if error.err_code in STORE_FULL_CODES:
                     raise LogFull(f"the log is full: {error.description}; free disk space and run again") from None
                 raise TransportError(f"publish on {subject}: {error}") from None
-            except AWAY:
+            except SERVER_AWAY_ERRORS:
                 self._connection.raise_if_denied(subject)
                 await asyncio.sleep(attempt)
             else:
                 return None if ack.duplicate else ack.seq
-        raise TransportError(f"publish on {subject}: the NATS server did not acknowledge within {PATIENCE:.0f} s")
+        raise TransportError(
+            f"publish on {subject}: the NATS server did not acknowledge within {PUBLISH_PATIENCE_S:.0f} s"
+        )
 
     async def pull(self, durable: Durable, timeout: float) -> NatsDelivery | None:
         """Take one message; see Transport."""
-        _heed_cancellation()
+        _raise_if_cancelled()
         try:
             subscription = await self._subscription(durable)
             message = await subscription.fetch(1, timeout=timeout)
         except nats.errors.TimeoutError:
             self._connection.raise_if_denied(f"$JS.API.CONSUMER.MSG.NEXT.{durable.stream}.{durable.name}")
             return None
-        except (APIError, *AWAY):
+        except (APIError, *SERVER_AWAY_ERRORS):
             self._pulls.pop(durable.name, None)
             await asyncio.sleep(0.2)
             return None
@@ -127,7 +129,7 @@ class NatsTransport:
         """Return the shared subscription to a durable; who may create the consumer does where it is missing."""
         if durable.name not in self._pulls:
             create = f"$JS.API.CONSUMER.DURABLE.CREATE.{durable.stream}.{durable.name}"
-            if self._connection.identity.provisions and not self._connection.refusals.has(create):
+            if self._connection.identity.may_provision and not self._connection.denied.contains(create):
                 await provide_consumer(self._js, durable)
             self._pulls[durable.name] = await self._js.pull_subscribe_bind(durable.name, durable.stream)
         return self._pulls[durable.name]
@@ -144,8 +146,8 @@ class NatsTransport:
         """Read on for ever; see Transport. Raises Denied."""
 
         def heed() -> None:
-            _heed_cancellation()
-            self._connection.raise_if_denied(direct(stream))
+            _raise_if_cancelled()
+            self._connection.raise_if_denied(direct_get_subject(stream))
 
         return Follower(self.client, stream, subject, max_batch).follow(after, gather, heed, wanted)
 
@@ -153,7 +155,7 @@ class NatsTransport:
         """Return the newest position; see Transport."""
         try:
             return (await self._js.stream_info(stream)).state.last_seq
-        except (APIError, *AWAY) as error:
+        except (APIError, *SERVER_AWAY_ERRORS) as error:
             self._connection.raise_if_denied(f"$JS.API.STREAM.INFO.{stream}")
             kind = TransportError if isinstance(error, APIError) else NoAnswer
             raise kind(f"stream {stream}: {error}") from None
@@ -162,7 +164,7 @@ class NatsTransport:
         """Ask; see Transport."""
         try:
             return (await self.client.request(subject, payload, timeout=timeout)).data
-        except AWAY as error:
+        except SERVER_AWAY_ERRORS as error:
             self._connection.raise_if_denied(subject)
             raise NoAnswer(f"nobody answers on {subject} ({type(error).__name__})") from None
 
@@ -185,7 +187,7 @@ class NatsTransport:
         await self._connection.close()
 
 
-def _heed_cancellation() -> None:
+def _raise_if_cancelled() -> None:
     """Raise the cancellation that the client swallowed when an answer came at the same moment.
 
     Its waits use asyncio.wait_for, which before Python 3.12 prefers the answer; a loop around it would never end.

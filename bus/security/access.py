@@ -46,7 +46,7 @@ DASHBOARD = "dashboard"
 HUMAN = "human"
 """Speaks on `lab.human.<campaign>`."""
 
-SAYS: Mapping[str, tuple[type[Event], ...]] = {
+PUBLICATIONS: Mapping[str, tuple[type[Event], ...]] = {
     "director": (PoolUpdated, ProposalRequested, CampaignPaused, CampaignResumed, CampaignFinished),
     "researcher": (ProposalRejected, ProposalCreated),
     "engineer": (CodeFailed, CodeRevised, RunRequested),
@@ -55,19 +55,19 @@ SAYS: Mapping[str, tuple[type[Event], ...]] = {
     "desk": (HumanMessage, ProposalCreated),
 }
 """Role → the events it may say."""
-ASKS = frozenset({"director", "researcher", "engineer", "analyst", "trainer", READER, DASHBOARD})
+QUERYING_ROLES = frozenset({"director", "researcher", "engineer", "analyst", "trainer", READER, DASHBOARD})
 """Roles that ask memory."""
-FOLLOWS: Mapping[str, tuple[str, ...]] = {
+FOLLOWED_STREAMS: Mapping[str, tuple[str, ...]] = {
     "memory": (LOG,),
     READER: (LOG, METRICS, TRACES, DEAD),
     DASHBOARD: (LOG, METRICS),
 }
 """Role → the streams it reads from any position."""
-SERVES = (*SAYS, "memory", DASHBOARD)
+SERVICE_ROLES = (*PUBLICATIONS, "memory", DASHBOARD)
 """Roles that run as services and say how they are (`bus.nats.micro`)."""
-VERBS = ("PING", "INFO", "STATS")
+MICRO_VERBS = ("PING", "INFO", "STATS")
 """What a service is asked by the protocol of nats.micro."""
-ROLES = (*SERVES, ADMIN, READER, HUMAN)
+ROLES = (*SERVICE_ROLES, ADMIN, READER, HUMAN)
 """Everybody who has a key."""
 
 
@@ -93,25 +93,25 @@ def permissions(role: str) -> Permissions:
 
 def _publishes(role: str) -> Iterator[str]:
     """Yield what a role may publish on; a question to the server is a publication too."""
-    yield from (_said_on(kind) for kind in SAYS.get(role, ()))
-    if role in ASKS:
+    yield from (_said_on(kind) for kind in PUBLICATIONS.get(role, ()))
+    if role in QUERYING_ROLES:
         yield subjects.query("*")
     if role == HUMAN:
         yield "lab.human.>"
     if role == READER:
-        yield from (*map("$SRV.{}".format, VERBS), "lab.status.*")
-    if role in SERVES and role != "memory":
+        yield from (*map("$SRV.{}".format, MICRO_VERBS), "lab.status.*")
+    if role in SERVICE_ROLES and role != "memory":
         yield from (f"{inbox(asker)}.>" for asker in (READER, ADMIN))
     if role == "memory":
         yield "_INBOX.>"  # its answers; by name, since leave to reply anywhere would be leave to write into the log
     if role == "memory" or role in DURABLES:
-        yield subjects.dead(role)
+        yield subjects.dead_letter(role)
     if role in DURABLES:
         yield subjects.trace("*")
     for durable in DURABLES.get(role, ()):
         own = f"{durable.stream}.{durable.name}"
         yield from (f"$JS.API.CONSUMER.MSG.NEXT.{own}", f"$JS.API.CONSUMER.INFO.{own}", f"$JS.ACK.{own}.>")
-    for stream in FOLLOWS.get(role, ()):
+    for stream in FOLLOWED_STREAMS.get(role, ()):
         yield from (f"$JS.API.STREAM.INFO.{stream}", f"$JS.API.DIRECT.GET.{stream}")
 
 
@@ -120,17 +120,17 @@ def _subscribes(role: str) -> Iterator[str]:
     yield f"{inbox(role)}.>"
     if role == "memory":
         yield subjects.query("*")
-    if role in SERVES:
-        yield from (f"$SRV.{verb}{scope}" for verb in VERBS for scope in ("", f".{role}", f".{role}.*"))
+    if role in SERVICE_ROLES:
+        yield from (f"$SRV.{verb}{scope}" for verb in MICRO_VERBS for scope in ("", f".{role}", f".{role}.*"))
         yield f"lab.status.{role}"
     for stream in STREAMS:
-        if stream.name in FOLLOWS.get(role, ()):
+        if stream.name in FOLLOWED_STREAMS.get(role, ()):
             yield from stream.subjects
 
 
 def _said_on(kind: type[Event]) -> str:
     """Return the pattern of the subjects on which an event is said."""
-    return "lab.metrics.*.*" if kind is LossPoint else subjects.log_filter(kind)
+    return "lab.metrics.*.*" if kind is LossPoint else subjects.event_filter(kind)
 
 
 def authorization(public_keys: Mapping[str, str]) -> str:

@@ -25,12 +25,12 @@ class Identity:
     """Authority that a server's certificate has to be from; None for those that the system trusts."""
 
     @property
-    def provisions(self) -> bool:
+    def may_provision(self) -> bool:
         """Whether it may create streams and consumers: a role with a key of its own only uses what is there."""
         return self.seed is None or self.role == ADMIN
 
     @property
-    def nobody(self) -> bool:
+    def anonymous(self) -> bool:
         """Whether it shows no credentials at all."""
         return self.seed is None and self.creds is None
 
@@ -46,18 +46,18 @@ class Identity:
         return options
 
 
-class Refusals:
+class DeniedSubjects:
     """The subjects that the server has refused a connection: it says so beside the stream of answers, not in one."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self._subjects: set[str] = set()
 
-    def note(self, error: Exception) -> None:
+    def add_from(self, error: Exception) -> None:
         """Remember a refusal; any other error is none."""
         if found := _VIOLATION.search(str(error)):
             self._subjects.add(found.group(2).lower())  # as the client hands it on
 
-    def has(self, subject: str) -> bool:
+    def contains(self, subject: str) -> bool:
         """Say whether a subject has been refused."""
         return subject.lower() in self._subjects

@@ -16,25 +16,25 @@ class KeyFault(ValueError):
     """A key file that can't be used; the text says why and what to do."""
 
 
-def path_of(folder: Path, role: str) -> Path:
+def seed_path(folder: Path, role: str) -> Path:
     """Return where a role's seed lies."""
     return folder / f"{role}{SUFFIX}"
 
 
-def ensure(folder: Path, roles: Iterable[str]) -> dict[str, str]:
+def ensure_keys(folder: Path, roles: Iterable[str]) -> dict[str, str]:
     """Make the seeds that are missing and return each role's public key."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     for role in roles:
-        path = path_of(folder, role)
+        path = seed_path(folder, role)
         if path.exists():
             path.chmod(0o600)
         else:
-            write(path, _new_seed())
-    return {role: public_key(path_of(folder, role)) for role in roles}
+            write_seed(path, _new_seed())
+    return {role: public_key(seed_path(folder, role)) for role in roles}
 
 
-def write(path: Path, seed: str) -> None:
+def write_seed(path: Path, seed: str) -> None:
     """Write a seed so that it is never readable by others and never half there."""
     temporary = path.with_suffix(f".{os.getpid()}.part")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -42,7 +42,7 @@ def write(path: Path, seed: str) -> None:
     temporary.replace(path)
 
 
-def seed_of(path: Path) -> str:
+def read_seed(path: Path) -> str:
     """Return the seed in a file. Raises KeyFault where it is missing, open to others, or none."""
     try:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
@@ -56,7 +56,7 @@ def seed_of(path: Path) -> str:
 
 def public_key(path: Path) -> str:
     """Return the public key that belongs to a seed file. Raises KeyFault."""
-    return _pair(path, seed_of(path))
+    return _pair(path, read_seed(path))
 
 
 def _pair(path: Path, seed: str) -> str:

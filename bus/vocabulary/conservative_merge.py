@@ -5,7 +5,7 @@ from typing import Protocol
 from bus.vocabulary.events import TaskScore
 
 
-class Figures(Protocol):
+class RunScores(Protocol):
     """The scores that a run ends with."""
 
     @property
@@ -29,7 +29,7 @@ class Figures(Protocol):
         ...
 
 
-def worse(first: Figures, second: Figures) -> dict[str, float]:
+def merge_scores(first: RunScores, second: RunScores) -> dict[str, float]:
     """Return the figures of record by their names, each the worse of two; of the standard errors the larger one."""
     return {
         "val_loss": max(first.val_loss, second.val_loss),
@@ -39,7 +39,7 @@ def worse(first: Figures, second: Figures) -> dict[str, float]:
     }
 
 
-def worse_scores(first: tuple[TaskScore, ...], second: tuple[TaskScore, ...]) -> tuple[TaskScore, ...]:
+def merge_task_scores(first: tuple[TaskScore, ...], second: tuple[TaskScore, ...]) -> tuple[TaskScore, ...]:
     """Return every task's score by the same rule; a task that only one of them knows is left out."""
     others = {score.task: score for score in second}
     return tuple(_worse_score(score, others[score.task]) for score in first if score.task in others)

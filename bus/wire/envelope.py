@@ -18,7 +18,7 @@ TOKEN = r"^[A-Za-z0-9_-]{1,64}$"
 """What may stand as a token of a subject: no dots, no wildcards, no spaces."""
 
 
-class Malformed(ValueError):
+class MalformedMessage(ValueError):
     """Bytes that are no event of ours; the text says why in one line."""
 
 
@@ -76,7 +76,7 @@ class Envelope:
         unit = derive(self.id) if alone else derive(self.cause, self.role, self.experiment)
         return f"00-{derive(self.campaign, self.experiment)}-{unit[:16]}-01"
 
-    def at(self, seq: int) -> Self:
+    def at_position(self, seq: int) -> Self:
         """Return the same envelope at its position in the log."""
         return replace(self, seq=seq)
 
@@ -107,9 +107,9 @@ def decode(payload: bytes, seq: int = 0) -> Envelope:
         wire = _CloudEvent.model_validate_json(payload)
         kind = EVENT_TYPES.get(wire.type)
         if kind is None:
-            raise Malformed(f"unknown event type {wire.type[:64]!r}")
+            raise MalformedMessage(f"unknown event type {wire.type[:64]!r}")
         event = kind.model_validate_json(to_json(wire.data), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise Malformed(f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}") from None
+        raise MalformedMessage(f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}") from None
     return Envelope(wire.id, wire.source, wire.time, wire.correlationid, wire.subject, event, wire.causationid, seq)

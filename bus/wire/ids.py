@@ -27,7 +27,7 @@ def campaign_id(seed: int, scale: str) -> str:
     return f"{scale}-{seed}-{derive(seed, scale)[:4]}"
 
 
-def root_id(campaign: str) -> str:
+def campaign_root_id(campaign: str) -> str:
     """Return the id of a campaign's first event, CampaignStarted; everything else hangs on it."""
     return derive(derive(campaign, CAMPAIGN, "CampaignStarted"), "director", 0)
 
@@ -42,7 +42,7 @@ def run_id(experiment: str, attempt: int, shard: int = 0) -> str:
     return f"{experiment}-a{attempt}" + (f"-r{shard}" if shard else "")
 
 
-class Run(NamedTuple):
+class RunParts(NamedTuple):
     """What a run's id tells."""
 
     experiment: str
@@ -50,10 +50,10 @@ class Run(NamedTuple):
     shard: int
 
 
-def run_of(run: str) -> Run:
+def parse_run_id(run: str) -> RunParts:
     """Return what a run's id tells; an id of another form is an experiment's first run."""
     told = _RUN.fullmatch(run)
-    return Run(told["experiment"], int(told["attempt"]), int(told["shard"] or 0)) if told else Run(run, 0, 0)
+    return RunParts(told["experiment"], int(told["attempt"]), int(told["shard"] or 0)) if told else RunParts(run, 0, 0)
 
 
 def source_hash(source: str) -> str:

@@ -7,7 +7,7 @@ stream of its own: what they write need not be a CloudEvent, and the log holds n
 from dataclasses import dataclass
 
 from bus.vocabulary.events import Event, LossPoint
-from bus.wire.envelope import Envelope, Malformed, decode
+from bus.wire.envelope import Envelope, MalformedMessage, decode
 from bus.wire.stored import Stored
 
 LOG = "LAB_EVENTS"
@@ -17,7 +17,7 @@ DEAD = "LAB_DEAD"
 RETRY = "LAB_RETRY"
 HUMAN = "LAB_HUMAN"
 
-DAY = 86_400.0
+DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Stream:
     max_age: float = 0.0
     append_only: bool = True
     """Nobody may delete or purge, and a full stream refuses new messages."""
-    duplicate_window: float = 7 * DAY
+    duplicate_window: float = 7 * DAY_S
 
 
 STREAMS = (
@@ -39,30 +39,30 @@ STREAMS = (
     Stream(DEAD, ("lab.dead.>",), max_bytes=1 << 30),
     Stream(RETRY, ("lab.retry.>",), max_bytes=1 << 30),
     Stream(HUMAN, ("lab.human.>",), max_bytes=1 << 28),
-    Stream(METRICS, ("lab.metrics.>",), max_bytes=1 << 28, max_age=DAY, append_only=False, duplicate_window=120.0),
+    Stream(METRICS, ("lab.metrics.>",), max_bytes=1 << 28, max_age=DAY_S, append_only=False, duplicate_window=120.0),
 )
 
 
-def subject_of(envelope: Envelope) -> str:
+def event_subject(envelope: Envelope) -> str:
     """Return the subject an event is published on."""
     if isinstance(envelope.event, LossPoint):
         return f"lab.metrics.{envelope.campaign}.{envelope.event.run}"
     return f"lab.events.{envelope.campaign}.{envelope.experiment}.{envelope.type}"
 
 
-def read(stored: Stored) -> Envelope:
+def decode_event(stored: Stored) -> Envelope:
     """Return the event that a message of the log holds, at its position. Raises Malformed.
 
     The server says who may publish on which subject, and nothing of what is in a message: an event counts only on the
     subject that is its own.
     """
     said = decode(stored.payload, stored.seq)
-    if subject_of(said) != stored.subject:
-        raise Malformed(f"a {said.type} about {said.experiment} does not belong on {stored.subject}")
+    if event_subject(said) != stored.subject:
+        raise MalformedMessage(f"a {said.type} about {said.experiment} does not belong on {stored.subject}")
     return said
 
 
-def log_filter(kind: type[Event], campaign: str = "*") -> str:
+def event_filter(kind: type[Event], campaign: str = "*") -> str:
     """Return the subject filter for one type of event."""
     return f"lab.events.{campaign}.*.{kind.__name__}"
 
@@ -72,17 +72,17 @@ def query(name: str) -> str:
     return f"lab.query.{name}"
 
 
-def human(campaign: str) -> str:
+def human_inbox(campaign: str) -> str:
     """Return the subject on which people speak."""
     return f"lab.human.{campaign}"
 
 
-def dead(role: str) -> str:
+def dead_letter(role: str) -> str:
     """Return the subject of a role's dead letters."""
     return f"lab.dead.{role}"
 
 
-def retry(role: str) -> str:
+def dead_letter_retry(role: str) -> str:
     """Return the subject on which a role is handed a dead letter again."""
     return f"lab.retry.{role}"
 

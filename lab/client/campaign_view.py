@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from time import time
 
 from bus.vocabulary import events
-from bus.vocabulary.conservative_merge import worse
+from bus.vocabulary.conservative_merge import merge_scores
 from bus.wire.envelope import Envelope
-from bus.wire.ids import BASELINE_PREFIX, run_of
+from bus.wire.ids import BASELINE_PREFIX, parse_run_id
 
-STAGES = {
+STAGE_BY_EVENT = {
     "ProposalRequested": "thinking",
     "ProposalRejected": "thinking",
     "ProposalCreated": "checking",
@@ -24,7 +24,7 @@ QUARANTINED = "quarantined"
 
 
 @dataclass
-class Row:
+class ExperimentRow:
     """An experiment under way or done."""
 
     id: str
@@ -46,7 +46,7 @@ class Row:
     """`analysed`, `failed` or `rejected` once it is over."""
 
     @property
-    def told(self) -> str:
+    def stage_text(self) -> str:
         """The stage in words, with what led to it."""
         notes = [f"repair {self.attempt}"] if self.attempt else []
         notes += [QUARANTINED] if self.quarantined and self.stage != QUARANTINED else []
@@ -54,12 +54,12 @@ class Row:
 
 
 @dataclass
-class View:
+class CampaignView:
     """Everything on the screen."""
 
     campaign: str
     started: events.CampaignStarted | None = None
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, ExperimentRow] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=2000))
     budget: int = 0
@@ -71,11 +71,11 @@ class View:
     pace: list[float] = field(default_factory=list)
     """When experiments ended, for the time left."""
 
-    def apply(self, said: Envelope) -> None:
+    def apply(self, envelope: Envelope) -> None:
         """Take one event of the log into account."""
-        event = said.event
-        self.counts[said.type] += 1
-        self.recent.append(said.time.timestamp())
+        event = envelope.event
+        self.counts[envelope.type] += 1
+        self.recent.append(envelope.time.timestamp())
         match event:
             case events.CampaignStarted():
                 self.started, self.budget = event, event.experiments
@@ -84,10 +84,12 @@ class View:
             case events.CampaignFinished():
                 self.finished = event
             case events.HumanMessage():
-                self._heard(event, said.seq)
+                self._heard(event, envelope.seq)
             case _:
-                if said.type in STAGES or said.type in ("RunAnomaly", "CodeFailed", "AnalysisReady"):
-                    self._progress(said, self.rows.setdefault(said.experiment, Row(said.experiment)))
+                if envelope.type in STAGE_BY_EVENT or envelope.type in ("RunAnomaly", "CodeFailed", "AnalysisReady"):
+                    self._progress(
+                        envelope, self.rows.setdefault(envelope.experiment, ExperimentRow(envelope.experiment))
+                    )
 
     def _heard(self, event: events.HumanMessage, seq: int) -> None:
         """Keep a person's words, and the budget they may set."""
@@ -97,10 +99,10 @@ class View:
             if self.budget_after is not None and seq > self.budget_after:
                 self.budget_after = None
 
-    def _progress(self, said: Envelope, row: Row) -> None:
+    def _progress(self, envelope: Envelope, row: ExperimentRow) -> None:
         """Move an experiment on."""
-        row.stage = STAGES.get(said.type, row.stage)
-        match said.event:
+        row.stage = STAGE_BY_EVENT.get(envelope.type, row.stage)
+        match envelope.event:
             case events.ProposalCreated(name=name):
                 row.name = name
             case events.RunRequested(run=run, attempt=attempt):
@@ -109,39 +111,39 @@ class View:
                 row.quarantined, row.stage = True, QUARANTINED
             case events.RunCompleted() as result:
                 first = row.result if row.quarantined else None
-                row.result = first.model_copy(update=worse(first, result)) if first else result
+                row.result = first.model_copy(update=merge_scores(first, result)) if first else result
                 row.progress = 1.0
             case events.AnalysisReady(fitness=fitness):
                 row.fitness = fitness
-                self._end(row, "analysed", said)
+                self._end(row, "analysed", envelope)
             case events.CodeFailed(final=True):
-                self._end(row, "failed", said)
+                self._end(row, "failed", envelope)
             case events.ProposalRejected(final=True):
-                self._end(row, "rejected", said)
+                self._end(row, "rejected", envelope)
             case _:
                 pass
 
-    def _end(self, row: Row, how: str, said: Envelope) -> None:
+    def _end(self, row: ExperimentRow, how: str, envelope: Envelope) -> None:
         """Note that an experiment is over."""
         row.ended = row.stage = how
         row.curve = []
-        self.pace.append(said.time.timestamp())
+        self.pace.append(envelope.time.timestamp())
 
     def point(self, point: events.LossPoint) -> None:
         """Take one loss reading into account."""
-        row = self.rows.get(run_of(point.run).experiment)
+        row = self.rows.get(parse_run_id(point.run).experiment)
         if row and not row.ended and point.run == row.run:
             row.losses[point.task] = point.loss
             row.curve.append(events.CurvePoint(task=point.task, step=point.step, loss=point.loss))
             row.progress = min(1.0, point.step / point.steps)
 
-    def open_rows(self) -> list[Row]:
+    def open_rows(self) -> list[ExperimentRow]:
         """Return what is under way, furthest first."""
-        order = [*STAGES.values(), QUARANTINED]
+        order = [*STAGE_BY_EVENT.values(), QUARANTINED]
         rows = [row for row in self.rows.values() if not row.ended]
         return sorted(rows, key=lambda row: (-order.index(row.stage), row.id))
 
-    def leaders(self, most: int = 10) -> list[Row]:
+    def leaders(self, most: int = 10) -> list[ExperimentRow]:
         """Return the best so far."""
         scored = [row for row in self.rows.values() if row.fitness is not None]
         return sorted(scored, key=lambda row: -(row.fitness or 0.0))[:most]
@@ -155,7 +157,7 @@ class View:
         """Return how many are over."""
         return sum(1 for row in self.rows.values() if row.ended)
 
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Say whether nothing is to come: stopped, or finished with every experiment of today's budget ended."""
         if self.budget_after is not None:
             return False

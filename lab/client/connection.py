@@ -17,7 +17,7 @@ from bus.security.identity import Identity
 from lab.errors import LabError
 from lab.settings import Settings
 
-ENCRYPTED = ("tls", "wss")
+TLS_SCHEMES = ("tls", "wss")
 
 
 async def connect(
@@ -36,10 +36,10 @@ def identify(settings: Settings, role: str, seeds: Path | None = None) -> Identi
     """Return who a role is to its server. Raises LabError where its key can't be used."""
     creds = None if seeds or settings.nkey_file else _creds()
     given = settings.nkey_file or (creds if creds and _holds_seed(creds) else None)
-    seed = keys.path_of(seeds, role) if seeds else own_seed(given, role)
+    seed = keys.seed_path(seeds, role) if seeds else role_seed_path(given, role)
     try:
         if seed:
-            keys.seed_of(seed)
+            keys.read_seed(seed)
             return Identity(_key_of(seed, role), seed, ca=settings.tls_ca)
     except keys.KeyFault as error:
         raise LabError(str(error)) from None
@@ -59,11 +59,11 @@ def _holds_seed(path: Path) -> bool:
     return path.read_bytes().strip().startswith(b"SU")
 
 
-def own_seed(given: Path | None, role: str) -> Path | None:
+def role_seed_path(given: Path | None, role: str) -> Path | None:
     """Return a role's seed beside the one that was given, else that one."""
     if given is None:
         return None
-    own = keys.path_of(given.parent, role)
+    own = keys.seed_path(given.parent, role)
     return own if own.exists() else given
 
 
@@ -74,16 +74,16 @@ def _key_of(seed: Path, role: str) -> str:
 
 def refuse_plaintext(url: str, *, allowed: bool) -> None:
     """Raise LabError for an address that would send the log over a network in the clear."""
-    if not allowed and not encrypted(url) and not loopback(url):
+    if not allowed and not is_encrypted(url) and not is_loopback(url):
         raise LabError(
-            f"{without_secrets(url)} is neither encrypted nor on this machine; use tls://, "
+            f"{redact_url(url)} is neither encrypted nor on this machine; use tls://, "
             "or say --allow-plaintext where the network itself is private"
         )
 
 
-def encrypted(url: str) -> bool:
+def is_encrypted(url: str) -> bool:
     """Say whether an address asks for encryption."""
-    return urlsplit(url).scheme in ENCRYPTED
+    return urlsplit(url).scheme in TLS_SCHEMES
 
 
 def host_of(url: str) -> str:
@@ -91,7 +91,7 @@ def host_of(url: str) -> str:
     return urlsplit(url if "://" in url else f"nats://{url}").hostname or ""
 
 
-def loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
     """Say whether an address is on this machine."""
     host = host_of(url)
     try:
@@ -100,6 +100,6 @@ def loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def without_secrets(url: str) -> str:
+def redact_url(url: str) -> str:
     """Return an address without any user and password."""
     return url.rpartition("@")[2] if "@" in url else url

@@ -4,22 +4,24 @@ from bus.vocabulary import events
 from bus.wire.envelope import Envelope
 
 
-def line(said: Envelope) -> str | None:
+def event_line(envelope: Envelope) -> str | None:
     """Return one line for an event that a reader of a log file wants to see, else None."""
-    text = _words(said)
-    return f"{said.time:%H:%M:%S} {said.experiment:<22} {text}" if text else None
+    text = _words(envelope)
+    return f"{envelope.time:%H:%M:%S} {envelope.experiment:<22} {text}" if text else None
 
 
-def sentence(said: Envelope) -> str:
+def event_sentence(envelope: Envelope) -> str:
     """Return one line for any event."""
-    return line(said) or f"{said.time:%H:%M:%S} {said.experiment:<22} {said.type}"
+    return event_line(envelope) or f"{envelope.time:%H:%M:%S} {envelope.experiment:<22} {envelope.type}"
 
 
-def _words(said: Envelope) -> str | None:  # noqa: C901, PLR0911, PLR0912  (one case an event)
+def _words(envelope: Envelope) -> str | None:  # noqa: C901, PLR0911, PLR0912  (one case an event)
     """Return what an event says in words."""
-    match said.event:
+    match envelope.event:
         case events.CampaignStarted(scale=scale, experiments=count, baselines=baselines):
-            return f"campaign {said.campaign}: {len(baselines)} baselines, then {count} experiments at scale {scale}"
+            return (
+                f"campaign {envelope.campaign}: {len(baselines)} baselines, then {count} experiments at scale {scale}"
+            )
         case events.ProposalCreated(name=name, origin=origin):
             return f"proposed by {origin}: {name}"
         case events.ProposalRejected(message=message, final=True):
@@ -41,7 +43,7 @@ def _words(said: Envelope) -> str | None:  # noqa: C901, PLR0911, PLR0912  (one 
         case events.HumanAnswered(to=to, answer=answer):
             return f"to {to}: {' '.join(answer.split())}"
         case events.CampaignPaused(by=by, why=why) | events.CampaignResumed(by=by, why=why):
-            return _with(f"{'paused' if isinstance(said.event, events.CampaignPaused) else 'resumed'} by {by}", why)
+            return _with(f"{'paused' if isinstance(envelope.event, events.CampaignPaused) else 'resumed'} by {by}", why)
         case events.CampaignFinished(reason=reason, analysed=analysed, failed=failed):
             return f"campaign finished ({reason}): {analysed} analysed, {failed} failed"
         case _:

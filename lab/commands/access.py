@@ -51,14 +51,14 @@ def keys(
 def _rows(place: Home) -> list[dict[str, Any]]:
     """Return a row for each role; a seed is named by its path alone. Raises LabError."""
     try:
-        public = key_files.ensure(place.keys, access.ROLES)
+        public = key_files.ensure_keys(place.keys, access.ROLES)
     except key_files.KeyFault as error:
         raise LabError(str(error)) from None
     return [
         {
             "role": role,
             "public_key": key,
-            "nkey_file": str(key_files.path_of(place.keys, role).resolve()),
+            "nkey_file": str(key_files.seed_path(place.keys, role).resolve()),
             **asdict(access.permissions(role)),
         }
         for role, key in public.items()
@@ -79,6 +79,8 @@ def _write(place: Home, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / BLOCK).write_text(block)
         for role in access.ROLES:
-            key_files.write(key_files.path_of(folder, role), key_files.seed_of(key_files.path_of(place.keys, role)))
+            key_files.write_seed(
+                key_files.seed_path(folder, role), key_files.read_seed(key_files.seed_path(place.keys, role))
+            )
     except OSError as error:
         raise LabError(f"can't write to {folder}: {error.strerror}") from None

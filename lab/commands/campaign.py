@@ -63,12 +63,12 @@ def run(
     place = home_of(loaded)
     place.prepare()
     with place.locked():
-        settings = campaign.settle(loaded, place)
+        settings = campaign.resolve_settings(loaded, place)
         preflight.check(settings, place)
         with run_summary.screen(quiet=as_json) as screen:
-            outcome = run_async(campaign.run(settings, place, screen, None if services else lambda *_: ()))
+            outcome = run_async(campaign.run_campaign(settings, place, screen, None if services else lambda *_: ()))
         report = run_summary.write_report(outcome, place, settings)
-        run_summary.tell(outcome, report, settings, as_json=as_json)
+        run_summary.print_outcome(outcome, report, settings, as_json=as_json)
 
 
 def serve(
@@ -116,7 +116,7 @@ def say(
 
     Example: move37 say "try the delta rule with a short convolution"
     """
-    from lab.client.human_input import kind_of, publish
+    from lab.client.human_input import kind_of, publish_message
 
     if not (text or propose or kind):
         raise WrongUsage('nothing to say; give a text, such as move37 say "try the delta rule"')
@@ -125,7 +125,7 @@ def say(
     if propose:
         words |= {"kind": "propose", "source": _read_source(propose), "text": text or f"proposed from {propose.name}"}
     meant = kind_of(words)
-    heard = run_async(publish(load(config, home=home, nats=nats, allow_plaintext=plaintext).settings, words))
+    heard = run_async(publish_message(load(config, home=home, nats=nats, allow_plaintext=plaintext).settings, words))
     if as_json:
         print_json({"subject": heard, **words, "kind": meant})
     else:

@@ -32,9 +32,9 @@ def list_(
     """
     from lab.operations import dead_letters
 
-    found = run_async(dead_letters.every(load(config, home=home, nats=nats, allow_plaintext=plaintext).settings))
+    found = run_async(dead_letters.list_letters(load(config, home=home, nats=nats, allow_plaintext=plaintext).settings))
     if as_json:
-        print_json_lines(map(dead_letters.short, found))
+        print_json_lines(map(dead_letters.letter_summary, found))
     else:
         dead_letters.print_list(found)
         if not found:
@@ -56,11 +56,13 @@ def show(
     """
     from lab.operations import dead_letters
 
-    letter = run_async(dead_letters.one(load(config, home=home, nats=nats, allow_plaintext=plaintext).settings, number))
+    letter = run_async(
+        dead_letters.get_letter(load(config, home=home, nats=nats, allow_plaintext=plaintext).settings, number)
+    )
     if raw:
         dead_letters.write_original(letter)
     elif as_json:
-        print_json(dead_letters.full(letter))
+        print_json(dead_letters.letter_details(letter))
     else:
         dead_letters.print_one(letter)
 
@@ -83,9 +85,9 @@ def retry(
     if bool(numbers) == every:
         raise WrongUsage("say which letters, by their id in `move37 dead list`, or --all")
     settings = load(config, home=home, nats=nats, allow_plaintext=plaintext).settings
-    done = run_async(dead_letters.retry(settings, numbers or []))
+    done = run_async(dead_letters.retry_letters(settings, numbers or []))
     if as_json:
-        print_json_lines(dead_letters.short(letter) | {"new": how == "handed to"} for letter, how in done)
+        print_json_lines(dead_letters.letter_summary(letter) | {"new": how == "handed to"} for letter, how in done)
     else:
         for letter, how in done:
             print(f"letter {letter.seq} {how} {letter.role}: {letter.original.subject}")

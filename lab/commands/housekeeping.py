@@ -22,7 +22,7 @@ def doctor(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOp
     from lab.operations import doctor as physician
 
     loaded = load(config, home=home)
-    findings = physician.examine(loaded.settings, home_of(loaded))
+    findings = physician.run_checks(loaded.settings, home_of(loaded))
     if as_json:
         print_json([finding.as_json() for finding in findings])
     else:

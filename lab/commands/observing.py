@@ -55,7 +55,7 @@ def traces(
     from lab.operations import log_export, replay
 
     settings = load(config, home=home, nats=nats, allow_plaintext=plaintext).settings
-    found = telling.spans(replay.read(file) if file else run_async(log_export.events(settings)))
+    found = telling.spans(replay.read_history(file) if file else run_async(log_export.events(settings)))
     if send:
         print(f"{len(found)} spans sent to {telling.send(found)}")
     else:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from lab.home import Home
-from lab.settings import Loaded
+from lab.settings import LoadedSettings
 
 T = TypeVar("T")
 
@@ -24,18 +24,18 @@ PlaintextOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def load(config: Path | None = None, **given: Any) -> Loaded:
+def load(config: Path | None = None, **given: Any) -> LoadedSettings:
     """Return the settings in force; NATS_URL stands in for `--nats`. Raises LabError."""
     import os
 
-    loaded = Loaded.load(given, config)
+    loaded = LoadedSettings.load(given, config)
     if loaded.settings.nats is None and os.environ.get("NATS_URL"):
-        loaded = Loaded.load({**given, "nats": os.environ["NATS_URL"]}, config)
+        loaded = LoadedSettings.load({**given, "nats": os.environ["NATS_URL"]}, config)
         loaded.origins["nats"] = "NATS_URL"
     return loaded
 
 
-def home_of(loaded: Loaded) -> Home:
+def home_of(loaded: LoadedSettings) -> Home:
     """Return the home in force."""
     return Home(loaded.settings.home)
 

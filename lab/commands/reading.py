@@ -154,7 +154,7 @@ def events(
 
     settings = _settings(config, home, nats, plaintext)
     if verify:
-        return verification.tell(run_async(verification.running(settings)), as_json=as_json)
+        return verification.print_check(run_async(verification.verify_lab(settings)), as_json=as_json)
     with contextlib.suppress(KeyboardInterrupt):
         run_async(log_export.list_events(settings, follow=follow, as_json=as_json))
     return 0
@@ -173,7 +173,7 @@ def export_log(
     """
     from lab.operations import log_export
 
-    count = run_async(log_export.export(_settings(config, home, nats, plaintext), file))
+    count = run_async(log_export.export_log(_settings(config, home, nats, plaintext), file))
     print(f"{count} events in {file}")
 
 
@@ -225,10 +225,10 @@ def _settings(config: Path | None, home: Path | None, nats: str | None, plaintex
 
 def _ask(settings: Settings, *ids: str) -> tuple[Any, ...]:
     """Return experiments of the lab that the options name."""
-    from lab.client.session import awake
+    from lab.client.session import open_lab
 
     async def ask() -> tuple[Any, ...]:
-        async with awake(settings) as reader:
+        async with open_lab(settings) as reader:
             return await reader.experiments(*ids)
 
     return run_async(ask())

@@ -45,13 +45,13 @@ def replay(
     if sum((view, rebuild, verify, agent is not None)) > 1:
         raise WrongUsage("give one of --view, --rebuild, --verify and --agent")
     if verify:
-        return verification.tell(verification.exported(file), as_json=as_json)
-    history = replays.read(file, first, last)
+        return verification.print_check(verification.verify_export(file), as_json=as_json)
+    history = replays.read_history(file, first, last)
     if rebuild:
         return _rebuilt(replays.rebuild(history), as_json=as_json)
     if agent:
-        return replays.again(agent, history, file, first, last, step=step, as_json=as_json)
-    replays.tell(history, replays.Choice(experiment, kind, role, first), step=step, as_json=as_json)
+        return replays.replay_and_report(agent, history, file, first, last, step=step, as_json=as_json)
+    replays.print_story(history, replays.EventFilter(experiment, kind, role, first), step=step, as_json=as_json)
     return 0
 
 

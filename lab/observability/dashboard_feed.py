@@ -11,35 +11,35 @@ from dataclasses import replace
 
 import structlog
 
-from bus.delivery.bus import Bus, Refused
+from bus.delivery.bus import Bus, QueryRefused
 from bus.delivery.transport import TransportError
 from bus.vocabulary.events import CampaignStarted, HumanMessage, LossPoint
-from bus.vocabulary.queries import Experiment, Standing
+from bus.vocabulary.queries import CampaignStatus, Experiment
 from bus.wire import subjects
-from bus.wire.envelope import Envelope, Malformed
+from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.ids import CAMPAIGN
 from dashboard import curves
-from dashboard.live import Slot, Snapshot
+from dashboard.live import LiveSnapshot, SlotView
 from dashboard.report import render_report
 from dashboard.scores import Scores
 from dashboard.site import Board, Site
-from lab.client.campaign_view import Row, View
-from lab.client.event_text import sentence
-from lab.client.session import Reader
+from lab.client.campaign_view import CampaignView, ExperimentRow
+from lab.client.event_text import event_sentence
+from lab.client.session import LabClient
 from lab.errors import LabError
 
-PACE = 0.5
+FEED_INTERVAL_S = 0.5
 """Seconds between two pictures."""
-LINES = 100
+MAX_EVENTS_SHOWN = 100
 """Newest events that are shown."""
-READINGS = 20_000
+MAX_READINGS = 20_000
 """Loss points before ours that are read for the curves of runs under way."""
-REPORT_SECONDS = 60.0
+REPORT_TIMEOUT_S = 60.0
 
 log = structlog.get_logger()
 
 
-class Onlooker:
+class DashboardFeed:
     """Watches a lab for all browsers together."""
 
     def __init__(self, bus: Bus) -> None:
@@ -50,8 +50,8 @@ class Onlooker:
 
     def _begin(self, campaign: str) -> None:
         """Show another campaign, of which nothing is known yet."""
-        self._view, self._reader = View(campaign), Reader(self._bus, campaign, "")
-        self._said: deque[tuple[int, str]] = deque(maxlen=LINES)
+        self._view, self._reader = CampaignView(campaign), LabClient(self._bus, campaign, "")
+        self._said: deque[tuple[int, str]] = deque(maxlen=MAX_EVENTS_SHOWN)
         self._rows: dict[str, Experiment] = {}
         self._experiments: tuple[Experiment, ...] = ()
         self._stale: set[str] = set()
@@ -65,7 +65,7 @@ class Onlooker:
         loop = asyncio.get_running_loop()
 
         def report() -> str:
-            return asyncio.run_coroutine_threadsafe(self._report(), loop).result(REPORT_SECONDS)
+            return asyncio.run_coroutine_threadsafe(self._report(), loop).result(REPORT_TIMEOUT_S)
 
         try:
             site = Site(host, port, self._board, report)
@@ -95,32 +95,32 @@ class Onlooker:
             self._ready.set()
         async for batch in self._bus.follow():
             for stored in batch:
-                with suppress(Malformed):
-                    self._hear(subjects.read(stored))
+                with suppress(MalformedMessage):
+                    self._hear(subjects.decode_event(stored))
             if batch[-1].seq >= came:
                 self._ready.set()
             self._changed.set()
 
-    def _hear(self, said: Envelope) -> None:
+    def _hear(self, envelope: Envelope) -> None:
         """Take in an event of the campaign that is shown."""
-        if isinstance(said.event, CampaignStarted) and said.campaign != self._view.campaign:
-            self._begin(said.campaign)
-        if said.campaign != self._view.campaign:
+        if isinstance(envelope.event, CampaignStarted) and envelope.campaign != self._view.campaign:
+            self._begin(envelope.campaign)
+        if envelope.campaign != self._view.campaign:
             return
-        self._view.apply(said)
-        self._said.appendleft((said.seq, sentence(said)))
-        about = said.event.target if isinstance(said.event, HumanMessage) else said.experiment
+        self._view.apply(envelope)
+        self._said.appendleft((envelope.seq, event_sentence(envelope)))
+        about = envelope.event.target if isinstance(envelope.event, HumanMessage) else envelope.experiment
         if about and about != CAMPAIGN:
             self._stale.add(about)
 
     async def _points(self) -> None:
         """Take in the losses of runs, from a little before we came."""
         await self._ready.wait()
-        after = max(0, await self._bus.transport.last_seq(subjects.METRICS) - READINGS)
+        after = max(0, await self._bus.transport.last_seq(subjects.METRICS) - MAX_READINGS)
         async for batch in self._bus.transport.follow(subjects.METRICS, after):
             for stored in batch:
-                with suppress(Malformed):
-                    said = subjects.read(stored)
+                with suppress(MalformedMessage):
+                    said = subjects.decode_event(stored)
                     if isinstance(said.event, LossPoint) and said.campaign == self._view.campaign:
                         self._view.point(said.event)
             self._changed.set()
@@ -128,25 +128,25 @@ class Onlooker:
     async def _show(self) -> None:
         """Show what has changed, at a pace that eyes can follow; what memory does not answer is asked again."""
         await self._ready.wait()
-        now = Snapshot(Standing())
+        now = LiveSnapshot(CampaignStatus())
         while True:
             self._changed.clear()
             try:
                 now = await self._picture()
-            except (TransportError, Refused) as error:
+            except (TransportError, QueryRefused) as error:
                 log.warning("memory does not answer", reason=str(error))
                 now = replace(now, silent=True)
                 self._changed.set()
             self._board.show(now)
-            await asyncio.sleep(PACE)
+            await asyncio.sleep(FEED_INTERVAL_S)
             await self._changed.wait()
 
-    async def _picture(self) -> Snapshot:
+    async def _picture(self) -> LiveSnapshot:
         """Return what there is to show. Raises TransportError, Refused."""
         await self._learn()
         view = self._view
-        return Snapshot(
-            standing=await self._reader.standing(),
+        return LiveSnapshot(
+            standing=await self._reader.status(),
             experiments=self._experiments,
             slots=[] if view.finished else [_slot(row) for row in view.open_rows()],
             said=tuple(self._said),
@@ -167,7 +167,7 @@ class Onlooker:
             if missing := self._curveless():
                 await self._ask(*missing)
                 self._drawn.update(missing)
-        except (TransportError, Refused):
+        except (TransportError, QueryRefused):
             self._stale |= asked
             raise
 
@@ -183,14 +183,14 @@ class Onlooker:
     def _curveless(self) -> tuple[str, ...]:
         """Return the experiments whose curves are drawn and have not been asked for: listings come without."""
         scores = Scores(self._experiments)
-        drawn = (*scores.baselines, *scores.candidates[: curves.SHOWN])
+        drawn = (*scores.baselines, *scores.candidates[: curves.MAX_COLOURED_CURVES])
         return tuple(row.id for row in drawn if not row.curve and row.id not in self._drawn)
 
     async def _report(self) -> str:
         """Return the report of now. Raises OSError where memory does not answer."""
         try:
-            standing, experiments = await self._reader.everything()
-        except (TransportError, Refused) as error:
+            standing, experiments = await self._reader.status_and_experiments()
+        except (TransportError, QueryRefused) as error:
             raise OSError(str(error)) from None
         sandbox = standing.started.sandbox if standing.started else ""
         return render_report(
@@ -198,6 +198,6 @@ class Onlooker:
         )
 
 
-def _slot(row: Row) -> Slot:
+def _slot(row: ExperimentRow) -> SlotView:
     """Return an experiment under way as it is shown."""
-    return Slot(row.id, row.name, row.told, row.progress, dict(row.losses), tuple(row.curve))
+    return SlotView(row.id, row.name, row.stage_text, row.progress, dict(row.losses), tuple(row.curve))

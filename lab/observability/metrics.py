@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from bus.delivery.transport import TransportError
 from bus.wire import subjects
-from lab.client.session import awake
+from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.settings import Settings
 
@@ -24,7 +24,7 @@ OF_A_SERVICE = ("role", "instance")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LabReading:
     """What a lab tells of itself at one moment."""
 
     services: Sequence[dict[str, Any]]
@@ -34,17 +34,17 @@ class Reading:
     dead_letters: int
 
 
-async def read(settings: Settings) -> Reading:
+async def read(settings: Settings) -> LabReading:
     """Ask a running lab. Raises LabError, TransportError."""
-    async with awake(settings) as reader:
+    async with open_lab(settings) as reader:
         last = reader.bus.transport.last_seq
-        return Reading(await reader.services(), await last(subjects.LOG), await last(subjects.DEAD))
+        return LabReading(await reader.services(), await last(subjects.LOG), await last(subjects.DEAD))
 
 
-class Gathered(Collector):
+class LabCollector(Collector):
     """The metrics of a lab, read anew at every scrape."""
 
-    def __init__(self, ask: Callable[[], Reading]) -> None:
+    def __init__(self, ask: Callable[[], LabReading]) -> None:
         """Read by `ask`; while that fails, the lab is told to be down."""
         self._ask = ask
 
@@ -80,7 +80,7 @@ def _vitals(services: Sequence[dict[str, Any]]) -> Iterator[Metric]:
 def registry(settings: Settings) -> CollectorRegistry:
     """Return what is scraped of the lab that the settings name."""
     found = CollectorRegistry()
-    found.register(Gathered(lambda: asyncio.run(read(settings))))
+    found.register(LabCollector(lambda: asyncio.run(read(settings))))
     return found
 
 

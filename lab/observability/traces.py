@@ -24,7 +24,7 @@ from lab.errors import LabError
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 """Environment variable with the address of a collector, such as `http://127.0.0.1:4318`."""
-TOGETHER = 1000
+SPANS_PER_REQUEST = 1000
 """Spans in one request to a collector."""
 INTERNAL, ERROR = 1, 2
 """SpanKind of work within a service; StatusCode of what failed."""
@@ -67,9 +67,9 @@ def spans(log: Iterable[Envelope]) -> list[Span]:
     return list(found.values())
 
 
-def _ids(said: Envelope) -> tuple[str, str]:
+def _ids(envelope: Envelope) -> tuple[str, str]:
     """Return the trace and the span that an event belongs to."""
-    _, trace, unit, _ = said.traceparent.split("-")
+    _, trace, unit, _ = envelope.traceparent.split("-")
     return trace, unit
 
 
@@ -137,8 +137,8 @@ def send(found: Sequence[Span]) -> str:
     where = os.environ.get(ENDPOINT, "").rstrip("/")
     if not where.startswith(("http://", "https://")):
         raise LabError(f"name a collector by {ENDPOINT}, such as http://127.0.0.1:4318")
-    for begin in range(0, len(found), TOGETHER):
-        body = json.dumps(otlp(found[begin : begin + TOGETHER])).encode()
+    for begin in range(0, len(found), SPANS_PER_REQUEST):
+        body = json.dumps(otlp(found[begin : begin + SPANS_PER_REQUEST])).encode()
         request = urllib.request.Request(  # noqa: S310  (the person's own collector)
             f"{where}/v1/traces", body, {"Content-Type": "application/json"}
         )

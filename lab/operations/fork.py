@@ -15,44 +15,44 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bus.audit import chain, log_file
-from bus.audit.chain import Link
-from bus.delivery.actor import GIVEN_UP
-from bus.delivery.durables import EVERY, HEARS, INBOXES
-from bus.delivery.replay import Traces, read_traces, replay_role, traces_file
+from bus.audit.chain import ChainLink
+from bus.delivery.actor import GIVE_UP_ORDINAL
+from bus.delivery.durables import ALL_DURABLES, INBOXES, SUBSCRIPTIONS
+from bus.delivery.replay import Traces, read_traces, replay_role, traces_path
 from bus.delivery.transport import Durable, Transport
 from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.security import access
 from bus.vocabulary.events import CampaignStarted, HumanMessage, RunCompleted
 from bus.wire import subjects
-from bus.wire.envelope import Envelope, Malformed
+from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.ids import derive
 from bus.wire.stored import Stored
 from lab.client import connection
 from lab.errors import LabError
 from lab.home import Home
 from lab.operations import log_export, replay, verify
-from lab.runtime.roles import heard_id
+from lab.runtime.roles import human_message_id
 from lab.settings import Settings
 
-UNHEARD = 10_000
+NOT_CARRIED = 10_000
 """Words in a row that the desk could make nothing of, at most: the last one it understood is looked for so far."""
-PULL_SECONDS = 2.0
+PULL_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class RecordedLog:
     """A log with what belongs to it."""
 
     messages: Sequence[Stored]
-    links: Sequence[Link]
+    links: Sequence[ChainLink]
     traces: Sequence[bytes]
     artifacts: Path | None
     """Where its trained weights lie; None for an exported file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Forked:
+class ForkSummary:
     """What a fork holds."""
 
     campaign: str
@@ -63,7 +63,7 @@ class Forked:
     """Role → the events that it had heard of and not finished with."""
 
 
-async def fork(settings: Settings, log: Path, at: int, home: Home) -> Forked:
+async def fork(settings: Settings, log: Path, at: int, home: Home) -> ForkSummary:
     """Begin a home from a log (an exported file, or a home) up to a position. Raises LabError."""
     if home.root.exists() and any(home.root.iterdir()):
         raise LabError(f"{home.root} is not empty; choose another --home")
@@ -74,19 +74,19 @@ async def fork(settings: Settings, log: Path, at: int, home: Home) -> Forked:
     home.prepare()
     with home.locked():
         traces = read_traces(past.traces)
-        done = {role: decided(role, said, at, traces) for role in HEARS}
+        done = {role: decided_events(role, said, at, traces) for role in SUBSCRIPTIONS}
         told = [trace for trace in past.traces if _belongs(trace, done)]
-        heard = last_heard(campaign, {one.id for one in said if one.seq <= at})
+        heard = last_human_position(campaign, {one.id for one in said if one.seq <= at})
         async with _streams(settings, home, heard) as transport:
             await _write(transport, kept, told)
-            under_way = {role: await _settle(transport, INBOXES[role], done[role]) for role in HEARS}
-        chain.write(home.chain, past.links[:at], kept)
+            under_way = {role: await _settle(transport, INBOXES[role], done[role]) for role in SUBSCRIPTIONS}
+        chain.write_chain(home.chain, past.links[:at], kept)
         weights = _weights(past.artifacts, home.artifacts, said, at)
         home.note_campaign(_note(campaign, said, at))
-    return Forked(campaign, at, len(told), weights, under_way)
+    return ForkSummary(campaign, at, len(told), weights, under_way)
 
 
-async def _past(settings: Settings, log: Path) -> Past:
+async def _past(settings: Settings, log: Path) -> RecordedLog:
     """Return the past that a file or a home holds. Raises LabError."""
     if not log.exists():
         raise LabError(f"there is no log or home {log}")
@@ -94,24 +94,26 @@ async def _past(settings: Settings, log: Path) -> Past:
         return _exported(log, None)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "log.jsonl"
-        await log_export.export(settings.model_copy(update={"home": log, "nats": None}), file)
+        await log_export.export_log(settings.model_copy(update={"home": log, "nats": None}), file)
         return _exported(file, Home(log).artifacts)
 
 
-def _exported(file: Path, artifacts: Path | None) -> Past:
+def _exported(file: Path, artifacts: Path | None) -> RecordedLog:
     """Return what `move37 export-log` wrote. Raises LabError."""
-    links = verify.links(chain.beside(file))
-    replay.traces_of(file)  # says what is wrong with them
-    return Past(verify.messages(file, links), links, tuple(log_file.payloads(traces_file(file))), artifacts)
+    links = verify.links(chain.chain_path(file))
+    replay.traces_beside(file)  # says what is wrong with them
+    return RecordedLog(verify.messages(file, links), links, tuple(log_file.read_payloads(traces_path(file))), artifacts)
 
 
-def _verify(past: Past, at: int, log: Path) -> None:
+def _verify(past: RecordedLog, at: int, log: Path) -> None:
     """Raise LabError where the log has no such position, or is not what it was up to there."""
     if not 1 <= at <= len(past.messages):
         raise LabError(f"{log} has no position {at}; its last is {len(past.messages)}")
-    verdict = chain.verify(past.links[:at], past.messages[:at])
-    if verdict.differs is not None:
-        raise LabError(f"position {verdict.differs} of {log} {verdict.how}; a fork of it would not be of that past")
+    verdict = chain.verify_chain(past.links[:at], past.messages[:at])
+    if verdict.first_difference is not None:
+        raise LabError(
+            f"position {verdict.first_difference} of {log} {verdict.how}; a fork of it would not be of that past"
+        )
 
 
 def _readable(messages: Sequence[Stored]) -> list[Envelope]:
@@ -119,8 +121,8 @@ def _readable(messages: Sequence[Stored]) -> list[Envelope]:
     said: list[Envelope] = []
     for stored in messages:
         try:
-            said.append(subjects.read(stored))
-        except Malformed:
+            said.append(subjects.decode_event(stored))
+        except MalformedMessage:
             continue
     return said
 
@@ -133,7 +135,7 @@ def _campaign(said: Sequence[Envelope], at: int) -> str:
     return started[-1]
 
 
-def decided(name: str, said: Sequence[Envelope], at: int, traces: Traces) -> set[str]:
+def decided_events(name: str, said: Sequence[Envelope], at: int, traces: Traces) -> set[str]:
     """Return the ids of the events upon which a role had said all it had to say by a position.
 
     That is shown by a replay that finds nothing missing. Where today's role would decide otherwise, it is shown by the
@@ -145,9 +147,9 @@ def decided(name: str, said: Sequence[Envelope], at: int, traces: Traces) -> set
     ids = {one.id for one in past}
     return {
         upon.id
-        for upon, difference in replay_role(replay.role_of(name, traces), past, traces)
+        for upon, difference in replay_role(replay.build_role(name, traces), past, traces)
         if difference is None or upon.id in spoke - goes_on
-    } | {one.id for one in past if derive(one.id, name, GIVEN_UP) in ids}
+    } | {one.id for one in past if derive(one.id, name, GIVE_UP_ORDINAL) in ids}
 
 
 def _belongs(trace: bytes, done: Mapping[str, Collection[str]]) -> bool:
@@ -156,16 +158,16 @@ def _belongs(trace: bytes, done: Mapping[str, Collection[str]]) -> bool:
     return body["cause"] in done.get(body["role"], ())
 
 
-def last_heard(campaign: str, ids: Collection[str]) -> int:
+def last_human_position(campaign: str, ids: Collection[str]) -> int:
     """Return the place in the inbox of the last word that the log holds; 0 where it holds none.
 
     What the desk says is named by the place of the words (`lab.runtime.roles.heard`), so that words to the fork come
     after it.
     """
-    subject, place, last = subjects.human(campaign), 0, 0
-    while place < last + UNHEARD:
+    subject, place, last = subjects.human_inbox(campaign), 0, 0
+    while place < last + NOT_CARRIED:
         place += 1
-        if derive(heard_id(subject, place), "desk", 0) in ids:
+        if derive(human_message_id(subject, place), "desk", 0) in ids:
             last = place
     return last
 
@@ -173,10 +175,10 @@ def last_heard(campaign: str, ids: Collection[str]) -> int:
 @asynccontextmanager
 async def _streams(settings: Settings, home: Home, heard: int) -> AsyncIterator[NatsTransport]:
     """Yield the empty streams of a new home, the inbox beginning behind the words that were heard."""
-    async with server.serving(home.nats, home.authorization()) as url:
+    async with server.run_server(home.nats, home.authorization()) as url:
         transport = await connection.connect(settings, access.ADMIN, url, seeds=home.keys)
         try:
-            await transport.provision(EVERY, begins={subjects.HUMAN: heard + 1})
+            await transport.provision(ALL_DURABLES, begins={subjects.HUMAN: heard + 1})
             yield transport
         finally:
             await transport.close()
@@ -195,15 +197,15 @@ async def _write(transport: Transport, messages: Sequence[Stored], traces: Seque
 def _id(stored: Stored) -> str:
     """Return the id by which the stream knows a message again."""
     try:
-        return subjects.read(stored).id
-    except Malformed:
+        return subjects.decode_event(stored).id
+    except MalformedMessage:
         return derive(stored.subject, stored.seq)
 
 
 async def _settle(transport: Transport, durable: Durable, done: Collection[str]) -> int:
     """Acknowledge what a role has decided and return how many events are left to it."""
     left: set[int] = set()
-    while delivery := await transport.pull(durable, PULL_SECONDS):
+    while delivery := await transport.pull(durable, PULL_TIMEOUT_S):
         if _id(delivery.stored) in done:
             await delivery.ack()
         else:

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from bus.audit import chain, log_file
-from bus.delivery.replay import traces_file
+from bus.delivery.replay import traces_path
 from bus.security import access, keys
 from bus.wire import subjects
-from bus.wire.envelope import Envelope, Malformed
+from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.stored import Stored
 from dashboard.report import render_report
 from lab.client import connection
-from lab.client.event_text import sentence
-from lab.client.session import Reader, awake
+from lab.client.event_text import event_sentence
+from lab.client.session import LabClient, open_lab
 from lab.errors import LabError
 from lab.home import Home
 from lab.settings import Settings
@@ -23,7 +23,7 @@ from lab.settings import Settings
 
 async def list_events(settings: Settings, *, follow: bool, as_json: bool) -> None:
     """Print the log's events; with `follow`, for ever."""
-    async with awake(settings) as reader:
+    async with open_lab(settings) as reader:
         end = await reader.bus.transport.last_seq(subjects.LOG)
         if not follow and not end:
             return
@@ -39,13 +39,13 @@ def _print_form(stored: Stored, *, as_json: bool) -> str:
     if as_json:
         return stored.payload.decode("utf-8", "backslashreplace") + "\n"
     try:
-        said = subjects.read(stored)
-    except Malformed as error:
+        said = subjects.decode_event(stored)
+    except MalformedMessage as error:
         return f"{stored.seq:>6}  malformed on {stored.subject}: {error}\n"
-    return f"{stored.seq:>6}  {sentence(said)}\n"
+    return f"{stored.seq:>6}  {event_sentence(said)}\n"
 
 
-async def read_stream(reader: Reader, stream: str = subjects.LOG) -> Sequence[Stored]:
+async def read_stream(reader: LabClient, stream: str = subjects.LOG) -> Sequence[Stored]:
     """Return every message of a stream, oldest first."""
     end = await reader.bus.transport.last_seq(stream)
     messages: list[Stored] = []
@@ -57,20 +57,20 @@ async def read_stream(reader: Reader, stream: str = subjects.LOG) -> Sequence[St
     return messages
 
 
-async def export(settings: Settings, file: Path) -> int:
+async def export_log(settings: Settings, file: Path) -> int:
     """Write the log to a file, and beside it its chain and the traces that a replay needs; return how many events.
 
     Raises LabError.
     """
     witnessed = Home(settings.home).chain
-    async with awake(settings) as reader:
+    async with open_lab(settings) as reader:
         messages = await read_stream(reader)
         traces = await read_stream(reader, subjects.TRACES)
     try:
-        noted = list(chain.read(witnessed)) if witnessed.exists() and not settings.nats else []
-        chain.write(chain.beside(file), noted[: len(messages)], messages)
-        log_file.write(traces_file(file), traces)
-        return log_file.write(file, messages)
+        noted = list(chain.read_chain(witnessed)) if witnessed.exists() and not settings.nats else []
+        chain.write_chain(chain.chain_path(file), noted[: len(messages)], messages)
+        log_file.write_log(traces_path(file), traces)
+        return log_file.write_log(file, messages)
     except OSError as error:
         raise LabError(f"can't write {file}: {error.strerror}") from None
 
@@ -79,8 +79,8 @@ async def status(settings: Settings) -> dict[str, Any]:
     """Return where the campaign stands, with the keys of the contract first."""
     home = Home(settings.home)
     running = home.running()
-    async with awake(settings) as reader:
-        standing = await reader.standing()
+    async with open_lab(settings) as reader:
+        standing = await reader.status()
         last = await reader.bus.transport.last_seq(subjects.LOG)
         dead = await reader.bus.transport.last_seq(subjects.DEAD)
         services = await reader.services()
@@ -97,15 +97,15 @@ async def status(settings: Settings) -> dict[str, Any]:
 
 def _human_key(settings: Settings, home: Home) -> str | None:
     """Return the path of the key by which people speak with any client, or None where this lab has none."""
-    own = keys.path_of(home.keys, access.HUMAN)
-    seed = connection.own_seed(settings.nkey_file, access.HUMAN) if settings.nats else own
+    own = keys.seed_path(home.keys, access.HUMAN)
+    seed = connection.role_seed_path(settings.nkey_file, access.HUMAN) if settings.nats else own
     return str(seed.resolve()) if seed and seed.exists() else None
 
 
 async def report(settings: Settings, path: Path) -> Path:
     """Write the report page and return its path. Raises LabError."""
-    async with awake(settings) as reader:
-        standing, experiments = await reader.everything()
+    async with open_lab(settings) as reader:
+        standing, experiments = await reader.status_and_experiments()
         said = await _read_events(reader)
     mine = [envelope for envelope in said if envelope.campaign == standing.campaign]
     page = render_report(
@@ -126,19 +126,19 @@ async def report(settings: Settings, path: Path) -> Path:
 
 async def events(settings: Settings) -> Sequence[Envelope]:
     """Return every event of the log."""
-    async with awake(settings) as reader:
+    async with open_lab(settings) as reader:
         return await _read_events(reader)
 
 
-async def _read_events(reader: Reader) -> Sequence[Envelope]:
+async def _read_events(reader: LabClient) -> Sequence[Envelope]:
     """Return the events that the log holds."""
-    return [subjects.read(stored) for stored in await read_stream(reader) if _readable(stored)]
+    return [subjects.decode_event(stored) for stored in await read_stream(reader) if _readable(stored)]
 
 
 def _readable(stored: Stored) -> bool:
     """Say whether a message decodes; what does not is among the dead letters."""
     try:
-        subjects.read(stored)
-    except Malformed:
+        subjects.decode_event(stored)
+    except MalformedMessage:
         return False
     return True

@@ -35,13 +35,13 @@ def _data(settings: Settings) -> None:
     """Check that the user's text can be read and is enough."""
     from trainer import scales
     from trainer.tasks.corpus import load_corpus
-    from trainer.tasks.tokens import read
+    from trainer.tasks.tokens import tokenize_corpus
 
     tasks = scales.load(settings.scale).languages.values()
     try:
         corpus = load_corpus(settings.data, *tasks)
         for task in tasks:
-            read(task, corpus)
+            tokenize_corpus(task, corpus)
     except ValueError as error:
         raise LabError(str(error)) from None
 

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from bus.audit import log_file
-from bus.delivery.replay import Difference, Traces, read_traces, replay_role, traces_file
+from bus.delivery.replay import Difference, Traces, read_traces, replay_role, traces_path
 from bus.delivery.role import Role
 from bus.vocabulary.questions import Completion
 from bus.wire.envelope import Envelope, encode
-from lab.client.event_text import sentence
+from lab.client.event_text import event_sentence
 from lab.errors import LabError
 
 
-def read(file: Path, first: int = 1, last: int = 0) -> list[Envelope]:
+def read_history(file: Path, first: int = 1, last: int = 0) -> list[Envelope]:
     """Return the log up to `last`, whole, so that causes before `first` are known. Raises LabError."""
     try:
-        said = [envelope for envelope in log_file.read(file, _note) if not last or envelope.seq <= last]
+        said = [envelope for envelope in log_file.read_log(file, _note) if not last or envelope.seq <= last]
     except IsADirectoryError:
         raise LabError(
             f"{file} is a folder; `move37 export-log --home {file} LOG` writes a lab's log to a file"
@@ -38,7 +38,7 @@ def _note(line: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EventFilter:
     """Which events of a story are told; None for all."""
 
     experiment: str | None = None
@@ -47,16 +47,16 @@ class Choice:
     first: int = 1
     """Position of the first one."""
 
-    def covers(self, said: Envelope) -> bool:
+    def covers(self, envelope: Envelope) -> bool:
         """Say whether an event is told."""
-        wanted = ((self.experiment, said.experiment), (self.kind, said.type), (self.role, said.role))
-        return said.seq >= self.first and all(asked in {None, given} for asked, given in wanted)
+        wanted = ((self.experiment, envelope.experiment), (self.kind, envelope.type), (self.role, envelope.role))
+        return envelope.seq >= self.first and all(asked in {None, given} for asked, given in wanted)
 
 
-def tell(history: Sequence[Envelope], choice: Choice, *, step: bool, as_json: bool) -> None:
+def print_story(history: Sequence[Envelope], choice: EventFilter, *, step: bool, as_json: bool) -> None:
     """Print the story."""
     for said in filter(choice.covers, history):
-        print(encode(said).decode() if as_json else f"{said.seq:>6}  {said.role:<10} {sentence(said)}")
+        print(encode(said).decode() if as_json else f"{said.seq:>6}  {said.role:<10} {event_sentence(said)}")
         if step:
             _pause()
 
@@ -72,13 +72,13 @@ def rebuild(history: Sequence[Envelope]) -> dict[str, Any]:
         return {"events": len(history), "position": store.position, "digest": store.digest()}
 
 
-def again(
+def replay_and_report(
     name: str, history: Sequence[Envelope], file: Path, first: int, last: int, *, step: bool, as_json: bool
 ) -> int:
     """Decide again as a role; print the differences and return 1 where there is one. Raises LabError."""
-    traces = traces_of(file)
+    traces = traces_beside(file)
     decisions, differences = 0, []
-    for said, difference in replay_role(role_of(name, traces), history, traces, first=first, last=last):
+    for said, difference in replay_role(build_role(name, traces), history, traces, first=first, last=last):
         decisions += 1
         if difference:
             differences.append(difference)
@@ -94,16 +94,19 @@ def again(
 def _sum_up(name: str, decisions: int, differences: Sequence[Difference], *, as_json: bool) -> None:
     """Print how many decisions were made again and how many differ."""
     if as_json:
-        found = [{"seq": d.upon.seq, "type": d.upon.type, "what": d.what, "recorded": d.recorded, "today": d.today}
-                 for d in differences]  # fmt: skip
-        print(json.dumps({"role": name, "decisions": decisions, "differences": found}, indent=1))
+        rows = [
+            {"seq": one.envelope.seq, "type": one.envelope.type, "what": one.what}
+            | {"recorded": one.recorded, "today": one.today}
+            for one in differences
+        ]
+        print(json.dumps({"role": name, "decisions": decisions, "differences": rows}, indent=1))
     else:
         print(f"{name}: {decisions} decisions made again, {len(differences)} differ")
 
 
-def traces_of(file: Path) -> Traces:
+def traces_beside(file: Path) -> Traces:
     """Return the traces beside a log. Raises LabError."""
-    path = traces_file(file)
+    path = traces_path(file)
     try:
         with path.open("rb") as lines:
             return read_traces(lines)
@@ -113,7 +116,7 @@ def traces_of(file: Path) -> Traces:
         raise LabError(f"{path}, {error}") from None
 
 
-def role_of(name: str, traces: Traces) -> Role:
+def build_role(name: str, traces: Traces) -> Role:
     """Return a role as today's code has it; where it had a model, its recorded completions answer. Raises LabError."""
     from agents.roles.analyst import Analyst
     from agents.roles.director import Director

@@ -20,43 +20,43 @@ import structlog
 
 from agents import design
 from bus.delivery.bus import Bus
-from bus.delivery.durables import EVERY
+from bus.delivery.durables import ALL_DURABLES
 from bus.delivery.role import Post
 from bus.nats import server
 from bus.security import access, keys
 from bus.vocabulary.events import CampaignStarted, LossPoint
-from bus.vocabulary.queries import Experiment, Standing
+from bus.vocabulary.queries import CampaignStatus, Experiment
 from bus.wire import subjects
-from bus.wire.envelope import Envelope, Malformed
+from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.ids import CAMPAIGN, campaign_id
 from lab.client import connection
-from lab.client.campaign_view import View
-from lab.client.session import Reader
+from lab.client.campaign_view import CampaignView
+from lab.client.session import LabClient
 from lab.errors import LabError
 from lab.home import Home
 from lab.runtime import sync_check
 from lab.runtime.supervisor import Service, Supervisor
-from lab.settings import Loaded, Settings
+from lab.settings import LoadedSettings, Settings
 
 AGENTS = ("director", "researcher", "engineer", "analyst", "desk")
-IDENTITY = ("seed", "scale")
+IDENTITY_SETTINGS = ("seed", "scale")
 """Settings that make a campaign the one it is."""
-GLANCE = 0.25
+SCREEN_INTERVAL_S = 0.25
 """Seconds between two looks of a person at the screen: what comes in between is read and shown together."""
 
 log = structlog.get_logger()
-Screen = Callable[[View, Envelope | None], None]
+Screen = Callable[[CampaignView, Envelope | None], None]
 """Shows a view; is called with each event as it comes, and with None now and then."""
 Services = Callable[[Settings, Home], Sequence[Service]]
 """Says what to start."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """How watching ended, and what memory then knew."""
 
-    view: View
-    standing: Standing
+    view: CampaignView
+    standing: CampaignStatus
     experiments: tuple[Experiment, ...]
     finished: bool
     """False where a person interrupted it."""
@@ -64,22 +64,22 @@ class Outcome:
     restarts: int
 
 
-def settle(loaded: Loaded, home: Home) -> Settings:
+def resolve_settings(loaded: LoadedSettings, home: Home) -> Settings:
     """Return the settings for this home: those of the campaign it holds, where it holds one. Raises LabError."""
     settings, note = loaded.settings, home.campaign()
     if not note:
         return settings
-    for name in IDENTITY:
+    for name in IDENTITY_SETTINGS:
         if loaded.explicit(name) and getattr(settings, name) != note[name]:
             raise LabError(
                 f"{home.root} holds a campaign with {name} {note[name]}; for {name} {getattr(settings, name)} "
                 "choose another --home"
             )
-    kept = {name: note[name] for name in (*IDENTITY, "experiments") if not loaded.explicit(name)}
+    kept = {name: note[name] for name in (*IDENTITY_SETTINGS, "experiments") if not loaded.explicit(name)}
     return settings.model_copy(update=kept)
 
 
-async def run(settings: Settings, home: Home, screen: Screen, services: Services | None = None) -> Outcome:
+async def run_campaign(settings: Settings, home: Home, screen: Screen, services: Services | None = None) -> RunOutcome:
     """Run a campaign to its end or to an interrupt.
 
     `services` says what to start, given the settings with the server's URL; the default is a whole lab.
@@ -92,22 +92,22 @@ async def run(settings: Settings, home: Home, screen: Screen, services: Services
         async with _server(settings, home, supervisor) as (url, seeds):
             transport = await connection.connect(settings, access.ADMIN, url, seeds=seeds)
             if seeds is None and not settings.allow_lazy_sync:
-                await asyncio.to_thread(sync_check.confirm, url, transport.server_id, settings.monitor)
-            await transport.provision(EVERY, replicas=settings.replicas)
+                await asyncio.to_thread(sync_check.require_sync, url, transport.server_id, settings.monitor)
+            await transport.provision(ALL_DURABLES, replicas=settings.replicas)
             bus = Bus(transport, "director", "lab")
-            view = View(campaign, budget_after=await _begin(bus, settings, home, campaign))
-            there = {"nats": url, "nkey_file": keys.path_of(seeds, access.ADMIN) if seeds else settings.nkey_file}
+            view = CampaignView(campaign, budget_after=await _begin(bus, settings, home, campaign))
+            there = {"nats": url, "nkey_file": keys.seed_path(seeds, access.ADMIN) if seeds else settings.nkey_file}
             with home.announced(url, campaign, embedded=seeds is not None):
-                for service in (services or whole_lab)(settings.model_copy(update=there), home):
+                for service in (services or lab_services)(settings.model_copy(update=there), home):
                     supervisor.start(service)
                 finished = await _watch(bus, view, screen, supervisor)
-                reader = Reader(bus, campaign, url, patience=20.0 if finished else 2.0)
-                standing, experiments = await reader.everything()
+                reader = LabClient(bus, campaign, url, patience=20.0 if finished else 2.0)
+                standing, experiments = await reader.status_and_experiments()
                 await supervisor.stop()
             await transport.close()
     finally:
         await supervisor.stop()
-    return Outcome(view, standing, experiments, finished, time.monotonic() - begun, supervisor.restarts)
+    return RunOutcome(view, standing, experiments, finished, time.monotonic() - begun, supervisor.restarts)
 
 
 @asynccontextmanager
@@ -121,7 +121,11 @@ async def _server(settings: Settings, home: Home, supervisor: Supervisor) -> Asy
         return
     port = server.free_port()
     keeper = Supervisor(home.logs)
-    keeper.start(Service("nats-server", server.command(home.nats, port, home.authorization()), server.environment()))
+    keeper.start(
+        Service(
+            "nats-server", server.server_command(home.nats, port, home.authorization()), server.server_environment()
+        )
+    )
     try:
         await _reachable(port, keeper)
         yield f"nats://127.0.0.1:{port}", home.keys
@@ -135,7 +139,7 @@ async def _reachable(port: int, keeper: Supervisor, seconds: float = 20.0) -> No
     failed = asyncio.create_task(keeper.failed())
     deadline = time.monotonic() + seconds
     try:
-        while not await asyncio.to_thread(server.listens, port):
+        while not await asyncio.to_thread(server.is_listening, port):
             if failed.done():
                 await failed
             if time.monotonic() > deadline:
@@ -166,24 +170,28 @@ async def _begin(bus: Bus, settings: Settings, home: Home, campaign: str) -> int
         sandbox=settings.sandbox,
     )
     noted = home.campaign()
-    await bus.say(Post(CAMPAIGN, started), campaign)
+    await bus.publish(Post(CAMPAIGN, started), campaign)
     position = None
     if noted and noted["experiments"] != settings.experiments:
         position = await bus.transport.last_seq(subjects.LOG)
         words = json.dumps({"kind": "budget", "text": str(settings.experiments), "by": "command line"})
-        await bus.transport.publish(subjects.human(campaign), words.encode(), f"{campaign}-budget-{time.time_ns()}")
-    home.note_campaign({"id": campaign, **{name: getattr(settings, name) for name in (*IDENTITY, "experiments")}})
+        await bus.transport.publish(
+            subjects.human_inbox(campaign), words.encode(), f"{campaign}-budget-{time.time_ns()}"
+        )
+    home.note_campaign(
+        {"id": campaign, **{name: getattr(settings, name) for name in (*IDENTITY_SETTINGS, "experiments")}}
+    )
     return position
 
 
-def whole_lab(settings: Settings, home: Home) -> list[Service]:
+def lab_services(settings: Settings, home: Home) -> list[Service]:
     """Return every service of a lab on one machine."""
     trainers = [("trainer", str(number)) for number in range(1, settings.trainers + 1)]
     return [
         Service(
             f"{role}-{instance}" if role == "trainer" else role,
             service_command(role, instance),
-            environment(settings, home, role),
+            service_environment(settings, home, role),
         )
         for role, instance in [("memory", "1"), *trainers, *((agent, "1") for agent in AGENTS)]
     ]
@@ -194,7 +202,7 @@ def service_command(role: str, instance: str, module: str = "lab.runtime.service
     return [sys.executable, "-m", module, role, instance]
 
 
-def environment(settings: Settings, home: Home, role: str) -> dict[str, str]:
+def service_environment(settings: Settings, home: Home, role: str) -> dict[str, str]:
     """Return the settings as environment variables, so that a service reads them as it would a person's.
 
     Of the keys a service is told of its own alone.
@@ -204,14 +212,14 @@ def environment(settings: Settings, home: Home, role: str) -> dict[str, str]:
     for name in ("data", "nkey_file", "tls_ca"):
         if name in values:
             values[name] = str(Path(values[name]).resolve())
-    if seed := connection.own_seed(settings.nkey_file, role):
+    if seed := connection.role_seed_path(settings.nkey_file, role):
         values["nkey_file"] = str(seed.resolve())
     nested = {f"llm__{name}": value for name, value in values.pop("llm").items()}
     env = {f"MOVE37_{name.upper()}": str(value) for name, value in (values | nested).items()}
     return env | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-async def _watch(bus: Bus, view: View, screen: Screen, supervisor: Supervisor) -> bool:
+async def _watch(bus: Bus, view: CampaignView, screen: Screen, supervisor: Supervisor) -> bool:
     """Follow the campaign until it is finished (True) or a person interrupts (False). Raises what a service died of."""
     interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -234,33 +242,33 @@ async def _watch(bus: Bus, view: View, screen: Screen, supervisor: Supervisor) -
         await asyncio.gather(*followers, *beside, return_exceptions=True)
 
 
-async def _follow(bus: Bus, view: View, screen: Screen) -> None:
+async def _follow(bus: Bus, view: CampaignView, screen: Screen) -> None:
     """Apply the log to the view until the campaign is finished and the log holds nothing more."""
-    async for batch in bus.follow(gather=GLANCE):
+    async for batch in bus.follow(gather=SCREEN_INTERVAL_S):
         for stored in batch:
-            with contextlib.suppress(Malformed):
-                said = subjects.read(stored)
+            with contextlib.suppress(MalformedMessage):
+                said = subjects.decode_event(stored)
                 if said.campaign == view.campaign:
                     view.apply(said)
                     screen(view, said)
-        if view.over() and batch[-1].seq >= await bus.newest():
+        if view.is_over() and batch[-1].seq >= await bus.newest_position():
             return
 
 
-async def _points(bus: Bus, view: View) -> None:
+async def _points(bus: Bus, view: CampaignView) -> None:
     """Apply the loss points of the metrics stream to the view."""
     after = await bus.transport.last_seq(subjects.METRICS)
     pattern = f"lab.metrics.{view.campaign}.*"
-    async for batch in bus.transport.follow(subjects.METRICS, after, pattern, gather=GLANCE):
+    async for batch in bus.transport.follow(subjects.METRICS, after, pattern, gather=SCREEN_INTERVAL_S):
         for stored in batch:
-            with contextlib.suppress(Malformed):
-                event = subjects.read(stored).event
+            with contextlib.suppress(MalformedMessage):
+                event = subjects.decode_event(stored).event
                 if isinstance(event, LossPoint):
                     view.point(event)
 
 
-async def _tick(view: View, screen: Screen) -> None:
+async def _tick(view: CampaignView, screen: Screen) -> None:
     """Let the screen breathe between events."""
     while True:
         screen(view, None)
-        await asyncio.sleep(GLANCE)
+        await asyncio.sleep(SCREEN_INTERVAL_S)

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bus.audit.chain import Witness
+from bus.audit.chain import ChainRecorder
 from bus.delivery.actor import Actor, Answerer, Inbox
-from bus.delivery.bus import Bus, Refused
+from bus.delivery.bus import Bus, QueryRefused
 from bus.delivery.role import Post
 from bus.delivery.transport import Durable, TransportError
 from bus.vocabulary.events import HumanMessage, Spoken
 from bus.vocabulary.queries import AskExperiments, Experiments
 from bus.vocabulary.questions import Completion, Question
 from bus.wire import subjects
-from bus.wire.envelope import Envelope, Malformed
-from bus.wire.ids import CAMPAIGN, derive, root_id
+from bus.wire.envelope import Envelope, MalformedMessage
+from bus.wire.ids import CAMPAIGN, campaign_root_id, derive
 from bus.wire.stored import Stored
 from lab.home import Home
 from lab.settings import ModelSettings, Settings
@@ -35,9 +35,9 @@ log = structlog.get_logger()
 
 CONCURRENCY = 32
 """Decisions an agent has under way at once: most of their time is waiting for answers."""
-NOTE_EVERY = 0.5
+CHAIN_INTERVAL_S = 0.5
 """Seconds between two readings of the log by its witness, for whom nobody waits."""
-VETO_PATIENCE = 2.0
+VETO_TIMEOUT_S = 2.0
 """Seconds that a run waits to hear whether it is still wanted: it goes on meanwhile, and asks again."""
 
 
@@ -47,33 +47,33 @@ async def memory(bus: Bus, settings: Settings, embedder: "Embedder | None" = Non
     The model is loaded once there is a text to embed that was not embedded before.
     """
     from memory.retrieval.embedding import SentenceEmbedder
-    from memory.service import Memory
+    from memory.service import MemoryService
     from memory.store import Store
 
     settings.home.mkdir(parents=True, exist_ok=True)
     home = Home(settings.home)
-    with Store(home.database) as store, closing(Witness(home.chain)) as witness:
-        bus.vitals.behind = lambda: max(0, witness.position - store.position)
+    with Store(home.database) as store, closing(ChainRecorder(home.chain)) as witness:
+        bus.vitals.measure_lag = lambda: max(0, witness.position - store.position)
         noting = asyncio.create_task(_note(bus, witness))
         try:
-            await Memory(bus, store, embedder or SentenceEmbedder()).run()
+            await MemoryService(bus, store, embedder or SentenceEmbedder()).run()
         finally:
             await _noted(noting, witness, store.position)
 
 
-async def _note(bus: Bus, witness: Witness) -> None:
+async def _note(bus: Bus, witness: ChainRecorder) -> None:
     """Note the hash of every message of the log beside memory's own reading, which may begin again at the first."""
     try:
-        async for batch in bus.follow(after=witness.position, gather=NOTE_EVERY):
-            witness.note(batch)
+        async for batch in bus.follow(after=witness.position, gather=CHAIN_INTERVAL_S):
+            witness.record(batch)
     except OSError as error:
         log.error("the chain is not noted any more", reason=error.strerror)
 
 
-async def _noted(noting: asyncio.Task[None], witness: Witness, position: int) -> None:
+async def _noted(noting: asyncio.Task[None], witness: ChainRecorder, position: int) -> None:
     """Let the witness note what memory has read, before both end."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(3 * NOTE_EVERY):
+        async with asyncio.timeout(3 * CHAIN_INTERVAL_S):
             while witness.position < position and not noting.done():
                 await asyncio.sleep(0.02)
     noting.cancel()
@@ -116,7 +116,7 @@ async def desk(bus: Bus, _: Settings) -> None:
     """Listen to people."""
     from agents.roles.desk import Desk
 
-    inbox = Inbox(Durable("desk", subjects.HUMAN, ("lab.human.*",)), heard)
+    inbox = Inbox(Durable("desk", subjects.HUMAN, ("lab.human.*",)), human_envelope)
     await Actor(bus, Desk(), inbox=inbox).run()
 
 
@@ -127,8 +127,8 @@ async def trainer(bus: Bus, settings: Settings) -> None:
 
     worker = bus.source.rsplit("/", 1)[1]
 
-    async def publish(said: Envelope, post: Post, ordinal: str) -> None:
-        await bus.say(post, said.campaign, said, ordinal)
+    async def publish(envelope: Envelope, post: Post, ordinal: str) -> None:
+        await bus.publish(post, envelope.campaign, envelope, ordinal)
 
     with answerers(settings.home / "artifacts", publish, partial(vetoed, bus), worker) as answering:
         await Actor(bus, TrainerRole(), answering).run()
@@ -136,16 +136,16 @@ async def trainer(bus: Bus, settings: Settings) -> None:
 
 async def dashboard(bus: Bus, settings: Settings) -> None:
     """Show the campaign to people, read-only."""
-    from lab.observability.dashboard_feed import Onlooker
+    from lab.observability.dashboard_feed import DashboardFeed
 
-    await Onlooker(bus).serve(settings.dashboard_host, settings.dashboard_port)
+    await DashboardFeed(bus).serve(settings.dashboard_host, settings.dashboard_port)
 
 
-async def vetoed(bus: Bus, said: Envelope) -> bool:
+async def vetoed(bus: Bus, envelope: Envelope) -> bool:
     """Say whether a person has vetoed an event's experiment, as far as memory answers soon."""
     try:
-        found = await bus.ask(AskExperiments(campaign=said.campaign, ids=(said.experiment,)), VETO_PATIENCE)
-    except (TransportError, Refused):
+        found = await bus.ask(AskExperiments(campaign=envelope.campaign, ids=(envelope.experiment,)), VETO_TIMEOUT_S)
+    except (TransportError, QueryRefused):
         return False
     assert isinstance(found, Experiments)
     return any(row.vetoed for row in found.rows)
@@ -164,25 +164,25 @@ BUILD: Mapping[str, Callable[[Bus, Settings], Awaitable[None]]] = {
 """What serves each role."""
 
 
-def heard(stored: Stored) -> Envelope:
+def human_envelope(stored: Stored) -> Envelope:
     """Return what a person published as the desk's input. Raises Malformed where it is not text."""
     try:
         payload = stored.payload.decode("utf-8")
     except UnicodeDecodeError:
-        raise Malformed("a person's message has to be text in UTF-8") from None
+        raise MalformedMessage("a person's message has to be text in UTF-8") from None
     campaign = stored.subject.rsplit(".", 1)[1]
     return Envelope(
-        id=heard_id(stored.subject, stored.seq),
+        id=human_message_id(stored.subject, stored.seq),
         source="/lab/human/1",
         time=datetime.now(UTC),
         campaign=campaign,
         experiment=CAMPAIGN,
         event=Spoken(payload=payload),
-        cause=root_id(campaign),
+        cause=campaign_root_id(campaign),
     )
 
 
-def heard_id(subject: str, place: int) -> str:
+def human_message_id(subject: str, place: int) -> str:
     """Return the id of words by their place in the inbox: a redelivery of them says the same."""
     return derive("heard", subject, place)
 

@@ -15,16 +15,16 @@ import structlog
 
 from bus.delivery.bus import Bus
 from bus.delivery.transport import LogFull, TransportError
-from bus.nats.micro import announce
-from lab.cancel_and_wait import end
+from bus.nats.micro import register_service
+from lab.cancel_and_wait import cancel_and_wait
 from lab.client import connection
-from lab.errors import LOG_FULL, LabError
+from lab.errors import EXIT_LOG_FULL, LabError
 from lab.home import Home
 from lab.observability import logs
 from lab.runtime import roles
-from lab.settings import Loaded, Settings
+from lab.settings import LoadedSettings, Settings
 
-NEW_OBJECTS = 20_000
+GC_THRESHOLD = 20_000
 """Objects made and not gone before the garbage collector looks among them for cycles. A syntax tree alone has hundreds,
 all of which go by themselves, and Python unasked looks after every 700."""
 
@@ -40,11 +40,11 @@ async def serve(role: str, settings: Settings, instance: str) -> None:
     try:
         if connection.identify(
             settings, role, seeds
-        ).nobody:  # with a key of its own it uses what the lab has provisioned
+        ).anonymous:  # with a key of its own it uses what the lab has provisioned
             await transport.provision(replicas=settings.replicas)
         bus = Bus(transport, role, instance)
-        await announce(transport.client, role, instance, bus.vitals)
-        log.info("serving", nats=connection.without_secrets(url))
+        await register_service(transport.client, role, instance, bus.vitals)
+        log.info("serving", nats=connection.redact_url(url))
         await _until_told(lambda: roles.BUILD[role](bus, settings), None if settings.nats else Home(settings.home))
     finally:
         await transport.close()
@@ -72,7 +72,7 @@ async def _until_told(body: Callable[[], Awaitable[None]], home: Home | None) ->
         loop.add_signal_handler(number, told.set)
     try:
         await asyncio.wait([work, *ends], return_when=asyncio.FIRST_COMPLETED)
-        await end(work)
+        await cancel_and_wait(work)
     finally:
         for one in ends:
             one.cancel()
@@ -91,15 +91,15 @@ def main() -> None:
     """Serve the role named on the command line with the settings of the environment."""
     role, instance = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "1"
     logs.configure(role=role, instance=instance)
-    gc.set_threshold(NEW_OBJECTS)
+    gc.set_threshold(GC_THRESHOLD)
     try:
-        asyncio.run(serve(role, Loaded.load({}).settings, instance))
+        asyncio.run(serve(role, LoadedSettings.load({}).settings, instance))
     except* (LabError, TransportError) as group:
         first = group.exceptions[0]
         while isinstance(first, ExceptionGroup):
             first = first.exceptions[0]
         log.error("service failed", reason=str(first))
-        sys.exit(LOG_FULL if isinstance(first, LogFull) else 1)
+        sys.exit(EXIT_LOG_FULL if isinstance(first, LogFull) else 1)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,12 @@ from pathlib import Path
 import structlog
 
 from bus.nats.server import die_with_parent
-from lab.errors import LOG_FULL, LabError
+from lab.errors import EXIT_LOG_FULL, LabError
 
-HEALTHY_SECONDS = 10.0
-MAX_DEATHS = 5
+HEALTHY_UPTIME_S = 10.0
+MAX_QUICK_EXITS = 5
 """Quick exits in a row."""
-MAX_KILLS = 100
+MAX_QUICK_KILLS = 100
 """Quick ends by a signal in a row: more than a person or a test gives, fewer than a machine without memory does."""
 
 log = structlog.get_logger()
@@ -92,11 +92,11 @@ class Supervisor:
             code = await self._run(service)
             if self._stopping:
                 return
-            deaths = deaths + 1 if time.monotonic() - begun < HEALTHY_SECONDS else 1
+            deaths = deaths + 1 if time.monotonic() - begun < HEALTHY_UPTIME_S else 1
             log.warning("service ended", service=service.name, code=code, deaths=deaths)
-            if code == LOG_FULL:
+            if code == EXIT_LOG_FULL:
                 raise LabError(_last_words(self._log_file(service)))
-            if deaths >= (MAX_DEATHS if code >= 0 else MAX_KILLS):
+            if deaths >= (MAX_QUICK_EXITS if code >= 0 else MAX_QUICK_KILLS):
                 raise LabError(f"{service.name} can't stay up: {_last_words(self._log_file(service))}")
             self.restarts += 1
             await asyncio.sleep(min(0.05 * 2**deaths, 3.0 if code >= 0 else 0.5))

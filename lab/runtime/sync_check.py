@@ -11,16 +11,16 @@ from typing import Any
 from lab.client.connection import host_of
 from lab.errors import LabError
 
-MONITORING_PORT = 8222
+DEFAULT_MONITORING_PORT = 8222
 
 
 def monitoring(url: str, given: str | None = None) -> str:
     """Return where a server's monitoring is to be found."""
     host = host_of(url)
-    return (given or f"http://{f'[{host}]' if ':' in host else host}:{MONITORING_PORT}").rstrip("/")
+    return (given or f"http://{f'[{host}]' if ':' in host else host}:{DEFAULT_MONITORING_PORT}").rstrip("/")
 
 
-def confirm(url: str, server_id: str, given: str | None = None) -> None:
+def require_sync(url: str, server_id: str, given: str | None = None) -> None:
     """Raise LabError where it can't be confirmed that the server of this id syncs every write."""
     where = f"{monitoring(url, given)}/jsz"
     try:

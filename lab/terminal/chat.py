@@ -16,11 +16,11 @@ from typing import Any, get_args
 from bus.security import access
 from bus.vocabulary.events import HumanAnswered, HumanKind, HumanMessage
 from bus.wire import subjects
-from bus.wire.envelope import Envelope, Malformed
-from lab.cancel_and_wait import end
+from bus.wire.envelope import Envelope, MalformedMessage
+from lab.cancel_and_wait import cancel_and_wait
 from lab.client import human_input
-from lab.client.event_text import line
-from lab.client.session import Reader, awake
+from lab.client.event_text import event_line
+from lab.client.session import LabClient, open_lab
 from lab.errors import LabError
 from lab.home import Home
 from lab.settings import Settings
@@ -30,17 +30,17 @@ HELP = (
     "/quit leaves"
 )
 QUIT = "/quit"
-ANSWERED = frozenset({"ask", "restore"})
+ANSWERED_KINDS = frozenset({"ask", "restore"})
 """Kinds of words that the lab replies to."""
-EARLIER = 50
+MAX_EARLIER_MESSAGES = 50
 """Messages of the log before ours that are looked through for something to tell."""
-PATIENCE = 60.0
+PATIENCE_S = 60.0
 """Seconds to wait, at the end of the input, for words to be heard and questions to be answered."""
 _NAMING = re.compile(r"(\S+)\s*(.*)", re.DOTALL)
 _TYPED = frozenset(get_args(HumanKind)) - {"propose"}
 
 
-def words_of(typed: str) -> dict[str, Any]:
+def parse_line(typed: str) -> dict[str, Any]:
     """Return what a line says, as the desk reads it. Raises LabError."""
     if not typed.startswith("/"):
         return {"kind": "ask" if typed.endswith("?") else "steer", "text": typed}
@@ -73,12 +73,12 @@ class Conversation:
     def say(self, kind: str) -> None:
         """Wait for words of a kind to be heard, and for the answer where there will be one."""
         self.unheard.append(kind)
-        self.unanswered += kind in ANSWERED
+        self.unanswered += kind in ANSWERED_KINDS
         self.settled.clear()
 
-    def hear(self, said: Envelope) -> None:
+    def hear(self, envelope: Envelope) -> None:
         """Cross off what an event of the log settles."""
-        match said.event:
+        match envelope.event:
             case HumanMessage(by=self.by, kind=kind) if kind in self.unheard:
                 self.unheard.remove(kind)
             case HumanAnswered(to=self.by) if self.unanswered:
@@ -89,12 +89,12 @@ class Conversation:
             self.settled.set()
 
 
-def shown(said: Envelope) -> str | None:
+def shown(envelope: Envelope) -> str | None:
     """Return how an event is told, or None where it is not worth a line; an answer keeps its lines."""
-    if isinstance(said.event, HumanAnswered):
-        answer = "\n".join(f"  {text}" for text in said.event.answer.splitlines())
-        return f"{said.time:%H:%M:%S} {said.experiment:<22} to {said.event.to}:\n{answer}"
-    return line(said)
+    if isinstance(envelope.event, HumanAnswered):
+        answer = "\n".join(f"  {text}" for text in envelope.event.answer.splitlines())
+        return f"{envelope.time:%H:%M:%S} {envelope.experiment:<22} to {envelope.event.to}:\n{answer}"
+    return event_line(envelope)
 
 
 async def chat(settings: Settings, by: str, typed: Iterable[str] = sys.stdin) -> bool:
@@ -102,7 +102,7 @@ async def chat(settings: Settings, by: str, typed: Iterable[str] = sys.stdin) ->
     home = Home(settings.home)
     if not settings.nats and not home.running():
         raise LabError(f"no lab is running in {home.root}; leave it a word with `move37 say`")
-    async with awake(settings) as reader, awake(settings, access.HUMAN) as speaker:
+    async with open_lab(settings) as reader, open_lab(settings, access.HUMAN) as speaker:
         campaign = reader.campaign or await human_input.newest(settings)
         if sys.stdin.isatty():
             print(HELP, file=sys.stderr, flush=True)
@@ -119,11 +119,11 @@ async def chat(settings: Settings, by: str, typed: Iterable[str] = sys.stdin) ->
             for task in done:
                 task.result()
         finally:
-            await asyncio.gather(*map(end, tasks))
+            await asyncio.gather(*map(cancel_and_wait, tasks))
     return conversation.settled.is_set()
 
 
-async def _talk(speaker: Reader, campaign: str, conversation: Conversation, typed: Iterable[str]) -> None:
+async def _talk(speaker: LabClient, campaign: str, conversation: Conversation, typed: Iterable[str]) -> None:
     """Publish what is typed, then wait for what we said to be settled."""
     heard: asyncio.Queue[str | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -138,14 +138,14 @@ async def _talk(speaker: Reader, campaign: str, conversation: Conversation, type
         if text:
             await _say(speaker, campaign, conversation, text)
     with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE_S):
             await conversation.settled.wait()
 
 
-async def _say(speaker: Reader, campaign: str, conversation: Conversation, text: str) -> None:
+async def _say(speaker: LabClient, campaign: str, conversation: Conversation, text: str) -> None:
     """Publish a line, or tell what is wrong with it."""
     try:
-        words = words_of(text)
+        words = parse_line(text)
     except LabError as error:
         print(error, file=sys.stderr, flush=True)
         return
@@ -161,13 +161,13 @@ def _read(typed: Iterable[str], hand_on: Callable[[str | None], object]) -> None
         hand_on(None)
 
 
-async def _follow(reader: Reader, campaign: str, conversation: Conversation) -> None:
+async def _follow(reader: LabClient, campaign: str, conversation: Conversation) -> None:
     """Tell what the log says, from a little before we came."""
     came = await reader.bus.transport.last_seq(subjects.LOG)
-    async for batch in reader.bus.follow(after=max(0, came - EARLIER)):
+    async for batch in reader.bus.follow(after=max(0, came - MAX_EARLIER_MESSAGES)):
         for stored in batch:
-            with suppress(Malformed):
-                said = subjects.read(stored)
+            with suppress(MalformedMessage):
+                said = subjects.decode_event(stored)
                 if said.campaign != campaign:
                     continue
                 if text := shown(said):

@@ -6,17 +6,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lab.client.campaign_view import Row, View, is_baseline
+from lab.client.campaign_view import CampaignView, ExperimentRow, is_baseline
 
 
-def render(view: View) -> RenderableType:
+def render(view: CampaignView) -> RenderableType:
     """Draw the whole view."""
     leaders = view.leaders()
     board = [leaderboard(leaders)] if leaders else []
     return Group(_headline(view), _under_way(view), *board, _footer(view))
 
 
-def _headline(view: View) -> RenderableType:
+def _headline(view: CampaignView) -> RenderableType:
     """Draw name, progress and time left."""
     left = view.seconds_left()
     state = "finished" if view.finished else "paused" if view.paused else "running"
@@ -31,18 +31,18 @@ def _headline(view: View) -> RenderableType:
     return Group(text, bar)
 
 
-def _under_way(view: View) -> RenderableType:
+def _under_way(view: CampaignView) -> RenderableType:
     """Draw the slots and their stages."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("slot", "design", "stage", "done", "losses (nats)"):
         table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=40)
     for row in view.open_rows()[:12]:
         losses = "  ".join(f"{task} {loss:.3f}" for task, loss in sorted(row.losses.items()))
-        table.add_row(row.id, Text(row.name), row.told, f"{row.progress:4.0%}" if row.losses else "", losses)
+        table.add_row(row.id, Text(row.name), row.stage_text, f"{row.progress:4.0%}" if row.losses else "", losses)
     return Panel(table, title="under way", title_align="left", border_style="dim")
 
 
-def leaderboard(rows: list[Row]) -> RenderableType:
+def leaderboard(rows: list[ExperimentRow]) -> RenderableType:
     """Draw the best experiments."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("best", no_wrap=True)
@@ -62,7 +62,7 @@ def leaderboard(rows: list[Row]) -> RenderableType:
     return Panel(table, title="leaderboard (screening scores, one seed)", title_align="left", border_style="dim")
 
 
-def _footer(view: View) -> RenderableType:
+def _footer(view: CampaignView) -> RenderableType:
     """Draw what people said and how to speak or leave."""
     said = [Text(line, style="yellow") for line in view.human]
     hint = Text('Ctrl-C stops (the same command resumes) · move37 say "text" steers', style="dim")

@@ -12,10 +12,10 @@ from rich.live import Live
 
 from bus.wire.envelope import Envelope
 from dashboard.report import render_report
-from lab.client.campaign_view import View
-from lab.client.event_text import line
+from lab.client.campaign_view import CampaignView
+from lab.client.event_text import event_line
 from lab.home import Home
-from lab.runtime.campaign import Outcome, Screen
+from lab.runtime.campaign import RunOutcome, Screen
 from lab.settings import Settings
 from lab.terminal import tables
 from lab.terminal.live_view import duration, render
@@ -35,13 +35,13 @@ def screen(*, quiet: bool) -> Iterator[Screen]:
         yield _print_line
 
 
-def _print_line(_: View, said: Envelope | None) -> None:
+def _print_line(_: CampaignView, envelope: Envelope | None) -> None:
     """Print an event that a reader of a log file wants to see."""
-    if said and (text := line(said)):
+    if envelope and (text := event_line(envelope)):
         print(text, file=sys.stderr, flush=True)
 
 
-def write_report(outcome: Outcome, home: Home, settings: Settings) -> Path:
+def write_report(outcome: RunOutcome, home: Home, settings: Settings) -> Path:
     """Write the report page of a campaign and return its path."""
     now = datetime.now(UTC)
     page = render_report(
@@ -56,7 +56,7 @@ def write_report(outcome: Outcome, home: Home, settings: Settings) -> Path:
     return home.report.resolve()
 
 
-def tell(outcome: Outcome, report: Path, settings: Settings, *, as_json: bool) -> None:
+def print_outcome(outcome: RunOutcome, report: Path, settings: Settings, *, as_json: bool) -> None:
     """Print the end of a campaign."""
     ranked = [row for row in outcome.experiments if row.fitness is not None]
     ranked.sort(key=lambda row: -(row.fitness or 0.0))

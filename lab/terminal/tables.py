@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bus.vocabulary.queries import Experiment
 
-SHORT = (
+SHORT_FIELDS = (
     "id", "name", "status", "origin", "parent_id", "fitness", "parts", "val_loss", "bits_per_byte", "recall",
     "scores", "parameters", "seconds",
 )  # fmt: skip
@@ -25,7 +25,7 @@ def console() -> Console:
 
 def short(row: Experiment) -> dict[str, Any]:
     """Return the contract's keys of an experiment."""
-    return row.model_dump(mode="json", include=set(SHORT)) | {"reason": row.reason, "attempt": row.attempt}
+    return row.model_dump(mode="json", include=set(SHORT_FIELDS)) | {"reason": row.reason, "attempt": row.attempt}
 
 
 def print_experiments(rows: Iterable[Experiment]) -> None:
@@ -58,8 +58,8 @@ def print_experiment(row: Experiment) -> None:
             f"{row.bits_per_byte:.3f} bits/byte, recall {row.recall:.3f} ± {row.recall_stderr:.3f}, "
             f"{row.parameters:,} parameters, {row.seconds:.1f} s"
         )
-    if row.further:
-        page.print(", ".join(f"{escape(s.task)} {s.accuracy:.3f} ± {s.stderr:.3f}" for s in row.further))
+    if row.secondary_scores:
+        page.print(", ".join(f"{escape(s.task)} {s.accuracy:.3f} ± {s.stderr:.3f}" for s in row.secondary_scores))
     for finding in row.findings:
         page.print(f"  - {escape(finding)}")
     if row.problem:

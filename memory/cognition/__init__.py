@@ -21,7 +21,7 @@ from memory.retrieval.embedding import Embedder, Vectors32
 FOLDER = Path(__file__).parent
 
 
-class Entry(Record):
+class CognitionFileEntry(Record):
     """One paper's piece of knowledge, as it stands in a file."""
 
     key: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -44,7 +44,7 @@ class Entry(Record):
     """The file it stands in."""
 
 
-def load_entries(folder: Path = FOLDER) -> tuple[Entry, ...]:
+def load_entries(folder: Path = FOLDER) -> tuple[CognitionFileEntry, ...]:
     """Return every entry of every TOML file of a folder. Raises ValueError where one is wrong or comes twice."""
     entries = [entry for path in sorted(folder.glob("*.toml")) for entry in _read(path)]
     keys = [entry.key for entry in entries]
@@ -53,19 +53,19 @@ def load_entries(folder: Path = FOLDER) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def _read(path: Path) -> Iterable[Entry]:
+def _read(path: Path) -> Iterable[CognitionFileEntry]:
     """Return a file's entries. Raises ValueError."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("entry", [])
-        return [Entry.model_validate({**table, "family": path.stem}) for table in tables]
+        return [CognitionFileEntry.model_validate({**table, "family": path.stem}) for table in tables]
     except (ValidationError, tomllib.TOMLDecodeError, OSError) as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())[:300]}") from None
 
 
-class Library:
+class CognitionBase:
     """The entries, searchable by meaning."""
 
-    def __init__(self, entries: Sequence[Entry], embedder: Embedder) -> None:
+    def __init__(self, entries: Sequence[CognitionFileEntry], embedder: Embedder) -> None:
         """Hold the entries; vectors that are not stored are taken with `take`, or worked out at the first question."""
         self.entries = tuple(entries)
         self._embedder = embedder
@@ -76,7 +76,7 @@ class Library:
         """Whether a question can be answered without embedding the entries first."""
         return self._vectors is not None
 
-    def take(self, vectors: Vectors32) -> None:
+    def add_vectors(self, vectors: Vectors32) -> None:
         """Take the vectors [n, 384] of `texts`."""
         assert len(vectors) == len(self.entries)
         self._vectors = vectors
@@ -96,7 +96,7 @@ class Library:
         return tuple(_answer(entry, near) for entry, near in found if near >= min_similarity)
 
 
-def _answer(entry: Entry, similarity: float) -> CognitionEntry:
+def _answer(entry: CognitionFileEntry, similarity: float) -> CognitionEntry:
     """Return an entry as it crosses the bus."""
     return CognitionEntry(
         key=entry.key,

@@ -27,10 +27,10 @@ def stored(texts: Sequence[str], embedder: str) -> Vectors32 | None:
 
 def write() -> None:
     """Embed the project's own entries and write the file."""
-    from memory.cognition import Library, load_entries
+    from memory.cognition import CognitionBase, load_entries
 
     embedder = SentenceEmbedder()
-    texts = Library(load_entries(), embedder).texts
+    texts = CognitionBase(load_entries(), embedder).texts
     with FILE.open("wb") as file:
         np.savez(file, of=_digest(texts, embedder.name), vectors=embedder.encode(texts))
 

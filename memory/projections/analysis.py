@@ -9,7 +9,7 @@ from memory.rows import Row, projects
 
 
 @dataclass(frozen=True, slots=True)
-class Analysis(Row):
+class AnalysisRow(Row):
     """An experiment got its fitness and its explanation."""
 
     table: ClassVar[str] = "analyses"
@@ -24,7 +24,7 @@ class Analysis(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict(Row):
+class VerdictRow(Row):
     """A candidate was tried on fresh seeds and sealed data."""
 
     table: ClassVar[str] = "verdicts"
@@ -39,18 +39,18 @@ class Verdict(Row):
 
 
 @projects(AnalysisReady)
-def analysis(said: Envelope) -> list[Row]:
+def analysis(envelope: Envelope) -> list[Row]:
     """Keep the fitness with its parts, the findings and the problem."""
-    event = said.event
+    event = envelope.event
     assert isinstance(event, AnalysisReady)
     parts = event.parts
-    return [Analysis.of(said, loss=parts.loss, benchmark=parts.benchmark, judge=parts.judge)]
+    return [AnalysisRow.of(envelope, loss=parts.loss, benchmark=parts.benchmark, judge=parts.judge)]
 
 
 @projects(DiscoveryConfirmed, DiscoveryRefuted)
-def verdict(said: Envelope) -> list[Row]:
+def verdict(envelope: Envelope) -> list[Row]:
     """Keep a verification, passed or not."""
-    event = said.event
+    event = envelope.event
     assert isinstance(event, DiscoveryConfirmed | DiscoveryRefuted)
     low, high = event.interval
-    return [Verdict.of(said, confirmed=isinstance(event, DiscoveryConfirmed), low=low, high=high)]
+    return [VerdictRow.of(envelope, confirmed=isinstance(event, DiscoveryConfirmed), low=low, high=high)]

@@ -9,7 +9,7 @@ from memory.rows import Row, projects
 
 
 @dataclass(frozen=True, slots=True)
-class Opening(Row):
+class CampaignRow(Row):
     """A campaign began."""
 
     table: ClassVar[str] = "campaigns"
@@ -24,7 +24,7 @@ class Opening(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn(Row):
+class TransitionRow(Row):
     """A campaign was paused, resumed or finished."""
 
     table: ClassVar[str] = "turns"
@@ -35,7 +35,7 @@ class Turn(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Pool(Row):
+class PoolRow(Row):
     """The tiers were renewed."""
 
     table: ClassVar[str] = "pools"
@@ -46,20 +46,20 @@ class Pool(Row):
 
 
 @projects(CampaignStarted)
-def opening(said: Envelope) -> list[Row]:
+def opening(envelope: Envelope) -> list[Row]:
     """Keep how a campaign was started, whole."""
-    return [Opening.of(said, body=said.event.model_dump_json())]
+    return [CampaignRow.of(envelope, body=envelope.event.model_dump_json())]
 
 
 @projects(CampaignPaused, CampaignResumed, CampaignFinished)
-def turn(said: Envelope) -> list[Row]:
+def turn(envelope: Envelope) -> list[Row]:
     """Keep a pause, a resumption or an end with its reason."""
-    event = said.event
+    event = envelope.event
     why = event.reason if isinstance(event, CampaignFinished) else getattr(event, "why", "")
-    return [Turn.of(said, kind=said.type.removeprefix("Campaign").lower(), why=why)]
+    return [TransitionRow.of(envelope, kind=envelope.type.removeprefix("Campaign").lower(), why=why)]
 
 
 @projects(PoolUpdated)
-def pool(said: Envelope) -> list[Row]:
+def pool(envelope: Envelope) -> list[Row]:
     """Keep a renewal of the tiers."""
-    return [Pool.of(said)]
+    return [PoolRow.of(envelope)]

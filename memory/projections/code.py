@@ -11,7 +11,7 @@ from memory.rows import Row, projects
 
 
 @dataclass(frozen=True, slots=True)
-class Failure(Row):
+class FailureRow(Row):
     """An attempt failed."""
 
     table: ClassVar[str] = "failures"
@@ -25,7 +25,7 @@ class Failure(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Revision(Row):
+class RevisionRow(Row):
     """A failed attempt was repaired; the new source is a `Source`."""
 
     table: ClassVar[str] = "revisions"
@@ -38,14 +38,14 @@ class Revision(Row):
 
 
 @projects(CodeFailed)
-def failure(said: Envelope) -> list[Row]:
+def failure(envelope: Envelope) -> list[Row]:
     """Keep a failure with its evidence."""
-    return [Failure.of(said)]
+    return [FailureRow.of(envelope)]
 
 
 @projects(CodeRevised)
-def revision(said: Envelope) -> list[Row]:
+def revision(envelope: Envelope) -> list[Row]:
     """Keep a repair, and its source under its attempt."""
-    event = said.event
+    event = envelope.event
     assert isinstance(event, CodeRevised)
-    return [Revision.of(said, fingerprint=fingerprint(event.source)), source_of(said, event, event.attempt)]
+    return [RevisionRow.of(envelope, fingerprint=fingerprint(event.source)), source_of(envelope, event, event.attempt)]

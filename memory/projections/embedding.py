@@ -7,7 +7,7 @@ from memory.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded(Row):
+class EmbeddingRow(Row):
     """A motivation's vector; `seq` is its proposal's."""
 
     table: ClassVar[str] = "vectors"

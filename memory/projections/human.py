@@ -9,7 +9,7 @@ from memory.rows import Row, projects
 
 
 @dataclass(frozen=True, slots=True)
-class Word(Row):
+class HumanMessageRow(Row):
     """A person's word. A proposed source is kept with the proposal that the desk makes of it."""
 
     table: ClassVar[str] = "words"
@@ -21,7 +21,7 @@ class Word(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply(Row):
+class HumanAnswerRow(Row):
     """The lab's answer to a person."""
 
     table: ClassVar[str] = "replies"
@@ -32,12 +32,12 @@ class Reply(Row):
 
 
 @projects(HumanMessage)
-def word(said: Envelope) -> list[Row]:
+def word(envelope: Envelope) -> list[Row]:
     """Keep a person's word."""
-    return [Word.of(said)]
+    return [HumanMessageRow.of(envelope)]
 
 
 @projects(HumanAnswered)
-def reply(said: Envelope) -> list[Row]:
+def reply(envelope: Envelope) -> list[Row]:
     """Keep an answer."""
-    return [Reply.of(said)]
+    return [HumanAnswerRow.of(envelope)]

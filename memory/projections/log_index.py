@@ -8,7 +8,7 @@ from memory.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
-class Said(Row):
+class EventRow(Row):
     """An event that was applied."""
 
     table: ClassVar[str] = "events"
@@ -23,6 +23,13 @@ class Said(Row):
     """Id of the event that led to it."""
 
 
-def in_the_log(said: Envelope) -> Said:
+def event_row(envelope: Envelope) -> EventRow:
     """Return where and how an event stands in the log."""
-    return Said.of(said, id=said.id, type=said.type, source=said.source, time=said.time.isoformat(), cause=said.cause)
+    return EventRow.of(
+        envelope,
+        id=envelope.id,
+        type=envelope.type,
+        source=envelope.source,
+        time=envelope.time.isoformat(),
+        cause=envelope.cause,
+    )

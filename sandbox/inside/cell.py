@@ -33,7 +33,7 @@ BROKEN_CHANNEL = 76
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunOrder:
     """What the outside asks of one run."""
 
     entry: str
@@ -60,7 +60,7 @@ class Order:
     """Whether it gets a process table of its own, which it may write to as far as its processes are its own."""
 
 
-def open_cell(order: Order, channel: int, output: int, status: int) -> int:
+def open_cell(order: RunOrder, channel: int, output: int, status: int) -> int:
     """Fork the run with its own process 1 and return that process' id, seen from here. Raises OSError."""
     reader, writer = os.pipe()
     gate = os.fork()
@@ -75,7 +75,7 @@ def open_cell(order: Order, channel: int, output: int, status: int) -> int:
     return int(answer.removeprefix("pid "))
 
 
-def _enter_namespaces(order: Order, writer: int, channel: int, output: int, status: int) -> None:
+def _enter_namespaces(order: RunOrder, writer: int, channel: int, output: int, status: int) -> None:
     """Move to new namespaces, fork process 1 there, and say its id or why there is none."""
     try:
         if order.confined:
@@ -100,7 +100,7 @@ def _unshare_as_self() -> None:
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
 
 
-def _be_first(order: Order, channel: int, output: int, status: int) -> None:
+def _be_first(order: RunOrder, channel: int, output: int, status: int) -> None:
     """Be process 1: start the run and turn into the small waiting program."""
     os.setsid()
     if order.confined:
@@ -118,7 +118,7 @@ def _be_first(order: Order, channel: int, output: int, status: int) -> None:
     os.execv(sys.executable, [sys.executable, "-I", "-S", program, str(run), str(status)])  # noqa: S606
 
 
-def _run(order: Order, channel: int, output: int) -> None:
+def _run(order: RunOrder, channel: int, output: int) -> None:
     """Confine this process and call the entry; what it raises goes out as a frame of kind `fault`."""
     own = os.getpid()
     frames = Channel(socket.socket(fileno=channel), order.memory_bytes)  # the parent is believed; memory is the bound
@@ -133,7 +133,7 @@ def _run(order: Order, channel: int, output: int) -> None:
             _report(frames, error)
 
 
-def _settle(order: Order, channel: int, output: int) -> None:
+def _settle(order: RunOrder, channel: int, output: int) -> None:
     """Take on the output pipe, the limits and the confinement."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output, 1)
@@ -163,7 +163,7 @@ def _close_all_but(kept: int) -> None:
     os.closerange(kept + 1, 1 << 20)
 
 
-def _limit(order: Order) -> None:
+def _limit(order: RunOrder) -> None:
     """Set the limits that the kernel enforces; soft and hard, so that they can't be raised."""
     size_in_pages = int(Path("/proc/self/statm").read_text().split()[0])
     space = size_in_pages * resource.getpagesize() + order.memory_bytes

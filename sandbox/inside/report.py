@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sandbox.faults import JailFault
 
-TAIL = 16_000
+MAX_TRACEBACK_CHARACTERS = 16_000
 """Most characters of a traceback that are sent."""
-OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "cannot allocate memory", "out of memory")
-DENIED = {errno.EPERM: "denied:syscall", errno.EACCES: "denied:net", errno.ESRCH: "denied:signal"}
+OUT_OF_MEMORY_PHRASES = ("can't allocate memory", "not enough memory", "cannot allocate memory", "out of memory")
+DENIED_REASONS = {errno.EPERM: "denied:syscall", errno.EACCES: "denied:net", errno.ESRCH: "denied:signal"}
 """What the filter of system calls answers with (`sandbox.inside.seccomp`)."""
 _JAIL = str(Path(__file__).parent.parent)
 
@@ -28,7 +28,7 @@ def reason_of(error: BaseException) -> str:
     if getattr(type(error), "jail_reason", None) == "import_error":
         return "import_error"
     text = str(error).lower()
-    if isinstance(error, MemoryError) or any(phrase in text for phrase in OUT_OF_MEMORY):
+    if isinstance(error, MemoryError) or any(phrase in text for phrase in OUT_OF_MEMORY_PHRASES):
         return "limit:memory"
     if isinstance(error, BlockingIOError) or "can't start new thread" in text:
         return "limit:procs"
@@ -47,7 +47,7 @@ def _of_os_error(error: OSError) -> str:
         return "limit:memory"
     if error.filename is not None and error.errno != errno.EPERM:
         return "denied:fs" if _is_refusal(error) else "error"
-    return "denied:net" if type(error).__name__ == "gaierror" else DENIED.get(error.errno or 0, "error")
+    return "denied:net" if type(error).__name__ == "gaierror" else DENIED_REASONS.get(error.errno or 0, "error")
 
 
 def _is_refusal(error: OSError) -> bool:
@@ -70,4 +70,6 @@ def _tail(error: BaseException) -> str:
     """Return the end of the traceback, without the jail's own frames."""
     kept = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_JAIL)]
     head = ["Traceback (most recent call last):\n"] if kept else []
-    return "".join([*head, *traceback.format_list(kept), *traceback.format_exception_only(error)])[-TAIL:]
+    return "".join([*head, *traceback.format_list(kept), *traceback.format_exception_only(error)])[
+        -MAX_TRACEBACK_CHARACTERS:
+    ]

@@ -62,7 +62,7 @@ def _start(control: socket.socket, order: dict, descriptors: list[int]) -> int:
     """Start a run and say so, or say why not. Returns its process 1."""
     first = 0
     try:
-        first = cell.open_cell(cell.Order(**order), *descriptors)
+        first = cell.open_cell(cell.RunOrder(**order), *descriptors)
         answer = {"started": first}
     except OSError as error:
         answer = {"refused": str(error)}

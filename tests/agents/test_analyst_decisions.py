@@ -27,13 +27,13 @@ from bus.vocabulary.queries import (
     AskExperiments,
     AskPeers,
     AskStanding,
+    CampaignStatus,
     Cognition,
     CognitionEntry,
     Experiment,
     Experiments,
-    Failure,
+    FailedAttempt,
     Peers,
-    Standing,
 )
 from bus.vocabulary.questions import Completion, CompletionReply
 from bus.wire.envelope import Envelope
@@ -166,7 +166,9 @@ def test_a_difference_within_the_noise_is_called_so() -> None:
 def test_findings_compare_with_baselines_parent_and_siblings_in_figures() -> None:
     """One sentence each, with both figures."""
     parent, siblings = trained("e0001", val_loss=1.7), (1.6, 1.4)
-    repaired = trained(failures=(Failure(attempt=0, stage="gate", reason="causality", message="m", repair="masked"),))
+    repaired = trained(
+        failures=(FailedAttempt(attempt=0, stage="gate", reason="causality", message="m", repair="masked"),)
+    )
     found = "\n".join(words.findings(peers(repaired, parent=parent, siblings=siblings), MEANS))
     assert (
         "Text loss 1.500 against 1.500 nats per byte of the mean of 2 baselines: the difference of 0.000 is within"
@@ -233,7 +235,7 @@ ASKED = HumanMessage(kind="ask", text="how is e0003 against h-0123abcd?", by="Ad
 STARTED = CampaignStarted(
     goal="g", seed=0, scale="nano", experiments=8, slots=1, baselines=("a", "b"), cold_start=4, batch=3
 )
-STANDING = Standing(started=STARTED, budget=8, settled=5, analysed=4, failed=1, ranking=("e0002", "e0001"))
+STANDING = CampaignStatus(started=STARTED, budget=8, settled=5, analysed=4, failed=1, ranking=("e0002", "e0001"))
 
 
 def test_a_question_is_answered_from_memory(said: Said, drive: Drive) -> None:

@@ -142,11 +142,11 @@ class Ailing(Director):
     def __init__(self, fatal: Callable[[Envelope], bool]) -> None:
         self._fatal = fatal
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Give such a decision up; any other is made."""
-        if self._fatal(said):
-            return self.give_up(said, "ill")
-        return (yield from super().decide(said))
+        if self._fatal(envelope):
+            return self.give_up(envelope, "ill")
+        return (yield from super().decide(envelope))
 
 
 def ailing(archive: Archive, name: str, seed: int, fatal: Callable[[Envelope], bool]) -> Laboratory:
@@ -167,10 +167,10 @@ def test_a_resumption_makes_up_for_a_decision_that_was_given_up(archive: Archive
     assert lab.ends() == dict.fromkeys(names(12), 1)
 
 
-def settlement(lab: Laboratory, said: Envelope) -> bool:
+def settlement(lab: Laboratory, envelope: Envelope) -> bool:
     """Say whether an event completes the campaign."""
-    standing = lab.standing(said.seq)
-    ends = isinstance(said.event, AnalysisReady | CodeFailed | ProposalRejected)
+    standing = lab.standing(envelope.seq)
+    ends = isinstance(envelope.event, AnalysisReady | CodeFailed | ProposalRejected)
     return ends and standing.settled == 9 and not standing.unsettled
 
 
@@ -188,8 +188,8 @@ def test_a_campaign_ends_though_the_decision_upon_its_last_settlement_was_given_
 def test_where_that_fails_too_a_persons_word_ends_the_campaign(archive: Archive, word: str) -> None:
     """Whatever it is: nothing is left to do, and one ending says so."""
 
-    def fatal(said: Envelope) -> bool:
-        return settlement(lab, said) or type(said.event) is CampaignPaused
+    def fatal(envelope: Envelope) -> bool:
+        return settlement(lab, envelope) or type(envelope.event) is CampaignPaused
 
     lab = ailing(archive, f"unheard-{word[:3]}", 1, fatal)
     lab.cues.append((lambda said: isinstance(said.event, CampaignPaused), word))

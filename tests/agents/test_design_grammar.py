@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.design import Convolution, Design, Memory, Path, Window, count_designs, draw_design, name, render, tree
+from agents.design import (
+    ConvolutionPath,
+    Design,
+    MemoryPath,
+    Path,
+    WindowPath,
+    count_designs,
+    draw_design,
+    name,
+    render,
+    tree,
+)
 from agents.design.space import count_choices, count_paths
 from agents.design.units.unit import Unit, axis, rule
 
@@ -20,7 +31,7 @@ def test_the_space_is_large() -> None:
     assert count_designs() > 10**5
 
 
-@pytest.mark.parametrize("kind", [Window, Convolution])
+@pytest.mark.parametrize("kind", [WindowPath, ConvolutionPath])
 def test_the_count_of_paths_is_exact(kind: type[Path]) -> None:
     """Counting by factors gives what listing every combination gives."""
     listed = {kind(*keys) for keys in product(*(axis.keys for axis in kind.axes))}
@@ -38,9 +49,9 @@ def test_the_count_respects_rules() -> None:
 def test_the_count_of_memories_agrees_with_their_sources() -> None:
     """Among the memories that share their rarer units, every valid one renders differently, and no other exists."""
     valid, sources = 0, set()
-    for norm, position, decay, update, read in product(*(a.keys for a in Memory.axes if a.name in _CORE)):
+    for norm, position, decay, update, read in product(*(a.keys for a in MemoryPath.axes if a.name in _CORE)):
         try:
-            memory = Memory(norm=norm, position=position, decay=decay, update=update, read=read, feature="elu1")
+            memory = MemoryPath(norm=norm, position=position, decay=decay, update=update, read=read, feature="elu1")
         except ValueError:
             continue
         valid += 1
@@ -61,7 +72,7 @@ def test_json_round_trip(seed: int) -> None:
 
 def test_canonical_form() -> None:
     """The order in which paths are named makes no difference."""
-    first, second = Memory(decay="fixed"), Window()
+    first, second = MemoryPath(decay="fixed"), WindowPath()
     assert Design((first, second)) == Design((second, first))
 
 
@@ -95,12 +106,12 @@ def test_wrong_json_is_explained(value: object, says: str) -> None:
 
 def test_names_say_what_sets_a_design_apart() -> None:
     """A name reads like the field's own words."""
-    memory = Memory(decay="scalar", update="delta", norm="l2", convolution="qkv")
+    memory = MemoryPath(decay="scalar", update="delta", norm="l2", convolution="qkv")
     assert name(Design((memory,), gate="silu")) == "gated-delta·conv4·silu-gate"
-    assert name(Design((memory, Window()), fusion="router")) == "gated-delta·conv4+window·router"
+    assert name(Design((memory, WindowPath()), fusion="router")) == "gated-delta·conv4+window·router"
 
 
 def test_a_tree_for_people() -> None:
     """The tree has one line for the name, each unit and each path."""
-    design = Design((Memory(), Window()), fusion="gates")
-    assert len(tree(design).splitlines()) == 1 + 6 + 2 + len(Memory.axes) + len(Window.axes)
+    design = Design((MemoryPath(), WindowPath()), fusion="gates")
+    assert len(tree(design).splitlines()) == 1 + 6 + 2 + len(MemoryPath.axes) + len(WindowPath.axes)

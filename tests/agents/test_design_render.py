@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.design import BASELINES, Design, Memory, Window, draw_design, mutate, name, render
+from agents.design import BASELINES, Design, MemoryPath, WindowPath, draw_design, mutate, name, render
 from agents.design.tree import KINDS
 from agents.design.units.framing import FRAME
 
@@ -110,7 +110,7 @@ def unused_imports(source: str) -> list[str]:
 
 def test_a_line_leads_back_to_its_unit() -> None:
     """An error's line number names the choice behind it."""
-    rendered = render(Design((Memory(decay="scalar"), Window(span="16")), fusion="router"))
+    rendered = render(Design((MemoryPath(decay="scalar"), WindowPath(span="16")), fusion="router"))
     unit_of = {
         line.split("  #")[0].strip(): rendered.unit_at(n) for n, line in enumerate(rendered.source.splitlines(), 1)
     }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agents.roles.desk import PAYLOAD_BYTES, Desk, read_message
 from bus.delivery.role import Post
 from bus.vocabulary.events import HumanMessage, ProposalCreated, Spoken
-from bus.wire.envelope import TOKEN, Envelope, Malformed
+from bus.wire.envelope import TOKEN, Envelope, MalformedMessage
 
 SOURCE = "import torch\n\n\nclass Mine(torch.nn.Module):\n    pass\n"
 
@@ -30,7 +30,7 @@ def message(payload: str | bytes | dict[str, object]) -> HumanMessage:
 def refusal(payload: str | bytes | dict[str, object]) -> str:
     """Return why a payload states nothing."""
     read = read_message(_bytes(payload), "nano-0-aa", 7)
-    assert isinstance(read, Malformed), read
+    assert isinstance(read, MalformedMessage), read
     return str(read)
 
 
@@ -99,7 +99,7 @@ def test_the_same_message_names_the_same_experiment_and_another_another() -> Non
     assert names[0] == names[1] != names[2]
 
 
-def _experiment(read: list[Post] | Malformed) -> str:
+def _experiment(read: list[Post] | MalformedMessage) -> str:
     """Return the experiment that was proposed."""
     assert isinstance(read, list)
     return read[1].experiment
@@ -188,7 +188,7 @@ def test_a_word_that_lacks_something_is_refused_and_does_not_steer(text: str, wh
 
 def test_the_desk_raises_what_it_can_not_read(said: Callable[..., Envelope]) -> None:
     """The actor turns Malformed into a dead letter with its reason."""
-    with pytest.raises(Malformed, match="empty"):
+    with pytest.raises(MalformedMessage, match="empty"):
         next(Desk().decide(said(Spoken(payload="  "))))
 
 

@@ -21,7 +21,7 @@ from bus.vocabulary.events import (
     ProposalRequested,
     RunFailed,
 )
-from bus.vocabulary.queries import AskStanding, Standing
+from bus.vocabulary.queries import AskStanding, CampaignStatus
 from bus.wire.envelope import Envelope
 
 Drive = Callable[..., tuple[list[Any], list[Post]]]
@@ -37,13 +37,13 @@ STOPPED = CampaignFinished(reason="stopped", analysed=6, failed=0, rejected=0, b
 RANKED = tuple(f"e{n:04d}" for n in range(1, 31))
 
 
-def standing(**more: Any) -> Standing:
+def standing(**more: Any) -> CampaignStatus:
     """Return where a campaign stands in the middle: seven of eight open slots settled."""
     known: dict[str, Any] = {
         "campaign": "nano-0-aa", "started": STARTED, "budget": 20, "opened": 8, "unbroken": 8, "settled": 7,
         "unsettled": 1, "analysed": 6, "ranking": RANKED, "parents": RANKED[:10], "references": RANKED[10:],
     }  # fmt: skip
-    return Standing.model_validate(known | more)
+    return CampaignStatus.model_validate(known | more)
 
 
 TURNS = ("pause", "resume", "stop", "budget")
@@ -211,7 +211,7 @@ def test_the_end_by_which_the_baselines_became_known_opens_all_that_waited_for_i
     assert opened(drive(Director(), said(ANALYSED, "e0001"), {AskStanding: later})[1]) == ["e0005"]
 
 
-def spent(**more: Any) -> Standing:
+def spent(**more: Any) -> CampaignStatus:
     """Return a campaign with nothing left to do."""
     return standing(opened=22, unbroken=22, settled=22, unsettled=0, **more)
 
@@ -231,7 +231,7 @@ def test_any_event_that_finds_nothing_left_to_do_ends_the_campaign(said: Said, d
     """Whatever became of the decision that should have; the stream takes no two endings upon the same knowledge."""
     (post,) = drive(Director(), said(event), {AskStanding: spent(last_ending=12)})[1]
     assert type(post.event) is CampaignFinished
-    assert post.last == 12
+    assert post.expected_last == 12
     assert drive(Director(), said(event), {AskStanding: spent(last_ending=12, finished=True)})[1] == []
 
 
@@ -244,7 +244,7 @@ def test_a_persons_experiment_is_waited_for(said: Said, drive: Drive) -> None:
 def test_a_campaign_of_nothing_ends_at_once(said: Said, drive: Drive) -> None:
     """No baselines, no experiments."""
     nothing = STARTED.model_copy(update={"baselines": (), "experiments": 0})
-    here = Standing(started=nothing)
+    here = CampaignStatus(started=nothing)
     assert says(drive(Director(), said(nothing, seq=1), {AskStanding: here})[1]) == ["CampaignFinished"]
 
 
@@ -263,7 +263,7 @@ def test_a_campaign_of_nothing_ends_at_once(said: Said, drive: Drive) -> None:
     ],
 )
 def test_a_persons_word_becomes_the_campaigns_turn(
-    said: Said, drive: Drive, kind: str, here: Standing, expected: list[Event]
+    said: Said, drive: Drive, kind: str, here: CampaignStatus, expected: list[Event]
 ) -> None:
     """Pause, resume and stop, each where it means something."""
     _, posts = drive(Director(), said(word(kind)), {AskStanding: here})
@@ -276,7 +276,7 @@ def test_what_comes_after_a_stop_opens_nothing_and_ends_the_campaign(said: Said,
     for here, reason in ((standing(stopping=True), "stopped"), (spent(stopping=True), "budget_spent")):
         (post,) = drive(Director(), said(event, "e0004"), {AskStanding: here})[1]
         assert isinstance(post.event, CampaignFinished)
-        assert (post.event.reason, post.last) == (reason, 0)
+        assert (post.event.reason, post.expected_last) == (reason, 0)
 
 
 def test_a_budget_raised_after_a_stop_resumes_the_campaign(said: Said, drive: Drive) -> None:
@@ -315,7 +315,7 @@ def test_an_ending_that_a_raised_budget_overtook_is_taken_back(said: Said, drive
 
 def test_an_unknown_campaign_is_left_alone(said: Said, drive: Drive) -> None:
     """Events of a campaign whose start is not in the log decide nothing."""
-    assert drive(Director(), said(FAILED, "e0004"), {AskStanding: Standing()})[1] == []
+    assert drive(Director(), said(FAILED, "e0004"), {AskStanding: CampaignStatus()})[1] == []
 
 
 def test_a_decision_that_can_not_be_made_pauses_the_campaign_and_says_why(said: Said) -> None:

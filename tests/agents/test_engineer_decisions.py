@@ -8,7 +8,7 @@ import pytest
 
 from agents.admission.static_check import check
 from agents.design import BASELINES, Design, render
-from agents.roles.engineer import ORDINARY, Engineer, EngineerSettings
+from agents.roles.engineer import DEFAULT_LIMITS, Engineer, EngineerSettings
 from bus.delivery.role import Post
 from bus.vocabulary.events import (
     CampaignStarted,
@@ -21,7 +21,7 @@ from bus.vocabulary.events import (
     RunFailed,
     RunRequested,
 )
-from bus.vocabulary.queries import AskTrial, Experiment, Trial
+from bus.vocabulary.queries import AskTrial, Experiment, ExperimentSetup
 from bus.vocabulary.questions import Completion, CompletionReply
 from bus.wire.envelope import Envelope
 
@@ -70,7 +70,7 @@ def answers(model: Any = None, baselines: tuple[Experiment, ...] = (), **this: A
         "design": GLA.design.to_json(),
         "motivation": "m",
     }
-    trial = Trial(this=Experiment.model_validate(known | this), started=STARTED, baselines=baselines)
+    trial = ExperimentSetup(this=Experiment.model_validate(known | this), started=STARTED, baselines=baselines)
     return {AskTrial: trial, Completion: model}
 
 
@@ -99,7 +99,7 @@ def test_a_sound_proposal_is_run_as_the_campaign_says(said: Said, drive: Drive) 
 
 def test_a_scale_without_limits_of_its_own_gets_ordinary_ones(said: Said, drive: Drive) -> None:
     """No run is without a limit."""
-    assert drive(Engineer(), said(PROPOSED, "e0003"), answers())[1][0].event.limits == ORDINARY
+    assert drive(Engineer(), said(PROPOSED, "e0003"), answers())[1][0].event.limits == DEFAULT_LIMITS
 
 
 def test_the_monitor_compares_with_the_completed_baselines(said: Said, drive: Drive) -> None:

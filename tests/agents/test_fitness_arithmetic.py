@@ -139,7 +139,7 @@ def test_the_benchmark_part_is_the_mean_over_all_tasks_but_text() -> None:
     assert against is not None
     expected = (benchmark_part(0.5, 0.4) + benchmark_part(0.6, 0.2)) / 2
     assert parts(this, against, 0.5).benchmark == pytest.approx(expected)
-    assert [score.task for score in this.further] == ["copying"]
+    assert [score.task for score in this.secondary_scores] == ["copying"]
 
     alone = reference([told(recall=0.4)])
     assert alone is not None

@@ -17,7 +17,7 @@ import pytest
 from agents import Analyst, Director, Engineer
 from agents.design import BASELINES
 from agents.llm import prompts
-from agents.repair.attempt import Failed
+from agents.repair.attempt import AttemptFault
 from agents.roles.desk import BY_CHARACTERS, TEXT_CHARACTERS, read_message
 from bus.delivery.role import Post
 from bus.vocabulary.events import (
@@ -39,18 +39,18 @@ from bus.vocabulary.queries import (
     AskPeers,
     AskStanding,
     AskTrial,
+    CampaignStatus,
     Cognition,
     CognitionEntry,
     Experiment,
     Experiments,
+    ExperimentSetup,
     Neighbour,
     Peers,
-    Standing,
-    Trial,
 )
 from bus.vocabulary.questions import Completion
 from bus.wire import subjects
-from bus.wire.envelope import TOKEN, Envelope, Malformed
+from bus.wire.envelope import TOKEN, Envelope, MalformedMessage
 from bus.wire.ids import CAMPAIGN
 from memory.answers import answer
 from memory.store import Store
@@ -82,7 +82,7 @@ def hidden(text: str) -> set[str]:
     }
 
 
-def spoken(kind: str, text: str) -> list[Post] | Malformed:
+def spoken(kind: str, text: str) -> list[Post] | MalformedMessage:
     """Return what the desk makes of a text that stands wherever a person's JSON has room for one."""
     words = {"kind": kind, "text": text, "by": text}
     if kind in {"veto", "restore"}:
@@ -96,7 +96,7 @@ def heard(kind: str) -> Iterator[tuple[str, list[Post]]]:
     """Yield every string that the desk takes as a kind, with what it made of it."""
     for text in STRINGS:
         read = spoken(kind, text)
-        if not isinstance(read, Malformed):
+        if not isinstance(read, MalformedMessage):
             yield text, read
 
 
@@ -114,7 +114,7 @@ def test_what_is_said_is_clean_capped_and_on_its_subject(kind: str) -> None:
         for post in taken.get(text, ()):
             event = post.event
             assert post.experiment == CAMPAIGN or re.fullmatch(r"h-[0-9a-f]{8}", post.experiment), text
-            where = subjects.subject_of(Envelope("i", "/lab/desk/1", None, "nano-0-aa", post.experiment, event))  # type: ignore[arg-type]
+            where = subjects.event_subject(Envelope("i", "/lab/desk/1", None, "nano-0-aa", post.experiment, event))  # type: ignore[arg-type]
             assert where == f"lab.events.nano-0-aa.{post.experiment}.{type(event).__name__}", text
             assert isinstance(event, ProposalCreated) or (isinstance(event, HumanMessage) and event.kind == kind), text
             strings = [value for value in event.model_dump().values() if isinstance(value, str)]
@@ -137,7 +137,7 @@ def test_a_target_is_a_name_or_refused() -> None:
     """It becomes part of no subject and of no path."""
     for text in STRINGS:
         read = read_message(json.dumps({"kind": "veto", "text": "x", "target": text}).encode(), "nano-0-aa", 7)
-        assert isinstance(read, Malformed) or re.match(TOKEN, read[0].event.target or ""), text  # type: ignore[attr-defined]
+        assert isinstance(read, MalformedMessage) or re.match(TOKEN, read[0].event.target or ""), text  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kind", ["steer", "ask", "veto", "restore", "propose"])
@@ -150,7 +150,9 @@ def test_where_the_campaign_stands_is_not_changed(kind: str, said: Said, tmp_pat
         for seq, post in enumerate(posts, 2):
             envelope = said(post.event, seq=seq)
             assert not store.apply([envelope])
-            assert driven(Director().decide(envelope), {AskStanding: Standing(started=STARTED, budget=9)})[1] == []
+            assert (
+                driven(Director().decide(envelope), {AskStanding: CampaignStatus(started=STARTED, budget=9)})[1] == []
+            )
         assert stands(store) == before
 
 
@@ -163,14 +165,16 @@ def stands(store: Store) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", ["pause", "resume", "stop"])
 def test_a_reason_changes_nothing_but_the_reason(kind: str, said: Said) -> None:
     """The director does what the kind says, whatever stands beside it."""
-    standing = {AskStanding: Standing(started=STARTED, budget=9, paused=kind == "resume")}
+    standing = {AskStanding: CampaignStatus(started=STARTED, budget=9, paused=kind == "resume")}
     wanted = effect(spoken(kind, PLAIN), said, standing)
     assert wanted
     for text, posts in heard(kind):
         assert effect(posts, said, standing) == wanted, text
 
 
-def effect(posts: list[Post] | Malformed, said: Said, standing: dict[Any, Any]) -> list[tuple[str, dict[str, Any]]]:
+def effect(
+    posts: list[Post] | MalformedMessage, said: Said, standing: dict[Any, Any]
+) -> list[tuple[str, dict[str, Any]]]:
     """Return what the director says to a message, but for who said it and why."""
     assert isinstance(posts, list)
     _, says = driven(Director().decide(said(posts[0].event)), standing)
@@ -190,7 +194,7 @@ def request(text: str, said: Said) -> RunRequested:
         name=text, motivation=text, source=GLA, origin="model", operator=text, guidance=(text,), cognition=(text,)
     )
     this = Experiment(id="e0001", status="queued", source=GLA, name=text, motivation=text)
-    known = {AskTrial: Trial(this=this, started=STARTED)}
+    known = {AskTrial: ExperimentSetup(this=this, started=STARTED)}
     (post,) = driven(Engineer().decide(said(idea, "e0001")), known)[1]
     assert isinstance(post.event, RunRequested)
     return post.event
@@ -222,7 +226,7 @@ def analysed(text: str, said: Said) -> tuple[float, Any]:
 
 def test_an_answer_holds_facts_alone(said: Said) -> None:
     """Without a model, what a question says is repeated as the question and nowhere else."""
-    known = {AskStanding: Standing(started=STARTED, budget=9), AskExperiments: Experiments(rows=())}
+    known = {AskStanding: CampaignStatus(started=STARTED, budget=9), AskExperiments: Experiments(rows=())}
     for text, (post,) in heard("ask"):
         (replied,) = driven(Analyst().decide(said(post.event)), known)[1]
         assert isinstance(replied.event, HumanAnswered)
@@ -241,7 +245,7 @@ def asked(text: str) -> list[Completion]:
     other = experiment.model_copy(update={"id": "e0009"})
     return [
         prompts.proposal(text, slot, (experiment, other), (paper,), (near,), (rejected,)),
-        prompts.repair(f"{GLA}# {text}", text, Failed("train", "error", text, text)),
+        prompts.repair(f"{GLA}# {text}", text, AttemptFault("train", "error", text, text)),
         prompts.judgement(Peers(this=experiment), (text,), text),
         prompts.answer(text, text),
     ]

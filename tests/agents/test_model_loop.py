@@ -27,13 +27,13 @@ from bus.vocabulary.queries import (
     AskPeers,
     AskStanding,
     AskTrial,
+    CampaignStatus,
     Cognition,
     Experiment,
     Experiments,
+    ExperimentSetup,
     Neighbours,
     Peers,
-    Standing,
-    Trial,
 )
 from bus.vocabulary.questions import Completion
 from bus.wire.envelope import Envelope
@@ -107,7 +107,7 @@ async def test_a_model_proposes_repairs_judges_and_answers(
         {"answer": "It is level with the baselines."},
     )
     memory: dict[Any, Any] = {
-        AskStanding: Standing(started=STARTED, budget=9),
+        AskStanding: CampaignStatus(started=STARTED, budget=9),
         AskAncestry: Ancestry(started=STARTED),
         AskCognition: Cognition(rows=()),
         AskNeighbours: Neighbours(rows=()),
@@ -122,7 +122,7 @@ async def test_a_model_proposes_repairs_judges_and_answers(
     fault = RunFailed(run="e0001-a0", worker="t", attempt=0, stage="gate", reason="causality", message="leaks at 7")
     upon = said(fault, "e0001")
     queued = Experiment(id="e0001", status="queued", source=GLA, motivation="m")
-    memory[AskTrial] = Trial(this=queued, started=memory[AskStanding].started)
+    memory[AskTrial] = ExperimentSetup(this=queued, started=memory[AskStanding].started)
     failed, revised, again = await turn(Engineer(EngineerSettings(model=True)).decide(upon), upon, memory, client)
     assert isinstance(failed, CodeFailed)
     assert isinstance(revised, CodeRevised)

@@ -29,8 +29,8 @@ from bus.vocabulary.queries import (
     Cognition,
     Experiment,
     Experiments,
+    ExperimentSetup,
     Peers,
-    Trial,
 )
 from bus.vocabulary.questions import Completion
 from bus.wire.envelope import Envelope
@@ -91,7 +91,7 @@ def analysts(found: Any, first: float = 1.0) -> dict[Any, Any]:
 
 def engineers(**this: Any) -> dict[Any, Any]:
     """Return memory's answers to the engineer."""
-    return {AskTrial: Trial(this=trained(**this), started=STARTED, baselines=BASELINES)}
+    return {AskTrial: ExperimentSetup(this=trained(**this), started=STARTED, baselines=BASELINES)}
 
 
 class TestTooGood:
@@ -100,7 +100,7 @@ class TestTooGood:
     @pytest.mark.parametrize(("share", "suspected"), [(0.5, True), (0.899, True), (0.9, False), (1.0, False)])
     def test_only_what_no_honest_design_reaches(self, share: float, suspected: bool) -> None:
         """A share of the best baseline's loss; the evidence says what was seen and what would be honest."""
-        found = quarantine.too_good(trained(val_loss=share * BEST), BASELINES)
+        found = quarantine.find_suspicion(trained(val_loss=share * BEST), BASELINES)
         assert (found is not None) == suspected
         if found:
             assert (found.run, found.kind, found.action, found.step) == ("e0003-a1", "too_good", "quarantined", 240)
@@ -110,20 +110,20 @@ class TestTooGood:
 
     def test_a_human_design_never_is(self) -> None:
         """The others are judged against it, whatever it reaches."""
-        assert quarantine.too_good(trained("base-gla", val_loss=0.1), BASELINES) is None
+        assert quarantine.find_suspicion(trained("base-gla", val_loss=0.1), BASELINES) is None
 
     def test_nothing_is_without_a_baseline(self) -> None:
         """There is nothing to compare with."""
-        assert quarantine.too_good(trained(val_loss=0.1), ()) is None
+        assert quarantine.find_suspicion(trained(val_loss=0.1), ()) is None
 
     def test_perfect_recall_is_honest(self) -> None:
         """Some designs recall everything."""
-        assert quarantine.too_good(trained(recall=1.0), BASELINES) is None
+        assert quarantine.find_suspicion(trained(recall=1.0), BASELINES) is None
 
     def test_what_is_borne_out_still_beats_every_baseline(self) -> None:
         """The two thresholds leave no room for a second run that is level with one."""
-        assert quarantine.is_borne_out(1.0, 1.0 + quarantine.NOISE)
-        assert not quarantine.is_borne_out(quarantine.HONEST * BEST, BEST)
+        assert quarantine.is_replicated(1.0, 1.0 + quarantine.REPLICATION_TOLERANCE)
+        assert not quarantine.is_replicated(quarantine.MIN_HONEST_LOSS_RATIO * BEST, BEST)
 
 
 class TestAnalyst:
@@ -147,7 +147,7 @@ class TestAnalyst:
             "base-b": AnalysisReady, "e0003": RunAnomaly, "e0004": AnalysisReady,
         }  # fmt: skip
 
-    @pytest.mark.parametrize("second", [1.0, 1.0 + quarantine.NOISE, 0.5])
+    @pytest.mark.parametrize("second", [1.0, 1.0 + quarantine.REPLICATION_TOLERANCE, 0.5])
     def test_a_second_run_that_comes_near_bears_it_out(self, said: Said, drive: Drive, second: float) -> None:
         """It is analysed by the figures that memory holds, and the first finding tells of both runs."""
         this = trained(status="quarantined", val_loss=max(1.0, second))
@@ -159,7 +159,7 @@ class TestAnalyst:
         assert f"Text loss {this.val_loss:.3f}" in ready.findings[1]
         assert [question.at for question in asked if isinstance(question, AskExperiments)] == [39]
 
-    @pytest.mark.parametrize("second", [1.001 + quarantine.NOISE, 2.0])
+    @pytest.mark.parametrize("second", [1.001 + quarantine.REPLICATION_TOLERANCE, 2.0])
     def test_a_second_run_that_does_not_ends_it(self, said: Said, drive: Drive, second: float) -> None:
         """Given up with the reason, so that it never ranks."""
         this = trained(status="quarantined", val_loss=second)
@@ -192,8 +192,8 @@ class TestEngineer:
         asked, posts = drive(engineer, said(SEEN, "e0003", 40), engineers())
         (request,) = (post.event for post in posts)
         assert request == RunRequested(
-            run="e0003-a1-r1", attempt=1, source="a\n", scale="nano", seed=quarantine.second_seed(3, 1), limits=NANO,
-            data="/texts", sandbox="none", peer=Peer(step_seconds=0.2, text_loss=TRAINED), shard=1,
+            run="e0003-a1-r1", attempt=1, source="a\n", scale="nano", seed=quarantine.replication_seed(3, 1),
+            limits=NANO, data="/texts", sandbox="none", peer=Peer(step_seconds=0.2, text_loss=TRAINED), shard=1,
         )  # fmt: skip
         assert request.seed != STARTED.seed
         assert [question.at for question in asked if isinstance(question, AskTrial)] == [39]
@@ -231,7 +231,7 @@ class TestEngineer:
         _, (post,) = drive(Engineer(), event, engineers(status="quarantined"))
         assert isinstance(post.event, RunRequested)
         again = (post.event.run, post.event.shard, post.event.seed)
-        assert again == ("e0003-a1-r2", 2, quarantine.second_seed(3, 2))
+        assert again == ("e0003-a1-r2", 2, quarantine.replication_seed(3, 2))
 
     def test_a_quarantine_that_no_engineer_survives_is_given_up(self, said: Said) -> None:
         """Else its slot would wait for ever."""

@@ -7,13 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.admission.static_check import check
-from agents.design import BASELINES, Convolution, Design, Memory, Window, draw_design, render
+from agents.design import BASELINES, ConvolutionPath, Design, MemoryPath, WindowPath, draw_design, render
 from agents.repair import Repair, repair
 from agents.repair.rules import RULES
 from agents.repair.symptom import Symptom
 
 DELTA = BASELINES["gated-deltanet"].design
-BOTH = Design((Memory(read="mean", feature="elu1"), Window(), Convolution()), fusion="router", inner="double")
+BOTH = Design(
+    (MemoryPath(read="mean", feature="elu1"), WindowPath(), ConvolutionPath()), fusion="router", inner="double"
+)
 REASONS = st.sampled_from(
     [
         "syntax", "import", "signature", "error", "causality", "batch_leak", "nonfinite", "no_gradient", "bad_output",

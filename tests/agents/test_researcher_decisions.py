@@ -9,7 +9,7 @@ import pytest
 from agents.admission.static_check import check
 from agents.design import BASELINES, Design, render
 from agents.roles.researcher import Researcher, ResearcherSettings
-from agents.search.breeding import donors
+from agents.search.breeding import select_donors
 from bus.delivery.role import Post
 from bus.vocabulary.events import CampaignStarted, ProposalCreated, ProposalRejected, ProposalRequested
 from bus.vocabulary.queries import (
@@ -179,7 +179,7 @@ def test_without_any_tree_among_the_ancestors_a_baseline_lends_its_own(said: Sai
 def test_a_design_of_another_grammar_lends_nothing() -> None:
     """A tree that today's grammar does not read is passed over."""
     odd = PARENT.model_copy(update={"design": {"paths": [{"kind": "quantum"}]}})
-    assert [donor.id for donor in donors(GUIDED, (odd, OTHER), ())] == ["e0002"]
+    assert [donor.id for donor in select_donors(GUIDED, (odd, OTHER), ())] == ["e0002"]
 
 
 def test_a_models_draft_becomes_the_proposal(said: Said, drive: Drive) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.admission.static_check import MOST_CHARACTERS, Fault, check
+from agents.admission.static_check import MAX_SOURCE_CHARACTERS, SourceFault, check
 from agents.design import BASELINES, draw_design, render
 
 GOOD = """
@@ -201,7 +201,7 @@ def test_faults_are_named(reason: str, old: str, new: str) -> None:
     """Each kind of fault has its reason code, a message of one line and its place."""
     assert old in GOOD
     fault = check(GOOD.replace(old, new))
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, SourceFault)
     assert fault.reason == reason
     assert "\n" not in fault.message
     assert reason == "no_module" or fault.line is not None
@@ -218,13 +218,13 @@ def test_the_line_is_the_author_s_line() -> None:
     "source",
     [
         "", "\0", "a\0b", "\ud800", "(" * 5000, "-" * 20_000 + "1", "a" + ".b" * 60_000, "1" + "+1" * 60_000,
-        "[" * 150 + "]" * 150, "x" * (MOST_CHARACTERS + 1), "if x:\n" * 90, "\\", "'''", "f'{" * 50,
+        "[" * 150 + "]" * 150, "x" * (MAX_SOURCE_CHARACTERS + 1), "if x:\n" * 90, "\\", "'''", "f'{" * 50,
         "lambda:" * 9000 + "0", "# coding: nonsense\n", "\xff\ufeff",
     ],
 )  # fmt: skip
 def test_hostile_texts_get_an_answer(source: str) -> None:
     """Texts that break parsers still get a fault and no exception."""
-    assert isinstance(check(source), Fault)
+    assert isinstance(check(source), SourceFault)
 
 
 @settings(deadline=None, max_examples=150)

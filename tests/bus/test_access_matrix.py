@@ -18,7 +18,7 @@ from nats.aio.client import Client
 
 from bus.delivery import dead_letters, durables
 from bus.delivery.bus import Bus
-from bus.delivery.transport import Denied
+from bus.delivery.transport import PermissionDenied
 from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.security import access, keys
@@ -97,9 +97,9 @@ def subscribed(role: str) -> dict[str, bool]:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """Serve a lab's own server, with keys."""
     folder = tmp_path_factory.mktemp("guarded")
-    rules = access.authorization(keys.ensure(folder / "keys", access.ROLES))
+    rules = access.authorization(keys.ensure_keys(folder / "keys", access.ROLES))
     port = server.free_port()
-    process = server.start(folder / "nats", port, rules)
+    process = server.start_server(folder / "nats", port, rules)
     yield f"nats://127.0.0.1:{port}", folder / "keys"
     process.terminate()
     process.wait(10)
@@ -108,7 +108,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
 async def transport_of(guarded: tuple[str, Path], role: str) -> NatsTransport:
     """Connect as a role, as the lab does."""
     url, folder = guarded
-    return await NatsTransport.connect(url, name=role, identity=Identity(role, keys.path_of(folder, role)))
+    return await NatsTransport.connect(url, name=role, identity=Identity(role, keys.seed_path(folder, role)))
 
 
 @pytest_asyncio.fixture
@@ -135,7 +135,7 @@ async def refused(guarded: tuple[str, Path], role: str, says: set[str]) -> set[t
         """Take no notice of what comes."""
 
     client = Client()
-    await client.connect(url, nkeys_seed=str(keys.path_of(folder, role)), error_cb=note)
+    await client.connect(url, nkeys_seed=str(keys.seed_path(folder, role)), error_cb=note)
     for subject in subscribed(role):
         await client.subscribe(subject, cb=ignore)
     for subject in published(role, says):
@@ -174,19 +174,19 @@ async def test_the_whole_matrix(guarded: tuple[str, Path], provisioned: NatsTran
 def test_the_tables_are_the_documented_ones() -> None:
     """What a role hears and says in code is what `docs/architecture.md` tells."""
     table = page()
-    assert {role: {kind.__name__ for kind in kinds} for role, kinds in durables.HEARS.items()} == {
+    assert {role: {kind.__name__ for kind in kinds} for role, kinds in durables.SUBSCRIPTIONS.items()} == {
         role: hears for role, (hears, _) in table.items() if hears
     }
-    logged = {role: {kind.__name__ for kind in kinds} - {"LossPoint"} for role, kinds in access.SAYS.items()}
+    logged = {role: {kind.__name__ for kind in kinds} - {"LossPoint"} for role, kinds in access.PUBLICATIONS.items()}
     assert logged == {role: says for role, (_, says) in table.items()}
 
 
 async def test_somebody_without_a_key_is_refused(guarded: tuple[str, Path], tmp_path: Path) -> None:
     """Neither nobody nor a key that the server does not know gets in, and both learn why at once."""
-    strange = keys.ensure(tmp_path, ["trainer"])
+    strange = keys.ensure_keys(tmp_path, ["trainer"])
     assert strange
-    for identity in (Identity(), Identity("trainer", keys.path_of(tmp_path, "trainer"))):
-        with pytest.raises(Denied, match="refuses"):
+    for identity in (Identity(), Identity("trainer", keys.seed_path(tmp_path, "trainer"))):
+        with pytest.raises(PermissionDenied, match="refuses"):
             await NatsTransport.connect(guarded[0], name="x", identity=identity, wait=20.0)
 
 
@@ -201,7 +201,7 @@ async def test_a_refused_publication_is_an_error_and_no_silence(
         trainer.pull(foreign, 2.0),
         return_exceptions=True,
     )
-    assert [type(result) for result in results] == [Denied, Denied]
+    assert [type(result) for result in results] == [PermissionDenied, PermissionDenied]
     await asyncio.gather(researcher.close(), trainer.close())
 
 
@@ -225,21 +225,21 @@ async def test_a_letter_goes_back_to_its_role_by_the_lab_alone(
     """The trainer buries, the reader reads but can't hand back, the lab can, and the trainer gets it."""
     trainer, reader = await asyncio.gather(*(transport_of(guarded, role) for role in ("trainer", "reader")))
     original = Stored(1, "lab.events.c.e0001.RunRequested", b"{}")
-    await Bus(trainer, "trainer").bury(original, "ill")
+    await Bus(trainer, "trainer").publish_dead_letter(original, "ill")
     letter = None
     async with asyncio.timeout(20):
-        async for batch in reader.follow(DEAD, 0, subjects.dead("trainer")):
+        async for batch in reader.follow(DEAD, 0, subjects.dead_letter("trainer")):
             letter = dead_letters.decode(batch[-1])
             break
     assert letter
     assert letter.original == original
-    with pytest.raises(Denied):
-        await Bus(reader, "reader").retry(letter)
-    assert await Bus(provisioned, "lab").retry(letter)
+    with pytest.raises(PermissionDenied):
+        await Bus(reader, "reader").retry_dead_letter(letter)
+    assert await Bus(provisioned, "lab").retry_dead_letter(letter)
     _, retried = durables.DURABLES["trainer"]
     delivery = await trainer.pull(retried, 5.0)
     assert delivery
-    assert dead_letters.unwrapped(delivery.stored) == original
+    assert dead_letters.original_message(delivery.stored) == original
     await delivery.ack()
     await asyncio.gather(trainer.close(), reader.close())
 
@@ -250,7 +250,7 @@ async def test_a_person_with_any_client_speaks_and_no_more(
     """A plain publication with the human key is kept for the desk."""
     url, folder = guarded
     before = await provisioned.last_seq(HUMAN)
-    client = await nats.connect(url, nkeys_seed=str(keys.path_of(folder, "human")))
+    client = await nats.connect(url, nkeys_seed=str(keys.seed_path(folder, "human")))
     await client.publish("lab.human.c", json.dumps({"text": "try decay"}).encode())
     await client.flush()
     await client.close()
@@ -270,5 +270,5 @@ async def test_a_reader_reads_and_leaves_nothing_on_the_server(
             assert batch[-1].payload
             break
     there = await provisioned._js.consumers_info(LOG)
-    assert {one.name for one in there} == set(durables.HEARS)
+    assert {one.name for one in there} == set(durables.SUBSCRIPTIONS)
     await reader.close()

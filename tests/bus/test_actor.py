@@ -14,7 +14,7 @@ from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post
 from bus.delivery.transport import Durable
 from bus.vocabulary.events import CampaignPaused, CampaignResumed, Event, Record
-from bus.vocabulary.queries import AskStanding, Standing
+from bus.vocabulary.queries import AskStanding, CampaignStatus
 from bus.vocabulary.questions import Completion, CompletionReply, Question
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, decode
@@ -27,9 +27,9 @@ class Echo:
     name: ClassVar[str] = "echo"
     handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Ask, then say."""
-        standing: Standing = yield AskStanding(campaign=said.campaign, at=said.seq)
+        standing: CampaignStatus = yield AskStanding(campaign=envelope.campaign, at=envelope.seq)
         yield Post("e0001", CampaignResumed(by="first"))
         return [Post("e0001", CampaignResumed(by="second", why=str(standing.settled)))]
 
@@ -37,12 +37,12 @@ class Echo:
 class Faulty(Echo):
     """Raises in every decision, and knows what follows from that."""
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Fail."""
         raise KeyError("broken")
         yield
 
-    def give_up(self, said: Envelope, reason: str) -> Sequence[Post]:
+    def give_up(self, envelope: Envelope, reason: str) -> Sequence[Post]:
         """Say that it is over."""
         return [Post("e0001", CampaignResumed(by="given up", why=reason))]
 
@@ -51,9 +51,9 @@ async def answered(transport: MemoryTransport) -> None:
     """Answer AskStanding as memory would."""
 
     async def answer(_: AskStanding) -> Record:
-        return Standing(settled=4)
+        return CampaignStatus(settled=4)
 
-    await Bus(transport, "memory").answer(AskStanding, answer)
+    await Bus(transport, "memory").serve_query(AskStanding, answer)
 
 
 async def log_of(transport: MemoryTransport, stream: str = subjects.LOG) -> list[Stored]:
@@ -83,7 +83,7 @@ async def test_posts_carry_their_cause_and_come_in_order() -> None:
     """A decision's posts stand in the log with derived ids under the id of what led to them."""
     transport = MemoryTransport()
     await answered(transport)
-    await Bus(transport, "director").say(Post("e0001", CampaignPaused(by="ada")), "c")
+    await Bus(transport, "director").publish(Post("e0001", CampaignPaused(by="ada")), "c")
     await run_until(Actor(Bus(transport, "echo"), Echo()), lambda: _reached(transport, 3))
     said = [decode(stored.payload, stored.seq) for stored in await log_of(transport)]
     assert [envelope.event.by for envelope in said[1:]] == ["first", "second"]  # type: ignore[attr-defined]
@@ -95,7 +95,7 @@ async def test_a_redelivered_message_says_nothing_new() -> None:
     """Deciding twice upon one event leaves one set of facts."""
     transport = MemoryTransport()
     await answered(transport)
-    await Bus(transport, "director").say(Post("e0001", CampaignPaused(by="ada")), "c")
+    await Bus(transport, "director").publish(Post("e0001", CampaignPaused(by="ada")), "c")
     actor = Actor(Bus(transport, "echo"), Echo())
     again = Durable("again", subjects.LOG, ("lab.events.c.*.CampaignPaused",))
     for durable in (again, Durable("twice", subjects.LOG, again.filters)):
@@ -110,7 +110,7 @@ async def test_what_was_read_is_traced_under_the_cause() -> None:
     transport = MemoryTransport()
     await answered(transport)
     bus = Bus(transport, "director")
-    await bus.say(Post("e0001", CampaignPaused(by="ada")), "c")
+    await bus.publish(Post("e0001", CampaignPaused(by="ada")), "c")
     await run_until(Actor(Bus(transport, "echo"), Echo()), lambda: _reached(transport, 3))
     (trace,) = await log_of(transport, subjects.TRACES)
     body = json.loads(trace.payload)
@@ -138,9 +138,9 @@ class Thinker(Echo):
     def __init__(self, question: Callable[[Envelope], Question]) -> None:
         self._question = question
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Ask, then say."""
-        reply = yield self._question(said)
+        reply = yield self._question(envelope)
         return [Post("e0001", CampaignResumed(by="echo", why=type(reply).__name__))]
 
 
@@ -148,7 +148,7 @@ async def test_what_memory_answered_need_not_be_kept_before_what_follows_from_it
     """It would answer the same again, so a decision waits for one acknowledgement less."""
     transport = Late()
     await answered(transport)
-    await Bus(transport, "director").say(Post("e0001", CampaignPaused(by="ada")), "c")
+    await Bus(transport, "director").publish(Post("e0001", CampaignPaused(by="ada")), "c")
     actor = Actor(Bus(transport, "echo"), Thinker(lambda said: AskStanding(campaign=said.campaign, at=said.seq)))
     await run_until(actor, lambda: _reached(transport, 2))
     assert not await log_of(transport, subjects.TRACES)
@@ -163,7 +163,7 @@ async def test_what_a_model_wrote_is_kept_before_what_follows_from_it() -> None:
         written.set()
         return CompletionReply(body="{}")
 
-    await Bus(transport, "director").say(Post("e0001", CampaignPaused(by="ada")), "c")
+    await Bus(transport, "director").publish(Post("e0001", CampaignPaused(by="ada")), "c")
     question = Completion(instructions="i", prompt="p", schema_name="s")
     task = asyncio.create_task(Actor(Bus(transport, "echo"), Thinker(lambda _: question), {Completion: write}).run())
     await asyncio.wait_for(written.wait(), 10)
@@ -186,14 +186,14 @@ async def test_words_may_be_decided_upon_in_their_order(kinds: tuple[type[Event]
     second_is_out = asyncio.Event()
 
     class Repeating(Echo):
-        def decide(self, said: Envelope) -> Decision:
+        def decide(self, envelope: Envelope) -> Decision:
             yield Completion(instructions="", prompt="", schema_name="")
-            return [Post("e0001", CampaignResumed(by=said.event.by))]  # type: ignore[attr-defined]
+            return [Post("e0001", CampaignResumed(by=envelope.event.by))]  # type: ignore[attr-defined]
 
-    async def dawdle(said: Envelope, _: Completion) -> Record:
-        if said.event.by == "1" and not kinds:  # type: ignore[attr-defined]
+    async def dawdle(envelope: Envelope, _: Completion) -> Record:
+        if envelope.event.by == "1" and not kinds:  # type: ignore[attr-defined]
             await second_is_out.wait()
-        await asyncio.sleep(0.05 if said.event.by == "1" else 0.0)  # type: ignore[attr-defined]
+        await asyncio.sleep(0.05 if envelope.event.by == "1" else 0.0)  # type: ignore[attr-defined]
         return CompletionReply()
 
     async def out() -> bool:
@@ -202,7 +202,7 @@ async def test_words_may_be_decided_upon_in_their_order(kinds: tuple[type[Event]
         return await _reached(transport, 4)
 
     for number in ("1", "2"):
-        await Bus(transport, "director").say(Post("e0001", CampaignPaused(by=number)), "c", ordinal=number)
+        await Bus(transport, "director").publish(Post("e0001", CampaignPaused(by=number)), "c", ordinal=number)
     actor = Actor(Bus(transport, "echo"), Repeating(), {Completion: dawdle}, concurrency=4, in_order=kinds)
     await run_until(actor, out)
     said = [decode(stored.payload).event for stored in await log_of(transport)]
@@ -214,13 +214,15 @@ async def test_a_message_is_kept_while_its_decision_takes_long() -> None:
     transport = MemoryTransport()
     asked: list[Envelope] = []
 
-    async def take_long(said: Envelope, _: Completion) -> Record:
-        asked.append(said)
+    async def take_long(envelope: Envelope, _: Completion) -> Record:
+        asked.append(envelope)
         await asyncio.sleep(1.0)
         return CompletionReply()
 
-    await Bus(transport, "director").say(Post("e0001", CampaignPaused(by="ada")), "c")
-    inbox = Inbox(Durable("echo", subjects.LOG, ("lab.events.c.*.CampaignPaused",), ack_wait=0.3), subjects.read)
+    await Bus(transport, "director").publish(Post("e0001", CampaignPaused(by="ada")), "c")
+    inbox = Inbox(
+        Durable("echo", subjects.LOG, ("lab.events.c.*.CampaignPaused",), ack_wait=0.3), subjects.decode_event
+    )
     question = Completion(instructions="", prompt="", schema_name="")
     role = Thinker(lambda _: question)
     actor = Actor(Bus(transport, "echo"), role, {Completion: take_long}, inbox=inbox, concurrency=2)
@@ -243,7 +245,7 @@ async def test_a_decision_that_keeps_failing_is_given_up_with_what_follows() -> 
     """After the last delivery the role says how it ends, and the letter keeps the traceback."""
     transport = MemoryTransport()
     bus = Bus(transport, "director")
-    await bus.say(Post("e0001", CampaignPaused(by="ada")), "c")
+    await bus.publish(Post("e0001", CampaignPaused(by="ada")), "c")
     actor = Actor(Bus(transport, "echo"), Faulty())
     durable = Durable("echo", subjects.LOG, ("lab.events.c.*.CampaignPaused",), ack_wait=0.01)
     for _ in range(MAX_DELIVERIES):
@@ -267,7 +269,7 @@ def test_ids_depend_on_cause_role_and_ordinal_alone() -> None:
     """A second process of a role derives the same ids as the first."""
     cause = Envelope("c1", "/lab/x/1", datetime.now(UTC), "c", "e0001", CampaignPaused(by="ada"))
     post = Post("e0001", CampaignResumed(by="ada"))
-    one = Bus(MemoryTransport(), "echo", "1").envelop(post, "c", cause, 0)
-    two = Bus(MemoryTransport(), "echo", "2").envelop(post, "c", cause, 0)
+    one = Bus(MemoryTransport(), "echo", "1").envelope_for(post, "c", cause, 0)
+    two = Bus(MemoryTransport(), "echo", "2").envelope_for(post, "c", cause, 0)
     assert one.id == two.id
-    assert one.id != Bus(MemoryTransport(), "echo", "1").envelop(post, "c", cause, 1).id
+    assert one.id != Bus(MemoryTransport(), "echo", "1").envelope_for(post, "c", cause, 1).id

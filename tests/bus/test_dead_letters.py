@@ -16,7 +16,7 @@ from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post
 from bus.vocabulary.events import CampaignPaused, CampaignResumed, Event
 from bus.wire import subjects
-from bus.wire.envelope import Envelope, Malformed, decode
+from bus.wire.envelope import Envelope, MalformedMessage, decode
 from bus.wire.stored import Stored
 
 
@@ -29,18 +29,18 @@ class Halting:
     def __init__(self) -> None:
         self.ill = True
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Speak, perhaps fail, speak."""
         yield Post("e0001", CampaignResumed(by="first"))
         if self.ill:
-            raise Malformed("ill")
+            raise MalformedMessage("ill")
         return [Post("e0001", CampaignResumed(by="second"))]
 
 
 class Resigning(Halting):
     """Knows what follows where it fails."""
 
-    def give_up(self, said: Envelope, reason: str) -> Sequence[Post]:
+    def give_up(self, envelope: Envelope, reason: str) -> Sequence[Post]:
         """Say that it is over."""
         return [Post("e0001", CampaignResumed(by="nobody"))]
 
@@ -48,7 +48,7 @@ class Resigning(Halting):
 class Hopeless(Halting):
     """Fails at giving up as well."""
 
-    def give_up(self, said: Envelope, reason: str) -> Sequence[Post]:
+    def give_up(self, envelope: Envelope, reason: str) -> Sequence[Post]:
         """Fail."""
         raise KeyError("hopeless")
 
@@ -98,7 +98,7 @@ class Ward:
 async def fallen_ill(role: Halting) -> tuple[Ward, DeadLetter]:
     """Return a ward with one letter of a decision that failed."""
     ward = Ward(role)
-    await Bus(ward.transport, "director").say(Post("e0001", CampaignPaused(by="ada")), "c")
+    await Bus(ward.transport, "director").publish(Post("e0001", CampaignPaused(by="ada")), "c")
     (letter,) = await ward.letters(1)
     return ward, letter
 
@@ -107,7 +107,7 @@ async def test_a_retry_says_what_was_missing_and_nothing_twice() -> None:
     """What the failed decision had said before its fault keeps its id, so the stream drops it."""
     ward, letter = await fallen_ill(Halting())
     ward.role.ill = False
-    assert await ward.bus.retry(letter)
+    assert await ward.bus.retry_dead_letter(letter)
     assert await ward.said(3) == ["ada", "first", "second"]
     await ward.idle()
     assert await ward.said(3) == ["ada", "first", "second"]
@@ -124,8 +124,8 @@ async def test_where_the_message_is_at_fault_the_reason_is_for_people() -> None:
 async def test_a_letter_is_retried_once() -> None:
     """A second retry of the same letter is refused by the stream, however it is asked for."""
     ward, letter = await fallen_ill(Halting())
-    assert await ward.bus.retry(letter)
-    assert not await ward.bus.retry(letter)
+    assert await ward.bus.retry_dead_letter(letter)
+    assert not await ward.bus.retry_dead_letter(letter)
     assert await ward.transport.last_seq(subjects.RETRY) == 1
     await ward.end()
 
@@ -133,11 +133,11 @@ async def test_a_letter_is_retried_once() -> None:
 async def test_a_retry_that_fails_is_a_letter_of_its_own() -> None:
     """It counts the retry, keeps the original, and can be retried in turn."""
     ward, letter = await fallen_ill(Halting())
-    await ward.bus.retry(letter)
+    await ward.bus.retry_dead_letter(letter)
     _, second = await ward.letters(2)
     assert (second.retry, second.original) == (1, letter.original)
     ward.role.ill = False
-    assert await ward.bus.retry(second)
+    assert await ward.bus.retry_dead_letter(second)
     assert await ward.said(3) == ["ada", "first", "second"]
     await ward.end()
 
@@ -148,7 +148,7 @@ async def test_a_malformed_message_comes_back_byte_for_byte() -> None:
     await ward.transport.publish("lab.events.c.e0001.CampaignPaused", b"{\xff\x00", "m1")
     (letter,) = await ward.letters(1)
     assert letter.original == Stored(1, "lab.events.c.e0001.CampaignPaused", b"{\xff\x00")
-    await ward.bus.retry(letter)
+    await ward.bus.retry_dead_letter(letter)
     assert [one.original for one in await ward.letters(2)] == [letter.original] * 2
     await ward.end()
 
@@ -166,14 +166,16 @@ async def test_what_the_lab_went_on_without_is_not_retried() -> None:
     """A role that gave up said what follows; a decision after that would contradict it."""
     ward, letter = await fallen_ill(Resigning())
     assert letter.said == ("CampaignResumed",)
-    assert "contradict" in (dead_letters.objection(letter) or "")
+    assert "contradict" in (dead_letters.retry_objection(letter) or "")
     await ward.end()
 
 
 def test_for_a_pause_in_place_of_a_decision_a_resumption_makes_up() -> None:
     """The line says so."""
-    letter = DeadLetter("director", "ill", Stored(1, "lab.events.c.e1.AnalysisReady", b"{}"), said=dead_letters.PAUSE)
-    assert "move37 say resume" in (dead_letters.objection(letter) or "")
+    letter = DeadLetter(
+        "director", "ill", Stored(1, "lab.events.c.e1.AnalysisReady", b"{}"), said=dead_letters.PAUSED_INSTEAD
+    )
+    assert "move37 say resume" in (dead_letters.retry_objection(letter) or "")
 
 
 async def test_a_role_that_fails_at_giving_up_still_leaves_a_letter() -> None:
@@ -181,7 +183,7 @@ async def test_a_role_that_fails_at_giving_up_still_leaves_a_letter() -> None:
     ward, letter = await fallen_ill(Hopeless())
     assert letter.reason == "ill"
     assert "hopeless" in letter.stack
-    assert dead_letters.objection(letter) is None
+    assert dead_letters.retry_objection(letter) is None
     await ward.end()
 
 
@@ -195,16 +197,16 @@ def test_a_letter_reads_back_as_it_was_written(payload: bytes, reason: str, seq:
 
 def test_a_long_message_leaves_its_bytes_in_its_stream() -> None:
     """Its letter fits a message, says where the bytes are, and is not retried."""
-    letter = DeadLetter("desk", "long", Stored(5, "lab.human.c", b"x" * (dead_letters.WHOLE_BYTES + 1)))
+    letter = DeadLetter("desk", "long", Stored(5, "lab.human.c", b"x" * (dead_letters.MAX_WHOLE_BYTES + 1)))
     read = dead_letters.decode(Stored(1, "lab.dead.desk", dead_letters.encode(letter)))
-    assert len(dead_letters.encode(letter)) < dead_letters.WHOLE_BYTES
-    assert "at 5" in (dead_letters.objection(read) or "")
+    assert len(dead_letters.encode(letter)) < dead_letters.MAX_WHOLE_BYTES
+    assert "at 5" in (dead_letters.retry_objection(read) or "")
 
 
 def test_a_letter_counts_only_on_its_role_s_subject() -> None:
     """The server lets a role bury under its own name alone: nobody writes a letter that goes back to another."""
     letter = dead_letters.encode(DeadLetter("desk", "forged", Stored(1, "lab.human.c", b"{}")))
-    with pytest.raises(Malformed, match=r"lies on lab\.dead\.trainer"):
+    with pytest.raises(MalformedMessage, match=r"lies on lab\.dead\.trainer"):
         dead_letters.decode(Stored(1, "lab.dead.trainer", letter))
 
 
@@ -214,5 +216,5 @@ NO_HEX = b'{"role":"a","reason":"b","seq":1,"subject":"s","payload_hex":"0g"}'
 @pytest.mark.parametrize("payload", [b"", b"{", b"[]", b'{"role":"x"}', NO_HEX])
 def test_what_is_no_letter_says_so(payload: bytes) -> None:
     """One line, no other exception."""
-    with pytest.raises(Malformed, match="no dead letter"):
+    with pytest.raises(MalformedMessage, match="no dead letter"):
         dead_letters.decode(Stored(1, "lab.dead.x", payload))

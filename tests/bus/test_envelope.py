@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bus.audit import log_file
 from bus.vocabulary.events import EVENT_TYPES, CampaignResumed, HumanMessage
 from bus.wire import schema, subjects
-from bus.wire.envelope import Envelope, Malformed, decode, encode
+from bus.wire.envelope import Envelope, MalformedMessage, decode, encode
 from bus.wire.stored import Stored
 
 
@@ -23,7 +23,7 @@ def envelope(event: CampaignResumed | HumanMessage) -> Envelope:
 def test_what_is_encoded_decodes_to_the_same() -> None:
     """Nothing is lost on the way."""
     said = envelope(HumanMessage(kind="steer", text="try «decay»\n", by="ada"))
-    assert decode(encode(said), 7) == said.at(7)
+    assert decode(encode(said), 7) == said.at_position(7)
 
 
 def test_the_wire_form_is_a_cloudevent() -> None:
@@ -49,14 +49,14 @@ def test_the_wire_form_is_a_cloudevent() -> None:
 def test_a_wrong_message_is_malformed_with_its_reason(change: dict[str, object], said: str) -> None:
     """The reason names the field."""
     wire = json.loads(encode(envelope(CampaignResumed(by="ada")))) | change
-    with pytest.raises(Malformed, match=said):
+    with pytest.raises(MalformedMessage, match=said):
         decode(json.dumps(wire).encode())
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_decode_or_are_malformed(payload: bytes) -> None:
     """Nothing but Malformed comes out of arbitrary bytes."""
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedMessage):
         decode(payload)
 
 
@@ -64,17 +64,17 @@ def test_a_history_file_is_read_back_in_order(tmp_path: Path) -> None:
     """An export holds the stream's own bytes, a line each."""
     payload = encode(envelope(CampaignResumed(by="ada")))
     path = tmp_path / "log.jsonl"
-    assert log_file.write(path, [Stored(1, "s", payload), Stored(2, "s", payload)]) == 2
+    assert log_file.write_log(path, [Stored(1, "s", payload), Stored(2, "s", payload)]) == 2
     assert path.read_bytes() == payload + b"\n" + payload + b"\n"
-    assert [said.seq for said in log_file.read(path)] == [1, 2]
+    assert [said.seq for said in log_file.read_log(path)] == [1, 2]
 
 
 def test_a_broken_history_names_its_line(tmp_path: Path) -> None:
     """A person can find the fault."""
     path = tmp_path / "log.jsonl"
     path.write_bytes(encode(envelope(CampaignResumed(by="ada"))) + b"\n{}\n")
-    with pytest.raises(Malformed, match="line 2"):
-        list(log_file.read(path))
+    with pytest.raises(MalformedMessage, match="line 2"):
+        list(log_file.read_log(path))
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_a_broken_history_names_its_line(tmp_path: Path) -> None:
 def test_an_event_counts_only_on_its_own_subject(subject: str) -> None:
     """Leave to publish one type is no leave to say another: what stands on a foreign subject is malformed."""
     payload = encode(envelope(CampaignResumed(by="ada")))
-    assert subjects.read(Stored(3, "lab.events.nano-0.e0001.CampaignResumed", payload)).seq == 3
-    with pytest.raises(Malformed, match="does not belong"):
-        subjects.read(Stored(3, subject, payload))
+    assert subjects.decode_event(Stored(3, "lab.events.nano-0.e0001.CampaignResumed", payload)).seq == 3
+    with pytest.raises(MalformedMessage, match="does not belong"):
+        subjects.decode_event(Stored(3, subject, payload))
 
 
 def test_every_event_and_field_is_documented() -> None:

@@ -18,7 +18,7 @@ from bus.delivery.transport import Transport
 from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import CampaignPaused, Event
 from bus.wire import subjects
-from bus.wire.envelope import Envelope, Malformed, decode, encode
+from bus.wire.envelope import Envelope, MalformedMessage, decode, encode
 
 SUBJECT = "lab.events.{}.e0001.CampaignPaused"
 VALID = encode(Envelope("i1", "/lab/x/1", datetime(2026, 1, 1, tzinfo=UTC), "c", "e0001", CampaignPaused(by="ada")))
@@ -46,7 +46,7 @@ class Listener:
     name: ClassVar[str] = "listener"
     handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Say nothing."""
         yield from ()
         return []
@@ -86,7 +86,7 @@ def malformed(count: int, seed: int) -> list[bytes]:
         message = dice.choice(kinds)(dice)
         try:
             decode(message)
-        except Malformed:
+        except MalformedMessage:
             found.append(message)
     return found
 

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import pytest
 
-from bus.delivery.replay import Difference, Traces, read_traces, replay_role, traces_file
+from bus.delivery.replay import Difference, Traces, read_traces, replay_role, traces_path
 from bus.delivery.role import Decision, Post, Role
 from bus.vocabulary.events import CampaignPaused, CampaignResumed, Event
-from bus.vocabulary.queries import AskStanding, Standing
+from bus.vocabulary.queries import AskStanding, CampaignStatus
 from bus.wire.envelope import Envelope
 from bus.wire.ids import derive
 
@@ -26,43 +26,43 @@ class Steady:
     handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
     by = "steady"
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Ask, then say."""
-        standing: Standing = yield AskStanding(campaign=said.campaign, at=self.at(said))
+        standing: CampaignStatus = yield AskStanding(campaign=envelope.campaign, at=self.at(envelope))
         return self.posts(standing)
 
-    def at(self, said: Envelope) -> int:
-        return said.seq
+    def at(self, envelope: Envelope) -> int:
+        return envelope.seq
 
-    def posts(self, standing: Standing) -> Sequence[Post]:
+    def posts(self, standing: CampaignStatus) -> Sequence[Post]:
         return [Post("campaign", CampaignResumed(by=self.by, why=str(standing.settled)))]
 
 
 class Restless(Steady):
     """Says something else every time: what a replay has to catch."""
 
-    def posts(self, standing: Standing) -> Sequence[Post]:
+    def posts(self, standing: CampaignStatus) -> Sequence[Post]:
         return [Post("campaign", CampaignResumed(by=self.by, why=str(next(COUNTER) + 100)))]
 
 
 class Curious(Steady):
     """Asks about another position."""
 
-    def at(self, said: Envelope) -> int:
-        return said.seq + 1
+    def at(self, envelope: Envelope) -> int:
+        return envelope.seq + 1
 
 
 class Silent(Steady):
     """Says nothing."""
 
-    def posts(self, standing: Standing) -> Sequence[Post]:
+    def posts(self, standing: CampaignStatus) -> Sequence[Post]:
         return []
 
 
 class Talkative(Steady):
     """Says more."""
 
-    def posts(self, standing: Standing) -> Sequence[Post]:
+    def posts(self, standing: CampaignStatus) -> Sequence[Post]:
         return [*super().posts(standing), *super().posts(standing)]
 
 
@@ -71,8 +71,8 @@ class Restarted(Steady):
 
     by = "another"
 
-    def decide(self, said: Envelope) -> Decision:
-        yield AskStanding(campaign=said.campaign, at=said.seq)
+    def decide(self, envelope: Envelope) -> Decision:
+        yield AskStanding(campaign=envelope.campaign, at=envelope.seq)
         yield Post("campaign", CampaignResumed(by=self.by, why="begun anew"))
         return []
 
@@ -80,7 +80,7 @@ class Restarted(Steady):
 class Broken(Steady):
     """Raises."""
 
-    def posts(self, standing: Standing) -> Sequence[Post]:
+    def posts(self, standing: CampaignStatus) -> Sequence[Post]:
         raise RuntimeError("gone")
 
 
@@ -95,7 +95,7 @@ def recorded() -> tuple[list[Envelope], Traces]:
         if seq == 5:
             break
         asked = AskStanding(campaign="c", at=seq)
-        reply = Standing(settled=seq)
+        reply = CampaignStatus(settled=seq)
         answer = {
             "question": "AskStanding",
             "asked": asked.model_dump(mode="json"),
@@ -128,7 +128,7 @@ def test_the_same_code_decides_the_same() -> None:
 def test_another_decision_is_found_at_its_first_event(role: type[Steady], what: str) -> None:
     """The difference names event and kind."""
     first = differences(role())[0]
-    assert (first.upon.seq, first.what) == (1, what)
+    assert (first.envelope.seq, first.what) == (1, what)
 
 
 def test_what_was_out_early_may_be_an_earlier_processes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,9 +138,9 @@ def test_what_was_out_early_may_be_an_earlier_processes(monkeypatch: pytest.Monk
     assert [found.what for found in differences(Restarted())] == ["post", "post"]
 
 
-def early_pause(self: Restarted, said: Envelope) -> Decision:
+def early_pause(self: Restarted, envelope: Envelope) -> Decision:
     """Say something of another kind early."""
-    yield AskStanding(campaign=said.campaign, at=said.seq)
+    yield AskStanding(campaign=envelope.campaign, at=envelope.seq)
     yield Post("campaign", CampaignPaused(by=self.by))
     return []
 
@@ -153,7 +153,7 @@ class Expecting(Steady):
     def __init__(self, known: int) -> None:
         self._known = known
 
-    def posts(self, standing: Standing) -> Sequence[Post]:
+    def posts(self, standing: CampaignStatus) -> Sequence[Post]:
         return [Post("campaign", CampaignResumed(by="expecting"), after=self._known)]
 
 
@@ -162,7 +162,7 @@ def test_what_another_decision_had_said_first_is_no_difference(known: int, upon:
     """The log holds one of its kind at position 4: newer than what was known of, the stream took that one."""
     said, traces = recorded()
     others = {("p1", "expecting"): traces["p1", "steady"], ("p3", "expecting"): traces["p3", "steady"]}
-    assert [found.upon.seq for _, found in replay_role(Expecting(known), said, others) if found] == upon
+    assert [found.envelope.seq for _, found in replay_role(Expecting(known), said, others) if found] == upon
 
 
 def test_a_difference_reads_as_a_diff() -> None:
@@ -175,12 +175,12 @@ def test_a_difference_reads_as_a_diff() -> None:
 
 def test_a_window_limits_what_is_decided_again() -> None:
     """`--from` and `--to` are positions, both included."""
-    assert [difference.upon.seq for difference in differences(Restless(), first=2, last=4)] == [3]
+    assert [difference.envelope.seq for difference in differences(Restless(), first=2, last=4)] == [3]
 
 
 def test_traces_are_read_from_their_file(tmp_path: Path) -> None:
     """The exported form is read back; a broken line is named."""
-    assert traces_file(tmp_path / "log.jsonl").name == "log.traces.jsonl"
+    assert traces_path(tmp_path / "log.jsonl").name == "log.traces.jsonl"
     line = json.dumps({"cause": "p1", "role": "steady", "answers": []}).encode()
     assert read_traces([line]) == {("p1", "steady"): []}
     with pytest.raises(ValueError, match="line 2"):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bus.vocabulary.conservative_merge import worse_scores
+from bus.vocabulary.conservative_merge import merge_task_scores
 from bus.vocabulary.events import TaskScore
-from bus.wire.ids import run_id, run_of
+from bus.wire.ids import parse_run_id, run_id
 
 
 @pytest.mark.parametrize("experiment", ["e0001", "base-retnet", "base-a-r1", "h-3f2a91c0"])
@@ -12,17 +12,17 @@ from bus.wire.ids import run_id, run_of
 @pytest.mark.parametrize("shard", [0, 1, 10])
 def test_an_id_tells_what_it_was_made_of(experiment: str, attempt: int, shard: int) -> None:
     """Whatever the experiment is called."""
-    assert run_of(run_id(experiment, attempt, shard)) == (experiment, attempt, shard)
+    assert parse_run_id(run_id(experiment, attempt, shard)) == (experiment, attempt, shard)
 
 
 def test_the_first_run_has_the_id_that_logs_have_always_had() -> None:
     """A shard is named only where it is not the first."""
     assert (run_id("e0001", 2), run_id("e0001", 2, 1)) == ("e0001-a2", "e0001-a2-r1")
-    assert run_of("r") == ("r", 0, 0)
+    assert parse_run_id("r") == ("r", 0, 0)
 
 
 def test_a_task_that_one_of_two_runs_lacks_has_no_score() -> None:
     """There is no worse of one."""
     one = TaskScore(task="text", kind="text", loss=1.0, accuracy=0.5, stderr=0.1, bits_per_byte=1.5)
     other = one.model_copy(update={"task": "recall"})
-    assert worse_scores((one, other), (one,)) == (one,)
+    assert merge_task_scores((one, other), (one,)) == (one,)

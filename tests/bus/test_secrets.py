@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bus.delivery import dead_letters
-from bus.delivery.bus import Answered, Bus
+from bus.delivery.bus import Bus, RecordedAnswer
 from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Post
 from bus.security import keys
@@ -32,9 +32,9 @@ ENVIRONMENT = {
 
 def test_seeds_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
     """A second start finds the same keys; folder and files are closed to others, even where they had been opened."""
-    first = keys.ensure(tmp_path / "keys", ["trainer", "human"])
-    keys.path_of(tmp_path / "keys", "human").chmod(0o644)
-    assert keys.ensure(tmp_path / "keys", ["trainer", "human", "desk"]).items() >= first.items()
+    first = keys.ensure_keys(tmp_path / "keys", ["trainer", "human"])
+    keys.seed_path(tmp_path / "keys", "human").chmod(0o644)
+    assert keys.ensure_keys(tmp_path / "keys", ["trainer", "human", "desk"]).items() >= first.items()
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "keys").iterdir()} == {0o600}
     assert all(key.startswith("U") for key in first.values())
@@ -42,17 +42,17 @@ def test_seeds_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
 
 def test_a_seed_that_others_may_read_is_not_used(tmp_path: Path) -> None:
     """The fault names the remedy."""
-    keys.ensure(tmp_path, ["trainer"])
-    keys.path_of(tmp_path, "trainer").chmod(0o640)
+    keys.ensure_keys(tmp_path, ["trainer"])
+    keys.seed_path(tmp_path, "trainer").chmod(0o640)
     with pytest.raises(keys.KeyFault, match="chmod 600"):
-        keys.public_key(keys.path_of(tmp_path, "trainer"))
+        keys.public_key(keys.seed_path(tmp_path, "trainer"))
 
 
 @pytest.mark.parametrize("content", ["", "nonsense", SEED[:-3], "S" * 58])
 def test_what_is_no_seed_is_told_without_quoting_it(tmp_path: Path, content: str) -> None:
     """A broken key file is a fault in one line that holds nothing of the file."""
     path = tmp_path / "trainer.nk"
-    keys.write(path, content)
+    keys.write_seed(path, content)
     with pytest.raises(keys.KeyFault) as caught:
         keys.public_key(path)
     assert not content or content not in str(caught.value)
@@ -99,11 +99,11 @@ async def test_events_traces_and_dead_letters_hold_no_secret() -> None:
     transport = MemoryTransport()
     bus = Bus(transport, "analyst")
     said = Envelope("c1", "/lab/x/1", datetime.now(UTC), "c", "e0001", CampaignPaused(by="ada"))
-    await bus.say(Post("e0001", HumanAnswered(question=f"is it {CANARY}?", answer=SEED, to="ada")), "c", said)
+    await bus.publish(Post("e0001", HumanAnswered(question=f"is it {CANARY}?", answer=SEED, to="ada")), "c", said)
     question = Completion(instructions=f"use {CANARY}", prompt=SEED, schema_name="Answer")
-    await bus.trace(said, [Answered.here(question, CompletionReply(error=f"bad key {CANARY}"))])
+    await bus.publish_trace(said, [RecordedAnswer.from_reply(question, CompletionReply(error=f"bad key {CANARY}"))])
     words = json.dumps({"text": f"{CANARY} {SEED}"}).encode()
-    await bus.bury(Stored(1, "lab.human.c", words), f"KeyError: {CANARY}", stack=f"Traceback\n {SEED}")
+    await bus.publish_dead_letter(Stored(1, "lab.human.c", words), f"KeyError: {CANARY}", stack=f"Traceback\n {SEED}")
     kept = [message.payload.decode() for stream in transport._streams.values() for message in stream.messages]
     assert len(kept) == 3
     kept += [

@@ -75,7 +75,7 @@ async def test_what_is_said_upon_old_knowledge_is_refused(transport: Transport, 
 
 async def test_a_subject_outside_every_stream_is_refused(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fact that nothing would keep is an error, not a loss."""
-    monkeypatch.setattr("bus.nats.transport.PATIENCE", 1.0)
+    monkeypatch.setattr("bus.nats.transport.PUBLISH_PATIENCE_S", 1.0)
     with pytest.raises(TransportError):
         await transport.publish("elsewhere.x", b"lost", uuid4().hex)
 
@@ -211,8 +211,8 @@ async def test_who_says_when_news_is_wanted_is_not_told_of_any(
     nats_url: str, campaign: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It reads on when it says so; what is said meanwhile it receives once."""
-    monkeypatch.setattr(following, "QUIET", 60.0)
-    monkeypatch.setattr(following, "LATER", 60.0)
+    monkeypatch.setattr(following, "FIRST_POLL_S", 60.0)
+    monkeypatch.setattr(following, "MAX_POLL_S", 60.0)
     transport, wanted = await NatsTransport.connect(nats_url, name="reader"), asyncio.Event()
     await transport.provision()
     start = await transport.last_seq(subjects.LOG)
@@ -310,6 +310,6 @@ class Away(MemoryTransport):
 
 async def test_the_newest_position_is_waited_for_while_the_server_is_away() -> None:
     """As long as patience lasts."""
-    assert await Bus(Away(2), "reader").newest() == 0
+    assert await Bus(Away(2), "reader").newest_position() == 0
     with pytest.raises(NoAnswer):
-        await Bus(Away(2), "reader").newest(patience=0.0)
+        await Bus(Away(2), "reader").newest_position(patience=0.0)

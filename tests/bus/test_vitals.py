@@ -16,10 +16,10 @@ from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post
 from bus.delivery.vitals import Vitals
 from bus.nats import server
-from bus.nats.micro import _vitals, announce, survey
+from bus.nats.micro import _vitals, register_service, survey_services
 from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import CampaignPaused, Event, Record
-from bus.vocabulary.queries import AskStanding, Standing
+from bus.vocabulary.queries import AskStanding, CampaignStatus
 from bus.wire.envelope import Envelope
 
 
@@ -29,9 +29,9 @@ class Slow:
     name: ClassVar[str] = "slow"
     handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Ask."""
-        yield AskStanding(campaign=said.campaign)
+        yield AskStanding(campaign=envelope.campaign)
         return []
 
 
@@ -51,7 +51,7 @@ async def test_every_question_is_answered_for_all_the_kind_and_one(
 ) -> None:
     """As the protocol has it, with type, name, id and version."""
     role = f"role-{uuid4().hex[:8]}"
-    await announce(client.client, role, "7", Vitals())
+    await register_service(client.client, role, "7", Vitals())
     one = json.loads((await client.client.request(f"$SRV.PING.{role}", b"", timeout=2)).data)
     inbox = client.client.new_inbox()
     replies = await client.client.subscribe(inbox)
@@ -68,9 +68,9 @@ async def test_every_question_is_answered_for_all_the_kind_and_one(
 async def test_statistics_carry_the_vitals(client: NatsTransport) -> None:
     """A survey and the status endpoint tell the same."""
     role, vitals = f"role-{uuid4().hex[:8]}", Vitals(in_flight=2, lag=31)
-    vitals.ailed("no\nluck")
-    await announce(client.client, role, "7", vitals)
-    (found,) = [one for one in await survey(client.client) if one["role"] == role]
+    vitals.record_error("no\nluck")
+    await register_service(client.client, role, "7", vitals)
+    (found,) = [one for one in await survey_services(client.client) if one["role"] == role]
     assert found == {"role": role, "instance": "7", "lag": 31, "in_flight": 2, "done": 0, "failed": 1,
                      "last_error": "no luck"}  # fmt: skip
     assert json.loads(await client.request(f"lab.status.{role}", b"", 2.0)) == vitals.report()
@@ -79,9 +79,9 @@ async def test_statistics_carry_the_vitals(client: NatsTransport) -> None:
 async def test_a_survey_of_nobody_finds_nobody(tmp_path: Path) -> None:
     """A server without services says so itself."""
     port = server.free_port()
-    process = server.start(tmp_path, port)
+    process = server.start_server(tmp_path, port)
     transport = await NatsTransport.connect(f"nats://127.0.0.1:{port}", name="test")
-    assert await survey(transport.client) == []
+    assert await survey_services(transport.client) == []
     await transport.close()
     process.terminate()
     process.wait(10)
@@ -93,12 +93,12 @@ async def test_an_actor_counts_what_it_has_in_hand_behind_it_and_failed() -> Non
 
     async def standing(_: AskStanding) -> Record:
         await leave.wait()
-        return Standing()
+        return CampaignStatus()
 
     for number, experiment in enumerate(("e0001", "e0002", "e0003")):
-        await Bus(transport, "director").say(Post(experiment, CampaignPaused(by="ada")), "c", None, number)
+        await Bus(transport, "director").publish(Post(experiment, CampaignPaused(by="ada")), "c", None, number)
     await transport.publish("lab.events.c.e0004.CampaignPaused", b"nonsense", "m1")
-    await Bus(transport, "memory").answer(AskStanding, standing)
+    await Bus(transport, "memory").serve_query(AskStanding, standing)
     bus = Bus(transport, "slow")
     task = asyncio.ensure_future(Actor(bus, Slow()).run())
     async with asyncio.timeout(10):
@@ -122,7 +122,7 @@ async def test_an_answerer_counts_its_answers_and_refusals() -> None:
     async def refuse(_: AskStanding) -> Record:
         raise ValueError("no such campaign")
 
-    await bus.answer(AskStanding, refuse)
+    await bus.serve_query(AskStanding, refuse)
     await transport.request("lab.query.standing", b"{}", 1.0)
     await transport.request("lab.query.standing", b"nonsense", 1.0)
     assert bus.vitals.report() | {"last_error": ""} == {"lag": 0, "in_flight": 0, "done": 2, "failed": 2,

@@ -30,7 +30,7 @@ IN_FLIGHT = 256
 
 def made_up(events: int) -> Iterator[Envelope]:
     """Yield so many events at their positions."""
-    return (said.at(seq) for seq, said in enumerate(islice(campaign_log(events), events), 1))
+    return (said.at_position(seq) for seq, said in enumerate(islice(campaign_log(events), events), 1))
 
 
 def burst(folder: Path, events: int) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def burst(folder: Path, events: int) -> dict[str, Any]:
 
 def _lazy_server(folder: Path, port: int) -> "subprocess.Popen[bytes]":
     """Start a server that doesn't sync."""
-    command = server.command(folder, port)
+    command = server.server_command(folder, port)
     config = folder / "server.conf"
     config.write_text(config.read_text().replace("sync_interval: always", ""))
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -85,7 +85,7 @@ async def _publish(url: str, events: int) -> None:
     transport = await NatsTransport.connect(url, name="burst")
     said = made_up(events)
     while batch := list(islice(said, IN_FLIGHT)):
-        await asyncio.gather(*(transport.publish(subjects.subject_of(one), encode(one), one.id) for one in batch))
+        await asyncio.gather(*(transport.publish(subjects.event_subject(one), encode(one), one.id) for one in batch))
     await transport.close()
 
 
@@ -98,7 +98,7 @@ def _follow(url: str, database: str, events: int) -> dict[str, Any]:
         transport = await NatsTransport.connect(url, name="memory")
         async for batch in transport.follow(subjects.LOG, 0):
             store.apply([decode(stored.payload, stored.seq) for stored in batch])
-            if store.unwritten > 5000:
+            if store.pending_rows > 5000:
                 store.commit()
             if store.position >= events:
                 break
@@ -117,7 +117,7 @@ def _rebuild(database: str, events: int) -> dict[str, Any]:
     with Store(Path(database)) as store:
         while batch := list(islice(said, 256)):
             store.apply(batch)
-            if store.unwritten > 5000:
+            if store.pending_rows > 5000:
                 store.commit()
         store.commit()
         return _held(store) | {"seconds": round(time.monotonic() - begun, 1)}

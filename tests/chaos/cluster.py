@@ -77,7 +77,7 @@ def cluster(folder: Path, seconds: float = 30.0) -> Iterator[Cluster]:
             config = folder / f"{name}.conf"
             config.write_text(_config(ports[name], http[name], route[name], folder / name))
             running.processes[name] = subprocess.Popen(
-                [server.binary(), "--config", str(config), "--log", str(folder / f"{name}.log")],
+                [server.server_binary(), "--config", str(config), "--log", str(folder / f"{name}.log")],
                 env={**os.environ, "SERVER_NAME": name, **others},
                 stdin=subprocess.DEVNULL,
                 preexec_fn=server.die_with_parent,  # noqa: PLW1509  (one system call)

@@ -34,12 +34,12 @@ from bus.vocabulary.events import CampaignFinished
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, decode
 from bus.wire.stored import Stored
-from lab.client.campaign_view import View
+from lab.client.campaign_view import CampaignView
 from lab.home import Home
 from lab.operations import replay
 from lab.runtime import campaign
 from lab.runtime.supervisor import Service
-from lab.settings import Loaded, Settings
+from lab.settings import LoadedSettings, Settings
 from memory.store import Store
 from tests.chaos.ends import ends
 from tests.lab.labs import kill
@@ -68,9 +68,9 @@ class Monkey:
         """Take up the dice."""
         self._dice = random.Random(self.seed)
 
-    def __call__(self, _: View, said: Envelope | None) -> None:
+    def __call__(self, _: CampaignView, envelope: Envelope | None) -> None:
         """Look on, and kill when it is time."""
-        if said is not None:
+        if envelope is not None:
             self._seen += 1
         if self._seen >= self._wait and time.monotonic() - self._last > BREATH:
             self._seen, self._wait = 0, self._dice.expovariate(1 / self.every)
@@ -117,7 +117,7 @@ def services(settings: Settings, home: Home) -> list[Service]:
         Service(one.name, campaign.service_command(role, instance, "tests.chaos.service"), one.env)
         if (role := one.command[-2]) in {"trainer", "memory"} and (instance := one.command[-1])
         else one
-        for one in campaign.whole_lab(settings, home)
+        for one in campaign.lab_services(settings, home)
     ]
 
 
@@ -125,8 +125,8 @@ def endure(root: Path, monkey: Monkey | None = None, **given: Any) -> Aftermath:
     """Run a campaign, under a monkey where there is one, and return what it left."""
     home = Home(root)
     home.prepare()
-    settings = Loaded.load({"home": root, "trainers": 1, **given}).settings
-    outcome = asyncio.run(campaign.run(settings, home, monkey or (lambda *_: None), services))
+    settings = LoadedSettings.load({"home": root, "trainers": 1, **given}).settings
+    outcome = asyncio.run(campaign.run_campaign(settings, home, monkey or (lambda *_: None), services))
     log, traces, letters = asyncio.run(_streams(home))
     said = [decode(stored.payload, stored.seq) for stored in log]
     payloads = [stored.payload for stored in traces]
@@ -135,7 +135,7 @@ def endure(root: Path, monkey: Monkey | None = None, **given: Any) -> Aftermath:
 
 async def _streams(home: Home) -> list[list[Stored]]:
     """Return the log, the traces and the dead letters as the server's store has them."""
-    async with server.serving(home.nats) as url:
+    async with server.run_server(home.nats) as url:
         transport = await NatsTransport.connect(url, name="examiner")
         try:
             return [await _whole(transport, stream) for stream in (subjects.LOG, subjects.TRACES, subjects.DEAD)]
@@ -186,10 +186,10 @@ def _memory(left: Aftermath) -> list[str]:
 
 def _chain(left: Aftermath) -> list[str]:
     """Verify the chain up to the end of the campaign."""
-    verdict = chain.verify(list(chain.read(Home(left.home).chain)), left.messages)
-    if verdict.differs is None and verdict.matched >= left.end():
+    verdict = chain.verify_chain(list(chain.read_chain(Home(left.home).chain)), left.messages)
+    if verdict.first_difference is None and verdict.matched >= left.end():
         return []
-    return [f"the chain covers {verdict.matched} of {len(left.messages)}; {verdict.differs} {verdict.how}"]
+    return [f"the chain covers {verdict.matched} of {len(left.messages)}; {verdict.first_difference} {verdict.how}"]
 
 
 def _decisions(left: Aftermath) -> list[str]:
@@ -198,7 +198,7 @@ def _decisions(left: Aftermath) -> list[str]:
     return [
         f"{name}: {difference}"
         for name in ROLES
-        for _, difference in replay_role(replay.role_of(name, traces), left.log, traces)
+        for _, difference in replay_role(replay.build_role(name, traces), left.log, traces)
         if difference is not None
     ][:3]
 

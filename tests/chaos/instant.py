@@ -22,33 +22,33 @@ SHARE = 0.6
 """What is left of a loss then."""
 
 
-def unwanted(said: Envelope) -> Prepared:
+def unwanted(envelope: Envelope) -> Prepared:
     """Return what becomes of a run that a person does not want."""
-    asked, _ = _request(said, "prepare")
+    asked, _ = _request(envelope, "prepare")
     failed = RunFailed(run=asked.run, worker=WORKER, attempt=asked.attempt, stage="gate", reason=VETOED,
                        message="a person had enough of it")  # fmt: skip
     return Prepared(failed=failed)
 
 
-def prepare(said: Envelope, *, sound_baselines: bool = True) -> Prepared:
+def prepare(envelope: Envelope, *, sound_baselines: bool = True) -> Prepared:
     """Return whether the source passes its gates; baselines do where they are to be sound."""
-    asked, draw = _request(said, "prepare")
-    if draw.random() < GATE and not _spared(said, sound_baselines):
+    asked, draw = _request(envelope, "prepare")
+    if draw.random() < GATE and not _spared(envelope, sound_baselines):
         failed = RunFailed(run=asked.run, worker=WORKER, attempt=asked.attempt, stage="gate", reason="causality",
                            message="output at 3 depends on input at 7")  # fmt: skip
         return Prepared(failed=failed)
     return Prepared(started=RunStarted(run=asked.run, worker=WORKER, width=64, parameters=100_000, gates=()))
 
 
-def train(said: Envelope, *, sound_baselines: bool = True) -> Trained:
+def train(envelope: Envelope, *, sound_baselines: bool = True) -> Trained:
     """Return the scores, drawn by chance, or what the monitor stopped the run for."""
-    asked, draw = _request(said, "train")
-    if draw.random() < MONITOR and not _spared(said, sound_baselines):
+    asked, draw = _request(envelope, "train")
+    if draw.random() < MONITOR and not _spared(envelope, sound_baselines):
         seen = RunAnomaly(run=asked.run, kind="diverged", step=7, evidence="loss 9.1 after 2.0")
         failed = RunFailed(run=asked.run, worker=WORKER, attempt=asked.attempt, stage="train",
                            reason="anomaly:diverged", message=seen.evidence)  # fmt: skip
         return Trained(anomaly=seen, failed=failed)
-    loss = _loss(said, asked) + 0.03 * draw.random()
+    loss = _loss(envelope, asked) + 0.03 * draw.random()
     scored = RunCompleted(
         run=asked.run, worker=WORKER, width=64, parameters=100_000, steps=10, tokens=1000, seconds=1.0,
         step_seconds=0.01, flops_per_token=2e5, val_loss=loss, bits_per_byte=loss / 0.6931471805599453,
@@ -57,21 +57,21 @@ def train(said: Envelope, *, sound_baselines: bool = True) -> Trained:
     return Trained(completed=scored)
 
 
-def _loss(said: Envelope, asked: RunRequested) -> float:
+def _loss(envelope: Envelope, asked: RunRequested) -> float:
     """Return the loss of a source on any seed: honest ones lie within a tenth of each other."""
     draw = random.Random(derive(asked.source, "loss"))
     loss, wonder, luck = 2.0 + 0.15 * draw.random(), draw.random() < WONDER, draw.random() < 0.5
-    if said.experiment.startswith(BASELINE_PREFIX) or not wonder or (luck and asked.shard):
+    if envelope.experiment.startswith(BASELINE_PREFIX) or not wonder or (luck and asked.shard):
         return loss
     return SHARE * loss
 
 
-def _spared(said: Envelope, sound_baselines: bool) -> bool:
-    return sound_baselines and said.experiment.startswith(BASELINE_PREFIX)
+def _spared(envelope: Envelope, sound_baselines: bool) -> bool:
+    return sound_baselines and envelope.experiment.startswith(BASELINE_PREFIX)
 
 
-def _request(said: Envelope, purpose: str) -> tuple[RunRequested, random.Random]:
+def _request(envelope: Envelope, purpose: str) -> tuple[RunRequested, random.Random]:
     """Return the request and the dice of its source and seed."""
-    asked = said.event
+    asked = envelope.event
     assert isinstance(asked, RunRequested)
     return asked, random.Random(derive(asked.source, asked.seed, purpose))

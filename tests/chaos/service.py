@@ -27,14 +27,14 @@ async def trainer(bus: Bus, _: Settings) -> None:
     await Actor(bus, TrainerRole(), answerers).run()
 
 
-async def prepare(said: Envelope, _: Question) -> Prepared:
+async def prepare(envelope: Envelope, _: Question) -> Prepared:
     """Let most sources through the gates."""
-    return instant.prepare(said)
+    return instant.prepare(envelope)
 
 
-async def train(said: Envelope, _: Question) -> Trained:
+async def train(envelope: Envelope, _: Question) -> Trained:
     """Score at once."""
-    return instant.train(said)
+    return instant.train(envelope)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ from bus.vocabulary.events import (
     RunRequested,
 )
 from bus.wire.envelope import Envelope
-from bus.wire.ids import experiment_id, run_of
-from lab.client.event_text import sentence
+from bus.wire.ids import experiment_id, parse_run_id
+from lab.client.event_text import event_sentence
 from tests.chaos.simulation import STORM, Archive, Cue, Faults, Laboratory, remembering
 
 BASELINES = ("linear-attention", "gla", "deltanet")
@@ -113,9 +113,9 @@ def patience() -> list[Cue]:
     def nth(number: int) -> Cue:
         paused = 0
 
-        def heard(said: Envelope) -> bool:
+        def heard(envelope: Envelope) -> bool:
             nonlocal paused
-            paused += isinstance(said.event, CampaignPaused)
+            paused += isinstance(envelope.event, CampaignPaused)
             return paused == number
 
         return heard
@@ -219,7 +219,9 @@ def quarantined(log: Iterable[Envelope]) -> set[tuple[str, str]]:
 
 def _unborne(log: Sequence[Envelope]) -> set[tuple[str, str]]:
     """Return the quarantined experiments that were analysed without a second run."""
-    again = {said.experiment for said in log if isinstance(said.event, RunCompleted) and run_of(said.event.run).shard}
+    again = {
+        said.experiment for said in log if isinstance(said.event, RunCompleted) and parse_run_id(said.event.run).shard
+    }
     analysed = {said.experiment for said in log if isinstance(said.event, AnalysisReady)}
     return {(campaign, one) for campaign, one in quarantined(log) if one in analysed - again}
 
@@ -250,7 +252,7 @@ def main() -> int:
             faults = simulate(archive, quiet, seed)
         finally:
             for said in archive.log:
-                print(f"{said.seq:>6}  {said.role:<10} {sentence(said)}")
+                print(f"{said.seq:>6}  {said.role:<10} {event_sentence(said)}")
     print("\n".join(faults) or "all as it must be")
     return 1 if faults else 0
 

@@ -19,22 +19,22 @@ from unittest.mock import patch
 from agents import Analyst, Desk, Director, Engineer, Researcher
 from agents.admission.static_check import check
 from agents.design import render
-from bus.delivery.actor import GIVEN_UP, MAX_DELIVERIES
+from bus.delivery.actor import GIVE_UP_ORDINAL, MAX_DELIVERIES
 from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post, Role
 from bus.vocabulary.events import CampaignStarted, Event, Record
-from bus.vocabulary.queries import AskExperiments, AskStanding, Experiments, Query, Standing
+from bus.vocabulary.queries import AskExperiments, AskStanding, CampaignStatus, Experiments, Query
 from bus.vocabulary.questions import Question
 from bus.wire import subjects
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN
 from bus.wire.stored import Stored
-from lab.runtime.roles import heard
+from lab.runtime.roles import human_envelope
 from memory.answers import answer
-from memory.cognition import Library, load_entries
+from memory.cognition import CognitionBase, load_entries
 from memory.retrieval.embedding import HashEmbedder
-from memory.retrieval.ideas import Ideas
+from memory.retrieval.ideas import MotivationIndex
 from memory.store import Store
 from tests.chaos import instant
 from tests.chaos.ends import ends
@@ -59,17 +59,17 @@ class Archive:
         self._file = folder / "memory.duckdb"
         self._transport = MemoryTransport()
         self._embedder = HashEmbedder()
-        self._library = Library(load_entries(), self._embedder)
+        self._library = CognitionBase(load_entries(), self._embedder)
         self.log: list[Envelope] = []
         self._open()
 
     def _open(self) -> None:
         self.store = Store(self._file)
-        self._ideas = Ideas(self.store, self._embedder)
+        self._ideas = MotivationIndex(self.store, self._embedder)
 
     def say(self, role: str, post: Post, campaign: str, cause: Envelope | None, ordinal: int) -> list[Envelope]:
         """Publish as a role does; return what that adds to the log, nothing where it had been said."""
-        _at_once(Bus(self._transport, role).say(post, campaign, cause, ordinal))
+        _at_once(Bus(self._transport, role).publish(post, campaign, cause, ordinal))
         return self._learn()
 
     def answer(self, query: Query) -> Record:
@@ -84,7 +84,9 @@ class Archive:
 
     def _learn(self) -> list[Envelope]:
         """Read what the stream has and the log not yet, and let memory read on from where it stands."""
-        new = [subjects.read(stored) for stored in self._transport._streams[subjects.LOG].messages[len(self.log) :]]
+        new = [
+            subjects.decode_event(stored) for stored in self._transport._streams[subjects.LOG].messages[len(self.log) :]
+        ]
         self.log += new
         assert self.store.apply(self.log[self.store.position :]) == []
         return new
@@ -166,7 +168,9 @@ class Laboratory:
     def speak(self, text: str) -> None:
         """Let a person say something; the desk reads it some time."""
         self._spoken += 1
-        self._book(Work(self._desk, heard(Stored(self._spoken, subjects.human(self.campaign), text.encode()))))
+        self._book(
+            Work(self._desk, human_envelope(Stored(self._spoken, subjects.human_inbox(self.campaign), text.encode())))
+        )
 
     def run(self) -> None:
         """Let everything on the agenda happen, until nothing is on it."""
@@ -203,7 +207,7 @@ class Laboratory:
         chance = self.faults.surrender if isinstance(work.role, Director) else 0.0
         if not chance or self.dice.random() >= chance:
             return None
-        return list(enumerate(work.role.give_up(work.said, "ill"), GIVEN_UP))
+        return list(enumerate(work.role.give_up(work.said, "ill"), GIVE_UP_ORDINAL))
 
     def _tempt(self, work: Work, posts: int) -> None:
         """Draw what goes wrong with a decision, as long as its message is not given up for it."""
@@ -221,7 +225,7 @@ class Laboratory:
         assert posts == first, f"{work.role.name} decides otherwise upon {work.said.type} {work.said.experiment}"
         return posts
 
-    def _driven(self, said: Envelope, decision: Decision) -> Iterator[Post]:
+    def _driven(self, envelope: Envelope, decision: Decision) -> Iterator[Post]:
         """Yield the posts of a decision, answering what it asks."""
         reply: Record | None = None
         try:
@@ -229,21 +233,21 @@ class Laboratory:
                 asked = decision.send(reply)
                 if isinstance(asked, Post):
                     yield asked
-                reply = None if isinstance(asked, Post) else self._answer(said, asked)
+                reply = None if isinstance(asked, Post) else self._answer(envelope, asked)
         except StopIteration as stop:
             yield from stop.value or ()
 
-    def _answer(self, said: Envelope, asked: Question) -> Record:
+    def _answer(self, envelope: Envelope, asked: Question) -> Record:
         if isinstance(asked, Query):
             return self.archive.answer(asked)
-        if isinstance(asked, Prepare) and self._vetoed(said):
-            return instant.unwanted(said)
+        if isinstance(asked, Prepare) and self._vetoed(envelope):
+            return instant.unwanted(envelope)
         edge = instant.prepare if isinstance(asked, Prepare) else instant.train
-        return edge(said, sound_baselines=self.sound_baselines)
+        return edge(envelope, sound_baselines=self.sound_baselines)
 
-    def _vetoed(self, said: Envelope) -> bool:
+    def _vetoed(self, envelope: Envelope) -> bool:
         """Say whether an experiment was vetoed before its run was asked for; such a run never begins."""
-        rows = AskExperiments(campaign=self.campaign, ids=(said.experiment,), at=said.seq)
+        rows = AskExperiments(campaign=self.campaign, ids=(envelope.experiment,), at=envelope.seq)
         return any(row.vetoed for row in cast("Experiments", self.archive.answer(rows)).rows)
 
     def _publish(self, role: str, post: Post, cause: Envelope | None, ordinal: int) -> None:
@@ -262,9 +266,9 @@ class Laboratory:
         """Return the log's events of a kind."""
         return [said for said in self.log if type(said.event) is kind]
 
-    def standing(self, at: int = 0) -> Standing:
+    def standing(self, at: int = 0) -> CampaignStatus:
         """Return where the campaign stood at a position, or stands at last."""
-        return cast("Standing", self.archive.answer(AskStanding(campaign=self.campaign, at=at)))
+        return cast("CampaignStatus", self.archive.answer(AskStanding(campaign=self.campaign, at=at)))
 
     def ends(self) -> Counter[str]:
         """Count the events that end each experiment."""

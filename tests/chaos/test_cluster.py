@@ -10,7 +10,7 @@ from bus.nats.transport import NatsTransport
 from bus.wire import subjects
 from bus.wire.envelope import Envelope
 from bus.wire.stored import Stored
-from lab.client.campaign_view import View
+from lab.client.campaign_view import CampaignView
 from tests.chaos.cluster import NAMES, Cluster, cluster
 from tests.chaos.ends import ends
 from tests.lab.labs import run_instant
@@ -28,9 +28,9 @@ class Assassin:
         self._seen = 0
         self.victim: str | None = None
 
-    def __call__(self, _: View, said: Envelope | None) -> None:
+    def __call__(self, _: CampaignView, envelope: Envelope | None) -> None:
         """Count events."""
-        self._seen += said is not None
+        self._seen += envelope is not None
         if self._seen >= HALFWAY and self.victim is None:
             self.victim = self._running.leader("n1")
             assert self.victim
@@ -51,7 +51,7 @@ def test_the_loss_of_the_leader_costs_nothing(tmp_path: Path) -> None:
     assert assassin.victim
     assert outcome.finished
     assert logs[0] == logs[1]
-    ended = ends([subjects.read(stored) for stored in logs[0]])
+    ended = ends([subjects.decode_event(stored) for stored in logs[0]])
     assert ended == dict.fromkeys({row.id for row in outcome.experiments}, 1)
     assert len(ended) == 6 + EXPERIMENTS
     assert len({stored.subject for stored in logs[0] if "ProposalCreated" in stored.subject}) == 6 + EXPERIMENTS

@@ -22,7 +22,7 @@ from tests.chaos.driver import endure, examine
 @contextmanager
 def serving(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Serve until the block ends."""
-    process = server.start(folder, port)
+    process = server.start_server(folder, port)
     try:
         yield process
     finally:

@@ -10,7 +10,7 @@ from math import exp, log
 import pytest
 
 from bus.vocabulary.events import CampaignStarted, CurvePoint, FitnessParts
-from bus.vocabulary.queries import Experiment, Failure, Standing
+from bus.vocabulary.queries import CampaignStatus, Experiment, FailedAttempt
 from dashboard.markup import VOID
 from dashboard.report import render_report
 
@@ -117,14 +117,14 @@ def unsuccessful(base: dict[str, object], *, rejected: bool) -> Experiment:
     if rejected:
         return Experiment.model_validate({**base, "status": "rejected", "reason": "near_motivation", "source": ""})
     failures = (
-        Failure(
+        FailedAttempt(
             attempt=0,
             stage="gate",
             reason="causality",
             message="output 17 depends on input 18",
             repair="The window is shifted by one step.",
         ),
-        Failure(
+        FailedAttempt(
             attempt=1, stage="train", reason="anomaly:diverged", message="loss 41.3 at step 88 after 3.2 at step 60"
         ),
     )
@@ -169,7 +169,7 @@ def campaign(experiments: int, seed: int = 7) -> list[Experiment]:
     return found
 
 
-def standing(experiments: list[Experiment], **changes: object) -> Standing:
+def standing(experiments: list[Experiment], **changes: object) -> CampaignStatus:
     """Return where a campaign of these experiments stands, ended unless told otherwise."""
     own = [e for e in experiments if e.origin != "baseline"]
     started = CampaignStarted(
@@ -183,7 +183,7 @@ def standing(experiments: list[Experiment], **changes: object) -> Standing:
         batch=4,
     )
     settled = sum(e.status in ("analysed", "failed", "rejected") for e in experiments)
-    return Standing.model_validate(
+    return CampaignStatus.model_validate(
         {
             "campaign": "nano-0-3f9a",
             "started": started,
@@ -206,7 +206,7 @@ def make_campaign() -> Callable[..., list[Experiment]]:
 
 
 @pytest.fixture
-def make_standing() -> Callable[..., Standing]:
+def make_standing() -> Callable[..., CampaignStatus]:
     """Return the generator of standings."""
     return standing
 
@@ -295,6 +295,8 @@ def render() -> Callable[..., str]:
             "sandbox": "bwrap",
             **changes,
         }
-        return render_report(where if isinstance(where, Standing) else standing(experiments), experiments, **settings)  # pyright: ignore[reportArgumentType]
+        return render_report(
+            where if isinstance(where, CampaignStatus) else standing(experiments), experiments, **settings
+        )  # pyright: ignore[reportArgumentType]
 
     return page

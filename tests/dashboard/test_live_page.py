@@ -9,7 +9,7 @@ import pytest
 
 from bus.vocabulary.events import CurvePoint
 from bus.vocabulary.queries import Experiment
-from dashboard.live import LEADERS, PARTS, SCRIPT, Slot, Snapshot, page, quick, slow
+from dashboard.live import MAX_LEADERS, PARTS, SCRIPT, LiveSnapshot, SlotView, page, quick, slow
 from dashboard.markup import Markup
 from dashboard.scores import Scores
 from tests.dashboard.test_report_hostile import ATTACKS, infected, shape
@@ -19,10 +19,10 @@ Stand = Callable[..., object]
 CURVE = tuple(CurvePoint(task="text", step=step, loss=5 - step / 20) for step in range(1, 40))
 
 
-def slots(words: str, count: int = 2) -> list[Slot]:
+def slots(words: str, count: int = 2) -> list[SlotView]:
     """Return experiments under way whose every text is `words`; the first trains."""
     return [
-        Slot(f"e{9000 + place}", words, words, 0.25, {words: 1.5} if not place else {}, () if place else CURVE)
+        SlotView(f"e{9000 + place}", words, words, 0.25, {words: 1.5} if not place else {}, () if place else CURVE)
         for place in range(count)
     ]
 
@@ -34,7 +34,7 @@ def parts(
     where = make_standing(list(experiments), finished=False, campaign=words, guidance=(words,))
     begun = where.started.model_copy(update={"goal": words})  # type: ignore[attr-defined]
     where = where.model_copy(update={"started": begun})  # type: ignore[attr-defined]
-    now = Snapshot(
+    now = LiveSnapshot(
         where, experiments, slots(words, count), [(7, words), (6, words)], 3, 9, 12, 75.0, {"AnalysisReady": 2}
     )
     return {**quick(now), **slow(Scores(experiments))}
@@ -62,14 +62,14 @@ def test_a_moment_is_shown_in_its_parts(make_campaign: Make, make_standing: Stan
     assert "and 6 more" in shown.by_id("slots").text
     assert len(shown.by_id("slots").all("path", "c0")) == 1
     assert [row.text for row in shown.by_id("log").all("li")] == ["7 in words", "6 in words"]
-    assert len(shown.by_id("leaderboard").all("tr")) == 1 + LEADERS
+    assert len(shown.by_id("leaderboard").all("tr")) == 1 + MAX_LEADERS
     names = [node.attributes["id"] for node in shown.walk() if "id" in node.attributes]
     assert len(names) == len(set(names))
 
 
 def test_what_there_is_not_is_not_shown(make_standing: Stand, read_page: Callable) -> None:
     """Before anything is opened only the head has something to say; without a campaign too."""
-    now = Snapshot(make_standing([], finished=False))  # type: ignore[arg-type]
+    now = LiveSnapshot(make_standing([], finished=False))  # type: ignore[arg-type]
     found = {**quick(now), **slow(Scores(()))}
     assert {name for name, part in found.items() if part} == {"head"}
     assert "is under way" in read_page(page("c", found)).by_id("head").text
@@ -77,7 +77,7 @@ def test_what_there_is_not_is_not_shown(make_standing: Stand, read_page: Callabl
 
 def test_a_lab_that_does_not_answer_is_told_of(make_standing: Stand) -> None:
     """Above what was known last."""
-    now = Snapshot(make_standing([], finished=False))  # type: ignore[arg-type]
+    now = LiveSnapshot(make_standing([], finished=False))  # type: ignore[arg-type]
     assert "does not answer" not in quick(now)["head"]
     assert "does not answer" in quick(replace(now, silent=True))["head"]
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from bus.vocabulary.events import CurvePoint
-from bus.vocabulary.queries import Experiment, Failure
+from bus.vocabulary.queries import Experiment, FailedAttempt
 
 Make = Callable[..., list[Experiment]]
 ATTACKS = (
@@ -29,7 +29,7 @@ def infected(attack: str, experiments: list[Experiment]) -> list[Experiment]:
         "name": attack, "motivation": attack, "source": attack, "problem": attack, "reason": attack, "operator": attack,
         "findings": (attack,), "cognition": (attack,), "references": (attack,),
         "design": {attack: {"a": [attack, {"b": attack}]}},
-        "failures": (Failure(attempt=0, stage="gate", reason=attack, message=attack, repair=attack),),
+        "failures": (FailedAttempt(attempt=0, stage="gate", reason=attack, message=attack, repair=attack),),
         "curve": (CurvePoint(task=attack, step=1, loss=2.0), CurvePoint(task=attack, step=9, loss=1.0)),
     }  # fmt: skip
     return [e.model_copy(update=words) for e in experiments]

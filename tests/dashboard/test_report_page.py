@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from bus.vocabulary.events import TaskScore
-from bus.vocabulary.queries import Experiment, Standing
+from bus.vocabulary.queries import CampaignStatus, Experiment
 from dashboard.report import PAGE_BYTES, PARTS
 from dashboard.scores import Scores
 from dashboard.style import STYLE
@@ -163,7 +163,7 @@ def test_failures_are_counted_by_kind(make_campaign: Make, render: Callable, rea
 
 def test_no_campaign_still_makes_a_page(render: Callable, read_page: Callable) -> None:
     """An empty log gives a page that says so and how to begin."""
-    page = read_page(render([], where=Standing(), started=None, ended=None, events={}))
+    page = read_page(render([], where=CampaignStatus(), started=None, ended=None, events={}))
     assert "The log holds no campaign yet" in page.text
     assert page.by_id("next").all("code")[0].text == "move37 run"
     assert not page.all("table")

@@ -80,7 +80,7 @@ def test_curves_are_thinned_and_end_where_they_ended() -> None:
     """A long curve keeps few points, the last one among them, in the order of steps."""
     curve = [CurvePoint(task="text", step=s, loss=1 / (s + 1)) for s in range(999, -1, -1)]
     line = curves.line_of(curve, "text")
-    assert len(line) <= curves.MOST_POINTS
+    assert len(line) <= curves.MAX_POINTS
     assert line[-1] == (999.0, 0.001)
     assert line == sorted(line)
 
@@ -98,7 +98,7 @@ def test_every_task_has_its_picture(make_campaign: Make, read_page: Callable) ->
     assert [h.text for h in drawn.all("h3")] == ["text", "recall"]
     for figure in drawn.all("figure"):
         assert len(figure.all("path", "c-grey")) == 6
-        assert len(figure.all("path", "curve")) == 6 + curves.SHOWN
+        assert len(figure.all("path", "curve")) == 6 + curves.MAX_COLOURED_CURVES
 
 
 def test_single_points_and_divergence_are_drawn() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from bus.vocabulary.queries import Experiment
 from dashboard import site
-from dashboard.live import PARTS, Snapshot
+from dashboard.live import PARTS, LiveSnapshot
 from dashboard.site import Board, Site
 
 Make = Callable[..., list[Experiment]]
@@ -55,15 +55,15 @@ def told(reply: HTTPResponse) -> dict[str, str]:
 
 
 @pytest.fixture
-def now(make_campaign: Make, make_standing: Callable) -> Snapshot:
+def now(make_campaign: Make, make_standing: Callable) -> LiveSnapshot:
     """Return a moment of a campaign."""
     found = tuple(make_campaign(8))
-    return Snapshot(make_standing(list(found), finished=False), found, said=[(1, "it begins")])
+    return LiveSnapshot(make_standing(list(found), finished=False), found, said=[(1, "it begins")])
 
 
-def test_a_stream_tells_all_parts_and_then_what_changed(now: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_tells_all_parts_and_then_what_changed(now: LiveSnapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     """An event leaves the pictures of experiments alone; a moment like the last tells nothing; the end ends it."""
-    monkeypatch.setattr(site, "REST", 0.0)
+    monkeypatch.setattr(site, "REDRAW_REST_FACTOR", 0.0)
     board = Board()
     board.show(now)
     with served(board) as port, asked(port, "/stream") as reply:
@@ -79,9 +79,9 @@ def test_a_stream_tells_all_parts_and_then_what_changed(now: Snapshot, monkeypat
         reply.read()
 
 
-def test_large_parts_rest_after_they_were_drawn(now: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_parts_rest_after_they_were_drawn(now: LiveSnapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often experiments change; they are drawn when their time has come, though nothing else changes."""
-    monkeypatch.setattr(site, "REST", 1e9)
+    monkeypatch.setattr(site, "REDRAW_REST_FACTOR", 1e9)
     board = Board()
     board.show(now)
     changes = board.changes(patience=0.01)
@@ -92,7 +92,7 @@ def test_large_parts_rest_after_they_were_drawn(now: Snapshot, monkeypatch: pyte
     assert set(next(changes)) >= {"leaderboard", "time", "lineage"}
 
 
-def test_the_page_holds_what_the_stream_would_tell(now: Snapshot, read_page: Callable) -> None:
+def test_the_page_holds_what_the_stream_would_tell(now: LiveSnapshot, read_page: Callable) -> None:
     """A browser without scripts sees the moment it asked; no cache and no frame keeps it."""
     board = Board()
     board.show(now)
@@ -128,7 +128,7 @@ def test_a_name_that_is_not_this_machines_is_refused(host: str, status: int) -> 
         assert connection.getresponse().status == status
 
 
-def test_who_leaves_is_no_fault(now: Snapshot, capfd: pytest.CaptureFixture[str]) -> None:
+def test_who_leaves_is_no_fault(now: LiveSnapshot, capfd: pytest.CaptureFixture[str]) -> None:
     """A browser that goes in the middle of an answer leaves no traceback."""
     board = Board()
     board.show(now)
@@ -156,9 +156,9 @@ def test_a_report_that_can_not_be_had_says_why() -> None:
             assert reply.status == 200
 
 
-def test_places_for_lookers_on_are_counted(monkeypatch: pytest.MonkeyPatch, now: Snapshot) -> None:
+def test_places_for_lookers_on_are_counted(monkeypatch: pytest.MonkeyPatch, now: LiveSnapshot) -> None:
     """One too many is told so; who leaves makes room."""
-    monkeypatch.setattr(site, "MOST_STREAMS", 1)
+    monkeypatch.setattr(site, "MAX_STREAMS", 1)
     monkeypatch.setattr(site.Board.changes, "__defaults__", (0.01,))
     board = Board()
     with served(board) as port:

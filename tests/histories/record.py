@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from bus.wire.envelope import Envelope
-from lab.client.campaign_view import View
-from lab.client.human_input import publish
+from lab.client.campaign_view import CampaignView
+from lab.client.human_input import publish_message
 from lab.home import Home
 from lab.observability import logs
 from lab.operations import log_export, replay
 from lab.runtime import campaign
-from lab.settings import Loaded
+from lab.settings import LoadedSettings
 from memory.store import Store
 from tests.agents.scripted_model import ScriptedModel
 from tests.histories import archive
@@ -56,42 +56,42 @@ def nothing(_: Envelope) -> Act:
     yield from ()
 
 
-def broken_proposals(said: Envelope) -> Act:
+def broken_proposals(envelope: Envelope) -> Act:
     """Propose architectures with faults that are found by reading, by the gates, and by both."""
-    if said.type == "CampaignStarted":
+    if envelope.type == "CampaignStarted":
         for name in ("missing_colon", "missing_functional", "no_mask", "two_faults"):
             yield {"kind": "propose", "source": (BROKEN / f"{name}.txt").read_text(), "text": f"as I wrote it: {name}"}
 
 
-def not_finite(said: Envelope) -> Act:
+def not_finite(envelope: Envelope) -> Act:
     """Propose an architecture that breaks once it trains."""
-    if said.type == "CampaignStarted":
+    if envelope.type == "CampaignStarted":
         yield {"kind": "propose", "source": NOT_FINITE, "text": "an untamed gate"}
 
 
-def person(said: Envelope) -> Act:
+def person(envelope: Envelope) -> Act:
     """Propose, veto the run as it trains, veto a baseline, steer and ask."""
-    if said.type == "CampaignStarted":
+    if envelope.type == "CampaignStarted":
         yield {"kind": "propose", "source": ENDLESS, "text": "it thinks deeply"}
         yield {"text": "try the delta rule"}
-    if said.type == "RunStarted" and said.experiment.startswith("h-"):
-        yield {"kind": "veto", "target": said.experiment, "text": "it does not end"}
-    if said.type == "AnalysisReady" and said.experiment == "base-gla":
+    if envelope.type == "RunStarted" and envelope.experiment.startswith("h-"):
+        yield {"kind": "veto", "target": envelope.experiment, "text": "it does not end"}
+    if envelope.type == "AnalysisReady" and envelope.experiment == "base-gla":
         yield {"text": "veto base-gla"}
         yield {"text": "how is base-gla doing?"}
 
 
-def question(said: Envelope) -> Act:
+def question(envelope: Envelope) -> Act:
     """Ask how it is going."""
-    if said.type == "AnalysisReady" and said.experiment == "base-gla":
+    if envelope.type == "AnalysisReady" and envelope.experiment == "base-gla":
         yield {"text": "how is base-gla doing?"}
 
 
-def deaths(said: Envelope) -> Act:
+def deaths(envelope: Envelope) -> Act:
     """Kill a process every 25 events."""
-    if said.seq % 25 == 0:
+    if envelope.seq % 25 == 0:
         victims = ("researcher", "trainer", "engineer", "memory", "analyst", "nats-server", "director")
-        yield victims[(said.seq // 25 - 1) % len(victims)]
+        yield victims[(envelope.seq // 25 - 1) % len(victims)]
 
 
 HISTORIES = {
@@ -123,18 +123,18 @@ def record(name: str) -> str:
     history, killed = HISTORIES[name], list[str]()
     with tempfile.TemporaryDirectory() as folder, _model(history) as llm:
         home, log = Path(folder) / "home", Path(folder) / "log.jsonl"
-        settings, words = Loaded.load({"home": home}).settings, list[asyncio.Future[str]]()
+        settings, words = LoadedSettings.load({"home": home}).settings, list[asyncio.Future[str]]()
 
-        def watch(_: View, said: Envelope | None) -> None:
+        def watch(_: CampaignView, said: Envelope | None) -> None:
             for act in history.acts(said) if said else ():
                 if isinstance(act, dict):
-                    words.append(asyncio.ensure_future(publish(settings, act | {"by": "Ada"})))
+                    words.append(asyncio.ensure_future(publish_message(settings, act | {"by": "Ada"})))
                 elif kill(home, act):
                     killed.append(act)
 
         assert run_instant(home, watch, history.services, **history.settings, **llm).finished
-        asyncio.run(log_export.export(settings, log))
-        said = replay.read(log)
+        asyncio.run(log_export.export_log(settings, log))
+        said = replay.read_history(log)
         with Store(Home(home).database, read_only=True) as store:
             position, digest = store.position, store.digest()
         assert replay.rebuild(said[:position])["digest"] == digest

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents import Director
-from bus.delivery.durables import HEARS
+from bus.delivery.durables import SUBSCRIPTIONS
 from bus.delivery.replay import replay_role
 from bus.delivery.role import Decision, Post
 from bus.vocabulary.events import CampaignFinished, HumanMessage
@@ -32,7 +32,7 @@ def log(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def test_memory_rebuilt_is_the_one_that_lived(log: Path) -> None:
     """`replay --rebuild` gives the digest that the lab's own memory had when its campaign ended."""
     noted = archive.index()[log.stem]
-    history = replay.read(log)
+    history = replay.read_history(log)
     assert len(history) == noted["events"]
     assert replay.rebuild(history[: noted["position"]])["digest"] == noted["digest"]
 
@@ -40,10 +40,10 @@ def test_memory_rebuilt_is_the_one_that_lived(log: Path) -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_every_role_decides_as_it_did(log: Path, role: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`replay --agent ROLE` makes every decision again and finds no difference."""
-    history = replay.read(log)
-    assert replay.again(role, history, log, 1, 0, step=False, as_json=True) == 0
+    history = replay.read_history(log)
+    assert replay.replay_and_report(role, history, log, 1, 0, step=False, as_json=True) == 0
     finished = max(one.seq for one in history if isinstance(one.event, CampaignFinished))
-    heard = [one for one in history if isinstance(one.event, HEARS[role]) and one.seq < finished]
+    heard = [one for one in history if isinstance(one.event, SUBSCRIPTIONS[role]) and one.seq < finished]
     assert json.loads(capsys.readouterr().out)["decisions"] >= len(heard) > 0
 
 
@@ -58,9 +58,9 @@ def test_a_history_is_small_and_whole(log: Path) -> None:
 class Moody(Director):
     """Draws a pool's parents by a dice of its own: what a replay has to catch."""
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Decide as ever, then let the mood have its say."""
-        posts = yield from super().decide(said)
+        posts = yield from super().decide(envelope)
         return [self._in_a_mood(post) for post in posts]
 
     def _in_a_mood(self, post: Post) -> Post:
@@ -73,21 +73,21 @@ class Moody(Director):
 def test_a_nondeterministic_agent_is_caught(tmp_path: Path) -> None:
     """Every decision in which it drew differs, and the first is named with what was drawn then."""
     log = archive.unpack("normal", tmp_path)
-    history, traces = replay.read(log), replay.traces_of(log)
+    history, traces = replay.read_history(log), replay.traces_beside(log)
     found = [difference for _, difference in replay_role(Moody(), history, traces) if difference]
     requested = {one.cause for one in history if one.type in {"ProposalRequested", "PoolUpdated"}}
-    assert {one.upon.id for one in found} == requested
-    assert found[0].upon.type == "CampaignStarted"
+    assert {one.envelope.id for one in found} == requested
+    assert found[0].envelope.type == "CampaignStarted"
     assert "references" in str(found[0])
 
 
 def unpacked(name: str, folder: Path) -> list[Envelope]:
-    return replay.read(archive.unpack(name, folder))
+    return replay.read_history(archive.unpack(name, folder))
 
 
 def completions(name: str, folder: Path) -> tuple[set[str], set[str]]:
     """Return what a model was asked for, and what it once did not give."""
-    traces = replay.traces_of(archive.unpack(name, folder))
+    traces = replay.traces_beside(archive.unpack(name, folder))
     asked = [answer for answers in traces.values() for answer in answers if answer["question"] == "Completion"]
     return (
         {answer["asked"]["schema_name"] for answer in asked},

@@ -10,7 +10,7 @@ from agents.roles.director import Director
 from bus.delivery.actor import Actor
 from bus.delivery.bus import Bus
 from bus.delivery.role import Decision
-from bus.wire.envelope import Envelope, Malformed
+from bus.wire.envelope import Envelope, MalformedMessage
 from lab.runtime import roles, service
 from lab.settings import Settings
 from tests.chaos.service import memory, trainer
@@ -24,12 +24,12 @@ class Ailing(Director):
         self._fatal = fatal
         self._failed: set[str] = set()
 
-    def decide(self, said: Envelope) -> Decision:
+    def decide(self, envelope: Envelope) -> Decision:
         """Raise what is not tried again, or decide."""
-        if {said.type, f"{said.type}:{said.experiment}"} & self._fatal and said.id not in self._failed:
-            self._failed.add(said.id)
-            raise Malformed("ill")
-        return (yield from super().decide(said))
+        if {envelope.type, f"{envelope.type}:{envelope.experiment}"} & self._fatal and envelope.id not in self._failed:
+            self._failed.add(envelope.id)
+            raise MalformedMessage("ill")
+        return (yield from super().decide(envelope))
 
 
 async def director(bus: Bus, _: Settings) -> None:

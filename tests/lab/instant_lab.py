@@ -4,14 +4,14 @@ import sys
 from pathlib import Path
 
 from bus.wire.envelope import Envelope
-from lab.client.campaign_view import View
+from lab.client.campaign_view import CampaignView
 from tests.lab.labs import run_instant
 
 
-def tell(_: View, said: Envelope | None) -> None:
+def tell(_: CampaignView, envelope: Envelope | None) -> None:
     """Print the types of events as they come."""
-    if said:
-        print(said.type, said.experiment, flush=True)
+    if envelope:
+        print(envelope.type, envelope.experiment, flush=True)
 
 
 if __name__ == "__main__":

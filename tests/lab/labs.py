@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from bus.wire.envelope import Envelope
-from lab.client.campaign_view import View
+from lab.client.campaign_view import CampaignView
 from lab.home import Home
 from lab.runtime import campaign
 from lab.runtime.supervisor import Service
-from lab.settings import Loaded, Settings
+from lab.settings import LoadedSettings, Settings
 
 ROOT = Path(__file__).parent.parent.parent
-Watch = Callable[[View, Envelope | None], None]
+Watch = Callable[[CampaignView, Envelope | None], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def instant(
         replace(service, command=campaign.service_command(*service.command[-2:], module))
         if service.command[-2] in swapped
         else service
-        for service in campaign.whole_lab(settings, home)
+        for service in campaign.lab_services(settings, home)
     ]
 
 
@@ -71,13 +71,13 @@ def tiny(settings: Settings, home: Home) -> list[Service]:
 
 def run_instant(
     home: Path, watch: Watch = lambda *_: None, services: campaign.Services = instant, **given: Any
-) -> campaign.Outcome:
+) -> campaign.RunOutcome:
     """Run a campaign with instant trainers, or other services, in this process's supervisor."""
-    settings = Loaded.load({"home": home, "trainers": 1, **given}).settings
+    settings = LoadedSettings.load({"home": home, "trainers": 1, **given}).settings
     place = Home(home)
     place.prepare()
     with place.locked():
-        return asyncio.run(campaign.run(settings, place, watch, services))
+        return asyncio.run(campaign.run_campaign(settings, place, watch, services))
 
 
 def kill(home: Path, service: str) -> bool:

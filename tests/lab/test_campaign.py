@@ -66,7 +66,7 @@ def test_the_exported_log_is_one_tree(finished: Ran, tmp_path: Path) -> None:
     """Every event but the first has its cause in the log before it."""
     log = tmp_path / "log.jsonl"
     finished.move37("export-log", str(log))
-    said = list(log_file.read(log))
+    said = list(log_file.read_log(log))
     seen: set[str] = set()
     for position, envelope in enumerate(said):
         assert (envelope.cause is None) == (position == 0), envelope
@@ -80,7 +80,7 @@ def test_the_weights_are_kept_with_their_hash(finished: Ran, tmp_path: Path) -> 
     """What was scored lies in the artifacts, byte for byte."""
     log = tmp_path / "log.jsonl"
     finished.move37("export-log", str(log))
-    completed = [envelope.event for envelope in log_file.read(log) if isinstance(envelope.event, RunCompleted)]
+    completed = [envelope.event for envelope in log_file.read_log(log) if isinstance(envelope.event, RunCompleted)]
     assert completed
     for event in completed:
         content = (finished.home / "artifacts" / event.weights).read_bytes()
@@ -154,5 +154,5 @@ def test_words_to_a_stopped_lab_are_heard_when_it_runs(finished: Ran, tmp_path: 
     finished.move37("run", "--experiments", str(EXPERIMENTS + 1), "--json")
     log = tmp_path / "log.jsonl"
     finished.move37("export-log", str(log))
-    requested = [e.event for e in log_file.read(log) if e.type == "ProposalRequested"]
+    requested = [e.event for e in log_file.read_log(log) if e.type == "ProposalRequested"]
     assert "try a wider window and a gate" in requested[-1].guidance  # type: ignore[attr-defined]

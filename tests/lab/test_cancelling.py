@@ -9,7 +9,7 @@ from lab import cancel_and_wait
 
 async def test_a_task_that_swallows_a_cancellation_ends_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the client of the bus does, now and then."""
-    monkeypatch.setattr(cancel_and_wait, "PAUSE", 0.01)
+    monkeypatch.setattr(cancel_and_wait, "CANCEL_INTERVAL_S", 0.01)
     asked = 0
 
     async def deaf() -> None:
@@ -24,7 +24,7 @@ async def test_a_task_that_swallows_a_cancellation_ends_with_the_next(monkeypatc
     task = asyncio.create_task(deaf())
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
-        await cancel_and_wait.end(task)
+        await cancel_and_wait.cancel_and_wait(task)
     assert task.cancelled()
     assert asked == 3
 
@@ -37,6 +37,6 @@ async def test_a_task_that_has_failed_keeps_its_failure() -> None:
 
     task = asyncio.create_task(fail())
     await asyncio.wait([task])
-    await cancel_and_wait.end(task)
+    await cancel_and_wait.cancel_and_wait(task)
     with pytest.raises(ValueError, match="once"):
         await task

@@ -10,11 +10,11 @@ import pytest
 
 from bus.vocabulary.events import HumanMessage
 from bus.wire.envelope import Envelope
-from lab.client.campaign_view import View
-from lab.client.human_input import publish
+from lab.client.campaign_view import CampaignView
+from lab.client.human_input import publish_message
 from lab.errors import LabError
-from lab.settings import Loaded
-from lab.terminal.chat import words_of
+from lab.settings import LoadedSettings
+from lab.terminal.chat import parse_line
 from tests.lab.labs import ROOT, move37, run_instant
 
 TYPED = """how is base-gla doing?
@@ -47,14 +47,14 @@ prefer gates with a bias
 )
 def test_a_line_is_read_as_words_for_the_desk(typed: str, words: dict[str, Any]) -> None:
     """A slash names the kind; without one a question mark does."""
-    assert words_of(typed) == words
+    assert parse_line(typed) == words
 
 
 @pytest.mark.parametrize("typed", ["/veto", "/restore", "/budget many", "/budget", "/hum", "/steer", "/", "/propose x"])
 def test_a_line_that_says_nothing_is_told_so(typed: str) -> None:
     """Nothing is published that the desk would refuse."""
     with pytest.raises(LabError):
-        words_of(typed)
+        parse_line(typed)
 
 
 class Chat:
@@ -67,16 +67,16 @@ class Chat:
         self.stopping: asyncio.Future[str] | None = None
         (folder / "typed.txt").write_text(TYPED)
 
-    def __call__(self, view: View, said: Envelope | None) -> None:
-        if said and isinstance(said.event, HumanMessage):
-            self.heard.append(said.event)
+    def __call__(self, view: CampaignView, envelope: Envelope | None) -> None:
+        if envelope and isinstance(envelope.event, HumanMessage):
+            self.heard.append(envelope.event)
         if self.process is None and view.counts["AnalysisReady"]:
             with (self.home.parent / "typed.txt").open() as typed, self.out.open("wb") as out:
                 command = [sys.executable, "-m", "lab.cli", "chat", "--home", str(self.home)]
                 self.process = subprocess.Popen(command, stdin=typed, stdout=out, stderr=out, cwd=ROOT)
         if self.stopping is None and self.process and self.process.poll() is not None:
-            settings = Loaded.load({"home": self.home}).settings
-            self.stopping = asyncio.ensure_future(publish(settings, {"kind": "stop", "text": "enough"}))
+            settings = LoadedSettings.load({"home": self.home}).settings
+            self.stopping = asyncio.ensure_future(publish_message(settings, {"kind": "stop", "text": "enough"}))
 
 
 def test_what_is_typed_is_heard_and_answered(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from urllib.request import urlopen
 
 from bus.nats import server
 from bus.wire.envelope import Envelope
-from lab.client.campaign_view import View
-from lab.client.human_input import publish
-from lab.settings import Loaded
+from lab.client.campaign_view import CampaignView
+from lab.client.human_input import publish_message
+from lab.settings import LoadedSettings
 from tests.lab.labs import ROOT, move37, run_instant
 
 
@@ -27,14 +27,14 @@ class Visitor:
         self.stopping: asyncio.Future[str] | None = None
         self.services = ""
 
-    def __call__(self, view: View, said: Envelope | None) -> None:
+    def __call__(self, view: CampaignView, envelope: Envelope | None) -> None:
         if self.process is None and view.counts["AnalysisReady"]:
             command = [sys.executable, "-m", "lab.cli", "serve", "dashboard", "--port", str(self.port)]
             self.process = subprocess.Popen([*command, "--home", str(self.home)], cwd=ROOT)
             self.looking = asyncio.ensure_future(asyncio.to_thread(self.look))
         if self.stopping is None and self.looking and self.looking.done():
-            settings = Loaded.load({"home": self.home}).settings
-            self.stopping = asyncio.ensure_future(publish(settings, {"kind": "stop", "text": "seen enough"}))
+            settings = LoadedSettings.load({"home": self.home}).settings
+            self.stopping = asyncio.ensure_future(publish_message(settings, {"kind": "stop", "text": "seen enough"}))
 
     def look(self) -> dict[str, str]:
         """Return the newest parts, once each has something to show and the log has moved on, and the report."""

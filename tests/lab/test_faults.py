@@ -12,8 +12,8 @@ import pytest
 
 from bus.vocabulary.events import AnalysisReady, RunCompleted
 from bus.wire.envelope import Envelope
-from bus.wire.ids import run_of
-from lab.client.campaign_view import View
+from bus.wire.ids import parse_run_id
+from lab.client.campaign_view import CampaignView
 from lab.home import Home
 from tests.lab.labs import ROOT, kill, move37, run_instant
 
@@ -28,13 +28,13 @@ class Killer:
         self.home, self.service, self.after, self.done, self.seen = home, service, after, False, 0
         self.analysed: list[str] = []
 
-    def __call__(self, _: View, said: Envelope | None) -> None:
+    def __call__(self, _: CampaignView, envelope: Envelope | None) -> None:
         """Count, and kill in time."""
-        if said is None:
+        if envelope is None:
             return
         self.seen += 1
-        if isinstance(said.event, AnalysisReady):
-            self.analysed.append(said.experiment)
+        if isinstance(envelope.event, AnalysisReady):
+            self.analysed.append(envelope.experiment)
         if self.seen >= self.after and not self.done:
             self.done = kill(self.home, self.service)
 
@@ -74,9 +74,9 @@ def test_a_larger_budget_goes_on_with_the_same_campaign(tmp_path: Path) -> None:
     first = run_instant(tmp_path, experiments=3, slots=2)
     runs: list[str] = []
 
-    def watch(_: View, said: Envelope | None) -> None:
-        if said is not None and isinstance(said.event, RunCompleted):
-            runs.append(said.event.run)
+    def watch(_: CampaignView, envelope: Envelope | None) -> None:
+        if envelope is not None and isinstance(envelope.event, RunCompleted):
+            runs.append(envelope.event.run)
 
     second = run_instant(tmp_path, watch, experiments=6, slots=2)
     before = {row.id: row.fitness for row in first.experiments}
@@ -84,7 +84,7 @@ def test_a_larger_budget_goes_on_with_the_same_campaign(tmp_path: Path) -> None:
     assert len(after) == 12
     assert {name: after[name] for name in before} == before
     assert len(set(runs)) == len(runs)
-    assert {run_of(run).experiment for run in runs} == {row.id for row in second.experiments if row.val_loss}
+    assert {parse_run_id(run).experiment for run in runs} == {row.id for row in second.experiments if row.val_loss}
 
 
 def test_an_interrupt_ends_quickly_and_the_same_command_goes_on(tmp_path: Path) -> None:
@@ -136,8 +136,8 @@ def test_a_malformed_message_is_dead_lettered_and_kills_nothing(tmp_path: Path) 
     """Garbage on any subject of the log and on a person's subject is kept with its reason."""
     published = []
 
-    def disturb(view: View, said: Envelope | None) -> None:
-        if said is not None and said.type == "CampaignStarted":
+    def disturb(view: CampaignView, envelope: Envelope | None) -> None:
+        if envelope is not None and envelope.type == "CampaignStarted":
             note = json.loads((tmp_path / "running.json").read_text())
             published.append(_publish_garbage(note["nats_url"], Home(tmp_path).keys / "lab.nk", view.campaign))
 

@@ -14,16 +14,16 @@ from bus.delivery.replay import replay_role
 from bus.vocabulary.events import AnalysisReady, CodeFailed, HumanMessage, ProposalRejected, RunCompleted, RunFailed
 from bus.wire.envelope import Envelope
 from lab.client import human_input
-from lab.client.campaign_view import View
+from lab.client.campaign_view import CampaignView
 from lab.errors import LabError
 from lab.home import Home
 from lab.operations import fork as forks
 from lab.operations import replay
-from lab.operations.fork import Forked
-from lab.operations.log_export import export
+from lab.operations.fork import ForkSummary
+from lab.operations.log_export import export_log
 from lab.runtime import campaign
-from lab.runtime.campaign import Outcome
-from lab.settings import Loaded, Settings
+from lab.runtime.campaign import RunOutcome
+from lab.settings import LoadedSettings, Settings
 from memory.store import Store
 from tests.lab.labs import move37, run_instant
 
@@ -33,7 +33,7 @@ WIDER = {"text": "prefer a wide window", "by": "Ada"}
 
 
 def settings(home: Path) -> Settings:
-    return Loaded.load({"home": home}).settings
+    return LoadedSettings.load({"home": home}).settings
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +42,23 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("past") / "home"
     spoken: list[asyncio.Future[str]] = []
 
-    def speak(_: View, said: Envelope | None) -> None:
-        if not spoken and said is not None:
-            spoken.append(asyncio.ensure_future(human_input.publish(settings(home), STEER)))
+    def speak(_: CampaignView, envelope: Envelope | None) -> None:
+        if not spoken and envelope is not None:
+            spoken.append(asyncio.ensure_future(human_input.publish_message(settings(home), STEER)))
 
     assert run_instant(home, speak, experiments=EXPERIMENTS, slots=3).finished
     log = home.parent / "log.jsonl"
-    asyncio.run(export(settings(home), log))
+    asyncio.run(export_log(settings(home), log))
     return log
 
 
 @pytest.fixture(scope="module")
 def said(past: Path) -> list[Envelope]:
     """Its events."""
-    return list(log_file.read(past))
+    return list(log_file.read_log(past))
 
 
-def fork(log: Path, at: int, home: Path) -> Forked:
+def fork(log: Path, at: int, home: Path) -> ForkSummary:
     return asyncio.run(forks.fork(settings(home), log, at, Home(home)))
 
 
@@ -69,11 +69,11 @@ class Second:
     at: int
     home: Path
     log: Path
-    forked: Forked
-    outcome: Outcome
+    forked: ForkSummary
+    outcome: RunOutcome
 
     def said(self) -> list[Envelope]:
-        return list(log_file.read(self.log))
+        return list(log_file.read_log(self.log))
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +84,9 @@ def second(past: Path, said: list[Envelope], tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("fork")
     home, log = folder / "home", folder / "log.jsonl"
     forked = fork(past, at, home)
-    asyncio.run(human_input.publish(settings(home), WIDER))
+    asyncio.run(human_input.publish_message(settings(home), WIDER))
     outcome = run_instant(home, experiments=EXPERIMENTS + 2, slots=3)
-    asyncio.run(export(settings(home), log))
+    asyncio.run(export_log(settings(home), log))
     return Second(at, home, log, forked, outcome)
 
 
@@ -135,12 +135,12 @@ def test_words_to_a_fork_come_after_those_of_its_past(second: Second) -> None:
 
 def test_a_forks_log_is_a_log_like_any_other(second: Second) -> None:
     """Memory is rebuilt from it, every role decides again as recorded, and its chain holds."""
-    said, traces = replay.read(second.log), replay.traces_of(second.log)
+    said, traces = replay.read_history(second.log), replay.traces_beside(second.log)
     with Store(Home(second.home).database, read_only=True) as store:
         assert replay.rebuild(said[: store.position])["digest"] == store.digest()
     for role in ("director", "researcher", "engineer", "analyst", "trainer"):
-        assert [str(found) for _, found in replay_role(replay.role_of(role, traces), said, traces) if found] == []
-    links = list(chain.read(Home(second.home).chain))
+        assert [str(found) for _, found in replay_role(replay.build_role(role, traces), said, traces) if found] == []
+    links = list(chain.read_chain(Home(second.home).chain))
     assert len(links) > second.at
     assert move37("replay", str(second.log), "--verify").startswith(f"{len(said)} messages are as they were noted")
 
@@ -163,7 +163,10 @@ def test_a_fork_at_the_end_has_nothing_in_hand(past: Path, said: list[Envelope],
     told = json.loads(move37("fork", str(past), "--at", str(len(said)), "--home", str(tmp_path / "fork"), "--json"))
     assert set(told["under_way"].values()) == {0}
     assert (told["events"], told["weights"]) == (len(said), 0)
-    assert campaign.settle(Loaded.load({"home": tmp_path / "fork"}), Home(tmp_path / "fork")).experiments == EXPERIMENTS
+    assert (
+        campaign.resolve_settings(LoadedSettings.load({"home": tmp_path / "fork"}), Home(tmp_path / "fork")).experiments
+        == EXPERIMENTS
+    )
 
 
 def test_a_position_that_is_not_there_is_one_line(past: Path, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from bus.vocabulary.events import CampaignFinished, CampaignPaused
 from bus.wire.envelope import Envelope
-from lab.client.campaign_view import View
+from lab.client.campaign_view import CampaignView
 from lab.home import Home
-from lab.runtime.campaign import Outcome
+from lab.runtime.campaign import RunOutcome
 from lab.runtime.supervisor import Service
 from lab.settings import Settings
 from tests.lab.labs import instant, move37, run_instant
@@ -27,12 +27,12 @@ class Person:
         self.acting: asyncio.Future[str] | None = None
         self.endings: list[CampaignFinished] = []
 
-    def __call__(self, _: View, said: Envelope | None) -> None:
+    def __call__(self, _: CampaignView, envelope: Envelope | None) -> None:
         """Look on."""
-        if said and isinstance(said.event, CampaignPaused) and self._command:
+        if envelope and isinstance(envelope.event, CampaignPaused) and self._command:
             self.acting = asyncio.ensure_future(asyncio.to_thread(self._act))
-        if said and isinstance(said.event, CampaignFinished):
-            self.endings.append(said.event)
+        if envelope and isinstance(envelope.event, CampaignFinished):
+            self.endings.append(envelope.event)
 
     def _act(self) -> str:
         """Wait for the letters, then give the command."""
@@ -41,7 +41,7 @@ class Person:
         return move37(*self._command, "--home", str(self._home))
 
 
-def campaign(home: Path, person: Person, fatal: str, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+def campaign(home: Path, person: Person, fatal: str, monkeypatch: pytest.MonkeyPatch) -> RunOutcome:
     """Run a campaign of two experiments, one slot, whose director fails upon what `fatal` names."""
     monkeypatch.setenv("AILING", fatal)
 

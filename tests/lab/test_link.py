@@ -18,7 +18,7 @@ from bus.security import access, keys
 from lab.client import connection
 from lab.errors import LabError
 from lab.runtime import sync_check
-from lab.settings import Loaded, Settings
+from lab.settings import LoadedSettings, Settings
 from tests.lab.labs import move37
 
 Serve = Callable[[str], AbstractContextManager[int]]
@@ -27,7 +27,7 @@ Serve = Callable[[str], AbstractContextManager[int]]
 
 def settings(**given: object) -> Settings:
     """Return settings as a command line gives them."""
-    return Loaded.load(dict(given)).settings
+    return LoadedSettings.load(dict(given)).settings
 
 
 @pytest.fixture
@@ -39,7 +39,9 @@ def served(tmp_path: Path) -> Serve:
         port = server.free_port()
         config = tmp_path / "server.conf"
         config.write_text(f"host: 127.0.0.1\nport: {port}\n{text}")
-        process = subprocess.Popen([server.binary(), "--config", str(config), "--log", str(tmp_path / "server.log")])
+        process = subprocess.Popen(
+            [server.server_binary(), "--config", str(config), "--log", str(tmp_path / "server.log")]
+        )
         try:
             server.wait_until_ready(port, process)
             yield port
@@ -75,10 +77,10 @@ def test_every_command_refuses_plain_text(tmp_path: Path) -> None:
 
 def test_a_roles_own_seed_is_taken_where_it_lies_beside(tmp_path: Path) -> None:
     """One setting serves a whole lab; a host that has but one seed uses that one."""
-    keys.ensure(tmp_path, ["lab", "reader"])
-    given = settings(nkey_file=keys.path_of(tmp_path, "lab"))
-    assert connection.identify(given, "reader").seed == keys.path_of(tmp_path, "reader")
-    assert connection.identify(given, "trainer").seed == keys.path_of(tmp_path, "lab")
+    keys.ensure_keys(tmp_path, ["lab", "reader"])
+    given = settings(nkey_file=keys.seed_path(tmp_path, "lab"))
+    assert connection.identify(given, "reader").seed == keys.seed_path(tmp_path, "reader")
+    assert connection.identify(given, "trainer").seed == keys.seed_path(tmp_path, "lab")
     assert connection.identify(given, "trainer").role == "lab"
 
 
@@ -128,11 +130,11 @@ async def test_credentials_of_the_stock_client_are_taken(
 
 def test_a_seed_is_taken_as_credentials_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As MOVE37_NKEY_FILE is, which goes before it; a file that is not there is said in a line."""
-    keys.ensure(tmp_path, ["human", "reader", "lab"])
-    monkeypatch.setenv("NATS_CREDS", str(keys.path_of(tmp_path, "human")))
-    assert connection.identify(settings(), "human").seed == keys.path_of(tmp_path, "human")
-    assert connection.identify(settings(), "reader").seed == keys.path_of(tmp_path, "reader")
-    assert connection.identify(settings(nkey_file=keys.path_of(tmp_path, "lab")), "trainer").role == "lab"
+    keys.ensure_keys(tmp_path, ["human", "reader", "lab"])
+    monkeypatch.setenv("NATS_CREDS", str(keys.seed_path(tmp_path, "human")))
+    assert connection.identify(settings(), "human").seed == keys.seed_path(tmp_path, "human")
+    assert connection.identify(settings(), "reader").seed == keys.seed_path(tmp_path, "reader")
+    assert connection.identify(settings(nkey_file=keys.seed_path(tmp_path, "lab")), "trainer").role == "lab"
     monkeypatch.setenv("NATS_CREDS", str(tmp_path / "gone.creds"))
     with pytest.raises(LabError, match=r"NATS_CREDS = .*gone\.creds"):
         connection.identify(settings(), "human")
@@ -174,19 +176,21 @@ async def test_durability_is_read_off_the_servers_monitoring(
         url, where = f"nats://127.0.0.1:{port}", f"http://127.0.0.1:{monitor}"
         transport = await connection.connect(settings(), "lab", url)
         if good:
-            sync_check.confirm(url, transport.server_id, where)
+            sync_check.require_sync(url, transport.server_id, where)
             with pytest.raises(LabError, match="another server"):
-                sync_check.confirm(url, "somebody else", where)
+                sync_check.require_sync(url, "somebody else", where)
         else:
             with pytest.raises(LabError, match=r"now and then.*--allow-lazy-sync"):
-                sync_check.confirm(url, transport.server_id, where)
+                sync_check.require_sync(url, transport.server_id, where)
         await transport.close()
 
 
 def test_the_embedded_server_syncs_every_write(tmp_path: Path) -> None:
     """By its own account, with the configuration that a lab gives it."""
     port, monitor = server.free_port(), server.free_port()
-    command = server.command(tmp_path, port, access.authorization(keys.ensure(tmp_path / "keys", access.ROLES)))
+    command = server.server_command(
+        tmp_path, port, access.authorization(keys.ensure_keys(tmp_path / "keys", access.ROLES))
+    )
     process = subprocess.Popen([*command, "--http_port", str(monitor)])
     try:
         server.wait_until_ready(port, process)
@@ -209,8 +213,8 @@ def test_keys_are_listed_and_exported_without_being_shown(tmp_path: Path) -> Non
     move37("keys", "--home", str(tmp_path / "lab"), "--export", str(tmp_path / "out"), cwd=tmp_path)
     block = (tmp_path / "out" / "authorization.conf").read_text()
     for role in access.ROLES:
-        seed = keys.seed_of(keys.path_of(tmp_path / "out", role))
-        assert seed == keys.seed_of(keys.path_of(tmp_path / "lab" / "keys", role))
-        assert keys.public_key(keys.path_of(tmp_path / "out", role)) in block
+        seed = keys.read_seed(keys.seed_path(tmp_path / "out", role))
+        assert seed == keys.read_seed(keys.seed_path(tmp_path / "lab" / "keys", role))
+        assert keys.public_key(keys.seed_path(tmp_path / "out", role)) in block
         assert role in listed
         assert seed not in listed + block

@@ -11,11 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from bus.delivery.transport import TransportError
 from bus.delivery.vitals import Vitals
 from bus.nats import server
-from bus.nats.micro import announce
+from bus.nats.micro import register_service
 from bus.nats.transport import NatsTransport
 from lab.observability import metrics
-from lab.observability.metrics import Gathered, Reading
-from lab.settings import Loaded
+from lab.observability.metrics import LabCollector, LabReading
+from lab.settings import LoadedSettings
 
 BUSY = {"role": "trainer", "instance": 'a "quoted"\n\\host', "lag": 3, "in_flight": 1, "done": 40, "failed": 2,
         "last_error": "no luck"}  # fmt: skip
@@ -24,7 +24,7 @@ BUSY = {"role": "trainer", "instance": 'a "quoted"\n\\host', "lag": 3, "in_fligh
 def scraped(ask: Any) -> dict[tuple[str, ...], float]:
     """Return every sample by its name and labels."""
     registry = CollectorRegistry()
-    registry.register(Gathered(ask))
+    registry.register(LabCollector(ask))
     families = text_string_to_metric_families(metrics.text(registry))
     return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
 
@@ -33,7 +33,7 @@ def test_every_figure_of_every_service_is_a_sample() -> None:
     """With the role and the process as labels, whatever characters they hold."""
     idle = BUSY | {"instance": "2", "lag": 0, "in_flight": 0, "done": 0, "failed": 0}
     mine = (BUSY["instance"], "trainer")
-    found = scraped(lambda: Reading([BUSY, idle], last_seq=812, dead_letters=4))
+    found = scraped(lambda: LabReading([BUSY, idle], last_seq=812, dead_letters=4))
     assert found == {
         ("move37_up",): 1, ("move37_events_total",): 812, ("move37_dead_letters_total",): 4,
         ("move37_lag_messages", *mine): 3, ("move37_in_flight", *mine): 1,
@@ -48,8 +48,8 @@ async def test_a_scrape_asks_the_services_that_answer_now(nats_url: str) -> None
     transport = await NatsTransport.connect(nats_url, name="test")
     await transport.provision()
     role, port = f"role-{uuid4().hex[:8]}", server.free_port()
-    await announce(transport.client, role, "7", Vitals(lag=31))
-    settings = Loaded.load({"nats": nats_url}).settings
+    await register_service(transport.client, role, "7", Vitals(lag=31))
+    settings = LoadedSettings.load({"nats": nats_url}).settings
     endpoint, thread = start_http_server(port, "127.0.0.1", metrics.registry(settings))
     with await asyncio.to_thread(urlopen, f"http://127.0.0.1:{port}/metrics") as reply:
         assert f'move37_lag_messages{{instance="7",role="{role}"}} 31.0' in reply.read().decode()
@@ -62,7 +62,7 @@ async def test_a_scrape_asks_the_services_that_answer_now(nats_url: str) -> None
 def test_a_lab_that_does_not_answer_is_down() -> None:
     """A scrape says so; it does not fail."""
 
-    def nobody() -> Reading:
+    def nobody() -> LabReading:
         raise TransportError("no NATS server answers")
 
     assert scraped(nobody) == {("move37_up",): 0}

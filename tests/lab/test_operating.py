@@ -14,16 +14,16 @@ from typing import Any
 import nats
 import pytest
 
-from bus.audit.chain import Link
+from bus.audit.chain import ChainLink
 from bus.nats.transport import NatsTransport
 from bus.security import access, keys
 from bus.security.identity import Identity
 from bus.vocabulary.events import HumanMessage
 from bus.wire.envelope import Envelope
-from lab.client.campaign_view import View
+from lab.client.campaign_view import CampaignView
 from lab.home import Home
 from lab.runtime import campaign
-from lab.settings import Loaded
+from lab.settings import LoadedSettings
 from tests.chaos.driver import services
 from tests.lab.labs import ROOT, move37
 
@@ -41,14 +41,14 @@ class Operator:
         self.speaking: asyncio.Future[None] | None = None
         self.heard: list[HumanMessage] = []
 
-    def __call__(self, view: View, said: Envelope | None) -> None:
+    def __call__(self, view: CampaignView, envelope: Envelope | None) -> None:
         """Act when the first run is over, and listen."""
         if not self.status and view.counts["AnalysisReady"]:
             self.status = json.loads(move37("status", "--home", str(self.home), "--json"))
             self.disturbing = asyncio.ensure_future(_publish(self.home, self.status["nats_url"], view.campaign))
             self.speaking = asyncio.ensure_future(_speak(self.status))
-        if said and isinstance(said.event, HumanMessage):
-            self.heard.append(said.event)
+        if envelope and isinstance(envelope.event, HumanMessage):
+            self.heard.append(envelope.event)
 
 
 async def _speak(status: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ async def _speak(status: dict[str, Any]) -> None:
 
 async def _publish(home: Path, url: str, campaign: str) -> None:
     """Publish garbage with the one key that may publish anywhere."""
-    identity = Identity(access.ADMIN, keys.path_of(Home(home).keys, access.ADMIN))
+    identity = Identity(access.ADMIN, keys.seed_path(Home(home).keys, access.ADMIN))
     transport = await NatsTransport.connect(url, name="nobody", identity=identity)
     await transport.publish(f"lab.human.{campaign}", GARBAGE, "g1")
     await transport.publish(f"lab.events.{campaign}.e0001.CampaignPaused", GARBAGE, "g2")
@@ -79,8 +79,8 @@ def endure_disturbed(operator: Operator) -> bool:
     """Run a campaign whose log holds a message that nobody reads."""
     home = Home(operator.home)
     home.prepare()
-    settings = Loaded.load({"home": home.root, "trainers": 1, "experiments": 30, "slots": 2}).settings
-    return asyncio.run(campaign.run(settings, home, operator, services)).finished
+    settings = LoadedSettings.load({"home": home.root, "trainers": 1, "experiments": 30, "slots": 2}).settings
+    return asyncio.run(campaign.run_campaign(settings, home, operator, services)).finished
 
 
 def lines(operator: Operator, *arguments: str) -> list[dict[str, Any]]:
@@ -177,9 +177,9 @@ def test_a_changed_note_of_a_stopped_lab_has_a_position(operator: Operator) -> N
     path = operator.home / "log.chain"
     whole = path.read_text()
     noted = whole.splitlines(keepends=True)
-    link = Link.parse(noted[16])
+    link = ChainLink.parse(noted[16])
     noted[16] = str(
-        Link(link.seq, link.subject, "0" + link.digest[1:] if link.digest[0] != "0" else "1" + link.digest[1:])
+        ChainLink(link.seq, link.subject, "0" + link.digest[1:] if link.digest[0] != "0" else "1" + link.digest[1:])
     )
     path.write_text("".join(noted))
     try:

@@ -7,13 +7,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from agents.analysis.quarantine import second_seed
+from agents.analysis.quarantine import replication_seed
 from agents.design import BASELINES
 from bus.vocabulary.events import Limits, RunAnomaly, RunRequested
 from bus.wire.envelope import Envelope
-from lab.client.campaign_view import View
-from lab.client.human_input import publish
-from lab.settings import Loaded
+from lab.client.campaign_view import CampaignView
+from lab.client.human_input import publish_message
+from lab.settings import LoadedSettings
 from tests.chaos import instant
 from tests.lab.labs import move37, run_instant
 
@@ -35,7 +35,7 @@ def wonder(*, holds: bool) -> str:
     """Return a source that shines on the data of every run, and is as good or honest on the second run's."""
     for number in count():
         source = f"{BASELINES['gla'].source}\n# by hand, {number}\n"
-        second = loss(source, second_seed(SEED, 1), 1)
+        second = loss(source, replication_seed(SEED, 1), 1)
         if loss(source, SEED, 0) < HONEST and (second < HONEST if holds else HONEST < second < float("inf")):
             return source
     raise AssertionError("numbers do not end")
@@ -45,22 +45,22 @@ class Person:
     """Proposes two designs as soon as the campaign begins, and looks on."""
 
     def __init__(self, home: Path) -> None:
-        self.settings = Loaded.load({"home": home}).settings
+        self.settings = LoadedSettings.load({"home": home}).settings
         self.said: list[Envelope] = []
         self.shown: dict[str, str] = {}
         self.words: list[asyncio.Future[str]] = []
 
-    def __call__(self, view: View, said: Envelope | None) -> None:
+    def __call__(self, view: CampaignView, envelope: Envelope | None) -> None:
         """Take note of what is said, and of how a quarantine is shown."""
-        if said is None:
+        if envelope is None:
             return
-        self.said.append(said)
-        if said.type == "CampaignStarted":
+        self.said.append(envelope)
+        if envelope.type == "CampaignStarted":
             for holds in (True, False):
                 words = {"kind": "propose", "source": wonder(holds=holds), "text": f"holds: {holds}", "by": "Ada"}
-                self.words.append(asyncio.ensure_future(publish(self.settings, words)))
-        if isinstance(said.event, RunAnomaly) and said.event.action == "quarantined":
-            self.shown[said.experiment] = view.rows[said.experiment].told
+                self.words.append(asyncio.ensure_future(publish_message(self.settings, words)))
+        if isinstance(envelope.event, RunAnomaly) and envelope.event.action == "quarantined":
+            self.shown[envelope.experiment] = view.rows[envelope.experiment].stage_text
 
     def types(self, experiment: str) -> list[str]:
         """Return what was said of an experiment."""
@@ -87,7 +87,7 @@ def test_what_is_too_good_ranks_only_when_it_is_so_again(tmp_path: Path) -> None
     assert person.shown == {holds: "quarantined", falls: "quarantined"}
     assert (rows[holds]["status"], rows[falls]["status"]) == ("analysed", "failed")
     assert (rows[falls]["reason"], rows[falls]["fitness"]) == ("not_reproduced", None)
-    both = (loss(wonder(holds=True), *drawn) for drawn in ((SEED, 0), (second_seed(SEED, 1), 1)))
+    both = (loss(wonder(holds=True), *drawn) for drawn in ((SEED, 0), (replication_seed(SEED, 1), 1)))
     assert rows[holds]["val_loss"] == max(both)
     ranked = {row["id"] for row in asked(tmp_path, "best")}
     assert ranked == {name for name in rows if name.startswith("base-")} | {holds}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError
-from lab.settings import Loaded
+from lab.settings import LoadedSettings
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def test_the_command_line_wins_over_the_environment_over_the_file(
     (tmp_path / "lab.toml").write_text("seed = 1\ntrainers = 1\nslots = 1\n")
     monkeypatch.setenv("MOVE37_TRAINERS", "3")
     monkeypatch.setenv("MOVE37_SLOTS", "3")
-    loaded = Loaded.load({"slots": 5, "scale": None})
+    loaded = LoadedSettings.load({"slots": 5, "scale": None})
     assert (loaded.settings.seed, loaded.settings.trainers, loaded.settings.slots) == (1, 3, 5)
     origins = [loaded.origins[name] for name in ("seed", "trainers", "slots", "scale")]
     assert origins == ["lab.toml", "environment", "command line", "default"]
@@ -31,7 +31,7 @@ def test_a_table_is_merged_key_by_key(tmp_path: Path, monkeypatch: pytest.Monkey
     """The environment may set one key of a table that the file sets another of."""
     (tmp_path / "lab.toml").write_text('[llm]\nbase_url = "http://127.0.0.1:1/v1"\n')
     monkeypatch.setenv("MOVE37_LLM__MODEL", "small")
-    llm = Loaded.load({}).settings.llm
+    llm = LoadedSettings.load({}).settings.llm
     assert (llm.base_url, llm.model) == ("http://127.0.0.1:1/v1", "small")
 
 
@@ -49,10 +49,10 @@ def test_a_mistake_is_named_with_its_source(tmp_path: Path, toml: str, said: str
     """A person reads which setting, from where, and what is wrong."""
     (tmp_path / "lab.toml").write_text(toml)
     with pytest.raises(LabError, match=said):
-        Loaded.load({})
+        LoadedSettings.load({})
 
 
 def test_a_named_file_has_to_exist() -> None:
     """`--config` of a missing file is a mistake; a missing lab.toml is none."""
     with pytest.raises(LabError, match="no settings file"):
-        Loaded.load({}, Path("other.toml"))
+        LoadedSettings.load({}, Path("other.toml"))

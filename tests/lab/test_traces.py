@@ -111,7 +111,7 @@ def test_a_collector_gets_every_span(
     """In requests of a bounded size, on the path that the standard names."""
     address, taken = collector
     monkeypatch.setenv(traces.ENDPOINT, address + "/")
-    monkeypatch.setattr(traces, "TOGETHER", 10)
+    monkeypatch.setattr(traces, "SPANS_PER_REQUEST", 10)
     found = traces.spans(log)
     assert traces.send(found) == address
     assert {path for path, _ in taken} == {"/v1/traces"}

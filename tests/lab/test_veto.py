@@ -6,9 +6,9 @@ from typing import Any
 
 from bus.vocabulary.events import CodeFailed, RunFailed
 from bus.wire.envelope import Envelope
-from lab.client.campaign_view import View
-from lab.client.human_input import publish
-from lab.settings import Loaded
+from lab.client.campaign_view import CampaignView
+from lab.client.human_input import publish_message
+from lab.settings import LoadedSettings
 from tests.lab.labs import run_instant, tiny
 from tests.trainer.tiny import in_training
 
@@ -19,21 +19,21 @@ class Person:
     """Proposes an architecture whose training never ends, and vetoes it once it has begun."""
 
     def __init__(self, home: Path) -> None:
-        self.settings = Loaded.load({"home": home}).settings
+        self.settings = LoadedSettings.load({"home": home}).settings
         self.said: list[Envelope] = []
         self.words: list[asyncio.Future[str]] = []
 
-    def __call__(self, _: View, said: Envelope | None) -> None:
-        if said is None:
+    def __call__(self, _: CampaignView, envelope: Envelope | None) -> None:
+        if envelope is None:
             return
-        self.said.append(said)
-        if said.type == "CampaignStarted":
+        self.said.append(envelope)
+        if envelope.type == "CampaignStarted":
             self.say(kind="propose", source=ENDLESS, text="it thinks deeply")
-        elif said.type == "RunStarted" and said.experiment.startswith("h-"):
-            self.say(kind="veto", target=said.experiment, text="enough")
+        elif envelope.type == "RunStarted" and envelope.experiment.startswith("h-"):
+            self.say(kind="veto", target=envelope.experiment, text="enough")
 
     def say(self, **words: Any) -> None:
-        self.words.append(asyncio.ensure_future(publish(self.settings, {**words, "by": "Ada"})))
+        self.words.append(asyncio.ensure_future(publish_message(self.settings, {**words, "by": "Ada"})))
 
 
 def test_a_vetoed_run_is_stopped_and_not_repaired(tmp_path: Path) -> None:

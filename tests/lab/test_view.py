@@ -22,8 +22,8 @@ from bus.vocabulary.events import (
 )
 from bus.vocabulary.events.run import Limits
 from bus.wire.envelope import Envelope
-from lab.client.campaign_view import View
-from lab.client.event_text import line
+from lab.client.campaign_view import CampaignView
+from lab.client.event_text import event_line
 from lab.terminal.live_view import duration, render
 
 RESULT = RunCompleted(
@@ -39,9 +39,9 @@ def said(experiment: str, event: Event) -> Envelope:
     return Envelope("i", "/lab/x/1", datetime(2026, 1, 1, tzinfo=UTC), "c", experiment, event)
 
 
-def begun() -> View:
+def begun() -> CampaignView:
     """Return a view of a campaign with one experiment in training."""
-    view = View("c")
+    view = CampaignView("c")
     started = CampaignStarted(
         goal="g", seed=0, scale="nano", experiments=2, slots=2, baselines=("gla",), cold_start=1, batch=1
     )
@@ -56,13 +56,13 @@ def begun() -> View:
     return view
 
 
-def completed(view: View) -> None:
+def completed(view: CampaignView) -> None:
     """Let the experiment end with a fitness."""
     view.apply(said("e0001", RESULT))
     view.apply(said("e0001", READY))
 
 
-def drawn(view: View) -> str:
+def drawn(view: CampaignView) -> str:
     """Return what a terminal of 120 columns shows."""
     console = Console(width=120, record=True, file=None, force_terminal=False)
     with console.capture() as capture:
@@ -102,7 +102,7 @@ def test_a_quarantined_result_is_told_of_and_does_not_lead() -> None:
         said("e0001", RunAnomaly(run="e0001-a0", kind="too_good", step=9, evidence=evidence, action="quarantined"))
     )
     (row,) = view.open_rows()
-    assert row.told == "quarantined"
+    assert row.stage_text == "quarantined"
     again = RunRequested(
         run="e0001-a0-r1", attempt=0, source="s", scale="nano", seed=1, limits=Limits(seconds=1, memory_mb=1), shard=1
     )
@@ -110,7 +110,7 @@ def test_a_quarantined_result_is_told_of_and_does_not_lead() -> None:
     view.apply(said("e0001", RunStarted(run="e0001-a0-r1", worker="1", width=64, parameters=1000, gates=())))
     for run in ("e0001-a0", "e0001-a0-r1"):
         view.point(LossPoint(run=run, task="text", step=50, steps=200, loss=3.0))
-    assert (row.told, len(row.curve)) == ("training (quarantined)", 1)
+    assert (row.stage_text, len(row.curve)) == ("training (quarantined)", 1)
     assert "training (quarantined)" in drawn(view)
     assert not view.leaders()
     view.apply(said("e0001", RESULT.model_copy(update={"run": "e0001-a0-r1", "bits_per_byte": 2.2, "recall": 0.95})))
@@ -125,8 +125,8 @@ def test_a_run_that_the_monitor_stops_is_in_no_quarantine() -> None:
     view = begun()
     stopped = RunAnomaly(run="e0001-a0", kind="diverged", step=9, evidence="loss 9.1")
     view.apply(said("e0001", stopped))
-    assert [row.told for row in view.open_rows()] == ["training"]
-    assert (line(said("e0001", stopped)) or "").endswith("stopped, diverged: loss 9.1")
+    assert [row.stage_text for row in view.open_rows()] == ["training"]
+    assert (event_line(said("e0001", stopped)) or "").endswith("stopped, diverged: loss 9.1")
 
 
 def test_the_end_waits_for_every_experiment_of_a_raised_budget() -> None:
@@ -137,18 +137,18 @@ def test_the_end_waits_for_every_experiment_of_a_raised_budget() -> None:
     view.apply(said("base-gla", failed))
     view.apply(said("e0002", failed))
     view.apply(said("campaign", CampaignFinished(reason="budget_spent", analysed=1, failed=2, rejected=0)))
-    assert view.over()
+    assert view.is_over()
     view.apply(said("campaign", HumanMessage(kind="budget", text="5")))
-    assert not view.over()
+    assert not view.is_over()
 
 
 def test_lines_for_a_log_file_are_sentences() -> None:
     """Where there is no terminal, the events that matter come as lines."""
     failed = CodeFailed(attempt=0, stage="gate", reason="causality", message="sees the future", final=False)
-    assert (line(said("e0001", failed)) or "").endswith("failed at gate, causality: sees the future")
-    assert line(said("e0001", ProposalRequested(slot=0, arm="guided"))) is None
+    assert (event_line(said("e0001", failed)) or "").endswith("failed at gate, causality: sees the future")
+    assert event_line(said("e0001", ProposalRequested(slot=0, arm="guided"))) is None
     vetoed = HumanMessage(kind="veto", text="", target="e0002")
-    assert (line(said("campaign", vetoed)) or "").endswith("human says (veto e0002)")
+    assert (event_line(said("campaign", vetoed)) or "").endswith("human says (veto e0002)")
 
 
 def test_durations_read_as_people_say_them() -> None:

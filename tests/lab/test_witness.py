@@ -11,10 +11,10 @@ from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import HumanMessage
 from bus.vocabulary.queries import AskStanding
 from bus.wire.ids import CAMPAIGN
-from lab.cancel_and_wait import end
+from lab.cancel_and_wait import cancel_and_wait
 from lab.home import Home
 from lab.runtime import roles
-from lab.settings import Loaded
+from lab.settings import LoadedSettings
 from memory.retrieval.embedding import HashEmbedder
 
 
@@ -23,12 +23,12 @@ async def test_what_memory_has_read_is_noted_before_both_end(tmp_path: Path, nat
     transport = await NatsTransport.connect(nats_url, name="test")
     await transport.provision()
     bus, campaign = Bus(transport, "desk"), uuid4().hex[:12]
-    settings = Loaded.load({"home": tmp_path}).settings
+    settings = LoadedSettings.load({"home": tmp_path}).settings
     memory = asyncio.create_task(roles.memory(Bus(transport, "memory"), settings, HashEmbedder()))
-    await bus.ask(AskStanding(campaign=campaign, at=await bus.newest()))
-    said = await bus.say(Post(CAMPAIGN, HumanMessage(kind="steer", text="x")), campaign)
+    await bus.ask(AskStanding(campaign=campaign, at=await bus.newest_position()))
+    said = await bus.publish(Post(CAMPAIGN, HumanMessage(kind="steer", text="x")), campaign)
     assert said
     await bus.ask(AskStanding(campaign=campaign, at=said))
-    await end(memory)
-    assert [link.seq for link in chain.read(Home(tmp_path).chain)][-1] >= said
+    await cancel_and_wait(memory)
+    assert [link.seq for link in chain.read_chain(Home(tmp_path).chain)][-1] >= said
     await transport.close()

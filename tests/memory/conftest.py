@@ -20,7 +20,7 @@ from bus.vocabulary.events import (
     RunStarted,
     TaskScore,
 )
-from bus.vocabulary.queries import AskExperiments, AskPeers, AskStanding, Experiment, Experiments, Peers, Standing
+from bus.vocabulary.queries import AskExperiments, AskPeers, AskStanding, CampaignStatus, Experiment, Experiments, Peers
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN
 from memory.answers import answer
@@ -126,10 +126,10 @@ class Scribe:
         self.complete(experiment)
         return self.analyse(experiment, fitness)
 
-    def standing(self, at: int = 0) -> Standing:
+    def standing(self, at: int = 0) -> CampaignStatus:
         """Ask where the campaign stands."""
         reply = answer(self.store, None, None, AskStanding(at=at))
-        assert isinstance(reply, Standing)
+        assert isinstance(reply, CampaignStatus)
         return reply
 
     def peers(self, experiment: str, at: int = 0) -> Peers:

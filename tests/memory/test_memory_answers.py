@@ -12,14 +12,14 @@ from bus.vocabulary.queries import (
     AskStanding,
     AskTrial,
     Experiments,
+    ExperimentSetup,
     Query,
-    Trial,
 )
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, fingerprint
 from memory.answers import answer
 from memory.retrieval.embedding import HashEmbedder
-from memory.retrieval.ideas import Ideas
+from memory.retrieval.ideas import MotivationIndex
 from memory.store import Store
 from tests.memory.conftest import Scribe
 
@@ -39,13 +39,13 @@ def test_every_task_has_its_score(scribe: Scribe) -> None:
     assert isinstance(listed, Experiments)
     assert [row.scores for row in listed.rows] == [scores, ()]
     assert scribe.one("e0001").scores == scores
-    assert scribe.one("e0001").further == scores[2:]
+    assert scribe.one("e0001").secondary_scores == scores[2:]
 
 
 def test_no_answer_knows_what_came_later(stored: Callable[[list[Envelope]], Store], log: list[Envelope]) -> None:
     """Asked about a position, a store that has read on answers as one that has read no further."""
     later = stored(log)
-    ideas = Ideas(later, HashEmbedder())
+    ideas = MotivationIndex(later, HashEmbedder())
     for at in range(1, len(log), 37):
         then = stored(log[:at])
         ids = sorted({said.experiment for said in log[:at]} - {CAMPAIGN})[-4:]
@@ -55,16 +55,18 @@ def test_no_answer_knows_what_came_later(stored: Callable[[list[Envelope]], Stor
             AskNeighbours(at=at, text="decay gate", fingerprint=fingerprint("x = 1"), exclude=ids[0] if ids else "")
         ]
         for question in questions:
-            assert answer(later, ideas, None, question) == answer(then, Ideas(then, HashEmbedder()), None, question)
+            assert answer(later, ideas, None, question) == answer(
+                then, MotivationIndex(then, HashEmbedder()), None, question
+            )
         then.close()
 
 
 def test_replies_are_what_their_types_promise(stored: Callable[[list[Envelope]], Store], log: list[Envelope]) -> None:
     """Records that are put together unchecked pass the check of their type."""
     store = stored(log)
-    names = tuple(store.ledger.course(log[0].campaign).lives)
+    names = tuple(store.read_model.campaign(log[0].campaign).experiments)
     for query in (AskExperiments(), AskExperiments(ids=names), *(AskPeers(experiment=name) for name in names)):
-        reply = answer(store, Ideas(store, HashEmbedder()), None, query)
+        reply = answer(store, MotivationIndex(store, HashEmbedder()), None, query)
         assert type(reply).model_validate_json(reply.model_dump_json(), strict=True) == reply
 
 
@@ -171,10 +173,10 @@ def test_a_trial_needs_the_settings_what_baselines_reached_and_at_times_the_sour
     scribe.live("base-gla", 0)
     scribe.live("e0001", 2, parent="base-gla")
     trial, found = answer(scribe.store, None, None, AskTrial(experiment="e0001")), scribe.peers("e0001")
-    assert isinstance(trial, Trial)
+    assert isinstance(trial, ExperimentSetup)
     assert (trial.this.source, trial.this.lines, trial.baselines) == ("", None, found.baselines)
     whole = answer(scribe.store, None, None, AskTrial(experiment="e0001", source=True))
-    assert isinstance(whole, Trial)
+    assert isinstance(whole, ExperimentSetup)
     assert whole.this == scribe.one("e0001")
     assert trial.started == scribe.standing().started
     for question in (AskTrial(experiment="e0001", at=opened), AskTrial(experiment="e0009")):

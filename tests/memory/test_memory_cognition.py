@@ -9,7 +9,7 @@ from agents.design.tree import KINDS
 from agents.design.units.framing import FRAME
 from bus.vocabulary.queries import AskCognition, Cognition
 from memory.answers import answer
-from memory.cognition import Library, load_entries
+from memory.cognition import CognitionBase, load_entries
 from memory.retrieval.embedding import HashEmbedder
 from memory.store import Store
 
@@ -50,7 +50,7 @@ def test_entries_speak_for_units_that_the_grammar_has() -> None:
 
 def test_an_answer_names_paper_year_and_number(store: Store) -> None:
     """The reader can find the source of what is claimed."""
-    library = Library(load_entries(), HashEmbedder())
+    library = CognitionBase(load_entries(), HashEmbedder())
     reply = answer(store, None, library, AskCognition(text="decay for every key channel", k=3, min_similarity=0.0))
     assert isinstance(reply, Cognition)
     titles = {entry.key: f"{entry.title} ({entry.year}, arXiv:{entry.arxiv})" for entry in load_entries()}
@@ -60,7 +60,7 @@ def test_an_answer_names_paper_year_and_number(store: Store) -> None:
 def test_answers_are_sorted_and_cut(tmp_path: Path) -> None:
     """At most k, nearest first, none below the threshold."""
     (tmp_path / "a.toml").write_text(ENTRY + ENTRY.replace('"gla"', '"far"').replace("All history", "Some future"))
-    library = Library(load_entries(tmp_path), HashEmbedder())
+    library = CognitionBase(load_entries(tmp_path), HashEmbedder())
     text = "All history is weighed alike or forgotten at one constant rate."
     assert [(row.key, row.similarity) for row in library.nearest(text, 5, 0.9)] == [("gla", 1.0)]
     assert [row.key for row in library.nearest(text, 5, 0.0)] == ["gla", "far"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.retrieval_key import PROBLEMS
-from memory.cognition import Library, load_entries
+from memory.cognition import CognitionBase, load_entries
 from memory.cognition.stored import stored
 from memory.retrieval import embedding
 from memory.retrieval.embedding import DIMENSIONS, HashEmbedder, SentenceEmbedder
@@ -46,7 +46,7 @@ def test_company_does_not_change_a_vector(embedder: SentenceEmbedder) -> None:
 
 def test_the_model_is_not_loaded_before_there_is_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks for nothing does not pay for the model."""
-    monkeypatch.setattr(embedding, "load", lambda: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(embedding, "load_model", lambda: pytest.fail("the model was loaded"))
     assert SentenceEmbedder().encode([]).shape == (0, DIMENSIONS)
 
 
@@ -76,14 +76,14 @@ def test_paraphrases_are_nearer_than_strangers(embedder: SentenceEmbedder) -> No
 
 def test_problems_find_their_papers(embedder: SentenceEmbedder) -> None:
     """Of the problems in the answer key at least four in five find one of their entries among three."""
-    library = Library(load_entries(), embedder)
+    library = CognitionBase(load_entries(), embedder)
     found = [keys & {row.key for row in library.nearest(problem, 3, 0.25)} for problem, keys in PROBLEMS]
     assert sum(map(bool, found)) >= 0.8 * len(PROBLEMS)
 
 
 def test_the_projects_entries_are_embedded_already(embedder: SentenceEmbedder) -> None:
     """With the vectors that today's model gives them; other texts, or another model's vectors, are not stored."""
-    texts = Library(load_entries(), embedder).texts
+    texts = CognitionBase(load_entries(), embedder).texts
     kept = stored(texts, embedder.name)
     assert kept is not None, "the entries or the embeddings have changed: run `python -m memory.cognition`"
     np.testing.assert_allclose(kept[::7], embedder.encode(texts[::7]), atol=1e-5)
@@ -121,8 +121,8 @@ def test_what_is_remembered_is_not_embedded_again(monkeypatch: pytest.MonkeyPatc
             asked.extend(texts)
             return HashEmbedder().encode(texts)
 
-    monkeypatch.setattr(embedding, "load", Model)
-    monkeypatch.setattr(embedding, "REMEMBERED", 2)
+    monkeypatch.setattr(embedding, "load_model", Model)
+    monkeypatch.setattr(embedding, "MAX_CACHED_CLAUSES", 2)
     embedder = SentenceEmbedder()
     for text in ("a", "b. a", "a", "c", "a", "b."):
         embedder.encode([text])

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from memory.retrieval.nearest import DECIMALS, FEW, FIRST, HEAD, Nearest
+from memory.retrieval.nearest import DECIMALS, EXHAUSTIVE_LIMIT, FIRST_COMPARED, HEAD_COORDINATES, ExactNearest
 
 DIMENSIONS = 160
-COUNTS = (0, 1, FEW, FEW + 1, FEW + 40, 700, 900, 1999)
+COUNTS = (0, 1, EXHAUSTIVE_LIMIT, EXHAUSTIVE_LIMIT + 1, EXHAUSTIVE_LIMIT + 40, 700, 900, 1999)
 """Prefixes on both sides of where a search stops comparing everything, some of which go on from the one before."""
 
 
@@ -54,9 +54,9 @@ def rare(count: int, seed: int = 0) -> NDArray[np.float32]:
     return unit(vectors)
 
 
-def index(vectors: NDArray[np.float32], gpu: object = None) -> Nearest:
+def index(vectors: NDArray[np.float32], gpu: object = None) -> ExactNearest:
     """Return an index of vectors, added as they come in a campaign: some together, then one by one."""
-    made = Nearest(vectors.shape[1], gpu)
+    made = ExactNearest(vectors.shape[1], gpu)
     made.add(vectors[:100])
     for vector in vectors[100:]:
         made.add(vector[None])
@@ -80,7 +80,7 @@ def test_a_search_finds_what_comparing_all_finds(kind, k):
             assert made.search(vector, k, count) == compared(vectors[:count], vector, k)
 
 
-@pytest.mark.parametrize("dimensions", [1, 2, HEAD - 1, HEAD, HEAD + 1, 384])
+@pytest.mark.parametrize("dimensions", [1, 2, HEAD_COORDINATES - 1, HEAD_COORDINATES, HEAD_COORDINATES + 1, 384])
 def test_vectors_may_be_shorter_or_longer_than_a_head(dimensions: int):
     """Also where a head holds a whole vector and nothing is left."""
     random = np.random.default_rng(3)
@@ -94,7 +94,7 @@ def test_vectors_may_be_shorter_or_longer_than_a_head(dimensions: int):
 def test_of_few_vectors_all_are_found(size: int):
     """More neighbours than there are vectors can't be found."""
     vectors = isotropic(5)[:size]
-    made = Nearest(DIMENSIONS)
+    made = ExactNearest(DIMENSIONS)
     made.add(vectors)
     assert made.search(isotropic(1, seed=1)[0], 6, size) == compared(vectors, isotropic(1, seed=1)[0], 6)
 
@@ -112,7 +112,7 @@ def test_a_near_duplicate_is_found_wherever_it_stands():
 def test_later_vectors_change_no_earlier_answer():
     """An answer is a function of the vectors before its position, also where the basis has been fitted anew since."""
     vectors, asked = clustered(2000), clustered(5, seed=1)
-    made = Nearest(DIMENSIONS)
+    made = ExactNearest(DIMENSIONS)
     made.add(vectors[:600])
     before = [made.search(vector, 6, count) for vector in asked for count in (200, 300, 599, 600)]
     made.add(isotropic(1400))
@@ -122,7 +122,7 @@ def test_later_vectors_change_no_earlier_answer():
 def test_how_vectors_came_changes_no_answer():
     """A restart adds all at once what had come one by one."""
     vectors, asked = clustered(1500), clustered(20, seed=1)
-    together = Nearest(DIMENSIONS)
+    together = ExactNearest(DIMENSIONS)
     together.add(vectors)
     apart = index(vectors)
     assert [together.search(v, 6, 1400) for v in asked] == [apart.search(v, 6, 1400) for v in asked]
@@ -144,4 +144,4 @@ def test_a_search_compares_few(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(made, "_similarities", lambda v, places: numbers.append(len(places)) or similarities(v, places))
     for vector in clustered(50, seed=1):
         made.search(vector, 1, 2000)
-    assert sum(numbers) < 50 * 1.2 * FIRST
+    assert sum(numbers) < 50 * 1.2 * FIRST_COMPARED

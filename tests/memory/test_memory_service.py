@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.delivery.bus import Bus, Refused
+from bus.delivery.bus import Bus, QueryRefused
 from bus.delivery.memory_transport import MemoryTransport
 from bus.vocabulary.queries import (
     AskAncestry,
@@ -17,18 +17,18 @@ from bus.vocabulary.queries import (
     AskNeighbours,
     AskPeers,
     AskStanding,
+    CampaignStatus,
     Query,
-    Standing,
 )
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, encode
 from bus.wire.ids import CAMPAIGN
 from memory import service
 from memory.answers import answer
-from memory.cognition import Library, load_entries
+from memory.cognition import CognitionBase, load_entries
 from memory.retrieval.embedding import HashEmbedder, Vectors32
-from memory.retrieval.ideas import Ideas
-from memory.service import Memory
+from memory.retrieval.ideas import MotivationIndex
+from memory.service import MemoryService
 from memory.store import Store
 
 
@@ -66,13 +66,13 @@ class BrokenEmbedder(HashEmbedder):
 async def publish(transport: MemoryTransport, log: Sequence[Envelope]) -> None:
     """Put events on the log."""
     for said in log:
-        await transport.publish(subjects.subject_of(said), encode(said), said.id)
+        await transport.publish(subjects.event_subject(said), encode(said), said.id)
 
 
 @contextlib.asynccontextmanager
 async def running(transport: MemoryTransport, store: Store, embedder: HashEmbedder) -> AsyncIterator[Bus]:
     """Run memory beside the test; yields the asker's bus."""
-    task = asyncio.create_task(Memory(Bus(transport, "memory"), store, embedder).run())
+    task = asyncio.create_task(MemoryService(Bus(transport, "memory"), store, embedder).run())
     try:
         yield Bus(transport, "analyst")
     finally:
@@ -101,7 +101,7 @@ async def test_every_query_is_answered_over_the_bus(store: Store, tmp_path: Path
     await publish(transport, log)
     with Store(tmp_path / "own.duckdb") as own:
         own.apply(log)
-        ideas, library = Ideas(own, HashEmbedder()), Library(load_entries(), HashEmbedder())
+        ideas, library = MotivationIndex(own, HashEmbedder()), CognitionBase(load_entries(), HashEmbedder())
         async with running(transport, store, HashEmbedder()) as bus:
             for question in questions(log, len(log)):
                 assert await bus.ask(question) == answer(own, ideas, library, question)
@@ -117,7 +117,7 @@ async def test_a_question_waits_for_its_position(store: Store, log: list[Envelop
         assert not asked.done()
         await publish(transport, log[10:25])
         reply = await asked
-        assert isinstance(reply, Standing)
+        assert isinstance(reply, CampaignStatus)
         assert reply.last_seq == 20
 
 
@@ -129,7 +129,7 @@ async def test_questions_that_come_together_are_answered_each_for_itself(store: 
         asked = [AskStanding(at=at) for at in range(1, 30)]
         asked.insert(7, AskPeers(at=3, experiment="nobody"))
         replies = await asyncio.gather(*map(bus.ask, asked), return_exceptions=True)
-    assert isinstance(replies.pop(7), Refused)
+    assert isinstance(replies.pop(7), QueryRefused)
     assert [reply.last_seq for reply in replies] == list(range(1, 30))  # type: ignore[union-attr]
 
 
@@ -137,11 +137,11 @@ async def test_a_position_that_does_not_come_is_an_error(
     store: Store, log: list[Envelope], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The asker is told in one line and may ask again."""
-    monkeypatch.setattr(service, "PATIENCE", 0.02)
+    monkeypatch.setattr(service, "ANSWER_PATIENCE_S", 0.02)
     transport = MemoryTransport()
     await publish(transport, log[:3])
     async with running(transport, store, HashEmbedder()) as bus:
-        with pytest.raises(Refused, match=r"^memory waited 0\.02 s for position 99$"):
+        with pytest.raises(QueryRefused, match=r"^memory waited 0\.02 s for position 99$"):
             await bus.ask(AskStanding(at=99), patience=0.1)
 
 
@@ -151,7 +151,7 @@ async def test_the_latest_is_not_older_than_the_process(store: Store, log: list[
     await publish(transport, log)
     async with running(transport, store, HashEmbedder()) as bus:
         reply = await bus.ask(AskStanding())
-        assert isinstance(reply, Standing)
+        assert isinstance(reply, CampaignStatus)
         assert reply.last_seq == len(log)
 
 
@@ -186,9 +186,9 @@ async def test_without_a_model_the_rest_is_answered(store: Store, log: list[Enve
     transport = MemoryTransport()
     await publish(transport, log)
     async with running(transport, store, BrokenEmbedder()) as bus:
-        with pytest.raises(Refused, match="no embeddings: reinstall"):
+        with pytest.raises(QueryRefused, match="no embeddings: reinstall"):
             await bus.ask(AskNeighbours(at=5, text="decay"))
-        with pytest.raises(Refused, match="no embeddings: reinstall"):
+        with pytest.raises(QueryRefused, match="no embeddings: reinstall"):
             await bus.ask(AskPeers(experiment=next(said.experiment for said in log if said.type == "RunCompleted")))
         await bus.ask(AskStanding(at=5))
 
@@ -224,7 +224,7 @@ async def test_a_full_disk_ends_memory_in_one_line(
     with monkeypatch.context() as patched:
         patched.setattr(store, "commit", full)
         with pytest.raises(ValueError, match="no space left"):
-            await Memory(Bus(transport, "memory"), store, HashEmbedder()).run()
+            await MemoryService(Bus(transport, "memory"), store, HashEmbedder()).run()
 
 
 async def test_many_askers_are_answered_at_once(store: Store, log: list[Envelope]) -> None:
@@ -233,5 +233,5 @@ async def test_many_askers_are_answered_at_once(store: Store, log: list[Envelope
     await publish(transport, log)
     async with running(transport, store, HashEmbedder()) as bus:
         replies = await asyncio.gather(*(bus.ask(AskStanding(at=at)) for at in range(1, 101)))
-    assert [reply.last_seq for reply in replies if isinstance(reply, Standing)] == list(range(1, 101))
-    assert CAMPAIGN not in store.ledger.course(log[0].campaign).lives
+    assert [reply.last_seq for reply in replies if isinstance(reply, CampaignStatus)] == list(range(1, 101))
+    assert CAMPAIGN not in store.read_model.campaign(log[0].campaign).experiments

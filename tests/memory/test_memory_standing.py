@@ -1,7 +1,7 @@
 """The standing of a campaign as of a position: slots, ranking, pool, and what people have said."""
 
 from bus.vocabulary.events import CampaignFinished, CampaignPaused, CampaignResumed, HumanMessage, PoolUpdated
-from bus.vocabulary.queries import AskStanding, Standing
+from bus.vocabulary.queries import AskStanding, CampaignStatus
 from bus.wire.ids import CAMPAIGN, experiment_id
 from memory.answers import answer
 from memory.store import Store
@@ -10,7 +10,7 @@ from tests.memory.conftest import Scribe
 
 def test_an_empty_log_has_an_empty_standing(store: Store) -> None:
     """Before any campaign there is nothing, and that is no error."""
-    assert answer(store, None, None, AskStanding()) == Standing()
+    assert answer(store, None, None, AskStanding()) == CampaignStatus()
 
 
 def test_slots_settle_as_the_architecture_says(scribe: Scribe) -> None:

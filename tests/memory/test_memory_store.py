@@ -74,9 +74,9 @@ def test_positions_that_were_read_are_not_applied_again(store: Store, log: list[
 def test_an_event_id_counts_once(store: Store, log: list[Envelope]) -> None:
     """The same event under a later position is dropped; the position is still taken."""
     store.apply(log[:100])
-    rows = store.unwritten
+    rows = store.pending_rows
     store.apply([replace(log[50], seq=101)])
-    assert (store.unwritten, store.position) == (rows, 101)
+    assert (store.pending_rows, store.position) == (rows, 101)
 
 
 def test_ids_are_remembered_across_restarts(stored: Fill, log: list[Envelope]) -> None:
@@ -85,7 +85,7 @@ def test_ids_are_remembered_across_restarts(stored: Fill, log: list[Envelope]) -
     first.close()
     with Store(first.path) as again:
         again.apply([replace(log[50], seq=101)])
-        assert again.unwritten == 0
+        assert again.pending_rows == 0
 
 
 def test_the_position_goes_past_what_was_skipped(store: Store, log: list[Envelope]) -> None:
@@ -111,14 +111,14 @@ def test_text_survives_whatever_it_holds(store: Store, log: list[Envelope]) -> N
     store.apply([log[0], replace(said, id="word", seq=2)])
     store.close()
     with Store(store.path) as again:
-        assert [word.text for word in again.ledger.course(said.campaign).words["steer"]] == [text]
+        assert [word.text for word in again.read_model.campaign(said.campaign).human_messages["steer"]] == [text]
 
 
 def test_pages_let_go_are_read_again(store: Store, log: list[Envelope]) -> None:
     """Letting go frees what DuckDB holds, and takes nothing from what is known."""
     store.apply(log)
     digest = store.digest()
-    store.let_go()
+    store.release_pages()
     assert store.digest() == digest
 
 

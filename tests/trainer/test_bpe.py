@@ -12,7 +12,7 @@ from trainer.scales import load
 from trainer.tasks import bpe
 from trainer.tasks.corpus import Corpus, load_corpus
 from trainer.tasks.kinds import Bpe
-from trainer.tasks.tokens import read
+from trainer.tasks.tokens import tokenize_corpus
 
 TASK = Bpe(
     kind="bpe", vocabulary=400, batch=2, length=16, held_out=16, corpus_bytes=300_000, learning_rate=0.01,
@@ -34,7 +34,7 @@ def corpus() -> Corpus:
 
 def test_pieces_account_for_every_byte(corpus: Corpus):
     """Their sizes add up to the text, so that nats per byte are those of the bytes that were predicted."""
-    tokens = read(TASK, corpus)
+    tokens = tokenize_corpus(TASK, corpus)
     assert len(tokens.sizes) == 400
     for part, text in ((tokens.train, corpus.train), (tokens.validation, corpus.validation)):
         assert tokens.sizes[part].sum() == len(text.decode(errors="replace").encode())
@@ -59,8 +59,8 @@ def test_validation_has_no_part_in_what_is_learned():
 
 def test_the_sealed_part_is_never_read(corpus: Corpus):
     """Neither pieces nor tokens change with it."""
-    other = read(TASK, replace(corpus, sealed=b"nothing of the sort"))
-    ours = read(TASK, corpus)
+    other = tokenize_corpus(TASK, replace(corpus, sealed=b"nothing of the sort"))
+    ours = tokenize_corpus(TASK, corpus)
     assert (other.train == ours.train).all()
     assert (other.validation == ours.validation).all()
 
@@ -69,12 +69,12 @@ def test_text_that_falls_into_too_few_pieces_is_refused():
     """One word said again and again is a handful of pieces; the line says what was wanted."""
     corpus = Corpus(train=b"a" * 9000, validation=b"a" * 1000, sealed=b"", sha256="")
     with pytest.raises(ValueError, match=r"too little text: a part of \d+ tokens has no window of 4000"):
-        read(replace(TASK, length=4000), corpus)
+        tokenize_corpus(replace(TASK, length=4000), corpus)
 
 
 def test_bytes_are_their_own_tokens(corpus: Corpus):
     """With text as bytes a token is a byte."""
-    tokens = read(load("nano").tasks["text"], corpus)
+    tokens = tokenize_corpus(load("nano").tasks["text"], corpus)
     assert tokens.train.tobytes() == corpus.train
     assert tokens.bytes_per_token == 1
     assert math.isclose(tokens.sizes.mean(), 1)

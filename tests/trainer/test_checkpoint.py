@@ -16,10 +16,10 @@ from tests.trainer.tiny import in_training, request, tiny
 from trainer.run import checkpoint
 from trainer.run.jail import training_jail
 from trainer.run.monitor import Reading
-from trainer.run.training_run import Trial, TrialReport, run_trial
+from trainer.run.training_run import RunReport, TrainingRun, execute_run
 from trainer.tasks.corpus import load_corpus
 
-SCALE = replace(tiny(), keep=6)
+SCALE = replace(tiny(), checkpoint_every=6)
 SOURCE = in_training("y = nn.functional.dropout(y, 0.1)")
 """Draws from torch's generator as it trains, so that a generator that is not restored shows."""
 DIES = """
@@ -45,12 +45,12 @@ def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
         yield opened
 
 
-def attempt(jail: Jail, artifact: Path | None, on_point=lambda _: None, source: str = SOURCE) -> TrialReport:
-    trial = Trial(request(source), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
-    return run_trial(trial, lambda _: None, on_point, artifact)
+def attempt(jail: Jail, artifact: Path | None, on_point=lambda _: None, source: str = SOURCE) -> RunReport:
+    trial = TrainingRun(request(source), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
+    return execute_run(trial, lambda _: None, on_point, artifact)
 
 
-def completed(report: TrialReport) -> RunCompleted:
+def completed(report: RunReport) -> RunCompleted:
     assert report.trained.completed is not None, report.trained.failed
     return report.trained.completed
 
@@ -60,7 +60,7 @@ def test_a_killed_trainer_costs_nothing_but_time(jail: Jail, tmp_path: Path):
     artifact, points = tmp_path / "e0001-a0.safetensors", list[LossPoint]()
     ended = subprocess.run([sys.executable, "-c", DIES.format(artifact=str(artifact))], check=False)
     assert ended.returncode == -signal.SIGKILL
-    assert checkpoint.beside(artifact).exists()
+    assert checkpoint.checkpoint_path(artifact).exists()
 
     resumed = completed(attempt(jail, artifact, points.append))
     whole = completed(attempt(jail, tmp_path / "whole.safetensors"))
@@ -75,7 +75,7 @@ def test_another_source_starts_anew(jail: Jail, tmp_path: Path):
     """A checkpoint belongs to one request."""
     artifact, points = tmp_path / "e0001-a0.safetensors", list[LossPoint]()
     completed(attempt(jail, artifact))
-    assert checkpoint.beside(artifact).exists(), "whoever takes the result to heart forgets it"
+    assert checkpoint.checkpoint_path(artifact).exists(), "whoever takes the result to heart forgets it"
     completed(attempt(jail, artifact, points.append, source=SOURCE + "\n# other\n"))
     assert [point.step for point in points if point.task == "text"] == [3, 6, 9, 12]
 
@@ -84,16 +84,16 @@ def test_what_can_t_be_read_is_no_checkpoint(tmp_path: Path):
     """Nor what was kept for another request; forgetting twice is no fault."""
     artifact = tmp_path / "run.safetensors"
     kept = checkpoint.Checkpoint(3, 1.5, (Reading(3, {"text": 2.5}, 0.01),), {})
-    checkpoint.save(artifact, "digest", kept)
-    assert checkpoint.load(artifact, "digest") == kept
-    assert checkpoint.load(artifact, "another") is None
-    file = checkpoint.beside(artifact)
+    checkpoint.save_checkpoint(artifact, "digest", kept)
+    assert checkpoint.load_checkpoint(artifact, "digest") == kept
+    assert checkpoint.load_checkpoint(artifact, "another") is None
+    file = checkpoint.checkpoint_path(artifact)
     file.write_bytes(file.read_bytes()[:-3] + b"???")
     os.truncate(file, 20)
-    assert checkpoint.load(artifact, "digest") is None
-    checkpoint.forget(artifact)
-    checkpoint.forget(artifact)
-    assert checkpoint.load(artifact, "digest") is None
+    assert checkpoint.load_checkpoint(artifact, "digest") is None
+    checkpoint.delete_checkpoint(artifact)
+    checkpoint.delete_checkpoint(artifact)
+    assert checkpoint.load_checkpoint(artifact, "digest") is None
 
 
 def test_a_checkpoint_comes_with_its_readings(jail: Jail, tmp_path: Path):

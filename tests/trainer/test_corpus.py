@@ -11,7 +11,7 @@ import pytest
 from trainer.scales import load
 from trainer.tasks import documents, language
 from trainer.tasks.corpus import load_corpus
-from trainer.tasks.tokens import read
+from trainer.tasks.tokens import tokenize_corpus
 
 TASK = replace(load("nano").tasks["text"], length=16, held_out=16)
 
@@ -90,7 +90,7 @@ def test_a_single_file_is_cut_into_documents(tmp_path: Path):
 def test_evaluation_windows_are_the_same_for_everyone_and_cover_validation(folder: Path):
     """They need no seed, and run from the first byte to the last."""
     loaded = load_corpus(folder, TASK)
-    tokens = read(TASK, loaded).validation
+    tokens = tokenize_corpus(TASK, loaded).validation
     inputs, targets = language.held_out(TASK, tokens)
     assert (inputs == language.held_out(TASK, tokens).inputs).all()
     assert bytes(inputs[0].astype(np.uint8)) == loaded.validation[:16]

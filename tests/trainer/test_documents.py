@@ -14,7 +14,7 @@ from trainer.scales import load
 from trainer.tasks import corpus
 from trainer.tasks.corpus import Corpus, load_corpus
 from trainer.tasks.documents import documents
-from trainer.tasks.tokens import read
+from trainer.tasks.tokens import tokenize_corpus
 
 TASK = replace(load("nano").tasks["text"], length=16, held_out=16, batch=4)
 TEXTS = [f'document {number}, "quoted" and é\n' * 20 for number in range(40)]
@@ -151,7 +151,7 @@ def test_the_sealed_part_holds_whole_documents_that_no_run_sees(tmp_path: Path):
     """Not in the tokens that a child trains on, nor in those it is scored on."""
     lines(tmp_path / "a.jsonl", [{"text": f"word{number:02} " * 60} for number in range(60)])
     loaded = load_corpus(tmp_path, TASK)
-    tokens = read(TASK, loaded)
+    tokens = tokenize_corpus(TASK, loaded)
     seen = set((tokens.train.tobytes() + b" " + tokens.validation.tobytes()).split())
     sealed = set(loaded.sealed.split())
     assert len(sealed) >= 3

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from trainer.run.scoring import BadLogits, Score, disagreement, mark, mean, negative_log_likelihood, score
-from trainer.tasks.batch import IGNORE
+from trainer.tasks.batch import IGNORED_TARGET
 
 
 def drawn(rows: int = 5, length: int = 7, vocabulary: int = 11) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(rows, length, vocabulary)).astype(np.float32) * 20
     targets = rng.integers(0, vocabulary, (rows, length))
-    targets[:, ::3] = IGNORE
+    targets[:, ::3] = IGNORED_TARGET
     return logits, targets
 
 
@@ -23,7 +23,9 @@ def test_the_loss_is_torchs_cross_entropy():
 
     logits, targets = drawn()
     expected = torch.nn.functional.cross_entropy(
-        torch.from_numpy(logits).double().flatten(0, 1), torch.from_numpy(targets).flatten(), ignore_index=IGNORE
+        torch.from_numpy(logits).double().flatten(0, 1),
+        torch.from_numpy(targets).flatten(),
+        ignore_index=IGNORED_TARGET,
     )
     assert score([mark(logits, targets)]).loss == pytest.approx(expected.item(), rel=1e-12)
 
@@ -45,7 +47,7 @@ def test_accuracy_counts_asked_positions_only():
     """Two questions a row, three of four answered."""
     logits = np.zeros((2, 3, 4), np.float32)
     logits[..., 1] = 1
-    targets = np.array([[1, IGNORE, 1], [IGNORE, 1, 2]])
+    targets = np.array([[1, IGNORED_TARGET, 1], [IGNORED_TARGET, 1, 2]])
     assert score([mark(logits, targets)]).accuracy == 0.75
 
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from tests.trainer.tiny import tiny
-from trainer.run.examination import Acausal, TooLow, examine
+from trainer.run.examination import ImplausibleLoss, NotCausal, examine
 from trainer.run.scoring import BadLogits
 from trainer.tasks import language
 from trainer.tasks.corpus import load_corpus
-from trainer.tasks.tokens import read
+from trainer.tasks.tokens import tokenize_corpus
 
 SCALE = tiny()
 TEXT = SCALE.tasks["text"]
-TEXTS = {"text": read(TEXT, load_corpus(None, TEXT))}
+TEXTS = {"text": tokenize_corpus(TEXT, load_corpus(None, TEXT))}
 VOCABULARY = SCALE.shape.vocabulary
 
 
@@ -80,7 +80,7 @@ def test_an_answer_that_depends_on_what_follows_is_acausal():
         logits[..., 0] = inputs.shape[1] / 10
         return logits
 
-    with pytest.raises(Acausal, match="when the text goes on"):
+    with pytest.raises(NotCausal, match="when the text goes on"):
         examine(ask, SCALE, TEXTS, seed)
 
 
@@ -89,7 +89,7 @@ def test_a_loss_below_the_floor_of_the_text_is_no_score():
     above = {"text": replace(TEXTS["text"], floor=math.log(256) - 0.01)}
     assert examine(uniform, SCALE, above, seed)["text"].nats_per_byte == pytest.approx(math.log(256))
     below = {"text": replace(TEXTS["text"], floor=math.log(256) + 0.01)}
-    with pytest.raises(TooLow, match=r"text loss 5\.545 is below the corpus' entropy floor 5\.555"):
+    with pytest.raises(ImplausibleLoss, match=r"text loss 5\.545 is below the corpus' entropy floor 5\.555"):
         examine(uniform, SCALE, below, seed)
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from agents.admission import layer_check
-from agents.admission.layer_check import GIVEN
+from agents.admission.layer_check import PROVIDED_ARGUMENTS
 from stand_ins.fla import modules, utils
 from stand_ins.fla.layers import LoRA, repad_hidden_states, unpad_hidden_states, unpad_input
 from stand_ins.fla.ops import chunk_gated_delta_rule, prepare_position_ids, prepare_sequence_ids
@@ -191,9 +191,9 @@ def test_the_static_check_knows_what_a_constructor_is_given():
     assert set(construction.WIDTHS) == layer_check.WIDTHS
     assert set(construction.HEADS) == layer_check.HEADS
     assert construction.CONFIGURATIONS == layer_check.CONFIGURATIONS
-    assert choice.BESIDE == layer_check.BESIDE
-    names = dict.fromkeys(GIVEN | {"unheard_of"}, inspect.Parameter("x", inspect.Parameter.KEYWORD_ONLY))
-    assert set(construction._given(names, 32, 2, 0)) | construction.CONFIGURATIONS == GIVEN
+    assert choice.HELPER_SUFFIXES == layer_check.HELPER_SUFFIXES
+    names = dict.fromkeys(PROVIDED_ARGUMENTS | {"unheard_of"}, inspect.Parameter("x", inspect.Parameter.KEYWORD_ONLY))
+    assert set(construction._given(names, 32, 2, 0)) | construction.CONFIGURATIONS == PROVIDED_ARGUMENTS
 
 
 class Numbered(nn.Module):

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.gates import Finding, load_mixer, run_gates
+from trainer.gates import GateFinding, load_mixer, run_gates
 
 ZOO = Path(__file__).parent / "zoo"
 WIDTH, HEADS = 64, 2
 
 
-def examine(specimen: Path) -> list[Finding]:
+def examine(specimen: Path) -> list[GateFinding]:
     torch.set_num_threads(1)
     mixer = load_mixer(specimen.read_text())
     return run_gates(lambda: mixer(WIDTH, HEADS), WIDTH, HEADS, seed=0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trainer.tasks import draws
-from trainer.tasks.batch import IGNORE, Batch
+from trainer.tasks.batch import IGNORED_TARGET, Batch
 from trainer.tasks.kinds import Mad
 from trainer.tasks.mad import published
 from trainer.tasks.mad.published import HARDER, baseline, settings
@@ -29,7 +29,7 @@ def trained(kind: str, steps: int = 2, seed: int = 0) -> Iterator[Batch]:
 
 
 def asked(targets: np.ndarray) -> list[int]:
-    return np.flatnonzero(targets != IGNORE).tolist()
+    return np.flatnonzero(targets != IGNORED_TARGET).tolist()
 
 
 def test_the_protocol_has_396_runs():
@@ -159,7 +159,7 @@ def test_memorization_asks_for_one_map_that_no_input_shows():
 
     def learned(batch: Batch) -> dict[int, int]:
         assert (batch.inputs[:, 1::2] == 255).all()
-        assert (batch.targets[:, ::2] == IGNORE).all()
+        assert (batch.targets[:, ::2] == IGNORED_TARGET).all()
         return dict(zip(batch.inputs[:, ::2].ravel().tolist(), batch.targets[:, 1::2].ravel().tolist(), strict=True))
 
     here, other = learned(next(trained("mad.memorization", seed=5))), learned(next(trained("mad.memorization", seed=6)))

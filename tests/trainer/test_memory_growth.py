@@ -11,10 +11,10 @@ from sandbox import Jail
 from tests.trainer.tiny import GOOD, in_training, request, tiny
 from trainer.run.jail import training_jail
 from trainer.run.questions import Trained
-from trainer.run.training_run import Trial, run_trial
+from trainer.run.training_run import TrainingRun, execute_run
 from trainer.tasks.corpus import load_corpus
 
-SCALE = replace(tiny(), steps=20, watch=replace(tiny().watch, every=1))
+SCALE = replace(tiny(), steps=20, monitor=replace(tiny().monitor, reading_interval=1))
 OUTPUTS = "self.kept.append(y.repeat(300, 1, 1).detach())"
 """Some 5 MiB a step."""
 GRAPHS = "self.kept.append((y.repeat(300, 1, 1) ** 2).sum())"
@@ -31,8 +31,8 @@ def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
 
 
 def tried(jail: Jail, source: str) -> Trained:
-    trial = Trial(request(source), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
-    return run_trial(trial, lambda _: None, lambda _: None).trained
+    trial = TrainingRun(request(source), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
+    return execute_run(trial, lambda _: None, lambda _: None).trained
 
 
 def hoarder(statement: str) -> str:

@@ -121,7 +121,7 @@ def test_the_learning_rate_rises_and_falls_as_a_cosine():
     """Its top is the peak, its end the final share, and it never rises after the warm-up."""
     scale = load("nano")
     rates = [loop.learning_rate(scale, step) for step in range(scale.steps)]
-    assert max(rates) == rates[scale.warm_up - 1] == 1
+    assert max(rates) == rates[scale.warmup_steps - 1] == 1
     assert rates[-1] == pytest.approx(scale.final_rate, abs=1e-3)
-    after = rates[scale.warm_up :]
+    after = rates[scale.warmup_steps :]
     assert after == sorted(after, reverse=True)

@@ -6,15 +6,25 @@ from dataclasses import replace
 import pytest
 
 from bus.vocabulary.events import Peer
-from trainer.run.monitor import Finding, Monitor, Reading
+from trainer.run.monitor import AnomalyFinding, Monitor, Reading
 from trainer.scales import load
 
 NANO = load("nano")
 SCALE = replace(
     NANO,
     steps=100,
-    warm_up=10,
-    watch=replace(NANO.watch, every=5, rise=1.5, patience=3, progress=0.1, honest=0.9, slow=3.0, settle=20, hoard=8.0),
+    warmup_steps=10,
+    monitor=replace(
+        NANO.monitor,
+        reading_interval=5,
+        divergence_nats=1.5,
+        divergence_readings=3,
+        min_progress=0.1,
+        leak_ratio=0.9,
+        slow_ratio=3.0,
+        warmup_steps=20,
+        memory_growth_mb=8.0,
+    ),
 )
 PEER = Peer(step_seconds=0.01, text_loss=2.0)
 FLOOR = 0.6
@@ -23,7 +33,7 @@ SIZES = {"text": 1.0}
 
 def watch(
     texts: list[float], *, recall: float = 3.0, seconds: float = 0.01, peer: Peer | None = PEER
-) -> Finding | None:
+) -> AnomalyFinding | None:
     """Return the first finding on a run whose text losses are read every five steps."""
     monitor = Monitor(SCALE, FLOOR, SIZES, peer)
     for number, loss in enumerate(texts, 1):
@@ -120,7 +130,7 @@ def test_without_a_peer_speed_is_not_judged():
     assert watch(falling(2.0), seconds=100.0, peer=None) is None
 
 
-def hold(mib: list[float | None]) -> Finding | None:
+def hold(mib: list[float | None]) -> AnomalyFinding | None:
     """Return the first finding on a run that holds so much at its readings, five steps apart, and is honest else."""
     monitor = Monitor(SCALE, FLOOR, PEER)
     for number, (loss, held) in enumerate(zip(falling(2.0), mib, strict=False), 1):

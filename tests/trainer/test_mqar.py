@@ -7,7 +7,7 @@ import pytest
 
 from trainer.scales import load
 from trainer.tasks import mqar
-from trainer.tasks.batch import IGNORE
+from trainer.tasks.batch import IGNORED_TARGET
 
 TASK = load("nano").tasks["recall"]
 
@@ -21,7 +21,7 @@ def test_every_key_is_asked_once_and_its_value_is_the_target():
     pairs = TASK.levels[1][1]
     for inputs, targets in zip(*batch(), strict=True):
         value_of = dict(zip(inputs[0 : 2 * pairs : 2], inputs[1 : 2 * pairs : 2], strict=True))
-        asked = np.flatnonzero(targets != IGNORE)
+        asked = np.flatnonzero(targets != IGNORED_TARGET)
         assert {inputs[at]: targets[at] for at in asked} == value_of
         assert len(asked) == pairs
 
@@ -32,7 +32,7 @@ def test_the_last_value_counts_where_a_key_is_bound_again():
     task = replace(TASK, rebound=0.5)
     for inputs, targets in zip(*mqar.draw(task, 1, 64, np.random.default_rng(0)), strict=True):
         keys, values = inputs[0 : 2 * pairs : 2], inputs[1 : 2 * pairs : 2]
-        asked = np.flatnonzero(targets != IGNORE)
+        asked = np.flatnonzero(targets != IGNORED_TARGET)
         assert len(set(keys)) == len(asked) == pairs // 2
         assert {inputs[at]: targets[at] for at in asked} == dict(zip(keys, values, strict=True))
 
@@ -45,7 +45,7 @@ def test_more_than_half_of_the_pairs_can_not_be_rebound():
 
 def test_questions_come_after_the_pairs():
     """No position of the opening has a target."""
-    assert (batch().targets[:, : 2 * TASK.levels[1][1]] == IGNORE).all()
+    assert (batch().targets[:, : 2 * TASK.levels[1][1]] == IGNORED_TARGET).all()
 
 
 def test_keys_and_values_come_from_their_halves_of_the_vocabulary():
@@ -61,7 +61,7 @@ def test_short_gaps_are_likelier_where_the_power_is_small():
     """With power 0.01 weights fall like 1 / i: the first offset is taken far more often than the last."""
     task = replace(TASK, levels=((64, 4),))
     targets = mqar.draw(task, 0, 2000, np.random.default_rng(0)).targets
-    often = (targets != IGNORE).mean(axis=0)[8::2]
+    often = (targets != IGNORED_TARGET).mean(axis=0)[8::2]
     assert often[0] > 3 * often[-1]
     assert often[-1] > 0
 

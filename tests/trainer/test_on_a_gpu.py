@@ -17,7 +17,7 @@ from trainer.gates import load_mixer
 from trainer.inside.flops import flops_per_token
 from trainer.inside.model import match_width, seeded_model
 from trainer.run.jail import training_jail
-from trainer.run.training_run import Trial, run_trial
+from trainer.run.training_run import TrainingRun, execute_run
 from trainer.scales import load
 from trainer.tasks.corpus import load_corpus
 
@@ -31,16 +31,22 @@ SMALL = load("small")
 SCALE = replace(
     SMALL,
     steps=12,
-    warm_up=2,
-    keep=0,
+    warmup_steps=2,
+    checkpoint_every=0,
     tasks={
         "recall": replace(SMALL.tasks["recall"], batch=8, held_out=8),
         "text": replace(
-            SMALL.tasks["text"], batch=8, pieces=2, length=256, held_out=8, vocabulary=1000, corpus_bytes=2_000_000
+            SMALL.tasks["text"],
+            batch=8,
+            gradient_accumulation=2,
+            length=256,
+            held_out=8,
+            vocabulary=1000,
+            corpus_bytes=2_000_000,
         ),
     },
     shape=replace(SMALL.shape, vocabulary=1000, parameters=8_000_000),
-    watch=replace(SMALL.watch, every=3, settle=12, progress=0.001),
+    monitor=replace(SMALL.monitor, reading_interval=3, warmup_steps=12, min_progress=0.001),
 )
 HOSTILE = Path(__file__).with_name("hostile")
 
@@ -64,8 +70,8 @@ def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
 def completed(jail: Jail, name: str, artifact: Path | None = None) -> RunCompleted:
     asked = request(BASELINES[name].source, seconds=250).model_copy(update={"scale": "small"})
     asked = asked.model_copy(update={"limits": asked.limits.model_copy(update={"memory_mb": 16384})})
-    trial = Trial(asked, SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
-    report = run_trial(trial, lambda _: None, lambda _: None, artifact)
+    trial = TrainingRun(asked, SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
+    report = execute_run(trial, lambda _: None, lambda _: None, artifact)
     assert report.trained.completed is not None, report.trained.failed
     return report.trained.completed
 

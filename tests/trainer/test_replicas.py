@@ -8,7 +8,7 @@ from torch import nn
 from tests.trainer.tiny import tiny
 from trainer.inside.loop import cross_entropy
 from trainer.inside.replicas import Replicas
-from trainer.tasks.batch import IGNORE, Batch
+from trainer.tasks.batch import IGNORED_TARGET, Batch
 
 CPU = torch.device("cpu")
 SCALE = tiny()
@@ -32,8 +32,8 @@ def batch() -> Batch:
     """Return seven sequences of which some rows ask little and one asks nothing."""
     rng = np.random.default_rng(0)
     inputs, targets = rng.integers(0, 11, (2, 7, 5))
-    targets[1, 1:] = IGNORE
-    targets[4] = IGNORE
+    targets[1, 1:] = IGNORED_TARGET
+    targets[4] = IGNORED_TARGET
     return Batch(inputs, targets)
 
 

@@ -111,7 +111,7 @@ async def test_a_veto_stops_a_run_that_trains_and_one_that_has_not_begun(
     """The run fails, and the reason says that a person wanted it; no weights are left, the next run is unharmed."""
     long = tiny(steps=10**6)
     monkeypatch.setattr(scales, "load", lambda _: long)
-    monkeypatch.setattr(service, "VETO_SECONDS", 0.05)
+    monkeypatch.setattr(service, "VETO_INTERVAL_S", 0.05)
     seen = asyncio.Event()
 
     async def publish(_: Envelope, __: Post, ___: str) -> None:

@@ -13,10 +13,10 @@ from kernels import available_backends
 from sandbox import Jail
 from tests.trainer.tiny import GOOD, in_training, request, tiny
 from trainer.run.jail import training_jail
-from trainer.run.training_run import Trial, TrialReport, run_trial
+from trainer.run.training_run import RunReport, TrainingRun, execute_run
 from trainer.tasks.corpus import load_corpus
 from trainer.tasks.kinds import task_of
-from trainer.tasks.tokens import read
+from trainer.tasks.tokens import tokenize_corpus
 
 SCALE = tiny()
 
@@ -29,9 +29,9 @@ def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
         yield opened
 
 
-def attempt(jail: Jail, source: str = GOOD, artifact: Path | None = None, **asked: object) -> TrialReport:
-    trial = Trial(request(source, **asked), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
-    return run_trial(trial, lambda _: None, lambda _: None, artifact)
+def attempt(jail: Jail, source: str = GOOD, artifact: Path | None = None, **asked: object) -> RunReport:
+    trial = TrainingRun(request(source, **asked), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
+    return execute_run(trial, lambda _: None, lambda _: None, artifact)
 
 
 def in_forward(statement: str) -> str:
@@ -52,8 +52,8 @@ def test_a_good_architecture_completes_with_every_figure(jail: Jail, tmp_path: P
     started: list[RunStarted] = []
     points: list[LossPoint] = []
     file = tmp_path / "e0001" / "e0001-a0.safetensors"
-    trial = Trial(request(), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
-    completed = run_trial(trial, started.append, points.append, file).trained.completed
+    trial = TrainingRun(request(), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
+    completed = execute_run(trial, started.append, points.append, file).trained.completed
 
     assert completed is not None
     assert 0 < completed.val_loss < math.log(256) + 0.5
@@ -153,7 +153,10 @@ def test_a_leak_that_waits_for_the_examination_is_found_there(jail: Jail):
 
 def test_a_score_below_the_floor_of_the_text_is_an_anomaly_of_the_run(jail: Jail, monkeypatch: pytest.MonkeyPatch):
     """Training saw nothing wrong; the examination did, and the run ends as one that the monitor stops."""
-    monkeypatch.setattr("trainer.run.training_run.read", lambda task, corpus: replace(read(task, corpus), floor=9.0))
+    monkeypatch.setattr(
+        "trainer.run.training_run.tokenize_corpus",
+        lambda task, corpus: replace(tokenize_corpus(task, corpus), floor=9.0),
+    )
     trained = attempt(jail).trained
     assert trained.completed is None
     assert trained.anomaly is not None and trained.failed is not None  # noqa: PT018 (they come together)
@@ -223,8 +226,8 @@ def test_every_kind_of_task_is_trained_and_scored(jail: Jail):
     pieces = {"kind": "bpe", "vocabulary": 256, "batch": 2, "length": 16, "held_out": 8, "corpus_bytes": 400_000}
     more["pieces"] = task_of("pieces", pieces | common)
     scale = replace(SCALE, tasks=SCALE.tasks | more)
-    trial = Trial(request(), scale, load_corpus(None, *scale.languages.values()), jail, worker="1")
-    completed = run_trial(trial, lambda _: None, lambda _: None).trained.completed
+    trial = TrainingRun(request(), scale, load_corpus(None, *scale.languages.values()), jail, worker="1")
+    completed = execute_run(trial, lambda _: None, lambda _: None).trained.completed
 
     assert completed is not None
     scores = {score.task: score for score in completed.scores}

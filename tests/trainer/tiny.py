@@ -34,12 +34,12 @@ def tiny(**changes: object) -> Scale:
     small = replace(
         nano,
         steps=12,
-        warm_up=2,
+        warmup_steps=2,
         tasks={
             "recall": replace(nano.tasks["recall"], batch=4, held_out=8),
             "text": replace(nano.tasks["text"], batch=2, length=37, held_out=16, corpus_bytes=400_000),
         },
-        watch=replace(nano.watch, every=3, settle=3, progress=0.01),
+        monitor=replace(nano.monitor, reading_interval=3, warmup_steps=3, min_progress=0.01),
     )
     return replace(small, **changes)
 

@@ -23,7 +23,7 @@ from torch.func import functional_call
 
 PROBE_LENGTHS = (4, 65)
 """Short, and beyond a chunk."""
-CHUNK, LEAST = 64, 128
+CHUNK, MIN_FILLED_LENGTH = 64, 128
 """What a layer that takes whole chunks only is given: multiples of the one, and not fewer than the other."""
 
 Call = Callable[..., object]
@@ -129,7 +129,7 @@ def in_whole_chunks(call: Call) -> Call:
 
     def filled(layer: nn.Module, x: Tensor, **more: object) -> object:
         length = x.shape[1]
-        missing = max(LEAST - length, -length % CHUNK)
+        missing = max(MIN_FILLED_LENGTH - length, -length % CHUNK)
         mask = more.get("attention_mask")
         if isinstance(mask, Tensor):
             more["attention_mask"] = F.pad(mask, (0, missing))

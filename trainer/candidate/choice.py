@@ -7,11 +7,11 @@ from torch import nn
 
 from trainer.candidate.construction import HEADS, WIDTHS, Parameters, configurations_of, parameters_of
 
-AROUND = ("Block", "Model", "LM", "Transformer", "Decoder", "DecoderLayer")
+WRAPPER_SUFFIXES = ("Block", "Model", "LM", "Transformer", "Decoder", "DecoderLayer")
 """How classes are called that have a mixer inside."""
-BESIDE = ("MLP", "FFN", "FeedForward", "Norm", "Embedding", "Router", "Gate", "Conv")
+HELPER_SUFFIXES = ("MLP", "FFN", "FeedForward", "Norm", "Embedding", "Router", "Gate", "Conv")
 """How classes are called that stand beside a mixer."""
-TOKENS = frozenset({"vocab_size", "input_ids", "tokens", "token_ids", "idx", "ids"})
+TOKEN_ARGUMENTS = frozenset({"vocab_size", "input_ids", "tokens", "token_ids", "idx", "ids"})
 """What a model takes and a mixer doesn't."""
 
 Kinds = list[type[nn.Module]]
@@ -42,8 +42,10 @@ def _constructed_as_mixers(found: Kinds) -> Kinds:
     taken = [(kind, _parameters(kind)) for kind in found]
     wide = [(kind, names) for kind, names in taken if any(width in names for width in WIDTHS)]
     headed = [kind for kind, names in wide if any(heads in names for heads in HEADS)]
-    configured = [kind for kind, names in taken if configurations_of(names) and not kind.__name__.endswith(BESIDE)]
-    return headed or configured or [kind for kind, _ in wide if not kind.__name__.endswith(BESIDE)]
+    configured = [
+        kind for kind, names in taken if configurations_of(names) and not kind.__name__.endswith(HELPER_SUFFIXES)
+    ]
+    return headed or configured or [kind for kind, _ in wide if not kind.__name__.endswith(HELPER_SUFFIXES)]
 
 
 def _parameters(kind: type[nn.Module]) -> Parameters:
@@ -57,7 +59,7 @@ def _parameters(kind: type[nn.Module]) -> Parameters:
 def _is_around_a_layer(kind: type[nn.Module]) -> bool:
     """Whether a class is a whole block or model: by its name, or by tokens or a vocabulary among what it takes."""
     taken = {*parameters_of(kind), *list(inspect.signature(kind.forward).parameters)[1:2]}
-    return kind.__name__.endswith(AROUND) or bool(taken & TOKENS)
+    return kind.__name__.endswith(WRAPPER_SUFFIXES) or bool(taken & TOKEN_ARGUMENTS)
 
 
 def _used_by_classes(tree: ast.Module) -> dict[str, set[str]]:

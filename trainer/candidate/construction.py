@@ -20,11 +20,11 @@ HEAD_WIDTHS = ("head_dim", "d_head", "dim_head", "headdim", "head_size")
 CONFIGURATIONS = frozenset({"config", "cfg", "args"})
 """How a configuration is called among a constructor's arguments."""
 DEPTHS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
-LAYERS = 12
+ASSUMED_DEPTH = 12
 """How many layers a layer is told of that scales something by its depth."""
-FROM_THE_FIRST = frozenset({"v_first"})
+FIRST_LAYER_ARGUMENTS = frozenset({"v_first"})
 """What a layer's forward pass takes from the first layer of its model, where every layer is tried by itself."""
-USUAL = {
+DEFAULT_ARGUMENTS = {
     "attention_bias": False, "attention_dropout": 0.0, "attn_dropout": 0.0, "bias": False, "causal": True,
     "chunk_size": 64, "conv_size": 4, "d_conv": 4, "d_state": 16, "device": None, "dropout": 0.0, "dtype": None,
     "eps": 1e-5, "expand": 2, "hidden_act": "silu", "initializer_range": 0.02, "kernel_size": 4, "layer_norm_eps": 1e-5,
@@ -32,7 +32,7 @@ USUAL = {
     "use_bias": False, "use_cache": False, "vocab_size": 256,
 }  # fmt: skip
 """What a constructor is given that asks for it without a default, and what a configuration holds besides the sizes."""
-INNER = re.compile(
+INNER_SIZE_NAME = re.compile(
     r"(.+_|^)(dim|rank|proj|hidden|features|state|inner|ff)$|^(state|ffn|mlp|inner|latent|bottleneck)_size$"
 )
 """How sizes inside a layer are called; kernels, chunks, windows and groups are not among them."""
@@ -62,7 +62,7 @@ def is_fla_form(candidate: type[nn.Module]) -> bool:
 def layer_of(candidate: type[nn.Module], d_model: int, n_heads: int, layer_idx: int) -> nn.Module:
     """Build a layer by the names that its constructor has. Raises whatever the constructor raises."""
     names = parameters_of(candidate)
-    if FROM_THE_FIRST & set(inspect.signature(candidate.forward).parameters):
+    if FIRST_LAYER_ARGUMENTS & set(inspect.signature(candidate.forward).parameters):
         layer_idx = 0
     given = _given(names, d_model, n_heads, layer_idx)
     if not any(width in names for width in WIDTHS):
@@ -80,12 +80,14 @@ def configurations_of(names: Parameters) -> list[str]:
 def _given(names: Parameters, d_model: int, n_heads: int, layer_idx: int) -> dict[str, Any]:
     """Return the arguments that a constructor gets."""
     known = dict.fromkeys(WIDTHS, d_model) | dict.fromkeys((*HEADS, "num_attention_heads"), n_heads)
-    known |= dict.fromkeys(HEAD_WIDTHS, d_model // n_heads) | {"layer_idx": layer_idx} | dict.fromkeys(DEPTHS, LAYERS)
+    known |= (
+        dict.fromkeys(HEAD_WIDTHS, d_model // n_heads) | {"layer_idx": layer_idx} | dict.fromkeys(DEPTHS, ASSUMED_DEPTH)
+    )
     given: dict[str, Any] = {name: value for name, value in known.items() if name in names}
     asked = [name for name, parameter in names.items() if parameter.default is parameter.empty]
-    given |= {name: value for name, value in USUAL.items() if name in asked}
+    given |= {name: value for name, value in DEFAULT_ARGUMENTS.items() if name in asked}
     fixed = {name: size for name, parameter in names.items() if (size := _size(parameter)) is not None}
-    given = {name: d_model for name, size in fixed.items() if size > d_model and INNER.match(name)} | given
+    given = {name: d_model for name, size in fixed.items() if size > d_model and INNER_SIZE_NAME.match(name)} | given
     given |= {name: value for name, value in _sizes(d_model, n_heads).items() if name in fixed}
     if "expand" in names:  # the inner width is told by it, and has to be met by the width of a head
         inner = d_model * given.get("expand", names["expand"].default)
@@ -118,5 +120,7 @@ def _configuration(
     if isinstance(kind, type) and kind.__module__ == candidate.__module__:
         return kind(**_given(parameters_of(kind), d_model, n_heads, layer_idx))
     usual = dict.fromkeys(WIDTHS, d_model) | dict.fromkeys((*HEADS, "num_attention_heads"), n_heads)
-    sizes = _sizes(d_model, n_heads) | dict.fromkeys(HEAD_WIDTHS, d_model // n_heads) | dict.fromkeys(DEPTHS, LAYERS)
-    return PretrainedConfig(**USUAL | usual | sizes | {"layer_idx": layer_idx})
+    sizes = (
+        _sizes(d_model, n_heads) | dict.fromkeys(HEAD_WIDTHS, d_model // n_heads) | dict.fromkeys(DEPTHS, ASSUMED_DEPTH)
+    )
+    return PretrainedConfig(**DEFAULT_ARGUMENTS | usual | sizes | {"layer_idx": layer_idx})

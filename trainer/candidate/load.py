@@ -18,9 +18,9 @@ from trainer.candidate.choice import mixers_of
 
 FILENAME = "architecture.py"
 """What the candidate's file is called in tracebacks."""
-COMPILERS = ((torch, "compile"), (torch.compiler, "disable"), (torch.jit, "script"))
+DISABLED_COMPILERS = ((torch, "compile"), (torch.compiler, "disable"), (torch.jit, "script"))
 """Left out, since compiling costs more than a short run on a CPU; the code does the same without."""
-INTERNALS = frozenset({"agents", "benchmarks", "bus", "dashboard", "lab", "memory", "tests", "trainer"})
+INTERNAL_PACKAGES = frozenset({"agents", "benchmarks", "bus", "dashboard", "lab", "memory", "tests", "trainer"})
 
 
 class LoadError(JailFault):
@@ -59,7 +59,7 @@ def _check_import(node: ast.Import | ast.ImportFrom) -> None:
     """Raise LoadError for an import of the laboratory's own modules."""
     names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
     for name in names:
-        if name.partition(".")[0] in INTERNALS:
+        if name.partition(".")[0] in INTERNAL_PACKAGES:
             raise LoadError("import_error", f"line {node.lineno}: an architecture may not import {name}")
 
 
@@ -67,7 +67,7 @@ def execute(tree: ast.Module, source: str) -> types.ModuleType:
     """Run the module's body under the name `architecture` and return it. Raises LoadError."""
     module = module_for(tree, "architecture", FILENAME)
     linecache.cache[FILENAME] = (len(source), None, source.splitlines(keepends=True), FILENAME)
-    for home, name in COMPILERS:
+    for home, name in DISABLED_COMPILERS:
         setattr(home, name, _as_it_is)
     try:
         exec(compile(tree, FILENAME, "exec"), module.__dict__)  # noqa: S102 (that is what the jail is for)

@@ -23,7 +23,7 @@ Where they hold, `capabilities` tells what the layer can do beyond the contract 
 
 from trainer.candidate.load import LoadError, load_mixer
 from trainer.gates.capabilities import capabilities
-from trainer.gates.finding import Finding
+from trainer.gates.finding import GateFinding
 from trainer.gates.suite import run_gates
 
-__all__ = ["Finding", "LoadError", "capabilities", "load_mixer", "run_gates"]
+__all__ = ["GateFinding", "LoadError", "capabilities", "load_mixer", "run_gates"]

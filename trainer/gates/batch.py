@@ -5,18 +5,18 @@ What it can't see: a coupling that needs more rows than were tried, or that is s
 
 import torch
 
-from trainer.gates.finding import Finding, failed, passed
-from trainer.gates.subject import LOUD, Subject, call, distance, rounding
+from trainer.gates.finding import GateFinding, failed, passed
+from trainer.gates.subject import LOUD_AMPLITUDE, Subject, call, distance, rounding
 
 TOLERANCE = 2e-5
 """Of the output's root mean square: kernels may sum in another order when the batch changes."""
 LENGTH = 33
 
 
-def independence(subject: Subject) -> Finding:
+def independence(subject: Subject) -> GateFinding:
     """Change all rows but one and compare that one, with and without training; then that row alone, in eval mode."""
     x = subject.inputs(4, LENGTH)
-    changed = torch.cat([x[:1], LOUD * subject.inputs(3, LENGTH, stream=1)])
+    changed = torch.cat([x[:1], LOUD_AMPLITUDE * subject.inputs(3, LENGTH, stream=1)])
     with torch.no_grad():
         for training in (True, False):
             whole = call(subject.fresh(kicked=True, training=training), x)[:1]
@@ -30,7 +30,7 @@ def independence(subject: Subject) -> Finding:
     return passed("batch", "a row is what it is in any batch")
 
 
-def _leak(*, training: bool, what: str, gap: float) -> Finding:
+def _leak(*, training: bool, what: str, gap: float) -> GateFinding:
     """Return the finding of a coupled batch."""
     mode = "train" if training else "eval"
     return failed("batch", "batch_leak", f"{what} ({mode} mode): row 0 moved by {gap:.2g} rms")

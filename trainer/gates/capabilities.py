@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from sandbox.inside.report import fault_of
 from stand_ins.fla.models.utils import Cache
 from trainer.candidate.calling import FlaMixer
-from trainer.gates.finding import Finding, passed
+from trainer.gates.finding import GateFinding, passed
 from trainer.gates.subject import Subject, call, distance
 
 LENGTH, PADDING = 33, 5
@@ -28,7 +28,7 @@ Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
 """(x_t [B, D], state or None) -> (y_t [B, D], state)."""
 
 
-def capabilities(build: Callable[[], nn.Module], d_model: int, n_heads: int, seed: int) -> list[Finding]:
+def capabilities(build: Callable[[], nn.Module], d_model: int, n_heads: int, seed: int) -> list[GateFinding]:
     """Return what was seen of each capability of a mixer that `build` makes; none of them stops an architecture."""
     subject = Subject(build, d_model, n_heads, seed)
     probes = (("decode", decode), ("mask", mask), ("idempotence", idempotence))

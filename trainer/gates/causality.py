@@ -13,36 +13,42 @@ calls, or only in code that recognises these tests. The score of record is there
 import torch
 from torch import Tensor
 
-from trainer.gates.finding import Finding, failed, passed
-from trainer.gates.subject import LOUD, Subject, call, distance, rounding
+from trainer.gates.finding import GateFinding, failed, passed
+from trainer.gates.subject import LOUD_AMPLITUDE, Subject, call, distance, rounding
 
-LONG, EVEN, SHORT = 161, 64, 9
-PERTURBED = ((True, LONG), (False, LONG), (True, EVEN), (False, EVEN), (True, SHORT))
+LONG_LENGTH, EVEN_LENGTH, SHORT_LENGTH = 161, 64, 9
+PERTURBED_CASES = (
+    (True, LONG_LENGTH),
+    (False, LONG_LENGTH),
+    (True, EVEN_LENGTH),
+    (False, EVEN_LENGTH),
+    (True, SHORT_LENGTH),
+)
 """(training, length)."""
-CUTS = (1, 2, 31, 64, 65, 97, 129, 150)
+CUT_POSITIONS = (1, 2, 31, 64, 65, 97, 129, 150)
 """Where the future begins, on chunk borders and within chunks; the last position is always tried as well."""
-PREFIXES = (33, 128, 160)
+PREFIX_LENGTHS = (33, 128, 160)
 VALUE_TOLERANCE = 2e-5
 """Of the output's root mean square: layers may do parts of their work in single precision."""
 GRADIENT_TOLERANCE = 2e-6
 """Of the largest gradient by the past."""
 
 
-def causality(subject: Subject) -> Finding:
+def causality(subject: Subject) -> GateFinding:
     """Run the three tests, the cheapest first; stop at the first leak."""
     dtype = precision(subject)
     for test in (_gradient, _perturbation, _prefix):
         leak = test(subject, dtype)
         if leak:
             return failed("causality", "causality", f"{test.__name__[1:]} test, {leak}")
-    return passed("causality", f"no later input reaches an output, lengths up to {LONG}, {dtype}")
+    return passed("causality", f"no later input reaches an output, lengths up to {LONG_LENGTH}, {dtype}")
 
 
 def precision(subject: Subject) -> torch.dtype:
     """Return float64 where the layer can do it, else float32."""
     try:
         with torch.no_grad():
-            y = call(subject.fresh(torch.float64), subject.inputs(1, SHORT, torch.float64))
+            y = call(subject.fresh(torch.float64), subject.inputs(1, SHORT_LENGTH, torch.float64))
     except RuntimeError:  # a layer that casts to single precision by name
         return torch.float32
     return y.dtype if y.dtype == torch.float64 else torch.float32
@@ -50,10 +56,10 @@ def precision(subject: Subject) -> torch.dtype:
 
 def _perturbation(subject: Subject, dtype: torch.dtype) -> str:
     """Replace what comes after a cut, one cut a row; the outputs before it may not move."""
-    for training, length in PERTURBED:
-        cuts = [cut for cut in CUTS if cut < length - 1] + [length - 1]
+    for training, length in PERTURBED_CASES:
+        cuts = [cut for cut in CUT_POSITIONS if cut < length - 1] + [length - 1]
         x = subject.inputs(len(cuts), length, dtype, stream=1)
-        changed = _replaced(x, LOUD * subject.inputs(len(cuts), length, dtype, stream=2), cuts)
+        changed = _replaced(x, LOUD_AMPLITUDE * subject.inputs(len(cuts), length, dtype, stream=2), cuts)
         with torch.no_grad():  # each with a mixer of its own, which may count its training steps
             before, after = (call(subject.fresh(dtype, kicked=True, training=training), y) for y in (x, changed))
         row, gap = _worst(before, after, cuts)
@@ -79,7 +85,7 @@ def _worst(before: Tensor, after: Tensor, cuts: list[int]) -> tuple[int, float]:
 
 def _gradient(subject: Subject, dtype: torch.dtype) -> str:
     """Differentiate random sums of early outputs; late inputs must have no gradient, and no other row's either."""
-    for training, length in ((True, LONG), (False, EVEN + 1)):
+    for training, length in ((True, LONG_LENGTH), (False, EVEN_LENGTH + 1)):
         mixer = subject.fresh(dtype, kicked=True, training=training)
         cuts = [1, length // 3, length // 2 + 1, length - 1, 0]  # the last row is not summed at all
         x = subject.inputs(len(cuts), length, dtype, stream=3).requires_grad_()
@@ -99,16 +105,16 @@ def _prefix(subject: Subject, dtype: torch.dtype) -> str:
     """Cut the sequence off; what is left must come out as before. Skipped in train mode where a layer draws numbers."""
     for training in (False, True):
         mixer = subject.fresh(dtype, kicked=True, training=training)
-        x = subject.inputs(2, LONG, dtype, stream=5)
+        x = subject.inputs(2, LONG_LENGTH, dtype, stream=5)
         with torch.no_grad():
             whole = call(mixer, x)
             if training and not torch.equal(whole, call(mixer, x, seed=1)):
                 continue
             tolerance = VALUE_TOLERANCE + rounding(mixer, x)
-            for length in PREFIXES:
+            for length in PREFIX_LENGTHS:
                 gap = distance(whole[:, :length], call(mixer, x[:, :length]))
                 if gap > tolerance:
-                    return f"{_mode(training)}: the first {length} of {LONG} positions alone differ by {gap:.2g} rms"
+                    return f"{_mode(training)}: the first {length} of {LONG_LENGTH} positions alone differ by {gap:.2g} rms"
     return ""
 
 

@@ -12,15 +12,15 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from trainer.gates.finding import Finding, failed, passed
+from trainer.gates.finding import GateFinding, failed, passed
 from trainer.gates.subject import Subject
 
 LENGTHS = (64, 128, 256)
-LONGEST = 1024
+MAX_LENGTH = 1024
 """Doubled up to here while it looks quadratic: a chunk of 512 looks so up to its own length."""
-SHARE = 0.5
+QUADRATIC_SHARE = 0.5
 """Of the cost at the longest length: a quadratic part beyond it is clear."""
-GROWTH = 3.0
+QUADRATIC_GROWTH = 3.0
 """How much the curvature grows from one doubling to the next; 4 for a quadratic, 2 for T log T."""
 
 
@@ -78,12 +78,12 @@ def _products(name: str, args: tuple) -> int:
             return 0
 
 
-def growth(subject: Subject) -> Finding:
+def growth(subject: Subject) -> GateFinding:
     """Judge whether a quadratic part makes up most of the work, or of the largest tensor."""
     mixer = subject.fresh()
     costs = [_at(mixer, subject, length) for length in LENGTHS]
     length = LENGTHS[-1]
-    while _suspect(costs) and length < LONGEST:
+    while _suspect(costs) and length < MAX_LENGTH:
         length *= 2
         costs.append(_at(mixer, subject, length))
     exponent = math.log2(costs[-1].work / max(costs[-2].work, 1))
@@ -106,4 +106,4 @@ def _suspect(costs: list[Cost]) -> bool:
 def is_quadratic(cost: list[int]) -> bool:
     """Whether costs at T, 2T, 4T have a dominant quadratic part: a + bT + cT² has curvatures 2cT² and 8cT²."""
     near, far = cost[1] - 2 * cost[0], cost[2] - 2 * cost[1]
-    return far > 0 and 2 * far / max(cost[2], 1) > SHARE and far > GROWTH * near
+    return far > 0 and 2 * far / max(cost[2], 1) > QUADRATIC_SHARE and far > QUADRATIC_GROWTH * near

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Finding(NamedTuple):
+class GateFinding(NamedTuple):
     """One gate's verdict."""
 
     gate: str
@@ -16,11 +16,11 @@ class Finding(NamedTuple):
     """What was seen, in one line; a traceback where the candidate raised."""
 
 
-def passed(gate: str, evidence: str) -> Finding:
+def passed(gate: str, evidence: str) -> GateFinding:
     """Return the verdict of a gate that found nothing wrong."""
-    return Finding(gate, passed=True, reason="passed", evidence=evidence)
+    return GateFinding(gate, passed=True, reason="passed", evidence=evidence)
 
 
-def failed(gate: str, reason: str, evidence: str) -> Finding:
+def failed(gate: str, reason: str, evidence: str) -> GateFinding:
     """Return the verdict of a gate that stops the architecture."""
-    return Finding(gate, passed=False, reason=reason, evidence=evidence)
+    return GateFinding(gate, passed=False, reason=reason, evidence=evidence)

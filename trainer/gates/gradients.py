@@ -6,14 +6,14 @@ gradient that vanishes later, parameters that are used on rare inputs only (they
 
 import torch
 
-from trainer.gates.finding import Finding, failed, passed
+from trainer.gates.finding import GateFinding, failed, passed
 from trainer.gates.subject import Subject, call
 
-NAMED = 8
+MAX_NAMED_PARAMETERS = 8
 """How many parameters are named in the evidence."""
 
 
-def coverage(subject: Subject) -> Finding:
+def coverage(subject: Subject) -> GateFinding:
     """One backward pass: does the input reach the output, and which parameters have a gradient?"""
     mixer = subject.fresh(kicked=True, training=True)
     x = subject.inputs(2, 64).requires_grad_()
@@ -27,5 +27,5 @@ def coverage(subject: Subject) -> Finding:
     unreached = [name for name, value in parameters.items() if value.grad is None or not torch.any(value.grad)]
     if parameters and len(unreached) == len(parameters):
         return failed("gradients", "no_gradient", "no parameter gets a gradient")
-    named = ", ".join(unreached[:NAMED]) + (" ..." if len(unreached) > NAMED else "")
+    named = ", ".join(unreached[:MAX_NAMED_PARAMETERS]) + (" ..." if len(unreached) > MAX_NAMED_PARAMETERS else "")
     return passed("gradients", f"unreached: {named}" if unreached else f"all {len(parameters)} parameters are reached")

@@ -6,16 +6,16 @@ thousands of positions, randomness that is drawn rarely.
 
 import torch
 
-from trainer.gates.finding import Finding, failed, passed
-from trainer.gates.subject import LOUD, Subject, call, distance
+from trainer.gates.finding import GateFinding, failed, passed
+from trainer.gates.subject import LOUD_AMPLITUDE, Subject, call, distance
 
 LENGTHS = (1, 2, 7, 31, 64, 100)
 """Short, odd, prime, a power of two, and no multiple of a chunk."""
-LONG = 161
+LONG_LENGTH = 161
 """Beyond 128, odd, no multiple of a chunk."""
 
 
-def shape(subject: Subject) -> Finding:
+def shape(subject: Subject) -> GateFinding:
     """[B, T, D] in, [B, T, D] of the same floating dtype out (fp32)."""
     x = subject.inputs(2, 16)
     with torch.no_grad():
@@ -24,7 +24,7 @@ def shape(subject: Subject) -> Finding:
     return failed("shape", "bad_output", fault) if fault else passed("shape", f"{tuple(x.shape)} {x.dtype} in and out")
 
 
-def lengths(subject: Subject) -> Finding:
+def lengths(subject: Subject) -> GateFinding:
     """Every length works, not only one that the constructor was written for."""
     mixer = subject.fresh()
     for length in LENGTHS:
@@ -49,20 +49,24 @@ def wrong_output(x: torch.Tensor, y: object) -> str:
     return ""
 
 
-def finite(subject: Subject) -> Finding:
+def finite(subject: Subject) -> GateFinding:
     """No NaN, no infinity, in the output and in the gradients, for ordinary and for loud inputs."""
     mixer = subject.fresh(training=True)
-    for amplitude in (1.0, LOUD):
-        x = (subject.inputs(2, LONG) * amplitude).requires_grad_()
+    for amplitude in (1.0, LOUD_AMPLITUDE):
+        x = (subject.inputs(2, LONG_LENGTH) * amplitude).requires_grad_()
         y = call(mixer, x)
         if not y.isfinite().all():
-            return failed("finite", "nonfinite", f"length {LONG}, input amplitude {amplitude:g}: {_first_bad(y)}")
+            return failed(
+                "finite", "nonfinite", f"length {LONG_LENGTH}, input amplitude {amplitude:g}: {_first_bad(y)}"
+            )
         y.square().mean().backward()
         named = [("input", x), *mixer.named_parameters()]
         for name, tensor in named:
             if tensor.grad is not None and not tensor.grad.isfinite().all():
-                return failed("finite", "nonfinite", f"gradient of {name} at length {LONG}, amplitude {amplitude:g}")
-    return passed("finite", f"outputs and gradients at length {LONG}")
+                return failed(
+                    "finite", "nonfinite", f"gradient of {name} at length {LONG_LENGTH}, amplitude {amplitude:g}"
+                )
+    return passed("finite", f"outputs and gradients at length {LONG_LENGTH}")
 
 
 def _first_bad(y: torch.Tensor) -> str:
@@ -71,7 +75,7 @@ def _first_bad(y: torch.Tensor) -> str:
     return f"{y[row, position, channel].item()} in row {row}, position {position}"
 
 
-def determinism(subject: Subject) -> Finding:
+def determinism(subject: Subject) -> GateFinding:
     """In eval mode the same input gives the same output: again, after another input, and where another came first."""
     mixer, other = subject.fresh(), subject.fresh()
     x, between = subject.inputs(2, 33), subject.inputs(2, 33, stream=1)

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-KICK = 0.2
+PARAMETER_NOISE = 0.2
 """Size of the noise that is added to parameters, so that a path closed by a zero-initialised gate is open."""
 ROUNDINGS, MOST_ROUNDING = 4, 0.05
 """Rounding is allowed so many times what was seen, and never more than this: a candidate must not buy itself room."""
-NUDGE = 2.0**-18
+INPUT_NUDGE = 2.0**-18
 """Relative change of inputs that half precision turns into whole rounding steps, here and there."""
-LOUD = 8.0
+LOUD_AMPLITUDE = 8.0
 """Amplitude of the louder inputs; the louder change shows leaks that sit behind a small factor."""
 
 
@@ -41,7 +41,7 @@ class Subject:
             with torch.no_grad():
                 for parameter in mixer.parameters():
                     if parameter.is_floating_point():
-                        parameter.add_(torch.randn_like(parameter), alpha=KICK)
+                        parameter.add_(torch.randn_like(parameter), alpha=PARAMETER_NOISE)
         return mixer
 
     def inputs(self, batch: int, length: int, dtype: torch.dtype = torch.float32, stream: int = 0) -> Tensor:
@@ -85,7 +85,7 @@ def rounding(mixer: nn.Module, x: Tensor) -> float:
     """
     row = x[:1]
     alone = call(mixer, row)
-    beside, nudged = call(mixer, row.repeat(3, 1, 1))[:1], call(mixer, row * (1 + NUDGE))
+    beside, nudged = call(mixer, row.repeat(3, 1, 1))[:1], call(mixer, row * (1 + INPUT_NUDGE))
     return min(ROUNDINGS * max(distance(alone, beside), distance(alone, nudged)), MOST_ROUNDING)
 
 

@@ -6,10 +6,10 @@ from torch import nn
 
 from sandbox.inside.report import fault_of
 from trainer.gates import batch, causality, cost, gradients, outputs
-from trainer.gates.finding import Finding, failed
+from trainer.gates.finding import GateFinding, failed
 from trainer.gates.subject import Subject
 
-GATES: tuple[tuple[str, Callable[[Subject], Finding]], ...] = (
+GATES: tuple[tuple[str, Callable[[Subject], GateFinding]], ...] = (
     ("shape", outputs.shape),
     ("finite", outputs.finite),
     ("determinism", outputs.determinism),
@@ -21,7 +21,7 @@ GATES: tuple[tuple[str, Callable[[Subject], Finding]], ...] = (
 )
 
 
-def run_gates(build: Callable[[], nn.Module], d_model: int, n_heads: int, seed: int) -> list[Finding]:
+def run_gates(build: Callable[[], nn.Module], d_model: int, n_heads: int, seed: int) -> list[GateFinding]:
     """Examine a mixer; return the verdicts up to and including the first that failed.
 
     `build` makes a mixer of width `d_model` with its own random initialisation, [B, T, d_model] in and out. What the
@@ -29,7 +29,7 @@ def run_gates(build: Callable[[], nn.Module], d_model: int, n_heads: int, seed: 
     refused by the jail is no property of a gate and is raised.
     """
     subject = Subject(build, d_model, n_heads, seed)
-    findings: list[Finding] = []
+    findings: list[GateFinding] = []
     for name, gate in GATES:
         findings.append(_tried(name, gate, subject))
         if not findings[-1].passed:
@@ -37,7 +37,7 @@ def run_gates(build: Callable[[], nn.Module], d_model: int, n_heads: int, seed: 
     return findings
 
 
-def _tried(name: str, gate: Callable[[Subject], Finding], subject: Subject) -> Finding:
+def _tried(name: str, gate: Callable[[Subject], GateFinding], subject: Subject) -> GateFinding:
     """Return a gate's verdict, or that the candidate raised."""
     try:
         return gate(subject)

@@ -12,7 +12,7 @@ from trainer.inside.model import LanguageModel, Width, seeded_model
 from trainer.scales import Scale, Shape
 from trainer.tasks.kinds import Compression, Task
 
-SLOWEST = 10_000.0
+MAX_WAVELENGTH = 10_000.0
 """Longest wave of the sinusoids, over 2π."""
 
 
@@ -37,7 +37,7 @@ class AutoEncoder(LanguageModel):
 def sinusoids(length: int, d_model: int) -> Tensor:
     """Return sines and cosines of the positions [length, d_model] at geometrically spaced wavelengths."""
     half = d_model // 2
-    speed = SLOWEST ** -(torch.arange(half) / max(half - 1, 1))
+    speed = MAX_WAVELENGTH ** -(torch.arange(half) / max(half - 1, 1))
     angles = torch.arange(length)[:, None] * speed  # [T, D / 2]
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 

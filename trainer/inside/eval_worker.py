@@ -30,7 +30,7 @@ def main(channel: Channel) -> None:
     loop.make_deterministic(seeds["gates"])
     factory, width = mixer_factory(load_mixer(job.header["source"])), Width(**job.header["width"])
     models = {name: model_of(task, factory, scale, width, seeds[name]) for name, task in scale.tasks.items()}
-    state_export.restore(models, job.arrays)
+    state_export.load_state(models, job.arrays)
     _answer(channel, models, scale)
 
 

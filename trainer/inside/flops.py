@@ -20,12 +20,12 @@ _FUSED = ("addcmul", "addcmul_")
 def flops_per_token(model: nn.Module, length: int) -> float:
     """Return the forward FLOPs of one sequence of `length` tokens, per token."""
     device = next(model.parameters()).device
-    with torch.no_grad(), _Products() as products:
+    with torch.no_grad(), _ProductCounter() as products:
         model(torch.zeros(1, length, dtype=torch.int64, device=device))
     return 2 * products.multiply_adds / length
 
 
-class _Products(TorchDispatchMode):
+class _ProductCounter(TorchDispatchMode):
     """Adds up multiply-adds of what passes through the dispatcher."""
 
     multiply_adds = 0

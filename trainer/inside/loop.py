@@ -19,7 +19,7 @@ from torch.nn import functional
 from trainer.inside.adamw import AdamW
 from trainer.inside.replicas import Replicas
 from trainer.scales import Scale
-from trainer.tasks.batch import IGNORE, Batch
+from trainer.tasks.batch import IGNORED_TARGET, Batch
 from trainer.tasks.draws import Draw
 
 Report = Callable[[int, dict[str, float], float], None]
@@ -30,9 +30,9 @@ Keep = Callable[[int], None]
 
 def learning_rate(scale: Scale, step: int) -> float:
     """Return the share of the peak rate at a step: linear up, then a cosine down to `final_rate`."""
-    if step < scale.warm_up:
-        return (step + 1) / scale.warm_up
-    done = (step - scale.warm_up) / max(scale.steps - scale.warm_up, 1)
+    if step < scale.warmup_steps:
+        return (step + 1) / scale.warmup_steps
+    done = (step - scale.warmup_steps) / max(scale.steps - scale.warmup_steps, 1)
     return scale.final_rate + (1 - scale.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
 
 
@@ -66,7 +66,7 @@ class Trainee:
 
 def cross_entropy(model: nn.Module, batch: Batch, scale: Scale) -> torch.Tensor:
     """Return the mean loss over the positions that are asked; only their logits are made."""
-    asked = np.flatnonzero(batch.targets != IGNORE)
+    asked = np.flatnonzero(batch.targets != IGNORED_TARGET)
     device = next(model.parameters()).device
     places = None if len(asked) == batch.targets.size else torch.from_numpy(asked).to(device)
     targets = torch.from_numpy(batch.targets.ravel()[asked]).to(device)  # [N]
@@ -102,14 +102,14 @@ def train(trainees: Iterable[Trainee], scale: Scale, report: Report, keep: Keep 
             losses[trainee.name].append(trainee.step(step, scale))
         times.append(time.process_time() - began)
         finite = all(math.isfinite(values[-1]) for values in losses.values())
-        if not finite or (step + 1) % scale.watch.every == 0 or step + 1 == scale.steps:
+        if not finite or (step + 1) % scale.monitor.reading_interval == 0 or step + 1 == scale.steps:
             report(step + 1, {name: sum(values) / len(values) for name, values in losses.items()}, median(times))
             times.clear()
             for values in losses.values():
                 values.clear()
         if not finite:
             return False
-        if keep and scale.keep and (step + 1) % scale.keep == 0 and step + 1 < scale.steps:
+        if keep and scale.checkpoint_every and (step + 1) % scale.checkpoint_every == 0 and step + 1 < scale.steps:
             keep(step + 1)
     return True
 

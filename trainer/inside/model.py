@@ -17,7 +17,7 @@ from trainer.scales import Scale, Shape
 
 TOLERANCE = 0.05
 """Relative distance to the parameter budget that counts as matched."""
-GRAIN = 4
+WIDTH_MULTIPLE = 4
 """MLP widths are multiples of this."""
 
 
@@ -40,7 +40,7 @@ class Width:
         )
 
 
-class GatedMLP(nn.Module):
+class FeedForward(nn.Module):
     """down(silu(gate) * up), arXiv 2002.05202."""
 
     def __init__(self, d_model: int, hidden: int) -> None:
@@ -64,7 +64,7 @@ class Block(nn.Module):
         self.mixer_norm = nn.RMSNorm(d_model)
         self.mixer = mixer
         self.mlp_norm = nn.RMSNorm(d_model)
-        self.mlp = GatedMLP(d_model, hidden)
+        self.mlp = FeedForward(d_model, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, D] -> [B, T, D]."""
@@ -144,7 +144,9 @@ def is_matched(width: Width, shape: Shape) -> bool:
 def _hidden_for(mixer: MixerFactory, shape: Shape, d_model: int) -> Width:
     """Return the MLP width that comes nearest to the budget at a given d_model."""
     with torch.random.fork_rng(devices=[]):
-        rest = count_parameters(LanguageModel(mixer, shape, Width(d_model, GRAIN, 0)))
+        rest = count_parameters(LanguageModel(mixer, shape, Width(d_model, WIDTH_MULTIPLE, 0)))
     per_unit = 3 * d_model * shape.layers
-    hidden = max(GRAIN, GRAIN * round((shape.parameters - rest) / per_unit / GRAIN) + GRAIN)
-    return Width(d_model, hidden, rest + per_unit * (hidden - GRAIN))
+    hidden = max(
+        WIDTH_MULTIPLE, WIDTH_MULTIPLE * round((shape.parameters - rest) / per_unit / WIDTH_MULTIPLE) + WIDTH_MULTIPLE
+    )
+    return Width(d_model, hidden, rest + per_unit * (hidden - WIDTH_MULTIPLE))

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainer.tasks.batch import IGNORE, Batch
+from trainer.tasks.batch import IGNORED_TARGET, Batch
 
 Loss = Callable[[nn.Module, Batch], Tensor]
 """(a model, rows of a batch) -> their mean loss over the targets that are asked, a scalar."""
@@ -77,7 +77,7 @@ def _backward(model: nn.Module, parts: Sequence[tuple[float, Batch]], loss: Loss
 
 def _parts(batch: Batch, count: int) -> Iterator[tuple[float, Batch]]:
     """Cut a batch by rows into at most `count` parts, each with its share of the targets that are asked."""
-    asked = np.count_nonzero(batch.targets != IGNORE, axis=1)  # [B]
+    asked = np.count_nonzero(batch.targets != IGNORED_TARGET, axis=1)  # [B]
     for rows in np.array_split(np.arange(len(asked)), count):
         if part := int(asked[rows].sum()):
             yield part / int(asked.sum()), Batch(batch.inputs[rows], batch.targets[rows])

@@ -17,7 +17,7 @@ from trainer.inside.state_export import array_of
 GENERATORS = "generators."
 
 
-def leave(trainees: Iterable[Trainee]) -> dict[str, np.ndarray]:
+def export_snapshot(trainees: Iterable[Trainee]) -> dict[str, np.ndarray]:
     """Return everything by name, each tensor as an array of the same shape."""
     return {name: array_of(tensor) for name, tensor in _tensors(trainees)} | {
         f"{GENERATORS}{place}": state.numpy() for place, state in enumerate(_generators())
@@ -25,7 +25,7 @@ def leave(trainees: Iterable[Trainee]) -> dict[str, np.ndarray]:
 
 
 @torch.no_grad()
-def take_up(trainees: Iterable[Trainee], arrays: Mapping[str, np.ndarray]) -> None:
+def load_snapshot(trainees: Iterable[Trainee], arrays: Mapping[str, np.ndarray]) -> None:
     """Put the arrays into trainees that were built anew from the same seeds. Raises KeyError, RuntimeError."""
     for name, tensor in _tensors(trainees):
         tensor.copy_(torch.from_numpy(arrays[name]))

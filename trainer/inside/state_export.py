@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-BUFFERS = "buffers."
+BUFFER_PREFIX = "buffers."
 
 
-def leave(models: Mapping[str, nn.Module], built: Mapping[str, nn.Module]) -> dict[str, np.ndarray]:
+def export_state(models: Mapping[str, nn.Module], built: Mapping[str, nn.Module]) -> dict[str, np.ndarray]:
     """Return the arrays of trained models; `built` are the same models before training. Shared tensors come once."""
     found: dict[str, np.ndarray] = {}
     for task, model in models.items():
@@ -21,17 +21,17 @@ def leave(models: Mapping[str, nn.Module], built: Mapping[str, nn.Module]) -> di
         found |= {f"{task}.{name}": array_of(p.float()) for name, p in trainable.items()}
         before = dict(built[task].named_buffers())
         changed = {name: b for name, b in model.named_buffers() if name not in before or not _same(b, before[name])}
-        found |= {f"{BUFFERS}{task}.{name}": array_of(b) for name, b in changed.items()}
+        found |= {f"{BUFFER_PREFIX}{task}.{name}": array_of(b) for name, b in changed.items()}
     return found
 
 
 @torch.no_grad()
-def restore(models: Mapping[str, nn.Module], arrays: Mapping[str, np.ndarray]) -> None:
+def load_state(models: Mapping[str, nn.Module], arrays: Mapping[str, np.ndarray]) -> None:
     """Put the arrays into models that were built anew from the same seeds. Raises KeyError, RuntimeError."""
     places: dict[str, Tensor] = {}
     for task, model in models.items():
         places |= {f"{task}.{name}": parameter for name, parameter in model.named_parameters()}
-        places |= {f"{BUFFERS}{task}.{name}": buffer for name, buffer in model.named_buffers()}
+        places |= {f"{BUFFER_PREFIX}{task}.{name}": buffer for name, buffer in model.named_buffers()}
     for name, array in arrays.items():
         places[name].copy_(torch.from_numpy(array))
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from sandbox import Channel, Frame
 from trainer.candidate.adapter import MixerFactory, mixer_factory
-from trainer.gates import Finding, capabilities, load_mixer, run_gates
+from trainer.gates import GateFinding, capabilities, load_mixer, run_gates
 from trainer.inside import loop, snapshot, state_export
 from trainer.inside.adamw import AdamW
 from trainer.inside.autoencoder import model_of
@@ -44,15 +44,15 @@ def main(channel: Channel) -> None:
     texts, done = asked.arrays, asked.header["done"]
     trainees = [_trainee(name, factory, scale, width, texts.get(name), *seeds[name]) for name in scale.tasks]
     if done:
-        snapshot.take_up(trainees, channel.recv().arrays)
+        snapshot.load_snapshot(trainees, channel.recv().arrays)
 
     def keep(step: int) -> None:
-        channel.send(Frame("checkpoint", {"step": step}, snapshot.leave(trainees)))
+        channel.send(Frame("checkpoint", {"step": step}, snapshot.export_snapshot(trainees)))
 
     if loop.train(trainees, scale, lambda *reading: _send_reading(channel, *reading), keep, done):
         models = {trainee.name: trainee.model for trainee in trainees}
         built = {name: model_of(scale.tasks[name], factory, scale, width, seeds[name][0]) for name in models}
-        channel.send(Frame("weights", arrays=state_export.leave(models, built)))
+        channel.send(Frame("weights", arrays=state_export.export_state(models, built)))
 
 
 def _examine(channel: Channel, factory: MixerFactory, scale: Scale, seed: int) -> Width | None:
@@ -74,10 +74,10 @@ def _examine(channel: Channel, factory: MixerFactory, scale: Scale, seed: int) -
     return None
 
 
-def _budget(width: Width, scale: Scale) -> Finding:
+def _budget(width: Width, scale: Scale) -> GateFinding:
     """Say which width was chosen, and whether it meets the parameter budget."""
     matched = is_matched(width, scale.shape)
-    return Finding("parameters", matched, "passed" if matched else "parameter_budget", width.says(scale.shape))
+    return GateFinding("parameters", matched, "passed" if matched else "parameter_budget", width.says(scale.shape))
 
 
 def _trainee(
@@ -88,7 +88,7 @@ def _trainee(
     model = model_of(task, factory, scale, width, weights)
     optimiser = AdamW(model, scale.betas, task.weight_decay, scale.clip)
     draw, devices = batches(task, scale.steps, data, text), loop.devices(scale)
-    return loop.Trainee(name, model, draw, optimiser, task.learning_rate, devices, task.pieces)
+    return loop.Trainee(name, model, draw, optimiser, task.learning_rate, devices, task.gradient_accumulation)
 
 
 def _send_reading(channel: Channel, step: int, losses: dict[str, float], step_seconds: float) -> None:

@@ -29,22 +29,22 @@ class Checkpoint(NamedTuple):
     """The state of its training, as the child sent it."""
 
 
-def beside(artifact: Path) -> Path:
+def checkpoint_path(artifact: Path) -> Path:
     """Return where the checkpoint of a run lies whose weights will lie at `artifact`."""
     return artifact.with_suffix(".checkpoint")
 
 
-def save(artifact: Path, digest: str, kept: Checkpoint) -> None:
+def save_checkpoint(artifact: Path, digest: str, kept: Checkpoint) -> None:
     """Write the file, whole or not at all, in place of an earlier one. Raises OSError."""
     readings = [[reading.step, reading.losses, reading.step_seconds] for reading in kept.readings]
     about = {"step": kept.step, "seconds": kept.seconds, "readings": readings}
-    weights.write(kept.arrays, beside(artifact), {"request": digest, "run": json.dumps(about)})
+    weights.write(kept.arrays, checkpoint_path(artifact), {"request": digest, "run": json.dumps(about)})
 
 
-def load(artifact: Path, digest: str) -> Checkpoint | None:
+def load_checkpoint(artifact: Path, digest: str) -> Checkpoint | None:
     """Return the checkpoint of the same request; None where there is none, or none that can be read."""
     try:
-        with safe_open(beside(artifact), "numpy") as file:
+        with safe_open(checkpoint_path(artifact), "numpy") as file:
             about = file.metadata() or {}
             if about.get("request") != digest:
                 return None
@@ -56,6 +56,6 @@ def load(artifact: Path, digest: str) -> Checkpoint | None:
     return Checkpoint(run["step"], run["seconds"], readings, arrays)
 
 
-def forget(artifact: Path) -> None:
+def delete_checkpoint(artifact: Path) -> None:
     """Remove the file of a run that has ended."""
-    beside(artifact).unlink(missing_ok=True)
+    checkpoint_path(artifact).unlink(missing_ok=True)

@@ -9,34 +9,36 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from trainer.run.monitor import too_low
+from trainer.run.monitor import below_entropy_floor
 from trainer.run.scoring import BadLogits, Score, check_logits, disagreement, mark, mean, score
 from trainer.scales import Scale
 from trainer.tasks.batch import Batch
 from trainer.tasks.draws import held_out
-from trainer.tasks.tokens import Tokens
+from trainer.tasks.tokens import TokenizedCorpus
 
 Ask = Callable[[str, np.ndarray], np.ndarray]
 """(task, inputs [B, T] int64) -> logits [B, T, V] as the child returned them, unchecked."""
 Seed = Callable[[str, str], int]
 """(`data` of the training or `held out`, task) -> the seed that the run has for it."""
-LOGITS = 1 << 20
+MAX_LOGITS = 1 << 20
 """Most logits asked for at once."""
-CUT_WINDOWS, CUTS = 8, (0.25, 0.6, 0.9)
+CUT_WINDOWS, CUT_SHARES = 8, (0.25, 0.6, 0.9)
 """Windows asked for again, and where they are cut, as a share of their length."""
 TOLERANCE = {"float32": 1e-3, "bfloat16": 3e-2}
 """Difference of probabilities that rounding explains."""
 
 
-class Acausal(ValueError):
+class NotCausal(ValueError):
     """Answers at a position depend on what follows it."""
 
 
-class TooLow(ValueError):
+class ImplausibleLoss(ValueError):
     """Answers are better than the text allows."""
 
 
-def examine(ask: Ask, scale: Scale, texts: Mapping[str, Tokens], seed: Seed, shard: int = 0) -> dict[str, Score]:
+def examine(
+    ask: Ask, scale: Scale, texts: Mapping[str, TokenizedCorpus], seed: Seed, shard: int = 0
+) -> dict[str, Score]:
     """Return every task's score; `texts` are those of the tasks on text.
 
     Raises BadLogits, Acausal or TooLow where the answers can't be taken for an honest language model's.
@@ -44,7 +46,7 @@ def examine(ask: Ask, scale: Scale, texts: Mapping[str, Tokens], seed: Seed, sha
     return {name: _examined(ask, name, scale, texts.get(name), seed, shard) for name in scale.tasks}
 
 
-def _examined(ask: Ask, name: str, scale: Scale, text: Tokens | None, seed: Seed, shard: int) -> Score:
+def _examined(ask: Ask, name: str, scale: Scale, text: TokenizedCorpus | None, seed: Seed, shard: int) -> Score:
     """Return one task's score, over all its levels."""
     rng = np.random.default_rng(seed("held out", name))
     levels = held_out(scale.tasks[name], rng, seed("data", name), text.validation if text else None, shard)
@@ -53,14 +55,14 @@ def _examined(ask: Ask, name: str, scale: Scale, text: Tokens | None, seed: Seed
     (windows,) = levels
     scored = _on_text(ask, name, windows, scale, float(text.sizes[windows.targets].mean()))
     assert scored.nats_per_byte is not None
-    if low := too_low(name, scored.nats_per_byte, text.floor):
-        raise TooLow(low)
+    if low := below_entropy_floor(name, scored.nats_per_byte, text.floor):
+        raise ImplausibleLoss(low)
     return scored
 
 
 def _on_text(ask: Ask, name: str, windows: Batch, scale: Scale, bytes_per_target: float) -> Score:
     """Return the score on windows of text, some of which are asked for again. Raises Acausal."""
-    lengths = [max(int(share * windows.inputs.shape[1]), 1) for share in CUTS]
+    lengths = [max(int(share * windows.inputs.shape[1]), 1) for share in CUT_SHARES]
     again = windows.inputs[:CUT_WINDOWS]
     marks, ends = [], []
     answers = zip(
@@ -75,7 +77,7 @@ def _on_text(ask: Ask, name: str, windows: Batch, scale: Scale, bytes_per_target
         cut = [logits[:, -1] for logits in _answers(ask, name, again[:, :length], scale)]
         gap = disagreement(whole[:, place], np.concatenate(cut))
         if gap > TOLERANCE[scale.dtype]:
-            raise Acausal(f"probabilities after {length} tokens change by {gap:.3g} when the text goes on")
+            raise NotCausal(f"probabilities after {length} tokens change by {gap:.3g} when the text goes on")
     return score(marks, bytes_per_target)
 
 
@@ -94,7 +96,7 @@ def _answers(ask: Ask, name: str, inputs: np.ndarray, scale: Scale) -> Iterator[
 
 def _pieces(inputs: np.ndarray, vocabulary: int) -> Iterator[np.ndarray]:
     """Cut a batch so that no piece's logits are too many."""
-    rows = max(LOGITS // (inputs.shape[1] * vocabulary), 1)
+    rows = max(MAX_LOGITS // (inputs.shape[1] * vocabulary), 1)
     for start in range(0, len(inputs), rows):
         yield inputs[start : start + rows]
 

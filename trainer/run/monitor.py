@@ -24,7 +24,7 @@ from statistics import median, median_low
 from bus.vocabulary.events import AnomalyKind, Peer
 from trainer.scales import Scale
 
-FEWEST = 3
+MIN_READINGS_PER_THIRD = 3
 """Readings in a third of a run's memory before thirds are compared."""
 
 
@@ -43,7 +43,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Finding:
+class AnomalyFinding:
     """An anomaly with its evidence."""
 
     kind: AnomalyKind
@@ -51,7 +51,7 @@ class Finding:
     evidence: str
 
 
-def too_low(task: str, loss: float, floor: float) -> str:
+def below_entropy_floor(task: str, loss: float, floor: float) -> str:
     """Say where a loss on text lies below its entropy floor, both in nats per byte; the examination asks it too."""
     return f"{task} loss {loss:.3f} is below the corpus' entropy floor {floor:.3f}" if loss < floor else ""
 
@@ -72,17 +72,17 @@ class Monitor:
         self._times: list[float] = []
         self._memory: list[tuple[int, float]] = []
 
-    def observe(self, reading: Reading) -> Finding | None:
+    def observe(self, reading: Reading) -> AnomalyFinding | None:
         """Return what is wrong with the run as of this reading, if anything is."""
         self._times.append(reading.step_seconds)
         for task, loss in reading.losses.items():
             found = self._judge(task, loss, reading.step)
             if found:
-                return Finding(found[0], reading.step, found[1])
+                return AnomalyFinding(found[0], reading.step, found[1])
         if slow := self._slow(reading.step):
-            return Finding("too_slow", reading.step, slow)
+            return AnomalyFinding("too_slow", reading.step, slow)
         grown = self._grown(reading)
-        return Finding("memory_growth", reading.step, grown) if grown else None
+        return AnomalyFinding("memory_growth", reading.step, grown) if grown else None
 
     def _judge(self, task: str, loss: float, step: int) -> tuple[AnomalyKind, str] | None:
         """Judge one task's loss; the order of the rules is the order of the table."""
@@ -102,17 +102,17 @@ class Monitor:
         if level != self._level.get(task, level):
             self._best.pop(task)
         self._level[task] = level
-        best, rise = self._best.get(task, loss), self._scale.watch.rise
-        high = step > self._scale.warm_up and loss > best + rise
+        best, rise = self._best.get(task, loss), self._scale.monitor.divergence_nats
+        high = step > self._scale.warmup_steps and loss > best + rise
         self._above[task] = self._above.get(task, 0) + 1 if high else 0
         self._best[task] = min(best, loss)
-        if self._above[task] < self._scale.watch.patience:
+        if self._above[task] < self._scale.monitor.divergence_readings:
             return ""
         return f"{task} loss {loss:.3f} is over {rise} above its best {best:.3f}, {self._above[task]} readings in a row"
 
     def _stalled(self, task: str, loss: float, step: int) -> str:
         """Ask for a little progress by half of the steps."""
-        first, progress = self._first[task], self._scale.watch.progress
+        first, progress = self._first[task], self._scale.monitor.min_progress
         if step < self._scale.steps / 2 or self._best[task] <= (1 - progress) * first:
             return ""
         return f"{task} loss {loss:.3f} at step {step} has shed under {progress:.0%} of its first {first:.3f}"
@@ -124,35 +124,35 @@ class Monitor:
         if task not in self._sizes:
             return ""
         loss /= self._sizes[task]  # nats per byte from here on
-        if low := too_low(task, loss, self._floor):
+        if low := below_entropy_floor(task, loss, self._floor):
             return low
         best = self._peer and self._peer.text_loss
         if best is None or task != self._scale.text_of_record or step >= self._scale.steps / 2:
             return ""
-        if loss >= self._scale.watch.honest * best:
+        if loss >= self._scale.monitor.leak_ratio * best:
             return ""
         return f"{task} loss {loss:.3f} at step {step} of {self._scale.steps}; the best baseline ended at {best:.3f}"
 
     def _slow(self, step: int) -> str:
         """Compare the median step with the baselines' own."""
-        if self._peer is None or step < self._scale.watch.settle:
+        if self._peer is None or step < self._scale.monitor.warmup_steps:
             return ""
         own, theirs = median(self._times), self._peer.step_seconds
-        if own <= self._scale.watch.slow * theirs:
+        if own <= self._scale.monitor.slow_ratio * theirs:
             return ""
         return f"a step takes {own * 1e3:.1f} ms of CPU, the baselines' {theirs * 1e3:.1f} ms"
 
     def _grown(self, reading: Reading) -> str:
         """Compare the thirds of what was read of the memory since the run has settled."""
-        if reading.memory is None or reading.step < self._scale.watch.settle:
+        if reading.memory is None or reading.step < self._scale.monitor.warmup_steps:
             return ""
         self._memory.append((reading.step, reading.memory / 2**20))
         third = len(self._memory) // 3
-        if third < FEWEST:
+        if third < MIN_READINGS_PER_THIRD:
             return ""
         first, middle, last = (self._memory[-third * n :][:third] for n in (3, 2, 1))
         low, half, high = (median_low(held for _, held in part) for part in (first, middle, last))
-        if min(half - low, high - half) < self._scale.watch.hoard:
+        if min(half - low, high - half) < self._scale.monitor.memory_growth_mb:
             return ""
         steps = median(step for step, _ in last) - median(step for step, _ in first)
         pace = 100 * (high - low) / steps

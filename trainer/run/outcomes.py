@@ -18,19 +18,19 @@ from bus.vocabulary.events import (
     Stage,
     TaskScore,
 )
-from bus.wire.plain_text import ending, one_line
-from trainer.run.monitor import Finding, Reading
+from bus.wire.plain_text import clean_line, clean_tail
+from trainer.run.monitor import AnomalyFinding, Reading
 from trainer.run.questions import Trained
 from trainer.run.scoring import Score
 from trainer.scales import Scale
 
 MESSAGE_CHARACTERS, TAIL_CHARACTERS = 2_000, 32_000
 """What is kept of a candidate's words in the log."""
-LAST_READINGS = 3
+FINAL_READINGS = 3
 """Readings that tell what training ended with."""
 
 
-class Done(NamedTuple):
+class RunMeasurements(NamedTuple):
     """What a completed run was measured to be."""
 
     readings: Sequence[Reading]
@@ -45,7 +45,7 @@ class Done(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcomes:
+class OutcomeEvents:
     """Words about one request."""
 
     request: RunRequested
@@ -77,16 +77,16 @@ class Outcomes:
             attempt=self.request.attempt,
             stage=stage,
             reason=reason,
-            message=one_line(message, MESSAGE_CHARACTERS),
-            tail=ending(tail, TAIL_CHARACTERS),
+            message=clean_line(message, MESSAGE_CHARACTERS),
+            tail=clean_tail(tail, TAIL_CHARACTERS),
         )
 
-    def stopped(self, stage: Stage, finding: Finding) -> Trained:
+    def stopped(self, stage: Stage, finding: AnomalyFinding) -> Trained:
         """Say that the run was stopped for what no honest one does, in training or in its examination."""
         anomaly = RunAnomaly(run=self.request.run, kind=finding.kind, step=finding.step, evidence=finding.evidence)
         return Trained(anomaly=anomaly, failed=self.failed(stage, f"anomaly:{finding.kind}", finding.evidence))
 
-    def completed(self, started: RunStarted, done: Done, artifact: Path | None) -> RunCompleted:
+    def completed(self, started: RunStarted, done: RunMeasurements, artifact: Path | None) -> RunCompleted:
         """Say what the run was worth."""
         text, recall = done.scores[self.scale.text_of_record], done.scores[self.scale.recall_of_record]
         assert text.nats_per_byte is not None
@@ -112,9 +112,9 @@ class Outcomes:
             scores=tuple(self._of_task(name, score) for name, score in done.scores.items()),
         )
 
-    def _train_loss(self, done: Done) -> float:
+    def _train_loss(self, done: RunMeasurements) -> float:
         """Return the loss on the text of record over the last readings, nats per byte."""
-        last = fmean(reading.losses[self.scale.text_of_record] for reading in done.readings[-LAST_READINGS:])
+        last = fmean(reading.losses[self.scale.text_of_record] for reading in done.readings[-FINAL_READINGS:])
         return last / done.bytes_per_token
 
     def _of_task(self, name: str, score: Score) -> TaskScore:

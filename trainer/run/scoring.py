@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.tasks.batch import IGNORE
+from trainer.tasks.batch import IGNORED_TARGET
 
 
 class BadLogits(ValueError):
@@ -43,7 +43,7 @@ class Score:
 
 
 @dataclass(frozen=True, eq=False)
-class Marks:
+class AnswerMarks:
     """Every answer to some of a task's sequences, judged."""
 
     nats: np.ndarray
@@ -70,15 +70,15 @@ def negative_log_likelihood(logits: np.ndarray, targets: np.ndarray) -> np.ndarr
     return normaliser - np.take_along_axis(wide, targets[:, None], axis=-1)[:, 0]
 
 
-def mark(logits: np.ndarray, targets: np.ndarray) -> Marks:
+def mark(logits: np.ndarray, targets: np.ndarray) -> AnswerMarks:
     """Return the marks of logits [B, T, V] on targets [B, T] (IGNORE: not asked). Raises BadLogits."""
     check_logits(logits, (*targets.shape, logits.shape[-1]))
-    asked = targets != IGNORE
+    asked = targets != IGNORED_TARGET
     right = (logits.argmax(axis=-1) == targets) & asked
-    return Marks(negative_log_likelihood(logits[asked], targets[asked]), right.sum(axis=1), asked.sum(axis=1))
+    return AnswerMarks(negative_log_likelihood(logits[asked], targets[asked]), right.sum(axis=1), asked.sum(axis=1))
 
 
-def score(marks: Sequence[Marks], bytes_per_target: float | None = None) -> Score:
+def score(marks: Sequence[AnswerMarks], bytes_per_target: float | None = None) -> Score:
     """Return the score of sequences of one kind, marked in any number of pieces."""
     nats, right, asked = (np.concatenate([getattr(m, part) for m in marks]) for part in ("nats", "right", "asked"))
     share = right / asked  # [B]

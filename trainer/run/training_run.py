@@ -20,41 +20,41 @@ from pydantic import ValidationError
 
 from bus.vocabulary.events import GateResult, LossPoint, RunCompleted, RunRequested, RunStarted, Stage
 from bus.wire.ids import derive
-from bus.wire.plain_text import plain
+from bus.wire.plain_text import clean_text
 from sandbox import Frame, Jail, JailFault, Session
 from trainer.run import checkpoint, weights
-from trainer.run.examination import Acausal, TooLow, examine
+from trainer.run.examination import ImplausibleLoss, NotCausal, examine
 from trainer.run.jail import EVAL_WORKER, TRAIN_WORKER
-from trainer.run.monitor import Finding, Monitor, Reading
-from trainer.run.outcomes import TAIL_CHARACTERS, Done, Outcomes
+from trainer.run.monitor import AnomalyFinding, Monitor, Reading
+from trainer.run.outcomes import TAIL_CHARACTERS, OutcomeEvents, RunMeasurements
 from trainer.run.questions import Prepared, Trained
 from trainer.run.scoring import BadLogits
 from trainer.scales import Scale
 from trainer.tasks.corpus import Corpus
-from trainer.tasks.tokens import read
+from trainer.tasks.tokens import tokenize_corpus
 
 OnPoint = Callable[[LossPoint], None]
-REPLY_BYTES = 1 << 28
+MIN_REPLY_BYTES = 1 << 28
 """Most bytes of one frame from the child, but for a large rung."""
-WIDTH = ("d_model", "hidden", "parameters")
+WIDTH_FIELDS = ("d_model", "hidden", "parameters")
 """What the child says of the width that it has matched."""
 
 
-class TrialReport(NamedTuple):
+class RunReport(NamedTuple):
     """Everything one attempt gave rise to."""
 
     started: RunStarted | None
     trained: Trained
 
 
-class Trial:
+class TrainingRun:
     """A run in its jail: `prepare`, then `train`, then `close`, from one thread."""
 
     def __init__(self, request: RunRequested, scale: Scale, corpus: Corpus, jail: Jail, *, worker: str) -> None:
         """Start nothing yet. Raises ValueError where the corpus is too small for a task."""
         self.request, self._scale, self._corpus, self._jail = request, scale, corpus, jail
-        self._outcomes = Outcomes(request, scale, worker)
-        self._texts = {name: read(task, corpus) for name, task in scale.languages.items()}
+        self._outcomes = OutcomeEvents(request, scale, worker)
+        self._texts = {name: tokenize_corpus(task, corpus) for name, task in scale.languages.items()}
         self._session: Session | None = None
         self._stage: Stage = "gate"
         self._readings: list[Reading] = []
@@ -76,7 +76,7 @@ class Trial:
             verdict = self._session.recv()
             with _agreed():
                 gates = tuple(
-                    GateResult(gate=g["gate"], passed=g["passed"], evidence=plain(g["evidence"], TAIL_CHARACTERS))
+                    GateResult(gate=g["gate"], passed=g["passed"], evidence=clean_text(g["evidence"], TAIL_CHARACTERS))
                     for g in verdict.header["gates"]
                 )
                 if verdict.kind == "rejected":
@@ -85,7 +85,7 @@ class Trial:
                 if verdict.kind != "ready":
                     raise JailFault("protocol_error", f"a frame of kind {verdict.kind!r} came for the gates' verdict")
                 self._flops = float(verdict.header["flops_per_token"])
-                self._width = {name: int(verdict.header["width"][name]) for name in WIDTH}
+                self._width = {name: int(verdict.header["width"][name]) for name in WIDTH_FIELDS}
                 self._started = self._outcomes.started(self._width["d_model"], self._width["parameters"], gates)
         except JailFault as fault:
             return Prepared(failed=self._outcomes.failed(self._stage, fault.reason, fault.message, fault.tail))
@@ -107,17 +107,17 @@ class Trial:
             if kept:
                 self._session.send(Frame("checkpoint", arrays=kept.arrays))
             outcome = self._watch(on_point, artifact)
-            if isinstance(outcome, Finding):
+            if isinstance(outcome, AnomalyFinding):
                 return self._outcomes.stopped(self._stage, outcome)
             self._stage = "evaluate"
             return Trained(completed=self._scored(outcome, artifact))
         except JailFault as fault:
             return Trained(failed=self._outcomes.failed(self._stage, fault.reason, fault.message, fault.tail))
-        except TooLow as error:
-            return self._outcomes.stopped(self._stage, Finding("loss_too_low", self._scale.steps, str(error)))
+        except ImplausibleLoss as error:
+            return self._outcomes.stopped(self._stage, AnomalyFinding("loss_too_low", self._scale.steps, str(error)))
         except BadLogits as error:
             return Trained(failed=self._outcomes.failed(self._stage, "bad_output", str(error)))
-        except Acausal as error:
+        except NotCausal as error:
             return Trained(failed=self._outcomes.failed(self._stage, "causality", str(error)))
 
     def close(self) -> None:
@@ -142,7 +142,9 @@ class Trial:
 
     def _kept(self, artifact: Path | None) -> checkpoint.Checkpoint | None:
         """Return what an earlier process kept of this run, and take its readings for this one's."""
-        kept = checkpoint.load(artifact, self._digest()) if artifact and self._scale.keep else None
+        kept = (
+            checkpoint.load_checkpoint(artifact, self._digest()) if artifact and self._scale.checkpoint_every else None
+        )
         if kept:
             self._readings, self._spent = list(kept.readings), kept.seconds
         return kept
@@ -153,7 +155,7 @@ class Trial:
             raise JailFault("protocol_error", "a checkpoint came that no reading came before")
         if artifact:
             kept = checkpoint.Checkpoint(self._readings[-1].step, self._seconds, tuple(self._readings), frame.arrays)
-            checkpoint.save(artifact, self._digest(), kept)
+            checkpoint.save_checkpoint(artifact, self._digest(), kept)
 
     def _digest(self) -> str:
         """Return what tells this request from any that would train otherwise."""
@@ -164,7 +166,7 @@ class Trial:
         """Wall seconds of the run so far, in all processes that had it."""
         return self._spent + time.monotonic() - self._began
 
-    def _watch(self, on_point: OnPoint, artifact: Path | None) -> dict[str, np.ndarray] | Finding:
+    def _watch(self, on_point: OnPoint, artifact: Path | None) -> dict[str, np.ndarray] | AnomalyFinding:
         """Follow the training and return the weights, or what the monitor stopped it for."""
         sizes = {name: text.bytes_per_token for name, text in self._texts.items()}
         monitor = Monitor(self._scale, self._corpus.floor, sizes, self.request.peer)
@@ -211,7 +213,7 @@ class Trial:
         weights.check(tensors, self._scale, self._started.parameters)
         self._exchange(tensors)
         scores = examine(self._ask, self._scale, self._texts, self._seed, self.request.shard)
-        done = Done(
+        done = RunMeasurements(
             readings=self._readings,
             scores=scores,
             flops_per_token=self._flops,
@@ -238,19 +240,19 @@ def most_bytes(scale: Scale) -> int:
     """Return the most bytes of a frame from a child: a checkpoint with room to spare, or one window's logits."""
     longest = max(task.length for task in scale.tasks.values())
     state = 12 * scale.shape.parameters * len(scale.tasks)  # a weight and its two moments
-    return max(REPLY_BYTES, 2 * state, 4 * longest * scale.shape.vocabulary + (1 << 20))
+    return max(MIN_REPLY_BYTES, 2 * state, 4 * longest * scale.shape.vocabulary + (1 << 20))
 
 
-def run_trial(
-    trial: Trial, on_started: Callable[[RunStarted], None], on_point: OnPoint, artifact: Path | None = None
-) -> TrialReport:
+def execute_run(
+    trial: TrainingRun, on_started: Callable[[RunStarted], None], on_point: OnPoint, artifact: Path | None = None
+) -> RunReport:
     """Take one attempt from its source to its end, whatever that is."""
     try:
         prepared = trial.prepare()
         if prepared.started is None:
-            return TrialReport(None, Trained(failed=prepared.failed))
+            return RunReport(None, Trained(failed=prepared.failed))
         on_started(prepared.started)
-        return TrialReport(prepared.started, trial.train(on_point, artifact))
+        return RunReport(prepared.started, trial.train(on_point, artifact))
     finally:
         trial.close()
 

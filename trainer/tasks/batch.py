@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-IGNORE = -100
+IGNORED_TARGET = -100
 """Target of a position that asks nothing."""
 
 

@@ -18,11 +18,11 @@ from pathlib import Path
 from trainer.tasks.documents import documents
 from trainer.tasks.kinds import Language
 
-HELD_OUT = 0.05
+HELD_OUT_SHARES = 0.05
 """Share of the bytes that validation gets, and sealed again."""
-SURPLUS = 2
+MAX_HELD_RATIO = 2
 """Documents are held in memory up to this multiple of the limit, so that a large dataset costs no more."""
-SAMPLE = 1 << 18
+FLOOR_SAMPLE_BYTES = 1 << 18
 """Bytes the entropy floor is estimated on."""
 
 
@@ -42,7 +42,7 @@ class Corpus:
     @cached_property
     def floor(self) -> float:
         """Nats per byte that no honest byte model of these scales goes below: half of what xz needs on a sample."""
-        sample = self.train[:SAMPLE]
+        sample = self.train[:FLOOR_SAMPLE_BYTES]
         return 0.5 * 8 * math.log(2) * len(lzma.compress(sample)) / len(sample)
 
 
@@ -63,7 +63,7 @@ def load_corpus(data: str | Path | None, *tasks: Language) -> Corpus:
 @cache
 def _load(path: str | None, limit: int) -> Corpus:
     """Read and split; a trainer reads its corpus once."""
-    found = _lowest(documents(path), SURPLUS * limit)
+    found = _lowest(documents(path), MAX_HELD_RATIO * limit)
     if not found:
         raise ValueError(f"{path or 'the standard library'}: no text found")
     try:
@@ -122,7 +122,7 @@ def _places(texts: Iterable[bytes]) -> Iterator[int]:
     sizes, total = [0, 0, 0], 0
     for text in texts:
         total += len(text)
-        held = (part for part in (0, 1) if not sizes[part] or sizes[part] + len(text) / 2 < HELD_OUT * total)
+        held = (part for part in (0, 1) if not sizes[part] or sizes[part] + len(text) / 2 < HELD_OUT_SHARES * total)
         part = next(held, 2)
         sizes[part] += len(text)
         yield part

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from trainer.tasks import tables
 
-SKIPPED = frozenset(
+SKIPPED_NAMES = frozenset(
     {"test", "tests", "encodings", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__"}
 )
-PIECE = 16_384
+MIN_PIECE_BYTES = 16_384
 """Bytes after which a single file may be cut, at the next blank line."""
 
 
@@ -59,7 +59,7 @@ def _files(root: Path, suffix: str) -> Iterator[Path]:
     """Yield the files below a folder in a fixed order; the standard library's tests and tables are left out."""
     for folder, folders, files in os.walk(root, onerror=_refuse):
         folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and (not suffix or name not in SKIPPED)
+            name for name in folders if not name.startswith(".") and (not suffix or name not in SKIPPED_NAMES)
         )
         yield from (Path(folder, name) for name in sorted(files) if name.endswith(suffix) and not name.startswith("."))
 
@@ -73,7 +73,7 @@ def _pieces(text: bytes) -> Iterator[bytes]:
     """Cut one file into documents of about PIECE bytes at blank lines (or anywhere, where there are none)."""
     start = 0
     while start < len(text):
-        cut = text.find(b"\n\n", start + PIECE, start + 2 * PIECE)
-        end = start + PIECE if cut < 0 else cut + 2
+        cut = text.find(b"\n\n", start + MIN_PIECE_BYTES, start + 2 * MIN_PIECE_BYTES)
+        end = start + MIN_PIECE_BYTES if cut < 0 else cut + 2
         yield text[start:end]
         start = end

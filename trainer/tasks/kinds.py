@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
+class TrainedTask:
     """What every task is set by."""
 
     kind: str
@@ -19,12 +19,12 @@ class Trained:
     """Peak."""
     weight_decay: float
     """Decoupled, on matrices only."""
-    pieces: int = 1
+    gradient_accumulation: int = 1
     """Parts in which each device works through its share of a batch, so that no more of it is in memory at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recall(Trained):
+class Recall(TrainedTask):
     """Multi-query associative recall at several levels of difficulty (arXiv 2312.04927)."""
 
     batch: int
@@ -55,7 +55,7 @@ class Recall(Trained):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Windows(Trained):
+class Windows(TrainedTask):
     """Prediction of what comes next in real text."""
 
     batch: int
@@ -87,7 +87,7 @@ class Bpe(Windows):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mad(Trained):
+class Mad(TrainedTask):
     """A task of mechanistic architecture design (arXiv 2403.17844); what is not set is as published."""
 
     batch: int = 128

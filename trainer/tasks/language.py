@@ -5,7 +5,7 @@ import numpy as np
 from trainer.tasks.batch import Batch, shifted
 from trainer.tasks.kinds import Language
 
-GOLDEN = 0.6180339887498949
+GOLDEN_RATIO = 0.6180339887498949
 """Where in a gap a shard's window begins, as a share of it: multiples of the golden ratio keep shards apart."""
 
 
@@ -22,7 +22,7 @@ def held_out(task: Language, tokens: np.ndarray, shard: int = 0) -> Batch:
     last = len(tokens) - task.length - 1
     if shard:
         gaps = max(task.held_out - 1, 1)
-        starts = (np.arange(gaps) + shard * GOLDEN % 1.0) * (last / gaps)
+        starts = (np.arange(gaps) + shard * GOLDEN_RATIO % 1.0) * (last / gaps)
     else:
         starts = np.linspace(0, last, task.held_out)
     return _windows(tokens, starts.astype(np.int64), task.length)

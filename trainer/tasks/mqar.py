@@ -17,7 +17,7 @@ replacement): additive updates leave a blend of both, a decay favours what is ne
 
 import numpy as np
 
-from trainer.tasks.batch import IGNORE, Batch
+from trainer.tasks.batch import IGNORED_TARGET, Batch
 from trainer.tasks.kinds import Recall
 
 
@@ -36,7 +36,7 @@ def draw(task: Recall, level: int, rows: int, rng: np.random.Generator) -> Batch
     inputs = rng.integers(0, task.vocabulary, (rows, length))
     inputs[:, 0:context:2], inputs[:, 1:context:2] = keys, values
     np.put_along_axis(inputs, asked, np.take_along_axis(keys, last, 1), axis=1)
-    targets = np.full((rows, length), IGNORE)
+    targets = np.full((rows, length), IGNORED_TARGET)
     np.put_along_axis(targets, asked, np.take_along_axis(values, last, 1), axis=1)
     return Batch(inputs, targets)
 

@@ -8,18 +8,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
-NAMES = ("text", "content")
+JSON_LINES_SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+TEXT_COLUMNS = ("text", "content")
 """Columns that hold the document, by preference."""
-ROWS = 4096
+ROWS_PER_BATCH = 4096
 """Rows held at once."""
-OPEN_LINES = "read_json(?, format = 'newline_delimited', maximum_depth = 1, maximum_object_size = 268435456)"
+READ_JSON_LINES = "read_json(?, format = 'newline_delimited', maximum_depth = 1, maximum_object_size = 268435456)"
 """Every column as JSON, so that a text which looks like a date or a number stays what it is."""
 
 
 def is_table(path: Path) -> bool:
     """Whether a file's name says that it is a table."""
-    return path.name.endswith((*LINES, ".parquet", ".arrow"))
+    return path.name.endswith((*JSON_LINES_SUFFIXES, ".parquet", ".arrow"))
 
 
 def rows(path: Path) -> Iterator[bytes]:
@@ -34,7 +34,7 @@ def _queried(path: Path) -> Iterator[str]:
     import duckdb
 
     lines = path.suffix != ".parquet"
-    source = OPEN_LINES if lines else "read_parquet(?)"
+    source = READ_JSON_LINES if lines else "read_parquet(?)"
     name = glob.escape(str(path))
     settings: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": 1}
     with duckdb.connect(":memory:", config=settings) as database:
@@ -45,7 +45,7 @@ def _queried(path: Path) -> Iterator[str]:
             # Text of a JSON column comes without its quotes; what is no text comes as none.
             value = f"CASE json_type({chosen}) WHEN 'VARCHAR' THEN {chosen}->>'$' END" if lines else chosen
             database.execute(f"SELECT {value} FROM {source}", [name])  # noqa: S608 (a quoted name, our own words)
-            while batch := database.fetchmany(ROWS):
+            while batch := database.fetchmany(ROWS_PER_BATCH):
                 yield from (text for (text,) in batch)
         except duckdb.Error as error:
             raise ValueError(f"{path}: {_line(str(error))}") from None
@@ -75,7 +75,7 @@ def _arrow(path: Path) -> Iterator[str]:
 
 def _column(path: Path, texts: Sequence[str], columns: Sequence[str]) -> str:
     """Return which of the columns of text holds the documents. Raises ValueError where that can't be told."""
-    named = [name for name in NAMES if name in texts]
+    named = [name for name in TEXT_COLUMNS if name in texts]
     if not named and len(texts) != 1:
         raise ValueError(f"{path}: no column named text or content; there are {', '.join(columns)}")
     return named[0] if named else texts[0]

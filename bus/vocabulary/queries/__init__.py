@@ -5,9 +5,9 @@ that a decision depends on the log's prefix and not on timing. `at=0` asks for t
 was asked for and no more: who needs sources says so.
 """
 
-from bus.vocabulary.queries.campaign import AskStanding, Standing
-from bus.vocabulary.queries.comparison import AskPeers, AskTrial, Peers, Trial
-from bus.vocabulary.queries.experiment import AskExperiments, Experiment, Experiments, Failure, Status
+from bus.vocabulary.queries.campaign import AskStanding, CampaignStatus
+from bus.vocabulary.queries.comparison import AskPeers, AskTrial, ExperimentSetup, Peers
+from bus.vocabulary.queries.experiment import AskExperiments, Experiment, Experiments, FailedAttempt, Status
 from bus.vocabulary.queries.idea import (
     Ancestry,
     AskAncestry,
@@ -30,18 +30,18 @@ __all__ = [
     "AskPeers",
     "AskStanding",
     "AskTrial",
+    "CampaignStatus",
     "Cognition",
     "CognitionEntry",
     "Experiment",
+    "ExperimentSetup",
     "Experiments",
-    "Failure",
+    "FailedAttempt",
     "Neighbour",
     "Neighbours",
     "Peers",
     "Query",
-    "Standing",
     "Status",
-    "Trial",
 ]
 
 QUERIES: dict[str, type[Query]] = {

@@ -6,7 +6,7 @@ from bus.vocabulary.events import CampaignStarted, Record
 from bus.vocabulary.queries.query import Query
 
 
-class Standing(Record):
+class CampaignStatus(Record):
     """Where a campaign stands."""
 
     campaign: str = ""
@@ -57,4 +57,4 @@ class AskStanding(Query):
     """Where does the campaign stand?"""
 
     name: ClassVar[str] = "standing"
-    Reply: ClassVar[type[Record]] = Standing
+    Reply: ClassVar[type[Record]] = CampaignStatus

@@ -36,7 +36,7 @@ class AskPeers(Query):
     """Whether its source is wanted: a model reads it, a formula counts its lines."""
 
 
-class Trial(Record):
+class ExperimentSetup(Record):
     """What it takes to try an experiment."""
 
     this: Experiment
@@ -51,7 +51,7 @@ class AskTrial(Query):
     """What does it take to try this experiment?"""
 
     name: ClassVar[str] = "trial"
-    Reply: ClassVar[type[Record]] = Trial
+    Reply: ClassVar[type[Record]] = ExperimentSetup
 
     experiment: str
     """Which one."""

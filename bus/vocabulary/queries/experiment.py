@@ -10,7 +10,7 @@ from bus.vocabulary.queries.query import Query
 Status = Literal["queued", "running", "quarantined", "analysed", "failed", "rejected"]
 
 
-class Failure(Record):
+class FailedAttempt(Record):
     """One failed attempt."""
 
     attempt: int
@@ -70,7 +70,7 @@ class Experiment(Record):
     """Every task's own score, those above among them; none in logs from before they were kept."""
 
     @property
-    def further(self) -> tuple[TaskScore, ...]:
+    def secondary_scores(self) -> tuple[TaskScore, ...]:
         """The scores of tasks beyond the text and the recall of record, which are the first of their kinds."""
         text = next((s.task for s in self.scores if s.bits_per_byte is not None), None)
         recall = next((s.task for s in self.scores if s.kind == "mqar"), None)
@@ -90,7 +90,7 @@ class Experiment(Record):
     """The weakness it named."""
     cognition: tuple[str, ...] = ()
     """Entries that the problem retrieved."""
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[FailedAttempt, ...] = ()
     """Failed attempts, oldest first."""
     reason: str = ""
     """Reason code of a failed or rejected experiment."""

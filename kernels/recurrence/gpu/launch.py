@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kernels.recurrence.gpu.channel import channel_gradient_kernel, channel_scores_kernel
 from kernels.recurrence.gpu.gradient import decay_gradient_kernel, gradient_kernel
-from kernels.recurrence.gpu.layout import Layout
+from kernels.recurrence.gpu.layout import ChunkLayout
 from kernels.recurrence.gpu.output import local_slopes_kernel, output_kernel
 from kernels.recurrence.gpu.scores import running_sum_kernel, score_slopes_kernel, scores_kernel
 from kernels.recurrence.gpu.solve import inverse_kernel, solve_kernel, unsolve_kernel
@@ -63,7 +63,7 @@ def forward(
     beta: Tensor | None,
     state: Tensor,
     scale: float,
-    layout: Layout,
+    layout: ChunkLayout,
 ) -> tuple[Tensor, Tensor, Saved]:
     """(o [tokens, H, Dv], final states [N, H, Dk, Dv] fp32, what to keep); inputs contiguous [tokens, H, ...]."""
     w = widths(q, v, log_decay, beta)
@@ -111,7 +111,7 @@ def backward(
     d_o: Tensor,
     d_final: Tensor,
     scale: float,
-    layout: Layout,
+    layout: ChunkLayout,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of q, k, v, log decay, beta and the first states; empty where there is no such input."""
     w = widths(q, saved.u, log_decay, beta)
@@ -145,7 +145,7 @@ def backward(
 
 def _finish(
     q: Tensor, k: Tensor, saved: Saved, d_o: Tensor, d_v: Tensor, exits: Tensor, d_scores: Tensor, d_links: Tensor,
-    scale: float, layout: Layout, w: Widths,
+    scale: float, layout: ChunkLayout, w: Widths,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Gradients of q, k and log decay from those of scores, writes and states."""
     count, chunk, tokens = layout.chunks.shape[0], layout.chunk, q.shape[0]
@@ -179,7 +179,7 @@ def _finish(
     return d_q, d_k, d_g
 
 
-def _running_sums(log_decay: Tensor | None, layout: Layout, w: Widths) -> Tensor:
+def _running_sums(log_decay: Tensor | None, layout: ChunkLayout, w: Widths) -> Tensor:
     """Return running log decay in each chunk, like log_decay [tokens, H, 1 | Dk]; empty without decay."""
     if log_decay is None:
         return torch.empty(0, device=layout.chunks.device)
@@ -217,6 +217,6 @@ def sweep_block(w: Widths) -> int:
     return min(power(w.value), max(16, numbers // power(w.key)))
 
 
-def sweep_grid(layout: Layout, w: Widths) -> tuple[int, int]:
+def sweep_grid(layout: ChunkLayout, w: Widths) -> tuple[int, int]:
     """One program a sequence, head and block of value columns."""
     return layout.sequences.shape[0] * w.heads, -(-w.value // sweep_block(w))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Layout:
+class ChunkLayout:
     """Chunks never cross a sequence's end."""
 
     chunks: Tensor
@@ -20,17 +20,17 @@ class Layout:
 
 
 @lru_cache(maxsize=64)
-def batch_layout(batch: int, length: int, chunk: int, device: torch.device) -> Layout:
+def batch_layout(batch: int, length: int, chunk: int, device: torch.device) -> ChunkLayout:
     """Sequences of one length, one after the other."""
     per_sequence = -(-length // chunk)
     sequence = torch.arange(batch, device=device, dtype=torch.int32)
     first = sequence[:, None] * length + torch.arange(per_sequence, device=device, dtype=torch.int32) * chunk
     ends = torch.minimum(first + chunk, (sequence[:, None] + 1) * length)
     bounds = torch.stack([sequence, sequence + 1], dim=1) * per_sequence
-    return Layout(torch.stack([first, ends], dim=-1).view(-1, 2).contiguous(), bounds.contiguous(), chunk)
+    return ChunkLayout(torch.stack([first, ends], dim=-1).view(-1, 2).contiguous(), bounds.contiguous(), chunk)
 
 
-def packed_layout(cu_seqlens: Tensor, tokens: int, chunk: int) -> Layout:
+def packed_layout(cu_seqlens: Tensor, tokens: int, chunk: int) -> ChunkLayout:
     """Sequences between the offsets cu_seqlens [N + 1]. No value is read on the host: surplus chunks are left empty."""
     offsets = cu_seqlens.to(torch.int32)
     per_sequence = (offsets.diff() + chunk - 1) // chunk
@@ -42,7 +42,7 @@ def packed_layout(cu_seqlens: Tensor, tokens: int, chunk: int) -> Layout:
     first = offsets[sequence] + (index - starts[sequence]) * chunk
     last = torch.minimum(first + chunk, offsets[sequence + 1])
     used = (index < ends[-1]).int()
-    return Layout(
+    return ChunkLayout(
         torch.stack([first * used, last * used], dim=1).to(torch.int32).contiguous(),
         torch.stack([starts, ends], dim=1).contiguous(),
         chunk,

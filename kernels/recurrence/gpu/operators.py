@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from kernels.recurrence.gpu import launch
-from kernels.recurrence.gpu.layout import Layout, batch_layout, packed_layout
+from kernels.recurrence.gpu.layout import ChunkLayout, batch_layout, packed_layout
 
 # A strength of zero is lifted to this: invisible in any output, and dbeta = <dR, U> / beta keeps its digits.
 _LEAST_BETA = 1e-20
@@ -151,7 +151,7 @@ def _differentiate(ctx: Any, d_o: Tensor, d_final: Tensor, *unused: Tensor) -> t
 recurrence_forward.register_autograd(_differentiate, setup_context=_keep)
 
 
-def _layout(q: Tensor, cu_seqlens: Tensor | None, chunk: int) -> Layout:
+def _layout(q: Tensor, cu_seqlens: Tensor | None, chunk: int) -> ChunkLayout:
     """Tables of chunks and sequences."""
     if cu_seqlens is None:
         return batch_layout(q.shape[0], q.shape[1], chunk, q.device)

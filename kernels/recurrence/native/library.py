@@ -11,7 +11,7 @@ from torch import Tensor
 _BUILDS = {"AVX512": ("avx512", "avx2", "portable"), "AVX2": ("avx2", "portable")}
 
 
-class Tokens(ctypes.Structure):
+class NativeDimensions(ctypes.Structure):
     """`recurrence::Tokens` of source/chunk.h."""
 
     _fields_ = (("x", ctypes.c_void_p), *((name, ctypes.c_int64) for name in ("batch", "time", "head")))
@@ -21,7 +21,7 @@ class Call(ctypes.Structure):
     """`recurrence::Call` of source/chunk.h."""
 
     _fields_ = (
-        *((name, Tokens) for name in ("q", "k", "v")),
+        *((name, NativeDimensions) for name in ("q", "k", "v")),
         *((name, ctypes.c_void_p) for name in ("log_decay", "beta")),
         *((name, ctypes.c_int64) for name in ("batch", "length", "heads", "key", "value", "kind", "chunk")),
         ("scale", ctypes.c_float),
@@ -40,11 +40,11 @@ def addresses(tensors: Sequence[Tensor | None]) -> list[int | None]:
     return [None if x is None else x.data_ptr() for x in tensors]
 
 
-def tokens(x: Tensor) -> Tokens:
+def tokens(x: Tensor) -> NativeDimensions:
     """Where the rows of an fp32 tensor [B, T, H, D] with contiguous rows lie."""
     assert 1 in {x.stride(3), x.shape[3]}
     assert x.dtype == torch.float32
-    return Tokens(x.data_ptr(), *x.stride()[:3])
+    return NativeDimensions(x.data_ptr(), *x.stride()[:3])
 
 
 def _load() -> ctypes.CDLL | None:

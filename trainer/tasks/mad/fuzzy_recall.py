@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from trainer.tasks.batch import IGNORE, Batch, shifted
+from trainer.tasks.batch import IGNORED_TARGET, Batch, shifted
 from trainer.tasks.kinds import FuzzyRecall
 
 Motif = tuple[int, ...]
@@ -24,7 +24,7 @@ def draw(task: FuzzyRecall, rows: int, rng: np.random.Generator, *, training: bo
     if max(task.key_tokens, task.value_tokens) > half or task.length < 4 * (task.key_tokens + task.value_tokens):
         raise ValueError(f"{task.vocabulary} tokens and a length of {task.length} leave no room for the motifs")
     sequences = np.full((rows, task.length + 1), task.vocabulary - 1)
-    asked = np.full((rows, task.length + 1), IGNORE)
+    asked = np.full((rows, task.length + 1), IGNORED_TARGET)
     for row in range(rows):
         written = _sequence(task, rng, training=training)
         sequences[row, -len(written.tokens) :] = written.tokens
@@ -46,7 +46,7 @@ class _Writing:
         known = key in self.value_of
         value = self.value_of.setdefault(key, value)
         self.tokens += [*key, *value]
-        self.asked += [IGNORE] * len(key) + (list(value) if known else [IGNORE] * len(value))
+        self.asked += [IGNORED_TARGET] * len(key) + (list(value) if known else [IGNORED_TARGET] * len(value))
 
 
 def _sequence(task: FuzzyRecall, rng: np.random.Generator, *, training: bool) -> _Writing:

@@ -9,7 +9,7 @@ every next token; the evaluation asks only for values whose key was seen before 
 
 import numpy as np
 
-from trainer.tasks.batch import IGNORE, Batch, shifted
+from trainer.tasks.batch import IGNORED_TARGET, Batch, shifted
 from trainer.tasks.kinds import InContextRecall
 
 
@@ -34,8 +34,8 @@ def draw(task: InContextRecall, rows: int, rng: np.random.Generator, *, training
         return batch
     known = np.take_along_axis(first, keys, axis=1) < np.arange(pairs + 1)
     known[:, :-1] &= ~noisy
-    targets = np.full_like(batch.targets, IGNORE)
-    targets[:, ::2] = np.where(known, sequences[:, :, 1], IGNORE)
+    targets = np.full_like(batch.targets, IGNORED_TARGET)
+    targets[:, ::2] = np.where(known, sequences[:, :, 1], IGNORED_TARGET)
     return Batch(batch.inputs, targets)
 
 

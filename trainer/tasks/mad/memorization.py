@@ -8,7 +8,7 @@ paper's code has one map for all: a candidate's source can't contain it.
 
 import numpy as np
 
-from trainer.tasks.batch import IGNORE, Batch
+from trainer.tasks.batch import IGNORED_TARGET, Batch
 from trainer.tasks.kinds import Memorization
 
 
@@ -22,6 +22,6 @@ def draw(task: Memorization, rows: int, rng: np.random.Generator, seed: int) -> 
     keys = rng.integers(0, half, (rows, task.length // 2))
     inputs = np.full((rows, task.length), task.vocabulary - 1)
     inputs[:, ::2] = keys
-    targets = np.full((rows, task.length), IGNORE)
+    targets = np.full((rows, task.length), IGNORED_TARGET)
     targets[:, 1::2] = value_of[keys]
     return Batch(inputs, targets)

@@ -8,7 +8,7 @@ nothing is shifted: what is asked is said at the blank itself.
 
 import numpy as np
 
-from trainer.tasks.batch import IGNORE, Batch
+from trainer.tasks.batch import IGNORED_TARGET, Batch
 from trainer.tasks.kinds import SelectiveCopying
 
 
@@ -23,6 +23,6 @@ def draw(task: SelectiveCopying, rows: int, rng: np.random.Generator) -> Batch:
     inputs = np.full((rows, task.length), blank)
     np.put_along_axis(inputs, np.arange(task.copied) + strewn.cumsum(axis=1), tokens, axis=1)
     inputs[:, blanks + task.copied] = sign
-    targets = np.full((rows, task.length), IGNORE)
+    targets = np.full((rows, task.length), IGNORED_TARGET)
     targets[:, -task.copied :] = tokens
     return Batch(inputs, targets)
