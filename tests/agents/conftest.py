@@ -11,7 +11,7 @@ from bus.vocabulary.events import Event, Record
 from bus.vocabulary.questions import Question
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN
-from tests.agents.scripted_model import ScriptedModel
+from tests.support.scripted_model import ScriptedModel
 
 Answers = dict[type[Question], Any]
 """A reply for each kind of question, or a function of the question that gives it."""

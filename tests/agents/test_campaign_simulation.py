@@ -1,4 +1,4 @@
-"""The director's rules, over whole campaigns in virtual time (`tests/chaos/simulation.py`)."""
+"""The director's rules, over whole campaigns in virtual time (`tests/support/simulation.py`)."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -22,8 +22,8 @@ from bus.vocabulary.events import (
 )
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, experiment_id
-from tests.chaos.simulated import BASELINES, QUIET, names, started
-from tests.chaos.simulation import Archive, Faults, Laboratory, remembering
+from tests.support.simulated_campaigns import BASELINES, QUIET, names, started
+from tests.support.simulation import Archive, Faults, Laboratory, remembering
 
 
 @pytest.fixture(scope="module")

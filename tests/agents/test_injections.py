@@ -56,8 +56,8 @@ from memory.answers import answer
 from memory.store import Store
 from tests.agents.conftest import driven
 from tests.agents.test_model_loop import DONE
-from tests.chaos.simulated import QUIET, names, started
-from tests.chaos.simulation import Archive, Laboratory, remembering
+from tests.support.simulated_campaigns import QUIET, names, started
+from tests.support.simulation import Archive, Laboratory, remembering
 
 FILE = Path(__file__).with_name("injections.json")
 STRINGS = tuple(

@@ -16,7 +16,7 @@ from bus.vocabulary.questions import Completion
 from bus.wire.envelope import Envelope
 
 if TYPE_CHECKING:
-    from tests.agents.scripted_model import ScriptedModel
+    from tests.support.scripted_model import ScriptedModel
 
 KEY = "sk-very-secret-0123456789"
 SAID = Envelope("id", "/lab/desk/1", datetime.now(UTC), "c", "campaign", HumanMessage(kind="ask", text="how?"))

@@ -39,7 +39,7 @@ from bus.vocabulary.questions import Completion
 from bus.wire.envelope import Envelope
 
 if TYPE_CHECKING:
-    from tests.agents.scripted_model import ScriptedModel
+    from tests.support.scripted_model import ScriptedModel
 
 GLA = BASELINES["gla"].source
 STARTED = CampaignStarted(

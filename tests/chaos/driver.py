@@ -41,8 +41,8 @@ from lab.runtime import campaign
 from lab.runtime.supervisor import Service
 from lab.settings import LoadedSettings, Settings
 from memory.store import Store
-from tests.chaos.ends import ends
-from tests.lab.labs import kill
+from tests.support.endings import ends
+from tests.support.labs import kill
 
 SERVICES = ("memory", "director", "researcher", "engineer", "analyst", "desk", "trainer", "nats-server")
 ROLES = ("director", "researcher", "engineer", "analyst")
@@ -114,7 +114,7 @@ class Aftermath:
 def services(settings: Settings, home: Home) -> list[Service]:
     """Return a lab whose trainer and embedder answer at once."""
     return [
-        Service(one.name, campaign.service_command(role, instance, "tests.chaos.service"), one.env)
+        Service(one.name, campaign.service_command(role, instance, "tests.support.instant_service"), one.env)
         if (role := one.command[-2]) in {"trainer", "memory"} and (instance := one.command[-1])
         else one
         for one in campaign.lab_services(settings, home)

@@ -12,8 +12,8 @@ from bus.wire.envelope import Envelope
 from bus.wire.stored import Stored
 from lab.client.campaign_view import CampaignView
 from tests.chaos.cluster import NAMES, Cluster, cluster
-from tests.chaos.ends import ends
-from tests.lab.labs import run_instant
+from tests.support.endings import ends
+from tests.support.labs import run_instant
 
 EXPERIMENTS = 12
 HALFWAY = 60

@@ -7,8 +7,8 @@ import pytest
 
 from bus.vocabulary.events import AnalysisReady, CodeFailed
 from lab.operations.replay import rebuild
-from tests.chaos.simulated import campaign, quarantined, simulate, told_by
-from tests.chaos.simulation import Archive, remembering
+from tests.support.simulated_campaigns import campaign, quarantined, simulate, told_by
+from tests.support.simulation import Archive, remembering
 
 CAMPAIGNS, BLOCKS = 1000, 10
 WITNESS = 38

@@ -26,11 +26,11 @@ from lab.operations import log_export, replay
 from lab.runtime import campaign
 from lab.settings import LoadedSettings
 from memory.store import Store
-from tests.agents.scripted_model import ScriptedModel
 from tests.histories import archive
-from tests.histories.thinker import BROKEN, Thinker
-from tests.lab.labs import instant, kill, run_instant, tiny
-from tests.trainer.tiny import in_training
+from tests.support.labs import instant, kill, run_instant, tiny
+from tests.support.scripted_model import ScriptedModel
+from tests.support.thinker import BROKEN, Thinker
+from tests.support.tiny_runs import in_training
 
 NOT_FINITE = in_training("y = y * float('nan')")
 ENDLESS = in_training("while True: pass")

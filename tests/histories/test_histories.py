@@ -15,7 +15,7 @@ from bus.vocabulary.events import CampaignFinished, HumanMessage
 from bus.wire.envelope import Envelope
 from lab.operations import replay
 from tests.histories import archive
-from tests.lab.labs import move37
+from tests.support.labs import move37
 
 ROLES = ("director", "researcher", "engineer", "analyst", "trainer")
 NAMES = tuple(archive.index())

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.lab.labs import Ran, move37
+from tests.support.labs import Ran, move37
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 
 from bus.audit import log_file
 from bus.vocabulary.events import RunCompleted
-from tests.lab.labs import Ran
+from tests.support.labs import Ran
 
 pytestmark = pytest.mark.timeout(900)  # nine experiments are trained before the first test
 BASELINES = 6
@@ -110,7 +110,7 @@ def test_memory_rebuilt_from_the_log_has_the_same_digest(finished: Ran, tmp_path
 
 def finished_replay(lab: Ran, log: Path, *arguments: str) -> str:
     """Run `move37 replay`, which needs no home."""
-    from tests.lab.labs import move37
+    from tests.support.labs import move37
 
     return move37("replay", str(log), *arguments)
 

@@ -15,7 +15,7 @@ from lab.client.human_input import publish_message
 from lab.errors import LabError
 from lab.settings import LoadedSettings
 from lab.terminal.chat import parse_line
-from tests.lab.labs import ROOT, move37, run_instant
+from tests.support.labs import ROOT, move37, run_instant
 
 TYPED = """how is base-gla doing?
 prefer gates with a bias

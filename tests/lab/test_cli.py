@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.labs import move37
+from tests.support.labs import move37
 
 COMMANDS = (
     "run", "serve", "say", "experiments", "show", "diff", "best", "events", "status", "report", "export", "export-log",

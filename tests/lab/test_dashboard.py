@@ -14,7 +14,7 @@ from bus.wire.envelope import Envelope
 from lab.client.campaign_view import CampaignView
 from lab.client.human_input import publish_message
 from lab.settings import LoadedSettings
-from tests.lab.labs import ROOT, move37, run_instant
+from tests.support.labs import ROOT, move37, run_instant
 
 
 class Visitor:

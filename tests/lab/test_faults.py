@@ -15,7 +15,7 @@ from bus.wire.envelope import Envelope
 from bus.wire.ids import parse_run_id
 from lab.client.campaign_view import CampaignView
 from lab.home import Home
-from tests.lab.labs import ROOT, kill, move37, run_instant
+from tests.support.labs import ROOT, kill, move37, run_instant
 
 EXPERIMENTS = 12
 
@@ -89,7 +89,7 @@ def test_a_larger_budget_goes_on_with_the_same_campaign(tmp_path: Path) -> None:
 
 def test_an_interrupt_ends_quickly_and_the_same_command_goes_on(tmp_path: Path) -> None:
     """Ctrl-C: gone in under 5 s with nobody left; the campaign is then finished by the same command."""
-    command = [sys.executable, "-m", "tests.lab.instant_lab", str(tmp_path), "400"]
+    command = [sys.executable, "-m", "tests.support.instant_lab", str(tmp_path), "400"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     for line in process.stdout:
@@ -108,7 +108,7 @@ def test_an_interrupt_ends_quickly_and_the_same_command_goes_on(tmp_path: Path) 
 
 def test_a_dead_supervisor_leaves_nobody_behind(tmp_path: Path) -> None:
     """Kill -9 of the lab itself takes every service and the server with it."""
-    command = [sys.executable, "-m", "tests.lab.instant_lab", str(tmp_path), "400"]
+    command = [sys.executable, "-m", "tests.support.instant_lab", str(tmp_path), "400"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     for line in process.stdout:

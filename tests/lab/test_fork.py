@@ -25,7 +25,7 @@ from lab.runtime import campaign
 from lab.runtime.campaign import RunOutcome
 from lab.settings import LoadedSettings, Settings
 from memory.store import Store
-from tests.lab.labs import move37, run_instant
+from tests.support.labs import move37, run_instant
 
 EXPERIMENTS = 16
 STEER = {"text": "try the delta rule", "by": "Ada"}

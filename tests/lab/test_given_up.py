@@ -13,7 +13,7 @@ from lab.home import Home
 from lab.runtime.campaign import RunOutcome
 from lab.runtime.supervisor import Service
 from lab.settings import Settings
-from tests.lab.labs import instant, move37, run_instant
+from tests.support.labs import instant, move37, run_instant
 
 LAST = "e0002"
 ENDS = ",".join(f"{kind}:{LAST}" for kind in ("AnalysisReady", "CodeFailed", "ProposalRejected"))
@@ -46,7 +46,7 @@ def campaign(home: Path, person: Person, fatal: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AILING", fatal)
 
     def ailing(settings: Settings, place: Home) -> list[Service]:
-        return instant(settings, place, "tests.lab.ailing_service", {"memory", "trainer", "director"})
+        return instant(settings, place, "tests.support.failing_service", {"memory", "trainer", "director"})
 
     return run_instant(home, person, ailing, experiments=2, slots=1)
 

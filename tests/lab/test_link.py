@@ -19,7 +19,7 @@ from lab.client import connection
 from lab.errors import LabError
 from lab.runtime import sync_check
 from lab.settings import LoadedSettings, Settings
-from tests.lab.labs import move37
+from tests.support.labs import move37
 
 Serve = Callable[[str], AbstractContextManager[int]]
 """Serves a configuration and yields the server's port."""

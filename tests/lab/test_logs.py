@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from tests.lab.labs import ROOT
+from tests.support.labs import ROOT
 
 SEED = "SUAMK2FG4MI6UE3ACF3FK3OIQBCEIEZV7NSWFFEW63UXMRLFM2XLAXK4GY"
 CANARY = "canary-of-the-environment"
 SETUP = """
 import os, logging, threading, structlog
-from lab import logs
+from lab.observability import logs
 logs.configure(role="x")
 key, seed, log = os.environ["SOME_TOKEN"], os.environ["CARRIED"], structlog.get_logger()
 """

@@ -25,7 +25,7 @@ from lab.home import Home
 from lab.runtime import campaign
 from lab.settings import LoadedSettings
 from tests.chaos.driver import services
-from tests.lab.labs import ROOT, move37
+from tests.support.labs import ROOT, move37
 
 ROLES = {"memory", "director", "researcher", "engineer", "analyst", "desk", "trainer"}
 GARBAGE = b"\xff\xfe\ngarbage"

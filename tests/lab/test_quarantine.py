@@ -14,8 +14,8 @@ from bus.wire.envelope import Envelope
 from lab.client.campaign_view import CampaignView
 from lab.client.human_input import publish_message
 from lab.settings import LoadedSettings
-from tests.chaos import instant
-from tests.lab.labs import move37, run_instant
+from tests.support import instant_trainer
+from tests.support.labs import move37, run_instant
 
 SEED = 0
 HONEST = 1.8
@@ -27,7 +27,7 @@ def loss(source: str, seed: int, shard: int) -> float:
     limits = Limits(seconds=1, memory_mb=1)
     asked = RunRequested(run="r", attempt=0, source=source, scale="nano", seed=seed, limits=limits, shard=shard)
     said = Envelope("i", "/lab/engineer/1", datetime.now(UTC), "c", "h-00000000", asked)
-    trained = instant.train(said) if instant.prepare(said).started else None
+    trained = instant_trainer.train(said) if instant_trainer.prepare(said).started else None
     return trained.completed.val_loss if trained and trained.completed else float("inf")
 
 

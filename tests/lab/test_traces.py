@@ -11,8 +11,8 @@ import pytest
 from bus.wire.envelope import Envelope, decode, encode
 from lab.errors import LabError
 from lab.observability import traces
-from tests.chaos.simulated import campaign
-from tests.chaos.simulation import Archive, remembering
+from tests.support.simulated_campaigns import campaign
+from tests.support.simulation import Archive, remembering
 
 LIVELY = 38
 """A seed with several slots, and people who speak."""

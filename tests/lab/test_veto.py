@@ -9,8 +9,8 @@ from bus.wire.envelope import Envelope
 from lab.client.campaign_view import CampaignView
 from lab.client.human_input import publish_message
 from lab.settings import LoadedSettings
-from tests.lab.labs import run_instant, tiny
-from tests.trainer.tiny import in_training
+from tests.support.labs import run_instant, tiny
+from tests.support.tiny_runs import in_training
 
 ENDLESS = in_training("while True: pass")
 

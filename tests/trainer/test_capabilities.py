@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.tiny import GOOD
+from tests.support.tiny_runs import GOOD
 from trainer.candidate.adapter import mixer_factory
 from trainer.gates import capabilities, load_mixer
 from trainer.gates.capabilities import ABSENT
 
-FLA = Path(__file__).parent / "zoo" / "fla"
+FLA = Path(__file__).parents[1] / "stand_ins" / "layers"
 STEP = """
     def step(self, x, state):
         q, k, v = self.qkv(x).view(len(x), 3, self.n_heads, -1).unbind(1)

@@ -12,7 +12,7 @@ import pytest
 
 from bus.vocabulary.events import LossPoint, RunCompleted
 from sandbox import Jail
-from tests.trainer.tiny import in_training, request, tiny
+from tests.support.tiny_runs import in_training, request, tiny
 from trainer.run import checkpoint
 from trainer.run.jail import training_jail
 from trainer.run.monitor import Reading

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.trainer.tiny import tiny
+from tests.support.tiny_runs import tiny
 from trainer.run.examination import ImplausibleLoss, NotCausal, examine
 from trainer.run.scoring import BadLogits
 from trainer.tasks import language

@@ -8,7 +8,7 @@ import pytest
 
 from agents.repair import repair
 from sandbox import Jail
-from tests.trainer.tiny import GOOD, in_training, request, tiny
+from tests.support.tiny_runs import GOOD, in_training, request, tiny
 from trainer.run.jail import training_jail
 from trainer.run.questions import Trained
 from trainer.run.training_run import TrainingRun, execute_run

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.trainer.tiny import GOOD
+from tests.support.tiny_runs import GOOD
 from trainer.candidate.adapter import mixer_factory
 from trainer.gates import load_mixer
 from trainer.inside import loop

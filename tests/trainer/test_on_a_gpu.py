@@ -10,8 +10,8 @@ import torch
 from agents.design import BASELINES
 from bus.vocabulary.events import RunCompleted
 from sandbox import Jail, JailFault
-from tests.trainer.test_jail_hostile import header_of, outcome, source_of
-from tests.trainer.tiny import request
+from tests.sandbox.test_jail_hostile import header_of, outcome, source_of
+from tests.support.tiny_runs import request
 from trainer.candidate.adapter import mixer_factory
 from trainer.gates import load_mixer
 from trainer.inside.flops import flops_per_token
@@ -48,7 +48,7 @@ SCALE = replace(
     shape=replace(SMALL.shape, vocabulary=1000, parameters=8_000_000),
     monitor=replace(SMALL.monitor, reading_interval=3, warmup_steps=12, min_progress=0.001),
 )
-HOSTILE = Path(__file__).with_name("hostile")
+HOSTILE = Path(__file__).parents[1] / "sandbox" / "hostile"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.trainer.tiny import tiny
+from tests.support.tiny_runs import tiny
 from trainer.inside.loop import cross_entropy
 from trainer.inside.replicas import Replicas
 from trainer.tasks.batch import IGNORED_TARGET, Batch

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.tiny import GOOD, tiny
+from tests.support.tiny_runs import GOOD, tiny
 from trainer import scales
 from trainer.standalone import check_file, read_architecture, train_file
 

@@ -11,7 +11,7 @@ import pytest
 from bus.delivery.role import Post
 from bus.vocabulary.events import LossPoint, RunAnomaly, RunCompleted, RunFailed, RunStarted
 from bus.wire.envelope import Envelope
-from tests.trainer.tiny import GOOD, request, tiny
+from tests.support.tiny_runs import GOOD, request, tiny
 from trainer import scales, service
 from trainer.role import TrainerRole
 from trainer.run.questions import Prepare, Prepared, Train, Trained

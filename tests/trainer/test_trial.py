@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 from bus.vocabulary.events import LossPoint, Peer, RunStarted
 from kernels import available_backends
 from sandbox import Jail
-from tests.trainer.tiny import GOOD, in_training, request, tiny
+from tests.support.tiny_runs import GOOD, in_training, request, tiny
 from trainer.run.jail import training_jail
 from trainer.run.training_run import RunReport, TrainingRun, execute_run
 from trainer.tasks.corpus import load_corpus

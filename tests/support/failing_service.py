@@ -13,7 +13,7 @@ from bus.delivery.role import Decision
 from bus.wire.envelope import Envelope, MalformedMessage
 from lab.runtime import roles, service
 from lab.settings import Settings
-from tests.chaos.service import memory, trainer
+from tests.support.instant_service import memory, trainer
 
 
 class Ailing(Director):

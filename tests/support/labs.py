@@ -52,7 +52,7 @@ def move37(*arguments: str, code: int | None = 0, env: dict[str, str] | None = N
 def instant(
     settings: Settings,
     home: Home,
-    module: str = "tests.chaos.service",
+    module: str = "tests.support.instant_service",
     swapped: Collection[str] = ("memory", "trainer"),
 ) -> list[Service]:
     """Return a whole lab whose trainers and embedder answer at once, or as another module has these and others."""
@@ -66,7 +66,7 @@ def instant(
 
 def tiny(settings: Settings, home: Home) -> list[Service]:
     """Return a whole lab that trains for a few steps."""
-    return instant(settings, home, "tests.lab.tiny_service")
+    return instant(settings, home, "tests.support.tiny_service")
 
 
 def run_instant(

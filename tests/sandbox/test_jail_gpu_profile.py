@@ -13,7 +13,7 @@ import pytest
 
 from sandbox import Jail, JailFault, SandboxUnavailable, jail
 from sandbox.profile import CONTROL, CPU, gpu, profile
-from tests.trainer.test_jail_hostile import MIXER, header_of, outcome, serves, source_of
+from tests.sandbox.test_jail_hostile import MIXER, header_of, outcome, serves, source_of
 from trainer.run.jail import training_jail
 
 HOSTILE = Path(__file__).with_name("hostile")

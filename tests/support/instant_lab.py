@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bus.wire.envelope import Envelope
 from lab.client.campaign_view import CampaignView
-from tests.lab.labs import run_instant
+from tests.support.labs import run_instant
 
 
 def tell(_: CampaignView, envelope: Envelope | None) -> None:

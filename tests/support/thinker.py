@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.design import BASELINES
-from tests.agents.scripted_model import completion
+from tests.support.scripted_model import completion
 
 BROKEN = Path(__file__).parent.parent / "agents" / "broken"
 IDEAS = (

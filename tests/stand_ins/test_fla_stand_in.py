@@ -16,8 +16,8 @@ from trainer.candidate.calling import Call, FlaMixer, as_it_is, in_bfloat16, neg
 from trainer.candidate.construction import is_fla_form, layer_of
 from trainer.gates import load_mixer, run_gates
 
-ZOO = Path(__file__).parent / "zoo" / "fla"
-SPECIMENS = sorted(ZOO.glob("*.py"))
+LAYERS = Path(__file__).with_name("layers")
+SPECIMENS = sorted(LAYERS.glob("*.py"))
 WIDTH, HEADS = 32, 2
 
 
@@ -34,7 +34,7 @@ def test_a_layer_in_flas_form_passes_every_gate(specimen: Path):
 
 def test_half_precision_by_name_is_single_precision():
     """The file's own casts are met without any, and the output comes back in the caller's dtype."""
-    layer = load_mixer((ZOO / "lowered_by_name.py").read_text())
+    layer = load_mixer((LAYERS / "lowered_by_name.py").read_text())
     assert negotiated(layer_of(layer, WIDTH, HEADS, 0), WIDTH) is as_it_is
     assert mixer_factory(layer)(WIDTH, HEADS, 0)(torch.randn(2, 5, WIDTH)).dtype == torch.float32
 
@@ -87,12 +87,12 @@ def test_casts_that_no_name_shows_are_met_by_half_precision(output: str, call: C
 )
 def test_the_layer_is_told_from_the_modules_beside_it(specimen: str, name: str):
     """Helpers may take a width and heads too; base classes hand their arguments on; a class may have two names."""
-    assert load_mixer((ZOO / f"{specimen}.py").read_text()).__name__ == name
+    assert load_mixer((LAYERS / f"{specimen}.py").read_text()).__name__ == name
 
 
 def test_a_masked_layer_gives_kept_tokens_what_they_get_alone():
     """Unpadding, packed convolutions and padding back leave a shorter sequence as it is without the batch."""
-    layer = load_mixer((ZOO / "delta_with_padding.py").read_text())(hidden_size=WIDTH, num_heads=HEADS).eval()
+    layer = load_mixer((LAYERS / "delta_with_padding.py").read_text())(hidden_size=WIDTH, num_heads=HEADS).eval()
     x = torch.randn(1, 9, WIDTH)
     mask = torch.ones(1, 9)
     mask[:, :3] = 0

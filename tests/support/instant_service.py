@@ -1,7 +1,7 @@
 """The lab's services for fault campaigns: all as they are, save for a trainer and an embedder that answer at once.
 
-`python -m tests.chaos.service ROLE INSTANCE`. What is under fire is the chain of durable messages; training and loading
-a sentence model would only make it slower to kill (`tests.chaos.instant`).
+`python -m tests.support.instant_service ROLE INSTANCE`. What is under fire is the chain of durable messages; training and loading
+a sentence model would only make it slower to kill (`tests.support.instant_trainer`).
 """
 
 from bus.delivery.actor import Actor, Answerer
@@ -11,7 +11,7 @@ from bus.wire.envelope import Envelope
 from lab.runtime import roles, service
 from lab.settings import Settings
 from memory.retrieval.embedding import HashEmbedder
-from tests.chaos import instant
+from tests.support import instant_trainer
 from trainer.role import TrainerRole
 from trainer.run.questions import Prepare, Prepared, Train, Trained
 
@@ -29,12 +29,12 @@ async def trainer(bus: Bus, _: Settings) -> None:
 
 async def prepare(envelope: Envelope, _: Question) -> Prepared:
     """Let most sources through the gates."""
-    return instant.prepare(envelope)
+    return instant_trainer.prepare(envelope)
 
 
 async def train(envelope: Envelope, _: Question) -> Trained:
     """Score at once."""
-    return instant.train(envelope)
+    return instant_trainer.train(envelope)
 
 
 if __name__ == "__main__":

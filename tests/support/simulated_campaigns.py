@@ -1,4 +1,4 @@
-"""Which campaign a seed stands for, and what must hold after it: `python -m tests.chaos.simulated SEED` tells one.
+"""Which campaign a seed stands for, and what must hold after it: `python -m tests.support.simulated_campaigns SEED` tells one.
 
 After every campaign:
 - it is finished, every experiment of the plan (and of people) has exactly one end, and no run has two outcomes;
@@ -37,7 +37,7 @@ from bus.vocabulary.events import (
 from bus.wire.envelope import Envelope
 from bus.wire.ids import experiment_id, parse_run_id
 from lab.client.event_text import event_sentence
-from tests.chaos.simulation import STORM, Archive, Cue, Faults, Laboratory, remembering
+from tests.support.simulation import STORM, Archive, Cue, Faults, Laboratory, remembering
 
 BASELINES = ("linear-attention", "gla", "deltanet")
 QUIET = Faults()
@@ -155,7 +155,7 @@ def simulate(archive: Archive, quiet: Archive, seed: int) -> list[str]:
 
 def told_by(seed: int) -> str:
     """Return the command that tells the campaign of a seed."""
-    return f"python -m tests.chaos.simulated {seed}"
+    return f"python -m tests.support.simulated_campaigns {seed}"
 
 
 def opening(lab: Laboratory) -> CampaignStarted:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stand_ins.fla import ops
 from stand_ins.fla.modules.l2norm import l2norm
-from tests.trainer.stepwise import BATCH, HEADS, LENGTH, ROOT, VALUES, WIDTH, Steps, empty, outer, read, stepwise
+from tests.support.stepwise import BATCH, HEADS, LENGTH, ROOT, VALUES, WIDTH, Steps, empty, outer, read, stepwise
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 What runs is the lab's own: the roles, the bus with its in-memory stream (encoding, ids, subjects allowed once), memory
 with its file, vectors and cognition base. Only the loop of processes is simulated here, and the trainer's edge answers
-at once. Nothing waits and no clock is read, so that a seed is a campaign (`tests.chaos.simulated`).
+at once. Nothing waits and no clock is read, so that a seed is a campaign (`tests.support.simulated_campaigns`).
 """
 
 from collections import Counter, deque
@@ -36,8 +36,8 @@ from memory.cognition import CognitionBase, load_entries
 from memory.retrieval.embedding import HashEmbedder
 from memory.retrieval.ideas import MotivationIndex
 from memory.store import Store
-from tests.chaos import instant
-from tests.chaos.ends import ends
+from tests.support import instant_trainer
+from tests.support.endings import ends
 from trainer.role import TrainerRole
 from trainer.run.questions import Prepare
 
@@ -241,8 +241,8 @@ class Laboratory:
         if isinstance(asked, Query):
             return self.archive.answer(asked)
         if isinstance(asked, Prepare) and self._vetoed(envelope):
-            return instant.unwanted(envelope)
-        edge = instant.prepare if isinstance(asked, Prepare) else instant.train
+            return instant_trainer.unwanted(envelope)
+        edge = instant_trainer.prepare if isinstance(asked, Prepare) else instant_trainer.train
         return edge(envelope, sound_baselines=self.sound_baselines)
 
     def _vetoed(self, envelope: Envelope) -> bool:
