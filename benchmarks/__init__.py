@@ -1,1 +1,1 @@
-"""Benchmarks: each a module that prints JSON, run by a `make bench-*` target; figures go to `docs/benchmarks.md`."""
+"""Benchmarks: modules that print JSON, most run by a `make bench-*` target; `docs/benchmarks.md` has the results."""

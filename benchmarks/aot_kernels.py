@@ -1,11 +1,11 @@
-"""Compile every Triton kernel for real GPUs without one, and print what each takes: one Markdown table on stdout.
+"""Compile every Triton kernel for real GPUs without one, and print its resources: one Markdown table on stdout.
 
     python -m benchmarks.aot_kernels                 sm_80 and sm_90, head widths 64 and 128
     python -m benchmarks.aot_kernels --width 256     another width
 
-The launches are those of a real call: they are recorded instead of run, and each is compiled with the arguments and
-block sizes that it was launched with, in its first configuration, since there is no GPU to race the others on. Exits 1
-where a kernel spills more registers than EXCUSES allows.
+The launches are those of a real call. They are recorded instead of run. Each is then compiled with its own arguments
+and block sizes, in its first configuration, since no GPU can measure the others. Exits 1 if a kernel spills more
+registers than SPILL_LIMITS allows.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from triton.compiler import ASTSource
 from triton.runtime.autotuner import Autotuner
 
 from kernels.cases import KINDS, draw
-from kernels.recurrence.arguments import canonical
+from kernels.recurrence.arguments import canonical_inputs
 from kernels.recurrence.gpu import launch
 from kernels.recurrence.gpu.layout import batch_layout
 
@@ -35,8 +35,8 @@ CAPABILITIES = (80, 90)
 _TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 _POINTERS = {torch.float32: "*fp32", torch.bfloat16: "*bf16", torch.float16: "*fp16", torch.int32: "*i32"}
 
-EXCUSES = {"gradient_kernel": 12}
-"""Bytes that a kernel may spill, by its name: gated delta rules on sm_80, where eight warps would be needed."""
+SPILL_LIMITS = {"gradient_kernel": 12}
+"""Bytes that a kernel may spill, by its name; others none. On sm_80, gated delta rules would need eight warps."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,17 @@ class Launch:
 
     kernel: Any
     signature: tuple[tuple[str, str], ...]
+    """Triton's type of each argument, in order."""
     constants: tuple[tuple[str, Any], ...]
     aligned: tuple[str, ...]
+    """Arguments that are divisible by 16."""
     options: tuple[tuple[str, int], ...]
+    """Warps and pipeline stages."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one compiled kernel takes."""
+    """The resources of one compiled kernel; stack, spilled and shared in bytes, registers per thread."""
 
     kernel: str
     kinds: str
@@ -64,46 +67,49 @@ class Resources:
     shared: int
     warps: int
 
+    @property
+    def over_limit(self) -> bool:
+        """Whether the kernel spills, or uses the stack, more than its limit allows."""
+        return bool(self.spilled or self.stack) and self.spilled > SPILL_LIMITS.get(self.kernel, -1)
+
 
 def main() -> int:
-    """Compile, print, judge."""
+    """Compile the kernels and print the table; return 1 if one is over its limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--width", type=int, action="append", help="head width, may be repeated (default 64 and 128)")
     parser.add_argument("--capability", type=int, action="append", choices=CAPABILITIES)
     parser.add_argument("--kernel", default="", help="only kernels whose name contains this")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     rows = [
-        row
-        for width in arguments.width or (64, 128)
-        for launches, kinds in _merge({kind: record(kind, width) for kind in KINDS})
-        if arguments.kernel in launches.kernel.__name__
-        for capability in arguments.capability or CAPABILITIES
-        for row in [compile_launch(launches, kinds, width, capability)]
+        compile_launch(launch_, kinds, width, capability)
+        for width in options.width or (64, 128)
+        for launch_, kinds in _merge({kind: record(kind, width) for kind in KINDS})
+        if options.kernel in launch_.kernel.__name__
+        for capability in options.capability or CAPABILITIES
     ]
     print(table(rows))
-    guilty = [row for row in rows if (row.spilled or row.stack) and row.spilled > EXCUSES.get(row.kernel, -1)]
-    for row in guilty:
+    failures = [row for row in rows if row.over_limit]
+    for row in failures:
         print(f"{row.kernel} ({row.kinds}, D={row.width}, sm_{row.capability}) spills {row.spilled}", file=sys.stderr)
-    return 1 if guilty else 0
+    return 1 if failures else 0
 
 
 def record(kind: str, width: int) -> list[Launch]:
-    """Record the launches of one forward and backward in bf16; nothing is computed."""
+    """Record the launches of one forward and backward in bf16, at one head width, without computing anything."""
     case = draw(kind, length=256, heads=2, key_width=width, dtype=torch.bfloat16)
-    problem = canonical(case.q, case.k, case.v, case.log_decay, case.beta, None, case.initial_state)
-    assert problem.state is not None
+    inputs = canonical_inputs(case.q, case.k, case.v, case.log_decay, case.beta, None, case.initial_state)
     layout = batch_layout(1, 256, 64, torch.device("cpu"))
-    q, k, v = (x.flatten(0, 1) for x in (problem.q, problem.k, problem.v))
-    decay, beta = (None if x is None else x.flatten(0, 1).contiguous() for x in (problem.log_decay, problem.beta))
+    q, k, v = (x.flatten(0, 1) for x in (inputs.q, inputs.k, inputs.v))
+    decay, beta = (None if x is None else x.flatten(0, 1).contiguous() for x in (inputs.log_decay, inputs.beta))
     with _recording() as launches:
-        o, final, saved = launch.forward(q, k, v, decay, beta, problem.state, problem.scale, layout)
-        launch.backward(q, k, decay, beta, saved, o, final, problem.scale, layout)
+        o, final, saved = launch.forward(q, k, v, decay, beta, inputs.initial_state(), inputs.scale, layout)
+        launch.backward(q, k, decay, beta, saved, o, final, inputs.scale, layout)
     return launches
 
 
 @contextmanager
 def _recording() -> Iterator[list[Launch]]:
-    """Replace the kernels that `launch` uses by recorders."""
+    """Replace the kernels that `launch` uses with recorders."""
     launches: list[Launch] = []
     kernels = {name: value for name, value in vars(launch).items() if isinstance(value, Autotuner)}
     for name, kernel in kernels.items():
@@ -116,7 +122,7 @@ def _recording() -> Iterator[list[Launch]]:
 
 
 class _Recorder:
-    """Stands where a kernel stands and notes how it is launched."""
+    """Takes the place of a kernel and records its launches."""
 
     def __init__(self, kernel: Autotuner, launches: list[Launch]) -> None:
         first = kernel.configs[0]
@@ -127,10 +133,10 @@ class _Recorder:
     def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
         """Accept a grid as kernels do."""
         assert all(n > 0 for n in grid)
-        return self._note
+        return self._record
 
-    def _note(self, *positional: Any, **named: Any) -> None:
-        """Turn arguments into a signature: ones become constants and sixteens are told, as a real launch does."""
+    def _record(self, *positional: Any, **named: Any) -> None:
+        """Make a signature from the arguments as a launch does: ones are constants, multiples of 16 are aligned."""
         arguments = dict(zip(self.kernel.arg_names, positional, strict=False)) | named
         signature, constants, aligned = [], [], []
         for name in self.kernel.arg_names:
@@ -142,35 +148,36 @@ class _Recorder:
                 constants.append((name, value))
             elif isinstance(value, Tensor) or (kind == "i32" and value % 16 == 0):
                 aligned.append(name)
-        launch_ = Launch(self.kernel, tuple(signature), tuple(constants), tuple(aligned), self.options)
-        self.launches.append(launch_)
+        self.launches.append(Launch(self.kernel, tuple(signature), tuple(constants), tuple(aligned), self.options))
 
 
 def _type_of(value: Any) -> str:
-    """Triton's name of an argument's type."""
+    """Return Triton's name of an argument's type."""
     if isinstance(value, Tensor):
         return _POINTERS[value.dtype]
     return {bool: "i1", int: "i32", float: "fp32", str: "constexpr"}[type(value)]
 
 
-def _merge(recorded: dict[str, list[Launch]]) -> list[tuple[Launch, str]]:
-    """Return launches that are the same for several kinds, once, with the kinds' names."""
+def _merge(launches: dict[str, list[Launch]]) -> list[tuple[Launch, str]]:
+    """Return each distinct launch once, with the names of its kinds."""
     kinds: dict[Launch, list[str]] = {}
-    for kind, launches in recorded.items():
-        for one in launches:
-            kinds.setdefault(one, []).append(kind)
-    return sorted(((one, ", ".join(names)) for one, names in kinds.items()), key=lambda pair: pair[0].kernel.__name__)
+    for kind, of_kind in launches.items():
+        for launch_ in of_kind:
+            kinds.setdefault(launch_, []).append(kind)
+    pairs = ((launch_, ", ".join(names)) for launch_, names in kinds.items())
+    return sorted(pairs, key=lambda pair: pair[0].kernel.__name__)
 
 
-def compile_launch(one: Launch, kinds: str, width: int, capability: int) -> Resources:
-    """Compile for sm_<capability> and read what the assembler says."""
-    names = one.kernel.arg_names
-    attributes = {(names.index(name),): [["tt.divisibility", 16]] for name in one.aligned}
-    source = ASTSource(one.kernel, dict(one.signature), dict(one.constants), attributes)
-    compiled: Any = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=dict(one.options))
+def compile_launch(launch_: Launch, kinds: str, width: int, capability: int) -> Resources:
+    """Compile a launch for sm_<capability> and read the assembler's report."""
+    names = launch_.kernel.arg_names
+    attributes = {(names.index(name),): [["tt.divisibility", 16]] for name in launch_.aligned}
+    source = ASTSource(launch_.kernel, dict(launch_.signature), dict(launch_.constants), attributes)
+    target = GPUTarget("cuda", capability, 32)
+    compiled: Any = triton.compile(source, target=target, options=dict(launch_.options))
     registers, stack, spilled = assemble(compiled.asm["ptx"])
     metadata = compiled.metadata
-    name = one.kernel.__name__
+    name = launch_.kernel.__name__
     return Resources(name, kinds, width, capability, registers, stack, spilled, metadata.shared, metadata.num_warps)
 
 
@@ -182,19 +189,19 @@ def assemble(ptx: str) -> tuple[int, int, int]:
         text = Path(folder, "kernel.ptx")
         text.write_text(ptx)
         command = [_TOOLS / "ptxas", "-v", f"--gpu-name={target.group(1)}", text, "-o", Path(folder, "kernel.cubin")]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+        report = subprocess.run(command, check=True, capture_output=True, text=True).stderr
     return (
-        _figure(r"Used (\d+) registers", said),
-        _figure(r"(\d+) bytes stack frame", said),
-        _figure(r"(\d+) bytes spill stores", said),
+        _figure(r"Used (\d+) registers", report),
+        _figure(r"(\d+) bytes stack frame", report),
+        _figure(r"(\d+) bytes spill stores", report),
     )
 
 
 def _figure(pattern: str, text: str) -> int:
-    """Return the first number that matches."""
-    found = re.search(pattern, text)
-    assert found is not None
-    return int(found.group(1))
+    """Return the number in the first match."""
+    match = re.search(pattern, text)
+    assert match is not None
+    return int(match.group(1))
 
 
 def table(rows: list[Resources]) -> str:

@@ -1,4 +1,4 @@
-"""What the jail costs: a jailed start against a fresh interpreter, what a hundred runs leave behind, the gates' time.
+"""The cost of the jail: a jailed start against a fresh interpreter, leaks after a hundred runs, the gates' time.
 
     python -m benchmarks.jail
 
@@ -21,88 +21,87 @@ from trainer.run.jail import training_jail
 
 RUNS = 100
 WIDTH, HEADS = 64, 2
-HELLO, EXAMINATION = "sandbox.probe:hello", "trainer.gates.examination:main"
+HELLO, EXAMINATION = "sandbox.probe:report_confinement", "trainer.gates.examination:main"
 
 
 def fresh_interpreter(times: int = 5) -> float:
-    """Return the median time of an interpreter that imports torch and ends."""
-    taken = []
+    """Return the median milliseconds of an interpreter that imports torch and ends."""
+    durations = []
     for _ in range(times):
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", "import torch"], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        taken.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(taken)
+        durations.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(durations)
 
 
 def starts(jail: Jail, times: int = RUNS) -> tuple[list[float], list[float]]:
-    """Return the times from an order to its first frame, and from leaving to nothing left."""
-    began, ended = [], []
+    """Return milliseconds from an order to the run's first frame, and from the end of its session to its removal."""
+    start_ms, end_ms = [], []
     for _ in range(times):
         start = time.perf_counter()
         with jail.run(HELLO, seconds=30, memory_mb=256) as session:
             session.recv()
-            answered = time.perf_counter()
-        began.append(1e3 * (answered - start))
-        ended.append(1e3 * (time.perf_counter() - answered))
-    return began, ended
+            first_frame = time.perf_counter()
+        start_ms.append(1e3 * (first_frame - start))
+        end_ms.append(1e3 * (time.perf_counter() - first_frame))
+    return start_ms, end_ms
 
 
-def held(zygote: Zygote) -> dict[str, int]:
-    """Return what the parent and the sandbox hold at this moment."""
+def usage(zygote: Zygote) -> dict[str, int]:
+    """Return the memory (MiB), descriptors and processes of the parent and of the sandbox at this moment."""
     return {
-        "parent_rss": _resident(Path("/proc/self")),
+        "parent_rss": _resident_mb(Path("/proc/self")),
         "parent_descriptors": len(list(Path("/proc/self/fd").iterdir())),
-        "zygote_rss": _resident(zygote.folder),
-        "runs_processes": len(zygote.processes()),
+        "zygote_rss": _resident_mb(zygote.process_folder),
+        "runs_processes": len(zygote.run_processes()),
     }
 
 
-def _resident(process: Path) -> int:
-    """Return a process' resident memory in MiB."""
+def _resident_mb(process: Path) -> int:
     return int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
 
 
 def gates(jail: Jail) -> dict[str, float]:
-    """Return the seconds from an order to the findings, for each human baseline; all of them must pass."""
-    taken = {}
+    """Return the seconds from an order to the findings, for each human baseline. Raises RuntimeError if one fails."""
+    durations = {}
     for name, baseline in BASELINES.items():
-        asked = {"source": render(baseline.design).source, "d_model": WIDTH, "n_heads": HEADS, "seed": 0}
+        order = {"source": render(baseline.design).source, "d_model": WIDTH, "n_heads": HEADS, "seed": 0}
         start = time.perf_counter()
         with jail.run(EXAMINATION, seconds=60, memory_mb=512) as session:
-            session.send(Frame("examine", asked))
+            session.send(Frame("examine", order))
             findings = session.recv().header["findings"]
-        taken[name] = round(time.perf_counter() - start, 3)
+        durations[name] = round(time.perf_counter() - start, 3)
         if not all(passed for _, passed, _, _ in findings):
             raise RuntimeError(f"the gates reject the baseline {name}: {findings[-1]}")
-    return taken
+    return durations
 
 
 def figures() -> dict[str, object]:
-    """Measure everything once."""
+    """Measure everything once and return the document."""
     with (
         tempfile.TemporaryDirectory() as scratch,
         training_jail("bwrap", Path(scratch), preload=(EXAMINATION[:-5],)) as jail,
     ):
         start = time.perf_counter()
-        zygote = jail.ready()
-        warmed = time.perf_counter() - start
+        zygote = jail.ensure_zygote()
+        zygote_start = time.perf_counter() - start
         starts(jail, 5)
-        before = held(zygote)
-        began, ended = starts(jail)
-        after = held(zygote)
-        examined = gates(jail)
+        before = usage(zygote)
+        start_ms, end_ms = starts(jail)
+        after = usage(zygote)
+        gate_seconds = gates(jail)
     fresh = fresh_interpreter()
-    p50 = statistics.median(began)
+    p50 = statistics.median(start_ms)
     return {
         "jailed_start_p50": round(p50, 1),
-        "jailed_start_p95": round(statistics.quantiles(began, n=20)[18], 1),
-        "jailed_end_p50": round(statistics.median(ended), 1),
+        "jailed_start_p95": round(statistics.quantiles(start_ms, n=20)[18], 1),
+        "jailed_end_p50": round(statistics.median(end_ms), 1),
         "fresh_interpreter_with_torch_p50": round(fresh, 1),
         "times_faster": round(fresh / p50, 1),
-        "zygote_start_seconds": round(warmed, 2),
+        "zygote_start_seconds": round(zygote_start, 2),
         f"before_{RUNS}_runs": before,
         f"after_{RUNS}_runs": after,
-        "gates_seconds": examined,
+        "gates_seconds": gate_seconds,
     }
 
 

@@ -1,7 +1,7 @@
-"""The recurrence on a GPU against attention and, where it is installed, flash-linear-attention.
+"""The recurrence on a GPU against attention and, if it is installed, flash-linear-attention (fla).
 
-A peer is a contestant at benchmark time only; nothing here is imported by the package. Batch times length is held
-constant while the length grows, so that a linear form takes constant time.
+Only this benchmark imports fla; `kernels` does not. Batch times length is constant while the length grows, so that a
+linear form takes constant time.
 """
 
 import json
@@ -22,8 +22,8 @@ TOKENS = 65536
 LENGTHS = (1024, 4096, 16384, 65536)
 WIDTHS = (64, 128)
 HEADS = 16
-# kind -> (module, function) of the peer, and which of our arguments go by which of its names.
-PEERS: dict[str, tuple[str, str, dict[str, str]]] = {
+# For each kind the module and the function of fla, and from its argument names to ours.
+FLA_FUNCTIONS: dict[str, tuple[str, str, dict[str, str]]] = {
     "linear": ("fla.ops.linear_attn", "chunk_linear_attn", {}),
     "retention": ("fla.ops.retention", "chunk_retention", {}),
     "ssd": ("fla.ops.simple_gla", "chunk_simple_gla", {"g": "log_decay"}),
@@ -41,9 +41,12 @@ def gpu_report(
     lengths: Sequence[int] = LENGTHS,
     tokens: int = TOKENS,
 ) -> dict[str, Any]:
-    """Forward, forward + backward and peak memory of every contestant, as plain data; each row is told on the way."""
+    """Return forward and forward + backward times and peak memory of every form, and print each row to stderr.
+
+    `seconds` is the time for each measurement, `tokens` is batch times length. Raises SystemExit without a GPU.
+    """
     if not torch.cuda.is_available():
-        raise SystemExit("no GPU is visible to torch; run without --device cuda for the CPU bars")
+        raise SystemExit("no GPU is visible to torch; hint: run without --device cuda for the CPU bars")
     rows: list[dict[str, Any]] = []
     for shape in product(widths, kinds, lengths):
         for row in _rows(*shape, tokens, seconds):
@@ -53,41 +56,41 @@ def gpu_report(
 
 
 def _rows(width: int, name: str, length: int, tokens: int, seconds: float) -> Iterator[dict[str, Any]]:
-    """Yield one row a contestant at one shape."""
+    """Yield one row for each form at one shape."""
     case = draw(
         name, batch=tokens // length, length=length, heads=HEADS, key_width=width, dtype=torch.bfloat16, device="cuda",
         initial_state=False,
     )  # fmt: skip
-    wide = {} if case.log_decay is None else {"log_decay": case.log_decay.float()}  # as layers make it
-    leaves: dict[str, Any] = {key: x.requires_grad_() for key, x in (case.tensors() | wide).items()}
-    runs = contestants(name, leaves)
-    for contestant, forward in runs.items():
-        measured = _measure(forward, list(leaves.values()), seconds)
-        if contestant == "fla" and name != "retention":  # whose peer has decays of its own
+    fp32 = {} if case.log_decay is None else {"log_decay": case.log_decay.float()}  # as layers compute it
+    leaves: dict[str, Any] = {key: x.requires_grad_() for key, x in (case.tensors() | fp32).items()}
+    forms = forward_passes(name, leaves)
+    for form, forward in forms.items():
+        figures = _measure(forward, list(leaves.values()), seconds)
+        if form == "fla" and name != "retention":  # fla's retention sets its own decays
             with torch.no_grad():
-                measured["off_ours"] = round(relative_error(forward(), runs["move37"]()), 5)
-        yield {"kind": name, "by": contestant, "T": length, "B": tokens // length, "D": width, **measured}
+                figures["off_ours"] = round(relative_error(forward(), forms["move37"]()), 5)
+        yield {"kind": name, "by": form, "T": length, "B": tokens // length, "D": width, **figures}
 
 
-def contestants(name: str, leaves: dict[str, Any]) -> dict[str, Callable[[], Tensor]]:
-    """Forward passes of ours, of the peer where it can be imported, and of attention (once, beside linear)."""
-    runs: dict[str, Callable[[], Tensor]] = {"move37": lambda: linear_recurrence(**leaves)[0]}
-    peer = peer_function(name)
-    if peer is not None:
-        extra: dict[str, Any] = {theirs: leaves[ours] for theirs, ours in PEERS[name][2].items()}
+def forward_passes(name: str, leaves: dict[str, Any]) -> dict[str, Callable[[], Tensor]]:
+    """Return the forward passes of our recurrence, of fla if it is installed, and for "linear" of attention."""
+    forms: dict[str, Callable[[], Tensor]] = {"move37": lambda: linear_recurrence(**leaves)[0]}
+    function = fla_function(name)
+    if function is not None:
+        extra: dict[str, Any] = {fla_name: leaves[our_name] for fla_name, our_name in FLA_FUNCTIONS[name][2].items()}
         if name == "linear":
             extra["normalize"] = False
-        runs["fla"] = lambda: peer(leaves["q"], leaves["k"], leaves["v"], **extra)[0]
+        forms["fla"] = lambda: function(leaves["q"], leaves["k"], leaves["v"], **extra)[0]
     if name == "linear":
-        runs["softmax"] = lambda: F.scaled_dot_product_attention(
+        forms["softmax"] = lambda: F.scaled_dot_product_attention(
             *(leaves[key].transpose(1, 2) for key in "qkv"), is_causal=True
         )
-    return runs
+    return forms
 
 
-def peer_function(name: str) -> Callable[..., Any] | None:
-    """Return the peer's function of this kind, None where the peer is not installed."""
-    module, function, _ = PEERS[name]
+def fla_function(name: str) -> Callable[..., Any] | None:
+    """Return fla's function of this kind, or None if fla is not installed."""
+    module, function, _ = FLA_FUNCTIONS[name]
     try:
         return getattr(import_module(module), function)
     except (ImportError, AttributeError):
@@ -95,23 +98,23 @@ def peer_function(name: str) -> Callable[..., Any] | None:
 
 
 def _measure(forward: Callable[[], Tensor], leaves: list[Tensor], seconds: float) -> dict[str, float]:
-    """Median device milliseconds of forward and of forward + backward, and the peak memory of the latter in MiB."""
-    slope = torch.ones_like(forward())
+    """Return median device milliseconds of forward and of forward + backward, and the peak MiB of the latter."""
+    d_o = torch.ones_like(forward())
 
     def both() -> None:
-        torch.autograd.grad(forward(), leaves, slope, allow_unused=True)
+        torch.autograd.grad(forward(), leaves, d_o, allow_unused=True)
 
     with torch.no_grad():
-        alone = _median(forward, seconds)
+        forward_ms = _median(forward, seconds)
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    together = _median(both, seconds)
+    both_ms = _median(both, seconds)
     peak = (torch.cuda.max_memory_allocated() - before) / 2**20
-    return {"forward_ms": round(alone, 3), "both_ms": round(together, 3), "peak_mib": round(peak, 1)}
+    return {"forward_ms": round(forward_ms, 3), "both_ms": round(both_ms, 3), "peak_mib": round(peak, 1)}
 
 
 def _median(run: Callable[[], object], seconds: float) -> float:
-    """Median device milliseconds over as many runs as fit in the time, at least five, after a warm-up."""
+    """Return median device milliseconds over the runs that fit in the time, at least five, after a warm-up."""
     for _ in range(3):
         run()
     times: list[float] = []

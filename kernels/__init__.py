@@ -1,12 +1,12 @@
-"""The mixers' toolbox: one linear recurrence at several speeds, and the small operators that stand beside it.
-
-Importing this package costs nothing: torch is imported when a name is first used, because other libraries may execute
-a top-level `kernels` package of this name while they look for an optional dependency of theirs.
+"""Building blocks of token mixers: one linear recurrence at several speeds, and the small operators around it.
 
     from kernels import linear_recurrence
     o, state = linear_recurrence(q, k, v, log_decay=g, beta=beta, output_final_state=True)
 
-The mathematics, and the table from each paper's symbols to these arguments, are in `kernels/README.md`.
+`kernels/README.md` has the mathematics and the table from each paper's symbols to these arguments.
+
+Importing this package does not import torch: each name is imported on first use. A library that looks for another
+package called `kernels`, as an optional dependency, finds this one and executes it.
 """
 
 from importlib import import_module
@@ -35,7 +35,7 @@ __all__ = [
     "window_attention",
 ]
 
-_HOMES = {
+_MODULES = {
     "FEATURE_MAPS": "kernels.feature_maps",
     "available_backends": "kernels.recurrence.api",
     "causal_conv1d": "kernels.convolution",
@@ -50,11 +50,11 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import the module that holds `name` on first use (PEP 562)."""
-    home = _HOMES.get(name)
-    if home is None:
+    """Import the module that holds `name` on first use (PEP 562). Raises AttributeError for an unknown name."""
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module 'kernels' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
+    value = getattr(import_module(module), name)
     globals()[name] = value
     return value
 

@@ -1,7 +1,8 @@
-"""Named settings of the recurrence with random inputs: what tests and benchmarks of every backend run on."""
+"""Named kinds of the recurrence with random inputs: the cases on which tests and benchmarks run every backend."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from types import MappingProxyType
 
 import torch
@@ -13,12 +14,12 @@ from kernels.recurrence.api import linear_recurrence
 
 @dataclass(frozen=True)
 class RecurrenceKind:
-    """One member of the family."""
+    """A setting of the recurrence: which decay it has and which rule it writes by."""
 
     decay: str | None
     """None, "constant" ([H]), "head" ([B, T, H]) or "channel" ([B, T, H, Dk])."""
     delta: bool
-    """Whether the write is the delta rule's."""
+    """True for the delta rule, False for the additive rule."""
 
 
 KINDS: Mapping[str, RecurrenceKind] = MappingProxyType(
@@ -32,12 +33,12 @@ KINDS: Mapping[str, RecurrenceKind] = MappingProxyType(
         "kda": RecurrenceKind("channel", delta=True),
     }
 )
-"""Linear attention, RetNet, Mamba-2, GLA, DeltaNet, Gated DeltaNet, Kimi Delta Attention."""
+"""In this order: linear attention, RetNet, Mamba-2, GLA, DeltaNet, Gated DeltaNet, Kimi Delta Attention."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """The tensor arguments of one call."""
+    """The tensor arguments of one call of `linear_recurrence`, in the shapes that it documents."""
 
     q: Tensor
     k: Tensor
@@ -48,16 +49,16 @@ class Case:
     cu_seqlens: Tensor | None = None
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the differentiable arguments that are there, by name."""
-        present = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cu_seqlens"}
-        return {name: x for name, x in present.items() if x is not None}
+        """Return the differentiable arguments that are not None, by name."""
+        arguments = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cu_seqlens"}
+        return {name: x for name, x in arguments.items() if x is not None}
 
     def to(self, dtype: torch.dtype) -> "Case":
-        """Every differentiable argument in another dtype."""
+        """Return the same case with every differentiable argument in another dtype."""
         return replace(self, **{name: x.to(dtype) for name, x in self.tensors().items()})
 
 
-def draw(  # noqa: PLR0913 - one keyword for each thing a case may vary
+def draw(  # noqa: PLR0913 - one keyword for each property that a case may vary
     kind: str,
     *,
     batch: int = 1,
@@ -73,38 +74,40 @@ def draw(  # noqa: PLR0913 - one keyword for each thing a case may vary
     initial_state: bool = True,
     seed: int = 0,
 ) -> Case:
-    """Random inputs as a trained layer sees them: unit keys, strengths in (0, 1), log decay of mean -`decay`.
+    """Draw inputs like those of a trained layer: unit keys, write strengths in (0, 1), log decay of mean -`decay`.
 
-    `lengths` packs sequences of these lengths along time (their sum replaces `length`, batch 1).
+    `lengths` packs sequences of these lengths along time: their sum replaces `length`, and the batch must be 1.
+    Raises KeyError if `kind` is not a key of KINDS.
     """
-    generator = torch.Generator().manual_seed(seed)
     length = sum(lengths) or length
     value_heads, value_width = value_heads or heads, value_width or key_width
+    generator = torch.Generator().manual_seed(seed)
+    normal = partial(torch.randn, generator=generator, dtype=torch.float64)
+    uniform = partial(torch.rand, generator=generator, dtype=torch.float64)
+    steps = (batch, length)
+    decay_shapes = {
+        "constant": (value_heads,), "head": (*steps, value_heads), "channel": (*steps, value_heads, key_width),
+    }  # fmt: skip
     settings = KINDS[kind]
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, dtype=torch.float64)
-
-    shapes = {"constant": (value_heads,), "head": (batch, length, value_heads)}
-    shapes["channel"] = (batch, length, value_heads, key_width)
     case = Case(
-        q=normal(batch, length, heads, key_width),
-        k=F.normalize(normal(batch, length, heads, key_width), dim=-1),
-        v=normal(batch, length, value_heads, value_width),
-        log_decay=None if settings.decay is None else -2 * decay * uniform(*shapes[settings.decay]),
-        beta=uniform(batch, length, value_heads) if settings.delta else None,
-        initial_state=normal(len(lengths) or batch, value_heads, key_width, value_width) if initial_state else None,
+        q=normal((*steps, heads, key_width)),
+        k=F.normalize(normal((*steps, heads, key_width)), dim=-1),
+        v=normal((*steps, value_heads, value_width)),
+        log_decay=None if settings.decay is None else -2 * decay * uniform(decay_shapes[settings.decay]),
+        beta=uniform((*steps, value_heads)) if settings.delta else None,
+        initial_state=normal((len(lengths) or batch, value_heads, key_width, value_width)) if initial_state else None,
     )
     offsets = torch.tensor((0, *lengths)).cumsum(0).to(device) if lengths else None
-    moved = {name: x.to(device=device, dtype=dtype) for name, x in case.tensors().items()}
-    return replace(case, cu_seqlens=offsets, **moved)
+    tensors = {name: x.to(device=device, dtype=dtype) for name, x in case.tensors().items()}
+    return replace(case, cu_seqlens=offsets, **tensors)
 
 
 def outputs_and_gradients(case: Case, backend: str, chunk_size: int = 64) -> dict[str, Tensor]:
-    """Return the output, the final state, and the gradient of every argument under a fixed random projection."""
+    """Run a backend and return its output, its final state and the gradient of every argument, by name.
+
+    The names are "o", "final_state" and "d_" with an argument's name. The loss is the sum of two fixed random
+    projections. Raises ValueError as `linear_recurrence` does.
+    """
     leaves = {name: x.detach().clone().requires_grad_() for name, x in case.tensors().items()}
     arguments = {"log_decay": None, "beta": None, "initial_state": None, **leaves}
     o, final = linear_recurrence(
@@ -113,18 +116,18 @@ def outputs_and_gradients(case: Case, backend: str, chunk_size: int = 64) -> dic
     assert final is not None
     loss = _project(o, 1) + _project(final, 2)
     gradients = torch.autograd.grad(loss, list(leaves.values()))
-    named = {f"d_{name}": x for name, x in zip(leaves, gradients, strict=True)}
-    return {"o": o.detach(), "final_state": final.detach(), **named}
+    d_leaves = {f"d_{name}": x for name, x in zip(leaves, gradients, strict=True)}
+    return {"o": o.detach(), "final_state": final.detach(), **d_leaves}
 
 
 def relative_errors(actual: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, float]:
-    """|actual - expected| / |expected| in the Euclidean norm, by name."""
+    """Return |actual - expected| / |expected| in the Euclidean norm, by name; both must have the same names."""
     assert actual.keys() == expected.keys()
     return {name: relative_error(actual[name], expected[name]) for name in expected}
 
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:
-    """|actual - expected| / |expected| in the Euclidean norm, computed in fp64."""
+    """Return |actual - expected| / |expected| in the Euclidean norm, computed in fp64; the shapes are equal."""
     actual, expected = (x.double().cpu() for x in (actual, expected))
     return ((actual - expected).norm() / expected.norm().clamp_min(1e-12)).item()
 
@@ -132,7 +135,7 @@ def relative_error(actual: Tensor, expected: Tensor) -> float:
 def _project(x: Tensor, seed: int) -> Tensor:
     """Return the inner product of x with a fixed random direction, the same for every dtype and device.
 
-    The direction has few enough digits for bf16, so that the slope that backward starts from is the same in all.
+    The direction is rounded to bf16, so that backward starts from the same gradient in every dtype.
     """
     direction = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).bfloat16()
     return (x * direction.to(device=x.device, dtype=x.dtype)).sum()

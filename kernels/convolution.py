@@ -1,7 +1,7 @@
-"""The causal short convolution that most linear mixers put before their queries, keys and values.
+"""The causal short convolution that most linear mixers apply to their queries, keys and values.
 
-On a CPU a handful of taps is quicker as that many multiplications of whole shifted tensors, with a backward written by
-hand, than as a depthwise convolution of the library; `benchmarks.kernels` compares them at the sizes of small models.
+On a CPU a few taps are quicker as products of whole shifted tensors, with a hand-written backward, than as the
+library's depthwise convolution. `benchmarks.kernels` compares the two at the sizes of small models.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 from kernels.transforms import is_observed, is_transformed
 
 _ACTIVATIONS = {None: lambda x: x, "silu": F.silu, "swish": F.silu}
-_FEW_TAPS = 8
+_MAX_SHIFTED_TAPS = 8
 
 
 def causal_conv1d(
@@ -25,35 +25,40 @@ def causal_conv1d(
     initial_state: Tensor | None = None,
     output_final_state: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    """Depthwise convolution over time: y_t = activation(bias + sum_i weight[:, i] * x_{t - W + 1 + i}).
+    """Convolve each channel over time: y_t = activation(bias + sum_i weight[:, i] * x_{t - W + 1 + i}).
 
-    x [B, T, D]; weight [D, W], its last column acts on the present step; bias [D]; activation None | "silu".
-    initial_state [B, D, W - 1]: the inputs before the first step, zero where None. Returns (y [B, T, D], final state
-    [B, D, W - 1] or None), so that a sequence may be fed in pieces or token by token. Raises ValueError.
+    x [B, T, D]; weight [D, W], whose last column applies to the present step; bias [D]; activation: None | "silu".
+    initial_state [B, D, W - 1]: the inputs before the first step, zero if None. Returns (y [B, T, D], final state
+    [B, D, W - 1] or None), so that a caller may feed a sequence in pieces. Raises ValueError for an unknown activation
+    or wrong shapes. Source: the short convolution of H3 and Mamba (Gu & Dao 2023, arXiv 2312.00752).
     """
-    if activation not in _ACTIVATIONS:
-        raise ValueError(f"unknown activation {activation!r}, expected None or 'silu'")
-    if x.ndim != 3 or weight.ndim != 2 or weight.shape[0] != x.shape[2]:
-        raise ValueError(f"expected x [B, T, D] and weight [D, W], got {list(x.shape)} and {list(weight.shape)}")
-    batch, _, width = x.shape
-    reach = weight.shape[1] - 1
-    if initial_state is not None and tuple(initial_state.shape) != (batch, width, reach):
-        raise ValueError(f"initial_state has shape {list(initial_state.shape)}, expected {[batch, width, reach]}")
-    past = x.new_zeros(batch, reach, width) if initial_state is None else initial_state.to(x.dtype).mT
+    _check(x, weight, activation, initial_state)
+    before = weight.shape[1] - 1
+    past = x.new_zeros(x.shape[0], before, x.shape[2]) if initial_state is None else initial_state.to(x.dtype).mT
     padded = torch.cat([past, x], dim=1)  # [B, W - 1 + T, D]
     y = _convolve(padded, weight)
     if bias is not None:
         y = y + bias
-    final = padded[:, padded.shape[1] - reach :].mT if output_final_state else None
+    final = padded[:, padded.shape[1] - before :].mT if output_final_state else None
     return _ACTIVATIONS[activation](y), final
+
+
+def _check(x: Tensor, weight: Tensor, activation: str | None, initial_state: Tensor | None) -> None:
+    if activation not in _ACTIVATIONS:
+        raise ValueError(f"unknown activation {activation!r}, expected None or 'silu'")
+    if x.ndim != 3 or weight.ndim != 2 or weight.shape[0] != x.shape[2]:
+        raise ValueError(f"expected x [B, T, D] and weight [D, W], got {list(x.shape)} and {list(weight.shape)}")
+    expected = [x.shape[0], x.shape[2], weight.shape[1] - 1]
+    if initial_state is not None and list(initial_state.shape) != expected:
+        raise ValueError(f"initial_state has shape {list(initial_state.shape)}, expected {expected}")
 
 
 def _convolve(padded: Tensor, weight: Tensor) -> Tensor:
     """Convolve [B, W - 1 + T, D] with [D, W] to [B, T, D]."""
-    # Where operations are counted it is the library's: a count doesn't depend on the device.
-    looked_into = is_observed() or is_transformed(padded, weight)
-    by_hand = padded.is_cpu and padded.dtype == weight.dtype and not looked_into
-    if by_hand and weight.shape[1] <= _FEW_TAPS:
+    # An observer sees the library's convolution on every device, so a FLOP count does not depend on the device.
+    library = is_observed() or is_transformed(padded, weight)
+    shifted = padded.is_cpu and padded.dtype == weight.dtype and not library
+    if shifted and weight.shape[1] <= _MAX_SHIFTED_TAPS:
         return _ShiftedProducts.apply(padded, weight)
     return F.conv1d(padded.mT, weight[:, None], groups=weight.shape[0]).mT
 
@@ -63,7 +68,6 @@ class _ShiftedProducts(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, padded: Tensor, weight: Tensor) -> Tensor:
-        """Add up one product a tap."""
         taps = weight.mT.contiguous()  # [W, D]
         length = padded.shape[1] - len(taps) + 1
         y = padded[:, :length] * taps[0]
@@ -75,12 +79,12 @@ class _ShiftedProducts(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Spread the slope over what each step saw, and sum it over batch and time for each tap."""
-        (slope,) = gradients
+        """Add each step's gradient to the inputs in its window, and sum it over batch and time for each tap."""
+        (d_y,) = gradients
         padded, taps = ctx.saved_tensors
         d_padded, d_taps = torch.zeros_like(padded), torch.empty_like(taps)
         for i in range(len(taps)):
-            seen = slice(i, i + slope.shape[1])
-            d_padded[:, seen].addcmul_(slope, taps[i])
-            torch.sum(slope * padded[:, seen], dim=(0, 1), out=d_taps[i])
+            inputs = slice(i, i + d_y.shape[1])
+            d_padded[:, inputs].addcmul_(d_y, taps[i])
+            torch.sum(d_y * padded[:, inputs], dim=(0, 1), out=d_taps[i])
         return d_padded, d_taps.mT

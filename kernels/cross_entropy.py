@@ -1,4 +1,7 @@
-"""Output projection and cross-entropy in one, a block of rows at a time: the [T, V] logits never exist at once."""
+"""Output projection and cross-entropy as one function, block by block: the logits [T, V] never exist at once.
+
+Source: the blockwise loss of Liger Kernel (Hsu et al. 2024, arXiv 2410.10989).
+"""
 
 from typing import Any
 
@@ -9,9 +12,10 @@ from torch.utils.checkpoint import checkpoint
 
 from kernels.transforms import is_transformed
 
-# Logits held at once, in elements: 4 MiB of fp32 stays inside a core's share of the cache.
-_LOGITS = 1 << 20
-IGNORED = -100
+# 4 MiB of fp32 logits fit in a core's share of the cache.
+_MAX_LOGITS = 1 << 20
+IGNORE_INDEX = -100
+"""The target that does not count, as in `torch.nn.functional.cross_entropy`."""
 
 
 def linear_cross_entropy(
@@ -20,23 +24,20 @@ def linear_cross_entropy(
     targets: Tensor,
     *,
     bias: Tensor | None = None,
-    ignore_index: int = IGNORED,
+    ignore_index: int = IGNORE_INDEX,
     reduction: str = "mean",
 ) -> Tensor:
-    """Cross-entropy of softmax(hidden @ weight^T + bias) against targets, in nats.
+    """Compute the cross-entropy of softmax(hidden @ weight^T + bias) against targets, in nats.
 
-    hidden [..., D]; weight [V, D]; targets [...] of integers below V or `ignore_index`; bias [V]. reduction "mean"
-    (over the targets that count), "sum" or "none" ([...]). Accumulates in fp32 (fp64 for fp64). Raises ValueError.
+    hidden [..., D]; weight [V, D]; targets [...]: integers below V, or `ignore_index`; bias [V]. reduction: "mean"
+    over the targets that count, "sum", or "none". Returns a scalar, or [...] for "none", accumulated in fp32 (fp64 for
+    fp64 inputs). Raises ValueError for another reduction or wrong shapes.
     """
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"unknown reduction {reduction!r}, expected mean, sum or none")
-    if hidden.shape[:-1] != targets.shape or weight.ndim != 2 or hidden.shape[-1] != weight.shape[1]:
-        shapes = f"{list(hidden.shape)}, {list(weight.shape)}, {list(targets.shape)}"
-        raise ValueError(f"expected hidden [..., D], weight [V, D], targets [...], got {shapes}")
+    _check(hidden, weight, targets, reduction)
     rows, flat = hidden.reshape(-1, hidden.shape[-1]), targets.reshape(-1)
     transformed = is_transformed(hidden, weight, targets, bias)
     if reduction == "none" or transformed:
-        losses = _row_losses(rows, weight, flat, bias, ignore_index, remember=transformed)
+        losses = _row_losses(rows, weight, flat, bias, ignore_index, keep_logits=transformed)
         if reduction == "none":
             return losses.view(targets.shape)
         total = losses.sum()
@@ -45,77 +46,85 @@ def linear_cross_entropy(
     return total if reduction == "sum" else total / (flat != ignore_index).sum()
 
 
+def _check(hidden: Tensor, weight: Tensor, targets: Tensor, reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"unknown reduction {reduction!r}, expected mean, sum or none")
+    if hidden.shape[:-1] != targets.shape or weight.ndim != 2 or hidden.shape[-1] != weight.shape[1]:
+        shapes = f"{list(hidden.shape)}, {list(weight.shape)}, {list(targets.shape)}"
+        raise ValueError(f"expected hidden [..., D], weight [V, D], targets [...], got {shapes}")
+
+
 def _row_losses(
-    rows: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | None, ignored: int, remember: bool
+    rows: Tensor, weight: Tensor, targets: Tensor, bias: Tensor | None, ignore_index: int, keep_logits: bool
 ) -> Tensor:
-    """Return the loss of each row, [R]; the logits are recomputed in backward unless `remember`."""
+    """Return the loss of each row, [R]; backward recomputes the logits unless `keep_logits`."""
 
-    def block(h: Tensor, w: Tensor, b: Tensor | None, t: Tensor) -> Tensor:
-        return F.cross_entropy(_logits(h, w, b), t, ignore_index=ignored, reduction="none")
+    def block_losses(h: Tensor, w: Tensor, b: Tensor | None, t: Tensor) -> Tensor:
+        return F.cross_entropy(_logits(h, w, b), t, ignore_index=ignore_index, reduction="none")
 
-    step = _rows_at_once(weight)
-    pieces = zip(rows.split(step), targets.split(step), strict=True)
-    if remember:
-        return torch.cat([block(h, weight, bias, t) for h, t in pieces])
-    return torch.cat([checkpoint(block, h, weight, bias, t, use_reentrant=False) for h, t in pieces])
+    size = _block_rows(weight)
+    blocks = zip(rows.split(size), targets.split(size), strict=True)
+    if keep_logits:
+        return torch.cat([block_losses(h, weight, bias, t) for h, t in blocks])
+    return torch.cat([checkpoint(block_losses, h, weight, bias, t, use_reentrant=False) for h, t in blocks])
 
 
 def _logits(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Rows @ weight^T + bias in fp32, or fp64 for fp64 inputs."""
+    """Compute rows @ weight^T + bias in fp32, or fp64 for fp64 inputs."""
     logits = F.linear(rows, weight, bias)
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
-def _rows_at_once(weight: Tensor) -> int:
-    """How many rows of logits to hold."""
-    return max(16, _LOGITS // weight.shape[0])
+def _block_rows(weight: Tensor) -> int:
+    """Return how many rows of logits a block has."""
+    return max(16, _MAX_LOGITS // weight.shape[0])
 
 
 class _SummedLoss(torch.autograd.Function):
-    """Sum of the row losses; gradients are made while a block's logits are at hand, so backward only scales them."""
+    """Sum of the row losses. Forward computes the gradients from each block's logits; backward only scales them."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, ignored: int) -> Tensor:
-        """Loss, and where any input needs it, the gradients of rows, weight and bias."""
-        needed = any(ctx.needs_input_grad[:3])
+    def forward(
+        ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, ignore_index: int
+    ) -> Tensor:
+        """Return the loss, and save the gradients of rows, weight and bias if an input requires them."""
+        differentiated = any(ctx.needs_input_grad[:3])
         total = rows.new_zeros((), dtype=torch.float64 if rows.dtype == torch.float64 else torch.float32)
-        d_rows = torch.empty_like(rows) if needed else None
-        d_weight = torch.zeros_like(weight, dtype=total.dtype) if needed else None
-        d_bias = torch.zeros_like(bias, dtype=total.dtype) if needed and bias is not None else None
-        step = _rows_at_once(weight)
-        for start in range(0, rows.shape[0], step):
-            h, t = rows[start : start + step], targets[start : start + step]
+        d_rows = torch.empty_like(rows) if differentiated else None
+        d_weight = torch.zeros_like(weight, dtype=total.dtype) if differentiated else None
+        d_bias = torch.zeros_like(bias, dtype=total.dtype) if differentiated and bias is not None else None
+        size = _block_rows(weight)
+        for start in range(0, rows.shape[0], size):
+            h, t = rows[start : start + size], targets[start : start + size]
             logits = _logits(h, weight, bias)
-            total += F.cross_entropy(logits, t, ignore_index=ignored, reduction="sum")
+            total += F.cross_entropy(logits, t, ignore_index=ignore_index, reduction="sum")
             if d_rows is not None and d_weight is not None:
-                slope = _slope(logits, t, ignored)
-                torch.mm(slope.to(h.dtype), weight, out=d_rows[start : start + step])
-                d_weight += slope.to(h.dtype).T @ h
+                d_logits = _logit_gradient_(logits, t, ignore_index)
+                torch.mm(d_logits.to(h.dtype), weight, out=d_rows[start : start + size])
+                d_weight += d_logits.to(h.dtype).T @ h
                 if d_bias is not None:
-                    d_bias += slope.sum(0)
+                    d_bias += d_logits.sum(0)
         ctx.save_for_backward(d_rows, d_weight, d_bias)
         ctx.dtypes = weight.dtype, None if bias is None else bias.dtype
         return total
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Scale the gradients made in forward."""
+    def backward(ctx: Any, d_total: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         d_rows, d_weight, d_bias = ctx.saved_tensors
         weight_dtype, bias_dtype = ctx.dtypes
-        d_rows = (d_rows * slope).to(d_rows.dtype)
         return (
-            d_rows,
-            (d_weight * slope).to(weight_dtype),
-            None if d_bias is None else (d_bias * slope).to(bias_dtype),
+            (d_rows * d_total).to(d_rows.dtype),
+            (d_weight * d_total).to(weight_dtype),
+            None if d_bias is None else (d_bias * d_total).to(bias_dtype),
             None,
             None,
         )
 
 
-def _slope(logits: Tensor, targets: Tensor, ignored: int) -> Tensor:
-    """D loss / d logits: softmax minus one-hot, zero in ignored rows. Overwrites the logits."""
-    counts = targets != ignored
-    slope = torch.softmax(logits, dim=-1, out=logits)
-    slope.scatter_add_(1, targets.clamp_min(0)[:, None], -torch.ones_like(slope[:, :1]))
-    return slope.mul_(counts[:, None])
+def _logit_gradient_(logits: Tensor, targets: Tensor, ignore_index: int) -> Tensor:
+    """Overwrite the logits with d loss / d logits: softmax minus one-hot, zero in rows that do not count."""
+    counts = targets != ignore_index
+    gradient = torch.softmax(logits, dim=-1, out=logits)
+    gradient.scatter_add_(1, targets.clamp_min(0)[:, None], -torch.ones_like(gradient[:, :1]))
+    return gradient.mul_(counts[:, None])

@@ -1,13 +1,16 @@
-"""Root-mean-square normalisation, optionally gated, as the mixers' output stage uses it."""
+"""Root-mean-square normalisation with an optional gate, for the output of a mixer.
+
+Source: RMSNorm (Zhang & Sennrich 2019, arXiv 1910.07467); the gate as in RetNet (Sun et al. 2023, arXiv 2307.08621).
+"""
 
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def rms_norm(x: Tensor, weight: Tensor | None, gate: Tensor | None = None, eps: float = 1e-5) -> Tensor:
-    """X / sqrt(mean(x^2) + eps) * weight, times silu(gate) where a gate is given.
+    """Compute x / sqrt(mean(x^2) + eps) * weight, and multiply it by silu(gate) if there is a gate.
 
-    x [..., D]; weight [D] or None; gate like x. Returns a tensor like x. Raises ValueError for other shapes.
+    x [..., D]; weight [D] or None; gate [..., D] or None. Returns [..., D]. Raises ValueError for other shapes.
     """
     if weight is not None and tuple(weight.shape) != (x.shape[-1],):
         raise ValueError(f"weight has shape {list(weight.shape)}, expected [{x.shape[-1]}]")

@@ -1,4 +1,7 @@
-"""Rotary position embedding: the angle between two positions depends on their distance only."""
+"""Rotary position embedding: the angle between two positions depends on their distance only.
+
+Source: RoFormer (Su et al. 2021, arXiv 2104.09864), with the pairs (x_i, x_{i + D/2}) of GPT-NeoX.
+"""
 
 import torch
 from torch import Tensor
@@ -7,10 +10,11 @@ from torch import Tensor
 def rotary(
     q: Tensor, k: Tensor, positions: Tensor | None = None, *, offset: int = 0, base: float = 10000.0
 ) -> tuple[Tensor, Tensor]:
-    """Rotate pairs (x_i, x_{i + D/2}) of q and k by position * base^(-2i / D).
+    """Rotate the pairs (x_i, x_{i + D/2}) of q and k by the angle position * base^(-2i / D), in radians.
 
-    q, k [B, T, H, D], head counts may differ, D even. positions [T] or [B, T]; where None they are offset, offset + 1,
-    ... Returns (q, k) rotated, dtypes kept. Raises ValueError for an odd width or unequal lengths.
+    q, k [B, T, H, D] with D even; their head counts may differ. positions: [T] or [B, T]; by default offset,
+    offset + 1, ... Returns the rotated (q, k) in their dtypes. Raises ValueError if D is odd, or if q, k and positions
+    disagree in shape.
     """
     width = q.shape[-1]
     if width % 2 or k.shape[-1] != width or q.shape[:2] != k.shape[:2]:

@@ -1,6 +1,6 @@
-"""Who else takes part in a call: function transforms, under which values cannot be read, observers, and autocast."""
+"""The context of a call: function transforms, which hide values, observers of operations, and autocast."""
 
-# torch has no public way to ask.
+# torch has no public functions for these questions.
 # pyright: reportAttributeAccessIssue=false
 # ruff: noqa: SLF001
 from contextlib import AbstractContextManager, nullcontext
@@ -10,29 +10,32 @@ from torch import Tensor
 
 
 def is_transformed(*tensors: Tensor | None) -> bool:
-    """Return True inside torch.func transforms, forward-mode AD, and while torch.compile or export traces."""
+    """Return True inside torch.func transforms, in forward-mode AD, and while torch.compile or export traces.
+
+    Values cannot be read there, and a custom backward is not differentiated.
+    """
     if torch._C._functorch.peek_interpreter_stack() is not None or torch.compiler.is_compiling():
         return True
-    return any(x is not None and torch._C._functorch.is_functorch_wrapped_tensor(x) for x in tensors) or _is_dual()
+    wrapped = any(x is not None and torch._C._functorch.is_functorch_wrapped_tensor(x) for x in tensors)
+    return wrapped or _in_forward_mode()
 
 
 def is_observed() -> bool:
-    """Return True where every operation passes through someone else's hands: a count of FLOPs, a trace."""
+    """Return True if a dispatch mode intercepts every operation, such as a FLOP counter or a tracer."""
     return torch._C._len_torch_dispatch_stack() > 0
 
 
 def autocast_dtype(device: torch.device) -> torch.dtype | None:
-    """Return the dtype that autocast has products computed in on a device now, None where it is off."""
+    """Return the dtype in which autocast computes matrix products on a device, or None if autocast is off."""
     kind = device.type
-    on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
-    return torch.get_autocast_dtype(kind) if on else None
+    enabled = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.get_autocast_dtype(kind) if enabled else None
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Return a context in which products keep the dtypes of what they are given: a kernel has chosen them itself."""
+    """Return a context in which products keep the dtypes of their operands: a kernel has chosen them itself."""
     return nullcontext() if autocast_dtype(device) is None else torch.autocast(device.type, enabled=False)
 
 
-def _is_dual() -> bool:
-    """Return True inside `torch.autograd.forward_ad.dual_level`."""
+def _in_forward_mode() -> bool:
     return torch.autograd.forward_ad._current_level >= 0

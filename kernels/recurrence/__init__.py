@@ -1,1 +1,1 @@
-"""Linear recurrences over a matrix state: the arguments, the reference loop, and the faster forms of it."""
+"""Linear recurrences over a matrix state: the arguments, the reference loop, and three faster backends."""

@@ -5,44 +5,40 @@
     S <- S + beta_t k_t (v_t - S^T k_t)^T    (delta)
     o_t = scale * S^T q_t
 
-Everything is computed in the accumulation dtype (fp32, or fp64 for fp64 inputs); nothing is in place, so autograd and
-every function transform pass through. Memory grows with T * Dk * Dv under autograd.
+It computes in the accumulation dtype: fp32, or fp64 for fp64 inputs. Nothing is in place, so autograd and every
+function transform differentiate it. Under autograd, memory grows with T * Dk * Dv.
 """
 
 import torch
 from torch import Tensor
 
-from kernels.recurrence.arguments import Problem
+from kernels.recurrence.arguments import RecurrenceInputs
 
 
-def reference_recurrence(problem: Problem, chunk_size: int = 64) -> tuple[Tensor, Tensor]:  # noqa: ARG001 - one signature for all
-    """Run the loop: (o [B, T, H, Dv] in the dtype of v, final state [B, H, Dk, Dv]); no chunks here."""
-    wide = problem.accumulation
+def reference_recurrence(inputs: RecurrenceInputs, chunk_size: int = 64) -> tuple[Tensor, Tensor]:  # noqa: ARG001 - one signature for all
+    """Run the loop and return (o [B, T, H, Dv] in the dtype of v, final state [B, H, Dk, Dv]).
+
+    `chunk_size` has no effect: there are no chunks. Additive rule: Katharopoulos et al. 2020 (arXiv 2006.16236); delta
+    rule: Schlag et al. 2021 (arXiv 2102.11174).
+    """
+    dtype = inputs.accumulation_dtype
     # Unbinding time once keeps backward linear in T; indexing each step would make it quadratic.
-    queries = (problem.q.to(wide) * problem.scale).unbind(1)  # T of [B, H, Dk]
-    keys = problem.k.to(wide).unbind(1)
-    values = problem.v.to(wide).unbind(1)  # T of [B, H, Dv]
-    decays = None if problem.log_decay is None else problem.log_decay.exp().unbind(1)  # T of [B, H, 1 | Dk]
-    strengths = None if problem.beta is None else problem.beta[..., None].unbind(1)  # T of [B, H, 1]
-    state = _initial(problem)
+    queries = (inputs.q.to(dtype) * inputs.scale).unbind(1)  # T of [B, H, Dk]
+    keys = inputs.k.to(dtype).unbind(1)
+    values = inputs.v.to(dtype).unbind(1)  # T of [B, H, Dv]
+    decays = None if inputs.log_decay is None else inputs.log_decay.exp().unbind(1)  # T of [B, H, 1 | Dk]
+    strengths = None if inputs.beta is None else inputs.beta[..., None].unbind(1)  # T of [B, H, 1]
+    state = inputs.initial_state()
     outputs = []
     for t, (q, k, v) in enumerate(zip(queries, keys, values, strict=True)):
         if decays is not None:
             state = decays[t][..., None] * state
-        write = v if strengths is None else strengths[t] * (v - read(state, k))
+        write = v if strengths is None else strengths[t] * (v - _read(state, k))
         state = state + k[..., :, None] * write[..., None, :]
-        outputs.append(read(state, q))
-    return torch.stack(outputs, dim=1).to(problem.v.dtype), state
+        outputs.append(_read(state, q))
+    return torch.stack(outputs, dim=1).to(inputs.v.dtype), state
 
 
-def read(state: Tensor, x: Tensor) -> Tensor:
-    """S^T x for state [B, H, Dk, Dv] and x [B, H, Dk]: [B, H, Dv]."""
+def _read(state: Tensor, x: Tensor) -> Tensor:
+    """Return S^T x, [B, H, Dv], for state [B, H, Dk, Dv] and x [B, H, Dk]."""
     return (x[..., None, :] @ state).squeeze(-2)
-
-
-def _initial(problem: Problem) -> Tensor:
-    """Return the state before the first step, [B, H, Dk, Dv]."""
-    if problem.state is not None:
-        return problem.state
-    batch, _, heads, key_width = problem.q.shape
-    return problem.q.new_zeros(batch, heads, key_width, problem.v.shape[-1], dtype=problem.accumulation)

@@ -1,8 +1,8 @@
-"""Decoding: one token through the recurrence, for generation with a constant-size state."""
+"""Decoding: one token through the recurrence, for generation with a state of constant size."""
 
 from torch import Tensor
 
-from kernels.recurrence.arguments import canonical
+from kernels.recurrence.arguments import canonical_inputs
 from kernels.recurrence.reference import reference_recurrence
 
 
@@ -16,15 +16,15 @@ def recurrence_step(
     beta: Tensor | None = None,
     scale: float | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """One step of `linear_recurrence`: (o [B, Hv, Dv], new state [B, Hv, Dk, Dv]).
+    """Run one step of `linear_recurrence` and return (o [B, Hv, Dv], new state [B, Hv, Dk, Dv]).
 
-    q, k [B, H, Dk]; v [B, Hv, Dv]; log_decay None | [H] | [B, H] | [B, H, Dk], <= 0; beta None | [B, H];
-    state [B, Hv, Dk, Dv] or None for zero. T calls in a row equal one call of `linear_recurrence` over T steps.
-    Raises ValueError as `linear_recurrence` does.
+    q, k [B, H, Dk]; v [B, Hv, Dv]; state [B, Hv, Dk, Dv] or None for zero; log_decay: None | [H] | [B, H] |
+    [B, H, Dk], all <= 0; beta: None | [B, H]; scale: defaults to Dk ** -0.5. T steps equal one call of
+    `linear_recurrence` over T steps. Raises ValueError as `linear_recurrence` does.
     """
     if log_decay is not None and log_decay.ndim > 1:
         log_decay = log_decay[:, None]
     strength = None if beta is None else beta[:, None]
-    problem = canonical(q[:, None], k[:, None], v[:, None], log_decay, strength, scale, state)
-    o, final = reference_recurrence(problem)
+    inputs = canonical_inputs(q[:, None], k[:, None], v[:, None], log_decay, strength, scale, state)
+    o, final = reference_recurrence(inputs)
     return o[:, 0], final

@@ -1,4 +1,4 @@
-"""The compiled recurrence as an operator, its choice by "auto", and what holds where it was not built."""
+"""The compiled recurrence as an operator, its choice by "auto", and the behaviour if it was not built."""
 
 import subprocess
 import sys
@@ -8,35 +8,35 @@ import torch
 
 from kernels import available_backends, linear_recurrence
 from kernels.cases import KINDS, draw
-from kernels.recurrence.arguments import canonical
+from kernels.recurrence.arguments import canonical_inputs
 
-built = pytest.mark.skipif("native" not in available_backends(), reason="the native library was not built here")
-WITHOUT = (
+if_built = pytest.mark.skipif("native" not in available_backends(), reason="the native library was not built here")
+WITHOUT_LIBRARY = (
     "import kernels.recurrence.native.library as library; library.LIBRARY = None; from kernels import *; import torch; "
 )
 
 
 def run(program, **environment):
-    """Run a program in a process of its own; fail with what it said."""
+    """Run a program in its own process; fail with the end of its stderr."""
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, env=environment or None, capture_output=True, text=True, check=False, timeout=170)
-    assert done.returncode == 0, done.stderr[-2000:]
+    process = subprocess.run(command, env=environment or None, capture_output=True, text=True, check=False, timeout=170)
+    assert process.returncode == 0, process.stderr[-2000:]
 
 
-@built
+@if_built
 @pytest.mark.parametrize("kind", KINDS)
-def test_is_a_well_behaved_operator(kind):
-    """Schema, shape inference, autograd registration and tracing pass torch's own checks."""
+def test_passes_the_checks_of_torch_for_operators(kind):
+    """Schema, shape inference, autograd registration and tracing pass `torch.library.opcheck`."""
     case = draw(kind, length=5, heads=2, key_width=6, value_width=3)
-    p = canonical(case.q, case.k, case.v, case.log_decay, case.beta, None, case.initial_state)
-    tensors = (p.q, p.k, p.v, p.log_decay, p.beta, p.state)
+    inputs = canonical_inputs(case.q, case.k, case.v, case.log_decay, case.beta, None, case.initial_state)
+    tensors = (inputs.q, inputs.k, inputs.v, inputs.log_decay, inputs.beta, inputs.state)
     leaves = [None if x is None else x.detach().clone().requires_grad_() for x in tensors]
-    torch.library.opcheck(torch.ops.move37.native_recurrence.default, (*leaves, p.scale, 16))
+    torch.library.opcheck(torch.ops.move37.native_recurrence.default, (*leaves, inputs.scale, 16))
 
 
-@built
+@if_built
 def test_compiles_into_one_graph():
-    """torch.compile takes the operator as it is, forward and backward."""
+    """torch.compile keeps the operator whole, forward and backward, and the gradients are the same bits."""
     case = draw("gated_delta", length=40, heads=2, key_width=16)
 
     def total(**tensors):
@@ -48,23 +48,25 @@ def test_compiles_into_one_graph():
     for function in (total, compiled):
         leaves = {name: x.clone().requires_grad_() for name, x in case.tensors().items()}
         gradients.append(torch.autograd.grad(function(**leaves), list(leaves.values())))
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*gradients, strict=True))
+    assert all(torch.equal(eager, traced) for eager, traced in zip(*gradients, strict=True))
 
 
-@built
+@if_built
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_of_two_results_may_go_unused(kind):
-    """The gradient of an output that no loss saw is zero."""
+def test_either_result_may_be_unused(kind):
+    """The gradient through a result that is not part of the loss is zero."""
     case = draw(kind, length=40, heads=1, key_width=16)
     leaves = {name: x.clone().requires_grad_() for name, x in case.tensors().items()}
-    for chosen in (0, 1):
+    for index in (0, 1):
         results = [linear_recurrence(**leaves, output_final_state=True, backend=name) for name in ("native", "chunked")]
-        ours, theirs = (torch.autograd.grad(r[chosen].sum(), list(leaves.values()), allow_unused=True) for r in results)
-        for actual, expected in zip(ours, theirs, strict=True):
+        native, chunked = (
+            torch.autograd.grad(result[index].sum(), list(leaves.values()), allow_unused=True) for result in results
+        )
+        for actual, expected in zip(native, chunked, strict=True):
             torch.testing.assert_close(actual, torch.zeros_like(actual) if expected is None else expected)
 
 
-@built
+@if_built
 @pytest.mark.parametrize(
     "views",
     [
@@ -73,22 +75,22 @@ def test_one_of_two_results_may_go_unused(kind):
         torch.randn(3, 2, 16, 70, 4).permute(0, 1, 3, 4, 2).unbind(0),
         torch.randn(2, 70, 4, 3)[..., None].unbind(3),
     ],
-    ids=["slices", "slots", "turned", "one wide"],
+    ids=["slices", "slots", "transposed", "one wide"],
 )
-def test_takes_views_as_they_come(views):
-    """Tensors that are parts of a larger one, and slopes that are expanded, are read right."""
+def test_takes_strided_views(views):
+    """Inputs that are parts of a larger tensor, and expanded output gradients, give the right results."""
     q, k, v = (x.requires_grad_() for x in views)
     o, _ = linear_recurrence(q, k, v, backend="native")
     expected, _ = linear_recurrence(q, k, v, backend="reference")
     torch.testing.assert_close(o, expected, rtol=1e-4, atol=1e-4)
-    ours, theirs = (torch.autograd.grad(x.sum(), (q, k, v)) for x in (o, expected))
-    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    gradients, expected_gradients = (torch.autograd.grad(x.sum(), (q, k, v)) for x in (o, expected))
+    torch.testing.assert_close(gradients, expected_gradients, rtol=1e-4, atol=1e-4)
 
 
-@built
+@if_built
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_nan_is_kept(kind):
-    """What is not a number in an input is not one in what depends on it, and nowhere before its chunk."""
+def test_a_nan_propagates(kind):
+    """A NaN in an input makes the results that depend on it NaN, and none before its chunk."""
     case = draw(kind, length=100, heads=1, key_width=16)
     case.v[0, 70, 0, 3] = torch.nan
     o, final = linear_recurrence(**case.tensors(), output_final_state=True, backend="native")
@@ -98,10 +100,10 @@ def test_a_nan_is_kept(kind):
     assert o[:, :64].isfinite().all()
 
 
-@built
+@if_built
 @pytest.mark.parametrize("capability", ["default", "avx2"])
 def test_every_build_that_this_processor_can_run_agrees(capability):
-    """The builds for lesser processors mean the same: torch is told to take this one for such."""
+    """The builds for older processors agree with the reference; an environment variable makes torch select them."""
     program = (
         "import torch; from kernels.cases import KINDS, draw, outputs_and_gradients, relative_errors\n"
         "for kind in KINDS:\n"
@@ -113,41 +115,41 @@ def test_every_build_that_this_processor_can_run_agrees(capability):
     run(program, ATEN_CPU_CAPABILITY=capability, PYTHONPATH=":".join(sys.path))
 
 
-@built
+@if_built
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [({"dtype": torch.float64}, "float64"), ({"dtype": torch.bfloat16}, "bfloat16"), ({"key_width": 300}, "300 wide")],
     ids=["fp64", "bf16", "wide"],
 )
-def test_says_why_it_cannot_run(change, said):
-    """An explicit choice is an error with a reason; "auto" takes another form."""
+def test_says_why_it_cannot_run(change, message):
+    """If the library is requested, the error has a reason; "auto" takes another backend."""
     case = draw("ssd", **{"length": 5, "key_width": 16, **change})
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         linear_recurrence(**case.tensors(), backend="native")
     assert linear_recurrence(**case.tensors())[0].isfinite().all()
 
 
-@built
-def test_auto_takes_it_and_gives_way():
-    """The library where it can run; the portable form to transforms and to observers."""
+@if_built
+def test_auto_takes_the_library_except_in_transforms_and_under_observers():
+    """A FLOP counter and `torch.func` get the chunked backend, whose operations they can see."""
     from torch.utils.flop_counter import FlopCounterMode
 
     case = draw("gla", length=64, heads=2, key_width=16)
     arguments = case.tensors()
-    chosen = linear_recurrence(**arguments)[0]
-    assert torch.equal(chosen, linear_recurrence(**arguments, backend="native")[0])
+    default = linear_recurrence(**arguments)[0]
+    assert torch.equal(default, linear_recurrence(**arguments, backend="native")[0])
     with FlopCounterMode(display=False) as counter:
-        portable = linear_recurrence(**arguments)[0]
+        observed = linear_recurrence(**arguments)[0]
     assert counter.get_total_flops() > 0
-    assert torch.equal(portable, linear_recurrence(**arguments, backend="chunked")[0])
+    assert torch.equal(observed, linear_recurrence(**arguments, backend="chunked")[0])
     rows = torch.func.vmap(lambda v: linear_recurrence(**{**arguments, "v": v})[0])(torch.stack([case.v, case.v]))
     assert torch.equal(rows[0], rows[1])
 
 
 def test_without_the_library_everything_else_works():
-    """Not built: "auto" takes the portable form, and asking for the library says what is missing."""
+    """If the library is not built, "auto" takes the chunked backend, and requesting the library raises the reason."""
     run(
-        WITHOUT + "x = torch.ones(1, 9, 1, 4); assert 'native' not in available_backends()\n"
+        WITHOUT_LIBRARY + "x = torch.ones(1, 9, 1, 4); assert 'native' not in available_backends()\n"
         "assert torch.equal(linear_recurrence(x, x, x)[0], linear_recurrence(x, x, x, backend='chunked')[0])\n"
         "try: linear_recurrence(x, x, x, backend='native')\n"
         "except ValueError as error: assert 'not built' in str(error), error\n"
@@ -155,8 +157,8 @@ def test_without_the_library_everything_else_works():
     )
 
 
-def test_a_library_of_another_system_is_as_good_as_none():
-    """One that the loader refuses, in a folder that was copied from elsewhere, leaves the portable form."""
+def test_a_library_of_another_system_is_ignored():
+    """If the loader refuses the library, as in a folder copied from elsewhere, the other backends remain."""
     run(
         "import ctypes, torch\n"
         "class Refused:\n"

@@ -1,4 +1,4 @@
-"""The small operators beside the recurrence, each against its definition."""
+"""The small operators around the recurrence, each against its definition."""
 
 import pytest
 import torch
@@ -27,8 +27,8 @@ def test_convolution_is_the_sum_of_shifted_inputs(width):
     torch.testing.assert_close(y, F.silu(expected))
 
 
-def test_convolution_in_pieces_is_the_whole():
-    """The final state carries the inputs that the next piece needs, even from a piece shorter than the kernel."""
+def test_convolution_in_pieces_equals_one_call():
+    """The final state holds the inputs that the next piece needs, even if a piece is shorter than the kernel."""
     x, weight = torch.randn(2, 11, 3), torch.randn(3, 4)
     whole, last = causal_conv1d(x, weight, output_final_state=True)
     state, pieces = None, []
@@ -47,20 +47,20 @@ def test_norm_has_unit_mean_square_and_a_gate():
 
 
 def test_rotation_depends_on_distance_only():
-    """<rotate(q, i), rotate(k, j)> is a function of i - j, and offset shifts positions."""
+    """<rotate(q, i), rotate(k, j)> is a function of i - j; `offset` shifts the positions."""
     q, k = torch.randn(1, 1, 1, 8, dtype=torch.float64), torch.randn(1, 1, 1, 8, dtype=torch.float64)
 
-    def inner(i, j):
+    def inner_product(i, j):
         return (rotary(q, q, offset=i)[0] * rotary(k, k, positions=torch.tensor([j]))[1]).sum()
 
-    torch.testing.assert_close(inner(7, 3), inner(104, 100))
+    torch.testing.assert_close(inner_product(7, 3), inner_product(104, 100))
     torch.testing.assert_close(rotary(q, k)[0], q)
 
 
 @pytest.mark.parametrize("window", [1, 3, 32, 40, 200])
 @pytest.mark.parametrize("length", [1, 31, 33, 100])
 def test_window_attention_is_masked_attention(length, window):
-    """Blocks of the window give what a full [T, T] mask gives, grouped heads included."""
+    """Blocks give the same as a full [T, T] mask, grouped heads included."""
     q, k, v = (torch.randn(2, length, heads, 8) for heads in (4, 2, 2))
     distance = torch.arange(length)[:, None] - torch.arange(length)
     mask = (distance >= 0) & (distance < window)
@@ -70,8 +70,8 @@ def test_window_attention_is_masked_attention(length, window):
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_cross_entropy_equals_that_of_the_logits(reduction):
-    """Loss and gradients equal those of the two-step computation, ignored targets included."""
+def test_cross_entropy_equals_that_of_all_logits(reduction):
+    """Loss and gradients equal those of projection and loss in two steps, ignored targets included."""
     hidden, weight, bias = torch.randn(3, 40, 16), torch.randn(50_000, 16), torch.randn(50_000)
     targets = torch.randint(0, 50_000, (3, 40))
     targets[0, :7] = -100
@@ -80,14 +80,13 @@ def test_cross_entropy_equals_that_of_the_logits(reduction):
     logits = F.linear(hidden, weight, bias).flatten(0, 1)
     expected = F.cross_entropy(logits, targets.flatten(), reduction=reduction).view_as(actual)
     torch.testing.assert_close(actual, expected)
-    slope = torch.rand_like(actual)
-    pairs = zip(torch.autograd.grad(actual, leaves, slope), torch.autograd.grad(expected, leaves, slope), strict=True)
-    for ours, theirs in pairs:
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    d_loss = torch.rand_like(actual)
+    gradients, expected_gradients = (torch.autograd.grad(loss, leaves, d_loss) for loss in (actual, expected))
+    torch.testing.assert_close(gradients, expected_gradients, rtol=1e-4, atol=1e-5)
 
 
-class _Largest(TorchDispatchMode):
-    """Notes the largest result of any operation."""
+class _LargestResult(TorchDispatchMode):
+    """Records the size of the largest result of any operation."""
 
     def __init__(self):
         super().__init__()
@@ -102,10 +101,10 @@ class _Largest(TorchDispatchMode):
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_cross_entropy_never_holds_all_logits(reduction):
-    """No tensor as large as [T, V] is made, forward or backward."""
+    """No operation of forward or backward returns a tensor as large as [T, V]."""
     tokens, vocabulary = 4096, 2048
     hidden, weight = torch.randn(tokens, 8, requires_grad=True), torch.randn(vocabulary, 8, requires_grad=True)
-    with _Largest() as largest:
+    with _LargestResult() as largest:
         loss = linear_cross_entropy(hidden, weight, torch.randint(0, vocabulary, (tokens,)), reduction=reduction)
         loss.sum().backward()
     assert largest.numbers <= tokens * vocabulary / 4
@@ -113,7 +112,7 @@ def test_cross_entropy_never_holds_all_logits(reduction):
 
 @pytest.mark.parametrize("kind", sorted(FEATURE_MAPS))
 def test_feature_maps_keep_shape_and_stay_finite(kind):
-    """Every map keeps shape, is finite, and can feed the recurrence."""
+    """Every map keeps the shape and gives finite features, which the recurrence takes."""
     x = torch.randn(1, 6, 2, 4) * 10
     y = feature_map(x, kind)
     assert y.shape == x.shape
@@ -132,15 +131,15 @@ def test_feature_maps_keep_shape_and_stay_finite(kind):
         lambda: linear_cross_entropy(torch.ones(2, 3), torch.ones(5, 4), torch.zeros(2, dtype=torch.long)),
     ],
 )
-def test_wrong_calls_are_refused(call):
-    """Each operator names what it expected, in one line."""
-    with pytest.raises(ValueError, match=r"expected|unknown|must") as caught:
+def test_wrong_calls_raise_an_error_of_one_line(call):
+    """The error of each operator names the expected arguments."""
+    with pytest.raises(ValueError, match=r"expected|unknown|must") as error:
         call()
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error.value)
 
 
-def test_convolution_by_hand_has_the_gradients_of_the_library():
-    """Tap by tap on a CPU, or as the library's depthwise convolution where a transform asks: one function."""
+def test_shifted_products_have_the_gradients_of_the_library_convolution():
+    """On a CPU the convolution is computed tap by tap, in a transform by the library; both give the same gradients."""
     x, state, weight = (torch.randn(*shape, dtype=torch.float64) for shape in ((2, 7, 3), (2, 3, 3), (3, 4)))
 
     def run(*tensors):
@@ -148,7 +147,6 @@ def test_convolution_by_hand_has_the_gradients_of_the_library():
 
     leaves = [tensor.requires_grad_() for tensor in (x, state, weight)]
     assert torch.autograd.gradcheck(run, leaves)
-    slope = torch.randn(2, 7, 3, dtype=torch.float64)
-    _, pull = torch.func.vjp(run, *(leaf.detach() for leaf in leaves))
-    for by_hand, by_library in zip(torch.autograd.grad(run(*leaves), leaves, slope), pull(slope), strict=True):
-        torch.testing.assert_close(by_hand, by_library)
+    d_y = torch.randn(2, 7, 3, dtype=torch.float64)
+    _, library_gradients = torch.func.vjp(run, *(leaf.detach() for leaf in leaves))
+    torch.testing.assert_close(torch.autograd.grad(run(*leaves), leaves, d_y), library_gradients(d_y))

@@ -1,4 +1,4 @@
-"""Wrong calls are refused with one line that says what is wrong."""
+"""A wrong call raises a ValueError of one line that says what is wrong."""
 
 import subprocess
 import sys
@@ -10,16 +10,16 @@ import kernels
 from kernels import linear_recurrence, recurrence_step
 from kernels.cases import KINDS, draw
 
-GOOD = {"q": torch.randn(2, 5, 2, 4), "k": torch.randn(2, 5, 2, 4), "v": torch.randn(2, 5, 4, 3)}
+VALID = {"q": torch.randn(2, 5, 2, 4), "k": torch.randn(2, 5, 2, 4), "v": torch.randn(2, 5, 4, 3)}
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"q": torch.randn(2, 5, 8)}, "q must be"),
         ({"k": torch.randn(2, 5, 2, 5)}, "one shape"),
         ({"v": torch.randn(2, 6, 4, 3)}, "batch and time"),
-        ({"v": torch.randn(2, 5, 3, 3)}, "do not divide"),
+        ({"v": torch.randn(2, 5, 3, 3)}, "must be a multiple"),
         ({"k": torch.randn(2, 5, 2, 4).double()}, "dtype"),
         ({"q": torch.ones(2, 5, 2, 4, dtype=torch.int64)}, "floating point"),
         ({"v": torch.randn(2, 5, 4, 3, device="meta")}, "meta"),
@@ -31,29 +31,29 @@ GOOD = {"q": torch.randn(2, 5, 2, 4), "k": torch.randn(2, 5, 2, 4), "v": torch.r
         ({"initial_state": torch.randn(2, 2, 4, 3)}, "initial_state has shape"),
         ({"chunk_size": 48}, "chunk_size"),
         ({"backend": "cuda"}, "unknown backend"),
-        ({"backend": "triton", "q": GOOD["q"].double(), "k": GOOD["k"].double(), "v": GOOD["v"].double()}, "triton"),
+        ({"backend": "triton", "q": VALID["q"].double(), "k": VALID["k"].double(), "v": VALID["v"].double()}, "triton"),
         ({"cu_seqlens": torch.tensor([0, 5])}, "cu_seqlens"),
     ],
     ids=lambda value: value if isinstance(value, str) else "-",
 )
-def test_says_what_is_wrong_in_one_line(change, said):
+def test_says_what_is_wrong_in_one_line(change, message):
     """Shapes, dtypes, devices, positive decay, chunk sizes and backends are checked."""
-    with pytest.raises(ValueError, match=said) as caught:
-        linear_recurrence(**{**GOOD, **change})
-    assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match=message) as error:
+        linear_recurrence(**{**VALID, **change})
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("bounds", [[0, 3], [1, 5], [0, 3, 3, 5], [0, 4, 2, 5]])
 def test_offsets_must_rise_from_zero_to_the_length(bounds):
-    """Packed sequences cover time exactly, and none is empty."""
-    one = {name: x[:1] for name, x in GOOD.items()}
+    """Packed sequences cover all steps, and none is empty."""
+    single = {name: x[:1] for name, x in VALID.items()}
     with pytest.raises(ValueError, match="cu_seqlens must rise"):
-        linear_recurrence(**one, cu_seqlens=torch.tensor(bounds))
+        linear_recurrence(**single, cu_seqlens=torch.tensor(bounds))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_steps_in_a_row_are_the_whole(kind):
-    """Decoding token by token gives what one call gives."""
+def test_steps_equal_one_call_over_the_sequence(kind):
+    """Decoding token by token gives the outputs and the final state of one call."""
     case = draw(kind, batch=2, length=9, heads=2, key_width=8, value_heads=4)
     expected, final = linear_recurrence(**case.tensors(), output_final_state=True, backend="reference")
     state, outputs = case.initial_state, []
@@ -66,8 +66,8 @@ def test_steps_in_a_row_are_the_whole(kind):
     torch.testing.assert_close(state, final)
 
 
-def test_the_face_is_what_is_exported():
-    """Every public name resolves, and nothing else is offered."""
+def test_the_package_exports_its_public_names():
+    """Every public name resolves, and any other raises AttributeError."""
     assert dir(kernels) == sorted(kernels.__all__)
     assert all(getattr(kernels, name) is not None for name in kernels.__all__)
     with pytest.raises(AttributeError, match="no attribute"):
@@ -75,6 +75,6 @@ def test_the_face_is_what_is_exported():
 
 
 def test_importing_the_package_imports_no_torch():
-    """Other libraries may execute a package of this name; it must cost them nothing."""
+    """A library that looks for another package of this name executes this one, and should not pay for torch."""
     check = "import sys, kernels; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""The recurrence is an ordinary differentiable function: gradcheck, torch.func and activation memory."""
+"""The recurrence is an ordinary differentiable function: gradcheck, torch.func, memory and autocast."""
 
 import pytest
 import torch
@@ -6,33 +6,33 @@ import torch
 from kernels import available_backends, linear_recurrence
 from kernels.cases import KINDS, draw
 
-UNBUILT = pytest.mark.skipif("native" not in available_backends(), reason="the native library was not built here")
-ON_CPU = pytest.mark.parametrize("backend", ["chunked", pytest.param("native", marks=UNBUILT)])
+IF_BUILT = pytest.mark.skipif("native" not in available_backends(), reason="the native library was not built here")
+EACH_BACKEND = pytest.mark.parametrize("backend", ["chunked", pytest.param("native", marks=IF_BUILT)])
 
 
 def function_of(kind: str, length: int):
-    """Return a function of the tensor arguments alone, and arguments for it, in fp64."""
+    """Return a function of the tensor arguments alone, and such arguments in fp64."""
     case = draw(kind, length=length, heads=2, key_width=3, value_width=2, dtype=torch.float64)
     names = tuple(case.tensors())
-    arguments = tuple(x.requires_grad_() for x in case.tensors().values())
+    leaves = tuple(x.requires_grad_() for x in case.tensors().values())
 
     def run(*tensors):
-        named = dict(zip(names, tensors, strict=True))
-        return linear_recurrence(**named, output_final_state=True, chunk_size=16, backend="chunked")
+        arguments = dict(zip(names, tensors, strict=True))
+        return linear_recurrence(**arguments, output_final_state=True, chunk_size=16, backend="chunked")
 
-    return run, arguments
+    return run, leaves
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradcheck(kind):
-    """The hand-written backward is the derivative."""
+def test_the_hand_written_backward_is_the_derivative(kind):
+    """`torch.autograd.gradcheck` compares it with finite differences."""
     run, arguments = function_of(kind, 19)
     assert torch.autograd.gradcheck(run, arguments, fast_mode=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_jacobians_by_reverse_forward_and_vmap_agree(kind):
-    """Jacobians by jacrev and jacfwd agree, and equal those of autograd; gates of layers take them."""
+    """Jacobians by jacrev and jacfwd agree, and equal those of autograd."""
     run, arguments = function_of(kind, 5)
     query, *others = (x.detach() for x in arguments)
 
@@ -44,10 +44,10 @@ def test_jacobians_by_reverse_forward_and_vmap_agree(kind):
     torch.testing.assert_close(torch.autograd.functional.jacobian(of_query, query), by_reverse)
 
 
-@ON_CPU
+@EACH_BACKEND
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_output_sees_the_future_or_another_sequence(kind, backend):
-    """Changing one step of one sequence leaves earlier steps and other sequences bit for bit the same."""
+def test_no_output_depends_on_the_future_or_another_sequence(kind, backend):
+    """A change at one step of one sequence leaves earlier steps and other sequences bit for bit the same."""
     case = draw(kind, batch=2, length=70, heads=1, key_width=16)
     before, _ = linear_recurrence(**case.tensors(), backend=backend)
     case.v[0, 50] += 1.0
@@ -57,38 +57,38 @@ def test_no_output_sees_the_future_or_another_sequence(kind, backend):
     assert not torch.equal(before[0, 50:], after[0, 50:])
 
 
-@ON_CPU
+@EACH_BACKEND
 @pytest.mark.parametrize("kind", KINDS)
 def test_repeated_calls_are_bit_identical(kind, backend):
-    """Same inputs, same bits."""
+    """The same inputs give the same bits."""
     case = draw(kind, batch=2, length=130, heads=2, key_width=16)
     first, second = (linear_recurrence(**case.tensors(), backend=backend)[0] for _ in range(2))
     assert torch.equal(first, second)
 
 
-@ON_CPU
+@EACH_BACKEND
 @pytest.mark.parametrize("kind", KINDS)
 def test_saved_memory_is_far_below_a_state_per_step(kind, backend):
-    """What forward keeps grows as T * D + T / C * D^2, not as T * D^2."""
+    """The numbers that forward saves grow as T * D + T / C * D^2, not as T * D^2."""
     length, width = 1024, 32
     case = draw(kind, length=length, heads=1, key_width=width, initial_state=False)
     leaves = {name: x.requires_grad_() for name, x in case.tensors().items()}
-    kept: dict[int, int] = {}
+    sizes: dict[int, int] = {}
 
-    def note(x):
-        kept[x.data_ptr()] = x.numel()
+    def record(x):
+        sizes[x.data_ptr()] = x.numel()
         return x
 
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
+    with torch.autograd.graph.saved_tensors_hooks(record, lambda x: x):
         linear_recurrence(**leaves, backend=backend)
-    assert sum(kept.values()) < length * width * width / 2
-    assert sum(kept.values()) < 14 * length * width
+    assert sum(sizes.values()) < length * width * width / 2
+    assert sum(sizes.values()) < 14 * length * width
 
 
 @pytest.mark.parametrize("backend", ["auto", "chunked"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_autocast_narrows_the_products_alone(kind, backend):
-    """Inputs of mixed dtypes are taken in autocast's; the rest is as without it, backward within it included."""
+def test_autocast_applies_to_products_alone(kind, backend):
+    """q, k and v are cast to autocast's dtype; all else is as without autocast, even a backward inside it."""
     case = draw(kind, length=40, heads=2, key_width=16)
     leaves = {name: x.detach().requires_grad_() for name, x in case.tensors().items()}
     mixed = leaves | {"q": leaves["q"].bfloat16()}
@@ -100,5 +100,5 @@ def test_autocast_narrows_the_products_alone(kind, backend):
     assert o.dtype == torch.bfloat16
     assert torch.equal(o, expected)
     assert torch.equal(final, last)
-    slopes = torch.autograd.grad(expected.float().sum() + last.sum(), list(leaves.values()))
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(gradients, slopes, strict=True))
+    expected_gradients = torch.autograd.grad(expected.float().sum() + last.sum(), list(leaves.values()))
+    assert all(torch.equal(x, y) for x, y in zip(gradients, expected_gradients, strict=True))

@@ -1,8 +1,8 @@
 """The inverse of a unit lower triangular matrix, by blocks.
 
-The delta rule's chunk form solves (I + A) U = R with A strictly lower triangular. Diagonal blocks are inverted by
-substitution and then joined in pairs: [[P, 0], [X, Q]]^-1 = [[P', 0], [-Q' X P', Q']]. The products are few and
-large, where a substitution over the whole chunk would be a long chain of small ones.
+The delta rule's chunk form solves (I + A) U = R with A strictly lower triangular. Substitution inverts the diagonal
+blocks; products then join them in pairs: [[P, 0], [X, Q]]^-1 = [[P', 0], [-Q' X P', Q']]. These are few large products,
+where substitution over the whole chunk would be a long chain of small ones.
 """
 
 import torch
@@ -12,9 +12,9 @@ _BLOCK = 16
 
 
 def unit_lower_inverse(strict: Tensor) -> Tensor:
-    """(I + A)^-1 for A strictly lower triangular, [M, C, C] with C a power of two from 16, fp32 or fp64.
+    """Return (I + A)^-1 for A strictly lower triangular, [M, C, C] with C a power of two from 16, fp32 or fp64.
 
-    Only the entries below the diagonal of A are read.
+    It reads only the entries below the diagonal of A.
     """
     size = strict.shape[-1]
     inverse = _block_inverses(_diagonal_blocks(strict, _BLOCK))  # [M, C / 16, 16, 16]
@@ -28,8 +28,8 @@ def unit_lower_inverse(strict: Tensor) -> Tensor:
     return inverse.squeeze(1)
 
 
-def unit_lower_inverse_(strict: Tensor) -> Tensor:
-    """`unit_lower_inverse` in one buffer, for use where nothing is differentiated through."""
+def unit_lower_inverse_in_place(strict: Tensor) -> Tensor:
+    """Compute `unit_lower_inverse` in one buffer, which autograd and function transforms can't differentiate."""
     size = strict.shape[-1]
     inverse = torch.zeros_like(strict)
     _diagonal_blocks(inverse, _BLOCK).copy_(_block_inverses(_diagonal_blocks(strict, _BLOCK)))
@@ -50,6 +50,6 @@ def _diagonal_blocks(square: Tensor, size: int) -> Tensor:
 
 
 def _block_inverses(blocks: Tensor) -> Tensor:
-    """(I + A)^-1 of small blocks by substitution; their diagonal is taken as one whatever it holds."""
+    """Return (I + A)^-1 of small blocks by substitution; it takes their diagonal as one."""
     identity = torch.eye(_BLOCK, dtype=blocks.dtype, device=blocks.device).expand_as(blocks)
     return torch.linalg.solve_triangular(blocks, identity, upper=False, unitriangular=True)

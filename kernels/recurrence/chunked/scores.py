@@ -1,40 +1,43 @@
 """Scores of a chunk under decay, with every exponent at most zero.
 
-Splitting the weight exp(G_i - G_j) into exp(G_i) and exp(-G_j) would overflow under strong decay. One decay a head:
-the weights are a matrix. One a key channel: the lower triangle is cut into squares by halving, and each square takes
-the running sum at its own corner as reference, so that both factors stay at most one; what remains on the diagonal is
-small and done element by element. Everything here is differentiable by autograd and by the function transforms.
+Splitting the weight exp(G_i - G_j) into exp(G_i) and exp(-G_j) would overflow under strong decay. For one decay a head,
+the weights are a matrix. For one a key channel, halving cuts the lower triangle into squares. Each square takes the
+running sum at its own corner as reference, so that both factors stay at most one. The small blocks that remain on the
+diagonal are computed element by element. Autograd and function transforms can differentiate all of it.
 """
 
 import torch
 from torch import Tensor
 
 # Edge of the diagonal blocks that are computed element by element.
-BLOCK = 8
+_BLOCK = 8
 
 
-def scores(x: Tensor, k: Tensor, cumulative: Tensor | None) -> Tensor:
-    """sum_d x_id k_jd exp(G_id - G_jd) for i >= j, else 0: [M, C, C] from x, k [M, C, D]."""
-    if cumulative is None:
+def scores(x: Tensor, k: Tensor, sums: Tensor | None) -> Tensor:
+    """Return sum_d x_id k_jd exp(G_id - G_jd) for i >= j, else 0: [M, C, C].
+
+    x, k [M, C, D]; sums: the running sum G of log decay, [M, C, 1 | D], or None without decay.
+    """
+    if sums is None:
         return (x @ k.mT).tril()
-    if cumulative.shape[-1] == 1:
-        return (x @ k.mT) * weights(cumulative, x.dtype)
-    return halved_scores(x, k, cumulative)
+    if sums.shape[-1] == 1:
+        return (x @ k.mT) * weights(sums, x.dtype)
+    return halved_scores(x, k, sums)
 
 
-def weights(cumulative: Tensor, dtype: torch.dtype) -> Tensor:
-    """exp(G_i - G_j) for i >= j, else 0: [M, C, C] from G [M, C, 1]."""
-    difference = cumulative - cumulative.mT
+def weights(sums: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return exp(G_i - G_j) for i >= j, else 0: [M, C, C] from G [M, C, 1]."""
+    difference = sums - sums.mT
     return difference.masked_fill(_above_diagonal(difference), -torch.inf).exp().to(dtype)
 
 
-def halved_scores(x: Tensor, k: Tensor, cumulative: Tensor) -> Tensor:
-    """`scores` with a decay per key channel: diagonal blocks first, then squares of doubling size."""
+def halved_scores(x: Tensor, k: Tensor, sums: Tensor) -> Tensor:
+    """Compute `scores` for one decay a key channel: diagonal blocks first, then squares of doubling size."""
     chunk = x.shape[-2]
-    out = _block_scores(*(t.unflatten(1, (-1, BLOCK)) for t in (x, k, cumulative)))  # [M, C / 8, 8, 8]
-    half = BLOCK
+    out = _block_scores(*(t.unflatten(1, (-1, _BLOCK)) for t in (x, k, sums)))  # [M, C / 8, 8, 8]
+    half = _BLOCK
     while half < chunk:
-        lower, upper = _corner_factors(cumulative.unflatten(1, (-1, 2, half)), x.dtype)
+        lower, upper = _corner_factors(sums.unflatten(1, (-1, 2, half)), x.dtype)
         rows = x.unflatten(1, (-1, 2, half))[:, :, 1] * lower  # [M, n, half, D]
         columns = k.unflatten(1, (-1, 2, half))[:, :, 0] * upper
         square = rows @ columns.mT
@@ -51,16 +54,19 @@ def _above_diagonal(square: Tensor) -> Tensor:
     return torch.ones(size, size, dtype=torch.bool, device=square.device).triu(1)
 
 
-def _corner_factors(cumulative: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """exp(G_i - R) for the second half and exp(R - G_j) for the first, R = G at its end: [M, n, half, D]."""
-    first, second = cumulative.unbind(2)
+def _corner_factors(sums: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return exp(G_i - R) for the second half and exp(R - G_j) for the first, [M, n, half, D].
+
+    The reference R is G at the end of the first half.
+    """
+    first, second = sums.unbind(2)
     corner = first[:, :, -1:]
     return (second - corner).exp().to(dtype), (corner - first).exp().to(dtype)
 
 
-def _block_scores(x: Tensor, k: Tensor, cumulative: Tensor) -> Tensor:
-    """`scores` for small blocks, [M, n, b, D] -> [M, n, b, b], from explicit weights."""
-    difference = cumulative[..., :, None, :] - cumulative[..., None, :, :]  # [M, n, b, b, D]
+def _block_scores(x: Tensor, k: Tensor, sums: Tensor) -> Tensor:
+    """Compute `scores` for small blocks, [M, n, b, D] -> [M, n, b, b], from explicit weights."""
+    difference = sums[..., :, None, :] - sums[..., None, :, :]  # [M, n, b, b, D]
     mask = _above_diagonal(difference[..., 0])[..., None]
     pairs = difference.masked_fill(mask, -torch.inf).exp().to(x.dtype)
     return (x[..., :, None, :] * pairs * k[..., None, :, :]).sum(-1)

@@ -1,4 +1,4 @@
-"""The only sequential part: carrying the state from chunk to chunk, and its gradient back."""
+"""The only sequential part of the chunk form: the state from chunk to chunk, and its gradient back."""
 
 import torch
 from torch import Tensor
@@ -9,67 +9,60 @@ from kernels.recurrence.chunked.decay import Decay
 def sweep_forward(
     decay: Decay, u: Tensor, removals: Tensor | None, state: Tensor, chunks: int
 ) -> tuple[Tensor, Tensor]:
-    """(entry states [M, Dk, Dv], final state [G, Dk, Dv]) from the first state [G, Dk, Dv].
+    """Return (entry states [M, Dk, Dv], final state [G, Dk, Dv]) from the first state [G, Dk, Dv].
 
-    For the delta rule `u` holds U before the entry state is taken into account, and U = u - removals S is written over
-    it.
+    u [M, C, Dv] are the writes. For the delta rule they are passed as if every entry state were zero, and overwritten
+    by u - removals S, with removals [M, C, Dk].
     """
-    writes = _by_step(decay.writes, chunks)
-    steps, factors, removed = _by_step(u, chunks), _by_step(decay.carried, chunks), _by_step(removals, chunks)
-    # One buffer of chunks + 1 states: what leaves a chunk enters the next.
+    write_keys, state_decays = _by_chunk(decay.write_keys, chunks), _by_chunk(decay.state_decay, chunks)
+    writes, removals_of = _by_chunk(u, chunks), _by_chunk(removals, chunks)
+    # One buffer of chunks + 1 states: the exit state of a chunk is the entry state of the next.
     states = u.new_empty(chunks + 1, *state.shape)
     states[0].copy_(state)
     slots = states.unbind(0)
     for n in range(chunks):
-        entry, leaving, write, step, factor, removal = (
-            slots[n],
-            slots[n + 1],
-            writes[n],
-            steps[n],
-            factors[n],
-            removed[n],
-        )
+        keys, write, factor, removal = write_keys[n], writes[n], state_decays[n], removals_of[n]
+        assert keys is not None
         assert write is not None
-        assert step is not None
         if removal is not None:
-            step.baddbmm_(removal, entry, alpha=-1)
+            write.baddbmm_(removal, slots[n], alpha=-1)
         if factor is None:
-            torch.baddbmm(entry, write.mT, step, out=leaving)
+            torch.baddbmm(slots[n], keys.mT, write, out=slots[n + 1])
         else:
-            torch.mul(entry, factor, out=leaving).baddbmm_(write.mT, step)
+            torch.mul(slots[n], factor, out=slots[n + 1]).baddbmm_(keys.mT, write)
     return states[:-1].flatten(0, 1), states[-1]
 
 
 def sweep_backward(
     decay: Decay, d_u: Tensor, d_entries: Tensor, removals: Tensor | None, d_final: Tensor, chunks: int
 ) -> tuple[Tensor, Tensor]:
-    """(gradients of the exit states [M, Dk, Dv], gradient of the first state [G, Dk, Dv]).
+    """Return (gradients of the exit states [M, Dk, Dv], gradient of the first state [G, Dk, Dv]).
 
-    `d_u` and `d_entries` hold what comes from inside the chunk; what comes through the exit state is added in place.
+    d_u [M, C, Dv] and d_entries [M, Dk, Dv] are passed as gradients through the outputs of the same chunk; the part
+    through the exit state is added to d_u in place. d_final: gradient of the final state, [G, Dk, Dv].
     """
-    groups = d_entries.shape[0] // chunks
-    writes, factors = _by_step(decay.writes, chunks), _by_step(decay.carried, chunks)
-    steps, inner, removed = _by_step(d_u, chunks), _by_step(d_entries, chunks), _by_step(removals, chunks)
-    exits = d_u.new_empty(chunks, groups, *d_entries.shape[1:])
-    slots = exits.unbind(0)
+    write_keys, state_decays = _by_chunk(decay.write_keys, chunks), _by_chunk(decay.state_decay, chunks)
+    d_writes, d_local, removals_of = (_by_chunk(x, chunks) for x in (d_u, d_entries, removals))
+    d_exits = d_u.new_empty(chunks, d_entries.shape[0] // chunks, *d_entries.shape[1:])
+    slots = d_exits.unbind(0)
     slots[-1].copy_(d_final)
     d_state = slots[-1]
     for n in reversed(range(chunks)):
-        write, step, own, factor, removal = writes[n], steps[n], inner[n], factors[n], removed[n]
-        assert write is not None
-        assert step is not None
-        assert own is not None
-        step.baddbmm_(write, slots[n])
+        keys, d_write, local, factor, removal = write_keys[n], d_writes[n], d_local[n], state_decays[n], removals_of[n]
+        assert keys is not None
+        assert d_write is not None
+        assert local is not None
+        d_write.baddbmm_(keys, slots[n])
         d_state = slots[n - 1] if n else torch.empty_like(slots[0])
         if factor is None:
-            torch.add(own, slots[n], out=d_state)
+            torch.add(local, slots[n], out=d_state)
         else:
-            torch.addcmul(own, slots[n], factor, out=d_state)
+            torch.addcmul(local, slots[n], factor, out=d_state)
         if removal is not None:
-            d_state.baddbmm_(removal.mT, step, alpha=-1)
-    return exits.flatten(0, 1), d_state
+            d_state.baddbmm_(removal.mT, d_write, alpha=-1)
+    return d_exits.flatten(0, 1), d_state
 
 
-def _by_step(x: Tensor | None, chunks: int) -> tuple[Tensor | None, ...]:
-    """[M, ...] -> one [G, ...] view a chunk, or as many None."""
+def _by_chunk(x: Tensor | None, chunks: int) -> tuple[Tensor | None, ...]:
+    """Return one view [G, ...] a chunk of x [M, ...], or one None a chunk."""
     return (None,) * chunks if x is None else x.unflatten(0, (chunks, -1)).unbind(0)

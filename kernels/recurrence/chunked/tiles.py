@@ -1,7 +1,7 @@
-"""Between the caller's [B, T, H, D] and the tiles [M, C, D] on which batched products run.
+"""From the caller's [B, T, H, D] to the tiles [M, C, D] of batched products, and back.
 
-M counts chunks first, then batch and heads, so that the loop over chunks takes contiguous slices. The last chunk is
-padded with zeros: a zero key writes nothing, a zero log decay forgets nothing.
+M counts chunks first, then batch and heads, so that the loop over chunks takes contiguous slices. Zeros pad the last
+chunk: a zero key writes nothing, and a log decay of zero forgets nothing.
 """
 
 from dataclasses import dataclass
@@ -12,16 +12,18 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Grid:
-    """How a batch of sequences is cut into chunks."""
+    """The sizes of a batch of sequences that is cut into chunks."""
 
     batch: int
     length: int
+    """T, steps in a sequence."""
     heads: int
     chunk: int
+    """C, steps in a chunk."""
 
     @property
     def chunks(self) -> int:
-        """Chunks in a sequence, the last one padded."""
+        """N, chunks in a sequence, with the padded one."""
         return -(-self.length // self.chunk)
 
     @property
@@ -30,27 +32,27 @@ class Grid:
         return self.chunks * self.batch * self.heads
 
     def cut(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """[B, T, H, D] -> [M, C, D] in `dtype`, a fresh tensor."""
+        """Copy x [B, T, H, D] into new tiles [M, C, D] of dtype `dtype`."""
         tiles = x.new_empty(self.tiles, self.chunk, x.shape[-1], dtype=dtype)
         self.cut_into(tiles, x)
         return tiles
 
     def cut_into(self, tiles: Tensor, x: Tensor) -> None:
         """Write x [B, T, H, D] into tiles [M, C, D], which may be a strided view."""
-        full, rest = divmod(self.length, self.chunk)
+        full, remainder = divmod(self.length, self.chunk)
         grid = tiles.unflatten(0, (self.chunks, self.batch, self.heads))
         if full:
             whole = x[:, : full * self.chunk].unflatten(1, (full, self.chunk))  # [B, n, C, H, D]
             grid[:full].copy_(whole.permute(1, 0, 3, 2, 4))
-        if rest:
-            grid[full, :, :, :rest].copy_(x[:, full * self.chunk :].permute(0, 2, 1, 3))
-            grid[full, :, :, rest:].zero_()
+        if remainder:
+            grid[full, :, :, :remainder].copy_(x[:, full * self.chunk :].permute(0, 2, 1, 3))
+            grid[full, :, :, remainder:].zero_()
 
     def join_into(self, x: Tensor, tiles: Tensor) -> None:
         """Write tiles [M, C, D] into x [B, T, H, D], which may be a strided view."""
-        full, rest = divmod(self.length, self.chunk)
+        full, remainder = divmod(self.length, self.chunk)
         grid = tiles.unflatten(0, (self.chunks, self.batch, self.heads))
         if full:
             x[:, : full * self.chunk].unflatten(1, (full, self.chunk)).copy_(grid[:full].permute(1, 0, 3, 2, 4))
-        if rest:
-            x[:, full * self.chunk :].copy_(grid[full, :, :, :rest].permute(0, 2, 1, 3))
+        if remainder:
+            x[:, full * self.chunk :].copy_(grid[full, :, :, :remainder].permute(0, 2, 1, 3))

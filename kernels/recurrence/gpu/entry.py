@@ -1,65 +1,47 @@
 """The Triton backend: whether it can run here, and the call."""
 
-import os
-from functools import cache
 from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
-from kernels.recurrence.arguments import Problem
+from kernels.recurrence.arguments import RecurrenceInputs
+from kernels.recurrence.gpu.interpreter import is_interpreted
 
-# Beyond this the state of one head does not fit in registers beside the tiles, and fp32 tiles not in shared memory.
-WIDEST, WIDEST_SINGLE = 256, 128
+# A wider state of one head does not fit in registers with the tiles, and wider fp32 tiles not in shared memory.
+_MAX_WIDTH, _MAX_WIDTH_FP32 = 256, 128
+_MAX_CHUNK_STEPS = 64
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
-@cache
-def interpreted() -> bool:
-    """Whether Triton was asked to interpret kernels on the CPU; it reads the variable when it is first imported."""
-    return os.environ.get("TRITON_INTERPRET") == "1"
-
-
-def obstacle(problem: Problem) -> str | None:
-    """Why the kernels cannot run this problem here, None where they can."""
+def obstacle(inputs: RecurrenceInputs) -> str | None:
+    """Return why the kernels cannot run on these inputs here, or None if they can."""
     if find_spec("triton") is None:
         return "triton is not installed"
-    if problem.q.device.type != "cuda" and not interpreted():
-        return f"the tensors are on {problem.q.device} and the kernels need a GPU (or TRITON_INTERPRET=1)"
-    if problem.q.dtype not in _DTYPES:
-        return f"the kernels take fp32, fp16 and bf16, not {problem.q.dtype}"
-    if interpreted() and problem.q.dtype == torch.bfloat16:
+    if inputs.q.device.type != "cuda" and not is_interpreted():
+        return f"the tensors are on {inputs.q.device} and the kernels need a GPU (or TRITON_INTERPRET=1)"
+    if inputs.q.dtype not in _DTYPES:
+        return f"the kernels take fp32, fp16 and bf16, not {inputs.q.dtype}"
+    if is_interpreted() and inputs.q.dtype == torch.bfloat16:
         return "Triton's interpreter is wrong for bf16"
-    widest = max(problem.q.shape[-1], problem.v.shape[-1])
-    most = WIDEST_SINGLE if problem.q.dtype == torch.float32 else WIDEST
-    return (
-        f"heads are {widest} wide and the kernels take at most {most} in {problem.q.dtype}" if widest > most else None
-    )
+    width = max(inputs.q.shape[-1], inputs.v.shape[-1])
+    limit = _MAX_WIDTH_FP32 if inputs.q.dtype == torch.float32 else _MAX_WIDTH
+    if width > limit:
+        return f"heads are {width} wide and the kernels take at most {limit} in {inputs.q.dtype}"
+    return None
 
 
-def triton_recurrence(problem: Problem, chunk_size: int = 64) -> tuple[Tensor, Tensor]:
-    """Run the kernels: (o [B, T, H, Dv], final state [B or N, H, Dk, Dv]). Raises ValueError where they cannot run."""
-    reason = obstacle(problem)
+def triton_recurrence(inputs: RecurrenceInputs, chunk_size: int = 64) -> tuple[Tensor, Tensor]:
+    """Run the kernels and return (o [B, T, H, Dv], final state [B or N, H, Dk, Dv] in fp32).
+
+    Raises ValueError if the kernels cannot run on these inputs here.
+    """
+    reason = obstacle(inputs)
     if reason is not None:
         raise ValueError(f"backend 'triton' cannot run: {reason}")
     from kernels.recurrence.gpu.operators import recurrence_forward
 
-    batch, length, heads, key_width = problem.q.shape
-    state = problem.state
-    if state is None:
-        sequences = batch if problem.cu_seqlens is None else len(problem.cu_seqlens) - 1
-        shape = sequences, heads, key_width, problem.v.shape[-1]
-        state = problem.q.new_zeros(shape, dtype=problem.accumulation)
-    chunk = min(chunk_size, 64, max(16, 1 << (length - 1).bit_length()))
-    o, final, *_ = recurrence_forward(
-        problem.q,
-        problem.k,
-        problem.v,
-        problem.log_decay,
-        problem.beta,
-        state,
-        problem.cu_seqlens,
-        problem.scale,
-        chunk,
-    )
+    chunk = min(chunk_size, _MAX_CHUNK_STEPS, max(16, 1 << (inputs.q.shape[1] - 1).bit_length()))
+    tensors = inputs.q, inputs.k, inputs.v, inputs.log_decay, inputs.beta, inputs.initial_state(), inputs.cu_seqlens
+    o, final, *_ = recurrence_forward(*tensors, inputs.scale, chunk)
     return o, final

@@ -1,4 +1,4 @@
-"""Where chunks and sequences lie on the token axis, as small tables on the device."""
+"""The positions of chunks and sequences on the token axis, as small tables on the device."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ChunkLayout:
-    """Chunks never cross a sequence's end."""
+    """Tables of chunks and sequences. No chunk crosses the end of a sequence."""
 
     chunks: Tensor
     """[NC, 2] first token and end of each chunk, int32; surplus chunks are empty."""
@@ -21,7 +21,7 @@ class ChunkLayout:
 
 @lru_cache(maxsize=64)
 def batch_layout(batch: int, length: int, chunk: int, device: torch.device) -> ChunkLayout:
-    """Sequences of one length, one after the other."""
+    """Return the layout of `batch` sequences of `length` steps, one after the other, in chunks of `chunk` steps."""
     per_sequence = -(-length // chunk)
     sequence = torch.arange(batch, device=device, dtype=torch.int32)
     first = sequence[:, None] * length + torch.arange(per_sequence, device=device, dtype=torch.int32) * chunk
@@ -31,7 +31,11 @@ def batch_layout(batch: int, length: int, chunk: int, device: torch.device) -> C
 
 
 def packed_layout(cu_seqlens: Tensor, tokens: int, chunk: int) -> ChunkLayout:
-    """Sequences between the offsets cu_seqlens [N + 1]. No value is read on the host: surplus chunks are left empty."""
+    """Return the layout of the sequences between the offsets cu_seqlens [N + 1], of `tokens` steps in all.
+
+    The host reads no value, which would stall the GPU: there are as many chunks as any offsets need, some of them
+    empty.
+    """
     offsets = cu_seqlens.to(torch.int32)
     per_sequence = (offsets.diff() + chunk - 1) // chunk
     ends = per_sequence.cumsum(0, dtype=torch.int32)

@@ -1,21 +1,19 @@
-"""The kernels as registered operators: known to autograd, to torch.compile and to shape inference.
+"""The kernels as registered operators, so that autograd, torch.compile and shape inference know them.
 
-Arguments are canonical ([B, T, H, D], fp32 decay and strength, one state a sequence). Where an argument is absent its
-gradient, and what would be kept for it, is an empty tensor.
+Arguments are canonical: [B, T, H, D], fp32 decay and strength, one state a sequence. For an absent argument, the
+gradient and the tensors saved for backward are empty.
 """
 
-# An operator has a flat schema.
+# An operator takes every tensor as an argument of its own.
 # ruff: noqa: PLR0913, PLR0917
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from kernels.recurrence.arguments import lift_zero_strengths
 from kernels.recurrence.gpu import launch
 from kernels.recurrence.gpu.layout import ChunkLayout, batch_layout, packed_layout
-
-# A strength of zero is lifted to this: invisible in any output, and dbeta = <dR, U> / beta keeps its digits.
-_LEAST_BETA = 1e-20
 
 
 @torch.library.custom_op("move37::linear_recurrence", mutates_args=())
@@ -30,21 +28,20 @@ def recurrence_forward(
     scale: float,
     chunk: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """(o, final state, then what backward keeps: running decay, scores, inverse, removals, writes, entry states)."""
+    """Return o, the final state, then for backward: running sums, scores, inverse, removals, writes, entry states."""
     layout = _layout(q, cu_seqlens, chunk)
     decay, strength = _flat(log_decay), _strengths(beta)
     o, final, saved = launch.forward(
         q.flatten(0, 1).contiguous(), k.flatten(0, 1).contiguous(), v.flatten(0, 1).contiguous(), decay, strength,
         state.contiguous(), scale, layout,
     )  # fmt: skip
-    # The additive rule writes v itself, and an operator may not return what it was given.
-    writes = v.new_empty(0) if beta is None else saved.u
-    kept = saved.sums, saved.scores, saved.inverse, saved.removals, writes, saved.entries
-    return o.view(v.shape), final, *kept
+    # The additive rule writes v itself, and an operator may not return its argument.
+    u = v.new_empty(0) if beta is None else saved.u
+    return o.view(v.shape), final, saved.sums, saved.scores, saved.inverse, saved.removals, u, saved.entries
 
 
 @recurrence_forward.register_fake
-def _forward_shapes(
+def _empty_outputs(
     q: Tensor,
     k: Tensor,
     v: Tensor,
@@ -55,7 +52,7 @@ def _forward_shapes(
     scale: float,
     chunk: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Empty tensors of the outputs' shapes."""
+    """Return empty tensors of the outputs' shapes."""
     del scale
     batch, length, heads, key_width = q.shape
     tokens, value_width = batch * length, v.shape[3]
@@ -83,17 +80,17 @@ def recurrence_backward(
     cu_seqlens: Tensor | None,
     scale: float,
     chunk: int,
-    kept: list[Tensor],
+    saved: list[Tensor],
     d_o: Tensor,
     d_final: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of q, k, v, log decay, beta and state."""
+    """Return the gradients of q, k, v, log decay, beta and state, in their shapes."""
     layout = _layout(q, cu_seqlens, chunk)
     values = v.flatten(0, 1).contiguous()
-    sums, scores, inverse, removals, writes, entries = kept
-    saved = launch.Saved(sums, scores, inverse, removals, values if beta is None else writes, entries)
+    sums, scores, inverse, removals, u, entries = saved
+    tensors = launch.Saved(sums, scores, inverse, removals, values if beta is None else u, entries)
     d_q, d_k, d_v, d_g, d_beta, d_state = launch.backward(
-        q.flatten(0, 1).contiguous(), k.flatten(0, 1).contiguous(), _flat(log_decay), _strengths(beta), saved,
+        q.flatten(0, 1).contiguous(), k.flatten(0, 1).contiguous(), _flat(log_decay), _strengths(beta), tensors,
         d_o.flatten(0, 1).contiguous(), d_final.contiguous(), scale, layout,
     )  # fmt: skip
     if log_decay is not None:
@@ -104,7 +101,7 @@ def recurrence_backward(
 
 
 @recurrence_backward.register_fake
-def _backward_shapes(
+def _empty_gradients(
     q: Tensor,
     k: Tensor,
     v: Tensor,
@@ -113,12 +110,12 @@ def _backward_shapes(
     cu_seqlens: Tensor | None,
     scale: float,
     chunk: int,
-    kept: list[Tensor],
+    saved: list[Tensor],
     d_o: Tensor,
     d_final: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Empty tensors of the gradients' shapes."""
-    del cu_seqlens, scale, chunk, kept, d_o
+    """Return empty tensors of the gradients' shapes."""
+    del cu_seqlens, scale, chunk, saved, d_o
     absent = d_final.new_empty(0)
     return (
         q.new_empty(q.shape),
@@ -130,29 +127,28 @@ def _backward_shapes(
     )
 
 
-def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    """Save the inputs and what forward kept."""
+def _save_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    """Save the inputs, and the outputs after o and the final state."""
     q, k, v, log_decay, beta, _, cu_seqlens, scale, chunk = inputs
     ctx.save_for_backward(q, k, v, log_decay, beta, cu_seqlens, *output[2:])
     ctx.scale, ctx.chunk = scale, chunk
 
 
-def _differentiate(ctx: Any, d_o: Tensor, d_final: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
-    """Call the backward operator; what forward kept has no gradient of its own."""
-    del unused
-    q, k, v, log_decay, beta, cu_seqlens, *kept = ctx.saved_tensors
+def _differentiate(ctx: Any, d_o: Tensor, d_final: Tensor, *d_saved: Tensor) -> tuple[Tensor | None, ...]:
+    """Call the backward operator; no caller sees the saved outputs, so their gradients are zero."""
+    del d_saved
+    q, k, v, log_decay, beta, cu_seqlens, *saved = ctx.saved_tensors
     d_q, d_k, d_v, d_g, d_beta, d_state = recurrence_backward(
-        q, k, v, log_decay, beta, cu_seqlens, ctx.scale, ctx.chunk, kept, d_o, d_final
+        q, k, v, log_decay, beta, cu_seqlens, ctx.scale, ctx.chunk, saved, d_o, d_final
     )
     d_g = None if log_decay is None else d_g
     return d_q, d_k, d_v, d_g, None if beta is None else d_beta, d_state, None, None, None
 
 
-recurrence_forward.register_autograd(_differentiate, setup_context=_keep)
+recurrence_forward.register_autograd(_differentiate, setup_context=_save_for_backward)
 
 
 def _layout(q: Tensor, cu_seqlens: Tensor | None, chunk: int) -> ChunkLayout:
-    """Tables of chunks and sequences."""
     if cu_seqlens is None:
         return batch_layout(q.shape[0], q.shape[1], chunk, q.device)
     return packed_layout(cu_seqlens, q.shape[1], chunk)
@@ -166,4 +162,4 @@ def _flat(x: Tensor | None) -> Tensor | None:
 def _strengths(beta: Tensor | None) -> Tensor | None:
     """[B, T, H] -> contiguous [tokens, H] without zeros."""
     flat = _flat(beta)
-    return None if flat is None else flat.masked_fill(flat.abs() < _LEAST_BETA, _LEAST_BETA)
+    return None if flat is None else lift_zero_strengths(flat)

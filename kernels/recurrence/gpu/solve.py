@@ -1,22 +1,22 @@
-"""The delta rule inside a chunk: the inverse (I + A)^-1, what it makes of values and keys, and their gradients."""
+"""The delta rule inside a chunk: the inverse (I + A)^-1, its products with values and keys, and their gradients."""
 
-# Kernel code: what triton.language computes with has no static types, and constants are capitals by custom.
+# Kernel code: triton.language has no static types, and constants are capitals by convention.
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportIndexIssue=false, reportCallIssue=false
 # pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false, reportOptionalMemberAccess=false
 # ruff: noqa: ANN001, ANN201, N803, PLR0913, PLR0917
 import triton
 import triton.language as tl
 
-from kernels.recurrence.gpu.tiles import place, put, read_tile, tile, vector
-from kernels.recurrence.gpu.tuning import raced
+from kernels.recurrence.gpu.tiles import chunk_rows, load_read_tile, load_tile, load_vector, store_tile
+from kernels.recurrence.gpu.tuning import autotuned
 
 
-@raced(1, (2, 3), (4, 3))
+@autotuned(1, (2, 3), (4, 3))
 @triton.jit
-def inverse_kernel(links, inverse, chunks, H, C: tl.constexpr):
-    """(I + A)^-1 by blocks of 16, row of blocks by row of blocks, in fp32; above the diagonal stays zero.
+def inverse_kernel(key_scores, inverse, chunks, H, C: tl.constexpr):
+    """Compute (I + A)^-1 in fp32, one row of 16 x 16 blocks after the other; above the diagonal stays zero.
 
-    Blocks already finished are read back from memory, hence the barriers.
+    The program reads finished blocks back from memory, hence the barriers.
     """
     chunk, head = tl.program_id(0), tl.program_id(1)
     start = tl.load(chunks + 2 * chunk).to(tl.int64)
@@ -25,63 +25,64 @@ def inverse_kernel(links, inverse, chunks, H, C: tl.constexpr):
     for block in range(C // 16):
         token = start + block * 16 + index
         inside = token < end
-        strict = tile(links, token, inside, head, H, block * 16 + index, C)
-        own = (index[:, None] == index[None, :]).to(tl.float32)
+        strict = load_tile(key_scores, token, inside, head, H, block * 16 + index, C)
+        diagonal = (index[:, None] == index[None, :]).to(tl.float32)  # the inverse of the diagonal block
         for i in range(1, 16):
-            # Row i of the inverse is e_i - sum_j A_ij (row j of the inverse), rows above i being finished.
+            # Row i of the inverse is e_i - sum_j A_ij (row j of the inverse); the rows above i are final.
             coefficients = tl.sum(tl.where(index[:, None] == i, strict, 0.0), 0)
-            finished = tl.sum(coefficients[:, None] * own, 0)
-            own = tl.where(index[:, None] == i, own - finished[None, :], own)
-        put(inverse, own, token, inside, head, H, block * 16 + index, C)
+            product = tl.sum(coefficients[:, None] * diagonal, 0)
+            diagonal = tl.where(index[:, None] == i, diagonal - product[None, :], diagonal)
+        store_tile(inverse, diagonal, token, inside, head, H, block * 16 + index, C)
         for other in range(block):
-            gathered = tl.zeros([16, 16], dtype=tl.float32)
+            total = tl.zeros([16, 16], dtype=tl.float32)
             for between in range(other, block):
                 middle = start + between * 16 + index
-                left = tile(links, token, inside, head, H, between * 16 + index, C)
-                right = tile(inverse, middle, middle < end, head, H, other * 16 + index, C)
-                gathered += tl.dot(left, right, input_precision="ieee")
-            joined = -tl.dot(own, gathered, input_precision="ieee")
-            put(inverse, joined, token, inside, head, H, other * 16 + index, C)
+                left = load_tile(key_scores, token, inside, head, H, between * 16 + index, C)
+                right = load_tile(inverse, middle, middle < end, head, H, other * 16 + index, C)
+                total += tl.dot(left, right, input_precision="ieee")
+            corner = -tl.dot(diagonal, total, input_precision="ieee")
+            store_tile(inverse, corner, token, inside, head, H, other * 16 + index, C)
         tl.debug_barrier()
 
 
-@raced(4, (2, 3), (8, 3), (4, 2))
+@autotuned(4, (2, 3), (8, 3), (4, 2))
 @triton.jit
 def solve_kernel(
-    k, v, g, beta, inverse, u, removals, chunks, H, K, V,
+    k, v, sums, beta, inverse, u, removals, chunks, H, K, V,
     DECAY: tl.constexpr, C: tl.constexpr, BD: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """Compute (I + A)^-1 beta V, the writes if the state were empty, and (I + A)^-1 beta K exp(G), what it removes."""
-    token, inside, _ = place(chunks, tl.program_id(0), C)
+    """Compute the writes for an empty entry state, (I + A)^-1 beta V, and the removals (I + A)^-1 beta K exp(G)."""
+    token, inside, _ = chunk_rows(chunks, tl.program_id(0), C)
     head = tl.program_id(1)
-    solver = tile(inverse, token, inside, head, H, tl.arange(0, C), C)
-    strength = vector(beta, token, inside, head, H)
+    solver = load_tile(inverse, token, inside, head, H, tl.arange(0, C), C)
+    strength = load_vector(beta, token, inside, head, H)
     solver = solver.to(v.dtype.element_ty)
     for first in range(0, V, BD):
         column = first + tl.arange(0, BD)
-        values = (tile(v, token, inside, head, H, column, V) * strength[:, None]).to(v.dtype.element_ty)
-        put(u, tl.dot(solver, values, input_precision=PRECISION), token, inside, head, H, column, V)
+        values = (load_tile(v, token, inside, head, H, column, V) * strength[:, None]).to(v.dtype.element_ty)
+        store_tile(u, tl.dot(solver, values, input_precision=PRECISION), token, inside, head, H, column, V)
     for first in range(0, K, BD):
         column = first + tl.arange(0, BD)
-        keys = (read_tile(k, g, token, inside, head, H, column, K, DECAY) * strength[:, None]).to(v.dtype.element_ty)
-        put(removals, tl.dot(solver, keys, input_precision=PRECISION), token, inside, head, H, column, K)
+        keys = load_read_tile(k, sums, token, inside, head, H, column, K, DECAY)
+        keys = (keys * strength[:, None]).to(v.dtype.element_ty)
+        store_tile(removals, tl.dot(solver, keys, input_precision=PRECISION), token, inside, head, H, column, K)
 
 
-@raced(4, (2, 3), (8, 3), (4, 2))
+@autotuned(4, (2, 3), (8, 3), (4, 2))
 @triton.jit
-def unsolve_kernel(
+def solve_gradient_kernel(
     d_u, u, beta, inverse, d_v, d_beta, chunks, H, V, C: tl.constexpr, BV: tl.constexpr, PRECISION: tl.constexpr
 ):
-    """From dU to dV = beta (I + A)^-T dU and dbeta = <(I + A)^-T dU, U> / beta."""
-    token, inside, _ = place(chunks, tl.program_id(0), C)
+    """Compute dV = beta (I + A)^-T dU and dbeta = <(I + A)^-T dU, U> / beta from dU."""
+    token, inside, _ = chunk_rows(chunks, tl.program_id(0), C)
     head = tl.program_id(1)
-    solver = tl.trans(tile(inverse, token, inside, head, H, tl.arange(0, C), C).to(u.dtype.element_ty))
-    strength = vector(beta, token, inside, head, H)
-    agreement = tl.zeros([C], dtype=tl.float32)
+    solver = tl.trans(load_tile(inverse, token, inside, head, H, tl.arange(0, C), C).to(u.dtype.element_ty))
+    strength = load_vector(beta, token, inside, head, H)
+    products = tl.zeros([C], dtype=tl.float32)
     for first in range(0, V, BV):
         column = first + tl.arange(0, BV)
-        residual = tl.dot(solver, tile(d_u, token, inside, head, H, column, V), input_precision=PRECISION)
-        agreement += tl.sum(residual * tile(u, token, inside, head, H, column, V), 1)
-        put(d_v, residual * strength[:, None], token, inside, head, H, column, V)
-    where = token * H + head
-    tl.store(d_beta + where, agreement / tl.where(inside, strength, 1.0), mask=inside)
+        d_r = tl.dot(solver, load_tile(d_u, token, inside, head, H, column, V), input_precision=PRECISION)
+        products += tl.sum(d_r * load_tile(u, token, inside, head, H, column, V), 1)
+        store_tile(d_v, d_r * strength[:, None], token, inside, head, H, column, V)
+    offset = token * H + head
+    tl.store(d_beta + offset, products / tl.where(inside, strength, 1.0), mask=inside)

@@ -1,10 +1,12 @@
-"""How many warps a kernel runs with and how deep it pipelines: raced on the GPU at hand, once for each shape.
+"""Warps and pipeline stages of a kernel: measured on the GPU in use, once for each shape.
 
-The winner is kept by the process and on disk (Triton's cache folder), so that a machine measures a shape once and a
-repeated run makes the same choice, hence the same bits. A shape is the widths, the chunk, the kind and the dtypes;
-lengths and numbers of heads only change how often a program runs. Where nothing can be raced, in the interpreter and
-when kernels are compiled without a GPU, the first configuration stands; so it does where MOVE37_RACE_KERNELS is 0: a
-jailed run keeps no winner for the next one, which has to make the same bits.
+The process and Triton's cache folder keep the fastest configuration. So a machine measures a shape once, and a repeated
+run makes the same choice and computes the same bits. A shape is the widths, the chunk, the kind and the dtypes; lengths
+and numbers of heads only change how often a program runs.
+
+The first configuration stands if nothing can be measured: in the interpreter, and when kernels are compiled without a
+GPU. It also stands if MOVE37_RACE_KERNELS is 0. A jailed run sets that: it can store no choice for its repetition,
+which has to compute the same bits.
 """
 
 import os
@@ -14,24 +16,24 @@ from typing import Any
 import triton
 from triton.runtime.autotuner import Autotuner
 
-from kernels.recurrence.gpu.entry import interpreted
+from kernels.recurrence.gpu.interpreter import is_interpreted
 
-SHAPE = ("D", "K", "V", "C", "DECAY", "DELTA")
-"""Arguments whose values make a new race; a kernel has some of them."""
-STAGES = 3
-"""Triton's own depth, which the first configuration has."""
+SHAPE_ARGUMENTS = ("D", "K", "V", "C", "DECAY", "DELTA")
+"""Arguments that make up a shape; each kernel has some of them."""
+FIRST_STAGES = 3
+"""Pipeline stages of the first configuration, Triton's default."""
 
 Configuration = tuple[int, int]
 """Warps and stages."""
 
 
-def raced(first: int, *others: Configuration, restored: tuple[str, ...] = ()) -> Callable[[Any], Autotuner]:
-    """Decorate a kernel: `first` warps, or one of the `others` where that wins.
+def autotuned(first_warps: int, *others: Configuration, restored: tuple[str, ...] = ()) -> Callable[[Any], Autotuner]:
+    """Decorate a kernel so that it runs with `first_warps`, or with one of `others` if that is faster.
 
-    `first` is chosen so that the compiled kernel keeps to its registers (`python -m benchmarks.aot_kernels`).
-    `restored` names the tensors that the kernel reads and overwrites, since a race runs it many times.
+    `first_warps` is chosen so that the compiled kernel does not spill registers (`python -m benchmarks.aot_kernels`).
+    `restored` names the tensors that the kernel reads and overwrites: measuring runs it many times.
     """
-    alone = interpreted() or os.environ.get("MOVE37_RACE_KERNELS") == "0"
-    contenders = [(first, STAGES)] if alone else [(first, STAGES), *others]
-    configurations = [triton.Config({}, num_warps=warps, num_stages=stages) for warps, stages in contenders]
-    return triton.autotune(configurations, key=list(SHAPE), restore_value=list(restored), cache_results=True)
+    fixed = is_interpreted() or os.environ.get("MOVE37_RACE_KERNELS") == "0"
+    choices = [(first_warps, FIRST_STAGES), *(() if fixed else others)]
+    configurations = [triton.Config({}, num_warps=warps, num_stages=stages) for warps, stages in choices]
+    return triton.autotune(configurations, key=list(SHAPE_ARGUMENTS), restore_value=list(restored), cache_results=True)

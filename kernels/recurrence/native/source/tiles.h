@@ -1,11 +1,12 @@
-// Small dense tiles: products, transposes, exponentials. A tile is row-major in a core's cache, its width a multiple of
-// PAD floats, its unused columns zero. One source serves every instruction set: LANES is what the compiler was told of.
+// Small dense tiles: products, transposes, exponentials. A tile is row-major in a core's cache. Its width is a multiple
+// of PAD floats, and its unused columns are zero. One source serves every instruction set: LANES follows the compiler's
+// flags.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
-#include "ahead.h"
+#include "prefetch.h"
 
 namespace tiles {
 
@@ -16,8 +17,8 @@ constexpr int LANES = 8, ROWS = 4;
 #else
 constexpr int LANES = 4, ROWS = 4;
 #endif
-constexpr int PAD = 16;   // every width and height is padded to this
-constexpr int BLOCK = 8;  // edge of the steps of a triangle
+constexpr int PAD = 16;   // every width and height is padded to a multiple of this
+constexpr int BLOCK = 8;  // edge of the blocks into which a triangle is cut
 
 typedef float Vector __attribute__((vector_size(4 * LANES), may_alias));
 typedef int32_t Integers __attribute__((vector_size(4 * LANES), may_alias));
@@ -34,28 +35,28 @@ struct Left {
     int row, step;
 };
 inline Left plain(const float* x, int width) { return {x, width, 1}; }
-inline Left turned_over(const float* x, int width) { return {x, 1, width}; }
+inline Left transposed(const float* x, int width) { return {x, 1, width}; }
 
-enum class Put { set, add, subtract, negate };  // =, +=, -=, = -
+enum class Update { set, add, subtract, negate };  // =, +=, -=, = -
 
-// What is known to be zero, or not wanted, of a product: `lower` is a left operand whose elements k > m are zero,
-// `upper` one whose elements k < m are; `corner` wants only the columns n <= m of the result.
+// The part of a product that is computed. `lower`: the left operand is zero for k > m. `upper`: it is zero for k < m.
+// `corner`: only the columns n <= m of the result are needed.
 enum class Shape { full, lower, upper, corner };
 
 // out[ROWS, VECTORS * LANES] of a product, held in registers.
-template <Put PUT, int VECTORS>
+template <Update UPDATE, int VECTORS>
 inline void block(float* out, int width, Left left, const float* right, int right_width, int first, int last) {
-    constexpr bool onto = PUT == Put::add || PUT == Put::subtract;
+    constexpr bool accumulate = UPDATE == Update::add || UPDATE == Update::subtract;
     Vector sum[ROWS][VECTORS];
     for (int m = 0; m < ROWS; ++m)
-        for (int n = 0; n < VECTORS; ++n) sum[m][n] = onto ? at(out + m * width + n * LANES) : Vector{};
+        for (int n = 0; n < VECTORS; ++n) sum[m][n] = accumulate ? at(out + m * width + n * LANES) : Vector{};
     for (int k = first; k < last; ++k) {
         Vector row[VECTORS];
         for (int n = 0; n < VECTORS; ++n) row[n] = at(right + k * right_width + n * LANES);
         for (int m = 0; m < ROWS; ++m) {
             const float x = left.x[m * left.row + k * left.step];
             for (int n = 0; n < VECTORS; ++n)
-                if (PUT == Put::subtract || PUT == Put::negate) sum[m][n] -= x * row[n];
+                if (UPDATE == Update::subtract || UPDATE == Update::negate) sum[m][n] -= x * row[n];
                 else sum[m][n] += x * row[n];
         }
     }
@@ -63,13 +64,13 @@ inline void block(float* out, int width, Left left, const float* right, int righ
         for (int n = 0; n < VECTORS; ++n) at(out + m * width + n * LANES) = sum[m][n];
 }
 
-// Put left[rows, depth] right[depth, columns] into out[rows, columns].
-template <Put PUT, Shape SHAPE = Shape::full>
+// Update out[rows, columns] with left[rows, depth] right[depth, columns].
+template <Update UPDATE, Shape SHAPE = Shape::full>
 inline void product(float* out, int width, Left left, const float* right, int right_width, int rows, int columns,
                     int depth) {
-    Ahead& ahead = tiles::ahead;
+    Prefetcher& prefetcher = tiles::prefetcher;
     for (int m = 0; m < rows; m += ROWS) {
-        ahead.fetch();
+        prefetcher.fetch_some();
         const int edge = m / BLOCK * BLOCK;
         const int first = SHAPE == Shape::upper ? edge : 0;
         const int last = SHAPE == Shape::lower ? edge + BLOCK : depth;
@@ -77,9 +78,9 @@ inline void product(float* out, int width, Left left, const float* right, int ri
         const Left here = {left.x + m * left.row, left.row, left.step};
         int n = 0;
         for (; n + 2 * LANES <= end; n += 2 * LANES)
-            block<PUT, 2>(out + m * width + n, width, here, right + n, right_width, first, last);
+            block<UPDATE, 2>(out + m * width + n, width, here, right + n, right_width, first, last);
         for (; n < end; n += LANES)
-            block<PUT, 1>(out + m * width + n, width, here, right + n, right_width, first, last);
+            block<UPDATE, 1>(out + m * width + n, width, here, right + n, right_width, first, last);
     }
 }
 
@@ -93,33 +94,33 @@ inline void transpose(float* out, int out_width, const float* in, int in_width, 
             const Four b = __builtin_shuffle(x[2], x[3], (Four_index){0, 4, 1, 5});
             const Four c = __builtin_shuffle(x[0], x[1], (Four_index){2, 6, 3, 7});
             const Four d = __builtin_shuffle(x[2], x[3], (Four_index){2, 6, 3, 7});
-            const Four turned[4] = {
+            const Four columns_of[4] = {
                 __builtin_shuffle(a, b, (Four_index){0, 1, 4, 5}), __builtin_shuffle(a, b, (Four_index){2, 3, 6, 7}),
                 __builtin_shuffle(c, d, (Four_index){0, 1, 4, 5}), __builtin_shuffle(c, d, (Four_index){2, 3, 6, 7})};
-            for (int n = 0; n < 4; ++n) *reinterpret_cast<Four*>(out + (j + n) * out_width + i) = turned[n];
+            for (int n = 0; n < 4; ++n) *reinterpret_cast<Four*>(out + (j + n) * out_width + i) = columns_of[n];
         }
 }
 
-// exp(x) to two units in the last place, for x <= 88; zero below -87, where fp32 has no normal number left.
+// Return exp(x) to two units in the last place, for x <= 88; zero below -87, where fp32 has no normal number left.
 inline Vector exponential(Vector x) {
-    const Vector magic = Vector{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
-    const Integers drowned = x < -87.0f;
-    const Vector bounded = drowned ? Vector{} : x;
+    const Vector magic = Vector{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer in the low bits
+    const Integers underflow = x < -87.0f;
+    const Vector bounded = underflow ? Vector{} : x;
     const Vector shifted = bounded * 1.44269504088896341f + magic;
     const Vector whole = shifted - magic;
-    const Vector rest = bounded - whole * 0.693145751953125f - whole * 1.42860682030941723e-6f;
+    const Vector remainder = bounded - whole * 0.693145751953125f - whole * 1.42860682030941723e-6f;
     Vector series = Vector{} + 1.0f / 720;
-    series = series * rest + 1.0f / 120;
-    series = series * rest + 1.0f / 24;
-    series = series * rest + 1.0f / 6;
-    series = series * rest + 0.5f;
-    series = series * rest + 1.0f;
-    series = series * rest + 1.0f;
+    series = series * remainder + 1.0f / 120;
+    series = series * remainder + 1.0f / 24;
+    series = series * remainder + 1.0f / 6;
+    series = series * remainder + 0.5f;
+    series = series * remainder + 1.0f;
+    series = series * remainder + 1.0f;
     const Integers power = ((Integers)shifted - (Integers)magic + 127) << 23;
-    return drowned ? Vector{} : series * (Vector)power;
+    return underflow ? Vector{} : series * (Vector)power;
 }
 
-// The sum of the lanes, by halves.
+// Return the sum of the lanes, added by halves.
 inline float total(Vector x) {
     float lanes[LANES];
     std::memcpy(lanes, &x, sizeof x);
@@ -128,7 +129,7 @@ inline float total(Vector x) {
     return lanes[0];
 }
 
-// The sum of a row, in fp64: it may be a small difference of large terms.
+// Return the sum of a row, in fp64: it may be a small difference of large terms.
 inline double sum(const float* x, int width) {
     double sums[8] = {};
     for (int d = 0; d < width; d += 8)
@@ -138,26 +139,27 @@ inline double sum(const float* x, int width) {
     return sums[0];
 }
 
-// <x, y> of two rows
+// Return <x, y> of two rows.
 inline float dot(const float* x, const float* y, int width) {
     Vector sums = {};
     for (int d = 0; d < width; d += LANES) sums += at(x + d) * at(y + d);
     return total(sums);
 }
 
-// tile[size, padded] = factor * x[count, width], x having `stride` floats a step; the rest is zero.
-inline void load(float* tile, int padded_width, const float* x, int64_t stride, int count, int size, int width,
+// tile[rows, padded_width] = factor * x[steps, width], zero elsewhere; `stride` floats from one step of x to the next.
+inline void load(float* tile, int padded_width, const float* x, int64_t stride, int steps, int rows, int width,
                  float factor = 1.0f) {
-    for (int i = 0; i < count; ++i) {
+    for (int i = 0; i < steps; ++i) {
         for (int d = 0; d < width; ++d) tile[i * padded_width + d] = factor * x[i * stride + d];
         for (int d = width; d < padded_width; ++d) tile[i * padded_width + d] = 0;
     }
-    std::memset(tile + count * padded_width, 0, (size - count) * padded_width * sizeof(float));
+    std::memset(tile + steps * padded_width, 0, (rows - steps) * padded_width * sizeof(float));
 }
 
-inline void store(float* x, int64_t stride, const float* tile, int padded_width, int count, int width,
+// x[steps, width] = factor * tile[steps, width]
+inline void store(float* x, int64_t stride, const float* tile, int padded_width, int steps, int width,
                   float factor = 1.0f) {
-    for (int i = 0; i < count; ++i)
+    for (int i = 0; i < steps; ++i)
         for (int d = 0; d < width; ++d) x[i * stride + d] = factor * tile[i * padded_width + d];
 }
 
