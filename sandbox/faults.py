@@ -1,23 +1,27 @@
-"""How a jailed run can end badly: every way has a name.
+"""The ways in which a run in the sandbox fails: each has a reason code.
 
-| reason | what happened |
+| reason | meaning |
 | --- | --- |
 | `timeout` | the wall clock or the CPU limit ran out |
-| `limit:memory` `limit:output` `limit:procs` `limit:disk` | it asked for more than it was given |
-| `crash:SIGSEGV` `crash:SIGABRT` `crash:...` | a signal killed it |
-| `crash:jail` | the jail itself went away |
-| `denied:fs` `denied:net` `denied:signal` `denied:syscall` | it tried what the jail forbids, and fell over that |
-| `no_result` | it left without an answer (`sys.exit`, `os._exit`), whatever its exit code |
-| `protocol_error` | what it wrote is no frame of ours, or it closed its channel |
+| `limit:memory` `limit:output` `limit:procs` `limit:disk` | the run exceeded this limit |
+| `crash:SIGSEGV` `crash:SIGABRT` `crash:...` | a signal killed the run |
+| `crash:jail` | the sandbox itself ended |
+| `denied:fs` `denied:net` `denied:signal` `denied:syscall` | the run tried something forbidden, and failed over it |
+| `no_result` | the run left without an answer (`sys.exit`, `os._exit`), whatever its exit code |
+| `protocol_error` | the run wrote something other than a frame, or closed its channel |
+| `import_error` | an import failed, and its exception class asked for this reason (`jail_reason`) |
 | `error` | a Python exception; `message` is its last line, `tail` the traceback |
 """
 
+PROTOCOL_EXIT_CODE = 76
+"""Exit code of a run that could not write to its channel (EX_PROTOCOL)."""
+
 
 class JailFault(Exception):
-    """A jailed run ended without what was asked of it."""
+    """A run in the sandbox failed."""
 
     def __init__(self, reason: str, message: str, tail: str = "") -> None:
-        """Keep the reason code, one line for a reader, and the end of the candidate's output or traceback."""
+        """Take the reason code, one line for a reader, and the end of the run's output or traceback."""
         super().__init__(f"{reason}: {message}")
         self.reason = reason
         self.message = message
@@ -25,4 +29,4 @@ class JailFault(Exception):
 
 
 class SandboxUnavailable(RuntimeError):
-    """The machine can't give the jail that was asked for; the text names the remedy."""
+    """The machine can't provide the requested sandbox; the text names the remedy."""

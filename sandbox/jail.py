@@ -1,8 +1,8 @@
-"""A jail that runs one stranger's program after another.
+"""A jail: runs one stranger's program after another, each in a new confinement.
 
-A run ends by SIGKILL of its process 1, whatever it did; the kernel then kills all else in its namespaces. Where the
-zygote does not confirm that, or the process table still shows something, the whole sandbox is killed and a fresh one is
-started when it is next needed, or ahead of that by `prepare()`.
+A run ends by SIGKILL of its process 1, whatever it did; the kernel then kills everything else in its namespaces. If
+the zygote does not confirm that, or the process table still shows a process, the whole sandbox is killed. A new one
+starts with the next run, or ahead of it by `prepare()`.
 """
 
 import dataclasses
@@ -18,20 +18,20 @@ from typing import Self
 
 from sandbox import bubblewrap
 from sandbox.faults import SandboxUnavailable
-from sandbox.frames import BODY_LIMIT, Channel
-from sandbox.inside.cell import RunOrder
-from sandbox.profile import Device, profile
+from sandbox.frames import MAX_BODY_BYTES, Channel
+from sandbox.inside.confinement import RunSpec
+from sandbox.profile import Device, device_profile
 from sandbox.session import Session
 from sandbox.watchdog import SandboxLimits, Watchdog
 from sandbox.zygote import Sandbox, Zygote
 
 DEFAULT_PRELOAD = ("torch",)
 RUNS_PER_ZYGOTE = 200
-"""A zygote is replaced after so many runs."""
+"""Runs after which a zygote is replaced."""
 
 
 class Jail:
-    """Starts sessions, one at a time. Not for use by several threads at once, save for `prepare`."""
+    """Starts sessions, one at a time. Only `prepare` may be called from another thread."""
 
     def __init__(
         self,
@@ -42,12 +42,14 @@ class Jail:
         runs: int = RUNS_PER_ZYGOTE,
         device: Device = "cpu",
     ) -> None:
-        """Start nothing yet.
+        """Set up a jail without starting anything.
 
-        `sandbox`: "bwrap", or "none" for no containment at all (only where a person has said so); `scratch`: a folder
-        of the host in which runs without containment get their working folders; `packages`: the packages beside
-        this one that runs may import, nothing else of the project is there; `preload`: modules every run finds
-        imported; `runs`: after how many a zygote is replaced; `device`: what runs are given besides the CPU.
+        - `sandbox`: "bwrap", or "none" for no containment at all (only on a person's request);
+        - `scratch`: a folder of the host, for the working folders of runs without containment;
+        - `packages`: packages next to this one that runs may import; they find nothing else of the project;
+        - `preload`: modules that the zygote imports for all runs;
+        - `runs`: the number of runs after which a zygote is replaced;
+        - `device`: the device that runs may use in addition to the CPU.
         """
         self.sandbox: Sandbox = sandbox
         self.device: Device = device
@@ -56,85 +58,82 @@ class Jail:
         self._preload = preload
         self._runs = runs
         self._zygote: Zygote | None = None
-        self._starting = threading.Lock()
-        self._ordinal = itertools.count()
+        self._zygote_lock = threading.Lock()
+        self._ordinals = itertools.count()
 
     def prepare(self) -> None:
-        """Start the zygote in the background; what goes wrong is told by the next `run`."""
+        """Start the zygote in the background; if that fails, the next `run` raises the error."""
         threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
 
     def _prepare(self) -> None:
-        """Start the zygote and keep silent about failures."""
         try:
-            self.ready()
+            self.ensure_zygote()
         except SandboxUnavailable:
             return
 
-    def ready(self) -> Zygote:
-        """Return a living zygote, started if need be. Raises SandboxUnavailable with the remedy."""
-        with self._starting:
+    def ensure_zygote(self) -> Zygote:
+        """Return a living zygote; start one if there is none. Raises SandboxUnavailable with the remedy."""
+        with self._zygote_lock:
             zygote = self._zygote
             if zygote is not None and (not zygote.alive or zygote.runs >= self._runs):
                 zygote.close()
                 zygote = None
             if zygote is None:
-                zygote = Zygote(self.sandbox, self._packages, self._preload, profile(self.device))
+                zygote = Zygote(self.sandbox, self._packages, self._preload, device_profile(self.device))
             self._zygote = zygote
             return zygote
 
     def run(self, entry: str, seconds: float, memory_mb: int, *, limits: SandboxLimits | None = None,
-            reply_bytes: int = BODY_LIMIT) -> Session:  # fmt: skip
-        """Start `entry` ("module:function", called with a Channel) in the jail and return the session with it.
+            reply_bytes: int = MAX_BODY_BYTES) -> Session:  # fmt: skip
+        """Start `entry` ("module:function", called with a Channel) in the sandbox and return the session with it.
 
-        `memory_mb` is what the run may have beyond the zygote's own pages. `limits` overrides the other limits.
-        `reply_bytes` is the most array bytes of a frame it may send. Raises SandboxUnavailable.
+        `memory_mb` is the run's memory beyond the zygote's own pages, in MiB. `limits` overrides the other limits.
+        `reply_bytes` is the most array bytes of a frame that it may send. Raises SandboxUnavailable.
         """
-        zygote = self.ready()
-        given = limits or SandboxLimits.of(zygote.profile)
-        held = dataclasses.replace(given, seconds=seconds, memory_bytes=memory_mb << 20)
-        session, refusal = self._start(zygote, entry, held, reply_bytes)
+        zygote = self.ensure_zygote()
+        base = limits or SandboxLimits.from_profile(zygote.profile)
+        run_limits = dataclasses.replace(base, seconds=seconds, memory_bytes=memory_mb << 20)
+        session, refusal = self._start(zygote, entry, run_limits, reply_bytes)
         if refusal and not zygote.alive:  # it died between two runs
-            session, refusal = self._start(self.ready(), entry, held, reply_bytes)
+            session, refusal = self._start(self.ensure_zygote(), entry, run_limits, reply_bytes)
         if refusal:
-            raise SandboxUnavailable(f"a run can't be confined here: {refusal}")
+            raise SandboxUnavailable(f"a run can't be confined on this machine ({refusal}); hint: see `move37 doctor`")
         return session
 
     def _start(self, zygote: Zygote, entry: str, limits: SandboxLimits, reply_bytes: int) -> tuple[Session, str]:
-        """Order one run; return its session and why it was refused, or ''."""
-        ours, theirs = socket.socketpair()
+        """Start one run; return its session, and why it was refused or ""."""
+        parent_end, run_end = socket.socketpair()
         output, output_end = os.pipe()
         status, status_end = os.pipe()
         scratch = self._working_folder()
-        watch = Watchdog(limits, output, status, zygote)
-        refusal = zygote.start(
-            _order(entry, limits, scratch, zygote, confined=self.sandbox == "bwrap"),
-            [theirs.fileno(), output_end, status_end],
-        )
-        theirs.close()
+        watchdog = Watchdog(limits, output, status, zygote)
+        spec = _run_spec(entry, limits, scratch, zygote)
+        refusal = zygote.start_run(dataclasses.asdict(spec), [run_end.fileno(), output_end, status_end])
+        run_end.close()
         os.close(output_end)
         os.close(status_end)
-        watch.start()
-        session = Session(Channel(ours, reply_bytes), watch, zygote, lambda: self._clear(scratch))
+        watchdog.start()
+        session = Session(Channel(parent_end, reply_bytes), watchdog, zygote, lambda: self._clear(scratch))
         if refusal:
             session.close()
         return session, refusal
 
     def _working_folder(self) -> str:
-        """Return the folder a run may write to."""
+        """Return the folder that a run may write to; without containment it is created on the host."""
         if self.sandbox == "bwrap":
-            return bubblewrap.SCRATCH
-        folder = self._scratch / f"run-{os.getpid()}-{next(self._ordinal)}"
+            return bubblewrap.SCRATCH_FOLDER
+        folder = self._scratch / f"run-{os.getpid()}-{next(self._ordinals)}"
         folder.mkdir(parents=True)
         return str(folder.resolve())
 
     def _clear(self, scratch: str) -> None:
-        """Remove a run's folder; a confined run's went with its namespace."""
+        """Remove a run's folder; that of a confined run ends with its namespace."""
         if self.sandbox == "none":
             shutil.rmtree(scratch, ignore_errors=True)
 
     def close(self) -> None:
         """Kill the zygote and everything in its sandbox."""
-        with self._starting:
+        with self._zygote_lock:
             if self._zygote is not None:
                 self._zygote.close()
                 self._zygote = None
@@ -144,25 +143,25 @@ class Jail:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Close it."""
+        """Close the jail."""
         self.close()
 
 
-def _order(entry: str, limits: SandboxLimits, scratch: str, zygote: Zygote, *, confined: bool) -> dict:
-    """Return what the zygote is told about a run."""
-    order = RunOrder(
+def _run_spec(entry: str, limits: SandboxLimits, scratch: str, zygote: Zygote) -> RunSpec:
+    """Return what the zygote needs to know of a run."""
+    profile = zygote.profile
+    return RunSpec(
         entry=entry,
         cpu_seconds=math.ceil(limits.seconds) + 1,
         memory_bytes=limits.memory_bytes,
         scratch=scratch,
         scratch_bytes=limits.scratch_bytes,
         processes=limits.processes,
-        files=limits.files,
-        confined=confined,
+        open_files=limits.open_files,
+        confined=zygote.confined,
         readable=tuple(zygote.readable),
-        devices=zygote.profile.devices,
-        calls=zygote.profile.calls,
-        bounded=zygote.profile.bounded,
-        process_table=zygote.profile.process_table,
+        devices=profile.devices,
+        allowed_calls=profile.allowed_calls,
+        limit_address_space=profile.limit_address_space,
+        process_table=profile.process_table,
     )
-    return dataclasses.asdict(order)

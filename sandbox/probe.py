@@ -1,4 +1,4 @@
-"""Can this machine give the jail? Each check with its remedy, for `move37 doctor`."""
+"""Can this machine provide the sandbox? A list of checks, each with its remedy."""
 
 import os
 import sys
@@ -9,70 +9,76 @@ from typing import NamedTuple
 
 from sandbox import bubblewrap
 from sandbox.faults import JailFault, SandboxUnavailable
-from sandbox.profile import Device, profile
+from sandbox.frames import Channel, Frame
+from sandbox.profile import Device, device_profile
 from sandbox.zygote import Sandbox
 
 
 class Check(NamedTuple):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     check: str
-    """What."""
+    """Its name."""
     ok: bool
-    """Whether it holds."""
+    """Whether it passed."""
     remedy: str
-    """What to do where it does not; else what was found."""
+    """What to do if it failed; else what it found."""
 
 
 def probe(sandbox: Sandbox, device: Device = "cpu") -> list[Check]:
-    """Return every check, ending with a run that is really started in the jail; the first failure ends the list."""
-    looks: list[tuple[str, Callable[[], str]]] = [("device", partial(_device, device))]
+    """Return every check, the last one with a real run in the sandbox; the first failure ends the list."""
+    steps: list[tuple[str, Callable[[], str]]] = [("device", partial(_device_files, device))]
     if sandbox == "none":
-        looks.append(("sandbox", lambda: "none: candidates run without containment, as was asked for"))
+        steps.append(("sandbox", lambda: "none: candidates run without containment, as requested"))
     else:
-        looks += [("linux", _linux), ("bwrap", bubblewrap.binary), ("user", _user), ("jail", partial(_run, device))]
+        steps += [
+            ("linux", _kernel),
+            ("bwrap", bubblewrap.find_bwrap),
+            ("user", _user),
+            ("jail", partial(_run, device)),
+        ]
     checks: list[Check] = []
-    for name, look in looks:
+    for name, step in steps:
         try:
-            checks.append(Check(name, ok=True, remedy=look()))
+            checks.append(Check(name, ok=True, remedy=step()))
         except (SandboxUnavailable, JailFault) as error:
             return [*checks, Check(name, ok=False, remedy=str(error))]
     return checks
 
 
-def _device(device: Device) -> str:
-    """Name what runs are given to compute on."""
-    return " ".join(profile(device).devices) or device
+def _device_files(device: Device) -> str:
+    """Return the device files of a device, or its name. Raises SandboxUnavailable."""
+    return " ".join(device_profile(device).devices) or device
 
 
-def _linux() -> str:
-    """Name the kernel."""
+def _kernel() -> str:
+    """Return the kernel's release. Raises SandboxUnavailable if it isn't Linux."""
     if sys.platform != "linux":
-        raise SandboxUnavailable("the jail needs Linux: use a Linux machine or container, or say `--sandbox none`")
+        hint = "use a Linux machine or container, or `--sandbox none`"
+        raise SandboxUnavailable(f"the sandbox needs Linux, not {sys.platform}; hint: {hint}")
     return os.uname().release
 
 
 def _user() -> str:
-    """Who candidates run as."""
+    """Return a line that names the user of runs."""
     user = bubblewrap.unprivileged_user()
     return f"candidates run as uid {user if user is not None else os.geteuid()}"
 
 
 def _run(device: Device) -> str:
-    """Start a run that only reports what confines it."""
+    """Start a run that reports its confinement. Raises SandboxUnavailable or JailFault."""
     from sandbox.jail import Jail
 
     with Jail("bwrap", Path("/nonexistent"), preload=(), device=device) as jail:
-        with jail.run(f"{__name__}:hello", 20, 256) as session:
-            seen = session.recv().header
-        return f"namespaces, landlock {seen['landlock']} and seccomp hold"
+        with jail.run(f"{__name__}:report_confinement", 20, 256) as session:
+            report = session.recv().header
+        return f"namespaces, landlock {report['landlock']} and seccomp hold"
 
 
-def hello(channel: object) -> None:
-    """Inside the jail: check that the walls stand, and say so."""
-    from sandbox.frames import Frame
+def report_confinement(channel: Channel) -> None:
+    """Inside the sandbox: check that this run is in its own namespaces, and send a frame `confinement`."""
     from sandbox.inside import landlock
 
     if os.getuid() == 0 or os.getpid() > 16:
         raise JailFault("error", "the run is not in namespaces of its own")
-    channel.send(Frame("hello", {"landlock": landlock.abi()}))  # type: ignore[attr-defined]
+    channel.send(Frame("confinement", {"landlock": landlock.abi_version()}))

@@ -1,12 +1,15 @@
-"""What a run's device asks of its walls: one profile for the CPU, one for NVIDIA's GPUs.
+"""What a device requires of the confinement: one profile for the CPU, one for NVIDIA's GPUs.
 
-A GPU's driver maps hundreds of gigabytes of address space that it never fills, talks to the kernel through device
-files, names its threads through /proc and listens on a socket for other processes of its own (refused either, it gives
-up with error 304), and keeps memory files. Triton compiles kernels with programs (ptxas, the C compiler). So memory
-is held by the watch alone there, which counts memory files too; the device files are bound; there is a process table of
-the run's own; sockets are those of its own network namespace that reach no network; and programs of the read-only
-runtime may be started. They stay behind the same walls as whoever starts them: namespaces, Landlock, system calls, user
-id.
+A GPU's driver maps hundreds of gigabytes of address space that it never fills, uses device files, names its threads
+through /proc, listens on a socket for other processes, and creates memory files. Without the socket or the names it
+fails with error 304. Compilers of GPU kernels start programs (ptxas, the C compiler). So a run on a GPU
+
+- has no limit on address space: only the watchdog limits memory, and it counts memory files too;
+- may use the driver's device files;
+- has a process table for its own processes only;
+- may open sockets between processes, in a network namespace that reaches no network;
+- may start programs of the read-only runtime. They stay under the same namespaces, Landlock rules, system call filter
+  and user id as the run itself.
 """
 
 import os
@@ -18,76 +21,79 @@ from typing import Literal
 from sandbox.faults import SandboxUnavailable
 
 Device = Literal["cpu", "cuda"]
-CONTROL = "/dev/nvidiactl"
-NODES = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset", "nvidia-caps/*")
+CONTROL_DEVICE = "/dev/nvidiactl"
+DEVICE_PATTERNS = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset", "nvidia-caps/*")
 """Device files of the driver, below /dev."""
-KERNEL = ("/proc", "/sys")
-"""Where the driver looks for its cards."""
-PASSED_ON = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
-"""Which cards a trainer was given."""
+KERNEL_FOLDERS = ("/proc", "/sys")
+"""Folders in which the driver looks for its cards."""
+INHERITED_VARIABLES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
+"""Variables of the parent that select the visible cards."""
+REPEATABLE_VARIABLES = (
+    ("CUBLAS_WORKSPACE_CONFIG", ":4096:8"),  # makes cuBLAS repeat its results bit for bit
+    ("MOVE37_RACE_KERNELS", "0"),  # no kernel's configuration is chosen by a clock
+)
+"""Variables that make the same run give the same bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How a run on a device is held."""
+    """Confinement of a run on one kind of device."""
 
     devices: tuple[str, ...] = ()
-    """Device files that it may open, bound into the sandbox."""
-    kernel: tuple[str, ...] = ()
-    """Folders of the kernel that it may read."""
-    calls: tuple[str, ...] = ()
-    """System calls that are refused elsewhere (`sandbox.inside.seccomp`) and may be made here."""
-    bounded: bool = True
-    """Whether its address space is limited besides the memory that it really uses."""
+    """Device files that the run may open, bound into the sandbox."""
+    kernel_folders: tuple[str, ...] = ()
+    """Folders of the kernel that the run may read."""
+    allowed_calls: tuple[str, ...] = ()
+    """System calls that are allowed in addition to those of the CPU (`sandbox.inside.seccomp`)."""
+    limit_address_space: bool = True
+    """Whether the address space is limited, in addition to the memory in use."""
     processes: int = 64
-    """Processes and threads."""
-    files: int = 64
-    """Open at once."""
+    """Most processes and threads."""
+    open_files: int = 64
+    """Most open files of a process."""
     scratch_bytes: int = 64 << 20
-    """In its scratch folder."""
+    """Size of the scratch folder."""
     process_table: bool = False
-    """Whether it needs a process table of its own, with its threads under their own numbers, which it may name."""
+    """Whether the run has its own process table, in which it may name its threads."""
     environment: tuple[tuple[str, str], ...] = ()
-    """Variables besides the fixed ones."""
+    """Variables in addition to the fixed ones."""
 
 
-CPU = Profile()
+CPU_PROFILE = Profile()
 
 
-def profile(device: Device) -> Profile:
-    """Return the profile of a device. Raises SandboxUnavailable with the remedy where this machine has none such."""
+def device_profile(device: Device) -> Profile:
+    """Return the profile of a device. Raises SandboxUnavailable with the remedy if this machine has no such device."""
     if device == "cpu":
-        return CPU
-    found = sorted(node for pattern in NODES for node in Path("/dev").glob(pattern))
-    nodes = tuple(str(node) for node in found if _open_to_runs(node))
-    if CONTROL not in nodes:
-        raise SandboxUnavailable(f"no {CONTROL}: this scale needs an NVIDIA GPU and its driver; choose a scale on cpu")
-    return gpu(nodes)
+        return CPU_PROFILE
+    nodes = sorted(node for pattern in DEVICE_PATTERNS for node in Path("/dev").glob(pattern))
+    devices = tuple(str(node) for node in nodes if _is_readable_by_runs(node))
+    if CONTROL_DEVICE not in devices:
+        raise SandboxUnavailable(
+            f"no {CONTROL_DEVICE}: cuda needs an NVIDIA GPU and its driver; hint: choose a scale on cpu"
+        )
+    return gpu_profile(devices)
 
 
-def _open_to_runs(node: Path) -> bool:
-    """Whether a run, which is nobody in particular where this process is root, may read a device file.
+def _is_readable_by_runs(node: Path) -> bool:
+    """Whether a run may read a device file; if this process is root, a run has another user id.
 
-    The driver keeps some for root: those that set up a divided card.
+    The driver reserves some device files for root: those that configure a divided card.
     """
     return bool(node.stat().st_mode & stat.S_IROTH) if os.geteuid() == 0 else os.access(node, os.R_OK)
 
 
-def gpu(nodes: tuple[str, ...]) -> Profile:
+def gpu_profile(devices: tuple[str, ...]) -> Profile:
     """Return the profile of a machine whose driver has these device files."""
-    passed = tuple((name, os.environ[name]) for name in PASSED_ON if name in os.environ)
-    repeatable = (
-        ("CUBLAS_WORKSPACE_CONFIG", ":4096:8"),  # cuBLAS repeats itself bit for bit with this
-        ("MOVE37_RACE_KERNELS", "0"),  # ours do where none is chosen by a clock (kernels/recurrence/gpu/tuning.py)
-    )
+    inherited = tuple((name, os.environ[name]) for name in INHERITED_VARIABLES if name in os.environ)
     return Profile(
-        devices=nodes,
-        kernel=KERNEL,
-        calls=("execve", "execveat", "memfd_create", "socket"),
+        devices=devices,
+        kernel_folders=KERNEL_FOLDERS,
+        allowed_calls=("execve", "execveat", "memfd_create", "socket"),
         process_table=True,
-        bounded=False,
+        limit_address_space=False,
         processes=512,
-        files=1024,
+        open_files=1024,
         scratch_bytes=2 << 30,
-        environment=(*repeatable, *passed),
+        environment=(*REPEATABLE_VARIABLES, *inherited),
     )

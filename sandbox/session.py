@@ -1,4 +1,4 @@
-"""The talk with one run: frames out, frames in, and a named fault for every way it can fail to answer."""
+"""The conversation with one run: frames out, frames in, and a named fault for every way in which it can fail."""
 
 import re
 import time
@@ -7,68 +7,70 @@ from types import TracebackType
 from typing import Self
 
 from sandbox.faults import JailFault
-from sandbox.frames import Channel, Frame, Truncated
+from sandbox.frames import Channel, Frame, TruncatedFrame
 from sandbox.watchdog import Watchdog
 from sandbox.zygote import Zygote
 
 VERDICT_TIMEOUT_S = 5.0
-"""How long the news of a run's end may lag behind the end of its channel."""
+"""Seconds that the report of a run's end may lag behind the end of its channel."""
 GRACE_S = 10.0
-"""How long the watch may take to enforce the deadline on a loaded machine before the session does it itself."""
+"""Seconds after the deadline in which the watchdog may end the run; then the session does."""
+MAX_MESSAGE_CHARACTERS, MAX_TAIL_CHARACTERS = 2000, 32_000
 _REASON = re.compile(r"[a-z_]{1,32}(:[A-Za-z_]{1,32})?")
 
 
 class Session:
-    """One run, from its start until nothing is left of it."""
+    """One run, from its start until nothing of it is left."""
 
-    def __init__(self, channel: Channel, watch: Watchdog, zygote: Zygote, clear: Callable[[], None]) -> None:
-        """Take over a run that has been ordered; `clear` removes what it wrote."""
+    def __init__(self, channel: Channel, watchdog: Watchdog, zygote: Zygote, clear: Callable[[], None]) -> None:
+        """Own a run that has been started; `clear` removes what it wrote."""
         self._channel = channel
-        self._watch = watch
+        self._watchdog = watchdog
         self._zygote = zygote
         self._clear = clear
         self._open = True
 
     @property
     def output(self) -> str:
-        """The end of what the run has printed so far."""
-        return self._watch.tail
+        """The end of the run's output so far."""
+        return self._watchdog.tail
 
     @property
-    def remaining(self) -> float:
-        """Seconds left until its deadline."""
-        return self._watch.deadline - time.monotonic()
+    def remaining_s(self) -> float:
+        """Seconds until the run's deadline."""
+        return self._watchdog.deadline - time.monotonic()
 
     @property
-    def memory(self) -> int | None:
-        """Bytes of private memory that the run holds now, as the kernel counts them; None where it is going away."""
+    def memory_bytes(self) -> int | None:
+        """Bytes of the run's private memory now, as the kernel counts them; None if the sandbox is gone."""
         try:
-            return self._watch.usage()[0]
+            return self._watchdog.usage()[0]
         except OSError:
             return None
 
     def send(self, frame: Frame) -> None:
-        """Send a frame. Raises JailFault where the run is gone or does not read until its deadline."""
+        """Send a frame. Raises JailFault if the run is gone or does not read until its deadline."""
         try:
-            self._channel.send(frame, self._patience())
+            self._channel.send(frame, self._timeout_s())
         except TimeoutError:
-            raise self._verdict("timeout", "it did not read what it was sent") from None
+            raise self._fault("timeout", "it did not read what it was sent") from None
         except OSError:
-            raise self._verdict("protocol_error", "it closed its channel") from None
+            raise self._fault("protocol_error", "it closed its channel") from None
 
     def recv(self) -> Frame:
-        """Return the run's next frame. Raises JailFault, at the latest when the deadline has passed."""
+        """Return the run's next frame. Raises JailFault, at the latest after the deadline."""
         try:
-            frame = self._channel.recv(self._patience())
+            frame = self._channel.recv(self._timeout_s())
         except TimeoutError:
-            raise self._verdict("timeout", "no answer") from None
+            raise self._fault("timeout", "no answer") from None
         except (EOFError, OSError) as error:
-            raise self._verdict("protocol_error", str(error), truncated=isinstance(error, Truncated)) from None
+            truncated = isinstance(error, TruncatedFrame)
+            raise self._fault("protocol_error", str(error), truncated=truncated) from None
         except JailFault as fault:
-            breach = self._watch.breach
+            breach = self._watchdog.breach
             raise JailFault(*breach or (fault.reason, fault.message), self.output) from None
         if frame.kind == "fault":
-            raise _told(frame, self.output)
+            raise _reported_fault(frame, self.output)
         return frame
 
     def close(self) -> None:
@@ -77,8 +79,8 @@ class Session:
             return
         self._open = False
         self._channel.close()
-        self._zygote.end()
-        self._watch.leave()
+        self._zygote.end_run()
+        self._watchdog.stop()
         self._clear()
 
     def __enter__(self) -> Self:
@@ -89,22 +91,22 @@ class Session:
         """End the run, whatever happened."""
         self.close()
 
-    def _patience(self) -> float:
-        """Seconds to wait on the run before the watch must have spoken."""
-        return max(self.remaining, 0) + GRACE_S
+    def _timeout_s(self) -> float:
+        """Return the seconds to wait for the run until the watchdog must have ended it."""
+        return max(self.remaining_s, 0) + GRACE_S
 
-    def _verdict(self, reason: str, message: str, *, truncated: bool = False) -> JailFault:
-        """Return why the run fell silent: what the watch knows, else the reason given (it lives but does not talk)."""
-        fault = self._watch.fault(VERDICT_TIMEOUT_S)
+    def _fault(self, reason: str, message: str, *, truncated: bool = False) -> JailFault:
+        """Return why the run doesn't communicate: the watchdog's reason, else the given one if the run still lives."""
+        fault = self._watchdog.fault(VERDICT_TIMEOUT_S)
         if fault is None or (truncated and fault.reason == "no_result"):
             return JailFault(reason, message, self.output)
         return fault
 
 
-def _told(frame: Frame, output: str) -> JailFault:
-    """Return the fault that a run reports of itself; it may be a lie, but only ever to its own harm."""
+def _reported_fault(frame: Frame, output: str) -> JailFault:
+    """Return the fault that a run reports of itself; a false report harms only the run."""
     reason, message, tail = (frame.header.get(key) for key in ("reason", "message", "tail"))
     if not isinstance(reason, str) or not _REASON.fullmatch(reason):
         return JailFault("protocol_error", "a fault without a reason", output)
     text = tail if isinstance(tail, str) and tail else output
-    return JailFault(reason, str(message)[:2000], text[-32_000:])
+    return JailFault(reason, str(message)[:MAX_MESSAGE_CHARACTERS], text[-MAX_TAIL_CHARACTERS:])

@@ -1,42 +1,42 @@
-"""What processes use, read from a process table."""
+"""Memory and tasks of processes, read from a process table such as /proc."""
 
 import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
 
-def usage(process: Path) -> tuple[int, int]:
-    """Return (bytes of anonymous and shared memory, threads) of a process. Raises OSError where it is gone."""
+def process_usage(process: Path) -> tuple[int, int]:
+    """Return (bytes of anonymous and shared memory, threads) of a process. Raises OSError if it is gone."""
     values = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
     kilobytes = sum(int(values.get(name, "0 kB").split()[0]) for name in ("RssAnon", "RssShmem"))
     return kilobytes * 1024, int(values.get("Threads", "0"))
 
 
-def memory_files(process: Path) -> dict[int, int]:
-    """Return the bytes of each file in no file system that a process holds open, by inode. Raises OSError."""
-    found: dict[int, int] = {}
+def memory_file_bytes(process: Path) -> dict[int, int]:
+    """Return the bytes of each memory file that a process has open, by inode. Raises OSError if it is gone."""
+    sizes: dict[int, int] = {}
     for descriptor in (process / "fd").iterdir():
-        with contextlib.suppress(OSError):  # it has just been closed
+        with contextlib.suppress(OSError):  # the process has just closed it
             if str(descriptor.readlink()).startswith("/memfd:"):
                 file = descriptor.stat()
-                found[file.st_ino] = file.st_blocks * 512
-    return found
+                sizes[file.st_ino] = file.st_blocks * 512
+    return sizes
 
 
-def census(processes: Iterable[Path], base: int, *, files: bool = False) -> tuple[int, int]:
-    """Return (bytes beyond `base` each, tasks) of processes, given their folders in a process table.
+def total_usage(processes: Iterable[Path], base_bytes: int, *, memory_files: bool = False) -> tuple[int, int]:
+    """Return (bytes beyond `base_bytes` each, tasks) of all processes, given their folders in a process table.
 
-    With `files` what lies in memory files counts as well, once more than where it is mapped.
+    With `memory_files` their memory files count as well, in addition to their mapped parts.
     """
     memory = tasks = 0
-    held: dict[int, int] = {}
+    files: dict[int, int] = {}
     for process in processes:
-        with contextlib.suppress(OSError):  # it has just ended
-            private, threads = usage(process)
-            memory += max(private - base, 0)
+        with contextlib.suppress(OSError):  # the process has just ended
+            private, threads = process_usage(process)
+            memory += max(private - base_bytes, 0)
             tasks += threads
-            held |= memory_files(process) if files else {}
-    return memory + sum(held.values()), tasks
+            files |= memory_file_bytes(process) if memory_files else {}
+    return memory + sum(files.values()), tasks
 
 
 def descendants(pid: int) -> list[int]:

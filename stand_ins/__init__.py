@@ -1,1 +1,1 @@
-"""Layers written for flash-linear-attention run as they are: stand-ins for the names they import, and their form."""
+"""Stand-ins for packages that published layers import: such a layer runs as it is, in plain torch."""

@@ -1,1 +1,1 @@
-"""Admission: static checks of a candidate's source before anything runs it."""
+"""Admission: the static check of an architecture's source before anything runs it."""

@@ -3,9 +3,9 @@
 import ast
 import re
 
-from agents.admission.static_check import ALLOWED_IMPORTS
 from agents.repair.edits import Fix, inserted, replaced, text_of
 from agents.repair.symptom import Symptom
+from architecture.imports import ALLOWED_IMPORTS
 
 _KERNELS = (
     "causal_conv1d", "feature_map", "linear_recurrence", "recurrence_step", "rms_norm", "rotary", "window_attention",

@@ -1,4 +1,5 @@
-"""What runs on the far side of the wall: the zygote, a run's confinement, and what it may report.
+"""The inner side of the sandbox: the zygote, a run's confinement, and the report of its faults.
 
-Everything here is executed inside the sandbox; of the project it sees this package, `trainer` and `kernels` only.
+Everything here is executed inside the sandbox. Of the project it can import this package and the packages that a jail
+names, nothing else.
 """

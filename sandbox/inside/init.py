@@ -1,7 +1,7 @@
-"""Process 1 of a run's own namespace: waits for the run, reaps what it leaves behind, and says how it ended.
+"""Process 1 of a run's own namespace: waits for the run, reaps its orphans, and reports how the run ended.
 
-Executed as a script of its own (`python -I -S init.py <pid> <status descriptor>`), so that the waiting process does not
-carry torch's pages about. Nothing in the run can signal or trace it; when it ends, the kernel kills all that is left.
+It is executed as its own script (`python -I -S init.py <pid> <status descriptor>`), so that the waiting process doesn't
+hold the zygote's pages. Nothing in the run can signal or trace it; when it ends, the kernel kills every process left.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 
 
 def wait_for(run: int) -> bytes:
-    """Return how process `run` ended, `exit N` or `signal N`, reaping whatever else ends meanwhile."""
+    """Return how process `run` ended, `exit N` or `signal N`, and reap every other process that ends meanwhile."""
     while True:
         pid, status = os.wait()
         if pid == run:
@@ -20,4 +20,4 @@ def wait_for(run: int) -> bytes:
 
 if __name__ == "__main__":
     os.write(int(sys.argv[2]), wait_for(int(sys.argv[1])))
-    os.killpg(0, signal.SIGKILL)  # what the namespace does, for a run without one
+    os.killpg(0, signal.SIGKILL)  # does for a run without a namespace what the kernel does for one

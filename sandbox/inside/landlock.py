@@ -1,8 +1,8 @@
-"""Landlock: which files a run may touch. The rest of the file system is refused, whoever owns it.
+"""Landlock: the files that a run may access. It refuses the rest of the file system, whoever owns it.
 
 https://docs.kernel.org/userspace-api/landlock.html. Calls 444 to 446 have these numbers on every architecture.
-It does not stop UDP nor reading a descriptor that is already open; the network namespace and a clean table of
-descriptors do.
+Landlock stops neither UDP nor reads of a descriptor that is already open. For these there are the network namespace
+and a clean table of descriptors.
 """
 
 import ctypes
@@ -21,8 +21,8 @@ READ = EXECUTE | READ_FILE | READ_DIR
 FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEVICE
 RIGHTS_BY_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
 """File system rights that each version of the interface knows."""
-TCP = 0b11
-SCOPES = 0b11
+BIND_AND_CONNECT_TCP = 0b11
+SCOPE_SOCKETS_AND_SIGNALS = 0b11
 
 
 class _Ruleset(ctypes.Structure):
@@ -34,20 +34,22 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
-def abi() -> int:
-    """Return the kernel's version of the interface. Raises OSError where it has none."""
+def abi_version() -> int:
+    """Return the kernel's version of the interface. Raises OSError if it has none."""
     return syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1)
 
 
 def confine(readable: Iterable[str], writable: Iterable[str]) -> None:
-    """Allow this process, for good, to read beneath `readable` and to do as it likes beneath `writable`.
+    """Restrict this process for good: it may read below `readable`, and read and write below `writable`.
 
-    Paths that don't exist are skipped. TCP, signals and abstract sockets that lead out are refused where the kernel
-    can. Raises OSError.
+    Paths that don't exist are skipped. If the kernel's version can, it also refuses TCP, and signals and abstract
+    sockets to processes outside. Raises OSError.
     """
-    version = abi()
+    version = abi_version()
     rights = RIGHTS_BY_ABI[min(version, 5)]
-    attributes = _Ruleset(rights, TCP if version >= 4 else 0, SCOPES if version >= 6 else 0)
+    attributes = _Ruleset(
+        rights, BIND_AND_CONNECT_TCP if version >= 4 else 0, SCOPE_SOCKETS_AND_SIGNALS if version >= 6 else 0
+    )
     size = 8 if version < 4 else 16 if version < 6 else 24
     ruleset = syscall(CREATE_RULESET, ctypes.byref(attributes), ctypes.c_size_t(size), 0)
     for path in readable:
@@ -59,7 +61,7 @@ def confine(readable: Iterable[str], writable: Iterable[str]) -> None:
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
-    """Add one path with its rights, reduced to what a plain file can have."""
+    """Allow rights on one path, reduced to those that a plain file can have."""
     try:
         parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:

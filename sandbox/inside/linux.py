@@ -1,4 +1,4 @@
-"""The few calls of Linux that Python does not offer, by ctypes."""
+"""Calls of Linux that Python lacks, by ctypes."""
 
 import ctypes
 import os
@@ -14,38 +14,40 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SE
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def checked(result: int, what: str) -> int:
-    """Return a call's result. Raises OSError where it is negative."""
+def check_result(result: int, call: str) -> int:
+    """Return a call's result. Raises OSError if it is negative."""
     if result < 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
+        raise OSError(number, f"{call}: {os.strerror(number)}")
     return result
 
 
 def prctl(option: int, value: int, pointer: object = None) -> None:
     """Set a property of this process. Raises OSError."""
-    checked(_libc.prctl(option, ctypes.c_ulong(value), pointer, None, None), f"prctl({option})")
+    check_result(_libc.prctl(option, ctypes.c_ulong(value), pointer, None, None), f"prctl({option})")
 
 
 def unshare(flags: int) -> None:
     """Move this process into new namespaces. Raises OSError."""
-    checked(_libc.unshare(flags), "unshare")
+    check_result(_libc.unshare(flags), "unshare")
 
 
-def mount_tmpfs(where: str, size: int, inodes: int) -> None:
-    """Mount a fresh memory file system of at most `size` bytes and `inodes` files. Raises OSError."""
+def mount_tmpfs(path: str, size: int, inodes: int) -> None:
+    """Mount a new memory file system of at most `size` bytes and `inodes` files. Raises OSError."""
     options = f"size={size},nr_inodes={inodes},mode=1777".encode()
-    checked(_libc.mount(b"tmpfs", where.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), f"mount tmpfs on {where}")
+    check_result(
+        _libc.mount(b"tmpfs", path.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), f"mount tmpfs on {path}"
+    )
 
 
 def mount_process_table() -> None:
-    """Mount the table of this namespace's processes over the one that is there. Raises OSError."""
-    checked(_libc.mount(b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None), "mount proc on /proc")
+    """Mount the table of this namespace's processes over the present one. Raises OSError."""
+    check_result(_libc.mount(b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None), "mount proc on /proc")
 
 
 def syscall(number: int, *arguments: object) -> int:
-    """Make a system call that the C library has no name for. Raises OSError."""
-    return checked(_libc.syscall(number, *arguments), f"syscall {number}")
+    """Make a system call that the C library has no function for. Raises OSError."""
+    return check_result(_libc.syscall(number, *arguments), f"syscall {number}")
 
 
 class _CapabilityHeader(ctypes.Structure):
@@ -53,7 +55,7 @@ class _CapabilityHeader(ctypes.Structure):
 
 
 def drop_capabilities() -> None:
-    """Give up every capability of this process, those over its own namespaces included. Raises OSError."""
+    """Give up every capability of this process, including those over its own namespaces. Raises OSError."""
     header = _CapabilityHeader(0x20080522, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    checked(_libc.capset(ctypes.byref(header), ctypes.byref(nothing)), "capset")
+    no_capabilities = (ctypes.c_uint32 * 6)()
+    check_result(_libc.capset(ctypes.byref(header), ctypes.byref(no_capabilities)), "capset")

@@ -1,4 +1,4 @@
-"""From an exception in the candidate to the name of what happened."""
+"""From an exception in a run to its fault: a reason code, a message and the end of the traceback."""
 
 import errno
 import os
@@ -9,18 +9,19 @@ from sandbox.faults import JailFault
 
 MAX_TRACEBACK_CHARACTERS = 16_000
 """Most characters of a traceback that are sent."""
+MAX_MESSAGE_CHARACTERS = 2000
 OUT_OF_MEMORY_PHRASES = ("can't allocate memory", "not enough memory", "cannot allocate memory", "out of memory")
 DENIED_REASONS = {errno.EPERM: "denied:syscall", errno.EACCES: "denied:net", errno.ESRCH: "denied:signal"}
-"""What the filter of system calls answers with (`sandbox.inside.seccomp`)."""
-_JAIL = str(Path(__file__).parent.parent)
+"""Reason codes by the error numbers of the system call filter (`sandbox.inside.seccomp`)."""
+_SANDBOX_FOLDER = str(Path(__file__).parent.parent)
 
 
 def fault_of(error: BaseException) -> JailFault:
-    """Return the fault that an exception amounts to, with the candidate's part of the traceback."""
+    """Return the fault of an exception, with the run's own part of the traceback."""
     if isinstance(error, JailFault):
         return error
     reason, message = reason_of(error), traceback.format_exception_only(error)[-1].strip()
-    return JailFault(reason, str(error) if reason == "import_error" else message[:2000], _tail(error))
+    return JailFault(reason, str(error) if reason == "import_error" else message[:MAX_MESSAGE_CHARACTERS], _tail(error))
 
 
 def reason_of(error: BaseException) -> str:
@@ -33,14 +34,14 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, BlockingIOError) or "can't start new thread" in text:
         return "limit:procs"
     if isinstance(error, ValueError) and "not allowed to raise maximum limit" in text:
-        return "denied:syscall"  # what `resource` makes of the refusal
+        return "denied:syscall"  # the module `resource` turns the refusal into this error
     if isinstance(error, OSError):
-        return _of_os_error(error)
+        return _os_error_reason(error)
     return "error"
 
 
-def _of_os_error(error: OSError) -> str:
-    """Return the reason code of a refusal by the operating system."""
+def _os_error_reason(error: OSError) -> str:
+    """Return the reason code of an error of the operating system."""
     if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
         return "limit:disk"
     if error.errno == errno.ENOMEM:
@@ -51,7 +52,7 @@ def _of_os_error(error: OSError) -> str:
 
 
 def _is_refusal(error: OSError) -> bool:
-    """Whether a path was refused, or lies where the sandbox has nothing at all."""
+    """Whether a path was refused, or lies outside the scratch folder, where most of the machine doesn't exist."""
     if error.errno == errno.ENOENT:
         names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
         return any(name.startswith("/") and not name.startswith(_working_folder()) for name in names)
@@ -59,7 +60,7 @@ def _is_refusal(error: OSError) -> bool:
 
 
 def _working_folder() -> str:
-    """Return the run's scratch folder, as long as the run has not removed it."""
+    """Return the run's scratch folder, "/" if the run has removed it."""
     try:
         return os.getcwd()  # noqa: PTH109 (compared as text)
     except OSError:
@@ -67,9 +68,9 @@ def _working_folder() -> str:
 
 
 def _tail(error: BaseException) -> str:
-    """Return the end of the traceback, without the jail's own frames."""
-    kept = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_JAIL)]
-    head = ["Traceback (most recent call last):\n"] if kept else []
-    return "".join([*head, *traceback.format_list(kept), *traceback.format_exception_only(error)])[
-        -MAX_TRACEBACK_CHARACTERS:
-    ]
+    """Return the end of the traceback, without the sandbox' own frames."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(_SANDBOX_FOLDER)]
+    head = ["Traceback (most recent call last):\n"] if own else []
+    lines = [*head, *traceback.format_list(own), *traceback.format_exception_only(error)]
+    return "".join(lines)[-MAX_TRACEBACK_CHARACTERS:]

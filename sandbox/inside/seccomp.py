@@ -1,8 +1,8 @@
-"""Seccomp: which system calls a run may make.
+"""Seccomp: the system calls that a run may make.
 
-The filter names what is refused; the rest passes, since torch may call most of the others. The error number says the
-class of the refusal, so that a report can name it (`sandbox.inside.report`): EPERM a forbidden call, EACCES the
-network, ESRCH a signal to another process.
+The filter lists what is refused. All other calls pass, since libraries such as torch may make most of them. The error
+number tells the class of the refusal to `sandbox.inside.report`: EPERM for a forbidden call, EACCES for the network,
+ESRCH for a signal to another process.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 from sandbox.inside.linux import NEW_NAMESPACES, PR_SET_SECCOMP, prctl
 
-# name: (x86_64, aarch64); None where the architecture has no such call.
+# name: (x86_64, aarch64); None if the architecture has no such call.
 FORBIDDEN: dict[str, tuple[int | None, int | None]] = {
     # other processes' memory and descriptors
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
@@ -33,11 +33,11 @@ FORBIDDEN: dict[str, tuple[int | None, int | None]] = {
     # memory that no limit counts
     "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "semget": (64, 190),
     "msgget": (68, 186), "mq_open": (240, 180),
-    # descriptors on their way, in no process' table: what they hold is not counted
+    # descriptors in transit are in no process' table, so their memory would not be counted
     "sendmsg": (46, 211), "sendmmsg": (307, 269),
     # programs
     "execve": (59, 221), "execveat": (322, 281),
-    # doors into the kernel with a history
+    # interfaces of the kernel with a history of vulnerabilities
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "bpf": (321, 280),
     "perf_event_open": (298, 241), "userfaultfd": (323, 282), "add_key": (248, 217), "request_key": (249, 218),
     "keyctl": (250, 219), "fanotify_init": (300, 262), "quotactl": (179, 60), "vhangup": (153, 58),
@@ -59,12 +59,13 @@ LOCAL = 1
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32_BIT = 0x40000000
+"""Set in the numbers of the x32 interface, which the tables don't cover."""
 LOAD, JUMP_EQUAL, JUMP_GREATER_EQUAL, JUMP_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 ALLOW, ERRNO, KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16
 
 Instruction = tuple[int, int, int, int]
-"""code, jump if true, jump if false, constant."""
+"""(code, jump if true, jump if false, constant) of a BPF instruction."""
 
 
 class _Filter(ctypes.Structure):
@@ -76,17 +77,20 @@ class _Program(ctypes.Structure):
 
 
 def confine(allowed: Collection[str] = ()) -> None:
-    """Refuse the forbidden calls but those `allowed` to this process and all it starts, for good. Raises OSError.
+    """Refuse forbidden calls except those `allowed`, to this process and all that it starts. Raises OSError.
 
-    Of sockets only those between processes of one machine can be allowed.
+    Of sockets, only those between processes of one machine can be allowed.
     """
-    code = program(platform.machine(), os.getpid(), allowed)
+    code = filter_program(platform.machine(), os.getpid(), allowed)
     filters = (_Filter * len(code))(*(_Filter(*instruction) for instruction in code))
     prctl(PR_SET_SECCOMP, 2, ctypes.byref(_Program(len(code), filters)))
 
 
-def program(machine: str, pid: int, allowed: Collection[str] = ()) -> list[Instruction]:
-    """Return the filter for an architecture; only signals to process `pid` pass. Raises OSError for another machine."""
+def filter_program(machine: str, pid: int, allowed: Collection[str] = ()) -> list[Instruction]:
+    """Return the filter for an architecture; of signals only those to process `pid` pass.
+
+    Raises OSError for an architecture without a table.
+    """
     if machine not in AUDIT_ARCH:
         raise OSError(errno.ENOSYS, f"no seccomp table for {machine}")
     column = list(AUDIT_ARCH).index(machine)
@@ -96,27 +100,27 @@ def program(machine: str, pid: int, allowed: Collection[str] = ()) -> list[Instr
     ]  # fmt: skip
     forbidden = {name: numbers for name, numbers in FORBIDDEN.items() if name not in allowed}
     if "socket" in allowed:
-        code += _if_argument(SOCKET[column], [(JUMP_EQUAL, 1, 0, LOCAL)], errno.EACCES, argument=0)
+        code += _unless_argument(SOCKET[column], [(JUMP_EQUAL, 1, 0, LOCAL)], errno.EACCES, argument=0)
     else:
-        code += _refused(SOCKET[column], errno.EACCES)
+        code += _refuse(SOCKET[column], errno.EACCES)
     for table, error in ((forbidden, errno.EPERM), (SIGNALS_TO_OTHERS, errno.ESRCH)):
         for numbers in table.values():
-            code += _refused(numbers[column], error)
-    code += _refused(CLONE3[column], errno.ENOSYS)  # its flags lie in memory: the C library falls back to clone
-    code += _if_argument(CLONE[column], [(JUMP_SET, 0, 1, NEW_NAMESPACES)], errno.EPERM, argument=0)
+            code += _refuse(numbers[column], error)
+    code += _refuse(CLONE3[column], errno.ENOSYS)  # its flags lie in memory: the C library falls back to clone
+    code += _unless_argument(CLONE[column], [(JUMP_SET, 0, 1, NEW_NAMESPACES)], errno.EPERM, argument=0)
     for numbers in SIGNALS.values():
-        code += _if_argument(numbers[column], [(JUMP_EQUAL, 1, 0, pid)], errno.ESRCH, argument=0)
+        code += _unless_argument(numbers[column], [(JUMP_EQUAL, 1, 0, pid)], errno.ESRCH, argument=0)
     null = [(JUMP_EQUAL, 0, 2, 0), (LOAD, 0, 0, ARGUMENTS + 8 * 2 + 4), (JUMP_EQUAL, 1, 0, 0)]
-    code += _if_argument(PRLIMIT[column], null, errno.EPERM, argument=2)
+    code += _unless_argument(PRLIMIT[column], null, errno.EPERM, argument=2)
     return [*code, (RETURN, 0, 0, ALLOW)]
 
 
-def _refused(number: int | None, error: int) -> list[Instruction]:
-    """Answer a call with an error."""
+def _refuse(number: int | None, error: int) -> list[Instruction]:
+    """Answer a call with an error number; no instructions for a call that the architecture lacks."""
     return [] if number is None else [(JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, ERRNO | error)]
 
 
-def _if_argument(number: int, test: list[Instruction], error: int, *, argument: int) -> list[Instruction]:
-    """Answer a call with an error where the low half of an argument fails the test (a jump over the return)."""
+def _unless_argument(number: int, test: list[Instruction], error: int, *, argument: int) -> list[Instruction]:
+    """Answer a call with an error number unless the low half of an argument passes the test, which jumps the return."""
     body = [(LOAD, 0, 0, ARGUMENTS + 8 * argument), *test, (RETURN, 0, 0, ERRNO | error), (LOAD, 0, 0, NUMBER)]
     return [(JUMP_EQUAL, 0, len(body), number), *body]

@@ -1,9 +1,9 @@
-"""The zygote: one interpreter that has imported torch and forks a confined run whenever it is asked.
+"""The zygote: one interpreter that has imported what every run needs, and forks a confined run on request.
 
     python -m sandbox.inside.zygote <control descriptor>
 
-Orders come as JSON over a packet socket, with the run's three descriptors (channel, output, status) attached; answers
-are JSON too. It never executes anything of a candidate, and nothing in a run can reach it.
+Requests arrive as JSON over a packet socket, with the run's three descriptors (channel, output, status) attached;
+replies are JSON too. The zygote never executes anything of a run, and nothing in a run can reach it.
 """
 
 import array
@@ -17,20 +17,21 @@ import socket
 import sys
 import warnings
 
-from sandbox.inside import cell, landlock, linux
+from sandbox.inside import landlock, linux
+from sandbox.inside.confinement import RunSpec, start_run
 
-MESSAGE = 1 << 16
-DESCRIPTORS = 3
+MAX_MESSAGE_BYTES = 1 << 16
+DESCRIPTORS_PER_RUN = 3
 
 
 def become(user: int) -> None:
-    """Give up root for a real user id that owns nothing: the limit on processes does not bind root. Raises OSError."""
+    """Give up root for a real user id that owns nothing: the limit on processes doesn't bind root. Raises OSError."""
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
 
 
-def warm_up(modules: list[str]) -> None:
+def preload(modules: list[str]) -> None:
     """Import what every run needs, once."""
     warnings.simplefilter("ignore")
     for name in modules:
@@ -43,42 +44,42 @@ def warm_up(modules: list[str]) -> None:
 
 
 def serve(control: socket.socket) -> None:
-    """Answer orders until the other side closes."""
-    first = 0
+    """Answer requests until the other side closes."""
+    process_1 = 0
     while True:
-        message, ancillary, *_ = control.recvmsg(MESSAGE, socket.CMSG_SPACE(DESCRIPTORS * 4))
+        message, ancillary, *_ = control.recvmsg(MAX_MESSAGE_BYTES, socket.CMSG_SPACE(DESCRIPTORS_PER_RUN * 4))
         if not message:
-            _end(first)
+            _end_run(process_1)
             return
-        order = json.loads(message)
-        if order["do"] == "end":
-            _end(first)
+        request = json.loads(message)
+        if request["command"] == "end":
+            _end_run(process_1)
             control.send(b'{"ended": true}')
         else:
-            first = _start(control, order["order"], _descriptors(ancillary))
+            process_1 = _start_run(control, request["spec"], _descriptors(ancillary))
 
 
-def _start(control: socket.socket, order: dict, descriptors: list[int]) -> int:
-    """Start a run and say so, or say why not. Returns its process 1."""
-    first = 0
+def _start_run(control: socket.socket, spec: dict, descriptors: list[int]) -> int:
+    """Start a run and reply, with the reason if it could not start. Returns its process 1, 0 for none."""
+    process_1 = 0
     try:
-        first = cell.open_cell(cell.RunOrder(**order), *descriptors)
-        answer = {"started": first}
+        process_1 = start_run(RunSpec(**spec), *descriptors)
+        reply = {"started": process_1}
     except OSError as error:
-        answer = {"refused": str(error)}
+        reply = {"refused": str(error)}
     for descriptor in descriptors:
         os.close(descriptor)
-    control.send(json.dumps(answer).encode())
-    return first
+    control.send(json.dumps(reply).encode())
+    return process_1
 
 
-def _end(first: int) -> None:
-    """Kill a run's process 1, and with it all of its namespace, and wait until the kernel has done so."""
-    if first:
+def _end_run(process_1: int) -> None:
+    """Kill a run's process 1, and with it its whole namespace, and wait until the kernel has done so."""
+    if process_1:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(first, signal.SIGKILL)
+            os.kill(process_1, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(first, signal.SIGKILL)  # without a sandbox the session takes the namespace's place
+            os.killpg(process_1, signal.SIGKILL)  # without a sandbox the session takes the namespace's place
     with contextlib.suppress(ChildProcessError):
         while True:
             pid, _ = os.waitpid(-1, os.WNOHANG)
@@ -88,26 +89,26 @@ def _end(first: int) -> None:
 
 
 def _kill_children() -> None:
-    """Kill whatever was left to this process as the nearest living ancestor."""
+    """Kill this process' children, which include the orphans of a run."""
     with open(f"/proc/self/task/{os.getpid()}/children") as children:  # noqa: PTH123
         for pid in children.read().split():
             os.kill(int(pid), signal.SIGKILL)
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
-    """Return the descriptors that came with a message."""
-    found = array.array("i")
+    """Return the descriptors that are attached to a message."""
+    descriptors = array.array("i")
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            found.frombytes(data[: len(data) - len(data) % found.itemsize])
-    return list(found)
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    return list(descriptors)
 
 
 def main() -> None:
-    """Become the user, load, say hello, serve."""
+    """Change to the run's user, import the modules, report readiness, serve."""
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
-    settings = json.loads(control.recv(MESSAGE))
+    settings = json.loads(control.recv(MAX_MESSAGE_BYTES))
     if settings["process_table"]:
         linux.mount_process_table()
     if settings["user"] is not None:
@@ -116,16 +117,21 @@ def main() -> None:
     unreadable = [path for path in settings["readable"] if not os.access(path, os.R_OK)]
     if unreadable:
         sys.exit(f"Permission denied: {unreadable[0]}")
-    warm_up(settings["preload"])
-    hello: dict[str, object] = {"pid": os.getpid()}
-    if settings["confined"]:
+    preload(settings["preload"])
+    control.send(json.dumps(_readiness(confined=settings["confined"])).encode())
+    serve(control)
+
+
+def _readiness(*, confined: bool) -> dict[str, object]:
+    """Return the zygote's id and, if it is confined, the kernel's version of Landlock or why there is none."""
+    readiness: dict[str, object] = {"pid": os.getpid()}
+    if confined:
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
         try:
-            hello["landlock"] = landlock.abi()
+            readiness["landlock"] = landlock.abi_version()
         except OSError as error:
-            hello["landlock_missing"] = str(error)
-    control.send(json.dumps(hello).encode())
-    serve(control)
+            readiness["landlock_missing"] = str(error)
+    return readiness
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""A stand-in for the part of flash-linear-attention that layer files import. Same names and shapes, plain torch.
+"""A stand-in for the part of flash-linear-attention (fla) that layer files import: same names and shapes, plain torch.
 
-A room here (layers, models, modules, ops, utils) has on its face, flat, the names of all the modules that fla has
-there: see `stand_ins.importing`.
+Each area of fla (layers, models, modules, ops, utils) is one package here. It exports the names of all the modules
+that fla has there; see `stand_ins.importing`.
 """

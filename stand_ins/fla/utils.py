@@ -1,4 +1,4 @@
-"""fla's own conveniences: which device there is, and decorators that have nothing to do here."""
+"""fla's utilities: the device, and decorators that do nothing here."""
 
 import contextlib
 from collections.abc import Callable
@@ -17,22 +17,22 @@ SUPPORTS_AUTOTUNE_CACHE = FLA_CI_ENV = False
 autotune_cache_kwargs: dict[str, Any] = {}
 
 
-def as_it_is(function: Callable | None = None, **_: Any) -> Any:
-    """Decorate with nothing, with or without arguments."""
+def decorate_nothing(function: Callable | None = None, **_: Any) -> Any:
+    """Return the function unchanged; usable as a decorator with or without arguments."""
     return function if function is not None else lambda decorated: decorated
 
 
-input_guard = contiguous = checkpoint = tensor_cache = as_it_is
-autocast_custom_fwd = autocast_custom_bwd = as_it_is
+input_guard = contiguous = checkpoint = tensor_cache = decorate_nothing
+autocast_custom_fwd = autocast_custom_bwd = decorate_nothing
 
 
 def deprecate_kwarg(*_: Any, **__: Any) -> Callable[[Callable], Callable]:
-    """Decorate with nothing: an argument by its old name arrives by its old name."""
+    """Return a decorator that does nothing: an argument keeps its old name."""
     return lambda function: function
 
 
 def require_version(*_: Any) -> Callable[[Callable], Callable]:
-    """Decorate with nothing."""
+    """Return a decorator that does nothing."""
     return lambda function: function
 
 
@@ -42,17 +42,17 @@ def custom_device_ctx(*_: Any) -> contextlib.AbstractContextManager[None]:
 
 
 def check_shared_mem(*_: Any, **__: Any) -> bool:
-    """Return False: there is no shared memory to speak of."""
+    """Return False: no kernel here uses shared memory."""
     return False
 
 
 def check_pytorch_version(version: str = "2.4") -> bool:
-    """Whether torch is at least of a version."""
+    """Whether torch has at least a version."""
     return tuple(map(int, torch.__version__.split(".")[:2])) >= tuple(map(int, version.split(".")[:2]))
 
 
 def get_multiprocessor_count(*_: Any) -> int:
-    """Return 1."""
+    """Return 1: nothing here is sized by multiprocessors."""
     return 1
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for what layer files take from `flash_attn`: softmax attention, whole or packed. q, k, v [B, T, H, D]."""
+"""A stand-in for the names of `flash_attn` that layer files import: softmax attention, q, k, v [B, T, H, D]."""
 
 from itertools import pairwise
 from typing import Any
@@ -23,15 +23,15 @@ def flash_attn_func(
     window_size: tuple[int, int] = (-1, -1),
     **_: Any,
 ) -> Tensor:
-    """Return attention; with `causal` of more keys than queries, the last of both belong together."""
+    """Return attention [B, T, H, D]; with `causal`, the last query sees the last key, also if there are more keys."""
     if causal and window_size[0] >= 0 and q.shape[1] == k.shape[1]:
         return window_attention(q, k, v, window_size[0] + 1, softmax_scale)
     groups = q.shape[2] // k.shape[2]
     q, k, v = (x.transpose(1, 2) for x in (q, k.repeat_interleave(groups, 2), v.repeat_interleave(groups, 2)))
-    seen = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device)
-    seen = seen.tril(k.shape[2] - q.shape[2]) if causal else seen
-    seen = seen.triu(k.shape[2] - q.shape[2] - window_size[0]) if window_size[0] >= 0 else seen
-    o = F.scaled_dot_product_attention(q, k, v, seen, dropout_p, scale=softmax_scale)
+    visible = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device)
+    visible = visible.tril(k.shape[2] - q.shape[2]) if causal else visible
+    visible = visible.triu(k.shape[2] - q.shape[2] - window_size[0]) if window_size[0] >= 0 else visible
+    o = F.scaled_dot_product_attention(q, k, v, visible, dropout_p, scale=softmax_scale)
     return o.transpose(1, 2)
 
 
@@ -41,11 +41,11 @@ def flash_attn_varlen_func(
     v: Tensor,
     cu_seqlens_q: Tensor,
     cu_seqlens_k: Tensor,
-    max_seqlen_q: int,  # noqa: ARG001 (its kernels are sized by these)
+    max_seqlen_q: int,  # noqa: ARG001 (only kernels are sized by these)
     max_seqlen_k: int,  # noqa: ARG001
     **more: Any,
 ) -> Tensor:
-    """Return attention within each of the sequences packed along the first axis, q, k, v [N, H, D]."""
+    """Return attention [N, H, D] within each of the sequences packed along the first axis, q, k, v [N, H, D]."""
     bounds = zip(pairwise(cu_seqlens_q.tolist()), pairwise(cu_seqlens_k.tolist()), strict=True)
     return torch.cat(
         [flash_attn_func(q[None, a:b], k[None, c:d], v[None, c:d], **more)[0] for (a, b), (c, d) in bounds]
@@ -53,6 +53,6 @@ def flash_attn_varlen_func(
 
 
 def unpad_input(x: Tensor, attention_mask: Tensor, **_: Any) -> tuple[Tensor, Tensor, Tensor, int]:
-    """Return (kept tokens packed [N, ...], their places, offsets, longest length) of x [B, T, ...]."""
+    """Return (unmasked tokens packed [N, ...], their indices, offsets, longest length) of x [B, T, ...]."""
     indices, offsets, longest = get_unpad_data(attention_mask)
     return index_first_axis(x.flatten(0, 1), indices), indices, offsets, longest

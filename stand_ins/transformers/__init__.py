@@ -1,4 +1,4 @@
-"""A stand-in for what layer files take from `transformers`: a logger, activations, the shells of models."""
+"""A stand-in for the names of `transformers` that layer files import: a logger, activations, bases of models."""
 
 import logging as python_logging
 import types
@@ -30,16 +30,16 @@ __all__ = [
 
 
 class Logger(python_logging.LoggerAdapter):
-    """A logger that says some things only once."""
+    """A logger with messages that are shown once."""
 
     def warning_once(self, message: str, *_: Any, **__: Any) -> None:
-        """Say nothing: nobody reads a run's log line by line."""
+        """Drop the message: no person reads a run's log line by line."""
 
     info_once = warning_once
 
 
 def get_logger(name: str = "architecture") -> Logger:
-    """Return the logger of a name."""
+    """Return the logger of this name."""
     return Logger(python_logging.getLogger(name), {})
 
 
@@ -63,7 +63,7 @@ ACT2FN: dict[str, Callable[[Tensor], Tensor]] = {
 }
 PreTrainedConfig = PretrainedConfig
 _init_weights = True
-"""`transformers.modeling_utils._init_weights`: whether modules are to initialise themselves."""
+"""`transformers.modeling_utils._init_weights`: whether modules initialise their weights."""
 
 
 def is_flash_attn_2_available() -> bool:
@@ -74,16 +74,18 @@ def is_flash_attn_2_available() -> bool:
 is_torch_available = is_torchdynamo_compiling = is_flash_attn_greater_or_equal_2_10 = is_flash_attn_2_available
 
 
-def as_it_is(*_: Any, **__: Any) -> Callable[[Any], Any]:
-    """Decorate with nothing."""
+def decorate_nothing(*_: Any, **__: Any) -> Callable[[Any], Any]:
+    """Return a decorator that does nothing."""
     return lambda decorated: decorated
 
 
-deprecate_kwarg = add_start_docstrings = add_start_docstrings_to_model_forward = replace_return_docstrings = as_it_is
+deprecate_kwarg = add_start_docstrings = add_start_docstrings_to_model_forward = replace_return_docstrings = (
+    decorate_nothing
+)
 
 
 class PreTrainedModel(nn.Module):
-    """A model with a configuration."""
+    """Base of models with a configuration."""
 
     config_class = PretrainedConfig
 
@@ -92,20 +94,20 @@ class PreTrainedModel(nn.Module):
         self.config = config
 
     def post_init(self) -> None:
-        """Do nothing: each module has initialised itself."""
+        """Do nothing: each module initialises itself."""
 
 
 class GenerationMixin:
-    """What a model that generates text derives from."""
+    """Base of models that generate text."""
 
 
 class GradientCheckpointingLayer(nn.Module):
-    """What a block derives from."""
+    """Base of blocks."""
 
 
 @dataclass
 class ModelOutput:
-    """What a model returns."""
+    """Outputs of a model."""
 
     last_hidden_state: Tensor | None = None
     logits: Tensor | None = None

@@ -1,18 +1,18 @@
-"""A model's configuration: what it is given, by name."""
+"""A model's configuration: attributes by name."""
 
 from typing import Any
 
 
 class PretrainedConfig:
-    """Attributes by name."""
+    """An object with the attributes that it is constructed with."""
 
     model_type = ""
 
-    def __init__(self, **given: Any) -> None:
-        """Keep what is given."""
-        for name, value in given.items():
+    def __init__(self, **attributes: Any) -> None:
+        """Set the attributes."""
+        for name, value in attributes.items():
             setattr(self, name, value)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it."""
+        """Return all attributes by name."""
         return dict(vars(self))

@@ -1,4 +1,4 @@
-"""The static check: accepts every mixer of the accepted form, names what is wrong otherwise, and never raises."""
+"""The static check accepts every mixer in an accepted form, names the fault of any other source, and never raises."""
 
 import random
 
@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.admission.static_check import MAX_SOURCE_CHARACTERS, SourceFault, check
+from agents.admission.static_check import SourceFault, check
 from agents.design import BASELINES, draw_design, render
+from architecture.limits import MAX_SOURCE_CHARACTERS
 
 GOOD = """
 import torch
@@ -31,8 +32,8 @@ def test_a_plain_mixer_passes() -> None:
     assert check(GOOD) is None
 
 
-def test_helper_modules_may_stand_beside_the_mixer() -> None:
-    """A second module class that is no mixer is no fault."""
+def test_a_file_may_define_helper_modules() -> None:
+    """A second module class that is not a mixer is no fault."""
     assert check(GOOD.replace("HEADS = 4", "class Helper(nn.Module):\n    pass")) is None
 
 
@@ -62,7 +63,7 @@ class Layer(nn.Module):
 
 
 def test_a_published_layer_passes_as_it_is() -> None:
-    """Imports for type checkers, a table at the top, attributes by name: no reason to refuse what is to be tried."""
+    """Imports for type checkers, a table at the top and attributes by name are no faults."""
     assert check(LAYER) is None
 
 
@@ -84,15 +85,15 @@ def test_a_published_layer_passes_as_it_is() -> None:
         ),
     ],
 )
-def test_forms_that_published_layers_have_pass(old: str, new: str) -> None:
-    """Asking the system, guarded packages, relative imports, configurations, a width alone, words that are no calls."""
+def test_the_forms_of_published_layers_pass(old: str, new: str) -> None:
+    """Queries of the system, guarded packages, relative imports, configurations, a width alone, names of functions."""
     assert old in LAYER
     source = LAYER.replace(old, new)
     assert check(source.replace("(hidden_states)", "(input)") if "input" in new else source) is None
 
 
-def test_what_runs_as_a_program_is_not_read() -> None:
-    """The block behind `if __name__ == "__main__"` never runs here."""
+def test_the_script_part_of_a_file_is_ignored() -> None:
+    """The block under `if __name__ == "__main__"` never runs here."""
     assert check(LAYER + '\nif __name__ == "__main__":\n    import subprocess\n    exec(open("x").read())\n') is None
 
 
@@ -107,8 +108,8 @@ def test_what_runs_as_a_program_is_not_read() -> None:
         ("signature", "hidden_size=64, num_heads=4", "*, hidden_size, num_heads, depth"),
     ],
 )
-def test_what_can_not_work_is_held_against_a_published_layer_too(reason: str, old: str, new: str) -> None:
-    """Imports that aren't there, code that is no layer's, arguments nobody will give."""
+def test_a_published_layer_that_can_not_work_is_refused(reason: str, old: str, new: str) -> None:
+    """Missing packages, code that no layer needs, required arguments that the trainer doesn't provide."""
     assert old in LAYER
     fault = check(LAYER.replace(old, new))
     assert fault is not None
@@ -133,8 +134,8 @@ class Wider(Twice):
 """
 
 
-def test_what_derives_from_a_layer_is_a_layer() -> None:
-    """Without a constructor of its own, or with one that hands on what it gets; from elsewhere it is none."""
+def test_a_class_derived_from_a_layer_is_a_layer() -> None:
+    """Without its own constructor, or with one that passes its arguments on; other bases make no layer."""
     assert check(DERIVED) is None
     assert check(DERIVED.replace("fla.layers.gated_deltanet", ".gated_deltanet")) is None
     fault = check(DERIVED.replace("fla.layers.gated_deltanet", "fla.modules"))
@@ -142,27 +143,27 @@ def test_what_derives_from_a_layer_is_a_layer() -> None:
     assert fault.reason == "global_state"
 
 
-def test_a_constructor_may_begin_like_our_own() -> None:
-    """A width and heads, then not the layer's number: a published layer, to be met by its arguments' names."""
-    wanted = 'mode="chunk", hidden_size=64, num_heads=4'
-    assert check(LAYER.replace(wanted, "d_model, n_heads, d_head, dropout=0.1")) is None
-    assert check(LAYER.replace(wanted, "d_model, n_heads, layer_idx=0")) is not None
+def test_a_published_constructor_may_begin_as_the_native_one() -> None:
+    """A width and heads without the layer's number make a published layer, built by its arguments' names."""
+    old = 'mode="chunk", hidden_size=64, num_heads=4'
+    assert check(LAYER.replace(old, "d_model, n_heads, d_head, dropout=0.1")) is None
+    assert check(LAYER.replace(old, "d_model, n_heads, layer_idx=0")) is not None
 
 
-def test_modules_beside_a_published_layer_are_not_judged() -> None:
-    """A helper that takes a width and heads, and more, is built by the layer and not by the trainer."""
+def test_helpers_of_a_published_layer_are_not_judged() -> None:
+    """The layer builds a helper that takes a width and heads and more; the trainer does not."""
     helper = "class Filter(nn.Module):\n    def __init__(self, num_heads, dim, kernel):\n        super().__init__()\n"
     assert check(f"{LAYER}\n\n{helper}") is None
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines_pass(name: str) -> None:
-    """Every human baseline has no fault."""
+    """No human baseline has a fault."""
     assert check(BASELINES[name].source) is None
 
 
 def test_designs_pass() -> None:
-    """Whatever the grammar renders has no fault."""
+    """No source that the grammar renders has a fault."""
     rng = random.Random(5)
     assert [check(render(draw_design(rng)).source) for _ in range(40)] == [None] * 40
 
@@ -198,7 +199,7 @@ def test_designs_pass() -> None:
     ],
 )
 def test_faults_are_named(reason: str, old: str, new: str) -> None:
-    """Each kind of fault has its reason code, a message of one line and its place."""
+    """Each kind of fault has its reason code, a message of one line and its line number."""
     assert old in GOOD
     fault = check(GOOD.replace(old, new))
     assert isinstance(fault, SourceFault)
@@ -207,8 +208,8 @@ def test_faults_are_named(reason: str, old: str, new: str) -> None:
     assert reason == "no_module" or fault.line is not None
 
 
-def test_the_line_is_the_author_s_line() -> None:
-    """The place of a fault counts lines as an editor does."""
+def test_the_line_of_a_fault_is_that_of_an_editor() -> None:
+    """Lines count from 1."""
     fault = check(GOOD.replace("return self.proj(x)", "return eval('x')"))
     assert fault is not None
     assert GOOD.splitlines()[(fault.line or 0) - 1].strip() == "return self.proj(x)"
@@ -222,14 +223,14 @@ def test_the_line_is_the_author_s_line() -> None:
         "lambda:" * 9000 + "0", "# coding: nonsense\n", "\xff\ufeff",
     ],
 )  # fmt: skip
-def test_hostile_texts_get_an_answer(source: str) -> None:
-    """Texts that break parsers still get a fault and no exception."""
+def test_hostile_texts_are_faults(source: str) -> None:
+    """Texts that break parsers get a fault and raise nothing."""
     assert isinstance(check(source), SourceFault)
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.text() | st.text(alphabet="()[]{}:,.=+-*lambda \n\tdefclass'\"\\\0#@"))
 def test_no_text_raises(source: str) -> None:
-    """Arbitrary text is answered."""
+    """Arbitrary text gets a fault or none."""
     fault = check(source)
     assert fault is None or fault.reason

@@ -1,4 +1,4 @@
-"""The protocol across the jail's wall: what is sent arrives, and nothing else is believed."""
+"""The protocol between a run and its parent: frames arrive as sent, and all other bytes are refused."""
 
 import pickle
 import socket
@@ -11,25 +11,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.faults import JailFault
-from sandbox.frames import BODY_LIMIT, HEADER_LIMIT, PREFIX, Channel, Frame, Truncated, decode, encode
+from sandbox.frames import MAX_BODY_BYTES, MAX_HEADER_BYTES, PREFIX, Channel, Frame, TruncatedFrame, decode, encode
 
 SHAPES = [(), (0,), (3,), (2, 0, 5), (7, 1, 3)]
 
 
 def reason_of(data: bytes) -> str:
+    """Return the reason for which bytes are refused."""
     with pytest.raises(JailFault) as caught:
         decode(data)
     return caught.value.reason
 
 
 def framed(header: bytes, body: bytes = b"") -> bytes:
+    """Return a header and a body with a correct prefix."""
     return PREFIX.pack(b"m37f", 1, len(header), len(body)) + header + body
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float16", "float32", "float64"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_array_arrives_as_it_was_sent(dtype: str, shape: tuple[int, ...]):
-    """Dtype, shape and every value survive, beside another array and plain values."""
+    """Dtype, shape and every value, together with another array and plain values."""
     array = np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(dtype)
     frame = decode(encode(Frame("logits", {"loss": 1.5, "names": ["a"]}, {"first": np.ones(3, np.uint8), "x": array})))
     assert (frame.kind, frame.header) == ("logits", {"loss": 1.5, "names": ["a"]})
@@ -39,18 +41,18 @@ def test_an_array_arrives_as_it_was_sent(dtype: str, shape: tuple[int, ...]):
 
 @given(st.binary(max_size=400))
 def test_junk_is_a_protocol_error(data: bytes):
-    """No bytes but a frame's are believed."""
+    """Only a frame's bytes are accepted."""
     assert reason_of(data) == "protocol_error"
 
 
 @given(st.data())
-def test_a_damaged_frame_is_whole_or_refused(data: st.DataObject):
-    """One changed byte gives a frame or a protocol error, never another exception."""
-    good = encode(Frame("logits", {"a": [1, {"b": None}]}, {"x": np.arange(6, dtype=np.float32).reshape(2, 3)}))
-    position = data.draw(st.integers(0, len(good) - 1))
-    bad = good[:position] + bytes([data.draw(st.integers(0, 255))]) + good[position + 1 :]
+def test_a_damaged_frame_is_a_frame_or_a_protocol_error(data: st.DataObject):
+    """One changed byte never raises another exception."""
+    intact = encode(Frame("logits", {"a": [1, {"b": None}]}, {"x": np.arange(6, dtype=np.float32).reshape(2, 3)}))
+    position = data.draw(st.integers(0, len(intact) - 1))
+    damaged = intact[:position] + bytes([data.draw(st.integers(0, 255))]) + intact[position + 1 :]
     try:
-        decode(bad)
+        decode(damaged)
     except JailFault as fault:
         reason = fault.reason
     else:
@@ -77,18 +79,18 @@ def test_a_damaged_frame_is_whole_or_refused(data: st.DataObject):
     ],
     ids=lambda header: header[:60].decode(),
 )
-def test_a_lying_header_is_a_protocol_error(header: bytes):
-    """Nothing that a header says is taken on trust."""
+def test_a_false_header_is_a_protocol_error(header: bytes):
+    """Every value of a header is checked."""
     assert reason_of(framed(header)) == "protocol_error"
 
 
-def test_a_body_that_no_array_needs_is_a_protocol_error():
-    """Nothing travels beside the arrays."""
+def test_a_body_that_is_longer_than_its_arrays_is_a_protocol_error():
+    """A body holds arrays only."""
     assert reason_of(framed(b'{"kind": "a", "header": {}, "arrays": []}', b"x" * 8)) == "protocol_error"
 
 
 def test_a_pickle_is_a_protocol_error():
-    """A pickle that would run code is bytes like any others."""
+    """A pickle that would run code is refused as any other bytes."""
 
     class Bomb:
         def __reduce__(self) -> tuple:
@@ -97,48 +99,50 @@ def test_a_pickle_is_a_protocol_error():
     assert reason_of(pickle.dumps(Bomb())) == "protocol_error"
 
 
-@pytest.mark.parametrize(("header", "body"), [(HEADER_LIMIT + 1, 0), (10, BODY_LIMIT + 1), (2**32 - 1, 2**64 - 1)])
+@pytest.mark.parametrize(
+    ("header", "body"), [(MAX_HEADER_BYTES + 1, 0), (10, MAX_BODY_BYTES + 1), (2**32 - 1, 2**64 - 1)]
+)
 def test_an_announced_size_over_the_limit_is_refused_before_it_is_read(header: int, body: int):
-    """The reader does not wait for, nor make room for, what is only announced."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        theirs.sendall(struct.pack("<4sBIQ", b"m37f", 1, header, body))
+    """The reader neither waits for the announced bytes nor allocates memory for them."""
+    near, far = socket.socketpair()
+    with near, far:
+        far.sendall(struct.pack("<4sBIQ", b"m37f", 1, header, body))
         with pytest.raises(JailFault, match="protocol_error"):
-            Channel(ours).recv(5)
+            Channel(near).recv(5)
 
 
 def test_an_object_array_can_not_be_sent():
-    """What would need a pickle is refused where it is sent."""
+    """An array that needs a pickle is refused before it is sent."""
     with pytest.raises(ValueError, match="has dtype object"):
         encode(Frame("a", {}, {"x": np.array([object()])}))
 
 
-def test_frames_follow_each_other_on_a_channel():
-    """Several frames, one larger than the socket's buffer, arrive whole and in order."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
+def test_frames_arrive_in_order():
+    """Several frames that are larger than the socket's buffer arrive whole."""
+    near, far = socket.socketpair()
+    with near, far:
         large = np.arange(1 << 20, dtype=np.int64)
         writer = threading.Thread(
-            target=lambda: [Channel(theirs).send(Frame("a", {"n": n}, {"x": large})) for n in range(3)]
+            target=lambda: [Channel(far).send(Frame("a", {"n": n}, {"x": large})) for n in range(3)]
         )
         writer.start()
-        channel = Channel(ours)
+        channel = Channel(near)
         received = [channel.recv(30) for _ in range(3)]
         writer.join()
     assert [frame.header["n"] for frame in received] == [0, 1, 2]
     assert all(np.array_equal(frame.arrays["x"], large) for frame in received)
 
 
-def test_silence_is_a_timeout_and_a_closed_channel_an_end():
-    """A reader can tell a slow writer from one that is gone, and from one that broke off."""
-    ours, theirs = socket.socketpair()
-    with ours:
-        channel = Channel(ours)
+def test_a_slow_writer_a_broken_frame_and_a_closed_channel_differ():
+    """A reader can tell them apart by their exceptions."""
+    near, far = socket.socketpair()
+    with near:
+        channel = Channel(near)
         with pytest.raises(TimeoutError):
             channel.recv(0.01)
-        theirs.sendall(b"m37f")
-        theirs.close()
-        with pytest.raises(Truncated):
+        far.sendall(b"m37f")
+        far.close()
+        with pytest.raises(TruncatedFrame):
             channel.recv(5)
         with pytest.raises(EOFError):
             channel.recv(5)

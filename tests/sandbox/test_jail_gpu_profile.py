@@ -1,6 +1,6 @@
-"""The walls of a run on a GPU: what its driver and its compiler need is there, and nothing else gives way.
+"""The confinement of a run on a GPU: a driver and a compiler find what they need, and everything else stays refused.
 
-No card is needed: a character device that this machine makes stands for the driver's.
+No card is needed: a character device that the test creates takes the place of the driver's.
 """
 
 import os
@@ -11,107 +11,106 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Jail, JailFault, SandboxUnavailable, jail
-from sandbox.profile import CONTROL, CPU, gpu, profile
-from tests.sandbox.test_jail_hostile import MIXER, header_of, outcome, serves, source_of
+from sandbox import Jail, SandboxUnavailable, jail
+from sandbox.profile import CONTROL_DEVICE, CPU_PROFILE, device_profile, gpu_profile
+from tests.support.hostile_programs import MIXER, Program, examine, programs, reason_of, serves
 from trainer.run.jail import training_jail
 
-HOSTILE = Path(__file__).with_name("hostile")
-ELSEWHERE = {"starts_a_program", "executes", "memory_files", "writes_own_memory_file"}
-"""Programs that are refused on a CPU for what a driver and a compiler need: none reaches beyond the run."""
+ALLOWED_ON_A_GPU = {"starts_a_program", "executes", "memory_files", "writes_own_memory_file"}
+"""Programs that are refused on a CPU for what a driver and a compiler need; none reaches beyond its run."""
 STILL_REFUSED = [
-    path
-    for path in sorted(HOSTILE.glob("*.py"))
-    if path.stem not in ELSEWHERE and header_of(path)["expected"].startswith(("denied:", "limit:memory"))
+    program
+    for program in programs()
+    if program.name not in ALLOWED_ON_A_GPU and program.reasons[0].startswith(("denied:", "limit:memory"))
 ]
 
 
 @pytest.fixture(scope="module")
-def node() -> Iterator[str]:
-    """Make a device file that answers like /dev/zero, in a folder of its own, and one kept for root."""
+def device() -> Iterator[str]:
+    """Create a device file that answers like /dev/zero in a new folder, and another one that only root may read."""
     folder = Path(f"/dev/move37-{os.getpid()}")
-    path, kept = folder / "zero", folder / "kept"
+    path, root_only = folder / "zero", folder / "root-only"
     try:
         folder.mkdir()
-        for made, mode in ((path, 0o666), (kept, 0o400)):
-            os.mknod(made, stat.S_IFCHR, os.makedev(1, 5))
-            made.chmod(mode)
-        with path.open("rb") as device:
-            device.read(1)
+        for node, mode in ((path, 0o666), (root_only, 0o400)):
+            os.mknod(node, stat.S_IFCHR, os.makedev(1, 5))
+            node.chmod(mode)
+        with path.open("rb") as file:
+            file.read(1)
         yield str(path)
     except OSError as error:
-        pytest.skip(f"device files can't be made here: {error}")
+        pytest.skip(f"device files can't be created here: {error}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def gpu_jail(tmp_path_factory: pytest.TempPathFactory, node: str) -> Iterator[Jail]:
+def gpu_jail(tmp_path_factory: pytest.TempPathFactory, device: str) -> Iterator[Jail]:
     """Open a jail as on a machine whose driver has one device file."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jail, "profile", lambda _: gpu((node,)))
+        patch.setattr(jail, "device_profile", lambda _: gpu_profile((device,)))
         scratch = tmp_path_factory.mktemp("scratch")
         with training_jail("bwrap", scratch, preload=("trainer.gates.examination",), device="cuda") as opened:
             yield opened
 
 
-def test_a_machine_without_a_card_is_told_so(monkeypatch: pytest.MonkeyPatch):
-    """By the name of what is missing, with what to do; a CPU needs nothing."""
+def test_a_machine_without_a_card_has_no_gpu_profile(monkeypatch: pytest.MonkeyPatch):
+    """The error names what is missing and what to do; the CPU's profile is always available."""
     monkeypatch.setattr("sandbox.profile.Path.glob", lambda *_: iter(()))
-    with pytest.raises(SandboxUnavailable, match=f"no {CONTROL}: .* choose a scale on cpu"):
-        profile("cuda")
-    assert profile("cpu") is CPU
+    with pytest.raises(SandboxUnavailable, match=f"no {CONTROL_DEVICE}: .* choose a scale on cpu"):
+        device_profile("cuda")
+    assert device_profile("cpu") is CPU_PROFILE
 
 
-def test_what_is_root_s_is_left_out(node: str, monkeypatch: pytest.MonkeyPatch):
-    """A run is nobody in particular: binding what it may not read would end it before it begins."""
-    monkeypatch.setattr("sandbox.profile.NODES", (f"{Path(node).parent.name}/*",))
-    monkeypatch.setattr("sandbox.profile.CONTROL", node)
-    assert profile("cuda").devices == (node,)
+def test_a_device_file_of_root_is_left_out(device: str, monkeypatch: pytest.MonkeyPatch):
+    """A run has another user id, and a device file that it can't read would stop it before it begins."""
+    monkeypatch.setattr("sandbox.profile.DEVICE_PATTERNS", (f"{Path(device).parent.name}/*",))
+    monkeypatch.setattr("sandbox.profile.CONTROL_DEVICE", device)
+    assert device_profile("cuda").devices == (device,)
 
 
-def test_the_device_can_be_used(gpu_jail: Jail, node: str):
-    """Read, written and asked by ioctl: what it answers is its own (ENOTTY), not a wall's."""
+def test_the_device_can_be_used(gpu_jail: Jail, device: str):
+    """Read, write and ioctl reach it: the error of ioctl is its own (ENOTTY), not the sandbox'."""
     source = (
-        f"import fcntl, errno\nwith open({node!r}, 'r+b', buffering=0) as device:\n"
+        f"import fcntl, errno\nwith open({device!r}, 'r+b', buffering=0) as device:\n"
         "    assert device.read(3) == bytes(3) and device.write(b'x') == 1\n"
         "    try:\n        fcntl.ioctl(device, 0x5401)\n"
         "    except OSError as error:\n        assert error.errno == errno.ENOTTY, error\n"
     )
-    assert outcome(gpu_jail, source + MIXER, 20) == "passed"
+    assert examine(gpu_jail, source + MIXER) == "passed"
 
 
 def test_a_compiler_can_be_started(gpu_jail: Jail):
-    """A program of the runtime runs, writes to the scratch folder, and what it wrote can be loaded as code."""
+    """A program of the runtime writes to the scratch folder, and its output can be loaded as code."""
     source = (
         "import subprocess, sys, mmap\n"
-        "subprocess.run(['/bin/sh', '-c', 'cat /usr/bin/env > made'], check=True)\n"
-        "with open('made', 'rb') as file:\n"
+        "subprocess.run(['/bin/sh', '-c', 'cat /usr/bin/env > output'], check=True)\n"
+        "with open('output', 'rb') as file:\n"
         "    mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC, flags=mmap.MAP_PRIVATE)\n"
     )
-    assert outcome(gpu_jail, source + MIXER, 20) == "passed"
+    assert examine(gpu_jail, source + MIXER) == "passed"
 
 
-def test_address_space_is_free(gpu_jail: Jail):
-    """A terabyte may be reserved, as a driver does; that what is filled counts is below, among the hostile."""
+def test_address_space_is_not_limited(gpu_jail: Jail):
+    """A terabyte may be reserved, as a driver does; memory in use counts, as hostile programs show below."""
     reserve = "import mmap\nmmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)\n"
-    assert outcome(gpu_jail, reserve + MIXER, 20) == "passed"
+    assert examine(gpu_jail, reserve + MIXER) == "passed"
 
 
 def test_a_driver_can_start(gpu_jail: Jail):
-    """What CUDA does first, or gives up with error 304: it names a thread in /proc, listens on an abstract socket."""
+    """CUDA names a thread in /proc and listens on an abstract socket; without these it fails with error 304."""
     source = (
         "import os, getpass, socket, threading\n"
         "assert os.readlink('/proc/self') == str(os.getpid())\n"
-        "named = f'/proc/self/task/{threading.get_native_id()}/comm'\n"
-        "with open(named, 'w') as file:\n    file.write('cuda-EvtHandlr')\n"
-        "assert open(named).read() == 'cuda-EvtHandlr\\n'\n"
+        "name = f'/proc/self/task/{threading.get_native_id()}/comm'\n"
+        "with open(name, 'w') as file:\n    file.write('cuda-EvtHandlr')\n"
+        "assert open(name).read() == 'cuda-EvtHandlr\\n'\n"
         "with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:\n"
         "    listener.bind(chr(0) + f'driver-{os.getpid()}')\n    listener.listen()\n"
         "assert getpass.getuser() == 'run'\n"
         "assert [name for name in os.listdir('/proc') if name.isdigit()] == ['1', str(os.getpid())]\n"
     )
-    assert outcome(gpu_jail, source + MIXER, 20) == "passed"
+    assert examine(gpu_jail, source + MIXER) == "passed"
 
 
 @pytest.mark.parametrize(
@@ -124,43 +123,38 @@ def test_a_driver_can_start(gpu_jail: Jail):
     ],
 )  # fmt: skip
 def test_what_a_driver_does_not_need_stays_refused(attempt: str, gpu_jail: Jail):
-    """Its process table and its sockets lead to nobody else."""
+    """The process table and the sockets reach no other process."""
     source = f"import os, socket\ntry:\n    {attempt}\nexcept OSError:\n    pass\nelse:\n    raise SystemExit('done')\n"
-    assert outcome(gpu_jail, source + MIXER, 20) == "passed"
+    assert examine(gpu_jail, source + MIXER) == "passed"
 
 
 def test_memory_files_are_memory(gpu_jail: Jail):
-    """The driver needs some; what lies in them counts, mapped or not, and none travels where no table shows it."""
-    made = "import os, socket\nfile = os.memfd_create('driver')\nos.write(file, bytes(1 << 20))\n"
-    assert outcome(gpu_jail, made + MIXER, 20) == "passed"
-    hoard = f"{made}while True:\n    os.write(os.memfd_create('hoard'), bytes(16 << 20))\n"
-    ended = outcome(gpu_jail, hoard, 20)
-    assert isinstance(ended, JailFault)
-    assert ended.reason == "limit:memory"
-    ended = outcome(gpu_jail, f"{made}socket.send_fds(socket.socketpair()[0], [b'x'], [file])\n", 20)
-    assert isinstance(ended, JailFault)
-    assert ended.reason == "denied:syscall"
+    """The driver needs some. They count as memory, mapped or not, and can't be sent out of the process table."""
+    create = "import os, socket\nfile = os.memfd_create('driver')\nos.write(file, bytes(1 << 20))\n"
+    assert examine(gpu_jail, create + MIXER) == "passed"
+    fill = f"{create}while True:\n    os.write(os.memfd_create('hoard'), bytes(16 << 20))\n"
+    assert reason_of(examine(gpu_jail, fill)) == "limit:memory"
+    send = f"{create}socket.send_fds(socket.socketpair()[0], [b'x'], [file])\n"
+    assert reason_of(examine(gpu_jail, send)) == "denied:syscall"
 
 
-def test_a_started_program_stays_within_the_walls(gpu_jail: Jail, tmp_path: Path):
-    """It reaches neither files of the host nor the network nor root."""
+def test_a_started_program_is_confined_too(gpu_jail: Jail, tmp_path: Path):
+    """It reaches neither files of the host, nor the network, nor root."""
     (tmp_path / "secret").write_text("secret")
     for command in (
         f"cat {tmp_path}/secret", "cat /etc/shadow", "echo x > /lab/trainer/x", "echo x > /tmp/x",
         "mount -t tmpfs x /mnt", "exec 3<>/dev/tcp/127.0.0.1/4222", "kill -9 1", "unshare -U true",
     ):  # fmt: skip
         source = f"import subprocess\nassert subprocess.run(['/bin/bash', '-c', {command!r}]).returncode != 0\n"
-        assert outcome(gpu_jail, source + MIXER, 20) == "passed", command
+        assert examine(gpu_jail, source + MIXER) == "passed", command
 
 
-@pytest.mark.parametrize("program", STILL_REFUSED, ids=lambda path: path.stem)
-def test_a_hostile_program_ends_as_on_a_cpu(program: Path, gpu_jail: Jail, tmp_path: Path):
-    """Files, network, system calls, signals and memory are held there too; the next run is served."""
+@pytest.mark.parametrize("program", STILL_REFUSED, ids=lambda program: program.name)
+def test_a_hostile_program_ends_as_on_a_cpu(program: Program, gpu_jail: Jail, tmp_path: Path):
+    """Files, network, system calls, signals and memory are restricted there too; the next run is served."""
     (tmp_path / "memory.duckdb").write_text("the laboratory's memory")
-    header = header_of(program)
-    ended = outcome(gpu_jail, source_of(program, tmp_path), float(header.get("seconds", 20)))
-    reason = ended.reason if isinstance(ended, JailFault) else ended
-    assert reason in header["expected"].split("|"), ended
+    outcome = examine(gpu_jail, program.source(tmp_path), program.seconds)
+    assert reason_of(outcome) in program.reasons, outcome
     assert (tmp_path / "memory.duckdb").read_text() == "the laboratory's memory"
-    assert gpu_jail.ready().processes() == []
+    assert gpu_jail.ensure_zygote().run_processes() == []
     assert serves(gpu_jail)

@@ -1,4 +1,4 @@
-"""An architecture's import statements give stand-ins where a package can't run here; nobody else's do."""
+"""Import statements of an architecture give stand-ins for packages that can't run here; no other module sees them."""
 
 import importlib.util
 import sys
@@ -10,7 +10,7 @@ from sandbox import JailFault
 from stand_ins import fla
 from stand_ins.fla.modules import RMSNorm
 from stand_ins.fla.ops.recurrences import gla
-from trainer.candidate.load import execute, parsed
+from trainer.candidate.load import execute, parse_source
 from trainer.gates import LoadError, load_mixer, run_gates
 
 LAYER = """
@@ -29,37 +29,37 @@ class Layer(torch.nn.Module):
 
 
 def names_of(source: str) -> dict:
-    """Return what a source's names are bound to after its execution."""
-    return vars(execute(parsed(source), source))
+    """Return the values of a source's names after its execution."""
+    return vars(execute(parse_source(source)))
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "from fla.ops.gla import chunk_gla as found",
-        "from fla.ops import chunk_gla as found",
-        "from fla.ops.gla.a_later_home import chunk_gla as found",
-        "import fla.ops.gla\nfound = fla.ops.gla.chunk_gla",
-        "import fla.ops.gla as operators\nfound = operators.chunk_gla",
-        "def later():\n    from fla.ops.gla import chunk_gla\n    return chunk_gla\nfound = later()",
+        "from fla.ops.gla import chunk_gla as gla",
+        "from fla.ops import chunk_gla as gla",
+        "from fla.ops.gla.a_later_module import chunk_gla as gla",
+        "import fla.ops.gla\ngla = fla.ops.gla.chunk_gla",
+        "import fla.ops.gla as operators\ngla = operators.chunk_gla",
+        "def later():\n    from fla.ops.gla import chunk_gla\n    return chunk_gla\ngla = later()",
     ],
 )
 def test_a_name_is_found_wherever_it_is_imported_from(statement: str):
-    """By any module of its room, in any form of statement, at any time."""
-    assert names_of(statement)["found"] is gla
+    """By any module of its area, in any form of statement, at any time."""
+    assert names_of(statement)["gla"] is gla
 
 
-def test_a_module_and_a_function_of_one_name_are_both_there():
+def test_a_module_and_a_function_may_have_the_same_name():
     """`l2norm` is a function of the module `l2norm`."""
-    found = names_of(
+    names = names_of(
         "from fla.modules.l2norm import l2norm\nfrom fla.modules import RMSNorm\nimport fla.modules.l2norm"
     )
-    assert found["RMSNorm"] is RMSNorm
-    assert found["l2norm"](torch.ones(1, 4)).shape == (1, 4)
+    assert names["RMSNorm"] is RMSNorm
+    assert names["l2norm"](torch.ones(1, 4)).shape == (1, 4)
 
 
 def test_only_an_architecture_sees_the_stand_ins():
-    """The packages of these names stay what they are for everybody else, there or not there."""
+    """For all other modules the packages of these names stay as they are, installed or not."""
     before = {name: sys.modules.get(name) for name in ("fla", "transformers", "flash_attn")}
     names_of("import fla.modules\nfrom transformers.utils import logging\nfrom flash_attn import flash_attn_func")
     assert {name: sys.modules.get(name) for name in before} == before
@@ -68,65 +68,67 @@ def test_only_an_architecture_sees_the_stand_ins():
 
 
 @pytest.mark.parametrize("use", ["chunk_unheard_of(1)", "class Own(chunk_unheard_of): pass"])
-def test_a_name_that_is_lacking_says_so_once_it_is_used(use: str):
-    """In one line, with the reason of an import; imported alone it does no harm."""
+def test_a_missing_name_raises_when_it_is_used(use: str):
+    """In one line, with the reason of an import error; importing it does no harm."""
     source = "from fla.ops.unheard_of import chunk_unheard_of\nkind: chunk_unheard_of | None = None\n"
     assert not isinstance(1, names_of(source)["chunk_unheard_of"])
-    with pytest.raises(LoadError, match=r"the stand-in for fla has no fla\.ops\.unheard_of\.chunk_unheard_of$") as told:
+    with pytest.raises(
+        LoadError, match=r"the stand-in for fla has no fla\.ops\.unheard_of\.chunk_unheard_of$"
+    ) as caught:
         names_of(source + use)
-    assert told.value.reason == "import_error"
+    assert caught.value.reason == "import_error"
 
 
-def test_a_name_that_is_lacking_is_no_fault_of_the_gates():
-    """What a layer calls in its forward pass is named as an import, not as an error of its own."""
+def test_a_missing_name_in_a_forward_pass_is_an_import_error():
+    """It is not reported as an error of the layer itself."""
     source = LAYER.format(imports="from fla.ops.unheard_of import f", output="f(self.proj(hidden_states))")
     layer = load_mixer(source)
     with pytest.raises(JailFault, match=r"import_error: the stand-in for fla has no fla\.ops\.unheard_of\.f$"):
         run_gates(lambda: layer(8, 2), 8, 2, seed=0)
 
 
-def test_under_try_a_name_that_is_lacking_fails_at_once():
-    """So that the file's own way out is taken."""
+def test_under_try_a_missing_name_fails_at_once():
+    """So the file takes its own fallback."""
     source = "try:\n    from fla.ops.unheard_of import f\nexcept ImportError as error:\n    f = str(error)\n"
     assert names_of(source)["f"] == "the stand-in for fla has no fla.ops.unheard_of.f"
 
 
 def test_a_relative_import_is_read_as_among_flas_layers():
-    """One dot is the folder of layers, two are fla itself."""
-    found = names_of("from .utils import pad_input\nfrom ..modules import RMSNorm\nfrom ..ops.gla import chunk_gla")
-    assert (found["RMSNorm"], found["chunk_gla"]) == (RMSNorm, gla)
-    assert found["pad_input"](torch.ones(1, 2), torch.tensor([1]), 1, 2).tolist() == [[[0, 0], [1, 1]]]
+    """One dot is the folder of layers, two dots are fla itself."""
+    names = names_of("from .utils import pad_input\nfrom ..modules import RMSNorm\nfrom ..ops.gla import chunk_gla")
+    assert (names["RMSNorm"], names["chunk_gla"]) == (RMSNorm, gla)
+    assert names["pad_input"](torch.ones(1, 2), torch.tensor([1]), 1, 2).tolist() == [[[0, 0], [1, 1]]]
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="kernels have a GPU to run on")
-def test_kernels_without_a_gpu_are_not_there_for_who_can_do_without():
-    """A guarded import of triton fails, so that the way without kernels is taken."""
+@pytest.mark.skipif(torch.cuda.is_available(), reason="kernels can run on this GPU")
+def test_a_guarded_import_of_triton_fails_without_a_gpu():
+    """So the file takes its own fallback without kernels."""
     source = "try:\n    import triton\nexcept ImportError as error:\n    triton = str(error)\n"
     assert names_of(source)["triton"] == "triton has no GPU to run on"
 
 
-def test_operators_keep_the_layout_of_their_time():
-    """A file that splits its heads to [B, H, T, D] had operators of that layout, unless it says so itself."""
+def test_operators_have_the_layout_that_a_file_was_written_for():
+    """A file that puts heads before time gets operators of that layout, unless it passes `head_first` itself."""
     q, k, v = (torch.rand(1, 2, 5, 4) for _ in range(3))
     source = "from einops import rearrange\nfrom fla.ops.gla import chunk_gla\n"
-    split = source + "def split(x):\n    return rearrange(x, 'b l (h d) -> b h l d', h=2)\n"
+    heads_first = source + "def split(x):\n    return rearrange(x, 'b l (h d) -> b h l d', h=2)\n"
     first, _ = gla(q, k, v, head_first=True)
     plain, _ = gla(q, k, v)
-    assert torch.equal(names_of(split)["chunk_gla"](q, k, v)[0], first)
+    assert torch.equal(names_of(heads_first)["chunk_gla"](q, k, v)[0], first)
     assert torch.equal(names_of(source)["chunk_gla"](q, k, v)[0], plain)
-    told = split + "def run(*given):\n    return chunk_gla(*given, head_first=False)\n"
-    assert torch.equal(names_of(told)["run"](q, k, v)[0], plain)
+    explicit = heads_first + "def run(*args):\n    return chunk_gla(*args, head_first=False)\n"
+    assert torch.equal(names_of(explicit)["run"](q, k, v)[0], plain)
 
 
-def test_real_packages_are_imported_as_ever():
-    """What is not stood in for comes from Python's own import."""
-    found = names_of("import math\nfrom einops import rearrange\nimport torch.nn.functional as F")
-    assert (found["math"], found["F"]) == (sys.modules["math"], torch.nn.functional)
+def test_packages_without_a_stand_in_are_imported_as_usual():
+    """By Python's own import."""
+    names = names_of("import math\nfrom einops import rearrange\nimport torch.nn.functional as F")
+    assert (names["math"], names["F"]) == (sys.modules["math"], torch.nn.functional)
 
 
 def test_names_of_transformers_do_what_layers_need():
-    """A logger that can be told things once, activations by name, a configuration of what it is given."""
-    found = names_of(
+    """A logger with `warning_once`, activations by name, a configuration with the attributes it gets."""
+    names = names_of(
         "from transformers.utils import logging\nfrom transformers.activations import ACT2FN\n"
         "from transformers.configuration_utils import PretrainedConfig\n"
         "from transformers.modeling_utils import PreTrainedModel, _init_weights\n"
@@ -135,5 +137,5 @@ def test_names_of_transformers_do_what_layers_need():
         "class Model(PreTrainedModel):\n    config_class = Config\n"
         "model = Model(Config(hidden_size=3))\n"
     )
-    assert found["model"].config.to_dict() == {"hidden_size": 3}
-    assert torch.equal(found["ACT2FN"]["relu"](torch.tensor([-1.0, 2.0])), torch.tensor([0.0, 2.0]))
+    assert names["model"].config.to_dict() == {"hidden_size": 3}
+    assert torch.equal(names["ACT2FN"]["relu"](torch.tensor([-1.0, 2.0])), torch.tensor([0.0, 2.0]))

@@ -1,4 +1,4 @@
-"""fla's own layers, which others wrap and inherit from: the same sequence whole, in parts, padded and packed."""
+"""fla's own layers, which others wrap and inherit from: a sequence whole, in parts, padded and packed."""
 
 from collections.abc import Callable
 
@@ -11,12 +11,12 @@ from stand_ins.fla import layers
 from stand_ins.fla.models.utils import Cache
 
 WIDTH, HEADS = 32, 2
-BUILT: dict[str, Callable[[], nn.Module]] = {
+BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "delta net": lambda: layers.DeltaNet(d_model=WIDTH, num_heads=HEADS, layer_idx=1),
     "delta net with a gate": lambda: layers.DeltaNet(
         hidden_size=WIDTH, num_heads=HEADS, use_gate=True, qk_activation="elu", qk_norm="sum", layer_idx=1
     ),
-    "delta net of steps of one": lambda: layers.DeltaNet(
+    "delta net without step sizes": lambda: layers.DeltaNet(
         hidden_size=WIDTH, num_heads=HEADS, use_beta=False, use_short_conv=False, layer_idx=1
     ),
     "gated delta net": lambda: layers.GatedDeltaNet(WIDTH, head_dim=8, num_heads=HEADS, layer_idx=1),
@@ -33,23 +33,23 @@ BUILT: dict[str, Callable[[], nn.Module]] = {
     "attention within a window": lambda: layers.Attention(WIDTH, 4, 2, window_size=3, layer_idx=1),
     "retention": lambda: layers.MultiScaleRetention(hidden_size=WIDTH, num_heads=HEADS, layer_idx=1),
 }  # fmt: skip
-each = pytest.mark.parametrize("build", BUILT.values(), ids=BUILT)
+each = pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
 
 
 @each
-def test_a_sequence_in_parts_is_the_sequence(build: Callable[[], nn.Module]):
-    """By the cache, which a layer finds by its own number."""
+def test_a_sequence_in_parts_gives_the_output_of_the_whole(build: Callable[[], nn.Module]):
+    """With the cache between the parts, in which a layer's number selects its entry."""
     layer, x, cache = build(), torch.randn(2, 9, WIDTH), Cache()
-    whole, weights, handed_on = layer(x)
+    whole, weights, cache_of_whole = layer(x)
     parts = [layer(x[:, a:b], past_key_values=cache, use_cache=True)[0] for a, b in ((0, 5), (5, 8), (8, 9))]
-    assert (weights, handed_on) == (None, None)
+    assert (weights, cache_of_whole) == (None, None)
     assert torch.allclose(torch.cat(parts, 1), whole, atol=1e-5)
     assert cache.get_seq_length(1) == 9
 
 
 @each
 def test_padding_and_packing_change_nothing(build: Callable[[], nn.Module]):
-    """A sequence behind padding, or behind another, comes out as by itself."""
+    """A sequence after padding, or packed after another one, gives the output that it gives alone."""
     layer, long, short = build(), torch.randn(1, 7, WIDTH), torch.randn(1, 4, WIDTH)
     alone = torch.cat([layer(long)[0], layer(short)[0]], 1)
     packed = layer(torch.cat([long, short], 1), cu_seqlens=torch.tensor([0, 7, 11]))[0]
@@ -67,19 +67,19 @@ def test_padding_and_packing_change_nothing(build: Callable[[], nn.Module]):
 
 
 def test_a_cache_holds_the_keys_that_a_window_sees():
-    """They go behind those before; a window keeps what its first new query reaches."""
+    """New keys are appended; a window keeps those that its first new query can see."""
     cache, k = Cache(), torch.arange(8.0).view(1, 8, 1)
-    (held,) = cache.update(1, 5, attn_state=(k[:, :5],), cache_kwargs={"window_size": 3})["attn_state"]
-    assert held.flatten().tolist() == [0, 1, 2, 3, 4]
-    (held,) = cache.update(1, 1, attn_state=(k[:, 5:6],), cache_kwargs={"window_size": 3})["attn_state"]
-    assert held.flatten().tolist() == [3, 4, 5]
-    (held,) = cache.update(1, 2, attn_state=(k[:, 6:],), cache_kwargs={"window_size": 3})["attn_state"]
-    assert held.flatten().tolist() == [4, 5, 6, 7]
+    (keys,) = cache.update(1, 5, attn_state=(k[:, :5],), cache_kwargs={"window_size": 3})["attn_state"]
+    assert keys.flatten().tolist() == [0, 1, 2, 3, 4]
+    (keys,) = cache.update(1, 1, attn_state=(k[:, 5:6],), cache_kwargs={"window_size": 3})["attn_state"]
+    assert keys.flatten().tolist() == [3, 4, 5]
+    (keys,) = cache.update(1, 2, attn_state=(k[:, 6:],), cache_kwargs={"window_size": 3})["attn_state"]
+    assert keys.flatten().tolist() == [4, 5, 6, 7]
     assert (cache.get_seq_length(1), cache.seen_tokens) == (8, 0)
 
 
 def test_a_gated_delta_net_computes_its_formula():
-    """Without convolutions: decay exp(-exp(A) softplus(a + bias)), step sigmoid(b), keys of length one, gated norm."""
+    """Without convolutions: decay exp(-exp(A) softplus(a + bias)), step sigmoid(b), normalised keys, gated norm."""
     layer = layers.GatedDeltaNet(WIDTH, 1, 8, 1, use_short_conv=False)
     x = torch.randn(6, WIDTH)
     q, k, v = (F.silu(project(x)) for project in (layer.q_proj, layer.k_proj, layer.v_proj))
@@ -96,14 +96,17 @@ def test_a_gated_delta_net_computes_its_formula():
 
 
 @pytest.mark.parametrize(
-    ("build", "said"),
+    ("build", "message"),
     [
         (lambda: layers.DeltaNet(hidden_size=32, num_heads=3), "32 can't be split among 3 heads"),
-        (lambda: layers.DeltaNet(hidden_size=32, qk_norm="l1"), "no qk_activation 'silu' with qk_norm 'l1'"),
+        (
+            lambda: layers.DeltaNet(hidden_size=32, qk_norm="l1"),
+            "DeltaNet has no qk_activation 'silu' with qk_norm 'l1'",
+        ),
         (lambda: layers.GatedDeltaNet(32, 0.3, 8), "expand_v 0.3 makes no whole number of 8 channels"),
     ],
 )
-def test_what_a_layer_cant_be_built_of_it_says(build: Callable[[], nn.Module], said: str):
-    """In one line, with the numbers."""
-    with pytest.raises(ValueError, match=said):
+def test_impossible_settings_are_refused(build: Callable[[], nn.Module], message: str):
+    """In one line, with the values."""
+    with pytest.raises(ValueError, match=message):
         build()

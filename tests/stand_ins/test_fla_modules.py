@@ -1,23 +1,17 @@
-"""The stand-in's modules and helpers compute what their names promise."""
-
-import inspect
+"""fla's modules and helpers compute what their names promise."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from agents.admission import layer_check
-from agents.admission.layer_check import PROVIDED_ARGUMENTS
 from stand_ins.fla import modules, utils
 from stand_ins.fla.layers import LoRA, repad_hidden_states, unpad_hidden_states, unpad_input
 from stand_ins.fla.ops import chunk_gated_delta_rule, prepare_position_ids, prepare_sequence_ids
-from trainer.candidate import choice, construction
-from trainer.candidate.construction import layer_of
 
 
-def test_groups_are_normalised_by_themselves():
-    """Like layer norm or by their root mean square, then weighted as one."""
+def test_groups_are_normalised_separately():
+    """As in layer norm or by their root mean square; one weight covers all groups."""
     x = torch.randn(3, 8)
     for is_rms in (False, True):
         norm = modules.GroupNorm(2, 8, is_rms_norm=is_rms, eps=0.0)
@@ -31,8 +25,8 @@ def test_groups_are_normalised_by_themselves():
         modules.GroupNorm(3, 8)
 
 
-def test_a_gate_stands_behind_the_norm_or_before_it():
-    """Fused norms multiply afterwards; Mamba's may multiply first, and norm groups."""
+def test_a_gate_multiplies_after_the_norm_or_before_it():
+    """Fused norms multiply afterwards; Mamba's may multiply first, and normalise groups."""
     x, g = torch.randn(3, 8), torch.randn(3, 8)
     unit = F.layer_norm(x, (8,))
     assert torch.allclose(modules.FusedLayerNormGated(8, activation="sigmoid")(x, g), unit * g.sigmoid(), atol=1e-5)
@@ -43,8 +37,8 @@ def test_a_gate_stands_behind_the_norm_or_before_it():
     assert torch.allclose(modules.RMSNormGated(8)(x, g), modules.FusedRMSNormGated(8)(x, g), atol=1e-5)
 
 
-def test_a_norm_may_hand_its_output_to_a_linear_map():
-    """With the map given at the call, and the sum with the residual handed on."""
+def test_a_norm_may_include_a_linear_map():
+    """The weights are arguments of the call; with `prenorm` the sum with the residual is returned too."""
     x, residual, weight = torch.randn(3, 8), torch.randn(3, 8), torch.randn(5, 8)
     y, summed = modules.RMSNormLinear(8)(x, weight, residual=residual, prenorm=True)
     assert torch.allclose(y, modules.RMSNorm(8)(x + residual) @ weight.T, atol=1e-5)
@@ -62,13 +56,13 @@ def test_a_norm_may_hand_its_output_to_a_linear_map():
     ],
 )
 def test_products_of_features_are_a_function_of_the_product(features: nn.Module, weight):
-    """Taylor's are the exponential's series for q · k / 2, Rebased's are squares."""
+    """Taylor features give the exponential's series for q · k / 2, Rebased features give squares."""
     q, k = torch.randn(3, 4), torch.randn(3, 4)
     assert torch.allclose((features(q) * features(k)).sum(-1), weight((q * k).sum(-1)), atol=1e-4)
 
 
-def test_a_shift_leads_back_one_step():
-    """From the cache in front of the first, and never over the border of a packed sequence."""
+def test_a_token_shift_leads_back_one_step():
+    """The cache comes before the first position; packed sequences don't see each other."""
     x = torch.randn(1, 5, 3)
     delta, last = modules.token_shift(x, cache=torch.ones(1, 3), output_cache=True)
     assert torch.allclose(x + delta, torch.cat([torch.ones(1, 1, 3), x[:, :-1]], 1), atol=1e-6)
@@ -78,30 +72,30 @@ def test_a_shift_leads_back_one_step():
 
 
 def test_a_step_of_a_convolution_is_its_last_output():
-    """And the state moves on in place."""
+    """The state is updated in place."""
     conv, x = modules.ShortConvolution(6, 4), torch.randn(2, 7, 6)
     whole, final = conv(x, output_final_state=True)
     _, state = conv(x[:, :6], output_final_state=True)
-    y, moved = modules.causal_conv1d_update(x[:, 6], state, weight=conv.weight[:, 0], activation="silu")
+    y, updated = modules.causal_conv1d_update(x[:, 6], state, weight=conv.weight[:, 0], activation="silu")
     assert torch.allclose(y, whole[:, 6], atol=1e-6)
-    assert moved is state
+    assert updated is state
     assert torch.equal(state, final)
 
 
-def test_interleaved_pairs_turn_like_halves():
-    """Neighbours in place of channels half the width apart."""
+def test_interleaved_pairs_rotate_like_halves():
+    """Pairs of neighbours instead of channels half the width apart."""
     q, k = torch.randn(1, 5, 2, 6), torch.randn(1, 5, 2, 6)
     order = torch.tensor([0, 2, 4, 1, 3, 5])
     halves, _ = modules.RotaryEmbedding(6)(q[..., order], k[..., order])
     pairs, _ = modules.RotaryEmbedding(6, interleaved=True)(q, k)
     assert torch.allclose(pairs[..., order], halves, atol=1e-6)
     angles = torch.arange(5.0)[:, None] * 10000.0 ** (-torch.arange(0, 6, 2) / 6)
-    tabled = modules.rotary_embedding(q, angles.cos(), angles.sin(), interleaved=True)
-    assert torch.allclose(tabled, pairs, atol=1e-5)
+    by_table = modules.rotary_embedding(q, angles.cos(), angles.sin(), interleaved=True)
+    assert torch.allclose(by_table, pairs, atol=1e-5)
 
 
 def test_a_bitlinear_map_has_three_weights_and_passes_gradients():
-    """Minus one, zero and one, times their size."""
+    """The weights are minus one, zero and one, times their mean magnitude."""
     layer, x = modules.BitLinear(8, 3), torch.randn(4, 8)
     unit = layer.norm(x)
     reach = 127 / unit.abs().amax(-1, keepdim=True)
@@ -112,7 +106,7 @@ def test_a_bitlinear_map_has_three_weights_and_passes_gradients():
     assert layer.weight.grad.abs().min() > 0
 
 
-def test_groups_of_features_are_mapped_each_by_itself():
+def test_groups_of_features_are_mapped_separately():
     """A group's output is the linear map of that group alone."""
     layer, x = modules.GroupedLinear(6, 4, groups=2), torch.randn(3, 5, 6)
     with torch.no_grad():
@@ -132,30 +126,31 @@ def test_a_low_rank_map_starts_as_its_bias():
         LoRA(4, 3, 2, activation="gelu")
 
 
-def test_raw_gates_are_opened_in_the_kernel():
-    """Decay and step sizes come out as from outside."""
+def test_logits_of_gates_may_be_passed_to_the_kernel():
+    """They give the same decay and step sizes as gates computed outside."""
     q, k, v = (torch.randn(1, 6, 2, 4) for _ in range(3))
-    raw, beta, rate, bias = torch.randn(1, 6, 2), torch.randn(1, 6, 2), torch.randn(2), torch.randn(2)
+    logits, beta, rate, bias = torch.randn(1, 6, 2), torch.randn(1, 6, 2), torch.randn(2), torch.randn(2)
     inside, _ = chunk_gated_delta_rule(
-        q, k, v, raw, beta, use_qk_l2norm_in_kernel=True, use_gate_in_kernel=True, A_log=rate, dt_bias=bias,
+        q, k, v, logits, beta, use_qk_l2norm_in_kernel=True, use_gate_in_kernel=True, A_log=rate, dt_bias=bias,
         use_beta_sigmoid_in_kernel=True, allow_neg_eigval=True,
     )  # fmt: skip
     q, k = modules.l2norm(q), modules.l2norm(k)
-    outside, _ = chunk_gated_delta_rule(q, k, v, -rate.exp() * F.softplus(raw + bias), 2 * beta.sigmoid())
+    outside, _ = chunk_gated_delta_rule(q, k, v, -rate.exp() * F.softplus(logits + bias), 2 * beta.sigmoid())
     assert torch.allclose(inside, outside, atol=1e-6)
 
 
-def test_hidden_states_are_packed_and_put_back():
-    """By the mask; offsets that are given leave everything as it is."""
+def test_hidden_states_are_packed_and_restored():
+    """By the mask; with given offsets nothing changes."""
     x, mask = torch.randn(2, 3, 4), torch.tensor([[0, 1, 1], [1, 1, 1]])
-    packed, places, offsets = unpad_hidden_states(x, None, mask, 3)
+    packed, indices, offsets = unpad_hidden_states(x, None, mask, 3)
     assert (packed.shape, offsets.tolist()) == ((1, 5, 4), [0, 2, 5])
-    assert torch.equal(repad_hidden_states(packed, places, 2, 3), x * mask[..., None])
+    assert torch.equal(repad_hidden_states(packed, indices, 2, 3), x * mask[..., None])
     assert unpad_hidden_states(x, offsets, mask, 3)[0] is x
     assert prepare_position_ids(offsets).tolist() == [0, 1, 0, 1, 2]
     assert prepare_sequence_ids(offsets).tolist() == [0, 0, 1, 1, 1]
-    q, (k,), _, (asks, holds), longest = unpad_input(x[:, -1:], (x,), mask, 1)
-    assert (q.shape, k.shape, asks.tolist(), holds.tolist(), longest) == ((2, 4), (5, 4), [0, 1, 2], [0, 2, 5], (1, 3))
+    q, (k,), _, bounds, longest = unpad_input(x[:, -1:], (x,), mask, 1)
+    assert (q.shape, k.shape, longest) == ((2, 4), (5, 4), (1, 3))
+    assert [offsets.tolist() for offsets in bounds] == [[0, 1, 2], [0, 2, 5]]
     with pytest.raises(ValueError, match="queries of one position or of all, not of 2"):
         unpad_input(x[:, 1:], (x,), mask, 2)
 
@@ -170,41 +165,3 @@ def test_decorators_of_fla_leave_functions_alone():
         return 2 * x
 
     assert utils.checkpoint(double)(2) == 4
-
-
-class Wide(nn.Module):
-    def __init__(self, config=None, n_embd=1024, n_head=16, gate_dim=128, kernel_size=63, num_heads=None, v_first=None):
-        super().__init__()
-        self.taken = (n_embd, n_head, gate_dim, kernel_size, num_heads, config)
-
-    def forward(self, x, v_first=None):
-        return x
-
-
-def test_a_constructor_is_given_what_it_names():
-    """Sizes inside come down to the width; kernels stay; a width of its own goes before a configuration."""
-    assert layer_of(Wide, 32, 2, 1).taken == (32, 2, 32, 63, 2, None)
-
-
-def test_the_static_check_knows_what_a_constructor_is_given():
-    """Both say which arguments may stand without a default; the jail holds nothing that both could import."""
-    assert set(construction.WIDTHS) == layer_check.WIDTHS
-    assert set(construction.HEADS) == layer_check.HEADS
-    assert construction.CONFIGURATIONS == layer_check.CONFIGURATIONS
-    assert choice.HELPER_SUFFIXES == layer_check.HELPER_SUFFIXES
-    names = dict.fromkeys(PROVIDED_ARGUMENTS | {"unheard_of"}, inspect.Parameter("x", inspect.Parameter.KEYWORD_ONLY))
-    assert set(construction._given(names, 32, 2, 0)) | construction.CONFIGURATIONS == PROVIDED_ARGUMENTS
-
-
-class Numbered(nn.Module):
-    def __init__(self, dim, layer_idx):
-        super().__init__()
-        self.layer_idx = layer_idx
-
-    def forward(self, x, v_first=None):
-        return x
-
-
-def test_what_asks_for_the_first_layers_values_is_a_first_layer():
-    """Every layer is tried by itself."""
-    assert layer_of(Numbered, 32, 2, 1).layer_idx == 0

@@ -1,4 +1,4 @@
-"""The stand-in's operators compute what their papers say: each against its definition, one step at a time."""
+"""fla's operators compute what their papers say: each against its definition, one step at a time."""
 
 from collections.abc import Callable
 
@@ -17,13 +17,13 @@ SLOTS = 5
 
 @pytest.fixture
 def x() -> Steps:
-    """What the operators take, [B, T, H, ...] in double precision."""
+    """Inputs of the operators, [B, T, H, ...] in double precision."""
     torch.manual_seed(0)
     wide = {name: torch.randn(BATCH, LENGTH, HEADS, WIDTH).double() for name in ("q", "k", "p", "a", "b", "w", "e")}
-    fading = {"gk": -torch.rand(BATCH, LENGTH, HEADS, WIDTH).double(), "g": -torch.rand(BATCH, LENGTH, HEADS).double()}
+    decays = {"gk": -torch.rand(BATCH, LENGTH, HEADS, WIDTH).double(), "g": -torch.rand(BATCH, LENGTH, HEADS).double()}
     return (
         wide
-        | fading
+        | decays
         | {
             "v": torch.randn(BATCH, LENGTH, HEADS, VALUES).double(),
             "write": torch.rand(BATCH, LENGTH, HEADS, VALUES).double(),
@@ -36,7 +36,7 @@ def x() -> Steps:
     )
 
 
-def test_a_state_turned_by_rank_one(x: Steps):
+def test_a_transition_with_a_rank_one_term(x: Steps):
     """S <- diag(exp(g)) S + b (aᵀ S) + k vᵀ, read by q."""
 
     def step(s: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
@@ -45,12 +45,12 @@ def test_a_state_turned_by_rank_one(x: Steps):
 
     o, _ = ops.chunk_dplr_delta_rule(x["q"], x["k"], x["v"], x["a"], x["b"], x["gk"])
     assert torch.allclose(o, stepwise(x, step, empty()))
-    seventh, _ = ops.chunk_rwkv7(r=x["q"], w=x["gk"], k=x["k"], v=x["v"], a=x["a"], b=x["b"], scale=ROOT)
-    assert torch.allclose(o, seventh)
+    rwkv7, _ = ops.chunk_rwkv7(r=x["q"], w=x["gk"], k=x["k"], v=x["v"], a=x["a"], b=x["b"], scale=ROOT)
+    assert torch.allclose(o, rwkv7)
 
 
-def test_comba_corrects_what_another_key_reads(x: Steps):
-    """The state fades, then k writes beta (v - Sᵀ p)."""
+def test_comba_reads_its_error_by_another_key(x: Steps):
+    """The state decays, then k writes beta (v - Sᵀ p)."""
 
     def step(s: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
         s = t["g"].exp()[..., None, None] * s
@@ -64,8 +64,8 @@ def test_comba_corrects_what_another_key_reads(x: Steps):
     assert torch.allclose(recurrent, expected)
 
 
-def test_erasing_and_writing_have_gates_of_their_own(x: Steps):
-    """The state fades, then k writes w * v - Sᵀ (e * k)."""
+def test_erasing_and_writing_have_separate_gates(x: Steps):
+    """The state decays, then k writes w * v - Sᵀ (e * k)."""
 
     def step(s: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
         s = t["gk"].exp()[..., None] * s
@@ -76,13 +76,13 @@ def test_erasing_and_writing_have_gates_of_their_own(x: Steps):
     assert torch.allclose(o, stepwise(x, step, empty()))
 
 
-def test_slots_are_written_faded_and_chosen(x: Steps):
-    """Scores of slots by what they hold of the keys; a softmax of them reads what they hold of the values."""
+def test_slots_are_written_with_decay_and_read_by_a_softmax(x: Steps):
+    """Their keys give scores, and a softmax of the scores reads their values."""
 
     def step(state: tuple[Tensor, Tensor], t: Steps) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        fade = t["fade"].exp()
-        keys = state[0] * fade[..., None, :] + outer(t["k"], t["s"])
-        values = state[1] * fade[..., :, None] + outer(t["s"], t["v"])
+        decay = t["fade"].exp()
+        keys = state[0] * decay[..., None, :] + outer(t["k"], t["s"])
+        values = state[1] * decay[..., :, None] + outer(t["s"], t["v"])
         return (keys, values), read(values, (ROOT * read(keys, t["q"])).softmax(-1))
 
     start = (torch.zeros(BATCH, HEADS, WIDTH, SLOTS).double(), torch.zeros(BATCH, HEADS, SLOTS, VALUES).double())
@@ -96,23 +96,23 @@ def test_slots_without_decay_hold_means_over_the_past(x: Steps):
     for t in range(LENGTH):
         weights = x["s"][:, : t + 1].softmax(1)
         keys, values = (torch.einsum("bthm,bthd->bhmd", weights, x[name][:, : t + 1]) for name in ("k", "v"))
-        chosen = (ROOT * torch.einsum("bhmk,bhk->bhm", keys, x["q"][:, t])).softmax(-1)
-        assert torch.allclose(o[:, t], torch.einsum("bhm,bhmv->bhv", chosen, values))
+        reads = (ROOT * torch.einsum("bhmk,bhk->bhm", keys, x["q"][:, t])).softmax(-1)
+        assert torch.allclose(o[:, t], torch.einsum("bhm,bhmv->bhv", reads, values))
 
 
 def test_the_present_has_a_bonus(x: Steps):
-    """Read is what was before plus u times what is written now; then the state fades and takes it."""
+    """A step reads the state before it plus u times its own write; then the state decays and takes the write."""
 
     def step(s: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
-        written = outer(t["k"], t["v"])
-        o = ROOT * read(s + t["u"][..., None] * written, t["q"])
-        return t["gk"].exp()[..., None] * s + written, o
+        write = outer(t["k"], t["v"])
+        o = ROOT * read(s + t["u"][..., None] * write, t["q"])
+        return t["gk"].exp()[..., None] * s + write, o
 
     o, _ = ops.fused_recurrent_rwkv6(x["q"], x["k"], x["v"], x["gk"], x["u"])
     assert torch.allclose(o, stepwise(x, step, empty()))
 
 
-def test_channels_by_themselves(x: Steps):
+def test_independent_channels(x: Steps):
     """H <- exp(g) h + x."""
 
     def step(h: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
@@ -124,12 +124,12 @@ def test_channels_by_themselves(x: Steps):
 
 
 def test_mesa_solves_for_the_query(x: Steps):
-    """The query is solved against the faded sum of beta k kᵀ plus a ridge, then reads beta k vᵀ."""
+    """The query is solved against the decayed sum of beta k kᵀ plus a ridge, then reads beta k vᵀ."""
 
     def step(state: tuple[Tensor, Tensor], t: Steps) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        fade, weight = t["g"].exp()[..., None, None], t["beta"][..., None, None]
-        kk = fade * state[0] + weight * outer(t["k"], t["k"])
-        kv = fade * state[1] + weight * outer(t["k"], t["v"])
+        decay, weight = t["g"].exp()[..., None, None], t["beta"][..., None, None]
+        kk = decay * state[0] + weight * outer(t["k"], t["k"])
+        kv = decay * state[1] + weight * outer(t["k"], t["v"])
         return (kk, kv), read(kv, torch.linalg.solve(kk + torch.diag_embed(t["lamb"]), t["q"]))
 
     start = (torch.zeros(BATCH, HEADS, WIDTH, WIDTH).double(), empty())
@@ -138,7 +138,7 @@ def test_mesa_solves_for_the_query(x: Steps):
 
 
 def test_several_steps_a_token(x: Steps):
-    """A token fades the state once, corrects it twice, and reads then."""
+    """A token decays the state once, corrects it twice, then reads."""
     k, v, beta = (torch.cat([x[name], x[name].flip(1)], 1) for name in ("k", "v", "beta"))
     k = l2norm(k)
     state, outputs = empty(), []
@@ -152,7 +152,7 @@ def test_several_steps_a_token(x: Steps):
 
 
 def weighted(x: Steps, weights: Tensor) -> Tensor:
-    """Return the mean of past values by weights [B, H, T, T] of which the future's are left out."""
+    """Return the mean of past values by weights [B, H, T, T], whose future part is ignored."""
     weights = weights.tril()
     return torch.einsum("bhts,bshv->bthv", weights / weights.sum(-1, keepdim=True), x["v"])
 
@@ -177,8 +177,8 @@ def test_weights_of_the_past(x: Steps, operator: Callable[..., Tensor], weights:
 
 def test_forgetting_lowers_the_scores_of_the_past(x: Steps):
     """By the sum of the log decays in between."""
-    reach = x["g"].cumsum(1).mT
-    expected = weighted(x, (scores(x) + reach[..., :, None] - reach[..., None, :]).exp())
+    cumulative = x["g"].cumsum(1).mT
+    expected = weighted(x, (scores(x) + cumulative[..., :, None] - cumulative[..., None, :]).exp())
     assert torch.allclose(ops.parallel_forgetting_attn(x["q"], x["k"], x["v"], x["g"]), expected)
 
 
@@ -191,7 +191,7 @@ def test_keys_are_softmaxes_over_the_past(x: Steps):
         assert torch.allclose(o[:, t], ROOT * read(state, x["q"][:, t]))
 
 
-def test_reflections_turn_the_keys(x: Steps):
+def test_scores_pass_through_reflections(x: Steps):
     """A score of a key passes through the reflection of every step after it."""
     w = l2norm(x["w"])
     expected = torch.zeros(BATCH, HEADS, LENGTH, LENGTH).double()
@@ -205,8 +205,8 @@ def test_reflections_turn_the_keys(x: Steps):
 
 
 def test_the_nearest_key_breaks_the_stick_first(x: Steps):
-    """A key's weight is its share of what nearer keys have left; what nobody took is told."""
-    o, left = ops.parallel_stickbreaking_attn(x["q"], x["k"], x["v"])
+    """A key's weight is its share of the rest that nearer keys leave; the final rest is returned."""
+    o, unused = ops.parallel_stickbreaking_attn(x["q"], x["k"], x["v"])
     share = scores(x).sigmoid()
     for t in range(LENGTH):
         rest, expected = torch.ones(BATCH, HEADS).double(), torch.zeros(BATCH, HEADS, VALUES).double()
@@ -214,16 +214,16 @@ def test_the_nearest_key_breaks_the_stick_first(x: Steps):
             expected = expected + (rest * share[:, :, t, s])[..., None] * x["v"][:, s]
             rest = rest * (1 - share[:, :, t, s])
         assert torch.allclose(o[:, t], expected)
-        assert torch.allclose(left[:, t], rest)
+        assert torch.allclose(unused[:, t], rest)
 
 
-def test_writes_leave_out_what_the_past_answers(x: Steps):
+def test_written_values_exclude_what_the_past_answers(x: Steps):
     """u_t = v_t - beta_t (softmax attention of k_t's query to the u before it); then attention to u."""
     past = scores(x)
     writes = [x["v"][:, 0]]
     for t in range(1, LENGTH):
-        seen = past[:, :, t, :t].softmax(-1)
-        answer = torch.einsum("bhs,bshv->bhv", seen, torch.stack(writes, 1))
+        weights = past[:, :, t, :t].softmax(-1)
+        answer = torch.einsum("bhs,bshv->bhv", weights, torch.stack(writes, 1))
         writes.append(x["v"][:, t] - x["beta"][:, t, :, None] * answer)
     expected = weighted({"v": torch.stack(writes, 1)}, past.exp())
     assert torch.allclose(ops.deltaformer_attn(x["q"], x["k"], x["v"], x["beta"]), expected)
@@ -240,8 +240,8 @@ CALLS: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize(("name", "takes"), CALLS.items())
-def test_packed_sequences_are_what_they_are_alone(x: Steps, name: str, takes: tuple[str, ...]):
-    """Outputs and final states, from initial states of their own."""
+def test_packed_sequences_give_what_they_give_alone(x: Steps, name: str, takes: tuple[str, ...]):
+    """Outputs and final states."""
     operator = getattr(ops, name)
     alone = [x[key][:1] if x[key].ndim > 2 else x[key] for key in takes]
     ends = [(0, 3), (3, LENGTH)]
@@ -253,26 +253,26 @@ def test_packed_sequences_are_what_they_are_alone(x: Steps, name: str, takes: tu
 
 
 @pytest.mark.parametrize(("name", "takes"), CALLS.items())
-def test_an_operator_goes_on_from_its_state(x: Steps, name: str, takes: tuple[str, ...]):
+def test_an_operator_continues_from_its_state(x: Steps, name: str, takes: tuple[str, ...]):
     """Two pieces with the state between them give the whole."""
     operator = getattr(ops, name)
-    given = [x[key] for key in takes]
-    first, state = operator(*(t[:, :3] if t.ndim > 2 else t for t in given), output_final_state=True)
-    second, _ = operator(*(t[:, 3:] if t.ndim > 2 else t for t in given), initial_state=state)
-    whole, none = operator(*given)
+    inputs = [x[key] for key in takes]
+    first, state = operator(*(t[:, :3] if t.ndim > 2 else t for t in inputs), output_final_state=True)
+    second, _ = operator(*(t[:, 3:] if t.ndim > 2 else t for t in inputs), initial_state=state)
+    whole, none = operator(*inputs)
     assert none is None
     assert torch.allclose(torch.cat([first, second], 1), whole)
 
 
 def test_attention_of_flash_attn_is_causal_windowed_and_packed(x: Steps):
-    """The last queries and keys belong together; a window counts the steps before; packed sequences keep apart."""
+    """The last query sees the last key; a window counts earlier steps; packed sequences don't see each other."""
     q, k, v = x["q"], x["k"], x["v"]
     whole = flash_attn.flash_attn_func(q, k, v, causal=True)
     assert torch.allclose(whole, weighted(x, scores(x).exp()))
     assert torch.allclose(flash_attn.flash_attn_func(q[:, -2:], k, v, causal=True), whole[:, -2:])
-    near = torch.ones(LENGTH, LENGTH).triu(-2)
+    window = torch.ones(LENGTH, LENGTH).triu(-2)
     windowed = flash_attn.flash_attn_func(q, k, v, causal=True, window_size=(2, 0))
-    assert torch.allclose(windowed, weighted(x, scores(x).exp() * near))
+    assert torch.allclose(windowed, weighted(x, scores(x).exp() * window))
     bounds = torch.tensor([0, LENGTH, 2 * LENGTH])
     packed = flash_attn.flash_attn_varlen_func(
         *(t.flatten(0, 1) for t in (q, k, v)), bounds, bounds, LENGTH, LENGTH, causal=True
@@ -281,7 +281,7 @@ def test_attention_of_flash_attn_is_causal_windowed_and_packed(x: Steps):
 
 
 def test_a_gate_of_kda_is_a_log_decay(x: Steps):
-    """Never positive, by softplus or below a bound."""
+    """Never positive: by softplus, or by a sigmoid above a lower bound."""
     rate, bias = torch.randn(HEADS).double(), torch.randn(HEADS * WIDTH).double()
     plain = ops.fused_kda_gate(x["q"], rate, bias)
     assert torch.allclose(plain, -rate.exp()[:, None] * F.softplus(x["q"] + bias.view(HEADS, WIDTH)))

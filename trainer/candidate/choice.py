@@ -1,69 +1,61 @@
-"""Which of a source's classes is the mixer: helpers may stand beside it, a block and a model around it."""
+"""Which class of a source is the mixer: helpers may be defined with it, and a block or a model around it."""
 
 import ast
 import inspect
 
 from torch import nn
 
-from trainer.candidate.construction import HEADS, WIDTHS, Parameters, configurations_of, parameters_of
+from architecture.forms import is_helper, is_wrapper, takes_heads, takes_width
+from trainer.candidate.construction import Parameters, configurations, constructor_parameters
 
-WRAPPER_SUFFIXES = ("Block", "Model", "LM", "Transformer", "Decoder", "DecoderLayer")
-"""How classes are called that have a mixer inside."""
-HELPER_SUFFIXES = ("MLP", "FFN", "FeedForward", "Norm", "Embedding", "Router", "Gate", "Conv")
-"""How classes are called that stand beside a mixer."""
-TOKEN_ARGUMENTS = frozenset({"vocab_size", "input_ids", "tokens", "token_ids", "idx", "ids"})
-"""What a model takes and a mixer doesn't."""
-
-Kinds = list[type[nn.Module]]
+ModuleClasses = list[type[nn.Module]]
 
 
-def mixers_of(found: Kinds, tree: ast.Module) -> Kinds:
-    """Return the classes that can be the mixer among a source's own; it is to be one.
+def mixer_classes(classes: ModuleClasses, tree: ast.Module) -> ModuleClasses:
+    """Return the classes of a source that can be its mixer; more than one means that the source is ambiguous.
 
-    A layer of fla's form is told from the modules beside it by the mask that only it takes; of several the last
-    counts, being made of those before it. Where a file goes on to the blocks and the model around its layer, these are
-    left aside: they have the layer, and more, inside. Where all are called like that, the innermost counts.
+    Blocks and models contain the layer, so they are set aside; if all classes are named as blocks or models, the
+    innermost one counts. Only a layer's forward takes a mask, and the last such layer is made of those before it.
+    Without a mask, a class that another one uses is a part.
     """
-    if len(found) < 2:
-        return found
-    mixers = _constructed_as_mixers(found)
-    used = _used_by_classes(tree)
-    layers = [kind for kind in mixers if not _is_around_a_layer(kind)]
+    if len(classes) < 2:
+        return classes
+    mixers = _constructed_as_mixers(classes)
+    used = _names_used_by_class(tree)
+    layers = [kind for kind in mixers if not _contains_a_layer(kind)]
     if not layers:
         names = {kind.__name__ for kind in mixers}
         return [kind for kind in mixers if not used.get(kind.__name__, set()) & names]
     masked = [kind for kind in layers if "attention_mask" in inspect.signature(kind.forward).parameters]
-    free = set[str]().union(*used.values()) if len(layers) == len(mixers) else set()  # a block may name its layer
-    return masked[-1:] or [kind for kind in layers if kind.__name__ not in free]
+    parts = set[str]().union(*used.values()) if len(layers) == len(mixers) else set()  # a block may use its layer
+    return masked[-1:] or [kind for kind in layers if kind.__name__ not in parts]
 
 
-def _constructed_as_mixers(found: Kinds) -> Kinds:
-    """Return the classes with a width and heads; failing these, with a configuration, or else a width alone."""
-    taken = [(kind, _parameters(kind)) for kind in found]
-    wide = [(kind, names) for kind, names in taken if any(width in names for width in WIDTHS)]
-    headed = [kind for kind, names in wide if any(heads in names for heads in HEADS)]
-    configured = [
-        kind for kind, names in taken if configurations_of(names) and not kind.__name__.endswith(HELPER_SUFFIXES)
-    ]
-    return headed or configured or [kind for kind, _ in wide if not kind.__name__.endswith(HELPER_SUFFIXES)]
+def _constructed_as_mixers(classes: ModuleClasses) -> ModuleClasses:
+    """Return the classes that take a width and heads; if there are none, a configuration; else a width alone."""
+    signatures = [(kind, _parameters(kind)) for kind in classes]
+    wide = [(kind, names) for kind, names in signatures if takes_width(names)]
+    headed = [kind for kind, names in wide if takes_heads(names)]
+    configured = [kind for kind, names in signatures if configurations(names) and not is_helper(kind.__name__)]
+    return headed or configured or [kind for kind, _ in wide if not is_helper(kind.__name__)]
 
 
 def _parameters(kind: type[nn.Module]) -> Parameters:
-    """Return what a class is constructed from, by name."""
+    """Return a constructor's parameters by name, none if it has no signature."""
     try:
-        return parameters_of(kind)
+        return constructor_parameters(kind)
     except (TypeError, ValueError):
         return {}
 
 
-def _is_around_a_layer(kind: type[nn.Module]) -> bool:
-    """Whether a class is a whole block or model: by its name, or by tokens or a vocabulary among what it takes."""
-    taken = {*parameters_of(kind), *list(inspect.signature(kind.forward).parameters)[1:2]}
-    return kind.__name__.endswith(WRAPPER_SUFFIXES) or bool(taken & TOKEN_ARGUMENTS)
+def _contains_a_layer(kind: type[nn.Module]) -> bool:
+    """Whether a class is a whole block or model."""
+    first_input = list(inspect.signature(kind.forward).parameters)[1:2]
+    return is_wrapper(kind.__name__, [*constructor_parameters(kind), *first_input])
 
 
-def _used_by_classes(tree: ast.Module) -> dict[str, set[str]]:
-    """Return, for each class, the names that it uses besides its own: its bases and the parts that it is built from."""
+def _names_used_by_class(tree: ast.Module) -> dict[str, set[str]]:
+    """Return, for each class, the names that it uses except its own: its bases, its parts and all others."""
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     return {
         owner.name: {node.id for node in ast.walk(owner) if isinstance(node, ast.Name)} - {owner.name}

@@ -1,4 +1,4 @@
-"""fla's layers that others are made of, and what they share: padding, caches, low-rank maps."""
+"""fla's layers that other layers build on, and their helpers: padding, caches, low-rank maps."""
 
 from stand_ins.fla.layers.attn import Attention
 from stand_ins.fla.layers.delta import DeltaNet, GatedDeltaNet, KimiDeltaAttention

@@ -1,4 +1,4 @@
-"""fla's softmax attention, which hybrids put beside their memories: over the whole past or a window of it."""
+"""fla's softmax attention, which hybrids combine with recurrent memories: over the whole past or a window of it."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from stand_ins.packed_sequences import prepare_lens_from_mask
 
 
 class Attention(nn.Module):
-    """Rotated queries and keys, `num_kv_heads` keys among the heads, the last `window_size` positions or all."""
+    """Attention with rotary positions; heads may share keys, and `window_size` limits the visible past."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, None, Any]:
         """Map hidden_states [B, T, D]; attention_mask [B, T] is 0 at padding. Returns (y, None, past_key_values).
 
-        With a mask and a cache, one position at a time.
+        With both a mask and a cache, it takes one position at a time.
         """
         steps, offsets = hidden_states.shape[1], more.get("cu_seqlens")
         q, k, v = (
@@ -62,23 +62,23 @@ class Attention(nn.Module):
         )
         if self.qk_norm:
             q, k = self.q_norm(q), self.k_norm(k)
-        seen = 0 if past_key_values is None else past_key_values.get_seq_length(self.layer_idx)
+        position = 0 if past_key_values is None else past_key_values.get_seq_length(self.layer_idx)
         if past_key_values is not None and attention_mask is not None:
-            seen = seen + prepare_lens_from_mask(attention_mask) - attention_mask.shape[1]
-        q, k = self.rotary(q, k, seqlen_offset=seen, cu_seqlens=offsets)
+            position = position + prepare_lens_from_mask(attention_mask) - attention_mask.shape[1]
+        q, k = self.rotary(q, k, seqlen_offset=position, cu_seqlens=offsets)
         window = {"window_size": self.window_size}
-        held = update_layer_cache(self, past_key_values, attn_state=(k, v), offset=steps, cache_kwargs=window)
-        k, v = (k, v) if held is None else held["attn_state"]
-        o = self._attended(q, k, v, attention_mask, offsets)
+        cached = update_layer_cache(self, past_key_values, attn_state=(k, v), offset=steps, cache_kwargs=window)
+        k, v = (k, v) if cached is None else cached["attn_state"]
+        o = self._attention(q, k, v, attention_mask, offsets)
         return self.o_proj(o.flatten(-2)), None, past_key_values
 
-    def _attended(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, offsets: Tensor | None) -> Tensor:
-        """Return attention [B, T, H, D], within packed sequences where there are offsets."""
-        how = {"causal": True, "window_size": (-1 if self.window_size is None else self.window_size - 1, 0)}
+    def _attention(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, offsets: Tensor | None) -> Tensor:
+        """Return attention [B, T, H, D]; with offsets, each packed sequence attends to itself only."""
+        options = {"causal": True, "window_size": (-1 if self.window_size is None else self.window_size - 1, 0)}
         if mask is not None:
-            packed, (k, v), places, bounds, longest = unpad_input(q, (k, v), mask[:, -k.shape[1] :], q.shape[1])
-            return pad_input(flash_attn_varlen_func(packed, k, v, *bounds, *longest, **how), places, *q.shape[:2])
+            packed, (k, v), indices, bounds, longest = unpad_input(q, (k, v), mask[:, -k.shape[1] :], q.shape[1])
+            return pad_input(flash_attn_varlen_func(packed, k, v, *bounds, *longest, **options), indices, *q.shape[:2])
         if offsets is None:
-            return flash_attn_func(q, k, v, **how)
-        whole = q.shape[1]
-        return flash_attn_varlen_func(q[0], k[0], v[0], offsets, offsets, whole, whole, **how)[None]
+            return flash_attn_func(q, k, v, **options)
+        length = q.shape[1]
+        return flash_attn_varlen_func(q[0], k[0], v[0], offsets, offsets, length, length, **options)[None]

@@ -1,4 +1,4 @@
-"""fla's layers of the delta rule: DeltaNet (arXiv 2406.06484), Gated DeltaNet (2412.06464), Kimi's (2510.26692)."""
+"""fla's delta rule layers: DeltaNet (arXiv 2406.06484), Gated DeltaNet (2412.06464), Kimi's (2510.26692)."""
 
 import math
 from typing import Any
@@ -15,12 +15,12 @@ from stand_ins.fla.modules.norms import RMSNorm
 from stand_ins.fla.ops.recurrences import delta_rule, gated_delta_rule, kda, kda_gate
 
 _ACTIVATIONS = {"silu": nn.Identity(), "relu": F.relu, "elu": elu_p1, "identity": nn.Identity()}
-"""What queries and keys of DeltaNet go through behind their convolution, which has silu inside."""
+"""Activations of DeltaNet's queries and keys after their convolution, which applies silu itself."""
 _NORMS = {"l2": l2norm, "sum": sum_norm}
 
 
 class DeltaNet(ProjectedLayer):
-    """A memory that is corrected, not added to: S + beta k (v - Sᵀ k)ᵀ."""
+    """DeltaNet: each write corrects the memory, S + beta k (v - Sᵀ k)ᵀ."""
 
     def __init__(  # noqa: PLR0913, PLR0917 (fla's own arguments)
         self,
@@ -44,7 +44,7 @@ class DeltaNet(ProjectedLayer):
     ) -> None:
         super().__init__()
         if qk_activation not in _ACTIVATIONS or qk_norm not in _NORMS:
-            raise ValueError(f"DeltaNet knows no qk_activation {qk_activation!r} with qk_norm {qk_norm!r}")
+            raise ValueError(f"DeltaNet has no qk_activation {qk_activation!r} with qk_norm {qk_norm!r}")
         width = hidden_size if d_model is None else d_model
         self.mode, self.num_heads, self.expand_k, self.expand_v = mode, num_heads, expand_k, expand_v
         self.use_beta, self.use_gate, self.allow_neg_eigval = use_beta, use_gate, allow_neg_eigval
@@ -59,19 +59,19 @@ class DeltaNet(ProjectedLayer):
         self.o_norm = (FusedRMSNormGated if use_gate else RMSNorm)(self.head_v_dim, eps=norm_eps)
         self.convolve(use_short_conv, conv_size, conv_bias, layer_idx)
 
-    def remembered(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, **more: Any) -> tuple[Tensor, State]:
-        """Correct by the delta rule, with keys of length one."""
+    def _apply_operator(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, **more: Any) -> tuple[Tensor, State]:
+        """Apply the delta rule to normalised keys."""
         q, k = (_NORMS[self.qk_norm](_ACTIVATIONS[self.qk_activation](y)) for y in (q, k))
         beta = self.b_proj(x).sigmoid() if self.use_beta else torch.ones_like(q[..., 0])
         return delta_rule(q, k, v, beta * (2 if self.allow_neg_eigval else 1), **more)
 
-    def gated(self, x: Tensor, o: Tensor) -> Tensor:
-        """Norm each head, and gate it where there is a gate."""
+    def _normalise_output(self, x: Tensor, o: Tensor) -> Tensor:
+        """Normalise each head, and gate it if the layer has a gate."""
         return self.o_norm(o, self.g_proj(x).view_as(o)) if self.use_gate else self.o_norm(o)
 
 
 class _WideValues(ProjectedLayer):
-    """A layer whose keys have `head_dim` channels, its values `expand_v` times as many and perhaps more heads."""
+    """A layer with `head_dim` channels a key head, and values with `expand_v` times as many and possibly more heads."""
 
     b_proj: nn.Linear
 
@@ -101,16 +101,16 @@ class _WideValues(ProjectedLayer):
         self.convolve(use_short_conv, conv_size, conv_bias, layer_idx)
 
     def step_sizes(self, x: Tensor) -> Tensor:
-        """Return beta [B, T, H], up to two where eigenvalues may be negative."""
+        """Return beta [B, T, H], in [0, 1], or in [0, 2] if eigenvalues may be negative."""
         return (2 if self.allow_neg_eigval else 1) * self.b_proj(x).sigmoid()
 
-    def for_every_value(self, *tensors: Tensor) -> list[Tensor]:
-        """Return tensors [B, T, H, ...] of the keys once for each head of the values."""
+    def _repeat_for_values(self, *tensors: Tensor) -> list[Tensor]:
+        """Return tensors [B, T, H, ...] of the key heads, repeated for each value head."""
         return [y.repeat_interleave(self.shared, 2) for y in tensors]
 
 
 class GatedDeltaNet(_WideValues):
-    """The delta rule with one decay a head, from the token as in Mamba-2."""
+    """Gated DeltaNet: the delta rule with one decay a head, computed from the token as in Mamba-2."""
 
     def __init__(
         self,
@@ -129,26 +129,26 @@ class GatedDeltaNet(_WideValues):
         self.use_gate = use_gate
         self.a_proj, self.b_proj = (nn.Linear(hidden_size, self.num_v_heads, bias=False) for _ in range(2))
         self.A_log = nn.Parameter(torch.empty(self.num_v_heads).uniform_(0, 16).log())
-        # softplus of the bias, a token's step, is spread evenly in its logarithm from 1/1000 to 1/10
+        # softplus of the bias is a token's step; its logarithm is uniform between those of 1/1000 and 1/10
         step = torch.empty(self.num_v_heads).uniform_(math.log(1e-3), math.log(1e-1)).exp()
         self.dt_bias = nn.Parameter(step + (-torch.expm1(-step)).log())
         if use_gate:
             self.g_proj = nn.Linear(hidden_size, self.value_dim, bias=False)
         self.o_norm = (FusedRMSNormGated if use_gate else RMSNorm)(self.head_v_dim, eps=norm_eps)
 
-    def remembered(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, **more: Any) -> tuple[Tensor, State]:
-        """Decay, then correct."""
-        q, k = self.for_every_value(q, k)
+    def _apply_operator(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, **more: Any) -> tuple[Tensor, State]:
+        """Decay the memory, then apply the delta rule."""
+        q, k = self._repeat_for_values(q, k)
         decay = -self.A_log.float().exp() * F.softplus(self.a_proj(x).float() + self.dt_bias)
         return gated_delta_rule(q, k, v, decay, self.step_sizes(x), use_qk_l2norm_in_kernel=True, **more)
 
-    def gated(self, x: Tensor, o: Tensor) -> Tensor:
-        """Norm each head, and gate it where there is a gate."""
+    def _normalise_output(self, x: Tensor, o: Tensor) -> Tensor:
+        """Normalise each head, and gate it if the layer has a gate."""
         return self.o_norm(o, self.g_proj(x).view_as(o)) if self.use_gate else self.o_norm(o)
 
 
 class KimiDeltaAttention(_WideValues):
-    """The delta rule with a decay for every channel of a key; decay and gate are maps of low rank."""
+    """Kimi Delta Attention: the delta rule with a decay for every key channel, from low-rank maps."""
 
     def __init__(
         self,
@@ -169,18 +169,18 @@ class KimiDeltaAttention(_WideValues):
         self.g_proj = nn.Sequential(nn.Linear(*inner, bias=False), nn.Linear(rank, self.value_dim))
         self.o_norm = FusedRMSNormGated(self.head_v_dim, eps=norm_eps, activation="sigmoid")
 
-    def remembered(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, **more: Any) -> tuple[Tensor, State]:
-        """Decay every channel, then correct."""
-        raw = self.f_proj(x).unflatten(-1, (-1, self.head_k_dim))
-        decay = kda_gate(raw.float(), self.A_log, self.dt_bias)
-        q, k, decay, beta = self.for_every_value(q, k, decay, self.step_sizes(x))
+    def _apply_operator(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, **more: Any) -> tuple[Tensor, State]:
+        """Decay every channel, then apply the delta rule."""
+        logits = self.f_proj(x).unflatten(-1, (-1, self.head_k_dim))
+        decay = kda_gate(logits.float(), self.A_log, self.dt_bias)
+        q, k, decay, beta = self._repeat_for_values(q, k, decay, self.step_sizes(x))
         return kda(q, k, v, decay, beta, use_qk_l2norm_in_kernel=True, **more)
 
-    def gated(self, x: Tensor, o: Tensor) -> Tensor:
-        """Norm each head, and gate it."""
+    def _normalise_output(self, x: Tensor, o: Tensor) -> Tensor:
+        """Normalise each head, and gate it."""
         return self.o_norm(o, self.g_proj(x).view_as(o))
 
 
-def _head_dim(usual: int, hidden_size: int, num_heads: int) -> int:
-    """Return the channels of a head by fla's default, or what the width has for it: the default suits wide models."""
-    return max(1, min(usual, hidden_size // num_heads))
+def _head_dim(default: int, hidden_size: int, num_heads: int) -> int:
+    """Return fla's default width of a head, or less: the default suits wide models only."""
+    return max(1, min(default, hidden_size // num_heads))

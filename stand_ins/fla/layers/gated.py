@@ -14,7 +14,7 @@ from stand_ins.fla.ops.recurrences import gla, retention
 
 
 class _SharedKeys(ProjectedLayer):
-    """A layer whose keys and values several query heads may share, with an output gate that any activation may open."""
+    """A layer whose query heads may share keys and values, with an output gate of any activation."""
 
     def __init__(  # noqa: PLR0913, PLR0917 (fla's own arguments)
         self,
@@ -56,12 +56,12 @@ class _SharedKeys(ProjectedLayer):
             self.g_norm = RMSNorm(self.head_v_dim, bool(elementwise_affine), eps=norm_eps)
             self.gate_fn = ACT2FN[gate_fn]
 
-    def featured(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-        """Return queries and keys through the feature map, where there is one."""
+    def _apply_feature_map(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features of queries and keys, or both unchanged if there is no feature map."""
         return (q, k) if self.feature_map_fn is None else (self.feature_map_fn(q), self.feature_map_fn(k))
 
-    def gated(self, x: Tensor, o: Tensor) -> Tensor:
-        """Norm each head, and gate it where there is a gate."""
+    def _normalise_output(self, x: Tensor, o: Tensor) -> Tensor:
+        """Normalise each head, and gate it if the layer has a gate."""
         if self.fuse_norm_and_gate:
             return self.g_norm_swish_gate(o, self.g_proj(x).view_as(o))
         o = self.g_norm(o)
@@ -69,7 +69,7 @@ class _SharedKeys(ProjectedLayer):
 
 
 class GatedLinearAttention(_SharedKeys):
-    """Linear attention with a decay for every channel of a key, near one at first."""
+    """Gated linear attention: a decay for every key channel, near one at first."""
 
     def __init__(
         self,
@@ -90,30 +90,30 @@ class GatedLinearAttention(_SharedKeys):
             nn.Linear(gate_low_rank_dim, self.key_dim_per_group),
         )
 
-    def remembered(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, **more: Any) -> tuple[Tensor, State]:
-        """Decay every channel, and add."""
+    def _apply_operator(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, **more: Any) -> tuple[Tensor, State]:
+        """Decay every channel, then add."""
         decay = F.logsigmoid(self.gk_proj(x)).unflatten(-1, (-1, self.head_k_dim)) / self.gate_logit_normalizer
         if self.clamp_min is not None:
             decay = decay.clamp_min(self.clamp_min)
-        return gla(*self.featured(q, k), v, decay, **more)
+        return gla(*self._apply_feature_map(q, k), v, decay, **more)
 
 
 class MultiScaleRetention(_SharedKeys):
-    """Linear attention with rotated keys and a fixed decay for every head."""
+    """Retention: linear attention with rotary positions and a fixed decay for every head."""
 
     def __init__(self, mode: str = "chunk", hidden_size: int = 1024, **shared: Any) -> None:
         super().__init__(mode, hidden_size, **shared)
         self.rotary = RotaryEmbedding(self.head_k_dim)
 
-    def remembered(
+    def _apply_operator(
         self,
-        x: Tensor,  # noqa: ARG002 (others see the tokens)
+        x: Tensor,  # noqa: ARG002 (other layers use the tokens)
         q: Tensor,
         k: Tensor,
         v: Tensor,
         **more: Any,
     ) -> tuple[Tensor, State]:
-        """Turn by the position, and add."""
-        q, k = self.featured(q, k)
-        q, k = self.rotary(q, k, seqlen_offset=more["seen"], cu_seqlens=more["cu_seqlens"])
+        """Rotate queries and keys by their positions, decay, then add."""
+        q, k = self._apply_feature_map(q, k)
+        q, k = self.rotary(q, k, seqlen_offset=more["seen_tokens"], cu_seqlens=more["cu_seqlens"])
         return retention(q, k, v, **more)

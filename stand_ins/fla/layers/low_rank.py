@@ -1,4 +1,4 @@
-"""The low-rank maps of RWKV's layers, which others take from there."""
+"""The low-rank maps of RWKV's layers, which other layers import."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ _ACTIVATIONS = {None: nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu
 
 
 class LoRA(nn.Module):
-    """A map of rank `low_rank_dim`, with an activation in the middle; the inner map starts at zero."""
+    """A map of rank `low_rank_dim` with an activation in between; the inner map starts at zero."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class LoRA(nn.Module):
             outer.bias.copy_(torch.as_tensor(value).expand_as(outer.bias))
 
     def _initialize_weights(self, *_: nn.Module) -> None:
-        """Start at zero."""
+        """Set the inner weights to zero and draw orthogonal outer ones."""
         inner, outer = self._maps()
         nn.init.zeros_(inner.weight)
         nn.init.orthogonal_(outer.weight, 0.1)
@@ -53,35 +53,35 @@ class LoRA(nn.Module):
         return inner, outer
 
 
-def _map(input_dim: int, output_dim: int, low_rank_dim: int | None) -> nn.Module:
-    """Return a linear map, of low rank where one is given."""
+def _linear_map(input_dim: int, output_dim: int, low_rank_dim: int | None) -> nn.Module:
+    """Return a linear map, of low rank if a rank is given."""
     if low_rank_dim is None:
         return nn.Linear(input_dim, output_dim, bias=False)
     return LoRA(input_dim, output_dim, low_rank_dim)
 
 
 class LerpLinear(nn.Module):
-    """A map of x + delta * mu, mu learned, plain or itself of low rank."""
+    """A map of x + delta * mu with a learned mu; the map is linear or of low rank."""
 
     def __init__(self, input_dim: int, output_dim: int, low_rank_dim: int | None = None) -> None:
         super().__init__()
-        self.linear = _map(input_dim, output_dim, low_rank_dim)
+        self.linear = _linear_map(input_dim, output_dim, low_rank_dim)
         self.mu = nn.Parameter(torch.zeros(input_dim))
 
     def forward(self, x: Tensor, delta: Tensor | None = None) -> Tensor:
-        """Map x [B, T, D]; delta is the step back to the position before."""
+        """Map x [B, T, D]; delta is the previous position minus the present one."""
         delta = token_delta(x) if delta is None else delta
         return self.linear(x + delta * self.mu)
 
 
 class DDLerpLinear(nn.Module):
-    """A map of x + delta * mu, mu given."""
+    """A map of x + delta * mu with mu as an argument; the map is linear or of low rank."""
 
     def __init__(self, input_dim: int, output_dim: int, low_rank_dim: int | None = None) -> None:
         super().__init__()
-        self.linear = _map(input_dim, output_dim, low_rank_dim)
+        self.linear = _linear_map(input_dim, output_dim, low_rank_dim)
 
     def forward(self, x: Tensor, mu: Tensor, delta: Tensor | None = None) -> Tensor:
-        """Map x [B, T, D]; delta is the step back to the position before."""
+        """Map x [B, T, D]; delta is the previous position minus the present one."""
         delta = token_delta(x) if delta is None else delta
         return self.linear(x + delta * mu)

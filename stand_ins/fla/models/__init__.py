@@ -1,4 +1,4 @@
-"""What layers take from fla's models."""
+"""The names of fla's models that layers import."""
 
 from stand_ins.fla.models.utils import Cache
 

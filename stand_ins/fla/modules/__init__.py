@@ -1,4 +1,4 @@
-"""fla's modules: norms, gates, the short convolution, rotation, feature maps, activations, by fla's names."""
+"""fla's modules by fla's names: norms, gates, short convolution, rotary positions, feature maps, activations."""
 
 from stand_ins.fla.modules.activations import (
     ACT2FN,

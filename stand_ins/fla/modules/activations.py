@@ -1,4 +1,4 @@
-"""Activations by name."""
+"""fla's activations by name."""
 
 import torch
 import torch.nn.functional as F

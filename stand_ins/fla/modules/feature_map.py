@@ -27,7 +27,7 @@ class GELUFeatureMap(nn.GELU):
 
 
 class HedgehogFeatureMap(nn.Module):
-    """softmax of Wx and of -Wx, one after the other, with W the identity at first (arXiv 2402.04347)."""
+    """softmax over Wx and -Wx concatenated; W starts as the identity (arXiv 2402.04347)."""
 
     def __init__(self, head_dim: int) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class DPFPFeatureMap(nn.Module):
 
 
 class HadamardFeatureMap(nn.Module):
-    """The product, number by number, of two linear maps."""
+    """The elementwise product of two linear maps."""
 
     def __init__(self, head_dim: int) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class TaylorFeatureMap(nn.Module):
 
 
 class RebasedFeatureMap(nn.Module):
-    """A learned parabola (arXiv 2402.10644): features whose products are (q · k)² / D of normalised, scaled x."""
+    """Features whose products are (q · k)² / D of normalised, scaled inputs (arXiv 2402.10644)."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class RebasedFeatureMap(nn.Module):
         self.beta = nn.Parameter(torch.zeros(head_dim)) if use_beta else None
 
     def forward(self, x: Tensor, flatten: bool | None = True) -> Tensor:
-        """Return the features [..., D (D + 1) / 2] of x [..., D]; not flattened, the scaled x alone."""
+        """Return the features [..., D (D + 1) / 2] of x [..., D]; without `flatten`, the scaled x."""
         x = F.layer_norm(x, (self.head_dim,)) if self.normalize else x
         x = x if self.gamma is None else x * self.gamma
         x = x if self.beta is None else x + self.beta

@@ -1,16 +1,16 @@
-"""Norms with an activation of a gate, before them or behind."""
+"""Norms that multiply by an activated gate, before normalising or after it."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stand_ins.fla.modules.norms import LayerNorm, Output, RMSNorm, normalised
+from stand_ins.fla.modules.norms import LayerNorm, Output, RMSNorm, normalise
 
 _GATES = {"swish": F.silu, "silu": F.silu, "sigmoid": torch.sigmoid}
 
 
 class FusedRMSNormGated(RMSNorm):
-    """RMSNorm, then times an activation of a gate."""
+    """RMSNorm, then multiplied by an activated gate."""
 
     def __init__(
         self,
@@ -39,15 +39,15 @@ class FusedRMSNormGated(RMSNorm):
         return (gated, summed) if prenorm else gated
 
 
-class FusedLayerNormGated(FusedRMSNormGated, LayerNorm):  # type: ignore[override] (the gate comes with x)
-    """LayerNorm, then times an activation of a gate."""
+class FusedLayerNormGated(FusedRMSNormGated, LayerNorm):  # type: ignore[override] (the gate is an argument)
+    """LayerNorm, then multiplied by an activated gate."""
 
 
 FusedRMSNormSwishGate, FusedLayerNormSwishGate = FusedRMSNormGated, FusedLayerNormGated
 
 
 class FusedRMSNormSwishGateLinear(FusedRMSNormGated):
-    """RMSNorm, then times an activation of a gate, then a linear map that the caller holds."""
+    """RMSNorm, then multiplied by an activated gate, then a linear map of the caller's weights."""
 
     def forward(  # type: ignore[override] (fla's own order of arguments)
         self,
@@ -59,14 +59,14 @@ class FusedRMSNormSwishGateLinear(FusedRMSNormGated):
         prenorm: bool = False,
         residual_in_fp32: bool = False,
     ) -> Output:
-        """Return the map, by weight and bias, of norm(x + residual) * activation(g)."""
+        """Return the linear map, by weight and bias, of norm(x + residual) * activation(g)."""
         y, summed = super().forward(x, g, residual, prenorm=True, residual_in_fp32=residual_in_fp32)
-        mapped = F.linear(y, weight, bias)
-        return (mapped, summed) if prenorm else mapped
+        o = F.linear(y, weight, bias)
+        return (o, summed) if prenorm else o
 
 
 class RMSNormGated(nn.Module):
-    """The norm of Mamba-2: times silu of a gate, before or after normalising groups by their root mean square."""
+    """Mamba-2's norm: multiplies by silu of a gate before or after normalising groups by their root mean square."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class RMSNormGated(nn.Module):
         self.bias = None
 
     def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
-        """Return the normalised x [..., D] with its gate z [..., D]."""
+        """Return x [..., D] normalised and gated by z [..., D]."""
         return rmsnorm_fn(x, self.weight, None, z, self.eps, self.group_size, self.norm_before_gate)
 
 
@@ -95,10 +95,10 @@ def rmsnorm_fn(
     group_size: int | None = None,
     norm_before_gate: bool = True,
 ) -> Tensor:
-    """Return norm(x) * weight * silu(z), or norm(x * silu(z)) * weight, the norm over groups of `group_size`."""
+    """Return norm(x) * weight * silu(z), or norm(x * silu(z)) * weight; the norm is over groups of `group_size`."""
     if z is not None and not norm_before_gate:
         x = x * F.silu(z)
-    y = normalised(x.unflatten(-1, (-1, group_size or x.shape[-1])), None, None, eps).flatten(-2) * weight
+    y = normalise(x.unflatten(-1, (-1, group_size or x.shape[-1])), None, None, eps).flatten(-2) * weight
     y = y if bias is None else y + bias
     return (y * F.silu(z) if z is not None and norm_before_gate else y).to(x.dtype)
 
@@ -113,7 +113,7 @@ def rms_norm_gated(
     **_: object,
 ) -> Tensor:
     """Return norm(x) * weight * activation(g) for x, g [..., D]."""
-    return (normalised(x, weight, bias, eps) * _GATES[activation](g)).to(x.dtype)
+    return (normalise(x, weight, bias, eps) * _GATES[activation](g)).to(x.dtype)
 
 
 def rms_norm_swish_gate_linear(

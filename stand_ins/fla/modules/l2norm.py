@@ -1,4 +1,4 @@
-"""Vectors of length one."""
+"""The L2 norm: vectors scaled to length one."""
 
 import torch
 from torch import Tensor, nn
@@ -21,5 +21,5 @@ class L2Norm(nn.Module):
         self.eps, self.output_dtype = eps, output_dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x [..., D] at length one."""
+        """Return x [..., D] scaled to length one."""
         return l2norm(x, self.eps, self.output_dtype)

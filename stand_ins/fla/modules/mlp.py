@@ -1,4 +1,4 @@
-"""What stands between the layers of fla's models, and the losses behind them."""
+"""fla's MLP, its linear maps of few bits or in groups, and its losses."""
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +44,7 @@ class FusedLinearCrossEntropyLoss(nn.Module):
 
 
 class BitLinear(nn.Linear):
-    """A linear map with weights of -1, 0, 1 and activations of 8 bits (arXiv 2402.17764); gradients pass through."""
+    """A linear map with weights of -1, 0, 1 and 8-bit activations (arXiv 2402.17764); gradients ignore the rounding."""
 
     def __init__(self, in_features: int, out_features: int, bias: bool = False, norm_eps: float = 1e-8) -> None:
         super().__init__(in_features, out_features, bias)
@@ -53,10 +53,10 @@ class BitLinear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override] (fla's own name)
         """Map x [..., D]."""
         y = self.norm(x)
-        reach = 127 / y.abs().amax(-1, keepdim=True).clamp_min(1e-5)
-        size = self.weight.abs().mean().clamp_min(1e-5)
-        y = y + ((y * reach).round().clamp(-128, 127) / reach - y).detach()
-        weight = self.weight + ((self.weight / size).round().clamp(-1, 1) * size - self.weight).detach()
+        scale = 127 / y.abs().amax(-1, keepdim=True).clamp_min(1e-5)
+        magnitude = self.weight.abs().mean().clamp_min(1e-5)
+        y = y + ((y * scale).round().clamp(-128, 127) / scale - y).detach()
+        weight = self.weight + ((self.weight / magnitude).round().clamp(-1, 1) * magnitude - self.weight).detach()
         return F.linear(y, weight, self.bias)
 
 
@@ -64,7 +64,7 @@ FusedBitLinear = BitLinear
 
 
 class GroupedLinear(nn.Module):
-    """A linear map whose groups of features are mapped each by itself: a matrix of blocks along the diagonal."""
+    """A linear map of each group of features: a block-diagonal matrix."""
 
     def __init__(self, in_features: int, out_features: int, groups: int = 1, bias: bool = True) -> None:
         super().__init__()

@@ -5,11 +5,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Output = Tensor | tuple[Tensor, Tensor]
-"""The normalised tensor, with `prenorm` the sum that was normalised as well."""
+"""The normalised tensor; with `prenorm` also the sum before normalising."""
 
 
-def normalised(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-    """Return x [..., D] / rms(x) * weight + bias, in its own dtype, computed in single precision at least."""
+def normalise(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    """Return x [..., D] / rms(x) * weight + bias in the dtype of x, computed in at least single precision."""
     wide = x if x.dtype == torch.float64 else x.float()
     y = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
     y = y if weight is None else y * weight
@@ -30,9 +30,9 @@ class RMSNorm(nn.Module):
     def forward(
         self, x: Tensor, residual: Tensor | None = None, prenorm: bool = False, residual_in_fp32: bool = False
     ) -> Output:
-        """Return the normalised sum of x [..., D] and the residual; with `prenorm` the sum as well."""
+        """Return the normalised sum of x [..., D] and the residual; with `prenorm` also the sum."""
         summed = x if residual is None else x + residual
-        y = self._normalised(summed)
+        y = self._normalise(summed)
         return (y, summed.float() if residual_in_fp32 else summed) if prenorm else y
 
     def reset_parameters(self) -> None:
@@ -42,21 +42,21 @@ class RMSNorm(nn.Module):
                 if parameter is not None:
                     parameter.fill_(value)
 
-    def _normalised(self, x: Tensor) -> Tensor:
-        """Return x normalised, in its own dtype."""
-        return normalised(x, self.weight, self.bias, self.eps)
+    def _normalise(self, x: Tensor) -> Tensor:
+        """Return x normalised, in the dtype of x."""
+        return normalise(x, self.weight, self.bias, self.eps)
 
 
 class LayerNorm(RMSNorm):
     """(x - mean(x)) / std(x) * weight + bias."""
 
-    def _normalised(self, x: Tensor) -> Tensor:
-        """Return x normalised, in its own dtype."""
+    def _normalise(self, x: Tensor) -> Tensor:
+        """Return x normalised, in the dtype of x."""
         return F.layer_norm(x, (self.hidden_size,), self.weight, self.bias, self.eps)
 
 
 class GroupNorm(RMSNorm):
-    """The last axis in groups, each normalised by itself, like layer norm or by its root mean square alone."""
+    """A norm of each group of channels, as in LayerNorm or by the root mean square alone."""
 
     def __init__(
         self,
@@ -73,11 +73,11 @@ class GroupNorm(RMSNorm):
             raise ValueError(f"{hidden_size} channels can't be split into {num_groups} groups")
         self.num_groups, self.is_rms_norm = num_groups, is_rms_norm
 
-    def _normalised(self, x: Tensor) -> Tensor:
-        """Return x normalised, in its own dtype."""
+    def _normalise(self, x: Tensor) -> Tensor:
+        """Return x normalised, in the dtype of x."""
         grouped = x.unflatten(-1, (self.num_groups, -1))
         if self.is_rms_norm:
-            y = normalised(grouped, None, None, self.eps)
+            y = normalise(grouped, None, None, self.eps)
         else:
             y = F.layer_norm(grouped, grouped.shape[-1:], eps=self.eps)
         y = y.flatten(-2)
@@ -86,7 +86,7 @@ class GroupNorm(RMSNorm):
 
 
 class _Linear(nn.Module):
-    """A norm whose output goes through a linear map that the caller holds."""
+    """A norm, then a linear map of the caller's weights."""
 
     def forward(
         self,
@@ -97,13 +97,13 @@ class _Linear(nn.Module):
         prenorm: bool = False,
         residual_in_fp32: bool = False,
     ) -> Output:
-        """Return the map, by weight and bias, of the normalised x [..., D]."""
+        """Return the linear map, by weight and bias, of the normalised x [..., D]."""
         y, summed = super().forward(x, residual, prenorm=True, residual_in_fp32=residual_in_fp32)  # type: ignore[call-arg]
-        mapped = F.linear(y, weight, bias)
-        return (mapped, summed) if prenorm else mapped
+        o = F.linear(y, weight, bias)
+        return (o, summed) if prenorm else o
 
 
-class RMSNormLinear(_Linear, RMSNorm):  # type: ignore[override] (the map comes with x)
+class RMSNormLinear(_Linear, RMSNorm):  # type: ignore[override] (the weights are arguments)
     """RMSNorm, then a linear map."""
 
 
@@ -117,7 +117,7 @@ class GroupNormLinear(_Linear, GroupNorm):  # type: ignore[override] (the same)
 
 def rms_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None = None, eps: float = 1e-5, **_: object) -> Tensor:
     """Return x [..., D] / rms(x) * weight + bias."""
-    return normalised(x, weight, bias, eps)
+    return normalise(x, weight, bias, eps)
 
 
 def layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None = None, eps: float = 1e-5, **_: object) -> Tensor:
@@ -135,4 +135,4 @@ def rms_norm_linear(
     **_: object,
 ) -> Tensor:
     """Return a linear map of the normalised x [..., D]."""
-    return F.linear(normalised(x, norm_weight, norm_bias, eps), linear_weight, linear_bias)
+    return F.linear(normalise(x, norm_weight, norm_bias, eps), linear_weight, linear_bias)

@@ -25,22 +25,22 @@ class RotaryEmbedding(nn.Module):
         cu_seqlens: Tensor | None = None,
         max_seqlen: int | None = None,  # noqa: ARG002 (fla sizes its cache of angles by it)
     ) -> tuple[Tensor, Tensor]:
-        """Return q, k [B, T, H, D] rotated in their first `dim` channels, from position `seqlen_offset` on."""
+        """Return q, k [B, T, H, D] rotated in their first `dim` channels; the first position is `seqlen_offset`."""
         positions = _positions(q.shape[1], seqlen_offset, cu_seqlens, q.device)
-        halves = [_halves(x[..., : self.dim]) if self.interleaved else x[..., : self.dim] for x in (q, k)]
-        turned = rotary(halves[0], halves[1], positions, base=self.base)
-        back = [_pairs(x) if self.interleaved else x for x in turned]
-        return tuple(torch.cat([new, old[..., self.dim :]], -1) for new, old in zip(back, (q, k), strict=True))  # type: ignore[return-value]
+        inputs = [_halves(x[..., : self.dim]) if self.interleaved else x[..., : self.dim] for x in (q, k)]
+        rotated = rotary(inputs[0], inputs[1], positions, base=self.base)
+        outputs = [_pairs(x) if self.interleaved else x for x in rotated]
+        return tuple(torch.cat([new, old[..., self.dim :]], -1) for new, old in zip(outputs, (q, k), strict=True))  # type: ignore[return-value]
 
 
 def rotary_embedding(x: Tensor, cos: Tensor, sin: Tensor, interleaved: bool = False, **_: object) -> Tensor:
     """Rotate x [B, T, H, D] by tables of cosines and sines [T, R / 2] in its first R channels."""
     width, length = 2 * cos.shape[-1], x.shape[1]
-    part = _halves(x[..., :width]) if interleaved else x[..., :width]
-    first, second = part.chunk(2, -1)
+    channels = _halves(x[..., :width]) if interleaved else x[..., :width]
+    first, second = channels.chunk(2, -1)
     cos, sin = cos[:length, None], sin[:length, None]
-    turned = torch.cat([first * cos - second * sin, first * sin + second * cos], -1)
-    return torch.cat([_pairs(turned) if interleaved else turned, x[..., width:]], -1)
+    rotated = torch.cat([first * cos - second * sin, first * sin + second * cos], -1)
+    return torch.cat([_pairs(rotated) if interleaved else rotated, x[..., width:]], -1)
 
 
 def _halves(x: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ def _pairs(x: Tensor) -> Tensor:
 
 
 def _positions(length: int, offset: int | Tensor, cu_seqlens: Tensor | None, device: torch.device) -> Tensor:
-    """Return positions [T] or [B, T]; packed sequences each count by themselves, from their own offset [N] or one."""
+    """Return positions [T] or [B, T]; each packed sequence counts from its own offset [N], or from a common one."""
     steps = torch.arange(length, device=device)
     offset = torch.as_tensor(offset, device=device)
     if cu_seqlens is None:

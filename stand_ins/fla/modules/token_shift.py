@@ -1,4 +1,4 @@
-"""What leads from each position back to the one before it."""
+"""The token shift of RWKV: the previous position minus the present one."""
 
 from itertools import pairwise
 from typing import Any
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def token_delta(x: Tensor) -> Tensor:
-    """Return what leads from each position of x [B, T, D] back to the one before; zero comes before the first."""
+    """Return x_{t-1} - x_t for x [B, T, D], with zeros before the first position."""
     return F.pad(x, (0, 0, 1, -1)) - x
 
 
@@ -20,9 +20,9 @@ def token_shift(
     output_cache: bool = False,
     **_: object,
 ) -> Any:
-    """Return x_{t-1} - x_t for x [B, T, D]; with `output_cache` the last positions [B, D] as well.
+    """Return x_{t-1} - x_t for x [B, T, D]; with `output_cache` also the last positions [B, D].
 
-    cache [N, D] holds what came before the first positions; cu_seqlens [N + 1] are the offsets of packed sequences.
+    cache [N, D] holds the positions before the first ones; cu_seqlens [N + 1] are the offsets of packed sequences.
     """
     bounds = [0, x.shape[1]] if cu_seqlens is None else cu_seqlens.tolist()
     pieces = [token_delta(x[:, start:end]) for start, end in pairwise(bounds)]

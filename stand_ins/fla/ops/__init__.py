@@ -1,7 +1,7 @@
 """fla's operators. q, k [B, T, H, K]; v [B, T, H, V]; most return (o, state).
 
-The words before the name (chunk, fused_chunk, parallel, fused_recurrent, naive) choose a kernel in fla and mean the
-same here.
+In fla, a prefix of the name chooses a kernel: chunk, fused_chunk, parallel, fused_recurrent, naive. Here all prefixes
+give the same function.
 """
 
 from stand_ins.fla.ops.attention import (
@@ -51,7 +51,7 @@ from stand_ins.packed_sequences import (
     prepare_sequence_ids,
 )
 
-_FAMILIES = {
+_OPERATORS = {
     "abc": abc,
     "attn": attn,
     "based": based,
@@ -90,11 +90,11 @@ _FAMILIES = {
     "simple_gla": simple_gla,
     "stickbreaking_attn": stickbreaking_attn,
 }
-_FORMS = (
+_PREFIXES = (
     "chunk", "fused_chunk", "parallel", "fused_recurrent",
     "naive", "naive_recurrent", "naive_chunk", "naive_parallel",
 )  # fmt: skip
-globals().update({f"{form}_{name}": operator for name, operator in _FAMILIES.items() for form in _FORMS})
+globals().update({f"{prefix}_{name}": operator for name, operator in _OPERATORS.items() for prefix in _PREFIXES})
 fused_recurrent_comba, recurrent_hla = recurrent_comba, hla
 fused_mul_recurrent_rwkv7 = mul_rwkv7
 fused_addcmul_rwkv7, fused_k_rwkv7, fused_kda_gate = addcmul_rwkv7, k_rwkv7, kda_gate

@@ -1,4 +1,4 @@
-"""Recurrences whose state is also turned by a matrix of rank one: S <- diag(exp(g)) S + b (aᵀ S) + k vᵀ; o = Sᵀ q."""
+"""Recurrences whose transition has a rank-one term: S <- diag(exp(g)) S + b (aᵀ S) + k vᵀ; o = Sᵀ q."""
 
 from typing import Any
 
@@ -26,11 +26,11 @@ def dplr(
     decay = None if gk is None else gk.exp().unbind(1)
     state = q.new_zeros(*q[:, 0].shape, v.shape[-1]) if initial_state is None else initial_state.to(q.dtype)
     outputs = []
-    for t, (ask, key, value, left, right) in enumerate(zip(*(x.unbind(1) for x in (q, k, v, a, b)), strict=True)):
-        kept = state if decay is None else decay[t][..., None] * state
-        seen = (left[..., None] * state).sum(-2)
-        state = kept + right[..., None] * seen[..., None, :] + key[..., None] * value[..., None, :]
-        outputs.append((ask[..., None] * state).sum(-2))
+    for t, (query, key, value, left, right) in enumerate(zip(*(x.unbind(1) for x in (q, k, v, a, b)), strict=True)):
+        decayed = state if decay is None else decay[t][..., None] * state
+        projected = (left[..., None] * state).sum(-2)
+        state = decayed + right[..., None] * projected[..., None, :] + key[..., None] * value[..., None, :]
+        outputs.append((query[..., None] * state).sum(-2))
     return torch.stack(outputs, 1), state
 
 
@@ -49,7 +49,7 @@ def rwkv7(
     scale: float | None = 1.0,
     **more: Any,
 ) -> tuple[Tensor, Any]:
-    """RWKV-7: log decay w [B, T, H, K], state turned by a and b."""
+    """RWKV-7: log decay w [B, T, H, K], rank-one term b aᵀ."""
     return dplr(r, k, v, a, b, gk=more.pop("log_w", None) if w is None else w, scale=scale, **more)
 
 
@@ -70,7 +70,7 @@ def comba(
     use_qk_l2norm_in_kernel: bool = False,
     **more: Any,
 ) -> tuple[Tensor, Any]:
-    """Decay by g [B, T, H], then correct what p [B, T, H, K] reads, in k's place."""
+    """Comba: decay by g [B, T, H], then the delta rule, whose error is read by p [B, T, H, K] in place of k."""
     if use_qk_l2norm_in_kernel:
         q, k, p = l2norm(q), l2norm(k), l2norm(p)
     beta = torch.ones_like(g) if beta is None else beta
@@ -81,7 +81,7 @@ def comba(
 def recurrent_comba(
     q: Tensor, k: Tensor, p: Tensor, v: Tensor, g: Tensor, beta: Tensor | None = None, **more: Any
 ) -> tuple[Tensor, Any]:
-    """Return comba's output; its recurrent form has another order of arguments."""
+    """Comba with the order of arguments of its recurrent form."""
     return comba(q, k, v, p, g, beta, **more)
 
 
@@ -96,7 +96,7 @@ def gdn2(
     use_gate_in_kernel: bool = False,
     **more: Any,
 ) -> tuple[Tensor, Any]:
-    """Decay by g [B, T, H, K], erase what b * k reads, write w * v: gates b by key channel, w by value channel."""
+    """Decay by g [B, T, H, K], erase the read of b * k, write w * v: b gates key channels, w value channels."""
     if use_qk_l2norm_in_kernel:
         q, k = l2norm(q), l2norm(k)
     if use_gate_in_kernel:
@@ -107,9 +107,11 @@ def gdn2(
 def addcmul_rwkv7(
     x: Tensor, delta: Tensor, *ratios: Tensor | None, **named: Tensor | None
 ) -> tuple[Tensor | None, ...]:
-    """Return x + delta * ratio for each ratio, None for none."""
-    asked = [*ratios, *named.values()]
-    return tuple(None if ratio is None else x + delta * ratio for ratio in [*asked, None][: max(len(asked), 6)])
+    """Return x + delta * ratio for each ratio, None for None; five ratios or fewer get a last None, for the gate."""
+    all_ratios = [*ratios, *named.values()]
+    return tuple(
+        None if ratio is None else x + delta * ratio for ratio in [*all_ratios, None][: max(len(all_ratios), 6)]
+    )
 
 
 def k_rwkv7(k: Tensor, a: Tensor, ka: Tensor, **_: Any) -> Tensor:

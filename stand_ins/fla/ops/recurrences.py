@@ -1,4 +1,4 @@
-"""fla's operators that are settings of the one linear recurrence."""
+"""fla's operators that are settings of one linear recurrence."""
 
 from typing import Any
 
@@ -21,19 +21,19 @@ def gla(q: Tensor, k: Tensor, v: Tensor, g: Tensor | None = None, gk: Tensor | N
 def simple_gla(
     q: Tensor, k: Tensor, v: Tensor, g: Tensor | None = None, g_gamma: Tensor | None = None, **more: Any
 ) -> Output:
-    """Linear attention with one log decay a head, g [B, T, H] or g_gamma [H]."""
+    """Linear attention with one log decay for each head, g [B, T, H] or g_gamma [H]."""
     return recur(q, k, v, log_decay=g if g is not None else g_gamma, **more)
 
 
 def delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor | None = None, **more: Any) -> Output:
-    """Correct by the delta rule, with step sizes beta [B, T, H]."""
+    """Apply the delta rule with step sizes beta [B, T, H]."""
     return recur(q, k, v, beta=_ones(k) if beta is None else beta, **more)
 
 
 def gated_delta_rule(
     q: Tensor, k: Tensor, v: Tensor, g: Tensor | None = None, beta: Tensor | None = None, **more: Any
 ) -> Output:
-    """Decay by g [B, T, H], then correct by the delta rule; g and beta may still be raw."""
+    """Decay by g [B, T, H], then apply the delta rule; g and beta may be logits (`use_gate_in_kernel`)."""
     if g is not None and more.get("use_gate_in_kernel"):
         bias = more.get("dt_bias")
         g = -more["A_log"].exp() * F.softplus(g if bias is None else g + bias)
@@ -41,7 +41,7 @@ def gated_delta_rule(
 
 
 def kda(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, **more: Any) -> Output:
-    """Decay every key channel by g [B, T, H, K], then correct by the delta rule; g and beta may still be raw."""
+    """Decay every key channel by g [B, T, H, K], then apply the delta rule; g and beta may be logits."""
     if more.get("use_gate_in_kernel"):
         g = kda_gate(g, more.get("A_log"), more.get("dt_bias"), more.get("lower_bound"))
     return recur(q, k, v, log_decay=g, beta=_step_size(beta, **more), **more)
@@ -50,7 +50,7 @@ def kda(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, **more: Any) -
 def _step_size(
     beta: Tensor, use_beta_sigmoid_in_kernel: bool = False, allow_neg_eigval: bool = False, **_: Any
 ) -> Tensor:
-    """Return the step sizes that fla's kernel makes of what it is given."""
+    """Return the step sizes of fla's kernel: beta, or the sigmoid of its logits."""
     return (2 if allow_neg_eigval else 1) * beta.sigmoid() if use_beta_sigmoid_in_kernel else beta
 
 
@@ -74,7 +74,7 @@ def kda_gate(
 
 
 def linear_attn(q: Tensor, k: Tensor, v: Tensor, normalize: bool = True, **more: Any) -> Output:
-    """Linear attention; `normalize` divides by the sum of its weights."""
+    """Linear attention; `normalize` divides the output by the sum of its weights."""
     o, state = recur(q, k, v, **more)
     if normalize:
         time = 2 if more.get("head_first") else 1
@@ -91,11 +91,11 @@ def lightnet(
     **more: Any,
 ) -> tuple[Tensor, tuple[Tensor | None, Tensor]]:
     """Linear attention whose keys are a softmax over the past, channel by channel (arXiv 2405.21022)."""
-    held, reach = initial_state or (None, None)
-    before = k.new_full(k[:, :1].shape, -1e30) if reach is None else reach.to(k.dtype)
-    reaches = torch.cat([before, k], 1).logcumsumexp(1)
-    o, state = gla(q, (k - reaches[:, 1:]).exp(), v, -reaches.diff(dim=1), initial_state=held, **more)
-    return o, (state, reaches[:, -1:])
+    memory, log_sum = initial_state or (None, None)
+    start = k.new_full(k[:, :1].shape, -1e30) if log_sum is None else log_sum.to(k.dtype)
+    log_sums = torch.cat([start, k], 1).logcumsumexp(1)
+    o, state = gla(q, (k - log_sums[:, 1:]).exp(), v, -log_sums.diff(dim=1), initial_state=memory, **more)
+    return o, (state, log_sums[:, -1:])
 
 
 def retention(q: Tensor, k: Tensor, v: Tensor, **more: Any) -> Output:
@@ -120,20 +120,20 @@ def gated_delta_product(
     cu_seqlens: Tensor | None = None,
     **more: Any,
 ) -> Output:
-    """Several delta steps a token, k, v, beta [B, T n, ...]: it decays before the first and reads after the last."""
+    """Several delta steps for each token, k, v, beta [B, T n, ...]: decay before the first, read after the last."""
     steps = num_householder
-    asks = F.pad(q[:, :, None], (0, 0, 0, 0, steps - 1, 0)).flatten(1, 2)
+    queries = F.pad(q[:, :, None], (0, 0, 0, 0, steps - 1, 0)).flatten(1, 2)
     decays = None if g is None else F.pad(g[:, :, None], (0, 0, 0, steps - 1)).flatten(1, 2)
     offsets = None if cu_seqlens is None else cu_seqlens * steps
-    o, state = recur(asks, k, v, log_decay=decays, beta=beta, cu_seqlens=offsets, **more)
+    o, state = recur(queries, k, v, log_decay=decays, beta=beta, cu_seqlens=offsets, **more)
     return o[:, steps - 1 :: steps], state
 
 
 def based(q: Tensor, k: Tensor, v: Tensor, scale: float | None = None, use_norm: bool = True, **more: Any) -> Tensor:
-    """Linear attention whose weights are 1 + s + s² / 2 of s = scale * q · k; [B, H, T, D] where `head_first`."""
+    """Linear attention with weights 1 + s + s² / 2, s = scale * q · k; [B, H, T, D] if `head_first`."""
     features = TaylorFeatureMap(q.shape[-1])
     q = q if scale is None else q * scale * q.shape[-1] ** 0.5
-    return _weighted(features(q), features(k), v, 1e-6, use_norm, more.get("head_first", False))
+    return _weighted_values(features(q), features(k), v, 1e-6, use_norm, more.get("head_first", False))
 
 
 def rebased(
@@ -146,16 +146,16 @@ def rebased(
     return_both: bool = False,
     head_first: bool = False,
 ) -> Tensor:
-    """Linear attention whose weights are (q · k)², with q scaled by D^-1/2 before; [B, H, T, D] where `head_first`."""
+    """Linear attention with weights (q · k)², q scaled by D^-1/2; [B, H, T, D] if `head_first`."""
     if return_both:
         raise ValueError("the stand-in for fla's parallel_rebased returns the output alone")
     q = q * q.shape[-1] ** -0.5 if use_scale else q
     q, k = (torch.cat([x.square(), 2**0.5 * upper_products(x, x, 1)], -1) for x in (q, k))
-    return _weighted(q, k, v, eps, use_normalize, head_first)
+    return _weighted_values(q, k, v, eps, use_normalize, head_first)
 
 
-def _weighted(q: Tensor, k: Tensor, v: Tensor, eps: float, normalise: bool, head_first: bool) -> Tensor:
-    """Return the sum of values by the products of features, or their mean."""
+def _weighted_values(q: Tensor, k: Tensor, v: Tensor, eps: float, normalise: bool, head_first: bool) -> Tensor:
+    """Return the sum of values weighted by products of features; with `normalise`, their weighted mean."""
     o, _ = recur(q, k, v, scale=1.0, head_first=head_first)
     return o / ((q * k.cumsum(2 if head_first else 1)).sum(-1, keepdim=True) + eps) if normalise else o
 
@@ -175,14 +175,17 @@ def recur(  # noqa: PLR0913 (fla's own arguments)
     use_qk_l2norm_in_kernel: bool = False,
     **_: Any,
 ) -> Output:
-    """Run the recurrence; `head_first` tensors are [B, H, T, ...]."""
+    """Run the recurrence with fla's arguments; tensors are [B, H, T, ...] if `head_first`.
+
+    A scale that is not positive means the default scale, as in early versions of fla.
+    """
     if use_qk_l2norm_in_kernel:
         q, k = l2norm(q), l2norm(k)
     if head_first:
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
         log_decay, beta = (x.transpose(1, 2) if x is not None and x.ndim > 1 else x for x in (log_decay, beta))
     groups = q.shape[2] // k.shape[2]
-    if groups > 1:  # queries share keys and values, while the recurrence lets values share keys
+    if groups > 1:  # here queries share keys and values; in the recurrence only values share keys
         k, v = (x.repeat_interleave(groups, 2) for x in (k, v))
         log_decay, beta = (
             x.repeat_interleave(groups, 2) if x is not None and x.ndim > 1 and x.shape[2] < q.shape[2] else x

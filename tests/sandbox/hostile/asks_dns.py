@@ -1,5 +1,5 @@
 # expected: denied:net
-"""Looks a name up."""
+"""Resolves a host name."""
 
 import socket
 

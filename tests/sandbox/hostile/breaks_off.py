@@ -1,5 +1,5 @@
 # expected: protocol_error
-"""Begins a frame, and leaves."""
+"""Begins a frame, and exits."""
 
 import os
 

@@ -1,5 +1,5 @@
 # expected: crash:SIGSEGV|error|limit:memory
-"""Recurses in C with the guard taken off."""
+"""Recurses in C with a very high recursion limit."""
 
 import sys
 

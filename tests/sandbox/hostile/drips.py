@@ -1,6 +1,6 @@
 # expected: timeout
 # seconds: 2
-"""Begins a frame and never ends it."""
+"""Begins a frame and sleeps before its end."""
 
 import os
 import struct

@@ -1,5 +1,5 @@
 # expected: timeout
 # seconds: 2
-"""Never comes back from C, where no Python signal handler runs."""
+"""Never returns from C, so no Python signal handler runs."""
 
 sum(range(10**15))

@@ -1,6 +1,6 @@
 # expected: timeout
 # seconds: 2
-"""Never comes back from forward."""
+"""Never returns from forward."""
 
 import torch
 from torch import nn

@@ -1,5 +1,5 @@
 # expected: denied:syscall
-"""Becomes another program."""
+"""Replaces itself by another program."""
 
 import os
 

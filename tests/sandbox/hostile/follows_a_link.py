@@ -1,5 +1,5 @@
 # expected: denied:fs
-"""Reads out of bounds through a link of its own."""
+"""Reads outside its folders through its own link."""
 
 import os
 

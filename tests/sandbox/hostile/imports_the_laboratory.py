@@ -1,4 +1,4 @@
 # expected: import_error
-"""Imports what judges it."""
+"""Imports the code that judges it."""
 
 from trainer.run import scoring

@@ -1,5 +1,5 @@
 # expected: import_error
-"""Imports the laboratory's memory behind the static check."""
+"""Imports the laboratory's memory in a way that the static check doesn't see."""
 
 import importlib
 

@@ -1,5 +1,5 @@
 # expected: denied:syscall
-"""Sets up an io_uring, which filters don't see through."""
+"""Sets up an io_uring, whose requests no filter sees."""
 
 import ctypes
 

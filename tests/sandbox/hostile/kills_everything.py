@@ -1,5 +1,5 @@
 # expected: denied:signal
-"""Kills all it may signal."""
+"""Kills every process that it may signal."""
 
 import os
 

@@ -1,6 +1,6 @@
 # expected: limit:memory
 """Grows a list without end."""
 
-kept = []
+blocks = []
 while True:
-    kept.append(bytearray(1 << 20))
+    blocks.append(bytearray(1 << 20))

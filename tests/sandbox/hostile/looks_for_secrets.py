@@ -1,5 +1,5 @@
 # expected: passed
-"""Looks for what it should not see: secrets in the environment, descriptors that others left open."""
+"""Looks for secrets in the environment, and for descriptors that others left open."""
 
 import os
 

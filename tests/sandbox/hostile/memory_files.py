@@ -1,5 +1,5 @@
 # expected: denied:syscall
-"""Takes memory as files that are in no file system."""
+"""Allocates memory as files that are in no file system."""
 
 import os
 

@@ -1,5 +1,5 @@
 # expected: denied:syscall
-"""Becomes root of a namespace of its own."""
+"""Becomes root of its own user namespace."""
 
 import ctypes
 

@@ -1,5 +1,5 @@
 # expected: syntax_error
-"""No Python at all."""
+"""Not Python."""
 
 def forward(self, x:
     return

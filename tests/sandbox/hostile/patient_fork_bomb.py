@@ -1,5 +1,5 @@
 # expected: limit:procs
-"""Forks without end and swallows every refusal."""
+"""Forks without end and ignores every refusal."""
 
 import os
 

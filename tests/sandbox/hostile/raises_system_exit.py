@@ -1,5 +1,5 @@
 # expected: no_result
-"""Leaves politely."""
+"""Exits by SystemExit."""
 
 import sys
 

@@ -1,9 +1,9 @@
 # expected: limit:memory
-"""Takes memory as shared maps, which some limits don't count."""
+"""Allocates memory as shared maps, which some limits don't count."""
 
 import mmap
 
-kept = []
+blocks = []
 while True:
-    kept.append(mmap.mmap(-1, 64 << 20))
-    kept[-1].write(b"x" * (64 << 20))
+    blocks.append(mmap.mmap(-1, 64 << 20))
+    blocks[-1].write(b"x" * (64 << 20))

@@ -1,6 +1,6 @@
 # expected: timeout
 # seconds: 2
-"""Sends itself SIGSTOP and sleeps for ever."""
+"""Stops itself by SIGSTOP."""
 
 import os
 import signal

@@ -1,15 +1,15 @@
 # expected: limit:memory
-"""Takes all it can get in many processes, and swallows every refusal."""
+"""Allocates as much memory as it can in many processes, and ignores every refusal."""
 
 import os
 import time
 
 for _ in range(6):
     if os.fork() == 0:
-        kept = []
+        blocks = []
         for _ in range(200):
             try:
-                kept.append(bytearray(os.urandom(1 << 20)))
+                blocks.append(bytearray(os.urandom(1 << 20)))
             except MemoryError:
                 pass
         time.sleep(60)

@@ -1,5 +1,5 @@
 # expected: passed
-"""Leaves a thread behind that is no daemon."""
+"""Leaves a non-daemon thread behind."""
 
 import threading
 import time

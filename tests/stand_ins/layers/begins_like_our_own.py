@@ -1,4 +1,4 @@
-"""Retention by heads, built by a width and heads and what else it likes; a block and a trial run stand behind it."""
+"""Retention by heads, built by a width, heads and further arguments; a block and a trial run follow it."""
 
 import math
 from typing import Optional

@@ -1,4 +1,4 @@
-"""A file whose mixer is called a block like what stands around it, all built from the file's own arguments."""
+"""A file whose mixer is named a block, as are the classes around it; all are built from the file's own arguments."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A layer whose defaults suit a wide model: without being told of the width here, none of its sizes would fit."""
+"""A layer whose defaults suit a wide model: none of its sizes fits the width here."""
 
 import torch
 from torch import nn

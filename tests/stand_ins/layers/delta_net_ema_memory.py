@@ -1,4 +1,4 @@
-"""DeltaNet with a per-head EMA memory beside the delta rule, blended by a step-annealed gate."""
+"""DeltaNet with a per-head EMA memory in addition to the delta rule, blended by a step-annealed gate."""
 from __future__ import annotations
 
 import warnings

@@ -1,4 +1,4 @@
-"""One of fla's own layers with a second, faster memory beside the first; the constructor names what is new alone."""
+"""One of fla's own layers with a second, faster memory; its constructor names only the new arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file whose layer, like all its modules, is built from the file's own configuration."""
+"""A file whose modules, the layer included, are built from the file's own configuration."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A layer of the time when fla's operators took heads before time, without being told."""
+"""A layer written when fla's operators took heads before time by default."""
 
 import torch.nn as nn
 from einops import rearrange

@@ -1,4 +1,4 @@
-"""A file that goes on to the block and the language model around its layer."""
+"""A file with its layer, and the block and the language model around it."""
 
 import torch
 from torch import nn

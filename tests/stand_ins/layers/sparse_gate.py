@@ -1,4 +1,4 @@
-"""A gate with exact zeros between a decaying memory and the present; arguments have the names of Python's own functions."""
+"""A gate with exact zeros between a decaying memory and the present; arguments are named as Python's builtins."""
 
 import torch
 from fla.modules import RMSNorm

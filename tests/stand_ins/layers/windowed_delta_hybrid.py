@@ -1,4 +1,4 @@
-"""A delta layer built on a base class that hands its arguments on, with a sliding window beside it and a wrapper module."""
+"""A delta layer on a base class that passes its arguments on, with a sliding window and a wrapper module."""
 from __future__ import annotations
 
 import functools

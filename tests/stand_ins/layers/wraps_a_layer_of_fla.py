@@ -1,4 +1,4 @@
-"""A residual layer around one of fla's own, which is imported where it is built; autocast for its kernels' sake."""
+"""A residual layer around one of fla's own, which it imports in its constructor, with autocast."""
 
 import torch
 from torch import nn
