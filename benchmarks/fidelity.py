@@ -74,7 +74,7 @@ def collect(out: Path, rungs: list[str], count: int, seeds: int, shard: tuple[in
             if (rung, name, seed) in existing:
                 continue
             scale = ladder_scales[rung]
-            run = run_design(name, sources[name], seed, scale, load_corpus(None, *scale.languages.values()), jail)
+            run = run_design(name, sources[name], seed, scale, load_corpus(None, *scale.text_tasks.values()), jail)
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(run) + "\n")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from lab.operations.standalone import static_refusal
 from sandbox import Jail
-from trainer.standalone import check_in, opened_jail
+from trainer.standalone import check_in_jail, open_jail
 
 HONEST_REASONS = frozenset({"causality", "batch_leak", "superlinear"})
 """The layer's outputs depend on the future or on other rows, or the layer is not linear attention."""
@@ -40,7 +40,7 @@ def check_file(path: Path, jail: Jail) -> dict[str, Any]:
 def _verdict(path: Path, jail: Jail) -> dict[str, Any]:
     """Return the verdict on one file, "unreadable" if it is not Python."""
     try:
-        return static_refusal(path) or check_in(jail, path)
+        return static_refusal(path) or check_in_jail(jail, path)
     except ValueError as error:
         return {"verdict": "unreadable", "stage": "static", "evidence": [str(error)]}
 
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write a line of JSON for each file as it finishes")
     options = parser.parse_args()
     rows = []
-    with opened_jail("bwrap") as jail:
+    with open_jail("bwrap") as jail:
         for path in sorted(options.folder.glob(options.match)):
             rows.append(check_file(path, jail))
             if options.out:

@@ -24,8 +24,8 @@ def main() -> None:
     view = CampaignView(said[0].campaign)
     for envelope in said[:position]:
         view.apply(envelope)
-    since = time() - view.recent[-1]
-    view.recent = deque(when + since for when in view.recent)  # as recent as it was then
+    since = time() - view.event_times[-1]
+    view.event_times = deque(when + since for when in view.event_times)  # as recent as it was then
     for envelope in said[position:]:
         row = view.rows.get(envelope.experiment)
         if row and row.stage == "training" and isinstance(envelope.event, RunCompleted):

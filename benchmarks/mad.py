@@ -30,13 +30,13 @@ from trainer.candidate.adapter import mixer_factory
 from trainer.gates import load_mixer
 from trainer.inside import loop
 from trainer.inside.adamw import AdamW
-from trainer.inside.autoencoder import model_of
+from trainer.inside.autoencoder import build_model
 from trainer.inside.model import LanguageModel, match_width
 from trainer.run.examination import examine
 from trainer.run.scoring import Score
 from trainer.scales import Scale, Shape, load
-from trainer.tasks.draws import batches
-from trainer.tasks.kinds import Mad, Recall, Task
+from trainer.tasks.draws import training_draw
+from trainer.tasks.kinds import MadTask, Recall, Task
 from trainer.tasks.mad.published import EPOCHS, HARDER, baseline, settings
 
 SMALL_SETTINGS: dict[str, dict[str, Any]] = {
@@ -100,7 +100,7 @@ def small_settings(levels: list[str], rebound: float, steps: int, rates: list[fl
 def published_settings() -> Iterator[Setting]:
     """Yield the settings of the published protocol."""
     for kind in HARDER:
-        runs: dict[Mad, list[tuple[Task, int]]] = {}
+        runs: dict[MadTask, list[tuple[Task, int]]] = {}
         for task in settings(kind):
             setting = replace(task, learning_rate=0.0, weight_decay=0.0)
             runs.setdefault(setting, []).append((task, EPOCHS * -(-task.examples // task.batch)))
@@ -121,11 +121,13 @@ def train_model(source: str, scale: Scale, seed: int) -> LanguageModel:
     task = scale.tasks["task"]
     loop.make_deterministic(seed)
     factory = mixer_factory(load_mixer(source))
-    model = model_of(task, factory, scale, match_width(factory, scale.shape), seed)
+    model = build_model(task, factory, scale, match_width(factory, scale.shape), seed)
     optimiser = AdamW(model, scale.betas, task.weight_decay, scale.clip)
-    draw = batches(task, scale.steps, seed + SEED_OFFSETS["data"], None)
+    draw = training_draw(task, scale.steps, seed + SEED_OFFSETS["data"], None)
     loop.train(
-        [loop.Trainee("task", model, draw, optimiser, task.learning_rate, loop.devices(scale))], scale, lambda *_: None
+        [loop.TaskTrainer("task", model, draw, optimiser, task.learning_rate, loop.devices(scale))],
+        scale,
+        lambda *_: None,
     )
     return model.eval()
 

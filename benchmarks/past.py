@@ -99,4 +99,4 @@ async def begin_behind(settings: Settings, home: Home, experiments: int) -> None
         transport = await connection.connect(settings, access.ADMIN, url, seeds=home.keys)
         await transport.provision(ALL_DURABLES, begins={subjects.LOG: filled["events"] + 1})
         await transport.close()
-    home.note_campaign({"id": NAME, "seed": 0, "scale": "nano", "experiments": experiments})
+    home.record_campaign({"id": NAME, "seed": 0, "scale": "nano", "experiments": experiments})

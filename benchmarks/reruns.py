@@ -29,7 +29,7 @@ def collect(out: Path, rung: str, count: int, seeds: int) -> None:
     """Run each design on each seed and both shards, unless `out` holds the run, and append the records."""
     existing = {(run["design"], run["seed"], run["shard"]) for run in read(out)} if out.exists() else set()
     scale, sources = scales.load(rung), designs(count)
-    corpus = load_corpus(None, *scale.languages.values())
+    corpus = load_corpus(None, *scale.text_tasks.values())
     keys = [(name, seed, shard) for seed in range(seeds) for name in sources for shard in SHARDS]
     with tempfile.TemporaryDirectory() as scratch, training_jail("bwrap", Path(scratch)) as jail:
         for name, seed, shard in keys:

@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("mixers", nargs="*", default=list(BASELINES))
     options = parser.parse_args()
     scale = scales.load(options.scale)
-    corpus = load_corpus(None, *scale.languages.values())
+    corpus = load_corpus(None, *scale.text_tasks.values())
     with (
         tempfile.TemporaryDirectory() as scratch,
         training_jail("bwrap", Path(scratch), device=scale.device) as jail,

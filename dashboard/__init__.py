@@ -1,1 +1,1 @@
-"""What a person sees: the report, one HTML page with its pictures drawn in."""
+"""Web pages of a campaign: the report, one self-contained HTML page with SVG pictures, and the live page."""

@@ -1,4 +1,4 @@
-"""Loss curves, one small picture a task: some in colour, others in grey behind them, axes that suit the range."""
+"""Loss curves, one small picture for each task: candidates in colour, baselines in grey behind them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,83 +11,83 @@ from dashboard.scores import Scores, title
 MAX_COLOURED_CURVES = 5
 """Candidates drawn in colour."""
 MAX_POINTS = 120
-"""Points kept of one curve."""
+"""Points of one drawn curve."""
 _WIDTH, _HEIGHT = 480, 300
 
 Line = Sequence[svg.Point]
 
 
-def tasks(experiments: Sequence[Experiment]) -> list[str]:
+def task_names(experiments: Sequence[Experiment]) -> list[str]:
     """Return the tasks that have curves, in the order they first appear."""
     return list(dict.fromkeys(point.task for e in experiments for point in e.curve))
 
 
-def line_of(curve: Sequence[CurvePoint], task: str) -> list[svg.Point]:
-    """Return (step, loss) of one task in order of steps, thinned to `MOST_POINTS`, its last point always kept."""
+def loss_line(curve: Sequence[CurvePoint], task: str) -> list[svg.Point]:
+    """Return (step, loss) of one task in order of steps, at most `MAX_POINTS`, always with the last point."""
     points = sorted((p.step, p.loss) for p in curve if p.task == task)
     stride = -(-len(points) // MAX_POINTS) or 1
     return [(float(step), loss) for step, loss in points[::-1][::stride][::-1]]
 
 
-def shown(scores: Scores) -> list[Experiment]:
-    """Return the candidates drawn in colour: the best that have a curve."""
+def coloured_candidates(scores: Scores) -> list[Experiment]:
+    """Return the candidates to draw in colour: the best ones that have a curve."""
     return [e for e in scores.candidates if e.curve][:MAX_COLOURED_CURVES]
 
 
 def pictures(grey: Sequence[Experiment], coloured: Sequence[Experiment], name: str = "curve") -> Markup:
-    """Return a legend and one picture a task, or nothing where none has a curve; at most `SHOWN` can have a colour.
+    """Return a legend and one picture for each task, empty if there is no curve.
 
-    `grey` are baselines; `name` begins the pictures' names, which are unique in a page.
+    `grey` are baselines; `coloured` are at most `MAX_COLOURED_CURVES`. `name` begins the pictures' ids and has to be
+    unique in a page.
     """
     grey = [e for e in grey if e.curve]
-    names = tasks([*grey, *coloured])
-    drawn = [_picture(f"{name}-{place}", task, grey, coloured) for place, task in enumerate(names)]
-    return join([legend(grey, coloured), el("div", *drawn, class_="multiples")]) if drawn else Markup()
+    names = task_names([*grey, *coloured])
+    drawings = [_picture(f"{name}-{number}", task, grey, coloured) for number, task in enumerate(names)]
+    return join([legend(grey, coloured), el("div", *drawings, class_="multiples")]) if drawings else Markup()
 
 
 def legend(grey: Sequence[Experiment], coloured: Sequence[Experiment]) -> Markup:
-    """Return what the lines stand for; each candidate has its own dash as well as its own colour."""
+    """Return the key to the lines; each candidate has its own dash as well as its own colour."""
     rows = [("c-grey", f"{len(grey)} baselines" if len(grey) != 1 else "1 baseline", None)] if grey else []
-    rows += [(f"c{i}", _words(e), f"#{e.id}") for i, e in enumerate(coloured)]
+    rows += [(f"c{i}", _legend_text(e), f"#{e.id}") for i, e in enumerate(coloured)]
     return el(
         "ul",
-        *(el("li", _swatch(class_), el("a", words, href=to) if to else words) for class_, words, to in rows),
+        *(el("li", _swatch(class_), el("a", text, href=href) if href else text) for class_, text, href in rows),
         class_="legend",
     )
 
 
-def _words(experiment: Experiment) -> str:
-    """Return its title, with its fitness once there is one."""
+def _legend_text(experiment: Experiment) -> str:
+    """Return the experiment's title, with its fitness if it has one."""
     return title(experiment) + (f" ({experiment.fitness:.3f})" if experiment.fitness is not None else "")
 
 
 def _swatch(class_: str) -> Markup:
-    """Return a short piece of a line."""
+    """Return a short sample of a line."""
     line = el("line", class_=f"curve {class_}", x1=0, x2=30, y1=6, y2=6)
     return el("svg", line, width=30, height=12, aria_hidden="true")
 
 
 def _picture(name: str, task: str, grey: Sequence[Experiment], coloured: Sequence[Experiment]) -> Markup:
     """Return one task's picture."""
-    faint = {e.id: line_of(e.curve, task) for e in grey}
-    bright = {e.id: line_of(e.curve, task) for e in coloured}
-    frame = _frame([*faint.values(), *bright.values()])
-    lines = [_line(frame, e, faint[e.id], "c-grey") for e in grey]
-    lines += [_line(frame, e, bright[e.id], f"c{i}") for i, e in reversed(list(enumerate(coloured)))]
-    ends = _describe(task, faint, bright)
+    grey_lines = {e.id: loss_line(e.curve, task) for e in grey}
+    coloured_lines = {e.id: loss_line(e.curve, task) for e in coloured}
+    frame = _frame([*grey_lines.values(), *coloured_lines.values()])
+    lines = [_line(frame, e, grey_lines[e.id], "c-grey") for e in grey]
+    lines += [_line(frame, e, coloured_lines[e.id], f"c{i}") for i, e in reversed(list(enumerate(coloured)))]
     drawing = svg.svg(
         name,
         f"Training loss, task {clip(task, 40)}",
-        ends,
+        _describe(task, grey_lines, coloured_lines),
         (_WIDTH, _HEIGHT),
-        svg.axes(frame, "training step" + _log(frame.x), "loss, nats per target" + _log(frame.y), x_ticks=6),
+        svg.axes(frame, "training step" + _log_note(frame.x), "loss, nats per target" + _log_note(frame.y), x_ticks=6),
         *lines,
     )
     return el("figure", el("h3", clip(task, 40)), drawing)
 
 
 def _frame(lines: Sequence[Line]) -> svg.PlotFrame:
-    """Return axes for all lines: steps as `falls_early` says, losses logarithmic where they span a wide range."""
+    """Return axes for all lines: steps logarithmic if `falls_early`, losses logarithmic if they span a wide range."""
     points = [point for line in lines for point in line]
     x = svg.scale([step for step, _ in points], 48, _WIDTH - 16, log=falls_early(lines))
     y = svg.scale([loss for _, loss in points], _HEIGHT - 44, 32, pad=0.05)
@@ -95,7 +95,7 @@ def _frame(lines: Sequence[Line]) -> svg.PlotFrame:
 
 
 def falls_early(lines: Sequence[Line]) -> bool:
-    """Whether most lines do half of their fall in the first tenth of their steps, which a linear axis would hide."""
+    """Return True if most lines fall by half in the first tenth of their steps, which a linear axis would hide."""
     early = 0
     for line in lines:
         last = [loss for step, loss in line if step <= line[-1][0] / 10][-1:]
@@ -103,23 +103,22 @@ def falls_early(lines: Sequence[Line]) -> bool:
     return 2 * early > len(lines)
 
 
-def _log(scale: svg.AxisScale) -> str:
-    """Return the remark that an axis is logarithmic."""
+def _log_note(scale: svg.AxisScale) -> str:
     return " (log)" if scale.log else ""
 
 
 def _line(frame: svg.PlotFrame, experiment: Experiment, line: Line, class_: str) -> Markup:
-    """Return one curve; a mark at its only point where it has just one."""
+    """Return one curve; a curve of one point is a mark."""
     hover = el("title", f"{title(experiment)}: ends at {line[-1][1]:.4g}") if line else None
     if len(line) == 1:
         return svg.mark("circle", frame.at(*line[0]), 2.5, f"curve {class_}", hover)
     return el("g", hover, svg.path([frame.at(*point) for point in line], f"curve {class_}"))
 
 
-def _describe(task: str, faint: Mapping[str, Line], bright: Mapping[str, Line]) -> str:
-    """Return the picture in words: where the baselines and each candidate end."""
-    last = [line[-1][1] for line in faint.values() if line]
-    said = [f"Training loss on {clip(task, 40)} against training steps."]
-    said += [f"Baselines end between {min(last):.4g} and {max(last):.4g}."] if last else []
-    said += [f"{name} ends at {line[-1][1]:.4g}." for name, line in bright.items() if line]
-    return " ".join(said)
+def _describe(task: str, grey: Mapping[str, Line], coloured: Mapping[str, Line]) -> str:
+    """Return the picture as text: the last losses of the baselines and of each candidate."""
+    last = [line[-1][1] for line in grey.values() if line]
+    sentences = [f"Training loss on {clip(task, 40)} against training steps."]
+    sentences += [f"Baselines end between {min(last):.4g} and {max(last):.4g}."] if last else []
+    sentences += [f"{name} ends at {line[-1][1]:.4g}." for name, line in coloured.items() if line]
+    return " ".join(sentences)

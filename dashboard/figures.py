@@ -1,4 +1,4 @@
-"""The figures that report and live page share: each picture with its key, its caption and its heading."""
+"""The figures that the report and the live page share: each picture with its key and its caption."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,50 +8,50 @@ from dashboard.scores import Scores
 from dashboard.svg import NARROW, WIDE
 
 
-def over_time(scores: Scores) -> Markup | None:
-    """Return fitness over time, once there is a fitness."""
+def fitness_over_time(scores: Scores) -> Markup | None:
+    """Return fitness over time, None until there is a fitness."""
     caption = (
-        "Each mark is one experiment where its slot was opened. The line is the best candidate so far, the band the "
-        "range of the baselines. A best-so-far line can only rise, and with noisy scores it rises by chance alone; it "
-        "is no trend."
+        "Each mark is one experiment, in the order of opening. The line is the best candidate so far, the band is the "
+        "range of the baselines. A best-so-far line can only rise; with noisy scores it rises by chance alone, so it "
+        "shows no trend."
     )
-    return (
-        _figure(_twice(scores, fitness.picture), caption, key.legend(scores, colours=False)) if scores.ranked else None
-    )
+    if not scores.ranked:
+        return None
+    return _figure(_both_widths(scores, fitness.picture), caption, key.legend(scores, colours=False))
 
 
-def family(scores: Scores) -> Markup | None:
-    """Return the family tree, once there is an experiment."""
+def lineage_tree(scores: Scores) -> Markup | None:
+    """Return the lineage, None until there is an experiment."""
     caption = (
-        "Parents stand left of their children. The strong line leads to the best candidate. Where there are many "
-        "experiments, children that have none of their own stand together in blocks."
+        "Parents are left of their children. The strong line leads to the best candidate. In a large campaign, "
+        "children without children of their own are drawn together in blocks."
     )
     if not scores.experiments:
         return None
-    drawn = el("div", *lineage.pictures(scores), class_="tree", tabindex="0", role="region", aria_label="Lineage")
-    return _figure([drawn], caption, key.legend(scores, colours=True))
+    tree = el("div", *lineage.pictures(scores), class_="tree", tabindex="0", role="region", aria_label="Lineage")
+    return _figure([tree], caption, key.legend(scores, colours=True))
 
 
-def balance(scores: Scores) -> Markup | None:
-    """Return recall and bits per byte, once something is measured."""
+def recall_tradeoff(scores: Scores) -> Markup | None:
+    """Return recall and bits per byte, None until something is measured."""
     caption = (
-        "Whiskers are one standard error of recall; they don't hold the spread between seeds. The area of a mark is in "
-        "proportion to its parameters. The dotted line joins those that nothing else beats in both."
+        "Whiskers are one standard error of recall; they don't include the spread between seeds. The area of a mark is "
+        "proportional to its parameters. The dotted line joins the experiments that no other beats in both figures."
     )
     if not tradeoff.measured(scores):
         return None
-    return _figure(_twice(scores, tradeoff.picture), caption, key.legend(scores, colours=True))
+    return _figure(_both_widths(scores, tradeoff.picture), caption, key.legend(scores, colours=True))
 
 
-def losses(scores: Scores) -> Markup | None:
-    """Return the loss curves with their caption."""
-    drawn = curves.pictures(scores.baselines, curves.shown(scores))
-    caption = "Training loss as logged, thinned. An axis is logarithmic where that shows more, and says so."
-    return join([drawn, el("p", caption, class_="caption")]) if drawn else None
+def loss_curves(scores: Scores) -> Markup | None:
+    """Return the loss curves with their caption, None until there is a curve."""
+    pictures = curves.pictures(scores.baselines, curves.coloured_candidates(scores))
+    caption = "Training loss as logged, with fewer points. The label of a logarithmic axis says (log)."
+    return join([pictures, el("p", caption, class_="caption")]) if pictures else None
 
 
-def _twice(scores: Scores, picture: Callable[[Scores, int], Markup]) -> list[Markup]:
-    """Return a picture drawn for a wide and for a narrow page, of which the style sheet shows one."""
+def _both_widths(scores: Scores, picture: Callable[[Scores, int], Markup]) -> list[Markup]:
+    """Return a picture for a wide and for a narrow page; the style sheet shows one of them."""
     return [picture(scores, width) for width in (WIDE, NARROW)]
 
 
@@ -60,6 +60,6 @@ def _figure(drawings: Sequence[Markup], caption: str, legend: Markup) -> Markup:
     return el("figure", legend, *drawings, el("figcaption", caption))
 
 
-def part(name: str, heading: str, content: Markup | None) -> Markup:
-    """Return one headed part of the page."""
+def section(name: str, heading: str, content: Markup | None) -> Markup:
+    """Return one part of the page with its heading."""
     return el("section", el("h2", heading, id=f"{name}-heading"), content, id=name, aria_labelledby=f"{name}-heading")

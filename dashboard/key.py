@@ -1,4 +1,4 @@
-"""What the marks mean: shapes for origins, colours for fitness, crosses and bars for what has none."""
+"""The key to the marks: shapes for origins, colours for fitness, crosses for given up, bars for rejected."""
 
 from dashboard import svg
 from dashboard.markup import Markup, el
@@ -6,30 +6,28 @@ from dashboard.scores import SHAPES, Scores, fitness_of, is_baseline
 
 
 def legend(scores: Scores, *, colours: bool) -> Markup:
-    """Return the key to the marks that this campaign has; `colours` where the picture colours by fitness."""
-    rows = [(shape, "dot plain", origin) for origin, shape in SHAPES.items() if origin and _has(scores, origin)]
+    """Return the key to the marks of this campaign; with `colours`, also the colours of the fitness."""
+    rows = [(shape, "dot plain", origin) for origin, shape in SHAPES.items() if origin and _has_origin(scores, origin)]
     statuses = {e.status for e in scores.experiments}
     rows += [("cross", "dot bad", "given up")] if "failed" in statuses else []
     rows += [("bar", "dot bad", "rejected")] if "rejected" in statuses else []
-    items = [el("li", _swatch(shape, class_), words) for shape, class_, words in rows]
-    return el("ul", *items, _ramp(scores) if colours and scores.ranked else None, class_="legend")
+    items = [el("li", _swatch(shape, class_), text) for shape, class_, text in rows]
+    return el("ul", *items, _colour_ramp(scores) if colours and scores.ranked else None, class_="legend")
 
 
-def _has(scores: Scores, origin: str) -> bool:
-    """Whether any experiment is of this origin."""
+def _has_origin(scores: Scores, origin: str) -> bool:
     if origin == "baseline":
         return any(is_baseline(e) for e in scores.experiments)
     return any(e.origin == origin and not is_baseline(e) for e in scores.experiments)
 
 
 def _swatch(shape: str, class_: str) -> Markup:
-    """Return one mark for a legend."""
     return el("svg", svg.mark(shape, (8, 8), 5, class_), width=16, height=16, aria_hidden="true")
 
 
-def _ramp(scores: Scores) -> Markup:
-    """Return the five colours, one for each fifth of the experiments, between the lowest and the highest fitness."""
+def _colour_ramp(scores: Scores) -> Markup:
+    """Return the five colours, one for each fifth of the experiments, with the lowest and the highest fitness."""
     low, high = fitness_of(scores.ranked[-1]), fitness_of(scores.ranked[0])
     boxes = [el("rect", x=i * 16, y=2, width=15, height=11, class_=f"dot f{i}") for i in range(5)]
-    drawn = el("svg", *boxes, width=80, height=16, aria_hidden="true")
-    return el("li", f"fitness, by fifths: {low:.3f} ", drawn, f" {high:.3f}")
+    ramp = el("svg", *boxes, width=80, height=16, aria_hidden="true")
+    return el("li", f"fitness, by fifths of the ranking: {low:.3f} ", ramp, f" {high:.3f}")

@@ -1,11 +1,10 @@
-"""The live page: one campaign as it stands now, in parts that a browser replaces as they change.
+"""The live page: the current state of one campaign, in parts that a browser replaces as they change.
 
-Everything is drawn here, escaped as in the report; the page's script puts what it is sent where it belongs.
+Every part is rendered here and escaped as in the report. The page's script only replaces parts.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from bus.vocabulary.events import CurvePoint
 from bus.vocabulary.queries import CampaignStatus, Experiment
@@ -15,20 +14,20 @@ from dashboard.page import document
 from dashboard.scores import Scores, is_baseline
 
 PARTS = ("head", "slots", "log", "leaderboard", "time", "curves", "lineage")
-"""The page's parts, in order; one that has nothing to show is empty."""
-ALLOWED = ("connect-src 'self'",)
-"""What this page may do that the report may not: hear from where it came."""
+"""The page's parts, in order; a part without content is empty."""
+EXTRA_DIRECTIVES = ("connect-src 'self'",)
+"""Directives of the content security policy that the report does not have: connections to the page's own server."""
 MAX_SLOTS = 24
 MAX_LEADERS = 15
 
 SCRIPT = """
 "use strict";
-const kept = (part) => [...part.querySelectorAll(".scroll, .tree")].map((each) => [each.scrollLeft, each.scrollTop]);
+const scrollable = (part) => [...part.querySelectorAll(".scroll, .tree")];
 const replace = (part, html) => {
-  const places = kept(part);
+  const offsets = scrollable(part).map((each) => [each.scrollLeft, each.scrollTop]);
   part.innerHTML = html;
-  part.querySelectorAll(".scroll, .tree").forEach((each, at) => {
-    if (places[at]) [each.scrollLeft, each.scrollTop] = places[at];
+  scrollable(part).forEach((each, index) => {
+    if (offsets[index]) [each.scrollLeft, each.scrollTop] = offsets[index];
   });
 };
 const lost = document.getElementById("lost");
@@ -49,135 +48,138 @@ document.addEventListener("click", (event) => {
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
-    """An experiment under way."""
+    """An open experiment."""
 
     id: str
     name: str
     stage: str
-    """What happens to it: thinking, checking, training (repair 1), ..."""
+    """Its stage in words: thinking, checking, training (repair 1), ..."""
     progress: float
     """Fraction of the training steps done."""
     losses: Mapping[str, float]
     """Newest reading of each task, in nats."""
     curve: tuple[CurvePoint, ...]
-    """Readings of the run, as they came."""
+    """Readings of the run, in the order of arrival."""
 
     @property
-    def training(self) -> bool:
-        """Whether there is more of the curve to come."""
+    def is_training(self) -> bool:
+        """True if the run has readings and more will come."""
         return bool(self.curve) and self.progress < 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSnapshot:
-    """What is shown at one moment."""
+    """The state of a campaign at one moment."""
 
-    standing: CampaignStatus
+    status: CampaignStatus
     experiments: Sequence[Experiment] = ()
-    """All of them, in the order they were opened; those that are drawn with curves have them."""
+    """All experiments, in the order of opening; those that are drawn with curves have their curves."""
     slots: Sequence[SlotView] = ()
-    said: Sequence[tuple[int, str]] = ()
-    """Position and sentence of the newest events, newest first."""
+    log_lines: Sequence[tuple[int, str]] = ()
+    """Position and text of the newest events, newest first."""
     ended: int = 0
     total: int = 0
     per_minute: int = 0
-    """Events of the last minute."""
+    """Events in the last minute."""
     seconds_left: float | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     """Events by type."""
     silent: bool = False
-    """Whether the lab does not answer."""
+    """True if the lab does not answer."""
 
 
-def quick(now: LiveSnapshot) -> dict[str, Markup]:
-    """Return the parts that change with every event and every reading of a loss."""
-    return {"head": _head(now), "slots": _slots(now), "log": _log(now)}
+def quick_parts(snapshot: LiveSnapshot) -> dict[str, Markup]:
+    """Return the parts that change with every event and every loss point."""
+    return {"head": _head(snapshot), "slots": _slots(snapshot), "log": _log(snapshot)}
 
 
-def slow(scores: Scores) -> dict[str, Markup]:
-    """Return the parts that change when an experiment does: they are large, and drawn once for all who look."""
+def slow_parts(scores: Scores) -> dict[str, Markup]:
+    """Return the parts that change only with an experiment; they are large."""
     return {
         "leaderboard": _headed("Leaderboard", leaderboard.table(scores, MAX_LEADERS) if scores.ranked else None),
-        "time": _headed("Fitness over time", figures.over_time(scores)),
-        "curves": _headed("Loss curves of the best", figures.losses(scores)),
-        "lineage": _headed("Lineage", figures.family(scores)),
+        "time": _headed("Fitness over time", figures.fitness_over_time(scores)),
+        "curves": _headed("Loss curves of the best", figures.loss_curves(scores)),
+        "lineage": _headed("Lineage", figures.lineage_tree(scores)),
     }
 
 
-def page(campaign: str, parts: Mapping[str, Markup]) -> str:
-    """Return the whole document with its parts as they are now; without its script it stays as it is."""
-    lost = el("p", "The connection is lost; this is what was known last.", class_="warning", id="lost", hidden=True)
+def render_page(campaign: str, parts: Mapping[str, Markup]) -> str:
+    """Return the whole document with its current parts; without JavaScript it does not update."""
+    lost = el(
+        "p", "The connection is lost. The page shows the last known state.", class_="warning", id="lost", hidden=True
+    )
     report = el("a", "report", href="report")
-    last = el("footer", el("p", "What each experiment is, why it was tried and its source: ", report, "."))
+    last = el("footer", el("p", "Motivation, design and source of each experiment: ", report, "."))
     head = el("header", lost, el("div", parts["head"], id="head"))
     rest = (el("section", parts[name], id=name) for name in PARTS if name != "head")
-    return document(campaign, [head, el("main", *rest), last], SCRIPT, *ALLOWED)
+    return document(campaign, [head, el("main", *rest), last], SCRIPT, *EXTRA_DIRECTIVES)
 
 
 def _headed(heading: str, content: Markup | None) -> Markup:
-    """Return a part with its heading, empty where it has nothing to show."""
+    """Return a part with its heading, empty if there is no content."""
     return join([el("h2", heading), content]) if content else Markup()
 
 
-def _head(now: LiveSnapshot) -> Markup:
-    """Return the goal, how far the campaign is and what it has found."""
-    standing, scores = now.standing, Scores(now.experiments)
-    goal = clip(standing.started.goal, 300) if standing.started else "No campaign yet"
-    said = join([summary.state(standing), summary.verdict(scores)], " ")
+def _head(snapshot: LiveSnapshot) -> Markup:
+    """Return the goal, the progress and the best result of the campaign."""
+    status, scores = snapshot.status, Scores(snapshot.experiments)
+    goal = clip(status.started.goal, 300) if status.started else "No campaign yet"
+    lead = join([summary.progress_sentence(status), summary.verdict(scores)], " ")
+    warning = "The lab does not answer. The page shows the last known state."
     return join(
         [
-            el("p", f"move37 · {clip(standing.campaign, 60) or 'waiting for a campaign'} · live", class_="kicker"),
+            el("p", f"move37 · {clip(status.campaign, 60) or 'waiting for a campaign'} · live", class_="kicker"),
             el("h1", goal),
-            el("p", "The lab does not answer; this is what was known last.", class_="warning") if now.silent else None,
-            summary.unconfined(standing, standing.started.sandbox if standing.started else ""),
-            el("p", said, class_="lead"),
-            el("p", summary.caution(scores, now.counts)) if scores.ranked else None,
-            _progress(now) if now.total else None,
+            el("p", warning, class_="warning") if snapshot.silent else None,
+            summary.sandbox_warning(status, status.started.sandbox if status.started else ""),
+            el("p", lead, class_="lead"),
+            el("p", summary.caution(scores, snapshot.counts)) if scores.ranked else None,
+            _progress(snapshot) if snapshot.total else None,
             summary.figures(scores) if scores.ranked else None,
-            summary.listed("What people asked for", standing.guidance),
+            summary.text_list("Guidance from people", status.guidance),
         ]
     )
 
 
-def _progress(now: LiveSnapshot) -> Markup:
-    """Return how many experiments have ended, as a bar and in words."""
-    left = now.seconds_left if not now.standing.finished else None
-    words = [f"{now.ended} of {now.total} experiments have ended", f"{now.per_minute} events a minute"]
-    words += [f"about {summary.lasted(timedelta(seconds=left))} left"] if left is not None else []
-    bar = el("progress", max=now.total, value=now.ended, aria_label="Experiments that have ended")
-    return el("p", bar, " ", el("span", " · ".join(words), class_="quiet"), class_="progress")
+def _progress(snapshot: LiveSnapshot) -> Markup:
+    """Return the number of ended experiments, as a bar and as text."""
+    left = snapshot.seconds_left if not snapshot.status.finished else None
+    texts = [f"{snapshot.ended} of {snapshot.total} experiments have ended", f"{snapshot.per_minute} events a minute"]
+    texts += [f"about {summary.duration_text(left)} left"] if left is not None else []
+    bar = el("progress", max=snapshot.total, value=snapshot.ended, aria_label="Experiments that have ended")
+    return el("p", bar, " ", el("span", " · ".join(texts), class_="quiet"), class_="progress")
 
 
-def _slots(now: LiveSnapshot) -> Markup:
-    """Return the experiments under way with their stages, and the loss curves of those that train."""
-    if not now.slots:
+def _slots(snapshot: LiveSnapshot) -> Markup:
+    """Return the open experiments with their stages, and the loss curves of those that train."""
+    if not snapshot.slots:
         return Markup()
     heads = ("slot", "stage", "done", "loss, nats", "design")
     numeric = ("done",)
-    head = el("tr", *(el("th", words, scope="col", class_="number" if words in numeric else None) for words in heads))
-    more = len(now.slots) - MAX_SLOTS
-    table = el("table", el("thead", head), el("tbody", *map(_slot, now.slots[:MAX_SLOTS])))
-    training = [_running(slot) for slot in now.slots if slot.training][: curves.MAX_COLOURED_CURVES]
-    trained = [e for e in now.experiments if is_baseline(e)]
-    drawn = curves.pictures(trained, training, "under-way") if training else None
+    head = el("tr", *(el("th", text, scope="col", class_="number" if text in numeric else None) for text in heads))
+    more = len(snapshot.slots) - MAX_SLOTS
+    table = el("table", el("thead", head), el("tbody", *map(_slot, snapshot.slots[:MAX_SLOTS])))
+    training = [_running(slot) for slot in snapshot.slots if slot.is_training][: curves.MAX_COLOURED_CURVES]
+    baselines = [e for e in snapshot.experiments if is_baseline(e)]
+    pictures = curves.pictures(baselines, training, "under-way") if training else None
     return join(
         [
-            el("h2", "Under way"),
-            el("div", table, class_="scroll short", tabindex="0", role="region", aria_label="Under way"),
+            el("h2", "Open experiments"),
+            el("div", table, class_="scroll short", tabindex="0", role="region", aria_label="Open experiments"),
             el("p", f"and {more} more", class_="quiet") if more > 0 else None,
-            drawn,
+            pictures,
         ]
     )
 
 
 def _slot(slot: SlotView) -> Markup:
-    """Return one experiment's row."""
+    """Return the row of one open experiment."""
     losses = (el("span", f"{clip(task, 20)} {loss:.3f}") for task, loss in sorted(slot.losses.items()))
     done: list[Child] = [f"{slot.progress:.0%}"] if slot.losses else []
     return el(
         "tr",
         el("th", slot.id, scope="row"),
-        el("td", slot.stage, class_="stage strong" if slot.training else "stage"),
+        el("td", slot.stage, class_="stage strong" if slot.is_training else "stage"),
         el("td", *done, class_="number"),
         el("td", *losses, class_="losses"),
         el("td", clip(slot.name, 120)),
@@ -185,13 +187,13 @@ def _slot(slot: SlotView) -> Markup:
 
 
 def _running(slot: SlotView) -> Experiment:
-    """Return an experiment that has nothing yet but its curve."""
+    """Return a running experiment with its curve, for the pictures."""
     return Experiment(id=slot.id, name=slot.name, status="running", curve=slot.curve)
 
 
-def _log(now: LiveSnapshot) -> Markup:
+def _log(snapshot: LiveSnapshot) -> Markup:
     """Return the newest events of the log, newest first."""
-    if not now.said:
+    if not snapshot.log_lines:
         return Markup()
-    rows = (el("li", el("span", str(seq), class_="quiet"), " ", clip(text, 240)) for seq, text in now.said)
+    rows = (el("li", el("span", str(seq), class_="quiet"), " ", clip(text, 240)) for seq, text in snapshot.log_lines)
     return join([el("h2", "Log"), el("ol", *rows, class_="scroll log", tabindex="0", reversed=True)])

@@ -1,7 +1,7 @@
-"""Each experiment's record, folded: why it was proposed, from what, what was seen, what failed, and its source.
+"""Each experiment's record, folded: motivation, origin, scores, findings, failures and source.
 
-The page has a size it must keep. Records stand in reading order, the best first; where the room ends, first sources
-and then whole records are left to `move37 show`, and the page says so.
+The page has a size limit. Records are in reading order, best first. If the page would become too large, first sources
+and then records of the lower ranks are left out; the page names the command that prints them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,52 +12,51 @@ from bus.vocabulary.queries import Experiment, FailedAttempt
 from dashboard import design
 from dashboard.leaderboard import bars, figure, signed
 from dashboard.markup import Child, Markup, clip, el, join
-from dashboard.scores import WORDS, Scores, called
+from dashboard.scores import STATUS_WORDS, Scores, display_name
 
 MAX_SOURCE_CHARACTERS = 40_000
 """Characters shown of one source."""
-_MOST_WORDS = 4_000
+_MAX_TEXT_CHARACTERS = 4_000
 """Characters shown of one motivation or problem."""
-_MOST_FAILURES = 12
-_MOST_FINDINGS = 40
-_FOLD = 200
-"""Bytes of what folds a record, and of the line that says what was left out."""
+_MAX_FAILURES = 12
+_MAX_FINDINGS = 40
+_FOLD_BYTES = 200
+"""Bytes of a folded record's own elements, and of the line that says what was left out."""
 
 
 def records(scores: Scores, room: int) -> Markup:
-    """Return all records in at most about `room` bytes, however many lines they need beside."""
-    ordered = scores.ordered
+    """Return all records in about `room` bytes; the heads of the records are always kept."""
+    ordered = scores.reading_order
     heads = [_head(e) for e in ordered]
-    room -= sum(map(_size, heads)) + len(ordered) * _FOLD
-    bodies = _within([_body(scores, e) for e in ordered], room)
-    room -= sum(map(_size, bodies))
-    sources = _within([_source(e) for e in ordered], room)
+    room -= sum(map(_bytes, heads)) + len(ordered) * _FOLD_BYTES
+    bodies = _fit([_body(scores, e) for e in ordered], room)
+    room -= sum(map(_bytes, bodies))
+    sources = _fit([_source(e) for e in ordered], room)
     return join(_record(scores, *parts) for parts in zip(ordered, heads, bodies, sources, strict=True))
 
 
-def _size(markup: Markup | None) -> int:
-    """Return the bytes of a piece."""
+def _bytes(markup: Markup | None) -> int:
     return len(markup.encode()) if markup else 0
 
 
-def _within(pieces: Iterable[Markup], room: int) -> list[Markup | None]:
-    """Return the pieces for which there is room, from the first on, None in place of the others."""
-    kept: list[Markup | None] = []
+def _fit(pieces: Iterable[Markup], room: int) -> list[Markup | None]:
+    """Return the pieces that fit into `room` bytes, tried in order, with None for each that does not fit."""
+    fitted: list[Markup | None] = []
     for piece in pieces:
-        fits = _size(piece) <= room
-        room -= _size(piece) if fits else 0
-        kept.append(piece if fits else None)
-    return kept
+        fits = _bytes(piece) <= room
+        room -= _bytes(piece) if fits else 0
+        fitted.append(piece if fits else None)
+    return fitted
 
 
 def _head(e: Experiment) -> Markup:
-    """Return the line that stands for a folded record."""
-    score = f"fitness {e.fitness:.3f}" if e.fitness is not None else WORDS[e.status]
-    return el("summary", el("strong", e.id), " ", called(e), " ", el("span", score, class_="quiet"))
+    """Return the line that a folded record shows."""
+    score = f"fitness {e.fitness:.3f}" if e.fitness is not None else STATUS_WORDS[e.status]
+    return el("summary", el("strong", e.id), " ", display_name(e), " ", el("span", score, class_="quiet"))
 
 
 def _record(scores: Scores, e: Experiment, head: Markup, body: Markup | None, source: Markup | None) -> Markup:
-    """Return one folded record; that of the best candidate is open."""
+    """Return one folded record; the record of the best candidate is open."""
     command = el("code", f"move37 show {quote(e.id)}")
     left_out = el("p", "Left out to keep this page small: ", command, " prints it.", class_="quiet")
     inside = [body, source] if body is not None and source is not None else [body, left_out]
@@ -65,17 +64,17 @@ def _record(scores: Scores, e: Experiment, head: Markup, body: Markup | None, so
 
 
 def _body(scores: Scores, e: Experiment) -> Markup:
-    """Return everything about an experiment but its source."""
+    """Return everything about an experiment except its source."""
     return join(
         [
-            el("p", clip(e.motivation, _MOST_WORDS), class_="prose") if e.motivation else None,
+            el("p", clip(e.motivation, _MAX_TEXT_CHARACTERS), class_="prose") if e.motivation else None,
             _figures(scores, e),
             _section(
-                "What was seen",
-                el("ul", *(el("li", clip(f, 600)) for f in e.findings[:_MOST_FINDINGS])) if e.findings else None,
+                "Findings",
+                el("ul", *(el("li", clip(f, 600)) for f in e.findings[:_MAX_FINDINGS])) if e.findings else None,
             ),
-            _section("Weakness named", el("p", clip(e.problem, _MOST_WORDS), class_="prose") if e.problem else None),
-            _section("What is known about it", _keys(e.cognition) if e.cognition else None),
+            _section("Problem", el("p", clip(e.problem, _MAX_TEXT_CHARACTERS), class_="prose") if e.problem else None),
+            _section("Papers about the problem", _keys(e.cognition) if e.cognition else None),
             _section("Failures and repairs", _failures(e.failures) if e.failures else None),
             _section("Design", design.tree(e.design) if e.design else None),
         ]
@@ -83,18 +82,18 @@ def _body(scores: Scores, e: Experiment) -> Markup:
 
 
 def _section(title: str, content: Markup | None) -> Markup | None:
-    """Return a headed part of a record, nothing where it has no content."""
+    """Return a part of a record with its heading, None if there is no content."""
     return el("section", el("h4", title), content) if content else None
 
 
 def _figures(scores: Scores, e: Experiment) -> Markup:
-    """Return the measured figures, and where the idea came from, as terms and values; unknown ones are left out."""
+    """Return status, origin and measured figures as terms and values, without the unknown ones."""
     pairs: list[tuple[str, Child]] = [
         (
             "status",
-            WORDS[e.status] + (f": {clip(e.reason, 60)}" if e.reason else "") + (", vetoed" if e.vetoed else ""),
+            STATUS_WORDS[e.status] + (f": {clip(e.reason, 60)}" if e.reason else "") + (", vetoed" if e.vetoed else ""),
         ),
-        ("derived", _derived(e)),
+        ("origin", _origin(e)),
         ("loss · benchmark · judge", _parts(e.parts) if e.parts else None),
         ("against best baseline", signed(scores.gain_of(e)) if e.fitness is not None else None),
         ("text loss", f"{figure(e.val_loss, 4)} nats per byte" if e.val_loss is not None else None),
@@ -118,12 +117,12 @@ def _parts(parts: FitnessParts) -> Markup:
     return join([f"{parts.loss:.2f} · {parts.benchmark:.2f} · {parts.judge:.2f} ", bars(parts)])
 
 
-def _derived(e: Experiment) -> Markup | None:
-    """Return who proposed it, how it was derived and what it drew on."""
-    said: list[Child] = [e.origin, clip(e.operator, 60) if e.operator else None]
-    said += [join(["from ", _link(e.parent_id)])] if e.parent_id else []
-    said += [join(["with ", join(map(_link, e.references[:8]), ", ")])] if e.references else []
-    return join([s for s in said if s], " · ") or None
+def _origin(e: Experiment) -> Markup | None:
+    """Return the origin, the operator, the parent and the references."""
+    texts: list[Child] = [e.origin, clip(e.operator, 60) if e.operator else None]
+    texts += [join(["from ", _link(e.parent_id)])] if e.parent_id else []
+    texts += [join(["with ", join(map(_link, e.references[:8]), ", ")])] if e.references else []
+    return join([text for text in texts if text], " · ") or None
 
 
 def _link(name: str) -> Markup:
@@ -132,12 +131,12 @@ def _link(name: str) -> Markup:
 
 
 def _keys(names: Sequence[str]) -> Markup:
-    """Return keys of the cognition base."""
+    """Return the keys of cognition base entries."""
     return el("p", join((el("code", clip(name, 60)) for name in names[:12]), " "))
 
 
 def _failures(failures: Sequence[FailedAttempt]) -> Markup:
-    """Return the failed attempts in order, each with what the next one changed."""
+    """Return the failed attempts in order, each with its repair."""
     rows = [
         el(
             "li",
@@ -146,13 +145,13 @@ def _failures(failures: Sequence[FailedAttempt]) -> Markup:
             f" {clip(f.message, 400)}",
             el("p", f"Repair: {clip(f.repair, 400)}") if f.repair else None,
         )
-        for f in failures[:_MOST_FAILURES]
+        for f in failures[:_MAX_FAILURES]
     ]
     return el("ol", *rows, class_="failures")
 
 
 def _source(e: Experiment) -> Markup:
-    """Return the source, folded once more; the newline after `pre` is the one that HTML drops."""
+    """Return the source, folded; the newline after `pre` is the one that HTML drops."""
     if not e.source:
         return Markup()
     lines = e.source.count("\n") + 1

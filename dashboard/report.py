@@ -1,7 +1,7 @@
-"""The report: one self-contained HTML page that shows a campaign, for a person to read, print, send and keep.
+"""The report: one self-contained HTML page about a campaign, to read, print, send and keep.
 
-Pictures are SVG drawn by the modules beside this one; nothing is loaded from elsewhere, the content security policy
-forbids it, and everything that people, models or candidates wrote is escaped on its way in (`markup`).
+Pictures are SVG from the other modules of this package. The page loads nothing, which its content security policy
+enforces. All text from people, models and candidates is escaped (`dashboard.markup`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from dashboard.scores import Scores
 from dashboard.script import SCRIPT
 
 PAGE_BYTES = 2_900_000
-"""Size that a page keeps to, by leaving out sources and records of the lower ranks."""
+"""Size limit of a page; sources and records of the lower ranks are left out to keep it."""
 PARTS = (
     ("leaderboard", "Leaderboard"),
     ("time", "Fitness over time"),
@@ -26,13 +26,13 @@ PARTS = (
     ("tradeoff", "Recall and bits per byte"),
     ("records", "Every experiment"),
     ("failures", "What failed"),
-    ("next", "How to go on"),
+    ("next", "What to do next"),
 )
-"""Anchors and headings of the page, in order; a part that has nothing to show is left out."""
+"""Anchors and headings of the page, in order; a part without content is left out."""
 
 
 def render_report(
-    standing: CampaignStatus,
+    status: CampaignStatus,
     experiments: Sequence[Experiment],
     *,
     started: datetime | None,
@@ -41,44 +41,44 @@ def render_report(
     sandbox: str,
     notes: Sequence[str] = (),
 ) -> str:
-    """Return the report as an HTML document in UTF-8, ready to be written to a file.
+    """Return the report as an HTML document.
 
-    `experiments` come full (sources, curves, failures, findings), in the order they were opened; `started` and `ended`
-    are the times of the campaign's first and last event, `events` counts the log by type, `sandbox` names what
-    contained the candidates (`none` is said loudly), `notes` are short remarks of the caller.
+    `experiments` are complete (sources, curves, failures, findings), in the order of opening. `started` and `ended` are
+    the times of the campaign's first and last event. `events` counts the log by type. `sandbox` is the setting; for
+    `none` the page has a warning. `notes` are short remarks of the caller.
     """
     scores = Scores(experiments)
     top = [
-        summary.facts(standing, started=started, ended=ended, events=events, sandbox=sandbox),
-        summary.listed("What people asked for", standing.guidance),
-        summary.listed("Notes", notes),
+        summary.facts(status, started=started, ended=ended, events=events, sandbox=sandbox),
+        summary.text_list("Guidance from people", status.guidance),
+        summary.text_list("Notes", notes),
         _event_counts(events),
     ]
-    parts = {name: content for name, content in _parts(standing, scores).items() if content}
-    head = _head(standing, scores, events, sandbox, parts)
-    rest = {name: figures.part(name, heading, parts[name]) for name, heading in PARTS if name in parts}
+    parts = {name: content for name, content in _parts(status, scores).items() if content}
+    head = _head(status, scores, events, sandbox, parts)
+    rest = {name: figures.section(name, heading, parts[name]) for name, heading in PARTS if name in parts}
     room = PAGE_BYTES - len(join([head, *top, *rest.values()]).encode())
     if experiments:
-        rest["records"] = figures.part("records", "Every experiment", _records(scores, room))
+        rest["records"] = figures.section("records", "Every experiment", _records(scores, room))
     body = [head, el("main", *top, *(rest[name] for name, _ in PARTS if name in rest)), _footer()]
-    return document(standing.campaign, body, SCRIPT)
+    return document(status.campaign, body, SCRIPT)
 
 
-def _parts(standing: CampaignStatus, scores: Scores) -> dict[str, Markup | None]:
-    """Return the content of every part but the records, None where it has nothing to show."""
+def _parts(status: CampaignStatus, scores: Scores) -> dict[str, Markup | None]:
+    """Return the content of every part except the records, None for a part without content."""
     return {
         "leaderboard": _leaderboard(scores),
-        "time": figures.over_time(scores),
-        "curves": figures.losses(scores),
-        "lineage": figures.family(scores),
-        "tradeoff": figures.balance(scores),
+        "time": figures.fitness_over_time(scores),
+        "curves": figures.loss_curves(scores),
+        "lineage": figures.lineage_tree(scores),
+        "tradeoff": figures.recall_tradeoff(scores),
         "failures": failures.table(scores.experiments) if scores.experiments else None,
-        "next": _next(standing, scores),
+        "next": _next(status, scores),
     }
 
 
 def _leaderboard(scores: Scores) -> Markup | None:
-    """Return the leaderboard with its filter, once there is a score."""
+    """Return the leaderboard with its filter, None until there is a score."""
     if not any(e.fitness is not None or e.val_loss is not None for e in scores.experiments):
         return None
     return join([_filter("leaderboard", "#leaderboard tbody tr"), leaderboard.table(scores)])
@@ -89,26 +89,26 @@ def _records(scores: Scores, room: int) -> Markup:
     return join([_filter("experiments", "#records .record"), records(scores, room)])
 
 
-def _filter(what: str, rows: str) -> Markup:
-    """Return a filter field; the script shows it, since without a script it would do nothing."""
+def _filter(name: str, rows: str) -> Markup:
+    """Return a filter field for the rows of a CSS selector; hidden until the script shows it."""
     field = el("input", type="search", placeholder="name, id, origin …", autocomplete="off")
-    return el("label", f"Filter the {what} ", field, class_="filter", data_rows=rows, hidden=True)
+    return el("label", f"Filter the {name} ", field, class_="filter", data_rows=rows, hidden=True)
 
 
 def _head(
-    standing: CampaignStatus, scores: Scores, events: Mapping[str, int], sandbox: str, parts: Iterable[str]
+    status: CampaignStatus, scores: Scores, events: Mapping[str, int], sandbox: str, parts: Iterable[str]
 ) -> Markup:
-    """Return the page's opening: the goal, what came of it, what may be concluded, and the way to the parts."""
-    goal = clip(standing.started.goal, 300) if standing.started else "No campaign yet"
-    there = {*parts, *(["records"] if scores.experiments else [])}
-    links = (el("a", heading, href=f"#{name}") for name, heading in PARTS if name in there)
-    said = join([summary.state(standing), summary.outcome(scores), summary.verdict(scores)], " ")
+    """Return the head of the page: the goal, the result, what may be concluded from it, and links to the parts."""
+    goal = clip(status.started.goal, 300) if status.started else "No campaign yet"
+    names = {*parts, *(["records"] if scores.experiments else [])}
+    links = (el("a", heading, href=f"#{name}") for name, heading in PARTS if name in names)
+    lead = join([summary.progress_sentence(status), summary.counts_sentence(scores), summary.verdict(scores)], " ")
     return el(
         "header",
         el("p", "move37 · report of a campaign", class_="kicker"),
         el("h1", goal),
-        summary.unconfined(standing, sandbox),
-        el("p", said, class_="lead"),
+        summary.sandbox_warning(status, sandbox),
+        el("p", lead, class_="lead"),
         el("p", summary.caution(scores, events)),
         summary.figures(scores) if scores.ranked else None,
         el("nav", join(links, " "), aria_label="Parts of this page"),
@@ -116,40 +116,31 @@ def _head(
 
 
 def _event_counts(events: Mapping[str, int]) -> Markup | None:
-    """Return how many events of each type the log holds, folded."""
+    """Return the number of events of each type, folded."""
     pairs = (
         el("div", el("dt", clip(name, 60)), el("dd", f"{events[name]:,}")) for name in sorted(events) if events[name]
     )
     return el("details", el("summary", "Events by type"), el("dl", *pairs, class_="figures")) if events else None
 
 
-def _next(standing: CampaignStatus, scores: Scores) -> Markup:
-    """Return the commands that lead on from here."""
-    if not standing.campaign:
+def _next(status: CampaignStatus, scores: Scores) -> Markup:
+    """Return the commands that a reader may want to run next."""
+    if not status.campaign:
         return el("dl", *_command("move37 run", "starts a campaign"))
-    lines = (
-        _command(f"move37 show {quote(scores.best.id)}", "prints all that is known of the best candidate")
-        if scores.best
-        else []
-    )
-    lines += [] if standing.finished else _command("move37 run", "goes on where the campaign stands")
-    lines += _command('move37 say "try a smaller state"', "steers the next proposals of a campaign that is running")
-    lines += _command("move37 say --propose mixer.py", "enters an architecture of your own")
-    lines += _command("move37 experiments --json", "gives these figures to other programs")
-    lines += _command("move37 export-log log.jsonl", "writes the whole log, one CloudEvent a line")
-    return join(
-        [
-            el("dl", *lines, class_="commands"),
-            el("p", "Add --home where the lab does not live in ./.move37.", class_="quiet"),
-        ]
-    )
+    rows = _command(f"move37 show {quote(scores.best.id)}", "prints the best candidate in full") if scores.best else []
+    rows += [] if status.finished else _command("move37 run", "resumes the campaign")
+    rows += _command('move37 say "try a smaller state"', "steers the next proposals of a running campaign")
+    rows += _command("move37 say --propose mixer.py", "enters an architecture of your own")
+    rows += _command("move37 experiments --json", "prints these figures for other programs")
+    rows += _command("move37 export-log log.jsonl", "writes the whole log to a file, one CloudEvent a line")
+    hint = "Add --home DIR if the lab's home is not ./.move37."
+    return join([el("dl", *rows, class_="commands"), el("p", hint, class_="quiet")])
 
 
-def _command(line: str, does: str) -> list[Markup]:
-    """Return a command and what it does."""
-    return [el("dt", el("code", line)), el("dd", does)]
+def _command(line: str, effect: str) -> list[Markup]:
+    """Return a command and its effect."""
+    return [el("dt", el("code", line)), el("dd", effect)]
 
 
 def _footer() -> Markup:
-    """Return the page's last words."""
-    return el("footer", el("p", "Written by move37 from its log. This page loads nothing from anywhere."))
+    return el("footer", el("p", "Written by move37 from its log. This page loads nothing from the network."))

@@ -1,4 +1,4 @@
-"""What a campaign's experiments amount to: ranks, the best, the baselines' range, the running best. Facts, no pictures.
+"""Derived from a campaign's experiments: ranks, the best candidate, the baselines' range, the running best.
 
 Fitness is a screening score from one seed; nothing here treats it as more.
 """
@@ -12,7 +12,7 @@ from bus.vocabulary.queries import Experiment, Status
 from bus.wire.ids import BASELINE_PREFIX
 from dashboard.markup import clip
 
-WORDS: dict[Status, str] = {
+STATUS_WORDS: dict[Status, str] = {
     "queued": "waiting",
     "running": "under way",
     "quarantined": "in quarantine",
@@ -20,62 +20,63 @@ WORDS: dict[Status, str] = {
     "failed": "given up",
     "rejected": "rejected",
 }
-"""Statuses as the page spells them."""
+"""Words of the page for each status."""
 SHAPES = {"baseline": "square", "genetic": "circle", "model": "diamond", "human": "triangle", None: "circle"}
-"""Mark of each origin, so that no picture tells origins apart by colour alone."""
-_NAME = 60
-"""Characters shown of a name."""
-_UNDECIDED: tuple[Status, ...] = ("running", "quarantined", "queued", "failed", "rejected")
+"""Mark of each origin, so that no picture shows origins by colour alone."""
+_MAX_NAME_CHARACTERS = 60
+_ORDER_WITHOUT_FITNESS: tuple[Status, ...] = ("running", "quarantined", "queued", "failed", "rejected", "analysed")
 
 
 def is_baseline(experiment: Experiment) -> bool:
-    """Whether it is a human baseline that the campaign re-entered."""
+    """Return True if an experiment is a baseline."""
     return experiment.origin == "baseline" or experiment.id.startswith(BASELINE_PREFIX)
 
 
-def called(experiment: Experiment) -> str:
-    """Return its name, not longer than a line holds, or nothing where the id says it already, as `base-gla` does."""
-    return "" if experiment.id.lower().endswith(experiment.name.lower()) else clip(experiment.name, _NAME)
+def display_name(experiment: Experiment) -> str:
+    """Return the name of an experiment, at most a line long; empty if the id ends with it, as `base-gla` does."""
+    if experiment.id.lower().endswith(experiment.name.lower()):
+        return ""
+    return clip(experiment.name, _MAX_NAME_CHARACTERS)
 
 
 def title(experiment: Experiment) -> str:
-    """Return its id and, where that adds something, its name."""
-    return f"{experiment.id} {called(experiment)}".strip()
+    """Return the id of an experiment with its display name."""
+    return f"{experiment.id} {display_name(experiment)}".strip()
 
 
 def shape(experiment: Experiment) -> str:
-    """Return the mark of its origin."""
+    """Return the mark of an experiment's origin."""
     return "square" if is_baseline(experiment) else SHAPES[experiment.origin]
 
 
 def fitness_of(experiment: Experiment) -> float:
-    """Return the fitness of an experiment that is known to have one."""
+    """Return the fitness of an experiment that has one."""
     assert experiment.fitness is not None, f"{experiment.id} has no fitness"
     return experiment.fitness
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A campaign's experiments, in the order they were opened, and what follows from their scores."""
+    """A campaign's experiments, in the order of opening, and the figures derived from their scores."""
 
     experiments: Sequence[Experiment]
 
     @cached_property
     def ranked(self) -> list[Experiment]:
-        """Experiments with a fitness, best first, the earlier one first where they are equal."""
+        """Experiments with a fitness, best first; of equal ones the earlier first."""
         return sorted((e for e in self.experiments if e.fitness is not None), key=lambda e: -fitness_of(e))
 
     @cached_property
-    def ordered(self) -> list[Experiment]:
-        """All of them for reading: ranked ones, then those under way, waiting, given up and rejected."""
+    def reading_order(self) -> list[Experiment]:
+        """All experiments: the ranked ones, then those under way, in quarantine, waiting, given up and rejected."""
         others = [e for e in self.experiments if e.fitness is None]
-        return self.ranked + [e for status in (*_UNDECIDED, "analysed") for e in others if e.status == status]
+        return self.ranked + [e for status in _ORDER_WITHOUT_FITNESS for e in others if e.status == status]
 
     @cached_property
     def rank(self) -> dict[str, int]:
-        """Rank by id; experiments that a person vetoed have none."""
-        places = count(1)
-        return {e.id: next(places) for e in self.ranked if not e.vetoed}
+        """Rank by id, from 1; vetoed experiments have no rank."""
+        ranks = count(1)
+        return {e.id: next(ranks) for e in self.ranked if not e.vetoed}
 
     @cached_property
     def baselines(self) -> list[Experiment]:
@@ -84,7 +85,7 @@ class Scores:
 
     @cached_property
     def candidates(self) -> list[Experiment]:
-        """Everything else with a fitness that was not vetoed, best first."""
+        """Experiments with a fitness that are neither baselines nor vetoed, best first."""
         return [e for e in self.ranked if not is_baseline(e) and not e.vetoed]
 
     @property
@@ -99,54 +100,54 @@ class Scores:
 
     @property
     def gain(self) -> float | None:
-        """Fitness of the best candidate above that of the best baseline."""
+        """Fitness of the best candidate minus that of the best baseline."""
         return self.gain_of(self.best) if self.best else None
 
     def gain_of(self, experiment: Experiment) -> float | None:
-        """Return its fitness above that of the best baseline, None where one of them is missing."""
+        """Return an experiment's fitness minus that of the best baseline, None if one of them is missing."""
         if experiment.fitness is None or self.best_baseline is None:
             return None
         return experiment.fitness - fitness_of(self.best_baseline)
 
     @cached_property
     def running_best(self) -> list[tuple[int, float]]:
-        """Place in the order of opening and fitness of every candidate that was better than all before it."""
+        """Index in the order of opening, and fitness, of every candidate that was better than all before it."""
         records: list[tuple[int, float]] = []
-        for place, experiment in enumerate(self.experiments):
+        for index, experiment in enumerate(self.experiments):
             if is_baseline(experiment) or experiment.vetoed or experiment.fitness is None:
                 continue
             if not records or experiment.fitness > records[-1][1]:
-                records.append((place, experiment.fitness))
+                records.append((index, experiment.fitness))
         return records
 
     @cached_property
     def parent(self) -> dict[str, str]:
-        """Parent by id, for parents that were opened before their child; that order is what rules out circles."""
-        seen: set[str] = set()
-        found: dict[str, str] = {}
+        """Parent by id, for parents that were opened before their child; that order excludes cycles."""
+        opened: set[str] = set()
+        parents: dict[str, str] = {}
         for experiment in self.experiments:
-            if experiment.parent_id in seen:
-                found[experiment.id] = str(experiment.parent_id)
-            seen.add(experiment.id)
-        return found
+            if experiment.parent_id in opened:
+                parents[experiment.id] = str(experiment.parent_id)
+            opened.add(experiment.id)
+        return parents
 
-    def ancestry(self, experiment: Experiment) -> list[str]:
-        """Return the ids from an experiment back to the root it came from, itself included."""
+    def ancestors(self, experiment: Experiment) -> list[str]:
+        """Return the ids from an experiment back to its root, itself included."""
         line = [experiment.id]
         while line[-1] in self.parent:
             line.append(self.parent[line[-1]])
         return line
 
-    def tally(self, status: Status) -> int:
-        """Return how many experiments that are no baselines have this status."""
+    def count_status(self, status: Status) -> int:
+        """Return how many experiments have this status, baselines not counted."""
         return sum(e.status == status and not is_baseline(e) for e in self.experiments)
 
     @cached_property
-    def bins(self) -> dict[str, str]:
-        """Colour class of each ranked experiment: `f0` for the lowest fifth of them to `f4` for the best fifth."""
+    def colour_classes(self) -> dict[str, str]:
+        """Colour class of each ranked experiment: `f0` for the lowest fifth to `f4` for the best fifth."""
         count = len(self.ranked)
-        return {e.id: f"f{4 - 5 * place // count}" for place, e in enumerate(self.ranked)}
+        return {e.id: f"f{4 - 5 * index // count}" for index, e in enumerate(self.ranked)}
 
-    def bin(self, experiment: Experiment) -> str:
-        """Return the colour class of an experiment, `none` where it has no fitness."""
-        return self.bins.get(experiment.id, "none")
+    def colour_class(self, experiment: Experiment) -> str:
+        """Return the colour class of an experiment, `none` if it has no fitness."""
+        return self.colour_classes.get(experiment.id, "none")

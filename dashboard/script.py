@@ -1,4 +1,4 @@
-"""The page's few lines of script: it sorts, filters and opens what links lead to. Without, the page reads the same."""
+"""The report's script: sorts tables, filters rows, opens the records that links point to. It is optional."""
 
 SCRIPT = """
 "use strict";
@@ -33,13 +33,13 @@ for (const label of document.querySelectorAll(".filter")) {
   label.hidden = false;
   const rows = document.querySelectorAll(label.dataset.rows);
   label.querySelector("input").addEventListener("input", (event) => {
-    const wanted = event.target.value.trim().toLowerCase();
-    for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+    const query = event.target.value.trim().toLowerCase();
+    for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(query);
   });
 }
 const open = () => {
-  const aim = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (aim instanceof HTMLDetailsElement) { aim.hidden = false; aim.open = true; aim.scrollIntoView(); }
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target instanceof HTMLDetailsElement) { target.hidden = false; target.open = true; target.scrollIntoView(); }
 };
 addEventListener("hashchange", open);
 open();

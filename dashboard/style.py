@@ -1,4 +1,4 @@
-"""How the page looks: one column, quiet colours, light and dark, on a phone, on a desk and on paper."""
+"""The style sheet: one column, muted colours, light and dark, for phones, desktops and print."""
 
 _LIGHT = """
   --paper: #fcfbf8; --card: #f4f2ec; --ink: #1f2328; --quiet: #595e66; --rule: #dcd8ce; --accent: #0a569e;

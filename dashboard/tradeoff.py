@@ -1,4 +1,4 @@
-"""Recall against bits per byte, the two things an architecture is asked for, with its parameters as the mark's area."""
+"""Recall against bits per byte: one mark for each measured experiment, its area proportional to its parameters."""
 
 from math import sqrt
 
@@ -18,12 +18,12 @@ def measured(scores: Scores) -> list[Experiment]:
 
 
 def picture(scores: Scores, width: int) -> Markup:
-    """Return the drawing, `width` pixels wide; at least one experiment has to be measured."""
+    """Return the drawing, `width` pixels wide; needs at least one measured experiment."""
     height = 420 if width == svg.WIDE else 320
-    found = measured(scores)
-    frame = _frame(found, width, height)
-    largest = max(e.parameters or 1 for e in found)
-    crowd = 1.0 if 20 * len(found) <= width else 0.6
+    shown = measured(scores)
+    frame = _frame(shown, width, height)
+    largest = max(e.parameters or 1 for e in shown)
+    crowding = 1.0 if 20 * len(shown) <= width else 0.6
     layers = [
         svg.axes(
             frame,
@@ -31,17 +31,18 @@ def picture(scores: Scores, width: int) -> Markup:
             "recall accuracy (more is better)",
             x_ticks=width // 90,
         ),
-        svg.path(svg.steps([frame.at(*point) for point in _front(found)]), "front"),
-        *(_whisker(frame, e) for e in found if len(found) <= 60),
+        svg.path(svg.steps([frame.at(*_figures(e)) for e in front(shown)]), "front"),
+        *(_whisker(frame, e) for e in shown if len(shown) <= 60),
         *(
-            _dot(scores, frame, e, _RADIUS * crowd / sqrt(largest))
-            for e in sorted(found, key=is_baseline, reverse=True)
+            _dot(scores, frame, e, _RADIUS * crowding / sqrt(largest))
+            for e in sorted(shown, key=is_baseline, reverse=True)
         ),
-        *(_name(frame, e) for e in _named(scores, found) if width == svg.WIDE),
+        *(_name(frame, e) for e in (scores.best, scores.best_baseline) if e in shown and width == svg.WIDE),
     ]
-    words = f"{len(found)} experiments. On the front, where neither figure can be had better: {_front_ids(found)}."
+    ids = ", ".join(e.id for e in front(shown))
+    text = f"{len(shown)} experiments. No other experiment beats these in both figures: {ids}."
     return svg.svg(
-        f"tradeoff-{width}", "Recall and bits per byte", words, (width, height), *layers, fit=svg.page(width)
+        f"tradeoff-{width}", "Recall and bits per byte", text, (width, height), *layers, fit=svg.fit_class(width)
     )
 
 
@@ -52,58 +53,43 @@ def _figures(experiment: Experiment) -> svg.Point:
     return experiment.bits_per_byte, experiment.recall
 
 
-def _frame(found: list[Experiment], width: int, height: int) -> svg.PlotFrame:
+def _frame(shown: list[Experiment], width: int, height: int) -> svg.PlotFrame:
     """Return linear axes around all marks."""
-    x = svg.scale([_figures(e)[0] for e in found], 48, width - 20, log=False, pad=0.1)
-    y = svg.scale([_figures(e)[1] for e in found], height - 44, 32, log=False, pad=0.1)
+    x = svg.scale([_figures(e)[0] for e in shown], 48, width - 20, log=False, pad=0.1)
+    y = svg.scale([_figures(e)[1] for e in shown], height - 44, 32, log=False, pad=0.1)
     return svg.PlotFrame(x, y)
 
 
-def front(found: list[Experiment]) -> list[Experiment]:
-    """Return the experiments that no other one beats in one figure without losing in the other, by bits per byte."""
+def front(experiments: list[Experiment]) -> list[Experiment]:
+    """Return the Pareto front by ascending bits per byte: no other experiment is better in both figures."""
     best: list[Experiment] = []
-    for experiment in sorted(found, key=lambda e: (_figures(e)[0], -_figures(e)[1])):
+    for experiment in sorted(experiments, key=lambda e: (_figures(e)[0], -_figures(e)[1])):
         if not best or _figures(experiment)[1] > _figures(best[-1])[1]:
             best.append(experiment)
     return best
 
 
-def _front(found: list[Experiment]) -> list[svg.Point]:
-    """Return the front's figures."""
-    return [_figures(e) for e in front(found)]
-
-
-def _front_ids(found: list[Experiment]) -> str:
-    """Return the front's ids in words."""
-    return ", ".join(e.id for e in front(found))
-
-
 def _dot(scores: Scores, frame: svg.PlotFrame, experiment: Experiment, unit: float) -> Markup:
-    """Return one experiment's mark, its area in proportion to its parameters; `unit` is the radius of one."""
+    """Return one experiment's mark, its area proportional to its parameters; `unit` is the radius of one parameter."""
     radius = max(1.5, unit * sqrt(experiment.parameters or 1))
     bits, recall = _figures(experiment)
-    words = (
+    hover = (
         f"{title(experiment)}: {bits:.3f} bits per byte, recall {recall:.3f}, {experiment.parameters or 0:,} parameters"
     )
-    class_ = "dot base" if is_baseline(experiment) else f"dot {scores.bin(experiment)}"
-    return link(experiment, svg.mark(shape(experiment), frame.at(bits, recall), radius, class_, el("title", words)))
+    class_ = "dot base" if is_baseline(experiment) else f"dot {scores.colour_class(experiment)}"
+    return link(experiment, svg.mark(shape(experiment), frame.at(bits, recall), radius, class_, el("title", hover)))
 
 
 def _whisker(frame: svg.PlotFrame, experiment: Experiment) -> Markup:
-    """Return one standard error of recall to both sides."""
+    """Return the line of one standard error of recall to both sides."""
     bits, recall = _figures(experiment)
     error = experiment.recall_stderr or 0.0
     x = frame.x(bits)
     return el("line", class_="whisker", x1=x, x2=x, y1=frame.y(recall - error), y2=frame.y(recall + error))
 
 
-def _named(scores: Scores, found: list[Experiment]) -> list[Experiment]:
-    """Return the few that are called by name: the best candidate and the best baseline."""
-    return [e for e in (scores.best, scores.best_baseline) if e and e in found]
-
-
 def _name(frame: svg.PlotFrame, experiment: Experiment) -> Markup:
-    """Return an id beside its mark, on the side where there is room."""
+    """Return an id above its mark, shifted to the side that has space."""
     x, y = frame.at(*_figures(experiment))
     anchor = "start" if x < frame.left + 40 else "end" if x > frame.right - 40 else "middle"
-    return svg.words(x, y - 13, experiment.id, class_="name", anchor=anchor)
+    return svg.text_line(x, y - 13, experiment.id, class_="name", anchor=anchor)

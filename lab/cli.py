@@ -1,6 +1,6 @@
-"""The command line: one `move37` with its commands, and one way to fail.
+"""The command line: one `move37` with its commands, and one way to report errors.
 
-What a person can mend ends in one line on stderr and exit code 1; a wrong call in one line and exit code 2.
+An error that a person can fix ends in one line on stderr and exit code 1, a wrong call in one line and exit code 2.
 """
 
 import os
@@ -9,7 +9,7 @@ from types import TracebackType
 
 import typer
 
-from lab.commands import access, campaign, dead_letters, housekeeping, observing, reading, replaying, standalone
+from lab.commands import command_apps
 from lab.errors import LabError, WrongUsage
 
 app = typer.Typer(
@@ -20,29 +20,29 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for room in (campaign, reading, replaying, observing, dead_letters, standalone, access, housekeeping):
-    room.register(app)
+for commands in command_apps():
+    app.add_typer(commands)
 
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.excepthook = _fall
+    sys.excepthook = _print_traceback
     try:
         code = app(standalone_mode=False) or 0
     except typer.exceptions.TyperException as error:
-        code = _say(error.format_message() or "see `move37 --help`", error.exit_code)
+        code = _print_error(error.format_message() or "no command; hint: move37 --help", error.exit_code)
     except typer.Abort:
         code = 130
-    except BrokenPipeError:  # the reader of a pipe has seen enough
+    except BrokenPipeError:  # the reader of a pipe has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except _mendable() as error:
-        code = _say(str(error), 2 if isinstance(error, WrongUsage) else 1)
+    except _expected_errors() as error:
+        code = _print_error(str(error), 2 if isinstance(error, WrongUsage) else 1)
     sys.exit(code)
 
 
-def _mendable() -> tuple[type[Exception], ...]:
-    """Return the faults of the rooms below that carry their own words; imported late, only once something failed."""
+def _expected_errors() -> tuple[type[Exception], ...]:
+    """Return the errors whose message is enough for a person; imported late, only once something failed."""
     from bus.delivery.bus import QueryRefused
     from bus.delivery.transport import TransportError
     from bus.nats.server import ServerFailed
@@ -50,7 +50,7 @@ def _mendable() -> tuple[type[Exception], ...]:
     return (LabError, TransportError, ServerFailed, QueryRefused)
 
 
-def _say(text: str, code: int) -> int:
+def _print_error(text: str, code: int) -> int:
     """Print one line on stderr and return the exit code."""
     from bus.wire.redaction import mask
 
@@ -58,12 +58,12 @@ def _say(text: str, code: int) -> int:
     return code
 
 
-def _fall(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
-    """Print the traceback of a fault of our own, without secrets."""
+def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of an unexpected error, without secrets."""
     from lab.observability import logs
 
     logs.mask_tracebacks()
-    sys.excepthook(kind, error, where)
+    sys.excepthook(kind, error, trace)
 
 
 if __name__ == "__main__":

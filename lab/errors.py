@@ -1,13 +1,13 @@
-"""Faults that a person can mend: said in one line on stderr, exit code 1, no traceback; and how a service says one."""
+"""Errors that a person can fix: the command line prints one line without a traceback; and a service's exit code."""
 
 
 class LabError(Exception):
-    """What is wrong and what to do about it."""
+    """An error whose message says what is wrong and what to do: exit code 1."""
 
 
 class WrongUsage(LabError):
-    """A command was called with arguments that don't go together: exit code 2."""
+    """Arguments of a command that don't go together: exit code 2."""
 
 
 EXIT_LOG_FULL = 75
-"""Exit code of a service that can't write to the log (EX_TEMPFAIL): starting it again would not help."""
+"""Exit code of a service that can't write to the log (EX_TEMPFAIL): a restart would not help."""

@@ -1,4 +1,4 @@
-"""The folder that holds everything a lab writes, and the lock that keeps a second lab out of it."""
+"""The folder that holds everything a lab writes, and the lock that keeps a second lab out."""
 
 import fcntl
 import json
@@ -37,7 +37,7 @@ class Home:
 
     @property
     def chain(self) -> Path:
-        """Hashes of the log's positions, noted as they came."""
+        """Hashes of the log's positions, recorded as the messages arrive."""
         return self.root / "log.chain"
 
     @property
@@ -47,7 +47,7 @@ class Home:
 
     @property
     def logs(self) -> Path:
-        """One log file a process."""
+        """Log files, one for each process."""
         return self.root / "logs"
 
     @property
@@ -64,7 +64,7 @@ class Home:
         return self.root / "running.json"
 
     def prepare(self) -> None:
-        """Create the folders. Raises LabError where that is not possible."""
+        """Create the folders. Raises LabError if they can't be written."""
         try:
             for folder in (self.root, self.artifacts, self.logs):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -72,34 +72,34 @@ class Home:
             probe.write_bytes(b"x" * 4096)
             probe.unlink()
         except OSError as error:
-            raise LabError(f"can't write to {self.root}: {error.strerror}; choose another --home") from None
+            raise LabError(f"can't write to {self.root} ({error.strerror}); hint: choose another --home") from None
 
     def require_existing(self) -> "Home":
-        """Return this home. Raises LabError where no lab has run in it."""
+        """Return this home. Raises LabError if no lab has run in it."""
         if not self._campaign.exists():
-            raise LabError(f"no lab has run in {self.root}; start one with `move37 run --home {self.root}`")
+            raise LabError(f"no lab has run in {self.root}; hint: start one with move37 run --home {self.root}")
         return self
 
     def campaign(self) -> dict[str, Any] | None:
-        """Return what was noted of the campaign this home holds (`id`, `seed`, `scale`), or None."""
-        return _read(self._campaign)
+        """Return the campaign of this home (`id`, `seed`, `scale`, `experiments`), None if there is none."""
+        return _read_json(self._campaign)
 
     def authorization(self) -> str:
-        """Return the embedded server's access rules, after making the keys that are missing."""
+        """Return the embedded server's access rules; creates missing keys."""
         return access.authorization(keys.ensure_keys(self.keys, access.ROLES))
 
-    def note_campaign(self, note: dict[str, Any]) -> None:
-        """Note which campaign this home holds."""
-        _write(self._campaign, note)
+    def record_campaign(self, campaign: dict[str, Any]) -> None:
+        """Record which campaign this home holds."""
+        _write_json(self._campaign, campaign)
 
     def running(self) -> dict[str, Any] | None:
         """Return the running lab's `nats_url`, `pid`, `campaign` and whether its server is `embedded`, or None."""
-        note = _read(self._running)
-        return note if note and _alive(int(note["pid"])) else None
+        lab = _read_json(self._running)
+        return lab if lab and _is_alive(int(lab["pid"])) else None
 
     @contextmanager
     def locked(self, wait: float = 0.0) -> Iterator[None]:
-        """Hold the home for this process. Raises LabError where another lab has it after `wait` seconds."""
+        """Lock the home for this process. Raises LabError if another lab still holds it after `wait` seconds."""
         deadline = time.monotonic() + wait
         with (self.root / "lock").open("a") as lock:
             while True:
@@ -109,39 +109,38 @@ class Home:
                 except OSError:
                     if time.monotonic() >= deadline:
                         raise LabError(
-                            f"a lab is already running in {self.root}; stop it (Ctrl-C) or choose another --home"
+                            f"a lab is already running in {self.root}; hint: stop it (Ctrl-C) or choose another --home"
                         ) from None
                     time.sleep(0.1)
             yield
 
     @contextmanager
     def announced(self, nats_url: str, campaign: str, *, embedded: bool) -> Iterator[None]:
-        """Let other commands find the running lab."""
-        note = {"nats_url": nats_url, "campaign": campaign, "pid": os.getpid(), "embedded": embedded}
-        _write(self._running, note)
+        """Record the running lab, so that other commands find it, until the context ends."""
+        lab = {"nats_url": nats_url, "campaign": campaign, "pid": os.getpid(), "embedded": embedded}
+        _write_json(self._running, lab)
         try:
             yield
         finally:
             self._running.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """Return a note, or None where it is missing or torn."""
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """Return the content of a JSON file, None if it is missing or incomplete."""
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError):
         return None
 
 
-def _write(path: Path, note: dict[str, Any]) -> None:
-    """Write a note so that a reader sees the old or the new one, never half."""
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    """Replace a JSON file in one step, so that no reader sees half of it."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(note))
+    temporary.write_text(json.dumps(values))
     temporary.replace(path)
 
 
-def _alive(pid: int) -> bool:
-    """Say whether a process lives."""
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

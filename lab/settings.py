@@ -1,6 +1,7 @@
-"""Every setting of the lab, and where its value came from.
+"""Every setting of the lab, and the source of its value.
 
-Command line, then environment (`MOVE37_SLOTS=4`, `MOVE37_LLM__MODEL=...`), then `lab.toml`, then the defaults below.
+Order of the sources: command line, environment (`MOVE37_SLOTS=4`, `MOVE37_LLM__MODEL=...`), `lab.toml`, the defaults
+below.
 """
 
 import tomllib
@@ -19,18 +20,18 @@ DEFAULT_FILE = Path("lab.toml")
 
 
 class ModelSettings(BaseModel):
-    """`[llm]`: an OpenAI-compatible endpoint. Without a base_url the genetic operators think."""
+    """`[llm]`: an OpenAI-compatible endpoint. Without a base_url, genetic operators propose instead of a model."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     base_url: str | None = None
-    """Such as `http://127.0.0.1:8080/v1`."""
+    """Address of the endpoint, such as `http://127.0.0.1:8080/v1`."""
     model: str = "default"
-    """Name that the endpoint knows the model by."""
+    """Name of the model at the endpoint."""
     api_key_env: str | None = None
-    """Name of the environment variable that holds the key; the key itself is never written down."""
+    """Name of the environment variable that holds the key; the lab never writes the key itself."""
     timeout: float = Field(default=120.0, gt=0)
-    """Seconds for one completion."""
+    """Seconds that one completion may take."""
     temperature: float = Field(default=0.8, ge=0, le=2)
     """Sampling temperature."""
 
@@ -45,43 +46,43 @@ class Settings(BaseSettings):
     home: Path = Path(".move37")
     """Folder for everything the lab writes."""
     nats: str | None = None
-    """URL of a NATS server that is already there; None starts one."""
+    """URL of a NATS server that already runs; None starts an embedded one."""
     nkey_file: Path | None = None
-    """Seed of the role's nkey for that server; an embedded one has its keys in the home."""
+    """File with the seed of the role's nkey for that server; an embedded server has its keys in the home."""
     tls_ca: Path | None = None
-    """Certificate (PEM) of the authority of a `tls://` server; None for those that the system trusts."""
+    """Certificate (PEM) of the authority of a `tls://` server; None for the authorities that the system trusts."""
     monitor: str | None = None
     """URL of that server's monitoring; None for port 8222 of its host."""
     allow_plaintext: bool = False
-    """Talk to a server on another host without encryption: for networks that are private themselves."""
+    """Allow an unencrypted connection to a server on another host: for private networks."""
     allow_lazy_sync: bool = False
-    """Start a campaign on a server that may lose acknowledged messages when the power fails."""
+    """Allow a server that may lose acknowledged messages in a power loss."""
     replicas: int = Field(default=1, ge=1, le=5)
-    """Servers of a NATS cluster that keep each stream; 3 survives the loss of one."""
+    """Servers of a NATS cluster that keep each stream; with 3, one server may be lost."""
     goal: str = DEFAULT_GOAL
     """What to look for, in words."""
     scale: str = "nano"
     """Rung of the ladder of scales."""
     seed: int = Field(default=0, ge=0)
-    """Root of all randomness."""
+    """Seed of all randomness."""
     experiments: int = Field(default=20, ge=0, le=1_000_000)
-    """Experiments beside the baselines."""
+    """Experiments, not counting the baselines."""
     trainers: int = Field(default=2, ge=1, le=256)
     """Trainer processes, one core each."""
     slots: int | None = Field(default=None, ge=1, le=4096)
-    """Experiments under way at once; None for twice the trainers, so that none waits."""
+    """Experiments that are open at once; None for twice the trainers, so that no trainer waits."""
     attempts: int = Field(default=3, ge=0, le=20)
-    """Repairs an experiment may have."""
+    """Repairs that an experiment may have."""
     data: Path | None = None
     """File or folder of text, JSONL or Parquet to train on; None for the Python standard library's source."""
     sandbox: Literal["bwrap", "none"] = "bwrap"
-    """What contains candidates; `none` runs their code unconfined and the report says so."""
+    """Containment of candidates; `none` runs their code unconfined, and the report says so."""
     dashboard_host: str = "127.0.0.1"
-    """Address that the dashboard listens on; whoever reaches it may look."""
+    """Address that the dashboard listens on; anyone who can connect to it can read the page."""
     dashboard_port: int = Field(default=8037, ge=0, le=65535)
-    """Its port; 0 for any that is free."""
+    """Port that the dashboard listens on; 0 for any free one."""
     llm: ModelSettings = ModelSettings()
-    """The model, if any."""
+    """The language model; none by default."""
 
     @classmethod
     def settings_customise_sources(
@@ -92,11 +93,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what `load` has merged, so that the order is written down once."""
+        """Return the values that `LoadedSettings.load` has merged: it alone decides the order of the sources."""
         return (init_settings,)
 
     def slots_or_default(self) -> int:
-        """Return the slots in force."""
+        """Return the number of slots, by default twice the trainers."""
         return self.slots or 2 * self.trainers
 
 
@@ -108,17 +109,20 @@ class LoadedSettings(BaseModel):
     """Setting → `command line`, `environment`, the file's name or `default`."""
 
     def explicit(self, name: str) -> bool:
-        """Say whether a person gave this setting."""
+        """Return True if a person has set this value."""
         return self.origins[name] != "default"
 
     @classmethod
-    def load(cls, given: dict[str, Any], file: Path | None = None) -> Self:
-        """Merge the sources. Raises LabError with the setting and its source."""
+    def load(cls, options: dict[str, Any], file: Path | None = None) -> Self:
+        """Merge the sources; `options` are those of the command line, None for an option that is not given.
+
+        Raises LabError with the setting and its source.
+        """
         path = file or DEFAULT_FILE
         sources = (
             (str(path), _file_values(path, required=file is not None)),
             ("environment", EnvSettingsSource(Settings)()),
-            ("command line", {key: value for key, value in given.items() if value is not None}),
+            ("command line", {key: value for key, value in options.items() if value is not None}),
         )
         origins = {".".join(key): "default" for key in _keys(Settings().model_dump())}
         merged: dict[str, Any] = {}
@@ -132,17 +136,17 @@ class LoadedSettings(BaseModel):
 
 
 def _file_values(path: Path, *, required: bool) -> dict[str, Any]:
-    """Return what a TOML file sets. Raises LabError."""
+    """Return the values in a TOML file. Raises LabError."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if required:
-            raise LabError(f"no settings file {path}") from None
+            raise LabError(f"no settings file {path}; hint: name an existing file with --config") from None
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise LabError(f"can't read {path}: {error}") from None
+        raise LabError(f"can't read {path} ({error})") from None
     except tomllib.TOMLDecodeError as error:
-        raise LabError(f"{path} is not valid TOML: {error}") from None
+        raise LabError(f"{path} is not valid TOML ({error})") from None
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +160,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keys(values: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Return the path of every leaf."""
+    """Return the key path of every value that is no table."""
     return [
         path
         for key, value in values.items()
@@ -165,9 +169,11 @@ def _keys(values: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[tuple[st
 
 
 def _explain(error: ValidationError, origins: dict[str, str]) -> str:
-    """Return the first fault in one line with the source that it came from."""
+    """Return the first error in one line, with the source of the value."""
     first = error.errors(include_url=False)[0]
     name = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
-        return f"unknown setting {name!r} in {origins.get(name, 'the settings')}; `move37 config` lists them all"
+        return (
+            f"unknown setting {name!r} in {origins.get(name, 'the settings')}; hint: move37 config lists all settings"
+        )
     return f"{name} = {first['input']!r} ({origins.get(name, 'settings')}): {first['msg']}"

@@ -1,4 +1,4 @@
-"""What a person watching wants to know, folded from the log and the loss points; pure, so that it can be tested."""
+"""The state of a campaign that the live view shows, built from the log's events and the loss points. No I/O."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -20,34 +20,34 @@ STAGE_BY_EVENT = {
     "RunCompleted": "analysing",
 }
 QUARANTINED = "quarantined"
-"""The stage after a score that does not count yet, before a second run is asked for."""
+"""The stage between a score that does not count yet and the request for a second run."""
 
 
 @dataclass
 class ExperimentRow:
-    """An experiment under way or done."""
+    """An open or ended experiment."""
 
     id: str
     name: str = ""
     stage: str = "thinking"
     losses: dict[str, float] = field(default_factory=dict)
     curve: list[events.CurvePoint] = field(default_factory=list)
-    """Readings of the attempt that trains."""
+    """Readings of the newest run."""
     progress: float = 0.0
     """Fraction of the training steps done."""
     attempt: int = 0
     run: str = ""
-    """The newest run."""
+    """Id of the newest run."""
     quarantined: bool = False
-    """Whether its score does not count before a second run bears it out."""
+    """True until a second run confirms its score."""
     result: events.RunCompleted | None = None
     fitness: float | None = None
     ended: str = ""
-    """`analysed`, `failed` or `rejected` once it is over."""
+    """`analysed`, `failed` or `rejected` once it has ended."""
 
     @property
     def stage_text(self) -> str:
-        """The stage in words, with what led to it."""
+        """The stage with its repair number and quarantine, as in `training (repair 1)`."""
         notes = [f"repair {self.attempt}"] if self.attempt else []
         notes += [QUARANTINED] if self.quarantined and self.stage != QUARANTINED else []
         return f"{self.stage} ({', '.join(notes)})" if notes else self.stage
@@ -55,27 +55,27 @@ class ExperimentRow:
 
 @dataclass
 class CampaignView:
-    """Everything on the screen."""
+    """Everything that the live view shows of one campaign."""
 
     campaign: str
     started: events.CampaignStarted | None = None
     rows: dict[str, ExperimentRow] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
-    recent: deque[float] = field(default_factory=lambda: deque(maxlen=2000))
+    event_times: deque[float] = field(default_factory=lambda: deque(maxlen=2000))
     budget: int = 0
     budget_after: int | None = None
-    """Position past which a new budget, asked for and not yet heard, has to come before anything can be over."""
+    """A requested budget is an event after this position; until it comes, the campaign is not over."""
     paused: bool = False
     finished: events.CampaignFinished | None = None
-    human: deque[str] = field(default_factory=lambda: deque(maxlen=3))
-    pace: list[float] = field(default_factory=list)
-    """When experiments ended, for the time left."""
+    messages: deque[str] = field(default_factory=lambda: deque(maxlen=3))
+    end_times: list[float] = field(default_factory=list)
+    """Unix times at which experiments ended."""
 
     def apply(self, envelope: Envelope) -> None:
-        """Take one event of the log into account."""
+        """Update the view with one event of the log."""
         event = envelope.event
         self.counts[envelope.type] += 1
-        self.recent.append(envelope.time.timestamp())
+        self.event_times.append(envelope.time.timestamp())
         match event:
             case events.CampaignStarted():
                 self.started, self.budget = event, event.experiments
@@ -84,23 +84,21 @@ class CampaignView:
             case events.CampaignFinished():
                 self.finished = event
             case events.HumanMessage():
-                self._heard(event, envelope.seq)
+                self._apply_message(event, envelope.seq)
             case _:
                 if envelope.type in STAGE_BY_EVENT or envelope.type in ("RunAnomaly", "CodeFailed", "AnalysisReady"):
-                    self._progress(
-                        envelope, self.rows.setdefault(envelope.experiment, ExperimentRow(envelope.experiment))
-                    )
+                    row = self.rows.setdefault(envelope.experiment, ExperimentRow(envelope.experiment))
+                    self._apply_to_row(envelope, row)
 
-    def _heard(self, event: events.HumanMessage, seq: int) -> None:
-        """Keep a person's words, and the budget they may set."""
-        self.human.append(f"{event.by}: {event.kind} {event.text}"[:120])
+    def _apply_message(self, event: events.HumanMessage, seq: int) -> None:
+        """Add a person's message; a message of kind `budget` also sets the budget."""
+        self.messages.append(f"{event.by}: {event.kind} {event.text}"[:120])
         if event.kind == "budget" and event.text.isdecimal():
             self.budget = int(event.text)
             if self.budget_after is not None and seq > self.budget_after:
                 self.budget_after = None
 
-    def _progress(self, envelope: Envelope, row: ExperimentRow) -> None:
-        """Move an experiment on."""
+    def _apply_to_row(self, envelope: Envelope, row: ExperimentRow) -> None:
         row.stage = STAGE_BY_EVENT.get(envelope.type, row.stage)
         match envelope.event:
             case events.ProposalCreated(name=name):
@@ -123,14 +121,13 @@ class CampaignView:
             case _:
                 pass
 
-    def _end(self, row: ExperimentRow, how: str, envelope: Envelope) -> None:
-        """Note that an experiment is over."""
-        row.ended = row.stage = how
+    def _end(self, row: ExperimentRow, status: str, envelope: Envelope) -> None:
+        row.ended = row.stage = status
         row.curve = []
-        self.pace.append(envelope.time.timestamp())
+        self.end_times.append(envelope.time.timestamp())
 
-    def point(self, point: events.LossPoint) -> None:
-        """Take one loss reading into account."""
+    def add_loss_point(self, point: events.LossPoint) -> None:
+        """Add one loss reading to its experiment, if it is of the newest run."""
         row = self.rows.get(parse_run_id(point.run).experiment)
         if row and not row.ended and point.run == row.run:
             row.losses[point.task] = point.loss
@@ -138,44 +135,44 @@ class CampaignView:
             row.progress = min(1.0, point.step / point.steps)
 
     def open_rows(self) -> list[ExperimentRow]:
-        """Return what is under way, furthest first."""
+        """Return the open experiments, the most advanced first."""
         order = [*STAGE_BY_EVENT.values(), QUARANTINED]
         rows = [row for row in self.rows.values() if not row.ended]
         return sorted(rows, key=lambda row: (-order.index(row.stage), row.id))
 
-    def leaders(self, most: int = 10) -> list[ExperimentRow]:
-        """Return the best so far."""
+    def leaders(self, count: int = 10) -> list[ExperimentRow]:
+        """Return the experiments with the highest fitness, best first."""
         scored = [row for row in self.rows.values() if row.fitness is not None]
-        return sorted(scored, key=lambda row: -(row.fitness or 0.0))[:most]
+        return sorted(scored, key=lambda row: -(row.fitness or 0.0))[:count]
 
     def total(self) -> int:
-        """Return how many experiments the campaign will have, people's included."""
-        people = sum(1 for row in self.rows if row.startswith("h-"))
-        return self.budget + people + (len(self.started.baselines) if self.started else 0)
+        """Return how many experiments the campaign will have: the budget, the baselines, and people's proposals."""
+        proposed = sum(1 for row in self.rows if row.startswith("h-"))
+        return self.budget + proposed + (len(self.started.baselines) if self.started else 0)
 
     def ended(self) -> int:
-        """Return how many are over."""
+        """Return how many experiments have ended."""
         return sum(1 for row in self.rows.values() if row.ended)
 
     def is_over(self) -> bool:
-        """Say whether nothing is to come: stopped, or finished with every experiment of today's budget ended."""
+        """Return True if the campaign was stopped, or is finished and every experiment of the budget has ended."""
         if self.budget_after is not None:
             return False
         return self.finished is not None and (self.finished.reason == "stopped" or self.ended() >= self.total())
 
     def events_per_minute(self) -> int:
-        """Return how many events came in the last minute."""
+        """Return how many events the last minute has."""
         since = time() - 60.0
-        return sum(1 for when in self.recent if when > since)
+        return sum(1 for event_time in self.event_times if event_time > since)
 
     def seconds_left(self) -> float | None:
-        """Return an estimate from the pace of the last twenty ends; None before the second."""
-        last = self.pace[-20:]
+        """Return an estimate from the times of the last twenty ends; None before the second end."""
+        last = self.end_times[-20:]
         if len(last) < 2 or last[-1] == last[0]:
             return None
         return (self.total() - self.ended()) * (last[-1] - last[0]) / (len(last) - 1)
 
 
 def is_baseline(experiment: str) -> bool:
-    """Say whether an experiment is a human baseline."""
+    """Return True if an experiment is a baseline."""
     return experiment.startswith(BASELINE_PREFIX)

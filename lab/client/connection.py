@@ -1,8 +1,8 @@
-"""How a process of the lab reaches its server: over which address, as whom, trusting which authority.
+"""How a process of the lab connects to its server: the address, the role's key, the certificate authority.
 
-An embedded server knows the seeds in its home. For any other, `nkey_file` names a seed; where another role's seed lies
-beside it (`keys --export` writes them so), that role's own is taken. Without one `NATS_CREDS` is honoured, be it a file
-of a user's JWT and seed, as `nats --creds` takes it, or such a seed alone.
+An embedded server's seeds lie in the home. For any other server `nkey_file` names a seed. If the seed of the process's
+own role lies in the same folder, as `move37 keys --export` writes it, that one is used.
+Without `nkey_file`, NATS_CREDS is used: a file with a user's JWT and seed, as `nats --creds` takes it, or a seed alone.
 """
 
 import ipaddress
@@ -23,66 +23,71 @@ TLS_SCHEMES = ("tls", "wss")
 async def connect(
     settings: Settings, role: str, url: str, *, name: str = "", seeds: Path | None = None, wait: float = 20.0
 ) -> NatsTransport:
-    """Connect as a role; `seeds` is the folder of an embedded server's keys. Raises LabError, TransportError."""
+    """Connect as a role, trying for `wait` seconds; `seeds` is the folder of an embedded server's keys.
+
+    Raises LabError, TransportError.
+    """
     refuse_plaintext(url, allowed=settings.allow_plaintext)
     identity = identify(settings, role, seeds)
     try:
         return await NatsTransport.connect(url, name=name or role, identity=identity, wait=wait)
     except (ssl.SSLError, FileNotFoundError) as error:
-        raise LabError(f"tls_ca = {settings.tls_ca}: {error}; name the authority's certificate in PEM") from None
+        raise LabError(
+            f"can't use tls_ca = {settings.tls_ca} ({error}); hint: name the authority's certificate in PEM"
+        ) from None
 
 
 def identify(settings: Settings, role: str, seeds: Path | None = None) -> Identity:
-    """Return who a role is to its server. Raises LabError where its key can't be used."""
-    creds = None if seeds or settings.nkey_file else _creds()
-    given = settings.nkey_file or (creds if creds and _holds_seed(creds) else None)
-    seed = keys.seed_path(seeds, role) if seeds else role_seed_path(given, role)
+    """Return the identity of a role to its server. Raises LabError if its key can't be used."""
+    creds = None if seeds or settings.nkey_file else _creds_file()
+    nkey_file = settings.nkey_file or (creds if creds and _is_seed(creds) else None)
+    seed = keys.seed_path(seeds, role) if seeds else role_seed_path(nkey_file, role)
     try:
         if seed:
             keys.read_seed(seed)
-            return Identity(_key_of(seed, role), seed, ca=settings.tls_ca)
+            return Identity(_role_of_seed(seed, role), seed, ca=settings.tls_ca)
     except keys.KeyFault as error:
         raise LabError(str(error)) from None
     return Identity(role, creds=creds, ca=settings.tls_ca)
 
 
-def _creds() -> Path | None:
-    """Return the file that NATS_CREDS names. Raises LabError where it can't be read."""
-    named = os.environ.get("NATS_CREDS")
-    if named and not os.access(named, os.R_OK):
-        raise LabError(f"NATS_CREDS = {named}: there is no such file, or it may not be read")
-    return Path(named) if named else None
+def _creds_file() -> Path | None:
+    """Return the file that NATS_CREDS names. Raises LabError if it can't be read."""
+    name = os.environ.get("NATS_CREDS")
+    if name and not os.access(name, os.R_OK):
+        raise LabError(f"can't read NATS_CREDS = {name}; hint: name an existing file, or unset NATS_CREDS")
+    return Path(name) if name else None
 
 
-def _holds_seed(path: Path) -> bool:
-    """Say whether a file holds an nkey seed and no JWT beside it."""
+def _is_seed(path: Path) -> bool:
+    """Return True if a file holds an nkey seed alone, without a JWT."""
     return path.read_bytes().strip().startswith(b"SU")
 
 
-def role_seed_path(given: Path | None, role: str) -> Path | None:
-    """Return a role's seed beside the one that was given, else that one."""
-    if given is None:
+def role_seed_path(nkey_file: Path | None, role: str) -> Path | None:
+    """Return the role's own seed in the folder of `nkey_file` if it exists, else `nkey_file`."""
+    if nkey_file is None:
         return None
-    own = keys.seed_path(given.parent, role)
-    return own if own.exists() else given
+    own = keys.seed_path(nkey_file.parent, role)
+    return own if own.exists() else nkey_file
 
 
-def _key_of(seed: Path, role: str) -> str:
-    """Return whose key a file holds, by its name: that decides where the server lets answers go."""
+def _role_of_seed(seed: Path, role: str) -> str:
+    """Return the role that a seed's file name says: the server permits replies by the role of the key."""
     return seed.stem if seed.stem in access.ROLES else role
 
 
 def refuse_plaintext(url: str, *, allowed: bool) -> None:
-    """Raise LabError for an address that would send the log over a network in the clear."""
+    """Raise LabError for an address that would send the log unencrypted over a network."""
     if not allowed and not is_encrypted(url) and not is_loopback(url):
         raise LabError(
-            f"{redact_url(url)} is neither encrypted nor on this machine; use tls://, "
-            "or say --allow-plaintext where the network itself is private"
+            f"the connection to {redact_url(url)} is not encrypted and leaves this machine; "
+            "hint: use tls://, or give --allow-plaintext on a private network"
         )
 
 
 def is_encrypted(url: str) -> bool:
-    """Say whether an address asks for encryption."""
+    """Return True if an address asks for encryption."""
     return urlsplit(url).scheme in TLS_SCHEMES
 
 
@@ -92,7 +97,7 @@ def host_of(url: str) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether an address is on this machine."""
+    """Return True if an address is on this machine."""
     host = host_of(url)
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -1,55 +1,101 @@
 """One line for an event, for people who read a log."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from bus.vocabulary import events
 from bus.wire.envelope import Envelope
 
 
 def event_line(envelope: Envelope) -> str | None:
-    """Return one line for an event that a reader of a log file wants to see, else None."""
-    text = _words(envelope)
-    return f"{envelope.time:%H:%M:%S} {envelope.experiment:<22} {text}" if text else None
+    """Return one line for an event that people want to read in a log file, None for any other event."""
+    render = _TEXTS.get(type(envelope.event))
+    text = render(envelope.event) if render else None
+    return f"{_prefix(envelope)} {text}" if text else None
 
 
 def event_sentence(envelope: Envelope) -> str:
     """Return one line for any event."""
-    return event_line(envelope) or f"{envelope.time:%H:%M:%S} {envelope.experiment:<22} {envelope.type}"
+    return event_line(envelope) or f"{_prefix(envelope)} {envelope.type}"
 
 
-def _words(envelope: Envelope) -> str | None:  # noqa: C901, PLR0911, PLR0912  (one case an event)
-    """Return what an event says in words."""
-    match envelope.event:
-        case events.CampaignStarted(scale=scale, experiments=count, baselines=baselines):
-            return (
-                f"campaign {envelope.campaign}: {len(baselines)} baselines, then {count} experiments at scale {scale}"
-            )
-        case events.ProposalCreated(name=name, origin=origin):
-            return f"proposed by {origin}: {name}"
-        case events.ProposalRejected(message=message, final=True):
-            return f"rejected: {message}"
-        case events.RunStarted(parameters=parameters):
-            return f"training, {parameters:,} parameters"
-        case events.RunAnomaly(kind=kind, evidence=evidence, action=action):
-            return f"{action}, {kind}: {evidence}"
-        case events.CodeFailed(stage=stage, reason=reason, message=message, final=final):
-            return f"{'given up' if final else 'failed'} at {stage}, {reason}: {message}"
-        case events.CodeRevised(attempt=attempt, change=change):
-            return f"repair {attempt}: {change}"
-        case events.AnalysisReady(fitness=fitness, parts=parts):
-            return (
-                f"fitness {fitness:.3f} (loss {parts.loss:.2f}, recall {parts.benchmark:.2f}, judge {parts.judge:.2f})"
-            )
-        case events.HumanMessage(by=by, kind=kind, text=words, target=target):
-            return _with(f"{by} says ({kind}{f' {target}' if target else ''})", words)
-        case events.HumanAnswered(to=to, answer=answer):
-            return f"to {to}: {' '.join(answer.split())}"
-        case events.CampaignPaused(by=by, why=why) | events.CampaignResumed(by=by, why=why):
-            return _with(f"{'paused' if isinstance(envelope.event, events.CampaignPaused) else 'resumed'} by {by}", why)
-        case events.CampaignFinished(reason=reason, analysed=analysed, failed=failed):
-            return f"campaign finished ({reason}): {analysed} analysed, {failed} failed"
-        case _:
-            return None
+def _prefix(envelope: Envelope) -> str:
+    return f"{envelope.time:%H:%M:%S} {envelope.experiment:<22}"
 
 
-def _with(said: str, words: str) -> str:
-    """Return what was said with its words, where there are any."""
-    return f"{said}: {words}" if words else said
+def _campaign_started(event: events.CampaignStarted) -> str:
+    plan = f"{len(event.baselines)} baselines, then {event.experiments} experiments"
+    return f"campaign started: scale {event.scale}, seed {event.seed}, {plan}"
+
+
+def _proposal_created(event: events.ProposalCreated) -> str:
+    return f"proposed: {event.name} (origin {event.origin})"
+
+
+def _proposal_rejected(event: events.ProposalRejected) -> str | None:
+    return f"rejected: {event.message}" if event.final else None
+
+
+def _run_started(event: events.RunStarted) -> str:
+    return f"training: {event.parameters:,} parameters"
+
+
+def _run_anomaly(event: events.RunAnomaly) -> str:
+    return f"{event.action} ({event.kind}): {event.evidence}"
+
+
+def _code_failed(event: events.CodeFailed) -> str:
+    return f"{'given up' if event.final else 'failed'} at {event.stage} ({event.reason}): {event.message}"
+
+
+def _code_revised(event: events.CodeRevised) -> str:
+    return f"repair {event.attempt}: {event.change}"
+
+
+def _analysis_ready(event: events.AnalysisReady) -> str:
+    parts = event.parts
+    means = f"loss {parts.loss:.2f}, benchmark {parts.benchmark:.2f}, judge {parts.judge:.2f}"
+    return f"fitness {event.fitness:.3f} ({means})"
+
+
+def _human_message(event: events.HumanMessage) -> str:
+    subject = f"{event.kind} {event.target}" if event.target else event.kind
+    return _with_text(f"message from {event.by} ({subject})", event.text)
+
+
+def _human_answered(event: events.HumanAnswered) -> str:
+    return f"answer to {event.to}: {' '.join(event.answer.split())}"
+
+
+def _campaign_paused(event: events.CampaignPaused) -> str:
+    return _with_text(f"paused by {event.by}", event.why)
+
+
+def _campaign_resumed(event: events.CampaignResumed) -> str:
+    return _with_text(f"resumed by {event.by}", event.why)
+
+
+def _campaign_finished(event: events.CampaignFinished) -> str:
+    counts = f"{event.analysed} analysed, {event.failed} failed, {event.rejected} rejected"
+    return f"campaign finished ({event.reason}): {counts}"
+
+
+def _with_text(title: str, text: str) -> str:
+    return f"{title}: {text}" if text else title
+
+
+_TEXTS: Mapping[type[events.Event], Callable[[Any], str | None]] = {
+    events.CampaignStarted: _campaign_started,
+    events.ProposalCreated: _proposal_created,
+    events.ProposalRejected: _proposal_rejected,
+    events.RunStarted: _run_started,
+    events.RunAnomaly: _run_anomaly,
+    events.CodeFailed: _code_failed,
+    events.CodeRevised: _code_revised,
+    events.AnalysisReady: _analysis_ready,
+    events.HumanMessage: _human_message,
+    events.HumanAnswered: _human_answered,
+    events.CampaignPaused: _campaign_paused,
+    events.CampaignResumed: _campaign_resumed,
+    events.CampaignFinished: _campaign_finished,
+}

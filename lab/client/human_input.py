@@ -1,4 +1,4 @@
-"""A person's words onto the bus: to a running lab at once, to a stopped one into its inbox."""
+"""Publishes a person's messages: a running lab reads them at once, a stopped lab from its inbox when it runs again."""
 
 import json
 import time
@@ -14,33 +14,33 @@ from lab.errors import LabError
 from lab.settings import Settings
 
 
-def kind_of(words: dict[str, Any]) -> HumanKind:
-    """Return what the desk will take words for. Raises LabError where it can make nothing of them."""
-    read = read_message(json.dumps(words).encode(), "", "")
-    if isinstance(read, MalformedMessage):
-        raise LabError(str(read))
-    message = read[0].event
-    assert isinstance(message, HumanMessage)
-    return message.kind
+def kind_of(message: dict[str, Any]) -> HumanKind:
+    """Return the kind that the desk will read from a message. Raises LabError if the desk would refuse it."""
+    decoded = read_message(json.dumps(message).encode(), "", "")
+    if isinstance(decoded, MalformedMessage):
+        raise LabError(str(decoded))
+    event = decoded[0].event
+    assert isinstance(event, HumanMessage)
+    return event.kind
 
 
-async def publish_message(settings: Settings, words: dict[str, Any]) -> str:
-    """Publish words on the campaign's subject and return that subject. Raises LabError."""
-    async with open_lab(settings, access.HUMAN) as speaker:
-        return await say(speaker, speaker.campaign or await newest(settings), words)
+async def publish_message(settings: Settings, message: dict[str, Any]) -> str:
+    """Publish a message to the campaign that the settings name; return its subject. Raises LabError."""
+    async with open_lab(settings, access.HUMAN) as client:
+        return await send_message(client, client.campaign or await newest_campaign(settings), message)
 
 
-async def say(speaker: LabClient, campaign: str, words: dict[str, Any]) -> str:
-    """Publish words on a campaign's subject and return that subject."""
+async def send_message(client: LabClient, campaign: str, message: dict[str, Any]) -> str:
+    """Publish a message on a campaign's subject and return the subject."""
     subject = subjects.human_inbox(campaign)
-    await speaker.bus.transport.publish(subject, json.dumps(words).encode(), f"say-{time.time_ns()}")
+    await client.bus.transport.publish(subject, json.dumps(message).encode(), f"say-{time.time_ns()}")
     return subject
 
 
-async def newest(settings: Settings) -> str:
-    """Return the newest campaign of a server that the home knows nothing of. Raises LabError."""
+async def newest_campaign(settings: Settings) -> str:
+    """Return the newest campaign of a server; for a home that holds no campaign. Raises LabError."""
     async with open_lab(settings) as reader:
         campaign = (await reader.status()).campaign
     if not campaign:
-        raise LabError("no campaign has started there yet; `move37 run` starts one")
+        raise LabError("the server holds no campaign; hint: start one with move37 run")
     return campaign

@@ -1,4 +1,4 @@
-"""Who may do what: lists the roles' keys and rights, and writes them out for a lab over several hosts."""
+"""The command `keys`: lists the roles' keys and rights, and exports them for a lab over several hosts."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,19 +8,18 @@ import typer
 
 from bus.security import access
 from bus.security import keys as key_files
-from lab.commands.options import ConfigOption, HomeOption, JsonOption, home_of, load
 from lab.errors import LabError
 from lab.home import Home
+from lab.options import ConfigOption, HomeOption, JsonOption, load_settings
 from lab.terminal.output import print_json
 
-BLOCK = "authorization.conf"
+POSITION = 70
+AUTHORIZATION_FILE = "authorization.conf"
+
+app = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(keys)
-
-
+@app.command()
 def keys(
     export: Annotated[
         Path | None, typer.Option("--export", help="Write the server's authorization block and all seeds to a folder.")
@@ -29,58 +28,59 @@ def keys(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List who may do what on the lab's server: roles, public keys, permissions, and where each seed lies.
+    """List the roles' keys and rights.
+
+    For each role: its public key, the file of its seed, and the subjects it may publish and subscribe to.
 
     Example: move37 keys --export /etc/move37
     """
-    place = home_of(load(config, home=home))
-    place.prepare()
-    rows = _rows(place)
+    lab_home = Home(load_settings(config, home=home).settings.home)
+    lab_home.prepare()
+    rows = _rows(lab_home)
     if export:
-        _write(place, export)
+        _export(lab_home, export)
         print(
-            f"{export / BLOCK}: include it in the server's configuration; each host needs only the seeds of its roles"
+            f"wrote {export / AUTHORIZATION_FILE} and {len(rows)} seeds; "
+            "hint: include the file in the server's configuration, and copy to each host the seeds of its roles"
         )
     elif as_json:
         print_json(rows)
     else:
         for row in rows:
-            _print(row)
+            _print_row(row)
 
 
-def _rows(place: Home) -> list[dict[str, Any]]:
-    """Return a row for each role; a seed is named by its path alone. Raises LabError."""
+def _rows(home: Home) -> list[dict[str, Any]]:
+    """Return a row for each role, with the path of its seed and never the seed. Raises LabError."""
     try:
-        public = key_files.ensure_keys(place.keys, access.ROLES)
+        public_keys = key_files.ensure_keys(home.keys, access.ROLES)
     except key_files.KeyFault as error:
         raise LabError(str(error)) from None
     return [
         {
             "role": role,
             "public_key": key,
-            "nkey_file": str(key_files.seed_path(place.keys, role).resolve()),
+            "nkey_file": str(key_files.seed_path(home.keys, role).resolve()),
             **asdict(access.permissions(role)),
         }
-        for role, key in public.items()
+        for role, key in public_keys.items()
     ]
 
 
-def _print(row: dict[str, Any]) -> None:
-    """Print a role's key and rights."""
+def _print_row(row: dict[str, Any]) -> None:
     print(f"{row['role']:<11} {row['public_key']}\n{'':<11} {row['nkey_file']}")
     for verb in ("publish", "subscribe"):
         print(f"{'':<11} {verb}: {'  '.join(row[verb])}")
 
 
-def _write(place: Home, folder: Path) -> None:
-    """Write the block and the seeds. Raises LabError."""
+def _export(home: Home, folder: Path) -> None:
+    """Write the authorization block and the seeds. Raises LabError."""
     try:
-        block = place.authorization()
+        block = home.authorization()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (folder / BLOCK).write_text(block)
+        (folder / AUTHORIZATION_FILE).write_text(block)
         for role in access.ROLES:
-            key_files.write_seed(
-                key_files.seed_path(folder, role), key_files.read_seed(key_files.seed_path(place.keys, role))
-            )
+            seed = key_files.read_seed(key_files.seed_path(home.keys, role))
+            key_files.write_seed(key_files.seed_path(folder, role), seed)
     except OSError as error:
-        raise LabError(f"can't write to {folder}: {error.strerror}") from None
+        raise LabError(f"can't write to {folder} ({error.strerror}); hint: choose another folder") from None

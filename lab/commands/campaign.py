@@ -1,4 +1,4 @@
-"""Commands that carry a campaign on: run, serve, say, chat."""
+"""Commands that run a campaign and talk to it: run, serve, say, chat."""
 
 import contextlib
 import os
@@ -8,28 +8,35 @@ from typing import Annotated, Any
 
 import typer
 
-from lab.commands.options import ConfigOption, HomeOption, JsonOption, NatsOption, PlaintextOption, home_of, load
-from lab.commands.options import run as run_async
 from lab.errors import LabError, WrongUsage
+from lab.home import Home
+from lab.options import (
+    ConfigOption,
+    HomeOption,
+    JsonOption,
+    NatsOption,
+    PlaintextOption,
+    load_settings,
+    run_async,
+    with_settings,
+)
+from lab.settings import LoadedSettings, Settings
 from lab.terminal.output import print_json
 
+POSITION = 10
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(run)
-    app.command()(serve)
-    app.command()(say)
-    app.command()(chat)
+app = typer.Typer()
 
 
+@app.command()
 def run(
     home: HomeOption = None,
-    experiments: Annotated[int | None, typer.Option(help="Experiments beside the baselines.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Root of all randomness.")] = None,
+    experiments: Annotated[int | None, typer.Option(help="Experiments, not counting the baselines.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all randomness.")] = None,
     scale: Annotated[str | None, typer.Option(help="Rung of the ladder of scales.")] = None,
-    slots: Annotated[int | None, typer.Option(help="Experiments under way at once.")] = None,
+    slots: Annotated[int | None, typer.Option(help="Experiments that are open at once.")] = None,
     trainers: Annotated[int | None, typer.Option(help="Trainer processes, one core each.")] = None,
-    attempts: Annotated[int | None, typer.Option(help="Repairs an experiment may have.")] = None,
+    attempts: Annotated[int | None, typer.Option(help="Repairs that an experiment may have.")] = None,
     data: Annotated[
         Path | None, typer.Option(help="Your own text: a file or folder of text, JSONL or Parquet.")
     ] = None,
@@ -37,40 +44,46 @@ def run(
     sandbox: Annotated[str | None, typer.Option(help="bwrap, or none (unconfined; the report says so).")] = None,
     lazy_sync: Annotated[
         bool | None,
-        typer.Option("--allow-lazy-sync", help="Accept a server that may lose acknowledged messages at a power loss."),
+        typer.Option("--allow-lazy-sync", help="Allow a server that may lose acknowledged messages in a power loss."),
     ] = None,
-    services: Annotated[bool, typer.Option(help="Start the services, or watch those that serve elsewhere.")] = True,
+    services: Annotated[bool, typer.Option(help="Start the services, or watch services that run elsewhere.")] = True,
     nats: NatsOption = None,
     plaintext: PlaintextOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a campaign, or go on with the one in the home.
+    """Run a campaign, or resume the one in the home.
 
     Example: move37 run --home lab1 --experiments 40 --trainers 4
     """
-    from lab.operations import preflight
-    from lab.runtime import campaign
-    from lab.terminal import run_summary
-
-    loaded = load(
+    loaded = load_settings(
         config, home=home, experiments=experiments, seed=seed, scale=scale, slots=slots, trainers=trainers,
         attempts=attempts, data=data, goal=goal, sandbox=sandbox, nats=nats, allow_plaintext=plaintext,
         allow_lazy_sync=lazy_sync,
     )  # fmt: skip
     if not services and not loaded.settings.nats:
-        raise LabError("--no-services needs the server that the services use: give --nats URL")
-    place = home_of(loaded)
-    place.prepare()
-    with place.locked():
-        settings = campaign.resolve_settings(loaded, place)
-        preflight.check(settings, place)
+        raise LabError("--no-services without a server; hint: give --nats URL, the server that the services use")
+    _run_campaign(loaded, services=services, as_json=as_json)
+
+
+def _run_campaign(loaded: LoadedSettings, *, services: bool, as_json: bool) -> None:
+    """Run a campaign in the home that the settings name, write its report and print the result."""
+    from lab.operations import preflight
+    from lab.runtime import campaign
+    from lab.terminal import run_summary
+
+    lab_home = Home(loaded.settings.home)
+    lab_home.prepare()
+    with lab_home.locked():
+        settings = campaign.resolve_settings(loaded, lab_home)
+        preflight.check(settings, lab_home)
         with run_summary.screen(quiet=as_json) as screen:
-            outcome = run_async(campaign.run_campaign(settings, place, screen, None if services else lambda *_: ()))
-        report = run_summary.write_report(outcome, place, settings)
+            outcome = run_async(campaign.run_campaign(settings, lab_home, screen, None if services else lambda *_: ()))
+        report = run_summary.write_report(outcome, lab_home, settings)
         run_summary.print_outcome(outcome, report, settings, as_json=as_json)
 
 
+@app.command()
 def serve(
     role: Annotated[
         str, typer.Argument(help="memory, director, researcher, engineer, analyst, desk, trainer, dashboard.")
@@ -78,85 +91,83 @@ def serve(
     nats: NatsOption = None,
     plaintext: PlaintextOption = None,
     home: HomeOption = None,
-    instance: Annotated[str, typer.Option(help="Name of this process among those of its role.")] = "",
+    instance: Annotated[str, typer.Option(help="Name of this process, unique within its role.")] = "",
     host: Annotated[str | None, typer.Option(help="Address that the dashboard listens on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Its port; 0 for any that is free.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port that the dashboard listens on; 0 for any free one.")] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Serve one role of a running lab; several processes of a role share its work.
+    """Serve one role of a running lab.
+
+    Several processes of one role share its work.
 
     Example: move37 serve trainer --nats nats://lab1:4222
     """
     from lab.observability import logs
     from lab.runtime import service
 
-    settings = load(
+    settings = load_settings(
         config, nats=nats, home=home, allow_plaintext=plaintext, dashboard_host=host, dashboard_port=port
     ).settings
     name = instance or f"{os.uname().nodename.split('.')[0]}-{os.getpid()}"
     logs.configure(role=role, instance=name)
     try:
         run_async(service.serve(role, settings, name))
-    except ExceptionGroup as group:  # an actor's workers fail together; the first says why
+    except ExceptionGroup as group:  # an actor's workers fail together; the first one says why
         raise group.exceptions[0] from None
 
 
+@app.command()
+@with_settings
 def say(
-    text: Annotated[str, typer.Argument(help="What to say; with --propose, the reason.")] = "",
+    settings: Settings,
+    text: Annotated[str, typer.Argument(help="The message; with --propose, the reason.")] = "",
     propose: Annotated[Path | None, typer.Option(help="Enter this architecture file as an experiment.")] = None,
     kind: Annotated[str | None, typer.Option(help="steer, veto, restore, pause, resume, stop, budget or ask.")] = None,
-    target: Annotated[str | None, typer.Option(help="The experiment it is about, for veto and restore.")] = None,
-    home: HomeOption = None,
-    nats: NatsOption = None,
-    plaintext: PlaintextOption = None,
-    config: ConfigOption = None,
+    target: Annotated[str | None, typer.Option(help="The experiment of a veto or restore.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Speak into the bus; a stopped lab hears it when it runs again.
+    """Send a message to the lab.
+
+    A running lab reads it at once, a stopped one when it runs again.
 
     Example: move37 say "try the delta rule with a short convolution"
     """
     from lab.client.human_input import kind_of, publish_message
 
     if not (text or propose or kind):
-        raise WrongUsage('nothing to say; give a text, such as move37 say "try the delta rule"')
-    words: dict[str, Any] = {"text": text, "by": _speaker()}
-    words |= {key: value for key, value in (("kind", kind), ("target", target)) if value}
+        raise WrongUsage('nothing to say; hint: move37 say "try the delta rule"')
+    message: dict[str, Any] = {"text": text, "by": _user_name()}
+    message |= {key: value for key, value in (("kind", kind), ("target", target)) if value}
     if propose:
-        words |= {"kind": "propose", "source": _read_source(propose), "text": text or f"proposed from {propose.name}"}
-    meant = kind_of(words)
-    heard = run_async(publish_message(load(config, home=home, nats=nats, allow_plaintext=plaintext).settings, words))
+        reason = text or f"proposed from {propose.name}"
+        message |= {"kind": "propose", "source": _read_source(propose), "text": reason}
+    resolved_kind = kind_of(message)
+    subject = run_async(publish_message(settings, message))
     if as_json:
-        print_json({"subject": heard, **words, "kind": meant})
+        print_json({"subject": subject, **message, "kind": resolved_kind})
     else:
-        print(f"said on {heard} ({meant})", file=sys.stderr)
+        print(f"sent to {subject} ({resolved_kind})", file=sys.stderr)
 
 
-def chat(
-    home: HomeOption = None,
-    nats: NatsOption = None,
-    plaintext: PlaintextOption = None,
-    config: ConfigOption = None,
-) -> int:
-    """Talk with a running lab: it tells what happens and what people say; what you type is heard.
+@app.command()
+@with_settings
+def chat(settings: Settings) -> int:
+    """Talk with a running lab: see its events, type messages.
 
-    Plain words steer, a question is answered, /veto ID, /restore ID, /pause, /resume, /stop and /budget N do what they
-    say.
+    Plain text steers, a question is answered. Commands: /veto ID, /restore ID, /pause, /resume, /stop, /budget N.
 
     Example: echo "how is e0003 doing?" | move37 chat
     """
     from lab.terminal import chat as conversation
 
-    settings = load(config, home=home, nats=nats, allow_plaintext=plaintext).settings
     with contextlib.suppress(KeyboardInterrupt):
-        if run_async(conversation.chat(settings, _speaker())):
+        if run_async(conversation.chat(settings, _user_name())):
             return 0
-        raise LabError("not everything that was said has been heard and answered")
+        raise LabError("some messages were not received or answered; hint: move37 events shows what was received")
     return 0
 
 
-def _speaker() -> str:
-    """Return who speaks at this terminal."""
+def _user_name() -> str:
     return os.environ.get("USER") or "human"
 
 
@@ -165,6 +176,6 @@ def _read_source(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise LabError(f"{path} is not a text file in UTF-8") from None
+        raise LabError(f"{path} is not UTF-8 text; hint: give a Python file") from None
     except OSError as error:
-        raise LabError(f"can't read {path}: {error.strerror}") from None
+        raise LabError(f"can't read {path} ({error.strerror})") from None

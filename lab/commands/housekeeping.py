@@ -1,45 +1,49 @@
-"""Commands about the lab itself: doctor, config, and which roles and events there are."""
+"""Commands about the lab itself: doctor and config."""
 
 from typing import Any
 
 import typer
 
-from lab.commands.options import ConfigOption, HomeOption, JsonOption, home_of, load
+from lab.home import Home
+from lab.options import ConfigOption, HomeOption, JsonOption, load_settings
+from lab.settings import Settings
 from lab.terminal.output import print_json
 
+POSITION = 80
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(doctor)
-    app.command()(config)
+app = typer.Typer()
 
 
+@app.command()
 def doctor(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> int:
-    """Check what this machine can give: sandbox, server, packages, disk, model. Exit code 0 where all is well.
+    """Check that this machine can run a lab.
+
+    Checks the sandbox, the server, packages, disk space and the model. Exit code 0 if every check passes.
 
     Example: move37 doctor
     """
-    from lab.operations import doctor as physician
+    from lab.operations import doctor as health
 
-    loaded = load(config, home=home)
-    findings = physician.run_checks(loaded.settings, home_of(loaded))
+    settings = load_settings(config, home=home).settings
+    checks = health.run_checks(settings, Home(settings.home))
     if as_json:
-        print_json([finding.as_json() for finding in findings])
+        print_json([check.as_json() for check in checks])
     else:
-        for finding in findings:
-            print(f"{'ok  ' if finding.good else 'FAIL'}  {finding.name:<12} {finding.evidence}")
-            if not finding.good:
-                print(f"      {'':<12} → {finding.remedy}")
-    return 0 if all(finding.good for finding in findings) else 1
+        for check in checks:
+            print(f"{'ok  ' if check.good else 'FAIL'}  {check.name:<12} {check.evidence}")
+            if not check.good:
+                print(f"      {'':<12} → {check.remedy}")
+    return 0 if all(check.good for check in checks) else 1
 
 
+@app.command()
 def config(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Print the settings in force and where each value came from.
 
     Example: MOVE37_TRAINERS=4 move37 config
     """
-    loaded = load(config, home=home)
-    rows = {name: {"value": value, "from": loaded.origins[name]} for name, value in _flat(loaded.settings).items()}
+    loaded = load_settings(config, home=home)
+    rows = {name: {"value": value, "from": loaded.origins[name]} for name, value in _flatten(loaded.settings).items()}
     if as_json:
         print_json(rows)
         return
@@ -47,7 +51,7 @@ def config(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOp
         print(f"{name:<18} {row['value']!s:<40} {row['from']}")
 
 
-def _flat(settings: Any) -> dict[str, Any]:
+def _flatten(settings: Settings) -> dict[str, Any]:
     """Return every setting by its dotted name."""
     values = settings.model_dump(mode="json")
     nested = values.pop("llm")

@@ -1,4 +1,4 @@
-"""Commands for the tools that watch a lab: metrics for Prometheus, traces for OpenTelemetry."""
+"""Commands for tools that watch a lab: metrics for Prometheus, traces for OpenTelemetry."""
 
 import contextlib
 from pathlib import Path
@@ -6,57 +6,56 @@ from typing import Annotated
 
 import typer
 
-from lab.commands.options import ConfigOption, HomeOption, NatsOption, PlaintextOption, load
-from lab.commands.options import run as run_async
+from lab.options import run_async, with_settings
+from lab.settings import Settings
 from lab.terminal.output import print_json
 
+POSITION = 40
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(metrics)
-    app.command()(traces)
+app = typer.Typer()
 
 
+@app.command()
+@with_settings
 def metrics(
+    settings: Settings,
     port: Annotated[int, typer.Option(help="Answer scrapes on this port; 0 prints once.", min=0, max=65535)] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    home: HomeOption = None,
-    nats: NatsOption = None,
-    plaintext: PlaintextOption = None,
-    config: ConfigOption = None,
 ) -> None:
-    """Tell Prometheus how every service is doing: lag, in flight, done, failed.
+    """Print or serve the services' metrics for Prometheus.
+
+    For every service: lag, in flight, done, failed.
 
     Example: move37 metrics --port 9137
     """
-    from lab.observability import metrics as telling
+    from lab.observability import metrics as exporter
 
-    settings = load(config, home=home, nats=nats, allow_plaintext=plaintext).settings
     if not port:
-        print(telling.text(telling.registry(settings)), end="")
+        print(exporter.text(exporter.registry(settings)), end="")
         return
     with contextlib.suppress(KeyboardInterrupt):
-        telling.serve(settings, host, port)
+        exporter.serve(settings, host, port)
 
 
+@app.command()
+@with_settings
 def traces(
-    file: Annotated[Path | None, typer.Argument(help="A log that was exported; none for the lab's own.")] = None,
-    send: Annotated[bool, typer.Option(help="Hand them to the collector at OTEL_EXPORTER_OTLP_ENDPOINT.")] = False,
-    home: HomeOption = None,
-    nats: NatsOption = None,
-    plaintext: PlaintextOption = None,
-    config: ConfigOption = None,
+    settings: Settings,
+    file: Annotated[Path | None, typer.Argument(help="An exported log (default: the lab's own log).")] = None,
+    send: Annotated[bool, typer.Option(help="Send the spans to the collector at OTEL_EXPORTER_OTLP_ENDPOINT.")] = False,
 ) -> None:
-    """Print the log as OpenTelemetry spans (OTLP, JSON): an experiment's life is one trace.
+    """Print the log as OpenTelemetry spans.
+
+    The format is OTLP in JSON. Each experiment is one trace.
 
     Example: move37 traces campaign.jsonl > otlp.json
     """
-    from lab.observability import traces as telling
+    from lab.observability import traces as exporter
     from lab.operations import log_export, replay
 
-    settings = load(config, home=home, nats=nats, allow_plaintext=plaintext).settings
-    found = telling.spans(replay.read_history(file) if file else run_async(log_export.events(settings)))
+    history = replay.read_history(file) if file else run_async(log_export.read_events(settings))
+    spans = exporter.spans(history)
     if send:
-        print(f"{len(found)} spans sent to {telling.send(found)}")
+        print(f"{len(spans)} spans sent to {exporter.send(spans)}")
     else:
-        print_json(telling.otlp(found))
+        print_json(exporter.otlp(spans))

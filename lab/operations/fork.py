@@ -1,9 +1,10 @@
-"""A fork: a new home that holds a past log up to a position and goes on from there (`move37 fork`).
+"""A fork: a new home that starts from a log up to a position (`move37 fork`).
 
-It carries the messages up to that position, byte for byte and in their places, with the hashes noted of them; the
-traces of the decisions that they hold; and, from a home, the weights trained by then. What a role had decided by then
-is acknowledged in its durable consumer, so that nothing is decided, trained or asked of a model again; what it had in
-hand comes to it when the fork runs. Loss points, dead letters and words that nobody had heard stay behind.
+The fork gets the messages up to that position, byte for byte and at their positions, with their recorded hashes. It
+gets the traces of the decisions made by then and, from a home, the weights trained by then.
+The events that a role had decided by then are acknowledged in its durable consumer, so that nothing is decided, trained
+or completed by a model again. The remaining events go to their roles when the fork runs. Loss points, dead letters and
+messages that the desk had not read are left out.
 """
 
 import json
@@ -35,191 +36,182 @@ from lab.operations import log_export, replay, verify
 from lab.runtime.roles import human_message_id
 from lab.settings import Settings
 
-NOT_CARRIED = 10_000
-"""Words in a row that the desk could make nothing of, at most: the last one it understood is looked for so far."""
+MAX_REFUSED_MESSAGES = 10_000
+"""The search for the desk's last message ends after so many inbox positions without an event in the log."""
 PULL_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedLog:
-    """A log with what belongs to it."""
+    """A log with its chain, its traces and its weights."""
 
     messages: Sequence[Stored]
     links: Sequence[ChainLink]
     traces: Sequence[bytes]
     artifacts: Path | None
-    """Where its trained weights lie; None for an exported file."""
+    """Folder of the trained weights; None for an exported file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForkSummary:
-    """What a fork holds."""
+    """The content of a fork."""
 
     campaign: str
     events: int
     traces: int
     weights: int
     under_way: Mapping[str, int]
-    """Role → the events that it had heard of and not finished with."""
+    """Role → events that were delivered to it and not fully decided."""
 
 
 async def fork(settings: Settings, log: Path, at: int, home: Home) -> ForkSummary:
-    """Begin a home from a log (an exported file, or a home) up to a position. Raises LabError."""
+    """Start a home from a log (an exported file, or a home) up to position `at`. Raises LabError."""
     if home.root.exists() and any(home.root.iterdir()):
-        raise LabError(f"{home.root} is not empty; choose another --home")
-    past = await _past(settings, log)
-    _verify(past, at, log)
-    kept, said = past.messages[:at], _readable(past.messages)
-    campaign = _campaign(said, at)
+        raise LabError(f"{home.root} is not empty; hint: choose another --home")
+    recorded = await _read_recorded(settings, log)
+    _verify(recorded, at, log)
+    messages, history = recorded.messages[:at], log_export.decode_events(recorded.messages)
+    campaign = _newest_campaign(history, at)
     home.prepare()
     with home.locked():
-        traces = read_traces(past.traces)
-        done = {role: decided_events(role, said, at, traces) for role in SUBSCRIPTIONS}
-        told = [trace for trace in past.traces if _belongs(trace, done)]
-        heard = last_human_position(campaign, {one.id for one in said if one.seq <= at})
-        async with _streams(settings, home, heard) as transport:
-            await _write(transport, kept, told)
-            under_way = {role: await _settle(transport, INBOXES[role], done[role]) for role in SUBSCRIPTIONS}
-        chain.write_chain(home.chain, past.links[:at], kept)
-        weights = _weights(past.artifacts, home.artifacts, said, at)
-        home.note_campaign(_note(campaign, said, at))
-    return ForkSummary(campaign, at, len(told), weights, under_way)
+        traces = read_traces(recorded.traces)
+        decided = {role: decided_events(role, history, at, traces) for role in SUBSCRIPTIONS}
+        decided_traces = [trace for trace in recorded.traces if _is_of_decided(trace, decided)]
+        last_read = last_human_position(campaign, {envelope.id for envelope in history if envelope.seq <= at})
+        async with _new_streams(settings, home, last_read) as transport:
+            await _write(transport, messages, decided_traces)
+            under_way = {role: await _acknowledge(transport, INBOXES[role], decided[role]) for role in SUBSCRIPTIONS}
+        chain.write_chain(home.chain, recorded.links[:at], messages)
+        weights = _copy_weights(recorded.artifacts, home.artifacts, history, at)
+        home.record_campaign(_campaign_record(campaign, history, at))
+    return ForkSummary(campaign, at, len(decided_traces), weights, under_way)
 
 
-async def _past(settings: Settings, log: Path) -> RecordedLog:
-    """Return the past that a file or a home holds. Raises LabError."""
+async def _read_recorded(settings: Settings, log: Path) -> RecordedLog:
+    """Return the log of an exported file or a home. Raises LabError."""
     if not log.exists():
-        raise LabError(f"there is no log or home {log}")
+        raise LabError(f"no log or home {log}; hint: move37 export-log writes a log to a file")
     if not log.is_dir():
-        return _exported(log, None)
+        return _read_exported(log, None)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "log.jsonl"
         await log_export.export_log(settings.model_copy(update={"home": log, "nats": None}), file)
-        return _exported(file, Home(log).artifacts)
+        return _read_exported(file, Home(log).artifacts)
 
 
-def _exported(file: Path, artifacts: Path | None) -> RecordedLog:
-    """Return what `move37 export-log` wrote. Raises LabError."""
-    links = verify.links(chain.chain_path(file))
-    replay.traces_beside(file)  # says what is wrong with them
-    return RecordedLog(verify.messages(file, links), links, tuple(log_file.read_payloads(traces_path(file))), artifacts)
+def _read_exported(file: Path, artifacts: Path | None) -> RecordedLog:
+    """Return the log that `move37 export-log` wrote. Raises LabError."""
+    links = verify.read_links(chain.chain_path(file))
+    replay.traces_of(file)  # raises LabError if the traces are missing or damaged
+    traces = tuple(log_file.read_payloads(traces_path(file)))
+    return RecordedLog(verify.read_messages(file, links), links, traces, artifacts)
 
 
-def _verify(past: RecordedLog, at: int, log: Path) -> None:
-    """Raise LabError where the log has no such position, or is not what it was up to there."""
-    if not 1 <= at <= len(past.messages):
-        raise LabError(f"{log} has no position {at}; its last is {len(past.messages)}")
-    verdict = chain.verify_chain(past.links[:at], past.messages[:at])
-    if verdict.first_difference is not None:
+def _verify(recorded: RecordedLog, at: int, log: Path) -> None:
+    """Raise LabError if the log has no such position, or is damaged at or before it."""
+    if not 1 <= at <= len(recorded.messages):
+        raise LabError(f"{log} has no position {at}; hint: its last position is {len(recorded.messages)}")
+    result = chain.verify_chain(recorded.links[:at], recorded.messages[:at])
+    if result.first_difference is not None:
         raise LabError(
-            f"position {verdict.first_difference} of {log} {verdict.how}; a fork of it would not be of that past"
+            f"{log} is damaged at position {result.first_difference}; refusing to fork; hint: "
+            + (f"move37 events --home {log} --verify" if log.is_dir() else f"move37 replay {log} --verify")
         )
 
 
-def _readable(messages: Sequence[Stored]) -> list[Envelope]:
-    """Return the events; what is none, no role had read."""
-    said: list[Envelope] = []
-    for stored in messages:
-        try:
-            said.append(subjects.decode_event(stored))
-        except MalformedMessage:
-            continue
-    return said
-
-
-def _campaign(said: Sequence[Envelope], at: int) -> str:
+def _newest_campaign(history: Sequence[Envelope], at: int) -> str:
     """Return the newest campaign of the log up to a position. Raises LabError."""
-    started = [one.campaign for one in said if isinstance(one.event, CampaignStarted) and one.seq <= at]
+    started = [one.campaign for one in history if isinstance(one.event, CampaignStarted) and one.seq <= at]
     if not started:
-        raise LabError(f"no campaign had started by position {at}")
+        raise LabError(f"no campaign has started by position {at}; hint: choose a later position")
     return started[-1]
 
 
-def decided_events(name: str, said: Sequence[Envelope], at: int, traces: Traces) -> set[str]:
-    """Return the ids of the events upon which a role had said all it had to say by a position.
+def decided_events(name: str, history: Sequence[Envelope], at: int, traces: Traces) -> set[str]:
+    """Return the ids of the events that a role had fully decided by a position.
 
-    That is shown by a replay that finds nothing missing. Where today's role would decide otherwise, it is shown by the
-    log: a decision spoke, and said nothing more beyond the position.
+    A decision is complete if a replay finds nothing missing. If today's role would decide otherwise, the log tells: a
+    decision is complete if it published events up to the position and none after it.
     """
-    past = [one for one in said if one.seq <= at]
-    spoke = {one.cause for one in past if one.role == name}
-    goes_on = {one.cause for one in said if one.role == name and one.seq > at}
-    ids = {one.id for one in past}
+    past = [envelope for envelope in history if envelope.seq <= at]
+    published = {envelope.cause for envelope in past if envelope.role == name}
+    continued = {envelope.cause for envelope in history if envelope.role == name and envelope.seq > at}
+    ids = {envelope.id for envelope in past}
     return {
-        upon.id
-        for upon, difference in replay_role(replay.build_role(name, traces), past, traces)
-        if difference is None or upon.id in spoke - goes_on
-    } | {one.id for one in past if derive(one.id, name, GIVE_UP_ORDINAL) in ids}
+        envelope.id
+        for envelope, difference in replay_role(replay.build_role(name, traces), past, traces)
+        if difference is None or envelope.id in published - continued
+    } | {envelope.id for envelope in past if derive(envelope.id, name, GIVE_UP_ORDINAL) in ids}
 
 
-def _belongs(trace: bytes, done: Mapping[str, Collection[str]]) -> bool:
-    """Say whether a trace is of a decision that is done; any other is written when it is made."""
+def _is_of_decided(trace: bytes, decided: Mapping[str, Collection[str]]) -> bool:
+    """Return True if a trace is of a complete decision; an incomplete one is decided again and writes a new trace."""
     body = json.loads(trace)
-    return body["cause"] in done.get(body["role"], ())
+    return body["cause"] in decided.get(body["role"], ())
 
 
 def last_human_position(campaign: str, ids: Collection[str]) -> int:
-    """Return the place in the inbox of the last word that the log holds; 0 where it holds none.
+    """Return the inbox position of the last human message in the log, 0 if there is none.
 
-    What the desk says is named by the place of the words (`lab.runtime.roles.heard`), so that words to the fork come
-    after it.
+    The desk derives its events' ids from the inbox position (`lab.runtime.roles.human_message_id`). New messages to the
+    fork must come after that position.
     """
-    subject, place, last = subjects.human_inbox(campaign), 0, 0
-    while place < last + NOT_CARRIED:
-        place += 1
-        if derive(human_message_id(subject, place), "desk", 0) in ids:
-            last = place
+    subject, position, last = subjects.human_inbox(campaign), 0, 0
+    while position < last + MAX_REFUSED_MESSAGES:
+        position += 1
+        if derive(human_message_id(subject, position), "desk", 0) in ids:
+            last = position
     return last
 
 
 @asynccontextmanager
-async def _streams(settings: Settings, home: Home, heard: int) -> AsyncIterator[NatsTransport]:
-    """Yield the empty streams of a new home, the inbox beginning behind the words that were heard."""
+async def _new_streams(settings: Settings, home: Home, last_read: int) -> AsyncIterator[NatsTransport]:
+    """Yield a connection to the empty streams of a new home; the human inbox begins after position `last_read`."""
     async with server.run_server(home.nats, home.authorization()) as url:
         transport = await connection.connect(settings, access.ADMIN, url, seeds=home.keys)
         try:
-            await transport.provision(ALL_DURABLES, begins={subjects.HUMAN: heard + 1})
+            await transport.provision(ALL_DURABLES, begins={subjects.HUMAN: last_read + 1})
             yield transport
         finally:
             await transport.close()
 
 
 async def _write(transport: Transport, messages: Sequence[Stored], traces: Sequence[bytes]) -> None:
-    """Write the log and the traces. Raises LabError where a message does not come to stand where it stood."""
+    """Write the log and the traces. Raises LabError if a message does not get its old position."""
     for stored in messages:
-        if await transport.publish(stored.subject, stored.payload, _id(stored)) != stored.seq:
-            raise LabError(f"position {stored.seq} repeats an earlier message of the log")
+        if await transport.publish(stored.subject, stored.payload, _message_id(stored)) != stored.seq:
+            raise LabError(f"position {stored.seq} repeats an earlier message of the log; refusing to fork")
     for trace in traces:
         body = json.loads(trace)
         await transport.publish(subjects.trace(body["cause"]), trace, derive(body["cause"], body["role"], "trace"))
 
 
-def _id(stored: Stored) -> str:
-    """Return the id by which the stream knows a message again."""
+def _message_id(stored: Stored) -> str:
+    """Return the id by which the stream recognises a repeated message."""
     try:
         return subjects.decode_event(stored).id
     except MalformedMessage:
         return derive(stored.subject, stored.seq)
 
 
-async def _settle(transport: Transport, durable: Durable, done: Collection[str]) -> int:
-    """Acknowledge what a role has decided and return how many events are left to it."""
-    left: set[int] = set()
+async def _acknowledge(transport: Transport, durable: Durable, decided: Collection[str]) -> int:
+    """Acknowledge the events that a role has decided and return how many remain."""
+    remaining: set[int] = set()
     while delivery := await transport.pull(durable, PULL_TIMEOUT_S):
-        if _id(delivery.stored) in done:
+        if _message_id(delivery.stored) in decided:
             await delivery.ack()
         else:
-            left.add(delivery.stored.seq)
+            remaining.add(delivery.stored.seq)
         if not delivery.waiting:
             break
-    return len(left)
+    return len(remaining)
 
 
-def _weights(source: Path | None, target: Path, said: Sequence[Envelope], at: int) -> int:
+def _copy_weights(source: Path | None, target: Path, history: Sequence[Envelope], at: int) -> int:
     """Copy the weights that were trained by a position and return how many."""
     if source is None:
         return 0
-    names = [one.event.weights for one in said if isinstance(one.event, RunCompleted) and one.seq <= at]
+    names = [one.event.weights for one in history if isinstance(one.event, RunCompleted) and one.seq <= at]
     files = [path for name in names if (path := source / name).is_file() and ".." not in path.parts]
     for path in files:
         copy = target / path.relative_to(source)
@@ -228,10 +220,10 @@ def _weights(source: Path | None, target: Path, said: Sequence[Envelope], at: in
     return len(files)
 
 
-def _note(campaign: str, said: Sequence[Envelope], at: int) -> dict[str, object]:
-    """Return what a home notes of its campaign: its budget is the one in force at the position."""
-    mine = [one.event for one in said if one.campaign == campaign and one.seq <= at]
-    started = next(event for event in mine if isinstance(event, CampaignStarted))
-    budgets = [event.text for event in mine if isinstance(event, HumanMessage) and event.kind == "budget"]
+def _campaign_record(campaign: str, history: Sequence[Envelope], at: int) -> dict[str, object]:
+    """Return the campaign's record for a home, with the budget in force at the position."""
+    events = [one.event for one in history if one.campaign == campaign and one.seq <= at]
+    started = next(event for event in events if isinstance(event, CampaignStarted))
+    budgets = [event.text for event in events if isinstance(event, HumanMessage) and event.kind == "budget"]
     experiments = int(budgets[-1]) if budgets else started.experiments
     return {"id": campaign, "seed": started.seed, "scale": started.scale, "experiments": experiments}

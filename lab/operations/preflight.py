@@ -1,4 +1,4 @@
-"""What must hold before a campaign starts, so that it does not fail in the middle: told in one line with the remedy."""
+"""Checks before a campaign starts, so that it does not fail in the middle: disk, scale, sandbox, data, model."""
 
 import os
 import shutil
@@ -11,10 +11,13 @@ MIN_FREE_BYTES = 256 << 20
 
 
 def check(settings: Settings, home: Home) -> None:
-    """Raise LabError for the first thing that would stop the campaign."""
+    """Raise LabError for the first check that fails."""
     free = shutil.disk_usage(home.root).free
     if free < MIN_FREE_BYTES:
-        raise LabError(f"only {free >> 20} MiB are free under {home.root}; a lab needs {MIN_FREE_BYTES >> 20} MiB")
+        raise LabError(
+            f"too little disk space under {home.root} ({free >> 20} MiB free); "
+            f"hint: free at least {MIN_FREE_BYTES >> 20} MiB, or choose another --home"
+        )
     _scale(settings.scale)
     _sandbox(settings)
     _data(settings)
@@ -22,7 +25,7 @@ def check(settings: Settings, home: Home) -> None:
 
 
 def _scale(name: str) -> None:
-    """Check that the rung exists."""
+    """Raise LabError if there is no such rung of the ladder of scales."""
     from trainer import scales
 
     try:
@@ -32,12 +35,12 @@ def _scale(name: str) -> None:
 
 
 def _data(settings: Settings) -> None:
-    """Check that the user's text can be read and is enough."""
+    """Raise LabError if the user's text can't be read or is too short."""
     from trainer import scales
     from trainer.tasks.corpus import load_corpus
     from trainer.tasks.tokens import tokenize_corpus
 
-    tasks = scales.load(settings.scale).languages.values()
+    tasks = scales.load(settings.scale).text_tasks.values()
     try:
         corpus = load_corpus(settings.data, *tasks)
         for task in tasks:
@@ -47,17 +50,19 @@ def _data(settings: Settings) -> None:
 
 
 def _sandbox(settings: Settings) -> None:
-    """Check that candidates can be contained as asked, on the device that the scale needs."""
+    """Raise LabError if the sandbox can't run on the device that the scale needs."""
     from sandbox import probe
     from trainer import scales
 
     for name, good, remedy in probe(settings.sandbox, scales.load(settings.scale).device):
         if not good:
-            raise LabError(f"the sandbox can't be had ({name}): {remedy}")
+            raise LabError(f"the sandbox does not work here ({name}): {remedy}")
 
 
 def _model(settings: Settings) -> None:
-    """Check that a model's key is there where one is named."""
+    """Raise LabError if the variable with the model's key is not set."""
     variable = settings.llm.api_key_env
     if settings.llm.base_url and variable and not os.environ.get(variable):
-        raise LabError(f"[llm] api_key_env names {variable}, which is not set; export it or leave api_key_env out")
+        raise LabError(
+            f"[llm] api_key_env names {variable}, which is not set; hint: export {variable}, or remove api_key_env"
+        )

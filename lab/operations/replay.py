@@ -1,4 +1,4 @@
-"""Looking back at an exported log: its story, the memory it makes, and whether today's roles would decide the same."""
+"""Replays an exported log: prints its events, rebuilds memory from it, or decides it again with today's roles."""
 
 import json
 import sys
@@ -18,51 +18,56 @@ from lab.errors import LabError
 
 
 def read_history(file: Path, first: int = 1, last: int = 0) -> list[Envelope]:
-    """Return the log up to `last`, whole, so that causes before `first` are known. Raises LabError."""
+    """Return the log up to position `last` (0 for the end), from its start: a later event may have an earlier cause.
+
+    Raises LabError if the file can't be read, or has no event at or after position `first`.
+    """
     try:
-        said = [envelope for envelope in log_file.read_log(file, _note) if not last or envelope.seq <= last]
+        history = [envelope for envelope in log_file.read_log(file, _warn) if not last or envelope.seq <= last]
     except IsADirectoryError:
         raise LabError(
-            f"{file} is a folder; `move37 export-log --home {file} LOG` writes a lab's log to a file"
+            f"{file} is a folder; hint: move37 export-log --home {file} FILE writes its log to a file"
         ) from None
     except OSError as error:
-        raise LabError(f"can't read {file}: {error.strerror}") from None
-    if not said or first > said[-1].seq:
-        raise LabError(f"{file} holds no event at position {first}")
-    return said
+        raise LabError(f"can't read {file} ({error.strerror})") from None
+    if not history or first > history[-1].seq:
+        raise LabError(f"{file} holds no event at position {first} or later")
+    return history
 
 
-def _note(line: str) -> None:
-    """Say that a line was left out."""
-    print(f"left out: {line}", file=sys.stderr)
+def _warn(line: str) -> None:
+    print(f"skipped: {line}", file=sys.stderr)
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events of a story are told; None for all."""
+    """The events to print; None for any value."""
 
     experiment: str | None = None
     kind: str | None = None
     role: str | None = None
     first: int = 1
-    """Position of the first one."""
+    """First position."""
 
-    def covers(self, envelope: Envelope) -> bool:
-        """Say whether an event is told."""
-        wanted = ((self.experiment, envelope.experiment), (self.kind, envelope.type), (self.role, envelope.role))
-        return envelope.seq >= self.first and all(asked in {None, given} for asked, given in wanted)
+    def matches(self, envelope: Envelope) -> bool:
+        """Return True if an event is to be printed."""
+        pairs = ((self.experiment, envelope.experiment), (self.kind, envelope.type), (self.role, envelope.role))
+        return envelope.seq >= self.first and all(value in {None, actual} for value, actual in pairs)
 
 
-def print_story(history: Sequence[Envelope], choice: EventFilter, *, step: bool, as_json: bool) -> None:
-    """Print the story."""
-    for said in filter(choice.covers, history):
-        print(encode(said).decode() if as_json else f"{said.seq:>6}  {said.role:<10} {event_sentence(said)}")
+def print_story(history: Sequence[Envelope], event_filter: EventFilter, *, step: bool, as_json: bool) -> None:
+    """Print the events that match the filter, one a line; with `step`, wait for Enter after each."""
+    for envelope in filter(event_filter.matches, history):
+        if as_json:
+            print(encode(envelope).decode())
+        else:
+            print(f"{envelope.seq:>6}  {envelope.role:<10} {event_sentence(envelope)}")
         if step:
             _pause()
 
 
 def rebuild(history: Sequence[Envelope]) -> dict[str, Any]:
-    """Project a log into a fresh memory and return its digest."""
+    """Build a new memory from a log and return its digest, its position and the number of events."""
     from memory.store import Store
 
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "memory.duckdb") as store:
@@ -75,49 +80,55 @@ def rebuild(history: Sequence[Envelope]) -> dict[str, Any]:
 def replay_and_report(
     name: str, history: Sequence[Envelope], file: Path, first: int, last: int, *, step: bool, as_json: bool
 ) -> int:
-    """Decide again as a role; print the differences and return 1 where there is one. Raises LabError."""
-    traces = traces_beside(file)
+    """Decide the log again as a role, print the differences, return 1 if there is one, else 0. Raises LabError."""
+    traces = traces_of(file)
     decisions, differences = 0, []
-    for said, difference in replay_role(build_role(name, traces), history, traces, first=first, last=last):
+    for envelope, difference in replay_role(build_role(name, traces), history, traces, first=first, last=last):
         decisions += 1
         if difference:
             differences.append(difference)
             if not as_json:
                 print(difference, end="\n\n")
         if step:
-            print(f"{said.seq:>6}  {said.type} ({said.experiment}): {'differs' if difference else 'the same'}")
+            result = "differs" if difference else "the same"
+            print(f"{envelope.seq:>6}  {envelope.type} ({envelope.experiment}): {result}")
             _pause()
-    _sum_up(name, decisions, differences, as_json=as_json)
+    _print_result(name, decisions, differences, as_json=as_json)
     return 1 if differences else 0
 
 
-def _sum_up(name: str, decisions: int, differences: Sequence[Difference], *, as_json: bool) -> None:
+def _print_result(name: str, decisions: int, differences: Sequence[Difference], *, as_json: bool) -> None:
     """Print how many decisions were made again and how many differ."""
-    if as_json:
-        rows = [
-            {"seq": one.envelope.seq, "type": one.envelope.type, "what": one.what}
-            | {"recorded": one.recorded, "today": one.today}
-            for one in differences
-        ]
-        print(json.dumps({"role": name, "decisions": decisions, "differences": rows}, indent=1))
-    else:
+    if not as_json:
         print(f"{name}: {decisions} decisions made again, {len(differences)} differ")
+        return
+    rows = [
+        {
+            "seq": difference.envelope.seq,
+            "type": difference.envelope.type,
+            "what": difference.what,
+            "recorded": difference.recorded,
+            "today": difference.today,
+        }
+        for difference in differences
+    ]
+    print(json.dumps({"role": name, "decisions": decisions, "differences": rows}, indent=1))
 
 
-def traces_beside(file: Path) -> Traces:
-    """Return the traces beside a log. Raises LabError."""
+def traces_of(file: Path) -> Traces:
+    """Return the traces that were exported with a log. Raises LabError if they are missing or damaged."""
     path = traces_path(file)
     try:
         with path.open("rb") as lines:
             return read_traces(lines)
     except OSError:
-        raise LabError(f"{path} is missing: `move37 export-log` writes it beside the log") from None
+        raise LabError(f"can't read the traces {path}; hint: move37 export-log writes them with the log") from None
     except ValueError as error:
-        raise LabError(f"{path}, {error}") from None
+        raise LabError(f"{path} is damaged ({error}); hint: export the log again") from None
 
 
 def build_role(name: str, traces: Traces) -> Role:
-    """Return a role as today's code has it; where it had a model, its recorded completions answer. Raises LabError."""
+    """Return a role of today's code; it uses a model if the traces hold completions of one. Raises LabError."""
     from agents.roles.analyst import Analyst
     from agents.roles.director import Director
     from agents.roles.engineer import Engineer, EngineerSettings
@@ -139,12 +150,12 @@ def build_role(name: str, traces: Traces) -> Role:
         "trainer": TrainerRole,
     }
     if name not in roles:
-        raise LabError(f"no role {name!r} to replay; there are {', '.join(roles)}")
+        raise LabError(f"no role {name!r} to replay; hint: choose one of {', '.join(roles)}")
     return roles[name]()
 
 
 def _pause() -> None:
-    """Wait for Enter; the end of the input ends the waiting."""
+    """Wait for Enter, or for the end of the input."""
     try:
         input()
     except EOFError:

@@ -1,4 +1,4 @@
-"""One architecture tried without a lab: the static check, then the gates and, if asked, training."""
+"""Checks or trains one architecture without a lab: the static check, then the gates, then training."""
 
 from pathlib import Path
 from typing import Any
@@ -14,30 +14,30 @@ Verdict = dict[str, Any]
 
 def check(file: Path, settings: Settings) -> Verdict:
     """Return the verdict of the static check and the gates. Raises ValueError, LabError."""
-    return static_refusal(file) or _contained(
+    return static_refusal(file) or _run_in_sandbox(
         lambda: check_file(file, scale=settings.scale, seed=settings.seed, sandbox=settings.sandbox)
     )
 
 
 def train(file: Path, settings: Settings) -> Verdict:
-    """Return the verdict and, where it passed, the scores. Raises ValueError, LabError."""
+    """Return the verdict and, if it passed, the scores. Raises ValueError, LabError."""
     data = str(settings.data) if settings.data else None
-    return static_refusal(file) or _contained(
+    return static_refusal(file) or _run_in_sandbox(
         lambda: train_file(file, scale=settings.scale, seed=settings.seed, data=data, sandbox=settings.sandbox)
     )
 
 
 def static_refusal(file: Path) -> Verdict | None:
-    """Return the static check's verdict where it found a fault."""
+    """Return the verdict of the static check if it found a fault, else None."""
     fault = static_check(read_architecture(file))
     if fault is None:
         return None
-    where = f"line {fault.line}: " if fault.line else ""
-    return {"verdict": fault.reason, "stage": "static", "evidence": [where + fault.message]}
+    line = f"line {fault.line}: " if fault.line else ""
+    return {"verdict": fault.reason, "stage": "static", "evidence": [line + fault.message]}
 
 
-def _contained(work: Any) -> Verdict:
-    """Do the work in the jail. Raises LabError with the remedy where there is none."""
+def _run_in_sandbox(work: Any) -> Verdict:
+    """Run the work. Raises LabError with the remedy if the sandbox does not work here."""
     try:
         return work()
     except SandboxUnavailable as error:

@@ -1,4 +1,4 @@
-"""Is the log still what it was? A lab's log against the hashes noted in its home, a file against those beside it."""
+"""Verifies a log: compares a lab's log with the hashes in its home, or an exported log with its chain file."""
 
 import json
 from collections.abc import Sequence
@@ -17,61 +17,62 @@ from lab.settings import Settings
 
 
 async def verify_lab(settings: Settings) -> dict[str, Any]:
-    """Return what the log of the settings' lab is, compared with what was noted in its home. Raises LabError."""
+    """Compare the lab's log with the hashes in its home; return the result as JSON. Raises LabError."""
     path = Home(settings.home).chain
-    noted = links(path)
+    links = read_links(path)
     async with open_lab(settings) as reader:
         messages = await read_stream(reader, subjects.LOG)
-    return _told(chain.verify_chain(noted, messages), len(messages))
+    return _as_json(chain.verify_chain(links, messages), len(messages))
 
 
 def verify_export(file: Path) -> dict[str, Any]:
-    """Return what an exported log is, compared with the chain beside it. Raises LabError."""
-    noted = links(chain.chain_path(file))
-    found = messages(file, noted)
-    return _told(chain.verify_chain(noted, found), len(found))
+    """Compare an exported log with its chain file; return the result as JSON. Raises LabError."""
+    links = read_links(chain.chain_path(file))
+    messages = read_messages(file, links)
+    return _as_json(chain.verify_chain(links, messages), len(messages))
 
 
-def links(path: Path) -> list[ChainLink]:
-    """Return the links of a file. Raises LabError where it is missing."""
+def read_links(path: Path) -> list[ChainLink]:
+    """Return the links of a chain file. Raises LabError if it can't be read."""
     try:
         return list(chain.read_chain(path))
     except OSError as error:
-        raise LabError(f"nothing to verify against: can't read {path}: {error.strerror}") from None
+        raise LabError(
+            f"can't verify the log without its hashes in {path} ({error.strerror}); "
+            "hint: move37 export-log writes them with the log"
+        ) from None
 
 
-def messages(file: Path, noted: Sequence[ChainLink]) -> list[Stored]:
-    """Return a file's messages; a line has no subject, so each has the one that its link names. Raises LabError."""
+def read_messages(file: Path, links: Sequence[ChainLink]) -> list[Stored]:
+    """Return the messages of an exported log, each with its link's subject: the lines have none. Raises LabError."""
     try:
         payloads = list(log_file.read_payloads(file))
     except OSError as error:
-        raise LabError(f"can't read {file}: {error.strerror}") from None
-    newer = (ChainLink(number, "", "") for number in range(len(noted) + 1, len(payloads) + 1))
-    return [Stored(link.seq, link.subject, payload) for link, payload in zip((*noted, *newer), payloads, strict=False)]
+        raise LabError(f"can't read {file} ({error.strerror})") from None
+    newer = (ChainLink(number, "", "") for number in range(len(links) + 1, len(payloads) + 1))
+    return [Stored(link.seq, link.subject, payload) for link, payload in zip((*links, *newer), payloads, strict=False)]
 
 
-def _told(verdict: ChainCheck, length: int) -> dict[str, Any]:
-    """Return a verdict for a person or a program."""
+def _as_json(result: ChainCheck, length: int) -> dict[str, Any]:
     return {
-        "intact": verdict.first_difference is None,
+        "intact": result.first_difference is None,
         "messages": length,
-        "verified": verdict.matched,
-        "digest": verdict.digest,
-        "differs": verdict.first_difference,
-        "how": verdict.how,
+        "verified": result.matched,
+        "digest": result.digest,
+        "differs": result.first_difference,
+        "how": result.how,
     }
 
 
-def print_check(found: dict[str, Any], *, as_json: bool) -> int:
-    """Print a verdict and return the exit code."""
-    print(json.dumps(found, indent=1) if as_json else _sentence(found))
-    return 0 if found["intact"] else 1
+def print_check(result: dict[str, Any], *, as_json: bool) -> int:
+    """Print the result of a verification and return the exit code."""
+    print(json.dumps(result, indent=1) if as_json else _sentence(result))
+    return 0 if result["intact"] else 1
 
 
-def _sentence(found: dict[str, Any]) -> str:
-    """Return a verdict in one line."""
-    if not found["intact"]:
-        return f"position {found['differs']} {found['how']}; the {found['verified']} before it are intact"
-    newer = found["messages"] - found["verified"]
-    rest = f"; {newer} newer ones are not noted yet" if newer else ""
-    return f"{found['verified']} messages are as they were noted, up to {found['digest']}{rest}"
+def _sentence(result: dict[str, Any]) -> str:
+    if not result["intact"]:
+        return f"position {result['differs']} {result['how']}; the {result['verified']} messages before it are intact"
+    newer = result["messages"] - result["verified"]
+    rest = f"; {newer} newer messages have no recorded hash yet" if newer else ""
+    return f"{result['verified']} messages match their hashes, up to {result['digest']}{rest}"

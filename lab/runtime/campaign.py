@@ -1,7 +1,7 @@
-"""A campaign from the command to its report: start or resume, supervise, watch, end.
+"""Runs a campaign: starts or resumes it, supervises the services, watches the log until the campaign is finished.
 
-The campaign itself lives in the log; what is here only starts the processes that carry it on and looks on until the
-director says CampaignFinished. Cut off at any point, the same command goes on where the log stands.
+The state of the campaign is in the log. This process only starts the services and follows the log until the director
+publishes CampaignFinished. If it is interrupted at any point, the same command resumes.
 """
 
 import asyncio
@@ -40,52 +40,56 @@ from lab.settings import LoadedSettings, Settings
 
 AGENTS = ("director", "researcher", "engineer", "analyst", "desk")
 IDENTITY_SETTINGS = ("seed", "scale")
-"""Settings that make a campaign the one it is."""
+"""Settings that identify a campaign: they can't change once it has started."""
+RECORDED_SETTINGS = (*IDENTITY_SETTINGS, "experiments")
+"""Settings that the home records of its campaign."""
 SCREEN_INTERVAL_S = 0.25
-"""Seconds between two looks of a person at the screen: what comes in between is read and shown together."""
+"""Seconds between two updates of the screen: the events in between are read and shown together."""
 
 log = structlog.get_logger()
 Screen = Callable[[CampaignView, Envelope | None], None]
-"""Shows a view; is called with each event as it comes, and with None now and then."""
+"""Shows a view; called with each new event, and with None at every update of the screen."""
 Services = Callable[[Settings, Home], Sequence[Service]]
-"""Says what to start."""
+"""Returns the services to start."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """How watching ended, and what memory then knew."""
+    """The result of a run: the view at its end, and memory's answers."""
 
     view: CampaignView
-    standing: CampaignStatus
+    status: CampaignStatus
     experiments: tuple[Experiment, ...]
     finished: bool
-    """False where a person interrupted it."""
+    """False if a person interrupted it."""
     seconds: float
     restarts: int
 
 
 def resolve_settings(loaded: LoadedSettings, home: Home) -> Settings:
-    """Return the settings for this home: those of the campaign it holds, where it holds one. Raises LabError."""
-    settings, note = loaded.settings, home.campaign()
-    if not note:
+    """Return the settings for this home; the campaign that it holds overrides defaults.
+
+    Raises LabError if a person gave a seed or a scale that is not the campaign's.
+    """
+    settings, recorded = loaded.settings, home.campaign()
+    if not recorded:
         return settings
     for name in IDENTITY_SETTINGS:
-        if loaded.explicit(name) and getattr(settings, name) != note[name]:
+        if loaded.explicit(name) and getattr(settings, name) != recorded[name]:
             raise LabError(
-                f"{home.root} holds a campaign with {name} {note[name]}; for {name} {getattr(settings, name)} "
-                "choose another --home"
+                f"{home.root} holds a campaign with {name} {recorded[name]}, not {getattr(settings, name)}; "
+                "hint: choose another --home"
             )
-    kept = {name: note[name] for name in (*IDENTITY_SETTINGS, "experiments") if not loaded.explicit(name)}
-    return settings.model_copy(update=kept)
+    return settings.model_copy(update={name: recorded[name] for name in RECORDED_SETTINGS if not loaded.explicit(name)})
 
 
 async def run_campaign(settings: Settings, home: Home, screen: Screen, services: Services | None = None) -> RunOutcome:
     """Run a campaign to its end or to an interrupt.
 
-    `services` says what to start, given the settings with the server's URL; the default is a whole lab.
+    `services` returns the services to start, given the settings with the server's URL; the default is a whole lab.
     Raises LabError, TransportError, ServerFailed.
     """
-    begun = time.monotonic()
+    start = time.monotonic()
     campaign = campaign_id(settings.seed, settings.scale)
     supervisor = Supervisor(home.logs)
     try:
@@ -95,26 +99,28 @@ async def run_campaign(settings: Settings, home: Home, screen: Screen, services:
                 await asyncio.to_thread(sync_check.require_sync, url, transport.server_id, settings.monitor)
             await transport.provision(ALL_DURABLES, replicas=settings.replicas)
             bus = Bus(transport, "director", "lab")
-            view = CampaignView(campaign, budget_after=await _begin(bus, settings, home, campaign))
-            there = {"nats": url, "nkey_file": keys.seed_path(seeds, access.ADMIN) if seeds else settings.nkey_file}
+            view = CampaignView(campaign, budget_after=await _publish_start(bus, settings, home, campaign))
+            nkey_file = keys.seed_path(seeds, access.ADMIN) if seeds else settings.nkey_file
+            service_settings = settings.model_copy(update={"nats": url, "nkey_file": nkey_file})
             with home.announced(url, campaign, embedded=seeds is not None):
-                for service in (services or lab_services)(settings.model_copy(update=there), home):
+                for service in (services or lab_services)(service_settings, home):
                     supervisor.start(service)
                 finished = await _watch(bus, view, screen, supervisor)
                 reader = LabClient(bus, campaign, url, patience=20.0 if finished else 2.0)
-                standing, experiments = await reader.status_and_experiments()
+                status, experiments = await reader.status_and_experiments()
                 await supervisor.stop()
             await transport.close()
     finally:
         await supervisor.stop()
-    return RunOutcome(view, standing, experiments, finished, time.monotonic() - begun, supervisor.restarts)
+    return RunOutcome(view, status, experiments, finished, time.monotonic() - start, supervisor.restarts)
 
 
 @asynccontextmanager
 async def _server(settings: Settings, home: Home, supervisor: Supervisor) -> AsyncIterator[tuple[str, Path | None]]:
     """Yield the URL of the server and the folder of its seeds.
 
-    It is the one named, whose seeds are not ours, or an embedded one that is kept up on one port.
+    If the settings name no server, an embedded one runs on a free port, and is restarted there if it exits. The seeds
+    of a named server are not ours, so their folder is None.
     """
     if settings.nats:
         yield settings.nats, None
@@ -127,14 +133,14 @@ async def _server(settings: Settings, home: Home, supervisor: Supervisor) -> Asy
         )
     )
     try:
-        await _reachable(port, keeper)
+        await _wait_until_listening(port, keeper)
         yield f"nats://127.0.0.1:{port}", home.keys
     finally:
         await supervisor.stop()
         await keeper.stop()
 
 
-async def _reachable(port: int, keeper: Supervisor, seconds: float = 20.0) -> None:
+async def _wait_until_listening(port: int, keeper: Supervisor, seconds: float = 20.0) -> None:
     """Wait until the server listens. Raises LabError."""
     failed = asyncio.create_task(keeper.failed())
     deadline = time.monotonic() + seconds
@@ -143,20 +149,34 @@ async def _reachable(port: int, keeper: Supervisor, seconds: float = 20.0) -> No
             if failed.done():
                 await failed
             if time.monotonic() > deadline:
-                raise LabError(f"nats-server does not listen on port {port}; see nats/server.log in the home")
+                raise LabError(f"nats-server does not listen on port {port}; hint: see nats/server.log in the home")
             await asyncio.sleep(0.02)
     finally:
         failed.cancel()
 
 
-async def _begin(bus: Bus, settings: Settings, home: Home, campaign: str) -> int | None:
-    """Say that the campaign starts; where it had started, the stream drops that.
+async def _publish_start(bus: Bus, settings: Settings, home: Home, campaign: str) -> int | None:
+    """Publish CampaignStarted; if the campaign has already started, the stream drops the repetition.
 
-    A new budget is asked for as a person would, behind whatever people said meanwhile; the position past which it will
-    be heard is returned.
+    If the budget has changed, it is requested with a message, as a person would. Then the newest position of the log is
+    returned: the budget's event comes after it.
     """
+    recorded = home.campaign()
+    await bus.publish(Post(CAMPAIGN, _campaign_started(settings)), campaign)
+    position = None
+    if recorded and recorded["experiments"] != settings.experiments:
+        position = await bus.transport.last_seq(subjects.LOG)
+        message = json.dumps({"kind": "budget", "text": str(settings.experiments), "by": "command line"})
+        message_id = f"{campaign}-budget-{time.time_ns()}"
+        await bus.transport.publish(subjects.human_inbox(campaign), message.encode(), message_id)
+    home.record_campaign({"id": campaign, **{name: getattr(settings, name) for name in RECORDED_SETTINGS}})
+    return position
+
+
+def _campaign_started(settings: Settings) -> CampaignStarted:
+    """Return the first event of a campaign with these settings."""
     baselines = tuple(design.BASELINES)
-    started = CampaignStarted(
+    return CampaignStarted(
         goal=settings.goal,
         seed=settings.seed,
         scale=settings.scale,
@@ -169,19 +189,6 @@ async def _begin(bus: Bus, settings: Settings, home: Home, campaign: str) -> int
         data=str(settings.data.resolve()) if settings.data else None,
         sandbox=settings.sandbox,
     )
-    noted = home.campaign()
-    await bus.publish(Post(CAMPAIGN, started), campaign)
-    position = None
-    if noted and noted["experiments"] != settings.experiments:
-        position = await bus.transport.last_seq(subjects.LOG)
-        words = json.dumps({"kind": "budget", "text": str(settings.experiments), "by": "command line"})
-        await bus.transport.publish(
-            subjects.human_inbox(campaign), words.encode(), f"{campaign}-budget-{time.time_ns()}"
-        )
-    home.note_campaign(
-        {"id": campaign, **{name: getattr(settings, name) for name in (*IDENTITY_SETTINGS, "experiments")}}
-    )
-    return position
 
 
 def lab_services(settings: Settings, home: Home) -> list[Service]:
@@ -203,9 +210,9 @@ def service_command(role: str, instance: str, module: str = "lab.runtime.service
 
 
 def service_environment(settings: Settings, home: Home, role: str) -> dict[str, str]:
-    """Return the settings as environment variables, so that a service reads them as it would a person's.
+    """Return the settings of a service as environment variables, the same ones that a person would set.
 
-    Of the keys a service is told of its own alone.
+    `MOVE37_NKEY_FILE` is the key of the service's own role, if there is one.
     """
     values: dict[str, Any] = settings.model_dump(mode="json", exclude_none=True)
     values["home"] = str(home.root.resolve())
@@ -220,7 +227,7 @@ def service_environment(settings: Settings, home: Home, role: str) -> dict[str, 
 
 
 async def _watch(bus: Bus, view: CampaignView, screen: Screen, supervisor: Supervisor) -> bool:
-    """Follow the campaign until it is finished (True) or a person interrupts (False). Raises what a service died of."""
+    """Follow the campaign until it is finished (True) or interrupted (False). Raises LabError if a service fails."""
     interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -230,32 +237,32 @@ async def _watch(bus: Bus, view: CampaignView, screen: Screen, supervisor: Super
         asyncio.create_task(interrupted.wait()),
         asyncio.create_task(supervisor.failed()),
     ]
-    beside = [asyncio.create_task(_points(bus, view)), asyncio.create_task(_tick(view, screen))]
+    helpers = [asyncio.create_task(_follow_losses(bus, view)), asyncio.create_task(_refresh(view, screen))]
     try:
         done, _ = await asyncio.wait(followers, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
         return followers[0] in done
     finally:
-        for task in (*followers, *beside):
+        for task in (*followers, *helpers):
             task.cancel()
-        await asyncio.gather(*followers, *beside, return_exceptions=True)
+        await asyncio.gather(*followers, *helpers, return_exceptions=True)
 
 
 async def _follow(bus: Bus, view: CampaignView, screen: Screen) -> None:
-    """Apply the log to the view until the campaign is finished and the log holds nothing more."""
+    """Apply the log to the view until the campaign is finished and the end of the log is reached."""
     async for batch in bus.follow(gather=SCREEN_INTERVAL_S):
         for stored in batch:
             with contextlib.suppress(MalformedMessage):
-                said = subjects.decode_event(stored)
-                if said.campaign == view.campaign:
-                    view.apply(said)
-                    screen(view, said)
+                envelope = subjects.decode_event(stored)
+                if envelope.campaign == view.campaign:
+                    view.apply(envelope)
+                    screen(view, envelope)
         if view.is_over() and batch[-1].seq >= await bus.newest_position():
             return
 
 
-async def _points(bus: Bus, view: CampaignView) -> None:
+async def _follow_losses(bus: Bus, view: CampaignView) -> None:
     """Apply the loss points of the metrics stream to the view."""
     after = await bus.transport.last_seq(subjects.METRICS)
     pattern = f"lab.metrics.{view.campaign}.*"
@@ -264,11 +271,11 @@ async def _points(bus: Bus, view: CampaignView) -> None:
             with contextlib.suppress(MalformedMessage):
                 event = subjects.decode_event(stored).event
                 if isinstance(event, LossPoint):
-                    view.point(event)
+                    view.add_loss_point(event)
 
 
-async def _tick(view: CampaignView, screen: Screen) -> None:
-    """Let the screen breathe between events."""
+async def _refresh(view: CampaignView, screen: Screen) -> None:
+    """Update the screen between events."""
     while True:
         screen(view, None)
         await asyncio.sleep(SCREEN_INTERVAL_S)

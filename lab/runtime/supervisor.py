@@ -1,8 +1,8 @@
-"""Keeps the lab's processes alive: starts them, restarts what dies, stops them all in a moment.
+"""Keeps the lab's processes running: starts them, restarts those that exit, stops them all.
 
-A service holds no state, so a restart is the whole cure. One that can't stay up (five exits in a row, each within ten
-seconds) ends the lab with the last line it logged; so does, at once, one that finds the log full. A service that is
-killed from outside has done nothing wrong itself: it may be killed many times.
+A service holds no state, so a restart is enough. A service that exits five times in a row, each time within ten
+seconds, ends the lab with the last line that it logged. A service that finds the log full ends the lab at once. A
+service that is killed from outside did not fail itself, so it may be killed many times.
 """
 
 import asyncio
@@ -22,16 +22,16 @@ from lab.errors import EXIT_LOG_FULL, LabError
 
 HEALTHY_UPTIME_S = 10.0
 MAX_QUICK_EXITS = 5
-"""Quick exits in a row."""
+"""Quick exits in a row that end the lab."""
 MAX_QUICK_KILLS = 100
-"""Quick ends by a signal in a row: more than a person or a test gives, fewer than a machine without memory does."""
+"""Quick ends by a signal in a row that end the lab: only a machine without free memory causes so many."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What to run under which name."""
+    """A process to run: its name, its command and its environment variables."""
 
     name: str
     command: Sequence[str]
@@ -39,7 +39,7 @@ class Service:
 
 
 class Supervisor:
-    """Runs services until told to stop."""
+    """Runs services until `stop`."""
 
     def __init__(self, logs: Path) -> None:
         """Write each service's output to `logs/<name>.log`."""
@@ -48,14 +48,14 @@ class Supervisor:
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = False
         self.restarts = 0
-        """How often any service had to be started again."""
+        """Number of restarts, over all services."""
 
     def start(self, service: Service) -> None:
-        """Start a service and keep it up."""
-        self._keepers.append(asyncio.create_task(self._keep(service), name=service.name))
+        """Start a service, and restart it whenever it exits."""
+        self._keepers.append(asyncio.create_task(self._keep_running(service), name=service.name))
 
     def pids(self) -> dict[str, int]:
-        """Return the process ids of what runs."""
+        """Return the process ids of the running services by name."""
         return {name: process.pid for name, process in self._processes.items() if process.returncode is None}
 
     async def failed(self) -> None:
@@ -67,7 +67,7 @@ class Supervisor:
             keeper.result()
 
     async def stop(self, patience: float = 2.0) -> None:
-        """End everything: a polite signal, then a final one after `patience` seconds."""
+        """Stop every service: SIGTERM, then SIGKILL after `patience` seconds."""
         self._stopping = True
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + patience
@@ -79,27 +79,28 @@ class Supervisor:
         await asyncio.gather(*self._keepers, return_exceptions=True)
 
     def _signal(self, number: signal.Signals) -> None:
-        """Send a signal to every process group, the jail's included."""
+        """Send a signal to every process group, which includes the service's jail."""
         for pid in self.pids().values():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, number)
 
-    async def _keep(self, service: Service) -> None:
-        """Run a service again and again. Raises LabError when it can't stay up."""
-        deaths = 0
+    async def _keep_running(self, service: Service) -> None:
+        """Run a service again and again. Raises LabError if it keeps failing."""
+        exits = 0
         while not self._stopping:
-            begun = time.monotonic()
+            start = time.monotonic()
             code = await self._run(service)
             if self._stopping:
                 return
-            deaths = deaths + 1 if time.monotonic() - begun < HEALTHY_UPTIME_S else 1
-            log.warning("service ended", service=service.name, code=code, deaths=deaths)
+            exits = exits + 1 if time.monotonic() - start < HEALTHY_UPTIME_S else 1
+            log.warning("service ended", service=service.name, code=code, quick_exits=exits)
             if code == EXIT_LOG_FULL:
-                raise LabError(_last_words(self._log_file(service)))
-            if deaths >= (MAX_QUICK_EXITS if code >= 0 else MAX_QUICK_KILLS):
-                raise LabError(f"{service.name} can't stay up: {_last_words(self._log_file(service))}")
+                raise LabError(_last_message(self._log_file(service)))
+            if exits >= (MAX_QUICK_EXITS if code >= 0 else MAX_QUICK_KILLS):
+                log_file = self._log_file(service)
+                raise LabError(f"{service.name} keeps failing ({_last_message(log_file)}); hint: see {log_file}")
             self.restarts += 1
-            await asyncio.sleep(min(0.05 * 2**deaths, 3.0 if code >= 0 else 0.5))
+            await asyncio.sleep(min(0.05 * 2**exits, 3.0 if code >= 0 else 0.5))
 
     async def _run(self, service: Service) -> int:
         """Run a service once and return its exit code."""
@@ -110,7 +111,7 @@ class Supervisor:
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **service.env},
-                start_new_session=True,  # a Ctrl-C on the terminal is ours to hand on
+                start_new_session=True,  # Ctrl-C on the terminal reaches us alone; we stop the services
                 preexec_fn=die_with_parent,
             )
         self._processes[service.name] = process
@@ -122,12 +123,11 @@ class Supervisor:
             raise
 
     def _log_file(self, service: Service) -> Path:
-        """Return where a service's output goes."""
         return self._logs / f"{service.name}.log"
 
 
-def _last_words(path: Path) -> str:
-    """Return the last line of a log that says something; of a structured line, its reason."""
+def _last_message(path: Path) -> str:
+    """Return the last line of a log file; of a structured line, its reason."""
     try:
         lines = path.read_text(errors="replace").strip().splitlines()
     except OSError:

@@ -1,7 +1,7 @@
-"""Whether an acknowledged message survives a power loss: the lab wants to know before it starts a campaign.
+"""Checks, before a campaign starts, that an acknowledged message survives a power loss.
 
-A NATS server acknowledges before a write is on disk unless it runs with `sync_interval: always`. The embedded one
-does, by our own configuration; another one is asked on its monitoring port, where `/jsz` tells it with the server's id.
+A NATS server acknowledges a message before the write is on disk, unless it runs with `sync_interval: always`. The
+embedded server does. Another server is asked on its monitoring port: `/jsz` has the setting and the server's id.
 """
 
 import json
@@ -14,35 +14,35 @@ from lab.errors import LabError
 DEFAULT_MONITORING_PORT = 8222
 
 
-def monitoring(url: str, given: str | None = None) -> str:
-    """Return where a server's monitoring is to be found."""
+def monitoring_url(url: str, configured: str | None = None) -> str:
+    """Return the address of a server's monitoring: the configured one, else the default port of its host."""
     host = host_of(url)
-    return (given or f"http://{f'[{host}]' if ':' in host else host}:{DEFAULT_MONITORING_PORT}").rstrip("/")
+    return (configured or f"http://{f'[{host}]' if ':' in host else host}:{DEFAULT_MONITORING_PORT}").rstrip("/")
 
 
-def require_sync(url: str, server_id: str, given: str | None = None) -> None:
-    """Raise LabError where it can't be confirmed that the server of this id syncs every write."""
-    where = f"{monitoring(url, given)}/jsz"
+def require_sync(url: str, server_id: str, configured: str | None = None) -> None:
+    """Raise LabError unless the server with this id confirms that it syncs every write."""
+    endpoint = f"{monitoring_url(url, configured)}/jsz"
     try:
-        told = _ask(where)
+        reply = _fetch(endpoint)
     except (OSError, ValueError) as error:
-        raise _unconfirmed(f"{where} does not answer ({error})") from None
-    if told.get("server_id") != server_id:
-        raise _unconfirmed(f"{where} answers for another server")
-    if not told.get("config", {}).get("sync_always"):
-        raise _unconfirmed(f"{where} says that it syncs now and then")
+        raise _unconfirmed(f"{endpoint} does not answer ({error})") from None
+    if reply.get("server_id") != server_id:
+        raise _unconfirmed(f"{endpoint} answers for another server")
+    if not reply.get("config", {}).get("sync_always"):
+        raise _unconfirmed(f"{endpoint} reports sync_interval is not always")
 
 
-def _ask(where: str) -> dict[str, Any]:
-    """Return what the monitoring tells of JetStream. Raises OSError, ValueError."""
-    with urllib.request.urlopen(f"{where}?config=true", timeout=3.0) as reply:  # noqa: S310  (the person's own server)
-        told = json.load(reply)
-    return told if isinstance(told, dict) else {}
+def _fetch(endpoint: str) -> dict[str, Any]:
+    """Return the monitoring's report on JetStream. Raises OSError, ValueError."""
+    with urllib.request.urlopen(f"{endpoint}?config=true", timeout=3.0) as reply:  # noqa: S310  (the user's own server)
+        report = json.load(reply)
+    return report if isinstance(report, dict) else {}
 
 
-def _unconfirmed(why: str) -> LabError:
-    """Return the refusal with its remedies."""
+def _unconfirmed(reason: str) -> LabError:
     return LabError(
-        f"can't confirm that the server keeps what it acknowledges: {why}; run it with `sync_interval: always` and "
-        "`http: 8222` (deploy/nats.conf; MOVE37_MONITOR names another address), or accept that with --allow-lazy-sync"
+        f"can't confirm that the server keeps acknowledged messages in a power loss: {reason}; "
+        "hint: run it with `sync_interval: always` and `http: 8222` as in deploy/nats.conf, name another monitoring "
+        "address in MOVE37_MONITOR, or give --allow-lazy-sync"
     )

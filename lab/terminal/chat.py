@@ -1,7 +1,8 @@
-"""A conversation with a running lab (`move37 chat`): what people and the lab say, a line each, and what is typed.
+"""A conversation with a running lab (`move37 chat`): prints events one a line, and sends what is typed.
 
-Plain words steer; with a question mark at their end they ask; `/veto e0003` and its like name another kind. On a
-terminal it goes on until Ctrl-D; with piped input it ends when every word has been heard and every question answered.
+Plain text steers; a line that ends with "?" is a question; `/veto e0003` and similar commands send other kinds.
+On a terminal the chat ends at Ctrl-D. With piped input it ends once every message is in the log and every question has
+an answer.
 """
 
 import asyncio
@@ -25,95 +26,93 @@ from lab.errors import LabError
 from lab.home import Home
 from lab.settings import Settings
 
-HELP = (
-    "plain words steer, a question asks; /steer /ask /veto ID [WHY] /restore ID [WHY] /pause /resume /stop /budget N; "
-    "/quit leaves"
-)
+COMMANDS = "/steer TEXT, /ask TEXT, /veto ID [WHY], /restore ID [WHY], /pause, /resume, /stop, /budget N, /quit"
+HELP = f"plain text steers, a line ending with ? asks; commands: {COMMANDS}"
 QUIT = "/quit"
 ANSWERED_KINDS = frozenset({"ask", "restore"})
-"""Kinds of words that the lab replies to."""
+"""Kinds of messages that the lab answers."""
 MAX_EARLIER_MESSAGES = 50
-"""Messages of the log before ours that are looked through for something to tell."""
+"""Messages of the log before the start of the chat that are searched for lines to print."""
 PATIENCE_S = 60.0
-"""Seconds to wait, at the end of the input, for words to be heard and questions to be answered."""
-_NAMING = re.compile(r"(\S+)\s*(.*)", re.DOTALL)
-_TYPED = frozenset(get_args(HumanKind)) - {"propose"}
+"""Seconds to wait, at the end of the input, for messages to be in the log and questions to be answered."""
+_TARGET_AND_TEXT = re.compile(r"(\S+)\s*(.*)", re.DOTALL)
+_COMMAND_KINDS = frozenset(get_args(HumanKind)) - {"propose"}
 
 
-def parse_line(typed: str) -> dict[str, Any]:
-    """Return what a line says, as the desk reads it. Raises LabError."""
-    if not typed.startswith("/"):
-        return {"kind": "ask" if typed.endswith("?") else "steer", "text": typed}
-    kind, _, text = typed[1:].partition(" ")
+def parse_line(line: str) -> dict[str, Any]:
+    """Return the message of a typed line, with its kind, text and target. Raises LabError."""
+    if not line.startswith("/"):
+        return {"kind": "ask" if line.endswith("?") else "steer", "text": line}
+    kind, _, text = line[1:].partition(" ")
     text = text.strip()
-    if kind not in _TYPED:
-        raise LabError(f"no such word: /{kind}; {HELP}")
+    if kind not in _COMMAND_KINDS:
+        raise LabError(f"no command /{kind}; hint: {COMMANDS}")
     if kind == "budget" and not (text.isascii() and text.isdigit()):
-        raise LabError("a budget is a whole number of experiments, such as /budget 40")
+        raise LabError("usage: /budget N, a whole number of experiments, such as /budget 40")
     if kind in {"veto", "restore"}:
-        if not (named := _NAMING.fullmatch(text)):
-            raise LabError(f"a {kind} names an experiment, such as /{kind} e0003")
-        return {"kind": kind, "target": named.group(1), "text": named.group(2)}
+        if not (parts := _TARGET_AND_TEXT.fullmatch(text)):
+            raise LabError(f"usage: /{kind} ID [WHY], such as /{kind} e0003")
+        return {"kind": kind, "target": parts.group(1), "text": parts.group(2)}
     if kind in {"steer", "ask"} and not text:
-        raise LabError(f"/{kind} of what?")
+        raise LabError(f"usage: /{kind} TEXT")
     return {"kind": kind, "text": text}
 
 
 @dataclass
 class Conversation:
-    """What we said and wait to see in the log."""
+    """The messages that we sent and whose effect is not yet in the log."""
 
     by: str
-    unheard: list[str] = field(default_factory=list)
-    """Kinds of our words that have not become facts yet."""
+    unread: list[str] = field(default_factory=list)
+    """Kinds of our messages that are not yet events."""
     unanswered: int = 0
     settled: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set while nothing is waited for."""
+    """Set while every message is in the log and every question has an answer."""
 
-    def say(self, kind: str) -> None:
-        """Wait for words of a kind to be heard, and for the answer where there will be one."""
-        self.unheard.append(kind)
+    def send(self, kind: str) -> None:
+        """Expect an event for a message of this kind, and an answer if there will be one."""
+        self.unread.append(kind)
         self.unanswered += kind in ANSWERED_KINDS
         self.settled.clear()
 
-    def hear(self, envelope: Envelope) -> None:
-        """Cross off what an event of the log settles."""
+    def apply(self, envelope: Envelope) -> None:
+        """Remove what an event of the log settles."""
         match envelope.event:
-            case HumanMessage(by=self.by, kind=kind) if kind in self.unheard:
-                self.unheard.remove(kind)
+            case HumanMessage(by=self.by, kind=kind) if kind in self.unread:
+                self.unread.remove(kind)
             case HumanAnswered(to=self.by) if self.unanswered:
                 self.unanswered -= 1
             case _:
                 return
-        if not self.unheard and not self.unanswered:
+        if not self.unread and not self.unanswered:
             self.settled.set()
 
 
-def shown(envelope: Envelope) -> str | None:
-    """Return how an event is told, or None where it is not worth a line; an answer keeps its lines."""
+def chat_text(envelope: Envelope) -> str | None:
+    """Return the text of an event, None if it is not worth a line; an answer keeps its line breaks."""
     if isinstance(envelope.event, HumanAnswered):
         answer = "\n".join(f"  {text}" for text in envelope.event.answer.splitlines())
-        return f"{envelope.time:%H:%M:%S} {envelope.experiment:<22} to {envelope.event.to}:\n{answer}"
+        return f"{envelope.time:%H:%M:%S} {envelope.experiment:<22} answer to {envelope.event.to}:\n{answer}"
     return event_line(envelope)
 
 
-async def chat(settings: Settings, by: str, typed: Iterable[str] = sys.stdin) -> bool:
-    """Talk until the input or the lab ends; say whether all we said was heard and answered. Raises LabError."""
+async def chat(settings: Settings, by: str, lines: Iterable[str] = sys.stdin) -> bool:
+    """Talk until the input or the lab ends; return True if every message was received and answered. Raises LabError."""
     home = Home(settings.home)
     if not settings.nats and not home.running():
-        raise LabError(f"no lab is running in {home.root}; leave it a word with `move37 say`")
+        raise LabError(f"no lab is running in {home.root}; hint: move37 say leaves a message for its next run")
     async with open_lab(settings) as reader, open_lab(settings, access.HUMAN) as speaker:
-        campaign = reader.campaign or await human_input.newest(settings)
+        campaign = reader.campaign or await human_input.newest_campaign(settings)
         if sys.stdin.isatty():
             print(HELP, file=sys.stderr, flush=True)
         conversation = Conversation(by)
         conversation.settled.set()
         tasks = [
-            asyncio.create_task(_talk(speaker, campaign, conversation, typed)),
-            asyncio.create_task(_follow(reader, campaign, conversation)),
+            asyncio.create_task(_send_lines(speaker, campaign, conversation, lines)),
+            asyncio.create_task(_print_events(reader, campaign, conversation)),
         ]
         if not settings.nats:
-            tasks.append(asyncio.create_task(_gone(home)))
+            tasks.append(asyncio.create_task(_wait_until_stopped(home)))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -123,61 +122,61 @@ async def chat(settings: Settings, by: str, typed: Iterable[str] = sys.stdin) ->
     return conversation.settled.is_set()
 
 
-async def _talk(speaker: LabClient, campaign: str, conversation: Conversation, typed: Iterable[str]) -> None:
-    """Publish what is typed, then wait for what we said to be settled."""
-    heard: asyncio.Queue[str | None] = asyncio.Queue()
+async def _send_lines(speaker: LabClient, campaign: str, conversation: Conversation, lines: Iterable[str]) -> None:
+    """Publish what is typed, then wait until our messages are settled."""
+    queue: asyncio.Queue[str | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     reading = threading.Thread(
-        target=_read, args=(typed, lambda text: loop.call_soon_threadsafe(heard.put_nowait, text)), daemon=True
+        target=_read_lines, args=(lines, lambda text: loop.call_soon_threadsafe(queue.put_nowait, text)), daemon=True
     )  # a thread of the pool would keep the process until Enter
     reading.start()
-    while (text := await heard.get()) is not None:
+    while (text := await queue.get()) is not None:
         if text == QUIT:
-            conversation.settled.set()  # who leaves waits for nothing
+            conversation.settled.set()  # /quit does not wait for answers
             return
         if text:
-            await _say(speaker, campaign, conversation, text)
+            await _send_line(speaker, campaign, conversation, text)
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE_S):
             await conversation.settled.wait()
 
 
-async def _say(speaker: LabClient, campaign: str, conversation: Conversation, text: str) -> None:
-    """Publish a line, or tell what is wrong with it."""
+async def _send_line(speaker: LabClient, campaign: str, conversation: Conversation, text: str) -> None:
+    """Publish a line, or print what is wrong with it."""
     try:
-        words = parse_line(text)
+        message = parse_line(text)
     except LabError as error:
         print(error, file=sys.stderr, flush=True)
         return
-    conversation.say(words["kind"])
-    await human_input.say(speaker, campaign, {**words, "by": conversation.by})
+    conversation.send(message["kind"])
+    await human_input.send_message(speaker, campaign, {**message, "by": conversation.by})
 
 
-def _read(typed: Iterable[str], hand_on: Callable[[str | None], object]) -> None:
-    """Hand lines on as they are typed, and None at their end."""
-    with suppress(RuntimeError):  # the conversation is over
-        for text in typed:
-            hand_on(text.strip())
-        hand_on(None)
+def _read_lines(lines: Iterable[str], put: Callable[[str | None], object]) -> None:
+    """Pass on lines as they are typed, and None at the end of the input."""
+    with suppress(RuntimeError):  # the event loop has closed
+        for text in lines:
+            put(text.strip())
+        put(None)
 
 
-async def _follow(reader: LabClient, campaign: str, conversation: Conversation) -> None:
-    """Tell what the log says, from a little before we came."""
-    came = await reader.bus.transport.last_seq(subjects.LOG)
-    async for batch in reader.bus.follow(after=max(0, came - MAX_EARLIER_MESSAGES)):
+async def _print_events(reader: LabClient, campaign: str, conversation: Conversation) -> None:
+    """Print the campaign's events, from a few before the start of the chat."""
+    start = await reader.bus.transport.last_seq(subjects.LOG)
+    async for batch in reader.bus.follow(after=max(0, start - MAX_EARLIER_MESSAGES)):
         for stored in batch:
             with suppress(MalformedMessage):
-                said = subjects.decode_event(stored)
-                if said.campaign != campaign:
+                envelope = subjects.decode_event(stored)
+                if envelope.campaign != campaign:
                     continue
-                if text := shown(said):
+                if text := chat_text(envelope):
                     print(text, flush=True)
-                if stored.seq > came:
-                    conversation.hear(said)
+                if stored.seq > start:
+                    conversation.apply(envelope)
 
 
-async def _gone(home: Home) -> None:
+async def _wait_until_stopped(home: Home) -> None:
     """Return when the lab has stopped."""
     while home.running():
         await asyncio.sleep(0.5)
-    print("the lab has stopped; `move37 run` goes on with it", file=sys.stderr, flush=True)
+    print("the lab has stopped; hint: move37 run resumes the campaign", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""How commands print JSON."""
+"""JSON output of the commands."""
 
 import json
 import sys
@@ -12,6 +12,6 @@ def print_json(value: Any) -> None:
 
 
 def print_json_lines(rows: Iterable[Any]) -> None:
-    """Print one JSON object a line."""
+    """Print each row as a JSON object on its own line."""
     for row in rows:
         sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")

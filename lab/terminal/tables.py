@@ -1,4 +1,4 @@
-"""How experiments look in a terminal and in JSON."""
+"""Experiments, status and services as tables on a terminal, and the experiment's keys in JSON."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,17 +14,17 @@ SHORT_FIELDS = (
     "id", "name", "status", "origin", "parent_id", "fitness", "parts", "val_loss", "bits_per_byte", "recall",
     "scores", "parameters", "seconds",
 )  # fmt: skip
-"""The keys others rely on."""
+"""Keys of an experiment in JSON that other programs rely on."""
 
 
 def console() -> Console:
-    """Return a console as wide as the terminal, or wide enough for every column where there is none."""
-    found = Console()
-    return found if found.is_terminal else Console(width=160)
+    """Return a console as wide as the terminal, or wide enough for every column if stdout is no terminal."""
+    default = Console()
+    return default if default.is_terminal else Console(width=160)
 
 
 def short(row: Experiment) -> dict[str, Any]:
-    """Return the contract's keys of an experiment."""
+    """Return an experiment's `SHORT_FIELDS`, with the reason of its failure and the number of its last attempt."""
     return row.model_dump(mode="json", include=set(SHORT_FIELDS)) | {"reason": row.reason, "attempt": row.attempt}
 
 
@@ -45,10 +45,20 @@ def print_experiments(rows: Iterable[Experiment]) -> None:
 
 
 def print_experiment(row: Experiment) -> None:
-    """Print one experiment whole."""
+    """Print one experiment in full."""
     page = console()
     page.print(f"[bold]{row.id}[/]  {escape(row.name)}  [dim]{row.status}, {row.origin}, {row.operator or ''}[/]")
     page.print(f"\n{escape(row.motivation)}\n")
+    _print_scores(page, row)
+    for finding in row.findings:
+        page.print(f"  - {escape(finding)}")
+    if row.problem:
+        page.print(f"problem: {escape(row.problem)}")
+    _print_failures(page, row)
+    page.print(Syntax(row.source, "python", theme="ansi_light", background_color="default"))
+
+
+def _print_scores(page: Console, row: Experiment) -> None:
     if row.parts and row.recall is not None:
         page.print(
             f"fitness {row.fitness:.3f} = mean(loss {row.parts.loss:.3f}, benchmark {row.parts.benchmark:.3f}, "
@@ -60,20 +70,18 @@ def print_experiment(row: Experiment) -> None:
         )
     if row.secondary_scores:
         page.print(", ".join(f"{escape(s.task)} {s.accuracy:.3f} ± {s.stderr:.3f}" for s in row.secondary_scores))
-    for finding in row.findings:
-        page.print(f"  - {escape(finding)}")
-    if row.problem:
-        page.print(f"problem: {escape(row.problem)}")
+
+
+def _print_failures(page: Console, row: Experiment) -> None:
     for failure in row.failures:
-        page.print(f"[red]attempt {failure.attempt} failed at {failure.stage}[/] ({escape(failure.reason)}): "
-                      f"{escape(failure.message)}")  # fmt: skip
+        title = f"[red]attempt {failure.attempt} failed at {failure.stage}[/]"
+        page.print(f"{title} ({escape(failure.reason)}): {escape(failure.message)}")
         if failure.repair:
-            page.print(f"  repaired: {escape(failure.repair)}")
-    page.print(Syntax(row.source, "python", theme="ansi_light", background_color="default"))
+            page.print(f"  repair: {escape(failure.repair)}")
 
 
 def print_status(state: dict[str, Any]) -> None:
-    """Print where a campaign stands, and below how its services are doing."""
+    """Print the campaign's progress, and below it the state of its services."""
     services = state["services"]
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in state.items():
@@ -85,17 +93,16 @@ def print_status(state: dict[str, Any]) -> None:
 
 
 def print_services(services: list[dict[str, Any]]) -> None:
-    """Print a line a service."""
+    """Print one line for each service."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in services[0]:
-        text = name in {"role", "instance", "last_error"}
-        table.add_column(name.replace("_", " "), justify="left" if text else "right")
-    for one in services:
-        table.add_row(*(escape(str(value)) for value in one.values()))
+        is_text = name in {"role", "instance", "last_error"}
+        table.add_column(name.replace("_", " "), justify="left" if is_text else "right")
+    for service in services:
+        table.add_row(*(escape(str(value)) for value in service.values()))
     console().print()
     console().print(table)
 
 
 def _figure(value: float | None, form: str) -> str:
-    """Return a number as text, or nothing where there is none."""
     return "" if value is None else format(value, form)

@@ -1,18 +1,16 @@
-"""Campaigns to report on, whose figures behave as real ones do, and a reader that takes a page apart."""
+"""Synthetic campaigns to report on, with realistic scores and curves, and a parser of pages."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from math import exp, log
 
 import pytest
 
 from bus.vocabulary.events import CampaignStarted, CurvePoint, FitnessParts
 from bus.vocabulary.queries import CampaignStatus, Experiment, FailedAttempt
-from dashboard.markup import VOID
 from dashboard.report import render_report
+from tests.support.html_pages import Node, parse_page
 
 BASELINES = ("linear", "retnet", "gla", "mamba2", "delta", "gated-delta")
 ADJECTIVES = ("Gated", "Delta", "Windowed", "Twin", "Slow")
@@ -99,17 +97,17 @@ def scored(rng: random.Random, base: dict[str, object], skill: float) -> Experim
     )
 
 
-def baseline(rng: random.Random, place: int, name: str) -> Experiment:
+def baseline(rng: random.Random, index: int, name: str) -> Experiment:
     """Return a trained and analysed human baseline."""
     base = {
         "id": f"base-{name}",
         "name": name,
         "origin": "baseline",
-        "opened_seq": place + 1,
+        "opened_seq": index + 1,
         "motivation": f"{name} as published.",
         "source": SOURCE.format(name="Baseline"),
     }
-    return scored(rng, base, place / 7)
+    return scored(rng, base, index / 7)
 
 
 def unsuccessful(base: dict[str, object], *, rejected: bool) -> Experiment:
@@ -133,9 +131,9 @@ def unsuccessful(base: dict[str, object], *, rejected: bool) -> Experiment:
     )
 
 
-def candidate(rng: random.Random, place: int, earlier: list[Experiment], skills: dict[str, float]) -> Experiment:
+def candidate(rng: random.Random, number: int, earlier: list[Experiment], skills: dict[str, float]) -> Experiment:
     """Return the next experiment, derived from one of the ten best so far."""
-    name = f"e{place:04d}"
+    name = f"e{number:04d}"
     ranked = sorted((e for e in earlier if e.fitness is not None), key=lambda e: -(e.fitness or 0))
     parent = rng.choice(ranked[:10]) if rng.random() < 0.9 else None
     skills[name] = (skills.get(parent.id, 0.5) if parent else 0.4) + rng.gauss(0.01, 0.12)
@@ -149,9 +147,9 @@ def candidate(rng: random.Random, place: int, earlier: list[Experiment], skills:
         "references": tuple(e.id for e in ranked[10:12]),
         "motivation": "A decay that reads the input lets the state forget what it has answered; the delta update then "
         "writes only what is new, so that keys which resemble each other stay apart for longer.",
-        "source": SOURCE.format(name=f"Mixer{place}"),
+        "source": SOURCE.format(name=f"Mixer{number}"),
         "design": design,
-        "opened_seq": 40 * place,
+        "opened_seq": 40 * number,
     }
     draw = rng.random()
     if draw < 0.2:
@@ -160,17 +158,17 @@ def candidate(rng: random.Random, place: int, earlier: list[Experiment], skills:
 
 
 def campaign(experiments: int, seed: int = 7) -> list[Experiment]:
-    """Return six baselines and so many experiments, in the order they were opened."""
+    """Return six baselines and `experiments` candidates, in the order of opening."""
     rng = random.Random(seed)
-    found = [baseline(rng, place, name) for place, name in enumerate(BASELINES)]
-    skills = {e.id: place / 7 for place, e in enumerate(found)}
-    for place in range(1, experiments + 1):
-        found.append(candidate(rng, place, found, skills))
-    return found
+    rows = [baseline(rng, index, name) for index, name in enumerate(BASELINES)]
+    skills = {e.id: index / 7 for index, e in enumerate(rows)}
+    for number in range(1, experiments + 1):
+        rows.append(candidate(rng, number, rows, skills))
+    return rows
 
 
-def standing(experiments: list[Experiment], **changes: object) -> CampaignStatus:
-    """Return where a campaign of these experiments stands, ended unless told otherwise."""
+def campaign_status(experiments: list[Experiment], **changes: object) -> CampaignStatus:
+    """Return the status of a campaign of these experiments, finished unless `changes` say otherwise."""
     own = [e for e in experiments if e.origin != "baseline"]
     started = CampaignStarted(
         goal="A linear-time mixer that recalls as well as the delta rule and models text as well as gated decay",
@@ -201,102 +199,38 @@ def standing(experiments: list[Experiment], **changes: object) -> CampaignStatus
 
 @pytest.fixture
 def make_campaign() -> Callable[..., list[Experiment]]:
-    """Return the generator of experiments."""
+    """Return the generator of campaigns."""
     return campaign
 
 
 @pytest.fixture
-def make_standing() -> Callable[..., CampaignStatus]:
-    """Return the generator of standings."""
-    return standing
-
-
-@dataclass
-class Node:
-    """An element of a page."""
-
-    tag: str
-    attributes: dict[str, str | None] = field(default_factory=dict)
-    children: list["Node | str"] = field(default_factory=list)
-
-    def walk(self) -> Iterator["Node"]:
-        """Yield this element and all below it, in order."""
-        yield self
-        for child in self.children:
-            if isinstance(child, Node):
-                yield from child.walk()
-
-    def all(self, tag: str = "", class_: str = "") -> list["Node"]:
-        """Return the elements below with this tag and this class, where given."""
-        found = (n for n in self.walk() if not tag or n.tag == tag)
-        return [n for n in found if not class_ or class_ in (n.attributes.get("class") or "").split()]
-
-    def by_id(self, name: str) -> "Node":
-        """Return the one element with this id."""
-        (found,) = (n for n in self.walk() if n.attributes.get("id") == name)
-        return found
-
-    @property
-    def text(self) -> str:
-        """All text in it."""
-        return "".join(child if isinstance(child, str) else child.text for child in self.children)
-
-
-class Reader(HTMLParser):
-    """Builds the tree of a page and refuses one whose elements don't close in order."""
-
-    def __init__(self) -> None:
-        """Start with nothing."""
-        super().__init__()
-        self.open = [Node("page")]
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Open an element."""
-        node = Node(tag, dict(attrs))
-        self.open[-1].children.append(node)
-        if tag not in VOID:
-            self.open.append(node)
-
-    def handle_endtag(self, tag: str) -> None:
-        """Close the innermost element, which has to be this one."""
-        assert self.open.pop().tag == tag, f"</{tag}> closes nothing"
-
-    def handle_data(self, data: str) -> None:
-        """Take text."""
-        self.open[-1].children.append(data)
-
-
-def read(page: str) -> Node:
-    """Return the tree of a page."""
-    reader = Reader()
-    reader.feed(page)
-    reader.close()
-    (root,) = reader.open
-    return root
+def make_status() -> Callable[..., CampaignStatus]:
+    """Return the generator of campaign statuses."""
+    return campaign_status
 
 
 @pytest.fixture
 def read_page() -> Callable[[str], Node]:
-    """Return the reader of pages."""
-    return read
+    """Return the parser of pages."""
+    return parse_page
 
 
 @pytest.fixture
 def render() -> Callable[..., str]:
-    """Return the report of a campaign that took seven minutes, any argument changed as wanted."""
+    """Return a function that renders the report of a campaign of seven minutes; keywords replace arguments."""
 
     def page(experiments: list[Experiment], **changes: object) -> str:
-        began = datetime(2026, 3, 1, 12, tzinfo=UTC)
-        where = changes.pop("where", None)
+        start = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        status = changes.pop("status", None)
         settings: Mapping[str, object] = {
-            "started": began,
-            "ended": began + timedelta(minutes=7, seconds=11),
+            "started": start,
+            "ended": start + timedelta(minutes=7, seconds=11),
             "events": {"ProposalCreated": len(experiments), "AnalysisReady": 9},
             "sandbox": "bwrap",
             **changes,
         }
         return render_report(
-            where if isinstance(where, CampaignStatus) else standing(experiments), experiments, **settings
+            status if isinstance(status, CampaignStatus) else campaign_status(experiments), experiments, **settings
         )  # pyright: ignore[reportArgumentType]
 
     return page

@@ -1,4 +1,4 @@
-"""The live page: what it shows of a moment, and that nothing in it can take it over."""
+"""The live page: it shows a snapshot in its parts, and no text can take it over."""
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -9,51 +9,54 @@ import pytest
 
 from bus.vocabulary.events import CurvePoint
 from bus.vocabulary.queries import Experiment
-from dashboard.live import MAX_LEADERS, PARTS, SCRIPT, LiveSnapshot, SlotView, page, quick, slow
+from dashboard.live import MAX_LEADERS, PARTS, SCRIPT, LiveSnapshot, SlotView, quick_parts, render_page, slow_parts
 from dashboard.markup import Markup
 from dashboard.scores import Scores
-from tests.dashboard.test_report_hostile import ATTACKS, infected, shape
+from tests.support.hostile_text import ATTACKS, page_shape, with_text_everywhere
 
 Make = Callable[..., list[Experiment]]
-Stand = Callable[..., object]
+MakeStatus = Callable[..., object]
 CURVE = tuple(CurvePoint(task="text", step=step, loss=5 - step / 20) for step in range(1, 40))
 
 
-def slots(words: str, count: int = 2) -> list[SlotView]:
-    """Return experiments under way whose every text is `words`; the first trains."""
+def slots(text: str, count: int = 2) -> list[SlotView]:
+    """Return open experiments whose every text is `text`; the first one trains."""
     return [
-        SlotView(f"e{9000 + place}", words, words, 0.25, {words: 1.5} if not place else {}, () if place else CURVE)
-        for place in range(count)
+        SlotView(f"e{9000 + number}", text, text, 0.25, {} if number else {text: 1.5}, () if number else CURVE)
+        for number in range(count)
     ]
 
 
 def parts(
-    make_standing: Stand, experiments: Sequence[Experiment], words: str = "plain", count: int = 2
+    make_status: MakeStatus, experiments: Sequence[Experiment], text: str = "plain", count: int = 2
 ) -> dict[str, Markup]:
-    """Return all parts of a campaign under way."""
-    where = make_standing(list(experiments), finished=False, campaign=words, guidance=(words,))
-    begun = where.started.model_copy(update={"goal": words})  # type: ignore[attr-defined]
-    where = where.model_copy(update={"started": begun})  # type: ignore[attr-defined]
-    now = LiveSnapshot(
-        where, experiments, slots(words, count), [(7, words), (6, words)], 3, 9, 12, 75.0, {"AnalysisReady": 2}
+    """Return all parts of a running campaign."""
+    status = make_status(list(experiments), finished=False, campaign=text, guidance=(text,))
+    started = status.started.model_copy(update={"goal": text})  # type: ignore[attr-defined]
+    status = status.model_copy(update={"started": started})  # type: ignore[attr-defined]
+    snapshot = LiveSnapshot(
+        status, experiments, slots(text, count), [(7, text), (6, text)], 3, 9, 12, 75.0, {"AnalysisReady": 2}
     )
-    return {**quick(now), **slow(Scores(experiments))}
+    return {**quick_parts(snapshot), **slow_parts(Scores(experiments))}
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=range(len(ATTACKS)))
-def test_no_text_changes_the_page(make_campaign: Make, make_standing: Stand, read_page: Callable, attack: str) -> None:
-    """With an attack in every field each part has the very elements and attributes it has with a plain word."""
+def test_no_text_changes_the_page(
+    make_campaign: Make, make_status: MakeStatus, read_page: Callable, attack: str
+) -> None:
+    """With an attack in every field the page has the same elements and attributes as with a plain word."""
     hostile, plain = (
-        page(words, parts(make_standing, infected(words, make_campaign(4)), words)) for words in (attack, "plain")
+        render_page(text, parts(make_status, with_text_everywhere(text, make_campaign(4)), text))
+        for text in (attack, "plain")
     )
-    assert shape(read_page(hostile)) == shape(read_page(plain))
+    assert page_shape(read_page(hostile)) == page_shape(read_page(plain))
     assert len(hostile) < 400_000
     hostile.encode()
 
 
-def test_a_moment_is_shown_in_its_parts(make_campaign: Make, make_standing: Stand, read_page: Callable) -> None:
-    """Progress, slots with their stage and losses, the curve of the one that trains, newest events, the best."""
-    shown = read_page(page("c", parts(make_standing, make_campaign(30), "in words", count=30)))
+def test_a_snapshot_is_shown_in_its_parts(make_campaign: Make, make_status: MakeStatus, read_page: Callable) -> None:
+    """Progress, slots with stage and losses, the curve of the training run, newest events, the leaderboard."""
+    shown = read_page(render_page("c", parts(make_status, make_campaign(30), "in words", count=30)))
     assert [shown.by_id(name).tag for name in PARTS] == ["div"] + ["section"] * (len(PARTS) - 1)
     assert "3 of 9 experiments have ended · 12 events a minute · about 1 min 15 s left" in shown.by_id("head").text
     rows = shown.by_id("slots").all("table")[0].all("tr")[1:]
@@ -67,26 +70,26 @@ def test_a_moment_is_shown_in_its_parts(make_campaign: Make, make_standing: Stan
     assert len(names) == len(set(names))
 
 
-def test_what_there_is_not_is_not_shown(make_standing: Stand, read_page: Callable) -> None:
-    """Before anything is opened only the head has something to say; without a campaign too."""
-    now = LiveSnapshot(make_standing([], finished=False))  # type: ignore[arg-type]
-    found = {**quick(now), **slow(Scores(()))}
-    assert {name for name, part in found.items() if part} == {"head"}
-    assert "is under way" in read_page(page("c", found)).by_id("head").text
+def test_parts_without_content_are_empty(make_status: MakeStatus, read_page: Callable) -> None:
+    """Before the first experiment only the head has content."""
+    snapshot = LiveSnapshot(make_status([], finished=False))  # type: ignore[arg-type]
+    all_parts = {**quick_parts(snapshot), **slow_parts(Scores(()))}
+    assert {name for name, part in all_parts.items() if part} == {"head"}
+    assert "is under way" in read_page(render_page("c", all_parts)).by_id("head").text
 
 
-def test_a_lab_that_does_not_answer_is_told_of(make_standing: Stand) -> None:
-    """Above what was known last."""
-    now = LiveSnapshot(make_standing([], finished=False))  # type: ignore[arg-type]
-    assert "does not answer" not in quick(now)["head"]
-    assert "does not answer" in quick(replace(now, silent=True))["head"]
+def test_a_lab_that_does_not_answer_gives_a_warning(make_status: MakeStatus) -> None:
+    """The head says that the page shows the last known state."""
+    snapshot = LiveSnapshot(make_status([], finished=False))  # type: ignore[arg-type]
+    assert "does not answer" not in quick_parts(snapshot)["head"]
+    assert "does not answer" in quick_parts(replace(snapshot, silent=True))["head"]
 
 
 def test_the_policy_allows_this_script_and_this_server(
-    make_campaign: Make, make_standing: Stand, read_page: Callable
+    make_campaign: Make, make_status: MakeStatus, read_page: Callable
 ) -> None:
-    """Its one script by hash, its own stream, and nothing from anywhere else."""
-    shown = read_page(page("c", parts(make_standing, make_campaign(8))))
+    """The policy has the hash of the one script and the page's own server, and nothing else."""
+    shown = read_page(render_page("c", parts(make_status, make_campaign(8))))
     (script,), (policy,) = (
         shown.all("script"), [m.attributes["content"] for m in shown.all("meta") if "http-equiv" in m.attributes]
     )  # fmt: skip

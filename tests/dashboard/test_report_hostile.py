@@ -1,4 +1,4 @@
-"""A page can't be taken over by what people, models and candidates wrote into it."""
+"""No text from people, models or candidates can take over the report page."""
 
 import re
 from base64 import b64encode
@@ -7,74 +7,48 @@ from hashlib import sha256
 
 import pytest
 
-from bus.vocabulary.events import CurvePoint
-from bus.vocabulary.queries import Experiment, FailedAttempt
+from bus.vocabulary.queries import Experiment
+from tests.support.hostile_text import ATTACKS, page_shape, with_text_everywhere
 
 Make = Callable[..., list[Experiment]]
-ATTACKS = (
-    "</script><img src=x onerror=alert(1)>",
-    "</title></style></svg></pre></details><script>alert(1)</script>",
-    "\" onload='alert(1)' x=\"",
-    "<!-- --><![CDATA[<svg onload=alert(1)>]]>",
-    "javascript:alert(1)",
-    "\u202egnp.exe\u2066\x00\x1b[2J\ud83d",
-    "&lt;b&gt; &#60;",
-    "x" * 100_000,
-)
-
-
-def infected(attack: str, experiments: list[Experiment]) -> list[Experiment]:
-    """Return a campaign in which every text that others write is the attack."""
-    words = {
-        "name": attack, "motivation": attack, "source": attack, "problem": attack, "reason": attack, "operator": attack,
-        "findings": (attack,), "cognition": (attack,), "references": (attack,),
-        "design": {attack: {"a": [attack, {"b": attack}]}},
-        "failures": (FailedAttempt(attempt=0, stage="gate", reason=attack, message=attack, repair=attack),),
-        "curve": (CurvePoint(task=attack, step=1, loss=2.0), CurvePoint(task=attack, step=9, loss=1.0)),
-    }  # fmt: skip
-    return [e.model_copy(update=words) for e in experiments]
-
-
-def shape(page: object) -> list[tuple[str, list[str]]]:
-    """Return every element's tag and attribute names, in order."""
-    return [(n.tag, sorted(n.attributes)) for n in page.walk()]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=range(len(ATTACKS)))
 def test_no_text_changes_the_page(
-    make_campaign: Make, make_standing: Callable, render: Callable, read_page: Callable, attack: str
+    make_campaign: Make, make_status: Callable, render: Callable, read_page: Callable, attack: str
 ) -> None:
-    """With an attack in every field the page has the very elements and attributes it has with a plain word."""
+    """With an attack in every field the page has the same elements and attributes as with a plain word."""
     pages = []
-    for words in (attack, "plain"):
-        found = infected(words, make_campaign(4))
-        where = make_standing(found, guidance=(words,), campaign=words)
-        begun = where.started.model_copy(update={"goal": words, "data": words, "scale": words, "baselines": (words,)})
-        where = where.model_copy(update={"started": begun})
-        pages.append(read_page(render(found, where=where, notes=(words,), sandbox=words, events={words: 3})))
-    assert shape(pages[0]) == shape(pages[1])
+    for text in (attack, "plain"):
+        experiments = with_text_everywhere(text, make_campaign(4))
+        status = make_status(experiments, guidance=(text,), campaign=text)
+        started = status.started.model_copy(update={"goal": text, "data": text, "scale": text, "baselines": (text,)})
+        status = status.model_copy(update={"started": started})
+        page = render(experiments, status=status, notes=(text,), sandbox=text, events={text: 3})
+        pages.append(read_page(page))
+    assert page_shape(pages[0]) == page_shape(pages[1])
 
 
 @pytest.mark.parametrize("attack", ATTACKS[:5])
-def test_what_was_written_is_shown_as_it_was(
-    make_campaign: Make, render: Callable, read_page: Callable, attack: str
+def test_a_source_is_shown_literally(make_campaign: Make, render: Callable, read_page: Callable, attack: str) -> None:
+    """A source in the page is exactly the proposed one."""
+    page = render(with_text_everywhere(attack, make_campaign(2)))
+    assert read_page(page).by_id("e0001").all("pre")[0].text == f"\n{attack}"
+
+
+def test_characters_that_reorder_or_control_text_are_shown_as_code_points(
+    make_campaign: Make, render: Callable
 ) -> None:
-    """A source reads in the page exactly as it was proposed."""
-    found = infected(attack, make_campaign(2))
-    assert read_page(render(found)).by_id("e0001").all("pre")[0].text == f"\n{attack}"
-
-
-def test_marks_that_reorder_or_control_text_are_spelled_out(make_campaign: Make, render: Callable) -> None:
-    """No control, direction mark or lone surrogate reaches the reader's terminal or browser, and the page encodes."""
-    page = render(infected(ATTACKS[5], make_campaign(2)))
+    """The page has no control, no direction mark and no lone surrogate, and encodes to UTF-8."""
+    page = render(with_text_everywhere(ATTACKS[5], make_campaign(2)))
     page.encode()
     assert "⟨U+202E⟩gnp.exe⟨U+2066⟩␀␛[2J⟨U+D83D⟩" in page
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page)
 
 
 def test_long_texts_are_cut(make_campaign: Make, render: Callable) -> None:
-    """A candidate can't blow the page up with a hundred thousand characters in every field."""
-    assert len(render(infected(ATTACKS[7], make_campaign(2)))) < 1_000_000
+    """A hundred thousand characters in every field don't make the page large."""
+    assert len(render(with_text_everywhere(ATTACKS[7], make_campaign(2)))) < 1_000_000
 
 
 def test_deep_designs_are_cut(make_campaign: Make, render: Callable) -> None:
@@ -86,7 +60,7 @@ def test_deep_designs_are_cut(make_campaign: Make, render: Callable) -> None:
 
 
 def test_the_policy_allows_only_this_script(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """The page's policy names its one script by hash, allows nothing from elsewhere, and the page asks for nothing."""
+    """The policy names the page's one script by hash and allows nothing else; the page loads nothing."""
     page = read_page(render(make_campaign(4)))
     (script,) = page.all("script")
     (policy,) = (m.attributes["content"] for m in page.all("meta") if "http-equiv" in m.attributes)

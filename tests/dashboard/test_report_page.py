@@ -1,4 +1,4 @@
-"""The whole page: its parts, its figures, its honesty, its size, whatever state the campaign is in."""
+"""The whole report page: its parts, figures, warnings and size, for campaigns in every state."""
 
 import re
 import time
@@ -15,8 +15,8 @@ from dashboard.style import STYLE
 Make = Callable[..., list[Experiment]]
 
 
-def test_every_part_is_there_and_linked(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """A finished campaign shows all parts, in order, each reached from the top."""
+def test_every_part_is_present_and_linked(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """The report of a finished campaign has all parts in order, each with a link at the top."""
     page = read_page(render(make_campaign(20)))
     main = page.all("main")[0]
     shown = [n.attributes["id"] for n in main.children if n.tag == "section" and n.attributes.get("id")]
@@ -25,17 +25,17 @@ def test_every_part_is_there_and_linked(make_campaign: Make, render: Callable, r
 
 
 def test_ids_are_unique_and_links_lead_somewhere(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """Every link within the page has a target, and no id is given twice."""
+    """Every link within the page has a target, and no id occurs twice."""
     page = read_page(render(make_campaign(20)))
     ids = [name for n in page.walk() if (name := n.attributes.get("id"))]
     assert len(ids) == len(set(ids))
     assert {a.attributes["href"] for a in page.all("a")} <= {f"#{name}" for name in ids}
 
 
-def test_the_leaderboard_shows_the_figures_it_was_given(
+def test_the_leaderboard_shows_the_experiments_figures(
     make_campaign: Make, render: Callable, read_page: Callable
 ) -> None:
-    """Every analysed experiment has one row with its own figures, in order of fitness."""
+    """Every analysed experiment has one row with its own figures, in the order of fitness."""
     found = make_campaign(20)
     rows = read_page(render(found)).by_id("leaderboard").all("tbody")[0].all("tr")
     ranked = Scores(found).ranked
@@ -60,8 +60,8 @@ def test_the_leaderboard_shows_the_figures_it_was_given(
         ]
 
 
-def test_bars_are_as_long_as_the_parts(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """The three bars fill their rails in proportion to loss, benchmark and judge."""
+def test_bar_lengths_are_proportional_to_the_parts(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """The lengths of the three bars are proportional to loss, benchmark and judge."""
     found = make_campaign(8)
     row = read_page(render(found)).by_id("leaderboard").all("tbody")[0].all("tr")[0]
     parts = Scores(found).ranked[0].parts
@@ -71,99 +71,99 @@ def test_bars_are_as_long_as_the_parts(make_campaign: Make, render: Callable, re
     assert shares == pytest.approx([parts.loss, parts.benchmark, parts.judge], abs=1e-3)
 
 
-@pytest.mark.parametrize(("status", "words"), [("running", "pending"), ("quarantined", "in quarantine")])
-def test_the_trained_but_unanalysed_have_a_row_without_a_rank(
-    make_campaign: Make, render: Callable, read_page: Callable, status: str, words: str
+@pytest.mark.parametrize(("status", "text"), [("running", "pending"), ("quarantined", "in quarantine")])
+def test_a_trained_experiment_without_fitness_has_a_row_without_a_rank(
+    make_campaign: Make, render: Callable, read_page: Callable, status: str, text: str
 ) -> None:
-    """A score that waits for its analysis, or for a second run, is shown as such."""
+    """Its row says whether it waits for its analysis or for a replication."""
     waiting = make_campaign(0)[0].model_copy(update={"status": status, "fitness": None, "parts": None})
     cells = read_page(render([waiting])).by_id("leaderboard").all("td")
-    assert [cells[0].text, cells[2].text] == ["\N{EN DASH}", words]
+    assert [cells[0].text, cells[2].text] == ["\N{EN DASH}", text]
 
 
-def test_what_was_given_up_after_its_training_has_no_row(
+def test_an_experiment_that_failed_after_its_training_has_no_row(
     make_campaign: Make, render: Callable, read_page: Callable
 ) -> None:
-    """Its score was not borne out; the failures tell of it."""
+    """Its score was not confirmed; the table of failures has it."""
     first, second, *_ = make_campaign(0)
-    given_up = second.model_copy(update={"status": "failed", "fitness": None, "parts": None})
-    rows = read_page(render([first, given_up])).by_id("leaderboard").all("tbody")[0].all("tr")
+    failed = second.model_copy(update={"status": "failed", "fitness": None, "parts": None})
+    rows = read_page(render([first, failed])).by_id("leaderboard").all("tbody")[0].all("tr")
     assert [row.all("a")[0].text for row in rows] == [first.id]
 
 
-def test_scores_of_further_tasks_are_told(make_campaign: Make, render: Callable) -> None:
-    """Only those of tasks that no other figure speaks of."""
-    said = {"recall": "mqar", "again": "mqar", "copying": "mad.selective_copying"}
-    scores = [TaskScore(task=task, kind=kind, loss=1.0, accuracy=0.25, stderr=0.0) for task, kind in said.items()]
+def test_scores_of_further_tasks_are_shown(make_campaign: Make, render: Callable) -> None:
+    """Only the tasks without a figure of their own are listed."""
+    kinds = {"recall": "mqar", "again": "mqar", "copying": "mad.selective_copying"}
+    scores = [TaskScore(task=task, kind=kind, loss=1.0, accuracy=0.25, stderr=0.0) for task, kind in kinds.items()]
     page = render([make_campaign(2)[-1].model_copy(update={"scores": tuple(scores)})])
     assert "again 0.250 · copying 0.250" in page
     assert "recall 0.250" not in page
 
 
 def test_a_screening_score_is_called_one(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """Without a confirmation the strong word does not occur, and the page says what the scores are."""
+    """Without a confirmation the word discovery does not occur, and the page says what the scores are."""
     text = read_page(render(make_campaign(20))).all("body")[0].text
     assert "discover" not in text.lower()
     assert "screening scores: one seed" in text
     assert "No candidate has been tested on fresh seeds" in text
 
 
-def test_a_confirmation_is_told(make_campaign: Make, render: Callable) -> None:
-    """What the log confirms may be called by its name."""
+def test_a_confirmation_is_reported(make_campaign: Make, render: Callable) -> None:
+    """Only what the log confirms is called a discovery."""
     page = render(make_campaign(8), events={"DiscoveryConfirmed": 1, "DiscoveryRefuted": 2})
     assert "1 confirmed discovery" in page
-    assert "2 candidates went through the test on fresh seeds and did not pass" in page
+    assert "2 candidates did not pass the test on fresh seeds" in page
     assert "No candidate has been tested" not in page
 
 
-@pytest.mark.parametrize(("sandbox", "loud"), [("none", 1), ("bwrap", 0)])
-def test_no_sandbox_is_said_loudly(
-    make_campaign: Make, render: Callable, read_page: Callable, sandbox: str, loud: int
+@pytest.mark.parametrize(("sandbox", "warnings"), [("none", 1), ("bwrap", 0)])
+def test_a_missing_sandbox_gives_a_warning(
+    make_campaign: Make, render: Callable, read_page: Callable, sandbox: str, warnings: int
 ) -> None:
-    """A campaign whose candidates were not contained says so before anything else."""
-    warnings = read_page(render(make_campaign(3), sandbox=sandbox)).all("header")[0].all("p", "warning")
-    assert [w.text[:11] for w in warnings] == ["No sandbox."] * loud
+    """The head warns if the candidates ran without a sandbox."""
+    shown = read_page(render(make_campaign(3), sandbox=sandbox)).all("header")[0].all("p", "warning")
+    assert [warning.text[:11] for warning in shown] == ["No sandbox."] * warnings
 
 
 def test_the_summary_counts_right(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """What became of the experiments is counted without the baselines."""
+    """The experiments are counted by their end, without the baselines."""
     found = make_campaign(30)
     own = [e.status for e in found if e.origin != "baseline"]
     lead = read_page(render(found)).all("p", "lead")[0].text
-    for count, words in ((30, "experiments beside 6 baselines"), (own.count("analysed"), "trained and analysed"),
-                         (own.count("failed"), "given up"), (own.count("rejected"), "rejected")):  # fmt: skip
-        assert f"{count} {words}" in lead
+    for count, text in ((30, "experiments in addition to 6 baselines"), (own.count("analysed"), "trained and analysed"),
+                        (own.count("failed"), "given up"), (own.count("rejected"), "rejected")):  # fmt: skip
+        assert f"{count} {text}" in lead
     assert "7 min 11 s" in render(found)
 
 
-def test_records_hold_what_is_known(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+def test_a_record_is_complete(make_campaign: Make, render: Callable, read_page: Callable) -> None:
     """A record has motivation, findings, problem, cognition, failures with repairs, design and source."""
     found = make_campaign(20)
     page = read_page(render(found))
     for e in found:
         record = page.by_id(e.id)
-        kept = (e.motivation, *e.findings, e.problem, *e.cognition, e.source.strip())
-        assert all(words in record.text for words in kept)
+        texts = (e.motivation, *e.findings, e.problem, *e.cognition, e.source.strip())
+        assert all(text in record.text for text in texts)
         assert all(f.message in record.text and f.repair in record.text for f in e.failures)
         assert not e.design or all(unit in record.text for unit in re.findall(r"'([^']+)'", str(e.design)))
 
 
 def test_failures_are_counted_by_kind(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """Every way to fail has a row with how often it was seen."""
+    """Every kind of failure has a row with its count."""
     found = make_campaign(60)
     rows = read_page(render(found)).by_id("failures").all("tbody")[0].all("tr")
-    counted = {(r.children[0].text, r.children[1].text): int(r.children[2].text) for r in rows}
-    lost = [e.status for e in found]
-    assert counted == {
-        ("gate", "causality"): lost.count("failed"),
-        ("train", "anomaly:diverged"): lost.count("failed"),
-        ("idea", "near_motivation"): lost.count("rejected"),
+    counts = {(r.children[0].text, r.children[1].text): int(r.children[2].text) for r in rows}
+    statuses = [e.status for e in found]
+    assert counts == {
+        ("gate", "causality"): statuses.count("failed"),
+        ("train", "anomaly:diverged"): statuses.count("failed"),
+        ("idea", "near_motivation"): statuses.count("rejected"),
     }
 
 
 def test_no_campaign_still_makes_a_page(render: Callable, read_page: Callable) -> None:
-    """An empty log gives a page that says so and how to begin."""
-    page = read_page(render([], where=CampaignStatus(), started=None, ended=None, events={}))
+    """The page of an empty log says so and names the command that starts a campaign."""
+    page = read_page(render([], status=CampaignStatus(), started=None, ended=None, events={}))
     assert "The log holds no campaign yet" in page.text
     assert page.by_id("next").all("code")[0].text == "move37 run"
     assert not page.all("table")
@@ -173,7 +173,7 @@ def test_no_campaign_still_makes_a_page(render: Callable, read_page: Callable) -
 def test_a_campaign_without_scores_makes_a_page(
     make_campaign: Make, render: Callable, read_page: Callable, status: str
 ) -> None:
-    """All failed, or nothing settled yet: no leaderboard, no empty pictures, but the lineage and the records."""
+    """Without a score there is no leaderboard and no empty picture; lineage and records are shown."""
     bare = [Experiment.model_validate({"id": e.id, "status": status, "reason": "timeout"}) for e in make_campaign(5)]
     page = read_page(render(bare, ended=None))
     assert {s.attributes.get("id") for s in page.all("main")[0].all("section")} - {None} == {
@@ -183,36 +183,36 @@ def test_a_campaign_without_scores_makes_a_page(
 
 
 def test_baselines_alone_make_a_page(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """With only baselines the page compares nothing."""
+    """With only baselines there is no comparison."""
     page = read_page(render(make_campaign(0)))
     assert "No candidate has a score yet" in page.text
     assert len(page.by_id("leaderboard").all("tbody")[0].all("tr")) == 6
 
 
 def test_candidates_alone_make_a_page(make_campaign: Make, render: Callable) -> None:
-    """Where every baseline is missing, the page says that there is nothing to compare with."""
+    """Without a baseline the page says that there is nothing to compare with."""
     assert "No baseline has a score to compare it with" in render(
         [e for e in make_campaign(9) if e.origin == "genetic"]
     )
 
 
 def test_five_hundred_experiments_in_seconds_and_three_megabytes(make_campaign: Make, render: Callable) -> None:
-    """A large campaign renders in half a second, on a busy core in one; what does not fit is left out, and said so."""
+    """A large campaign renders in a second of a busy core; a page over the limit says what it leaves out."""
     found = [e.model_copy(update={"source": e.source * 9}) for e in make_campaign(500)]
-    begun = time.process_time()
+    start = time.process_time()
     page = render(found)
-    assert time.process_time() - begun < 2.0
+    assert time.process_time() - start < 2.0
     assert len(page.encode()) <= PAGE_BYTES + 20_000
     assert "Left out to keep this page small" in page
 
 
 def test_the_same_campaign_gives_the_same_page(make_campaign: Make, render: Callable) -> None:
-    """A report is a function of what it reports on."""
+    """A report depends only on its arguments."""
     assert render(make_campaign(12)) == render(make_campaign(12))
 
 
-def test_pictures_and_tables_can_be_heard(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """Every picture has title and description, or a label, or is decoration; tables have captions and scopes."""
+def test_pictures_and_tables_are_accessible(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """A picture has title and description, or a label, or is decoration; tables have captions and scopes."""
     page = read_page(render(make_campaign(20)))
     for picture in page.all("svg"):
         labels = (picture.attributes.get("aria-labelledby") or "").split()
@@ -232,7 +232,7 @@ def _luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("theme", [0, 1])
 def test_contrast_is_enough(theme: int) -> None:
-    """Text reaches 4.5 : 1 on what it stands on, lines that carry data 3 : 1 (WCAG AA), in light and in dark."""
+    """Text has a contrast of 4.5 : 1, lines with data 3 : 1 (WCAG AA), in light and in dark."""
     block = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)[theme]
     colours = dict(re.findall(r"--([\w-]+): (#\w{6})", block))
     pairs = [(ink, on, 4.5) for ink in ("ink", "quiet", "accent") for on in ("paper", "card")]
@@ -244,10 +244,10 @@ def test_contrast_is_enough(theme: int) -> None:
 
 
 @pytest.mark.parametrize(("finished", "offered"), [(True, False), (False, True)])
-def test_only_an_unfinished_campaign_can_go_on(
-    make_campaign: Make, make_standing: Callable, render: Callable, read_page: Callable, finished: bool, offered: bool
+def test_only_an_unfinished_campaign_can_be_resumed(
+    make_campaign: Make, make_status: Callable, render: Callable, read_page: Callable, finished: bool, offered: bool
 ) -> None:
-    """Resuming is offered where there is something to resume."""
+    """The command that resumes is listed only if the campaign is not finished."""
     found = make_campaign(3)
-    page = read_page(render(found, where=make_standing(found, finished=finished)))
+    page = read_page(render(found, status=make_status(found, finished=finished)))
     assert ("move37 run" in [c.text for c in page.by_id("next").all("code")]) is offered

@@ -1,8 +1,9 @@
-"""What experiments amount to: ranks, bests, lineage and their edge cases."""
+"""Figures derived from experiments: ranks, the best, lineage, and their edge cases."""
 
 from bus.vocabulary.events import FitnessParts
 from bus.vocabulary.queries import Experiment, Status
-from dashboard.scores import Scores, called, title
+from dashboard.scores import Scores, display_name, title
+from dashboard.summary import duration_text
 
 
 def experiment(id_: str, fitness: float | None = None, status: Status = "analysed", **more: object) -> Experiment:
@@ -18,14 +19,14 @@ def test_ranks_go_by_fitness_and_the_earlier_one_first() -> None:
 
 
 def test_a_vetoed_experiment_has_no_rank_and_is_not_the_best() -> None:
-    """What a person took out does not lead."""
+    """A veto takes an experiment out of the ranking."""
     scores = Scores([experiment("e1", 0.9, vetoed=True), experiment("e2", 0.7)])
     assert scores.rank == {"e2": 1}
     assert scores.best is scores.experiments[1]
 
 
 def test_a_baseline_is_never_the_best_candidate() -> None:
-    """Baselines are compared with, not found."""
+    """A baseline with the highest fitness is the best baseline only."""
     scores = Scores([experiment("base-gla", 0.9), experiment("e1", 0.6)])
     assert scores.best is scores.experiments[1]
     assert scores.best_baseline is scores.experiments[0]
@@ -34,23 +35,23 @@ def test_a_baseline_is_never_the_best_candidate() -> None:
 
 
 def test_running_best_holds_only_records_of_candidates() -> None:
-    """Baselines, vetoed ones and lower scores set no record."""
+    """Baselines, vetoed experiments and lower scores set no record."""
     found = [experiment("base-gla", 0.8), experiment("e1", 0.3), experiment("e2", 0.2), experiment("e3", 0.5)]
     assert Scores([*found, experiment("e4", 0.9, vetoed=True)]).running_best == [(1, 0.3), (3, 0.5)]
 
 
 def test_parents_that_are_unknown_or_later_are_no_parents() -> None:
-    """A circle or a dangling parent can't loop the family tree."""
+    """A cycle or an unknown parent does not enter the lineage."""
     found = [experiment("e1", parent_id="e2"), experiment("e2", parent_id="e1"), experiment("e3", parent_id="gone")]
     scores = Scores(found)
     assert scores.parent == {"e2": "e1"}
-    assert scores.ancestry(found[1]) == ["e2", "e1"]
+    assert scores.ancestors(found[1]) == ["e2", "e1"]
 
 
-def test_nothing_gives_nothing() -> None:
-    """An empty campaign has no best and no gain."""
+def test_an_empty_campaign_has_no_best() -> None:
+    """Without experiments every figure is None or empty."""
     scores = Scores([])
-    assert (scores.best, scores.best_baseline, scores.gain, scores.ordered, scores.running_best) == (
+    assert (scores.best, scores.best_baseline, scores.gain, scores.reading_order, scores.running_best) == (
         None,
         None,
         None,
@@ -60,9 +61,9 @@ def test_nothing_gives_nothing() -> None:
 
 
 def test_colours_are_fifths_of_the_ranking() -> None:
-    """The best fifth has the strongest colour, what has no fitness none."""
+    """The best fifth has the strongest colour; an experiment without fitness has the class none."""
     scores = Scores([*(experiment(f"e{i}", i / 10) for i in range(10)), experiment("e10", None, "failed")])
-    assert [scores.bin(e) for e in scores.experiments] == [
+    assert [scores.colour_class(e) for e in scores.experiments] == [
         "f0",
         "f0",
         "f1",
@@ -83,10 +84,15 @@ def test_reading_order_holds_every_experiment_once() -> None:
         ("a", "rejected"), ("b", "failed"), ("c", "queued"), ("q", "quarantined"), ("d", "running"),
     ]  # fmt: skip
     scores = Scores([*(experiment(name, None, status) for name, status in kinds), experiment("e", 0.4)])
-    assert [e.id for e in scores.ordered] == ["e", "d", "q", "c", "b", "a"]
+    assert [e.id for e in scores.reading_order] == ["e", "d", "q", "c", "b", "a"]
 
 
-def test_a_name_that_the_id_says_already_is_left_out() -> None:
-    """`base-gla` is not called `base-gla gla`."""
+def test_a_name_that_the_id_contains_is_left_out() -> None:
+    """The title of `base-gla` is not `base-gla gla`."""
     assert title(experiment("base-gla", name="GLA")) == "base-gla"
-    assert called(experiment("e0001", name="SlowMixer")) == "SlowMixer"
+    assert display_name(experiment("e0001", name="SlowMixer")) == "SlowMixer"
+
+
+def test_durations_have_two_units() -> None:
+    """Seconds, minutes with seconds, hours with minutes."""
+    assert [duration_text(seconds) for seconds in (5, 65, 3720)] == ["5 s", "1 min 05 s", "1 h 02 min"]

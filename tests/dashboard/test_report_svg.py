@@ -1,4 +1,4 @@
-"""Drawing by arithmetic: scales, ticks and paths."""
+"""SVG building blocks: scales, ticks and paths."""
 
 from math import inf, nan
 
@@ -12,7 +12,7 @@ FINITE = st.floats(-1e6, 1e6).filter(lambda v: abs(v) > 1e-6)
 
 
 def test_linear_scale_maps_ends_to_ends() -> None:
-    """The lowest value lies at the start, the highest at the end, the middle between."""
+    """The lowest value maps to the start, the highest to the end, the middle to the middle."""
     scale = svg.scale([2.0, 4.0], 100, 0, log=False)
     assert [scale(2), scale(3), scale(4)] == [100, 50, 0]
 
@@ -25,14 +25,14 @@ def test_log_scale_gives_each_decade_the_same_room() -> None:
 
 @pytest.mark.parametrize(("values", "log"), [([1.5, 3.4], False), ([0.01, 4.0], True), ([-1.0, 50.0, 0.1], True)])
 def test_a_wide_range_is_logarithmic(values: list[float], log: bool) -> None:
-    """Without being told, a scale is logarithmic where the values span a wide range."""
+    """By default a scale is logarithmic if the values span a wide range."""
     assert svg.scale(values, 0, 1).log is log
 
 
 @pytest.mark.parametrize("values", [[], [0.0], [3.0, 3.0], [nan, inf], [0.0, 0.0], [-2.0]])
 @pytest.mark.parametrize("log", [None, True, False])
-def test_a_scale_always_has_room(values: list[float], log: bool | None) -> None:
-    """No values, one value, equal ones and those that are not finite still make an axis with ticks."""
+def test_a_scale_always_has_a_range(values: list[float], log: bool | None) -> None:
+    """No values, one value, equal values and infinite ones still give an axis with ticks."""
     scale = svg.scale(values, 0, 100, log=log)
     assert scale.low < scale.high
     assert all(0 <= scale(tick) <= 100 for tick in scale.ticks(5))
@@ -58,7 +58,7 @@ def test_log_ticks_are_few_and_inside(low: float, ratio: float) -> None:
     assert all(low * 0.99 <= t <= low * ratio * 1.01 for t in ticks)
 
 
-def test_values_outside_are_held_at_the_border() -> None:
+def test_values_outside_are_clamped() -> None:
     """A mark never leaves its plot."""
     assert svg.scale([1, 10], 0, 100, log=True)(-5) == 0
 
@@ -70,7 +70,7 @@ def test_steps_keep_a_height_until_the_next_point() -> None:
 
 
 def test_paths_have_two_decimals() -> None:
-    """A path is short text."""
+    """Coordinates are rounded, so that a path is short."""
     assert svg.path([(0, 1 / 3), (2.5, 10)], "x") == '<path d="M0 0.33L2.5 10" class="x"></path>'
 
 

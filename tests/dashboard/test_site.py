@@ -1,4 +1,4 @@
-"""The live page over HTTP: who may look, what they are sent, and that they can do nothing but look."""
+"""The live page over HTTP: its paths, its stream of changes, and its refusals. Nothing can be changed through it."""
 
 import json
 import socket
@@ -20,85 +20,87 @@ Make = Callable[..., list[Experiment]]
 
 
 def report() -> str:
-    """Return a report, of a lab that answers."""
+    """Return the report of a lab that answers."""
     return "<!doctype html>\n<p>the report</p>\n"
 
 
 @contextmanager
-def served(board: Board, host: str = "127.0.0.1", write: Callable[[], str] = report) -> Iterator[int]:
-    """Serve a board for a while and yield the port."""
-    with Site(host, 0, board, write) as there:
-        thread = threading.Thread(target=there.serve_forever, kwargs={"poll_interval": 0.01})
+def serve(board: Board, host: str = "127.0.0.1", write_report: Callable[[], str] = report) -> Iterator[int]:
+    """Serve a board until the context ends, and yield the port."""
+    with Site(host, 0, board, write_report) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield there.server_address[1]
+            yield server.server_address[1]
         finally:
             board.close()
-            there.shutdown()
+            server.shutdown()
             thread.join(10)
 
 
 @contextmanager
-def asked(port: int, path: str, method: str = "GET") -> Iterator[HTTPResponse]:
-    """Make a request."""
+def request(port: int, path: str, method: str = "GET") -> Iterator[HTTPResponse]:
+    """Yield the reply to a request."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         connection.request(method, path)
         with connection.getresponse() as reply:
             yield reply
 
 
-def told(reply: HTTPResponse) -> dict[str, str]:
-    """Return the next parts that a stream tells."""
+def next_parts(reply: HTTPResponse) -> dict[str, str]:
+    """Return the next parts of a stream."""
     while (line := reply.readline().decode()) != "event: parts\n":
         assert line, "the stream ended"
     return json.loads(reply.readline().decode().removeprefix("data: "))
 
 
 @pytest.fixture
-def now(make_campaign: Make, make_standing: Callable) -> LiveSnapshot:
-    """Return a moment of a campaign."""
-    found = tuple(make_campaign(8))
-    return LiveSnapshot(make_standing(list(found), finished=False), found, said=[(1, "it begins")])
+def snapshot(make_campaign: Make, make_status: Callable) -> LiveSnapshot:
+    """Return a snapshot of a running campaign."""
+    experiments = tuple(make_campaign(8))
+    return LiveSnapshot(make_status(list(experiments), finished=False), experiments, log_lines=[(1, "first event")])
 
 
-def test_a_stream_tells_all_parts_and_then_what_changed(now: LiveSnapshot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An event leaves the pictures of experiments alone; a moment like the last tells nothing; the end ends it."""
+def test_a_stream_sends_all_parts_and_then_the_changed_ones(
+    snapshot: LiveSnapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new event changes only the log; a changed experiment also changes the pictures; closing ends the stream."""
     monkeypatch.setattr(site, "REDRAW_REST_FACTOR", 0.0)
     board = Board()
-    board.show(now)
-    with served(board) as port, asked(port, "/stream") as reply:
+    board.show(snapshot)
+    with serve(board) as port, request(port, "/stream") as reply:
         assert reply.headers["Content-Type"] == "text/event-stream"
-        assert set(told(reply)) == set(PARTS)
-        board.show(replace(now, said=[(2, "<b>it goes on</b>"), (1, "it begins")]))
-        changed = told(reply)
+        assert set(next_parts(reply)) == set(PARTS)
+        board.show(replace(snapshot, log_lines=[(2, "<b>second event</b>"), (1, "first event")]))
+        changed = next_parts(reply)
         assert set(changed) == {"log"}
-        assert "&lt;b&gt;it goes on" in changed["log"]
-        board.show(replace(now, experiments=now.experiments[:-1], said=[(3, "x")]))
-        assert {"log", "leaderboard", "time", "lineage"} <= set(told(reply))
+        assert "&lt;b&gt;second event" in changed["log"]
+        board.show(replace(snapshot, experiments=snapshot.experiments[:-1], log_lines=[(3, "x")]))
+        assert {"log", "leaderboard", "time", "lineage"} <= set(next_parts(reply))
         board.close()
         reply.read()
 
 
-def test_large_parts_rest_after_they_were_drawn(now: LiveSnapshot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often experiments change; they are drawn when their time has come, though nothing else changes."""
+def test_large_parts_rest_after_they_were_rendered(snapshot: LiveSnapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While they rest, a changed experiment does not render them; after it they are rendered without another change."""
     monkeypatch.setattr(site, "REDRAW_REST_FACTOR", 1e9)
     board = Board()
-    board.show(now)
+    board.show(snapshot)
     changes = board.changes(patience=0.01)
     assert set(next(changes)) == set(PARTS)
-    board.show(replace(now, experiments=now.experiments[:-1], said=[(2, "x")]))
+    board.show(replace(snapshot, experiments=snapshot.experiments[:-1], log_lines=[(2, "x")]))
     assert set(next(changes)) == {"head", "log"}
-    board._due = 0.0
+    board._slow_due = 0.0
     assert set(next(changes)) >= {"leaderboard", "time", "lineage"}
 
 
-def test_the_page_holds_what_the_stream_would_tell(now: LiveSnapshot, read_page: Callable) -> None:
-    """A browser without scripts sees the moment it asked; no cache and no frame keeps it."""
+def test_the_page_has_the_parts_of_the_stream(snapshot: LiveSnapshot, read_page: Callable) -> None:
+    """A browser without scripts sees the current state; caching and framing are forbidden."""
     board = Board()
-    board.show(now)
-    with served(board) as port, asked(port, "/") as reply:
-        shown = read_page(reply.read().decode())
-        assert "it begins" in shown.by_id("log").text
+    board.show(snapshot)
+    with serve(board) as port, request(port, "/") as reply:
+        page = read_page(reply.read().decode())
+        assert "first event" in page.by_id("log").text
         assert reply.headers["Cache-Control"] == "no-store"
         assert "frame-ancestors 'none'" in reply.headers["Content-Security-Policy"]
 
@@ -108,9 +110,9 @@ def test_the_page_holds_what_the_stream_would_tell(now: LiveSnapshot, read_page:
     [("/healthz", "GET", 200), ("/report", "GET", 200), ("/report?x=1", "GET", 200), ("/../lab.toml", "GET", 404),
      ("/etc/passwd", "GET", 404), ("/", "POST", 501), ("/", "PUT", 501), ("/stream", "DELETE", 501)],
 )  # fmt: skip
-def test_there_are_four_paths_to_look_at(path: str, method: str, status: int) -> None:
-    """And nothing to send to."""
-    with served(Board()) as port, asked(port, path, method) as reply:
+def test_the_server_answers_get_requests_on_four_paths(path: str, method: str, status: int) -> None:
+    """Any other path is not found, any other method is refused."""
+    with serve(Board()) as port, request(port, path, method) as reply:
         assert reply.status == status
 
 
@@ -119,55 +121,55 @@ def test_there_are_four_paths_to_look_at(path: str, method: str, status: int) ->
     [("localhost:8037", 200), ("127.0.0.1", 200), ("[::1]:8037", 200), ("[0::1]", 200), ("lab.example:8037", 403),
      ("127.0.0.1.lab.example", 403), ("", 403), ("[", 403)],
 )  # fmt: skip
-def test_a_name_that_is_not_this_machines_is_refused(host: str, status: int) -> None:
-    """A foreign page that has its own name resolve to this machine can't read the lab through a browser."""
-    with served(Board()) as port, closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+def test_a_foreign_host_name_is_refused(host: str, status: int) -> None:
+    """A page whose host name resolves to this machine (DNS rebinding) can't read the lab through a browser."""
+    with serve(Board()) as port, closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         connection.putrequest("GET", "/healthz", skip_host=True)
         connection.putheader("Host", host)
         connection.endheaders()
         assert connection.getresponse().status == status
 
 
-def test_who_leaves_is_no_fault(now: LiveSnapshot, capfd: pytest.CaptureFixture[str]) -> None:
-    """A browser that goes in the middle of an answer leaves no traceback."""
+def test_a_closed_connection_is_no_error(snapshot: LiveSnapshot, capfd: pytest.CaptureFixture[str]) -> None:
+    """A browser that resets its connection in the middle of an answer causes no traceback."""
     board = Board()
-    board.show(now)
-    with served(board) as port:
+    board.show(snapshot)
+    with serve(board) as port:
         for _ in range(5):
-            with socket.create_connection(("127.0.0.1", port)) as visitor:
-                visitor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # go with a reset
-                visitor.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
-                visitor.recv(1)
-        with asked(port, "/healthz") as reply:
+            with socket.create_connection(("127.0.0.1", port)) as browser:
+                browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close with a reset
+                browser.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                browser.recv(1)
+        with request(port, "/healthz") as reply:
             assert reply.status == 200
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_report_that_can_not_be_had_says_why() -> None:
-    """One line, and the page goes on."""
+def test_a_report_that_fails_says_why() -> None:
+    """The reply is one line, and the server keeps serving."""
 
     def silent() -> str:
         raise OSError("memory does not answer")
 
-    with served(Board(), write=silent) as port:
-        with asked(port, "/report") as reply:
+    with serve(Board(), write_report=silent) as port:
+        with request(port, "/report") as reply:
             assert (reply.status, reply.read()) == (503, b"memory does not answer\n")
-        with asked(port, "/healthz") as reply:
+        with request(port, "/healthz") as reply:
             assert reply.status == 200
 
 
-def test_places_for_lookers_on_are_counted(monkeypatch: pytest.MonkeyPatch, now: LiveSnapshot) -> None:
-    """One too many is told so; who leaves makes room."""
+def test_streams_are_limited(monkeypatch: pytest.MonkeyPatch, snapshot: LiveSnapshot) -> None:
+    """A stream over the limit is refused; a closed one makes room."""
     monkeypatch.setattr(site, "MAX_STREAMS", 1)
     monkeypatch.setattr(site.Board.changes, "__defaults__", (0.01,))
     board = Board()
-    with served(board) as port:
-        with asked(port, "/stream") as first, asked(port, "/stream") as second:
-            assert told(first)
+    with serve(board) as port:
+        with request(port, "/stream") as first, request(port, "/stream") as second:
+            assert next_parts(first)
             assert (first.status, second.status) == (200, 503)
         status = 503
-        while status == 503:  # until the server has found out that the first has gone
-            board.show(replace(now, said=[]))
-            with asked(port, "/stream") as third:
+        while status == 503:  # until the server has noticed that the first stream is closed
+            board.show(replace(snapshot, log_lines=[]))
+            with request(port, "/stream") as third:
                 status = third.status
         assert status == 200

@@ -30,10 +30,10 @@ from tests.histories import archive
 from tests.support.labs import instant, kill, run_instant, tiny
 from tests.support.scripted_model import ScriptedModel
 from tests.support.thinker import BROKEN, Thinker
-from tests.support.tiny_runs import in_training
+from tests.support.tiny_runs import add_to_training
 
-NOT_FINITE = in_training("y = y * float('nan')")
-ENDLESS = in_training("while True: pass")
+NOT_FINITE = add_to_training("y = y * float('nan')")
+ENDLESS = add_to_training("while True: pass")
 Act = Iterator[dict[str, Any] | str]
 """Words of a person, or the name of a service to kill."""
 

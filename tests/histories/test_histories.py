@@ -73,7 +73,7 @@ class Moody(Director):
 def test_a_nondeterministic_agent_is_caught(tmp_path: Path) -> None:
     """Every decision in which it drew differs, and the first is named with what was drawn then."""
     log = archive.unpack("normal", tmp_path)
-    history, traces = replay.read_history(log), replay.traces_beside(log)
+    history, traces = replay.read_history(log), replay.traces_of(log)
     found = [difference for _, difference in replay_role(Moody(), history, traces) if difference]
     requested = {one.cause for one in history if one.type in {"ProposalRequested", "PoolUpdated"}}
     assert {one.envelope.id for one in found} == requested
@@ -87,7 +87,7 @@ def unpacked(name: str, folder: Path) -> list[Envelope]:
 
 def completions(name: str, folder: Path) -> tuple[set[str], set[str]]:
     """Return what a model was asked for, and what it once did not give."""
-    traces = replay.traces_beside(archive.unpack(name, folder))
+    traces = replay.traces_of(archive.unpack(name, folder))
     asked = [answer for answers in traces.values() for answer in answers if answer["question"] == "Completion"]
     return (
         {answer["asked"]["schema_name"] for answer in asked},

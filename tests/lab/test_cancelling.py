@@ -1,4 +1,4 @@
-"""Whoever is asked to end does, also where a library lost the first request."""
+"""Cancellation of a task ends it, even if a library loses the first cancellation."""
 
 import asyncio
 
@@ -7,30 +7,30 @@ import pytest
 from lab import cancel_and_wait
 
 
-async def test_a_task_that_swallows_a_cancellation_ends_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the client of the bus does, now and then."""
+async def test_a_task_that_loses_a_cancellation_ends_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The NATS client loses a cancellation now and then."""
     monkeypatch.setattr(cancel_and_wait, "CANCEL_INTERVAL_S", 0.01)
-    asked = 0
+    cancellations = 0
 
-    async def deaf() -> None:
-        nonlocal asked
-        while asked < 3:
+    async def stubborn() -> None:
+        nonlocal cancellations
+        while cancellations < 3:
             try:
                 await asyncio.sleep(60)
             except asyncio.CancelledError:
-                asked += 1
+                cancellations += 1
         raise asyncio.CancelledError
 
-    task = asyncio.create_task(deaf())
+    task = asyncio.create_task(stubborn())
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
         await cancel_and_wait.cancel_and_wait(task)
     assert task.cancelled()
-    assert asked == 3
+    assert cancellations == 3
 
 
-async def test_a_task_that_has_failed_keeps_its_failure() -> None:
-    """It is for whoever awaits it."""
+async def test_a_failed_task_keeps_its_error() -> None:
+    """The error is raised to the caller that awaits the task."""
 
     async def fail() -> None:
         raise ValueError("once")

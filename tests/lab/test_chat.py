@@ -1,4 +1,4 @@
-"""A conversation with a running lab, typed into a pipe as a person would type it into a terminal."""
+"""A chat with a running lab, with a person's lines piped into its input."""
 
 import asyncio
 import subprocess
@@ -30,7 +30,7 @@ prefer gates with a bias
 
 
 @pytest.mark.parametrize(
-    ("typed", "words"),
+    ("line", "message"),
     [
         ("prefer gates", {"kind": "steer", "text": "prefer gates"}),
         ("how is it going?", {"kind": "ask", "text": "how is it going?"}),
@@ -45,62 +45,62 @@ prefer gates with a bias
         ("/budget 40", {"kind": "budget", "text": "40"}),
     ],
 )
-def test_a_line_is_read_as_words_for_the_desk(typed: str, words: dict[str, Any]) -> None:
-    """A slash names the kind; without one a question mark does."""
-    assert parse_line(typed) == words
+def test_a_line_becomes_a_message_for_the_desk(line: str, message: dict[str, Any]) -> None:
+    """A slash command names the kind; any other line steers, or asks if it ends with a question mark."""
+    assert parse_line(line) == message
 
 
-@pytest.mark.parametrize("typed", ["/veto", "/restore", "/budget many", "/budget", "/hum", "/steer", "/", "/propose x"])
-def test_a_line_that_says_nothing_is_told_so(typed: str) -> None:
-    """Nothing is published that the desk would refuse."""
+@pytest.mark.parametrize("line", ["/veto", "/restore", "/budget many", "/budget", "/hum", "/steer", "/", "/propose x"])
+def test_a_line_that_is_no_message_is_refused(line: str) -> None:
+    """A message that the desk would refuse is not published."""
     with pytest.raises(LabError):
-        parse_line(typed)
+        parse_line(line)
 
 
 class Chat:
-    """Starts a chat when the first result is there, and stops the campaign when the chat has ended."""
+    """Starts a chat after the first analysis, and stops the campaign when the chat has ended."""
 
     def __init__(self, folder: Path) -> None:
         self.home, self.out = folder / "home", folder / "out.txt"
         self.process: subprocess.Popen[bytes] | None = None
-        self.heard: list[HumanMessage] = []
+        self.messages: list[HumanMessage] = []
         self.stopping: asyncio.Future[str] | None = None
         (folder / "typed.txt").write_text(TYPED)
 
     def __call__(self, view: CampaignView, envelope: Envelope | None) -> None:
         if envelope and isinstance(envelope.event, HumanMessage):
-            self.heard.append(envelope.event)
+            self.messages.append(envelope.event)
         if self.process is None and view.counts["AnalysisReady"]:
-            with (self.home.parent / "typed.txt").open() as typed, self.out.open("wb") as out:
+            with (self.home.parent / "typed.txt").open() as lines, self.out.open("wb") as out:
                 command = [sys.executable, "-m", "lab.cli", "chat", "--home", str(self.home)]
-                self.process = subprocess.Popen(command, stdin=typed, stdout=out, stderr=out, cwd=ROOT)
+                self.process = subprocess.Popen(command, stdin=lines, stdout=out, stderr=out, cwd=ROOT)
         if self.stopping is None and self.process and self.process.poll() is not None:
             settings = LoadedSettings.load({"home": self.home}).settings
             self.stopping = asyncio.ensure_future(publish_message(settings, {"kind": "stop", "text": "enough"}))
 
 
-def test_what_is_typed_is_heard_and_answered(tmp_path: Path) -> None:
-    """Every kind becomes a fact in its order, the answer is shown, and the chat ends with its input."""
+def test_typed_lines_become_events_and_are_answered(tmp_path: Path) -> None:
+    """Every message becomes an event in its order, the answer is printed, and the chat ends with its input."""
     chat = Chat(tmp_path)
     assert run_instant(chat.home, chat, experiments=250, slots=2).finished
     assert chat.process
-    told = chat.out.read_text()
-    assert chat.process.returncode == 0, told
+    output = chat.out.read_text()
+    assert chat.process.returncode == 0, output
     kinds = ["ask", "steer", "veto", "restore", "pause", "resume", "budget", "stop"]
-    assert [message.kind for message in chat.heard] == kinds
-    assert chat.heard[2].target == chat.heard[3].target == "base-retnet"
-    assert "The campaign is running" in told
-    assert "base-gla" in told
-    assert "base-retnet: it is in the pool again." in told
+    assert [message.kind for message in chat.messages] == kinds
+    assert chat.messages[2].target == chat.messages[3].target == "base-retnet"
+    assert "The campaign is running" in output
+    assert "base-gla" in output
+    assert "base-retnet: it is in the pool again." in output
     for line in (
-        "says (steer): prefer gates with a bias",
-        "says (veto base-retnet): it is dull",
-        "says (pause): I think",
+        "(steer): prefer gates with a bias",
+        "(veto base-retnet): it is dull",
+        "(pause): I think",
     ):
-        assert line in told
-    assert "no such word: /hum" in told
+        assert line in output
+    assert "no command /hum" in output
 
 
-def test_a_stopped_lab_has_nobody_to_talk_with(tmp_path: Path) -> None:
-    """One line that says what to do."""
-    assert "leave it a word with `move37 say`" in move37("chat", "--home", str(tmp_path), code=1)
+def test_a_chat_with_a_stopped_lab_is_refused(tmp_path: Path) -> None:
+    """The error names the command that leaves a message."""
+    assert "hint: move37 say" in move37("chat", "--home", str(tmp_path), code=1)

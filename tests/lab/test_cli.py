@@ -1,27 +1,39 @@
-"""The command line's manners: every mistake is one line and an exit code, every command has help with an example."""
+"""The command line: every mistake gives one line and an exit code, every command has help with an example."""
 
 import re
 import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from lab.cli import app
 from tests.support.labs import move37
 
-COMMANDS = (
-    "run", "serve", "say", "experiments", "show", "diff", "best", "events", "status", "report", "export", "export-log",
-    "replay", "check", "train", "doctor", "config", "keys",
-)  # fmt: skip
+
+def commands(group: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the names of every command, with those of its groups before its own."""
+    for name, command in group.commands.items():
+        yield from commands(command, (*names, name)) if hasattr(command, "commands") else [(*names, name)]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example(command: str) -> None:
-    """`--help` shows how it is used."""
-    assert "Example: " in move37(command, "--help")
+@pytest.mark.parametrize("command", list(commands(get_command(app))), ids=" ".join)
+def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> None:
+    """`--help` has an example that begins with the command's own name."""
+    text = " ".join(move37(*command, "--help").split())
+    assert re.search(rf"Example: .*move37 {' '.join(command)}", text)
+
+
+def test_commands_are_listed_by_the_position_of_their_module() -> None:
+    """`run` comes first, `config` last."""
+    names = [name for name, *_ in commands(get_command(app))]
+    assert (names[0], names[-1]) == ("run", "config")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "text"),
     [
         (["bogus"], 2, "bogus"),
         (["run", "--bogus"], 2, "--bogus"),
@@ -51,50 +63,49 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
         (["fork", "nowhere.jsonl", "--at", "1", "--home", "new"], 1, "no log or home nowhere.jsonl"),
     ],
 )
-def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
-    """It names what was wrong, shows no traceback, and leaves nothing behind."""
+def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], code: int, text: str) -> None:
+    """The line names the wrong value; there is no traceback and no database."""
     stderr = move37(*arguments, code=code, cwd=tmp_path)
-    assert said in stderr
+    assert text in stderr
     assert len(stderr.strip().splitlines()) == 1, stderr
     assert not list(tmp_path.rglob("*.duckdb"))
 
 
 def test_a_missing_key_is_named_before_anything_starts(tmp_path: Path) -> None:
-    """[llm] api_key_env without its variable."""
+    """[llm] api_key_env names a variable that is not set."""
     (tmp_path / "lab.toml").write_text('[llm]\nbase_url = "http://127.0.0.1:9/v1"\napi_key_env = "NO_SUCH_KEY"\n')
     assert "NO_SUCH_KEY" in move37("run", code=1, cwd=tmp_path)
 
 
 def test_an_empty_corpus_is_refused(tmp_path: Path) -> None:
-    """`--data` of an empty file."""
+    """`--data` names an empty file."""
     (tmp_path / "empty.txt").write_text("")
     assert "empty.txt" in move37("run", "--data", "empty.txt", code=1, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"def ("])
-def test_a_file_that_is_no_python_is_told_so(tmp_path: Path, content: bytes) -> None:
-    """Neither bytes nor broken syntax give a traceback."""
+def test_a_file_that_is_not_python_gives_no_traceback(tmp_path: Path, content: bytes) -> None:
+    """Neither bytes nor a syntax error give a traceback."""
     (tmp_path / "mixer.py").write_bytes(content)
-    done = move37("check", "mixer.py", code=None, cwd=tmp_path)
-    assert "Traceback" not in done
+    assert "Traceback" not in move37("check", "mixer.py", code=None, cwd=tmp_path)
 
 
-def test_a_server_that_is_not_nats_is_told_so(tmp_path: Path) -> None:
-    """Something else on the port is no hang."""
+def test_a_server_that_is_not_nats_is_refused(tmp_path: Path) -> None:
+    """Another server on the port gives an error, and the command does not hang."""
     with socket.create_server(("127.0.0.1", 0)) as other:
-        said = move37("run", "--nats", f"nats://127.0.0.1:{other.getsockname()[1]}", code=1, cwd=tmp_path)
-    assert "no NATS server" in said
+        stderr = move37("run", "--nats", f"nats://127.0.0.1:{other.getsockname()[1]}", code=1, cwd=tmp_path)
+    assert "no NATS server" in stderr
 
 
-def test_config_says_where_each_value_came_from(tmp_path: Path) -> None:
-    """Every setting with value and source."""
+def test_config_prints_the_source_of_each_value(tmp_path: Path) -> None:
+    """Every setting is printed with its value and its source."""
     text = move37("config", cwd=tmp_path, env={"MOVE37_TRAINERS": "4"})
     assert re.search(r"trainers\s+4\s+environment", text)
     assert re.search(r"scale\s+nano\s+default", text)
 
 
-def test_doctor_finds_this_machine_fit(tmp_path: Path) -> None:
-    """Every finding is good where the suite runs."""
+def test_doctor_passes_on_this_machine(tmp_path: Path) -> None:
+    """Every check passes on a machine that runs the tests."""
     text = move37("doctor", cwd=tmp_path)
     assert "FAIL" not in text
     assert "nats-server" in text
@@ -102,8 +113,8 @@ def test_doctor_finds_this_machine_fit(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has a GPU")
 def test_a_scale_that_needs_a_gpu_is_refused_without_one(tmp_path: Path) -> None:
-    """In one line with the remedy, before anything is started; the doctor says the same, and knows a wrong scale."""
+    """One line with the remedy, before anything starts; the doctor says the same, and names an unknown scale."""
     refused = move37("run", "--scale", "small", cwd=tmp_path, code=1)
-    assert "no /dev/nvidiactl: this scale needs an NVIDIA GPU and its driver; choose a scale on cpu" in refused
+    assert "no /dev/nvidiactl: cuda needs an NVIDIA GPU and its driver; hint: choose a scale on cpu" in refused
     assert "no /dev/nvidiactl" in move37("doctor", cwd=tmp_path, env={"MOVE37_SCALE": "small"}, code=None)
     assert "there is no scale 'tiny'" in move37("doctor", cwd=tmp_path, env={"MOVE37_SCALE": "tiny"}, code=None)

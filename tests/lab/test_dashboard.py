@@ -1,4 +1,4 @@
-"""The dashboard of a running lab, asked over HTTP as a browser asks it."""
+"""The dashboard of a running lab, requested over HTTP as a browser does."""
 
 import asyncio
 import json
@@ -17,13 +17,13 @@ from lab.settings import LoadedSettings
 from tests.support.labs import ROOT, move37, run_instant
 
 
-class Visitor:
-    """Starts a dashboard when the first result is there, looks until it has seen enough, and stops the campaign."""
+class Browser:
+    """Starts a dashboard after the first analysis, reads it until every part has content, and stops the campaign."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.port = home, server.free_port()
         self.process: subprocess.Popen[bytes] | None = None
-        self.looking: asyncio.Future[dict[str, str]] | None = None
+        self.reading: asyncio.Future[dict[str, str]] | None = None
         self.stopping: asyncio.Future[str] | None = None
         self.services = ""
 
@@ -31,15 +31,15 @@ class Visitor:
         if self.process is None and view.counts["AnalysisReady"]:
             command = [sys.executable, "-m", "lab.cli", "serve", "dashboard", "--port", str(self.port)]
             self.process = subprocess.Popen([*command, "--home", str(self.home)], cwd=ROOT)
-            self.looking = asyncio.ensure_future(asyncio.to_thread(self.look))
-        if self.stopping is None and self.looking and self.looking.done():
+            self.reading = asyncio.ensure_future(asyncio.to_thread(self.read))
+        if self.stopping is None and self.reading and self.reading.done():
             settings = LoadedSettings.load({"home": self.home}).settings
-            self.stopping = asyncio.ensure_future(publish_message(settings, {"kind": "stop", "text": "seen enough"}))
+            self.stopping = asyncio.ensure_future(publish_message(settings, {"kind": "stop", "text": "enough"}))
 
-    def look(self) -> dict[str, str]:
-        """Return the newest parts, once each has something to show and the log has moved on, and the report."""
+    def read(self) -> dict[str, str]:
+        """Return the report, and the newest parts once each has content and the log has changed twice."""
         parts, lines = dict[str, str](), set[str]()
-        with self._there() as stream:
+        with self._connect() as stream:
             while not all(parts.get(name) for name in ("head", "slots", "log", "leaderboard", "time", "lineage")) or (
                 len(lines) < 3
             ):
@@ -51,8 +51,8 @@ class Visitor:
         with urlopen(f"http://127.0.0.1:{self.port}/report", timeout=60) as reply:
             return parts | {"report": reply.read().decode()}
 
-    def _there(self):
-        """Open the stream as soon as the server is there."""
+    def _connect(self):
+        """Open the stream as soon as the server listens."""
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -63,27 +63,27 @@ class Visitor:
 
 
 def test_a_running_lab_is_shown_until_it_stops(tmp_path: Path) -> None:
-    """Every part has something to show, with the dashboard's own key; and it is among the services."""
-    visitor = Visitor(tmp_path)
+    """Every part has content, and the dashboard is listed among the services."""
+    browser = Browser(tmp_path)
     try:
-        assert run_instant(tmp_path, visitor, experiments=250, slots=2).finished
-        assert visitor.process
-        assert visitor.process.wait(20) == 0
+        assert run_instant(tmp_path, browser, experiments=250, slots=2).finished
+        assert browser.process
+        assert browser.process.wait(20) == 0
     finally:
-        if visitor.process:
-            visitor.process.kill()
-            visitor.process.wait()
-    assert visitor.looking
-    seen = visitor.looking.result()
-    assert "is under way" in seen["head"]
-    assert "base-gla" in seen["leaderboard"]
-    assert "base-gla" in seen["lineage"]
-    assert "fitness" in seen["log"]
-    assert "report of a campaign" in seen["report"]
-    (mine,) = [one for one in json.loads(visitor.services)["services"] if one["role"] == "dashboard"]
-    assert mine["last_error"] == ""
+        if browser.process:
+            browser.process.kill()
+            browser.process.wait()
+    assert browser.reading
+    parts = browser.reading.result()
+    assert "is under way" in parts["head"]
+    assert "base-gla" in parts["leaderboard"]
+    assert "base-gla" in parts["lineage"]
+    assert "fitness" in parts["log"]
+    assert "report of a campaign" in parts["report"]
+    (service,) = [row for row in json.loads(browser.services)["services"] if row["role"] == "dashboard"]
+    assert service["last_error"] == ""
 
 
-def test_without_a_lab_there_is_nothing_to_show(tmp_path: Path) -> None:
-    """One line names the remedy."""
+def test_without_a_lab_the_dashboard_is_refused(tmp_path: Path) -> None:
+    """The error says what to do."""
     assert "--nats" in move37("serve", "dashboard", "--home", str(tmp_path), code=1)

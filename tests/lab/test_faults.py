@@ -1,4 +1,4 @@
-"""Faults are normal: whatever dies, the campaign ends with exactly its experiments, none twice."""
+"""Faults: whichever process is killed, the campaign ends with exactly its experiments, none twice."""
 
 import json
 import os
@@ -21,35 +21,35 @@ EXPERIMENTS = 12
 
 
 class Killer:
-    """Kills a service when a campaign has come so far."""
+    """Kills a service after a number of events."""
 
     def __init__(self, home: Path, service: str, after: int) -> None:
-        """Kill `service` once, at the `after`-th event."""
-        self.home, self.service, self.after, self.done, self.seen = home, service, after, False, 0
+        """Kill `service` once, at event number `after` or later."""
+        self.home, self.service, self.after, self.killed, self.events = home, service, after, False, 0
         self.analysed: list[str] = []
 
     def __call__(self, _: CampaignView, envelope: Envelope | None) -> None:
-        """Count, and kill in time."""
+        """Count the events, and kill the service in time."""
         if envelope is None:
             return
-        self.seen += 1
+        self.events += 1
         if isinstance(envelope.event, AnalysisReady):
             self.analysed.append(envelope.experiment)
-        if self.seen >= self.after and not self.done:
-            self.done = kill(self.home, self.service)
+        if self.events >= self.after and not self.killed:
+            self.killed = kill(self.home, self.service)
 
 
 @pytest.mark.parametrize(
     "service", ["memory", "director", "researcher", "engineer", "analyst", "desk", "trainer", "nats-server"]
 )
-def test_a_killed_process_costs_nothing(tmp_path: Path, service: str) -> None:
-    """Kill -9 of any one process: N terminal experiments, each analysed once."""
+def test_a_killed_process_does_not_change_the_campaigns_end(tmp_path: Path, service: str) -> None:
+    """After a SIGKILL of any one process, all experiments end, and each is analysed at most once."""
     killer = Killer(tmp_path, service, after=40)
     outcome = run_instant(tmp_path, killer, experiments=EXPERIMENTS, slots=3)
-    assert killer.done, f"{service} was never found"
+    assert killer.killed, f"{service} was not running"
     assert outcome.finished
-    assert outcome.standing.analysed + outcome.standing.failed + outcome.standing.rejected == 6 + EXPERIMENTS
-    assert len(killer.analysed) == len(set(killer.analysed)) == outcome.standing.analysed
+    assert outcome.status.analysed + outcome.status.failed + outcome.status.rejected == 6 + EXPERIMENTS
+    assert len(killer.analysed) == len(set(killer.analysed)) == outcome.status.analysed
 
 
 def test_one_seed_and_one_slot_give_one_sequence_of_proposals(tmp_path: Path) -> None:
@@ -63,14 +63,14 @@ def test_one_seed_and_one_slot_give_one_sequence_of_proposals(tmp_path: Path) ->
 
 
 def test_another_seed_gives_other_proposals(tmp_path: Path) -> None:
-    """The seed matters."""
+    """Two seeds give different sources."""
     runs = [run_instant(tmp_path / str(seed), experiments=4, slots=1, seed=seed) for seed in (1, 2)]
     one, two = ([row.source for row in run.experiments if row.origin == "genetic"] for run in runs)
     assert one != two
 
 
-def test_a_larger_budget_goes_on_with_the_same_campaign(tmp_path: Path) -> None:
-    """`move37 run --experiments` again with more adds to what is there, and repeats nothing."""
+def test_a_larger_budget_continues_the_same_campaign(tmp_path: Path) -> None:
+    """`move37 run --experiments` with a larger number adds experiments and repeats nothing."""
     first = run_instant(tmp_path, experiments=3, slots=2)
     runs: list[str] = []
 
@@ -87,27 +87,27 @@ def test_a_larger_budget_goes_on_with_the_same_campaign(tmp_path: Path) -> None:
     assert {parse_run_id(run).experiment for run in runs} == {row.id for row in second.experiments if row.val_loss}
 
 
-def test_an_interrupt_ends_quickly_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    """Ctrl-C: gone in under 5 s with nobody left; the campaign is then finished by the same command."""
+def test_an_interrupt_ends_quickly_and_the_same_command_resumes(tmp_path: Path) -> None:
+    """After SIGINT all processes end within 5 s; the same command then finishes the campaign."""
     command = [sys.executable, "-m", "tests.support.instant_lab", str(tmp_path), "400"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     for line in process.stdout:
         if line.startswith("AnalysisReady"):
             break
-    begun = time.monotonic()
+    start = time.monotonic()
     process.send_signal(signal.SIGINT)
     rest = process.stdout.read()
     assert process.wait(10) == 0
-    assert time.monotonic() - begun < 5.0
+    assert time.monotonic() - start < 5.0
     assert "finished=False" in rest
-    assert not _left(tmp_path)
+    assert not _processes_of(tmp_path)
     outcome = run_instant(tmp_path, experiments=40, slots=4)
     assert outcome.finished
 
 
-def test_a_dead_supervisor_leaves_nobody_behind(tmp_path: Path) -> None:
-    """Kill -9 of the lab itself takes every service and the server with it."""
+def test_a_killed_supervisor_leaves_no_process_behind(tmp_path: Path) -> None:
+    """A SIGKILL of the lab itself ends every service and the server."""
     command = [sys.executable, "-m", "tests.support.instant_lab", str(tmp_path), "400"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout
@@ -117,9 +117,9 @@ def test_a_dead_supervisor_leaves_nobody_behind(tmp_path: Path) -> None:
     process.kill()
     process.wait(10)
     deadline = time.monotonic() + 15
-    while _left(tmp_path) and time.monotonic() < deadline:
+    while _processes_of(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not _left(tmp_path)
+    assert not _processes_of(tmp_path)
 
 
 def test_a_second_lab_in_one_home_is_refused(tmp_path: Path) -> None:
@@ -127,13 +127,13 @@ def test_a_second_lab_in_one_home_is_refused(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.prepare()
     with home.locked():
-        said = move37("run", "--home", str(tmp_path), code=1)
-    assert "already running" in said
-    assert len(said.strip().splitlines()) == 1
+        stderr = move37("run", "--home", str(tmp_path), code=1)
+    assert "already running" in stderr
+    assert len(stderr.strip().splitlines()) == 1
 
 
-def test_a_malformed_message_is_dead_lettered_and_kills_nothing(tmp_path: Path) -> None:
-    """Garbage on any subject of the log and on a person's subject is kept with its reason."""
+def test_a_malformed_message_becomes_a_dead_letter_and_stops_nothing(tmp_path: Path) -> None:
+    """Garbage on subjects of the log and on the human inbox becomes dead letters; no service restarts."""
     published = []
 
     def disturb(view: CampaignView, envelope: Envelope | None) -> None:
@@ -150,7 +150,7 @@ def test_a_malformed_message_is_dead_lettered_and_kills_nothing(tmp_path: Path) 
 
 
 def _publish_garbage(url: str, seed: Path, campaign: str) -> int:
-    """Publish three messages that nothing can read; a process of its own, since we are called inside an event loop."""
+    """Publish three malformed messages from a process of its own, because an event loop runs in this one."""
     code = (
         "import asyncio, nats\n"
         "async def main():\n"
@@ -165,14 +165,14 @@ def _publish_garbage(url: str, seed: Path, campaign: str) -> int:
     return subprocess.run([sys.executable, "-c", code], check=True, timeout=30).returncode
 
 
-def _left(home: Path) -> list[str]:
-    """Return the processes that still belong to a home."""
-    found = []
+def _processes_of(home: Path) -> list[str]:
+    """Return the ids of the processes of a home's lab."""
+    ids = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             text = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
         except OSError:
             continue
         if str(home).encode() in text and int(folder.name) != os.getpid() and b"pytest" not in text:
-            found.append(folder.name)
-    return found
+            ids.append(folder.name)
+    return ids

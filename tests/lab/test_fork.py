@@ -1,4 +1,4 @@
-"""Forks of a campaign: the past up to a position stays as it was, and the campaign goes on from there to its end."""
+"""Forks of a campaign: the log up to a position is unchanged, and the campaign continues from there to its end."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import pytest
 
 from bus.audit import chain, log_file
 from bus.delivery.replay import replay_role
-from bus.vocabulary.events import AnalysisReady, CodeFailed, HumanMessage, ProposalRejected, RunCompleted, RunFailed
+from bus.vocabulary.events import HumanMessage, RunCompleted, RunFailed
 from bus.wire.envelope import Envelope
 from lab.client import human_input
 from lab.client.campaign_view import CampaignView
@@ -25,6 +25,7 @@ from lab.runtime import campaign
 from lab.runtime.campaign import RunOutcome
 from lab.settings import LoadedSettings, Settings
 from memory.store import Store
+from tests.support.endings import ends
 from tests.support.labs import move37, run_instant
 
 EXPERIMENTS = 16
@@ -38,23 +39,23 @@ def settings(home: Path) -> Settings:
 
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An exported log of a whole campaign to which a person spoke as it began; its home lies beside it."""
+    """The exported log of a whole campaign with a message at its start; the campaign's home is in the same folder."""
     home = tmp_path_factory.mktemp("past") / "home"
-    spoken: list[asyncio.Future[str]] = []
+    sent: list[asyncio.Future[str]] = []
 
-    def speak(_: CampaignView, envelope: Envelope | None) -> None:
-        if not spoken and envelope is not None:
-            spoken.append(asyncio.ensure_future(human_input.publish_message(settings(home), STEER)))
+    def send(_: CampaignView, envelope: Envelope | None) -> None:
+        if not sent and envelope is not None:
+            sent.append(asyncio.ensure_future(human_input.publish_message(settings(home), STEER)))
 
-    assert run_instant(home, speak, experiments=EXPERIMENTS, slots=3).finished
+    assert run_instant(home, send, experiments=EXPERIMENTS, slots=3).finished
     log = home.parent / "log.jsonl"
     asyncio.run(export_log(settings(home), log))
     return log
 
 
 @pytest.fixture(scope="module")
-def said(past: Path) -> list[Envelope]:
-    """Its events."""
+def history(past: Path) -> list[Envelope]:
+    """Return the events of that log."""
     return list(log_file.read_log(past))
 
 
@@ -63,8 +64,8 @@ def fork(log: Path, at: int, home: Path) -> ForkSummary:
 
 
 @dataclass
-class Second:
-    """A fork that was spoken to and has run to its end."""
+class ForkRun:
+    """A fork that got a message and has run to its end."""
 
     at: int
     home: Path
@@ -72,125 +73,122 @@ class Second:
     forked: ForkSummary
     outcome: RunOutcome
 
-    def said(self) -> list[Envelope]:
+    def history(self) -> list[Envelope]:
         return list(log_file.read_log(self.log))
 
 
 @pytest.fixture(scope="module")
-def second(past: Path, said: list[Envelope], tmp_path_factory: pytest.TempPathFactory) -> Second:
-    """A fork at a moment of the campaign's second half at which a run has begun and not ended."""
-    heard = next(one.seq for one in said if isinstance(one.event, HumanMessage))
-    at = next(one.seq for one in said if one.type == "RunStarted" and one.seq > max(heard, len(said) // 2))
+def fork_run(past: Path, history: list[Envelope], tmp_path_factory: pytest.TempPathFactory) -> ForkRun:
+    """A fork at a position in the second half of the campaign at which a run has started and not ended."""
+    message_seq = next(one.seq for one in history if isinstance(one.event, HumanMessage))
+    begin = max(message_seq, len(history) // 2)
+    at = next(one.seq for one in history if one.type == "RunStarted" and one.seq > begin)
     folder = tmp_path_factory.mktemp("fork")
     home, log = folder / "home", folder / "log.jsonl"
     forked = fork(past, at, home)
     asyncio.run(human_input.publish_message(settings(home), WIDER))
     outcome = run_instant(home, experiments=EXPERIMENTS + 2, slots=3)
     asyncio.run(export_log(settings(home), log))
-    return Second(at, home, log, forked, outcome)
+    return ForkRun(at, home, log, forked, outcome)
 
 
-def ends(said: list[Envelope]) -> Counter[str]:
-    """Count the events that end each experiment."""
-    kinds = AnalysisReady | CodeFailed | ProposalRejected
-    return Counter(one.experiment for one in said if isinstance(one.event, kinds) and getattr(one.event, "final", True))
+def runs(history: list[Envelope], kinds: Any) -> set[str]:
+    """Return the runs of events of some kinds."""
+    return {one.event.run for one in history if isinstance(one.event, kinds)}  # type: ignore[attr-defined]
 
 
-def runs(said: list[Envelope], kinds: Any) -> set[str]:
-    """Return the runs that events of some kinds are about."""
-    return {one.event.run for one in said if isinstance(one.event, kinds)}  # type: ignore[attr-defined]
+def test_a_fork_starts_with_the_same_log_byte_for_byte(past: Path, fork_run: ForkRun) -> None:
+    """Every message up to the position is the same; the later ones have new ids."""
+    lines = fork_run.log.read_bytes().splitlines()
+    assert lines[: fork_run.at] == past.read_bytes().splitlines()[: fork_run.at]
+    assert len({one.id for one in fork_run.history()}) == len(lines)
 
 
-def test_a_fork_begins_with_the_past_byte_for_byte(past: Path, second: Second) -> None:
-    """Every message in its place; what follows is new."""
-    lines = second.log.read_bytes().splitlines()
-    assert lines[: second.at] == past.read_bytes().splitlines()[: second.at]
-    assert len({one.id for one in second.said()}) == len(lines)
-
-
-def test_a_fork_ends_with_every_experiment_ended_once(said: list[Envelope], second: Second) -> None:
-    """Those of the past's plan and the two that were added."""
-    assert second.outcome.finished
+def test_every_experiment_of_a_fork_ends_once(history: list[Envelope], fork_run: ForkRun) -> None:
+    """The experiments of the original budget and the two added ones all end."""
+    assert fork_run.outcome.finished
     added = {f"e{EXPERIMENTS + 1:04}", f"e{EXPERIMENTS + 2:04}"}
-    assert ends(second.said()).keys() == ends(said).keys() | added
-    assert set(ends(second.said()).values()) == {1}
+    assert ends(fork_run.history()).keys() == ends(history).keys() | added
+    assert set(ends(fork_run.history()).values()) == {1}
 
 
-def test_what_had_ended_is_not_run_again(second: Second) -> None:
-    """The trainers' own logs tell which requests they took up: those that were open, and those of the fork."""
-    past, new = second.said()[: second.at], second.said()[second.at :]
-    asked = {one.event.run: one.experiment for one in second.said() if one.type == "RunRequested"}  # type: ignore[attr-defined]
-    wanted = asked.keys() - runs(past, RunCompleted | RunFailed)
-    lines = [json.loads(line) for log in second.home.glob("logs/trainer*.log") for line in log.open()]
-    taken_up = Counter(line["experiment"] for line in lines if line["event"] == "decided")
-    assert taken_up == Counter(asked[run] for run in wanted)
-    assert second.forked.under_way["trainer"] >= 1
-    assert runs(new, RunCompleted | RunFailed) == wanted
+def test_ended_runs_are_not_repeated(fork_run: ForkRun) -> None:
+    """The trainers' logs show the handled requests: those that were open, and those of the fork."""
+    past, new = fork_run.history()[: fork_run.at], fork_run.history()[fork_run.at :]
+    requested = {one.event.run: one.experiment for one in fork_run.history() if one.type == "RunRequested"}  # type: ignore[attr-defined]
+    open_runs = requested.keys() - runs(past, RunCompleted | RunFailed)
+    lines = [json.loads(line) for log in fork_run.home.glob("logs/trainer*.log") for line in log.open()]
+    handled = Counter(line["experiment"] for line in lines if line["event"] == "decided")
+    assert handled == Counter(requested[run] for run in open_runs)
+    assert fork_run.forked.under_way["trainer"] >= 1
+    assert runs(new, RunCompleted | RunFailed) == open_runs
 
 
-def test_words_to_a_fork_come_after_those_of_its_past(second: Second) -> None:
-    """Both the past and the fork had a first word: the second one is no repetition."""
-    assert second.outcome.standing.guidance == (STEER["text"], WIDER["text"])
+def test_a_message_to_a_fork_comes_after_the_earlier_ones(fork_run: ForkRun) -> None:
+    """Each inbox had one message: the fork's is not taken for a repetition."""
+    assert fork_run.outcome.status.guidance == (STEER["text"], WIDER["text"])
 
 
-def test_a_forks_log_is_a_log_like_any_other(second: Second) -> None:
-    """Memory is rebuilt from it, every role decides again as recorded, and its chain holds."""
-    said, traces = replay.read_history(second.log), replay.traces_beside(second.log)
-    with Store(Home(second.home).database, read_only=True) as store:
-        assert replay.rebuild(said[: store.position])["digest"] == store.digest()
+def test_a_forks_log_is_a_log_like_any_other(fork_run: ForkRun) -> None:
+    """Memory can be rebuilt from it, every role decides the same in a replay, and its chain is intact."""
+    history, traces = replay.read_history(fork_run.log), replay.traces_of(fork_run.log)
+    with Store(Home(fork_run.home).database, read_only=True) as store:
+        assert replay.rebuild(history[: store.position])["digest"] == store.digest()
     for role in ("director", "researcher", "engineer", "analyst", "trainer"):
-        assert [str(found) for _, found in replay_role(replay.build_role(role, traces), said, traces) if found] == []
-    links = list(chain.read_chain(Home(second.home).chain))
-    assert len(links) > second.at
-    assert move37("replay", str(second.log), "--verify").startswith(f"{len(said)} messages are as they were noted")
+        assert [str(diff) for _, diff in replay_role(replay.build_role(role, traces), history, traces) if diff] == []
+    links = list(chain.read_chain(Home(fork_run.home).chain))
+    assert len(links) > fork_run.at
+    assert move37("replay", str(fork_run.log), "--verify").startswith(f"{len(history)} messages match their hashes")
 
 
-def test_a_home_is_forked_with_its_weights(past: Path, said: list[Envelope], tmp_path: Path) -> None:
-    """Those trained by then; an exported file has none to give."""
+def test_a_fork_of_a_home_has_its_weights(past: Path, history: list[Envelope], tmp_path: Path) -> None:
+    """The weights trained by the position are copied; an exported file has no weights."""
     source = past.parent / "home"
-    done = next(one for one in said if isinstance(one.event, RunCompleted))
-    weights = source / "artifacts" / done.event.weights  # type: ignore[attr-defined]
+    completed = next(one for one in history if isinstance(one.event, RunCompleted))
+    weights = source / "artifacts" / completed.event.weights  # type: ignore[attr-defined]
     weights.write_bytes(b"weights")
     try:
-        assert fork(source, done.seq, tmp_path / "fork").weights == 1
+        assert fork(source, completed.seq, tmp_path / "fork").weights == 1
     finally:
         weights.unlink()
     assert (tmp_path / "fork" / "artifacts" / weights.name).read_bytes() == b"weights"
 
 
-def test_a_fork_at_the_end_has_nothing_in_hand(past: Path, said: list[Envelope], tmp_path: Path) -> None:
-    """Every decision of a finished campaign is made; the home holds its plan."""
-    told = json.loads(move37("fork", str(past), "--at", str(len(said)), "--home", str(tmp_path / "fork"), "--json"))
-    assert set(told["under_way"].values()) == {0}
-    assert (told["events"], told["weights"]) == (len(said), 0)
+def test_a_fork_at_the_end_has_no_unfinished_decision(past: Path, history: list[Envelope], tmp_path: Path) -> None:
+    """Every decision of a finished campaign is complete; the home has the campaign's budget."""
+    summary = json.loads(
+        move37("fork", str(past), "--at", str(len(history)), "--home", str(tmp_path / "fork"), "--json")
+    )
+    assert set(summary["under_way"].values()) == {0}
+    assert (summary["events"], summary["weights"]) == (len(history), 0)
     assert (
         campaign.resolve_settings(LoadedSettings.load({"home": tmp_path / "fork"}), Home(tmp_path / "fork")).experiments
         == EXPERIMENTS
     )
 
 
-def test_a_position_that_is_not_there_is_one_line(past: Path, tmp_path: Path) -> None:
-    """On stderr, with the last one that is."""
-    told = move37("fork", str(past), "--at", "9999", "--home", str(tmp_path / "fork"), code=1)
-    assert "no position 9999; its last is" in told
-    assert len(told.strip().splitlines()) == 1
+def test_a_position_after_the_end_is_refused(past: Path, tmp_path: Path) -> None:
+    """One line on stderr has the last position."""
+    stderr = move37("fork", str(past), "--at", "9999", "--home", str(tmp_path / "fork"), code=1)
+    assert "no position 9999; hint: its last position is" in stderr
+    assert len(stderr.strip().splitlines()) == 1
 
 
-def test_a_home_that_holds_something_is_refused(past: Path, tmp_path: Path) -> None:
+def test_a_folder_with_files_is_refused(past: Path, tmp_path: Path) -> None:
     """A fork overwrites nothing."""
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(LabError, match="not empty"):
         fork(past, 5, tmp_path)
 
 
-def test_a_past_that_was_changed_is_refused(past: Path, tmp_path: Path) -> None:
-    """The hashes beside it say from where on."""
+def test_a_damaged_log_is_refused(past: Path, tmp_path: Path) -> None:
+    """The error has the damaged position; a fork before it is possible."""
     log = tmp_path / "log.jsonl"
     for suffix in (".jsonl", ".traces.jsonl", ".chain"):
         log.with_suffix(suffix).write_bytes(past.with_suffix(suffix).read_bytes())
     content = log.read_bytes().splitlines(keepends=True)
     content[9] = content[9].replace(b'"type"', b'"tyqe"')
     log.write_bytes(b"".join(content))
-    with pytest.raises(LabError, match="position 10 "):
+    with pytest.raises(LabError, match="damaged at position 10; refusing to fork"):
         fork(log, 20, tmp_path / "fork")
     assert fork(log, 9, tmp_path / "before").events == 9

@@ -1,4 +1,4 @@
-"""A director that can't decide upon the last settlement of its campaign: the campaign ends all the same."""
+"""A director that fails on the last end of an experiment: the campaign ends all the same."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ ENDS = ",".join(f"{kind}:{LAST}" for kind in ("AnalysisReady", "CodeFailed", "Pr
 
 
 class Person:
-    """Does one thing when the campaign has been paused and the director's letters are there."""
+    """Runs one command once the campaign is paused and the director's dead letters are published."""
 
     def __init__(self, home: Path, command: list[str], letters: int) -> None:
         self._home, self._command, self._letters = home, command, letters
@@ -28,31 +28,31 @@ class Person:
         self.endings: list[CampaignFinished] = []
 
     def __call__(self, _: CampaignView, envelope: Envelope | None) -> None:
-        """Look on."""
+        """Start the command, and collect the ends of the campaign."""
         if envelope and isinstance(envelope.event, CampaignPaused) and self._command:
             self.acting = asyncio.ensure_future(asyncio.to_thread(self._act))
         if envelope and isinstance(envelope.event, CampaignFinished):
             self.endings.append(envelope.event)
 
     def _act(self) -> str:
-        """Wait for the letters, then give the command."""
+        """Wait for the dead letters, then run the command."""
         while len(move37("dead", "list", "--home", str(self._home), "--json").splitlines()) < self._letters:
             pass
         return move37(*self._command, "--home", str(self._home))
 
 
-def campaign(home: Path, person: Person, fatal: str, monkeypatch: pytest.MonkeyPatch) -> RunOutcome:
-    """Run a campaign of two experiments, one slot, whose director fails upon what `fatal` names."""
-    monkeypatch.setenv("AILING", fatal)
+def campaign(home: Path, person: Person, failing: str, monkeypatch: pytest.MonkeyPatch) -> RunOutcome:
+    """Run a campaign of two experiments and one slot; its director fails on the events that `failing` names."""
+    monkeypatch.setenv("FAILING_EVENTS", failing)
 
-    def ailing(settings: Settings, place: Home) -> list[Service]:
-        return instant(settings, place, "tests.support.failing_service", {"memory", "trainer", "director"})
+    def services(settings: Settings, lab_home: Home) -> list[Service]:
+        return instant(settings, lab_home, "tests.support.failing_service", {"memory", "trainer", "director"})
 
-    return run_instant(home, person, ailing, experiments=2, slots=1)
+    return run_instant(home, person, services, experiments=2, slots=1)
 
 
-def test_the_pause_that_says_so_ends_the_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The letter stays, and says what to do where it had not."""
+def test_the_pause_after_a_failure_ends_the_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dead letter stays; retrying it is refused with what to do instead."""
     person = Person(tmp_path, [], 0)
     outcome = campaign(tmp_path, person, ENDS, monkeypatch)
     assert outcome.finished
@@ -65,10 +65,10 @@ def test_the_pause_that_says_so_ends_the_campaign(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     "command", [["say", "stop"], ["say", "resume"], ["say", "budget 2"], ["dead", "retry", "--all"]]
 )
-def test_where_that_fails_too_a_person_ends_it(
+def test_if_the_pause_fails_too_a_person_ends_the_campaign(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
-    """By any word, or by handing the letter back."""
+    """Any message ends it, and so does retrying the letters."""
     person = Person(tmp_path, command, 2)
     outcome = campaign(tmp_path, person, f"{ENDS},CampaignPaused", monkeypatch)
     assert outcome.finished

@@ -1,4 +1,4 @@
-"""What a process says of itself holds no secret: its log lines, those of libraries, and the traceback it dies with."""
+"""No secret is printed: neither in log lines, nor in those of libraries, nor in tracebacks."""
 
 import os
 import subprocess
@@ -23,15 +23,15 @@ FAULTS = {
     "an exception": "try:\n raise KeyError(key, seed)\nexcept KeyError:\n log.exception('failed')",
     "a library's line": "logging.getLogger('http').error('%s %s', key, seed)",
     "a library's exception": "try:\n raise KeyError(key, seed)\nexcept KeyError:\n logging.exception('failed')",
-    "its death": "raise RuntimeError(key + ' ' + seed)",
+    "an uncaught exception": "raise RuntimeError(key + ' ' + seed)",
     "a cause": "try:\n raise KeyError(key)\nexcept KeyError as e:\n raise ValueError(seed) from e",
-    "a thread's death": "t = threading.Thread(target=lambda: int(key + seed)); t.start(); t.join()",
+    "an exception in a thread": "t = threading.Thread(target=lambda: int(key + seed)); t.start(); t.join()",
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_no_secret_comes_out(fault: str) -> None:
-    """Masked last, behind the formatting of exceptions."""
+def test_no_secret_is_printed(fault: str) -> None:
+    """Secrets are masked last, after exceptions are formatted."""
     done = subprocess.run(
         [sys.executable, "-c", SETUP + FAULTS[fault]],
         capture_output=True, text=True, timeout=60, check=False,

@@ -1,4 +1,4 @@
-"""What Prometheus scrapes, read back by its own parser."""
+"""The metrics for Prometheus, read back by its own parser."""
 
 import asyncio
 from typing import Any
@@ -21,7 +21,7 @@ BUSY = {"role": "trainer", "instance": 'a "quoted"\n\\host', "lag": 3, "in_fligh
         "last_error": "no luck"}  # fmt: skip
 
 
-def scraped(ask: Any) -> dict[tuple[str, ...], float]:
+def scrape(ask: Any) -> dict[tuple[str, ...], float]:
     """Return every sample by its name and labels."""
     registry = CollectorRegistry()
     registry.register(LabCollector(ask))
@@ -29,22 +29,22 @@ def scraped(ask: Any) -> dict[tuple[str, ...], float]:
     return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
 
 
-def test_every_figure_of_every_service_is_a_sample() -> None:
-    """With the role and the process as labels, whatever characters they hold."""
+def test_every_vital_of_every_service_is_a_sample() -> None:
+    """Role and instance are labels, whatever characters they have."""
     idle = BUSY | {"instance": "2", "lag": 0, "in_flight": 0, "done": 0, "failed": 0}
-    mine = (BUSY["instance"], "trainer")
-    found = scraped(lambda: LabReading([BUSY, idle], last_seq=812, dead_letters=4))
-    assert found == {
+    busy = (BUSY["instance"], "trainer")
+    samples = scrape(lambda: LabReading([BUSY, idle], last_seq=812, dead_letters=4))
+    assert samples == {
         ("move37_up",): 1, ("move37_events_total",): 812, ("move37_dead_letters_total",): 4,
-        ("move37_lag_messages", *mine): 3, ("move37_in_flight", *mine): 1,
-        ("move37_done_total", *mine): 40, ("move37_failed_total", *mine): 2,
+        ("move37_lag_messages", *busy): 3, ("move37_in_flight", *busy): 1,
+        ("move37_done_total", *busy): 40, ("move37_failed_total", *busy): 2,
         ("move37_lag_messages", "2", "trainer"): 0, ("move37_in_flight", "2", "trainer"): 0,
         ("move37_done_total", "2", "trainer"): 0, ("move37_failed_total", "2", "trainer"): 0,
     }  # fmt: skip
 
 
 async def test_a_scrape_asks_the_services_that_answer_now(nats_url: str) -> None:
-    """Over HTTP, of a server that is there."""
+    """Over HTTP, for services on a running server."""
     transport = await NatsTransport.connect(nats_url, name="test")
     await transport.provision()
     role, port = f"role-{uuid4().hex[:8]}", server.free_port()
@@ -60,9 +60,9 @@ async def test_a_scrape_asks_the_services_that_answer_now(nats_url: str) -> None
 
 
 def test_a_lab_that_does_not_answer_is_down() -> None:
-    """A scrape says so; it does not fail."""
+    """The scrape reports it and does not fail."""
 
     def nobody() -> LabReading:
         raise TransportError("no NATS server answers")
 
-    assert scraped(nobody) == {("move37_up",): 0}
+    assert scrape(nobody) == {("move37_up",): 0}

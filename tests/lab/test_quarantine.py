@@ -1,4 +1,4 @@
-"""A whole lab of real processes in which people's designs are too good to count at once: one is, one only seemed so."""
+"""Quarantine in a whole lab: one proposed design is confirmed by its replication, one is not."""
 
 import asyncio
 import json
@@ -19,75 +19,77 @@ from tests.support.labs import move37, run_instant
 
 SEED = 0
 HONEST = 1.8
-"""Any loss below is too good where the instant trainer scores."""
+"""Any loss below this is too good for the instant trainer's scores."""
 
 
 def loss(source: str, seed: int, shard: int) -> float:
-    """Return what the instant trainer will say of a person's source, infinite where it gives no score."""
+    """Return the loss that the instant trainer gives a person's source, infinite if it gives none."""
     limits = Limits(seconds=1, memory_mb=1)
-    asked = RunRequested(run="r", attempt=0, source=source, scale="nano", seed=seed, limits=limits, shard=shard)
-    said = Envelope("i", "/lab/engineer/1", datetime.now(UTC), "c", "h-00000000", asked)
-    trained = instant_trainer.train(said) if instant_trainer.prepare(said).started else None
+    request = RunRequested(run="r", attempt=0, source=source, scale="nano", seed=seed, limits=limits, shard=shard)
+    envelope = Envelope("i", "/lab/engineer/1", datetime.now(UTC), "c", "h-00000000", request)
+    trained = instant_trainer.train(envelope) if instant_trainer.prepare(envelope).started else None
     return trained.completed.val_loss if trained and trained.completed else float("inf")
 
 
-def wonder(*, holds: bool) -> str:
-    """Return a source that shines on the data of every run, and is as good or honest on the second run's."""
+def too_good_source(*, reproduced: bool) -> str:
+    """Return a source whose first loss is too good; its replication is so too if `reproduced`, else it is normal."""
     for number in count():
-        source = f"{BASELINES['gla'].source}\n# by hand, {number}\n"
+        source = f"{BASELINES['gla'].source}\n# variant {number}\n"
         second = loss(source, replication_seed(SEED, 1), 1)
-        if loss(source, SEED, 0) < HONEST and (second < HONEST if holds else HONEST < second < float("inf")):
+        second_fits = second < HONEST if reproduced else HONEST < second < float("inf")
+        if loss(source, SEED, 0) < HONEST and second_fits:
             return source
     raise AssertionError("numbers do not end")
 
 
 class Person:
-    """Proposes two designs as soon as the campaign begins, and looks on."""
+    """Proposes two designs when the campaign starts, and records its events."""
 
     def __init__(self, home: Path) -> None:
         self.settings = LoadedSettings.load({"home": home}).settings
-        self.said: list[Envelope] = []
-        self.shown: dict[str, str] = {}
-        self.words: list[asyncio.Future[str]] = []
+        self.log: list[Envelope] = []
+        self.stages: dict[str, str] = {}
+        self.messages: list[asyncio.Future[str]] = []
 
     def __call__(self, view: CampaignView, envelope: Envelope | None) -> None:
-        """Take note of what is said, and of how a quarantine is shown."""
+        """Record events, and the stage that the view shows at a quarantine."""
         if envelope is None:
             return
-        self.said.append(envelope)
+        self.log.append(envelope)
         if envelope.type == "CampaignStarted":
-            for holds in (True, False):
-                words = {"kind": "propose", "source": wonder(holds=holds), "text": f"holds: {holds}", "by": "Ada"}
-                self.words.append(asyncio.ensure_future(publish_message(self.settings, words)))
+            for reproduced in (True, False):
+                source = too_good_source(reproduced=reproduced)
+                message = {"kind": "propose", "source": source, "text": f"reproduced: {reproduced}", "by": "Ada"}
+                self.messages.append(asyncio.ensure_future(publish_message(self.settings, message)))
         if isinstance(envelope.event, RunAnomaly) and envelope.event.action == "quarantined":
-            self.shown[envelope.experiment] = view.rows[envelope.experiment].stage_text
+            self.stages[envelope.experiment] = view.rows[envelope.experiment].stage_text
 
     def types(self, experiment: str) -> list[str]:
-        """Return what was said of an experiment."""
-        return [said.type for said in self.said if said.experiment == experiment]
+        """Return the types of an experiment's events."""
+        return [envelope.type for envelope in self.log if envelope.experiment == experiment]
 
 
-def asked(home: Path, *words: str) -> list[dict[str, Any]]:
-    """Return what a command that lists prints of the lab."""
-    return [json.loads(line) for line in move37(*words, "--home", str(home), "--json").splitlines()]
+def rows_of(home: Path, *command: str) -> list[dict[str, Any]]:
+    """Return the rows that a listing command prints."""
+    return [json.loads(line) for line in move37(*command, "--home", str(home), "--json").splitlines()]
 
 
-def test_what_is_too_good_ranks_only_when_it_is_so_again(tmp_path: Path) -> None:
-    """Both are run again; one is analysed then, the other ends as not reproduced, and the campaign comes to its end."""
+def test_a_too_good_score_counts_only_if_it_is_reproduced(tmp_path: Path) -> None:
+    """Both designs run again; one is analysed, the other fails as not reproduced, and the campaign finishes."""
     person = Person(tmp_path)
     assert run_instant(tmp_path, person, experiments=0, slots=2, seed=SEED).finished
-    rows = {row["id"]: row for row in asked(tmp_path, "experiments")}
-    holds, falls = (
-        next(said.experiment for said in person.said if said.type == "ProposalCreated" and said.event.source == source)  # type: ignore[attr-defined]
-        for source in (wonder(holds=True), wonder(holds=False))
+    rows = {row["id"]: row for row in rows_of(tmp_path, "experiments")}
+    confirmed, refuted = (
+        next(one.experiment for one in person.log if one.type == "ProposalCreated" and one.event.source == source)  # type: ignore[attr-defined]
+        for source in (too_good_source(reproduced=True), too_good_source(reproduced=False))
     )
     run = ["RunRequested", "RunStarted", "RunCompleted"]
-    assert person.types(holds) == ["ProposalCreated", *run, "RunAnomaly", *run, "AnalysisReady"]
-    assert person.types(falls) == ["ProposalCreated", *run, "RunAnomaly", *run, "CodeFailed"]
-    assert person.shown == {holds: "quarantined", falls: "quarantined"}
-    assert (rows[holds]["status"], rows[falls]["status"]) == ("analysed", "failed")
-    assert (rows[falls]["reason"], rows[falls]["fitness"]) == ("not_reproduced", None)
-    both = (loss(wonder(holds=True), *drawn) for drawn in ((SEED, 0), (replication_seed(SEED, 1), 1)))
-    assert rows[holds]["val_loss"] == max(both)
-    ranked = {row["id"] for row in asked(tmp_path, "best")}
-    assert ranked == {name for name in rows if name.startswith("base-")} | {holds}
+    assert person.types(confirmed) == ["ProposalCreated", *run, "RunAnomaly", *run, "AnalysisReady"]
+    assert person.types(refuted) == ["ProposalCreated", *run, "RunAnomaly", *run, "CodeFailed"]
+    assert person.stages == {confirmed: "quarantined", refuted: "quarantined"}
+    assert (rows[confirmed]["status"], rows[refuted]["status"]) == ("analysed", "failed")
+    assert (rows[refuted]["reason"], rows[refuted]["fitness"]) == ("not_reproduced", None)
+    both = (loss(too_good_source(reproduced=True), *run) for run in ((SEED, 0), (replication_seed(SEED, 1), 1)))
+    assert rows[confirmed]["val_loss"] == max(both)
+    ranked = {row["id"] for row in rows_of(tmp_path, "best")}
+    assert ranked == {name for name in rows if name.startswith("base-")} | {confirmed}

@@ -1,4 +1,4 @@
-"""Settings: four sources in a fixed order, each value with its origin, every mistake in one line."""
+"""Settings: four sources in a fixed order, a source for each value, one line for every mistake."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_line_wins_over_the_environment_over_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each source overrides the ones behind it, and the origin says which was taken."""
+    """Each source overrides the later ones, and the origin names the source of the value."""
     (tmp_path / "lab.toml").write_text("seed = 1\ntrainers = 1\nslots = 1\n")
     monkeypatch.setenv("MOVE37_TRAINERS", "3")
     monkeypatch.setenv("MOVE37_SLOTS", "3")
@@ -36,7 +36,7 @@ def test_a_table_is_merged_key_by_key(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("toml", "said"),
+    ("toml", "message"),
     [
         ("seed = -1", r"seed = -1 \(lab.toml\)"),
         ("sede = 1", "unknown setting 'sede' in lab.toml"),
@@ -45,14 +45,14 @@ def test_a_table_is_merged_key_by_key(tmp_path: Path, monkeypatch: pytest.Monkey
         ("[llm]\ntemperature = 9", r"llm.temperature = 9"),
     ],
 )
-def test_a_mistake_is_named_with_its_source(tmp_path: Path, toml: str, said: str) -> None:
-    """A person reads which setting, from where, and what is wrong."""
+def test_a_mistake_is_named_with_its_source(tmp_path: Path, toml: str, message: str) -> None:
+    """The error has the setting, its source, and what is wrong."""
     (tmp_path / "lab.toml").write_text(toml)
-    with pytest.raises(LabError, match=said):
+    with pytest.raises(LabError, match=message):
         LoadedSettings.load({})
 
 
 def test_a_named_file_has_to_exist() -> None:
-    """`--config` of a missing file is a mistake; a missing lab.toml is none."""
+    """A missing file in `--config` is an error; a missing lab.toml is not."""
     with pytest.raises(LabError, match="no settings file"):
         LoadedSettings.load({}, Path("other.toml"))

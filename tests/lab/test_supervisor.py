@@ -1,4 +1,4 @@
-"""The supervisor: what dies comes back, what can't live is reported, nothing is left behind."""
+"""The supervisor restarts services that exit, reports those that keep failing, and leaves no process behind."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ async def until(condition) -> None:
 
 
 async def test_a_killed_service_is_started_again(tmp_path: Path) -> None:
-    """A new process takes the name of the one that died."""
+    """A new process replaces the killed one."""
     supervisor = Supervisor(tmp_path)
     supervisor.start(Service("sleeper", SLEEPER))
     await until(supervisor.pids)
@@ -33,8 +33,8 @@ async def test_a_killed_service_is_started_again(tmp_path: Path) -> None:
     await supervisor.stop()
 
 
-async def test_stop_ends_even_what_does_not_listen(tmp_path: Path) -> None:
-    """A service that ignores SIGTERM is gone soon after, with its children."""
+async def test_stop_ends_a_service_that_ignores_sigterm(tmp_path: Path) -> None:
+    """It is killed soon after, with its children."""
     stubborn = "import signal, time, os; signal.signal(signal.SIGTERM, signal.SIG_IGN); os.fork(); time.sleep(60)"
     supervisor = Supervisor(tmp_path)
     supervisor.start(Service("stubborn", [sys.executable, "-c", stubborn]))
@@ -45,10 +45,10 @@ async def test_stop_ends_even_what_does_not_listen(tmp_path: Path) -> None:
         os.killpg(pid, 0)
 
 
-async def test_a_service_that_cannot_stay_up_is_named_with_its_last_words(tmp_path: Path) -> None:
-    """After five deaths in a row the lab ends with what the service said."""
+async def test_a_service_that_keeps_failing_is_named_with_its_last_message(tmp_path: Path) -> None:
+    """After five quick exits in a row the lab ends with the last line of the service's log."""
     supervisor = Supervisor(tmp_path)
     supervisor.start(Service("broken", [sys.executable, "-c", "raise SystemExit('no such thing')"]))
-    with pytest.raises(LabError, match="broken can't stay up: no such thing"):
+    with pytest.raises(LabError, match=r"broken keeps failing \(no such thing\); hint: see .*broken.log"):
         await asyncio.wait_for(supervisor.failed(), 30)
     await supervisor.stop()

@@ -1,4 +1,4 @@
-"""The log as spans: one proposal is one trace, one decision one span, parents by causation, the same ids every time."""
+"""The log as spans: one trace for each experiment, one span for each decision, and the same ids every time."""
 
 import json
 import threading
@@ -14,82 +14,82 @@ from lab.observability import traces
 from tests.support.simulated_campaigns import campaign
 from tests.support.simulation import Archive, remembering
 
-LIVELY = 38
-"""A seed with several slots, and people who speak."""
+SEED = 38
+"""The campaign of this seed has several slots and human messages."""
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Envelope]:
-    """A whole campaign under faults."""
+    """The log of a whole campaign with faults."""
     with remembering():
-        lab = campaign(Archive(tmp_path_factory.mktemp("archive")), LIVELY)
+        lab = campaign(Archive(tmp_path_factory.mktemp("archive")), SEED)
         lab.run()
-    assert {"h", "e", "b", "c"} == {said.experiment[0] for said in lab.log}
+    assert {"h", "e", "b", "c"} == {envelope.experiment[0] for envelope in lab.log}
     return lab.log
 
 
 def test_an_experiment_is_one_trace(log: Sequence[Envelope]) -> None:
-    """As many traces as experiments, the campaign's own among them; every event stands in exactly one span."""
-    found = traces.spans(log)
+    """Each experiment, and the campaign itself, has one trace; every event is in exactly one span."""
+    spans = traces.spans(log)
     by_trace = defaultdict(set)
-    for span in found:
-        by_trace[span.trace] |= {said.experiment for said in span.said}
-    assert sorted(map(tuple, by_trace.values())) == sorted({(said.experiment,) for said in log})
-    assert Counter(said.seq for span in found for said in span.said) == Counter(said.seq for said in log)
+    for span in spans:
+        by_trace[span.trace] |= {envelope.experiment for envelope in span.envelopes}
+    assert sorted(map(tuple, by_trace.values())) == sorted({(envelope.experiment,) for envelope in log})
+    assert Counter(one.seq for span in spans for one in span.envelopes) == Counter(one.seq for one in log)
 
 
-def test_a_trace_has_one_root_and_parents_that_spoke_before(log: Sequence[Envelope]) -> None:
-    """So that a viewer draws one tree."""
-    found = traces.spans(log)
-    assert len({(span.trace, span.id) for span in found}) == len(found)
-    began = {(span.trace, span.id): span.said[0].seq for span in found}
-    assert {span.trace: 1 for span in found} == Counter(span.trace for span in found if not span.parent)
-    for span in found:
-        assert not span.parent or began[span.trace, span.parent] < span.said[0].seq
+def test_a_trace_has_one_root_and_earlier_parents(log: Sequence[Envelope]) -> None:
+    """A trace is a tree: a span's parent has published an event before it."""
+    spans = traces.spans(log)
+    assert len({(span.trace, span.id) for span in spans}) == len(spans)
+    first_seq = {(span.trace, span.id): span.envelopes[0].seq for span in spans}
+    assert {span.trace: 1 for span in spans} == Counter(span.trace for span in spans if not span.parent)
+    for span in spans:
+        assert not span.parent or first_seq[span.trace, span.parent] < span.envelopes[0].seq
 
 
-def test_a_span_is_what_one_role_said_upon_one_event(log: Sequence[Envelope]) -> None:
-    """Its parent said the cause, or the cause is linked: no causation is lost."""
-    by_id = {said.id: said for said in log}
+def test_a_span_has_the_events_of_one_decision(log: Sequence[Envelope]) -> None:
+    """Its parent published the cause, or it has a link to the cause: no causation is lost."""
+    by_id = {envelope.id: envelope for envelope in log}
     for span in traces.spans(log):
-        assert len({(said.cause, said.role, said.experiment) for said in span.said}) == 1
-        cause = by_id.get(span.said[0].cause or "")
+        assert len({(one.cause, one.role, one.experiment) for one in span.envelopes}) == 1
+        cause = by_id.get(span.envelopes[0].cause or "")
         if cause:
-            theirs = tuple(cause.traceparent.split("-")[1:3])
-            assert theirs == (span.link or (span.trace, span.parent))
+            ids = tuple(cause.traceparent.split("-")[1:3])
+            assert ids == (span.link or (span.trace, span.parent))
 
 
-def test_what_is_exported_again_has_the_same_spans(log: Sequence[Envelope]) -> None:
-    """Read back from its bytes, a log gives the ids that its messages carried: nothing is parented anew."""
-    again = [decode(encode(said), said.seq) for said in log]
+def test_a_log_that_is_read_back_has_the_same_spans(log: Sequence[Envelope]) -> None:
+    """The ids of the spans are those in the messages themselves."""
+    again = [decode(encode(envelope), envelope.seq) for envelope in log]
     assert traces.otlp(traces.spans(again)) == traces.otlp(traces.spans(log))
-    carried = {json.loads(encode(said))["traceparent"] for said in log}
-    assert {f"00-{span.trace}-{span.id}-01" for span in traces.spans(log)} == carried
+    in_messages = {json.loads(encode(envelope))["traceparent"] for envelope in log}
+    assert {f"00-{span.trace}-{span.id}-01" for span in traces.spans(log)} == in_messages
 
 
-def test_the_form_is_that_of_otlp(log: Sequence[Envelope]) -> None:
-    """Ids in hex of their lengths, times as texts that do not run backwards, a resource for each process."""
+def test_the_format_is_otlp(log: Sequence[Envelope]) -> None:
+    """Ids are hex of the right length, times are texts in order, and each process has a resource."""
     body = json.loads(json.dumps(traces.otlp(traces.spans(log))))
     names = set()
     for resource in body["resourceSpans"]:
-        own = {one["key"]: one["value"]["stringValue"] for one in resource["resource"]["attributes"]}
-        names.add(own["service.name"])
+        attributes = {one["key"]: one["value"]["stringValue"] for one in resource["resource"]["attributes"]}
+        names.add(attributes["service.name"])
         for span in resource["scopeSpans"][0]["spans"]:
             assert len(bytes.fromhex(span["traceId"])) == 16
             assert len(bytes.fromhex(span["spanId"])) == 8
             assert 0 < int(span["startTimeUnixNano"]) <= int(span["endTimeUnixNano"])
             assert span["kind"] == 1
-    assert names == {said.role for said in log}
+    assert names == {envelope.role for envelope in log}
 
 
 @pytest.fixture
 def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """Serve an address that takes whatever is posted, and keep it."""
-    taken: list[tuple[str, bytes]] = []
+    """Serve an address that accepts any POST request; yield it with the list of requests."""
+    requests: list[tuple[str, bytes]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            taken.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            requests.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.end_headers()
 
@@ -99,33 +99,33 @@ def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", taken
+    yield f"http://127.0.0.1:{server.server_port}", requests
     server.shutdown()
     server.server_close()
     thread.join()
 
 
-def test_a_collector_gets_every_span(
+def test_the_collector_gets_every_span(
     log: Sequence[Envelope], collector: tuple[str, list[tuple[str, bytes]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In requests of a bounded size, on the path that the standard names."""
-    address, taken = collector
-    monkeypatch.setenv(traces.ENDPOINT, address + "/")
+    """Requests are of a bounded size, on the path of the standard."""
+    address, requests = collector
+    monkeypatch.setenv(traces.ENDPOINT_VARIABLE, address + "/")
     monkeypatch.setattr(traces, "SPANS_PER_REQUEST", 10)
-    found = traces.spans(log)
-    assert traces.send(found) == address
-    assert {path for path, _ in taken} == {"/v1/traces"}
+    spans = traces.spans(log)
+    assert traces.send(spans) == address
+    assert {path for path, _ in requests} == {"/v1/traces"}
     sent = [
         span["spanId"]
-        for _, body in taken
+        for _, body in requests
         for resource in json.loads(body)["resourceSpans"]
         for span in resource["scopeSpans"][0]["spans"]
     ]
-    assert sorted(sent) == sorted(span.id for span in found)
+    assert sorted(sent) == sorted(span.id for span in spans)
 
 
-def test_without_a_collector_it_says_which_variable_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one line."""
-    monkeypatch.delenv(traces.ENDPOINT, raising=False)
-    with pytest.raises(LabError, match=traces.ENDPOINT):
+def test_without_a_collector_the_error_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable with the collector's address has to be set."""
+    monkeypatch.delenv(traces.ENDPOINT_VARIABLE, raising=False)
+    with pytest.raises(LabError, match=traces.ENDPOINT_VARIABLE):
         traces.send([])

@@ -1,12 +1,15 @@
-"""What the live view shows, folded from events and drawn in plain text."""
+"""The live view: its state, built from events, and its text on a terminal; and the text of single events."""
 
 from datetime import UTC, datetime
 
+import pytest
 from rich.console import Console
 
 from bus.vocabulary.events import (
     AnalysisReady,
     CampaignFinished,
+    CampaignPaused,
+    CampaignResumed,
     CampaignStarted,
     CodeFailed,
     Event,
@@ -24,7 +27,7 @@ from bus.vocabulary.events.run import Limits
 from bus.wire.envelope import Envelope
 from lab.client.campaign_view import CampaignView
 from lab.client.event_text import event_line
-from lab.terminal.live_view import duration, render
+from lab.terminal.live_view import render
 
 RESULT = RunCompleted(
     run="e0001-a0", worker="1", width=64, parameters=1000, steps=1, tokens=1, seconds=1.0, step_seconds=0.1,
@@ -34,36 +37,36 @@ RESULT = RunCompleted(
 READY = AnalysisReady(fitness=0.7, parts=FitnessParts(loss=0.7, benchmark=0.7, judge=0.7), findings=("f",), problem="p")
 
 
-def said(experiment: str, event: Event) -> Envelope:
-    """Wrap an event."""
+def envelope(experiment: str, event: Event) -> Envelope:
+    """Return an event in an envelope."""
     return Envelope("i", "/lab/x/1", datetime(2026, 1, 1, tzinfo=UTC), "c", experiment, event)
 
 
-def begun() -> CampaignView:
+def training_view() -> CampaignView:
     """Return a view of a campaign with one experiment in training."""
     view = CampaignView("c")
     started = CampaignStarted(
         goal="g", seed=0, scale="nano", experiments=2, slots=2, baselines=("gla",), cold_start=1, batch=1
     )
-    view.apply(said("campaign", started))
-    view.apply(said("e0001", ProposalRequested(slot=1, arm="guided")))
-    view.apply(said("e0001", ProposalCreated(name="delta [x]", motivation="m", source="s", origin="genetic")))
+    view.apply(envelope("campaign", started))
+    view.apply(envelope("e0001", ProposalRequested(slot=1, arm="guided")))
+    view.apply(envelope("e0001", ProposalCreated(name="delta [x]", motivation="m", source="s", origin="genetic")))
     request = RunRequested(
         run="e0001-a0", attempt=0, source="s", scale="nano", seed=0, limits=Limits(seconds=1, memory_mb=1)
     )
-    view.apply(said("e0001", request))
-    view.apply(said("e0001", RunStarted(run="e0001-a0", worker="1", width=64, parameters=1000, gates=())))
+    view.apply(envelope("e0001", request))
+    view.apply(envelope("e0001", RunStarted(run="e0001-a0", worker="1", width=64, parameters=1000, gates=())))
     return view
 
 
-def completed(view: CampaignView) -> None:
-    """Let the experiment end with a fitness."""
-    view.apply(said("e0001", RESULT))
-    view.apply(said("e0001", READY))
+def complete(view: CampaignView) -> None:
+    """Add the experiment's result and its analysis."""
+    view.apply(envelope("e0001", RESULT))
+    view.apply(envelope("e0001", READY))
 
 
-def drawn(view: CampaignView) -> str:
-    """Return what a terminal of 120 columns shows."""
+def screen_text(view: CampaignView) -> str:
+    """Return the text on a terminal of 120 columns."""
     console = Console(width=120, record=True, file=None, force_terminal=False)
     with console.capture() as capture:
         console.print(render(view))
@@ -71,86 +74,95 @@ def drawn(view: CampaignView) -> str:
 
 
 def test_a_training_run_shows_stage_losses_and_progress() -> None:
-    """The row of a slot follows the metrics stream."""
-    view = begun()
-    view.point(LossPoint(run="e0001-a0", task="recall", step=50, steps=200, loss=1.25))
+    """A loss point of the newest run updates its row; one of another attempt does not."""
+    view = training_view()
+    view.add_loss_point(LossPoint(run="e0001-a0", task="recall", step=50, steps=200, loss=1.25))
     (row,) = view.open_rows()
     assert (row.stage, row.progress, row.losses) == ("training", 0.25, {"recall": 1.25})
-    view.point(LossPoint(run="e0001-a9", task="recall", step=60, steps=200, loss=9.0))
-    assert [(point.step, point.loss) for point in row.curve] == [(50, 1.25)], "a reading of another attempt"
-    text = drawn(view)
+    view.add_loss_point(LossPoint(run="e0001-a9", task="recall", step=60, steps=200, loss=9.0))
+    assert [(point.step, point.loss) for point in row.curve] == [(50, 1.25)]
+    text = screen_text(view)
     assert "recall 1.250" in text
     assert "delta [x]" in text
 
 
 def test_a_result_moves_from_the_slots_to_the_leaderboard() -> None:
-    """What is analysed is ranked with its scores."""
-    view = begun()
-    assert "leaderboard" not in drawn(view), "there is nobody to lead yet"
-    completed(view)
+    """An analysed experiment is on the leaderboard with its scores."""
+    view = training_view()
+    assert "leaderboard" not in screen_text(view), "no experiment has a fitness yet"
+    complete(view)
     assert not view.open_rows()
     assert [row.id for row in view.leaders()] == ["e0001"]
-    assert "0.700" in drawn(view)
+    assert "0.700" in screen_text(view)
 
 
-def test_a_quarantined_result_is_told_of_and_does_not_lead() -> None:
-    """Until its second run is analysed, and then with the worse of both figures; readings are the newest run's."""
-    view = begun()
-    view.apply(said("e0001", RESULT))
+def test_a_quarantined_result_is_shown_and_not_ranked() -> None:
+    """It is ranked once its replication is analysed, with the worse of both figures; losses are of the newest run."""
+    view = training_view()
+    view.apply(envelope("e0001", RESULT))
     evidence = "text loss 1.500 nats per byte"
     view.apply(
-        said("e0001", RunAnomaly(run="e0001-a0", kind="too_good", step=9, evidence=evidence, action="quarantined"))
+        envelope("e0001", RunAnomaly(run="e0001-a0", kind="too_good", step=9, evidence=evidence, action="quarantined"))
     )
     (row,) = view.open_rows()
     assert row.stage_text == "quarantined"
     again = RunRequested(
         run="e0001-a0-r1", attempt=0, source="s", scale="nano", seed=1, limits=Limits(seconds=1, memory_mb=1), shard=1
     )
-    view.apply(said("e0001", again))
-    view.apply(said("e0001", RunStarted(run="e0001-a0-r1", worker="1", width=64, parameters=1000, gates=())))
+    view.apply(envelope("e0001", again))
+    view.apply(envelope("e0001", RunStarted(run="e0001-a0-r1", worker="1", width=64, parameters=1000, gates=())))
     for run in ("e0001-a0", "e0001-a0-r1"):
-        view.point(LossPoint(run=run, task="text", step=50, steps=200, loss=3.0))
+        view.add_loss_point(LossPoint(run=run, task="text", step=50, steps=200, loss=3.0))
     assert (row.stage_text, len(row.curve)) == ("training (quarantined)", 1)
-    assert "training (quarantined)" in drawn(view)
+    assert "training (quarantined)" in screen_text(view)
     assert not view.leaders()
-    view.apply(said("e0001", RESULT.model_copy(update={"run": "e0001-a0-r1", "bits_per_byte": 2.2, "recall": 0.95})))
-    view.apply(said("e0001", READY))
+    view.apply(
+        envelope("e0001", RESULT.model_copy(update={"run": "e0001-a0-r1", "bits_per_byte": 2.2, "recall": 0.95}))
+    )
+    view.apply(envelope("e0001", READY))
     (leader,) = view.leaders()
     assert leader.result is not None
     assert (leader.result.bits_per_byte, leader.result.recall) == (2.2, 0.9)
 
 
-def test_a_run_that_the_monitor_stops_is_in_no_quarantine() -> None:
-    """Its failure follows."""
-    view = begun()
+def test_a_run_that_the_monitor_stops_is_not_quarantined() -> None:
+    """Its experiment keeps its stage until the failure comes."""
+    view = training_view()
     stopped = RunAnomaly(run="e0001-a0", kind="diverged", step=9, evidence="loss 9.1")
-    view.apply(said("e0001", stopped))
+    view.apply(envelope("e0001", stopped))
     assert [row.stage_text for row in view.open_rows()] == ["training"]
-    assert (event_line(said("e0001", stopped)) or "").endswith("stopped, diverged: loss 9.1")
+    assert (event_line(envelope("e0001", stopped)) or "").endswith("stopped (diverged): loss 9.1")
 
 
 def test_the_end_waits_for_every_experiment_of_a_raised_budget() -> None:
-    """A finished campaign whose budget a person raised is not over."""
-    view = begun()
-    completed(view)
+    """A finished campaign is not over if a person raises its budget."""
+    view = training_view()
+    complete(view)
     failed = CodeFailed(attempt=3, stage="train", reason="timeout", message="m", final=True)
-    view.apply(said("base-gla", failed))
-    view.apply(said("e0002", failed))
-    view.apply(said("campaign", CampaignFinished(reason="budget_spent", analysed=1, failed=2, rejected=0)))
+    view.apply(envelope("base-gla", failed))
+    view.apply(envelope("e0002", failed))
+    view.apply(envelope("campaign", CampaignFinished(reason="budget_spent", analysed=1, failed=2, rejected=0)))
     assert view.is_over()
-    view.apply(said("campaign", HumanMessage(kind="budget", text="5")))
+    view.apply(envelope("campaign", HumanMessage(kind="budget", text="5")))
     assert not view.is_over()
 
 
-def test_lines_for_a_log_file_are_sentences() -> None:
-    """Where there is no terminal, the events that matter come as lines."""
+def test_an_event_is_one_line_of_text() -> None:
+    """Events that people want to read have a line; the others have none."""
     failed = CodeFailed(attempt=0, stage="gate", reason="causality", message="sees the future", final=False)
-    assert (event_line(said("e0001", failed)) or "").endswith("failed at gate, causality: sees the future")
-    assert event_line(said("e0001", ProposalRequested(slot=0, arm="guided"))) is None
-    vetoed = HumanMessage(kind="veto", text="", target="e0002")
-    assert (event_line(said("campaign", vetoed)) or "").endswith("human says (veto e0002)")
+    assert (event_line(envelope("e0001", failed)) or "").endswith("failed at gate (causality): sees the future")
+    assert event_line(envelope("e0001", ProposalRequested(slot=0, arm="guided"))) is None
 
 
-def test_durations_read_as_people_say_them() -> None:
-    """Seconds, minutes, hours."""
-    assert [duration(s) for s in (5, 65, 3720)] == ["5 s", "1 min 05 s", "1 h 02 min"]
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (HumanMessage(kind="veto", text="", target="e0002"), "message from human (veto e0002)"),
+        (HumanMessage(kind="steer", text="try decay", by="Ada"), "message from Ada (steer): try decay"),
+        (CampaignPaused(by="Ada", why="lunch"), "paused by Ada: lunch"),
+        (CampaignResumed(by="Ada"), "resumed by Ada"),
+    ],
+)
+def test_messages_and_pauses_name_the_person(event: Event, text: str) -> None:
+    """The line has the person, the kind and the target of a message, and the text if there is one."""
+    assert (event_line(envelope("campaign", event)) or "").endswith(f" {text}")

@@ -1,4 +1,4 @@
-"""The chain beside the log: noted by memory's process, to the last message that memory has read."""
+"""The chain of the log: memory's process records it up to the last message that memory has read."""
 
 import asyncio
 from pathlib import Path
@@ -18,17 +18,17 @@ from lab.settings import LoadedSettings
 from memory.retrieval.embedding import HashEmbedder
 
 
-async def test_what_memory_has_read_is_noted_before_both_end(tmp_path: Path, nats_url: str) -> None:
-    """Though the witness takes its time: what is noted later proves nothing of the time before."""
+async def test_the_chain_reaches_memorys_position_before_both_end(tmp_path: Path, nats_url: str) -> None:
+    """The recorder is slower than memory, and still records the last message before the process ends."""
     transport = await NatsTransport.connect(nats_url, name="test")
     await transport.provision()
     bus, campaign = Bus(transport, "desk"), uuid4().hex[:12]
     settings = LoadedSettings.load({"home": tmp_path}).settings
     memory = asyncio.create_task(roles.memory(Bus(transport, "memory"), settings, HashEmbedder()))
     await bus.ask(AskStanding(campaign=campaign, at=await bus.newest_position()))
-    said = await bus.publish(Post(CAMPAIGN, HumanMessage(kind="steer", text="x")), campaign)
-    assert said
-    await bus.ask(AskStanding(campaign=campaign, at=said))
+    seq = await bus.publish(Post(CAMPAIGN, HumanMessage(kind="steer", text="x")), campaign)
+    assert seq
+    await bus.ask(AskStanding(campaign=campaign, at=seq))
     await cancel_and_wait(memory)
-    assert [link.seq for link in chain.read_chain(Home(tmp_path).chain)][-1] >= said
+    assert [link.seq for link in chain.read_chain(Home(tmp_path).chain)][-1] >= seq
     await transport.close()

@@ -1,4 +1,4 @@
-"""How experiments ended, as a log tells it."""
+"""The ends of experiments in a log."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,10 +8,10 @@ from bus.wire.envelope import Envelope
 
 
 def ends(log: Iterable[Envelope]) -> Counter[str]:
-    """Count the events that end each experiment: it is analysed, given up or rejected."""
+    """Count the events that end each experiment: analysed, given up or rejected."""
     return Counter(
-        said.experiment
-        for said in log
-        if isinstance(said.event, AnalysisReady)
-        or (isinstance(said.event, CodeFailed | ProposalRejected) and said.event.final)
+        envelope.experiment
+        for envelope in log
+        if isinstance(envelope.event, AnalysisReady)
+        or (isinstance(envelope.event, CodeFailed | ProposalRejected) and envelope.event.final)
     )

@@ -1,7 +1,7 @@
-"""The lab's services with a director that can't decide upon some events: `AILING` in its environment names them.
+"""The lab's services with a director that fails on some events, named by the environment variable FAILING_EVENTS.
 
-`AILING=AnalysisReady:e0002,CampaignPaused` fails upon e0002's analysis and upon every pause, each at its first try and
-without a second one; a retried letter is decided upon as ever.
+With `FAILING_EVENTS=AnalysisReady:e0002,CampaignPaused` it fails on e0002's analysis and on every pause, the first time
+that it gets the event. It handles the event of a retried dead letter.
 """
 
 import os
@@ -16,25 +16,26 @@ from lab.settings import Settings
 from tests.support.instant_service import memory, trainer
 
 
-class Ailing(Director):
-    """Fails once upon each event that it was told of."""
+class FailingDirector(Director):
+    """Fails the first time that it gets one of the failing events."""
 
-    def __init__(self, fatal: set[str]) -> None:
-        """Fail upon `<type>` or `<type>:<experiment>`."""
-        self._fatal = fatal
+    def __init__(self, failing: set[str]) -> None:
+        """Fail on events of `<type>` or `<type>:<experiment>`."""
+        self._failing = failing
         self._failed: set[str] = set()
 
     def decide(self, envelope: Envelope) -> Decision:
-        """Raise what is not tried again, or decide."""
-        if {envelope.type, f"{envelope.type}:{envelope.experiment}"} & self._fatal and envelope.id not in self._failed:
+        """Raise an error that is not retried, or decide."""
+        names = {envelope.type, f"{envelope.type}:{envelope.experiment}"}
+        if names & self._failing and envelope.id not in self._failed:
             self._failed.add(envelope.id)
-            raise MalformedMessage("ill")
+            raise MalformedMessage("a test makes this event fail")
         return (yield from super().decide(envelope))
 
 
 async def director(bus: Bus, _: Settings) -> None:
-    """Serve such a director."""
-    await Actor(bus, Ailing(set(os.environ["AILING"].split(",")))).run()
+    """Serve the failing director."""
+    await Actor(bus, FailingDirector(set(os.environ["FAILING_EVENTS"].split(",")))).run()
 
 
 if __name__ == "__main__":

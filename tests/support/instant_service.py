@@ -1,7 +1,7 @@
-"""The lab's services for fault campaigns: all as they are, save for a trainer and an embedder that answer at once.
+"""The lab's services with a trainer and an embedder that answer at once.
 
-`python -m tests.support.instant_service ROLE INSTANCE`. What is under fire is the chain of durable messages; training and loading
-a sentence model would only make it slower to kill (`tests.support.instant_trainer`).
+`python -m tests.support.instant_service ROLE INSTANCE`. Tests of faults are about durable messages: training and a
+sentence model would only make them slow (`tests.support.instant_trainer`).
 """
 
 from bus.delivery.actor import Actor, Answerer
@@ -17,23 +17,23 @@ from trainer.run.questions import Prepare, Prepared, Train, Trained
 
 
 async def memory(bus: Bus, settings: Settings) -> None:
-    """Serve memory as it is, without the wait for the sentence model."""
+    """Serve memory with hashes of texts instead of the sentence model."""
     await roles.memory(bus, settings, HashEmbedder())
 
 
 async def trainer(bus: Bus, _: Settings) -> None:
-    """Serve the trainer role, whose questions are answered below."""
+    """Serve the trainer role with the answers of `prepare` and `train`."""
     answerers: dict[type[Question], Answerer] = {Prepare: prepare, Train: train}
     await Actor(bus, TrainerRole(), answerers).run()
 
 
 async def prepare(envelope: Envelope, _: Question) -> Prepared:
-    """Let most sources through the gates."""
+    """Pass most sources through the gates."""
     return instant_trainer.prepare(envelope)
 
 
 async def train(envelope: Envelope, _: Question) -> Trained:
-    """Score at once."""
+    """Return scores at once."""
     return instant_trainer.train(envelope)
 
 

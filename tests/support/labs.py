@@ -1,4 +1,4 @@
-"""Whole labs for tests: real processes and the durable chain, with instant trainers where training is not the point."""
+"""Whole labs for tests: real processes and a real server, with instant trainers unless a test needs training."""
 
 import asyncio
 import os
@@ -22,8 +22,8 @@ Watch = Callable[[CampaignView, Envelope | None], None]
 
 
 @dataclass(frozen=True)
-class Ran:
-    """A campaign that ran from the command line."""
+class FinishedLab:
+    """A campaign that has run from the command line."""
 
     home: Path
     result: dict[str, Any]
@@ -35,7 +35,7 @@ class Ran:
 
 
 def move37(*arguments: str, code: int | None = 0, env: dict[str, str] | None = None, cwd: Path = ROOT) -> str:
-    """Run the command line and return stdout; with a code other than 0, stderr."""
+    """Run the command line and return stdout, or stderr if `code` is not 0; `code` None accepts any exit code."""
     done = subprocess.run(
         [sys.executable, "-m", "lab.cli", *arguments],
         capture_output=True,
@@ -55,7 +55,10 @@ def instant(
     module: str = "tests.support.instant_service",
     swapped: Collection[str] = ("memory", "trainer"),
 ) -> list[Service]:
-    """Return a whole lab whose trainers and embedder answer at once, or as another module has these and others."""
+    """Return the services of a lab, with the roles in `swapped` served by another module.
+
+    By default trainers and embedder answer at once.
+    """
     return [
         replace(service, command=campaign.service_command(*service.command[-2:], module))
         if service.command[-2] in swapped
@@ -65,32 +68,32 @@ def instant(
 
 
 def tiny(settings: Settings, home: Home) -> list[Service]:
-    """Return a whole lab that trains for a few steps."""
+    """Return the services of a lab that trains for a few steps."""
     return instant(settings, home, "tests.support.tiny_service")
 
 
 def run_instant(
-    home: Path, watch: Watch = lambda *_: None, services: campaign.Services = instant, **given: Any
+    home: Path, watch: Watch = lambda *_: None, services: campaign.Services = instant, **options: Any
 ) -> campaign.RunOutcome:
     """Run a campaign with instant trainers, or other services, in this process's supervisor."""
-    settings = LoadedSettings.load({"home": home, "trainers": 1, **given}).settings
-    place = Home(home)
-    place.prepare()
-    with place.locked():
-        return asyncio.run(campaign.run_campaign(settings, place, watch, services))
+    settings = LoadedSettings.load({"home": home, "trainers": 1, **options}).settings
+    lab_home = Home(home)
+    lab_home.prepare()
+    with lab_home.locked():
+        return asyncio.run(campaign.run_campaign(settings, lab_home, watch, services))
 
 
 def kill(home: Path, service: str) -> bool:
-    """Send SIGKILL to a service of the lab in `home`; tell whether it was there."""
+    """Send SIGKILL to a service of the lab in `home`; return False if it does not run."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
+            arguments = (folder / "cmdline").read_bytes().split(b"\0")
             env = (folder / "environ").read_bytes()
         except OSError:
             continue
-        mine = str(home).encode() in env or any(str(home).encode() in word for word in words)
-        named = service.encode() in words or any(word.endswith(service.encode()) for word in words[:1])
-        if mine and named:
+        of_lab = str(home).encode() in env or any(str(home).encode() in argument for argument in arguments)
+        of_service = service.encode() in arguments or arguments[0].endswith(service.encode())
+        if of_lab and of_service:
             os.kill(int(folder.name), signal.SIGKILL)
             return True
     return False

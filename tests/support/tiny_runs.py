@@ -1,11 +1,17 @@
-"""A rung small enough for tests, and two mixers written by hand: what the trainer's tests share."""
+"""A rung small enough for tests, a mixer that passes every gate, and whole runs of them in a jail."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from bus.vocabulary.events import Limits, Peer, RunRequested
+from bus.vocabulary.events import Limits, LossPoint, Peer, RunRequested
+from sandbox import Jail
+from trainer.run.training_run import RunReport, TrainingRun, execute_run
 from trainer.scales import Scale, load
+from trainer.tasks.corpus import load_corpus
 
-GOOD = """
+GOOD_SOURCE = """
 import torch
 from torch import nn
 
@@ -26,10 +32,12 @@ class Mixer(nn.Module):
         return self.out(o.flatten(2))
 """
 """A retention layer that passes every gate."""
+TEXT_LENGTH = 37
+"""Length of the tiny rung's text windows. No gate tries it, so a mixer can tell text windows by it."""
 
 
-def tiny(**changes: object) -> Scale:
-    """Return the nano rung with a dozen steps of small batches; keywords change the scale itself."""
+def tiny_scale(**changes: Any) -> Scale:
+    """Return the nano rung with a dozen steps of small batches; keywords replace fields of the scale."""
     nano = load("nano")
     small = replace(
         nano,
@@ -37,25 +45,47 @@ def tiny(**changes: object) -> Scale:
         warmup_steps=2,
         tasks={
             "recall": replace(nano.tasks["recall"], batch=4, held_out=8),
-            "text": replace(nano.tasks["text"], batch=2, length=37, held_out=16, corpus_bytes=400_000),
+            "text": replace(nano.tasks["text"], batch=2, length=TEXT_LENGTH, held_out=16, corpus_bytes=400_000),
         },
         monitor=replace(nano.monitor, reading_interval=3, warmup_steps=3, min_progress=0.01),
     )
     return replace(small, **changes)
 
 
-def in_training(statement: str) -> str:
-    """Return the good mixer with something to do when it trains on a text window, which no gate lets it do."""
-    head, tail = GOOD.split("        return self.out(o.flatten(2))\n")
-    condition = f"        if self.training and y.shape[1] == {tiny().tasks['text'].length}:\n            {statement}\n"
-    return f"{head}        y = self.out(o.flatten(2))\n{condition}        return y\n{tail}"
+def add_to_forward(statement: str) -> str:
+    """Return the good mixer with a statement on its output `y` at the end of every forward pass."""
+    head, tail = GOOD_SOURCE.split("        return self.out(o.flatten(2))\n")
+    return f"{head}        y = self.out(o.flatten(2))\n        {statement}\n        return y\n{tail}"
 
 
-def request(
-    source: str = GOOD, *, seed: int = 0, seconds: float = 60, peer: Peer | None = None, shard: int = 0
+def add_to_training(statement: str) -> str:
+    """Return the good mixer with a statement that runs only in training on a text window, and so in no gate."""
+    return add_to_forward(f"if self.training and y.shape[1] == {TEXT_LENGTH}:\n            {statement}")
+
+
+def run_request(
+    source: str = GOOD_SOURCE, *, seed: int = 0, seconds: float = 60, peer: Peer | None = None, shard: int = 0
 ) -> RunRequested:
-    """Return a request to try a source."""
+    """Return a request to run a source."""
     limits = Limits(seconds=seconds, memory_mb=1024)
     return RunRequested(
         run="e0001-a0", attempt=0, source=source, scale="nano", seed=seed, limits=limits, peer=peer, shard=shard
     )
+
+
+def open_run(jail: Jail, request: RunRequested, scale: Scale) -> TrainingRun:
+    """Return a run at a scale, on the standard library's text."""
+    return TrainingRun(request, scale, load_corpus(None, *scale.text_tasks.values()), jail, worker="1")
+
+
+def execute_source(
+    jail: Jail,
+    source: str = GOOD_SOURCE,
+    scale: Scale | None = None,
+    artifact: Path | None = None,
+    on_point: Callable[[LossPoint], None] = lambda _: None,
+    **options: Any,
+) -> RunReport:
+    """Run a source at a scale (by default the tiny one) to its end; `options` are those of `run_request`."""
+    run = open_run(jail, run_request(source, **options), scale or tiny_scale())
+    return execute_run(run, lambda _: None, on_point, artifact)
