@@ -1,4 +1,4 @@
-"""The trainer: takes a requested run through gates, training and scoring, and says what became of it."""
+"""The trainer: takes a requested run through gates, training and scoring, and publishes its outcome."""
 
 from typing import ClassVar
 
@@ -9,13 +9,13 @@ from trainer.run.questions import Prepare, Prepared, Train, Trained
 
 
 class TrainerRole:
-    """Decides upon RunRequested. It decides little: the work and the clock are at the edge (`trainer.service`)."""
+    """Handles RunRequested. It decides little: the work and the clock are in `trainer.service`."""
 
     name: ClassVar[str] = "trainer"
     handles: ClassVar[tuple[type[Event], ...]] = (RunRequested,)
 
     def decide(self, envelope: Envelope) -> Decision:
-        """Say RunStarted as soon as the gates held, and at the end RunCompleted, or RunFailed after any RunAnomaly."""
+        """Publish RunStarted once the gates pass, and at the end RunCompleted, or RunFailed after any RunAnomaly."""
         request = envelope.event
         assert isinstance(request, RunRequested)
         prepared: Prepared = yield Prepare(run=request.run)
@@ -28,7 +28,7 @@ class TrainerRole:
         return [Post(envelope.experiment, event) for event in ending if event is not None]
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
-        """Fail a run whose request could not be seen through, so that its experiment goes on."""
+        """Fail a run that the trainer could not finish, so that its experiment can continue."""
         request = envelope.event
         assert isinstance(request, RunRequested)
         failed = RunFailed(

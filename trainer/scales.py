@@ -1,8 +1,8 @@
-"""The ladder of scales: every number of the protocol an architecture is tried under, read from `scales.toml`.
+"""The ladder of scales: every number of the training protocol, read from `scales.toml`.
 
-A `Scale` is a frozen record that travels to the child process as plain values. Which tasks a rung has, of which kind
-(`trainer.tasks.kinds`), and how much each weighs (batch × length at equal steps), is data there and nowhere in code.
-Standard library only: the jail sees it too.
+A `Scale` is a frozen record; it travels to a worker as plain values. The file, and no code, decides which tasks a rung
+has, of which kind (`trainer.tasks.kinds`), and how much each weighs: batch × length, at equal steps. Standard library
+only, because the jail reads this module too.
 """
 
 import tomllib
@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from trainer.tasks.kinds import Bpe, Language, Recall, Task, Text, task_of
+from trainer.tasks.kinds import Bpe, Recall, Task, Text, TextTask, check_keys, parse_task
 
 if TYPE_CHECKING:
     from bus.vocabulary.events import Limits
@@ -24,39 +24,39 @@ class Shape:
     """The language model around the candidate, before its width is matched."""
 
     d_model: int
-    """Width the harness starts from."""
+    """Width at which matching the parameter budget starts."""
     n_heads: int
-    """Heads the candidate is asked to have."""
+    """Heads of the candidate."""
     layers: int
-    """Blocks, each one mixer and one gated MLP."""
+    """Blocks, each of one mixer and one gated MLP."""
     vocabulary: int
-    """Rows of the embedding; every task's tokens lie below."""
+    """Rows of the embedding; every task's tokens are below it."""
     tied: bool
-    """Whether the head is the embedding."""
+    """Whether head and embedding share their weights."""
     parameters: int
-    """Budget that every model's width is matched to."""
+    """Parameter budget of the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class MonitorThresholds:
-    """Thresholds of the live monitor; `trainer.run.monitor` says what each is held against."""
+    """Thresholds of the live monitor; `trainer.run.monitor` lists its rules."""
 
     reading_interval: int
     """Steps between readings."""
     divergence_nats: float
-    """Nats above the best reading that count as divergence."""
+    """Nats above the best reading at which a loss counts as diverged."""
     divergence_readings: int
-    """Readings in a row that have to agree on a divergence."""
+    """Diverged readings in a row that make an anomaly."""
     min_progress: float
-    """Share of its first loss that text must have shed by half of the steps."""
+    """Share of its first reading by which the text loss must have fallen by half of the steps."""
     leak_ratio: float
-    """Share of the best baseline's final loss below which an early text loss is not believed."""
+    """Share of the best baseline's final loss below which an early text loss is an anomaly."""
     slow_ratio: float
-    """Multiple of the peers' step time that is too slow."""
+    """Multiple of the baselines' step time above which a run is too slow."""
     warmup_steps: int
-    """Steps before step times and memory are judged."""
+    """Steps before the monitor judges step times and memory."""
     memory_growth_mb: float
-    """MiB by which memory, from third to third of a run, may not keep growing."""
+    """MiB of growth from each third of the readings to the next that make an anomaly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,53 +64,53 @@ class Scale:
     """One rung."""
 
     name: str
-    """How it is called on the command line."""
+    """Its name on the command line."""
     device: Literal["cpu", "cuda"]
-    """Where it runs."""
+    """Device that it runs on."""
     dtype: Literal["float32", "bfloat16"]
-    """What the forward pass computes in; parameters stay in float32."""
+    """Dtype of the forward pass; parameters stay in float32."""
     steps: int
     """Optimisation steps of each task."""
     warmup_steps: int
-    """Steps of linear warm-up."""
+    """Steps of linear warm-up of the learning rate."""
     final_rate: float
-    """Share of the peak learning rate that the cosine ends at."""
+    """Share of the peak learning rate at the end of the cosine."""
     clip: float
-    """Largest norm of a gradient."""
+    """Largest norm of all gradients together."""
     betas: tuple[float, float]
-    """AdamW's."""
+    """Betas of AdamW."""
     seconds: float
-    """Wall seconds a run may take, where nobody says otherwise."""
+    """Wall seconds that a run may take by default."""
     memory_mb: int
-    """MiB a run may take, where nobody says otherwise."""
+    """MiB that a run may take by default."""
     shape: Shape
-    """The model."""
+    """The model around the candidate."""
     checkpoint_every: int
-    """Steps between two checkpoints, a multiple of the monitor's `every`; 0 for a run too short to need one."""
+    """Steps between two checkpoints, a multiple of the monitor's `reading_interval`; 0 for no checkpoints."""
     tasks: dict[str, Task]
-    """Every task by its name, in the order they are trained within a step."""
+    """Every task by name, in the order of training within a step."""
     monitor: MonitorThresholds
     """The monitor's thresholds."""
 
     @property
-    def languages(self) -> dict[str, Language]:
-        """The tasks on real text."""
+    def text_tasks(self) -> dict[str, TextTask]:
+        """The tasks on real text, by name."""
         return {name: task for name, task in self.tasks.items() if isinstance(task, Text | Bpe)}
 
     @property
-    def text_of_record(self) -> str:
-        """The task whose loss enters the fitness: the first on real text."""
-        return next(iter(self.languages))
+    def fitness_text(self) -> str:
+        """Name of the task whose loss enters the fitness: the first on real text."""
+        return next(iter(self.text_tasks))
 
     @property
-    def recall_of_record(self) -> str:
-        """The task whose accuracy enters the fitness: the first of associative recall."""
+    def fitness_recall(self) -> str:
+        """Name of the task whose accuracy enters the fitness: the first of associative recall."""
         return next(name for name, task in self.tasks.items() if isinstance(task, Recall))
 
-    def level(self, task: str, step: int) -> int:
-        """Return which level of difficulty a task is at in a training step (from 0): a new one begins a new curve."""
-        wanted = self.tasks[task]
-        return step * len(wanted.levels) // self.steps if isinstance(wanted, Recall) else 0
+    def level(self, name: str, step: int) -> int:
+        """Return the level of difficulty, from 0, of a task's batch in a training step, from 0."""
+        task = self.tasks[name]
+        return step * len(task.levels) // self.steps if isinstance(task, Recall) else 0
 
     @property
     def tokens(self) -> int:
@@ -118,62 +118,75 @@ class Scale:
         return self.steps * sum(task.batch * task.length for task in self.tasks.values())
 
 
-def scale_of(values: dict[str, Any]) -> Scale:
-    """Return the scale that plain values (of TOML or JSON) describe. Raises TypeError or ValueError for wrong keys."""
-    tasks = {name: task_of(name, _tuples(task)) for name, task in values["tasks"].items()}
-    parts = {"shape": Shape(**values["shape"]), "monitor": MonitorThresholds(**values["monitor"]), "tasks": tasks}
-    return Scale(**{**_tuples(values), **parts})
+def parse_scale(values: dict[str, Any]) -> Scale:
+    """Return the scale that plain values (of TOML or JSON) describe. Raises ValueError for wrong keys or values."""
+    check_keys("the scale", Scale, values)
+    check_keys("shape", Shape, values["shape"])
+    check_keys("monitor", MonitorThresholds, values["monitor"])
+    tasks = {name: parse_task(name, _freeze_lists(task)) for name, task in values["tasks"].items()}
+    shape, monitor = Shape(**values["shape"]), MonitorThresholds(**values["monitor"])
+    return Scale(**{**_freeze_lists(values), "shape": shape, "monitor": monitor, "tasks": tasks})
 
 
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """Turn lists into tuples, one level of nesting included, so that what is frozen stays so."""
-    return {key: _tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+def _freeze_lists(values: dict[str, Any]) -> dict[str, Any]:
+    """Turn lists into tuples, with the lists in them."""
+    return {key: _freeze(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
-def _tuple(values: list[Any]) -> tuple[Any, ...]:
-    """Turn a list into a tuple, its own lists included."""
+def _freeze(values: list[Any]) -> tuple[Any, ...]:
     return tuple(tuple(value) if isinstance(value, list) else value for value in values)
 
 
 @cache
 def ladder(path: Path = LADDER) -> dict[str, Scale]:
-    """Return every rung by its name, smallest first. Raises ValueError where the file doesn't hold."""
+    """Return every rung by name, smallest first. Raises ValueError, in one line, for a mistake in the file."""
     try:
         rungs = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: _checked(scale_of({"name": name, **rung})) for name, rung in rungs.items()}
-    except KeyError as error:
-        raise ValueError(f"{path.name}: a scale lacks {error}") from None
-    except (TypeError, ValueError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise ValueError(f"{path.name}: {error}") from None
+    return {name: _parse_rung(path, name, values) for name, values in rungs.items()}
 
 
-def _checked(scale: Scale) -> Scale:
-    """Return a rung that a campaign can be run on. Raises ValueError."""
-    if not scale.languages or not any(isinstance(task, Recall) for task in scale.tasks.values()):
-        raise ValueError(f"{scale.name}: fitness needs a task of kind text or bpe, and one of kind mqar")
-    if scale.checkpoint_every % scale.monitor.reading_interval:
-        raise ValueError(
-            f"{scale.name}: checkpoint_every ({scale.checkpoint_every}) is no multiple of the monitor's "
-            f"reading_interval ({scale.monitor.reading_interval})"
-        )
-    for name, task in scale.tasks.items():
-        if not name.isidentifier():
-            raise ValueError(f"{scale.name}: {name!r} can't be a task's name")
-        if task.vocabulary > scale.shape.vocabulary:
-            raise ValueError(f"{scale.name}: {name} has {task.vocabulary} tokens, the model {scale.shape.vocabulary}")
+def _parse_rung(path: Path, name: str, values: dict[str, Any]) -> Scale:
+    """Return a rung that can carry a campaign. Raises ValueError with the names of the file and the rung."""
+    try:
+        scale = parse_scale({"name": name, **values})
+        _check_rung(scale)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{path.name}: {name}: {error}") from None
     return scale
 
 
+def _check_rung(scale: Scale) -> None:
+    """Raise ValueError if a campaign can't run at this scale."""
+    if not scale.text_tasks or not any(isinstance(task, Recall) for task in scale.tasks.values()):
+        kinds = ", ".join(task.kind for task in scale.tasks.values())
+        raise ValueError(f"no task of text or none of recall ({kinds}); hint: add one of kind text or bpe, one of mqar")
+    if scale.checkpoint_every % scale.monitor.reading_interval:
+        raise ValueError(
+            f"checkpoint_every ({scale.checkpoint_every}) is no multiple of the monitor's reading_interval "
+            f"({scale.monitor.reading_interval}); hint: choose a multiple, or 0 for no checkpoints"
+        )
+    for name, task in scale.tasks.items():
+        if not name.isidentifier():
+            raise ValueError(f"task name {name!r} is no identifier; hint: use letters, digits and underscores")
+        if task.vocabulary > scale.shape.vocabulary:
+            raise ValueError(
+                f"task {name!r} has more tokens ({task.vocabulary}) than the model ({scale.shape.vocabulary}); "
+                f"hint: raise the shape's vocabulary"
+            )
+
+
 def load(name: str) -> Scale:
-    """Return the rung of that name. Raises ValueError where there is none."""
+    """Return a rung by name. Raises ValueError if there is none of that name."""
     rungs = ladder()
     if name not in rungs:
-        raise ValueError(f"there is no scale {name!r}; there are {', '.join(rungs)}")
+        raise ValueError(f"there is no scale {name!r}; hint: choose one of {', '.join(rungs)}")
     return rungs[name]
 
 
 def limits() -> "dict[str, Limits]":
-    """Return what a run may use at each rung, as a request says it."""
-    from bus.vocabulary.events import Limits  # not in the jail, where this module is read too
+    """Return the time and memory limits of a run at each rung, by name."""
+    from bus.vocabulary.events import Limits  # not in the jail, which imports this module too
 
     return {name: Limits(seconds=scale.seconds, memory_mb=scale.memory_mb) for name, scale in ladder().items()}

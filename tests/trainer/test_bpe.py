@@ -1,4 +1,4 @@
-"""Byte-pair encoding: learned from the training part alone, the same each time, and accounted for in bytes."""
+"""Byte-pair encoding: learned from the training part alone, reproducible, and with a size in bytes for each piece."""
 
 import math
 import subprocess
@@ -18,12 +18,13 @@ TASK = Bpe(
     kind="bpe", vocabulary=400, batch=2, length=16, held_out=16, corpus_bytes=300_000, learning_rate=0.01,
     weight_decay=0.0,
 )  # fmt: skip
-HASH = """
+PRINT_HASH = """
 import hashlib
 from trainer.tasks import bpe
 train = b"one two three two one thirteen\\n" * 50 + bytes(range(256))
-found = bpe.encode(train, b"three and two", 300)
-print(hashlib.sha256(found.train.tobytes() + found.validation.tobytes() + found.sizes.tobytes()).hexdigest())
+encoding = bpe.encode(train, b"three and two", 300)
+parts = (encoding.train, encoding.validation, encoding.token_bytes)
+print(hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest())
 """
 
 
@@ -33,32 +34,34 @@ def corpus() -> Corpus:
 
 
 def test_pieces_account_for_every_byte(corpus: Corpus):
-    """Their sizes add up to the text, so that nats per byte are those of the bytes that were predicted."""
+    """The sizes of the pieces add up to the text, so that nats per byte count every predicted byte."""
     tokens = tokenize_corpus(TASK, corpus)
-    assert len(tokens.sizes) == 400
+    assert len(tokens.token_bytes) == 400
     for part, text in ((tokens.train, corpus.train), (tokens.validation, corpus.validation)):
-        assert tokens.sizes[part].sum() == len(text.decode(errors="replace").encode())
+        assert tokens.token_bytes[part].sum() == len(text.decode(errors="replace").encode())
     assert 1.5 < tokens.bytes_per_token < 6
 
 
 def test_every_process_learns_the_same_pieces():
-    """Ties between pairs are broken by the pairs, never by the order of a hash table."""
-    found = {
-        subprocess.run([sys.executable, "-c", HASH], capture_output=True, text=True, check=True, timeout=60).stdout
+    """Ties between pairs are broken by the pairs themselves, not by the order of a hash table."""
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-c", PRINT_HASH], capture_output=True, text=True, check=True, timeout=60
+        ).stdout
         for _ in range(2)
     }
-    assert len(found) == 1
+    assert len(hashes) == 1
 
 
-def test_validation_has_no_part_in_what_is_learned():
-    """A word of the validation text alone stays in single bytes."""
-    found = bpe.encode(b"abab abab " * 100, b"xyzxyz " * 100, 300)
-    assert found.sizes[found.train].mean() > 3
-    assert found.sizes[found.validation].max() == 1
+def test_pieces_are_not_learned_from_validation():
+    """A word that only the validation text has stays in single bytes."""
+    encoding = bpe.encode(b"abab abab " * 100, b"xyzxyz " * 100, 300)
+    assert encoding.token_bytes[encoding.train].mean() > 3
+    assert encoding.token_bytes[encoding.validation].max() == 1
 
 
 def test_the_sealed_part_is_never_read(corpus: Corpus):
-    """Neither pieces nor tokens change with it."""
+    """Neither pieces nor tokens depend on it."""
     other = tokenize_corpus(TASK, replace(corpus, sealed=b"nothing of the sort"))
     ours = tokenize_corpus(TASK, corpus)
     assert (other.train == ours.train).all()
@@ -66,16 +69,16 @@ def test_the_sealed_part_is_never_read(corpus: Corpus):
 
 
 def test_text_that_falls_into_too_few_pieces_is_refused():
-    """One word said again and again is a handful of pieces; the line says what was wanted."""
+    """A repeated letter is a handful of pieces; the message names both lengths."""
     corpus = Corpus(train=b"a" * 9000, validation=b"a" * 1000, sealed=b"", sha256="")
-    with pytest.raises(ValueError, match=r"too little text: a part of \d+ tokens has no window of 4000"):
+    with pytest.raises(ValueError, match=r"too little text: a part has \d+ tokens, a window needs 4001; hint: "):
         tokenize_corpus(replace(TASK, length=4000), corpus)
 
 
 def test_bytes_are_their_own_tokens(corpus: Corpus):
-    """With text as bytes a token is a byte."""
+    """In a task of kind text, a token is a byte."""
     tokens = tokenize_corpus(load("nano").tasks["text"], corpus)
     assert tokens.train.tobytes() == corpus.train
     assert tokens.bytes_per_token == 1
-    assert math.isclose(tokens.sizes.mean(), 1)
+    assert math.isclose(tokens.token_bytes.mean(), 1)
     assert tokens.train.dtype == np.uint8

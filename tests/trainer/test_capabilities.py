@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tiny_runs import GOOD
+from tests.support.tiny_runs import GOOD_SOURCE
 from trainer.candidate.adapter import mixer_factory
 from trainer.gates import capabilities, load_mixer
 from trainer.gates.capabilities import ABSENT
@@ -30,12 +30,12 @@ def told(source: str) -> dict[str, str]:
 
 def test_a_layer_without_any_of_it_is_said_to_have_none():
     """Absence is no fault."""
-    assert told(GOOD) == {"decode": ABSENT, "mask": ABSENT, "idempotence": NO_TRACE}
+    assert told(GOOD_SOURCE) == {"decode": ABSENT, "mask": ABSENT, "idempotence": NO_TRACE}
 
 
 def test_a_step_that_gives_what_the_sequence_gives_is_confirmed():
     """The recurrent form of the retention layer."""
-    assert told(GOOD + STEP)["decode"] == "33 single steps give the whole sequence"
+    assert told(GOOD_SOURCE + STEP)["decode"] == "33 single steps give the whole sequence"
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_a_step_that_gives_what_the_sequence_gives_is_confirmed():
 )
 def test_a_wrong_step_is_reported(old: str, new: str, words: str):
     """By how much it is wrong, or what it raises."""
-    assert told(GOOD + STEP.replace(old, new))["decode"].startswith(words)
+    assert told(GOOD_SOURCE + STEP.replace(old, new))["decode"].startswith(words)
 
 
 def test_a_trace_of_a_call_is_named():
     """A buffer that counts calls even in eval mode."""
-    source = GOOD.replace(
+    source = GOOD_SOURCE.replace(
         "self.n_heads =", "self.register_buffer('calls', torch.zeros(()))\n        self.n_heads =", 1
     ).replace("q, k, v =", "self.calls.add_(1)\n        q, k, v =", 1)
     assert told(source)["idempotence"] == "a call in eval mode writes to calls"

@@ -1,4 +1,4 @@
-"""The text: split by document, reproducible, and refused in one clear line where it can't be used."""
+"""The corpus: split by document, reproducible, and refused in one clear line if it can't be used."""
 
 import math
 import os
@@ -18,20 +18,21 @@ TASK = replace(load("nano").tasks["text"], length=16, held_out=16)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write sixty documents, each of words of its own."""
+    """Write sixty documents that share no word."""
     root = tmp_path_factory.mktemp("text")
     for number in range(60):
         (root / f"{number:02}.txt").write_text(f"document{number} " * 100)
     return root
 
 
-def documents_in(part: bytes) -> set[bytes]:
-    return {word for word in part.split() if word}
+def words_in(part: bytes) -> set[bytes]:
+    """Return the distinct words, one for each document."""
+    return set(part.split())
 
 
 def test_no_document_is_in_two_parts(folder: Path):
-    """Training, validation and sealed are disjoint, and together they are everything."""
-    parts = [documents_in(part) for part in _parts(folder)]
+    """Training, validation and sealed text are disjoint, and together they hold every document."""
+    parts = [words_in(part) for part in _parts(folder)]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 60
 
 
@@ -41,23 +42,23 @@ def _parts(folder: Path) -> tuple[bytes, bytes, bytes]:
 
 
 def test_validation_and_sealed_have_about_a_twentieth_each(folder: Path):
-    """Whole documents are held out until the share is reached."""
+    """Whole documents are held out up to that share."""
     train, validation, sealed = map(len, _parts(folder))
     assert validation / (train + validation + sealed) == pytest.approx(0.05, abs=0.02)
     assert sealed / (train + validation + sealed) == pytest.approx(0.05, abs=0.02)
 
 
-def test_a_document_has_one_place_at_every_rung(folder: Path):
-    """A larger rung reads more documents; those that the smaller one reads too stay where they are."""
+def test_a_document_is_in_the_same_part_at_every_rung(folder: Path):
+    """A larger rung reads more documents; those of the smaller rung stay in their parts."""
     whole = load_corpus(folder, TASK)
     small = load_corpus(folder, replace(TASK, corpus_bytes=30_000))
-    read_by_both = [(small.train, whole.train), (small.validation, whole.validation), (small.sealed, whole.sealed)]
-    for few, all_of_them in read_by_both:
-        assert documents_in(few) < documents_in(all_of_them)
+    parts = [(small.train, whole.train), (small.validation, whole.validation), (small.sealed, whole.sealed)]
+    for smaller, larger in parts:
+        assert words_in(smaller) < words_in(larger)
 
 
 def test_a_copied_document_counts_once(folder: Path, tmp_path: Path):
-    """A copy under another name changes nothing, so it can't stand in training and validation."""
+    """A copy under another name changes nothing, so no text is in training and in validation."""
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
         (tmp_path / f"copy-{file.name}").write_bytes(file.read_bytes())
@@ -73,32 +74,32 @@ def test_the_hash_depends_on_the_text(folder: Path, tmp_path: Path):
 
 
 def test_the_default_is_the_interpreters_own_library():
-    """It holds megabytes of Python, and its parts differ."""
+    """It holds megabytes of Python."""
     loaded = load_corpus(None, replace(TASK, corpus_bytes=1_000_000))
     assert 800_000 < len(loaded.train) + len(loaded.validation) + len(loaded.sealed) <= 1_000_100
     assert b"import" in loaded.train
 
 
 def test_a_single_file_is_cut_into_documents(tmp_path: Path):
-    """Blank lines are where it is cut; no byte is lost."""
+    """It is cut at blank lines, and no byte is lost."""
     file = tmp_path / "book.txt"
     file.write_bytes(b"".join(b"%d " % n * 400 + b"\n\n" for n in range(200)))
-    assert b"".join(documents._pieces(file.read_bytes())) == file.read_bytes()
+    assert b"".join(documents._cut_at_blank_lines(file.read_bytes())) == file.read_bytes()
     assert len(load_corpus(file, TASK).validation) > 0
 
 
-def test_evaluation_windows_are_the_same_for_everyone_and_cover_validation(folder: Path):
-    """They need no seed, and run from the first byte to the last."""
+def test_evaluation_windows_are_the_same_for_every_candidate(folder: Path):
+    """They need no seed, and reach from the first byte of the validation text to the last."""
     loaded = load_corpus(folder, TASK)
     tokens = tokenize_corpus(TASK, loaded).validation
-    inputs, targets = language.held_out(TASK, tokens)
-    assert (inputs == language.held_out(TASK, tokens).inputs).all()
+    inputs, targets = language.evaluation_batch(TASK, tokens)
+    assert (inputs == language.evaluation_batch(TASK, tokens).inputs).all()
     assert bytes(inputs[0].astype(np.uint8)) == loaded.validation[:16]
     assert bytes(targets[-1].astype(np.uint8)) == loaded.validation[-16:]
 
 
-def test_targets_are_the_bytes_after():
-    """A training window is shifted by one."""
+def test_targets_are_the_next_bytes():
+    """They are the inputs of a training window, shifted by one."""
     source = np.arange(200, dtype=np.uint8)
     inputs, targets = language.training_batch(TASK, source, np.random.default_rng(0))
     assert inputs.shape == (TASK.batch, TASK.length)
@@ -106,13 +107,13 @@ def test_targets_are_the_bytes_after():
 
 
 def test_random_bytes_have_a_floor_near_half_of_their_entropy(tmp_path: Path):
-    """Nothing compresses them, so the floor is half of ln 256."""
+    """They can't be compressed, so the floor is half of ln 256."""
     (tmp_path / "noise").write_bytes(np.random.default_rng(0).bytes(600_000))
-    assert load_corpus(tmp_path / "noise", TASK).floor == pytest.approx(0.5 * math.log(256), rel=0.02)
+    assert load_corpus(tmp_path / "noise", TASK).entropy_floor == pytest.approx(0.5 * math.log(256), rel=0.02)
 
 
 @pytest.mark.parametrize("name", ["missing", "empty"])
-def test_what_is_missing_or_empty_is_refused(name: str, tmp_path: Path):
+def test_a_missing_or_empty_path_is_refused(name: str, tmp_path: Path):
     """The line names the path."""
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=f"{name}: no (such file or folder|text found)"):
@@ -128,7 +129,7 @@ def test_a_text_that_is_too_small_is_refused(tmp_path: Path):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_an_unreadable_file_is_refused(folder: Path, tmp_path: Path):
-    """The system's own words say why."""
+    """The message is the operating system's."""
     (tmp_path / "closed").write_text("x")
     (tmp_path / "closed").chmod(0)
     with pytest.raises(ValueError, match="closed: Permission denied"):

@@ -1,4 +1,4 @@
-"""The six tasks of mechanistic architecture design: what a sequence says, what is asked, and in which settings."""
+"""The six tasks of mechanistic architecture design: their sequences, their targets and their published settings."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,27 +8,27 @@ import pytest
 
 from trainer.tasks import draws
 from trainer.tasks.batch import IGNORED_TARGET, Batch
-from trainer.tasks.kinds import Mad
+from trainer.tasks.kinds import MadTask
 from trainer.tasks.mad import published
 from trainer.tasks.mad.published import HARDER, baseline, settings
 
 ROWS = 200
 
 
-def drawn(kind: str, seed: int = 0, **changes: object) -> Batch:
-    """Return an evaluation of a task's own setting."""
+def evaluation(kind: str, seed: int = 0, **changes: object) -> Batch:
+    """Return an evaluation of a task's baseline."""
     task = replace(baseline(kind), held_out=ROWS, **changes)
-    (batch,) = draws.held_out(task, np.random.default_rng(seed), 5, None)
+    (batch,) = draws.evaluation_batches(task, np.random.default_rng(seed), 5, None)
     return batch
 
 
-def trained(kind: str, steps: int = 2, seed: int = 0) -> Iterator[Batch]:
+def training(kind: str, steps: int = 2, seed: int = 0) -> Iterator[Batch]:
     """Yield the batches of a short training."""
-    draw = draws.batches(baseline(kind), steps, seed, None)
+    draw = draws.training_draw(baseline(kind), steps, seed, None)
     return (draw(step) for step in range(steps))
 
 
-def asked(targets: np.ndarray) -> list[int]:
+def target_positions(targets: np.ndarray) -> list[int]:
     return np.flatnonzero(targets != IGNORED_TARGET).tolist()
 
 
@@ -53,11 +53,11 @@ def test_the_protocol_has_396_runs():
         ("mad.memorization", 256, 32, 256),
     ],
 )
-def test_a_task_without_numbers_is_the_published_one(kind: str, vocabulary: int, length: int, examples: int):
-    """And its tokens all lie below its vocabulary; recall loses a position to the shift."""
+def test_a_task_without_settings_is_the_published_baseline(kind: str, vocabulary: int, length: int, examples: int):
+    """All tokens are below its vocabulary; recall has one position less, because targets are shifted."""
     task = baseline(kind)
     assert (task.vocabulary, task.length, task.examples, task.batch) == (vocabulary, length, examples, 128)
-    batch = drawn(kind)
+    batch = evaluation(kind)
     recall = kind in {"mad.in_context_recall", "mad.noisy_recall"}
     assert batch.inputs.shape == batch.targets.shape == (ROWS, length - 1 if recall else length)
     assert (batch.inputs.min(), batch.inputs.max()) == (0, vocabulary - 1)
@@ -65,121 +65,120 @@ def test_a_task_without_numbers_is_the_published_one(kind: str, vocabulary: int,
 
 
 @pytest.mark.parametrize("kind", list(HARDER))
-def test_every_published_setting_can_be_drawn(kind: str):
-    """The hardest as well; a few sequences each, in training and evaluation."""
+def test_every_published_setting_can_be_evaluation(kind: str):
+    """Including the hardest, in training and in evaluation."""
     for task in {str(task): task for task in settings(kind)}.values():
-        small: Mad = replace(task, batch=2, held_out=2)
-        (batch,) = draws.held_out(small, np.random.default_rng(0), 5, None)
+        small: MadTask = replace(task, batch=2, held_out=2)
+        (batch,) = draws.evaluation_batches(small, np.random.default_rng(0), 5, None)
         assert batch.inputs.max() < task.vocabulary
-        assert draws.batches(small, 1, 0, None)(0).inputs.shape[1] == batch.inputs.shape[1]
+        assert draws.training_draw(small, 1, 0, None)(0).inputs.shape[1] == batch.inputs.shape[1]
 
 
 @pytest.mark.parametrize("kind", list(HARDER))
 def test_one_seed_draws_one_training(kind: str):
     """Another seed draws another."""
-    for one, same, other in zip(trained(kind), trained(kind), trained(kind, seed=1), strict=True):
+    for one, same, other in zip(training(kind), training(kind), training(kind, seed=1), strict=True):
         assert (one.inputs == same.inputs).all()
         assert (one.targets == same.targets).all()
         assert not (one.inputs == other.inputs).all()
 
 
 @pytest.mark.parametrize("kind", ["mad.in_context_recall", "mad.noisy_recall"])
-def test_recall_asks_for_the_value_of_every_key_that_was_seen(kind: str):
-    """Whoever remembers what followed each key answers all, and nothing else is asked."""
-    noise_from = 16
-    for inputs, targets in zip(*drawn(kind), strict=True):
+def test_recall_has_a_target_for_every_repeated_key(kind: str):
+    """The target is the value that followed the key before; no other position has one."""
+    first_noise = 16
+    for inputs, targets in zip(*evaluation(kind), strict=True):
         value_of: dict[int, int] = {}
-        questions: dict[int, int] = {}
-        following = [*inputs[1::2], targets[-1]]
-        for pair, (key, value) in enumerate(zip(inputs[::2], following, strict=True)):
-            if key >= noise_from:
+        expected: dict[int, int] = {}
+        values = [*inputs[1::2], targets[-1]]
+        for pair, (key, value) in enumerate(zip(inputs[::2], values, strict=True)):
+            if key >= first_noise:
                 continue
             if key in value_of:
-                questions[2 * pair] = value_of[key]
+                expected[2 * pair] = value_of[key]
                 assert value == value_of[key]
             value_of.setdefault(key, value)
-        assert {at: targets[at] for at in asked(targets)} == questions
-        assert 2 * (len(inputs) // 2) in questions
+        assert {at: targets[at] for at in target_positions(targets)} == expected
+        assert 2 * (len(inputs) // 2) in expected
 
 
 def test_a_fifth_of_noisy_recall_is_noise():
-    """Both tokens of a pair, from the upper sixteen."""
-    pairs = drawn("mad.noisy_recall").inputs[:, :-1].reshape(ROWS, -1, 2) >= 16
+    """Both tokens of such a pair are among the upper sixteen."""
+    pairs = evaluation("mad.noisy_recall").inputs[:, :-1].reshape(ROWS, -1, 2) >= 16
     assert pairs.all(axis=2).mean() == pytest.approx(0.2, abs=0.02)
     assert (pairs.all(axis=2) == pairs.any(axis=2)).all()
 
 
 def test_training_on_recall_predicts_every_next_token():
-    """The targets are the inputs, shifted: keys and noise, too."""
+    """The targets are the shifted inputs, with keys and noise."""
     for kind in ("mad.in_context_recall", "mad.noisy_recall", "mad.fuzzy_recall"):
-        batch = next(trained(kind))
+        batch = next(training(kind))
         assert (batch.targets[:, :-1] == batch.inputs[:, 1:]).all()
 
 
-def test_fuzzy_recall_ends_with_a_key_that_was_seen():
-    """Its value, one to three tokens long, is asked for; it followed the same key before."""
+def test_fuzzy_recall_ends_with_a_repeated_key():
+    """Its value, one to three tokens long, is the target; it followed the same key before."""
     lengths = set()
-    for inputs, targets in zip(*drawn("mad.fuzzy_recall"), strict=True):
+    for inputs, targets in zip(*evaluation("mad.fuzzy_recall"), strict=True):
         text = [*inputs, targets[-1]]
-        last = asked(targets)[-1]
+        last = target_positions(targets)[-1]
         first = last
-        while first - 1 in asked(targets) and text[first] >= 7:
+        while first - 1 in target_positions(targets) and text[first] >= 7:
             first -= 1
         value, key = text[first + 1 : last + 2], text[first - 2 : first + 1]
         assert all(7 <= token < 15 for token in value)
         assert all(token < 7 for token in key)
         assert len(set(key)) == 3
-        whole = [*key, *value]
-        places = [at for at in range(first - 2) if text[at : at + len(whole)] == whole]
-        assert places
+        pair = [*key, *value]
+        assert any(text[at : at + len(pair)] == pair for at in range(first - 2))
         lengths.add(len(value))
     assert lengths == {1, 2, 3}
 
 
-def test_selective_copying_asks_for_the_tokens_in_order():
-    """Blanks are dropped, the sign comes before the answers, the last token stands right before it."""
-    for inputs, targets in zip(*drawn("mad.selective_copying"), strict=True):
-        assert asked(targets) == list(range(240, 256))
+def test_the_targets_of_selective_copying_are_the_tokens_in_order():
+    """Blanks are left out; the last token directly precedes the separator, and the separator precedes the targets."""
+    for inputs, targets in zip(*evaluation("mad.selective_copying"), strict=True):
+        assert target_positions(targets) == list(range(240, 256))
         assert inputs[239] == 15
         assert inputs[238] < 14
         assert (inputs[240:] == 14).all()
         assert [token for token in inputs[:239] if token != 14] == targets[240:].tolist()
 
 
-def test_compression_asks_for_everything():
-    """The closing sign included."""
-    batch = drawn("mad.compression")
+def test_the_targets_of_compression_are_all_tokens():
+    """Including the closing token."""
+    batch = evaluation("mad.compression")
     assert (batch.targets == batch.inputs).all()
     assert (batch.inputs[:, -1] == 15).all()
     assert (batch.inputs[:, :-1] < 15).all()
 
 
-def test_memorization_asks_for_one_map_that_no_input_shows():
-    """Training and evaluation agree on it; another run's seed has another."""
+def test_memorization_has_one_map_that_no_input_shows():
+    """Training and evaluation use the same map; a run with another seed uses another."""
 
-    def learned(batch: Batch) -> dict[int, int]:
+    def map_of(batch: Batch) -> dict[int, int]:
         assert (batch.inputs[:, 1::2] == 255).all()
         assert (batch.targets[:, ::2] == IGNORED_TARGET).all()
         return dict(zip(batch.inputs[:, ::2].ravel().tolist(), batch.targets[:, 1::2].ravel().tolist(), strict=True))
 
-    here, other = learned(next(trained("mad.memorization", seed=5))), learned(next(trained("mad.memorization", seed=6)))
-    told = learned(drawn("mad.memorization"))
-    assert here == told
+    here, other = map_of(next(training("mad.memorization", seed=5))), map_of(next(training("mad.memorization", seed=6)))
+    evaluated = map_of(evaluation("mad.memorization"))
+    assert here == evaluated
     assert here != other
-    assert len(set(told.values())) == len(told) == 127
-    assert min(told.values()) >= 127
+    assert len(set(evaluated.values())) == len(evaluated) == 127
+    assert min(evaluated.values()) >= 127
 
 
-def test_training_goes_through_its_examples_again_and_again():
-    """256 examples in batches of 128: every second batch begins an epoch, in a new order."""
-    batches = list(trained("mad.memorization", steps=4))
+def test_training_repeats_its_examples_in_epochs():
+    """With 256 examples in batches of 128, every second batch starts an epoch, in a new order."""
+    batches = list(training("mad.memorization", steps=4))
     epochs = [sorted(row.tobytes() for batch in batches[at : at + 2] for row in batch.inputs) for at in (0, 2)]
     assert epochs[0] == epochs[1]
     assert not (batches[0].inputs == batches[2].inputs).all()
 
 
 def test_only_the_last_position_reaches_the_decoder():
-    """The autoencoder's logits at every place come from what the blocks give at the end."""
+    """The autoencoder's logits at every position depend only on the blocks' output at the last one."""
     import torch
     from torch import nn
 
@@ -187,14 +186,14 @@ def test_only_the_last_position_reaches_the_decoder():
     from trainer.inside.model import Width
     from trainer.scales import load
 
-    class Past(nn.Module):
-        """Pass nothing on."""
+    class Zero(nn.Module):
+        """A mixer without output."""
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.zeros_like(x)
 
     torch.manual_seed(0)
-    model = AutoEncoder(lambda *_: Past(), load("nano").shape, Width(32, 8, 0))
+    model = AutoEncoder(lambda *_: Zero(), load("nano").shape, Width(32, 8, 0))
     tokens = torch.randint(0, 15, (1, 8))
     other = tokens.clone()
     other[0, :-1] += 1

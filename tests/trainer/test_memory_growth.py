@@ -1,6 +1,5 @@
-"""Architectures that keep something of every training step, in a real jail: stopped by name, mended, and run again."""
+"""Architectures that retain memory at every training step, in a real jail: stopped by name, repaired, and run again."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
@@ -8,44 +7,33 @@ import pytest
 
 from agents.repair import repair
 from sandbox import Jail
-from tests.support.tiny_runs import GOOD, in_training, request, tiny
-from trainer.run.jail import training_jail
+from tests.support.tiny_runs import GOOD_SOURCE, TEXT_LENGTH, add_to_training, execute_source, tiny_scale
 from trainer.run.questions import Trained
-from trainer.run.training_run import TrainingRun, execute_run
-from trainer.tasks.corpus import load_corpus
 
-SCALE = replace(tiny(), steps=20, monitor=replace(tiny().monitor, reading_interval=1))
+SCALE = replace(tiny_scale(), steps=20, monitor=replace(tiny_scale().monitor, reading_interval=1))
 OUTPUTS = "self.kept.append(y.repeat(300, 1, 1).detach())"
 """Some 5 MiB a step."""
 GRAPHS = "self.kept.append((y.repeat(300, 1, 1) ** 2).sum())"
 """A scalar whose graph holds tensors of that size."""
 JOINED = "self.kept = torch.cat((self.kept, y.repeat(300, 1, 1).detach()))"
+"""One tensor that grows by that size."""
 
 
-@pytest.fixture(scope="module")
-def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
-    """Start one zygote for all runs."""
-    with training_jail("bwrap", tmp_path_factory.mktemp("scratch")) as opened:
-        opened.ready()
-        yield opened
+def train(jail: Jail, source: str) -> Trained:
+    return execute_source(jail, source, SCALE).trained
 
 
-def tried(jail: Jail, source: str) -> Trained:
-    trial = TrainingRun(request(source), SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
-    return execute_run(trial, lambda _: None, lambda _: None).trained
-
-
-def hoarder(statement: str) -> str:
-    """Return the good mixer, which keeps something of every step on a text window."""
-    empty = "torch.zeros(0, 37, d_model)" if "cat" in statement else "[]"
-    return in_training(statement).replace("self.n_heads =", f"self.kept = {empty}; self.n_heads =", 1)
+def retaining(statement: str) -> str:
+    """Return the good mixer with a list or tensor `kept` and a statement that adds to it at every training step."""
+    empty = f"torch.zeros(0, {TEXT_LENGTH}, d_model)" if "cat" in statement else "[]"
+    return add_to_training(statement).replace("self.n_heads =", f"self.kept = {empty}; self.n_heads =", 1)
 
 
 @pytest.mark.parametrize("statement", [OUTPUTS, GRAPHS, JOINED], ids=["outputs", "graphs", "one tensor"])
-def test_a_hoarder_is_stopped_mended_and_run_again(jail: Jail, statement: str):
-    """The figures are those of the kernel, long before any limit; the rules' repair completes."""
-    source = hoarder(statement)
-    trained = tried(jail, source)
+def test_growing_memory_stops_a_run_and_its_repair_completes(jail: Jail, statement: str):
+    """The monitor reads the kernel's figures and stops the run long before any limit; the rules' repair completes."""
+    source = retaining(statement)
+    trained = train(jail, source)
     assert trained.anomaly is not None and trained.failed is not None  # noqa: PT018 (they come together)
     assert (trained.anomaly.kind, trained.failed.reason) == ("memory_growth", "anomaly:memory_growth")
     assert trained.anomaly.step < SCALE.steps
@@ -53,15 +41,15 @@ def test_a_hoarder_is_stopped_mended_and_run_again(jail: Jail, statement: str):
 
     answer = repair(source, trained.failed.reason, trained.failed.message, "", None, Random(0))
     assert answer is not None
-    assert tried(jail, answer.source).completed is not None
+    assert train(jail, answer.source).completed is not None
 
 
-def test_what_is_built_once_is_no_hoard(jail: Jail):
+def test_memory_that_is_allocated_once_is_no_anomaly(jail: Jail):
     """A large table, made at the first step and kept, is one jump."""
     once = "self.kept = self.kept or [y.repeat(6000, 1, 1).detach()]"
-    assert tried(jail, hoarder(once)).completed is not None
+    assert train(jail, retaining(once)).completed is not None
 
 
-def test_a_good_architecture_read_as_closely_completes(jail: Jail):
-    """Every step is looked at."""
-    assert tried(jail, GOOD).completed is not None
+def test_a_good_architecture_completes_with_a_reading_at_every_step(jail: Jail):
+    """Frequent readings raise no false alarm."""
+    assert train(jail, GOOD_SOURCE).completed is not None

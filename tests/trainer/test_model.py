@@ -1,4 +1,4 @@
-"""The model around a candidate: one parameter budget for all, one optimiser, one count of FLOPs, one schedule."""
+"""The model around a candidate, its parameter budget, its optimiser, its FLOPs and its learning rate."""
 
 from dataclasses import replace
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.support.tiny_runs import GOOD
-from trainer.candidate.adapter import mixer_factory
+from tests.support.tiny_runs import GOOD_SOURCE
+from trainer.candidate.adapter import MixerFactory, mixer_factory
 from trainer.gates import load_mixer
 from trainer.inside import loop
 from trainer.inside.adamw import AdamW
@@ -19,7 +19,7 @@ SHAPE = load("nano").shape
 
 
 class Projections(nn.Module):
-    """A mixer of `copies` square projections: as big as a test wants it."""
+    """A mixer of `copies` square projections, to set its size."""
 
     copies = 1
 
@@ -33,41 +33,41 @@ class Projections(nn.Module):
         return x
 
 
-def sized(copies: int):
+def sized(copies: int) -> MixerFactory:
     """Return the factory of a mixer with that many projections."""
     return mixer_factory(type("Sized", (Projections,), {"copies": copies}))
 
 
 @pytest.mark.parametrize("copies", [0, 1, 4, 8])
 def test_every_mixer_that_fits_gets_the_same_parameters_at_the_same_width(copies: int):
-    """The MLP gives way, d_model and so the state do not."""
+    """The MLP gets narrower; d_model, and with it the state, stays the same."""
     width = match_width(sized(copies), SHAPE)
     assert width.d_model == SHAPE.d_model
     assert abs(width.parameters / SHAPE.parameters - 1) <= TOLERANCE
 
 
 def test_a_mixer_above_the_budget_gets_a_narrower_model():
-    """Two dozen projections of width 32 don't fit; a smaller d_model does."""
+    """Two dozen projections of width 32 exceed the budget; with a smaller d_model they fit."""
     width = match_width(sized(24), SHAPE)
     assert width.d_model < SHAPE.d_model
     assert is_matched(width, SHAPE)
 
 
-def test_a_mixer_that_never_fits_is_told_apart():
-    """At the smallest width it is still above the budget."""
+def test_a_mixer_that_never_fits_is_not_matched():
+    """Even at the smallest width it exceeds the budget."""
     assert not is_matched(match_width(sized(200), SHAPE), SHAPE)
 
 
-def test_the_width_that_is_promised_is_the_width_that_is_built():
-    """The count is that of the real model, tied or not."""
+def test_the_parameters_of_a_width_are_those_of_the_model():
+    """With tied embeddings and without."""
     for tied in (False, True):
         shape = replace(SHAPE, tied=tied)
         width = match_width(sized(3), shape)
         assert count_parameters(LanguageModel(sized(3), shape, width)) == width.parameters
 
 
-def test_matching_the_width_leaves_the_random_generator_alone():
-    """Weights depend on the seed, not on how many widths were tried."""
+def test_matching_the_width_does_not_change_the_random_generator():
+    """Weights depend on the seed, not on the number of widths tried."""
     torch.manual_seed(0)
     before = torch.get_rng_state()
     match_width(sized(3), SHAPE)
@@ -75,7 +75,7 @@ def test_matching_the_width_leaves_the_random_generator_alone():
 
 
 def test_a_constructor_of_another_form_is_refused():
-    """The message shows what was found."""
+    """The message shows the expected form."""
 
     class Wrong(nn.Module):
         def __init__(self, width: int) -> None:
@@ -86,31 +86,31 @@ def test_a_constructor_of_another_form_is_refused():
 
 
 def test_the_optimiser_is_torchs_adamw_bit_for_bit():
-    """Twenty clipped steps on a layer give the same weights; the bias is not decayed, the matrix is."""
+    """Twenty clipped steps on a layer give the same weights; weight decay applies to the matrix, not to the bias."""
     torch.manual_seed(0)
-    ours, theirs = nn.Linear(5, 7), nn.Linear(5, 7)
-    theirs.load_state_dict(ours.state_dict())
-    own = AdamW(ours, (0.9, 0.95), 0.1, 0.5)
-    groups = [{"params": [theirs.weight], "weight_decay": 0.1}, {"params": [theirs.bias], "weight_decay": 0.0}]
-    peer = torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.95), fused=True)
+    layer, expected = nn.Linear(5, 7), nn.Linear(5, 7)
+    expected.load_state_dict(layer.state_dict())
+    optimiser = AdamW(layer, (0.9, 0.95), 0.1, 0.5)
+    groups = [{"params": [expected.weight], "weight_decay": 0.1}, {"params": [expected.bias], "weight_decay": 0.0}]
+    torchs_optimiser = torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.95), fused=True)
     for _ in range(20):
         x = torch.randn(9, 5)
-        own.zero_grad()
-        ours(x).square().sum().backward()
-        own.step(0.01)
-        peer.zero_grad()
-        theirs(x).square().sum().backward()
-        nn.utils.clip_grad_norm_(theirs.parameters(), 0.5)
-        peer.step()
-    assert torch.equal(ours.weight, theirs.weight)
-    assert torch.equal(ours.bias, theirs.bias)
+        optimiser.zero_grad()
+        layer(x).square().sum().backward()
+        optimiser.step(0.01)
+        torchs_optimiser.zero_grad()
+        expected(x).square().sum().backward()
+        nn.utils.clip_grad_norm_(expected.parameters(), 0.5)
+        torchs_optimiser.step()
+    assert torch.equal(layer.weight, expected.weight)
+    assert torch.equal(layer.bias, expected.bias)
 
 
 def test_flops_are_what_torchs_own_counter_counts():
-    """A model with a linear recurrence, products inside a custom autograd function included."""
+    """On a model with a linear recurrence, including products inside a custom autograd function."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    factory = mixer_factory(load_mixer(GOOD))
+    factory = mixer_factory(load_mixer(GOOD_SOURCE))
     model = LanguageModel(factory, SHAPE, match_width(factory, SHAPE))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 128, dtype=torch.int64))
@@ -118,7 +118,7 @@ def test_flops_are_what_torchs_own_counter_counts():
 
 
 def test_the_learning_rate_rises_and_falls_as_a_cosine():
-    """Its top is the peak, its end the final share, and it never rises after the warm-up."""
+    """It reaches the peak at the end of warm-up, never rises after it, and ends at the final share."""
     scale = load("nano")
     rates = [loop.learning_rate(scale, step) for step in range(scale.steps)]
     assert max(rates) == rates[scale.warmup_steps - 1] == 1

@@ -1,4 +1,4 @@
-"""Multi-query associative recall: what a sequence says, how it is drawn, what training and evaluation share."""
+"""Multi-query associative recall: its sequences, their distribution, and the levels of training."""
 
 from dataclasses import replace
 
@@ -16,35 +16,37 @@ def batch(level: int = 1, rows: int = 64, seed: int = 0) -> mqar.Batch:
     return mqar.draw(TASK, level, rows, np.random.default_rng(seed))
 
 
-def test_every_key_is_asked_once_and_its_value_is_the_target():
-    """Whoever reads the pairs at the front can answer every question and nothing else."""
+def test_every_key_has_one_question_and_its_value_is_the_target():
+    """The pairs at the front determine all targets, and there are no others."""
     pairs = TASK.levels[1][1]
     for inputs, targets in zip(*batch(), strict=True):
         value_of = dict(zip(inputs[0 : 2 * pairs : 2], inputs[1 : 2 * pairs : 2], strict=True))
-        asked = np.flatnonzero(targets != IGNORED_TARGET)
-        assert {inputs[at]: targets[at] for at in asked} == value_of
-        assert len(asked) == pairs
+        questions = np.flatnonzero(targets != IGNORED_TARGET)
+        assert {inputs[at]: targets[at] for at in questions} == value_of
+        assert len(questions) == pairs
 
 
-def test_the_last_value_counts_where_a_key_is_bound_again():
-    """Half of the pairs rebound: every key stands twice, is asked once, and its later value is the target."""
+def test_the_last_value_of_a_rebound_key_is_the_target():
+    """With half of the pairs rebound, every key occurs in two pairs and has one question."""
     pairs = TASK.levels[1][1]
     task = replace(TASK, rebound=0.5)
     for inputs, targets in zip(*mqar.draw(task, 1, 64, np.random.default_rng(0)), strict=True):
         keys, values = inputs[0 : 2 * pairs : 2], inputs[1 : 2 * pairs : 2]
-        asked = np.flatnonzero(targets != IGNORED_TARGET)
-        assert len(set(keys)) == len(asked) == pairs // 2
-        assert {inputs[at]: targets[at] for at in asked} == dict(zip(keys, values, strict=True))
+        questions = np.flatnonzero(targets != IGNORED_TARGET)
+        assert len(set(keys)) == len(questions) == pairs // 2
+        assert {inputs[at]: targets[at] for at in questions} == dict(zip(keys, values, strict=True))
 
 
 def test_more_than_half_of_the_pairs_can_not_be_rebound():
-    """A share above a half is a mistake in the scale."""
-    with pytest.raises(ValueError, match=r"up to a half, not 0\.6"):
+    """The message has the value and the allowed range."""
+    with pytest.raises(
+        ValueError, match=r"rebound is not a share of the pairs \(0\.6\); hint: choose it from 0 to 0\.5"
+    ):
         mqar.draw(replace(TASK, rebound=0.6), 1, 1, np.random.default_rng(0))
 
 
 def test_questions_come_after_the_pairs():
-    """No position of the opening has a target."""
+    """No position of a pair has a target."""
     assert (batch().targets[:, : 2 * TASK.levels[1][1]] == IGNORED_TARGET).all()
 
 
@@ -57,13 +59,13 @@ def test_keys_and_values_come_from_their_halves_of_the_vocabulary():
     assert all(len(set(row)) == pairs for drawn in (keys, values) for row in drawn.tolist())
 
 
-def test_short_gaps_are_likelier_where_the_power_is_small():
-    """With power 0.01 weights fall like 1 / i: the first offset is taken far more often than the last."""
+def test_short_gaps_are_likelier_with_a_small_power():
+    """With power 0.01, weights fall like 1 / i: the first offset is drawn far more often than the last."""
     task = replace(TASK, levels=((64, 4),))
     targets = mqar.draw(task, 0, 2000, np.random.default_rng(0)).targets
-    often = (targets != IGNORED_TARGET).mean(axis=0)[8::2]
-    assert often[0] > 3 * often[-1]
-    assert often[-1] > 0
+    frequencies = (targets != IGNORED_TARGET).mean(axis=0)[8::2]
+    assert frequencies[0] > 3 * frequencies[-1]
+    assert frequencies[-1] > 0
 
 
 def test_the_weights_of_the_first_drawn_gap_follow_the_power_law():
@@ -74,7 +76,7 @@ def test_the_weights_of_the_first_drawn_gap_follow_the_power_law():
 
 
 def test_the_same_generator_draws_the_same_sequences():
-    """A seed fixes inputs and targets."""
+    """A seed determines inputs and targets."""
     assert all((a == b).all() for a, b in zip(batch(seed=3), batch(seed=3), strict=True))
 
 
@@ -88,13 +90,15 @@ def test_training_climbs_the_levels_in_equal_shares_of_the_steps():
     assert {rows * length for rows, length in shapes} == {TASK.batch * TASK.length}
 
 
-def test_no_sequence_of_the_hardest_level_is_in_training_and_evaluation():
-    """Two seeds give sequences that have nothing in common."""
-    seen = {row.tobytes() for row in batch(2, 4000, seed=1).inputs}
-    assert not any(row.tobytes() in seen for row in batch(2, 128, seed=2).inputs)
+def test_training_and_evaluation_share_no_sequence_of_the_hardest_level():
+    """Two seeds draw no common sequence."""
+    trained = {row.tobytes() for row in batch(2, 4000, seed=1).inputs}
+    assert not any(row.tobytes() in trained for row in batch(2, 128, seed=2).inputs)
 
 
 def test_pairs_that_do_not_fit_are_refused():
-    """A level whose questions can't follow its pairs is a mistake in the scale."""
-    with pytest.raises(ValueError, match="8 pairs need a length >= 32"):
+    """A level needs room for its questions after its pairs."""
+    with pytest.raises(
+        ValueError, match=r"level does not fit \(length 31, 8 pairs, .*\); hint: 8 pairs need a length >= 32"
+    ):
         replace(TASK, levels=((31, 8),))

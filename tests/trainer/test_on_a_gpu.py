@@ -1,4 +1,4 @@
-"""Whole runs on a real card, in the jail: the rung `small`, cut down to a dozen steps. `make gpu` runs them."""
+"""Whole runs on a GPU, in the jail: the rung `small`, reduced to a dozen steps. `make gpu` runs them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,17 +9,16 @@ import torch
 
 from agents.design import BASELINES
 from bus.vocabulary.events import RunCompleted
-from sandbox import Jail, JailFault
-from tests.sandbox.test_jail_hostile import header_of, outcome, source_of
-from tests.support.tiny_runs import request
+from sandbox import Jail
+from tests.support.hostile_programs import HOSTILE, examine, read_program, reason_of
+from tests.support.tiny_runs import open_run, run_request
 from trainer.candidate.adapter import mixer_factory
 from trainer.gates import load_mixer
 from trainer.inside.flops import flops_per_token
 from trainer.inside.model import match_width, seeded_model
 from trainer.run.jail import training_jail
-from trainer.run.training_run import TrainingRun, execute_run
+from trainer.run.training_run import execute_run
 from trainer.scales import load
-from trainer.tasks.corpus import load_corpus
 
 pytestmark = [
     pytest.mark.gpu,
@@ -48,12 +47,11 @@ SCALE = replace(
     shape=replace(SMALL.shape, vocabulary=1000, parameters=8_000_000),
     monitor=replace(SMALL.monitor, reading_interval=3, warmup_steps=12, min_progress=0.001),
 )
-HOSTILE = Path(__file__).parents[1] / "sandbox" / "hostile"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_races() -> Iterator[None]:
-    """Take first configurations here too, as in the jail: to compile every contestant takes minutes."""
+    """Take the first configuration of every kernel, as in the jail: compiling all of them takes minutes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOVE37_RACE_KERNELS", "0")
         yield
@@ -61,41 +59,41 @@ def _no_races() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
-    """Start one zygote behind the walls of a GPU's profile, with the card's own device files."""
+    """Start one zygote in the GPU's sandbox profile, with the device files of the GPU."""
     with training_jail("bwrap", tmp_path_factory.mktemp("scratch"), device="cuda") as opened:
-        opened.ready()
+        opened.ensure_zygote()
         yield opened
 
 
 def completed(jail: Jail, name: str, artifact: Path | None = None) -> RunCompleted:
-    asked = request(BASELINES[name].source, seconds=250).model_copy(update={"scale": "small"})
-    asked = asked.model_copy(update={"limits": asked.limits.model_copy(update={"memory_mb": 16384})})
-    trial = TrainingRun(asked, SCALE, load_corpus(None, *SCALE.languages.values()), jail, worker="1")
-    report = execute_run(trial, lambda _: None, lambda _: None, artifact)
+    request = run_request(BASELINES[name].source, seconds=250).model_copy(update={"scale": "small"})
+    limits = request.limits.model_copy(update={"memory_mb": 16384})
+    run = open_run(jail, request.model_copy(update={"limits": limits}), SCALE)
+    report = execute_run(run, lambda _: None, lambda _: None, artifact)
     assert report.trained.completed is not None, report.trained.failed
     return report.trained.completed
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_every_baseline_trains(name: str, jail: Jail):
-    """In bf16, by the kernels, to scores that an untrained model doesn't have."""
-    done = completed(jail, name)
-    assert 0 < done.bits_per_byte < 8
-    assert 0 <= done.recall <= 1
-    text = [point.loss for point in done.curve if point.task == "text"]
+    """In bf16 and with the kernels, to scores that an untrained model does not reach."""
+    result = completed(jail, name)
+    assert 0 < result.bits_per_byte < 8
+    assert 0 <= result.recall <= 1
+    text = [point.loss for point in result.curve if point.task == "text"]
     assert text[-1] < text[0] - 0.3
 
 
 def test_the_same_seed_gives_the_same_weights(jail: Jail, tmp_path: Path):
-    """Bit for bit, though kernels were raced and sums were parallel."""
+    """Bit for bit, although sums are parallel."""
     first, second = (completed(jail, "gated-deltanet", tmp_path / f"{n}.safetensors") for n in range(2))
     assert first.weights_sha256 == second.weights_sha256
     assert first.scores == second.scores
 
 
 @pytest.mark.parametrize("name", ["gated-deltanet", "gla"])
-def test_operations_are_counted_as_on_a_cpu(name: str):
-    """A figure made of FLOPs is the same on every machine, whoever computes."""
+def test_flops_are_counted_as_on_a_cpu(name: str):
+    """The count does not depend on the device."""
     factory = mixer_factory(load_mixer(BASELINES[name].source))
     width = match_width(factory, SCALE.shape)
     counts = [
@@ -105,8 +103,8 @@ def test_operations_are_counted_as_on_a_cpu(name: str):
     assert counts[0] == counts[1]
 
 
-def test_a_step_is_near_the_portable_one():
-    """A model's gradients by the kernels in fp32 are those of a CPU."""
+def test_gradients_are_near_those_of_a_cpu():
+    """In fp32, the kernels' gradients of a whole model agree with the portable ones."""
     scale = replace(SCALE, dtype="float32")
     factory = mixer_factory(load_mixer(BASELINES["gated-deltanet"].source))
     width, gradients = match_width(factory, scale.shape), []
@@ -120,10 +118,8 @@ def test_a_step_is_near_the_portable_one():
 
 
 @pytest.mark.parametrize("program", ["connects", "large_tensor", "reads_passwords"])
-def test_the_walls_hold_with_a_real_card(program: str, jail: Jail, tmp_path: Path):
-    """Hostile programs end there as on a CPU."""
-    path = HOSTILE / f"{program}.py"
-    header = header_of(path)
-    ended = outcome(jail, source_of(path, tmp_path), float(header.get("seconds", 20)))
-    reason = ended.reason if isinstance(ended, JailFault) else ended
-    assert reason in header["expected"].split("|"), ended
+def test_the_sandbox_holds_with_a_gpu(program: str, jail: Jail, tmp_path: Path):
+    """Hostile programs end as on a CPU."""
+    hostile = read_program(HOSTILE / f"{program}.py")
+    outcome = examine(jail, hostile.source(tmp_path), hostile.seconds)
+    assert reason_of(outcome) in hostile.reasons, outcome

@@ -1,21 +1,21 @@
-"""A batch worked through in pieces, and on several devices, gives the gradient of the whole batch."""
+"""A batch cut into parts, and shared among devices, gives the gradient of the whole batch."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from tests.support.tiny_runs import tiny
+from tests.support.tiny_runs import tiny_scale
 from trainer.inside.loop import cross_entropy
 from trainer.inside.replicas import Replicas
 from trainer.tasks.batch import IGNORED_TARGET, Batch
 
 CPU = torch.device("cpu")
-SCALE = tiny()
+SCALE = tiny_scale()
 
 
 class Model(nn.Module):
-    """Two layers, and a buffer that every copy has to know."""
+    """Two layers, and a buffer that every copy needs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,13 +23,13 @@ class Model(nn.Module):
         self.embedding, self.head = nn.Embedding(11, 8), nn.Linear(8, 11)
         self.register_buffer("shift", torch.zeros(8))
 
-    def forward(self, tokens: torch.Tensor, asked: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, tokens: torch.Tensor, positions: torch.Tensor | None = None) -> torch.Tensor:
         x = self.embedding(tokens) + self.shift
-        return self.head(x if asked is None else x.flatten(0, 1)[asked])
+        return self.head(x if positions is None else x.flatten(0, 1)[positions])
 
 
 def batch() -> Batch:
-    """Return seven sequences of which some rows ask little and one asks nothing."""
+    """Return seven sequences; one of them has a single target, and one has none."""
     rng = np.random.default_rng(0)
     inputs, targets = rng.integers(0, 11, (2, 7, 5))
     targets[1, 1:] = IGNORED_TARGET
@@ -37,26 +37,26 @@ def batch() -> Batch:
     return Batch(inputs, targets)
 
 
-def gradients(devices: int, pieces: int) -> tuple[float, list[torch.Tensor]]:
+def gradients(devices: int, parts: int) -> tuple[float, list[torch.Tensor]]:
     model = Model()
-    replicas = Replicas(model, [CPU] * devices, pieces)
+    replicas = Replicas(model, [CPU] * devices, parts)
     with torch.no_grad():
-        model.shift.fill_(0.5)  # after the copies were made
-    loss = replicas.gradients(batch(), lambda copy, part: cross_entropy(copy, part, SCALE))
+        model.shift.fill_(0.5)  # changed after the copies exist
+    loss = replicas.accumulate_gradients(batch(), lambda copy, part: cross_entropy(copy, part, SCALE))
     return loss, [parameter.grad for parameter in model.parameters()]
 
 
-@pytest.mark.parametrize(("devices", "pieces"), [(1, 3), (1, 100), (2, 1), (3, 2)])
-def test_pieces_and_devices_change_nothing_but_rounding(devices: int, pieces: int):
-    """Each target weighs the same, however the rows fall."""
+@pytest.mark.parametrize(("devices", "parts"), [(1, 3), (1, 100), (2, 1), (3, 2)])
+def test_parts_and_devices_change_only_rounding(devices: int, parts: int):
+    """Each target has the same weight, in whichever part it is."""
     whole, expected = gradients(1, 1)
-    loss, found = gradients(devices, pieces)
+    loss, actual = gradients(devices, parts)
     assert loss == pytest.approx(whole, rel=1e-6)
-    for one, other in zip(expected, found, strict=True):
+    for one, other in zip(expected, actual, strict=True):
         torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-7)
 
 
 def test_the_same_cut_gives_the_same_bits():
-    """Threads may end in any order; sums are taken in one."""
+    """Threads may end in any order; the order of the sums is fixed."""
     first, again = (gradients(3, 2)[1] for _ in range(2))
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))

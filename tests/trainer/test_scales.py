@@ -1,4 +1,4 @@
-"""The ladder: any number of tasks of any kind, each said wrong in one clear line."""
+"""The ladder: any number of tasks of any kind, and one clear line for every mistake in the file."""
 
 import json
 from dataclasses import asdict, replace
@@ -6,72 +6,92 @@ from pathlib import Path
 
 import pytest
 
-from trainer.run.training_run import MIN_REPLY_BYTES, most_bytes
-from trainer.scales import LADDER, Scale, ladder, load, scale_of
+from trainer.run.worker import MIN_REPLY_BYTES, max_reply_bytes
+from trainer.scales import LADDER, Scale, ladder, load, parse_scale
 
 NANO = LADDER.read_text()[: LADDER.read_text().index("[micro]")]
 MAD = '[nano.tasks.copying]\nkind = "mad.selective_copying"\nlength = 64\nlearning_rate = 1e-3\nweight_decay = 0.0\n'
 
 
-def written(folder: Path, text: str) -> Scale:
+def load_nano(folder: Path, text: str) -> Scale:
+    """Return the rung nano of a ladder with this text."""
     file = folder / "scales.toml"
     file.write_text(text)
     return ladder(file)["nano"]
 
 
-def test_a_scale_survives_the_way_to_the_child():
-    """As plain values through JSON."""
+def test_a_scale_survives_json():
+    """A worker receives it as plain values."""
     for scale in ladder().values():
-        assert scale_of(json.loads(json.dumps(asdict(scale)))) == scale
+        assert parse_scale(json.loads(json.dumps(asdict(scale)))) == scale
 
 
 def test_the_cheap_rungs_hold_recall_and_text():
-    """In the order they are trained."""
+    """In the order of training."""
     for rung in ("nano", "micro"):
         assert {name: task.kind for name, task in load(rung).tasks.items()} == {"recall": "mqar", "text": "text"}
 
 
-def test_a_task_more_is_a_table_more(tmp_path: Path):
-    """What it does not set is as published; the scores of record stay with recall and text."""
-    scale = written(tmp_path, NANO + MAD)
+def test_a_further_task_is_a_further_table(tmp_path: Path):
+    """Its defaults are the published settings; recall and text stay the tasks of the fitness."""
+    scale = load_nano(tmp_path, NANO + MAD)
     copying = scale.tasks["copying"]
     assert (copying.length, copying.vocabulary, copying.batch) == (64, 16, 128)
-    assert (scale.text_of_record, scale.recall_of_record) == ("text", "recall")
+    assert (scale.fitness_text, scale.fitness_recall) == ("text", "recall")
     assert scale.tokens == load("nano").tokens + scale.steps * 64 * 128
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "message"),
     [
-        (NANO + MAD.replace("mad.selective_copying", "mad.juggling"), "'copying' is of kind 'mad.juggling'; there are"),
-        (NANO + MAD + "colour = 3\n", "'copying' has no 'colour'; mad.selective_copying is set by"),
-        (NANO + MAD.replace("weight_decay = 0.0\n", ""), "'copying' lacks weight_decay"),
-        (NANO + MAD + "vocabulary = 300\n", "copying has 300 tokens, the model 256"),
-        (NANO + MAD.replace("tasks.copying", 'tasks."a b"'), "'a b' can't be a task's name"),
-        (NANO.replace('kind = "text"', 'kind = "bpe"'), "'text' lacks vocabulary"),
-        (NANO.replace("tied = false\n", ""), "tied"),
-        (NANO.replace("vocabulary = 40", "vocabulary = 33"), "16 pairs need a length >= 64 and a vocabulary > 33"),
-        ("[nano]\nsteps = 1\n", "a scale lacks 'tasks'"),
-        ("[nano\n", "scales.toml: "),
+        (
+            NANO + MAD.replace("mad.selective_copying", "mad.juggling"),
+            "nano: task 'copying' is of an unknown kind (mad.juggling); hint: choose one of mqar, ",
+        ),
+        (NANO + MAD + "colour = 3\n", "nano: task 'copying' has an unknown key (colour); hint: its keys are kind, "),
+        (NANO + MAD.replace("weight_decay = 0.0\n", ""), "nano: task 'copying' lacks weight_decay; hint: "),
+        (NANO + MAD + "vocabulary = 300\n", "nano: task 'copying' has more tokens (300) than the model (256); hint: "),
+        (NANO + MAD.replace("tasks.copying", 'tasks."a b"'), "nano: task name 'a b' is no identifier; hint: "),
+        (NANO.replace('kind = "text"', 'kind = "bpe"'), "nano: task 'text' lacks vocabulary; hint: "),
+        (NANO.replace("tied = false\n", ""), "nano: shape lacks tied; hint: "),
+        (NANO.replace("leak_ratio", "honest"), "nano: monitor has an unknown key (honest); hint: its keys are "),
+        (
+            NANO.replace("vocabulary = 40", "vocabulary = 33"),
+            "nano: task 'recall': level does not fit (length 64, 16 pairs, vocabulary 33); hint: 16 pairs need ",
+        ),
+        (
+            NANO.replace("checkpoint_every = 0", "checkpoint_every = 12"),
+            "nano: checkpoint_every (12) is no multiple of the monitor's reading_interval (8); hint: ",
+        ),
+        ("[nano]\nsteps = 1\n", "nano: the scale lacks device, "),
+        ("[nano\n", ""),
     ],
 )
-def test_a_mistake_is_told_in_one_line(text: str, why: str, tmp_path: Path):
-    """With the file's name and what would be right."""
-    with pytest.raises(ValueError, match=r"^scales\.toml: ") as refusal:
-        written(tmp_path, text)
-    assert why in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+def test_a_mistake_is_reported_in_one_line(text: str, message: str, tmp_path: Path):
+    """With the file, the rung, the value, and a hint."""
+    with pytest.raises(ValueError, match=r"^scales\.toml: ") as error:
+        load_nano(tmp_path, text)
+    assert str(error.value).startswith(f"scales.toml: {message}")
+    assert "\n" not in str(error.value)
 
 
-def test_fitness_needs_text_and_recall(tmp_path: Path):
-    """A rung without one of them can't carry a campaign."""
-    text = NANO[: NANO.index("[nano.tasks.text]")] + NANO[NANO.index("[nano.watch]") :]
-    with pytest.raises(ValueError, match="fitness needs a task of kind text or bpe, and one of kind mqar"):
-        written(tmp_path, text)
+def test_a_rung_needs_text_and_recall(tmp_path: Path):
+    """Without either of them there is no fitness."""
+    text = NANO[: NANO.index("[nano.tasks.text]")] + NANO[NANO.index("[nano.monitor]") :]
+    with pytest.raises(
+        ValueError, match=r"no task of text or none of recall \(mqar\); hint: add one of kind text or bpe"
+    ):
+        load_nano(tmp_path, text)
 
 
-def test_levels_are_recalls_alone():
-    """What has one difficulty has one curve."""
+def test_an_unknown_rung_is_refused():
+    """The message lists the rungs."""
+    with pytest.raises(ValueError, match=r"there is no scale 'huge'; hint: choose one of nano, micro, small, base"):
+        load("huge")
+
+
+def test_only_recall_has_levels():
+    """All other tasks have one level of difficulty."""
     scale = replace(load("nano"), steps=8)
     assert [scale.level("recall", step) for step in range(8)] == [0, 0, 1, 1, 2, 2, 3, 3]
     assert {scale.level("text", step) for step in range(8)} == {0}
@@ -79,7 +99,7 @@ def test_levels_are_recalls_alone():
 
 @pytest.mark.parametrize("name", list(ladder()))
 def test_the_weights_of_every_rung_fit_into_a_frame(name: str):
-    """Each task's model in float32, with the buffers that training may leave; a small rung's limit stays as it is."""
+    """Each task's model in float32, with its buffers; rungs for the CPU have the smallest limit."""
     scale = load(name)
-    assert most_bytes(scale) >= len(scale.tasks) * 4 * 1.2 * scale.shape.parameters
-    assert most_bytes(scale) == MIN_REPLY_BYTES or scale.device == "cuda"
+    assert max_reply_bytes(scale) >= len(scale.tasks) * 4 * 1.2 * scale.shape.parameters
+    assert max_reply_bytes(scale) == MIN_REPLY_BYTES or scale.device == "cuda"

@@ -1,41 +1,41 @@
-"""An architecture tried without a lab: the verdict's keys, and one clear line for every file that is none."""
+"""An architecture tried without a lab: the keys of the verdict, and one clear line for a file that is none."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.support.tiny_runs import GOOD, tiny
+from tests.support.tiny_runs import GOOD_SOURCE, tiny_scale
 from trainer import scales
 from trainer.standalone import check_file, read_architecture, train_file
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the nano rung be the tiny one."""
-    monkeypatch.setattr(scales, "load", lambda _: tiny())
+def tiny_rung(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace every rung by the tiny one."""
+    monkeypatch.setattr(scales, "load", lambda _: tiny_scale())
 
 
-def test_training_gives_a_verdict_and_the_scores(small: None, tmp_path: Path):
-    """Under the names that the experiments' listing has."""
+def test_training_gives_a_verdict_and_the_scores(tiny_rung: None, tmp_path: Path):
+    """Under the names in the listing of experiments."""
     file = tmp_path / "mixer.py"
-    file.write_text(GOOD)
-    told = train_file(file)
-    assert (told["verdict"], told["stage"]) == ("passed", "evaluate")
-    assert {"val_loss", "bits_per_byte", "recall", "parameters", "seconds"} <= told.keys()
-    assert any(line.startswith("causality: ") for line in told["evidence"])
+    file.write_text(GOOD_SOURCE)
+    verdict = train_file(file)
+    assert (verdict["verdict"], verdict["stage"]) == ("passed", "evaluate")
+    assert {"val_loss", "bits_per_byte", "recall", "parameters", "seconds"} <= verdict.keys()
+    assert any(line.startswith("causality: ") for line in verdict["evidence"])
 
 
-def test_a_leak_is_refused_by_its_name(small: None, tmp_path: Path):
-    """The verdict is the reason code."""
+def test_a_leak_is_refused_by_its_name(tiny_rung: None, tmp_path: Path):
+    """The verdict is the gate's reason code."""
     file = tmp_path / "leaky.py"
-    file.write_text(GOOD.replace("self.out(o.flatten(2))", "self.out(o.flatten(2).flip(1))"))
-    told = check_file(file)
-    assert (told["verdict"], told["stage"]) == ("causality", "gate")
-    assert told["evidence"][0].startswith("causality: ")
+    file.write_text(GOOD_SOURCE.replace("self.out(o.flatten(2))", "self.out(o.flatten(2).flip(1))"))
+    verdict = check_file(file)
+    assert (verdict["verdict"], verdict["stage"]) == ("causality", "gate")
+    assert verdict["evidence"][0].startswith("causality: ")
 
 
 @pytest.mark.parametrize(
-    ("content", "why"),
+    ("content", "message"),
     [
         (None, "No such file or directory"),
         (b"", "empty"),
@@ -45,12 +45,12 @@ def test_a_leak_is_refused_by_its_name(small: None, tmp_path: Path):
         (b"x = 1\x00", "not Python"),
     ],
 )
-def test_a_file_that_is_no_architecture_is_refused_in_one_line(content: bytes | None, why: str, tmp_path: Path):
-    """The line names the file and what is wrong with it."""
+def test_a_file_that_is_no_architecture_is_refused_in_one_line(content: bytes | None, message: str, tmp_path: Path):
+    """The line names the file and its fault."""
     file = tmp_path / "mixer.py"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(ValueError, match=why) as refusal:
+    with pytest.raises(ValueError, match=message) as error:
         read_architecture(file)
-    assert str(refusal.value).startswith(str(file))
-    assert "\n" not in str(refusal.value)
+    assert str(error.value).startswith(str(file))
+    assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""The gates: an architecture is executed, not read, before it may train.
+"""The gates: executable checks that a candidate passes before it may train.
 
 They run inside the jail, on the candidate's class.
 
@@ -18,7 +18,7 @@ They run inside the jail, on the candidate's class.
 | cost | `superlinear` |
 | any | `error`: the candidate raised; its traceback is the evidence |
 
-Where they hold, `capabilities` tells what the layer can do beyond the contract (decode, mask, idempotence).
+If all pass, `capabilities` reports what the layer can do beyond the contract (decode, mask, idempotence).
 """
 
 from trainer.candidate.load import LoadError, load_mixer

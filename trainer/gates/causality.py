@@ -1,20 +1,23 @@
 """Gate: the output at a position does not depend on later inputs.
 
-Three tests, because each is blind to something: *perturbation* (the future is replaced, also the last position alone,
-also loudly) finds discrete choices that gradients don't show; *gradient* (the derivative of early outputs by late
-inputs, in double precision, is zero) finds what a single draw of numbers hides; *prefix* (a shorter sequence gives the
-same beginning) finds what depends on the length. All with kicked parameters, so that a path behind a zero-initialised
-gate is open; in train and in eval mode; at odd lengths and beyond 128.
+Three tests, because each one misses some leaks:
 
-What it can't see: a leak that opens only beyond the longest length tried, only for particular inputs, only after many
-calls, or only in code that recognises these tests. The score of record is therefore taken from truncated prefixes too.
+- *perturbation*: later inputs are replaced by loud ones, also the last one alone. It finds discrete choices, which have
+  no gradient.
+- *gradient*: the derivative of early outputs by later inputs, in double precision, is zero. It finds leaks that a
+  single draw of inputs hides.
+- *prefix*: a shorter sequence gives the same outputs. It finds a dependence on the length.
+
+All run with noise on the parameters, which opens paths behind a gate initialised to zero; in train and in eval mode; at
+odd lengths and beyond 128. They miss a leak that opens only at longer lengths, for particular inputs, after many calls,
+or in code that recognises these tests. Therefore the examination compares prefixes too (`trainer.run.examination`).
 """
 
 import torch
 from torch import Tensor
 
 from trainer.gates.finding import GateFinding, failed, passed
-from trainer.gates.subject import LOUD_AMPLITUDE, Subject, call, distance, rounding
+from trainer.gates.subject import LOUD_AMPLITUDE, Subject, call, distance, rounding_tolerance
 
 LONG_LENGTH, EVEN_LENGTH, SHORT_LENGTH = 161, 64, 9
 PERTURBED_CASES = (
@@ -24,100 +27,100 @@ PERTURBED_CASES = (
     (False, EVEN_LENGTH),
     (True, SHORT_LENGTH),
 )
-"""(training, length)."""
+"""(train mode, length) of the perturbation test."""
 CUT_POSITIONS = (1, 2, 31, 64, 65, 97, 129, 150)
-"""Where the future begins, on chunk borders and within chunks; the last position is always tried as well."""
+"""First positions that are replaced, on chunk borders and within chunks; the test adds the last position."""
 PREFIX_LENGTHS = (33, 128, 160)
+"""Lengths of the prefixes of a sequence of LONG_LENGTH."""
 VALUE_TOLERANCE = 2e-5
-"""Of the output's root mean square: layers may do parts of their work in single precision."""
+"""In rms of the output: layers may compute parts in single precision."""
 GRADIENT_TOLERANCE = 2e-6
-"""Of the largest gradient by the past."""
+"""As a share of the largest gradient."""
 
 
 def causality(subject: Subject) -> GateFinding:
     """Run the three tests, the cheapest first; stop at the first leak."""
-    dtype = precision(subject)
-    for test in (_gradient, _perturbation, _prefix):
-        leak = test(subject, dtype)
-        if leak:
-            return failed("causality", "causality", f"{test.__name__[1:]} test, {leak}")
+    dtype = working_dtype(subject)
+    for name, find_leak in (("gradient", _gradient), ("perturbation", _perturbation), ("prefix", _prefix)):
+        if leak := find_leak(subject, dtype):
+            return failed("causality", "causality", f"{name} test, {leak}")
     return passed("causality", f"no later input reaches an output, lengths up to {LONG_LENGTH}, {dtype}")
 
 
-def precision(subject: Subject) -> torch.dtype:
-    """Return float64 where the layer can do it, else float32."""
+def working_dtype(subject: Subject) -> torch.dtype:
+    """Return float64 if the layer can compute in it, else float32."""
     try:
         with torch.no_grad():
-            y = call(subject.fresh(torch.float64), subject.inputs(1, SHORT_LENGTH, torch.float64))
-    except RuntimeError:  # a layer that casts to single precision by name
+            y = call(subject.build_mixer(torch.float64), subject.inputs(1, SHORT_LENGTH, torch.float64))
+    except RuntimeError:  # the layer itself casts to single precision
         return torch.float32
     return y.dtype if y.dtype == torch.float64 else torch.float32
 
 
 def _perturbation(subject: Subject, dtype: torch.dtype) -> str:
-    """Replace what comes after a cut, one cut a row; the outputs before it may not move."""
+    """Replace the inputs from a cut on, one cut in each row; return the evidence if an earlier output changes."""
     for training, length in PERTURBED_CASES:
         cuts = [cut for cut in CUT_POSITIONS if cut < length - 1] + [length - 1]
         x = subject.inputs(len(cuts), length, dtype, stream=1)
         changed = _replaced(x, LOUD_AMPLITUDE * subject.inputs(len(cuts), length, dtype, stream=2), cuts)
-        with torch.no_grad():  # each with a mixer of its own, which may count its training steps
-            before, after = (call(subject.fresh(dtype, kicked=True, training=training), y) for y in (x, changed))
-        row, gap = _worst(before, after, cuts)
+        with torch.no_grad():  # a new mixer for each, because it may count its training steps
+            before, after = (call(subject.build_mixer(dtype, noisy=True, training=training), y) for y in (x, changed))
+        row, gap = _largest_gap(before, after, cuts)
         if gap > VALUE_TOLERANCE:
-            where = f"{_mode(training)}, length {length}"
-            return f"{where}: other inputs from position {cuts[row]} on moved an earlier output by {gap:.2g} rms"
+            setting = f"{_mode(training)}, length {length}"
+            return f"{setting}: other inputs from position {cuts[row]} on moved an earlier output by {gap:.2g} rms"
     return ""
 
 
 def _replaced(x: Tensor, future: Tensor, cuts: list[int]) -> Tensor:
     """Return x with row i taken from `future` from position cuts[i] on."""
-    late = torch.arange(x.shape[1]) >= torch.tensor(cuts)[:, None]
+    late = torch.arange(x.shape[1]) >= torch.tensor(cuts)[:, None]  # [rows, length]
     return torch.where(late[..., None], future, x)
 
 
-def _worst(before: Tensor, after: Tensor, cuts: list[int]) -> tuple[int, float]:
-    """Return the row whose outputs before its cut moved most, and by how much in rms of all outputs."""
+def _largest_gap(before: Tensor, after: Tensor, cuts: list[int]) -> tuple[int, float]:
+    """Return the row whose outputs before its cut changed most, and by how much in rms of all outputs."""
     scale = before.square().mean().sqrt().clamp_min(1e-12)
     gaps = [((before[row, :cut] - after[row, :cut]).abs().max() / scale).item() for row, cut in enumerate(cuts)]
-    worst = max(range(len(gaps)), key=gaps.__getitem__)
-    return worst, gaps[worst]
+    row = max(range(len(gaps)), key=gaps.__getitem__)
+    return row, gaps[row]
 
 
 def _gradient(subject: Subject, dtype: torch.dtype) -> str:
-    """Differentiate random sums of early outputs; late inputs must have no gradient, and no other row's either."""
+    """Differentiate random sums of early outputs; return the evidence if a later input or another row matters."""
     for training, length in ((True, LONG_LENGTH), (False, EVEN_LENGTH + 1)):
-        mixer = subject.fresh(dtype, kicked=True, training=training)
-        cuts = [1, length // 3, length // 2 + 1, length - 1, 0]  # the last row is not summed at all
+        mixer = subject.build_mixer(dtype, noisy=True, training=training)
+        cuts = [1, length // 3, length // 2 + 1, length - 1, 0]  # the last row is not in the sum
         x = subject.inputs(len(cuts), length, dtype, stream=3).requires_grad_()
         weights = subject.inputs(len(cuts), length, dtype, stream=4)
-        early = torch.arange(length) < torch.tensor(cuts)[:, None]
+        early = torch.arange(length) < torch.tensor(cuts)[:, None]  # [rows, length]
         (call(mixer, x) * weights * early[..., None]).sum().backward()
-        assert x.grad is not None, "the gradients gate has seen that the input reaches the output"
+        assert x.grad is not None, "the gradients gate has checked that the output depends on the input"
         size = x.grad.abs().amax(-1)  # [rows, length]
         leak = torch.where(early, 0, size).max().item() / max(size.max().item(), 1e-300)
         if leak > GRADIENT_TOLERANCE * (1 if dtype == torch.float64 else 10):
-            where = f"{_mode(training)}, length {length}"
-            return f"{where}: an output's gradient by a later input is {leak:.2g} of the largest"
+            setting = f"{_mode(training)}, length {length}"
+            return f"{setting}: an output's gradient by a later input is {leak:.2g} of the largest"
     return ""
 
 
 def _prefix(subject: Subject, dtype: torch.dtype) -> str:
-    """Cut the sequence off; what is left must come out as before. Skipped in train mode where a layer draws numbers."""
+    """Cut the sequence off; return the evidence if an output changes. Skip random layers in train mode."""
     for training in (False, True):
-        mixer = subject.fresh(dtype, kicked=True, training=training)
+        mixer = subject.build_mixer(dtype, noisy=True, training=training)
         x = subject.inputs(2, LONG_LENGTH, dtype, stream=5)
         with torch.no_grad():
             whole = call(mixer, x)
             if training and not torch.equal(whole, call(mixer, x, seed=1)):
                 continue
-            tolerance = VALUE_TOLERANCE + rounding(mixer, x)
+            tolerance = VALUE_TOLERANCE + rounding_tolerance(mixer, x)
             for length in PREFIX_LENGTHS:
                 gap = distance(whole[:, :length], call(mixer, x[:, :length]))
                 if gap > tolerance:
-                    return f"{_mode(training)}: the first {length} of {LONG_LENGTH} positions alone differ by {gap:.2g} rms"
+                    positions = f"the first {length} of {LONG_LENGTH} positions alone"
+                    return f"{_mode(training)}: {positions} differ by {gap:.2g} rms"
     return ""
 
 
 def _mode(training: bool) -> str:
-    """Name a mode."""
     return "train mode" if training else "eval mode"

@@ -1,7 +1,7 @@
-"""Gate: cost grows about linearly with length; counted, never timed.
+"""Gate: cost grows about linearly with length; it is counted, not timed.
 
-Every operation that torch dispatches is counted: multiplications of matrix products, else the elements it makes. What
-it can't see: work outside torch, a quadratic term that is still a small part of the whole at the longest length tried.
+The count includes every operation that torch dispatches: the multiply-adds of products, and the elements of all
+results. It misses work outside torch, and a quadratic term that is small even at the longest length it tries.
 """
 
 import math
@@ -17,31 +17,31 @@ from trainer.gates.subject import Subject
 
 LENGTHS = (64, 128, 256)
 MAX_LENGTH = 1024
-"""Doubled up to here while it looks quadratic: a chunk of 512 looks so up to its own length."""
+"""While the cost looks quadratic, the length is doubled up to this: a chunk of 512 looks quadratic up to 512."""
 QUADRATIC_SHARE = 0.5
-"""Of the cost at the longest length: a quadratic part beyond it is clear."""
+"""Share of the cost at the longest length above which a quadratic part dominates."""
 QUADRATIC_GROWTH = 3.0
-"""How much the curvature grows from one doubling to the next; 4 for a quadratic, 2 for T log T."""
+"""Growth of the curvature from one doubling to the next above which it is quadratic: 4 for T², 2 for T log T."""
 
 
 class Cost(NamedTuple):
-    """What a call costs."""
+    """The cost of a call."""
 
     work: int
-    """Multiply-adds of products, and elements made by everything else."""
-    largest: int
-    """Elements of the largest tensor made."""
+    """Multiply-adds of products, plus the elements of all results."""
+    largest_tensor: int
+    """Elements of the largest result."""
 
 
-def count(function: Callable[[], object]) -> Cost:
-    """Call a function and return what it cost."""
+def count_cost(function: Callable[[], object]) -> Cost:
+    """Call a function and return the cost."""
     with torch.no_grad(), _Counter() as counter:
         function()
     return Cost(counter.work, counter.largest)
 
 
 class _Counter(TorchDispatchMode):
-    """Adds up what passes through the dispatcher."""
+    """Adds up the cost of all dispatched operations."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,18 +52,18 @@ class _Counter(TorchDispatchMode):
         """Do the operation and count it."""
         result = func(*args, **(kwargs or {}))
         if not func.is_view:
-            made = [leaf.numel() for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
-            self.largest = max([self.largest, *made])
-            self.work += _products(str(func.overloadpacket), args) + sum(made)
+            elements = [leaf.numel() for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+            self.largest = max([self.largest, *elements])
+            self.work += _multiply_adds(str(func.overloadpacket), args) + sum(elements)
         return result
 
 
-# Entering the mode would otherwise import torch's compiler (seconds, 80 MB) only to be told to keep out of this method.
+# Without this mark, entering the mode imports torch's compiler (seconds, 80 MB), only to exclude this method from it.
 _inner = _Counter.__torch_dispatch__.__wrapped__  # type: ignore[attr-defined]
 setattr(_inner, "__dynamo_disable", _inner)
 
 
-def _products(name: str, args: tuple) -> int:
+def _multiply_adds(name: str, args: tuple) -> int:
     """Return the multiply-adds of a matrix product, a convolution or an attention; 0 for other operations."""
     match name.rpartition(".")[2]:
         case "mm" | "bmm":
@@ -79,31 +79,32 @@ def _products(name: str, args: tuple) -> int:
 
 
 def growth(subject: Subject) -> GateFinding:
-    """Judge whether a quadratic part makes up most of the work, or of the largest tensor."""
-    mixer = subject.fresh()
-    costs = [_at(mixer, subject, length) for length in LENGTHS]
+    """Check that no quadratic part dominates the work or the largest tensor."""
+    mixer = subject.build_mixer()
+    costs = [_cost_at(mixer, subject, length) for length in LENGTHS]
     length = LENGTHS[-1]
-    while _suspect(costs) and length < MAX_LENGTH:
+    while _looks_quadratic(costs) and length < MAX_LENGTH:
         length *= 2
-        costs.append(_at(mixer, subject, length))
+        costs.append(_cost_at(mixer, subject, length))
     exponent = math.log2(costs[-1].work / max(costs[-2].work, 1))
-    told = f"work grows as length^{exponent:.2f} up to length {length}, largest tensor {costs[-1].largest} elements"
-    return failed("cost", "superlinear", told) if _suspect(costs) else passed("cost", told)
+    evidence = (
+        f"work grows as length^{exponent:.2f} up to length {length}, largest tensor {costs[-1].largest_tensor} elements"
+    )
+    return failed("cost", "superlinear", evidence) if _looks_quadratic(costs) else passed("cost", evidence)
 
 
-def _at(mixer: torch.nn.Module, subject: Subject, length: int) -> Cost:
-    """Return the cost of one sequence."""
+def _cost_at(mixer: torch.nn.Module, subject: Subject, length: int) -> Cost:
     x = subject.inputs(1, length)
-    return count(lambda: mixer(x))
+    return count_cost(lambda: mixer(x))
 
 
-def _suspect(costs: list[Cost]) -> bool:
-    """Whether work or memory looks quadratic over the last three lengths."""
-    tensor = [cost.largest for cost in costs[-3:]]
-    return is_quadratic([cost.work for cost in costs[-3:]]) or (is_quadratic(tensor) and tensor[2] > 2 * tensor[1])
+def _looks_quadratic(costs: list[Cost]) -> bool:
+    """Whether the work or the largest tensor has a dominant quadratic part over the last three lengths."""
+    work, tensor = [cost.work for cost in costs[-3:]], [cost.largest_tensor for cost in costs[-3:]]
+    return is_quadratic(work) or (is_quadratic(tensor) and tensor[2] > 2 * tensor[1])
 
 
-def is_quadratic(cost: list[int]) -> bool:
-    """Whether costs at T, 2T, 4T have a dominant quadratic part: a + bT + cT² has curvatures 2cT² and 8cT²."""
-    near, far = cost[1] - 2 * cost[0], cost[2] - 2 * cost[1]
-    return far > 0 and 2 * far / max(cost[2], 1) > QUADRATIC_SHARE and far > QUADRATIC_GROWTH * near
+def is_quadratic(costs: list[int]) -> bool:
+    """Whether costs at T, 2T and 4T have a dominant quadratic part: a + bT + cT² has curvatures 2cT² and 8cT²."""
+    first, second = costs[1] - 2 * costs[0], costs[2] - 2 * costs[1]
+    return second > 0 and 2 * second / max(costs[2], 1) > QUADRATIC_SHARE and second > QUADRATIC_GROWTH * first

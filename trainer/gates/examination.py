@@ -1,4 +1,4 @@
-"""The gates as a jailed run: one source in, the findings out."""
+"""The gates as a program for the jail: one source in, the findings out."""
 
 from sandbox.frames import Channel, Frame
 from trainer.candidate.adapter import mixer_factory
@@ -8,8 +8,8 @@ from trainer.gates.suite import run_gates
 
 def main(channel: Channel) -> None:
     """Answer a frame `examine` (source, d_model, n_heads, seed) with a frame `findings`."""
-    asked = channel.recv().header
-    d_model, n_heads = asked["d_model"], asked["n_heads"]
-    factory = mixer_factory(load_mixer(asked["source"]))
-    findings = run_gates(lambda: factory(d_model, n_heads, 0), d_model, n_heads, asked["seed"])
+    request = channel.recv().header
+    d_model, n_heads = request["d_model"], request["n_heads"]
+    factory = mixer_factory(load_mixer(request["source"]))
+    findings = run_gates(lambda: factory(d_model, n_heads, 0), d_model, n_heads, request["seed"])
     channel.send(Frame("findings", {"findings": [list(finding) for finding in findings]}))

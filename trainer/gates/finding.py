@@ -1,26 +1,26 @@
-"""What a gate says about an architecture."""
+"""The finding of a gate."""
 
 from typing import NamedTuple
 
 
 class GateFinding(NamedTuple):
-    """One gate's verdict."""
+    """One gate's verdict on a candidate."""
 
     gate: str
-    """Which gate."""
+    """Name of the gate."""
     passed: bool
-    """Whether the architecture may go on."""
+    """Whether the candidate passed."""
     reason: str
-    """Reason code; `passed` where it did."""
+    """Reason code; `passed` if it passed."""
     evidence: str
-    """What was seen, in one line; a traceback where the candidate raised."""
+    """The measurement, in one line; if the candidate raised, its traceback follows."""
 
 
 def passed(gate: str, evidence: str) -> GateFinding:
-    """Return the verdict of a gate that found nothing wrong."""
+    """Return the finding of a gate that the candidate passed."""
     return GateFinding(gate, passed=True, reason="passed", evidence=evidence)
 
 
 def failed(gate: str, reason: str, evidence: str) -> GateFinding:
-    """Return the verdict of a gate that stops the architecture."""
+    """Return the finding of a gate that stops the candidate."""
     return GateFinding(gate, passed=False, reason=reason, evidence=evidence)

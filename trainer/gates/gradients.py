@@ -1,7 +1,7 @@
 """Gate: training can reach the parameters.
 
-Parameters that get no gradient are reported; only a layer that can't learn at all is stopped. What it can't see: a
-gradient that vanishes later, parameters that are used on rare inputs only (they are reported as unreached).
+It reports parameters that get no gradient, and stops only a layer that can't learn at all. It misses a gradient that
+vanishes later, and reports parameters that only rare inputs use as unreached.
 """
 
 import torch
@@ -10,12 +10,12 @@ from trainer.gates.finding import GateFinding, failed, passed
 from trainer.gates.subject import Subject, call
 
 MAX_NAMED_PARAMETERS = 8
-"""How many parameters are named in the evidence."""
+"""Most parameters that the evidence names."""
 
 
 def coverage(subject: Subject) -> GateFinding:
-    """One backward pass: does the input reach the output, and which parameters have a gradient?"""
-    mixer = subject.fresh(kicked=True, training=True)
+    """Check, in one backward pass, that the output depends on the input and that some parameter gets a gradient."""
+    mixer = subject.build_mixer(noisy=True, training=True)
     x = subject.inputs(2, 64).requires_grad_()
     y = call(mixer, x)
     parameters = dict(mixer.named_parameters())

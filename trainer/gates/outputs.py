@@ -1,7 +1,7 @@
-"""Gates on what comes out: its shape and dtype, at every length, finite, the same each time.
+"""Gates on the output: its shape and dtype, at every length, finite, deterministic.
 
-What they can't see: lengths beyond those tried, inputs unlike the normal ones tried, numbers that grow only over
-thousands of positions, randomness that is drawn rarely.
+They miss faults at longer lengths, on inputs unlike the normally distributed ones, in numbers that grow over thousands
+of positions, and in randomness that is drawn rarely.
 """
 
 import torch
@@ -10,23 +10,23 @@ from trainer.gates.finding import GateFinding, failed, passed
 from trainer.gates.subject import LOUD_AMPLITUDE, Subject, call, distance
 
 LENGTHS = (1, 2, 7, 31, 64, 100)
-"""Short, odd, prime, a power of two, and no multiple of a chunk."""
+"""Short, odd and prime lengths, a power of two, and no multiple of a chunk."""
 LONG_LENGTH = 161
 """Beyond 128, odd, no multiple of a chunk."""
 
 
 def shape(subject: Subject) -> GateFinding:
-    """[B, T, D] in, [B, T, D] of the same floating dtype out (fp32)."""
+    """Check that [B, T, D] in float32 gives [B, T, D] in float32."""
     x = subject.inputs(2, 16)
     with torch.no_grad():
-        y = subject.fresh()(x)
+        y = subject.build_mixer()(x)
     fault = wrong_output(x, y)
     return failed("shape", "bad_output", fault) if fault else passed("shape", f"{tuple(x.shape)} {x.dtype} in and out")
 
 
 def lengths(subject: Subject) -> GateFinding:
-    """Every length works, not only one that the constructor was written for."""
-    mixer = subject.fresh()
+    """Check that every length works, and not only one that the constructor assumes."""
+    mixer = subject.build_mixer()
     for length in LENGTHS:
         x = subject.inputs(2, length)
         with torch.no_grad():
@@ -37,7 +37,7 @@ def lengths(subject: Subject) -> GateFinding:
 
 
 def wrong_output(x: torch.Tensor, y: object) -> str:
-    """Return what is wrong with an output's type, shape or dtype, or ''."""
+    """Return the fault of an output's type, shape or dtype, or ''."""
     if isinstance(y, tuple) and y:
         y = y[0]  # fla-style layers return (output, attention, cache)
     if not isinstance(y, torch.Tensor):
@@ -50,18 +50,17 @@ def wrong_output(x: torch.Tensor, y: object) -> str:
 
 
 def finite(subject: Subject) -> GateFinding:
-    """No NaN, no infinity, in the output and in the gradients, for ordinary and for loud inputs."""
-    mixer = subject.fresh(training=True)
+    """Check that outputs and gradients are finite, for ordinary and for loud inputs."""
+    mixer = subject.build_mixer(training=True)
     for amplitude in (1.0, LOUD_AMPLITUDE):
         x = (subject.inputs(2, LONG_LENGTH) * amplitude).requires_grad_()
         y = call(mixer, x)
         if not y.isfinite().all():
             return failed(
-                "finite", "nonfinite", f"length {LONG_LENGTH}, input amplitude {amplitude:g}: {_first_bad(y)}"
+                "finite", "nonfinite", f"length {LONG_LENGTH}, input amplitude {amplitude:g}: {_first_nonfinite(y)}"
             )
         y.square().mean().backward()
-        named = [("input", x), *mixer.named_parameters()]
-        for name, tensor in named:
+        for name, tensor in [("input", x), *mixer.named_parameters()]:
             if tensor.grad is not None and not tensor.grad.isfinite().all():
                 return failed(
                     "finite", "nonfinite", f"gradient of {name} at length {LONG_LENGTH}, amplitude {amplitude:g}"
@@ -69,30 +68,29 @@ def finite(subject: Subject) -> GateFinding:
     return passed("finite", f"outputs and gradients at length {LONG_LENGTH}")
 
 
-def _first_bad(y: torch.Tensor) -> str:
-    """Say where the first value is that is not finite."""
+def _first_nonfinite(y: torch.Tensor) -> str:
+    """Return the first value that is not finite, with its place."""
     row, position, channel = (~y.isfinite()).nonzero()[0].tolist()
     return f"{y[row, position, channel].item()} in row {row}, position {position}"
 
 
 def determinism(subject: Subject) -> GateFinding:
-    """In eval mode the same input gives the same output: again, after another input, and where another came first."""
-    mixer, other = subject.fresh(), subject.fresh()
-    x, between = subject.inputs(2, 33), subject.inputs(2, 33, stream=1)
+    """Check in eval mode that one input gives one output: twice, after another input, and in a new mixer."""
+    mixer, other_mixer = subject.build_mixer(), subject.build_mixer()
+    x, other_x = subject.inputs(2, 33), subject.inputs(2, 33, stream=1)
     with torch.no_grad():
         first = call(mixer, x, seed=1)
         torch.manual_seed(2)
-        again = _first_of(mixer(x))
-        mixer(between)
-        after = _first_of(mixer(x))
-        other(between)
-        second = call(other, x, seed=1)
-    for what, y in (("called twice", again), ("after another input", after), ("built again", second)):
+        second = _first_output(mixer(x))
+        mixer(other_x)
+        third = _first_output(mixer(x))
+        other_mixer(other_x)
+        rebuilt = call(other_mixer, x, seed=1)
+    for case, y in (("called twice", second), ("after another input", third), ("built again", rebuilt)):
         if not torch.equal(first, y):
-            return failed("determinism", "nondeterministic", f"{what}, outputs differ by {distance(first, y):.2g} rms")
+            return failed("determinism", "nondeterministic", f"{case}, outputs differ by {distance(first, y):.2g} rms")
     return passed("determinism", "same input, same output, bit for bit")
 
 
-def _first_of(y: object) -> torch.Tensor:
-    """Return the tensor of an output that may be a tuple."""
-    return y[0] if isinstance(y, tuple) else y  # type: ignore[return-value] (the shape gate has looked)
+def _first_output(y: object) -> torch.Tensor:
+    return y[0] if isinstance(y, tuple) else y  # type: ignore[return-value] (the shape gate has checked it)

@@ -1,4 +1,4 @@
-"""All gates in order, the cheapest first; the first that fails ends the examination."""
+"""All gates in order, the cheapest first; the first failure ends the suite."""
 
 from collections.abc import Callable
 
@@ -22,23 +22,22 @@ GATES: tuple[tuple[str, Callable[[Subject], GateFinding]], ...] = (
 
 
 def run_gates(build: Callable[[], nn.Module], d_model: int, n_heads: int, seed: int) -> list[GateFinding]:
-    """Examine a mixer; return the verdicts up to and including the first that failed.
+    """Run the gates on a mixer; return the findings up to and including the first failure.
 
-    `build` makes a mixer of width `d_model` with its own random initialisation, [B, T, d_model] in and out. What the
-    candidate raises is a verdict with reason `error` and the traceback as evidence; running out of memory or being
-    refused by the jail is no property of a gate and is raised.
+    `build` returns a mixer of width `d_model` with its own random initialisation, [B, T, d_model] in and out. If the
+    candidate raises, the finding has the reason `error` and the traceback as evidence. Running out of memory, or a
+    refusal by the jail, is not a gate's verdict and is raised as JailFault.
     """
     subject = Subject(build, d_model, n_heads, seed)
     findings: list[GateFinding] = []
     for name, gate in GATES:
-        findings.append(_tried(name, gate, subject))
+        findings.append(_run_gate(name, gate, subject))
         if not findings[-1].passed:
             break
     return findings
 
 
-def _tried(name: str, gate: Callable[[Subject], GateFinding], subject: Subject) -> GateFinding:
-    """Return a gate's verdict, or that the candidate raised."""
+def _run_gate(name: str, gate: Callable[[Subject], GateFinding], subject: Subject) -> GateFinding:
     try:
         return gate(subject)
     except Exception as error:

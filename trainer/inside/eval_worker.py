@@ -1,13 +1,13 @@
-"""The examination, inside the jail: a fresh run that holds an architecture's source and its weights, nothing else.
+"""The eval worker, in the jail: a fresh process that holds a candidate's source and weights, and nothing else.
 
-    parent                                              child
+    parent                                              worker
     job: source, scale, width, seeds; the weights  ->
     inputs: tokens of a held-out batch             ->
                                                    <-   logits
     (the parent closes)
 
-The run that trained is gone by then, with all it kept in its process and its scratch folder: what it learned answers,
-not what it saw. Targets never come here.
+The train worker is gone by then, with everything in its memory and its scratch folder. So the answers depend only on
+what the weights have learned. Targets never come here.
 """
 
 from collections.abc import Mapping
@@ -18,32 +18,32 @@ from sandbox import Channel, Frame
 from trainer.candidate.adapter import mixer_factory
 from trainer.gates import load_mixer
 from trainer.inside import loop, state_export
-from trainer.inside.autoencoder import model_of
+from trainer.inside.autoencoder import build_model
 from trainer.inside.model import LanguageModel, Width
-from trainer.scales import Scale, scale_of
+from trainer.scales import Scale, parse_scale
 
 
 def main(channel: Channel) -> None:
-    """Serve one examination; what goes wrong leaves as an exception, which the jail reports."""
+    """Serve one examination; the jail reports any exception to the parent."""
     job = channel.recv()
-    scale, seeds = scale_of(job.header["scale"]), job.header["seeds"]
+    scale, seeds = parse_scale(job.header["scale"]), job.header["seeds"]
     loop.make_deterministic(seeds["gates"])
     factory, width = mixer_factory(load_mixer(job.header["source"])), Width(**job.header["width"])
-    models = {name: model_of(task, factory, scale, width, seeds[name]) for name, task in scale.tasks.items()}
+    models = {name: build_model(task, factory, scale, width, seeds[name]) for name, task in scale.tasks.items()}
     state_export.load_state(models, job.arrays)
-    _answer(channel, models, scale)
+    _serve_logits(channel, models, scale)
 
 
-def _answer(channel: Channel, models: Mapping[str, LanguageModel], scale: Scale) -> None:
+def _serve_logits(channel: Channel, models: Mapping[str, LanguageModel], scale: Scale) -> None:
     """Return logits for inputs until the parent closes."""
     for model in models.values():
         model.eval()
     while True:
         try:
-            asked = channel.recv()
+            request = channel.recv()
         except EOFError:
             return
-        tokens = torch.from_numpy(asked.arrays["inputs"]).to(scale.device)
+        tokens = torch.from_numpy(request.arrays["inputs"]).to(scale.device)
         with torch.no_grad(), loop.autocast(scale):
-            logits = models[asked.header["task"]](tokens).float().cpu()
+            logits = models[request.header["task"]](tokens).float().cpu()
         channel.send(Frame("logits", arrays={"logits": logits.numpy()}))

@@ -1,9 +1,9 @@
-"""Forward FLOPs per token, counted and never timed, so that a fitness made of them is the same on every machine.
+"""Forward FLOPs per token: counted, not timed, so that they are the same on every machine.
 
-Counted are the products that PyTorch dispatches, two FLOPs a multiply-add, those within custom autograd functions
-included, and fused multiply-adds of whole tensors (the taps of a short convolution). Other element-wise work is not: a
-mixer that does its sums element by element counts as cheaper than its clock says; the live monitor judges the clock.
-(`torch.utils.flop_counter` agrees on the products, a test shows it, but entering it imports the whole of torch._dynamo:
+The count includes the products that PyTorch dispatches, also within custom autograd functions, and fused multiply-adds
+of whole tensors, such as the taps of a short convolution. A multiply-add is two FLOPs. Other element-wise work is not
+counted, so a mixer that sums element by element is slower than its count suggests; the live monitor judges time.
+(`torch.utils.flop_counter` counts the same products, as a test shows. But it imports all of torch._dynamo, which takes
 seconds in every jailed run.)
 """
 
@@ -14,11 +14,11 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _FUSED = ("addcmul", "addcmul_")
-"""One multiply-add for each number of the result."""
+"""Operations with one multiply-add for each number of the result."""
 
 
 def flops_per_token(model: nn.Module, length: int) -> float:
-    """Return the forward FLOPs of one sequence of `length` tokens, per token."""
+    """Return the forward FLOPs per token of a model on one sequence of `length` tokens."""
     device = next(model.parameters()).device
     with torch.no_grad(), _ProductCounter() as products:
         model(torch.zeros(1, length, dtype=torch.int64, device=device))
@@ -26,13 +26,13 @@ def flops_per_token(model: nn.Module, length: int) -> float:
 
 
 class _ProductCounter(TorchDispatchMode):
-    """Adds up multiply-adds of what passes through the dispatcher."""
+    """Adds up the multiply-adds of all dispatched operations."""
 
     multiply_adds = 0
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Leave the method below as it is: wrapping it for the compiler imports the compiler, seconds a run."""
+        """Keep PyTorch from wrapping the method below for its compiler: importing the compiler takes seconds."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
@@ -44,7 +44,7 @@ class _ProductCounter(TorchDispatchMode):
 
 
 def _multiply_adds(name: str, args: tuple[Any, ...], result: Any) -> int:
-    """Return the multiply-adds of one operation; 0 for what is no product."""
+    """Return the multiply-adds of one operation; 0 if it is no product."""
     match name:
         case "mm" | "bmm" | "mv" | "dot":
             return args[0].shape[-1] * result.numel()

@@ -1,13 +1,13 @@
-"""Training, inside the jail: every task's model takes one step in turn, until the scale's steps are done.
+"""The training loop, in the jail: every task's model takes one step in turn, until the scale's steps are done.
 
-AdamW with linear warm-up and cosine decay, clipped gradients, one thread. The same seed gives the same weights bit for
-bit on one machine: data and initial weights come from seeded generators, readings are taken at fixed steps, and no
-clock decides anything.
+AdamW with linear warm-up and cosine decay, clipped gradients, one thread. On one machine, the same seed gives the same
+weights bit for bit: data and initial weights come from seeded generators, readings are taken at fixed steps, and
+nothing depends on a clock.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -22,56 +22,56 @@ from trainer.scales import Scale
 from trainer.tasks.batch import IGNORED_TARGET, Batch
 from trainer.tasks.draws import Draw
 
-Report = Callable[[int, dict[str, float], float], None]
-"""(steps done, mean loss of each task, median CPU seconds of a step) since the report before."""
-Keep = Callable[[int], None]
-"""(steps done): the moment to keep what it takes to go on from here."""
+OnReading = Callable[[int, dict[str, float], float], None]
+"""Receives (steps completed, mean loss of each task, median CPU seconds of a step), both since the last reading."""
+OnCheckpoint = Callable[[int], None]
+"""Receives the steps completed when the state of the training should be saved."""
 
 
 def learning_rate(scale: Scale, step: int) -> float:
-    """Return the share of the peak rate at a step: linear up, then a cosine down to `final_rate`."""
+    """Return the share of the peak rate at a step: linear warm-up, then a cosine down to `final_rate`."""
     if step < scale.warmup_steps:
         return (step + 1) / scale.warmup_steps
-    done = (step - scale.warmup_steps) / max(scale.steps - scale.warmup_steps, 1)
-    return scale.final_rate + (1 - scale.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
+    progress = (step - scale.warmup_steps) / max(scale.steps - scale.warmup_steps, 1)
+    return scale.final_rate + (1 - scale.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 @dataclass
-class Trainee:
-    """One task's model on its way."""
+class TaskTrainer:
+    """One task's model with its data and optimiser."""
 
     name: str
     model: nn.Module
     draw: Draw
     optimiser: AdamW
-    peak: float
+    peak_rate: float
     """Learning rate at the top of the schedule."""
     devices: Sequence[torch.device] = (torch.device("cpu"),)
-    """Where it is trained; the model lies on the first."""
-    pieces: int = 1
-    """Parts in which a device works through its share of a batch."""
+    """Devices to train on; the model is on the first."""
+    gradient_accumulation: int = 1
+    """Parts that each device cuts its share of a batch into."""
 
     def __post_init__(self) -> None:
         """Copy the model to the other devices."""
-        self._replicas = Replicas(self.model, self.devices, self.pieces)
+        self._replicas = Replicas(self.model, self.devices, self.gradient_accumulation)
 
     def step(self, step: int, scale: Scale) -> float:
-        """Take one step and return its loss in nats per target."""
+        """Take one step (from 0) and return its loss in nats per target."""
         batch = self.draw(step)
         self.optimiser.zero_grad()
-        loss = self._replicas.gradients(batch, lambda model, part: cross_entropy(model, part, scale))
-        self.optimiser.step(self.peak * learning_rate(scale, step))
+        loss = self._replicas.accumulate_gradients(batch, lambda model, part: cross_entropy(model, part, scale))
+        self.optimiser.step(self.peak_rate * learning_rate(scale, step))
         return loss
 
 
 def cross_entropy(model: nn.Module, batch: Batch, scale: Scale) -> torch.Tensor:
-    """Return the mean loss over the positions that are asked; only their logits are made."""
-    asked = np.flatnonzero(batch.targets != IGNORED_TARGET)
+    """Return the mean loss over the positions with a target; logits are computed for these positions only."""
+    positions = np.flatnonzero(batch.targets != IGNORED_TARGET)  # [N], in the flattened [B * T]
     device = next(model.parameters()).device
-    places = None if len(asked) == batch.targets.size else torch.from_numpy(asked).to(device)
-    targets = torch.from_numpy(batch.targets.ravel()[asked]).to(device)  # [N]
+    selected = None if len(positions) == batch.targets.size else torch.from_numpy(positions).to(device)
+    targets = torch.from_numpy(batch.targets.ravel()[positions]).to(device)  # [N]
     with autocast(scale):
-        logits = model(torch.from_numpy(batch.inputs).to(device), places)  # [N, V] or [B, T, V]
+        logits = model(torch.from_numpy(batch.inputs).to(device), selected)  # [N, V] or [B, T, V]
     return functional.cross_entropy(logits.flatten(0, -2).float(), targets)
 
 
@@ -81,42 +81,75 @@ def autocast(scale: Scale) -> torch.autocast:
 
 
 def devices(scale: Scale) -> list[torch.device]:
-    """Return where a run at a scale takes place: every GPU that it may see, or the CPU."""
+    """Return the devices of a run at a scale: every visible GPU, or the CPU."""
     count = torch.cuda.device_count() if scale.device == "cuda" else 0
     return [torch.device("cuda", number) for number in range(count)] or [torch.device(scale.device)]
 
 
-def train(trainees: Iterable[Trainee], scale: Scale, report: Report, keep: Keep | None = None, done: int = 0) -> bool:
-    """Train to the end from `done` steps; False where a loss stopped being finite, which is reported at once."""
-    # Deterministic mode fills every new tensor with NaN. The gates want that; here it would cost a tenth of every step.
+def train(
+    trainers: Sequence[TaskTrainer],
+    scale: Scale,
+    on_reading: OnReading,
+    on_checkpoint: OnCheckpoint | None = None,
+    first_step: int = 0,
+) -> bool:
+    """Train from `first_step` to the end. If a loss is not finite, report it at once and return False."""
+    # Deterministic mode fills every new tensor with NaN. The gates need that; here it costs a tenth of every step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
-    trainees = list(trainees)
-    losses: dict[str, list[float]] = {trainee.name: [] for trainee in trainees}
-    times: list[float] = []
-    for step in range(done):
-        for trainee in trainees:
-            trainee.draw(step)  # the generators go on from where they were
-    for step in range(done, scale.steps):
-        began = time.process_time()
-        for trainee in trainees:
-            losses[trainee.name].append(trainee.step(step, scale))
-        times.append(time.process_time() - began)
-        finite = all(math.isfinite(values[-1]) for values in losses.values())
-        if not finite or (step + 1) % scale.monitor.reading_interval == 0 or step + 1 == scale.steps:
-            report(step + 1, {name: sum(values) / len(values) for name, values in losses.items()}, median(times))
-            times.clear()
-            for values in losses.values():
-                values.clear()
+    _skip_batches(trainers, first_step)
+    readings = _ReadingRecorder([trainer.name for trainer in trainers])
+    for step in range(first_step, scale.steps):
+        start = time.process_time()
+        losses = {trainer.name: trainer.step(step, scale) for trainer in trainers}
+        readings.add(losses, time.process_time() - start)
+        finite, completed = all(map(math.isfinite, losses.values())), step + 1
+        if not finite or completed % scale.monitor.reading_interval == 0 or completed == scale.steps:
+            on_reading(completed, *readings.take())
         if not finite:
             return False
-        if keep and scale.checkpoint_every and (step + 1) % scale.checkpoint_every == 0 and step + 1 < scale.steps:
-            keep(step + 1)
+        if on_checkpoint and _is_checkpoint(scale, completed):
+            on_checkpoint(completed)
     return True
 
 
+def _skip_batches(trainers: Sequence[TaskTrainer], steps: int) -> None:
+    """Draw and discard the batches of the first steps, so that the generators are in the state of a whole run."""
+    for step in range(steps):
+        for trainer in trainers:
+            trainer.draw(step)
+
+
+def _is_checkpoint(scale: Scale, completed: int) -> bool:
+    """Whether the scale asks for a checkpoint after so many steps; the last step needs none."""
+    return scale.checkpoint_every > 0 and completed % scale.checkpoint_every == 0 and completed < scale.steps
+
+
+class _ReadingRecorder:
+    """Losses and CPU seconds of the steps since the last reading."""
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        self._losses: dict[str, list[float]] = {task: [] for task in tasks}
+        self._seconds: list[float] = []
+
+    def add(self, losses: dict[str, float], seconds: float) -> None:
+        """Record one step."""
+        for task, loss in losses.items():
+            self._losses[task].append(loss)
+        self._seconds.append(seconds)
+
+    def take(self) -> tuple[dict[str, float], float]:
+        """Return the mean loss of each task and the median seconds, and start over."""
+        means = {task: sum(losses) / len(losses) for task, losses in self._losses.items()}
+        seconds = median(self._seconds)
+        self._seconds.clear()
+        for losses in self._losses.values():
+            losses.clear()
+        return means, seconds
+
+
 def make_deterministic(seed: int) -> None:
-    """Seed torch and ask it for one thread and reproducible algorithms."""
+    """Seed torch and restrict it to one thread and reproducible algorithms."""
     torch.set_num_threads(1)
-    # What torch.use_deterministic_algorithms(True) does, without its import of torch._inductor: 2 CPU seconds a run.
+    # Same as torch.use_deterministic_algorithms(True) but without importing torch._inductor: 2 CPU seconds a run.
     torch._C._set_deterministic_algorithms(True, warn_only=True)  # noqa: SLF001
     torch.manual_seed(seed)

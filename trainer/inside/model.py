@@ -1,8 +1,8 @@
 """The small language model around a candidate, and the width that makes all of them the same size.
 
-Embedding, blocks of pre-norm mixer and pre-norm gated MLP, norm, head. A mixer with more parameters of its own gets a
-narrower MLP, so that candidates are compared at one parameter budget; the state size, which d_model and the heads fix,
-stays the same unless the mixer alone is too big for the budget.
+Embedding, blocks of pre-norm mixer and pre-norm gated MLP, norm, head. A mixer with more parameters gets a narrower
+MLP, so that candidates are compared at one parameter budget. The state size depends on d_model and the heads; it stays
+the same unless the mixer alone exceeds the budget.
 """
 
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ WIDTH_MULTIPLE = 4
 
 @dataclass(frozen=True)
 class Width:
-    """What the harness chose."""
+    """The widths of a model, and its size."""
 
     d_model: int
     """Width of the model."""
     hidden: int
     """Width of the gated MLP."""
     parameters: int
-    """Trainable parameters that result."""
+    """Trainable parameters."""
 
-    def says(self, shape: Shape) -> str:
-        """Return the choice in words, for the record."""
+    def describe(self, shape: Shape) -> str:
+        """Return the widths and the distance to the budget in one line, as evidence."""
         gap = self.parameters / shape.parameters - 1
         return (
             f"d_model {self.d_model}, MLP {self.hidden}: {self.parameters} parameters, {gap:+.1%} of {shape.parameters}"
@@ -41,10 +41,10 @@ class Width:
 
 
 class FeedForward(nn.Module):
-    """down(silu(gate) * up), arXiv 2002.05202."""
+    """The gated MLP: down(silu(gate) * value) (SwiGLU, arXiv 2002.05202)."""
 
     def __init__(self, d_model: int, hidden: int) -> None:
-        """Make the two projections."""
+        """Build the two projections."""
         super().__init__()
         self.up = nn.Linear(d_model, 2 * hidden, bias=False)
         self.down = nn.Linear(hidden, d_model, bias=False)
@@ -59,7 +59,7 @@ class Block(nn.Module):
     """x + mixer(norm(x)), then x + mlp(norm(x))."""
 
     def __init__(self, mixer: nn.Module, d_model: int, hidden: int) -> None:
-        """Take the mixer as it is."""
+        """Build the norms and the MLP around the mixer."""
         super().__init__()
         self.mixer_norm = nn.RMSNorm(d_model)
         self.mixer = mixer
@@ -73,10 +73,10 @@ class Block(nn.Module):
 
 
 class LanguageModel(nn.Module):
-    """Tokens [B, T] to logits [B, T, vocabulary], or to those of some positions only."""
+    """Tokens [B, T] to logits [B, T, vocabulary], or to the logits [N, vocabulary] of N positions."""
 
     def __init__(self, mixer: MixerFactory, shape: Shape, width: Width) -> None:
-        """Build every block anew; the global generator has to be seeded by the caller."""
+        """Build every block; the caller seeds the global generator."""
         super().__init__()
         d = width.d_model
         self.embedding = nn.Embedding(shape.vocabulary, d)
@@ -89,64 +89,63 @@ class LanguageModel(nn.Module):
         if shape.tied:
             self.embedding.weight = self.head.weight
 
-    def forward(self, tokens: Tensor, asked: Tensor | None = None) -> Tensor:
-        """Return logits over the vocabulary for the token after each position, or after the N `asked` ones.
+    def forward(self, tokens: Tensor, positions: Tensor | None = None) -> Tensor:
+        """Return logits of the token after each position, or after the N `positions` only.
 
-        `asked` are places in the flattened [B * T]; the logits are then [N, vocabulary].
+        `positions` [N] index the flattened [B * T]; the logits are then [N, vocabulary].
         """
-        return self._logits(self._encoded(tokens), asked)
+        return self._logits(self._encode(tokens), positions)
 
-    def _encoded(self, tokens: Tensor) -> Tensor:
-        """Return what the blocks make of tokens [B, T]: [B, T, D]."""
+    def _encode(self, tokens: Tensor) -> Tensor:
+        """Return the blocks' output [B, T, D] for tokens [B, T]."""
         x = self.embedding(tokens)
         for block in self.blocks:
             x = block(x)
         return x
 
-    def _logits(self, x: Tensor, asked: Tensor | None) -> Tensor:
-        """Return the logits of x [B, T, D], or of the `asked` places in it."""
-        if asked is not None:
-            x = x.flatten(0, 1).index_select(0, asked)  # [N, D]
+    def _logits(self, x: Tensor, positions: Tensor | None) -> Tensor:
+        """Return the logits of x [B, T, D], or of the `positions` in it only."""
+        if positions is not None:
+            x = x.flatten(0, 1).index_select(0, positions)  # [N, D]
         return self.head(self.norm(x))
 
 
 def seeded_model(
-    mixer: MixerFactory, scale: Scale, width: Width, seed: int, form: type[LanguageModel] = LanguageModel
+    mixer: MixerFactory, scale: Scale, width: Width, seed: int, model_class: type[LanguageModel] = LanguageModel
 ) -> LanguageModel:
-    """Build a model whose tensors depend on the seed alone, on the scale's device."""
+    """Return a model on the scale's device whose tensors depend only on the seed."""
     reseed(seed)
-    return form(mixer, scale.shape, width).to(scale.device)
+    return model_class(mixer, scale.shape, width).to(scale.device)
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Return the number of trainable scalars, shared ones once."""
+    """Return the number of trainable scalars; shared ones count once."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
 def match_width(mixer: MixerFactory, shape: Shape) -> Width:
-    """Return the width nearest to the budget: the scale's own d_model, or the next smaller one that fits.
+    """Return the width that meets the budget with the scale's own d_model, or with the next smaller one that can.
 
-    Where even the smallest is above the budget, that one is returned; `is_matched` tells.
+    If even the smallest exceeds the budget, return that one; `is_matched` tells the two cases apart.
     """
-    grain = 8 * shape.n_heads
-    for d_model in range(shape.d_model, 0, -grain):
-        width = _hidden_for(mixer, shape, d_model)
-        if is_matched(width, shape) or d_model <= grain:
+    step = 8 * shape.n_heads
+    for d_model in range(shape.d_model, 0, -step):
+        width = _match_hidden(mixer, shape, d_model)
+        if is_matched(width, shape) or d_model <= step:
             return width
-    raise AssertionError("d_model is at least one grain")
+    raise AssertionError("d_model is at least one step")
 
 
 def is_matched(width: Width, shape: Shape) -> bool:
-    """Whether a width meets the budget within the tolerance."""
+    """Whether a width meets the parameter budget within the tolerance."""
     return abs(width.parameters / shape.parameters - 1) <= TOLERANCE
 
 
-def _hidden_for(mixer: MixerFactory, shape: Shape, d_model: int) -> Width:
-    """Return the MLP width that comes nearest to the budget at a given d_model."""
+def _match_hidden(mixer: MixerFactory, shape: Shape, d_model: int) -> Width:
+    """Return the width at a given d_model whose MLP comes nearest to the budget."""
     with torch.random.fork_rng(devices=[]):
-        rest = count_parameters(LanguageModel(mixer, shape, Width(d_model, WIDTH_MULTIPLE, 0)))
+        smallest = count_parameters(LanguageModel(mixer, shape, Width(d_model, WIDTH_MULTIPLE, 0)))
     per_unit = 3 * d_model * shape.layers
-    hidden = max(
-        WIDTH_MULTIPLE, WIDTH_MULTIPLE * round((shape.parameters - rest) / per_unit / WIDTH_MULTIPLE) + WIDTH_MULTIPLE
-    )
-    return Width(d_model, hidden, rest + per_unit * (hidden - WIDTH_MULTIPLE))
+    more = WIDTH_MULTIPLE * round((shape.parameters - smallest) / per_unit / WIDTH_MULTIPLE)
+    hidden = max(WIDTH_MULTIPLE, more + WIDTH_MULTIPLE)
+    return Width(d_model, hidden, smallest + per_unit * (hidden - WIDTH_MULTIPLE))

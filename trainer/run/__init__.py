@@ -1,1 +1,1 @@
-"""One run, seen from outside the sandbox: training under watch, examination, scores and the events they make."""
+"""One run, as seen from outside the sandbox: monitored training, examination, scores and the events that result."""

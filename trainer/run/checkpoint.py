@@ -1,8 +1,9 @@
-"""A run's checkpoint on disk, written by the parent: the child's arrays as they came, and what the parent knows itself.
+"""A run's checkpoint on disk: the worker's arrays as they came, and the parent's own record.
 
-A run whose trainer died is asked for again, and goes on from here to the same end, bit for bit on one machine. The
-arrays are the candidate's word: nothing here looks into them, and they go back to a run of the same source alone. The
-file carries the request's digest, so that what belongs to another source, seed or ladder is never taken up.
+If a trainer dies, the request is delivered again. The run then resumes from its checkpoint and ends with the same
+weights, bit for bit on one machine. The parent never inspects the arrays, since the candidate made them, and it sends
+them back only to a run of the same source. The file holds a digest of the request, so a checkpoint of another source,
+seed or ladder is ignored.
 """
 
 import json
@@ -17,45 +18,46 @@ from trainer.run.monitor import Reading
 
 
 class Checkpoint(NamedTuple):
-    """How far a run had come."""
+    """The state of a run after some of its steps."""
 
     step: int
-    """Steps done."""
+    """Steps completed."""
     seconds: float
-    """Wall seconds that it had taken."""
+    """Wall seconds that the run had taken."""
     readings: tuple[Reading, ...]
-    """What it had reported."""
+    """All readings so far."""
     arrays: dict[str, np.ndarray]
-    """The state of its training, as the child sent it."""
+    """State of the training, as the worker sent it."""
 
 
 def checkpoint_path(artifact: Path) -> Path:
-    """Return where the checkpoint of a run lies whose weights will lie at `artifact`."""
+    """Return the path of the checkpoint for a run that writes its weights to `artifact`."""
     return artifact.with_suffix(".checkpoint")
 
 
-def save_checkpoint(artifact: Path, digest: str, kept: Checkpoint) -> None:
+def save_checkpoint(artifact: Path, digest: str, checkpoint: Checkpoint) -> None:
     """Write the file, whole or not at all, in place of an earlier one. Raises OSError."""
-    readings = [[reading.step, reading.losses, reading.step_seconds] for reading in kept.readings]
-    about = {"step": kept.step, "seconds": kept.seconds, "readings": readings}
-    weights.write(kept.arrays, checkpoint_path(artifact), {"request": digest, "run": json.dumps(about)})
+    readings = [[reading.step, reading.losses, reading.step_seconds] for reading in checkpoint.readings]
+    record = {"step": checkpoint.step, "seconds": checkpoint.seconds, "readings": readings}
+    metadata = {"request": digest, "run": json.dumps(record)}
+    weights.write_safetensors(checkpoint.arrays, checkpoint_path(artifact), metadata)
 
 
 def load_checkpoint(artifact: Path, digest: str) -> Checkpoint | None:
-    """Return the checkpoint of the same request; None where there is none, or none that can be read."""
+    """Return the checkpoint of the same request; None if there is no readable one."""
     try:
         with safe_open(checkpoint_path(artifact), "numpy") as file:
-            about = file.metadata() or {}
-            if about.get("request") != digest:
+            metadata = file.metadata() or {}
+            if metadata.get("request") != digest:
                 return None
-            run = json.loads(about["run"])
+            record = json.loads(metadata["run"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a file is no mapping)
     except (OSError, SafetensorError, KeyError, ValueError):
         return None
-    readings = tuple(Reading(step, losses, seconds) for step, losses, seconds in run["readings"])
-    return Checkpoint(run["step"], run["seconds"], readings, arrays)
+    readings = tuple(Reading(step, losses, seconds) for step, losses, seconds in record["readings"])
+    return Checkpoint(record["step"], record["seconds"], readings, arrays)
 
 
 def delete_checkpoint(artifact: Path) -> None:
-    """Remove the file of a run that has ended."""
+    """Delete the checkpoint of a finished run, if there is one."""
     checkpoint_path(artifact).unlink(missing_ok=True)

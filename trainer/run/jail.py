@@ -1,4 +1,4 @@
-"""The jail that candidates are trained in: which packages a run may import, and what its zygote preloads."""
+"""The jail that candidates are trained in: which packages a run may import, and which modules its zygote preloads."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from sandbox import Device, Jail, Sandbox
 PACKAGES = ("architecture", "kernels", "stand_ins", "trainer")
 """Packages of the project that a run may import; it finds no other."""
 TRAIN_WORKER, EVAL_WORKER = "trainer.inside.train_worker:main", "trainer.inside.eval_worker:main"
-"""Entries of a run: one trains a candidate, one answers for its weights."""
+"""Entry points of a run: one trains a candidate, the other computes logits with its weights."""
 PRELOAD = ("torch", "kernels.recurrence.api", "trainer.inside.train_worker", "trainer.inside.eval_worker")
 """Modules that the zygote imports once for all runs."""
 

@@ -1,7 +1,7 @@
-"""What the trainer's decision asks of its edge: build and examine an architecture, then train and score it.
+"""The questions that the trainer's decision asks the trainer's service: prepare a run, then train and score it.
 
-Both questions carry nothing but the run: the event that is decided upon holds the rest. Their answers are whole events,
-recorded with the decision, so that a replay of the role needs no jail.
+Both questions name only the run: the event under decision holds the rest. Each reply consists of whole events and is
+recorded with the decision, so a replay of the role needs no jail.
 """
 
 from typing import ClassVar
@@ -11,16 +11,16 @@ from bus.vocabulary.questions import Question
 
 
 class Prepared(Record):
-    """Whether training may begin: one of the two is set."""
+    """Whether training may begin: exactly one of the two is set."""
 
     started: RunStarted | None = None
-    """The gates held."""
+    """Set if the candidate passed the gates."""
     failed: RunFailed | None = None
-    """They didn't, or the run never got so far."""
+    """Set if it failed a gate, or if the run failed earlier."""
 
 
 class Prepare(Question):
-    """Build the architecture in the jail and put it through the gates."""
+    """Build the architecture in the jail and run the gates."""
 
     Reply: ClassVar[type[Record]] = Prepared
 
@@ -29,18 +29,18 @@ class Prepare(Question):
 
 
 class Trained(Record):
-    """How the run ended: `completed` or `failed` is set."""
+    """How the run ended: exactly one of `completed` and `failed` is set."""
 
     anomaly: RunAnomaly | None = None
-    """What the monitor stopped it for."""
+    """Set if the monitor stopped the run; `failed` is then set too."""
     completed: RunCompleted | None = None
-    """Its scores."""
+    """Set if the run has scores."""
     failed: RunFailed | None = None
-    """Why it has none."""
+    """Set if it has none."""
 
 
 class Train(Question):
-    """Train what was prepared, and score it."""
+    """Train and score the prepared run."""
 
     Reply: ClassVar[type[Record]] = Trained
 

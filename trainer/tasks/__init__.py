@@ -1,1 +1,1 @@
-"""What architectures are trained and judged on, one task a file. Numpy only: the scoring process never loads torch."""
+"""The tasks that architectures are trained and scored on, one file each. Numpy only: the scorer never loads torch."""

@@ -1,10 +1,11 @@
 """Real text as bytes, split by document into training, validation and sealed parts.
 
-The default is the running interpreter's own standard library source, which needs no download and ships no text of
-others; it varies with the Python version, so its hash is recorded. `--data` takes the user's own instead
-(`trainer.tasks.documents` says in which forms). Identical documents count once, so that none is in two parts. Which
-part a document falls into depends on those of lower hash, never on names, order or how much a rung reads: what is
-sealed at one rung is sealed at every other.
+The default is the standard library of the running interpreter: it needs no download, and this project ships no text of
+other people. It varies with the Python version, so its hash is recorded. `--data` names the user's own text instead;
+`trainer.tasks.documents` lists the forms. Identical documents count once, so that none is in two parts.
+
+The part of a document depends only on the documents of lower hash. Names, order and the amount that a rung reads do not
+matter: a document that is sealed at one rung is sealed at every other.
 """
 
 import hashlib
@@ -15,15 +16,17 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from trainer.tasks.documents import documents
-from trainer.tasks.kinds import Language
+from trainer.tasks.documents import read_documents
+from trainer.tasks.kinds import TextTask
 
 HELD_OUT_SHARES = 0.05
-"""Share of the bytes that validation gets, and sealed again."""
+"""Share of the bytes for validation, and the same share again for the sealed part."""
 MAX_HELD_RATIO = 2
-"""Documents are held in memory up to this multiple of the limit, so that a large dataset costs no more."""
+"""Documents in memory may exceed the limit by this factor, so that a large dataset needs no more memory."""
 FLOOR_SAMPLE_BYTES = 1 << 18
-"""Bytes the entropy floor is estimated on."""
+"""Bytes from which the entropy floor is estimated."""
+STANDARD_LIBRARY = "the standard library"
+"""Name of the default text in messages."""
 
 
 @dataclass(frozen=True)
@@ -31,99 +34,102 @@ class Corpus:
     """Text in three parts that share no document."""
 
     train: bytes
-    """What a child is given."""
+    """Read by the workers."""
     validation: bytes
-    """What every score is computed on."""
+    """Read by the scorer, for every score."""
     sealed: bytes
-    """What only a verification may look at."""
+    """Read only by a verification."""
     sha256: str
     """Hash over all documents, in order."""
 
     @cached_property
-    def floor(self) -> float:
-        """Nats per byte that no honest byte model of these scales goes below: half of what xz needs on a sample."""
+    def entropy_floor(self) -> float:
+        """Nats per byte below which no honest byte model of these scales gets: half of what xz needs on a sample."""
         sample = self.train[:FLOOR_SAMPLE_BYTES]
         return 0.5 * 8 * math.log(2) * len(lzma.compress(sample)) / len(sample)
 
 
-def load_corpus(data: str | Path | None, *tasks: Language) -> Corpus:
-    """Return the corpus at `data` (None: the standard library), of at most the largest `corpus_bytes` of the tasks.
+def load_corpus(data: str | Path | None, *tasks: TextTask) -> Corpus:
+    """Return the corpus at `data` (None: the standard library), up to the largest `corpus_bytes` of the tasks.
 
-    Raises ValueError in one line where it is missing, unreadable, empty, or has too little text to validate on.
+    Raises ValueError, in one line, if it is missing, unreadable or empty, or has too little text to validate on.
     """
     limit = max(task.corpus_bytes for task in tasks)
     corpus = _load(str(Path(data).expanduser().resolve()) if data else None, limit)
-    least = max(2 * task.length * min(task.held_out, 16) for task in tasks)
-    if len(corpus.validation) < least:
-        held = f"{len(corpus.validation)} bytes in whole documents can be held out, {least} are needed"
-        raise ValueError(f"{data or 'the standard library'}: too little text: {held}")
+    required = max(2 * task.length * min(task.held_out, 16) for task in tasks)
+    if len(corpus.validation) < required:
+        raise ValueError(
+            f"{data or STANDARD_LIBRARY}: too little text ({len(corpus.validation)} bytes in whole documents can be "
+            f"held out, {required} are needed); hint: give more text, or shorter documents"
+        )
     return corpus
 
 
 @cache
 def _load(path: str | None, limit: int) -> Corpus:
-    """Read and split; a trainer reads its corpus once."""
-    found = _lowest(documents(path), MAX_HELD_RATIO * limit)
-    if not found:
-        raise ValueError(f"{path or 'the standard library'}: no text found")
+    """Read and split the text, once for each trainer."""
+    documents = _lowest_hashes(read_documents(path), MAX_HELD_RATIO * limit)
+    if not documents:
+        raise ValueError(f"{path or STANDARD_LIBRARY}: no text found; hint: give a text file, a table or a folder")
     try:
-        return _split(found, limit)
+        return _split(documents, limit)
     except ValueError as error:
-        raise ValueError(f"{path or 'the standard library'}: {error}") from None
+        raise ValueError(f"{path or STANDARD_LIBRARY}: {error}") from None
 
 
-def _lowest(texts: Iterable[bytes], limit: int) -> list[bytes]:
+def _lowest_hashes(texts: Iterable[bytes], limit: int) -> list[bytes]:
     """Return the distinct documents in the order of their hashes, up to `limit` bytes and at least one."""
-    held: dict[bytes, bytes] = {}
+    by_hash: dict[bytes, bytes] = {}
     size = 0
     for text in texts:
         key = hashlib.sha256(text).digest()
-        if text and key not in held:
-            held[key] = text
+        if text and key not in by_hash:
+            by_hash[key] = text
             size += len(text)
         if size > 2 * limit:
-            held = _within(held, limit)
-            size = sum(map(len, held.values()))
-    return list(_within(held, limit).values())
+            by_hash = _truncate(by_hash, limit)
+            size = sum(map(len, by_hash.values()))
+    return list(_truncate(by_hash, limit).values())
 
 
-def _within(held: dict[bytes, bytes], limit: int) -> dict[bytes, bytes]:
-    """Return the documents of the lowest hashes, sorted, up to the limit."""
-    kept: dict[bytes, bytes] = {}
+def _truncate(by_hash: dict[bytes, bytes], limit: int) -> dict[bytes, bytes]:
+    """Return the documents of the lowest hashes, sorted, up to `limit` bytes and at least one."""
+    lowest: dict[bytes, bytes] = {}
     size = 0
-    for key in sorted(held):
-        size += len(held[key])
-        if size > limit and kept:
+    for key in sorted(by_hash):
+        size += len(by_hash[key])
+        if size > limit and lowest:
             break
-        kept[key] = held[key]
-    return kept
+        lowest[key] = by_hash[key]
+    return lowest
 
 
 def _split(texts: list[bytes], limit: int) -> Corpus:
-    """Share documents out in the order of their hashes, and keep those that fit into `limit` bytes."""
+    """Assign documents, in the order of their hashes, to parts; leave out those that exceed `limit` bytes."""
     parts: tuple[list[bytes], ...] = ([], [], [])
-    kept, total = [], 0
-    for part, text in zip(_places(texts), texts, strict=True):
-        if total + len(text) <= limit or not kept:
-            kept.append(text)
+    chosen, total = [], 0
+    for part, text in zip(_assign_parts(texts), texts, strict=True):
+        if total + len(text) <= limit or not chosen:
+            chosen.append(text)
             total += len(text)
             parts[part].append(text)
     if not all(parts):
-        raise ValueError(f"too little text: {len(kept)} documents can't be split in three")
+        raise ValueError(f"too little text ({len(chosen)} documents can't be split in three); hint: give more text")
     validation, sealed, train = (b"\n".join(part) for part in parts)
-    return Corpus(train, validation, sealed, _hash(kept))
+    return Corpus(train, validation, sealed, _hash(chosen))
 
 
-def _places(texts: Iterable[bytes]) -> Iterator[int]:
-    """Yield each part: validation (0) or sealed (1) where that is empty or nears its share, else training (2).
+def _assign_parts(texts: Iterable[bytes]) -> Iterator[int]:
+    """Yield the part of each document: validation (0), sealed (1) or training (2).
 
-    More documents after it, which a larger rung reads, don't change a document's place.
+    A document goes to the first held-out part that is empty or below its share. Later documents, which a larger rung
+    reads, do not change it.
     """
     sizes, total = [0, 0, 0], 0
     for text in texts:
         total += len(text)
-        held = (part for part in (0, 1) if not sizes[part] or sizes[part] + len(text) / 2 < HELD_OUT_SHARES * total)
-        part = next(held, 2)
+        held_out = (part for part in (0, 1) if not sizes[part] or sizes[part] + len(text) / 2 < HELD_OUT_SHARES * total)
+        part = next(held_out, 2)
         sizes[part] += len(text)
         yield part
 

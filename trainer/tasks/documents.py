@@ -1,10 +1,10 @@
-"""Where documents come from: text files, tables of them, or a dataset as Hugging Face lays it out.
+"""Reads documents from text files, tables of text, or a dataset in the layout of Hugging Face.
 
-- A text file is cut at blank lines into documents; in a folder of text each file is one.
-- JSONL (`.jsonl`, `.ndjson`, also with `.gz`), Parquet and Arrow files are tables; a document is a row's `text`, or
-  `content`, or its one column of text. In a folder that holds tables they alone are read: all else is about them.
-- A dataset saved by `datasets` (`dataset_dict.json`, `state.json`) is a folder of Arrow files. Where tables, or folders
-  of them, are named `train...`, they alone are read: what others are judged on is no text to learn from.
+- A text file is cut at blank lines into documents; in a folder of text, each file is one document.
+- JSONL (`.jsonl`, `.ndjson`, also with `.gz`), Parquet and Arrow files are tables. A document is a row's `text`, or
+  `content`, or its only column of text. In a folder with tables, all other files are ignored: they describe the data.
+- A dataset saved by `datasets` (`dataset_dict.json`, `state.json`) is a folder of Arrow files. If tables or their
+  folders are named `train...`, all other splits are ignored: they are for evaluation, and training must not see them.
 """
 
 import os
@@ -17,37 +17,37 @@ from trainer.tasks import tables
 SKIPPED_NAMES = frozenset(
     {"test", "tests", "encodings", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__"}
 )
+"""Folders of the standard library that are no source to learn from."""
 MIN_PIECE_BYTES = 16_384
-"""Bytes after which a single file may be cut, at the next blank line."""
+"""A single file is cut at the first blank line after this many bytes."""
 
 
-def documents(path: str | None) -> Iterator[bytes]:
-    """Yield the documents at a path, or of the standard library. Raises ValueError in one line."""
+def read_documents(path: str | None) -> Iterator[bytes]:
+    """Yield the documents at a path (None: of the standard library). Raises ValueError in one line."""
     root = Path(path or sysconfig.get_path("stdlib"))
     try:
         if root.is_file():
-            yield from _file(root)
+            yield from _read_file(root)
         elif root.is_dir():
-            yield from _folder(root, ".py" if path is None else "")
+            yield from _read_folder(root, ".py" if path is None else "")
         else:
             raise ValueError(f"{path}: no such file or folder")
     except OSError as error:
         raise ValueError(f"{error.filename or path}: {error.strerror}") from None
 
 
-def _file(path: Path) -> Iterator[bytes]:
-    """Yield the documents of one file."""
-    return tables.rows(path) if tables.is_table(path) else _pieces(path.read_bytes())
+def _read_file(path: Path) -> Iterator[bytes]:
+    return tables.read_table(path) if tables.is_table(path) else _cut_at_blank_lines(path.read_bytes())
 
 
-def _folder(root: Path, suffix: str) -> Iterator[bytes]:
-    """Yield the documents below a folder: rows of its tables, or whole files where it has none."""
+def _read_folder(root: Path, suffix: str) -> Iterator[bytes]:
+    """Yield the rows of a folder's tables, or whole files if it has no table."""
     files = list(_files(root, suffix))
-    found = [file for file in files if tables.is_table(file)]
-    if not found or suffix:
+    table_files = [file for file in files if tables.is_table(file)]
+    if not table_files or suffix:
         return (file.read_bytes() for file in files)
-    for_training = [file for file in found if any(_is_training(part) for part in file.relative_to(root).parts)]
-    return (row for file in for_training or found for row in tables.rows(file))
+    for_training = [file for file in table_files if any(_is_training(part) for part in file.relative_to(root).parts)]
+    return (row for file in for_training or table_files for row in tables.read_table(file))
 
 
 def _is_training(name: str) -> bool:
@@ -56,21 +56,21 @@ def _is_training(name: str) -> bool:
 
 
 def _files(root: Path, suffix: str) -> Iterator[Path]:
-    """Yield the files below a folder in a fixed order; the standard library's tests and tables are left out."""
-    for folder, folders, files in os.walk(root, onerror=_refuse):
+    """Yield the files below a folder in a fixed order, without hidden ones; a suffix means the standard library."""
+    for folder, folders, files in os.walk(root, onerror=_raise):
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and (not suffix or name not in SKIPPED_NAMES)
         )
         yield from (Path(folder, name) for name in sorted(files) if name.endswith(suffix) and not name.startswith("."))
 
 
-def _refuse(error: OSError) -> None:
-    """Don't pass over a folder that can't be read."""
+def _raise(error: OSError) -> None:
+    """Stop `os.walk` at a folder that can't be read; it would skip the folder."""
     raise error
 
 
-def _pieces(text: bytes) -> Iterator[bytes]:
-    """Cut one file into documents of about PIECE bytes at blank lines (or anywhere, where there are none)."""
+def _cut_at_blank_lines(text: bytes) -> Iterator[bytes]:
+    """Yield documents of about MIN_PIECE_BYTES; without a blank line, cut anywhere."""
     start = 0
     while start < len(text):
         cut = text.find(b"\n\n", start + MIN_PIECE_BYTES, start + 2 * MIN_PIECE_BYTES)

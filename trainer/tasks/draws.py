@@ -1,4 +1,4 @@
-"""How each kind of task is drawn: batch after batch for training, all at once for the evaluation."""
+"""Draws the batches of every kind of task: one by one for training, all at once for the evaluation."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ from trainer.tasks.kinds import (
     Compression,
     FuzzyRecall,
     InContextRecall,
-    Mad,
+    MadTask,
     Memorization,
     Recall,
     SelectiveCopying,
@@ -19,41 +19,43 @@ from trainer.tasks.kinds import (
 from trainer.tasks.mad import compression, fuzzy_recall, in_context_recall, memorization, selective_copying
 
 Draw = Callable[[int], Batch]
-"""Training step -> its batch."""
+"""Training step, from 0 -> its batch."""
 
 
-def batches(task: Task, steps: int, seed: int, tokens: np.ndarray | None) -> Draw:
-    """Return how a task's batches are drawn: `tokens` are the training text, for a task that reads one.
+def training_draw(task: Task, steps: int, seed: int, tokens: np.ndarray | None) -> Draw:
+    """Return the function that draws a task's batches; it must be called for every step, in order.
 
-    The generator is the task's own, so tasks don't disturb each other.
+    `tokens` [N] is the training text of a task on text. Each task has a generator of its own, so that tasks do not
+    affect each other.
     """
     rng = np.random.default_rng(seed)
     if isinstance(task, Recall):
         return lambda step: mqar.training_batch(task, step, steps, rng)
-    if isinstance(task, Mad):
-        examples = _mad(task, min(task.examples, steps * task.batch), rng, seed, training=True)
+    if isinstance(task, MadTask):
+        examples = _draw_mad(task, min(task.examples, steps * task.batch), rng, seed, training=True)
         order = _epochs(len(examples.inputs), task.batch, rng)
-        return lambda _: _rows(examples, next(order))
-    assert tokens is not None, "a task on text is given its text"
+        return lambda _: _select(examples, next(order))
+    assert tokens is not None, "a task on text needs its tokens"
     return lambda _: language.training_batch(task, tokens, rng)
 
 
-def held_out(
+def evaluation_batches(
     task: Task, rng: np.random.Generator, training_seed: int, tokens: np.ndarray | None, shard: int = 0
 ) -> list[Batch]:
-    """Return the evaluation, level by level; `tokens` are the text that is scored, for a task that reads one.
+    """Return the evaluation, one batch for each level of difficulty.
 
-    A shard has its own windows of the text; what is generated hangs on the seeds.
+    `tokens` [N] is the held-out text of a task on text; each shard has its own windows of it. All other tasks depend
+    only on the generator and the seed.
     """
     if isinstance(task, Recall):
-        return mqar.held_out(task, rng)
-    if isinstance(task, Mad):
-        return [_mad(task, task.held_out, rng, training_seed, training=False)]
-    assert tokens is not None, "a task on text is given its text"
-    return [language.held_out(task, tokens, shard)]
+        return mqar.evaluation_batches(task, rng)
+    if isinstance(task, MadTask):
+        return [_draw_mad(task, task.held_out, rng, training_seed, training=False)]
+    assert tokens is not None, "a task on text needs its tokens"
+    return [language.evaluation_batch(task, tokens, shard)]
 
 
-def _mad(task: Mad, rows: int, rng: np.random.Generator, training_seed: int, *, training: bool) -> Batch:
+def _draw_mad(task: MadTask, rows: int, rng: np.random.Generator, training_seed: int, *, training: bool) -> Batch:
     """Return sequences of a task of mechanistic architecture design."""
     match task:
         case InContextRecall():
@@ -70,15 +72,14 @@ def _mad(task: Mad, rows: int, rng: np.random.Generator, training_seed: int, *, 
 
 
 def _epochs(count: int, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield which examples a batch has: all of them in a new order, then again."""
-    left = np.empty(0, np.int64)
+    """Yield the examples [batch] of each batch: all `count` of them in a new order, then again."""
+    remaining = np.empty(0, np.int64)
     while True:
-        while len(left) < batch:
-            left = np.concatenate([left, rng.permutation(count)])
-        yield left[:batch]
-        left = left[batch:]
+        while len(remaining) < batch:
+            remaining = np.concatenate([remaining, rng.permutation(count)])
+        yield remaining[:batch]
+        remaining = remaining[batch:]
 
 
-def _rows(examples: Batch, which: np.ndarray) -> Batch:
-    """Return some of the examples."""
-    return Batch(examples.inputs[which], examples.targets[which])
+def _select(examples: Batch, rows: np.ndarray) -> Batch:
+    return Batch(examples.inputs[rows], examples.targets[rows])

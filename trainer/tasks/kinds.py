@@ -1,8 +1,8 @@
-"""The kinds of tasks that a rung of the ladder may hold, each with the numbers it is set by.
+"""The kinds of tasks that a rung of the ladder may hold, and the settings of each kind.
 
-A task of a scale names its kind (`kind = "mad.compression"`); `task_of` makes the record of that kind from plain
-values. How each is drawn stands in a file of its own beside this one; `draws` brings the two together. Standard
-library only: what merely reads the ladder needs no numpy.
+A task in `scales.toml` names its kind (`kind = "mad.compression"`), and `parse_task` makes the record of that kind.
+Each kind has a file next to this one that draws its batches; `draws` chooses among them. Standard library only, so that
+reading the ladder needs no numpy.
 """
 
 from dataclasses import MISSING, dataclass, fields
@@ -10,43 +10,46 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainedTask:
-    """What every task is set by."""
+class TaskSettings:
+    """Settings of every task."""
 
     kind: str
-    """Which of `KINDS`."""
+    """A key of `KINDS`."""
     learning_rate: float
-    """Peak."""
+    """Peak of the schedule."""
     weight_decay: float
-    """Decoupled, on matrices only."""
+    """Decoupled weight decay, on matrices only."""
     gradient_accumulation: int = 1
-    """Parts in which each device works through its share of a batch, so that no more of it is in memory at once."""
+    """Parts that each device cuts its share of a batch into, so that it holds one part's activations at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recall(TrainedTask):
+class Recall(TaskSettings):
     """Multi-query associative recall at several levels of difficulty (arXiv 2312.04927)."""
 
     batch: int
-    """Tokens a step, in sequences of the hardest level's length."""
+    """Sequences a step on the hardest level; an easier level has more sequences, of as many tokens."""
     levels: tuple[tuple[int, int], ...]
-    """(length, pairs) from easy to hard: training climbs them in equal shares of the steps, the score is their mean."""
+    """(length, pairs) from easy to hard. Training spends equal shares of the steps on them; the score is their mean."""
     vocabulary: int
-    """Tokens in use; the lower half are keys, the upper half values."""
+    """Number of tokens; the lower half are keys, the upper half values."""
     power: float
     """Exponent of the power law that places the questions."""
     held_out: int
     """Sequences of each level in the evaluation."""
     rebound: float = 0.0
-    """Share of the pairs, at most half, that bind a key of the sequence to a new value; the last one counts."""
+    """Share of the pairs, at most half, that bind a key of the sequence to a new value; the last value counts."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError where a level can't be drawn, which else would show when training has climbed to it."""
+        """Raise ValueError for a level that can't be drawn, before training reaches it."""
         if not 0 <= self.rebound <= 0.5:
-            raise ValueError(f"rebound is a share of the pairs up to a half, not {self.rebound}")
+            raise ValueError(f"rebound is not a share of the pairs ({self.rebound}); hint: choose it from 0 to 0.5")
         for length, pairs in self.levels:
             if length < 4 * pairs or pairs >= self.vocabulary // 2:
-                raise ValueError(f"{pairs} pairs need a length >= {4 * pairs} and a vocabulary > {2 * pairs + 1}")
+                raise ValueError(
+                    f"level does not fit (length {length}, {pairs} pairs, vocabulary {self.vocabulary}); "
+                    f"hint: {pairs} pairs need a length >= {4 * pairs} and a vocabulary > {2 * pairs + 1}"
+                )
 
     @property
     def length(self) -> int:
@@ -55,66 +58,66 @@ class Recall(TrainedTask):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Windows(TrainedTask):
-    """Prediction of what comes next in real text."""
+class TextWindows(TaskSettings):
+    """Prediction of the next token in windows of real text."""
 
     batch: int
     """Windows a step."""
     length: int
-    """Tokens a window predicts, each from those before it in the window."""
+    """Tokens to predict in a window, each from those before it."""
     held_out: int
     """Windows in the evaluation, spread evenly over the validation documents."""
     corpus_bytes: int
-    """Most text that is read; more documents than that are left out. Of several such tasks the largest decides."""
+    """Most bytes of text to read; the largest value among a scale's tasks applies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Text(Windows):
-    """A token is a byte."""
+class Text(TextWindows):
+    """Text in bytes: a token is a byte."""
 
     @property
     def vocabulary(self) -> int:
-        """Bytes there are."""
+        """Number of byte values."""
         return 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bpe(Windows):
-    """A token is a piece of text that byte-pair encoding has found in the training part."""
+class Bpe(TextWindows):
+    """Text in pieces that byte-pair encoding learns from the training part."""
 
     vocabulary: int
-    """Pieces, the 256 single bytes among them; text too small for so many has fewer."""
+    """Most pieces, including the 256 single bytes; a small text has fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mad(TrainedTask):
-    """A task of mechanistic architecture design (arXiv 2403.17844); what is not set is as published."""
+class MadTask(TaskSettings):
+    """A task of mechanistic architecture design (arXiv 2403.17844); the defaults are the published settings."""
 
     batch: int = 128
     """Sequences a step."""
     vocabulary: int = 16
-    """Tokens in use, special ones and noise among them."""
+    """Number of tokens, including special ones and noise."""
     length: int = 128
     """Tokens of a sequence."""
     examples: int = 12_800
-    """Sequences in the training set, which training goes through again and again."""
+    """Sequences in the training set, which training repeats epoch by epoch."""
     held_out: int = 1_280
     """Sequences in the evaluation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InContextRecall(Mad):
-    """Name the value that a key had earlier in the sequence."""
+class InContextRecall(MadTask):
+    """Recall the value that a key had earlier in the sequence."""
 
     noise_vocabulary: int = 0
-    """Tokens that carry nothing, of the vocabulary."""
+    """Tokens of the vocabulary that are noise."""
     noise: float = 0.0
     """Share of the pairs that are noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoisyRecall(InContextRecall):
-    """The same with noise between the pairs."""
+    """In-context recall with noise between the pairs."""
 
     vocabulary: int = 32
     noise_vocabulary: int = 16
@@ -122,8 +125,8 @@ class NoisyRecall(InContextRecall):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FuzzyRecall(Mad):
-    """The same where keys and values are several tokens long."""
+class FuzzyRecall(MadTask):
+    """In-context recall with keys and values of several tokens."""
 
     key_tokens: int = 3
     """Most tokens of a key."""
@@ -132,37 +135,41 @@ class FuzzyRecall(Mad):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SelectiveCopying(Mad):
-    """Repeat the tokens that stand scattered among blanks, in order."""
+class SelectiveCopying(MadTask):
+    """Repeat, in order, tokens that are scattered among blanks."""
 
     length: int = 256
     copied: int = 16
     """Tokens to copy."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError where the tokens, the sign and their copies don't fit."""
+        """Raise ValueError if the tokens, the separator and the copies don't fit."""
         if self.length <= 2 * self.copied or self.vocabulary < 3:
-            raise ValueError(f"{self.copied} tokens to copy need a length > {2 * self.copied}, not {self.length}")
+            raise ValueError(
+                f"sequence does not fit (length {self.length}, vocabulary {self.vocabulary}); "
+                f"hint: {self.copied} tokens to copy need a length > {2 * self.copied} and a vocabulary > 2"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compression(Mad):
-    """Press a sequence into the last position, from which a small decoder reads every token."""
+class Compression(MadTask):
+    """Compress a sequence into its last position; a small decoder reads every token from there."""
 
     length: int = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memorization(Mad):
-    """Know by heart which value belongs to which key: it never stands in the sequence."""
+class Memorization(MadTask):
+    """Learn a fixed map from keys to values; the values never appear in the sequence."""
 
     vocabulary: int = 256
     length: int = 32
     examples: int = 256
 
 
-Language = Text | Bpe
-Task = Recall | Text | Bpe | Mad
+TextTask = Text | Bpe
+"""A task on real text."""
+Task = Recall | Text | Bpe | MadTask
 KINDS: dict[str, type[Task]] = {
     "mqar": Recall,
     "text": Text,
@@ -176,15 +183,23 @@ KINDS: dict[str, type[Task]] = {
 }
 
 
-def task_of(name: str, values: dict[str, Any]) -> Task:
-    """Return the task that plain values describe. Raises ValueError for an unknown kind or a wrong set of keys."""
+def parse_task(name: str, values: dict[str, Any]) -> Task:
+    """Return the task that plain values describe. Raises ValueError for an unknown kind or wrong settings."""
     kind = values.get("kind")
     if kind not in KINDS:
-        raise ValueError(f"task {name!r} is of kind {kind!r}; there are {', '.join(KINDS)}")
-    wanted = {field.name: field for field in fields(KINDS[kind])}
-    if unknown := values.keys() - wanted:
-        raise ValueError(f"task {name!r} has no {min(unknown)!r}; {kind} is set by {', '.join(wanted)}")
-    missing = [key for key, field in wanted.items() if field.default is MISSING and key not in values]
+        raise ValueError(f"task {name!r} is of an unknown kind ({kind}); hint: choose one of {', '.join(KINDS)}")
+    check_keys(f"task {name!r}", KINDS[kind], values)
+    try:
+        return KINDS[kind](**values)
+    except ValueError as error:
+        raise ValueError(f"task {name!r}: {error}") from None
+
+
+def check_keys(owner: str, record: type, values: dict[str, Any]) -> None:
+    """Raise ValueError, with the owner's name, if values lack a field of a dataclass or have a key that is none."""
+    defaults = {field.name: field.default for field in fields(record)}
+    if unknown := values.keys() - defaults:
+        raise ValueError(f"{owner} has an unknown key ({min(unknown)}); hint: its keys are {', '.join(defaults)}")
+    missing = [key for key, default in defaults.items() if default is MISSING and key not in values]
     if missing:
-        raise ValueError(f"task {name!r} lacks {', '.join(missing)}")
-    return KINDS[kind](**values)
+        raise ValueError(f"{owner} lacks {', '.join(missing)}; hint: set every key that has no default")

@@ -1,23 +1,23 @@
-"""Language modelling: windows of a text at random places, the next token as the target of each."""
+"""Language modelling: windows of a text, with the next token as the target at each position."""
 
 import numpy as np
 
-from trainer.tasks.batch import Batch, shifted
-from trainer.tasks.kinds import Language
+from trainer.tasks.batch import Batch, next_token_batch
+from trainer.tasks.kinds import TextTask
 
 GOLDEN_RATIO = 0.6180339887498949
-"""Where in a gap a shard's window begins, as a share of it: multiples of the golden ratio keep shards apart."""
+"""Multiples of it, modulo 1, place each shard's windows within the gaps of shard 0 and keep shards apart."""
 
 
-def training_batch(task: Language, tokens: np.ndarray, rng: np.random.Generator) -> Batch:
-    """Return `batch` windows of the text ([N] whole numbers): inputs and targets [B, T] int64, shifted by one."""
+def training_batch(task: TextTask, tokens: np.ndarray, rng: np.random.Generator) -> Batch:
+    """Return `batch` windows at random places of the text [N]: inputs and targets [B, T] int64, shifted by one."""
     return _windows(tokens, rng.integers(0, len(tokens) - task.length, task.batch), task.length)
 
 
-def held_out(task: Language, tokens: np.ndarray, shard: int = 0) -> Batch:
-    """Return windows spread evenly over the text: the same for every candidate.
+def evaluation_batch(task: TextTask, tokens: np.ndarray, shard: int = 0) -> Batch:
+    """Return windows spread evenly over the text [N], the same for every candidate.
 
-    Another shard has windows of its own, one in each gap between those of shard 0.
+    Another shard has other windows, one in each gap between those of shard 0.
     """
     last = len(tokens) - task.length - 1
     if shard:
@@ -29,5 +29,4 @@ def held_out(task: Language, tokens: np.ndarray, shard: int = 0) -> Batch:
 
 
 def _windows(tokens: np.ndarray, starts: np.ndarray, length: int) -> Batch:
-    """Return the windows that begin at these places."""
-    return shifted(tokens[starts[:, None] + np.arange(length + 1)].astype(np.int64))
+    return next_token_batch(tokens[starts[:, None] + np.arange(length + 1)].astype(np.int64))

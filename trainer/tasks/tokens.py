@@ -1,4 +1,4 @@
-"""A corpus as one language task reads it: what the child trains on, and what it is scored on."""
+"""A corpus in the tokens of one task on text: the part that workers train on, and the part that is scored."""
 
 from dataclasses import dataclass
 
@@ -6,41 +6,42 @@ import numpy as np
 
 from trainer.tasks import bpe
 from trainer.tasks.corpus import Corpus
-from trainer.tasks.kinds import Language, Text
+from trainer.tasks.kinds import Text, TextTask
+
+SIZE_SAMPLE_TOKENS = 1 << 20
+"""Most tokens from which the mean size of a token is computed."""
 
 
 @dataclass(frozen=True, eq=False)
 class TokenizedCorpus:
-    """Tokens of the two parts that a run may see; the sealed one is not among them."""
+    """Tokens of the two parts that a run may read; the sealed part is not among them."""
 
     train: np.ndarray
     """[N] uint8 or int32."""
     validation: np.ndarray
-    """[M], the same."""
-    sizes: np.ndarray
-    """[V] bytes each token stands for."""
-    floor: float
-    """Nats per byte that no honest model goes below."""
+    """[M], of the same dtype."""
+    token_bytes: np.ndarray
+    """[V] bytes of each token."""
+    entropy_floor: float
+    """Nats per byte below which no honest model gets."""
 
     @property
     def bytes_per_token(self) -> float:
-        """Mean over the training part: what turns nats per token into nats per byte while a run is watched."""
-        return float(self.sizes[self.train[:SIZE_SAMPLE_TOKENS]].mean())
+        """Mean bytes of a token in the training part; it converts nats per token into nats per byte in training."""
+        return float(self.token_bytes[self.train[:SIZE_SAMPLE_TOKENS]].mean())
 
 
-SIZE_SAMPLE_TOKENS = 1 << 20
-"""Tokens that the mean size is taken of."""
-
-
-def tokenize_corpus(task: Language, corpus: Corpus) -> TokenizedCorpus:
-    """Return the corpus in the task's tokens. Raises ValueError where a part has no window of the task's length."""
+def tokenize_corpus(task: TextTask, corpus: Corpus) -> TokenizedCorpus:
+    """Return the corpus in the task's tokens. Raises ValueError if a part is shorter than one window."""
     if isinstance(task, Text):
         train, validation = (np.frombuffer(part, np.uint8) for part in (corpus.train, corpus.validation))
-        tokens = TokenizedCorpus(train, validation, np.ones(task.vocabulary, np.int64), corpus.floor)
+        tokens = TokenizedCorpus(train, validation, np.ones(task.vocabulary, np.int64), corpus.entropy_floor)
     else:
-        encoded = bpe.encode(corpus.train, corpus.validation, task.vocabulary)
-        tokens = TokenizedCorpus(encoded.train, encoded.validation, encoded.sizes, corpus.floor)
-    least = min(len(tokens.train), len(tokens.validation))
-    if least <= task.length:
-        raise ValueError(f"too little text: a part of {least} tokens has no window of {task.length}")
+        encoding = bpe.encode(corpus.train, corpus.validation, task.vocabulary)
+        tokens = TokenizedCorpus(encoding.train, encoding.validation, encoding.token_bytes, corpus.entropy_floor)
+    shortest = min(len(tokens.train), len(tokens.validation))
+    if shortest <= task.length:
+        raise ValueError(
+            f"too little text: a part has {shortest} tokens, a window needs {task.length + 1}; hint: give more text"
+        )
     return tokens

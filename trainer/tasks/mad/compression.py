@@ -1,9 +1,9 @@
-"""Compression: random tokens and a closing sign; every one is to be read out of what the last position holds.
+"""Compression: random tokens and a closing token; all of them have to be decoded from the last position.
 
-    d a c a b c >                                    asked: d a c a b c >
+    d a c a b c >                                    targets: d a c a b c >
 
-The model is not a language model here: `trainer.inside.autoencoder` gives its last output, with a position each, to a
-small decoder that sees nothing else.
+The model is no language model here: `trainer.inside.autoencoder` passes its last output, with each position in turn, to
+a small decoder that sees nothing else.
 """
 
 import numpy as np

@@ -1,13 +1,13 @@
-"""The published parameter table: every task's own setting, and how it is made harder, one number at a time.
+"""The published table of settings: every task's baseline, and the harder ones that change one number each.
 
-66 settings of arXiv 2403.17844, each at three learning rates and two weight decays.
+The 66 settings of arXiv 2403.17844, each at three learning rates and two weight decays.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 
-from trainer.tasks.kinds import Mad, task_of
+from trainer.tasks.kinds import MadTask, parse_task
 
 LEARNING_RATES = (1e-4, 5e-4, 1e-3)
 WEIGHT_DECAYS = (0.0, 0.1)
@@ -24,18 +24,18 @@ HARDER: dict[str, dict[str, tuple[float, ...]]] = {
     "mad.compression": {"vocabulary": (32, 64, 128), "length": (64, 128, 256), "examples": _FEWER},
     "mad.memorization": {"vocabulary": (512, 1_024, 2_048, 4_096, 8_192)},
 }  # fmt: skip
-"""Task -> number -> values it takes in place of the task's own."""
+"""Kind of task -> setting -> its harder values."""
 
 
-def baseline(kind: str, learning_rate: float = 1e-3, weight_decay: float = 0.0) -> Mad:
-    """Return a task's own setting."""
-    task = task_of(kind, {"kind": kind, "learning_rate": learning_rate, "weight_decay": weight_decay})
-    assert isinstance(task, Mad)
+def baseline(kind: str, learning_rate: float = 1e-3, weight_decay: float = 0.0) -> MadTask:
+    """Return the published baseline of a kind of task."""
+    task = parse_task(kind, {"kind": kind, "learning_rate": learning_rate, "weight_decay": weight_decay})
+    assert isinstance(task, MadTask)
     return task
 
 
-def settings(kind: str) -> Iterator[Mad]:
-    """Yield a task's own setting and every harder one, at every learning rate and weight decay."""
+def settings(kind: str) -> Iterator[MadTask]:
+    """Yield a task's baseline and every harder setting, at every learning rate and weight decay."""
     for rate, decay in product(LEARNING_RATES, WEIGHT_DECAYS):
         task = baseline(kind, rate, decay)
         yield task

@@ -1,4 +1,4 @@
-"""What is said of one attempt, from what was measured: the events it gives rise to. Pure."""
+"""Makes the events of one run from its measurements, without I/O."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,52 +25,52 @@ from trainer.run.scoring import Score
 from trainer.scales import Scale
 
 MESSAGE_CHARACTERS, TAIL_CHARACTERS = 2_000, 32_000
-"""What is kept of a candidate's words in the log."""
+"""Most characters of a candidate's error message, and of its traceback, in an event."""
 FINAL_READINGS = 3
-"""Readings that tell what training ended with."""
+"""Readings at the end of a run whose mean is its training loss."""
 
 
 class RunMeasurements(NamedTuple):
-    """What a completed run was measured to be."""
+    """Everything measured on a completed run."""
 
     readings: Sequence[Reading]
     scores: Mapping[str, Score]
     """Of every task."""
     flops_per_token: float
     seconds: float
-    """Of wall time, in all processes that had the run."""
+    """Wall seconds, over all processes that worked on the run."""
     bytes_per_token: float
-    """Of the text of record."""
+    """Of the task whose loss enters the fitness."""
     weights_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeEvents:
-    """Words about one request."""
+class RunEvents:
+    """Makes the events that answer one request."""
 
     request: RunRequested
     scale: Scale
     worker: str
 
-    def started(self, width: int, parameters: int, gates: Sequence[GateResult]) -> RunStarted:
-        """Say that the gates held."""
+    def run_started(self, width: int, parameters: int, gates: Sequence[GateResult]) -> RunStarted:
+        """Return the event for a candidate that passed the gates."""
         return RunStarted(
             run=self.request.run, worker=self.worker, width=width, parameters=parameters, gates=tuple(gates)
         )
 
-    def rejected(self, gates: Sequence[GateResult], reason: str) -> RunFailed:
-        """Turn the gate that failed into an end; its evidence holds a traceback where the candidate raised."""
+    def gate_failure(self, gates: Sequence[GateResult], reason: str) -> RunFailed:
+        """Return the failure at the first gate that did not pass; a traceback in its evidence becomes the tail."""
         gate = next(gate for gate in gates if not gate.passed)
         first, _, rest = gate.evidence.partition("\n")
-        return self.failed("gate", reason, f"{gate.gate}: {first}", rest)
+        return self.run_failed("gate", reason, f"{gate.gate}: {first}", rest)
 
-    def points(self, reading: Reading) -> Iterator[LossPoint]:
-        """Say how far training has come."""
+    def loss_points(self, reading: Reading) -> Iterator[LossPoint]:
+        """Yield one point for each task of a reading."""
         for task, loss in reading.losses.items():
             yield LossPoint(run=self.request.run, task=task, step=reading.step, steps=self.scale.steps, loss=loss)
 
-    def failed(self, stage: Stage, reason: str, message: str, tail: str = "") -> RunFailed:
-        """Say that the run ended without a score, at the stage it had reached."""
+    def run_failed(self, stage: Stage, reason: str, message: str, tail: str = "") -> RunFailed:
+        """Return the failure of a run that ended without a score."""
         return RunFailed(
             run=self.request.run,
             worker=self.worker,
@@ -81,14 +81,14 @@ class OutcomeEvents:
             tail=clean_tail(tail, TAIL_CHARACTERS),
         )
 
-    def stopped(self, stage: Stage, finding: AnomalyFinding) -> Trained:
-        """Say that the run was stopped for what no honest one does, in training or in its examination."""
+    def run_stopped(self, stage: Stage, finding: AnomalyFinding) -> Trained:
+        """Return the anomaly that ended a run, in training or in its examination, and the failure."""
         anomaly = RunAnomaly(run=self.request.run, kind=finding.kind, step=finding.step, evidence=finding.evidence)
-        return Trained(anomaly=anomaly, failed=self.failed(stage, f"anomaly:{finding.kind}", finding.evidence))
+        return Trained(anomaly=anomaly, failed=self.run_failed(stage, f"anomaly:{finding.kind}", finding.evidence))
 
-    def completed(self, started: RunStarted, done: RunMeasurements, artifact: Path | None) -> RunCompleted:
-        """Say what the run was worth."""
-        text, recall = done.scores[self.scale.text_of_record], done.scores[self.scale.recall_of_record]
+    def run_completed(self, started: RunStarted, measured: RunMeasurements, artifact: Path | None) -> RunCompleted:
+        """Return the event with all scores; `artifact` is the file of the weights."""
+        text, recall = measured.scores[self.scale.fitness_text], measured.scores[self.scale.fitness_recall]
         assert text.nats_per_byte is not None
         assert text.bits_per_byte is not None
         return RunCompleted(
@@ -98,27 +98,26 @@ class OutcomeEvents:
             parameters=started.parameters,
             steps=self.scale.steps * len(self.scale.tasks),
             tokens=self.scale.tokens,
-            seconds=done.seconds,
-            step_seconds=median(reading.step_seconds for reading in done.readings),
-            flops_per_token=done.flops_per_token,
+            seconds=measured.seconds,
+            step_seconds=median(reading.step_seconds for reading in measured.readings),
+            flops_per_token=measured.flops_per_token,
             val_loss=text.nats_per_byte,
             bits_per_byte=text.bits_per_byte,
-            train_loss=self._train_loss(done),
+            train_loss=self._train_loss(measured),
             recall=recall.accuracy,
             recall_stderr=recall.stderr,
             weights="/".join(artifact.parts[-2:]) if artifact else "",
-            weights_sha256=done.weights_sha256,
-            curve=tuple(self._curve(done.readings)),
-            scores=tuple(self._of_task(name, score) for name, score in done.scores.items()),
+            weights_sha256=measured.weights_sha256,
+            curve=tuple(self._curve(measured.readings)),
+            scores=tuple(self._task_score(name, score) for name, score in measured.scores.items()),
         )
 
-    def _train_loss(self, done: RunMeasurements) -> float:
-        """Return the loss on the text of record over the last readings, nats per byte."""
-        last = fmean(reading.losses[self.scale.text_of_record] for reading in done.readings[-FINAL_READINGS:])
-        return last / done.bytes_per_token
+    def _train_loss(self, measured: RunMeasurements) -> float:
+        """Return the mean text loss of the last readings, in nats per byte."""
+        last = fmean(reading.losses[self.scale.fitness_text] for reading in measured.readings[-FINAL_READINGS:])
+        return last / measured.bytes_per_token
 
-    def _of_task(self, name: str, score: Score) -> TaskScore:
-        """Return one task's line in the table of scores."""
+    def _task_score(self, name: str, score: Score) -> TaskScore:
         return TaskScore(
             task=name,
             kind=self.scale.tasks[name].kind,
@@ -129,7 +128,7 @@ class OutcomeEvents:
         )
 
     def _curve(self, readings: Sequence[Reading]) -> Iterator[CurvePoint]:
-        """Yield every reading, task after task."""
+        """Yield every reading, task by task."""
         for task in self.scale.tasks:
             for reading in readings:
                 yield CurvePoint(task=task, step=reading.step, loss=reading.losses[task])

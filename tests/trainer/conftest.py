@@ -1,0 +1,16 @@
+"""The jail of the trainer's tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox import Jail
+from trainer.run.jail import training_jail
+
+
+@pytest.fixture(scope="module")
+def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
+    """Start one zygote for all runs of a module."""
+    with training_jail("bwrap", tmp_path_factory.mktemp("scratch")) as opened:
+        opened.ensure_zygote()
+        yield opened

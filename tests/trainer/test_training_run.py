@@ -1,0 +1,219 @@
+"""Whole runs in a real jail at a tiny scale: each ends as completed, or as failed with the right stage and reason."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from bus.vocabulary.events import LossPoint, Peer, RunStarted
+from kernels import available_backends
+from sandbox import Jail
+from tests.support.tiny_runs import (
+    GOOD_SOURCE,
+    TEXT_LENGTH,
+    add_to_forward,
+    add_to_training,
+    execute_source,
+    open_run,
+    run_request,
+    tiny_scale,
+)
+from trainer.run.training_run import execute_run
+from trainer.tasks.kinds import parse_task
+from trainer.tasks.tokens import tokenize_corpus
+
+SCALE = tiny_scale()
+TOO_BIG = GOOD_SOURCE.replace(
+    "        self.n_heads =", "        self.big = nn.Linear(d_model, 9999)\n        self.n_heads ="
+).replace("self.out(o.flatten(2))", "self.out(o.flatten(2)) + self.big(x).mean(-1, keepdim=True)")
+
+
+def test_a_good_architecture_completes_with_every_figure(jail: Jail, tmp_path: Path):
+    """Scores are in range, the weights file holds the claimed parameters, and losses are reported on the way."""
+    started: list[RunStarted] = []
+    points: list[LossPoint] = []
+    file = tmp_path / "e0001" / "e0001-a0.safetensors"
+    completed = execute_run(open_run(jail, run_request(), SCALE), started.append, points.append, file).trained.completed
+
+    assert completed is not None
+    assert 0 < completed.val_loss < math.log(256) + 0.5
+    assert completed.bits_per_byte == pytest.approx(completed.val_loss / math.log(2))
+    final_losses = [point.loss for point in completed.curve if point.task == "text"][-3:]
+    assert completed.train_loss == pytest.approx(sum(final_losses) / 3)
+    assert 0 <= completed.recall <= 1
+    assert completed.flops_per_token > completed.parameters
+    assert completed.weights == "e0001/e0001-a0.safetensors"
+    tensors = load_file(file)
+    assert sum(t.size for name, t in tensors.items() if name.startswith("text.")) == completed.parameters
+    assert [gate.passed for gate in started[0].gates] == [True] * len(started[0].gates)
+    assert [(p.task, p.step) for p in points] == [(t, s) for s in (3, 6, 9, 12) for t in ("recall", "text")]
+    assert [(p.task, p.step, p.loss) for p in points if p.task == "text"] == [
+        (p.task, p.step, p.loss) for p in completed.curve if p.task == "text"
+    ]
+
+
+@pytest.mark.skipif("native" not in available_backends(), reason="the native library was not built here")
+def test_compiled_kernels_run_in_the_jail(jail: Jail):
+    """A mixer that asks for the native library by name trains with it."""
+    by_name = add_to_training('linear_recurrence(q, k, v, log_decay=decay, backend="native")')
+    assert execute_source(jail, by_name).trained.completed is not None
+
+
+def test_one_seed_gives_one_result_bit_for_bit(jail: Jail):
+    """Losses, accuracy and every weight agree; another seed gives other weights."""
+    first, second, other = (execute_source(jail, seed=seed).trained.completed for seed in (7, 7, 8))
+    assert first is not None and second is not None and other is not None  # noqa: PT018 (they are of one kind)
+    timings = {"seconds", "step_seconds"}
+    assert first.model_dump(exclude=timings) == second.model_dump(exclude=timings)
+    assert other.weights_sha256 != first.weights_sha256
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        pytest.param("def broken(:", "syntax_error", id="no Python"),
+        pytest.param("x = 1", "no_class", id="no mixer"),
+        pytest.param(GOOD_SOURCE.replace("self.out(o.flatten(2))", "self.out(o)"), "error", id="raises"),
+        pytest.param(add_to_forward("y = y.flip(1)"), "causality", id="leaks"),
+        pytest.param(add_to_forward("import os; os._exit(0)"), "no_result", id="exits"),
+        pytest.param(TOO_BIG, "parameter_budget", id="too big"),
+    ],
+)  # fmt: skip
+def test_a_failure_before_training_is_at_the_stage_gate(jail: Jail, source: str, reason: str):
+    """There is no RunStarted, and the reason is that of the gate or of the jail."""
+    report = execute_source(jail, source)
+    failed = report.trained.failed
+    assert failed is not None
+    assert (report.started, failed.stage, failed.reason) == (None, "gate", reason)
+    assert failed.message
+
+
+def test_an_error_in_training_carries_its_traceback(jail: Jail):
+    """The tail shows the candidate's own line, so that the engineer can repair it."""
+    failed = execute_source(
+        jail, add_to_forward(f"assert not self.training or y.shape[1] != {TEXT_LENGTH}, 'worn out'")
+    ).trained.failed
+    assert failed is not None
+    assert (failed.stage, failed.reason) == ("train", "error")
+    assert "or y.shape[1] != 37, 'worn out'" in failed.tail
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(jail: Jail):
+    """The failure is named after the anomaly."""
+    trained = execute_source(
+        jail, add_to_forward(f"y = y * float('nan') if y.shape[1] == {TEXT_LENGTH} else y")
+    ).trained
+    assert trained.anomaly is not None and trained.failed is not None  # noqa: PT018 (they come together)
+    assert (trained.anomaly.kind, trained.failed.reason) == ("not_finite", "anomaly:not_finite")
+
+
+def test_a_run_far_slower_than_its_peer_is_stopped(jail: Jail):
+    """Compared with a microsecond a step, every run is too slow."""
+    trained = execute_source(jail, peer=Peer(step_seconds=1e-6, text_loss=2.0)).trained
+    assert trained.anomaly is not None
+    assert trained.anomaly.kind == "too_slow"
+    assert trained.completed is None
+
+
+def test_an_endless_loop_ends_at_the_time_limit(jail: Jail):
+    """The jail then serves the next run."""
+    failed = execute_source(jail, add_to_forward("while True: pass"), seconds=3).trained.failed
+    assert failed is not None
+    assert failed.reason == "timeout"
+    assert execute_source(jail).trained.completed is not None
+
+
+def test_a_leak_that_opens_only_in_the_examination_fails_the_run(jail: Jail):
+    """The mixer reads later tokens only in whole windows of the evaluation; the cut windows show it."""
+    source = add_to_forward(f"y = y if self.training or y.shape[1] != {TEXT_LENGTH} else y + y.flip(1)")
+    failed = execute_source(jail, source).trained.failed
+    assert failed is not None
+    assert (failed.stage, failed.reason) == ("evaluate", "causality")
+
+
+def test_a_score_below_the_entropy_floor_is_an_anomaly(jail: Jail, monkeypatch: pytest.MonkeyPatch):
+    """If the examination finds it, the run ends as if the monitor had stopped it."""
+    monkeypatch.setattr(
+        "trainer.run.training_run.tokenize_corpus",
+        lambda task, corpus: replace(tokenize_corpus(task, corpus), entropy_floor=9.0),
+    )
+    trained = execute_source(jail).trained
+    assert trained.completed is None
+    assert trained.anomaly is not None and trained.failed is not None  # noqa: PT018 (they come together)
+    assert (trained.anomaly.kind, trained.anomaly.step, trained.anomaly.action) == ("loss_too_low", 12, "stopped")
+    assert (trained.failed.stage, trained.failed.reason) == ("evaluate", "anomaly:loss_too_low")
+
+
+def test_another_shard_has_other_data_for_every_task(jail: Jail):
+    """With the same seed, every loss of the curves and of the scores differs."""
+    first, second = (execute_source(jail, shard=shard).trained.completed for shard in (0, 1))
+    assert first is not None and second is not None  # noqa: PT018 (they are of one kind)
+    assert all(one.loss != other.loss for one, other in zip(first.curve, second.curve, strict=True))
+    assert all(one.loss != other.loss for one, other in zip(first.scores, second.scores, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("store", "is_stored"),
+    [
+        ("globals().setdefault('KEPT', x)", "'KEPT' in globals()"),
+        ("open('kept', 'w').close()", "__import__('os').path.exists('kept')"),
+        ("open('/dev/shm/kept', 'w').close()", "__import__('os').path.exists('/dev/shm/kept')"),
+        ("setattr(self, 'kept', x)", "hasattr(self, 'kept')"),
+    ],
+    ids=["module", "scratch folder", "shared memory", "attribute"],
+)
+def test_nothing_stored_in_training_reaches_the_examination(jail: Jail, store: str, is_stored: str):
+    """The mixer spoils its answers if it finds what it stored; the run completes, so it finds nothing."""
+    source = add_to_forward(
+        f"self.training and y.shape[1] == {TEXT_LENGTH} and {store}; "
+        f"y = y * float('nan') if not self.training and {is_stored} else y"
+    )
+    assert execute_source(jail, source).trained.completed is not None
+
+
+def buffered(shape: str) -> str:
+    """Return a mixer that writes to a buffer in training, and spoils its answers if the buffer is lost."""
+    source = add_to_forward(
+        f"self.training and y.shape[1] == {TEXT_LENGTH} and self.seen.add_(1); "
+        f"y = y * float('nan') if not self.training and y.shape[1] == {TEXT_LENGTH} and not self.seen.any() else y"
+    )
+    return source.replace("self.n_heads =", f"self.register_buffer('seen', torch.zeros({shape})); self.n_heads =", 1)
+
+
+def test_a_small_buffer_is_exported_with_the_weights(jail: Jail, tmp_path: Path):
+    """A count of steps reaches the eval worker and the weights file."""
+    file = tmp_path / "e0001" / "e0001-a0.safetensors"
+    assert execute_source(jail, buffered("(), dtype=torch.long"), artifact=file).trained.completed is not None
+    assert load_file(file)["buffers.text.blocks.0.mixer.seen"] > 0
+
+
+def test_a_buffer_is_no_second_memory(jail: Jail):
+    """Buffers that exceed a small share of the parameter budget fail the run."""
+    failed = execute_source(jail, buffered("9999")).trained.failed
+    assert failed is not None
+    assert (failed.stage, failed.reason) == ("evaluate", "parameter_budget")
+
+
+def test_every_kind_of_task_is_trained_and_scored(jail: Jail):
+    """RunCompleted has the scores of every task of the rung; a decoder does not count towards the budget."""
+    common = {"learning_rate": 0.01, "weight_decay": 0.0}
+    small = common | {"batch": 4, "examples": 16, "held_out": 8, "length": 16}
+    kinds = ("in_context_recall", "noisy_recall", "compression", "memorization")
+    more = {kind: parse_task(kind, {"kind": f"mad.{kind}", **small}) for kind in kinds}
+    more["copying"] = parse_task("copying", {"kind": "mad.selective_copying", "copied": 4, **small})
+    more["memorization"] = replace(more["memorization"], vocabulary=64)
+    more["fuzzy_recall"] = replace(parse_task("fuzzy", {"kind": "mad.fuzzy_recall", **small}), length=32)
+    pieces = {"kind": "bpe", "vocabulary": 256, "batch": 2, "length": 16, "held_out": 8, "corpus_bytes": 400_000}
+    more["pieces"] = parse_task("pieces", pieces | common)
+    scale = replace(SCALE, tasks=SCALE.tasks | more)
+    completed = execute_source(jail, scale=scale).trained.completed
+
+    assert completed is not None
+    scores = {score.task: score for score in completed.scores}
+    assert list(scores) == list(scale.tasks)
+    assert scores["text"].bits_per_byte == completed.bits_per_byte
+    assert (scores["recall"].accuracy, scores["recall"].stderr) == (completed.recall, completed.recall_stderr)
+    assert {name for name, score in scores.items() if score.bits_per_byte is not None} == {"text", "pieces"}
+    assert {point.task for point in completed.curve} == set(scale.tasks)
