@@ -1,1 +1,1 @@
-"""The bus: vocabulary, transports, the actor loop and the embedded server. It imports no other room."""
+"""The bus: the vocabulary, the transports, the actor loop and the embedded server. Imports no other room."""

@@ -43,7 +43,7 @@ def main() -> None:
 
 def _expected_errors() -> tuple[type[Exception], ...]:
     """Return the errors whose message is enough for a person; imported late, only once something failed."""
-    from bus.delivery.bus import QueryRefused
+    from bus.delivery.query_replies import QueryRefused
     from bus.delivery.transport import TransportError
     from bus.nats.server import ServerFailed
 

@@ -15,12 +15,13 @@ from concurrent.futures import Future
 
 import structlog
 
-from bus.delivery.bus import AnswerPending, Bus
+from bus.delivery.bus import Bus
+from bus.delivery.query_replies import AnswerPending
 from bus.delivery.transport import NoAnswer
 from bus.vocabulary.events import Record
 from bus.vocabulary.queries import QUERIES, AskAncestry, AskCognition, Query
 from bus.wire.envelope import Envelope, MalformedMessage
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 from bus.wire.subjects import decode_event
 from memory.answers import answer, motivations_compared, texts_compared
 from memory.cognition import CognitionBase, load_entries
@@ -110,10 +111,10 @@ class MemoryService:
     async def _follow(self) -> None:
         """Learn the log as it comes."""
         log.info("following", after=self._store.position)
-        async for batch in self._bus.follow(after=self._store.position, wanted=self._wanted):
+        async for batch in self._bus.follow(after=self._store.position, news_request=self._wanted):
             await self._learn(batch)
 
-    async def _learn(self, batch: Sequence[Stored]) -> None:
+    async def _learn(self, batch: Sequence[StoredMessage]) -> None:
         """Learn a batch, put what can't be read among the dead letters, and wake who waits."""
         readable: list[Envelope] = []
         for stored in batch:

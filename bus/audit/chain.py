@@ -1,11 +1,11 @@
-"""A hash chain over the log: each position's SHA-256 covers its message and the hash before it: a flipped bit is found.
+"""A hash chain over the log: the SHA-256 at each position covers its message and the hash before it.
 
-Nobody writes it centrally. Memory's process, which reads every message anyway, notes the links as they come in a file
-of its own (`Witness`); an export writes them beside the log. Verifying computes each link again from the message and
-from the hash *noted* before it: the first position that differs is the one that changed, and only that one.
+Memory's process reads every message, and records each link in a file (`ChainRecorder`). An export writes the links to a
+file next to the log. Verification computes each link from its message and the *recorded* hash before it. So the first
+position that differs is the one that changed.
 
-What this proves: the log is still what was read when it was new. Whoever can rewrite log and chain together can forge
-both; against that, keep the last hash (`move37 events --verify` prints it) somewhere else.
+An intact chain proves that the log is what it was when it was first read. Anyone who can rewrite both log and chain can
+forge both. To detect that, keep the last hash elsewhere: `move37 events --verify` prints it.
 """
 
 import hashlib
@@ -16,12 +16,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Self
 
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 
 MAX_LINE_BYTES = 16_384
-"""Bytes that surely hold a whole line: a subject is at most 4096."""
+"""A line is never longer: a subject has at most 4096 bytes."""
 ROOT = "0" * 64
-"""Stands for the hash before the first message."""
+"""The hash before the first message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +33,38 @@ class ChainLink:
     digest: str
 
     @classmethod
-    def of(cls, before: str, stored: Stored) -> Self:
-        """Return the link of a message behind the hash `before`."""
+    def of(cls, before: str, stored: StoredMessage) -> Self:
+        """Return the link of a message that follows the hash `before`."""
         head = f"{before} {stored.seq} {stored.subject}\n".encode()
         return cls(stored.seq, stored.subject, hashlib.sha256(head + stored.payload).hexdigest())
 
     @classmethod
     def parse(cls, line: str) -> Self:
-        """Return the link that a line holds; what holds none has an empty hash, which nothing matches."""
+        """Return the link in a line; a line without one gives an empty hash, which matches no message."""
         seq, _, rest = line.strip().partition(" ")
         subject, _, digest = rest.rpartition(" ")
         return cls(int(seq), subject, digest) if seq.isdecimal() else cls(0, "", "")
 
     def __str__(self) -> str:
-        """Return the link as a line."""
+        """Return the link as a line of a chain file."""
         return f"{self.seq} {self.subject} {self.digest}\n"
 
 
 @dataclass(frozen=True, slots=True)
 class ChainCheck:
-    """What a verification found."""
+    """The result of a verification."""
 
     matched: int
-    """Messages that are as they were noted."""
+    """Number of messages that match their recorded links."""
     digest: str
     """The hash of the last of them."""
     first_difference: int | None = None
-    """The first position that is not as it was noted."""
-    how: str = ""
-    """In which way."""
+    """The first position that does not match; None if all match."""
+    detail: str = ""
+    """How that position differs; empty if all match."""
 
 
-def links_of(messages: Iterable[Stored], before: str = ROOT) -> Iterator[ChainLink]:
+def links_of(messages: Iterable[StoredMessage], before: str = ROOT) -> Iterator[ChainLink]:
     """Yield the link of each message."""
     for stored in messages:
         link = ChainLink.of(before, stored)
@@ -72,22 +72,22 @@ def links_of(messages: Iterable[Stored], before: str = ROOT) -> Iterator[ChainLi
         yield link
 
 
-def verify_chain(noted: Iterable[ChainLink], messages: Iterable[Stored]) -> ChainCheck:
-    """Compare messages with their noted links, position by position, up to the end of the note or to a difference."""
+def verify_chain(links: Iterable[ChainLink], messages: Iterable[StoredMessage]) -> ChainCheck:
+    """Compare messages with their recorded links, up to the last link or the first difference."""
     last, matched = ChainLink(0, "", ROOT), 0
-    for link, stored in zip_longest(noted, messages):
+    for link, stored in zip_longest(links, messages):
         if link is None:
-            break  # newer than the note: nothing is claimed about it
+            break  # newer than the last recorded link
         if stored is None or last.seq < link.seq < stored.seq:
             return ChainCheck(matched, last.digest, link.seq, "is missing from the log")
         if link != ChainLink.of(last.digest, stored):
-            return ChainCheck(matched, last.digest, stored.seq, "is not what it was when it was noted")
+            return ChainCheck(matched, last.digest, stored.seq, "is not what it was when it was recorded")
         last, matched = link, matched + 1
     return ChainCheck(matched, last.digest)
 
 
 def read_chain(path: Path) -> Iterator[ChainLink]:
-    """Yield the links of a file; a last line that a crash cut off is left out."""
+    """Yield the links of a file, without a last line that a crash cut off."""
     with path.open(encoding="ascii", errors="replace") as file:
         for line in file:
             if line.endswith("\n"):
@@ -95,22 +95,22 @@ def read_chain(path: Path) -> Iterator[ChainLink]:
 
 
 def chain_path(log: Path) -> Path:
-    """Return where an export puts the chain that belongs to a log."""
+    """Return the path of the chain that is exported with a log."""
     return log.with_suffix(".chain")
 
 
-def write_chain(path: Path, noted: Sequence[ChainLink], messages: Sequence[Stored]) -> None:
-    """Write a log's chain: the links that were noted, as they stand, and behind them those of newer messages."""
-    newer = links_of(messages[len(noted) :], noted[-1].digest if noted else ROOT)
+def write_chain(path: Path, links: Sequence[ChainLink], messages: Sequence[StoredMessage]) -> None:
+    """Write a log's chain: the recorded links unchanged, then links of the newer messages."""
+    newer = links_of(messages[len(links) :], links[-1].digest if links else ROOT)
     with path.open("w", encoding="ascii") as file:
-        file.writelines(map(str, (*noted, *newer)))
+        file.writelines(map(str, (*links, *newer)))
 
 
 class ChainRecorder:
-    """The file of links that memory's process keeps: it goes on where it stands, also after a crash."""
+    """Appends links to a chain file, and continues after its last whole line, also after a crash."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, cut a torn last line off, and stand at its end."""
+        """Open the file, and cut off a last line that is incomplete."""
         self._file = path.open("a+b")
         size = self._file.seek(0, os.SEEK_END)
         self._file.seek(max(0, size - MAX_LINE_BYTES))
@@ -120,16 +120,16 @@ class ChainRecorder:
 
     @property
     def position(self) -> int:
-        """Position in the log that has been noted."""
+        """The last position that is recorded."""
         return self._last.seq
 
-    def record(self, batch: Iterable[Stored]) -> None:
-        """Append the links of messages that follow."""
+    def record(self, batch: Iterable[StoredMessage]) -> None:
+        """Append the links of the next messages of the log."""
         for link in links_of(batch, self._last.digest):
             self._file.write(str(link).encode())
             self._last = link
         self._file.flush()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()

@@ -1,7 +1,6 @@
-"""A log as a file: one CloudEvent a line, byte for byte what the stream holds.
+"""A log as a file: one CloudEvent a line, byte for byte as the stream holds it.
 
-Somebody may have published bytes that are no single line. They are kept as `{"raw_hex": "..."}`, so that a line is a
-position, and whoever reads the file is told.
+A message with a line break is written as `{"raw_hex": "..."}`, so that line numbers stay positions.
 """
 
 import json
@@ -9,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bus.wire.envelope import Envelope, MalformedMessage, decode
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 
 RAW_PREFIX = b'{"raw_hex":"'
 
 
-def write_log(path: Path, messages: Iterable[Stored]) -> int:
-    """Write messages as JSON lines and return how many; an existing file is replaced only by a whole one."""
+def write_log(path: Path, messages: Iterable[StoredMessage]) -> int:
+    """Write messages as JSON lines and return how many; an existing file is replaced only by a complete one."""
     temporary = path.with_name(path.name + ".part")
     count = 0
     with temporary.open("wb") as file:
@@ -27,7 +26,7 @@ def write_log(path: Path, messages: Iterable[Stored]) -> int:
 
 
 def read_payloads(path: Path) -> Iterator[bytes]:
-    """Yield the messages of a file, as the stream held them."""
+    """Yield the messages of a file as the stream held them."""
     with path.open("rb") as file:
         for line in file:
             yield _payload(line.rstrip(b"\n"))
@@ -36,16 +35,17 @@ def read_payloads(path: Path) -> Iterator[bytes]:
 def read_log(path: Path, unreadable: Callable[[str], None] | None = None) -> Iterator[Envelope]:
     """Yield the envelopes of a file; positions are line numbers.
 
-    A line that holds no event is told to `unreadable` and left out, as every role left it out; without `unreadable` it
-    raises Malformed. Both name the line.
+    A line without an event is skipped and reported to `unreadable`. Without `unreadable`, it raises MalformedMessage.
+    Both name the line.
     """
     for number, payload in enumerate(read_payloads(path), 1):
         try:
             yield decode(payload, number)
         except MalformedMessage as error:
+            reason = f"{path}, line {number}: {error}"
             if unreadable is None:
-                raise MalformedMessage(f"{path}, line {number}: {error}") from None
-            unreadable(f"{path}, line {number}: {error}")
+                raise MalformedMessage(reason) from None
+            unreadable(reason)
 
 
 def _line(payload: bytes) -> bytes:
@@ -56,7 +56,7 @@ def _line(payload: bytes) -> bytes:
 
 
 def _payload(line: bytes) -> bytes:
-    """Return the message that a line holds."""
+    """Return the message in a line."""
     if not line.startswith(RAW_PREFIX):
         return line
     try:

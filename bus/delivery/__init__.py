@@ -1,1 +1,1 @@
-"""Delivery: roles as pure decisions, the actor loop around them, transports, dead letters and replay."""
+"""Delivery: roles as pure decisions, the actor loop that runs them, transports, dead letters and replay."""

@@ -1,8 +1,8 @@
-"""Dead letters: what a role could not decide upon, kept with its bytes and its reason, and the way back to that role.
+"""Dead letters: messages that a role could not handle, kept with their bytes and the reason, and their way back.
 
-A letter is published on `lab.dead.<role>`. Retrying publishes the same letter on `lab.retry.<role>`, from which every
-actor pulls beside its inbox: it takes the original message out and decides upon it as if it came for the first time.
-What the decision says has ids derived from the original event, so whatever had been said before the fault is dropped.
+A letter is published on `lab.dead.<role>`. To retry it, the same letter is published on `lab.retry.<role>`. Every actor
+also pulls from there, and decides about the original message as if it came for the first time. The ids of the resulting
+events derive from the original event, so the stream drops those that were published before the failure.
 """
 
 from dataclasses import dataclass, replace
@@ -14,17 +14,17 @@ from bus.delivery.transport import Durable
 from bus.wire import subjects
 from bus.wire.envelope import MalformedMessage
 from bus.wire.ids import derive
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 
 MAX_WHOLE_BYTES = 2 << 20
-"""Messages up to this size are kept whole in their letter, as text and as hex; a letter has to fit a message itself."""
+"""A letter holds a message up to this size whole, as text and as hex, since a letter has to fit a message too."""
 PREVIEW_CHARACTERS = 4000
-PAUSED_INSTEAD = ("CampaignPaused",)
-"""What is said in place of a decision that a person's resumption makes up for."""
+PAUSE_FALLBACK = ("CampaignPaused",)
+"""The fallback for which a person makes up by resuming the campaign."""
 
 
-class _Wire(BaseModel):
-    """A letter as it stands on the wire."""
+class _WireLetter(BaseModel):
+    """The wire form of a letter."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -42,44 +42,44 @@ class _Wire(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One message that was given up."""
+    """A message that a role gave up."""
 
     role: str
-    """Who could not decide upon it."""
+    """The role that could not handle it."""
     reason: str
-    """Why, in one line."""
-    original: Stored
-    """The message as its stream holds it."""
+    """Why it could not, in one line."""
+    original: StoredMessage
+    """The message as its stream stores it."""
     stack: str = ""
-    """The traceback, where a decision raised."""
+    """The traceback if the decision raised an error."""
     deliveries: int = 1
-    """How often it had been handed out."""
-    said: tuple[str, ...] = ()
-    """Types of what the role said in place of a decision: with them the lab has gone on without this one."""
+    """How often it was delivered."""
+    fallback_types: tuple[str, ...] = ()
+    """Types of the events that the role published in place of a decision, so that the lab could go on."""
     retry: int = 0
-    """How often it had been retried before this letter."""
+    """How often it was retried before this letter."""
     preview: str = ""
-    """The beginning of a message longer than `WHOLE_BYTES`, whose payload only its own stream has."""
+    """The beginning of a message longer than `MAX_WHOLE_BYTES`; only its own stream has the whole payload."""
     seq: int = 0
-    """Position among the dead letters; 0 until it is there."""
+    """Position among the dead letters; 0 until it is published."""
 
     @property
     def id(self) -> str:
-        """Message id: one letter for each message, role and retry, however often it is buried."""
+        """Message id: one letter for each message, role and retry, however often it is published."""
         parts = (self.role, self.original.subject, self.original.seq, "dead")
         return derive(*parts, self.retry) if self.retry else derive(*parts)
 
     def for_retry(self) -> Self:
-        """Return the letter as it goes back to its role."""
+        """Return the letter to send back to its role."""
         return replace(self, retry=self.retry + 1)
 
 
 def encode(letter: DeadLetter) -> bytes:
-    """Return the bytes that go on the wire: the original as text to read, and as hex to the last bit."""
+    """Return the letter as JSON: with the original as readable text, and as exact bytes in hex."""
     payload = letter.original.payload
     whole = len(payload) <= MAX_WHOLE_BYTES
     text = payload.decode("utf-8", "backslashreplace")
-    wire = _Wire(
+    wire = _WireLetter(
         role=letter.role,
         reason=letter.reason,
         stack=letter.stack,
@@ -88,16 +88,16 @@ def encode(letter: DeadLetter) -> bytes:
         subject=letter.original.subject,
         payload=text if whole else text[:PREVIEW_CHARACTERS],
         payload_hex=payload.hex() if whole else "",
-        said=letter.said,
+        said=letter.fallback_types,
         retry=letter.retry,
     )
     return wire.model_dump_json().encode()
 
 
-def decode(stored: Stored) -> DeadLetter:
-    """Return the letter that a message holds. Raises Malformed."""
+def decode(stored: StoredMessage) -> DeadLetter:
+    """Return the letter in a message. Raises MalformedMessage."""
     try:
-        wire = _Wire.model_validate_json(stored.payload)
+        wire = _WireLetter.model_validate_json(stored.payload)
         payload = bytes.fromhex(wire.payload_hex)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -105,16 +105,16 @@ def decode(stored: Stored) -> DeadLetter:
             f"no dead letter: {'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}"
         ) from None
     except ValueError:
-        raise MalformedMessage("no dead letter: payload_hex is no hex") from None
+        raise MalformedMessage("no dead letter: payload_hex is not hexadecimal") from None
     if wire.role != stored.subject.rsplit(".", 1)[1]:
-        raise MalformedMessage(f"no dead letter of {wire.role}'s: it lies on {stored.subject}")
+        raise MalformedMessage(f"no dead letter: role {wire.role} does not belong on {stored.subject}")
     return DeadLetter(
         role=wire.role,
         reason=wire.reason,
-        original=Stored(wire.seq, wire.subject, payload),
+        original=StoredMessage(wire.seq, wire.subject, payload),
         stack=wire.stack,
         deliveries=wire.deliveries,
-        said=wire.said,
+        fallback_types=wire.said,
         retry=wire.retry,
         preview="" if payload else wire.payload,
         seq=stored.seq,
@@ -122,23 +122,25 @@ def decode(stored: Stored) -> DeadLetter:
 
 
 def retry_objection(letter: DeadLetter) -> str | None:
-    """Say why a letter can't be handed to its role again, or None where it can."""
+    """Return why a letter can't be retried, or None if it can."""
     if letter.role == "memory":
-        return "memory reads the log as a whole: delete memory.duckdb, and it reads this message again with all others"
+        return "memory reads the log as a whole; hint: delete memory.duckdb, and memory reads all messages again"
     if letter.preview:
-        return f"it is longer than {MAX_WHOLE_BYTES >> 20} MiB: only its stream has the bytes, at {letter.original.seq}"
-    if letter.said == PAUSED_INSTEAD:
-        return f"{letter.role} paused the campaign instead; `move37 say resume` makes up for the decision"
-    if letter.said:
-        return f"{letter.role} said {', '.join(letter.said)} instead and the lab went on: a retry would contradict it"
+        size = MAX_WHOLE_BYTES >> 20
+        return f"message is longer than {size} MiB; only its stream has all bytes, at position {letter.original.seq}"
+    if letter.fallback_types == PAUSE_FALLBACK:
+        return f"{letter.role} paused the campaign instead; hint: move37 say resume"
+    if letter.fallback_types:
+        types = ", ".join(letter.fallback_types)
+        return f"{letter.role} published {types} instead, and the lab went on; a retry would contradict it"
     return None
 
 
-def original_message(stored: Stored) -> Stored:
-    """Return the original message that a retried letter carries. Raises Malformed."""
+def original_message(stored: StoredMessage) -> StoredMessage:
+    """Return the original message in a retried letter. Raises MalformedMessage."""
     return decode(stored).original
 
 
 def retry_durable(role: str) -> Durable:
-    """Return the consumer by which a role hears of its retried letters."""
+    """Return the consumer that gives a role its retried letters."""
     return Durable(f"{role}-retry", subjects.RETRY, (subjects.dead_letter_retry(role),))

@@ -1,4 +1,4 @@
-"""The in-memory twin of the NATS transport: the same contract in one process, for tests and simulations."""
+"""The transport in memory: the same contract as over NATS, within one process, for tests and simulations."""
 
 import asyncio
 import contextlib
@@ -8,26 +8,26 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from bus.delivery.transport import Durable, NoAnswer, TransportError
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 from bus.wire.subjects import STREAMS
 
 
 def matches(pattern: str, subject: str) -> bool:
-    """Say whether a NATS subject pattern (`*` one token, `>` the rest) covers a subject."""
-    wanted, given = pattern.split("."), subject.split(".")
-    for position, token in enumerate(wanted):
+    """Return True if a NATS pattern (`*` for one token, `>` for the rest) matches a subject."""
+    expected, actual = pattern.split("."), subject.split(".")
+    for position, token in enumerate(expected):
         if token == ">":
-            return len(given) > position
-        if position >= len(given) or token not in ("*", given[position]):
+            return len(actual) > position
+        if position >= len(actual) or token not in ("*", actual[position]):
             return False
-    return len(wanted) == len(given)
+    return len(expected) == len(actual)
 
 
 @dataclass
 class _Stream:
-    """A stream's messages and what it has seen."""
+    """A stream's messages, with what it needs to drop duplicates."""
 
-    messages: list[Stored] = field(default_factory=list)
+    messages: list[StoredMessage] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     last: dict[str, int] = field(default_factory=dict)
     """Subject → position of its newest message."""
@@ -35,36 +35,37 @@ class _Stream:
 
 @dataclass
 class _Consumer:
-    """A durable's place in its stream."""
+    """A durable consumer's place in its stream."""
 
     durable: Durable
     next: int = 0
     due: dict[int, float] = field(default_factory=dict)
-    """Position → when an unacknowledged message may be handed out again."""
+    """Position → when an unacknowledged message is delivered again."""
     count: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Position → how often it was delivered."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryDelivery:
-    """A message lent to a consumer."""
+    """A message that a consumer holds; see Delivery."""
 
     transport: "MemoryTransport"
     consumer: _Consumer
-    stored: Stored
+    stored: StoredMessage
     deliveries: int
     waiting: int
 
     async def ack(self) -> None:
-        """Forget that it is due."""
+        """Acknowledge; see Delivery."""
         self.consumer.due.pop(self.stored.seq, None)
 
     async def nak(self, delay: float) -> None:
-        """Hand it out again after `delay`."""
+        """Give back; see Delivery."""
         self.consumer.due[self.stored.seq] = time.monotonic() + delay
         await self.transport.wake()
 
     async def in_progress(self) -> None:
-        """Put off the time it is due."""
+        """Keep for longer; see Delivery."""
         self.consumer.due[self.stored.seq] = time.monotonic() + self.consumer.durable.ack_wait
 
 
@@ -72,25 +73,27 @@ class MemoryTransport:
     """Streams, consumers and responders in one event loop."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Start with empty streams."""
         self._streams = {stream.name: _Stream() for stream in STREAMS}
         self._consumers: dict[str, _Consumer] = {}
         self._responders: dict[str, Callable[[bytes], Awaitable[bytes]]] = {}
         self._changed = asyncio.Condition()
 
-    async def publish(self, subject: str, payload: bytes, message_id: str, last: int | None = None) -> int | None:
+    async def publish(
+        self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None
+    ) -> int | None:
         """Append; see Transport."""
         stream = self._streams[_stream_of(subject)]
-        if message_id in stream.ids or last not in (None, stream.last.get(subject, 0)):
+        if message_id in stream.ids or expected_last not in (None, stream.last.get(subject, 0)):
             return None
         stream.ids.add(message_id)
-        stream.messages.append(Stored(len(stream.messages) + 1, subject, payload))
+        stream.messages.append(StoredMessage(len(stream.messages) + 1, subject, payload))
         stream.last[subject] = len(stream.messages)
         await self.wake()
         return len(stream.messages)
 
     async def wake(self) -> None:
-        """Let every waiter look again."""
+        """Wake every coroutine that waits for a change."""
         async with self._changed:
             self._changed.notify_all()
 
@@ -100,19 +103,20 @@ class MemoryTransport:
         deadline = time.monotonic() + timeout
         async with self._changed:
             while True:
-                stored = self._next(consumer)
-                if stored:
-                    consumer.due[stored.seq] = time.monotonic() + durable.ack_wait
-                    consumer.count[stored.seq] += 1
-                    waiting = len(self._streams[durable.stream].messages) - consumer.next
-                    return MemoryDelivery(self, consumer, stored, consumer.count[stored.seq], waiting)
-                left = min([deadline, *consumer.due.values()]) - time.monotonic()
+                if stored := self._next(consumer):
+                    return self._deliver(consumer, stored)
                 if time.monotonic() >= deadline:
                     return None
-                await _wait(self._changed, left)
+                await _wait(self._changed, min([deadline, *consumer.due.values()]) - time.monotonic())
 
-    def _next(self, consumer: _Consumer) -> Stored | None:
-        """Return an overdue message, or the next one that the filters cover."""
+    def _deliver(self, consumer: _Consumer, stored: StoredMessage) -> MemoryDelivery:
+        consumer.due[stored.seq] = time.monotonic() + consumer.durable.ack_wait
+        consumer.count[stored.seq] += 1
+        waiting = len(self._streams[consumer.durable.stream].messages) - consumer.next
+        return MemoryDelivery(self, consumer, stored, consumer.count[stored.seq], waiting)
+
+    def _next(self, consumer: _Consumer) -> StoredMessage | None:
+        """Return an overdue message, or the next one that the filters match."""
         messages = self._streams[consumer.durable.stream].messages
         now = time.monotonic()
         for seq, due in consumer.due.items():
@@ -131,17 +135,17 @@ class MemoryTransport:
         after: int,
         subject: str = ">",
         max_batch: int = 256,
-        gather: float = 0.0,
-        wanted: asyncio.Event | None = None,  # noqa: ARG002  (to be told of news costs nothing here)
-    ) -> AsyncIterator[Sequence[Stored]]:
-        """Read on for ever; see Transport."""
+        batch_delay: float = 0.0,
+        news_request: asyncio.Event | None = None,  # noqa: ARG002  (new messages cost nothing here)
+    ) -> AsyncIterator[Sequence[StoredMessage]]:
+        """Read without an end; see Transport."""
         messages = self._streams[stream].messages
         while True:
             async with self._changed:
                 while len(messages) <= after:
                     await self._changed.wait()
-            if gather:
-                await asyncio.sleep(gather)
+            if batch_delay:
+                await asyncio.sleep(batch_delay)
             window = messages[after : after + max_batch]
             after += len(window)
             if batch := [stored for stored in window if matches(subject, stored.subject)]:
@@ -154,30 +158,30 @@ class MemoryTransport:
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
         """Ask; see Transport."""
         if subject not in self._responders:
-            raise NoAnswer(f"nobody answers on {subject} (NoRespondersError)")
+            raise NoAnswer(f"no answer on {subject} (NoRespondersError)")
         try:
             return await asyncio.wait_for(self._responders[subject](payload), timeout)
         except TimeoutError:
-            raise NoAnswer(f"nobody answers on {subject} (TimeoutError)") from None
+            raise NoAnswer(f"no answer on {subject} (TimeoutError)") from None
 
     async def serve(self, subject: str, handler: Callable[[bytes], Awaitable[bytes]]) -> None:
         """Answer; see Transport."""
         self._responders[subject] = handler
 
     async def close(self) -> None:
-        """Nothing to let go of: a second user may still hold the same transport."""
+        """Release nothing: another user may share this transport."""
 
 
 def _stream_of(subject: str) -> str:
-    """Return the stream that keeps a subject. Raises TransportError."""
+    """Return the stream that stores a subject. Raises TransportError."""
     for stream in STREAMS:
         if any(matches(pattern, subject) for pattern in stream.subjects):
             return stream.name
-    raise TransportError(f"publish on {subject}: no stream keeps this subject")
+    raise TransportError(f"can't publish on {subject}: no stream stores this subject")
 
 
 async def _wait(condition: asyncio.Condition, seconds: float) -> None:
     """Wait for a change, at most `seconds`."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(max(seconds, 0.0) + 0.001):  # wait_for would swallow a cancellation that meets it
+        async with asyncio.timeout(max(seconds, 0.0) + 0.001):  # wait_for can swallow a cancellation
             await condition.wait()

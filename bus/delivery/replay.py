@@ -1,169 +1,175 @@
-"""Replaying one role against a recorded log: does today's code decide what was decided then?
+"""Replays one role on a recorded log: does today's code decide what was decided then?
 
-Every event that the role handles is decided upon again. Its questions are answered from the recorded traces (memory's
-answers and a model's completions included), so nothing else has to run and no clock enters. Questions and posts are
-compared with what was recorded; the first difference of a decision is reported.
+Every event that the role handles is decided again. Its questions are answered from the recorded traces: answers of
+memory and completions of a model. So nothing else has to run, and no clock is read. Questions and posts are compared
+with the recorded ones, and the first difference of a decision is reported.
 """
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bus.delivery.role import Post, Role
+from bus.delivery.traces import Traces
 from bus.vocabulary.events import Event
 from bus.vocabulary.questions import Question
 from bus.wire.envelope import Envelope
 from bus.wire.ids import derive
 
-Traces = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
-"""(cause id, role) → the questions asked and their replies, in order."""
+Answers = Sequence[Mapping[str, Any]]
+"""The recorded answers of one decision, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first thing in a decision that is not as recorded."""
+    """The first part of a decision that is not as recorded."""
 
     envelope: Envelope
-    what: str
-    """`question`, `post`, `missing`, `extra` or `raised`."""
+    kind: str
+    """`question`, `post`, `missing` or `raised`."""
     recorded: str
     today: str
 
     def __str__(self) -> str:
-        """Return a readable difference, recorded lines with -, today's with +."""
+        """Return a readable difference: recorded lines with -, today's with +."""
         lines = difflib.unified_diff(
             self.recorded.splitlines(), self.today.splitlines(), "recorded", "today", lineterm="", n=2
         )
-        head = f"event {self.envelope.seq} {self.envelope.type} ({self.envelope.experiment}): {self.what} differs"
+        head = f"event {self.envelope.seq} {self.envelope.type} ({self.envelope.experiment}): {self.kind} differs"
         return "\n".join([head, *lines])
 
 
 class _DecisionDiffers(Exception):
-    """Carries a difference out of a decision that is being driven."""
+    """Carries a difference out of the decision that is being replayed."""
 
-    def __init__(self, what: str, recorded: str, today: str) -> None:
-        super().__init__(what)
-        self.found = (what, recorded, today)
+    def __init__(self, kind: str, recorded: str, today: str) -> None:
+        super().__init__(kind)
+        self.kind, self.recorded, self.today = kind, recorded, today
 
 
-def read_traces(lines: Iterable[bytes]) -> Traces:
-    """Return the traces that an exported file holds. Raises ValueError with the line."""
-    traces: dict[tuple[str, str], Sequence[Mapping[str, Any]]] = {}
-    for number, line in enumerate(lines, 1):
-        try:
-            body = json.loads(line)
-            traces[body["cause"], body["role"]] = body["answers"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"line {number} is no trace ({type(error).__name__})") from None
-    return traces
+class _Recording:
+    """The recorded log, indexed by what a comparison looks up."""
+
+    def __init__(self, history: Sequence[Envelope]) -> None:
+        self._by_id = {envelope.id: envelope for envelope in history}
+        self._newest = {(item.campaign, item.experiment, item.type): item.seq for item in history}
+
+    def post_at(self, cause: Envelope, role: Role, ordinal: int) -> Envelope | None:
+        """Return the recorded post of a decision at an ordinal."""
+        return self._by_id.get(derive(cause.id, role.name, ordinal))
+
+    def refuses(self, cause: Envelope, post: Post) -> bool:
+        """Return True if the stream refuses a post, because another decision published its kind first."""
+        newest = self._newest.get((cause.campaign, post.experiment, type(post.event).__name__), 0)
+        return post.expected_last is not None and newest > post.expected_last
 
 
 def replay_role(
     role: Role, history: Sequence[Envelope], traces: Traces, *, first: int = 1, last: int = 0
 ) -> Iterator[tuple[Envelope, Difference | None]]:
-    """Yield every event that the role decides upon, with the first difference of that decision or None."""
-    recorded = {said.id: said for said in history}
-    newest = {(said.campaign, said.experiment, said.type): said.seq for said in history}
-    for said in history:
-        if not isinstance(said.event, role.handles) or said.seq < first or (last and said.seq > last):
+    """Yield every event that the role decides about, with the first difference of that decision or None.
+
+    `first` and `last` limit the positions of those events; 0 means the end of the log.
+    """
+    recording = _Recording(history)
+    for envelope in history:
+        if not isinstance(envelope.event, role.handles) or envelope.seq < first or (last and envelope.seq > last):
             continue
-        answers = traces.get((said.id, role.name))
-        if answers is None and _needs_answers(role, said):
-            continue  # this decision had not been seen through when the log was taken
-        yield said, _compare(role, said, answers or (), recorded, newest)
+        answers = traces.get((envelope.id, role.name))
+        if answers is None and _asks_questions(role, envelope):
+            continue  # this decision was still open when the log was exported
+        yield envelope, _compare(role, envelope, answers or (), recording)
 
 
-def _needs_answers(role: Role, envelope: Envelope) -> bool:
-    """Say whether a decision begins by asking something."""
+def _asks_questions(role: Role, envelope: Envelope) -> bool:
+    """Return True if a decision asks a question."""
     decision = role.decide(envelope)
     try:
-        asked = next(decision)
-        while isinstance(asked, Post):
-            asked = decision.send(None)
+        step = next(decision)
+        while isinstance(step, Post):
+            step = decision.send(None)
     except StopIteration:
         return False
     decision.close()
     return True
 
 
-def _compare(
-    role: Role,
-    envelope: Envelope,
-    answers: Sequence[Mapping[str, Any]],
-    recorded: Mapping[str, Envelope],
-    newest: Mapping[tuple[str, str, str], int],
-) -> Difference | None:
+def _compare(role: Role, envelope: Envelope, answers: Answers, recording: _Recording) -> Difference | None:
     """Return the first difference of one decision."""
     try:
         early, last = _drive(role, envelope, answers)
-        posts = [*early, *last]
-        for ordinal, post in enumerate(posts):
-            was = recorded.get(derive(envelope.id, role.name, ordinal))
-            there = newest.get((envelope.campaign, post.experiment, type(post.event).__name__), 0)
-            refused = (
-                was is None and post.expected_last is not None and there > post.expected_last
-            )  # another decision had said it first
-            if not refused:
-                _expect(was, post, of_a_kind=ordinal < len(early))
-        if more := recorded.get(derive(envelope.id, role.name, len(posts))):
-            raise _DecisionDiffers("missing", _text(more.experiment, more.event), "")
+        _compare_posts(role, envelope, early, last, recording)
     except _DecisionDiffers as differs:
-        return Difference(envelope, *differs.found)
-    except Exception as error:  # noqa: BLE001  (whatever a role raises is a difference from what it did then)
+        return Difference(envelope, differs.kind, differs.recorded, differs.today)
+    except Exception as error:  # noqa: BLE001  (any error of a role is a difference from the recorded decision)
         return Difference(envelope, "raised", "", f"{type(error).__name__}: {error}")
     return None
 
 
-def _expect(was: Envelope | None, post: Post, *, of_a_kind: bool) -> None:
-    """Raise _Differs where a post is not the recorded one, or not of its kind.
+def _compare_posts(
+    role: Role, envelope: Envelope, early: Sequence[Post], last: Sequence[Post], recording: _Recording
+) -> None:
+    """Raise _DecisionDiffers at the first post that is not as recorded, or at a recorded post that is missing."""
+    posts = [*early, *last]
+    for ordinal, post in enumerate(posts):
+        recorded = recording.post_at(envelope, role, ordinal)
+        if recorded is None and recording.refuses(envelope, post):
+            continue
+        _compare_post(recorded, post, by_kind=ordinal < len(early))
+    if missing := recording.post_at(envelope, role, len(posts)):
+        raise _DecisionDiffers("missing", _text(missing.experiment, missing.event), "")
 
-    What had to be out before the decision went on may have been said by a process that then died: the log keeps its
-    words, and the trace is that of the process which saw the decision through.
+
+def _compare_post(recorded: Envelope | None, post: Post, *, by_kind: bool) -> None:
+    """Raise _DecisionDiffers if a post is not the recorded one; `by_kind` compares experiment and type only.
+
+    A post that was published before the decision went on may be from a process that then died. The log holds its
+    content, but the trace is from the process that finished the decision.
     """
-    if of_a_kind and was and (was.experiment, was.type) == (post.experiment, type(post.event).__name__):
+    kind = (post.experiment, type(post.event).__name__)
+    if by_kind and recorded and (recorded.experiment, recorded.type) == kind:
         return
-    before = _text(was.experiment, was.event) if was else ""
+    before = _text(recorded.experiment, recorded.event) if recorded else ""
     today = _text(post.experiment, post.event)
     if before != today:
         raise _DecisionDiffers("post", before, today)
 
 
-def _drive(role: Role, envelope: Envelope, answers: Sequence[Mapping[str, Any]]) -> tuple[list[Post], Sequence[Post]]:
-    """Drive a decision with recorded answers. Raises _Differs at a question of today's own.
+def _drive(role: Role, envelope: Envelope, answers: Answers) -> tuple[list[Post], Sequence[Post]]:
+    """Drive a decision with recorded answers; return the posts that it yields and those that it returns.
 
-    Return the posts that had to be out before it went on, and those at its end.
+    Raises _DecisionDiffers at a question that is not as recorded.
     """
-    left = iter(answers)
-    posts: list[Post] = []
+    remaining = iter(answers)
+    early: list[Post] = []
     decision = role.decide(envelope)
     reply: Any = None
     try:
         while True:
-            asked = decision.send(reply)
-            if isinstance(asked, Post):
-                posts.append(asked)
+            step = decision.send(reply)
+            if isinstance(step, Post):
+                early.append(step)
                 reply = None
             else:
-                reply = _recorded_reply(asked, next(left, None))
+                reply = _recorded_reply(step, next(remaining, None))
     except StopIteration as stop:
-        return posts, stop.value or ()
+        return early, stop.value or ()
 
 
-def _recorded_reply(asked: Question, was: Mapping[str, Any] | None) -> Any:
-    """Return the recorded reply to a question. Raises _Differs where another question was asked then."""
-    name, body = type(asked).__name__, asked.model_dump(mode="json")
-    if was is None:
+def _recorded_reply(question: Question, answer: Mapping[str, Any] | None) -> Any:
+    """Return the recorded reply to a question. Raises _DecisionDiffers if another question was recorded."""
+    name, body = type(question).__name__, question.model_dump(mode="json")
+    if answer is None:
         raise _DecisionDiffers("question", "", _pretty({name: body}))
-    if (was["question"], was["asked"]) != (name, body):
-        raise _DecisionDiffers("question", _pretty({was["question"]: was["asked"]}), _pretty({name: body}))
-    return type(asked).Reply.model_validate_json(json.dumps(was["reply"]))
+    if (answer["question"], answer["asked"]) != (name, body):
+        raise _DecisionDiffers("question", _pretty({answer["question"]: answer["asked"]}), _pretty({name: body}))
+    return type(question).Reply.model_validate_json(json.dumps(answer["reply"]))
 
 
 def _text(experiment: str, event: Event) -> str:
-    """Return a post as text that differs line by line."""
+    """Return a post as text for a line-by-line comparison; an architecture source keeps its lines."""
     body = event.model_dump(mode="json")
     source = body.pop("source", None)
     text = _pretty({"experiment": experiment, type(event).__name__: body})
@@ -172,8 +178,3 @@ def _text(experiment: str, event: Event) -> str:
 
 def _pretty(value: Any) -> str:
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
-
-
-def traces_path(log: Path) -> Path:
-    """Return where an export puts the traces that belong to a log."""
-    return log.with_suffix(".traces.jsonl")

@@ -1,7 +1,7 @@
-"""What the lab needs of a message system, in bytes: an append-only log, durable consumers, request and reply.
+"""The contract of a message system that the lab can use: an append-only log, durable consumers, request and reply.
 
-Two transports keep this contract, and one suite tests both: `bus.nats.transport` (JetStream) and
-`bus.delivery.memory_transport` (its in-memory twin, for tests and simulations).
+Two transports implement it, and one test suite covers both: `bus.nats.transport` (JetStream) and
+`bus.delivery.memory_transport` (in memory, for tests and simulations).
 """
 
 import asyncio
@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 
 
 class TransportError(Exception):
-    """The message system could not do what was asked; the text says why in one line."""
+    """The message system failed; the text says why in one line."""
 
 
 class NoAnswer(TransportError):
@@ -21,69 +21,72 @@ class NoAnswer(TransportError):
 
 
 class PermissionDenied(TransportError):
-    """The server does not let this key do it."""
+    """The server denies this key the subject."""
 
 
 class LogFull(TransportError):
-    """The stream refuses new messages: its limit or the disk is reached."""
+    """The stream refuses new messages: its limit is reached, or the disk is full."""
 
 
 class Delivery(Protocol):
-    """A message lent to one consumer until it is acknowledged."""
+    """A message that one process of a consumer holds until it is acknowledged."""
 
     @property
-    def stored(self) -> Stored:
+    def stored(self) -> StoredMessage:
         """The message."""
         ...
 
     @property
     def deliveries(self) -> int:
-        """How often it has been handed out, this time included."""
+        """How often it has been delivered, including this time."""
         ...
 
     @property
     def waiting(self) -> int:
-        """How many messages waited behind it when it was handed out."""
+        """How many messages of the consumer still waited when it was delivered."""
         ...
 
     async def ack(self) -> None:
-        """Say that it is done with."""
+        """Acknowledge it, so that it is not delivered again."""
         ...
 
     async def nak(self, delay: float) -> None:
-        """Give it back, to be handed out again after `delay` seconds."""
+        """Give it back, to be delivered again after `delay` seconds."""
         ...
 
     async def in_progress(self) -> None:
-        """Keep it for another `ack_wait`."""
+        """Keep it for another `ack_wait` seconds."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Durable:
-    """A named consumer that several processes share; each message goes to one of them."""
+    """A named consumer of a stream; several processes may share it, and each message goes to one of them."""
 
     name: str
     stream: str
     filters: tuple[str, ...]
+    """Patterns of the subjects that it receives."""
     ack_wait: float = 10.0
-    """Seconds after which an unacknowledged message is handed out again."""
+    """Seconds after which an unacknowledged message is delivered again."""
 
 
 class Transport(Protocol):
     """The contract."""
 
-    async def publish(self, subject: str, payload: bytes, message_id: str, last: int | None = None) -> int | None:
-        """Append a message and return its position, or None where the stream already has it.
+    async def publish(
+        self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None
+    ) -> int | None:
+        """Append a message and return its position, or None if the stream drops it.
 
-        `message_id` is remembered for the stream's duplicate window; `last` makes the stream refuse the message unless
-        the newest one on its subject has that position, for 0 unless there is none. Raises LogFull, Denied,
-        TransportError.
+        The stream drops a message whose `message_id` it already has from its duplicate window. With `expected_last`, it
+        also drops the message unless the newest one on the subject has that position; 0 means that there is none.
+        Raises LogFull, PermissionDenied, TransportError.
         """
         ...
 
     async def pull(self, durable: Durable, timeout: float) -> Delivery | None:
-        """Return the next message of a durable consumer, or None after `timeout` seconds."""
+        """Return the next message of a consumer, or None after `timeout` seconds. Raises PermissionDenied."""
         ...
 
     def follow(
@@ -92,18 +95,19 @@ class Transport(Protocol):
         after: int,
         subject: str = ">",
         max_batch: int = 256,
-        gather: float = 0.0,
-        wanted: asyncio.Event | None = None,
-    ) -> AsyncIterator[Sequence[Stored]]:
-        """Yield what a stream holds past `after` and all that comes, in order and without gaps, in batches.
+        batch_delay: float = 0.0,
+        news_request: asyncio.Event | None = None,
+    ) -> AsyncIterator[Sequence[StoredMessage]]:
+        """Yield the messages of a stream after a position, and all later ones: in order, without gaps, in batches.
 
-        Who can wait lets news gather for `gather` seconds: reading costs little more for many messages than for one.
-        Who knows when it can't wait sets `wanted`, is read to soon then, and otherwise within a second.
+        `batch_delay` is how many seconds new messages may wait, since one read of many costs little more than a read of
+        one. A reader that sets `news_request` gets new messages at once; until it does, they may wait for a second.
+        Raises PermissionDenied.
         """
         ...
 
     async def last_seq(self, stream: str) -> int:
-        """Return the position of the newest message of a stream; 0 where it is empty."""
+        """Return the position of the newest message of a stream, or 0 if it is empty. Raises TransportError."""
         ...
 
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
@@ -111,9 +115,9 @@ class Transport(Protocol):
         ...
 
     async def serve(self, subject: str, handler: Callable[[bytes], Awaitable[bytes]]) -> None:
-        """Answer requests on a subject; several responders share them."""
+        """Answer requests on a subject; several responders of a subject share the requests."""
         ...
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Release the connection."""
         ...

@@ -1,7 +1,7 @@
-"""A connection to a NATS server: who we are to it, what it refuses us, and that it stays however often the server goes.
+"""A connection to a NATS server: it connects with an identity, reconnects for ever, and knows the denied subjects.
 
-Only the first connecting has an end; a connected client comes back to its server for ever, and whoever waits for an
-answer meets one of `AWAY` meanwhile.
+Only the first connection attempt has a time limit. A connected client reconnects to its server however long that takes;
+meanwhile a request raises one of `SERVER_AWAY_ERRORS`.
 """
 
 import asyncio
@@ -36,25 +36,25 @@ RECONNECT_OPTIONS: Mapping[str, Any] = {
     "connect_timeout": 2,
     "pending_size": 64 << 20,
 }
-"""Options of a client that waits for its server however long that takes."""
+"""Options of a client that reconnects for ever."""
 
 
 class Connection:
-    """A client with its identity and what has been refused it."""
+    """A client with its identity and the subjects that it is denied."""
 
     def __init__(self, url: str, identity: Identity) -> None:
-        """Begin unconnected."""
+        """Prepare a client; `open` connects it."""
         self.client = Client()
         self.identity = identity
         self.denied = DeniedSubjects()
         self._url = url
         self._tls = url.startswith("tls://")
-        self._final: Exception | None = None
-        """Why the server will not have us, however often it is asked."""
+        self._fatal_error: Exception | None = None
+        """The error that no further attempt can avoid: the server's certificate or its refusal of the identity."""
 
     @classmethod
     async def open(cls, url: str, *, name: str, identity: Identity, wait: float) -> Self:
-        """Connect within `wait` seconds. Raises Denied, TransportError with the address and what to do."""
+        """Connect within `wait` seconds. Raises PermissionDenied, TransportError with the address and what to do."""
         connection = cls(url, identity)
         try:
             async with asyncio.timeout(wait) as limit:
@@ -63,19 +63,17 @@ class Connection:
             await connection.close()
             raise connection._failure(error) from None
         if connection.client.is_closed:
-            raise TransportError(f"the NATS server at {url} does not encrypt; give it a certificate")
+            raise TransportError(f"the NATS server at {url} does not encrypt; hint: give it a certificate")
         return connection
 
     async def _connect(self, name: str, limit: asyncio.Timeout) -> None:
-        """Connect; where the server will never have us, let the time be over at once."""
+        """Connect; a fatal error ends the time limit at once."""
 
         async def on_error(error: Exception) -> None:
-            """Note what is refused, and keep the client from printing tracebacks while it reconnects."""
+            """Note denied subjects and fatal errors; without a callback, the client would print tracebacks."""
             self.denied.add_from(error)
-            if not self.client.is_connected and (
-                isinstance(error, ssl.SSLCertVerificationError) or _is_authorization_error(error)
-            ):
-                self._final = error
+            if not self.client.is_connected and _is_fatal(error):
+                self._fatal_error = error
                 limit.reschedule(asyncio.get_running_loop().time())
 
         await self.client.connect(
@@ -89,37 +87,41 @@ class Connection:
         await self._require_tls()
 
     async def _require_tls(self) -> None:
-        """Leave a server that takes a `tls://` address without encrypting: the client itself would go on."""
-        if self._tls and not self.client._server_info.get("tls_required"):  # noqa: SLF001  (not told in any other way)
+        """Close a `tls://` connection to a server that does not encrypt; the client itself would use it."""
+        if self._tls and not self.client._server_info.get("tls_required"):  # noqa: SLF001  (there is no public way)
             await self.client.close()
 
     def _failure(self, error: Exception) -> TransportError:
-        """Return why there is no connection."""
-        if self._final and _is_authorization_error(self._final):
-            return PermissionDenied(
-                f"the NATS server at {self._url} refuses this {'key' if self.identity.seed else 'user'}"
-            )
-        if self._final:
-            return TransportError(f"the NATS server at {self._url} is not who tls_ca vouches for: {self._final}")
+        """Return an error that says why there is no connection."""
+        if self._fatal_error and _is_authorization_error(self._fatal_error):
+            credentials = "key" if self.identity.seed else "user"
+            return PermissionDenied(f"the NATS server at {self._url} refuses this {credentials}")
+        if self._fatal_error:
+            return TransportError(f"tls_ca does not vouch for the NATS server at {self._url} ({self._fatal_error})")
         reason = str(error) or type(error).__name__
-        return TransportError(f"no NATS server answers at {self._url} ({reason}); start one or leave --nats out")
+        return TransportError(f"no NATS server answers at {self._url} ({reason}); hint: start one, or omit --nats")
 
     @property
     def server_id(self) -> str:
-        """The server's own id, as its monitoring tells it too."""
-        return str(self.client._server_info.get("server_id", ""))  # noqa: SLF001  (not told in any other way)
+        """The server's own id, which its monitoring endpoint shows too."""
+        return str(self.client._server_info.get("server_id", ""))  # noqa: SLF001  (there is no public way)
 
     def raise_if_denied(self, subject: str) -> None:
-        """Raise Denied where the server has refused a subject: what it refuses else looks as if it were away."""
+        """Raise PermissionDenied if the server denied a subject; otherwise that looks as if the server were away."""
         if self.denied.contains(subject):
-            raise PermissionDenied(f"the NATS server does not let {self.identity.role or 'this user'} use {subject}")
+            raise PermissionDenied(f"the NATS server denies {self.identity.role or 'this user'} the subject {subject}")
 
     async def close(self) -> None:
-        """Close it."""
+        """Close the connection; errors are ignored."""
         with contextlib.suppress(Exception):
             await self.client.close()
 
 
+def _is_fatal(error: Exception) -> bool:
+    """Return True if every further attempt to connect will fail in the same way."""
+    return isinstance(error, ssl.SSLCertVerificationError) or _is_authorization_error(error)
+
+
 def _is_authorization_error(error: Exception) -> bool:
-    """Say whether an error is the server's refusal of who we are."""
+    """Return True if the server refused the identity."""
     return "authorization violation" in str(error).lower()

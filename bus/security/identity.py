@@ -1,4 +1,4 @@
-"""Who a connection is to the server, and what the server has refused it."""
+"""The identity that a connection shows to the server, and the subjects that the server denies it."""
 
 import ssl
 from collections.abc import Mapping
@@ -14,28 +14,28 @@ _VIOLATION = pattern(r"(?i)permissions violation for (\w+) to \"([^\"]+)\"")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A role's key, or credentials of another kind, or nobody's."""
+    """A role's key, a credentials file, or neither."""
 
     role: str = ""
     seed: Path | None = None
     """File with the role's nkey seed."""
     creds: Path | None = None
-    """File with a user JWT and its seed, as `NATS_CREDS` names it."""
+    """File with a user JWT and its seed, such as `NATS_CREDS` names."""
     ca: Path | None = None
-    """Authority that a server's certificate has to be from; None for those that the system trusts."""
+    """Certificate authority of the server; None for the authorities that the system trusts."""
 
     @property
     def may_provision(self) -> bool:
-        """Whether it may create streams and consumers: a role with a key of its own only uses what is there."""
+        """True if it may create streams and consumers; a role with its own key only uses existing ones."""
         return self.seed is None or self.role == ADMIN
 
     @property
     def anonymous(self) -> bool:
-        """Whether it shows no credentials at all."""
+        """True if it has no credentials."""
         return self.seed is None and self.creds is None
 
     def options(self, *, tls: bool) -> Mapping[str, Any]:
-        """Return the client's options."""
+        """Return the options of a NATS client with this identity."""
         options: dict[str, Any] = {}
         if self.seed:
             options |= {"nkeys_seed": str(self.seed), "inbox_prefix": inbox(self.role)}
@@ -47,17 +47,17 @@ class Identity:
 
 
 class DeniedSubjects:
-    """The subjects that the server has refused a connection: it says so beside the stream of answers, not in one."""
+    """The subjects that the server denies a connection. It reports them in errors of their own, not in replies."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without any."""
         self._subjects: set[str] = set()
 
     def add_from(self, error: Exception) -> None:
-        """Remember a refusal; any other error is none."""
-        if found := _VIOLATION.search(str(error)):
-            self._subjects.add(found.group(2).lower())  # as the client hands it on
+        """Remember the subject of a permissions violation; ignore any other error."""
+        if match := _VIOLATION.search(str(error)):
+            self._subjects.add(match.group(2).lower())  # the client passes errors on in lower case
 
     def contains(self, subject: str) -> bool:
-        """Say whether a subject has been refused."""
+        """Return True if a subject has been denied."""
         return subject.lower() in self._subjects

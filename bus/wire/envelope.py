@@ -15,15 +15,15 @@ from bus.wire.ids import derive
 
 CONTENT_TYPE = "application/cloudevents+json"
 TOKEN = r"^[A-Za-z0-9_-]{1,64}$"
-"""What may stand as a token of a subject: no dots, no wildcards, no spaces."""
+"""Pattern of one token of a subject: no dots, no wildcards, no spaces."""
 
 
 class MalformedMessage(ValueError):
-    """Bytes that are no event of ours; the text says why in one line."""
+    """Bytes that hold no event of this vocabulary; the text says why in one line."""
 
 
 class _CloudEvent(BaseModel):
-    """The envelope as it stands on the wire."""
+    """The wire form of an envelope."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -42,7 +42,7 @@ class _CloudEvent(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An event with who said it, when, about what, and because of what."""
+    """An event with its id, source, time, campaign, experiment and cause."""
 
     id: str
     source: str
@@ -63,18 +63,19 @@ class Envelope:
 
     @property
     def role(self) -> str:
-        """The role that said it."""
+        """The role that published it."""
         return self.source.split("/")[2]
 
     @property
     def traceparent(self) -> str:
-        """W3C trace context: an experiment's whole life is one trace, what a role says of it upon one event one span.
+        """W3C trace context: one trace for each experiment, one span for each decision of a role about it.
 
-        People's words have no cause of their own in the log, so each is a span.
+        Each message of a person is a span of its own, since its cause is not in the log.
+        https://www.w3.org/TR/trace-context/
         """
-        alone = self.cause is None or self.role == "desk"
-        unit = derive(self.id) if alone else derive(self.cause, self.role, self.experiment)
-        return f"00-{derive(self.campaign, self.experiment)}-{unit[:16]}-01"
+        own_span = self.cause is None or self.role == "desk"
+        span = derive(self.id) if own_span else derive(self.cause, self.role, self.experiment)
+        return f"00-{derive(self.campaign, self.experiment)}-{span[:16]}-01"
 
     def at_position(self, seq: int) -> Self:
         """Return the same envelope at its position in the log."""
@@ -82,7 +83,7 @@ class Envelope:
 
 
 def encode(envelope: Envelope) -> bytes:
-    """Return the bytes that go on the wire."""
+    """Return an envelope as a CloudEvent in JSON."""
     return (
         _CloudEvent(
             specversion="1.0",
@@ -102,7 +103,7 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def decode(payload: bytes, seq: int = 0) -> Envelope:
-    """Return the envelope that the bytes hold. Raises Malformed."""
+    """Return the envelope in a message, at position `seq`. Raises MalformedMessage."""
     try:
         wire = _CloudEvent.model_validate_json(payload)
         kind = EVENT_TYPES.get(wire.type)

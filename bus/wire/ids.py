@@ -1,4 +1,4 @@
-"""Ids that are derived, not drawn, so that a redelivered message republishes the same facts (law 3)."""
+"""Ids are derived, not drawn, so that a redelivered message leads to the same events with the same ids (law 3)."""
 
 import hashlib
 import random
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 BASELINE_PREFIX = "base-"
 CAMPAIGN = "campaign"
-"""Stands as the experiment of campaign-wide events."""
+"""The experiment id of campaign-wide events."""
 
 _RUN = re.compile(r"(?P<experiment>.+?)-a(?P<attempt>\d+)(?:-r(?P<shard>\d+))?")
 
@@ -18,7 +18,7 @@ def derive(*parts: object) -> str:
 
 
 def rng(cause: str, role: str) -> random.Random:
-    """Return the generator for a decision of `role` upon the event `cause`: same cause, same draws."""
+    """Return the random generator of a role's decision about the event `cause`: same cause, same draws."""
     return random.Random(derive(cause, role, "rng"))
 
 
@@ -28,22 +28,22 @@ def campaign_id(seed: int, scale: str) -> str:
 
 
 def campaign_root_id(campaign: str) -> str:
-    """Return the id of a campaign's first event, CampaignStarted; everything else hangs on it."""
+    """Return the id of CampaignStarted, the campaign's first event and the root of all its ids."""
     return derive(derive(campaign, CAMPAIGN, "CampaignStarted"), "director", 0)
 
 
 def experiment_id(slot: int, baselines: tuple[str, ...]) -> str:
-    """Return the experiment that a slot stands for: baselines come first, then `e0001`, `e0002`, ..."""
+    """Return the experiment of a slot: the baselines come first, then `e0001`, `e0002`, ..."""
     return BASELINE_PREFIX + baselines[slot] if slot < len(baselines) else f"e{slot - len(baselines) + 1:04d}"
 
 
 def run_id(experiment: str, attempt: int, shard: int = 0) -> str:
-    """Return the run that tries an attempt of an experiment, on the data of every run or on a shard of its own."""
+    """Return the id of the run of an attempt, on the common data (shard 0) or on another shard."""
     return f"{experiment}-a{attempt}" + (f"-r{shard}" if shard else "")
 
 
 class RunParts(NamedTuple):
-    """What a run's id tells."""
+    """The parts of a run's id."""
 
     experiment: str
     attempt: int
@@ -51,9 +51,11 @@ class RunParts(NamedTuple):
 
 
 def parse_run_id(run: str) -> RunParts:
-    """Return what a run's id tells; an id of another form is an experiment's first run."""
-    told = _RUN.fullmatch(run)
-    return RunParts(told["experiment"], int(told["attempt"]), int(told["shard"] or 0)) if told else RunParts(run, 0, 0)
+    """Return the parts of a run's id; an id of another form names an experiment's first run."""
+    match = _RUN.fullmatch(run)
+    if match is None:
+        return RunParts(run, 0, 0)
+    return RunParts(match["experiment"], int(match["attempt"]), int(match["shard"] or 0))
 
 
 def source_hash(source: str) -> str:
@@ -62,5 +64,5 @@ def source_hash(source: str) -> str:
 
 
 def fingerprint(source: str) -> str:
-    """Return what two sources share exactly when they differ in blank space at most."""
+    """Return a hash that two sources share if they differ in whitespace only."""
     return source_hash("".join(source.split()))

@@ -1,8 +1,8 @@
-"""Secrets masked: what looks like one, and what the environment says is one.
+"""Masks secrets: text that looks like a secret, and values that the environment marks as secret.
 
-Keys of the kinds that the lab meets have a shape (nkey seeds, JWTs, `sk-...`, bearer tokens, passwords in addresses);
-any other is known by the variable that holds it. Text for people (logs, tracebacks) loses all that looks like one; what
-the lab goes on with (events, traces) loses only what can be nothing but a secret, so that no idea is maimed.
+Keys that the lab meets have a known form: nkey seeds, JWTs, `sk-...` keys, bearer tokens, passwords in addresses. Any
+other secret is known by the name of its environment variable. Text for people (logs, tracebacks) is masked wherever it
+looks like a secret. Events and traces are masked only where the match is certain, so that no idea is damaged.
 """
 
 import json
@@ -12,46 +12,46 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 MASK = "***"
-MIN_CHARACTERS = 8
-"""A value shorter than this is no secret worth the name, and might stand anywhere."""
-NAMED = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd|credentials?)$")
-"""Names of variables that hold a secret."""
+MIN_SECRET_CHARACTERS = 8
+"""A shorter value is not treated as a secret, because it could occur in any text."""
+SECRET_NAME = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd|credentials?)$")
+"""Names of environment variables that hold a secret."""
 
 
-def _begins(word: str) -> str:
-    """Return a pattern of a word that goes on from no other; in JSON one may begin right behind an escaped line break.
+def _at_word_start(prefix: str) -> str:
+    """Return a pattern that matches a prefix at a word start; in JSON, an escaped line break also starts a word.
 
-    The word stands first and what is before it is looked at afterwards: a search is then twenty times quicker.
+    The lookbehind follows the prefix, because a search that can skip to a literal is 20 times faster.
     """
-    return rf"{word}(?:(?<![\w-]{word})|(?<=\\[nrt]{word}))"
+    return rf"{prefix}(?:(?<![\w-]{prefix})|(?<=\\[nrt]{prefix}))"
 
 
 SEED = r"S[ACNOUX](?<![A-Z0-9]..)[A-Z2-7]{56}(?![A-Z0-9])"
-JWT = _begins("eyJ") + r"[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
-PROVIDER_KEY = _begins("sk-") + r"(?=[\w-]*\d)[\w-]{16,}"
-CERTAIN = tuple(map(re.compile, (JWT, PROVIDER_KEY, SEED)))
-"""Looked for one after another: each begins with letters that a search skips to, which one pattern of all can't."""
-BEARER = r"(?i:bearer\s+[\w.~+/=-]{8,})"
-IN_ADDRESS = r"(?<=://)[^\s/@]+(?=@)"
-LIKELY = re.compile(rf"{SEED}|{JWT}|{_begins('sk-')}[\w-]{{8,}}|{BEARER}|{IN_ADDRESS}")
+JWT = _at_word_start("eyJ") + r"[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
+PROVIDER_KEY = _at_word_start("sk-") + r"(?=[\w-]*\d)[\w-]{16,}"
+CERTAIN_SECRETS = tuple(map(re.compile, (JWT, PROVIDER_KEY, SEED)))
+"""Separate patterns: a search can skip to the first letters of each, but not of one combined pattern."""
+BEARER_TOKEN = r"(?i:bearer\s+[\w.~+/=-]{8,})"
+ADDRESS_PASSWORD = r"(?<=://)[^\s/@]+(?=@)"
+LIKELY_SECRET = re.compile(rf"{SEED}|{JWT}|{_at_word_start('sk-')}[\w-]{{8,}}|{BEARER_TOKEN}|{ADDRESS_PASSWORD}")
 
 
 def mask(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """Return text for people without anything that looks like a secret or is one."""
-    return LIKELY.sub(MASK, _without_known(text, environment))
+    """Return text for people without anything that is or looks like a secret."""
+    return LIKELY_SECRET.sub(MASK, _mask_values(text, environment))
 
 
 def mask_payload(payload: bytes, environment: Mapping[str, str] | None = None) -> bytes:
-    """Return JSON for the bus without what can be nothing but a secret."""
+    """Return JSON for the bus without anything that is certainly a secret."""
     text = payload.decode("utf-8", "surrogateescape")
-    masked = _without_known(text, environment)
-    for secret in CERTAIN:
-        masked = secret.sub(MASK, masked)
+    masked = _mask_values(text, environment)
+    for pattern in CERTAIN_SECRETS:
+        masked = pattern.sub(MASK, masked)
     return payload if masked == text else masked.encode("utf-8", "surrogateescape")
 
 
-def _without_known(text: str, environment: Mapping[str, str] | None) -> str:
-    """Return the text without the values of secret variables, of this process's environment where none is given."""
+def _mask_values(text: str, environment: Mapping[str, str] | None) -> str:
+    """Return the text without the values of secret variables; without an environment, those of this process."""
     for secret in own_secrets() if environment is None else secrets(environment):
         text = text.replace(secret, MASK)
     return text
@@ -59,25 +59,25 @@ def _without_known(text: str, environment: Mapping[str, str] | None) -> str:
 
 @cache
 def own_secrets() -> tuple[str, ...]:
-    """Return the secrets that this process was started with: to look for them anew took a tenth of its time."""
+    """Return the secrets that this process was started with; looking them up each time cost a tenth of its time."""
     return tuple(secrets(os.environ))
 
 
 def secrets(environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield what an environment keeps secret, as it is and as JSON writes it.
+    """Yield each secret value of an environment, plain and escaped as in JSON.
 
-    Secret is what its name says is, and the model's key whatever its name.
+    A value is secret if its variable is named like a secret, or if the model settings name that variable as their key.
     """
     for value in _secret_values(environment):
         yield from dict.fromkeys((value, json.dumps(value)[1:-1]))
 
 
 def _secret_values(environment: Mapping[str, str]) -> Iterator[str]:
-    named = environment.get("MOVE37_LLM__API_KEY_ENV")
+    model_key_name = environment.get("MOVE37_LLM__API_KEY_ENV")
     for name, value in environment.items():
         if (
-            len(value) >= MIN_CHARACTERS
-            and (NAMED.search(name) or name == named)
+            len(value) >= MIN_SECRET_CHARACTERS
+            and (SECRET_NAME.search(name) or name == model_key_name)
             and not name.startswith("MOVE37_LLM__")
         ):
             yield value

@@ -1,6 +1,6 @@
-"""The vocabulary as documents: an AsyncAPI 3 description with the JSON Schema of every event, made from the registry.
+"""Generates the AsyncAPI 3 document of the bus, with the JSON Schema of every event, from the registry.
 
-`python -m bus.wire.schema` writes `docs/asyncapi.json`; a test fails when the committed file and the code differ.
+`python -m bus.wire.schema` writes `docs/asyncapi.json`; a test fails if the committed file and the code differ.
 https://www.asyncapi.com/docs/reference/specification/v3.0.0
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from bus.vocabulary.events import EVENT_TYPES, LossPoint, Spoken
 
-PATH = Path(__file__).parents[2] / "docs" / "asyncapi.json"
+DOCUMENT_PATH = Path(__file__).parents[2] / "docs" / "asyncapi.json"
 _PARAMETERS = {
     "campaign": {"description": "Id of the campaign."},
     "experiment": {"description": "Id of the experiment, or `campaign` for what concerns the whole campaign."},
@@ -51,16 +51,16 @@ def _channel(name: str) -> dict[str, Any]:
     """Return the channel that carries one type of event."""
     metrics = name == LossPoint.__name__
     address = "lab.metrics.{campaign}.{run}" if metrics else f"lab.events.{{campaign}}.{{experiment}}.{name}"
-    wanted = ("campaign", "run") if metrics else ("campaign", "experiment")
+    parameters = ("campaign", "run") if metrics else ("campaign", "experiment")
     return {
         "address": address,
-        "parameters": {key: _PARAMETERS[key] for key in wanted},
+        "parameters": {key: _PARAMETERS[key] for key in parameters},
         "messages": {name: {"$ref": f"#/components/messages/{name}"}},
     }
 
 
 def _schemas(kinds: dict[str, Any]) -> dict[str, Any]:
-    """Return the JSON Schemas of the events' data, shared definitions lifted to the top."""
+    """Return the JSON Schemas of the events' data, with shared definitions at the top level."""
     schemas: dict[str, Any] = {}
     for name, kind in kinds.items():
         schema = kind.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
@@ -69,10 +69,10 @@ def _schemas(kinds: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(schemas.items()))
 
 
-def text() -> str:
-    """Return the committed form of the document."""
+def document_text() -> str:
+    """Return the document as it is committed."""
     return json.dumps(document(), indent=1, sort_keys=True) + "\n"
 
 
 if __name__ == "__main__":
-    PATH.write_text(text())
+    DOCUMENT_PATH.write_text(document_text())

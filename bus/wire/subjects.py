@@ -1,14 +1,14 @@
-"""Where things are said: the subjects and the streams that keep them.
+"""The subjects that messages are published on, and the streams that store them.
 
-`lab.events.<campaign>.<experiment>.<Type>` is the log. People publish on `lab.human.<campaign>`, which has an inbox
-stream of its own: what they write need not be a CloudEvent, and the log holds nothing else.
+The log holds `lab.events.<campaign>.<experiment>.<Type>`. People publish on `lab.human.<campaign>`, which a stream of
+its own stores: their messages need not be CloudEvents, and the log holds nothing but CloudEvents.
 """
 
 from dataclasses import dataclass
 
 from bus.vocabulary.events import Event, LossPoint
 from bus.wire.envelope import Envelope, MalformedMessage, decode
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 
 LOG = "LAB_EVENTS"
 METRICS = "LAB_METRICS"
@@ -29,7 +29,7 @@ class Stream:
     max_bytes: int
     max_age: float = 0.0
     append_only: bool = True
-    """Nobody may delete or purge, and a full stream refuses new messages."""
+    """True if messages can't be deleted or purged, and a full stream refuses new ones."""
     duplicate_window: float = 7 * DAY_S
 
 
@@ -50,16 +50,15 @@ def event_subject(envelope: Envelope) -> str:
     return f"lab.events.{envelope.campaign}.{envelope.experiment}.{envelope.type}"
 
 
-def decode_event(stored: Stored) -> Envelope:
-    """Return the event that a message of the log holds, at its position. Raises Malformed.
+def decode_event(stored: StoredMessage) -> Envelope:
+    """Return the event in a message of the log, at its position. Raises MalformedMessage.
 
-    The server says who may publish on which subject, and nothing of what is in a message: an event counts only on the
-    subject that is its own.
+    An event counts only on its own subject: the server checks who publishes on a subject, but not what a message holds.
     """
-    said = decode(stored.payload, stored.seq)
-    if event_subject(said) != stored.subject:
-        raise MalformedMessage(f"a {said.type} about {said.experiment} does not belong on {stored.subject}")
-    return said
+    envelope = decode(stored.payload, stored.seq)
+    if event_subject(envelope) != stored.subject:
+        raise MalformedMessage(f"a {envelope.type} about {envelope.experiment} does not belong on {stored.subject}")
+    return envelope
 
 
 def event_filter(kind: type[Event], campaign: str = "*") -> str:
@@ -73,7 +72,7 @@ def query(name: str) -> str:
 
 
 def human_inbox(campaign: str) -> str:
-    """Return the subject on which people speak."""
+    """Return the subject on which people publish."""
     return f"lab.human.{campaign}"
 
 
@@ -83,10 +82,10 @@ def dead_letter(role: str) -> str:
 
 
 def dead_letter_retry(role: str) -> str:
-    """Return the subject on which a role is handed a dead letter again."""
+    """Return the subject on which a role receives its dead letters again."""
     return f"lab.retry.{role}"
 
 
 def trace(event_id: str) -> str:
-    """Return the subject of what a decision upon an event had read."""
+    """Return the subject of the traces of decisions about an event."""
     return f"lab.traces.{event_id}"

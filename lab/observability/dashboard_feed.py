@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import structlog
 
-from bus.delivery.bus import Bus, QueryRefused
+from bus.delivery.bus import Bus
+from bus.delivery.query_replies import QueryRefused
 from bus.delivery.transport import TransportError
 from bus.vocabulary.events import CampaignStarted, HumanMessage, LossPoint
 from bus.vocabulary.queries import CampaignStatus, Experiment

@@ -13,7 +13,7 @@ from bus.delivery.dead_letters import DeadLetter
 from bus.security import access
 from bus.wire import subjects
 from bus.wire.envelope import MalformedMessage
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 from lab.client.session import LabClient, open_lab
 from lab.errors import LabError
 from lab.operations.log_export import read_stream
@@ -54,13 +54,13 @@ async def _read_letters(client: LabClient) -> list[DeadLetter]:
     return [_decode(stored) for stored in await read_stream(client, subjects.DEAD)]
 
 
-def _decode(stored: Stored) -> DeadLetter:
+def _decode(stored: StoredMessage) -> DeadLetter:
     """Return the letter in a message, or a letter that says why the message holds none."""
     try:
         return dead_letters.decode(stored)
     except MalformedMessage as error:
         role = stored.subject.rsplit(".", 1)[1]
-        return DeadLetter(role, str(error), stored, said=("nothing readable",), seq=stored.seq)
+        return DeadLetter(role, str(error), stored, fallback_types=("nothing readable",), seq=stored.seq)
 
 
 def _find(letters: Sequence[DeadLetter], number: int) -> DeadLetter:
@@ -81,7 +81,7 @@ def letter_summary(letter: DeadLetter) -> dict[str, Any]:
         "seq": letter.original.seq,
         "deliveries": letter.deliveries,
         "retry": letter.retry,
-        "said": list(letter.said),
+        "said": list(letter.fallback_types),
         "retriable": dead_letters.retry_objection(letter) is None,
     }
 

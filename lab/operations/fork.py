@@ -17,9 +17,10 @@ from pathlib import Path
 
 from bus.audit import chain, log_file
 from bus.audit.chain import ChainLink
-from bus.delivery.actor import GIVE_UP_ORDINAL
 from bus.delivery.durables import ALL_DURABLES, INBOXES, SUBSCRIPTIONS
-from bus.delivery.replay import Traces, read_traces, replay_role, traces_path
+from bus.delivery.giving_up import GIVE_UP_ORDINAL
+from bus.delivery.replay import replay_role
+from bus.delivery.traces import Traces, read_traces, traces_path
 from bus.delivery.transport import Durable, Transport
 from bus.nats import server
 from bus.nats.transport import NatsTransport
@@ -28,7 +29,7 @@ from bus.vocabulary.events import CampaignStarted, HumanMessage, RunCompleted
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.ids import derive
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 from lab.client import connection
 from lab.errors import LabError
 from lab.home import Home
@@ -45,7 +46,7 @@ PULL_TIMEOUT_S = 2.0
 class RecordedLog:
     """A log with its chain, its traces and its weights."""
 
-    messages: Sequence[Stored]
+    messages: Sequence[StoredMessage]
     links: Sequence[ChainLink]
     traces: Sequence[bytes]
     artifacts: Path | None
@@ -176,7 +177,7 @@ async def _new_streams(settings: Settings, home: Home, last_read: int) -> AsyncI
             await transport.close()
 
 
-async def _write(transport: Transport, messages: Sequence[Stored], traces: Sequence[bytes]) -> None:
+async def _write(transport: Transport, messages: Sequence[StoredMessage], traces: Sequence[bytes]) -> None:
     """Write the log and the traces. Raises LabError if a message does not get its old position."""
     for stored in messages:
         if await transport.publish(stored.subject, stored.payload, _message_id(stored)) != stored.seq:
@@ -186,7 +187,7 @@ async def _write(transport: Transport, messages: Sequence[Stored], traces: Seque
         await transport.publish(subjects.trace(body["cause"]), trace, derive(body["cause"], body["role"], "trace"))
 
 
-def _message_id(stored: Stored) -> str:
+def _message_id(stored: StoredMessage) -> str:
     """Return the id by which the stream recognises a repeated message."""
     try:
         return subjects.decode_event(stored).id

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bus.audit import chain, log_file
-from bus.delivery.replay import traces_path
+from bus.delivery.traces import traces_path
 from bus.security import access, keys
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 from dashboard.report import render_report
 from lab.client import connection
 from lab.client.event_text import event_sentence
@@ -35,7 +35,7 @@ async def list_events(settings: Settings, *, follow: bool, as_json: bool) -> Non
                 return
 
 
-def _line(stored: Stored, *, as_json: bool) -> str:
+def _line(stored: StoredMessage, *, as_json: bool) -> str:
     """Return an event's line: its own bytes as JSON, or its position with a sentence."""
     if as_json:
         return stored.payload.decode("utf-8", "backslashreplace") + "\n"
@@ -46,10 +46,10 @@ def _line(stored: Stored, *, as_json: bool) -> str:
     return f"{stored.seq:>6}  {event_sentence(envelope)}\n"
 
 
-async def read_stream(reader: LabClient, stream: str = subjects.LOG) -> Sequence[Stored]:
+async def read_stream(reader: LabClient, stream: str = subjects.LOG) -> Sequence[StoredMessage]:
     """Return every message of a stream, oldest first."""
     end = await reader.bus.transport.last_seq(stream)
-    messages: list[Stored] = []
+    messages: list[StoredMessage] = []
     if end:
         async for batch in reader.bus.transport.follow(stream, 0):
             messages.extend(batch)
@@ -135,7 +135,7 @@ async def _decode_log(reader: LabClient) -> Sequence[Envelope]:
     return decode_events(await read_stream(reader))
 
 
-def decode_events(messages: Iterable[Stored]) -> list[Envelope]:
+def decode_events(messages: Iterable[StoredMessage]) -> list[Envelope]:
     """Return the events among messages; a message that is none is left out, as every role left it out."""
     history: list[Envelope] = []
     for stored in messages:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bus.audit import log_file
-from bus.delivery.replay import Difference, Traces, read_traces, replay_role, traces_path
+from bus.delivery.replay import Difference, replay_role
 from bus.delivery.role import Role
+from bus.delivery.traces import Traces, read_traces, traces_path
 from bus.vocabulary.questions import Completion
 from bus.wire.envelope import Envelope, encode
 from lab.client.event_text import event_sentence
@@ -106,7 +107,7 @@ def _print_result(name: str, decisions: int, differences: Sequence[Difference], 
         {
             "seq": difference.envelope.seq,
             "type": difference.envelope.type,
-            "what": difference.what,
+            "what": difference.kind,
             "recorded": difference.recorded,
             "today": difference.today,
         }

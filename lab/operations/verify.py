@@ -8,7 +8,7 @@ from typing import Any
 from bus.audit import chain, log_file
 from bus.audit.chain import ChainCheck, ChainLink
 from bus.wire import subjects
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
@@ -43,14 +43,17 @@ def read_links(path: Path) -> list[ChainLink]:
         ) from None
 
 
-def read_messages(file: Path, links: Sequence[ChainLink]) -> list[Stored]:
+def read_messages(file: Path, links: Sequence[ChainLink]) -> list[StoredMessage]:
     """Return the messages of an exported log, each with its link's subject: the lines have none. Raises LabError."""
     try:
         payloads = list(log_file.read_payloads(file))
     except OSError as error:
         raise LabError(f"can't read {file} ({error.strerror})") from None
     newer = (ChainLink(number, "", "") for number in range(len(links) + 1, len(payloads) + 1))
-    return [Stored(link.seq, link.subject, payload) for link, payload in zip((*links, *newer), payloads, strict=False)]
+    return [
+        StoredMessage(link.seq, link.subject, payload)
+        for link, payload in zip((*links, *newer), payloads, strict=False)
+    ]
 
 
 def _as_json(result: ChainCheck, length: int) -> dict[str, Any]:
@@ -60,7 +63,7 @@ def _as_json(result: ChainCheck, length: int) -> dict[str, Any]:
         "verified": result.matched,
         "digest": result.digest,
         "differs": result.first_difference,
-        "how": result.how,
+        "how": result.detail,
     }
 
 

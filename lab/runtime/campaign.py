@@ -251,7 +251,7 @@ async def _watch(bus: Bus, view: CampaignView, screen: Screen, supervisor: Super
 
 async def _follow(bus: Bus, view: CampaignView, screen: Screen) -> None:
     """Apply the log to the view until the campaign is finished and the end of the log is reached."""
-    async for batch in bus.follow(gather=SCREEN_INTERVAL_S):
+    async for batch in bus.follow(batch_delay=SCREEN_INTERVAL_S):
         for stored in batch:
             with contextlib.suppress(MalformedMessage):
                 envelope = subjects.decode_event(stored)
@@ -266,7 +266,7 @@ async def _follow_losses(bus: Bus, view: CampaignView) -> None:
     """Apply the loss points of the metrics stream to the view."""
     after = await bus.transport.last_seq(subjects.METRICS)
     pattern = f"lab.metrics.{view.campaign}.*"
-    async for batch in bus.transport.follow(subjects.METRICS, after, pattern, gather=SCREEN_INTERVAL_S):
+    async for batch in bus.transport.follow(subjects.METRICS, after, pattern, batch_delay=SCREEN_INTERVAL_S):
         for stored in batch:
             with contextlib.suppress(MalformedMessage):
                 event = subjects.decode_event(stored).event

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bus.audit.chain import ChainRecorder
-from bus.delivery.actor import Actor, Answerer, Inbox
-from bus.delivery.bus import Bus, QueryRefused
+from bus.delivery.actor import Actor
+from bus.delivery.bus import Bus
+from bus.delivery.deciding import Answerer
+from bus.delivery.inbox import Inbox
+from bus.delivery.query_replies import QueryRefused
 from bus.delivery.role import Post
 from bus.delivery.transport import Durable, TransportError
 from bus.vocabulary.events import HumanMessage, Spoken
@@ -24,7 +27,7 @@ from bus.vocabulary.questions import Completion, Question
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.ids import CAMPAIGN, campaign_root_id, derive
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 from lab.home import Home
 from lab.settings import ModelSettings, Settings
 
@@ -64,7 +67,7 @@ async def memory(bus: Bus, settings: Settings, embedder: "Embedder | None" = Non
 async def _note(bus: Bus, witness: ChainRecorder) -> None:
     """Note the hash of every message of the log beside memory's own reading, which may begin again at the first."""
     try:
-        async for batch in bus.follow(after=witness.position, gather=CHAIN_INTERVAL_S):
+        async for batch in bus.follow(after=witness.position, batch_delay=CHAIN_INTERVAL_S):
             witness.record(batch)
     except OSError as error:
         log.error("the chain is not noted any more", reason=error.strerror)
@@ -164,7 +167,7 @@ BUILD: Mapping[str, Callable[[Bus, Settings], Awaitable[None]]] = {
 """What serves each role."""
 
 
-def human_envelope(stored: Stored) -> Envelope:
+def human_envelope(stored: StoredMessage) -> Envelope:
     """Return what a person published as the desk's input. Raises Malformed where it is not text."""
     try:
         payload = stored.payload.decode("utf-8")
@@ -197,7 +200,7 @@ def _model(settings: ModelSettings) -> dict[type[Question], Answerer]:
         settings.base_url,
         settings.model,
         settings.api_key_env or "",
-        seconds=settings.timeout,
+        timeout_s=settings.timeout,
         temperature=settings.temperature,
     )
     return {Completion: ModelClient(endpoint).answer}

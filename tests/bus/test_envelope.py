@@ -1,4 +1,4 @@
-"""Events on the wire: CloudEvents that survive the way there and back, and bytes that do not are named."""
+"""Events on the wire: CloudEvents decode to what was encoded, and other bytes are malformed with a reason."""
 
 import json
 from datetime import UTC, datetime
@@ -12,23 +12,23 @@ from bus.audit import log_file
 from bus.vocabulary.events import EVENT_TYPES, CampaignResumed, HumanMessage
 from bus.wire import schema, subjects
 from bus.wire.envelope import Envelope, MalformedMessage, decode, encode
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 
 
-def envelope(event: CampaignResumed | HumanMessage) -> Envelope:
-    """Wrap an event."""
+def wrap(event: CampaignResumed | HumanMessage) -> Envelope:
+    """Return the envelope of an event."""
     return Envelope("id1", "/lab/desk/1", datetime(2026, 1, 2, tzinfo=UTC), "nano-0", "e0001", event, "cause1")
 
 
-def test_what_is_encoded_decodes_to_the_same() -> None:
-    """Nothing is lost on the way."""
-    said = envelope(HumanMessage(kind="steer", text="try «decay»\n", by="ada"))
-    assert decode(encode(said), 7) == said.at_position(7)
+def test_an_encoded_envelope_decodes_to_the_same() -> None:
+    """Nothing is lost."""
+    original = wrap(HumanMessage(kind="steer", text="try «decay»\n", by="ada"))
+    assert decode(encode(original), 7) == original.at_position(7)
 
 
 def test_the_wire_form_is_a_cloudevent() -> None:
-    """The attributes that CloudEvents 1.0 asks for are there, and those of ours have legal names."""
-    wire = json.loads(encode(envelope(CampaignResumed(by="ada"))))
+    """It has the attributes that CloudEvents 1.0 requires, and the extension attributes have legal names."""
+    wire = json.loads(encode(wrap(CampaignResumed(by="ada"))))
     assert {"specversion", "id", "source", "type", "time", "subject", "data"} <= wire.keys()
     assert wire["specversion"] == "1.0"
     assert wire["causationid"] == "cause1"
@@ -36,7 +36,7 @@ def test_the_wire_form_is_a_cloudevent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "reason"),
     [
         ({"type": "Nonsense"}, "unknown event type"),
         ({"specversion": "0.3"}, "specversion"),
@@ -46,33 +46,33 @@ def test_the_wire_form_is_a_cloudevent() -> None:
         ({"time": "2026-01-01T00:00:00"}, "time"),
     ],
 )
-def test_a_wrong_message_is_malformed_with_its_reason(change: dict[str, object], said: str) -> None:
+def test_a_wrong_message_is_malformed_with_its_reason(change: dict[str, object], reason: str) -> None:
     """The reason names the field."""
-    wire = json.loads(encode(envelope(CampaignResumed(by="ada")))) | change
-    with pytest.raises(MalformedMessage, match=said):
+    wire = json.loads(encode(wrap(CampaignResumed(by="ada")))) | change
+    with pytest.raises(MalformedMessage, match=reason):
         decode(json.dumps(wire).encode())
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_decode_or_are_malformed(payload: bytes) -> None:
-    """Nothing but Malformed comes out of arbitrary bytes."""
+def test_arbitrary_bytes_are_malformed(payload: bytes) -> None:
+    """Arbitrary bytes raise MalformedMessage and nothing else."""
     with pytest.raises(MalformedMessage):
         decode(payload)
 
 
-def test_a_history_file_is_read_back_in_order(tmp_path: Path) -> None:
-    """An export holds the stream's own bytes, a line each."""
-    payload = encode(envelope(CampaignResumed(by="ada")))
+def test_a_log_file_is_read_back_in_order(tmp_path: Path) -> None:
+    """A log file holds the bytes of the stream, one message a line."""
+    payload = encode(wrap(CampaignResumed(by="ada")))
     path = tmp_path / "log.jsonl"
-    assert log_file.write_log(path, [Stored(1, "s", payload), Stored(2, "s", payload)]) == 2
+    assert log_file.write_log(path, [StoredMessage(1, "s", payload), StoredMessage(2, "s", payload)]) == 2
     assert path.read_bytes() == payload + b"\n" + payload + b"\n"
-    assert [said.seq for said in log_file.read_log(path)] == [1, 2]
+    assert [envelope.seq for envelope in log_file.read_log(path)] == [1, 2]
 
 
-def test_a_broken_history_names_its_line(tmp_path: Path) -> None:
-    """A person can find the fault."""
+def test_an_error_in_a_log_file_names_the_line(tmp_path: Path) -> None:
+    """A person can find the bad line."""
     path = tmp_path / "log.jsonl"
-    path.write_bytes(encode(envelope(CampaignResumed(by="ada"))) + b"\n{}\n")
+    path.write_bytes(encode(wrap(CampaignResumed(by="ada"))) + b"\n{}\n")
     with pytest.raises(MalformedMessage, match="line 2"):
         list(log_file.read_log(path))
 
@@ -81,21 +81,21 @@ def test_a_broken_history_names_its_line(tmp_path: Path) -> None:
     "subject", ["lab.events.nano-0.e0001.RunCompleted", "lab.events.other.e0001.CampaignResumed", "lab.human.nano-0"]
 )
 def test_an_event_counts_only_on_its_own_subject(subject: str) -> None:
-    """Leave to publish one type is no leave to say another: what stands on a foreign subject is malformed."""
-    payload = encode(envelope(CampaignResumed(by="ada")))
-    assert subjects.decode_event(Stored(3, "lab.events.nano-0.e0001.CampaignResumed", payload)).seq == 3
+    """Permission to publish one type is no permission for another: an event on a foreign subject is malformed."""
+    payload = encode(wrap(CampaignResumed(by="ada")))
+    assert subjects.decode_event(StoredMessage(3, "lab.events.nano-0.e0001.CampaignResumed", payload)).seq == 3
     with pytest.raises(MalformedMessage, match="does not belong"):
-        subjects.decode_event(Stored(3, subject, payload))
+        subjects.decode_event(StoredMessage(3, subject, payload))
 
 
 def test_every_event_and_field_is_documented() -> None:
-    """The schema that others read has a description everywhere."""
+    """The published schema has a description everywhere."""
     for name, kind in EVENT_TYPES.items():
         assert kind.__doc__, name
         for field, info in kind.model_fields.items():
             assert info.description, f"{name}.{field}"
 
 
-def test_the_committed_asyncapi_document_is_todays() -> None:
-    """A change of the vocabulary shows in review: run `python -m bus.wire.schema`."""
-    assert schema.PATH.read_text() == schema.text()
+def test_the_committed_asyncapi_document_is_up_to_date() -> None:
+    """A change of the vocabulary shows in a review; `python -m bus.wire.schema` writes the document."""
+    assert schema.DOCUMENT_PATH.read_text() == schema.document_text()

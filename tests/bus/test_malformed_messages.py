@@ -1,4 +1,4 @@
-"""Ten thousand messages that nothing can read: nobody dies, and each is kept with its reason."""
+"""Ten thousand malformed messages: the actor survives, and each becomes a dead letter with its reason."""
 
 import asyncio
 import json
@@ -41,24 +41,24 @@ STRAYS: tuple[object, ...] = (
 
 
 class Listener:
-    """Hears pauses and says nothing."""
+    """Handles pauses and posts nothing."""
 
     name: ClassVar[str] = "listener"
     handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
 
     def decide(self, envelope: Envelope) -> Decision:
-        """Say nothing."""
+        """Post nothing."""
         yield from ()
         return []
 
 
 def noise(dice: random.Random) -> bytes:
-    """Return any bytes."""
+    """Return random bytes."""
     return dice.randbytes(dice.randrange(200))
 
 
-def flipped(dice: random.Random) -> bytes:
-    """Return a valid event with some bytes changed, doubled or cut off."""
+def corrupt(dice: random.Random) -> bytes:
+    """Return a valid event with some bytes changed, added or cut off."""
     changed = bytearray(VALID)
     for _ in range(dice.randint(1, 4)):
         at = dice.randrange(len(changed))
@@ -66,8 +66,8 @@ def flipped(dice: random.Random) -> bytes:
     return bytes(changed[: dice.choice([len(changed), dice.randrange(len(changed))])])
 
 
-def bent(dice: random.Random) -> bytes:
-    """Return a valid event with a field taken away, added or of another kind."""
+def reshape(dice: random.Random) -> bytes:
+    """Return a valid event with a field removed, added or of another type."""
     event = json.loads(VALID)
     place = dice.choice([event, event["data"]])
     key = dice.choice([*place, "extra"])
@@ -79,20 +79,23 @@ def bent(dice: random.Random) -> bytes:
 
 
 def malformed(count: int, seed: int) -> list[bytes]:
-    """Return messages that decode to nothing."""
-    dice, found = random.Random(seed), []
-    kinds: tuple[Callable[[random.Random], bytes], ...] = (noise, flipped, bent)
-    while len(found) < count:
-        message = dice.choice(kinds)(dice)
+    """Return messages that can't be decoded."""
+    dice = random.Random(seed)
+    messages: list[bytes] = []
+    makers: tuple[Callable[[random.Random], bytes], ...] = (noise, corrupt, reshape)
+    while len(messages) < count:
+        message = dice.choice(makers)(dice)
         try:
             decode(message)
         except MalformedMessage:
-            found.append(message)
-    return found
+            messages.append(message)
+    return messages
 
 
-async def buried(transport: Transport, campaign: str, messages: list[bytes]) -> list[dead_letters.DeadLetter]:
-    """Publish messages to a listener on a campaign and return the letters that follow."""
+async def publish_and_collect(
+    transport: Transport, campaign: str, messages: list[bytes]
+) -> list[dead_letters.DeadLetter]:
+    """Publish messages to a listener and return the resulting dead letters."""
     before = await transport.last_seq(subjects.DEAD)
     actor = asyncio.ensure_future(Actor(Bus(transport, "listener"), Listener(), concurrency=16).run())
     for start in range(0, len(messages), 64):
@@ -108,7 +111,7 @@ async def buried(transport: Transport, campaign: str, messages: list[bytes]) -> 
             letters += [dead_letters.decode(stored) for stored in batch]
             if len(letters) >= len(messages):
                 break
-    assert not actor.done(), "the actor died"
+    assert not actor.done(), "the actor ended"
     actor.cancel()
     await asyncio.gather(actor, return_exceptions=True)
     return letters
@@ -118,13 +121,13 @@ async def buried(transport: Transport, campaign: str, messages: list[bytes]) -> 
 async def test_each_malformed_message_is_a_letter_with_its_reason(
     kind: str, count: int, request: pytest.FixtureRequest
 ) -> None:
-    """The original bytes are all there, each once, and the actor is alive."""
+    """The letters hold all original bytes, each message once, and the actor still runs."""
     messages = malformed(count, seed=7)
     transport: Transport = MemoryTransport()
     if kind == "nats":
         transport = await NatsTransport.connect(request.getfixturevalue("nats_url"), name="test")
         await transport.provision()
-    letters = await buried(transport, f"malformed-{kind}", messages)
+    letters = await publish_and_collect(transport, f"malformed-{kind}", messages)
     assert sorted(letter.original.payload for letter in letters) == sorted(messages)
     assert all(letter.reason and "\n" not in letter.reason for letter in letters)
     await transport.close()

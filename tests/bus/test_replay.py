@@ -1,4 +1,4 @@
-"""Replaying a role: the same code gives no difference, any other decision is named with the event it is made upon."""
+"""Replay of a role: the same code gives no difference, and any other decision is reported with its event."""
 
 import json
 from collections.abc import Sequence
@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import pytest
 
-from bus.delivery.replay import Difference, Traces, read_traces, replay_role, traces_path
+from bus.delivery.replay import Difference, replay_role
 from bus.delivery.role import Decision, Post, Role
+from bus.delivery.traces import Traces, read_traces, traces_path
 from bus.vocabulary.events import CampaignPaused, CampaignResumed, Event
 from bus.vocabulary.queries import AskStanding, CampaignStatus
 from bus.wire.envelope import Envelope
@@ -20,28 +21,28 @@ COUNTER = count()
 
 
 class Steady:
-    """Answers a pause with a resume that repeats memory's answer."""
+    """After a pause, posts a resume that repeats memory's answer."""
 
     name: ClassVar[str] = "steady"
     handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
     by = "steady"
 
     def decide(self, envelope: Envelope) -> Decision:
-        """Ask, then say."""
-        standing: CampaignStatus = yield AskStanding(campaign=envelope.campaign, at=self.at(envelope))
-        return self.posts(standing)
+        """Ask, then post."""
+        status: CampaignStatus = yield AskStanding(campaign=envelope.campaign, at=self.at(envelope))
+        return self.posts(status)
 
     def at(self, envelope: Envelope) -> int:
         return envelope.seq
 
-    def posts(self, standing: CampaignStatus) -> Sequence[Post]:
-        return [Post("campaign", CampaignResumed(by=self.by, why=str(standing.settled)))]
+    def posts(self, status: CampaignStatus) -> Sequence[Post]:
+        return [Post("campaign", CampaignResumed(by=self.by, why=str(status.settled)))]
 
 
 class Restless(Steady):
-    """Says something else every time: what a replay has to catch."""
+    """Posts something else every time."""
 
-    def posts(self, standing: CampaignStatus) -> Sequence[Post]:
+    def posts(self, status: CampaignStatus) -> Sequence[Post]:
         return [Post("campaign", CampaignResumed(by=self.by, why=str(next(COUNTER) + 100)))]
 
 
@@ -53,45 +54,45 @@ class Curious(Steady):
 
 
 class Silent(Steady):
-    """Says nothing."""
+    """Posts nothing."""
 
-    def posts(self, standing: CampaignStatus) -> Sequence[Post]:
+    def posts(self, status: CampaignStatus) -> Sequence[Post]:
         return []
 
 
 class Talkative(Steady):
-    """Says more."""
+    """Posts more."""
 
-    def posts(self, standing: CampaignStatus) -> Sequence[Post]:
-        return [*super().posts(standing), *super().posts(standing)]
+    def posts(self, status: CampaignStatus) -> Sequence[Post]:
+        return [*super().posts(status), *super().posts(status)]
 
 
 class Restarted(Steady):
-    """Says early that it begins, as another process than the one that said so in the log."""
+    """Posts early that it starts, as another process than the one in the log."""
 
     by = "another"
 
     def decide(self, envelope: Envelope) -> Decision:
         yield AskStanding(campaign=envelope.campaign, at=envelope.seq)
-        yield Post("campaign", CampaignResumed(by=self.by, why="begun anew"))
+        yield Post("campaign", CampaignResumed(by=self.by, why="started again"))
         return []
 
 
 class Broken(Steady):
     """Raises."""
 
-    def posts(self, standing: CampaignStatus) -> Sequence[Post]:
+    def posts(self, status: CampaignStatus) -> Sequence[Post]:
         raise RuntimeError("gone")
 
 
 def recorded() -> tuple[list[Envelope], Traces]:
-    """Return a log of two decided events and one that was still open when the log was taken."""
-    said: list[Envelope] = []
+    """Return a log of two decided events and one whose decision was still open."""
+    history: list[Envelope] = []
     traces = {}
     for seq in (1, 3, 5):
         now = datetime(2026, 1, 1, tzinfo=UTC)
         cause = Envelope(f"p{seq}", "/lab/director/1", now, "c", "campaign", CampaignPaused(by="ada"), None, seq)
-        said.append(cause)
+        history.append(cause)
         if seq == 5:
             break
         asked = AskStanding(campaign="c", at=seq)
@@ -103,10 +104,10 @@ def recorded() -> tuple[list[Envelope], Traces]:
         }
         traces[cause.id, "steady"] = [answer]
         event = CampaignResumed(by="steady", why=str(seq))
-        said.append(
+        history.append(
             Envelope(derive(cause.id, "steady", 0), "/lab/steady/1", now, "c", "campaign", event, cause.id, seq + 1)
         )
-    return said, traces
+    return history, traces
 
 
 def differences(role: Role, **window: int) -> list[Difference]:
@@ -115,71 +116,71 @@ def differences(role: Role, **window: int) -> list[Difference]:
 
 
 def test_the_same_code_decides_the_same() -> None:
-    """Two decisions are made again, the open one is left out, nothing differs."""
-    again = list(replay_role(Steady(), *recorded()))
-    assert [said.seq for said, _ in again] == [1, 3]
-    assert [difference for _, difference in again] == [None, None]
+    """Two decisions are made again, the open one is skipped, nothing differs."""
+    results = [(envelope.seq, difference) for envelope, difference in replay_role(Steady(), *recorded())]
+    assert results == [(1, None), (3, None)]
 
 
 @pytest.mark.parametrize(
-    ("role", "what"),
+    ("role", "kind"),
     [(Restless, "post"), (Curious, "question"), (Silent, "missing"), (Talkative, "post"), (Broken, "raised")],
 )
-def test_another_decision_is_found_at_its_first_event(role: type[Steady], what: str) -> None:
-    """The difference names event and kind."""
+def test_another_decision_is_reported_with_its_event(role: type[Steady], kind: str) -> None:
+    """The difference has the event and the kind."""
     first = differences(role())[0]
-    assert (first.envelope.seq, first.what) == (1, what)
+    assert (first.envelope.seq, first.kind) == (1, kind)
 
 
-def test_what_was_out_early_may_be_an_earlier_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its kind counts, its words don't: the trace is of the process that saw the decision through."""
+def test_an_early_post_may_be_from_an_earlier_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only its kind is compared, since the trace is from the process that finished the decision."""
     assert differences(Restarted()) == []
     monkeypatch.setattr(Restarted, "decide", early_pause)
-    assert [found.what for found in differences(Restarted())] == ["post", "post"]
+    assert [difference.kind for difference in differences(Restarted())] == ["post", "post"]
 
 
 def early_pause(self: Restarted, envelope: Envelope) -> Decision:
-    """Say something of another kind early."""
+    """Post something of another kind early."""
     yield AskStanding(campaign=envelope.campaign, at=envelope.seq)
     yield Post("campaign", CampaignPaused(by=self.by))
     return []
 
 
 class Expecting(Steady):
-    """Says what others say too, and what the stream takes once."""
+    """Posts what others post too, and what the stream takes once."""
 
     name: ClassVar[str] = "expecting"
 
     def __init__(self, known: int) -> None:
         self._known = known
 
-    def posts(self, standing: CampaignStatus) -> Sequence[Post]:
+    def posts(self, status: CampaignStatus) -> Sequence[Post]:
         return [Post("campaign", CampaignResumed(by="expecting"), after=self._known)]
 
 
-@pytest.mark.parametrize(("known", "upon"), [(0, []), (2, []), (4, [1, 3]), (9, [1, 3])])
-def test_what_another_decision_had_said_first_is_no_difference(known: int, upon: list[int]) -> None:
-    """The log holds one of its kind at position 4: newer than what was known of, the stream took that one."""
-    said, traces = recorded()
+@pytest.mark.parametrize(("known", "positions"), [(0, []), (2, []), (4, [1, 3]), (9, [1, 3])])
+def test_a_post_that_the_stream_refused_is_no_difference(known: int, positions: list[int]) -> None:
+    """The log has one of its kind at position 4; if that is newer than the known position, the stream took that one."""
+    history, traces = recorded()
     others = {("p1", "expecting"): traces["p1", "steady"], ("p3", "expecting"): traces["p3", "steady"]}
-    assert [found.envelope.seq for _, found in replay_role(Expecting(known), said, others) if found] == upon
+    results = replay_role(Expecting(known), history, others)
+    assert [difference.envelope.seq for _, difference in results if difference] == positions
 
 
 def test_a_difference_reads_as_a_diff() -> None:
-    """Recorded lines stand with -, today's with +."""
+    """Recorded lines start with -, today's with +."""
     text = str(differences(Restless())[0])
     assert "event 1 CampaignPaused (campaign): post differs" in text
     assert '-  "why": "1"' in text
     assert '+  "why": "10' in text
 
 
-def test_a_window_limits_what_is_decided_again() -> None:
-    """`--from` and `--to` are positions, both included."""
+def test_positions_limit_the_decisions_that_are_made_again() -> None:
+    """Both limits are included."""
     assert [difference.envelope.seq for difference in differences(Restless(), first=2, last=4)] == [3]
 
 
-def test_traces_are_read_from_their_file(tmp_path: Path) -> None:
-    """The exported form is read back; a broken line is named."""
+def test_traces_are_read_from_the_lines_of_a_file(tmp_path: Path) -> None:
+    """An error names the bad line."""
     assert traces_path(tmp_path / "log.jsonl").name == "log.traces.jsonl"
     line = json.dumps({"cause": "p1", "role": "steady", "answers": []}).encode()
     assert read_traces([line]) == {("p1", "steady"): []}

@@ -1,4 +1,4 @@
-"""Secrets stay secret: key files that only their owner reads, and canaries that come out nowhere."""
+"""Secrets stay secret: only their owner can read key files, and no stream or message shows a secret."""
 
 import json
 import stat
@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from bus.delivery import dead_letters
-from bus.delivery.bus import Bus, RecordedAnswer
+from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Post
+from bus.delivery.traces import RecordedAnswer
 from bus.security import keys
 from bus.vocabulary.events import CampaignPaused, HumanAnswered
 from bus.vocabulary.questions import Completion, CompletionReply
 from bus.wire import subjects
 from bus.wire.envelope import Envelope
 from bus.wire.redaction import MASK, mask, mask_payload, own_secrets
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 
 SEED = "SUAMK2FG4MI6UE3ACF3FK3OIQBCEIEZV7NSWFFEW63UXMRLFM2XLAXK4GY"
 CANARY = 'can"ary-of-the-model'
@@ -30,8 +31,8 @@ ENVIRONMENT = {
 }
 
 
-def test_seeds_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
-    """A second start finds the same keys; folder and files are closed to others, even where they had been opened."""
+def test_seeds_are_created_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
+    """A second start finds the same keys, and closes folder and files to other users again."""
     first = keys.ensure_keys(tmp_path / "keys", ["trainer", "human"])
     keys.seed_path(tmp_path / "keys", "human").chmod(0o644)
     assert keys.ensure_keys(tmp_path / "keys", ["trainer", "human", "desk"]).items() >= first.items()
@@ -40,8 +41,8 @@ def test_seeds_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
     assert all(key.startswith("U") for key in first.values())
 
 
-def test_a_seed_that_others_may_read_is_not_used(tmp_path: Path) -> None:
-    """The fault names the remedy."""
+def test_a_seed_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+    """The error names the remedy."""
     keys.ensure_keys(tmp_path, ["trainer"])
     keys.seed_path(tmp_path, "trainer").chmod(0o640)
     with pytest.raises(keys.KeyFault, match="chmod 600"):
@@ -49,8 +50,8 @@ def test_a_seed_that_others_may_read_is_not_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "nonsense", SEED[:-3], "S" * 58])
-def test_what_is_no_seed_is_told_without_quoting_it(tmp_path: Path, content: str) -> None:
-    """A broken key file is a fault in one line that holds nothing of the file."""
+def test_the_error_of_a_broken_key_file_does_not_quote_it(tmp_path: Path, content: str) -> None:
+    """The file may hold most of a secret."""
     path = tmp_path / "trainer.nk"
     keys.write_seed(path, content)
     with pytest.raises(keys.KeyFault) as caught:
@@ -66,7 +67,7 @@ def test_what_is_no_seed_is_told_without_quoting_it(tmp_path: Path, content: str
     ],
 )  # fmt: skip
 def test_text_for_people_loses_every_secret(secret: str) -> None:
-    """By its shape, or by the variable that holds it; as it is and as JSON writes it."""
+    """Known by its form or by its variable; plain and escaped as in JSON."""
     text = mask(f"401 for <{secret}> and {json.dumps({'key': secret})}", ENVIRONMENT)
     assert secret not in text
     assert json.dumps(secret)[1:-1] not in text
@@ -80,13 +81,13 @@ def test_a_password_in_an_address_is_masked() -> None:
 
 @pytest.mark.parametrize("text", ["a task-specific gate", "risk-adjusted", "/usr/bin", "sk-learn", "mask-" + "A" * 60])
 def test_ordinary_words_stay(text: str) -> None:
-    """Nothing that only resembles a key is taken from an event."""
+    """Text in an event that only resembles a key is not masked."""
     assert mask_payload(text.encode(), ENVIRONMENT) == text.encode()
 
 
 @pytest.fixture
 def model_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let this process be one that was started with a secret."""
+    """Start this process with a secret in its environment."""
     monkeypatch.setenv("LAB_MODEL_KEY", CANARY)
     own_secrets.cache_clear()
     yield
@@ -95,24 +96,25 @@ def model_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("model_key")
 async def test_events_traces_and_dead_letters_hold_no_secret() -> None:
-    """Whatever brings a secret along (a model's answer, an endpoint's error, a traceback), no stream keeps it."""
+    """A secret may come with a model's answer, an endpoint's error or a traceback; no stream stores it."""
     transport = MemoryTransport()
     bus = Bus(transport, "analyst")
-    said = Envelope("c1", "/lab/x/1", datetime.now(UTC), "c", "e0001", CampaignPaused(by="ada"))
-    await bus.publish(Post("e0001", HumanAnswered(question=f"is it {CANARY}?", answer=SEED, to="ada")), "c", said)
+    cause = Envelope("c1", "/lab/x/1", datetime.now(UTC), "c", "e0001", CampaignPaused(by="ada"))
+    await bus.publish(Post("e0001", HumanAnswered(question=f"is it {CANARY}?", answer=SEED, to="ada")), "c", cause)
     question = Completion(instructions=f"use {CANARY}", prompt=SEED, schema_name="Answer")
-    await bus.publish_trace(said, [RecordedAnswer.from_reply(question, CompletionReply(error=f"bad key {CANARY}"))])
-    words = json.dumps({"text": f"{CANARY} {SEED}"}).encode()
-    await bus.publish_dead_letter(Stored(1, "lab.human.c", words), f"KeyError: {CANARY}", stack=f"Traceback\n {SEED}")
-    kept = [message.payload.decode() for stream in transport._streams.values() for message in stream.messages]
-    assert len(kept) == 3
-    kept += [
-        dead_letters.decode(message).original.payload.decode() for message in transport._streams[subjects.DEAD].messages
-    ]
-    assert all(MASK in text for text in kept)
-    assert not [text for text in kept if SEED in text or CANARY in text or json.dumps(CANARY)[1:-1] in text]
+    await bus.publish_trace(cause, [RecordedAnswer.from_reply(question, CompletionReply(error=f"bad key {CANARY}"))])
+    original = json.dumps({"text": f"{CANARY} {SEED}"}).encode()
+    await bus.publish_dead_letter(
+        StoredMessage(1, "lab.human.c", original), f"KeyError: {CANARY}", stack=f"Traceback\n {SEED}"
+    )
+    texts = [message.payload.decode() for stream in transport._streams.values() for message in stream.messages]
+    assert len(texts) == 3
+    (letter,) = transport._streams[subjects.DEAD].messages
+    texts.append(dead_letters.decode(letter).original.payload.decode())
+    assert all(MASK in text for text in texts)
+    assert not [text for text in texts if SEED in text or CANARY in text or json.dumps(CANARY)[1:-1] in text]
 
 
-def test_the_log_streams_are_the_ones_that_were_looked_at() -> None:
-    """The in-memory twin keeps all that NATS keeps."""
+def test_the_transport_in_memory_has_every_stream() -> None:
+    """So the test above looks at all of them."""
     assert set(MemoryTransport()._streams) == {stream.name for stream in subjects.STREAMS}

@@ -1,20 +1,18 @@
-"""One contract, two transports: whatever holds on JetStream holds in the in-memory twin."""
+"""The transport contract: the same tests hold on JetStream and in memory."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
-from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport, matches
-from bus.delivery.transport import Durable, NoAnswer, Transport, TransportError
-from bus.nats import following
+from bus.delivery.transport import NoAnswer, Transport, TransportError
 from bus.nats.transport import NatsTransport
 from bus.wire import subjects
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
+from tests.support.durables import campaign_durable
 
 
 @pytest_asyncio.fixture(params=["memory", "nats"])
@@ -29,17 +27,6 @@ async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
     await nats.close()
 
 
-@pytest.fixture
-def campaign() -> str:
-    """Name a campaign that no other test uses, since the server's streams are shared."""
-    return uuid4().hex[:12]
-
-
-def durable(campaign: str, kind: str = "*", ack_wait: float = 10.0) -> Durable:
-    """Describe a consumer of one campaign's events."""
-    return Durable(f"c-{campaign}", subjects.LOG, (f"lab.events.{campaign}.*.{kind}",), ack_wait)
-
-
 async def test_a_published_message_gets_the_next_position(transport: Transport, campaign: str) -> None:
     """Positions rise by one and `last_seq` is the newest."""
     first = await transport.publish(f"lab.events.{campaign}.e1.A", b"one", f"{campaign}1")
@@ -50,7 +37,7 @@ async def test_a_published_message_gets_the_next_position(transport: Transport, 
 
 
 async def test_a_repeated_message_id_is_dropped(transport: Transport, campaign: str) -> None:
-    """Saying the same thing again changes nothing."""
+    """The log keeps the first message only."""
     await transport.publish(f"lab.events.{campaign}.e1.A", b"one", f"{campaign}1")
     before = await transport.last_seq(subjects.LOG)
     assert await transport.publish(f"lab.events.{campaign}.e1.A", b"one", f"{campaign}1") is None
@@ -58,13 +45,13 @@ async def test_a_repeated_message_id_is_dropped(transport: Transport, campaign: 
 
 
 async def test_expecting_none_refuses_a_second_message_on_the_subject(transport: Transport, campaign: str) -> None:
-    """Two deciders that race for a slot open it once, whatever their ids."""
+    """Two processes that race for a slot open it once, even with different ids."""
     assert await transport.publish(f"lab.events.{campaign}.e1.Open", b"mine", f"{campaign}1", 0)
     assert await transport.publish(f"lab.events.{campaign}.e1.Open", b"theirs", f"{campaign}2", 0) is None
 
 
-async def test_what_is_said_upon_old_knowledge_is_refused(transport: Transport, campaign: str) -> None:
-    """Of those who know of one ending, one says the next; whoever knows of that one may go on."""
+async def test_expecting_an_older_position_refuses_the_message(transport: Transport, campaign: str) -> None:
+    """Only one message follows each known position; one that knows the newest position is accepted."""
     subject = f"lab.events.{campaign}.campaign.End"
     first = await transport.publish(subject, b"one", f"{campaign}1", 0)
     second = await transport.publish(subject, b"two", f"{campaign}2", first)
@@ -74,99 +61,81 @@ async def test_what_is_said_upon_old_knowledge_is_refused(transport: Transport, 
 
 
 async def test_a_subject_outside_every_stream_is_refused(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fact that nothing would keep is an error, not a loss."""
+    """A message that no stream would store is an error, not a loss."""
     monkeypatch.setattr("bus.nats.transport.PUBLISH_PATIENCE_S", 1.0)
     with pytest.raises(TransportError):
         await transport.publish("elsewhere.x", b"lost", uuid4().hex)
 
 
-async def test_each_message_goes_to_one_of_the_sharers(transport: Transport, campaign: str) -> None:
-    """Two processes on one durable share its messages."""
+async def test_processes_of_a_durable_share_its_messages(transport: Transport, campaign: str) -> None:
+    """Each message goes to one of them."""
     for number in range(6):
         await transport.publish(f"lab.events.{campaign}.e{number}.A", b"x", f"{campaign}{number}")
-    seen: list[int] = []
+    positions: list[int] = []
 
     async def work() -> None:
-        while delivery := await transport.pull(durable(campaign), 0.5):
-            seen.append(delivery.stored.seq)
+        while delivery := await transport.pull(campaign_durable(campaign), 0.5):
+            positions.append(delivery.stored.seq)
             await delivery.ack()
 
     await asyncio.gather(work(), work())
-    assert len(seen) == 6
-    assert len(set(seen)) == 6
+    assert len(positions) == 6
+    assert len(set(positions)) == 6
 
 
-async def test_filters_choose_the_types(transport: Transport, campaign: str) -> None:
-    """A consumer sees only the types it asked for."""
+async def test_a_consumer_gets_the_subjects_of_its_filters(transport: Transport, campaign: str) -> None:
+    """Other types are not delivered."""
     await transport.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
     await transport.publish(f"lab.events.{campaign}.e1.B", b"b", f"{campaign}2")
-    delivery = await transport.pull(durable(campaign, "B"), 2.0)
+    delivery = await transport.pull(campaign_durable(campaign, "B"), 2.0)
     assert delivery is not None
     assert delivery.stored.payload == b"b"
     await delivery.ack()
-    assert await transport.pull(durable(campaign, "B"), 0.2) is None
+    assert await transport.pull(campaign_durable(campaign, "B"), 0.2) is None
 
 
-async def test_an_older_consumer_hears_what_it_should_hear_today(nats_url: str, campaign: str) -> None:
-    """A home of before goes on with the roles of now: what it had not been told of comes, nothing comes twice."""
-    nats = await NatsTransport.connect(nats_url, name="test")
-    old, new = durable(campaign, "A"), durable(campaign)
-    await nats.provision([old])
-    await nats.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
-    delivery = await nats.pull(old, 2.0)
-    assert delivery is not None
-    await delivery.ack()
-    await nats.provision([new])
-    await nats.publish(f"lab.events.{campaign}.e1.B", b"b", f"{campaign}2")
-    delivery = await nats.pull(new, 2.0)
-    assert delivery is not None
-    assert delivery.stored.payload == b"b"
-    assert await nats.pull(new, 0.2) is None
-    await nats.close()
-
-
-async def test_what_is_not_acknowledged_comes_again(transport: Transport, campaign: str) -> None:
-    """A process that dies with a message leaves it to the next one, and the count tells."""
+async def test_an_unacknowledged_message_is_delivered_again(transport: Transport, campaign: str) -> None:
+    """If a process dies with a message, the next process gets it, with a higher delivery count."""
     await transport.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
-    first = await transport.pull(durable(campaign, ack_wait=0.5), 2.0)
-    again = await transport.pull(durable(campaign, ack_wait=0.5), 3.0)
+    first = await transport.pull(campaign_durable(campaign, ack_wait=0.5), 2.0)
+    second = await transport.pull(campaign_durable(campaign, ack_wait=0.5), 3.0)
     assert first is not None
-    assert again is not None
-    assert again.stored == first.stored
-    assert again.deliveries == 2
-    await again.ack()
+    assert second is not None
+    assert second.stored == first.stored
+    assert second.deliveries == 2
+    await second.ack()
 
 
 async def test_in_progress_keeps_a_message(transport: Transport, campaign: str) -> None:
-    """Long work is not handed to a second process while it beats."""
+    """A long decision is not given to a second process."""
     await transport.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
-    mine = await transport.pull(durable(campaign, ack_wait=0.8), 2.0)
-    assert mine is not None
+    delivery = await transport.pull(campaign_durable(campaign, ack_wait=0.8), 2.0)
+    assert delivery is not None
     for _ in range(6):
-        await mine.in_progress()
-        assert await transport.pull(durable(campaign, ack_wait=0.8), 0.25) is None
-    await mine.ack()
+        await delivery.in_progress()
+        assert await transport.pull(campaign_durable(campaign, ack_wait=0.8), 0.25) is None
+    await delivery.ack()
 
 
-async def test_nak_hands_it_out_again_after_the_delay(transport: Transport, campaign: str) -> None:
-    """A failed decision is tried again, not at once."""
+async def test_a_message_that_is_given_back_is_delivered_after_the_delay(transport: Transport, campaign: str) -> None:
+    """A failed decision is retried later, not at once."""
     await transport.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
-    first = await transport.pull(durable(campaign), 2.0)
+    first = await transport.pull(campaign_durable(campaign), 2.0)
     assert first is not None
     await first.nak(0.6)
-    assert await transport.pull(durable(campaign), 0.2) is None
-    again = await transport.pull(durable(campaign), 3.0)
-    assert again is not None
-    assert again.deliveries == 2
-    await again.ack()
+    assert await transport.pull(campaign_durable(campaign), 0.2) is None
+    second = await transport.pull(campaign_durable(campaign), 3.0)
+    assert second is not None
+    assert second.deliveries == 2
+    await second.ack()
 
 
 async def test_follow_reads_the_past_and_the_future_in_order(transport: Transport, campaign: str) -> None:
-    """A reader that starts at a position misses nothing and sees nothing twice."""
+    """A reader that starts at a position misses no message and gets none twice."""
     start = await transport.last_seq(subjects.LOG)
     for number in range(3):
         await transport.publish(f"lab.events.{campaign}.e{number}.A", b"past", f"{campaign}{number}")
-    read: list[Stored] = []
+    read: list[StoredMessage] = []
 
     async def follow() -> None:
         async for batch in transport.follow(subjects.LOG, start, max_batch=2):
@@ -181,55 +150,6 @@ async def test_follow_reads_the_past_and_the_future_in_order(transport: Transpor
     assert [stored.seq for stored in read] == list(range(start + 1, start + 6))
 
 
-async def test_who_lets_news_gather_for_long_is_not_told_of_each_message(nats_url: str, campaign: str) -> None:
-    """A patient reader receives every message once, as it reads it; a prompt one hears of it beforehand too."""
-    heard = {}
-    speaker = await NatsTransport.connect(nats_url, name="speaker")
-    await speaker.provision()
-    start = await speaker.last_seq(subjects.LOG)
-    for number in range(20):
-        await speaker.publish(f"lab.events.{campaign}.e{number}.A", b"past", f"{campaign}{number}")
-    for gather in (0.0, 0.3):
-        reader = await NatsTransport.connect(nats_url, name="reader")
-        count = 0
-        async for batch in reader.follow(subjects.LOG, start, gather=gather):
-            for _ in batch:
-                count += 1
-                if count == 20:  # now it has read all there was
-                    for number in range(20):
-                        subject = f"lab.events.{campaign}.f{number}.A"
-                        await speaker.publish(subject, b"news", f"{campaign}{gather}{number}")
-            if count >= 40:
-                break
-        heard[gather] = reader.client.stats["in_msgs"]
-        await reader.close()
-    await speaker.close()
-    assert heard[0.0] >= heard[0.3] + 20
-
-
-async def test_who_says_when_news_is_wanted_is_not_told_of_any(
-    nats_url: str, campaign: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It reads on when it says so; what is said meanwhile it receives once."""
-    monkeypatch.setattr(following, "FIRST_POLL_S", 60.0)
-    monkeypatch.setattr(following, "MAX_POLL_S", 60.0)
-    transport, wanted = await NatsTransport.connect(nats_url, name="reader"), asyncio.Event()
-    await transport.provision()
-    start = await transport.last_seq(subjects.LOG)
-    await transport.publish(f"lab.events.{campaign}.e0.A", b"past", f"{campaign}0")
-    reading = aiter(transport.follow(subjects.LOG, start, wanted=wanted))
-    assert [stored.seq for stored in await asyncio.wait_for(anext(reading), 10)] == [start + 1]
-    later = asyncio.ensure_future(anext(reading))
-    before = transport.client.stats["in_msgs"]
-    await transport.publish(f"lab.events.{campaign}.e1.A", b"news", f"{campaign}1")
-    await transport.client.flush()
-    assert transport.client.stats["in_msgs"] == before + 1, "the acknowledgement alone"
-    assert not later.done()
-    wanted.set()
-    assert [stored.seq for stored in await asyncio.wait_for(later, 10)] == [start + 2]
-    await transport.close()
-
-
 async def test_a_request_is_answered(transport: Transport) -> None:
     """Request and reply carry bytes both ways."""
     subject = f"lab.query.{uuid4().hex}"
@@ -242,7 +162,7 @@ async def test_a_request_is_answered(transport: Transport) -> None:
 
 
 async def test_a_request_without_a_responder_says_so(transport: Transport) -> None:
-    """Nobody there is an error at once, not a hang."""
+    """It is an error at once, not a wait."""
     with pytest.raises(NoAnswer):
         await transport.request(f"lab.query.{uuid4().hex}", b"hello", 2.0)
 
@@ -259,57 +179,5 @@ async def test_a_request_without_a_responder_says_so(transport: Transport) -> No
     ],
 )
 def test_subject_patterns(pattern: str, subject: str, expected: bool) -> None:
-    """The twin reads patterns as NATS does."""
+    """The transport in memory matches patterns as NATS does."""
     assert matches(pattern, subject) is expected
-
-
-@pytest.mark.parametrize("way", ["follow", "pull"])
-async def test_a_swallowed_cancellation_is_heeded(nats_url: str, campaign: str, way: str) -> None:
-    """A reader that was cancelled just as an answer came, which asyncio.wait_for then prefers, still ends."""
-    client = await NatsTransport.connect(nats_url, name="test")
-    await client.provision()
-    for number in range(3):
-        await client.publish(f"lab.events.{campaign}.e{number}.A", b"x", f"{campaign}{number}")
-    reading = asyncio.Event()
-
-    async def swallow() -> None:
-        reading.set()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(3600)
-
-    async def follow() -> None:
-        async for _ in client.follow(subjects.LOG, 0, max_batch=1):
-            await swallow()
-
-    async def pull() -> None:
-        while await client.pull(durable(campaign), 2.0):
-            await swallow()
-
-    task = asyncio.ensure_future(follow() if way == "follow" else pull())
-    await asyncio.wait_for(reading.wait(), 10)
-    task.cancel()
-    done, _ = await asyncio.wait([task], timeout=5.0)
-    assert done
-    assert task.cancelled()
-    await client.close()
-
-
-class Away(MemoryTransport):
-    """A server that is away for the first questions."""
-
-    def __init__(self, questions: int) -> None:
-        super().__init__()
-        self.questions = questions
-
-    async def last_seq(self, stream: str) -> int:
-        self.questions -= 1
-        if self.questions >= 0:
-            raise NoAnswer("away")
-        return await super().last_seq(stream)
-
-
-async def test_the_newest_position_is_waited_for_while_the_server_is_away() -> None:
-    """As long as patience lasts."""
-    assert await Bus(Away(2), "reader").newest_position() == 0
-    with pytest.raises(NoAnswer):
-        await Bus(Away(2), "reader").newest_position(patience=0.0)

@@ -1,4 +1,4 @@
-"""Services make themselves known: the three questions of nats.micro, with what each service counts about itself."""
+"""Service discovery: the three requests of nats.micro, with the vitals of each service."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post
 from bus.delivery.vitals import Vitals
 from bus.nats import server
-from bus.nats.micro import _vitals, register_service, survey_services
+from bus.nats.micro import _read_vitals, register_service, survey_services
 from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import CampaignPaused, Event, Record
 from bus.vocabulary.queries import AskStanding, CampaignStatus
@@ -24,7 +24,7 @@ from bus.wire.envelope import Envelope
 
 
 class Slow:
-    """Asks, which takes as long as the answer."""
+    """Asks, and waits for the answer."""
 
     name: ClassVar[str] = "slow"
     handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
@@ -37,7 +37,7 @@ class Slow:
 
 @pytest_asyncio.fixture
 async def client(nats_url: str) -> AsyncIterator[NatsTransport]:
-    """A connection to the session's server."""
+    """Yield a connection to the session's server."""
     transport = await NatsTransport.connect(nats_url, name="test")
     await transport.provision()
     yield transport
@@ -46,38 +46,38 @@ async def client(nats_url: str) -> AsyncIterator[NatsTransport]:
 
 @pytest.mark.parametrize("verb", ["PING", "INFO", "STATS"])
 @pytest.mark.parametrize("scope", ["", ".{role}", ".{role}.{id}"])
-async def test_every_question_is_answered_for_all_the_kind_and_one(
+async def test_every_request_is_answered_for_all_services_a_role_and_one_service(
     client: NatsTransport, verb: str, scope: str
 ) -> None:
-    """As the protocol has it, with type, name, id and version."""
+    """The answers have the type and the fields of the protocol."""
     role = f"role-{uuid4().hex[:8]}"
     await register_service(client.client, role, "7", Vitals())
-    one = json.loads((await client.client.request(f"$SRV.PING.{role}", b"", timeout=2)).data)
+    ping = json.loads((await client.client.request(f"$SRV.PING.{role}", b"", timeout=2)).data)
     inbox = client.client.new_inbox()
     replies = await client.client.subscribe(inbox)
-    await client.client.publish(f"$SRV.{verb}" + scope.format(role=role, id=one["id"]), reply=inbox)
+    await client.client.publish(f"$SRV.{verb}" + scope.format(role=role, id=ping["id"]), reply=inbox)
     while True:  # other services of the session answer too
         answer = json.loads((await replies.next_msg(timeout=2)).data)
         if answer["name"] == role:
             break
     assert answer["type"] == f"io.nats.micro.v1.{verb.lower()}_response"
-    assert answer["id"] == one["id"]
+    assert answer["id"] == ping["id"]
     assert answer["metadata"] == {"instance": "7"}
 
 
 async def test_statistics_carry_the_vitals(client: NatsTransport) -> None:
-    """A survey and the status endpoint tell the same."""
+    """A survey and the status endpoint report the same."""
     role, vitals = f"role-{uuid4().hex[:8]}", Vitals(in_flight=2, lag=31)
     vitals.record_error("no\nluck")
     await register_service(client.client, role, "7", vitals)
-    (found,) = [one for one in await survey_services(client.client) if one["role"] == role]
-    assert found == {"role": role, "instance": "7", "lag": 31, "in_flight": 2, "done": 0, "failed": 1,
+    (service,) = [service for service in await survey_services(client.client) if service["role"] == role]
+    assert service == {"role": role, "instance": "7", "lag": 31, "in_flight": 2, "done": 0, "failed": 1,
                      "last_error": "no luck"}  # fmt: skip
     assert json.loads(await client.request(f"lab.status.{role}", b"", 2.0)) == vitals.report()
 
 
-async def test_a_survey_of_nobody_finds_nobody(tmp_path: Path) -> None:
-    """A server without services says so itself."""
+async def test_a_survey_without_services_is_empty(tmp_path: Path) -> None:
+    """The server itself answers that there is none."""
     port = server.free_port()
     process = server.start_server(tmp_path, port)
     transport = await NatsTransport.connect(f"nats://127.0.0.1:{port}", name="test")
@@ -87,25 +87,25 @@ async def test_a_survey_of_nobody_finds_nobody(tmp_path: Path) -> None:
     process.wait(10)
 
 
-async def test_an_actor_counts_what_it_has_in_hand_behind_it_and_failed() -> None:
-    """One decision under way, the rest waiting, a malformed one among them; then all done."""
-    transport, leave = MemoryTransport(), asyncio.Event()
+async def test_an_actor_counts_decisions_in_flight_waiting_and_failed() -> None:
+    """First one in flight and three waiting, one of them malformed; then all are done."""
+    transport, answer_allowed = MemoryTransport(), asyncio.Event()
 
-    async def standing(_: AskStanding) -> Record:
-        await leave.wait()
+    async def answer(_: AskStanding) -> Record:
+        await answer_allowed.wait()
         return CampaignStatus()
 
     for number, experiment in enumerate(("e0001", "e0002", "e0003")):
         await Bus(transport, "director").publish(Post(experiment, CampaignPaused(by="ada")), "c", None, number)
     await transport.publish("lab.events.c.e0004.CampaignPaused", b"nonsense", "m1")
-    await Bus(transport, "memory").serve_query(AskStanding, standing)
+    await Bus(transport, "memory").serve_query(AskStanding, answer)
     bus = Bus(transport, "slow")
     task = asyncio.ensure_future(Actor(bus, Slow()).run())
     async with asyncio.timeout(10):
         while not bus.vitals.in_flight:
             await asyncio.sleep(0.01)
         assert (bus.vitals.lag, bus.vitals.done) == (3, 0)
-        leave.set()
+        answer_allowed.set()
         while bus.vitals.done < 4 or bus.vitals.in_flight or bus.vitals.lag:
             await asyncio.sleep(0.01)
     assert bus.vitals.failed == 1
@@ -114,8 +114,8 @@ async def test_an_actor_counts_what_it_has_in_hand_behind_it_and_failed() -> Non
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_an_answerer_counts_its_answers_and_refusals() -> None:
-    """Also a question that is no question."""
+async def test_a_query_handler_counts_its_replies_and_errors() -> None:
+    """A malformed query is an error too."""
     transport = MemoryTransport()
     bus = Bus(transport, "memory")
 
@@ -130,7 +130,7 @@ async def test_an_answerer_counts_its_answers_and_refusals() -> None:
     assert bus.vitals.last_error.startswith("bad query")
 
 
-@pytest.mark.parametrize("said", [{}, {"endpoints": None}, {"name": "x", "endpoints": [{"name": "status"}]}])
-def test_another_projects_service_is_no_role(said: dict[str, Any]) -> None:
-    """Whoever else lives on the server may answer a survey too."""
-    assert _vitals(said) == []
+@pytest.mark.parametrize("statistics", [{}, {"endpoints": None}, {"name": "x", "endpoints": [{"name": "status"}]}])
+def test_a_service_of_another_project_is_ignored(statistics: dict[str, Any]) -> None:
+    """Any service on the server answers a survey."""
+    assert _read_vitals(statistics) == []

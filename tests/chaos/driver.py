@@ -27,13 +27,14 @@ from pathlib import Path
 from typing import Any
 
 from bus.audit import chain
-from bus.delivery.replay import read_traces, replay_role
+from bus.delivery.replay import replay_role
+from bus.delivery.traces import read_traces
 from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import CampaignFinished
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, decode
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 from lab.client.campaign_view import CampaignView
 from lab.home import Home
 from lab.operations import replay
@@ -90,7 +91,7 @@ class Aftermath:
     """What a campaign left behind."""
 
     home: Path
-    messages: Sequence[Stored]
+    messages: Sequence[StoredMessage]
     log: Sequence[Envelope]
     traces: Sequence[bytes]
     letters: int
@@ -133,7 +134,7 @@ def endure(root: Path, monkey: Monkey | None = None, **given: Any) -> Aftermath:
     return Aftermath(root, log, said, payloads, len(letters), outcome.seconds, outcome.restarts, outcome.finished)
 
 
-async def _streams(home: Home) -> list[list[Stored]]:
+async def _streams(home: Home) -> list[list[StoredMessage]]:
     """Return the log, the traces and the dead letters as the server's store has them."""
     async with server.run_server(home.nats) as url:
         transport = await NatsTransport.connect(url, name="examiner")
@@ -143,9 +144,9 @@ async def _streams(home: Home) -> list[list[Stored]]:
             await transport.close()
 
 
-async def _whole(transport: NatsTransport, stream: str) -> list[Stored]:
+async def _whole(transport: NatsTransport, stream: str) -> list[StoredMessage]:
     """Return every message of a stream."""
-    end, found = await transport.last_seq(stream), list[Stored]()
+    end, found = await transport.last_seq(stream), list[StoredMessage]()
     if end:
         async for batch in transport.follow(stream, 0):
             found += batch
@@ -189,7 +190,7 @@ def _chain(left: Aftermath) -> list[str]:
     verdict = chain.verify_chain(list(chain.read_chain(Home(left.home).chain)), left.messages)
     if verdict.first_difference is None and verdict.matched >= left.end():
         return []
-    return [f"the chain covers {verdict.matched} of {len(left.messages)}; {verdict.first_difference} {verdict.how}"]
+    return [f"the chain covers {verdict.matched} of {len(left.messages)}; {verdict.first_difference} {verdict.detail}"]
 
 
 def _decisions(left: Aftermath) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from bus.nats.transport import NatsTransport
 from bus.wire import subjects
 from bus.wire.envelope import Envelope
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 from lab.client.campaign_view import CampaignView
 from tests.chaos.cluster import NAMES, Cluster, cluster
 from tests.support.endings import ends
@@ -57,13 +57,13 @@ def test_the_loss_of_the_leader_costs_nothing(tmp_path: Path) -> None:
     assert len({stored.subject for stored in logs[0] if "ProposalCreated" in stored.subject}) == 6 + EXPERIMENTS
 
 
-async def _log(url: str) -> Sequence[Stored]:
+async def _log(url: str) -> Sequence[StoredMessage]:
     """Return the log as one server serves it, after it is seen that each stream has three replicas."""
     transport = await NatsTransport.connect(url, name="examiner", wait=20.0)
     try:
         info = await transport._js.stream_info(subjects.LOG)
         assert info.config.num_replicas == 3
-        found: list[Stored] = []
+        found: list[StoredMessage] = []
         async for batch in transport.follow(subjects.LOG, 0):
             found += batch
             if found[-1].seq >= info.state.last_seq:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.delivery.bus import Bus, QueryRefused
+from bus.delivery.bus import Bus
+from bus.delivery.query_replies import QueryRefused
 from bus.delivery.memory_transport import MemoryTransport
 from bus.vocabulary.queries import (
     AskAncestry,

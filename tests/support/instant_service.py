@@ -4,8 +4,9 @@
 sentence model would only make them slow (`tests.support.instant_trainer`).
 """
 
-from bus.delivery.actor import Actor, Answerer
+from bus.delivery.actor import Actor
 from bus.delivery.bus import Bus
+from bus.delivery.deciding import Answerer
 from bus.vocabulary.questions import Question
 from bus.wire.envelope import Envelope
 from lab.runtime import roles, service

@@ -19,7 +19,8 @@ from unittest.mock import patch
 from agents import Analyst, Desk, Director, Engineer, Researcher
 from agents.admission.static_check import check
 from agents.design import render
-from bus.delivery.actor import GIVE_UP_ORDINAL, MAX_DELIVERIES
+from bus.delivery.giving_up import GIVE_UP_ORDINAL
+from bus.delivery.inbox import MAX_DELIVERIES
 from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post, Role
@@ -29,7 +30,7 @@ from bus.vocabulary.questions import Question
 from bus.wire import subjects
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN
-from bus.wire.stored import Stored
+from bus.wire.stored_message import StoredMessage
 from lab.runtime.roles import human_envelope
 from memory.answers import answer
 from memory.cognition import CognitionBase, load_entries
@@ -169,7 +170,7 @@ class Laboratory:
         """Let a person say something; the desk reads it some time."""
         self._spoken += 1
         self._book(
-            Work(self._desk, human_envelope(Stored(self._spoken, subjects.human_inbox(self.campaign), text.encode())))
+            Work(self._desk, human_envelope(StoredMessage(self._spoken, subjects.human_inbox(self.campaign), text.encode())))
         )
 
     def run(self) -> None:

@@ -1,11 +1,11 @@
-"""A message as a stream holds it."""
+"""A message as a stream stores it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A message at its place in a stream."""
+class StoredMessage:
+    """A message at its position in a stream."""
 
     seq: int
     subject: str

@@ -1,0 +1,101 @@
+"""Drives one decision to its end: answers its questions, publishes its posts, records what it read."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from bus.delivery.bus import Bus
+from bus.delivery.query_replies import MemoryBehind, QueryRefused
+from bus.delivery.role import Post, Role
+from bus.delivery.traces import RecordedAnswer
+from bus.delivery.transport import NoAnswer
+from bus.vocabulary.events import Record
+from bus.vocabulary.queries import Query
+from bus.vocabulary.questions import Question
+from bus.wire.envelope import Envelope
+
+Answerer = Callable[[Envelope, Any], Awaitable[Record]]
+"""Answers a question of the decision about an event."""
+Answerers = Mapping[Any, Answerer]
+"""Class of a question → what answers it."""
+
+log = structlog.get_logger()
+
+
+class DecisionDriver:
+    """Drives the decision of a role about one event."""
+
+    def __init__(self, bus: Bus, role: Role, answerers: Answerers, envelope: Envelope) -> None:
+        """Send queries to memory over the bus, and any other question to `answerers`."""
+        self._bus = bus
+        self._role = role
+        self._answerers = answerers
+        self._envelope = envelope
+        self._answers: list[RecordedAnswer] = []
+        self._posts: list[Post] = []
+
+    async def drive(self) -> Sequence[Post]:
+        """Return the decision's posts after all of them, and the trace, are published.
+
+        Raises whatever the role or an answerer raises, QueryRefused and TransportError.
+        """
+        decision = self._role.decide(self._envelope)
+        try:
+            step = next(decision)
+            while True:
+                step = decision.send(await self._perform(step))
+        except StopIteration as stop:
+            last: Sequence[Post] = stop.value or ()
+        await self._finish(last)
+        return self._posts
+
+    async def _perform(self, step: Question | Post) -> Record | None:
+        """Publish a post, or return the reply to a question."""
+        if isinstance(step, Post):
+            await self._publish((step,))
+            return None
+        answer = await self._answer(step)
+        self._answers.append(answer)
+        return answer.reply
+
+    async def _answer(self, question: Question) -> RecordedAnswer:
+        if isinstance(question, Query):
+            return await self._ask_memory(question)
+        answerer = self._answerers.get(type(question))
+        if answerer is None:
+            raise QueryRefused(f"{self._role.name} has no answerer for {type(question).__name__}")
+        return RecordedAnswer.from_reply(question, await answerer(self._envelope, question))
+
+    async def _ask_memory(self, query: Query) -> RecordedAnswer:
+        """Ask until memory answers: a decision does not fail because memory is away or behind."""
+        while True:
+            try:
+                return await self._bus.ask_recorded(query)
+            except (NoAnswer, MemoryBehind) as error:
+                self._bus.vitals.last_error = f"waiting for memory: {error}"
+                log.warning("waiting for memory", query=query.name, reason=str(error))
+
+    async def _finish(self, last: Sequence[Post]) -> None:
+        """Publish the trace and the last posts, at once if a new attempt would read the same.
+
+        Memory gives the same answer about a position at any time. A model would write something else, so the trace of
+        its answer is stored before any event that follows from it.
+        """
+        if not self._answers:
+            await self._publish(last)
+        elif all(isinstance(answer.question, Query) for answer in self._answers):
+            await asyncio.gather(self._publish_trace(), self._publish(last))
+        else:
+            await self._publish_trace()
+            await self._publish(last)
+
+    async def _publish_trace(self) -> None:
+        await self._bus.publish_trace(self._envelope, self._answers)
+
+    async def _publish(self, posts: Sequence[Post]) -> None:
+        """Publish posts one after another; a post's ordinal is the number of posts before it."""
+        for post in posts:
+            await self._bus.publish(post, self._envelope.campaign, self._envelope, ordinal=len(self._posts))
+            self._posts.append(post)

@@ -1,0 +1,110 @@
+"""What holds on NATS only: updated consumers, hints for readers, and swallowed cancellations."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from bus.nats import following
+from bus.nats.transport import NatsTransport
+from bus.wire import subjects
+from tests.support.durables import campaign_durable
+
+
+async def test_an_older_consumer_gets_new_filters(nats_url: str, campaign: str) -> None:
+    """A home of an older lab works with today's roles: newly filtered types come, and nothing comes twice."""
+    nats = await NatsTransport.connect(nats_url, name="test")
+    old, new = campaign_durable(campaign, "A"), campaign_durable(campaign)
+    await nats.provision([old])
+    await nats.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
+    delivery = await nats.pull(old, 2.0)
+    assert delivery is not None
+    await delivery.ack()
+    await nats.provision([new])
+    await nats.publish(f"lab.events.{campaign}.e1.B", b"b", f"{campaign}2")
+    delivery = await nats.pull(new, 2.0)
+    assert delivery is not None
+    assert delivery.stored.payload == b"b"
+    assert await nats.pull(new, 0.2) is None
+    await nats.close()
+
+
+async def test_a_reader_with_a_long_delay_gets_no_hints(nats_url: str, campaign: str) -> None:
+    """It receives every message once; a prompt reader receives a hint before it too."""
+    received = {}
+    publisher = await NatsTransport.connect(nats_url, name="publisher")
+    await publisher.provision()
+    start = await publisher.last_seq(subjects.LOG)
+    for number in range(20):
+        await publisher.publish(f"lab.events.{campaign}.e{number}.A", b"past", f"{campaign}{number}")
+    for delay in (0.0, 0.3):
+        reader = await NatsTransport.connect(nats_url, name="reader")
+        count = 0
+        async for batch in reader.follow(subjects.LOG, start, batch_delay=delay):
+            for _ in batch:
+                count += 1
+                if count == 20:  # it has read everything so far
+                    for number in range(20):
+                        subject = f"lab.events.{campaign}.f{number}.A"
+                        await publisher.publish(subject, b"news", f"{campaign}{delay}{number}")
+            if count >= 40:
+                break
+        received[delay] = reader.client.stats["in_msgs"]
+        await reader.close()
+    await publisher.close()
+    assert received[0.0] >= received[0.3] + 20
+
+
+async def test_a_reader_with_a_news_request_gets_no_hints(
+    nats_url: str, campaign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads when the event is set, and receives the messages in between once."""
+    monkeypatch.setattr(following, "FIRST_POLL_S", 60.0)
+    monkeypatch.setattr(following, "MAX_POLL_S", 60.0)
+    transport = await NatsTransport.connect(nats_url, name="reader")
+    news_request = asyncio.Event()
+    await transport.provision()
+    start = await transport.last_seq(subjects.LOG)
+    await transport.publish(f"lab.events.{campaign}.e0.A", b"past", f"{campaign}0")
+    reading = aiter(transport.follow(subjects.LOG, start, news_request=news_request))
+    assert [stored.seq for stored in await asyncio.wait_for(anext(reading), 10)] == [start + 1]
+    later = asyncio.ensure_future(anext(reading))
+    before = transport.client.stats["in_msgs"]
+    await transport.publish(f"lab.events.{campaign}.e1.A", b"news", f"{campaign}1")
+    await transport.client.flush()
+    assert transport.client.stats["in_msgs"] == before + 1, "the acknowledgement alone"
+    assert not later.done()
+    news_request.set()
+    assert [stored.seq for stored in await asyncio.wait_for(later, 10)] == [start + 2]
+    await transport.close()
+
+
+@pytest.mark.parametrize("way", ["follow", "pull"])
+async def test_a_swallowed_cancellation_still_ends_a_reader(nats_url: str, campaign: str, way: str) -> None:
+    """asyncio.wait_for swallows a cancellation that comes together with a reply."""
+    client = await NatsTransport.connect(nats_url, name="test")
+    await client.provision()
+    for number in range(3):
+        await client.publish(f"lab.events.{campaign}.e{number}.A", b"x", f"{campaign}{number}")
+    reading = asyncio.Event()
+
+    async def swallow() -> None:
+        reading.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+
+    async def follow() -> None:
+        async for _ in client.follow(subjects.LOG, 0, max_batch=1):
+            await swallow()
+
+    async def pull() -> None:
+        while await client.pull(campaign_durable(campaign), 2.0):
+            await swallow()
+
+    task = asyncio.ensure_future(follow() if way == "follow" else pull())
+    await asyncio.wait_for(reading.wait(), 10)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=5.0)
+    assert done
+    assert task.cancelled()
+    await client.close()
