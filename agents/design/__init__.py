@@ -1,15 +1,16 @@
-"""The design grammar: trees of typed units, how they become source and prose, and how new ones come about.
+"""The design grammar: trees of typed units, their rendering to source and prose, and the operators that vary them.
 
     rng = random.Random(7)
     child = vary(BASELINES["gated-deltanet"].design, [BASELINES["gla"].design], rng, bias_from_text(["try a router"]))
     print(tree(child.design), render(child.design).source, motivation(child, "gated-deltanet"))
 
-Nothing here imports torch: designs are text until a trainer runs them.
+Nothing here imports torch: a design is data, and only a trainer runs its source.
 """
 
 from agents.design.baselines import BASELINES, Baseline
 from agents.design.bias import NEUTRAL, Bias, bias_from_text
 from agents.design.describe import name, summary, tree
+from agents.design.distance import distance
 from agents.design.motivation import motivation
 from agents.design.operators import Variation, crossover, from_scratch, mutate, unit_labels, vary
 from agents.design.render import Rendered, render
@@ -31,6 +32,7 @@ __all__ = [
     "bias_from_text",
     "count_designs",
     "crossover",
+    "distance",
     "draw_design",
     "from_scratch",
     "motivation",

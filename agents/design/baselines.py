@@ -1,7 +1,7 @@
 """The human designs that every result is measured against, as designs of the same grammar.
 
-Each follows its paper in what defines it: normaliser, gates, convolutions, widths. Where papers differ from their
-later public layers, the paper's own description is taken.
+Each follows its paper in the parts that define it: normaliser, gates, convolutions, widths. If a later public layer
+differs from its paper, the baseline follows the paper.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class Baseline:
     motivation: str
     """Why its authors proposed it."""
     arxiv: str
-    """Where: an arXiv id."""
+    """The arXiv id of its paper."""
 
     @cached_property
     def source(self) -> str:

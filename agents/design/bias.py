@@ -1,7 +1,10 @@
-"""Words to units: how guidance from people and entries of the cognition base shift what the operators choose.
+"""How guidance, the goal and papers shift what the operators choose: a factor on the weight of each unit they favour.
 
-The table below is the whole mechanism, so a person can read which words are heard. A word favours its units; after
-"no", "without", "avoid" and the like it disfavours them. Text that names a unit as `decay:channel` is heard as well.
+Structure stays structure: `Bias.of_units` takes the unit names that a paper lists. `bias_from_text` reads what people
+and algorithms say in prose. The table below holds every word that it recognises. A word favours its units, but after
+"no", "without", "avoid" and the like it disfavours them. A text may also name a unit, as `decay:channel`.
+
+    Bias.of_units(["update:delta", "path:window"]) | bias_from_text(["no window, please"])
 """
 
 import re
@@ -9,13 +12,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from agents.design.tree import KINDS
+from agents.design.units.framing import FRAME
+
 FAVOUR_FACTOR = 6.0
-"""Factor on the weight of a unit that was asked for."""
+"""Factor on the weight of a unit that a text or a paper asks for."""
 DISFAVOUR_FACTOR = 0.1
-"""Factor on the weight of a unit that was spoken against."""
+"""Factor on the weight of a unit that a text asks to avoid."""
+
+UNIT_NAMES = frozenset(
+    f"{axis.name}:{key}"
+    for axes in (FRAME, *(kind.axes for kind in KINDS.values()))
+    for axis in axes
+    for key in axis.keys
+) | frozenset(f"path:{kind}" for kind in KINDS)
+"""Every unit of the grammar as `axis:key`, and every kind of path as `path:kind`."""
 
 WORD_UNITS: Mapping[str, str] = {
-    # a word or its beginning -> units, as axis:key; path:kind stands for a whole path
     "delta": "update:delta update:delta_wide",
     "overwrit": "update:delta update:delta_wide",
     "error-correct": "update:delta update:delta_wide",
@@ -92,7 +105,7 @@ WORD_UNITS: Mapping[str, str] = {
     "tied": "sharing:tied",
     "simple": "fusion:sum gate:none entry:none skip:none present:none",
 }
-"""What is heard."""
+"""Words, or beginnings of words, that `bias_from_text` recognises, and the units that each asks for."""
 
 _NEGATION = re.compile(
     r"\b(no|not|without|avoid|drop|remove|less|fewer|never|stop|instead of|rather than|don't)\b[\s\w'-]{0,18}$"
@@ -102,49 +115,71 @@ _UNIT_NAME = re.compile(r"\b([a-z_]+):([a-z0-9_]+)\b")
 
 @dataclass(frozen=True)
 class Bias:
-    """Factors on the weights of units; 1 where nothing was said."""
+    """Factors on the weights of units; a unit without a factor keeps its weight."""
 
     factors: Mapping[str, float] = field(default_factory=dict)
     """`axis:key` or `path:kind` to factor."""
-    heard: tuple[str, ...] = ()
-    """The words that were recognised, in order."""
+    matches: tuple[str, ...] = ()
+    """The words and unit names that were recognised, in order, each once."""
+    unknown: tuple[str, ...] = ()
+    """The unit names that this grammar does not have, in order, each once."""
+
+    @classmethod
+    def of_units(cls, units: Iterable[str], factor: float = FAVOUR_FACTOR) -> "Bias":
+        """Return a bias on exactly these units, each named as `decay:channel` or `path:window`.
+
+        A name that the grammar does not have gets no factor and is listed in `unknown`. It raises no error, since a
+        paper may have been written for another version of the grammar.
+        """
+        names = tuple(dict.fromkeys(units))
+        known = tuple(name for name in names if name in UNIT_NAMES)
+        return cls(dict.fromkeys(known, factor), known, tuple(name for name in names if name not in UNIT_NAMES))
+
+    def __or__(self, later: "Bias") -> "Bias":
+        """Return both biases as one; the later one wins if they contradict."""
+        return Bias(
+            {**self.factors, **later.factors},
+            tuple(dict.fromkeys((*self.matches, *later.matches))),
+            tuple(dict.fromkeys((*self.unknown, *later.unknown))),
+        )
 
     def of(self, unit: str) -> float:
-        """Factor of a unit."""
+        """Return the factor of a unit, 1 if it has none."""
         return self.factors.get(unit, 1.0)
 
 
 NEUTRAL = Bias()
-"""Nothing was said."""
+"""The bias that changes no weight."""
 
 
 def bias_from_text(texts: Iterable[str]) -> Bias:
-    """Return what these texts ask for; later texts win where they contradict earlier ones."""
+    """Return what these texts ask for; later texts win if they contradict earlier ones."""
     factors: dict[str, float] = {}
-    heard: list[str] = []
+    matches: list[str] = []
     for text in texts:
         lowered = re.sub(r"\s+", " ", text.lower())
-        for word, units in _found(lowered):
-            factor = (
-                DISFAVOUR_FACTOR if _NEGATION.search(lowered[: lowered.index(word)].split(".")[-1]) else FAVOUR_FACTOR
-            )
-            factors |= dict.fromkeys(units, factor)
-            heard.append(word)
-    return Bias(factors, tuple(dict.fromkeys(heard)))
+        for word, units in _recognized(lowered):
+            factors |= dict.fromkeys(units, DISFAVOUR_FACTOR if _is_negated(word, lowered) else FAVOUR_FACTOR)
+            matches.append(word)
+    return Bias(factors, tuple(dict.fromkeys(matches)))
+
+
+def _is_negated(word: str, text: str) -> bool:
+    """Return whether a negation stands shortly before the word's first place, in the same sentence."""
+    return bool(_NEGATION.search(text[: text.index(word)].rsplit(".", maxsplit=1)[-1]))
 
 
 @lru_cache(maxsize=256)
-def _found(text: str) -> list[tuple[str, list[str]]]:
-    """Recognised words with their units, favouring longer words; unit names as they stand."""
+def _recognized(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return recognised words with their units, then the unit names that the text spells out."""
     words = [word for word in WORD_UNITS if re.search(rf"\b{re.escape(word)}", text)]
-    inner = {
+    covered = {
         word
         for word in words
         for longer in words
         if word != longer and word in longer and text.count(word) == text.count(longer)
     }
-    named = [(match.group(0), [match.group(0)]) for match in _UNIT_NAME.finditer(text)]
-    # Longer words last: what is more specific has the last say.
-    return [
-        (word, WORD_UNITS[word].split()) for word in sorted((word for word in words if word not in inner), key=len)
-    ] + named
+    names = [match.group(0) for match in _UNIT_NAME.finditer(text)]
+    # Longer words are more specific, so they come last and win.
+    specific_last = sorted((word for word in words if word not in covered), key=len)
+    return (*((word, tuple(WORD_UNITS[word].split())) for word in specific_last), *((name, (name,)) for name in names))

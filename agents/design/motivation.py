@@ -1,8 +1,8 @@
-"""Why a new design should work, in a few sentences that put what is new first.
+"""Why a new design should work, in a few sentences of at most 50 words together.
 
-Novelty is judged by the distance of these texts, so the reasons of the new units lead, the parent and the rest follow,
-and nothing is said twice. What is put together anew stands between semicolons, colons and the dots of names: memory
-embeds by such clauses, and one that it met before costs nothing. At most 50 words.
+Novelty compares these texts, so the reasons for the new units come first, and no sentence repeats another. Memory
+embeds a text clause by clause and caches the vectors. So everything that varies stands in a clause of its own, between
+semicolons, colons and the dots of names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,9 @@ _PATH_REASONS = {
     "convolution": "A filter path matches fixed local patterns and spares the memory that work",
     "drop": "Fewer paths give the remaining memory the whole budget",
 }
+"""Why one would add a path of a kind, or drop a path."""
 
-_EXPECTED = {
+_EXPECTATIONS = {
     "key_width": "Recall should follow the number of pairs that fit",
     "sharing": "Parameters saved here go elsewhere at equal size",
     "convolution": "Recall of a value by the token before it should come within fewer steps",
@@ -49,42 +50,42 @@ _EXPECTED = {
     "activation": "Sharper or smoother local features should show in text loss",
     "multiply": "Comparisons at fixed offsets should become easy",
 }
+"""Where the effect of a new unit should show, by its axis."""
 
 
 def motivation(variation: Variation, parent: str | None = None, guidance: Sequence[str] = ()) -> str:
-    """Return the reason for a design: its new units, how it came about, what stands beside them, whose wish it follows.
+    """Return the reason for a design: its new units, its origin, its other units, and the guidance it follows.
 
-    `parent` is the name of the design it was derived from; `guidance` are words of people that were heard.
+    `parent` is the name of the design that it was derived from. `guidance` holds the steering messages of people that
+    had an effect.
     """
-    design, units = variation.design, _units(variation.design)
-    news = [label for label in variation.units if label in units or label.startswith("path:")]
-    sentences = [_reason(label, units) for label in news[:2]] or [
+    design, units = variation.design, _units_by_label(variation.design)
+    new = [label for label in variation.units if label in units or label.startswith("path:")]
+    sentences = [_reason(label, units) for label in new[:2]] or [
         "A leaner mix of its parents' units isolates what carries them"
     ]
-    sentences.append(_origin(variation, news, parent))
-    sentences += [_EXPECTED.get(news[0]) or _EXPECTED[news[0].split(":")[0]]] if news else []
-    beside = [units[label].gist for label in _distinctive(design) if label not in news[:2]]
-    sentences += [f"Beside it: {'; '.join(beside[:2])}"] if beside else []
-    sentences += [f'It follows the wish "{_shortened(guidance[-1], 12)}"'] if guidance else []
-    return _within_limit(sentences)
+    sentences.append(_origin(variation, new, parent))
+    sentences += [_EXPECTATIONS.get(new[0]) or _EXPECTATIONS[new[0].split(":")[0]]] if new else []
+    others = [units[label].gist for label in _distinctive_labels(design) if label not in new[:2]]
+    sentences += [f"Beside it: {'; '.join(others[:2])}"] if others else []
+    sentences += [f'It follows the wish "{_first_words(guidance[-1], 12)}"'] if guidance else []
+    return _join_within_limit(sentences)
 
 
 def _reason(label: str, units: Mapping[str, Unit]) -> str:
-    """Why one would take a unit or a path."""
     return _PATH_REASONS[label.split(":")[1]] if label.startswith("path:") else units[label].why
 
 
-def _origin(variation: Variation, news: list[str], parent: str | None) -> str:
-    """How the design came about."""
+def _origin(variation: Variation, new: list[str], parent: str | None) -> str:
+    """Return how the design was derived."""
     if variation.operator == "scratch" or parent is None:
         return f"A fresh start: {name(variation.design)}"
     if variation.operator == "crossover":
         return f"A cross of {parent}; what comes of it: {name(variation.design)}"
-    return f"It gives {parent}: {'; '.join(_spelled(label, variation.design) for label in news[:2])}"
+    return f"It gives {parent}: {'; '.join(_in_words(label, variation.design) for label in new[:2])}"
 
 
-def _spelled(label: str, design: Design) -> str:
-    """Return a unit or a path in words."""
+def _in_words(label: str, design: Design) -> str:
     axis, key = label.split(":")
     if axis != "path":
         return f"{axis} {key}".replace("_", " ")
@@ -93,29 +94,27 @@ def _spelled(label: str, design: Design) -> str:
     return f"a new path: {path_name(added[-1])}{joint}" if added else "one path less"
 
 
-def _units(design: Design) -> dict[str, Unit]:
-    """Every unit of the design by its label."""
+def _units_by_label(design: Design) -> dict[str, Unit]:
     return {f"{axis}:{unit.key}": unit for owner in (design, *design.paths) for axis, unit in owner.units.items()}
 
 
-def _distinctive(design: Design) -> list[str]:
-    """Labels of units that are not plain: what the state does first, then the rest as they stand."""
+def _distinctive_labels(design: Design) -> list[str]:
+    """Return the labels of units that are not plain: update and decay first, then the rest in order."""
     axes = [axis for cls in KINDS.values() for axis in cls.axes] + list(FRAME)
     plain = {f"{axis.name}:{axis.plain}" for axis in axes}
-    labels = [label for label in _units(design) if label not in plain]
+    labels = [label for label in _units_by_label(design) if label not in plain]
     return sorted(labels, key=lambda label: label.split(":")[0] not in ("update", "decay"))
 
 
-def _within_limit(sentences: list[str]) -> str:
-    """As many sentences, from the first, as fit into the limit; the first one always does."""
-    kept = [sentences[0]]
+def _join_within_limit(sentences: list[str]) -> str:
+    """Return the sentences that fit into the limit as one text; the first one always does."""
+    chosen = [sentences[0]]
     for sentence in sentences[1:]:
-        if len(" ".join([*kept, sentence]).split()) <= MAX_WORDS:
-            kept.append(sentence)
-    return " ".join(f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in kept)
+        if len(" ".join([*chosen, sentence]).split()) <= MAX_WORDS:
+            chosen.append(sentence)
+    return " ".join(f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in chosen)
 
 
-def _shortened(text: str, words: int) -> str:
-    """Return the first words of a text."""
+def _first_words(text: str, words: int) -> str:
     parts = text.split()
     return " ".join(parts[:words]) + ("…" if len(parts) > words else "")

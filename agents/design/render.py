@@ -1,7 +1,7 @@
-"""From a design to one readable PyTorch file: the class that a careful engineer would have written by hand.
+"""From a design to one readable PyTorch file: the class that a careful engineer would write.
 
-Rendering is deterministic, and `Rendered.unit_at` tells which unit a line of the source came from, so that an error's
-line number leads back to the choice to be replaced.
+Rendering is deterministic. `Rendered.unit_at` names the unit behind a line of the source, so an error's line number
+leads back to the unit to replace.
 """
 
 import re
@@ -11,7 +11,7 @@ from textwrap import fill
 from agents.design.describe import class_name, name, summary
 from agents.design.formula import formula
 from agents.design.render_paths import path_forward, path_init
-from agents.design.templates import Line, joined, lines
+from agents.design.templates import Line, join_lines, lines
 from agents.design.tree import Design, Path
 
 _KERNELS = ("causal_conv1d", "linear_recurrence", "rms_norm", "rotary", "window_attention")
@@ -19,12 +19,12 @@ _KERNELS = ("causal_conv1d", "linear_recurrence", "rms_norm", "rotary", "window_
 
 @dataclass(frozen=True)
 class Rendered:
-    """A source and where each of its lines came from."""
+    """A source and the unit behind each of its lines."""
 
     source: str
     """The whole file."""
     units: tuple[str, ...]
-    """For each line the unit behind it, as `decay:scalar`, or with the path's name in front where there are several."""
+    """The unit of each line: `decay:scalar`, or `memory/decay:scalar` with several paths; empty for fixed text."""
 
     def unit_at(self, line: int) -> str:
         """Return the unit behind a line (counted from 1); empty for fixed text and lines outside the file."""
@@ -34,11 +34,11 @@ class Rendered:
 def render(design: Design) -> Rendered:
     """Return the design as a file with one module, `(d_model, n_heads, layer_idx=0)`, [B, T, D] -> [B, T, D]."""
     body = [*_init(design), Line(""), *_methods(design), *_forward(design)]
-    return Rendered(*joined([*_head(design, body), *body]))
+    return Rendered(*join_lines([*_head(design, body), *body]))
 
 
 def path_names(design: Design) -> list[str]:
-    """Return what each path is called in the code; a single path needs no name."""
+    """Return the name of each path in the code; the name of a single path is empty."""
     if len(design.paths) == 1:
         return [""]
     memories = sum(path.kind == "memory" for path in design.paths)
@@ -51,15 +51,15 @@ def path_names(design: Design) -> list[str]:
 
 
 def _head(design: Design, body: list[Line]) -> list[Line]:
-    """Docstring, imports and the class line, as far as the body uses them."""
+    """Return the docstring, the imports that the body uses, and the class line."""
     code = "\n".join(line.text for line in body)
-    used = [kernel for kernel in _KERNELS if f"{kernel}(" in code]
+    kernels = [kernel for kernel in _KERNELS if f"{kernel}(" in code]
     text = [
         f'"""{name(design)}', "", *fill(summary(design), 110).splitlines(), "",
         *formula(design, path_names(design)), '"""', "",
         *(["import torch"] if "torch." in code else []),
         *(["import torch.nn.functional as F"] if re.search(r"\bF\.", code) else []),
-        "from torch import Tensor, nn", "", f"from kernels import {', '.join(used)}", "", "",
+        "from torch import Tensor, nn", "", f"from kernels import {', '.join(kernels)}", "", "",
         f"class {class_name(design)}(nn.Module):",
     ]  # fmt: skip
     return [Line(line) for line in text] + [
@@ -69,15 +69,14 @@ def _head(design: Design, body: list[Line]) -> list[Line]:
 
 
 def _init(design: Design) -> list[Line]:
-    """Return the constructor."""
     frame, names = design.units, path_names(design)
-    head = """
+    opening = """
         super().__init__()
         self.n_heads = n_heads
         head_dim = d_model // n_heads
         """
     out = [Line("def __init__(self, d_model: int, n_heads: int, layer_idx: int = 0) -> None:", depth=1)]
-    out += lines(head, {})
+    out += lines(opening, {})
     out += lines("value_dim = {value_dim}", frame["inner"].slots, _label("inner", design))
     out += _frame_lines(design, "entry", "init")
     for path, path_name in zip(design.paths, names, strict=True):
@@ -91,7 +90,7 @@ def _init(design: Design) -> list[Line]:
 
 
 def _methods(design: Design) -> list[Line]:
-    """One method per path, where there are several."""
+    """Return one method per path if there are several."""
     if len(design.paths) == 1:
         return []
     out: list[Line] = []
@@ -103,7 +102,7 @@ def _methods(design: Design) -> list[Line]:
 
 
 def _path_and_norm(design: Design, path: Path, path_name: str) -> list[Line]:
-    """Return a path's forward pass to a normalised o [B, T, H, V]; a gate in front of the norm comes first."""
+    """Return a path's forward pass to a normalised o [B, T, H, V], with the gate if it precedes the norm."""
     out = list(path_forward(path, path_name))
     if design.gate == "silu_first":
         gate = "o = o * F.silu(self.gate_proj(x)).unflatten(-1, (self.n_heads, -1))  # [B, T, H, V]"
@@ -145,10 +144,9 @@ def _frame_lines(design: Design, axis: str, part: str) -> list[Line]:
 
 
 def _label(axis: str, design: Design) -> str:
-    """How a unit of the frame is called."""
     return f"{axis}:{design.choices[axis]}"
 
 
 def _prefix(path_name: str) -> str:
-    """Return what stands before the attributes of a path."""
+    """Return the prefix of a path's attributes."""
     return f"{path_name}_" if path_name else ""

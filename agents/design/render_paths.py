@@ -1,6 +1,6 @@
 """The code of one path: its units' templates in order, between the fixed lines of its kind.
 
-A child has most of its paths from its parents, so the newest ones are kept.
+A child has most of its paths from its parents, so the code of recent paths is cached.
 """
 
 from functools import lru_cache
@@ -24,7 +24,7 @@ from agents.design.tree import Path
 
 @lru_cache(maxsize=512)
 def path_init(path: Path, path_name: str) -> tuple[Line, ...]:
-    """Return the path's parameters, for `__init__`."""
+    """Return the lines of `__init__` that make the path's parameters."""
     slots = _slots(path, path_name)
     own = [line for axis in path.choices for line in _unit_lines(path, path_name, axis, "init", slots)]
     if path.kind == "convolution":
@@ -39,12 +39,12 @@ def path_init(path: Path, path_name: str) -> tuple[Line, ...]:
 
 @lru_cache(maxsize=512)
 def path_forward(path: Path, path_name: str) -> tuple[Line, ...]:
-    """Return the path from x [B, T, D] to o [B, T, H, V]."""
+    """Return the lines that compute the path, from x [B, T, D] to o [B, T, H, V]."""
     return tuple({"memory": _memory, "window": _window, "convolution": _convolution}[path.kind](path, path_name))
 
 
 def _memory(path: Path, path_name: str) -> list[Line]:
-    """Project, convolve, split heads, map, gate, recur, read."""
+    """Return the forward pass of a memory: project, convolve, split heads, map, gate, recur, read."""
     slots = _slots(path, path_name) | {"value": "u" if path.choices["read"] == "mean" else "v"}
 
     def unit(axis: str) -> list[Line]:
@@ -66,7 +66,7 @@ def _memory(path: Path, path_name: str) -> list[Line]:
 
 
 def _window(path: Path, path_name: str) -> list[Line]:
-    """Project, split heads, normalise, rotate, attend."""
+    """Return the forward pass of a window: project, split heads, normalise, rotate, attend."""
     slots = _slots(path, path_name) | {"span": path.choices["span"]}
     out = _unit_lines(path, path_name, "keys", "forward", slots) + lines(WINDOW_HEADS, slots)
     for axis in ("norm", "position"):
@@ -75,13 +75,13 @@ def _window(path: Path, path_name: str) -> list[Line]:
 
 
 def _convolution(path: Path, path_name: str) -> list[Line]:
-    """Filter, multiply, split heads."""
+    """Return the forward pass of a convolution: filter, multiply, split heads."""
     slots = _slots(path, path_name)
     return _unit_lines(path, path_name, "multiply", "forward", slots) + lines(TAPS_HEADS, slots)
 
 
 def _slots(path: Path, path_name: str) -> dict[str, str]:
-    """Return what the path's units fill into each other's templates."""
+    """Return the slots that the path's units fill in each other's templates."""
     slots = {"p": f"{path_name}_" if path_name else "", "key_axis": "key_width", "key_dim": "head_dim{even}"}
     for unit in path.units.values():
         slots |= unit.slots
@@ -95,12 +95,11 @@ def _slots(path: Path, path_name: str) -> dict[str, str]:
 def _unit_lines(path: Path, path_name: str, axis: str, part: str, slots: dict[str, str]) -> list[Line]:
     """Return the code of one unit; part is "init" or "forward"."""
     text = getattr(path.units[axis], part)
-    if slots["key_dim"] == "head_dim":  # then the expression needs no name of its own
+    if slots["key_dim"] == "head_dim":  # a plain name needs no alias
         text = text.replace("{p}key_dim", "head_dim")
         slots = slots | {name: value.replace("{p}key_dim", "head_dim") for name, value in slots.items()}
     return lines(text, slots, _label(path, path_name, axis))
 
 
 def _label(path: Path, path_name: str, axis: str) -> str:
-    """How a unit of the path is called."""
     return f"{path_name}/{axis}:{path.choices[axis]}" if path_name else f"{axis}:{path.choices[axis]}"

@@ -1,7 +1,7 @@
-"""The space of designs: how many there are, how impossible choices are mended, and how one is drawn.
+"""The space of designs: their number, the repair of choices that break rules, and random draws.
 
-Counting is exact without listing: axes that no rule ties together multiply, axes that a rule ties are enumerated
-together. Two designs that are counted twice would have to render the same source, which canonical form excludes.
+The count is exact without listing every design: the numbers of units on independent axes multiply, and only axes that
+a rule ties together are enumerated. No design is counted twice, because designs have one canonical form.
 """
 
 import random
@@ -14,7 +14,7 @@ from agents.design.tree import KINDS, MAX_MEMORIES, MAX_PATHS, ConvolutionPath, 
 from agents.design.units.framing import FRAME, FRAME_RULES
 from agents.design.units.unit import Axis, Rule
 
-_MENDING_ROUNDS = 20
+_MAX_REPAIRS = 20
 
 
 def count_designs() -> int:
@@ -33,16 +33,15 @@ def count_paths(kind: type[Path]) -> int:
 
 
 def count_frames(paths: int) -> int:
-    """Return the exact number of frames around so many paths."""
-    number = Axis("paths", "how many paths there are", ())
+    """Return the exact number of valid frames around so many paths."""
     return sum(
         not any(rule.broken_by(choices) for rule in FRAME_RULES)
-        for choices in _all_choices(FRAME, {number.name: str(paths)})
+        for choices in _all_choices(FRAME, {"paths": str(paths)})
     )
 
 
 def count_choices(axes: tuple[Axis, ...], rules: tuple[Rule, ...]) -> int:
-    """How many ways there are to choose a unit on every axis without breaking a rule."""
+    """Return the number of ways to choose a unit on every axis without breaking a rule."""
     return prod(
         sum(not any(rule.broken_by(choices) for rule in tied) for choices in _all_choices(group))
         for group, tied in _components(axes, rules)
@@ -53,45 +52,45 @@ def repair_choices(
     choices: Mapping[str, str], axes: tuple[Axis, ...], rules: tuple[Rule, ...], keep: Collection[str],
     rng: random.Random, bias: Bias = NEUTRAL,
 ) -> dict[str, str]:  # fmt: skip
-    """Return the choices with every broken rule mended by changing other axes than those in `keep`.
+    """Return choices that break no rule, with the axes in `keep` unchanged.
 
-    What a rule demands is granted where the demanded axes may change; otherwise what triggers the rule gives way.
-    ValueError where both are to be kept.
+    If the axes that a broken rule restricts may change, units that it allows are drawn for them. Otherwise the axis
+    that triggers the rule changes. Raises ValueError if all of these axes are in `keep`.
     """
-    mended, fixed, by_name = dict(choices), set(keep), {axis.name: axis for axis in axes}
-    for _ in range(_MENDING_ROUNDS):
-        broken = next((rule for rule in rules if rule.broken_by(mended)), None)
+    repaired, fixed, by_name = dict(choices), set(keep), {axis.name: axis for axis in axes}
+    for _ in range(_MAX_REPAIRS):
+        broken = next((rule for rule in rules if rule.broken_by(repaired)), None)
         if broken is None:
-            return mended
-        wrong = [name for name, keys in broken.then.items() if mended[name] not in keys]
+            return repaired
+        wrong = [name for name, keys in broken.then.items() if repaired[name] not in keys]
         if fixed.isdisjoint(wrong):
             changes = {name: broken.then[name] for name in wrong}
         else:
-            yielding = [name for name in broken.when if name not in keep]
-            if not yielding:
+            trigger = next((name for name in broken.when if name not in keep), None)
+            if trigger is None:
                 raise ValueError(f"cannot keep {', '.join(sorted(keep))}: {broken.because}")
-            changes = {yielding[0]: set(by_name[yielding[0]].keys) - broken.when[yielding[0]]}
+            changes = {trigger: set(by_name[trigger].keys) - broken.when[trigger]}
         for name, allowed in changes.items():
-            mended[name] = draw_unit(by_name[name], rng, bias, allowed)
+            repaired[name] = draw_unit(by_name[name], rng, bias, allowed)
             fixed.add(name)
     raise AssertionError(f"rules contradict each other around {sorted(keep)}")
 
 
 def draw_unit(axis: Axis, rng: random.Random, bias: Bias = NEUTRAL, allowed: Iterable[str] | None = None) -> str:
-    """Return a unit's key, drawn by weight and bias, from all or the allowed ones."""
+    """Return a unit's key, drawn by weight and bias from all units or from the allowed ones."""
     keys = [key for key in axis.keys if allowed is None or key in set(allowed)]
     return rng.choices(keys, [axis[key].weight * bias.of(f"{axis.name}:{key}") for key in keys])[0]
 
 
 def draw_path(kind: type[Path], rng: random.Random, bias: Bias = NEUTRAL) -> Path:
-    """Return a valid path: a unit drawn for every axis, then mended."""
+    """Return a valid path: draw a unit for every axis, then repair broken rules."""
     drawn = {axis.name: draw_unit(axis, rng, bias) for axis in kind.axes}
     decisive = ("update",) if kind is MemoryPath else ()
     return kind(**repair_choices(drawn, kind.axes, kind.rules, decisive, rng, bias))
 
 
 def draw_design(rng: random.Random, bias: Bias = NEUTRAL) -> Design:
-    """Return a valid design, with one path most often, three seldom."""
+    """Return a valid design, usually with one path and seldom with three."""
     paths = [draw_path(MemoryPath, rng, bias)]
     spare = [WindowPath, ConvolutionPath, MemoryPath]
     for chance in (0.4, 0.2):
@@ -111,19 +110,19 @@ def with_frame(paths: tuple[Path, ...], frame: Mapping[str, str]) -> Design:
 
 
 def _components(axes: tuple[Axis, ...], rules: tuple[Rule, ...]) -> list[tuple[list[Axis], list[Rule]]]:
-    """Axes in groups that no rule joins, each with its rules."""
+    """Return the axes in groups that no rule ties together, each with its rules."""
     groups: list[set[str]] = [{axis.name} for axis in axes]
     for rule in rules:
-        touched = [group for group in groups if group & rule.axes]
-        groups = [group for group in groups if not group & rule.axes] + [set().union(*touched)]
+        tied = [group for group in groups if group & rule.axes]
+        groups = [group for group in groups if not group & rule.axes] + [set().union(*tied)]
     return [
         ([axis for axis in axes if axis.name in group], [rule for rule in rules if rule.axes <= group])
         for group in groups
     ]
 
 
-def _all_choices(axes: Iterable[Axis], given: Mapping[str, str] | None = None) -> Iterable[dict[str, str]]:
-    """Every way to choose a unit on each axis."""
+def _all_choices(axes: Iterable[Axis], fixed: Mapping[str, str] | None = None) -> Iterable[dict[str, str]]:
+    """Yield every way to choose a unit on each axis, together with the fixed choices."""
     axes = list(axes)
     for keys in product(*(axis.keys for axis in axes)):
-        yield dict(given or {}) | {axis.name: key for axis, key in zip(axes, keys, strict=True)}
+        yield dict(fixed or {}) | {axis.name: key for axis, key in zip(axes, keys, strict=True)}

@@ -1,4 +1,4 @@
-"""The fixed text around the units' code, and how slots are filled. Every emitted line remembers its unit."""
+"""The fixed text around the units' code, and the filling of slots. Every line carries the unit behind it."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -10,15 +10,15 @@ class Line(NamedTuple):
     """One line of a rendered source."""
 
     text: str
-    """Without its indentation and newline."""
+    """The line without its indentation and newline."""
     unit: str = ""
-    """The unit that caused it, as `decay:scalar` or `window/position:rotary`; empty for fixed text."""
+    """The unit behind it, as `decay:scalar` or `window/position:rotary`; empty for fixed text."""
     depth: int = 0
     """Levels of indentation."""
 
 
-def filled(template: str, slots: Mapping[str, str]) -> str:
-    """Return the template with its slots filled; a slot's value may hold slots itself."""
+def fill_slots(template: str, slots: Mapping[str, str]) -> str:
+    """Return the template with its slots filled; a slot's value may contain slots itself."""
     while "{" in template:
         template = template.format_map(slots)
     return template
@@ -26,21 +26,21 @@ def filled(template: str, slots: Mapping[str, str]) -> str:
 
 def lines(template: str, slots: Mapping[str, str], unit: str = "", depth: int = 2) -> list[Line]:
     """Return the filled template as lines."""
-    text = _flush(template)
-    return [Line(line, unit, depth) for line in filled(text, slots).splitlines()] if text else []
+    text = _unindented(template)
+    return [Line(line, unit, depth) for line in fill_slots(text, slots).splitlines()] if text else []
 
 
 @lru_cache(maxsize=1024)
-def _flush(template: str) -> str:
-    """Return a template without the indentation that it has in the grammar's tables."""
+def _unindented(template: str) -> str:
+    """Return a template without its indentation in the grammar's tables."""
     return dedent(template).strip()
 
 
-def joined(parts: Iterable[Line]) -> tuple[str, tuple[str, ...]]:
-    """Return the source, and for each of its lines the unit behind it."""
-    kept = list(parts)
-    source = "".join(f"{'    ' * line.depth if line.text else ''}{line.text}\n" for line in kept)
-    return source, tuple(line.unit for line in kept)
+def join_lines(parts: Iterable[Line]) -> tuple[str, tuple[str, ...]]:
+    """Return the source, and the unit behind each of its lines."""
+    rows = list(parts)
+    source = "".join(f"{'    ' * line.depth if line.text else ''}{line.text}\n" for line in rows)
+    return source, tuple(line.unit for line in rows)
 
 
 MEMORY_INIT = "self.{p}v_proj = nn.Linear(d_model, n_heads * value_dim, bias=False)"

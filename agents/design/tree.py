@@ -1,11 +1,11 @@
-"""A design: a frozen tree of units, valid and in canonical form by construction, that goes to JSON and back.
+"""A design: a frozen tree of units, valid and in canonical form by construction, with a JSON form.
 
-    Design(paths=(Memory(decay="scalar", update="delta", norm="l2", convolution="qkv"),), gate="silu")
+    Design(paths=(MemoryPath(decay="scalar", update="delta", norm="l2", convolution="qkv"),), gate="silu")
 
-One to three paths read the input side by side: linear-recurrent memories (at least one, at most two), at most one
-sliding window and at most one long convolution. A frame joins them. Every field names one unit of an axis in
-`agents/design/units/`; ValueError says which choice is impossible and why. Two designs are equal exactly where they
-render to the same source: paths are kept sorted, and choices that would have no effect are refused.
+One to three paths read the input in parallel: one or two linear-recurrent memories, at most one sliding window and at
+most one long convolution. A frame joins them. Every field names one unit of an axis in `agents/design/units/`; a
+ValueError says which choice is impossible and why. Two designs are equal exactly if they render to the same source:
+paths are sorted, and choices without effect are refused.
 """
 
 from collections.abc import Mapping
@@ -26,24 +26,24 @@ MAX_MEMORIES = 2
 
 @dataclass(frozen=True, order=True)
 class Path:
-    """One way from the input to [B, T, H, V]; a subclass for each kind."""
+    """One way through a design, from [B, T, D] to [B, T, H, V]; each kind is a subclass."""
 
     kind: ClassVar[Literal["memory", "window", "convolution"]]
     axes: ClassVar[tuple[Axis, ...]]
     rules: ClassVar[tuple[Rule, ...]] = ()
 
     def __post_init__(self) -> None:
-        """Refuse unknown units and broken rules."""
+        """Raise ValueError for an unknown unit or a broken rule."""
         check_choices(self.choices, self.axes, self.rules)
 
     @cached_property
     def choices(self) -> MappingProxyType[str, str]:
-        """Axis to key of the unit chosen."""
+        """Axis to key of the chosen unit."""
         return MappingProxyType({axis.name: getattr(self, axis.name) for axis in self.axes})
 
     @cached_property
     def units(self) -> MappingProxyType[str, Unit]:
-        """Axis to unit chosen."""
+        """Axis to chosen unit."""
         return MappingProxyType(
             {axis.name: axis[key] for axis, key in zip(self.axes, self.choices.values(), strict=True)}
         )
@@ -113,7 +113,7 @@ class Design:
     skip: str = "none"
 
     def __post_init__(self) -> None:
-        """Sort the paths; refuse impossible combinations."""
+        """Sort the paths. Raise ValueError for an impossible combination."""
         object.__setattr__(self, "paths", tuple(sorted(self.paths, key=_rank)))
         check_kinds([path.kind for path in self.paths])
         if len(set(self.paths)) < len(self.paths):
@@ -122,30 +122,33 @@ class Design:
 
     @cached_property
     def choices(self) -> MappingProxyType[str, str]:
-        """Axis of the frame to key of the unit chosen."""
+        """Axis of the frame to key of the chosen unit."""
         return MappingProxyType({axis.name: getattr(self, axis.name) for axis in FRAME})
 
     @cached_property
     def units(self) -> MappingProxyType[str, Unit]:
-        """Axis of the frame to unit chosen."""
+        """Axis of the frame to chosen unit."""
         return MappingProxyType({axis.name: axis[key] for axis, key in zip(FRAME, self.choices.values(), strict=True)})
 
     def to_json(self) -> dict[str, object]:
-        """Return the tree as JSON values, every field spelled out."""
+        """Return the tree as JSON values, with every field."""
         return {"paths": [{"kind": path.kind, **path.choices} for path in self.paths], **self.choices}
 
     @classmethod
     def from_json(cls, value: object) -> "Design":
-        """Return the design that `to_json` spelled; absent fields are plain. ValueError says what is wrong."""
-        entries = _strings(value, "a design", {"paths"} | {axis.name for axis in FRAME})
+        """Return the design of a `to_json` value; an absent field has its plain unit.
+
+        Raises ValueError if the value is no valid design.
+        """
+        entries = _checked_entries(value, "a design", {"paths"} | {axis.name for axis in FRAME})
         paths = entries.pop("paths", None)
         if not isinstance(paths, list | tuple):
             raise ValueError("a design needs a list 'paths'")  # noqa: TRY004 (JSON of the wrong form is a wrong value)
-        return _design(tuple(_path_from_json(path) for path in paths), tuple(entries.items()))
+        return _cached_design(tuple(_path_from_json(path) for path in paths), tuple(entries.items()))
 
 
 def check_kinds(kinds: list[str]) -> None:
-    """Refuse a combination of kinds of paths that the grammar does not have."""
+    """Raise ValueError for a combination of kinds of paths that the grammar does not have."""
     if not 1 <= len(kinds) <= MAX_PATHS:
         raise ValueError(f"a design has one to {MAX_PATHS} paths, got {len(kinds)}")
     if not 1 <= kinds.count("memory") <= MAX_MEMORIES:
@@ -156,41 +159,40 @@ def check_kinds(kinds: list[str]) -> None:
 
 
 def _rank(path: Path) -> tuple[int, tuple[str, ...]]:
-    """Canonical order of paths: by kind, then by units."""
+    """Return the sort key of the canonical order: by kind, then by units."""
     return list(KINDS).index(path.kind), tuple(path.choices.values())
 
 
 def _path_from_json(value: object) -> Path:
-    """One path of the tree."""
     kind = value.get("kind") if isinstance(value, Mapping) else None
     if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"a path needs a 'kind' of {', '.join(KINDS)}, got {kind!r}")
     cls = KINDS[kind]
-    entries = _strings(value, f"a {kind} path", {"kind"} | {field.name for field in fields(cls)})
+    entries = _checked_entries(value, f"a {kind} path", {"kind"} | {field.name for field in fields(cls)})
     del entries["kind"]
-    return _path(cls, tuple(entries.items()))
+    return _cached_path(cls, tuple(entries.items()))
 
 
 @lru_cache(maxsize=1024)
-def _path(kind: type[Path], entries: tuple[tuple[str, object], ...]) -> Path:
-    """Return a path: a campaign reads the same ones again and again, and each is checked once."""
+def _cached_path(kind: type[Path], entries: tuple[tuple[str, object], ...]) -> Path:
+    """Return a path; a campaign reads the same paths many times, so each is checked once."""
     return kind(**dict(entries))  # pyright: ignore[reportArgumentType]
 
 
 @lru_cache(maxsize=1024)
-def _design(paths: tuple[Path, ...], entries: tuple[tuple[str, object], ...]) -> Design:
-    """Return a design, checked once likewise."""
+def _cached_design(paths: tuple[Path, ...], entries: tuple[tuple[str, object], ...]) -> Design:
+    """Return a design, also checked once."""
     return Design(paths, **dict(entries))  # pyright: ignore[reportArgumentType]
 
 
-def _strings(value: object, what: str, known: set[str]) -> dict[str, object]:
-    """Return the mapping's entries, refusing unknown names and (but for paths) values that are not strings."""
+def _checked_entries(value: object, owner: str, known: set[str]) -> dict[str, object]:
+    """Return the entries of a mapping with known names, whose values are strings except for `paths`."""
     if not isinstance(value, Mapping):
-        got = type(value).__name__
-        raise ValueError(f"{what} must be a JSON object, got {got}")  # noqa: TRY004 (the same)
+        kind = type(value).__name__
+        raise ValueError(f"{owner} must be a JSON object, got {kind}")  # noqa: TRY004 (JSON of the wrong form is a wrong value)
     for name, entry in value.items():
         if name not in known:
-            raise ValueError(f"{what} has no {name!r}, only {', '.join(sorted(known))}")
+            raise ValueError(f"{owner} has no {name!r}, only {', '.join(sorted(known))}")
         if name != "paths" and not isinstance(entry, str):
-            raise ValueError(f"{name!r} of {what} must be a string, got {entry!r}")
+            raise ValueError(f"{name!r} of {owner} must be a string, got {entry!r}")
     return dict(value)

@@ -1,11 +1,11 @@
 """A language model behind any OpenAI-compatible endpoint, asked through AutoGen; the one file that imports AutoGen.
 
-Every `Completion` question gets a fresh AssistantAgent with a typed answer, so that no decision sees another's
-conversation: the bus is the conversation. What goes wrong comes back as one line in `CompletionReply.error`, and the
-decision goes on without a model. The key is read from the environment and never logged nor repeated in an error.
+Every `Completion` question gets a new AssistantAgent with a typed answer, so no decision sees another's conversation.
+A failure comes back as one line in `CompletionReply.error`, and the decision continues without a model. The key is read
+from the environment. No log line and no error contains it.
 
     client = ModelClient(Endpoint("http://127.0.0.1:8080/v1", "smollm2"))
-    Actor(bus, Researcher(model=True), answerers={Completion: client.answer})
+    Actor(bus, Researcher(ResearcherSettings(model=True)), answerers={Completion: client.answer})
 """
 
 import asyncio
@@ -27,28 +27,29 @@ from bus.wire.plain_text import clean_line
 if TYPE_CHECKING:
     from autogen_ext.models.openai import OpenAIChatCompletionClient
 
-ERROR_CHARACTERS = 300
+MAX_ERROR_CHARACTERS = 300
+"""Length of `CompletionReply.error`."""
 MAX_RETRY_DELAY_S = 30.0
-"""Seconds that an endpoint's Retry-After is heeded at most."""
+"""Longest wait before a retry, even if the endpoint's Retry-After asks for more."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a model is reached and how patiently."""
+    """Where a model is reached, how long an answer may take and how often a request is repeated."""
 
     base_url: str
     """Root of the OpenAI-compatible interface, such as `https://api.example.org/v1`."""
     model: str
-    """Name of the model there."""
+    """Name of the model at that endpoint."""
     api_key_env: str = ""
-    """Environment variable that holds the key; empty where none is needed."""
-    seconds: float = 120.0
-    """How long one request may take."""
+    """Environment variable that holds the key; empty if the endpoint needs none."""
+    timeout_s: float = 120.0
+    """Seconds that one request may take."""
     retries: int = 2
-    """Further requests after one that failed in passing: busy, broken off, too slow, unreadable."""
-    pause: float = 1.0
+    """Further requests after a transient failure: endpoint busy, connection lost, timeout, unreadable answer."""
+    retry_delay_s: float = 1.0
     """Seconds before the first retry, doubled with each."""
     temperature: float | None = None
     """Sampling temperature; None leaves it to the endpoint."""
@@ -58,30 +59,35 @@ class ModelClient:
     """Answers Completion questions."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        """Prepare for an endpoint without calling it. Raises ValueError for an address or key that can't be."""
+        """Prepare for an endpoint without calling it.
+
+        Raises ValueError if its address is no HTTP URL or the variable of its key is not set.
+        """
         if urlsplit(endpoint.base_url).scheme not in {"http", "https"}:
-            raise ValueError(f"the model's base_url must begin with http:// or https://, not {endpoint.base_url!r}")
+            raise ValueError(
+                f"the model's base_url is no HTTP URL ({endpoint.base_url!r}); hint: begin it with http:// or https://"
+            )
         self._endpoint = endpoint
-        self._key = _key(endpoint)
-        self._client = _client(endpoint, self._key)
+        self._key = _read_key(endpoint)
+        self._client = _autogen_client(endpoint, self._key)
 
     async def answer(self, envelope: Envelope, question: Completion) -> CompletionReply:
         """Return the typed answer as JSON, or one line that says why there is none."""
         attempt = 0
         while True:
-            begun = perf_counter()
+            start = perf_counter()
             try:
-                body, usage = await self._ask(question)
-            except Exception as error:  # noqa: BLE001  whatever a library raises, the decision goes on without a model
-                why = self._said(error)
-                log.warning("model failed", experiment=envelope.experiment, schema=question.schema_name, why=why)
-                if attempt >= self._endpoint.retries or not _passing(error):
-                    return CompletionReply(error=why)
-                await asyncio.sleep(self._wait(error, attempt))
+                body, tokens = await self._ask(question)
+            except Exception as error:  # noqa: BLE001  whatever a library raises, the decision continues without a model
+                line = self._error_line(error)
+                log.warning("model failed", experiment=envelope.experiment, schema=question.schema_name, why=line)
+                if attempt >= self._endpoint.retries or not _is_transient(error):
+                    return CompletionReply(error=line)
+                await asyncio.sleep(self._retry_delay_s(error, attempt))
                 attempt += 1
                 continue
-            spent = {"seconds": round(perf_counter() - begun, 3), **usage}
-            log.info("model answered", experiment=envelope.experiment, schema=question.schema_name, **spent)
+            cost = {"seconds": round(perf_counter() - start, 3), **tokens}
+            log.info("model answered", experiment=envelope.experiment, schema=question.schema_name, **cost)
             return CompletionReply(body=body)
 
     async def close(self) -> None:
@@ -89,7 +95,7 @@ class ModelClient:
         await self._client.close()
 
     async def _ask(self, question: Completion) -> tuple[str, dict[str, int]]:
-        """Make one request; return the answer's JSON and the tokens it took."""
+        """Make one request; return the answer's JSON and the numbers of tokens that it took."""
         from autogen_agentchat.agents import AssistantAgent
         from autogen_agentchat.messages import StructuredMessage
 
@@ -99,51 +105,52 @@ class ModelClient:
             system_message=question.instructions,
             output_content_type=SCHEMAS[question.schema_name],
         )
-        async with asyncio.timeout(self._endpoint.seconds):
+        async with asyncio.timeout(self._endpoint.timeout_s):
             result = await agent.run(task=question.prompt)
         last = result.messages[-1]
         assert isinstance(last, StructuredMessage)
-        used = last.models_usage
-        tokens = {"prompt_tokens": used.prompt_tokens, "completion_tokens": used.completion_tokens} if used else {}
+        usage = last.models_usage
+        tokens = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens} if usage else {}
         return last.content.model_dump_json(), tokens
 
-    def _said(self, error: Exception) -> str:
-        """Return an error on one line, without the key even where the endpoint repeats it."""
+    def _error_line(self, error: Exception) -> str:
+        """Return an error on one line, without the key even if the endpoint repeats it."""
         if isinstance(error, TimeoutError):
-            return f"no answer within {self._endpoint.seconds:g} s"
-        kind = "unreadable answer" if _unreadable(error) else type(error).__name__
+            return f"no answer within {self._endpoint.timeout_s:g} s"
+        kind = "unreadable answer" if _is_unreadable(error) else type(error).__name__
         text = str(error).replace(self._key, "[key]") if self._key else str(error)
-        return clean_line(f"{kind}: {text}", ERROR_CHARACTERS)
+        return clean_line(f"{kind}: {text}", MAX_ERROR_CHARACTERS)
 
-    def _wait(self, error: Exception, attempt: int) -> float:
-        """Return the seconds to wait before the next try."""
+    def _retry_delay_s(self, error: Exception, attempt: int) -> float:
         headers = getattr(getattr(error, "response", None), "headers", None) or {}
         try:
-            asked = float(headers.get("retry-after", 0.0))
+            retry_after = float(headers.get("retry-after", 0.0))
         except ValueError:
-            asked = 0.0
-        return min(MAX_RETRY_DELAY_S, max(asked, self._endpoint.pause * 2**attempt))
+            retry_after = 0.0
+        return min(MAX_RETRY_DELAY_S, max(retry_after, self._endpoint.retry_delay_s * 2**attempt))
 
 
-def _key(endpoint: Endpoint) -> str:
-    """Return the key, empty where none is needed. Raises ValueError where the variable is not set."""
+def _read_key(endpoint: Endpoint) -> str:
+    """Return the key, or an empty text if none is needed. Raises ValueError if the variable is not set."""
     if not endpoint.api_key_env:
         return ""
     key = os.environ.get(endpoint.api_key_env, "").strip()
     if not key:
-        raise ValueError(f"the environment variable {endpoint.api_key_env} should hold the model's key, but is not set")
+        raise ValueError(
+            f"the environment variable {endpoint.api_key_env} is not set; hint: set it to the model's API key"
+        )
     return key
 
 
-def _client(endpoint: Endpoint, key: str) -> "OpenAIChatCompletionClient":
-    """Return AutoGen's client; the model is described here, since the library knows only its own vendors' names."""
+def _autogen_client(endpoint: Endpoint, key: str) -> "OpenAIChatCompletionClient":
+    """Return AutoGen's client, with a description of the model: the library knows only the models of its vendors."""
     from autogen_core.models import ModelInfo
     from autogen_ext.models.openai import OpenAIChatCompletionClient
 
-    # Both warnings speak of the library's own bookkeeping, on every answer, with the answer's text in them.
+    # Both warnings are about the library's own bookkeeping. They appear on every answer and repeat the answer's text.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     warnings.filterwarnings("ignore", message="Resolved model mismatch", category=UserWarning)
-    described = ModelInfo(
+    model_info = ModelInfo(
         vision=False,
         function_calling=False,
         json_output=True,
@@ -156,27 +163,27 @@ def _client(endpoint: Endpoint, key: str) -> "OpenAIChatCompletionClient":
         model=endpoint.model,
         base_url=endpoint.base_url,
         api_key=key or "none",
-        model_info=described,
-        timeout=endpoint.seconds,
+        model_info=model_info,
+        timeout=endpoint.timeout_s,
         max_retries=0,  # retries are counted in one place, here
         include_name_in_message=False,  # some endpoints refuse the field
         **optional,
     )
 
 
-def _unreadable(error: Exception) -> bool:
-    """Say whether the endpoint answered with something that is no typed answer."""
+def _is_unreadable(error: Exception) -> bool:
+    """Return whether the endpoint answered with something that is no typed answer."""
     from openai import APIResponseValidationError, LengthFinishReasonError
     from pydantic import ValidationError
 
-    # A body without choices or content surfaces as whatever the libraries trip over.
-    tripped = (AttributeError, TypeError, IndexError, json.JSONDecodeError)
-    return isinstance(error, (ValidationError, APIResponseValidationError, LengthFinishReasonError, *tripped))
+    # The libraries do not check for a body without choices or content; they raise one of these.
+    unchecked = (AttributeError, TypeError, IndexError, json.JSONDecodeError)
+    return isinstance(error, (ValidationError, APIResponseValidationError, LengthFinishReasonError, *unchecked))
 
 
-def _passing(error: Exception) -> bool:
-    """Say whether the same request may succeed a little later."""
+def _is_transient(error: Exception) -> bool:
+    """Return whether the same request may succeed a little later."""
     from openai import APIConnectionError, InternalServerError, RateLimitError
 
-    passing = TimeoutError | APIConnectionError | RateLimitError | InternalServerError
-    return isinstance(error, passing) or _unreadable(error)
+    transient = TimeoutError | APIConnectionError | RateLimitError | InternalServerError
+    return isinstance(error, transient) or _is_unreadable(error)

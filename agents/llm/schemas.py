@@ -1,7 +1,7 @@
-"""What a language model is asked to fill in: one typed answer per kind of decision.
+"""The typed answers of a language model: one schema per kind of decision.
 
-Every field is required and no other is allowed, which is what strict structured output of OpenAI-compatible endpoints
-wants. The texts under the fields reach the model as the schema's descriptions.
+Every field is required and no other is allowed, as strict structured output of OpenAI-compatible endpoints demands.
+The docstrings of the schemas and their fields are sent to the model as descriptions.
 """
 
 from typing import TypeVar
@@ -10,16 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bus.vocabulary.questions import CompletionReply
 
-Typed = TypeVar("Typed", bound=BaseModel)
+AnswerType = TypeVar("AnswerType", bound=BaseModel)
 
 
-class _Typed(BaseModel):
-    """A closed, frozen answer whose field docstrings become descriptions."""
+class _TypedAnswer(BaseModel):
+    """A frozen answer without further fields, whose field docstrings become descriptions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
 
-class Draft(_Typed):
+class Draft(_TypedAnswer):
     """A new architecture."""
 
     name: str
@@ -30,7 +30,7 @@ class Draft(_Typed):
     """The whole Python file."""
 
 
-class Revision(_Typed):
+class Revision(_TypedAnswer):
     """A repaired architecture."""
 
     change: str
@@ -39,7 +39,7 @@ class Revision(_Typed):
     """The whole repaired Python file."""
 
 
-class Judgement(_Typed):
+class Judgement(_TypedAnswer):
     """An explanation of a result, with marks."""
 
     findings: list[str]
@@ -54,7 +54,7 @@ class Judgement(_Typed):
     """How simple and cheap it is for what it reaches: 10 is simple."""
 
 
-class Answer(_Typed):
+class Answer(_TypedAnswer):
     """A reply to a person."""
 
     answer: str
@@ -62,11 +62,11 @@ class Answer(_Typed):
 
 
 SCHEMAS: dict[str, type[BaseModel]] = {schema.__name__: schema for schema in (Draft, Revision, Judgement, Answer)}
-"""Every typed answer by its name, as `bus.delivery.role.Completion.schema_name` gives it."""
+"""Every schema by its name, which a question gives as `Completion.schema_name`."""
 
 
-def parse_completion(reply: CompletionReply, schema: type[Typed]) -> Typed | str:
-    """Return the typed answer, or one line that says why there is none."""
+def parse_completion(reply: CompletionReply, schema: type[AnswerType]) -> AnswerType | str:
+    """Return the reply as a typed answer, or one line that says why it is none."""
     if reply.error:
         return reply.error
     try:

@@ -1,4 +1,4 @@
-"""Repair without a model: rules for the common faults of mixers, and the grammar where the design is known."""
+"""Repair without a model: rules for the common faults of mixers, and the design grammar if the design is known."""
 
 from agents.repair.repairer import Repair, repair
 

@@ -1,4 +1,4 @@
-"""One source on trial, and why it did not survive: what the engineer repairs and a model is shown."""
+"""One attempt of an experiment and the fault that ended it, for the engineer and a model to repair."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,12 +8,12 @@ from bus.vocabulary.events import Stage
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A source of an experiment, 0 being the one proposed."""
+    """A source of an experiment; attempt 0 is the source as proposed."""
 
     number: int
     source: str
     design: dict[str, Any] | None = None
-    """The tree of units it was rendered from, where there is one."""
+    """The tree of units that the source was rendered from, or None."""
 
 
 @dataclass(frozen=True, slots=True)

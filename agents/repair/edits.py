@@ -1,4 +1,4 @@
-"""Small edits of a source at the places of its syntax nodes, so that everything untouched stays byte for byte."""
+"""Small edits of a source at its syntax nodes, which leave every other byte as it is."""
 
 import ast
 from collections.abc import Iterable
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fix:
-    """What a rule proposes."""
+    """A repair that a rule proposes."""
 
     source: str
     """The whole repaired file."""
     change: str
-    """What was changed and why, in a sentence without its full stop."""
+    """The change and its reason, in a sentence without its full stop."""
 
 
-def text_of(source: str, node: ast.AST) -> str:
+def node_text(source: str, node: ast.AST) -> str:
     """Return the source text of a node."""
     return ast.get_source_segment(source, node) or ast.unparse(node)
 
 
-def replaced(source: str, edits: Iterable[tuple[ast.AST, str]]) -> str:
-    """Return the source with each node's text replaced; of nested nodes only the outermost is."""
+def replace_nodes(source: str, edits: Iterable[tuple[ast.AST, str]]) -> str:
+    """Return the source with each node's text replaced; of nested nodes, only the outermost is replaced."""
     starts, data = _line_starts(source), source.encode()
     spans = sorted((*_span(starts, node), text) for node, text in edits)
     outer: list[tuple[int, int, str]] = []
@@ -33,8 +33,14 @@ def replaced(source: str, edits: Iterable[tuple[ast.AST, str]]) -> str:
     return data.decode()
 
 
-def inserted(source: str, line: int, text: str) -> str:
-    """Return the source with a line of text put in front of a line, counted from 1."""
+def edit_nodes(source: str, edits: Iterable[tuple[ast.AST, str]], change: str) -> Fix | None:
+    """Return the repair that replaces each node's text, or None if there is nothing to replace."""
+    edits = list(edits)
+    return Fix(replace_nodes(source, edits), change) if edits else None
+
+
+def insert_line(source: str, line: int, text: str) -> str:
+    """Return the source with a line of text inserted before a line, counted from 1."""
     lines = source.splitlines(keepends=True)
     return "".join([*lines[: line - 1], text + "\n", *lines[line - 1 :]])
 
@@ -45,8 +51,8 @@ def indent_of(source: str, line: int) -> str:
     return text[: len(text) - len(text.lstrip())]
 
 
-def called(node: ast.AST) -> str:
-    """Return the last name of what a call calls: `view` for x.view(...), `Linear` for nn.Linear(...); else empty."""
+def call_name(node: ast.AST) -> str:
+    """Return the last name of a call's function: `view` for x.view(...), `Linear` for nn.Linear(...); else empty."""
     function = node.func if isinstance(node, ast.Call) else None
     if isinstance(function, ast.Attribute):
         return function.attr
@@ -54,17 +60,17 @@ def called(node: ast.AST) -> str:
 
 
 def receiver(node: ast.Call) -> ast.expr | None:
-    """Return what a method is called on."""
+    """Return the expression that a method is called on, or None if the call is no method call."""
     return node.func.value if isinstance(node.func, ast.Attribute) else None
 
 
 def keyword(node: ast.Call, name: str) -> ast.expr | None:
-    """Return a keyword argument's value."""
+    """Return a keyword argument's value, or None if the call does not give it."""
     return next((k.value for k in node.keywords if k.arg == name), None)
 
 
 def _line_starts(source: str) -> list[int]:
-    """Byte offset of every line; syntax nodes count columns in UTF-8 bytes."""
+    """Return the byte offset of every line; syntax nodes count columns in UTF-8 bytes."""
     starts = [0]
     for line in source.encode().split(b"\n"):
         starts.append(starts[-1] + len(line) + 1)
@@ -72,6 +78,6 @@ def _line_starts(source: str) -> list[int]:
 
 
 def _span(starts: list[int], node: ast.AST) -> tuple[int, int]:
-    """First and last byte offset of a node."""
+    """Return the first byte offset of a node and the one after its last."""
     first = starts[node.lineno - 1] + node.col_offset  # pyright: ignore[reportAttributeAccessIssue]
     return first, starts[node.end_lineno - 1] + node.end_col_offset  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,36 +1,36 @@
-"""Memory that grows from call to call: what a forward pass keeps of every call, it keeps no longer."""
+"""Memory that grows from call to call: a forward pass must not keep anything of a call."""
 
 import ast
 
-from agents.repair.edits import Fix, called, receiver, replaced
+from agents.repair.edits import Fix, call_name, edit_nodes, receiver
 from agents.repair.symptom import Symptom
 
-_GATHERING = ("append", "extend", "add", "insert", "appendleft", "update", "setdefault")
+_GROWING_METHODS = ("append", "extend", "add", "insert", "appendleft", "update", "setdefault")
 """Methods by which a container grows."""
 
 
-def hoarding(symptom: Symptom) -> Fix | None:
-    """Drop statements of the forward pass by which something on self grows: `self.kept.append(y)`, `self.kept += y`."""
+def growing_memory(symptom: Symptom) -> Fix | None:
+    """Drop statements of the forward pass that grow an attribute: `self.kept.append(y)`, `self.kept += y`."""
     forward = symptom.method("forward")
     if forward is None or symptom.reason not in ("anomaly:memory_growth", "limit:memory"):
         return None
-    edits = [(node, "pass") for node in ast.walk(forward) if isinstance(node, ast.stmt) and _gathers(node)]
-    source = replaced(symptom.source, edits)
-    return Fix(source, "dropped what every call kept, so that memory does not grow") if edits else None
+    edits: list[tuple[ast.AST, str]] = [
+        (node, "pass") for node in ast.walk(forward) if isinstance(node, ast.stmt) and _grows(node)
+    ]
+    return edit_nodes(symptom.source, edits, "dropped what every call kept, so that memory does not grow")
 
 
-def _gathers(node: ast.stmt) -> bool:
-    """Say whether a statement makes something on self longer."""
+def _grows(node: ast.stmt) -> bool:
+    """Return whether a statement makes an attribute of self longer."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         owner = receiver(node.value)
-        return called(node.value) in _GATHERING and owner is not None and bool(_own(owner))
+        return call_name(node.value) in _GROWING_METHODS and owner is not None and bool(_self_attributes(owner))
     if isinstance(node, ast.AugAssign):
-        return bool(_own(node.target))
-    return isinstance(node, ast.Assign) and bool(_own(node.targets[0]) & _own(node.value))
+        return bool(_self_attributes(node.target))
+    return isinstance(node, ast.Assign) and bool(_self_attributes(node.targets[0]) & _self_attributes(node.value))
 
 
-def _own(node: ast.AST) -> set[str]:
-    """Return the attributes of self that an expression names."""
+def _self_attributes(node: ast.AST) -> set[str]:
     return {
         inner.attr
         for inner in ast.walk(node)
@@ -38,4 +38,4 @@ def _own(node: ast.AST) -> set[str]:
     }
 
 
-RULES = (hoarding,)
+RULES = (growing_memory,)

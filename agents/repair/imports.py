@@ -3,7 +3,7 @@
 import ast
 import re
 
-from agents.repair.edits import Fix, inserted, replaced, text_of
+from agents.repair.edits import Fix, insert_line, node_text, replace_nodes
 from agents.repair.symptom import Symptom
 from architecture.imports import ALLOWED_IMPORTS
 
@@ -27,7 +27,7 @@ _HOMES = {
     "Any": "from typing import Any",
     **{name: f"from kernels import {name}" for name in _KERNELS},
 }
-"""Names that everybody writes, and the import behind each."""
+"""Names that mixers often use, and the import that each needs."""
 _NUMPY = {
     "sqrt": "math.sqrt",
     "log": "math.log",
@@ -38,17 +38,17 @@ _NUMPY = {
 }
 
 
-def missing(symptom: Symptom) -> Fix | None:
-    """Add the import behind a name that is not defined."""
-    match = symptom.found(r"name '(\w+)' is not defined")
+def missing_import(symptom: Symptom) -> Fix | None:
+    """Add the import that an undefined name needs."""
+    match = symptom.last_match(r"name '(\w+)' is not defined")
     if match and match[1] in _HOMES:
         return Fix(with_import(symptom.source, _HOMES[match[1]]), f"added the missing `{_HOMES[match[1]]}`")
     return None
 
 
-def not_allowed(symptom: Symptom) -> Fix | None:
-    """Drop an import that is not allowed; numpy's scalar functions become those of math."""
-    if symptom.reason not in ("import", "import_error") and not symptom.says("No module named", "cannot import"):
+def forbidden_import(symptom: Symptom) -> Fix | None:
+    """Drop an import that is not allowed, and replace numpy's scalar functions by those of math."""
+    if symptom.reason not in ("import", "import_error") and not symptom.mentions("No module named", "cannot import"):
         return None
     edits, names = [], []
     for node in (*symptom.nodes(ast.Import), *symptom.nodes(ast.ImportFrom)):
@@ -58,34 +58,34 @@ def not_allowed(symptom: Symptom) -> Fix | None:
             names += modules
     if not edits:
         return None
-    source = _without_numpy(replaced(symptom.source, edits))
+    source = _without_numpy(replace_nodes(symptom.source, edits))
     return Fix(source, f"dropped the import of {', '.join(names)}, which an architecture may not have")
 
 
-def misspelled(symptom: Symptom) -> Fix | None:
-    """`from torch import functional as F` and its kin: the name is taken from where it lives."""
-    match = symptom.found(r"cannot import name '(\w+)' from '([\w.]+)'")
+def misspelled_import(symptom: Symptom) -> Fix | None:
+    """Import a name from the module that has it, in place of another as in `from torch import functional as F`."""
+    match = symptom.last_match(r"cannot import name '(\w+)' from '([\w.]+)'")
     if not match:
         return None
     for node in symptom.nodes(ast.ImportFrom):
         wrong = [alias for alias in node.names if alias.name == match[1]]
         if wrong and match[1] in _HOMES:
-            kept = [text_of(symptom.source, alias) for alias in node.names if alias.name != match[1]]
-            line = f"from {node.module} import {', '.join(kept)}" if kept else ""
-            source = with_import(replaced(symptom.source, [(node, line)]), _HOMES[match[1]])
+            others = [node_text(symptom.source, alias) for alias in node.names if alias.name != match[1]]
+            line = f"from {node.module} import {', '.join(others)}" if others else ""
+            source = with_import(replace_nodes(symptom.source, [(node, line)]), _HOMES[match[1]])
             return Fix(source, f"took {match[1]} from where it lives")
     return None
 
 
 def with_import(source: str, line: str) -> str:
-    """Return the source with an import in front of the first statement behind docstring and __future__."""
+    """Return the source with an import before its first other import, or else after its docstring."""
     match = re.search(r"^(import|from) (?!__future__)", source, re.MULTILINE)
     number = source[: match.start()].count("\n") + 1 if match else _behind_docstring(source)
-    return inserted(source, number, line)
+    return insert_line(source, number, line)
 
 
 def _behind_docstring(source: str) -> int:
-    """Return the number of the first line of the first statement that is no docstring."""
+    """Return the line of the first statement that is no docstring."""
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -95,25 +95,25 @@ def _behind_docstring(source: str) -> int:
 
 
 def _without_numpy(source: str) -> str:
-    """Numpy's scalar functions as math's."""
+    """Return the source with numpy's scalar functions replaced by those of math, and its others by torch's."""
     changed = re.sub(r"\b(?:np|numpy)\.(\w+)", lambda m: _NUMPY.get(m[1], f"torch.{m[1]}"), source)
     needs = "math." in changed and not re.search(r"^import math", changed, re.MULTILINE)
     return with_import(changed, "import math") if needs else changed
 
 
 def _is_named(symptom: Symptom, module: str) -> bool:
-    """Whether the error is about this very module, such as an absent part of an allowed package."""
-    match = symptom.found(r"No module named '([\w.]+)'")
+    """Return whether the error names this module, such as a missing part of an allowed package."""
+    match = symptom.last_match(r"No module named '([\w.]+)'")
     return bool(match) and match[1] == module
 
 
-def uses(source: str, name: str) -> bool:
-    """Whether a name is read anywhere in a source."""
+def reads_name(source: str, name: str) -> bool:
+    """Return whether a source uses a name anywhere."""
     return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(ast.parse(source)))
 
 
-def has(source: str, name: str) -> bool:
-    """Whether a name is imported or assigned anywhere in a source."""
+def defines_name(source: str, name: str) -> bool:
+    """Return whether a source imports or assigns a name anywhere."""
     nodes = list(ast.walk(ast.parse(source)))
     imported = {a.asname or a.name for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names}
     return name in imported | {
@@ -121,4 +121,4 @@ def has(source: str, name: str) -> bool:
     }
 
 
-RULES = (misspelled, missing, not_allowed)
+RULES = (misspelled_import, missing_import, forbidden_import)

@@ -1,75 +1,68 @@
-"""Faults that keep a mixer from learning: in-place edits, unregistered weights, cut gradients, dtypes, devices."""
+"""Faults that stop training: in-place edits, unregistered weights, cut gradients, casts, devices, noise."""
 
 import ast
 import re
 
-from agents.repair.edits import Fix, called, receiver, replaced, text_of
+from agents.repair.edits import Fix, call_name, edit_nodes, node_text, receiver, replace_nodes
 from agents.repair.symptom import Symptom
 
-_FRESH = ("randn", "rand", "zeros", "ones", "empty", "full", "tensor", "linspace", "eye", "normal", "logspace")
-_LOW = "float16|bfloat16|half|float64|double|float32|float"
+_TENSOR_MAKERS = ("randn", "rand", "zeros", "ones", "empty", "full", "tensor", "linspace", "eye", "normal", "logspace")
+_DTYPES = "float16|bfloat16|half|float64|double|float32|float"
+_SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**"}
 
 
 def in_place(symptom: Symptom) -> Fix | None:
-    """`x += y` becomes `x = x + y`, `x.add_(y)` becomes `x = x.add(y)`."""
-    if not symptom.says("inplace operation", "in-place operation", "a leaf Variable", "view of a leaf"):
+    """Replace in-place edits: `x += y` by `x = x + y`, `x.add_(y)` by `x = x.add(y)`."""
+    if not symptom.mentions("inplace operation", "in-place operation", "a leaf Variable", "view of a leaf"):
         return None
     edits: list[tuple[ast.AST, str]] = []
     for node in symptom.nodes(ast.AugAssign):
-        left, right = text_of(symptom.source, node.target), text_of(symptom.source, node.value)
+        left, right = node_text(symptom.source, node.target), node_text(symptom.source, node.value)
         edits.append((node, f"{left} = {left} {_SIGNS.get(type(node.op), '+')} ({right})"))
     for node in symptom.nodes(ast.Expr):
         edits += [(node, text)] if (text := _out_of_place(symptom, node.value)) else []
     for node in symptom.nodes(ast.keyword):
-        edits += (
-            [(node.value, "False")] if node.arg == "inplace" and text_of(symptom.source, node.value) == "True" else []
-        )
-    source = replaced(symptom.source, edits)
+        if node.arg == "inplace" and node_text(symptom.source, node.value) == "True":
+            edits.append((node.value, "False"))
+    source = replace_nodes(symptom.source, edits)
     source = re.sub(r"\.(add|mul|sub|div|relu|sigmoid|tanh|exp|masked_fill|clamp|neg|sqrt)_\(", r".\1(", source)
     return Fix(source, "replaced in-place edits, which gradients cannot pass, by new tensors")
 
 
-_SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**"}
-
-
 def _out_of_place(symptom: Symptom, node: ast.expr) -> str:
-    """`x = x.add(y)` for a statement `x.add_(y)`; else empty."""
-    if not (isinstance(node, ast.Call) and called(node).endswith("_") and isinstance(receiver(node), ast.Name)):
+    """Return `x = x.add(y)` for a statement `x.add_(y)`, else an empty text."""
+    if not (isinstance(node, ast.Call) and call_name(node).endswith("_") and isinstance(receiver(node), ast.Name)):
         return ""
-    owner = text_of(symptom.source, receiver(node) or node)
-    arguments = ", ".join(text_of(symptom.source, part) for part in (*node.args, *node.keywords))
-    return f"{owner} = {owner}.{called(node)[:-1]}({arguments})"
+    owner = node_text(symptom.source, receiver(node) or node)
+    arguments = ", ".join(node_text(symptom.source, part) for part in (*node.args, *node.keywords))
+    return f"{owner} = {owner}.{call_name(node)[:-1]}({arguments})"
 
 
-def unregistered(symptom: Symptom) -> Fix | None:
-    """Tensors and lists of layers that hang on self become parameters and a ModuleList."""
+def unregistered_weights(symptom: Symptom) -> Fix | None:
+    """Make tensors on self parameters, and lists of layers on self a ModuleList."""
     init = symptom.method("__init__")
-    about = symptom.reason in ("no_gradient", "nondeterministic") or symptom.says(
+    is_about_weights = symptom.reason in ("no_gradient", "nondeterministic") or symptom.mentions(
         "no gradient", "no parameter", "unreached", "not registered", "must be the same as.*device"
     )
-    if init is None or not about:
+    if init is None or not is_about_weights:
         return None
     edits: list[tuple[ast.AST, str]] = []
     for node in ast.walk(init):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
-            text = text_of(symptom.source, node.value)
-            if called(node.value) in _FRESH and isinstance(node.value, ast.Call):
-                bare = re.sub(r",\s*requires_grad\s*=\s*True", "", text)
-                edits.append((node.value, f"nn.Parameter({bare})"))
-            elif isinstance(node.value, ast.BinOp) and re.search(rf"torch\.({'|'.join(_FRESH)})\(", text):
+            text = node_text(symptom.source, node.value)
+            if call_name(node.value) in _TENSOR_MAKERS and isinstance(node.value, ast.Call):
+                tensor = re.sub(r",\s*requires_grad\s*=\s*True", "", text)
+                edits.append((node.value, f"nn.Parameter({tensor})"))
+            elif isinstance(node.value, ast.BinOp) and re.search(rf"torch\.({'|'.join(_TENSOR_MAKERS)})\(", text):
                 edits.append((node.value, f"nn.Parameter({text})"))
             elif isinstance(node.value, ast.List | ast.ListComp) and "nn." in text:
                 edits.append((node.value, f"nn.ModuleList({text})"))
-    return (
-        Fix(replaced(symptom.source, edits), "registered tensors and layers, so that they are trained")
-        if edits
-        else None
-    )
+    return edit_nodes(symptom.source, edits, "registered tensors and layers, so that they are trained")
 
 
 def cut_gradient(symptom: Symptom) -> Fix | None:
-    """Remove what cuts the output off from the parameters."""
-    if symptom.reason != "no_gradient" and not symptom.says(
+    """Remove detach, no_grad and the like, which cut the output off from the parameters."""
+    if symptom.reason != "no_gradient" and not symptom.mentions(
         "does not require grad", "no gradient", "cut off", r"\.item\(\)"
     ):
         return None
@@ -81,22 +74,22 @@ def cut_gradient(symptom: Symptom) -> Fix | None:
 
 
 def casts(symptom: Symptom) -> Fix | None:
-    """Remove casts: the mixer computes in the dtype it is given."""
-    if not symptom.says(
+    """Remove casts: the mixer computes in the dtype of its input."""
+    if not symptom.mentions(
         r"expected scalar type", "same dtype", "dtype", "Half", "BFloat16", "c10::", "not implemented for 'Half'"
     ):
         return None
     source = re.sub(r"\.(half|bfloat16|double|float)\(\)", "", symptom.source)
-    source = re.sub(rf"\.(to|type)\((dtype\s*=\s*)?torch\.({_LOW})\)", "", source)
-    source = re.sub(rf",\s*dtype\s*=\s*torch\.({_LOW})(?=\s*[,)])", "", source)
+    source = re.sub(rf"\.(to|type)\((dtype\s*=\s*)?torch\.({_DTYPES})\)", "", source)
+    source = re.sub(rf",\s*dtype\s*=\s*torch\.({_DTYPES})(?=\s*[,)])", "", source)
     return (
         Fix(source, "removed casts: the mixer computes in the dtype it is given") if source != symptom.source else None
     )
 
 
-def devices(symptom: Symptom) -> Fix | None:
-    """Remove devices named in the code: the mixer lives where its input does."""
-    if not symptom.says("cuda", "NVIDIA", "same device", "mps"):
+def named_devices(symptom: Symptom) -> Fix | None:
+    """Remove devices that the code names: the mixer computes on the device of its input."""
+    if not symptom.mentions("cuda", "NVIDIA", "same device", "mps"):
         return None
     source = re.sub(r"\.cuda\(\w*\)", "", symptom.source)
     source = re.sub(
@@ -107,17 +100,17 @@ def devices(symptom: Symptom) -> Fix | None:
 
 
 def noise(symptom: Symptom) -> Fix | None:
-    """Dropout and noise in the forward pass make outputs differ from call to call: they go."""
+    """Remove dropout and noise from the forward pass: they make outputs differ from call to call."""
     if symptom.reason != "nondeterministic":
         return None
     edits: list[tuple[ast.AST, str]] = []
     forward = symptom.method("forward")
     for node in ast.walk(forward) if forward else ():
-        if isinstance(node, ast.Call) and called(node) in ("randn_like", "rand_like"):
-            edits.append((node, f"torch.zeros_like({text_of(symptom.source, node.args[0])})" if node.args else "0.0"))
-        elif isinstance(node, ast.Call) and called(node) == "dropout" and node.args:
-            edits.append((node, text_of(symptom.source, node.args[0])))
-    return Fix(replaced(symptom.source, edits), "removed noise from the forward pass") if edits else None
+        if isinstance(node, ast.Call) and call_name(node) in ("randn_like", "rand_like"):
+            edits.append((node, f"torch.zeros_like({node_text(symptom.source, node.args[0])})" if node.args else "0.0"))
+        elif isinstance(node, ast.Call) and call_name(node) == "dropout" and node.args:
+            edits.append((node, node_text(symptom.source, node.args[0])))
+    return edit_nodes(symptom.source, edits, "removed noise from the forward pass")
 
 
-RULES = (in_place, devices, casts, noise, unregistered, cut_gradient)
+RULES = (in_place, named_devices, casts, noise, unregistered_weights, cut_gradient)

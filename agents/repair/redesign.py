@@ -1,7 +1,7 @@
-"""The repair that needs no reading of code: the design's offending unit is replaced and the source rendered anew.
+"""Repair by the grammar: replace the unit that is to blame and render the design again, without reading code.
 
-Which unit offends is taken from the traceback's line where there is one, else from the reason code. The result is
-always a valid design, so a failure of the grammar's own code costs one unit and not the experiment.
+The traceback's line names the unit if there is one, else the reason code suggests it. The result is always a valid
+design, so a failure of the grammar's own code costs one unit and not the experiment.
 """
 
 import random
@@ -15,10 +15,16 @@ from agents.design.units.framing import FRAME, FRAME_RULES
 from agents.repair.symptom import Symptom
 
 _SAFE: Mapping[str, str] = {"output_norm": "rms", "norm": "l2", "convolution": "qkv"}
-"""Units to fall back to where the plain one is not the safest."""
+"""Units to fall back to if the plain one is to blame itself."""
 
+_NOT_FINITE = (
+    ("read", "plain"),
+    ("output_norm", "rms"),
+    ("norm", "l2"),
+    ("feature", "identity"),
+    ("present", "none"),
+)
 _SUSPECTS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    # reason code (its beginning) -> units to give way, the likeliest first, each with its replacement
     "nonfinite": (
         ("read", "plain"),
         ("output_norm", "rms"),
@@ -26,20 +32,8 @@ _SUSPECTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("norm", "l2"),
         ("feature", "identity"),
     ),
-    "not_finite": (
-        ("read", "plain"),
-        ("output_norm", "rms"),
-        ("norm", "l2"),
-        ("feature", "identity"),
-        ("present", "none"),
-    ),
-    "anomaly:not_finite": (
-        ("read", "plain"),
-        ("output_norm", "rms"),
-        ("norm", "l2"),
-        ("feature", "identity"),
-        ("present", "none"),
-    ),
+    "not_finite": _NOT_FINITE,
+    "anomaly:not_finite": _NOT_FINITE,
     "anomaly:diverged": (
         ("output_norm", "rms"),
         ("read", "plain"),
@@ -61,59 +55,60 @@ _SUSPECTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "no_gradient": (("present", "none"), ("skip", "none"), ("norm", "none"), ("feature", "identity")),
     "size": (("inner", "equal"), ("key_width", "half"), ("gate", "low_rank"), ("sharing", "single")),
 }
+"""Beginning of a reason code to the axes that may be to blame, the likeliest first, each with its replacement."""
 _HEAVY = ("anomaly:too_slow", "timeout", "limit", "superlinear")
 
 
-def redesigned(symptom: Symptom, design: Design, rng: random.Random) -> tuple[Design, str]:
-    """Another design without the unit that is likely to blame, and what was changed; never the design given."""
+def redesign(symptom: Symptom, design: Design, rng: random.Random) -> tuple[Design, str]:
+    """Return a different design, without the unit that is likely to blame, and a description of the change."""
     blamed = render(design).unit_at(symptom.line or 0)
     attempts = (lambda: _without_blamed(design, blamed, rng), lambda: _without_suspect(symptom, design, rng))
     for attempt in attempts:
-        found = attempt()
-        if found is not None and found[0] != design:
-            return found
+        result = attempt()
+        if result is not None and result[0] != design:
+            return result
     variation = mutate(design, rng)
     return variation.design, f"no unit stands out, so one was varied: {variation.change}"
 
 
 def _without_blamed(design: Design, label: str, rng: random.Random) -> tuple[Design, str] | None:
-    """Return the design with the unit behind the traceback's line made plain."""
+    """Return the design with the plain unit in place of the one behind the traceback's line."""
     if not label:
         return None
-    place, _, unit = label.rpartition("/")
+    path_name, _, unit = label.rpartition("/")
     axis, key = unit.split(":")
-    plain = {a.name: a.plain for owner in (*design.paths,) for a in owner.axes} | {a.name: a.plain for a in FRAME}
+    plain = {a.name: a.plain for path in design.paths for a in path.axes} | {a.name: a.plain for a in FRAME}
     replacement = plain[axis] if plain[axis] != key else _SAFE.get(axis, "")
-    found = _replaced(design, axis, replacement, rng, place) if replacement else None
-    return (found, f"the error stands in {axis} {key}, now {replacement}") if found else None
+    child = _with_replacement(design, axis, replacement, rng, path_name) if replacement else None
+    return (child, f"the error stands in {axis} {key}, now {replacement}") if child else None
 
 
 def _without_suspect(symptom: Symptom, design: Design, rng: random.Random) -> tuple[Design, str] | None:
-    """Return the design without the first suspect of the reason code that it has."""
+    """Return the design with the first suspect of the reason code replaced; a costly design loses a path first."""
     if symptom.reason.startswith(_HEAVY) and len(design.paths) > 1:
         frame = repair_choices(
             design.choices | {"paths": str(len(design.paths) - 1)}, FRAME, FRAME_RULES, ("paths",), rng
         )
-        kept = _lightest(design.paths)
-        return with_frame(kept, frame), f"{symptom.reason}: dropped a path, which saves its whole cost"
+        child = with_frame(_lightest(design.paths), frame)
+        return child, f"{symptom.reason}: dropped a path, which saves its whole cost"
     for reason, suspects in _SUSPECTS.items():
         if symptom.reason.startswith(reason):
             for axis, replacement in suspects:
-                found = _replaced(design, axis, replacement, rng)
-                if found is not None and found != design:
-                    return found, f"{symptom.reason}: replaced {axis} by {replacement}"
+                child = _with_replacement(design, axis, replacement, rng)
+                if child is not None and child != design:
+                    return child, f"{symptom.reason}: replaced {axis} by {replacement}"
     return None
 
 
 def _lightest(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """All paths but one: a second memory goes first, then the last path."""
+    """Return all paths except one: a second memory is dropped first, then the last path."""
     memories = [path for path in paths if path.kind == "memory"]
     dropped = memories[1] if len(memories) > 1 else paths[-1]
     return tuple(path for path in paths if path != dropped)
 
 
-def _replaced(design: Design, axis: str, key: str, rng: random.Random, place: str = "") -> Design | None:
-    """Return the design with a unit on an axis, in the named path or the first that has it; None where impossible."""
+def _with_replacement(design: Design, axis: str, key: str, rng: random.Random, path_name: str = "") -> Design | None:
+    """Return the design with a unit on an axis, in the named path or the first that can; None if impossible."""
     try:
         if axis in design.choices:
             frame = repair_choices(
@@ -121,13 +116,7 @@ def _replaced(design: Design, axis: str, key: str, rng: random.Random, place: st
             )
             return with_frame(design.paths, frame)
         for number, path in enumerate(design.paths):
-            here = _is_at(design, number, place)
-            if (
-                here
-                and axis in path.choices
-                and path.choices[axis] != key
-                and any(key in a.keys for a in path.axes if a.name == axis)
-            ):
+            if _is_called(design, number, path_name) and _can_change(path, axis, key):
                 changed = with_unit(path, axis, key, rng)
                 return with_frame((*design.paths[:number], changed, *design.paths[number + 1 :]), design.choices)
     except ValueError:  # the grammar has no such design
@@ -135,11 +124,16 @@ def _replaced(design: Design, axis: str, key: str, rng: random.Random, place: st
     return None
 
 
-def _is_at(design: Design, number: int, place: str) -> bool:
-    """Whether a path is the one of that name in the rendered code (every path, where no name is given)."""
+def _can_change(path: Path, axis: str, key: str) -> bool:
+    """Return whether a path has an axis with that unit, and has chosen another one."""
+    return path.choices.get(axis, key) != key and any(key in a.keys for a in path.axes if a.name == axis)
+
+
+def _is_called(design: Design, number: int, path_name: str) -> bool:
+    """Return whether a path has that name in the rendered code; an empty name fits every path."""
     memories = sum(path.kind == "memory" for path in design.paths)
     names = {"first": 0, "memory": 0, "second": 1}
-    kind = {"window": "window", "filter": "convolution"}.get(place, "memory")
-    return not place or (
-        design.paths[number].kind == kind and (kind != "memory" or memories == 1 or names[place] == number)
+    kind = {"window": "window", "filter": "convolution"}.get(path_name, "memory")
+    return not path_name or (
+        design.paths[number].kind == kind and (kind != "memory" or memories == 1 or names[path_name] == number)
     )

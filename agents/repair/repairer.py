@@ -1,37 +1,37 @@
-"""One step of repair without a model: a rule for a common fault, or the design without the unit to blame."""
+"""One step of repair without a model: a rule for a common fault, or another design without the unit to blame."""
 
 import random
 from dataclasses import dataclass
 from typing import Literal
 
 from agents.design import Design, render
-from agents.repair.redesign import redesigned
+from agents.repair.redesign import redesign
 from agents.repair.rules import first_fix
 from agents.repair.symptom import Symptom
 
 
 @dataclass(frozen=True)
 class Repair:
-    """A repaired source, to be tried again."""
+    """A repaired source for the next attempt."""
 
     source: str
     """The whole file."""
     change: str
-    """What was changed and why."""
+    """The change and its reason."""
     repaired_by: Literal["rules", "grammar"]
-    """A rule on the text, or the design grammar."""
+    """Rules on the text, or the design grammar."""
     design: Design | None
-    """The design that the source was rendered from; None where a rule has edited the text."""
+    """The design that the source was rendered from; None if a rule edited the text."""
 
 
 def repair(
     source: str, reason: str, message: str, tail: str, design: Design | None, rng: random.Random
 ) -> Repair | None:
-    """Return the next source to try after a failure; None where neither rule nor grammar has an answer. Never raises.
+    """Return the next source to try after a failure, or None if neither rules nor grammar have a repair. Never raises.
 
-    `reason`, `message` and `tail` are what the static check, a gate or the trainer said; `design` is the design that
-    the source was rendered from, where there is one. A source that still is its design's rendering has no typing
-    mistakes, so the grammar replaces a unit; an edited one is mended by rules first.
+    `reason`, `message` and `tail` come from the static check, a gate or the trainer. `design` is the design that the
+    source was rendered from, if there is one. A source that still equals its design's rendering has no typing mistakes,
+    so the grammar replaces a unit. If the source was edited, rules try first.
     """
     symptom = Symptom(source, reason, message, tail)
     edited = design is None or render(design).source != source
@@ -41,6 +41,6 @@ def repair(
     if design is None:
         return None
     if edited:
-        return Repair(render(design).source, "rendered the design anew: its text had been edited", "grammar", design)
-    child, change = redesigned(symptom, design, rng)
+        return Repair(render(design).source, "rendered the design again: its text had been edited", "grammar", design)
+    child, change = redesign(symptom, design, rng)
     return Repair(render(child).source, change, "grammar", child)

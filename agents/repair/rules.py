@@ -1,13 +1,13 @@
-"""All rules in the order of trial: form first, then what an error's text names, then what a gate found."""
+"""All rules in the order in which they are tried: form, then faults that an error names, then faults of gates."""
 
 from collections.abc import Callable
 
 from agents.repair import causality, form, hoarding, imports, learning, names, shapes, stability, syntax
 from agents.repair.edits import Fix
-from agents.repair.symptom import Symptom, parsed
+from agents.repair.symptom import Symptom, parse_or_none
 
 Rule = Callable[[Symptom], Fix | None]
-"""From a failure to a repaired source, or None where the rule has nothing to say."""
+"""From a failure to a repaired source, or to None if the rule does not apply."""
 
 RULES: tuple[Rule, ...] = (
     *syntax.RULES, *form.RULES, *imports.RULES, *names.RULES,
@@ -16,25 +16,25 @@ RULES: tuple[Rule, ...] = (
 
 
 def first_fix(symptom: Symptom) -> Fix | None:
-    """Return the first rule's repair that changes the source and leaves it Python; None where no rule helps."""
+    """Return the first repair that changes the source and leaves it valid Python; None if no rule has one."""
     for rule in RULES:
         try:
             fix = rule(symptom)
-        except Exception:  # noqa: BLE001, S112 (a stranger's text may trip one rule; the next may still help)
+        except Exception:  # noqa: BLE001, S112 (a stranger's text may break one rule; the next may still help)
             continue
-        if fix is not None and fix.source != symptom.source and parsed(fix.source) is not None:
+        if fix is not None and fix.source != symptom.source and parse_or_none(fix.source) is not None:
             return _with_prerequisites(fix)
     return None
 
 
 def _with_prerequisites(fix: Fix) -> Fix:
-    """Add imports that the repair itself needs."""
+    """Add the imports that the repair itself needs."""
     source = fix.source
     for name, line in (
         ("F.", "import torch.nn.functional as F"),
         ("torch.", "import torch"),
         ("nn.", "from torch import nn"),
     ):
-        if imports.uses(source, name[:-1]) and not imports.has(source, name[:-1]):
+        if imports.reads_name(source, name[:-1]) and not imports.defines_name(source, name[:-1]):
             source = imports.with_import(source, line)
     return Fix(source, fix.change)

@@ -1,44 +1,44 @@
-"""Faults of shape: views that memory does not allow, head splits, widths that do not fit, other outputs."""
+"""Faults of shape: views of non-contiguous memory, head splits, widths that do not fit, outputs of another shape."""
 
 import ast
 import re
 
-from agents.repair.edits import Fix, called, replaced, text_of
+from agents.repair.edits import Fix, call_name, edit_nodes, node_text
 from agents.repair.symptom import Symptom
 
 _SHAPE = r"\((?:torch\.Size\()?[\[(]?([\d, ]+)[\])]?\)?"
 
 
 def view_to_reshape(symptom: Symptom) -> Fix | None:
-    """`view` becomes `reshape` where memory is not laid out for it."""
-    if not symptom.says("view size is not compatible", r"use \.reshape"):
+    """Replace `view` by `reshape` if memory is not contiguous."""
+    if not symptom.mentions("view size is not compatible", r"use \.reshape"):
         return None
     edits: list[tuple[ast.AST, str]] = [
-        (node.func, f"{text_of(symptom.source, node.func.value)}.reshape")
+        (node.func, f"{node_text(symptom.source, node.func.value)}.reshape")
         for node in symptom.nodes(ast.Call)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "view" and _concerns(symptom, node)
     ]
-    return _fix(symptom, edits, "used reshape where view needs contiguous memory")
+    return edit_nodes(symptom.source, edits, "used reshape where view needs contiguous memory")
 
 
 def head_split(symptom: Symptom) -> Fix | None:
-    """Leave the last size of a split into heads to be inferred, where it is wrong."""
-    if not symptom.says(r"shape '.*' is invalid for input of size"):
+    """Let torch infer the last size of a wrong split into heads."""
+    if not symptom.mentions(r"shape '.*' is invalid for input of size"):
         return None
     edits: list[tuple[ast.AST, str]] = []
     for node in symptom.nodes(ast.Call):
-        is_split = called(node) in ("view", "reshape") and len(node.args) > 1 and _concerns(symptom, node)
+        is_split = call_name(node) in ("view", "reshape") and len(node.args) > 1 and _concerns(symptom, node)
         if is_split and not any(_is_minus_one(argument) for argument in node.args):
             edits.append((node.args[-1], "-1"))
-    return _fix(symptom, edits[:1], "left the last size of the head split to be inferred")
+    return edit_nodes(symptom.source, edits[:1], "left the last size of the head split to be inferred")
 
 
 def layer_width(symptom: Symptom) -> Fix | None:
-    """Scale the input width of a linear layer to what arrives."""
-    match = symptom.found(r"shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)")
+    """Scale the input width of a linear layer to the width of its input."""
+    match = symptom.last_match(r"shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)")
     if not match:
         return None
-    arriving, expected = int(match[2]), int(match[3])
+    actual, expected = int(match[2]), int(match[3])
     names = [
         node.func.attr
         for node in symptom.nodes(ast.Call)
@@ -47,35 +47,35 @@ def layer_width(symptom: Symptom) -> Fix | None:
     for name in reversed(names):
         layer = _layer(symptom, name)
         if layer is not None and layer.args:
-            width = _scaled(text_of(symptom.source, layer.args[0]), arriving, expected)
+            width = _scaled_width(node_text(symptom.source, layer.args[0]), actual, expected)
             if width:
-                return _fix(symptom, [(layer.args[0], width)], f"gave {name} the input width that arrives")
+                return edit_nodes(symptom.source, [(layer.args[0], width)], f"gave {name} the input width that arrives")
     return None
 
 
 def output_shape(symptom: Symptom) -> Fix | None:
     """Bring the output to [B, T, D]: merge heads, swap time and batch back, set the last width."""
-    match = symptom.found(rf"input {_SHAPE} gave output {_SHAPE}")
+    match = symptom.last_match(rf"input {_SHAPE} gave output {_SHAPE}")
     forward = symptom.method("forward")
     if not match or forward is None:
         return None
-    wanted, got = ([int(n) for n in text.replace(" ", "").strip(",").split(",")] for text in match.groups())
-    result = _returned(forward)
+    expected, actual = ([int(n) for n in text.replace(" ", "").strip(",").split(",")] for text in match.groups())
+    result = _last_return_value(forward)
     if result is None:
         return None
-    text = text_of(symptom.source, result)
-    if len(got) == 3 and got[:2] == wanted[:2]:
-        return _last_width(symptom, wanted[-1], got[-1], text)
-    for shape, edit, change in _layouts(wanted, got, _first_input(forward)):
-        if got == shape:
-            return _fix(symptom, [(result, f"({text}){edit}")], change)
+    text = node_text(symptom.source, result)
+    if len(actual) == 3 and actual[:2] == expected[:2]:
+        return _last_width(symptom, expected[-1], actual[-1], text)
+    for shape, edit, change in _layouts(expected, actual, _first_input(forward)):
+        if actual == shape:
+            return edit_nodes(symptom.source, [(result, f"({text}){edit}")], change)
     return None
 
 
-def _layouts(wanted: list[int], got: list[int], x: str) -> list[tuple[list[int], str, str]]:
-    """Return the layouts of an output that are known, each with what brings it to [B, T, D] and a description."""
-    b, t, d = wanted if len(wanted) == 3 else (0, 0, 0)
-    last, second = got[-1], got[1] if len(got) > 1 else 0
+def _layouts(expected: list[int], actual: list[int], x: str) -> list[tuple[list[int], str, str]]:
+    """Return known layouts of an output, each with the code that brings it to [B, T, D] and a description."""
+    b, t, d = expected if len(expected) == 3 else (0, 0, 0)
+    last, second = actual[-1], actual[1] if len(actual) > 1 else 0
     return [
         ([b, t, d // max(last, 1), last], ".flatten(2)", "merged the heads of the output, [B, T, H, V] to [B, T, D]"),
         ([b, d // max(last, 1), t, last], ".transpose(1, 2).flatten(2)", "put heads behind time and merged them"),
@@ -86,107 +86,100 @@ def _layouts(wanted: list[int], got: list[int], x: str) -> list[tuple[list[int],
 
 
 def unpacked_pair(symptom: Symptom) -> Fix | None:
-    """Take the first part of what a function returns as a pair, where it is used as a tensor."""
-    if not symptom.says("'?tuple'? object", "not tuple", r"must be Tensor, not tuple", "unsupported operand.*'tuple'"):
+    """Take the first part of a returned pair that is used as a tensor."""
+    if not symptom.mentions(
+        "'?tuple'? object", "not tuple", r"must be Tensor, not tuple", "unsupported operand.*'tuple'"
+    ):
         return None
     pairs = ("linear_recurrence", "causal_conv1d", "recurrence_step", "GRU", "LSTM", "rotary")
-    packed = {id(node.value) for node in symptom.nodes(ast.Assign) if isinstance(node.targets[0], ast.Tuple)}
-    taken = {id(node.value) for node in symptom.nodes(ast.Subscript)}
+    assigned_to_pairs = {id(node.value) for node in symptom.nodes(ast.Assign) if isinstance(node.targets[0], ast.Tuple)}
+    indexed = {id(node.value) for node in symptom.nodes(ast.Subscript)}
     edits: list[tuple[ast.AST, str]] = [
-        (node, f"{text_of(symptom.source, node)}[0]")
+        (node, f"{node_text(symptom.source, node)}[0]")
         for node in symptom.nodes(ast.Call)
-        if called(node) in pairs and isinstance(node.func, ast.Name) and id(node) not in packed | taken
+        if call_name(node) in pairs and isinstance(node.func, ast.Name) and id(node) not in assigned_to_pairs | indexed
     ]
-    return _fix(symptom, edits, "took the output from the (output, state) pair that the kernel returns")
+    return edit_nodes(symptom.source, edits, "took the output from the (output, state) pair that the kernel returns")
 
 
 def returned_tuple(symptom: Symptom) -> Fix | None:
-    """Keep only the output of a forward pass that returns more."""
+    """Return only the output if a forward pass returns more."""
     forward = symptom.method("forward")
-    if forward is None or not symptom.says("returned (tuple|dict|list|NoneType)", "tuple"):
+    if forward is None or not symptom.mentions("returned (tuple|dict|list|NoneType)", "tuple"):
         return None
     edits: list[tuple[ast.AST, str]] = []
     for node in ast.walk(forward):
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and node.value.elts:
-            edits.append((node.value, text_of(symptom.source, node.value.elts[0])))
+            edits.append((node.value, node_text(symptom.source, node.value.elts[0])))
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Dict) and node.value.values:
-            edits.append((node.value, text_of(symptom.source, node.value.values[0])))
-    return _fix(symptom, edits, "returned the output alone")
+            edits.append((node.value, node_text(symptom.source, node.value.values[0])))
+    return edit_nodes(symptom.source, edits, "returned the output alone")
 
 
 def forgotten_return(symptom: Symptom) -> Fix | None:
-    """Return what a forward pass without a return computed last."""
+    """Return the last value that a forward pass without a return computes."""
     forward = symptom.method("forward")
-    if forward is None or _returned(forward) is not None or not symptom.says("NoneType"):
+    if forward is None or _last_return_value(forward) is not None or not symptom.mentions("NoneType"):
         return None
     last = forward.body[-1]
-    blank = " " * last.col_offset
+    text, indent = node_text(symptom.source, last), " " * last.col_offset
     if isinstance(last, ast.Assign) and isinstance(last.targets[0], ast.Name):
-        return _fix(
-            symptom,
-            [(last, f"{text_of(symptom.source, last)}\n{blank}return {last.targets[0].id}")],
-            "returned what was computed last",
-        )
-    if isinstance(last, ast.Expr):
-        return _fix(symptom, [(last, f"return {text_of(symptom.source, last)}")], "returned what was computed last")
-    return None
+        statement = f"{text}\n{indent}return {last.targets[0].id}"
+    elif isinstance(last, ast.Expr):
+        statement = f"return {text}"
+    else:
+        return None
+    return edit_nodes(symptom.source, [(last, statement)], "returned what was computed last")
 
 
-def _last_width(symptom: Symptom, wanted: int, got: int, text: str) -> Fix | None:
+def _last_width(symptom: Symptom, expected: int, actual: int, text: str) -> Fix | None:
     """Give the layer that makes the output the input's width."""
     name = next(iter(re.findall(r"self\.(\w+)\(", text)), "")
     layer = _layer(symptom, name)
     if layer is None or len(layer.args) < 2:
         return None
-    width = _scaled(text_of(symptom.source, layer.args[1]), wanted, got)
-    return _fix(symptom, [(layer.args[1], width)], f"gave {name} the input's width") if width else None
+    width = _scaled_width(node_text(symptom.source, layer.args[1]), expected, actual)
+    return edit_nodes(symptom.source, [(layer.args[1], width)], f"gave {name} the input's width") if width else None
 
 
-def _scaled(text: str, wanted: int, present: int) -> str:
-    """Return a width's expression, scaled to the wanted one; empty where that is no whole factor."""
-    if present and wanted % present == 0:
-        return f"{wanted // present} * ({text})"
-    return f"({text}) // {present // wanted}" if wanted and present % wanted == 0 else ""
+def _scaled_width(text: str, target: int, present: int) -> str:
+    """Return a width's expression scaled to the target; empty if the factor or divisor is not whole."""
+    if present and target % present == 0:
+        return f"{target // present} * ({text})"
+    return f"({text}) // {present // target}" if target and present % target == 0 else ""
 
 
 def _layer(symptom: Symptom, name: str) -> ast.Call | None:
-    """Return the call that makes `self.<name>`, where it is a linear layer."""
+    """Return the call that makes `self.<name>`, or None if it is no linear layer."""
     for node in symptom.nodes(ast.Assign):
         target = node.targets[0]
-        if isinstance(target, ast.Attribute) and target.attr == name and called(node.value) == "Linear":
+        if isinstance(target, ast.Attribute) and target.attr == name and call_name(node.value) == "Linear":
             return node.value if isinstance(node.value, ast.Call) else None
     return None
 
 
-def _returned(forward: ast.FunctionDef) -> ast.expr | None:
-    """Return what a forward pass returns last."""
+def _last_return_value(forward: ast.FunctionDef) -> ast.expr | None:
+    """Return the value of the last return statement of a forward pass, or None without one."""
     values = [node.value for node in ast.walk(forward) if isinstance(node, ast.Return) and node.value is not None]
     return max(values, key=lambda node: node.lineno, default=None)
 
 
 def _first_input(forward: ast.FunctionDef) -> str:
-    """Return what the forward pass calls its input."""
+    """Return the name of the forward pass's input."""
     return forward.args.args[1].arg if len(forward.args.args) > 1 else "x"
 
 
 def _concerns(symptom: Symptom, node: ast.Call) -> bool:
-    """Whether a node stands on the line of the error, or no line is known."""
+    """Return whether a node is on the line of the error, or no line is known."""
     return symptom.line is None or node.lineno <= symptom.line <= (node.end_lineno or node.lineno)
 
 
 def _on_self(function: ast.Attribute) -> bool:
-    """Whether an attribute is one of self."""
     return isinstance(function.value, ast.Name) and function.value.id == "self"
 
 
 def _is_minus_one(node: ast.expr) -> bool:
-    """Whether an expression is -1."""
     return ast.unparse(node) == "-1"
-
-
-def _fix(symptom: Symptom, edits: list[tuple[ast.AST, str]], change: str) -> Fix | None:
-    """Return the edited source, where there is anything to edit."""
-    return Fix(replaced(symptom.source, edits), change) if edits else None
 
 
 RULES = (view_to_reshape, head_split, layer_width, output_shape, unpacked_pair, returned_tuple, forgotten_return)

@@ -81,7 +81,7 @@ def breed(
     mates = [donor.design for donor in stock[1:]]
     variation = vary(parent.design, mates, random, bias) if parent else from_scratch(random, bias)
     descends = parent is not None and variation.operator != "scratch"
-    heard = [words for words in asked.guidance if bias_from_text([words]).heard]
+    heard = [words for words in asked.guidance if bias_from_text([words]).matches]
     return ProposalCreated(
         name=name(variation.design),
         motivation=motivation(variation, name(parent.design) if parent else None, heard),

@@ -1,4 +1,4 @@
-"""The human baselines: all six, distinct, faithful to what defines each, and able to recall where they should."""
+"""The human baselines: all six, distinct, faithful to their papers, and able to recall if their papers say so."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ NAMES = ("linear-attention", "retnet", "gla", "mamba2", "deltanet", "gated-delta
 
 
 def test_all_six() -> None:
-    """The baselines, in the order of their papers' ideas, with distinct designs and reasons."""
+    """The six baselines come in a fixed order, with distinct designs and motivations."""
     assert tuple(BASELINES) == NAMES
     assert len({baseline.design for baseline in BASELINES.values()}) == 6
     assert len({baseline.motivation for baseline in BASELINES.values()}) == 6
@@ -19,7 +19,7 @@ def test_all_six() -> None:
 
 @pytest.mark.parametrize("baseline", BASELINES.values(), ids=NAMES)
 def test_motivations_are_short_and_sourced(baseline: Baseline) -> None:
-    """Each says why in at most 60 words and names its paper."""
+    """Each has a motivation of at most 60 words, and the arXiv id of its paper."""
     assert 15 <= len(baseline.motivation.split()) <= 60
     year_month, number = baseline.arxiv.split(".")
     assert (len(year_month), len(number)) == (4, 5)
@@ -36,13 +36,13 @@ def test_motivations_are_short_and_sourced(baseline: Baseline) -> None:
         ("gated-deltanet", ["log_decay=g, beta=beta", "F.normalize(k", "self.gate_proj"]),
     ],
 )
-def test_what_defines_each_is_in_its_source(name: str, fragments: list[str]) -> None:
-    """The line that a reader of the paper looks for is there."""
+def test_a_source_has_the_lines_that_define_it(name: str, fragments: list[str]) -> None:
+    """A reader of the paper finds its equations in the source."""
     assert [fragment for fragment in fragments if fragment not in BASELINES[name].source] == []
 
 
 def test_deltanet_without_gates_and_linear_attention_without_convolution() -> None:
-    """What a paper does not have, its baseline does not have."""
+    """A baseline lacks what its paper lacks."""
     assert "log_decay" not in BASELINES["deltanet"].source
     assert "causal_conv1d" not in BASELINES["linear-attention"].source
 
@@ -54,9 +54,9 @@ class Recaller(nn.Module):
         super().__init__()
         namespace: dict[str, object] = {"__name__": "candidate"}
         exec(compile(source, "candidate.py", "exec"), namespace)  # sources of our own grammar
-        kind = next(v for v in namespace.values() if isinstance(v, type) and v.__module__ == "candidate")
+        mixer = next(v for v in namespace.values() if isinstance(v, type) and v.__module__ == "candidate")
         self.embedding = nn.Embedding(tokens, width)
-        self.mixer = kind(width, 2)  # pyright: ignore[reportCallIssue]
+        self.mixer = mixer(width, 2)  # pyright: ignore[reportCallIssue]
         self.norm = nn.RMSNorm(width)
         self.head = nn.Linear(width, tokens, bias=False)
 
@@ -70,32 +70,32 @@ PAIRS, HALF = 4, 16
 
 
 def recall_batch(generator: torch.Generator, rows: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
-    """PAIRS key-value pairs, then every key again in another order: (tokens [B, 3 P], values asked for [B, P])."""
+    """Return PAIRS key-value pairs with every key again in another order [B, 3 P], and the values to recall [B, P]."""
     keys = torch.rand(rows, HALF, generator=generator).argsort(1)[:, :PAIRS]
     values = torch.randint(HALF, 2 * HALF, (rows, PAIRS), generator=generator)
     order = torch.rand(rows, PAIRS, generator=generator).argsort(1)
-    shown = torch.stack([keys, values], 2).flatten(1)
-    return torch.cat([shown, keys.gather(1, order)], 1), values.gather(1, order)
+    pairs = torch.stack([keys, values], 2).flatten(1)
+    return torch.cat([pairs, keys.gather(1, order)], 1), values.gather(1, order)
 
 
 def recall(name: str, steps: int) -> float:
-    """Accuracy of recall on fresh sequences after so many training steps."""
+    """Return the accuracy of recall on new sequences after so many training steps."""
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
     model = Recaller(BASELINES[name].source, 2 * HALF)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(steps):
-        tokens, asked = recall_batch(generator)
-        loss = functional.cross_entropy(model(tokens)[:, -PAIRS:].flatten(0, 1), asked.flatten())
+        tokens, values = recall_batch(generator)
+        loss = functional.cross_entropy(model(tokens)[:, -PAIRS:].flatten(0, 1), values.flatten())
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    tokens, asked = recall_batch(generator, 256)
-    return (model(tokens)[:, -PAIRS:].argmax(-1) == asked).float().mean().item()
+    tokens, values = recall_batch(generator, 256)
+    return (model(tokens)[:, -PAIRS:].argmax(-1) == values).float().mean().item()
 
 
 def test_delta_rules_recall_what_plain_linear_attention_does_not() -> None:
-    """After the same few steps both delta baselines name most values, and plain linear attention lies far behind."""
+    """After the same few steps both delta baselines recall most values, and plain linear attention far fewer."""
     linear, delta, gated = (recall(name, 120) for name in ("linear-attention", "deltanet", "gated-deltanet"))
     print(f"linear-attention {linear:.3f}, deltanet {delta:.3f}, gated-deltanet {gated:.3f}")
     assert min(delta, gated) > 0.8

@@ -1,4 +1,4 @@
-"""The grammar: designs are valid and canonical by construction, go to JSON and back, and there are very many."""
+"""The grammar: designs are valid and canonical by construction, have a JSON form, and are very many."""
 
 import json
 import random
@@ -27,7 +27,7 @@ SEEDS = st.integers(0, 2**32)
 
 
 def test_the_space_is_large() -> None:
-    """There are more than 10^5 designs, and not by a hair."""
+    """There are more than 10^5 designs."""
     assert count_designs() > 10**5
 
 
@@ -39,7 +39,7 @@ def test_the_count_of_paths_is_exact(kind: type[Path]) -> None:
 
 
 def test_the_count_respects_rules() -> None:
-    """Axes that a rule ties together are counted by what the rule leaves; free axes multiply."""
+    """Of axes that a rule ties together, only allowed choices count; independent axes multiply."""
     a, b, c = (axis(n, "", *(Unit(k, "") for k in "xyz")) for n in "abc")
     tied = rule("", when={"a": "x"}, then={"b": "x y"})
     assert count_choices((a, b, c), ()) == 27
@@ -47,7 +47,7 @@ def test_the_count_respects_rules() -> None:
 
 
 def test_the_count_of_memories_agrees_with_their_sources() -> None:
-    """Among the memories that share their rarer units, every valid one renders differently, and no other exists."""
+    """Of memories that differ in their core axes alone, every valid one renders to another source."""
     valid, sources = 0, set()
     for norm, position, decay, update, read in product(*(a.keys for a in MemoryPath.axes if a.name in _CORE)):
         try:
@@ -71,13 +71,13 @@ def test_json_round_trip(seed: int) -> None:
 
 
 def test_canonical_form() -> None:
-    """The order in which paths are named makes no difference."""
+    """The order of paths in a constructor makes no difference."""
     first, second = MemoryPath(decay="fixed"), WindowPath()
     assert Design((first, second)) == Design((second, first))
 
 
 @pytest.mark.parametrize(
-    ("value", "says"),
+    ("value", "message"),
     [
         (None, "JSON object"),
         ([], "JSON object"),
@@ -97,15 +97,15 @@ def test_canonical_form() -> None:
         ({"paths": [{"kind": "memory"}], "gate": 1}, "string"),
     ],
 )
-def test_wrong_json_is_explained(value: object, says: str) -> None:
-    """Each mistake in a design's JSON is one clear ValueError."""
-    with pytest.raises(ValueError, match=says) as caught:
+def test_wrong_json_is_explained(value: object, message: str) -> None:
+    """Each mistake in a design's JSON raises a ValueError with one clear line."""
+    with pytest.raises(ValueError, match=message) as error:
         Design.from_json(value)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error.value)
 
 
-def test_names_say_what_sets_a_design_apart() -> None:
-    """A name reads like the field's own words."""
+def test_names_use_the_terms_of_the_field() -> None:
+    """A name lists the units that distinguish a design."""
     memory = MemoryPath(decay="scalar", update="delta", norm="l2", convolution="qkv")
     assert name(Design((memory,), gate="silu")) == "gated-delta·conv4·silu-gate"
     assert name(Design((memory, WindowPath()), fusion="router")) == "gated-delta·conv4+window·router"

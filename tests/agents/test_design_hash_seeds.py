@@ -1,4 +1,4 @@
-"""Draws depend on their seed alone, not on the order in which one process happens to keep its sets."""
+"""Draws depend on their seed alone, not on the order of sets in one process."""
 
 import os
 import subprocess
@@ -12,15 +12,15 @@ from agents.design.operators import from_scratch, vary
 bias = bias_from_text(["a wider window and a gate, no decay, delta rule", "sharp softmax features"])
 digest = hashlib.sha256()
 for seed in range(300):
-    dice = random.Random(seed)
-    one, other = from_scratch(dice, bias), from_scratch(dice)
-    digest.update(repr((one, other, vary(one.design, [other.design], dice, bias), bias)).encode())
+    rng = random.Random(seed)
+    one, other = from_scratch(rng, bias), from_scratch(rng)
+    digest.update(repr((one, other, vary(one.design, [other.design], rng, bias), bias)).encode())
 print(digest.hexdigest())
 """
 
 
-def drawn(hash_seed: int) -> str:
-    """Return what a process with this seed of Python's hashes draws."""
+def digest_of_draws(hash_seed: int) -> str:
+    """Return the digest of what a process with this seed of Python's hashes draws."""
     root = Path(__file__).parents[2]
     env = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": str(root)}
     return subprocess.run([sys.executable, "-c", DRAWS], env=env, check=True, capture_output=True, text=True).stdout
@@ -28,4 +28,4 @@ def drawn(hash_seed: int) -> str:
 
 def test_designs_do_not_depend_on_hash_seeds() -> None:
     """A decision that is made again in another process is the same decision (law 2)."""
-    assert len({drawn(seed) for seed in range(4)}) == 1
+    assert len({digest_of_draws(seed) for seed in range(4)}) == 1

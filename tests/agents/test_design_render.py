@@ -1,4 +1,4 @@
-"""Rendered sources: deterministic, readable, distinct, and always a causal mixer whose every parameter learns."""
+"""Rendered sources: deterministic, readable, distinct, and always a causal mixer whose parameters all learn."""
 
 import ast
 import random
@@ -18,14 +18,14 @@ LINE_LENGTH = 120
 
 
 def load(source: str) -> type[torch.nn.Module]:
-    """The one module class of a source."""
+    """Return the one module class of a source."""
     namespace: dict[str, object] = {"__name__": "candidate"}
     exec(compile(source, "candidate.py", "exec"), namespace)  # sources of our own grammar
     return next(v for v in namespace.values() if isinstance(v, type) and v.__module__ == "candidate")  # pyright: ignore[reportReturnType]
 
 
 def assert_is_a_mixer(source: str, d_model: int = 24, n_heads: int = 2) -> None:
-    """Shape kept, finite, every parameter gets a gradient, nothing looks ahead, batch rows apart."""
+    """Assert the contract: shape, finite values, a gradient for every parameter, causal, rows independent."""
     torch.manual_seed(0)
     mixer = load(source)(d_model, n_heads)
     x = torch.randn(2, 37, d_model)
@@ -44,27 +44,27 @@ def assert_is_a_mixer(source: str, d_model: int = 24, n_heads: int = 2) -> None:
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32))
 def test_every_design_is_a_causal_mixer(seed: int) -> None:
-    """Whatever is drawn from the space runs, learns in every parameter and never looks ahead."""
+    """Every drawn design runs, learns in every parameter and never looks ahead."""
     rng = random.Random(seed)
     assert_is_a_mixer(render(draw_design(rng)).source, *rng.choice([(24, 2), (16, 1), (27, 3)]))
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
 def test_every_baseline_is_a_causal_mixer(baseline: str) -> None:
-    """The human designs hold the same contract."""
+    """The human designs keep the same contract."""
     assert_is_a_mixer(BASELINES[baseline].source)
 
 
 def test_every_unit_renders() -> None:
-    """No unit of the grammar is left out of the drawing: a few hundred designs show them all, and all parse."""
-    rng, seen = random.Random(0), set()
+    """A few hundred draws contain every unit of the grammar, and every source parses."""
+    rng, drawn = random.Random(0), set()
     for _ in range(300):
         design = draw_design(rng)
         ast.parse(render(design).source)
-        seen |= {(path.kind, *choice) for path in design.paths for choice in path.choices.items()}
-        seen |= {("frame", *choice) for choice in design.choices.items()}
+        drawn |= {(path.kind, *choice) for path in design.paths for choice in path.choices.items()}
+        drawn |= {("frame", *choice) for choice in design.choices.items()}
     every = {(kind.kind, axis.name, key) for kind in KINDS.values() for axis in kind.axes for key in axis.keys}
-    assert seen == every | {("frame", axis.name, key) for axis in FRAME for key in axis.keys}
+    assert drawn == every | {("frame", axis.name, key) for axis in FRAME for key in axis.keys}
 
 
 def test_rendering_is_deterministic_across_processes() -> None:
@@ -76,7 +76,7 @@ def test_rendering_is_deterministic_across_processes() -> None:
 
 
 def test_distinct_designs_have_distinct_sources() -> None:
-    """Neither far apart nor one mutation apart do two designs share a source."""
+    """Two designs never share a source, even if they are one mutation apart."""
     rng, sources = random.Random(2), {}
     for _ in range(150):
         design = draw_design(rng)
@@ -85,8 +85,8 @@ def test_distinct_designs_have_distinct_sources() -> None:
     assert len(sources) > 250
 
 
-def test_sources_read_like_written_by_hand() -> None:
-    """Short lines, no trailing blanks, no import that is not used, a docstring with the name."""
+def test_sources_are_tidy() -> None:
+    """A source has short lines, no trailing blanks, no unused import, and a docstring that begins with the name."""
     rng = random.Random(4)
     for _ in range(80):
         design = draw_design(rng)
@@ -99,17 +99,17 @@ def test_sources_read_like_written_by_hand() -> None:
 
 
 def unused_imports(source: str) -> list[str]:
-    """Imported names that the code does not use."""
+    """Return the imported names that the code does not use."""
     nodes = list(ast.walk(ast.parse(source)))
     imported = [
         a.asname or a.name.split(".")[0] for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names
     ]
-    used = {node.id for node in nodes if isinstance(node, ast.Name)}
-    return [one for one in imported if one not in used]
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return [one for one in imported if one not in names]
 
 
 def test_a_line_leads_back_to_its_unit() -> None:
-    """An error's line number names the choice behind it."""
+    """An error's line number names the unit behind the line."""
     rendered = render(Design((MemoryPath(decay="scalar"), WindowPath(span="16")), fusion="router"))
     unit_of = {
         line.split("  #")[0].strip(): rendered.unit_at(n) for n, line in enumerate(rendered.source.splitlines(), 1)

@@ -55,7 +55,7 @@ from bus.wire.ids import CAMPAIGN
 from memory.answers import answer
 from memory.store import Store
 from tests.agents.conftest import driven
-from tests.agents.test_model_loop import DONE
+from tests.support.completed_runs import COMPLETED_RUN
 from tests.support.simulated_campaigns import QUIET, names, started
 from tests.support.simulation import Archive, Laboratory, remembering
 
@@ -219,7 +219,7 @@ def analysed(text: str, said: Said) -> tuple[float, Any]:
     """Return the score of an experiment whose every word is the text, among peers of that kind."""
     peers = Peers(this=scored(text), baselines=(scored(text, id="base-gla", val_loss=1.6),), awaiting=("e0001",))
     known = {AskPeers: peers, AskCognition: Cognition(rows=())}
-    (post,) = driven(Analyst().decide(said(DONE, "e0001")), known)[1]
+    (post,) = driven(Analyst().decide(said(COMPLETED_RUN, "e0001")), known)[1]
     assert isinstance(post.event, AnalysisReady)
     return post.event.fitness, post.event.parts
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from agents import Analyst, Endpoint, Engineer, EngineerSettings, ModelClient, Researcher, ResearcherSettings
 from agents.analysis.fitness import marked_judge
 from agents.design import BASELINES
-from bus.delivery.role import Decision, Post
+from bus.delivery.role import Decision, Post, Role
 from bus.vocabulary.events import (
     CampaignStarted,
     CodeFailed,
@@ -14,7 +14,6 @@ from bus.vocabulary.events import (
     HumanMessage,
     ProposalCreated,
     ProposalRequested,
-    RunCompleted,
     RunFailed,
     RunRequested,
 )
@@ -37,6 +36,7 @@ from bus.vocabulary.queries import (
 )
 from bus.vocabulary.questions import Completion
 from bus.wire.envelope import Envelope
+from tests.support.completed_runs import COMPLETED_RUN
 
 if TYPE_CHECKING:
     from tests.support.scripted_model import ScriptedModel
@@ -57,34 +57,18 @@ SCORED = Experiment(
     motivation="m",
     novelty=0.3,
 )
-DONE = RunCompleted(
-    run="e0001-a1",
-    worker="t",
-    width=64,
-    parameters=10,
-    steps=1,
-    tokens=1,
-    seconds=1.0,
-    step_seconds=0.1,
-    flops_per_token=20.0,
-    val_loss=1.5,
-    bits_per_byte=2.16,
-    recall=0.5,
-    recall_stderr=0.01,
-    weights="w",
-    weights_sha256="0",
-    curve=(),
-)
 
 
-async def turn(decision: Decision, upon: Envelope, memory: dict[Any, Any], client: ModelClient) -> list[Any]:
-    """Drive a decision with memory's answers and the model's; return the events said."""
+async def decide(role: Role, cause: Envelope, memory: dict[Any, Any], client: ModelClient) -> list[Any]:
+    """Drive a decision with the replies of memory and of the model; return the events it publishes."""
+    decision: Decision = role.decide(cause)
     reply: Any = None
     try:
         while True:
-            asked = decision.send(reply)
-            assert not isinstance(asked, Post)
-            reply = await client.answer(upon, asked) if isinstance(asked, Completion) else memory[type(asked)]
+            question = decision.send(reply)
+            assert not isinstance(question, Post)
+            is_for_model = isinstance(question, Completion)
+            reply = await client.answer(cause, question) if is_for_model else memory[type(question)]
     except StopIteration as stop:
         return [post.event for post in stop.value or ()]
 
@@ -92,9 +76,9 @@ async def turn(decision: Decision, upon: Envelope, memory: dict[Any, Any], clien
 async def test_a_model_proposes_repairs_judges_and_answers(
     scripted_model: "ScriptedModel", said: Callable[..., Envelope]
 ) -> None:
-    """Four decisions, four requests, each with what the decision knew; what the model gave is what the events hold."""
-    client = ModelClient(Endpoint(scripted_model.url, "scripted", pause=0.0))
-    scripted_model.says(
+    """Four decisions make four requests with the facts that they know, and the events hold the model's answers."""
+    client = ModelClient(Endpoint(scripted_model.url, "scripted", retry_delay_s=0.0))
+    scripted_model.reply_with(
         {"name": "Two Clocks", "motivation": "Two time scales.", "source": GLA},
         {"change": "Masked the future.", "source": GLA + "# masked\n"},
         {
@@ -114,31 +98,31 @@ async def test_a_model_proposes_repairs_judges_and_answers(
         AskExperiments: Experiments(rows=(SCORED,)),
     }
 
-    upon = said(ProposalRequested(slot=1, arm="guided"), "e0001")
-    (created,) = await turn(Researcher(ResearcherSettings(model=True)).decide(upon), upon, memory, client)
+    cause = said(ProposalRequested(slot=1, arm="guided"), "e0001")
+    (created,) = await decide(Researcher(ResearcherSettings(model=True)), cause, memory, client)
     assert isinstance(created, ProposalCreated)
     assert (created.name, created.origin, created.source) == ("Two Clocks", "model", GLA)
 
     fault = RunFailed(run="e0001-a0", worker="t", attempt=0, stage="gate", reason="causality", message="leaks at 7")
-    upon = said(fault, "e0001")
+    cause = said(fault, "e0001")
     queued = Experiment(id="e0001", status="queued", source=GLA, motivation="m")
     memory[AskTrial] = ExperimentSetup(this=queued, started=memory[AskStanding].started)
-    failed, revised, again = await turn(Engineer(EngineerSettings(model=True)).decide(upon), upon, memory, client)
+    failed, revised, requested = await decide(Engineer(EngineerSettings(model=True)), cause, memory, client)
     assert isinstance(failed, CodeFailed)
     assert isinstance(revised, CodeRevised)
-    assert isinstance(again, RunRequested)
-    assert (revised.repaired_by, again.run, again.source) == ("model", "e0001-a1", GLA + "# masked\n")
+    assert isinstance(requested, RunRequested)
+    assert (revised.repaired_by, requested.run, requested.source) == ("model", "e0001-a1", GLA + "# masked\n")
 
-    upon = said(DONE, "e0001")
+    cause = said(COMPLETED_RUN, "e0001")
     memory[AskPeers] = Peers(this=SCORED, awaiting=("e0001",))
-    (analysis,) = await turn(Analyst(model=True).decide(upon), upon, memory, client)
+    (analysis,) = await decide(Analyst(model=True), cause, memory, client)
     assert (analysis.problem, analysis.parts.judge) == ("Keys interfere.", marked_judge(5, 6, 7))
 
-    upon = said(HumanMessage(kind="ask", text="how is e0001?", by="Ada"))
-    (answered,) = await turn(Analyst(model=True).decide(upon), upon, memory, client)
+    cause = said(HumanMessage(kind="ask", text="how is e0001?", by="Ada"))
+    (answered,) = await decide(Analyst(model=True), cause, memory, client)
     assert (answered.answer, answered.to) == ("It is level with the baselines.", "Ada")
 
     await client.close()
-    asked = [request["messages"][-1]["content"] for request in scripted_model.requests]
-    known = ("better recall", "leaks at 7", "recall 0.500", "how is e0001?")
-    assert [word in prompt for word, prompt in zip(known, asked, strict=True)] == [True] * 4
+    prompts = [request["messages"][-1]["content"] for request in scripted_model.requests]
+    facts = ("better recall", "leaks at 7", "recall 0.500", "how is e0001?")
+    assert [fact in prompt for fact, prompt in zip(facts, prompts, strict=True)] == [True] * 4

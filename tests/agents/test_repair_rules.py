@@ -1,4 +1,4 @@
-"""The repairer: never raises, says what it did, and falls back on the grammar where the design is known."""
+"""The repairer: it never raises, describes its change, and falls back on the grammar if the design is known."""
 
 import random
 
@@ -25,25 +25,25 @@ REASONS = st.sampled_from(
 )  # fmt: skip
 
 
-def failed(source: str, design: Design | None, reason: str, message: str = "", tail: str = "") -> Repair | None:
-    """The answer to a failure, with a fixed seed."""
+def repair_after(source: str, design: Design | None, reason: str, message: str = "", tail: str = "") -> Repair | None:
+    """Return the repair after a failure, with a fixed seed."""
     return repair(source, reason, message, tail, design, random.Random(0))
 
 
 def by_grammar(design: Design, reason: str, message: str = "", tail: str = "") -> Design:
-    """The design after a repair of its own rendering."""
-    answer = failed(render(design).source, design, reason, message, tail)
-    assert answer is not None
-    assert answer.repaired_by == "grammar"
-    assert answer.design is not None
-    assert answer.source == render(answer.design).source
-    return answer.design
+    """Return the design after a repair of its own rendering."""
+    repaired = repair_after(render(design).source, design, reason, message, tail)
+    assert repaired is not None
+    assert repaired.repaired_by == "grammar"
+    assert repaired.design is not None
+    assert repaired.source == render(repaired.design).source
+    return repaired.design
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32), REASONS, st.text(max_size=60))
 def test_a_known_design_always_gets_another_one(seed: int, reason: str, message: str) -> None:
-    """Whatever went wrong, the grammar answers with a different valid design."""
+    """Whatever the failure, the grammar returns a different valid design."""
     design = draw_design(random.Random(seed))
     child = by_grammar(design, reason, message)
     assert child != design
@@ -53,9 +53,9 @@ def test_a_known_design_always_gets_another_one(seed: int, reason: str, message:
 @settings(deadline=None, max_examples=100)
 @given(st.text(alphabet="()[]{}:,.=+-* \n\tdefclass'\"\\\0#@é") | st.text(), REASONS, st.text(max_size=80))
 def test_no_text_raises(source: str, reason: str, message: str) -> None:
-    """Arbitrary sources and messages are answered, if only with None."""
-    answer = failed(source, None, reason, message, f'File "architecture.py", line 1\n{message}')
-    assert answer is None or answer.source != source
+    """Arbitrary sources and messages give another source or None."""
+    repaired = repair_after(source, None, reason, message, f'File "architecture.py", line 1\n{message}')
+    assert repaired is None or repaired.source != source
 
 
 MESSAGES = st.sampled_from(
@@ -73,7 +73,7 @@ MESSAGES = st.sampled_from(
 @settings(deadline=None, max_examples=40)
 @given(st.sampled_from(sorted(BASELINES)), st.data(), REASONS, MESSAGES)
 def test_damaged_sources_never_raise(name: str, data: st.DataObject, reason: str, message: str) -> None:
-    """A real source with a hole in it, under any message, is answered without an exception."""
+    """No rule raises for a real source with a hole in it, whatever the message."""
     source = BASELINES[name].source
     start = data.draw(st.integers(0, len(source)))
     damaged = source[:start] + source[start + data.draw(st.integers(0, 40)) :]
@@ -82,7 +82,7 @@ def test_damaged_sources_never_raise(name: str, data: st.DataObject, reason: str
 
 
 def test_the_traceback_s_line_names_the_unit() -> None:
-    """An error inside a unit's line replaces that unit and leaves the others."""
+    """After an error in a unit's line, that unit is replaced and the others stay."""
     rendered = render(DELTA)
     line = rendered.units.index("decay:scalar") + 1
     child = by_grammar(
@@ -92,20 +92,20 @@ def test_the_traceback_s_line_names_the_unit() -> None:
     assert child.paths[0].choices["update"] == "delta"
 
 
-def test_frames_of_libraries_are_passed_over() -> None:
-    """The innermost line of the candidate counts, not that of a library below it."""
+def test_frames_of_libraries_are_skipped() -> None:
+    """The innermost line of the candidate counts, not one of a library that it calls."""
     tail = 'File "architecture.py", line 3, in forward\nFile "/x/site-packages/torch/nn/linear.py", line 2, in forward'
     assert Symptom("a\nb\nc\nd\n", "error", "", tail).line == 3
 
 
 @pytest.mark.parametrize("reason", ["anomaly:too_slow", "timeout", "limit:memory"])
-def test_what_is_too_heavy_loses_a_path(reason: str) -> None:
-    """Time and memory are saved where they go: a path at a time."""
+def test_a_design_that_costs_too_much_loses_a_path(reason: str) -> None:
+    """A path is the largest saving of time and memory."""
     assert len(by_grammar(BOTH, reason).paths) == 2
 
 
-def test_what_is_not_finite_loses_its_divisor() -> None:
-    """A divided read is the first suspect of infinities."""
+def test_a_design_that_is_not_finite_loses_its_divisor() -> None:
+    """A divided read is the first suspect of infinite values."""
     child = by_grammar(BOTH, "nonfinite", "output at length 161")
     assert child.paths[0].choices["read"] == "plain"
 
@@ -114,40 +114,39 @@ def test_what_is_not_finite_loses_its_divisor() -> None:
     "statement",
     ["self.kept.append(o)", "self.kept += [o]", "self.kept = torch.cat((self.kept, o))", "self.kept[o.shape].add(o)"],
 )
-def test_what_every_call_keeps_is_kept_no_longer(statement: str) -> None:
-    """The statement goes, all else stays; where nothing grows, the rule has nothing to say."""
+def test_a_statement_that_grows_an_attribute_is_dropped(statement: str) -> None:
+    """Everything else stays; the rule does not apply to a source in which nothing grows."""
     source = BASELINES["gla"].source
-    hoard = source.replace("        return ", f"        {statement}\n        return ")
-    answer = failed(hoard, None, "anomaly:memory_growth", "memory grows by 40 MiB in 100 steps")
-    assert answer is not None
-    assert answer.source == hoard.replace(statement, "pass")
-    assert failed(source, None, "anomaly:memory_growth") is None
+    growing = source.replace("        return ", f"        {statement}\n        return ")
+    repaired = repair_after(growing, None, "anomaly:memory_growth", "memory grows by 40 MiB in 100 steps")
+    assert repaired is not None
+    assert repaired.source == growing.replace(statement, "pass")
+    assert repair_after(source, None, "anomaly:memory_growth") is None
 
 
 def test_an_edited_rendering_is_restored() -> None:
-    """A text that no rule can mend, of a known design, is rendered anew."""
+    """If no rule repairs an edited source of a known design, the design is rendered again."""
     source = render(DELTA).source.replace("return self.o_proj(o)", "return self.o_proj(o) @ nothing()")
-    answer = failed(source, DELTA, "error", "RuntimeError: something odd")
-    assert answer == Repair(
-        render(DELTA).source, "rendered the design anew: its text had been edited", "grammar", DELTA
-    )
+    repaired = repair_after(source, DELTA, "error", "RuntimeError: something odd")
+    change = "rendered the design again: its text had been edited"
+    assert repaired == Repair(render(DELTA).source, change, "grammar", DELTA)
 
 
-def test_without_rule_or_design_there_is_no_answer() -> None:
-    """An unknown failure of a stranger's source is left to others."""
-    assert failed("import torch\n", None, "error", "something odd") is None
+def test_without_rule_or_design_there_is_no_repair() -> None:
+    """An unknown failure of a source without a design gives None."""
+    assert repair_after("import torch\n", None, "error", "something odd") is None
 
 
 def test_repairs_are_deterministic() -> None:
-    """The same failure under the same seed gets the same answer."""
+    """The same failure under the same seed gives the same repair."""
     source = render(BOTH).source
-    assert failed(source, BOTH, "odd") == failed(source, BOTH, "odd")
+    assert repair_after(source, BOTH, "odd") == repair_after(source, BOTH, "odd")
 
 
-def test_what_is_untouched_stays() -> None:
-    """A text rule changes its own place and leaves comments and layout alone."""
+def test_a_rule_changes_only_its_own_lines() -> None:
+    """Comments and layout stay."""
     source = BASELINES["gla"].source.replace("import torch.nn.functional as F\n", "")
-    answer = failed(source, None, "error", "NameError: name 'F' is not defined")
-    assert answer is not None
-    assert set(source.splitlines()) <= set(answer.source.splitlines())
-    assert len(answer.source.splitlines()) == len(source.splitlines()) + 1
+    repaired = repair_after(source, None, "error", "NameError: name 'F' is not defined")
+    assert repaired is not None
+    assert set(source.splitlines()) <= set(repaired.source.splitlines())
+    assert len(repaired.source.splitlines()) == len(source.splitlines()) + 1

@@ -1,7 +1,7 @@
 """The rule repairer against a suite of broken architectures: most become correct within three steps.
 
-The files under `broken/` are written by hand for this suite and harmless, so they run in this process; hostile code has
-its own tests where the jail lives. Each begins with a comment that says what is wrong.
+The files under `broken/` were written for this suite and are harmless, so they run in this process. The tests of the
+jail run hostile code.
 """
 
 import random
@@ -18,12 +18,12 @@ from agents.repair import repair
 
 FOLDER = Path(__file__).with_name("broken")
 BROKEN = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.txt"))}
-"""Every broken source by name; each begins with a comment that says what is wrong."""
+"""Every broken source by name; each begins with a comment that names its fault."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Why a source is not accepted."""
+    """Why a source is refused."""
 
     reason: str
     message: str
@@ -32,19 +32,19 @@ class Verdict:
 
 @cache
 def judge(source: str) -> Verdict | None:
-    """The first fault of an architecture, or None where it is correct on small shapes."""
+    """Return the first fault of an architecture, or None if it is correct on small shapes."""
     fault = check(source)
     if fault is not None:
         return Verdict(fault.reason, fault.message)
     try:
         with torch.random.fork_rng():
-            return _executed(source)
+            return _run(source)
     except Exception as error:  # noqa: BLE001 (whatever a broken architecture raises is its verdict)
         return Verdict("error", f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
-def _executed(source: str) -> Verdict | None:
-    """Build it, run it forwards and backwards, look for leaks."""
+def _run(source: str) -> Verdict | None:
+    """Build the mixer, run it forwards and backwards, and look for leaks."""
     namespace: dict[str, object] = {"__name__": "architecture"}
     exec(compile(source, "architecture.py", "exec"), namespace)  # files of this suite
     modules = [
@@ -60,7 +60,7 @@ def _executed(source: str) -> Verdict | None:
 
 
 def _wrong_output(x: torch.Tensor, y: object) -> Verdict | None:
-    """A type, shape or dtype that is not the input's."""
+    """Return a fault if the output has another type, shape or dtype than the input."""
     if not isinstance(y, torch.Tensor):
         return Verdict("bad_output", f"forward returned {type(y).__name__}, not a tensor")
     if y.shape != x.shape:
@@ -69,13 +69,13 @@ def _wrong_output(x: torch.Tensor, y: object) -> Verdict | None:
 
 
 def _not_finite(mixer: torch.nn.Module, y: torch.Tensor) -> Verdict | None:
-    """NaN or infinity for ordinary or for loud inputs."""
+    """Return a fault if an ordinary or a loud input gives NaN or infinity."""
     loud = mixer(torch.randn(2, 100, 32, generator=torch.Generator().manual_seed(1)) * 30)
     return None if y.isfinite().all() and loud.isfinite().all() else Verdict("nonfinite", "output is not finite")
 
 
 def _no_gradient(mixer: torch.nn.Module, y: torch.Tensor) -> Verdict | None:
-    """Nothing that training could reach; a parameterless or partly frozen mixer does not pass here."""
+    """Return a fault if there is no parameter, or training does not reach one."""
     named = dict(mixer.named_parameters())
     if not y.requires_grad or not named:
         return Verdict("no_gradient", "the output is cut off from every parameter")
@@ -85,7 +85,7 @@ def _no_gradient(mixer: torch.nn.Module, y: torch.Tensor) -> Verdict | None:
 
 
 def _leak(mixer: torch.nn.Module, x: torch.Tensor) -> Verdict | None:
-    """An output that depends on later inputs, or on other rows."""
+    """Return a fault if an output depends on later inputs, on other rows or on chance."""
     later, others = x.clone(), x.clone()
     later[:, 12:] += 1
     others[1:] += 1
@@ -100,40 +100,40 @@ def _leak(mixer: torch.nn.Module, x: torch.Tensor) -> Verdict | None:
 
 
 STEPS = 3
-LEAST_SHARE = 0.6
-"""Of the suite must become correct by rules alone."""
+MIN_REPAIRED_SHARE = 0.6
+"""Share of the suite that rules alone must repair."""
 
 
-def repaired(source: str) -> tuple[bool, list[str]]:
-    """Whether a source becomes correct within the steps, and what was changed."""
+def repair_steps(source: str) -> tuple[bool, list[str]]:
+    """Return whether a source becomes correct within STEPS, and the changes made."""
     changes: list[str] = []
     for _ in range(STEPS):
         verdict = judge(source)
         if verdict is None:
             return True, changes
-        answer = repair(source, verdict.reason, verdict.message, verdict.tail, None, random.Random(0))
-        if answer is None:
+        repaired = repair(source, verdict.reason, verdict.message, verdict.tail, None, random.Random(0))
+        if repaired is None:
             return False, [*changes, f"no rule for {verdict.reason}: {verdict.message}"]
-        assert answer.source != source
-        assert answer.repaired_by == "rules"
-        source, changes = answer.source, [*changes, answer.change]
+        assert repaired.source != source
+        assert repaired.repaired_by == "rules"
+        source, changes = repaired.source, [*changes, repaired.change]
     verdict = judge(source)
     return verdict is None, changes if verdict is None else [*changes, f"still {verdict.reason}: {verdict.message}"]
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_the_suite_is_broken(name: str) -> None:
-    """Every file of the suite is refused as it stands, and says in its first line what is wrong."""
+    """Every file of the suite is refused, and its first line names its fault."""
     assert BROKEN[name].startswith("# Broken: ")
     assert judge(BROKEN[name]) is not None
 
 
 def test_most_become_correct() -> None:
-    """At least the promised share of at least 25 broken architectures is mended by rules alone."""
-    outcomes = {name: repaired(source) for name, source in BROKEN.items()}
-    mended = [name for name, (correct, _) in outcomes.items() if correct]
+    """Rules alone repair at least MIN_REPAIRED_SHARE of at least 25 broken architectures."""
+    outcomes = {name: repair_steps(source) for name, source in BROKEN.items()}
+    repaired = [name for name, (correct, _) in outcomes.items() if correct]
     for name, (correct, changes) in outcomes.items():
-        print(f"{'mended' if correct else 'FAILED':8}{name:24}{'; '.join(changes)}")
-    print(f"{len(mended)} of {len(BROKEN)} mended in at most {STEPS} steps")
+        print(f"{'repaired' if correct else 'FAILED':10}{name:24}{'; '.join(changes)}")
+    print(f"{len(repaired)} of {len(BROKEN)} repaired in at most {STEPS} steps")
     assert len(BROKEN) >= 25
-    assert len(mended) >= LEAST_SHARE * len(BROKEN)
+    assert len(repaired) >= MIN_REPAIRED_SHARE * len(BROKEN)

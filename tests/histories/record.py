@@ -111,7 +111,7 @@ def _model(history: History) -> Iterator[dict[str, Any]]:
         yield {}
         return
     model = ScriptedModel()
-    model.otherwise = Thinker()
+    model.default_step = Thinker()
     try:
         yield {"llm": {"base_url": model.url, "model": "scripted"}}
     finally:

@@ -1,4 +1,4 @@
-"""A local endpoint of the OpenAI protocol that gives the answers it was told to give."""
+"""A local endpoint of the OpenAI protocol that plays a script of replies."""
 
 import json
 import threading
@@ -6,19 +6,20 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Scripted = tuple[int, bytes] | Callable[[dict[str, Any]], tuple[int, bytes]]
+ScriptStep = tuple[int, bytes] | Callable[[dict[str, Any]], tuple[int, bytes]]
+"""A status and a body, or a function of the request that returns them."""
 
 
 class ScriptedModel:
-    """An OpenAI-compatible endpoint that gives the answers it was told to give, in order, and keeps the requests."""
+    """An OpenAI-compatible endpoint that replies by its script, step by step, and records the requests."""
 
     def __init__(self) -> None:
         """Listen on a free port of the loopback."""
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
-        self.script: list[Scripted] = []
-        self.otherwise: Scripted = (500, b'{"error": {"message": "script over"}}')
-        """The answer to every request past the script."""
+        self.script: list[ScriptStep] = []
+        self.default_step: ScriptStep = (500, b'{"error": {"message": "script over"}}')
+        """The reply to every request after the end of the script."""
         self.release = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -30,20 +31,20 @@ class ScriptedModel:
         """Base URL for a client."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
-    def says(self, *answers: dict[str, Any]) -> None:
+    def reply_with(self, *answers: dict[str, Any]) -> None:
         """Answer the next requests with these typed answers."""
         self.script += [(200, completion(json.dumps(answer))) for answer in answers]
 
-    def fails(self, status: int, message: str = "no") -> None:
+    def fail_with(self, status: int, message: str = "no") -> None:
         """Answer the next request with an error."""
         self.script.append((status, json.dumps({"error": {"message": message, "type": "test"}}).encode()))
 
-    def babbles(self, content: str) -> None:
-        """Answer the next request with a completion whose content is no typed answer."""
+    def reply_with_text(self, content: str) -> None:
+        """Answer the next request with a completion of this content."""
         self.script.append((200, completion(content)))
 
-    def hangs(self) -> None:
-        """Leave the next request without an answer until the server is closed."""
+    def never_reply(self) -> None:
+        """Leave the next request without a reply until the server closes."""
 
         def wait(_: dict[str, Any]) -> tuple[int, bytes]:
             self.release.wait(30)
@@ -52,7 +53,7 @@ class ScriptedModel:
         self.script.append(wait)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop the server."""
         self.release.set()
         self._server.shutdown()
         self._server.server_close()
@@ -66,11 +67,11 @@ class ScriptedModel:
             """Serves POST /v1/chat/completions."""
 
             def do_POST(self) -> None:
-                """Give the next scripted answer."""
+                """Reply by the next step of the script."""
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 model.requests.append(body)
                 model.keys.append(self.headers.get("Authorization", ""))
-                step = model.script.pop(0) if model.script else model.otherwise
+                step = model.script.pop(0) if model.script else model.default_step
                 status, payload = step(body) if callable(step) else step
                 try:
                     self.send_response(status)
@@ -78,7 +79,7 @@ class ScriptedModel:
                     self.send_header("Content-Length", str(len(payload)))
                     self.end_headers()
                     self.wfile.write(payload)
-                except (BrokenPipeError, ConnectionResetError):  # the client had stopped waiting
+                except (BrokenPipeError, ConnectionResetError):  # the client no longer waits
                     pass
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base class names it so)

@@ -1,4 +1,4 @@
-"""What the language model of a recorded campaign thinks: good ideas, faulty ones, and now and then no answer at all."""
+"""The language model of a recorded campaign: it proposes good and faulty ideas, and sometimes gives no answer."""
 
 import json
 from collections import Counter
@@ -17,59 +17,61 @@ IDEAS = (
     ("calm-keys", "Keys of unit length bound each write; the state then neither explodes nor drowns old entries."),
     ("wide-value", "More channels for values than for keys: what is recalled is rich, what addresses it is cheap."),
 )
-"""Name and motivation of the designs it proposes, one after another."""
-OUT_OF_ORDER = 400, b'{"error": {"message": "the context is too long", "type": "test"}}'
-"""An answer upon which nobody tries again."""
+"""Names and motivations of its proposals, in order."""
+REFUSAL = 400, b'{"error": {"message": "the context is too long", "type": "test"}}'
+"""A status and a body after which a client does not try again."""
 
 
 class Thinker:
-    """Answers the requests of all roles, by the schema that each asks for."""
+    """Answers the requests of all roles, by the schema that each names."""
 
     def __init__(self) -> None:
-        """Begin with the first idea."""
-        self._asked: Counter[str] = Counter()
+        """Start with the first idea."""
+        self._counts: Counter[str] = Counter()
 
     def __call__(self, request: dict[str, Any]) -> tuple[int, bytes]:
         """Return an HTTP status and a body."""
         schema = request["response_format"]["json_schema"]["name"]
-        self._asked[schema] += 1
-        return getattr(self, f"_{schema.lower()}")(self._asked[schema] - 1)
+        self._counts[schema] += 1
+        return getattr(self, f"_{schema.lower()}")(self._counts[schema] - 1)
 
-    def _draft(self, place: int) -> tuple[int, bytes]:
-        """Propose; the second idea has a fault that reading finds, the fourth is no typed answer, the sixth none."""
-        if place == 3:
+    def _draft(self, index: int) -> tuple[int, bytes]:
+        """Propose; the second source has a syntax error, the fourth reply is no typed answer, the sixth a refusal."""
+        if index == 3:
             return 200, completion("I would rather think about this a little longer.")
-        if place == 5:
-            return OUT_OF_ORDER
-        name, motivation = IDEAS[place % len(IDEAS)]
-        source = (BROKEN / "missing_colon.txt").read_text() if place == 1 else _source(place, name)
-        return _said({"name": name, "motivation": motivation, "source": source})
+        if index == 5:
+            return REFUSAL
+        name, motivation = IDEAS[index % len(IDEAS)]
+        source = (BROKEN / "missing_colon.txt").read_text() if index == 1 else _source(index, name)
+        return _typed_answer({"name": name, "motivation": motivation, "source": source})
 
-    def _revision(self, place: int) -> tuple[int, bytes]:
-        """Repair, but for every third time, when the endpoint is out of order for good."""
-        if place % 3 == 2:
-            return OUT_OF_ORDER
-        return _said({"change": "Wrote the mixer anew, causal by construction.", "source": _source(place, "repaired")})
+    def _revision(self, index: int) -> tuple[int, bytes]:
+        """Repair; every third request is refused."""
+        if index % 3 == 2:
+            return REFUSAL
+        return _typed_answer(
+            {"change": "Wrote the mixer again, causal by construction.", "source": _source(index, "repaired")}
+        )
 
-    def _judgement(self, place: int) -> tuple[int, bytes]:
+    def _judgement(self, index: int) -> tuple[int, bytes]:
         """Judge, in words and marks."""
-        return _said({
-            "findings": [f"Reading {place + 1}: the text loss is close to that of the baselines."],
+        return _typed_answer({
+            "findings": [f"Reading {index + 1}: the text loss is close to that of the baselines."],
             "problem": "Recall falls off once keys collide: the state overwrites what it can not tell apart.",
-            "performance": 3 + place % 5, "innovation": 5, "complexity": 8 - place % 3,
+            "performance": 3 + index % 5, "innovation": 5, "complexity": 8 - index % 3,
         })  # fmt: skip
 
     def _answer(self, _: int) -> tuple[int, bytes]:
         """Answer a person."""
-        return _said({"answer": "It is level with the other baselines so far."})
+        return _typed_answer({"answer": "It is level with the other baselines so far."})
 
 
-def _source(place: int, name: str) -> str:
-    """Return a mixer that runs, unlike the others by its words at least."""
+def _source(index: int, name: str) -> str:
+    """Return a valid mixer that differs from the others at least in a comment."""
     baselines = sorted(BASELINES)
-    return f"{BASELINES[baselines[place % len(baselines)]].source}\n# {name}, written by a model, {place}\n"
+    return f"{BASELINES[baselines[index % len(baselines)]].source}\n# {name}, written by a model, {index}\n"
 
 
-def _said(answer: dict[str, Any]) -> tuple[int, bytes]:
-    """Return a typed answer."""
+def _typed_answer(answer: dict[str, Any]) -> tuple[int, bytes]:
+    """Return a reply with a typed answer."""
     return 200, completion(json.dumps(answer))

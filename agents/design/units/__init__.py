@@ -1,1 +1,1 @@
-"""The tables of units: one file for each part of a mixer, and what a unit, an axis and a rule are."""
+"""The tables of units, one file for each part of a mixer, and the classes Unit, Axis and Rule."""

@@ -1,4 +1,4 @@
-"""What surrounds the paths: the input's mixing, the inner width, their fusion, and the output's norm, gate and skip."""
+"""The frame around the paths: the input's mixing, the inner width, the fusion, and the output's norm, gate and skip."""
 
 from agents.design.units.unit import Axis, Unit, axis, rule
 

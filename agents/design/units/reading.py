@@ -1,4 +1,4 @@
-"""How a memory path makes queries, keys and values: widths, sharing, convolution, feature map, norm, position."""
+"""How a memory path makes queries, keys and values: widths, sharing, convolution, feature map, norm and position."""
 
 from agents.design.units.unit import Axis, Unit, axis, rule
 
@@ -130,7 +130,7 @@ CONVOLUTION = axis(
 
 
 def _conv_width(taps: int, why: str, weight: float) -> Unit:
-    """Return a number of taps: uniform initial weights within sqrt(3 / taps) keep the scale of what they smooth."""
+    """Return a unit of so many taps. Uniform initial weights within sqrt(3 / taps) keep the scale of the input."""
     slots = {"conv_width": str(taps), "conv_bound": f"{(3 / taps) ** 0.5:.2g}"}
     return Unit(str(taps), f"{taps} taps", why, "" if taps == 4 else f"{taps}-tap", weight, slots=slots)
 
@@ -166,7 +166,7 @@ CONV_ACTIVATION = axis(
 
 
 def _feature(key: str, gist: str, why: str, formula: str, weight: float = 1.0) -> Unit:
-    """Return a map applied to queries and keys; `formula` has % in place of the argument."""
+    """Return a map of queries and keys; `formula` has % in place of the argument."""
     code = f"q, k = {formula.replace('%', 'q')}, {formula.replace('%', 'k')}"
     return Unit(key, gist, why, key.replace("_", "-"), weight, forward=code)
 

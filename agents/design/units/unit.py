@@ -1,8 +1,8 @@
-"""What the grammar's tables are made of: a unit is one choice on one axis, with its code, its words and its reason.
+"""The elements of the grammar's tables: a unit is one choice on one axis, with its code, its words and its reason.
 
-Code templates are plain text with slots in braces. `{p}` is the prefix that keeps the paths of one design apart
-(`memory_`, `window_`; empty where there is one path); the other slots are filled by the path's other units, so that a
-unit needs to know nothing of its neighbours.
+Code templates are plain text with slots in braces. `{p}` is the prefix that keeps the paths of one design apart, such
+as `memory_`; it is empty if there is one path. The path's other units fill the other slots, so a unit needs to know
+nothing about them.
 """
 
 from collections.abc import Mapping
@@ -15,21 +15,21 @@ class Unit:
     """One choice on an axis."""
 
     key: str
-    """How designs and JSON spell it."""
+    """Its name in designs and JSON."""
     gist: str
-    """What it is, as a noun phrase for people."""
+    """A noun phrase that describes it to people."""
     why: str = ""
-    """Why one would take it, as a sentence without its full stop; novelty of motivations lives on it."""
+    """Why one would choose it: a sentence without its full stop. Motivations quote it, so novelty depends on it."""
     tag: str = ""
-    """Its part of a design's name; empty where a name does not mention it."""
+    """Its part of a design's name; empty if a name does not mention it."""
     weight: float = 1.0
-    """How often a draw takes it, relative to the axis's other units."""
+    """How often a draw chooses it, relative to the axis's other units."""
     init: str = ""
     """Lines for `__init__`."""
     forward: str = ""
     """Lines for the forward pass."""
     slots: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """What it fills into the other units' templates."""
+    """Values that it fills into the other units' templates."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Axis:
     """A question that every design of a kind answers with one unit."""
 
     name: str
-    """Field name in the design."""
+    """The field's name in a path or a design."""
     gist: str
-    """What is decided here, for people."""
+    """A noun phrase that describes the question to people."""
     units: tuple[Unit, ...]
     """The possible answers; the first is the plain one."""
     weight: float = 1.0
-    """How often a mutation turns to this axis."""
+    """How often a mutation changes this axis, relative to the other axes."""
 
     @property
     def plain(self) -> str:
@@ -60,7 +60,7 @@ class Axis:
         return {unit.key: unit for unit in self.units}
 
     def __getitem__(self, key: str) -> Unit:
-        """Return the unit of that key; ValueError where there is none."""
+        """Return the unit of that key. Raises ValueError if there is none."""
         unit = self._by_key.get(key)
         if unit is None:
             raise ValueError(f"unknown {self.name} {key!r}, expected one of {', '.join(self.keys)}")
@@ -69,12 +69,12 @@ class Axis:
 
 @dataclass(frozen=True)
 class Rule:
-    """Two or more axes that cannot be chosen freely of each other."""
+    """A tie between axes: some choices on one exclude choices on others."""
 
     when: Mapping[str, frozenset[str]]
-    """Where every one of these axes has one of these keys ..."""
+    """If every one of these axes has one of these keys ..."""
     then: Mapping[str, frozenset[str]]
-    """... every one of these must have one of those."""
+    """... then every one of these axes must have one of these keys."""
     because: str
     """The reason, as the end of an error message."""
 
@@ -84,15 +84,15 @@ class Rule:
         return frozenset(self.when) | frozenset(self.then)
 
     def broken_by(self, choices: Mapping[str, str]) -> bool:
-        """Whether these choices (axis to key) violate it."""
+        """Return whether these choices (axis to key) break the rule."""
         applies = all(choices[axis] in keys for axis, keys in self.when.items())
         return applies and any(choices[axis] not in keys for axis, keys in self.then.items())
 
 
 def rule(because: str, *, when: Mapping[str, str], then: Mapping[str, str]) -> Rule:
     """Return a rule from space-separated keys: `rule("...", when={"update": "delta"}, then={"norm": "l2"})`."""
-    spread = ({axis: frozenset(keys.split()) for axis, keys in side.items()} for side in (when, then))
-    return Rule(*spread, because=because)
+    sides = ({axis: frozenset(keys.split()) for axis, keys in side.items()} for side in (when, then))
+    return Rule(*sides, because=because)
 
 
 def axis(name: str, gist: str, *units: Unit, weight: float = 1.0) -> Axis:
@@ -101,11 +101,11 @@ def axis(name: str, gist: str, *units: Unit, weight: float = 1.0) -> Axis:
 
 
 def check_choices(choices: Mapping[str, str], axes: tuple[Axis, ...], rules: tuple[Rule, ...]) -> None:
-    """Refuse unknown units and broken rules: a ValueError that names the choice, what it needs and why."""
+    """Raise a ValueError for an unknown unit, or for a broken rule with its choice, its demand and its reason."""
     for axis in axes:
         axis[choices[axis.name]]
     for rule in rules:
         if rule.broken_by(choices):
-            given = " and ".join(f"{name} {choices[name]!r}" for name in sorted(rule.when))
-            wanted = ", ".join(f"{name} in {{{', '.join(sorted(keys))}}}" for name, keys in sorted(rule.then.items()))
-            raise ValueError(f"{given} needs {wanted}: {rule.because}")
+            choice = " and ".join(f"{name} {choices[name]!r}" for name in sorted(rule.when))
+            demand = ", ".join(f"{name} in {{{', '.join(sorted(keys))}}}" for name, keys in sorted(rule.then.items()))
+            raise ValueError(f"{choice} needs {demand}: {rule.because}")

@@ -1,4 +1,4 @@
-"""What a memory path does with its state: how it forgets and writes, how it is read, what the present adds."""
+"""How a memory path uses its state: how it forgets, writes and reads, and what the present token adds."""
 
 from agents.design.units.unit import Axis, Unit, axis, rule
 

@@ -1,0 +1,111 @@
+"""The distance of designs: a metric in [0, 1] that counts the units to edit."""
+
+import random
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.design import (
+    BASELINES,
+    ConvolutionPath,
+    Design,
+    MemoryPath,
+    WindowPath,
+    distance,
+    draw_design,
+    mutate,
+)
+from agents.design.distance import MAX_ITEMS
+
+UNIT = 1 / MAX_ITEMS
+FIRST, SECOND = MemoryPath(), MemoryPath(decay="scalar", update="delta", norm="l2")
+TWO_PATHS = Design((FIRST, WindowPath()))
+
+
+@st.composite
+def designs(draw: st.DrawFn) -> Design:
+    """Draw a design, either from the whole space or a few mutations from a baseline."""
+    rng = random.Random(draw(st.integers(0, 2**32)))
+    if draw(st.booleans()):
+        return draw_design(rng)
+    design = BASELINES[draw(st.sampled_from(sorted(BASELINES)))].design
+    for _ in range(draw(st.integers(0, 3))):
+        design = mutate(design, rng).design
+    return design
+
+
+@settings(deadline=None, max_examples=150)
+@given(designs(), designs())
+def test_only_equal_designs_have_distance_zero(a: Design, b: Design) -> None:
+    """A design is at 0 from its copy, and at more than 0 from any other, up to 1."""
+    assert distance(a, Design.from_json(a.to_json())) == 0
+    assert (distance(a, b) == 0) == (a == b)
+    assert 0 <= distance(a, b) <= 1
+
+
+@settings(deadline=None, max_examples=150)
+@given(designs(), designs())
+def test_it_is_symmetric(a: Design, b: Design) -> None:
+    """Both directions give exactly the same figure."""
+    assert distance(a, b) == distance(b, a)
+
+
+@settings(deadline=None, max_examples=300)
+@given(designs(), designs(), designs())
+def test_a_detour_is_never_shorter(a: Design, b: Design, c: Design) -> None:
+    """The triangle inequality holds, up to the rounding of a sum."""
+    assert distance(a, c) <= distance(a, b) + distance(b, c) + 1e-12
+
+
+@pytest.mark.parametrize("axis", [axis.name for axis in MemoryPath.axes])
+def test_one_other_unit_is_one_edit(axis: str) -> None:
+    """Each axis of a path weighs the same."""
+    base = {"convolution": "qkv", "feature": "elu1", "norm": "l2", "decay": "channel"}
+    keys = next(a for a in MemoryPath.axes if a.name == axis).keys
+    paths = []
+    for key in keys:
+        try:
+            paths.append(Design((MemoryPath(**base | {axis: key}),)))
+        except ValueError:  # a rule forbids this unit with the others
+            continue
+    assert {distance(a, b) for a, b in product(paths, repeat=2) if a != b} == {UNIT}
+
+
+def test_one_unit_is_nearer_than_two() -> None:
+    """Edits add up, in the frame and in the paths."""
+    start = Design((FIRST,))
+    assert distance(start, Design((FIRST,), gate="silu")) == UNIT
+    assert distance(start, Design((FIRST,), gate="silu", skip="scaled")) == 2 * UNIT
+    assert distance(start, Design((MemoryPath(decay="fixed"),), gate="silu", skip="scaled")) == 3 * UNIT
+
+
+def test_a_dropped_path_is_farther_than_a_unit() -> None:
+    """A path costs all of its units and one more; a memory has more units than a window."""
+    dropped = distance(TWO_PATHS, Design((FIRST,)))
+    assert dropped == (1 + len(WindowPath.axes)) * UNIT
+    assert dropped > distance(TWO_PATHS, Design((FIRST, WindowPath(span="8"))))
+    assert distance(Design((FIRST, SECOND)), Design((FIRST,))) > dropped
+
+
+def test_paths_are_matched_with_their_nearest() -> None:
+    """A memory added in front of another does not shift the comparison."""
+    near = MemoryPath(decay="scalar", update="delta", norm="l2", position="rotary")
+    assert distance(Design((FIRST, SECOND)), Design((FIRST, near))) == UNIT
+    assert distance(Design((SECOND,)), Design((FIRST, SECOND))) == (1 + len(MemoryPath.axes)) * UNIT
+
+
+def test_kinds_share_no_units() -> None:
+    """A window's norm is not a memory's norm, and another kind is another item."""
+    window, filters = Design((FIRST, WindowPath())), Design((FIRST, ConvolutionPath()))
+    assert distance(window, filters) == (1 + max(len(WindowPath.axes), len(ConvolutionPath.axes))) * UNIT
+
+
+def test_baselines_that_share_ideas_are_near() -> None:
+    """Gated DeltaNet is nearer to DeltaNet than to any other baseline."""
+    gated = BASELINES["gated-deltanet"].design
+    others = {
+        name: distance(gated, baseline.design) for name, baseline in BASELINES.items() if name != "gated-deltanet"
+    }
+    assert min(others, key=others.__getitem__) == "deltanet"
