@@ -1,12 +1,12 @@
-"""A made-up log of a campaign that keeps the lab's rules: what memory is tried with, at any size.
+"""A synthetic log of a campaign of any size, which follows the lab's rules: the input of memory's benchmarks and tests.
 
-Slots are opened and settled as the director does it, some ideas are rejected, some code fails and is repaired or given
-up, people steer and veto. The same seed gives the same log.
+Slots are opened and settled as by the director. Some ideas are rejected, some code fails and is repaired or given up,
+people steer and veto. The same seed gives the same log.
 """
 
 import random
 from bisect import insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue
@@ -34,59 +34,34 @@ from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, campaign_id, derive, experiment_id, run_id
 
 BASELINES = ("linear", "gla", "deltanet")
-NAME = campaign_id(0, "nano")
-BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
+CAMPAIGN_ID = campaign_id(0, "nano")
+START_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 WORDS = [
-    "decay",
-    "delta",
-    "gate",
-    "window",
-    "router",
-    "recall",
-    "state",
-    "channel",
-    "head",
-    "convolution",
-    "feature",
-    "map",
-    "memory",
-    "write",
-    "read",
-    "erase",
-    "token",
-    "local",
-    "global",
-    "sharp",
-    "smooth",
-    "stable",
-    "bounded",
-    "selective",
-    "additive",
-    "overwrite",
-    "interference",
-    "capacity",
-    "rotary",
-    "normalised",
-]
+    "decay", "delta", "gate", "window", "router", "recall", "state", "channel", "head", "convolution", "feature",
+    "map", "memory", "write", "read", "erase", "token", "local", "global", "sharp", "smooth", "stable", "bounded",
+    "selective", "additive", "overwrite", "interference", "capacity", "rotary", "normalised",
+]  # fmt: skip
 
-Ideas = Callable[[int, random.Random], tuple[str, str, dict[str, JsonValue]]]
-"""What fills a slot: a motivation, a source and a design."""
+IdeaSource = Callable[[int, random.Random], tuple[str, str, dict[str, JsonValue]]]
+"""Returns the idea for a slot: a motivation, a source and a design."""
 
 
-def made_up(slot: int, rng: random.Random) -> tuple[str, str, dict[str, JsonValue]]:
-    """Return words at random, lines at random, and a design that no grammar knows."""
+def random_idea(slot: int, rng: random.Random) -> tuple[str, str, dict[str, JsonValue]]:
+    """Return random words, random lines, and a design that is not of the grammar."""
     return _sentence(rng, 45), _source(rng, slot), {"paths": [rng.choice(WORDS) for _ in range(20)]}
 
 
-def campaign_log(experiments: int, seed: int = 0, slots: int = 4, ideas: Ideas = made_up) -> Iterator[Envelope]:
+def campaign_log(
+    experiments: int, seed: int = 0, slots: int = 4, ideas: IdeaSource = random_idea
+) -> Iterator[Envelope]:
     """Yield a whole campaign's events in order, at positions 1, 2, ..."""
     rng = random.Random(seed)
-    for seq, (experiment, event) in enumerate(_said(experiments, slots, ideas, rng), 1):
+    for seq, (experiment, event) in enumerate(_events(experiments, slots, ideas, rng), 1):
         yield Envelope(
             id=derive(seed, seq),
             source="/lab/director/1",
-            time=BEGUN + timedelta(seconds=seq),
-            campaign=NAME,
+            time=START_TIME + timedelta(seconds=seq),
+            campaign=CAMPAIGN_ID,
             experiment=experiment,
             event=event,
             cause=derive(seed, seq - 1) if seq > 1 else None,
@@ -94,8 +69,8 @@ def campaign_log(experiments: int, seed: int = 0, slots: int = 4, ideas: Ideas =
         )
 
 
-def _said(experiments: int, slots: int, ideas: Ideas, rng: random.Random) -> Iterator[tuple[str, Event]]:
-    """Yield events, `slots` lives at once, each going on at random."""
+def _events(experiments: int, slots: int, ideas: IdeaSource, rng: random.Random) -> Iterator[tuple[str, Event]]:
+    """Yield events of `slots` experiments at a time, in random order."""
     yield (
         CAMPAIGN,
         CampaignStarted(
@@ -111,20 +86,20 @@ def _said(experiments: int, slots: int, ideas: Ideas, rng: random.Random) -> Ite
     )
     analysed: list[tuple[float, str]] = []  # worst first
     waiting = iter(range(len(BASELINES) + experiments))
-    under_way: list[Iterator[tuple[str, Event]]] = []
+    running: list[Iterator[tuple[str, Event]]] = []
     generation = 0
     while True:
-        while len(under_way) < slots and (slot := next(waiting, None)) is not None:
-            under_way.append(_life(slot, analysed, ideas, rng))
-        if not under_way:
+        while len(running) < slots and (slot := next(waiting, None)) is not None:
+            running.append(_experiment_events(slot, analysed, ideas, rng))
+        if not running:
             return
-        life = rng.choice(under_way)
-        said = next(life, None)
-        if said is None:
-            under_way.remove(life)
+        experiment = rng.choice(running)
+        item = next(experiment, None)
+        if item is None:
+            running.remove(experiment)
         else:
-            yield said
-            if isinstance(said[1], AnalysisReady) and len(analysed) % 16 == 0:
+            yield item
+            if isinstance(item[1], AnalysisReady) and len(analysed) % 16 == 0:
                 generation += 1
                 ranked = tuple(name for _, name in analysed[:-51:-1])
                 yield CAMPAIGN, PoolUpdated(generation=generation, parents=ranked[:10], references=ranked[10:])
@@ -132,63 +107,74 @@ def _said(experiments: int, slots: int, ideas: Ideas, rng: random.Random) -> Ite
                 yield CAMPAIGN, HumanMessage(kind="veto", text="", target=rng.choice(analysed)[1])
 
 
-def _life(
-    slot: int, analysed: list[tuple[float, str]], ideas: Ideas, rng: random.Random
+def _experiment_events(
+    slot: int, analysed: list[tuple[float, str]], ideas: IdeaSource, rng: random.Random
 ) -> Iterator[tuple[str, Event]]:
-    """Yield what happens to one experiment."""
+    """Yield the events of one experiment."""
     name = experiment_id(slot, BASELINES)
     baseline = slot < len(BASELINES)
     parent = rng.choice(analysed[-10:])[1] if analysed and not baseline else None
     yield name, ProposalRequested(slot=slot, arm="baseline" if baseline else "guided", parent=parent)
     if not baseline and rng.random() < 0.05:
-        yield (
-            name,
-            ProposalRejected(
-                name=name, motivation=_sentence(rng, 30), reason="near_motivation", message="too near", final=True
-            ),
-        )
+        yield name, _rejected(name, rng)
         return
-    motivation, source, design = ideas(slot, rng)
-    yield (
-        name,
-        ProposalCreated(
-            name=f"design {slot}",
-            motivation=motivation,
-            source=source,
-            origin="baseline" if baseline else "genetic",
-            parent=parent,
-            design=design,
-        ),
-    )
-    attempt = 0
-    while not baseline and rng.random() < 0.15:
-        yield from _failed_run(name, attempt, rng)
-        attempt += 1
-        if attempt > 2:
-            yield name, CodeFailed(attempt=attempt, stage="gate", reason="causality", message="looks ahead", final=True)
-            return
-        yield (
-            name,
-            CodeFailed(attempt=attempt - 1, stage="gate", reason="causality", message="looks ahead", final=False),
-        )
-        yield name, CodeRevised(attempt=attempt, source=_source(rng, slot), change="masked", repaired_by="rules")
-    yield from _run(name, attempt, rng)
+    yield name, _proposed(slot, parent, ideas, rng)
+    attempt = 0 if baseline else (yield from _failed_attempts(name, slot, rng))
+    if attempt is None:
+        return
+    yield from _completed_run_events(name, attempt, rng)
     fitness = rng.random()
     insort(analysed, (fitness, name))
-    yield (
-        name,
-        AnalysisReady(
-            fitness=fitness,
-            parts=FitnessParts(loss=fitness, benchmark=fitness, judge=fitness),
-            findings=tuple(_sentence(rng, 12) for _ in range(4)),
-            problem=_sentence(rng, 25),
-            cognition=("gla", "deltanet_parallel"),
-        ),
+    yield name, _analysis(fitness, rng)
+
+
+def _rejected(name: str, rng: random.Random) -> ProposalRejected:
+    words = _sentence(rng, 30)
+    return ProposalRejected(name=name, motivation=words, reason="near_motivation", message="too near", final=True)
+
+
+def _proposed(slot: int, parent: str | None, ideas: IdeaSource, rng: random.Random) -> ProposalCreated:
+    motivation, source, design = ideas(slot, rng)
+    return ProposalCreated(
+        name=f"design {slot}",
+        motivation=motivation,
+        source=source,
+        origin="baseline" if slot < len(BASELINES) else "genetic",
+        parent=parent,
+        design=design,
     )
 
 
-def _failed_run(name: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
-    yield name, _requested(name, attempt, rng)
+def _failed_attempts(name: str, slot: int, rng: random.Random) -> Generator[tuple[str, Event], None, int | None]:
+    """Yield the events of failed attempts; return the attempt that does not fail, or None after three failures."""
+    for attempt in range(3):
+        if rng.random() >= 0.15:
+            return attempt
+        yield from _failed_run_events(name, attempt, rng)
+        if attempt < 2:
+            yield name, _failed(attempt, final=False)
+            source = _source(rng, slot)
+            yield name, CodeRevised(attempt=attempt + 1, source=source, change="masked", repaired_by="rules")
+    yield name, _failed(3, final=True)
+    return None
+
+
+def _failed(attempt: int, *, final: bool) -> CodeFailed:
+    return CodeFailed(attempt=attempt, stage="gate", reason="causality", message="looks ahead", final=final)
+
+
+def _analysis(fitness: float, rng: random.Random) -> AnalysisReady:
+    return AnalysisReady(
+        fitness=fitness,
+        parts=FitnessParts(loss=fitness, benchmark=fitness, judge=fitness),
+        findings=tuple(_sentence(rng, 12) for _ in range(4)),
+        problem=_sentence(rng, 25),
+        cognition=("gla", "deltanet_parallel"),
+    )
+
+
+def _failed_run_events(name: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
+    yield name, _run_requested(name, attempt, rng)
     yield (
         name,
         RunFailed(
@@ -202,9 +188,9 @@ def _failed_run(name: str, attempt: int, rng: random.Random) -> Iterator[tuple[s
     )
 
 
-def _run(name: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
+def _completed_run_events(name: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Event]]:
     run, parameters = run_id(name, attempt), rng.randrange(90_000, 110_000)
-    yield name, _requested(name, attempt, rng)
+    yield name, _run_requested(name, attempt, rng)
     yield name, RunStarted(run=run, worker="1", width=64, parameters=parameters, gates=())
     loss = rng.uniform(1.2, 2.0)
     yield (
@@ -232,7 +218,7 @@ def _run(name: str, attempt: int, rng: random.Random) -> Iterator[tuple[str, Eve
     )
 
 
-def _requested(name: str, attempt: int, rng: random.Random) -> RunRequested:
+def _run_requested(name: str, attempt: int, rng: random.Random) -> RunRequested:
     limits = Limits(seconds=60, memory_mb=1024)
     return RunRequested(
         run=run_id(name, attempt), attempt=attempt, source=_source(rng, attempt), scale="nano", seed=0, limits=limits

@@ -24,7 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks.past import begin_behind
+from benchmarks.past import begin_after_past
 from bus.vocabulary.events import AnalysisReady, CampaignFinished, ProposalCreated, RunCompleted, RunStarted
 from bus.wire.envelope import Envelope
 from lab.client.campaign_view import CampaignView, is_baseline
@@ -152,7 +152,7 @@ def go_on(settings: Settings, services: campaign.Services, holding: int) -> Watc
     """Run as many experiments as the settings say behind a campaign of so many."""
     with _home() as home:
         here = settings.model_copy(update={"home": home.root})
-        asyncio.run(begin_behind(here, home, holding))
+        asyncio.run(begin_after_past(here, home, holding))
         watcher, more = Watcher(leaves=True), {"experiments": holding + settings.experiments}
         with contextlib.suppress(Seen):
             asyncio.run(campaign.run_campaign(here.model_copy(update=more), home, watcher, services))

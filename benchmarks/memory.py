@@ -1,8 +1,8 @@
-"""What memory costs: rebuilding, opening, each query, the way from an event to an answer, and embeddings.
+"""The costs of memory: a rebuild, opening the file, each query, the time from an event to an answer, and embeddings.
 
     python -m benchmarks.memory rebuild|queries|latency|embedding|retrieval [--events N]
 
-Prints one JSON document a measurement. Times are wall clock in milliseconds unless named otherwise.
+Prints JSON, one object a line. Times are wall-clock milliseconds unless their names say otherwise.
 """
 
 import argparse
@@ -14,53 +14,54 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from statistics import median, quantiles
 
-from benchmarks.campaign_log import NAME, campaign_log
+from benchmarks.campaign_log import CAMPAIGN_ID, campaign_log
 from bus.vocabulary.events import ProposalCreated
 from bus.vocabulary.queries import AskCognition, AskExperiments, AskNeighbours, AskPeers, AskStanding, Query
 from bus.wire.envelope import decode, encode
 from bus.wire.ids import fingerprint
-from memory.answers import answer
 from memory.cognition import CognitionBase, load_entries
+from memory.queries import Knowledge, answer
 from memory.retrieval.embedding import Embedder, HashEmbedder, SentenceEmbedder
 from memory.retrieval.ideas import MotivationIndex
 from memory.store import Store
 
 
 def main() -> None:
-    """Run the measurements that were named, all by default."""
+    """Run the measurements that are named, all by default."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=[*MEASURES, []], help="measurements")
+    parser.add_argument("what", nargs="*", choices=[*MEASUREMENTS, []], help="measurements")
     parser.add_argument("--events", type=int, default=100_000, help="events of the rebuild")
-    chosen = parser.parse_args()
-    for name in chosen.what or MEASURES:
-        for figures in MEASURES[name](chosen):
+    options = parser.parse_args()
+    for name in options.what or MEASUREMENTS:
+        for figures in MEASUREMENTS[name](options):
             sys.stdout.write(json.dumps({"measure": name, **figures}) + "\n")
             sys.stdout.flush()
 
 
-def rebuild(chosen: argparse.Namespace) -> Iterator[dict[str, object]]:
+def rebuild(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Fill an empty file from the bytes of a log, as after a deletion; open it again; compare the digests."""
-    payloads = [encode(said) for said, _ in zip(campaign_log(chosen.events // 6), range(chosen.events), strict=False)]
-    with _folder() as folder:
+    payloads = [encode(envelope) for envelope in islice(campaign_log(options.events // 6), options.events)]
+    with _temporary_folder() as folder:
         store = Store(folder / "memory.duckdb")
-        begun, begun_busy = time.perf_counter(), time.process_time()
+        start, cpu_start = time.perf_counter(), time.process_time()
         _fill(store, payloads)
-        seconds, busy = time.perf_counter() - begun, time.process_time() - begun_busy
+        rebuild_s, rebuild_cpu_s = time.perf_counter() - start, time.process_time() - cpu_start
         digest = store.digest()
         store.close()
-        begun, begun_busy = time.perf_counter(), time.process_time()
-        again = Store(folder / "memory.duckdb")
-        opened, opened_busy = time.perf_counter() - begun, time.process_time() - begun_busy
-        assert again.digest() == digest
-        again.close()
-        size = (folder / "memory.duckdb").stat().st_size / 2**20
+        start, cpu_start = time.perf_counter(), time.process_time()
+        reopened = Store(folder / "memory.duckdb")
+        open_s, open_cpu_s = time.perf_counter() - start, time.process_time() - cpu_start
+        assert reopened.digest() == digest
+        reopened.close()
+        file_mib = (folder / "memory.duckdb").stat().st_size / 2**20
         yield {
-            "events": len(payloads), "rebuild_s": round(seconds, 2), "rebuild_cpu_s": round(busy, 2),
-            "open_s": round(opened, 2), "open_cpu_s": round(opened_busy, 2),
-            "file_mib": round(size, 1), "rss_mib": resident(),
+            "events": len(payloads), "rebuild_s": round(rebuild_s, 2), "rebuild_cpu_s": round(rebuild_cpu_s, 2),
+            "open_s": round(open_s, 2), "open_cpu_s": round(open_cpu_s, 2),
+            "file_mib": round(file_mib, 1), "rss_mib": resident_mib(),
         }  # fmt: skip
 
 
@@ -69,68 +70,69 @@ def queries(_: argparse.Namespace) -> Iterator[dict[str, object]]:
     embedder = HashEmbedder()
     library = CognitionBase(load_entries(), embedder)
     for experiments in (1_000, 10_000):
-        with _folder() as folder, Store(folder / "memory.duckdb") as store:
-            _fill(store, [encode(said) for said in campaign_log(experiments)])
-            ideas = MotivationIndex(store, embedder)
-            course = store.read_model.campaign(NAME)
-            ideas.catch_up(course, len(course.proposals))
-            for name, ask in _questions(store).items():
-                yield {"experiments": experiments, "query": name, **_timed(store, ideas, library, ask)}
+        with _temporary_folder() as folder, Store(folder / "memory.duckdb") as store:
+            _fill(store, [encode(envelope) for envelope in campaign_log(experiments)])
+            motivations = MotivationIndex(store, embedder)
+            campaign = store.read_model.campaign(CAMPAIGN_ID)
+            motivations.catch_up(campaign, len(campaign.proposals))
+            knowledge = Knowledge(store, motivations, library)
+            for name, make_query in _query_makers(store).items():
+                yield {"experiments": experiments, "query": name, **_time_answers(knowledge, make_query)}
 
 
 def latency(_: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Time an event's way from publication to an answer that knows of it, one at a time, on the in-memory bus."""
+    """Time one event after another from its publication to an answer that includes it, on the in-memory bus."""
     from bus.delivery.bus import Bus
     from bus.delivery.memory_transport import MemoryTransport
     from bus.wire import subjects
     from memory.service import MemoryService
 
-    async def measured(store: Store, embedder: Embedder) -> list[float]:
+    async def measure(store: Store, embedder: Embedder) -> list[float]:
         transport = MemoryTransport()
         memory = MemoryService(Bus(transport, "memory"), store, embedder)
-        asker, running, times = Bus(transport, "analyst"), asyncio.create_task(memory.run()), []
-        for said in campaign_log(300):
-            begun = time.perf_counter()
-            await transport.publish(subjects.event_subject(said), encode(said), said.id)
-            await asker.ask(AskStanding(campaign=NAME, at=said.seq))
-            times.append((time.perf_counter() - begun) * 1e3)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        bus, task, times = Bus(transport, "analyst"), asyncio.create_task(memory.run()), []
+        for envelope in campaign_log(300):
+            start = time.perf_counter()
+            await transport.publish(subjects.event_subject(envelope), encode(envelope), envelope.id)
+            await bus.ask(AskStanding(campaign=CAMPAIGN_ID, at=envelope.seq))
+            times.append((time.perf_counter() - start) * 1e3)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         return times
 
     kinds = {"event to standing": HashEmbedder, "the same while the sentence model loads and embeds": SentenceEmbedder}
     for path, kind in kinds.items():
-        with _folder() as folder, Store(folder / "memory.duckdb") as store:
-            yield {"path": path, **_spread(asyncio.run(measured(store, kind())))}
+        with _temporary_folder() as folder, Store(folder / "memory.duckdb") as store:
+            yield {"path": path, **_percentiles(asyncio.run(measure(store, kind())))}
 
 
 def embedding(_: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Time the sentence model: its loading, one text, and texts that come together."""
-    before, begun = resident(), time.perf_counter()
+    """Time the sentence model: loading it, one text at a time, and many requests at once."""
+    before, start = resident_mib(), time.perf_counter()
     embedder = SentenceEmbedder()
     embedder.encode(["ready"])
-    yield {"load_s": round(time.perf_counter() - begun, 1), "rss_mib": resident(), "rss_before_mib": before}
-    events = (said.event for said in campaign_log(400))
+    yield {"load_s": round(time.perf_counter() - start, 1), "rss_mib": resident_mib(), "rss_before_mib": before}
+    events = (envelope.event for envelope in campaign_log(400))
     texts = [event.motivation for event in events if isinstance(event, ProposalCreated)]
-    busy = time.process_time()
-    times = [_milliseconds(lambda text=text: embedder.encode([text])) for text in texts[:60]]
-    each = (time.process_time() - busy) / 60 * 1e3
-    yield {"texts": "one at a time, 45 words", **_spread(times), "cpu_ms_each": round(each, 1)}
-    together = texts[60:380]
-    begun, busy = time.perf_counter(), time.process_time()
-    for future in [embedder.submit([text]) for text in together]:
+    cpu_start = time.process_time()
+    times = [_elapsed_ms(lambda text=text: embedder.encode([text])) for text in texts[:60]]
+    cpu_ms = (time.process_time() - cpu_start) / 60 * 1e3
+    yield {"texts": "one at a time, 45 words", **_percentiles(times), "cpu_ms_each": round(cpu_ms, 1)}
+    batch = texts[60:380]
+    start, cpu_start = time.perf_counter(), time.process_time()
+    for future in [embedder.submit([text]) for text in batch]:
         future.result()
-    seconds, each = time.perf_counter() - begun, (time.process_time() - busy) / len(together) * 1e3
+    seconds, cpu_ms = time.perf_counter() - start, (time.process_time() - cpu_start) / len(batch) * 1e3
     yield {
         "texts": "320 requests at once",
-        "cpu_ms_each": round(each, 1),
-        "per_s": round(len(together) / seconds, 1),
-        "rss_mib": resident(),
+        "cpu_ms_each": round(cpu_ms, 1),
+        "per_s": round(len(batch) / seconds, 1),
+        "rss_mib": resident_mib(),
     }
 
 
 def retrieval(_: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Ask the cognition base the problems of a small answer key, for each choice of what entries are compared by."""
+    """Search the entries for the problems of the answer key, for each choice of the text that represents an entry."""
     from benchmarks.retrieval_key import PROBLEMS
 
     entries, embedder = load_entries(), SentenceEmbedder()
@@ -142,9 +144,9 @@ def retrieval(_: argparse.Namespace) -> Iterator[dict[str, object]]:
         "title + scenario + algorithm": lambda entry: f"{entry.title}. {entry.scenario} {entry.algorithm}",
     }
     for name, choice in choices.items():
-        vectors = embedder.encode([choice(entry) for entry in entries])
-        found = [(vectors @ embedder.encode([problem])[0], keys) for problem, keys in PROBLEMS]
-        ranked = [([entries[at].key for at in (-near).argsort()[:3]], max(near), keys) for near, keys in found]
+        vectors = embedder.encode([choice(entry) for entry in entries])  # [n, 384]
+        similarities = [(vectors @ embedder.encode([problem])[0], keys) for problem, keys in PROBLEMS]  # [n] each
+        ranked = [([entries[i].key for i in (-near).argsort()[:3]], max(near), keys) for near, keys in similarities]
         yield {
             "entries": len(entries), "problems": len(ranked), "compared_by": name,
             "hit_at_1": sum(top[0] in keys for top, _, keys in ranked),
@@ -153,7 +155,7 @@ def retrieval(_: argparse.Namespace) -> Iterator[dict[str, object]]:
         }  # fmt: skip
 
 
-MEASURES: dict[str, Callable[[argparse.Namespace], Iterator[dict[str, object]]]] = {
+MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[dict[str, object]]]] = {
     "rebuild": rebuild,
     "queries": queries,
     "latency": latency,
@@ -162,37 +164,41 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Iterator[dict[str, object]]]]
 }
 
 
-def _questions(store: Store) -> dict[str, Callable[[int], Query]]:
-    """Return how each query is asked at a position."""
-    course = store.read_model.campaign(NAME)
-    ids = [row.experiment for _, row in course.released]
-    best = list(course.ranking(store.position))
+def _query_makers(store: Store) -> dict[str, Callable[[int], Query]]:
+    """Return functions that make a query about a position."""
+    campaign = store.read_model.campaign(CAMPAIGN_ID)
+    ids = [row.experiment for _, row in campaign.released]
+    best = list(campaign.ranking(store.position))
     return {
-        "standing": lambda at: AskStanding(campaign=NAME, at=at),
-        "experiments, 5 of the pool": lambda at: AskExperiments(campaign=NAME, at=at, ids=tuple(best[at % 10 :: 10])),
-        "experiments, 5 old ones": lambda at: AskExperiments(campaign=NAME, at=at, ids=tuple(ids[at % 150 :: 150][:5])),
-        "experiments, a page of 100": lambda at: AskExperiments(campaign=NAME, at=at, after=at // 2, limit=100),
-        "experiments, all": lambda at: AskExperiments(campaign=NAME, at=at),
-        "peers": lambda at: AskPeers(campaign=NAME, at=at, experiment=ids[-(at % 50) - 60]),
-        "neighbours": lambda at: AskNeighbours(
-            campaign=NAME, at=at, text=f"decay and delta {at % 40}", fingerprint=fingerprint("x = 1")
+        "standing": lambda at: AskStanding(campaign=CAMPAIGN_ID, at=at),
+        "experiments, 5 of the pool": lambda at: AskExperiments(
+            campaign=CAMPAIGN_ID, at=at, ids=tuple(best[at % 10 :: 10])
         ),
-        "cognition": lambda at: AskCognition(campaign=NAME, at=at, text=f"poor recall {at % 40}", min_similarity=0.0),
+        "experiments, 5 old ones": lambda at: AskExperiments(
+            campaign=CAMPAIGN_ID, at=at, ids=tuple(ids[at % 150 :: 150][:5])
+        ),
+        "experiments, a page of 100": lambda at: AskExperiments(campaign=CAMPAIGN_ID, at=at, after=at // 2, limit=100),
+        "experiments, all": lambda at: AskExperiments(campaign=CAMPAIGN_ID, at=at),
+        "peers": lambda at: AskPeers(campaign=CAMPAIGN_ID, at=at, experiment=ids[-(at % 50) - 60]),
+        "neighbours": lambda at: AskNeighbours(
+            campaign=CAMPAIGN_ID, at=at, text=f"decay and delta {at % 40}", fingerprint=fingerprint("x = 1")
+        ),
+        "cognition": lambda at: AskCognition(
+            campaign=CAMPAIGN_ID, at=at, text=f"poor recall {at % 40}", min_similarity=0.0
+        ),
     }
 
 
-def _timed(
-    store: Store, ideas: MotivationIndex, library: CognitionBase, ask: Callable[[int], Query]
-) -> dict[str, object]:
-    times, busy, size = [], [], 0
-    for at in range(store.position - 200, store.position):
-        begun, begun_busy = time.perf_counter(), time.thread_time()
-        size = len(answer(store, ideas, library, ask(at)).model_dump_json())
-        times.append((time.perf_counter() - begun) * 1e3)
-        busy.append((time.thread_time() - begun_busy) * 1e3)
+def _time_answers(knowledge: Knowledge, make_query: Callable[[int], Query]) -> dict[str, object]:
+    times, cpu_times, size = [], [], 0
+    for at in range(knowledge.store.position - 200, knowledge.store.position):
+        start, cpu_start = time.perf_counter(), time.thread_time()
+        size = len(answer(knowledge, make_query(at)).model_dump_json())
+        times.append((time.perf_counter() - start) * 1e3)
+        cpu_times.append((time.thread_time() - cpu_start) * 1e3)
         if sum(times) > 10_000:
             break
-    return {**_spread(times), "p50_cpu_ms": round(median(busy), 2), "reply_kib": round(size / 1024, 1)}
+    return {**_percentiles(times), "p50_cpu_ms": round(median(cpu_times), 2), "reply_kib": round(size / 1024, 1)}
 
 
 def _fill(store: Store, payloads: list[bytes]) -> None:
@@ -203,24 +209,24 @@ def _fill(store: Store, payloads: list[bytes]) -> None:
     store.commit()
 
 
-def _spread(times: list[float]) -> dict[str, object]:
+def _percentiles(times: list[float]) -> dict[str, object]:
     return {"n": len(times), "p50_ms": round(median(times), 2), "p99_ms": round(quantiles(times, n=100)[-1], 2)}
 
 
-def _milliseconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+def _elapsed_ms(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
     work()
-    return (time.perf_counter() - begun) * 1e3
+    return (time.perf_counter() - start) * 1e3
 
 
-def resident() -> int:
+def resident_mib() -> int:
     """Return the resident memory of this process in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _temporary_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 

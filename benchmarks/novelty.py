@@ -1,10 +1,10 @@
-"""How near the motivations of genetic ideas lie: what the researcher's threshold of novelty turns away.
+"""How similar the motivations of genetic ideas are: which share the researcher's novelty threshold rejects.
 
     python -m benchmarks.novelty [--ideas N] [--seed S]
 
-A population is bred as in a campaign whose scores are drawn by lot: ideas vary one of ten parents with four of forty
-references as mates, and both tiers are renewed after every dozen. Every idea is compared with all before it, as the
-researcher does, and joins them, near or not. Prints JSON.
+A population is bred as in a campaign with random scores. Each idea varies one of ten parents, with four of forty
+references as mates; both tiers are renewed after every dozen ideas. Each idea is compared with all before it, as by the
+researcher, and then joins them whatever its similarity. Prints JSON.
 """
 
 import argparse
@@ -21,23 +21,23 @@ from bus.vocabulary.events import ProposalCreated, ProposalRequested
 from memory.retrieval.embedding import SentenceEmbedder, Vectors32
 
 PERCENTILES = (10, 50, 90, 95, 99)
-BATCH = 12
+IDEAS_PER_RENEWAL = 12
 """Ideas between two renewals of the tiers, as in a campaign of 400."""
 
 
-def population(ideas: int, random: Random) -> list[ProposalCreated]:
-    """Return the baselines and what is bred from them, in order."""
+def breed_population(ideas: int, random: Random) -> list[ProposalCreated]:
+    """Return the baselines and the ideas bred from them, in order."""
     humans = [baseline_proposal(ProposalRequested(slot=0, arm="baseline", baseline=name)) for name in BASELINES]
     proposals = [human for human in humans if human is not None]
     donors = [Donor(idea.name, design_of(idea)) for idea in proposals]
-    asked = ProposalRequested(slot=0, arm="guided")
+    request = ProposalRequested(slot=0, arm="guided")
     ranked = donors
     for number in range(ideas):
-        if number % BATCH == 0:
+        if number % IDEAS_PER_RENEWAL == 0:
             ranked = random.sample(donors, min(SECOND_TIER, len(donors)))
         parent, others = random.choice(ranked[:FIRST_TIER]), ranked[FIRST_TIER:]
         stock = [parent, *random.sample(others, min(REFERENCES, len(others)))]
-        idea = breed(asked, stock, Bias(), (), random)
+        idea = breed(request, stock, Bias(), (), random)
         proposals.append(idea)
         donors.append(Donor(f"e{number:04}", design_of(idea)))
     return proposals
@@ -49,9 +49,9 @@ def design_of(idea: ProposalCreated) -> Design:
     return Design.from_json(idea.design)
 
 
-def nearest(vectors: Vectors32) -> Vectors32:
-    """Return each vector's highest cosine similarity to one before it, [n - 1], of vectors [n, 384]."""
-    return np.array([(vectors[:at] @ vectors[at]).max() for at in range(1, len(vectors))], np.float32)
+def nearest_similarities(vectors: Vectors32) -> Vectors32:
+    """Return each vector's highest cosine similarity to an earlier one, [n - 1], for vectors [n, 384]."""
+    return np.array([(vectors[:i] @ vectors[i]).max() for i in range(1, len(vectors))], np.float32)
 
 
 def main() -> None:
@@ -59,20 +59,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ideas", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
-    chosen = parser.parse_args()
-    proposals = population(chosen.ideas, Random(chosen.seed))
+    options = parser.parse_args()
+    proposals = breed_population(options.ideas, Random(options.seed))
     vectors = SentenceEmbedder().encode([idea.motivation for idea in proposals])
     humans = sum(idea.origin == "baseline" for idea in proposals)
-    genetic, threshold = nearest(vectors)[humans - 1 :], ResearcherSettings().novelty_threshold
-    told = {
+    genetic, threshold = nearest_similarities(vectors)[humans - 1 :], ResearcherSettings().novelty_threshold
+    figures = {
         "ideas": len(genetic),
         "threshold": threshold,
         "share_above": round(float((genetic > threshold).mean()), 3),
         "same_source_as_an_earlier_one": len(proposals) - len({idea.source for idea in proposals}),
         "percentiles": {p: round(float(np.percentile(genetic, p)), 4) for p in PERCENTILES},
-        "baselines_most": round(float(nearest(vectors[:humans]).max()), 3),
+        "baselines_most": round(float(nearest_similarities(vectors[:humans]).max()), 3),
     }
-    print(json.dumps(told, indent=1))
+    print(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

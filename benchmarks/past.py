@@ -1,8 +1,8 @@
-"""A past that was never lived: memories that hold a made-up campaign of so many experiments, and homes behind it.
+"""A synthetic past: memory files that hold a finished campaign of any size, and homes whose log begins after it.
 
-The ideas are put together from the clauses of bred ones, so that they lie about as near to each other as those of a
-campaign. The file is filled from the bytes of a log, as when memory is rebuilt. In a home the log begins behind that
-past: roles decide upon new events and ask memory about what was, so nobody reads what stood before.
+The ideas combine the clauses of bred ones, so they are about as similar to each other as those of a campaign. The file
+is filled from the bytes of a log, as when memory is rebuilt. In a home the log begins after that past. That is enough:
+roles handle new events and ask memory about old ones, so nobody reads the missing part of the log.
 """
 
 import time
@@ -17,8 +17,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from benchmarks.campaign_log import NAME, Ideas, campaign_log
-from benchmarks.novelty import population
+from benchmarks.campaign_log import CAMPAIGN_ID, IdeaSource, campaign_log
+from benchmarks.novelty import breed_population
 from bus.delivery.durables import ALL_DURABLES
 from bus.nats import server
 from bus.security import access
@@ -29,74 +29,74 @@ from lab.client import connection
 from lab.home import Home
 from lab.settings import Settings
 from memory.gc_tuning import collect_and_freeze
-from memory.retrieval import ideas
 from memory.retrieval.embedding import CLAUSE_SEPARATOR, SentenceEmbedder
+from memory.retrieval.ideas import MotivationIndex
 from memory.store import Store
 
-STOCK = 400
-"""Bred ideas whose clauses the made-up ones consist of."""
-BATCH = 256
-"""Events learned together."""
-ROWS = 5000
-"""Rows written in one transaction, at least, as by the service."""
+STOCK_IDEAS = 400
+"""Bred ideas whose clauses the synthetic ones consist of."""
+BATCH_EVENTS = 256
+"""Events applied together."""
+COMMIT_ROWS = 5000
+"""Rows after which a transaction is written, as by the service."""
 
 
-def recombined(stock: Sequence[ProposalCreated]) -> Ideas:
-    """Return ideas that each take a source and a design from one of the stock, and their clauses from all of it."""
+def recombined_ideas(stock: Sequence[ProposalCreated]) -> IdeaSource:
+    """Return ideas that take source and design from one idea of the stock, and clauses from all of them."""
     clauses = [CLAUSE_SEPARATOR.split(idea.motivation) for idea in stock]
 
     def idea(slot: int, rng: Random) -> tuple[str, str, dict[str, JsonValue]]:
         base = rng.choice(stock)
-        words = [rng.choice(rng.choice(clauses)) for _ in rng.choice(clauses)]
-        return ". ".join(words), f"{base.source}\n# {slot}\n", base.design or {}
+        chosen = [rng.choice(rng.choice(clauses)) for _ in rng.choice(clauses)]
+        return ". ".join(chosen), f"{base.source}\n# {slot}\n", base.design or {}
 
     return idea
 
 
-def payloads(experiments: int, slots: int) -> Iterator[list[bytes]]:
-    """Yield the log of a finished campaign in batches."""
-    said = campaign_log(experiments, slots=slots, ideas=recombined(population(STOCK, Random(0))))
-    while batch := [encode(one) for one in islice(said, BATCH)]:
+def batches(experiments: int, slots: int) -> Iterator[list[bytes]]:
+    """Yield the encoded log of a finished campaign in batches."""
+    envelopes = campaign_log(experiments, slots=slots, ideas=recombined_ideas(breed_population(STOCK_IDEAS, Random(0))))
+    while batch := [encode(envelope) for envelope in islice(envelopes, BATCH_EVENTS)]:
         yield batch
 
 
-def fill(path: Path, experiments: int, slots: int = 4) -> dict[str, Any]:
-    """Rebuild memory from the log of a finished campaign of so many experiments; return its size and what it took."""
-    projecting, embedder = 0.0, SentenceEmbedder()
+def fill_memory(path: Path, experiments: int, slots: int = 4) -> dict[str, Any]:
+    """Rebuild memory from the log of a finished campaign; return its events and the CPU seconds."""
+    projection_s, embedder = 0.0, SentenceEmbedder()
     embedder.encode(["ready"])
     with Store(path) as store:
-        for batch in payloads(experiments, slots):
-            begun = time.process_time()
+        for batch in batches(experiments, slots):
+            start = time.process_time()
             assert store.apply([decode(body, seq) for seq, body in enumerate(batch, store.position + 1)]) == []
-            if store.pending_rows > ROWS:
+            if store.pending_rows > COMMIT_ROWS:
                 store.commit()
                 collect_and_freeze()
-            projecting += time.process_time() - begun
-        begun = time.process_time()
-        course = store.read_model.campaign(NAME)
-        held, proposed = ideas.MotivationIndex(store, embedder), len(course.proposals)
-        for count in range(0, proposed + ROWS, ROWS):
-            held.catch_up(course, min(count, proposed))
+            projection_s += time.process_time() - start
+        start = time.process_time()
+        campaign = store.read_model.campaign(CAMPAIGN_ID)
+        motivations, proposals = MotivationIndex(store, embedder), len(campaign.proposals)
+        for count in range(0, proposals + COMMIT_ROWS, COMMIT_ROWS):
+            motivations.catch_up(campaign, min(count, proposals))
             store.commit()
-        understood = time.process_time() - begun
+        embedding_s = time.process_time() - start
         return {
             "events": store.position,
-            "rebuild_cpu_s": round(projecting + understood, 1),
-            "of_it_ideas_cpu_s": round(understood, 1),
+            "rebuild_cpu_s": round(projection_s + embedding_s, 1),
+            "of_it_ideas_cpu_s": round(embedding_s, 1),
         }
 
 
-def apart(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Do it in a process of its own, so that what it holds is its own."""
+def run_in_own_process(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do some work in a process of its own, so that the memory measured is its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
         return pool.submit(work).result()
 
 
-async def begin_behind(settings: Settings, home: Home, experiments: int) -> None:
-    """Let a fresh home hold a campaign of so many experiments: memory's file, and a log that begins behind it."""
-    filled = apart(partial(fill, home.database, experiments, settings.slots_or_default()))
+async def begin_after_past(settings: Settings, home: Home, experiments: int) -> None:
+    """Give a fresh home the memory of a finished campaign, and a log that begins after it."""
+    figures = run_in_own_process(partial(fill_memory, home.database, experiments, settings.slots_or_default()))
     async with server.run_server(home.nats, home.authorization()) as url:
         transport = await connection.connect(settings, access.ADMIN, url, seeds=home.keys)
-        await transport.provision(ALL_DURABLES, begins={subjects.LOG: filled["events"] + 1})
+        await transport.provision(ALL_DURABLES, begins={subjects.LOG: figures["events"] + 1})
         await transport.close()
-    home.record_campaign({"id": NAME, "seed": 0, "scale": "nano", "experiments": experiments})
+    home.record_campaign({"id": CAMPAIGN_ID, "seed": 0, "scale": "nano", "experiments": experiments})

@@ -1,6 +1,7 @@
-"""Problems in words, as an analyst or a person would put them, each with the entries that answer it.
+"""The answer key of the retrieval benchmark: problems in words, each with the entries that solve it.
 
-Written before the entries were searched; an answer counts where one of the named entries is found.
+The problems are worded as by an analyst or a person, and were written before any search. A search hits if it finds one
+of the named entries.
 """
 
 PROBLEMS: tuple[tuple[str, frozenset[str]], ...] = tuple(
@@ -69,7 +70,7 @@ PROBLEMS: tuple[tuple[str, frozenset[str]], ...] = tuple(
         ),
         ("Different topics overwrite each other in the single memory matrix.", "mom log_linear"),
         (
-            "Exact lookup of recent tokens is needed beside a compressed long-term memory.",
+            "Exact lookup of recent tokens is needed next to a compressed long-term memory.",
             "based samba griffin infini_attention titans hymba bmojo",
         ),
         ("The same gate decides how much to erase and how much to write.", "gdn2 rodimus comba xlstm metala"),

@@ -1,7 +1,7 @@
-"""What memory learns is kept for good, so the garbage collector need not look at it again and again.
+"""Garbage collection: rows stay in memory for good, so the collector need not visit them again and again.
 
-At 100,000 experiments memory holds more than a million objects; one collection that walks them all takes a second, and
-no question is answered meanwhile. What is taken out of its sight whenever it has been written, is looked at once.
+At 100,000 experiments memory holds more than a million objects. One collection that visits them all takes a second, and
+memory answers no query meanwhile. After each transaction memory freezes its objects, so a collection visits each once.
 """
 
 import gc
@@ -11,17 +11,17 @@ from contextlib import contextmanager
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Put collections off while much is learned at once."""
-    wanted = gc.isenabled()
+    """Put collections off while many rows are loaded."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if wanted:
+        if was_enabled:
             gc.enable()
 
 
 def collect_and_freeze() -> None:
-    """Collect once, and have later collections pass over all that is left."""
+    """Collect once, and exclude the remaining objects from later collections."""
     gc.collect()
     gc.freeze()

@@ -1,15 +1,16 @@
-"""What a row is: something that became true at a position of the log, kept for good and never changed.
+"""Rows: facts that became true at a position of the log, stored for good and never changed.
 
-Because rows are only ever added, a question about an earlier position is answered from the rows up to it, and the same
-log gives the same rows however it was cut into batches. One dataclass is at once the table (`ddl`), the projection's
-result and what the ledger holds.
+Rows are only ever added. So memory answers a question about an earlier position from the rows up to it, and the same
+log gives the same rows, however it was cut into batches. One dataclass defines the table (`ddl`), how its rows derive
+from events (`projects`), and what the read model keeps.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
 from sys import intern
-from typing import Any, ClassVar, Self, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from bus.vocabulary.events import EVENT_TYPES, Event
 from bus.wire.envelope import Envelope
@@ -25,10 +26,10 @@ SQL_TYPES: dict[Any, str] = {
     tuple[str, ...]: "VARCHAR[]",
     tuple[float, ...]: "DOUBLE[]",
 }
-"""How the fields of a row are stored."""
+"""The SQL type of each type that a column may have."""
 
 INT64 = range(-(2**63), 2**63)
-"""Whole numbers that a BIGINT column holds."""
+"""Whole numbers that a BIGINT column can store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +37,20 @@ class Row:
     """One fact about an experiment (or about the `campaign`)."""
 
     table: ClassVar[str]
-    """Where it is stored."""
+    """Name of its table."""
     held: ClassVar[bool] = True
-    """Whether the ledger keeps it in memory; long texts stay in the file."""
+    """Whether the read model keeps it in memory; long texts stay in the file."""
 
     seq: int
     """Position in the log at which it became true."""
     campaign: str
     experiment: str
 
-    @classmethod
-    def of(cls, envelope: Envelope, **more: object) -> Self:
-        """Return the row whose fields are those of the event with the same names, or are given in `more`.
 
-        Raises ValueError for a whole number beyond 64 bits.
-        """
-        where = {"seq": envelope.seq, "campaign": intern(envelope.campaign), "experiment": intern(envelope.experiment)}
-        known = {**vars(envelope.event), **where, **more}
-        values = [known[name] for name in columns(cls)]
-        for value in values:
-            if type(value) is int and value not in INT64:
-                raise ValueError(f"{envelope.type} holds a whole number beyond 64 bits")
-        return cls(*values)
+RowT = TypeVar("RowT", bound=Row)
+
+Column = Callable[[Any], object]
+"""Returns a column's value from an event."""
 
 
 @cache
@@ -73,21 +66,43 @@ def ddl(kind: type[Row]) -> str:
     return f"CREATE TABLE {kind.table} ({body})"
 
 
-Projection = Callable[[Envelope], list[Row]]
-"""What is kept of an event; depends on the event alone."""
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """How one kind of event becomes a row of one kind. It reads nothing but the event."""
 
-PROJECTIONS: dict[str, Projection] = {}
-"""Every projection by the name of its event."""
+    kind: type[Row]
+    derived: dict[str, Column]
+    """Columns that are not fields of the event."""
+
+    def row(self, envelope: Envelope) -> Row:
+        """Return the event's row. Raises ValueError if it holds a whole number beyond 64 bits."""
+        event = envelope.event
+        derived = {name: column(event) for name, column in self.derived.items()}
+        place = {"seq": envelope.seq, "campaign": intern(envelope.campaign), "experiment": intern(envelope.experiment)}
+        values = {**vars(event), **place, **derived}
+        row = [values[name] for name in columns(self.kind)]
+        if any(type(value) is int and value not in INT64 for value in row):
+            raise ValueError(f"{envelope.type} holds a whole number beyond 64 bits")
+        return self.kind(*row)
 
 
-def projects(*kinds: type[Event]) -> Callable[[Projection], Projection]:
-    """Register the projection of one or more kinds of events."""
+PROJECTIONS: defaultdict[str, list[Projection]] = defaultdict(list)
+"""The projections of each event, by the name of the event."""
 
-    def register(projection: Projection) -> Projection:
-        for kind in kinds:
-            assert kind.__name__ not in PROJECTIONS, f"{kind.__name__} is projected twice"
-            assert kind.__name__ in EVENT_TYPES
-            PROJECTIONS[kind.__name__] = projection
-        return projection
+
+def projects(*events: type[Event], **derived: Column) -> Callable[[type[RowT]], type[RowT]]:
+    """Declare that each of these events becomes a row of the decorated class.
+
+    A column takes the value of the event's field of the same name; `derived` names the other columns, each with a
+    function of the event.
+    """
+
+    def register(kind: type[RowT]) -> type[RowT]:
+        for event in events:
+            assert event.__name__ in EVENT_TYPES
+            missing = set(columns(kind)) - {*columns(Row), *event.model_fields, *derived}
+            assert not missing, f"{kind.__name__}: {event.__name__} has no {', '.join(sorted(missing))}"
+            PROJECTIONS[event.__name__].append(Projection(kind, derived))
+        return kind
 
     return register

@@ -1,7 +1,7 @@
-"""The file: every row memory keeps, in DuckDB, together with the position of the log they reach up to.
+"""The store: every row of memory in a DuckDB file, together with the position of the log that they reach up to.
 
-Events are learned at once (`apply`) and written later (`commit`), a whole buffer in one transaction with the position.
-What a crash takes away is therefore read from the log again, and never half there.
+Events are applied at once (`apply`) and written later (`commit`): all new rows and the position in one transaction. So
+a crash loses whole events, never parts of one, and memory reads them from the log again.
 """
 
 import hashlib
@@ -13,37 +13,36 @@ from heapq import merge
 from operator import attrgetter
 from pathlib import Path
 from sys import intern
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import duckdb
 
 from bus.wire.envelope import Envelope
 from memory.gc_tuning import gc_paused
 from memory.projections import DERIVED, TABLES, EmbeddingRow, rows
-from memory.rows import Row, columns, ddl
+from memory.rows import Row, RowT, columns, ddl
 from memory.state.read_model import ReadModel
 
-RowT = TypeVar("RowT", bound=Row)
-
 SCHEMA = hashlib.sha256("\n".join(map(ddl, (*TABLES, *DERIVED))).encode()).hexdigest()
-"""Which shape of tables this is; a file of another shape is emptied and filled from the log again."""
+"""Hash of the table definitions; a file with other tables is emptied and filled from the log again."""
 
 MAX_CACHED_TEXTS = 4096
-"""Long texts kept at hand."""
-BUFFERS, LEAST = "1GB", "128MB"
-"""What DuckDB may hold of the file and of its own work, and what it keeps when it is told to let go."""
+"""Long texts cached."""
+BUFFER_LIMIT, RELEASED_BUFFER_LIMIT = "1GB", "128MB"
+"""Memory that DuckDB may use for pages of the file and its own work; the lower limit makes it release pages."""
 CHECKPOINT_THRESHOLD = "256MB"
-"""How far DuckDB's own log may run ahead of the file: to work it in takes seconds at 100,000 experiments."""
+"""How far DuckDB's own log may run ahead of the file: merging it takes seconds at 100,000 experiments."""
+ROWS_PER_FETCH = 4096
 
 
 class Store:
-    """What memory holds. Used by one thread at a time."""
+    """The rows of memory and the read model made from them. Used by one thread at a time."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """Open the file, or make it. Raises ValueError where that can't be done."""
+        """Open the file, or create it. Raises ValueError if that fails."""
         self.path = path
         self.read_only = read_only
-        self._written = 0
+        self._committed_position = 0
         self.read_model = ReadModel()
         self._unwritten: defaultdict[type[Row], list[Row]] = defaultdict(list)
         self._texts: OrderedDict[tuple[type[Row], int], Row] = OrderedDict()
@@ -54,19 +53,19 @@ class Store:
                 self._load()
         except (duckdb.Error, ValueError) as error:
             self._database.close()
-            raise ValueError(f"cannot read {path}: {_line(error)}") from None
+            raise ValueError(f"cannot read {path}: {_one_line(error)}") from None
 
     def __enter__(self) -> Self:
         """Return the store itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write what is unwritten and close."""
+        """Write the new rows and close the file."""
         self.close()
 
     @property
     def position(self) -> int:
-        """Position in the log that has been read."""
+        """Position up to which the log has been read."""
         return self.read_model.position
 
     @property
@@ -75,49 +74,49 @@ class Store:
         return sum(map(len, self._unwritten.values()))
 
     def apply(self, batch: Sequence[Envelope], reached: int = 0) -> list[tuple[Envelope, str]]:
-        """Learn events in the order of the log, past the ones already known, and stand at the last or at `reached`.
+        """Apply events in the order of the log; the position becomes that of the last one, or `reached` if later.
 
-        Returns the events that can't be kept, each with the reason in one line.
+        Skips events that were applied before. Returns the events that can't be stored, with one-line reasons.
         """
         refused = []
-        for said in batch:
-            assert said.seq > 0, "an event has a position once the log has stored it"
-            if said.seq <= self.position:
+        for envelope in batch:
+            assert envelope.seq > 0, "an event has a position once the log has stored it"
+            if envelope.seq <= self.position:
                 continue
-            if said.id not in self.read_model.seen:
+            if envelope.id not in self.read_model.event_ids:
                 try:
-                    self._learn(rows(said))
+                    self._apply(rows(envelope))
                 except ValueError as error:
-                    refused.append((said, str(error)))
-            self.read_model.position = said.seq
+                    refused.append((envelope, str(error)))
+            self.read_model.position = envelope.seq
         self.read_model.position = max(self.position, reached)
         return refused
 
     def commit(self) -> None:
-        """Write everything learned since the last commit, with the position, in one transaction. Raises ValueError."""
-        if self.read_only or (not self._unwritten and self._written == self.position):
+        """Write the new rows and the position in one transaction. Raises ValueError if the file can't be written."""
+        if self.read_only or (not self._unwritten and self._committed_position == self.position):
             return
         try:
             self._transact(self._write)
         except duckdb.Error as error:
-            raise ValueError(f"cannot write {self.path}: {_line(error)}") from None
+            raise ValueError(f"cannot write {self.path}: {_one_line(error)}") from None
         self._unwritten.clear()
-        self._written = self.position
+        self._committed_position = self.position
 
     def text(self, kind: type[RowT], seq: int) -> RowT | None:
-        """Return the long text that came at a position."""
+        """Return the row with a long text of the event at a position; None if there is none."""
         row = self._texts.get((kind, seq))
         if row is None:
             self.commit()
             row = next(self._select(kind, "WHERE seq = ?", [seq]), None)
             if row is None:
                 return None
-        self._remember(row)
+        self._cache(row)
         assert isinstance(row, kind)
         return row
 
     def digest(self) -> str:
-        """Return a hash of the position and of every row, whatever batches they came in."""
+        """Return a hash of the position and of every row; it does not depend on how the log was cut into batches."""
         self.commit()
         digest = hashlib.sha256(str(self.position).encode())
         for kind in TABLES:
@@ -127,33 +126,33 @@ class Store:
         return digest.hexdigest()
 
     def embeddings(self, campaign: str, model: str | None) -> Iterator[EmbeddingRow]:
-        """Yield the embedded motivations of a campaign in log order; those of any model where None is asked."""
+        """Yield the embedded motivations of a campaign in log order: those of one embedder, or of any for None."""
         clause = "WHERE campaign = ? AND model = coalesce(?, model) ORDER BY seq"
         return self._select(EmbeddingRow, clause, [campaign, model])
 
     def keep_embedding(self, row: EmbeddingRow) -> None:
-        """Keep an embedded motivation with the next commit, so that a restart need not embed it again."""
+        """Store an embedded motivation with the next commit, so that a restart need not embed it again."""
         self._unwritten[EmbeddingRow].append(row)
 
     def release_pages(self) -> None:
-        """Let go of the pages that were read to open the file: the rows are in the ledger now, a few are read again."""
-        with suppress(duckdb.Error):  # it may need more at the moment
-            self._database.execute(f"SET memory_limit = '{LEAST}'")
-        self._database.execute(f"SET memory_limit = '{BUFFERS}'")
+        """Free the pages that were read to open the file: the read model has the rows, few are read again."""
+        with suppress(duckdb.Error):  # DuckDB may need more at the moment
+            self._database.execute(f"SET memory_limit = '{RELEASED_BUFFER_LIMIT}'")
+        self._database.execute(f"SET memory_limit = '{BUFFER_LIMIT}'")
 
     def close(self) -> None:
-        """Write what is unwritten and let go of the file."""
+        """Write the new rows and close the file."""
         self.commit()
         self._database.close()
 
     def _prepare(self) -> None:
-        """Make the tables, unless the file has them in this very shape."""
+        """Create the tables, unless the file has exactly these. Raises ValueError if it may not be written."""
         names = {name for (name,) in self._database.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
         shape = self._database.execute("SELECT shape FROM reached").fetchone() if "reached" in names else None
         if shape == (SCHEMA,):
             return
         if self.read_only:
-            raise ValueError("it was written by another version; the lab rebuilds it from the log when it runs")
+            raise ValueError("it was written by another version; hint: start the lab, which rebuilds it from the log")
         self._transact(lambda: self._recreate(names))
 
     def _recreate(self, names: set[str]) -> None:
@@ -165,52 +164,52 @@ class Store:
             self._database.execute(statement)
 
     def _load(self) -> None:
-        """Fold the ledger from the rows in the file."""
-        for row in merge(*(self._select(kind, "ORDER BY seq") for kind in TABLES if kind.held), key=attrgetter("seq")):
+        """Make the read model from the rows in the file."""
+        tables = (self._select(kind, "ORDER BY seq") for kind in TABLES if kind.held)
+        for row in merge(*tables, key=attrgetter("seq")):
             self.read_model.apply(row)
-        found = self._database.execute("SELECT seq FROM reached").fetchone()
-        assert found is not None
-        self.read_model.position = self._written = int(found[0])
+        (position,) = self._database.execute("SELECT seq FROM reached").fetchall()[0]
+        self.read_model.position = self._committed_position = int(position)
 
-    def _learn(self, learned: list[Row]) -> None:
-        for row in learned:
+    def _apply(self, new: Sequence[Row]) -> None:
+        for row in new:
             self._unwritten[type(row)].append(row)
             if row.held:
                 self.read_model.apply(row)
             else:
-                self._remember(row)
+                self._cache(row)
 
-    def _remember(self, row: Row) -> None:
+    def _cache(self, row: Row) -> None:
         self._texts[type(row), row.seq] = row
         self._texts.move_to_end((type(row), row.seq))
         while len(self._texts) > MAX_CACHED_TEXTS:
             self._texts.popitem(last=False)
 
-    def _select(self, kind: type[RowT], clause: str, wanted: Sequence[object] = ()) -> Iterator[RowT]:
-        """Yield a table's rows, a few thousand at a time."""
+    def _select(self, kind: type[RowT], clause: str, values: Sequence[object] = ()) -> Iterator[RowT]:
+        """Yield the rows of a table, fetched a few thousand at a time."""
         cursor = self._database.cursor()
-        # Names of tables and columns are this project's own; whatever comes from outside is bound, never spliced.
-        cursor.execute(f"SELECT {', '.join(_quoted(kind))} FROM {kind.table} {clause}", list(wanted))  # noqa: S608
-        lists = [at for at, sql in enumerate(columns(kind).values()) if sql.endswith("[]")]
-        while found := cursor.fetchmany(4096):
-            for row in found:
-                values: list[Any] = list(row)
-                values[1:3] = map(intern, values[1:3])  # campaign and experiment, in every row of a life
-                for at in lists:
-                    values[at] = tuple(values[at])
-                yield kind(*values)
+        # The names of tables and columns are constants of this project; every other value is bound, never spliced.
+        cursor.execute(f"SELECT {', '.join(_quoted(kind))} FROM {kind.table} {clause}", list(values))  # noqa: S608
+        lists = [index for index, sql in enumerate(columns(kind).values()) if sql.endswith("[]")]
+        while records := cursor.fetchmany(ROWS_PER_FETCH):
+            for record in records:
+                fields: list[Any] = list(record)
+                fields[1:3] = map(intern, fields[1:3])  # campaign and experiment: the same strings in many rows
+                for index in lists:
+                    fields[index] = tuple(fields[index])
+                yield kind(*fields)
 
     def _write(self) -> None:
-        for kind, learned in self._unwritten.items():
+        for kind, new in self._unwritten.items():
             values = ", ".join(f"unnest(?::{sql}[])" for sql in columns(kind).values())
             self._database.execute(
                 f"INSERT INTO {kind.table} SELECT {values}",
-                [[getattr(row, name) for row in learned] for name in columns(kind)],
+                [[getattr(row, name) for row in new] for name in columns(kind)],
             )
         self._database.execute("UPDATE reached SET seq = ?", [self.position])
 
-    def _transact(self, work: Callable[[], Any]) -> None:
-        """Do it in one transaction, or not at all."""
+    def _transact(self, work: Callable[[], None]) -> None:
+        """Do some work in one transaction, or not at all."""
         self._database.begin()
         try:
             work()
@@ -221,19 +220,19 @@ class Store:
 
 
 def _connect(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Open the database with one thread: its questions are small. Raises ValueError."""
+    """Open the database with one thread, since its queries are small. Raises ValueError."""
     try:
         if not read_only:
             path.parent.mkdir(parents=True, exist_ok=True)
-        config = {"threads": 1, "memory_limit": BUFFERS, "checkpoint_threshold": CHECKPOINT_THRESHOLD}
+        config = {"threads": 1, "memory_limit": BUFFER_LIMIT, "checkpoint_threshold": CHECKPOINT_THRESHOLD}
         return duckdb.connect(str(path), read_only=read_only, config=config)
     except (duckdb.Error, OSError) as error:
-        raise ValueError(f"cannot open {path}: {_line(error)}") from None
+        raise ValueError(f"cannot open {path}: {_one_line(error)}") from None
 
 
 def _quoted(kind: type[Row]) -> list[str]:
     return [f'"{name}"' for name in columns(kind)]
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]

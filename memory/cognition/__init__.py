@@ -1,9 +1,9 @@
-"""The cognition base: published knowledge as structured entries, found by the problem that they answer.
+"""The cognition base: published knowledge as structured entries, found by the problem that they solve.
 
-Entries are data, one TOML file per family, each with a paper's title, year and arXiv number and, in this project's own
+Entries are data, one TOML file per family. Each has a paper's title, year and arXiv number and, in this project's own
 words, the scenario in which it helps, the algorithm, the historical context, and the units of the design grammar that
-it speaks for. A problem is compared with scenarios alone: `python -m benchmarks.memory retrieval` found that to hit
-more often than scenarios with algorithms or titles.
+it supports. A problem is compared with scenarios alone: in `python -m benchmarks.memory retrieval` that finds the right
+entry more often than scenarios with algorithms or titles.
 """
 
 import tomllib
@@ -15,14 +15,15 @@ from pydantic import Field, ValidationError
 
 from bus.vocabulary.events import Record
 from bus.vocabulary.queries import CognitionEntry
-from memory.cognition.stored import stored
+from memory.cognition.stored import stored_vectors
 from memory.retrieval.embedding import Embedder, Vectors32
 
 FOLDER = Path(__file__).parent
+"""The folder of the entries that come with the project."""
 
 
 class CognitionFileEntry(Record):
-    """One paper's piece of knowledge, as it stands in a file."""
+    """One paper's entry, as written in a file."""
 
     key: str = Field(pattern=r"^[a-z0-9_]+$")
     """Stable key."""
@@ -33,28 +34,28 @@ class CognitionFileEntry(Record):
     arxiv: str = Field(pattern=r"^\d{4}\.\d{4,5}$")
     """Its arXiv number."""
     scenario: str = Field(min_length=40, max_length=500)
-    """When it helps: the weakness it answers."""
+    """When it helps: the weakness it solves."""
     algorithm: str = Field(min_length=40, max_length=600)
     """What to do."""
     history: str = Field(min_length=30, max_length=500)
-    """What came before it and what it changed."""
+    """Earlier work, and what this paper changed."""
     units: tuple[str, ...] = ()
-    """Units of the design grammar that it speaks for, as `axis:unit` or `path:kind`."""
+    """Units of the design grammar that it supports, as `axis:unit` or `path:kind`."""
     family: str = ""
-    """The file it stands in."""
+    """Name of its file, without the suffix."""
 
 
 def load_entries(folder: Path = FOLDER) -> tuple[CognitionFileEntry, ...]:
-    """Return every entry of every TOML file of a folder. Raises ValueError where one is wrong or comes twice."""
+    """Return every entry of every TOML file of a folder. Raises ValueError if one is wrong or two share a key."""
     entries = [entry for path in sorted(folder.glob("*.toml")) for entry in _read(path)]
     keys = [entry.key for entry in entries]
-    if twice := {key for key in keys if keys.count(key) > 1}:
-        raise ValueError(f"cognition entries come twice: {', '.join(sorted(twice))}")
+    if duplicates := {key for key in keys if keys.count(key) > 1}:
+        raise ValueError(f"cognition entries have the same key ({', '.join(sorted(duplicates))}); hint: rename one")
     return tuple(entries)
 
 
 def _read(path: Path) -> Iterable[CognitionFileEntry]:
-    """Return a file's entries. Raises ValueError."""
+    """Return a file's entries. Raises ValueError with one line."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("entry", [])
         return [CognitionFileEntry.model_validate({**table, "family": path.stem}) for table in tables]
@@ -66,24 +67,24 @@ class CognitionBase:
     """The entries, searchable by meaning."""
 
     def __init__(self, entries: Sequence[CognitionFileEntry], embedder: Embedder) -> None:
-        """Hold the entries; vectors that are not stored are taken with `take`, or worked out at the first question."""
+        """Take the entries, with their vectors if stored; else `add_vectors` sets them, or the first search does."""
         self.entries = tuple(entries)
         self._embedder = embedder
-        self._vectors: Vectors32 | None = stored(self.texts, embedder.name)
+        self._vectors: Vectors32 | None = stored_vectors(self.texts, embedder.name)
 
     @property
     def ready(self) -> bool:
-        """Whether a question can be answered without embedding the entries first."""
+        """Whether the entries are embedded."""
         return self._vectors is not None
 
     def add_vectors(self, vectors: Vectors32) -> None:
-        """Take the vectors [n, 384] of `texts`."""
+        """Set the vectors [n, 384] of `texts`."""
         assert len(vectors) == len(self.entries)
         self._vectors = vectors
 
     @property
     def texts(self) -> list[str]:
-        """What has to be embedded before a question can be answered."""
+        """The texts that have to be embedded before a search."""
         return [entry.scenario for entry in self.entries]
 
     def nearest(self, text: str, k: int, min_similarity: float) -> tuple[CognitionEntry, ...]:
@@ -92,12 +93,12 @@ class CognitionBase:
             self._vectors = self._embedder.encode(self.texts)  # [n, 384]
         similarities = self._vectors @ self._embedder.encode([text])[0]  # [n]
         order = np.lexsort((np.arange(len(self.entries)), -similarities))[:k]
-        found = ((self.entries[at], round(float(similarities[at]), 6)) for at in order)
-        return tuple(_answer(entry, near) for entry, near in found if near >= min_similarity)
+        ranked = ((self.entries[index], round(float(similarities[index]), 6)) for index in order)
+        return tuple(_reply(entry, similarity) for entry, similarity in ranked if similarity >= min_similarity)
 
 
-def _answer(entry: CognitionFileEntry, similarity: float) -> CognitionEntry:
-    """Return an entry as it crosses the bus."""
+def _reply(entry: CognitionFileEntry, similarity: float) -> CognitionEntry:
+    """Return an entry as it is sent over the bus."""
     return CognitionEntry(
         key=entry.key,
         title=f"{entry.title} ({entry.year}, arXiv:{entry.arxiv})",

@@ -1,5 +1,5 @@
 """Embed the entries that come with the project and store their vectors: `python -m memory.cognition`."""
 
-from memory.cognition.stored import write
+from memory.cognition.stored import write_vectors
 
-write()
+write_vectors()

@@ -1,8 +1,8 @@
-"""The vectors of the entries that come with the project, worked out once: a lab starts without embedding them.
+"""The stored vectors of the entries that come with the project, so that a lab starts without embedding them.
 
-    python -m memory.cognition  # writes them anew, where entries or embeddings have changed
+    python -m memory.cognition  # write them again after a change of the entries or the embedder
 
-The file says which texts and which embeddings it is of; for any others it is as if it were not there.
+The file names its texts and its embedder; for other texts or another embedder it is ignored.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ from memory.retrieval.embedding import SentenceEmbedder, Vectors32
 FILE = Path(__file__).with_name("vectors.npz")
 
 
-def stored(texts: Sequence[str], embedder: str) -> Vectors32 | None:
-    """Return the vectors [n, 384] of exactly these texts by an embedder's name; None where they are not stored."""
+def stored_vectors(texts: Sequence[str], embedder: str) -> Vectors32 | None:
+    """Return the vectors [n, 384] of exactly these texts by an embedder of that name; None if they are not stored."""
     try:
-        with np.load(FILE, allow_pickle=False) as kept:
-            return kept["vectors"] if kept["of"] == _digest(texts, embedder) else None
+        with np.load(FILE, allow_pickle=False) as arrays:
+            return arrays["vectors"] if arrays["of"] == _digest(texts, embedder) else None
     except (OSError, KeyError, ValueError):
         return None
 
 
-def write() -> None:
+def write_vectors() -> None:
     """Embed the project's own entries and write the file."""
     from memory.cognition import CognitionBase, load_entries
 
@@ -36,5 +36,5 @@ def write() -> None:
 
 
 def _digest(texts: Sequence[str], embedder: str) -> str:
-    """Return what tells these texts and this embedder from all others."""
+    """Return a hash of the texts and the embedder's name."""
     return hashlib.sha256("\n".join((embedder, *texts)).encode()).hexdigest()

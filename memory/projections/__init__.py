@@ -1,4 +1,4 @@
-"""What memory keeps of each event, one file per group of events."""
+"""The rows that memory stores of each event, one file per group of events."""
 
 from bus.wire.envelope import Envelope
 from memory.projections.analysis import AnalysisRow, VerdictRow
@@ -33,13 +33,12 @@ TABLES: tuple[type[Row], ...] = (
     AnalysisRow,
     VerdictRow,
 )
-"""Every table of the log's own facts; together they are what the digest is taken over."""
+"""The tables of the log's facts, which the digest covers. Their order decides the digest."""
 
 DERIVED: tuple[type[Row], ...] = (EmbeddingRow,)
-"""Tables of what is worked out from those."""
+"""Tables of rows that are computed from those."""
 
 
 def rows(envelope: Envelope) -> list[Row]:
-    """Return everything that memory keeps of an event. Raises ValueError where a value can't be stored."""
-    projection = PROJECTIONS.get(envelope.type)
-    return [event_row(envelope), *(projection(envelope) if projection else ())]
+    """Return all rows of an event. Raises ValueError if a value can't be stored."""
+    return [event_row(envelope), *(projection.row(envelope) for projection in PROJECTIONS.get(envelope.type, ()))]

@@ -1,13 +1,19 @@
-"""What is kept of results: the analysis of each experiment, and the verdicts on claimed discoveries."""
+"""Rows of results: the analysis of each experiment, and the verdicts on claimed discoveries."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import ClassVar
 
 from bus.vocabulary.events import AnalysisReady, DiscoveryConfirmed, DiscoveryRefuted
-from bus.wire.envelope import Envelope
 from memory.rows import Row, projects
 
 
+@projects(
+    AnalysisReady,
+    loss=attrgetter("parts.loss"),
+    benchmark=attrgetter("parts.benchmark"),
+    judge=attrgetter("parts.judge"),
+)
 @dataclass(frozen=True, slots=True)
 class AnalysisRow(Row):
     """An experiment got its fitness and its explanation."""
@@ -23,9 +29,16 @@ class AnalysisRow(Row):
     cognition: tuple[str, ...]
 
 
+@projects(
+    DiscoveryConfirmed,
+    DiscoveryRefuted,
+    confirmed=lambda event: isinstance(event, DiscoveryConfirmed),
+    low=lambda event: event.interval[0],
+    high=lambda event: event.interval[1],
+)
 @dataclass(frozen=True, slots=True)
 class VerdictRow(Row):
-    """A candidate was tried on fresh seeds and sealed data."""
+    """A candidate was verified on fresh seeds and sealed data."""
 
     table: ClassVar[str] = "verdicts"
 
@@ -36,21 +49,3 @@ class VerdictRow(Row):
     low: float
     high: float
     adjusted_p: float
-
-
-@projects(AnalysisReady)
-def analysis(envelope: Envelope) -> list[Row]:
-    """Keep the fitness with its parts, the findings and the problem."""
-    event = envelope.event
-    assert isinstance(event, AnalysisReady)
-    parts = event.parts
-    return [AnalysisRow.of(envelope, loss=parts.loss, benchmark=parts.benchmark, judge=parts.judge)]
-
-
-@projects(DiscoveryConfirmed, DiscoveryRefuted)
-def verdict(envelope: Envelope) -> list[Row]:
-    """Keep a verification, passed or not."""
-    event = envelope.event
-    assert isinstance(event, DiscoveryConfirmed | DiscoveryRefuted)
-    low, high = event.interval
-    return [VerdictRow.of(envelope, confirmed=isinstance(event, DiscoveryConfirmed), low=low, high=high)]

@@ -1,13 +1,13 @@
-"""What is kept of a campaign's own life: how it opened, its turns, and the tiers its parents were drawn from."""
+"""Rows of a campaign itself: its start, its pauses, resumptions and endings, and the renewals of its pool."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from bus.vocabulary.events import CampaignFinished, CampaignPaused, CampaignResumed, CampaignStarted, PoolUpdated
-from bus.wire.envelope import Envelope
 from memory.rows import Row, projects
 
 
+@projects(CampaignStarted, body=CampaignStarted.model_dump_json)
 @dataclass(frozen=True, slots=True)
 class CampaignRow(Row):
     """A campaign began."""
@@ -23,6 +23,13 @@ class CampaignRow(Row):
     """The whole CampaignStarted as JSON."""
 
 
+@projects(
+    CampaignPaused,
+    CampaignResumed,
+    CampaignFinished,
+    kind=lambda event: type(event).__name__.removeprefix("Campaign").lower(),
+    why=lambda event: event.reason if isinstance(event, CampaignFinished) else event.why,
+)
 @dataclass(frozen=True, slots=True)
 class TransitionRow(Row):
     """A campaign was paused, resumed or finished."""
@@ -34,32 +41,13 @@ class TransitionRow(Row):
     why: str
 
 
+@projects(PoolUpdated)
 @dataclass(frozen=True, slots=True)
 class PoolRow(Row):
-    """The tiers were renewed."""
+    """The two tiers of the pool were renewed."""
 
     table: ClassVar[str] = "pools"
 
     generation: int
     parents: tuple[str, ...]
     references: tuple[str, ...]
-
-
-@projects(CampaignStarted)
-def opening(envelope: Envelope) -> list[Row]:
-    """Keep how a campaign was started, whole."""
-    return [CampaignRow.of(envelope, body=envelope.event.model_dump_json())]
-
-
-@projects(CampaignPaused, CampaignResumed, CampaignFinished)
-def turn(envelope: Envelope) -> list[Row]:
-    """Keep a pause, a resumption or an end with its reason."""
-    event = envelope.event
-    why = event.reason if isinstance(event, CampaignFinished) else getattr(event, "why", "")
-    return [TransitionRow.of(envelope, kind=envelope.type.removeprefix("Campaign").lower(), why=why)]
-
-
-@projects(PoolUpdated)
-def pool(envelope: Envelope) -> list[Row]:
-    """Keep a renewal of the tiers."""
-    return [PoolRow.of(envelope)]

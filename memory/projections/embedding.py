@@ -1,4 +1,4 @@
-"""What is worked out from proposals and kept to save the work: embedded motivations. No part of the digest."""
+"""Rows of embedded motivations: derived from proposals and stored to save the work. The digest leaves them out."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,13 +8,13 @@ from memory.rows import Row
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRow(Row):
-    """A motivation's vector; `seq` is its proposal's."""
+    """The embedding of a motivation; `seq` is the position of its proposal."""
 
     table: ClassVar[str] = "vectors"
     held: ClassVar[bool] = False
 
     model: str
-    """Which embedder it is from."""
+    """Name of the embedder."""
     novelty: float
     """1 − the highest cosine similarity to an earlier motivation of the campaign, 1 for the first."""
     vector: bytes

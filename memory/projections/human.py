@@ -1,16 +1,16 @@
-"""What is kept of what people say, and of what they are answered."""
+"""Rows of the messages of people, and of the lab's answers."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from bus.vocabulary.events import HumanAnswered, HumanMessage
-from bus.wire.envelope import Envelope
 from memory.rows import Row, projects
 
 
+@projects(HumanMessage)
 @dataclass(frozen=True, slots=True)
 class HumanMessageRow(Row):
-    """A person's word. A proposed source is kept with the proposal that the desk makes of it."""
+    """A person's message. If it proposes a source, the proposal that the desk makes of it has the source."""
 
     table: ClassVar[str] = "words"
 
@@ -20,6 +20,7 @@ class HumanMessageRow(Row):
     target: str | None
 
 
+@projects(HumanAnswered)
 @dataclass(frozen=True, slots=True)
 class HumanAnswerRow(Row):
     """The lab's answer to a person."""
@@ -29,15 +30,3 @@ class HumanAnswerRow(Row):
     question: str
     answer: str
     to: str
-
-
-@projects(HumanMessage)
-def word(envelope: Envelope) -> list[Row]:
-    """Keep a person's word."""
-    return [HumanMessageRow.of(envelope)]
-
-
-@projects(HumanAnswered)
-def reply(envelope: Envelope) -> list[Row]:
-    """Keep an answer."""
-    return [HumanAnswerRow.of(envelope)]

@@ -1,6 +1,7 @@
-"""The log's own index: which event stands at which position, said by whom, when, and because of what."""
+"""The index of the log: which event is at each position, its source, its time and its cause."""
 
 from dataclasses import dataclass
+from sys import intern
 from typing import ClassVar
 
 from bus.wire.envelope import Envelope
@@ -24,9 +25,11 @@ class EventRow(Row):
 
 
 def event_row(envelope: Envelope) -> EventRow:
-    """Return where and how an event stands in the log."""
-    return EventRow.of(
-        envelope,
+    """Return the row of an event's envelope."""
+    return EventRow(
+        seq=envelope.seq,
+        campaign=intern(envelope.campaign),
+        experiment=intern(envelope.experiment),
         id=envelope.id,
         type=envelope.type,
         source=envelope.source,

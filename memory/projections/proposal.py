@@ -1,15 +1,16 @@
-"""What is kept of ideas: the slots opened for them, the proposals made, the ones turned down, and every source."""
+"""Rows of ideas: the slots opened for them, the proposals, the rejected ideas, and every source."""
 
 import json
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import ClassVar
 
 from bus.vocabulary.events import CodeRevised, ProposalCreated, ProposalRejected, ProposalRequested
-from bus.wire.envelope import Envelope
 from bus.wire.ids import fingerprint
 from memory.rows import Row, projects
 
 
+@projects(ProposalRequested)
 @dataclass(frozen=True, slots=True)
 class SlotRow(Row):
     """A slot was opened."""
@@ -24,9 +25,10 @@ class SlotRow(Row):
     guidance: tuple[str, ...]
 
 
+@projects(ProposalCreated, fingerprint=lambda event: fingerprint(event.source))
 @dataclass(frozen=True, slots=True)
 class ProposalRow(Row):
-    """An architecture was proposed; its source is a `Source`."""
+    """An architecture was proposed; its source is a SourceRow."""
 
     table: ClassVar[str] = "proposals"
 
@@ -42,9 +44,10 @@ class ProposalRow(Row):
     """Fingerprint of its source, blank space aside."""
 
 
+@projects(ProposalRejected)
 @dataclass(frozen=True, slots=True)
 class RejectionRow(Row):
-    """An idea was turned down before any code ran."""
+    """An idea was rejected before any code ran."""
 
     table: ClassVar[str] = "rejections"
 
@@ -58,9 +61,16 @@ class RejectionRow(Row):
     final: bool
 
 
+@projects(
+    ProposalCreated,
+    CodeRevised,
+    attempt=lambda event: event.attempt if isinstance(event, CodeRevised) else 0,
+    text=attrgetter("source"),
+    design=lambda event: None if event.design is None else json.dumps(event.design),
+)
 @dataclass(frozen=True, slots=True)
 class SourceRow(Row):
-    """The source of one attempt, as proposed (0) or as repaired."""
+    """The source of one attempt: as proposed (attempt 0) or as repaired."""
 
     table: ClassVar[str] = "sources"
     held: ClassVar[bool] = False
@@ -69,29 +79,3 @@ class SourceRow(Row):
     text: str
     design: str | None
     """The design it was rendered from, as JSON."""
-
-
-def source_of(envelope: Envelope, event: ProposalCreated | CodeRevised, attempt: int) -> SourceRow:
-    """Return the source that an event carries."""
-    design = None if event.design is None else json.dumps(event.design)
-    return SourceRow.of(envelope, attempt=attempt, text=event.source, design=design)
-
-
-@projects(ProposalRequested)
-def slot(envelope: Envelope) -> list[Row]:
-    """Keep an opened slot."""
-    return [SlotRow.of(envelope)]
-
-
-@projects(ProposalCreated)
-def proposal(envelope: Envelope) -> list[Row]:
-    """Keep a proposal, and its source as attempt 0."""
-    event = envelope.event
-    assert isinstance(event, ProposalCreated)
-    return [ProposalRow.of(envelope, fingerprint=fingerprint(event.source)), source_of(envelope, event, 0)]
-
-
-@projects(ProposalRejected)
-def rejection(envelope: Envelope) -> list[Row]:
-    """Keep a rejected idea with its reason."""
-    return [RejectionRow.of(envelope)]

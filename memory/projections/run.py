@@ -1,17 +1,23 @@
-"""What is kept of runs: what was asked for, that it began, what looked wrong, how it ended, and its loss curves."""
+"""Rows of runs: the request, the start, anomalies, the end with its scores or its failure, and the loss curves."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import ClassVar
 
-from bus.vocabulary.events import RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted
-from bus.wire.envelope import Envelope
+from bus.vocabulary.events import Record, RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted
 from memory.rows import Row, projects
 
 
+def _json(records: Sequence[Record]) -> str:
+    return json.dumps([record.model_dump() for record in records])
+
+
+@projects(RunRequested, seconds=attrgetter("limits.seconds"), memory_mb=attrgetter("limits.memory_mb"))
 @dataclass(frozen=True, slots=True)
 class RunRequestRow(Row):
-    """A run was asked for. Its source is the `Source` of that attempt."""
+    """A run was requested. Its source is the SourceRow of that attempt."""
 
     table: ClassVar[str] = "requests"
 
@@ -20,14 +26,15 @@ class RunRequestRow(Row):
     scale: str
     seed: int
     seconds: float
-    """Wall seconds it may take."""
+    """Limit of wall seconds."""
     memory_mb: int
-    """MiB it may hold."""
+    """Limit of memory in MiB."""
 
 
+@projects(RunStarted, gates=lambda event: _json(event.gates))
 @dataclass(frozen=True, slots=True)
 class RunStartRow(Row):
-    """The gates held and training began."""
+    """The architecture passed the gates and training began."""
 
     table: ClassVar[str] = "starts"
 
@@ -39,9 +46,10 @@ class RunStartRow(Row):
     """Every gate with its evidence, as JSON."""
 
 
+@projects(RunAnomaly)
 @dataclass(frozen=True, slots=True)
 class AnomalyRow(Row):
-    """The live monitor saw something wrong."""
+    """The monitor or the analyst saw an anomaly."""
 
     table: ClassVar[str] = "anomalies"
 
@@ -51,9 +59,10 @@ class AnomalyRow(Row):
     evidence: str
 
 
+@projects(RunFailed)
 @dataclass(frozen=True, slots=True)
 class RunFailureRow(Row):
-    """A run ended without a score."""
+    """A run ended without a score; the end of its output is in the CodeFailed that follows."""
 
     table: ClassVar[str] = "faults"
 
@@ -65,6 +74,7 @@ class RunFailureRow(Row):
     message: str
 
 
+@projects(RunCompleted, scores=lambda event: _json(event.scores))
 @dataclass(frozen=True, slots=True)
 class CompletionRow(Row):
     """A run ended with its scores."""
@@ -91,6 +101,7 @@ class CompletionRow(Row):
     weights_sha256: str
 
 
+@projects(RunCompleted, points=lambda event: _json(event.curve))
 @dataclass(frozen=True, slots=True)
 class CurveRow(Row):
     """The thinned loss curves of a completed run."""
@@ -101,41 +112,3 @@ class CurveRow(Row):
     run: str
     points: str
     """JSON list of curve points."""
-
-
-@projects(RunRequested)
-def request(envelope: Envelope) -> list[Row]:
-    """Keep what a run was asked to do and its limits."""
-    event = envelope.event
-    assert isinstance(event, RunRequested)
-    return [RunRequestRow.of(envelope, seconds=event.limits.seconds, memory_mb=event.limits.memory_mb)]
-
-
-@projects(RunStarted)
-def start(envelope: Envelope) -> list[Row]:
-    """Keep that training began, with the gates' evidence."""
-    event = envelope.event
-    assert isinstance(event, RunStarted)
-    return [RunStartRow.of(envelope, gates=json.dumps([gate.model_dump() for gate in event.gates]))]
-
-
-@projects(RunAnomaly)
-def anomaly(envelope: Envelope) -> list[Row]:
-    """Keep what the monitor saw."""
-    return [AnomalyRow.of(envelope)]
-
-
-@projects(RunFailed)
-def fault(envelope: Envelope) -> list[Row]:
-    """Keep why a run has no score; the end of its output comes with the CodeFailed that follows."""
-    return [RunFailureRow.of(envelope)]
-
-
-@projects(RunCompleted)
-def completion(envelope: Envelope) -> list[Row]:
-    """Keep the scores, and the curves beside them."""
-    event = envelope.event
-    assert isinstance(event, RunCompleted)
-    points = json.dumps([point.model_dump() for point in event.curve])
-    scores = json.dumps([score.model_dump() for score in event.scores])
-    return [CompletionRow.of(envelope, scores=scores), CurveRow.of(envelope, points=points)]

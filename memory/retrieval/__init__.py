@@ -1,1 +1,1 @@
-"""Retrieval: embeddings of texts and exact nearest-neighbour search over them."""
+"""Retrieval: embeddings of texts, and exact search for the nearest of them."""

@@ -1,9 +1,10 @@
-"""Which earlier ideas resemble an idea: the vectors of each campaign's motivations, in the order they were proposed.
+"""The motivation index: the embeddings of each campaign's motivations, in the order they were proposed.
 
-Vector i of a campaign belongs to its i-th proposal, so "as of a position" is the range of the first so many vectors
-and no later one changes an answer. Novelty is worked out once, when a vector is added, against those before it.
+Vector i of a campaign belongs to its i-th proposal. So "as of a position" means the first so many vectors, and no later
+vector changes an answer. Novelty is computed once, when a vector is added, against the vectors before it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any
@@ -16,32 +17,36 @@ from memory.retrieval.nearest import DECIMALS, VECTORS_PER_BLOCK, ExactNearest
 from memory.state.campaign_state import CampaignState
 from memory.store import Store
 
+CATCH_UP_BATCH = 256
+"""Motivations that `catch_up` embeds in one go."""
+
 
 class CampaignVectors:
-    """The motivations of one campaign."""
+    """The embedded motivations of one campaign."""
 
     def __init__(self) -> None:
-        """Begin empty, on the GPU where FAISS has one."""
-        self._vectors = ExactNearest(DIMENSIONS, _on_a_gpu())
+        """Begin empty, on the GPU if FAISS has one."""
+        self._vectors = ExactNearest(DIMENSIONS, _gpu_index())
         self.novelty: list[float] = []
+        """The novelty of each."""
 
     def __len__(self) -> int:
         """Count the vectors."""
         return len(self._vectors)
 
     def add(self, vectors: Vectors32, novelty: Sequence[float] | None = None) -> None:
-        """Add vectors [n, 384], with their novelty where it is known from before."""
+        """Add vectors [n, 384], with their novelty if it was stored."""
         first = len(self)
         self._vectors.add(vectors)
-        self.novelty += novelty or [self._novelty(vector, first + at) for at, vector in enumerate(vectors)]
+        self.novelty += novelty or [self._novelty(vector, first + index) for index, vector in enumerate(vectors)]
 
     def nearest(self, vector: Vectors32, k: int, count: int) -> list[tuple[int, float]]:
         """Return the k nearest of the first `count` vectors with their cosine similarities, nearest first."""
         return self._vectors.search(vector, k, count)
 
-    def similarity(self, vector: Vectors32, place: int) -> float:
-        """Return the cosine similarity to one vector."""
-        return self._vectors.similarity(vector, place)
+    def similarity(self, vector: Vectors32, index: int) -> float:
+        """Return the cosine similarity of a vector to the one at an index."""
+        return self._vectors.similarity(vector, index)
 
     def _novelty(self, vector: Vectors32, count: int) -> float:
         nearest = self.nearest(vector, 1, count)
@@ -49,97 +54,83 @@ class CampaignVectors:
 
 
 class MotivationIndex:
-    """What every motivation means; a projection of the proposals like everything else here."""
+    """The embedded motivations of every campaign: a projection of the proposals, stored as EmbeddingRows."""
 
     def __init__(self, store: Store, embedder: Embedder | None) -> None:
-        """Take up what the file holds; without an embedder nothing is added to it."""
+        """Restore the vectors in the file; without an embedder, take those of any and add none."""
         self._store = store
         self._embedder = embedder
-        self._shelves: dict[str, CampaignVectors] = {}
+        self._campaigns: defaultdict[str, CampaignVectors] = defaultdict(CampaignVectors)
         model = embedder.name if embedder else None
-        for campaign, course in store.read_model.campaigns.items():
-            self._shelve(campaign, _matching(store.embeddings(campaign, model), course.proposals))
+        for campaign in store.read_model.campaigns.values():
+            self._restore(campaign, store.embeddings(campaign.id, model))
         store.release_pages()
 
-    def missing(self, course: CampaignState, limit: int) -> list[ProposalRow]:
+    def missing(self, campaign: CampaignState, limit: int) -> list[ProposalRow]:
         """Return the next proposals whose motivations are not embedded yet, at most `limit`."""
-        first = self.embedded(course)
-        return course.proposals[first : first + limit]
+        first = self.embedded_count(campaign)
+        return campaign.proposals[first : first + limit]
 
-    def embedded(self, course: CampaignState) -> int:
-        """Count the campaign's proposals that are embedded: always the first so many."""
-        return len(self._shelf(course))
+    def embedded_count(self, campaign: CampaignState) -> int:
+        """Count the campaign's embedded proposals: always its first ones."""
+        return len(self._campaigns[campaign.id])
 
-    def add(self, course: CampaignState, proposals: Sequence[ProposalRow], vectors: Vectors32) -> None:
+    def add(self, campaign: CampaignState, proposals: Sequence[ProposalRow], vectors: Vectors32) -> None:
         """Add the vectors [n, 384] of the next proposals."""
-        assert self._embedder is not None, "vectors without an embedder come from the file only"
-        shelf = self._shelf(course)
-        first = len(shelf)
-        assert list(proposals) == course.proposals[first : first + len(proposals)]
-        shelf.add(vectors)
-        for place, (proposal, vector) in enumerate(zip(proposals, vectors, strict=True), first):
-            self._store.keep_embedding(
-                EmbeddingRow(
-                    proposal.seq,
-                    proposal.campaign,
-                    proposal.experiment,
-                    self._embedder.name,
-                    shelf.novelty[place],
-                    vector.tobytes(),
-                )
-            )
+        assert self._embedder is not None, "without an embedder, vectors come from the file only"
+        embedded = self._campaigns[campaign.id]
+        first = len(embedded)
+        assert list(proposals) == campaign.proposals[first : first + len(proposals)]
+        embedded.add(vectors)
+        for index, (proposal, vector) in enumerate(zip(proposals, vectors, strict=True), first):
+            place = (proposal.seq, proposal.campaign, proposal.experiment)
+            novelty = embedded.novelty[index]
+            self._store.keep_embedding(EmbeddingRow(*place, self._embedder.name, novelty, vector.tobytes()))
 
-    def catch_up(self, course: CampaignState, count: int) -> None:
-        """Embed what is missing of the first `count` proposals, waiting for the model."""
-        while self._embedder is not None and self.embedded(course) < count:
-            proposals = self.missing(course, min(256, count - self.embedded(course)))
-            self.add(course, proposals, self._embedder.encode([proposal.motivation for proposal in proposals]))
+    def catch_up(self, campaign: CampaignState, count: int) -> None:
+        """Embed the missing ones of the first `count` proposals, waiting for the model."""
+        while self._embedder is not None and self.embedded_count(campaign) < count:
+            proposals = self.missing(campaign, min(CATCH_UP_BATCH, count - self.embedded_count(campaign)))
+            self.add(campaign, proposals, self._embedder.encode([proposal.motivation for proposal in proposals]))
 
-    def novelty(self, course: CampaignState, proposal: ProposalRow) -> float | None:
-        """Return 1 − the highest cosine similarity to an earlier motivation, 1 for the first; None where unknown."""
-        place = course.proposal_index(proposal)
-        self.catch_up(course, place + 1)
-        novelty = self._shelf(course).novelty
-        return novelty[place] if place < len(novelty) else None
+    def novelty(self, campaign: CampaignState, proposal: ProposalRow) -> float | None:
+        """Return 1 − the highest cosine similarity to an earlier motivation, 1 for the first; None if unknown."""
+        index = campaign.proposal_index(proposal)
+        self.catch_up(campaign, index + 1)
+        novelty = self._campaigns[campaign.id].novelty
+        return novelty[index] if index < len(novelty) else None
 
-    def nearest(self, course: CampaignState, text: str, count: int, k: int) -> list[tuple[ProposalRow, float]]:
-        """Return the k nearest of the first `count` proposals with their similarities, nearest first."""
-        self.catch_up(course, count)
-        found = self._shelf(course).nearest(self._vector(text), k, count)
-        return [(course.proposals[place], near) for place, near in found]
+    def nearest(self, campaign: CampaignState, text: str, count: int, k: int) -> list[tuple[ProposalRow, float]]:
+        """Return the k nearest of the first `count` proposals with their similarities, nearest first.
 
-    def similarity(self, course: CampaignState, text: str, proposal: ProposalRow) -> float:
-        """Return the cosine similarity of a text to an embedded motivation."""
-        place = course.proposal_index(proposal)
-        self.catch_up(course, place + 1)
-        return self._shelf(course).similarity(self._vector(text), place)
+        Raises ValueError without an embedder.
+        """
+        self.catch_up(campaign, count)
+        nearest = self._campaigns[campaign.id].nearest(self._vector(text), k, count)
+        return [(campaign.proposals[index], similarity) for index, similarity in nearest]
+
+    def similarity(self, campaign: CampaignState, text: str, proposal: ProposalRow) -> float:
+        """Return the cosine similarity of a text to a motivation. Raises ValueError without an embedder."""
+        index = campaign.proposal_index(proposal)
+        self.catch_up(campaign, index + 1)
+        return self._campaigns[campaign.id].similarity(self._vector(text), index)
 
     def _vector(self, text: str) -> Vectors32:
         if self._embedder is None:
             raise ValueError("ideas are compared by the memory of a running lab")
         return self._embedder.encode([text])[0]
 
-    def _shelf(self, course: CampaignState) -> CampaignVectors:
-        if course.campaign not in self._shelves:
-            self._shelves[course.campaign] = CampaignVectors()
-        return self._shelves[course.campaign]
-
-    def _shelve(self, campaign: str, rows: Iterator[EmbeddingRow]) -> None:
-        """Take up vectors that were embedded before."""
-        shelf = self._shelves[campaign] = CampaignVectors()
-        while some := list(islice(rows, VECTORS_PER_BLOCK)):
-            vectors = np.frombuffer(b"".join(row.vector for row in some), np.float32).reshape(-1, DIMENSIONS)
-            shelf.add(vectors, [row.novelty for row in some])
+    def _restore(self, campaign: CampaignState, stored: Iterator[EmbeddingRow]) -> None:
+        """Take vectors from the file, up to the first that is not the next proposal's."""
+        pairs = zip(stored, campaign.proposals, strict=False)
+        rows = (row for row, _ in takewhile(lambda pair: pair[0].seq == pair[1].seq, pairs))
+        while block := list(islice(rows, VECTORS_PER_BLOCK)):
+            vectors = np.frombuffer(b"".join(row.vector for row in block), np.float32).reshape(-1, DIMENSIONS)
+            self._campaigns[campaign.id].add(vectors, [row.novelty for row in block])
 
 
-def _matching(rows: Iterator[EmbeddingRow], proposals: Sequence[ProposalRow]) -> Iterator[EmbeddingRow]:
-    """Yield the rows up to the first that is not the next proposal's."""
-    pairs = takewhile(lambda pair: pair[0].seq == pair[1].seq, zip(rows, proposals, strict=False))
-    return (row for row, _ in pairs)
-
-
-def _on_a_gpu() -> Any:
-    """Return an empty index of inner products on the GPU, or None where FAISS has none."""
+def _gpu_index() -> Any:
+    """Return an empty index of inner products on the GPU, or None if FAISS has none."""
     import faiss
 
     if not hasattr(faiss, "StandardGpuResources") or faiss.get_num_gpus() == 0:

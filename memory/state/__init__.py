@@ -1,1 +1,1 @@
-"""State: what the log says of each campaign and experiment, indexed by position."""
+"""State: the rows of each campaign and experiment, indexed so that any earlier position can be asked about."""

@@ -1,15 +1,19 @@
-"""The course of one campaign: its experiments' lives, and the indexes that place them at any position of the log.
+"""The state of one campaign: its experiments, and the indexes that give their state at any position of the log.
 
-Every index is a list in log order, so that "as of a position" is a bisection of it and costs the same at ten
-experiments and at ten thousand.
+Every index is a list in log order. "As of a position" is then one bisection, which takes about as long at ten thousand
+experiments as at ten. A list of rows is bisected by their `seq`. A list named `..._seqs` holds only the positions at
+which something happened: the bisection counts how often it had happened.
 """
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from heapq import merge
 from itertools import islice
-from operator import itemgetter
+from operator import attrgetter, itemgetter
+from typing import NamedTuple
 
 from bus.vocabulary.events import CampaignStarted
 from bus.vocabulary.queries import Status
@@ -23,104 +27,141 @@ from memory.projections import (
     RevisionRow,
     TransitionRow,
 )
-from memory.state.experiment_state import ExperimentState, if_by, seq_of
+from memory.state.as_of import as_of, seq_of
+from memory.state.experiment_state import ExperimentState
 
 POOL_SIZE = 50
 """How many experiments the two tiers hold together."""
 
+opened_seq_of = attrgetter("opened_seq")
+"""Returns the position at which an experiment was opened; the key to sort experiments by."""
 
+
+class RankedExperiment(NamedTuple):
+    """An analysed experiment; in ascending order the best comes first, of equals the one that was opened first."""
+
+    negated_fitness: float
+    opened_seq: int
+    analysed_seq: int
+    id: str
+
+
+@dataclass(slots=True, eq=False)
 class CampaignState:
-    """A campaign as the log tells it."""
+    """What the log says of a campaign."""
 
-    def __init__(self, campaign: str) -> None:
-        """Begin with nothing known."""
-        self.campaign = campaign
-        self.opening: CampaignRow | None = None
-        self.started: CampaignStarted | None = None
-        self.transitions: list[TransitionRow] = []
-        self.pools: list[PoolRow] = []
-        self.human_messages: defaultdict[str, list[HumanMessageRow]] = defaultdict(list)
-        """What people said, by its kind."""
-        self.ever_vetoed: set[str] = set()
-        """Experiments that a veto was ever said of."""
-        self.experiments: dict[str, ExperimentState] = {}
-        self.opened: list[ExperimentState] = []
-        """Experiments in the order they were opened."""
-        self.baselines: list[ExperimentState] = []
-        self.proposals: list[ProposalRow] = []
-        self.children: defaultdict[str, list[AnalysisRow]] = defaultdict(list)
-        """Analyses of a parent's children, by parent."""
-        self.fingerprints: defaultdict[str, list[ProposalRow | RevisionRow]] = defaultdict(list)
-        """Who had a source, by its fingerprint."""
-        self.slot_seqs: list[int] = []
-        """Where slots were opened."""
-        self.watermark_seqs: list[int] = []
-        """Where the row of open slots grew that begins at the first one and has no gap."""
-        self.slots_ahead: set[int] = set()
-        """Open slots behind a gap."""
-        self.settled_seqs: list[int] = []
-        """Where slots came to need no more work."""
-        self.settled_baselines: list[int] = []
-        self.end_seqs: defaultdict[Status, list[int]] = defaultdict(list)
-        """Where experiments became terminal, by what they became."""
-        self.ranked: list[tuple[float, int, int, str]] = []
-        """Analysed experiments, best first: fitness negated, then the earlier slot; where they were analysed."""
-        self.unanalysed: dict[str, CompletionRow] = {}
-        """Trained experiments that wait for their analysis, in log order."""
-        self.released: list[tuple[int, CompletionRow]] = []
-        """Where others ceased to wait: analysed, given up, or quarantined."""
+    id: str
+    start_row: CampaignRow | None = None
+    started: CampaignStarted | None = None
+    """The event of `start_row`."""
+    transitions: list[TransitionRow] = field(default_factory=list)
+    pools: list[PoolRow] = field(default_factory=list)
+    """Renewals of the pool, by ascending generation."""
+    human_messages: defaultdict[str, list[HumanMessageRow]] = field(default_factory=partial(defaultdict, list))
+    """Messages of people, by kind."""
+    ever_vetoed: set[str] = field(default_factory=set)
+    """Experiments that a person ever vetoed, restored since or not."""
 
-    def experiment(self, experiment: str) -> ExperimentState:
-        """Return an experiment's life, begun here where it is new."""
-        return self.experiments.setdefault(experiment, ExperimentState(experiment))
+    experiments: dict[str, ExperimentState] = field(default_factory=dict)
+    """Experiments by id."""
+    opened: list[ExperimentState] = field(default_factory=list)
+    """Experiments in the order they were opened; bisected by `opened_seq`."""
+    baselines: list[ExperimentState] = field(default_factory=list)
+    """Baselines in the order they were opened."""
+    proposals: list[ProposalRow] = field(default_factory=list)
+    """The first proposal of each experiment."""
+    analyses_by_parent: defaultdict[str, list[AnalysisRow]] = field(default_factory=partial(defaultdict, list))
+    """Analyses of the children of each parent."""
+    sources_by_fingerprint: defaultdict[str, list[ProposalRow | RevisionRow]] = field(
+        default_factory=partial(defaultdict, list)
+    )
+    """Proposals and revisions that brought a source."""
+
+    slot_seqs: list[int] = field(default_factory=list)
+    """Positions at which slots were opened."""
+    watermark_seqs: list[int] = field(default_factory=list)
+    """Entry i: the position from which slot i and all before it were open."""
+    slots_ahead: set[int] = field(default_factory=set)
+    """Open slots above the watermark."""
+    settled_seqs: list[int] = field(default_factory=list)
+    """Positions at which slots were settled: they need no more work."""
+    settled_baseline_seqs: list[int] = field(default_factory=list)
+    """Positions at which baselines were trained or given up, whichever came first."""
+    end_seqs: defaultdict[Status, list[int]] = field(default_factory=partial(defaultdict, list))
+    """Positions at which experiments became terminal, by their final status."""
+
+    ranked: list[RankedExperiment] = field(default_factory=list)
+    """Analysed experiments, best first: the one list that is not in log order."""
+    unanalysed: dict[str, CompletionRow] = field(default_factory=dict)
+    """Completions that wait for their analysis, by experiment."""
+    released: list[tuple[int, CompletionRow]] = field(default_factory=list)
+    """Completions that wait no more, each with the position at which its experiment was analysed, given up or put in
+    quarantine."""
+
+    def experiment(self, experiment_id: str) -> ExperimentState:
+        """Return an experiment; a new one begins here."""
+        return self.experiments.setdefault(experiment_id, ExperimentState(experiment_id))
+
+    def find_opened(self, ids: Iterable[str], position: int) -> list[ExperimentState]:
+        """Return those of some experiments that had been opened, in the order of their opening."""
+        existing = (self.experiments[name] for name in ids if name in self.experiments)
+        return sorted((experiment for experiment in existing if experiment.opened(position)), key=opened_seq_of)
+
+    def opened_after(self, position: int, until: int) -> list[ExperimentState]:
+        """Return the experiments opened past one position and up to another, in the order of their opening."""
+        return self.opened[self.opened_count(position) : self.opened_count(until)]
+
+    def started_as_of(self, position: int) -> CampaignStarted | None:
+        """Return the event that started the campaign; None before it."""
+        return self.started if as_of(self.start_row, position) else None
 
     def proposal_index(self, proposal: ProposalRow) -> int:
-        """Return which of the campaign's proposals this is, from 0."""
+        """Return the index of a proposal in `proposals`."""
         return bisect_left(self.proposals, proposal.seq, key=seq_of)
 
-    def proposal_count(self, at: int) -> int:
-        """Count the proposals that had been made at a position."""
-        return bisect_right(self.proposals, at, key=seq_of)
+    def proposal_count(self, position: int) -> int:
+        """Count the proposals up to a position."""
+        return bisect_right(self.proposals, position, key=seq_of)
 
-    def opened_count(self, at: int) -> int:
-        """Count the experiments that were there at a position."""
-        return bisect_right(self.opened, at, key=lambda life: life.opened_seq)
+    def opened_count(self, position: int) -> int:
+        """Count the experiments opened up to a position."""
+        return bisect_right(self.opened, position, key=opened_seq_of)
 
-    def vetoed(self, experiment: str, at: int) -> bool:
-        """Tell whether a person had taken an experiment out of the pool."""
-        return experiment in self.ever_vetoed and self.experiments[experiment].vetoed(at)
+    def vetoed(self, experiment_id: str, position: int) -> bool:
+        """Return whether a veto was in force on an experiment."""
+        return experiment_id in self.ever_vetoed and self.experiments[experiment_id].vetoed(position)
 
-    def ranking(self, at: int, limit: int = POOL_SIZE) -> Iterator[str]:
-        """Return the best experiments, best first, vetoed ones left out; ties go to the earlier slot."""
-        analysed = (experiment for _, _, seq, experiment in self.ranked if seq <= at)
-        return islice((experiment for experiment in analysed if not self.vetoed(experiment, at)), limit)
+    def ranking(self, position: int, limit: int = POOL_SIZE) -> Iterator[str]:
+        """Return the ids of the best experiments, best first, without vetoed ones; ties go to the earlier slot."""
+        analysed = (ranked.id for ranked in self.ranked if ranked.analysed_seq <= position)
+        return islice((name for name in analysed if not self.vetoed(name, position)), limit)
 
-    def trained_baselines(self, at: int) -> list[ExperimentState]:
+    def trained_baselines(self, position: int) -> list[ExperimentState]:
         """Return the baselines that had completed, in the order they were opened."""
-        return [life for life in self.baselines if if_by(life.completion, at)]
+        return [baseline for baseline in self.baselines if as_of(baseline.completion, position)]
 
-    def founders(self, at: int) -> list[ExperimentState]:
-        """Return the baselines that had been proposed, less those given up or vetoed, in the order they were opened."""
-        proposed = (life for life in self.baselines if if_by(life.proposal, at) and not life.vetoed(at))
-        return [life for life in proposed if life.status(at) != "failed"]
+    def founders(self, position: int) -> list[ExperimentState]:
+        """Return the proposed baselines, neither given up nor vetoed, in the order they were opened."""
+        proposed = (baseline for baseline in self.baselines if as_of(baseline.proposal, position))
+        return [each for each in proposed if not each.vetoed(position) and each.status(position) != "failed"]
 
-    def baselines_pending(self, at: int) -> int:
+    def baselines_pending(self, position: int) -> int:
         """Count the baselines, opened or not, that were neither trained nor given up."""
-        planned = len(self.opening.baselines) if self.opening is not None else 0
-        return max(0, planned - bisect_right(self.settled_baselines, at))
+        planned = len(self.start_row.baselines) if self.start_row is not None else 0
+        return max(0, planned - bisect_right(self.settled_baseline_seqs, position))
 
-    def same_source(self, fingerprint: str, at: int) -> set[str]:
-        """Return the experiments of which some attempt had this source, blank space aside."""
-        return {row.experiment for row in self.fingerprints.get(fingerprint, []) if row.seq <= at}
+    def same_source(self, fingerprint: str, position: int) -> set[str]:
+        """Return the experiments with an attempt of exactly this source, blank space aside."""
+        return {row.experiment for row in self.sources_by_fingerprint.get(fingerprint, []) if row.seq <= position}
 
-    def stop_awaiting(self, experiment: str, seq: int) -> None:
-        """Let a trained experiment wait no longer for its analysis."""
-        row = self.unanalysed.pop(experiment, None)
+    def stop_awaiting(self, experiment_id: str, seq: int) -> None:
+        """Record that an experiment no longer waits for its analysis, if it did."""
+        row = self.unanalysed.pop(experiment_id, None)
         if row is not None:
             self.released.append((seq, row))
 
-    def awaiting(self, at: int) -> list[CompletionRow]:
+    def awaiting(self, position: int) -> list[CompletionRow]:
         """Return the completions that waited for their analysis, in log order."""
-        since = (row for _, row in self.released[bisect_right(self.released, at, key=itemgetter(0)) :])
-        rows = merge(self.unanalysed.values(), sorted(since, key=seq_of), key=seq_of)
-        return [row for row in rows if row.seq <= at]
+        released_since = self.released[bisect_right(self.released, position, key=itemgetter(0)) :]
+        waited = sorted((row for _, row in released_since), key=seq_of)
+        return [row for row in merge(self.unanalysed.values(), waited, key=seq_of) if row.seq <= position]

@@ -1,12 +1,8 @@
-"""One experiment's life: the rows that speak of it, and what it was at any position of the log."""
+"""The state of one experiment: its rows, and its status, scores and source at any position of the log."""
 
 import json
-from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from operator import attrgetter
-from typing import TypeVar
 
 from bus.vocabulary.conservative_merge import merge_scores, merge_task_scores
 from bus.vocabulary.events import TaskScore
@@ -25,39 +21,23 @@ from memory.projections import (
     RunStartRow,
     SlotRow,
 )
-from memory.rows import Row
-
-RowT = TypeVar("RowT", bound=Row)
-seq_of = attrgetter("seq")
-
-
-def up_to(rows: Sequence[RowT], at: int, newest: int | None = None) -> Sequence[RowT]:
-    """Return the rows, kept in log order, that had become true at a position; of many only so many newest ones."""
-    if not rows:
-        return rows
-    end = bisect_right(rows, at, key=seq_of)
-    return rows[0 if newest is None else max(0, end - newest) : end]
-
-
-def if_by(row: RowT | None, at: int) -> RowT | None:
-    """Return a row where it had become true at a position."""
-    return row if row is not None and row.seq <= at else None
+from memory.state.as_of import as_of, rows_as_of
 
 
 def task_scores(row: CompletionRow) -> tuple[TaskScore, ...]:
     """Return every task's own score of a completed run."""
-    return _scores(row.scores)
+    return _parsed_scores(row.scores)
 
 
 @lru_cache(maxsize=1024)
-def _scores(body: str) -> tuple[TaskScore, ...]:
-    """Return the scores that JSON tells; those of the baselines are asked for again and again."""
+def _parsed_scores(body: str) -> tuple[TaskScore, ...]:
+    """Parse scores; the cache serves the baselines, which are compared again and again."""
     return tuple(TaskScore.model_construct(**score) for score in json.loads(body))
 
 
 @dataclass(slots=True)
 class ExperimentState:
-    """What the log says of an experiment, in the order it said it."""
+    """What the log says of an experiment; every list is in log order."""
 
     id: str
     slot: SlotRow | None = None
@@ -68,60 +48,64 @@ class ExperimentState:
     starts: list[RunStartRow] = field(default_factory=list)
     run_failures: list[RunFailureRow] = field(default_factory=list)
     completion: CompletionRow | None = None
+    """The end of its first run that completed."""
     quarantine: AnomalyRow | None = None
-    """Why its score was not believed at once."""
+    """The anomaly that put it in quarantine."""
     replication: CompletionRow | None = None
-    """How the run ended that was to bear a quarantined score out."""
+    """The end of the second run of a quarantined experiment."""
     analysis: AnalysisRow | None = None
     terminal: tuple[int, Status] | None = None
-    """Where it became terminal, and as what; the first such word stands."""
+    """Position at which it became terminal, and its status from then on; the first one stands."""
     veto_messages: list[HumanMessageRow] = field(default_factory=list)
-    """What people said of its place in the pool: each veto, and each restoration."""
+    """Each veto of a person, and each restoration."""
 
     @property
     def baseline(self) -> bool:
-        """Whether it re-enters a human design."""
+        """Whether it is a human baseline."""
         return self.id.startswith(BASELINE_PREFIX)
 
     @property
     def opened_seq(self) -> int:
-        """Where its slot was opened or, without a slot, where it was proposed; 0 before either."""
+        """Position of its slot or, without a slot, of its proposal; 0 before either."""
         first = self.slot or self.proposal
         return first.seq if first else 0
 
-    def opened(self, at: int) -> bool:
-        """Tell whether it was there at a position."""
-        return 0 < self.opened_seq <= at
+    def opened(self, position: int) -> bool:
+        """Return whether it had been opened."""
+        return 0 < self.opened_seq <= position
 
-    def vetoed(self, at: int) -> bool:
-        """Tell whether people had taken it out of the pool; the newest word stands."""
-        said = up_to(self.veto_messages, at, newest=1)
-        return bool(said) and said[-1].kind == "veto"
+    def vetoed(self, position: int) -> bool:
+        """Return whether people had taken it out of the pool; the newest message stands."""
+        newest = rows_as_of(self.veto_messages, position, newest=1)
+        return bool(newest) and newest[-1].kind == "veto"
 
-    def status(self, at: int) -> Status:
-        """Tell how far it was. A failed attempt puts it back into the queue until training begins again."""
-        if self.terminal is not None and self.terminal[0] <= at:
+    def status(self, position: int) -> Status:
+        """Return its status. A failed attempt puts it back into the queue until training begins again."""
+        if self.terminal is not None and self.terminal[0] <= position:
             return self.terminal[1]
-        if if_by(self.quarantine, at):
+        if as_of(self.quarantine, position):
             return "quarantined"
-        started, failed, faulty = up_to(self.starts, at), up_to(self.failures, at), up_to(self.run_failures, at)
-        stopped = max((rows[-1].seq for rows in (failed, faulty) if rows), default=0)
-        return "running" if started and started[-1].seq > stopped else "queued"
+        starts = rows_as_of(self.starts, position, newest=1)
+        ends = (*rows_as_of(self.failures, position, newest=1), *rows_as_of(self.run_failures, position, newest=1))
+        last_end = max((end.seq for end in ends), default=0)
+        return "running" if starts and starts[-1].seq > last_end else "queued"
 
-    def score(self, at: int) -> CompletionRow | None:
-        """Return the figures that counted for it: those of its run or, after a second one, the worse of both."""
-        first, second = if_by(self.completion, at), if_by(self.replication, at)
+    def score(self, position: int) -> CompletionRow | None:
+        """Return its scores: those of its run or, once a replication has completed, the worse of both runs."""
+        first, second = as_of(self.completion, position), as_of(self.replication, position)
         if first is None or second is None:
             return first
-        told = merge_task_scores(task_scores(first), task_scores(second))
-        return replace(first, scores=json.dumps([score.model_dump() for score in told]), **merge_scores(first, second))
+        scores = merge_task_scores(task_scores(first), task_scores(second))
+        return replace(
+            first, scores=json.dumps([score.model_dump() for score in scores]), **merge_scores(first, second)
+        )
 
-    def attempt(self, at: int) -> int:
+    def attempt(self, position: int) -> int:
         """Return the newest attempt."""
-        return max((row.attempt for row in up_to(self.revisions, at)), default=0)
+        return max((row.attempt for row in rows_as_of(self.revisions, position)), default=0)
 
-    def source_seq(self, at: int) -> int | None:
-        """Return the position of the event that carries the newest attempt's source."""
-        revised = max(up_to(self.revisions, at), key=lambda row: row.attempt, default=None)
-        newest = revised or if_by(self.proposal, at)
+    def source_seq(self, position: int) -> int | None:
+        """Return the position of the event with the newest attempt's source."""
+        revised = max(rows_as_of(self.revisions, position), key=lambda row: row.attempt, default=None)
+        newest = revised or as_of(self.proposal, position)
         return newest.seq if newest else None

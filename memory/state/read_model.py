@@ -1,7 +1,7 @@
-"""The rows in memory: every campaign's course, the ids already applied, and the position reached.
+"""The read model: the state of every campaign, the ids of the events applied, and the position reached.
 
-The ledger is what answers are made from. It is folded from rows alone, the same way while the log is followed and when
-a file is opened, so it can't know anything that the file does not.
+Answers are made from it. Rows alone change it, in the same way while memory follows the log and when it opens a file,
+so it knows nothing that the file does not.
 """
 
 from memory.projections import CampaignRow, EventRow
@@ -11,34 +11,34 @@ from memory.state.reducers import apply_row
 
 
 class ReadModel:
-    """What has been read of the log."""
+    """What memory has read of the log."""
 
     def __init__(self) -> None:
         """Begin before the first event."""
         self.position = 0
-        self.seen: set[str] = set()
+        self.event_ids: set[str] = set()
         """Ids of the events applied."""
         self.campaigns: dict[str, CampaignState] = {}
-        self.openings: list[CampaignRow] = []
+        self.starts: list[CampaignRow] = []
         """Campaigns in the order they were started."""
 
     def apply(self, row: Row) -> None:
-        """Learn a row; rows come in the order of the log."""
+        """Apply a row; rows come in the order of the log."""
         if isinstance(row, EventRow):
-            self.seen.add(row.id)
+            self.event_ids.add(row.id)
             return
         if isinstance(row, CampaignRow):
-            self.openings.append(row)
+            self.starts.append(row)
         apply_row(self.campaign(row.campaign), row)
 
-    def campaign(self, campaign: str) -> CampaignState:
-        """Return a campaign's course, begun here where it is new."""
-        if campaign not in self.campaigns:
-            self.campaigns[campaign] = CampaignState(campaign)
-        return self.campaigns[campaign]
+    def campaign(self, campaign_id: str) -> CampaignState:
+        """Return a campaign's state; a new one begins here."""
+        if campaign_id not in self.campaigns:
+            self.campaigns[campaign_id] = CampaignState(campaign_id)
+        return self.campaigns[campaign_id]
 
-    def find_campaign(self, campaign: str, at: int) -> CampaignState | None:
-        """Return the course a question is about: the one named, else the newest one begun by then."""
-        if not campaign:
-            campaign = next((row.campaign for row in reversed(self.openings) if row.seq <= at), "")
-        return self.campaigns.get(campaign)
+    def find_campaign(self, campaign_id: str, position: int) -> CampaignState | None:
+        """Return a campaign by its id, or the newest one as of a position if the id is empty; None if there is none."""
+        if not campaign_id:
+            campaign_id = next((row.campaign for row in reversed(self.starts) if row.seq <= position), "")
+        return self.campaigns.get(campaign_id)

@@ -1,7 +1,7 @@
-"""What a campaign's course learns from each kind of row, one small function for each; rows come in the log's order.
+"""Reducers: each applies one kind of row to the state of a campaign; rows come in the order of the log.
 
-The first word on a matter stands: a slot opens once, a life ends once. What contradicts it later stays in its table but
-changes no answer.
+The first event on a matter stands: a slot opens once, an experiment ends once. An event that contradicts it later keeps
+its row, but changes no answer.
 """
 
 from bisect import insort
@@ -29,150 +29,177 @@ from memory.projections import (
     TransitionRow,
 )
 from memory.rows import Row
-from memory.state.campaign_state import CampaignState
+from memory.state.campaign_state import CampaignState, RankedExperiment
 from memory.state.experiment_state import ExperimentState
 
+Reducer = Callable[[CampaignState, Any], None]
 
-def apply_row(course: CampaignState, row: Row) -> None:
-    """Let a course take in a row; rows that no answer needs pass by."""
-    lesson = _REDUCERS.get(type(row))
-    if lesson is not None:
-        lesson(course, row)
+_REDUCERS: dict[type[Row], Reducer] = {}
 
 
-def _end(course: CampaignState, life: ExperimentState, seq: int, status: Status) -> None:
-    """End a life; a baseline that was trained had settled its slot before."""
-    if life.terminal is not None or not life.opened_seq:
-        return
-    life.terminal = (seq, status)
-    course.end_seqs[status].append(seq)
-    course.stop_awaiting(life.id, seq)
-    if not (life.baseline and life.completion):
-        _settle(course, life, seq)
+def apply_row(campaign: CampaignState, row: Row) -> None:
+    """Apply a row to the state of its campaign; kinds of rows that no answer reads are ignored."""
+    reducer = _REDUCERS.get(type(row))
+    if reducer is not None:
+        reducer(campaign, row)
 
 
-def _settle(course: CampaignState, life: ExperimentState, seq: int) -> None:
-    if life.slot is not None:
-        course.settled_seqs.append(seq)
-    if life.baseline:
-        course.settled_baselines.append(seq)
+def _reduces(kind: type[Row]) -> Callable[[Reducer], Reducer]:
+    """Declare the reducer of one kind of row."""
+
+    def register(reducer: Reducer) -> Reducer:
+        assert kind not in _REDUCERS, f"{kind.__name__} has two reducers"
+        _REDUCERS[kind] = reducer
+        return reducer
+
+    return register
 
 
-def _opening(course: CampaignState, row: CampaignRow) -> None:
-    if course.opening is None:
-        course.opening, course.started = row, CampaignStarted.model_validate_json(row.body)
+@_reduces(CampaignRow)
+def _start_campaign(campaign: CampaignState, row: CampaignRow) -> None:
+    if campaign.start_row is None:
+        campaign.start_row, campaign.started = row, CampaignStarted.model_validate_json(row.body)
 
 
-def _word(course: CampaignState, row: HumanMessageRow) -> None:
-    course.human_messages[row.kind].append(row)
+@_reduces(TransitionRow)
+def _record_transition(campaign: CampaignState, row: TransitionRow) -> None:
+    campaign.transitions.append(row)
+
+
+@_reduces(PoolRow)
+def _renew_pool(campaign: CampaignState, row: PoolRow) -> None:
+    """Keep the newest generation; concurrent decisions may publish an earlier one after it."""
+    if not campaign.pools or row.generation > campaign.pools[-1].generation:
+        campaign.pools.append(row)
+
+
+@_reduces(HumanMessageRow)
+def _record_message(campaign: CampaignState, row: HumanMessageRow) -> None:
+    campaign.human_messages[row.kind].append(row)
     if row.kind in {"veto", "restore"} and row.target:
-        course.experiment(row.target).veto_messages.append(row)
-        course.ever_vetoed.add(row.target)
+        campaign.experiment(row.target).veto_messages.append(row)
+        campaign.ever_vetoed.add(row.target)
 
 
-def _pool(course: CampaignState, row: PoolRow) -> None:
-    """Let the newest renewal stand, though an earlier one may be said after it."""
-    if not course.pools or row.generation > course.pools[-1].generation:
-        course.pools.append(row)
+@_reduces(SlotRow)
+def _open_slot(campaign: CampaignState, row: SlotRow) -> None:
+    experiment = campaign.experiment(row.experiment)
+    if experiment.slot is not None:
+        return
+    experiment.slot = row
+    campaign.slot_seqs.append(row.seq)
+    campaign.opened.append(experiment)
+    if experiment.baseline:
+        campaign.baselines.append(experiment)
+    _raise_watermark(campaign, row)
 
 
-def _slot(course: CampaignState, row: SlotRow) -> None:
-    life = course.experiment(row.experiment)
-    if life.slot is None:
-        life.slot = row
-        course.slot_seqs.append(row.seq)
-        course.slots_ahead.add(row.slot)
-        while (slot := len(course.watermark_seqs)) in course.slots_ahead:
-            course.slots_ahead.remove(slot)
-            course.watermark_seqs.append(row.seq)
-        course.opened.append(life)
-        if life.baseline:
-            course.baselines.append(life)
+def _raise_watermark(campaign: CampaignState, row: SlotRow) -> None:
+    """Raise the watermark past every slot that is open now without a gap before it."""
+    campaign.slots_ahead.add(row.slot)
+    while (slot := len(campaign.watermark_seqs)) in campaign.slots_ahead:
+        campaign.slots_ahead.remove(slot)
+        campaign.watermark_seqs.append(row.seq)
 
 
-def _proposal(course: CampaignState, row: ProposalRow) -> None:
-    life = course.experiment(row.experiment)
-    if life.proposal is None:
-        life.proposal = row
-        course.proposals.append(row)
-        course.fingerprints[row.fingerprint].append(row)
-        if life.slot is None:
-            course.opened.append(life)
+@_reduces(ProposalRow)
+def _propose(campaign: CampaignState, row: ProposalRow) -> None:
+    experiment = campaign.experiment(row.experiment)
+    if experiment.proposal is not None:
+        return
+    experiment.proposal = row
+    campaign.proposals.append(row)
+    campaign.sources_by_fingerprint[row.fingerprint].append(row)
+    if experiment.slot is None:
+        campaign.opened.append(experiment)
 
 
-def _rejection(course: CampaignState, row: RejectionRow) -> None:
-    life = course.experiment(row.experiment)
-    life.rejections.append(row)
+@_reduces(RejectionRow)
+def _reject(campaign: CampaignState, row: RejectionRow) -> None:
+    experiment = campaign.experiment(row.experiment)
+    experiment.rejections.append(row)
     if row.final:
-        _end(course, life, row.seq, "rejected")
+        _end(campaign, experiment, row.seq, "rejected")
 
 
-def _failure(course: CampaignState, row: FailureRow) -> None:
-    life = course.experiment(row.experiment)
-    life.failures.append(replace(row, tail=""))
+@_reduces(FailureRow)
+def _fail(campaign: CampaignState, row: FailureRow) -> None:
+    experiment = campaign.experiment(row.experiment)
+    experiment.failures.append(replace(row, tail=""))
     if row.final:
-        _end(course, life, row.seq, "failed")
+        _end(campaign, experiment, row.seq, "failed")
 
 
-def _revision(course: CampaignState, row: RevisionRow) -> None:
-    course.experiment(row.experiment).revisions.append(row)
-    course.fingerprints[row.fingerprint].append(row)
+@_reduces(RevisionRow)
+def _revise(campaign: CampaignState, row: RevisionRow) -> None:
+    campaign.experiment(row.experiment).revisions.append(row)
+    campaign.sources_by_fingerprint[row.fingerprint].append(row)
 
 
-def _start(course: CampaignState, row: RunStartRow) -> None:
-    course.experiment(row.experiment).starts.append(replace(row, gates=""))
+@_reduces(RunStartRow)
+def _start_run(campaign: CampaignState, row: RunStartRow) -> None:
+    campaign.experiment(row.experiment).starts.append(replace(row, gates=""))
 
 
-def _fault(course: CampaignState, row: RunFailureRow) -> None:
-    course.experiment(row.experiment).run_failures.append(row)
+@_reduces(RunFailureRow)
+def _fail_run(campaign: CampaignState, row: RunFailureRow) -> None:
+    campaign.experiment(row.experiment).run_failures.append(row)
 
 
-def _completion(course: CampaignState, row: CompletionRow) -> None:
-    life = course.experiment(row.experiment)
-    if life.terminal is not None or not life.opened_seq:
+@_reduces(CompletionRow)
+def _complete_run(campaign: CampaignState, row: CompletionRow) -> None:
+    experiment = campaign.experiment(row.experiment)
+    if experiment.terminal is not None or not experiment.opened_seq:
         return
-    if life.completion is not None:
-        if life.quarantine is not None and life.replication is None and parse_run_id(row.run).shard:
-            life.replication = row
+    if experiment.completion is not None:
+        _replicate(experiment, row)
         return
-    life.completion = course.unanalysed[row.experiment] = row
-    if life.baseline:
-        _settle(course, life, row.seq)
+    experiment.completion = campaign.unanalysed[row.experiment] = row
+    if experiment.baseline:
+        _settle(campaign, experiment, row.seq)
 
 
-def _anomaly(course: CampaignState, row: AnomalyRow) -> None:
-    """Put a result that is too good aside; what a monitor stopped has its RunFailed."""
-    life = course.experiment(row.experiment)
-    if row.kind == TOO_GOOD and life.completion is not None and life.quarantine is None and life.terminal is None:
-        life.quarantine = row
-        course.stop_awaiting(life.id, row.seq)
+def _replicate(experiment: ExperimentState, row: CompletionRow) -> None:
+    """Take a further run as the replication, if the experiment is in quarantine and has none yet."""
+    if experiment.quarantine is not None and experiment.replication is None and parse_run_id(row.run).shard:
+        experiment.replication = row
 
 
-def _analysis(course: CampaignState, row: AnalysisRow) -> None:
-    life = course.experiment(row.experiment)
-    if life.terminal is not None or not life.opened_seq:
+@_reduces(AnomalyRow)
+def _quarantine(campaign: CampaignState, row: AnomalyRow) -> None:
+    """Put a result that is too good in quarantine; a run that the monitor stopped has its RunFailed instead."""
+    experiment = campaign.experiment(row.experiment)
+    waits = experiment.completion is not None and experiment.terminal is None
+    if row.kind == TOO_GOOD and waits and experiment.quarantine is None:
+        experiment.quarantine = row
+        campaign.stop_awaiting(experiment.id, row.seq)
+
+
+@_reduces(AnalysisRow)
+def _analyse(campaign: CampaignState, row: AnalysisRow) -> None:
+    experiment = campaign.experiment(row.experiment)
+    if experiment.terminal is not None or not experiment.opened_seq:
         return
-    life.analysis = row
-    _end(course, life, row.seq, "analysed")
-    insort(course.ranked, (-row.fitness, life.opened_seq, row.seq, life.id))
-    if life.proposal is not None and life.proposal.parent:
-        course.children[life.proposal.parent].append(row)
+    experiment.analysis = row
+    _end(campaign, experiment, row.seq, "analysed")
+    insort(campaign.ranked, RankedExperiment(-row.fitness, experiment.opened_seq, row.seq, experiment.id))
+    if experiment.proposal is not None and experiment.proposal.parent:
+        campaign.analyses_by_parent[experiment.proposal.parent].append(row)
 
 
-_REDUCERS: dict[type[Row], Callable[[CampaignState, Any], None]] = {
-    CampaignRow: _opening,
-    TransitionRow: lambda course, row: course.transitions.append(row),
-    PoolRow: _pool,
-    HumanMessageRow: _word,
-    SlotRow: _slot,
-    ProposalRow: _proposal,
-    RejectionRow: _rejection,
-    FailureRow: _failure,
-    RevisionRow: _revision,
-    RunStartRow: _start,
-    RunFailureRow: _fault,
-    AnomalyRow: _anomaly,
-    CompletionRow: _completion,
-    AnalysisRow: _analysis,
-}
-"""What is learned from which kind of row."""
+def _end(campaign: CampaignState, experiment: ExperimentState, seq: int, status: Status) -> None:
+    """Make an experiment terminal and settle its slot; that of a trained baseline is settled already."""
+    if experiment.terminal is not None or not experiment.opened_seq:
+        return
+    experiment.terminal = (seq, status)
+    campaign.end_seqs[status].append(seq)
+    campaign.stop_awaiting(experiment.id, seq)
+    if not (experiment.baseline and experiment.completion):
+        _settle(campaign, experiment, seq)
+
+
+def _settle(campaign: CampaignState, experiment: ExperimentState, seq: int) -> None:
+    if experiment.slot is not None:
+        campaign.settled_seqs.append(seq)
+    if experiment.baseline:
+        campaign.settled_baseline_seqs.append(seq)

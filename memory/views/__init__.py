@@ -1,1 +1,1 @@
-"""Views: records as of a position of the log, built from the state."""
+"""Views: the records of a campaign or an experiment as of a position of the log, made from the state."""

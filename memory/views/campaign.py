@@ -1,56 +1,72 @@
-"""Where a campaign stood at a position of the log."""
+"""The view of a campaign: its status as of a position of the log."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
 
 from bus.vocabulary.queries import CampaignStatus
 from memory.projections import HumanMessageRow, TransitionRow
+from memory.state.as_of import rows_as_of
 from memory.state.campaign_state import CampaignState
-from memory.state.experiment_state import up_to
 
 MAX_GUIDANCE = 8
-"""How many steering words stand: a newer one beyond these takes the place of the oldest."""
+"""How many steering messages are in force: a newer one takes the place of the oldest."""
 
 
-def campaign_status(course: CampaignState, at: int) -> CampaignStatus:
-    """Return the standing of a campaign; an empty one before it was started."""
-    if course.started is None or course.opening is None or course.opening.seq > at:
-        return CampaignStatus(last_seq=at)
-    turns = up_to(course.transitions, at)
-    pool = next(iter(up_to(course.pools, at, newest=1)), None)
-    ends = {status: bisect_right(seqs, at) for status, seqs in course.end_seqs.items()}
+def campaign_status(campaign: CampaignState, position: int) -> CampaignStatus:
+    """Return the status of a campaign; an empty one before its start."""
+    started = campaign.started_as_of(position)
+    if started is None:
+        return CampaignStatus(last_seq=position)
+    transitions = rows_as_of(campaign.transitions, position)
+    pool = next(iter(rows_as_of(campaign.pools, position, newest=1)), None)
+    ends = {status: bisect_right(seqs, position) for status, seqs in campaign.end_seqs.items()}
     return CampaignStatus(
-        campaign=course.campaign,
-        started=course.started,
-        paused=next((turn.kind == "paused" for turn in reversed(turns) if turn.kind != "finished"), False),
-        finished=next((turn.kind == "finished" for turn in reversed(turns) if turn.kind != "paused"), False),
-        last_ending=next((turn.seq for turn in reversed(turns) if turn.kind == "finished"), 0),
-        stopping=_stopping(up_to(course.human_messages.get("stop", ()), at), turns),
-        budget=budget(up_to(course.human_messages.get("budget", ()), at), course.started.experiments),
-        opened=bisect_right(course.slot_seqs, at),
-        unbroken=bisect_right(course.watermark_seqs, at),
-        settled=bisect_right(course.settled_seqs, at),
-        unsettled=course.opened_count(at) - sum(ends.values()),
+        campaign=campaign.id,
+        started=started,
+        paused=_last_kind(transitions, "paused", "resumed") == "paused",
+        finished=_last_kind(transitions, "finished", "resumed") == "finished",
+        last_ending=next((row.seq for row in reversed(transitions) if row.kind == "finished"), 0),
+        stopping=_stopping(_messages(campaign, "stop", position), transitions),
+        budget=_budget(_messages(campaign, "budget", position), started.experiments),
+        opened=bisect_right(campaign.slot_seqs, position),
+        unbroken=bisect_right(campaign.watermark_seqs, position),
+        settled=bisect_right(campaign.settled_seqs, position),
+        unsettled=campaign.opened_count(position) - sum(ends.values()),
         analysed=ends.get("analysed", 0),
         failed=ends.get("failed", 0),
         rejected=ends.get("rejected", 0),
-        guidance=tuple(word.text for word in up_to(course.human_messages.get("steer", ()), at, newest=MAX_GUIDANCE)),
-        founders=tuple(life.id for life in course.founders(at)),
+        guidance=tuple(message.text for message in _messages(campaign, "steer", position, newest=MAX_GUIDANCE)),
+        founders=tuple(baseline.id for baseline in campaign.founders(position)),
         generation=pool.generation if pool else 0,
-        parents=tuple(name for name in pool.parents if not course.vetoed(name, at)) if pool else (),
-        references=tuple(name for name in pool.references if not course.vetoed(name, at)) if pool else (),
-        ranking=tuple(course.ranking(at)),
-        last_seq=at,
+        parents=_without_vetoed(campaign, pool.parents if pool else (), position),
+        references=_without_vetoed(campaign, pool.references if pool else (), position),
+        ranking=tuple(campaign.ranking(position)),
+        last_seq=position,
     )
 
 
-def _stopping(stops: Sequence[HumanMessageRow], turns: Sequence[TransitionRow]) -> bool:
-    """Tell whether the newest stop is newer than every ending and resumption."""
-    told = max((turn.seq for turn in turns if turn.kind != "paused"), default=0)
-    return bool(stops) and stops[-1].seq > told
+def _messages(
+    campaign: CampaignState, kind: str, position: int, newest: int | None = None
+) -> Sequence[HumanMessageRow]:
+    return rows_as_of(campaign.human_messages.get(kind, ()), position, newest)
 
 
-def budget(words: Sequence[HumanMessageRow], planned: int) -> int:
-    """Return the number of experiments to make: as planned, or as a person last said in plain digits."""
-    said = (word.text.strip() for word in reversed(words))
-    return next((int(text) for text in said if text.isascii() and text.isdigit()), planned)
+def _last_kind(transitions: Sequence[TransitionRow], *kinds: str) -> str:
+    """Return the kind of the newest transition of some kinds; empty before the first."""
+    return next((row.kind for row in reversed(transitions) if row.kind in kinds), "")
+
+
+def _stopping(stops: Sequence[HumanMessageRow], transitions: Sequence[TransitionRow]) -> bool:
+    """Return whether the newest stop is newer than every ending and resumption."""
+    last_end = next((row.seq for row in reversed(transitions) if row.kind != "paused"), 0)
+    return bool(stops) and stops[-1].seq > last_end
+
+
+def _budget(messages: Sequence[HumanMessageRow], planned: int) -> int:
+    """Return how many experiments to make: the last number that a person gave in plain digits, else as planned."""
+    texts = (message.text.strip() for message in reversed(messages))
+    return next((int(text) for text in texts if text.isascii() and text.isdigit()), planned)
+
+
+def _without_vetoed(campaign: CampaignState, ids: Sequence[str], position: int) -> tuple[str, ...]:
+    return tuple(name for name in ids if not campaign.vetoed(name, position))

@@ -1,9 +1,9 @@
-"""Portraits of experiments as they were at a position: figures to compare with, the short form for listings, the whole.
+"""Views of an experiment as of a position: its figures, its design, its summary, its details, and all there is.
 
-A source is most of an experiment, so it is told only where it is wanted.
+A source is most of an experiment, so only a query that wants it gets it.
 
-Values come from checked events, so the records need no second check: listings are built by the thousand, as copies of a
-blank one, which is several times quicker than to look up some thirty defaults.
+The values come from checked events, so the records are built without a second check. Listings have thousands of
+records, each a copy of a blank one: that is several times faster than to look up some thirty defaults.
 """
 
 import json
@@ -13,52 +13,64 @@ from pydantic import JsonValue
 
 from bus.vocabulary.events import CurvePoint, FitnessParts
 from bus.vocabulary.queries import Experiment, FailedAttempt
-from memory.projections import CurveRow, SourceRow
-from memory.state.experiment_state import ExperimentState, if_by, task_scores, up_to
+from memory.projections import AnalysisRow, CurveRow, SourceRow
+from memory.state.as_of import as_of, rows_as_of
+from memory.state.experiment_state import ExperimentState, task_scores
 from memory.store import Store
 
 _BLANK = Experiment(id="", status="queued")
 
 
-def summary_view(life: ExperimentState, at: int) -> Experiment:
+def figures_view(experiment: ExperimentState, position: int) -> Experiment:
+    """Return an experiment without its texts, which are most of it: what a comparison reads."""
+    return _BLANK.model_copy(update=_figures(experiment, position))
+
+
+def summary_view(experiment: ExperimentState, position: int) -> Experiment:
     """Return an experiment in short form: without source, design and curves."""
-    slot, proposal = if_by(life.slot, at), if_by(life.proposal, at)
-    analysis = if_by(life.analysis, at)
-    origin = proposal or slot
-    assert origin is not None, "only an opened experiment has a portrait"
-    words = {
-        "references": origin.references,
-        "motivation": proposal.motivation if proposal else "",
-        "findings": analysis.findings if analysis else (),
-        "problem": analysis.problem if analysis else "",
-        "cognition": analysis.cognition if analysis else (),
-        "failures": failures(life, at),
-        "reason": reason(life, at),
-    }
-    return _BLANK.model_copy(update=_figures(life, at) | words)
+    return _BLANK.model_copy(update=_figures(experiment, position) | _texts(experiment, position))
 
 
-def figures_view(life: ExperimentState, at: int) -> Experiment:
-    """Return an experiment without words: the most of a portrait, which a comparison does not read."""
-    return _BLANK.model_copy(update=_figures(life, at))
+def design_view(store: Store, experiment: ExperimentState, position: int) -> Experiment:
+    """Return the newest attempt's design, with nothing more than the experiment's id and status."""
+    design = _design(_newest_source(store, experiment, position))
+    return _BLANK.model_copy(update={"id": experiment.id, "status": experiment.status(position), "design": design})
 
 
-def _figures(life: ExperimentState, at: int) -> dict[str, Any]:
-    slot, proposal = if_by(life.slot, at), if_by(life.proposal, at)
-    completion, analysis = life.score(at), if_by(life.analysis, at)
-    starts = up_to(life.starts, at)
+def detail_view(
+    store: Store, experiment: ExperimentState, position: int, *, source: bool, novelty: float | None = None
+) -> Experiment:
+    """Return the short form with the newest attempt's design and number of lines, and its source if `source`."""
+    newest = _newest_source(store, experiment, position)
+    text = newest.text if newest else ""
+    details = {"design": _design(newest), "lines": _lines(text), "novelty": novelty, "source": text if source else ""}
+    return summary_view(experiment, position).model_copy(update=details)
+
+
+def full_view(store: Store, experiment: ExperimentState, position: int, novelty: float | None) -> Experiment:
+    """Return all there is: the details with the source, the curves and the novelty."""
+    completion = as_of(experiment.completion, position)
+    curve = store.text(CurveRow, completion.seq) if completion else None
+    points = tuple(CurvePoint(**point) for point in json.loads(curve.points)) if curve else ()
+    details = detail_view(store, experiment, position, source=True, novelty=novelty)
+    return details.model_copy(update={"curve": points})
+
+
+def _figures(experiment: ExperimentState, position: int) -> dict[str, Any]:
+    slot, proposal = as_of(experiment.slot, position), as_of(experiment.proposal, position)
+    completion, analysis = experiment.score(position), as_of(experiment.analysis, position)
+    starts = rows_as_of(experiment.starts, position, newest=1)
     origin = proposal or slot
     return {
-        "id": life.id,
+        "id": experiment.id,
         "name": proposal.name if proposal else (slot.baseline or "" if slot else ""),
-        "status": life.status(at),
+        "status": experiment.status(position),
         "origin": proposal.origin if proposal else None,
         "operator": proposal.operator if proposal else None,
         "parent_id": origin.parent if origin else None,
-        "attempt": life.attempt(at),
+        "attempt": experiment.attempt(position),
         "fitness": analysis.fitness if analysis else None,
-        "parts": analysis
-        and FitnessParts.model_construct(loss=analysis.loss, benchmark=analysis.benchmark, judge=analysis.judge),
+        "parts": _parts(analysis) if analysis else None,
         "val_loss": completion and completion.val_loss,
         "bits_per_byte": completion and completion.bits_per_byte,
         "train_loss": completion and completion.train_loss,
@@ -69,37 +81,33 @@ def _figures(life: ExperimentState, at: int) -> dict[str, Any]:
         "seconds": completion and completion.seconds,
         "step_seconds": completion and completion.step_seconds,
         "flops_per_token": completion and completion.flops_per_token,
-        "vetoed": life.vetoed(at),
-        "opened_seq": life.opened_seq,
+        "vetoed": experiment.vetoed(position),
+        "opened_seq": experiment.opened_seq,
     }
 
 
-def design_view(store: Store, life: ExperimentState, at: int) -> Experiment:
-    """Return the newest attempt's design, and of the experiment no more than its id and its status."""
-    told = {"id": life.id, "status": life.status(at), "design": _design(_newest(store, life, at))}
-    return _BLANK.model_copy(update=told)
+def _parts(analysis: AnalysisRow) -> FitnessParts:
+    return FitnessParts.model_construct(loss=analysis.loss, benchmark=analysis.benchmark, judge=analysis.judge)
 
 
-def detail_view(
-    store: Store, life: ExperimentState, at: int, *, source: bool, novelty: float | None = None
-) -> Experiment:
-    """Return the short form with the newest attempt's design and lines, and with its source where that is wanted."""
-    newest = _newest(store, life, at)
-    text = newest.text if newest else ""
-    told = {"design": _design(newest), "lines": _lines(text), "novelty": novelty, "source": text if source else ""}
-    return summary_view(life, at).model_copy(update=told)
+def _texts(experiment: ExperimentState, position: int) -> dict[str, Any]:
+    slot, proposal = as_of(experiment.slot, position), as_of(experiment.proposal, position)
+    analysis = as_of(experiment.analysis, position)
+    origin = proposal or slot
+    assert origin is not None, "only an opened experiment has a view"
+    return {
+        "references": origin.references,
+        "motivation": proposal.motivation if proposal else "",
+        "findings": analysis.findings if analysis else (),
+        "problem": analysis.problem if analysis else "",
+        "cognition": analysis.cognition if analysis else (),
+        "failures": _failed_attempts(experiment, position),
+        "reason": _reason(experiment, position),
+    }
 
 
-def full_view(store: Store, life: ExperimentState, at: int, novelty: float | None) -> Experiment:
-    """Return all there is: the newest attempt's source and design, the curves and the novelty."""
-    completion = if_by(life.completion, at)
-    curve = store.text(CurveRow, completion.seq) if completion else None
-    points = tuple(CurvePoint(**point) for point in json.loads(curve.points)) if curve else ()
-    return detail_view(store, life, at, source=True, novelty=novelty).model_copy(update={"curve": points})
-
-
-def _newest(store: Store, life: ExperimentState, at: int) -> SourceRow | None:
-    seq = life.source_seq(at)
+def _newest_source(store: Store, experiment: ExperimentState, position: int) -> SourceRow | None:
+    seq = experiment.source_seq(position)
     return store.text(SourceRow, seq) if seq else None
 
 
@@ -112,22 +120,23 @@ def _lines(text: str) -> int:
     return sum(1 for line in text.splitlines() if line.strip())
 
 
-def failures(life: ExperimentState, at: int) -> tuple[FailedAttempt, ...]:
-    """Return the failed attempts, each with what the attempt after it changed."""
-    repairs = {row.attempt: row.change for row in up_to(life.revisions, at)}
+def _failed_attempts(experiment: ExperimentState, position: int) -> tuple[FailedAttempt, ...]:
+    """Return the failed attempts, each with what the next attempt changed."""
+    changes = {row.attempt: row.change for row in rows_as_of(experiment.revisions, position)}
     return tuple(
         FailedAttempt.model_construct(
             attempt=row.attempt,
             stage=row.stage,
             reason=row.reason,
             message=row.message,
-            repair=repairs.get(row.attempt + 1, ""),
+            repair=changes.get(row.attempt + 1, ""),
         )
-        for row in up_to(life.failures, at)
+        for row in rows_as_of(experiment.failures, position)
     )
 
 
-def reason(life: ExperimentState, at: int) -> str:
-    """Return the reason code of an experiment that was given up or rejected."""
-    ends = {"failed": life.failures, "rejected": life.rejections}.get(life.status(at), [])
-    return next((row.reason for row in up_to(ends, at) if row.final), "")
+def _reason(experiment: ExperimentState, position: int) -> str:
+    """Return the reason code of an experiment that was given up or rejected, else nothing."""
+    status = experiment.status(position)
+    ends = {"failed": experiment.failures, "rejected": experiment.rejections}.get(status, [])
+    return next((row.reason for row in rows_as_of(ends, position) if row.final), "")

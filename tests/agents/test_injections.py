@@ -52,7 +52,7 @@ from bus.vocabulary.questions import Completion
 from bus.wire import subjects
 from bus.wire.envelope import TOKEN, Envelope, MalformedMessage
 from bus.wire.ids import CAMPAIGN
-from memory.answers import answer
+from memory.queries import Knowledge, answer
 from memory.store import Store
 from tests.agents.conftest import driven
 from tests.support.completed_runs import COMPLETED_RUN
@@ -158,7 +158,7 @@ def test_where_the_campaign_stands_is_not_changed(kind: str, said: Said, tmp_pat
 
 def stands(store: Store) -> dict[str, Any]:
     """Return the standing but for the words themselves."""
-    found = answer(store, None, None, AskStanding(campaign="nano-0-aa"))
+    found = answer(Knowledge(store), AskStanding(campaign="nano-0-aa"))
     return found.model_dump(exclude={"guidance", "last_seq"})
 
 

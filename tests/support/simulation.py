@@ -19,9 +19,9 @@ from unittest.mock import patch
 from agents import Analyst, Desk, Director, Engineer, Researcher
 from agents.admission.static_check import check
 from agents.design import render
+from bus.delivery.bus import Bus
 from bus.delivery.giving_up import GIVE_UP_ORDINAL
 from bus.delivery.inbox import MAX_DELIVERIES
-from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post, Role
 from bus.vocabulary.events import CampaignStarted, Event, Record
@@ -32,8 +32,8 @@ from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN
 from bus.wire.stored_message import StoredMessage
 from lab.runtime.roles import human_envelope
-from memory.answers import answer
 from memory.cognition import CognitionBase, load_entries
+from memory.queries import Knowledge, answer
 from memory.retrieval.embedding import HashEmbedder
 from memory.retrieval.ideas import MotivationIndex
 from memory.store import Store
@@ -75,7 +75,7 @@ class Archive:
 
     def answer(self, query: Query) -> Record:
         """Answer as memory does."""
-        return answer(self.store, self._ideas, self._library, query)
+        return answer(Knowledge(self.store, self._ideas, self._library), query)
 
     def crash(self) -> None:
         """Lose what memory has not written; it begins again and reads the log on from what its file holds."""
@@ -170,7 +170,10 @@ class Laboratory:
         """Let a person say something; the desk reads it some time."""
         self._spoken += 1
         self._book(
-            Work(self._desk, human_envelope(StoredMessage(self._spoken, subjects.human_inbox(self.campaign), text.encode())))
+            Work(
+                self._desk,
+                human_envelope(StoredMessage(self._spoken, subjects.human_inbox(self.campaign), text.encode())),
+            )
         )
 
     def run(self) -> None:

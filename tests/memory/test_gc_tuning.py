@@ -1,4 +1,4 @@
-"""What is kept for good is no business of the garbage collector."""
+"""Garbage collection: objects that stay for good are visited once."""
 
 import gc
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ def thawed() -> Iterator[None]:
     gc.unfreeze()
 
 
-def test_what_was_learned_is_passed_over():
-    """A collection after settling does not walk what was there before."""
-    learned = [[number] for number in range(1000)]
+def test_frozen_objects_are_not_visited_again():
+    """The collector no longer tracks the objects that existed at the freeze."""
+    frozen = [[number] for number in range(1000)]
     collect_and_freeze()
-    walked = {id(thing) for thing in gc.get_objects()}
-    assert not any(id(thing) in walked for thing in learned)
+    tracked = {id(thing) for thing in gc.get_objects()}
+    assert not any(id(thing) in tracked for thing in frozen)
 
 
-def test_garbage_is_collected_before_it_is_passed_over():
-    """A cycle that nobody holds does not stay for good."""
+def test_garbage_is_collected_before_the_freeze():
+    """An unreachable cycle does not stay for good."""
     gc.collect()
     cycle: list[object] = []
     cycle.append(cycle)
@@ -35,14 +35,14 @@ def test_garbage_is_collected_before_it_is_passed_over():
 
 
 def test_loading_puts_collections_off():
-    """Nothing is collected meanwhile, and afterwards all is as it was."""
+    """Collections are off inside, and on again afterwards."""
     with gc_paused():
         assert not gc.isenabled()
     assert gc.isenabled()
 
 
 def test_a_load_that_fails_leaves_collections_on():
-    """An unreadable file turns nothing off for good."""
+    """Also after an unreadable file."""
     with pytest.raises(ZeroDivisionError), gc_paused():
         raise ZeroDivisionError
     assert gc.isenabled()

@@ -1,0 +1,84 @@
+"""AskPeers and AskTrial: an experiment with its peers after its trial, and with its baselines before."""
+
+from collections.abc import Sequence
+
+from bus.vocabulary.queries import AskPeers, AskTrial, Experiment, ExperimentSetup, Peers
+from memory.queries.handler import QueryHandler
+from memory.queries.novelty import motivation_count, novelty
+from memory.state.as_of import as_of, rows_as_of
+from memory.state.campaign_state import CampaignState, opened_seq_of
+from memory.state.experiment_state import ExperimentState
+from memory.views.experiments import detail_view, figures_view, summary_view
+
+MAX_SIBLINGS = 20
+"""The most siblings in an answer: the newest analysed ones."""
+
+
+class PeersHandler(QueryHandler[AskPeers]):
+    """Answers with an experiment, its parent, its siblings and the baselines."""
+
+    query_type = AskPeers
+
+    def motivation_count(self) -> int:
+        """Return the number of motivations that the experiment's novelty needs."""
+        return motivation_count(self.campaign, (self.query.experiment,), self.position)
+
+    def answer(self) -> Peers:
+        """Return the experiment and its peers. Raises ValueError if there is no such experiment."""
+        campaign, position = self.campaign, self.position
+        this = _find_experiment(campaign, self.query.experiment, position)
+        parent = _parent(campaign, this, position)
+        this_novelty = novelty(self.knowledge, campaign, this, position)
+        scores = (sibling.score(position) for sibling in _siblings(campaign, this, parent, position))
+        return Peers.model_construct(
+            this=detail_view(self.knowledge.store, this, position, source=self.query.source, novelty=this_novelty),
+            parent=figures_view(parent, position) if parent and parent.opened(position) else None,
+            siblings=tuple(score.val_loss for score in scores if score),
+            baselines=_trained_baselines(campaign, position),
+            baselines_pending=campaign.baselines_pending(position),
+            awaiting=tuple(row.experiment for row in campaign.awaiting(position)),
+        )
+
+
+class TrialHandler(QueryHandler[AskTrial]):
+    """Answers with an experiment, the campaign's settings and the baselines."""
+
+    query_type = AskTrial
+
+    def answer(self) -> ExperimentSetup:
+        """Return the experiment and its setup. Raises ValueError if there is no such experiment."""
+        store, position = self.knowledge.store, self.position
+        this = _find_experiment(self.campaign, self.query.experiment, position)
+        return ExperimentSetup.model_construct(
+            this=detail_view(store, this, position, source=True) if self.query.source else summary_view(this, position),
+            started=self.campaign.started_as_of(position),
+            baselines=_trained_baselines(self.campaign, position),
+        )
+
+
+def _find_experiment(campaign: CampaignState, experiment_id: str, position: int) -> ExperimentState:
+    """Return an opened experiment. Raises ValueError if there is none of that id."""
+    experiment = campaign.experiments.get(experiment_id)
+    if experiment is None or not experiment.opened(position):
+        place = f" in {campaign.id}" if campaign.id else ": no campaign"
+        raise ValueError(f"there is no experiment {experiment_id!r}{place} up to {position}")
+    return experiment
+
+
+def _trained_baselines(campaign: CampaignState, position: int) -> tuple[Experiment, ...]:
+    return tuple(figures_view(baseline, position) for baseline in campaign.trained_baselines(position))
+
+
+def _parent(campaign: CampaignState, experiment: ExperimentState, position: int) -> ExperimentState | None:
+    origin = as_of(experiment.proposal, position) or as_of(experiment.slot, position)
+    return campaign.experiments.get(origin.parent) if origin and origin.parent else None
+
+
+def _siblings(
+    campaign: CampaignState, this: ExperimentState, parent: ExperimentState | None, position: int
+) -> Sequence[ExperimentState]:
+    """Return the newest other analysed children of a parent, in the order they were opened."""
+    analyses = campaign.analyses_by_parent.get(parent.id, ()) if parent else ()
+    newest = rows_as_of(analyses, position, newest=MAX_SIBLINGS + 1)
+    siblings = (campaign.experiments[row.experiment] for row in newest if row.experiment != this.id)
+    return sorted(siblings, key=opened_seq_of)[-MAX_SIBLINGS:]

@@ -1,0 +1,15 @@
+"""AskStanding: the status of a campaign."""
+
+from bus.vocabulary.queries import AskStanding, CampaignStatus
+from memory.queries.handler import QueryHandler
+from memory.views.campaign import campaign_status
+
+
+class StandingHandler(QueryHandler[AskStanding]):
+    """Answers with the view of the campaign."""
+
+    query_type = AskStanding
+
+    def answer(self) -> CampaignStatus:
+        """Return the campaign's status, an empty one before its start."""
+        return campaign_status(self.campaign, self.position)

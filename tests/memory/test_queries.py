@@ -1,0 +1,236 @@
+"""Answers as of a position: the events up to it decide them, and no later one."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bus.vocabulary.events import CodeRevised, RunFailed, TaskScore
+from bus.vocabulary.queries import (
+    QUERIES,
+    AskExperiments,
+    AskNeighbours,
+    AskPeers,
+    AskStanding,
+    AskTrial,
+    Experiments,
+    ExperimentSetup,
+    Neighbours,
+    Query,
+)
+from bus.wire.envelope import Envelope
+from bus.wire.ids import CAMPAIGN, fingerprint
+from memory.queries import HANDLERS, Knowledge, answer
+from memory.retrieval.embedding import HashEmbedder
+from memory.retrieval.ideas import MotivationIndex
+from memory.store import Store
+from tests.support.scribe import Scribe
+
+
+def test_every_query_has_a_handler() -> None:
+    """A query that is declared in the vocabulary can be answered."""
+    assert set(HANDLERS) == set(QUERIES.values())
+
+
+def test_a_log_without_the_campaign_has_empty_answers(store: Store) -> None:
+    """Only a query about an experiment is refused, with its id."""
+    assert answer(Knowledge(store), AskExperiments()) == Experiments(rows=())
+    assert answer(Knowledge(store), AskNeighbours(text="decay")) == Neighbours(rows=())
+    with pytest.raises(ValueError, match=r"^there is no experiment 'e0001': no campaign up to 0$"):
+        answer(Knowledge(store), AskTrial(experiment="e0001"))
+
+
+def test_an_experiment_has_the_score_of_every_task(scribe: Scribe) -> None:
+    """In listings and in full views alike; a run whose event has no scores shows none."""
+    scores = tuple(
+        TaskScore(task=task, kind=kind, loss=1.5, accuracy=0.5, stderr=0.1, bits_per_byte=bits)
+        for task, kind, bits in (("recall", "mqar", None), ("text", "text", 2.1), ("copying", "mad.compression", None))
+    )
+    scribe.start()
+    for slot, (experiment, task_scores) in enumerate({"e0001": scores, "e0002": ()}.items()):
+        scribe.open(experiment, slot)
+        scribe.propose(experiment)
+        scribe.complete(experiment, task_scores)
+    reply = answer(Knowledge(scribe.store), AskExperiments())
+    assert isinstance(reply, Experiments)
+    assert [row.scores for row in reply.rows] == [scores, ()]
+    assert scribe.experiment("e0001").scores == scores
+    assert scribe.experiment("e0001").secondary_scores == scores[2:]
+
+
+def test_later_events_change_no_answer(make_store: Callable[[list[Envelope]], Store], log: list[Envelope]) -> None:
+    """About a position, a store that has read further answers like one that has read no further."""
+    later = make_store(log)
+    motivations = MotivationIndex(later, HashEmbedder())
+    for at in range(1, len(log), 37):
+        earlier = make_store(log[:at])
+        ids = sorted({envelope.experiment for envelope in log[:at]} - {CAMPAIGN})[-4:]
+        queries: list[Query] = [AskStanding(at=at), AskExperiments(at=at), AskExperiments(at=at, ids=tuple(ids))]
+        queries += [ask(at=at, experiment=name) for name in ids for ask in (AskPeers, AskTrial)]
+        queries += [
+            AskNeighbours(at=at, text="decay gate", fingerprint=fingerprint("x = 1"), exclude=ids[0] if ids else "")
+        ]
+        for query in queries:
+            assert answer(Knowledge(later, motivations), query) == answer(
+                Knowledge(earlier, MotivationIndex(earlier, HashEmbedder())), query
+            )
+        earlier.close()
+
+
+def test_replies_are_valid(make_store: Callable[[list[Envelope]], Store], log: list[Envelope]) -> None:
+    """Records that are built without validation pass it."""
+    store = make_store(log)
+    names = tuple(store.read_model.campaign(log[0].campaign).experiments)
+    for query in (AskExperiments(), AskExperiments(ids=names), *(AskPeers(experiment=name) for name in names)):
+        reply = answer(Knowledge(store, MotivationIndex(store, HashEmbedder())), query)
+        assert type(reply).model_validate_json(reply.model_dump_json(), strict=True) == reply
+
+
+def test_a_position_that_was_not_read_is_an_error(scribe: Scribe) -> None:
+    """Memory does not answer about the future."""
+    scribe.start()
+    with pytest.raises(ValueError, match=r"read the log up to 1, the question is about 5"):
+        answer(Knowledge(scribe.store), AskStanding(at=5))
+
+
+def test_an_unknown_experiment_has_no_peers(scribe: Scribe) -> None:
+    """The query is refused with the experiment's id."""
+    scribe.start()
+    with pytest.raises(ValueError, match="there is no experiment 'e0009'"):
+        scribe.peers("e0009")
+
+
+def test_an_experiment_ends_once(scribe: Scribe) -> None:
+    """A later event that contradicts the first end changes no count and no status."""
+    scribe.start()
+    scribe.open("e0001", 1)
+    scribe.fail("e0001")
+    scribe.analyse("e0001")
+    standing = scribe.standing()
+    assert (standing.failed, standing.analysed, standing.ranking) == (1, 0, ())
+    assert scribe.experiment("e0001").status == "failed"
+
+
+def test_statuses_follow_the_log(scribe: Scribe) -> None:
+    """Queued while it waits, running while it trains, queued again after a failed run, then its final status."""
+    scribe.start()
+    positions = [
+        scribe.open("e0001", 1),
+        scribe.propose("e0001"),
+        scribe.start_run("e0001"),
+        scribe.write(
+            "e0001", RunFailed(run="r", worker="w", attempt=0, stage="train", reason="timeout", message="too long")
+        ),
+        scribe.start_run("e0001"),
+        scribe.complete("e0001"),
+        scribe.analyse("e0001"),
+    ]
+    statuses = [scribe.experiment("e0001", at).status for at in positions]
+    assert statuses == ["queued", "queued", "running", "queued", "running", "running", "analysed"]
+
+
+def test_a_failed_attempt_shows_its_repair(scribe: Scribe) -> None:
+    """The newest source is the repaired one, and the failed attempt says what the repair changed."""
+    scribe.start()
+    scribe.open("e0001", 1)
+    scribe.propose("e0001", source="first")
+    failed = scribe.fail("e0001", final=False)
+    scribe.write(
+        "e0001", CodeRevised(attempt=1, source="second", change="masked", repaired_by="rules", design={"a": [1]})
+    )
+    before, after = scribe.experiment("e0001", failed), scribe.experiment("e0001")
+    assert (before.source, before.attempt, before.design, before.failures[0].repair) == ("first", 0, None, "")
+    assert (after.source, after.attempt, after.design, after.failures[0].repair) == ("second", 1, {"a": [1]}, "masked")
+
+
+def test_rejected_and_failed_experiments_keep_their_reason(scribe: Scribe) -> None:
+    """It is the reason code of the final failure or rejection."""
+    scribe.start()
+    scribe.open("e0001", 1)
+    scribe.reject("e0001", final=True)
+    scribe.open("e0002", 2)
+    scribe.fail("e0002")
+    assert [scribe.experiment(name).reason for name in ("e0001", "e0002")] == ["near_motivation", "causality"]
+
+
+def test_peers_are_parent_siblings_and_trained_baselines(scribe: Scribe) -> None:
+    """The experiment comes with everything except its source, the others with their figures alone."""
+    scribe.start(baselines=("gla", "deltanet"))
+    scribe.finish("base-gla", 0)
+    scribe.finish("e0001", 2, parent="base-gla")
+    scribe.finish("e0002", 3, parent="base-gla")
+    scribe.finish("e0003", 4, parent="e0001")
+    peers, this = scribe.peers("e0001"), scribe.experiment("e0001")
+    assert peers.this == this.model_copy(update={"source": ""})
+    assert answer(Knowledge(scribe.store), AskPeers(experiment="e0001", source=True)) == peers.model_copy(
+        update={"this": this}
+    )
+    sibling, parent = scribe.experiment("e0002"), scribe.experiment("base-gla")
+    assert (peers.parent and (peers.parent.val_loss, peers.parent.motivation)) == (parent.val_loss, "")
+    assert peers.siblings == (sibling.val_loss,)
+    (baseline,) = peers.baselines
+    assert (baseline.id, peers.baselines_pending) == ("base-gla", 1)
+    assert (baseline.val_loss, baseline.recall, baseline.scores) == (parent.val_loss, parent.recall, parent.scores)
+    assert (parent.motivation, baseline.motivation, baseline.findings) == ("idea of base-gla", "", ())
+
+
+def test_blank_lines_of_a_source_are_not_counted(scribe: Scribe) -> None:
+    """They add no complexity."""
+    scribe.start(baselines=())
+    scribe.open("e0001", 1)
+    assert scribe.experiment("e0001").lines == 0
+    scribe.propose("e0001", source="a\n\n  \nb\n")
+    assert scribe.experiment("e0001").lines == 2
+
+
+def test_a_trial_has_settings_baselines_and_on_request_the_source(scribe: Scribe) -> None:
+    """Before the experiment is opened, and for an unknown one, the query is refused."""
+    opened = scribe.start(baselines=("gla", "deltanet"))
+    scribe.finish("base-gla", 0)
+    scribe.finish("e0001", 2, parent="base-gla")
+    trial, peers = answer(Knowledge(scribe.store), AskTrial(experiment="e0001")), scribe.peers("e0001")
+    assert isinstance(trial, ExperimentSetup)
+    assert (trial.this.source, trial.this.lines, trial.baselines) == ("", None, peers.baselines)
+    with_source = answer(Knowledge(scribe.store), AskTrial(experiment="e0001", source=True))
+    assert isinstance(with_source, ExperimentSetup)
+    assert with_source.this == scribe.experiment("e0001")
+    assert trial.started == scribe.standing().started
+    for question in (AskTrial(experiment="e0001", at=opened), AskTrial(experiment="e0009")):
+        with pytest.raises(ValueError, match="there is no experiment 'e000"):
+            answer(Knowledge(scribe.store), question)
+
+
+def test_experiments_await_their_analysis_in_the_order_of_training(scribe: Scribe) -> None:
+    """At any position: those trained and not analysed by then."""
+    scribe.start(baselines=())
+    for slot in (1, 2, 3):
+        scribe.open(f"e{slot:04}", slot)
+    scribe.complete("e0002")
+    scribe.complete("e0001")
+    both = scribe.store.position
+    scribe.analyse("e0002")
+    scribe.complete("e0003")
+    assert [scribe.peers("e0001", at).awaiting for at in (both, 0)] == [("e0002", "e0001"), ("e0001", "e0003")]
+
+
+def test_a_listing_can_be_read_in_pages(scribe: Scribe) -> None:
+    """The last row of a page says where the next page begins; together the pages are the listing."""
+    scribe.start()
+    for slot in range(1, 8):
+        scribe.open(f"e{slot:04}", slot)
+    names, after = [], 0
+    while True:
+        reply = answer(Knowledge(scribe.store), AskExperiments(after=after, limit=3))
+        assert isinstance(reply, Experiments)
+        if not reply.rows:
+            break
+        names += [row.id for row in reply.rows]
+        after = reply.rows[-1].opened_seq
+    assert names == [f"e{slot:04}" for slot in range(1, 8)]
+
+
+def test_a_query_without_a_campaign_is_about_the_newest_one(scribe: Scribe) -> None:
+    """The newest one as of the position."""
+    first = scribe.start()
+    scribe.campaign = "d"
+    scribe.start()
+    assert [scribe.standing(at).campaign for at in (first, 0)] == ["c", "d"]
