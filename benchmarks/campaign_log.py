@@ -8,6 +8,7 @@ import random
 from bisect import insort
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
+from math import log
 
 from pydantic import JsonValue
 
@@ -21,6 +22,8 @@ from bus.vocabulary.events import (
     FitnessParts,
     HumanMessage,
     Limits,
+    Measure,
+    Metrics,
     PoolUpdated,
     ProposalCreated,
     ProposalRejected,
@@ -29,6 +32,7 @@ from bus.vocabulary.events import (
     RunFailed,
     RunRequested,
     RunStarted,
+    TaskMetrics,
 )
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, campaign_id, derive, experiment_id, run_id
@@ -47,8 +51,11 @@ IdeaSource = Callable[[int, random.Random], tuple[str, str, dict[str, JsonValue]
 
 
 def random_idea(slot: int, rng: random.Random) -> tuple[str, str, dict[str, JsonValue]]:
-    """Return random words, random lines, and a design that is not of the grammar."""
-    return _sentence(rng, 45), _source(rng, slot), {"paths": [rng.choice(WORDS) for _ in range(20)]}
+    """Return random words, random lines, and a design of two paths with random units."""
+    design: dict[str, JsonValue] = {axis: rng.choice(WORDS) for axis in ("norm", "gate", "skip", "fusion", "entry")}
+    axes = ("keys", "decay", "update", "read")
+    design["paths"] = [{"kind": kind, **{axis: rng.choice(WORDS) for axis in axes}} for kind in ("memory", "window")]
+    return _sentence(rng, 45), _source(rng, slot), design
 
 
 def campaign_log(
@@ -80,8 +87,9 @@ def _events(experiments: int, slots: int, ideas: IdeaSource, rng: random.Random)
             experiments=experiments,
             slots=slots,
             baselines=BASELINES,
-            cold_start=8,
-            batch=16,
+            limits=Limits(seconds=60, memory_mb=1024),
+            policy="two_tier",
+            policy_parameters={"cold_start": 8, "batch": 16},
         ),
     )
     analysed: list[tuple[float, str]] = []  # worst first
@@ -101,8 +109,9 @@ def _events(experiments: int, slots: int, ideas: IdeaSource, rng: random.Random)
             yield item
             if isinstance(item[1], AnalysisReady) and len(analysed) % 16 == 0:
                 generation += 1
-                ranked = tuple(name for _, name in analysed[:-51:-1])
-                yield CAMPAIGN, PoolUpdated(generation=generation, parents=ranked[:10], references=ranked[10:])
+                ranked: list[JsonValue] = [name for _, name in analysed[:-51:-1]]
+                tiers: dict[str, JsonValue] = {"parents": ranked[:10], "references": ranked[10:]}
+                yield CAMPAIGN, PoolUpdated(generation=generation, policy="two_tier", state=tiers)
                 yield CAMPAIGN, HumanMessage(kind="steer", text=_sentence(rng, 5))
                 yield CAMPAIGN, HumanMessage(kind="veto", text="", target=rng.choice(analysed)[1])
 
@@ -198,23 +207,25 @@ def _completed_run_events(name: str, attempt: int, rng: random.Random) -> Iterat
         RunCompleted(
             run=run,
             worker="1",
-            width=64,
-            parameters=parameters,
-            steps=400,
-            tokens=409_600,
-            seconds=9.5,
-            step_seconds=0.02,
-            flops_per_token=2.1e5,
-            val_loss=loss,
-            bits_per_byte=loss / 0.6931,
-            recall=rng.random(),
-            recall_stderr=0.01,
+            metrics=_metrics(loss, rng.random(), parameters),
             weights=f"{run}.safetensors",
             weights_sha256=derive(run),
-            curve=tuple(
-                CurvePoint(task="text", step=step, loss=loss + 100 / (step + 50)) for step in range(0, 400, 20)
-            ),
         ),
+    )
+
+
+def _metrics(loss: float, recall: float, parameters: int) -> Metrics:
+    text = {"nats_per_byte": Measure(value=loss), "bits_per_byte": Measure(value=loss / log(2))}
+    return Metrics(
+        tasks={
+            "text": TaskMetrics(kind="text", measures=text),
+            "recall": TaskMetrics(kind="mqar", measures={"accuracy": Measure(value=recall, stderr=0.01)}),
+        },
+        text_task="text",
+        recall_task="recall",
+        size={"parameters": parameters, "width": 64},
+        cost={"seconds": 9.5, "step_seconds": 0.02, "flops_per_token": 2.1e5, "steps": 400, "tokens": 409_600},
+        curve=tuple(CurvePoint(task="text", step=step, loss=loss + 100 / (step + 50)) for step in range(0, 400, 20)),
     )
 
 

@@ -58,8 +58,9 @@ def run_design(
     if trained.completed is None:
         return record | {"failed": trained.failed.reason if trained.failed else "unknown"}
     result = trained.completed
-    curve = [[point.step, round(point.loss, 4)] for point in result.curve if point.task == "text"]
-    scores = {key: getattr(result, key) for key in ("recall", "val_loss", "bits_per_byte", "step_seconds", "seconds")}
+    curve = [[point.step, round(point.loss, 4)] for point in result.metrics.curve if point.task == "text"]
+    figures = result.metrics.figures()
+    scores = {key: figures[key] for key in ("recall", "val_loss", "bits_per_byte", "step_seconds", "seconds")}
     return record | scores | {"curve": curve}
 
 

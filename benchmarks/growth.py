@@ -4,8 +4,8 @@ For each size, memory is rebuilt from the log of a synthetic campaign of that ma
 opens the file and continues the campaign: the lab's own roles, with an instant trainer, handle one event after the
 other. It times each query to memory and each event that memory applies, so the mix of work is that of the real roles.
 
-Costs are CPU milliseconds of the one thread that does memory's work; latencies are wall-clock times. The embedding of a
-new clause runs in another thread and takes the same time at any size.
+Costs are CPU milliseconds of the one thread that does memory's work; latencies are wall-clock times. The sentence
+model runs in another thread and takes the same time at any size.
 
 Sizes take turns, twice each, and the faster round of each counts, since other work on the machine may slow down either.
 Prints a JSON object per round, then the tables of docs/benchmarks.md.
@@ -27,20 +27,18 @@ from typing import Any
 import numpy as np
 from pydantic_core import to_json
 
-from agents.roles.analyst import Analyst
-from agents.roles.director import Director
-from agents.roles.engineer import Engineer
-from agents.roles.researcher import Researcher
 from benchmarks.campaign_log import CAMPAIGN_ID, START_TIME
-from benchmarks.instant_trainer import InstantTrainer
+from benchmarks.instant_trainer import TRAINER
 from benchmarks.memory import resident_mib
 from benchmarks.past import fill_memory, run_in_own_process
 from bus.delivery.role import Post, Role
-from bus.vocabulary.events import AnalysisReady, HumanMessage, ProposalCreated, ProposalRequested, Record
+from bus.delivery.role_spec import RoleSpec
+from bus.vocabulary.events import AnalysisReady, HumanMessage, ProposalRequested, Record
 from bus.vocabulary.queries import Query
 from bus.vocabulary.questions import Question
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, derive
+from lab.roster import decider_specs
 from memory.cognition import CognitionBase, load_entries
 from memory.gc_tuning import collect_and_freeze
 from memory.queries import Knowledge, answer
@@ -78,7 +76,8 @@ class SequentialLab:
         self.store = store
         self.motivations = MotivationIndex(store, embedder)
         self.knowledge = Knowledge(store, self.motivations, CognitionBase(load_entries(), embedder))
-        self.roles: Sequence[Role] = (Director(), Researcher(), Engineer(), InstantTrainer(), Analyst())
+        specs = {**decider_specs(), "trainer": TRAINER}.values()
+        self.roles: Sequence[tuple[RoleSpec, Role]] = [(spec, spec.decider()) for spec in specs if not spec.inbox]
         self.meter = Meter()
         self.pending: deque[Envelope] = deque()
         self.opened: set[str] = set()
@@ -89,11 +88,11 @@ class SequentialLab:
         self.publish("desk", Post(CAMPAIGN, HumanMessage(kind="budget", text=str(budget))))
         while self.pending:
             envelope = self.pending.popleft()
-            for role in self.roles:
-                if isinstance(envelope.event, role.handles):
-                    self.decide(role, envelope)
+            for spec, role in self.roles:
+                if isinstance(envelope.event, spec.subscribes):
+                    self.decide(spec.name, role, envelope)
 
-    def decide(self, role: Role, envelope: Envelope) -> None:
+    def decide(self, name: str, role: Role, envelope: Envelope) -> None:
         """Answer the questions of a decision and publish its posts."""
         decision, reply = role.decide(envelope), None
         while True:
@@ -101,9 +100,9 @@ class SequentialLab:
                 step = decision.send(reply)
             except StopIteration as last:
                 for post in last.value:
-                    self.publish(role.name, post)
+                    self.publish(name, post)
                 return
-            reply = self.publish(role.name, step) if isinstance(step, Post) else self.ask(step)
+            reply = self.publish(name, step) if isinstance(step, Post) else self.ask(step)
 
     def ask(self, question: Question) -> Record:
         """Return memory's answer, encoded as for the wire; a question to anything else gets an empty reply."""
@@ -126,10 +125,6 @@ class SequentialLab:
         )
         with self.meter("apply an event"):
             assert self.store.apply([envelope]) == []
-        if isinstance(post.event, ProposalCreated):
-            with self.meter("embed a motivation"):
-                campaign = self.store.read_model.campaign(CAMPAIGN_ID)
-                self.motivations.catch_up(campaign, len(campaign.proposals))
         if isinstance(post.event, AnalysisReady):
             self.analysed += 1
             if self.analysed % COMMIT_EXPERIMENTS == 0:

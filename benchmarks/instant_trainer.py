@@ -1,43 +1,53 @@
 """A trainer that answers at once, for measuring the orchestrator: `python -m benchmarks.instant_trainer trainer 1`.
 
-Served as `memory`, it is one that compares texts by the words they share: the sentence model costs more than the rest.
-The trainer trains nothing. Its scores are functions of the source's hash, so that campaigns of one seed repeat; it is
-served by benchmarks and tests alone, never by the lab. MOVE37_INSTANT_SECONDS makes every run last that long,
-MOVE37_INSTANT_AT_ONCE says how many a process has under way.
+Served as `memory`, it is the memory without the sentence model, which costs more than everything else.
+The trainer trains nothing: its scores are functions of the source's hash, so that campaigns of one seed repeat. Only
+benchmarks and tests serve it. MOVE37_INSTANT_SECONDS is the duration of every run, MOVE37_INSTANT_AT_ONCE the number
+of runs that a process has under way.
 """
 
 import asyncio
+import math
 import os
-import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
+import memory.role
+import trainer.role
 from bus.delivery.actor import Actor
-from bus.delivery.bus import Bus
 from bus.delivery.role import Decision, Post
-from bus.vocabulary.events import CurvePoint, Event, Record, RunCompleted, RunRequested, RunStarted
+from bus.delivery.role_spec import RoleSpec, ServiceContext
+from bus.vocabulary.events import (
+    CurvePoint,
+    Measure,
+    Metrics,
+    Record,
+    RunCompleted,
+    RunRequested,
+    RunStarted,
+    TaskMetrics,
+)
 from bus.vocabulary.questions import Question
 from bus.wire.envelope import Envelope
 from bus.wire.ids import source_hash
-from lab.runtime import roles, service
-from lab.settings import Settings
+from lab.roster import role_spec
+from lab.runtime import service
 
 WIDTH, PARAMETERS, STEPS, TOKENS = 32, 34_000, 100, 50_000
 
 
 class Pause(Question):
-    """Wait as long as a run is to last."""
+    """Wait for the duration of a run."""
 
     Reply: ClassVar[type[Record]] = Record
 
 
 class InstantTrainer:
-    """Decides upon RunRequested without a run."""
-
-    name: ClassVar[str] = "trainer"
-    handles: ClassVar[tuple[type[Event], ...]] = (RunRequested,)
+    """Decides on RunRequested without a run."""
 
     def decide(self, envelope: Envelope) -> Decision:
-        """Say that the run started and completed."""
+        """Publish that the run started and completed."""
         request = envelope.event
         assert isinstance(request, RunRequested)
         started = RunStarted(run=request.run, worker="instant", width=WIDTH, parameters=PARAMETERS, gates=())
@@ -47,50 +57,61 @@ class InstantTrainer:
 
 
 def completed(request: RunRequested) -> RunCompleted:
-    """Return scores drawn from the source's hash."""
+    """Return a completed run with scores drawn from the source's hash."""
     digest = bytes.fromhex(source_hash(request.source))
     spread, recall, size = (int.from_bytes(digest[at : at + 4]) / 2**32 for at in (0, 4, 8))
-    loss = 1.5 + 0.15 * spread  # no two lie so far apart that one is too good to count at once
+    loss = 1.5 + 0.15 * spread  # a range so narrow that no score is quarantined
     return RunCompleted(
         run=request.run,
         worker="instant",
-        width=WIDTH,
-        parameters=PARAMETERS + int(1000 * size),
-        steps=STEPS,
-        tokens=TOKENS,
-        seconds=0.01,
-        step_seconds=0.0001,
-        flops_per_token=60_000 * (1 + size),
-        val_loss=loss,
-        bits_per_byte=loss / 0.6931471805599453,
-        recall=recall,
-        recall_stderr=0.01,
+        metrics=_metrics(loss, recall, size),
         weights="",
         weights_sha256=digest.hex(),
-        curve=(CurvePoint(task="text", step=STEPS, loss=loss),),
     )
 
 
-async def _trainer(bus: Bus, _: Settings) -> None:
+def _metrics(loss: float, recall: float, size: float) -> Metrics:
+    """Return a run's figures: `loss` in nats per byte, `recall` and `size` between 0 and 1."""
+    text = {"nats_per_byte": Measure(value=loss), "bits_per_byte": Measure(value=loss / math.log(2))}
+    return Metrics(
+        tasks={
+            "mqar": TaskMetrics(kind="mqar", measures={"accuracy": Measure(value=recall, stderr=0.01)}),
+            "text": TaskMetrics(kind="text", measures=text),
+        },
+        text_task="text",
+        recall_task="mqar",
+        size={"parameters": PARAMETERS + int(1000 * size), "width": WIDTH},
+        cost={
+            "seconds": 0.01, "step_seconds": 0.0001, "flops_per_token": 60_000 * (1 + size),
+            "steps": float(STEPS), "tokens": float(TOKENS),
+        },
+        curve=(CurvePoint(task="text", step=STEPS, loss=loss),),
+    )  # fmt: skip
+
+
+async def serve_trainer(context: ServiceContext) -> None:
     """Serve the instant trainer."""
 
     async def pause(_: Envelope, __: Pause) -> Record:
         await asyncio.sleep(float(os.environ.get("MOVE37_INSTANT_SECONDS", "0")))
         return Record()
 
-    await Actor(
-        bus, InstantTrainer(), {Pause: pause}, concurrency=int(os.environ.get("MOVE37_INSTANT_AT_ONCE", "4"))
-    ).run()
+    at_once = int(os.environ.get("MOVE37_INSTANT_AT_ONCE", "4"))
+    await Actor(context.bus, TRAINER, answerers={Pause: pause}, concurrency=at_once).run()
 
 
-async def _memory(bus: Bus, settings: Settings) -> None:
+async def serve_memory(context: ServiceContext) -> None:
     """Serve a memory without the sentence model."""
     from memory.retrieval.embedding import HashEmbedder
 
-    await roles.memory(bus, settings, HashEmbedder())
+    await memory.role.serve_memory(context.bus, context.home, HashEmbedder())
+
+
+TRAINER = replace(trainer.role.SPEC, build=InstantTrainer, serve=serve_trainer)
+MEMORY = replace(memory.role.SPEC, serve=serve_memory)
+INSTANT: Mapping[str, RoleSpec] = {"trainer": TRAINER, "memory": MEMORY}
+"""Role → the declaration that replaces it."""
 
 
 if __name__ == "__main__":
-    roles.BUILD = {"trainer": _trainer, "memory": _memory}
-    assert sys.argv[1] in roles.BUILD
-    service.main()
+    service.main(lambda name: INSTANT.get(name) or role_spec(name))

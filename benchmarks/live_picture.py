@@ -29,7 +29,8 @@ def main() -> None:
     for envelope in said[position:]:
         row = view.rows.get(envelope.experiment)
         if row and row.stage == "training" and isinstance(envelope.event, RunCompleted):
-            half = [point for point in envelope.event.curve if 2 * point.step <= envelope.event.curve[-1].step]
+            curve = envelope.event.metrics.curve
+            half = [point for point in curve if 2 * point.step <= curve[-1].step]
             row.losses, row.progress = {point.task: point.loss for point in half}, 0.5
     console = Console(record=True, width=110, file=io.StringIO())
     console.print(render(view))

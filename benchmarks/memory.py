@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from random import Random
 from statistics import median, quantiles
 
-from benchmarks.campaign_log import CAMPAIGN_ID, campaign_log
+from benchmarks.campaign_log import CAMPAIGN_ID, campaign_log, random_idea
 from bus.vocabulary.events import ProposalCreated
-from bus.vocabulary.queries import AskCognition, AskExperiments, AskNeighbours, AskPeers, AskStanding, Query
+from bus.vocabulary.queries import AskCampaignStatus, AskCognition, AskExperiments, AskNeighbours, AskPeers, Query
 from bus.wire.envelope import decode, encode
 from bus.wire.ids import fingerprint
 from memory.cognition import CognitionBase, load_entries
@@ -94,13 +95,16 @@ def latency(_: argparse.Namespace) -> Iterator[dict[str, object]]:
         for envelope in campaign_log(300):
             start = time.perf_counter()
             await transport.publish(subjects.event_subject(envelope), encode(envelope), envelope.id)
-            await bus.ask(AskStanding(campaign=CAMPAIGN_ID, at=envelope.seq))
+            await bus.ask(AskCampaignStatus(campaign=CAMPAIGN_ID, at=envelope.seq))
             times.append((time.perf_counter() - start) * 1e3)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         return times
 
-    kinds = {"event to standing": HashEmbedder, "the same while the sentence model loads and embeds": SentenceEmbedder}
+    kinds = {
+        "event to campaign status": HashEmbedder,
+        "the same while the sentence model loads": SentenceEmbedder,
+    }
     for path, kind in kinds.items():
         with _temporary_folder() as folder, Store(folder / "memory.duckdb") as store:
             yield {"path": path, **_percentiles(asyncio.run(measure(store, kind())))}
@@ -170,7 +174,7 @@ def _query_makers(store: Store) -> dict[str, Callable[[int], Query]]:
     ids = [row.experiment for _, row in campaign.released]
     best = list(campaign.ranking(store.position))
     return {
-        "standing": lambda at: AskStanding(campaign=CAMPAIGN_ID, at=at),
+        "campaign status": lambda at: AskCampaignStatus(campaign=CAMPAIGN_ID, at=at),
         "experiments, 5 of the pool": lambda at: AskExperiments(
             campaign=CAMPAIGN_ID, at=at, ids=tuple(best[at % 10 :: 10])
         ),
@@ -180,8 +184,11 @@ def _query_makers(store: Store) -> dict[str, Callable[[int], Query]]:
         "experiments, a page of 100": lambda at: AskExperiments(campaign=CAMPAIGN_ID, at=at, after=at // 2, limit=100),
         "experiments, all": lambda at: AskExperiments(campaign=CAMPAIGN_ID, at=at),
         "peers": lambda at: AskPeers(campaign=CAMPAIGN_ID, at=at, experiment=ids[-(at % 50) - 60]),
-        "neighbours": lambda at: AskNeighbours(
+        "neighbours of a text": lambda at: AskNeighbours(
             campaign=CAMPAIGN_ID, at=at, text=f"decay and delta {at % 40}", fingerprint=fingerprint("x = 1")
+        ),
+        "neighbours of a design": lambda at: AskNeighbours(
+            campaign=CAMPAIGN_ID, at=at, design=random_idea(0, Random(at % 40))[2], fingerprint=fingerprint("x = 1")
         ),
         "cognition": lambda at: AskCognition(
             campaign=CAMPAIGN_ID, at=at, text=f"poor recall {at % 40}", min_similarity=0.0

@@ -1,4 +1,4 @@
-"""How similar the motivations of genetic ideas are: which share the researcher's novelty threshold rejects.
+"""How near genetic ideas are to earlier ones, by structure and by motivation, and which share the researcher rejects.
 
     python -m benchmarks.novelty [--ideas N] [--seed S]
 
@@ -9,6 +9,7 @@ researcher, and then joins them whatever its similarity. Prints JSON.
 
 import argparse
 import json
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
@@ -16,7 +17,8 @@ import numpy as np
 from agents.design import BASELINES, Bias, Design
 from agents.roles.researcher import ResearcherSettings
 from agents.search.breeding import Donor, baseline_proposal, breed
-from agents.search.two_tier import FIRST_TIER, REFERENCES, SECOND_TIER
+from agents.search.two_tier import TwoTier
+from bus.vocabulary.design_edits import design_items, edits
 from bus.vocabulary.events import ProposalCreated, ProposalRequested
 from memory.retrieval.embedding import SentenceEmbedder, Vectors32
 
@@ -30,13 +32,13 @@ def breed_population(ideas: int, random: Random) -> list[ProposalCreated]:
     humans = [baseline_proposal(ProposalRequested(slot=0, arm="baseline", baseline=name)) for name in BASELINES]
     proposals = [human for human in humans if human is not None]
     donors = [Donor(idea.name, design_of(idea)) for idea in proposals]
-    request = ProposalRequested(slot=0, arm="guided")
+    request, tiers = ProposalRequested(slot=0, arm="guided"), TwoTier.sized_for(ideas, len(humans))
     ranked = donors
     for number in range(ideas):
         if number % IDEAS_PER_RENEWAL == 0:
-            ranked = random.sample(donors, min(SECOND_TIER, len(donors)))
-        parent, others = random.choice(ranked[:FIRST_TIER]), ranked[FIRST_TIER:]
-        stock = [parent, *random.sample(others, min(REFERENCES, len(others)))]
+            ranked = random.sample(donors, min(tiers.ranks, len(donors)))
+        parent, others = random.choice(ranked[: tiers.parents]), ranked[tiers.parents :]
+        stock = [parent, *random.sample(others, min(tiers.references, len(others)))]
         idea = breed(request, stock, Bias(), (), random)
         proposals.append(idea)
         donors.append(Donor(f"e{number:04}", design_of(idea)))
@@ -47,6 +49,12 @@ def design_of(idea: ProposalCreated) -> Design:
     """Return the design that a genetic or human proposal carries."""
     assert idea.design is not None
     return Design.from_json(idea.design)
+
+
+def nearest_distances(proposals: Sequence[ProposalCreated]) -> list[int]:
+    """Return the fewest units in which each design differs from an earlier one, [n - 1]."""
+    items = [design_items(idea.design or {}) for idea in proposals]
+    return [min(edits(items[i], earlier) for earlier in items[:i]) for i in range(1, len(items))]
 
 
 def nearest_similarities(vectors: Vectors32) -> Vectors32:
@@ -63,13 +71,17 @@ def main() -> None:
     proposals = breed_population(options.ideas, Random(options.seed))
     vectors = SentenceEmbedder().encode([idea.motivation for idea in proposals])
     humans = sum(idea.origin == "baseline" for idea in proposals)
-    genetic, threshold = nearest_similarities(vectors)[humans - 1 :], ResearcherSettings().novelty_threshold
+    genetic, settings = nearest_similarities(vectors)[humans - 1 :], ResearcherSettings()
+    distances = np.array(nearest_distances(proposals)[humans - 1 :])
     figures = {
         "ideas": len(genetic),
-        "threshold": threshold,
-        "share_above": round(float((genetic > threshold).mean()), 3),
+        "min_distance": settings.min_distance,
+        "share_below_distance": round(float((distances < settings.min_distance).mean()), 3),
+        "distance_percentiles": {p: round(float(np.percentile(distances, p))) for p in PERCENTILES},
+        "max_similarity": settings.max_similarity,
+        "share_above_similarity": round(float((genetic > settings.max_similarity).mean()), 3),
         "same_source_as_an_earlier_one": len(proposals) - len({idea.source for idea in proposals}),
-        "percentiles": {p: round(float(np.percentile(genetic, p)), 4) for p in PERCENTILES},
+        "similarity_percentiles": {p: round(float(np.percentile(genetic, p)), 4) for p in PERCENTILES},
         "baselines_most": round(float(nearest_similarities(vectors[:humans]).max()), 3),
     }
     print(json.dumps(figures, indent=1))

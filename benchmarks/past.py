@@ -1,8 +1,8 @@
 """A synthetic past: memory files that hold a finished campaign of any size, and homes whose log begins after it.
 
-The ideas combine the clauses of bred ones, so they are about as similar to each other as those of a campaign. The file
-is filled from the bytes of a log, as when memory is rebuilt. In a home the log begins after that past. That is enough:
-roles handle new events and ask memory about old ones, so nobody reads the missing part of the log.
+The ideas combine the sentences of bred ones, so they are about as similar to each other as those of a campaign. The
+file is filled from the bytes of a log, as when memory is rebuilt. In a home the log begins after that past. That is
+enough: roles handle new events and ask memory about old ones, so nobody reads the missing part of the log.
 """
 
 import time
@@ -19,7 +19,6 @@ from pydantic import JsonValue
 
 from benchmarks.campaign_log import CAMPAIGN_ID, IdeaSource, campaign_log
 from benchmarks.novelty import breed_population
-from bus.delivery.durables import ALL_DURABLES
 from bus.nats import server
 from bus.security import access
 from bus.vocabulary.events import ProposalCreated
@@ -27,14 +26,15 @@ from bus.wire import subjects
 from bus.wire.envelope import decode, encode
 from lab.client import connection
 from lab.home import Home
+from lab.roster import all_durables
 from lab.settings import Settings
 from memory.gc_tuning import collect_and_freeze
-from memory.retrieval.embedding import CLAUSE_SEPARATOR, SentenceEmbedder
+from memory.retrieval.embedding import SENTENCE_END, SentenceEmbedder
 from memory.retrieval.ideas import MotivationIndex
 from memory.store import Store
 
 STOCK_IDEAS = 400
-"""Bred ideas whose clauses the synthetic ones consist of."""
+"""Bred ideas whose sentences the synthetic ones consist of."""
 BATCH_EVENTS = 256
 """Events applied together."""
 COMMIT_ROWS = 5000
@@ -42,13 +42,13 @@ COMMIT_ROWS = 5000
 
 
 def recombined_ideas(stock: Sequence[ProposalCreated]) -> IdeaSource:
-    """Return ideas that take source and design from one idea of the stock, and clauses from all of them."""
-    clauses = [CLAUSE_SEPARATOR.split(idea.motivation) for idea in stock]
+    """Return ideas that take source and design from one idea of the stock, and sentences from all of them."""
+    sentences = [SENTENCE_END.split(idea.motivation) for idea in stock]
 
     def idea(slot: int, rng: Random) -> tuple[str, str, dict[str, JsonValue]]:
         base = rng.choice(stock)
-        chosen = [rng.choice(rng.choice(clauses)) for _ in rng.choice(clauses)]
-        return ". ".join(chosen), f"{base.source}\n# {slot}\n", base.design or {}
+        chosen = [rng.choice(rng.choice(sentences)) for _ in rng.choice(sentences)]
+        return " ".join(chosen), f"{base.source}\n# {slot}\n", base.design or {}
 
     return idea
 
@@ -97,6 +97,6 @@ async def begin_after_past(settings: Settings, home: Home, experiments: int) -> 
     figures = run_in_own_process(partial(fill_memory, home.database, experiments, settings.slots_or_default()))
     async with server.run_server(home.nats, home.authorization()) as url:
         transport = await connection.connect(settings, access.ADMIN, url, seeds=home.keys)
-        await transport.provision(ALL_DURABLES, begins={subjects.LOG: figures["events"] + 1})
+        await transport.provision(all_durables(), begins={subjects.LOG: figures["events"] + 1})
         await transport.close()
     home.record_campaign({"id": CAMPAIGN_ID, "seed": 0, "scale": "nano", "experiments": experiments})

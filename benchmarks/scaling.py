@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from bus.delivery.bus import Bus
-from bus.delivery.durables import ALL_DURABLES
 from bus.delivery.role import Post
 from bus.nats import server
 from bus.nats.micro import survey_services
@@ -25,6 +24,7 @@ from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import Limits, RunCompleted, RunRequested, RunStarted
 from bus.wire import subjects
 from bus.wire.ids import run_id
+from lab.roster import all_durables
 from lab.runtime.campaign import service_command
 
 
@@ -56,7 +56,7 @@ async def _carry_out(url: str, trainers: int, runs: int) -> float:
     """Wait until all trainers are there, ask for the runs and wait for the last; return the seconds between."""
     transport = await NatsTransport.connect(url, name="benchmark")
     try:
-        await transport.provision(ALL_DURABLES)
+        await transport.provision(all_durables())
         while len(await survey_services(transport.client)) < trainers:
             await asyncio.sleep(0.1)
         bus = Bus(transport, "engineer")

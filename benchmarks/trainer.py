@@ -73,12 +73,12 @@ def measure(name: str, scale: scales.Scale, corpus: Corpus, jail: Jail, seed: in
         "training_seconds": round(recorder.last - gates_end, 2),
         "examination_seconds": round(end - recorder.last, 2),
         "seconds": round(end - start, 2),
-        "cpu_step_ms": round(result.step_seconds * 1e3, 2),
-        "training_tokens_per_second": round(result.tokens / (recorder.last - gates_end)),
-        "parameters": result.parameters,
-        "flops_per_token": result.flops_per_token,
-        "recall": round(result.recall, 4),
-        "bits_per_byte": round(result.bits_per_byte, 4),
+        "cpu_step_ms": round(result.metrics.cost["step_seconds"] * 1e3, 2),
+        "training_tokens_per_second": round(result.metrics.cost["tokens"] / (recorder.last - gates_end)),
+        "parameters": result.metrics.size["parameters"],
+        "flops_per_token": result.metrics.cost["flops_per_token"],
+        "recall": round(result.metrics.recall, 4),
+        "bits_per_byte": round(result.metrics.bits_per_byte, 4),
         "rss_mb": recorder.rss,
     }
 

@@ -1,6 +1,7 @@
 """Loss curves, one small picture for each task: candidates in colour, baselines in grey behind them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from bus.vocabulary.events import CurvePoint
 from bus.vocabulary.queries import Experiment
@@ -17,9 +18,30 @@ _WIDTH, _HEIGHT = 480, 300
 Line = Sequence[svg.Point]
 
 
-def task_names(experiments: Sequence[Experiment]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class LossCurves:
+    """The loss curves of one experiment, over all its tasks."""
+
+    id: str
+    """Id of the experiment."""
+    title: str
+    points: Sequence[CurvePoint]
+    fitness: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The title, with the fitness if there is one."""
+        return self.title + (f" ({self.fitness:.3f})" if self.fitness is not None else "")
+
+
+def curves_of(experiments: Iterable[Experiment]) -> list[LossCurves]:
+    """Return the curves of the experiments that have any."""
+    return [LossCurves(e.id, title(e), e.curve, e.fitness) for e in experiments if e.curve]
+
+
+def task_names(curves: Iterable[LossCurves]) -> list[str]:
     """Return the tasks that have curves, in the order they first appear."""
-    return list(dict.fromkeys(point.task for e in experiments for point in e.curve))
+    return list(dict.fromkeys(point.task for each in curves for point in each.points))
 
 
 def loss_line(curve: Sequence[CurvePoint], task: str) -> list[svg.Point]:
@@ -29,37 +51,31 @@ def loss_line(curve: Sequence[CurvePoint], task: str) -> list[svg.Point]:
     return [(float(step), loss) for step, loss in points[::-1][::stride][::-1]]
 
 
-def coloured_candidates(scores: Scores) -> list[Experiment]:
+def coloured_candidates(scores: Scores) -> list[LossCurves]:
     """Return the candidates to draw in colour: the best ones that have a curve."""
-    return [e for e in scores.candidates if e.curve][:MAX_COLOURED_CURVES]
+    return curves_of(scores.candidates)[:MAX_COLOURED_CURVES]
 
 
-def pictures(grey: Sequence[Experiment], coloured: Sequence[Experiment], name: str = "curve") -> Markup:
+def pictures(grey: Sequence[LossCurves], coloured: Sequence[LossCurves], name: str = "curve") -> Markup:
     """Return a legend and one picture for each task, empty if there is no curve.
 
     `grey` are baselines; `coloured` are at most `MAX_COLOURED_CURVES`. `name` begins the pictures' ids and has to be
     unique in a page.
     """
-    grey = [e for e in grey if e.curve]
     names = task_names([*grey, *coloured])
     drawings = [_picture(f"{name}-{number}", task, grey, coloured) for number, task in enumerate(names)]
     return join([legend(grey, coloured), el("div", *drawings, class_="multiples")]) if drawings else Markup()
 
 
-def legend(grey: Sequence[Experiment], coloured: Sequence[Experiment]) -> Markup:
+def legend(grey: Sequence[LossCurves], coloured: Sequence[LossCurves]) -> Markup:
     """Return the key to the lines; each candidate has its own dash as well as its own colour."""
     rows = [("c-grey", f"{len(grey)} baselines" if len(grey) != 1 else "1 baseline", None)] if grey else []
-    rows += [(f"c{i}", _legend_text(e), f"#{e.id}") for i, e in enumerate(coloured)]
+    rows += [(f"c{i}", e.label, f"#{e.id}") for i, e in enumerate(coloured)]
     return el(
         "ul",
         *(el("li", _swatch(class_), el("a", text, href=href) if href else text) for class_, text, href in rows),
         class_="legend",
     )
-
-
-def _legend_text(experiment: Experiment) -> str:
-    """Return the experiment's title, with its fitness if it has one."""
-    return title(experiment) + (f" ({experiment.fitness:.3f})" if experiment.fitness is not None else "")
 
 
 def _swatch(class_: str) -> Markup:
@@ -68,10 +84,10 @@ def _swatch(class_: str) -> Markup:
     return el("svg", line, width=30, height=12, aria_hidden="true")
 
 
-def _picture(name: str, task: str, grey: Sequence[Experiment], coloured: Sequence[Experiment]) -> Markup:
+def _picture(name: str, task: str, grey: Sequence[LossCurves], coloured: Sequence[LossCurves]) -> Markup:
     """Return one task's picture."""
-    grey_lines = {e.id: loss_line(e.curve, task) for e in grey}
-    coloured_lines = {e.id: loss_line(e.curve, task) for e in coloured}
+    grey_lines = {e.id: loss_line(e.points, task) for e in grey}
+    coloured_lines = {e.id: loss_line(e.points, task) for e in coloured}
     frame = _frame([*grey_lines.values(), *coloured_lines.values()])
     lines = [_line(frame, e, grey_lines[e.id], "c-grey") for e in grey]
     lines += [_line(frame, e, coloured_lines[e.id], f"c{i}") for i, e in reversed(list(enumerate(coloured)))]
@@ -107,9 +123,9 @@ def _log_note(scale: svg.AxisScale) -> str:
     return " (log)" if scale.log else ""
 
 
-def _line(frame: svg.PlotFrame, experiment: Experiment, line: Line, class_: str) -> Markup:
+def _line(frame: svg.PlotFrame, curves: LossCurves, line: Line, class_: str) -> Markup:
     """Return one curve; a curve of one point is a mark."""
-    hover = el("title", f"{title(experiment)}: ends at {line[-1][1]:.4g}") if line else None
+    hover = el("title", f"{curves.title}: ends at {line[-1][1]:.4g}") if line else None
     if len(line) == 1:
         return svg.mark("circle", frame.at(*line[0]), 2.5, f"curve {class_}", hover)
     return el("g", hover, svg.path([frame.at(*point) for point in line], f"curve {class_}"))

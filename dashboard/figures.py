@@ -45,7 +45,7 @@ def recall_tradeoff(scores: Scores) -> Markup | None:
 
 def loss_curves(scores: Scores) -> Markup | None:
     """Return the loss curves with their caption, None until there is a curve."""
-    pictures = curves.pictures(scores.baselines, curves.coloured_candidates(scores))
+    pictures = curves.pictures(curves.curves_of(scores.baselines), curves.coloured_candidates(scores))
     caption = "Training loss as logged, with fewer points. The label of a logarithmic axis says (log)."
     return join([pictures, el("p", caption, class_="caption")]) if pictures else None
 

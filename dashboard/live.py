@@ -11,7 +11,7 @@ from bus.vocabulary.queries import CampaignStatus, Experiment
 from dashboard import curves, figures, leaderboard, summary
 from dashboard.markup import Child, Markup, clip, el, join
 from dashboard.page import document
-from dashboard.scores import Scores, is_baseline
+from dashboard.scores import Scores, is_baseline, title
 
 PARTS = ("head", "slots", "log", "leaderboard", "time", "curves", "lineage")
 """The page's parts, in order; a part without content is empty."""
@@ -65,6 +65,12 @@ class SlotView:
     def is_training(self) -> bool:
         """True if the run has readings and more will come."""
         return bool(self.curve) and self.progress < 1.0
+
+    @property
+    def loss_curves(self) -> curves.LossCurves:
+        """The curves of the run."""
+        experiment = Experiment(id=self.id, name=self.name, status="running")
+        return curves.LossCurves(self.id, title(experiment), self.curve)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +165,8 @@ def _slots(snapshot: LiveSnapshot) -> Markup:
     head = el("tr", *(el("th", text, scope="col", class_="number" if text in numeric else None) for text in heads))
     more = len(snapshot.slots) - MAX_SLOTS
     table = el("table", el("thead", head), el("tbody", *map(_slot, snapshot.slots[:MAX_SLOTS])))
-    training = [_running(slot) for slot in snapshot.slots if slot.is_training][: curves.MAX_COLOURED_CURVES]
-    baselines = [e for e in snapshot.experiments if is_baseline(e)]
+    training = [slot.loss_curves for slot in snapshot.slots if slot.is_training][: curves.MAX_COLOURED_CURVES]
+    baselines = curves.curves_of(e for e in snapshot.experiments if is_baseline(e))
     pictures = curves.pictures(baselines, training, "under-way") if training else None
     return join(
         [
@@ -184,11 +190,6 @@ def _slot(slot: SlotView) -> Markup:
         el("td", *losses, class_="losses"),
         el("td", clip(slot.name, 120)),
     )
-
-
-def _running(slot: SlotView) -> Experiment:
-    """Return a running experiment with its curve, for the pictures."""
-    return Experiment(id=slot.id, name=slot.name, status="running", curve=slot.curve)
 
 
 def _log(snapshot: LiveSnapshot) -> Markup:

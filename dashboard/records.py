@@ -12,7 +12,7 @@ from bus.vocabulary.queries import Experiment, FailedAttempt
 from dashboard import design
 from dashboard.leaderboard import bars, figure, signed
 from dashboard.markup import Child, Markup, clip, el, join
-from dashboard.scores import STATUS_WORDS, Scores, display_name
+from dashboard.scores import STATUS_WORDS, Scores, display_name, further_accuracies
 
 MAX_SOURCE_CHARACTERS = 40_000
 """Characters shown of one source."""
@@ -100,11 +100,11 @@ def _figures(scores: Scores, e: Experiment) -> Markup:
         ("recall", f"{figure(e.recall, 3)} ± {figure(e.recall_stderr, 3)}" if e.recall is not None else None),
         (
             "further tasks",
-            " · ".join(f"{clip(s.task, 60)} {figure(s.accuracy, 3)}" for s in e.secondary_scores) or None,
+            " · ".join(f"{clip(task, 60)} {figure(value, 3)}" for task, value in further_accuracies(e).items()) or None,
         ),
         ("parameters", f"{e.parameters:,}" if e.parameters is not None else None),
-        ("FLOPs per token", f"{e.flops_per_token:,.0f}" if e.flops_per_token is not None else None),
-        ("CPU per step", f"{1000 * e.step_seconds:.1f} ms" if e.step_seconds is not None else None),
+        ("FLOPs per token", f"{flops:,.0f}" if (flops := e.cost("flops_per_token")) is not None else None),
+        ("CPU per step", f"{1000 * seconds:.1f} ms" if (seconds := e.cost("step_seconds")) is not None else None),
         ("novelty", figure(e.novelty, 3) if e.novelty is not None else None),
         ("repairs", str(e.attempt) if e.attempt else None),
     ]

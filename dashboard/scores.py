@@ -23,7 +23,7 @@ STATUS_WORDS: dict[Status, str] = {
 """Words of the page for each status."""
 SHAPES = {"baseline": "square", "genetic": "circle", "model": "diamond", "human": "triangle", None: "circle"}
 """Mark of each origin, so that no picture shows origins by colour alone."""
-_MAX_NAME_CHARACTERS = 60
+_MAX_NAME_CHARACTERS = 120
 _ORDER_WITHOUT_FITNESS: tuple[Status, ...] = ("running", "quarantined", "queued", "failed", "rejected", "analysed")
 
 
@@ -53,6 +53,18 @@ def fitness_of(experiment: Experiment) -> float:
     """Return the fitness of an experiment that has one."""
     assert experiment.fitness is not None, f"{experiment.id} has no fitness"
     return experiment.fitness
+
+
+def further_accuracies(experiment: Experiment) -> dict[str, float]:
+    """Return the accuracy on every task other than the two of record, by task."""
+    metrics = experiment.metrics
+    if metrics is None:
+        return {}
+    return {
+        name: task.measures["accuracy"].value
+        for name, task in metrics.tasks.items()
+        if name not in {metrics.text_task, metrics.recall_task} and "accuracy" in task.measures
+    }
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from bus.security import access, keys
 from lab.errors import LabError
+from lab.roster import key_names, role_specs
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Home:
 
     def authorization(self) -> str:
         """Return the embedded server's access rules; creates missing keys."""
-        return access.authorization(keys.ensure_keys(self.keys, access.ROLES))
+        return access.authorization(keys.ensure_keys(self.keys, key_names()), role_specs())
 
     def record_campaign(self, campaign: dict[str, Any]) -> None:
         """Record which campaign this home holds."""

@@ -77,10 +77,14 @@ class Settings(BaseSettings):
     """File or folder of text, JSONL or Parquet to train on; None for the Python standard library's source."""
     sandbox: Literal["bwrap", "none"] = "bwrap"
     """Containment of candidates; `none` runs their code unconfined, and the report says so."""
-    dashboard_host: str = "127.0.0.1"
-    """Address that the dashboard listens on; anyone who can connect to it can read the page."""
-    dashboard_port: int = Field(default=8037, ge=0, le=65535)
-    """Port that the dashboard listens on; 0 for any free one."""
+    policy: str = "two_tier"
+    """Search policy, a name of `agents.search`."""
+    policy_parameters: dict[str, Any] = {}
+    """Parameters of the policy; those not given suit the length of the campaign."""
+    novelty: Literal["structure", "motivation"] = "structure"
+    """How ideas with a design are compared with earlier ones: by their units, or by their motivations."""
+    roles: dict[str, dict[str, Any]] = {}
+    """Settings of roles, `[roles.<name>]`, such as `max_ideas` of the researcher."""
     llm: ModelSettings = ModelSettings()
     """The language model; none by default."""
 

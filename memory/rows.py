@@ -17,6 +17,7 @@ from bus.wire.envelope import Envelope
 
 SQL_TYPES: dict[Any, str] = {
     int: "BIGINT",
+    int | None: "BIGINT",
     float: "DOUBLE",
     float | None: "DOUBLE",
     str: "VARCHAR",

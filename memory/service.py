@@ -2,7 +2,7 @@
 
 Three tasks run at the same time and meet in one condition, `_news`:
 - follow: apply batches of the log as they come, and write them to the file a moment later;
-- embed: embed motivations in the order of the log, in the background;
+- embed: embed motivations in the background, in campaigns where they are compared;
 - answer: wait until the query's position has been read (and its embeddings are there), then answer.
 
 The store and all answers belong to the event loop's own thread, so nothing in them is locked. Only the sentence model
@@ -61,6 +61,8 @@ class MemoryService:
         """Why nothing can be embedded; empty while it can."""
         self._news_request = asyncio.Event()
         """Set when a query waits for a position; so nobody needs to notify memory of every message."""
+        self._compared: set[str] = set()
+        """Campaigns whose motivations were compared: theirs are embedded ahead of the next query."""
 
     async def run(self) -> None:
         """Follow, embed and answer until cancelled, then write the new rows. Raises ValueError if that fails."""
@@ -102,7 +104,9 @@ class MemoryService:
         if handler.reads_cognition:
             await self._wait_for_embeddings(lambda: self._library.ready, "the cognition base is not embedded yet")
         if count := handler.motivation_count():
+            self._compared.add(handler.campaign.id)
             embedded = partial(self._motivations.embedded_count, handler.campaign)
+            await self._notify()
             await self._wait_for_embeddings(lambda: embedded() >= count, "motivations are not embedded yet")
 
     async def _wait_for_embeddings(self, ready: Callable[[], bool], reason: str) -> None:
@@ -156,7 +160,7 @@ class MemoryService:
                 collect_and_freeze()
 
     async def _embed(self) -> None:
-        """Embed the library, then every motivation in the order of the log."""
+        """Embed the library, then the motivations of campaigns that compare them, in the order of the log."""
         try:
             if not self._library.ready:
                 self._library.add_vectors(await _result(self._embedder.submit(self._library.texts)))
@@ -173,9 +177,10 @@ class MemoryService:
             await self._notify()
 
     def _unembedded_campaign(self) -> CampaignState | None:
-        """Return a campaign with motivations that are not embedded yet."""
+        """Return a campaign that compares motivations and has some that are not embedded yet."""
         campaigns = tuple(self._store.read_model.campaigns.values())
-        return next((campaign for campaign in campaigns if self._motivations.missing(campaign, 1)), None)
+        compared = (each for each in campaigns if each.id in self._compared or self._motivations.embedded_count(each))
+        return next((campaign for campaign in compared if self._motivations.missing(campaign, 1)), None)
 
     async def _embed_motivations(self, campaign: CampaignState) -> None:
         """Embed the next motivations of a campaign."""

@@ -9,9 +9,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from bus.delivery.durables import DURABLES
 from bus.nats import server
-from lab.runtime.roles import BUILD
+from lab.roster import role_names
 from lab.settings import Settings
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
@@ -50,7 +49,7 @@ def test_kubernetes_serves_every_role_and_finds_all_that_is_named() -> None:
     served = {
         one["args"][1] for manifest in told for one in containers(manifest) if one.get("args", [""])[0] == "serve"
     }
-    assert served == set(BUILD) >= set(DURABLES)
+    assert served == set(role_names())
     claims = {one["metadata"]["name"] for one in told if one["kind"] == "PersistentVolumeClaim"}
     volumes = [one for manifest in told for one in _volumes(manifest) if "persistentVolumeClaim" in one]
     assert {one["persistentVolumeClaim"]["claimName"] for one in volumes} == claims

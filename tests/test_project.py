@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.runtime.roles import BUILD
+from lab.roster import role_names
 
 ROOT = Path(__file__).parent.parent
 ROOMS = {"agents", "architecture", "bus", "dashboard", "kernels", "lab", "memory", "sandbox", "stand_ins", "trainer"}
@@ -53,7 +53,7 @@ def test_compose_has_a_service_for_every_role() -> None:
     """Each role is served once, with the command that the command line has."""
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     served = {service["command"][1] for service in compose["services"].values() if service["command"][0] == "serve"}
-    assert served == set(BUILD)
+    assert served == set(role_names())
     assert "nats" in compose["services"]
 
 

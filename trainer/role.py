@@ -1,21 +1,25 @@
-"""The trainer: takes a requested run through gates, training and scoring, and publishes its outcome."""
+"""The trainer: takes a requested run through gates, training and scoring, and publishes how it ended."""
 
-from typing import ClassVar
-
+from bus.delivery.actor import Actor
+from bus.delivery.bus import Bus
+from bus.delivery.query_replies import QueryRefused
 from bus.delivery.role import Decision, Post
-from bus.vocabulary.events import Event, RunFailed, RunRequested
+from bus.delivery.role_spec import RoleSpec, ServiceContext
+from bus.delivery.transport import TransportError
+from bus.vocabulary.events import LossPoint, RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted
+from bus.vocabulary.queries import AskExperiments, Experiments
 from bus.wire.envelope import Envelope
 from trainer.run.questions import Prepare, Prepared, Train, Trained
 
+VETO_TIMEOUT_S = 2.0
+"""How long one question waits that asks whether a run is still wanted; the run goes on meanwhile, and asks again."""
+
 
 class TrainerRole:
-    """Handles RunRequested. It decides little: the work and the clock are in `trainer.service`."""
-
-    name: ClassVar[str] = "trainer"
-    handles: ClassVar[tuple[type[Event], ...]] = (RunRequested,)
+    """Decides on RunRequested. It decides little: the work and the clock are at the edge (`trainer.service`)."""
 
     def decide(self, envelope: Envelope) -> Decision:
-        """Publish RunStarted once the gates pass, and at the end RunCompleted, or RunFailed after any RunAnomaly."""
+        """Publish RunStarted once the gates hold, and at the end RunCompleted, or RunFailed after any RunAnomaly."""
         request = envelope.event
         assert isinstance(request, RunRequested)
         prepared: Prepared = yield Prepare(run=request.run)
@@ -24,14 +28,52 @@ class TrainerRole:
             return [Post(envelope.experiment, prepared.failed)]
         yield Post(envelope.experiment, prepared.started)
         trained: Trained = yield Train(run=request.run)
-        ending = (trained.anomaly, trained.completed, trained.failed)
-        return [Post(envelope.experiment, event) for event in ending if event is not None]
+        events = (trained.anomaly, trained.completed, trained.failed)
+        return [Post(envelope.experiment, event) for event in events if event is not None]
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
-        """Fail a run that the trainer could not finish, so that its experiment can continue."""
+        """Fail a run whose request could not be completed, so that its experiment goes on."""
         request = envelope.event
         assert isinstance(request, RunRequested)
-        failed = RunFailed(
+        failure = RunFailed(
             run=request.run, worker="", attempt=request.attempt, stage="train", reason="trainer_fault", message=reason
         )
-        return [Post(envelope.experiment, failed)]
+        return [Post(envelope.experiment, failure)]
+
+
+async def serve(context: ServiceContext) -> None:
+    """Train requested runs, one at a time."""
+    from trainer.service import answerers
+
+    bus = context.bus
+
+    async def publish(envelope: Envelope, post: Post, ordinal: str) -> None:
+        await bus.publish(post, envelope.campaign, envelope, ordinal)
+
+    async def vetoed(envelope: Envelope) -> bool:
+        return await is_vetoed(bus, envelope)
+
+    with answerers(context.home / "artifacts", publish, vetoed, context.instance) as answering:
+        await Actor(bus, SPEC, answerers=answering).run()
+
+
+async def is_vetoed(bus: Bus, envelope: Envelope) -> bool:
+    """Tell whether a person has vetoed an event's experiment; False if memory does not answer soon."""
+    query = AskExperiments(campaign=envelope.campaign, ids=(envelope.experiment,))
+    try:
+        experiments = await bus.ask(query, VETO_TIMEOUT_S)
+    except (TransportError, QueryRefused):
+        return False
+    assert isinstance(experiments, Experiments)
+    return any(row.vetoed for row in experiments.rows)
+
+
+SPEC = RoleSpec(
+    name="trainer",
+    summary="trains and scores requested runs in the sandbox",
+    subscribes=(RunRequested,),
+    publishes=(RunStarted, RunAnomaly, RunCompleted, RunFailed, LossPoint),
+    asks=True,
+    build=TrainerRole,
+    serve=serve,
+)

@@ -24,11 +24,6 @@ TIME_LIMIT_FACTOR = 10
 """A single file may take this many times a lab's time limit."""
 MAX_FILE_BYTES = 1 << 20
 """Size of the largest file that is read as an architecture."""
-SCORES = (
-    "val_loss", "bits_per_byte", "recall", "recall_stderr", "parameters", "seconds", "step_seconds", "tokens",
-    "flops_per_token", "weights_sha256",
-)  # fmt: skip
-"""Fields of RunCompleted that a verdict repeats, under the names that `move37 experiments` uses."""
 
 
 def read_architecture(path: Path) -> str:
@@ -147,5 +142,5 @@ def _passed_verdict(stage: str, started: RunStarted) -> FileVerdict:
 
 
 def _scores(completed: RunCompleted) -> FileVerdict:
-    scores = {name: getattr(completed, name) for name in SCORES}
-    return scores | {"scores": [score.model_dump() for score in completed.scores]}
+    metrics = completed.metrics
+    return metrics.figures() | {"weights_sha256": completed.weights_sha256, "scores": metrics.scores()}

@@ -1,4 +1,4 @@
-"""What a person is told who asks (facts from memory, or a model's sentences over them), or who takes a veto back."""
+"""Answers to people: facts from memory, or a model's sentences about them, and the outcome of a withdrawn veto."""
 
 import re
 
@@ -6,7 +6,7 @@ from agents.llm import prompts
 from agents.llm.schemas import Answer, parse_completion
 from bus.delivery.role import Post, Subdecision
 from bus.vocabulary.events import HumanAnswered, HumanMessage
-from bus.vocabulary.queries import AskExperiments, AskStanding, CampaignStatus, Experiment, Experiments
+from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiment, Experiments
 from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
 from bus.wire.plain_text import clean_text
@@ -19,61 +19,63 @@ MAX_EXPERIMENTS_NAMED = 5
 _EXPERIMENT = re.compile(r"\b(?:e\d{4,}|h-[0-9a-f]{8}|base-[a-z0-9-]+)\b")
 
 
-def answer_question(envelope: Envelope, message: HumanMessage, *, model: bool) -> Subdecision[list[Post]]:
-    """Return the answer to a person's question as of the moment it was asked."""
-    standing: CampaignStatus = yield AskStanding(campaign=envelope.campaign, at=envelope.seq)
+def answer_question(envelope: Envelope, message: HumanMessage, role: str) -> Subdecision[list[Post]]:
+    """Return the answer to a person's question as of the moment it was asked.
+
+    If the campaign names a model for `role`, the model puts the facts into sentences.
+    """
+    status: CampaignStatus = yield AskCampaignStatus(campaign=envelope.campaign, at=envelope.seq)
     named = tuple(dict.fromkeys(_EXPERIMENT.findall(message.text)))[:MAX_EXPERIMENTS_NAMED]
-    wanted = named or standing.ranking[:MAX_BEST_SHOWN]
+    ids = named or status.ranking[:MAX_BEST_SHOWN]
     rows: tuple[Experiment, ...] = ()
-    if wanted:
-        found: Experiments = yield AskExperiments(campaign=envelope.campaign, at=envelope.seq, ids=wanted)
-        rows = found.rows
-    facts = facts_of(standing, rows, tuple(one for one in named if one not in {row.id for row in rows}))
-    text = facts
-    if model:
+    if ids:
+        experiments: Experiments = yield AskExperiments(campaign=envelope.campaign, at=envelope.seq, ids=ids)
+        rows = experiments.rows
+    known = {row.id for row in rows}
+    facts = text = facts_of(status, rows, tuple(name for name in named if name not in known))
+    if status.started and role in status.started.models:
         reply: CompletionReply = yield prompts.answer(message.text, facts)
-        words = parse_completion(reply, Answer)
-        text = clean_text(words.answer, ANSWER_CHARACTERS) if isinstance(words, Answer) else facts
+        answer = parse_completion(reply, Answer)
+        text = clean_text(answer.answer, ANSWER_CHARACTERS) if isinstance(answer, Answer) else facts
     return [Post(envelope.experiment, HumanAnswered(question=message.text, answer=text or facts, to=message.by))]
 
 
 def answer_restore(envelope: Envelope, message: HumanMessage) -> Subdecision[list[Post]]:
-    """Return what taking a veto back brings about, as of the moment it was said."""
+    """Return what withdrawing a veto brings about, as of the moment of the message."""
     name = message.target or ""
-    found: Experiments = yield AskExperiments(campaign=envelope.campaign, at=envelope.seq - 1, ids=(name,))
-    outcome = _outcome(found.rows[0]) if found.rows else "no such experiment."
-    answered = HumanAnswered(question=f"restore {name}", answer=f"{name}: {outcome}", to=message.by)
-    return [Post(envelope.experiment, answered)]
+    experiments: Experiments = yield AskExperiments(campaign=envelope.campaign, at=envelope.seq - 1, ids=(name,))
+    outcome = _outcome(experiments.rows[0]) if experiments.rows else "no such experiment."
+    answer = HumanAnswered(question=f"restore {name}", answer=f"{name}: {outcome}", to=message.by)
+    return [Post(envelope.experiment, answer)]
 
 
 def _outcome(before: Experiment) -> str:
-    """Return what becomes of an experiment whose veto is taken back, by how far it was. An end stays an end."""
+    """Return what becomes of an experiment whose veto is withdrawn, given its state before. An end stays an end."""
     if not before.vetoed:
         return "it is not vetoed; nothing changes."
     if before.status == "analysed":
         return "it is in the pool again."
     if before.status in {"failed", "rejected"}:
         return (
-            f"it has ended ({before.reason}) and stays so, since what was decided after counts on that. To have it "
-            f"tried anew, propose its source: move37 export {before.id}, then move37 say --propose FILE."
+            f"it has ended ({before.reason}) and stays so, since later decisions relied on that. To try it again, "
+            f"propose its source: move37 export {before.id}, then move37 say --propose FILE."
         )
     return "it goes on, unless its run has just been stopped: then it ends as vetoed."
 
 
-def facts_of(standing: CampaignStatus, rows: tuple[Experiment, ...], unknown: tuple[str, ...] = ()) -> str:
-    """Return where the campaign stands and what is known of some experiments, a line each."""
-    state = "finished" if standing.finished else "paused" if standing.paused else "running"
+def facts_of(status: CampaignStatus, rows: tuple[Experiment, ...], unknown: tuple[str, ...] = ()) -> str:
+    """Return the state of the campaign and what is known of some experiments, a line each."""
+    state = "finished" if status.finished else "paused" if status.paused else "running"
     head = (
-        f"The campaign is {state}: {standing.settled} of {_slots(standing)} slots settled, "
-        f"{standing.analysed} analysed, {standing.failed} failed, {standing.rejected} rejected."
+        f"The campaign is {state}: {status.settled} of {_slots(status)} slots settled, "
+        f"{status.analysed} analysed, {status.failed} failed, {status.rejected} rejected."
     )
-    missing = [f"{one}: no such experiment." for one in unknown]
+    missing = [f"{name}: no such experiment." for name in unknown]
     return clean_text("\n".join([head, *map(_fact, rows), *missing]), ANSWER_CHARACTERS)
 
 
-def _slots(standing: CampaignStatus) -> int:
-    """Return how many slots the campaign has."""
-    return standing.budget + (len(standing.started.baselines) if standing.started else 0)
+def _slots(status: CampaignStatus) -> int:
+    return status.budget + (len(status.started.baselines) if status.started else 0)
 
 
 def _fact(of: Experiment) -> str:

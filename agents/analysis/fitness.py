@@ -1,10 +1,10 @@
 """The arithmetic of a fitness: three parts, each in [0, 1], and their mean (`docs/architecture.md`, "Fitness").
 
-The squashing of loss and benchmark follows the audit of ASI-ARCH's released code: s = σ(6 · clip(gain / width, ±1)).
-Only counted quantities enter, never a clock, so that one seed gives one sequence of proposals.
+Loss and benchmark are squashed as in ASI-ARCH's released code: s = σ(6 · clip(gain / width, ±1)). Only counted
+quantities enter, never a clock, so one seed gives one sequence of proposals.
 
 The loss part is that of the rung's first task on text. The benchmark part is the mean over the rung's benchmarks, which
-are all its tasks but those on text: each is squashed by itself, so an easy one that all solve can't hide a gain.
+are all its other tasks. Each is squashed by itself, so a benchmark that all solve can't hide a gain on another.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ from bus.vocabulary.events import FitnessParts
 from bus.vocabulary.queries import Experiment
 
 STEEPNESS = 6.0
-"""Slope of σ at no gain, in units of the width."""
+"""Slope of σ where the gain is 0, per width."""
 LOSS_WIDTH = 0.1
-"""A loss lower than the baselines' by this share of theirs is as good as it gets."""
+"""Share of the baselines' loss by which a loss is lower when its part saturates."""
 RECALL_WIDTH = 0.5
-"""An accuracy higher than the baselines' by this much is as good as it gets."""
+"""Accuracy above the baselines' at which the part saturates."""
 THRIFT_SLOPE = 4.0
 """Slope of σ for size and cost, in units of the baselines' mean."""
 HALF_SIMPLICITY_LINES = 200.0
@@ -31,14 +31,14 @@ MARK_WEIGHTS = {"performance": 0.30, "innovation": 0.25, "complexity": 0.45}
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Means over the completed baselines: what every Δ is taken against."""
+    """Means over the completed baselines, from which every gain is measured."""
 
     val_loss: float
     """Nats per byte."""
     recall: float
     """Accuracy."""
     benchmarks: Mapping[str, float]
-    """Accuracy on every task that is not on text, recall's among them."""
+    """Accuracy on every task that is not on text, including recall."""
     parameters: float
     """Trainable parameters."""
     flops: float
@@ -46,7 +46,7 @@ class Reference:
 
 
 def reference(baselines: Sequence[Experiment]) -> Reference | None:
-    """Return the baselines' means, or None where no baseline has completed."""
+    """Return the baselines' means, or None if no baseline has completed."""
     done = [b for b in baselines if b.val_loss is not None]
     if not done:
         return None
@@ -55,14 +55,17 @@ def reference(baselines: Sequence[Experiment]) -> Reference | None:
         val_loss=fmean(b.val_loss or 0.0 for b in done),
         recall=fmean(b.recall or 0.0 for b in done),
         parameters=fmean(b.parameters or 0 for b in done),
-        flops=fmean(b.flops_per_token or 0.0 for b in done),
+        flops=fmean(b.cost("flops_per_token") or 0.0 for b in done),
         benchmarks={task: fmean(benchmarks(b)[task] for b in done) for task in common},
     )
 
 
 def benchmarks(of: Experiment) -> dict[str, float]:
-    """Return the accuracy on every task that is not on text; a log from before these were kept has recall alone."""
-    return {s.task: s.accuracy for s in of.scores if s.bits_per_byte is None} or {"recall": of.recall or 0.0}
+    """Return the accuracy on every task that is not on text, by task."""
+    tasks = of.metrics.tasks if of.metrics else {}
+    return {
+        name: task.measures["accuracy"].value for name, task in tasks.items() if "bits_per_byte" not in task.measures
+    }
 
 
 def sigmoid(x: float) -> float:
@@ -71,7 +74,7 @@ def sigmoid(x: float) -> float:
 
 
 def clip(x: float) -> float:
-    """Return x held within [−1, 1]."""
+    """Return x limited to [−1, 1]."""
     return min(1.0, max(-1.0, x))
 
 
@@ -86,7 +89,7 @@ def benchmark_part(accuracy: float, mean: float) -> float:
 
 
 def thrift(used: float, mean: float) -> float:
-    """Return one half where as much is used as the baselines use, more where less is."""
+    """Return one half if as much is used as by the baselines, more if less is used."""
     return sigmoid(THRIFT_SLOPE * (1.0 - used / mean)) if mean > 0 else 0.5
 
 
@@ -112,15 +115,14 @@ def marked_judge(performance: int, innovation: int, complexity: int) -> float:
 def judge(this: Experiment, against: Reference | None) -> float:
     """Return the counted judge of an experiment; without a baseline, size and cost are as good as the mean."""
     size = thrift(this.parameters or 0, against.parameters) if against else 0.5
-    cost = thrift(this.flops_per_token or 0.0, against.flops) if against else 0.5
+    cost = thrift(this.cost("flops_per_token") or 0.0, against.flops) if against else 0.5
     novelty = 1.0 if this.novelty is None else this.novelty
     return counted_judge(novelty, size, cost, this.lines or 0)
 
 
 def parts(this: Experiment, against: Reference | None, judged: float) -> FitnessParts:
-    """Return the three parts of a completed experiment; without a baseline, gains are nil."""
+    """Return the three parts of a completed experiment; without a baseline, gains are 0."""
     assert this.val_loss is not None, f"{this.id} has no score"
-    assert this.recall is not None, f"{this.id} has no score"
     if against is None:
         return FitnessParts(loss=0.5, benchmark=0.5, judge=judged)
     mine = benchmarks(this)

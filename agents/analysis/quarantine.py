@@ -1,8 +1,9 @@
-"""Results too good to count at once: which they are, the second run they are asked for, and what bears them out.
+"""Quarantine: results too good to count at once, and the replication that confirms or refutes them.
 
-A score that no honest design is known to reach is put aside (RunAnomaly `too_good`) until the same source, on another
-seed and another shard of the data, comes near it. Only the loss on text is suspected: perfect recall is honest. Both
-thresholds stand outside what `python -m benchmarks.reruns` finds of honest designs (`docs/benchmarks.md`).
+A text loss that no honest design is known to reach puts the experiment in quarantine (RunAnomaly `too_good`). It
+counts once a second run of the same source, on another seed and another shard of the data, comes near it. Recall is
+never suspected: perfect recall is honest. Both thresholds lie outside what `python -m benchmarks.reruns` finds for
+honest designs (`docs/benchmarks.md`).
 """
 
 from collections.abc import Sequence
@@ -12,17 +13,18 @@ from bus.vocabulary.queries import Experiment
 from bus.wire.ids import BASELINE_PREFIX, derive, run_id
 
 MIN_HONEST_LOSS_RATIO = 0.9
-"""A loss on text below this share of the best baseline's is too good: what the live monitor doubts in a young run."""
+"""A text loss below this share of the best baseline's is too good; the live monitor
+doubts a young run at the same share."""
 REPLICATION_TOLERANCE = 0.06
-"""Share of the first loss by which the second may lie above it and still bear it out: (1 + NOISE) * HONEST is below 1,
-so that what is borne out still beats every baseline."""
+"""Share of the first loss by which the second may exceed it. (1 + 0.06) * 0.9 is below 1, so a confirmed
+result still beats every baseline."""
 FIRST_REPLICATION_SHARD = 1
-"""The shard of the first second run; a run that a veto stopped in between is followed by one on the next."""
+"""Shard of the first replication. A replication that a withdrawn veto stopped is repeated on the next shard."""
 
 
 def find_suspicion(this: Experiment, baselines: Sequence[Experiment]) -> RunAnomaly | None:
-    """Return why a completed experiment is quarantined; None where it is not, as a human design never is."""
-    losses = [b.val_loss for b in baselines if b.val_loss is not None]
+    """Return why a completed experiment goes into quarantine; None if it does not, as no human design does."""
+    losses = [baseline.val_loss for baseline in baselines if baseline.val_loss is not None]
     if this.id.startswith(BASELINE_PREFIX) or not losses or this.val_loss is None:
         return None
     best, honest = min(losses), MIN_HONEST_LOSS_RATIO * min(losses)
@@ -32,23 +34,21 @@ def find_suspicion(this: Experiment, baselines: Sequence[Experiment]) -> RunAnom
         f"text loss {this.val_loss:.3f} nats per byte; the best baseline's is {best:.3f}, "
         f"and no honest design is known below {honest:.3f}"
     )
-    step = max((point.step for point in this.curve), default=0)
-    run = run_id(this.id, this.attempt)
-    return RunAnomaly(run=run, kind=TOO_GOOD, step=step, evidence=evidence, action="quarantined")
+    return RunAnomaly(run=run_id(this.id, this.attempt), kind=TOO_GOOD, step=0, evidence=evidence, action="quarantined")
 
 
 def replication_seed(seed: int, shard: int) -> int:
-    """Return the seed of a run on a shard: another one than the campaign's, the same for all that are quarantined."""
+    """Return the seed of runs on a shard: another one than the campaign's, the same for all experiments."""
     return int(derive(seed, "shard", shard)[:8], 16)
 
 
 def is_replicated(first: float, second: float) -> bool:
-    """Say whether a second run's loss comes near the first's, both in nats per byte; a lower one does."""
+    """Tell whether a replication's loss comes near the first, both in nats per byte. A lower one does."""
     return second <= (1 + REPLICATION_TOLERANCE) * first
 
 
 def replication_finding(first: float, second: float) -> str:
-    """Return the finding of a quarantined experiment whose second run bears it out."""
+    """Return the finding for a quarantined experiment that a replication confirmed."""
     return (
         f"Too good to count at once, it was run again on another seed and other data: text loss {second:.3f} after "
         f"{first:.3f} nats per byte; of every figure the worse one counts."
@@ -56,7 +56,7 @@ def replication_finding(first: float, second: float) -> str:
 
 
 def replication_failure(this: Experiment, first: float, second: float) -> CodeFailed:
-    """Return the end of a quarantined experiment whose second run does not bear it out."""
+    """Return the end of a quarantined experiment that a replication refuted."""
     message = (
         f"text loss {second:.3f} nats per byte on another seed and other data, after {first:.3f}: "
         f"more than {REPLICATION_TOLERANCE:.0%} above it"

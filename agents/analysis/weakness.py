@@ -1,7 +1,7 @@
-"""The weakness that the next design should address, put into words that find an answer in the cognition base.
+"""The weakness that the next design should address, in words that find papers in the cognition base.
 
-The weakest of three things is named: recall, text loss, or what the design costs. The words then say what the design
-itself lacks against it, read off its tree of units; a source without a tree gets the general words.
+It is the weakest of three: recall, text loss, or cost. The words then name what the design lacks, according to its
+units. An experiment without a design gets general words.
 """
 
 from collections.abc import Iterator, Mapping
@@ -51,7 +51,7 @@ def weakest(this: Experiment, parts: FitnessParts, against: Reference | None) ->
     scores: dict[Weakness, float] = {"recall": parts.benchmark, "text": parts.loss}
     if against:
         size = thrift(this.parameters or 0, against.parameters)
-        scores["cost"] = (size + thrift(this.flops_per_token or 0.0, against.flops)) / 2
+        scores["cost"] = (size + thrift(this.cost("flops_per_token") or 0.0, against.flops)) / 2
     return min(scores, key=lambda name: scores[name])
 
 
@@ -64,7 +64,7 @@ def problem(this: Experiment, parts: FitnessParts, against: Reference | None) ->
 
 
 def _recall(this: Experiment) -> str:
-    """Return what holds recall back."""
+    """Return why recall is weak."""
     corrects = any(str(path.get("update")).startswith("delta") for path in _memories(this))
     forgets = any(path.get("decay") != "none" for path in _memories(this))
     words = RECALL_WITH_CORRECTION if corrects else RECALL_WITH_DECAY if forgets else RECALL_WITHOUT_FORGETTING
@@ -72,7 +72,7 @@ def _recall(this: Experiment) -> str:
 
 
 def _text(this: Experiment) -> str:
-    """Return what holds the text loss up."""
+    """Return why the text loss is high."""
     if this.design and not _is_local(this):
         return TEXT_WITHOUT_LOCALITY
     forgets = any(path.get("decay") not in {"none", "fixed", "learned"} for path in _memories(this))
@@ -80,7 +80,7 @@ def _text(this: Experiment) -> str:
 
 
 def _paths(this: Experiment) -> Iterator[Mapping[str, Any]]:
-    """Yield the design's paths as JSON objects; nothing where there is no design."""
+    """Yield the design's paths as JSON objects; nothing without a design."""
     paths: Any = (this.design or {}).get("paths", ())
     yield from (path for path in paths if isinstance(path, Mapping))
 
@@ -91,7 +91,7 @@ def _memories(this: Experiment) -> list[Mapping[str, Any]]:
 
 
 def _is_local(this: Experiment) -> bool:
-    """Say whether anything in the design sees a token's neighbours directly."""
+    """Tell whether any unit of the design sees a token's neighbours directly."""
     entry = (this.design or {}).get("entry", "none")
     convolved = any(path.get("convolution", "none") != "none" for path in _memories(this))
     return entry != "none" or convolved or any(path.get("kind") != "memory" for path in _paths(this))

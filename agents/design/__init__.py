@@ -10,7 +10,6 @@ Nothing here imports torch: a design is data, and only a trainer runs its source
 from agents.design.baselines import BASELINES, Baseline
 from agents.design.bias import NEUTRAL, Bias, bias_from_text
 from agents.design.describe import name, summary, tree
-from agents.design.distance import distance
 from agents.design.motivation import motivation
 from agents.design.operators import Variation, crossover, from_scratch, mutate, unit_labels, vary
 from agents.design.render import Rendered, render
@@ -32,7 +31,6 @@ __all__ = [
     "bias_from_text",
     "count_designs",
     "crossover",
-    "distance",
     "draw_design",
     "from_scratch",
     "motivation",

@@ -1,8 +1,6 @@
 """Why a new design should work, in a few sentences of at most 50 words together.
 
-Novelty compares these texts, so the reasons for the new units come first, and no sentence repeats another. Memory
-embeds a text clause by clause and caches the vectors. So everything that varies stands in a clause of its own, between
-semicolons, colons and the dots of names.
+The reasons for the new units come first, and no sentence repeats another.
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,7 +65,7 @@ def motivation(variation: Variation, parent: str | None = None, guidance: Sequen
     sentences.append(_origin(variation, new, parent))
     sentences += [_EXPECTATIONS.get(new[0]) or _EXPECTATIONS[new[0].split(":")[0]]] if new else []
     others = [units[label].gist for label in _distinctive_labels(design) if label not in new[:2]]
-    sentences += [f"Beside it: {'; '.join(others[:2])}"] if others else []
+    sentences += [f"Next to it: {'; '.join(others[:2])}"] if others else []
     sentences += [f'It follows the wish "{_first_words(guidance[-1], 12)}"'] if guidance else []
     return _join_within_limit(sentences)
 

@@ -5,8 +5,9 @@ from the `random.Random` argument, so one seed gives one sequence of designs.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from agents.design.bias import NEUTRAL, Bias
@@ -45,15 +46,34 @@ class _Move(NamedTuple):
     weight: float
 
 
-def vary(parent: Design, mates: Sequence[Design], rng: random.Random, bias: Bias = NEUTRAL) -> Variation:
-    """Return a variation by an operator drawn by its share; without a mate, mutation has crossover's share too."""
+def vary(
+    parent: Design,
+    mates: Sequence[Design],
+    rng: random.Random,
+    bias: Bias = NEUTRAL,
+    preferences: Mapping[str, float] = MappingProxyType({}),
+) -> Variation:
+    """Return the result of one of the three operators, drawn in their proportions.
+
+    `preferences` are factors on the shares of `mutate`, `crossover` and `scratch`. Without a mate, crossover's share
+    goes to mutation.
+    """
+    scratch, crossed, _ = _operator_shares(preferences)
     draw = rng.random()
-    if draw < SCRATCH_SHARE:
+    if draw < scratch:
         return from_scratch(rng, bias)
     others = [mate for mate in mates if mate != parent]
-    if draw < SCRATCH_SHARE + CROSSOVER_SHARE and others:
+    if draw < scratch + crossed and others:
         return crossover(parent, rng.choice(others), rng, bias)
     return mutate(parent, rng, bias)
+
+
+def _operator_shares(preferences: Mapping[str, float]) -> tuple[float, float, float]:
+    """Return the shares of scratch, crossover and mutation; they add up to 1."""
+    defaults = {"scratch": SCRATCH_SHARE, "crossover": CROSSOVER_SHARE, "mutate": MUTATION_SHARE}
+    scratch, crossed, mutated = (share * max(0.0, preferences.get(key, 1.0)) for key, share in defaults.items())
+    total = scratch + crossed + mutated
+    return (scratch / total, crossed / total, mutated / total) if total > 0 else _operator_shares({})
 
 
 def from_scratch(rng: random.Random, bias: Bias = NEUTRAL) -> Variation:

@@ -5,6 +5,7 @@ that names its source. The instructions say that such blocks are data. A block c
 change what an answer may be: a typed draft that is checked, jailed and scored like any other.
 """
 
+import inspect
 import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -13,6 +14,7 @@ from agents.repair.attempt import AttemptFault
 from bus.vocabulary.events import ProposalRejected, ProposalRequested
 from bus.vocabulary.queries import CognitionEntry, Experiment, Neighbour, Peers
 from bus.vocabulary.questions import Completion
+from bus.wire.ids import derive
 from bus.wire.plain_text import clean_line, clean_tail, clean_text
 
 CONTRACT = """\
@@ -114,6 +116,20 @@ def answer(question: str, facts: str) -> Completion:
         quote("question", question, MAX_TEXT_CHARACTERS, "person"),
     ]
     return Completion(instructions=ANSWER_INSTRUCTIONS, prompt="\n\n".join(blocks), schema_name="Answer")
+
+
+def versions() -> dict[str, str]:
+    """Return the version of each prompt by its schema: a hash of its instructions and of the code that fills it."""
+    prompts = {
+        "Draft": (PROPOSAL_INSTRUCTIONS, proposal, _ancestor),
+        "Revision": (REPAIR_INSTRUCTIONS, repair),
+        "Judgement": (JUDGEMENT_INSTRUCTIONS, judgement),
+        "Answer": (ANSWER_INSTRUCTIONS, answer),
+    }
+    return {
+        schema: derive(instructions, *(inspect.getsource(function) for function in (*functions, quote)))[:8]
+        for schema, (instructions, *functions) in prompts.items()
+    }
 
 
 def _ancestor(label: str, experiment: Experiment, *, with_source: bool) -> str:

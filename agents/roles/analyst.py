@@ -1,12 +1,10 @@
 """The analyst: gives every trained experiment a fitness, an explanation, and the weakness to address next.
 
 Results are judged against the baselines, so everything trained before the last baseline is settled waits for it, and is
-then analysed at once, in the order it completed. What is too good to count at once is put aside until a second run
-bears it out (`agents.analysis.quarantine`). All arithmetic is in code; a model, where one is configured, adds words and
-marks.
+then analysed at once, in the order of completion. A result too good to count goes into quarantine until a replication
+confirms it (`agents.analysis.quarantine`). Code does all arithmetic; a model, if the campaign names one for this role,
+adds words and marks.
 """
-
-from typing import ClassVar
 
 from agents.analysis.answers import answer_question, answer_restore
 from agents.analysis.findings import findings
@@ -16,7 +14,18 @@ from agents.analysis.weakness import problem
 from agents.llm import prompts
 from agents.llm.schemas import Judgement, parse_completion
 from bus.delivery.role import Decision, Post, Subdecision
-from bus.vocabulary.events import AnalysisReady, CodeFailed, Event, HumanMessage, ProposalRejected, RunCompleted
+from bus.delivery.role_spec import RoleSpec
+from bus.vocabulary.events import (
+    AnalysisReady,
+    CodeFailed,
+    DiscoveryConfirmed,
+    DiscoveryRefuted,
+    HumanAnswered,
+    HumanMessage,
+    ProposalRejected,
+    RunAnomaly,
+    RunCompleted,
+)
 from bus.vocabulary.queries import AskCognition, AskExperiments, AskPeers, Cognition, Experiments, Peers
 from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
@@ -32,99 +41,107 @@ MAX_FINDINGS = 5
 class Analyst:
     """Decides what results mean."""
 
-    name: ClassVar[str] = "analyst"
-    handles: ClassVar[tuple[type[Event], ...]] = (RunCompleted, CodeFailed, ProposalRejected, HumanMessage)
-
-    def __init__(self, *, model: bool = False) -> None:
-        """Judge by formula, or with a model that answers Completion questions."""
-        self._model = model
-
     def decide(self, envelope: Envelope) -> Decision:
         """Analyse what this event makes ready, or answer a person."""
         event = envelope.event
         if isinstance(event, HumanMessage):
-            return (yield from self._reply(envelope, event))
-        baseline = envelope.experiment.startswith(BASELINE_PREFIX)
-        if isinstance(event, CodeFailed | ProposalRejected) and not (event.final and baseline):
+            return (yield from _reply(envelope, event))
+        is_baseline = envelope.experiment.startswith(BASELINE_PREFIX)
+        if isinstance(event, CodeFailed | ProposalRejected) and not (event.final and is_baseline):
             return []
-        peers: Peers = yield self._peers(envelope, envelope.experiment)
+        peers: Peers = yield _peers_query(envelope, envelope.experiment)
         if peers.baselines_pending:
             return []
         if isinstance(event, RunCompleted) and parse_run_id(event.run).shard:
-            return (yield from self._judge_replication(envelope, event, peers))
-        # A baseline's settlement may have been what others waited for; any other result stands for itself.
-        ready = peers.awaiting if baseline else tuple(one for one in peers.awaiting if one == envelope.experiment)
+            return (yield from _judge_replication(envelope, event, peers))
+        # The settlement of a baseline may have been what others waited for; any other result stands for itself.
+        ready = peers.awaiting if is_baseline else [name for name in peers.awaiting if name == envelope.experiment]
         posts: list[Post] = []
         for experiment in ready:
-            judged = yield from self._judged(envelope, experiment, peers)
-            posts.append(judged)
+            posts += [(yield from _judge(envelope, experiment, peers))]
         return posts
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
-        """Return what settles an experiment whose analysis can't be made."""
+        """Return the end of an experiment that can't be analysed."""
         if not isinstance(envelope.event, RunCompleted):
             return []
         attempt = parse_run_id(envelope.event.run).attempt
         message = clean_line(f"no analysis: {reason}", FINDING_CHARACTERS)
-        failed = CodeFailed(attempt=attempt, stage="evaluate", reason="analysis", message=message, final=True)
-        return [Post(envelope.experiment, failed)]
-
-    def _reply(self, envelope: Envelope, message: HumanMessage) -> Subdecision[list[Post]]:
-        """Answer a question, or say what a veto that is taken back brings about; other words are for others."""
-        if message.kind == "ask":
-            return (yield from answer_question(envelope, message, model=self._model))
-        return (yield from answer_restore(envelope, message)) if message.kind == "restore" else []
-
-    def _peers(self, envelope: Envelope, experiment: str) -> AskPeers:
-        """Return the question what an experiment is compared with; only a model reads its source."""
-        return AskPeers(campaign=envelope.campaign, at=envelope.seq, experiment=experiment, source=self._model)
-
-    def _judged(self, envelope: Envelope, experiment: str, known: Peers) -> Subdecision[Post]:
-        """Analyse one experiment, or quarantine it."""
-        peers = known
-        if experiment != known.this.id:
-            peers = yield self._peers(envelope, experiment)
-        suspected = find_suspicion(peers.this, peers.baselines)
-        return Post(experiment, suspected) if suspected else (yield from self._analysis(envelope, peers))
-
-    def _judge_replication(self, envelope: Envelope, event: RunCompleted, peers: Peers) -> Subdecision[list[Post]]:
-        """Analyse a quarantined experiment whose second run bears it out, and give any other up."""
-        if peers.this.status != "quarantined":
-            return []
-        before: Experiments = yield AskExperiments(
-            campaign=envelope.campaign, at=envelope.seq - 1, ids=(envelope.experiment,)
-        )
-        first = before.rows[0].val_loss
-        assert first is not None, f"{envelope.experiment} is quarantined without a score"
-        if not is_replicated(first, event.val_loss):
-            return [Post(envelope.experiment, replication_failure(peers.this, first, event.val_loss))]
-        return [(yield from self._analysis(envelope, peers, (replication_finding(first, event.val_loss),)))]
-
-    def _analysis(self, envelope: Envelope, peers: Peers, seen: tuple[str, ...] = ()) -> Subdecision[Post]:
-        """Analyse one experiment, of which something has been seen already."""
-        against = reference(peers.baselines)
-        scored = parts(peers.this, against, judge(peers.this, against))
-        found, weakness = (*seen, *findings(peers, against)), problem(peers.this, scored, against)
-        if self._model:
-            opinion = yield from _opinion(peers, found, weakness)
-            if opinion:
-                marks = marked_judge(opinion.performance, opinion.innovation, opinion.complexity)
-                scored = parts(peers.this, against, marks)
-                found += tuple(clean_line(line, FINDING_CHARACTERS) for line in opinion.findings[:MAX_FINDINGS])
-                weakness = clean_line(opinion.problem, PROBLEM_CHARACTERS) or weakness
-        cognition: Cognition = yield AskCognition(campaign=envelope.campaign, at=envelope.seq, text=weakness)
-        ready = AnalysisReady(
-            fitness=fitness(scored),
-            parts=scored,
-            findings=found,
-            problem=weakness,
-            cognition=tuple(entry.key for entry in cognition.rows),
-        )
-        return Post(peers.this.id, ready)
+        failure = CodeFailed(attempt=attempt, stage="evaluate", reason="analysis", message=message, final=True)
+        return [Post(envelope.experiment, failure)]
 
 
-def _opinion(peers: Peers, found: tuple[str, ...], weakness: str) -> Subdecision[Judgement | None]:
-    """Ask the model for its judgement; None where it has none to give."""
-    reply: CompletionReply = yield prompts.judgement(peers, found, weakness)
+def _reply(envelope: Envelope, message: HumanMessage) -> Subdecision[list[Post]]:
+    """Answer a question, or say what withdrawing a veto brings about; other messages are for other roles."""
+    if message.kind == "ask":
+        return (yield from answer_question(envelope, message, SPEC.name))
+    return (yield from answer_restore(envelope, message)) if message.kind == "restore" else []
+
+
+def _peers_query(envelope: Envelope, experiment: str) -> AskPeers:
+    return AskPeers(campaign=envelope.campaign, at=envelope.seq, experiment=experiment, reader=SPEC.name)
+
+
+def _judge(envelope: Envelope, experiment: str, known: Peers) -> Subdecision[Post]:
+    """Return an experiment's analysis, or its quarantine; `known` are the peers of the event's own experiment."""
+    peers = known
+    if experiment != known.this.id:
+        peers = yield _peers_query(envelope, experiment)
+    suspicion = find_suspicion(peers.this, peers.baselines)
+    return Post(experiment, suspicion) if suspicion else (yield from _analysis(envelope, peers))
+
+
+def _judge_replication(envelope: Envelope, event: RunCompleted, peers: Peers) -> Subdecision[list[Post]]:
+    """Return the analysis of a quarantined experiment if its replication confirms it, otherwise its end."""
+    if peers.this.status != "quarantined":
+        return []
+    before: Experiments = yield AskExperiments(
+        campaign=envelope.campaign, at=envelope.seq - 1, ids=(envelope.experiment,)
+    )
+    first, second = before.rows[0].val_loss, event.metrics.val_loss
+    assert first is not None, f"{envelope.experiment} is quarantined without a score"
+    if not is_replicated(first, second):
+        return [Post(envelope.experiment, replication_failure(peers.this, first, second))]
+    return [(yield from _analysis(envelope, peers, (replication_finding(first, second),)))]
+
+
+def _analysis(envelope: Envelope, peers: Peers, first_findings: tuple[str, ...] = ()) -> Subdecision[Post]:
+    """Return one experiment's analysis; `first_findings` come before its own."""
+    against = reference(peers.baselines)
+    scored = parts(peers.this, against, judge(peers.this, against))
+    lines, weakness = (*first_findings, *findings(peers, against)), problem(peers.this, scored, against)
+    opinion = yield from _opinion(peers, lines, weakness)
+    if opinion:
+        scored = parts(peers.this, against, marked_judge(opinion.performance, opinion.innovation, opinion.complexity))
+        lines += tuple(clean_line(line, FINDING_CHARACTERS) for line in opinion.findings[:MAX_FINDINGS])
+        weakness = clean_line(opinion.problem, PROBLEM_CHARACTERS) or weakness
+    cognition: Cognition = yield AskCognition(campaign=envelope.campaign, at=envelope.seq, text=weakness)
+    ready = AnalysisReady(
+        fitness=fitness(scored),
+        parts=scored,
+        findings=lines,
+        problem=weakness,
+        cognition=tuple(entry.key for entry in cognition.rows),
+    )
+    return Post(peers.this.id, ready)
+
+
+def _opinion(peers: Peers, lines: tuple[str, ...], weakness: str) -> Subdecision[Judgement | None]:
+    """Return the model's judgement; None if the campaign has no model for this role, or it gives no answer."""
+    if peers.started is None or SPEC.name not in peers.started.models:
+        return None
+    reply: CompletionReply = yield prompts.judgement(peers, lines, weakness)
     opinion = parse_completion(reply, Judgement)
     return opinion if isinstance(opinion, Judgement) else None
+
+
+SPEC = RoleSpec(
+    name="analyst",
+    summary="scores and explains results, and answers people",
+    subscribes=(RunCompleted, CodeFailed, ProposalRejected, HumanMessage),
+    publishes=(AnalysisReady, RunAnomaly, CodeFailed, HumanAnswered, DiscoveryConfirmed, DiscoveryRefuted),
+    asks=True,
+    uses_model=True,
+    build=Analyst,
+    concurrency=32,
+)

@@ -1,21 +1,26 @@
-"""The human desk: reads what people publish on `lab.human.<campaign>` and makes facts of it.
+"""The human desk: turns what people publish on `lab.human.<campaign>` into events.
 
-Accepted are plain text, and JSON `{"text", "kind", "target", "source", "by"}`. Where no kind is given it is read off
-the words: `pause`, `resume`, `stop`, `veto e0003`, `restore e0003`, `budget 40`, a question that ends in "?", and
-anything else steers. A proposed architecture becomes an experiment `h-<8 hex>` of its own, outside the slots.
+It accepts plain text, and JSON `{"text", "kind", "target", "source", "by"}`. If no kind is given, the text decides:
+`pause`, `resume`, `stop`, `veto e0003`, `restore e0003`, `budget 40`, a question that ends in "?"; anything else
+steers. A proposed architecture becomes an experiment `h-<8 hex>` of its own, outside the slots.
 """
 
 import json
 import re
-from typing import ClassVar, get_args
+from datetime import UTC, datetime
+from typing import get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bus.delivery.role import Decision, Post
-from bus.vocabulary.events import Event, HumanKind, HumanMessage, ProposalCreated, Spoken
+from bus.delivery.role_spec import RoleSpec
+from bus.delivery.transport import Durable
+from bus.vocabulary.events import HumanKind, HumanMessage, ProposalCreated, Spoken
+from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
-from bus.wire.ids import CAMPAIGN, derive
+from bus.wire.ids import CAMPAIGN, campaign_root_id, derive
 from bus.wire.plain_text import clean_line, clean_text
+from bus.wire.stored_message import StoredMessage
 
 PAYLOAD_BYTES = 256 * 1024
 TEXT_CHARACTERS = 2_000
@@ -24,16 +29,16 @@ BY_CHARACTERS = 64
 MAX_EXPERIMENTS = 1_000_000
 
 _NAMING = re.compile(r"(veto|restore)\s+(\S+)\s*$", re.IGNORECASE)
-"""Words that name an experiment."""
+"""Text that names an experiment."""
 _BUDGET = re.compile(r"budget\s+(\d+)\s*$", re.IGNORECASE)
 _BARE = re.compile(r"(veto|restore|budget)(\s+[^\s?]+)?\s*$", re.IGNORECASE)
-"""Words that begin as one of these and have at most one more are meant as it, though something may be missing."""
+"""Text that begins with one of these and has at most one more word; the experiment or number may be missing."""
 _EXPERIMENT = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 _CLASS = re.compile(r"^class\s+(\w+)", re.MULTILINE)
 
 
-class _Words(BaseModel):
-    """What a person may put into JSON; strict, so that `{"text": 1}` is refused rather than guessed at."""
+class _Message(BaseModel):
+    """A person's message as JSON; strict, so that `{"text": 1}` is refused rather than guessed at."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -45,28 +50,26 @@ class _Words(BaseModel):
 
 
 class Desk:
-    """Decides what a person's raw words mean."""
-
-    name: ClassVar[str] = "desk"
-    handles: ClassVar[tuple[type[Event], ...]] = (Spoken,)
+    """Decides what a person's raw message means."""
 
     def decide(self, envelope: Envelope) -> Decision:
-        """Make facts of the words. Raises Malformed, whose text is the reason on the dead letter."""
-        yield from ()  # a decision is a generator, though this one has nothing to ask
+        """Return the message as events. Raises MalformedMessage, whose text is the reason on the dead letter."""
+        yield from ()  # a decision is a generator, though this one asks nothing
         assert isinstance(envelope.event, Spoken)
-        read = read_message(envelope.event.payload.encode("utf-8", "surrogatepass"), envelope.campaign, envelope.id)
-        if isinstance(read, MalformedMessage):
-            raise read
-        return read
+        payload = envelope.event.payload.encode("utf-8", "surrogatepass")
+        posts = read_message(payload, envelope.campaign, envelope.id)
+        if isinstance(posts, MalformedMessage):
+            raise posts
+        return posts
 
 
 def read_message(payload: bytes, campaign: str, message_id: object) -> list[Post] | MalformedMessage:
-    """Return the facts that a message states, or why it states none.
+    """Return the events that a message stands for, or why it stands for none.
 
-    `message_id` is whatever names the message for good, such as its position in the inbox: experiments are named by it.
+    `message_id` names the message for good, such as its position in the inbox; a proposed experiment is named after it.
     """
     try:
-        message = _completed(_parsed(payload))
+        message = _complete(_parse(payload))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         return MalformedMessage(f"message of a person: {'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}")
@@ -78,8 +81,8 @@ def read_message(payload: bytes, campaign: str, message_id: object) -> list[Post
     return posts
 
 
-def _parsed(payload: bytes) -> _Words:
-    """Return the words as given. Raises ValueError, ValidationError."""
+def _parse(payload: bytes) -> _Message:
+    """Return the message as given. Raises ValueError, ValidationError."""
     if len(payload) > PAYLOAD_BYTES:
         raise ValueError(f"{len(payload)} bytes, at most {PAYLOAD_BYTES} are read")
     try:
@@ -87,43 +90,43 @@ def _parsed(payload: bytes) -> _Words:
     except UnicodeDecodeError:
         raise ValueError("not UTF-8 text") from None
     if not text.lstrip().startswith("{"):
-        return _Words(text=text)
+        return _Message(text=text)
     try:
-        return _Words.model_validate(json.loads(text))
+        return _Message.model_validate(json.loads(text))
     except (json.JSONDecodeError, RecursionError):
         raise ValueError("begins like JSON but is none") from None
 
 
-def _completed(words: _Words) -> HumanMessage:
-    """Return the message, cleaned, its kind read off the words where none is given. Raises ValueError."""
-    text = clean_text(words.text, TEXT_CHARACTERS)
-    kind = words.kind or _kind(text, words.source)
+def _complete(message: _Message) -> HumanMessage:
+    """Return the message, cleaned; if it names no kind, its text decides. Raises ValueError."""
+    text = clean_text(message.text, TEXT_CHARACTERS)
+    kind = message.kind or _kind(text, message.source)
     if not text and kind in {"steer", "ask"}:
         raise ValueError("it is empty")
     return HumanMessage(
         kind=kind,
         text=_budget(text) if kind == "budget" else text,
-        by=clean_line(words.by, BY_CHARACTERS) or "human",
-        target=_target(text, words.target, kind),
-        source=_source(words.source, needed=kind == "propose"),
+        by=clean_line(message.by, BY_CHARACTERS) or "human",
+        target=_target(text, message.target, kind),
+        source=_source(message.source, needed=kind == "propose"),
     )
 
 
 def _kind(text: str, source: str | None) -> HumanKind:
-    """Return what a message without a kind wants."""
+    """Return the kind of a message that names none."""
     word = text.strip().rstrip(".!").lower()
     if source is not None:
         return "propose"
     if word in {"pause", "resume", "stop"}:
         return next(kind for kind in get_args(HumanKind) if kind == word)
-    if found := _BARE.match(text):
-        return next(kind for kind in get_args(HumanKind) if kind == found[1].lower())
+    if match := _BARE.match(text):
+        return next(kind for kind in get_args(HumanKind) if kind == match[1].lower())
     return "ask" if text.endswith("?") else "steer"
 
 
 def _budget(text: str) -> str:
     """Return the new number of experiments as plain digits. Raises ValueError."""
-    digits = (found.group(1) if (found := _BUDGET.match(text)) else text).strip()
+    digits = (match[1] if (match := _BUDGET.match(text)) else text).strip()
     if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_EXPERIMENTS))):
         raise ValueError("a budget is a whole number of experiments, such as `budget 40`")
     if int(digits) > MAX_EXPERIMENTS:
@@ -132,10 +135,10 @@ def _budget(text: str) -> str:
 
 
 def _target(text: str, target: str | None, kind: HumanKind) -> str | None:
-    """Return the experiment that is meant. Raises ValueError where one is needed and none is named."""
+    """Return the experiment that is meant. Raises ValueError if one is needed and none is named."""
     needed = kind in {"veto", "restore"}
-    if target is None and needed and (found := _NAMING.match(text)):
-        target = found[2]
+    if target is None and needed and (match := _NAMING.match(text)):
+        target = match[2]
     if target is None and needed:
         raise ValueError(f"a {kind} names an experiment, such as `{kind} e0003`")
     if target is not None and not _EXPERIMENT.match(target):
@@ -159,8 +162,8 @@ def _source(source: str | None, *, needed: bool) -> str | None:
 
 def _proposal(message: HumanMessage, source: str, campaign: str, message_id: object) -> Post:
     """Return the experiment that a person's architecture becomes."""
-    found = _CLASS.search(source)
-    name = clean_line(found.group(1), 60) if found else "unnamed"
+    match = _CLASS.search(source)
+    name = clean_line(match[1], 60) if match else "unnamed"
     return Post(
         f"h-{derive(campaign, message_id)[:8]}",
         ProposalCreated(
@@ -171,3 +174,36 @@ def _proposal(message: HumanMessage, source: str, campaign: str, message_id: obj
             operator="propose",
         ),
     )
+
+
+def spoken_envelope(stored: StoredMessage) -> Envelope:
+    """Return what a person published as the desk's input. Raises MalformedMessage if it is not text in UTF-8."""
+    try:
+        payload = stored.payload.decode("utf-8")
+    except UnicodeDecodeError:
+        raise MalformedMessage("a person's message has to be text in UTF-8") from None
+    campaign = stored.subject.rsplit(".", 1)[1]
+    return Envelope(
+        id=message_id(stored.subject, stored.seq),
+        source="/lab/human/1",
+        time=datetime.now(UTC),
+        campaign=campaign,
+        experiment=CAMPAIGN,
+        event=Spoken(payload=payload),
+        cause=campaign_root_id(campaign),
+    )
+
+
+def message_id(subject: str, position: int) -> str:
+    """Return the id of a message by its place in the inbox, so that a redelivery has the same one."""
+    return derive("heard", subject, position)
+
+
+SPEC = RoleSpec(
+    name="desk",
+    summary="turns people's messages into events",
+    publishes=(HumanMessage, ProposalCreated),
+    inbox=Durable("desk", subjects.HUMAN, ("lab.human.*",)),
+    read=spoken_envelope,
+    build=Desk,
+)

@@ -1,16 +1,16 @@
-"""The director: opens slots, renews the pool, and says when a campaign pauses, resumes and ends.
+"""The director: opens slots, renews the pool, and decides when a campaign pauses, resumes and ends.
 
-Every choice is a function of the log up to the event decided upon (`docs/architecture.md`, "Slots"). The t-th
-settlement opens slot t + K − 1, and that one alone: those before it are the business of earlier settlements, whose
-decisions may still be under way. What was held back meanwhile is opened by the event that lets slots be opened again.
-The stream refuses a second opening, whoever says it. The ending is said upon any event that finds the campaign over and
-not ended, and the stream takes one: whatever became of the decision that should have said it, the next one does.
+Every choice is a function of the log up to the event decided on (`docs/architecture.md`, "Slots"). The t-th
+settlement opens slot t + K − 1, and that one alone: earlier slots belong to earlier settlements, whose decisions may
+still be under way. Slots that were held back are opened by the event that allows slots again. The stream refuses a
+second opening. Any event that finds the campaign over and not ended publishes the ending, and the stream takes one;
+so the ending does not depend on a single decision.
 """
 
-from typing import ClassVar
-
-from agents.search.two_tier import Pool, pool, renewal
-from bus.delivery.role import Decision, Post
+from agents.search import make_policy
+from agents.search.policy import SearchPolicy, State
+from bus.delivery.role import Decision, Post, Subdecision
+from bus.delivery.role_spec import RoleSpec
 from bus.vocabulary.events import (
     AnalysisReady,
     CampaignFinished,
@@ -25,7 +25,7 @@ from bus.vocabulary.events import (
     ProposalRequested,
     RunCompleted,
 )
-from bus.vocabulary.queries import AskStanding, CampaignStatus
+from bus.vocabulary.queries import AskCampaignStatus, CampaignStatus
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, CAMPAIGN, derive, experiment_id, rng
 from bus.wire.plain_text import clean_line
@@ -34,58 +34,55 @@ WHY_CHARACTERS = 300
 
 
 class Director:
-    """Decides which experiments a campaign makes, and from what each starts."""
-
-    name: ClassVar[str] = "director"
-    handles: ClassVar[tuple[type[Event], ...]] = (
-        CampaignStarted,
-        CampaignPaused,
-        CampaignResumed,
-        CampaignFinished,
-        RunCompleted,
-        AnalysisReady,
-        CodeFailed,
-        ProposalRejected,
-        HumanMessage,
-    )
+    """Decides which experiments a campaign makes, and what each starts from."""
 
     def decide(self, envelope: Envelope) -> Decision:
-        """Open what this event frees, or say what it ends."""
+        """Open the slots that this event frees, or end the campaign."""
         if not _matters(envelope):
             return []
-        standing: CampaignStatus = yield AskStanding(campaign=envelope.campaign, at=envelope.seq)
-        return [] if standing.started is None else _follows(envelope, standing, standing.started)
+        status: CampaignStatus = yield AskCampaignStatus(campaign=envelope.campaign, at=envelope.seq)
+        return [] if status.started is None else (yield from _consequences(envelope, status, status.started))
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
         """Return a pause that tells people why: a decision that can't be made would leave its slot closed unseen.
 
-        The pause itself is decided upon: the campaign may be over. Where that fails too, a word of theirs will do.
+        The pause itself is decided on, since the campaign may be over. If that fails too, a person's message helps.
         """
         if isinstance(envelope.event, CampaignPaused) or not _matters(envelope):
             return []
-        why = clean_line(f"no decision upon {envelope.type} of {envelope.experiment}: {reason}", WHY_CHARACTERS)
-        return [Post(CAMPAIGN, CampaignPaused(by=self.name, why=why))]
+        why = clean_line(f"no decision on {envelope.type} of {envelope.experiment}: {reason}", WHY_CHARACTERS)
+        return [Post(CAMPAIGN, CampaignPaused(by=SPEC.name, why=why))]
 
 
-def _follows(envelope: Envelope, standing: CampaignStatus, started: CampaignStarted) -> list[Post]:
-    """Return what the campaign's state turns into, and the slots that are opened."""
-    if resumed := _resumption(envelope.event, standing):
-        return [Post(CAMPAIGN, resumed)]
-    renewed = renewal(started, standing) if isinstance(envelope.event, AnalysisReady) else None
-    posts = [Post(CAMPAIGN, renewed)] if renewed else []
-    if standing.finished:
+def _consequences(envelope: Envelope, status: CampaignStatus, started: CampaignStarted) -> Subdecision[list[Post]]:
+    """Return what the campaign's state turns into, and the slots that open."""
+    if resumption := _resumption(envelope.event, status):
+        return [Post(CAMPAIGN, resumption)]
+    policy = make_policy(started.policy, started.policy_parameters)
+    renewal = (yield from _renewal(policy, status)) if isinstance(envelope.event, AnalysisReady) else None
+    posts = [Post(CAMPAIGN, renewal)] if renewal else []
+    if status.finished:
         return posts
-    if standing.stopping or _spent(standing):
-        return [*posts, _ending(standing)]
+    if status.stopping or _is_spent(status):
+        return [*posts, _ending(status)]
     if isinstance(envelope.event, HumanMessage) and envelope.event.kind == "pause":
         return [Post(CAMPAIGN, CampaignPaused(by=envelope.event.by, why=envelope.event.text))]
-    if not standing.paused and _judged(standing, started):
-        posts += _openings(envelope, standing, started, renewed)
+    if not status.paused and _may_request_designs(status, started):
+        state = renewal.state if renewal else status.pool
+        posts += yield from _openings(envelope, status, started, policy, state)
     return posts
 
 
+def _renewal(policy: SearchPolicy, status: CampaignStatus) -> Subdecision[PoolUpdated | None]:
+    """Return the policy's new state, if the newest analysis changes it."""
+    renewal = yield from policy.tell(status, status.pool)
+    if renewal is None:
+        return None
+    return PoolUpdated(generation=renewal.generation, policy=policy.name, state=dict(renewal.state))
+
+
 def _matters(envelope: Envelope) -> bool:
-    """Say whether an event can change slots, pool or the campaign's state; repairs and early rejections can't."""
+    """Tell whether an event can change slots, pool or the campaign's state; repairs and early rejections can't."""
     event = envelope.event
     if isinstance(event, RunCompleted):
         return envelope.experiment.startswith(BASELINE_PREFIX)
@@ -96,93 +93,117 @@ def _matters(envelope: Envelope) -> bool:
     return True
 
 
-def _judged(standing: CampaignStatus, started: CampaignStarted) -> bool:
-    """Say whether new designs may be asked for: once all baselines are trained, only after they are analysed.
+def _may_request_designs(status: CampaignStatus, started: CampaignStarted) -> bool:
+    """Tell whether new designs may be requested: once all baselines are trained, only after they are analysed.
 
-    Else a proposal would be made while the analyst speaks, and what it reads would depend on who was quicker.
+    Otherwise a proposal would be made while analyses are on their way, and what it reads would depend on timing.
     """
     baselines = len(started.baselines)
-    return standing.settled < baselines or _ended(standing) >= baselines
+    return status.settled < baselines or _ended_count(status) >= baselines
 
 
-def _ended(standing: CampaignStatus) -> int:
-    """Return how many experiments are over."""
-    return standing.analysed + standing.failed + standing.rejected
+def _ended_count(status: CampaignStatus) -> int:
+    return status.analysed + status.failed + status.rejected
 
 
-def _total(standing: CampaignStatus) -> int:
-    """Return how many slots the campaign has."""
-    assert standing.started is not None
-    return len(standing.started.baselines) + standing.budget
+def _slot_count(status: CampaignStatus) -> int:
+    assert status.started is not None
+    return len(status.started.baselines) + status.budget
 
 
-def _spent(standing: CampaignStatus) -> bool:
-    """Say whether every slot and every person's experiment is settled."""
-    return standing.settled >= _total(standing) and standing.unsettled == 0
+def _is_spent(status: CampaignStatus) -> bool:
+    """Tell whether every slot and every person's experiment is settled."""
+    return status.settled >= _slot_count(status) and status.unsettled == 0
 
 
 def _openings(
-    envelope: Envelope, standing: CampaignStatus, started: CampaignStarted, renewed: PoolUpdated | None
-) -> list[Post]:
+    envelope: Envelope, status: CampaignStatus, started: CampaignStarted, policy: SearchPolicy, state: State
+) -> Subdecision[list[Post]]:
     """Return a request for every slot that this very event allows and that is not open."""
-    allowed = min(_total(standing), standing.settled + started.slots)
-    first = standing.unbroken if _releases(envelope, standing, started) else standing.settled + started.slots - 1
-    source = pool(standing, renewed)
-    return [
-        _request(envelope.campaign, slot, started, standing.guidance, source)
-        for slot in range(max(first, standing.unbroken), allowed)
-    ]
+    allowed = min(_slot_count(status), status.settled + started.slots)
+    first = status.watermark if _releases(envelope, status, started) else status.settled + started.slots - 1
+    posts: list[Post] = []
+    for slot in range(max(first, status.watermark), allowed):
+        posts += [(yield from _opening(envelope.campaign, slot, status, started, policy, state))]
+    return posts
 
 
-def _releases(envelope: Envelope, standing: CampaignStatus, started: CampaignStarted) -> bool:
-    """Say whether an event may open slots that earlier settlements were not allowed to open, or not able to.
+def _releases(envelope: Envelope, status: CampaignStatus, started: CampaignStarted) -> bool:
+    """Tell whether an event may open slots that earlier settlements were not allowed, or not able, to open.
 
-    It begins or resumes the campaign, changes its length, or is the end by which the baselines became known. A decision
-    that was given up has paused the campaign, so the slot that it left closed is opened by the resumption.
+    It starts or resumes the campaign, changes its length, or is the end by which the baselines became known. A decision
+    that was given up has paused the campaign, so the resumption opens the slot that it left closed.
     """
     if isinstance(envelope.event, CampaignStarted | CampaignResumed | HumanMessage):
         return True
     baselines = len(started.baselines)
-    return standing.settled >= baselines and _ended(standing) == baselines
+    return status.settled >= baselines and _ended_count(status) == baselines
 
 
-def _request(campaign: str, slot: int, started: CampaignStarted, guidance: tuple[str, ...], source: Pool) -> Post:
-    """Return the request that opens a slot; what it draws hangs on campaign and slot, not on what freed the slot."""
+def _opening(
+    campaign: str, slot: int, status: CampaignStatus, started: CampaignStarted, policy: SearchPolicy, state: State
+) -> Subdecision[Post]:
+    """Return the request that opens a slot; its draws depend on campaign and slot, not on the event that freed it."""
     experiment = experiment_id(slot, started.baselines)
     if slot < len(started.baselines):
         return Post(experiment, ProposalRequested(slot=slot, arm="baseline", baseline=started.baselines[slot]))
-    ancestry = source.draw(rng(derive(campaign, experiment), Director.name))
-    return Post(
-        experiment,
-        ProposalRequested(
-            slot=slot, arm="guided", parent=ancestry.parent, references=ancestry.references, guidance=guidance
-        ),
+    suggestion = yield from policy.ask(status, state, rng(derive(campaign, experiment), SPEC.name))
+    request = ProposalRequested(
+        slot=slot,
+        arm="guided",
+        parent=suggestion.parent,
+        references=suggestion.references,
+        preferences=dict(suggestion.preferences),
+        guidance=status.guidance,
     )
+    return Post(experiment, request)
 
 
-def _resumption(event: Event, standing: CampaignStatus) -> CampaignResumed | None:
-    """Return the resumption that a person's words bring about, or None.
+def _resumption(event: Event, status: CampaignStatus) -> CampaignResumed | None:
+    """Return the resumption that a person's message brings about, or None.
 
-    `resume` is said even where it seems to change nothing: an earlier pause may still be on its way. A raised budget
-    resumes what has ended or is about to, be it that its ending was said just after the words.
+    `resume` is published even if it seems to change nothing: an earlier pause may still be on its way. A raised budget
+    resumes a campaign that has ended or is about to, even if its ending was published just after the message.
     """
-    word = event if isinstance(event, HumanMessage) else None
-    if word and word.kind == "resume":
-        return None if _spent(standing) else CampaignResumed(by=word.by, why=word.text)
-    raised = word is not None and word.kind == "budget" and (standing.finished or standing.stopping)
+    message = event if isinstance(event, HumanMessage) else None
+    if message and message.kind == "resume":
+        return None if _is_spent(status) else CampaignResumed(by=message.by, why=message.text)
+    raised = message is not None and message.kind == "budget" and (status.finished or status.stopping)
     overtaken = isinstance(event, CampaignFinished) and event.reason == "budget_spent"
-    if (raised or overtaken) and standing.settled < _total(standing):
-        return CampaignResumed(by=word.by if word else Director.name, why=f"budget {standing.budget}")
+    if (raised or overtaken) and status.settled < _slot_count(status):
+        return CampaignResumed(by=message.by if message else SPEC.name, why=f"budget {status.budget}")
     return None
 
 
-def _ending(standing: CampaignStatus) -> Post:
-    """Return the ending with what the campaign came to; the stream takes one, however many decisions say it."""
+def _ending(status: CampaignStatus) -> Post:
+    """Return the ending with the campaign's results; the stream takes one, however many decisions publish it."""
     finished = CampaignFinished(
-        reason="budget_spent" if _spent(standing) else "stopped",
-        analysed=standing.analysed,
-        failed=standing.failed,
-        rejected=standing.rejected,
-        best=standing.ranking[0] if standing.ranking else None,
+        reason="budget_spent" if _is_spent(status) else "stopped",
+        analysed=status.analysed,
+        failed=status.failed,
+        rejected=status.rejected,
+        best=status.ranking[0] if status.ranking else None,
     )
-    return Post(CAMPAIGN, finished, after=standing.last_ending)
+    return Post(CAMPAIGN, finished, after=status.last_ending)
+
+
+SPEC = RoleSpec(
+    name="director",
+    summary="opens slots, renews the pool, pauses and ends the campaign",
+    subscribes=(
+        CampaignStarted,
+        CampaignPaused,
+        CampaignResumed,
+        CampaignFinished,
+        RunCompleted,
+        AnalysisReady,
+        CodeFailed,
+        ProposalRejected,
+        HumanMessage,
+    ),
+    publishes=(PoolUpdated, ProposalRequested, CampaignPaused, CampaignResumed, CampaignFinished),
+    asks=True,
+    build=Director,
+    concurrency=32,
+    in_order=(HumanMessage,),
+)

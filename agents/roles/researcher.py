@@ -1,20 +1,22 @@
 """The researcher: one idea for every slot, new enough to be worth a run.
 
-An idea comes from a model where one is configured, else from genetic operators; either reads the parent, the
-references, the papers that the parent's weakness retrieved, and what people said. Ideas that repeat an earlier source
-or come too near an earlier motivation are said to be rejected, and another is drawn, a few times at most.
+An idea comes from a language model if the campaign names one for this role, otherwise from genetic operators. Both
+read the parent, the references, the papers that the parent's weakness retrieved, and people's guidance. An idea that
+repeats an earlier one is rejected, and another is drawn, a few times at most.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
-from typing import ClassVar, Literal
+from typing import Literal
+
+from pydantic import Field
 
 from agents.llm import prompts
 from agents.llm.schemas import Draft, parse_completion
 from agents.search.breeding import baseline_proposal, breed, select_donors, slot_bias
 from bus.delivery.role import Decision, Post, Subdecision
-from bus.vocabulary.events import Event, ProposalCreated, ProposalRejected, ProposalRequested
+from bus.delivery.role_spec import RoleSettings, RoleSpec
+from bus.vocabulary.events import CampaignStarted, ProposalCreated, ProposalRejected, ProposalRequested
 from bus.vocabulary.queries import Ancestry, AskAncestry, AskNeighbours, Neighbour, Neighbours
 from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
@@ -25,144 +27,183 @@ NAME_CHARACTERS = 80
 MOTIVATION_CHARACTERS = 1_500
 SOURCE_CHARACTERS = 100_000
 MESSAGE_CHARACTERS = 300
-Repeat = Literal["duplicate_source", "near_motivation"]
+RejectionReason = Literal["duplicate_source", "near_design", "near_motivation"]
 FALLBACK_PREFIX = "fallback:"
-"""Begins the operator of an idea that the grammar gave because a model did not answer."""
+"""Starts the operator of an idea that the grammar made because the model gave no answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResearcherSettings:
-    """What a researcher is told when it starts."""
+class ResearcherSettings(RoleSettings):
+    """`[roles.researcher]`: how new an idea has to be, and what biases it."""
 
-    model: bool = False
-    """Whether a model proposes; the grammar stands in where it does not answer."""
-    max_ideas: int = 5
+    max_ideas: int = Field(default=5, ge=1)
     """Ideas that may be rejected before the slot is given up."""
-    novelty_threshold: float = 0.993
-    """Cosine similarity of motivations above which an idea counts as one that was had before.
+    min_distance: int = Field(default=1, ge=0)
+    """Units in which a design has to differ from every earlier one; 0 allows repetitions."""
+    max_similarity: float = Field(default=0.993, ge=0, le=1)
+    """Cosine similarity of motivations above which an idea counts as an earlier one, if motivations are compared.
 
     Of 400 ideas bred from ten parents at a time, 3 of 100 lie above the default: the same change to nearly the same
     parent. Half lie below 0.87; the human baselines lie below 0.53 of each other (`python -m benchmarks.novelty`).
     """
+    paper_bias: Literal["units", "text"] = "units"
+    """What of a paper biases the choice of units: the units that it names, or words recognised in its text too."""
 
 
 class Researcher:
     """Decides what to try."""
 
-    name: ClassVar[str] = "researcher"
-    handles: ClassVar[tuple[type[Event], ...]] = (ProposalRequested,)
-
-    def __init__(self, settings: ResearcherSettings | None = None) -> None:
-        """Propose under these settings; a model answers Completion questions."""
-        self._settings = settings or ResearcherSettings()
-
     def decide(self, envelope: Envelope) -> Decision:
         """Propose what the slot asks for, rejecting what is not new."""
-        asked = envelope.event
-        assert isinstance(asked, ProposalRequested)
-        if asked.arm == "baseline":
-            human = baseline_proposal(asked)
-            return [
-                Post(envelope.experiment, human or _no_answer(f"no baseline is called {asked.baseline}", final=True))
-            ]
-        model = self._settings.model
+        request = envelope.event
+        assert isinstance(request, ProposalRequested)
+        if request.arm == "baseline":
+            return [Post(envelope.experiment, _baseline(request))]
         ancestry: Ancestry = yield AskAncestry(
-            campaign=envelope.campaign, at=envelope.seq, parent=asked.parent, references=asked.references, prose=model
+            campaign=envelope.campaign,
+            at=envelope.seq,
+            parent=request.parent,
+            references=request.references,
+            reader=SPEC.name,
         )
-        breed = _breeder(asked, ancestry, rng(derive(envelope.campaign, envelope.experiment), self.name))
-        rejected: list[ProposalRejected] = []
-        while True:
-            idea = (yield from _drafted(asked, ancestry, rejected)) if model else breed()
-            if isinstance(idea, str):
-                rejected.append(_no_answer(idea))
-                model = False
-                continue
-            if self._settings.model and idea.origin == "genetic":
-                idea = idea.model_copy(update={"operator": f"{FALLBACK_PREFIX}{idea.operator}"})
-            verdict = yield from self._verdict(envelope, idea, rejected)
-            if verdict is None:
-                return [Post(envelope.experiment, one) for one in (*rejected, idea)]
-            rejected.append(verdict)
-            if verdict.final:
-                return [Post(envelope.experiment, one) for one in rejected]
+        idea = yield from _Slot(envelope, request, ancestry).fill()
+        return [Post(envelope.experiment, event) for event in idea]
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
-        """Return what settles a slot that this researcher can't fill."""
+        """Return the rejection that settles a slot that can't be filled."""
         return [Post(envelope.experiment, _no_answer(reason, final=True))]
 
-    def _verdict(
-        self, envelope: Envelope, idea: ProposalCreated, rejected: list[ProposalRejected]
-    ) -> Subdecision[ProposalRejected | None]:
-        """Return why an idea is not tried, or None where it is new."""
-        found: Neighbours = yield AskNeighbours(
-            campaign=envelope.campaign, at=envelope.seq, text=idea.motivation, fingerprint=fingerprint(idea.source), k=1
+
+class _Slot:
+    """One slot while it is being filled."""
+
+    def __init__(self, envelope: Envelope, request: ProposalRequested, ancestry: Ancestry) -> None:
+        self._envelope, self._request, self._ancestry = envelope, request, ancestry
+        self._started = ancestry.started
+        self._settings = settings_of(ancestry.started)
+        self._breed = self._breeder(rng(derive(envelope.campaign, envelope.experiment), SPEC.name))
+        self._rejections: list[ProposalRejected] = []
+
+    def fill(self) -> Subdecision[list[ProposalRejected | ProposalCreated]]:
+        """Return the rejected ideas and, last, the one to try; rejections alone if none is new."""
+        model = uses_model = self._started is not None and SPEC.name in self._started.models
+        while True:
+            idea = (yield from self._draft()) if model else self._breed()
+            if isinstance(idea, str):
+                self._rejections.append(_no_answer(idea))
+                model = False
+                continue
+            if uses_model and idea.origin == "genetic":
+                idea = idea.model_copy(update={"operator": f"{FALLBACK_PREFIX}{idea.operator}"})
+            rejection = yield from self._rejection(idea)
+            if rejection is None:
+                return [*self._rejections, idea]
+            self._rejections.append(rejection)
+            if rejection.final:
+                return [*self._rejections]
+
+    def _breeder(self, random: Random) -> Callable[[], ProposalCreated]:
+        """Return a function that breeds one idea after another from the same ancestors."""
+        baselines = list(self._started.baselines) if self._started else []
+        donors = select_donors(self._request, self._ancestry.rows, random.sample(baselines, len(baselines)))
+        goal = self._started.goal if self._started else ""
+        cognition = self._ancestry.cognition
+        bias = slot_bias(goal, cognition, self._request.guidance, from_text=self._settings.paper_bias == "text")
+        return lambda: breed(self._request, donors, bias, cognition, random)
+
+    def _draft(self) -> Subdecision[ProposalCreated | str]:
+        """Return the model's idea as a proposal, or one line that says why there is none."""
+        request, ancestry = self._request, self._ancestry
+        goal = self._started.goal if self._started else ""
+        reply: CompletionReply = yield prompts.proposal(
+            goal, request, ancestry.rows, ancestry.cognition, ancestry.near, self._rejections
         )
-        final = 1 + sum(1 for one in rejected if one.reason != "no_answer") >= self._settings.max_ideas
-        nearest = next(iter(found.rows), None)
-        twin = nearest if nearest and nearest.same_source else None
-        if twin or source_hash(idea.source) in {one.source_hash for one in rejected}:
-            message = f"the same source as {twin.id if twin else 'an idea just rejected'}"
-            return _rejection(idea, "duplicate_source", message, twin, final=final)
-        if nearest and nearest.similarity > self._settings.novelty_threshold:
-            message = f"its motivation is that of {nearest.id} (cosine {nearest.similarity:.3f})"
-            return _rejection(idea, "near_motivation", message, nearest, final=final)
-        return None
+        draft = parse_completion(reply, Draft)
+        return draft if isinstance(draft, str) else _proposal(draft, request, ancestry)
+
+    def _rejection(self, idea: ProposalCreated) -> Subdecision[ProposalRejected | None]:
+        """Return why an idea is not tried, or None if it is new."""
+        by_structure = idea.design is not None and self._started is not None and self._started.novelty == "structure"
+        neighbours: Neighbours = yield AskNeighbours(
+            campaign=self._envelope.campaign,
+            at=self._envelope.seq,
+            text="" if by_structure else idea.motivation,
+            design=idea.design if by_structure else None,
+            fingerprint=fingerprint(idea.source),
+            k=1,
+        )
+        nearest = next(iter(neighbours.rows), None)
+        reason, message = self._judge(idea, nearest)
+        if reason is None:
+            return None
+        judged = sum(rejection.reason != "no_answer" for rejection in self._rejections)
+        return ProposalRejected(
+            name=idea.name,
+            motivation=idea.motivation,
+            reason=reason,
+            message=message,
+            nearest=nearest.id if nearest else None,
+            similarity=nearest.similarity if nearest else None,
+            distance=nearest.distance if nearest else None,
+            source_hash=source_hash(idea.source),
+            final=judged + 1 >= self._settings.max_ideas,
+        )
+
+    def _judge(self, idea: ProposalCreated, nearest: Neighbour | None) -> tuple[RejectionReason | None, str]:
+        """Return the reason to reject an idea, with a message; (None, "") if it is new."""
+        if nearest and nearest.same_source:
+            return "duplicate_source", f"the same source as {nearest.id}"
+        if source_hash(idea.source) in {rejection.source_hash for rejection in self._rejections}:
+            return "duplicate_source", "the same source as an idea just rejected"
+        if nearest and nearest.distance is not None and nearest.distance < self._settings.min_distance:
+            return "near_design", f"its design is that of {nearest.id} ({nearest.distance} units differ)"
+        if nearest and nearest.similarity is not None and nearest.similarity > self._settings.max_similarity:
+            return "near_motivation", f"its motivation is that of {nearest.id} (cosine {nearest.similarity:.3f})"
+        return None, ""
 
 
-def _breeder(asked: ProposalRequested, ancestry: Ancestry, random: Random) -> Callable[[], ProposalCreated]:
-    """Return what breeds one idea after another from the same ancestors."""
-    started = ancestry.started
-    baselines = list(started.baselines) if started else []
-    stock = select_donors(asked, ancestry.rows, random.sample(baselines, len(baselines)))
-    bias = slot_bias(started.goal if started else "", ancestry.cognition, asked.guidance)
-    return lambda: breed(asked, stock, bias, ancestry.cognition, random)
+def settings_of(started: CampaignStarted | None) -> ResearcherSettings:
+    """Return the settings in force in a campaign."""
+    return ResearcherSettings.model_validate(started.roles.get(SPEC.name, {}) if started else {})
 
 
-def _drafted(
-    asked: ProposalRequested, ancestry: Ancestry, rejected: list[ProposalRejected]
-) -> Subdecision[ProposalCreated | str]:
-    """Return the model's idea as a proposal, or one line that says why there is none."""
-    goal = ancestry.started.goal if ancestry.started else ""
-    reply: CompletionReply = yield prompts.proposal(
-        goal, asked, ancestry.rows, ancestry.cognition, ancestry.near, rejected
-    )
-    draft = parse_completion(reply, Draft)
-    if isinstance(draft, str):
-        return draft
-    name, why = clean_line(draft.name, NAME_CHARACTERS), clean_text(draft.motivation, MOTIVATION_CHARACTERS)
-    if not (name and why and draft.source.strip()) or len(draft.source) > SOURCE_CHARACTERS:
+def _baseline(request: ProposalRequested) -> ProposalCreated | ProposalRejected:
+    """Return the human design that a slot asks for."""
+    proposal = baseline_proposal(request)
+    return proposal or _no_answer(f"no baseline is called {request.baseline}", final=True)
+
+
+def _proposal(draft: Draft, request: ProposalRequested, ancestry: Ancestry) -> ProposalCreated | str:
+    """Return a model's draft as a proposal, or one line that says what it lacks."""
+    name, motivation = clean_line(draft.name, NAME_CHARACTERS), clean_text(draft.motivation, MOTIVATION_CHARACTERS)
+    if not (name and motivation and draft.source.strip()) or len(draft.source) > SOURCE_CHARACTERS:
         return "the model's draft lacks a name, a motivation or a source, or is too long"
     return ProposalCreated(
         name=name,
-        motivation=why,
+        motivation=motivation,
         source=clean_text(draft.source, SOURCE_CHARACTERS) + "\n",
         origin="model",
         operator="draft",
-        parent=asked.parent,
-        references=asked.references,
+        parent=request.parent,
+        references=request.references,
         cognition=tuple(entry.key for entry in ancestry.cognition),
-        guidance=asked.guidance,
-    )
-
-
-def _rejection(
-    idea: ProposalCreated, reason: Repeat, message: str, nearest: Neighbour | None, *, final: bool
-) -> ProposalRejected:
-    """Return an idea's rejection."""
-    return ProposalRejected(
-        name=idea.name,
-        motivation=idea.motivation,
-        reason=reason,
-        message=message,
-        nearest=nearest.id if nearest else None,
-        similarity=nearest.similarity if nearest else None,
-        source_hash=source_hash(idea.source),
-        final=final,
+        guidance=request.guidance,
     )
 
 
 def _no_answer(why: str, *, final: bool = False) -> ProposalRejected:
     """Return the rejection that stands for an idea that did not come."""
-    return ProposalRejected(
-        name="", motivation="", reason="no_answer", message=clean_line(why, MESSAGE_CHARACTERS), final=final
-    )
+    message = clean_line(why, MESSAGE_CHARACTERS)
+    return ProposalRejected(name="", motivation="", reason="no_answer", message=message, final=final)
+
+
+SPEC = RoleSpec(
+    name="researcher",
+    summary="proposes one new design per slot",
+    subscribes=(ProposalRequested,),
+    publishes=(ProposalRejected, ProposalCreated),
+    asks=True,
+    uses_model=True,
+    settings=ResearcherSettings,
+    build=Researcher,
+    concurrency=32,
+)

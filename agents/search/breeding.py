@@ -1,7 +1,7 @@
-"""Proposals without a model: genetic operators on the ancestors' designs, biased by what people and papers say.
+"""Proposals without a model: genetic operators on the ancestors' designs, biased by goal, papers and people.
 
-An ancestor whose source came from a person or a model has no tree of units. Structure is then taken from the first one
-that has, and that one is recorded as the parent: the record says what was done, not what was asked for.
+An ancestor that a person or a model wrote has no design. The first ancestor with a design then is the parent, and the
+record names that one: it says what was done, not what was requested.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,9 +36,9 @@ class Donor:
     design: Design
 
 
-def baseline_proposal(asked: ProposalRequested) -> ProposalCreated | None:
-    """Return the human design that a slot asks for, or None where no baseline has that name."""
-    human = BASELINES.get(asked.baseline or "")
+def baseline_proposal(request: ProposalRequested) -> ProposalCreated | None:
+    """Return the human design that a slot asks for, or None if no baseline has that name."""
+    human = BASELINES.get(request.baseline or "")
     if human is None:
         return None
     return ProposalCreated(
@@ -47,58 +47,64 @@ def baseline_proposal(asked: ProposalRequested) -> ProposalCreated | None:
         source=human.source,
         origin="baseline",
         operator="baseline",
-        design=_tree(human.design),
-        guidance=asked.guidance,
+        design=_as_json(human.design),
+        guidance=request.guidance,
     )
 
 
 def select_donors(
-    asked: ProposalRequested, ancestors: Sequence[Experiment], baselines: Iterable[str]
+    request: ProposalRequested, ancestors: Sequence[Experiment], baselines: Iterable[str]
 ) -> tuple[Donor, ...]:
-    """Return the parent and references that have a design, in that order; the campaign's baselines where none has.
+    """Return the parent and references that have a design, in that order; if none has, the campaign's baselines.
 
-    `baselines` are names of human designs, known from the grammar even before their own experiments are.
+    `baselines` are names of human designs, which the grammar knows even before their experiments are open.
     """
     rows = {row.id: row for row in ancestors}
-    wanted = [one for one in (asked.parent, *asked.references) if one]
-    found = [Donor(one, design) for one in wanted if (design := _design(one, rows.get(one)))]
-    if found or not wanted:
-        return tuple(found)
-    return tuple(Donor(BASELINE_PREFIX + one, BASELINES[one].design) for one in baselines if one in BASELINES)
+    ids = [ancestor for ancestor in (request.parent, *request.references) if ancestor]
+    donors = [Donor(ancestor, design) for ancestor in ids if (design := _design(ancestor, rows.get(ancestor)))]
+    if donors or not ids:
+        return tuple(donors)
+    return tuple(Donor(BASELINE_PREFIX + name, BASELINES[name].design) for name in baselines if name in BASELINES)
 
 
-def slot_bias(goal: str, cognition: Iterable[CognitionEntry], guidance: Iterable[str]) -> Bias:
-    """Return what the campaign's goal, the papers and the people ask for; people have the last word."""
-    papers = [" ".join((*entry.units, entry.algorithm)) for entry in cognition]
-    return bias_from_text([goal, *papers, *guidance])
+def slot_bias(goal: str, cognition: Iterable[CognitionEntry], guidance: Iterable[str], *, from_text: bool) -> Bias:
+    """Return what the campaign's goal, the papers and people ask for; people win where they contradict.
+
+    Of a paper, the units that it names count; with `from_text`, also the words of its algorithm.
+    """
+    if from_text:
+        papers = bias_from_text(" ".join((*entry.units, entry.algorithm)) for entry in cognition)
+    else:
+        papers = Bias.of_units(unit for entry in cognition for unit in entry.units)
+    return bias_from_text([goal]) | papers | bias_from_text(guidance)
 
 
 def breed(
-    asked: ProposalRequested, stock: Sequence[Donor], bias: Bias, cognition: Sequence[CognitionEntry], random: Random
+    request: ProposalRequested, donors: Sequence[Donor], bias: Bias, cognition: Sequence[CognitionEntry], random: Random
 ) -> ProposalCreated:
     """Return a new design: the first donor varied with the others as mates, or one from scratch without donors."""
-    parent = stock[0] if stock else None
-    mates = [donor.design for donor in stock[1:]]
-    variation = vary(parent.design, mates, random, bias) if parent else from_scratch(random, bias)
+    parent = donors[0] if donors else None
+    mates = [donor.design for donor in donors[1:]]
+    variation = vary(parent.design, mates, random, bias, request.preferences) if parent else from_scratch(random, bias)
     descends = parent is not None and variation.operator != "scratch"
-    heard = [words for words in asked.guidance if bias_from_text([words]).matches]
+    heeded = [text for text in request.guidance if bias_from_text([text]).matches]
     return ProposalCreated(
         name=name(variation.design),
-        motivation=motivation(variation, name(parent.design) if parent else None, heard),
+        motivation=motivation(variation, name(parent.design) if parent else None, heeded),
         source=render(variation.design).source,
         origin="genetic",
         operator=variation.operator,
         parent=parent.id if parent and descends else None,
-        references=_mates(variation, stock),
-        design=_tree(variation.design),
+        references=_mates(variation, donors),
+        design=_as_json(variation.design),
         cognition=tuple(entry.key for entry in cognition),
-        guidance=asked.guidance,
+        guidance=request.guidance,
     )
 
 
-def _mates(variation: Variation, stock: Sequence[Donor]) -> tuple[str, ...]:
-    """Return the experiments a design drew on beside its parent: those a crossover could choose from."""
-    return tuple(donor.id for donor in stock[1:]) if variation.operator == "crossover" else ()
+def _mates(variation: Variation, donors: Sequence[Donor]) -> tuple[str, ...]:
+    """Return the other experiments that a design drew on: those that a crossover could choose from."""
+    return tuple(donor.id for donor in donors[1:]) if variation.operator == "crossover" else ()
 
 
 def _design(experiment: str, row: Experiment | None) -> Design | None:
@@ -106,12 +112,12 @@ def _design(experiment: str, row: Experiment | None) -> Design | None:
     if row is not None and row.design is not None:
         try:
             return Design.from_json(row.design)
-        except ValueError:  # written by another version of the grammar
+        except ValueError:  # a design of another version of the grammar
             return None
     human = BASELINES.get(experiment.removeprefix(BASELINE_PREFIX)) if experiment.startswith(BASELINE_PREFIX) else None
     return human.design if human else None
 
 
-def _tree(design: Design) -> dict[str, JsonValue]:
+def _as_json(design: Design) -> dict[str, JsonValue]:
     """Return a design as the JSON that events carry."""
     return cast("dict[str, JsonValue]", design.to_json())

@@ -1,84 +1,92 @@
-"""The two tiers that parents and references are drawn from, and when they are renewed (`docs/architecture.md`).
+"""Two tiers: parents from the best ranks, references from the ranks below, renewed in batches after a cold start.
 
-Parents come from ranks 1 to 10, references from 11 to 50; both are renewed in batches after a cold start, so that a few
-lucky scores don't steer everything (the sampling of ASI-ARCH, 2025).
+The sampling of ASI-ARCH (2025): a parent at random from ranks 1 to 10, four references from 11 to 50. Renewing in
+batches keeps a few lucky scores from steering everything.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from random import Random
 
-from bus.vocabulary.events import CampaignStarted, PoolUpdated
+from pydantic import Field
+from typing_extensions import override
+
+from agents.search.policy import PolicyParameters, Renewal, SearchPolicy, State, Suggestion, usable
+from bus.delivery.role import Subdecision
 from bus.vocabulary.queries import CampaignStatus
 
-FIRST_TIER = 10
-"""Ranks that parents come from."""
-SECOND_TIER = 50
-"""Last rank that references come from."""
-REFERENCES = 4
-"""References of one proposal."""
+
+class TwoTierParameters(PolicyParameters):
+    """Parameters of `two_tier`."""
+
+    cold_start: int = Field(ge=1)
+    """Analysed experiments before the tiers are renewed for the first time."""
+    batch: int = Field(ge=1)
+    """Analysed experiments between two renewals after that."""
+    parents: int = Field(default=10, ge=1)
+    """Ranks that parents come from."""
+    ranks: int = Field(default=50, ge=1, le=50)
+    """Last rank that references come from."""
+    references: int = Field(default=4, ge=0)
+    """References of one proposal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ancestry:
-    """What one new experiment starts from."""
+class TwoTier(SearchPolicy):
+    """Draws parents and references from two tiers of the ranking."""
 
-    parent: str | None
-    references: tuple[str, ...]
+    name = "two_tier"
+    summary = "draws parents from ranks 1-10 and references from 11-50, renewed in batches"
+    Parameters = TwoTierParameters
+
+    @classmethod
+    @override
+    def sized_for(cls, experiments: int, baselines: int) -> TwoTierParameters:
+        """Return ASI-ARCH's sizes (a cold start of 200, batches of 50), scaled down for a small campaign."""
+        return TwoTierParameters(
+            cold_start=min(200, baselines + experiments // 8), batch=min(50, max(1, experiments // 32))
+        )
+
+    @override
+    def tell(self, status: CampaignStatus, state: State) -> Subdecision[Renewal | None]:
+        """Return new tiers if the newest analysis completes the cold start or a batch.
+
+        Each analysis adds one to the count, so each renewal belongs to exactly one event, and its generation to the
+        count.
+        """
+        yield from ()
+        past = status.analysed - self.parameters.cold_start
+        if past < 0 or past % self.parameters.batch:
+            return None
+        parents, ranks = self.parameters.parents, self.parameters.ranks
+        tiers = {"parents": list(status.ranking[:parents]), "references": list(status.ranking[parents:ranks])}
+        return Renewal(1 + past // self.parameters.batch, tiers)
+
+    @override
+    def ask(self, status: CampaignStatus, state: State, random: Random) -> Subdecision[Suggestion]:
+        """Draw a parent, and references to go with it.
+
+        Before the cold start is over, or when a veto has emptied the first tier, baselines stand in. A baseline counts
+        from its proposal on, since the first free slots open before any is trained.
+        """
+        yield from ()
+        parents = usable(state.get("parents", ()), status)
+        if not parents:
+            founders = status.founders or status.ranking[: self.parameters.parents]
+            return self._draw(founders, (), (), random)
+        return self._draw(parents, usable(state.get("references", ()), status), status.ranking, random)
+
+    def _draw(
+        self, parents: Sequence[str], references: Sequence[str], spare: Sequence[str], random: Random
+    ) -> Suggestion:
+        """Draw a parent and references; `spare` experiments fill up while there are too few references."""
+        if not parents:
+            return Suggestion()
+        count, parent = self.parameters.references, random.choice(parents)
+        preferred = [name for name in references if name != parent]
+        if len(preferred) > count:
+            return Suggestion(parent, tuple(random.sample(preferred, count)))
+        others = [name for name in dict.fromkeys((*spare, *parents)) if name != parent and name not in preferred]
+        missing = min(count - len(preferred), len(others))
+        return Suggestion(parent, (*preferred, *random.sample(others, missing)))
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Whom a parent and references may be drawn from, as of one position in the log."""
-
-    parents: tuple[str, ...]
-    """Any of them may be the parent."""
-    references: tuple[str, ...]
-    """Preferred as references."""
-    others: tuple[str, ...] = ()
-    """Stand in as references while there are too few."""
-
-    def draw(self, random: Random) -> Ancestry:
-        """Draw a parent and up to four other experiments as references."""
-        if not self.parents:
-            return Ancestry(None, ())
-        parent = random.choice(self.parents)
-        preferred = [one for one in self.references if one != parent]
-        if len(preferred) > REFERENCES:
-            return Ancestry(parent, tuple(random.sample(preferred, REFERENCES)))
-        spare = [one for one in _distinct(self.others, self.parents) if one != parent and one not in preferred]
-        missing = min(REFERENCES - len(preferred), len(spare))
-        return Ancestry(parent, (*preferred, *random.sample(spare, missing)))
-
-
-def renewal(started: CampaignStarted, standing: CampaignStatus) -> PoolUpdated | None:
-    """Return the renewed pool where the newest analysis completes the cold start or a batch, otherwise None.
-
-    Each analysis adds one to the count, so each renewal belongs to exactly one event and its generation to the count.
-    """
-    past = standing.analysed - started.cold_start
-    if past < 0 or past % started.batch:
-        return None
-    return PoolUpdated(
-        generation=1 + past // started.batch,
-        parents=standing.ranking[:FIRST_TIER],
-        references=standing.ranking[FIRST_TIER:SECOND_TIER],
-    )
-
-
-def pool(standing: CampaignStatus, renewed: PoolUpdated | None) -> Pool:
-    """Return the newest pool; before the cold start is over, or where a veto has emptied it, what stands in for it.
-
-    That is the baselines. One counts from its proposal on, not from its score, since the first free slots open before
-    any is trained.
-    """
-    parents = renewed.parents if renewed else standing.parents
-    references = renewed.references if renewed else standing.references
-    if parents:
-        return Pool(parents, references, standing.ranking)
-    return Pool(standing.founders or standing.ranking[:FIRST_TIER], ())
-
-
-def _distinct(*tiers: Sequence[str]) -> tuple[str, ...]:
-    """Return all names once, in the order they first appear."""
-    return tuple(dict.fromkeys(one for tier in tiers for one in tier))
+POLICY = TwoTier

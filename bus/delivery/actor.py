@@ -14,10 +14,10 @@ from bus.delivery.bus import Bus
 from bus.delivery.deciding import Answerers, DecisionDriver
 from bus.delivery.giving_up import Failure, give_up, write_dead_letter
 from bus.delivery.heartbeat import Heartbeat
-from bus.delivery.inbox import MAX_DELIVERIES, Inbox, WorkItem, log_inbox
+from bus.delivery.inbox import MAX_DELIVERIES, Inbox, WorkItem
 from bus.delivery.role import Post, Role
+from bus.delivery.role_spec import RoleSpec
 from bus.delivery.transport import Delivery, LogFull
-from bus.vocabulary.events import Event
 from bus.wire.envelope import Envelope, MalformedMessage
 
 PULL_TIMEOUT_S = 2.0
@@ -35,24 +35,23 @@ class Actor:
     def __init__(
         self,
         bus: Bus,
-        role: Role,
-        answerers: Answerers | None = None,
+        spec: RoleSpec,
+        role: Role | None = None,
         *,
-        inbox: Inbox | None = None,
-        concurrency: int = 1,
-        in_order: tuple[type[Event], ...] = (),
+        answerers: Answerers | None = None,
+        concurrency: int | None = None,
     ) -> None:
-        """Run `role` on `bus`; questions other than queries go to `answerers`.
+        """Run a role on `bus`: `role`, or the one that its declaration builds.
 
-        Up to `concurrency` decisions are in progress at once. Those about events of the kinds `in_order` are made one
-        after another, in the order of delivery.
+        Questions other than queries go to `answerers`. Up to `concurrency` decisions are in progress at once, by
+        default as many as the declaration says.
         """
         self._bus = bus
-        self._role = role
+        self._spec = spec
+        self._role = role or spec.decider()
         self._answerers = dict(answerers or {})
-        self._inbox = inbox or log_inbox(role)
-        self._concurrency = concurrency
-        self._in_order = in_order
+        self._inbox = Inbox.of(spec)
+        self._concurrency = concurrency or spec.concurrency
         self._order = asyncio.Lock()
 
     async def run(self) -> None:
@@ -105,7 +104,7 @@ class Actor:
 
     async def _decide(self, envelope: Envelope) -> Sequence[Post]:
         driver = DecisionDriver(self._bus, self._role, self._answerers, envelope)
-        if not isinstance(envelope.event, self._in_order):
+        if not isinstance(envelope.event, self._spec.in_order):
             return await driver.drive()
         async with self._order:
             return await driver.drive()

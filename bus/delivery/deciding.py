@@ -65,7 +65,7 @@ class DecisionDriver:
             return await self._ask_memory(question)
         answerer = self._answerers.get(type(question))
         if answerer is None:
-            raise QueryRefused(f"{self._role.name} has no answerer for {type(question).__name__}")
+            raise QueryRefused(f"{self._bus.role} has no answerer for {type(question).__name__}")
         return RecordedAnswer.from_reply(question, await answerer(self._envelope, question))
 
     async def _ask_memory(self, query: Query) -> RecordedAnswer:

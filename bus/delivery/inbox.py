@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Self
 
 from bus.delivery import dead_letters
-from bus.delivery.durables import log_durable
-from bus.delivery.role import Role
+from bus.delivery.role_spec import RoleSpec
 from bus.delivery.transport import Delivery, Durable
-from bus.wire import subjects
 from bus.wire.envelope import Envelope
 from bus.wire.stored_message import StoredMessage
 
@@ -27,6 +26,12 @@ class Inbox:
     """How often the decision about one message may fail."""
     retry: bool = False
     """True if its messages are dead letters that the role gets again."""
+
+    @classmethod
+    def of(cls, spec: RoleSpec) -> Self:
+        """Return the inbox of a role that decides."""
+        assert spec.durable, f"{spec.name} decides nothing"
+        return cls(spec.durable, spec.read)
 
     def open(self, delivery: Delivery) -> "WorkItem":
         """Return a delivered message with its event. Raises MalformedMessage."""
@@ -60,8 +65,3 @@ class WorkItem:
             "delivery": self.delivery.deliveries,
             "ms": round(1000 * (perf_counter() - self.start), 1),
         }
-
-
-def log_inbox(role: Role) -> Inbox:
-    """Return the inbox of a role that handles events of the log."""
-    return Inbox(log_durable(role.name, role.handles), subjects.decode_event)

@@ -11,7 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from bus.delivery.role import Post, Role
+from bus.delivery.role_spec import RoleSpec
 from bus.delivery.traces import Traces
 from bus.vocabulary.events import Event
 from bus.vocabulary.questions import Question
@@ -56,9 +59,9 @@ class _Recording:
         self._by_id = {envelope.id: envelope for envelope in history}
         self._newest = {(item.campaign, item.experiment, item.type): item.seq for item in history}
 
-    def post_at(self, cause: Envelope, role: Role, ordinal: int) -> Envelope | None:
+    def post_at(self, cause: Envelope, role: str, ordinal: int) -> Envelope | None:
         """Return the recorded post of a decision at an ordinal."""
-        return self._by_id.get(derive(cause.id, role.name, ordinal))
+        return self._by_id.get(derive(cause.id, role, ordinal))
 
     def refuses(self, cause: Envelope, post: Post) -> bool:
         """Return True if the stream refuses a post, because another decision published its kind first."""
@@ -67,20 +70,20 @@ class _Recording:
 
 
 def replay_role(
-    role: Role, history: Sequence[Envelope], traces: Traces, *, first: int = 1, last: int = 0
+    spec: RoleSpec, history: Sequence[Envelope], traces: Traces, *, first: int = 1, last: int = 0
 ) -> Iterator[tuple[Envelope, Difference | None]]:
     """Yield every event that the role decides about, with the first difference of that decision or None.
 
     `first` and `last` limit the positions of those events; 0 means the end of the log.
     """
-    recording = _Recording(history)
+    recording, role = _Recording(history), spec.decider()
     for envelope in history:
-        if not isinstance(envelope.event, role.handles) or envelope.seq < first or (last and envelope.seq > last):
+        if not isinstance(envelope.event, spec.subscribes) or envelope.seq < first or (last and envelope.seq > last):
             continue
-        answers = traces.get((envelope.id, role.name))
+        answers = traces.get((envelope.id, spec.name))
         if answers is None and _asks_questions(role, envelope):
             continue  # this decision was still open when the log was exported
-        yield envelope, _compare(role, envelope, answers or (), recording)
+        yield envelope, _compare(spec.name, role, envelope, answers or (), recording)
 
 
 def _asks_questions(role: Role, envelope: Envelope) -> bool:
@@ -96,11 +99,11 @@ def _asks_questions(role: Role, envelope: Envelope) -> bool:
     return True
 
 
-def _compare(role: Role, envelope: Envelope, answers: Answers, recording: _Recording) -> Difference | None:
-    """Return the first difference of one decision."""
+def _compare(name: str, role: Role, envelope: Envelope, answers: Answers, recording: _Recording) -> Difference | None:
+    """Return the first difference of one decision of the role that is called `name`."""
     try:
         early, last = _drive(role, envelope, answers)
-        _compare_posts(role, envelope, early, last, recording)
+        _compare_posts(name, envelope, early, last, recording)
     except _DecisionDiffers as differs:
         return Difference(envelope, differs.kind, differs.recorded, differs.today)
     except Exception as error:  # noqa: BLE001  (any error of a role is a difference from the recorded decision)
@@ -109,16 +112,16 @@ def _compare(role: Role, envelope: Envelope, answers: Answers, recording: _Recor
 
 
 def _compare_posts(
-    role: Role, envelope: Envelope, early: Sequence[Post], last: Sequence[Post], recording: _Recording
+    name: str, envelope: Envelope, early: Sequence[Post], last: Sequence[Post], recording: _Recording
 ) -> None:
     """Raise _DecisionDiffers at the first post that is not as recorded, or at a recorded post that is missing."""
     posts = [*early, *last]
     for ordinal, post in enumerate(posts):
-        recorded = recording.post_at(envelope, role, ordinal)
+        recorded = recording.post_at(envelope, name, ordinal)
         if recorded is None and recording.refuses(envelope, post):
             continue
         _compare_post(recorded, post, by_kind=ordinal < len(early))
-    if missing := recording.post_at(envelope, role, len(posts)):
+    if missing := recording.post_at(envelope, name, len(posts)):
         raise _DecisionDiffers("missing", _text(missing.experiment, missing.event), "")
 
 
@@ -163,9 +166,18 @@ def _recorded_reply(question: Question, answer: Mapping[str, Any] | None) -> Any
     name, body = type(question).__name__, question.model_dump(mode="json")
     if answer is None:
         raise _DecisionDiffers("question", "", _pretty({name: body}))
-    if (answer["question"], answer["asked"]) != (name, body):
-        raise _DecisionDiffers("question", _pretty({answer["question"]: answer["asked"]}), _pretty({name: body}))
+    asked = _with_defaults(type(question), answer["asked"])
+    if (answer["question"], asked) != (name, body):
+        raise _DecisionDiffers("question", _pretty({answer["question"]: asked}), _pretty({name: body}))
     return type(question).Reply.model_validate_json(json.dumps(answer["reply"]))
+
+
+def _with_defaults(kind: type[Question], asked: Any) -> Any:
+    """Return a recorded question with the fields that its class has got since, or as it is if it is of another."""
+    try:
+        return kind.model_validate_json(json.dumps(asked)).model_dump(mode="json")
+    except ValidationError:
+        return asked
 
 
 def _text(experiment: str, event: Event) -> str:

@@ -1,16 +1,17 @@
-"""How a role is written: pure decisions, questions yielded, facts returned (law 2).
+"""Roles as pure decisions: a decision yields questions and returns the events to publish (law 2).
 
-    def decide(self, said: Envelope) -> Decision:
-        peers: PeerSet = yield Peers(campaign=said.campaign, experiment=said.experiment, at=said.seq)
-        return [Post(said.experiment, AnalysisReady(...))]
+    def decide(self, envelope: Envelope) -> Decision:
+        peers: Peers = yield AskPeers(campaign=envelope.campaign, experiment=envelope.experiment, at=envelope.seq)
+        return [Post(envelope.experiment, AnalysisReady(...))]
 
-The actor (`bus.delivery.actor`) answers the questions, publishes the posts and acknowledges; a test or a replay does
-the same with a list. A role holds no state that matters: it may die between any two lines and decide the same again.
+The actor (`bus.delivery.actor`) answers the questions, publishes the posts and acknowledges the message; a test or a
+replay does the same with a list. A role holds no state that matters: it may die between any two lines and then decides
+the same again.
 """
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from bus.vocabulary.events import Event
 from bus.vocabulary.questions import Question
@@ -19,24 +20,23 @@ from bus.wire.envelope import Envelope
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A fact to be said about an experiment (or about the `campaign`)."""
+    """An event to publish about an experiment (or about the `campaign`)."""
 
     experiment: str
     event: Event
     after: int | None = None
-    """Position of the newest event of its kind that the decision knew of, 0 for none, where a second one upon the same
-    knowledge must never be: the stream drops this one if another has been said meanwhile. None where any number may be.
+    """Position of the newest event of its kind that the decision knew of, 0 for none. The stream refuses this one if
+    another has been published since. None if any number of them may be published.
     """
 
     @property
     def expected_last(self) -> int | None:
-        """Position that the newest message on its subject must have, 0 for none; None where any will do."""
+        """Position that the newest message on its subject must have, 0 for none; None for any."""
         return 0 if self.event.once else self.after
 
 
 Decision = Generator[Question | Post, Any, Sequence[Post]]
-"""Yields questions (is sent their replies) or posts that must be out before it goes on; returns the last posts."""
-
+"""Yields questions (is sent their replies) or posts to publish before it goes on; returns the last posts."""
 
 T = TypeVar("T")
 Subdecision = Generator[Question | Post, Any, T]
@@ -44,12 +44,7 @@ Subdecision = Generator[Question | Post, Any, T]
 
 
 class Role(Protocol):
-    """One kind of decider."""
-
-    name: ClassVar[str]
-    """Durable consumer, source and dead letters are named after it."""
-    handles: ClassVar[tuple[type[Event], ...]]
-    """The events it decides upon."""
+    """One kind of decider. Its declaration is a `bus.delivery.role_spec.RoleSpec`."""
 
     def decide(self, envelope: Envelope) -> Decision:
         """Decide what follows from an event."""
@@ -58,7 +53,7 @@ class Role(Protocol):
 
 @runtime_checkable
 class SupportsGiveUp(Protocol):
-    """A role that knows what follows where it can't decide."""
+    """A role that knows what to publish if it can't decide."""
 
     def give_up(self, envelope: Envelope, reason: str) -> Sequence[Post]:
         """Return what settles the matter without a decision."""

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from bus.vocabulary.events import Record
 from bus.vocabulary.questions import Question
+from bus.wire.trace_upcasters import TRACE_VERSION, upcast_traces
 
 Traces = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
 """(cause id, role) → the recorded answers of the decision, in order."""
@@ -33,7 +34,8 @@ class RecordedAnswer:
 def encode(role: str, cause: str, answers: Iterable[RecordedAnswer]) -> bytes:
     """Return the trace of a role's decision about the event `cause`, as JSON."""
     rows = b",".join(map(_encode_answer, answers))
-    return b'{"role":%b,"cause":%b,"answers":[%b]}' % (to_json(role), to_json(cause), rows)
+    head = b'"version":%d,"role":%b,"cause":%b' % (TRACE_VERSION, to_json(role), to_json(cause))
+    return b'{%b,"answers":[%b]}' % (head, rows)
 
 
 def _encode_answer(answer: RecordedAnswer) -> bytes:
@@ -42,15 +44,22 @@ def _encode_answer(answer: RecordedAnswer) -> bytes:
 
 
 def read_traces(lines: Iterable[bytes]) -> Traces:
-    """Return the traces in the lines of an exported file. Raises ValueError with the number of a bad line."""
-    traces: dict[tuple[str, str], Sequence[Mapping[str, Any]]] = {}
-    for number, line in enumerate(lines, 1):
-        try:
-            body = json.loads(line)
-            traces[body["cause"], body["role"]] = body["answers"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"line {number} is no trace ({type(error).__name__})") from None
-    return traces
+    """Return the traces in the lines of an export, in today's form. Raises ValueError with a bad line's number."""
+    bodies = [_decode(line, number) for number, line in enumerate(lines, 1)]
+    try:
+        return {(body["cause"], body["role"]): body["answers"] for body in upcast_traces(bodies)}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"a trace is not of its version ({type(error).__name__}: {error})") from None
+
+
+def _decode(line: bytes, number: int) -> dict[str, Any]:
+    """Return the trace in a line. Raises ValueError."""
+    try:
+        body = json.loads(line)
+        assert all(isinstance(body[key], kind) for key, kind in (("cause", str), ("role", str), ("answers", list)))
+    except (ValueError, KeyError, TypeError, AssertionError) as error:
+        raise ValueError(f"line {number} is no trace ({type(error).__name__})") from None
+    return body
 
 
 def traces_path(log: Path) -> Path:

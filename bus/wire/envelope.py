@@ -3,6 +3,7 @@
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 """
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -12,10 +13,14 @@ from pydantic_core import to_json
 
 from bus.vocabulary.events import EVENT_TYPES, Event
 from bus.wire.ids import derive
+from bus.wire.upcasters import UpcastError, upcast
 
 CONTENT_TYPE = "application/cloudevents+json"
 TOKEN = r"^[A-Za-z0-9_-]{1,64}$"
 """Pattern of one token of a subject: no dots, no wildcards, no spaces."""
+
+
+_WIRE_TYPE = re.compile(r"([A-Za-z]{1,64})(?:\.v([1-9][0-9]{0,3}))?")
 
 
 class MalformedMessage(ValueError):
@@ -89,7 +94,7 @@ def encode(envelope: Envelope) -> bytes:
             specversion="1.0",
             id=envelope.id,
             source=envelope.source,
-            type=envelope.type,
+            type=envelope.event.wire_type(),
             time=envelope.time.astimezone(UTC),
             subject=envelope.experiment,
             correlationid=envelope.campaign,
@@ -106,11 +111,19 @@ def decode(payload: bytes, seq: int = 0) -> Envelope:
     """Return the envelope in a message, at position `seq`. Raises MalformedMessage."""
     try:
         wire = _CloudEvent.model_validate_json(payload)
-        kind = EVENT_TYPES.get(wire.type)
-        if kind is None:
-            raise MalformedMessage(f"unknown event type {wire.type[:64]!r}")
-        event = kind.model_validate_json(to_json(wire.data), strict=True)
+        name, version = _parse_type(wire.type)
+        event = EVENT_TYPES[name].model_validate_json(to_json(upcast(name, version, wire.data)), strict=True)
+    except UpcastError as error:
+        raise MalformedMessage(str(error)) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise MalformedMessage(f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}") from None
     return Envelope(wire.id, wire.source, wire.time, wire.correlationid, wire.subject, event, wire.causationid, seq)
+
+
+def _parse_type(wire_type: str) -> tuple[str, int]:
+    """Return the event's name and version of a CloudEvents `type`. Raises MalformedMessage for an unknown name."""
+    match = _WIRE_TYPE.fullmatch(wire_type)
+    if match is None or match[1] not in EVENT_TYPES:
+        raise MalformedMessage(f"unknown event type {wire_type[:64]!r}")
+    return match[1], int(match[2] or 1)

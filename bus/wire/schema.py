@@ -25,7 +25,7 @@ def document() -> dict[str, Any]:
         "asyncapi": "3.0.0",
         "info": {
             "title": "move37 lab bus",
-            "version": "1",
+            "version": "2",
             "description": "Events of the lab as CloudEvents 1.0 structured JSON on NATS JetStream.",
         },
         "defaultContentType": "application/cloudevents+json",
@@ -36,7 +36,7 @@ def document() -> dict[str, Any]:
         "components": {
             "messages": {
                 name: {
-                    "name": name,
+                    "name": kind.wire_type(),
                     "summary": (kind.__doc__ or "").strip().splitlines()[0],
                     "payload": {"$ref": f"#/components/schemas/{name}"},
                 }

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from time import time
 
 from bus.vocabulary import events
-from bus.vocabulary.conservative_merge import merge_scores
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, parse_run_id
 
@@ -40,7 +39,7 @@ class ExperimentRow:
     """Id of the newest run."""
     quarantined: bool = False
     """True until a second run confirms its score."""
-    result: events.RunCompleted | None = None
+    metrics: events.Metrics | None = None
     fitness: float | None = None
     ended: str = ""
     """`analysed`, `failed` or `rejected` once it has ended."""
@@ -108,8 +107,9 @@ class CampaignView:
             case events.RunAnomaly(action="quarantined"):
                 row.quarantined, row.stage = True, QUARANTINED
             case events.RunCompleted() as result:
-                first = row.result if row.quarantined else None
-                row.result = first.model_copy(update=merge_scores(first, result)) if first else result
+                row.metrics = (
+                    row.metrics.worst_with(result.metrics) if row.metrics and row.quarantined else result.metrics
+                )
                 row.progress = 1.0
             case events.AnalysisReady(fitness=fitness):
                 row.fitness = fitness

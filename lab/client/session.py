@@ -1,7 +1,7 @@
-"""A lab to read from, running or not.
+"""Sessions: a lab to read from, running or stopped.
 
-A running lab answers over its bus. A stopped one is woken for a moment: its server and its memory start in this process
-(no agent, no trainer), memory catches up with the log, and both go when the reader is done.
+A running lab answers over its bus. For a stopped one, its server and its memory start in this process (no agent, no
+trainer), memory catches up with the log, and both end with the session.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from bus.nats import server
 from bus.nats.micro import survey_services
 from bus.nats.transport import NatsTransport
 from bus.security import access
-from bus.vocabulary.queries import AskExperiments, AskStanding, CampaignStatus, Experiment, Experiments
+from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiment, Experiments
 from lab.cancel_and_wait import cancel_and_wait
 from lab.client import connection
 from lab.home import Home
-from lab.runtime import roles
 from lab.settings import Settings
+from memory.role import serve_memory
 
 PATIENCE_S = 30.0
 FULL_PAGE_ROWS = 50
@@ -30,7 +30,7 @@ SHORT_PAGE_ROWS = 1000
 
 
 class LabClient:
-    """Asks a lab about one campaign."""
+    """Reads one campaign of a lab."""
 
     def __init__(self, bus: Bus, campaign: str, nats_url: str, patience: float = PATIENCE_S) -> None:
         """Read `campaign` over `bus`, waiting at most `patience` seconds for an answer."""
@@ -40,67 +40,68 @@ class LabClient:
         self.nats_url = nats_url
 
     async def status(self) -> CampaignStatus:
-        """Return where the campaign stands."""
+        """Return the state of the campaign."""
         at = await self.bus.newest_position(self._patience)
-        return cast("CampaignStatus", await self.bus.ask(AskStanding(campaign=self.campaign, at=at), self._patience))
+        query = AskCampaignStatus(campaign=self.campaign, at=at)
+        return cast("CampaignStatus", await self.bus.ask(query, self._patience))
 
     async def experiments(self, *ids: str) -> tuple[Experiment, ...]:
-        """Return the experiments named, in full, or all of them in short; asked for in pages: a reply is bounded."""
+        """Return the experiments named, in full, or all of them in short form; pages keep replies bounded."""
         if ids:
-            chunks = [ids[begin : begin + FULL_PAGE_ROWS] for begin in range(0, len(ids), FULL_PAGE_ROWS)]
-            return tuple([row for chunk in chunks for row in await self._page(ids=chunk)])
+            pages = [ids[first : first + FULL_PAGE_ROWS] for first in range(0, len(ids), FULL_PAGE_ROWS)]
+            return tuple([row for page in pages for row in await self._page(ids=page)])
         rows: list[Experiment] = []
         while page := await self._page(after=rows[-1].opened_seq if rows else 0, limit=SHORT_PAGE_ROWS):
             rows += page
         return tuple(rows)
 
-    async def _page(self, **wanted: Any) -> tuple[Experiment, ...]:
+    async def _page(self, **options: Any) -> tuple[Experiment, ...]:
         """Return one reply's experiments."""
         at = await self.bus.newest_position(self._patience)
-        query = AskExperiments(campaign=self.campaign, at=at, **wanted)
+        query = AskExperiments(campaign=self.campaign, at=at, **options)
         return cast("Experiments", await self.bus.ask(query, self._patience)).rows
 
     async def services(self) -> list[dict[str, Any]]:
-        """Return how every service that answers is doing."""
+        """Return the vitals of every service that answers."""
         transport = self.bus.transport
         return await survey_services(transport.client) if isinstance(transport, NatsTransport) else []
 
     async def status_and_experiments(self) -> tuple[CampaignStatus, tuple[Experiment, ...]]:
-        """Return the standing and every experiment in full."""
-        standing, rows = await self.status(), await self.experiments()
-        return standing, await self.experiments(*(row.id for row in rows)) if rows else ()
+        """Return the state of the campaign and every experiment in full."""
+        status, rows = await self.status(), await self.experiments()
+        return status, await self.experiments(*(row.id for row in rows)) if rows else ()
 
 
 @asynccontextmanager
 async def open_lab(settings: Settings, role: str = access.READER) -> AsyncIterator[LabClient]:
-    """Yield a reader of the lab that the settings name, with a role's rights. Raises LabError where there is none."""
+    """Yield a client of the lab that the settings name, with a role's rights. Raises LabError if there is none."""
     home = Home(settings.home)
     note = home.running()
     if settings.nats:
         campaign = (home.campaign() or {}).get("id", "")
-        async with _connected(settings, role, settings.nats, campaign) as reader:
-            yield reader
+        async with _client(settings, role, settings.nats, campaign) as client:
+            yield client
     elif note:
         seeds = home.keys if note.get("embedded") else None
-        async with _connected(settings, role, note["nats_url"], note["campaign"], seeds) as reader:
-            yield reader
+        async with _client(settings, role, note["nats_url"], note["campaign"], seeds) as client:
+            yield client
     else:
-        async with _woken(home.require_existing(), settings, role) as reader:
-            yield reader
+        async with _client_of_stopped_lab(home.require_existing(), settings, role) as client:
+            yield client
 
 
 @asynccontextmanager
-async def _connected(
+async def _client(
     settings: Settings, role: str, url: str, campaign: str, seeds: Path | None = None
 ) -> AsyncIterator[LabClient]:
-    """Yield a reader over a server that is there."""
-    async with _linked(settings, role, url, seeds) as transport:
+    """Yield a client over a running server."""
+    async with _transport(settings, role, url, seeds) as transport:
         yield LabClient(Bus(transport, role), campaign, url)
 
 
 @asynccontextmanager
-async def _linked(settings: Settings, role: str, url: str, seeds: Path | None) -> AsyncIterator[NatsTransport]:
-    """Yield a role's connection to a server that is there."""
+async def _transport(settings: Settings, role: str, url: str, seeds: Path | None) -> AsyncIterator[NatsTransport]:
+    """Yield a role's connection to a running server."""
     transport = await connection.connect(settings, role, url, seeds=seeds, wait=5.0)
     try:
         yield transport
@@ -109,18 +110,20 @@ async def _linked(settings: Settings, role: str, url: str, seeds: Path | None) -
 
 
 @asynccontextmanager
-async def _woken(home: Home, settings: Settings, role: str) -> AsyncIterator[LabClient]:
-    """Yield a reader of a stopped lab."""
+async def _client_of_stopped_lab(home: Home, settings: Settings, role: str) -> AsyncIterator[LabClient]:
+    """Start a stopped lab's server and memory and yield a client of it."""
+    from memory.retrieval.embedding import SentenceEmbedder
+
     campaign = str((home.campaign() or {})["id"])
     with home.locked(wait=10.0):
         async with (
             server.run_server(home.nats, home.authorization()) as url,
-            _linked(settings, access.ADMIN, url, home.keys) as lab,
-            _connected(settings, role, url, campaign, home.keys) as reader,
+            _transport(settings, access.ADMIN, url, home.keys) as admin,
+            _client(settings, role, url, campaign, home.keys) as client,
         ):
-            await lab.provision()
-            memory = asyncio.create_task(roles.memory(Bus(lab, "memory"), settings))
+            await admin.provision()
+            memory = asyncio.create_task(serve_memory(Bus(admin, "memory"), home.root, SentenceEmbedder()))
             try:
-                yield reader
+                yield client
             finally:
                 await cancel_and_wait(memory)

@@ -11,6 +11,7 @@ from bus.security import keys as key_files
 from lab.errors import LabError
 from lab.home import Home
 from lab.options import ConfigOption, HomeOption, JsonOption, load_settings
+from lab.roster import key_names, role_specs
 from lab.terminal.output import print_json
 
 POSITION = 70
@@ -53,15 +54,16 @@ def keys(
 def _rows(home: Home) -> list[dict[str, Any]]:
     """Return a row for each role, with the path of its seed and never the seed. Raises LabError."""
     try:
-        public_keys = key_files.ensure_keys(home.keys, access.ROLES)
+        public_keys = key_files.ensure_keys(home.keys, key_names())
     except key_files.KeyFault as error:
         raise LabError(str(error)) from None
+    rights = access.all_permissions(role_specs())
     return [
         {
             "role": role,
             "public_key": key,
             "nkey_file": str(key_files.seed_path(home.keys, role).resolve()),
-            **asdict(access.permissions(role)),
+            **asdict(rights[role]),
         }
         for role, key in public_keys.items()
     ]
@@ -79,7 +81,7 @@ def _export(home: Home, folder: Path) -> None:
         block = home.authorization()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / AUTHORIZATION_FILE).write_text(block)
-        for role in access.ROLES:
+        for role in key_names():
             seed = key_files.read_seed(key_files.seed_path(home.keys, role))
             key_files.write_seed(key_files.seed_path(folder, role), seed)
     except OSError as error:

@@ -20,6 +20,7 @@ from lab.options import (
     run_async,
     with_settings,
 )
+from lab.roster import role_names, role_spec
 from lab.settings import LoadedSettings, Settings
 from lab.terminal.output import print_json
 
@@ -41,6 +42,7 @@ def run(
         Path | None, typer.Option(help="Your own text: a file or folder of text, JSONL or Parquet.")
     ] = None,
     goal: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Search policy, such as two_tier or random.")] = None,
     sandbox: Annotated[str | None, typer.Option(help="bwrap, or none (unconfined; the report says so).")] = None,
     lazy_sync: Annotated[
         bool | None,
@@ -58,7 +60,7 @@ def run(
     """
     loaded = load_settings(
         config, home=home, experiments=experiments, seed=seed, scale=scale, slots=slots, trainers=trainers,
-        attempts=attempts, data=data, goal=goal, sandbox=sandbox, nats=nats, allow_plaintext=plaintext,
+        attempts=attempts, data=data, goal=goal, policy=policy, sandbox=sandbox, nats=nats, allow_plaintext=plaintext,
         allow_lazy_sync=lazy_sync,
     )  # fmt: skip
     if not services and not loaded.settings.nats:
@@ -85,9 +87,7 @@ def _run_campaign(loaded: LoadedSettings, *, services: bool, as_json: bool) -> N
 
 @app.command()
 def serve(
-    role: Annotated[
-        str, typer.Argument(help="memory, director, researcher, engineer, analyst, desk, trainer, dashboard.")
-    ],
+    role: Annotated[str, typer.Argument(help=f"{', '.join(role_names())}.")],
     nats: NatsOption = None,
     plaintext: PlaintextOption = None,
     home: HomeOption = None,
@@ -105,13 +105,14 @@ def serve(
     from lab.observability import logs
     from lab.runtime import service
 
-    settings = load_settings(
-        config, nats=nats, home=home, allow_plaintext=plaintext, dashboard_host=host, dashboard_port=port
-    ).settings
+    page = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    roles = {"dashboard": page} if page else None
+    settings = load_settings(config, nats=nats, home=home, allow_plaintext=plaintext, roles=roles).settings
+    spec = role_spec(role)
     name = instance or f"{os.uname().nodename.split('.')[0]}-{os.getpid()}"
     logs.configure(role=role, instance=name)
     try:
-        run_async(service.serve(role, settings, name))
+        run_async(service.serve(spec, settings, name))
     except ExceptionGroup as group:  # an actor's workers fail together; the first one says why
         raise group.exceptions[0] from None
 

@@ -1,5 +1,6 @@
 """Commands about the lab itself: doctor and config."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -43,7 +44,10 @@ def config(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOp
     Example: MOVE37_TRAINERS=4 move37 config
     """
     loaded = load_settings(config, home=home)
-    rows = {name: {"value": value, "from": loaded.origins[name]} for name, value in _flatten(loaded.settings).items()}
+    rows = {
+        name: {"value": value, "from": loaded.origins.get(name, "default")}
+        for name, value in _flatten(loaded.settings).items()
+    }
     if as_json:
         print_json(rows)
         return
@@ -54,5 +58,13 @@ def config(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOp
 def _flatten(settings: Settings) -> dict[str, Any]:
     """Return every setting by its dotted name."""
     values = settings.model_dump(mode="json")
-    nested = values.pop("llm")
-    return values | {f"llm.{name}": value for name, value in nested.items()}
+    return dict(_leaves(values))
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value by its dotted name; an empty table is a value."""
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

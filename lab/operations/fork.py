@@ -15,13 +15,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.roles.desk import message_id
 from bus.audit import chain, log_file
 from bus.audit.chain import ChainLink
-from bus.delivery.durables import ALL_DURABLES, INBOXES, SUBSCRIPTIONS
 from bus.delivery.giving_up import GIVE_UP_ORDINAL
 from bus.delivery.replay import replay_role
+from bus.delivery.role_spec import RoleSpec
 from bus.delivery.traces import Traces, read_traces, traces_path
-from bus.delivery.transport import Durable, Transport
+from bus.delivery.transport import Transport
 from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.security import access
@@ -34,7 +35,7 @@ from lab.client import connection
 from lab.errors import LabError
 from lab.home import Home
 from lab.operations import log_export, replay, verify
-from lab.runtime.roles import human_message_id
+from lab.roster import all_durables, decider_specs
 from lab.settings import Settings
 
 MAX_REFUSED_MESSAGES = 10_000
@@ -76,12 +77,13 @@ async def fork(settings: Settings, log: Path, at: int, home: Home) -> ForkSummar
     home.prepare()
     with home.locked():
         traces = read_traces(recorded.traces)
-        decided = {role: decided_events(role, history, at, traces) for role in SUBSCRIPTIONS}
+        specs = decider_specs()
+        decided = {name: decided_events(spec, history, at, traces) for name, spec in specs.items()}
         decided_traces = [trace for trace in recorded.traces if _is_of_decided(trace, decided)]
         last_read = last_human_position(campaign, {envelope.id for envelope in history if envelope.seq <= at})
         async with _new_streams(settings, home, last_read) as transport:
             await _write(transport, messages, decided_traces)
-            under_way = {role: await _acknowledge(transport, INBOXES[role], decided[role]) for role in SUBSCRIPTIONS}
+            under_way = {name: await _acknowledge(transport, spec, decided[name]) for name, spec in specs.items()}
         chain.write_chain(home.chain, recorded.links[:at], messages)
         weights = _copy_weights(recorded.artifacts, home.artifacts, history, at)
         home.record_campaign(_campaign_record(campaign, history, at))
@@ -128,19 +130,19 @@ def _newest_campaign(history: Sequence[Envelope], at: int) -> str:
     return started[-1]
 
 
-def decided_events(name: str, history: Sequence[Envelope], at: int, traces: Traces) -> set[str]:
+def decided_events(spec: RoleSpec, history: Sequence[Envelope], at: int, traces: Traces) -> set[str]:
     """Return the ids of the events that a role had fully decided by a position.
 
     A decision is complete if a replay finds nothing missing. If today's role would decide otherwise, the log tells: a
     decision is complete if it published events up to the position and none after it.
     """
-    past = [envelope for envelope in history if envelope.seq <= at]
+    name, past = spec.name, [envelope for envelope in history if envelope.seq <= at]
     published = {envelope.cause for envelope in past if envelope.role == name}
     continued = {envelope.cause for envelope in history if envelope.role == name and envelope.seq > at}
     ids = {envelope.id for envelope in past}
     return {
         envelope.id
-        for envelope, difference in replay_role(replay.build_role(name, traces), past, traces)
+        for envelope, difference in replay_role(spec, past, traces)
         if difference is None or envelope.id in published - continued
     } | {envelope.id for envelope in past if derive(envelope.id, name, GIVE_UP_ORDINAL) in ids}
 
@@ -154,13 +156,13 @@ def _is_of_decided(trace: bytes, decided: Mapping[str, Collection[str]]) -> bool
 def last_human_position(campaign: str, ids: Collection[str]) -> int:
     """Return the inbox position of the last human message in the log, 0 if there is none.
 
-    The desk derives its events' ids from the inbox position (`lab.runtime.roles.human_message_id`). New messages to the
+    The desk derives its events' ids from the inbox position (`agents.roles.desk.message_id`). New messages to the
     fork must come after that position.
     """
     subject, position, last = subjects.human_inbox(campaign), 0, 0
     while position < last + MAX_REFUSED_MESSAGES:
         position += 1
-        if derive(human_message_id(subject, position), "desk", 0) in ids:
+        if derive(message_id(subject, position), "desk", 0) in ids:
             last = position
     return last
 
@@ -171,7 +173,7 @@ async def _new_streams(settings: Settings, home: Home, last_read: int) -> AsyncI
     async with server.run_server(home.nats, home.authorization()) as url:
         transport = await connection.connect(settings, access.ADMIN, url, seeds=home.keys)
         try:
-            await transport.provision(ALL_DURABLES, begins={subjects.HUMAN: last_read + 1})
+            await transport.provision(all_durables(), begins={subjects.HUMAN: last_read + 1})
             yield transport
         finally:
             await transport.close()
@@ -195,10 +197,11 @@ def _message_id(stored: StoredMessage) -> str:
         return derive(stored.subject, stored.seq)
 
 
-async def _acknowledge(transport: Transport, durable: Durable, decided: Collection[str]) -> int:
+async def _acknowledge(transport: Transport, spec: RoleSpec, decided: Collection[str]) -> int:
     """Acknowledge the events that a role has decided and return how many remain."""
+    assert spec.durable, f"{spec.name} has no consumer"
     remaining: set[int] = set()
-    while delivery := await transport.pull(durable, PULL_TIMEOUT_S):
+    while delivery := await transport.pull(spec.durable, PULL_TIMEOUT_S):
         if _message_id(delivery.stored) in decided:
             await delivery.ack()
         else:

@@ -5,6 +5,7 @@ import shutil
 
 from lab.errors import LabError
 from lab.home import Home
+from lab.runtime.campaign_start import campaign_started
 from lab.settings import Settings
 
 MIN_FREE_BYTES = 256 << 20
@@ -19,6 +20,7 @@ def check(settings: Settings, home: Home) -> None:
             f"hint: free at least {MIN_FREE_BYTES >> 20} MiB, or choose another --home"
         )
     _scale(settings.scale)
+    campaign_started(settings)
     _sandbox(settings)
     _data(settings)
     _model(settings)

@@ -3,19 +3,19 @@
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bus.audit import log_file
 from bus.delivery.replay import Difference, replay_role
-from bus.delivery.role import Role
+from bus.delivery.role_spec import RoleSpec
 from bus.delivery.traces import Traces, read_traces, traces_path
-from bus.vocabulary.questions import Completion
 from bus.wire.envelope import Envelope, encode
 from lab.client.event_text import event_sentence
 from lab.errors import LabError
+from lab.roster import decider_specs
 
 
 def read_history(file: Path, first: int = 1, last: int = 0) -> list[Envelope]:
@@ -84,7 +84,7 @@ def replay_and_report(
     """Decide the log again as a role, print the differences, return 1 if there is one, else 0. Raises LabError."""
     traces = traces_of(file)
     decisions, differences = 0, []
-    for envelope, difference in replay_role(build_role(name, traces), history, traces, first=first, last=last):
+    for envelope, difference in replay_role(replayed_spec(name), history, traces, first=first, last=last):
         decisions += 1
         if difference:
             differences.append(difference)
@@ -128,31 +128,12 @@ def traces_of(file: Path) -> Traces:
         raise LabError(f"{path} is damaged ({error}); hint: export the log again") from None
 
 
-def build_role(name: str, traces: Traces) -> Role:
-    """Return a role of today's code; it uses a model if the traces hold completions of one. Raises LabError."""
-    from agents.roles.analyst import Analyst
-    from agents.roles.director import Director
-    from agents.roles.engineer import Engineer, EngineerSettings
-    from agents.roles.researcher import Researcher, ResearcherSettings
-    from trainer import scales
-    from trainer.role import TrainerRole
-
-    model = any(
-        answer["question"] == Completion.__name__
-        for key, answers in traces.items()
-        if key[1] == name
-        for answer in answers
-    )
-    roles: dict[str, Callable[[], Role]] = {
-        "director": Director,
-        "researcher": lambda: Researcher(ResearcherSettings(model=model)),
-        "engineer": lambda: Engineer(EngineerSettings(limits=scales.limits(), model=model)),
-        "analyst": lambda: Analyst(model=model),
-        "trainer": TrainerRole,
-    }
-    if name not in roles:
-        raise LabError(f"no role {name!r} to replay; hint: choose one of {', '.join(roles)}")
-    return roles[name]()
+def replayed_spec(name: str) -> RoleSpec:
+    """Return the declaration of a role that can be replayed. Raises LabError."""
+    specs = decider_specs()
+    if name not in specs:
+        raise LabError(f"no role {name!r} to replay; hint: choose one of {', '.join(specs)}")
+    return specs[name]
 
 
 def _pause() -> None:

@@ -18,13 +18,11 @@ from typing import Any
 
 import structlog
 
-from agents import design
 from bus.delivery.bus import Bus
-from bus.delivery.durables import ALL_DURABLES
 from bus.delivery.role import Post
 from bus.nats import server
 from bus.security import access, keys
-from bus.vocabulary.events import CampaignStarted, LossPoint
+from bus.vocabulary.events import LossPoint
 from bus.vocabulary.queries import CampaignStatus, Experiment
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
@@ -34,12 +32,13 @@ from lab.client.campaign_view import CampaignView
 from lab.client.session import LabClient
 from lab.errors import LabError
 from lab.home import Home
+from lab.roster import agent_names, all_durables
 from lab.runtime import sync_check
+from lab.runtime.campaign_start import campaign_started
 from lab.runtime.supervisor import Service, Supervisor
 from lab.settings import LoadedSettings, Settings
 
-AGENTS = ("director", "researcher", "engineer", "analyst", "desk")
-IDENTITY_SETTINGS = ("seed", "scale")
+IDENTITY_SETTINGS = ("seed", "scale", "policy")
 """Settings that identify a campaign: they can't change once it has started."""
 RECORDED_SETTINGS = (*IDENTITY_SETTINGS, "experiments")
 """Settings that the home records of its campaign."""
@@ -75,12 +74,14 @@ def resolve_settings(loaded: LoadedSettings, home: Home) -> Settings:
     if not recorded:
         return settings
     for name in IDENTITY_SETTINGS:
-        if loaded.explicit(name) and getattr(settings, name) != recorded[name]:
+        known = recorded.get(name, getattr(settings, name))  # an older home recorded fewer settings
+        if loaded.explicit(name) and getattr(settings, name) != known:
             raise LabError(
-                f"{home.root} holds a campaign with {name} {recorded[name]}, not {getattr(settings, name)}; "
+                f"{home.root} holds a campaign with {name} {known}, not {getattr(settings, name)}; "
                 "hint: choose another --home"
             )
-    return settings.model_copy(update={name: recorded[name] for name in RECORDED_SETTINGS if not loaded.explicit(name)})
+    fixed = {name: recorded[name] for name in RECORDED_SETTINGS if name in recorded and not loaded.explicit(name)}
+    return settings.model_copy(update=fixed)
 
 
 async def run_campaign(settings: Settings, home: Home, screen: Screen, services: Services | None = None) -> RunOutcome:
@@ -97,7 +98,7 @@ async def run_campaign(settings: Settings, home: Home, screen: Screen, services:
             transport = await connection.connect(settings, access.ADMIN, url, seeds=seeds)
             if seeds is None and not settings.allow_lazy_sync:
                 await asyncio.to_thread(sync_check.require_sync, url, transport.server_id, settings.monitor)
-            await transport.provision(ALL_DURABLES, replicas=settings.replicas)
+            await transport.provision(all_durables(), replicas=settings.replicas)
             bus = Bus(transport, "director", "lab")
             view = CampaignView(campaign, budget_after=await _publish_start(bus, settings, home, campaign))
             nkey_file = keys.seed_path(seeds, access.ADMIN) if seeds else settings.nkey_file
@@ -162,7 +163,7 @@ async def _publish_start(bus: Bus, settings: Settings, home: Home, campaign: str
     returned: the budget's event comes after it.
     """
     recorded = home.campaign()
-    await bus.publish(Post(CAMPAIGN, _campaign_started(settings)), campaign)
+    await bus.publish(Post(CAMPAIGN, campaign_started(settings)), campaign)
     position = None
     if recorded and recorded["experiments"] != settings.experiments:
         position = await bus.transport.last_seq(subjects.LOG)
@@ -171,24 +172,6 @@ async def _publish_start(bus: Bus, settings: Settings, home: Home, campaign: str
         await bus.transport.publish(subjects.human_inbox(campaign), message.encode(), message_id)
     home.record_campaign({"id": campaign, **{name: getattr(settings, name) for name in RECORDED_SETTINGS}})
     return position
-
-
-def _campaign_started(settings: Settings) -> CampaignStarted:
-    """Return the first event of a campaign with these settings."""
-    baselines = tuple(design.BASELINES)
-    return CampaignStarted(
-        goal=settings.goal,
-        seed=settings.seed,
-        scale=settings.scale,
-        experiments=settings.experiments,
-        slots=settings.slots_or_default(),
-        attempts=settings.attempts,
-        baselines=baselines,
-        cold_start=min(200, len(baselines) + settings.experiments // 8),
-        batch=min(50, max(1, settings.experiments // 32)),
-        data=str(settings.data.resolve()) if settings.data else None,
-        sandbox=settings.sandbox,
-    )
 
 
 def lab_services(settings: Settings, home: Home) -> list[Service]:
@@ -200,7 +183,7 @@ def lab_services(settings: Settings, home: Home) -> list[Service]:
             service_command(role, instance),
             service_environment(settings, home, role),
         )
-        for role, instance in [("memory", "1"), *trainers, *((agent, "1") for agent in AGENTS)]
+        for role, instance in [("memory", "1"), *trainers, *((agent, "1") for agent in agent_names())]
     ]
 
 
@@ -221,8 +204,9 @@ def service_environment(settings: Settings, home: Home, role: str) -> dict[str, 
             values[name] = str(Path(values[name]).resolve())
     if seed := connection.role_seed_path(settings.nkey_file, role):
         values["nkey_file"] = str(seed.resolve())
-    nested = {f"llm__{name}": value for name, value in values.pop("llm").items()}
-    env = {f"MOVE37_{name.upper()}": str(value) for name, value in (values | nested).items()}
+    nested = {f"llm__{name}": str(value) for name, value in values.pop("llm").items()}
+    texts = {name: json.dumps(value) if isinstance(value, dict) else str(value) for name, value in values.items()}
+    env = {f"MOVE37_{name.upper()}": text for name, text in (texts | nested).items()}
     return env | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 

@@ -1,6 +1,6 @@
-"""One service of the lab in its own process: `python -m lab.runtime.service ROLE` (what `move37 serve ROLE` runs).
+"""One service of the lab in its own process: `python -m lab.runtime.service ROLE`, which `move37 serve ROLE` runs too.
 
-A service connects, works until it is told to stop, and keeps nothing: whatever it was doing comes again to another.
+A service connects, works until a signal stops it, and keeps nothing: unfinished work is delivered to another process.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from bus.delivery.bus import Bus
+from bus.delivery.role_spec import RoleSpec
 from bus.delivery.transport import LogFull, TransportError
 from bus.nats.micro import register_service
 from lab.cancel_and_wait import cancel_and_wait
@@ -21,31 +22,29 @@ from lab.client import connection
 from lab.errors import EXIT_LOG_FULL, LabError
 from lab.home import Home
 from lab.observability import logs
-from lab.runtime import roles
+from lab.roster import role_spec
+from lab.runtime.roles import serve_role
 from lab.settings import LoadedSettings, Settings
 
 GC_THRESHOLD = 20_000
-"""Objects made and not gone before the garbage collector looks among them for cycles. A syntax tree alone has hundreds,
-all of which go by themselves, and Python unasked looks after every 700."""
+"""Live new objects that start a garbage collection. Python's default of 700 collects several times within one syntax
+tree, whose objects are freed without it."""
 
 log = structlog.get_logger()
 
 
-async def serve(role: str, settings: Settings, instance: str) -> None:
+async def serve(spec: RoleSpec, settings: Settings, instance: str) -> None:
     """Serve a role until SIGTERM or SIGINT, or until the lab in the home stops. Raises LabError, TransportError."""
-    if role not in roles.BUILD:
-        raise LabError(f"no role {role!r}; the roles are {', '.join(roles.BUILD)}")
     url, seeds = _server(settings)
-    transport = await connection.connect(settings, role, url, name=f"{role}-{instance}", seeds=seeds)
+    name = f"{spec.name}-{instance}"
+    transport = await connection.connect(settings, spec.name, url, name=name, seeds=seeds)
     try:
-        if connection.identify(
-            settings, role, seeds
-        ).anonymous:  # with a key of its own it uses what the lab has provisioned
+        if connection.identify(settings, spec.name, seeds).anonymous:  # a key of its own finds everything provisioned
             await transport.provision(replicas=settings.replicas)
-        bus = Bus(transport, role, instance)
-        await register_service(transport.client, role, instance, bus.vitals)
+        bus = Bus(transport, spec.name, instance)
+        await register_service(transport.client, spec.name, instance, bus.vitals)
         log.info("serving", nats=connection.redact_url(url))
-        await _until_told(lambda: roles.BUILD[role](bus, settings), None if settings.nats else Home(settings.home))
+        await _until_stopped(lambda: serve_role(spec, bus, settings), None if settings.nats else Home(settings.home))
     finally:
         await transport.close()
 
@@ -63,37 +62,40 @@ def _server(settings: Settings) -> tuple[str, Path | None]:
     )
 
 
-async def _until_told(body: Callable[[], Awaitable[None]], home: Home | None) -> None:
-    """Run a service's body until a signal asks for its end, or the lab of a home is gone."""
-    work, told = asyncio.ensure_future(body()), asyncio.Event()
-    ends = [asyncio.create_task(told.wait()), *([asyncio.create_task(_gone(home))] if home else [])]
+async def _until_stopped(body: Callable[[], Awaitable[None]], home: Home | None) -> None:
+    """Run a service's body until a signal asks for its end, or the lab of a home has stopped."""
+    work, stop = asyncio.ensure_future(body()), asyncio.Event()
+    ends = [asyncio.create_task(stop.wait()), *([asyncio.create_task(_lab_stopped(home))] if home else [])]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, stop.set)
     try:
         await asyncio.wait([work, *ends], return_when=asyncio.FIRST_COMPLETED)
         await cancel_and_wait(work)
     finally:
-        for one in ends:
-            one.cancel()
+        for task in ends:
+            task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work
 
 
-async def _gone(home: Home) -> None:
+async def _lab_stopped(home: Home) -> None:
     """Return when the lab of a home has stopped."""
     while home.running():
         await asyncio.sleep(1.0)
     log.info("the lab has stopped")
 
 
-def main() -> None:
-    """Serve the role named on the command line with the settings of the environment."""
+def main(find_spec: Callable[[str], RoleSpec] = role_spec) -> None:
+    """Serve the role named on the command line with the settings of the environment.
+
+    `find_spec` finds a role's declaration by its name; benchmarks and tests put others in place of some.
+    """
     role, instance = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "1"
     logs.configure(role=role, instance=instance)
     gc.set_threshold(GC_THRESHOLD)
     try:
-        asyncio.run(serve(role, LoadedSettings.load({}).settings, instance))
+        asyncio.run(serve(find_spec(role), LoadedSettings.load({}).settings, instance))
     except* (LabError, TransportError) as group:
         first = group.exceptions[0]
         while isinstance(first, ExceptionGroup):

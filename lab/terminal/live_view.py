@@ -53,14 +53,14 @@ def leaderboard(rows: list[ExperimentRow]) -> RenderableType:
     for column in ("fitness", "bits/byte", "recall", "params"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
-        assert row.result
+        assert row.metrics
         table.add_row(
             Text(row.id, style="dim" if is_baseline(row.id) else "bold green"),
             Text(row.name),
             f"{row.fitness:.3f}",
-            f"{row.result.bits_per_byte:.3f}",
-            f"{row.result.recall:.3f}",
-            f"{row.result.parameters:,}",
+            f"{row.metrics.bits_per_byte:.3f}",
+            f"{row.metrics.recall:.3f}",
+            f"{row.metrics.size['parameters']:,}",
         )
     return Panel(table, title="leaderboard (screening scores, one seed)", title_align="left", border_style="dim")
 

@@ -11,10 +11,11 @@ from rich.table import Table
 from bus.vocabulary.queries import Experiment
 
 SHORT_FIELDS = (
-    "id", "name", "status", "origin", "parent_id", "fitness", "parts", "val_loss", "bits_per_byte", "recall",
-    "scores", "parameters", "seconds",
+    "id", "name", "status", "origin", "parent_id", "fitness", "parts", "parameters", "reason", "attempt",
 )  # fmt: skip
-"""Keys of an experiment in JSON that other programs rely on."""
+"""Fields of an experiment that its JSON repeats; the figures of `Metrics` come with them."""
+FIGURES = ("val_loss", "bits_per_byte", "recall", "seconds")
+"""Figures of record that are in the JSON of every experiment, null before a run has completed."""
 
 
 def console() -> Console:
@@ -24,8 +25,9 @@ def console() -> Console:
 
 
 def short(row: Experiment) -> dict[str, Any]:
-    """Return an experiment's `SHORT_FIELDS`, with the reason of its failure and the number of its last attempt."""
-    return row.model_dump(mode="json", include=set(SHORT_FIELDS)) | {"reason": row.reason, "attempt": row.attempt}
+    """Return an experiment's fields and figures under the keys that other programs rely on."""
+    figures = row.metrics.figures() | {"scores": row.metrics.scores()} if row.metrics else {"scores": []}
+    return dict.fromkeys(FIGURES) | figures | row.model_dump(mode="json", include=set(SHORT_FIELDS))
 
 
 def print_experiments(rows: Iterable[Experiment]) -> None:
@@ -68,8 +70,10 @@ def _print_scores(page: Console, row: Experiment) -> None:
             f"{row.bits_per_byte:.3f} bits/byte, recall {row.recall:.3f} ± {row.recall_stderr:.3f}, "
             f"{row.parameters:,} parameters, {row.seconds:.1f} s"
         )
-    if row.secondary_scores:
-        page.print(", ".join(f"{escape(s.task)} {s.accuracy:.3f} ± {s.stderr:.3f}" for s in row.secondary_scores))
+    if row.metrics:
+        for score in row.metrics.scores():
+            figures = (f"{name} {value:.3f}" for name, value in score.items() if isinstance(value, float))
+            page.print(f"  {escape(str(score['task']))}: {', '.join(figures)}")
 
 
 def _print_failures(page: Console, row: Experiment) -> None:

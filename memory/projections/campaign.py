@@ -1,5 +1,6 @@
 """Rows of a campaign itself: its start, its pauses, resumptions and endings, and the renewals of its pool."""
 
+import json
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -41,13 +42,14 @@ class TransitionRow(Row):
     why: str
 
 
-@projects(PoolUpdated)
+@projects(PoolUpdated, state=lambda event: json.dumps(event.state))
 @dataclass(frozen=True, slots=True)
 class PoolRow(Row):
-    """The two tiers of the pool were renewed."""
+    """The search policy's state changed."""
 
     table: ClassVar[str] = "pools"
 
     generation: int
-    parents: tuple[str, ...]
-    references: tuple[str, ...]
+    policy: str
+    state: str
+    """The state as JSON."""

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from bus.vocabulary.events import CodeFailed, CodeRevised
 from bus.wire.ids import fingerprint
+from memory.projections.proposal import design_json
 from memory.rows import Row, projects
 
 
@@ -23,7 +24,7 @@ class FailureRow(Row):
     final: bool
 
 
-@projects(CodeRevised, fingerprint=lambda event: fingerprint(event.source))
+@projects(CodeRevised, fingerprint=lambda event: fingerprint(event.source), design=design_json)
 @dataclass(frozen=True, slots=True)
 class RevisionRow(Row):
     """A failed attempt was repaired; the new source is a SourceRow."""
@@ -35,3 +36,5 @@ class RevisionRow(Row):
     repaired_by: str
     fingerprint: str
     """Fingerprint of the repaired source, blank space aside."""
+    design: str | None
+    """The design that the repaired source was rendered from, as JSON."""

@@ -25,7 +25,12 @@ class SlotRow(Row):
     guidance: tuple[str, ...]
 
 
-@projects(ProposalCreated, fingerprint=lambda event: fingerprint(event.source))
+def design_json(event: ProposalCreated | CodeRevised) -> str | None:
+    """Return the design of an event as JSON; None if it has none."""
+    return None if event.design is None else json.dumps(event.design)
+
+
+@projects(ProposalCreated, fingerprint=lambda event: fingerprint(event.source), design=design_json)
 @dataclass(frozen=True, slots=True)
 class ProposalRow(Row):
     """An architecture was proposed; its source is a SourceRow."""
@@ -42,6 +47,8 @@ class ProposalRow(Row):
     guidance: tuple[str, ...]
     fingerprint: str
     """Fingerprint of its source, blank space aside."""
+    design: str | None
+    """The design that the source was rendered from, as JSON."""
 
 
 @projects(ProposalRejected)
@@ -57,6 +64,7 @@ class RejectionRow(Row):
     message: str
     nearest: str | None
     similarity: float | None
+    distance: int | None
     source_hash: str
     final: bool
 
@@ -66,7 +74,6 @@ class RejectionRow(Row):
     CodeRevised,
     attempt=lambda event: event.attempt if isinstance(event, CodeRevised) else 0,
     text=attrgetter("source"),
-    design=lambda event: None if event.design is None else json.dumps(event.design),
 )
 @dataclass(frozen=True, slots=True)
 class SourceRow(Row):
@@ -77,5 +84,3 @@ class SourceRow(Row):
 
     attempt: int
     text: str
-    design: str | None
-    """The design it was rendered from, as JSON."""

@@ -74,7 +74,7 @@ class RunFailureRow(Row):
     message: str
 
 
-@projects(RunCompleted, scores=lambda event: _json(event.scores))
+@projects(RunCompleted, metrics=lambda event: event.metrics.model_dump_json(exclude={"curve"}))
 @dataclass(frozen=True, slots=True)
 class CompletionRow(Row):
     """A run ended with its scores."""
@@ -83,25 +83,13 @@ class CompletionRow(Row):
 
     run: str
     worker: str
-    width: int
-    parameters: int
-    steps: int
-    tokens: int
-    seconds: float
-    step_seconds: float
-    flops_per_token: float
-    val_loss: float
-    bits_per_byte: float
-    train_loss: float | None
-    recall: float
-    recall_stderr: float
-    scores: str
-    """Every task's own score, as JSON."""
+    metrics: str
+    """Everything that was measured except for the loss curves: `Metrics` as JSON."""
     weights: str
     weights_sha256: str
 
 
-@projects(RunCompleted, points=lambda event: _json(event.curve))
+@projects(RunCompleted, points=lambda event: _json(event.metrics.curve))
 @dataclass(frozen=True, slots=True)
 class CurveRow(Row):
     """The thinned loss curves of a completed run."""

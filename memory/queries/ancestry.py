@@ -30,6 +30,7 @@ class AncestryHandler(QueryHandler[AskAncestry]):
         super().__init__(knowledge, query)
         parent = self.campaign.experiments.get(query.parent or "")
         self._parent = parent if parent and parent.opened(self.position) else None
+        self._prose = self.reader_has_model(query.reader)
 
     def texts(self) -> Sequence[str]:
         """Return the problem and, if ideas near it are wanted, the parent's motivation."""
@@ -37,7 +38,7 @@ class AncestryHandler(QueryHandler[AskAncestry]):
 
     def motivation_count(self) -> int:
         """Return the number of all motivations up to the position, if ideas near the parent's are wanted."""
-        return self.campaign.proposal_count(self.position) if self.query.prose else 0
+        return self.campaign.proposal_count(self.position) if self._motivation() else 0
 
     def answer(self) -> Ancestry:
         """Return parent and references, the entries on the problem, and the ideas near the parent's."""
@@ -51,10 +52,9 @@ class AncestryHandler(QueryHandler[AskAncestry]):
         )
 
     def _view(self, experiment: ExperimentState) -> Experiment:
-        store = self.knowledge.store
-        if self.query.prose:
-            return detail_view(store, experiment, self.position, source=True)
-        return design_view(store, experiment, self.position)
+        if self._prose:
+            return detail_view(self.knowledge.store, experiment, self.position, source=True)
+        return design_view(experiment, self.position)
 
     def _problem(self) -> str:
         """Return the weakness that the parent's analysis named, else the campaign's goal."""
@@ -69,7 +69,7 @@ class AncestryHandler(QueryHandler[AskAncestry]):
 
     def _motivation(self) -> str:
         """Return the parent's motivation if ideas near it are wanted, else nothing."""
-        proposal = as_of(self._parent.proposal, self.position) if self._parent and self.query.prose else None
+        proposal = as_of(self._parent.proposal, self.position) if self._parent and self._prose else None
         return proposal.motivation if proposal else ""
 
     def _near(self) -> tuple[Neighbour, ...]:

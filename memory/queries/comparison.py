@@ -1,8 +1,8 @@
-"""AskPeers and AskTrial: an experiment with its peers after its trial, and with its baselines before."""
+"""AskPeers and AskSetup: an experiment with its peers after its trial, and with its baselines before."""
 
 from collections.abc import Sequence
 
-from bus.vocabulary.queries import AskPeers, AskTrial, Experiment, ExperimentSetup, Peers
+from bus.vocabulary.queries import AskPeers, AskSetup, Experiment, ExperimentSetup, Peers
 from memory.queries.handler import QueryHandler
 from memory.queries.novelty import motivation_count, novelty
 from memory.state.as_of import as_of, rows_as_of
@@ -29,21 +29,28 @@ class PeersHandler(QueryHandler[AskPeers]):
         this = _find_experiment(campaign, self.query.experiment, position)
         parent = _parent(campaign, this, position)
         this_novelty = novelty(self.knowledge, campaign, this, position)
-        scores = (sibling.score(position) for sibling in _siblings(campaign, this, parent, position))
+        metrics = (sibling.metrics(position) for sibling in _siblings(campaign, this, parent, position))
         return Peers.model_construct(
-            this=detail_view(self.knowledge.store, this, position, source=self.query.source, novelty=this_novelty),
+            this=detail_view(
+                self.knowledge.store,
+                this,
+                position,
+                source=self.reader_has_model(self.query.reader),
+                novelty=this_novelty,
+            ),
             parent=figures_view(parent, position) if parent and parent.opened(position) else None,
-            siblings=tuple(score.val_loss for score in scores if score),
+            siblings=tuple(figures.val_loss for figures in metrics if figures),
             baselines=_trained_baselines(campaign, position),
             baselines_pending=campaign.baselines_pending(position),
             awaiting=tuple(row.experiment for row in campaign.awaiting(position)),
+            started=campaign.started_as_of(position),
         )
 
 
-class TrialHandler(QueryHandler[AskTrial]):
+class SetupHandler(QueryHandler[AskSetup]):
     """Answers with an experiment, the campaign's settings and the baselines."""
 
-    query_type = AskTrial
+    query_type = AskSetup
 
     def answer(self) -> ExperimentSetup:
         """Return the experiment and its setup. Raises ValueError if there is no such experiment."""

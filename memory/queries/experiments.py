@@ -1,6 +1,7 @@
 """AskExperiments: a page of all experiments in short form, or some experiments with all there is."""
 
 from bus.vocabulary.queries import AskExperiments, Experiment, Experiments
+from memory.gc_tuning import gc_paused
 from memory.queries.handler import QueryHandler
 from memory.queries.novelty import motivation_count, novelty
 from memory.views.experiments import full_view, summary_view
@@ -28,4 +29,5 @@ class ExperimentsHandler(QueryHandler[AskExperiments]):
 
     def _page(self) -> tuple[Experiment, ...]:
         page = self.campaign.opened_after(self.query.after, self.position)[: self.query.limit or None]
-        return tuple(summary_view(experiment, self.position) for experiment in page)
+        with gc_paused():  # thousands of new records, none of them garbage yet
+            return tuple(summary_view(experiment, self.position) for experiment in page)

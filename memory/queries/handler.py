@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from bus.vocabulary.events import Record
 from bus.vocabulary.queries import CognitionEntry, Query
 from memory.projections import ProposalRow
+from memory.retrieval.designs import DesignIndex
 from memory.state.campaign_state import CampaignState
 from memory.store import Store
 
@@ -43,6 +44,7 @@ class Knowledge:
     store: Store
     motivations: MotivationSearch | None = None
     cognition: CognitionSearch | None = None
+    designs: DesignIndex = field(default_factory=DesignIndex)
 
 
 QueryT = TypeVar("QueryT", bound=Query)
@@ -63,6 +65,11 @@ class QueryHandler(ABC, Generic[QueryT]):
         self.position = query.at
         campaign = knowledge.store.read_model.find_campaign(query.campaign, query.at)
         self.campaign = campaign or CampaignState("")
+
+    def reader_has_model(self, reader: str) -> bool:
+        """Return whether the campaign names a language model for a role: then it reads sources and prose."""
+        started = self.campaign.started_as_of(self.position)
+        return started is not None and reader in started.models
 
     def texts(self) -> Sequence[str]:
         """Return the texts that must be embedded before `answer`."""

@@ -1,53 +1,82 @@
-"""AskNeighbours: the earlier ideas that resemble a motivation."""
+"""AskNeighbours: the earlier ideas that resemble one, by the units of its design or by the words of its motivation."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from bus.vocabulary.queries import AskNeighbours, Neighbour, Neighbours
+from memory.projections import ProposalRow
 from memory.queries.handler import MotivationSearch, QueryHandler
+
+Comparison = dict[str, Any]
+"""The field of a neighbour that was compared, `distance` or `similarity`, with its value."""
 
 
 class NeighboursHandler(QueryHandler[AskNeighbours]):
-    """Answers with the nearest ideas; an idea with the same source comes first, whatever its motivation."""
+    """Answers with the nearest ideas; an idea with the same source comes first, however far it is."""
 
     query_type = AskNeighbours
 
     def texts(self) -> Sequence[str]:
-        """Return the motivation."""
-        return (self.query.text,)
+        """Return the motivation, unless designs are compared."""
+        return (self.query.text,) if self._by_text() else ()
 
     def motivation_count(self) -> int:
-        """Return the number of all motivations up to the position."""
-        return self.campaign.proposal_count(self.position)
+        """Return the number of all motivations up to the position, if motivations are compared."""
+        return self._count() if self._by_text() else 0
 
     def answer(self) -> Neighbours:
         """Return at most k earlier ideas. Raises ValueError if motivations can't be searched."""
-        if not self.campaign.id:
-            return Neighbours(rows=())
+        rows = {row.id: row for row in self._rows()}
+        rows.pop(self.query.exclude, None)
+        return Neighbours(rows=tuple(sorted(rows.values(), key=self._order)[: self.query.k]))
+
+    def _by_text(self) -> bool:
+        return bool(self.query.text) and self.query.design is None
+
+    def _count(self) -> int:
+        return self.campaign.proposal_count(self.position)
+
+    def _rows(self) -> list[Neighbour]:
+        """Return the nearest ideas, and those with the same source."""
+        fingerprint = self.query.fingerprint
+        same_source = self.campaign.same_source(fingerprint, self.position) if fingerprint else set[str]()
+        rows = [
+            _neighbour(proposal, comparison, proposal.experiment in same_source)
+            for proposal, comparison in self._nearest()
+        ]
+        missing = (self.campaign.experiments[name].proposal for name in same_source - {row.id for row in rows})
+        return rows + [_neighbour(proposal, self._compare(proposal), True) for proposal in missing if proposal]
+
+    def _nearest(self) -> list[tuple[ProposalRow, Comparison]]:
+        """Return the nearest proposals with how near they are; one more if one may have to be left out."""
+        k, count = self.query.k + bool(self.query.exclude), self._count()
+        if self.query.design is not None:
+            designs = self.knowledge.designs.nearest(self.campaign, self.query.design, count, k)
+            return [(proposal, {"distance": distance}) for proposal, distance in designs]
+        if not self._by_text() or not self.campaign.id:
+            return []
+        motivations = self._search().nearest(self.campaign, self.query.text, count, k)
+        return [(proposal, {"similarity": similarity}) for proposal, similarity in motivations]
+
+    def _compare(self, proposal: ProposalRow) -> Comparison:
+        """Return how near one proposal is."""
+        if self.query.design is not None:
+            return {"distance": self.knowledge.designs.distance(self.query.design, proposal)}
+        if not self._by_text():
+            return {}
+        return {"similarity": self._search().similarity(self.campaign, self.query.text, proposal)}
+
+    def _search(self) -> MotivationSearch:
         if self.knowledge.motivations is None:
             raise ValueError("ideas are compared by the memory of a running lab")
-        same_source = self._same_source()
-        similarities = self._similarities(self.knowledge.motivations, same_source)
-        similarities.pop(self.query.exclude, None)
-        rows = [self._neighbour(each, similarity, each in same_source) for each, similarity in similarities.items()]
-        rows.sort(key=lambda row: (not row.same_source, -row.similarity, self.campaign.experiments[row.id].opened_seq))
-        return Neighbours(rows=tuple(rows[: self.query.k]))
+        return self.knowledge.motivations
 
-    def _same_source(self) -> set[str]:
-        """Return the experiments that had the same source."""
-        fingerprint = self.query.fingerprint
-        return self.campaign.same_source(fingerprint, self.position) if fingerprint else set()
+    def _order(self, row: Neighbour) -> tuple[bool, float, int]:
+        """Sort by the same source, then by nearness, then by age."""
+        far = row.distance if row.distance is not None else float("inf")
+        nearness = -row.similarity if row.similarity is not None else far
+        return (not row.same_source, nearness, self.campaign.experiments[row.id].opened_seq)
 
-    def _similarities(self, search: MotivationSearch, same_source: set[str]) -> dict[str, float]:
-        """Return the similarities of the nearest experiments, and of those with the same source."""
-        text, count = self.query.text, self.campaign.proposal_count(self.position)
-        nearest = search.nearest(self.campaign, text, count, self.query.k + bool(self.query.exclude))
-        similarities = {proposal.experiment: similarity for proposal, similarity in nearest}
-        for proposal in (self.campaign.experiments[each].proposal for each in same_source - similarities.keys()):
-            if proposal is not None:
-                similarities[proposal.experiment] = search.similarity(self.campaign, text, proposal)
-        return similarities
 
-    def _neighbour(self, experiment_id: str, similarity: float, same_source: bool) -> Neighbour:
-        proposal = self.campaign.experiments[experiment_id].proposal
-        motivation = proposal.motivation if proposal else ""
-        return Neighbour(id=experiment_id, similarity=similarity, motivation=motivation, same_source=same_source)
+def _neighbour(proposal: ProposalRow, comparison: Comparison, same_source: bool) -> Neighbour:
+    return Neighbour(id=proposal.experiment, motivation=proposal.motivation, same_source=same_source, **comparison)

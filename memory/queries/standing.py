@@ -1,14 +1,14 @@
-"""AskStanding: the status of a campaign."""
+"""AskCampaignStatus: the status of a campaign."""
 
-from bus.vocabulary.queries import AskStanding, CampaignStatus
+from bus.vocabulary.queries import AskCampaignStatus, CampaignStatus
 from memory.queries.handler import QueryHandler
 from memory.views.campaign import campaign_status
 
 
-class StandingHandler(QueryHandler[AskStanding]):
+class CampaignStatusHandler(QueryHandler[AskCampaignStatus]):
     """Answers with the view of the campaign."""
 
-    query_type = AskStanding
+    query_type = AskCampaignStatus
 
     def answer(self) -> CampaignStatus:
         """Return the campaign's status, an empty one before its start."""

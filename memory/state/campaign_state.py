@@ -30,8 +30,8 @@ from memory.projections import (
 from memory.state.as_of import as_of, seq_of
 from memory.state.experiment_state import ExperimentState
 
-POOL_SIZE = 50
-"""How many experiments the two tiers hold together."""
+RANKING_SIZE = 50
+"""How many experiments a ranking holds."""
 
 opened_seq_of = attrgetter("opened_seq")
 """Returns the position at which an experiment was opened; the key to sort experiments by."""
@@ -61,6 +61,10 @@ class CampaignState:
     """Messages of people, by kind."""
     ever_vetoed: set[str] = field(default_factory=set)
     """Experiments that a person ever vetoed, restored since or not."""
+    veto_seqs: list[int] = field(default_factory=list)
+    """Positions of vetoes and restorations."""
+    _vetoed_after: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """The experiments under a veto after so many of these messages; the newest answer alone."""
 
     experiments: dict[str, ExperimentState] = field(default_factory=dict)
     """Experiments by id."""
@@ -131,7 +135,16 @@ class CampaignState:
         """Return whether a veto was in force on an experiment."""
         return experiment_id in self.ever_vetoed and self.experiments[experiment_id].vetoed(position)
 
-    def ranking(self, position: int, limit: int = POOL_SIZE) -> Iterator[str]:
+    def vetoed_experiments(self, position: int) -> tuple[str, ...]:
+        """Return the experiments on which a veto was in force, in the order of their names."""
+        messages = bisect_right(self.veto_seqs, position)
+        if messages not in self._vetoed_after:
+            self._vetoed_after.clear()
+            vetoed = (name for name in sorted(self.ever_vetoed) if self.vetoed(name, position))
+            self._vetoed_after[messages] = tuple(vetoed)
+        return self._vetoed_after[messages]
+
+    def ranking(self, position: int, limit: int = RANKING_SIZE) -> Iterator[str]:
         """Return the ids of the best experiments, best first, without vetoed ones; ties go to the earlier slot."""
         analysed = (ranked.id for ranked in self.ranked if ranked.analysed_seq <= position)
         return islice((name for name in analysed if not self.vetoed(name, position)), limit)

@@ -1,11 +1,9 @@
 """The state of one experiment: its rows, and its status, scores and source at any position of the log."""
 
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
-from bus.vocabulary.conservative_merge import merge_scores, merge_task_scores
-from bus.vocabulary.events import TaskScore
+from bus.vocabulary.events import Metrics
 from bus.vocabulary.queries import Status
 from bus.wire.ids import BASELINE_PREFIX
 from memory.projections import (
@@ -24,15 +22,10 @@ from memory.projections import (
 from memory.state.as_of import as_of, rows_as_of
 
 
-def task_scores(row: CompletionRow) -> tuple[TaskScore, ...]:
-    """Return every task's own score of a completed run."""
-    return _parsed_scores(row.scores)
-
-
 @lru_cache(maxsize=1024)
-def _parsed_scores(body: str) -> tuple[TaskScore, ...]:
-    """Parse scores; the cache serves the baselines, which are compared again and again."""
-    return tuple(TaskScore.model_construct(**score) for score in json.loads(body))
+def parse_metrics(body: str) -> Metrics:
+    """Parse the metrics of a run; the cache serves the baselines, which are compared again and again."""
+    return Metrics.model_validate_json(body)
 
 
 @dataclass(slots=True)
@@ -90,22 +83,19 @@ class ExperimentState:
         last_end = max((end.seq for end in ends), default=0)
         return "running" if starts and starts[-1].seq > last_end else "queued"
 
-    def score(self, position: int) -> CompletionRow | None:
-        """Return its scores: those of its run or, once a replication has completed, the worse of both runs."""
+    def metrics(self, position: int) -> Metrics | None:
+        """Return its metrics: those of its run or, once a replication has completed, the worse of both runs."""
         first, second = as_of(self.completion, position), as_of(self.replication, position)
-        if first is None or second is None:
-            return first
-        scores = merge_task_scores(task_scores(first), task_scores(second))
-        return replace(
-            first, scores=json.dumps([score.model_dump() for score in scores]), **merge_scores(first, second)
-        )
+        if first is None:
+            return None
+        metrics = parse_metrics(first.metrics)
+        return metrics if second is None else metrics.worst_with(parse_metrics(second.metrics))
 
     def attempt(self, position: int) -> int:
         """Return the newest attempt."""
         return max((row.attempt for row in rows_as_of(self.revisions, position)), default=0)
 
-    def source_seq(self, position: int) -> int | None:
-        """Return the position of the event with the newest attempt's source."""
+    def newest_source(self, position: int) -> ProposalRow | RevisionRow | None:
+        """Return the row of the event with the newest attempt's source and design."""
         revised = max(rows_as_of(self.revisions, position), key=lambda row: row.attempt, default=None)
-        newest = revised or as_of(self.proposal, position)
-        return newest.seq if newest else None
+        return revised or as_of(self.proposal, position)

@@ -79,6 +79,7 @@ def _record_message(campaign: CampaignState, row: HumanMessageRow) -> None:
     if row.kind in {"veto", "restore"} and row.target:
         campaign.experiment(row.target).veto_messages.append(row)
         campaign.ever_vetoed.add(row.target)
+        campaign.veto_seqs.append(row.seq)
 
 
 @_reduces(SlotRow)

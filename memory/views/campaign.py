@@ -1,5 +1,6 @@
 """The view of a campaign: its status as of a position of the log."""
 
+import json
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -29,7 +30,7 @@ def campaign_status(campaign: CampaignState, position: int) -> CampaignStatus:
         stopping=_stopping(_messages(campaign, "stop", position), transitions),
         budget=_budget(_messages(campaign, "budget", position), started.experiments),
         opened=bisect_right(campaign.slot_seqs, position),
-        unbroken=bisect_right(campaign.watermark_seqs, position),
+        watermark=bisect_right(campaign.watermark_seqs, position),
         settled=bisect_right(campaign.settled_seqs, position),
         unsettled=campaign.opened_count(position) - sum(ends.values()),
         analysed=ends.get("analysed", 0),
@@ -38,8 +39,8 @@ def campaign_status(campaign: CampaignState, position: int) -> CampaignStatus:
         guidance=tuple(message.text for message in _messages(campaign, "steer", position, newest=MAX_GUIDANCE)),
         founders=tuple(baseline.id for baseline in campaign.founders(position)),
         generation=pool.generation if pool else 0,
-        parents=_without_vetoed(campaign, pool.parents if pool else (), position),
-        references=_without_vetoed(campaign, pool.references if pool else (), position),
+        pool=json.loads(pool.state) if pool else {},
+        vetoed=campaign.vetoed_experiments(position),
         ranking=tuple(campaign.ranking(position)),
         last_seq=position,
     )
@@ -66,7 +67,3 @@ def _budget(messages: Sequence[HumanMessageRow], planned: int) -> int:
     """Return how many experiments to make: the last number that a person gave in plain digits, else as planned."""
     texts = (message.text.strip() for message in reversed(messages))
     return next((int(text) for text in texts if text.isascii() and text.isdigit()), planned)
-
-
-def _without_vetoed(campaign: CampaignState, ids: Sequence[str], position: int) -> tuple[str, ...]:
-    return tuple(name for name in ids if not campaign.vetoed(name, position))

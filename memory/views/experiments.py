@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from bus.vocabulary.events import CurvePoint, FitnessParts
+from bus.vocabulary.events import CurvePoint, FitnessParts, Metrics
 from bus.vocabulary.queries import Experiment, FailedAttempt
 from memory.projections import AnalysisRow, CurveRow, SourceRow
 from memory.state.as_of import as_of, rows_as_of
-from memory.state.experiment_state import ExperimentState, task_scores
+from memory.state.experiment_state import ExperimentState
 from memory.store import Store
 
 _BLANK = Experiment(id="", status="queued")
@@ -31,9 +31,9 @@ def summary_view(experiment: ExperimentState, position: int) -> Experiment:
     return _BLANK.model_copy(update=_figures(experiment, position) | _texts(experiment, position))
 
 
-def design_view(store: Store, experiment: ExperimentState, position: int) -> Experiment:
+def design_view(experiment: ExperimentState, position: int) -> Experiment:
     """Return the newest attempt's design, with nothing more than the experiment's id and status."""
-    design = _design(_newest_source(store, experiment, position))
+    design = _design(experiment, position)
     return _BLANK.model_copy(update={"id": experiment.id, "status": experiment.status(position), "design": design})
 
 
@@ -41,9 +41,13 @@ def detail_view(
     store: Store, experiment: ExperimentState, position: int, *, source: bool, novelty: float | None = None
 ) -> Experiment:
     """Return the short form with the newest attempt's design and number of lines, and its source if `source`."""
-    newest = _newest_source(store, experiment, position)
-    text = newest.text if newest else ""
-    details = {"design": _design(newest), "lines": _lines(text), "novelty": novelty, "source": text if source else ""}
+    text = _source_text(store, experiment, position)
+    details = {
+        "design": _design(experiment, position),
+        "lines": _lines(text),
+        "novelty": novelty,
+        "source": text if source else "",
+    }
     return summary_view(experiment, position).model_copy(update=details)
 
 
@@ -53,13 +57,13 @@ def full_view(store: Store, experiment: ExperimentState, position: int, novelty:
     curve = store.text(CurveRow, completion.seq) if completion else None
     points = tuple(CurvePoint(**point) for point in json.loads(curve.points)) if curve else ()
     details = detail_view(store, experiment, position, source=True, novelty=novelty)
-    return details.model_copy(update={"curve": points})
+    metrics = details.metrics and details.metrics.model_copy(update={"curve": points})
+    return details.model_copy(update={"metrics": metrics})
 
 
 def _figures(experiment: ExperimentState, position: int) -> dict[str, Any]:
     slot, proposal = as_of(experiment.slot, position), as_of(experiment.proposal, position)
-    completion, analysis = experiment.score(position), as_of(experiment.analysis, position)
-    starts = rows_as_of(experiment.starts, position, newest=1)
+    metrics, analysis = experiment.metrics(position), as_of(experiment.analysis, position)
     origin = proposal or slot
     return {
         "id": experiment.id,
@@ -71,19 +75,19 @@ def _figures(experiment: ExperimentState, position: int) -> dict[str, Any]:
         "attempt": experiment.attempt(position),
         "fitness": analysis.fitness if analysis else None,
         "parts": _parts(analysis) if analysis else None,
-        "val_loss": completion and completion.val_loss,
-        "bits_per_byte": completion and completion.bits_per_byte,
-        "train_loss": completion and completion.train_loss,
-        "recall": completion and completion.recall,
-        "recall_stderr": completion and completion.recall_stderr,
-        "scores": task_scores(completion) if completion else (),
-        "parameters": completion.parameters if completion else (starts[-1].parameters if starts else None),
-        "seconds": completion and completion.seconds,
-        "step_seconds": completion and completion.step_seconds,
-        "flops_per_token": completion and completion.flops_per_token,
+        "metrics": metrics,
+        "parameters": _parameters(experiment, metrics, position),
         "vetoed": experiment.vetoed(position),
         "opened_seq": experiment.opened_seq,
     }
+
+
+def _parameters(experiment: ExperimentState, metrics: Metrics | None, position: int) -> int | None:
+    """Return the parameters of its run: they are known once training begins."""
+    if metrics is not None:
+        return metrics.size["parameters"]
+    starts = rows_as_of(experiment.starts, position, newest=1)
+    return starts[-1].parameters if starts else None
 
 
 def _parts(analysis: AnalysisRow) -> FitnessParts:
@@ -106,13 +110,16 @@ def _texts(experiment: ExperimentState, position: int) -> dict[str, Any]:
     }
 
 
-def _newest_source(store: Store, experiment: ExperimentState, position: int) -> SourceRow | None:
-    seq = experiment.source_seq(position)
-    return store.text(SourceRow, seq) if seq else None
+def _source_text(store: Store, experiment: ExperimentState, position: int) -> str:
+    """Return the newest attempt's source; empty before the proposal."""
+    newest = experiment.newest_source(position)
+    source = store.text(SourceRow, newest.seq) if newest else None
+    return source.text if source else ""
 
 
-def _design(source: SourceRow | None) -> dict[str, JsonValue] | None:
-    return json.loads(source.design) if source and source.design else None
+def _design(experiment: ExperimentState, position: int) -> dict[str, JsonValue] | None:
+    newest = experiment.newest_source(position)
+    return json.loads(newest.design) if newest and newest.design else None
 
 
 def _lines(text: str) -> int:

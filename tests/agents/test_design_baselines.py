@@ -10,8 +10,8 @@ from agents.design import BASELINES, Baseline
 NAMES = ("linear-attention", "retnet", "gla", "mamba2", "deltanet", "gated-deltanet")
 
 
-def test_all_six() -> None:
-    """The six baselines come in a fixed order, with distinct designs and motivations."""
+def test_the_six_baselines_are_distinct() -> None:
+    """They have a fixed order, and distinct designs and motivations."""
     assert tuple(BASELINES) == NAMES
     assert len({baseline.design for baseline in BASELINES.values()}) == 6
     assert len({baseline.motivation for baseline in BASELINES.values()}) == 6
@@ -41,8 +41,8 @@ def test_a_source_has_the_lines_that_define_it(name: str, fragments: list[str]) 
     assert [fragment for fragment in fragments if fragment not in BASELINES[name].source] == []
 
 
-def test_deltanet_without_gates_and_linear_attention_without_convolution() -> None:
-    """A baseline lacks what its paper lacks."""
+def test_deltanet_has_no_decay_and_linear_attention_no_convolution() -> None:
+    """A baseline has no part that its paper has not."""
     assert "log_decay" not in BASELINES["deltanet"].source
     assert "causal_conv1d" not in BASELINES["linear-attention"].source
 
@@ -66,23 +66,23 @@ class Recaller(nn.Module):
         return self.head(h + self.mixer(self.norm(h)))
 
 
-PAIRS, HALF = 4, 16
+PAIRS, KEYS = 4, 16
 
 
 def recall_batch(generator: torch.Generator, rows: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
     """Return PAIRS key-value pairs with every key again in another order [B, 3 P], and the values to recall [B, P]."""
-    keys = torch.rand(rows, HALF, generator=generator).argsort(1)[:, :PAIRS]
-    values = torch.randint(HALF, 2 * HALF, (rows, PAIRS), generator=generator)
+    keys = torch.rand(rows, KEYS, generator=generator).argsort(1)[:, :PAIRS]
+    values = torch.randint(KEYS, 2 * KEYS, (rows, PAIRS), generator=generator)
     order = torch.rand(rows, PAIRS, generator=generator).argsort(1)
     pairs = torch.stack([keys, values], 2).flatten(1)
     return torch.cat([pairs, keys.gather(1, order)], 1), values.gather(1, order)
 
 
 def recall(name: str, steps: int) -> float:
-    """Return the accuracy of recall on new sequences after so many training steps."""
+    """Return the accuracy of recall on new sequences after this number of training steps."""
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
-    model = Recaller(BASELINES[name].source, 2 * HALF)
+    model = Recaller(BASELINES[name].source, 2 * KEYS)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(steps):
         tokens, values = recall_batch(generator)

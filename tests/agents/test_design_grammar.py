@@ -33,13 +33,13 @@ def test_the_space_is_large() -> None:
 
 @pytest.mark.parametrize("kind", [WindowPath, ConvolutionPath])
 def test_the_count_of_paths_is_exact(kind: type[Path]) -> None:
-    """Counting by factors gives what listing every combination gives."""
-    listed = {kind(*keys) for keys in product(*(axis.keys for axis in kind.axes))}
-    assert count_paths(kind) == len(listed)
+    """It is the number of distinct paths over all combinations of units."""
+    paths = {kind(*keys) for keys in product(*(axis.keys for axis in kind.axes))}
+    assert count_paths(kind) == len(paths)
 
 
 def test_the_count_respects_rules() -> None:
-    """Of axes that a rule ties together, only allowed choices count; independent axes multiply."""
+    """Axes that a rule connects count their allowed combinations; the numbers of other axes multiply."""
     a, b, c = (axis(n, "", *(Unit(k, "") for k in "xyz")) for n in "abc")
     tied = rule("", when={"a": "x"}, then={"b": "x y"})
     assert count_choices((a, b, c), ()) == 27
@@ -47,7 +47,7 @@ def test_the_count_respects_rules() -> None:
 
 
 def test_the_count_of_memories_agrees_with_their_sources() -> None:
-    """Of memories that differ in their core axes alone, every valid one renders to another source."""
+    """Valid memories that differ in their core axes render to distinct sources."""
     valid, sources = 0, set()
     for norm, position, decay, update, read in product(*(a.keys for a in MemoryPath.axes if a.name in _CORE)):
         try:
@@ -64,16 +64,16 @@ _CORE = ("norm", "position", "decay", "update", "read")
 
 @settings(deadline=None, max_examples=60)
 @given(SEEDS)
-def test_json_round_trip(seed: int) -> None:
-    """A design survives JSON text."""
+def test_a_design_survives_json(seed: int) -> None:
+    """Reading its JSON text gives an equal design."""
     design = draw_design(random.Random(seed))
     assert Design.from_json(json.loads(json.dumps(design.to_json()))) == design
 
 
-def test_canonical_form() -> None:
-    """The order of paths in a constructor makes no difference."""
-    first, second = MemoryPath(decay="fixed"), WindowPath()
-    assert Design((first, second)) == Design((second, first))
+def test_designs_have_a_canonical_form() -> None:
+    """The order of paths in the constructor makes no difference."""
+    memory, window = MemoryPath(decay="fixed"), WindowPath()
+    assert Design((memory, window)) == Design((window, memory))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_canonical_form() -> None:
         ({"paths": [{"kind": "memory"}], "gate": 1}, "string"),
     ],
 )
-def test_wrong_json_is_explained(value: object, message: str) -> None:
+def test_a_mistake_in_json_raises_value_error(value: object, message: str) -> None:
     """Each mistake in a design's JSON raises a ValueError with one clear line."""
     with pytest.raises(ValueError, match=message) as error:
         Design.from_json(value)
@@ -111,7 +111,7 @@ def test_names_use_the_terms_of_the_field() -> None:
     assert name(Design((memory, WindowPath()), fusion="router")) == "gated-delta·conv4+window·router"
 
 
-def test_a_tree_for_people() -> None:
+def test_the_tree_has_a_line_for_each_unit() -> None:
     """The tree has one line for the name, each unit and each path."""
     design = Design((MemoryPath(), WindowPath()), fusion="gates")
     assert len(tree(design).splitlines()) == 1 + 6 + 2 + len(MemoryPath.axes) + len(WindowPath.axes)

@@ -13,19 +13,19 @@ bias = bias_from_text(["a wider window and a gate, no decay, delta rule", "sharp
 digest = hashlib.sha256()
 for seed in range(300):
     rng = random.Random(seed)
-    one, other = from_scratch(rng, bias), from_scratch(rng)
-    digest.update(repr((one, other, vary(one.design, [other.design], rng, bias), bias)).encode())
+    parent, mate = from_scratch(rng, bias), from_scratch(rng)
+    digest.update(repr((parent, mate, vary(parent.design, [mate.design], rng, bias), bias)).encode())
 print(digest.hexdigest())
 """
 
 
 def digest_of_draws(hash_seed: int) -> str:
-    """Return the digest of what a process with this seed of Python's hashes draws."""
+    """Return the digest of the draws of a process with this PYTHONHASHSEED."""
     root = Path(__file__).parents[2]
     env = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": str(root)}
     return subprocess.run([sys.executable, "-c", DRAWS], env=env, check=True, capture_output=True, text=True).stdout
 
 
 def test_designs_do_not_depend_on_hash_seeds() -> None:
-    """A decision that is made again in another process is the same decision (law 2)."""
+    """Another process makes the same decision again (law 2)."""
     assert len({digest_of_draws(seed) for seed in range(4)}) == 1

@@ -54,7 +54,7 @@ def test_one_seed_gives_one_sequence() -> None:
     assert descendants(1) != descendants(2)
 
 
-def test_proportions() -> None:
+def test_the_operators_have_their_proportions() -> None:
     """Of many variations, about 80 in 100 are mutations, 15 crossovers and 5 designs from scratch."""
     rng, mates = random.Random(0), [baseline.design for baseline in BASELINES.values()]
     kinds = Counter(vary(PARENT, mates, rng).operator.split(":")[0] for _ in range(1500))
@@ -109,8 +109,8 @@ def test_guidance_shifts_what_mutations_choose(text: str, unit: str) -> None:
     assert share(unit, bias_from_text([text])) > 2 * share(unit, NEUTRAL) > 0
 
 
-def test_guidance_against_a_unit() -> None:
-    """A unit that guidance asks to avoid becomes rare."""
+def test_guidance_against_a_unit_makes_it_rare() -> None:
+    """Its share of the mutations falls below a third."""
     bias = bias_from_text(["please no window any more"])
     assert bias.matches == ("window",)
     assert share("path:window", bias) < share("path:window", NEUTRAL) / 3

@@ -51,7 +51,7 @@ def test_every_design_is_a_causal_mixer(seed: int) -> None:
 
 @pytest.mark.parametrize("baseline", BASELINES)
 def test_every_baseline_is_a_causal_mixer(baseline: str) -> None:
-    """The human designs keep the same contract."""
+    """The human designs fulfil the same contract."""
     assert_is_a_mixer(BASELINES[baseline].source)
 
 
@@ -71,8 +71,8 @@ def test_rendering_is_deterministic_across_processes() -> None:
     """Another process, with another hash seed, renders the same bytes."""
     code = "import random; from agents.design import *; print(render(draw_design(random.Random(11))).source, end='')"
     env = {"PYTHONHASHSEED": "77", "PYTHONPATH": ":".join(sys.path), "PYTHONIOENCODING": "utf-8"}
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=env)
-    assert other.stdout.decode() == render(draw_design(random.Random(11))).source
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=env)
+    assert result.stdout.decode() == render(draw_design(random.Random(11))).source
 
 
 def test_distinct_designs_have_distinct_sources() -> None:
@@ -80,8 +80,8 @@ def test_distinct_designs_have_distinct_sources() -> None:
     rng, sources = random.Random(2), {}
     for _ in range(150):
         design = draw_design(rng)
-        for one in (design, mutate(design, rng).design):
-            assert sources.setdefault(render(one).source, one) == one
+        for variant in (design, mutate(design, rng).design):
+            assert sources.setdefault(render(variant).source, variant) == variant
     assert len(sources) > 250
 
 
@@ -105,11 +105,11 @@ def unused_imports(source: str) -> list[str]:
         a.asname or a.name.split(".")[0] for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names
     ]
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
-    return [one for one in imported if one not in names]
+    return [alias for alias in imported if alias not in names]
 
 
-def test_a_line_leads_back_to_its_unit() -> None:
-    """An error's line number names the unit behind the line."""
+def test_a_line_number_gives_its_unit() -> None:
+    """So an error in a line names the unit that rendered it."""
     rendered = render(Design((MemoryPath(decay="scalar"), WindowPath(span="16")), fusion="router"))
     unit_of = {
         line.split("  #")[0].strip(): rendered.unit_at(n) for n, line in enumerate(rendered.source.splitlines(), 1)
@@ -121,8 +121,8 @@ def test_a_line_leads_back_to_its_unit() -> None:
     assert rendered.unit_at(0) == rendered.unit_at(10_000) == ""
 
 
-def test_no_torch_in_an_agent() -> None:
-    """Drawing, rendering and repairing designs never imports torch: an agent process stays small."""
+def test_designs_do_not_import_torch() -> None:
+    """Drawing, rendering and repairing designs leaves an agent's process small."""
     code = "import sys, agents.design, agents.repair, agents.admission.static_check; sys.exit('torch' in sys.modules)"
     env = {"PYTHONPATH": ":".join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], check=False, env=env).returncode == 0

@@ -1,10 +1,8 @@
-"""What people publish becomes facts or a one-line reason, whatever the bytes."""
+"""The desk reads people's messages: any bytes become events, or a refusal with a reason of one line."""
 
 import json
 import re
 import unicodedata
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,29 +11,30 @@ from hypothesis import strategies as st
 from agents.roles.desk import PAYLOAD_BYTES, Desk, read_message
 from bus.delivery.role import Post
 from bus.vocabulary.events import HumanMessage, ProposalCreated, Spoken
-from bus.wire.envelope import TOKEN, Envelope, MalformedMessage
+from bus.wire.envelope import TOKEN, MalformedMessage
+from tests.support.decisions import decide, envelope_of
 
 SOURCE = "import torch\n\n\nclass Mine(torch.nn.Module):\n    pass\n"
 
 
 def message(payload: str | bytes | dict[str, object]) -> HumanMessage:
-    """Return the message that a payload states."""
-    read = read_message(_bytes(payload), "nano-0-aa", 7)
-    assert isinstance(read, list), read
-    event = read[0].event
+    """Return the event that the desk reads from a payload."""
+    posts = read_message(_bytes(payload), "nano-0-aa", 7)
+    assert isinstance(posts, list), posts
+    event = posts[0].event
     assert isinstance(event, HumanMessage)
     return event
 
 
 def refusal(payload: str | bytes | dict[str, object]) -> str:
-    """Return why a payload states nothing."""
-    read = read_message(_bytes(payload), "nano-0-aa", 7)
-    assert isinstance(read, MalformedMessage), read
-    return str(read)
+    """Return the reason why the desk refuses a payload."""
+    error = read_message(_bytes(payload), "nano-0-aa", 7)
+    assert isinstance(error, MalformedMessage), error
+    return str(error)
 
 
 def _bytes(payload: str | bytes | dict[str, object]) -> bytes:
-    """Return what goes over the wire."""
+    """Return the payload as it is published."""
     if isinstance(payload, bytes):
         return payload
     return (payload if isinstance(payload, str) else json.dumps(payload)).encode()
@@ -59,50 +58,50 @@ def _bytes(payload: str | bytes | dict[str, object]) -> bytes:
         ("how is e0003 doing?", "ask"),
     ],
 )
-def test_plain_words_say_what_they_are(text: str, kind: str) -> None:
-    """The kind is read off the words where none is given."""
+def test_the_kind_of_a_plain_text_follows_from_its_words(text: str, kind: str) -> None:
+    """A command is the kind's name, alone or with what it needs; a question ends with a question mark."""
     assert message(text).kind == kind
 
 
-def test_a_veto_and_its_opposite_name_their_target() -> None:
-    """The experiment is taken out of the words."""
+def test_veto_and_restore_have_a_target() -> None:
+    """The desk reads the experiment's id from the text."""
     assert message("veto e0003").target == message("restore e0003").target == "e0003"
 
 
-def test_a_budget_becomes_plain_digits() -> None:
-    """What memory reads as a number is one."""
+def test_the_text_of_a_budget_is_a_number_in_digits() -> None:
+    """Memory can read it as an integer."""
     assert message("budget 040").text == "40"
     assert message({"kind": "budget", "text": "12"}).text == "12"
 
 
-def test_json_is_taken_at_its_word() -> None:
-    """Fields of the JSON form go where they belong."""
-    said = message({"text": "more gates", "kind": "steer", "by": "Ada"})
-    assert (said.kind, said.text, said.by) == ("steer", "more gates", "Ada")
+def test_json_sets_kind_text_and_author() -> None:
+    """The desk does not read the kind from the text then."""
+    event = message({"text": "more gates", "kind": "steer", "by": "Ada"})
+    assert (event.kind, event.text, event.by) == ("steer", "more gates", "Ada")
 
 
 def test_a_proposed_file_becomes_an_experiment_of_its_own() -> None:
-    """A message and a proposal, named by the message and outside the slots."""
+    """The desk publishes a message and a proposal; the experiment has an id of its own and no slot."""
     payload = json.dumps({"source": SOURCE, "text": "gated twice", "by": "Ada"}).encode()
-    read = read_message(payload, "nano-0-aa", 7)
-    assert isinstance(read, list)
-    proposal = read[1]
+    posts = read_message(payload, "nano-0-aa", 7)
+    assert isinstance(posts, list)
+    proposal = posts[1]
     assert isinstance(proposal.event, ProposalCreated)
     assert proposal.experiment.startswith("h-")
     assert (proposal.event.name, proposal.event.origin, proposal.event.source) == ("Mine", "human", SOURCE)
 
 
-def test_the_same_message_names_the_same_experiment_and_another_another() -> None:
-    """A redelivered proposal is no second experiment; the same file sent twice is."""
+def test_a_message_determines_the_id_of_its_experiment() -> None:
+    """A redelivered message names the same experiment; the same file in a second message is another experiment."""
     payload = json.dumps({"source": SOURCE}).encode()
-    names = [_experiment(read_message(payload, "nano-0-aa", which)) for which in (7, 7, 8)]
+    names = [_experiment(read_message(payload, "nano-0-aa", position)) for position in (7, 7, 8)]
     assert names[0] == names[1] != names[2]
 
 
-def _experiment(read: list[Post] | MalformedMessage) -> str:
-    """Return the experiment that was proposed."""
-    assert isinstance(read, list)
-    return read[1].experiment
+def _experiment(posts: list[Post] | MalformedMessage) -> str:
+    """Return the proposed experiment."""
+    assert isinstance(posts, list)
+    return posts[1].experiment
 
 
 @pytest.mark.parametrize(
@@ -129,14 +128,14 @@ def _experiment(read: list[Post] | MalformedMessage) -> str:
         (b"x" * (PAYLOAD_BYTES + 1), "bytes"),
     ],
 )
-def test_what_can_not_be_read_says_why_in_one_line(payload: str | bytes | dict[str, object], reason: str) -> None:
-    """The reason names what is wrong."""
-    why = refusal(payload)
-    assert reason in why
-    assert "\n" not in why
+def test_the_reason_of_a_refusal_is_one_line(payload: str | bytes | dict[str, object], reason: str) -> None:
+    """It names what is wrong."""
+    line = refusal(payload)
+    assert reason in line
+    assert "\n" not in line
 
 
-def test_hidden_characters_are_taken_out_and_lengths_capped() -> None:
+def test_hidden_characters_are_removed_and_lengths_limited() -> None:
     """Escape sequences, bidirectional marks and endless texts don't reach the log."""
     assert message("\x1b[31mred\u202etxt.exe").text == "[31mredtxt.exe"
     assert len(message("long " * 2000).text) <= 2000
@@ -144,15 +143,15 @@ def test_hidden_characters_are_taken_out_and_lengths_capped() -> None:
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
-def test_any_bytes_give_facts_or_a_reason(payload: bytes) -> None:
-    """Nothing raises, and what is said is clean."""
-    read = read_message(payload, "nano-0-aa", 7)
-    if isinstance(read, list):
-        event = read[0].event
+def test_any_bytes_give_events_or_a_reason(payload: bytes) -> None:
+    """The desk raises no error, and the event's text has no hidden characters."""
+    posts = read_message(payload, "nano-0-aa", 7)
+    if isinstance(posts, list):
+        event = posts[0].event
         assert isinstance(event, HumanMessage)
         assert all(unicodedata.category(c) not in {"Cc", "Cf", "Cs"} or c in "\n\t" for c in event.text)
     else:
-        assert "\n" not in str(read)
+        assert "\n" not in str(posts)
 
 
 @given(
@@ -169,30 +168,31 @@ def test_any_bytes_give_facts_or_a_reason(payload: bytes) -> None:
         },
     )
 )
-def test_any_json_gives_facts_or_a_reason(words: dict[str, object]) -> None:
-    """Nothing raises; a target is always a token that a subject can hold."""
-    read = read_message(json.dumps(words).encode(), "nano-0-aa", 7)
-    if isinstance(read, list):
-        event = read[0].event
+def test_any_json_gives_events_or_a_reason(fields: dict[str, object]) -> None:
+    """The desk raises no error; a target is always a token that a subject can hold."""
+    posts = read_message(json.dumps(fields).encode(), "nano-0-aa", 7)
+    if isinstance(posts, list):
+        event = posts[0].event
         assert isinstance(event, HumanMessage)
         assert event.target is None or re.match(TOKEN, event.target)
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("veto", "names an experiment"), ("restore", "names an experiment"), ("budget eight", "number")]
+    ("text", "reason"),
+    [("veto", "names an experiment"), ("restore", "names an experiment"), ("budget eight", "number")],
 )
-def test_a_word_that_lacks_something_is_refused_and_does_not_steer(text: str, why: str) -> None:
-    """Who meant a veto or a budget learns what is missing."""
-    assert why in refusal(text)
+def test_a_command_without_its_argument_is_refused(text: str, reason: str) -> None:
+    """The desk does not read it as guidance; the reason names what is missing."""
+    assert reason in refusal(text)
 
 
-def test_the_desk_raises_what_it_can_not_read(said: Callable[..., Envelope]) -> None:
-    """The actor turns Malformed into a dead letter with its reason."""
+def test_a_decision_on_an_unreadable_message_raises_malformed_message() -> None:
+    """The actor turns the error into a dead letter with its reason."""
     with pytest.raises(MalformedMessage, match="empty"):
-        next(Desk().decide(said(Spoken(payload="  "))))
+        next(Desk().decide(envelope_of(Spoken(payload="  "))))
 
 
-def test_the_desk_answers_with_the_message(said: Callable[..., Envelope], drive: Callable[..., Any]) -> None:
-    """A decision of the desk asks nothing and returns its posts."""
-    asked, posts = drive(Desk(), said(Spoken(payload="pause")))
-    assert (asked, [post.event.kind for post in posts]) == ([], ["pause"])
+def test_a_decision_of_the_desk_asks_no_question() -> None:
+    """It returns the posts."""
+    questions, posts = decide(Desk(), envelope_of(Spoken(payload="pause")))
+    assert (questions, [post.event.kind for post in posts]) == ([], ["pause"])

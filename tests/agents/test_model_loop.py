@@ -1,14 +1,16 @@
-"""A whole turn with a model over HTTP: it proposes, repairs what failed, judges the result and answers a person."""
+"""A model over HTTP proposes, repairs a failed source, judges a result and answers a person."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from agents import Analyst, Endpoint, Engineer, EngineerSettings, ModelClient, Researcher, ResearcherSettings
 from agents.analysis.fitness import marked_judge
 from agents.design import BASELINES
+from agents.llm.model import Endpoint, ModelClient
+from agents.roles.analyst import Analyst
+from agents.roles.engineer import Engineer
+from agents.roles.researcher import Researcher
 from bus.delivery.role import Decision, Post, Role
 from bus.vocabulary.events import (
-    CampaignStarted,
     CodeFailed,
     CodeRevised,
     HumanMessage,
@@ -20,12 +22,12 @@ from bus.vocabulary.events import (
 from bus.vocabulary.queries import (
     Ancestry,
     AskAncestry,
+    AskCampaignStatus,
     AskCognition,
     AskExperiments,
     AskNeighbours,
     AskPeers,
-    AskStanding,
-    AskTrial,
+    AskSetup,
     CampaignStatus,
     Cognition,
     Experiment,
@@ -36,31 +38,37 @@ from bus.vocabulary.queries import (
 )
 from bus.vocabulary.questions import Completion
 from bus.wire.envelope import Envelope
-from tests.support.completed_runs import COMPLETED_RUN
+from tests.support.decisions import envelope_of
+from tests.support.factories import campaign_started, experiment, run_completed
 
 if TYPE_CHECKING:
     from tests.support.scripted_model import ScriptedModel
 
 GLA = BASELINES["gla"].source
-STARTED = CampaignStarted(
-    goal="better recall", seed=3, scale="nano", experiments=9, slots=1, baselines=("gla",), cold_start=4, batch=3
+STARTED = campaign_started(
+    goal="better recall",
+    baselines=("gla",),
+    models=dict.fromkeys(("researcher", "engineer", "analyst"), "scripted"),
 )
-SCORED = Experiment(
-    id="e0001",
-    status="running",
-    val_loss=1.5,
-    recall=0.5,
-    recall_stderr=0.01,
-    parameters=10,
-    flops_per_token=20.0,
-    source=GLA,
-    motivation="m",
-    novelty=0.3,
-)
+SCORED = experiment("e0001", "running", val_loss=1.5, recall=0.5, source=GLA, motivation="m", novelty=0.3)
+QUEUED = Experiment(id="e0001", status="queued", source=GLA, motivation="m")
+MEMORY: Mapping[Any, Any] = {
+    AskCampaignStatus: CampaignStatus(started=STARTED, budget=9),
+    AskAncestry: Ancestry(started=STARTED),
+    AskCognition: Cognition(rows=()),
+    AskNeighbours: Neighbours(rows=()),
+    AskExperiments: Experiments(rows=(SCORED,)),
+    AskSetup: ExperimentSetup(this=QUEUED, started=STARTED),
+    AskPeers: Peers(this=SCORED, awaiting=("e0001",), started=STARTED),
+}
+"""Memory's replies."""
+JUDGEMENT = {
+    "findings": ["Recall is level."], "problem": "Keys interfere.", "performance": 5, "innovation": 6, "complexity": 7,
+}  # fmt: skip
 
 
-async def decide(role: Role, cause: Envelope, memory: dict[Any, Any], client: ModelClient) -> list[Any]:
-    """Drive a decision with the replies of memory and of the model; return the events it publishes."""
+async def events_of(role: Role, cause: Envelope, client: ModelClient) -> list[Any]:
+    """Make a decision with the replies of memory and of the model, and return its events."""
     decision: Decision = role.decide(cause)
     reply: Any = None
     try:
@@ -68,59 +76,41 @@ async def decide(role: Role, cause: Envelope, memory: dict[Any, Any], client: Mo
             question = decision.send(reply)
             assert not isinstance(question, Post)
             is_for_model = isinstance(question, Completion)
-            reply = await client.answer(cause, question) if is_for_model else memory[type(question)]
+            reply = await client.answer(cause, question) if is_for_model else MEMORY[type(question)]
     except StopIteration as stop:
         return [post.event for post in stop.value or ()]
 
 
-async def test_a_model_proposes_repairs_judges_and_answers(
-    scripted_model: "ScriptedModel", said: Callable[..., Envelope]
-) -> None:
-    """Four decisions make four requests with the facts that they know, and the events hold the model's answers."""
+async def test_a_model_proposes_repairs_judges_and_answers(scripted_model: "ScriptedModel") -> None:
+    """Each of the four decisions makes one request with its facts, and its events have the model's answer."""
     client = ModelClient(Endpoint(scripted_model.url, "scripted", retry_delay_s=0.0))
     scripted_model.reply_with(
         {"name": "Two Clocks", "motivation": "Two time scales.", "source": GLA},
         {"change": "Masked the future.", "source": GLA + "# masked\n"},
-        {
-            "findings": ["Recall is level."],
-            "problem": "Keys interfere.",
-            "performance": 5,
-            "innovation": 6,
-            "complexity": 7,
-        },
+        JUDGEMENT,
         {"answer": "It is level with the baselines."},
     )
-    memory: dict[Any, Any] = {
-        AskStanding: CampaignStatus(started=STARTED, budget=9),
-        AskAncestry: Ancestry(started=STARTED),
-        AskCognition: Cognition(rows=()),
-        AskNeighbours: Neighbours(rows=()),
-        AskExperiments: Experiments(rows=(SCORED,)),
-    }
 
-    cause = said(ProposalRequested(slot=1, arm="guided"), "e0001")
-    (created,) = await decide(Researcher(ResearcherSettings(model=True)), cause, memory, client)
-    assert isinstance(created, ProposalCreated)
-    assert (created.name, created.origin, created.source) == ("Two Clocks", "model", GLA)
+    slot = envelope_of(ProposalRequested(slot=1, arm="guided"), "e0001")
+    (proposal,) = await events_of(Researcher(), slot, client)
+    assert isinstance(proposal, ProposalCreated)
+    assert (proposal.name, proposal.origin, proposal.source) == ("Two Clocks", "model", GLA)
 
-    fault = RunFailed(run="e0001-a0", worker="t", attempt=0, stage="gate", reason="causality", message="leaks at 7")
-    cause = said(fault, "e0001")
-    queued = Experiment(id="e0001", status="queued", source=GLA, motivation="m")
-    memory[AskTrial] = ExperimentSetup(this=queued, started=memory[AskStanding].started)
-    failed, revised, requested = await decide(Engineer(EngineerSettings(model=True)), cause, memory, client)
-    assert isinstance(failed, CodeFailed)
-    assert isinstance(revised, CodeRevised)
-    assert isinstance(requested, RunRequested)
-    assert (revised.repaired_by, requested.run, requested.source) == ("model", "e0001-a1", GLA + "# masked\n")
+    failed_run = RunFailed(
+        run="e0001-a0", worker="t", attempt=0, stage="gate", reason="causality", message="leaks at 7"
+    )
+    failure, revision, request = await events_of(Engineer(), envelope_of(failed_run, "e0001"), client)
+    assert isinstance(failure, CodeFailed)
+    assert isinstance(revision, CodeRevised)
+    assert isinstance(request, RunRequested)
+    assert (revision.repaired_by, request.run, request.source) == ("model", "e0001-a1", GLA + "# masked\n")
 
-    cause = said(COMPLETED_RUN, "e0001")
-    memory[AskPeers] = Peers(this=SCORED, awaiting=("e0001",))
-    (analysis,) = await decide(Analyst(model=True), cause, memory, client)
+    (analysis,) = await events_of(Analyst(), envelope_of(run_completed("e0001-a1"), "e0001"), client)
     assert (analysis.problem, analysis.parts.judge) == ("Keys interfere.", marked_judge(5, 6, 7))
 
-    cause = said(HumanMessage(kind="ask", text="how is e0001?", by="Ada"))
-    (answered,) = await decide(Analyst(model=True), cause, memory, client)
-    assert (answered.answer, answered.to) == ("It is level with the baselines.", "Ada")
+    question = envelope_of(HumanMessage(kind="ask", text="how is e0001?", by="Ada"))
+    (answer,) = await events_of(Analyst(), question, client)
+    assert (answer.answer, answer.to) == ("It is level with the baselines.", "Ada")
 
     await client.close()
     prompts = [request["messages"][-1]["content"] for request in scripted_model.requests]

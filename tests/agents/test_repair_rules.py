@@ -30,7 +30,7 @@ def repair_after(source: str, design: Design | None, reason: str, message: str =
     return repair(source, reason, message, tail, design, random.Random(0))
 
 
-def by_grammar(design: Design, reason: str, message: str = "", tail: str = "") -> Design:
+def repair_by_grammar(design: Design, reason: str, message: str = "", tail: str = "") -> Design:
     """Return the design after a repair of its own rendering."""
     repaired = repair_after(render(design).source, design, reason, message, tail)
     assert repaired is not None
@@ -42,10 +42,10 @@ def by_grammar(design: Design, reason: str, message: str = "", tail: str = "") -
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32), REASONS, st.text(max_size=60))
-def test_a_known_design_always_gets_another_one(seed: int, reason: str, message: str) -> None:
+def test_a_rendered_design_is_always_repaired(seed: int, reason: str, message: str) -> None:
     """Whatever the failure, the grammar returns a different valid design."""
     design = draw_design(random.Random(seed))
-    child = by_grammar(design, reason, message)
+    child = repair_by_grammar(design, reason, message)
     assert child != design
     assert check(render(child).source) is None
 
@@ -85,7 +85,7 @@ def test_the_traceback_s_line_names_the_unit() -> None:
     """After an error in a unit's line, that unit is replaced and the others stay."""
     rendered = render(DELTA)
     line = rendered.units.index("decay:scalar") + 1
-    child = by_grammar(
+    child = repair_by_grammar(
         DELTA, "error", "RuntimeError: boom", f'  File "architecture.py", line {line}, in forward\n    ...'
     )
     assert child.paths[0].choices["decay"] == "none"
@@ -100,13 +100,13 @@ def test_frames_of_libraries_are_skipped() -> None:
 
 @pytest.mark.parametrize("reason", ["anomaly:too_slow", "timeout", "limit:memory"])
 def test_a_design_that_costs_too_much_loses_a_path(reason: str) -> None:
-    """A path is the largest saving of time and memory."""
-    assert len(by_grammar(BOTH, reason).paths) == 2
+    """Dropping a path saves the most time and memory."""
+    assert len(repair_by_grammar(BOTH, reason).paths) == 2
 
 
 def test_a_design_that_is_not_finite_loses_its_divisor() -> None:
-    """A divided read is the first suspect of infinite values."""
-    child = by_grammar(BOTH, "nonfinite", "output at length 161")
+    """A read with a divisor is the most likely cause of infinite values."""
+    child = repair_by_grammar(BOTH, "nonfinite", "output at length 161")
     assert child.paths[0].choices["read"] == "plain"
 
 
@@ -115,7 +115,7 @@ def test_a_design_that_is_not_finite_loses_its_divisor() -> None:
     ["self.kept.append(o)", "self.kept += [o]", "self.kept = torch.cat((self.kept, o))", "self.kept[o.shape].add(o)"],
 )
 def test_a_statement_that_grows_an_attribute_is_dropped(statement: str) -> None:
-    """Everything else stays; the rule does not apply to a source in which nothing grows."""
+    """The rest of the source stays; the rule does not change a source in which nothing grows."""
     source = BASELINES["gla"].source
     growing = source.replace("        return ", f"        {statement}\n        return ")
     repaired = repair_after(growing, None, "anomaly:memory_growth", "memory grows by 40 MiB in 100 steps")
@@ -125,26 +125,26 @@ def test_a_statement_that_grows_an_attribute_is_dropped(statement: str) -> None:
 
 
 def test_an_edited_rendering_is_restored() -> None:
-    """If no rule repairs an edited source of a known design, the design is rendered again."""
+    """If no rule repairs an edited source of a known design, the repairer renders the design again."""
     source = render(DELTA).source.replace("return self.o_proj(o)", "return self.o_proj(o) @ nothing()")
-    repaired = repair_after(source, DELTA, "error", "RuntimeError: something odd")
+    repaired = repair_after(source, DELTA, "error", "RuntimeError: something unknown")
     change = "rendered the design again: its text had been edited"
     assert repaired == Repair(render(DELTA).source, change, "grammar", DELTA)
 
 
 def test_without_rule_or_design_there_is_no_repair() -> None:
-    """An unknown failure of a source without a design gives None."""
-    assert repair_after("import torch\n", None, "error", "something odd") is None
+    """If a source has no design and its failure is unknown, there is none."""
+    assert repair_after("import torch\n", None, "error", "something unknown") is None
 
 
 def test_repairs_are_deterministic() -> None:
     """The same failure under the same seed gives the same repair."""
     source = render(BOTH).source
-    assert repair_after(source, BOTH, "odd") == repair_after(source, BOTH, "odd")
+    assert repair_after(source, BOTH, "unknown") == repair_after(source, BOTH, "unknown")
 
 
 def test_a_rule_changes_only_its_own_lines() -> None:
-    """Comments and layout stay."""
+    """The other lines stay, with comments and layout."""
     source = BASELINES["gla"].source.replace("import torch.nn.functional as F\n", "")
     repaired = repair_after(source, None, "error", "NameError: name 'F' is not defined")
     assert repaired is not None

@@ -69,45 +69,45 @@ def _wrong_output(x: torch.Tensor, y: object) -> Verdict | None:
 
 
 def _not_finite(mixer: torch.nn.Module, y: torch.Tensor) -> Verdict | None:
-    """Return a fault if an ordinary or a loud input gives NaN or infinity."""
-    loud = mixer(torch.randn(2, 100, 32, generator=torch.Generator().manual_seed(1)) * 30)
-    return None if y.isfinite().all() and loud.isfinite().all() else Verdict("nonfinite", "output is not finite")
+    """Return a fault if an ordinary or a large input gives NaN or infinity."""
+    large = mixer(torch.randn(2, 100, 32, generator=torch.Generator().manual_seed(1)) * 30)
+    return None if y.isfinite().all() and large.isfinite().all() else Verdict("nonfinite", "output is not finite")
 
 
 def _no_gradient(mixer: torch.nn.Module, y: torch.Tensor) -> Verdict | None:
     """Return a fault if there is no parameter, or training does not reach one."""
-    named = dict(mixer.named_parameters())
-    if not y.requires_grad or not named:
+    parameters = dict(mixer.named_parameters())
+    if not y.requires_grad or not parameters:
         return Verdict("no_gradient", "the output is cut off from every parameter")
     y.square().mean().backward()
-    idle = [name for name, p in named.items() if p.grad is None or not p.grad.abs().sum() > 0]
+    idle = [name for name, p in parameters.items() if p.grad is None or not p.grad.abs().sum() > 0]
     return Verdict("no_gradient", f"no gradient for {', '.join(idle)}") if idle else None
 
 
 def _leak(mixer: torch.nn.Module, x: torch.Tensor) -> Verdict | None:
     """Return a fault if an output depends on later inputs, on other rows or on chance."""
-    later, others = x.clone(), x.clone()
+    later, other_rows = x.clone(), x.clone()
     later[:, 12:] += 1
-    others[1:] += 1
-    before = mixer(x)
-    if not torch.allclose(mixer(x), before):
+    other_rows[1:] += 1
+    y = mixer(x)
+    if not torch.allclose(mixer(x), y):
         return Verdict("nondeterministic", "called twice, outputs differ")
-    if not torch.allclose(mixer(others)[0], before[0], atol=1e-4):
+    if not torch.allclose(mixer(other_rows)[0], y[0], atol=1e-4):
         return Verdict("batch_leak", "other rows changed: row 0 moved")
-    if not torch.allclose(mixer(later)[:, :12], before[:, :12], atol=1e-4):
+    if not torch.allclose(mixer(later)[:, :12], y[:, :12], atol=1e-4):
         return Verdict("causality", "other inputs from position 12 on moved an earlier output")
     return None
 
 
-STEPS = 3
+MAX_REPAIR_STEPS = 3
 MIN_REPAIRED_SHARE = 0.6
 """Share of the suite that rules alone must repair."""
 
 
 def repair_steps(source: str) -> tuple[bool, list[str]]:
-    """Return whether a source becomes correct within STEPS, and the changes made."""
+    """Return whether a source becomes correct within MAX_REPAIR_STEPS, and the changes made."""
     changes: list[str] = []
-    for _ in range(STEPS):
+    for _ in range(MAX_REPAIR_STEPS):
         verdict = judge(source)
         if verdict is None:
             return True, changes
@@ -134,6 +134,6 @@ def test_most_become_correct() -> None:
     repaired = [name for name, (correct, _) in outcomes.items() if correct]
     for name, (correct, changes) in outcomes.items():
         print(f"{'repaired' if correct else 'FAILED':10}{name:24}{'; '.join(changes)}")
-    print(f"{len(repaired)} of {len(BROKEN)} repaired in at most {STEPS} steps")
+    print(f"{len(repaired)} of {len(BROKEN)} repaired in at most {MAX_REPAIR_STEPS} steps")
     assert len(BROKEN) >= 25
     assert len(repaired) >= MIN_REPAIRED_SHARE * len(BROKEN)

@@ -63,7 +63,7 @@ class Layer(nn.Module):
 
 
 def test_a_published_layer_passes_as_it_is() -> None:
-    """Imports for type checkers, a table at the top and attributes by name are no faults."""
+    """Imports for type checkers, a table at module level and attributes by name are no faults."""
     assert check(LAYER) is None
 
 
@@ -86,14 +86,14 @@ def test_a_published_layer_passes_as_it_is() -> None:
     ],
 )
 def test_the_forms_of_published_layers_pass(old: str, new: str) -> None:
-    """Queries of the system, guarded packages, relative imports, configurations, a width alone, names of functions."""
+    """System queries, guarded and relative imports, configurations, a width alone and builtin names pass."""
     assert old in LAYER
     source = LAYER.replace(old, new)
     assert check(source.replace("(hidden_states)", "(input)") if "input" in new else source) is None
 
 
 def test_the_script_part_of_a_file_is_ignored() -> None:
-    """The block under `if __name__ == "__main__"` never runs here."""
+    """The block under `if __name__ == "__main__"` does not run in the jail."""
     assert check(LAYER + '\nif __name__ == "__main__":\n    import subprocess\n    exec(open("x").read())\n') is None
 
 
@@ -109,7 +109,7 @@ def test_the_script_part_of_a_file_is_ignored() -> None:
     ],
 )
 def test_a_published_layer_that_can_not_work_is_refused(reason: str, old: str, new: str) -> None:
-    """Missing packages, code that no layer needs, required arguments that the trainer doesn't provide."""
+    """Missing packages, forbidden calls and required arguments that the trainer doesn't provide are faults."""
     assert old in LAYER
     fault = check(LAYER.replace(old, new))
     assert fault is not None
@@ -135,7 +135,7 @@ class Wider(Twice):
 
 
 def test_a_class_derived_from_a_layer_is_a_layer() -> None:
-    """Without its own constructor, or with one that passes its arguments on; other bases make no layer."""
+    """It inherits the constructor or passes its arguments on; a class derived from another base is no layer."""
     assert check(DERIVED) is None
     assert check(DERIVED.replace("fla.layers.gated_deltanet", ".gated_deltanet")) is None
     fault = check(DERIVED.replace("fla.layers.gated_deltanet", "fla.modules"))
@@ -144,14 +144,14 @@ def test_a_class_derived_from_a_layer_is_a_layer() -> None:
 
 
 def test_a_published_constructor_may_begin_as_the_native_one() -> None:
-    """A width and heads without the layer's number make a published layer, built by its arguments' names."""
+    """A constructor with width and heads but without the layer's number belongs to a published layer."""
     old = 'mode="chunk", hidden_size=64, num_heads=4'
     assert check(LAYER.replace(old, "d_model, n_heads, d_head, dropout=0.1")) is None
     assert check(LAYER.replace(old, "d_model, n_heads, layer_idx=0")) is not None
 
 
 def test_helpers_of_a_published_layer_are_not_judged() -> None:
-    """The layer builds a helper that takes a width and heads and more; the trainer does not."""
+    """The layer builds a helper itself, so the trainer need not provide the helper's arguments."""
     helper = "class Filter(nn.Module):\n    def __init__(self, num_heads, dim, kernel):\n        super().__init__()\n"
     assert check(f"{LAYER}\n\n{helper}") is None
 
@@ -208,8 +208,8 @@ def test_faults_are_named(reason: str, old: str, new: str) -> None:
     assert reason == "no_module" or fault.line is not None
 
 
-def test_the_line_of_a_fault_is_that_of_an_editor() -> None:
-    """Lines count from 1."""
+def test_lines_of_faults_count_from_one() -> None:
+    """They are the line numbers of an editor."""
     fault = check(GOOD.replace("return self.proj(x)", "return eval('x')"))
     assert fault is not None
     assert GOOD.splitlines()[(fault.line or 0) - 1].strip() == "return self.proj(x)"

@@ -1,6 +1,6 @@
 """Access rights, tested on a real server: every role, every subject, every verb, and a client without a key.
 
-The expected rights come from the table in `docs/architecture.md` and from the rules in this file, not from the code.
+The event types that a role publishes come from its declaration; every other right comes from the rules in this file.
 The server reports a refusal as an error before it answers a ping. So each role makes all its attempts, and then pings.
 """
 
@@ -15,9 +15,9 @@ import pytest
 import pytest_asyncio
 from nats.aio.client import Client
 
-from bus.delivery import dead_letters, durables
+from bus.delivery import dead_letters
 from bus.delivery.bus import Bus
-from bus.delivery.transport import PermissionDenied
+from bus.delivery.transport import Durable, PermissionDenied
 from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.security import access, keys
@@ -26,8 +26,8 @@ from bus.vocabulary.events import EVENT_TYPES
 from bus.wire import subjects
 from bus.wire.stored_message import StoredMessage
 from bus.wire.subjects import DEAD, HUMAN, LOG, RETRY, STREAMS
+from lab.roster import all_durables, decider_specs, key_names, role_specs
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "architecture.md"
 DECIDERS = ("director", "researcher", "engineer", "trainer", "analyst", "desk")
 SERVES = (*DECIDERS, "memory", "dashboard")
 ROLES = (*SERVES, "lab", "reader", "human")
@@ -45,16 +45,17 @@ Refusals = set[tuple[str, str]]
 """(verb, subject in lower case) of each refusal."""
 
 
-def documented() -> dict[str, tuple[set[str], set[str]]]:
-    """Return the table of the page: role → the event types that it handles, the event types that it publishes."""
-    table = PAGE.read_text().split("\n| role |")[1].split("\n\n")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
-    return {role: (event_types(handled), event_types(published)) for role, handled, published in rows}
+def published_types(role: str) -> set[str]:
+    """Return the event types that a role's declaration says it publishes on the log."""
+    spec = role_specs().get(role)
+    return {kind.__name__ for kind in spec.publishes} - {"LossPoint"} if spec else set()
 
 
-def event_types(cell: str) -> set[str]:
-    """Return the event types that a cell of the table names."""
-    return set(re.findall(r"[A-Z]\w+", cell)) & set(EVENT_TYPES)
+def durable_of(role: str) -> Durable:
+    """Return a role's consumer."""
+    durable = role_specs()[role].durable
+    assert durable
+    return durable
 
 
 def publications(role: str, types: set[str]) -> Rights:
@@ -103,7 +104,7 @@ def subscriptions(role: str) -> Rights:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """Run a lab's own server, with keys; yield its URL and the folder of the keys."""
     folder = tmp_path_factory.mktemp("guarded")
-    rules = access.authorization(keys.ensure_keys(folder / "keys", access.ROLES))
+    rules = access.authorization(keys.ensure_keys(folder / "keys", key_names()), role_specs())
     port = server.free_port()
     process = server.start_server(folder / "nats", port, rules)
     yield f"nats://127.0.0.1:{port}", folder / "keys"
@@ -121,7 +122,7 @@ async def transport_of(guarded: tuple[str, Path], role: str) -> NatsTransport:
 async def provisioned(guarded: tuple[str, Path]) -> AsyncIterator[NatsTransport]:
     """Yield the lab's own connection, after it has created all streams and consumers."""
     lab = await transport_of(guarded, "lab")
-    await lab.provision(durable for own in durables.DURABLES.values() for durable in own)
+    await lab.provision(all_durables())
     yield lab
     await lab.close()
 
@@ -163,12 +164,10 @@ def wrong_rights(role: str, types: set[str], refusals: Refusals) -> list[str]:
     ]
 
 
-async def test_every_role_has_exactly_the_documented_rights(
-    guarded: tuple[str, Path], provisioned: NatsTransport
-) -> None:
+async def test_every_role_has_exactly_its_rights(guarded: tuple[str, Path], provisioned: NatsTransport) -> None:
     """And the streams survive every attempt of a role other than the lab."""
     await provisioned.publish("lab.events.c.e0001.Kept", b"kept", "kept")
-    types = {role: documented().get(role, (set(), set()))[1] for role in ROLES}
+    types = {role: published_types(role) for role in ROLES}
     others = [role for role in ROLES if role != "lab"]
     refusals = await asyncio.gather(*(try_everything(guarded, role, types[role]) for role in others))
     assert await provisioned.last_seq(LOG) >= 1
@@ -177,14 +176,22 @@ async def test_every_role_has_exactly_the_documented_rights(
     assert [line for role, refused in pairs for line in wrong_rights(role, types[role], refused)] == []
 
 
-def test_the_tables_in_code_are_the_documented_ones() -> None:
-    """The types that a role handles and publishes are those in `docs/architecture.md`."""
-    table = documented()
-    assert {role: {kind.__name__ for kind in kinds} for role, kinds in durables.SUBSCRIPTIONS.items()} == {
-        role: handled for role, (handled, _) in table.items() if handled
-    }
-    logged = {role: {kind.__name__ for kind in kinds} - {"LossPoint"} for role, kinds in access.PUBLICATIONS.items()}
-    assert logged == {role: published for role, (_, published) in table.items()}
+@pytest.mark.parametrize(
+    ("event", "publishers"),
+    [
+        ("CampaignStarted", set()),
+        ("PoolUpdated", {"director"}),
+        ("ProposalRequested", {"director"}),
+        ("RunRequested", {"engineer"}),
+        ("RunCompleted", {"trainer"}),
+        ("AnalysisReady", {"analyst"}),
+        ("HumanMessage", {"desk"}),
+        ("ProposalCreated", {"researcher", "desk"}),
+    ],
+)
+def test_an_event_that_others_trust_has_few_publishers(event: str, publishers: set[str]) -> None:
+    """A role that could publish a score, a request or a person's message of another would break the trust in it."""
+    assert {name for name in role_specs() if event in published_types(name)} == publishers
 
 
 async def test_a_client_without_a_known_key_is_refused(guarded: tuple[str, Path], tmp_path: Path) -> None:
@@ -198,10 +205,9 @@ async def test_a_client_without_a_known_key_is_refused(guarded: tuple[str, Path]
 async def test_a_refused_request_is_an_error(guarded: tuple[str, Path], provisioned: NatsTransport) -> None:
     """The researcher can't publish RunCompleted, and the trainer can't pull the researcher's messages."""
     researcher, trainer = await asyncio.gather(*(transport_of(guarded, role) for role in ("researcher", "trainer")))
-    foreign, _ = durables.DURABLES["researcher"]
     results = await asyncio.gather(
         researcher.publish("lab.events.c.e0001.RunCompleted", b"{}", "forged"),
-        trainer.pull(foreign, 2.0),
+        trainer.pull(durable_of("researcher"), 2.0),
         return_exceptions=True,
     )
     assert [type(result) for result in results] == [PermissionDenied, PermissionDenied]
@@ -211,7 +217,7 @@ async def test_a_refused_request_is_an_error(guarded: tuple[str, Path], provisio
 async def test_a_role_pulls_and_acknowledges_its_own(guarded: tuple[str, Path], provisioned: NatsTransport) -> None:
     """The trainer gets a request, acknowledges it, and it does not come again."""
     trainer = await transport_of(guarded, "trainer")
-    own, _ = durables.DURABLES["trainer"]
+    own = durable_of("trainer")
     await provisioned.publish("lab.events.c.e0009.RunRequested", b"{}", "own")
     delivery = None
     while not (delivery and delivery.stored.subject == "lab.events.c.e0009.RunRequested"):
@@ -237,8 +243,7 @@ async def test_only_the_lab_can_retry_a_dead_letter(guarded: tuple[str, Path], p
     with pytest.raises(PermissionDenied):
         await Bus(reader, "reader").retry_dead_letter(letter)
     assert await Bus(provisioned, "lab").retry_dead_letter(letter)
-    _, retried = durables.DURABLES["trainer"]
-    delivery = await trainer.pull(retried, 5.0)
+    delivery = await trainer.pull(dead_letters.retry_durable("trainer"), 5.0)
     assert delivery
     assert dead_letters.original_message(delivery.stored) == original
     await delivery.ack()
@@ -269,5 +274,5 @@ async def test_a_reader_reads_and_leaves_nothing_on_the_server(
             assert batch[-1].payload
             break
     consumers = await provisioned._js.consumers_info(LOG)
-    assert {consumer.name for consumer in consumers} == set(durables.SUBSCRIPTIONS)
+    assert {consumer.name for consumer in consumers} == set(decider_specs())
     await reader.close()

@@ -4,22 +4,23 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import ClassVar
+from dataclasses import replace
 
 import pytest
 
 from bus.delivery.actor import Actor
 from bus.delivery.bus import Bus
-from bus.delivery.inbox import MAX_DELIVERIES, Inbox
+from bus.delivery.inbox import MAX_DELIVERIES
 from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post
 from bus.delivery.transport import Durable
 from bus.vocabulary.events import CampaignPaused, CampaignResumed, Event, Record
-from bus.vocabulary.queries import AskStanding, CampaignStatus
+from bus.vocabulary.queries import AskCampaignStatus, CampaignStatus
 from bus.vocabulary.questions import Completion, CompletionReply, Question
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, decode
 from bus.wire.stored_message import StoredMessage
+from tests.support.roles import spec_of
 
 PAUSES = ("lab.events.c.*.CampaignPaused",)
 COMPLETION = Completion(instructions="i", prompt="p", schema_name="s")
@@ -28,12 +29,9 @@ COMPLETION = Completion(instructions="i", prompt="p", schema_name="s")
 class Echo:
     """After a pause, asks for the campaign's status and repeats it in a second resume."""
 
-    name: ClassVar[str] = "echo"
-    handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
-
     def decide(self, envelope: Envelope) -> Decision:
         """Ask, post early, post at the end."""
-        status: CampaignStatus = yield AskStanding(campaign=envelope.campaign, at=envelope.seq)
+        status: CampaignStatus = yield AskCampaignStatus(campaign=envelope.campaign, at=envelope.seq)
         yield Post("e0001", CampaignResumed(by="first"))
         return [Post("e0001", CampaignResumed(by="second", why=str(status.settled)))]
 
@@ -51,7 +49,7 @@ class Faulty(Echo):
         return [Post("e0001", CampaignResumed(by="given up", why=reason))]
 
 
-class Thinker(Echo):
+class Questioner(Echo):
     """Asks a question and posts the type of the reply."""
 
     def __init__(self, question: Callable[[Envelope], Question]) -> None:
@@ -61,6 +59,9 @@ class Thinker(Echo):
         """Ask, then post."""
         reply = yield self._question(envelope)
         return [Post("e0001", CampaignResumed(by="echo", why=type(reply).__name__))]
+
+
+ECHO = spec_of(Echo())
 
 
 class SlowTraces(MemoryTransport):
@@ -80,12 +81,12 @@ class SlowTraces(MemoryTransport):
 
 
 async def serve_status(transport: MemoryTransport) -> None:
-    """Answer AskStanding as memory would."""
+    """Answer AskCampaignStatus as memory would."""
 
-    async def answer(_: AskStanding) -> Record:
+    async def answer(_: AskCampaignStatus) -> Record:
         return CampaignStatus(settled=4)
 
-    await Bus(transport, "memory").serve_query(AskStanding, answer)
+    await Bus(transport, "memory").serve_query(AskCampaignStatus, answer)
 
 
 async def publish_pause(transport: MemoryTransport, by: str = "ada") -> None:
@@ -135,7 +136,7 @@ async def test_posts_carry_their_cause_and_come_in_order() -> None:
     transport = MemoryTransport()
     await serve_status(transport)
     await publish_pause(transport)
-    await run_until(Actor(Bus(transport, "echo"), Echo()), lambda: has(transport, 3))
+    await run_until(Actor(Bus(transport, "echo"), ECHO), lambda: has(transport, 3))
     pause, *resumes = [decode(stored.payload, stored.seq) for stored in await messages_of(transport)]
     assert [envelope.event.by for envelope in resumes] == ["first", "second"]  # type: ignore[attr-defined]
     assert {envelope.cause for envelope in resumes} == {pause.id}
@@ -147,7 +148,7 @@ async def test_a_redelivered_message_adds_no_event() -> None:
     transport = MemoryTransport()
     await serve_status(transport)
     await publish_pause(transport)
-    actor = Actor(Bus(transport, "echo"), Echo())
+    actor = Actor(Bus(transport, "echo"), ECHO)
     for name in ("once", "twice"):
         delivery = await transport.pull(Durable(name, subjects.LOG, PAUSES), 1.0)
         assert delivery
@@ -160,7 +161,7 @@ async def test_a_trace_records_the_answers_under_the_cause() -> None:
     transport = MemoryTransport()
     await serve_status(transport)
     await publish_pause(transport)
-    await run_until(Actor(Bus(transport, "echo"), Echo()), lambda: has(transport, 3))
+    await run_until(Actor(Bus(transport, "echo"), ECHO), lambda: has(transport, 3))
     (trace,) = await messages_of(transport, subjects.TRACES)
     body = json.loads(trace.payload)
     assert trace.subject.endswith(body["cause"])
@@ -172,8 +173,8 @@ async def test_events_do_not_wait_for_the_trace_of_memorys_answers() -> None:
     transport = SlowTraces()
     await serve_status(transport)
     await publish_pause(transport)
-    role = Thinker(lambda envelope: AskStanding(campaign=envelope.campaign, at=envelope.seq))
-    await run_until(Actor(Bus(transport, "echo"), role), lambda: has(transport, 2))
+    role = Questioner(lambda envelope: AskCampaignStatus(campaign=envelope.campaign, at=envelope.seq))
+    await run_until(Actor(Bus(transport, "echo"), ECHO, role), lambda: has(transport, 2))
     assert not await messages_of(transport, subjects.TRACES)
 
 
@@ -187,7 +188,9 @@ async def test_events_wait_for_the_trace_of_a_models_answer() -> None:
         return CompletionReply(body="{}")
 
     await publish_pause(transport)
-    async with running(Actor(Bus(transport, "echo"), Thinker(lambda _: COMPLETION), {Completion: complete})):
+    async with running(
+        Actor(Bus(transport, "echo"), ECHO, Questioner(lambda _: COMPLETION), answerers={Completion: complete})
+    ):
         await asyncio.wait_for(answered.wait(), 10)
         for _ in range(100):
             await asyncio.sleep(0)
@@ -222,7 +225,12 @@ async def test_decisions_about_kinds_in_order_keep_the_order(kinds: tuple[type[E
 
     for number in ("1", "2"):
         await publish_pause(transport, number)
-    actor = Actor(Bus(transport, "echo"), Repeating(), {Completion: complete}, concurrency=4, in_order=kinds)
+    actor = Actor(
+        Bus(transport, "echo"),
+        replace(ECHO, concurrency=4, in_order=kinds),
+        Repeating(),
+        answerers={Completion: complete},
+    )
     await run_until(actor, both_are_out)
     events = [decode(stored.payload).event for stored in await messages_of(transport)]
     assert [event.by for event in events if isinstance(event, CampaignResumed)] == order
@@ -239,9 +247,9 @@ async def test_a_message_stays_with_its_process_during_a_long_decision() -> None
         return CompletionReply()
 
     await publish_pause(transport)
-    inbox = Inbox(Durable("echo", subjects.LOG, PAUSES, ack_wait=0.3), subjects.decode_event)
-    role = Thinker(lambda _: COMPLETION)
-    actor = Actor(Bus(transport, "echo"), role, {Completion: complete}, inbox=inbox, concurrency=2)
+    spec = replace(ECHO, inbox=Durable("echo", subjects.LOG, PAUSES, ack_wait=0.3), concurrency=2)
+    role = Questioner(lambda _: COMPLETION)
+    actor = Actor(Bus(transport, "echo"), spec, role, answerers={Completion: complete})
     await run_until(actor, lambda: has(transport, 2))
     assert len(decisions) == 1
 
@@ -250,7 +258,7 @@ async def test_a_malformed_message_becomes_a_dead_letter() -> None:
     """The letter keeps its bytes and the reason, and the actor goes on."""
     transport = MemoryTransport()
     await transport.publish("lab.events.c.e0001.CampaignPaused", b"{nonsense", "m1")
-    await run_until(Actor(Bus(transport, "echo"), Echo()), lambda: has(transport, 1, subjects.DEAD))
+    await run_until(Actor(Bus(transport, "echo"), ECHO), lambda: has(transport, 1, subjects.DEAD))
     (letter,) = await messages_of(transport, subjects.DEAD)
     body = json.loads(letter.payload)
     assert bytes.fromhex(body["payload_hex"]) == b"{nonsense"
@@ -261,7 +269,7 @@ async def test_a_decision_that_keeps_failing_is_given_up_with_the_fallback() -> 
     """After the last delivery the role's fallback is published, and the letter keeps the traceback."""
     transport = MemoryTransport()
     await publish_pause(transport)
-    actor = Actor(Bus(transport, "echo"), Faulty())
+    actor = Actor(Bus(transport, "echo"), ECHO, Faulty())
     durable = Durable("echo", subjects.LOG, PAUSES, ack_wait=0.01)
     for _ in range(MAX_DELIVERIES):
         delivery = await transport.pull(durable, 5.0)
@@ -285,7 +293,7 @@ async def test_a_message_that_ended_its_process_too_often_is_given_up_without_a_
     while delivery and delivery.deliveries <= MAX_DELIVERIES:
         delivery = await transport.pull(durable, 5.0)
     assert delivery
-    await Actor(Bus(transport, "echo"), Faulty()).handle(delivery)
+    await Actor(Bus(transport, "echo"), ECHO, Faulty()).handle(delivery)
     (letter,) = await messages_of(transport, subjects.DEAD)
     body = json.loads(letter.payload)
     assert "its process died" in body["reason"]

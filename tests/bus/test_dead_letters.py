@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -14,17 +13,15 @@ from bus.delivery.bus import Bus
 from bus.delivery.dead_letters import DeadLetter
 from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post
-from bus.vocabulary.events import CampaignPaused, CampaignResumed, Event
+from bus.vocabulary.events import CampaignPaused, CampaignResumed
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage, decode
 from bus.wire.stored_message import StoredMessage
+from tests.support.roles import spec_of
 
 
 class Failing:
     """Posts one event after a pause, then a second one unless it is broken."""
-
-    name: ClassVar[str] = "failing"
-    handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
 
     def __init__(self) -> None:
         self.broken = True
@@ -59,8 +56,8 @@ class RoleProcess:
     def __init__(self, role: Failing) -> None:
         self.role = role
         self.transport = MemoryTransport()
-        self.bus = Bus(self.transport, role.name)
-        self.task = asyncio.ensure_future(Actor(self.bus, role).run())
+        self.bus = Bus(self.transport, "failing")
+        self.task = asyncio.ensure_future(Actor(self.bus, spec_of(role, "failing")).run())
 
     async def letters(self, count: int) -> list[DeadLetter]:
         """Return the dead letters once there are `count`."""

@@ -5,7 +5,6 @@ import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import ClassVar
 
 import pytest
 
@@ -16,9 +15,10 @@ from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision
 from bus.delivery.transport import Transport
 from bus.nats.transport import NatsTransport
-from bus.vocabulary.events import CampaignPaused, Event
+from bus.vocabulary.events import CampaignPaused
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage, decode, encode
+from tests.support.roles import spec_of
 
 SUBJECT = "lab.events.{}.e0001.CampaignPaused"
 VALID = encode(Envelope("i1", "/lab/x/1", datetime(2026, 1, 1, tzinfo=UTC), "c", "e0001", CampaignPaused(by="ada")))
@@ -42,9 +42,6 @@ STRAYS: tuple[object, ...] = (
 
 class Listener:
     """Handles pauses and posts nothing."""
-
-    name: ClassVar[str] = "listener"
-    handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
 
     def decide(self, envelope: Envelope) -> Decision:
         """Post nothing."""
@@ -97,7 +94,9 @@ async def publish_and_collect(
 ) -> list[dead_letters.DeadLetter]:
     """Publish messages to a listener and return the resulting dead letters."""
     before = await transport.last_seq(subjects.DEAD)
-    actor = asyncio.ensure_future(Actor(Bus(transport, "listener"), Listener(), concurrency=16).run())
+    actor = asyncio.ensure_future(
+        Actor(Bus(transport, "listener"), spec_of(Listener(), "listener"), concurrency=16).run()
+    )
     for start in range(0, len(messages), 64):
         await asyncio.gather(
             *(

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
 from bus.delivery.replay import Difference, replay_role
 from bus.delivery.role import Decision, Post, Role
 from bus.delivery.traces import Traces, read_traces, traces_path
-from bus.vocabulary.events import CampaignPaused, CampaignResumed, Event
-from bus.vocabulary.queries import AskStanding, CampaignStatus
+from bus.vocabulary.events import CampaignPaused, CampaignResumed
+from bus.vocabulary.queries import AskCampaignStatus, CampaignStatus
 from bus.wire.envelope import Envelope
 from bus.wire.ids import derive
+from tests.support.roles import spec_of
 
 COUNTER = count()
 
@@ -23,13 +23,11 @@ COUNTER = count()
 class Steady:
     """After a pause, posts a resume that repeats memory's answer."""
 
-    name: ClassVar[str] = "steady"
-    handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
     by = "steady"
 
     def decide(self, envelope: Envelope) -> Decision:
         """Ask, then post."""
-        status: CampaignStatus = yield AskStanding(campaign=envelope.campaign, at=self.at(envelope))
+        status: CampaignStatus = yield AskCampaignStatus(campaign=envelope.campaign, at=self.at(envelope))
         return self.posts(status)
 
     def at(self, envelope: Envelope) -> int:
@@ -73,7 +71,7 @@ class Restarted(Steady):
     by = "another"
 
     def decide(self, envelope: Envelope) -> Decision:
-        yield AskStanding(campaign=envelope.campaign, at=envelope.seq)
+        yield AskCampaignStatus(campaign=envelope.campaign, at=envelope.seq)
         yield Post("campaign", CampaignResumed(by=self.by, why="started again"))
         return []
 
@@ -95,10 +93,10 @@ def recorded() -> tuple[list[Envelope], Traces]:
         history.append(cause)
         if seq == 5:
             break
-        asked = AskStanding(campaign="c", at=seq)
+        asked = AskCampaignStatus(campaign="c", at=seq)
         reply = CampaignStatus(settled=seq)
         answer = {
-            "question": "AskStanding",
+            "question": "AskCampaignStatus",
             "asked": asked.model_dump(mode="json"),
             "reply": reply.model_dump(mode="json"),
         }
@@ -111,13 +109,15 @@ def recorded() -> tuple[list[Envelope], Traces]:
 
 
 def differences(role: Role, **window: int) -> list[Difference]:
-    """Replay a role and return what differs."""
-    return [difference for _, difference in replay_role(role, *recorded(), **window) if difference]
+    """Replay a role and return the differences."""
+    return [difference for _, difference in replay_role(spec_of(role, "steady"), *recorded(), **window) if difference]
 
 
 def test_the_same_code_decides_the_same() -> None:
     """Two decisions are made again, the open one is skipped, nothing differs."""
-    results = [(envelope.seq, difference) for envelope, difference in replay_role(Steady(), *recorded())]
+    results = [
+        (envelope.seq, difference) for envelope, difference in replay_role(spec_of(Steady(), "steady"), *recorded())
+    ]
     assert results == [(1, None), (3, None)]
 
 
@@ -140,15 +140,13 @@ def test_an_early_post_may_be_from_an_earlier_process(monkeypatch: pytest.Monkey
 
 def early_pause(self: Restarted, envelope: Envelope) -> Decision:
     """Post something of another kind early."""
-    yield AskStanding(campaign=envelope.campaign, at=envelope.seq)
+    yield AskCampaignStatus(campaign=envelope.campaign, at=envelope.seq)
     yield Post("campaign", CampaignPaused(by=self.by))
     return []
 
 
 class Expecting(Steady):
     """Posts what others post too, and what the stream takes once."""
-
-    name: ClassVar[str] = "expecting"
 
     def __init__(self, known: int) -> None:
         self._known = known
@@ -162,7 +160,7 @@ def test_a_post_that_the_stream_refused_is_no_difference(known: int, positions: 
     """The log has one of its kind at position 4; if that is newer than the known position, the stream took that one."""
     history, traces = recorded()
     others = {("p1", "expecting"): traces["p1", "steady"], ("p3", "expecting"): traces["p3", "steady"]}
-    results = replay_role(Expecting(known), history, others)
+    results = replay_role(spec_of(Expecting(known), "expecting"), history, others)
     assert [difference.envelope.seq for _, difference in results if difference] == positions
 
 

@@ -1,28 +1,36 @@
-"""Ids of runs, and the score of two runs of one source."""
+"""The id of a run, and the figures that count of two runs of one source."""
 
 import pytest
 
-from bus.vocabulary.conservative_merge import merge_task_scores
-from bus.vocabulary.events import TaskScore
+from bus.vocabulary.events import Measure, TaskMetrics
 from bus.wire.ids import parse_run_id, run_id
+from tests.support.factories import metrics
 
 
 @pytest.mark.parametrize("experiment", ["e0001", "base-retnet", "base-a-r1", "h-3f2a91c0"])
 @pytest.mark.parametrize("attempt", [0, 12])
 @pytest.mark.parametrize("shard", [0, 1, 10])
-def test_the_parts_of_a_run_id_are_parsed_back(experiment: str, attempt: int, shard: int) -> None:
-    """For any name of the experiment."""
+def test_an_id_gives_its_parts_back(experiment: str, attempt: int, shard: int) -> None:
+    """It does whatever the experiment is called."""
     assert parse_run_id(run_id(experiment, attempt, shard)) == (experiment, attempt, shard)
 
 
-def test_an_id_names_the_shard_unless_it_is_0() -> None:
-    """So run ids of older logs stay valid."""
+def test_only_a_replication_names_its_shard() -> None:
+    """So a first run keeps the id that it has in old logs."""
     assert (run_id("e0001", 2), run_id("e0001", 2, 1)) == ("e0001-a2", "e0001-a2-r1")
     assert parse_run_id("r") == ("r", 0, 0)
 
 
-def test_a_task_that_one_of_two_runs_lacks_has_no_score() -> None:
-    """There is no second score to compare with."""
-    text = TaskScore(task="text", kind="text", loss=1.0, accuracy=0.5, stderr=0.1, bits_per_byte=1.5)
-    recall = text.model_copy(update={"task": "recall"})
-    assert merge_task_scores((text, recall), (text,)) == (text,)
+def test_of_two_runs_the_worse_of_every_measure_counts() -> None:
+    """A lower loss and a higher accuracy are better; the larger standard error counts, whichever is worse."""
+    first = metrics(val_loss=1.2, recall=0.9, recall_stderr=0.01)
+    second = metrics(val_loss=1.3, recall=0.95, recall_stderr=0.03)
+    for merged in (first.worst_with(second), second.worst_with(first)):
+        assert (merged.val_loss, merged.recall, merged.recall_stderr) == (1.3, 0.9, 0.03)
+
+
+def test_a_task_that_one_of_two_runs_lacks_is_left_out() -> None:
+    """Of a single score there is no worse one."""
+    copying = TaskMetrics(kind="mad.selective_copying", measures={"accuracy": Measure(value=0.5)})
+    merged = metrics(further={"copying": copying}).worst_with(metrics())
+    assert list(merged.tasks) == ["recall", "text"]

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,20 +18,18 @@ from bus.delivery.vitals import Vitals
 from bus.nats import server
 from bus.nats.micro import _read_vitals, register_service, survey_services
 from bus.nats.transport import NatsTransport
-from bus.vocabulary.events import CampaignPaused, Event, Record
-from bus.vocabulary.queries import AskStanding, CampaignStatus
+from bus.vocabulary.events import CampaignPaused, Record
+from bus.vocabulary.queries import AskCampaignStatus, CampaignStatus
 from bus.wire.envelope import Envelope
+from tests.support.roles import spec_of
 
 
 class Slow:
     """Asks, and waits for the answer."""
 
-    name: ClassVar[str] = "slow"
-    handles: ClassVar[tuple[type[Event], ...]] = (CampaignPaused,)
-
     def decide(self, envelope: Envelope) -> Decision:
         """Ask."""
-        yield AskStanding(campaign=envelope.campaign)
+        yield AskCampaignStatus(campaign=envelope.campaign)
         return []
 
 
@@ -91,16 +89,16 @@ async def test_an_actor_counts_decisions_in_flight_waiting_and_failed() -> None:
     """First one in flight and three waiting, one of them malformed; then all are done."""
     transport, answer_allowed = MemoryTransport(), asyncio.Event()
 
-    async def answer(_: AskStanding) -> Record:
+    async def answer(_: AskCampaignStatus) -> Record:
         await answer_allowed.wait()
         return CampaignStatus()
 
     for number, experiment in enumerate(("e0001", "e0002", "e0003")):
         await Bus(transport, "director").publish(Post(experiment, CampaignPaused(by="ada")), "c", None, number)
     await transport.publish("lab.events.c.e0004.CampaignPaused", b"nonsense", "m1")
-    await Bus(transport, "memory").serve_query(AskStanding, answer)
+    await Bus(transport, "memory").serve_query(AskCampaignStatus, answer)
     bus = Bus(transport, "slow")
-    task = asyncio.ensure_future(Actor(bus, Slow()).run())
+    task = asyncio.ensure_future(Actor(bus, spec_of(Slow(), "slow")).run())
     async with asyncio.timeout(10):
         while not bus.vitals.in_flight:
             await asyncio.sleep(0.01)
@@ -119,10 +117,10 @@ async def test_a_query_handler_counts_its_replies_and_errors() -> None:
     transport = MemoryTransport()
     bus = Bus(transport, "memory")
 
-    async def refuse(_: AskStanding) -> Record:
+    async def refuse(_: AskCampaignStatus) -> Record:
         raise ValueError("no such campaign")
 
-    await bus.serve_query(AskStanding, refuse)
+    await bus.serve_query(AskCampaignStatus, refuse)
     await transport.request("lab.query.standing", b"{}", 1.0)
     await transport.request("lab.query.standing", b"nonsense", 1.0)
     assert bus.vitals.report() | {"last_error": ""} == {"lag": 0, "in_flight": 0, "done": 2, "failed": 2,

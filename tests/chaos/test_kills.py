@@ -1,35 +1,38 @@
-"""Kill -9 of anything, again and again: nothing is lost, nothing is done twice, memory and decisions are the log's."""
+"""Random processes of a campaign are killed with SIGKILL: nothing is lost or repeated, and memory follows the log."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.driver import Monkey, endure, examine, tell
+from tests.support.kill_campaign import RandomKiller, run_under_kills, run_undisturbed
+from tests.support.outcome_faults import faults_of, summary_line
 
 KILLS = 50
 EXPERIMENTS = 56
 
 
 @pytest.mark.timeout(300)
-def test_fifty_kills_cost_nothing(tmp_path: Path) -> None:
-    """Campaign after campaign, each by another seed, until so many processes have been killed."""
-    reference = endure(tmp_path / "calm", experiments=EXPERIMENTS, slots=8, seed=1)
+def test_fifty_kills_lose_and_repeat_nothing(tmp_path: Path) -> None:
+    """Campaigns run until so many processes are killed, each with another seed; none has a fault."""
+    reference = run_undisturbed(tmp_path / "undisturbed", experiments=EXPERIMENTS, slots=8, seed=1)
     kills = seed = 0
     while kills < KILLS:
         seed += 1
-        monkey = Monkey(tmp_path / str(seed), seed, every=2.5)
-        left = endure(monkey.home, monkey, experiments=EXPERIMENTS, slots=8, seed=1)
-        print(tell(left, monkey, faults := examine(left, reference)))
+        killer = RandomKiller(tmp_path / str(seed), seed, mean_events=2.5)
+        outcome = run_under_kills(killer, experiments=EXPERIMENTS, slots=8, seed=1)
+        faults = faults_of(outcome, reference)
+        print(summary_line(outcome, killer, faults))
         assert faults == [], f"seed {seed}"
-        kills += sum(monkey.kills.values())
+        kills += killer.kills.total()
 
 
 @pytest.mark.timeout(180)
-def test_with_one_slot_a_campaign_under_fire_is_the_one_that_was_left_alone(tmp_path: Path) -> None:
-    """The same log position by position, and the same memory, but for clocks and instances."""
-    reference = endure(tmp_path / "calm", experiments=4, slots=1, seed=2)
-    monkey = Monkey(tmp_path / "fire", 3, every=4)
-    left = endure(monkey.home, monkey, experiments=4, slots=1, seed=2)
-    print(tell(left, monkey, faults := examine(left, reference, one_slot=True)))
+def test_with_one_slot_kills_do_not_change_the_log(tmp_path: Path) -> None:
+    """It equals the log of a campaign without kills at every position, except in times and instances."""
+    reference = run_undisturbed(tmp_path / "undisturbed", experiments=4, slots=1, seed=2)
+    killer = RandomKiller(tmp_path / "killed", seed=3, mean_events=4)
+    outcome = run_under_kills(killer, experiments=4, slots=1, seed=2)
+    faults = faults_of(outcome, reference, one_slot=True)
+    print(summary_line(outcome, killer, faults))
     assert faults == []
-    assert monkey.kills
+    assert killer.kills

@@ -1,4 +1,4 @@
-"""A thousand campaigns in virtual time, each by its own seed: nothing is lost, nothing is done twice."""
+"""A thousand simulated campaigns in virtual time, one for each seed: nothing is lost, and nothing is repeated."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,49 +7,51 @@ import pytest
 
 from bus.vocabulary.events import AnalysisReady, CodeFailed
 from lab.operations.replay import rebuild
-from tests.support.simulated_campaigns import campaign, quarantined, simulate, told_by
-from tests.support.simulation import Archive, remembering
+from tests.support.archive import Archive
+from tests.support.campaign_checks import quarantined
+from tests.support.simulated_campaigns import campaign, print_command, simulate
+from tests.support.simulation import caching
 
 CAMPAIGNS, BLOCKS = 1000, 10
-WITNESS = 38
-"""A seed with several slots, and people who speak."""
-SUSPECTS = {8: "not_reproduced", 9: "causality", 13: "AnalysisReady"}
-"""Seeds of campaigns with a quarantined experiment, and how it ends."""
+LIVELY_SEED = 38
+"""Seed of a campaign with several slots and human messages."""
+QUARANTINES = {12: "not_reproduced", 15: "causality", 92: "AnalysisReady"}
+"""Seed of a campaign with a quarantined experiment → how that experiment ends."""
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _sources_remembering() -> Iterator[None]:
-    with remembering():
+def _cached() -> Iterator[None]:
+    with caching():
         yield
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
-def test_a_campaign_keeps_its_word_under_every_schedule(tmp_path: Path, block: int) -> None:
-    """A hundred campaigns in a row; then their memory, which died now and then, is what the log makes of it."""
-    archive, quiet = Archive(tmp_path / "storm"), Archive(tmp_path / "quiet")
+def test_a_campaign_keeps_every_rule_under_every_schedule(tmp_path: Path, block: int) -> None:
+    """After a hundred campaigns in one log, their memory, which crashed several times, equals one rebuilt from it."""
+    archive, faultless = Archive(tmp_path / "faults"), Archive(tmp_path / "no_faults")
     for seed in range(block, CAMPAIGNS, BLOCKS):
-        assert simulate(archive, quiet, seed) == [], told_by(seed)
+        assert simulate(archive, faultless, seed) == [], print_command(seed)
     assert archive.store.digest() == rebuild(archive.log)["digest"]
 
 
-@pytest.mark.parametrize(("seed", "end"), SUSPECTS.items())
-def test_what_is_too_good_ends_in_every_way(tmp_path: Path, seed: int, end: str) -> None:
-    """Among the thousand are campaigns whose quarantined experiments are borne out, are not, or fail when run again."""
+@pytest.mark.parametrize(("seed", "end"), QUARANTINES.items())
+def test_a_quarantine_can_end_in_every_way(tmp_path: Path, seed: int, end: str) -> None:
+    """The second run confirms the result, refutes it, or fails."""
     archive = Archive(tmp_path)
     campaign(archive, seed).run()
     suspects = quarantined(archive.log)
-    said = [one for one in archive.log if (one.campaign, one.experiment) in suspects]
-    given_up = {one.event.reason for one in said if isinstance(one.event, CodeFailed) and one.event.final}
-    assert given_up | {one.type for one in said if isinstance(one.event, AnalysisReady)} == {end}
+    events = [envelope.event for envelope in archive.log if (envelope.campaign, envelope.experiment) in suspects]
+    failures = {event.reason for event in events if isinstance(event, CodeFailed) and event.final}
+    assert failures | {type(event).__name__ for event in events if isinstance(event, AnalysisReady)} == {end}
 
 
-def test_a_seed_is_a_campaign(tmp_path: Path) -> None:
-    """Alone it takes the same course as among others."""
-    alone, among = Archive(tmp_path / "alone"), Archive(tmp_path / "among")
-    courses = []
-    for archive, seeds in ((alone, [WITNESS]), (among, [0, 1, WITNESS])):
+def test_a_seed_determines_a_campaign(tmp_path: Path) -> None:
+    """Its events have the same ids if it is the first in a log and if it follows other campaigns."""
+    alone, after_others = Archive(tmp_path / "alone"), Archive(tmp_path / "after")
+    logs = []
+    for archive, seeds in ((alone, [LIVELY_SEED]), (after_others, [0, 1, LIVELY_SEED])):
         for seed in seeds:
             lab = campaign(archive, seed)
             lab.run()
-        courses.append([said.id for said in lab.log])
-    assert courses[0] == courses[1]
+        logs.append([envelope.id for envelope in lab.log])
+    assert logs[0] == logs[1]

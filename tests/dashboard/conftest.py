@@ -3,13 +3,14 @@
 import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from math import exp, log
+from math import exp
 
 import pytest
 
-from bus.vocabulary.events import CampaignStarted, CurvePoint, FitnessParts
+from bus.vocabulary.events import CurvePoint, FitnessParts
 from bus.vocabulary.queries import CampaignStatus, Experiment, FailedAttempt
 from dashboard.report import render_report
+from tests.support.factories import campaign_started, experiment
 from tests.support.html_pages import Node, parse_page
 
 BASELINES = ("linear", "retnet", "gla", "mamba2", "delta", "gated-delta")
@@ -70,31 +71,29 @@ def scored(rng: random.Random, base: dict[str, object], skill: float) -> Experim
         benchmark=1 / (1 + exp(-6 * max(-1, min(1, (recall - 0.6) / 0.5)))),
         judge=rng.uniform(0.42, 0.62),
     )
-    return Experiment.model_validate(
-        {
-            **base,
-            "status": "analysed",
-            "parts": parts,
-            "fitness": (parts.loss + parts.benchmark + parts.judge) / 3,
-            "val_loss": val_loss,
-            "bits_per_byte": val_loss / log(2),
-            "recall": recall,
-            "recall_stderr": (recall * (1 - recall) / 1024) ** 0.5 + 0.001,
-            "parameters": 131_072 + rng.randrange(-900, 900),
-            "seconds": rng.uniform(11, 19),
-            "step_seconds": rng.uniform(0.012, 0.03),
-            "flops_per_token": rng.uniform(2.4e5, 3.1e5),
-            "novelty": rng.uniform(0.05, 0.6),
-            "curve": curve(rng, val_loss, recall),
-            "findings": (
-                f"Text loss {val_loss:.3f} against 1.580 nats per byte of the mean of 6 baselines.",
-                f"Recall {recall:.3f} against 0.600 accuracy of the mean of 6 baselines.",
-                "It uses 1.00 times the baselines' parameters and 1.08 times their FLOPs per token.",
-            ),
-            "problem": "Recall falls off once keys collide: the state overwrites what it can't tell apart.",
-            "cognition": ("delta-rule", "short-convolution"),
-        }
-    )
+    words = {
+        "findings": (
+            f"Text loss {val_loss:.3f} against 1.580 nats per byte of the mean of 6 baselines.",
+            f"Recall {recall:.3f} against 0.600 accuracy of the mean of 6 baselines.",
+            "It uses 1.00 times the baselines' parameters and 1.08 times their FLOPs per token.",
+        ),
+        "problem": "Recall falls off once keys collide: the state overwrites what it can't tell apart.",
+        "cognition": ("delta-rule", "short-convolution"),
+    }
+    figures = {
+        "val_loss": val_loss,
+        "recall": recall,
+        "recall_stderr": (recall * (1 - recall) / 1024) ** 0.5 + 0.001,
+        "parameters": 131_072 + rng.randrange(-900, 900),
+        "seconds": rng.uniform(11, 19),
+        "step_seconds": rng.uniform(0.012, 0.03),
+        "flops_per_token": rng.uniform(2.4e5, 3.1e5),
+        "novelty": rng.uniform(0.05, 0.6),
+        "curve": curve(rng, val_loss, recall),
+    }
+    fitness = (parts.loss + parts.benchmark + parts.judge) / 3
+    own = {key: value for key, value in base.items() if key != "id"}
+    return experiment(str(base["id"]), "analysed", parts=parts, fitness=fitness, **own, **figures, **words)
 
 
 def baseline(rng: random.Random, index: int, name: str) -> Experiment:
@@ -170,15 +169,11 @@ def campaign(experiments: int, seed: int = 7) -> list[Experiment]:
 def campaign_status(experiments: list[Experiment], **changes: object) -> CampaignStatus:
     """Return the status of a campaign of these experiments, finished unless `changes` say otherwise."""
     own = [e for e in experiments if e.origin != "baseline"]
-    started = CampaignStarted(
+    started = campaign_started(
         goal="A linear-time mixer that recalls as well as the delta rule and models text as well as gated decay",
-        seed=0,
-        scale="nano",
         experiments=len(own),
         slots=3,
         baselines=BASELINES,
-        cold_start=8,
-        batch=4,
     )
     settled = sum(e.status in ("analysed", "failed", "rejected") for e in experiments)
     return CampaignStatus.model_validate(

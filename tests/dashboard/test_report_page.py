@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from bus.vocabulary.events import TaskScore
+from bus.vocabulary.events import Measure, TaskMetrics
 from bus.vocabulary.queries import CampaignStatus, Experiment
 from dashboard.report import PAGE_BYTES, PARTS
 from dashboard.scores import Scores
 from dashboard.style import STYLE
+from tests.support.factories import experiment
 
 Make = Callable[..., list[Experiment]]
 
@@ -93,11 +94,12 @@ def test_an_experiment_that_failed_after_its_training_has_no_row(
 
 def test_scores_of_further_tasks_are_shown(make_campaign: Make, render: Callable) -> None:
     """Only the tasks without a figure of their own are listed."""
-    kinds = {"recall": "mqar", "again": "mqar", "copying": "mad.selective_copying"}
-    scores = [TaskScore(task=task, kind=kind, loss=1.0, accuracy=0.25, stderr=0.0) for task, kind in kinds.items()]
-    page = render([make_campaign(2)[-1].model_copy(update={"scores": tuple(scores)})])
+    measures = {"loss": Measure(value=1.0), "accuracy": Measure(value=0.25, stderr=0.0)}
+    kinds = {"again": "mqar", "copying": "mad.selective_copying"}
+    further = {task: TaskMetrics(kind=kind, measures=measures) for task, kind in kinds.items()}
+    page = render([experiment(recall=0.25, further=further, fitness=0.5)])
     assert "again 0.250 · copying 0.250" in page
-    assert "recall 0.250" not in page
+    assert "recall 0.250 ·" not in page
 
 
 def test_a_screening_score_is_called_one(make_campaign: Make, render: Callable, read_page: Callable) -> None:

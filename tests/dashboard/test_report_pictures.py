@@ -12,6 +12,7 @@ from bus.vocabulary.events import CurvePoint
 from bus.vocabulary.queries import Experiment
 from dashboard import curves, fitness, lineage, svg, tradeoff
 from dashboard.scores import Scores
+from tests.support.factories import experiment
 
 Make = Callable[..., list[Experiment]]
 WIDTHS = pytest.mark.parametrize("width", [svg.WIDE, svg.NARROW])
@@ -96,7 +97,7 @@ def test_steps_are_logarithmic_if_the_loss_falls_early(shape: Callable[[int], fl
 def test_every_task_has_its_picture(make_campaign: Make, read_page: Callable) -> None:
     """Each task has one picture with a line for each baseline and for each of the best candidates."""
     scores = Scores(make_campaign(20))
-    drawn = read_page(curves.pictures(scores.baselines, curves.coloured_candidates(scores)))
+    drawn = read_page(curves.pictures(curves.curves_of(scores.baselines), curves.coloured_candidates(scores)))
     assert [h.text for h in drawn.all("h3")] == ["text", "recall"]
     for figure in drawn.all("figure"):
         assert len(figure.all("path", "c-grey")) == 6
@@ -107,9 +108,7 @@ def test_single_points_and_divergence_are_drawn() -> None:
     """A curve of one point is a mark; a huge loss does not break the axis."""
     points = (CurvePoint(task="text", step=0, loss=1e30), CurvePoint(task="copy", step=0, loss=0.0))
     parts = {"loss": 0.5, "benchmark": 0.5, "judge": 0.5}
-    alone = Experiment.model_validate(
-        {"id": "e1", "status": "analysed", "fitness": 0.5, "parts": parts, "curve": points}
-    )
+    alone = experiment("e1", fitness=0.5, parts=parts, curve=points)
     drawn = curves.pictures((), curves.coloured_candidates(Scores([alone])))
     assert drawn.count("<circle") == 2
     assert not re.search(r"nan|inf\b", drawn)

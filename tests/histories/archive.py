@@ -1,4 +1,7 @@
-"""The golden histories as files: each an export of `move37 export-log` (log, traces, chain), compressed with xz."""
+"""The golden histories as files: each an export of `move37 export-log` (log, traces, chain), compressed with xz.
+
+Those of wire version 1 lie in a folder of their own. They are never recorded again.
+"""
 
 import json
 import lzma
@@ -7,20 +10,21 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
+V1 = FOLDER / "v1"
 SUFFIXES = (".jsonl", ".traces.jsonl", ".chain")
-INDEX = FOLDER / "index.json"
-"""Name → what it is about, how many events it has, and memory's digest at a position, as the live lab had it."""
+INDEX_NAME = "index.json"
+"""File with a record of each history: its subject, its number of events, and the live memory's digest at a position."""
 
 
-def index() -> Mapping[str, Mapping[str, Any]]:
-    """Return what is noted of every history."""
-    return json.loads(INDEX.read_text())
+def index(folder: Path = FOLDER) -> Mapping[str, Mapping[str, Any]]:
+    """Return the record of every history by its name."""
+    path = folder / INDEX_NAME
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
-def note(name: str, facts: Mapping[str, Any]) -> None:
-    """Note a history."""
-    noted = {**(index() if INDEX.exists() else {}), name: facts}
-    INDEX.write_text(json.dumps(noted, indent=1, sort_keys=True) + "\n")
+def add_to_index(name: str, facts: Mapping[str, Any]) -> None:
+    """Write the record of a history."""
+    (FOLDER / INDEX_NAME).write_text(json.dumps({**index(), name: facts}, indent=1, sort_keys=True) + "\n")
 
 
 def pack(log: Path, name: str) -> int:
@@ -31,8 +35,8 @@ def pack(log: Path, name: str) -> int:
     return sum(map(len, packed.values()))
 
 
-def unpack(name: str, folder: Path) -> Path:
+def unpack(name: str, target: Path, folder: Path = FOLDER) -> Path:
     """Write a history into a folder as it was exported and return the log's file."""
     for suffix in SUFFIXES:
-        (folder / f"{name}{suffix}").write_bytes(lzma.decompress((FOLDER / f"{name}{suffix}.xz").read_bytes()))
-    return folder / f"{name}.jsonl"
+        (target / f"{name}{suffix}").write_bytes(lzma.decompress((folder / f"{name}{suffix}.xz").read_bytes()))
+    return target / f"{name}.jsonl"

@@ -1,11 +1,12 @@
-"""Records the golden histories anew: `python -m tests.histories.record [NAME ...]`.
+"""Records the golden histories again: `python -m tests.histories.record [NAME ...]`.
 
 Each is a campaign of a real lab: its processes, its server, its durable messages. The trainers of `normal`, `crash` and
-`model` answer at once, since training is not their point; the others train in the jail, on a rung of a few steps. The
-model of `model` is a local endpoint of the OpenAI protocol, asked through AutoGen as any other (`thinker`). What memory
-held when the campaign ended is noted beside the history, so that a rebuild is compared with a memory that lived.
-Record them again when a role is meant to decide otherwise, or memory to hold something else; the difference in
-`index.json` and the replays then say what changed.
+`model` answer at once, since training is not their point. The others train in the jail, on a rung of a few steps. The
+model of `model` is a local endpoint of the OpenAI protocol, asked through AutoGen as any other (`thinker`). The index
+holds the digest that memory had when the campaign ended, so that a rebuilt memory is compared with a live one.
+
+Record the histories again if a role is meant to decide otherwise, or memory to hold something else. The difference in
+`index.json` and the replays then show what changed.
 """
 
 import asyncio
@@ -35,42 +36,42 @@ from tests.support.tiny_runs import add_to_training
 NOT_FINITE = add_to_training("y = y * float('nan')")
 ENDLESS = add_to_training("while True: pass")
 Act = Iterator[dict[str, Any] | str]
-"""Words of a person, or the name of a service to kill."""
+"""Messages of a person, or names of services to kill."""
 
 
 @dataclass(frozen=True)
 class History:
-    """A campaign worth keeping."""
+    """A campaign to record."""
 
     about: str
     services: campaign.Services
     acts: Callable[[Envelope], Act]
-    """What happens upon an event."""
+    """Returns what happens after an event."""
     settings: dict[str, Any] = field(default_factory=dict)
     model: bool = False
-    """Whether a language model thinks for the agents."""
+    """Whether the agents use a language model."""
 
 
-def nothing(_: Envelope) -> Act:
-    """Leave the lab alone."""
+def no_acts(_: Envelope) -> Act:
+    """Do nothing."""
     yield from ()
 
 
 def broken_proposals(envelope: Envelope) -> Act:
-    """Propose architectures with faults that are found by reading, by the gates, and by both."""
+    """Propose architectures with faults that the static check finds, the gates find, or both."""
     if envelope.type == "CampaignStarted":
         for name in ("missing_colon", "missing_functional", "no_mask", "two_faults"):
             yield {"kind": "propose", "source": (BROKEN / f"{name}.txt").read_text(), "text": f"as I wrote it: {name}"}
 
 
 def not_finite(envelope: Envelope) -> Act:
-    """Propose an architecture that breaks once it trains."""
+    """Propose an architecture whose loss becomes NaN in training."""
     if envelope.type == "CampaignStarted":
         yield {"kind": "propose", "source": NOT_FINITE, "text": "an untamed gate"}
 
 
 def person(envelope: Envelope) -> Act:
-    """Propose, veto the run as it trains, veto a baseline, steer and ask."""
+    """Propose, veto the run while it trains, veto a baseline, steer and ask."""
     if envelope.type == "CampaignStarted":
         yield {"kind": "propose", "source": ENDLESS, "text": "it thinks deeply"}
         yield {"text": "try the delta rule"}
@@ -82,7 +83,7 @@ def person(envelope: Envelope) -> Act:
 
 
 def question(envelope: Envelope) -> Act:
-    """Ask how it is going."""
+    """Ask about a baseline."""
     if envelope.type == "AnalysisReady" and envelope.experiment == "base-gla":
         yield {"text": "how is base-gla doing?"}
 
@@ -95,18 +96,20 @@ def deaths(envelope: Envelope) -> Act:
 
 
 HISTORIES = {
-    "normal": History("nothing but a campaign", instant, nothing, {"experiments": 8, "slots": 2}),
-    "self-revision": History("faulty proposals, repaired", tiny, broken_proposals, {"experiments": 2, "slots": 2}),
+    "normal": History("nothing but a campaign", instant, no_acts, {"experiments": 8, "slots": 2}),
+    "self-revision": History(
+        "faulty proposals that are repaired", tiny, broken_proposals, {"experiments": 2, "slots": 2}
+    ),
     "anomaly": History("a run that the monitor stops", tiny, not_finite, {"experiments": 2, "slots": 2}),
     "veto": History("a person stops a run, and asks", tiny, person, {"experiments": 3, "slots": 1}),
-    "model": History("a language model thinks", instant, question, {"experiments": 6, "slots": 2}, model=True),
+    "model": History("the agents use a language model", instant, question, {"experiments": 6, "slots": 2}, model=True),
     "crash": History("processes killed with SIGKILL", instant, deaths, {"experiments": 8, "slots": 2}),
 }
 
 
 @contextmanager
 def _model(history: History) -> Iterator[dict[str, Any]]:
-    """Serve the model of a history that has one, and yield the settings that name it."""
+    """Serve the model of a history that uses one, and yield the settings that name it."""
     if not history.model:
         yield {}
         return
@@ -123,28 +126,34 @@ def record(name: str) -> str:
     history, killed = HISTORIES[name], list[str]()
     with tempfile.TemporaryDirectory() as folder, _model(history) as llm:
         home, log = Path(folder) / "home", Path(folder) / "log.jsonl"
-        settings, words = LoadedSettings.load({"home": home}).settings, list[asyncio.Future[str]]()
+        settings, messages = LoadedSettings.load({"home": home}).settings, list[asyncio.Future[str]]()
 
-        def watch(_: CampaignView, said: Envelope | None) -> None:
-            for act in history.acts(said) if said else ():
+        def watch(_: CampaignView, envelope: Envelope | None) -> None:
+            for act in history.acts(envelope) if envelope else ():
                 if isinstance(act, dict):
-                    words.append(asyncio.ensure_future(publish_message(settings, act | {"by": "Ada"})))
+                    messages.append(asyncio.ensure_future(publish_message(settings, act | {"by": "Ada"})))
                 elif kill(home, act):
                     killed.append(act)
 
         assert run_instant(home, watch, history.services, **history.settings, **llm).finished
         asyncio.run(log_export.export_log(settings, log))
-        said = replay.read_history(log)
+        envelopes = replay.read_history(log)
         with Store(Home(home).database, read_only=True) as store:
             position, digest = store.position, store.digest()
-        assert replay.rebuild(said[:position])["digest"] == digest
-        facts = {"about": history.about, "events": len(said), "position": position, "digest": digest, "killed": killed}
+        assert replay.rebuild(envelopes[:position])["digest"] == digest
+        facts = {
+            "about": history.about,
+            "events": len(envelopes),
+            "position": position,
+            "digest": digest,
+            "killed": killed,
+        }
         size = archive.pack(log, name)
-    archive.note(name, facts)
-    return f"{name}: {len(said)} events, {size} bytes, killed {killed}"
+    archive.add_to_index(name, facts)
+    return f"{name}: {len(envelopes)} events, {size} bytes, killed {killed}"
 
 
 if __name__ == "__main__":
     logs.configure(level=50)
-    for wanted in sys.argv[1:] or HISTORIES:
-        print(record(wanted), flush=True)
+    for name in sys.argv[1:] or HISTORIES:
+        print(record(name), flush=True)

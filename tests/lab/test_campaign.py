@@ -57,9 +57,9 @@ def test_the_other_experiments_are_genetic(finished: FinishedLab) -> None:
 def test_no_causal_design_is_reported_as_a_leak(finished: FinishedLab) -> None:
     """The grammar's designs are causal, so the monitor reports no loss as too low."""
     events = [json.loads(line) for line in finished.move37("events", "--json").splitlines()]
-    anomalies = [event["data"]["evidence"] for event in events if event["type"].endswith("RunAnomaly")]
+    anomalies = [event["data"]["evidence"] for event in events if event["type"] == "RunAnomaly"]
     assert not [evidence for evidence in anomalies if "loss" in evidence]
-    assert any(event["type"].endswith("RunCompleted") for event in events)
+    assert any(event["type"] == "RunCompleted.v2" for event in events)
 
 
 def test_the_exported_log_is_one_tree(finished: FinishedLab, tmp_path: Path) -> None:

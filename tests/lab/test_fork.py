@@ -21,6 +21,7 @@ from lab.operations import fork as forks
 from lab.operations import replay
 from lab.operations.fork import ForkSummary
 from lab.operations.log_export import export_log
+from lab.roster import decider_specs
 from lab.runtime import campaign
 from lab.runtime.campaign import RunOutcome
 from lab.settings import LoadedSettings, Settings
@@ -134,8 +135,8 @@ def test_a_forks_log_is_a_log_like_any_other(fork_run: ForkRun) -> None:
     history, traces = replay.read_history(fork_run.log), replay.traces_of(fork_run.log)
     with Store(Home(fork_run.home).database, read_only=True) as store:
         assert replay.rebuild(history[: store.position])["digest"] == store.digest()
-    for role in ("director", "researcher", "engineer", "analyst", "trainer"):
-        assert [str(diff) for _, diff in replay_role(replay.build_role(role, traces), history, traces) if diff] == []
+    for spec in decider_specs().values():
+        assert [str(difference) for _, difference in replay_role(spec, history, traces) if difference] == []
     links = list(chain.read_chain(Home(fork_run.home).chain))
     assert len(links) > fork_run.at
     assert move37("replay", str(fork_run.log), "--verify").startswith(f"{len(history)} messages match their hashes")

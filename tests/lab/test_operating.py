@@ -24,8 +24,7 @@ from lab.client.campaign_view import CampaignView
 from lab.home import Home
 from lab.runtime import campaign
 from lab.settings import LoadedSettings
-from tests.chaos.driver import services
-from tests.support.labs import ROOT, move37
+from tests.support.labs import ROOT, instant, move37
 
 ROLES = {"memory", "director", "researcher", "engineer", "analyst", "desk", "trainer"}
 GARBAGE = b"\xff\xfe\ngarbage"
@@ -80,7 +79,7 @@ def run_campaign(operator: Operator) -> bool:
     home = Home(operator.home)
     home.prepare()
     settings = LoadedSettings.load({"home": home.root, "trainers": 1, "experiments": 30, "slots": 2}).settings
-    return asyncio.run(campaign.run_campaign(settings, home, operator, services)).finished
+    return asyncio.run(campaign.run_campaign(settings, home, operator, instant)).finished
 
 
 def lines(operator: Operator, *arguments: str) -> list[dict[str, Any]]:
@@ -163,13 +162,13 @@ def test_a_flipped_bit_on_the_servers_disk_has_a_position(operator: Operator, tm
     home = shutil.copytree(operator.home, tmp_path / "home")
     (block,) = home.glob("nats/store/**/LAB_EVENTS/msgs/*.blk")
     content = bytearray(block.read_bytes())
-    content[content.index(b'"RunCompleted"') + 3] ^= 1
+    content[content.index(b'"RunCompleted.v2"') + 3] ^= 1
     block.write_bytes(content)
     log = tmp_path / "log.jsonl"
     move37("export-log", str(log), "--home", str(operator.home))
     types = [json.loads(line).get("type") for line in log.read_bytes().splitlines()]
     result = json.loads(move37("events", "--verify", "--home", str(home), "--json", code=None))
-    assert result["differs"] == types.index("RunCompleted") + 1
+    assert result["differs"] == types.index("RunCompleted.v2") + 1
     assert result["how"] == "is missing from the log"
 
 

@@ -28,7 +28,7 @@ def loss(source: str, seed: int, shard: int) -> float:
     request = RunRequested(run="r", attempt=0, source=source, scale="nano", seed=seed, limits=limits, shard=shard)
     envelope = Envelope("i", "/lab/engineer/1", datetime.now(UTC), "c", "h-00000000", request)
     trained = instant_trainer.train(envelope) if instant_trainer.prepare(envelope).started else None
-    return trained.completed.val_loss if trained and trained.completed else float("inf")
+    return trained.completed.metrics.val_loss if trained and trained.completed else float("inf")
 
 
 def too_good_source(*, reproduced: bool) -> str:
@@ -42,7 +42,7 @@ def too_good_source(*, reproduced: bool) -> str:
     raise AssertionError("numbers do not end")
 
 
-class Person:
+class Proposer:
     """Proposes two designs when the campaign starts, and records its events."""
 
     def __init__(self, home: Path) -> None:
@@ -76,7 +76,7 @@ def rows_of(home: Path, *command: str) -> list[dict[str, Any]]:
 
 def test_a_too_good_score_counts_only_if_it_is_reproduced(tmp_path: Path) -> None:
     """Both designs run again; one is analysed, the other fails as not reproduced, and the campaign finishes."""
-    person = Person(tmp_path)
+    person = Proposer(tmp_path)
     assert run_instant(tmp_path, person, experiments=0, slots=2, seed=SEED).finished
     rows = {row["id"]: row for row in rows_of(tmp_path, "experiments")}
     confirmed, refuted = (

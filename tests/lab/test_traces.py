@@ -11,8 +11,9 @@ import pytest
 from bus.wire.envelope import Envelope, decode, encode
 from lab.errors import LabError
 from lab.observability import traces
+from tests.support.archive import Archive
 from tests.support.simulated_campaigns import campaign
-from tests.support.simulation import Archive, remembering
+from tests.support.simulation import caching
 
 SEED = 38
 """The campaign of this seed has several slots and human messages."""
@@ -21,7 +22,7 @@ SEED = 38
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Envelope]:
     """The log of a whole campaign with faults."""
-    with remembering():
+    with caching():
         lab = campaign(Archive(tmp_path_factory.mktemp("archive")), SEED)
         lab.run()
     assert {"h", "e", "b", "c"} == {envelope.experiment[0] for envelope in lab.log}
@@ -87,7 +88,7 @@ def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
     """Serve an address that accepts any POST request; yield it with the list of requests."""
     requests: list[tuple[str, bytes]] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class SpanCollector(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             requests.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
@@ -96,7 +97,7 @@ def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
         def log_message(self, *_: object) -> None:
             """Keep the test's output quiet."""
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server = HTTPServer(("127.0.0.1", 0), SpanCollector)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}", requests

@@ -15,7 +15,7 @@ from tests.support.tiny_runs import add_to_training
 ENDLESS = add_to_training("while True: pass")
 
 
-class Person:
+class Vetoer:
     """Proposes an architecture whose training never ends, and vetoes it once it trains."""
 
     def __init__(self, home: Path) -> None:
@@ -38,7 +38,7 @@ class Person:
 
 def test_a_vetoed_run_is_stopped_and_not_repaired(tmp_path: Path) -> None:
     """The log has the message, the failed run and the failed experiment; the campaign continues to its end."""
-    person = Person(tmp_path)
+    person = Vetoer(tmp_path)
     outcome = run_instant(tmp_path, person, tiny, experiments=0, slots=2)
     assert outcome.finished
     events = [one for one in person.log if one.experiment.startswith("h-")]

@@ -10,30 +10,25 @@ from bus.vocabulary.events import (
     CampaignFinished,
     CampaignPaused,
     CampaignResumed,
-    CampaignStarted,
     CodeFailed,
     Event,
     FitnessParts,
     HumanMessage,
+    Limits,
     LossPoint,
     ProposalCreated,
     ProposalRequested,
     RunAnomaly,
-    RunCompleted,
     RunRequested,
     RunStarted,
 )
-from bus.vocabulary.events.run import Limits
 from bus.wire.envelope import Envelope
 from lab.client.campaign_view import CampaignView
 from lab.client.event_text import event_line
 from lab.terminal.live_view import render
+from tests.support.factories import campaign_started, run_completed
 
-RESULT = RunCompleted(
-    run="e0001-a0", worker="1", width=64, parameters=1000, steps=1, tokens=1, seconds=1.0, step_seconds=0.1,
-    flops_per_token=1.0, val_loss=1.5, bits_per_byte=2.164, recall=0.9, recall_stderr=0.01, weights="w",
-    weights_sha256="h", curve=(),
-)  # fmt: skip
+RESULT = run_completed("e0001-a0", val_loss=1.5, recall=0.9)
 READY = AnalysisReady(fitness=0.7, parts=FitnessParts(loss=0.7, benchmark=0.7, judge=0.7), findings=("f",), problem="p")
 
 
@@ -45,10 +40,7 @@ def envelope(experiment: str, event: Event) -> Envelope:
 def training_view() -> CampaignView:
     """Return a view of a campaign with one experiment in training."""
     view = CampaignView("c")
-    started = CampaignStarted(
-        goal="g", seed=0, scale="nano", experiments=2, slots=2, baselines=("gla",), cold_start=1, batch=1
-    )
-    view.apply(envelope("campaign", started))
+    view.apply(envelope("campaign", campaign_started(experiments=2, slots=2, baselines=("gla",))))
     view.apply(envelope("e0001", ProposalRequested(slot=1, arm="guided")))
     view.apply(envelope("e0001", ProposalCreated(name="delta [x]", motivation="m", source="s", origin="genetic")))
     request = RunRequested(
@@ -116,13 +108,11 @@ def test_a_quarantined_result_is_shown_and_not_ranked() -> None:
     assert (row.stage_text, len(row.curve)) == ("training (quarantined)", 1)
     assert "training (quarantined)" in screen_text(view)
     assert not view.leaders()
-    view.apply(
-        envelope("e0001", RESULT.model_copy(update={"run": "e0001-a0-r1", "bits_per_byte": 2.2, "recall": 0.95}))
-    )
+    view.apply(envelope("e0001", run_completed("e0001-a0-r1", val_loss=1.6, recall=0.95)))
     view.apply(envelope("e0001", READY))
     (leader,) = view.leaders()
-    assert leader.result is not None
-    assert (leader.result.bits_per_byte, leader.result.recall) == (2.2, 0.9)
+    assert leader.metrics is not None
+    assert (leader.metrics.val_loss, leader.metrics.recall) == (1.6, 0.9)
 
 
 def test_a_run_that_the_monitor_stops_is_not_quarantined() -> None:

@@ -18,11 +18,11 @@ def unit(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def clustered(count: int, seed: int = 0) -> NDArray[np.float32]:
-    """Return vectors like those of motivations: means of a few shared clauses, many of them similar."""
+    """Return vectors like those of motivations: means of a few shared sentences, many of them similar."""
     random = np.random.default_rng(seed)
-    clauses = random.standard_normal((40, DIMENSIONS)) * np.geomspace(1, 0.05, DIMENSIONS)
+    sentences = random.standard_normal((40, DIMENSIONS)) * np.geomspace(1, 0.05, DIMENSIONS)
     weights = random.multinomial(6, np.full(40, 1 / 40), count)
-    return unit(weights @ clauses)
+    return unit(weights @ sentences)
 
 
 def isotropic(count: int, seed: int = 0) -> NDArray[np.float32]:

@@ -1,12 +1,13 @@
 """Projections: the rows of an event depend on the event alone."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from bus.vocabulary.events import EVENT_TYPES, LossPoint, RunRequested, Spoken
+from bus.vocabulary.events import EVENT_TYPES, LossPoint, Metrics, RunCompleted, RunRequested, Spoken
 from bus.wire.envelope import Envelope
-from memory.projections import TABLES, rows
+from memory.projections import TABLES, CompletionRow, CurveRow, rows
 from memory.rows import PROJECTIONS, columns
 
 
@@ -33,6 +34,17 @@ def test_tables_have_distinct_names() -> None:
 def test_every_column_has_an_sql_type() -> None:
     """Each field of each row can be stored."""
     assert all(columns(kind) for kind in TABLES)
+
+
+def test_curves_have_a_row_of_their_own(log: list[Envelope]) -> None:
+    """Long texts stay in the file, while the read model keeps the metrics."""
+    envelope = next(envelope for envelope in log if isinstance(envelope.event, RunCompleted))
+    (completion,) = (row for row in rows(envelope) if isinstance(row, CompletionRow))
+    (curve,) = (row for row in rows(envelope) if isinstance(row, CurveRow))
+    assert isinstance(envelope.event, RunCompleted)
+    whole = envelope.event.metrics
+    assert Metrics.model_validate_json(completion.metrics) == whole.model_copy(update={"curve": ()})
+    assert json.loads(curve.points) == [point.model_dump() for point in whole.curve] != []
 
 
 def test_a_number_beyond_64_bits_is_refused_in_one_line(log: list[Envelope]) -> None:

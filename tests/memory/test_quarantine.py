@@ -2,7 +2,8 @@
 
 import pytest
 
-from bus.vocabulary.events import RunAnomaly, RunCompleted, TaskScore
+from bus.vocabulary.events import Measure, RunAnomaly, TaskMetrics
+from tests.support.factories import metrics
 from tests.support.scribe import Scribe
 
 SUSPECT = RunAnomaly(run="e0001-a0", kind="too_good", step=9, evidence="too low", action="quarantined")
@@ -15,17 +16,9 @@ def awaiting(scribe: Scribe, at: int = 0) -> tuple[str, ...]:
     return scribe.peers(NAME, at).awaiting
 
 
-def completed(run: str, val_loss: float, recall: float) -> RunCompleted:
-    """Return the completion of a run; the accuracy on text is the square of the recall."""
-    scores = (
-        TaskScore(task="recall", kind="mqar", loss=1 - recall, accuracy=recall, stderr=0.01),
-        TaskScore(task="text", kind="text", loss=val_loss, accuracy=recall**2, stderr=0.02, bits_per_byte=2 * val_loss),
-    )
-    return RunCompleted(
-        run=run, worker="w", width=8, parameters=10, steps=1, tokens=1, seconds=1.0, step_seconds=0.1,
-        flops_per_token=1.0, val_loss=val_loss, bits_per_byte=2 * val_loss, recall=recall, recall_stderr=recall / 10,
-        weights="w", weights_sha256="s", curve=(), scores=scores,
-    )  # fmt: skip
+def copying(accuracy: float) -> dict[str, TaskMetrics]:
+    """Return a third task with an accuracy."""
+    return {"copying": TaskMetrics(kind="mad.copying", measures={"accuracy": Measure(value=accuracy)})}
 
 
 def quarantine(scribe: Scribe) -> tuple[int, int]:
@@ -33,20 +26,21 @@ def quarantine(scribe: Scribe) -> tuple[int, int]:
     scribe.start(baselines=())
     scribe.open(NAME, 0)
     scribe.propose(NAME)
-    return scribe.write(NAME, completed("e0001-a0", 1.0, 0.9)), scribe.write(NAME, SUSPECT)
+    figures = {"val_loss": 1.0, "recall": 0.9, "recall_stderr": 0.01, "further": copying(0.9)}
+    return scribe.complete(NAME, **figures), scribe.write(NAME, SUSPECT)
 
 
 def test_an_experiment_stays_in_quarantine_until_its_analysis(scribe: Scribe) -> None:
     """Whatever its second run does meanwhile; it is ranked once it is analysed."""
     trained, quarantined = quarantine(scribe)
     restarted = scribe.start_run(NAME)
-    replicated = scribe.write(NAME, completed("e0001-a0-r1", 1.1, 0.8))
+    replicated = scribe.complete(NAME, 1, val_loss=1.1)
     analysed = scribe.analyse(NAME)
     positions = (trained, quarantined, restarted, replicated, analysed)
     statuses = [scribe.experiment(NAME, at).status for at in positions]
     assert statuses == ["queued", "quarantined", "quarantined", "quarantined", "analysed"]
-    assert [scribe.standing(at).ranking for at in positions] == [()] * 4 + [(NAME,)]
-    assert [scribe.standing(at).unsettled for at in positions] == [1] * 4 + [0]
+    assert [scribe.status(at).ranking for at in positions] == [()] * 4 + [(NAME,)]
+    assert [scribe.status(at).unsettled for at in positions] == [1] * 4 + [0]
 
 
 def test_only_a_trained_experiment_is_quarantined(scribe: Scribe) -> None:
@@ -60,27 +54,28 @@ def test_only_a_trained_experiment_is_quarantined(scribe: Scribe) -> None:
     assert scribe.experiment(NAME).status == "failed"
 
 
-def test_after_a_replication_the_worse_of_each_figure_counts(scribe: Scribe) -> None:
-    """From the second run on, not before; standard errors are the larger ones."""
+def test_after_a_replication_the_worse_of_each_measure_counts(scribe: Scribe) -> None:
+    """From the second run on, not before, and on every task; standard errors are the larger ones."""
     _, quarantined = quarantine(scribe)
-    scribe.write(NAME, completed("e0001-a0-r1", 1.05, 0.95))
+    second = {"val_loss": 1.05, "recall": 0.95, "recall_stderr": 0.02, "further": copying(0.8)}
+    scribe.complete(NAME, 1, **second)
     before, after = scribe.experiment(NAME, quarantined), scribe.experiment(NAME)
-    assert (before.val_loss, before.recall, before.recall_stderr) == (1.0, 0.9, pytest.approx(0.09))
-    assert (after.val_loss, after.bits_per_byte, after.recall) == (1.05, 2.1, 0.9)
-    assert after.recall_stderr == pytest.approx(0.095)
-    scores = {score.task: (score.loss, score.accuracy, score.bits_per_byte) for score in after.scores}
-    assert scores == {
-        "recall": (pytest.approx(0.1), 0.9, None),
-        "text": (1.05, pytest.approx(0.81), 2.1),
-    }
+    assert (before.val_loss, before.recall, before.recall_stderr) == (1.0, 0.9, 0.01)
+    assert (after.val_loss, after.recall, after.recall_stderr) == (1.05, 0.9, 0.02)
+    assert before.metrics
+    assert after.metrics
+    assert before.metrics.value("copying", "accuracy") == 0.9
+    assert after.metrics == before.metrics.worst_with(metrics(**second))
+    assert after.metrics.value("copying", "accuracy") == 0.8
 
 
 def test_only_the_replication_changes_figures(scribe: Scribe) -> None:
     """A second completion of the first run changes none, nor does a third run."""
     quarantine(scribe)
-    scribe.write(NAME, completed("e0001-a0", 3.0, 0.1))
+    scribe.complete(NAME, val_loss=3.0)
     assert scribe.experiment(NAME).val_loss == 1.0
-    scribe.write(NAME, completed("e0001-a0-r1", 1.02, 0.9), completed("e0001-a0-r2", 3.0, 0.1))
+    scribe.complete(NAME, 1, val_loss=1.02)
+    scribe.complete(NAME, 2, val_loss=3.0)
     assert scribe.experiment(NAME).val_loss == 1.02
 
 
@@ -89,7 +84,7 @@ def test_an_experiment_awaits_analysis_until_its_quarantine(scribe: Scribe, end:
     """From its training on; its end changes no answer about an earlier position."""
     trained, quarantined = quarantine(scribe)
     before_end = [awaiting(scribe, at) for at in (trained, quarantined)]
-    scribe.write(NAME, completed("e0001-a0-r1", 1.1, 0.8))
+    scribe.complete(NAME, 1, val_loss=1.1)
     scribe.analyse(NAME) if end == "analysed" else scribe.fail(NAME)
     assert before_end == [awaiting(scribe, at) for at in (trained, quarantined)] == [(NAME,), ()]
 

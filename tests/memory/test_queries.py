@@ -1,17 +1,20 @@
 """Answers as of a position: the events up to it decide them, and no later one."""
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
-from bus.vocabulary.events import CodeRevised, RunFailed, TaskScore
+from benchmarks.campaign_log import random_idea
+from bus.vocabulary.events import CodeRevised, CurvePoint, RunFailed
 from bus.vocabulary.queries import (
     QUERIES,
+    AskAncestry,
+    AskCampaignStatus,
     AskExperiments,
     AskNeighbours,
     AskPeers,
-    AskStanding,
-    AskTrial,
+    AskSetup,
     Experiments,
     ExperimentSetup,
     Neighbours,
@@ -19,10 +22,12 @@ from bus.vocabulary.queries import (
 )
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, fingerprint
+from memory.cognition import CognitionBase, load_entries
 from memory.queries import HANDLERS, Knowledge, answer
 from memory.retrieval.embedding import HashEmbedder
 from memory.retrieval.ideas import MotivationIndex
 from memory.store import Store
+from tests.support.factories import metrics
 from tests.support.scribe import Scribe
 
 
@@ -36,43 +41,51 @@ def test_a_log_without_the_campaign_has_empty_answers(store: Store) -> None:
     assert answer(Knowledge(store), AskExperiments()) == Experiments(rows=())
     assert answer(Knowledge(store), AskNeighbours(text="decay")) == Neighbours(rows=())
     with pytest.raises(ValueError, match=r"^there is no experiment 'e0001': no campaign up to 0$"):
-        answer(Knowledge(store), AskTrial(experiment="e0001"))
+        answer(Knowledge(store), AskSetup(experiment="e0001"))
 
 
-def test_an_experiment_has_the_score_of_every_task(scribe: Scribe) -> None:
-    """In listings and in full views alike; a run whose event has no scores shows none."""
-    scores = tuple(
-        TaskScore(task=task, kind=kind, loss=1.5, accuracy=0.5, stderr=0.1, bits_per_byte=bits)
-        for task, kind, bits in (("recall", "mqar", None), ("text", "text", 2.1), ("copying", "mad.compression", None))
-    )
+def test_an_experiment_has_the_metrics_of_its_run(scribe: Scribe) -> None:
+    """Every task, size and cost; only a query that names the experiment gets the loss curves."""
     scribe.start()
-    for slot, (experiment, task_scores) in enumerate({"e0001": scores, "e0002": ()}.items()):
-        scribe.open(experiment, slot)
-        scribe.propose(experiment)
-        scribe.complete(experiment, task_scores)
-    reply = answer(Knowledge(scribe.store), AskExperiments())
-    assert isinstance(reply, Experiments)
-    assert [row.scores for row in reply.rows] == [scores, ()]
-    assert scribe.experiment("e0001").scores == scores
-    assert scribe.experiment("e0001").secondary_scores == scores[2:]
+    scribe.open("e0001", 1)
+    scribe.propose("e0001")
+    before = scribe.store.position
+    figures = metrics(val_loss=1.5, recall=0.5, train_loss=1.4)
+    curve = (CurvePoint(task="text", step=10, loss=2.5), CurvePoint(task="text", step=20, loss=1.7))
+    scribe.complete("e0001", val_loss=1.5, recall=0.5, train_loss=1.4, curve=curve)
+    listing = answer(Knowledge(scribe.store), AskExperiments())
+    assert isinstance(listing, Experiments)
+    assert [row.metrics for row in listing.rows] == [scribe.peers("e0001").this.metrics] == [figures]
+    assert scribe.experiment("e0001").metrics == figures.model_copy(update={"curve": curve})
+    assert scribe.experiment("e0001", before).metrics is None
+
+
+def test_parameters_are_known_once_training_begins(scribe: Scribe) -> None:
+    """First those of the start, then those of the completed run."""
+    positions = [scribe.start(), scribe.open("e0001", 1), scribe.start_run("e0001")]
+    positions += [scribe.complete("e0001", parameters=12)]
+    assert [scribe.experiment("e0001", at).parameters for at in positions[1:]] == [None, 10, 12]
 
 
 def test_later_events_change_no_answer(make_store: Callable[[list[Envelope]], Store], log: list[Envelope]) -> None:
     """About a position, a store that has read further answers like one that has read no further."""
     later = make_store(log)
-    motivations = MotivationIndex(later, HashEmbedder())
+    library = CognitionBase(load_entries(), HashEmbedder())
+    knowledge = Knowledge(later, MotivationIndex(later, HashEmbedder()), library)
     for at in range(1, len(log), 37):
         earlier = make_store(log[:at])
         ids = sorted({envelope.experiment for envelope in log[:at]} - {CAMPAIGN})[-4:]
-        queries: list[Query] = [AskStanding(at=at), AskExperiments(at=at), AskExperiments(at=at, ids=tuple(ids))]
-        queries += [ask(at=at, experiment=name) for name in ids for ask in (AskPeers, AskTrial)]
+        queries: list[Query] = [AskCampaignStatus(at=at), AskExperiments(at=at), AskExperiments(at=at, ids=tuple(ids))]
+        queries += [ask(at=at, experiment=name) for name in ids for ask in (AskPeers, AskSetup)]
+        exclude, design = ids[0] if ids else "", random_idea(0, Random(at))[2]
+        queries += [AskNeighbours(at=at, text="decay gate", fingerprint=fingerprint("x = 1"), exclude=exclude)]
         queries += [
-            AskNeighbours(at=at, text="decay gate", fingerprint=fingerprint("x = 1"), exclude=ids[0] if ids else "")
+            AskNeighbours(at=at, design=design, exclude=exclude),
+            AskAncestry(at=at, parent=exclude, reader="researcher"),
         ]
+        earlier_knowledge = Knowledge(earlier, MotivationIndex(earlier, HashEmbedder()), library)
         for query in queries:
-            assert answer(Knowledge(later, motivations), query) == answer(
-                Knowledge(earlier, MotivationIndex(earlier, HashEmbedder())), query
-            )
+            assert answer(knowledge, query) == answer(earlier_knowledge, query)
         earlier.close()
 
 
@@ -89,7 +102,7 @@ def test_a_position_that_was_not_read_is_an_error(scribe: Scribe) -> None:
     """Memory does not answer about the future."""
     scribe.start()
     with pytest.raises(ValueError, match=r"read the log up to 1, the question is about 5"):
-        answer(Knowledge(scribe.store), AskStanding(at=5))
+        answer(Knowledge(scribe.store), AskCampaignStatus(at=5))
 
 
 def test_an_unknown_experiment_has_no_peers(scribe: Scribe) -> None:
@@ -105,8 +118,8 @@ def test_an_experiment_ends_once(scribe: Scribe) -> None:
     scribe.open("e0001", 1)
     scribe.fail("e0001")
     scribe.analyse("e0001")
-    standing = scribe.standing()
-    assert (standing.failed, standing.analysed, standing.ranking) == (1, 0, ())
+    status = scribe.status()
+    assert (status.failed, status.analysed, status.ranking) == (1, 0, ())
     assert scribe.experiment("e0001").status == "failed"
 
 
@@ -161,16 +174,21 @@ def test_peers_are_parent_siblings_and_trained_baselines(scribe: Scribe) -> None
     scribe.finish("e0003", 4, parent="e0001")
     peers, this = scribe.peers("e0001"), scribe.experiment("e0001")
     assert peers.this == this.model_copy(update={"source": ""})
-    assert answer(Knowledge(scribe.store), AskPeers(experiment="e0001", source=True)) == peers.model_copy(
-        update={"this": this}
-    )
     sibling, parent = scribe.experiment("e0002"), scribe.experiment("base-gla")
     assert (peers.parent and (peers.parent.val_loss, peers.parent.motivation)) == (parent.val_loss, "")
     assert peers.siblings == (sibling.val_loss,)
     (baseline,) = peers.baselines
     assert (baseline.id, peers.baselines_pending) == ("base-gla", 1)
-    assert (baseline.val_loss, baseline.recall, baseline.scores) == (parent.val_loss, parent.recall, parent.scores)
+    assert baseline.metrics == parent.metrics == metrics()
     assert (parent.motivation, baseline.motivation, baseline.findings) == ("idea of base-gla", "", ())
+
+
+def test_only_a_reader_with_a_model_gets_the_source(scribe: Scribe) -> None:
+    """A role that decides by rules has no use for it."""
+    scribe.start(models={"analyst": "qwen"})
+    scribe.finish("e0001", 1)
+    sources = {reader: scribe.peers("e0001", reader=reader).this.source for reader in ("", "analyst", "engineer")}
+    assert sources == {"": "", "analyst": "x = 1", "engineer": ""}
 
 
 def test_blank_lines_of_a_source_are_not_counted(scribe: Scribe) -> None:
@@ -182,19 +200,19 @@ def test_blank_lines_of_a_source_are_not_counted(scribe: Scribe) -> None:
     assert scribe.experiment("e0001").lines == 2
 
 
-def test_a_trial_has_settings_baselines_and_on_request_the_source(scribe: Scribe) -> None:
+def test_a_setup_has_settings_baselines_and_on_request_the_source(scribe: Scribe) -> None:
     """Before the experiment is opened, and for an unknown one, the query is refused."""
     opened = scribe.start(baselines=("gla", "deltanet"))
     scribe.finish("base-gla", 0)
     scribe.finish("e0001", 2, parent="base-gla")
-    trial, peers = answer(Knowledge(scribe.store), AskTrial(experiment="e0001")), scribe.peers("e0001")
-    assert isinstance(trial, ExperimentSetup)
-    assert (trial.this.source, trial.this.lines, trial.baselines) == ("", None, peers.baselines)
-    with_source = answer(Knowledge(scribe.store), AskTrial(experiment="e0001", source=True))
+    setup, peers = answer(Knowledge(scribe.store), AskSetup(experiment="e0001")), scribe.peers("e0001")
+    assert isinstance(setup, ExperimentSetup)
+    assert (setup.this.source, setup.this.lines, setup.baselines) == ("", None, peers.baselines)
+    with_source = answer(Knowledge(scribe.store), AskSetup(experiment="e0001", source=True))
     assert isinstance(with_source, ExperimentSetup)
     assert with_source.this == scribe.experiment("e0001")
-    assert trial.started == scribe.standing().started
-    for question in (AskTrial(experiment="e0001", at=opened), AskTrial(experiment="e0009")):
+    assert setup.started == scribe.status().started
+    for question in (AskSetup(experiment="e0001", at=opened), AskSetup(experiment="e0009")):
         with pytest.raises(ValueError, match="there is no experiment 'e000"):
             answer(Knowledge(scribe.store), question)
 
@@ -233,4 +251,4 @@ def test_a_query_without_a_campaign_is_about_the_newest_one(scribe: Scribe) -> N
     first = scribe.start()
     scribe.campaign = "d"
     scribe.start()
-    assert [scribe.standing(at).campaign for at in (first, 0)] == ["c", "d"]
+    assert [scribe.status(at).campaign for at in (first, 0)] == ["c", "d"]

@@ -10,7 +10,7 @@ from torch import Tensor
 from stand_ins import flash_attn
 from stand_ins.fla import ops
 from stand_ins.fla.modules.l2norm import l2norm
-from tests.support.stepwise import BATCH, HEADS, LENGTH, ROOT, VALUES, WIDTH, Steps, empty, outer, read, stepwise
+from tests.support.stepwise import BATCH, HEADS, LENGTH, QUERY_SCALE, VALUES, WIDTH, Steps, empty, outer, read, stepwise
 
 SLOTS = 5
 
@@ -41,11 +41,11 @@ def test_a_transition_with_a_rank_one_term(x: Steps):
 
     def step(s: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
         s = t["gk"].exp()[..., None] * s + outer(t["b"], read(s, t["a"])) + outer(t["k"], t["v"])
-        return s, ROOT * read(s, t["q"])
+        return s, QUERY_SCALE * read(s, t["q"])
 
     o, _ = ops.chunk_dplr_delta_rule(x["q"], x["k"], x["v"], x["a"], x["b"], x["gk"])
     assert torch.allclose(o, stepwise(x, step, empty()))
-    rwkv7, _ = ops.chunk_rwkv7(r=x["q"], w=x["gk"], k=x["k"], v=x["v"], a=x["a"], b=x["b"], scale=ROOT)
+    rwkv7, _ = ops.chunk_rwkv7(r=x["q"], w=x["gk"], k=x["k"], v=x["v"], a=x["a"], b=x["b"], scale=QUERY_SCALE)
     assert torch.allclose(o, rwkv7)
 
 
@@ -55,7 +55,7 @@ def test_comba_reads_its_error_by_another_key(x: Steps):
     def step(s: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
         s = t["g"].exp()[..., None, None] * s
         s = s + outer(t["k"], t["beta"][..., None] * (t["v"] - read(s, t["p"])))
-        return s, ROOT * read(s, t["q"])
+        return s, QUERY_SCALE * read(s, t["q"])
 
     expected = stepwise(x, step, empty())
     chunked, _ = ops.chunk_comba(x["q"], x["k"], x["v"], x["p"], x["g"], x["beta"])
@@ -70,7 +70,7 @@ def test_erasing_and_writing_have_separate_gates(x: Steps):
     def step(s: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
         s = t["gk"].exp()[..., None] * s
         s = s + outer(t["k"], t["write"] * t["v"] - read(s, t["e"] * t["k"]))
-        return s, ROOT * read(s, t["q"])
+        return s, QUERY_SCALE * read(s, t["q"])
 
     o, _ = ops.chunk_gdn2(x["q"], x["k"], x["v"], x["gk"], x["e"], x["write"])
     assert torch.allclose(o, stepwise(x, step, empty()))
@@ -83,7 +83,7 @@ def test_slots_are_written_with_decay_and_read_by_a_softmax(x: Steps):
         decay = t["fade"].exp()
         keys = state[0] * decay[..., None, :] + outer(t["k"], t["s"])
         values = state[1] * decay[..., :, None] + outer(t["s"], t["v"])
-        return (keys, values), read(values, (ROOT * read(keys, t["q"])).softmax(-1))
+        return (keys, values), read(values, (QUERY_SCALE * read(keys, t["q"])).softmax(-1))
 
     start = (torch.zeros(BATCH, HEADS, WIDTH, SLOTS).double(), torch.zeros(BATCH, HEADS, SLOTS, VALUES).double())
     o, _ = ops.chunk_gsa(x["q"], x["k"], x["v"], x["s"], x["fade"])
@@ -96,7 +96,7 @@ def test_slots_without_decay_hold_means_over_the_past(x: Steps):
     for t in range(LENGTH):
         weights = x["s"][:, : t + 1].softmax(1)
         keys, values = (torch.einsum("bthm,bthd->bhmd", weights, x[name][:, : t + 1]) for name in ("k", "v"))
-        reads = (ROOT * torch.einsum("bhmk,bhk->bhm", keys, x["q"][:, t])).softmax(-1)
+        reads = (QUERY_SCALE * torch.einsum("bhmk,bhk->bhm", keys, x["q"][:, t])).softmax(-1)
         assert torch.allclose(o[:, t], torch.einsum("bhm,bhmv->bhv", reads, values))
 
 
@@ -105,7 +105,7 @@ def test_the_present_has_a_bonus(x: Steps):
 
     def step(s: Tensor, t: Steps) -> tuple[Tensor, Tensor]:
         write = outer(t["k"], t["v"])
-        o = ROOT * read(s + t["u"][..., None] * write, t["q"])
+        o = QUERY_SCALE * read(s + t["u"][..., None] * write, t["q"])
         return t["gk"].exp()[..., None] * s + write, o
 
     o, _ = ops.fused_recurrent_rwkv6(x["q"], x["k"], x["v"], x["gk"], x["u"])
@@ -146,7 +146,7 @@ def test_several_steps_a_token(x: Steps):
         state = x["g"][:, t].exp()[..., None, None] * state
         for i in (2 * t, 2 * t + 1):
             state = state + outer(k[:, i], beta[:, i, :, None] * (v[:, i] - read(state, k[:, i])))
-        outputs.append(ROOT * read(state, x["q"][:, t]))
+        outputs.append(QUERY_SCALE * read(state, x["q"][:, t]))
     o, _ = ops.chunk_gated_delta_product(x["q"], k, v, x["g"], beta, num_householder=2)
     assert torch.allclose(o, torch.stack(outputs, 1))
 
@@ -159,7 +159,7 @@ def weighted(x: Steps, weights: Tensor) -> Tensor:
 
 def scores(x: Steps) -> Tensor:
     """Return q · k / sqrt(D), [B, H, T, T]."""
-    return ROOT * torch.einsum("bthd,bshd->bhts", x["q"], x["k"])
+    return QUERY_SCALE * torch.einsum("bthd,bshd->bhts", x["q"], x["k"])
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_keys_are_softmaxes_over_the_past(x: Steps):
     for t in range(LENGTH):
         keys = x["k"][:, : t + 1].softmax(1)
         state = torch.einsum("bthk,bthv->bhkv", keys, x["v"][:, : t + 1])
-        assert torch.allclose(o[:, t], ROOT * read(state, x["q"][:, t]))
+        assert torch.allclose(o[:, t], QUERY_SCALE * read(state, x["q"][:, t]))
 
 
 def test_scores_pass_through_reflections(x: Steps):
@@ -201,7 +201,7 @@ def test_scores_pass_through_reflections(x: Steps):
             expected[:, :, t, s] = (q * x["k"][:, s]).sum(-1)
             q = q - x["beta"][:, s, :, None] * (q * w[:, s]).sum(-1, keepdim=True) * w[:, s]
     o, _ = ops.parallel_path_attn(x["q"], x["k"], x["v"], w, x["beta"])
-    assert torch.allclose(o, weighted(x, (ROOT * expected).exp()))
+    assert torch.allclose(o, weighted(x, (QUERY_SCALE * expected).exp()))
 
 
 def test_the_nearest_key_breaks_the_stick_first(x: Steps):

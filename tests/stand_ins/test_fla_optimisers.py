@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stand_ins.fla import ops
 from stand_ins.fla.modules.l2norm import l2norm
-from tests.support.stepwise import BATCH, HEADS, LENGTH, ROOT, VALUES, WIDTH, Steps, empty, outer, read, stepwise
+from tests.support.stepwise import BATCH, HEADS, LENGTH, QUERY_SCALE, VALUES, WIDTH, Steps, empty, outer, read, stepwise
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_errors_accumulate_in_a_momentum_that_the_state_follows(x: Steps, decaye
         p = t["p"] * t["log_alpha"].exp()[..., None] if decayed else t["p"]
         m = mu * m - outer(t["eta"][..., None] * t["k"], t["v"] - read(s, p))
         s = alpha * s - t["beta"][..., None, None] * m
-        return (s, m), ROOT * read(s, t["q"])
+        return (s, m), QUERY_SCALE * read(s, t["q"])
 
     names = ("q", "k", "v", "log_alpha", "log_mu", "p", "beta", "eta")
     o, state = ops.chunk_momentum_delta_rule(
@@ -61,7 +61,7 @@ def test_channels_that_were_written_much_are_written_less(x: Steps):
         excess = (writes + 1e-6).log() + 0.2
         write = t["beta"][..., None] * t["k"] * 1.5 ** (-excess / (1 + excess.abs()))
         s = corrected(s, t["g"].exp()[..., None, None], t, write)
-        return (s, writes), ROOT * read(s, t["q"])
+        return (s, writes), QUERY_SCALE * read(s, t["q"])
 
     inputs: dict[str, Any] = {name: x[name] for name in ("q", "k", "v", "g_atk", "beta")}
     inputs |= {"beta_atk": x["power"], "use_qk_l2norm_in_kernel": False}
@@ -81,7 +81,7 @@ def test_the_gain_of_an_isotropic_filter(x: Steps):
         s, c = state
         z = (2 * t["gk"]).exp().mean(-1) / c + t["omega"]
         s = corrected(s, t["gk"].exp()[..., None], t, (z / (t["r"] + z * (t["k"] ** 2).sum(-1)))[..., None] * t["k"])
-        return (s, 1 / z + (t["k"] ** 2).sum(-1) / t["r"]), ROOT * read(s, t["q"])
+        return (s, 1 / z + (t["k"] ** 2).sum(-1) / t["r"]), QUERY_SCALE * read(s, t["q"])
 
     o, state = ops.chunk_iso_kdn(*(x[name] for name in INPUTS["chunk_iso_kdn"]), output_final_state=True)
     assert torch.allclose(o, stepwise(x, step, (empty(), torch.ones(BATCH, HEADS).double())))
@@ -96,7 +96,7 @@ def test_the_gain_of_a_diagonal_filter(x: Steps):
         s, c = state
         z, r = (2 * t["gk"]).exp() / c + t["noise"], t["r"][..., None]
         s = corrected(s, t["gk"].exp()[..., None], t, z * t["k"] / (r + (z * t["k"] ** 2).sum(-1, keepdim=True)))
-        return (s, 1 / z + WIDTH * t["k"] ** 2 / r), ROOT * read(s, t["q"])
+        return (s, 1 / z + WIDTH * t["k"] ** 2 / r), QUERY_SCALE * read(s, t["q"])
 
     o, _ = ops.fused_recurrent_diag_kdn(*(x[name] for name in INPUTS["chunk_diag_kdn"]))
     assert torch.allclose(o, stepwise(x, step, (empty(), torch.ones(BATCH, HEADS, WIDTH).double())))
@@ -109,8 +109,8 @@ def test_exponential_gates_match_the_definition(x: Steps, normalised: bool | Non
     def step(state: tuple[Tensor, Tensor], t: Steps) -> tuple[tuple[Tensor, Tensor], Tensor]:
         keep, take = t["f"].sigmoid()[..., None], t["i"].exp()[..., None]
         c, n = keep[..., None] * state[0] + outer(take * t["k"], t["v"]), keep * state[1] + take * t["k"]
-        weight = ROOT * (n * t["q"]).sum(-1, keepdim=True)
-        o = ROOT * read(c, t["q"])
+        weight = QUERY_SCALE * (n * t["q"]).sum(-1, keepdim=True)
+        o = QUERY_SCALE * read(c, t["q"])
         return (c, n), o if normalised is None else o / (weight.abs().clamp(min=1) if normalised else weight)
 
     gates = [x[name].requires_grad_() for name in ("i", "f")]
@@ -142,7 +142,7 @@ def largest_exponents(x: Steps) -> Tensor:
 @pytest.mark.parametrize("normalised", [True, False])
 def test_attention_of_second_order(x: Steps, normalised: bool):
     """A query is compared with earlier queries by the keys that these had seen, and sums their values."""
-    q, k, v = ROOT * x["q"], x["k"], x["v"]
+    q, k, v = QUERY_SCALE * x["q"], x["k"], x["v"]
     past = torch.ones(LENGTH, LENGTH).tril().double()
     chains = past * torch.einsum("bthd,bihd,bihe,bjhe,ji->bhtj", q, k, k, q, past)
     expected = torch.einsum("bhtj,bjhv->bthv", chains, v)

@@ -1,43 +1,44 @@
-"""The lab's services with a director that fails on some events, named by the environment variable FAILING_EVENTS.
+"""The lab's services with a director that fails on some events, which `FAILING_EVENTS` in its environment names.
 
-With `FAILING_EVENTS=AnalysisReady:e0002,CampaignPaused` it fails on e0002's analysis and on every pause, the first time
-that it gets the event. It handles the event of a retried dead letter.
+`FAILING_EVENTS=AnalysisReady:e0002,CampaignPaused` fails on e0002's analysis and on every pause, once each and for
+good. A retried letter is decided on as usual.
 """
 
 import os
+from dataclasses import replace
 
 from agents.roles.director import Director
-from bus.delivery.actor import Actor
-from bus.delivery.bus import Bus
 from bus.delivery.role import Decision
+from bus.delivery.role_spec import RoleSpec
 from bus.wire.envelope import Envelope, MalformedMessage
-from lab.runtime import roles, service
-from lab.settings import Settings
-from tests.support.instant_service import memory, trainer
+from lab.roster import role_spec
+from lab.runtime import service
+from tests.support.instant_service import instant_spec
 
 
 class FailingDirector(Director):
-    """Fails the first time that it gets one of the failing events."""
+    """Fails once on each of some events."""
 
-    def __init__(self, failing: set[str]) -> None:
-        """Fail on events of `<type>` or `<type>:<experiment>`."""
-        self._failing = failing
+    def __init__(self, fatal: set[str]) -> None:
+        """Fail on `<type>` or `<type>:<experiment>`."""
+        self._fatal = fatal
         self._failed: set[str] = set()
 
     def decide(self, envelope: Envelope) -> Decision:
-        """Raise an error that is not retried, or decide."""
-        names = {envelope.type, f"{envelope.type}:{envelope.experiment}"}
-        if names & self._failing and envelope.id not in self._failed:
+        """Raise what is not tried again, or decide."""
+        if {envelope.type, f"{envelope.type}:{envelope.experiment}"} & self._fatal and envelope.id not in self._failed:
             self._failed.add(envelope.id)
-            raise MalformedMessage("a test makes this event fail")
+            raise MalformedMessage("ill")
         return (yield from super().decide(envelope))
 
 
-async def director(bus: Bus, _: Settings) -> None:
-    """Serve the failing director."""
-    await Actor(bus, FailingDirector(set(os.environ["FAILING_EVENTS"].split(",")))).run()
+def failing_spec(name: str) -> RoleSpec:
+    """Return a role's declaration, with a failing director."""
+    if name != "director":
+        return instant_spec(name)
+    fatal = set(os.environ["FAILING_EVENTS"].split(","))
+    return replace(role_spec(name), build=lambda: FailingDirector(fatal))
 
 
 if __name__ == "__main__":
-    roles.BUILD = {**roles.BUILD, "memory": memory, "trainer": trainer, "director": director}
-    service.main()
+    service.main(failing_spec)

@@ -1,4 +1,4 @@
-"""HTML pages parsed into trees, so that a test can look at their elements."""
+"""HTML pages parsed into trees, so that a test can find elements."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ class _Parser(HTMLParser):
             self.open.append(node)
 
     def handle_endtag(self, tag: str) -> None:
-        """Close the innermost element; its tag has to be this one."""
+        """Close the innermost element, which must have this tag."""
         assert self.open.pop().tag == tag, f"</{tag}> closes nothing"
 
     def handle_data(self, data: str) -> None:

@@ -5,19 +5,29 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bus.delivery.transport import Transport
+from bus.nats.transport import NatsTransport
+from bus.security import access, keys
+from bus.security.identity import Identity
+from bus.wire import subjects
 from bus.wire.envelope import Envelope
+from bus.wire.ids import derive
+from bus.wire.stored_message import StoredMessage
 from lab.client.campaign_view import CampaignView
 from lab.home import Home
+from lab.roster import agent_names
 from lab.runtime import campaign
 from lab.runtime.supervisor import Service
 from lab.settings import LoadedSettings, Settings
 
 ROOT = Path(__file__).parent.parent.parent
+SERVICES = ("memory", *agent_names(), "trainer", "nats-server")
+"""Every kind of process of a lab, except the one that supervises the others."""
 Watch = Callable[[CampaignView, Envelope | None], None]
 
 
@@ -36,7 +46,7 @@ class FinishedLab:
 
 def move37(*arguments: str, code: int | None = 0, env: dict[str, str] | None = None, cwd: Path = ROOT) -> str:
     """Run the command line and return stdout, or stderr if `code` is not 0; `code` None accepts any exit code."""
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "lab.cli", *arguments],
         capture_output=True,
         text=True,
@@ -45,8 +55,8 @@ def move37(*arguments: str, code: int | None = 0, env: dict[str, str] | None = N
         timeout=600,
         check=False,
     )
-    assert code is None or done.returncode == code, done.stderr[-3000:]
-    return done.stderr if code else done.stdout
+    assert code is None or result.returncode == code, result.stderr[-3000:]
+    return result.stderr if code else result.stdout
 
 
 def instant(
@@ -83,17 +93,47 @@ def run_instant(
         return asyncio.run(campaign.run_campaign(settings, lab_home, watch, services))
 
 
-def kill(home: Path, service: str) -> bool:
-    """Send SIGKILL to a service of the lab in `home`; return False if it does not run."""
+def processes_of(home: Path) -> dict[int, list[bytes]]:
+    """Return the arguments, by process id, of every other process that names a home in its arguments or environment."""
+    processes: dict[int, list[bytes]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            arguments = (folder / "cmdline").read_bytes().split(b"\0")
-            env = (folder / "environ").read_bytes()
+            command, environment = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
         except OSError:
-            continue
-        of_lab = str(home).encode() in env or any(str(home).encode() in argument for argument in arguments)
-        of_service = service.encode() in arguments or arguments[0].endswith(service.encode())
-        if of_lab and of_service:
-            os.kill(int(folder.name), signal.SIGKILL)
+            continue  # the process has ended, or is another user's
+        if str(home).encode() in command + environment and int(folder.name) != os.getpid():
+            processes[int(folder.name)] = command.split(b"\0")
+    return processes
+
+
+def kill(home: Path, service: str) -> bool:
+    """Send SIGKILL to a service of the lab in `home`; return False if it does not run."""
+    name = service.encode()
+    for pid, arguments in processes_of(home).items():
+        if name in arguments or arguments[0].endswith(name):
+            os.kill(pid, signal.SIGKILL)
             return True
     return False
+
+
+async def publish_as_admin(home: Path, messages: Mapping[str, bytes]) -> None:
+    """Publish payloads, by their subject, to the lab that runs in `home`: the admin's key may publish anything."""
+    lab = Home(home).running()
+    assert lab, f"no lab runs in {home}"
+    identity = Identity(access.ADMIN, keys.seed_path(Home(home).keys, access.ADMIN))
+    transport = await NatsTransport.connect(lab["nats_url"], name="test", identity=identity)
+    for subject, payload in messages.items():
+        await transport.publish(subject, payload, derive(subject, payload.hex()))
+    await transport.close()
+
+
+async def stored_messages(transport: Transport, stream: str = subjects.LOG) -> list[StoredMessage]:
+    """Return every message of a stream, oldest first."""
+    end = await transport.last_seq(stream)
+    messages: list[StoredMessage] = []
+    if end:
+        async for batch in transport.follow(stream, 0):
+            messages += batch
+            if messages[-1].seq >= end:
+                break
+    return messages

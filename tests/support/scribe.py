@@ -1,25 +1,42 @@
 """A scribe: writes the events of a campaign into a store one after the other, and asks the store about them."""
 
 from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import JsonValue
 
 from bus.vocabulary.events import (
     AnalysisReady,
-    CampaignStarted,
     CodeFailed,
     Event,
     FitnessParts,
+    PoolUpdated,
     ProposalCreated,
     ProposalRejected,
     ProposalRequested,
-    RunCompleted,
     RunStarted,
-    TaskScore,
 )
-from bus.vocabulary.queries import AskExperiments, AskPeers, AskStanding, CampaignStatus, Experiment, Experiments, Peers
+from bus.vocabulary.queries import (
+    AskCampaignStatus,
+    AskExperiments,
+    AskPeers,
+    CampaignStatus,
+    Experiment,
+    Experiments,
+    Peers,
+)
 from bus.wire.envelope import Envelope
-from bus.wire.ids import CAMPAIGN
+from bus.wire.ids import CAMPAIGN, run_id
 from memory.queries import Knowledge, answer
 from memory.store import Store
+from tests.support.factories import campaign_started, run_completed
+
+DESIGN: dict[str, JsonValue] = {
+    "gate": "silu",
+    "norm": "rms",
+    "paths": [{"kind": "window", "span": "8", "position": "rotary"}],
+}
+"""A design of five items: two of its frame, and a path with its kind."""
 
 
 class Scribe:
@@ -38,56 +55,41 @@ class Scribe:
             assert self.store.apply([envelope]) == []
         return self.store.position
 
-    def start(self, baselines: tuple[str, ...] = ("gla",), experiments: int = 3) -> int:
+    def start(self, baselines: tuple[str, ...] = ("gla",), **fields: Any) -> int:
         """Start the campaign."""
-        started = CampaignStarted(
-            goal="g",
-            seed=0,
-            scale="nano",
-            experiments=experiments,
-            slots=2,
-            baselines=baselines,
-            cold_start=2,
-            batch=2,
-        )
-        return self.write(CAMPAIGN, started)
+        return self.write(CAMPAIGN, campaign_started(baselines=baselines, **fields))
+
+    def renew_pool(self, generation: int, *parents: str) -> int:
+        """Renew the pool of the search policy."""
+        tiers: dict[str, JsonValue] = {"parents": list(parents), "references": []}
+        return self.write(CAMPAIGN, PoolUpdated(generation=generation, policy="two_tier", state=tiers))
 
     def open(self, experiment: str, slot: int, parent: str | None = None) -> int:
         """Open a slot."""
         arm = "baseline" if experiment.startswith("base-") else "guided"
         return self.write(experiment, ProposalRequested(slot=slot, arm=arm, parent=parent))
 
-    def propose(self, experiment: str, motivation: str = "m", source: str = "x = 1", parent: str | None = None) -> int:
+    def propose(
+        self,
+        experiment: str,
+        motivation: str = "m",
+        source: str = "x = 1",
+        parent: str | None = None,
+        design: dict[str, JsonValue] | None = None,
+    ) -> int:
         """Propose an architecture."""
-        proposal = ProposalCreated(name="n", motivation=motivation, source=source, origin="genetic", parent=parent)
+        proposal = ProposalCreated(
+            name="n", motivation=motivation, source=source, origin="genetic", parent=parent, design=design
+        )
         return self.write(experiment, proposal)
 
     def start_run(self, experiment: str) -> int:
         """Begin to train."""
         return self.write(experiment, RunStarted(run="r", worker="w", width=8, parameters=10, gates=()))
 
-    def complete(self, experiment: str, scores: tuple[TaskScore, ...] = ()) -> int:
-        """Complete a run with scores."""
-        completed = RunCompleted(
-            run="r",
-            worker="w",
-            width=8,
-            parameters=10,
-            steps=1,
-            tokens=1,
-            seconds=1.0,
-            step_seconds=0.1,
-            flops_per_token=1.0,
-            val_loss=1.5,
-            bits_per_byte=2.1,
-            recall=0.5,
-            recall_stderr=0.1,
-            weights="w",
-            weights_sha256="s",
-            curve=(),
-            scores=scores,
-        )
-        return self.write(experiment, completed)
+    def complete(self, experiment: str, shard: int = 0, **figures: Any) -> int:
+        """Complete a run with some figures of `factories.metrics`."""
+        return self.write(experiment, run_completed(run_id(experiment, 0, shard), **figures))
 
     def analyse(self, experiment: str, fitness: float = 0.5) -> int:
         """Publish an analysis."""
@@ -112,15 +114,15 @@ class Scribe:
         self.complete(experiment)
         return self.analyse(experiment, fitness)
 
-    def standing(self, at: int = 0) -> CampaignStatus:
+    def status(self, at: int = 0) -> CampaignStatus:
         """Ask for the status of the campaign."""
-        reply = answer(Knowledge(self.store), AskStanding(at=at))
+        reply = answer(Knowledge(self.store), AskCampaignStatus(at=at))
         assert isinstance(reply, CampaignStatus)
         return reply
 
-    def peers(self, experiment: str, at: int = 0) -> Peers:
+    def peers(self, experiment: str, at: int = 0, reader: str = "") -> Peers:
         """Ask for the peers of an experiment."""
-        reply = answer(Knowledge(self.store), AskPeers(experiment=experiment, at=at))
+        reply = answer(Knowledge(self.store), AskPeers(experiment=experiment, at=at, reader=reader))
         assert isinstance(reply, Peers)
         return reply
 

@@ -1,4 +1,4 @@
-"""A local endpoint of the OpenAI protocol that plays a script of replies."""
+"""A local OpenAI-compatible endpoint that replies by a script."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ ScriptStep = tuple[int, bytes] | Callable[[dict[str, Any]], tuple[int, bytes]]
 
 
 class ScriptedModel:
-    """An OpenAI-compatible endpoint that replies by its script, step by step, and records the requests."""
+    """An OpenAI-compatible endpoint that takes its replies from a script, in order, and records the requests."""
 
     def __init__(self) -> None:
         """Listen on a free port of the loopback."""
@@ -67,7 +67,7 @@ class ScriptedModel:
             """Serves POST /v1/chat/completions."""
 
             def do_POST(self) -> None:
-                """Reply by the next step of the script."""
+                """Reply with the next step of the script."""
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 model.requests.append(body)
                 model.keys.append(self.headers.get("Authorization", ""))

@@ -1,4 +1,4 @@
-"""An operator's definition, one step at a time: what tests of the stand-in's operators hold them against."""
+"""Operators computed by their definitions, one step at a time: the reference for the stand-in's operators."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 BATCH, LENGTH, HEADS, WIDTH, VALUES = 2, 7, 2, 4, 3
-ROOT = WIDTH**-0.5
-"""How fla scales queries."""
+QUERY_SCALE = WIDTH**-0.5
+"""The factor by which fla scales queries."""
 Steps = dict[str, Tensor]
-"""What a definition takes, [B, T, H, ...]."""
+"""The inputs of a definition by name, [B, T, H, ...]."""
 
 
 def stepwise(x: Steps, step: Callable[[Any, dict[str, Tensor]], tuple[Any, Tensor]], state: Any = None) -> Tensor:
-    """Go through time with a step of a definition; time is the second axis of all tensors that have more than two."""
+    """Apply a step of a definition at every position, [B, T, ...]; tensors of two axes have no time axis."""
     outputs = []
     for t in range(LENGTH):
         state, o = step(state, {name: value[:, t] if value.ndim > 2 else value for name, value in x.items()})
@@ -33,5 +33,5 @@ def outer(k: Tensor, v: Tensor) -> Tensor:
 
 
 def empty() -> Tensor:
-    """Return a state that holds nothing."""
+    """Return a state of zeros, [B, H, K, V]."""
     return torch.zeros(BATCH, HEADS, WIDTH, VALUES).double()

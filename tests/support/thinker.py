@@ -1,4 +1,4 @@
-"""The language model of a recorded campaign: it proposes good and faulty ideas, and sometimes gives no answer."""
+"""The scripted language model of a recorded campaign: its ideas are good or faulty, and some replies are errors."""
 
 import json
 from collections import Counter
@@ -17,13 +17,13 @@ IDEAS = (
     ("calm-keys", "Keys of unit length bound each write; the state then neither explodes nor drowns old entries."),
     ("wide-value", "More channels for values than for keys: what is recalled is rich, what addresses it is cheap."),
 )
-"""Names and motivations of its proposals, in order."""
+"""Names and motivations of the proposals, in order."""
 REFUSAL = 400, b'{"error": {"message": "the context is too long", "type": "test"}}'
-"""A status and a body after which a client does not try again."""
+"""A status and a body after which a client does not repeat its request."""
 
 
 class Thinker:
-    """Answers the requests of all roles, by the schema that each names."""
+    """Answers the requests of all roles; the reply depends on the schema that a request names."""
 
     def __init__(self) -> None:
         """Start with the first idea."""

@@ -33,7 +33,7 @@ class Mixer(nn.Module):
 """
 """A retention layer that passes every gate."""
 TEXT_LENGTH = 37
-"""Length of the tiny rung's text windows. No gate tries it, so a mixer can tell text windows by it."""
+"""Length of the tiny rung's text windows. No gate uses it, so a mixer can recognise text windows by it."""
 
 
 def tiny_scale(**changes: Any) -> Scale:

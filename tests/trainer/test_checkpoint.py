@@ -54,9 +54,7 @@ def test_a_killed_trainer_costs_only_time(jail: Jail, tmp_path: Path):
     whole = completed(execute_source(jail, SOURCE, SCALE, tmp_path / "whole.safetensors"))
     assert text_steps(points) == [9, 12]
     assert resumed.weights_sha256 == whole.weights_sha256
-    assert resumed.curve == whole.curve
-    assert resumed.scores == whole.scores
-    assert resumed.train_loss == whole.train_loss
+    assert resumed.metrics.model_copy(update={"cost": {}}) == whole.metrics.model_copy(update={"cost": {}})
 
 
 def test_another_source_starts_from_the_beginning(jail: Jail, tmp_path: Path):

@@ -78,9 +78,9 @@ def completed(jail: Jail, name: str, artifact: Path | None = None) -> RunComplet
 def test_every_baseline_trains(name: str, jail: Jail):
     """In bf16 and with the kernels, to scores that an untrained model does not reach."""
     result = completed(jail, name)
-    assert 0 < result.bits_per_byte < 8
-    assert 0 <= result.recall <= 1
-    text = [point.loss for point in result.curve if point.task == "text"]
+    assert 0 < result.metrics.bits_per_byte < 8
+    assert 0 <= result.metrics.recall <= 1
+    text = [point.loss for point in result.metrics.curve if point.task == "text"]
     assert text[-1] < text[0] - 0.3
 
 
@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_weights(jail: Jail, tmp_path: Path):
     """Bit for bit, although sums are parallel."""
     first, second = (completed(jail, "gated-deltanet", tmp_path / f"{n}.safetensors") for n in range(2))
     assert first.weights_sha256 == second.weights_sha256
-    assert first.scores == second.scores
+    assert first.metrics.tasks == second.metrics.tasks
 
 
 @pytest.mark.parametrize("name", ["gated-deltanet", "gla"])

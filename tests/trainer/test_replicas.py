@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 SCALE = tiny_scale()
 
 
-class Model(nn.Module):
+class TinyModel(nn.Module):
     """Two layers, and a buffer that every copy needs."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ def batch() -> Batch:
 
 
 def gradients(devices: int, parts: int) -> tuple[float, list[torch.Tensor]]:
-    model = Model()
+    model = TinyModel()
     replicas = Replicas(model, [CPU] * devices, parts)
     with torch.no_grad():
         model.shift.fill_(0.5)  # changed after the copies exist

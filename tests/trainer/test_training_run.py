@@ -38,19 +38,20 @@ def test_a_good_architecture_completes_with_every_figure(jail: Jail, tmp_path: P
     completed = execute_run(open_run(jail, run_request(), SCALE), started.append, points.append, file).trained.completed
 
     assert completed is not None
-    assert 0 < completed.val_loss < math.log(256) + 0.5
-    assert completed.bits_per_byte == pytest.approx(completed.val_loss / math.log(2))
-    final_losses = [point.loss for point in completed.curve if point.task == "text"][-3:]
-    assert completed.train_loss == pytest.approx(sum(final_losses) / 3)
-    assert 0 <= completed.recall <= 1
-    assert completed.flops_per_token > completed.parameters
+    metrics, parameters = completed.metrics, completed.metrics.size["parameters"]
+    assert 0 < metrics.val_loss < math.log(256) + 0.5
+    assert metrics.bits_per_byte == pytest.approx(metrics.val_loss / math.log(2))
+    final_losses = [point.loss for point in metrics.curve if point.task == "text"][-3:]
+    assert metrics.training["text_loss"] == pytest.approx(sum(final_losses) / 3)
+    assert 0 <= metrics.recall <= 1
+    assert metrics.cost["flops_per_token"] > parameters
     assert completed.weights == "e0001/e0001-a0.safetensors"
     tensors = load_file(file)
-    assert sum(t.size for name, t in tensors.items() if name.startswith("text.")) == completed.parameters
+    assert sum(t.size for name, t in tensors.items() if name.startswith("text.")) == parameters
     assert [gate.passed for gate in started[0].gates] == [True] * len(started[0].gates)
     assert [(p.task, p.step) for p in points] == [(t, s) for s in (3, 6, 9, 12) for t in ("recall", "text")]
     assert [(p.task, p.step, p.loss) for p in points if p.task == "text"] == [
-        (p.task, p.step, p.loss) for p in completed.curve if p.task == "text"
+        (p.task, p.step, p.loss) for p in metrics.curve if p.task == "text"
     ]
 
 
@@ -65,7 +66,7 @@ def test_one_seed_gives_one_result_bit_for_bit(jail: Jail):
     """Losses, accuracy and every weight agree; another seed gives other weights."""
     first, second, other = (execute_source(jail, seed=seed).trained.completed for seed in (7, 7, 8))
     assert first is not None and second is not None and other is not None  # noqa: PT018 (they are of one kind)
-    timings = {"seconds", "step_seconds"}
+    timings = {"metrics": {"cost": {"seconds", "step_seconds"}}}
     assert first.model_dump(exclude=timings) == second.model_dump(exclude=timings)
     assert other.weights_sha256 != first.weights_sha256
 
@@ -150,8 +151,9 @@ def test_another_shard_has_other_data_for_every_task(jail: Jail):
     """With the same seed, every loss of the curves and of the scores differs."""
     first, second = (execute_source(jail, shard=shard).trained.completed for shard in (0, 1))
     assert first is not None and second is not None  # noqa: PT018 (they are of one kind)
-    assert all(one.loss != other.loss for one, other in zip(first.curve, second.curve, strict=True))
-    assert all(one.loss != other.loss for one, other in zip(first.scores, second.scores, strict=True))
+    curves = zip(first.metrics.curve, second.metrics.curve, strict=True)
+    assert all(one.loss != other.loss for one, other in curves)
+    assert all(first.metrics.value(task, "loss") != second.metrics.value(task, "loss") for task in first.metrics.tasks)
 
 
 @pytest.mark.parametrize(
@@ -211,9 +213,8 @@ def test_every_kind_of_task_is_trained_and_scored(jail: Jail):
     completed = execute_source(jail, scale=scale).trained.completed
 
     assert completed is not None
-    scores = {score.task: score for score in completed.scores}
-    assert list(scores) == list(scale.tasks)
-    assert scores["text"].bits_per_byte == completed.bits_per_byte
-    assert (scores["recall"].accuracy, scores["recall"].stderr) == (completed.recall, completed.recall_stderr)
-    assert {name for name, score in scores.items() if score.bits_per_byte is not None} == {"text", "pieces"}
-    assert {point.task for point in completed.curve} == set(scale.tasks)
+    tasks = completed.metrics.tasks
+    assert list(tasks) == list(scale.tasks)
+    assert {name for name, task in tasks.items() if "bits_per_byte" in task.measures} == {"text", "pieces"}
+    assert all(task.measures["accuracy"].stderr is not None for task in tasks.values())
+    assert {point.task for point in completed.metrics.curve} == set(scale.tasks)

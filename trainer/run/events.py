@@ -10,13 +10,14 @@ from bus.vocabulary.events import (
     CurvePoint,
     GateResult,
     LossPoint,
+    Metrics,
     RunAnomaly,
     RunCompleted,
     RunFailed,
     RunRequested,
     RunStarted,
     Stage,
-    TaskScore,
+    TaskMetrics,
 )
 from bus.wire.plain_text import clean_line, clean_tail
 from trainer.run.monitor import AnomalyFinding, Reading
@@ -88,44 +89,39 @@ class RunEvents:
 
     def run_completed(self, started: RunStarted, measured: RunMeasurements, artifact: Path | None) -> RunCompleted:
         """Return the event with all scores; `artifact` is the file of the weights."""
-        text, recall = measured.scores[self.scale.fitness_text], measured.scores[self.scale.fitness_recall]
-        assert text.nats_per_byte is not None
-        assert text.bits_per_byte is not None
         return RunCompleted(
             run=self.request.run,
             worker=self.worker,
-            width=started.width,
-            parameters=started.parameters,
-            steps=self.scale.steps * len(self.scale.tasks),
-            tokens=self.scale.tokens,
-            seconds=measured.seconds,
-            step_seconds=median(reading.step_seconds for reading in measured.readings),
-            flops_per_token=measured.flops_per_token,
-            val_loss=text.nats_per_byte,
-            bits_per_byte=text.bits_per_byte,
-            train_loss=self._train_loss(measured),
-            recall=recall.accuracy,
-            recall_stderr=recall.stderr,
+            metrics=self._metrics(started, measured),
             weights="/".join(artifact.parts[-2:]) if artifact else "",
             weights_sha256=measured.weights_sha256,
+        )
+
+    def _metrics(self, started: RunStarted, measured: RunMeasurements) -> Metrics:
+        kinds = {name: task.kind for name, task in self.scale.tasks.items()}
+        return Metrics(
+            tasks={
+                name: TaskMetrics(kind=kinds[name], measures=score.measures())
+                for name, score in measured.scores.items()
+            },
+            text_task=self.scale.fitness_text,
+            recall_task=self.scale.fitness_recall,
+            size={"parameters": started.parameters, "width": started.width},
+            cost={
+                "seconds": measured.seconds,
+                "step_seconds": median(reading.step_seconds for reading in measured.readings),
+                "flops_per_token": measured.flops_per_token,
+                "steps": float(self.scale.steps * len(self.scale.tasks)),
+                "tokens": float(self.scale.tokens),
+            },
+            training={"text_loss": self._train_loss(measured)},
             curve=tuple(self._curve(measured.readings)),
-            scores=tuple(self._task_score(name, score) for name, score in measured.scores.items()),
         )
 
     def _train_loss(self, measured: RunMeasurements) -> float:
         """Return the mean text loss of the last readings, in nats per byte."""
         last = fmean(reading.losses[self.scale.fitness_text] for reading in measured.readings[-FINAL_READINGS:])
         return last / measured.bytes_per_token
-
-    def _task_score(self, name: str, score: Score) -> TaskScore:
-        return TaskScore(
-            task=name,
-            kind=self.scale.tasks[name].kind,
-            loss=score.loss,
-            accuracy=score.accuracy,
-            stderr=score.stderr,
-            bits_per_byte=score.bits_per_byte,
-        )
 
     def _curve(self, readings: Sequence[Reading]) -> Iterator[CurvePoint]:
         """Yield every reading, task by task."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bus.vocabulary.events import Measure
 from trainer.tasks.batch import IGNORED_TARGET
 
 
@@ -43,6 +44,15 @@ class Score:
     def bits_per_byte(self) -> float | None:
         """The loss in bits per byte; None if the task is not on text."""
         return None if self.nats_per_byte is None else self.nats_per_byte / math.log(2)
+
+    def measures(self) -> dict[str, Measure]:
+        """Return the measures that RunCompleted reports; a new one is a new entry."""
+        measures = {
+            "loss": Measure(value=self.loss),
+            "accuracy": Measure(value=self.accuracy, stderr=self.stderr),
+        }
+        text = {"nats_per_byte": self.nats_per_byte, "bits_per_byte": self.bits_per_byte}
+        return measures | {name: Measure(value=value) for name, value in text.items() if value is not None}
 
 
 @dataclass(frozen=True, eq=False)

@@ -220,7 +220,7 @@ PRESENT = axis(
     Unit(
         "skip",
         "the present value added with a learned weight per head",
-        "A direct path for the present value frees the state from carrying what is already at hand",
+        "A direct path for the present value frees the state from carrying the token that it reads anyway",
         "value-skip",
         init="self.{p}value_skip = nn.Parameter(torch.ones(n_heads, 1))",
         forward="o = o + self.{p}value_skip * v",

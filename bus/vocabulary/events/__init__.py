@@ -5,7 +5,7 @@ An event is a fact said by one role (DESIGN: the log is the truth). Import the m
 """
 
 from bus.vocabulary.events.analysis import AnalysisReady, DiscoveryConfirmed, DiscoveryRefuted, FitnessParts
-from bus.vocabulary.events.base import EVENT_TYPES, Event, Record
+from bus.vocabulary.events.base import EVENT_TYPES, Event, Limits, Record
 from bus.vocabulary.events.campaign import (
     CampaignFinished,
     CampaignPaused,
@@ -15,14 +15,13 @@ from bus.vocabulary.events.campaign import (
 )
 from bus.vocabulary.events.code import CodeFailed, CodeRevised, Stage
 from bus.vocabulary.events.human import HumanAnswered, HumanKind, HumanMessage, Spoken
+from bus.vocabulary.events.metrics import CurvePoint, Measure, Metrics, TaskMetrics
 from bus.vocabulary.events.proposal import Origin, ProposalCreated, ProposalRejected, ProposalRequested
 from bus.vocabulary.events.run import (
     TOO_GOOD,
     VETOED,
     AnomalyKind,
-    CurvePoint,
     GateResult,
-    Limits,
     LossPoint,
     Peer,
     RunAnomaly,
@@ -30,7 +29,6 @@ from bus.vocabulary.events.run import (
     RunFailed,
     RunRequested,
     RunStarted,
-    TaskScore,
 )
 
 __all__ = [
@@ -56,6 +54,8 @@ __all__ = [
     "HumanMessage",
     "Limits",
     "LossPoint",
+    "Measure",
+    "Metrics",
     "Origin",
     "Peer",
     "PoolUpdated",
@@ -70,5 +70,5 @@ __all__ = [
     "RunStarted",
     "Spoken",
     "Stage",
-    "TaskScore",
+    "TaskMetrics",
 ]

@@ -1,8 +1,12 @@
-"""What every event is: a frozen, closed pydantic model, registered under its class name."""
+"""The base of every event: a frozen, closed pydantic model, registered under its class name.
+
+A breaking change of an event raises its `version`; its wire type becomes `<Name>.v<version>`, and an upcaster
+(`bus.wire.upcasters`) turns older data into today's.
+"""
 
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 EVENT_TYPES: dict[str, type["Event"]] = {}
 """Every event class by its wire name; the vocabulary of the lab."""
@@ -16,11 +20,22 @@ class Record(BaseModel):
     )
 
 
+class Limits(Record):
+    """What a run may use before it is stopped."""
+
+    seconds: float = Field(gt=0)
+    """Wall seconds for the whole run, gates and evaluation included."""
+    memory_mb: int = Field(gt=0)
+    """Resident memory of the child process, MiB."""
+
+
 class Event(Record):
     """A fact. Subclassing registers the class: its name is the CloudEvents `type`."""
 
+    version: ClassVar[int] = 1
+    """Version of the event's data."""
     once: ClassVar[bool] = False
-    """True where an experiment can have only one such event; the stream itself then refuses a second."""
+    """True if an experiment can have only one such event; the stream then refuses a second."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
@@ -28,3 +43,8 @@ class Event(Record):
         super().__pydantic_init_subclass__(**kwargs)
         assert cls.__name__ not in EVENT_TYPES, f"two events are called {cls.__name__}"
         EVENT_TYPES[cls.__name__] = cls
+
+    @classmethod
+    def wire_type(cls) -> str:
+        """Return the CloudEvents `type`: the class name, from version 2 on with `.v<version>`."""
+        return cls.__name__ if cls.version == 1 else f"{cls.__name__}.v{cls.version}"

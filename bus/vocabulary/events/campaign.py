@@ -1,10 +1,10 @@
-"""A campaign's life: started, paused, resumed, its pool of parents renewed, finished. All said by the director."""
+"""A campaign: started, paused, resumed, its pool renewed, finished. The director publishes all of these."""
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
-from bus.vocabulary.events.base import Event
+from bus.vocabulary.events.base import Event, Limits
 
 FinishReason = Literal["budget_spent", "stopped"]
 
@@ -12,6 +12,7 @@ FinishReason = Literal["budget_spent", "stopped"]
 class CampaignStarted(Event):
     """A campaign begins. Everything that steers it is here, so that the log alone explains every later decision."""
 
+    version: ClassVar[int] = 2
     once: ClassVar[bool] = True
 
     goal: str
@@ -21,17 +22,30 @@ class CampaignStarted(Event):
     scale: str
     """Name of the rung of the ladder of scales that experiments run at, such as `nano`."""
     experiments: int = Field(ge=0)
-    """How many experiments to make, beside the baselines."""
+    """How many experiments to make, baselines not counted."""
     slots: int = Field(ge=1)
     """How many experiments may be under way at once (K)."""
     attempts: int = Field(ge=0, default=3)
     """How many repairs an experiment may have before it is given up."""
     baselines: tuple[str, ...]
     """Names of the human baselines that open the campaign, in order."""
-    cold_start: int = Field(ge=1)
-    """Analysed experiments before the pool is renewed for the first time."""
-    batch: int = Field(ge=1)
-    """Analysed experiments between renewals of the pool after that."""
+    limits: Limits
+    """What a run at this scale may use."""
+    policy: str
+    """Search policy that chooses parents, references and operators, a name of `agents.search`."""
+    policy_parameters: dict[str, JsonValue]
+    """Its parameters, every one of them."""
+    novelty: Literal["structure", "motivation"] = "structure"
+    """How ideas with a design are compared with earlier ones: by their units, or by their motivations alone. Ideas
+    without a design are always compared by their motivations."""
+    roles: dict[str, dict[str, JsonValue]] = {}
+    """Settings of roles in force, by role."""
+    models: dict[str, str] = {}
+    """Language model by role; a role without one decides by rules and the grammar."""
+    prompts: dict[str, str] = {}
+    """Version of every prompt in use, by its name: a hash of its text."""
+    code_version: str = ""
+    """Version of the code: the package's version and, in a checkout, the commit."""
     data: str | None = None
     """The user's own text (`--data`), or None for the default corpus."""
     sandbox: Literal["bwrap", "none"] = "bwrap"
@@ -57,14 +71,16 @@ class CampaignResumed(Event):
 
 
 class PoolUpdated(Event):
-    """The two tiers that parents and references are drawn from, renewed in a batch."""
+    """A search policy's state changed: from now on it draws from this pool."""
+
+    version: ClassVar[int] = 2
 
     generation: int = Field(ge=1)
     """Counts the renewals."""
-    parents: tuple[str, ...]
-    """Experiments ranked 1–10 by fitness."""
-    references: tuple[str, ...]
-    """Experiments ranked 11–50."""
+    policy: str
+    """The policy whose state this is."""
+    state: dict[str, JsonValue]
+    """The state, in the policy's own form; `two_tier` has the lists `parents` and `references`."""
 
 
 class CampaignFinished(Event):

@@ -25,8 +25,10 @@ class ProposalRequested(Event):
     """Experiment to start from, drawn from ranks 1–10; None while nothing has been analysed."""
     references: tuple[str, ...] = ()
     """Up to four experiments from ranks 11–50 for contrast and crossover."""
+    preferences: dict[str, float] = {}
+    """Factors on the chances of operators, by name (`mutate`, `crossover`, `scratch`); 1 for those not named."""
     guidance: tuple[str, ...] = ()
-    """What people said that still stands, oldest first."""
+    """Steering messages in force, oldest first."""
 
 
 class ProposalCreated(Event):
@@ -37,7 +39,7 @@ class ProposalCreated(Event):
     name: str
     """Short readable name of the design."""
     motivation: str
-    """Why it should work, in a few sentences; novelty is judged on this text."""
+    """Why it should work, in a few sentences. The novelty of an idea without a design is judged on this text."""
     source: str
     """A whole Python file with one token mixer (`docs/architecture.md`, "An architecture")."""
     origin: Origin
@@ -63,15 +65,17 @@ class ProposalRejected(Event):
     """Name of the idea."""
     motivation: str
     """Its reason, as proposed."""
-    reason: Literal["duplicate_source", "near_motivation", "no_answer"]
+    reason: Literal["duplicate_source", "near_design", "near_motivation", "no_answer"]
     """Why it was turned down."""
     message: str
     """The same for a reader."""
     nearest: str | None = None
     """The earlier experiment it resembles."""
     similarity: float | None = None
-    """Cosine similarity to that experiment's motivation."""
+    """Cosine similarity to that experiment's motivation; None if texts were not compared."""
+    distance: int | None = None
+    """Units in which that experiment's design differs; None if designs were not compared."""
     source_hash: str = ""
     """SHA-256 of the rejected source."""
     final: bool
-    """True where the slot is given up; otherwise another idea follows in the same slot."""
+    """True if the slot is given up; otherwise another idea follows in the same slot."""

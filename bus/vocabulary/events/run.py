@@ -1,26 +1,18 @@
 """A training run's life: requested, started, watched, completed or failed. Said by the engineer and the trainer."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from bus.vocabulary.events.base import Event, Record
+from bus.vocabulary.events.base import Event, Limits, Record
 from bus.vocabulary.events.code import Stage
+from bus.vocabulary.events.metrics import Metrics
 
 VETOED = "vetoed"
 """Reason of a run that a person stopped."""
 AnomalyKind = Literal["too_slow", "loss_too_low", "diverged", "stalled", "not_finite", "memory_growth", "too_good"]
 TOO_GOOD: AnomalyKind = "too_good"
 """What a completed run is quarantined for: a score that no honest design is known to reach."""
-
-
-class Limits(Record):
-    """What a run may use before it is stopped."""
-
-    seconds: float = Field(gt=0)
-    """Wall seconds for the whole run, gates and evaluation included."""
-    memory_mb: int = Field(gt=0)
-    """Resident memory of the child process, MiB."""
 
 
 class Peer(Record):
@@ -113,73 +105,21 @@ class RunAnomaly(Event):
     """What was done about it: the run was stopped, or its score counts for nothing before another run bears it out."""
 
 
-class CurvePoint(Record):
-    """A point of a loss curve, thinned for the record."""
-
-    task: str
-    """Which task."""
-    step: int
-    """Training step."""
-    loss: float
-    """Nats per target, averaged since the point before."""
-
-
-class TaskScore(Record):
-    """What a trained architecture is worth on one task."""
-
-    task: str
-    """Its name at this scale."""
-    kind: str
-    """What is asked, such as `mqar` or `mad.selective_copying`."""
-    loss: float
-    """Nats per asked position on held-out sequences, mean over levels of difficulty."""
-    accuracy: float = Field(ge=0, le=1)
-    """Share of asked positions named right, mean over levels."""
-    stderr: float = Field(ge=0)
-    """Its standard error."""
-    bits_per_byte: float | None = None
-    """Of text, whatever its tokens; None for all else."""
-
-
 class RunCompleted(Event):
     """A trained and evaluated architecture. All scores were computed outside the candidate's process."""
+
+    version: ClassVar[int] = 2
 
     run: str
     """The run."""
     worker: str
     """The trainer process."""
-    width: int
-    """d_model."""
-    parameters: int
-    """Trainable parameters of the whole language model."""
-    steps: int
-    """Training steps over all tasks."""
-    tokens: int
-    """Training tokens over all tasks."""
-    seconds: float
-    """Wall seconds from the request's receipt to the score."""
-    step_seconds: float
-    """Median CPU seconds of a training step."""
-    flops_per_token: float
-    """Floating-point operations of one forward pass per token, counted on the matrix products."""
-    val_loss: float
-    """Text, nats per byte on held-out text."""
-    bits_per_byte: float
-    """val_loss / ln 2."""
-    recall: float = Field(ge=0, le=1)
-    """Accuracy of multi-query associative recall on held-out sequences."""
-    recall_stderr: float = Field(ge=0)
-    """Its standard error."""
+    metrics: Metrics
+    """Everything that was measured."""
     weights: str
     """File of the trained weights (safetensors), relative to the home's artifacts."""
     weights_sha256: str
     """Hash of that file."""
-    train_loss: float | None = None
-    """Text, nats per byte of training text when training ended; logs from before it was kept have none."""
-    curve: tuple[CurvePoint, ...]
-    """Thinned loss curves of all tasks."""
-    scores: tuple[TaskScore, ...] = ()
-    """Every task's own score, those above among them; logs from before it was kept have none."""
 
 
 class RunFailed(Event):

@@ -5,8 +5,8 @@ that a decision depends on the log's prefix and not on timing. `at=0` asks for t
 was asked for and no more: who needs sources says so.
 """
 
-from bus.vocabulary.queries.campaign import AskStanding, CampaignStatus
-from bus.vocabulary.queries.comparison import AskPeers, AskTrial, ExperimentSetup, Peers
+from bus.vocabulary.queries.campaign import AskCampaignStatus, CampaignStatus
+from bus.vocabulary.queries.comparison import AskPeers, AskSetup, ExperimentSetup, Peers
 from bus.vocabulary.queries.experiment import AskExperiments, Experiment, Experiments, FailedAttempt, Status
 from bus.vocabulary.queries.idea import (
     Ancestry,
@@ -24,12 +24,12 @@ __all__ = [
     "QUERIES",
     "Ancestry",
     "AskAncestry",
+    "AskCampaignStatus",
     "AskCognition",
     "AskExperiments",
     "AskNeighbours",
     "AskPeers",
-    "AskStanding",
-    "AskTrial",
+    "AskSetup",
     "CampaignStatus",
     "Cognition",
     "CognitionEntry",
@@ -45,6 +45,6 @@ __all__ = [
 ]
 
 QUERIES: dict[str, type[Query]] = {
-    q.name: q for q in (AskStanding, AskExperiments, AskPeers, AskTrial, AskAncestry, AskNeighbours, AskCognition)
+    q.name: q for q in (AskCampaignStatus, AskExperiments, AskPeers, AskSetup, AskAncestry, AskNeighbours, AskCognition)
 }
 """Every query by its name."""

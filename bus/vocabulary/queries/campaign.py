@@ -1,32 +1,34 @@
-"""Where a campaign stands."""
+"""The state of a campaign."""
 
 from typing import ClassVar
+
+from pydantic import JsonValue
 
 from bus.vocabulary.events import CampaignStarted, Record
 from bus.vocabulary.queries.query import Query
 
 
 class CampaignStatus(Record):
-    """Where a campaign stands."""
+    """The state of a campaign as of a position."""
 
     campaign: str = ""
-    """Its id; empty where the log holds none."""
+    """Its id; empty if the log holds none."""
     started: CampaignStarted | None = None
     """How it was started."""
     paused: bool = False
-    """Whether a person has paused it."""
+    """Whether it is paused."""
     finished: bool = False
     """Whether it has ended."""
     last_ending: int = 0
-    """Position of its newest ending, whether it was resumed since or not; 0 before the first."""
+    """Position of its newest ending, even if it was resumed since; 0 before the first."""
     stopping: bool = False
-    """Whether a person has said stop since the newest ending or resumption: the ending is on its way."""
+    """Whether a person has said stop since the newest ending or resumption, so that the ending is on its way."""
     budget: int = 0
-    """Experiments to make beside the baselines, after any change by a person."""
+    """Experiments to make, baselines not counted, after any change by a person."""
     opened: int = 0
     """Slots opened so far, baselines included."""
-    unbroken: int = 0
-    """The first slot that is not open: all below it are, and some above it may be."""
+    watermark: int = 0
+    """The first slot that is not open: all below it are open, and some above it may be."""
     settled: int = 0
     """Slots that need no more work: baselines trained or failed, experiments analysed, failed or rejected."""
     unsettled: int = 0
@@ -34,27 +36,27 @@ class CampaignStatus(Record):
     analysed: int = 0
     """Experiments with a fitness."""
     failed: int = 0
-    """Experiments given up."""
+    """Experiments that failed for good."""
     rejected: int = 0
     """Experiments whose ideas were all rejected."""
     guidance: tuple[str, ...] = ()
-    """Steering words that stand, oldest first."""
+    """Steering messages in force, oldest first."""
     founders: tuple[str, ...] = ()
-    """Baselines that ideas may start from: proposed, neither given up nor vetoed, in the order of their slots."""
+    """Baselines that ideas may start from: proposed, neither failed nor vetoed, in the order of their slots."""
     generation: int = 0
-    """Renewals of the pool."""
-    parents: tuple[str, ...] = ()
-    """First tier of the pool as last renewed, vetoed ones left out."""
-    references: tuple[str, ...] = ()
-    """Second tier of the pool as last renewed, vetoed ones left out."""
+    """Generation of the pool."""
+    pool: dict[str, JsonValue] = {}
+    """State of the search policy as of its newest PoolUpdated."""
+    vetoed: tuple[str, ...] = ()
+    """Experiments under a veto."""
     ranking: tuple[str, ...] = ()
     """The 50 best experiments now, best first, vetoed ones left out."""
     last_seq: int = 0
-    """Position in the log that memory has read up to."""
+    """Position in the log that the answer describes."""
 
 
-class AskStanding(Query):
-    """Where does the campaign stand?"""
+class AskCampaignStatus(Query):
+    """What is the state of the campaign?"""
 
     name: ClassVar[str] = "standing"
     Reply: ClassVar[type[Record]] = CampaignStatus

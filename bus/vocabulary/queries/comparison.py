@@ -4,14 +4,14 @@ from typing import ClassVar
 
 from bus.vocabulary.events import CampaignStarted, Record
 from bus.vocabulary.queries.experiment import Experiment
-from bus.vocabulary.queries.query import Query
+from bus.vocabulary.queries.query import Query, ReaderQuery
 
 
 class Peers(Record):
-    """An experiment and what it is to be compared with, of which the answer holds the figures alone."""
+    """An experiment and what it is compared with; of the others the figures alone."""
 
     this: Experiment
-    """The experiment whole, but for its curves and, unless it was asked for, its source."""
+    """The experiment without its curves; with its source if the reader has a model."""
     parent: Experiment | None = None
     """Its parent."""
     siblings: tuple[float, ...] = ()
@@ -22,9 +22,11 @@ class Peers(Record):
     """Baselines that are neither trained nor failed."""
     awaiting: tuple[str, ...] = ()
     """Experiments trained but not analysed, this one included, in the order they completed."""
+    started: CampaignStarted | None = None
+    """How the campaign was started."""
 
 
-class AskPeers(Query):
+class AskPeers(ReaderQuery):
     """What is this experiment to be compared with?"""
 
     name: ClassVar[str] = "peers"
@@ -32,8 +34,6 @@ class AskPeers(Query):
 
     experiment: str
     """Which one."""
-    source: bool = False
-    """Whether its source is wanted: a model reads it, a formula counts its lines."""
 
 
 class ExperimentSetup(Record):
@@ -47,7 +47,7 @@ class ExperimentSetup(Record):
     """Baselines that have completed, with their figures alone."""
 
 
-class AskTrial(Query):
+class AskSetup(Query):
     """What does it take to try this experiment?"""
 
     name: ClassVar[str] = "trial"

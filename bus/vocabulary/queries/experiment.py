@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
-from bus.vocabulary.events import CurvePoint, FitnessParts, Origin, Record, Stage, TaskScore
+from bus.vocabulary.events import CurvePoint, FitnessParts, Metrics, Origin, Record, Stage
 from bus.vocabulary.queries.query import Query
 
 Status = Literal["queued", "running", "quarantined", "analysed", "failed", "rejected"]
@@ -56,34 +56,10 @@ class Experiment(Record):
     """Mean of the parts."""
     parts: FitnessParts | None = None
     """The three parts."""
-    val_loss: float | None = None
-    """Nats per byte."""
-    bits_per_byte: float | None = None
-    """val_loss / ln 2."""
-    train_loss: float | None = None
-    """Nats per byte of training text when training ended."""
-    recall: float | None = None
-    """Accuracy of associative recall."""
-    recall_stderr: float | None = None
-    """Its standard error."""
-    scores: tuple[TaskScore, ...] = ()
-    """Every task's own score, those above among them; none in logs from before they were kept."""
-
-    @property
-    def secondary_scores(self) -> tuple[TaskScore, ...]:
-        """The scores of tasks beyond the text and the recall of record, which are the first of their kinds."""
-        text = next((s.task for s in self.scores if s.bits_per_byte is not None), None)
-        recall = next((s.task for s in self.scores if s.kind == "mqar"), None)
-        return tuple(s for s in self.scores if s.task not in {text, recall})
-
+    metrics: Metrics | None = None
+    """Figures of the run that counts, after a replication the worse of both; the curves only where ids are named."""
     parameters: int | None = None
     """Trainable parameters."""
-    seconds: float | None = None
-    """Wall seconds of its completed run."""
-    step_seconds: float | None = None
-    """Median CPU seconds of a step."""
-    flops_per_token: float | None = None
-    """Forward FLOPs per token."""
     findings: tuple[str, ...] = ()
     """What the analysis saw."""
     problem: str = ""
@@ -94,14 +70,46 @@ class Experiment(Record):
     """Failed attempts, oldest first."""
     reason: str = ""
     """Reason code of a failed or rejected experiment."""
-    curve: tuple[CurvePoint, ...] = ()
-    """Thinned loss curves; empty in listings."""
     novelty: float | None = None
-    """1 − the highest cosine similarity of its motivation to an earlier one."""
+    """How far its idea lies from the nearest earlier one, in [0, 1]."""
     vetoed: bool = False
     """Whether a person has taken it out of the pool."""
     opened_seq: int = 0
     """Position in the log at which its slot was opened (for a person's: at which it was proposed)."""
+
+    @property
+    def val_loss(self) -> float | None:
+        """Loss on the held-out text of record, nats per byte; None before a run has completed."""
+        return self.metrics.val_loss if self.metrics else None
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """The same in bits."""
+        return self.metrics.bits_per_byte if self.metrics else None
+
+    @property
+    def recall(self) -> float | None:
+        """Accuracy on the recall task of record."""
+        return self.metrics.recall if self.metrics else None
+
+    @property
+    def recall_stderr(self) -> float:
+        """Its standard error; 0 if it is not known."""
+        return self.metrics.recall_stderr if self.metrics else 0.0
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall seconds of the run."""
+        return self.cost("seconds")
+
+    @property
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """Loss curves of the run; empty in listings."""
+        return self.metrics.curve if self.metrics else ()
+
+    def cost(self, name: str) -> float | None:
+        """Return a figure of the run's cost, such as `flops_per_token`; None if it is not known."""
+        return self.metrics.cost.get(name) if self.metrics else None
 
 
 class Experiments(Record):

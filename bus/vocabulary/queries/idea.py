@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from bus.vocabulary.events import CampaignStarted, Record
 from bus.vocabulary.queries.experiment import Experiment
-from bus.vocabulary.queries.query import Query
+from bus.vocabulary.queries.query import Query, ReaderQuery
 
 
 class Neighbour(Record):
@@ -14,12 +14,14 @@ class Neighbour(Record):
 
     id: str
     """The experiment."""
-    similarity: float
-    """Cosine similarity of the motivations."""
+    similarity: float | None = None
+    """Cosine similarity of the motivations; None if no text was compared."""
+    distance: int | None = None
+    """Units in which the designs differ (`bus.vocabulary.design_edits`); None if no designs were compared."""
     motivation: str
     """Its motivation."""
     same_source: bool = False
-    """True where its source is the same but for blank space."""
+    """Whether its source is the same except for blank space."""
 
 
 class Neighbours(Record):
@@ -35,8 +37,10 @@ class AskNeighbours(Query):
     name: ClassVar[str] = "neighbours"
     Reply: ClassVar[type[Record]] = Neighbours
 
-    text: str
-    """A motivation."""
+    text: str = ""
+    """A motivation, compared by embedding; empty to compare none."""
+    design: dict[str, JsonValue] | None = None
+    """A design, compared by structure with the designs of earlier ideas."""
     fingerprint: str = ""
     """The fingerprint of its source (`bus.wire.ids.fingerprint`), to find an identical one."""
     exclude: str = ""
@@ -89,17 +93,16 @@ class Ancestry(Record):
     """What an idea starts from."""
 
     started: CampaignStarted | None = None
-    """What the campaign was started with; None where the log holds none."""
+    """The campaign's start; None if the log holds none."""
     rows: tuple[Experiment, ...] = ()
-    """Of parent and references those that are there, in the order they were opened: their designs and, where prose was
-    asked for, their words, figures and sources."""
+    """Parent and references, in the order of opening: their designs and, if the reader has a model, everything else."""
     cognition: tuple[CognitionEntry, ...] = ()
-    """What is known about the parent's problem or, where it has none, about the campaign's goal."""
+    """Papers on the parent's problem or, if it has none, on the campaign's goal."""
     near: tuple[Neighbour, ...] = ()
-    """Earlier ideas near the parent's own, nearest first; none unless prose was asked for."""
+    """Earlier ideas near the parent's own, nearest first; only if the reader has a model."""
 
 
-class AskAncestry(Query):
+class AskAncestry(ReaderQuery):
     """What may an idea start from?"""
 
     name: ClassVar[str] = "ancestry"
@@ -108,6 +111,4 @@ class AskAncestry(Query):
     parent: str | None = None
     """The experiment to improve on."""
     references: tuple[str, ...] = ()
-    """Experiments to draw on beside it."""
-    prose: bool = False
-    """Whether a model will read the answer; the grammar reads designs alone."""
+    """Other experiments to draw on."""

@@ -14,3 +14,10 @@ class Query(Question):
     """Position in the log, 0 for the latest."""
     campaign: str = ""
     """The campaign; empty for the newest one."""
+
+
+class ReaderQuery(Query):
+    """A query whose answer depends on its reader: a role with a language model reads sources and prose."""
+
+    reader: str = ""
+    """Role that reads the answer. If the campaign names a model for it, the answer holds sources and prose too."""

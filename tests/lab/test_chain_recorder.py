@@ -9,13 +9,12 @@ from bus.delivery.bus import Bus
 from bus.delivery.role import Post
 from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import HumanMessage
-from bus.vocabulary.queries import AskStanding
+from bus.vocabulary.queries import AskCampaignStatus
 from bus.wire.ids import CAMPAIGN
 from lab.cancel_and_wait import cancel_and_wait
 from lab.home import Home
-from lab.runtime import roles
-from lab.settings import LoadedSettings
 from memory.retrieval.embedding import HashEmbedder
+from memory.role import serve_memory
 
 
 async def test_the_chain_reaches_memorys_position_before_both_end(tmp_path: Path, nats_url: str) -> None:
@@ -23,12 +22,11 @@ async def test_the_chain_reaches_memorys_position_before_both_end(tmp_path: Path
     transport = await NatsTransport.connect(nats_url, name="test")
     await transport.provision()
     bus, campaign = Bus(transport, "desk"), uuid4().hex[:12]
-    settings = LoadedSettings.load({"home": tmp_path}).settings
-    memory = asyncio.create_task(roles.memory(Bus(transport, "memory"), settings, HashEmbedder()))
-    await bus.ask(AskStanding(campaign=campaign, at=await bus.newest_position()))
+    memory = asyncio.create_task(serve_memory(Bus(transport, "memory"), tmp_path, HashEmbedder()))
+    await bus.ask(AskCampaignStatus(campaign=campaign, at=await bus.newest_position()))
     seq = await bus.publish(Post(CAMPAIGN, HumanMessage(kind="steer", text="x")), campaign)
     assert seq
-    await bus.ask(AskStanding(campaign=campaign, at=seq))
+    await bus.ask(AskCampaignStatus(campaign=campaign, at=seq))
     await cancel_and_wait(memory)
     assert [link.seq for link in chain.read_chain(Home(tmp_path).chain)][-1] >= seq
     await transport.close()

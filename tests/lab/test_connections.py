@@ -17,6 +17,7 @@ from bus.nats import server
 from bus.security import access, keys
 from lab.client import connection
 from lab.errors import LabError
+from lab.roster import key_names, role_specs
 from lab.runtime import sync_check
 from lab.settings import LoadedSettings, Settings
 from tests.support.labs import move37
@@ -189,7 +190,7 @@ def test_the_embedded_server_syncs_every_write(tmp_path: Path) -> None:
     """Its monitoring reports so, with the configuration that a lab writes."""
     port, monitor = server.free_port(), server.free_port()
     command = server.server_command(
-        tmp_path, port, access.authorization(keys.ensure_keys(tmp_path / "keys", access.ROLES))
+        tmp_path, port, access.authorization(keys.ensure_keys(tmp_path / "keys", key_names()), role_specs())
     )
     process = subprocess.Popen([*command, "--http_port", str(monitor)])
     try:
@@ -212,7 +213,7 @@ def test_keys_are_listed_and_exported_without_printing_seeds(tmp_path: Path) -> 
     listed = move37("keys", "--home", str(tmp_path / "lab"), cwd=tmp_path)
     move37("keys", "--home", str(tmp_path / "lab"), "--export", str(tmp_path / "out"), cwd=tmp_path)
     block = (tmp_path / "out" / "authorization.conf").read_text()
-    for role in access.ROLES:
+    for role in key_names():
         seed = keys.read_seed(keys.seed_path(tmp_path / "out", role))
         assert seed == keys.read_seed(keys.seed_path(tmp_path / "lab" / "keys", role))
         assert keys.public_key(keys.seed_path(tmp_path / "out", role)) in block

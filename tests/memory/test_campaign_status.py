@@ -1,7 +1,7 @@
 """The status of a campaign as of a position: slots, ranking, pool, and messages of people."""
 
 from bus.vocabulary.events import CampaignFinished, CampaignPaused, CampaignResumed, HumanMessage, PoolUpdated
-from bus.vocabulary.queries import AskStanding, CampaignStatus
+from bus.vocabulary.queries import AskCampaignStatus, CampaignStatus
 from bus.wire.ids import CAMPAIGN, experiment_id
 from memory.queries import Knowledge, answer
 from memory.store import Store
@@ -10,7 +10,7 @@ from tests.support.scribe import Scribe
 
 def test_an_empty_log_has_an_empty_status(store: Store) -> None:
     """That is no error."""
-    assert answer(Knowledge(store), AskStanding()) == CampaignStatus()
+    assert answer(Knowledge(store), AskCampaignStatus()) == CampaignStatus()
 
 
 def test_a_slot_settles_with_the_end_of_its_experiment(scribe: Scribe) -> None:
@@ -31,7 +31,7 @@ def test_a_slot_settles_with_the_end_of_its_experiment(scribe: Scribe) -> None:
         scribe.reject("e0003", final=False),
         scribe.reject("e0003", final=True),
     )
-    assert [scribe.standing(at).settled for at in positions] == [1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
+    assert [scribe.status(at).settled for at in positions] == [1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
 
 
 def test_a_baseline_that_is_given_up_settles(scribe: Scribe) -> None:
@@ -40,8 +40,8 @@ def test_a_baseline_that_is_given_up_settles(scribe: Scribe) -> None:
     scribe.open("base-gla", 0)
     scribe.fail("base-gla")
     scribe.finish("e0001", 1)
-    standing = scribe.standing()
-    assert (standing.settled, standing.unsettled, standing.failed) == (2, 0, 1)
+    status = scribe.status()
+    assert (status.settled, status.unsettled, status.failed) == (2, 0, 1)
     assert (scribe.peers("e0001").baselines, scribe.peers("e0001").baselines_pending) == ((), 0)
 
 
@@ -50,7 +50,7 @@ def test_a_persons_experiment_takes_no_slot(scribe: Scribe) -> None:
     scribe.start()
     proposed = scribe.propose("h-3f2a91c0")
     failed = scribe.fail("h-3f2a91c0")
-    counts = [(s.opened, s.settled, s.unsettled) for s in map(scribe.standing, (proposed, failed))]
+    counts = [(s.opened, s.settled, s.unsettled) for s in map(scribe.status, (proposed, failed))]
     assert counts == [(0, 0, 1), (0, 0, 0)]
 
 
@@ -58,15 +58,21 @@ def test_the_watermark_is_the_first_slot_that_is_not_open(scribe: Scribe) -> Non
     """Concurrent decisions open slots, so a later slot may come before an earlier one."""
     scribe.start()
     positions = [scribe.open(experiment_id(slot, ("gla",)), slot) for slot in (0, 2, 3, 1)]
-    assert [(s.opened, s.unbroken) for s in map(scribe.standing, positions)] == [(1, 1), (2, 1), (3, 1), (4, 4)]
+    assert [(s.opened, s.watermark) for s in map(scribe.status, positions)] == [(1, 1), (2, 1), (3, 1), (4, 4)]
 
 
-def test_the_newest_renewal_of_the_pool_stands(scribe: Scribe) -> None:
-    """Concurrent decisions may publish an earlier one after it."""
-    scribe.start()
-    for generation, parent in ((1, "e0001"), (3, "e0003"), (2, "e0002")):
-        scribe.write(CAMPAIGN, PoolUpdated(generation=generation, parents=(parent,), references=()))
-    assert (scribe.standing().generation, scribe.standing().parents) == (3, ("e0003",))
+def test_the_pool_is_the_newest_state_of_the_search_policy(scribe: Scribe) -> None:
+    """In the policy's own form. Concurrent decisions may publish an earlier generation after a later one."""
+    positions = [
+        scribe.start(),
+        scribe.renew_pool(1, "e0001"),
+        scribe.renew_pool(3, "e0003"),
+        scribe.renew_pool(2, "e0002"),
+        scribe.write(CAMPAIGN, PoolUpdated(generation=4, policy="islands", state={"islands": [["e0001"], []]})),
+    ]
+    first, third = ({"parents": [name], "references": []} for name in ("e0001", "e0003"))
+    pools = [(status.generation, status.pool) for status in map(scribe.status, positions)]
+    assert pools == [(0, {}), (1, first), (3, third), (3, third), (4, {"islands": [["e0001"], []]})]
 
 
 def test_a_trained_baseline_is_unsettled_as_an_experiment_until_analysed(scribe: Scribe) -> None:
@@ -75,7 +81,7 @@ def test_a_trained_baseline_is_unsettled_as_an_experiment_until_analysed(scribe:
     scribe.open("base-gla", 0)
     trained = scribe.complete("base-gla")
     analysed = scribe.analyse("base-gla")
-    assert [scribe.standing(at).unsettled for at in (trained, analysed)] == [1, 0]
+    assert [scribe.status(at).unsettled for at in (trained, analysed)] == [1, 0]
 
 
 def test_the_ranking_breaks_ties_by_the_earlier_slot(scribe: Scribe) -> None:
@@ -86,7 +92,7 @@ def test_the_ranking_breaks_ties_by_the_earlier_slot(scribe: Scribe) -> None:
     scribe.finish("e0003", 3, fitness=0.9)
     scribe.complete("e0001")
     scribe.analyse("e0001", 0.5)
-    assert scribe.standing().ranking == ("e0003", "e0001", "e0002")
+    assert scribe.status().ranking == ("e0003", "e0001", "e0002")
 
 
 def test_the_ranking_has_at_most_fifty_experiments(scribe: Scribe) -> None:
@@ -94,32 +100,32 @@ def test_the_ranking_has_at_most_fifty_experiments(scribe: Scribe) -> None:
     scribe.start()
     for slot in range(1, 53):
         scribe.finish(f"e{slot:04}", slot, fitness=slot / 100)
-    assert scribe.standing().ranking == tuple(f"e{slot:04}" for slot in range(52, 2, -1))
+    assert scribe.status().ranking == tuple(f"e{slot:04}" for slot in range(52, 2, -1))
 
 
-def test_a_vetoed_experiment_leaves_ranking_and_pool(scribe: Scribe) -> None:
-    """From the veto on it is neither parent nor reference, and it is marked as vetoed."""
+def test_a_vetoed_experiment_leaves_the_ranking(scribe: Scribe) -> None:
+    """It is listed as vetoed instead. The pool stays as the search policy said it: who draws from it leaves it out."""
     scribe.start()
     scribe.finish("e0001", 1, 0.9)
     scribe.finish("e0002", 2, 0.8)
-    before = scribe.write(CAMPAIGN, PoolUpdated(generation=1, parents=("e0001", "e0002"), references=("e0001",)))
+    before = scribe.renew_pool(1, "e0001", "e0002")
     scribe.write(CAMPAIGN, HumanMessage(kind="veto", text="", target="e0001"))
-    pools = [(s.parents, s.references, s.ranking) for s in map(scribe.standing, (before, 0))]
-    assert pools == [(("e0001", "e0002"), ("e0001",), ("e0001", "e0002")), (("e0002",), (), ("e0002",))]
+    states = [(s.ranking, s.vetoed, s.pool["parents"]) for s in map(scribe.status, (before, 0))]
+    both = ["e0001", "e0002"]
+    assert states == [(("e0001", "e0002"), (), both), (("e0002",), ("e0001",), both)]
     assert [scribe.experiment("e0001", at).vetoed for at in (before, 0)] == [False, True]
 
 
-def test_a_restored_experiment_is_back_in_ranking_and_pool(scribe: Scribe) -> None:
+def test_a_restored_experiment_is_back_in_the_ranking(scribe: Scribe) -> None:
     """At every position the newest message up to it stands."""
     scribe.start()
     scribe.finish("e0001", 1, 0.9)
-    scribe.write(CAMPAIGN, PoolUpdated(generation=1, parents=("e0001",), references=("e0001",)))
     positions = [
         scribe.write(CAMPAIGN, HumanMessage(kind=kind, text="", target="e0001")) for kind in ("veto", "restore", "veto")
     ]
     assert [scribe.experiment("e0001", at).vetoed for at in positions] == [True, False, True]
-    pools = [(s.parents, s.references, s.ranking) for s in map(scribe.standing, positions)]
-    assert pools == [((), (), ()), (("e0001",), ("e0001",), ("e0001",)), ((), (), ())]
+    states = [(s.ranking, s.vetoed) for s in map(scribe.status, positions)]
+    assert states == [((), ("e0001",)), (("e0001",), ()), ((), ("e0001",))]
 
 
 def test_founders_are_the_baselines_that_ideas_may_start_from(scribe: Scribe) -> None:
@@ -132,7 +138,7 @@ def test_founders_are_the_baselines_that_ideas_may_start_from(scribe: Scribe) ->
         scribe.write(CAMPAIGN, HumanMessage(kind="veto", text="", target="base-gla")),
     ]
     both = ("base-delta", "base-gla")
-    founders = [status.founders for status in map(scribe.standing, positions)]
+    founders = [status.founders for status in map(scribe.status, positions)]
     assert founders == [(), (), ("base-gla",), both, both, ("base-gla",), ()]
 
 
@@ -141,7 +147,7 @@ def test_the_last_eight_steering_messages_are_in_force(scribe: Scribe) -> None:
     scribe.start()
     for number in range(9):
         scribe.write(CAMPAIGN, HumanMessage(kind="steer", text=f"message {number}"))
-    assert scribe.standing().guidance == tuple(f"message {number}" for number in range(1, 9))
+    assert scribe.status().guidance == tuple(f"message {number}" for number in range(1, 9))
 
 
 def test_a_person_may_change_the_budget(scribe: Scribe) -> None:
@@ -150,7 +156,7 @@ def test_a_person_may_change_the_budget(scribe: Scribe) -> None:
     before = scribe.store.position
     for text in ("20", "a lot", "-4"):
         scribe.write(CAMPAIGN, HumanMessage(kind="budget", text=text))
-    assert [scribe.standing(at).budget for at in (before, 0)] == [3, 20]
+    assert [scribe.status(at).budget for at in (before, 0)] == [3, 20]
 
 
 def test_a_paused_or_finished_campaign_can_be_resumed(scribe: Scribe) -> None:
@@ -162,7 +168,7 @@ def test_a_paused_or_finished_campaign_can_be_resumed(scribe: Scribe) -> None:
         scribe.write(CAMPAIGN, CampaignFinished(reason="budget_spent", analysed=0, failed=0, rejected=0)),
         scribe.write(CAMPAIGN, CampaignResumed(by="me")),
     ]
-    states = [(s.paused, s.finished) for s in map(scribe.standing, positions)]
+    states = [(s.paused, s.finished) for s in map(scribe.status, positions)]
     assert states == [(False, False), (True, False), (False, False), (False, True), (False, False)]
 
 
@@ -172,4 +178,4 @@ def test_a_campaign_is_stopping_until_its_ending_or_a_resumption(scribe: Scribe)
     stop = HumanMessage(kind="stop", text="")
     events = (stop, CampaignPaused(by="me"), stop, finished, stop, CampaignResumed(by="me"))
     positions = [scribe.start(), *(scribe.write(CAMPAIGN, event) for event in events)]
-    assert [scribe.standing(at).stopping for at in positions] == [False, True, True, True, False, True, False]
+    assert [scribe.status(at).stopping for at in positions] == [False, True, True, True, False, True, False]

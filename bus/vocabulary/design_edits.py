@@ -1,0 +1,62 @@
+"""How many units two designs differ in: the distance by which ideas of the grammar are compared.
+
+    edits(design_items(a), design_items(b))
+
+A design in JSON has units of its frame, as `"gate": "silu"`, and a list `paths` of objects with a `kind` and units of
+their own. Here it is one set of items for the frame and one for each path. An item is a unit, or the kind of a path.
+Replacing, adding or removing an item is one edit. Paths are paired so that the edits are fewest, and a path without a
+partner costs all of its items.
+
+This is a metric. The triangle inequality holds for sets of items, because an item of A that C lacks is either lacking
+in B, or in B and lacking in C. It holds for designs, because a pairing of a with b and one of b with c make a pairing
+of a with c that costs no more than both, and the best pairing costs no more than that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
+
+MAX_PATHS = 4
+"""Paths that are compared; the grammar has fewer."""
+Items = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class DesignItems:
+    """The items of a design."""
+
+    frame: Items
+    paths: tuple[Items, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of items."""
+        return len(self.frame) + sum(map(len, self.paths))
+
+
+def design_items(design: Mapping[str, Any]) -> DesignItems:
+    """Return the items of a design in JSON; parts that are no design are left out."""
+    paths = design.get("paths")
+    objects = [path for path in paths if isinstance(path, Mapping)] if isinstance(paths, list | tuple) else []
+    frame = frozenset(f"{axis}:{key}" for axis, key in design.items() if axis != "paths")
+    return DesignItems(frame, tuple(map(_path_items, objects[:MAX_PATHS])))
+
+
+def edits(a: DesignItems, b: DesignItems) -> int:
+    """Return the fewest edits that turn one design into the other; 0 only if they are equal."""
+    longer, shorter = (a.paths, b.paths) if len(a.paths) >= len(b.paths) else (b.paths, a.paths)
+    padded = (*shorter, *[Items()] * (len(longer) - len(shorter)))
+    of_paths = min(sum(map(_edits, longer, pairing)) for pairing in permutations(padded))
+    return _edits(a.frame, b.frame) + of_paths
+
+
+def _edits(a: Items, b: Items) -> int:
+    """Return how many items to replace, add or remove to turn one set into the other."""
+    return max(len(a), len(b)) - len(a & b)
+
+
+def _path_items(path: Mapping[str, Any]) -> Items:
+    """Return a path's kind and units; the units of one kind are not those of another, even if they share a name."""
+    kind = path.get("kind")
+    return frozenset(f"{kind}/{axis}:{key}" for axis, key in path.items())

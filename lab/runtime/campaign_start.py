@@ -1,0 +1,98 @@
+"""The start of a campaign: everything that steers it, taken from the settings and recorded in CampaignStarted."""
+
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from agents import design
+from agents.search import policy_class
+from agents.search.policy import PolicyParameters
+from bus.vocabulary.events import CampaignStarted, Limits
+from lab.errors import LabError
+from lab.roster import decider_specs
+from lab.settings import Settings
+
+
+def campaign_started(settings: Settings) -> CampaignStarted:
+    """Return the first event of a campaign with these settings. Raises LabError for a setting that can't be used."""
+    from agents.llm import prompts
+    from trainer import scales
+
+    baselines, scale = tuple(design.BASELINES), scales.load(settings.scale)
+    models = models_by_role(settings)
+    return CampaignStarted(
+        goal=settings.goal,
+        seed=settings.seed,
+        scale=settings.scale,
+        experiments=settings.experiments,
+        slots=settings.slots_or_default(),
+        attempts=settings.attempts,
+        baselines=baselines,
+        data=str(settings.data.resolve()) if settings.data else None,
+        sandbox=settings.sandbox,
+        limits=Limits(seconds=scale.seconds, memory_mb=scale.memory_mb),
+        policy=settings.policy,
+        policy_parameters=policy_parameters(settings, len(baselines)).model_dump(mode="json"),
+        novelty=settings.novelty,
+        roles=role_settings(settings),
+        models=models,
+        prompts=prompts.versions() if models else {},
+        code_version=code_version(),
+    )
+
+
+def policy_parameters(settings: Settings, baselines: int) -> PolicyParameters:
+    """Return the policy's parameters: those of the settings over those that suit the campaign. Raises LabError."""
+    try:
+        policy = policy_class(settings.policy)
+        suited = policy.sized_for(settings.experiments, baselines).model_dump(mode="json")
+        return policy.Parameters.model_validate(suited | settings.policy_parameters)
+    except ValidationError as error:
+        raise LabError(f"policy_parameters of {settings.policy}: {_first(error)}") from None
+    except ValueError as error:
+        raise LabError(str(error)) from None
+
+
+def role_settings(settings: Settings) -> dict[str, dict[str, JsonValue]]:
+    """Return the settings in force of every deciding role that has any. Raises LabError."""
+    specs = decider_specs()
+    try:
+        return {
+            name: spec.settings.model_validate(settings.roles.get(name, {})).model_dump(mode="json")
+            for name, spec in specs.items()
+            if spec.settings
+        }
+    except ValidationError as error:
+        raise LabError(f"[roles] {_first(error)}; hint: move37 config lists all settings") from None
+
+
+def models_by_role(settings: Settings) -> dict[str, str]:
+    """Return the language model of each role that can use one; none without an endpoint."""
+    if not settings.llm.base_url:
+        return {}
+    return {name: settings.llm.model for name, spec in decider_specs().items() if spec.uses_model}
+
+
+def code_version() -> str:
+    """Return the package's version and, in a checkout, the commit: `0.1.0+g1a2b3c4`."""
+    try:
+        version = metadata.version("move37")
+    except metadata.PackageNotFoundError:
+        version = "0.0.0"
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return version
+    command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
+    try:
+        commit = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return version
+    return f"{version}+g{commit}"
+
+
+def _first(error: ValidationError) -> str:
+    """Return the first fault of a validation in one line."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or error.title}: {first['msg']}"

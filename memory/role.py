@@ -1,0 +1,74 @@
+"""Memory's declaration as a role: it follows the log, answers queries, and records the log's hash chain."""
+
+import asyncio
+import contextlib
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bus.audit.chain import ChainRecorder
+from bus.delivery.bus import Bus
+from bus.delivery.role_spec import RoleSpec, ServiceContext
+from bus.wire.subjects import LOG
+
+if TYPE_CHECKING:
+    from memory.retrieval.embedding import Embedder
+
+DATABASE_FILE, CHAIN_FILE = "memory.duckdb", "log.chain"
+"""Names of memory's files in its home."""
+CHAIN_INTERVAL_S = 0.5
+"""Seconds between two readings of the log by the chain recorder; nothing waits for it."""
+
+log = structlog.get_logger()
+
+
+async def serve(context: ServiceContext) -> None:
+    """Serve memory with the sentence model, which is loaded once there is a text to embed."""
+    from memory.retrieval.embedding import SentenceEmbedder
+
+    await serve_memory(context.bus, context.home, SentenceEmbedder())
+
+
+async def serve_memory(bus: Bus, home: Path, embedder: "Embedder") -> None:
+    """Follow the log into the database of a home and answer queries, until cancelled."""
+    from memory.service import MemoryService
+    from memory.store import Store
+
+    home.mkdir(parents=True, exist_ok=True)
+    with Store(home / DATABASE_FILE) as store, closing(ChainRecorder(home / CHAIN_FILE)) as recorder:
+        bus.vitals.measure_lag = lambda: max(0, recorder.position - store.position)
+        recording = asyncio.create_task(_record_chain(bus, recorder))
+        try:
+            await MemoryService(bus, store, embedder).run()
+        finally:
+            await _finish_recording(recording, recorder, store.position)
+
+
+async def _record_chain(bus: Bus, recorder: ChainRecorder) -> None:
+    """Record the hash of every message. Memory may read the log again from the start; the recorder never does."""
+    try:
+        async for batch in bus.follow(after=recorder.position, batch_delay=CHAIN_INTERVAL_S):
+            recorder.record(batch)
+    except OSError as error:
+        log.error("stopped recording the hash chain", reason=error.strerror)
+
+
+async def _finish_recording(recording: asyncio.Task[None], recorder: ChainRecorder, position: int) -> None:
+    """Let the recorder reach the position that memory has read, then end it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(3 * CHAIN_INTERVAL_S):
+            while recorder.position < position and not recording.done():
+                await asyncio.sleep(0.02)
+    recording.cancel()
+    await asyncio.gather(recording, return_exceptions=True)
+
+
+SPEC = RoleSpec(
+    name="memory",
+    summary="follows the log, answers queries and records the hash chain",
+    answers=True,
+    follows=(LOG,),
+    serve=serve,
+)

@@ -1,0 +1,76 @@
+"""What an idea may start from: designs for the grammar, sources and prose for a language model."""
+
+from bus.vocabulary.events import CodeRevised
+from bus.vocabulary.queries import Ancestry, AskAncestry, CognitionEntry, Experiment
+from memory.queries import Knowledge, answer, handler_for
+from memory.retrieval.ideas import MotivationIndex
+from tests.support.scribe import Scribe
+
+
+class OnePaper:
+    """A cognition base of one entry, whose key is the problem of the query."""
+
+    def nearest(self, text: str, k: int, min_similarity: float) -> tuple[CognitionEntry, ...]:
+        """Return the entry."""
+        return (CognitionEntry(key=text, title="t", scenario=f"{k} {min_similarity}", algorithm="a", history="h"),)
+
+
+def ancestry(scribe: Scribe, motivations: MotivationIndex, query: AskAncestry) -> Ancestry:
+    """Ask for what an idea starts from."""
+    reply = answer(Knowledge(scribe.store, motivations, OnePaper()), query)
+    assert isinstance(reply, Ancestry)
+    return reply
+
+
+def test_the_grammar_gets_designs(scribe: Scribe) -> None:
+    """Of the newest attempt, also if a repair changed it; nothing else of the experiments but id and status."""
+    scribe.start(baselines=())
+    scribe.open("e0001", 1)
+    proposed = scribe.propose("e0001", design={"gate": "silu"})
+    scribe.write("e0001", CodeRevised(attempt=1, source="y", change="c", repaired_by="rules", design={"gate": "none"}))
+    replies = [
+        answer(Knowledge(scribe.store, cognition=OnePaper()), AskAncestry(parent="e0001", at=at))
+        for at in (proposed, 0)
+    ]
+    rows = [reply.rows for reply in replies if isinstance(reply, Ancestry)]
+    assert rows == [(Experiment(id="e0001", status="queued", design={"gate": gate}),) for gate in ("silu", "none")]
+
+
+def test_the_grammar_gets_entries_on_the_parents_problem(scribe: Scribe, motivations: MotivationIndex) -> None:
+    """No source and no text. Without a parent or its problem, the entries are about the campaign's goal."""
+    reply = ancestry(scribe, motivations, AskAncestry(parent="e0001", references=("e0003", "e0009")))
+    assert [(row.id, row.source, row.motivation) for row in reply.rows] == [("e0001", "", ""), ("e0003", "", "")]
+    assert (reply.started, reply.near) == (scribe.status().started, ())
+    analysed = scribe.finish("e0004", 4)
+    for at, parent, problem in ((analysed - 1, "e0004", "g"), (analysed, "e0004", "p"), (analysed, None, "g")):
+        query = AskAncestry(parent=parent, at=at)
+        assert [entry.key for entry in ancestry(scribe, motivations, query).cognition] == [problem]
+        assert handler_for(Knowledge(scribe.store), query).texts() == [problem]
+
+
+def test_a_model_gets_texts_sources_and_ideas_near_the_parents(scribe: Scribe, motivations: MotivationIndex) -> None:
+    """The parent's own idea is not among them."""
+    query = AskAncestry(parent="e0003", references=("e0001",), reader="researcher")
+    reply = ancestry(scribe, motivations, query)
+    assert [(row.id, row.source, row.motivation) for row in reply.rows] == [
+        ("e0001", "a = 1", "slow decay"),
+        ("e0003", "c = 3", "slow delta"),
+    ]
+    assert {row.id for row in reply.near} == {"e0001", "e0002"}
+    handler = handler_for(Knowledge(scribe.store), query)
+    assert (handler.texts(), handler.motivation_count()) == (["g", "slow delta"], 3)
+
+
+def test_a_reader_without_a_model_needs_no_motivation(scribe: Scribe, motivations: MotivationIndex) -> None:
+    """The campaign names models by role: another role's does not count."""
+    readers = ("", "engineer")
+    replies = {reader: ancestry(scribe, motivations, AskAncestry(parent="e0003", reader=reader)) for reader in readers}
+    assert {(row.source, row.motivation) for reply in replies.values() for row in reply.rows} == {("", "")}
+    assert [reply.near for reply in replies.values()] == [(), ()]
+    query = AskAncestry(parent="e0003", reader="engineer")
+    assert handler_for(Knowledge(scribe.store), query).motivation_count() == 0
+
+
+def test_before_a_campaign_there_is_nothing_to_start_from(scribe: Scribe) -> None:
+    """That is no error."""
+    assert answer(Knowledge(scribe.store), AskAncestry(parent="e0001")) == Ancestry()

@@ -1,0 +1,132 @@
+"""Campaigns whose processes are killed at random with SIGKILL, and everything that such a campaign leaves.
+
+    killer = RandomKiller(home, seed=1, mean_events=2.5)
+    outcome = run_under_kills(killer, experiments=56, slots=8)
+
+All services are the real ones, except that the trainer and the embedder answer at once. `faults_of` in
+`tests.support.outcome_faults` compares an outcome with that of a campaign without kills.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bus.nats import server
+from bus.nats.transport import NatsTransport
+from bus.vocabulary.events import CampaignFinished
+from bus.wire import subjects
+from bus.wire.envelope import Envelope, decode
+from bus.wire.stored_message import StoredMessage
+from lab.client.campaign_view import CampaignView
+from lab.home import Home
+from tests.support.endings import ends
+from tests.support.labs import SERVICES, Watch, kill, run_instant, stored_messages
+
+SAME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+MIN_KILL_INTERVAL_S = 0.2
+
+
+@dataclass
+class RandomKiller:
+    """Kills a random process of a lab after every few events; its seed determines its choices.
+
+    Kills follow events and not the clock, so that a campaign advances between them on a slow machine too.
+    """
+
+    home: Path
+    seed: int
+    mean_events: float
+    """Mean number of events between two kills."""
+    kills: Counter[str] = field(default_factory=Counter)
+    """Number of kills by process."""
+    _events: int = 0
+    """Events since the last kill."""
+    _next_kill: float = 0.0
+    """Number of events after which the next kill is due."""
+    _last_kill_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Seed the random generator."""
+        self._random = random.Random(self.seed)
+
+    def __call__(self, _: CampaignView, envelope: Envelope | None) -> None:
+        """Count an event, and kill a process if a kill is due."""
+        self._events += envelope is not None
+        if self._events >= self._next_kill and time.monotonic() - self._last_kill_s > MIN_KILL_INTERVAL_S:
+            self._events, self._next_kill = 0, self._random.expovariate(1 / self.mean_events)
+            self._kill()
+            self._last_kill_s = time.monotonic()
+
+    def _kill(self) -> None:
+        """Kill one of the processes that run."""
+        for service in self._random.sample(SERVICES, len(SERVICES)):
+            if kill(self.home, service):
+                self.kills[service] += 1
+                return
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The streams of a campaign that has run, as the server stores them, and how the run went."""
+
+    home: Path
+    messages: Sequence[StoredMessage]
+    """The log as it is stored."""
+    log: Sequence[Envelope]
+    """The same messages as events."""
+    traces: Sequence[bytes]
+    dead_letters: int
+    seconds: float
+    restarts: int
+    finished: bool
+
+    def ends(self) -> Counter[str]:
+        """Count the events that end each experiment."""
+        return ends(self.log)
+
+    def end(self) -> int:
+        """Return the position of the last CampaignFinished; the lab may stop before a role reads a later event."""
+        endings = (envelope.seq for envelope in self.log if isinstance(envelope.event, CampaignFinished))
+        return max(endings, default=len(self.log))
+
+    def comparable_log(self) -> list[Envelope]:
+        """Return the log up to the campaign's end, with one time and one instance in place of the recorded ones."""
+        return [
+            replace(envelope, time=SAME_TIME, source=f"/lab/{envelope.role}/1") for envelope in self.log[: self.end()]
+        ]
+
+
+def run_under_kills(killer: RandomKiller, **options: Any) -> Outcome:
+    """Run a campaign in the killer's home while it kills processes."""
+    return _run(killer.home, killer, **options)
+
+
+def run_undisturbed(home: Path, **options: Any) -> Outcome:
+    """Run a campaign without kills."""
+    return _run(home, lambda *_: None, **options)
+
+
+def _run(home: Path, watch: Watch, **options: Any) -> Outcome:
+    result = run_instant(home, watch, **options)
+    messages, traces, letters = asyncio.run(_read_streams(Home(home)))
+    log = [decode(stored.payload, stored.seq) for stored in messages]
+    payloads = [stored.payload for stored in traces]
+    return Outcome(home, messages, log, payloads, len(letters), result.seconds, result.restarts, result.finished)
+
+
+async def _read_streams(home: Home) -> list[list[StoredMessage]]:
+    """Return the log, the traces and the dead letters from the store of a stopped lab."""
+    async with server.run_server(home.nats) as url:
+        transport = await NatsTransport.connect(url, name="test")
+        try:
+            return [
+                await stored_messages(transport, stream) for stream in (subjects.LOG, subjects.TRACES, subjects.DEAD)
+            ]
+        finally:
+            await transport.close()
