@@ -14,8 +14,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: install
 	$(BIN)/move37 run --home $(HOME_DIR) --experiments $(EXPERIMENTS)
 
-test: install
-	$(BIN)/pytest
+test: install  ## two workers; each runs whole files, so that the tests of a file share its lab
+	$(BIN)/pytest -n 2 --dist loadfile
 
 install: $(VENV)/.installed
 
@@ -32,6 +32,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/test_source_rules.py tests/test_generated.py  # words, names, lengths; tables derived from code
 
 fix: install
 	$(BIN)/ruff format .
@@ -71,8 +72,8 @@ bench-fidelity: install  ## hours: every design at two rungs with three seeds; i
 	$(BIN)/python -m benchmarks.fidelity run fidelity.jsonl
 
 chaos: install  ## an hour of kill -9; docs/reliability.md has the results
-	$(BIN)/python -m tests.chaos.long --kills 1000 --experiments 500
-	$(BIN)/python -m tests.chaos.burst --events 100000
+	$(BIN)/python -m tests.chaos.soak --kills 1000 --experiments 500
+	$(BIN)/python -m tests.support.burst --events 100000
 
 clean:
 	rm -rf $(VENV) .move37

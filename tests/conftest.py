@@ -1,4 +1,4 @@
-"""What every room's tests share: a real NATS server for the session, and the log's builders."""
+"""Fixtures and rules of all tests: one real NATS server for the session, and slow tests last."""
 
 import os
 
@@ -11,6 +11,20 @@ from pathlib import Path
 import pytest
 
 from bus.nats import server
+
+ROOT = Path(__file__).parent.parent
+
+
+SLOW_FOLDERS = ("tests/lab", "tests/chaos")
+"""Folders whose tests run whole labs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests and put them last, so that an error in one function shows early."""
+    slow = [item for item in items if item.path.relative_to(ROOT).as_posix().startswith(SLOW_FOLDERS)]
+    for item in slow:
+        item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
 
 
 @pytest.fixture(scope="session")
