@@ -1,4 +1,4 @@
-"""Questions: what a decision asks on its way, and the replies. Queries to memory are questions too."""
+"""Questions that a decision asks, and their replies. Queries to memory are questions too."""
 
 from typing import ClassVar
 
@@ -6,10 +6,10 @@ from bus.vocabulary.events import Record
 
 
 class Question(Record):
-    """Something a decision has to know that its event does not say. Its answer is recorded for replays."""
+    """A question of a decision about something that its event lacks. The answer is recorded for replays."""
 
     Reply: ClassVar[type[Record]]
-    """What it is answered with."""
+    """Class of the reply."""
 
 
 class Completion(Question):
@@ -29,7 +29,7 @@ class CompletionReply(Record):
     body: str = ""
     """JSON text of the answer."""
     error: str = ""
-    """One line where no answer could be had; the decision then goes on without a model."""
+    """One line that says why there is no answer; the decision then goes on without a model."""
 
 
 Completion.Reply = CompletionReply

@@ -1,7 +1,6 @@
 """The vocabulary of the lab: every event there is, one class each.
 
-An event is a fact said by one role (DESIGN: the log is the truth). Import the module and read it as a list:
-`from bus import events; events.ProposalCreated`.
+An event is a fact that one role publishes to the log. `bus.delivery.role_spec` declares which role publishes which.
 """
 
 from bus.vocabulary.events.analysis import AnalysisReady, DiscoveryConfirmed, DiscoveryRefuted, FitnessParts

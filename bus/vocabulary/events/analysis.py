@@ -1,4 +1,4 @@
-"""What a result means: its fitness, its explanation, and (after verification) whether it is a discovery."""
+"""Results: the analysis of an experiment, and the verdict on a claimed discovery."""
 
 from typing import ClassVar
 
@@ -15,20 +15,20 @@ class FitnessParts(Record):
     benchmark: float = Field(ge=0, le=1)
     """σ of the gain in recall over the baselines."""
     judge: float = Field(ge=0, le=1)
-    """Novelty, size, cost and simplicity by formula, or a model's marks where one is configured."""
+    """Novelty, size, cost and simplicity by formula, or a model's marks if the analyst has one."""
 
 
 class AnalysisReady(Event):
-    """An experiment has been compared with its parent, its siblings and the baselines."""
+    """The analyst has compared an experiment with its parent, its siblings and the baselines."""
 
     once: ClassVar[bool] = True
 
     fitness: float = Field(ge=0, le=1)
-    """Mean of the parts: a screening score, with a screening score's noise."""
+    """Mean of the parts: a screening score of one seed, with its noise."""
     parts: FitnessParts
-    """What it is made of."""
+    """The parts of the fitness."""
     findings: tuple[str, ...]
-    """What was seen, one sentence each."""
+    """Observations, one sentence each."""
     problem: str
     """The weakness that the next design should address; it queries the cognition base."""
     cognition: tuple[str, ...] = ()
@@ -36,12 +36,12 @@ class AnalysisReady(Event):
 
 
 class DiscoveryConfirmed(Event):
-    """On fresh seeds and sealed data the candidate beats the best matched baseline beyond the corrected margin."""
+    """On fresh seeds and sealed data, a candidate beats the best matched baseline by a significant margin."""
 
     once: ClassVar[bool] = True
 
     baseline: str
-    """The matched baseline it was compared with."""
+    """The matched baseline of the comparison."""
     scale: str
     """Rung of the ladder."""
     seeds: tuple[int, ...]
@@ -51,16 +51,16 @@ class DiscoveryConfirmed(Event):
     interval: tuple[float, float]
     """Confidence interval of the mean gain."""
     adjusted_p: float
-    """p after correction for how many candidates were tried."""
+    """p value, corrected for the number of candidates that were tested."""
 
 
 class DiscoveryRefuted(Event):
-    """The same test, not passed."""
+    """On fresh seeds and sealed data, a candidate does not beat the best matched baseline significantly."""
 
     once: ClassVar[bool] = True
 
     baseline: str
-    """The matched baseline it was compared with."""
+    """The matched baseline of the comparison."""
     scale: str
     """Rung of the ladder."""
     seeds: tuple[int, ...]
@@ -70,4 +70,4 @@ class DiscoveryRefuted(Event):
     interval: tuple[float, float]
     """Confidence interval of the mean gain."""
     adjusted_p: float
-    """p after correction for how many candidates were tried."""
+    """p value, corrected for the number of candidates that were tested."""

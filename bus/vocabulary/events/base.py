@@ -21,12 +21,12 @@ class Record(BaseModel):
 
 
 class Limits(Record):
-    """What a run may use before it is stopped."""
+    """Limits of a run; a run that exceeds one is stopped."""
 
     seconds: float = Field(gt=0)
-    """Wall seconds for the whole run, gates and evaluation included."""
+    """Wall seconds of the whole run, gates and evaluation included."""
     memory_mb: int = Field(gt=0)
-    """Resident memory of the child process, MiB."""
+    """Resident memory of the run, MiB."""
 
 
 class Event(Record):
@@ -35,7 +35,7 @@ class Event(Record):
     version: ClassVar[int] = 1
     """Version of the event's data."""
     once: ClassVar[bool] = False
-    """True if an experiment can have only one such event; the stream then refuses a second."""
+    """Whether an experiment can have only one such event; the stream then refuses a second."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: object) -> None:

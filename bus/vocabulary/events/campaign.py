@@ -1,4 +1,7 @@
-"""A campaign: started, paused, resumed, its pool renewed, finished. The director publishes all of these."""
+"""A campaign: started, paused, resumed and finished, and the state of its search policy.
+
+The lab publishes CampaignStarted, the director everything else.
+"""
 
 from typing import ClassVar, Literal
 
@@ -10,27 +13,27 @@ FinishReason = Literal["budget_spent", "stopped"]
 
 
 class CampaignStarted(Event):
-    """A campaign begins. Everything that steers it is here, so that the log alone explains every later decision."""
+    """A campaign begins. The event holds everything that steers it, so the log alone explains every later decision."""
 
     version: ClassVar[int] = 2
     once: ClassVar[bool] = True
 
     goal: str
-    """What the campaign looks for, in words; a model reads it, the genetic researcher matches its keywords."""
+    """Goal of the search, in words: a model reads it, the genetic operators match its keywords."""
     seed: int
     """Root of all randomness in the campaign."""
     scale: str
     """Name of the rung of the ladder of scales that experiments run at, such as `nano`."""
     experiments: int = Field(ge=0)
-    """How many experiments to make, baselines not counted."""
+    """Number of experiments to make, baselines not counted."""
     slots: int = Field(ge=1)
-    """How many experiments may be under way at once (K)."""
+    """Number of experiments that may be under way at once (K)."""
     attempts: int = Field(ge=0, default=3)
-    """How many repairs an experiment may have before it is given up."""
+    """Number of repairs before an experiment is given up."""
     baselines: tuple[str, ...]
     """Names of the human baselines that open the campaign, in order."""
     limits: Limits
-    """What a run at this scale may use."""
+    """Limits of a run at this scale."""
     policy: str
     """Search policy that chooses parents, references and operators, a name of `agents.search`."""
     policy_parameters: dict[str, JsonValue]
@@ -49,25 +52,25 @@ class CampaignStarted(Event):
     data: str | None = None
     """The user's own text (`--data`), or None for the default corpus."""
     sandbox: Literal["bwrap", "none"] = "bwrap"
-    """What candidates are contained by; `none` only where a person asked for it."""
+    """Containment of candidates; `none` only if a person asked for it."""
 
 
 class CampaignPaused(Event):
-    """No new slot is opened until a CampaignResumed; what runs goes on."""
+    """No new slot opens until a CampaignResumed. Runs under way go on."""
 
     by: str
-    """Who asked."""
+    """Who caused it: a person, or a role."""
     why: str = ""
-    """The reason given."""
+    """Reason."""
 
 
 class CampaignResumed(Event):
-    """Slots are opened again, after a pause, or after a finish whose budget a person has raised."""
+    """Slots open again: after a pause, or after an end if a person has raised the budget."""
 
     by: str
-    """Who asked."""
+    """Who caused it: a person, or a role."""
     why: str = ""
-    """The reason given."""
+    """Reason."""
 
 
 class PoolUpdated(Event):
@@ -84,15 +87,15 @@ class PoolUpdated(Event):
 
 
 class CampaignFinished(Event):
-    """Every slot is settled, or a person said stop. Said once, until the campaign is resumed."""
+    """Every slot is settled, or a person stopped the campaign. The stream takes one, until a resumption."""
 
     reason: FinishReason
-    """Why it ended."""
+    """Reason."""
     analysed: int = Field(ge=0)
-    """Experiments that have a fitness, baselines included."""
+    """Experiments with a fitness, baselines included."""
     failed: int = Field(ge=0)
-    """Experiments given up after their repairs."""
+    """Experiments that were given up after their repairs."""
     rejected: int = Field(ge=0)
-    """Experiments whose every idea was rejected before any code ran."""
+    """Experiments whose ideas were all rejected before any code ran."""
     best: str | None = None
     """The experiment with the highest fitness."""

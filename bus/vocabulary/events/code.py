@@ -1,4 +1,4 @@
-"""Self-revision: code that failed somewhere, and its repairs. Said by the engineer."""
+"""Self-revision: attempts that failed, and their repairs. The engineer publishes them."""
 
 from typing import Literal
 
@@ -10,32 +10,32 @@ Stage = Literal["static", "gate", "train", "evaluate"]
 
 
 class CodeFailed(Event):
-    """An attempt did not survive a stage; the whole error is kept for the repair and for memory."""
+    """An attempt failed at a stage. The repair and memory read the whole error."""
 
     attempt: int = Field(ge=0)
-    """0 is the code as proposed."""
+    """Number of the attempt; 0 is the source as proposed."""
     stage: Stage
-    """Where it failed."""
+    """Stage at which it failed."""
     reason: str
     """Reason code, such as `causality` or `timeout`."""
     message: str
     """One line for a reader."""
     tail: str = ""
-    """The end of what the candidate printed, its traceback included."""
+    """End of the candidate's output, its traceback included."""
     final: bool
-    """True where no repair follows and the experiment is given up."""
+    """Whether the experiment is given up; otherwise a repair follows."""
 
 
 class CodeRevised(Event):
-    """A repaired source, to be tried again."""
+    """The engineer repaired a source, which is tried next."""
 
     attempt: int = Field(ge=1)
-    """Which attempt this source is."""
+    """Number of the attempt that this source is."""
     source: str
     """The whole repaired file."""
     change: str
-    """What was changed and why."""
+    """The change and its reason."""
     repaired_by: Literal["rules", "grammar", "model"]
     """A rule for a common fault, a unit re-rendered from the design grammar, or a model."""
     design: dict[str, JsonValue] | None = None
-    """The design after the repair, where the source was rendered from one."""
+    """The repaired design, if the source was rendered from one."""

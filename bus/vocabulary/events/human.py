@@ -1,4 +1,4 @@
-"""What people say into the bus, completed and made a fact by the human desk, and what they are answered."""
+"""Messages of people, which the desk turns into events, and the lab's answers."""
 
 from typing import Literal
 
@@ -8,16 +8,16 @@ HumanKind = Literal["steer", "propose", "veto", "restore", "pause", "resume", "s
 
 
 class HumanMessage(Event):
-    """A person's word."""
+    """A person's message."""
 
     kind: HumanKind
-    """What is asked of the lab."""
+    """What the person wants."""
     text: str
-    """The words; for `budget` the new number of experiments, for `propose` the reason."""
+    """The text; for `budget` the new number of experiments, for `propose` the reason."""
     by: str = "human"
-    """Who said it."""
+    """Name of the person."""
     target: str | None = None
-    """The experiment it is about, for `veto` and its opposite `restore`."""
+    """The experiment, for `veto` and `restore`."""
     source: str | None = None
     """The architecture, for `propose`."""
 
@@ -26,15 +26,15 @@ class HumanAnswered(Event):
     """The lab's reply to a HumanMessage."""
 
     question: str
-    """What was asked."""
+    """The person's question."""
     answer: str
-    """What memory holds on it."""
+    """The lab's answer."""
     to: str
-    """Who asked."""
+    """Name of the person who asked."""
 
 
 class Spoken(Event):
-    """What arrived on `lab.human.<campaign>`, unread. It is the desk's input and never stands in the log."""
+    """A message as it arrived on `lab.human.<campaign>`. It is the desk's input and never in the log."""
 
     payload: str
     """The text, or JSON as text."""

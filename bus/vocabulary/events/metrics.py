@@ -22,7 +22,7 @@ class Measure(Record):
 
 
 class TaskMetrics(Record):
-    """What a trained architecture scores on one task, computed from raw logits outside the sandbox."""
+    """Scores of a trained architecture on one task, computed from raw logits outside the sandbox."""
 
     kind: str
     """Kind of the task, such as `mqar` or `mad.selective_copying`."""
@@ -35,7 +35,7 @@ class CurvePoint(Record):
     """A point of a training loss curve, thinned for the record."""
 
     task: str
-    """Which task."""
+    """Name of the task."""
     step: int
     """Training step."""
     loss: float
@@ -43,7 +43,7 @@ class CurvePoint(Record):
 
 
 class Metrics(Record):
-    """Everything that was measured of a run."""
+    """All figures of a run."""
 
     tasks: dict[str, TaskMetrics]
     """Scores by task, in the order of the rung."""

@@ -1,4 +1,4 @@
-"""An idea's life before any code runs: a slot opens, an architecture is proposed, or the idea is rejected."""
+"""Ideas before any code runs: a slot opens, an architecture is proposed, or an idea is rejected."""
 
 from typing import ClassVar, Literal
 
@@ -11,7 +11,7 @@ Arm = Literal["baseline", "guided"]
 
 
 class ProposalRequested(Event):
-    """One free slot, and what the director wants in it."""
+    """The director opens a slot and says what its experiment starts from."""
 
     once: ClassVar[bool] = True
 
@@ -20,11 +20,11 @@ class ProposalRequested(Event):
     arm: Arm
     """`baseline` re-enters a human design; `guided` asks for a new one."""
     baseline: str | None = None
-    """Which human design, where the arm is `baseline`."""
+    """Name of the human design, if the arm is `baseline`."""
     parent: str | None = None
-    """Experiment to start from, drawn from ranks 1–10; None while nothing has been analysed."""
+    """Experiment to derive from; None for a design from scratch."""
     references: tuple[str, ...] = ()
-    """Up to four experiments from ranks 11–50 for contrast and crossover."""
+    """Other experiments to draw on, for crossover and contrast."""
     preferences: dict[str, float] = {}
     """Factors on the chances of operators, by name (`mutate`, `crossover`, `scratch`); 1 for those not named."""
     guidance: tuple[str, ...] = ()
@@ -41,36 +41,36 @@ class ProposalCreated(Event):
     motivation: str
     """Why it should work, in a few sentences. The novelty of an idea without a design is judged on this text."""
     source: str
-    """A whole Python file with one token mixer (`docs/architecture.md`, "An architecture")."""
+    """A whole Python file with one token mixer (`docs/explanation/runs.md`, "An architecture")."""
     origin: Origin
-    """Who thought of it."""
+    """Where the idea comes from."""
     operator: str | None = None
-    """How it was derived, such as `mutate:decay` or `crossover`."""
+    """Operator that derived it, such as `mutate:decay` or `crossover`."""
     parent: str | None = None
-    """The experiment it was derived from."""
+    """Experiment that it was derived from."""
     references: tuple[str, ...] = ()
-    """Other experiments it drew on."""
+    """Other experiments that it drew on."""
     design: dict[str, JsonValue] | None = None
-    """The tree of units it was rendered from, where there is one."""
+    """Design that the source was rendered from, if there is one."""
     cognition: tuple[str, ...] = ()
-    """Keys of the cognition entries that were read."""
+    """Keys of the cognition entries that the researcher read."""
     guidance: tuple[str, ...] = ()
     """Guidance that was taken into account."""
 
 
 class ProposalRejected(Event):
-    """An idea that was not tried: too near to an earlier one, or not expressible. It keeps its reason."""
+    """The researcher rejected an idea before any code ran: too near to an earlier one, or no answer came."""
 
     name: str
     """Name of the idea."""
     motivation: str
-    """Its reason, as proposed."""
+    """Why it should work, as proposed."""
     reason: Literal["duplicate_source", "near_design", "near_motivation", "no_answer"]
-    """Why it was turned down."""
+    """Reason code."""
     message: str
-    """The same for a reader."""
+    """The reason in one line."""
     nearest: str | None = None
-    """The earlier experiment it resembles."""
+    """The earlier experiment that it resembles."""
     similarity: float | None = None
     """Cosine similarity to that experiment's motivation; None if texts were not compared."""
     distance: int | None = None
@@ -78,4 +78,4 @@ class ProposalRejected(Event):
     source_hash: str = ""
     """SHA-256 of the rejected source."""
     final: bool
-    """True if the slot is given up; otherwise another idea follows in the same slot."""
+    """Whether the slot is given up; otherwise another idea follows in it."""

@@ -1,4 +1,4 @@
-"""A training run's life: requested, started, watched, completed or failed. Said by the engineer and the trainer."""
+"""A training run: requested by the engineer; started, stopped, completed or failed at the trainer."""
 
 from typing import ClassVar, Literal
 
@@ -12,16 +12,16 @@ VETOED = "vetoed"
 """Reason of a run that a person stopped."""
 AnomalyKind = Literal["too_slow", "loss_too_low", "diverged", "stalled", "not_finite", "memory_growth", "too_good"]
 TOO_GOOD: AnomalyKind = "too_good"
-"""What a completed run is quarantined for: a score that no honest design is known to reach."""
+"""Why a completed run is quarantined: no honest design is known to reach its score."""
 
 
 class Peer(Record):
-    """What the matched baselines needed and reached; the live monitor compares with it."""
+    """Figures of the matched baselines, with which the live monitor compares a run."""
 
     step_seconds: float = Field(gt=0)
     """Median CPU seconds of a training step over the analysed baselines."""
     text_loss: float | None = None
-    """Lowest training loss among the baselines when they ended, nats per byte; None where it was not kept."""
+    """Lowest training loss among the baselines when they ended, nats per byte; None if it is not known."""
 
 
 class LossPoint(Event):
@@ -40,14 +40,14 @@ class LossPoint(Event):
 
 
 class RunRequested(Event):
-    """One attempt's source is ready for the gates and, past them, for training."""
+    """An attempt's source is ready for the gates and for training."""
 
     run: str
-    """`<experiment>-a<attempt>`, and `-r<shard>` where it repeats a quarantined one."""
+    """Id of the run: `<experiment>-a<attempt>`, with `-r<shard>` for a replication."""
     attempt: int = Field(ge=0)
-    """Which attempt of the experiment."""
+    """Number of the attempt."""
     source: str
-    """The architecture, exactly as it will be executed."""
+    """The architecture, exactly as it is executed."""
     scale: str
     """Rung of the ladder of scales."""
     seed: int
@@ -57,33 +57,33 @@ class RunRequested(Event):
     data: str | None = None
     """The user's own text, or None."""
     sandbox: Literal["bwrap", "none"] = "bwrap"
-    """What contains the candidate."""
+    """Containment of the candidate."""
     peer: Peer | None = None
-    """The baselines' figures; None while no baseline has completed."""
+    """Figures of the baselines; None before any has completed."""
     shard: int = Field(default=0, ge=0)
-    """Which data: 0 is what every design is tried on, any other is for a quarantined one's further runs."""
+    """Part of the data: 0 for first runs, others for replications."""
 
 
 class GateResult(Record):
-    """What one executable gate found."""
+    """Result of one executable gate."""
 
     gate: str
-    """Name, such as `causality`."""
+    """Name of the gate, such as `causality`."""
     passed: bool
-    """Whether it held."""
+    """Whether the candidate passed."""
     evidence: str
-    """What was measured."""
+    """The measured figures."""
 
 
 class RunStarted(Event):
-    """The gates held and training begins."""
+    """The candidate passed the gates, and training begins."""
 
     run: str
     """The run."""
     worker: str
     """The trainer process."""
     width: int = Field(gt=0)
-    """d_model after the width was matched to the parameter budget."""
+    """d_model, matched to the parameter budget."""
     parameters: int = Field(gt=0)
     """Trainable parameters of the whole language model."""
     gates: tuple[GateResult, ...]
@@ -91,22 +91,22 @@ class RunStarted(Event):
 
 
 class RunAnomaly(Event):
-    """Something was seen that an honest run does not do: by the trainer on the way, by the analyst in the score."""
+    """The trainer saw in a run, or the analyst in a score, what no honest run shows."""
 
     run: str
     """The run."""
     kind: AnomalyKind
-    """What was seen."""
+    """Kind of anomaly."""
     step: int = Field(ge=0)
-    """At which training step."""
+    """Training step."""
     evidence: str
-    """The figures behind it."""
+    """Figures that show it."""
     action: Literal["stopped", "quarantined"] = "stopped"
-    """What was done about it: the run was stopped, or its score counts for nothing before another run bears it out."""
+    """Consequence: the run was stopped, or its score does not count until a replication confirms it."""
 
 
 class RunCompleted(Event):
-    """A trained and evaluated architecture. All scores were computed outside the candidate's process."""
+    """A run ended with scores, which were computed outside the candidate's process."""
 
     version: ClassVar[int] = 2
 
@@ -115,7 +115,7 @@ class RunCompleted(Event):
     worker: str
     """The trainer process."""
     metrics: Metrics
-    """Everything that was measured."""
+    """All figures of the run."""
     weights: str
     """File of the trained weights (safetensors), relative to the home's artifacts."""
     weights_sha256: str
@@ -123,19 +123,19 @@ class RunCompleted(Event):
 
 
 class RunFailed(Event):
-    """A run that gives no score, and why."""
+    """A run ended without a score."""
 
     run: str
     """The run."""
     worker: str
     """The trainer process."""
     attempt: int = Field(ge=0)
-    """Which attempt of the experiment."""
+    """Number of the attempt."""
     stage: Stage
-    """Where it ended."""
+    """Stage at which it ended."""
     reason: str
     """Reason code, such as `causality`, `timeout`, `limit:memory`, `anomaly:diverged`."""
     message: str
     """One line for a reader."""
     tail: str = ""
-    """The end of the candidate's output, its traceback included."""
+    """End of the candidate's output, its traceback included."""

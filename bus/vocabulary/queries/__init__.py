@@ -1,8 +1,7 @@
-"""What can be asked of memory on `lab.query.<name>`, and the shape of each answer.
+"""Queries to memory on `lab.query.<name>`, and their replies.
 
-`at` is a position in the log: the answer describes the log up to and including it, whatever memory has read since, so
-that a decision depends on the log's prefix and not on timing. `at=0` asks for the latest. Answers and traces hold what
-was asked for and no more: who needs sources says so.
+`at` is a position in the log. The reply describes the log up to it, whatever memory has read since, so that a decision
+depends on the log and not on timing. `at=0` stands for the newest position. A reply holds only what the query asks for.
 """
 
 from bus.vocabulary.queries.campaign import AskCampaignStatus, CampaignStatus

@@ -1,4 +1,4 @@
-"""The state of a campaign."""
+"""The status of a campaign."""
 
 from typing import ClassVar
 
@@ -9,36 +9,36 @@ from bus.vocabulary.queries.query import Query
 
 
 class CampaignStatus(Record):
-    """The state of a campaign as of a position."""
+    """The status of a campaign as of a position."""
 
     campaign: str = ""
-    """Its id; empty if the log holds none."""
+    """Its id; empty if the log holds no campaign."""
     started: CampaignStarted | None = None
-    """How it was started."""
+    """The event that started it."""
     paused: bool = False
     """Whether it is paused."""
     finished: bool = False
     """Whether it has ended."""
     last_ending: int = 0
-    """Position of its newest ending, even if it was resumed since; 0 before the first."""
+    """Position of its newest CampaignFinished, even if it was resumed since; 0 before the first."""
     stopping: bool = False
-    """Whether a person has said stop since the newest ending or resumption, so that the ending is on its way."""
+    """Whether a person has stopped it since the newest end or resumption, so that its end is due."""
     budget: int = 0
-    """Experiments to make, baselines not counted, after any change by a person."""
+    """Number of experiments to make, baselines not counted, after any change by a person."""
     opened: int = 0
-    """Slots opened so far, baselines included."""
+    """Number of slots opened, baselines included."""
     watermark: int = 0
     """The first slot that is not open: all below it are open, and some above it may be."""
     settled: int = 0
-    """Slots that need no more work: baselines trained or failed, experiments analysed, failed or rejected."""
+    """Number of settled slots: baselines trained or failed, experiments analysed, failed or rejected."""
     unsettled: int = 0
-    """Experiments not yet terminal, people's included."""
+    """Number of experiments that have not ended, people's included."""
     analysed: int = 0
-    """Experiments with a fitness."""
+    """Number of experiments with a fitness."""
     failed: int = 0
-    """Experiments that failed for good."""
+    """Number of experiments that were given up."""
     rejected: int = 0
-    """Experiments whose ideas were all rejected."""
+    """Number of experiments whose ideas were all rejected."""
     guidance: tuple[str, ...] = ()
     """Steering messages in force, oldest first."""
     founders: tuple[str, ...] = ()
@@ -52,11 +52,11 @@ class CampaignStatus(Record):
     ranking: tuple[str, ...] = ()
     """The 50 best experiments now, best first, vetoed ones left out."""
     last_seq: int = 0
-    """Position in the log that the answer describes."""
+    """Position in the log that the reply describes."""
 
 
 class AskCampaignStatus(Query):
-    """What is the state of the campaign?"""
+    """What is the status of the campaign?"""
 
     name: ClassVar[str] = "standing"
     Reply: ClassVar[type[Record]] = CampaignStatus

@@ -1,4 +1,4 @@
-"""What it takes to try an experiment, and what one that was tried is compared with."""
+"""An experiment with its peers after its trial, and with its setup before."""
 
 from typing import ClassVar
 
@@ -8,52 +8,52 @@ from bus.vocabulary.queries.query import Query, ReaderQuery
 
 
 class Peers(Record):
-    """An experiment and what it is compared with; of the others the figures alone."""
+    """An experiment and its peers; of the peers, the figures alone."""
 
     this: Experiment
     """The experiment without its curves; with its source if the reader has a model."""
     parent: Experiment | None = None
     """Its parent."""
     siblings: tuple[float, ...] = ()
-    """Text losses, in nats per byte, of the newest other analysed children of that parent, in the order of opening."""
+    """Text losses, nats per byte, of the newest other analysed children of the parent, in the order of opening."""
     baselines: tuple[Experiment, ...] = ()
     """Baselines that have completed."""
     baselines_pending: int = 0
-    """Baselines that are neither trained nor failed."""
+    """Number of baselines that are neither trained nor failed."""
     awaiting: tuple[str, ...] = ()
-    """Experiments trained but not analysed, this one included, in the order they completed."""
+    """Experiments that are trained but not analysed, this one included, in the order of completion."""
     started: CampaignStarted | None = None
-    """How the campaign was started."""
+    """The event that started the campaign."""
 
 
 class AskPeers(ReaderQuery):
-    """What is this experiment to be compared with?"""
+    """What is this experiment compared with?"""
 
     name: ClassVar[str] = "peers"
     Reply: ClassVar[type[Record]] = Peers
 
     experiment: str
-    """Which one."""
+    """Id of the experiment."""
 
 
 class ExperimentSetup(Record):
-    """What it takes to try an experiment."""
+    """Everything that a trial of an experiment needs."""
 
     this: Experiment
-    """The experiment in short form, with its source and its design where they were asked for."""
+    """The experiment in short form, with source and design if the query wants them."""
     started: CampaignStarted | None = None
-    """What the campaign was started with."""
+    """The event that started the campaign."""
     baselines: tuple[Experiment, ...] = ()
-    """Baselines that have completed, with their figures alone."""
+    """Baselines that have completed: their figures alone."""
 
 
 class AskSetup(Query):
-    """What does it take to try this experiment?"""
+    """What does a trial of this experiment need?"""
 
     name: ClassVar[str] = "trial"
     Reply: ClassVar[type[Record]] = ExperimentSetup
 
     experiment: str
-    """Which one."""
+    """Id of the experiment."""
     source: bool = False
-    """Whether the newest attempt's source and design are wanted: a proposal brings its own."""
+    """Whether the reply holds the newest attempt's source and design: a proposal brings its own."""

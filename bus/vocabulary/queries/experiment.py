@@ -1,4 +1,4 @@
-"""Experiments as memory knows them."""
+"""Experiments as memory describes them."""
 
 from typing import ClassVar, Literal
 
@@ -14,42 +14,42 @@ class FailedAttempt(Record):
     """One failed attempt."""
 
     attempt: int
-    """Which."""
+    """Number of the attempt."""
     stage: Stage
-    """Where it failed."""
+    """Stage at which it failed."""
     reason: str
     """Reason code."""
     message: str
     """One line."""
     repair: str = ""
-    """What the next attempt changed; empty where there was none."""
+    """Change of the next attempt; empty if there was none."""
 
 
 class Experiment(Record):
-    """An experiment as memory knows it."""
+    """An experiment as of a position."""
 
     id: str
-    """`base-gla`, `e0007`, `h-3f2a91c0`."""
+    """Its id: `base-gla`, `e0007`, `h-3f2a91c0`."""
     name: str = ""
     """Name of its design."""
     status: Status
-    """How far it is."""
+    """Its status."""
     origin: Origin | None = None
-    """Who proposed it; None while its slot is only open."""
+    """Where its idea comes from; None before the proposal."""
     operator: str | None = None
-    """How it was derived."""
+    """Operator that derived its design."""
     parent_id: str | None = None
-    """What it was derived from."""
+    """Experiment that it was derived from."""
     references: tuple[str, ...] = ()
-    """What else it drew on."""
+    """Other experiments that it drew on."""
     motivation: str = ""
-    """Why it was proposed."""
+    """Why it should work."""
     source: str = ""
     """The newest attempt's source; empty in listings."""
     lines: int | None = None
-    """How many lines of that source are not blank; None in listings."""
+    """Number of lines of that source that are not blank; None in listings."""
     design: dict[str, JsonValue] | None = None
-    """The design it was rendered from."""
+    """Design that the source was rendered from."""
     attempt: int = 0
     """The newest attempt."""
     fitness: float | None = None
@@ -57,13 +57,13 @@ class Experiment(Record):
     parts: FitnessParts | None = None
     """The three parts."""
     metrics: Metrics | None = None
-    """Figures of the run that counts, after a replication the worse of both; the curves only where ids are named."""
+    """Figures of its run, after a replication the worse of both; curves only if the query names ids."""
     parameters: int | None = None
     """Trainable parameters."""
     findings: tuple[str, ...] = ()
-    """What the analysis saw."""
+    """Observations of the analysis."""
     problem: str = ""
-    """The weakness it named."""
+    """Weakness that the analysis named."""
     cognition: tuple[str, ...] = ()
     """Entries that the problem retrieved."""
     failures: tuple[FailedAttempt, ...] = ()
@@ -73,9 +73,9 @@ class Experiment(Record):
     novelty: float | None = None
     """How far its idea lies from the nearest earlier one, in [0, 1]."""
     vetoed: bool = False
-    """Whether a person has taken it out of the pool."""
+    """Whether a veto is in force."""
     opened_seq: int = 0
-    """Position in the log at which its slot was opened (for a person's: at which it was proposed)."""
+    """Position in the log at which its slot was opened; for a person's, at which it was proposed."""
 
     @property
     def val_loss(self) -> float | None:
@@ -120,14 +120,14 @@ class Experiments(Record):
 
 
 class AskExperiments(Query):
-    """Which experiments are there? Sources, designs and curves come only where ids are named."""
+    """Which experiments are there? The reply holds sources, designs and curves only if ids are named."""
 
     name: ClassVar[str] = "experiments"
     Reply: ClassVar[type[Record]] = Experiments
 
     ids: tuple[str, ...] = ()
-    """The experiments wanted; empty for all, in short form."""
+    """Ids of experiments; empty for all, in short form."""
     after: int = 0
-    """Of all, only those opened past this position: the `opened_seq` of the last one already had."""
+    """Of all, only those opened after this position: the `opened_seq` of the last one of the page before."""
     limit: int = Field(default=0, ge=0)
     """Of all, at most so many, the first ones; 0 for no limit. A thousand take more than a megabyte."""

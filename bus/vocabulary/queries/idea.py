@@ -1,4 +1,4 @@
-"""What an idea starts from, and what was thought before it: ancestors, papers, earlier ideas."""
+"""Ancestors, papers and earlier ideas."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from bus.vocabulary.queries.query import Query, ReaderQuery
 
 
 class Neighbour(Record):
-    """An earlier idea and how near it is."""
+    """An earlier idea, and how near it is."""
 
     id: str
     """The experiment."""
@@ -21,7 +21,7 @@ class Neighbour(Record):
     motivation: str
     """Its motivation."""
     same_source: bool = False
-    """Whether its source is the same except for blank space."""
+    """Whether its source is the same, blank space aside."""
 
 
 class Neighbours(Record):
@@ -44,28 +44,28 @@ class AskNeighbours(Query):
     fingerprint: str = ""
     """The fingerprint of its source (`bus.wire.ids.fingerprint`), to find an identical one."""
     exclude: str = ""
-    """An experiment to leave out: the one whose idea is compared."""
+    """Experiment to leave out: the one whose idea is compared."""
     k: int = Field(default=5, ge=1, le=50)
-    """How many."""
+    """Number of rows at most."""
 
 
 class CognitionEntry(Record):
-    """One piece of published knowledge."""
+    """Published knowledge from one paper."""
 
     key: str
     """Stable key."""
     title: str
     """The paper."""
     scenario: str
-    """When it helps: the weakness it answers."""
+    """The weakness that it helps against."""
     algorithm: str
-    """What to do."""
+    """What it does."""
     history: str
-    """What came before it and what it changed."""
+    """Its predecessors, and what it changed."""
     units: tuple[str, ...] = ()
-    """Units of the design grammar that it speaks for."""
+    """Units of the design grammar that it supports."""
     similarity: float = 0.0
-    """Cosine similarity to the question."""
+    """Cosine similarity to the problem."""
 
 
 class Cognition(Record):
@@ -76,7 +76,7 @@ class Cognition(Record):
 
 
 class AskCognition(Query):
-    """What is known about this problem?"""
+    """What is published about this problem?"""
 
     name: ClassVar[str] = "cognition"
     Reply: ClassVar[type[Record]] = Cognition
@@ -84,16 +84,16 @@ class AskCognition(Query):
     text: str
     """A problem, in words."""
     k: int = Field(default=3, ge=1, le=20)
-    """How many."""
+    """Number of rows at most."""
     min_similarity: float = 0.25
-    """Cosine below which an entry is not worth reading."""
+    """Lowest cosine similarity of an entry."""
 
 
 class Ancestry(Record):
-    """What an idea starts from."""
+    """The ancestors of a new idea, and knowledge about their problem."""
 
     started: CampaignStarted | None = None
-    """The campaign's start; None if the log holds none."""
+    """The event that started the campaign; None if the log holds none."""
     rows: tuple[Experiment, ...] = ()
     """Parent and references, in the order of opening: their designs and, if the reader has a model, everything else."""
     cognition: tuple[CognitionEntry, ...] = ()
@@ -103,12 +103,12 @@ class Ancestry(Record):
 
 
 class AskAncestry(ReaderQuery):
-    """What may an idea start from?"""
+    """What does a new idea start from?"""
 
     name: ClassVar[str] = "ancestry"
     Reply: ClassVar[type[Record]] = Ancestry
 
     parent: str | None = None
-    """The experiment to improve on."""
+    """Experiment to improve on."""
     references: tuple[str, ...] = ()
     """Other experiments to draw on."""

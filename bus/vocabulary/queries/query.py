@@ -1,4 +1,4 @@
-"""What every question to memory has: its name, and the position in the log that it asks about."""
+"""Fields of every query: its name, its campaign, and the position in the log that it is about."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ class Query(Question):
     name: ClassVar[str]
     """Last token of the subject."""
     at: int = 0
-    """Position in the log, 0 for the latest."""
+    """Position in the log; 0 for the newest."""
     campaign: str = ""
     """The campaign; empty for the newest one."""
 
