@@ -3,13 +3,15 @@
 import subprocess
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
 from agents import design
 from agents.search import policy_class
 from agents.search.policy import PolicyParameters
-from bus.vocabulary.events import CampaignStarted, Limits
+from bus.delivery.role_spec import RoleSettings
+from bus.vocabulary.events import CampaignStarted, Limits, Record
 from lab.errors import LabError
 from lab.roster import decider_specs
 from lab.settings import Settings
@@ -47,25 +49,29 @@ def policy_parameters(settings: Settings, baselines: int) -> PolicyParameters:
     """Return the policy's parameters: those of the settings over those that suit the campaign. Raises LabError."""
     try:
         policy = policy_class(settings.policy)
-        suited = policy.sized_for(settings.experiments, baselines).model_dump(mode="json")
-        return policy.Parameters.model_validate(suited | settings.policy_parameters)
-    except ValidationError as error:
-        raise LabError(f"policy_parameters of {settings.policy}: {_first(error)}") from None
     except ValueError as error:
         raise LabError(str(error)) from None
+    suited = policy.sized_for(settings.experiments, baselines).model_dump(mode="json")
+    try:
+        return policy.Parameters.model_validate(suited | settings.policy_parameters)
+    except ValidationError as error:
+        raise LabError(f"[policy_parameters] {_first_fault(error, policy.Parameters)}") from None
 
 
 def role_settings(settings: Settings) -> dict[str, dict[str, JsonValue]]:
     """Return the settings in force of every deciding role that has any. Raises LabError."""
-    specs = decider_specs()
+    kinds = {name: spec.settings for name, spec in decider_specs().items() if spec.settings}
+    if unknown := settings.roles.keys() - kinds.keys():
+        raise LabError(f"[roles.{min(unknown)}]: no such role has settings; hint: choose one of {', '.join(kinds)}")
+    return {name: _settings_of(name, kind, settings.roles.get(name, {})) for name, kind in kinds.items()}
+
+
+def _settings_of(role: str, kind: type[RoleSettings], values: dict[str, Any]) -> dict[str, JsonValue]:
+    """Return the settings in force of one role. Raises LabError."""
     try:
-        return {
-            name: spec.settings.model_validate(settings.roles.get(name, {})).model_dump(mode="json")
-            for name, spec in specs.items()
-            if spec.settings
-        }
+        return kind.model_validate(values).model_dump(mode="json")
     except ValidationError as error:
-        raise LabError(f"[roles] {_first(error)}; hint: move37 config lists all settings") from None
+        raise LabError(f"[roles.{role}] {_first_fault(error, kind)}") from None
 
 
 def models_by_role(settings: Settings) -> dict[str, str]:
@@ -92,7 +98,10 @@ def code_version() -> str:
     return f"{version}+g{commit}"
 
 
-def _first(error: ValidationError) -> str:
-    """Return the first fault of a validation in one line."""
+def _first_fault(error: ValidationError, kind: type[Record]) -> str:
+    """Return the first fault of a validation in one line; a hint names the settings if one is unknown."""
     first = error.errors(include_url=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or error.title}: {first['msg']}"
+    name = ".".join(map(str, first["loc"])) or error.title
+    if first["type"] == "extra_forbidden":
+        return f"{name}: no such setting; hint: choose one of {', '.join(kind.model_fields) or 'none'}"
+    return f"{name}: {first['msg'].lower()} ({first['input']!r})"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError
+from lab.runtime.campaign_start import campaign_started
 from lab.settings import LoadedSettings
 
 
@@ -50,6 +51,26 @@ def test_a_mistake_is_named_with_its_source(tmp_path: Path, toml: str, message: 
     (tmp_path / "lab.toml").write_text(toml)
     with pytest.raises(LabError, match=message):
         LoadedSettings.load({})
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ('policy = "fortune"', "unknown search policy 'fortune'; policies: .*two_tier"),
+        ("[policy_parameters]\nsurprise = 1", r"\[policy_parameters\] surprise: no such setting; hint: .*cold_start"),
+        ("[policy_parameters]\nbatch = 0", r"\[policy_parameters\] batch: .*\(0\)"),
+        ("[roles.wizard]\nmax_ideas = 1", r"\[roles.wizard\]: no such role has settings; hint: .*researcher"),
+        ("[roles.researcher]\nmax_ideas = 0", r"\[roles.researcher\] max_ideas: .*\(0\)"),
+        ("[roles.researcher]\nideas = 2", r"\[roles.researcher\] ideas: no such setting; hint: .*max_ideas"),
+    ],
+)
+def test_a_mistake_in_what_steers_a_campaign_is_one_line(tmp_path: Path, toml: str, message: str) -> None:
+    """Before anything starts, the error names the table, the setting and the values that are possible."""
+    (tmp_path / "lab.toml").write_text(toml)
+    settings = LoadedSettings.load({}, tmp_path / "lab.toml").settings
+    with pytest.raises(LabError, match=message) as error:
+        campaign_started(settings)
+    assert "\n" not in str(error.value)
 
 
 def test_a_named_file_has_to_exist() -> None:
