@@ -1,17 +1,18 @@
 """Rows of runs: the request, the start, anomalies, the end with its scores or its failure, and the loss curves."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import ClassVar
+
+from pydantic_core import to_json
 
 from bus.vocabulary.events import Record, RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted
 from memory.rows import Row, projects
 
 
 def _json(records: Sequence[Record]) -> str:
-    return json.dumps([record.model_dump() for record in records])
+    return to_json(records).decode()
 
 
 @projects(RunRequested, seconds=attrgetter("limits.seconds"), memory_mb=attrgetter("limits.memory_mb"))
