@@ -1,4 +1,4 @@
-"""The arithmetic of a fitness: three parts, each in [0, 1], and their mean (`docs/architecture.md`, "Fitness").
+"""The arithmetic of a fitness: three parts, each in [0, 1], and their mean (`docs/explanation/fitness.md`).
 
 Loss and benchmark are squashed as in ASI-ARCH's released code: s = σ(6 · clip(gain / width, ±1)). Only counted
 quantities enter, never a clock, so one seed gives one sequence of proposals.
@@ -101,7 +101,7 @@ def simplicity(lines: int) -> float:
 def counted_judge(novelty: float, size: float, cost: float, lines: int) -> float:
     """Return the judge's part without a model: 0.4 novelty + 0.2 size + 0.2 cost + 0.2 simplicity.
 
-    `novelty` is 1 − the highest cosine similarity to an earlier motivation; `size` and `cost` are `thrift` values.
+    `novelty` is how far the idea lies from the nearest earlier one, in [0, 1]; `size` and `cost` are `thrift` values.
     """
     return 0.4 * min(1.0, max(0.0, novelty)) + 0.2 * size + 0.2 * cost + 0.2 * simplicity(lines)
 

@@ -1,6 +1,6 @@
 """The director: opens slots, renews the pool, and decides when a campaign pauses, resumes and ends.
 
-Every choice is a function of the log up to the event decided on (`docs/architecture.md`, "Slots"). The t-th
+Every choice is a function of the log up to the event decided on (`docs/explanation/campaigns.md`, "Slots"). The t-th
 settlement opens slot t + K − 1, and that one alone: earlier slots belong to earlier settlements, whose decisions may
 still be under way. Slots that were held back are opened by the event that allows slots again. The stream refuses a
 second opening. Any event that finds the campaign over and not ended publishes the ending, and the stream takes one;

@@ -68,7 +68,7 @@ class RunOutcome:
 def resolve_settings(loaded: LoadedSettings, home: Home) -> Settings:
     """Return the settings for this home; the campaign that it holds overrides defaults.
 
-    Raises LabError if a person gave a seed or a scale that is not the campaign's.
+    Raises LabError if a person gave a seed, a scale or a policy that is not the campaign's.
     """
     settings, recorded = loaded.settings, home.campaign()
     if not recorded:

@@ -1,4 +1,4 @@
-"""The arithmetic of a fitness, as `docs/architecture.md` defines it."""
+"""The arithmetic of a fitness, as `docs/explanation/fitness.md` defines it."""
 
 from math import exp
 
