@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from bus.vocabulary.events import CurvePoint
 from bus.vocabulary.queries import Experiment
@@ -16,6 +17,7 @@ MAX_POINTS = 120
 _WIDTH, _HEIGHT = 480, 300
 
 Line = Sequence[svg.Point]
+"""(step, loss) in order of steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,9 @@ def task_names(curves: Iterable[LossCurves]) -> list[str]:
 def loss_line(curve: Sequence[CurvePoint], task: str) -> list[svg.Point]:
     """Return (step, loss) of one task in order of steps, at most `MAX_POINTS`, always with the last point."""
     points = sorted((p.step, p.loss) for p in curve if p.task == task)
-    stride = -(-len(points) // MAX_POINTS) or 1
-    return [(float(step), loss) for step, loss in points[::-1][::stride][::-1]]
+    stride = max(1, ceil(len(points) / MAX_POINTS))
+    thinned = points[::-1][::stride][::-1]  # counted from the end, so that the last point stays
+    return [(float(step), loss) for step, loss in thinned]
 
 
 def coloured_candidates(scores: Scores) -> list[LossCurves]:
@@ -103,7 +106,7 @@ def _picture(name: str, task: str, grey: Sequence[LossCurves], coloured: Sequenc
 
 
 def _frame(lines: Sequence[Line]) -> svg.PlotFrame:
-    """Return axes for all lines: steps logarithmic if `falls_early`, losses logarithmic if they span a wide range."""
+    """Return axes for all lines; steps are logarithmic if `falls_early`, losses if they span a wide range."""
     points = [point for line in lines for point in line]
     x = svg.scale([step for step, _ in points], 48, _WIDTH - 16, log=falls_early(lines))
     y = svg.scale([loss for _, loss in points], _HEIGHT - 44, 32, pad=0.05)
@@ -111,12 +114,16 @@ def _frame(lines: Sequence[Line]) -> svg.PlotFrame:
 
 
 def falls_early(lines: Sequence[Line]) -> bool:
-    """Return True if most lines fall by half in the first tenth of their steps, which a linear axis would hide."""
-    early = 0
-    for line in lines:
-        last = [loss for step, loss in line if step <= line[-1][0] / 10][-1:]
-        early += bool(last) and line[0][1] > line[-1][1] and last[0] <= (line[0][1] + line[-1][1]) / 2
-    return 2 * early > len(lines)
+    """Return True if most lines make half of their fall in a tenth of their steps, which a linear axis would hide."""
+    return 2 * sum(map(_line_falls_early, lines)) > len(lines)
+
+
+def _line_falls_early(line: Line) -> bool:
+    early = [loss for step, loss in line if step <= line[-1][0] / 10]
+    if not early:
+        return False
+    first, last = line[0][1], line[-1][1]
+    return first > last and early[-1] <= (first + last) / 2
 
 
 def _log_note(scale: svg.AxisScale) -> str:

@@ -10,36 +10,36 @@ from dashboard.svg import NARROW, WIDE
 
 def fitness_over_time(scores: Scores) -> Markup | None:
     """Return fitness over time, None until there is a fitness."""
+    if not scores.ranked:
+        return None
     caption = (
         "Each mark is one experiment, in the order of opening. The line is the best candidate so far, the band is the "
         "range of the baselines. A best-so-far line can only rise; with noisy scores it rises by chance alone, so it "
         "shows no trend."
     )
-    if not scores.ranked:
-        return None
     return _figure(_both_widths(scores, fitness.picture), caption, key.legend(scores, colours=False))
 
 
 def lineage_tree(scores: Scores) -> Markup | None:
     """Return the lineage, None until there is an experiment."""
+    if not scores.experiments:
+        return None
     caption = (
         "Parents are left of their children. The strong line leads to the best candidate. In a large campaign, "
         "children without children of their own are drawn together in blocks."
     )
-    if not scores.experiments:
-        return None
     tree = el("div", *lineage.pictures(scores), class_="tree", tabindex="0", role="region", aria_label="Lineage")
     return _figure([tree], caption, key.legend(scores, colours=True))
 
 
 def recall_tradeoff(scores: Scores) -> Markup | None:
     """Return recall and bits per byte, None until something is measured."""
+    if not tradeoff.measured(scores):
+        return None
     caption = (
         "Whiskers are one standard error of recall; they don't include the spread between seeds. The area of a mark is "
         "proportional to its parameters. The dotted line joins the experiments that no other beats in both figures."
     )
-    if not tradeoff.measured(scores):
-        return None
     return _figure(_both_widths(scores, tradeoff.picture), caption, key.legend(scores, colours=True))
 
 

@@ -18,8 +18,14 @@ MAX_SOURCE_CHARACTERS = 40_000
 """Characters shown of one source."""
 _MAX_TEXT_CHARACTERS = 4_000
 """Characters shown of one motivation or problem."""
-_MAX_FAILURES = 12
-_MAX_FINDINGS = 40
+_MAX_FINDING_CHARACTERS = 600
+"""Characters shown of one finding."""
+_MAX_MESSAGE_CHARACTERS = 400
+"""Characters shown of one error message or repair."""
+_MAX_LABEL_CHARACTERS = 60
+"""Characters shown of one id, key, operator, reason code or task name."""
+_MAX_FAILURES, _MAX_FINDINGS, _MAX_PAPERS, _MAX_REFERENCES = 12, 40, 12, 8
+"""Entries shown of each list in a record."""
 _FOLD_BYTES = 200
 """Bytes of a folded record's own elements, and of the line that says what was left out."""
 
@@ -40,7 +46,7 @@ def _bytes(markup: Markup | None) -> int:
 
 
 def _fit(pieces: Iterable[Markup], room: int) -> list[Markup | None]:
-    """Return the pieces that fit into `room` bytes, tried in order, with None for each that does not fit."""
+    """Return each piece, or None if it does not fit into what the earlier ones left of `room` bytes."""
     fitted: list[Markup | None] = []
     for piece in pieces:
         fits = _bytes(piece) <= room
@@ -69,12 +75,9 @@ def _body(scores: Scores, e: Experiment) -> Markup:
         [
             el("p", clip(e.motivation, _MAX_TEXT_CHARACTERS), class_="prose") if e.motivation else None,
             _figures(scores, e),
-            _section(
-                "Findings",
-                el("ul", *(el("li", clip(f, 600)) for f in e.findings[:_MAX_FINDINGS])) if e.findings else None,
-            ),
+            _section("Findings", _findings(e.findings) if e.findings else None),
             _section("Problem", el("p", clip(e.problem, _MAX_TEXT_CHARACTERS), class_="prose") if e.problem else None),
-            _section("Papers about the problem", _keys(e.cognition) if e.cognition else None),
+            _section("Papers about the problem", _paper_keys(e.cognition) if e.cognition else None),
             _section("Failures and repairs", _failures(e.failures) if e.failures else None),
             _section("Design", design.tree(e.design) if e.design else None),
         ]
@@ -88,20 +91,16 @@ def _section(title: str, content: Markup | None) -> Markup | None:
 
 def _figures(scores: Scores, e: Experiment) -> Markup:
     """Return status, origin and measured figures as terms and values, without the unknown ones."""
+    status = STATUS_WORDS[e.status] + (f": {_label(e.reason)}" if e.reason else "") + (", vetoed" if e.vetoed else "")
+    further = " · ".join(f"{_label(task)} {figure(value, 3)}" for task, value in further_accuracies(e).items())
     pairs: list[tuple[str, Child]] = [
-        (
-            "status",
-            STATUS_WORDS[e.status] + (f": {clip(e.reason, 60)}" if e.reason else "") + (", vetoed" if e.vetoed else ""),
-        ),
+        ("status", status),
         ("origin", _origin(e)),
         ("loss · benchmark · judge", _parts(e.parts) if e.parts else None),
         ("against best baseline", signed(scores.gain_of(e)) if e.fitness is not None else None),
         ("text loss", f"{figure(e.val_loss, 4)} nats per byte" if e.val_loss is not None else None),
         ("recall", f"{figure(e.recall, 3)} ± {figure(e.recall_stderr, 3)}" if e.recall is not None else None),
-        (
-            "further tasks",
-            " · ".join(f"{clip(task, 60)} {figure(value, 3)}" for task, value in further_accuracies(e).items()) or None,
-        ),
+        ("further tasks", further or None),
         ("parameters", f"{e.parameters:,}" if e.parameters is not None else None),
         ("FLOPs per token", f"{flops:,.0f}" if (flops := e.cost("flops_per_token")) is not None else None),
         ("CPU per step", f"{1000 * seconds:.1f} ms" if (seconds := e.cost("step_seconds")) is not None else None),
@@ -119,20 +118,29 @@ def _parts(parts: FitnessParts) -> Markup:
 
 def _origin(e: Experiment) -> Markup | None:
     """Return the origin, the operator, the parent and the references."""
-    texts: list[Child] = [e.origin, clip(e.operator, 60) if e.operator else None]
+    texts: list[Child] = [e.origin, _label(e.operator) if e.operator else None]
     texts += [join(["from ", _link(e.parent_id)])] if e.parent_id else []
-    texts += [join(["with ", join(map(_link, e.references[:8]), ", ")])] if e.references else []
+    texts += [join(["with ", join(map(_link, e.references[:_MAX_REFERENCES]), ", ")])] if e.references else []
     return join([text for text in texts if text], " · ") or None
 
 
-def _link(name: str) -> Markup:
+def _link(experiment_id: str) -> Markup:
     """Return a link to another record."""
-    return el("a", clip(name, 60), href=f"#{clip(name, 60)}")
+    return el("a", _label(experiment_id), href=f"#{_label(experiment_id)}")
 
 
-def _keys(names: Sequence[str]) -> Markup:
+def _label(text: str) -> str:
+    return clip(text, _MAX_LABEL_CHARACTERS)
+
+
+def _paper_keys(keys: Sequence[str]) -> Markup:
     """Return the keys of cognition base entries."""
-    return el("p", join((el("code", clip(name, 60)) for name in names[:12]), " "))
+    return el("p", join((el("code", _label(key)) for key in keys[:_MAX_PAPERS]), " "))
+
+
+def _findings(findings: Sequence[str]) -> Markup:
+    """Return the findings as a list."""
+    return el("ul", *(el("li", clip(finding, _MAX_FINDING_CHARACTERS)) for finding in findings[:_MAX_FINDINGS]))
 
 
 def _failures(failures: Sequence[FailedAttempt]) -> Markup:
@@ -141,9 +149,9 @@ def _failures(failures: Sequence[FailedAttempt]) -> Markup:
         el(
             "li",
             f"Attempt {f.attempt}, {f.stage}: ",
-            el("code", clip(f.reason, 60)),
-            f" {clip(f.message, 400)}",
-            el("p", f"Repair: {clip(f.repair, 400)}") if f.repair else None,
+            el("code", _label(f.reason)),
+            f" {clip(f.message, _MAX_MESSAGE_CHARACTERS)}",
+            el("p", f"Repair: {clip(f.repair, _MAX_MESSAGE_CHARACTERS)}") if f.repair else None,
         )
         for f in failures[:_MAX_FAILURES]
     ]

@@ -1,4 +1,4 @@
-"""Derived from a campaign's experiments: ranks, the best candidate, the baselines' range, the running best.
+"""What the pages derive from a campaign's experiments: ranks, the best candidate, the baselines, the running best.
 
 Fitness is a screening score from one seed; nothing here treats it as more.
 """
@@ -24,7 +24,9 @@ STATUS_WORDS: dict[Status, str] = {
 SHAPES = {"baseline": "square", "genetic": "circle", "model": "diamond", "human": "triangle", None: "circle"}
 """Mark of each origin, so that no picture shows origins by colour alone."""
 _MAX_NAME_CHARACTERS = 120
+"""Characters shown of a name."""
 _ORDER_WITHOUT_FITNESS: tuple[Status, ...] = ("running", "quarantined", "queued", "failed", "rejected", "analysed")
+"""Reading order, by status, of the experiments that have no fitness."""
 
 
 def is_baseline(experiment: Experiment) -> bool:
@@ -33,7 +35,7 @@ def is_baseline(experiment: Experiment) -> bool:
 
 
 def display_name(experiment: Experiment) -> str:
-    """Return the name of an experiment, at most a line long; empty if the id ends with it, as `base-gla` does."""
+    """Return an experiment's name, clipped; empty if the id already ends with it, as `base-gla` does with `gla`."""
     if experiment.id.lower().endswith(experiment.name.lower()):
         return ""
     return clip(experiment.name, _MAX_NAME_CHARACTERS)
@@ -123,7 +125,7 @@ class Scores:
 
     @cached_property
     def running_best(self) -> list[tuple[int, float]]:
-        """Index in the order of opening, and fitness, of every candidate that was better than all before it."""
+        """(index in the order of opening, fitness) of each candidate that was better than all candidates before it."""
         records: list[tuple[int, float]] = []
         for index, experiment in enumerate(self.experiments):
             if is_baseline(experiment) or experiment.vetoed or experiment.fitness is None:
@@ -134,7 +136,7 @@ class Scores:
 
     @cached_property
     def parent(self) -> dict[str, str]:
-        """Parent by id, for parents that were opened before their child; that order excludes cycles."""
+        """Parent by id; a parent that was opened after its child is left out, so that there are no cycles."""
         opened: set[str] = set()
         parents: dict[str, str] = {}
         for experiment in self.experiments:
@@ -156,9 +158,9 @@ class Scores:
 
     @cached_property
     def colour_classes(self) -> dict[str, str]:
-        """Colour class of each ranked experiment: `f0` for the lowest fifth to `f4` for the best fifth."""
-        count = len(self.ranked)
-        return {e.id: f"f{4 - 5 * index // count}" for index, e in enumerate(self.ranked)}
+        """Colour class by id of each ranked experiment, from `f0` for the worst fifth to `f4` for the best fifth."""
+        total = len(self.ranked)
+        return {e.id: f"f{4 - 5 * index // total}" for index, e in enumerate(self.ranked)}
 
     def colour_class(self, experiment: Experiment) -> str:
         """Return the colour class of an experiment, `none` if it has no fitness."""

@@ -8,12 +8,18 @@ from dashboard.fitness import link
 from dashboard.markup import Markup, el
 from dashboard.scores import Scores, is_baseline, shape, title
 
-_RADIUS = 8.0
+_LARGEST_RADIUS = 8.0
 """Radius in pixels of the largest mark."""
+_CROWDED_RADIUS = 4.8
+"""Its radius if the marks are closer than `_MARK_SPACE` on average."""
+_MARK_SPACE = 20
+"""Pixels of the drawing's width for each mark."""
+_MAX_WHISKERS = 60
+"""Marks up to which each has a whisker; more would hide each other."""
 
 
 def measured(scores: Scores) -> list[Experiment]:
-    """Return the experiments that have both figures."""
+    """Return the experiments that have bits per byte and recall."""
     return [e for e in scores.experiments if e.bits_per_byte is not None and e.recall is not None]
 
 
@@ -21,9 +27,10 @@ def picture(scores: Scores, width: int) -> Markup:
     """Return the drawing, `width` pixels wide; needs at least one measured experiment."""
     height = 420 if width == svg.WIDE else 320
     shown = measured(scores)
+    unbeaten = front(shown)
     frame = _frame(shown, width, height)
-    largest = max(e.parameters or 1 for e in shown)
-    crowding = 1.0 if 20 * len(shown) <= width else 0.6
+    radius = _LARGEST_RADIUS if _MARK_SPACE * len(shown) <= width else _CROWDED_RADIUS
+    unit = radius / sqrt(max(e.parameters or 1 for e in shown))
     layers = [
         svg.axes(
             frame,
@@ -31,15 +38,12 @@ def picture(scores: Scores, width: int) -> Markup:
             "recall accuracy (more is better)",
             x_ticks=width // 90,
         ),
-        svg.path(svg.steps([frame.at(*_figures(e)) for e in front(shown)]), "front"),
-        *(_whisker(frame, e) for e in shown if len(shown) <= 60),
-        *(
-            _dot(scores, frame, e, _RADIUS * crowding / sqrt(largest))
-            for e in sorted(shown, key=is_baseline, reverse=True)
-        ),
+        svg.path(svg.steps([frame.at(*_figures(e)) for e in unbeaten]), "front"),
+        *(_whisker(frame, e) for e in shown if len(shown) <= _MAX_WHISKERS),
+        *(_dot(scores, frame, e, unit) for e in sorted(shown, key=is_baseline, reverse=True)),
         *(_name(frame, e) for e in (scores.best, scores.best_baseline) if e in shown and width == svg.WIDE),
     ]
-    ids = ", ".join(e.id for e in front(shown))
+    ids = ", ".join(e.id for e in unbeaten)
     text = f"{len(shown)} experiments. No other experiment beats these in both figures: {ids}."
     return svg.svg(
         f"tradeoff-{width}", "Recall and bits per byte", text, (width, height), *layers, fit=svg.fit_class(width)

@@ -17,6 +17,7 @@ from stand_ins.fla.ops.recurrences import delta_rule, gated_delta_rule, kda, kda
 _ACTIVATIONS = {"silu": nn.Identity(), "relu": F.relu, "elu": elu_p1, "identity": nn.Identity()}
 """Activations of DeltaNet's queries and keys after their convolution, which applies silu itself."""
 _NORMS = {"l2": l2norm, "sum": sum_norm}
+"""DeltaNet's normalisations of queries and keys."""
 
 
 class DeltaNet(ProjectedLayer):
@@ -71,7 +72,11 @@ class DeltaNet(ProjectedLayer):
 
 
 class _WideValues(ProjectedLayer):
-    """A layer with `head_dim` channels a key head, and values with `expand_v` times as many and possibly more heads."""
+    """A delta rule layer whose values may be wider than its keys.
+
+    A key head has `head_dim` channels, a value head `expand_v` times as many. Several value heads may share a key head.
+    Raises ValueError unless a value head has a whole number of channels and each key head serves equally many of them.
+    """
 
     b_proj: nn.Linear
 
@@ -96,17 +101,17 @@ class _WideValues(ProjectedLayer):
         self.head_k_dim, self.head_v_dim = head_dim, int(head_dim * expand_v)
         if not math.isclose(head_dim * expand_v, self.head_v_dim, rel_tol=1e-5):
             raise ValueError(f"expand_v {expand_v} makes no whole number of {head_dim} channels")
-        self.shared = share(self.num_v_heads, num_heads)
+        self.values_per_key = share(self.num_v_heads, num_heads)
         self.project(hidden_size, num_heads * head_dim, self.num_v_heads * self.head_v_dim)
         self.convolve(use_short_conv, conv_size, conv_bias, layer_idx)
 
     def step_sizes(self, x: Tensor) -> Tensor:
-        """Return beta [B, T, H], in [0, 1], or in [0, 2] if eigenvalues may be negative."""
+        """Return beta for x [B, T, D], one a head, in [0, 1], or in [0, 2] if eigenvalues may be negative."""
         return (2 if self.allow_neg_eigval else 1) * self.b_proj(x).sigmoid()
 
     def _repeat_for_values(self, *tensors: Tensor) -> list[Tensor]:
         """Return tensors [B, T, H, ...] of the key heads, repeated for each value head."""
-        return [y.repeat_interleave(self.shared, 2) for y in tensors]
+        return [y.repeat_interleave(self.values_per_key, 2) for y in tensors]
 
 
 class GatedDeltaNet(_WideValues):
@@ -129,7 +134,7 @@ class GatedDeltaNet(_WideValues):
         self.use_gate = use_gate
         self.a_proj, self.b_proj = (nn.Linear(hidden_size, self.num_v_heads, bias=False) for _ in range(2))
         self.A_log = nn.Parameter(torch.empty(self.num_v_heads).uniform_(0, 16).log())
-        # softplus of the bias is a token's step; its logarithm is uniform between those of 1/1000 and 1/10
+        # The bias is the inverse softplus of a token's step; initial steps are log-uniform from 1/1000 to 1/10.
         step = torch.empty(self.num_v_heads).uniform_(math.log(1e-3), math.log(1e-1)).exp()
         self.dt_bias = nn.Parameter(step + (-torch.expm1(-step)).log())
         if use_gate:
@@ -161,12 +166,12 @@ class KimiDeltaAttention(_WideValues):
     ) -> None:
         width = head_dim or _head_dim(128, hidden_size, num_heads)
         super().__init__(hidden_size, expand_v, width, num_heads, **shared)
-        inner, rank = (hidden_size, self.head_v_dim), self.head_v_dim
-        self.f_proj = nn.Sequential(nn.Linear(*inner, bias=False), nn.Linear(rank, self.key_dim, bias=False))
+        rank = self.head_v_dim
+        self.f_proj = nn.Sequential(nn.Linear(hidden_size, rank, bias=False), nn.Linear(rank, self.key_dim, bias=False))
         self.b_proj = nn.Linear(hidden_size, num_heads, bias=False)
         self.A_log = nn.Parameter(torch.empty(num_heads).uniform_(1, 16).log())
         self.dt_bias = nn.Parameter(torch.zeros(self.key_dim))
-        self.g_proj = nn.Sequential(nn.Linear(*inner, bias=False), nn.Linear(rank, self.value_dim))
+        self.g_proj = nn.Sequential(nn.Linear(hidden_size, rank, bias=False), nn.Linear(rank, self.value_dim))
         self.o_norm = FusedRMSNormGated(self.head_v_dim, eps=norm_eps, activation="sigmoid")
 
     def _apply_operator(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, **more: Any) -> tuple[Tensor, State]:
@@ -182,5 +187,5 @@ class KimiDeltaAttention(_WideValues):
 
 
 def _head_dim(default: int, hidden_size: int, num_heads: int) -> int:
-    """Return fla's default width of a head, or less: the default suits wide models only."""
+    """Return the channels of a head: fla's default, or less if the model is narrower than its heads would be."""
     return max(1, min(default, hidden_size // num_heads))

@@ -9,7 +9,10 @@ _ACTIVATIONS = {None: nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu
 
 
 class LoRA(nn.Module):
-    """A map of rank `low_rank_dim` with an activation in between; the inner map starts at zero."""
+    """A map of rank `low_rank_dim` with an activation in between; the inner map starts at zero.
+
+    Raises ValueError for an unknown activation.
+    """
 
     def __init__(
         self,
@@ -30,23 +33,26 @@ class LoRA(nn.Module):
         self._initialize_weights()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map x [..., D]."""
+        """Map x [..., input_dim] to [..., output_dim]."""
         return self.lora(x)
 
     def set_bias_value(self, value: Tensor | float) -> None:
-        """Set the outer bias."""
+        """Set the outer bias [output_dim], from one value or from one for each output."""
         _, outer = self._maps()
         with torch.no_grad():
             outer.bias.copy_(torch.as_tensor(value).expand_as(outer.bias))
 
     def _initialize_weights(self, *_: nn.Module) -> None:
-        """Set the inner weights to zero and draw orthogonal outer ones."""
+        """Set the inner weights to zero and draw orthogonal outer ones.
+
+        The module that `Module.apply` passes is ignored.
+        """
         inner, outer = self._maps()
         nn.init.zeros_(inner.weight)
         nn.init.orthogonal_(outer.weight, 0.1)
 
     def _maps(self) -> tuple[nn.Linear, nn.Linear]:
-        """Return the inner map and the outer one."""
+        """Return the inner map, from input to rank, and the outer one, from rank to output."""
         inner, outer = self.lora[0], self.lora[-1]
         assert isinstance(inner, nn.Linear)
         assert isinstance(outer, nn.Linear)

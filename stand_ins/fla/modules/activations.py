@@ -1,4 +1,4 @@
-"""fla's activations by name."""
+"""fla's activations by fla's names; all are elementwise except `sum_norm`."""
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ def swiglu(x: Tensor, y: Tensor) -> Tensor:
 
 
 def swiglu_linear(x: Tensor, y: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return a linear map of silu(x) * y."""
+    """Return a linear map of silu(x) * y: x, y [..., D] and weight [E, D] to [..., E]."""
     return F.linear(swiglu(x, y), weight, bias)
 
 
@@ -52,3 +52,4 @@ ACT2FN = {
     "sqrelu": sqrelu,
     "swiglu": swiglu,
 }
+"""The activations that fla's layers take by name; `swiglu` alone takes two tensors."""

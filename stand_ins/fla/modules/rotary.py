@@ -7,7 +7,7 @@ from kernels import rotary
 
 
 class RotaryEmbedding(nn.Module):
-    """Rotates queries and keys by their positions; no parameters."""
+    """Rotates queries and keys by their positions; no parameters. Raises ValueError for a `scale_base`."""
 
     def __init__(
         self, dim: int, base: float = 10000.0, scale_base: float | None = None, interleaved: bool = False, **_: object
@@ -27,10 +27,17 @@ class RotaryEmbedding(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return q, k [B, T, H, D] rotated in their first `dim` channels; the first position is `seqlen_offset`."""
         positions = _positions(q.shape[1], seqlen_offset, cu_seqlens, q.device)
-        inputs = [_halves(x[..., : self.dim]) if self.interleaved else x[..., : self.dim] for x in (q, k)]
-        rotated = rotary(inputs[0], inputs[1], positions, base=self.base)
-        outputs = [_pairs(x) if self.interleaved else x for x in rotated]
-        return tuple(torch.cat([new, old[..., self.dim :]], -1) for new, old in zip(outputs, (q, k), strict=True))  # type: ignore[return-value]
+        rotated_q, rotated_k = rotary(self._channels(q), self._channels(k), positions, base=self.base)
+        return self._with_channels(q, rotated_q), self._with_channels(k, rotated_k)
+
+    def _channels(self, x: Tensor) -> Tensor:
+        """Return the first `dim` channels of x [B, T, H, D], in the order of `rotary`."""
+        channels = x[..., : self.dim]
+        return _halves(channels) if self.interleaved else channels
+
+    def _with_channels(self, x: Tensor, channels: Tensor) -> Tensor:
+        """Return x [B, T, H, D] with other channels in place of `_channels(x)`."""
+        return torch.cat([_pairs(channels) if self.interleaved else channels, x[..., self.dim :]], -1)
 
 
 def rotary_embedding(x: Tensor, cos: Tensor, sin: Tensor, interleaved: bool = False, **_: object) -> Tensor:
@@ -44,12 +51,12 @@ def rotary_embedding(x: Tensor, cos: Tensor, sin: Tensor, interleaved: bool = Fa
 
 
 def _halves(x: Tensor) -> Tensor:
-    """Return the channels 0, 2, 4 ... 1, 3, 5 ... of x [..., D]."""
+    """Return x [..., D] with its channels in the order 0, 2, 4 ... 1, 3, 5 ..., from interleaved pairs to halves."""
     return torch.cat([x[..., ::2], x[..., 1::2]], -1)
 
 
 def _pairs(x: Tensor) -> Tensor:
-    """Undo `_halves`."""
+    """Return x [..., D] from halves to interleaved pairs: the inverse of `_halves`."""
     return torch.stack(x.chunk(2, -1), -1).flatten(-2)
 
 

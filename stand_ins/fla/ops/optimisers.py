@@ -16,8 +16,8 @@ from stand_ins.fla.ops.low_rank import dplr
 from stand_ins.fla.ops.recurrences import kda_gate
 from stand_ins.fla.ops.sequences import on_sequences
 
-Kalman = tuple[Tensor, tuple[Tensor, Tensor] | None]
-"""(o [B, T, H, V], (memory [B, H, K, V], precision))."""
+KalmanResult = tuple[Tensor, tuple[Tensor, Tensor] | None]
+"""(o [B, T, H, V], final state or None); a state is (S [B, H, K, V], precision [B, H] or [B, H, K])."""
 
 
 def momentum_delta_rule(  # noqa: PLR0913 (fla's own arguments)
@@ -35,9 +35,10 @@ def momentum_delta_rule(  # noqa: PLR0913 (fla's own arguments)
     use_p_times_alpha: bool = True,
     **more: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """M <- mu M - eta k (v - Sᵀ p)ᵀ, then S <- alpha S - beta M (arXiv 2605.05838); the state is [S, M].
+    """M <- mu M - eta k (v - Sᵀ p)ᵀ, then S <- alpha S - beta M (arXiv 2605.05838).
 
-    log_alpha, log_mu, beta, eta [B, T, H]; p reads the error in place of k, times alpha if `use_p_times_alpha`.
+    q, k, p [B, T, H, K]; v [B, T, H, V]; log_alpha, log_mu, beta, eta [B, T, H]. The error is read by p, by default k,
+    times alpha if `use_p_times_alpha`. The state is S and M, stacked [2, B, H, K, V].
     """
     p = k if p is None else p
     if use_qk_l2norm_in_kernel:
@@ -61,7 +62,7 @@ def _momentum(
     scale: float | None = None,
     initial_state: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Apply the rule to one sequence."""
+    """Apply the rule step by step, with eta in k and alpha in p; the state is (S, M)."""
     q = q * (q.shape[-1] ** -0.5 if scale is None else scale)
     empty = q.new_zeros(*q[:, 0].shape, v.shape[-1])
     state, momentum = (empty, empty) if initial_state is None else initial_state
@@ -127,15 +128,15 @@ def _decayed_sum(x: Tensor, g: Tensor, initial_state: Tensor | None = None) -> t
     return torch.stack(sums, 1), total
 
 
-def iso_kdn(q: Tensor, k: Tensor, v: Tensor, g: Tensor, omega: Tensor, r: Tensor, **more: Any) -> Kalman:
+def iso_kdn(q: Tensor, k: Tensor, v: Tensor, g: Tensor, omega: Tensor, r: Tensor, **more: Any) -> KalmanResult:
     """Write by a Kalman gain with one precision c for each head; noises omega, r [B, T, HV]; g [B, T, HV, K].
 
-    z = mean(exp(2 g)) / c + omega, the gain is z / (r + z |k|²), c <- 1 / z + s |k|² / (K r); s is K by default.
+    z = mean(exp(2 g)) / c + omega, the gain is z k / (r + z |k|²), c <- 1 / z + s |k|² / (K r); s is K by default.
     """
     return _kalman(q, k, v, g, omega[..., None], r, isotropic=True, **more)
 
 
-def diag_kdn(q: Tensor, k: Tensor, v: Tensor, g: Tensor, omega: Tensor, r: Tensor, **more: Any) -> Kalman:
+def diag_kdn(q: Tensor, k: Tensor, v: Tensor, g: Tensor, omega: Tensor, r: Tensor, **more: Any) -> KalmanResult:
     """Write by a Kalman gain with one precision c for each key channel; noises omega [B, T, H, K] and r [B, T, H].
 
     z = exp(2 g) / c + omega, the gain is z k / (r + z · k²), c <- 1 / z + s k² / r; s is K by default.
@@ -157,22 +158,23 @@ def _kalman(  # noqa: PLR0913 (fla's own arguments)
     use_qk_l2norm_in_kernel: bool = False,
     use_gate_in_kernel: bool = False,
     **more: Any,
-) -> Kalman:
-    """Compute the gains, then write along them."""
+) -> KalmanResult:
+    """Compute the gains, then write along them; `info_scale` is s."""
     if use_qk_l2norm_in_kernel:
         q, k = l2norm(q), l2norm(k)
     if use_gate_in_kernel:
         g = kda_gate(g, more.get("A_log"), more.get("dt_bias"), more.get("lower_bound"))
     q, k = (x.repeat_interleave(v.shape[2] // k.shape[2], 2) for x in (q, k))
     memory, precision = initial_state or (None, None)
-    decay, power, energy = (2 * g).exp(), k.square(), k.square().sum(-1, keepdim=True)
+    width, noise = k.shape[-1], r[..., None]  # [B, T, H, 1]
+    decay, power = (2 * g).exp(), k.square()  # [B, T, H, K]; if isotropic their means [B, T, H, 1]
     if isotropic:
-        decay, power = decay.mean(-1, keepdim=True), energy / k.shape[-1]
+        decay, power = decay.mean(-1, keepdim=True), power.sum(-1, keepdim=True) / width
         precision = None if precision is None else precision[..., None]
-    information = (k.shape[-1] if info_scale is None else info_scale) * power / r[..., None]
+    information = (width if info_scale is None else info_scale) * power / noise
     z, precision = _uncertainty(decay, omega, information, initial_state=precision, **more)
-    predicted = z * energy if isotropic else (z * k.square()).sum(-1, keepdim=True)
-    o, state = _delta_rule(q, k, v, g, z * k / (r[..., None] + predicted), initial_state=memory, **more)
+    predicted = (z * k.square()).sum(-1, keepdim=True)
+    o, state = _delta_rule(q, k, v, g, z * k / (noise + predicted), initial_state=memory, **more)
     if state is None:
         return o.to(v.dtype), None
     return o.to(v.dtype), (state, precision[..., 0] if isotropic else precision)
