@@ -13,7 +13,7 @@ from agents.search.policy import PolicyParameters
 from bus.delivery.role_spec import RoleSettings
 from bus.vocabulary.events import CampaignStarted, Limits, Record
 from lab.errors import LabError
-from lab.roster import decider_specs
+from lab.roster import decider_specs, role_specs
 from lab.settings import Settings
 
 
@@ -60,10 +60,11 @@ def policy_parameters(settings: Settings, baselines: int) -> PolicyParameters:
 
 def role_settings(settings: Settings) -> dict[str, dict[str, JsonValue]]:
     """Return the settings in force of every deciding role that has any. Raises LabError."""
-    kinds = {name: spec.settings for name, spec in decider_specs().items() if spec.settings}
+    kinds = {name: spec.settings for name, spec in role_specs().items() if spec.settings}
     if unknown := settings.roles.keys() - kinds.keys():
         raise LabError(f"[roles.{min(unknown)}]: no such role has settings; hint: choose one of {', '.join(kinds)}")
-    return {name: _settings_of(name, kind, settings.roles.get(name, {})) for name, kind in kinds.items()}
+    checked = {name: _settings_of(name, kind, settings.roles.get(name, {})) for name, kind in kinds.items()}
+    return {name: values for name, values in checked.items() if name in decider_specs()}
 
 
 def _settings_of(role: str, kind: type[RoleSettings], values: dict[str, Any]) -> dict[str, JsonValue]:
