@@ -14,8 +14,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: install
 	$(BIN)/move37 run --home $(HOME_DIR) --experiments $(EXPERIMENTS)
 
-test: install  ## two workers; each runs whole files, so that the tests of a file share its lab
-	$(BIN)/pytest -n 2 --dist loadfile
+test: install  ## two workers; each runs whole files, in order, so that the tests of a file share its lab and slow ones come last
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 install: $(VENV)/.installed
 
