@@ -47,11 +47,12 @@ def test_a_quarantine_can_end_in_every_way(tmp_path: Path, seed: int, end: str) 
 
 def test_a_seed_determines_a_campaign(tmp_path: Path) -> None:
     """Its events have the same ids if it is the first in a log and if it follows other campaigns."""
-    alone, after_others = Archive(tmp_path / "alone"), Archive(tmp_path / "after")
     logs = []
-    for archive, seeds in ((alone, [LIVELY_SEED]), (after_others, [0, 1, LIVELY_SEED])):
-        for seed in seeds:
-            lab = campaign(archive, seed)
-            lab.run()
+    for folder, earlier_seeds in (("alone", ()), ("after_others", (0, 1))):
+        archive = Archive(tmp_path / folder)
+        for seed in earlier_seeds:
+            campaign(archive, seed).run()
+        lab = campaign(archive, LIVELY_SEED)
+        lab.run()
         logs.append([envelope.id for envelope in lab.log])
     assert logs[0] == logs[1]

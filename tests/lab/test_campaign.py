@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bus.audit import log_file
-from bus.vocabulary.events import RunCompleted
+from bus.vocabulary.events import ProposalRequested, RunCompleted
+from lab.roster import decider_specs
 from tests.support.labs import FinishedLab, move37
 
 pytestmark = pytest.mark.timeout(900)  # the fixture trains nine experiments
@@ -87,8 +88,8 @@ def test_the_weights_have_the_recorded_hash(finished: FinishedLab, tmp_path: Pat
         assert hashlib.sha256(content).hexdigest() == event.weights_sha256
 
 
-@pytest.mark.parametrize("role", ["director", "researcher", "engineer", "analyst"])
-def test_every_agent_decides_the_same_in_a_replay(finished: FinishedLab, tmp_path: Path, role: str) -> None:
+@pytest.mark.parametrize("role", decider_specs())
+def test_every_role_decides_the_same_in_a_replay(finished: FinishedLab, tmp_path: Path, role: str) -> None:
     """Today's code, with the recorded answers, publishes the recorded events."""
     log = tmp_path / "log.jsonl"
     finished.move37("export-log", str(log))
@@ -146,5 +147,5 @@ def test_a_message_to_a_stopped_lab_is_read_when_it_runs(finished: FinishedLab, 
     finished.move37("run", "--experiments", str(EXPERIMENTS + 1), "--json")
     log = tmp_path / "log.jsonl"
     finished.move37("export-log", str(log))
-    requested = [e.event for e in log_file.read_log(log) if e.type == "ProposalRequested"]
-    assert "try a wider window and a gate" in requested[-1].guidance  # type: ignore[attr-defined]
+    requests = [one.event for one in log_file.read_log(log) if isinstance(one.event, ProposalRequested)]
+    assert "try a wider window and a gate" in requests[-1].guidance

@@ -1,4 +1,4 @@
-"""Cancellation of a task ends it, even if a library loses the first cancellation."""
+"""`cancel_and_wait` ends a task, even if a library loses the first cancellations."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ import pytest
 from lab import cancel_and_wait
 
 
-async def test_a_task_that_loses_a_cancellation_ends_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_task_that_loses_cancellations_ends_with_a_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """The NATS client loses a cancellation now and then."""
     monkeypatch.setattr(cancel_and_wait, "CANCEL_INTERVAL_S", 0.01)
     cancellations = 0

@@ -1,4 +1,4 @@
-"""The chain of the log: memory's process records it up to the last message that memory has read."""
+"""The recorder of the hash chain: memory's process ends only after it has recorded what memory has read."""
 
 import asyncio
 from pathlib import Path
@@ -17,8 +17,8 @@ from memory.retrieval.embedding import HashEmbedder
 from memory.role import serve_memory
 
 
-async def test_the_chain_reaches_memorys_position_before_both_end(tmp_path: Path, nats_url: str) -> None:
-    """The recorder is slower than memory, and still records the last message before the process ends."""
+async def test_the_chain_reaches_memorys_position_before_the_process_ends(tmp_path: Path, nats_url: str) -> None:
+    """The recorder reads the log less often than memory does, and still records the last message."""
     transport = await NatsTransport.connect(nats_url, name="test")
     await transport.provision()
     bus, campaign = Bus(transport, "desk"), uuid4().hex[:12]

@@ -1,4 +1,4 @@
-"""Connections to an existing server: unencrypted or lossy ones are refused, and each role uses its own key."""
+"""Connections to a server: unencrypted or lossy ones are refused, and each role uses its own key."""
 
 import base64
 import json
@@ -14,10 +14,11 @@ import pytest
 
 from bus.delivery.transport import TransportError
 from bus.nats import server
-from bus.security import access, keys
+from bus.security import keys
 from lab.client import connection
 from lab.errors import LabError
-from lab.roster import key_names, role_specs
+from lab.home import Home
+from lab.roster import key_names
 from lab.runtime import sync_check
 from lab.settings import LoadedSettings, Settings
 from tests.support.labs import move37
@@ -87,10 +88,14 @@ def test_a_roles_own_seed_in_the_same_folder_is_used(tmp_path: Path) -> None:
 
 def token(kind: str, pair: nkeys.KeyPair, issuer: nkeys.KeyPair, **claims: object) -> str:
     """Return a JWT of an operator, an account or a user, as `nsc` makes them."""
-    public = {"iss": issuer.public_key.decode(), "sub": pair.public_key.decode()}
+    public = {"iss": _public(issuer), "sub": _public(pair)}
     body = {**public, "jti": "x", "iat": 1, "name": kind, "nats": {**claims, "type": kind, "version": 2}}
     content = ".".join(_encoded(json.dumps(part).encode()) for part in ({"typ": "JWT", "alg": "ed25519-nkey"}, body))
     return f"{content}.{_encoded(issuer.sign(content.encode()))}"
+
+
+def _public(pair: nkeys.KeyPair) -> str:
+    return bytes(pair.public_key).decode()
 
 
 def _encoded(part: bytes) -> str:
@@ -120,7 +125,7 @@ async def test_credentials_of_a_standard_client_are_used(
     )
     config = (
         f"operator: {token('operator', operator, operator)}\nresolver: MEMORY\n"
-        f"resolver_preload: {{ {account.public_key.decode()}: {of_account} }}\n"
+        f"resolver_preload: {{ {_public(account)}: {of_account} }}\n"
     )
     with served(config) as port:
         with pytest.raises(TransportError):
@@ -189,9 +194,7 @@ async def test_durability_is_read_from_the_servers_monitoring(
 def test_the_embedded_server_syncs_every_write(tmp_path: Path) -> None:
     """Its monitoring reports so, with the configuration that a lab writes."""
     port, monitor = server.free_port(), server.free_port()
-    command = server.server_command(
-        tmp_path, port, access.authorization(keys.ensure_keys(tmp_path / "keys", key_names()), role_specs())
-    )
+    command = server.server_command(tmp_path, port, Home(tmp_path).authorization())
     process = subprocess.Popen([*command, "--http_port", str(monitor)])
     try:
         server.wait_until_ready(port, process)
@@ -209,7 +212,7 @@ def test_a_campaign_does_not_start_if_durability_is_unknown(tmp_path: Path, nats
 
 
 def test_keys_are_listed_and_exported_without_printing_seeds(tmp_path: Path) -> None:
-    """`move37 keys` lists the roles; the export has all seeds and the block with their public keys."""
+    """`move37 keys` lists roles and clients; the export has all seeds and the block with their public keys."""
     listed = move37("keys", "--home", str(tmp_path / "lab"), cwd=tmp_path)
     move37("keys", "--home", str(tmp_path / "lab"), "--export", str(tmp_path / "out"), cwd=tmp_path)
     block = (tmp_path / "out" / "authorization.conf").read_text()

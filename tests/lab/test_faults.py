@@ -1,7 +1,7 @@
 """Faults: whichever process is killed, the campaign ends with exactly its experiments, none twice."""
 
+import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,13 +15,13 @@ from bus.wire.envelope import Envelope
 from bus.wire.ids import parse_run_id
 from lab.client.campaign_view import CampaignView
 from lab.home import Home
-from tests.support.labs import ROOT, kill, move37, run_instant
+from tests.support.labs import ROOT, SERVICES, kill, move37, processes_of, publish_as_admin, run_instant
 
 EXPERIMENTS = 12
 
 
-class Killer:
-    """Kills a service after a number of events."""
+class ServiceKiller:
+    """Kills a service after a number of events, and records the analysed experiments."""
 
     def __init__(self, home: Path, service: str, after: int) -> None:
         """Kill `service` once, at event number `after` or later."""
@@ -29,7 +29,7 @@ class Killer:
         self.analysed: list[str] = []
 
     def __call__(self, _: CampaignView, envelope: Envelope | None) -> None:
-        """Count the events, and kill the service in time."""
+        """Count an event, and kill the service if it is due."""
         if envelope is None:
             return
         self.events += 1
@@ -39,12 +39,10 @@ class Killer:
             self.killed = kill(self.home, self.service)
 
 
-@pytest.mark.parametrize(
-    "service", ["memory", "director", "researcher", "engineer", "analyst", "desk", "trainer", "nats-server"]
-)
+@pytest.mark.parametrize("service", SERVICES)
 def test_a_killed_process_does_not_change_the_campaigns_end(tmp_path: Path, service: str) -> None:
     """After a SIGKILL of any one process, all experiments end, and each is analysed at most once."""
-    killer = Killer(tmp_path, service, after=40)
+    killer = ServiceKiller(tmp_path, service, after=40)
     outcome = run_instant(tmp_path, killer, experiments=EXPERIMENTS, slots=3)
     assert killer.killed, f"{service} was not running"
     assert outcome.finished
@@ -95,13 +93,14 @@ def test_an_interrupt_ends_quickly_and_the_same_command_resumes(tmp_path: Path) 
     for line in process.stdout:
         if line.startswith("AnalysisReady"):
             break
+    assert processes_of(tmp_path)
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
     rest = process.stdout.read()
     assert process.wait(10) == 0
     assert time.monotonic() - start < 5.0
     assert "finished=False" in rest
-    assert not _processes_of(tmp_path)
+    assert not processes_of(tmp_path)
     outcome = run_instant(tmp_path, experiments=40, slots=4)
     assert outcome.finished
 
@@ -114,12 +113,13 @@ def test_a_killed_supervisor_leaves_no_process_behind(tmp_path: Path) -> None:
     for line in process.stdout:
         if line.startswith("AnalysisReady"):
             break
+    assert processes_of(tmp_path)
     process.kill()
     process.wait(10)
     deadline = time.monotonic() + 15
-    while _processes_of(tmp_path) and time.monotonic() < deadline:
+    while processes_of(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not _processes_of(tmp_path)
+    assert not processes_of(tmp_path)
 
 
 def test_a_second_lab_in_one_home_is_refused(tmp_path: Path) -> None:
@@ -134,45 +134,20 @@ def test_a_second_lab_in_one_home_is_refused(tmp_path: Path) -> None:
 
 def test_a_malformed_message_becomes_a_dead_letter_and_stops_nothing(tmp_path: Path) -> None:
     """Garbage on subjects of the log and on the human inbox becomes dead letters; no service restarts."""
-    published = []
+    publishing: list[asyncio.Future[None]] = []
 
     def disturb(view: CampaignView, envelope: Envelope | None) -> None:
         if envelope is not None and envelope.type == "CampaignStarted":
-            note = json.loads((tmp_path / "running.json").read_text())
-            published.append(_publish_garbage(note["nats_url"], Home(tmp_path).keys / "lab.nk", view.campaign))
+            garbage = {
+                f"lab.events.{view.campaign}.e0001.RunCompleted": b"not json",
+                f"lab.events.{view.campaign}.e0001.NoSuchEvent": b"{}",
+                f"lab.human.{view.campaign}": b"\xff\xfe",
+            }
+            publishing.append(asyncio.ensure_future(publish_as_admin(tmp_path, garbage)))
 
     outcome = run_instant(tmp_path, disturb, experiments=24, slots=2)
-    assert published
+    publishing[0].result()
     assert outcome.finished
     assert outcome.restarts == 0
     letters = json.loads(move37("status", "--home", str(tmp_path), "--json"))["dead_letters"]
     assert letters >= 3
-
-
-def _publish_garbage(url: str, seed: Path, campaign: str) -> int:
-    """Publish three malformed messages from a process of its own, because an event loop runs in this one."""
-    code = (
-        "import asyncio, nats\n"
-        "async def main():\n"
-        f"    client = await nats.connect({url!r}, nkeys_seed={str(seed)!r})\n"
-        "    stream = client.jetstream()\n"
-        f"    await stream.publish('lab.events.{campaign}.e0001.RunCompleted', b'not json')\n"
-        f"    await stream.publish('lab.events.{campaign}.e0001.Unheard', b'{{}}')\n"
-        f"    await stream.publish('lab.human.{campaign}', b'\\xff\\xfe')\n"
-        "    await client.close()\n"
-        "asyncio.run(main())\n"
-    )
-    return subprocess.run([sys.executable, "-c", code], check=True, timeout=30).returncode
-
-
-def _processes_of(home: Path) -> list[str]:
-    """Return the ids of the processes of a home's lab."""
-    ids = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            text = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if str(home).encode() in text and int(folder.name) != os.getpid() and b"pytest" not in text:
-            ids.append(folder.name)
-    return ids

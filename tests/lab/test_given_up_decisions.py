@@ -1,4 +1,4 @@
-"""A director that fails on the last end of an experiment: the campaign ends all the same."""
+"""The director gives up its decision on the end of the last experiment, and the campaign still ends."""
 
 import asyncio
 import json
@@ -15,8 +15,8 @@ from lab.runtime.supervisor import Service
 from lab.settings import Settings
 from tests.support.labs import instant, move37, run_instant
 
-LAST = "e0002"
-ENDS = ",".join(f"{kind}:{LAST}" for kind in ("AnalysisReady", "CodeFailed", "ProposalRejected"))
+LAST_EXPERIMENT = "e0002"
+LAST_ENDS = ",".join(f"{kind}:{LAST_EXPERIMENT}" for kind in ("AnalysisReady", "CodeFailed", "ProposalRejected"))
 
 
 class Person:
@@ -52,9 +52,9 @@ def campaign(home: Path, person: Person, failing: str, monkeypatch: pytest.Monke
 
 
 def test_the_pause_after_a_failure_ends_the_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The dead letter stays; retrying it is refused with what to do instead."""
+    """The dead letter stays; a retry of it is refused, and the error says what to do instead."""
     person = Person(tmp_path, [], 0)
-    outcome = campaign(tmp_path, person, ENDS, monkeypatch)
+    outcome = campaign(tmp_path, person, LAST_ENDS, monkeypatch)
     assert outcome.finished
     assert [ending.reason for ending in person.endings] == ["budget_spent"]
     (letter,) = map(json.loads, move37("dead", "list", "--home", str(tmp_path), "--json").splitlines())
@@ -68,9 +68,9 @@ def test_the_pause_after_a_failure_ends_the_campaign(tmp_path: Path, monkeypatch
 def test_if_the_pause_fails_too_a_person_ends_the_campaign(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
-    """Any message ends it, and so does retrying the letters."""
+    """Any message ends it, and so does a retry of the letters."""
     person = Person(tmp_path, command, 2)
-    outcome = campaign(tmp_path, person, f"{ENDS},CampaignPaused", monkeypatch)
+    outcome = campaign(tmp_path, person, f"{LAST_ENDS},CampaignPaused", monkeypatch)
     assert outcome.finished
     assert person.acting is not None
     assert person.acting.done()

@@ -32,12 +32,12 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_secret_is_printed(fault: str) -> None:
     """Secrets are masked last, after exceptions are formatted."""
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", SETUP + FAULTS[fault]],
         capture_output=True, text=True, timeout=60, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT), "SOME_TOKEN": CANARY, "CARRIED": SEED},
     )  # fmt: skip
-    out = done.stdout + done.stderr
-    assert "***" in out
-    assert CANARY not in out
-    assert SEED not in out
+    output = result.stdout + result.stderr
+    assert "***" in output
+    assert CANARY not in output
+    assert SEED not in output

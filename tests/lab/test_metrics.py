@@ -62,7 +62,7 @@ async def test_a_scrape_asks_the_services_that_answer_now(nats_url: str) -> None
 def test_a_lab_that_does_not_answer_is_down() -> None:
     """The scrape reports it and does not fail."""
 
-    def nobody() -> LabReading:
+    def unreachable() -> LabReading:
         raise TransportError("no NATS server answers")
 
-    assert scrape(nobody) == {("move37_up",): 0}
+    assert scrape(unreachable) == {("move37_up",): 0}

@@ -18,7 +18,7 @@ from tests.support import instant_trainer
 from tests.support.labs import move37, run_instant
 
 SEED = 0
-HONEST = 1.8
+MIN_HONEST_LOSS = 1.8
 """Any loss below this is too good for the instant trainer's scores."""
 
 
@@ -36,8 +36,8 @@ def too_good_source(*, reproduced: bool) -> str:
     for number in count():
         source = f"{BASELINES['gla'].source}\n# variant {number}\n"
         second = loss(source, replication_seed(SEED, 1), 1)
-        second_fits = second < HONEST if reproduced else HONEST < second < float("inf")
-        if loss(source, SEED, 0) < HONEST and second_fits:
+        second_fits = second < MIN_HONEST_LOSS if reproduced else MIN_HONEST_LOSS < second < float("inf")
+        if loss(source, SEED, 0) < MIN_HONEST_LOSS and second_fits:
             return source
     raise AssertionError("numbers do not end")
 

@@ -73,13 +73,6 @@ def test_a_mistake_in_what_steers_a_campaign_is_one_line(tmp_path: Path, toml: s
     assert "\n" not in str(error.value)
 
 
-def test_settings_of_a_role_that_decides_nothing_are_not_recorded(tmp_path: Path) -> None:
-    """A campaign starts with a table for the dashboard, and CampaignStarted does not hold it."""
-    (tmp_path / "lab.toml").write_text("[roles.dashboard]\nport = 8050\n")
-    settings = LoadedSettings.load({}, tmp_path / "lab.toml").settings
-    assert "dashboard" not in campaign_started(settings).roles
-
-
 def test_a_named_file_has_to_exist() -> None:
     """A missing file in `--config` is an error; a missing lab.toml is not."""
     with pytest.raises(LabError, match="no settings file"):

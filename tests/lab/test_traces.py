@@ -94,7 +94,7 @@ def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base class names it so)
             """Keep the test's output quiet."""
 
     server = HTTPServer(("127.0.0.1", 0), SpanCollector)

@@ -1,7 +1,7 @@
 """The lab's services with a director that fails on some events, which `FAILING_EVENTS` in its environment names.
 
-`FAILING_EVENTS=AnalysisReady:e0002,CampaignPaused` fails on e0002's analysis and on every pause, once each and for
-good. A retried letter is decided on as usual.
+With `FAILING_EVENTS=AnalysisReady:e0002,CampaignPaused`, the director gives up its decisions on the analysis of e0002
+and on every pause. When such a dead letter is retried, the director decides as usual.
 """
 
 import os
@@ -17,18 +17,18 @@ from tests.support.instant_service import instant_spec
 
 
 class FailingDirector(Director):
-    """Fails once on each of some events."""
+    """Fails on some events, the first time that it gets them."""
 
     def __init__(self, fatal: set[str]) -> None:
-        """Fail on `<type>` or `<type>:<experiment>`."""
+        """Fail on events named by `<type>` or `<type>:<experiment>`."""
         self._fatal = fatal
         self._failed: set[str] = set()
 
     def decide(self, envelope: Envelope) -> Decision:
-        """Raise what is not tried again, or decide."""
+        """Decide. Raises MalformedMessage, after which a message is not delivered again, for the fatal events."""
         if {envelope.type, f"{envelope.type}:{envelope.experiment}"} & self._fatal and envelope.id not in self._failed:
             self._failed.add(envelope.id)
-            raise MalformedMessage("ill")
+            raise MalformedMessage("this event is fatal")
         return (yield from super().decide(envelope))
 
 

@@ -70,10 +70,9 @@ def instant(
     By default trainers and embedder answer at once.
     """
     return [
-        replace(service, command=campaign.service_command(*service.command[-2:], module))
-        if service.command[-2] in swapped
-        else service
+        replace(service, command=campaign.service_command(role, instance, module)) if role in swapped else service
         for service in campaign.lab_services(settings, home)
+        for role, instance in (service.command[-2:],)
     ]
 
 

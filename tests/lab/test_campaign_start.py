@@ -1,0 +1,89 @@
+"""The start of a campaign: its event records the policy, the limits, the roles' settings and the models."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.search.two_tier import TwoTierParameters
+from lab.errors import LabError
+from lab.home import Home
+from lab.runtime import campaign
+from lab.runtime.campaign_start import campaign_started
+from lab.settings import LoadedSettings, Settings
+from trainer import scales
+
+SEARCH = """
+policy = "two_tier"
+[policy_parameters]
+batch = 7
+[roles.researcher]
+max_ideas = 2
+"""
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder without a lab.toml."""
+    monkeypatch.chdir(tmp_path)
+
+
+def settings(toml: str = "", **options: Any) -> Settings:
+    """Return the settings of a lab.toml and of options of the command line."""
+    Path("lab.toml").write_text(toml)
+    return LoadedSettings.load(options).settings
+
+
+def test_parameters_that_are_not_given_suit_the_length_of_the_campaign() -> None:
+    """A parameter in `[policy_parameters]` overrides the suited one; all of them are recorded."""
+    started = campaign_started(settings(SEARCH, experiments=200))
+    suited = TwoTierParameters.model_validate(campaign_started(settings(experiments=200)).policy_parameters)
+    assert started.policy == "two_tier"
+    assert TwoTierParameters.model_validate(started.policy_parameters) == suited.model_copy(update={"batch": 7})
+
+
+def test_the_limits_are_those_of_the_scale() -> None:
+    """The rung of the ladder of scales has them."""
+    started, scale = campaign_started(settings()), scales.load("nano")
+    assert (started.limits.seconds, started.limits.memory_mb) == (scale.seconds, scale.memory_mb)
+
+
+def test_settings_of_roles_are_recorded_with_their_defaults() -> None:
+    """Every role that has settings is listed, with the values in force."""
+    started = campaign_started(settings(SEARCH))
+    assert started.roles["researcher"]["max_ideas"] == 2
+    assert campaign_started(settings()).roles["researcher"].keys() == started.roles["researcher"].keys()
+
+
+def test_settings_of_a_role_that_decides_nothing_are_checked_and_not_recorded() -> None:
+    """`[roles.dashboard]` may be in the lab.toml of a campaign."""
+    assert "dashboard" not in campaign_started(settings("[roles.dashboard]\nport = 9000")).roles
+    with pytest.raises(LabError, match=r"\[roles.dashboard\] port"):
+        campaign_started(settings("[roles.dashboard]\nport = -1"))
+
+
+def test_models_are_named_for_the_roles_that_can_use_one() -> None:
+    """Without an endpoint no role has a model, and no prompt is recorded."""
+    started = campaign_started(settings('[llm]\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "small"\n'))
+    assert {"researcher", "engineer"} <= started.models.keys()
+    assert set(started.models.values()) == {"small"}
+    assert started.prompts
+    assert (campaign_started(settings()).models, campaign_started(settings()).prompts) == ({}, {})
+
+
+def test_services_get_the_settings_of_the_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of a service gives the settings that the supervisor has, tables included."""
+    expected = settings(SEARCH, home=tmp_path, seed=3)
+    for name, value in campaign.service_environment(expected, Home(tmp_path), "researcher").items():
+        monkeypatch.setenv(name, value)
+    Path("lab.toml").unlink()
+    assert LoadedSettings.load({}).settings == expected
+
+
+def test_a_home_keeps_the_policy_of_its_campaign(tmp_path: Path) -> None:
+    """Another policy is refused; without one, the recorded policy is used."""
+    home = Home(tmp_path)
+    home.record_campaign({"id": "c", "seed": 0, "scale": "nano", "policy": "random", "experiments": 5})
+    assert campaign.resolve_settings(LoadedSettings.load({}), home).policy == "random"
+    with pytest.raises(LabError, match="policy random, not two_tier"):
+        campaign.resolve_settings(LoadedSettings.load({"policy": "two_tier"}), home)
