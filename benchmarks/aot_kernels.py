@@ -3,9 +3,9 @@
     python -m benchmarks.aot_kernels                 sm_80 and sm_90, head widths 64 and 128
     python -m benchmarks.aot_kernels --width 256     another width
 
-The launches are those of a real call. They are recorded instead of run. Each is then compiled with its own arguments
-and block sizes, in its first configuration, since no GPU can measure the others. Exits 1 if a kernel spills more
-registers than SPILL_LIMITS allows.
+The benchmark records the launches of a real call instead of running them. It compiles each one with its own arguments
+and block sizes, in its first configuration, since no GPU can measure the others. It exits with 1 if a kernel spills
+more than SPILL_LIMITS allows.
 """
 
 import argparse
@@ -122,12 +122,12 @@ def _recording() -> Iterator[list[Launch]]:
 
 
 class _Recorder:
-    """Takes the place of a kernel and records its launches."""
+    """Records the launches of the kernel that it replaces."""
 
     def __init__(self, kernel: Autotuner, launches: list[Launch]) -> None:
-        first = kernel.configs[0]
+        config = kernel.configs[0]
         self.kernel: Any = kernel.fn
-        self.options = (("num_warps", first.num_warps), ("num_stages", first.num_stages))
+        self.options = (("num_warps", config.num_warps), ("num_stages", config.num_stages))
         self.launches = launches
 
     def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
@@ -135,14 +135,14 @@ class _Recorder:
         assert all(n > 0 for n in grid)
         return self._record
 
-    def _record(self, *positional: Any, **named: Any) -> None:
+    def _record(self, *positional: Any, **keywords: Any) -> None:
         """Make a signature from the arguments as a launch does: ones are constants, multiples of 16 are aligned."""
-        arguments = dict(zip(self.kernel.arg_names, positional, strict=False)) | named
+        arguments = dict(zip(self.kernel.arg_names, positional, strict=False)) | keywords
         signature, constants, aligned = [], [], []
         for name in self.kernel.arg_names:
             value = arguments[name]
             kind = _type_of(value)
-            constant = name in named or (kind == "i32" and value == 1)
+            constant = name in keywords or (kind == "i32" and value == 1)
             signature.append((name, "constexpr" if constant else kind))
             if constant:
                 constants.append((name, value))
@@ -161,8 +161,8 @@ def _type_of(value: Any) -> str:
 def _merge(launches: dict[str, list[Launch]]) -> list[tuple[Launch, str]]:
     """Return each distinct launch once, with the names of its kinds."""
     kinds: dict[Launch, list[str]] = {}
-    for kind, of_kind in launches.items():
-        for launch_ in of_kind:
+    for kind, kind_launches in launches.items():
+        for launch_ in kind_launches:
             kinds.setdefault(launch_, []).append(kind)
     pairs = ((launch_, ", ".join(names)) for launch_, names in kinds.items())
     return sorted(pairs, key=lambda pair: pair[0].kernel.__name__)

@@ -77,7 +77,7 @@ def campaign_log(
 
 
 def _events(experiments: int, slots: int, ideas: IdeaSource, rng: random.Random) -> Iterator[tuple[str, Event]]:
-    """Yield events of `slots` experiments at a time, in random order."""
+    """Yield the events of `slots` experiments at a time, interleaved at random."""
     yield (
         CAMPAIGN,
         CampaignStarted(
@@ -92,12 +92,12 @@ def _events(experiments: int, slots: int, ideas: IdeaSource, rng: random.Random)
             policy_parameters={"cold_start": 8, "batch": 16},
         ),
     )
-    analysed: list[tuple[float, str]] = []  # worst first
-    waiting = iter(range(len(BASELINES) + experiments))
+    analysed: list[tuple[float, str]] = []  # (fitness, name), lowest fitness first
+    remaining_slots = iter(range(len(BASELINES) + experiments))
     running: list[Iterator[tuple[str, Event]]] = []
     generation = 0
     while True:
-        while len(running) < slots and (slot := next(waiting, None)) is not None:
+        while len(running) < slots and (slot := next(remaining_slots, None)) is not None:
             running.append(_experiment_events(slot, analysed, ideas, rng))
         if not running:
             return
@@ -138,8 +138,8 @@ def _experiment_events(
 
 
 def _rejected(name: str, rng: random.Random) -> ProposalRejected:
-    words = _sentence(rng, 30)
-    return ProposalRejected(name=name, motivation=words, reason="near_motivation", message="too near", final=True)
+    motivation = _sentence(rng, 30)
+    return ProposalRejected(name=name, motivation=motivation, reason="near_motivation", message="too near", final=True)
 
 
 def _proposed(slot: int, parent: str | None, ideas: IdeaSource, rng: random.Random) -> ProposalCreated:
@@ -237,7 +237,10 @@ def _run_requested(name: str, attempt: int, rng: random.Random) -> RunRequested:
 
 
 def _source(rng: random.Random, slot: int) -> str:
-    lines = (f"        x = x + {rng.random():.12f} * torch.tanh(self.project_{at}(x))  # [B, T, D]" for at in range(40))
+    lines = (
+        f"        x = x + {rng.random():.12f} * torch.tanh(self.project_{number}(x))  # [B, T, D]"
+        for number in range(40)
+    )
     return f"# design {slot}\n" + "\n".join(lines) + "\n"
 
 

@@ -12,8 +12,12 @@ from lab.client.campaign_view import is_baseline
 
 
 def analysis_times(log: Sequence[Envelope]) -> list[datetime]:
-    """Return when each experiment other than a baseline was analysed, in order."""
-    return [one.time for one in log if isinstance(one.event, AnalysisReady) and not is_baseline(one.experiment)]
+    """Return the time of each candidate's analysis, in order."""
+    return [
+        envelope.time
+        for envelope in log
+        if isinstance(envelope.event, AnalysisReady) and not is_baseline(envelope.experiment)
+    ]
 
 
 def rates(times: Sequence[datetime], parts: int) -> list[float]:
@@ -63,13 +67,13 @@ def _summary(milliseconds: Sequence[float]) -> dict[str, float]:
 
 def run_durations_s(log: Sequence[Envelope]) -> list[float]:
     """Return the seconds of every completed run."""
-    return [one.event.metrics.cost["seconds"] for one in log if isinstance(one.event, RunCompleted)]
+    return [envelope.event.metrics.cost["seconds"] for envelope in log if isinstance(envelope.event, RunCompleted)]
 
 
 def trainer_utilisation(log: Sequence[Envelope], trainers: int) -> float:
     """Return the trainers' busy share of the wall time from the first start of a run to the last end of one."""
     durations = run_durations_s(log)
-    ends = [one.time.timestamp() for one in log if isinstance(one.event, RunCompleted)]
+    ends = [envelope.time.timestamp() for envelope in log if isinstance(envelope.event, RunCompleted)]
     if len(ends) < 2:
         return 0.0
     start = min(end - seconds for end, seconds in zip(ends, durations, strict=True))

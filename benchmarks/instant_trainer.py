@@ -1,9 +1,9 @@
-"""A trainer that answers at once, for measuring the orchestrator: `python -m benchmarks.instant_trainer trainer 1`.
+"""A trainer without training, to measure the orchestrator: `python -m benchmarks.instant_trainer trainer 1`.
 
-Served as `memory`, it is the memory without the sentence model, which costs more than everything else.
-The trainer trains nothing: its scores are functions of the source's hash, so that campaigns of one seed repeat. Only
-benchmarks and tests serve it. MOVE37_INSTANT_SECONDS is the duration of every run, MOVE37_INSTANT_AT_ONCE the number
-of runs that a process has under way.
+With `memory` instead of `trainer`, the module serves a memory without the sentence model, the most expensive part.
+The trainer's scores are functions of the source's hash, so campaigns of one seed have the same events. Only benchmarks
+and tests serve it. MOVE37_INSTANT_SECONDS is the duration of every run, MOVE37_INSTANT_AT_ONCE the number of runs that
+a process has under way at a time.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class InstantTrainer:
 def completed(request: RunRequested) -> RunCompleted:
     """Return a completed run with scores drawn from the source's hash."""
     digest = bytes.fromhex(source_hash(request.source))
-    spread, recall, size = (int.from_bytes(digest[at : at + 4]) / 2**32 for at in (0, 4, 8))
+    spread, recall, size = (int.from_bytes(digest[start : start + 4]) / 2**32 for start in (0, 4, 8))
     loss = 1.5 + 0.15 * spread  # a range so narrow that no score is quarantined
     return RunCompleted(
         run=request.run,
@@ -96,8 +96,8 @@ async def serve_trainer(context: ServiceContext) -> None:
         await asyncio.sleep(float(os.environ.get("MOVE37_INSTANT_SECONDS", "0")))
         return Record()
 
-    at_once = int(os.environ.get("MOVE37_INSTANT_AT_ONCE", "4"))
-    await Actor(context.bus, TRAINER, answerers={Pause: pause}, concurrency=at_once).run()
+    concurrency = int(os.environ.get("MOVE37_INSTANT_AT_ONCE", "4"))
+    await Actor(context.bus, TRAINER, answerers={Pause: pause}, concurrency=concurrency).run()
 
 
 async def serve_memory(context: ServiceContext) -> None:

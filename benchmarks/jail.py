@@ -1,4 +1,4 @@
-"""The cost of the jail: a jailed start against a fresh interpreter, leaks after a hundred runs, the gates' time.
+"""The costs of the jail: a start in it and in a fresh interpreter, usage after a hundred runs, the time of the gates.
 
     python -m benchmarks.jail
 
@@ -48,7 +48,7 @@ def starts(jail: Jail, times: int = RUNS) -> tuple[list[float], list[float]]:
 
 
 def usage(zygote: Zygote) -> dict[str, int]:
-    """Return the memory (MiB), descriptors and processes of the parent and of the sandbox at this moment."""
+    """Return the current memory (MiB), descriptors and processes of the parent and of the sandbox."""
     return {
         "parent_rss": _resident_mb(Path("/proc/self")),
         "parent_descriptors": len(list(Path("/proc/self/fd").iterdir())),
@@ -86,9 +86,9 @@ def figures() -> dict[str, object]:
         zygote = jail.ensure_zygote()
         zygote_start = time.perf_counter() - start
         starts(jail, 5)
-        before = usage(zygote)
+        usage_before = usage(zygote)
         start_ms, end_ms = starts(jail)
-        after = usage(zygote)
+        usage_after = usage(zygote)
         gate_seconds = gates(jail)
     fresh = fresh_interpreter()
     p50 = statistics.median(start_ms)
@@ -99,8 +99,8 @@ def figures() -> dict[str, object]:
         "fresh_interpreter_with_torch_p50": round(fresh, 1),
         "times_faster": round(fresh / p50, 1),
         "zygote_start_seconds": round(zygote_start, 2),
-        f"before_{RUNS}_runs": before,
-        f"after_{RUNS}_runs": after,
+        f"before_{RUNS}_runs": usage_before,
+        f"after_{RUNS}_runs": usage_after,
         "gates_seconds": gate_seconds,
     }
 

@@ -101,15 +101,15 @@ def _measure(forward: Callable[[], Tensor], leaves: list[Tensor], seconds: float
     """Return median device milliseconds of forward and of forward + backward, and the peak MiB of the latter."""
     d_o = torch.ones_like(forward())
 
-    def both() -> None:
+    def forward_and_backward() -> None:
         torch.autograd.grad(forward(), leaves, d_o, allow_unused=True)
 
     with torch.no_grad():
         forward_ms = _median(forward, seconds)
     torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    both_ms = _median(both, seconds)
-    peak = (torch.cuda.max_memory_allocated() - before) / 2**20
+    initial_bytes = torch.cuda.memory_allocated()
+    both_ms = _median(forward_and_backward, seconds)
+    peak = (torch.cuda.max_memory_allocated() - initial_bytes) / 2**20
     return {"forward_ms": round(forward_ms, 3), "both_ms": round(both_ms, 3), "peak_mib": round(peak, 1)}
 
 

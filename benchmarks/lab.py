@@ -42,7 +42,7 @@ class MeasurementComplete(Exception):
 
 @dataclass
 class Recorder:
-    """Takes the place of the live view and records events and usage."""
+    """Records events and usage in place of the live view."""
 
     start: float = field(default_factory=time.monotonic)
     log: list[Envelope] = field(default_factory=list)
@@ -73,18 +73,23 @@ class Recorder:
     def _sample(self) -> None:
         self._last_sample = time.monotonic()
         usage = usage_by_service()
-        self.peak_total_bytes = max(self.peak_total_bytes, sum(one.resident_bytes for one in usage.values()))
-        for name, one in usage.items():
-            self.peak_bytes[name] = max(self.peak_bytes.get(name, 0), one.resident_bytes)
+        self.peak_total_bytes = max(
+            self.peak_total_bytes, sum(service_usage.resident_bytes for service_usage in usage.values())
+        )
+        for name, service_usage in usage.items():
+            self.peak_bytes[name] = max(self.peak_bytes.get(name, 0), service_usage.resident_bytes)
         analysed = sum(isinstance(envelope.event, AnalysisReady) for envelope in self.log)
-        self.cpu_samples.append((analysed, {name: one.cpu_seconds for name, one in usage.items()}))
+        self.cpu_samples.append((analysed, {name: service_usage.cpu_seconds for name, service_usage in usage.items()}))
 
     def cpu_ms_per_experiment(self, after: int = 0) -> dict[str, float]:
-        """Return each service's CPU milliseconds per experiment, from the first sample with more than `after`."""
+        """Return each service's CPU milliseconds per experiment, from the first sample of more than `after`."""
         samples = [sample for sample in self.cpu_samples if sample[0] > after]
-        (first, before), (last, latest) = samples[0], samples[-1]
-        count = max(1, last - first)
-        return {name: round(1000 * (latest[name] - before.get(name, 0.0)) / count, 1) for name in latest}
+        (first_count, first_cpu_s), (last_count, last_cpu_s) = samples[0], samples[-1]
+        experiments = max(1, last_count - first_count)
+        return {
+            name: round(1000 * (cpu_s - first_cpu_s.get(name, 0.0)) / experiments, 1)
+            for name, cpu_s in last_cpu_s.items()
+        }
 
     def peak_mib(self) -> dict[str, int]:
         """Return the largest resident size of each service in MiB."""
@@ -93,12 +98,12 @@ class Recorder:
 
 def instant_services(settings: Settings, home: Home, *, word_memory: bool = False) -> list[Service]:
     """Return a lab with instant trainers and, with `word_memory`, a memory without the sentence model."""
-    replaced = {"trainer", "memory"} if word_memory else {"trainer"}
+    replaced_roles = {"trainer", "memory"} if word_memory else {"trainer"}
 
     def instant(service: Service) -> Service:
         role, instance = service.command[-2:]
         command = campaign.service_command(role, instance, "benchmarks.instant_trainer")
-        return replace(service, command=command) if role in replaced else service
+        return replace(service, command=command) if role in replaced_roles else service
 
     return [instant(service) for service in campaign.lab_services(settings, home)]
 

@@ -1,4 +1,4 @@
-"""Draws the live view as it stood at a position of an exported log: LOG SEQ OUT.svg."""
+"""Draw the live view as of a position of an exported log: `python -m benchmarks.live_picture LOG SEQ OUT.svg`."""
 
 import io
 import sys
@@ -15,23 +15,23 @@ from lab.terminal.live_view import render
 
 
 def main() -> None:
-    """Fold the log up to the position and write the picture.
+    """Apply the log up to the position to the view, and write the picture.
 
-    Losses come from the curves of the runs that were under way, halfway through, since loss points are not in the log.
+    The log has no loss points, so a run under way has the losses of its later curve at half of its steps.
     """
     log, position, out = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-    said = list(log_file.read_log(log))
-    view = CampaignView(said[0].campaign)
-    for envelope in said[:position]:
+    envelopes = list(log_file.read_log(log))
+    view = CampaignView(envelopes[0].campaign)
+    for envelope in envelopes[:position]:
         view.apply(envelope)
-    since = time() - view.event_times[-1]
-    view.event_times = deque(when + since for when in view.event_times)  # as recent as it was then
-    for envelope in said[position:]:
+    age_s = time() - view.event_times[-1]
+    view.event_times = deque(event_time + age_s for event_time in view.event_times)  # as if the last event were now
+    for envelope in envelopes[position:]:
         row = view.rows.get(envelope.experiment)
         if row and row.stage == "training" and isinstance(envelope.event, RunCompleted):
             curve = envelope.event.metrics.curve
-            half = [point for point in curve if 2 * point.step <= curve[-1].step]
-            row.losses, row.progress = {point.task: point.loss for point in half}, 0.5
+            first_half = [point for point in curve if 2 * point.step <= curve[-1].step]
+            row.losses, row.progress = {point.task: point.loss for point in first_half}, 0.5
     console = Console(record=True, width=110, file=io.StringIO())
     console.print(render(view))
     out.write_text(console.export_svg(title="move37 run"))

@@ -30,6 +30,11 @@ from memory.retrieval.embedding import Embedder, HashEmbedder, SentenceEmbedder
 from memory.retrieval.ideas import MotivationIndex
 from memory.store import Store
 
+BATCH_EVENTS = 256
+"""Events that memory applies together."""
+COMMIT_ROWS = 5000
+"""Rows after which memory commits, as the service does."""
+
 
 def main() -> None:
     """Run the measurements that are named, all by default."""
@@ -103,7 +108,7 @@ def latency(_: argparse.Namespace) -> Iterator[dict[str, object]]:
 
     kinds = {
         "event to campaign status": HashEmbedder,
-        "the same while the sentence model loads": SentenceEmbedder,
+        "event to campaign status while the sentence model loads": SentenceEmbedder,
     }
     for path, kind in kinds.items():
         with _temporary_folder() as folder, Store(folder / "memory.duckdb") as store:
@@ -112,10 +117,10 @@ def latency(_: argparse.Namespace) -> Iterator[dict[str, object]]:
 
 def embedding(_: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Time the sentence model: loading it, one text at a time, and many requests at once."""
-    before, start = resident_mib(), time.perf_counter()
+    initial_mib, start = resident_mib(), time.perf_counter()
     embedder = SentenceEmbedder()
     embedder.encode(["ready"])
-    yield {"load_s": round(time.perf_counter() - start, 1), "rss_mib": resident_mib(), "rss_before_mib": before}
+    yield {"load_s": round(time.perf_counter() - start, 1), "rss_mib": resident_mib(), "rss_before_mib": initial_mib}
     events = (envelope.event for envelope in campaign_log(400))
     texts = [event.motivation for event in events if isinstance(event, ProposalCreated)]
     cpu_start = time.process_time()
@@ -150,12 +155,14 @@ def retrieval(_: argparse.Namespace) -> Iterator[dict[str, object]]:
     for name, choice in choices.items():
         vectors = embedder.encode([choice(entry) for entry in entries])  # [n, 384]
         similarities = [(vectors @ embedder.encode([problem])[0], keys) for problem, keys in PROBLEMS]  # [n] each
-        ranked = [([entries[i].key for i in (-near).argsort()[:3]], max(near), keys) for near, keys in similarities]
+        ranked = [
+            ([entries[i].key for i in (-values).argsort()[:3]], max(values), keys) for values, keys in similarities
+        ]
         yield {
             "entries": len(entries), "problems": len(ranked), "compared_by": name,
             "hit_at_1": sum(top[0] in keys for top, _, keys in ranked),
             "hit_at_3": sum(bool(set(top) & set(keys)) for top, _, keys in ranked),
-            "median_best_cosine": round(float(median(near for _, near, _ in ranked)), 3),
+            "median_best_cosine": round(float(median(best for _, best, _ in ranked)), 3),
         }  # fmt: skip
 
 
@@ -209,9 +216,10 @@ def _time_answers(knowledge: Knowledge, make_query: Callable[[int], Query]) -> d
 
 
 def _fill(store: Store, payloads: list[bytes]) -> None:
-    for first in range(0, len(payloads), 256):
-        store.apply([decode(payload, seq) for seq, payload in enumerate(payloads[first : first + 256], first + 1)])
-        if store.pending_rows > 5000:
+    for start in range(0, len(payloads), BATCH_EVENTS):
+        batch = payloads[start : start + BATCH_EVENTS]
+        store.apply([decode(payload, seq) for seq, payload in enumerate(batch, start + 1)])
+        if store.pending_rows > COMMIT_ROWS:
             store.commit()
     store.commit()
 

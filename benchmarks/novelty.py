@@ -1,4 +1,4 @@
-"""How near genetic ideas are to earlier ones, by structure and by motivation, and which share the researcher rejects.
+"""The distance of genetic ideas from earlier ones, by structure and by motivation, and the share of rejected ideas.
 
     python -m benchmarks.novelty [--ideas N] [--seed S]
 
@@ -37,8 +37,8 @@ def breed_population(ideas: int, random: Random) -> list[ProposalCreated]:
     for number in range(ideas):
         if number % IDEAS_PER_RENEWAL == 0:
             ranked = random.sample(donors, min(tiers.ranks, len(donors)))
-        parent, others = random.choice(ranked[: tiers.parents]), ranked[tiers.parents :]
-        stock = [parent, *random.sample(others, min(tiers.references, len(others)))]
+        parent, references = random.choice(ranked[: tiers.parents]), ranked[tiers.parents :]
+        stock = [parent, *random.sample(references, min(tiers.references, len(references)))]
         idea = breed(request, stock, Bias(), (), random)
         proposals.append(idea)
         donors.append(Donor(f"e{number:04}", design_of(idea)))

@@ -2,7 +2,7 @@
 
 The ideas combine the sentences of bred ones, so they are about as similar to each other as those of a campaign. The
 file is filled from the bytes of a log, as when memory is rebuilt. In a home the log begins after that past. That is
-enough: roles handle new events and ask memory about old ones, so nobody reads the missing part of the log.
+enough: roles handle new events and ask memory about old ones, so no role reads the missing part of the log.
 """
 
 import time
@@ -34,11 +34,11 @@ from memory.retrieval.ideas import MotivationIndex
 from memory.store import Store
 
 STOCK_IDEAS = 400
-"""Bred ideas whose sentences the synthetic ones consist of."""
+"""Number of bred ideas; the synthetic ones combine their sentences."""
 BATCH_EVENTS = 256
-"""Events applied together."""
+"""Events that memory applies together."""
 COMMIT_ROWS = 5000
-"""Rows after which a transaction is written, as by the service."""
+"""Rows after which memory commits, as the service does."""
 
 
 def recombined_ideas(stock: Sequence[ProposalCreated]) -> IdeaSource:

@@ -12,7 +12,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a service uses, its child processes included."""
+    """Memory and CPU time of a service and its child processes."""
 
     resident_bytes: int = 0
     cpu_seconds: float = 0.0
@@ -41,17 +41,17 @@ def usage_by_service() -> dict[str, Usage]:
 
 def _processes() -> list[tuple[int, _Process]]:
     """Return every process that can be read, with its id."""
-    found = []
+    processes = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
             command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        except (OSError, IndexError):  # it ended meanwhile
+        except (OSError, IndexError):  # the process has ended
             continue
         cpu_seconds = (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
         usage = Usage(int(fields[21]) * PAGE_BYTES, cpu_seconds)
-        found.append((int(folder.name), _Process(int(fields[1]), usage, _service_name(command))))
-    return found
+        processes.append((int(folder.name), _Process(int(fields[1]), usage, _service_name(command))))
+    return processes
 
 
 def _service_name(command: Sequence[str]) -> str:

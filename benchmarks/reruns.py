@@ -1,9 +1,9 @@
-"""How far second runs of honest designs are from first ones: `python -m benchmarks.reruns run FILE`, or `report FILE`.
+"""Losses of honest designs in second runs: `python -m benchmarks.reruns run FILE`, or `report FILE`.
 
-The thresholds of quarantine (`agents/analysis/quarantine.py`) follow from two ratios of losses on text. One is of an
-honest design's loss to the best baseline's. The other is of its loss on another seed and another shard of the data to
-its first. The report covers every design and every pair of a first and a second run. `run` skips the runs that FILE
-holds.
+The thresholds of quarantine (`agents/analysis/quarantine.py`) follow from two ratios of losses on text. One divides an
+honest design's loss by the best baseline's. The other divides its loss on another seed and another shard of the data by
+its first loss. The report covers every design and every pair of a first and a second run. `run` skips the runs that
+FILE has already.
 """
 
 import argparse
@@ -59,23 +59,23 @@ def report(runs: list[RunRecord]) -> dict[str, Any]:
 
 def _ratios_to_best(losses: Losses) -> list[float]:
     """Return the ratio of each first loss of a design that is no baseline to the best baseline's on the same seed."""
-    firsts = [key for key in losses if not key[2]]
+    first_runs = [key for key in losses if not key[2]]
     best = {
         seed: min(loss for (name, s, shard), loss in losses.items() if name in BASELINES and s == seed and not shard)
-        for seed in {seed for _, seed, _ in firsts}
+        for seed in {seed for _, seed, _ in first_runs}
     }
-    return [losses[key] / best[key[1]] for key in firsts if key[0] not in BASELINES]
+    return [losses[key] / best[key[1]] for key in first_runs if key[0] not in BASELINES]
 
 
 def _ratios_to_first(losses: Losses) -> list[float]:
     """Return the ratio of each second loss to each first loss of the same design."""
-    firsts = [key for key in losses if not key[2]]
+    first_losses = [(design, loss) for (design, _, shard), loss in losses.items() if not shard]
     return [
-        second / losses[first]
-        for (name, _, shard), second in losses.items()
+        loss / first_loss
+        for (design, _, shard), loss in losses.items()
         if shard
-        for first in firsts
-        if first[0] == name
+        for other_design, first_loss in first_losses
+        if other_design == design
     ]
 
 

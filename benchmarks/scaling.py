@@ -1,8 +1,8 @@
-"""Whether adding trainers is all there is to scaling out: `python -m benchmarks.scaling` prints JSON.
+"""The speed-up from more trainers: `python -m benchmarks.scaling` prints JSON.
 
-Processes share one durable consumer of a durable server (`sync_interval: always`). Their runs take a fixed time (they
-sleep), so that one machine can stand for many: what is measured is the sharing of work, not the work. The speed-up is
-the time that one trainer needs over the time that n need, from the first RunStarted to the last RunCompleted.
+Trainer processes share one durable consumer of a durable server (`sync_interval: always`). A run sleeps for a fixed
+time, so one machine can serve many trainers, and the benchmark measures the sharing of work alone. The speed-up is the
+time of one trainer divided by the time of n trainers. Time counts from the first RunStarted to the last RunCompleted.
 """
 
 import argparse
@@ -29,14 +29,14 @@ from lab.runtime.campaign import service_command
 
 
 def measure(trainers: int, runs: int, seconds: float) -> float:
-    """Return the seconds that so many trainers need for so many runs, on a fresh server."""
+    """Return the seconds that a number of trainers need for a number of runs on a fresh server."""
     with tempfile.TemporaryDirectory() as folder:
         port = server.free_port()
         processes = [server.start_server(Path(folder), port)]
         url = f"nats://127.0.0.1:{port}"
         try:
             processes += [_trainer(url, number, seconds) for number in range(trainers)]
-            return asyncio.run(_carry_out(url, trainers, runs))
+            return asyncio.run(_time_runs(url, trainers, runs))
         finally:
             for process in reversed(processes):
                 process.terminate()
@@ -52,8 +52,8 @@ def _trainer(url: str, number: int, seconds: float) -> "subprocess.Popen[bytes]"
     )  # fmt: skip
 
 
-async def _carry_out(url: str, trainers: int, runs: int) -> float:
-    """Wait until all trainers are there, ask for the runs and wait for the last; return the seconds between."""
+async def _time_runs(url: str, trainers: int, runs: int) -> float:
+    """Wait for all trainers, request the runs, and return the seconds from the first start to the last completion."""
     transport = await NatsTransport.connect(url, name="benchmark")
     try:
         await transport.provision(all_durables())
@@ -62,40 +62,40 @@ async def _carry_out(url: str, trainers: int, runs: int) -> float:
         bus = Bus(transport, "engineer")
         for number in range(1, runs + 1):
             await bus.publish(_request(f"e{number:04d}"), "scaling")
-        return _span(await _until_completed(bus, runs))
+        return _span_s(await _event_times(bus, runs))
     finally:
         await transport.close()
 
 
 def _request(experiment: str) -> Post:
-    """Return a request for a run; what is to be trained does not matter here."""
+    """Return a request for a run; its source is not trained."""
     limits = Limits(seconds=60, memory_mb=1024)
-    asked = RunRequested(
+    request = RunRequested(
         run=run_id(experiment, 0), attempt=0, source=experiment, scale="nano", seed=0, limits=limits
     )  # fmt: skip
-    return Post(experiment, asked)
+    return Post(experiment, request)
 
 
-async def _until_completed(bus: Bus, runs: int) -> Sequence[datetime]:
-    """Return when runs started or completed, in order, once all have."""
+async def _event_times(bus: Bus, runs: int) -> Sequence[datetime]:
+    """Wait until all runs are complete, and return the times of their starts and completions, in order."""
     times: list[datetime] = []
     completed = 0
     async for batch in bus.follow():
-        for said in map(subjects.decode_event, batch):
-            if isinstance(said.event, RunStarted | RunCompleted):
-                times.append(said.time)
-                completed += isinstance(said.event, RunCompleted)
+        for envelope in map(subjects.decode_event, batch):
+            if isinstance(envelope.event, RunStarted | RunCompleted):
+                times.append(envelope.time)
+                completed += isinstance(envelope.event, RunCompleted)
         if completed == runs:
             break
     return sorted(times)
 
 
-def _span(times: Sequence[datetime]) -> float:
+def _span_s(times: Sequence[datetime]) -> float:
     return (times[-1] - times[0]).total_seconds()
 
 
 def scaling(counts: Sequence[int], runs: int, seconds: float) -> list[dict[str, Any]]:
-    """Measure each number of trainers; the first is what the others are compared with."""
+    """Measure each number of trainers, and compare it with the first."""
     spans = {count: measure(count, runs, seconds) for count in counts}
     base = counts[0] * spans[counts[0]]
     return [
@@ -110,7 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trainers", type=int, nargs="*", default=[1, 2, 4, 8], help="numbers of trainers")
     parser.add_argument("--runs", type=int, default=64, help="runs to carry out, a multiple of each number")
-    parser.add_argument("--seconds", type=float, default=0.5, help="how long a run takes")
+    parser.add_argument("--seconds", type=float, default=0.5, help="duration of a run")
     arguments = parser.parse_args()
     print(json.dumps(scaling(arguments.trainers, arguments.runs, arguments.seconds), indent=1))
 

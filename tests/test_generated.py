@@ -1,4 +1,4 @@
-"""Generated sections of files, and what adding a role or a search policy takes: one file each."""
+"""Generated sections of files are up to date; a new role is one file, and so is a new search policy."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -46,7 +46,7 @@ POLICY = OldestFirst
 
 
 def test_every_generated_section_is_up_to_date() -> None:
-    """`python -m lab.operations.generate` rewrites them."""
+    """`python -m lab.operations.generate` writes them."""
     assert [path.name for path, _ in generate.stale()] == []
 
 
@@ -66,7 +66,7 @@ def referee(tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("referee")
 def test_a_role_is_one_file() -> None:
-    """Its key, permissions, consumers, replay, documentation and deployment derive from it."""
+    """Its key, permissions, consumers, replay, documentation and deployment follow from the file."""
     spec = roster.role_spec("referee")
     assert "referee" in roster.role_names()
     assert "referee" in roster.key_names()
@@ -80,7 +80,7 @@ def test_a_role_is_one_file() -> None:
 
 
 def test_a_search_policy_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A campaign can name it, and the documentation lists it."""
+    """A campaign can use it, and the documentation lists it."""
     (tmp_path / "oldest_first.py").write_text(POLICY)
     monkeypatch.setattr(agents.search, "__path__", [*agents.search.__path__, str(tmp_path)])
     policies.cache_clear()

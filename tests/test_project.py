@@ -1,4 +1,4 @@
-"""The project as a whole: names that collide with nobody, files that agree with the code."""
+"""The project as a whole: its package names are unique, and its other files agree with the code."""
 
 import re
 import shutil
@@ -16,21 +16,21 @@ ROOT = Path(__file__).parent.parent
 ROOMS = {"agents", "architecture", "bus", "dashboard", "kernels", "lab", "memory", "sandbox", "stand_ins", "trainer"}
 
 
-def test_no_installed_distribution_owns_a_name_of_ours() -> None:
-    """Our rooms are imported flat; another package of such a name would be shadowed or shadow us."""
+def test_no_other_distribution_has_a_package_named_as_a_room() -> None:
+    """Rooms are top-level packages, so a package of the same name would hide a room or be hidden."""
     owners = {name: set(owner) for name, owner in metadata.packages_distributions().items() if name in ROOMS}
     assert all(owner == {"move37"} for owner in owners.values()), owners
 
 
-def test_sentence_transformers_imports_beside_our_kernels() -> None:
-    """Transformers looks for a module called kernels; ours has to do it no harm."""
+def test_sentence_transformers_imports_with_our_kernels() -> None:
+    """Transformers looks for a module named kernels, finds ours, and still works."""
     code = "import sentence_transformers, kernels; assert hasattr(kernels, 'linear_recurrence')"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=170)
 
 
 @pytest.mark.parametrize("room", sorted(ROOMS - {"kernels", "stand_ins", "trainer"}))
-def test_a_room_without_torch_stays_without_it(room: str) -> None:
-    """Importing what a service needs to begin does not bring in torch, AutoGen or the embedding stack."""
+def test_a_room_does_not_import_torch(room: str) -> None:
+    """A service imports neither torch nor AutoGen nor the embedding stack at its start."""
     modules = {
         "agents": ", ".join(
             f"agents.roles.{name}" for name in ("director", "researcher", "engineer", "analyst", "desk")
@@ -43,14 +43,14 @@ def test_a_room_without_torch_stays_without_it(room: str) -> None:
         "sandbox": "sandbox",
     }[room]
     code = f"import sys, {modules}; print([m for m in ('torch', 'autogen_core', 'transformers') if m in sys.modules])"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60, capture_output=True, text=True
     )
-    assert done.stdout.strip() == "[]"
+    assert result.stdout.strip() == "[]"
 
 
 def test_compose_has_a_service_for_every_role() -> None:
-    """Each role is served once, with the command that the command line has."""
+    """Each service runs the command `serve` of the command line."""
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     served = {service["command"][1] for service in compose["services"].values() if service["command"][0] == "serve"}
     assert served == set(role_names())
@@ -58,18 +58,18 @@ def test_compose_has_a_service_for_every_role() -> None:
 
 
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed here")
-def test_compose_is_accepted_by_its_own_tool() -> None:
+def test_docker_compose_accepts_the_compose_file() -> None:
     """`docker-compose config` reads it."""
     subprocess.run(["docker-compose", "-f", "compose.yaml", "config", "-q"], check=True, cwd=ROOT, timeout=60)
 
 
 def test_every_dependency_is_pinned() -> None:
-    """A fresh install a month from now is the same one."""
-    pinned = {_plain(line) for line in (ROOT / "constraints.txt").read_text().splitlines()}
-    wanted = {_plain(line) for line in metadata.requires("move37") or ()}
-    assert wanted <= pinned
+    """So a later installation has the same versions."""
+    pinned = {_normal_name(line) for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    required = {_normal_name(line) for line in metadata.requires("move37") or ()}
+    assert required <= pinned
 
 
-def _plain(requirement: str) -> str:
+def _normal_name(requirement: str) -> str:
     """Return a requirement's name in normal form."""
     return re.split(r"[ ;\[<>=!~]", requirement, maxsplit=1)[0].lower().replace("_", "-")

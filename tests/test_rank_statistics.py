@@ -7,7 +7,7 @@ from benchmarks.rank_statistics import agreement, spread_to_noise
 
 
 def test_the_same_order_agrees_and_the_reverse_order_disagrees() -> None:
-    """Only the order counts, not the distances; the interval contains the value."""
+    """The correlations depend on the order alone, not on distances; the interval contains the value."""
     cheap = np.array([0.1, 0.2, 0.4, 0.8, 1.6])
     assert agreement(cheap, cheap**3)["spearman"]["value"] == 1.0
     assert agreement(cheap, -cheap)["kendall"]["value"] == -1.0

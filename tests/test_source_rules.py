@@ -1,4 +1,4 @@
-"""Rules that the whole source keeps: plain words, one class per name, short functions and files, no tangled tests.
+"""Rules of the whole source: plain words, unique class names, short functions and files, independent test modules.
 
 `make lint` runs this file too.
 """
@@ -23,9 +23,9 @@ FORBIDDEN = {
     "anew": "again", "is told": "name who tells whom", "is said": "name who says it", "at leisure": "later",
     "by hand": "manually",
 }  # fmt: skip
-"""Words that the project does not use → what to write instead."""
+"""Forbidden word → its replacement."""
 VERBATIM = ("tests/stand_ins/layers/", "tests/trainer/zoo/", "tests/sandbox/hostile/", "tests/agents/injections.json")
-"""Files in the manner of other authors: architectures that tests read, and hostile texts."""
+"""Test data in the style of other authors: architectures and hostile texts."""
 DIARIES = ("docs/dev-log.md", "CHANGELOG.md", "tests/test_source_rules.py", "tests/histories/test_v1_histories.py")
 """Records of past work keep their words; this file names the forbidden ones, and old histories contain some."""
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".yaml", ".h", ".cpp", ".conf", ".cfg"}
@@ -35,10 +35,10 @@ TEXT_SUFFIXES = {".py", ".md", ".toml", ".yaml", ".h", ".cpp", ".conf", ".cfg"}
 def files(*suffixes: str) -> tuple[str, ...]:
     """Return the project's own files with these suffixes, relative to its root."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    paths = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return tuple(
         file
-        for file in listed
+        for file in paths
         if Path(file).suffix in suffixes and not file.startswith(VERBATIM) and (ROOT / file).exists()
     )
 
@@ -50,7 +50,7 @@ def tree(file: str) -> ast.Module:
 
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, int]]:
-    """Yield every function with its file and its number of lines; Triton kernels are left out."""
+    """Yield every function except Triton kernels, with its file and its number of lines."""
     for file in files(".py"):
         for node in ast.walk(tree(file)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _is_triton_kernel(node):
@@ -63,30 +63,30 @@ def _is_triton_kernel(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 @pytest.mark.parametrize("word", FORBIDDEN)
 def test_a_forbidden_word_occurs_nowhere(word: str) -> None:
-    """The glossary and `FORBIDDEN` name plain ones."""
+    """`FORBIDDEN` has a plain word for each."""
     pattern = re.compile(rf"\b{word}\b", re.IGNORECASE)
-    found = [
+    matches = [
         f"{file}:{number}: {line.strip()[:100]}; hint: write {FORBIDDEN[word]!r}"
         for file in files(*TEXT_SUFFIXES)
         if file not in DIARIES
         for number, line in enumerate((ROOT / file).read_text().splitlines(), 1)
         if pattern.search(line)
     ]
-    assert found == []
+    assert matches == []
 
 
-def test_a_class_name_stands_for_one_thing() -> None:
-    """A stand-in has the name of the published class that it replaces, so the trainer's own model may share one."""
+def test_class_names_are_unique() -> None:
+    """A reader who finds a name has found its class."""
     owners = defaultdict(list)
     for file in files(".py"):
         for node in ast.walk(tree(file)):
             if isinstance(node, ast.ClassDef):
                 owners[node.name].append(file)
-    assert {name: found for name, found in owners.items() if len(found) > 1} == {}
+    assert {name: paths for name, paths in owners.items() if len(paths) > 1} == {}
 
 
 def test_functions_are_short() -> None:
-    """No function is longer than a screen, and most are much shorter."""
+    """A function fits on a screen, and half of all functions are much shorter."""
     lengths = list(functions())
     too_long = [f"{file}: {node.name} has {lines} lines" for file, node, lines in lengths if lines > MAX_FUNCTION_LINES]
     assert too_long == []
@@ -94,20 +94,20 @@ def test_functions_are_short() -> None:
 
 
 def test_files_have_one_subject_and_few_lines() -> None:
-    """A longer file has two subjects."""
+    """A longer file has more than one subject."""
     lengths = {file: (ROOT / file).read_text().count("\n") for file in files(".py")}
     assert {file: lines for file, lines in lengths.items() if lines > MAX_FILE_LINES} == {}
 
 
 def test_no_test_module_imports_another() -> None:
-    """Shared helpers are in `tests/support`, named by their subject."""
-    found = []
+    """Shared code is in `tests/support`, in files named by their subject."""
+    imports = []
     for file in files(".py"):
         for node in ast.walk(tree(file)):
             modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            found += [f"{file} imports {module}" for module in modules if _is_test_module(module)]
-    assert found == []
+            imports += [f"{file} imports {module}" for module in modules if _is_test_module(module)]
+    assert imports == []
 
 
 def _is_test_module(module: str) -> bool:

@@ -49,9 +49,9 @@ def test_the_count_respects_rules() -> None:
 def test_the_count_of_memories_agrees_with_their_sources() -> None:
     """Valid memories that differ in their core axes render to distinct sources."""
     valid, sources = 0, set()
-    for norm, position, decay, update, read in product(*(a.keys for a in MemoryPath.axes if a.name in _CORE)):
+    for norm, position, decay, update, readout in product(*(a.keys for a in MemoryPath.axes if a.name in _CORE)):
         try:
-            memory = MemoryPath(norm=norm, position=position, decay=decay, update=update, read=read, feature="elu1")
+            memory = MemoryPath(norm=norm, position=position, decay=decay, update=update, read=readout, feature="elu1")
         except ValueError:
             continue
         valid += 1

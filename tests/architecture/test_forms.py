@@ -19,7 +19,7 @@ from architecture.forms import is_helper, is_layer, is_native, is_wrapper, takes
 def test_the_native_form_is_recognised_by_its_first_arguments(
     arguments: list[str], native: bool, native_sizes: bool
 ) -> None:
-    """Names and order count; further arguments may follow."""
+    """Their names and their order are fixed; further arguments may follow."""
     assert (is_native(arguments), takes_native_sizes(arguments)) == (native, native_sizes)
 
 
@@ -39,7 +39,7 @@ def test_the_native_form_is_recognised_by_its_first_arguments(
 def test_a_layer_is_built_by_a_width_and_heads_a_configuration_or_a_width_alone(
     class_name: str, arguments: list[str], expected: bool
 ) -> None:
-    """A width alone does not make a class a layer if it is named as a helper."""
+    """A class with the name of a helper is no layer if it takes a width alone."""
     assert is_layer(class_name, arguments) is expected
 
 

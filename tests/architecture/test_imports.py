@@ -19,8 +19,8 @@ from architecture.imports import (
 ROOT = Path(__file__).parents[2]
 
 
-def test_every_room_but_kernels_is_internal() -> None:
-    """A new room is refused to architectures from its first day."""
+def test_every_room_except_kernels_is_internal() -> None:
+    """So an architecture may not import a new room either."""
     rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert rooms - {"kernels"} <= INTERNAL_PACKAGES
     assert "kernels" in ALLOWED_IMPORTS
@@ -37,14 +37,14 @@ def test_every_room_but_kernels_is_internal() -> None:
     ],
 )
 def test_a_statement_names_its_modules(text: str, expected: list[str]) -> None:
-    """By their dotted names, whatever they are bound to."""
+    """The names are dotted, whatever the statement binds them to."""
     (statement,) = ast.parse(text).body
     assert isinstance(statement, ImportStatement)
     assert module_names(statement) == expected
 
 
 def test_imports_under_try_are_guarded() -> None:
-    """Imports in the body count, at any depth; those in a handler or without handlers don't."""
+    """The body of a `try` with a handler is guarded at any depth; the handler is not."""
     source = (
         "try:\n    import a\n    if 1:\n        from b import c\nexcept ImportError:\n    import d\n"
         "try:\n    import e\nfinally:\n    pass\nimport f\n"
@@ -54,12 +54,12 @@ def test_imports_under_try_are_guarded() -> None:
 
 
 def test_the_room_imports_the_standard_library_only() -> None:
-    """Agents, the trainer and code in the sandbox import it alike."""
+    """Agents, the trainer and code in the sandbox all import this room."""
     modules = ", ".join(f"architecture.{path.stem}" for path in (ROOT / "architecture").glob("[a-z]*.py"))
     code = (
         f"import sys; before = set(sys.modules); import {modules}\n"
         "packages = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
         "print(sorted(packages - sys.stdlib_module_names))"
     )
-    shown = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
-    assert shown.stdout.strip() == "['architecture']"
+    result = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
+    assert result.stdout.strip() == "['architecture']"

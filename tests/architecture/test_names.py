@@ -14,12 +14,12 @@ GROUPS = (
 
 def test_a_name_has_one_meaning() -> None:
     """No two lists of arguments share a name."""
-    assert [set(one) & set(other) for one, other in combinations(GROUPS, 2) if set(one) & set(other)] == []
+    assert [set(a) & set(b) for a, b in combinations(GROUPS, 2) if set(a) & set(b)] == []
 
 
 def test_the_trainer_provides_every_provided_argument() -> None:
-    """A constructor that requires them all gets all but configurations, which are built apart; unknown names stay."""
+    """A constructor gets all of them except configurations, which are built separately; unknown names get no value."""
     required = inspect.Parameter("x", inspect.Parameter.KEYWORD_ONLY)
-    parameters = dict.fromkeys(names.PROVIDED_ARGUMENTS | {"unheard_of"}, required)
-    given = constructor_arguments(parameters, LayerSize(32, 2, 0))
-    assert set(given) | names.CONFIGURATIONS == names.PROVIDED_ARGUMENTS
+    parameters = dict.fromkeys(names.PROVIDED_ARGUMENTS | {"unknown_name"}, required)
+    arguments = constructor_arguments(parameters, LayerSize(32, 2, 0))
+    assert set(arguments) | names.CONFIGURATIONS == names.PROVIDED_ARGUMENTS

@@ -46,7 +46,7 @@ Refusals = set[tuple[str, str]]
 
 
 def published_types(role: str) -> set[str]:
-    """Return the event types that a role's declaration says it publishes on the log."""
+    """Return the event types that a role may publish on the log by its declaration."""
     spec = role_specs().get(role)
     return {kind.__name__ for kind in spec.publishes} - {"LossPoint"} if spec else set()
 
@@ -59,16 +59,16 @@ def durable_of(role: str) -> Durable:
 
 
 def publications(role: str, types: set[str]) -> Rights:
-    """Return every subject that the test publishes on, and whether the role may; it may publish events of `types`."""
+    """Return every tested subject to publish on, and whether a role that publishes these types may use it."""
     admin = role == "lab"
     rights = {f"lab.events.c.e0001.{kind}": admin or kind in types for kind in EVENT_TYPES if kind != "LossPoint"}
     rights |= {"lab.metrics.c.e0001-a0": admin or role == "trainer", "lab.traces.abc": admin or role in DECIDERS}
     rights |= {"lab.human.c": admin or role == "human", "elsewhere": admin, "$SYS.REQ.SERVER.PING": admin}
-    rights |= {f"lab.dead.{other}": admin or (role == other and other in (*DECIDERS, "memory")) for other in ROLES}
-    rights |= {f"lab.retry.{other}": admin for other in ROLES}
+    rights |= {f"lab.dead.{owner}": admin or (role == owner and owner in (*DECIDERS, "memory")) for owner in ROLES}
+    rights |= {f"lab.retry.{owner}": admin for owner in ROLES}
     asks = {"director", "researcher", "engineer", "analyst", "trainer", "reader", "dashboard"}
     rights |= {"lab.query.standing": admin or role in asks, "lab.query.experiments": admin or role in asks}
-    rights |= {f"_INBOX.{other}.x": admin or role == "memory" for other in ROLES}
+    rights |= {f"_INBOX.{asker}.x": admin or role == "memory" for asker in ROLES}
     rights |= {f"_INBOX.{asker}.x": admin or role in SERVES for asker in ("reader", "lab")}
     rights |= {f"$SRV.{verb}": admin or role == "reader" for verb in ("PING", "INFO", "STATS")}
     rights |= {"lab.status.director": admin or role == "reader"}
@@ -77,32 +77,32 @@ def publications(role: str, types: set[str]) -> Rights:
         rights |= {f"$JS.API.CONSUMER.{verb}.{stream}": admin for verb in ("CREATE", "LIST", "NAMES")}
         follows = admin or stream in FOLLOWED.get(role, ())
         rights |= {f"$JS.API.STREAM.INFO.{stream}": follows, f"$JS.API.DIRECT.GET.{stream}": follows}
-        for other in (*DECIDERS, "memory", "stranger", *(f"{name}-retry" for name in (*DECIDERS, "memory"))):
-            named = f"{stream}.{other}"
+        for name in (*DECIDERS, "memory", "stranger", *(f"{decider}-retry" for decider in (*DECIDERS, "memory"))):
+            consumer = f"{stream}.{name}"
             inbox = (HUMAN if role == "desk" else LOG, role)
-            own = admin or (role in DECIDERS and (stream, other) in (inbox, (RETRY, f"{role}-retry")))
-            rights |= {f"$JS.API.CONSUMER.{verb}.{named}": own for verb in ("MSG.NEXT", "INFO")}
-            rights |= {f"$JS.API.CONSUMER.{verb}.{named}": admin for verb in ("CREATE", "DURABLE.CREATE", "DELETE")}
-            rights |= {f"$JS.API.CONSUMER.CREATE.{named}.lab.events.>": admin, f"$JS.ACK.{named}.1.1.1.1.0": own}
+            may = admin or (role in DECIDERS and (stream, name) in (inbox, (RETRY, f"{role}-retry")))
+            rights |= {f"$JS.API.CONSUMER.{verb}.{consumer}": may for verb in ("MSG.NEXT", "INFO")}
+            rights |= {f"$JS.API.CONSUMER.{verb}.{consumer}": admin for verb in ("CREATE", "DURABLE.CREATE", "DELETE")}
+            rights |= {f"$JS.API.CONSUMER.CREATE.{consumer}.lab.events.>": admin, f"$JS.ACK.{consumer}.1.1.1.1.0": may}
     return rights
 
 
 def subscriptions(role: str) -> Rights:
-    """Return every subject that the test subscribes to, and whether the role may."""
+    """Return every tested subject to subscribe to, and whether the role may use it."""
     admin = role == "lab"
     rights = {subject: admin or name in FOLLOWED.get(role, ()) for name, subject in SUBJECTS.items()}
     rights |= dict.fromkeys((">", "*", "lab.>", "_INBOX.>", "$JS.>", "$JS.API.>", "$SYS.>"), admin)
     rights |= {"lab.query.*": admin or role == "memory", "lab.query.standing": admin or role == "memory"}
-    for other in SERVES:
-        own = admin or role == other
-        rights |= {f"$SRV.STATS.{other}": own, f"$SRV.PING.{other}.X": own, f"lab.status.{other}": own}
+    for service in SERVES:
+        may = admin or role == service
+        rights |= {f"$SRV.STATS.{service}": may, f"$SRV.PING.{service}.X": may, f"lab.status.{service}": may}
     rights |= {f"$SRV.{verb}": admin or role in SERVES for verb in ("PING", "INFO", "STATS")} | {"$SRV.>": admin}
-    return rights | {f"_INBOX.{other}.>": admin or role == other for other in ROLES}
+    return rights | {f"_INBOX.{owner}.>": admin or role == owner for owner in ROLES}
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Run a lab's own server, with keys; yield its URL and the folder of the keys."""
+    """Run a lab's own server with keys, and yield its URL and the folder of the keys."""
     folder = tmp_path_factory.mktemp("guarded")
     rules = access.authorization(keys.ensure_keys(folder / "keys", key_names()), role_specs())
     port = server.free_port()
@@ -128,14 +128,14 @@ async def provisioned(guarded: tuple[str, Path]) -> AsyncIterator[NatsTransport]
 
 
 async def try_everything(guarded: tuple[str, Path], role: str, types: set[str]) -> Refusals:
-    """Try every subscription and publication as a role; return what the server refused."""
+    """Make every subscription and publication as a role, and return the refusals of the server."""
     url, folder = guarded
     refusals: Refusals = set()
 
     async def note(error: Exception) -> None:
         if match := VIOLATION.search(str(error)):
             verb = "publish" if match.group(1).lower() == "publish" else "subscribe"
-            refusals.add((verb, match.group(2)))  # the client passes errors on in lower case
+            refusals.add((verb, match.group(2)))  # the client reports errors in lower case
 
     async def ignore(_: object) -> None:
         """Ignore a message."""
@@ -165,14 +165,14 @@ def wrong_rights(role: str, types: set[str], refusals: Refusals) -> list[str]:
 
 
 async def test_every_role_has_exactly_its_rights(guarded: tuple[str, Path], provisioned: NatsTransport) -> None:
-    """And the streams survive every attempt of a role other than the lab."""
-    await provisioned.publish("lab.events.c.e0001.Kept", b"kept", "kept")
+    """The streams remain after all attempts of the roles other than the lab."""
+    await provisioned.publish("lab.events.c.e0001.Test", b"test", "test")
     types = {role: published_types(role) for role in ROLES}
-    others = [role for role in ROLES if role != "lab"]
-    refusals = await asyncio.gather(*(try_everything(guarded, role, types[role]) for role in others))
+    limited_roles = [role for role in ROLES if role != "lab"]
+    refusals = await asyncio.gather(*(try_everything(guarded, role, types[role]) for role in limited_roles))
     assert await provisioned.last_seq(LOG) >= 1
-    lab_refusals = await try_everything(guarded, "lab", types["lab"])  # last, since its attempts do delete streams
-    pairs = zip([*others, "lab"], [*refusals, lab_refusals], strict=True)
+    lab_refusals = await try_everything(guarded, "lab", types["lab"])  # last, since its attempts delete streams
+    pairs = zip([*limited_roles, "lab"], [*refusals, lab_refusals], strict=True)
     assert [line for role, refused in pairs for line in wrong_rights(role, types[role], refused)] == []
 
 
@@ -190,12 +190,12 @@ async def test_every_role_has_exactly_its_rights(guarded: tuple[str, Path], prov
     ],
 )
 def test_an_event_that_others_trust_has_few_publishers(event: str, publishers: set[str]) -> None:
-    """A role that could publish a score, a request or a person's message of another would break the trust in it."""
+    """No other role can publish a score, a request or a person's message."""
     assert {name for name in role_specs() if event in published_types(name)} == publishers
 
 
 async def test_a_client_without_a_known_key_is_refused(guarded: tuple[str, Path], tmp_path: Path) -> None:
-    """Without a key, or with an unknown one; the error comes at once and says why."""
+    """The client gets the error without waiting, whether it has no key or an unknown one."""
     keys.ensure_keys(tmp_path, ["trainer"])
     for identity in (Identity(), Identity("trainer", keys.seed_path(tmp_path, "trainer"))):
         with pytest.raises(PermissionDenied, match="refuses"):
@@ -214,22 +214,22 @@ async def test_a_refused_request_is_an_error(guarded: tuple[str, Path], provisio
     await asyncio.gather(researcher.close(), trainer.close())
 
 
-async def test_a_role_pulls_and_acknowledges_its_own(guarded: tuple[str, Path], provisioned: NatsTransport) -> None:
-    """The trainer gets a request, acknowledges it, and it does not come again."""
+async def test_a_role_pulls_and_acknowledges_messages(guarded: tuple[str, Path], provisioned: NatsTransport) -> None:
+    """The trainer gets a request and acknowledges it, and the server does not deliver it again."""
     trainer = await transport_of(guarded, "trainer")
-    own = durable_of("trainer")
+    durable = durable_of("trainer")
     await provisioned.publish("lab.events.c.e0009.RunRequested", b"{}", "own")
     delivery = None
     while not (delivery and delivery.stored.subject == "lab.events.c.e0009.RunRequested"):
-        delivery = await trainer.pull(own, 5.0)
+        delivery = await trainer.pull(durable, 5.0)
         assert delivery
         await delivery.ack()
-    assert await trainer.pull(own, 0.3) is None
+    assert await trainer.pull(durable, 0.3) is None
     await trainer.close()
 
 
 async def test_only_the_lab_can_retry_a_dead_letter(guarded: tuple[str, Path], provisioned: NatsTransport) -> None:
-    """The trainer publishes a letter, the reader reads it but can't retry it, the lab can, and the trainer gets it."""
+    """The trainer publishes a letter; the reader can read but not retry it; the lab retries it for the trainer."""
     trainer, reader = await asyncio.gather(*(transport_of(guarded, role) for role in ("trainer", "reader")))
     original = StoredMessage(1, "lab.events.c.e0001.RunRequested", b"{}")
     await Bus(trainer, "trainer").publish_dead_letter(original, "broken")
@@ -251,22 +251,20 @@ async def test_only_the_lab_can_retry_a_dead_letter(guarded: tuple[str, Path], p
 
 
 async def test_a_person_can_publish_with_any_client(guarded: tuple[str, Path], provisioned: NatsTransport) -> None:
-    """A core publication with the human key is stored for the desk."""
+    """The server stores a core NATS message, published with the human key, for the desk."""
     url, folder = guarded
-    before = await provisioned.last_seq(HUMAN)
+    newest = await provisioned.last_seq(HUMAN)
     client = await nats.connect(url, nkeys_seed=str(keys.seed_path(folder, "human")))
     await client.publish("lab.human.c", json.dumps({"text": "try decay"}).encode())
     await client.flush()
     await client.close()
     async with asyncio.timeout(10):
-        while await provisioned.last_seq(HUMAN) == before:
+        while await provisioned.last_seq(HUMAN) == newest:
             await asyncio.sleep(0.02)
 
 
-async def test_a_reader_reads_and_leaves_nothing_on_the_server(
-    guarded: tuple[str, Path], provisioned: NatsTransport
-) -> None:
-    """Following the log with the reader's key needs no consumer."""
+async def test_a_reader_creates_no_consumer(guarded: tuple[str, Path], provisioned: NatsTransport) -> None:
+    """Following the log with the reader's key needs none."""
     await provisioned.publish("lab.events.c.e0002.Read", b"read", "read")
     reader = await transport_of(guarded, "reader")
     async with asyncio.timeout(10):

@@ -1,4 +1,4 @@
-"""The bus for one role: the ids of its events, and requests that are repeated while the server is away."""
+"""The bus of one role: the ids of its events, and requests that it repeats while the server does not answer."""
 
 from datetime import UTC, datetime
 
@@ -16,13 +16,13 @@ def test_ids_depend_on_cause_role_and_ordinal_alone() -> None:
     """Two processes of a role derive the same ids."""
     cause = Envelope("c1", "/lab/x/1", datetime.now(UTC), "c", "e0001", CampaignPaused(by="ada"))
     post = Post("e0001", CampaignResumed(by="ada"))
-    first, second = (Bus(MemoryTransport(), "echo", instance) for instance in ("1", "2"))
-    assert first.envelope_for(post, "c", cause, 0).id == second.envelope_for(post, "c", cause, 0).id
-    assert first.envelope_for(post, "c", cause, 0).id != first.envelope_for(post, "c", cause, 1).id
+    bus, other_bus = (Bus(MemoryTransport(), "echo", instance) for instance in ("1", "2"))
+    assert bus.envelope_for(post, "c", cause, 0).id == other_bus.envelope_for(post, "c", cause, 0).id
+    assert bus.envelope_for(post, "c", cause, 0).id != bus.envelope_for(post, "c", cause, 1).id
 
 
-class Away(MemoryTransport):
-    """A server that is away for the first requests."""
+class UnavailableServer(MemoryTransport):
+    """A server that does not answer the first requests."""
 
     def __init__(self, requests: int) -> None:
         super().__init__()
@@ -31,12 +31,12 @@ class Away(MemoryTransport):
     async def last_seq(self, stream: str) -> int:
         self.remaining -= 1
         if self.remaining >= 0:
-            raise NoAnswer("away")
+            raise NoAnswer("no answer")
         return await super().last_seq(stream)
 
 
-async def test_the_newest_position_is_requested_again_while_the_server_is_away() -> None:
-    """Until the patience ends."""
-    assert await Bus(Away(2), "reader").newest_position() == 0
+async def test_the_request_for_the_newest_position_is_repeated() -> None:
+    """The bus repeats it until the server answers or the patience ends."""
+    assert await Bus(UnavailableServer(2), "reader").newest_position() == 0
     with pytest.raises(NoAnswer):
-        await Bus(Away(2), "reader").newest_position(patience=0.0)
+        await Bus(UnavailableServer(2), "reader").newest_position(patience=0.0)

@@ -15,29 +15,29 @@ LINKS = list(chain.links_of(LOG))
 
 
 @given(st.integers(0, 19), st.integers(0, 10_000))
-def test_any_flipped_bit_is_found_at_its_position(at: int, bit: int) -> None:
-    """In any message, at any bit."""
-    payload = bytearray(LOG[at].payload)
+def test_any_flipped_bit_is_found_at_its_position(index: int, bit: int) -> None:
+    """The bit may be any bit of any message."""
+    payload = bytearray(LOG[index].payload)
     payload[bit // 8 % len(payload)] ^= 1 << bit % 8
-    log = [*LOG[:at], StoredMessage(at + 1, LOG[at].subject, bytes(payload)), *LOG[at + 1 :]]
+    log = [*LOG[:index], StoredMessage(index + 1, LOG[index].subject, bytes(payload)), *LOG[index + 1 :]]
     check = chain.verify_chain(LINKS, log)
-    assert (check.first_difference, check.matched) == (at + 1, at)
+    assert (check.first_difference, check.matched) == (index + 1, index)
 
 
 @given(st.data())
 def test_any_flipped_bit_of_the_chain_itself_is_found(data: st.DataObject) -> None:
-    """The chain is not trusted more than the log: the check names the first position that does not match."""
+    """The check names the first position at which chain and log differ, whichever of them is wrong."""
     lines = [str(link).encode() for link in LINKS]
-    at = data.draw(st.integers(0, len(lines) - 1))
-    changed = bytearray(lines[at])
+    index = data.draw(st.integers(0, len(lines) - 1))
+    changed = bytearray(lines[index])
     changed[data.draw(st.integers(0, len(changed) - 2))] ^= 1 << data.draw(st.integers(0, 6))
-    lines[at] = bytes(changed)
+    lines[index] = bytes(changed)
     links = [ChainLink.parse(line.decode("ascii", "replace")) for line in lines]
-    assert chain.verify_chain(links, LOG).first_difference == at + 1
+    assert chain.verify_chain(links, LOG).first_difference == index + 1
 
 
-def test_a_lost_message_is_missing() -> None:
-    """In the middle of the log and at its end."""
+def test_a_lost_message_is_found() -> None:
+    """It may be in the middle of the log or at its end."""
     assert chain.verify_chain(LINKS, [*LOG[:7], *LOG[8:]]).first_difference == 8
     assert chain.verify_chain(LINKS, LOG[:-1]).first_difference == 20
     assert "missing" in chain.verify_chain(LINKS, LOG[:-1]).detail
@@ -50,28 +50,28 @@ def test_a_moved_message_is_found() -> None:
 
 
 def test_messages_after_the_last_link_are_not_counted() -> None:
-    """The check makes no claim about them."""
+    """The chain says nothing about them."""
     check = chain.verify_chain(LINKS[:12], LOG)
     assert (check.first_difference, check.matched, check.digest) == (None, 12, LINKS[11].digest)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 50, 100])
 def test_the_recorder_continues_after_a_crash(tmp_path: Path, cut: int) -> None:
-    """It records a torn last line again, and the chain is the same as without a crash."""
+    """It records an incomplete last line again, and the chain is the same as without the crash."""
     path = tmp_path / "log.chain"
-    first = ChainRecorder(path)
-    first.record(LOG[:10])
-    first.close()
+    recorder = ChainRecorder(path)
+    recorder.record(LOG[:10])
+    recorder.close()
     path.write_bytes(path.read_bytes()[: path.stat().st_size - cut])
-    second = ChainRecorder(path)
-    assert second.position == (10 if cut == 0 else 9 if cut < len(str(LINKS[9])) else 8)
-    second.record(LOG[second.position :])
-    second.close()
+    restarted = ChainRecorder(path)
+    assert restarted.position == (10 if cut == 0 else 9 if cut < len(str(LINKS[9])) else 8)
+    restarted.record(LOG[restarted.position :])
+    restarted.close()
     assert list(chain.read_chain(path)) == LINKS
 
 
 def test_an_exported_chain_keeps_the_recorded_links(tmp_path: Path) -> None:
-    """An export of a changed log does not hide the change."""
+    """If the log was changed, the export does not hide the change."""
     path = tmp_path / "log.chain"
     changed = [*LOG[:4], StoredMessage(5, LOG[4].subject, b"forged"), *LOG[5:]]
     chain.write_chain(path, LINKS[:15], changed)
@@ -80,10 +80,10 @@ def test_an_exported_chain_keeps_the_recorded_links(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.binary(max_size=40), max_size=5))
-def test_a_log_file_keeps_any_bytes_one_line_a_message(
+def test_a_log_file_has_one_line_for_each_message(
     tmp_path_factory: pytest.TempPathFactory, payloads: list[bytes]
 ) -> None:
-    """Even bytes with line breaks, so that a line number is a position."""
+    """So a line number is a position, even if messages contain line breaks."""
     path = tmp_path_factory.mktemp("log") / "log.jsonl"
     log_file.write_log(path, [StoredMessage(seq, "s", payload) for seq, payload in enumerate(payloads, 1)])
     assert list(log_file.read_payloads(path)) == payloads

@@ -1,4 +1,4 @@
-"""Dead letters keep the whole original, and a retry publishes the missing events and none twice."""
+"""Dead letters have the whole original message; a retry publishes the missing events, and none twice."""
 
 import asyncio
 from collections.abc import Sequence
@@ -60,14 +60,14 @@ class RoleProcess:
         self.task = asyncio.ensure_future(Actor(self.bus, spec_of(role, "failing")).run())
 
     async def letters(self, count: int) -> list[DeadLetter]:
-        """Return the dead letters once there are `count`."""
+        """Return the dead letters as soon as there are `count`."""
         await self._until(subjects.DEAD, count)
         async for batch in self.transport.follow(subjects.DEAD, 0):
             return [dead_letters.decode(stored) for stored in batch]
         raise AssertionError
 
     async def authors(self, count: int) -> list[str]:
-        """Return the field `by` of each event, once the log holds `count`."""
+        """Return the field `by` of each event, as soon as the log has `count`."""
         await self._until(subjects.LOG, count)
         async for batch in self.transport.follow(subjects.LOG, 0):
             return [decode(stored.payload).event.by for stored in batch]  # type: ignore[attr-defined]
@@ -101,7 +101,7 @@ async def failed_decision(role: Failing) -> tuple[RoleProcess, DeadLetter]:
 
 
 async def test_a_retry_publishes_the_missing_events_and_none_twice() -> None:
-    """An event from before the failure has the same id again, so the stream drops it."""
+    """An event published before the failure has the same id again, so the stream drops it."""
     process, letter = await failed_decision(Failing())
     process.role.broken = False
     assert await process.bus.retry_dead_letter(letter)
@@ -112,7 +112,7 @@ async def test_a_retry_publishes_the_missing_events_and_none_twice() -> None:
 
 
 async def test_the_reason_of_a_malformed_message_is_written_for_people() -> None:
-    """It has no name of an exception, and the letter has no stack."""
+    """The reason names no exception class, and the letter has no traceback."""
     process, letter = await failed_decision(Failing())
     assert (letter.reason, letter.stack) == ("broken", "")
     await process.end()
@@ -127,8 +127,8 @@ async def test_a_letter_is_retried_once() -> None:
     await process.end()
 
 
-async def test_a_retry_that_fails_is_a_letter_of_its_own() -> None:
-    """It counts the retry, keeps the original, and can be retried in turn."""
+async def test_a_failed_retry_is_another_letter() -> None:
+    """The letter counts the retry, has the original message, and can be retried too."""
     process, letter = await failed_decision(Failing())
     await process.bus.retry_dead_letter(letter)
     _, second = await process.letters(2)
@@ -139,19 +139,19 @@ async def test_a_retry_that_fails_is_a_letter_of_its_own() -> None:
     await process.end()
 
 
-async def test_a_malformed_message_comes_back_byte_for_byte() -> None:
-    """The actor gets the same unreadable bytes again."""
+async def test_a_retry_of_a_malformed_message_has_the_same_bytes() -> None:
+    """The actor rejects them again."""
     process = RoleProcess(Failing())
     await process.transport.publish("lab.events.c.e0001.CampaignPaused", b"{\xff\x00", "m1")
     (letter,) = await process.letters(1)
     assert letter.original == StoredMessage(1, "lab.events.c.e0001.CampaignPaused", b"{\xff\x00")
     await process.bus.retry_dead_letter(letter)
-    assert [again.original for again in await process.letters(2)] == [letter.original] * 2
+    assert [retried.original for retried in await process.letters(2)] == [letter.original] * 2
     await process.end()
 
 
-async def test_a_retry_that_is_no_letter_becomes_a_letter() -> None:
-    """It does not end the actor."""
+async def test_a_malformed_retry_becomes_a_dead_letter() -> None:
+    """The actor continues."""
     process = RoleProcess(Failing())
     await process.transport.publish("lab.retry.failing", b"garbage", "m1")
     (letter,) = await process.letters(1)
@@ -160,7 +160,7 @@ async def test_a_retry_that_is_no_letter_becomes_a_letter() -> None:
 
 
 async def test_a_decision_with_a_fallback_is_not_retried() -> None:
-    """The lab went on with the fallback; a decision after that would contradict it."""
+    """The lab continued with the fallback, so a decision now would contradict it."""
     process, letter = await failed_decision(WithFallback())
     assert letter.fallback_types == ("CampaignResumed",)
     assert "contradict" in (dead_letters.retry_objection(letter) or "")
@@ -168,7 +168,7 @@ async def test_a_decision_with_a_fallback_is_not_retried() -> None:
 
 
 def test_a_letter_with_a_pause_as_fallback_names_the_command_to_resume() -> None:
-    """A resumed campaign makes up for the decision."""
+    """A resumption makes the decision unnecessary."""
     letter = DeadLetter(
         "director",
         "broken",
@@ -179,7 +179,7 @@ def test_a_letter_with_a_pause_as_fallback_names_the_command_to_resume() -> None
 
 
 async def test_a_role_that_fails_to_give_up_still_leaves_a_letter() -> None:
-    """The stack in the letter says why, and the actor goes on."""
+    """The letter has the traceback, and the actor continues."""
     process, letter = await failed_decision(FailingFallback())
     assert letter.reason == "broken"
     assert "no fallback" in letter.stack
@@ -188,23 +188,23 @@ async def test_a_role_that_fails_to_give_up_still_leaves_a_letter() -> None:
 
 
 @given(st.binary(max_size=200), st.text(), st.integers(0, 2**40))
-def test_a_letter_reads_back_as_it_was_written(payload: bytes, reason: str, seq: int) -> None:
-    """With any bytes and any reason."""
+def test_a_letter_survives_encoding(payload: bytes, reason: str, seq: int) -> None:
+    """It may have any bytes and any reason."""
     reason = reason.encode("utf-8", "replace").decode()
     letter = DeadLetter("desk", reason, StoredMessage(seq, "lab.human.c", payload), "stack", 3, ("A", "B"), 2, seq=7)
     assert dead_letters.decode(StoredMessage(7, "lab.dead.desk", dead_letters.encode(letter))) == letter
 
 
 def test_a_letter_of_a_long_message_has_only_its_beginning() -> None:
-    """The letter fits a message, names the position of the whole one, and can't be retried."""
+    """The letter fits into a message, names the position of the original, and can't be retried."""
     letter = DeadLetter("desk", "long", StoredMessage(5, "lab.human.c", b"x" * (dead_letters.MAX_WHOLE_BYTES + 1)))
-    read = dead_letters.decode(StoredMessage(1, "lab.dead.desk", dead_letters.encode(letter)))
+    decoded = dead_letters.decode(StoredMessage(1, "lab.dead.desk", dead_letters.encode(letter)))
     assert len(dead_letters.encode(letter)) < dead_letters.MAX_WHOLE_BYTES
-    assert "at position 5" in (dead_letters.retry_objection(read) or "")
+    assert "at position 5" in (dead_letters.retry_objection(decoded) or "")
 
 
-def test_a_letter_counts_only_on_its_role_s_subject() -> None:
-    """The server lets each role publish its own letters only, so no role can send a message to another this way."""
+def test_a_letter_on_another_roles_subject_is_malformed() -> None:
+    """The server lets a role publish its own letters only, so no role can send a message to another in a letter."""
     letter = dead_letters.encode(DeadLetter("desk", "forged", StoredMessage(1, "lab.human.c", b"{}")))
     with pytest.raises(MalformedMessage, match=r"does not belong on lab\.dead\.trainer"):
         dead_letters.decode(StoredMessage(1, "lab.dead.trainer", letter))
@@ -215,6 +215,6 @@ NO_HEX = b'{"role":"a","reason":"b","seq":1,"subject":"s","payload_hex":"0g"}'
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"[]", b'{"role":"x"}', NO_HEX])
 def test_other_bytes_are_no_letter(payload: bytes) -> None:
-    """They raise MalformedMessage and nothing else."""
+    """They raise MalformedMessage."""
     with pytest.raises(MalformedMessage, match="no dead letter"):
         dead_letters.decode(StoredMessage(1, "lab.dead.x", payload))

@@ -18,8 +18,8 @@ from agents.design import (
 )
 from bus.vocabulary.design_edits import design_items, edits
 
-FIRST, SECOND = MemoryPath(), MemoryPath(decay="scalar", update="delta", norm="l2")
-TWO_PATHS = Design((FIRST, WindowPath()))
+MEMORY, DELTA_MEMORY = MemoryPath(), MemoryPath(decay="scalar", update="delta", norm="l2")
+TWO_PATHS = Design((MEMORY, WindowPath()))
 
 
 def distance(a: Design, b: Design) -> int:
@@ -42,28 +42,28 @@ def designs(draw: st.DrawFn) -> Design:
 @settings(deadline=None, max_examples=150)
 @given(designs(), designs())
 def test_only_equal_designs_have_distance_zero(a: Design, b: Design) -> None:
-    """A design is at 0 from its copy, and at 1 or more from any other."""
+    """A design has distance 0 from its copy, and at least 1 from any other."""
     assert distance(a, Design.from_json(a.to_json())) == 0
     assert (distance(a, b) == 0) == (a == b)
 
 
 @settings(deadline=None, max_examples=150)
 @given(designs(), designs())
-def test_it_is_symmetric(a: Design, b: Design) -> None:
-    """Both directions give exactly the same figure."""
+def test_the_distance_is_symmetric(a: Design, b: Design) -> None:
+    """Both directions give the same figure."""
     assert distance(a, b) == distance(b, a)
 
 
 @settings(deadline=None, max_examples=300)
 @given(designs(), designs(), designs())
-def test_a_detour_is_never_shorter(a: Design, b: Design, c: Design) -> None:
-    """The triangle inequality holds."""
+def test_the_triangle_inequality_holds(a: Design, b: Design, c: Design) -> None:
+    """A detour is never shorter."""
     assert distance(a, c) <= distance(a, b) + distance(b, c)
 
 
 @pytest.mark.parametrize("axis", [axis.name for axis in MemoryPath.axes])
 def test_one_other_unit_is_one_edit(axis: str) -> None:
-    """Each axis of a path weighs the same."""
+    """All axes of a path have the same weight."""
     base = {"convolution": "qkv", "feature": "elu1", "norm": "l2", "decay": "channel"}
     keys = next(a for a in MemoryPath.axes if a.name == axis).keys
     paths = []
@@ -75,46 +75,46 @@ def test_one_other_unit_is_one_edit(axis: str) -> None:
     assert {distance(a, b) for a, b in product(paths, repeat=2) if a != b} == {1}
 
 
-def test_one_unit_is_nearer_than_two() -> None:
-    """Edits add up, in the frame and in the paths."""
-    start = Design((FIRST,))
-    assert distance(start, Design((FIRST,), gate="silu")) == 1
-    assert distance(start, Design((FIRST,), gate="silu", skip="scaled")) == 2
-    assert distance(start, Design((MemoryPath(decay="fixed"),), gate="silu", skip="scaled")) == 3
+def test_edits_add_up() -> None:
+    """They do so in the frame and in the paths."""
+    design = Design((MEMORY,))
+    assert distance(design, Design((MEMORY,), gate="silu")) == 1
+    assert distance(design, Design((MEMORY,), gate="silu", skip="scaled")) == 2
+    assert distance(design, Design((MemoryPath(decay="fixed"),), gate="silu", skip="scaled")) == 3
 
 
 def test_a_dropped_path_is_farther_than_a_unit() -> None:
-    """A path costs all of its units and one more; a memory has more units than a window."""
-    dropped = distance(TWO_PATHS, Design((FIRST,)))
+    """A path counts as all of its units and one more; a memory has more units than a window."""
+    dropped = distance(TWO_PATHS, Design((MEMORY,)))
     assert dropped == 1 + len(WindowPath.axes)
-    assert dropped > distance(TWO_PATHS, Design((FIRST, WindowPath(span="8"))))
-    assert distance(Design((FIRST, SECOND)), Design((FIRST,))) > dropped
+    assert dropped > distance(TWO_PATHS, Design((MEMORY, WindowPath(span="8"))))
+    assert distance(Design((MEMORY, DELTA_MEMORY)), Design((MEMORY,))) > dropped
 
 
 def test_paths_are_matched_with_their_nearest() -> None:
-    """A memory added in front of another does not shift the comparison."""
-    near = MemoryPath(decay="scalar", update="delta", norm="l2", position="rotary")
-    assert distance(Design((FIRST, SECOND)), Design((FIRST, near))) == 1
-    assert distance(Design((SECOND,)), Design((FIRST, SECOND))) == 1 + len(MemoryPath.axes)
+    """A memory inserted before another does not shift the comparison."""
+    rotary = MemoryPath(decay="scalar", update="delta", norm="l2", position="rotary")
+    assert distance(Design((MEMORY, DELTA_MEMORY)), Design((MEMORY, rotary))) == 1
+    assert distance(Design((DELTA_MEMORY,)), Design((MEMORY, DELTA_MEMORY))) == 1 + len(MemoryPath.axes)
 
 
 def test_kinds_share_no_units() -> None:
-    """A window's norm is not a memory's norm, and another kind is another item."""
-    window, filters = Design((FIRST, WindowPath())), Design((FIRST, ConvolutionPath()))
+    """The norm of a window is not that of a memory, and a path of another kind is another item."""
+    window, filters = Design((MEMORY, WindowPath())), Design((MEMORY, ConvolutionPath()))
     assert distance(window, filters) == 1 + max(len(WindowPath.axes), len(ConvolutionPath.axes))
 
 
 def test_baselines_that_share_ideas_are_near() -> None:
     """Gated DeltaNet is nearer to DeltaNet than to any other baseline."""
     gated = BASELINES["gated-deltanet"].design
-    others = {
+    distances = {
         name: distance(gated, baseline.design) for name, baseline in BASELINES.items() if name != "gated-deltanet"
     }
-    assert min(others, key=others.__getitem__) == "deltanet"
+    assert min(distances, key=distances.__getitem__) == "deltanet"
 
 
-@pytest.mark.parametrize("odd", [{}, {"paths": 7}, {"paths": [None, "x"]}, {"gate": ["silu"]}, {"paths": [{}] * 50}])
-def test_any_json_object_can_be_compared(odd: dict[str, object]) -> None:
-    """A design of another grammar, or none at all, is far away rather than an error."""
+@pytest.mark.parametrize("value", [{}, {"paths": 7}, {"paths": [None, "x"]}, {"gate": ["silu"]}, {"paths": [{}] * 50}])
+def test_any_json_object_can_be_compared(value: dict[str, object]) -> None:
+    """An object that is no design of this grammar is far away and raises no error."""
     gla = design_items(BASELINES["gla"].design.to_json())
-    assert edits(design_items(odd), gla) > 3
+    assert edits(design_items(value), gla) > 3

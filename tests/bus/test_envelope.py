@@ -21,7 +21,7 @@ def wrap(event: CampaignResumed | HumanMessage) -> Envelope:
 
 
 def test_an_encoded_envelope_decodes_to_the_same() -> None:
-    """Nothing is lost."""
+    """Every field is equal."""
     original = wrap(HumanMessage(kind="steer", text="try «decay»\n", by="ada"))
     assert decode(encode(original), 7) == original.at_position(7)
 
@@ -55,13 +55,13 @@ def test_a_wrong_message_is_malformed_with_its_reason(change: dict[str, object],
 
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_malformed(payload: bytes) -> None:
-    """Arbitrary bytes raise MalformedMessage and nothing else."""
+    """They raise MalformedMessage."""
     with pytest.raises(MalformedMessage):
         decode(payload)
 
 
 def test_a_log_file_is_read_back_in_order(tmp_path: Path) -> None:
-    """A log file holds the bytes of the stream, one message a line."""
+    """A log file has the bytes of the stream, one message a line."""
     payload = encode(wrap(CampaignResumed(by="ada")))
     path = tmp_path / "log.jsonl"
     assert log_file.write_log(path, [StoredMessage(1, "s", payload), StoredMessage(2, "s", payload)]) == 2
@@ -70,7 +70,7 @@ def test_a_log_file_is_read_back_in_order(tmp_path: Path) -> None:
 
 
 def test_an_error_in_a_log_file_names_the_line(tmp_path: Path) -> None:
-    """A person can find the bad line."""
+    """So a person can find the bad line."""
     path = tmp_path / "log.jsonl"
     path.write_bytes(encode(wrap(CampaignResumed(by="ada"))) + b"\n{}\n")
     with pytest.raises(MalformedMessage, match="line 2"):
@@ -80,8 +80,8 @@ def test_an_error_in_a_log_file_names_the_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "subject", ["lab.events.nano-0.e0001.RunCompleted", "lab.events.other.e0001.CampaignResumed", "lab.human.nano-0"]
 )
-def test_an_event_counts_only_on_its_own_subject(subject: str) -> None:
-    """Permission to publish one type is no permission for another: an event on a foreign subject is malformed."""
+def test_an_event_on_another_subject_is_malformed(subject: str) -> None:
+    """So permission to publish one type is no permission for another."""
     payload = encode(wrap(CampaignResumed(by="ada")))
     assert subjects.decode_event(StoredMessage(3, "lab.events.nano-0.e0001.CampaignResumed", payload)).seq == 3
     with pytest.raises(MalformedMessage, match="does not belong"):
@@ -89,7 +89,7 @@ def test_an_event_counts_only_on_its_own_subject(subject: str) -> None:
 
 
 def test_every_event_and_field_is_documented() -> None:
-    """The published schema has a description everywhere."""
+    """The published schema has a description for each."""
     for name, kind in EVENT_TYPES.items():
         assert kind.__doc__, name
         for field, info in kind.model_fields.items():
@@ -97,5 +97,5 @@ def test_every_event_and_field_is_documented() -> None:
 
 
 def test_the_committed_asyncapi_document_is_up_to_date() -> None:
-    """A change of the vocabulary shows in a review; `python -m bus.wire.schema` writes the document."""
+    """A review shows every change of the vocabulary; `python -m bus.wire.schema` writes the document."""
     assert schema.DOCUMENT_PATH.read_text() == schema.document_text()

@@ -1,4 +1,4 @@
-"""Ten thousand malformed messages: the actor survives, and each becomes a dead letter with its reason."""
+"""Ten thousand malformed messages: each becomes a dead letter with its reason, and the actor continues."""
 
 import asyncio
 import json
@@ -49,39 +49,39 @@ class Listener:
         return []
 
 
-def noise(dice: random.Random) -> bytes:
+def noise(rng: random.Random) -> bytes:
     """Return random bytes."""
-    return dice.randbytes(dice.randrange(200))
+    return rng.randbytes(rng.randrange(200))
 
 
-def corrupt(dice: random.Random) -> bytes:
+def corrupt(rng: random.Random) -> bytes:
     """Return a valid event with some bytes changed, added or cut off."""
     changed = bytearray(VALID)
-    for _ in range(dice.randint(1, 4)):
-        at = dice.randrange(len(changed))
-        changed[at : at + dice.randrange(3)] = dice.randbytes(dice.randrange(3))
-    return bytes(changed[: dice.choice([len(changed), dice.randrange(len(changed))])])
+    for _ in range(rng.randint(1, 4)):
+        start = rng.randrange(len(changed))
+        changed[start : start + rng.randrange(3)] = rng.randbytes(rng.randrange(3))
+    return bytes(changed[: rng.choice([len(changed), rng.randrange(len(changed))])])
 
 
-def reshape(dice: random.Random) -> bytes:
+def reshape(rng: random.Random) -> bytes:
     """Return a valid event with a field removed, added or of another type."""
     event = json.loads(VALID)
-    place = dice.choice([event, event["data"]])
-    key = dice.choice([*place, "extra"])
-    if key in place and dice.random() < 0.3:
-        del place[key]
+    fields = rng.choice([event, event["data"]])
+    key = rng.choice([*fields, "extra"])
+    if key in fields and rng.random() < 0.3:
+        del fields[key]
     else:
-        place[key] = dice.choice(STRAYS)
+        fields[key] = rng.choice(STRAYS)
     return json.dumps(event).encode()
 
 
 def malformed(count: int, seed: int) -> list[bytes]:
     """Return messages that can't be decoded."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     messages: list[bytes] = []
     makers: tuple[Callable[[random.Random], bytes], ...] = (noise, corrupt, reshape)
     while len(messages) < count:
-        message = dice.choice(makers)(dice)
+        message = rng.choice(makers)(rng)
         try:
             decode(message)
         except MalformedMessage:
@@ -93,7 +93,7 @@ async def publish_and_collect(
     transport: Transport, campaign: str, messages: list[bytes]
 ) -> list[dead_letters.DeadLetter]:
     """Publish messages to a listener and return the resulting dead letters."""
-    before = await transport.last_seq(subjects.DEAD)
+    newest = await transport.last_seq(subjects.DEAD)
     actor = asyncio.ensure_future(
         Actor(Bus(transport, "listener"), spec_of(Listener(), "listener"), concurrency=16).run()
     )
@@ -106,7 +106,7 @@ async def publish_and_collect(
         )
     letters: list[dead_letters.DeadLetter] = []
     async with asyncio.timeout(60):
-        async for batch in transport.follow(subjects.DEAD, before):
+        async for batch in transport.follow(subjects.DEAD, newest):
             letters += [dead_letters.decode(stored) for stored in batch]
             if len(letters) >= len(messages):
                 break

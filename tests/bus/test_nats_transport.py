@@ -1,4 +1,4 @@
-"""What holds on NATS only: updated consumers, hints for readers, and swallowed cancellations."""
+"""The NATS transport alone: updated consumers, hints for readers, and suppressed cancellations."""
 
 import asyncio
 import contextlib
@@ -12,25 +12,25 @@ from tests.support.durables import campaign_durable
 
 
 async def test_an_older_consumer_gets_new_filters(nats_url: str, campaign: str) -> None:
-    """A home of an older lab works with today's roles: newly filtered types come, and nothing comes twice."""
+    """A home of an older lab works with today's roles: they get newly filtered types, and no message twice."""
     nats = await NatsTransport.connect(nats_url, name="test")
-    old, new = campaign_durable(campaign, "A"), campaign_durable(campaign)
-    await nats.provision([old])
+    old_durable, new_durable = campaign_durable(campaign, "A"), campaign_durable(campaign)
+    await nats.provision([old_durable])
     await nats.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
-    delivery = await nats.pull(old, 2.0)
+    delivery = await nats.pull(old_durable, 2.0)
     assert delivery is not None
     await delivery.ack()
-    await nats.provision([new])
+    await nats.provision([new_durable])
     await nats.publish(f"lab.events.{campaign}.e1.B", b"b", f"{campaign}2")
-    delivery = await nats.pull(new, 2.0)
+    delivery = await nats.pull(new_durable, 2.0)
     assert delivery is not None
     assert delivery.stored.payload == b"b"
-    assert await nats.pull(new, 0.2) is None
+    assert await nats.pull(new_durable, 0.2) is None
     await nats.close()
 
 
 async def test_a_reader_with_a_long_delay_gets_no_hints(nats_url: str, campaign: str) -> None:
-    """It receives every message once; a prompt reader receives a hint before it too."""
+    """It receives every message once; a reader without delay receives a hint for each message too."""
     received = {}
     publisher = await NatsTransport.connect(nats_url, name="publisher")
     await publisher.provision()
@@ -43,7 +43,7 @@ async def test_a_reader_with_a_long_delay_gets_no_hints(nats_url: str, campaign:
         async for batch in reader.follow(subjects.LOG, start, batch_delay=delay):
             for _ in batch:
                 count += 1
-                if count == 20:  # it has read everything so far
+                if count == 20:  # all messages so far
                     for number in range(20):
                         subject = f"lab.events.{campaign}.f{number}.A"
                         await publisher.publish(subject, b"news", f"{campaign}{delay}{number}")
@@ -58,7 +58,7 @@ async def test_a_reader_with_a_long_delay_gets_no_hints(nats_url: str, campaign:
 async def test_a_reader_with_a_news_request_gets_no_hints(
     nats_url: str, campaign: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It reads when the event is set, and receives the messages in between once."""
+    """It reads when the event is set, and receives the messages since then once."""
     monkeypatch.setattr(following, "FIRST_POLL_S", 60.0)
     monkeypatch.setattr(following, "MAX_POLL_S", 60.0)
     transport = await NatsTransport.connect(nats_url, name="reader")
@@ -68,43 +68,43 @@ async def test_a_reader_with_a_news_request_gets_no_hints(
     await transport.publish(f"lab.events.{campaign}.e0.A", b"past", f"{campaign}0")
     reading = aiter(transport.follow(subjects.LOG, start, news_request=news_request))
     assert [stored.seq for stored in await asyncio.wait_for(anext(reading), 10)] == [start + 1]
-    later = asyncio.ensure_future(anext(reading))
-    before = transport.client.stats["in_msgs"]
+    next_batch = asyncio.ensure_future(anext(reading))
+    message_count = transport.client.stats["in_msgs"]
     await transport.publish(f"lab.events.{campaign}.e1.A", b"news", f"{campaign}1")
     await transport.client.flush()
-    assert transport.client.stats["in_msgs"] == before + 1, "the acknowledgement alone"
-    assert not later.done()
+    assert transport.client.stats["in_msgs"] == message_count + 1, "the acknowledgement alone"
+    assert not next_batch.done()
     news_request.set()
-    assert [stored.seq for stored in await asyncio.wait_for(later, 10)] == [start + 2]
+    assert [stored.seq for stored in await asyncio.wait_for(next_batch, 10)] == [start + 2]
     await transport.close()
 
 
-@pytest.mark.parametrize("way", ["follow", "pull"])
-async def test_a_swallowed_cancellation_still_ends_a_reader(nats_url: str, campaign: str, way: str) -> None:
-    """asyncio.wait_for swallows a cancellation that comes together with a reply."""
+@pytest.mark.parametrize("method", ["follow", "pull"])
+async def test_a_suppressed_cancellation_still_ends_a_reader(nats_url: str, campaign: str, method: str) -> None:
+    """`asyncio.wait_for` suppresses a cancellation that arrives together with a reply."""
     client = await NatsTransport.connect(nats_url, name="test")
     await client.provision()
     for number in range(3):
         await client.publish(f"lab.events.{campaign}.e{number}.A", b"x", f"{campaign}{number}")
     reading = asyncio.Event()
 
-    async def swallow() -> None:
+    async def suppress_cancellation() -> None:
         reading.set()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(3600)
 
     async def follow() -> None:
         async for _ in client.follow(subjects.LOG, 0, max_batch=1):
-            await swallow()
+            await suppress_cancellation()
 
     async def pull() -> None:
         while await client.pull(campaign_durable(campaign), 2.0):
-            await swallow()
+            await suppress_cancellation()
 
-    task = asyncio.ensure_future(follow() if way == "follow" else pull())
+    task = asyncio.ensure_future(follow() if method == "follow" else pull())
     await asyncio.wait_for(reading.wait(), 10)
     task.cancel()
-    done, _ = await asyncio.wait([task], timeout=5.0)
-    assert done
+    await asyncio.wait([task], timeout=5.0)
+    assert task.done()
     assert task.cancelled()
     await client.close()

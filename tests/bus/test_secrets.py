@@ -32,17 +32,17 @@ ENVIRONMENT = {
 
 
 def test_seeds_are_created_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
-    """A second start finds the same keys, and closes folder and files to other users again."""
-    first = keys.ensure_keys(tmp_path / "keys", ["trainer", "human"])
+    """A second start uses the same keys, and removes other users' rights to folder and files again."""
+    public_keys = keys.ensure_keys(tmp_path / "keys", ["trainer", "human"])
     keys.seed_path(tmp_path / "keys", "human").chmod(0o644)
-    assert keys.ensure_keys(tmp_path / "keys", ["trainer", "human", "desk"]).items() >= first.items()
+    assert keys.ensure_keys(tmp_path / "keys", ["trainer", "human", "desk"]).items() >= public_keys.items()
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "keys").iterdir()} == {0o600}
-    assert all(key.startswith("U") for key in first.values())
+    assert all(key.startswith("U") for key in public_keys.values())
 
 
 def test_a_seed_that_others_can_read_is_not_used(tmp_path: Path) -> None:
-    """The error names the remedy."""
+    """The error names the command that closes the file."""
     keys.ensure_keys(tmp_path, ["trainer"])
     keys.seed_path(tmp_path, "trainer").chmod(0o640)
     with pytest.raises(keys.KeyFault, match="chmod 600"):
@@ -51,7 +51,7 @@ def test_a_seed_that_others_can_read_is_not_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "nonsense", SEED[:-3], "S" * 58])
 def test_the_error_of_a_broken_key_file_does_not_quote_it(tmp_path: Path, content: str) -> None:
-    """The file may hold most of a secret."""
+    """The file may contain most of a secret."""
     path = tmp_path / "trainer.nk"
     keys.write_seed(path, content)
     with pytest.raises(keys.KeyFault) as caught:
@@ -66,8 +66,8 @@ def test_the_error_of_a_broken_key_file_does_not_quote_it(tmp_path: Path, conten
         "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl",
     ],
 )  # fmt: skip
-def test_text_for_people_loses_every_secret(secret: str) -> None:
-    """Known by its form or by its variable; plain and escaped as in JSON."""
+def test_every_secret_in_a_text_is_masked(secret: str) -> None:
+    """A secret is known by its form or by its variable, and may be escaped as in JSON."""
     text = mask(f"401 for <{secret}> and {json.dumps({'key': secret})}", ENVIRONMENT)
     assert secret not in text
     assert json.dumps(secret)[1:-1] not in text
@@ -81,13 +81,13 @@ def test_a_password_in_an_address_is_masked() -> None:
 
 @pytest.mark.parametrize("text", ["a task-specific gate", "risk-adjusted", "/usr/bin", "sk-learn", "mask-" + "A" * 60])
 def test_ordinary_words_stay(text: str) -> None:
-    """Text in an event that only resembles a key is not masked."""
+    """A word that only resembles a key is not masked."""
     assert mask_payload(text.encode(), ENVIRONMENT) == text.encode()
 
 
 @pytest.fixture
 def model_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Start this process with a secret in its environment."""
+    """Give this process a secret in its environment."""
     monkeypatch.setenv("LAB_MODEL_KEY", CANARY)
     own_secrets.cache_clear()
     yield
@@ -96,7 +96,7 @@ def model_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("model_key")
 async def test_events_traces_and_dead_letters_hold_no_secret() -> None:
-    """A secret may come with a model's answer, an endpoint's error or a traceback; no stream stores it."""
+    """A model's answer, an endpoint's error and a traceback may contain a secret; no stream stores it."""
     transport = MemoryTransport()
     bus = Bus(transport, "analyst")
     cause = Envelope("c1", "/lab/x/1", datetime.now(UTC), "c", "e0001", CampaignPaused(by="ada"))
@@ -116,5 +116,5 @@ async def test_events_traces_and_dead_letters_hold_no_secret() -> None:
 
 
 def test_the_transport_in_memory_has_every_stream() -> None:
-    """So the test above looks at all of them."""
+    """So the test of secrets covers all of them."""
     assert set(MemoryTransport()._streams) == {stream.name for stream in subjects.STREAMS}

@@ -1,4 +1,4 @@
-"""Events of older versions: they decode as today's classes, and nothing that an old log says is lost."""
+"""Events of older versions decode as today's classes without any loss."""
 
 import json
 from datetime import UTC, datetime
@@ -28,13 +28,13 @@ COMPLETED_V1 = {
 
 
 def message(wire_type: str, data: dict[str, Any]) -> bytes:
-    """Return an event as it is on the wire."""
+    """Return an encoded event with this type and these data."""
     body = json.loads(encode(Envelope("i", "/lab/test/1", datetime.now(UTC), "c", "e0003", run_completed())))
     return json.dumps(body | {"type": wire_type, "data": data}).encode()
 
 
-def test_a_new_event_says_its_version() -> None:
-    """The first version has no suffix, so old readers of unchanged events go on."""
+def test_the_wire_type_has_the_version() -> None:
+    """The first version has no suffix, so old readers can read unchanged events."""
     assert CampaignStarted.wire_type() == "CampaignStarted.v2"
     assert json.loads(message("x", {}))["type"] == "x"
     body = json.loads(encode(Envelope("i", "/lab/test/1", datetime.now(UTC), "c", "campaign", campaign_started())))
@@ -43,13 +43,13 @@ def test_a_new_event_says_its_version() -> None:
 
 
 def test_every_version_but_the_newest_has_an_upcaster() -> None:
-    """So every event ever published can be read."""
+    """So the lab can read every event ever published."""
     steps = {(name, version) for name, kind in EVENT_TYPES.items() for version in range(1, kind.version)}
     assert steps == set(UPCASTERS)
 
 
-def test_a_campaign_of_version_1_had_two_tiers() -> None:
-    """Its cold start and batch are the policy's parameters now, and its limits were those of the code."""
+def test_a_campaign_of_version_1_uses_two_tiers() -> None:
+    """Its cold start and batch become the policy's parameters; its limits and its novelty are those of the old code."""
     event = decode(message("CampaignStarted", STARTED_V1)).event
     assert isinstance(event, CampaignStarted)
     assert (event.policy, event.policy_parameters) == ("two_tier", {"cold_start": 4, "batch": 3})
@@ -57,15 +57,15 @@ def test_a_campaign_of_version_1_had_two_tiers() -> None:
 
 
 def test_a_pool_of_version_1_is_the_state_of_two_tiers() -> None:
-    """Parents and references keep their names within the state."""
+    """The state has the parents and the references."""
     data = {"generation": 2, "parents": ["e0001"], "references": ["e0002"]}
     event = decode(message("PoolUpdated", data)).event
     expected = {"parents": ["e0001"], "references": ["e0002"]}
     assert event == PoolUpdated(generation=2, policy="two_tier", state=expected)
 
 
-def test_the_figures_of_a_run_of_version_1_are_one_record() -> None:
-    """Every figure is where today's code looks for it."""
+def test_a_run_of_version_1_has_its_figures_in_metrics() -> None:
+    """Today's properties return every one of them."""
     event = decode(message("RunCompleted", COMPLETED_V1)).event
     assert isinstance(event, RunCompleted)
     metrics = event.metrics
@@ -79,9 +79,9 @@ def test_the_figures_of_a_run_of_version_1_are_one_record() -> None:
 
 
 def test_a_run_of_version_1_without_scores_keeps_its_two_figures() -> None:
-    """The oldest logs had no list of scores."""
-    bare = {key: value for key, value in COMPLETED_V1.items() if key not in {"scores", "train_loss"}}
-    event = decode(message("RunCompleted", bare)).event
+    """The oldest logs have no list of scores."""
+    data = {key: value for key, value in COMPLETED_V1.items() if key not in {"scores", "train_loss"}}
+    event = decode(message("RunCompleted", data)).event
     assert isinstance(event, RunCompleted)
     assert (event.metrics.val_loss, event.metrics.recall) == (1.5, 0.9)
 
@@ -97,14 +97,14 @@ def test_a_run_of_version_1_without_scores_keeps_its_two_figures() -> None:
     ],
 )
 def test_data_of_another_version_is_malformed(wire_type: str, data: dict[str, Any], reason: str) -> None:
-    """The reason says which in one line."""
+    """The reason names the version or the field in one line."""
     with pytest.raises(MalformedMessage, match=reason) as error:
         decode(message(wire_type, data))
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("event", [campaign_started(), run_completed()])
-def test_todays_events_come_back_as_they_went(event: Event) -> None:
-    """Encoding and decoding lose nothing."""
+def test_todays_events_survive_encoding(event: Event) -> None:
+    """Decoding returns an equal event."""
     envelope = Envelope("i", "/lab/test/1", datetime.now(UTC), "c", "e0003", event)
     assert decode(encode(envelope)).event == event

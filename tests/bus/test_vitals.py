@@ -25,7 +25,7 @@ from tests.support.roles import spec_of
 
 
 class Slow:
-    """Asks, and waits for the answer."""
+    """Asks a question in each decision."""
 
     def decide(self, envelope: Envelope) -> Decision:
         """Ask."""
@@ -47,7 +47,7 @@ async def client(nats_url: str) -> AsyncIterator[NatsTransport]:
 async def test_every_request_is_answered_for_all_services_a_role_and_one_service(
     client: NatsTransport, verb: str, scope: str
 ) -> None:
-    """The answers have the type and the fields of the protocol."""
+    """An answer has the type and the fields of the protocol."""
     role = f"role-{uuid4().hex[:8]}"
     await register_service(client.client, role, "7", Vitals())
     ping = json.loads((await client.client.request(f"$SRV.PING.{role}", b"", timeout=2)).data)
@@ -63,19 +63,19 @@ async def test_every_request_is_answered_for_all_services_a_role_and_one_service
     assert answer["metadata"] == {"instance": "7"}
 
 
-async def test_statistics_carry_the_vitals(client: NatsTransport) -> None:
-    """A survey and the status endpoint report the same."""
+async def test_a_survey_has_the_vitals_of_a_service(client: NatsTransport) -> None:
+    """The status endpoint reports the same."""
     role, vitals = f"role-{uuid4().hex[:8]}", Vitals(in_flight=2, lag=31)
-    vitals.record_error("no\nluck")
+    vitals.record_error("no\nanswer")
     await register_service(client.client, role, "7", vitals)
     (service,) = [service for service in await survey_services(client.client) if service["role"] == role]
     assert service == {"role": role, "instance": "7", "lag": 31, "in_flight": 2, "done": 0, "failed": 1,
-                     "last_error": "no luck"}  # fmt: skip
+                     "last_error": "no answer"}  # fmt: skip
     assert json.loads(await client.request(f"lab.status.{role}", b"", 2.0)) == vitals.report()
 
 
 async def test_a_survey_without_services_is_empty(tmp_path: Path) -> None:
-    """The server itself answers that there is none."""
+    """The server itself answers that there is no service."""
     port = server.free_port()
     process = server.start_server(tmp_path, port)
     transport = await NatsTransport.connect(f"nats://127.0.0.1:{port}", name="test")
@@ -86,7 +86,7 @@ async def test_a_survey_without_services_is_empty(tmp_path: Path) -> None:
 
 
 async def test_an_actor_counts_decisions_in_flight_waiting_and_failed() -> None:
-    """First one in flight and three waiting, one of them malformed; then all are done."""
+    """At first one is in flight and three wait, one of them malformed; at the end all are done."""
     transport, answer_allowed = MemoryTransport(), asyncio.Event()
 
     async def answer(_: AskCampaignStatus) -> Record:
@@ -113,7 +113,7 @@ async def test_an_actor_counts_decisions_in_flight_waiting_and_failed() -> None:
 
 
 async def test_a_query_handler_counts_its_replies_and_errors() -> None:
-    """A malformed query is an error too."""
+    """A malformed query counts as an error too."""
     transport = MemoryTransport()
     bus = Bus(transport, "memory")
 
@@ -130,5 +130,5 @@ async def test_a_query_handler_counts_its_replies_and_errors() -> None:
 
 @pytest.mark.parametrize("statistics", [{}, {"endpoints": None}, {"name": "x", "endpoints": [{"name": "status"}]}])
 def test_a_service_of_another_project_is_ignored(statistics: dict[str, Any]) -> None:
-    """Any service on the server answers a survey."""
+    """Every service on the server answers a survey."""
     assert _read_vitals(statistics) == []

@@ -1,4 +1,4 @@
-"""Synthetic campaigns to report on, with realistic scores and curves, and a parser of pages."""
+"""Fixtures: synthetic campaigns with realistic scores and curves, and a parser of pages."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -71,7 +71,7 @@ def scored(rng: random.Random, base: dict[str, object], skill: float) -> Experim
         benchmark=1 / (1 + exp(-6 * max(-1, min(1, (recall - 0.6) / 0.5)))),
         judge=rng.uniform(0.42, 0.62),
     )
-    words = {
+    texts = {
         "findings": (
             f"Text loss {val_loss:.3f} against 1.580 nats per byte of the mean of 6 baselines.",
             f"Recall {recall:.3f} against 0.600 accuracy of the mean of 6 baselines.",
@@ -92,8 +92,8 @@ def scored(rng: random.Random, base: dict[str, object], skill: float) -> Experim
         "curve": curve(rng, val_loss, recall),
     }
     fitness = (parts.loss + parts.benchmark + parts.judge) / 3
-    own = {key: value for key, value in base.items() if key != "id"}
-    return experiment(str(base["id"]), "analysed", parts=parts, fitness=fitness, **own, **figures, **words)
+    fields = {key: value for key, value in base.items() if key != "id"}
+    return experiment(str(base["id"]), "analysed", parts=parts, fitness=fitness, **fields, **figures, **texts)
 
 
 def baseline(rng: random.Random, index: int, name: str) -> Experiment:
@@ -110,7 +110,7 @@ def baseline(rng: random.Random, index: int, name: str) -> Experiment:
 
 
 def unsuccessful(base: dict[str, object], *, rejected: bool) -> Experiment:
-    """Return an experiment that was given up after two attempts, or rejected as an idea."""
+    """Return an experiment that failed after two attempts, or whose idea was rejected."""
     if rejected:
         return Experiment.model_validate({**base, "status": "rejected", "reason": "near_motivation", "source": ""})
     failures = (
@@ -167,11 +167,11 @@ def campaign(experiments: int, seed: int = 7) -> list[Experiment]:
 
 
 def campaign_status(experiments: list[Experiment], **changes: object) -> CampaignStatus:
-    """Return the status of a campaign of these experiments, finished unless `changes` say otherwise."""
-    own = [e for e in experiments if e.origin != "baseline"]
+    """Return the status of a campaign with these experiments; `changes` are fields of it."""
+    candidates = [e for e in experiments if e.origin != "baseline"]
     started = campaign_started(
         goal="A linear-time mixer that recalls as well as the delta rule and models text as well as gated decay",
-        experiments=len(own),
+        experiments=len(candidates),
         slots=3,
         baselines=BASELINES,
     )
@@ -181,7 +181,7 @@ def campaign_status(experiments: list[Experiment], **changes: object) -> Campaig
             "campaign": "nano-0-3f9a",
             "started": started,
             "finished": True,
-            "budget": len(own),
+            "budget": len(candidates),
             "opened": len(experiments),
             "settled": settled,
             "generation": 3,

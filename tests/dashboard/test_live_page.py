@@ -1,4 +1,4 @@
-"""The live page: it shows a snapshot in its parts, and no text can take it over."""
+"""The live page shows a snapshot in its parts, and no text changes its elements."""
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ CURVE = tuple(CurvePoint(task="text", step=step, loss=5 - step / 20) for step in
 
 
 def slots(text: str, count: int = 2) -> list[SlotView]:
-    """Return open experiments whose every text is `text`; the first one trains."""
+    """Return open experiments with `text` in every field; the first one trains."""
     return [
         SlotView(f"e{9000 + number}", text, text, 0.25, {} if number else {text: 1.5}, () if number else CURVE)
         for number in range(count)
@@ -55,18 +55,18 @@ def test_no_text_changes_the_page(
 
 
 def test_a_snapshot_is_shown_in_its_parts(make_campaign: Make, make_status: MakeStatus, read_page: Callable) -> None:
-    """Progress, slots with stage and losses, the curve of the training run, newest events, the leaderboard."""
-    shown = read_page(render_page("c", parts(make_status, make_campaign(30), "in words", count=30)))
-    assert [shown.by_id(name).tag for name in PARTS] == ["div"] + ["section"] * (len(PARTS) - 1)
-    assert "3 of 9 experiments have ended · 12 events a minute · about 1 min 15 s left" in shown.by_id("head").text
-    rows = shown.by_id("slots").all("table")[0].all("tr")[1:]
+    """They are progress, slots with stage and losses, the curve of the training run, newest events and leaderboard."""
+    page = read_page(render_page("c", parts(make_status, make_campaign(30), "in words", count=30)))
+    assert [page.by_id(name).tag for name in PARTS] == ["div"] + ["section"] * (len(PARTS) - 1)
+    assert "3 of 9 experiments have ended · 12 events a minute · about 1 min 15 s left" in page.by_id("head").text
+    rows = page.by_id("slots").all("table")[0].all("tr")[1:]
     assert [row.all("th")[0].text for row in rows[:2]] == ["e9000", "e9001"]
     assert [cell.text for cell in rows[0].all("td")] == ["in words", "25%", "in words 1.500", "in words"]
-    assert "and 6 more" in shown.by_id("slots").text
-    assert len(shown.by_id("slots").all("path", "c0")) == 1
-    assert [row.text for row in shown.by_id("log").all("li")] == ["7 in words", "6 in words"]
-    assert len(shown.by_id("leaderboard").all("tr")) == 1 + MAX_LEADERS
-    names = [node.attributes["id"] for node in shown.walk() if "id" in node.attributes]
+    assert "and 6 more" in page.by_id("slots").text
+    assert len(page.by_id("slots").all("path", "c0")) == 1
+    assert [row.text for row in page.by_id("log").all("li")] == ["7 in words", "6 in words"]
+    assert len(page.by_id("leaderboard").all("tr")) == 1 + MAX_LEADERS
+    names = [node.attributes["id"] for node in page.walk() if "id" in node.attributes]
     assert len(names) == len(set(names))
 
 
@@ -88,15 +88,15 @@ def test_a_lab_that_does_not_answer_gives_a_warning(make_status: MakeStatus) -> 
 def test_the_policy_allows_this_script_and_this_server(
     make_campaign: Make, make_status: MakeStatus, read_page: Callable
 ) -> None:
-    """The policy has the hash of the one script and the page's own server, and nothing else."""
-    shown = read_page(render_page("c", parts(make_status, make_campaign(8))))
+    """The Content-Security-Policy allows the script of this hash and the page's own server alone."""
+    page = read_page(render_page("c", parts(make_status, make_campaign(8))))
     (script,), (policy,) = (
-        shown.all("script"), [m.attributes["content"] for m in shown.all("meta") if "http-equiv" in m.attributes]
+        page.all("script"), [m.attributes["content"] for m in page.all("meta") if "http-equiv" in m.attributes]
     )  # fmt: skip
     assert script.text == SCRIPT
     assert f"script-src 'sha256-{b64encode(sha256(SCRIPT.encode()).digest()).decode()}'" in policy
     assert policy.startswith("default-src 'none'")
     assert "connect-src 'self'" in policy
-    links = {node.attributes["href"] for node in shown.all("a")}
+    links = {node.attributes["href"] for node in page.all("a")}
     assert {link for link in links if not link.startswith("#")} == {"report"}
-    assert not [node.tag for node in shown.walk() if {"src", "action", "srcset"} & set(node.attributes)]
+    assert not [node.tag for node in page.walk() if {"src", "action", "srcset"} & set(node.attributes)]

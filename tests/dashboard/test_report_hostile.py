@@ -1,4 +1,4 @@
-"""No text from people, models or candidates can take over the report page."""
+"""No text from people, models or candidates changes the elements of the report page."""
 
 import re
 from base64 import b64encode
@@ -31,7 +31,7 @@ def test_no_text_changes_the_page(
 
 @pytest.mark.parametrize("attack", ATTACKS[:5])
 def test_a_source_is_shown_literally(make_campaign: Make, render: Callable, read_page: Callable, attack: str) -> None:
-    """A source in the page is exactly the proposed one."""
+    """The page has exactly the proposed source."""
     page = render(with_text_everywhere(attack, make_campaign(2)))
     assert read_page(page).by_id("e0001").all("pre")[0].text == f"\n{attack}"
 
@@ -47,12 +47,12 @@ def test_characters_that_reorder_or_control_text_are_shown_as_code_points(
 
 
 def test_long_texts_are_cut(make_campaign: Make, render: Callable) -> None:
-    """A hundred thousand characters in every field don't make the page large."""
+    """The page stays small if every field has a hundred thousand characters."""
     assert len(render(with_text_everywhere(ATTACKS[7], make_campaign(2)))) < 1_000_000
 
 
 def test_deep_designs_are_cut(make_campaign: Make, render: Callable) -> None:
-    """A design nested a hundred deep is shown to a dozen levels."""
+    """The page shows a dozen levels of a design that is nested a hundred deep."""
     design: object = "end"
     for _ in range(100):
         design = {"in": design}
@@ -60,7 +60,7 @@ def test_deep_designs_are_cut(make_campaign: Make, render: Callable) -> None:
 
 
 def test_the_policy_allows_only_this_script(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """The policy names the page's one script by hash and allows nothing else; the page loads nothing."""
+    """The Content-Security-Policy allows the script of this hash alone, and the page loads nothing."""
     page = read_page(render(make_campaign(4)))
     (script,) = page.all("script")
     (policy,) = (m.attributes["content"] for m in page.all("meta") if "http-equiv" in m.attributes)

@@ -1,4 +1,4 @@
-"""Markup: any text that is put in is shown literally."""
+"""Markup shows any text literally."""
 
 from html import unescape
 
@@ -19,7 +19,7 @@ def test_markup_is_not_escaped_again() -> None:
 
 
 def test_characters_that_reorder_or_hide_text_become_code_points() -> None:
-    """Direction marks, zero-width characters, controls and lone surrogates are shown as code points."""
+    """Direction marks, zero-width characters, controls and lone surrogates are escaped as code points."""
     assert text("a\u202eb") == "a⟨U+202E⟩b"
     assert text("a\u200bb\ufeff") == "a⟨U+200B⟩b⟨U+FEFF⟩"
     assert text("\x1b[31m\x00\x7f") == "␛[31m␀⟨U+007F⟩"
@@ -34,15 +34,15 @@ def test_lines_and_tabs_are_kept() -> None:
 @given(st.text())
 def test_any_text_is_escaped_and_can_be_read_back(raw: str) -> None:
     """No text opens a tag, ends an attribute or fails to encode; plain text can be read back unchanged."""
-    shown = text(raw)
-    assert not set(shown) & set("<>\"'")
-    shown.encode()
+    escaped = text(raw)
+    assert not set(escaped) & set("<>\"'")
+    escaped.encode()
     if raw.isprintable() and raw.isascii():
-        assert unescape(shown) == raw
+        assert unescape(escaped) == raw
 
 
-def test_attributes_are_left_out_or_bare() -> None:
-    """None and False leave an attribute out, True writes its bare name, underscores become hyphens."""
+def test_attributes_may_be_absent_or_without_value() -> None:
+    """None and False omit an attribute, True writes its name alone, underscores become hyphens."""
     assert el("i", class_="a", data_x="1", hidden=True, open=False, title=None) == '<i class="a" data-x="1" hidden></i>'
 
 
@@ -52,12 +52,12 @@ def test_void_elements_have_no_end() -> None:
 
 
 def test_join_escapes_the_separator() -> None:
-    """Separators are escaped, and None is left out."""
+    """It also omits None."""
     assert join(["a", None, Markup("<b></b>")], " & ") == "a &amp; <b></b>"
 
 
-def test_clip_says_how_much_it_cut() -> None:
-    """A shortened text ends with the number of characters that were cut."""
+def test_clip_counts_the_omitted_characters() -> None:
+    """A shortened text ends with their number."""
     assert clip("abcdef", 4) == "abcd… (2 more characters)"
     assert clip("abcd", 4) == "abcd"
 

@@ -20,13 +20,13 @@ def test_every_part_is_present_and_linked(make_campaign: Make, render: Callable,
     """The report of a finished campaign has all parts in order, each with a link at the top."""
     page = read_page(render(make_campaign(20)))
     main = page.all("main")[0]
-    shown = [n.attributes["id"] for n in main.children if n.tag == "section" and n.attributes.get("id")]
-    assert shown == [name for name, _ in PARTS]
+    ids = [n.attributes["id"] for n in main.children if n.tag == "section" and n.attributes.get("id")]
+    assert ids == [name for name, _ in PARTS]
     assert [a.attributes["href"] for a in page.all("nav")[0].all("a")] == [f"#{name}" for name, _ in PARTS]
 
 
-def test_ids_are_unique_and_links_lead_somewhere(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """Every link within the page has a target, and no id occurs twice."""
+def test_ids_are_unique_and_links_have_targets(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """No id occurs twice, and every link leads to one."""
     page = read_page(render(make_campaign(20)))
     ids = [name for n in page.walk() if (name := n.attributes.get("id"))]
     assert len(ids) == len(set(ids))
@@ -36,12 +36,12 @@ def test_ids_are_unique_and_links_lead_somewhere(make_campaign: Make, render: Ca
 def test_the_leaderboard_shows_the_experiments_figures(
     make_campaign: Make, render: Callable, read_page: Callable
 ) -> None:
-    """Every analysed experiment has one row with its own figures, in the order of fitness."""
-    found = make_campaign(20)
-    rows = read_page(render(found)).by_id("leaderboard").all("tbody")[0].all("tr")
-    ranked = Scores(found).ranked
+    """Every analysed experiment has one row with its own figures; the rows are in the order of fitness."""
+    experiments = make_campaign(20)
+    rows = read_page(render(experiments)).by_id("leaderboard").all("tbody")[0].all("tr")
+    ranked = Scores(experiments).ranked
     assert len(rows) == len(ranked)
-    base = Scores(found).best_baseline
+    base = Scores(experiments).best_baseline
     assert base is not None
     for place, (row, e) in enumerate(zip(rows, ranked, strict=True), 1):
         cells = [cell.text for cell in row.children]
@@ -63,9 +63,9 @@ def test_the_leaderboard_shows_the_experiments_figures(
 
 def test_bar_lengths_are_proportional_to_the_parts(make_campaign: Make, render: Callable, read_page: Callable) -> None:
     """The lengths of the three bars are proportional to loss, benchmark and judge."""
-    found = make_campaign(8)
-    row = read_page(render(found)).by_id("leaderboard").all("tbody")[0].all("tr")[0]
-    parts = Scores(found).ranked[0].parts
+    experiments = make_campaign(8)
+    row = read_page(render(experiments)).by_id("leaderboard").all("tbody")[0].all("tr")[0]
+    parts = Scores(experiments).ranked[0].parts
     assert parts is not None
     rail = float(row.all("rect", "rail")[0].attributes["width"])
     shares = [float(r.attributes["width"]) / rail for r in row.all("rect", "part")]
@@ -85,15 +85,15 @@ def test_a_trained_experiment_without_fitness_has_a_row_without_a_rank(
 def test_an_experiment_that_failed_after_its_training_has_no_row(
     make_campaign: Make, render: Callable, read_page: Callable
 ) -> None:
-    """Its score was not confirmed; the table of failures has it."""
-    first, second, *_ = make_campaign(0)
-    failed = second.model_copy(update={"status": "failed", "fitness": None, "parts": None})
-    rows = read_page(render([first, failed])).by_id("leaderboard").all("tbody")[0].all("tr")
-    assert [row.all("a")[0].text for row in rows] == [first.id]
+    """No replication confirmed its score; it is in the table of failures instead."""
+    analysed, other, *_ = make_campaign(0)
+    failed = other.model_copy(update={"status": "failed", "fitness": None, "parts": None})
+    rows = read_page(render([analysed, failed])).by_id("leaderboard").all("tbody")[0].all("tr")
+    assert [row.all("a")[0].text for row in rows] == [analysed.id]
 
 
 def test_scores_of_further_tasks_are_shown(make_campaign: Make, render: Callable) -> None:
-    """Only the tasks without a figure of their own are listed."""
+    """The cell for further tasks leaves out a task with a column of its own."""
     measures = {"loss": Measure(value=1.0), "accuracy": Measure(value=0.25, stderr=0.0)}
     kinds = {"again": "mqar", "copying": "mad.selective_copying"}
     further = {task: TaskMetrics(kind=kind, measures=measures) for task, kind in kinds.items()}
@@ -102,8 +102,10 @@ def test_scores_of_further_tasks_are_shown(make_campaign: Make, render: Callable
     assert "recall 0.250 ·" not in page
 
 
-def test_a_screening_score_is_called_one(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """Without a confirmation the word discovery does not occur, and the page says what the scores are."""
+def test_a_screening_score_is_not_called_a_discovery(
+    make_campaign: Make, render: Callable, read_page: Callable
+) -> None:
+    """The page says that its scores are from one seed and that no fresh seed has confirmed a candidate."""
     text = read_page(render(make_campaign(20))).all("body")[0].text
     assert "discover" not in text.lower()
     assert "screening scores: one seed" in text
@@ -111,7 +113,7 @@ def test_a_screening_score_is_called_one(make_campaign: Make, render: Callable, 
 
 
 def test_a_confirmation_is_reported(make_campaign: Make, render: Callable) -> None:
-    """Only what the log confirms is called a discovery."""
+    """The page counts the confirmed discoveries and the refuted candidates of the log."""
     page = render(make_campaign(8), events={"DiscoveryConfirmed": 1, "DiscoveryRefuted": 2})
     assert "1 confirmed discovery" in page
     assert "2 candidates did not pass the test on fresh seeds" in page
@@ -123,26 +125,33 @@ def test_a_missing_sandbox_gives_a_warning(
     make_campaign: Make, render: Callable, read_page: Callable, sandbox: str, warnings: int
 ) -> None:
     """The head warns if the candidates ran without a sandbox."""
-    shown = read_page(render(make_campaign(3), sandbox=sandbox)).all("header")[0].all("p", "warning")
-    assert [warning.text[:11] for warning in shown] == ["No sandbox."] * warnings
+    paragraphs = read_page(render(make_campaign(3), sandbox=sandbox)).all("header")[0].all("p", "warning")
+    assert [warning.text[:11] for warning in paragraphs] == ["No sandbox."] * warnings
 
 
-def test_the_summary_counts_right(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """The experiments are counted by their end, without the baselines."""
-    found = make_campaign(30)
-    own = [e.status for e in found if e.origin != "baseline"]
-    lead = read_page(render(found)).all("p", "lead")[0].text
-    for count, text in ((30, "experiments in addition to 6 baselines"), (own.count("analysed"), "trained and analysed"),
-                        (own.count("failed"), "given up"), (own.count("rejected"), "rejected")):  # fmt: skip
+def test_the_summary_counts_experiments_by_their_end(
+    make_campaign: Make, render: Callable, read_page: Callable
+) -> None:
+    """The counts leave out the baselines."""
+    experiments = make_campaign(30)
+    statuses = [e.status for e in experiments if e.origin != "baseline"]
+    lead = read_page(render(experiments)).all("p", "lead")[0].text
+    counts = {
+        "experiments in addition to 6 baselines": 30,
+        "trained and analysed": statuses.count("analysed"),
+        "given up": statuses.count("failed"),
+        "rejected": statuses.count("rejected"),
+    }
+    for text, count in counts.items():
         assert f"{count} {text}" in lead
-    assert "7 min 11 s" in render(found)
+    assert "7 min 11 s" in render(experiments)
 
 
 def test_a_record_is_complete(make_campaign: Make, render: Callable, read_page: Callable) -> None:
     """A record has motivation, findings, problem, cognition, failures with repairs, design and source."""
-    found = make_campaign(20)
-    page = read_page(render(found))
-    for e in found:
+    experiments = make_campaign(20)
+    page = read_page(render(experiments))
+    for e in experiments:
         record = page.by_id(e.id)
         texts = (e.motivation, *e.findings, e.problem, *e.cognition, e.source.strip())
         assert all(text in record.text for text in texts)
@@ -152,10 +161,10 @@ def test_a_record_is_complete(make_campaign: Make, render: Callable, read_page: 
 
 def test_failures_are_counted_by_kind(make_campaign: Make, render: Callable, read_page: Callable) -> None:
     """Every kind of failure has a row with its count."""
-    found = make_campaign(60)
-    rows = read_page(render(found)).by_id("failures").all("tbody")[0].all("tr")
+    experiments = make_campaign(60)
+    rows = read_page(render(experiments)).by_id("failures").all("tbody")[0].all("tr")
     counts = {(r.children[0].text, r.children[1].text): int(r.children[2].text) for r in rows}
-    statuses = [e.status for e in found]
+    statuses = [e.status for e in experiments]
     assert counts == {
         ("gate", "causality"): statuses.count("failed"),
         ("train", "anomaly:diverged"): statuses.count("failed"),
@@ -163,8 +172,8 @@ def test_failures_are_counted_by_kind(make_campaign: Make, render: Callable, rea
     }
 
 
-def test_no_campaign_still_makes_a_page(render: Callable, read_page: Callable) -> None:
-    """The page of an empty log says so and names the command that starts a campaign."""
+def test_an_empty_log_gives_a_page(render: Callable, read_page: Callable) -> None:
+    """The page says that there is no campaign and names the command that starts one."""
     page = read_page(render([], status=CampaignStatus(), started=None, ended=None, events={}))
     assert "The log holds no campaign yet" in page.text
     assert page.by_id("next").all("code")[0].text == "move37 run"
@@ -172,44 +181,46 @@ def test_no_campaign_still_makes_a_page(render: Callable, read_page: Callable) -
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "quarantined", "failed", "rejected"])
-def test_a_campaign_without_scores_makes_a_page(
+def test_a_campaign_without_scores_gives_a_page(
     make_campaign: Make, render: Callable, read_page: Callable, status: str
 ) -> None:
-    """Without a score there is no leaderboard and no empty picture; lineage and records are shown."""
-    bare = [Experiment.model_validate({"id": e.id, "status": status, "reason": "timeout"}) for e in make_campaign(5)]
-    page = read_page(render(bare, ended=None))
+    """It has lineage and records, and neither leaderboard nor empty pictures."""
+    unscored = [
+        Experiment.model_validate({"id": e.id, "status": status, "reason": "timeout"}) for e in make_campaign(5)
+    ]
+    page = read_page(render(unscored, ended=None))
     assert {s.attributes.get("id") for s in page.all("main")[0].all("section")} - {None} == {
         "lineage", "records", "failures", "next",
     }  # fmt: skip
     assert "No candidate has a score yet" in page.text
 
 
-def test_baselines_alone_make_a_page(make_campaign: Make, render: Callable, read_page: Callable) -> None:
-    """With only baselines there is no comparison."""
+def test_baselines_alone_give_a_page(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """It has a leaderboard and no comparison."""
     page = read_page(render(make_campaign(0)))
     assert "No candidate has a score yet" in page.text
     assert len(page.by_id("leaderboard").all("tbody")[0].all("tr")) == 6
 
 
-def test_candidates_alone_make_a_page(make_campaign: Make, render: Callable) -> None:
-    """Without a baseline the page says that there is nothing to compare with."""
+def test_candidates_alone_give_a_page(make_campaign: Make, render: Callable) -> None:
+    """It says that there is no baseline to compare the best candidate with."""
     assert "No baseline has a score to compare it with" in render(
         [e for e in make_campaign(9) if e.origin == "genetic"]
     )
 
 
-def test_five_hundred_experiments_in_seconds_and_three_megabytes(make_campaign: Make, render: Callable) -> None:
-    """A large campaign renders in a second of a busy core; a page over the limit says what it leaves out."""
-    found = [e.model_copy(update={"source": e.source * 9}) for e in make_campaign(500)]
+def test_a_large_campaign_gives_a_small_page_within_two_seconds(make_campaign: Make, render: Callable) -> None:
+    """Five hundred experiments take at most two seconds of CPU time; the page says what it leaves out."""
+    experiments = [e.model_copy(update={"source": e.source * 9}) for e in make_campaign(500)]
     start = time.process_time()
-    page = render(found)
+    page = render(experiments)
     assert time.process_time() - start < 2.0
     assert len(page.encode()) <= PAGE_BYTES + 20_000
     assert "Left out to keep this page small" in page
 
 
 def test_the_same_campaign_gives_the_same_page(make_campaign: Make, render: Callable) -> None:
-    """A report depends only on its arguments."""
+    """A report depends on its arguments alone."""
     assert render(make_campaign(12)) == render(make_campaign(12))
 
 
@@ -233,23 +244,23 @@ def _luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("theme", [0, 1])
-def test_contrast_is_enough(theme: int) -> None:
-    """Text has a contrast of 4.5 : 1, lines with data 3 : 1 (WCAG AA), in light and in dark."""
+def test_colours_have_enough_contrast(theme: int) -> None:
+    """Text has a contrast of 4.5 : 1, lines with data have 3 : 1 (WCAG AA), in both themes."""
     block = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)[theme]
     colours = dict(re.findall(r"--([\w-]+): (#\w{6})", block))
     pairs = [(ink, on, 4.5) for ink in ("ink", "quiet", "accent") for on in ("paper", "card")]
     pairs += [("warn", "warn-paper", 4.5), ("quiet", "band", 4.5), ("bad", "paper", 3.0), ("dot-rim", "paper", 3.0)]
     pairs += [(f"c{i}", "paper", 3.0) for i in range(5)]
-    for front, back, least in pairs:
+    for front, back, min_contrast in pairs:
         light, dark = sorted((_luminance(colours[front]), _luminance(colours[back])), reverse=True)
-        assert (light + 0.05) / (dark + 0.05) >= least, f"{front} on {back}"
+        assert (light + 0.05) / (dark + 0.05) >= min_contrast, f"{front} on {back}"
 
 
 @pytest.mark.parametrize(("finished", "offered"), [(True, False), (False, True)])
 def test_only_an_unfinished_campaign_can_be_resumed(
     make_campaign: Make, make_status: Callable, render: Callable, read_page: Callable, finished: bool, offered: bool
 ) -> None:
-    """The command that resumes is listed only if the campaign is not finished."""
-    found = make_campaign(3)
-    page = read_page(render(found, status=make_status(found, finished=finished)))
+    """The page lists the command to resume only if the campaign is not finished."""
+    experiments = make_campaign(3)
+    page = read_page(render(experiments, status=make_status(experiments, finished=finished)))
     assert ("move37 run" in [c.text for c in page.by_id("next").all("code")]) is offered

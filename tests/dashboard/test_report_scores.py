@@ -6,13 +6,13 @@ from dashboard.scores import Scores, display_name, title
 from dashboard.summary import duration_text
 
 
-def experiment(id_: str, fitness: float | None = None, status: Status = "analysed", **more: object) -> Experiment:
+def experiment(id_: str, fitness: float | None = None, status: Status = "analysed", **fields: object) -> Experiment:
     """Return an experiment with a fitness."""
     parts = FitnessParts(loss=0.5, benchmark=0.5, judge=0.5)
-    return Experiment.model_validate({"id": id_, "status": status, "fitness": fitness, "parts": parts, **more})
+    return Experiment.model_validate({"id": id_, "status": status, "fitness": fitness, "parts": parts, **fields})
 
 
-def test_ranks_go_by_fitness_and_the_earlier_one_first() -> None:
+def test_ranks_are_in_the_order_of_fitness() -> None:
     """Equal scores keep the order of opening."""
     scores = Scores([experiment("e1", 0.5), experiment("e2", 0.7), experiment("e3", 0.5)])
     assert scores.rank == {"e2": 1, "e1": 2, "e3": 3}
@@ -35,17 +35,21 @@ def test_a_baseline_is_never_the_best_candidate() -> None:
 
 
 def test_running_best_holds_only_records_of_candidates() -> None:
-    """Baselines, vetoed experiments and lower scores set no record."""
-    found = [experiment("base-gla", 0.8), experiment("e1", 0.3), experiment("e2", 0.2), experiment("e3", 0.5)]
-    assert Scores([*found, experiment("e4", 0.9, vetoed=True)]).running_best == [(1, 0.3), (3, 0.5)]
+    """A baseline, a vetoed experiment and a lower score are no record."""
+    experiments = [experiment("base-gla", 0.8), experiment("e1", 0.3), experiment("e2", 0.2), experiment("e3", 0.5)]
+    assert Scores([*experiments, experiment("e4", 0.9, vetoed=True)]).running_best == [(1, 0.3), (3, 0.5)]
 
 
-def test_parents_that_are_unknown_or_later_are_no_parents() -> None:
-    """A cycle or an unknown parent does not enter the lineage."""
-    found = [experiment("e1", parent_id="e2"), experiment("e2", parent_id="e1"), experiment("e3", parent_id="gone")]
-    scores = Scores(found)
+def test_the_lineage_omits_unknown_and_later_parents() -> None:
+    """So it has no cycle."""
+    experiments = [
+        experiment("e1", parent_id="e2"),
+        experiment("e2", parent_id="e1"),
+        experiment("e3", parent_id="gone"),
+    ]
+    scores = Scores(experiments)
     assert scores.parent == {"e2": "e1"}
-    assert scores.ancestors(found[1]) == ["e2", "e1"]
+    assert scores.ancestors(experiments[1]) == ["e2", "e1"]
 
 
 def test_an_empty_campaign_has_no_best() -> None:
@@ -61,7 +65,7 @@ def test_an_empty_campaign_has_no_best() -> None:
 
 
 def test_colours_are_fifths_of_the_ranking() -> None:
-    """The best fifth has the strongest colour; an experiment without fitness has the class none."""
+    """The best fifth has the strongest colour, and an experiment without fitness has none."""
     scores = Scores([*(experiment(f"e{i}", i / 10) for i in range(10)), experiment("e10", None, "failed")])
     assert [scores.colour_class(e) for e in scores.experiments] == [
         "f0",
@@ -78,8 +82,8 @@ def test_colours_are_fifths_of_the_ranking() -> None:
     ]
 
 
-def test_reading_order_holds_every_experiment_once() -> None:
-    """Ranked first, then what is under way, in quarantine, waiting, given up and rejected."""
+def test_reading_order_goes_by_status() -> None:
+    """Ranked experiments come first; then running, quarantined, queued, failed and rejected ones."""
     kinds: list[tuple[str, Status]] = [
         ("a", "rejected"), ("b", "failed"), ("c", "queued"), ("q", "quarantined"), ("d", "running"),
     ]  # fmt: skip
@@ -87,12 +91,12 @@ def test_reading_order_holds_every_experiment_once() -> None:
     assert [e.id for e in scores.reading_order] == ["e", "d", "q", "c", "b", "a"]
 
 
-def test_a_name_that_the_id_contains_is_left_out() -> None:
+def test_a_title_omits_a_name_that_the_id_contains() -> None:
     """The title of `base-gla` is not `base-gla gla`."""
     assert title(experiment("base-gla", name="GLA")) == "base-gla"
     assert display_name(experiment("e0001", name="SlowMixer")) == "SlowMixer"
 
 
 def test_durations_have_two_units() -> None:
-    """Seconds, minutes with seconds, hours with minutes."""
+    """The units are seconds, minutes with seconds, or hours with minutes."""
     assert [duration_text(seconds) for seconds in (5, 65, 3720)] == ["5 s", "1 min 05 s", "1 h 02 min"]

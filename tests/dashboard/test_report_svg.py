@@ -32,7 +32,7 @@ def test_a_wide_range_is_logarithmic(values: list[float], log: bool) -> None:
 @pytest.mark.parametrize("values", [[], [0.0], [3.0, 3.0], [nan, inf], [0.0, 0.0], [-2.0]])
 @pytest.mark.parametrize("log", [None, True, False])
 def test_a_scale_always_has_a_range(values: list[float], log: bool | None) -> None:
-    """No values, one value, equal values and infinite ones still give an axis with ticks."""
+    """If there are no values, or they are equal or infinite, the axis still has ticks."""
     scale = svg.scale(values, 0, 100, log=log)
     assert scale.low < scale.high
     assert all(0 <= scale(tick) <= 100 for tick in scale.ticks(5))

@@ -1,4 +1,4 @@
-"""The live page over HTTP: its paths, its stream of changes, and its refusals. Nothing can be changed through it."""
+"""The live page over HTTP: its paths, its stream of changes, and the requests that it refuses. It is read-only."""
 
 import json
 import socket
@@ -64,7 +64,7 @@ def snapshot(make_campaign: Make, make_status: Callable) -> LiveSnapshot:
 def test_a_stream_sends_all_parts_and_then_the_changed_ones(
     snapshot: LiveSnapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new event changes only the log; a changed experiment also changes the pictures; closing ends the stream."""
+    """A new event changes the log alone, a changed experiment also the pictures; closing the board ends the stream."""
     monkeypatch.setattr(site, "REDRAW_REST_FACTOR", 0.0)
     board = Board()
     board.show(snapshot)
@@ -81,8 +81,8 @@ def test_a_stream_sends_all_parts_and_then_the_changed_ones(
         reply.read()
 
 
-def test_large_parts_rest_after_they_were_rendered(snapshot: LiveSnapshot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While they rest, a changed experiment does not render them; after it they are rendered without another change."""
+def test_large_parts_are_rendered_after_a_pause_only(snapshot: LiveSnapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pause delays a changed experiment; after it, the parts are rendered without another change."""
     monkeypatch.setattr(site, "REDRAW_REST_FACTOR", 1e9)
     board = Board()
     board.show(snapshot)
@@ -95,7 +95,7 @@ def test_large_parts_rest_after_they_were_rendered(snapshot: LiveSnapshot, monke
 
 
 def test_the_page_has_the_parts_of_the_stream(snapshot: LiveSnapshot, read_page: Callable) -> None:
-    """A browser without scripts sees the current state; caching and framing are forbidden."""
+    """A browser without scripts shows the current state; the headers forbid caching and framing."""
     board = Board()
     board.show(snapshot)
     with serve(board) as port, request(port, "/") as reply:
@@ -111,7 +111,7 @@ def test_the_page_has_the_parts_of_the_stream(snapshot: LiveSnapshot, read_page:
      ("/etc/passwd", "GET", 404), ("/", "POST", 501), ("/", "PUT", 501), ("/stream", "DELETE", 501)],
 )  # fmt: skip
 def test_the_server_answers_get_requests_on_four_paths(path: str, method: str, status: int) -> None:
-    """Any other path is not found, any other method is refused."""
+    """It refuses any other path with 404, and any other method with 501."""
     with serve(Board()) as port, request(port, path, method) as reply:
         assert reply.status == status
 
@@ -145,13 +145,13 @@ def test_a_closed_connection_is_no_error(snapshot: LiveSnapshot, capfd: pytest.C
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_report_that_fails_says_why() -> None:
+def test_a_failed_report_gives_its_error() -> None:
     """The reply is one line, and the server keeps serving."""
 
-    def silent() -> str:
+    def fail() -> str:
         raise OSError("memory does not answer")
 
-    with serve(Board(), write_report=silent) as port:
+    with serve(Board(), write_report=fail) as port:
         with request(port, "/report") as reply:
             assert (reply.status, reply.read()) == (503, b"memory does not answer\n")
         with request(port, "/healthz") as reply:
@@ -159,17 +159,17 @@ def test_a_report_that_fails_says_why() -> None:
 
 
 def test_streams_are_limited(monkeypatch: pytest.MonkeyPatch, snapshot: LiveSnapshot) -> None:
-    """A stream over the limit is refused; a closed one makes room."""
+    """The server refuses a stream over the limit, until another one is closed."""
     monkeypatch.setattr(site, "MAX_STREAMS", 1)
     monkeypatch.setattr(site.Board.changes, "__defaults__", (0.01,))
     board = Board()
     with serve(board) as port:
-        with request(port, "/stream") as first, request(port, "/stream") as second:
-            assert next_parts(first)
-            assert (first.status, second.status) == (200, 503)
+        with request(port, "/stream") as stream, request(port, "/stream") as excess_stream:
+            assert next_parts(stream)
+            assert (stream.status, excess_stream.status) == (200, 503)
         status = 503
         while status == 503:  # until the server has noticed that the first stream is closed
             board.show(replace(snapshot, log_lines=[]))
-            with request(port, "/stream") as third:
-                status = third.status
+            with request(port, "/stream") as new_stream:
+                status = new_stream.status
         assert status == 200

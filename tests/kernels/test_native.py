@@ -10,7 +10,7 @@ from kernels import available_backends, linear_recurrence
 from kernels.cases import KINDS, draw
 from kernels.recurrence.arguments import canonical_inputs
 
-if_built = pytest.mark.skipif("native" not in available_backends(), reason="the native library was not built here")
+IF_BUILT = pytest.mark.skipif("native" not in available_backends(), reason="the native library was not built here")
 WITHOUT_LIBRARY = (
     "import kernels.recurrence.native.library as library; library.LIBRARY = None; from kernels import *; import torch; "
 )
@@ -23,7 +23,7 @@ def run(program, **environment):
     assert process.returncode == 0, process.stderr[-2000:]
 
 
-@if_built
+@IF_BUILT
 @pytest.mark.parametrize("kind", KINDS)
 def test_passes_the_checks_of_torch_for_operators(kind):
     """Schema, shape inference, autograd registration and tracing pass `torch.library.opcheck`."""
@@ -34,24 +34,24 @@ def test_passes_the_checks_of_torch_for_operators(kind):
     torch.library.opcheck(torch.ops.move37.native_recurrence.default, (*leaves, inputs.scale, 16))
 
 
-@if_built
+@IF_BUILT
 def test_compiles_into_one_graph():
-    """torch.compile keeps the operator whole, forward and backward, and the gradients are the same bits."""
+    """torch.compile keeps the operator whole, forward and backward, and the gradients are bit for bit the same."""
     case = draw("gated_delta", length=40, heads=2, key_width=16)
 
-    def total(**tensors):
+    def sum_of_squares(**tensors):
         o, _ = linear_recurrence(**tensors, backend="native")
         return o.square().sum()
 
-    compiled = torch.compile(total, fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(sum_of_squares, fullgraph=True, backend="aot_eager")
     gradients = []
-    for function in (total, compiled):
+    for function in (sum_of_squares, compiled):
         leaves = {name: x.clone().requires_grad_() for name, x in case.tensors().items()}
         gradients.append(torch.autograd.grad(function(**leaves), list(leaves.values())))
     assert all(torch.equal(eager, traced) for eager, traced in zip(*gradients, strict=True))
 
 
-@if_built
+@IF_BUILT
 @pytest.mark.parametrize("kind", KINDS)
 def test_either_result_may_be_unused(kind):
     """The gradient through a result that is not part of the loss is zero."""
@@ -66,7 +66,7 @@ def test_either_result_may_be_unused(kind):
             torch.testing.assert_close(actual, torch.zeros_like(actual) if expected is None else expected)
 
 
-@if_built
+@IF_BUILT
 @pytest.mark.parametrize(
     "views",
     [
@@ -77,8 +77,8 @@ def test_either_result_may_be_unused(kind):
     ],
     ids=["slices", "slots", "transposed", "one wide"],
 )
-def test_takes_strided_views(views):
-    """Inputs that are parts of a larger tensor, and expanded output gradients, give the right results."""
+def test_strided_views_give_the_right_results(views):
+    """Inputs may be parts of a larger tensor, and output gradients may be expanded."""
     q, k, v = (x.requires_grad_() for x in views)
     o, _ = linear_recurrence(q, k, v, backend="native")
     expected, _ = linear_recurrence(q, k, v, backend="reference")
@@ -87,7 +87,7 @@ def test_takes_strided_views(views):
     torch.testing.assert_close(gradients, expected_gradients, rtol=1e-4, atol=1e-4)
 
 
-@if_built
+@IF_BUILT
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_nan_propagates(kind):
     """A NaN in an input makes the results that depend on it NaN, and none before its chunk."""
@@ -100,7 +100,7 @@ def test_a_nan_propagates(kind):
     assert o[:, :64].isfinite().all()
 
 
-@if_built
+@IF_BUILT
 @pytest.mark.parametrize("capability", ["default", "avx2"])
 def test_every_build_that_this_processor_can_run_agrees(capability):
     """The builds for older processors agree with the reference; an environment variable makes torch select them."""
@@ -115,13 +115,13 @@ def test_every_build_that_this_processor_can_run_agrees(capability):
     run(program, ATEN_CPU_CAPABILITY=capability, PYTHONPATH=":".join(sys.path))
 
 
-@if_built
+@IF_BUILT
 @pytest.mark.parametrize(
     ("change", "message"),
     [({"dtype": torch.float64}, "float64"), ({"dtype": torch.bfloat16}, "bfloat16"), ({"key_width": 300}, "300 wide")],
     ids=["fp64", "bf16", "wide"],
 )
-def test_says_why_it_cannot_run(change, message):
+def test_a_request_that_the_library_cannot_run_raises_the_reason(change, message):
     """If the library is requested, the error has a reason; "auto" takes another backend."""
     case = draw("ssd", **{"length": 5, "key_width": 16, **change})
     with pytest.raises(ValueError, match=message):
@@ -129,8 +129,8 @@ def test_says_why_it_cannot_run(change, message):
     assert linear_recurrence(**case.tensors())[0].isfinite().all()
 
 
-@if_built
-def test_auto_takes_the_library_except_in_transforms_and_under_observers():
+@IF_BUILT
+def test_auto_uses_the_library_except_in_transforms_and_under_observers():
     """A FLOP counter and `torch.func` get the chunked backend, whose operations they can see."""
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -147,13 +147,13 @@ def test_auto_takes_the_library_except_in_transforms_and_under_observers():
 
 
 def test_without_the_library_everything_else_works():
-    """If the library is not built, "auto" takes the chunked backend, and requesting the library raises the reason."""
+    """If the library is not built, "auto" uses the chunked backend, and requesting the library raises the reason."""
     run(
         WITHOUT_LIBRARY + "x = torch.ones(1, 9, 1, 4); assert 'native' not in available_backends()\n"
         "assert torch.equal(linear_recurrence(x, x, x)[0], linear_recurrence(x, x, x, backend='chunked')[0])\n"
         "try: linear_recurrence(x, x, x, backend='native')\n"
         "except ValueError as error: assert 'not built' in str(error), error\n"
-        "else: raise SystemExit('it ran')"
+        "else: raise SystemExit('no error')"
     )
 
 

@@ -28,19 +28,19 @@ def test_convolution_is_the_sum_of_shifted_inputs(width):
 
 
 def test_convolution_in_pieces_equals_one_call():
-    """The final state holds the inputs that the next piece needs, even if a piece is shorter than the kernel."""
+    """The final state has the inputs that the next piece needs, even if a piece is shorter than the kernel."""
     x, weight = torch.randn(2, 11, 3), torch.randn(3, 4)
-    whole, last = causal_conv1d(x, weight, output_final_state=True)
+    expected, expected_state = causal_conv1d(x, weight, output_final_state=True)
     state, pieces = None, []
     for piece in x.split([2, 1, 8], dim=1):
         y, state = causal_conv1d(piece, weight, initial_state=state, output_final_state=True)
         pieces.append(y)
-    torch.testing.assert_close(torch.cat(pieces, 1), whole)
-    torch.testing.assert_close(state, last)
+    torch.testing.assert_close(torch.cat(pieces, 1), expected)
+    torch.testing.assert_close(state, expected_state)
 
 
 def test_norm_has_unit_mean_square_and_a_gate():
-    """Before weight and gate the mean square is one; the gate passes through silu."""
+    """The mean square is one before weight and gate; silu of the gate multiplies the output."""
     x, gate, weight = torch.randn(4, 32), torch.randn(4, 32), torch.randn(32)
     torch.testing.assert_close(rms_norm(x, None).square().mean(-1), torch.ones(4), rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(rms_norm(x, weight, gate), rms_norm(x, None) * weight * F.silu(gate))
@@ -60,7 +60,7 @@ def test_rotation_depends_on_distance_only():
 @pytest.mark.parametrize("window", [1, 3, 32, 40, 200])
 @pytest.mark.parametrize("length", [1, 31, 33, 100])
 def test_window_attention_is_masked_attention(length, window):
-    """Blocks give the same as a full [T, T] mask, grouped heads included."""
+    """Blocks give the same as a full [T, T] mask, also with grouped heads."""
     q, k, v = (torch.randn(2, length, heads, 8) for heads in (4, 2, 2))
     distance = torch.arange(length)[:, None] - torch.arange(length)
     mask = (distance >= 0) & (distance < window)
@@ -71,7 +71,7 @@ def test_window_attention_is_masked_attention(length, window):
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_cross_entropy_equals_that_of_all_logits(reduction):
-    """Loss and gradients equal those of projection and loss in two steps, ignored targets included."""
+    """Loss and gradients equal those of projection and loss in two steps, also with ignored targets."""
     hidden, weight, bias = torch.randn(3, 40, 16), torch.randn(50_000, 16), torch.randn(50_000)
     targets = torch.randint(0, 50_000, (3, 40))
     targets[0, :7] = -100
@@ -112,7 +112,7 @@ def test_cross_entropy_never_holds_all_logits(reduction):
 
 @pytest.mark.parametrize("kind", sorted(FEATURE_MAPS))
 def test_feature_maps_keep_shape_and_stay_finite(kind):
-    """Every map keeps the shape and gives finite features, which the recurrence takes."""
+    """The recurrence of the features is finite too."""
     x = torch.randn(1, 6, 2, 4) * 10
     y = feature_map(x, kind)
     assert y.shape == x.shape
@@ -139,7 +139,7 @@ def test_wrong_calls_raise_an_error_of_one_line(call):
 
 
 def test_shifted_products_have_the_gradients_of_the_library_convolution():
-    """On a CPU the convolution is computed tap by tap, in a transform by the library; both give the same gradients."""
+    """The CPU uses shifted products, a transform uses torch's convolution; both give the same gradients."""
     x, state, weight = (torch.randn(*shape, dtype=torch.float64) for shape in ((2, 7, 3), (2, 3, 3), (3, 4)))
 
     def run(*tensors):

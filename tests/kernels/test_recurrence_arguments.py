@@ -36,7 +36,7 @@ VALID = {"q": torch.randn(2, 5, 2, 4), "k": torch.randn(2, 5, 2, 4), "v": torch.
     ],
     ids=lambda value: value if isinstance(value, str) else "-",
 )
-def test_says_what_is_wrong_in_one_line(change, message):
+def test_a_wrong_argument_raises_an_error_of_one_line(change, message):
     """Shapes, dtypes, devices, positive decay, chunk sizes and backends are checked."""
     with pytest.raises(ValueError, match=message) as error:
         linear_recurrence(**{**VALID, **change})
@@ -75,6 +75,6 @@ def test_the_package_exports_its_public_names():
 
 
 def test_importing_the_package_imports_no_torch():
-    """A library that looks for another package of this name executes this one, and should not pay for torch."""
+    """A library that looks for another package of this name imports this one, and should not load torch then."""
     check = "import sys, kernels; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -34,10 +34,10 @@ def test_the_hand_written_backward_is_the_derivative(kind):
 def test_jacobians_by_reverse_forward_and_vmap_agree(kind):
     """Jacobians by jacrev and jacfwd agree, and equal those of autograd."""
     run, arguments = function_of(kind, 5)
-    query, *others = (x.detach() for x in arguments)
+    query, *other_inputs = (x.detach() for x in arguments)
 
     def of_query(x):
-        return run(x, *others)[0]
+        return run(x, *other_inputs)[0]
 
     by_reverse = torch.func.jacrev(of_query)(query)
     torch.testing.assert_close(torch.func.jacfwd(of_query)(query), by_reverse)
@@ -49,12 +49,12 @@ def test_jacobians_by_reverse_forward_and_vmap_agree(kind):
 def test_no_output_depends_on_the_future_or_another_sequence(kind, backend):
     """A change at one step of one sequence leaves earlier steps and other sequences bit for bit the same."""
     case = draw(kind, batch=2, length=70, heads=1, key_width=16)
-    before, _ = linear_recurrence(**case.tensors(), backend=backend)
+    o, _ = linear_recurrence(**case.tensors(), backend=backend)
     case.v[0, 50] += 1.0
-    after, _ = linear_recurrence(**case.tensors(), backend=backend)
-    assert torch.equal(before[1], after[1])
-    assert torch.equal(before[0, :50], after[0, :50])
-    assert not torch.equal(before[0, 50:], after[0, 50:])
+    changed, _ = linear_recurrence(**case.tensors(), backend=backend)
+    assert torch.equal(o[1], changed[1])
+    assert torch.equal(o[0, :50], changed[0, :50])
+    assert not torch.equal(o[0, 50:], changed[0, 50:])
 
 
 @EACH_BACKEND
@@ -62,8 +62,8 @@ def test_no_output_depends_on_the_future_or_another_sequence(kind, backend):
 def test_repeated_calls_are_bit_identical(kind, backend):
     """The same inputs give the same bits."""
     case = draw(kind, batch=2, length=130, heads=2, key_width=16)
-    first, second = (linear_recurrence(**case.tensors(), backend=backend)[0] for _ in range(2))
-    assert torch.equal(first, second)
+    o, repetition = (linear_recurrence(**case.tensors(), backend=backend)[0] for _ in range(2))
+    assert torch.equal(o, repetition)
 
 
 @EACH_BACKEND
@@ -88,7 +88,7 @@ def test_saved_memory_is_far_below_a_state_per_step(kind, backend):
 @pytest.mark.parametrize("backend", ["auto", "chunked"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_autocast_applies_to_products_alone(kind, backend):
-    """q, k and v are cast to autocast's dtype; all else is as without autocast, even a backward inside it."""
+    """Autocast casts q, k and v, and nothing else, even if the backward pass runs inside it."""
     case = draw(kind, length=40, heads=2, key_width=16)
     leaves = {name: x.detach().requires_grad_() for name, x in case.tensors().items()}
     mixed = leaves | {"q": leaves["q"].bfloat16()}
@@ -96,9 +96,9 @@ def test_autocast_applies_to_products_alone(kind, backend):
         o, final = linear_recurrence(**mixed, output_final_state=True, backend=backend)
         gradients = torch.autograd.grad(o.float().sum() + final.sum(), list(leaves.values()))
     narrow = leaves | {name: leaves[name].bfloat16() for name in "qkv"}
-    expected, last = linear_recurrence(**narrow, output_final_state=True, backend=backend)
+    expected, expected_final = linear_recurrence(**narrow, output_final_state=True, backend=backend)
     assert o.dtype == torch.bfloat16
     assert torch.equal(o, expected)
-    assert torch.equal(final, last)
-    expected_gradients = torch.autograd.grad(expected.float().sum() + last.sum(), list(leaves.values()))
+    assert torch.equal(final, expected_final)
+    expected_gradients = torch.autograd.grad(expected.float().sum() + expected_final.sum(), list(leaves.values()))
     assert all(torch.equal(x, y) for x, y in zip(gradients, expected_gradients, strict=True))

@@ -137,7 +137,7 @@ def test_passes_the_checks_of_torch_for_operators():
     interpret(OPCHECK)
 
 
-def test_says_why_it_cannot_run():
+def test_a_request_without_a_gpu_raises_the_reason():
     """Without a GPU and without the interpreter, requesting the kernels raises an error that says so."""
     program = (
         "import torch; from kernels import linear_recurrence; x = torch.ones(1, 2, 1, 4)\n"

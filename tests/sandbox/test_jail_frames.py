@@ -103,12 +103,12 @@ def test_a_pickle_is_a_protocol_error():
     ("header", "body"), [(MAX_HEADER_BYTES + 1, 0), (10, MAX_BODY_BYTES + 1), (2**32 - 1, 2**64 - 1)]
 )
 def test_an_announced_size_over_the_limit_is_refused_before_it_is_read(header: int, body: int):
-    """The reader neither waits for the announced bytes nor allocates memory for them."""
-    near, far = socket.socketpair()
-    with near, far:
-        far.sendall(struct.pack("<4sBIQ", b"m37f", 1, header, body))
+    """The reader neither waits for the bytes nor allocates memory for them."""
+    reader_end, writer_end = socket.socketpair()
+    with reader_end, writer_end:
+        writer_end.sendall(struct.pack("<4sBIQ", b"m37f", 1, header, body))
         with pytest.raises(JailFault, match="protocol_error"):
-            Channel(near).recv(5)
+            Channel(reader_end).recv(5)
 
 
 def test_an_object_array_can_not_be_sent():
@@ -118,15 +118,15 @@ def test_an_object_array_can_not_be_sent():
 
 
 def test_frames_arrive_in_order():
-    """Several frames that are larger than the socket's buffer arrive whole."""
-    near, far = socket.socketpair()
-    with near, far:
+    """Frames that are larger than the socket's buffer arrive whole."""
+    reader_end, writer_end = socket.socketpair()
+    with reader_end, writer_end:
         large = np.arange(1 << 20, dtype=np.int64)
         writer = threading.Thread(
-            target=lambda: [Channel(far).send(Frame("a", {"n": n}, {"x": large})) for n in range(3)]
+            target=lambda: [Channel(writer_end).send(Frame("a", {"n": n}, {"x": large})) for n in range(3)]
         )
         writer.start()
-        channel = Channel(near)
+        channel = Channel(reader_end)
         received = [channel.recv(30) for _ in range(3)]
         writer.join()
     assert [frame.header["n"] for frame in received] == [0, 1, 2]
@@ -134,14 +134,14 @@ def test_frames_arrive_in_order():
 
 
 def test_a_slow_writer_a_broken_frame_and_a_closed_channel_differ():
-    """A reader can tell them apart by their exceptions."""
-    near, far = socket.socketpair()
-    with near:
-        channel = Channel(near)
+    """Each raises an exception of its own."""
+    reader_end, writer_end = socket.socketpair()
+    with reader_end:
+        channel = Channel(reader_end)
         with pytest.raises(TimeoutError):
             channel.recv(0.01)
-        far.sendall(b"m37f")
-        far.close()
+        writer_end.sendall(b"m37f")
+        writer_end.close()
         with pytest.raises(TruncatedFrame):
             channel.recv(5)
         with pytest.raises(EOFError):

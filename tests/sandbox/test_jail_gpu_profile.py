@@ -1,6 +1,6 @@
-"""The confinement of a run on a GPU: a driver and a compiler find what they need, and everything else stays refused.
+"""The sandbox of a run on a GPU allows what a driver and a compiler need, and nothing else.
 
-No card is needed: a character device that the test creates takes the place of the driver's.
+No card is needed: the test creates a character device that replaces the driver's.
 """
 
 import os
@@ -17,7 +17,7 @@ from tests.support.hostile_programs import MIXER, Program, examine, programs, re
 from trainer.run.jail import training_jail
 
 ALLOWED_ON_A_GPU = {"starts_a_program", "executes", "memory_files", "writes_own_memory_file"}
-"""Programs that are refused on a CPU for what a driver and a compiler need; none reaches beyond its run."""
+"""Programs that do what a driver or a compiler needs. The CPU profile refuses them, and they affect their run alone."""
 STILL_REFUSED = [
     program
     for program in programs()
@@ -55,7 +55,7 @@ def gpu_jail(tmp_path_factory: pytest.TempPathFactory, device: str) -> Iterator[
 
 
 def test_a_machine_without_a_card_has_no_gpu_profile(monkeypatch: pytest.MonkeyPatch):
-    """The error names what is missing and what to do; the CPU's profile is always available."""
+    """The error names the missing device and a remedy; the profile for a CPU is always available."""
     monkeypatch.setattr("sandbox.profile.Path.glob", lambda *_: iter(()))
     with pytest.raises(SandboxUnavailable, match=f"no {CONTROL_DEVICE}: .* choose a scale on cpu"):
         device_profile("cuda")
@@ -63,14 +63,14 @@ def test_a_machine_without_a_card_has_no_gpu_profile(monkeypatch: pytest.MonkeyP
 
 
 def test_a_device_file_of_root_is_left_out(device: str, monkeypatch: pytest.MonkeyPatch):
-    """A run has another user id, and a device file that it can't read would stop it before it begins."""
+    """A run has another user id, so a device file that it can't read would stop it at once."""
     monkeypatch.setattr("sandbox.profile.DEVICE_PATTERNS", (f"{Path(device).parent.name}/*",))
     monkeypatch.setattr("sandbox.profile.CONTROL_DEVICE", device)
     assert device_profile("cuda").devices == (device,)
 
 
 def test_the_device_can_be_used(gpu_jail: Jail, device: str):
-    """Read, write and ioctl reach it: the error of ioctl is its own (ENOTTY), not the sandbox'."""
+    """Read, write and ioctl reach the device: the error ENOTTY is its own, not the sandbox'."""
     source = (
         f"import fcntl, errno\nwith open({device!r}, 'r+b', buffering=0) as device:\n"
         "    assert device.read(3) == bytes(3) and device.write(b'x') == 1\n"
@@ -81,7 +81,7 @@ def test_the_device_can_be_used(gpu_jail: Jail, device: str):
 
 
 def test_a_compiler_can_be_started(gpu_jail: Jail):
-    """A program of the runtime writes to the scratch folder, and its output can be loaded as code."""
+    """It may write to the scratch folder, and the run may load its output as code."""
     source = (
         "import subprocess, sys, mmap\n"
         "subprocess.run(['/bin/sh', '-c', 'cat /usr/bin/env > output'], check=True)\n"
@@ -92,13 +92,13 @@ def test_a_compiler_can_be_started(gpu_jail: Jail):
 
 
 def test_address_space_is_not_limited(gpu_jail: Jail):
-    """A terabyte may be reserved, as a driver does; memory in use counts, as hostile programs show below."""
+    """A driver may reserve a terabyte; the limit is on used memory, as the hostile programs below show."""
     reserve = "import mmap\nmmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)\n"
     assert examine(gpu_jail, reserve + MIXER) == "passed"
 
 
 def test_a_driver_can_start(gpu_jail: Jail):
-    """CUDA names a thread in /proc and listens on an abstract socket; without these it fails with error 304."""
+    """CUDA names a thread in /proc and listens on an abstract socket; otherwise it fails with error 304."""
     source = (
         "import os, getpass, socket, threading\n"
         "assert os.readlink('/proc/self') == str(os.getpid())\n"
@@ -122,17 +122,19 @@ def test_a_driver_can_start(gpu_jail: Jail):
         "os.write(os.open('/proc/1/oom_score_adj', 1), b'-1000')", "os.kill(1, 9)",
     ],
 )  # fmt: skip
-def test_what_a_driver_does_not_need_stays_refused(attempt: str, gpu_jail: Jail):
-    """The process table and the sockets reach no other process."""
-    source = f"import os, socket\ntry:\n    {attempt}\nexcept OSError:\n    pass\nelse:\n    raise SystemExit('done')\n"
+def test_access_that_a_driver_does_not_need_stays_refused(attempt: str, gpu_jail: Jail):
+    """The attempts reach for other processes, the network, named sockets and system settings."""
+    source = (
+        f"import os, socket\ntry:\n    {attempt}\nexcept OSError:\n    pass\nelse:\n    raise SystemExit('allowed')\n"
+    )
     assert examine(gpu_jail, source + MIXER) == "passed"
 
 
-def test_memory_files_are_memory(gpu_jail: Jail):
-    """The driver needs some. They count as memory, mapped or not, and can't be sent out of the process table."""
+def test_memory_files_count_as_memory(gpu_jail: Jail):
+    """The driver needs some. They count whether they are mapped or not, and can't be sent to another process."""
     create = "import os, socket\nfile = os.memfd_create('driver')\nos.write(file, bytes(1 << 20))\n"
     assert examine(gpu_jail, create + MIXER) == "passed"
-    fill = f"{create}while True:\n    os.write(os.memfd_create('hoard'), bytes(16 << 20))\n"
+    fill = f"{create}while True:\n    os.write(os.memfd_create('fill'), bytes(16 << 20))\n"
     assert reason_of(examine(gpu_jail, fill)) == "limit:memory"
     send = f"{create}socket.send_fds(socket.socketpair()[0], [b'x'], [file])\n"
     assert reason_of(examine(gpu_jail, send)) == "denied:syscall"
@@ -151,10 +153,10 @@ def test_a_started_program_is_confined_too(gpu_jail: Jail, tmp_path: Path):
 
 @pytest.mark.parametrize("program", STILL_REFUSED, ids=lambda program: program.name)
 def test_a_hostile_program_ends_as_on_a_cpu(program: Program, gpu_jail: Jail, tmp_path: Path):
-    """Files, network, system calls, signals and memory are restricted there too; the next run is served."""
-    (tmp_path / "memory.duckdb").write_text("the laboratory's memory")
+    """The same restrictions hold for files, network, system calls, signals and memory; the jail serves the next run."""
+    (tmp_path / "memory.duckdb").write_text("the lab's memory")
     outcome = examine(gpu_jail, program.source(tmp_path), program.seconds)
     assert reason_of(outcome) in program.reasons, outcome
-    assert (tmp_path / "memory.duckdb").read_text() == "the laboratory's memory"
+    assert (tmp_path / "memory.duckdb").read_text() == "the lab's memory"
     assert gpu_jail.ensure_zygote().run_processes() == []
     assert serves(gpu_jail)

@@ -27,13 +27,13 @@ def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
 @pytest.fixture
 def host(tmp_path: Path) -> Path:
     """Return a folder of the host with a database in it."""
-    (tmp_path / "memory.duckdb").write_text("the laboratory's memory")
+    (tmp_path / "memory.duckdb").write_text("the lab's memory")
     return tmp_path
 
 
 @pytest.mark.parametrize("program", programs(), ids=lambda program: program.name)
 def test_a_hostile_program_ends_with_its_reason(program: Program, jail: Jail, host: Path):
-    """It ends in time; the host is unchanged; no process of the run is left; the next run is served."""
+    """It ends in time, leaves the host unchanged and no process behind, and the jail serves the next run."""
     jail.ensure_zygote()
     start = time.monotonic()
     outcome = examine(jail, program.source(host), program.seconds)
@@ -41,13 +41,13 @@ def test_a_hostile_program_ends_with_its_reason(program: Program, jail: Jail, ho
     assert reason_of(outcome) in program.reasons, outcome if isinstance(outcome, str) else (outcome, outcome.tail)
     assert duration < program.seconds + SLACK_S
     assert [path.name for path in host.iterdir()] == ["memory.duckdb"]
-    assert (host / "memory.duckdb").read_text() == "the laboratory's memory"
+    assert (host / "memory.duckdb").read_text() == "the lab's memory"
     assert jail.ensure_zygote().run_processes() == []
     assert serves(jail)
 
 
 def test_the_last_output_of_a_run_is_in_the_fault(jail: Jail):
-    """A run that prints too much is stopped, and the tail of its fault is what it printed last."""
+    """The jail stops a run that prints too much, and the tail of the fault is its last output."""
     fault = examine(jail, "while True:\n    print('spam')\n")
     assert isinstance(fault, JailFault)
     assert fault.reason == "limit:output"
@@ -55,8 +55,8 @@ def test_the_last_output_of_a_run_is_in_the_fault(jail: Jail):
 
 
 def test_a_run_leaves_nothing_to_the_next_one(jail: Jail):
-    """Neither what it writes to modules nor its files."""
-    leave = "import torch\ntorch.leaked = 1\nopen('left', 'w').write('x')\nopen('/dev/shm/left', 'w').write('x')\n"
+    """The next run sees neither its changes of modules nor its files."""
+    leave = "import torch\ntorch.leaked = 1\nopen('file', 'w').write('x')\nopen('/dev/shm/file', 'w').write('x')\n"
     look = (
         "import os, torch\nassert not hasattr(torch, 'leaked') and not os.listdir('.') and not os.listdir('/dev/shm')\n"
     )

@@ -26,59 +26,59 @@ def descriptors() -> int:
 
 
 def test_runs_leave_no_process_no_descriptor_and_no_thread(tmp_path: Path):
-    """After twenty runs the parent and the sandbox have as many as after two."""
+    """After twenty more runs the parent and the sandbox have as many as before."""
     with training_jail("bwrap", tmp_path, preload=()) as jail:
         assert serves(jail)
         assert serves(jail)
-        before = (descriptors(), threading.active_count(), jail.ensure_zygote().run_processes())
+        counts = (descriptors(), threading.active_count(), jail.ensure_zygote().run_processes())
         for _ in range(20):
             assert serves(jail)
-        assert (descriptors(), threading.active_count(), jail.ensure_zygote().run_processes()) == before
+        assert (descriptors(), threading.active_count(), jail.ensure_zygote().run_processes()) == counts
 
 
-def test_a_closed_jail_leaves_nothing(tmp_path: Path):
+def test_a_closed_jail_leaves_no_process_and_no_descriptor(tmp_path: Path):
     """Closing kills the sandbox and closes every descriptor."""
-    before = descriptors()
+    open_before = descriptors()
     with training_jail("bwrap", tmp_path, preload=()) as jail:
         assert serves(jail)
         zygote = jail.ensure_zygote()
     assert not zygote.alive
-    assert descriptors() == before
+    assert descriptors() == open_before
 
 
 def test_a_zygote_is_replaced_after_its_runs(tmp_path: Path):
-    """The third run of a jail that replaces after two is served by another zygote."""
+    """If a jail replaces its zygote after two runs, another zygote serves the third."""
     with training_jail("bwrap", tmp_path, preload=(), runs=2) as jail:
-        first = jail.ensure_zygote()
+        zygote = jail.ensure_zygote()
         assert serves(jail)
         with jail.run(HARMLESS_ENTRY, seconds=20, memory_mb=256) as session:
             session.recv()
-        assert jail.ensure_zygote() is not first
+        assert jail.ensure_zygote() is not zygote
         assert serves(jail)
 
 
 def test_a_zygote_outlives_the_thread_that_prepared_it(tmp_path: Path):
-    """The sandbox dies with the thread that started it, so the caller's thread must not start it."""
+    """A sandbox dies with the thread that started it, so the caller's thread must not start it."""
     with training_jail("bwrap", tmp_path, preload=()) as jail:
-        preparing = threading.Thread(target=jail.ensure_zygote)
-        preparing.start()
-        preparing.join()
-        prepared = jail.ensure_zygote()
+        thread = threading.Thread(target=jail.ensure_zygote)
+        thread.start()
+        thread.join()
+        zygote = jail.ensure_zygote()
         assert serves(jail)
-        assert jail.ensure_zygote() is prepared
+        assert jail.ensure_zygote() is zygote
 
 
 def test_a_killed_zygote_is_replaced(tmp_path: Path):
-    """A run is served after the sandbox was killed from outside."""
+    """If another process kills the sandbox, the jail starts a new one for the next run."""
     with training_jail("bwrap", tmp_path, preload=()) as jail:
-        first = jail.ensure_zygote()
-        first.kill()
+        zygote = jail.ensure_zygote()
+        zygote.kill()
         assert serves(jail)
-        assert jail.ensure_zygote() is not first
+        assert jail.ensure_zygote() is not zygote
 
 
 def test_a_sandbox_that_dies_during_a_run_has_its_own_reason(tmp_path: Path):
-    """The fault is of the sandbox, not of the program in it."""
+    """The fault names the jail, since the program in it has done nothing wrong."""
     with training_jail("bwrap", tmp_path, preload=()) as jail:
         with jail.run(GATES_ENTRY, seconds=20, memory_mb=512) as session:
             jail.ensure_zygote().kill()
@@ -88,7 +88,7 @@ def test_a_sandbox_that_dies_during_a_run_has_its_own_reason(tmp_path: Path):
 
 
 def test_a_killed_parent_ends_its_sandbox(tmp_path: Path):
-    """No zygote survives its parent, even one that dies by SIGKILL."""
+    """The zygote dies with its parent, even if SIGKILL ends the parent."""
     program = (
         "import time; from pathlib import Path; from trainer.run.jail import training_jail\n"
         f"jail = training_jail('bwrap', Path({str(tmp_path)!r}), preload=())\n"
@@ -105,13 +105,13 @@ def test_a_killed_parent_ends_its_sandbox(tmp_path: Path):
 
 
 def test_the_parent_never_imports_torch():
-    """The process with the credentials stays small and loads no library that a run uses."""
+    """The process with the credentials stays small and loads no library of the runs."""
     program = "import sys, sandbox; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_every_check_of_the_probe_passes():
-    """On a machine that can provide the sandbox; the last check is a real run."""
+    """The test needs a machine that can provide the sandbox; the last check is a run."""
     checks = probe("bwrap")
     assert [(check.check, check.ok) for check in checks] == [
         (name, True) for name in ("device", "linux", "bwrap", "user", "jail")
@@ -135,11 +135,11 @@ def test_the_probe_of_no_sandbox_warns():
 def test_an_unavailable_sandbox_names_its_remedy(
     error: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Bubblewrap's error becomes one line with a remedy; the run never starts without the sandbox."""
-    refusing = tmp_path / "bwrap"
-    refusing.write_text(f"#!/bin/sh\necho '{error}' >&2\nexit 1\n")
-    refusing.chmod(refusing.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(bubblewrap, "find_bwrap", lambda: str(refusing))
+    """Bubblewrap's error becomes one line with a remedy, and the run does not start without the sandbox."""
+    failing_bwrap = tmp_path / "bwrap"
+    failing_bwrap.write_text(f"#!/bin/sh\necho '{error}' >&2\nexit 1\n")
+    failing_bwrap.chmod(failing_bwrap.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr(bubblewrap, "find_bwrap", lambda: str(failing_bwrap))
     with pytest.raises(SandboxUnavailable) as caught:
         training_jail("bwrap", tmp_path, preload=()).run(HARMLESS_ENTRY, seconds=5, memory_mb=256)
     assert remedy in str(caught.value)
@@ -148,14 +148,14 @@ def test_an_unavailable_sandbox_names_its_remedy(
 
 
 def test_without_a_sandbox_limits_and_reasons_still_hold(tmp_path: Path):
-    """The kind "none" contains nothing. A run still ends in time with its reason, and leaves no file or process."""
+    """A run of the kind "none" is not contained, but ends in time with its reason and leaves no file and no process."""
     with training_jail("none", tmp_path, preload=("trainer.gates.examination",)) as jail:
         reasons = {
             "while True:\n    pass": "timeout",
             "import ctypes\nctypes.string_at(0)": "crash:SIGSEGV",
             "1 / 0": "error",
             "blocks = []\nwhile True:\n    blocks.append(bytearray(1 << 20))": "limit:memory",
-            "open('left', 'w')\nimport os\nif os.fork() == 0:\n    os.setsid()\n    while True: pass": "no_class",
+            "open('file', 'w')\nimport os\nif os.fork() == 0:\n    os.setsid()\n    while True: pass": "no_class",
         }
         for source, reason in reasons.items():
             with jail.run(GATES_ENTRY, seconds=3, memory_mb=400) as session:
@@ -168,7 +168,7 @@ def test_without_a_sandbox_limits_and_reasons_still_hold(tmp_path: Path):
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_the_filter_refuses_by_number_on_each_architecture(machine: str):
+def test_the_filter_is_well_formed_on_each_architecture(machine: str):
     """Every jump of the filter lands within it, and its last instruction allows all other calls."""
     code = seccomp.filter_program(machine, pid=2)
     jumps = [index + 1 + max(yes, no) for index, (kind, yes, no, _) in enumerate(code) if kind & 7 == 5]
@@ -177,7 +177,7 @@ def test_the_filter_refuses_by_number_on_each_architecture(machine: str):
 
 
 def test_an_architecture_without_a_table_is_refused():
-    """There is no default filter."""
+    """The sandbox has no default filter."""
     with pytest.raises(OSError, match="no seccomp table"):
         seccomp.filter_program("riscv64", pid=2)
 
@@ -193,6 +193,6 @@ def test_an_architecture_without_a_table_is_refused():
         ("", "crash:jail"),
     ],
 )
-def test_every_ending_has_a_name(status: str, reason: str):
+def test_every_exit_status_has_a_reason_code(status: str, reason: str):
     """The exit status of a run's process becomes a reason code."""
     assert fault_of_status(status)[0] == reason

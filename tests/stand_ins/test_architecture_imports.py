@@ -29,7 +29,7 @@ class Layer(torch.nn.Module):
 
 
 def names_of(source: str) -> dict:
-    """Return the values of a source's names after its execution."""
+    """Execute a source and return its names with their values."""
     return vars(execute(parse_source(source)))
 
 
@@ -44,8 +44,8 @@ def names_of(source: str) -> dict:
         "def later():\n    from fla.ops.gla import chunk_gla\n    return chunk_gla\ngla = later()",
     ],
 )
-def test_a_name_is_found_wherever_it_is_imported_from(statement: str):
-    """By any module of its area, in any form of statement, at any time."""
+def test_a_name_can_be_imported_in_any_form(statement: str):
+    """Any module of its area has it, in any form of statement and at any time."""
     assert names_of(statement)["gla"] is gla
 
 
@@ -59,41 +59,39 @@ def test_a_module_and_a_function_may_have_the_same_name():
 
 
 def test_only_an_architecture_sees_the_stand_ins():
-    """For all other modules the packages of these names stay as they are, installed or not."""
-    before = {name: sys.modules.get(name) for name in ("fla", "transformers", "flash_attn")}
+    """All other modules get the packages of these names as they are, installed or not."""
+    modules = {name: sys.modules.get(name) for name in ("fla", "transformers", "flash_attn")}
     names_of("import fla.modules\nfrom transformers.utils import logging\nfrom flash_attn import flash_attn_func")
-    assert {name: sys.modules.get(name) for name in before} == before
+    assert {name: sys.modules.get(name) for name in modules} == modules
     assert importlib.util.find_spec("fla") is None
     assert fla.__name__ == "stand_ins.fla"
 
 
-@pytest.mark.parametrize("use", ["chunk_unheard_of(1)", "class Own(chunk_unheard_of): pass"])
+@pytest.mark.parametrize("use", ["chunk_missing(1)", "class Own(chunk_missing): pass"])
 def test_a_missing_name_raises_when_it_is_used(use: str):
-    """In one line, with the reason of an import error; importing it does no harm."""
-    source = "from fla.ops.unheard_of import chunk_unheard_of\nkind: chunk_unheard_of | None = None\n"
-    assert not isinstance(1, names_of(source)["chunk_unheard_of"])
-    with pytest.raises(
-        LoadError, match=r"the stand-in for fla has no fla\.ops\.unheard_of\.chunk_unheard_of$"
-    ) as caught:
+    """The error has one line and the reason of an import error; the import alone raises nothing."""
+    source = "from fla.ops.missing import chunk_missing\nkind: chunk_missing | None = None\n"
+    assert not isinstance(1, names_of(source)["chunk_missing"])
+    with pytest.raises(LoadError, match=r"the stand-in for fla has no fla\.ops\.missing\.chunk_missing$") as caught:
         names_of(source + use)
     assert caught.value.reason == "import_error"
 
 
 def test_a_missing_name_in_a_forward_pass_is_an_import_error():
-    """It is not reported as an error of the layer itself."""
-    source = LAYER.format(imports="from fla.ops.unheard_of import f", output="f(self.proj(hidden_states))")
+    """The reason is not that of an error in the layer."""
+    source = LAYER.format(imports="from fla.ops.missing import f", output="f(self.proj(hidden_states))")
     layer = load_mixer(source)
-    with pytest.raises(JailFault, match=r"import_error: the stand-in for fla has no fla\.ops\.unheard_of\.f$"):
+    with pytest.raises(JailFault, match=r"import_error: the stand-in for fla has no fla\.ops\.missing\.f$"):
         run_gates(lambda: layer(8, 2), 8, 2, seed=0)
 
 
-def test_under_try_a_missing_name_fails_at_once():
-    """So the file takes its own fallback."""
-    source = "try:\n    from fla.ops.unheard_of import f\nexcept ImportError as error:\n    f = str(error)\n"
-    assert names_of(source)["f"] == "the stand-in for fla has no fla.ops.unheard_of.f"
+def test_a_guarded_import_of_a_missing_name_fails_at_once():
+    """So the file uses its own fallback."""
+    source = "try:\n    from fla.ops.missing import f\nexcept ImportError as error:\n    f = str(error)\n"
+    assert names_of(source)["f"] == "the stand-in for fla has no fla.ops.missing.f"
 
 
-def test_a_relative_import_is_read_as_among_flas_layers():
+def test_a_relative_import_is_relative_to_the_layers_of_fla():
     """One dot is the folder of layers, two dots are fla itself."""
     names = names_of("from .utils import pad_input\nfrom ..modules import RMSNorm\nfrom ..ops.gla import chunk_gla")
     assert (names["RMSNorm"], names["chunk_gla"]) == (RMSNorm, gla)
@@ -102,7 +100,7 @@ def test_a_relative_import_is_read_as_among_flas_layers():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="kernels can run on this GPU")
 def test_a_guarded_import_of_triton_fails_without_a_gpu():
-    """So the file takes its own fallback without kernels."""
+    """So the file uses its own fallback without kernels."""
     source = "try:\n    import triton\nexcept ImportError as error:\n    triton = str(error)\n"
     assert names_of(source)["triton"] == "triton has no GPU to run on"
 
@@ -112,22 +110,22 @@ def test_operators_have_the_layout_that_a_file_was_written_for():
     q, k, v = (torch.rand(1, 2, 5, 4) for _ in range(3))
     source = "from einops import rearrange\nfrom fla.ops.gla import chunk_gla\n"
     heads_first = source + "def split(x):\n    return rearrange(x, 'b l (h d) -> b h l d', h=2)\n"
-    first, _ = gla(q, k, v, head_first=True)
-    plain, _ = gla(q, k, v)
-    assert torch.equal(names_of(heads_first)["chunk_gla"](q, k, v)[0], first)
-    assert torch.equal(names_of(source)["chunk_gla"](q, k, v)[0], plain)
+    head_first, _ = gla(q, k, v, head_first=True)
+    time_first, _ = gla(q, k, v)
+    assert torch.equal(names_of(heads_first)["chunk_gla"](q, k, v)[0], head_first)
+    assert torch.equal(names_of(source)["chunk_gla"](q, k, v)[0], time_first)
     explicit = heads_first + "def run(*args):\n    return chunk_gla(*args, head_first=False)\n"
-    assert torch.equal(names_of(explicit)["run"](q, k, v)[0], plain)
+    assert torch.equal(names_of(explicit)["run"](q, k, v)[0], time_first)
 
 
 def test_packages_without_a_stand_in_are_imported_as_usual():
-    """By Python's own import."""
+    """Python's own import finds them."""
     names = names_of("import math\nfrom einops import rearrange\nimport torch.nn.functional as F")
     assert (names["math"], names["F"]) == (sys.modules["math"], torch.nn.functional)
 
 
 def test_names_of_transformers_do_what_layers_need():
-    """A logger with `warning_once`, activations by name, a configuration with the attributes it gets."""
+    """Layers need a logger with `warning_once`, activations by name, and a configuration with the given attributes."""
     names = names_of(
         "from transformers.utils import logging\nfrom transformers.activations import ACT2FN\n"
         "from transformers.configuration_utils import PretrainedConfig\n"

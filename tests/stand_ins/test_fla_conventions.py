@@ -16,8 +16,8 @@ LAYERS = Path(__file__).with_name("layers")
 WIDTH, HEADS = 32, 2
 
 
-def test_a_masked_layer_gives_unmasked_tokens_what_they_get_alone():
-    """Unpadding, packed convolutions and padding again give a shorter sequence what it gets without the batch."""
+def test_a_mask_does_not_change_the_output_of_unmasked_tokens():
+    """A padded sequence gives the same output as the sequence alone."""
     layer = load_mixer((LAYERS / "delta_with_padding.py").read_text())(hidden_size=WIDTH, num_heads=HEADS).eval()
     x = torch.randn(1, 9, WIDTH)
     mask = torch.ones(1, 9)
@@ -39,28 +39,28 @@ def test_unpadding_and_padding_are_inverse():
 
 
 def test_a_packed_convolution_is_the_convolution_of_each_sequence():
-    """No sequence sees the one packed before it."""
+    """No sequence depends on the one packed before it."""
     convolution = ShortConvolution(6, 4)
     x = torch.randn(1, 11, 6)
     packed, state = convolution(x, cu_seqlens=torch.tensor([0, 4, 11]), output_final_state=True)
-    first, _ = convolution(x[:, :4])
-    second, last = convolution(x[:, 4:], output_final_state=True)
-    assert torch.allclose(packed, torch.cat([first, second], 1))
-    assert torch.equal(state[1:], last)
+    y_1, _ = convolution(x[:, :4])
+    y_2, state_2 = convolution(x[:, 4:], output_final_state=True)
+    assert torch.allclose(packed, torch.cat([y_1, y_2], 1))
+    assert torch.equal(state[1:], state_2)
 
 
 def test_a_convolution_continues_from_its_cache():
-    """Two pieces with the cache between them give the whole."""
+    """Two pieces with the cache between them give the output of one call."""
     convolution = ShortConvolution(6, 4, bias=True)
     x = torch.randn(2, 9, 6)
-    whole, _ = convolution(x)
-    first, cache = convolution(x[:, :5], output_final_state=True)
-    second, _ = convolution(x[:, 5:], cache=cache)
-    assert torch.allclose(whole, torch.cat([first, second], 1), atol=1e-6)
+    expected, _ = convolution(x)
+    y_1, cache = convolution(x[:, :5], output_final_state=True)
+    y_2, _ = convolution(x[:, 5:], cache=cache)
+    assert torch.allclose(torch.cat([y_1, y_2], 1), expected, atol=1e-6)
 
 
 def test_norms_compute_their_formulas():
-    """Root mean square one before the weight; the gate multiplies by silu; the residual is added and returned."""
+    """The root mean square is one; silu of the gate multiplies; the residual is added, and the sum is returned."""
     x, g = torch.randn(3, 5), torch.randn(3, 5)
     norm, gated = RMSNorm(5, eps=0.0), FusedRMSNormGated(5, eps=0.0)
     unit = x / x.square().mean(-1, keepdim=True).sqrt()
@@ -73,7 +73,7 @@ def test_norms_compute_their_formulas():
 
 
 def test_positions_restart_in_each_packed_sequence():
-    """A packed sequence is rotated as it would be alone; channels beyond the rotary width stay."""
+    """A packed sequence has the rotation that it has alone; channels beyond the rotary width do not change."""
     q, k = torch.randn(1, 7, 2, 6), torch.randn(1, 7, 2, 6)
     rotary = RotaryEmbedding(4)
     packed, _ = rotary(q, k, cu_seqlens=torch.tensor([0, 3, 7]))

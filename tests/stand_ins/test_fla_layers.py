@@ -1,4 +1,4 @@
-"""fla's own layers, which others wrap and inherit from: a sequence whole, in parts, padded and packed."""
+"""fla's own layers, which others wrap and inherit from: whole, divided, padded and packed sequences."""
 
 from collections.abc import Callable
 
@@ -37,18 +37,18 @@ each = pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
 
 
 @each
-def test_a_sequence_in_parts_gives_the_output_of_the_whole(build: Callable[[], nn.Module]):
-    """With the cache between the parts, in which a layer's number selects its entry."""
+def test_a_divided_sequence_gives_the_output_of_the_whole(build: Callable[[], nn.Module]):
+    """The cache passes the state between the parts, and a layer's number selects its entry."""
     layer, x, cache = build(), torch.randn(2, 9, WIDTH), Cache()
-    whole, weights, cache_of_whole = layer(x)
+    expected, weights, full_cache = layer(x)
     parts = [layer(x[:, a:b], past_key_values=cache, use_cache=True)[0] for a, b in ((0, 5), (5, 8), (8, 9))]
-    assert (weights, cache_of_whole) == (None, None)
-    assert torch.allclose(torch.cat(parts, 1), whole, atol=1e-5)
+    assert (weights, full_cache) == (None, None)
+    assert torch.allclose(torch.cat(parts, 1), expected, atol=1e-5)
     assert cache.get_seq_length(1) == 9
 
 
 @each
-def test_padding_and_packing_change_nothing(build: Callable[[], nn.Module]):
+def test_padding_and_packing_do_not_change_the_output(build: Callable[[], nn.Module]):
     """A sequence after padding, or packed after another one, gives the output that it gives alone."""
     layer, long, short = build(), torch.randn(1, 7, WIDTH), torch.randn(1, 4, WIDTH)
     alone = torch.cat([layer(long)[0], layer(short)[0]], 1)
@@ -107,6 +107,6 @@ def test_a_gated_delta_net_computes_its_formula():
     ],
 )
 def test_impossible_settings_are_refused(build: Callable[[], nn.Module], message: str):
-    """In one line, with the values."""
+    """The error has one line with the values."""
     with pytest.raises(ValueError, match=message):
         build()

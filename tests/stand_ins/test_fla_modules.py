@@ -1,4 +1,4 @@
-"""fla's modules and helpers compute what their names promise."""
+"""fla's modules and helpers, each against its formula."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from stand_ins.fla.ops import chunk_gated_delta_rule, prepare_position_ids, prep
 
 
 def test_groups_are_normalised_separately():
-    """As in layer norm or by their root mean square; one weight covers all groups."""
+    """The norm is layer norm or RMS norm; one weight covers all groups."""
     x = torch.randn(3, 8)
     for is_rms in (False, True):
         norm = modules.GroupNorm(2, 8, is_rms_norm=is_rms, eps=0.0)
@@ -26,7 +26,7 @@ def test_groups_are_normalised_separately():
 
 
 def test_a_gate_multiplies_after_the_norm_or_before_it():
-    """Fused norms multiply afterwards; Mamba's may multiply first, and normalise groups."""
+    """Fused norms multiply afterwards; Mamba's norm may multiply first, and normalises groups."""
     x, g = torch.randn(3, 8), torch.randn(3, 8)
     unit = F.layer_norm(x, (8,))
     assert torch.allclose(modules.FusedLayerNormGated(8, activation="sigmoid")(x, g), unit * g.sigmoid(), atol=1e-5)
@@ -38,7 +38,7 @@ def test_a_gate_multiplies_after_the_norm_or_before_it():
 
 
 def test_a_norm_may_include_a_linear_map():
-    """The weights are arguments of the call; with `prenorm` the sum with the residual is returned too."""
+    """Its weights are arguments of the call; with `prenorm`, the call also returns the sum with the residual."""
     x, residual, weight = torch.randn(3, 8), torch.randn(3, 8), torch.randn(5, 8)
     y, summed = modules.RMSNormLinear(8)(x, weight, residual=residual, prenorm=True)
     assert torch.allclose(y, modules.RMSNorm(8)(x + residual) @ weight.T, atol=1e-5)
@@ -61,8 +61,8 @@ def test_products_of_features_are_a_function_of_the_product(features: nn.Module,
     assert torch.allclose((features(q) * features(k)).sum(-1), weight((q * k).sum(-1)), atol=1e-4)
 
 
-def test_a_token_shift_leads_back_one_step():
-    """The cache comes before the first position; packed sequences don't see each other."""
+def test_a_token_shift_gives_the_previous_token():
+    """The cache precedes the first position; packed sequences are independent."""
     x = torch.randn(1, 5, 3)
     delta, last = modules.token_shift(x, cache=torch.ones(1, 3), output_cache=True)
     assert torch.allclose(x + delta, torch.cat([torch.ones(1, 1, 3), x[:, :-1]], 1), atol=1e-6)
@@ -72,18 +72,18 @@ def test_a_token_shift_leads_back_one_step():
 
 
 def test_a_step_of_a_convolution_is_its_last_output():
-    """The state is updated in place."""
+    """A step updates the state in place."""
     conv, x = modules.ShortConvolution(6, 4), torch.randn(2, 7, 6)
-    whole, final = conv(x, output_final_state=True)
+    expected, final = conv(x, output_final_state=True)
     _, state = conv(x[:, :6], output_final_state=True)
     y, updated = modules.causal_conv1d_update(x[:, 6], state, weight=conv.weight[:, 0], activation="silu")
-    assert torch.allclose(y, whole[:, 6], atol=1e-6)
+    assert torch.allclose(y, expected[:, 6], atol=1e-6)
     assert updated is state
     assert torch.equal(state, final)
 
 
 def test_interleaved_pairs_rotate_like_halves():
-    """Pairs of neighbours instead of channels half the width apart."""
+    """A pair consists of neighbouring channels instead of channels half the width apart."""
     q, k = torch.randn(1, 5, 2, 6), torch.randn(1, 5, 2, 6)
     order = torch.tensor([0, 2, 4, 1, 3, 5])
     halves, _ = modules.RotaryEmbedding(6)(q[..., order], k[..., order])
@@ -127,7 +127,7 @@ def test_a_low_rank_map_starts_as_its_bias():
 
 
 def test_logits_of_gates_may_be_passed_to_the_kernel():
-    """They give the same decay and step sizes as gates computed outside."""
+    """They give the same decay and step sizes as gates that the caller computes."""
     q, k, v = (torch.randn(1, 6, 2, 4) for _ in range(3))
     logits, beta, rate, bias = torch.randn(1, 6, 2), torch.randn(1, 6, 2), torch.randn(2), torch.randn(2)
     inside, _ = chunk_gated_delta_rule(
@@ -140,7 +140,7 @@ def test_logits_of_gates_may_be_passed_to_the_kernel():
 
 
 def test_hidden_states_are_packed_and_restored():
-    """By the mask; with given offsets nothing changes."""
+    """A mask determines the packing; if the caller passes offsets, the states stay as they are."""
     x, mask = torch.randn(2, 3, 4), torch.tensor([[0, 1, 1], [1, 1, 1]])
     packed, indices, offsets = unpad_hidden_states(x, None, mask, 3)
     assert (packed.shape, offsets.tolist()) == ((1, 5, 4), [0, 2, 5])
@@ -155,8 +155,8 @@ def test_hidden_states_are_packed_and_restored():
         unpad_input(x[:, 1:], (x,), mask, 2)
 
 
-def test_decorators_of_fla_leave_functions_alone():
-    """With arguments and without."""
+def test_decorators_of_fla_return_the_function():
+    """They do so with arguments and without."""
 
     @utils.input_guard
     @utils.tensor_cache

@@ -1,4 +1,4 @@
-"""fla's operators compute what their papers say: each against its definition, one step at a time."""
+"""fla's operators, each against its definition in the paper, one step at a time."""
 
 from collections.abc import Callable
 
@@ -176,7 +176,7 @@ def test_weights_of_the_past(x: Steps, operator: Callable[..., Tensor], weights:
 
 
 def test_forgetting_lowers_the_scores_of_the_past(x: Steps):
-    """By the sum of the log decays in between."""
+    """The score falls by the sum of the log decays in between."""
     cumulative = x["g"].cumsum(1).mT
     expected = weighted(x, (scores(x) + cumulative[..., :, None] - cumulative[..., None, :]).exp())
     assert torch.allclose(ops.parallel_forgetting_attn(x["q"], x["k"], x["v"], x["g"]), expected)
@@ -205,16 +205,16 @@ def test_scores_pass_through_reflections(x: Steps):
 
 
 def test_the_nearest_key_breaks_the_stick_first(x: Steps):
-    """A key's weight is its share of the rest that nearer keys leave; the final rest is returned."""
+    """A key's weight is its share of what nearer keys leave; the operator also returns the final remainder."""
     o, unused = ops.parallel_stickbreaking_attn(x["q"], x["k"], x["v"])
     share = scores(x).sigmoid()
     for t in range(LENGTH):
-        rest, expected = torch.ones(BATCH, HEADS).double(), torch.zeros(BATCH, HEADS, VALUES).double()
+        remainder, expected = torch.ones(BATCH, HEADS).double(), torch.zeros(BATCH, HEADS, VALUES).double()
         for s in range(t - 1, -1, -1):
-            expected = expected + (rest * share[:, :, t, s])[..., None] * x["v"][:, s]
-            rest = rest * (1 - share[:, :, t, s])
+            expected = expected + (remainder * share[:, :, t, s])[..., None] * x["v"][:, s]
+            remainder = remainder * (1 - share[:, :, t, s])
         assert torch.allclose(o[:, t], expected)
-        assert torch.allclose(unused[:, t], rest)
+        assert torch.allclose(unused[:, t], remainder)
 
 
 def test_written_values_exclude_what_the_past_answers(x: Steps):
@@ -240,8 +240,8 @@ CALLS: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize(("name", "takes"), CALLS.items())
-def test_packed_sequences_give_what_they_give_alone(x: Steps, name: str, takes: tuple[str, ...]):
-    """Outputs and final states."""
+def test_packed_sequences_are_independent(x: Steps, name: str, takes: tuple[str, ...]):
+    """Outputs and final states are those of each sequence alone."""
     operator = getattr(ops, name)
     alone = [x[key][:1] if x[key].ndim > 2 else x[key] for key in takes]
     ends = [(0, 3), (3, LENGTH)]
@@ -254,22 +254,22 @@ def test_packed_sequences_give_what_they_give_alone(x: Steps, name: str, takes: 
 
 @pytest.mark.parametrize(("name", "takes"), CALLS.items())
 def test_an_operator_continues_from_its_state(x: Steps, name: str, takes: tuple[str, ...]):
-    """Two pieces with the state between them give the whole."""
+    """Two pieces with the state between them give the output of one call."""
     operator = getattr(ops, name)
     inputs = [x[key] for key in takes]
-    first, state = operator(*(t[:, :3] if t.ndim > 2 else t for t in inputs), output_final_state=True)
-    second, _ = operator(*(t[:, 3:] if t.ndim > 2 else t for t in inputs), initial_state=state)
-    whole, none = operator(*inputs)
+    y_1, state = operator(*(t[:, :3] if t.ndim > 2 else t for t in inputs), output_final_state=True)
+    y_2, _ = operator(*(t[:, 3:] if t.ndim > 2 else t for t in inputs), initial_state=state)
+    expected, none = operator(*inputs)
     assert none is None
-    assert torch.allclose(torch.cat([first, second], 1), whole)
+    assert torch.allclose(torch.cat([y_1, y_2], 1), expected)
 
 
 def test_attention_of_flash_attn_is_causal_windowed_and_packed(x: Steps):
-    """The last query sees the last key; a window counts earlier steps; packed sequences don't see each other."""
+    """The last query sees the last key; a window counts earlier steps; packed sequences are independent."""
     q, k, v = x["q"], x["k"], x["v"]
-    whole = flash_attn.flash_attn_func(q, k, v, causal=True)
-    assert torch.allclose(whole, weighted(x, scores(x).exp()))
-    assert torch.allclose(flash_attn.flash_attn_func(q[:, -2:], k, v, causal=True), whole[:, -2:])
+    full = flash_attn.flash_attn_func(q, k, v, causal=True)
+    assert torch.allclose(full, weighted(x, scores(x).exp()))
+    assert torch.allclose(flash_attn.flash_attn_func(q[:, -2:], k, v, causal=True), full[:, -2:])
     window = torch.ones(LENGTH, LENGTH).triu(-2)
     windowed = flash_attn.flash_attn_func(q, k, v, causal=True, window_size=(2, 0))
     assert torch.allclose(windowed, weighted(x, scores(x).exp() * window))
@@ -277,7 +277,7 @@ def test_attention_of_flash_attn_is_causal_windowed_and_packed(x: Steps):
     packed = flash_attn.flash_attn_varlen_func(
         *(t.flatten(0, 1) for t in (q, k, v)), bounds, bounds, LENGTH, LENGTH, causal=True
     )
-    assert torch.allclose(packed, whole.flatten(0, 1))
+    assert torch.allclose(packed, full.flatten(0, 1))
 
 
 def test_a_gate_of_kda_is_a_log_decay(x: Steps):

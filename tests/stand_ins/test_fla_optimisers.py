@@ -1,4 +1,4 @@
-"""Rules that step as an optimiser does, and two memories without a delta rule: each against its definition."""
+"""Memories that are updated as by an optimiser, and two without a delta rule: each against its definition."""
 
 from typing import Any
 
@@ -125,7 +125,7 @@ def test_exponential_gates_match_the_definition(x: Steps, normalised: bool | Non
 
 
 def test_large_exponential_gates_stay_finite(x: Steps):
-    """Even if the exponential of a gate overflows."""
+    """They do, even if the exponential of a gate overflows."""
     o, _ = ops.chunk_mlstm(*(x[name] for name in ("q", "k", "v")), 800 + x["i"], x["f"])
     assert o.isfinite().all()
 
@@ -168,17 +168,17 @@ def cut(x: Steps, name: str, times: slice) -> list[Tensor]:
 
 @pytest.mark.parametrize("name", INPUTS)
 def test_an_operator_continues_from_its_state(x: Steps, name: str):
-    """Two halves, the second from the final state of the first, give the whole."""
+    """Two halves, the second from the final state of the first, give the output of one call."""
     operator: Any = getattr(ops, name)
-    whole, *_ = operator(*cut(x, name, slice(None)))
-    first, *state = operator(*cut(x, name, slice(3)), output_final_state=True)
+    expected, *_ = operator(*cut(x, name, slice(None)))
+    y_1, *state = operator(*cut(x, name, slice(3)), output_final_state=True)
     start = {"initial_state": state[0]} | ({"initial_A_state": state[1]} if len(state) > 1 else {})
-    second, *_ = operator(*cut(x, name, slice(3, None)), **start)
-    assert torch.allclose(torch.cat([first, second], 1), whole)
+    y_2, *_ = operator(*cut(x, name, slice(3, None)), **start)
+    assert torch.allclose(torch.cat([y_1, y_2], 1), expected)
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_packed_sequences_give_what_they_give_alone(x: Steps, name: str):
+def test_packed_sequences_are_independent(x: Steps, name: str):
     """Offsets divide a row into sequences."""
     operator: Any = getattr(ops, name)
     row = {each: value[:1] for each, value in x.items()}

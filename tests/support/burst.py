@@ -1,8 +1,8 @@
 """A burst of events, more than memory reads at once: `python -m tests.support.burst --events 100000` prints figures.
 
-A synthetic campaign's log is published as fast as the server accepts it, while memory follows in its own process. The
-resident size of that process is compared with that of a memory which reads the same log without a bus. The server does
-not sync its writes: one that syncs every message would never be faster than the reader that is measured.
+The program publishes a synthetic campaign's log as fast as the server accepts it, while memory follows in a process of
+its own. It compares the resident size of that process with that of a memory that reads the same log without a bus. The
+server does not sync its writes, since a server that syncs every message would be slower than the measured reader.
 """
 
 import argparse
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MAX_IN_FLIGHT = 256
 """Publications that wait for their acknowledgement at once."""
 BATCH_SIZE = 256
-"""Events that are applied at once if no bus delivers them."""
+"""Events that a memory without a bus applies together."""
 MAX_PENDING_ROWS = 5000
 """Rows after which memory commits."""
 MAX_SECONDS = 3600

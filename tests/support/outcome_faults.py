@@ -1,4 +1,4 @@
-"""What must hold after a campaign whose processes were killed, compared with a campaign without kills.
+"""The rules that hold after a campaign whose processes were killed, compared with a campaign without kills.
 
 - Nothing is lost: every experiment of the plan has exactly one end (analysed, given up or rejected), as without kills.
 - Nothing is repeated: no two events of the log share an id, and no subject that is allowed once has a second event.
@@ -50,8 +50,10 @@ def _repetition_faults(outcome: Outcome) -> list[str]:
     """Return ids that two events share, and subjects that are allowed once and have several events."""
     ids = Counter(envelope.id for envelope in outcome.log)
     pairs = zip(outcome.messages, outcome.log, strict=True)
-    once = Counter(stored.subject for stored, envelope in pairs if envelope.event.once)
-    repeated_ids, repeated_subjects = ([key for key, count in counts.items() if count > 1] for counts in (ids, once))
+    unique_subjects = Counter(stored.subject for stored, envelope in pairs if envelope.event.once)
+    repeated_ids, repeated_subjects = (
+        [key for key, count in counts.items() if count > 1] for counts in (ids, unique_subjects)
+    )
     checks = {
         f"ids of several events: {repeated_ids[:3]}": repeated_ids,
         f"several events where one is allowed: {repeated_subjects[:3]}": repeated_subjects,
@@ -107,7 +109,9 @@ def _differences(log: Sequence[Envelope], reference: Sequence[Envelope]) -> list
     """Return the first position at which two logs differ, and whether their memories have different digests."""
     pairs = enumerate(zip_longest(log, reference), 1)
     different = (
-        f"position {seq}: {one!s:.300} instead of {other!s:.300}" for seq, (one, other) in pairs if one != other
+        f"position {seq}: {actual!s:.300} instead of {expected!s:.300}"
+        for seq, (actual, expected) in pairs
+        if actual != expected
     )
     digests = {replay.rebuild(events)["digest"] for events in (log, reference)}
     return [*list(different)[:1], *(["the two logs give different memories"] if len(digests) > 1 else [])]

@@ -43,7 +43,7 @@ def test_pieces_account_for_every_byte(corpus: Corpus):
 
 
 def test_every_process_learns_the_same_pieces():
-    """Ties between pairs are broken by the pairs themselves, not by the order of a hash table."""
+    """The order of two equally frequent pairs depends on the pairs, not on a hash table."""
     hashes = {
         subprocess.run(
             [sys.executable, "-c", PRINT_HASH], capture_output=True, text=True, check=True, timeout=60
@@ -54,7 +54,7 @@ def test_every_process_learns_the_same_pieces():
 
 
 def test_pieces_are_not_learned_from_validation():
-    """A word that only the validation text has stays in single bytes."""
+    """A word that occurs in the validation text alone is cut into single bytes."""
     encoding = bpe.encode(b"abab abab " * 100, b"xyzxyz " * 100, 300)
     assert encoding.token_bytes[encoding.train].mean() > 3
     assert encoding.token_bytes[encoding.validation].max() == 1
@@ -62,14 +62,14 @@ def test_pieces_are_not_learned_from_validation():
 
 def test_the_sealed_part_is_never_read(corpus: Corpus):
     """Neither pieces nor tokens depend on it."""
-    other = tokenize_corpus(TASK, replace(corpus, sealed=b"nothing of the sort"))
-    ours = tokenize_corpus(TASK, corpus)
-    assert (other.train == ours.train).all()
-    assert (other.validation == ours.validation).all()
+    tokens = tokenize_corpus(TASK, corpus)
+    with_other_text = tokenize_corpus(TASK, replace(corpus, sealed=b"another sealed text"))
+    assert (with_other_text.train == tokens.train).all()
+    assert (with_other_text.validation == tokens.validation).all()
 
 
-def test_text_that_falls_into_too_few_pieces_is_refused():
-    """A repeated letter is a handful of pieces; the message names both lengths."""
+def test_a_text_of_too_few_pieces_is_refused():
+    """The message has the number of pieces and the length of a window."""
     corpus = Corpus(train=b"a" * 9000, validation=b"a" * 1000, sealed=b"", sha256="")
     with pytest.raises(ValueError, match=r"too little text: a part has \d+ tokens, a window needs 4001; hint: "):
         tokenize_corpus(replace(TASK, length=4000), corpus)

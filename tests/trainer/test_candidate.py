@@ -1,4 +1,4 @@
-"""The candidate: its class is chosen, built by its argument names and called in a way that works."""
+"""The candidate: the trainer chooses its class, builds it by its argument names, and finds a way to call it."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ WIDTH, HEADS = 32, 2
 
 @pytest.mark.parametrize("specimen", sorted(LAYERS.glob("*.py")), ids=lambda path: path.stem)
 def test_an_fla_style_layer_passes_every_gate(specimen: Path):
-    """It is loaded, built by its argument names, called with hidden states only, and judged like any other."""
+    """The trainer builds it by its argument names and calls it with hidden states only; the gates are the same."""
     assert check(specimen.read_text()) is None
     layer = load_mixer(specimen.read_text())
     assert is_fla_style(layer)
@@ -29,8 +29,8 @@ def test_an_fla_style_layer_passes_every_gate(specimen: Path):
 
 
 @pytest.mark.parametrize("package", sorted(INTERNAL_PACKAGES))
-def test_the_laboratorys_own_packages_are_refused(package: str):
-    """By the name of the package and the line of the statement."""
+def test_the_projects_own_packages_are_refused(package: str):
+    """The error names the package and the line of the statement."""
     with pytest.raises(LoadError, match=f"line 2: an architecture may not import {package}.x") as caught:
         load_mixer(f"import torch\nfrom {package}.x import y\n")
     assert caught.value.reason == "import_error"
@@ -49,7 +49,7 @@ def test_the_laboratorys_own_packages_are_refused(package: str):
     ],
 )
 def test_the_layer_is_chosen_among_the_modules_of_its_file(specimen: str, name: str):
-    """Helpers may take a width and heads too; base classes pass their arguments on; a class may have two names."""
+    """Helpers may take a width and heads, base classes may pass arguments on, and a class may have two names."""
     assert load_mixer((LAYERS / f"{specimen}.py").read_text()).__name__ == name
 
 
@@ -63,7 +63,7 @@ class WideLayer(nn.Module):
 
 
 def test_a_constructor_gets_the_arguments_that_it_names():
-    """Inner sizes shrink to the width; kernels keep their size; a width goes before a configuration."""
+    """Inner sizes shrink to the width, kernel sizes stay, and a width has priority over a configuration."""
     assert build_layer(WideLayer, 32, 2, 1).arguments == (32, 2, 32, 63, 2, None)
 
 
@@ -77,12 +77,12 @@ class NumberedLayer(nn.Module):
 
 
 def test_a_layer_that_takes_the_first_layers_values_is_built_as_the_first():
-    """Every layer is tried by itself, so no other layer provides these values."""
+    """The trainer tests every layer by itself, so no other layer provides these values."""
     assert build_layer(NumberedLayer, 32, 2, 1).layer_idx == 0
 
 
 def test_half_precision_by_name_is_single_precision():
-    """The file's own casts change nothing, and the output has the caller's dtype."""
+    """The file's own casts have no effect, and the output has the caller's dtype."""
     layer = load_mixer((LAYERS / "lowered_by_name.py").read_text())
     assert negotiate_call(build_layer(layer, WIDTH, HEADS, 0), WIDTH) is unchanged
     assert mixer_factory(layer)(WIDTH, HEADS, 0)(torch.randn(2, 5, WIDTH)).dtype == torch.float32
@@ -114,7 +114,7 @@ class Lowered(nn.Module):
     ],
 )
 def test_casts_by_method_are_handled_by_half_precision(output: str, call: Call):
-    """Autocast if it helps, else everything is lowered for the call; parameters and gradients keep their dtype."""
+    """The call runs under autocast, or else in half precision; parameters and gradients keep their dtype."""
     layer = build_layer(load_mixer(LOWERED.format(output)), WIDTH, HEADS, 0)
     assert negotiate_call(layer, WIDTH) is call
     y = FlaMixer(layer, call)(torch.ones(1, 3, WIDTH))

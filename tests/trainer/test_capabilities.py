@@ -1,4 +1,4 @@
-"""Capabilities are reported as they are, and none of them stops an architecture."""
+"""The capabilities of an architecture: the gates report them, and none makes an architecture fail."""
 
 from pathlib import Path
 
@@ -21,41 +21,42 @@ STEP = """
 NO_TRACE = "a call in eval mode leaves no trace"
 
 
-def told(source: str) -> dict[str, str]:
+def evidence_by_gate(source: str) -> dict[str, str]:
+    """Return what the gates report on a mixer's capabilities; every finding must pass."""
     factory = mixer_factory(load_mixer(source))
-    found = capabilities(lambda: factory(32, 2, 0), 32, 2, seed=0)
-    assert all(finding.passed for finding in found)
-    return {finding.gate: finding.evidence for finding in found}
+    findings = capabilities(lambda: factory(32, 2, 0), 32, 2, seed=0)
+    assert all(finding.passed for finding in findings)
+    return {finding.gate: finding.evidence for finding in findings}
 
 
-def test_a_layer_without_any_of_it_is_said_to_have_none():
-    """Absence is no fault."""
-    assert told(GOOD_SOURCE) == {"decode": ABSENT, "mask": ABSENT, "idempotence": NO_TRACE}
+def test_a_layer_without_decoding_and_masks_passes():
+    """The report says that both are absent."""
+    assert evidence_by_gate(GOOD_SOURCE) == {"decode": ABSENT, "mask": ABSENT, "idempotence": NO_TRACE}
 
 
-def test_a_step_that_gives_what_the_sequence_gives_is_confirmed():
-    """The recurrent form of the retention layer."""
-    assert told(GOOD_SOURCE + STEP)["decode"] == "33 single steps give the whole sequence"
+def test_single_steps_that_give_the_whole_sequence_are_confirmed():
+    """The step is the recurrent form of the retention layer."""
+    assert evidence_by_gate(GOOD_SOURCE + STEP)["decode"] == "33 single steps give the whole sequence"
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("old", "new", "evidence"),
     [
         ("0.9048", "0.8", "33 single steps differ from the whole sequence by"),
         ("state = 0 if state is None else state", "state.clone()", "raises AttributeError"),
     ],
 )
-def test_a_wrong_step_is_reported(old: str, new: str, words: str):
-    """By how much it is wrong, or what it raises."""
-    assert told(GOOD_SOURCE + STEP.replace(old, new))["decode"].startswith(words)
+def test_a_wrong_step_is_reported(old: str, new: str, evidence: str):
+    """The report has the difference, or the error that the step raises."""
+    assert evidence_by_gate(GOOD_SOURCE + STEP.replace(old, new))["decode"].startswith(evidence)
 
 
-def test_a_trace_of_a_call_is_named():
-    """A buffer that counts calls even in eval mode."""
+def test_a_buffer_that_a_call_changes_is_named():
+    """The buffer here counts calls even in eval mode."""
     source = GOOD_SOURCE.replace(
         "self.n_heads =", "self.register_buffer('calls', torch.zeros(()))\n        self.n_heads =", 1
     ).replace("q, k, v =", "self.calls.add_(1)\n        q, k, v =", 1)
-    assert told(source)["idempotence"] == "a call in eval mode writes to calls"
+    assert evidence_by_gate(source)["idempotence"] == "a call in eval mode writes to calls"
 
 
 @pytest.mark.parametrize(
@@ -68,12 +69,12 @@ def test_a_trace_of_a_call_is_named():
         ("based_taylor", ABSENT, ABSENT),
     ],
 )
-def test_caches_and_masks_of_flas_form_are_tried(layer: str, decode: str, mask: str):
-    """A layer that ignores the cache does not decode; one that drops its state from it decodes wrongly.
+def test_caches_and_masks_in_the_form_of_fla_are_tested(layer: str, decode: str, mask: str):
+    """A layer that ignores the cache has no decoding; a layer that leaves its state out of the cache decodes wrongly.
 
-    One that unpads the batch but runs its recurrence over the rows as if they were one sequence masks wrongly.
+    A layer masks wrongly if it unpads the batch and then treats the rows as one sequence.
     """
-    seen = told((FLA / f"{layer}.py").read_text())
-    assert seen["decode"].startswith(decode)
-    assert seen["mask"].startswith(mask)
-    assert seen["idempotence"] == NO_TRACE
+    evidence = evidence_by_gate((FLA / f"{layer}.py").read_text())
+    assert evidence["decode"].startswith(decode)
+    assert evidence["mask"].startswith(mask)
+    assert evidence["idempotence"] == NO_TRACE

@@ -1,4 +1,4 @@
-"""An interrupted run resumes from its own checkpoint to the same end, and from no other checkpoint."""
+"""An interrupted run resumes from its own checkpoint, with the same result as without interruption."""
 
 import os
 import signal
@@ -42,8 +42,8 @@ def text_steps(points: list[LossPoint]) -> list[int]:
     return [point.step for point in points if point.task == "text"]
 
 
-def test_a_killed_trainer_costs_only_time(jail: Jail, tmp_path: Path):
-    """After SIGKILL the run resumes from its checkpoint, to the same weights, curve and scores bit for bit."""
+def test_a_killed_run_resumes_to_the_same_result(jail: Jail, tmp_path: Path):
+    """After SIGKILL it continues from its checkpoint; weights, curve and scores are the same bit for bit."""
     artifact, points = tmp_path / "e0001-a0.safetensors", list[LossPoint]()
     program = KILLED_TRAINER.format(artifact=str(artifact))
     process = subprocess.run([sys.executable, "-c", program], check=False)
@@ -51,10 +51,10 @@ def test_a_killed_trainer_costs_only_time(jail: Jail, tmp_path: Path):
     assert checkpoint_path(artifact).exists()
 
     resumed = completed(execute_source(jail, SOURCE, SCALE, artifact, points.append))
-    whole = completed(execute_source(jail, SOURCE, SCALE, tmp_path / "whole.safetensors"))
+    uninterrupted = completed(execute_source(jail, SOURCE, SCALE, tmp_path / "uninterrupted.safetensors"))
     assert text_steps(points) == [9, 12]
-    assert resumed.weights_sha256 == whole.weights_sha256
-    assert resumed.metrics.model_copy(update={"cost": {}}) == whole.metrics.model_copy(update={"cost": {}})
+    assert resumed.weights_sha256 == uninterrupted.weights_sha256
+    assert resumed.metrics.model_copy(update={"cost": {}}) == uninterrupted.metrics.model_copy(update={"cost": {}})
 
 
 def test_another_source_starts_from_the_beginning(jail: Jail, tmp_path: Path):
@@ -67,7 +67,7 @@ def test_another_source_starts_from_the_beginning(jail: Jail, tmp_path: Path):
 
 
 def test_an_unreadable_checkpoint_is_ignored(tmp_path: Path):
-    """So is one of another request; deleting a checkpoint twice is no error."""
+    """A checkpoint of another request is ignored too; deleting a checkpoint twice raises no error."""
     artifact = tmp_path / "run.safetensors"
     checkpoint = Checkpoint(3, 1.5, (Reading(3, {"text": 2.5}, 0.01),), {})
     save_checkpoint(artifact, "digest", checkpoint)

@@ -1,4 +1,4 @@
-"""The corpus: split by document, reproducible, and refused in one clear line if it can't be used."""
+"""The corpus: it is split by document and reproducible; an unusable one is refused with a message of one line."""
 
 import math
 import os
@@ -18,7 +18,7 @@ TASK = replace(load("nano").tasks["text"], length=16, held_out=16)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write sixty documents that share no word."""
+    """Write sixty documents, each with words of its own."""
     root = tmp_path_factory.mktemp("text")
     for number in range(60):
         (root / f"{number:02}.txt").write_text(f"document{number} " * 100)
@@ -42,23 +42,23 @@ def _parts(folder: Path) -> tuple[bytes, bytes, bytes]:
 
 
 def test_validation_and_sealed_have_about_a_twentieth_each(folder: Path):
-    """Whole documents are held out up to that share."""
+    """They consist of whole documents."""
     train, validation, sealed = map(len, _parts(folder))
     assert validation / (train + validation + sealed) == pytest.approx(0.05, abs=0.02)
     assert sealed / (train + validation + sealed) == pytest.approx(0.05, abs=0.02)
 
 
 def test_a_document_is_in_the_same_part_at_every_rung(folder: Path):
-    """A larger rung reads more documents; those of the smaller rung stay in their parts."""
-    whole = load_corpus(folder, TASK)
+    """A larger rung reads more documents; the documents of the smaller rung stay in their parts."""
+    full = load_corpus(folder, TASK)
     small = load_corpus(folder, replace(TASK, corpus_bytes=30_000))
-    parts = [(small.train, whole.train), (small.validation, whole.validation), (small.sealed, whole.sealed)]
+    parts = [(small.train, full.train), (small.validation, full.validation), (small.sealed, full.sealed)]
     for smaller, larger in parts:
         assert words_in(smaller) < words_in(larger)
 
 
 def test_a_copied_document_counts_once(folder: Path, tmp_path: Path):
-    """A copy under another name changes nothing, so no text is in training and in validation."""
+    """A copy under another name changes nothing, so no text is both in training and in validation."""
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
         (tmp_path / f"copy-{file.name}").write_bytes(file.read_bytes())
@@ -66,22 +66,22 @@ def test_a_copied_document_counts_once(folder: Path, tmp_path: Path):
 
 
 def test_the_hash_depends_on_the_text(folder: Path, tmp_path: Path):
-    """One changed byte is another corpus."""
+    """A folder with one other document has another hash."""
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "00.txt").write_text("other")
     assert load_corpus(tmp_path, TASK).sha256 != load_corpus(folder, TASK).sha256
 
 
-def test_the_default_is_the_interpreters_own_library():
-    """It holds megabytes of Python."""
+def test_the_default_corpus_is_pythons_standard_library():
+    """It has megabytes of Python."""
     loaded = load_corpus(None, replace(TASK, corpus_bytes=1_000_000))
     assert 800_000 < len(loaded.train) + len(loaded.validation) + len(loaded.sealed) <= 1_000_100
     assert b"import" in loaded.train
 
 
 def test_a_single_file_is_cut_into_documents(tmp_path: Path):
-    """It is cut at blank lines, and no byte is lost."""
+    """The cuts are at blank lines, and no byte is lost."""
     file = tmp_path / "book.txt"
     file.write_bytes(b"".join(b"%d " % n * 400 + b"\n\n" for n in range(200)))
     assert b"".join(documents._cut_at_blank_lines(file.read_bytes())) == file.read_bytes()
@@ -89,7 +89,7 @@ def test_a_single_file_is_cut_into_documents(tmp_path: Path):
 
 
 def test_evaluation_windows_are_the_same_for_every_candidate(folder: Path):
-    """They need no seed, and reach from the first byte of the validation text to the last."""
+    """They depend on no seed, and reach from the first byte of the validation text to the last."""
     loaded = load_corpus(folder, TASK)
     tokens = tokenize_corpus(TASK, loaded).validation
     inputs, targets = language.evaluation_batch(TASK, tokens)
@@ -121,7 +121,7 @@ def test_a_missing_or_empty_path_is_refused(name: str, tmp_path: Path):
 
 
 def test_a_text_that_is_too_small_is_refused(tmp_path: Path):
-    """One short document can't be split in three."""
+    """One short document can't give three parts."""
     (tmp_path / "short").write_text("three words only")
     with pytest.raises(ValueError, match="short: too little text"):
         load_corpus(tmp_path / "short", TASK)
@@ -129,7 +129,7 @@ def test_a_text_that_is_too_small_is_refused(tmp_path: Path):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_an_unreadable_file_is_refused(folder: Path, tmp_path: Path):
-    """The message is the operating system's."""
+    """The message has the operating system's reason."""
     (tmp_path / "closed").write_text("x")
     (tmp_path / "closed").chmod(0)
     with pytest.raises(ValueError, match="closed: Permission denied"):

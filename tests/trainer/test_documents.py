@@ -1,4 +1,4 @@
-"""`--data`: text files, tables of text, and datasets on disk; one clear line for data that can't be read."""
+"""`--data`: text files, tables of text and datasets on disk; data that can't be read is refused in one line."""
 
 import gzip
 import json
@@ -45,30 +45,30 @@ def read(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.jsonl.gz", "a[1]*?.jsonl"])
 def test_a_row_of_jsonl_is_a_document(name: str, tmp_path: Path):
-    """Its text is unchanged, even if it looks like another type; other columns are ignored."""
+    """Its text is unchanged, even if it looks like another type; the reader ignores other columns."""
     texts = [*TEXTS, "2024-01-02", "17", "null", "{}"]
     file = write_jsonl(tmp_path / name, [{"id": n, "text": text, "meta": {"a": [n]}} for n, text in enumerate(texts)])
     assert read(file) == set(texts)
 
 
 def test_a_row_of_parquet_is_a_document(tmp_path: Path):
-    """In a file, or in a folder of files, by any one column of text."""
-    one = write_parquet(tmp_path / "one.parquet", TEXTS[:20])
+    """The path is a file or a folder of files, and each file has one column of text."""
+    file = write_parquet(tmp_path / "one.parquet", TEXTS[:20])
     write_parquet(tmp_path / "deeper" / "two.parquet", TEXTS[20:], column="page")
-    assert read(one) == set(TEXTS[:20])
+    assert read(file) == set(TEXTS[:20])
     assert read(tmp_path) == set(TEXTS)
 
 
 def test_rows_without_text_are_skipped(tmp_path: Path):
-    """The text is empty, missing, null, or of another type."""
+    """Their text is empty, missing, null, or of another type."""
     file = write_jsonl(
-        tmp_path / "a.jsonl", [{"text": "kept"}, {"text": ""}, {"n": 1}, {"text": None}, {"text": {"a": 1}}]
+        tmp_path / "a.jsonl", [{"text": "words"}, {"text": ""}, {"n": 1}, {"text": None}, {"text": {"a": 1}}]
     )
-    assert read(file) == {"kept"}
+    assert read(file) == {"words"}
 
 
-def test_a_folder_with_tables_has_no_other_text(tmp_path: Path):
-    """Other files, such as a dataset's card, describe the data."""
+def test_text_files_next_to_tables_are_ignored(tmp_path: Path):
+    """They describe the data, as a dataset's card does."""
     write_jsonl(tmp_path / "data.jsonl", [{"text": text} for text in TEXTS])
     (tmp_path / "README.md").write_text("about the data")
     (tmp_path / "dataset_info.json").write_text("{}")
@@ -76,19 +76,21 @@ def test_a_folder_with_tables_has_no_other_text(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("training", "other"),
+    ("training", "evaluation"),
     [("train/a.jsonl", "test/a.jsonl"), ("data/train-00000-of-00001.jsonl", "data/validation-00000-of-00001.jsonl")],
 )
-def test_only_the_training_split_of_a_dataset_is_read(training: str, other: str, tmp_path: Path):
+def test_only_the_training_split_of_a_dataset_is_read(training: str, evaluation: str, tmp_path: Path):
     """The other splits are for evaluation."""
     write_jsonl(tmp_path / training, [{"text": text} for text in TEXTS[:30]])
-    write_jsonl(tmp_path / other, [{"text": text} for text in TEXTS[30:]])
+    write_jsonl(tmp_path / evaluation, [{"text": text} for text in TEXTS[30:]])
     assert read(tmp_path) == set(TEXTS[:30])
-    assert read((tmp_path / other).parent if training.startswith("train/") else tmp_path / other) == set(TEXTS[30:])
+    assert read((tmp_path / evaluation).parent if training.startswith("train/") else tmp_path / evaluation) == set(
+        TEXTS[30:]
+    )
 
 
 def test_a_dataset_saved_to_disk_is_read(tmp_path: Path):
-    """In the layout of `datasets`: one folder for each split, with Arrow streams and JSON metadata."""
+    """Its layout is that of `datasets`: a folder for each split, with Arrow streams and JSON metadata."""
     pa = pytest.importorskip("pyarrow")
     (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
     for split, texts in (("train", TEXTS[:30]), ("test", TEXTS[30:])):
@@ -103,7 +105,7 @@ def test_a_dataset_saved_to_disk_is_read(tmp_path: Path):
 
 
 def test_without_pyarrow_an_arrow_file_is_refused_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The package is not a dependency."""
+    """The project does not depend on pyarrow."""
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     (tmp_path / "data.arrow").write_bytes(b"ARROW1")
     with pytest.raises(ValueError, match=r"data\.arrow: Arrow files need pyarrow; hint: `pip install pyarrow`, or"):
@@ -120,7 +122,7 @@ def test_without_pyarrow_an_arrow_file_is_refused_with_the_remedy(tmp_path: Path
     ],
 )
 def test_a_bad_table_is_reported_in_one_line(name: str, content: bytes, message: str, tmp_path: Path):
-    """With the file and its fault."""
+    """The line has the file and its fault."""
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=rf"{name}: {message}") as error:
         load_corpus(tmp_path, TASK)
@@ -128,8 +130,8 @@ def test_a_bad_table_is_reported_in_one_line(name: str, content: bytes, message:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_table_without_read_permission_is_refused_like_any_file(tmp_path: Path):
-    """The message is the operating system's."""
+def test_a_table_without_read_permission_is_refused(tmp_path: Path):
+    """The message has the operating system's reason."""
     write_jsonl(tmp_path / "closed.jsonl", [{"text": "x"}]).chmod(0)
     with pytest.raises(ValueError, match=r"closed\.jsonl: Permission denied"):
         load_corpus(tmp_path, TASK)
@@ -149,7 +151,7 @@ def test_the_same_documents_give_the_same_corpus_in_every_form(tmp_path: Path):
     assert loaded[0] == loaded[1] == loaded[2]
 
 
-def test_the_sealed_part_holds_whole_documents_that_no_run_sees(tmp_path: Path):
+def test_the_sealed_part_has_whole_documents_that_no_run_reads(tmp_path: Path):
     """They are neither in the training tokens nor in the validation tokens."""
     write_jsonl(tmp_path / "a.jsonl", [{"text": f"word{number:02} " * 60} for number in range(60)])
     loaded = load_corpus(tmp_path, TASK)
@@ -162,7 +164,7 @@ def test_the_sealed_part_holds_whole_documents_that_no_run_sees(tmp_path: Path):
 
 
 def test_a_large_dataset_needs_no_more_memory_than_the_limit(monkeypatch: pytest.MonkeyPatch):
-    """Of a stream far beyond the limit, the documents of the lowest hashes remain, in any order of the stream."""
+    """The reader keeps the documents with the lowest hashes, whatever their order."""
     texts = [f"{number:05}".encode() * 20 for number in range(1000)]
     sizes: list[int] = []
     truncate = corpus._truncate

@@ -1,6 +1,6 @@
-"""The gates against a zoo: correct layers pass every gate, subtly wrong ones are caught with the right name.
+"""The gates on a zoo of layers: correct layers pass every gate, and each wrong layer fails with its reason.
 
-A specimen is a data file in `zoo/`; its first line says what must come of it, its docstring what it does.
+A specimen is a data file in `zoo/`; its first line has the expected verdict, its docstring describes it.
 """
 
 from pathlib import Path
@@ -26,12 +26,12 @@ def expected(specimen: Path) -> str:
 
 @pytest.mark.parametrize("specimen", sorted((ZOO / "causal").glob("*.py")), ids=lambda path: path.stem)
 def test_a_correct_layer_passes_every_gate(specimen: Path):
-    """No false alarm."""
+    """There is no false alarm."""
     assert [finding for finding in examine(specimen) if not finding.passed] == []
 
 
 @pytest.mark.parametrize("specimen", sorted((ZOO / "leaky").glob("*.py")), ids=lambda path: path.stem)
-def test_a_wrong_layer_is_caught_by_its_name(specimen: Path):
+def test_a_wrong_layer_fails_with_its_reason(specimen: Path):
     """The last finding fails, with the reason that the specimen names."""
     last = examine(specimen)[-1]
     assert (last.passed, last.reason) == (False, expected(specimen))

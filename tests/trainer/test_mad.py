@@ -16,7 +16,7 @@ ROWS = 200
 
 
 def evaluation(kind: str, seed: int = 0, **changes: object) -> Batch:
-    """Return an evaluation of a task's baseline."""
+    """Return an evaluation batch of a task with the published settings and these changes."""
     task = replace(baseline(kind), held_out=ROWS, **changes)
     (batch,) = draws.evaluation_batches(task, np.random.default_rng(seed), 5, None)
     return batch
@@ -33,7 +33,7 @@ def target_positions(targets: np.ndarray) -> list[int]:
 
 
 def test_the_protocol_has_396_runs():
-    """66 settings, three learning rates, two weight decays."""
+    """It has 66 settings, three learning rates and two weight decays."""
     assert {kind: len(list(settings(kind))) // 6 for kind in HARDER} == {
         "mad.in_context_recall": 11, "mad.fuzzy_recall": 11, "mad.noisy_recall": 14, "mad.selective_copying": 13,
         "mad.compression": 11, "mad.memorization": 6,
@@ -54,7 +54,7 @@ def test_the_protocol_has_396_runs():
     ],
 )
 def test_a_task_without_settings_is_the_published_baseline(kind: str, vocabulary: int, length: int, examples: int):
-    """All tokens are below its vocabulary; recall has one position less, because targets are shifted."""
+    """Its tokens are below its vocabulary; recall has one position fewer, because its targets are shifted."""
     task = baseline(kind)
     assert (task.vocabulary, task.length, task.examples, task.batch) == (vocabulary, length, examples, 128)
     batch = evaluation(kind)
@@ -65,8 +65,8 @@ def test_a_task_without_settings_is_the_published_baseline(kind: str, vocabulary
 
 
 @pytest.mark.parametrize("kind", list(HARDER))
-def test_every_published_setting_can_be_evaluation(kind: str):
-    """Including the hardest, in training and in evaluation."""
+def test_every_published_setting_gives_batches(kind: str):
+    """It does, even the hardest, in training and in evaluation."""
     for task in {str(task): task for task in settings(kind)}.values():
         small: MadTask = replace(task, batch=2, held_out=2)
         (batch,) = draws.evaluation_batches(small, np.random.default_rng(0), 5, None)
@@ -75,17 +75,17 @@ def test_every_published_setting_can_be_evaluation(kind: str):
 
 
 @pytest.mark.parametrize("kind", list(HARDER))
-def test_one_seed_draws_one_training(kind: str):
-    """Another seed draws another."""
-    for one, same, other in zip(training(kind), training(kind), training(kind, seed=1), strict=True):
-        assert (one.inputs == same.inputs).all()
-        assert (one.targets == same.targets).all()
-        assert not (one.inputs == other.inputs).all()
+def test_a_seed_determines_the_training_batches(kind: str):
+    """Another seed draws other inputs."""
+    for batch, repetition, other_seed in zip(training(kind), training(kind), training(kind, seed=1), strict=True):
+        assert (batch.inputs == repetition.inputs).all()
+        assert (batch.targets == repetition.targets).all()
+        assert not (batch.inputs == other_seed.inputs).all()
 
 
 @pytest.mark.parametrize("kind", ["mad.in_context_recall", "mad.noisy_recall"])
 def test_recall_has_a_target_for_every_repeated_key(kind: str):
-    """The target is the value that followed the key before; no other position has one."""
+    """The target is the value that followed the key earlier; no other position has a target."""
     first_noise = 16
     for inputs, targets in zip(*evaluation(kind), strict=True):
         value_of: dict[int, int] = {}
@@ -98,7 +98,7 @@ def test_recall_has_a_target_for_every_repeated_key(kind: str):
                 expected[2 * pair] = value_of[key]
                 assert value == value_of[key]
             value_of.setdefault(key, value)
-        assert {at: targets[at] for at in target_positions(targets)} == expected
+        assert {position: targets[position] for position in target_positions(targets)} == expected
         assert 2 * (len(inputs) // 2) in expected
 
 
@@ -117,26 +117,25 @@ def test_training_on_recall_predicts_every_next_token():
 
 
 def test_fuzzy_recall_ends_with_a_repeated_key():
-    """Its value, one to three tokens long, is the target; it followed the same key before."""
+    """The targets are its value, one to three tokens long, which followed the same key earlier."""
     lengths = set()
     for inputs, targets in zip(*evaluation("mad.fuzzy_recall"), strict=True):
         text = [*inputs, targets[-1]]
-        last = target_positions(targets)[-1]
-        first = last
-        while first - 1 in target_positions(targets) and text[first] >= 7:
-            first -= 1
-        value, key = text[first + 1 : last + 2], text[first - 2 : first + 1]
+        end = start = target_positions(targets)[-1]
+        while start - 1 in target_positions(targets) and text[start] >= 7:
+            start -= 1
+        value, key = text[start + 1 : end + 2], text[start - 2 : start + 1]
         assert all(7 <= token < 15 for token in value)
         assert all(token < 7 for token in key)
         assert len(set(key)) == 3
         pair = [*key, *value]
-        assert any(text[at : at + len(pair)] == pair for at in range(first - 2))
+        assert any(text[position : position + len(pair)] == pair for position in range(start - 2))
         lengths.add(len(value))
     assert lengths == {1, 2, 3}
 
 
 def test_the_targets_of_selective_copying_are_the_tokens_in_order():
-    """Blanks are left out; the last token directly precedes the separator, and the separator precedes the targets."""
+    """They omit blanks; the separator follows the last token, and the positions with targets follow the separator."""
     for inputs, targets in zip(*evaluation("mad.selective_copying"), strict=True):
         assert target_positions(targets) == list(range(240, 256))
         assert inputs[239] == 15
@@ -146,39 +145,39 @@ def test_the_targets_of_selective_copying_are_the_tokens_in_order():
 
 
 def test_the_targets_of_compression_are_all_tokens():
-    """Including the closing token."""
+    """The closing token is one of them."""
     batch = evaluation("mad.compression")
     assert (batch.targets == batch.inputs).all()
     assert (batch.inputs[:, -1] == 15).all()
     assert (batch.inputs[:, :-1] < 15).all()
 
 
-def test_memorization_has_one_map_that_no_input_shows():
-    """Training and evaluation use the same map; a run with another seed uses another."""
+def test_memorization_uses_one_map_that_is_not_in_the_input():
+    """Training and evaluation use the same map; a run with another seed uses another one."""
 
     def map_of(batch: Batch) -> dict[int, int]:
         assert (batch.inputs[:, 1::2] == 255).all()
         assert (batch.targets[:, ::2] == IGNORED_TARGET).all()
         return dict(zip(batch.inputs[:, ::2].ravel().tolist(), batch.targets[:, 1::2].ravel().tolist(), strict=True))
 
-    here, other = map_of(next(training("mad.memorization", seed=5))), map_of(next(training("mad.memorization", seed=6)))
-    evaluated = map_of(evaluation("mad.memorization"))
-    assert here == evaluated
-    assert here != other
-    assert len(set(evaluated.values())) == len(evaluated) == 127
-    assert min(evaluated.values()) >= 127
+    training_map, other_seed = (map_of(next(training("mad.memorization", seed=seed))) for seed in (5, 6))
+    evaluation_map = map_of(evaluation("mad.memorization"))
+    assert training_map == evaluation_map
+    assert training_map != other_seed
+    assert len(set(evaluation_map.values())) == len(evaluation_map) == 127
+    assert min(evaluation_map.values()) >= 127
 
 
 def test_training_repeats_its_examples_in_epochs():
-    """With 256 examples in batches of 128, every second batch starts an epoch, in a new order."""
+    """If there are 256 examples in batches of 128, every second batch starts an epoch, in another order."""
     batches = list(training("mad.memorization", steps=4))
-    epochs = [sorted(row.tobytes() for batch in batches[at : at + 2] for row in batch.inputs) for at in (0, 2)]
+    epochs = [sorted(row.tobytes() for batch in batches[start : start + 2] for row in batch.inputs) for start in (0, 2)]
     assert epochs[0] == epochs[1]
     assert not (batches[0].inputs == batches[2].inputs).all()
 
 
 def test_only_the_last_position_reaches_the_decoder():
-    """The autoencoder's logits at every position depend only on the blocks' output at the last one."""
+    """Its logits at every position depend on the blocks' output at the last position alone."""
     import torch
     from torch import nn
 
@@ -195,10 +194,10 @@ def test_only_the_last_position_reaches_the_decoder():
     torch.manual_seed(0)
     model = AutoEncoder(lambda *_: Zero(), load("nano").shape, Width(32, 8, 0))
     tokens = torch.randint(0, 15, (1, 8))
-    other = tokens.clone()
-    other[0, :-1] += 1
-    assert torch.equal(model(tokens), model(other))
-    other[0, -1] += 1
-    assert not torch.allclose(model(tokens), model(other))
+    changed = tokens.clone()
+    changed[0, :-1] += 1
+    assert torch.equal(model(tokens), model(changed))
+    changed[0, -1] += 1
+    assert not torch.allclose(model(tokens), model(changed))
     assert not torch.allclose(model(tokens)[0, 0], model(tokens)[0, 1])
     assert torch.allclose(model(tokens, torch.tensor([2, 5])), model(tokens)[0, [2, 5]], atol=1e-6)

@@ -59,7 +59,7 @@ def test_a_mixer_that_never_fits_is_not_matched():
 
 
 def test_the_parameters_of_a_width_are_those_of_the_model():
-    """With tied embeddings and without."""
+    """The count is right with tied embeddings and without."""
     for tied in (False, True):
         shape = replace(SHAPE, tied=tied)
         width = match_width(sized(3), shape)
@@ -69,9 +69,9 @@ def test_the_parameters_of_a_width_are_those_of_the_model():
 def test_matching_the_width_does_not_change_the_random_generator():
     """Weights depend on the seed, not on the number of widths tried."""
     torch.manual_seed(0)
-    before = torch.get_rng_state()
+    state = torch.get_rng_state()
     match_width(sized(3), SHAPE)
-    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_a_constructor_of_another_form_is_refused():
@@ -106,8 +106,8 @@ def test_the_optimiser_is_torchs_adamw_bit_for_bit():
     assert torch.equal(layer.bias, expected.bias)
 
 
-def test_flops_are_what_torchs_own_counter_counts():
-    """On a model with a linear recurrence, including products inside a custom autograd function."""
+def test_flops_equal_those_of_torchs_counter():
+    """They include the products inside a custom autograd function."""
     from torch.utils.flop_counter import FlopCounterMode
 
     factory = mixer_factory(load_mixer(GOOD_SOURCE))
@@ -123,5 +123,5 @@ def test_the_learning_rate_rises_and_falls_as_a_cosine():
     rates = [loop.learning_rate(scale, step) for step in range(scale.steps)]
     assert max(rates) == rates[scale.warmup_steps - 1] == 1
     assert rates[-1] == pytest.approx(scale.final_rate, abs=1e-3)
-    after = rates[scale.warmup_steps :]
-    assert after == sorted(after, reverse=True)
+    falling_rates = rates[scale.warmup_steps :]
+    assert falling_rates == sorted(falling_rates, reverse=True)

@@ -75,7 +75,7 @@ def test_no_divergence_during_warm_up():
 
 
 def test_a_harder_level_of_recall_is_no_divergence():
-    """A weak mixer's loss jumps when the task gets harder, and stays high; that is honest."""
+    """If the task gets harder, the loss of a weak mixer may rise and stay high."""
     monitor = Monitor(SCALE, FLOOR, BYTES_PER_TOKEN, PEER)
     for step in range(5, 101, 5):
         recall = (0.2, 2.3, 3.0, 3.6)[SCALE.level("recall", step - 1)]
@@ -90,7 +90,7 @@ def test_a_text_loss_that_does_not_move_is_a_stall_by_half_of_the_steps():
 
 
 def test_a_loss_below_the_entropy_floor_is_an_anomaly():
-    """At any step, and without a peer."""
+    """It is one at any step, with a peer or without."""
     finding = observe_losses([*falling(2.0)[:18], 0.5], peer=None)
     assert finding is not None
     assert (finding.kind, finding.step) == ("loss_too_low", 95)
@@ -104,7 +104,7 @@ def test_a_loss_below_zero_is_an_anomaly_on_any_task():
 
 
 def test_an_early_text_loss_clearly_below_the_best_baselines_final_one_is_an_anomaly():
-    """1.7 is below 0.9 × 2.0: at step 25 it is a leak, in the second half a good architecture."""
+    """A loss of 1.7 is below 0.9 × 2.0: at step 25 it shows a leak, in the second half a good architecture."""
     finding = observe_losses([5.0, 4.0, 3.0, 2.0, 1.7])
     assert finding is not None
     assert (finding.kind, finding.step) == ("loss_too_low", 25)
@@ -119,7 +119,7 @@ def test_a_slow_run_is_found_after_the_monitors_warm_up():
 
 
 def test_one_slow_reading_is_no_anomaly():
-    """It does not change the median."""
+    """The median stays the same."""
     monitor = Monitor(SCALE, FLOOR, BYTES_PER_TOKEN, PEER)
     times = [0.01, 0.01, 9.0, 0.01, 0.01, 0.01]
     readings = [Reading(5 * n, {"text": 5.0 - n / 2, "recall": 3.0}, s) for n, s in enumerate(times, 1)]
@@ -134,8 +134,8 @@ def test_without_a_peer_speed_is_not_judged():
 def observe_memory(mib: list[float | None]) -> AnomalyFinding | None:
     """Return the first finding on an otherwise honest run with this memory, one reading every five steps."""
     monitor = Monitor(SCALE, FLOOR, BYTES_PER_TOKEN, PEER)
-    for number, (loss, held) in enumerate(zip(falling(2.0), mib, strict=True), 1):
-        memory_bytes = None if held is None else int(held * 2**20)
+    for number, (loss, memory_mib) in enumerate(zip(falling(2.0), mib, strict=True), 1):
+        memory_bytes = None if memory_mib is None else int(memory_mib * 2**20)
         finding = monitor.observe(Reading(5 * number, {"recall": 3.0, "text": loss}, 0.01, memory_bytes))
         if finding:
             return finding
@@ -143,7 +143,7 @@ def observe_memory(mib: list[float | None]) -> AnomalyFinding | None:
 
 
 def test_memory_that_grows_from_third_to_third_is_an_anomaly():
-    """At 3 MiB a reading, nine readings from step 20 on are enough: their thirds are 9 MiB apart."""
+    """If each reading adds 3 MiB, nine readings from step 20 on are enough: their thirds differ by 9 MiB."""
     finding = observe_memory([30.0 + 3 * n for n in range(20)])
     assert finding is not None
     assert (finding.kind, finding.step) == ("memory_growth", 60)
@@ -162,12 +162,12 @@ def test_memory_that_grows_from_third_to_third_is_an_anomaly():
     ],
 )
 def test_memory_that_an_honest_run_may_hold_is_no_anomaly(mib: list[float | None]):
-    """Only lasting growth is."""
+    """Swings, jumps and slow growth are no anomalies."""
     assert observe_memory(mib) is None
 
 
-def test_the_evidence_holds_the_figures():
-    """A reader, or a repair, sees both sides of the comparison."""
+def test_the_evidence_has_the_compared_figures():
+    """A reader, or a repair, sees both."""
     finding = observe_losses(falling(2.0), seconds=0.05)
     assert finding is not None
     assert finding.evidence == "a step takes 50.0 ms of CPU, the baselines' 10.0 ms"

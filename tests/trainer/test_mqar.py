@@ -70,9 +70,9 @@ def test_short_gaps_are_likelier_with_a_small_power():
 
 def test_the_weights_of_the_first_drawn_gap_follow_the_power_law():
     """The first of the drawn offsets has probability i^(power - 1) / sum, within sampling error."""
-    first = mqar._gaps(np.random.default_rng(0), 40_000, 8, 1, 0.01)[:, 0]
+    gaps = mqar._gaps(np.random.default_rng(0), 40_000, 8, 1, 0.01)[:, 0]
     weight = np.arange(1, 9) ** (0.01 - 1)
-    assert np.bincount(first, minlength=8) / 40_000 == pytest.approx(weight / weight.sum(), abs=0.01)
+    assert np.bincount(gaps, minlength=8) / 40_000 == pytest.approx(weight / weight.sum(), abs=0.01)
 
 
 def test_the_same_generator_draws_the_same_sequences():
@@ -91,9 +91,9 @@ def test_training_climbs_the_levels_in_equal_shares_of_the_steps():
 
 
 def test_training_and_evaluation_share_no_sequence_of_the_hardest_level():
-    """Two seeds draw no common sequence."""
-    trained = {row.tobytes() for row in batch(2, 4000, seed=1).inputs}
-    assert not any(row.tobytes() in trained for row in batch(2, 128, seed=2).inputs)
+    """Sequences of different seeds differ."""
+    training_rows = {row.tobytes() for row in batch(2, 4000, seed=1).inputs}
+    assert not any(row.tobytes() in training_rows for row in batch(2, 128, seed=2).inputs)
 
 
 def test_pairs_that_do_not_fit_are_refused():

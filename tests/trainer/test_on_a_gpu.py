@@ -76,7 +76,7 @@ def completed(jail: Jail, name: str, artifact: Path | None = None) -> RunComplet
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_every_baseline_trains(name: str, jail: Jail):
-    """In bf16 and with the kernels, to scores that an untrained model does not reach."""
+    """In bf16 and with the kernels, its scores are better than those of an untrained model."""
     result = completed(jail, name)
     assert 0 < result.metrics.bits_per_byte < 8
     assert 0 <= result.metrics.recall <= 1
@@ -85,10 +85,10 @@ def test_every_baseline_trains(name: str, jail: Jail):
 
 
 def test_the_same_seed_gives_the_same_weights(jail: Jail, tmp_path: Path):
-    """Bit for bit, although sums are parallel."""
-    first, second = (completed(jail, "gated-deltanet", tmp_path / f"{n}.safetensors") for n in range(2))
-    assert first.weights_sha256 == second.weights_sha256
-    assert first.metrics.tasks == second.metrics.tasks
+    """They are the same bit for bit, although the kernels add in parallel."""
+    result, repetition = (completed(jail, "gated-deltanet", tmp_path / f"{n}.safetensors") for n in range(2))
+    assert result.weights_sha256 == repetition.weights_sha256
+    assert result.metrics.tasks == repetition.metrics.tasks
 
 
 @pytest.mark.parametrize("name", ["gated-deltanet", "gla"])

@@ -1,4 +1,4 @@
-"""A batch cut into parts, and shared among devices, gives the gradient of the whole batch."""
+"""A batch that is cut into parts and shared among devices gives the gradient of the whole batch."""
 
 import numpy as np
 import pytest
@@ -41,22 +41,22 @@ def gradients(devices: int, parts: int) -> tuple[float, list[torch.Tensor]]:
     model = TinyModel()
     replicas = Replicas(model, [CPU] * devices, parts)
     with torch.no_grad():
-        model.shift.fill_(0.5)  # changed after the copies exist
+        model.shift.fill_(0.5)  # after the copies are made
     loss = replicas.accumulate_gradients(batch(), lambda copy, part: cross_entropy(copy, part, SCALE))
     return loss, [parameter.grad for parameter in model.parameters()]
 
 
 @pytest.mark.parametrize(("devices", "parts"), [(1, 3), (1, 100), (2, 1), (3, 2)])
 def test_parts_and_devices_change_only_rounding(devices: int, parts: int):
-    """Each target has the same weight, in whichever part it is."""
-    whole, expected = gradients(1, 1)
-    loss, actual = gradients(devices, parts)
-    assert loss == pytest.approx(whole, rel=1e-6)
-    for one, other in zip(expected, actual, strict=True):
-        torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-7)
+    """Each target has the same weight, whatever the size of its part."""
+    expected_loss, expected_gradients = gradients(1, 1)
+    loss, actual_gradients = gradients(devices, parts)
+    assert loss == pytest.approx(expected_loss, rel=1e-6)
+    for actual, expected in zip(actual_gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-7)
 
 
 def test_the_same_cut_gives_the_same_bits():
     """Threads may end in any order; the order of the sums is fixed."""
-    first, again = (gradients(3, 2)[1] for _ in range(2))
-    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+    pairs = zip(gradients(3, 2)[1], gradients(3, 2)[1], strict=True)
+    assert all(torch.equal(gradient, repetition) for gradient, repetition in pairs)

@@ -1,4 +1,4 @@
-"""The ladder: any number of tasks of any kind, and one clear line for every mistake in the file."""
+"""The ladder: a rung has tasks of any kind, and a mistake in the file is reported in one line."""
 
 import json
 from dataclasses import asdict, replace
@@ -21,13 +21,13 @@ def load_nano(folder: Path, text: str) -> Scale:
 
 
 def test_a_scale_survives_json():
-    """A worker receives it as plain values."""
+    """The worker receives a scale as plain values."""
     for scale in ladder().values():
         assert parse_scale(json.loads(json.dumps(asdict(scale)))) == scale
 
 
-def test_the_cheap_rungs_hold_recall_and_text():
-    """In the order of training."""
+def test_the_cheap_rungs_train_recall_and_then_text():
+    """These are their only tasks."""
     for rung in ("nano", "micro"):
         assert {name: task.kind for name, task in load(rung).tasks.items()} == {"recall": "mqar", "text": "text"}
 
@@ -68,7 +68,7 @@ def test_a_further_task_is_a_further_table(tmp_path: Path):
     ],
 )
 def test_a_mistake_is_reported_in_one_line(text: str, message: str, tmp_path: Path):
-    """With the file, the rung, the value, and a hint."""
+    """The line has the file, the rung, the value and a hint."""
     with pytest.raises(ValueError, match=r"^scales\.toml: ") as error:
         load_nano(tmp_path, text)
     assert str(error.value).startswith(f"scales.toml: {message}")
@@ -76,7 +76,7 @@ def test_a_mistake_is_reported_in_one_line(text: str, message: str, tmp_path: Pa
 
 
 def test_a_rung_needs_text_and_recall(tmp_path: Path):
-    """Without either of them there is no fitness."""
+    """The fitness needs both."""
     text = NANO[: NANO.index("[nano.tasks.text]")] + NANO[NANO.index("[nano.monitor]") :]
     with pytest.raises(
         ValueError, match=r"no task of text or none of recall \(mqar\); hint: add one of kind text or bpe"
@@ -99,7 +99,7 @@ def test_only_recall_has_levels():
 
 @pytest.mark.parametrize("name", list(ladder()))
 def test_the_weights_of_every_rung_fit_into_a_frame(name: str):
-    """Each task's model in float32, with its buffers; rungs for the CPU have the smallest limit."""
+    """A frame may hold each task's model in float32 with its buffers; rungs for the CPU have the smallest limit."""
     scale = load(name)
     assert max_reply_bytes(scale) >= len(scale.tasks) * 4 * 1.2 * scale.shape.parameters
     assert max_reply_bytes(scale) == MIN_REPLY_BYTES or scale.device == "cuda"

@@ -1,4 +1,4 @@
-"""An architecture tried without a lab: the keys of the verdict, and one clear line for a file that is none."""
+"""An architecture in a check without a lab: the keys of the verdict, and the error for a file that is none."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def tiny_rung(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_training_gives_a_verdict_and_the_scores(tiny_rung: None, tmp_path: Path):
-    """Under the names in the listing of experiments."""
+    """The names of the scores are those in the listing of experiments."""
     file = tmp_path / "mixer.py"
     file.write_text(GOOD_SOURCE)
     verdict = train_file(file)
@@ -25,8 +25,8 @@ def test_training_gives_a_verdict_and_the_scores(tiny_rung: None, tmp_path: Path
     assert any(line.startswith("causality: ") for line in verdict["evidence"])
 
 
-def test_a_leak_is_refused_by_its_name(tiny_rung: None, tmp_path: Path):
-    """The verdict is the gate's reason code."""
+def test_the_verdict_on_a_leak_is_its_reason_code(tiny_rung: None, tmp_path: Path):
+    """It is that of the gate."""
     file = tmp_path / "leaky.py"
     file.write_text(GOOD_SOURCE.replace("self.out(o.flatten(2))", "self.out(o.flatten(2).flip(1))"))
     verdict = check_file(file)

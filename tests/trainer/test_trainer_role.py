@@ -28,7 +28,7 @@ def request_envelope(source: str = GOOD_SOURCE) -> Envelope:
 
 
 def test_a_run_that_fails_the_gates_is_never_started():
-    """Its decision has one question and one post."""
+    """The decision asks one question and publishes one event."""
     decision = TrainerRole().decide(request_envelope())
     assert next(decision) == Prepare(run="e0001-a0")
     with pytest.raises(StopIteration) as stop:
@@ -37,7 +37,7 @@ def test_a_run_that_fails_the_gates_is_never_started():
 
 
 def test_an_anomaly_is_published_before_the_failure_it_causes():
-    """RunStarted is published before training begins."""
+    """RunStarted comes before the training."""
     decision = TrainerRole().decide(request_envelope())
     next(decision)
     assert decision.send(Prepared(started=STARTED)) == Post("e0001", STARTED)
@@ -48,7 +48,7 @@ def test_an_anomaly_is_published_before_the_failure_it_causes():
 
 
 def test_giving_up_a_request_fails_its_run():
-    """No slot waits for it."""
+    """Otherwise its slot would stay open."""
     (post,) = TrainerRole().give_up(request_envelope(), "the disk is full")
     assert isinstance(post.event, RunFailed)
     assert (post.event.reason, post.event.message) == ("trainer_fault", "the disk is full")
@@ -65,7 +65,7 @@ def tiny_rung(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def decide(answerers: Mapping[Any, Any], envelope: Envelope) -> list[Any]:
-    """Take a decision to its end; return all events that it publishes."""
+    """Make a decision and return all events that it publishes."""
     decision, events, reply = TrainerRole().decide(envelope), [], None
     try:
         while True:
@@ -142,7 +142,7 @@ async def test_a_missing_text_is_no_fault_of_the_architecture(tiny_rung: None, t
 
 
 def test_the_trainers_own_process_never_imports_torch():
-    """Nor does the command line's process: candidates and torch are in the jail only."""
+    """Neither does the command line: candidates and torch run in the jail only."""
     program = "import sys, trainer.service, trainer.standalone, trainer.role; print('torch' in sys.modules)"
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert process.stdout.strip() == "False"

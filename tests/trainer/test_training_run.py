@@ -1,4 +1,4 @@
-"""Whole runs in a real jail at a tiny scale: each ends as completed, or as failed with the right stage and reason."""
+"""Whole runs in a jail at a tiny scale: each one completes, or fails with the right stage and reason."""
 
 import math
 from dataclasses import replace
@@ -31,7 +31,7 @@ TOO_BIG = GOOD_SOURCE.replace(
 
 
 def test_a_good_architecture_completes_with_every_figure(jail: Jail, tmp_path: Path):
-    """Scores are in range, the weights file holds the claimed parameters, and losses are reported on the way."""
+    """Scores are in range, the weights file has the reported number of parameters, and the run reports losses."""
     started: list[RunStarted] = []
     points: list[LossPoint] = []
     file = tmp_path / "e0001" / "e0001-a0.safetensors"
@@ -64,11 +64,11 @@ def test_compiled_kernels_run_in_the_jail(jail: Jail):
 
 def test_one_seed_gives_one_result_bit_for_bit(jail: Jail):
     """Losses, accuracy and every weight agree; another seed gives other weights."""
-    first, second, other = (execute_source(jail, seed=seed).trained.completed for seed in (7, 7, 8))
-    assert first is not None and second is not None and other is not None  # noqa: PT018 (they are of one kind)
+    run, repetition, other_seed = (execute_source(jail, seed=seed).trained.completed for seed in (7, 7, 8))
+    assert run is not None and repetition is not None and other_seed is not None  # noqa: PT018 (they are of one kind)
     timings = {"metrics": {"cost": {"seconds", "step_seconds"}}}
-    assert first.model_dump(exclude=timings) == second.model_dump(exclude=timings)
-    assert other.weights_sha256 != first.weights_sha256
+    assert run.model_dump(exclude=timings) == repetition.model_dump(exclude=timings)
+    assert other_seed.weights_sha256 != run.weights_sha256
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_one_seed_gives_one_result_bit_for_bit(jail: Jail):
     ],
 )  # fmt: skip
 def test_a_failure_before_training_is_at_the_stage_gate(jail: Jail, source: str, reason: str):
-    """There is no RunStarted, and the reason is that of the gate or of the jail."""
+    """The trainer publishes no RunStarted, and the reason is that of the gate or of the jail."""
     report = execute_source(jail, source)
     failed = report.trained.failed
     assert failed is not None
@@ -94,11 +94,11 @@ def test_a_failure_before_training_is_at_the_stage_gate(jail: Jail, source: str,
 def test_an_error_in_training_carries_its_traceback(jail: Jail):
     """The tail shows the candidate's own line, so that the engineer can repair it."""
     failed = execute_source(
-        jail, add_to_forward(f"assert not self.training or y.shape[1] != {TEXT_LENGTH}, 'worn out'")
+        jail, add_to_forward(f"assert not self.training or y.shape[1] != {TEXT_LENGTH}, 'failed on purpose'")
     ).trained.failed
     assert failed is not None
     assert (failed.stage, failed.reason) == ("train", "error")
-    assert "or y.shape[1] != 37, 'worn out'" in failed.tail
+    assert "or y.shape[1] != 37, 'failed on purpose'" in failed.tail
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(jail: Jail):
@@ -111,7 +111,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(jail: Jail):
 
 
 def test_a_run_far_slower_than_its_peer_is_stopped(jail: Jail):
-    """Compared with a microsecond a step, every run is too slow."""
+    """Every run is too slow if the peer takes a microsecond a step."""
     trained = execute_source(jail, peer=Peer(step_seconds=1e-6, text_loss=2.0)).trained
     assert trained.anomaly is not None
     assert trained.anomaly.kind == "too_slow"
@@ -126,8 +126,8 @@ def test_an_endless_loop_ends_at_the_time_limit(jail: Jail):
     assert execute_source(jail).trained.completed is not None
 
 
-def test_a_leak_that_opens_only_in_the_examination_fails_the_run(jail: Jail):
-    """The mixer reads later tokens only in whole windows of the evaluation; the cut windows show it."""
+def test_a_leak_in_the_examination_alone_fails_the_run(jail: Jail):
+    """The mixer reads later tokens in whole windows only, and its answers to shorter inputs differ."""
     source = add_to_forward(f"y = y if self.training or y.shape[1] != {TEXT_LENGTH} else y + y.flip(1)")
     failed = execute_source(jail, source).trained.failed
     assert failed is not None
@@ -135,7 +135,7 @@ def test_a_leak_that_opens_only_in_the_examination_fails_the_run(jail: Jail):
 
 
 def test_a_score_below_the_entropy_floor_is_an_anomaly(jail: Jail, monkeypatch: pytest.MonkeyPatch):
-    """If the examination finds it, the run ends as if the monitor had stopped it."""
+    """The run ends in the same way as if the monitor had stopped it."""
     monkeypatch.setattr(
         "trainer.run.training_run.tokenize_corpus",
         lambda task, corpus: replace(tokenize_corpus(task, corpus), entropy_floor=9.0),
@@ -149,11 +149,12 @@ def test_a_score_below_the_entropy_floor_is_an_anomaly(jail: Jail, monkeypatch: 
 
 def test_another_shard_has_other_data_for_every_task(jail: Jail):
     """With the same seed, every loss of the curves and of the scores differs."""
-    first, second = (execute_source(jail, shard=shard).trained.completed for shard in (0, 1))
-    assert first is not None and second is not None  # noqa: PT018 (they are of one kind)
-    curves = zip(first.metrics.curve, second.metrics.curve, strict=True)
-    assert all(one.loss != other.loss for one, other in curves)
-    assert all(first.metrics.value(task, "loss") != second.metrics.value(task, "loss") for task in first.metrics.tasks)
+    run, replication = (execute_source(jail, shard=shard).trained.completed for shard in (0, 1))
+    assert run is not None and replication is not None  # noqa: PT018 (they are of one kind)
+    for point, other_point in zip(run.metrics.curve, replication.metrics.curve, strict=True):
+        assert point.loss != other_point.loss
+    for task in run.metrics.tasks:
+        assert run.metrics.value(task, "loss") != replication.metrics.value(task, "loss")
 
 
 @pytest.mark.parametrize(
@@ -203,13 +204,13 @@ def test_every_kind_of_task_is_trained_and_scored(jail: Jail):
     common = {"learning_rate": 0.01, "weight_decay": 0.0}
     small = common | {"batch": 4, "examples": 16, "held_out": 8, "length": 16}
     kinds = ("in_context_recall", "noisy_recall", "compression", "memorization")
-    more = {kind: parse_task(kind, {"kind": f"mad.{kind}", **small}) for kind in kinds}
-    more["copying"] = parse_task("copying", {"kind": "mad.selective_copying", "copied": 4, **small})
-    more["memorization"] = replace(more["memorization"], vocabulary=64)
-    more["fuzzy_recall"] = replace(parse_task("fuzzy", {"kind": "mad.fuzzy_recall", **small}), length=32)
+    further = {kind: parse_task(kind, {"kind": f"mad.{kind}", **small}) for kind in kinds}
+    further["copying"] = parse_task("copying", {"kind": "mad.selective_copying", "copied": 4, **small})
+    further["memorization"] = replace(further["memorization"], vocabulary=64)
+    further["fuzzy_recall"] = replace(parse_task("fuzzy", {"kind": "mad.fuzzy_recall", **small}), length=32)
     pieces = {"kind": "bpe", "vocabulary": 256, "batch": 2, "length": 16, "held_out": 8, "corpus_bytes": 400_000}
-    more["pieces"] = parse_task("pieces", pieces | common)
-    scale = replace(SCALE, tasks=SCALE.tasks | more)
+    further["pieces"] = parse_task("pieces", pieces | common)
+    scale = replace(SCALE, tasks=SCALE.tasks | further)
     completed = execute_source(jail, scale=scale).trained.completed
 
     assert completed is not None
