@@ -18,11 +18,11 @@ class FailureKind:
     """The failures with one stage and one reason."""
 
     stage: str
-    """static, gate, train or evaluate; `idea` if the idea was rejected before any code ran."""
+    """static, gate, train or evaluate; `idea` for rejected ideas; `unknown` if no failed attempt is recorded."""
     reason: str
     """Reason code."""
     message: str
-    """The newest message of this kind."""
+    """Message of the last failure of this kind, in the order of opening."""
     times: int
     """Attempts that failed this way."""
     experiments: tuple[Experiment, ...]

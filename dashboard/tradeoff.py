@@ -65,7 +65,7 @@ def _frame(shown: list[Experiment], width: int, height: int) -> svg.PlotFrame:
 
 
 def front(experiments: list[Experiment]) -> list[Experiment]:
-    """Return the Pareto front by ascending bits per byte: no other experiment is better in both figures."""
+    """Return the Pareto front by ascending bits per byte: no other experiment is as good in both figures."""
     best: list[Experiment] = []
     for experiment in sorted(experiments, key=lambda e: (_figures(e)[0], -_figures(e)[1])):
         if not best or _figures(experiment)[1] > _figures(best[-1])[1]:

@@ -34,7 +34,8 @@ def find_suspicion(this: Experiment, baselines: Sequence[Experiment]) -> RunAnom
         f"text loss {this.val_loss:.3f} nats per byte; the best baseline's is {best:.3f}, "
         f"and no honest design is known below {honest:.3f}"
     )
-    return RunAnomaly(run=run_id(this.id, this.attempt), kind=TOO_GOOD, step=0, evidence=evidence, action="quarantined")
+    run = run_id(this.id, this.attempt)  # step 0: the anomaly is in the score, not at a step of the training
+    return RunAnomaly(run=run, kind=TOO_GOOD, step=0, evidence=evidence, action="quarantined")
 
 
 def replication_seed(seed: int, shard: int) -> int:

@@ -18,8 +18,6 @@ from bus.delivery.role_spec import RoleSpec
 from bus.vocabulary.events import (
     AnalysisReady,
     CodeFailed,
-    DiscoveryConfirmed,
-    DiscoveryRefuted,
     HumanAnswered,
     HumanMessage,
     ProposalRejected,
@@ -139,7 +137,7 @@ SPEC = RoleSpec(
     name="analyst",
     summary="scores and explains results, and answers people",
     subscribes=(RunCompleted, CodeFailed, ProposalRejected, HumanMessage),
-    publishes=(AnalysisReady, RunAnomaly, CodeFailed, HumanAnswered, DiscoveryConfirmed, DiscoveryRefuted),
+    publishes=(AnalysisReady, RunAnomaly, CodeFailed, HumanAnswered),
     asks=True,
     uses_model=True,
     build=Analyst,

@@ -40,13 +40,15 @@ def decode_reply(query: Query, payload: bytes) -> RecordedAnswer:
             body = payload[len(PREFIX) : -len(SUFFIX)]
             return RecordedAnswer(query, query.Reply.model_validate_json(body), body)
         error = _decode_error(payload)
-    except (ValueError, KeyError) as fault:
+    except (ValueError, KeyError, TypeError) as fault:
         raise QueryRefused(f"unreadable answer to {query.name} ({type(fault).__name__})") from None
     raise error
 
 
 def _decode_error(payload: bytes) -> QueryRefused:
-    """Return the error in a reply. Raises ValueError or KeyError if there is none."""
+    """Return the error in a reply. Raises ValueError, KeyError or TypeError if there is none."""
     body = json.loads(payload)
+    if not isinstance(body, dict):
+        raise TypeError("no object")
     kind = MemoryBehind if body.get("later") else QueryRefused
     return kind(str(body["error"]))

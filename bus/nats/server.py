@@ -128,5 +128,8 @@ async def run_server(folder: Path, authorization: str = "") -> AsyncIterator[str
 
 
 def die_with_parent() -> None:
-    """Let the kernel end this process with its parent, so that a killed parent leaves no process behind."""
+    """Let the kernel end this process with its parent, so that a killed parent leaves no process behind.
+
+    The kernel counts the thread that started it as the parent.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

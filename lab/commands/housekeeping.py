@@ -7,7 +7,6 @@ import typer
 
 from lab.home import Home
 from lab.options import ConfigOption, HomeOption, JsonOption, load_settings
-from lab.settings import Settings
 from lab.terminal.output import print_json
 
 POSITION = 80
@@ -46,19 +45,13 @@ def config(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOp
     loaded = load_settings(config, home=home)
     rows = {
         name: {"value": value, "from": loaded.origins.get(name, "default")}
-        for name, value in _flatten(loaded.settings).items()
+        for name, value in _leaves(loaded.settings.model_dump(mode="json"))
     }
     if as_json:
         print_json(rows)
         return
     for name, row in rows.items():
         print(f"{name:<18} {row['value']!s:<40} {row['from']}")
-
-
-def _flatten(settings: Settings) -> dict[str, Any]:
-    """Return every setting by its dotted name."""
-    values = settings.model_dump(mode="json")
-    return dict(_leaves(values))
 
 
 def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -64,7 +64,7 @@ class CampaignState:
     veto_seqs: list[int] = field(default_factory=list)
     """Positions of vetoes and restorations."""
     _vetoed_after: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    """The experiments under a veto after so many of these messages; the newest answer alone."""
+    """Cache of one entry: the experiments under a veto, by the number of entries of `veto_seqs` that count."""
 
     experiments: dict[str, ExperimentState] = field(default_factory=dict)
     """Experiments by id."""
@@ -103,7 +103,7 @@ class CampaignState:
     quarantine."""
 
     def experiment(self, experiment_id: str) -> ExperimentState:
-        """Return an experiment; a new one begins here."""
+        """Return an experiment; an unknown one is created empty."""
         return self.experiments.setdefault(experiment_id, ExperimentState(experiment_id))
 
     def find_opened(self, ids: Iterable[str], position: int) -> list[ExperimentState]:
@@ -136,16 +136,16 @@ class CampaignState:
         return experiment_id in self.ever_vetoed and self.experiments[experiment_id].vetoed(position)
 
     def vetoed_experiments(self, position: int) -> tuple[str, ...]:
-        """Return the experiments on which a veto was in force, in the order of their names."""
-        messages = bisect_right(self.veto_seqs, position)
-        if messages not in self._vetoed_after:
+        """Return the experiments on which a veto was in force, sorted by id."""
+        message_count = bisect_right(self.veto_seqs, position)
+        if message_count not in self._vetoed_after:
             self._vetoed_after.clear()
             vetoed = (name for name in sorted(self.ever_vetoed) if self.vetoed(name, position))
-            self._vetoed_after[messages] = tuple(vetoed)
-        return self._vetoed_after[messages]
+            self._vetoed_after[message_count] = tuple(vetoed)
+        return self._vetoed_after[message_count]
 
     def ranking(self, position: int, limit: int = RANKING_SIZE) -> Iterator[str]:
-        """Return the ids of the best experiments, best first, without vetoed ones; ties go to the earlier slot."""
+        """Return the ids of the best experiments, best first, without vetoed ones; of equals, the one opened first."""
         analysed = (ranked.id for ranked in self.ranked if ranked.analysed_seq <= position)
         return islice((name for name in analysed if not self.vetoed(name, position)), limit)
 

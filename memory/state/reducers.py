@@ -111,7 +111,7 @@ def _propose(campaign: CampaignState, row: ProposalRow) -> None:
     experiment.proposal = row
     campaign.proposals.append(row)
     campaign.sources_by_fingerprint[row.fingerprint].append(row)
-    if experiment.slot is None:
+    if experiment.slot is None:  # a person's idea opens its experiment itself; no slot follows for that id
         campaign.opened.append(experiment)
 
 

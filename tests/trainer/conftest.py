@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox import Jail
+from tests.support.compilers import real_compilers  # noqa: F401  (an autouse fixture)
 from trainer.run.jail import training_jail
 
 

@@ -1,4 +1,4 @@
-"""Results: the analysis of an experiment, and the verdict on a claimed discovery."""
+"""Results: the analysis of an experiment, and the verdict on a claimed discovery, which no role publishes yet."""
 
 from typing import ClassVar
 
