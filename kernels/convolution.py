@@ -1,7 +1,7 @@
 """The causal short convolution that most linear mixers apply to their queries, keys and values.
 
-On a CPU a few taps are quicker as products of whole shifted tensors, with a hand-written backward, than as the
-library's depthwise convolution. `benchmarks.kernels` compares the two at the sizes of small models.
+On a CPU a few taps are quicker as products of whole shifted tensors, with a hand-written backward, than as torch's
+depthwise convolution. `benchmarks.kernels` compares the two at the sizes of small models.
 """
 
 from typing import Any
@@ -15,6 +15,7 @@ from kernels.transforms import is_observed, is_transformed
 
 _ACTIVATIONS = {None: lambda x: x, "silu": F.silu, "swish": F.silu}
 _MAX_SHIFTED_TAPS = 8
+"""Taps up to which shifted products are used."""
 
 
 def causal_conv1d(
@@ -27,10 +28,10 @@ def causal_conv1d(
 ) -> tuple[Tensor, Tensor | None]:
     """Convolve each channel over time: y_t = activation(bias + sum_i weight[:, i] * x_{t - W + 1 + i}).
 
-    x [B, T, D]; weight [D, W], whose last column applies to the present step; bias [D]; activation: None | "silu".
-    initial_state [B, D, W - 1]: the inputs before the first step, zero if None. Returns (y [B, T, D], final state
-    [B, D, W - 1] or None), so that a caller may feed a sequence in pieces. Raises ValueError for an unknown activation
-    or wrong shapes. Source: the short convolution of H3 and Mamba (Gu & Dao 2023, arXiv 2312.00752).
+    x [B, T, D]; weight [D, W], whose last column applies to the present step; bias [D]. activation: None | "silu", also
+    called "swish". initial_state [B, D, W - 1]: the inputs before the first step, zero if None. Returns (y [B, T, D],
+    final state [B, D, W - 1] or None), so that a caller may feed a sequence in pieces. Raises ValueError for an unknown
+    activation or wrong shapes. Source: the short convolution of H3 and Mamba (Gu & Dao 2023, arXiv 2312.00752).
     """
     _check(x, weight, activation, initial_state)
     before = weight.shape[1] - 1
@@ -39,7 +40,7 @@ def causal_conv1d(
     y = _convolve(padded, weight)
     if bias is not None:
         y = y + bias
-    final = padded[:, padded.shape[1] - before :].mT if output_final_state else None
+    final = padded[:, padded.shape[1] - before :].mT if output_final_state else None  # -before would fail for W = 1
     return _ACTIVATIONS[activation](y), final
 
 
@@ -55,16 +56,16 @@ def _check(x: Tensor, weight: Tensor, activation: str | None, initial_state: Ten
 
 def _convolve(padded: Tensor, weight: Tensor) -> Tensor:
     """Convolve [B, W - 1 + T, D] with [D, W] to [B, T, D]."""
-    # An observer sees the library's convolution on every device, so a FLOP count does not depend on the device.
-    library = is_observed() or is_transformed(padded, weight)
-    shifted = padded.is_cpu and padded.dtype == weight.dtype and not library
-    if shifted and weight.shape[1] <= _MAX_SHIFTED_TAPS:
+    # An observer sees torch's convolution on every device, so a FLOP count does not depend on the device.
+    traced = is_observed() or is_transformed(padded, weight)
+    few_taps = weight.shape[1] <= _MAX_SHIFTED_TAPS
+    if few_taps and padded.is_cpu and padded.dtype == weight.dtype and not traced:
         return _ShiftedProducts.apply(padded, weight)
     return F.conv1d(padded.mT, weight[:, None], groups=weight.shape[0]).mT
 
 
 class _ShiftedProducts(torch.autograd.Function):
-    """y_t = sum_i weight[:, i] * padded_{t + i}, tap by tap."""
+    """y_t = sum_i weight[:, i] * padded_{t + i}, tap by tap; shapes as in `_convolve`."""
 
     @staticmethod
     def forward(ctx: Any, padded: Tensor, weight: Tensor) -> Tensor:

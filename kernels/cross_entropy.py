@@ -12,8 +12,8 @@ from torch.utils.checkpoint import checkpoint
 
 from kernels.transforms import is_transformed
 
-# 4 MiB of fp32 logits fit in a core's share of the cache.
 _MAX_LOGITS = 1 << 20
+"""Logits of one block: 4 MiB in fp32 fit in a core's share of the cache."""
 IGNORE_INDEX = -100
 """The target that does not count, as in `torch.nn.functional.cross_entropy`."""
 

@@ -23,11 +23,14 @@ MAGIC = b"m37f"
 VERSION = 1
 PREFIX = struct.Struct("<4sBIQ")
 MAX_HEADER_BYTES = 1 << 20
-"""Most bytes of a header."""
 MAX_BODY_BYTES = 1 << 28
-"""Most bytes of arrays in a frame, unless a channel sets its own limit (256 MiB)."""
+"""Most bytes of arrays in a frame (256 MiB), unless a channel sets its own limit."""
 DTYPES = ("bool", "uint8", "int32", "int64", "float16", "float32", "float64")
+"""Dtypes that a frame can hold; their bytes are in little-endian order."""
 ALIGNMENT = 8
+"""Every array starts at a multiple of this number of bytes in the body."""
+_MAX_AXES, _MAX_AXIS_LENGTH = 8, 1 << 40
+"""Limits on an announced shape; `_arrays` then checks its size."""
 _KIND = re.compile(r"[a-z_]{1,32}")
 _NAME = re.compile(r"[\w.:/-]{1,256}", re.ASCII)
 
@@ -91,12 +94,12 @@ def assemble(header: bytes, body: bytearray) -> Frame:
         raise _protocol_error("the header is not JSON") from None
     if not isinstance(parsed, dict) or set(parsed) != {"kind", "header", "arrays"}:
         raise _protocol_error("the header's keys are not kind, header and arrays")
-    kind, plain, table = parsed["kind"], parsed["header"], parsed["arrays"]
+    kind, values, table = parsed["kind"], parsed["header"], parsed["arrays"]
     if not isinstance(kind, str) or not _KIND.fullmatch(kind):
         raise _protocol_error("the kind is not a lower-case word")
-    if not isinstance(plain, dict) or not isinstance(table, list):
+    if not isinstance(values, dict) or not isinstance(table, list):
         raise _protocol_error("the header's parts have wrong types")
-    return Frame(kind, plain, _arrays(table, body))
+    return Frame(kind, values, _arrays(table, body))
 
 
 def _arrays(table: list[Any], body: bytearray) -> dict[str, np.ndarray]:
@@ -127,8 +130,8 @@ def _parse_entry(entry: object) -> tuple[str, np.dtype, tuple[int, ...]]:
         case [str(name), str(dtype), list(shape)] if (
             _NAME.fullmatch(name)
             and dtype in DTYPES
-            and len(shape) <= 8
-            and all(type(size) is int and 0 <= size <= 1 << 40 for size in shape)
+            and len(shape) <= _MAX_AXES
+            and all(type(length) is int and 0 <= length <= _MAX_AXIS_LENGTH for length in shape)
         ):
             return name, np.dtype(dtype).newbyteorder("<"), tuple(shape)
         case _:
@@ -140,7 +143,7 @@ def _protocol_error(message: str) -> JailFault:
 
 
 class Channel:
-    """Frames over a connected stream socket. One reader and one writer at a time."""
+    """Frames over a connected stream socket, for one reader and one writer at a time."""
 
     def __init__(self, sock: socket.socket, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         """Wrap a socket; a received frame may have at most `max_body_bytes` bytes of arrays."""
@@ -170,14 +173,17 @@ class Channel:
         self._sock.close()
 
     def _read_exactly(self, size: int, deadline: float | None, *, started: bool = True) -> bytearray:
-        """Read `size` bytes into a buffer that grows as they arrive, so that announcing bytes costs nothing."""
+        """Read `size` bytes into a buffer that grows as they arrive, so that announcing bytes costs nothing.
+
+        `started` says that an earlier part of the frame has been read.
+        """
         data = bytearray()
         while len(data) < size:
             self._sock.settimeout(None if deadline is None else max(deadline - time.monotonic(), 1e-3))
             piece = self._sock.recv(min(size - len(data), 1 << 20))
+            if not piece and (started or data):
+                raise TruncatedFrame("the frame is incomplete")
             if not piece:
-                raise (
-                    TruncatedFrame("the frame is incomplete") if started or data else EOFError("the channel is closed")
-                )
+                raise EOFError("the channel is closed")
             data += piece
         return data

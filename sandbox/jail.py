@@ -39,7 +39,7 @@ class Jail:
         scratch: Path,
         packages: tuple[str, ...] = (),
         preload: tuple[str, ...] = DEFAULT_PRELOAD,
-        runs: int = RUNS_PER_ZYGOTE,
+        runs_per_zygote: int = RUNS_PER_ZYGOTE,
         device: Device = "cpu",
     ) -> None:
         """Set up a jail without starting anything.
@@ -48,7 +48,7 @@ class Jail:
         - `scratch`: a folder of the host, for the working folders of runs without containment;
         - `packages`: packages next to this one that runs may import; they find nothing else of the project;
         - `preload`: modules that the zygote imports for all runs;
-        - `runs`: the number of runs after which a zygote is replaced;
+        - `runs_per_zygote`: the number of runs after which a zygote is replaced;
         - `device`: the device that runs may use in addition to the CPU.
         """
         self.sandbox: Sandbox = sandbox
@@ -56,10 +56,10 @@ class Jail:
         self._scratch = scratch
         self._packages = packages
         self._preload = preload
-        self._runs = runs
+        self._runs_per_zygote = runs_per_zygote
         self._zygote: Zygote | None = None
         self._zygote_lock = threading.Lock()
-        self._ordinals = itertools.count()
+        self._folder_numbers = itertools.count()
 
     def prepare(self) -> None:
         """Start the zygote in the background; if that fails, the next `run` raises the error."""
@@ -75,7 +75,7 @@ class Jail:
         """Return a living zygote; start one if there is none. Raises SandboxUnavailable with the remedy."""
         with self._zygote_lock:
             zygote = self._zygote
-            if zygote is not None and (not zygote.alive or zygote.runs >= self._runs):
+            if zygote is not None and (not zygote.alive or zygote.runs >= self._runs_per_zygote):
                 zygote.close()
                 zygote = None
             if zygote is None:
@@ -83,12 +83,22 @@ class Jail:
             self._zygote = zygote
             return zygote
 
-    def run(self, entry: str, seconds: float, memory_mb: int, *, limits: SandboxLimits | None = None,
-            reply_bytes: int = MAX_BODY_BYTES) -> Session:  # fmt: skip
-        """Start `entry` ("module:function", called with a Channel) in the sandbox and return the session with it.
+    def run(
+        self,
+        entry: str,
+        seconds: float,
+        memory_mb: int,
+        *,
+        limits: SandboxLimits | None = None,
+        reply_bytes: int = MAX_BODY_BYTES,
+    ) -> Session:
+        """Start a run in the sandbox and return the session with it. Raises SandboxUnavailable.
 
-        `memory_mb` is the run's memory beyond the zygote's own pages, in MiB. `limits` overrides the other limits.
-        `reply_bytes` is the most array bytes of a frame that it may send. Raises SandboxUnavailable.
+        - `entry`: "module:function", called with a Channel;
+        - `seconds`: wall clock and CPU time that it may take;
+        - `memory_mb`: MiB that it may take beyond the zygote's own pages;
+        - `limits`: all other limits, by default those of the device; its time and memory are ignored;
+        - `reply_bytes`: the most array bytes of a frame that the run may send.
         """
         zygote = self.ensure_zygote()
         base = limits or SandboxLimits.from_profile(zygote.profile)
@@ -101,7 +111,7 @@ class Jail:
         return session
 
     def _start(self, zygote: Zygote, entry: str, limits: SandboxLimits, reply_bytes: int) -> tuple[Session, str]:
-        """Start one run; return its session, and why it was refused or ""."""
+        """Start one run; return its session, and "" or why it was refused; then the session is already closed."""
         parent_end, run_end = socket.socketpair()
         output, output_end = os.pipe()
         status, status_end = os.pipe()
@@ -122,12 +132,12 @@ class Jail:
         """Return the folder that a run may write to; without containment it is created on the host."""
         if self.sandbox == "bwrap":
             return bubblewrap.SCRATCH_FOLDER
-        folder = self._scratch / f"run-{os.getpid()}-{next(self._ordinals)}"
+        folder = self._scratch / f"run-{os.getpid()}-{next(self._folder_numbers)}"
         folder.mkdir(parents=True)
         return str(folder.resolve())
 
     def _clear(self, scratch: str) -> None:
-        """Remove a run's folder; that of a confined run ends with its namespace."""
+        """Remove a run's folder; that of a confined run is gone with its namespace."""
         if self.sandbox == "none":
             shutil.rmtree(scratch, ignore_errors=True)
 

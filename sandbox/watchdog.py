@@ -1,11 +1,12 @@
 """The watchdog of one run: it measures time, memory, processes and output from outside, and kills on a breach.
 
-A thread of the parent reads the sandbox' process table twenty times a second and drains the run's output. The first
+A thread of the parent reads the sandbox' process table every `POLL_INTERVAL_S` and drains the run's output. The first
 breach is the reason of the run's end; nothing that the run does can change it.
 """
 
 import os
 import select
+import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -19,9 +20,9 @@ from sandbox.zygote import Zygote
 POLL_INTERVAL_S = 0.05
 """Seconds between two measurements."""
 MAX_OUTPUT_TAIL_BYTES = 16_000
-"""Bytes of output that are stored, the last ones."""
+"""Bytes stored from the end of the output."""
 SIGNALS = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
-CPU_SIGNAL, FILE_SIGNAL, SYSTEM_CALL_SIGNAL = 24, 25, 31
+"""Signals that reason codes name; the others go by their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,10 @@ class SandboxLimits:
 
 
 def fault_of_status(status: str) -> tuple[str, str]:
-    """Return (reason, message) of a run that ended without an answer, from the status that its process 1 reported."""
+    """Return (reason, message) of a run that ended without an answer.
+
+    `status` is what its process 1 reported: `exit N`, `signal N`, or nothing if the jail went away first.
+    """
     word, _, number = status.partition(" ")
     if word == "signal":
         return _fault_of_signal(int(number))
@@ -61,11 +65,11 @@ def fault_of_status(status: str) -> tuple[str, str]:
 
 def _fault_of_signal(number: int) -> tuple[str, str]:
     """Return (reason, message) of a run that a signal ended."""
-    if number == CPU_SIGNAL:
+    if number == signal.SIGXCPU:
         return "timeout", "its CPU time ran out"
-    if number == FILE_SIGNAL:
+    if number == signal.SIGXFSZ:
         return "limit:disk", "a file grew over the limit"
-    if number == SYSTEM_CALL_SIGNAL:
+    if number == signal.SIGSYS:
         return "denied:syscall", "it made a system call of another architecture"
     name = SIGNALS.get(number, str(number))
     return f"crash:{name}", f"it was killed by {name}"
@@ -75,7 +79,10 @@ class Watchdog(threading.Thread):
     """Measures a run until its process 1 has reported how it ended, or kills it."""
 
     def __init__(self, limits: SandboxLimits, output: int, status: int, zygote: Zygote) -> None:
-        """Own the two descriptors of a run that the zygote is about to start, and close them at the end."""
+        """Watch a run that the zygote is about to start.
+
+        `output` and `status` are descriptors: of what the run prints, and of how it ended. The watchdog closes both.
+        """
         super().__init__(name="watchdog", daemon=True)
         self.limits = limits
         self.deadline = time.monotonic() + limits.seconds

@@ -1,8 +1,8 @@
 """The ladder of scales: every number of the training protocol, read from `scales.toml`.
 
-A `Scale` is a frozen record; it travels to a worker as plain values. The file, and no code, decides which tasks a rung
-has, of which kind (`trainer.tasks.kinds`), and how much each weighs: batch × length, at equal steps. Standard library
-only, because the jail reads this module too.
+A `Scale` is a frozen record; it travels to a worker as plain values. Only the file decides which tasks a rung has and
+of which kind each is (`trainer.tasks.kinds`). All tasks train for the same number of steps, so a task's weight is its
+batch times its length. The module needs the standard library only, because the jail reads it too.
 """
 
 import tomllib
@@ -48,7 +48,7 @@ class MonitorThresholds:
     divergence_readings: int
     """Diverged readings in a row that make an anomaly."""
     min_progress: float
-    """Share of its first reading by which the text loss must have fallen by half of the steps."""
+    """Least fall of the text loss in the first half of the steps, as a share of its first reading."""
     leak_ratio: float
     """Share of the best baseline's final loss below which an early text loss is an anomaly."""
     slow_ratio: float
@@ -56,7 +56,7 @@ class MonitorThresholds:
     warmup_steps: int
     """Steps before the monitor judges step times and memory."""
     memory_growth_mb: float
-    """MiB of growth from each third of the readings to the next that make an anomaly."""
+    """MiB by which each third of the readings must be above the third before it to be an anomaly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +98,12 @@ class Scale:
         return {name: task for name, task in self.tasks.items() if isinstance(task, Text | Bpe)}
 
     @property
-    def fitness_text(self) -> str:
+    def fitness_text_task(self) -> str:
         """Name of the task whose loss enters the fitness: the first on real text."""
         return next(iter(self.text_tasks))
 
     @property
-    def fitness_recall(self) -> str:
+    def fitness_recall_task(self) -> str:
         """Name of the task whose accuracy enters the fitness: the first of associative recall."""
         return next(name for name, task in self.tasks.items() if isinstance(task, Recall))
 
@@ -129,12 +129,12 @@ def parse_scale(values: dict[str, Any]) -> Scale:
 
 
 def _freeze_lists(values: dict[str, Any]) -> dict[str, Any]:
-    """Turn lists into tuples, with the lists in them."""
-    return {key: _freeze(value) if isinstance(value, list) else value for key, value in values.items()}
+    """Return the values with every list, and every list inside it, as a tuple."""
+    return {key: _freeze(value) for key, value in values.items()}
 
 
-def _freeze(values: list[Any]) -> tuple[Any, ...]:
-    return tuple(tuple(value) if isinstance(value, list) else value for value in values)
+def _freeze(value: Any) -> Any:
+    return tuple(map(_freeze, value)) if isinstance(value, list) else value
 
 
 @cache
@@ -178,7 +178,7 @@ def _check_rung(scale: Scale) -> None:
 
 
 def load(name: str) -> Scale:
-    """Return a rung by name. Raises ValueError if there is none of that name."""
+    """Return a rung of the ladder. Raises ValueError if none has this name."""
     rungs = ladder()
     if name not in rungs:
         raise ValueError(f"there is no scale {name!r}; hint: choose one of {', '.join(rungs)}")

@@ -23,6 +23,8 @@ _BACKENDS: dict[str, Backend] = {
     "native": native.native_recurrence,
     "triton": gpu.triton_recurrence,
 }
+_MAX_REFERENCE_STEPS = 2
+"""Steps up to which setting up another backend costs more than the loop of the reference."""
 
 
 def available_backends() -> tuple[str, ...]:
@@ -57,7 +59,7 @@ def linear_recurrence(  # noqa: PLR0913 - all mixers share this function; its op
     cu_seqlens: [N + 1] offsets of N sequences packed along time with B = 1; states then have N in place of B.
     chunk_size: upper bound of the chunk length of the chunked forms, a power of two from 16 to 256.
     backend: "auto" | "reference" | "chunked" | "native" | "triton"; see `available_backends`.
-    Under autocast, q, k and v are cast to its dtype; decay, strength and states are not.
+    Under autocast, q, k and v are cast to its dtype; log_decay, beta and states are not.
 
     Returns (o [B, T, Hv, Dv] in the dtype of v, final state or None). Raises ValueError for wrong shapes, dtypes,
     devices or chunk sizes, and for a backend that cannot run here. It also raises ValueError for positive decay and
@@ -69,13 +71,14 @@ def linear_recurrence(  # noqa: PLR0913 - all mixers share this function; its op
     q, k, v = _in_autocast_dtype(q, k, v)
     inputs = canonical_inputs(q, k, v, log_decay, beta, scale, initial_state, cu_seqlens)
     run = _choose(backend, inputs)
-    packed = cu_seqlens is not None and run is not gpu.triton_recurrence  # which handles packed sequences itself
+    one_by_one = cu_seqlens is not None and run is not gpu.triton_recurrence  # Triton handles packed sequences itself
     with without_autocast(q.device):
-        o, final = _run_packed(run, inputs, chunk_size) if packed else run(inputs, chunk_size)
+        o, final = _run_one_by_one(run, inputs, chunk_size) if one_by_one else run(inputs, chunk_size)
     return o, final if output_final_state else None
 
 
 def _choose(backend: str, inputs: RecurrenceInputs) -> Backend:
+    """Return the backend of that name, or the fastest for "auto". Raises ValueError for an unknown name."""
     if backend == "auto":
         return _fastest(inputs)
     if backend not in _BACKENDS:
@@ -88,7 +91,7 @@ def _fastest(inputs: RecurrenceInputs) -> Backend:
     traced = is_observed() or is_transformed(inputs.q, inputs.k, inputs.v, inputs.log_decay, inputs.beta)
     if inputs.q.device.type == "cuda" and gpu.obstacle(inputs) is None and not traced:
         return gpu.triton_recurrence
-    if inputs.q.shape[1] <= 2:  # for one or two steps, setting up another backend costs more than the loop
+    if inputs.q.shape[1] <= _MAX_REFERENCE_STEPS:
         return reference_recurrence
     # A kernel hides its operations: a FLOP counter would count none, and a compiler would find nothing to fuse.
     if traced or native.obstacle(inputs) or native.has_many_threads():
@@ -118,8 +121,8 @@ def _check_offsets(cu_seqlens: Tensor, q: Tensor) -> None:
             raise ValueError(f"cu_seqlens must rise from 0 to T = {q.shape[1]}, got {bounds}")
 
 
-def _run_packed(run: Backend, inputs: RecurrenceInputs, chunk_size: int) -> tuple[Tensor, Tensor]:
-    """Run each packed sequence by itself and join the results: ([1, T, H, Dv], [N, H, Dk, Dv])."""
+def _run_one_by_one(run: Backend, inputs: RecurrenceInputs, chunk_size: int) -> tuple[Tensor, Tensor]:
+    """Run each packed sequence alone and join the results: ([1, T, H, Dv], [N, H, Dk, Dv])."""
     assert inputs.cu_seqlens is not None
     results = []
     for n, (start, end) in enumerate(pairwise(inputs.cu_seqlens.tolist())):

@@ -60,7 +60,7 @@ def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def lift_zero_strengths(beta: Tensor) -> Tensor:
-    """Return write strengths, of any shape, with zeros replaced by 1e-20, so that dbeta = <dR, U> / beta is right."""
+    """Return write strengths, of any shape, with zeros replaced by 1e-20, so that dbeta = <dZ, U> / beta is right."""
     return beta.masked_fill(beta.abs() < _MIN_STRENGTH, _MIN_STRENGTH)
 
 

@@ -7,16 +7,16 @@ from bus.vocabulary import events
 from bus.wire.envelope import Envelope
 
 
-def event_line(envelope: Envelope) -> str | None:
-    """Return one line for an event that people want to read in a log file, None for any other event."""
-    render = _TEXTS.get(type(envelope.event))
-    text = render(envelope.event) if render else None
+def notable_line(envelope: Envelope) -> str | None:
+    """Return one line for an event that a person who follows a campaign wants to see, None for any other event."""
+    describe = _DESCRIBERS.get(type(envelope.event))
+    text = describe(envelope.event) if describe else None
     return f"{_prefix(envelope)} {text}" if text else None
 
 
-def event_sentence(envelope: Envelope) -> str:
-    """Return one line for any event."""
-    return event_line(envelope) or f"{_prefix(envelope)} {envelope.type}"
+def event_line(envelope: Envelope) -> str:
+    """Return one line for any event: its type if it is not notable."""
+    return notable_line(envelope) or f"{_prefix(envelope)} {envelope.type}"
 
 
 def _prefix(envelope: Envelope) -> str:
@@ -53,9 +53,8 @@ def _code_revised(event: events.CodeRevised) -> str:
 
 
 def _analysis_ready(event: events.AnalysisReady) -> str:
-    parts = event.parts
-    means = f"loss {parts.loss:.2f}, benchmark {parts.benchmark:.2f}, judge {parts.judge:.2f}"
-    return f"fitness {event.fitness:.3f} ({means})"
+    parts = f"loss {event.parts.loss:.2f}, benchmark {event.parts.benchmark:.2f}, judge {event.parts.judge:.2f}"
+    return f"fitness {event.fitness:.3f} ({parts})"
 
 
 def _human_message(event: events.HumanMessage) -> str:
@@ -84,7 +83,7 @@ def _with_text(title: str, text: str) -> str:
     return f"{title}: {text}" if text else title
 
 
-_TEXTS: Mapping[type[events.Event], Callable[[Any], str | None]] = {
+_DESCRIBERS: Mapping[type[events.Event], Callable[[Any], str | None]] = {
     events.CampaignStarted: _campaign_started,
     events.ProposalCreated: _proposal_created,
     events.ProposalRejected: _proposal_rejected,
@@ -99,3 +98,4 @@ _TEXTS: Mapping[type[events.Event], Callable[[Any], str | None]] = {
     events.CampaignResumed: _campaign_resumed,
     events.CampaignFinished: _campaign_finished,
 }
+"""For each notable class of event, the function that describes one; None from it leaves that event out."""

@@ -16,16 +16,20 @@ from lab.settings import Settings
 
 def kind_of(message: dict[str, Any]) -> HumanKind:
     """Return the kind that the desk will read from a message. Raises LabError if the desk would refuse it."""
-    decoded = read_message(json.dumps(message).encode(), "", "")
-    if isinstance(decoded, MalformedMessage):
-        raise LabError(str(decoded))
-    event = decoded[0].event
+    # campaign and message id only name the experiment of a proposal, which is not published here
+    posts = read_message(json.dumps(message).encode(), campaign="", message_id="")
+    if isinstance(posts, MalformedMessage):
+        raise LabError(str(posts))
+    event = posts[0].event
     assert isinstance(event, HumanMessage)
     return event.kind
 
 
 async def publish_message(settings: Settings, message: dict[str, Any]) -> str:
-    """Publish a message to the campaign that the settings name; return its subject. Raises LabError."""
+    """Publish a message, with the keys that `agents.roles.desk` reads, to the lab that the settings name.
+
+    Its campaign is the home's, or the server's newest if the home holds none. Returns the subject. Raises LabError.
+    """
     async with open_lab(settings, access.HUMAN) as client:
         return await send_message(client, client.campaign or await newest_campaign(settings), message)
 
@@ -33,12 +37,13 @@ async def publish_message(settings: Settings, message: dict[str, Any]) -> str:
 async def send_message(client: LabClient, campaign: str, message: dict[str, Any]) -> str:
     """Publish a message on a campaign's subject and return the subject."""
     subject = subjects.human_inbox(campaign)
-    await client.bus.transport.publish(subject, json.dumps(message).encode(), f"say-{time.time_ns()}")
+    unique_id = f"say-{time.time_ns()}"  # the stream drops a message whose id it has already seen
+    await client.bus.transport.publish(subject, json.dumps(message).encode(), unique_id)
     return subject
 
 
 async def newest_campaign(settings: Settings) -> str:
-    """Return the newest campaign of a server; for a home that holds no campaign. Raises LabError."""
+    """Return the server's newest campaign. Raises LabError if the server holds none."""
     async with open_lab(settings) as reader:
         campaign = (await reader.status()).campaign
     if not campaign:

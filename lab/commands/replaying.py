@@ -50,7 +50,7 @@ def replay(
     elif agent:
         return replays.replay_and_report(agent, history, file, first, last, step=step, as_json=as_json)
     else:
-        replays.print_story(history, replays.EventFilter(experiment, kind, role, first), step=step, as_json=as_json)
+        replays.print_events(history, replays.EventFilter(experiment, kind, role, first), step=step, as_json=as_json)
     return 0
 
 

@@ -25,7 +25,7 @@ from dashboard.report import render_report
 from dashboard.scores import Scores
 from dashboard.site import Board, Site
 from lab.client.campaign_view import CampaignView, ExperimentRow
-from lab.client.event_text import event_sentence
+from lab.client.event_text import event_line
 from lab.client.session import LabClient
 from lab.errors import LabError
 
@@ -108,7 +108,7 @@ class DashboardFeed:
         if envelope.campaign != self._view.campaign:
             return
         self._view.apply(envelope)
-        self._log_lines.appendleft((envelope.seq, event_sentence(envelope)))
+        self._log_lines.appendleft((envelope.seq, event_line(envelope)))
         changed = envelope.event.target if isinstance(envelope.event, HumanMessage) else envelope.experiment
         if changed and changed != CAMPAIGN:
             self._stale.add(changed)

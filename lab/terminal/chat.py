@@ -20,7 +20,7 @@ from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from lab.cancel_and_wait import cancel_and_wait
 from lab.client import human_input
-from lab.client.event_text import event_line
+from lab.client.event_text import notable_line
 from lab.client.session import LabClient, open_lab
 from lab.errors import LabError
 from lab.home import Home
@@ -93,7 +93,7 @@ def chat_text(envelope: Envelope) -> str | None:
     if isinstance(envelope.event, HumanAnswered):
         answer = "\n".join(f"  {text}" for text in envelope.event.answer.splitlines())
         return f"{envelope.time:%H:%M:%S} {envelope.experiment:<22} answer to {envelope.event.to}:\n{answer}"
-    return event_line(envelope)
+    return notable_line(envelope)
 
 
 async def chat(settings: Settings, by: str, lines: Iterable[str] = sys.stdin) -> bool:

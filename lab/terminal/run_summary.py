@@ -16,7 +16,7 @@ from bus.wire.envelope import Envelope
 from dashboard.report import render_report
 from dashboard.summary import duration_text
 from lab.client.campaign_view import CampaignView
-from lab.client.event_text import event_line
+from lab.client.event_text import notable_line
 from lab.home import Home
 from lab.runtime.campaign import RunOutcome, Screen
 from lab.settings import Settings
@@ -39,7 +39,7 @@ def screen(*, quiet: bool) -> Iterator[Screen]:
 
 
 def _print_line(_: CampaignView, envelope: Envelope | None) -> None:
-    if envelope and (text := event_line(envelope)):
+    if envelope and (text := notable_line(envelope)):
         print(text, file=sys.stderr, flush=True)
 
 

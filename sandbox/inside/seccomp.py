@@ -1,8 +1,8 @@
 """Seccomp: the system calls that a run may make.
 
-The filter lists what is refused. All other calls pass, since libraries such as torch may make most of them. The error
-number tells the class of the refusal to `sandbox.inside.report`: EPERM for a forbidden call, EACCES for the network,
-ESRCH for a signal to another process.
+The filter lists the calls that it refuses. All others pass, since libraries such as torch may make most of them. A
+refused call fails with an error number, from which `sandbox.inside.report` names the reason: EPERM for a forbidden
+call, EACCES for the network, ESRCH for a signal to another process.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 from sandbox.inside.linux import NEW_NAMESPACES, PR_SET_SECCOMP, prctl
 
-# name: (x86_64, aarch64); None if the architecture has no such call.
+# In all tables, name: (number on x86_64, number on aarch64); None if the architecture has no such call.
 FORBIDDEN: dict[str, tuple[int | None, int | None]] = {
     # other processes' memory and descriptors
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
@@ -52,20 +52,27 @@ SIGNALS_TO_OTHERS = {
     "pidfd_send_signal": (424, 424), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
     "tkill": (200, 130), "pidfd_open": (434, 434),
 }  # fmt: skip
+"""Calls that send a signal or prepare to; all are refused, whatever their target."""
 SIGNALS = {"kill": (62, 129), "tgkill": (234, 131)}
+"""Calls whose first argument is the process that they signal."""
 CLONE, CLONE3, PRLIMIT, SOCKET = (56, 220), (435, 435), (302, 261), (41, 198)
-LOCAL = 1
-"""AF_UNIX, the family of sockets between processes of one machine."""
+AF_UNIX = 1
+"""The family of sockets between processes of one machine."""
 
+SECCOMP_MODE_FILTER = 2
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+"""The kernel's number of each architecture, in the order of the tables' columns."""
 X32_BIT = 0x40000000
 """Set in the numbers of the x32 interface, which the tables don't cover."""
 LOAD, JUMP_EQUAL, JUMP_GREATER_EQUAL, JUMP_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+"""Codes of BPF instructions."""
 ALLOW, ERRNO, KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
+"""Results of the filter; the error number is added to ERRNO."""
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16
+"""Offsets in bytes in the kernel's `struct seccomp_data`: the call's number, the architecture, six arguments of 8."""
 
 Instruction = tuple[int, int, int, int]
-"""(code, jump if true, jump if false, constant) of a BPF instruction."""
+"""A BPF instruction: (code, instructions to skip if true, instructions to skip if false, constant)."""
 
 
 class _Filter(ctypes.Structure):
@@ -83,11 +90,11 @@ def confine(allowed: Collection[str] = ()) -> None:
     """
     code = filter_program(platform.machine(), os.getpid(), allowed)
     filters = (_Filter * len(code))(*(_Filter(*instruction) for instruction in code))
-    prctl(PR_SET_SECCOMP, 2, ctypes.byref(_Program(len(code), filters)))
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(_Program(len(code), filters)))
 
 
 def filter_program(machine: str, pid: int, allowed: Collection[str] = ()) -> list[Instruction]:
-    """Return the filter for an architecture; of signals only those to process `pid` pass.
+    """Return the filter for an architecture; signals pass to process `pid` only.
 
     Raises OSError for an architecture without a table.
     """
@@ -100,7 +107,7 @@ def filter_program(machine: str, pid: int, allowed: Collection[str] = ()) -> lis
     ]  # fmt: skip
     forbidden = {name: numbers for name, numbers in FORBIDDEN.items() if name not in allowed}
     if "socket" in allowed:
-        code += _unless_argument(SOCKET[column], [(JUMP_EQUAL, 1, 0, LOCAL)], errno.EACCES, argument=0)
+        code += _unless_argument(SOCKET[column], [(JUMP_EQUAL, 1, 0, AF_UNIX)], errno.EACCES, argument=0)
     else:
         code += _refuse(SOCKET[column], errno.EACCES)
     for table, error in ((forbidden, errno.EPERM), (SIGNALS_TO_OTHERS, errno.ESRCH)):
@@ -110,17 +117,26 @@ def filter_program(machine: str, pid: int, allowed: Collection[str] = ()) -> lis
     code += _unless_argument(CLONE[column], [(JUMP_SET, 0, 1, NEW_NAMESPACES)], errno.EPERM, argument=0)
     for numbers in SIGNALS.values():
         code += _unless_argument(numbers[column], [(JUMP_EQUAL, 1, 0, pid)], errno.ESRCH, argument=0)
-    null = [(JUMP_EQUAL, 0, 2, 0), (LOAD, 0, 0, ARGUMENTS + 8 * 2 + 4), (JUMP_EQUAL, 1, 0, 0)]
-    code += _unless_argument(PRLIMIT[column], null, errno.EPERM, argument=2)
+    # prlimit64 only reads if the pointer to the new limits is null: both halves of argument 2 are zero
+    no_new_limits = [(JUMP_EQUAL, 0, 2, 0), (LOAD, 0, 0, _argument_offset(2) + 4), (JUMP_EQUAL, 1, 0, 0)]
+    code += _unless_argument(PRLIMIT[column], no_new_limits, errno.EPERM, argument=2)
     return [*code, (RETURN, 0, 0, ALLOW)]
 
 
 def _refuse(number: int | None, error: int) -> list[Instruction]:
-    """Answer a call with an error number; no instructions for a call that the architecture lacks."""
+    """Return the instructions that refuse a call; none if the architecture lacks the call."""
     return [] if number is None else [(JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, ERRNO | error)]
 
 
 def _unless_argument(number: int, test: list[Instruction], error: int, *, argument: int) -> list[Instruction]:
-    """Answer a call with an error number unless the low half of an argument passes the test, which jumps the return."""
-    body = [(LOAD, 0, 0, ARGUMENTS + 8 * argument), *test, (RETURN, 0, 0, ERRNO | error), (LOAD, 0, 0, NUMBER)]
+    """Return the instructions that refuse a call unless an argument passes a test.
+
+    The test starts with the low half of the argument loaded. It skips the instruction after it if the argument passes.
+    """
+    body = [(LOAD, 0, 0, _argument_offset(argument)), *test, (RETURN, 0, 0, ERRNO | error), (LOAD, 0, 0, NUMBER)]
     return [(JUMP_EQUAL, 0, len(body), number), *body]
+
+
+def _argument_offset(argument: int) -> int:
+    """Return the offset of an argument's low half; the high half is 4 bytes further."""
+    return ARGUMENTS + 8 * argument

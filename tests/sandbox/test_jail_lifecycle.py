@@ -48,7 +48,7 @@ def test_a_closed_jail_leaves_no_process_and_no_descriptor(tmp_path: Path):
 
 def test_a_zygote_is_replaced_after_its_runs(tmp_path: Path):
     """If a jail replaces its zygote after two runs, another zygote serves the third."""
-    with training_jail("bwrap", tmp_path, preload=(), runs=2) as jail:
+    with training_jail("bwrap", tmp_path, preload=(), runs_per_zygote=2) as jail:
         zygote = jail.ensure_zygote()
         assert serves(jail)
         with jail.run(HARMLESS_ENTRY, seconds=20, memory_mb=256) as session:

@@ -21,7 +21,7 @@ from bus.vocabulary.events import (
     ProposalRequested,
 )
 from bus.wire.envelope import Envelope
-from lab.client.event_text import event_sentence
+from lab.client.event_text import event_line
 from tests.support.archive import Archive
 from tests.support.campaign_checks import broken_rules, first_difference, quarantined, start_of
 from tests.support.factories import campaign_started
@@ -152,7 +152,7 @@ def main() -> int:
             breaches = simulate(archive, faultless, seed)
         finally:
             for envelope in archive.log:
-                print(f"{envelope.seq:>6}  {envelope.role:<10} {event_sentence(envelope)}")
+                print(f"{envelope.seq:>6}  {envelope.role:<10} {event_line(envelope)}")
     print("\n".join(breaches) or "no rule is broken")
     return 1 if breaches else 0
 

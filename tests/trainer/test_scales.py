@@ -37,7 +37,7 @@ def test_a_further_task_is_a_further_table(tmp_path: Path):
     scale = load_nano(tmp_path, NANO + MAD)
     copying = scale.tasks["copying"]
     assert (copying.length, copying.vocabulary, copying.batch) == (64, 16, 128)
-    assert (scale.fitness_text, scale.fitness_recall) == ("text", "recall")
+    assert (scale.fitness_text_task, scale.fitness_recall_task) == ("text", "recall")
     assert scale.tokens == load("nano").tokens + scale.steps * 64 * 128
 
 

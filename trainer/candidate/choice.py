@@ -14,25 +14,31 @@ ModuleClasses = list[type[nn.Module]]
 def mixer_classes(classes: ModuleClasses, tree: ast.Module) -> ModuleClasses:
     """Return the classes of a source that can be its mixer; more than one means that the source is ambiguous.
 
-    Blocks and models contain the layer, so they are set aside; if all classes are named as blocks or models, the
-    innermost one counts. Only a layer's forward takes a mask, and the last such layer is made of those before it.
-    Without a mask, a class that another one uses is a part.
+    A single class is the mixer. Of several, only those with a mixer's constructor count:
+
+    1. Blocks and models contain the layer, so they are set aside. If nothing else is left, the innermost one counts.
+    2. Only a whole layer's forward takes a mask. The last class that takes one counts: it is made of those before it.
+    3. Without a mask, a class that another one uses is a part, unless a block was set aside: it uses its layer.
     """
     if len(classes) < 2:
         return classes
     mixers = _constructed_as_mixers(classes)
     used = _names_used_by_class(tree)
-    layers = [kind for kind in mixers if not _contains_a_layer(kind)]
+    layers = [kind for kind in mixers if not _is_block_or_model(kind)]
     if not layers:
         names = {kind.__name__ for kind in mixers}
         return [kind for kind in mixers if not used.get(kind.__name__, set()) & names]
     masked = [kind for kind in layers if "attention_mask" in inspect.signature(kind.forward).parameters]
-    parts = set[str]().union(*used.values()) if len(layers) == len(mixers) else set()  # a block may use its layer
-    return masked[-1:] or [kind for kind in layers if kind.__name__ not in parts]
+    if masked:
+        return masked[-1:]
+    if len(layers) < len(mixers):
+        return layers
+    parts = set[str]().union(*used.values())
+    return [kind for kind in layers if kind.__name__ not in parts]
 
 
 def _constructed_as_mixers(classes: ModuleClasses) -> ModuleClasses:
-    """Return the classes that take a width and heads; if there are none, a configuration; else a width alone."""
+    """Return the classes that take a width and heads; if none does, a configuration; if none does, a width alone."""
     signatures = [(kind, _parameters(kind)) for kind in classes]
     wide = [(kind, names) for kind, names in signatures if takes_width(names)]
     headed = [kind for kind, names in wide if takes_heads(names)]
@@ -48,16 +54,16 @@ def _parameters(kind: type[nn.Module]) -> Parameters:
         return {}
 
 
-def _contains_a_layer(kind: type[nn.Module]) -> bool:
-    """Whether a class is a whole block or model."""
-    first_input = list(inspect.signature(kind.forward).parameters)[1:2]
+def _is_block_or_model(kind: type[nn.Module]) -> bool:
+    """Whether a class is a whole block or model, by its name, its constructor and the first input of its forward."""
+    first_input = list(inspect.signature(kind.forward).parameters)[1:2]  # the first parameter is self
     return is_wrapper(kind.__name__, [*constructor_parameters(kind), *first_input])
 
 
 def _names_used_by_class(tree: ast.Module) -> dict[str, set[str]]:
-    """Return, for each class, the names that it uses except its own: its bases, its parts and all others."""
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    """Return, by class, every name in its text except its own, so also its bases and its parts."""
     return {
         owner.name: {node.id for node in ast.walk(owner) if isinstance(node, ast.Name)} - {owner.name}
-        for owner in classes
+        for owner in tree.body
+        if isinstance(owner, ast.ClassDef)
     }

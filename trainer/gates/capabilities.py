@@ -1,10 +1,11 @@
 """What a layer can do beyond the contract: probed once all gates pass, and only reported.
 
-- decode: position by position (`step(x_t, state)`, or a cache in fla's form), the outputs equal those of the sequence.
-- mask: with padding masked out (fla's form), the outputs equal those of the same inputs alone.
+- decode: fed one position at a time (`step(x_t, state)`, or a cache in fla's form), it gives the outputs that it gives
+  for the whole sequence.
+- mask: after padding that a mask hides (fla's form), it gives the outputs that it gives for the inputs alone.
 - idempotence: in eval mode, a call changes no later output, parameter or buffer.
 
-They miss states that go wrong after more steps than they try, and padding on the right.
+The probes miss states that go wrong after more than `LENGTH` steps, and padding on the right.
 """
 
 from collections.abc import Callable
@@ -20,8 +21,9 @@ from trainer.gates.finding import GateFinding, passed
 from trainer.gates.subject import Subject, call, distance
 
 LENGTH, PADDING = 33, 5
+"""Positions of a probe's inputs, and those at their start that the mask hides."""
 TOLERANCE = 1e-3
-"""In rms of the output: single steps are summed in another order than chunks."""
+"""Largest difference that counts as equal, in rms of the output: single steps and chunks sum in different orders."""
 ABSENT = "not offered"
 """Evidence for a capability that the layer does not have."""
 
@@ -54,9 +56,10 @@ def _run_probe(probe: Callable[[Subject], str], subject: Subject) -> str:
 def decode(subject: Subject) -> str:
     """Return the evidence of a comparison between single steps and the whole sequence."""
     mixer, x = subject.build_mixer(noisy=True), subject.inputs(2, LENGTH)
-    step, state, outputs = _step_of(mixer), None, []
+    step = _step_of(mixer)
     if step is None:
         return ABSENT
+    state, outputs = None, []
     for x_t in x.unbind(1):
         y_t, state = step(x_t, state)
         if isinstance(state, Cache) and len(state) == 0:
@@ -101,10 +104,10 @@ def _step_of(mixer: nn.Module) -> Step | None:
     return step
 
 
-def _comparison(expected: Tensor, actual: Tensor, subject: str, reference: str) -> str:
-    """Return the evidence whether two outputs agree."""
+def _comparison(expected: Tensor, actual: Tensor, tested: str, reference: str) -> str:
+    """Return the evidence that two outputs agree or differ; `tested` and `reference` name what gave them."""
     gap = distance(expected, actual)
-    return f"{subject} give {reference}" if gap <= TOLERANCE else f"{subject} differ from {reference} by {gap:.2g} rms"
+    return f"{tested} give {reference}" if gap <= TOLERANCE else f"{tested} differ from {reference} by {gap:.2g} rms"
 
 
 def _tensors(mixer: nn.Module) -> dict[str, Tensor]:

@@ -24,18 +24,19 @@ from trainer.scales import Scale, parse_scale
 
 
 def main(channel: Channel) -> None:
-    """Serve one examination; the jail reports any exception to the parent."""
+    """Build the models of the job and serve their logits; the jail reports any exception to the parent."""
     job = channel.recv()
     scale, seeds = parse_scale(job.header["scale"]), job.header["seeds"]
     loop.make_deterministic(seeds["gates"])
-    factory, width = mixer_factory(load_mixer(job.header["source"])), Width(**job.header["width"])
+    factory = mixer_factory(load_mixer(job.header["source"]))
+    width = Width(**job.header["width"])
     models = {name: build_model(task, factory, scale, width, seeds[name]) for name, task in scale.tasks.items()}
     state_export.load_state(models, job.arrays)
     _serve_logits(channel, models, scale)
 
 
 def _serve_logits(channel: Channel, models: Mapping[str, LanguageModel], scale: Scale) -> None:
-    """Return logits for inputs until the parent closes."""
+    """Answer each request, inputs [B, T] of a task, with its logits [B, T, V] in float32, until the parent closes."""
     for model in models.values():
         model.eval()
     while True:

@@ -53,7 +53,7 @@ def _examine(channel: Channel, factory: MixerFactory, scale: Scale, seed: int) -
         findings.append(_check_budget(width, scale))
         if findings[-1].passed:
             findings += capabilities(build, shape.d_model, shape.n_heads, seed)
-            length = scale.tasks[scale.fitness_text].length
+            length = scale.tasks[scale.fitness_text_task].length
             flops = flops_per_token(seeded_model(factory, scale, width, seed).eval(), length)
             measurements = {"width": asdict(width), "flops_per_token": flops}
             channel.send(Frame("ready", {"gates": [f._asdict() for f in findings], **measurements}))

@@ -104,8 +104,8 @@ class RunEvents:
                 name: TaskMetrics(kind=kinds[name], measures=score.measures())
                 for name, score in measured.scores.items()
             },
-            text_task=self.scale.fitness_text,
-            recall_task=self.scale.fitness_recall,
+            text_task=self.scale.fitness_text_task,
+            recall_task=self.scale.fitness_recall_task,
             size={"parameters": started.parameters, "width": started.width},
             cost={
                 "seconds": measured.seconds,
@@ -120,7 +120,7 @@ class RunEvents:
 
     def _train_loss(self, measured: RunMeasurements) -> float:
         """Return the mean text loss of the last readings, in nats per byte."""
-        last = fmean(reading.losses[self.scale.fitness_text] for reading in measured.readings[-FINAL_READINGS:])
+        last = fmean(reading.losses[self.scale.fitness_text_task] for reading in measured.readings[-FINAL_READINGS:])
         return last / measured.bytes_per_token
 
     def _curve(self, readings: Sequence[Reading]) -> Iterator[CurvePoint]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sandbox import Device, Jail, Sandbox
+from sandbox.jail import RUNS_PER_ZYGOTE
 
 PACKAGES = ("architecture", "kernels", "stand_ins", "trainer")
 """Packages of the project that a run may import; it finds no other."""
@@ -13,7 +14,12 @@ PRELOAD = ("torch", "kernels.recurrence.api", "trainer.inside.train_worker", "tr
 
 
 def training_jail(
-    sandbox: Sandbox, scratch: Path, *, device: Device = "cpu", preload: tuple[str, ...] = PRELOAD, runs: int = 200
+    sandbox: Sandbox,
+    scratch: Path,
+    *,
+    device: Device = "cpu",
+    preload: tuple[str, ...] = PRELOAD,
+    runs_per_zygote: int = RUNS_PER_ZYGOTE,
 ) -> Jail:
     """Return a jail for candidates; see `Jail` for the arguments."""
-    return Jail(sandbox, scratch, packages=PACKAGES, preload=preload, runs=runs, device=device)
+    return Jail(sandbox, scratch, packages=PACKAGES, preload=preload, runs_per_zygote=runs_per_zygote, device=device)

@@ -135,7 +135,7 @@ class Monitor:
         nats_per_byte = loss / self._bytes_per_token[task]
         if evidence := below_entropy_floor(task, nats_per_byte, self._entropy_floor):
             return evidence
-        return self._early_leak(task, nats_per_byte, step) if task == self._scale.fitness_text else ""
+        return self._early_leak(task, nats_per_byte, step) if task == self._scale.fitness_text_task else ""
 
     def _early_leak(self, task: str, loss: float, step: int) -> str:
         """Compare an early loss, in nats per byte, with the best baseline's final training loss."""

@@ -16,7 +16,7 @@ class Prepared(Record):
     started: RunStarted | None = None
     """Set if the candidate passed the gates."""
     failed: RunFailed | None = None
-    """Set if it failed a gate, or if the run failed earlier."""
+    """Set if the candidate failed a gate, or if the run failed before the gates."""
 
 
 class Prepare(Question):
@@ -25,7 +25,7 @@ class Prepare(Question):
     Reply: ClassVar[type[Record]] = Prepared
 
     run: str
-    """The run."""
+    """Id of the run."""
 
 
 class Trained(Record):
@@ -36,7 +36,7 @@ class Trained(Record):
     completed: RunCompleted | None = None
     """Set if the run has scores."""
     failed: RunFailed | None = None
-    """Set if it has none."""
+    """Set if the run has no scores."""
 
 
 class Train(Question):
@@ -45,4 +45,4 @@ class Train(Question):
     Reply: ClassVar[type[Record]] = Trained
 
     run: str
-    """The run."""
+    """Id of the run."""

@@ -172,7 +172,7 @@ class TrainingRun:
             scores=scores,
             flops_per_token=self._admission.flops_per_token,
             seconds=self._seconds,
-            bytes_per_token=self._texts[self._scale.fitness_text].bytes_per_token,
+            bytes_per_token=self._texts[self._scale.fitness_text_task].bytes_per_token,
             weights_sha256=weights.write_safetensors(tensors, artifact),
         )
         return self._events.run_completed(self._started, measured, artifact)

@@ -1,7 +1,7 @@
 """The chunk form as plain tensor operations, which autograd and every function transform can differentiate.
 
-Within a chunk of C steps let S be the entry state and G the running sum of log decay. P are the scores of queries
-against keys, and A those of keys against keys, strictly lower, rows scaled by beta:
+Within a chunk of C steps let S be the entry state, S' the exit state, U the writes and G the running sum of log decay.
+P are the scores of queries against keys, and A those of keys against keys, strictly lower, rows scaled by beta:
 
     U  = V                                        (additive)
     U  = (I + A)^-1 beta (V - (K exp(G)) S)       (delta)
@@ -21,14 +21,14 @@ from kernels.recurrence.chunked.scores import scores
 def chunk_form(
     q: Tensor, k: Tensor, v: Tensor, decay: Tensor | None, beta: Tensor | None, scale: float, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return (o [N, G, C, Dv], final state [G, Dk, Dv]).
+    """Return (o [N, BH, C, Dv], final state [BH, Dk, Dv]).
 
-    q, k [N, G, C, Dk]; v [N, G, C, Dv]; log decay None | [N, G, C, 1 | Dk]; beta None | [N, G, C, 1];
-    state [G, Dk, Dv]: N chunks of C steps, G = batch times heads.
+    q, k [N, BH, C, Dk]; v [N, BH, C, Dv]; log decay None | [N, BH, C, 1 | Dk]; beta None | [N, BH, C, 1];
+    state [BH, Dk, Dv]: N chunks of C steps, BH = batch times heads.
     """
     chunks = q.shape[0]
     sums = None if decay is None else decay.cumsum(2).flatten(0, 1)
-    q, k, v = (x.flatten(0, 1) for x in (q, k, v))  # [M, C, D] with M = N * G
+    q, k, v = (x.flatten(0, 1) for x in (q, k, v))  # [M, C, D] with M = N * BH
     read_q, read_k, write_k, state_decay = _decayed(q, k, sums, state.dtype)
     if beta is None:
         u, removals = v, None
@@ -63,7 +63,7 @@ def _solver(k: Tensor, beta: Tensor, sums: Tensor | None) -> Tensor:
 def _scan(
     write_k: Tensor, u: Tensor, removals: Tensor | None, state_decay: Tensor | None, state: Tensor, chunks: int
 ) -> tuple[Tensor, Tensor]:
-    """Loop over the chunks and return (entry states [M, Dk, Dv], final state [G, Dk, Dv])."""
+    """Loop over the chunks and return (entry states [M, Dk, Dv], final state [BH, Dk, Dv])."""
     keys, writes = (x.unflatten(0, (chunks, -1)).unbind(0) for x in (write_k, u))
     removals_of, factors = (
         [None] * chunks if x is None else x.unflatten(0, (chunks, -1)).unbind(0) for x in (removals, state_decay)

@@ -1,14 +1,15 @@
 """The inverse of a unit lower triangular matrix, by blocks.
 
-The delta rule's chunk form solves (I + A) U = R with A strictly lower triangular. Substitution inverts the diagonal
-blocks; products then join them in pairs: [[P, 0], [X, Q]]^-1 = [[P', 0], [-Q' X P', Q']]. These are few large products,
-where substitution over the whole chunk would be a long chain of small ones.
+The delta rule's chunk form solves (I + A) U = Z with A strictly lower triangular. Substitution inverts the diagonal
+blocks. Products then join the inverses in pairs, with P' for P^-1: [[P, 0], [X, Q]]^-1 = [[P', 0], [-Q' X P', Q']].
+These are few large products; substitution over the whole chunk would be a long chain of small ones.
 """
 
 import torch
 from torch import Tensor
 
 _BLOCK = 16
+"""Edge of the blocks that substitution inverts; chunks are a power of two times as long."""
 
 
 def unit_lower_inverse(strict: Tensor) -> Tensor:
@@ -29,7 +30,7 @@ def unit_lower_inverse(strict: Tensor) -> Tensor:
 
 
 def unit_lower_inverse_in_place(strict: Tensor) -> Tensor:
-    """Compute `unit_lower_inverse` in one buffer, which autograd and function transforms can't differentiate."""
+    """Compute `unit_lower_inverse` in one new buffer, which autograd and function transforms can't differentiate."""
     size = strict.shape[-1]
     inverse = torch.zeros_like(strict)
     _diagonal_blocks(inverse, _BLOCK).copy_(_block_inverses(_diagonal_blocks(strict, _BLOCK)))
@@ -50,6 +51,6 @@ def _diagonal_blocks(square: Tensor, size: int) -> Tensor:
 
 
 def _block_inverses(blocks: Tensor) -> Tensor:
-    """Return (I + A)^-1 of small blocks by substitution; it takes their diagonal as one."""
+    """Return (I + A)^-1 of blocks [M, n, 16, 16] by substitution, which reads only the entries below the diagonal."""
     identity = torch.eye(_BLOCK, dtype=blocks.dtype, device=blocks.device).expand_as(blocks)
     return torch.linalg.solve_triangular(blocks, identity, upper=False, unitriangular=True)

@@ -1,14 +1,15 @@
 """One slab of chunks: its forward, and its hand-written backward.
 
 Forward saves the tiles of q and k, the entry state of every chunk and the writes U. For the delta rule it also saves
-the inverse (I + A)^-1 and the keys that it makes (`removals`). That is O(T * (D + C) + T / C * D^2) numbers;
+the inverse (I + A)^-1 and the `removals`, (I + A)^-1 beta (K exp(G)). That is O(T * (D + C) + T / C * D^2) numbers;
 differentiating through the steps would save O(T * D^2). Backward computes scores and decay factors again.
 
-With rows = [Q; K] (additive: Q alone), X = rows exp(G) and Y = [scale * dO; -dV], backward is:
+`forward` has the formulas and names. Let rows be [Q; K], R = 2 tensors of C rows (additive: Q alone, R = 1). With
+X = rows exp(G), Y = [scale * dO; -dV] and Z = beta (V - (K exp(G)) S), so that (I + A) U = Z, backward is:
 
     dU  = P^T (scale * dO) + (K exp(G_C - G)) dS'
     dS  = (Q exp(G))^T (scale * dO) + exp(G_C) dS' - removals^T dU      (loop over chunks, in reverse)
-    dR  = (I + A)^-T dU;   dV = beta dR;   dbeta = <dR, U> / beta       (additive: dV = dU)
+    dZ  = (I + A)^-T dU;   dV = beta dZ;   dbeta = <dZ, U> / beta       (additive: dV = dU)
     dScores = lower(Y U^T);   dX = Y S^T;   d(K exp(G_C - G)) = U dS'^T
 
 and `decay` turns the last line into the gradients of rows, keys and log decay.
@@ -40,7 +41,7 @@ class Slab(NamedTuple):
     log_decay: Tensor | None
     """[M, C, 1 | Dk]."""
     strength: Tensor | None
-    """[M, C, 1]."""
+    """beta, with zeros lifted so that backward can divide by it, [M, C, 1]."""
     inverse: Tensor | None
     """(I + A)^-1, [M, C, C]."""
     removals: Tensor | None
@@ -57,9 +58,9 @@ def forward_slab(
     state: Tensor,
     scale: float,
 ) -> tuple[Slab, Tensor, Tensor]:
-    """Return (tensors for backward, o as tiles [M, C, Dv], final state [G, Dk, Dv]) of a slab.
+    """Return (tensors for backward, o as tiles [M, C, Dv], final state [BH, Dk, Dv]) of a slab.
 
-    Inputs are canonical, state [G, Dk, Dv]. Sixteen-bit inputs are computed in fp32: rounding scores and decays would
+    Inputs are canonical, state [BH, Dk, Dv]. Sixteen-bit inputs are computed in fp32: rounding scores and decays would
     cost the gradients their third digit.
     """
     chunk, dtype = grid.chunk, state.dtype
@@ -83,9 +84,9 @@ def forward_slab(
 def backward_slab(
     grid: Grid, slab: Slab, d_o: Tensor | None, d_final: Tensor, scale: float
 ) -> tuple[tuple[Tensor | None, ...], Tensor]:
-    """Return (gradients of q, k, v, log decay and beta as tiles [M, C, ...], gradient of the first state [G, Dk, Dv]).
+    """Return (gradients of q, k, v, log decay and beta as tiles [M, C, ...], gradient of the first state [BH, Dk, Dv]).
 
-    d_o [B, T, H, Dv], or None for zero; d_final [G, Dk, Dv].
+    d_o [B, T, H, Dv], or None for zero; d_final [BH, Dk, Dv].
     """
     rows, keys, u, entries, log_decay, strength, inverse, removals = slab
     chunk = grid.chunk
@@ -97,9 +98,9 @@ def backward_slab(
     d_exits, d_state = sweep_backward(decay, d_u, d_entries, removals, d_final, grid.chunks)
     d_beta = None
     if inverse is not None and strength is not None:
-        d_r = inverse.mT @ d_u
-        d_beta = (d_r * u).sum(-1, keepdim=True) / strength
-        d_u = d_r.mul_(strength)
+        d_z = inverse.mT @ d_u
+        d_beta = (d_z * u).sum(-1, keepdim=True) / strength
+        d_u = d_z.mul_(strength)
         torch.neg(d_u, out=y[:, chunk:])
     d_scores = y @ u.mT
     d_scores[:, :chunk].tril_()
@@ -122,7 +123,7 @@ def _rows(grid: Grid, q: Tensor, k: Tensor, dtype: torch.dtype, *, with_keys: bo
 
 
 def _output_gradient(grid: Grid, slab: Slab, d_o: Tensor | None, scale: float) -> Tensor:
-    """Return Y [M, R * C, Dv] with its first half, scale * dO, filled in."""
+    """Return Y [M, R * C, Dv] with its first C rows, scale * dO, filled in."""
     y = slab.u.new_empty(grid.tiles, slab.rows.shape[1], slab.u.shape[-1])
     d_outputs = y[:, : grid.chunk]
     if d_o is None:

@@ -9,7 +9,7 @@ from kernels.recurrence.chunked.decay import Decay
 def sweep_forward(
     decay: Decay, u: Tensor, removals: Tensor | None, state: Tensor, chunks: int
 ) -> tuple[Tensor, Tensor]:
-    """Return (entry states [M, Dk, Dv], final state [G, Dk, Dv]) from the first state [G, Dk, Dv].
+    """Return (entry states [M, Dk, Dv], final state [BH, Dk, Dv]) from the first state [BH, Dk, Dv].
 
     u [M, C, Dv] are the writes. For the delta rule they are passed as if every entry state were zero, and overwritten
     by u - removals S, with removals [M, C, Dk].
@@ -36,10 +36,10 @@ def sweep_forward(
 def sweep_backward(
     decay: Decay, d_u: Tensor, d_entries: Tensor, removals: Tensor | None, d_final: Tensor, chunks: int
 ) -> tuple[Tensor, Tensor]:
-    """Return (gradients of the exit states [M, Dk, Dv], gradient of the first state [G, Dk, Dv]).
+    """Return (gradients of the exit states [M, Dk, Dv], gradient of the first state [BH, Dk, Dv]).
 
     d_u [M, C, Dv] and d_entries [M, Dk, Dv] are passed as gradients through the outputs of the same chunk; the part
-    through the exit state is added to d_u in place. d_final: gradient of the final state, [G, Dk, Dv].
+    through the exit state is added to d_u in place. d_final: gradient of the final state, [BH, Dk, Dv].
     """
     write_keys, state_decays = _by_chunk(decay.write_keys, chunks), _by_chunk(decay.state_decay, chunks)
     d_writes, d_local, removals_of = (_by_chunk(x, chunks) for x in (d_u, d_entries, removals))
@@ -64,5 +64,5 @@ def sweep_backward(
 
 
 def _by_chunk(x: Tensor | None, chunks: int) -> tuple[Tensor | None, ...]:
-    """Return one view [G, ...] a chunk of x [M, ...], or one None a chunk."""
+    """Return one view [BH, ...] a chunk of x [M, ...], or one None a chunk."""
     return (None,) * chunks if x is None else x.unflatten(0, (chunks, -1)).unbind(0)

@@ -81,8 +81,8 @@ def solve_gradient_kernel(
     products = tl.zeros([C], dtype=tl.float32)
     for first in range(0, V, BV):
         column = first + tl.arange(0, BV)
-        d_r = tl.dot(solver, load_tile(d_u, token, inside, head, H, column, V), input_precision=PRECISION)
-        products += tl.sum(d_r * load_tile(u, token, inside, head, H, column, V), 1)
-        store_tile(d_v, d_r * strength[:, None], token, inside, head, H, column, V)
+        d_z = tl.dot(solver, load_tile(d_u, token, inside, head, H, column, V), input_precision=PRECISION)
+        products += tl.sum(d_z * load_tile(u, token, inside, head, H, column, V), 1)
+        store_tile(d_v, d_z * strength[:, None], token, inside, head, H, column, V)
     offset = token * H + head
     tl.store(d_beta + offset, products / tl.where(inside, strength, 1.0), mask=inside)

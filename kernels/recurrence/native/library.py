@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-# For each capability that torch reports, the builds that this processor can run, the fastest first.
 _BUILDS = {"AVX512": ("avx512", "avx2", "portable"), "AVX2": ("avx2", "portable")}
+"""For each capability that torch reports, the builds that such a processor can run, the fastest first."""
 
 
 class NativeTensor(ctypes.Structure):
-    """`recurrence::StridedTensor` of source/chunk.h: an address and three strides, in numbers."""
+    """`recurrence::StridedTensor` of source/chunk.h: an address, and three strides in elements."""
 
     _fields_ = (("x", ctypes.c_void_p), *((name, ctypes.c_int64) for name in ("batch", "time", "head")))
 
@@ -48,7 +48,7 @@ def native_tensor(x: Tensor) -> NativeTensor:
 
 
 def _load() -> ctypes.CDLL | None:
-    """Load the fastest build that this processor can run, or return None if there is none of these sources."""
+    """Load the fastest build that this processor can run; return None if the folder has no build that fits."""
     folder = Path(__file__).parent
     for name in _BUILDS.get(torch.backends.cpu.get_cpu_capability(), ("portable",)):
         for path in folder.glob(f"_{name}.*"):
@@ -59,7 +59,7 @@ def _load() -> ctypes.CDLL | None:
 
 
 def _open(path: Path) -> ctypes.CDLL | None:
-    """Open one build, or return None if it is of another system or of other sources, as in a copied folder."""
+    """Open one build; return None if it is of another system or of other sources, as it may be in a copied folder."""
     try:
         library = ctypes.CDLL(str(path))
         fits = library.move37_call_bytes() == ctypes.sizeof(NativeCall)
@@ -73,5 +73,5 @@ def _open(path: Path) -> ctypes.CDLL | None:
     return library
 
 
-# Loaded on import: a jailed run forks from an interpreter that has imported this module, and may open no library.
 LIBRARY = _load()
+"""The library, or None. Loaded on import: a jailed run forks from a process that has imported it, and may open none."""
