@@ -24,7 +24,7 @@ from bus.vocabulary.events import (
 )
 from bus.wire.envelope import Envelope
 from lab.client.campaign_view import CampaignView
-from lab.client.event_text import event_line
+from lab.client.event_text import event_line, notable_line
 from lab.terminal.live_view import render
 from tests.support.factories import campaign_started, run_completed
 
@@ -121,7 +121,7 @@ def test_a_run_that_the_monitor_stops_is_not_quarantined() -> None:
     stopped = RunAnomaly(run="e0001-a0", kind="diverged", step=9, evidence="loss 9.1")
     view.apply(envelope("e0001", stopped))
     assert [row.stage_text for row in view.open_rows()] == ["training"]
-    assert (event_line(envelope("e0001", stopped)) or "").endswith("stopped (diverged): loss 9.1")
+    assert event_line(envelope("e0001", stopped)).endswith("stopped (diverged): loss 9.1")
 
 
 def test_the_end_waits_for_every_experiment_of_a_raised_budget() -> None:
@@ -138,10 +138,12 @@ def test_the_end_waits_for_every_experiment_of_a_raised_budget() -> None:
 
 
 def test_an_event_is_one_line_of_text() -> None:
-    """Events that people want to read have a line; the others have none."""
+    """Events that people want to read say more than their type; the others have only that line."""
     failed = CodeFailed(attempt=0, stage="gate", reason="causality", message="sees the future", final=False)
-    assert (event_line(envelope("e0001", failed)) or "").endswith("failed at gate (causality): sees the future")
-    assert event_line(envelope("e0001", ProposalRequested(slot=0, arm="guided"))) is None
+    assert event_line(envelope("e0001", failed)).endswith("failed at gate (causality): sees the future")
+    requested = envelope("e0001", ProposalRequested(slot=0, arm="guided"))
+    assert notable_line(requested) is None
+    assert event_line(requested).endswith(" ProposalRequested")
 
 
 @pytest.mark.parametrize(
@@ -155,4 +157,4 @@ def test_an_event_is_one_line_of_text() -> None:
 )
 def test_messages_and_pauses_name_the_person(event: Event, text: str) -> None:
     """The line has the person, the kind and the target of a message, and the text if there is one."""
-    assert (event_line(envelope("campaign", event)) or "").endswith(f" {text}")
+    assert event_line(envelope("campaign", event)).endswith(f" {text}")
