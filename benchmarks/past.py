@@ -97,6 +97,6 @@ async def begin_after_past(settings: Settings, home: Home, experiments: int) -> 
     figures = run_in_own_process(partial(fill_memory, home.database, experiments, settings.slots_or_default()))
     async with server.run_server(home.nats, home.authorization()) as url:
         transport = await connection.connect(settings, access.ADMIN, url, seeds=home.keys)
-        await transport.provision(all_durables(), begins={subjects.LOG: figures["events"] + 1})
+        await transport.provision(all_durables(), first_positions={subjects.LOG: figures["events"] + 1})
         await transport.close()
     home.record_campaign({"id": CAMPAIGN_ID, "seed": 0, "scale": "nano", "experiments": experiments})

@@ -1,12 +1,15 @@
 """Memory as a process: it follows the log, applies its events, and answers queries.
 
-Three tasks run at the same time and meet in one condition, `_news`:
-- follow: apply batches of the log as they come, and write them to the file a moment later;
-- embed: embed motivations in the background, in campaigns where they are compared;
-- answer: wait until the query's position has been read (and its embeddings are there), then answer.
+Four kinds of work share one event loop:
+- follow: apply batches of the log to the read model as they come;
+- commit: write the new rows to the file, once a second;
+- embed: embed the cognition base, then the motivations of campaigns that compare them;
+- answer: wait until the query's position has been read and what it compares is embedded, then answer.
 
-The store and all answers belong to the event loop's own thread, so nothing in them is locked. Only the sentence model
-has its own thread: to hand an answer to another thread and back costs more than most answers.
+Follow and embed announce their progress on the condition `_news`, on which embed and answer wait.
+
+The store is used and all answers are computed in the event loop's thread, so they need no locks. A thread for answers
+would not pay: to hand one over and back costs more than most answers. Only the sentence model has a thread of its own.
 """
 
 import asyncio
@@ -32,15 +35,16 @@ from memory.retrieval.ideas import MotivationIndex
 from memory.state.campaign_state import CampaignState
 from memory.store import Store
 
-ANSWER_PATIENCE_S = 2.0
-"""Seconds that a query waits for its position, or for embeddings, before the asker has to ask again. It is shorter than
-the asker waits for an answer (`bus.delivery.bus.REQUEST_TIMEOUTS_S`), so that no query is asked twice at once."""
+MAX_QUERY_WAIT_S = 2.0
+"""How long a query waits for its position or for embeddings; then the asker has to ask again. An asker waits longer for
+each answer (`bus.delivery.bus.REQUEST_TIMEOUTS_S`), so it never asks while its earlier request still waits here."""
 COMMIT_INTERVAL_S = 1.0
-"""Seconds between transactions: a busy log is written in few large ones. Whatever is not written yet is in the log."""
-COMMIT_ROWS = 5000
-"""Rows after which a transaction is not put off."""
+"""Seconds between transactions, so that a busy log is written in few large ones. A crash loses nothing: rows that are
+not written yet are made from the log again."""
+MAX_PENDING_ROWS = 5000
+"""With more rows than this, a transaction does not wait for the interval."""
 MOTIVATIONS_PER_BATCH = 32
-"""Motivations embedded in one go, before other work has its turn."""
+"""Motivations embedded at once, before other work has its turn."""
 
 log = structlog.get_logger("memory")
 
@@ -48,24 +52,25 @@ log = structlog.get_logger("memory")
 class MemoryService:
     """The memory role."""
 
-    def __init__(self, bus: Bus, store: Store, embedder: Embedder, library: CognitionBase | None = None) -> None:
-        """Answer on `bus` from `store`; the library defaults to the entries that come with the project."""
+    def __init__(self, bus: Bus, store: Store, embedder: Embedder) -> None:
+        """Answer on `bus` from `store`, and from the cognition base that comes with the project."""
         self._bus = bus
         self._store = store
         self._embedder = embedder
-        self._library = library or CognitionBase(load_entries(), embedder)
+        self._cognition = CognitionBase(load_entries(), embedder)
         self._motivations = MotivationIndex(store, embedder)
-        self._knowledge = Knowledge(store, self._motivations, self._library)
+        self._knowledge = Knowledge(store, self._motivations, self._cognition)
         self._news = asyncio.Condition()
+        """Notified after every change of the position, of the embeddings and of `_model_fault`."""
         self._model_fault = ""
         """Why nothing can be embedded; empty while it can."""
         self._news_request = asyncio.Event()
-        """Set when a query waits for a position; so nobody needs to notify memory of every message."""
-        self._compared: set[str] = set()
-        """Campaigns whose motivations were compared: theirs are embedded ahead of the next query."""
+        """Set when a query waits for a position: then the bus delivers new messages at once."""
+        self._comparing: set[str] = set()
+        """Ids of the campaigns in which a query compared motivations: new ones are embedded before they are needed."""
 
     async def run(self) -> None:
-        """Follow, embed and answer until cancelled, then write the new rows. Raises ValueError if that fails."""
+        """Serve until cancelled, then write the new rows. Raises ValueError if the file can't be written."""
         collect_and_freeze()
         for kind in QUERIES.values():
             await self._bus.serve_query(kind, self.answer)
@@ -79,12 +84,15 @@ class MemoryService:
             self._store.commit()
 
     async def answer(self, query: Query) -> Record:
-        """Return the reply to a query, once its position has been read. Raises ValueError or AnswerPending."""
+        """Return the reply to a query, once its position has been read; position 0 means the newest.
+
+        Raises AnswerPending if that takes too long, and ValueError if the query has no answer.
+        """
         if not query.at:
             query = query.model_copy(update={"at": await self._newest_position()})
         if self._store.position < query.at:
             self._news_request.set()
-            reason = f"memory waited {ANSWER_PATIENCE_S:g} s for position {query.at}"
+            reason = f"memory waited {MAX_QUERY_WAIT_S:g} s for position {query.at}"
             await self._wait_until(lambda: self._store.position >= query.at, reason)
         handler = handler_for(self._knowledge, query)
         await self._embed_for(handler)
@@ -93,34 +101,34 @@ class MemoryService:
     async def _newest_position(self) -> int:
         """Return the log's newest position. Raises AnswerPending if the server does not answer in time."""
         try:
-            return await self._bus.newest_position(ANSWER_PATIENCE_S)
+            return await self._bus.newest_position(MAX_QUERY_WAIT_S)
         except NoAnswer as error:
             raise AnswerPending(str(error)) from None
 
     async def _embed_for(self, handler: QueryHandler[Query]) -> None:
-        """Wait until everything that an answer compares is embedded."""
+        """Wait until everything that a handler compares is embedded. Raises AnswerPending, ValueError."""
         if texts := handler.texts():
             await _result(self._embedder.submit(texts))
         if handler.reads_cognition:
-            await self._wait_for_embeddings(lambda: self._library.ready, "the cognition base is not embedded yet")
+            await self._wait_for_embeddings(lambda: self._cognition.ready, "the cognition base is not embedded yet")
         if count := handler.motivation_count():
-            self._compared.add(handler.campaign.id)
+            self._comparing.add(handler.campaign.id)
             embedded = partial(self._motivations.embedded_count, handler.campaign)
             await self._notify()
             await self._wait_for_embeddings(lambda: embedded() >= count, "motivations are not embedded yet")
 
     async def _wait_for_embeddings(self, ready: Callable[[], bool], reason: str) -> None:
-        """Wait for embeddings. Raises AnswerPending after a while, ValueError at once if there is no model."""
+        """Wait for embeddings. Raises AnswerPending if that takes too long, ValueError at once if there is no model."""
         await self._wait_until(lambda: self._model_fault or ready(), reason)
         if self._model_fault and not ready():
             raise ValueError(self._model_fault)
 
     async def _wait_until(self, condition: Callable[[], object], reason: str) -> None:
-        """Wait for news until a condition is met. Raises AnswerPending with the reason if that takes too long."""
+        """Wait until a condition holds, and check it at all news. Raises AnswerPending if that takes too long."""
         if condition():
             return
         try:
-            async with asyncio.timeout(ANSWER_PATIENCE_S), self._news:
+            async with asyncio.timeout(MAX_QUERY_WAIT_S), self._news:
                 await self._news.wait_for(condition)
         except TimeoutError:
             raise AnswerPending(reason) from None
@@ -130,7 +138,7 @@ class MemoryService:
             self._news.notify_all()
 
     async def _follow(self) -> None:
-        """Apply the log as it comes."""
+        """Apply the log as it comes, without an end."""
         log.info("following", after=self._store.position)
         async for batch in self._bus.follow(after=self._store.position, news_request=self._news_request):
             await self._apply(batch)
@@ -146,12 +154,12 @@ class MemoryService:
         by_seq = {stored.seq: stored for stored in batch}
         for envelope, reason in self._store.apply(envelopes, batch[-1].seq):
             await self._bus.publish_dead_letter(by_seq[envelope.seq], reason)
-        if self._store.pending_rows > COMMIT_ROWS:
+        if self._store.pending_rows > MAX_PENDING_ROWS:
             self._store.commit()
         await self._notify()
 
     async def _commit_regularly(self) -> None:
-        """Write new rows, many at once."""
+        """Write the new rows at intervals, and exclude them from garbage collection."""
         while True:
             await asyncio.sleep(COMMIT_INTERVAL_S)
             rows = self._store.pending_rows
@@ -160,10 +168,10 @@ class MemoryService:
                 collect_and_freeze()
 
     async def _embed(self) -> None:
-        """Embed the library, then the motivations of campaigns that compare them, in the order of the log."""
+        """Embed the cognition base, then motivations without an end, each campaign's in the order of the log."""
         try:
-            if not self._library.ready:
-                self._library.add_vectors(await _result(self._embedder.submit(self._library.texts)))
+            if not self._cognition.ready:
+                self._cognition.add_vectors(await _result(self._embedder.submit(self._cognition.texts)))
             while True:
                 await self._notify()
                 async with self._news:
@@ -178,9 +186,11 @@ class MemoryService:
 
     def _unembedded_campaign(self) -> CampaignState | None:
         """Return a campaign that compares motivations and has some that are not embedded yet."""
-        campaigns = tuple(self._store.read_model.campaigns.values())
-        compared = (each for each in campaigns if each.id in self._compared or self._motivations.embedded_count(each))
-        return next((campaign for campaign in compared if self._motivations.missing(campaign, 1)), None)
+        for campaign in self._store.read_model.campaigns.values():
+            comparing = campaign.id in self._comparing or self._motivations.embedded_count(campaign)
+            if comparing and self._motivations.missing(campaign, limit=1):
+                return campaign
+        return None
 
     async def _embed_motivations(self, campaign: CampaignState) -> None:
         """Embed the next motivations of a campaign."""

@@ -6,6 +6,7 @@ LOOPS = (ast.For, ast.While, ast.AsyncFor)
 
 _RELEVANT = frozenset((*LOOPS, ast.Name, ast.Attribute, ast.Import, ast.ImportFrom, ast.Global, ast.Try))
 """Kinds of nodes that some rule is about."""
+_TYPE_CHECKING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 _SYMBOLS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
 _LEAVES = frozenset((ast.Name, ast.Constant, *(kind for symbol in _SYMBOLS for kind in symbol.__subclasses__())))
 """Kinds of nodes that have no relevant node below them."""
@@ -45,12 +46,12 @@ def _never_runs(node: ast.AST) -> bool:
 
 
 def is_for_type_checkers(node: ast.If) -> bool:
-    """Whether a condition is `TYPE_CHECKING`."""
-    return isinstance(node.test, ast.Name | ast.Attribute) and identifier(node.test) == "TYPE_CHECKING"
+    """Whether a condition is `TYPE_CHECKING` of the standard library."""
+    return isinstance(node.test, ast.Name | ast.Attribute) and ast.unparse(node.test) in _TYPE_CHECKING
 
 
 def _is_for_scripts(node: ast.If) -> bool:
-    return isinstance(node.test, ast.Compare) and ast.unparse(node.test.left) == "__name__"
+    return isinstance(node.test, ast.Compare) and ast.unparse(node.test) == "__name__ == '__main__'"
 
 
 def identifier(node: ast.Name | ast.Attribute) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from agents.repair import causality, form, hoarding, imports, learning, names, shapes, stability, syntax
+from agents.repair import causality, form, imports, learning, memory_growth, names, shapes, stability, syntax
 from agents.repair.edits import Fix
 from agents.repair.symptom import Symptom, parse_or_none
 
@@ -11,7 +11,7 @@ Rule = Callable[[Symptom], Fix | None]
 
 RULES: tuple[Rule, ...] = (
     *syntax.RULES, *form.RULES, *imports.RULES, *names.RULES,
-    *shapes.RULES, *stability.RULES, *learning.RULES, *hoarding.RULES, *causality.RULES,
+    *shapes.RULES, *stability.RULES, *learning.RULES, *memory_growth.RULES, *causality.RULES,
 )  # fmt: skip
 
 

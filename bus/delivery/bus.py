@@ -26,13 +26,14 @@ from bus.wire.stored_message import StoredMessage
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Query)
 ANSWER_PATIENCE_S = 60.0
-"""How long a query is repeated while memory is away or behind."""
+"""How long a query is repeated if memory is away or behind."""
 REQUEST_TIMEOUTS_S = (4.0, 8.0, 15.0)
 """Timeouts of the first, the second and each further request of a query.
 
 The first are short, because only a timeout reveals a request that was lost with a dying memory.
 """
 RETRY_DELAY_S = 0.1
+"""Pause between two attempts of a call."""
 
 
 class Bus:
@@ -46,7 +47,11 @@ class Bus:
         self.vitals = Vitals()
 
     def envelope_for(self, post: Post, campaign: str, cause: Envelope | None, ordinal: int | str) -> Envelope:
-        """Return the envelope of a post; its id depends on cause, role and ordinal alone (law 3)."""
+        """Return the envelope of a post.
+
+        Its id depends on cause, role and ordinal alone (law 3). The ordinal tells apart the posts of one decision.
+        Without a cause, the campaign, the experiment and the type of the event stand for it.
+        """
         root = cause.id if cause else derive(campaign, post.experiment, type(post.event).__name__)
         return Envelope(
             id=derive(root, self.role, ordinal),
@@ -61,7 +66,10 @@ class Bus:
     async def publish(
         self, post: Post, campaign: str, cause: Envelope | None = None, ordinal: int | str = 0
     ) -> int | None:
-        """Publish an event and return its position, or None if the stream has it already. Raises TransportError."""
+        """Publish an event and return its position, or None if the stream drops it (see Transport).
+
+        Raises TransportError.
+        """
         envelope = self.envelope_for(post, campaign, cause, ordinal)
         payload = mask_payload(encode(envelope))
         return await self.transport.publish(subjects.event_subject(envelope), payload, envelope.id, post.expected_last)
@@ -69,11 +77,11 @@ class Bus:
     def follow(
         self, after: int = 0, batch_delay: float = 0.0, news_request: asyncio.Event | None = None
     ) -> AsyncIterator[Sequence[StoredMessage]]:
-        """Yield the log after a position, in order and without gaps; see Transport."""
+        """Yield the messages of the log after a position, in batches; see Transport."""
         return self.transport.follow(subjects.LOG, after, batch_delay=batch_delay, news_request=news_request)
 
     async def newest_position(self, patience: float = ANSWER_PATIENCE_S) -> int:
-        """Return the log's newest position; while the server is away, retry for `patience` s. Raises TransportError."""
+        """Return the log's newest position; if the server is away, retry for `patience` s. Raises TransportError."""
         return await _retry(lambda: self.transport.last_seq(subjects.LOG), patience)
 
     async def ask(self, query: Query, patience: float = ANSWER_PATIENCE_S) -> Record:
@@ -81,7 +89,7 @@ class Bus:
         return (await self.ask_recorded(query, patience)).reply
 
     async def ask_recorded(self, query: Query, patience: float = ANSWER_PATIENCE_S) -> RecordedAnswer:
-        """Return memory's answer; while memory is away or behind, retry for `patience` seconds.
+        """Return memory's answer; if memory is away or behind, retry for `patience` seconds.
 
         Raises QueryRefused, MemoryBehind, NoAnswer.
         """
@@ -108,7 +116,7 @@ class Bus:
 
     def _refuse(self, error: ValueError) -> bytes:
         """Count an error and return the reply that carries it."""
-        reason = _query_fault(error) if isinstance(error, ValidationError) else str(error)
+        reason = _invalid_query(error) if isinstance(error, ValidationError) else str(error)
         self.vitals.record_error(reason)
         return encode_error(reason, later=isinstance(error, AnswerPending))
 
@@ -129,7 +137,8 @@ class Bus:
     ) -> None:
         """Keep a message that the role can't handle as a dead letter, with its bytes except for secrets.
 
-        Raises TransportError.
+        `stack` is the traceback, `fallback` what the role published in place of a decision, and `retry` how often the
+        message was retried before. Raises TransportError.
         """
         original = StoredMessage(stored.seq, stored.subject, mask_payload(stored.payload))
         types = tuple(type(post.event).__name__ for post in fallback)
@@ -143,18 +152,22 @@ class Bus:
 
 
 def _logged_cause(cause: Envelope | None) -> str | None:
-    """Return the id of the cause as the log has it: a person's raw words are not in the log, but their cause may be."""
+    """Return the cause's id as the log has it; None without a cause.
+
+    The log lacks a person's raw words (`Spoken`). Their own cause, the start of the campaign, takes their place.
+    """
     if cause is None:
         return None
     return cause.cause if isinstance(cause.event, Spoken) else cause.id
 
 
-def _query_fault(error: ValidationError) -> str:
+def _invalid_query(error: ValidationError) -> str:
+    """Return the first fault of an invalid query, in one line and without the query's own text."""
     return f"bad query: {error.errors(include_url=False, include_input=False)[0]['msg']}"
 
 
 async def _retry(call: Callable[[], Awaitable[T]], patience: float) -> T:
-    """Return the result of a call, repeated while the server or memory is away or behind, for `patience` seconds."""
+    """Return the result of a call; on NoAnswer and MemoryBehind, repeat it for `patience` seconds, then raise."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience
     while True:

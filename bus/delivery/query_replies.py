@@ -1,4 +1,7 @@
-"""Replies to queries: how they are written and read on the bus, and the errors that stand in place of one."""
+"""Replies to queries on the bus: a reply, or the error that is sent instead, to JSON and back.
+
+Either `{"reply": {...}}` or `{"error": "there is no experiment 'e0009' ...", "later": false}`.
+"""
 
 import json
 
@@ -8,36 +11,37 @@ from bus.delivery.traces import RecordedAnswer
 from bus.vocabulary.events import Record
 from bus.vocabulary.queries import Query
 
-PREFIX, SUFFIX = b'{"reply":', b"}"
+REPLY_PREFIX, REPLY_SUFFIX = b'{"reply":', b"}"
+"""What encloses a reply on the bus. It is joined and cut as bytes, so that a trace records the reply byte for byte."""
 
 
 class QueryRefused(Exception):
-    """A query was answered with an error; the text is that error, in one line."""
+    """The asker's error: memory refused the query; the text says why in one line."""
 
 
 class MemoryBehind(QueryRefused):
-    """Memory has not read the log so far yet; the same query has an answer later."""
+    """The asker's error: memory can't answer yet, for example because it reads the log more slowly; ask again later."""
 
 
 class AnswerPending(ValueError):
-    """Raised by a handler if the same query will have an answer later."""
+    """The responder's error: the same query will have an answer later. The asker gets it as MemoryBehind."""
 
 
 def encode_reply(reply: Record) -> bytes:
     """Return a reply as JSON, without default values."""
-    return PREFIX + reply.model_dump_json(exclude_defaults=True).encode() + SUFFIX
+    return REPLY_PREFIX + reply.model_dump_json(exclude_defaults=True).encode() + REPLY_SUFFIX
 
 
 def encode_error(reason: str, *, later: bool) -> bytes:
-    """Return an error as JSON; `later` promises that the same query will have an answer."""
+    """Return an error as JSON; `later` says that the same query will have an answer later."""
     return to_json({"error": reason, "later": later})
 
 
 def decode_reply(query: Query, payload: bytes) -> RecordedAnswer:
-    """Return the typed reply with its bytes. Raises QueryRefused, or MemoryBehind if an answer comes later."""
+    """Return the query with its typed reply and the reply's bytes. Raises QueryRefused or MemoryBehind."""
     try:
-        if payload.startswith(PREFIX):
-            body = payload[len(PREFIX) : -len(SUFFIX)]
+        if payload.startswith(REPLY_PREFIX):
+            body = payload[len(REPLY_PREFIX) : -len(REPLY_SUFFIX)]
             return RecordedAnswer(query, query.Reply.model_validate_json(body), body)
         error = _decode_error(payload)
     except (ValueError, KeyError, TypeError) as fault:

@@ -1,4 +1,7 @@
-"""Creates the lab's streams and durable consumers on a JetStream server, and updates those of an older lab."""
+"""Creates the lab's streams and durable consumers on a JetStream server, and updates those of an older lab.
+
+An update only ever adds: streams keep their messages and replicas, consumers keep their place.
+"""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -10,36 +13,41 @@ from bus.delivery.transport import Durable, TransportError
 from bus.nats.connection import SERVER_AWAY_ERRORS
 from bus.wire.subjects import STREAMS, Stream
 
-FROM_FIRST_POSITION: Mapping[str, int] = MappingProxyType({})
-"""No stream starts after position 1."""
+ALL_FROM_POSITION_1: Mapping[str, int] = MappingProxyType({})
+"""Every stream starts at position 1."""
+MAX_UNACKNOWLEDGED = 4096
+"""Messages of one consumer that may be delivered and not yet acknowledged, over all processes that share it."""
 
 
 async def provision(
-    js: JetStreamContext, durables: Iterable[Durable], replicas: int, begins: Mapping[str, int] = FROM_FIRST_POSITION
+    js: JetStreamContext,
+    durables: Iterable[Durable],
+    replicas: int,
+    first_positions: Mapping[str, int] = ALL_FROM_POSITION_1,
 ) -> None:
     """Create or update streams and consumers, each on `replicas` servers.
 
-    `begins` maps a stream to the position of its first message, if that is not 1. Raises TransportError if the server
-    can't do it, such as without JetStream.
+    `first_positions` maps a stream's name to the position of its first message, if that is not 1. It counts for a new
+    stream only. Raises TransportError if the server can't store streams, for example because JetStream is off.
     """
     try:
         for stream in STREAMS:
-            await _provide_stream(js, _stream_config(stream, replicas, begins.get(stream.name)))
+            await _provision_stream(js, _stream_config(stream, replicas, first_positions.get(stream.name)))
         for durable in durables:
-            await provide_consumer(js, durable)
+            await provision_consumer(js, durable)
     except (APIError, *SERVER_AWAY_ERRORS) as error:
         raise TransportError(
             f"the NATS server can't store the lab's streams ({error}); hint: start it with -js"
         ) from None
 
 
-async def provide_consumer(js: JetStreamContext, durable: Durable) -> None:
+async def provision_consumer(js: JetStreamContext, durable: Durable) -> None:
     """Create a durable consumer, or update the filters of an older one. Raises APIError."""
     await js.add_consumer(durable.stream, _consumer_config(durable))
 
 
-async def _provide_stream(js: JetStreamContext, config: api.StreamConfig) -> None:
-    """Create a stream; on an older one, allow direct reads, and add replicas."""
+async def _provision_stream(js: JetStreamContext, config: api.StreamConfig) -> None:
+    """Create a stream; an existing one gets direct reads and more replicas, and keeps its other settings."""
     assert config.name
     try:
         existing = (await js.stream_info(config.name)).config
@@ -51,8 +59,8 @@ async def _provide_stream(js: JetStreamContext, config: api.StreamConfig) -> Non
             await js.update_stream(existing.evolve(allow_direct=True, num_replicas=replicas))
 
 
-def _stream_config(stream: Stream, replicas: int, begins: int | None) -> api.StreamConfig:
-    """Return the JetStream settings of a stream."""
+def _stream_config(stream: Stream, replicas: int, first_position: int | None) -> api.StreamConfig:
+    """Return the JetStream settings of a stream; None for a first position of 1."""
     return api.StreamConfig(
         name=stream.name,
         subjects=list(stream.subjects),
@@ -66,7 +74,7 @@ def _stream_config(stream: Stream, replicas: int, begins: int | None) -> api.Str
         duplicate_window=stream.duplicate_window,
         num_replicas=replicas,
         allow_direct=True,
-        first_seq=begins,
+        first_seq=first_position,
     )
 
 
@@ -76,6 +84,6 @@ def _consumer_config(durable: Durable) -> api.ConsumerConfig:
         durable_name=durable.name,
         filter_subjects=list(durable.filters),
         ack_wait=durable.ack_wait,
-        max_deliver=-1,  # the actor counts deliveries itself, to end the last one with a dead letter
-        max_ack_pending=4096,
+        max_deliver=-1,  # no limit: the actor counts deliveries itself, and writes a dead letter after the last one
+        max_ack_pending=MAX_UNACKNOWLEDGED,
     )

@@ -21,7 +21,7 @@ from bus.delivery.transport import Durable, LogFull, NoAnswer, TransportError
 from bus.nats.batch_get import direct_get_subject
 from bus.nats.connection import ANONYMOUS, SERVER_AWAY_ERRORS, Connection
 from bus.nats.following import Follower
-from bus.nats.provisioning import FROM_FIRST_POSITION, provide_consumer, provision
+from bus.nats.provisioning import ALL_FROM_POSITION_1, provision, provision_consumer
 from bus.security.identity import Identity
 from bus.wire.envelope import CONTENT_TYPE
 from bus.wire.stored_message import StoredMessage
@@ -87,10 +87,14 @@ class NatsTransport:
         return self._connection.server_id
 
     async def provision(
-        self, durables: Iterable[Durable] = (), *, replicas: int = 1, begins: Mapping[str, int] = FROM_FIRST_POSITION
+        self,
+        durables: Iterable[Durable] = (),
+        *,
+        replicas: int = 1,
+        first_positions: Mapping[str, int] = ALL_FROM_POSITION_1,
     ) -> None:
         """Create the lab's streams and consumers; see `bus.nats.provisioning`. Raises TransportError."""
-        await provision(self._js, durables, replicas, begins)
+        await provision(self._js, durables, replicas, first_positions)
 
     async def publish(
         self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None
@@ -135,7 +139,7 @@ class NatsTransport:
         if durable.name not in self._pulls:
             create = f"$JS.API.CONSUMER.DURABLE.CREATE.{durable.stream}.{durable.name}"
             if self._connection.identity.may_provision and not self._connection.denied.contains(create):
-                await provide_consumer(self._js, durable)
+                await provision_consumer(self._js, durable)
             self._pulls[durable.name] = await self._js.pull_subscribe_bind(durable.name, durable.stream)
         return self._pulls[durable.name]
 

@@ -1,4 +1,4 @@
-"""The roles' nkeys: one file for each role with its secret seed, readable by its owner only.
+"""The roles' nkeys: each role has a file with its secret seed, which only the file's owner can read.
 
 An nkey is an Ed25519 key pair. The server's configuration holds the public key. A client signs a nonce to prove that it
 has the seed, so the seed never leaves the client. https://github.com/nats-io/nkeys
@@ -6,23 +6,26 @@ has the seed, so the seed never leaves the client. https://github.com/nats-io/nk
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
-SUFFIX = ".nk"
+SEED_SUFFIX = ".nk"
 
 
 class KeyFault(ValueError):
-    """A key file can't be used; the text says why and what to do."""
+    """A key file can't be used; the text says why in one line."""
 
 
 def seed_path(folder: Path, role: str) -> Path:
     """Return the path of a role's seed."""
-    return folder / f"{role}{SUFFIX}"
+    return folder / f"{role}{SEED_SUFFIX}"
 
 
-def ensure_keys(folder: Path, roles: Iterable[str]) -> dict[str, str]:
-    """Create missing seeds, close all to other users, and return each role's public key. Raises KeyFault."""
+def ensure_keys(folder: Path, roles: Collection[str]) -> dict[str, str]:
+    """Create the seeds that are missing, let only their owner read them, and return the public keys by role.
+
+    Raises KeyFault if a seed that exists is damaged.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     for role in roles:
@@ -35,7 +38,7 @@ def ensure_keys(folder: Path, roles: Iterable[str]) -> dict[str, str]:
 
 
 def write_seed(path: Path, seed: str) -> None:
-    """Write a seed atomically, to a file that other users can't read at any time."""
+    """Write a seed atomically, to a file that other users can never read."""
     temporary = path.with_suffix(f".{os.getpid()}.part")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(seed + "\n")
@@ -48,19 +51,21 @@ def read_seed(path: Path) -> str:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise KeyFault(f"other users can read the key {path}; hint: chmod 600 {path}")
         seed = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeyFault(f"can't read the key {path} ({getattr(error, 'strerror', 'not text')})") from None
-    _public_key(path, seed)
+    except OSError as error:
+        raise KeyFault(f"can't read the key {path} ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise KeyFault(f"can't read the key {path} (not text)") from None
+    _derive_public_key(seed, path)  # raises if the text is no seed
     return seed
 
 
 def public_key(path: Path) -> str:
     """Return the public key of the seed in a file. Raises KeyFault."""
-    return _public_key(path, read_seed(path))
+    return _derive_public_key(read_seed(path), path)
 
 
-def _public_key(path: Path, seed: str) -> str:
-    """Return a seed's public key. Raises KeyFault, whose text never quotes the seed."""
+def _derive_public_key(seed: str, path: Path) -> str:
+    """Return a seed's public key. Raises KeyFault, which names the seed's file and never quotes the seed."""
     import nkeys
 
     try:
@@ -70,6 +75,7 @@ def _public_key(path: Path, seed: str) -> str:
 
 
 def _new_seed() -> str:
+    """Return a random seed, as nkeys writes those of a user."""
     import nkeys
 
     return nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER).decode()

@@ -1,8 +1,8 @@
 """Masks secrets: text that looks like a secret, and values that the environment marks as secret.
 
 Keys that the lab meets have a known form: nkey seeds, JWTs, `sk-...` keys, bearer tokens, passwords in addresses. Any
-other secret is known by the name of its environment variable. Text for people (logs, tracebacks) is masked wherever it
-looks like a secret. Events and traces are masked only where the match is certain, so that no idea is damaged.
+other secret is known by the name of its environment variable. Text for people (logs, tracebacks) loses everything that
+looks like a secret. Events and traces lose only what certainly is one, so that no idea is damaged.
 """
 
 import json
@@ -21,19 +21,24 @@ SECRET_NAME = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd|credential
 def _at_word_start(prefix: str) -> str:
     """Return a pattern that matches a prefix at a word start; in JSON, an escaped line break also starts a word.
 
-    The lookbehind follows the prefix, because a search that can skip to a literal is 20 times faster.
+    The lookbehind comes after the prefix, and looks back past it. So the pattern begins with literal letters, and a
+    search that can skip to a literal is 20 times faster.
     """
     return rf"{prefix}(?:(?<![\w-]{prefix})|(?<=\\[nrt]{prefix}))"
 
 
 SEED = r"S[ACNOUX](?<![A-Z0-9]..)[A-Z2-7]{56}(?![A-Z0-9])"
+"""An nkey seed: S, the letter of its kind, 56 base32 characters, and neither a letter nor a digit around them."""
 JWT = _at_word_start("eyJ") + r"[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
 PROVIDER_KEY = _at_word_start("sk-") + r"(?=[\w-]*\d)[\w-]{16,}"
+"""A model provider's key. It is long and has a digit, unlike a hyphenated word."""
+SHORT_PROVIDER_KEY = _at_word_start("sk-") + r"[\w-]{8,}"
+"""What may be a provider's key, or a word."""
 CERTAIN_SECRETS = tuple(map(re.compile, (JWT, PROVIDER_KEY, SEED)))
 """Separate patterns: a search can skip to the first letters of each, but not of one combined pattern."""
 BEARER_TOKEN = r"(?i:bearer\s+[\w.~+/=-]{8,})"
 ADDRESS_PASSWORD = r"(?<=://)[^\s/@]+(?=@)"
-LIKELY_SECRET = re.compile(rf"{SEED}|{JWT}|{_at_word_start('sk-')}[\w-]{{8,}}|{BEARER_TOKEN}|{ADDRESS_PASSWORD}")
+LIKELY_SECRET = re.compile(f"{SEED}|{JWT}|{SHORT_PROVIDER_KEY}|{BEARER_TOKEN}|{ADDRESS_PASSWORD}")
 
 
 def mask(text: str, environment: Mapping[str, str] | None = None) -> str:
@@ -51,7 +56,7 @@ def mask_payload(payload: bytes, environment: Mapping[str, str] | None = None) -
 
 
 def _mask_values(text: str, environment: Mapping[str, str] | None) -> str:
-    """Return the text without the values of secret variables; without an environment, those of this process."""
+    """Return the text without the values of secret variables; None means the environment of this process."""
     for secret in own_secrets() if environment is None else secrets(environment):
         text = text.replace(secret, MASK)
     return text
@@ -59,14 +64,17 @@ def _mask_values(text: str, environment: Mapping[str, str] | None) -> str:
 
 @cache
 def own_secrets() -> tuple[str, ...]:
-    """Return the secrets that this process was started with; looking them up each time cost a tenth of its time."""
+    """Return the secrets of this process's environment, as they were at the first call.
+
+    They are cached, because looking them up for every text took a tenth of a process's time.
+    """
     return tuple(secrets(os.environ))
 
 
 def secrets(environment: Mapping[str, str]) -> Iterator[str]:
     """Yield each secret value of an environment, plain and escaped as in JSON.
 
-    A value is secret if its variable is named like a secret, or if the model settings name that variable as their key.
+    A value is secret if its variable is named like a secret, or if the setting `llm.api_key_env` names the variable.
     """
     for value in _secret_values(environment):
         yield from dict.fromkeys((value, json.dumps(value)[1:-1]))
@@ -75,9 +83,5 @@ def secrets(environment: Mapping[str, str]) -> Iterator[str]:
 def _secret_values(environment: Mapping[str, str]) -> Iterator[str]:
     model_key_name = environment.get("MOVE37_LLM__API_KEY_ENV")
     for name, value in environment.items():
-        if (
-            len(value) >= MIN_SECRET_CHARACTERS
-            and (SECRET_NAME.search(name) or name == model_key_name)
-            and not name.startswith("MOVE37_LLM__")
-        ):
+        if len(value) >= MIN_SECRET_CHARACTERS and (SECRET_NAME.search(name) or name == model_key_name):
             yield value

@@ -173,7 +173,7 @@ async def _new_streams(settings: Settings, home: Home, last_read: int) -> AsyncI
     async with server.run_server(home.nats, home.authorization()) as url:
         transport = await connection.connect(settings, access.ADMIN, url, seeds=home.keys)
         try:
-            await transport.provision(all_durables(), begins={subjects.HUMAN: last_read + 1})
+            await transport.provision(all_durables(), first_positions={subjects.HUMAN: last_read + 1})
             yield transport
         finally:
             await transport.close()

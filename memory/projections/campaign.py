@@ -1,4 +1,4 @@
-"""Rows of a campaign itself: its start, its pauses, resumptions and endings, and the renewals of its pool."""
+"""Rows of a campaign itself: its start, its transitions (paused, resumed, finished), and the renewals of its pool."""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +19,9 @@ class CampaignRow(Row):
     scale: str
     baselines: tuple[str, ...]
     experiments: int
+    """How many experiments to make, baselines not counted."""
     slots: int
+    """How many slots may be open at once (K)."""
     body: str
     """The whole CampaignStarted as JSON."""
 
@@ -33,23 +35,26 @@ class CampaignRow(Row):
 )
 @dataclass(frozen=True, slots=True)
 class TransitionRow(Row):
-    """A campaign was paused, resumed or finished."""
+    """A campaign was paused, resumed or finished. The table has an older name for these rows."""
 
     table: ClassVar[str] = "turns"
 
     kind: str
     """`paused`, `resumed` or `finished`."""
     why: str
+    """The reason that a person gave or, of a finish, its reason code such as `stopped`."""
 
 
 @projects(PoolUpdated, state=lambda event: json.dumps(event.state))
 @dataclass(frozen=True, slots=True)
 class PoolRow(Row):
-    """The search policy's state changed."""
+    """The pool was renewed: the search policy has a new state."""
 
     table: ClassVar[str] = "pools"
 
     generation: int
+    """The number of the renewal, from 1."""
     policy: str
+    """Name of the search policy."""
     state: str
     """The state as JSON."""

@@ -42,7 +42,7 @@ class PeersHandler(QueryHandler[AskPeers]):
             siblings=tuple(figures.val_loss for figures in metrics if figures),
             baselines=_trained_baselines(campaign, position),
             baselines_pending=campaign.baselines_pending(position),
-            awaiting=tuple(row.experiment for row in campaign.awaiting(position)),
+            awaiting=tuple(row.experiment for row in campaign.awaiting_analysis(position)),
             started=campaign.started_as_of(position),
         )
 

@@ -39,7 +39,7 @@ class NeighboursHandler(QueryHandler[AskNeighbours]):
     def _rows(self) -> list[Neighbour]:
         """Return the nearest ideas, and those with the same source."""
         fingerprint = self.query.fingerprint
-        same_source = self.campaign.same_source(fingerprint, self.position) if fingerprint else set[str]()
+        same_source = self.campaign.experiments_with_source(fingerprint, self.position) if fingerprint else set[str]()
         rows = [
             _neighbour(proposal, comparison, proposal.experiment in same_source)
             for proposal, comparison in self._nearest()

@@ -1,14 +1,17 @@
-"""The design index: the designs of each campaign's proposals, compared by their units in one pass over all of them.
+"""The design index: one design is compared with all designs of a campaign at once, by their units.
 
-Design i of a campaign belongs to its i-th proposal, so "as of a position" means the first so many designs. Distances
-are those of `bus.vocabulary.design_edits`, computed with bit sets: every item has a bit, and the bits that two sets
-share are counted. 10,000 designs take a few milliseconds.
+Design i of a campaign belongs to its i-th proposal. So the designs up to a position are the first `count` ones.
+
+Distances are those of `bus.vocabulary.design_edits`. A design is a few sets of items, and a set is stored as
+bits: every item has a bit, in 64-bit words. The edits between two sets are the size of the larger one minus the number
+of bits that they share. One comparison with 10,000 designs takes a few milliseconds.
 """
 
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import permutations
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -19,9 +22,10 @@ from memory.projections import ProposalRow
 from memory.state.campaign_state import CampaignState
 
 SETS = 1 + MAX_PATHS
-"""Sets of items of a design: its frame, and each path."""
+"""Sets of items of one design: set 0 is its frame, set i its i-th path."""
 WORD_BITS = 64
 INITIAL_CAPACITY = 64
+"""Designs that fit before the arrays are doubled."""
 FAR = 10_000
 """The distance to a proposal without a design; no two designs are so far apart."""
 DECIMALS = 5
@@ -34,75 +38,74 @@ class DesignBits:
     def __init__(self) -> None:
         """Begin empty."""
         self._bit_of: dict[str, int] = {}
+        """The bit of each item, in the order the items were first added."""
         self._bits = np.zeros((SETS, 1, INITIAL_CAPACITY), np.uint64)
-        """By set, word and design: what is read together lies together."""
+        """[SETS, words, capacity]: one word of all designs lies together, since it is read together."""
         self._sizes = np.zeros((SETS, INITIAL_CAPACITY), np.int32)
+        """[SETS, capacity]: the number of items of each set."""
         self._has_design = np.zeros(INITIAL_CAPACITY, np.bool_)
-        self._paths = 0
-        """The most paths of a design."""
+        self._max_paths = 0
+        """The most paths that a design has."""
         self._count = 0
 
     def __len__(self) -> int:
-        """Count the designs, those that are missing included."""
+        """Count the proposals, those without a design included."""
         return self._count
 
     def add(self, design: DesignItems | None) -> None:
-        """Add a design; None keeps the place of a proposal without one."""
+        """Add the design of the next proposal; None if it has none."""
         if self._count == len(self._has_design):
             self._bits, self._sizes, self._has_design = (
                 np.concatenate([array, np.zeros_like(array)], axis=-1)
                 for array in (self._bits, self._sizes, self._has_design)
             )
         if design is not None:
-            self._set(self._count, design)
+            self._store(self._count, design)
         self._count += 1
 
     def distances(self, design: DesignItems, count: int) -> NDArray[np.int32]:
-        """Return the distances [count] to the first `count` designs, FAR for a missing one."""
-        sets = (design.frame, *design.paths)
+        """Return the distances [count] to the designs of the first `count` proposals, FAR for one without a design."""
         distances = self._edits(design.frame, 0, count)
-        paths = max(self._paths, len(design.paths))
-        table = [
-            [self._edits(sets[i] if i < len(sets) else Items(), j, count) for j in range(1, paths + 1)]
-            for i in range(1, paths + 1)
-        ]
-        if table:
-            distances = distances + np.minimum.reduce(
-                [_pairing_edits(table, order) for order in permutations(range(paths))]
-            )
+        path_count = max(self._max_paths, len(design.paths))
+        paths = (*design.paths, *[Items()] * (path_count - len(design.paths)))
+        path_edits = [[self._edits(path, index, count) for index in range(1, path_count + 1)] for path in paths]
+        if path_edits:
+            pairings = permutations(range(path_count))
+            distances = distances + np.minimum.reduce([_pairing_edits(path_edits, pairing) for pairing in pairings])
         return np.where(self._has_design[:count], distances, FAR).astype(np.int32)
 
-    def _edits(self, items: Items, place: int, count: int) -> NDArray[np.int32]:
-        """Return the edits [count] from a set of items to the sets at a place of the first designs."""
-        edits = np.maximum(self._sizes[place, :count], np.int32(len(items)))
-        for word, mask in enumerate(self._mask(items)):
+    def _edits(self, items: Items, set_index: int, count: int) -> NDArray[np.int32]:
+        """Return the edits [count] from a set of items to one set of each of the first `count` designs."""
+        result = np.maximum(self._sizes[set_index, :count], np.int32(len(items)))
+        for word, mask in enumerate(self._words(items)):
             if mask:
-                edits -= np.bitwise_count(self._bits[place, word, :count] & mask)
-        return edits
+                result -= np.bitwise_count(self._bits[set_index, word, :count] & mask)
+        return result
 
-    def _set(self, index: int, design: DesignItems) -> None:
-        self._paths = max(self._paths, len(design.paths))
+    def _store(self, index: int, design: DesignItems) -> None:
+        """Store a design as the design at an index."""
+        self._max_paths = max(self._max_paths, len(design.paths))
         self._has_design[index] = True
-        for place, items in enumerate((design.frame, *design.paths)):
+        for set_index, items in enumerate((design.frame, *design.paths)):
             for item in items:
                 self._bit_of.setdefault(item, len(self._bit_of))
-            missing = -(-len(self._bit_of) // WORD_BITS) - self._bits.shape[1]
-            if missing > 0:
-                self._bits = np.pad(self._bits, ((0, 0), (0, missing), (0, 0)))
-            self._bits[place, :, index] = self._mask(items)
-            self._sizes[place, index] = len(items)
+            new_words = ceil(len(self._bit_of) / WORD_BITS) - self._bits.shape[1]
+            if new_words > 0:
+                self._bits = np.pad(self._bits, ((0, 0), (0, new_words), (0, 0)))
+            self._bits[set_index, :, index] = self._words(items)
+            self._sizes[set_index, index] = len(items)
 
-    def _mask(self, items: Items) -> NDArray[np.uint64]:
-        """Return a set's bits [words]; an item that no design has counts in the size of the set alone."""
+    def _words(self, items: Items) -> NDArray[np.uint64]:
+        """Return a set of items as bits [words]. An item that no design has gets no bit: no set can share it."""
         words = [0] * self._bits.shape[1]
         for bit in (self._bit_of[item] for item in items if item in self._bit_of):
             words[bit // WORD_BITS] |= 1 << bit % WORD_BITS
         return np.array(words, np.uint64)
 
 
-def _pairing_edits(table: Sequence[Sequence[NDArray[np.int32]]], order: Sequence[int]) -> NDArray[np.int32]:
-    """Return the edits [count] if path i is paired with path `order[i]`."""
-    return np.add.reduce([table[i][j] for i, j in enumerate(order)], dtype=np.int32)
+def _pairing_edits(path_edits: Sequence[Sequence[NDArray[np.int32]]], pairing: Sequence[int]) -> NDArray[np.int32]:
+    """Return the edits [count] of all paths if path i is paired with path `pairing[i]`."""
+    return np.add.reduce([path_edits[i][j] for i, j in enumerate(pairing)], dtype=np.int32)
 
 
 class DesignIndex:
@@ -111,14 +114,14 @@ class DesignIndex:
     def __init__(self) -> None:
         """Begin empty."""
         self._campaigns: defaultdict[str, DesignBits] = defaultdict(DesignBits)
-        self._novelty: dict[int, float] = {}
-        """The novelty of proposals by their positions: later designs don't change it."""
+        self._novelty_at: dict[int, float] = {}
+        """The novelty of proposals by their positions, kept because later designs don't change it."""
 
     def nearest(
         self, campaign: CampaignState, design: Mapping[str, Any], count: int, k: int
     ) -> list[tuple[ProposalRow, int]]:
-        """Return the k nearest designs of the first `count` proposals with their distances; of equals, the earliest."""
-        distances = self._caught_up(campaign, count).distances(design_items(design), count)
+        """Return the k nearest of the first `count` proposals with their distances, nearest first, then earliest."""
+        distances = self._read_designs(campaign, count).distances(design_items(design), count)
         nearest = np.argsort(distances, kind="stable")[:k].tolist()
         return [(campaign.proposals[index], int(distances[index])) for index in nearest if distances[index] < FAR]
 
@@ -127,23 +130,23 @@ class DesignIndex:
 
         None for a proposal without a design.
         """
-        if proposal.seq in self._novelty:
-            return self._novelty[proposal.seq]
+        if proposal.seq in self._novelty_at:
+            return self._novelty_at[proposal.seq]
         items = proposal_items(proposal)
         if items is None:
             return None
-        count = campaign.proposal_index(proposal)
-        nearest = self._caught_up(campaign, count).distances(items, count).min(initial=FAR)
-        novelty = self._novelty[proposal.seq] = round(min(1.0, float(nearest) / max(1, items.size)), DECIMALS)
+        earlier = campaign.proposal_index(proposal)
+        distance = self._read_designs(campaign, earlier).distances(items, earlier).min(initial=FAR)
+        novelty = self._novelty_at[proposal.seq] = round(min(1.0, float(distance) / max(1, items.size)), DECIMALS)
         return novelty
 
     def distance(self, design: Mapping[str, Any], proposal: ProposalRow) -> int | None:
-        """Return how many units a design and a proposal's differ in; None if the proposal has no design."""
+        """Return the distance between a design and a proposal's design; None if the proposal has none."""
         items = proposal_items(proposal)
         return None if items is None else edits(design_items(design), items)
 
-    def _caught_up(self, campaign: CampaignState, count: int) -> DesignBits:
-        """Return the campaign's designs with at least the first `count`."""
+    def _read_designs(self, campaign: CampaignState, count: int) -> DesignBits:
+        """Return the campaign's designs, after reading those of the first `count` proposals that are not read yet."""
         designs = self._campaigns[campaign.id]
         for proposal in campaign.proposals[len(designs) : count]:
             designs.add(proposal_items(proposal))

@@ -1,8 +1,8 @@
 """The state of one campaign: its experiments, and the indexes that give their state at any position of the log.
 
-Every index is a list in log order. "As of a position" is then one bisection, which takes about as long at ten thousand
-experiments as at ten. A list of rows is bisected by their `seq`. A list named `..._seqs` holds only the positions at
-which something happened: the bisection counts how often it had happened.
+Most indexes are lists in log order, so that a bisection finds what was true at a position. It takes about as long with
+ten thousand experiments as with ten. A list of rows is bisected by their `seq`. A list named `..._seqs` holds the
+positions at which something happened, so the bisection counts how often it had happened.
 """
 
 from bisect import bisect_left, bisect_right
@@ -31,14 +31,14 @@ from memory.state.as_of import as_of, seq_of
 from memory.state.experiment_state import ExperimentState
 
 RANKING_SIZE = 50
-"""How many experiments a ranking holds."""
+"""The most experiments in a ranking."""
 
 opened_seq_of = attrgetter("opened_seq")
 """Returns the position at which an experiment was opened; the key to sort experiments by."""
 
 
 class RankedExperiment(NamedTuple):
-    """An analysed experiment; in ascending order the best comes first, of equals the one that was opened first."""
+    """An analysed experiment. Ascending order is best first; ties go to the one that was opened first."""
 
     negated_fitness: float
     opened_seq: int
@@ -48,7 +48,7 @@ class RankedExperiment(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class CampaignState:
-    """What the log says of a campaign."""
+    """What the log says of a campaign. "Had" in a docstring means: up to the position that is asked about."""
 
     id: str
     start_row: CampaignRow | None = None
@@ -60,7 +60,7 @@ class CampaignState:
     human_messages: defaultdict[str, list[HumanMessageRow]] = field(default_factory=partial(defaultdict, list))
     """Messages of people, by kind."""
     ever_vetoed: set[str] = field(default_factory=set)
-    """Experiments that a person ever vetoed, restored since or not."""
+    """Ids of all experiments that a person vetoed, whether or not they were restored later."""
     veto_seqs: list[int] = field(default_factory=list)
     """Positions of vetoes and restorations."""
     _vetoed_after: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -75,11 +75,11 @@ class CampaignState:
     proposals: list[ProposalRow] = field(default_factory=list)
     """The first proposal of each experiment."""
     analyses_by_parent: defaultdict[str, list[AnalysisRow]] = field(default_factory=partial(defaultdict, list))
-    """Analyses of the children of each parent."""
+    """Analyses of the children of each parent, by the parent's id."""
     sources_by_fingerprint: defaultdict[str, list[ProposalRow | RevisionRow]] = field(
         default_factory=partial(defaultdict, list)
     )
-    """Proposals and revisions that brought a source."""
+    """Proposals and revisions by the fingerprint of their source."""
 
     slot_seqs: list[int] = field(default_factory=list)
     """Positions at which slots were opened."""
@@ -95,24 +95,24 @@ class CampaignState:
     """Positions at which experiments became terminal, by their final status."""
 
     ranked: list[RankedExperiment] = field(default_factory=list)
-    """Analysed experiments, best first: the one list that is not in log order."""
+    """Analysed experiments, best first and not in log order."""
     unanalysed: dict[str, CompletionRow] = field(default_factory=dict)
-    """Completions that wait for their analysis, by experiment."""
+    """Completions that wait for their analysis, by experiment id and in log order."""
     released: list[tuple[int, CompletionRow]] = field(default_factory=list)
-    """Completions that wait no more, each with the position at which its experiment was analysed, given up or put in
-    quarantine."""
+    """Completions that wait no more, each after the position at which that ended: the experiment was analysed, given up
+    or put in quarantine."""
 
     def experiment(self, experiment_id: str) -> ExperimentState:
         """Return an experiment; an unknown one is created empty."""
         return self.experiments.setdefault(experiment_id, ExperimentState(experiment_id))
 
     def find_opened(self, ids: Iterable[str], position: int) -> list[ExperimentState]:
-        """Return those of some experiments that had been opened, in the order of their opening."""
-        existing = (self.experiments[name] for name in ids if name in self.experiments)
+        """Return the experiments with these ids that had been opened, in the order of their opening."""
+        existing = (self.experiments[experiment_id] for experiment_id in ids if experiment_id in self.experiments)
         return sorted((experiment for experiment in existing if experiment.opened(position)), key=opened_seq_of)
 
     def opened_after(self, position: int, until: int) -> list[ExperimentState]:
-        """Return the experiments opened past one position and up to another, in the order of their opening."""
+        """Return the experiments opened after one position and up to another, in the order of their opening."""
         return self.opened[self.opened_count(position) : self.opened_count(until)]
 
     def started_as_of(self, position: int) -> CampaignStarted | None:
@@ -136,25 +136,25 @@ class CampaignState:
         return experiment_id in self.ever_vetoed and self.experiments[experiment_id].vetoed(position)
 
     def vetoed_experiments(self, position: int) -> tuple[str, ...]:
-        """Return the experiments on which a veto was in force, sorted by id."""
+        """Return the ids of the experiments on which a veto was in force, sorted."""
         message_count = bisect_right(self.veto_seqs, position)
         if message_count not in self._vetoed_after:
             self._vetoed_after.clear()
-            vetoed = (name for name in sorted(self.ever_vetoed) if self.vetoed(name, position))
+            vetoed = (each for each in sorted(self.ever_vetoed) if self.vetoed(each, position))
             self._vetoed_after[message_count] = tuple(vetoed)
         return self._vetoed_after[message_count]
 
     def ranking(self, position: int, limit: int = RANKING_SIZE) -> Iterator[str]:
         """Return the ids of the best experiments, best first, without vetoed ones; of equals, the one opened first."""
         analysed = (ranked.id for ranked in self.ranked if ranked.analysed_seq <= position)
-        return islice((name for name in analysed if not self.vetoed(name, position)), limit)
+        return islice((each for each in analysed if not self.vetoed(each, position)), limit)
 
     def trained_baselines(self, position: int) -> list[ExperimentState]:
-        """Return the baselines that had completed, in the order they were opened."""
+        """Return the baselines whose run had completed, in the order they were opened."""
         return [baseline for baseline in self.baselines if as_of(baseline.completion, position)]
 
     def founders(self, position: int) -> list[ExperimentState]:
-        """Return the proposed baselines, neither given up nor vetoed, in the order they were opened."""
+        """Return the baselines that had been proposed and neither given up nor vetoed, in order of opening."""
         proposed = (baseline for baseline in self.baselines if as_of(baseline.proposal, position))
         return [each for each in proposed if not each.vetoed(position) and each.status(position) != "failed"]
 
@@ -163,18 +163,18 @@ class CampaignState:
         planned = len(self.start_row.baselines) if self.start_row is not None else 0
         return max(0, planned - bisect_right(self.settled_baseline_seqs, position))
 
-    def same_source(self, fingerprint: str, position: int) -> set[str]:
-        """Return the experiments with an attempt of exactly this source, blank space aside."""
+    def experiments_with_source(self, fingerprint: str, position: int) -> set[str]:
+        """Return the ids of the experiments with an attempt of exactly this source, blank space aside."""
         return {row.experiment for row in self.sources_by_fingerprint.get(fingerprint, []) if row.seq <= position}
 
-    def stop_awaiting(self, experiment_id: str, seq: int) -> None:
-        """Record that an experiment no longer waits for its analysis, if it did."""
+    def stop_awaiting_analysis(self, experiment_id: str, seq: int) -> None:
+        """Record that an experiment waits for its analysis no longer, from a position on; if it did not, do nothing."""
         row = self.unanalysed.pop(experiment_id, None)
         if row is not None:
             self.released.append((seq, row))
 
-    def awaiting(self, position: int) -> list[CompletionRow]:
-        """Return the completions that waited for their analysis, in log order."""
-        released_since = self.released[bisect_right(self.released, position, key=itemgetter(0)) :]
-        waited = sorted((row for _, row in released_since), key=seq_of)
-        return [row for row in merge(self.unanalysed.values(), waited, key=seq_of) if row.seq <= position]
+    def awaiting_analysis(self, position: int) -> list[CompletionRow]:
+        """Return the completions that waited for their analysis at a position, in log order."""
+        released_later = self.released[bisect_right(self.released, position, key=itemgetter(0)) :]
+        still_waiting = sorted((row for _, row in released_later), key=seq_of)
+        return [row for row in merge(self.unanalysed.values(), still_waiting, key=seq_of) if row.seq <= position]

@@ -173,7 +173,7 @@ def _quarantine(campaign: CampaignState, row: AnomalyRow) -> None:
     waits = experiment.completion is not None and experiment.terminal is None
     if row.kind == TOO_GOOD and waits and experiment.quarantine is None:
         experiment.quarantine = row
-        campaign.stop_awaiting(experiment.id, row.seq)
+        campaign.stop_awaiting_analysis(experiment.id, row.seq)
 
 
 @_reduces(AnalysisRow)
@@ -194,7 +194,7 @@ def _end(campaign: CampaignState, experiment: ExperimentState, seq: int, status:
         return
     experiment.terminal = (seq, status)
     campaign.end_seqs[status].append(seq)
-    campaign.stop_awaiting(experiment.id, seq)
+    campaign.stop_awaiting_analysis(experiment.id, seq)
     if not (experiment.baseline and experiment.completion):
         _settle(campaign, experiment, seq)
 

@@ -98,6 +98,16 @@ def test_the_script_part_of_a_file_is_ignored() -> None:
 
 
 @pytest.mark.parametrize(
+    "condition", ['__name__ != "__main__"', "__name__", "self.TYPE_CHECKING", "flags.TYPE_CHECKING"]
+)
+def test_a_condition_that_resembles_one_which_never_holds_is_read(condition: str) -> None:
+    """Only the two exact conditions leave a block out."""
+    fault = check(LAYER + f"\nif {condition}:\n    import subprocess\n")
+    assert fault
+    assert "subprocess" in fault.message
+
+
+@pytest.mark.parametrize(
     ("reason", "old", "new"),
     [
         ("import", "import warnings", "import subprocess"),

@@ -155,7 +155,7 @@ async def test_a_position_that_is_never_reached_is_an_error(
     store: Store, log: list[Envelope], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The asker gets one line and may ask again."""
-    monkeypatch.setattr(service, "ANSWER_PATIENCE_S", 0.02)
+    monkeypatch.setattr(service, "MAX_QUERY_WAIT_S", 0.02)
     transport = MemoryTransport()
     await publish(transport, log[:3])
     async with running(transport, store, HashEmbedder()) as bus:
