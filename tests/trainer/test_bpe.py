@@ -71,7 +71,7 @@ def test_the_sealed_part_is_never_read(corpus: Corpus):
 def test_a_text_of_too_few_pieces_is_refused():
     """The message has the number of pieces and the length of a window."""
     corpus = Corpus(train=b"a" * 9000, validation=b"a" * 1000, sealed=b"", sha256="")
-    with pytest.raises(ValueError, match=r"too little text: a part has \d+ tokens, a window needs 4001; hint: "):
+    with pytest.raises(ValueError, match=r"too little text: a part has \d+ tokens, two windows need 8002; hint: "):
         tokenize_corpus(replace(TASK, length=4000), corpus)
 
 

@@ -18,8 +18,8 @@ ROWS = 200
 def evaluation(kind: str, seed: int = 0, **changes: object) -> Batch:
     """Return an evaluation batch of a task with the published settings and these changes."""
     task = replace(baseline(kind), held_out=ROWS, **changes)
-    (batch,) = draws.evaluation_batches(task, np.random.default_rng(seed), 5, None)
-    return batch
+    (level,) = draws.evaluation_levels(task, np.random.default_rng(seed), 5, None)
+    return level.windows
 
 
 def training(kind: str, steps: int = 2, seed: int = 0) -> Iterator[Batch]:
@@ -69,7 +69,8 @@ def test_every_published_setting_gives_batches(kind: str):
     """It does, even the hardest, in training and in evaluation."""
     for task in {str(task): task for task in settings(kind)}.values():
         small: MadTask = replace(task, batch=2, held_out=2)
-        (batch,) = draws.evaluation_batches(small, np.random.default_rng(0), 5, None)
+        (level,) = draws.evaluation_levels(small, np.random.default_rng(0), 5, None)
+        batch = level.windows
         assert batch.inputs.max() < task.vocabulary
         assert draws.training_draw(small, 1, 0, None)(0).inputs.shape[1] == batch.inputs.shape[1]
 

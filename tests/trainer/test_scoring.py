@@ -8,11 +8,10 @@ import pytest
 from trainer.run.scoring import (
     BadLogits,
     Score,
-    combine_batches,
-    disagreement,
     mean_score,
     negative_log_likelihood,
-    score_batch,
+    score_logits,
+    summarise,
 )
 from trainer.tasks.batch import IGNORED_TARGET
 
@@ -35,14 +34,12 @@ def test_the_loss_is_torchs_cross_entropy():
         torch.from_numpy(targets).flatten(),
         ignore_index=IGNORED_TARGET,
     )
-    assert combine_batches([score_batch(logits, targets)]).loss == pytest.approx(expected.item(), rel=1e-12)
+    assert summarise(score_logits(logits, targets)).loss == pytest.approx(expected.item(), rel=1e-12)
 
 
 def test_uniform_logits_cost_the_logarithm_of_the_vocabulary():
     """256 equal logits are worth 8 bits a byte."""
-    result = combine_batches(
-        [score_batch(np.zeros((2, 3, 256), np.float32), np.ones((2, 3), np.int64))], bytes_per_target=1.0
-    )
+    result = summarise(score_logits(np.zeros((2, 3, 256), np.float32), np.ones((2, 3), np.int64)), bytes_per_target=1.0)
     assert result.loss == pytest.approx(math.log(256))
     assert result.bits_per_byte == pytest.approx(8)
 
@@ -58,14 +55,14 @@ def test_accuracy_counts_positions_with_a_target_only():
     logits = np.zeros((2, 3, 4), np.float32)
     logits[..., 1] = 1
     targets = np.array([[1, IGNORED_TARGET, 1], [IGNORED_TARGET, 1, 2]])
-    assert combine_batches([score_batch(logits, targets)]).accuracy == 0.75
+    assert summarise(score_logits(logits, targets)).accuracy == 0.75
 
 
 def test_the_standard_error_is_taken_over_sequences():
     """Rows with accuracies 1 and 0.5: a standard deviation of 0.3536, divided by sqrt(2)."""
     logits = np.zeros((2, 2, 4), np.float32)
     logits[..., 1] = 1
-    assert combine_batches([score_batch(logits, np.array([[1, 1], [1, 2]]))]).stderr == pytest.approx(0.25)
+    assert summarise(score_logits(logits, np.array([[1, 1], [1, 2]]))).stderr == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -74,29 +71,24 @@ def test_logits_that_are_not_finite_are_refused(value: float):
     logits, targets = draw()
     logits[1, 2, 3] = value
     with pytest.raises(BadLogits, match="1 of 385 logits are not finite"):
-        score_batch(logits, targets)
+        score_logits(logits, targets)
 
 
 def test_logits_of_another_shape_are_refused():
     """If a row is missing, nothing is scored."""
     logits, targets = draw()
     with pytest.raises(BadLogits, match=r"shape \[4, 7, 11\], asked for \[5, 7, 11\]"):
-        score_batch(logits[1:], targets)
+        score_logits(logits[1:], targets)
 
 
-def test_disagreement_is_a_difference_of_probabilities():
-    """Adding a constant to all logits changes nothing; swapping a certain answer gives 1."""
-    certain = np.array([[0.0, 50.0]], np.float32)
-    assert disagreement(certain, certain + 3) == pytest.approx(0, abs=1e-12)
-    assert disagreement(certain, certain[:, ::-1]) == pytest.approx(1)
-
-
-def test_scores_of_batches_combine_to_the_score_of_the_whole():
-    """A large evaluation is scored in several batches; the score does not depend on how it was cut."""
+def test_the_answer_at_one_position_is_that_of_the_whole():
+    """It is chosen in each sequence on its own."""
     logits, targets = draw()
-    assert combine_batches(
-        [score_batch(logits[:2], targets[:2]), score_batch(logits[2:], targets[2:])]
-    ) == combine_batches([score_batch(logits, targets)])
+    positions = np.array([1, 2, 4, 5, 1])
+    answers = score_logits(logits, targets).at(positions)
+    expected = negative_log_likelihood(logits[range(5), positions], targets[range(5), positions])
+    assert answers.nats[:, 0] == pytest.approx(expected)
+    assert answers.has_target.all()
 
 
 def test_bits_per_byte_do_not_depend_on_the_length_of_tokens():

@@ -126,10 +126,19 @@ def test_an_endless_loop_ends_at_the_time_limit(jail: Jail):
     assert execute_source(jail).trained.completed is not None
 
 
-def test_a_leak_in_the_examination_alone_fails_the_run(jail: Jail):
-    """The mixer reads later tokens in whole windows only, and its answers to shorter inputs differ."""
-    source = add_to_forward(f"y = y if self.training or y.shape[1] != {TEXT_LENGTH} else y + y.flip(1)")
-    failed = execute_source(jail, source).trained.failed
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"y = y if self.training or y.shape[1] != {TEXT_LENGTH} else y + y.flip(1)",
+        f"y = y if y.shape[1] != {TEXT_LENGTH} else torch.cat([y[:8], y[8:] + y[8:].flip(1)])",
+        f"y = y if y.shape[1] != {TEXT_LENGTH} else y + (torch.arange({TEXT_LENGTH}) % 4 == 0)[:, None] * y.flip(1)",
+        f"y = y if y.shape[1] != {TEXT_LENGTH} else y + y[:1].roll(-1, 1)",
+    ],
+    ids=["every position", "rows from 8 on", "every fourth position", "from another row"],
+)
+def test_a_leak_in_the_examination_alone_fails_the_run(jail: Jail, source: str):
+    """The mixer reads later tokens in text windows only, so no gate sees it; its answers at the cuts differ."""
+    failed = execute_source(jail, add_to_forward(source)).trained.failed
     assert failed is not None
     assert (failed.stage, failed.reason) == ("evaluate", "causality")
 

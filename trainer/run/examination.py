@@ -1,41 +1,44 @@
 """The examination of a trained model: held-out inputs go to the worker, raw logits come back, scores are computed here.
 
-Text is scored on windows that are the same for every candidate on a shard. All other tasks are scored on sequences
-drawn from a seed that no worker receives. The first windows of text are asked for a second time, cut off: a causal
-model's answer can't depend on later tokens, whatever the model did in front of the gates. A loss below the text's
-entropy floor is an anomaly and gives no score.
+A model is asked twice, in fresh processes that know nothing of each other:
+
+- *cut*: each window up to one position, the cut, and another sequence after it. Cuts and the order of the windows come
+  from a seed that no worker can know. The process never receives what follows the cuts.
+- *whole*: the same windows, in another order.
+
+The answer at a cut can't depend on the true continuation. For a causal model it is also the answer in the whole window;
+if an answer differs by more than rounding, there is no score. From the mean over all positions of the whole windows,
+the score then subtracts what the answers at the cuts gained from the continuation. So a score's expected value is that
+of answers without a future, whatever a model does in whole windows; and what it does there at a share r of the
+positions stays unseen at n cuts with a probability of (1 - r)^n only.
+
+The compression task is asked once: it has no future, since every position is decoded from the last one. A loss below
+the text's entropy floor is an anomaly and gives no score.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
+from trainer.run.job import Job
 from trainer.run.monitor import below_entropy_floor
-from trainer.run.scoring import (
-    BadLogits,
-    BatchScore,
-    Score,
-    check_logits,
-    combine_batches,
-    disagreement,
-    mean_score,
-    score_batch,
-)
-from trainer.scales import Scale
-from trainer.tasks.batch import Batch
-from trainer.tasks.draws import evaluation_batches
+from trainer.run.scoring import Answers, BadLogits, Score, check_logits, mean_score, score_logits, summarise
+from trainer.tasks.draws import evaluation_levels
+from trainer.tasks.kinds import Compression
+from trainer.tasks.level import Level
 from trainer.tasks.tokens import TokenizedCorpus
 
 Predict = Callable[[str, np.ndarray], np.ndarray]
 """(task, inputs [B, T] int64) -> logits [B, T, V] as the worker returned them, unchecked."""
-DeriveSeed = Callable[[str, str], int]
-"""(`data` for training or `held out`, task) -> the run's seed for it."""
 MAX_LOGITS = 1 << 20
 """Most logits in one request."""
-CUT_WINDOWS, CUT_SHARES = 8, (0.25, 0.6, 0.9)
-"""Number of windows that are sent again, and where they are cut, as shares of their length."""
-TOLERANCE = {"float32": 1e-3, "bfloat16": 3e-2}
-"""Difference of probabilities that rounding can cause, by dtype."""
+MIN_CUTS, MAX_ROUNDS = 512, 8
+"""Cuts of each task, and fresh processes that answer one cut of each window, if its windows are fewer than the cuts."""
+TOLERANCE_NATS = {"float32": 1e-2, "bfloat16": 0.25}
+"""Difference of an answer's loss that rounding can cause, by dtype."""
 
 
 class NotCausal(ValueError):
@@ -46,75 +49,130 @@ class ImplausibleLoss(ValueError):
     """The loss is lower than the text allows."""
 
 
-def examine(
-    predict: Predict, scale: Scale, texts: Mapping[str, TokenizedCorpus], derive_seed: DeriveSeed, shard: int = 0
-) -> dict[str, Score]:
-    """Return every task's score; `texts` holds the corpus of each task on text.
+class CutAnswers(NamedTuple):
+    """The answers at one cut of each of a level's windows."""
 
-    Raises BadLogits, NotCausal or ImplausibleLoss if no honest language model gives these answers.
+    positions: np.ndarray
+    """[B]."""
+    answers: Answers
+    """[B, 1]."""
+
+
+def examine(open_predictor: Callable[[], Predict], job: Job, texts: Mapping[str, TokenizedCorpus]) -> dict[str, Score]:
+    """Return every task's score.
+
+    `open_predictor` returns a predictor in a fresh process and ends the one before; `texts` holds the corpus of each
+    task on text. Raises BadLogits, NotCausal or ImplausibleLoss if no honest model gives these answers.
     """
-    examiner = _Examiner(predict, scale)
-    scores = {}
-    for name, task in scale.tasks.items():
-        text = texts.get(name)
-        rng = np.random.default_rng(derive_seed("held out", name))
-        validation = text.validation if text else None
-        levels = evaluation_batches(task, rng, derive_seed("data", name), validation, shard)
-        scores[name] = examiner.score_text(name, levels[0], text) if text else examiner.score_levels(name, levels)
-    return scores
+    exam = Examination(job, texts)
+    for number in range(exam.rounds):
+        exam.ask_cuts(open_predictor(), number)
+    return exam.score_whole(open_predictor())
 
 
-class _Examiner:
-    """Requests logits piece by piece, so that there are never more than MAX_LOGITS, and scores them."""
+class Examination:
+    """The levels of every task, and the answers at their cuts so far."""
 
-    def __init__(self, predict: Predict, scale: Scale) -> None:
-        self._predict, self._vocabulary = predict, scale.shape.vocabulary
-        self._tolerance = TOLERANCE[scale.dtype]
+    def __init__(self, job: Job, texts: Mapping[str, TokenizedCorpus]) -> None:
+        """Draw every task's held-out sequences."""
+        self._scale, self._texts = job.scale, texts
+        self._tolerance = TOLERANCE_NATS[job.scale.dtype]
+        self._rngs = {name: np.random.default_rng(job.secret_seed("held out", name)) for name in job.scale.tasks}
+        self._levels = {name: self._draw(name, job) for name in job.scale.tasks}
+        self._cuts: dict[tuple[str, int], list[CutAnswers]] = {}
 
-    def score_levels(self, task: str, levels: Sequence[Batch]) -> Score:
-        """Return a task's mean score over its levels of difficulty."""
-        return mean_score([combine_batches([score for score, _ in self._pieces(task, level)]) for level in levels])
+    def _draw(self, name: str, job: Job) -> Sequence[Level]:
+        text = self._texts.get(name)
+        tokens, shard = text.validation if text else None, job.request.shard
+        return evaluation_levels(self._scale.tasks[name], self._rngs[name], job.seed("data", name), tokens, shard)
 
-    def score_text(self, task: str, windows: Batch, text: TokenizedCorpus) -> Score:
-        """Return the score on windows of text. Raises NotCausal or ImplausibleLoss."""
-        lengths = [max(int(share * windows.inputs.shape[1]), 1) for share in CUT_SHARES]
-        scores: list[BatchScore] = []
-        ends: list[np.ndarray] = []
-        for score, logits in self._pieces(task, windows):
-            scores.append(score)
-            if sum(map(len, ends)) < CUT_WINDOWS:
-                ends.append(logits[:, [length - 1 for length in lengths]].copy())  # [b, cuts, V]
-        self._check_prefixes(task, windows.inputs[:CUT_WINDOWS], lengths, np.concatenate(ends)[:CUT_WINDOWS])
-        score = combine_batches(scores, float(text.token_bytes[windows.targets].mean()))
-        assert score.nats_per_byte is not None
-        if evidence := below_entropy_floor(task, score.nats_per_byte, text.entropy_floor):
-            raise ImplausibleLoss(evidence)
-        return score
+    @property
+    def rounds(self) -> int:
+        """Fresh processes that answer cut windows."""
+        return max(map(self._rounds_of, self._levels))
 
-    def _check_prefixes(self, task: str, inputs: np.ndarray, lengths: list[int], ends: np.ndarray) -> None:
-        """Compare `ends` [B, cuts, V], the logits at the cuts of whole windows, with those of the cut windows."""
-        for cut, length in enumerate(lengths):
-            prefix_ends = [logits[:, -1] for logits in self._logits(task, inputs[:, :length])]  # [b, V] each
-            gap = disagreement(ends[:, cut], np.concatenate(prefix_ends))
-            if gap > self._tolerance:
-                raise NotCausal(f"probabilities after {length} tokens change by {gap:.3g} when the text goes on")
+    def _rounds_of(self, name: str) -> int:
+        """Return the rounds in which a task is asked: until it has MIN_CUTS cuts."""
+        if isinstance(self._scale.tasks[name], Compression):
+            return 0
+        windows = sum(len(level.decoys) for level in self._levels[name])
+        return min(math.ceil(MIN_CUTS / windows), MAX_ROUNDS)
 
-    def _pieces(self, task: str, batch: Batch) -> Iterator[tuple[BatchScore, np.ndarray]]:
-        """Yield the score and the logits [b, T, V] of one piece of the batch after the other."""
-        for logits, targets in zip(self._logits(task, batch.inputs), self._split(batch.targets), strict=True):
-            yield score_batch(logits, targets), logits
+    def ask_cuts(self, predict: Predict, number: int) -> None:
+        """Ask about one cut of each window. Raises BadLogits."""
+        for name, levels in self._levels.items():
+            if number >= self._rounds_of(name):
+                continue
+            for index, level in enumerate(levels):
+                positions = level.draw_cuts(self._rngs[name])
+                answers = self._ask(predict, name, level.cut(positions), level.windows.targets, positions)
+                self._cuts.setdefault((name, index), []).append(CutAnswers(positions, answers))
 
-    def _logits(self, task: str, inputs: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield checked logits [b, T, V] of one piece of the inputs after the other. Raises BadLogits."""
-        for piece in self._split(inputs):
-            logits = self._predict(task, piece)
-            if logits.dtype != np.float32:
-                raise BadLogits(f"logits are {logits.dtype}, not float32")
-            check_logits(logits, (*piece.shape, self._vocabulary))
-            yield logits
+    def score_whole(self, predict: Predict) -> dict[str, Score]:
+        """Ask about the whole windows and return the scores. Raises BadLogits, NotCausal, ImplausibleLoss."""
+        scores: dict[str, Score] = {}
+        for name, levels in self._levels.items():
+            scores[name] = mean_score([self._score_level(predict, name, index) for index in range(len(levels))])
+            text, loss = self._texts.get(name), scores[name].nats_per_byte
+            if text and loss is not None and (evidence := below_entropy_floor(name, loss, text.entropy_floor)):
+                raise ImplausibleLoss(evidence)
+        return scores
 
-    def _split(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """Cut rows [B, T] into pieces whose logits are at most MAX_LOGITS, or a single row."""
-        size = max(MAX_LOGITS // (rows.shape[1] * self._vocabulary), 1)
-        for start in range(0, len(rows), size):
-            yield rows[start : start + size]
+    def _score_level(self, predict: Predict, name: str, index: int) -> Score:
+        """Return the score of one level, less what the answers at its cuts gained from the future."""
+        windows, text = self._levels[name][index].windows, self._texts.get(name)
+        whole = self._ask(predict, name, windows.inputs, windows.targets)
+        score = summarise(whole, float(text.token_bytes[windows.targets].mean()) if text else None)
+        if not (cuts := self._cuts.get((name, index))):
+            return score
+        nats, correct = _gains(whole, cuts)
+        self._check_causality(name, nats)
+        return replace(score, loss=score.loss + float(nats.mean()), accuracy=score.accuracy - float(correct.mean()))
+
+    def _check_causality(self, name: str, gains: np.ndarray) -> None:
+        """Raise NotCausal if an answer's loss changed by more than rounding."""
+        changed = np.count_nonzero(np.abs(gains) > self._tolerance)
+        if changed:
+            raise NotCausal(
+                f"{changed} of {gains.size} predictions in {name} change when the sequence goes on in another way, "
+                f"the loss of one by {np.abs(gains).max():.3g} nats"
+            )
+
+    def _ask(
+        self, predict: Predict, name: str, inputs: np.ndarray, targets: np.ndarray, positions: np.ndarray | None = None
+    ) -> Answers:
+        """Ask about sequences [B, T] in a secret order; return the answers, at one position [B] of each if given."""
+        order = self._rngs[name].permutation(len(inputs))
+        parts: list[Answers] = []
+        for rows in self._split(order, inputs.shape[1]):
+            logits = self._logits(predict, name, inputs[rows])
+            if positions is None:
+                parts.append(score_logits(logits, targets[rows]))
+            else:
+                at = positions[rows, None]
+                chosen = np.take_along_axis(logits, at[..., None], axis=1)
+                parts.append(score_logits(chosen, np.take_along_axis(targets[rows], at, axis=1)))
+        back = order.argsort()
+        return Answers(*(np.concatenate(part)[back] for part in zip(*parts, strict=True)))
+
+    def _logits(self, predict: Predict, name: str, inputs: np.ndarray) -> np.ndarray:
+        """Return checked logits [B, T, V] of inputs [B, T]. Raises BadLogits."""
+        logits = predict(name, inputs)
+        if logits.dtype != np.float32:
+            raise BadLogits(f"logits are {logits.dtype}, not float32")
+        check_logits(logits, (*inputs.shape, self._scale.shape.vocabulary))
+        return logits
+
+    def _split(self, order: np.ndarray, length: int) -> Iterator[np.ndarray]:
+        """Cut an order of rows into pieces whose logits are at most MAX_LOGITS, or a single row."""
+        size = max(MAX_LOGITS // (length * self._scale.shape.vocabulary), 1)
+        for start in range(0, len(order), size):
+            yield order[start : start + size]
+
+
+def _gains(whole: Answers, cuts: Sequence[CutAnswers]) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the answer at each of N cuts gains from the true future: nats [N], and correct answers [N]."""
+    pairs = [(cut.answers, whole.at(cut.positions)) for cut in cuts]
+    nats = [without.nats - seeing.nats for without, seeing in pairs]
+    correct = [np.subtract(seeing.correct, without.correct, dtype=np.float64) for without, seeing in pairs]
+    return np.concatenate(nats).ravel(), np.concatenate(correct).ravel()

@@ -16,11 +16,20 @@ class Job:
 
     request: RunRequested
     scale: Scale
+    secret: str
+    """What no worker knows: the hash of the text that is not for training."""
 
     def seed(self, *use: str) -> int:
         """Return the seed for one use. It is the same for every candidate of a campaign on one shard."""
+        return int(self._derive(*use)[:8], 16)
+
+    def secret_seed(self, *use: str) -> int:
+        """Return a seed that can't be derived from the others; it too is the same for every candidate on a shard."""
+        return int(self._derive(self.secret, *use), 16)
+
+    def _derive(self, *use: str) -> str:
         shard = [self.request.shard] if self.request.shard else []
-        return int(derive(self.request.seed, *use, *shard)[:8], 16)
+        return derive(self.request.seed, *use, *shard)
 
     def for_training(self) -> dict[str, object]:
         """Return the job of the train worker: source, scale and seeds, but no seed of held-out data."""

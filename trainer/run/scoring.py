@@ -11,6 +11,7 @@ accuracy        = share of target positions whose largest logit is the target's
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -55,16 +56,19 @@ class Score:
         return measures | {name: Measure(value=value) for name, value in text.items() if value is not None}
 
 
-@dataclass(frozen=True, eq=False)
-class BatchScore:
-    """Losses and correct answers of one batch."""
+class Answers(NamedTuple):
+    """What a model's logits are worth at every position of some sequences."""
 
     nats: np.ndarray
-    """[N] loss of each target."""
+    """[B, T] loss of each target; 0 where there is none."""
     correct: np.ndarray
-    """[B] correct answers in each sequence."""
-    targets: np.ndarray
-    """[B] targets in each sequence."""
+    """[B, T] whether the target's logit is the largest; False where there is no target."""
+    has_target: np.ndarray
+    """[B, T]."""
+
+    def at(self, positions: np.ndarray) -> Self:
+        """Return the answers at one position [B] of each sequence, as [B, 1]."""
+        return type(self)(*(np.take_along_axis(part, positions[:, None], axis=1) for part in self))
 
 
 def check_logits(logits: np.ndarray, shape: tuple[int, ...]) -> None:
@@ -83,23 +87,22 @@ def negative_log_likelihood(logits: np.ndarray, targets: np.ndarray) -> np.ndarr
     return normaliser - np.take_along_axis(wide, targets[:, None], axis=-1)[:, 0]
 
 
-def score_batch(logits: np.ndarray, targets: np.ndarray) -> BatchScore:
-    """Return the score of logits [B, T, V] on targets [B, T]. Raises BadLogits."""
+def score_logits(logits: np.ndarray, targets: np.ndarray) -> Answers:
+    """Return the worth of logits [B, T, V] for targets [B, T]. Raises BadLogits."""
     check_logits(logits, (*targets.shape, logits.shape[-1]))
-    has_target = targets != IGNORED_TARGET  # [B, T]
-    correct = (logits.argmax(axis=-1) == targets) & has_target
-    nats = negative_log_likelihood(logits[has_target], targets[has_target])
-    return BatchScore(nats, correct.sum(axis=1), has_target.sum(axis=1))
+    has_target = targets != IGNORED_TARGET
+    nats = np.zeros(targets.shape)
+    nats[has_target] = negative_log_likelihood(logits[has_target], targets[has_target])
+    return Answers(nats, (logits.argmax(axis=-1) == targets) & has_target, has_target)
 
 
-def combine_batches(batches: Sequence[BatchScore], bytes_per_target: float | None = None) -> Score:
-    """Return the score over all batches of a task; it does not depend on how sequences were cut into batches."""
-    nats = np.concatenate([batch.nats for batch in batches])
-    correct = np.concatenate([batch.correct for batch in batches])
-    targets = np.concatenate([batch.targets for batch in batches])
-    accuracies = correct / targets  # [B]
+def summarise(answers: Answers, bytes_per_target: float | None = None) -> Score:
+    """Return the score of a task's answers."""
+    nats, correct, has_target = answers
+    accuracies = correct.sum(axis=1) / has_target.sum(axis=1)  # [B]
     stderr = accuracies.std(ddof=1) / math.sqrt(len(accuracies)) if len(accuracies) > 1 else 0.0
-    return Score(float(nats.mean()), float(correct.sum() / targets.sum()), float(stderr), bytes_per_target)
+    loss, accuracy = nats.sum() / has_target.sum(), correct.sum() / has_target.sum()
+    return Score(float(loss), float(accuracy), float(stderr), bytes_per_target)
 
 
 def mean_score(levels: Sequence[Score]) -> Score:
@@ -109,16 +112,3 @@ def mean_score(levels: Sequence[Score]) -> Score:
     accuracy = sum(level.accuracy for level in levels) / count
     stderr = math.sqrt(sum(level.stderr**2 for level in levels)) / count
     return Score(loss, accuracy, stderr, levels[0].bytes_per_target)
-
-
-def disagreement(whole: np.ndarray, prefix: np.ndarray) -> float:
-    """Return the largest difference between two sets of probabilities, given as logits [B, V] each.
-
-    One comes from whole sequences, the other from their prefixes. For a causal model both are equal.
-    """
-    return float(np.abs(_softmax(whole) - _softmax(prefix)).max())
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    weights = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)

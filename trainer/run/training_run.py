@@ -48,7 +48,7 @@ class TrainingRun:
         Raises ValueError if the corpus is too small for a task.
         """
         self.request, self._scale, self._corpus, self._jail = request, scale, corpus, jail
-        self._job, self._events = Job(request, scale), RunEvents(request, scale, worker)
+        self._job, self._events = Job(request, scale, corpus.secret), RunEvents(request, scale, worker)
         self._texts = {name: tokenize_corpus(task, corpus) for name, task in scale.text_tasks.items()}
         self._worker: Worker | None = None
         self._admission: Admission | None = None
@@ -165,8 +165,8 @@ class TrainingRun:
         assert self._started is not None, "train is called after prepare"
         assert self._admission is not None, "train is called after prepare"
         weights.check_sizes(tensors, self._scale, self._started.parameters)
-        worker = self._replace_worker(tensors, self._admission.width)
-        scores = examine(worker.predict, self._scale, self._texts, self._job.seed, self.request.shard)
+        width = self._admission.width
+        scores = examine(lambda: self._replace_worker(tensors, width).predict, self._job, self._texts)
         measured = RunMeasurements(
             readings=self._readings,
             scores=scores,
@@ -178,7 +178,7 @@ class TrainingRun:
         return self._events.run_completed(self._started, measured, artifact)
 
     def _replace_worker(self, tensors: dict[str, np.ndarray], width: Mapping[str, int]) -> Worker:
-        """End the worker that trained, and return a fresh one that holds only the source and the weights."""
+        """End the worker of now, and return a fresh one that holds only the source and the weights."""
         assert self._worker is not None, "train is called after prepare"
         remaining_s = self._worker.remaining_s
         self._worker.close()

@@ -43,6 +43,11 @@ class Corpus:
     """Hash over all documents, in order."""
 
     @cached_property
+    def secret(self) -> str:
+        """Hash of the text that no worker reads: from it come seeds that no worker can know."""
+        return hashlib.sha256(self.validation + b"\0" + self.sealed).hexdigest()
+
+    @cached_property
     def entropy_floor(self) -> float:
         """Nats per byte below which no honest byte model of these scales gets: half of what xz needs on a sample."""
         sample = self.train[:FLOOR_SAMPLE_BYTES]

@@ -16,6 +16,7 @@ from trainer.tasks.kinds import (
     SelectiveCopying,
     Task,
 )
+from trainer.tasks.level import Level
 from trainer.tasks.mad import compression, fuzzy_recall, in_context_recall, memorization, selective_copying
 
 Draw = Callable[[int], Batch]
@@ -39,20 +40,20 @@ def training_draw(task: Task, steps: int, seed: int, tokens: np.ndarray | None) 
     return lambda _: language.training_batch(task, tokens, rng)
 
 
-def evaluation_batches(
+def evaluation_levels(
     task: Task, rng: np.random.Generator, training_seed: int, tokens: np.ndarray | None, shard: int = 0
-) -> list[Batch]:
-    """Return the evaluation, one batch for each level of difficulty.
+) -> list[Level]:
+    """Return the evaluation of each level of difficulty.
 
     `tokens` [N] is the held-out text of a task on text; each shard has its own windows of it. All other tasks depend
     only on the generator and the seed.
     """
     if isinstance(task, Recall):
-        return mqar.evaluation_batches(task, rng)
+        return mqar.evaluation_levels(task, rng)
     if isinstance(task, MadTask):
-        return [_draw_mad(task, task.held_out, rng, training_seed, training=False)]
+        return [Level.from_batch(_draw_mad(task, 2 * task.held_out, rng, training_seed, training=False))]
     assert tokens is not None, "a task on text needs its tokens"
-    return [language.evaluation_batch(task, tokens, shard)]
+    return [language.evaluation_level(task, tokens, shard)]
 
 
 def _draw_mad(task: MadTask, rows: int, rng: np.random.Generator, training_seed: int, *, training: bool) -> Batch:

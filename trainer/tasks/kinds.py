@@ -66,7 +66,7 @@ class TextWindows(TaskSettings):
     length: int
     """Tokens to predict in a window, each from those before it."""
     held_out: int
-    """Windows in the evaluation, spread evenly over the validation documents."""
+    """Windows in the evaluation, at most as many as half of the validation text holds."""
     corpus_bytes: int
     """Most bytes of text to read; the largest value among a scale's tasks applies."""
 

@@ -4,9 +4,10 @@ import numpy as np
 
 from trainer.tasks.batch import Batch, next_token_batch
 from trainer.tasks.kinds import TextTask
+from trainer.tasks.level import Level
 
-GOLDEN_RATIO = 0.6180339887498949
-"""Multiples of it, modulo 1, place each shard's windows within the gaps of shard 0 and keep shards apart."""
+SLOT_ORDER_SEED = 37
+"""Seed of the order in which the places of a text are dealt to shards."""
 
 
 def training_batch(task: TextTask, tokens: np.ndarray, rng: np.random.Generator) -> Batch:
@@ -14,18 +15,18 @@ def training_batch(task: TextTask, tokens: np.ndarray, rng: np.random.Generator)
     return _windows(tokens, rng.integers(0, len(tokens) - task.length, task.batch), task.length)
 
 
-def evaluation_batch(task: TextTask, tokens: np.ndarray, shard: int = 0) -> Batch:
-    """Return windows spread evenly over the text [N], the same for every candidate.
+def evaluation_level(task: TextTask, tokens: np.ndarray, shard: int = 0) -> Level:
+    """Return windows of the text [N] and decoys, the same for every candidate.
 
-    Another shard has other windows, one in each gap between those of shard 0.
+    The text is cut into places of one window each, which are dealt in a fixed random order: first the windows of shard
+    0, then those of shard 1 and so on, from the beginning again when all are dealt. The decoys of a shard are the
+    places after its windows. So a shard's windows and decoys never overlap. A small text has fewer windows.
     """
-    last = len(tokens) - task.length - 1
-    if shard:
-        gaps = max(task.held_out - 1, 1)
-        starts = (np.arange(gaps) + shard * GOLDEN_RATIO % 1.0) * (last / gaps)
-    else:
-        starts = np.linspace(0, last, task.held_out)
-    return _windows(tokens, starts.astype(np.int64), task.length)
+    places = len(tokens) // (task.length + 1)
+    count = min(task.held_out, places // 2)
+    order = np.random.default_rng(SLOT_ORDER_SEED).permutation(places)
+    dealt = order[(shard * count + np.arange(2 * count)) % places]
+    return Level.from_batch(_windows(tokens, dealt * (task.length + 1), task.length))
 
 
 def _windows(tokens: np.ndarray, starts: np.ndarray, length: int) -> Batch:

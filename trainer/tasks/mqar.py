@@ -19,6 +19,7 @@ import numpy as np
 
 from trainer.tasks.batch import IGNORED_TARGET, Batch
 from trainer.tasks.kinds import Recall
+from trainer.tasks.level import Level
 
 
 def draw(task: Recall, level: int, rows: int, rng: np.random.Generator) -> Batch:
@@ -47,9 +48,10 @@ def training_batch(task: Recall, step: int, steps: int, rng: np.random.Generator
     return draw(task, level, task.batch * task.length // task.levels[level][0], rng)
 
 
-def evaluation_batches(task: Recall, rng: np.random.Generator) -> list[Batch]:
-    """Return one batch for each level, of `held_out` sequences."""
-    return [draw(task, level, task.held_out, rng) for level in range(len(task.levels))]
+def evaluation_levels(task: Recall, rng: np.random.Generator) -> list[Level]:
+    """Return the evaluation of each level, of `held_out` sequences."""
+    batches = (draw(task, level, 2 * task.held_out, rng) for level in range(len(task.levels)))
+    return [Level.from_batch(batch) for batch in batches]
 
 
 def _distinct(rng: np.random.Generator, rows: int, population: int, size: int) -> np.ndarray:

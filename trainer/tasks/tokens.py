@@ -32,7 +32,7 @@ class TokenizedCorpus:
 
 
 def tokenize_corpus(task: TextTask, corpus: Corpus) -> TokenizedCorpus:
-    """Return the corpus in the task's tokens. Raises ValueError if a part is shorter than one window."""
+    """Return the corpus in the task's tokens. Raises ValueError if a part has no room for a window and a decoy."""
     if isinstance(task, Text):
         train, validation = (np.frombuffer(part, np.uint8) for part in (corpus.train, corpus.validation))
         tokens = TokenizedCorpus(train, validation, np.ones(task.vocabulary, np.int64), corpus.entropy_floor)
@@ -40,8 +40,9 @@ def tokenize_corpus(task: TextTask, corpus: Corpus) -> TokenizedCorpus:
         encoding = bpe.encode(corpus.train, corpus.validation, task.vocabulary)
         tokens = TokenizedCorpus(encoding.train, encoding.validation, encoding.token_bytes, corpus.entropy_floor)
     shortest = min(len(tokens.train), len(tokens.validation))
-    if shortest <= task.length:
+    if shortest < 2 * (task.length + 1):
         raise ValueError(
-            f"too little text: a part has {shortest} tokens, a window needs {task.length + 1}; hint: give more text"
+            f"too little text: a part has {shortest} tokens, two windows need {2 * (task.length + 1)}; "
+            f"hint: give more text"
         )
     return tokens
