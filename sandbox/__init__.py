@@ -10,7 +10,7 @@ The parent process holds this side: it imports neither torch nor anything of the
 for each run. See README.md for what is promised.
 """
 
-from sandbox.faults import JailFault, SandboxUnavailable
+from sandbox.faults import JailFault, ReportedFault, SandboxUnavailable
 from sandbox.frames import Channel, Frame
 from sandbox.jail import Jail
 from sandbox.probe import probe
@@ -25,6 +25,7 @@ __all__ = [
     "Frame",
     "Jail",
     "JailFault",
+    "ReportedFault",
     "Sandbox",
     "SandboxLimits",
     "SandboxUnavailable",

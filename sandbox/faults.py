@@ -13,6 +13,11 @@
 | `error` | a Python exception; `message` is its last line, `tail` the traceback |
 """
 
+REPORTED_REASONS = frozenset((
+    "error", "import_error", "limit:memory", "limit:procs", "limit:disk",
+    "denied:fs", "denied:net", "denied:signal", "denied:syscall",
+))  # fmt: skip
+"""Reasons that come from an exception within the run (`sandbox.inside.report`); it reports them itself."""
 PROTOCOL_EXIT_CODE = 76
 """Exit code of a run that could not write to its channel (EX_PROTOCOL)."""
 
@@ -26,6 +31,10 @@ class JailFault(Exception):
         self.reason = reason
         self.message = message
         self.tail = tail
+
+
+class ReportedFault(JailFault):
+    """A fault that the run reports of itself; whoever started the run knows which reasons it may have."""
 
 
 class SandboxUnavailable(RuntimeError):

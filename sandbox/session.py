@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from sandbox.faults import JailFault
+from sandbox.faults import JailFault, ReportedFault
 from sandbox.frames import Channel, Frame, TruncatedFrame
 from sandbox.watchdog import Watchdog
 from sandbox.zygote import Zygote
@@ -45,6 +45,14 @@ class Session:
         """Bytes of the run's private memory now, as the kernel counts them; None if the sandbox is gone."""
         try:
             return self._watchdog.usage()[0]
+        except OSError:
+            return None
+
+    @property
+    def cpu_seconds(self) -> float | None:
+        """CPU seconds of all the run's processes so far, as the kernel counts them; None if the sandbox is gone."""
+        try:
+            return self._watchdog.cpu_seconds()
         except OSError:
             return None
 
@@ -103,10 +111,10 @@ class Session:
         return fault
 
 
-def _reported_fault(frame: Frame, output: str) -> JailFault:
+def _reported_fault(frame: Frame, output: str) -> ReportedFault:
     """Return the fault that a run reports of itself; a false report harms only the run."""
     reason, message, tail = (frame.header.get(key) for key in ("reason", "message", "tail"))
     if not isinstance(reason, str) or not _REASON.fullmatch(reason):
-        return JailFault("protocol_error", "a fault without a reason", output)
+        return ReportedFault("protocol_error", "a fault without a reason", output)
     text = tail if isinstance(tail, str) and tail else output
-    return JailFault(reason, str(message)[:MAX_MESSAGE_CHARACTERS], text[-MAX_TAIL_CHARACTERS:])
+    return ReportedFault(reason, str(message)[:MAX_MESSAGE_CHARACTERS], text[-MAX_TAIL_CHARACTERS:])

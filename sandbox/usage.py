@@ -1,8 +1,12 @@
-"""Memory and tasks of processes, read from a process table such as /proc."""
+"""Memory, CPU time and tasks of processes, read from a process table such as /proc."""
 
 import contextlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
+
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+"""Clock ticks in a second."""
 
 
 def process_usage(process: Path) -> tuple[int, int]:
@@ -10,6 +14,21 @@ def process_usage(process: Path) -> tuple[int, int]:
     values = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
     kilobytes = sum(int(values.get(name, "0 kB").split()[0]) for name in ("RssAnon", "RssShmem"))
     return kilobytes * 1024, int(values.get("Threads", "0"))
+
+
+def cpu_seconds(process: Path) -> float:
+    """Return the CPU seconds of a process, its threads and the children that it has waited for. Raises OSError."""
+    fields = (process / "stat").read_text().rpartition(")")[2].split()  # a program's name may hold blanks
+    return sum(map(int, fields[11:15])) / CLOCK_TICKS
+
+
+def total_cpu_seconds(processes: Iterable[Path]) -> float:
+    """Return the CPU seconds of all processes, given their folders in a process table."""
+    seconds = 0.0
+    for process in processes:
+        with contextlib.suppress(OSError):  # the process has just ended
+            seconds += cpu_seconds(process)
+    return seconds
 
 
 def memory_file_bytes(process: Path) -> dict[int, int]:

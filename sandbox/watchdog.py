@@ -14,7 +14,7 @@ from typing import Self
 
 from sandbox.faults import PROTOCOL_EXIT_CODE, JailFault
 from sandbox.profile import CPU_PROFILE, Profile
-from sandbox.usage import total_usage
+from sandbox.usage import total_cpu_seconds, total_usage
 from sandbox.zygote import Zygote
 
 POLL_INTERVAL_S = 0.05
@@ -121,6 +121,10 @@ class Watchdog(threading.Thread):
         """Return (bytes of private memory, tasks) of the run now. Raises OSError if the sandbox is gone."""
         memory_files = "memfd_create" in self._zygote.profile.allowed_calls
         return total_usage(self._zygote.run_processes(), self._zygote.base_bytes, memory_files=memory_files)
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU seconds of the run so far. Raises OSError if the sandbox is gone."""
+        return total_cpu_seconds(self._zygote.run_processes())
 
     def stop(self) -> None:
         """Stop measuring and return when the descriptors are closed."""

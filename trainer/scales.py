@@ -16,6 +16,8 @@ from trainer.tasks.kinds import Bpe, Recall, Task, Text, TextTask, check_keys, p
 if TYPE_CHECKING:
     from bus.vocabulary.events import Limits
 
+PARAMETER_TOLERANCE = 0.05
+"""Relative distance to the parameter budget that counts as matched."""
 LADDER = Path(__file__).with_name("scales.toml")
 
 
@@ -35,6 +37,10 @@ class Shape:
     """Whether head and embedding share their weights."""
     parameters: int
     """Parameter budget of the model."""
+
+    def is_matched(self, parameters: int) -> bool:
+        """Whether a number of parameters meets the budget within the tolerance."""
+        return abs(parameters / self.parameters - 1) <= PARAMETER_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)

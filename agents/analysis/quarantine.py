@@ -18,8 +18,13 @@ doubts a young run at the same share."""
 REPLICATION_TOLERANCE = 0.06
 """Share of the first loss by which the second may exceed it. (1 + 0.06) * 0.9 is below 1, so a confirmed
 result still beats every baseline."""
-FIRST_REPLICATION_SHARD = 1
-"""Shard of the first replication. A replication that a withdrawn veto stopped is repeated on the next shard."""
+FIRST_REPLICATION_SHARD, LAST_REPLICATION_SHARD = 1, 3
+"""Shards of replications. One that a withdrawn veto stopped is repeated on the next shard, but not without end."""
+
+
+def max_runs(attempts: int) -> int:
+    """Return how often an experiment is run at most, whatever fails: every attempt once, and the replications."""
+    return 1 + attempts + LAST_REPLICATION_SHARD
 
 
 def find_suspicion(this: Experiment, baselines: Sequence[Experiment]) -> RunAnomaly | None:

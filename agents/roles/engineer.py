@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from agents.admission.run_request import run_request
 from agents.admission.static_check import check
-from agents.analysis.quarantine import FIRST_REPLICATION_SHARD
+from agents.analysis.quarantine import FIRST_REPLICATION_SHARD, LAST_REPLICATION_SHARD
 from agents.design import Design
 from agents.llm import prompts
 from agents.llm.schemas import Revision, parse_completion
@@ -138,8 +138,8 @@ def _after_failed_replication(
 ) -> Post:
     """Return the end of the experiment, or one more replication if a withdrawn veto had stopped this one."""
     assert isinstance(envelope.event, RunFailed)
-    if fault.reason == VETOED and not setup.this.vetoed:
-        shard = parse_run_id(envelope.event.run).shard + 1
+    shard = parse_run_id(envelope.event.run).shard + 1
+    if fault.reason == VETOED and not setup.this.vetoed and shard <= LAST_REPLICATION_SHARD:
         return Post(envelope.experiment, run_request(envelope.experiment, attempt, started, setup.baselines, shard))
     message = f"quarantined, and its second run {envelope.event.run} failed: {fault.message}"
     return Post(envelope.experiment, _failure(attempt, replace(fault, message=message), final=True))

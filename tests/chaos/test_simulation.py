@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from bus.vocabulary.events import AnalysisReady, CodeFailed
+from bus.vocabulary.events import AnalysisReady, CodeFailed, RunFailed, RunRequested
+from bus.wire.envelope import Envelope
+from bus.wire.ids import BASELINE_PREFIX
 from lab.operations.replay import rebuild
+from tests.support import instant_trainer
 from tests.support.archive import Archive
-from tests.support.campaign_checks import quarantined
+from tests.support.campaign_checks import broken_rules, quarantined
 from tests.support.simulated_campaigns import campaign, print_command, simulate
 from tests.support.simulation import caching
+from trainer.run.questions import Trained
 
 CAMPAIGNS, BLOCKS = 1000, 10
 LIVELY_SEED = 38
@@ -43,6 +47,31 @@ def test_a_quarantine_can_end_in_every_way(tmp_path: Path, seed: int, end: str) 
     events = [envelope.event for envelope in archive.log if (envelope.campaign, envelope.experiment) in suspects]
     failures = {event.reason for event in events if isinstance(event, CodeFailed) and event.final}
     assert failures | {type(event).__name__ for event in events if isinstance(event, AnalysisReady)} == {end}
+
+
+@pytest.mark.parametrize("reason", ["vetoed", "timeout", "protocol_error", "causality", "anomaly:diverged"])
+@pytest.mark.parametrize("shards", [range(10), range(1, 10)], ids=["every run", "replications"])
+def test_no_fault_makes_an_experiment_run_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, shards: range
+) -> None:
+    """A trainer that always reports a fault, or only in replications, ends each experiment after bounded runs."""
+    train = instant_trainer.train
+
+    def fail(envelope: Envelope, *, sound_baselines: bool = True) -> Trained:
+        event = envelope.event
+        assert isinstance(event, RunRequested)
+        if event.shard not in shards or envelope.experiment.startswith(BASELINE_PREFIX):
+            return train(envelope, sound_baselines=sound_baselines)
+        failed = RunFailed(
+            run=event.run, worker="1", attempt=event.attempt, stage="train", reason=reason, message="again"
+        )
+        return Trained(failed=failed)
+
+    monkeypatch.setattr(instant_trainer, "train", fail)
+    for seed in (*QUARANTINES, LIVELY_SEED):
+        lab = campaign(Archive(tmp_path / str(seed)), seed)
+        lab.run()
+        assert broken_rules(lab) == []
 
 
 def test_a_seed_determines_a_campaign(tmp_path: Path) -> None:

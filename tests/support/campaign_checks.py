@@ -5,12 +5,14 @@
 - The same holds if decisions of the director are given up and a person resumes after each pause that follows.
 - No two events of the log share an id, and no subject that is allowed once has a second event.
 - A quarantined experiment is analysed only after a second run, and no run is requested twice.
+- No experiment runs more often than `agents.analysis.quarantine.max_runs`.
 """
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import zip_longest
 
+from agents.analysis.quarantine import max_runs
 from bus.vocabulary.events import (
     AnalysisReady,
     CampaignFinished,
@@ -66,8 +68,15 @@ def broken_rules(lab: Laboratory) -> list[str]:
         "quarantined and not run again": _analysed_without_replication(log),
         "runs requested twice": _repeated(runs),
         "runs with two outcomes": _repeated(outcomes),
+        "run too often": _run_too_often(lab),
     }
     return [f"{rule}: {breach}" for rule, breach in rules.items() if breach]
+
+
+def _run_too_often(lab: Laboratory) -> set[str]:
+    """Return the experiments with more runs than any sequence of faults, vetoes and retries may cause."""
+    counts = Counter(envelope.experiment for envelope in lab.events(RunRequested))
+    return {experiment for experiment, count in counts.items() if count > max_runs(start_of(lab).attempts)}
 
 
 def _opened_after_stop(log: Sequence[Envelope]) -> set[str]:

@@ -12,8 +12,8 @@ from trainer.gates import load_mixer
 from trainer.inside import loop
 from trainer.inside.adamw import AdamW
 from trainer.inside.flops import flops_per_token
-from trainer.inside.model import TOLERANCE, LanguageModel, count_parameters, is_matched, match_width
-from trainer.scales import load
+from trainer.inside.model import LanguageModel, count_parameters, match_width
+from trainer.scales import PARAMETER_TOLERANCE, load
 
 SHAPE = load("nano").shape
 
@@ -43,19 +43,19 @@ def test_every_mixer_that_fits_gets_the_same_parameters_at_the_same_width(copies
     """The MLP gets narrower; d_model, and with it the state, stays the same."""
     width = match_width(sized(copies), SHAPE)
     assert width.d_model == SHAPE.d_model
-    assert abs(width.parameters / SHAPE.parameters - 1) <= TOLERANCE
+    assert abs(width.parameters / SHAPE.parameters - 1) <= PARAMETER_TOLERANCE
 
 
 def test_a_mixer_above_the_budget_gets_a_narrower_model():
     """Two dozen projections of width 32 exceed the budget; with a smaller d_model they fit."""
     width = match_width(sized(24), SHAPE)
     assert width.d_model < SHAPE.d_model
-    assert is_matched(width, SHAPE)
+    assert SHAPE.is_matched(width.parameters)
 
 
 def test_a_mixer_that_never_fits_is_not_matched():
     """Even at the smallest width it exceeds the budget."""
-    assert not is_matched(match_width(sized(200), SHAPE), SHAPE)
+    assert not SHAPE.is_matched(match_width(sized(200), SHAPE).parameters)
 
 
 def test_the_parameters_of_a_width_are_those_of_the_model():

@@ -6,10 +6,8 @@ nothing depends on a clock.
 """
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 import torch
@@ -22,8 +20,8 @@ from trainer.scales import Scale
 from trainer.tasks.batch import IGNORED_TARGET, Batch
 from trainer.tasks.draws import Draw
 
-OnReading = Callable[[int, dict[str, float], float], None]
-"""Receives (steps completed, mean loss of each task, median CPU seconds of a step), both since the last reading."""
+OnReading = Callable[[int, dict[str, float]], None]
+"""Receives (steps completed, mean loss of each task since the last reading)."""
 OnCheckpoint = Callable[[int], None]
 """Receives the steps completed when the state of the training should be saved."""
 
@@ -99,12 +97,11 @@ def train(
     _skip_batches(trainers, first_step)
     readings = _ReadingRecorder([trainer.name for trainer in trainers])
     for step in range(first_step, scale.steps):
-        start = time.process_time()
         losses = {trainer.name: trainer.step(step, scale) for trainer in trainers}
-        readings.add(losses, time.process_time() - start)
+        readings.add(losses)
         finite, completed = all(map(math.isfinite, losses.values())), step + 1
         if not finite or completed % scale.monitor.reading_interval == 0 or completed == scale.steps:
-            on_reading(completed, *readings.take())
+            on_reading(completed, readings.take())
         if not finite:
             return False
         if on_checkpoint and _is_checkpoint(scale, completed):
@@ -125,26 +122,22 @@ def _is_checkpoint(scale: Scale, completed: int) -> bool:
 
 
 class _ReadingRecorder:
-    """Losses and CPU seconds of the steps since the last reading."""
+    """Losses of the steps since the last reading."""
 
     def __init__(self, tasks: Sequence[str]) -> None:
         self._losses: dict[str, list[float]] = {task: [] for task in tasks}
-        self._seconds: list[float] = []
 
-    def add(self, losses: dict[str, float], seconds: float) -> None:
+    def add(self, losses: dict[str, float]) -> None:
         """Record one step."""
         for task, loss in losses.items():
             self._losses[task].append(loss)
-        self._seconds.append(seconds)
 
-    def take(self) -> tuple[dict[str, float], float]:
-        """Return the mean loss of each task and the median seconds, and start over."""
+    def take(self) -> dict[str, float]:
+        """Return the mean loss of each task, and start over."""
         means = {task: sum(losses) / len(losses) for task, losses in self._losses.items()}
-        seconds = median(self._seconds)
-        self._seconds.clear()
         for losses in self._losses.values():
             losses.clear()
-        return means, seconds
+        return means
 
 
 def make_deterministic(seed: int) -> None:

@@ -15,8 +15,6 @@ from trainer.candidate.adapter import MixerFactory
 from trainer.gates.subject import reseed
 from trainer.scales import Scale, Shape
 
-TOLERANCE = 0.05
-"""Relative distance to the parameter budget that counts as matched."""
 WIDTH_MULTIPLE = 4
 """MLP widths are multiples of this."""
 
@@ -126,19 +124,14 @@ def count_parameters(module: nn.Module) -> int:
 def match_width(mixer: MixerFactory, shape: Shape) -> Width:
     """Return the width that meets the budget with the scale's own d_model, or with the next smaller one that can.
 
-    If even the smallest exceeds the budget, return that one; `is_matched` tells the two cases apart.
+    If even the smallest exceeds the budget, return that one; `Shape.is_matched` tells the two cases apart.
     """
     step = 8 * shape.n_heads
     for d_model in range(shape.d_model, 0, -step):
         width = _match_hidden(mixer, shape, d_model)
-        if is_matched(width, shape) or d_model <= step:
+        if shape.is_matched(width.parameters) or d_model <= step:
             return width
     raise AssertionError("d_model is at least one step")
-
-
-def is_matched(width: Width, shape: Shape) -> bool:
-    """Whether a width meets the parameter budget within the tolerance."""
-    return abs(width.parameters / shape.parameters - 1) <= TOLERANCE
 
 
 def _match_hidden(mixer: MixerFactory, shape: Shape, d_model: int) -> Width:

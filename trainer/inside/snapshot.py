@@ -6,44 +6,61 @@ own calls may train differently after a resume.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from trainer.inside.loop import TaskTrainer
-from trainer.inside.state_export import array_of
+from trainer.inside.adamw import AdamW
+from trainer.inside.model import LanguageModel
+from trainer.inside.state_export import ArrayForm, array_of, form_of
 
 GENERATORS = "generators."
 """Prefix of the names of generator states."""
 
 
-def export_snapshot(trainers: Iterable[TaskTrainer]) -> dict[str, np.ndarray]:
+class Learner(NamedTuple):
+    """A task's model with its optimiser."""
+
+    name: str
+    """Name of the task."""
+    model: LanguageModel
+    optimiser: AdamW
+
+
+def describe_snapshot(learners: Iterable[Learner]) -> dict[str, ArrayForm]:
+    """Return the names and forms of the arrays of a snapshot."""
+    generators = {f"{GENERATORS}{index}": form_of(state) for index, state in enumerate(_generators())}
+    return {name: form_of(tensor) for name, tensor in _tensors(learners)} | generators
+
+
+def export_snapshot(learners: Iterable[Learner]) -> dict[str, np.ndarray]:
     """Return the state by name, each tensor as an array of the same shape."""
-    return {name: array_of(tensor) for name, tensor in _tensors(trainers)} | {
+    return {name: array_of(tensor) for name, tensor in _tensors(learners)} | {
         f"{GENERATORS}{index}": state.numpy() for index, state in enumerate(_generators())
     }
 
 
 @torch.no_grad()
-def load_snapshot(trainers: Iterable[TaskTrainer], arrays: Mapping[str, np.ndarray]) -> None:
-    """Load the arrays into trainers that were rebuilt from the same seeds.
+def load_snapshot(learners: Iterable[Learner], arrays: Mapping[str, np.ndarray]) -> None:
+    """Load the arrays into learners that were rebuilt from the same seeds.
 
     Raises KeyError for a missing array, RuntimeError for one of another shape.
     """
-    for name, tensor in _tensors(trainers):
+    for name, tensor in _tensors(learners):
         tensor.copy_(torch.from_numpy(arrays[name]))
     torch.set_rng_state(torch.from_numpy(arrays[f"{GENERATORS}0"]))
     for device in range(len(_generators()) - 1):
         torch.cuda.set_rng_state(torch.from_numpy(arrays[f"{GENERATORS}{device + 1}"]), device)
 
 
-def _tensors(trainers: Iterable[TaskTrainer]) -> Iterator[tuple[str, Tensor]]:
+def _tensors(learners: Iterable[Learner]) -> Iterator[tuple[str, Tensor]]:
     """Yield every tensor that a step changes."""
-    for trainer in trainers:
-        model_tensors = (*trainer.model.named_parameters(), *trainer.model.named_buffers())
-        yield from ((f"{trainer.name}.{name}", tensor) for name, tensor in model_tensors)
-        yield from ((f"optimiser.{trainer.name}.{name}", tensor) for name, tensor in trainer.optimiser.named_tensors())
+    for learner in learners:
+        model_tensors = (*learner.model.named_parameters(), *learner.model.named_buffers())
+        yield from ((f"{learner.name}.{name}", tensor) for name, tensor in model_tensors)
+        yield from ((f"optimiser.{learner.name}.{name}", tensor) for name, tensor in learner.optimiser.named_tensors())
 
 
 def _generators() -> list[Tensor]:

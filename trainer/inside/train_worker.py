@@ -2,10 +2,11 @@
 
     parent                                     worker
     job: source, scale, seeds            ->
-                                         <-    ready: gates, width, parameters, FLOPs; or rejected: gates
+                                         <-    ready: gates, width, FLOPs, forms of the arrays to come; or
+                                               rejected: gates
     train: the text of every task on text;
     checkpoint, if there is one          ->
-                                         <-    reading: losses and step time, every few steps
+                                         <-    reading: losses, every few steps
                                          <-    checkpoint: the state of the training, at long intervals
                                          <-    weights: parameters and changed buffers of every task's model
     (the parent closes; `trainer.inside.eval_worker` evaluates the weights in a run of its own)
@@ -13,7 +14,7 @@
 No held-out data comes here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -27,7 +28,8 @@ from trainer.inside import loop, snapshot, state_export
 from trainer.inside.adamw import AdamW
 from trainer.inside.autoencoder import build_model
 from trainer.inside.flops import flops_per_token
-from trainer.inside.model import Width, is_matched, match_width, seeded_model
+from trainer.inside.model import LanguageModel, Width, match_width, seeded_model
+from trainer.inside.snapshot import Learner
 from trainer.scales import Scale, parse_scale
 from trainer.tasks.draws import training_draw
 
@@ -38,71 +40,99 @@ def main(channel: Channel) -> None:
     scale, seeds = parse_scale(job["scale"]), job["seeds"]
     loop.make_deterministic(seeds["gates"])
     factory = mixer_factory(load_mixer(job["source"]))
-    width = _examine(channel, factory, scale, seeds["gates"])
-    if width is not None:
-        _train(channel, factory, scale, width, seeds)
+    findings, width = _examine(factory, scale, seeds["gates"])
+    gates = {"gates": [finding._asdict() for finding in findings]}
+    if width is None:
+        channel.send(Frame("rejected", gates))
+        return
+    flops = flops_per_token(
+        seeded_model(factory, scale, width, seeds["gates"]).eval(), scale.tasks[scale.fitness_text_task].length
+    )
+    build = partial(_build_models, factory, scale, width, seeds)
+    learners = _build_learners(build(), scale)
+    report = {"width": asdict(width), "flops_per_token": flops, **_describe(learners, scale)}
+    channel.send(Frame("ready", gates | report))
+    _train(channel, learners, build, scale, seeds)
 
 
-def _examine(channel: Channel, factory: MixerFactory, scale: Scale, seed: int) -> Width | None:
-    """Run the gates, match the width and probe the capabilities; send the report, and return the width if all pass."""
+def _examine(factory: MixerFactory, scale: Scale, seed: int) -> tuple[list[GateFinding], Width | None]:
+    """Run the gates, match the width and probe the capabilities; return the findings, and the width if all pass."""
     shape = scale.shape
     build = partial(factory, shape.d_model, shape.n_heads, 0)
     findings = run_gates(build, shape.d_model, shape.n_heads, seed)
-    if all(finding.passed for finding in findings):
-        width = match_width(factory, shape)
-        findings.append(_check_budget(width, scale))
-        if findings[-1].passed:
-            findings += capabilities(build, shape.d_model, shape.n_heads, seed)
-            length = scale.tasks[scale.fitness_text_task].length
-            flops = flops_per_token(seeded_model(factory, scale, width, seed).eval(), length)
-            measurements = {"width": asdict(width), "flops_per_token": flops}
-            channel.send(Frame("ready", {"gates": [f._asdict() for f in findings], **measurements}))
-            return width
-    channel.send(Frame("rejected", {"gates": [f._asdict() for f in findings]}))
-    return None
+    if not findings[-1].passed:
+        return findings, None
+    width = match_width(factory, shape)
+    findings.append(_check_budget(width, scale))
+    if not findings[-1].passed:
+        return findings, None
+    return findings + capabilities(build, shape.d_model, shape.n_heads, seed), width
 
 
 def _check_budget(width: Width, scale: Scale) -> GateFinding:
     """Return the finding on the parameter budget."""
-    matched = is_matched(width, scale.shape)
+    matched = scale.shape.is_matched(width.parameters)
     return GateFinding("parameters", matched, "passed" if matched else "parameter_budget", width.describe(scale.shape))
 
 
-def _train(channel: Channel, factory: MixerFactory, scale: Scale, width: Width, seeds: Mapping[str, Any]) -> None:
+def _build_models(
+    factory: MixerFactory, scale: Scale, width: Width, seeds: Mapping[str, Any]
+) -> dict[str, LanguageModel]:
+    """Return every task's model as it is before training."""
+    return {name: build_model(task, factory, scale, width, seeds[name][0]) for name, task in scale.tasks.items()}
+
+
+def _build_learners(models: Mapping[str, LanguageModel], scale: Scale) -> list[Learner]:
+    """Return every task's model with its optimiser."""
+    return [
+        Learner(name, model, AdamW(model, scale.betas, scale.tasks[name].weight_decay, scale.clip))
+        for name, model in models.items()
+    ]
+
+
+def _describe(learners: Sequence[Learner], scale: Scale) -> dict[str, Any]:
+    """Return the forms of all arrays that may come, before any text has been received."""
+    weights, buffers = state_export.describe_state({learner.name: learner.model for learner in learners})
+    state = snapshot.describe_snapshot(learners) if scale.checkpoint_every else {}
+    return {"weights": weights, "buffers": buffers, "state": state}
+
+
+def _train(
+    channel: Channel,
+    learners: Sequence[Learner],
+    build: Callable[[], Mapping[str, LanguageModel]],
+    scale: Scale,
+    seeds: Mapping[str, Any],
+) -> None:
     """Train every task's model, from a checkpoint if one comes, and send readings, checkpoints and the weights."""
     request = channel.recv()
     texts, first_step = request.arrays, request.header["done"]
-    trainers = [_task_trainer(name, factory, scale, width, texts.get(name), *seeds[name]) for name in scale.tasks]
+    trainers = [_task_trainer(learner, scale, texts.get(learner.name), seeds[learner.name][1]) for learner in learners]
     if first_step:
-        snapshot.load_snapshot(trainers, channel.recv().arrays)
+        snapshot.load_snapshot(learners, channel.recv().arrays)
 
     def send_checkpoint(step: int) -> None:
-        channel.send(Frame("checkpoint", {"step": step}, snapshot.export_snapshot(trainers)))
+        channel.send(Frame("checkpoint", {"step": step}, snapshot.export_snapshot(learners)))
 
     if loop.train(trainers, scale, partial(_send_reading, channel), send_checkpoint, first_step):
-        models = {trainer.name: trainer.model for trainer in trainers}
-        built = {name: build_model(scale.tasks[name], factory, scale, width, seeds[name][0]) for name in models}
-        channel.send(Frame("weights", arrays=state_export.export_state(models, built)))
+        models = {learner.name: learner.model for learner in learners}
+        channel.send(Frame("weights", arrays=state_export.export_state(models, build())))
 
 
-def _task_trainer(
-    name: str,
-    factory: MixerFactory,
-    scale: Scale,
-    width: Width,
-    text: np.ndarray | None,
-    weights_seed: int,
-    data_seed: int,
-) -> loop.TaskTrainer:
-    task = scale.tasks[name]
-    model = build_model(task, factory, scale, width, weights_seed)
-    optimiser = AdamW(model, scale.betas, task.weight_decay, scale.clip)
+def _task_trainer(learner: Learner, scale: Scale, text: np.ndarray | None, data_seed: int) -> loop.TaskTrainer:
+    task = scale.tasks[learner.name]
     draw = training_draw(task, scale.steps, data_seed, text)
     return loop.TaskTrainer(
-        name, model, draw, optimiser, task.learning_rate, loop.devices(scale), task.gradient_accumulation
+        learner.name,
+        learner.model,
+        draw,
+        learner.optimiser,
+        task.learning_rate,
+        loop.devices(scale),
+        task.gradient_accumulation,
     )
 
 
-def _send_reading(channel: Channel, step: int, losses: dict[str, float], step_seconds: float) -> None:
+def _send_reading(channel: Channel, step: int, losses: dict[str, float]) -> None:
     """Send a reading; Python's JSON can hold losses that are not finite."""
-    channel.send(Frame("reading", {"step": step, "losses": losses, "step_seconds": step_seconds}))
+    channel.send(Frame("reading", {"step": step, "losses": losses}))

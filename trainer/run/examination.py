@@ -37,7 +37,7 @@ MAX_LOGITS = 1 << 20
 """Most logits in one request."""
 MIN_CUTS, MAX_ROUNDS = 512, 8
 """Cuts of each task, and fresh processes that answer one cut of each window, if its windows are fewer than the cuts."""
-TOLERANCE_NATS = {"float32": 1e-2, "bfloat16": 0.25}
+TOLERANCE_NATS = {"float32": 1e-3, "bfloat16": 0.25}
 """Difference of an answer's loss that rounding can cause, by dtype."""
 
 

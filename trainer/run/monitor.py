@@ -9,14 +9,15 @@ The thresholds are those of `trainer.scales.MonitorThresholds`.
 - loss_too_low: a loss is below zero, or the text loss is below the corpus' entropy floor. Or the text loss, before half
   of the steps, is below `leak_ratio` times the final training loss of the best baseline: then later tokens leak into
   the prediction. Both are training losses, because held-out documents may be harder or easier.
-- too_slow: after `warmup_steps`, the median CPU seconds of a step exceed `slow_ratio` times those of the baselines.
+- too_slow: after `warmup_steps`, the median CPU seconds of a step, over the readings, exceed `slow_ratio` times those
+  of the baselines.
 - memory_growth: the readings since `warmup_steps` are divided into thirds, and the median memory of each third is
   `memory_growth_mb` MiB above that of the third before. The memory of an honest run is level, since its steps are
   alike. A single jump, such as a table built once, raises one third only. The rule misses slower growth, and all memory
   on a GPU.
 
-Times are CPU seconds, because a busy machine is not the candidate's fault. Poor recall is no anomaly: weak mixers stay
-at chance.
+Times are CPU seconds of all the run's processes, as the kernel counts them: the run does not report them, and a busy
+machine is not the candidate's fault. Poor recall is no anomaly: weak mixers stay at chance.
 """
 
 import math
@@ -40,9 +41,9 @@ class Reading:
     losses: dict[str, float]
     """Nats per target of each task, averaged since the previous reading; not finite if training broke."""
     step_seconds: float
-    """Median CPU seconds of a step since the previous reading."""
+    """Mean CPU seconds of a step since the previous reading, over all the run's processes, as counted from outside."""
     memory_bytes: int | None = None
-    """Private memory as counted from outside the sandbox; None if it could not be read."""
+    """Private memory as counted from outside; None if it could not be read."""
 
 
 @dataclass(frozen=True)

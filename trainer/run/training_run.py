@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bus.vocabulary.events import LossPoint, RunCompleted, RunRequested, RunStarted, Stage
-from sandbox import Frame, Jail, JailFault
+from bus.vocabulary.events import GateResult, LossPoint, RunCompleted, RunRequested, RunStarted, Stage
+from sandbox import Jail, JailFault
 from trainer.run import weights
 from trainer.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from trainer.run.events import RunEvents, RunMeasurements
@@ -21,9 +21,10 @@ from trainer.run.examination import ImplausibleLoss, NotCausal, examine
 from trainer.run.jail import EVAL_WORKER, TRAIN_WORKER
 from trainer.run.job import Job
 from trainer.run.monitor import AnomalyFinding, Monitor, Reading
+from trainer.run.protocol import Ready, Rejected, parse_checkpoint, parse_reading, parse_weights
 from trainer.run.questions import Prepared, Trained
 from trainer.run.scoring import BadLogits
-from trainer.run.worker import Admission, Rejection, Worker, malformed_frames_as_faults
+from trainer.run.worker import Worker
 from trainer.scales import Scale
 from trainer.tasks.corpus import Corpus
 from trainer.tasks.tokens import tokenize_corpus
@@ -51,7 +52,7 @@ class TrainingRun:
         self._job, self._events = Job(request, scale, corpus.secret), RunEvents(request, scale, worker)
         self._texts = {name: tokenize_corpus(task, corpus) for name, task in scale.text_tasks.items()}
         self._worker: Worker | None = None
-        self._admission: Admission | None = None
+        self._ready: Ready | None = None
         self._started: RunStarted | None = None
         self._stage: Stage = "gate"
         self._readings: list[Reading] = []
@@ -64,13 +65,14 @@ class TrainingRun:
         self._worker = self._start_worker(TRAIN_WORKER, self.request.limits.seconds)
         try:
             self._worker.send_job(self._job.for_training())
-            verdict = self._worker.receive_verdict()
-            with malformed_frames_as_faults():
-                if isinstance(verdict, Rejection):
-                    return Prepared(failed=self._events.gate_failure(verdict.gates, verdict.reason))
-                width = verdict.width
-                self._started = self._events.run_started(width["d_model"], width["parameters"], verdict.gates)
-                self._admission = verdict
+            verdict = self._worker.receive_verdict(self._scale)
+            gates = [GateResult(gate=f.gate, passed=f.passed, evidence=f.evidence) for f in verdict.gates]
+            if isinstance(verdict, Rejected):
+                return Prepared(failed=self._events.gate_failure(gates, verdict.reason))
+            width = verdict.width
+            weights.check_parameters(verdict.weights, self._scale, width.parameters)
+            self._started = self._events.run_started(width.d_model, width.parameters, gates)
+            self._ready = verdict
         except JailFault as fault:
             return Prepared(failed=self._events.run_failed(self._stage, fault.reason, fault.message, fault.tail))
         return Prepared(started=self._started)
@@ -124,20 +126,31 @@ class TrainingRun:
     def _follow_training(self, on_point: OnPoint, artifact: Path | None) -> dict[str, np.ndarray] | AnomalyFinding:
         """Return the trained weights, or the anomaly for which the monitor stops the run."""
         assert self._worker is not None, "train is called after prepare"
-        monitor = self._monitor()
+        assert self._ready is not None, "train is called after prepare"
+        monitor, cpu_seconds = self._monitor(), self._worker.cpu_seconds
         while True:
-            frame = self._worker.receive("reading", "checkpoint", "weights")
+            frame = self._worker.receive_training()
             if frame.kind == "weights":
-                return frame.arrays
+                if self._last_step < self._scale.steps:
+                    raise JailFault("protocol_error", f"the weights came after {self._last_step} steps")
+                return parse_weights(frame, self._ready)
             if frame.kind == "checkpoint":
-                self._save_checkpoint(frame, artifact)
+                self._save_checkpoint(parse_checkpoint(frame, self._ready, self._last_step), artifact)
                 continue
-            reading = self._worker.parse_reading(frame)
+            report = parse_reading(frame, self._scale, self._last_step)
+            cpu_seconds, before = self._worker.cpu_seconds, cpu_seconds
+            step_seconds = (cpu_seconds - before) / (report.step - self._last_step)
+            reading = Reading(report.step, report.losses, step_seconds, self._worker.memory_bytes)
             if finding := monitor.observe(reading):
                 return finding
             self._readings.append(reading)
             for point in self._events.loss_points(reading):
                 on_point(point)
+
+    @property
+    def _last_step(self) -> int:
+        """The step of the last reading."""
+        return self._readings[-1].step if self._readings else 0
 
     def _monitor(self) -> Monitor:
         """Return a monitor that has observed the readings so far."""
@@ -147,13 +160,11 @@ class TrainingRun:
             monitor.observe(reading)
         return monitor
 
-    def _save_checkpoint(self, frame: Frame, artifact: Path | None) -> None:
-        """Write the worker's checkpoint. Raises JailFault unless it is of the step of the last reading."""
-        if not self._readings or frame.header.get("step") != self._readings[-1].step:
-            raise JailFault("protocol_error", "a checkpoint came that no reading came before")
+    def _save_checkpoint(self, arrays: dict[str, np.ndarray], artifact: Path | None) -> None:
+        """Write the worker's checkpoint after the last reading."""
         if artifact:
-            step, readings = self._readings[-1].step, tuple(self._readings)
-            save_checkpoint(artifact, self._job.digest(), Checkpoint(step, self._seconds, readings, frame.arrays))
+            checkpoint = Checkpoint(self._last_step, self._seconds, tuple(self._readings), arrays)
+            save_checkpoint(artifact, self._job.digest(), checkpoint)
 
     @property
     def _seconds(self) -> float:
@@ -163,14 +174,14 @@ class TrainingRun:
     def _score(self, tensors: dict[str, np.ndarray], artifact: Path | None) -> RunCompleted:
         """Examine the trained model, write its weights, and return the event with its scores."""
         assert self._started is not None, "train is called after prepare"
-        assert self._admission is not None, "train is called after prepare"
-        weights.check_sizes(tensors, self._scale, self._started.parameters)
-        width = self._admission.width
+        assert self._ready is not None, "train is called after prepare"
+        weights.check_buffers(tensors, self._scale)
+        width = self._ready.width.model_dump()
         scores = examine(lambda: self._replace_worker(tensors, width).predict, self._job, self._texts)
         measured = RunMeasurements(
             readings=self._readings,
             scores=scores,
-            flops_per_token=self._admission.flops_per_token,
+            flops_per_token=self._ready.flops_per_token,
             seconds=self._seconds,
             bytes_per_token=self._texts[self._scale.fitness_text_task].bytes_per_token,
             weights_sha256=weights.write_safetensors(tensors, artifact),

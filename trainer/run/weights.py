@@ -1,7 +1,9 @@
 """Trained weights as a safetensors file: written whole or not at all, and never unpickled."""
 
 import hashlib
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,36 +14,38 @@ from trainer.scales import Scale
 from trainer.tasks.kinds import Compression
 
 MAX_BUFFER_SHARE = 0.05
-"""Most scalars that training may leave in buffers, as a share of the parameter budget."""
+"""Most bytes that training may leave in buffers, as a share of those of the parameter budget."""
+BYTES_PER_PARAMETER = 4
 
 
-def count_scalars(arrays: dict[str, np.ndarray], task: str) -> int:
+def count_scalars(forms: Mapping[str, tuple[str, tuple[int, ...]]], task: str) -> int:
     """Return the number of scalars of one task's model among arrays named `task.name`."""
-    return sum(array.size for name, array in arrays.items() if name.startswith(f"{task}."))
+    return sum(math.prod(shape) for name, (_, shape) in forms.items() if name.startswith(f"{task}."))
 
 
-def count_buffer_scalars(arrays: dict[str, np.ndarray], task: str) -> int:
-    """Return the number of scalars that training left in buffers of one task's model (`buffers.task.name`)."""
-    return count_scalars(arrays, f"buffers.{task}")
+def check_parameters(forms: Mapping[str, tuple[str, tuple[int, ...]]], scale: Scale, parameters: int) -> None:
+    """Compare the described weights of every task's model with the claimed number of parameters. Raises JailFault.
 
-
-def check_sizes(arrays: dict[str, np.ndarray], scale: Scale, parameters: int) -> None:
-    """Compare the weights of every task's model with the claimed number of parameters.
-
-    The compression task's decoder does not count. Buffers have a limit, so that they are no second memory. Raises
-    JailFault.
+    The compression task's decoder does not count.
     """
     counts = {
-        count_scalars(arrays, name) - (count_scalars(arrays, f"{name}.decoder") if isinstance(task, Compression) else 0)
+        count_scalars(forms, name) - (count_scalars(forms, f"{name}.decoder") if isinstance(task, Compression) else 0)
         for name, task in scale.tasks.items()
     }
     if counts != {parameters}:
-        raise JailFault("protocol_error", f"{parameters} parameters were claimed, {sorted(counts)} came")
-    in_buffers = max(count_buffer_scalars(arrays, task) for task in scale.tasks)
-    if in_buffers > MAX_BUFFER_SHARE * scale.shape.parameters:
+        raise JailFault("protocol_error", f"{parameters} parameters were claimed, {sorted(counts)} were described")
+
+
+def check_buffers(arrays: Mapping[str, np.ndarray], scale: Scale) -> None:
+    """Raise JailFault if the buffers of a task's model are so large that they could be a second memory."""
+    size = max(
+        sum(array.nbytes for name, array in arrays.items() if name.startswith(f"buffers.{task}."))
+        for task in scale.tasks
+    )
+    if size > MAX_BUFFER_SHARE * BYTES_PER_PARAMETER * scale.shape.parameters:
         raise JailFault(
             "parameter_budget",
-            f"training left {in_buffers} numbers in buffers, over {MAX_BUFFER_SHARE:.0%} of the budget",
+            f"training left {size} bytes in buffers, over {MAX_BUFFER_SHARE:.0%} of the budget",
         )
 
 

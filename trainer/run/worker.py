@@ -1,44 +1,24 @@
 """The parent's side of the protocol with a worker in the jail.
 
-The docstrings of `trainer.inside.train_worker` and `trainer.inside.eval_worker` list the frames. A frame of another
-kind or in another form than expected is a JailFault with the reason `protocol_error`.
+The docstrings of `trainer.inside.train_worker` and `trainer.inside.eval_worker` list the frames, and
+`trainer.run.protocol` what they may say.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import NamedTuple, Self
+from collections.abc import Mapping
+from typing import Self
 
 import numpy as np
-from pydantic import ValidationError
 
-from bus.vocabulary.events import GateResult
-from bus.wire.plain_text import clean_text
-from sandbox import Frame, Jail, JailFault, Session
-from trainer.run.events import TAIL_CHARACTERS
-from trainer.run.monitor import Reading
+from sandbox import Frame, Jail, JailFault, ReportedFault, Session
+from sandbox.faults import REPORTED_REASONS
+from trainer.run.protocol import Ready, Rejected, parse_logits, parse_verdict, require_kind
 from trainer.scales import Scale
+from trainer.verdicts import LOAD_REASONS
 
 MIN_REPLY_BYTES = 1 << 28
 """Most array bytes of a worker's frame on a small scale; a large scale allows more."""
-WIDTH_FIELDS = ("d_model", "hidden", "parameters")
-"""Fields of the width that the worker has matched."""
-
-
-class Rejection(NamedTuple):
-    """The report on a candidate that failed a gate."""
-
-    gates: tuple[GateResult, ...]
-    reason: str
-    """Reason code of the failed gate."""
-
-
-class Admission(NamedTuple):
-    """The report on a candidate that passed every gate."""
-
-    gates: tuple[GateResult, ...]
-    flops_per_token: float
-    width: dict[str, int]
-    """Values of WIDTH_FIELDS."""
+WORKER_REASONS = REPORTED_REASONS | set(LOAD_REASONS)
+"""Reasons of the faults that a worker may report of itself."""
 
 
 class Worker:
@@ -62,20 +42,9 @@ class Worker:
         """Send the first frame; `arrays` are the weights to evaluate."""
         self._session.send(Frame("job", dict(job), dict(arrays or {})))
 
-    def receive_verdict(self) -> Admission | Rejection:
+    def receive_verdict(self, scale: Scale) -> Ready | Rejected:
         """Return the train worker's report on the gates."""
-        frame = self._session.recv()
-        with malformed_frames_as_faults():
-            gates = tuple(
-                GateResult(gate=g["gate"], passed=g["passed"], evidence=clean_text(g["evidence"], TAIL_CHARACTERS))
-                for g in frame.header["gates"]
-            )
-            if frame.kind == "rejected":
-                return Rejection(gates, next(g["reason"] for g in frame.header["gates"] if not g["passed"]))
-            if frame.kind != "ready":
-                raise JailFault("protocol_error", f"a frame of kind {frame.kind!r} came for the gates' verdict")
-            width = {name: int(frame.header["width"][name]) for name in WIDTH_FIELDS}
-            return Admission(gates, float(frame.header["flops_per_token"]), width)
+        return parse_verdict(self._receive(), scale)
 
     def start_training(
         self, texts: Mapping[str, np.ndarray], step: int = 0, state: Mapping[str, np.ndarray] | None = None
@@ -85,25 +54,38 @@ class Worker:
         if state is not None:
             self._session.send(Frame("checkpoint", arrays=dict(state)))
 
-    def receive(self, *kinds: str) -> Frame:
-        """Return the worker's next frame, which must be of one of these kinds."""
-        frame = self._session.recv()
-        if frame.kind not in kinds:
-            raise JailFault("protocol_error", f"a frame of kind {frame.kind!r} came in place of {' or '.join(kinds)}")
+    def receive_training(self) -> Frame:
+        """Return the train worker's next frame: a reading, a checkpoint or the weights, still unchecked."""
+        frame = self._receive()
+        require_kind(frame, "reading", "checkpoint", "weights")
         return frame
 
-    def parse_reading(self, frame: Frame) -> Reading:
-        """Return the reading in a frame, with the worker's memory as counted from outside."""
-        with malformed_frames_as_faults():
-            losses = {str(task): float(loss) for task, loss in frame.header["losses"].items()}
-            seconds = float(frame.header["step_seconds"])
-            return Reading(int(frame.header["step"]), losses, seconds, self._session.memory_bytes)
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU seconds of all its processes so far, as counted from outside."""
+        seconds = self._session.cpu_seconds
+        if seconds is None:
+            raise JailFault("crash:jail", "the sandbox is gone")
+        return seconds
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Private memory, as counted from outside; None if it could not be read."""
+        return self._session.memory_bytes
 
     def predict(self, task: str, inputs: np.ndarray) -> np.ndarray:
         """Return the eval worker's logits, unchecked, for inputs [B, T]."""
         self._session.send(Frame("inputs", {"task": task}, {"inputs": inputs}))
-        with malformed_frames_as_faults():
-            return self.receive("logits").arrays["logits"]
+        return parse_logits(self._receive())
+
+    def _receive(self) -> Frame:
+        """Return the worker's next frame."""
+        try:
+            return self._session.recv()
+        except ReportedFault as fault:
+            if fault.reason in WORKER_REASONS:
+                raise
+            raise JailFault("protocol_error", "the run reports a fault that it can't have", fault.tail) from None
 
     def close(self) -> None:
         """End the worker; nothing of it remains."""
@@ -115,12 +97,3 @@ def max_reply_bytes(scale: Scale) -> int:
     longest = max(task.length for task in scale.tasks.values())
     state = 12 * scale.shape.parameters * len(scale.tasks)  # a weight and its two moments, in float32
     return max(MIN_REPLY_BYTES, 2 * state, 4 * longest * scale.shape.vocabulary + (1 << 20))
-
-
-@contextmanager
-def malformed_frames_as_faults() -> Iterator[None]:
-    """Turn an error that a missing or mistyped value of a frame causes into a JailFault."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, StopIteration, ValidationError) as error:
-        raise JailFault("protocol_error", f"a frame says something else than agreed: {type(error).__name__}") from None

@@ -1,0 +1,19 @@
+"""The names that a worker may use in a report: gates, capabilities and reasons. A closed list, without torch."""
+
+GATES = ("shape", "finite", "determinism", "batch", "gradients", "lengths", "causality", "cost")
+"""Gates in the order in which they run (`trainer.gates.suite`)."""
+PARAMETERS = "parameters"
+"""The finding on the parameter budget, after the gates."""
+CAPABILITIES = ("decode", "mask", "idempotence")
+"""What is reported of a candidate that passed (`trainer.gates.capabilities`)."""
+PASSED = "passed"
+"""Reason of a finding that does not stop a candidate."""
+GATE_REASONS = (
+    "bad_output", "batch_leak", "causality", "error", "no_gradient", "nondeterministic", "nonfinite",
+    "parameter_budget", "probe_fail", "superlinear",
+)  # fmt: skip
+"""Reasons of a finding that stops a candidate; `trainer.gates` explains them."""
+LOAD_REASONS = ("syntax_error", "no_class", "several_classes", "import_error")
+"""Reasons of a source that gives no mixer (`trainer.candidate.load`)."""
+SELF_REPORT = "self_report"
+"""Reason of a run whose reports contradict what is measured from outside."""
