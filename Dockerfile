@@ -3,7 +3,10 @@ FROM python:3.11-slim
 WORKDIR /move37
 ENV OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 PIP_NO_CACHE_DIR=1
 ARG EXTRA=cpu
-COPY pyproject.toml setup.py constraints.txt README.md LICENSE ./
+# The index that has torch's builds for CPUs; whatever an index offers, pip takes only what the lock's hashes name.
+ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+COPY pyproject.toml setup.py README.md LICENSE ./
+COPY lock lock
 COPY agents agents
 COPY architecture architecture
 COPY bus bus
@@ -14,5 +17,5 @@ COPY memory memory
 COPY sandbox sandbox
 COPY stand_ins stand_ins
 COPY trainer trainer
-RUN pip install -c constraints.txt torch && pip install -c constraints.txt -e ".[${EXTRA}]"
+RUN lock/install python "${EXTRA}"
 ENTRYPOINT ["move37"]

@@ -19,12 +19,10 @@ test: install  ## two workers; each runs whole files, in order, so that the test
 
 install: $(VENV)/.installed
 
-# torch comes first: an index of CPU builds, or a wheel on disk, then decides for everything that needs it.
-$(VENV)/.installed: pyproject.toml setup.py constraints.txt $(wildcard kernels/recurrence/native/source/*)
+$(VENV)/.installed: pyproject.toml setup.py $(wildcard lock/*) $(wildcard kernels/recurrence/native/source/*)
 	@test -n "$(PYTHON)" || { echo "move37 needs Python 3.11, 3.12 or 3.13"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -c constraints.txt torch
-	$(BIN)/pip install -q -c constraints.txt -e '.[$(EXTRA),dev]'
+	lock/install $(BIN)/python $(EXTRA) dev
 	@touch $@
 
 lint: install
@@ -38,8 +36,12 @@ fix: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: install  ## writes the versions in use; run it after changing a dependency
-	$(BIN)/pip freeze --exclude-editable | grep -v '^pip==' | sed 's/^\(torch==[^+]*\)+.*/\1/' > constraints.txt
+lock: $(BIN)/uv  ## versions and hashes of all packages, after a dependency changed; UPGRADE=--upgrade takes the newest
+	$(BIN)/python -m lab.operations.lock $(UPGRADE)
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --require-hashes --no-deps -r lock/dev.txt
 
 gpu: install  ## on a CUDA machine: the kernels' conformance, runs in the jail, timings, and one run of the rung `small`
 	$(BIN)/pytest tests/kernels

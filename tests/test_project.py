@@ -1,6 +1,5 @@
 """The project as a whole: its package names are unique, and its other files agree with the code."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -61,15 +60,3 @@ def test_compose_has_a_service_for_every_role() -> None:
 def test_docker_compose_accepts_the_compose_file() -> None:
     """`docker-compose config` reads it."""
     subprocess.run(["docker-compose", "-f", "compose.yaml", "config", "-q"], check=True, cwd=ROOT, timeout=60)
-
-
-def test_every_dependency_is_pinned() -> None:
-    """So a later installation has the same versions."""
-    pinned = {_normal_name(line) for line in (ROOT / "constraints.txt").read_text().splitlines()}
-    required = {_normal_name(line) for line in metadata.requires("move37") or ()}
-    assert required <= pinned
-
-
-def _normal_name(requirement: str) -> str:
-    """Return a requirement's name in normal form."""
-    return re.split(r"[ ;\[<>=!~]", requirement, maxsplit=1)[0].lower().replace("_", "-")
