@@ -9,7 +9,7 @@ HOME_DIR ?= .move37
 export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test install lint fix lock gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels bench-fidelity chaos clean
+.PHONY: run test install lint fix lock sbom gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels bench-fidelity chaos clean
 
 run: install
 	$(BIN)/move37 run --home $(HOME_DIR) --experiments $(EXPERIMENTS)
@@ -42,6 +42,9 @@ lock: $(BIN)/uv  ## versions and hashes of all packages, after a dependency chan
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --require-hashes --no-deps -r lock/dev.txt
+
+sbom: install  ## every installed package with version, licence and dependencies, as CycloneDX
+	$(BIN)/python -m lab.operations.sbom > sbom.json
 
 gpu: install  ## on a CUDA machine: the kernels' conformance, runs in the jail, timings, and one run of the rung `small`
 	$(BIN)/pytest tests/kernels
