@@ -1,73 +1,25 @@
 """The file system, environment and namespaces around the zygote, as a command line of bubblewrap.
 
-The zygote sees a read-only runtime, none of the machine's data, no network and no secrets. bubblewrap opens the bound
-folders before it drops its rights, so they may lie below a folder that only root may enter. The files themselves must
-be readable to the user that the zygote becomes.
+The zygote sees a read-only runtime (`sandbox.runtime` lists its files), none of the machine's data, no network and no
+secrets. bubblewrap opens the bound folders before it drops its rights, so they may lie below a folder that only root
+may enter. The files themselves must be readable to the user that the zygote becomes.
 """
 
-import importlib.util
 import os
-import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
+from sandbox import library
 from sandbox.faults import SandboxUnavailable
 from sandbox.profile import Profile
+from sandbox.runtime import PACKAGES_FOLDER, Runtime
 
-PACKAGES_FOLDER = "/lab"
-"""Folder of the project's packages in the sandbox."""
 SCRATCH_FOLDER = "/scratch"
 """Mount point of a run's own memory file system; besides /dev/shm, the only place that a run may write to."""
-SYSTEM_PATHS = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache")
 UNPRIVILEGED_USERS = range(61184, 65520)
 """User ids that systemd reserves for transient users (DynamicUser=); they own no file."""
 TMPFS_BYTES = 1 << 20
 """Size of the zygote's memory file systems; a run mounts its own over all but /tmp, which it may not write to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """The files that the zygote needs to read."""
-
-    python: str
-    """The interpreter to start."""
-    folders: tuple[str, ...]
-    """Folders that are bound read-only at the same path."""
-    packages: tuple[tuple[str, str], ...]
-    """(folder, path in the sandbox) of the project's packages."""
-    path: tuple[str, ...]
-    """Entries of PYTHONPATH."""
-
-    @property
-    def samples(self) -> list[str]:
-        """One file of each part, by its path in the sandbox, to check that the parts are readable."""
-        return [*(f"{inside}/__init__.py" for _, inside in self.packages), f"{self.path[1]}/torch/__init__.py"]
-
-
-def find_runtime(packages: tuple[str, ...] = ()) -> Runtime:
-    """Find the interpreter, its libraries, this package and the named ones next to it. Raises SandboxUnavailable."""
-    root = Path(__file__).resolve().parent.parent
-    site = _site_folder("torch")
-    candidates = {sys.prefix, sys.base_prefix, str(Path(os.path.realpath(sys.executable)).parent.parent), site}
-    outside = sorted(folder for folder in candidates if not _is_below(folder, "/usr"))
-    folders = [
-        folder for folder in outside if not any(folder != other and _is_below(folder, other) for other in outside)
-    ]
-    bound = tuple((str(root / name), f"{PACKAGES_FOLDER}/{name}") for name in ("sandbox", *packages))
-    return Runtime(sys.executable, tuple(folders), bound, (PACKAGES_FOLDER, site))
-
-
-def _site_folder(package: str) -> str:
-    """Return the folder that a package is imported from. Raises SandboxUnavailable."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise SandboxUnavailable(f"{package} is not installed for {sys.executable}; hint: run `make install`")
-    return str(Path(spec.origin).parent.parent)
-
-
-def _is_below(folder: str, other: str) -> bool:
-    """Whether a folder is another one or lies below it."""
-    return Path(folder).is_relative_to(other)
 
 
 def find_bwrap() -> str:
@@ -126,23 +78,43 @@ def _mounts(runtime: Runtime, profile: Profile) -> list[str]:
     """Return the sandbox' file system: read-only, except small memory file systems and the profile's devices.
 
     The memory file systems come first. A project or an environment below /tmp is then bound into the new /tmp, not
-    hidden by it.
+    hidden by it. Raises OSError if the standard library can't be copied.
     """
     arguments = ["--proc", "/proc", "--dev", "/dev"]
     for path in ("/dev/shm", "/tmp", SCRATCH_FOLDER):  # noqa: S108 (the sandbox' own)
         arguments += ["--perms", "1777", "--size", str(TMPFS_BYTES), "--tmpfs", path]
-    bound = [(folder, folder) for folder in runtime.folders] + list(runtime.packages)
-    for parent in _parents([*SYSTEM_PATHS, *profile.devices, *(inside for _, inside in bound)]):
+    for parent in _parents([*runtime.readable, *profile.devices]):
         arguments += ["--perms", "0755", "--dir", parent]
-    for path in SYSTEM_PATHS:
-        arguments += ["--ro-bind-try", path, path]
+    for target, link in runtime.links:
+        arguments += ["--symlink", target, link]
     for device in profile.devices:
         arguments += ["--dev-bind", device, device]
     for path in profile.kernel_folders:
         arguments += [] if path == "/proc" else ["--ro-bind", path, path]
-    for outside, inside in bound:
-        arguments += ["--ro-bind", outside, inside]
-    return [*arguments, "--remount-ro", "/"]
+    return [*arguments, *_runtime_mounts(runtime), "--remount-ro", "/"]
+
+
+def _runtime_mounts(runtime: Runtime) -> list[str]:
+    """Return the mounts of the runtime's files. Later ones may lie in earlier ones, as packages in the library."""
+    visible = library.library_without(runtime.hidden)
+    installed = [f"{site}/{name}" for site, name in runtime.installed]
+    return [
+        *_bind((path, path) for path in runtime.system),
+        *(argument for path in runtime.masked for argument in _empty_folder(path)),
+        *_bind([(visible.copy, library.standard_library()), *((path, path) for path in visible.folders)]),
+        *(argument for site in runtime.sites for argument in _empty_folder(site)),
+        *_bind((path, path) for path in installed),
+        *(argument for site in runtime.sites for argument in ("--remount-ro", site)),
+        *_bind(runtime.bound_packages),
+    ]
+
+
+def _bind(paths: Iterable[tuple[str, str]]) -> list[str]:
+    return [argument for outside, inside in paths for argument in ("--ro-bind", outside, inside)]
+
+
+def _empty_folder(path: str) -> list[str]:
+    return ["--perms", "0755", "--size", str(TMPFS_BYTES), "--tmpfs", path]
 
 
 def _parents(paths: list[str]) -> list[str]:
@@ -166,7 +138,7 @@ def environment(runtime: Runtime, profile: Profile) -> dict[str, str]:
         "TMPDIR": SCRATCH_FOLDER,
         "LANG": "C.UTF-8",
         "USER": "run",  # Triton asks for the user's name, and the user id has none
-        "PYTHONPATH": os.pathsep.join(runtime.path),
+        "PYTHONPATH": os.pathsep.join([PACKAGES_FOLDER, *runtime.sites]),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1",

@@ -21,6 +21,7 @@ from sandbox.faults import SandboxUnavailable
 from sandbox.frames import MAX_BODY_BYTES, Channel
 from sandbox.inside.confinement import RunSpec
 from sandbox.profile import Device, device_profile
+from sandbox.runtime import DEFAULT_LIBRARIES, find_runtime
 from sandbox.session import Session
 from sandbox.watchdog import SandboxLimits, Watchdog
 from sandbox.zygote import Sandbox, Zygote
@@ -41,6 +42,8 @@ class Jail:
         preload: tuple[str, ...] = DEFAULT_PRELOAD,
         runs_per_zygote: int = RUNS_PER_ZYGOTE,
         device: Device = "cpu",
+        libraries: tuple[str, ...] = DEFAULT_LIBRARIES,
+        hidden: tuple[str, ...] = (),
     ) -> None:
         """Set up a jail without starting anything.
 
@@ -49,12 +52,14 @@ class Jail:
         - `packages`: packages next to this one that runs may import; they find nothing else of the project;
         - `preload`: modules that the zygote imports for all runs;
         - `runs_per_zygote`: the number of runs after which a zygote is replaced;
-        - `device`: the device that runs may use in addition to the CPU.
+        - `device`: the device that runs may use in addition to the CPU;
+        - `libraries`: installed packages that runs may import; they bring what they require;
+        - `hidden`: files and folders of the standard library that runs don't find.
         """
         self.sandbox: Sandbox = sandbox
         self.device: Device = device
         self._scratch = scratch
-        self._packages = packages
+        self._packages, self._libraries, self._hidden = packages, libraries, hidden
         self._preload = preload
         self._runs_per_zygote = runs_per_zygote
         self._zygote: Zygote | None = None
@@ -79,7 +84,9 @@ class Jail:
                 zygote.close()
                 zygote = None
             if zygote is None:
-                zygote = Zygote(self.sandbox, self._packages, self._preload, device_profile(self.device))
+                profile = device_profile(self.device)
+                runtime = find_runtime(self._packages, self._libraries, self._hidden, profile)
+                zygote = Zygote(self.sandbox, runtime, self._preload, profile)
             self._zygote = zygote
             return zygote
 

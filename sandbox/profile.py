@@ -14,6 +14,7 @@ fails with error 304. Compilers of GPU kernels start programs (ptxas, the C comp
 
 import os
 import stat
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,12 @@ DEVICE_PATTERNS = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools"
 """Device files of the driver, below /dev."""
 KERNEL_FOLDERS = ("/proc", "/sys")
 """Folders in which the driver looks for its cards."""
+PROGRAM_PATTERNS = (
+    "/bin", "/usr/bin", "/sbin/ldconfig", "/usr/sbin/ldconfig",  # Triton asks ldconfig for the driver's library
+    "/usr/include", "/usr/lib/gcc", "/usr/libexec/gcc",  # the C compiler
+    "/usr/local/nvidia", "/usr/local/cuda*", "/usr/lib/wsl/lib",  # libraries of the driver on some machines
+)  # fmt: skip
+"""What compilers of GPU kernels need of the system, in addition to its shared libraries."""
 INHERITED_VARIABLES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 """Variables of the parent that select the visible cards."""
 REPEATABLE_VARIABLES = (
@@ -55,6 +62,8 @@ class Profile:
     """Size of the scratch folder."""
     process_table: bool = False
     """Whether the run has its own process table, in which it may name its threads."""
+    program_patterns: tuple[str, ...] = ()
+    """Patterns of the system's programs and headers that the run may read and start."""
     environment: tuple[tuple[str, str], ...] = ()
     """Variables in addition to the fixed ones."""
 
@@ -95,5 +104,6 @@ def gpu_profile(devices: tuple[str, ...]) -> Profile:
         processes=512,
         open_files=1024,
         scratch_bytes=2 << 30,
+        program_patterns=(*PROGRAM_PATTERNS, sysconfig.get_path("include")),
         environment=(*REPEATABLE_VARIABLES, *inherited),
     )

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import IO, Literal
 from sandbox import bubblewrap
 from sandbox.faults import SandboxUnavailable
 from sandbox.profile import Profile
+from sandbox.runtime import Runtime
 from sandbox.usage import descendants, process_usage
 
 Sandbox = Literal["bwrap", "none"]
@@ -46,11 +48,11 @@ OVERRIDE = "use `--sandbox none` to run candidates without containment"
 class Zygote:
     """An interpreter in its sandbox with its modules imported. One run at a time."""
 
-    def __init__(self, sandbox: Sandbox, packages: tuple[str, ...], preload: tuple[str, ...], profile: Profile) -> None:
+    def __init__(self, sandbox: Sandbox, runtime: Runtime, preload: tuple[str, ...], profile: Profile) -> None:
         """Start it and wait until it is ready. Raises SandboxUnavailable with the remedy."""
         self.profile = profile
         self.confined = sandbox == "bwrap"
-        self.runtime = bubblewrap.find_runtime(packages)
+        self.runtime = runtime
         self.runs = 0
         """Number of runs so far."""
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the zygote)
@@ -86,7 +88,7 @@ class Zygote:
 
     def _spawn(self, child_end: socket.socket) -> "subprocess.Popen[bytes]":
         """Start the interpreter, in bubblewrap if it is to be confined."""
-        program, environment = self._program([self.runtime.python, "-m", MODULE, str(child_end.fileno())])
+        program, environment = self._program(["-m", MODULE, str(child_end.fileno())])
         return subprocess.Popen(
             program,
             stdin=subprocess.DEVNULL,
@@ -97,17 +99,18 @@ class Zygote:
             start_new_session=True,
         )
 
-    def _program(self, program: list[str]) -> tuple[list[str], dict[str, str]]:
-        """Return the command line and the environment that start a program, confined or not."""
+    def _program(self, arguments: list[str]) -> tuple[list[str], dict[str, str]]:
+        """Return the command line and the environment that start the interpreter, confined or not."""
         runtime, profile = self.runtime, self.profile
         if self.confined:
             bwrap = bubblewrap.find_bwrap()
+            program = [runtime.python, *arguments]
             return bubblewrap.bwrap_command(runtime, profile, bwrap, self._info[1], self._user, program), {}
         environment = bubblewrap.environment(runtime, profile)
-        root = str(Path(runtime.packages[0][0]).parent)
+        root = str(Path(runtime.packages[0]).parent)
         environment["HOME"] = environment["TMPDIR"] = tempfile.gettempdir()
-        environment["PYTHONPATH"] = os.pathsep.join([root, *runtime.path[1:]])
-        return program, environment
+        environment["PYTHONPATH"] = os.pathsep.join([root, *runtime.sites])
+        return [sys.executable, *arguments], environment
 
     def _handshake(self, preload: tuple[str, ...]) -> int:
         """Send the settings and return the zygote's process id. Raises SandboxUnavailable with the remedy."""
@@ -154,9 +157,8 @@ class Zygote:
 
     @property
     def readable(self) -> list[str]:
-        """The folders that a run may read, by their paths in the sandbox."""
-        packages = [inside for _, inside in self.runtime.packages]
-        return [*bubblewrap.SYSTEM_PATHS, *self.runtime.folders, *packages, *self.profile.kernel_folders]
+        """The files and folders that a run may read, by their paths in the sandbox."""
+        return [*self.runtime.readable, *self.profile.kernel_folders]
 
     def _process_table(self) -> Path:
         """Return the sandbox' process table, by its path outside."""
