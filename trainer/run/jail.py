@@ -4,9 +4,12 @@ from pathlib import Path
 
 from sandbox import Device, Jail, Sandbox
 from sandbox.jail import RUNS_PER_ZYGOTE
+from trainer.tasks import standard_library
 
 PACKAGES = ("architecture", "kernels", "stand_ins", "trainer")
 """Packages of the project that a run may import; it finds no other."""
+LIBRARIES = ("torch", "numpy", "triton", "einops", "packaging")
+"""Installed packages that a run may import, together with what they require; it finds no other."""
 TRAIN_WORKER, EVAL_WORKER = "trainer.inside.train_worker:main", "trainer.inside.eval_worker:main"
 """Entry points of a run: one trains a candidate, the other computes logits with its weights."""
 PRELOAD = ("torch", "kernels.recurrence.api", "trainer.inside.train_worker", "trainer.inside.eval_worker")
@@ -21,5 +24,14 @@ def training_jail(
     preload: tuple[str, ...] = PRELOAD,
     runs_per_zygote: int = RUNS_PER_ZYGOTE,
 ) -> Jail:
-    """Return a jail for candidates; see `Jail` for the arguments."""
-    return Jail(sandbox, scratch, packages=PACKAGES, preload=preload, runs_per_zygote=runs_per_zygote, device=device)
+    """Return a jail for candidates, without the text that may be held out; see `Jail` for the arguments."""
+    return Jail(
+        sandbox,
+        scratch,
+        packages=PACKAGES,
+        preload=preload,
+        runs_per_zygote=runs_per_zygote,
+        device=device,
+        libraries=LIBRARIES,
+        hidden=standard_library.hidden_paths(),
+    )

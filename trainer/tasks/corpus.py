@@ -1,22 +1,23 @@
 """Real text as bytes, split by document into training, validation and sealed parts.
 
 The default is the standard library of the running interpreter: it needs no download, and this project ships no text of
-other people. It varies with the Python version, so its hash is recorded. `--data` names the user's own text instead;
+other people. It varies with the Python version, so its hash is recorded. Runs can read most of it, so only modules that
+the jail hides are held out (`trainer.tasks.standard_library`). `--data` names the user's own text instead;
 `trainer.tasks.documents` lists the forms. Identical documents count once, so that none is in two parts.
 
-The part of a document depends only on the documents of lower hash. Names, order and the amount that a rung reads do not
-matter: a document that is sealed at one rung is sealed at every other.
+The part of a document depends only on itself and the documents of lower hash. Names, order and the amount that a rung
+reads do not matter: a document that is sealed at one rung is sealed at every other.
 """
 
 import hashlib
 import lzma
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from trainer.tasks.documents import read_documents
+from trainer.tasks.documents import read_documents, read_training_only
 from trainer.tasks.kinds import TextTask
 
 HELD_OUT_SHARES = 0.05
@@ -77,7 +78,7 @@ def _load(path: str | None, limit: int) -> Corpus:
     if not documents:
         raise ValueError(f"{path or STANDARD_LIBRARY}: no text found; hint: give a text file, a table or a folder")
     try:
-        return _split(documents, limit)
+        return _split(documents, limit, frozenset(read_training_only(path)))
     except ValueError as error:
         raise ValueError(f"{path or STANDARD_LIBRARY}: {error}") from None
 
@@ -109,11 +110,14 @@ def _truncate(by_hash: dict[bytes, bytes], limit: int) -> dict[bytes, bytes]:
     return lowest
 
 
-def _split(texts: list[bytes], limit: int) -> Corpus:
-    """Assign documents, in the order of their hashes, to parts; leave out those that exceed `limit` bytes."""
+def _split(texts: list[bytes], limit: int, training_only: Collection[bytes]) -> Corpus:
+    """Assign documents, in the order of their hashes, to parts; leave out those that exceed `limit` bytes.
+
+    `training_only` are documents that may not be held out.
+    """
     parts: tuple[list[bytes], ...] = ([], [], [])
     chosen, total = [], 0
-    for part, text in zip(_assign_parts(texts), texts, strict=True):
+    for part, text in zip(_assign_parts(texts, training_only), texts, strict=True):
         if total + len(text) <= limit or not chosen:
             chosen.append(text)
             total += len(text)
@@ -124,17 +128,17 @@ def _split(texts: list[bytes], limit: int) -> Corpus:
     return Corpus(train, validation, sealed, _hash(chosen))
 
 
-def _assign_parts(texts: Iterable[bytes]) -> Iterator[int]:
+def _assign_parts(texts: Iterable[bytes], training_only: Collection[bytes]) -> Iterator[int]:
     """Yield the part of each document: validation (0), sealed (1) or training (2).
 
-    A document goes to the first held-out part that is empty or below its share. Later documents, which a larger rung
-    reads, do not change it.
+    A document that may be held out goes to the first held-out part that is empty or below its share. Later documents,
+    which a larger rung reads, do not change it.
     """
     sizes, total = [0, 0, 0], 0
     for text in texts:
         total += len(text)
         held_out = (part for part in (0, 1) if not sizes[part] or sizes[part] + len(text) / 2 < HELD_OUT_SHARES * total)
-        part = next(held_out, 2)
+        part = 2 if text in training_only else next(held_out, 2)
         sizes[part] += len(text)
         yield part
 

@@ -8,11 +8,10 @@
 """
 
 import os
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainer.tasks import tables
+from trainer.tasks import standard_library, tables
 
 SKIPPED_NAMES = frozenset(
     {"test", "tests", "encodings", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__"}
@@ -24,7 +23,7 @@ MIN_PIECE_BYTES = 16_384
 
 def read_documents(path: str | None) -> Iterator[bytes]:
     """Yield the documents at a path (None: of the standard library). Raises ValueError in one line."""
-    root = Path(path or sysconfig.get_path("stdlib"))
+    root = Path(path) if path else standard_library.folder()
     try:
         if root.is_file():
             yield from _read_file(root)
@@ -34,6 +33,12 @@ def read_documents(path: str | None) -> Iterator[bytes]:
             raise ValueError(f"{path}: no such file or folder")
     except OSError as error:
         raise ValueError(f"{error.filename or path}: {error.strerror}") from None
+
+
+def read_training_only(path: str | None) -> Iterator[bytes]:
+    """Yield those documents at a path that may not be held out, because runs can read them: of the standard library."""
+    files = _files(standard_library.folder(), ".py") if path is None else iter(())
+    return (file.read_bytes() for file in files if not standard_library.is_hidden(file))
 
 
 def _read_file(path: Path) -> Iterator[bytes]:
