@@ -23,7 +23,7 @@ from bus.wire.envelope import Envelope
 from sandbox import Device, Jail, Sandbox
 from trainer import scales
 from trainer.run.checkpoint import delete_checkpoint
-from trainer.run.jail import training_jail
+from trainer.run.jail import refuse_readable_data, training_jail
 from trainer.run.questions import Prepare, Prepared, Train, Trained
 from trainer.run.training_run import TrainingRun
 from trainer.tasks.corpus import load_corpus
@@ -103,8 +103,9 @@ class TrainerService:
         self._jail_for(sandbox).prepare()
 
     def _open_run(self, request: RunRequested) -> TrainingRun:
-        """Return the run that a request asks for. Raises ValueError for an unknown scale or a missing text."""
+        """Return the run that a request asks for. Raises ValueError for an unknown scale or an unusable text."""
         scale = scales.load(request.scale)
+        refuse_readable_data(request.data)
         corpus = load_corpus(request.data, *scale.text_tasks.values())
         return TrainingRun(request, scale, corpus, self._jail_for(request.sandbox, scale.device), worker=self._worker)
 

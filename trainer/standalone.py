@@ -15,7 +15,7 @@ from bus.vocabulary.events import Limits, LossPoint, RunCompleted, RunFailed, Ru
 from sandbox import Device, Jail, Sandbox
 from trainer import scales
 from trainer.run.checkpoint import delete_checkpoint
-from trainer.run.jail import training_jail
+from trainer.run.jail import refuse_readable_data, training_jail
 from trainer.run.training_run import TrainingRun
 from trainer.tasks.corpus import load_corpus
 
@@ -125,6 +125,7 @@ def open_jail(sandbox: Sandbox, device: Device = "cpu") -> Iterator[Jail]:
 @contextmanager
 def _open_run(request: RunRequested, jail: Jail) -> Iterator[TrainingRun]:
     scale = scales.load(request.scale)
+    refuse_readable_data(request.data)
     run = TrainingRun(request, scale, load_corpus(request.data, *scale.text_tasks.values()), jail, worker="standalone")
     try:
         yield run

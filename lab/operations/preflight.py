@@ -37,13 +37,15 @@ def _scale(name: str) -> None:
 
 
 def _data(settings: Settings) -> None:
-    """Raise LabError if the user's text can't be read or is too short."""
+    """Raise LabError if the user's text can't be read, is too short, or can be read by runs too."""
     from trainer import scales
+    from trainer.run.jail import refuse_readable_data
     from trainer.tasks.corpus import load_corpus
     from trainer.tasks.tokens import tokenize_corpus
 
     tasks = scales.load(settings.scale).text_tasks.values()
     try:
+        refuse_readable_data(settings.data)
         corpus = load_corpus(settings.data, *tasks)
         for task in tasks:
             tokenize_corpus(task, corpus)

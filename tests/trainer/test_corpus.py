@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainer.run.jail import refuse_readable_data
 from trainer.scales import load
-from trainer.tasks import documents, language
+from trainer.tasks import documents, language, standard_library
 from trainer.tasks.corpus import load_corpus
 from trainer.tasks.tokens import tokenize_corpus
 
@@ -134,3 +135,16 @@ def test_an_unreadable_file_is_refused(folder: Path, tmp_path: Path):
     (tmp_path / "closed").chmod(0)
     with pytest.raises(ValueError, match="closed: Permission denied"):
         load_corpus(tmp_path, TASK)
+
+
+@pytest.mark.parametrize("path", [standard_library.folder(), Path(np.__file__).parent, Path(__file__).parents[2]])
+def test_text_that_runs_can_read_is_refused(path: Path):
+    """It lies in the standard library, in a package, or contains the project; the line names what runs can read."""
+    with pytest.raises(ValueError, match=rf"^{path}: runs can read /.*; hint: move the text$"):
+        refuse_readable_data(path)
+
+
+def test_the_users_text_elsewhere_may_be_held_out(folder: Path):
+    """So may the default text, whose held-out files the jail hides."""
+    refuse_readable_data(folder)
+    refuse_readable_data(None)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sandbox import Device, Jail, Sandbox
 from sandbox.jail import RUNS_PER_ZYGOTE
+from sandbox.runtime import find_runtime
 from trainer.tasks import standard_library
 
 PACKAGES = ("architecture", "kernels", "stand_ins", "trainer")
@@ -14,6 +15,17 @@ TRAIN_WORKER, EVAL_WORKER = "trainer.inside.train_worker:main", "trainer.inside.
 """Entry points of a run: one trains a candidate, the other computes logits with its weights."""
 PRELOAD = ("torch", "kernels.recurrence.api", "trainer.inside.train_worker", "trainer.inside.eval_worker")
 """Modules that the zygote imports once for all runs."""
+
+
+def refuse_readable_data(data: str | Path | None) -> None:
+    """Raise ValueError, in one line, if runs could read the user's text: some of it is held out from them."""
+    if data is None:
+        return
+    part = find_runtime(PACKAGES, LIBRARIES).readable_part(str(Path(data).expanduser().resolve()))
+    if part is not None:
+        raise ValueError(
+            f"{data}: runs can read {part}, so no text in or around it can be held out; hint: move the text"
+        )
 
 
 def training_jail(
