@@ -7,7 +7,7 @@ fails with error 304. Compilers of GPU kernels start programs (ptxas, the C comp
 - has no limit on address space: only the watchdog limits memory, and it counts memory files too;
 - may use the driver's device files;
 - has a process table for its own processes only;
-- may open sockets between processes, in a network namespace that reaches no network;
+- may open sockets between processes and make some more system calls, in a network namespace that reaches no network;
 - may start programs of the read-only runtime. They stay under the same namespaces, Landlock rules, system call filter
   and user id as the run itself.
 """
@@ -41,6 +41,13 @@ REPEATABLE_VARIABLES = (
 )
 """Variables that make the same run give the same bits."""
 
+GPU_CALLS = (
+    *("execve", "execveat", "memfd_create", "ioctl", "mlock", "munlock", "mbind", "set_mempolicy"),
+    *("socket", "setsockopt", "bind", "listen", "accept", "accept4", "connect", "recvmsg"),
+    *("eventfd2", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait"),
+)
+"""System calls of the driver and of compilers, in addition to those of the CPU (`sandbox.inside.system_calls`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -51,7 +58,7 @@ class Profile:
     kernel_folders: tuple[str, ...] = ()
     """Folders of the kernel that the run may read."""
     allowed_calls: tuple[str, ...] = ()
-    """System calls that are allowed in addition to those of the CPU (`sandbox.inside.seccomp`)."""
+    """System calls that are allowed in addition to those of the CPU (`sandbox.inside.system_calls`)."""
     limit_address_space: bool = True
     """Whether the address space is limited, in addition to the memory in use."""
     processes: int = 64
@@ -98,7 +105,7 @@ def gpu_profile(devices: tuple[str, ...]) -> Profile:
     return Profile(
         devices=devices,
         kernel_folders=KERNEL_FOLDERS,
-        allowed_calls=("execve", "execveat", "memfd_create", "socket"),
+        allowed_calls=GPU_CALLS,
         process_table=True,
         limit_address_space=False,
         processes=512,

@@ -66,8 +66,11 @@ class Zygote:
         self._info = os.pipe()
         threading.Thread(target=self._supervise, args=(child_end,), name="zygote", daemon=True).start()
         self._spawned.wait()
-        self.pid = self._handshake(preload)
+        readiness = self._handshake(preload)
+        self.pid: int = readiness["pid"]
         """Its process id in its own sandbox."""
+        self.landlock: int = readiness.get("landlock", 0)
+        """The kernel's version of Landlock, 0 if it isn't confined."""
         self.base_bytes, _ = process_usage(self.process_folder)
         """Bytes of its own memory, which every run shares."""
 
@@ -112,8 +115,8 @@ class Zygote:
         environment["PYTHONPATH"] = os.pathsep.join([root, *runtime.sites])
         return [sys.executable, *arguments], environment
 
-    def _handshake(self, preload: tuple[str, ...]) -> int:
-        """Send the settings and return the zygote's process id. Raises SandboxUnavailable with the remedy."""
+    def _handshake(self, preload: tuple[str, ...]) -> dict:
+        """Send the settings and return what the zygote is ready with. Raises SandboxUnavailable with the remedy."""
         reply = None
         if not self._spawn_error:
             settings = {
@@ -129,7 +132,7 @@ class Zygote:
             message = self._unavailable_message(reply)
             self.close()
             raise SandboxUnavailable(message)
-        return reply["pid"]
+        return reply
 
     def _unavailable_message(self, reply: dict | None) -> str:
         """Return one line that names what is missing, and the remedy."""

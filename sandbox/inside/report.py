@@ -11,7 +11,12 @@ MAX_TRACEBACK_CHARACTERS = 16_000
 """Most characters of a traceback that are sent."""
 MAX_MESSAGE_CHARACTERS = 2000
 OUT_OF_MEMORY_PHRASES = ("can't allocate memory", "not enough memory", "cannot allocate memory", "out of memory")
-DENIED_REASONS = {errno.EPERM: "denied:syscall", errno.EACCES: "denied:net", errno.ESRCH: "denied:signal"}
+DENIED_REASONS = {
+    errno.EPERM: "denied:syscall",
+    errno.ENOSYS: "denied:syscall",
+    errno.EACCES: "denied:net",
+    errno.ESRCH: "denied:signal",
+}
 """Reason codes by the error numbers of the system call filter (`sandbox.inside.seccomp`)."""
 _SANDBOX_FOLDER = str(Path(__file__).parent.parent)
 

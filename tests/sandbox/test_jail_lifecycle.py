@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from sandbox import Frame, JailFault, SandboxUnavailable, bubblewrap, probe
-from sandbox.inside import seccomp
 from sandbox.library import library_without
 from sandbox.watchdog import fault_of_status
 from tests.support.hostile_programs import serves
@@ -168,21 +167,6 @@ def test_without_a_sandbox_limits_and_reasons_still_hold(tmp_path: Path):
                 assert caught.value.reason == reason
             assert jail.ensure_zygote().run_processes() == []
             assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_the_filter_is_well_formed_on_each_architecture(machine: str):
-    """Every jump of the filter lands within it, and its last instruction allows all other calls."""
-    code = seccomp.filter_program(machine, pid=2)
-    jumps = [index + 1 + max(yes, no) for index, (kind, yes, no, _) in enumerate(code) if kind & 7 == 5]
-    assert max(jumps) < len(code)
-    assert code[-1] == (seccomp.RETURN, 0, 0, seccomp.ALLOW)
-
-
-def test_an_architecture_without_a_table_is_refused():
-    """The sandbox has no default filter."""
-    with pytest.raises(OSError, match="no seccomp table"):
-        seccomp.filter_program("riscv64", pid=2)
 
 
 @pytest.mark.parametrize(
