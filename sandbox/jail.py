@@ -102,7 +102,7 @@ class Jail:
         """Start a run in the sandbox and return the session with it. Raises SandboxUnavailable.
 
         - `entry`: "module:function", called with a Channel;
-        - `seconds`: wall clock and CPU time that it may take;
+        - `seconds`: wall clock that it may take; its CPU time has a limit in proportion;
         - `memory_mb`: MiB that it may take beyond the zygote's own pages;
         - `limits`: all other limits, by default those of the device; its time and memory are ignored;
         - `reply_bytes`: the most array bytes of a frame that the run may send.
@@ -169,7 +169,7 @@ def _run_spec(entry: str, limits: SandboxLimits, scratch: str, zygote: Zygote) -
     profile = zygote.profile
     return RunSpec(
         entry=entry,
-        cpu_seconds=math.ceil(limits.seconds) + 1,
+        cpu_seconds=math.ceil(limits.cpu_seconds) + 1,
         memory_bytes=limits.memory_bytes,
         scratch=scratch,
         scratch_bytes=limits.scratch_bytes,

@@ -6,6 +6,7 @@ fails with error 304. Compilers of GPU kernels start programs (ptxas, the C comp
 
 - has no limit on address space: only the watchdog limits memory, and it counts memory files too;
 - may use the driver's device files;
+- may keep four processors busy: the driver and autograd have threads of their own, and compilers run at the same time;
 - has a process table for its own processes only;
 - may open sockets between processes and make some more system calls, in a network namespace that reaches no network;
 - may start programs of the read-only runtime. They stay under the same namespaces, Landlock rules, system call filter
@@ -61,6 +62,8 @@ class Profile:
     """System calls that are allowed in addition to those of the CPU (`sandbox.inside.system_calls`)."""
     limit_address_space: bool = True
     """Whether the address space is limited, in addition to the memory in use."""
+    cpus: float = 1.0
+    """Processors that a run may keep busy on average, over its time limit."""
     processes: int = 64
     """Most processes and threads."""
     open_files: int = 64
@@ -108,6 +111,7 @@ def gpu_profile(devices: tuple[str, ...]) -> Profile:
         allowed_calls=GPU_CALLS,
         process_table=True,
         limit_address_space=False,
+        cpus=4.0,
         processes=512,
         open_files=1024,
         scratch_bytes=2 << 30,

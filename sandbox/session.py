@@ -44,7 +44,7 @@ class Session:
     def memory_bytes(self) -> int | None:
         """Bytes of the run's private memory now, as the kernel counts them; None if the sandbox is gone."""
         try:
-            return self._watchdog.usage()[0]
+            return self._watchdog.usage().memory_bytes
         except OSError:
             return None
 
@@ -52,7 +52,7 @@ class Session:
     def cpu_seconds(self) -> float | None:
         """CPU seconds of all the run's processes so far, as the kernel counts them; None if the sandbox is gone."""
         try:
-            return self._watchdog.cpu_seconds()
+            return self._watchdog.usage().cpu_s
         except OSError:
             return None
 

@@ -1,34 +1,37 @@
-"""Memory, CPU time and tasks of processes, read from a process table such as /proc."""
+"""Memory, tasks and CPU time of processes, read from a process table such as /proc."""
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
-"""Clock ticks in a second."""
+MEMORY_LINES = ("RssAnon", "RssShmem", "VmPTE")
+"""Lines of a process' status that count as its memory; page tables, since a run may map much and fill little."""
+CPU_FIELDS = slice(11, 15)
+"""Fields of a process' stat after its name: time of its own and of its ended children, each for user and system."""
+SOCKET_BYTES = 512 << 10
+"""Most bytes that can wait in a socket between processes: the send buffer, 208 KiB, and one message beyond it."""
 
 
-def process_usage(process: Path) -> tuple[int, int]:
-    """Return (bytes of anonymous and shared memory, threads) of a process. Raises OSError if it is gone."""
+class RunUsage(NamedTuple):
+    """What processes use together."""
+
+    memory_bytes: int
+    """Private memory, page tables and, where a run may have them, memory files and sockets."""
+    tasks: int
+    """Processes and threads."""
+    cpu_s: float
+    """CPU time, with that of ended processes that a process among them has waited for."""
+
+
+def process_usage(process: Path) -> RunUsage:
+    """Return the usage of a process. Raises OSError if it is gone."""
     values = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
-    kilobytes = sum(int(values.get(name, "0 kB").split()[0]) for name in ("RssAnon", "RssShmem"))
-    return kilobytes * 1024, int(values.get("Threads", "0"))
-
-
-def cpu_seconds(process: Path) -> float:
-    """Return the CPU seconds of a process, its threads and the children that it has waited for. Raises OSError."""
-    fields = (process / "stat").read_text().rpartition(")")[2].split()  # a program's name may hold blanks
-    return sum(map(int, fields[11:15])) / CLOCK_TICKS
-
-
-def total_cpu_seconds(processes: Iterable[Path]) -> float:
-    """Return the CPU seconds of all processes, given their folders in a process table."""
-    seconds = 0.0
-    for process in processes:
-        with contextlib.suppress(OSError):  # the process has just ended
-            seconds += cpu_seconds(process)
-    return seconds
+    kilobytes = sum(int(values.get(name, "0 kB").split()[0]) for name in MEMORY_LINES)
+    times = (process / "stat").read_text().rpartition(")")[2].split()[CPU_FIELDS]
+    ticks = sum(int(time) for time in times)
+    return RunUsage(kilobytes * 1024, int(values.get("Threads", "0")), ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def memory_file_bytes(process: Path) -> dict[int, int]:
@@ -42,20 +45,35 @@ def memory_file_bytes(process: Path) -> dict[int, int]:
     return sizes
 
 
-def total_usage(processes: Iterable[Path], base_bytes: int, *, memory_files: bool = False) -> tuple[int, int]:
-    """Return (bytes beyond `base_bytes` each, tasks) of all processes, given their folders in a process table.
+def socket_bytes(process: Path) -> int:
+    """Return the most bytes that can wait in the sockets of a process' network namespace. Raises OSError.
 
-    With `memory_files` their memory files count as well, in addition to their mapped parts.
+    The kernel lists every socket that isn't gone, also those that wait to be accepted and have no descriptor.
+    """
+    return SOCKET_BYTES * (len((process / "net/unix").read_text().splitlines()) - 1)  # the first line is a header
+
+
+def total_usage(
+    processes: Collection[Path], base_bytes: int, *, memory_files: bool = False, sockets: bool = False
+) -> RunUsage:
+    """Return the usage of all processes, given their folders in a process table, parents first.
+
+    Of each one's memory, `base_bytes` don't count. With `memory_files` their memory files count as well, in addition to
+    their mapped parts; with `sockets` those of their network namespace.
     """
     memory = tasks = 0
-    files: dict[int, int] = {}
+    cpu_s = 0.0
+    held: dict[int, int] = {}
+    waiting = 0
     for process in processes:
         with contextlib.suppress(OSError):  # the process has just ended
-            private, threads = process_usage(process)
-            memory += max(private - base_bytes, 0)
-            tasks += threads
-            files |= memory_file_bytes(process) if memory_files else {}
-    return memory + sum(files.values()), tasks
+            usage = process_usage(process)
+            memory += max(usage.memory_bytes - base_bytes, 0)
+            tasks += usage.tasks
+            cpu_s += usage.cpu_s
+            held |= memory_file_bytes(process) if memory_files else {}
+            waiting = max(waiting, socket_bytes(process) if sockets else 0)
+    return RunUsage(memory + sum(held.values()) + waiting, tasks, cpu_s)
 
 
 def descendants(pid: int) -> list[int]:

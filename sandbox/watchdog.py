@@ -1,4 +1,4 @@
-"""The watchdog of one run: it measures time, memory, processes and output from outside, and kills on a breach.
+"""The watchdog of one run: it measures time, memory, tasks and output from outside, and kills on a breach.
 
 A thread of the parent reads the sandbox' process table every `POLL_INTERVAL_S` and drains the run's output. The first
 breach is the reason of the run's end; nothing that the run does can change it.
@@ -14,7 +14,7 @@ from typing import Self
 
 from sandbox.faults import PROTOCOL_EXIT_CODE, JailFault
 from sandbox.profile import CPU_PROFILE, Profile
-from sandbox.usage import total_cpu_seconds, total_usage
+from sandbox.usage import RunUsage, total_usage
 from sandbox.zygote import Zygote
 
 POLL_INTERVAL_S = 0.05
@@ -30,7 +30,9 @@ class SandboxLimits:
     """Limits of a run."""
 
     seconds: float = 0.0
-    """Wall clock from the start of the run; its CPU time has the same limit."""
+    """Wall clock from the start of the run."""
+    cpus: float = CPU_PROFILE.cpus
+    """Limit on the CPU time of all its processes together, ended ones included, as a multiple of `seconds`."""
     memory_bytes: int = 0
     """Private memory of all its processes together, beyond what they share with the zygote."""
     processes: int = CPU_PROFILE.processes
@@ -45,7 +47,17 @@ class SandboxLimits:
     @classmethod
     def from_profile(cls, profile: Profile) -> Self:
         """Return the limits of a device's profile; time and memory are still to be set."""
-        return cls(processes=profile.processes, scratch_bytes=profile.scratch_bytes, open_files=profile.open_files)
+        return cls(
+            cpus=profile.cpus,
+            processes=profile.processes,
+            scratch_bytes=profile.scratch_bytes,
+            open_files=profile.open_files,
+        )
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of all processes together."""
+        return self.seconds * self.cpus
 
 
 def fault_of_status(status: str) -> tuple[str, str]:
@@ -117,14 +129,11 @@ class Watchdog(threading.Thread):
         os.close(self._status)
         self._run_ended.set()
 
-    def usage(self) -> tuple[int, int]:
-        """Return (bytes of private memory, tasks) of the run now. Raises OSError if the sandbox is gone."""
-        memory_files = "memfd_create" in self._zygote.profile.allowed_calls
-        return total_usage(self._zygote.run_processes(), self._zygote.base_bytes, memory_files=memory_files)
-
-    def cpu_seconds(self) -> float:
-        """Return the CPU seconds of the run so far. Raises OSError if the sandbox is gone."""
-        return total_cpu_seconds(self._zygote.run_processes())
+    def usage(self) -> RunUsage:
+        """Return what the run uses now. Raises OSError if the sandbox is gone."""
+        zygote, calls = self._zygote, self._zygote.profile.allowed_calls
+        memory_files, sockets = "memfd_create" in calls, zygote.confined and "socket" in calls
+        return total_usage(zygote.run_processes(), zygote.base_bytes, memory_files=memory_files, sockets=sockets)
 
     def stop(self) -> None:
         """Stop measuring and return when the descriptors are closed."""
@@ -164,15 +173,18 @@ class Watchdog(threading.Thread):
             self._check_usage()
 
     def _check_usage(self) -> None:
-        """Kill the run if it uses too much memory or too many tasks."""
+        """Kill the run if it uses too much memory, too many tasks or too much CPU time."""
+        limits = self.limits
         try:
-            memory, tasks = self.usage()
+            usage = self.usage()
         except OSError:
             return  # the sandbox is gone; its status tells why
-        if memory > self.limits.memory_bytes:
-            self._kill("limit:memory", f"more than {self.limits.memory_bytes >> 20} MiB of memory")
-        elif tasks >= self.limits.processes:
-            self._kill("limit:procs", f"{tasks} processes and threads")
+        if usage.memory_bytes > limits.memory_bytes:
+            self._kill("limit:memory", f"more than {limits.memory_bytes >> 20} MiB of memory")
+        elif usage.tasks >= limits.processes:
+            self._kill("limit:procs", f"{usage.tasks} processes and threads")
+        elif usage.cpu_s > limits.cpu_seconds:
+            self._kill("timeout", f"more than {limits.cpu_seconds:g} s of CPU time, all processes together")
 
     def _kill(self, reason: str, message: str) -> None:
         """Store the breach and end the run."""

@@ -71,7 +71,7 @@ class Zygote:
         """Its process id in its own sandbox."""
         self.landlock: int = readiness.get("landlock", 0)
         """The kernel's version of Landlock, 0 if it isn't confined."""
-        self.base_bytes, _ = process_usage(self.process_folder)
+        self.base_bytes = process_usage(self.process_folder).memory_bytes
         """Bytes of its own memory, which every run shares."""
 
     def _supervise(self, child_end: socket.socket) -> None:
@@ -152,11 +152,12 @@ class Zygote:
         return self._process_table() / str(self.pid)
 
     def run_processes(self) -> list[Path]:
-        """Return the process folders of the present run. Raises OSError if the sandbox is gone."""
+        """Return the process folders of the present run, parents first. Raises OSError if the sandbox is gone."""
         if not self.confined:
             return [Path(f"/proc/{pid}") for pid in descendants(self.pid)]
         table, others = self._process_table(), {"1", str(self.pid)}
-        return [table / name for name in os.listdir(table) if name.isdigit() and name not in others]  # noqa: PTH208
+        pids = [name for name in os.listdir(table) if name.isdigit() and name not in others]  # noqa: PTH208
+        return [table / pid for pid in sorted(pids, key=int)]
 
     @property
     def readable(self) -> list[str]:

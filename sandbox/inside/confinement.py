@@ -29,6 +29,8 @@ from sandbox.inside.report import fault_of
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 (of the run's own mount namespace)
 MAX_SCRATCH_FILES, MAX_SHARED_FILES, SHARED_BYTES = 4096, 64, 16 << 20
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+NICENESS = 5
+"""Steps by which a run yields the processor to the project's own processes; a run can only add to them."""
 KERNEL_FILES = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat")
 """Files about the machine that torch reads."""
 
@@ -40,6 +42,7 @@ class RunSpec:
     entry: str
     """`module:function`, called with the channel."""
     cpu_seconds: int
+    """CPU time of one process; the watchdog limits that of all together."""
     memory_bytes: int
     """Address space in addition to the zygote's."""
     scratch: str
@@ -138,7 +141,7 @@ def _run(spec: RunSpec, channel: int, output: int) -> None:
 
 
 def _set_up_process(spec: RunSpec, channel: int, output: int) -> None:
-    """Connect the standard streams to the output pipe and undo the settings of the zygote."""
+    """Connect the standard streams to the output pipe, undo the settings of the zygote, and yield to other work."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -148,6 +151,7 @@ def _set_up_process(spec: RunSpec, channel: int, output: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     random.seed(0)
     gc.enable()
+    os.nice(NICENESS)
     os.chdir(spec.scratch)
 
 
