@@ -41,8 +41,9 @@ def standard_library() -> str:
 def library_without(hidden: tuple[str, ...]) -> VisibleLibrary:
     """Return the standard library without the `hidden` files and folders. Raises OSError if it can't be copied."""
     _remove_copies_of_dead_processes()
-    folder = tempfile.mkdtemp(prefix=PREFIX)
-    _lock(folder)
+    unlocked = Path(tempfile.mkdtemp(prefix="move37-new-"))
+    _lock(str(unlocked))
+    folder = unlocked.rename(unlocked.with_name(f"{PREFIX}{unlocked.name[-8:]}"))  # another process can't remove it now
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     copy, folders = f"{folder}/lib", []
     _copy_visible(standard_library(), copy, frozenset(map(os.path.realpath, hidden)), folders)

@@ -123,7 +123,7 @@ def find_runtime(
 
 def _existing(patterns: Iterable[str]) -> list[str]:
     """Return the paths that match, except those below a link at the top: they have another path too."""
-    paths = (path.rstrip("/") for pattern in patterns for path in sorted(glob.glob(pattern)))  # noqa: PTH207 (the patterns are absolute)
+    paths = (path.rstrip("/") for pattern in patterns for path in sorted(glob.glob(pattern)))  # noqa: PTH207 (absolute)
     return [path for path in paths if Path(path).exists() and not Path("/", Path(path).parts[1]).is_symlink()]
 
 
@@ -164,11 +164,9 @@ def _installed(libraries: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 def _parts(name: str, distribution: importlib.metadata.Distribution) -> Iterator[tuple[str, str]]:
     """Yield the (folder, name) of the files and folders of one package."""
     site = os.path.realpath(str(distribution.locate_file("")))
-    record = (line.strip('"') for line in (distribution.read_text("RECORD") or "").splitlines())
-    names = {re.split(r",", line if line.startswith("__pycache__/") else line.split("/")[0])[0] for line in record}
-    names = {
-        part for part in names if Path(site, part).exists() and part not in {"", ".."} and not part.endswith(".pth")
-    }
+    files = [line.partition(",")[0].strip('"') for line in (distribution.read_text("RECORD") or "").splitlines()]
+    tops = {file if file.startswith("__pycache__/") else file.partition("/")[0] for file in files} - {"", ".."}
+    names = {top for top in tops if Path(site, top).exists() and not top.endswith(".pth")}
     modules = [part for part in names if not part.endswith((".dist-info", ".libs"))]
     yield from ((site, part) for part in sorted(names))
     if not modules:  # an editable install, or metadata without a list of files
