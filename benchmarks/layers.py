@@ -17,8 +17,8 @@ from lab.operations.standalone import static_refusal
 from sandbox import Jail
 from trainer.standalone import check_in_jail, open_jail
 
-HONEST_REASONS = frozenset({"causality", "batch_leak", "superlinear"})
-"""The layer's outputs depend on the future or on other rows, or the layer is not linear attention."""
+HONEST_REASONS = frozenset({"causality", "length_dependence", "batch_leak", "superlinear"})
+"""The layer's outputs depend on the future, the length or other rows, or the layer is not linear attention."""
 
 
 def check_file(path: Path, jail: Jail) -> dict[str, Any]:

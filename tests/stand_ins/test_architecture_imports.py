@@ -10,6 +10,7 @@ from sandbox import JailFault
 from stand_ins import fla
 from stand_ins.fla.modules import RMSNorm
 from stand_ins.fla.ops.recurrences import gla
+from trainer.candidate.adapter import mixer_factory
 from trainer.candidate.load import execute, parse_source
 from trainer.gates import LoadError, load_mixer, run_gates
 
@@ -82,7 +83,7 @@ def test_a_missing_name_in_a_forward_pass_is_an_import_error():
     source = LAYER.format(imports="from fla.ops.missing import f", output="f(self.proj(hidden_states))")
     layer = load_mixer(source)
     with pytest.raises(JailFault, match=r"import_error: the stand-in for fla has no fla\.ops\.missing\.f$"):
-        run_gates(lambda: layer(8, 2), 8, 2, seed=0)
+        run_gates(mixer_factory(layer), 8, 2, seed=0)
 
 
 def test_a_guarded_import_of_a_missing_name_fails_at_once():

@@ -24,7 +24,7 @@ def test_an_fla_style_layer_passes_every_gate(specimen: Path):
     layer = load_mixer(specimen.read_text())
     assert is_fla_style(layer)
     factory = mixer_factory(layer)
-    findings = run_gates(lambda: factory(WIDTH, HEADS, 0), WIDTH, HEADS, seed=0)
+    findings = run_gates(factory, WIDTH, HEADS, seed=0, depth=2)
     assert [finding for finding in findings if not finding.passed] == []
 
 

@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from trainer.candidate.adapter import mixer_factory
 from trainer.gates import GateFinding, load_mixer, run_gates
 
 ZOO = Path(__file__).parent / "zoo"
-WIDTH, HEADS = 64, 2
+WIDTH, HEADS, DEPTH = 64, 2, 3
 
 
 def examine(specimen: Path) -> list[GateFinding]:
     torch.set_num_threads(1)
-    mixer = load_mixer(specimen.read_text())
-    return run_gates(lambda: mixer(WIDTH, HEADS), WIDTH, HEADS, seed=0)
+    factory = mixer_factory(load_mixer(specimen.read_text()))
+    return run_gates(factory, WIDTH, HEADS, seed=0, depth=DEPTH)
 
 
 def expected(specimen: Path) -> str:

@@ -3,7 +3,7 @@
 They run inside the jail, on the candidate's class.
 
     mixer = load_mixer(source)
-    findings = run_gates(lambda: mixer(64, 2), d_model=64, n_heads=2, seed=0)
+    findings = run_gates(mixer_factory(mixer), d_model=64, n_heads=2, seed=0, depth=2)
     accepted = all(finding.passed for finding in findings)
 
 | gate | reason when it fails |
@@ -14,8 +14,9 @@ They run inside the jail, on the candidate's class.
 | batch | `batch_leak` |
 | finite | `nonfinite` |
 | gradients | `no_gradient` `probe_fail` (the output does not depend on the input) |
-| causality | `causality` |
-| cost | `superlinear` |
+| causality | `causality` `length_dependence` (of all later inputs, only their number matters) |
+| cost | `superlinear` `unbounded_state` (a dictionary of vectors, attributes that grow) |
+| layers | any of these: a layer behaves unlike the first, which alone passed every gate |
 | any | `error`: the candidate raised; its traceback is the evidence |
 
 If all pass, `capabilities` reports what the layer can do beyond the contract (decode, mask, idempotence).

@@ -36,7 +36,7 @@ def capabilities(build: Callable[[], nn.Module], d_model: int, n_heads: int, see
 
     Raises an error of the sandbox, such as running out of memory.
     """
-    subject = Subject(build, d_model, n_heads, seed)
+    subject = Subject(lambda _: build(), d_model, n_heads, seed)
     probes = (("decode", decode), ("mask", mask), ("idempotence", idempotence))
     return [passed(name, _run_probe(probe, subject)) for name, probe in probes]
 

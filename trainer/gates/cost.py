@@ -1,110 +1,126 @@
-"""Gate: cost grows about linearly with length; it is counted, not timed.
+"""Gate: cost grows about linearly with length, and the sequence stays within torch, where cost is counted.
 
 The count includes every operation that torch dispatches: the multiply-adds of products, and the elements of all
-results. It misses work outside torch, and a quadratic term that is small even at the longest length it tries.
+results. Each of these is judged by itself, so that other work does not dilute it:
+
+- *work beyond the rung*: its second difference at equally spaced lengths. Constant and linear work drop out of it. The
+  spacing is a multiple of 256, so padding up to that size drops out as well.
+- *work within the rung*: between half the rung's longest sequence and all of it. Attention in blocks as long as that
+  sequence is linear beyond it, and quadratic for all that is trained.
+- *work and the largest tensor* over the last doubling of the length.
+- *CPU time*, with a wide margin, for work that no count shows.
+- *numbers that leave torch*: a dictionary of vectors costs nothing that torch counts, and remembers without bound.
+- *state between calls*: attributes and globals that grow with each call.
+
+The gate misses padding to more than 1,024 positions, padded blocks and windows as long as the rung's sequences, and a
+quadratic part below `LEAST_SHARE`.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import cache
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from trainer.gates.counting import Cost, count_cost, kept_elements
 from trainer.gates.finding import GateFinding, failed, passed
 from trainer.gates.subject import Subject
 
-LENGTHS = (64, 128, 256)
-MAX_LENGTH = 1024
-"""While the cost looks quadratic, the length is doubled up to this: a chunk of 512 looks quadratic up to 512."""
-QUADRATIC_SHARE = 0.5
-"""Share of the cost at the longest length above which a quadratic part dominates."""
-QUADRATIC_GROWTH = 3.0
-"""Growth of the curvature from one doubling to the next above which it is quadratic: 4 for T², 2 for T log T."""
+SHORT_LENGTH, FAR_LENGTH = 128, 1024
+"""Shortest length of the comparison of seconds; the longest length tried, unless the rung trains on longer ones."""
+LEAST_SHARE = 1 / 16
+"""Quadratic part that is refused: operations for each pair of positions and channel. Softmax attention takes two."""
+LEAST_SHARE_WITHIN = 1.0
+"""The same within the rung."""
+SHIFTS = (0, 0.15, 0.36, 0.58, 0.79)
+"""Shares of the spacing by which lengths are moved until a suspicion is refuted: a remainder of a chunk looks quadratic
+at some lengths, and the opposite at others."""
+SHIFTS_WITHIN = (0, 0.04, 0.09, 0.13, 0.18)
+"""The same as shares of the rung's longest sequence."""
+GROWTH = 3.0
+"""Growth of the work and the largest tensor over the last doubling of the length: 2 if linear, 4 if quadratic."""
+TIME_GROWTH, LEAST_SECONDS, REPEATS = 2.0, 0.01, 3
+"""CPU time for each position may grow this much from the shortest to the longest length; shorter calls are noise."""
+LEAST_LEFT = 0.5
+"""Numbers for each position that leave torch, from which on the layer computes elsewhere."""
 
-
-class Cost(NamedTuple):
-    """The cost of a call."""
-
-    work: int
-    """Multiply-adds of products, plus the elements of all results."""
-    largest_tensor: int
-    """Elements of the largest result."""
-
-
-def count_cost(function: Callable[[], object]) -> Cost:
-    """Call a function and return the cost."""
-    with torch.no_grad(), _Counter() as counter:
-        function()
-    return Cost(counter.work, counter.largest)
-
-
-class _Counter(TorchDispatchMode):
-    """Adds up the cost of all dispatched operations."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.work = 0
-        self.largest = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        """Do the operation and count it."""
-        result = func(*args, **(kwargs or {}))
-        if not func.is_view:
-            elements = [leaf.numel() for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
-            self.largest = max([self.largest, *elements])
-            self.work += _multiply_adds(str(func.overloadpacket), args) + sum(elements)
-        return result
-
-
-# Without this mark, entering the mode imports torch's compiler (seconds, 80 MB), only to exclude this method from it.
-_inner = _Counter.__torch_dispatch__.__wrapped__  # type: ignore[attr-defined]
-setattr(_inner, "__dynamo_disable", _inner)
-
-
-def _multiply_adds(name: str, args: tuple) -> int:
-    """Return the multiply-adds of a matrix product, a convolution or an attention; 0 for other operations."""
-    match name.rpartition(".")[2]:
-        case "mm" | "bmm":
-            return args[0].numel() * args[1].shape[-1]
-        case "addmm" | "baddbmm":
-            return args[1].numel() * args[2].shape[-1]
-        case "convolution":
-            return args[0].shape[0] * args[0].shape[-1] * args[1].numel()
-        case attention if attention.startswith("_scaled_dot_product"):
-            return 2 * args[0].numel() * args[1].shape[-2]
-        case _:
-            return 0
+Measure = Callable[[int], Cost]
+"""From a length to the cost of a call."""
 
 
 def growth(subject: Subject) -> GateFinding:
-    """Check that no quadratic part dominates the work or the largest tensor."""
+    """Check that neither work, the largest tensor nor time grows faster than length, and that no state grows."""
+    far = max(FAR_LENGTH, subject.longest)
     mixer = subject.build_mixer()
-    costs = [_cost_at(mixer, subject, length) for length in LENGTHS]
-    length = LENGTHS[-1]
-    while _looks_quadratic(costs) and length < MAX_LENGTH:
-        length *= 2
-        costs.append(_cost_at(mixer, subject, length))
-    exponent = math.log2(costs[-1].work / max(costs[-2].work, 1))
-    evidence = (
-        f"work grows as length^{exponent:.2f} up to length {length}, largest tensor {costs[-1].largest_tensor} elements"
+
+    def measure(length: int) -> Cost:
+        x = subject.inputs(1, length)
+        return count_cost(lambda: mixer(x))
+
+    cost = cache(measure)
+    exponent = math.log2(cost(far).work / max(cost(far // 2).work, 1))
+    evidence = f"work grows as length^{exponent:.2f} up to length {far}, largest tensor {cost(far).largest} elements"
+    fault = _quadratic(cost, subject, far) or _growing(cost, far) or _slow(measure, cost, far)
+    if fault:
+        return failed("cost", "superlinear", f"{fault}; {evidence}")
+    if fault := _unbounded(mixer, measure, cost(far), far):
+        return failed("cost", "unbounded_state", fault)
+    return passed("cost", evidence)
+
+
+def _quadratic(cost: Measure, subject: Subject, far: int) -> str:
+    """Return the quadratic part of the work, or '' if it is small."""
+    step, half = far // 4, max(subject.longest // 2, 1)
+
+    def beyond(shift: float) -> float:
+        """Return the operations for each pair of positions, up to the longest length tried."""
+        one, two, three = (cost(n * step - int(shift * step)).work for n in (2, 3, 4))
+        return (one - 2 * two + three) / (2 * step**2)
+
+    def within(shift: float) -> float:
+        """Return the same up to the rung's longest sequence, without the part of a call that is constant."""
+        moved = int(shift * 2 * half)
+        near, far_half = half - moved, far // 2 - moved
+        constant = 2 * cost(far_half).work - cost(2 * far_half).work
+        return (cost(2 * near).work - 2 * cost(near).work + constant) / (2 * near**2)
+
+    if all(beyond(shift) > LEAST_SHARE * subject.d_model for shift in SHIFTS):
+        return f"{beyond(0):.3g} operations for each pair of positions up to length {far}"
+    if all(within(shift) > LEAST_SHARE_WITHIN * subject.d_model for shift in SHIFTS_WITHIN):
+        return f"{within(0):.3g} operations for each pair of positions up to length {2 * half}, the longest in training"
+    return ""
+
+
+def _growing(cost: Measure, far: int) -> str:
+    """Return that the work or the largest tensor grows much faster than length, or ''."""
+    work = cost(far).work / max(cost(far // 2).work, 1)
+    tensor = cost(far).largest / max(cost(far // 2).largest, 1)
+    return (
+        f"twice the length takes {work:.2g} times the work"
+        if work > GROWTH
+        else (f"twice the length takes a tensor {tensor:.2g} times as large" if tensor > GROWTH else "")
     )
-    return failed("cost", "superlinear", evidence) if _looks_quadratic(costs) else passed("cost", evidence)
 
 
-def _cost_at(mixer: torch.nn.Module, subject: Subject, length: int) -> Cost:
-    x = subject.inputs(1, length)
-    return count_cost(lambda: mixer(x))
+def _slow(measure: Measure, cost: Measure, far: int) -> str:
+    """Return that CPU time grows much faster than length, or ''; a suspicion is measured again, as noise only adds."""
+    long, short, factor = cost(far).seconds, min(cost(SHORT_LENGTH).seconds, measure(SHORT_LENGTH).seconds), 0.0
+    for _ in range(REPEATS):
+        factor = long / max(short, 1e-6) * SHORT_LENGTH / far
+        if factor <= TIME_GROWTH or long < LEAST_SECONDS:
+            return ""
+        long, short = min(long, measure(far).seconds), min(short, measure(SHORT_LENGTH).seconds)
+    return f"CPU time for each position grows {factor:.2g}-fold from length {SHORT_LENGTH} to {far}"
 
 
-def _looks_quadratic(costs: list[Cost]) -> bool:
-    """Whether the work or the largest tensor has a dominant quadratic part over the last three lengths."""
-    work, tensor = [cost.work for cost in costs[-3:]], [cost.largest_tensor for cost in costs[-3:]]
-    return is_quadratic(work) or (is_quadratic(tensor) and tensor[2] > 2 * tensor[1])
-
-
-def is_quadratic(costs: list[int]) -> bool:
-    """Whether costs at T, 2T and 4T have a dominant quadratic part: a + bT + cT² has curvatures 2cT² and 8cT²."""
-    first, second = costs[1] - 2 * costs[0], costs[2] - 2 * costs[1]
-    return second > 0 and 2 * second / max(costs[2], 1) > QUADRATIC_SHARE and second > QUADRATIC_GROWTH * first
+def _unbounded(mixer: torch.nn.Module, measure: Measure, longest: Cost, far: int) -> str:
+    """Return what is remembered without bound, or ''."""
+    if longest.left > LEAST_LEFT * far:
+        return f"{longest.left:g} numbers leave torch over {far} positions"
+    kept = before = kept_elements(mixer)
+    for _ in range(REPEATS):
+        measure(SHORT_LENGTH)
+        before, kept = kept, kept_elements(mixer)
+        if kept <= before:
+            return ""
+    return f"{kept - before} more elements are kept after each call"

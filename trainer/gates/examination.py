@@ -11,5 +11,5 @@ def main(channel: Channel) -> None:
     request = channel.recv().header
     d_model, n_heads = request["d_model"], request["n_heads"]
     factory = mixer_factory(load_mixer(request["source"]))
-    findings = run_gates(lambda: factory(d_model, n_heads, 0), d_model, n_heads, request["seed"])
+    findings = run_gates(factory, d_model, n_heads, request["seed"])
     channel.send(Frame("findings", {"findings": [list(finding) for finding in findings]}))

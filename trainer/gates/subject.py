@@ -18,6 +18,8 @@ ROUNDING_FACTOR, MAX_ROUNDING = 4, 0.05
 """The tolerance is this many times the measured rounding, up to a limit: a candidate must not raise it at will."""
 INPUT_NUDGE = 2.0**-18
 """Relative change of inputs at which some numbers in half precision move by a whole rounding step."""
+LONGEST = 128
+"""Longest sequence of the smallest rung."""
 LOUD_AMPLITUDE = 8.0
 """Amplitude of the louder inputs; they show leaks that a small factor hides."""
 
@@ -26,11 +28,15 @@ LOUD_AMPLITUDE = 8.0
 class Subject:
     """A mixer under test."""
 
-    build: Callable[[], nn.Module]
-    """Returns a mixer with its own initialisation."""
+    build: Callable[[int], nn.Module]
+    """Returns the mixer of a layer, counted from 0, with its own initialisation."""
     d_model: int
     n_heads: int
     seed: int
+    layer: int = 0
+    """The layer whose mixer `build_mixer` returns."""
+    longest: int = LONGEST
+    """Longest sequence that the rung trains on."""
 
     def build_mixer(
         self, dtype: torch.dtype = torch.float32, *, noisy: bool = False, training: bool = False
@@ -38,7 +44,7 @@ class Subject:
         """Return a new mixer; `noisy` adds noise to every parameter."""
         reseed(self.seed)
         with default_dtype(dtype):
-            mixer = self.build().to(dtype).train(training)
+            mixer = self.build(self.layer).to(dtype).train(training)
         if noisy:
             with torch.no_grad():
                 for parameter in mixer.parameters():

@@ -58,14 +58,15 @@ def main(channel: Channel) -> None:
 def _examine(factory: MixerFactory, scale: Scale, seed: int) -> tuple[list[GateFinding], Width | None]:
     """Run the gates, match the width and probe the capabilities; return the findings, and the width if all pass."""
     shape = scale.shape
-    build = partial(factory, shape.d_model, shape.n_heads, 0)
-    findings = run_gates(build, shape.d_model, shape.n_heads, seed)
+    longest = max(task.length for task in scale.tasks.values())
+    findings = run_gates(factory, shape.d_model, shape.n_heads, seed, shape.layers, longest)
     if not findings[-1].passed:
         return findings, None
     width = match_width(factory, shape)
     findings.append(_check_budget(width, scale))
     if not findings[-1].passed:
         return findings, None
+    build = partial(factory, shape.d_model, shape.n_heads, 0)
     return findings + capabilities(build, shape.d_model, shape.n_heads, seed), width
 
 

@@ -16,7 +16,7 @@ class Mixer(nn.Module):
         b, t, d = x.shape
         low = torch.bfloat16
         q, k, v = F.linear(x.to(low), self.qkv.weight.to(low), self.qkv.bias.to(low)).chunk(3, -1)
-        chunk = max(t // 4, 1)
+        chunk = min(max(t // 4, 1), 40)
         q, k, v = (F.pad(y, (0, 0, 0, -t % chunk)).unflatten(1, (-1, chunk)) for y in (q.softmax(-1), k.softmax(-1), v))
         states = (k.mT @ v).cumsum(1)
         states = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)

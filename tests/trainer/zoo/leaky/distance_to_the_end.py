@@ -1,4 +1,4 @@
-# expected: causality
+# expected: length_dependence
 """Positions are counted from the end, so that the length is known from the start."""
 
 import torch

@@ -1,0 +1,20 @@
+# expected: superlinear
+"""Softmax attention behind padding to a multiple of 512."""
+
+import torch
+from torch import nn
+
+
+class Mixer(nn.Module):
+    def __init__(self, d_model, n_heads, layer_idx=0):
+        super().__init__()
+        self.heads, self.width = n_heads, d_model // n_heads
+        self.qkv = nn.Linear(d_model, 3 * d_model)
+        self.out = nn.Linear(d_model, d_model)
+
+    def forward(self, x):
+        b, t, d = x.shape
+        padded = torch.nn.functional.pad(x, (0, 0, 0, -t % 512))
+        q, k, v = self.qkv(padded).view(b, -1, 3, self.heads, self.width).permute(2, 0, 3, 1, 4)
+        y = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.out(y.transpose(1, 2).reshape(b, -1, d)[:, :t])
