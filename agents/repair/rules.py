@@ -2,7 +2,18 @@
 
 from collections.abc import Callable
 
-from agents.repair import causality, form, imports, learning, memory_growth, names, shapes, stability, syntax
+from agents.repair import (
+    causality,
+    form,
+    imports,
+    learning,
+    length_dependence,
+    memory_growth,
+    names,
+    shapes,
+    stability,
+    syntax,
+)
 from agents.repair.edits import Fix
 from agents.repair.symptom import Symptom, parse_or_none
 
@@ -11,7 +22,8 @@ Rule = Callable[[Symptom], Fix | None]
 
 RULES: tuple[Rule, ...] = (
     *syntax.RULES, *form.RULES, *imports.RULES, *names.RULES,
-    *shapes.RULES, *stability.RULES, *learning.RULES, *memory_growth.RULES, *causality.RULES,
+    *shapes.RULES, *stability.RULES, *learning.RULES, *memory_growth.RULES, *length_dependence.RULES,
+    *causality.RULES,
 )  # fmt: skip
 
 

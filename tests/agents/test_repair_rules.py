@@ -19,8 +19,8 @@ BOTH = Design(
 REASONS = st.sampled_from(
     [
         "syntax", "import", "signature", "error", "causality", "batch_leak", "nonfinite", "no_gradient", "bad_output",
-        "superlinear", "timeout", "limit:memory", "anomaly:diverged", "anomaly:too_slow", "anomaly:stalled",
-        "anomaly:memory_growth", "whatever",
+        "superlinear", "length_dependence", "unbounded_state", "timeout", "limit:memory", "anomaly:diverged",
+        "anomaly:too_slow", "anomaly:stalled", "anomaly:memory_growth", "whatever",
     ]
 )  # fmt: skip
 
@@ -122,6 +122,35 @@ def test_a_statement_that_grows_an_attribute_is_dropped(statement: str) -> None:
     assert repaired is not None
     assert repaired.source == growing.replace(statement, "pass")
     assert repair_after(source, None, "anomaly:memory_growth") is None
+
+
+@pytest.mark.parametrize(
+    ("statements", "repaired"),
+    [
+        ("ramp = torch.arange(t) / t", "ramp = torch.arange(t) / 128.0"),
+        ("n = x.size(1)\n        ramp = torch.arange(n) / max(n - 1, 1)", "ramp = torch.arange(n) / 128.0"),
+        ("ramp = torch.arange(t) / x.shape[1] ** 0.5", "ramp = torch.arange(t) / 128.0"),
+        ("ramp = torch.linspace(0, 1, t)", "ramp = (0 + (1 - 0) * torch.arange(t) / 128.0)"),
+        ("ramp = torch.arange(t, 0, -1)", "ramp = torch.arange(0, t)"),
+        ("ramp = x.cumsum(1) / torch.arange(1, t + 1) / t", "ramp = x.cumsum(1) / torch.arange(1, t + 1) / 128.0"),
+    ],
+)
+def test_a_constant_takes_the_place_of_the_length(statements: str, repaired: str) -> None:
+    """Divisions by the length change, and no other use of it."""
+    source = "class M:\n    def forward(self, x):\n        b, t, d = x.shape\n        {}\n        return x * ramp\n"
+    fix = repair_after(source.format(statements), None, "length_dependence")
+    assert fix is not None
+    assert repaired in fix.source.splitlines()[-2]
+    assert "torch.arange" in fix.source
+
+
+@pytest.mark.parametrize("statement", ["memory[key] = x", "memory.setdefault(key, x)", "memory[key] += x"])
+def test_a_dictionary_of_what_was_read_is_not_written(statement: str) -> None:
+    """Reading it stays: it gives what an empty dictionary gives."""
+    source = "class M:\n    def forward(self, x):\n        memory = {{}}\n        {}\n        return memory.get(1, x)\n"
+    fix = repair_after(source.format(statement), None, "unbounded_state")
+    assert fix is not None
+    assert fix.source == source.format("pass")
 
 
 def test_an_edited_rendering_is_restored() -> None:
