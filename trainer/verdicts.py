@@ -2,6 +2,8 @@
 
 GATES = ("shape", "finite", "determinism", "batch", "gradients", "lengths", "causality", "cost")
 """Gates in the order in which they run (`trainer.gates.suite`)."""
+LAYERS = "layers"
+"""The finding on the layers after the first, in a model that has some."""
 PARAMETERS = "parameters"
 """The finding on the parameter budget, after the gates."""
 CAPABILITIES = ("decode", "mask", "idempotence")
@@ -9,8 +11,8 @@ CAPABILITIES = ("decode", "mask", "idempotence")
 PASSED = "passed"
 """Reason of a finding that does not stop a candidate."""
 GATE_REASONS = (
-    "bad_output", "batch_leak", "causality", "error", "no_gradient", "nondeterministic", "nonfinite",
-    "parameter_budget", "probe_fail", "superlinear",
+    "bad_output", "batch_leak", "causality", "error", "length_dependence", "no_gradient", "nondeterministic",
+    "nonfinite", "parameter_budget", "probe_fail", "superlinear", "unbounded_state",
 )  # fmt: skip
 """Reasons of a finding that stops a candidate; `trainer.gates` explains them."""
 LOAD_REASONS = ("syntax_error", "no_class", "several_classes", "import_error")

@@ -93,7 +93,11 @@ def test_a_process_that_answers_cuts_never_receives_what_follows_them():
         inputs = _texts_of(process)
         same = inputs[:, None] == level.windows.inputs[None]  # [asked, windows, T]
         shared = same.cumprod(axis=2).sum(axis=2)  # [asked, windows] length of the common past
-        assert sorted(shared.argmax(axis=1)) == list(range(TEXT.held_out))
+        late = shared[shared.max(axis=1) > TEXT.length / 2].argmax(
+            axis=1
+        )  # of a short past, several windows begin alike
+        assert len(inputs) == TEXT.held_out
+        assert len(set(late)) == len(late)
         of_decoy = (inputs[:, None, ::-1] == level.decoys[None, :, ::-1]).cumprod(axis=2).sum(axis=2).max(axis=1)
         assert (shared.max(axis=1) + of_decoy >= TEXT.length).all()
         cuts |= set(shared.max(axis=1).tolist())

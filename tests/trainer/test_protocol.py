@@ -1,10 +1,12 @@
 """Whatever a worker sends is a report within bounds or a protocol error, and never an exception of the parent."""
 
+import ast
 import copy
 import json
 import math
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from tests.support.tiny_runs import tiny_scale
 from trainer.gates import suite
 from trainer.run import protocol
 from trainer.run.protocol import Ready, Rejected
-from trainer.verdicts import CAPABILITIES, GATES, PARAMETERS
+from trainer.verdicts import CAPABILITIES, GATE_REASONS, GATES, LAYERS, PARAMETERS
 
 SCALE = tiny_scale(checkpoint_every=6)
 BUDGET = SCALE.shape.parameters
@@ -32,7 +34,7 @@ def finding(gate: str, **changes: Any) -> dict[str, Any]:
 
 FORMS = {"text.w": ["float32", [4, 3]], "recall.w": ["float32", [4, 3]]}
 READY = {
-    "gates": [finding(gate) for gate in (*GATES, PARAMETERS, *CAPABILITIES)],
+    "gates": [finding(gate) for gate in (*GATES, LAYERS, PARAMETERS, *CAPABILITIES)],
     "width": {"d_model": 32, "hidden": 96, "parameters": BUDGET},
     "flops_per_token": 2.5 * BUDGET,
     "weights": FORMS,
@@ -226,5 +228,15 @@ def test_weights_other_than_described_are_a_protocol_error(arrays: dict[str, np.
 
 
 def test_the_lists_are_those_of_the_gates():
-    """Gates that a worker may report are those that it runs, in their order."""
+    """Gates that a worker may report are those that it runs, in their order; so are the reasons."""
     assert tuple(name for name, _ in suite.GATES) == GATES
+    folder = Path(suite.__file__).parent
+    calls = [node for file in folder.glob("*.py") for node in ast.walk(ast.parse(file.read_text()))]
+    reasons = {
+        call.args[1].value
+        for call in calls
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "failed"
+        if isinstance(call.args[1], ast.Constant)
+    }
+    assert len(reasons) > 5
+    assert reasons <= set(GATE_REASONS)

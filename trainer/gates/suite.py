@@ -9,6 +9,7 @@ from trainer.candidate.adapter import MixerFactory
 from trainer.gates import batch, causality, cost, gradients, layers, outputs
 from trainer.gates.finding import GateFinding, failed, passed
 from trainer.gates.subject import LONGEST, Subject
+from trainer.verdicts import LAYERS
 
 GATES: tuple[tuple[str, Callable[[Subject], GateFinding]], ...] = (
     ("shape", outputs.shape),
@@ -54,12 +55,12 @@ def _search_other_layers(subject: Subject, depth: int) -> list[GateFinding]:
     """Return the finding on all layers but the first; where one looks suspicious, all gates examine it."""
     for layer in range(1, depth):
         suspect = replace(subject, layer=layer)
-        finding = _run_gate("layers", layers.resemblance, suspect)
+        finding = _run_gate(LAYERS, layers.resemblance, suspect)
         if not finding.passed:
             thorough = _run_all(suspect)[-1]
             finding = finding if thorough.passed else thorough
-            return [finding._replace(evidence=f"layer {layer}: {finding.evidence}")]
-    return [passed("layers", f"layers 1 to {depth - 1} are like layer 0")]
+            return [finding._replace(gate=LAYERS, evidence=f"layer {layer}: {finding.evidence}")]
+    return [passed(LAYERS, f"layers 1 to {depth - 1} are like layer 0")]
 
 
 def _run_gate(name: str, gate: Callable[[Subject], GateFinding], subject: Subject) -> GateFinding:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from bus.wire.plain_text import clean_text
 from sandbox import Frame, JailFault
 from trainer.scales import Scale
-from trainer.verdicts import CAPABILITIES, GATE_REASONS, GATES, PARAMETERS, PASSED, SELF_REPORT
+from trainer.verdicts import CAPABILITIES, GATE_REASONS, GATES, LAYERS, PARAMETERS, PASSED, SELF_REPORT
 
 MAX_LOSS_NATS = 1e6
 """A larger loss counts as infinite."""
@@ -47,7 +47,7 @@ class _Report(BaseModel):
 class Finding(_Report):
     """A gate's verdict."""
 
-    gate: Literal[(*GATES, PARAMETERS, *CAPABILITIES)]  # pyright: ignore[reportInvalidTypeForm]
+    gate: Literal[(*GATES, LAYERS, PARAMETERS, *CAPABILITIES)]  # pyright: ignore[reportInvalidTypeForm]
     passed: Annotated[bool, Field(strict=True)]
     reason: Literal[(PASSED, *GATE_REASONS)]  # pyright: ignore[reportInvalidTypeForm]
     evidence: Evidence
@@ -129,13 +129,13 @@ def parse_verdict(frame: Frame, scale: Scale) -> Ready | Rejected:
     if isinstance(verdict, Ready):
         _check_ready(verdict, scale)
     else:
-        _check_rejected(verdict)
+        _check_rejected(verdict, scale)
     return verdict
 
 
 def _check_ready(ready: Ready, scale: Scale) -> None:
     """Raise JailFault unless every gate passed and the sizes are those of the scale."""
-    if tuple(finding.gate for finding in ready.gates) != (*GATES, PARAMETERS, *CAPABILITIES):
+    if tuple(finding.gate for finding in ready.gates) != (*_gates_of(scale), *CAPABILITIES):
         raise _breach("the findings are not those of all gates")
     if not all(finding.passed and finding.reason == PASSED for finding in ready.gates):
         raise _breach("a candidate is ready that a gate stopped")
@@ -153,10 +153,15 @@ def _flops_without_mixers(width: WidthReport, scale: Scale) -> float:
     return 2.0 * width.d_model * (shape.vocabulary + 3 * width.hidden * shape.layers)
 
 
-def _check_rejected(rejected: Rejected) -> None:
+def _gates_of(scale: Scale) -> tuple[str, ...]:
+    """Return the names of all findings that a candidate must pass at a scale."""
+    return (*GATES, *([LAYERS] if scale.shape.layers > 1 else []), PARAMETERS)
+
+
+def _check_rejected(rejected: Rejected, scale: Scale) -> None:
     """Raise JailFault unless the findings are the first ones, and the last of them alone failed."""
     names = tuple(finding.gate for finding in rejected.gates)
-    if not names or names != (*GATES, PARAMETERS)[: len(names)]:
+    if not names or names != _gates_of(scale)[: len(names)]:
         raise _breach("the findings are not those of the first gates")
     *before, last = rejected.gates
     if last.passed or last.reason == PASSED or not all(finding.passed for finding in before):
