@@ -60,12 +60,17 @@ def working_dtype(subject: Subject) -> torch.dtype:
     return y.dtype if y.dtype == torch.float64 else torch.float32
 
 
-def perturbation(subject: Subject, dtype: torch.dtype, cut_positions: tuple[int, ...] = CUT_POSITIONS) -> str:
+def perturbation(
+    subject: Subject,
+    dtype: torch.dtype,
+    cases: tuple[tuple[bool, int], ...] = PERTURBED_CASES,
+    cut_positions: tuple[int, ...] = CUT_POSITIONS,
+) -> str:
     """Replace the inputs from a cut on, one cut in each row; return the evidence if an earlier output changes.
 
     The last row stays as it is.
     """
-    for training, length in PERTURBED_CASES:
+    for training, length in cases:
         cuts = [cut for cut in cut_positions if cut < length - 1] + [length - 1, length]
         x = subject.inputs(len(cuts), length, dtype, stream=1)
         changed = _replaced(x, LOUD_AMPLITUDE * x.roll(1, 0), cuts)

@@ -11,7 +11,9 @@ from trainer.gates import causality, cost, outputs
 from trainer.gates.finding import GateFinding, failed
 from trainer.gates.subject import Subject, call
 
-CUT_POSITIONS = (64,)
+CASES = ((True, causality.LONG_LENGTH), (False, causality.EVEN_LENGTH))
+"""(train mode, length) of the perturbation test; the prefix test has both modes at the long length."""
+CUT_POSITIONS = (33,)
 """First position that is replaced; the test adds the last position, and a row that stays as it is."""
 LENGTH = 33
 
@@ -29,7 +31,7 @@ def resemblance(subject: Subject) -> GateFinding:
         if not torch.equal(y, call(mixer, x, seed=2)):
             return failed("layers", "nondeterministic", "outputs for the same input differ")
     dtype = causality.working_dtype(subject)
-    if leak := causality.perturbation(subject, dtype, CUT_POSITIONS):
+    if leak := causality.perturbation(subject, dtype, CASES, CUT_POSITIONS):
         return failed("layers", "causality", leak)
     if leak := causality.prefix(subject, dtype):
         return failed("layers", "length_dependence", leak)
