@@ -123,6 +123,7 @@ class Jail:
         output, output_end = os.pipe()
         status, status_end = os.pipe()
         scratch = self._working_folder()
+        zygote.limit_group(limits.memory_bytes + limits.scratch_bytes, limits.processes, limits.cpus)
         watchdog = Watchdog(limits, output, status, zygote)
         spec = _run_spec(entry, limits, scratch, zygote)
         refusal = zygote.start_run(dataclasses.asdict(spec), [run_end.fileno(), output_end, status_end])

@@ -72,7 +72,9 @@ def _run(device: Device) -> str:
     with Jail("bwrap", Path("/nonexistent"), preload=(), device=device) as jail:
         with jail.run(f"{__name__}:report_confinement", 20, 256) as session:
             session.recv()
-        return f"namespaces, landlock {jail.ensure_zygote().landlock} and seccomp hold"
+            zygote = jail.ensure_zygote()
+        limits = zygote.group or "no cgroup v2 that we may use: rlimits and the watchdog alone limit memory and CPU"
+        return f"namespaces, Landlock {zygote.landlock} and an allow list of system calls hold; {limits}"
 
 
 def report_confinement(channel: Channel) -> None:

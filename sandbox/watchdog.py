@@ -21,6 +21,7 @@ POLL_INTERVAL_S = 0.05
 """Seconds between two measurements."""
 MAX_OUTPUT_TAIL_BYTES = 16_000
 """Bytes stored from the end of the output."""
+MEMORY_KILL = "the kernel killed a process of it, since all together had no memory left"
 SIGNALS = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 """Signals that reason codes name; the others go by their number."""
 
@@ -102,6 +103,7 @@ class Watchdog(threading.Thread):
         """(reason, message) of the exceeded limit."""
         self._output, self._status = output, status
         self._zygote = zygote
+        self._cpu_s_before, self._memory_kills_before = self._group_counts()
         self._output_size = 0
         self._output_tail = bytearray()
         self._status_text = ""
@@ -127,13 +129,23 @@ class Watchdog(threading.Thread):
             pass
         os.close(self._output)
         os.close(self._status)
+        if self.breach is None and self._group_counts()[1] > self._memory_kills_before:
+            self.breach = ("limit:memory", MEMORY_KILL)
         self._run_ended.set()
 
     def usage(self) -> RunUsage:
         """Return what the run uses now. Raises OSError if the sandbox is gone."""
         zygote, calls = self._zygote, self._zygote.profile.allowed_calls
         memory_files, sockets = "memfd_create" in calls, zygote.confined and "socket" in calls
-        return total_usage(zygote.run_processes(), zygote.base_bytes, memory_files=memory_files, sockets=sockets)
+        usage = total_usage(zygote.run_processes(), zygote.base_bytes, memory_files=memory_files, sockets=sockets)
+        return usage if zygote.group is None else usage._replace(cpu_s=zygote.group.cpu_s() - self._cpu_s_before)
+
+    def _group_counts(self) -> tuple[float, int]:
+        """Return what the control group has counted so far: CPU seconds, and processes killed for their memory."""
+        try:
+            return (0.0, 0) if (group := self._zygote.group) is None else (group.cpu_s(), group.memory_kills())
+        except OSError:  # the sandbox is gone
+            return 0.0, 0
 
     def stop(self) -> None:
         """Stop measuring and return when the descriptors are closed."""
@@ -183,6 +195,8 @@ class Watchdog(threading.Thread):
             self._kill("limit:memory", f"more than {limits.memory_bytes >> 20} MiB of memory")
         elif usage.tasks >= limits.processes:
             self._kill("limit:procs", f"{usage.tasks} processes and threads")
+        elif self._group_counts()[1] > self._memory_kills_before:
+            self._kill("limit:memory", MEMORY_KILL)
         elif usage.cpu_s > limits.cpu_seconds:
             self._kill("timeout", f"more than {limits.cpu_seconds:g} s of CPU time, all processes together")
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from sandbox import bubblewrap
+from sandbox.control_group import ControlGroup
 from sandbox.faults import SandboxUnavailable
 from sandbox.profile import Profile
 from sandbox.runtime import Runtime
@@ -62,6 +63,8 @@ class Zygote:
         self._process: subprocess.Popen[bytes] | None = None
         self._spawn_error = ""
         self._cached_sandbox_pid = 0
+        self.group: ControlGroup | None = None
+        """The kernel's limits on everything in the sandbox; None if this machine gives none."""
         self._control, child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._info = os.pipe()
         threading.Thread(target=self._supervise, args=(child_end,), name="zygote", daemon=True).start()
@@ -73,6 +76,7 @@ class Zygote:
         """The kernel's version of Landlock, 0 if it isn't confined."""
         self.base_bytes = process_usage(self.process_folder).memory_bytes
         """Bytes of its own memory, which every run shares."""
+        self.group = ControlGroup.around(self._processes())
 
     def _supervise(self, child_end: socket.socket) -> None:
         """Start the process and wait until it exits."""
@@ -174,6 +178,18 @@ class Zygote:
             self._cached_sandbox_pid = int(json.loads(os.read(self._info[0], 4096))["child-pid"])
         return self._cached_sandbox_pid
 
+    def _processes(self) -> list[int]:
+        """Return the ids of its processes on this machine."""
+        return [] if self._process is None else [self._process.pid, *descendants(self._process.pid)]
+
+    def limit_group(self, memory_bytes: int, tasks: int, cpus: float) -> None:
+        """Set the kernel's limits for the next run, if there are any; a sandbox without its group is killed."""
+        try:
+            if self.group is not None:
+                self.group.limit(memory_bytes, tasks, cpus)
+        except OSError:
+            self.kill()
+
     def start_run(self, spec: dict, descriptors: list[int]) -> str:
         """Fork a run with these descriptors; return why it could not start, or ""."""
         self.runs += 1
@@ -226,6 +242,8 @@ class Zygote:
     def close(self) -> None:
         """Kill it and close its descriptors."""
         self.kill()
+        if self.group is not None:
+            self.group.remove()
         self._control.close()
         self._log.close()
         os.close(self._info[0])

@@ -81,8 +81,8 @@ def _sandbox(settings: Settings) -> Iterator[HealthCheck]:
     except ValueError as error:
         yield HealthCheck("scale", False, settings.scale, str(error))
         return
-    for step, good, remedy in probe(settings.sandbox, device):
-        yield HealthCheck("sandbox", good, step, remedy)
+    for step, good, finding in probe(settings.sandbox, device):
+        yield HealthCheck("sandbox", good, f"{step}: {finding}" if good else step, finding)
 
 
 def _packages() -> Iterator[HealthCheck]:

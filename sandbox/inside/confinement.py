@@ -100,6 +100,7 @@ def _unshare_as_same_user() -> None:
     user, group = os.getuid(), os.getgid()
     linux.prctl(linux.PR_SET_DUMPABLE, 1)  # after setuid, root owns the files below /proc/self until this call
     linux.unshare(linux.NEW_NAMESPACES)
+    Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out, the kernel kills the run first
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1")

@@ -105,9 +105,10 @@ def test_config_prints_the_source_of_each_value(tmp_path: Path) -> None:
 
 
 def test_doctor_passes_on_this_machine(tmp_path: Path) -> None:
-    """Every check passes on a machine that runs the tests."""
+    """Every check passes on a machine that runs the tests; it says which walls a candidate meets here."""
     text = move37("doctor", cwd=tmp_path)
     assert "FAIL" not in text
+    assert re.search(r"jail: namespaces, Landlock \d+ and an allow list of system calls hold; .*cgroup v2", text)
     assert "nats-server" in text
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox import Frame, Jail, JailFault, SandboxLimits, jail
+from sandbox.control_group import ControlGroup
 from sandbox.inside.confinement import NICENESS
 from sandbox.profile import gpu_profile
 from sandbox.usage import SOCKET_BYTES
@@ -38,11 +39,15 @@ while True:
 """
 
 
-@pytest.fixture(scope="module")
-def cpu_jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
-    """Open a jail for runs on the CPU."""
-    with training_jail("bwrap", tmp_path_factory.mktemp("scratch"), preload=(GATES,)) as opened:
-        yield opened
+@pytest.fixture(scope="module", params=["group", "no group"])
+def cpu_jail(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
+    """Open a jail for runs on the CPU, with a control group if this machine gives one, and without."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "no group":
+            patch.setattr(ControlGroup, "around", lambda _: None)
+        with training_jail("bwrap", tmp_path_factory.mktemp("scratch"), preload=(GATES,)) as opened:
+            opened.ensure_zygote()
+            yield opened
 
 
 @pytest.fixture(scope="module")
