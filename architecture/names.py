@@ -7,9 +7,9 @@ it stands in the signature.
 WIDTHS = ("hidden_size", "d_model", "embed_dim", "dim", "n_embd", "model_dim")
 """Names of the model's width; an argument of one of them makes a class a layer."""
 HEADS = ("num_heads", "n_heads", "n_head", "heads", "nheads", "nhead")
-"""Names of the number of heads in a layer's constructor."""
-HEAD_COUNTS = (*HEADS, "num_attention_heads")
-"""Names of the number of heads anywhere; the last one is usual in configurations."""
+"""Names of the number of heads in a constructor."""
+HEAD_COUNT_NAMES = (*HEADS, "num_attention_heads")
+"""Names of the number of heads in a constructor or a configuration."""
 HEAD_WIDTHS = ("head_dim", "d_head", "dim_head", "headdim", "head_size")
 """Names of one head's width."""
 KEY_VALUE_HEADS = ("num_key_value_heads", "num_kv_heads", "n_kv_heads")
@@ -29,7 +29,7 @@ DEFAULT_ARGUMENTS = {
 }  # fmt: skip
 """Values for arguments that a constructor requires, and for a configuration's attributes besides the sizes."""
 PROVIDED_ARGUMENTS = frozenset((
-    *WIDTHS, *HEAD_COUNTS, *HEAD_WIDTHS, *KEY_VALUE_HEADS, *DEPTHS, *CONFIGURATIONS, *WIDTH_MULTIPLES,
+    *WIDTHS, *HEAD_COUNT_NAMES, *HEAD_WIDTHS, *KEY_VALUE_HEADS, *DEPTHS, *CONFIGURATIONS, *WIDTH_MULTIPLES,
     *DEFAULT_ARGUMENTS, "layer_idx",
 ))  # fmt: skip
 """Every argument that the trainer provides by name; a constructor may require these and no others."""

@@ -12,7 +12,7 @@ _LEAVES = frozenset((ast.Name, ast.Constant, *(kind for symbol in _SYMBOLS for k
 """Kinds of nodes that have no relevant node below them."""
 
 
-def executed_nodes(tree: ast.AST) -> list[ast.AST]:
+def nodes_to_check(tree: ast.AST) -> list[ast.AST]:
     """Return the nodes that the rules are about, in source order.
 
     Code under `if TYPE_CHECKING` and `if __name__ == "__main__"` never runs here and is left out.

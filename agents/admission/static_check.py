@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from agents.admission.layer_check import layer_classes, layer_faults
 from agents.admission.rules import NATIVE, SourceFault, import_faults, name_faults
-from agents.admission.source_tree import base_names, constructor_arguments, executed_nodes, is_for_type_checkers
+from agents.admission.source_tree import base_names, constructor_arguments, is_for_type_checkers, nodes_to_check
 from architecture.forms import NATIVE_CONSTRUCTOR, NATIVE_FORWARD, is_native, takes_native_sizes
 from architecture.limits import MAX_SOURCE_CHARACTERS
 
@@ -42,7 +42,7 @@ def check(source: str) -> SourceFault | None:
 
 def _faults(tree: ast.Module) -> Iterator[SourceFault]:
     """Yield every fault, the most useful to an author first."""
-    nodes = executed_nodes(tree)
+    nodes = nodes_to_check(tree)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     native = any(is_native(constructor_arguments(node)) for node in classes)
     layers = [] if native else layer_classes(classes, nodes)

@@ -12,7 +12,9 @@ from bus.wire.envelope import Envelope
 from bus.wire.plain_text import clean_text
 
 ANSWER_CHARACTERS = 2_000
+"""Most characters of an answer."""
 MAX_BEST_SHOWN = 3
+"""Experiments that an answer is about if the question names none: the best."""
 MAX_EXPERIMENTS_NAMED = 5
 """Experiments that one question may name."""
 

@@ -6,7 +6,7 @@ from textwrap import fill
 from agents.design.tree import Design, Path
 
 
-def formula(design: Design, names: list[str]) -> list[str]:
+def formula_lines(design: Design, names: list[str]) -> list[str]:
     """Return the lines that state what every path computes per head, and how the paths are joined."""
     blocks: list[str] = []
     for path, path_name in zip(design.paths, names, strict=True):

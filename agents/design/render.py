@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from textwrap import fill
 
 from agents.design.describe import class_name, name, summary
-from agents.design.formula import formula
+from agents.design.formula import formula_lines
 from agents.design.render_paths import path_forward, path_init
 from agents.design.templates import Line, join_lines, lines
 from agents.design.tree import Design, Path
@@ -56,7 +56,7 @@ def _head(design: Design, body: list[Line]) -> list[Line]:
     kernels = [kernel for kernel in _KERNELS if f"{kernel}(" in code]
     text = [
         f'"""{name(design)}', "", *fill(summary(design), 110).splitlines(), "",
-        *formula(design, path_names(design)), '"""', "",
+        *formula_lines(design, path_names(design)), '"""', "",
         *(["import torch"] if "torch." in code else []),
         *(["import torch.nn.functional as F"] if re.search(r"\bF\.", code) else []),
         "from torch import Tensor, nn", "", f"from kernels import {', '.join(kernels)}", "", "",

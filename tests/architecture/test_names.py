@@ -7,7 +7,7 @@ from architecture import names
 from trainer.candidate.construction import LayerSize, constructor_arguments
 
 GROUPS = (
-    names.HEAD_COUNTS, names.HEAD_WIDTHS, names.KEY_VALUE_HEADS, names.DEPTHS, names.WIDTHS, names.CONFIGURATIONS,
+    names.HEAD_COUNT_NAMES, names.HEAD_WIDTHS, names.KEY_VALUE_HEADS, names.DEPTHS, names.WIDTHS, names.CONFIGURATIONS,
     names.WIDTH_MULTIPLES, names.DEFAULT_ARGUMENTS,
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ from architecture.names import (
     CONFIGURATIONS,
     DEFAULT_ARGUMENTS,
     DEPTHS,
-    HEAD_COUNTS,
+    HEAD_COUNT_NAMES,
     HEAD_WIDTHS,
     KEY_VALUE_HEADS,
     WIDTH_MULTIPLES,
@@ -128,7 +128,7 @@ def _usual_arguments(size: LayerSize) -> dict[str, int]:
     """Return the arguments that every layer gets if it has them."""
     return (
         dict.fromkeys(WIDTHS, size.d_model)
-        | dict.fromkeys(HEAD_COUNTS, size.n_heads)
+        | dict.fromkeys(HEAD_COUNT_NAMES, size.n_heads)
         | dict.fromkeys(HEAD_WIDTHS, size.head_width)
         | dict.fromkeys(DEPTHS, ASSUMED_DEPTH)
         | {"layer_idx": size.layer_idx}
