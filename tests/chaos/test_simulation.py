@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.analysis.quarantine import FIRST_REPLICATION_SHARD, LAST_REPLICATION_SHARD
 from bus.vocabulary.events import AnalysisReady, CodeFailed, RunFailed, RunRequested
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX
@@ -68,10 +69,14 @@ def test_no_fault_makes_an_experiment_run_without_end(
         return Trained(failed=failed)
 
     monkeypatch.setattr(instant_trainer, "train", fail)
+    requested: set[int] = set()
     for seed in (*QUARANTINES, LIVELY_SEED):
         lab = campaign(Archive(tmp_path / str(seed)), seed)
         lab.run()
         assert broken_rules(lab) == []
+        requested |= {event.shard for event in (e.event for e in lab.log) if isinstance(event, RunRequested)}
+    last = LAST_REPLICATION_SHARD if reason == "vetoed" else FIRST_REPLICATION_SHARD
+    assert max(requested) == (0 if 0 in shards else last), "the bound is reached"
 
 
 def test_a_seed_determines_a_campaign(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ Three tests, because each one misses some leaks:
 
 All run with noise on the parameters, which opens paths behind a gate initialised to zero; in train and in eval mode; at
 odd lengths and beyond 128. They miss a leak that opens only at longer lengths, for particular inputs, after many calls,
-or in code that recognises these tests. Therefore the examination compares prefixes too (`trainer.run.examination`).
+or in code that recognises these tests. Therefore the examination asks with a false future too
+(`trainer.run.examination`).
 """
 
 import torch

@@ -95,11 +95,9 @@ def _growing(cost: Measure, far: int) -> str:
     """Return that the work or the largest tensor grows much faster than length, or ''."""
     work = cost(far).work / max(cost(far // 2).work, 1)
     tensor = cost(far).largest / max(cost(far // 2).largest, 1)
-    return (
-        f"twice the length takes {work:.2g} times the work"
-        if work > GROWTH
-        else (f"twice the length takes a tensor {tensor:.2g} times as large" if tensor > GROWTH else "")
-    )
+    if work > GROWTH:
+        return f"twice the length takes {work:.2g} times the work"
+    return f"twice the length takes a tensor {tensor:.2g} times as large" if tensor > GROWTH else ""
 
 
 def _slow(measure: Measure, cost: Measure, far: int) -> str:

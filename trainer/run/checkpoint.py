@@ -1,9 +1,9 @@
 """A run's checkpoint on disk: the worker's arrays as they came, and the parent's own record.
 
 If a trainer dies, the request is delivered again. The run then resumes from its checkpoint and ends with the same
-weights, bit for bit on one machine. The parent never inspects the arrays, since the candidate made them, and it sends
-them back only to a run of the same source. The file holds a digest of the request, so a checkpoint of another source,
-seed or ladder is ignored.
+weights, bit for bit on one machine. Of the arrays, the parent checks names, dtypes and shapes. It never reads their
+values, since the candidate made them, and sends them back only to a run of the same source. The file holds a digest of
+the request, so a checkpoint of another source, seed or ladder is ignored.
 """
 
 import json

@@ -80,6 +80,8 @@ class Examination:
         self._rngs = {name: np.random.default_rng(job.secret_seed("held out", name)) for name in job.scale.tasks}
         self._levels = {name: self._draw(name, job) for name in job.scale.tasks}
         self._cuts: dict[tuple[str, int], list[CutAnswers]] = {}
+        self.largest_gain = 0.0
+        """Largest difference so far, in nats, between an answer at a cut and in the whole window."""
 
     def _draw(self, name: str, job: Job) -> Sequence[Level]:
         text = self._texts.get(name)
@@ -131,11 +133,12 @@ class Examination:
 
     def _check_causality(self, name: str, gains: np.ndarray) -> None:
         """Raise NotCausal if an answer's loss changed by more than rounding."""
-        changed = np.count_nonzero(np.abs(gains) > self._tolerance)
-        if changed:
+        changes = np.abs(gains)
+        self.largest_gain = max(self.largest_gain, float(changes.max()))
+        if changed := np.count_nonzero(changes > self._tolerance):
             raise NotCausal(
                 f"{changed} of {gains.size} predictions in {name} change when the sequence goes on in another way, "
-                f"the loss of one by {np.abs(gains).max():.3g} nats"
+                f"the loss of one by {changes.max():.3g} nats"
             )
 
     def _ask(

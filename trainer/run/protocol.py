@@ -144,7 +144,9 @@ def _check_ready(ready: Ready, scale: Scale) -> None:
     least, most = _flops_without_mixers(ready.width, scale), MAX_FLOPS_PER_PARAMETER * scale.shape.parameters
     if not least <= ready.flops_per_token <= most:
         flops = f"{ready.flops_per_token:.3g} FLOPs a token were reported"
-        raise JailFault(SELF_REPORT, f"{flops}, the model around the mixers alone has {least:.3g}")
+        raise JailFault(
+            SELF_REPORT, f"{flops}; {least:.3g}, for the model around the mixers, to {most:.3g} are possible"
+        )
 
 
 def _flops_without_mixers(width: WidthReport, scale: Scale) -> float:

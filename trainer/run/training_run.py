@@ -1,8 +1,8 @@
 """One run from its request to its last event, as the parent sees it: gates, monitored training, scores. No torch.
 
 The parent computes everything it can itself, since the worker belongs to the candidate: it derives the scores from raw
-logits, and counts the parameters in the weights. Before anything is scored, the worker that trained is gone. A fresh
-one computes the logits, and it holds only the source and the weights.
+logits, and counts the parameters in the weights. Before anything is scored, the worker that trained is gone. Fresh ones
+compute the logits, and they hold only the source and the weights.
 """
 
 import time

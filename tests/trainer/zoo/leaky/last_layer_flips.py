@@ -1,5 +1,5 @@
 # expected: causality
-"""Causal but for the last of three layers, which reads time backwards."""
+"""Three layers: the last one reads time backwards, the others are causal."""
 
 import torch
 from torch import nn

@@ -1,5 +1,5 @@
 # expected: superlinear
-"""Linear but for the second layer, which is softmax attention."""
+"""The second layer is softmax attention, the others take linear time."""
 
 import torch
 from torch import nn

@@ -1,5 +1,5 @@
 # expected: causality
-"""Causal but for the second layer, which reads time backwards."""
+"""The second layer reads time backwards, the others are causal."""
 
 import torch
 from torch import nn

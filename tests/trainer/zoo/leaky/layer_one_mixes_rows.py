@@ -1,5 +1,5 @@
 # expected: batch_leak
-"""Causal but for the second layer, which gives each row a little of its neighbour."""
+"""The second layer adds a little of a neighbour to each row; the others keep rows apart."""
 
 import torch
 from torch import nn

@@ -1,0 +1,91 @@
+"""Does the trainer refuse honest designs? `python -m benchmarks.false_alarms [--designs 200]`.
+
+The human baselines and drawn designs go through all gates, and through the examination with noise on their parameters,
+untrained and without the jail: the sources are our own. Prints one JSON document: the designs, those that were refused
+with the reason, and the largest difference in nats between an answer at a cut and in the whole window.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from random import Random
+
+import numpy as np
+import torch
+
+from agents.design import BASELINES, draw_design, render
+from bus.vocabulary.events import Limits, RunRequested
+from trainer.candidate.adapter import MixerFactory, mixer_factory
+from trainer.gates import load_mixer, run_gates
+from trainer.inside import loop
+from trainer.inside.autoencoder import build_model
+from trainer.inside.model import match_width
+from trainer.run.examination import Examination, NotCausal
+from trainer.run.job import Job
+from trainer.run.scoring import BadLogits
+from trainer.scales import Scale, load
+from trainer.tasks.corpus import load_corpus
+from trainer.tasks.tokens import tokenize_corpus
+
+NOISE = 0.1
+"""Noise on a parameter, as a share of its standard deviation."""
+
+
+def sources(designs: int) -> Iterator[tuple[str, str]]:
+    """Yield name and source of every baseline and of the drawn designs."""
+    yield from ((name, baseline.source) for name, baseline in BASELINES.items())
+    yield from ((f"drawn-{seed}", render(draw_design(Random(seed))).source) for seed in range(designs))
+
+
+def refusal_of(factory: MixerFactory, scale: Scale) -> str:
+    """Return the reason of the gate that stops a design, or ''."""
+    shape, longest = scale.shape, max(task.length for task in scale.tasks.values())
+    finding = run_gates(factory, shape.d_model, shape.n_heads, 0, shape.layers, longest)[-1]
+    return "" if finding.passed else f"{finding.gate}: {finding.reason}"
+
+
+def largest_gain(factory: MixerFactory, scale: Scale, source: str) -> float:
+    """Return the largest difference between answers at cuts and in whole windows. Raises NotCausal, BadLogits."""
+    limits = Limits(seconds=scale.seconds, memory_mb=scale.memory_mb)
+    corpus = load_corpus(None, *scale.text_tasks.values())
+    request = RunRequested(run="e0001-a0", attempt=0, source=source, scale=scale.name, seed=0, limits=limits)
+    width = match_width(factory, scale.shape)
+    models = {name: build_model(task, factory, scale, width, 0).eval() for name, task in scale.tasks.items()}
+    with torch.no_grad():
+        for parameter in (p for model in models.values() for p in model.parameters() if p.numel() > 1):
+            parameter.add_(NOISE * parameter.std() * torch.randn_like(parameter))
+
+    def predict(task: str, inputs: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return models[task](torch.from_numpy(inputs)).numpy()
+
+    texts = {name: tokenize_corpus(task, corpus) for name, task in scale.text_tasks.items()}
+    exam = Examination(Job(request, scale, corpus.secret), texts)
+    for number in range(exam.rounds):
+        exam.ask_cuts(predict, number)
+    exam.score_whole(predict)
+    return exam.largest_gain
+
+
+def main() -> None:
+    """Print the document."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--designs", type=int, default=200)
+    scale, refused, gains = load("nano"), dict[str, str](), list[float]()
+    loop.make_deterministic(0)
+    named = list(sources(parser.parse_args().designs))
+    for name, source in named:
+        factory = mixer_factory(load_mixer(source))
+        try:
+            if reason := refusal_of(factory, scale):
+                refused[name] = reason
+            gains.append(largest_gain(factory, scale, source))
+        except (NotCausal, BadLogits) as error:
+            refused[name] = f"examination: {error}"
+    print(
+        json.dumps({"designs": len(named), "refused": refused, "largest_gain_nats": max(gains, default=0.0)}, indent=1)
+    )
+
+
+if __name__ == "__main__":
+    main()
