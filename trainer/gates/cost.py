@@ -41,6 +41,9 @@ GROWTH = 3.0
 """Growth of the work and the largest tensor over the last doubling of the length: 2 if linear, 4 if quadratic."""
 TIME_GROWTH, LEAST_SECONDS, REPEATS = 2.0, 0.01, 3
 """CPU time for each position may grow this much from the shortest to the longest length; shorter calls are noise."""
+ELEMENT_SECONDS = 5e-9
+"""An element of a counted result may take this much longer where results outgrow the caches or need fresh pages. Seen:
+2.4e-9, with a hidden layer of 9,999."""
 LEAST_LEFT = 0.5
 """Numbers for each position that leave torch, from which on the layer computes elsewhere."""
 
@@ -103,8 +106,9 @@ def _growing(cost: Measure, far: int) -> str:
 def _slow(measure: Measure, cost: Measure, far: int) -> str:
     """Return that CPU time grows much faster than length, or ''; a suspicion is measured again, as noise only adds."""
     long, short, factor = cost(far).seconds, min(cost(SHORT_LENGTH).seconds, measure(SHORT_LENGTH).seconds), 0.0
+    memory = ELEMENT_SECONDS * cost(far).elements
     for _ in range(REPEATS):
-        factor = long / max(short, 1e-6) * SHORT_LENGTH / far
+        factor = (long - memory) / max(short, 1e-6) * SHORT_LENGTH / far
         if factor <= TIME_GROWTH or long < LEAST_SECONDS:
             return ""
         long, short = min(long, measure(far).seconds), min(short, measure(SHORT_LENGTH).seconds)

@@ -31,6 +31,8 @@ class Cost(NamedTuple):
 
     work: int
     """Multiply-adds of products, plus the elements of all results."""
+    elements: int
+    """Elements of all results, part of the work."""
     largest: int
     """Elements of the largest result."""
     left: float
@@ -47,7 +49,7 @@ def count_cost(function: Callable[[], object]) -> Cost:
         start = time.process_time()
         function()
         seconds = time.process_time() - start
-    return Cost(counter.work, counter.largest, exits.left, seconds)
+    return Cost(counter.products + counter.elements, counter.elements, counter.largest, exits.left, seconds)
 
 
 class _Exits(TorchFunctionMode):
@@ -70,7 +72,8 @@ class _Counter(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.work = 0
+        self.products = 0
+        self.elements = 0
         self.largest = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
@@ -79,7 +82,8 @@ class _Counter(TorchDispatchMode):
         if not func.is_view:
             elements = [leaf.numel() for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
             self.largest = max([self.largest, *elements])
-            self.work += _multiply_adds(str(func.overloadpacket), args) + sum(elements)
+            self.elements += sum(elements)
+            self.products += _multiply_adds(str(func.overloadpacket), args)
         return result
 
 
