@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="Folder that holds everything the lab writes.")]
 NatsOption = Annotated[str | None, typer.Option("--nats", help="URL of a NATS server that already runs.")]
+CampaignOption = Annotated[
+    str | None, typer.Option("--campaign", help="A campaign, by its name or id (default: the home's newest).")
+]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file (default: lab.toml if it exists).")]
 PlaintextOption = Annotated[
     bool | None,
@@ -35,12 +38,13 @@ def load_settings(config: Path | None = None, **options: Any) -> LoadedSettings:
 
 def lab_settings(
     home: HomeOption = None,
+    campaign: CampaignOption = None,
     nats: NatsOption = None,
     plaintext: PlaintextOption = None,
     config: ConfigOption = None,
 ) -> Settings:
     """Return the settings of the lab that the options name. Raises LabError."""
-    return load_settings(config, home=home, nats=nats, allow_plaintext=plaintext).settings
+    return load_settings(config, home=home, campaign=campaign, nats=nats, allow_plaintext=plaintext).settings
 
 
 def with_settings(command: Callable[..., T]) -> Callable[..., T]:

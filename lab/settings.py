@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     """Allow a server that may lose acknowledged messages in a power loss."""
     replicas: int = Field(default=1, ge=1, le=5)
     """Servers of a NATS cluster that keep each stream; with 3, one server may be lost."""
+    campaign: str = Field(default="", pattern="^([a-z0-9][a-z0-9_-]{0,39})?$")
+    """A campaign by the name you give it, or by its id; empty for the home's own."""
     goal: str = DEFAULT_GOAL
     """What to look for, in words."""
     scale: str = "nano"

@@ -49,7 +49,7 @@ class TrainerService:
     def __init__(self, artifacts: Path, publish: Publish, is_vetoed: IsVetoed, worker: str, scratch: Path) -> None:
         """Start nothing yet.
 
-        - `artifacts`: weights go to `artifacts/<experiment>/<run>.safetensors`;
+        - `artifacts`: weights go to `artifacts/<campaign>/<experiment>/<run>.safetensors`;
         - `worker`: the trainer's name in the events;
         - `scratch`: working folder of runs without containment.
         """
@@ -78,7 +78,7 @@ class TrainerService:
         readings: asyncio.Queue[LossPoint | None] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         publisher = asyncio.create_task(self._publish_readings(envelope, readings))
-        artifact = self._artifacts / envelope.experiment / f"{question.run}.safetensors"
+        artifact = self._artifacts / envelope.campaign / envelope.experiment / f"{question.run}.safetensors"
 
         def on_point(point: LossPoint) -> None:
             loop.call_soon_threadsafe(readings.put_nowait, point)

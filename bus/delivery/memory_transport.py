@@ -155,6 +155,11 @@ class MemoryTransport:
         """Return the newest position; see Transport."""
         return len(self._streams[stream].messages)
 
+    async def newest_on(self, stream: str, subject: str) -> StoredMessage | None:
+        """Return the newest message on a subject; see Transport."""
+        position = self._streams[stream].last.get(subject, 0)
+        return self._streams[stream].messages[position - 1] if position else None
+
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
         """Ask; see Transport."""
         if subject not in self._responders:

@@ -110,6 +110,10 @@ class Transport(Protocol):
         """Return the position of the newest message of a stream, or 0 if it is empty. Raises TransportError."""
         ...
 
+    async def newest_on(self, stream: str, subject: str) -> StoredMessage | None:
+        """Return the newest message of a stream on one subject, None without any. Raises NoAnswer, PermissionDenied."""
+        ...
+
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
         """Return a responder's reply. Raises NoAnswer."""
         ...

@@ -18,7 +18,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
 from bus.delivery.transport import Durable, LogFull, NoAnswer, TransportError
-from bus.nats.batch_get import direct_get_subject
+from bus.nats.batch_get import direct_get_subject, read_newest
 from bus.nats.connection import ANONYMOUS, SERVER_AWAY_ERRORS, Connection
 from bus.nats.following import Follower
 from bus.nats.provisioning import ALL_FROM_POSITION_1, provision, provision_consumer
@@ -169,6 +169,14 @@ class NatsTransport:
             self._connection.raise_if_denied(f"$JS.API.STREAM.INFO.{stream}")
             kind = TransportError if isinstance(error, APIError) else NoAnswer
             raise kind(f"can't read the position of stream {stream} ({error})") from None
+
+    async def newest_on(self, stream: str, subject: str) -> StoredMessage | None:
+        """Return the newest message on a subject; see Transport."""
+        try:
+            return await read_newest(self.client, stream, subject)
+        except SERVER_AWAY_ERRORS as error:
+            self._connection.raise_if_denied(direct_get_subject(stream))
+            raise NoAnswer(f"can't read {subject} in stream {stream} ({type(error).__name__})") from None
 
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
         """Ask; see Transport."""

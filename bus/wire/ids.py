@@ -22,9 +22,19 @@ def rng(cause: str, role: str) -> random.Random:
     return random.Random(derive(cause, role, "rng"))
 
 
-def campaign_id(seed: int, scale: str) -> str:
-    """Return the id of the campaign that a home holds, such as `nano-0-3f9a`."""
+def campaign_id(seed: int, scale: str, name: str = "") -> str:
+    """Return the id of a campaign: `gates-1b2c` if a person named it `gates`, else one such as `nano-0-3f9a`.
+
+    The last four digits depend on the seed and the scale, so the same name with another seed is another campaign.
+    """
+    if name:
+        return f"{name}-{derive(seed, scale, name)[:4]}"
     return f"{scale}-{seed}-{derive(seed, scale)[:4]}"
+
+
+def has_name(campaign: str, name: str) -> bool:
+    """Return whether a person means this campaign by `name`: its id, or the name that it was given."""
+    return name == campaign or re.fullmatch(re.escape(name) + "-[0-9a-f]{4}", campaign) is not None
 
 
 def campaign_root_id(campaign: str) -> str:

@@ -11,6 +11,7 @@ import typer
 from lab.errors import LabError, WrongUsage
 from lab.home import Home
 from lab.options import (
+    CampaignOption,
     ConfigOption,
     HomeOption,
     JsonOption,
@@ -21,7 +22,7 @@ from lab.options import (
     with_settings,
 )
 from lab.roster import role_names, role_spec
-from lab.settings import LoadedSettings, Settings
+from lab.settings import Settings
 from lab.terminal.output import print_json
 
 POSITION = 10
@@ -32,6 +33,7 @@ app = typer.Typer()
 @app.command()
 def run(
     home: HomeOption = None,
+    campaign: CampaignOption = None,
     experiments: Annotated[int | None, typer.Option(help="Experiments, not counting the baselines.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all randomness.")] = None,
     scale: Annotated[str | None, typer.Option(help="Rung of the ladder of scales.")] = None,
@@ -58,29 +60,30 @@ def run(
 
     Example: move37 run --home lab1 --experiments 40 --trainers 4
     """
-    loaded = load_settings(
-        config, home=home, experiments=experiments, seed=seed, scale=scale, slots=slots, trainers=trainers,
-        attempts=attempts, data=data, goal=goal, policy=policy, sandbox=sandbox, nats=nats, allow_plaintext=plaintext,
-        allow_lazy_sync=lazy_sync,
-    )  # fmt: skip
-    if not services and not loaded.settings.nats:
+    settings = load_settings(
+        config, home=home, campaign=campaign, experiments=experiments, seed=seed, scale=scale, slots=slots,
+        trainers=trainers, attempts=attempts, data=data, goal=goal, policy=policy, sandbox=sandbox, nats=nats,
+        allow_plaintext=plaintext, allow_lazy_sync=lazy_sync,
+    ).settings  # fmt: skip
+    if not services and not settings.nats:
         raise LabError("--no-services without a server; hint: give --nats URL, the server that the services use")
-    _run_campaign(loaded, services=services, as_json=as_json)
+    _run_campaign(settings, services=services, as_json=as_json)
 
 
-def _run_campaign(loaded: LoadedSettings, *, services: bool, as_json: bool) -> None:
+def _run_campaign(settings: Settings, *, services: bool, as_json: bool) -> None:
     """Run a campaign in the home that the settings name, write its report and print the result."""
     from lab.operations import preflight
-    from lab.runtime import campaign
+    from lab.runtime import campaign_choice
+    from lab.runtime.campaign import run_campaign
     from lab.terminal import run_summary
 
-    lab_home = Home(loaded.settings.home)
+    lab_home = Home(settings.home)
     lab_home.prepare()
     with lab_home.locked():
-        settings = campaign.resolve_settings(loaded, lab_home)
+        settings = campaign_choice.resolve_settings(settings, lab_home)
         preflight.check(settings, lab_home)
         with run_summary.screen(quiet=as_json) as screen:
-            outcome = run_async(campaign.run_campaign(settings, lab_home, screen, None if services else lambda *_: ()))
+            outcome = run_async(run_campaign(settings, lab_home, screen, None if services else lambda *_: ()))
         report = run_summary.write_report(outcome, lab_home, settings)
         run_summary.print_outcome(outcome, report, settings, as_json=as_json)
 
@@ -94,6 +97,9 @@ def serve(
     instance: Annotated[str, typer.Option(help="Name of this process, unique within its role.")] = "",
     host: Annotated[str | None, typer.Option(help="Address that the dashboard listens on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port that the dashboard listens on; 0 for any free one.")] = None,
+    campaign: Annotated[
+        str | None, typer.Option(help="Campaign that the dashboard shows (default: the newest).")
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Serve one role of a running lab.
@@ -105,7 +111,7 @@ def serve(
     from lab.observability import logs
     from lab.runtime import service
 
-    page = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    page = {key: value for key, value in (("host", host), ("port", port), ("campaign", campaign)) if value is not None}
     roles = {"dashboard": page} if page else None
     settings = load_settings(config, nats=nats, home=home, allow_plaintext=plaintext, roles=roles).settings
     spec = role_spec(role)

@@ -168,7 +168,9 @@ def export(
     target.mkdir(parents=True, exist_ok=True)
     (target / "mixer.py").write_text(row.source)
     (target / "record.json").write_text(json.dumps(tables.short(row) | row.model_dump(mode="json"), indent=1))
-    for weights in sorted((Home(settings.home).artifacts / row.id).glob("*.safetensors")):
+    home = Home(settings.home)
+    campaign = str((home.campaign(settings.campaign) or {}).get("id", ""))
+    for weights in sorted((home.artifacts / campaign / row.id).glob("*.safetensors")):
         shutil.copy2(weights, target)
     print(target)
 

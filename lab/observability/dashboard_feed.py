@@ -18,7 +18,7 @@ from bus.vocabulary.events import CampaignStarted, HumanMessage, LossPoint
 from bus.vocabulary.queries import CampaignStatus, Experiment
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
-from bus.wire.ids import CAMPAIGN
+from bus.wire.ids import CAMPAIGN, has_name
 from dashboard import curves
 from dashboard.live import LiveSnapshot, SlotView
 from dashboard.report import render_report
@@ -43,8 +43,9 @@ log = structlog.get_logger()
 class DashboardFeed:
     """Watches a lab for all browsers together."""
 
-    def __init__(self, bus: Bus) -> None:
-        """Watch over `bus`."""
+    def __init__(self, bus: Bus, campaign: str = "") -> None:
+        """Watch over `bus` the campaign with a name or an id, by default the newest one."""
+        self._wanted = campaign
         self._bus, self._board = bus, Board()
         self._changed, self._ready = asyncio.Event(), asyncio.Event()
         self._begin("")
@@ -103,7 +104,7 @@ class DashboardFeed:
 
     def _apply(self, envelope: Envelope) -> None:
         """Apply an event of the campaign that is shown."""
-        if isinstance(envelope.event, CampaignStarted) and envelope.campaign != self._view.campaign:
+        if isinstance(envelope.event, CampaignStarted) and self._is_wanted(envelope.campaign):
             self._begin(envelope.campaign)
         if envelope.campaign != self._view.campaign:
             return
@@ -112,6 +113,10 @@ class DashboardFeed:
         changed = envelope.event.target if isinstance(envelope.event, HumanMessage) else envelope.experiment
         if changed and changed != CAMPAIGN:
             self._stale.add(changed)
+
+    def _is_wanted(self, campaign: str) -> bool:
+        """Return whether a campaign that has started is the one to show from now on."""
+        return campaign != self._view.campaign and (not self._wanted or has_name(campaign, self._wanted))
 
     async def _follow_losses(self) -> None:
         """Apply the loss points of runs, from some before our start."""

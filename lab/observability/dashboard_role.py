@@ -1,4 +1,4 @@
-"""The dashboard's declaration as a role: a read-only web page of the running campaign."""
+"""The dashboard's declaration as a role: a read-only web page of a campaign."""
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ class DashboardSettings(RoleSettings):
 
     host: str = "127.0.0.1"
     """Address to listen on; whoever reaches it may look."""
+    campaign: str = ""
+    """Name or id of the campaign to show; empty for the newest."""
     port: int = Field(default=8037, ge=0, le=65535)
     """Port; 0 for any free one."""
 
@@ -20,7 +22,7 @@ async def serve(context: ServiceContext) -> None:
     from lab.observability.dashboard_feed import DashboardFeed
 
     settings = DashboardSettings.model_validate(context.settings)
-    await DashboardFeed(context.bus).serve(settings.host, settings.port)
+    await DashboardFeed(context.bus, settings.campaign).serve(settings.host, settings.port)
 
 
 SPEC = RoleSpec(

@@ -19,14 +19,12 @@ from typing import Any
 import structlog
 
 from bus.delivery.bus import Bus
-from bus.delivery.role import Post
 from bus.nats import server
 from bus.security import access, keys
 from bus.vocabulary.events import LossPoint
 from bus.vocabulary.queries import CampaignStatus, Experiment
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
-from bus.wire.ids import CAMPAIGN, campaign_id
 from lab.client import connection
 from lab.client.campaign_view import CampaignView
 from lab.client.session import LabClient
@@ -34,14 +32,10 @@ from lab.errors import LabError
 from lab.home import Home
 from lab.roster import agent_names, all_durables
 from lab.runtime import sync_check
-from lab.runtime.campaign_start import campaign_started
+from lab.runtime.campaign_choice import start_campaign
 from lab.runtime.supervisor import Service, Supervisor
-from lab.settings import LoadedSettings, Settings
+from lab.settings import Settings
 
-IDENTITY_SETTINGS = ("seed", "scale", "policy")
-"""Settings that identify a campaign: they can't change once it has started."""
-RECORDED_SETTINGS = (*IDENTITY_SETTINGS, "experiments")
-"""Settings that the home records of its campaign."""
 SCREEN_INTERVAL_S = 0.25
 """Seconds between two updates of the screen: the events in between are read and shown together."""
 
@@ -65,25 +59,6 @@ class RunOutcome:
     restarts: int
 
 
-def resolve_settings(loaded: LoadedSettings, home: Home) -> Settings:
-    """Return the settings for this home; the campaign that it holds overrides defaults.
-
-    Raises LabError if a person gave a seed, a scale or a policy that is not the campaign's.
-    """
-    settings, recorded = loaded.settings, home.campaign()
-    if not recorded:
-        return settings
-    for name in IDENTITY_SETTINGS:
-        known = recorded.get(name, getattr(settings, name))  # an older home recorded fewer settings
-        if loaded.explicit(name) and getattr(settings, name) != known:
-            raise LabError(
-                f"{home.root} holds a campaign with {name} {known}, not {getattr(settings, name)}; "
-                "hint: choose another --home"
-            )
-    fixed = {name: recorded[name] for name in RECORDED_SETTINGS if name in recorded and not loaded.explicit(name)}
-    return settings.model_copy(update=fixed)
-
-
 async def run_campaign(settings: Settings, home: Home, screen: Screen, services: Services | None = None) -> RunOutcome:
     """Run a campaign to its end or to an interrupt.
 
@@ -91,7 +66,6 @@ async def run_campaign(settings: Settings, home: Home, screen: Screen, services:
     Raises LabError, TransportError, ServerFailed.
     """
     start = time.monotonic()
-    campaign = campaign_id(settings.seed, settings.scale)
     supervisor = Supervisor(home.logs)
     try:
         async with _server(settings, home, supervisor) as (url, seeds):
@@ -100,7 +74,8 @@ async def run_campaign(settings: Settings, home: Home, screen: Screen, services:
                 await asyncio.to_thread(sync_check.require_sync, url, transport.server_id, settings.monitor)
             await transport.provision(all_durables(), replicas=settings.replicas)
             bus = Bus(transport, "director", "lab")
-            view = CampaignView(campaign, budget_after=await _publish_start(bus, settings, home, campaign))
+            campaign, budget_position = await start_campaign(bus, settings, home)
+            view = CampaignView(campaign, budget_after=budget_position)
             nkey_file = keys.seed_path(seeds, access.ADMIN) if seeds else settings.nkey_file
             service_settings = settings.model_copy(update={"nats": url, "nkey_file": nkey_file})
             with home.announced(url, campaign, embedded=seeds is not None):
@@ -154,24 +129,6 @@ async def _wait_until_listening(port: int, keeper: Supervisor, seconds: float = 
             await asyncio.sleep(0.02)
     finally:
         failed.cancel()
-
-
-async def _publish_start(bus: Bus, settings: Settings, home: Home, campaign: str) -> int | None:
-    """Publish CampaignStarted; if the campaign has already started, the stream drops the repetition.
-
-    If the budget has changed, it is requested with a message, as a person would. Then the newest position of the log is
-    returned: the budget's event comes after it.
-    """
-    recorded = home.campaign()
-    await bus.publish(Post(CAMPAIGN, campaign_started(settings)), campaign)
-    position = None
-    if recorded and recorded["experiments"] != settings.experiments:
-        position = await bus.transport.last_seq(subjects.LOG)
-        message = json.dumps({"kind": "budget", "text": str(settings.experiments), "by": "command line"})
-        message_id = f"{campaign}-budget-{time.time_ns()}"
-        await bus.transport.publish(subjects.human_inbox(campaign), message.encode(), message_id)
-    home.record_campaign({"id": campaign, **{name: getattr(settings, name) for name in RECORDED_SETTINGS}})
-    return position
 
 
 def lab_services(settings: Settings, home: Home) -> list[Service]:

@@ -1,5 +1,7 @@
 """The start of a campaign: everything that steers it, taken from the settings and recorded in CampaignStarted."""
 
+import getpass
+import os
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -41,6 +43,7 @@ def campaign_started(settings: Settings) -> CampaignStarted:
         roles=role_settings(settings),
         models=models,
         prompts=prompts.versions() if models else {},
+        owner=owner(),
         code_version=code_version(),
     )
 
@@ -80,6 +83,15 @@ def models_by_role(settings: Settings) -> dict[str, str]:
     if not settings.llm.base_url:
         return {}
     return {name: settings.llm.model for name, spec in decider_specs().items() if spec.uses_model}
+
+
+def owner() -> str:
+    """Return the user and the host of this process, as `user@host`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in a container
+        user = str(os.getuid())
+    return f"{user}@{os.uname().nodename}"
 
 
 def code_version() -> str:

@@ -1,6 +1,6 @@
 """Experiments, status and services as tables on a terminal, and the experiment's keys in JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -93,18 +93,17 @@ def print_status(state: dict[str, Any]) -> None:
             table.add_row(name, escape(", ".join(map(str, value)) if isinstance(value, list) else str(value)))
     console().print(table)
     if services:
-        print_services(services)
+        console().print()
+        print_rows(services)
 
 
-def print_services(services: list[dict[str, Any]]) -> None:
-    """Print one line for each service."""
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table with a column for each key of the rows; numbers stand to the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in services[0]:
-        is_text = name in {"role", "instance", "last_error"}
-        table.add_column(name.replace("_", " "), justify="left" if is_text else "right")
-    for service in services:
-        table.add_row(*(escape(str(value)) for value in service.values()))
-    console().print()
+    for name, value in rows[0].items() if rows else ():
+        table.add_column(name.replace("_", " "), justify="left" if isinstance(value, str | None) else "right")
+    for row in rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
     console().print(table)
 
 

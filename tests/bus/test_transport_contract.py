@@ -181,3 +181,13 @@ async def test_a_request_without_a_responder_fails(transport: Transport) -> None
 def test_subject_patterns(pattern: str, subject: str, expected: bool) -> None:
     """The transport in memory matches patterns as NATS does."""
     assert matches(pattern, subject) is expected
+
+
+async def test_the_newest_message_on_a_subject_is_found(transport: Transport, campaign: str) -> None:
+    """Other subjects of the stream do not count; a subject without a message has none."""
+    subject = f"lab.events.{campaign}.e1.A"
+    await transport.publish(subject, b"one", f"{campaign}1")
+    position = await transport.publish(subject, b"two", f"{campaign}2")
+    await transport.publish(f"lab.events.{campaign}.e1.B", b"three", f"{campaign}3")
+    assert await transport.newest_on(subjects.LOG, subject) == StoredMessage(position or 0, subject, b"two")
+    assert await transport.newest_on(subjects.LOG, f"lab.events.{campaign}.e2.A") is None

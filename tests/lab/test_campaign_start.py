@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from agents.search.two_tier import TwoTierParameters
+from bus.wire.ids import campaign_id, has_name
 from lab.errors import LabError
 from lab.home import Home
 from lab.runtime import campaign
+from lab.runtime.campaign_choice import resolve_settings
 from lab.runtime.campaign_start import campaign_started
 from lab.settings import LoadedSettings, Settings
 from trainer import scales
@@ -84,6 +86,34 @@ def test_a_home_keeps_the_policy_of_its_campaign(tmp_path: Path) -> None:
     """Another policy is refused; without one, the recorded policy is used."""
     home = Home(tmp_path)
     home.record_campaign({"id": "c", "seed": 0, "scale": "nano", "policy": "random", "experiments": 5})
-    assert campaign.resolve_settings(LoadedSettings.load({}), home).policy == "random"
+    assert resolve_settings(LoadedSettings.load({}).settings, home).policy == "random"
     with pytest.raises(LabError, match="policy random, not two_tier"):
-        campaign.resolve_settings(LoadedSettings.load({"policy": "two_tier"}), home)
+        resolve_settings(LoadedSettings.load({"policy": "two_tier"}).settings, home)
+
+
+def test_a_home_finds_each_of_its_campaigns_by_name_or_id(tmp_path: Path) -> None:
+    """Without a name it is the one that ran last; the settings are those of the one that is meant."""
+    home = Home(tmp_path)
+    for seed, name in ((1, "gates"), (2, "decay")):
+        record = {"id": campaign_id(seed, "nano", name), "seed": seed, "scale": "nano", "experiments": 5}
+        home.record_campaign(record)
+    for name, seed in (("", 2), ("decay", 2), ("gates", 1), (campaign_id(1, "nano", "gates"), 1)):
+        assert resolve_settings(LoadedSettings.load({"campaign": name}).settings, home).seed == seed
+    assert home.campaign("gate") is None
+
+
+def test_a_name_does_not_hide_the_seed() -> None:
+    """The same name with another seed is another campaign; `has_name` takes a name or an id, and no part of one."""
+    first, second = campaign_id(1, "nano", "gates"), campaign_id(2, "nano", "gates")
+    assert first != second
+    assert has_name(first, "gates")
+    assert has_name(first, first)
+    assert not has_name(first, second)
+    assert not has_name("more-gates-0000", "gates")
+
+
+def test_a_name_is_one_token_of_a_subject() -> None:
+    """Dots, stars and blanks would make other subjects of it."""
+    for name in ("a.b", "*", "a b", "-a", "x" * 41):
+        with pytest.raises(LabError, match="campaign = "):
+            LoadedSettings.load({"campaign": name})

@@ -22,8 +22,8 @@ from lab.operations import replay
 from lab.operations.fork import ForkSummary
 from lab.operations.log_export import export_log
 from lab.roster import decider_specs
-from lab.runtime import campaign
 from lab.runtime.campaign import RunOutcome
+from lab.runtime.campaign_choice import resolve_settings
 from lab.settings import LoadedSettings, Settings
 from memory.store import Store
 from tests.support.endings import ends
@@ -163,7 +163,7 @@ def test_a_fork_at_the_end_has_no_unfinished_decision(past: Path, history: list[
     assert set(summary["under_way"].values()) == {0}
     assert (summary["events"], summary["weights"]) == (len(history), 0)
     assert (
-        campaign.resolve_settings(LoadedSettings.load({"home": tmp_path / "fork"}), Home(tmp_path / "fork")).experiments
+        resolve_settings(LoadedSettings.load({"home": tmp_path / "fork"}).settings, Home(tmp_path / "fork")).experiments
         == EXPERIMENTS
     )
 

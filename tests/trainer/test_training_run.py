@@ -34,7 +34,7 @@ def test_a_good_architecture_completes_with_every_figure(jail: Jail, tmp_path: P
     """Scores are in range, the weights file has the reported number of parameters, and the run reports losses."""
     started: list[RunStarted] = []
     points: list[LossPoint] = []
-    file = tmp_path / "e0001" / "e0001-a0.safetensors"
+    file = tmp_path / "c1" / "e0001" / "e0001-a0.safetensors"
     completed = execute_run(open_run(jail, run_request(), SCALE), started.append, points.append, file).trained.completed
 
     assert completed is not None
@@ -45,7 +45,7 @@ def test_a_good_architecture_completes_with_every_figure(jail: Jail, tmp_path: P
     assert metrics.training["text_loss"] == pytest.approx(sum(final_losses) / 3)
     assert 0 <= metrics.recall <= 1
     assert metrics.cost["flops_per_token"] > parameters
-    assert completed.weights == "e0001/e0001-a0.safetensors"
+    assert completed.weights == "c1/e0001/e0001-a0.safetensors"
     tensors = load_file(file)
     assert sum(t.size for name, t in tensors.items() if name.startswith("text.")) == parameters
     assert [gate.passed for gate in started[0].gates] == [True] * len(started[0].gates)
@@ -196,7 +196,7 @@ def buffered(shape: str) -> str:
 
 def test_a_small_buffer_is_exported_with_the_weights(jail: Jail, tmp_path: Path):
     """A count of steps reaches the eval worker and the weights file."""
-    file = tmp_path / "e0001" / "e0001-a0.safetensors"
+    file = tmp_path / "c1" / "e0001" / "e0001-a0.safetensors"
     assert execute_source(jail, buffered("(), dtype=torch.long"), artifact=file).trained.completed is not None
     assert load_file(file)["buffers.text.blocks.0.mixer.seen"] > 0
 

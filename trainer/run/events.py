@@ -93,7 +93,7 @@ class RunEvents:
             run=self.request.run,
             worker=self.worker,
             metrics=self._metrics(started, measured),
-            weights="/".join(artifact.parts[-2:]) if artifact else "",
+            weights="/".join(artifact.parts[-3:]) if artifact else "",
             weights_sha256=measured.weights_sha256,
         )
 

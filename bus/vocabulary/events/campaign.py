@@ -47,6 +47,8 @@ class CampaignStarted(Event):
     """Language model by role; a role without one decides by rules and the grammar."""
     prompts: dict[str, str] = {}
     """Version of every prompt in use, by its name: a hash of its text."""
+    owner: str = ""
+    """Who started it, as `user@host`."""
     code_version: str = ""
     """Version of the code: the package's version and, in a checkout, the commit."""
     data: str | None = None

@@ -4,7 +4,7 @@
 depends on the log and not on timing. `at=0` stands for the newest position. A reply holds only what the query asks for.
 """
 
-from bus.vocabulary.queries.campaign import AskCampaignStatus, CampaignStatus
+from bus.vocabulary.queries.campaign import AskCampaigns, AskCampaignStatus, Campaigns, CampaignStatus
 from bus.vocabulary.queries.comparison import AskPeers, AskSetup, ExperimentSetup, Peers
 from bus.vocabulary.queries.experiment import AskExperiments, Experiment, Experiments, FailedAttempt, Status
 from bus.vocabulary.queries.idea import (
@@ -24,12 +24,14 @@ __all__ = [
     "Ancestry",
     "AskAncestry",
     "AskCampaignStatus",
+    "AskCampaigns",
     "AskCognition",
     "AskExperiments",
     "AskNeighbours",
     "AskPeers",
     "AskSetup",
     "CampaignStatus",
+    "Campaigns",
     "Cognition",
     "CognitionEntry",
     "Experiment",
@@ -44,6 +46,16 @@ __all__ = [
 ]
 
 QUERIES: dict[str, type[Query]] = {
-    q.name: q for q in (AskCampaignStatus, AskExperiments, AskPeers, AskSetup, AskAncestry, AskNeighbours, AskCognition)
+    q.name: q
+    for q in (
+        AskCampaignStatus,
+        AskCampaigns,
+        AskExperiments,
+        AskPeers,
+        AskSetup,
+        AskAncestry,
+        AskNeighbours,
+        AskCognition,
+    )
 }
 """Every query by its name."""

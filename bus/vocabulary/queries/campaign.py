@@ -1,4 +1,4 @@
-"""The status of a campaign."""
+"""The status of a campaign, and of all of them."""
 
 from typing import ClassVar
 
@@ -53,6 +53,25 @@ class CampaignStatus(Record):
     """The 50 best experiments now, best first, vetoed ones left out."""
     last_seq: int = 0
     """Position in the log that the reply describes."""
+
+    @property
+    def state(self) -> str:
+        """Return `finished`, `paused` or `running`."""
+        return "finished" if self.finished else "paused" if self.paused else "running"
+
+
+class Campaigns(Record):
+    """The status of every campaign."""
+
+    rows: tuple[CampaignStatus, ...] = ()
+    """Campaigns in the order of their starts."""
+
+
+class AskCampaigns(Query):
+    """Which campaigns does the log hold?"""
+
+    name: ClassVar[str] = "campaigns"
+    Reply: ClassVar[type[Record]] = Campaigns
 
 
 class AskCampaignStatus(Query):

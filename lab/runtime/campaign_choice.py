@@ -1,0 +1,93 @@
+"""Which campaign a run is about: the home's, one that `--campaign` names, or a new one.
+
+A campaign belongs to the home that started it. Another home finds it on a shared server and is refused, unless a person
+gives its whole id: then that home joins it.
+"""
+
+import json
+import time
+from typing import Any
+
+from bus.delivery.bus import Bus
+from bus.delivery.role import Post
+from bus.vocabulary.events import CampaignStarted
+from bus.wire import subjects
+from bus.wire.envelope import Envelope
+from bus.wire.ids import CAMPAIGN, campaign_id
+from lab.errors import LabError
+from lab.home import Home
+from lab.runtime.campaign_start import campaign_started
+from lab.settings import Settings
+
+IDENTITY_SETTINGS = ("seed", "scale", "policy")
+"""Settings that identify a campaign: they can't change once it has started."""
+RECORDED_SETTINGS = (*IDENTITY_SETTINGS, "experiments")
+"""Settings that the home records of its campaign."""
+
+
+def resolve_settings(settings: Settings, home: Home) -> Settings:
+    """Return the settings for this home; the campaign that it holds overrides defaults.
+
+    Raises LabError if a person gave a seed, a scale or a policy that is not the campaign's.
+    """
+    recorded = home.campaign(settings.campaign)
+    if not recorded:
+        return settings
+    hint = "choose another --home" if settings.campaign else "give --campaign NAME for one more, or another --home"
+    return _adopt(settings, recorded, f"{home.root} holds a campaign", hint)
+
+
+async def start_campaign(bus: Bus, settings: Settings, home: Home) -> tuple[str, int | None]:
+    """Start the campaign that the settings mean, or join or resume it, and record it in the home.
+
+    If the budget has changed, it is requested with a message, as a person would. Returns the campaign's id and, for a
+    changed budget, the newest position before it. Raises LabError if the campaign is another home's.
+    """
+    recorded = home.campaign(settings.campaign)
+    if not recorded:
+        settings, recorded = await _first_record(bus, settings)
+    campaign, planned = str(recorded["id"]), recorded["experiments"]
+    # The record comes first: if this process dies in between, the campaign is still this home's.
+    home.record_campaign({"id": campaign, **{name: getattr(settings, name) for name in RECORDED_SETTINGS}})
+    await bus.publish(Post(CAMPAIGN, campaign_started(settings)), campaign)
+    if planned == settings.experiments:
+        return campaign, None
+    position = await bus.transport.last_seq(subjects.LOG)
+    message = json.dumps({"kind": "budget", "text": str(settings.experiments), "by": "command line"})
+    await bus.transport.publish(subjects.human_inbox(campaign), message.encode(), f"{campaign}-budget-{time.time_ns()}")
+    return campaign, position
+
+
+async def _first_record(bus: Bus, settings: Settings) -> tuple[Settings, dict[str, Any]]:
+    """Return settings and record of a campaign that this home has not recorded yet. Raises LabError."""
+    if settings.campaign and (start := await _find_start(bus, settings.campaign)):
+        record = {"id": start.campaign, **{name: getattr(start.event, name) for name in RECORDED_SETTINGS}}
+        return _adopt(settings, record, f"{start.campaign} is a campaign", "give another --campaign NAME"), record
+    campaign = campaign_id(settings.seed, settings.scale, settings.campaign)
+    if start := await _find_start(bus, campaign):
+        assert isinstance(start.event, CampaignStarted)
+        raise LabError(
+            f"campaign {campaign} on this server is that of {start.event.owner or 'another lab'}, started "
+            f"{start.time:%Y-%m-%d %H:%M} UTC; hint: --campaign NAME starts your own, --campaign {campaign} joins it"
+        )
+    return settings, {"id": campaign, "experiments": settings.experiments}
+
+
+async def _find_start(bus: Bus, campaign: str) -> Envelope | None:
+    """Return the start of a campaign in the log, None if it has not started."""
+    stored = await bus.transport.newest_on(subjects.LOG, f"lab.events.{campaign}.{CAMPAIGN}.{CampaignStarted.__name__}")
+    return subjects.decode_event(stored) if stored else None
+
+
+def _adopt(settings: Settings, record: dict[str, Any], place: str, hint: str) -> Settings:
+    """Return the settings with those of a recorded campaign, except for what a person gave.
+
+    Raises LabError if a person gave what identifies a campaign, and gave something else.
+    """
+    given = settings.model_fields_set
+    for name in IDENTITY_SETTINGS:
+        known = record.get(name, getattr(settings, name))  # an older home recorded fewer settings
+        if name in given and getattr(settings, name) != known:
+            raise LabError(f"{place} with {name} {known}, not {getattr(settings, name)}; hint: {hint}")
+    fixed = {name: record[name] for name in RECORDED_SETTINGS if name in record and name not in given}
+    return settings.model_copy(update=fixed)
