@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bus.security import access, keys
+from bus.wire.ids import has_name
 from lab.errors import LabError
 from lab.roster import key_names, role_specs
 
@@ -61,6 +62,11 @@ class Home:
         return self.root / "campaign.json"
 
     @property
+    def _earlier_campaigns(self) -> Path:
+        """Records of the campaigns that ran here before the newest one."""
+        return self.root / "campaigns"
+
+    @property
     def _running(self) -> Path:
         return self.root / "running.json"
 
@@ -81,17 +87,33 @@ class Home:
             raise LabError(f"no lab has run in {self.root}; hint: start one with move37 run --home {self.root}")
         return self
 
-    def campaign(self) -> dict[str, Any] | None:
-        """Return the campaign of this home (`id`, `seed`, `scale`, `experiments`), None if there is none."""
-        return _read_json(self._campaign)
+    def campaign(self, name: str = "") -> dict[str, Any] | None:
+        """Return a campaign of this home (`id`, `seed`, `scale`, `experiments`), None if it holds no such one.
+
+        `name` is its id or the name that it was given; without one, it is the campaign that ran last.
+        """
+        newest = _read_json(self._campaign)
+        if not name:
+            return newest
+        records = [newest, *map(_read_json, sorted(self._earlier_campaigns.glob("*.json")))]
+        return next((record for record in records if record and has_name(str(record["id"]), name)), None)
 
     def authorization(self) -> str:
         """Return the embedded server's access rules; creates missing keys."""
-        return access.authorization(keys.ensure_keys(self.keys, key_names()), role_specs())
+        return access.authorization(keys.ensure_keys(self.keys, self.key_names()), role_specs())
+
+    def key_names(self) -> tuple[str, ...]:
+        """Return the names of all keys: those of roles and clients, and people's."""
+        return (*key_names(), *keys.people(self.keys))
 
     def record_campaign(self, campaign: dict[str, Any]) -> None:
-        """Record which campaign this home holds."""
+        """Record which campaign runs in this home; the one before it stays known."""
+        before = self.campaign()
+        if before and before["id"] != campaign["id"]:
+            self._earlier_campaigns.mkdir(exist_ok=True)
+            _write_json(self._earlier_campaigns / f"{before['id']}.json", before)
         _write_json(self._campaign, campaign)
+        (self._earlier_campaigns / f"{campaign['id']}.json").unlink(missing_ok=True)
 
     def running(self) -> dict[str, Any] | None:
         """Return the running lab's `nats_url`, `pid`, `campaign` and whether its server is `embedded`, or None."""

@@ -1,4 +1,7 @@
-"""The human desk: turns what people publish on `lab.human.<campaign>` into events.
+"""The human desk: turns people's messages into events.
+
+The owner publishes on `lab.human.<campaign>`, a person with a key of their own on `lab.human.<campaign>.<person>`. So
+the subject says who speaks, and a name in the message is only a signature.
 
 It accepts plain text, and JSON `{"text", "kind", "target", "source", "by"}`. If no kind is given, the text decides:
 `pause`, `resume`, `stop`, `veto e0003`, `restore e0003`, `budget 40`, a question that ends in "?"; anything else
@@ -15,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bus.delivery.role import Decision, Post
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.transport import Durable
-from bus.vocabulary.events import HumanKind, HumanMessage, ProposalCreated, Spoken
+from bus.vocabulary.events import OWNER, HumanKind, HumanMessage, ProposalCreated, Spoken
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.ids import CAMPAIGN, campaign_root_id, derive
@@ -46,7 +49,7 @@ class _Message(BaseModel):
     kind: HumanKind | None = None
     target: str | None = None
     source: str | None = None
-    by: str = "human"
+    by: str = ""
 
 
 class Desk:
@@ -57,19 +60,19 @@ class Desk:
         yield from ()  # a decision is a generator, though this one asks nothing
         assert isinstance(envelope.event, Spoken)
         payload = envelope.event.payload.encode("utf-8", "surrogatepass")
-        posts = read_message(payload, envelope.campaign, envelope.id)
+        posts = read_message(payload, envelope.campaign, envelope.id, envelope.event.by)
         if isinstance(posts, MalformedMessage):
             raise posts
         return posts
 
 
-def read_message(payload: bytes, campaign: str, message_id: object) -> list[Post] | MalformedMessage:
-    """Return the events that a message stands for, or why it stands for none.
+def read_message(payload: bytes, campaign: str, message_id: object, by: str = OWNER) -> list[Post] | MalformedMessage:
+    """Return the events that a person's message stands for, or why it stands for none.
 
     `message_id` names the message for good, such as its position in the inbox; a proposed experiment is named after it.
     """
     try:
-        message = _complete(_parse(payload))
+        message = _complete(_parse(payload), by)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         return MalformedMessage(f"message of a person: {'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}")
@@ -97,8 +100,8 @@ def _parse(payload: bytes) -> _Message:
         raise ValueError("begins like JSON but is none") from None
 
 
-def _complete(message: _Message) -> HumanMessage:
-    """Return the message, cleaned; if it names no kind, its text decides. Raises ValueError."""
+def _complete(message: _Message, by: str) -> HumanMessage:
+    """Return a person's message, cleaned; if it names no kind, its text decides. Raises ValueError."""
     text = clean_text(message.text, TEXT_CHARACTERS)
     kind = message.kind or _kind(text, message.source)
     if not text and kind in {"steer", "ask"}:
@@ -106,7 +109,8 @@ def _complete(message: _Message) -> HumanMessage:
     return HumanMessage(
         kind=kind,
         text=_budget(text) if kind == "budget" else text,
-        by=clean_line(message.by, BY_CHARACTERS) or "human",
+        by=by,
+        signature=clean_line(message.by, BY_CHARACTERS),
         target=_target(text, message.target, kind),
         source=_source(message.source, needed=kind == "propose"),
     )
@@ -168,7 +172,7 @@ def _proposal(message: HumanMessage, source: str, campaign: str, message_id: obj
         f"h-{derive(campaign, message_id)[:8]}",
         ProposalCreated(
             name=name,
-            motivation=message.text or f"Proposed by {message.by}: {name}.",
+            motivation=message.text or f"Proposed by {message.speaker}: {name}.",
             source=source,
             origin="human",
             operator="propose",
@@ -182,28 +186,28 @@ def spoken_envelope(stored: StoredMessage) -> Envelope:
         payload = stored.payload.decode("utf-8")
     except UnicodeDecodeError:
         raise MalformedMessage("a person's message has to be text in UTF-8") from None
-    campaign = stored.subject.rsplit(".", 1)[1]
+    _, _, campaign, *person = stored.subject.split(".")
     return Envelope(
-        id=message_id(stored.subject, stored.seq),
+        id=message_id(campaign, stored.seq),
         source="/lab/human/1",
         time=datetime.now(UTC),
         campaign=campaign,
         experiment=CAMPAIGN,
-        event=Spoken(payload=payload),
+        event=Spoken(payload=payload, by=person[0] if person else OWNER),
         cause=campaign_root_id(campaign),
     )
 
 
-def message_id(subject: str, position: int) -> str:
-    """Return the id of a message by its place in the inbox, so that a redelivery has the same one."""
-    return derive("heard", subject, position)
+def message_id(campaign: str, position: int) -> str:
+    """Return the id of a message to a campaign by its place in the inbox, so that a redelivery has the same one."""
+    return derive("heard", subjects.human_inbox(campaign), position)
 
 
 SPEC = RoleSpec(
     name="desk",
     summary="turns people's messages into events",
     publishes=(HumanMessage, ProposalCreated),
-    inbox=Durable("desk", subjects.HUMAN, ("lab.human.*",)),
+    inbox=Durable("desk", subjects.HUMAN, (subjects.human_inbox("*"), subjects.human_inbox("*", "*"))),
     read=spoken_envelope,
     build=Desk,
 )

@@ -7,6 +7,7 @@ to two minutes after its acknowledgement. https://docs.nats.io/running-a-nats-se
 import asyncio
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+PID_FILE = "server.pid"
+PORT = re.compile(r"^port: (\d+)$", re.MULTILINE)
 CONFIG = """# Written at every start.
 host: 127.0.0.1
 port: {port}
@@ -60,7 +63,27 @@ def server_command(folder: Path, port: int, authorization: str = "") -> list[str
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "server.conf"
     config.write_text(CONFIG.format(port=port, store=folder / "store", authorization=authorization))
-    return [server_binary(), "--config", str(config), "--log", str(folder / "server.log")]
+    files = ["--config", str(config), "--pid", str(folder / PID_FILE), "--log", str(folder / "server.log")]
+    return [server_binary(), *files]
+
+
+def reload_rules(folder: Path, authorization: str) -> bool:
+    """Let the server that runs in `folder` use other rules, at once and for open connections too.
+
+    Returns False if none runs.
+    """
+    config = folder / "server.conf"
+    try:
+        pid = int((folder / PID_FILE).read_text())
+        if str(config).encode() not in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+            return False  # the server has ended, and its pid is another process's
+        port = PORT.search(config.read_text())
+        assert port
+        server_command(folder, int(port[1]), authorization)
+        os.kill(pid, signal.SIGHUP)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def server_environment() -> dict[str, str]:

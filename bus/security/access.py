@@ -6,7 +6,7 @@ consumers. https://docs.nats.io/running-a-nats-service/configuration/securing_na
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from bus.delivery.role_spec import RoleSpec
@@ -19,7 +19,10 @@ ADMIN = "lab"
 READER = "reader"
 """Reads the log, asks memory and asks services for their vitals."""
 HUMAN = "human"
-"""Publishes on `lab.human.<campaign>`."""
+"""The owner: publishes on `lab.human.<campaign>`."""
+PERSON = "person."
+"""Begins the name of a person's key: `person.ada` publishes on `lab.human.<campaign>.ada`, and reads all that is
+recorded."""
 CLIENTS = (ADMIN, READER, HUMAN)
 """Holders of a key that are no roles."""
 MICRO_VERBS = ("PING", "INFO", "STATS")
@@ -39,6 +42,11 @@ def inbox(name: str) -> str:
     return f"_INBOX.{name}"
 
 
+def person_of(key: str) -> str:
+    """Return the person whose key this is; '' for a role's or a client's, and for the owner's."""
+    return key.removeprefix(PERSON) if key.startswith(PERSON) else ""
+
+
 def permissions(role: RoleSpec) -> Permissions:
     """Return what a role may do."""
     return Permissions(tuple(_role_publishes(role)), tuple(_role_subscribes(role)))
@@ -46,23 +54,26 @@ def permissions(role: RoleSpec) -> Permissions:
 
 def client_permissions() -> dict[str, Permissions]:
     """Return what each client may do, by its name."""
+    human = Permissions((subjects.human_inbox("*"),), (f"{inbox(HUMAN)}.>",))
+    return {ADMIN: Permissions((">",), (">",)), READER: _reader(READER), HUMAN: human}
+
+
+def _reader(key: str, *speaks_on: str) -> Permissions:
+    """Return the rights to read all that is recorded, and to publish on these subjects."""
     followed = (LOG, METRICS, TRACES, DEAD)
-    reader = Permissions(
-        (subjects.query("*"), *map("$SRV.{}".format, MICRO_VERBS), "lab.status.*", *_follow_requests(followed)),
-        (f"{inbox(READER)}.>", *_followed_subjects(followed)),
-    )
-    human = Permissions(("lab.human.>",), (f"{inbox(HUMAN)}.>",))
-    return {ADMIN: Permissions((">",), (">",)), READER: reader, HUMAN: human}
+    requests = (subjects.query("*"), *map("$SRV.{}".format, MICRO_VERBS), "lab.status.*", *_follow_requests(followed))
+    return Permissions((*speaks_on, *requests), (f"{inbox(key)}.>", *_followed_subjects(followed)))
 
 
-def all_permissions(roles: Mapping[str, RoleSpec]) -> dict[str, Permissions]:
-    """Return what every holder of a key may do, roles first."""
-    return {name: permissions(role) for name, role in roles.items()} | client_permissions()
+def all_permissions(roles: Mapping[str, RoleSpec], people: Iterable[str] = ()) -> dict[str, Permissions]:
+    """Return what every holder of a key may do: roles first, then clients, then people by their names."""
+    spoken = {PERSON + name: _reader(PERSON + name, subjects.human_inbox("*", name)) for name in people}
+    return {name: permissions(role) for name, role in roles.items()} | client_permissions() | spoken
 
 
 def authorization(public_keys: Mapping[str, str], roles: Mapping[str, RoleSpec]) -> str:
     """Return the server's configuration for roles and clients with these public keys. No other key is let in."""
-    rules, users = all_permissions(roles), []
+    rules, users = all_permissions(roles, filter(None, map(person_of, public_keys))), []
     for name, key in public_keys.items():
         allowed = {verb: {"allow": patterns} for verb, patterns in asdict(rules[name]).items()}
         users.append(f"  # {name}\n  {json.dumps({'nkey': key, 'permissions': allowed})}")
@@ -77,7 +88,7 @@ def _role_publishes(role: RoleSpec) -> Iterator[str]:
     if role.answers:  # its replies; by this prefix alone, since leave to reply anywhere would allow writing to the log
         yield "_INBOX.>"
     else:
-        yield from (f"{inbox(asker)}.>" for asker in (READER, ADMIN))
+        yield from (f"{inbox(asker)}.>" for asker in (READER, ADMIN, PERSON.rstrip(".")))
     if role.answers or role.durable:
         yield subjects.dead_letter(role.name)
     if role.durable:

@@ -9,6 +9,8 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
+from bus.security.access import PERSON
+
 SEED_SUFFIX = ".nk"
 
 
@@ -35,6 +37,11 @@ def ensure_keys(folder: Path, roles: Collection[str]) -> dict[str, str]:
         else:
             write_seed(path, _new_seed())
     return {role: public_key(seed_path(folder, role)) for role in roles}
+
+
+def people(folder: Path) -> tuple[str, ...]:
+    """Return the names of people's keys in a folder, `person.ada` for one, in order."""
+    return tuple(sorted(path.stem for path in folder.glob(f"{PERSON}*{SEED_SUFFIX}")))
 
 
 def write_seed(path: Path, seed: str) -> None:

@@ -1,7 +1,7 @@
 """The subjects that messages are published on, and the streams that store them.
 
-The log holds `lab.events.<campaign>.<experiment>.<Type>`. People publish on `lab.human.<campaign>`, which a stream of
-its own stores: their messages need not be CloudEvents, and the log holds nothing but CloudEvents.
+The log holds `lab.events.<campaign>.<experiment>.<Type>`. People publish on `lab.human.<campaign>.<person>`, the owner
+without a name; a stream of its own stores that: their messages need not be CloudEvents, and the log holds only those.
 """
 
 from dataclasses import dataclass
@@ -71,9 +71,9 @@ def query(name: str) -> str:
     return f"lab.query.{name}"
 
 
-def human_inbox(campaign: str) -> str:
-    """Return the subject on which people publish."""
-    return f"lab.human.{campaign}"
+def human_inbox(campaign: str, person: str = "") -> str:
+    """Return the subject on which a person publishes who has a key of that name; without a name, the owner."""
+    return f"lab.human.{campaign}.{person}" if person else f"lab.human.{campaign}"
 
 
 def dead_letter(role: str) -> str:

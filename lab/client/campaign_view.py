@@ -91,7 +91,7 @@ class CampaignView:
 
     def _apply_message(self, event: events.HumanMessage, seq: int) -> None:
         """Add a person's message; a message of kind `budget` also sets the budget."""
-        self.messages.append(f"{event.by}: {event.kind} {event.text}"[:120])
+        self.messages.append(f"{event.speaker}: {event.kind} {event.text}"[:120])
         if event.kind == "budget" and event.text.isdecimal():
             self.budget = int(event.text)
             if self.budget_after is not None and seq > self.budget_after:

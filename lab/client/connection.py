@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bus.nats.transport import NatsTransport
-from bus.security import keys
+from bus.security import access, keys
 from bus.security.identity import Identity
 from lab.errors import LabError
 from lab.roster import key_names
@@ -75,7 +75,7 @@ def role_seed_path(nkey_file: Path | None, role: str) -> Path | None:
 
 def _role_of_seed(seed: Path, role: str) -> str:
     """Return the role that a seed's file name says: the server permits replies by the role of the key."""
-    return seed.stem if seed.stem in key_names() else role
+    return seed.stem if seed.stem in key_names() or access.person_of(seed.stem) else role
 
 
 def refuse_plaintext(url: str, *, allowed: bool) -> None:

@@ -59,7 +59,7 @@ def _analysis_ready(event: events.AnalysisReady) -> str:
 
 def _human_message(event: events.HumanMessage) -> str:
     subject = f"{event.kind} {event.target}" if event.target else event.kind
-    return _with_text(f"message from {event.by} ({subject})", event.text)
+    return _with_text(f"message from {event.speaker} ({subject})", event.text)
 
 
 def _human_answered(event: events.HumanAnswered) -> str:

@@ -31,19 +31,19 @@ async def publish_message(settings: Settings, message: dict[str, Any]) -> str:
     Its campaign is the home's, or the server's newest if the home holds none. Returns the subject. Raises LabError.
     """
     async with open_lab(settings, access.HUMAN) as client:
-        return await send_message(client, client.campaign or await newest_campaign(settings), message)
+        return await send_message(client, client.campaign or await find_campaign(settings), message)
 
 
 async def send_message(client: LabClient, campaign: str, message: dict[str, Any]) -> str:
-    """Publish a message on a campaign's subject and return the subject."""
-    subject = subjects.human_inbox(campaign)
+    """Publish a message on the subject of a campaign and of the key's person; return the subject."""
+    subject = subjects.human_inbox(campaign, client.person)
     unique_id = f"say-{time.time_ns()}"  # the stream drops a message whose id it has already seen
     await client.bus.transport.publish(subject, json.dumps(message).encode(), unique_id)
     return subject
 
 
-async def newest_campaign(settings: Settings) -> str:
-    """Return the server's newest campaign. Raises LabError if the server holds none."""
+async def find_campaign(settings: Settings) -> str:
+    """Return the campaign that the settings name, or the server's newest. Raises LabError if the server holds none."""
     async with open_lab(settings) as reader:
         campaign = (await reader.status()).campaign
     if not campaign:

@@ -6,7 +6,7 @@ trainer), memory catches up with the log, and both end with the session.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,9 +15,19 @@ from bus.nats import server
 from bus.nats.micro import survey_services
 from bus.nats.transport import NatsTransport
 from bus.security import access
-from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiment, Experiments
+from bus.vocabulary.queries import (
+    AskCampaigns,
+    AskCampaignStatus,
+    AskExperiments,
+    Campaigns,
+    CampaignStatus,
+    Experiment,
+    Experiments,
+)
+from bus.wire.ids import has_name
 from lab.cancel_and_wait import cancel_and_wait
 from lab.client import connection
+from lab.errors import LabError
 from lab.home import Home
 from lab.settings import Settings
 from memory.role import serve_memory
@@ -32,12 +42,14 @@ SHORT_PAGE_ROWS = 1000
 class LabClient:
     """Reads one campaign of a lab."""
 
-    def __init__(self, bus: Bus, campaign: str, nats_url: str, patience: float = PATIENCE_S) -> None:
+    def __init__(self, bus: Bus, campaign: str, nats_url: str, patience: float = PATIENCE_S, person: str = "") -> None:
         """Read `campaign` over `bus`, waiting at most `patience` seconds for an answer."""
         self._patience = patience
         self.bus = bus
         self.campaign = campaign
         self.nats_url = nats_url
+        self.person = person
+        """Whose key it is; '' for a role's, a client's and the owner's."""
 
     async def status(self) -> CampaignStatus:
         """Return the state of the campaign."""
@@ -61,6 +73,20 @@ class LabClient:
         query = AskExperiments(campaign=self.campaign, at=at, **options)
         return cast("Experiments", await self.bus.ask(query, self._patience)).rows
 
+    async def campaigns(self) -> tuple[CampaignStatus, ...]:
+        """Return the state of every campaign, in the order of their starts."""
+        at = await self.bus.newest_position(self._patience)
+        return cast("Campaigns", await self.bus.ask(AskCampaigns(at=at), self._patience)).rows
+
+    async def choose(self, name: str) -> None:
+        """Read the campaign that a person means by a name or an id. Raises LabError."""
+        known = [status.campaign for status in await self.campaigns()]
+        meant = [name] if name in known else [campaign for campaign in known if has_name(campaign, name)]
+        if len(meant) != 1:
+            fault = f"{name} is the name of {', '.join(meant)}" if meant else f"the log holds no campaign {name}"
+            raise LabError(f"{fault}; hint: move37 campaigns lists the ids")
+        self.campaign = meant[0]
+
     async def services(self) -> list[dict[str, Any]]:
         """Return the vitals of every service that answers."""
         transport = self.bus.transport
@@ -74,20 +100,27 @@ class LabClient:
 
 @asynccontextmanager
 async def open_lab(settings: Settings, role: str = access.READER) -> AsyncIterator[LabClient]:
-    """Yield a client of the lab that the settings name, with a role's rights. Raises LabError if there is none."""
+    """Yield a client of the lab that the settings name, with a role's rights. Raises LabError if there is none.
+
+    It reads the campaign that the settings name, by default the home's newest. Over a server, a person's key can't ask
+    for the campaigns, so the client of a campaign that this home does not know has an empty `campaign`.
+    """
     home = Home(settings.home)
-    note = home.running()
+    campaign = str((home.campaign(settings.campaign) or {}).get("id", ""))
+    async with _open(settings, role, home, campaign) as client:
+        if settings.campaign and not campaign and role != access.HUMAN:
+            await client.choose(settings.campaign)
+        yield client
+
+
+def _open(settings: Settings, role: str, home: Home, campaign: str) -> AbstractAsyncContextManager[LabClient]:
+    """Return a client of the named server, of the lab running in the home, or of the one that has stopped there."""
     if settings.nats:
-        campaign = (home.campaign() or {}).get("id", "")
-        async with _client(settings, role, settings.nats, campaign) as client:
-            yield client
-    elif note:
+        return _client(settings, role, settings.nats, campaign)
+    if note := home.running():
         seeds = home.keys if note.get("embedded") else None
-        async with _client(settings, role, note["nats_url"], note["campaign"], seeds) as client:
-            yield client
-    else:
-        async with _client_of_stopped_lab(home.require_existing(), settings, role) as client:
-            yield client
+        return _client(settings, role, note["nats_url"], campaign or note["campaign"], seeds)
+    return _client_of_stopped_lab(home.require_existing(), settings, role, campaign)
 
 
 @asynccontextmanager
@@ -96,7 +129,8 @@ async def _client(
 ) -> AsyncIterator[LabClient]:
     """Yield a client over a running server."""
     async with _transport(settings, role, url, seeds) as transport:
-        yield LabClient(Bus(transport, role), campaign, url)
+        person = access.person_of(connection.identify(settings, role, seeds).role)
+        yield LabClient(Bus(transport, role), campaign, url, person=person)
 
 
 @asynccontextmanager
@@ -110,11 +144,10 @@ async def _transport(settings: Settings, role: str, url: str, seeds: Path | None
 
 
 @asynccontextmanager
-async def _client_of_stopped_lab(home: Home, settings: Settings, role: str) -> AsyncIterator[LabClient]:
+async def _client_of_stopped_lab(home: Home, settings: Settings, role: str, campaign: str) -> AsyncIterator[LabClient]:
     """Start a stopped lab's server and memory and yield a client of it."""
     from memory.retrieval.embedding import SentenceEmbedder
 
-    campaign = str((home.campaign() or {})["id"])
     with home.locked(wait=10.0):
         async with (
             server.run_server(home.nats, home.authorization()) as url,

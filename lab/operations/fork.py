@@ -159,10 +159,10 @@ def last_human_position(campaign: str, ids: Collection[str]) -> int:
     The desk derives its events' ids from the inbox position (`agents.roles.desk.message_id`). New messages to the
     fork must come after that position.
     """
-    subject, position, last = subjects.human_inbox(campaign), 0, 0
+    position, last = 0, 0
     while position < last + MAX_REFUSED_MESSAGES:
         position += 1
-        if derive(message_id(subject, position), "desk", 0) in ids:
+        if derive(message_id(campaign, position), "desk", 0) in ids:
             last = position
     return last
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from bus.security import access
-from bus.vocabulary.events import HumanAnswered, HumanKind, HumanMessage
+from bus.vocabulary.events import OWNER, HumanAnswered, HumanKind, HumanMessage
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from lab.cancel_and_wait import cancel_and_wait
@@ -63,6 +63,9 @@ class Conversation:
     """The messages that we sent and whose effect is not yet in the log."""
 
     by: str
+    """Who we are to the lab, by our key."""
+    signature: str = ""
+    """The name under our messages."""
     unread: list[str] = field(default_factory=list)
     """Kinds of our messages that are not yet events."""
     unanswered: int = 0
@@ -102,10 +105,10 @@ async def chat(settings: Settings, by: str, lines: Iterable[str] = sys.stdin) ->
     if not settings.nats and not home.running():
         raise LabError(f"no lab is running in {home.root}; hint: move37 say leaves a message for its next run")
     async with open_lab(settings) as reader, open_lab(settings, access.HUMAN) as speaker:
-        campaign = reader.campaign or await human_input.newest_campaign(settings)
+        campaign = reader.campaign or await human_input.find_campaign(settings)
         if sys.stdin.isatty():
             print(HELP, file=sys.stderr, flush=True)
-        conversation = Conversation(by)
+        conversation = Conversation(speaker.person or OWNER, by)
         conversation.settled.set()
         tasks = [
             asyncio.create_task(_send_lines(speaker, campaign, conversation, lines)),
@@ -149,7 +152,7 @@ async def _send_line(speaker: LabClient, campaign: str, conversation: Conversati
         print(error, file=sys.stderr, flush=True)
         return
     conversation.send(message["kind"])
-    await human_input.send_message(speaker, campaign, {**message, "by": conversation.by})
+    await human_input.send_message(speaker, campaign, {**message, "by": conversation.signature})
 
 
 def _read_lines(lines: Iterable[str], put: Callable[[str | None], object]) -> None:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.roles.desk import PAYLOAD_BYTES, Desk, read_message
+from agents.roles.desk import PAYLOAD_BYTES, Desk, read_message, spoken_envelope
 from bus.delivery.role import Post
 from bus.vocabulary.events import HumanMessage, ProposalCreated, Spoken
 from bus.wire.envelope import TOKEN, MalformedMessage
+from bus.wire.stored_message import StoredMessage
 from tests.support.decisions import decide, envelope_of
 
 SOURCE = "import torch\n\n\nclass Mine(torch.nn.Module):\n    pass\n"
@@ -74,10 +75,27 @@ def test_the_text_of_a_budget_is_a_number_in_digits() -> None:
     assert message({"kind": "budget", "text": "12"}).text == "12"
 
 
-def test_json_sets_kind_text_and_author() -> None:
+def test_json_sets_kind_text_and_signature() -> None:
     """The desk does not read the kind from the text then."""
     event = message({"text": "more gates", "kind": "steer", "by": "Ada"})
-    assert (event.kind, event.text, event.by) == ("steer", "more gates", "Ada")
+    assert (event.kind, event.text, event.signature) == ("steer", "more gates", "Ada")
+
+
+def test_the_subject_says_who_speaks() -> None:
+    """A name in the message changes nothing: the server lets a key publish on its person's subject alone."""
+
+    def speaker(subject: str) -> str:
+        spoken = spoken_envelope(StoredMessage(1, subject, json.dumps({"text": "more gates", "by": "eve"}).encode()))
+        assert isinstance(spoken.event, Spoken)
+        assert spoken.campaign == "nano-0-aa"
+        posts = read_message(spoken.event.payload.encode(), spoken.campaign, spoken.id, spoken.event.by)
+        assert isinstance(posts, list)
+        assert isinstance(posts[0].event, HumanMessage)
+        return posts[0].event.speaker
+
+    assert speaker("lab.human.nano-0-aa") == "owner, signed eve"
+    assert speaker("lab.human.nano-0-aa.ada") == "ada, signed eve"
+    assert speaker("lab.human.nano-0-aa.eve") == "eve"
 
 
 def test_a_proposed_file_becomes_an_experiment_of_its_own() -> None:

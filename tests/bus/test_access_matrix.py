@@ -30,12 +30,14 @@ from lab.roster import all_durables, decider_specs, key_names, role_specs
 
 DECIDERS = ("director", "researcher", "engineer", "trainer", "analyst", "desk")
 SERVES = (*DECIDERS, "memory", "dashboard")
-ROLES = (*SERVES, "lab", "reader", "human")
+PERSON = "person.ada"
+READERS = ("reader", PERSON)
+ROLES = (*SERVES, "lab", "human", *READERS)
 VIOLATION = re.compile(r'(?i)permissions violation for (publish|subscription) to "([^"]+)"')
 STREAM_VERBS = ("CREATE", "UPDATE", "DELETE", "PURGE", "MSG.DELETE", "SNAPSHOT", "RESTORE", "MSG.GET")
-FOLLOWED = {
+FOLLOWED: dict[str, set[str]] = {
     "memory": {"LAB_EVENTS"},
-    "reader": {"LAB_EVENTS", "LAB_METRICS", "LAB_TRACES", "LAB_DEAD"},
+    **{reader: {"LAB_EVENTS", "LAB_METRICS", "LAB_TRACES", "LAB_DEAD"} for reader in READERS},
     "dashboard": {"LAB_EVENTS", "LAB_METRICS"},
 }
 SUBJECTS = {stream.name: stream.subjects[0] for stream in STREAMS}
@@ -64,14 +66,15 @@ def publications(role: str, types: set[str]) -> Rights:
     rights = {f"lab.events.c.e0001.{kind}": admin or kind in types for kind in EVENT_TYPES if kind != "LossPoint"}
     rights |= {"lab.metrics.c.e0001-a0": admin or role == "trainer", "lab.traces.abc": admin or role in DECIDERS}
     rights |= {"lab.human.c": admin or role == "human", "elsewhere": admin, "$SYS.REQ.SERVER.PING": admin}
+    rights |= {"lab.human.c.ada": admin or role == PERSON, "lab.human.c.bob": admin}
     rights |= {f"lab.dead.{owner}": admin or (role == owner and owner in (*DECIDERS, "memory")) for owner in ROLES}
     rights |= {f"lab.retry.{owner}": admin for owner in ROLES}
-    asks = {"director", "researcher", "engineer", "analyst", "trainer", "reader", "dashboard"}
+    asks = {"director", "researcher", "engineer", "analyst", "trainer", "dashboard", *READERS}
     rights |= {"lab.query.standing": admin or role in asks, "lab.query.experiments": admin or role in asks}
     rights |= {f"_INBOX.{asker}.x": admin or role == "memory" for asker in ROLES}
-    rights |= {f"_INBOX.{asker}.x": admin or role in SERVES for asker in ("reader", "lab")}
-    rights |= {f"$SRV.{verb}": admin or role == "reader" for verb in ("PING", "INFO", "STATS")}
-    rights |= {"lab.status.director": admin or role == "reader"}
+    rights |= {f"_INBOX.{asker}.x": admin or role in SERVES for asker in ("lab", *READERS)}
+    rights |= {f"$SRV.{verb}": admin or role in READERS for verb in ("PING", "INFO", "STATS")}
+    rights |= {"lab.status.director": admin or role in READERS}
     for stream in SUBJECTS:
         rights |= {f"$JS.API.STREAM.{verb}.{stream}": admin for verb in STREAM_VERBS}
         rights |= {f"$JS.API.CONSUMER.{verb}.{stream}": admin for verb in ("CREATE", "LIST", "NAMES")}
@@ -104,7 +107,7 @@ def subscriptions(role: str) -> Rights:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """Run a lab's own server with keys, and yield its URL and the folder of the keys."""
     folder = tmp_path_factory.mktemp("guarded")
-    rules = access.authorization(keys.ensure_keys(folder / "keys", key_names()), role_specs())
+    rules = access.authorization(keys.ensure_keys(folder / "keys", (*key_names(), PERSON)), role_specs())
     port = server.free_port()
     process = server.start_server(folder / "nats", port, rules)
     yield f"nats://127.0.0.1:{port}", folder / "keys"

@@ -81,8 +81,8 @@ def test_status_shows_every_service(operator: Operator) -> None:
 
 def test_status_has_what_any_client_needs_to_send_a_message(operator: Operator) -> None:
     """Status has the address, the campaign and the path of a key for the client's `nkeys_seed`."""
-    assert [(message.kind, message.text, message.by) for message in operator.messages] == [
-        ("steer", "try decay", "Ada")
+    assert [(message.kind, message.text, message.speaker) for message in operator.messages] == [
+        ("steer", "try decay", "owner, signed Ada")
     ]
 
 

@@ -149,7 +149,7 @@ def test_an_event_is_one_line_of_text() -> None:
 @pytest.mark.parametrize(
     ("event", "text"),
     [
-        (HumanMessage(kind="veto", text="", target="e0002"), "message from human (veto e0002)"),
+        (HumanMessage(kind="veto", text="", target="e0002"), "message from owner (veto e0002)"),
         (HumanMessage(kind="steer", text="try decay", by="Ada"), "message from Ada (steer): try decay"),
         (CampaignPaused(by="Ada", why="lunch"), "paused by Ada: lunch"),
         (CampaignResumed(by="Ada"), "resumed by Ada"),

@@ -13,7 +13,7 @@ from bus.vocabulary.events.campaign import (
     PoolUpdated,
 )
 from bus.vocabulary.events.code import CodeFailed, CodeRevised, Stage
-from bus.vocabulary.events.human import HumanAnswered, HumanKind, HumanMessage, Spoken
+from bus.vocabulary.events.human import OWNER, HumanAnswered, HumanKind, HumanMessage, Spoken
 from bus.vocabulary.events.metrics import CurvePoint, Measure, Metrics, TaskMetrics
 from bus.vocabulary.events.proposal import Origin, ProposalCreated, ProposalRejected, ProposalRequested
 from bus.vocabulary.events.run import (
@@ -32,6 +32,7 @@ from bus.vocabulary.events.run import (
 
 __all__ = [
     "EVENT_TYPES",
+    "OWNER",
     "TOO_GOOD",
     "VETOED",
     "AnalysisReady",

@@ -5,6 +5,8 @@ from typing import Literal
 from bus.vocabulary.events.base import Event
 
 HumanKind = Literal["steer", "propose", "veto", "restore", "pause", "resume", "stop", "budget", "ask"]
+OWNER = "owner"
+"""Who speaks with the key that every home has."""
 
 
 class HumanMessage(Event):
@@ -14,12 +16,19 @@ class HumanMessage(Event):
     """What the person wants."""
     text: str
     """The text; for `budget` the new number of experiments, for `propose` the reason."""
-    by: str = "human"
-    """Name of the person."""
+    by: str = OWNER
+    """Who spoke, by their key: a person's name, or `owner` for the key that every home has."""
+    signature: str = ""
+    """Name that the message itself gives; anyone can write it."""
     target: str | None = None
     """The experiment, for `veto` and `restore`."""
     source: str | None = None
     """The architecture, for `propose`."""
+
+    @property
+    def speaker(self) -> str:
+        """Return who spoke, with the signature if it is another name."""
+        return f"{self.by}, signed {self.signature}" if self.signature not in ("", self.by) else self.by
 
 
 class HumanAnswered(Event):
@@ -34,7 +43,9 @@ class HumanAnswered(Event):
 
 
 class Spoken(Event):
-    """A message as it arrived on `lab.human.<campaign>`. It is the desk's input and never in the log."""
+    """A message as it arrived on `lab.human.<campaign>.<person>`. It is the desk's input and never in the log."""
 
     payload: str
     """The text, or JSON as text."""
+    by: str = OWNER
+    """Who spoke: the subject says it, and the server lets no other key publish there."""
