@@ -46,8 +46,9 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from bus.delivery.query_replies import QueryRefused
     from bus.delivery.transport import TransportError
     from bus.nats.server import ServerFailed
+    from memory.faults import MemoryFault
 
-    return (LabError, TransportError, ServerFailed, QueryRefused)
+    return (LabError, TransportError, ServerFailed, QueryRefused, MemoryFault)
 
 
 def _print_error(text: str, code: int) -> int:

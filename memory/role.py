@@ -14,6 +14,7 @@ from bus.delivery.role_spec import RoleSpec, ServiceContext
 from bus.wire.subjects import LOG
 
 if TYPE_CHECKING:
+    from memory.recovery import StoreKeeper
     from memory.retrieval.embedding import Embedder
 
 DATABASE_FILE, CHAIN_FILE = "memory.duckdb", "log.chain"
@@ -32,18 +33,29 @@ async def serve(context: ServiceContext) -> None:
 
 
 async def serve_memory(bus: Bus, home: Path, embedder: "Embedder") -> None:
-    """Follow the log into the database of a home and answer queries, until cancelled."""
-    from memory.service import MemoryService
-    from memory.store import Store
+    """Follow the log into the database of a home and answer queries, until cancelled. Raises MemoryFault."""
+    from memory.recovery import StoreKeeper
 
     home.mkdir(parents=True, exist_ok=True)
-    with Store(home / DATABASE_FILE) as store, closing(ChainRecorder(home / CHAIN_FILE)) as recorder:
-        bus.vitals.measure_lag = lambda: max(0, recorder.position - store.position)
+    with closing(StoreKeeper(home / DATABASE_FILE)) as keeper, closing(ChainRecorder(home / CHAIN_FILE)) as recorder:
+        bus.vitals.measure_lag = lambda: max(0, recorder.position - keeper.store.position)
         recording = asyncio.create_task(_record_chain(bus, recorder))
         try:
-            await MemoryService(bus, store, embedder).run()
+            await _serve_store(bus, keeper, embedder)
         finally:
-            await _finish_recording(recording, recorder, store.position)
+            await _finish_recording(recording, recorder, keeper.store.position)
+
+
+async def _serve_store(bus: Bus, keeper: "StoreKeeper", embedder: "Embedder") -> None:
+    """Serve memory from the store, and again from a new one each time that it proves damaged. Raises MemoryFault."""
+    from memory.faults import DatabaseDamaged
+    from memory.service import MemoryService
+
+    while True:
+        try:
+            await MemoryService(bus, keeper.store, embedder).run()
+        except DatabaseDamaged as fault:
+            keeper.replace(fault)
 
 
 async def _record_chain(bus: Bus, recorder: ChainRecorder) -> None:

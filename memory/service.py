@@ -1,10 +1,13 @@
 """Memory as a process: it follows the log, applies its events, and answers queries.
 
-Four kinds of work share one event loop:
+Five kinds of work share one event loop:
 - follow: apply batches of the log to the read model as they come;
 - commit: write the new rows to the file, once a second;
+- compare: after each lost connection, check that the log has what memory has read (`memory.recovery`);
 - embed: embed the cognition base, then the motivations of campaigns that compare them;
 - answer: wait until the query's position has been read and what it compares is embedded, then answer.
+
+A damaged file, and a log that lost messages, end the service: `memory.recovery` starts it again with a new file.
 
 Follow and embed announce their progress on the condition `_news`, on which embed and answer wait.
 
@@ -28,8 +31,10 @@ from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.stored_message import StoredMessage
 from bus.wire.subjects import decode_event
 from memory.cognition import CognitionBase, load_entries
+from memory.faults import MemoryFault
 from memory.gc_tuning import collect_and_freeze
 from memory.queries import Knowledge, QueryHandler, handler_for
+from memory.recovery import LogComparison
 from memory.retrieval.embedding import Embedder, Vectors32
 from memory.retrieval.ideas import MotivationIndex
 from memory.state.campaign_state import CampaignState
@@ -41,6 +46,8 @@ each answer (`bus.delivery.bus.REQUEST_TIMEOUTS_S`), so it never asks while its 
 COMMIT_INTERVAL_S = 1.0
 """Seconds between transactions, so that a busy log is written in few large ones. A crash loses nothing: rows that are
 not written yet are made from the log again."""
+COMPARE_INTERVAL_S = 1.0
+"""Seconds between two checks for a lost connection, after which the log may lack what memory has read."""
 MAX_PENDING_ROWS = 5000
 """With more rows than this, a transaction does not wait for the interval."""
 MOTIVATIONS_PER_BATCH = 32
@@ -60,36 +67,52 @@ class MemoryService:
         self._cognition = CognitionBase(load_entries(), embedder)
         self._motivations = MotivationIndex(store, embedder)
         self._knowledge = Knowledge(store, self._motivations, self._cognition)
+        self._comparison = LogComparison(bus, store)
         self._news = asyncio.Condition()
         """Notified after every change of the position, of the embeddings and of `_model_fault`."""
         self._model_fault = ""
         """Why nothing can be embedded; empty while it can."""
         self._news_request = asyncio.Event()
         """Set when a query waits for a position: then the bus delivers new messages at once."""
+        self._fault: asyncio.Future[MemoryFault] = asyncio.Future()
+        """What an answer found wrong with the file."""
         self._comparing: set[str] = set()
         """Ids of the campaigns in which a query compared motivations: new ones are embedded before they are needed."""
 
     async def run(self) -> None:
-        """Serve until cancelled, then write the new rows. Raises ValueError if the file can't be written."""
+        """Serve until cancelled; the newest rows may not be written then.
+
+        Raises DatabaseDamaged if the file can't be read or is not of this log, MemoryFault if it can't be written.
+        """
         collect_and_freeze()
         for kind in QUERIES.values():
             await self._bus.serve_query(kind, self.answer)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for work in (self._follow, self._commit_regularly, self._embed):
+                for work in (self._follow, self._commit_regularly, self._compare_regularly, self._embed, self._fail):
                     tasks.create_task(work())
         except* ValueError as errors:
-            raise ValueError(str(errors.exceptions[0])) from None
-        finally:
-            self._store.commit()
+            raise errors.exceptions[0] from None
 
     async def answer(self, query: Query) -> Record:
         """Return the reply to a query, once its position has been read; position 0 means the newest.
 
-        Raises AnswerPending if that takes too long, and ValueError if the query has no answer.
+        Raises AnswerPending if that takes too long, the server is away or the file is damaged; ValueError if the query
+        has no answer.
         """
+        try:
+            return await self._answer(query)
+        except NoAnswer as error:
+            raise AnswerPending(str(error)) from None
+        except MemoryFault as fault:
+            if not self._fault.done():
+                self._fault.set_result(fault)
+            raise AnswerPending(str(fault)) from None
+
+    async def _answer(self, query: Query) -> Record:
+        await self._comparison.require_same_log()
         if not query.at:
-            query = query.model_copy(update={"at": await self._newest_position()})
+            query = query.model_copy(update={"at": await self._bus.newest_position(MAX_QUERY_WAIT_S)})
         if self._store.position < query.at:
             self._news_request.set()
             reason = f"memory waited {MAX_QUERY_WAIT_S:g} s for position {query.at}"
@@ -97,13 +120,6 @@ class MemoryService:
         handler = handler_for(self._knowledge, query)
         await self._embed_for(handler)
         return handler.answer()
-
-    async def _newest_position(self) -> int:
-        """Return the log's newest position. Raises AnswerPending if the server does not answer in time."""
-        try:
-            return await self._bus.newest_position(MAX_QUERY_WAIT_S)
-        except NoAnswer as error:
-            raise AnswerPending(str(error)) from None
 
     async def _embed_for(self, handler: QueryHandler[Query]) -> None:
         """Wait until everything that a handler compares is embedded. Raises AnswerPending, ValueError."""
@@ -141,6 +157,7 @@ class MemoryService:
         """Apply the log as it comes, without an end."""
         log.info("following", after=self._store.position)
         async for batch in self._bus.follow(after=self._store.position, news_request=self._news_request):
+            await self._compare()
             await self._apply(batch)
 
     async def _apply(self, batch: Sequence[StoredMessage]) -> None:
@@ -152,7 +169,7 @@ class MemoryService:
             except MalformedMessage as error:
                 await self._bus.publish_dead_letter(stored, str(error))
         by_seq = {stored.seq: stored for stored in batch}
-        for envelope, reason in self._store.apply(envelopes, batch[-1].seq):
+        for envelope, reason in self._store.apply(envelopes, batch[-1]):
             await self._bus.publish_dead_letter(by_seq[envelope.seq], reason)
         if self._store.pending_rows > MAX_PENDING_ROWS:
             self._store.commit()
@@ -167,6 +184,25 @@ class MemoryService:
             if rows:
                 collect_and_freeze()
 
+    async def _compare_regularly(self) -> None:
+        """Compare at intervals, since a log that lost messages may bring none. Raises DatabaseDamaged."""
+        while True:
+            await self._compare()
+            await asyncio.sleep(COMPARE_INTERVAL_S)
+
+    async def _compare(self) -> None:
+        """Compare what memory has read with the log, once the server answers. Raises DatabaseDamaged."""
+        while True:
+            try:
+                return await self._comparison.require_same_log()
+            except NoAnswer as error:
+                log.warning("can't compare the log", reason=str(error))
+                await asyncio.sleep(COMPARE_INTERVAL_S)
+
+    async def _fail(self) -> None:
+        """End the service once an answer has found the file damaged. Raises MemoryFault."""
+        raise await self._fault
+
     async def _embed(self) -> None:
         """Embed the cognition base, then motivations without an end, each campaign's in the order of the log."""
         try:
@@ -179,6 +215,8 @@ class MemoryService:
                 assert campaign is not None
                 await self._embed_motivations(campaign)
                 await asyncio.sleep(0)  # cached vectors come without a wait, so other tasks get their turn here
+        except MemoryFault:
+            raise
         except ValueError as error:
             log.error("no_embeddings", error=str(error))
             self._model_fault = str(error)

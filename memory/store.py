@@ -1,13 +1,14 @@
 """The store: every row of memory in a DuckDB file, together with the position of the log that they reach up to.
 
 Events are applied at once (`apply`) and written later (`commit`): all new rows and the position in one transaction. So
-a crash loses whole events, never parts of one, and memory reads them from the log again.
+a crash loses whole events, never parts of one, and memory reads them from the log again. A file that can't be read, or
+is of another version, raises DatabaseDamaged; `memory.recovery` replaces it.
 """
 
 import hashlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple
 from heapq import merge
 from operator import attrgetter
@@ -17,14 +18,19 @@ from typing import Any, Self
 
 import duckdb
 
+from bus.audit.chain import message_hash
 from bus.wire.envelope import Envelope
+from bus.wire.stored_message import StoredMessage
+from memory.faults import DatabaseDamaged, fault_of
 from memory.gc_tuning import gc_paused
 from memory.projections import DERIVED, TABLES, EmbeddingRow, rows
 from memory.rows import Row, RowT, columns, ddl
 from memory.state.read_model import ReadModel
 
-SCHEMA = hashlib.sha256("\n".join(map(ddl, (*TABLES, *DERIVED))).encode()).hexdigest()
-"""Hash of the table definitions; a file with other tables is emptied and filled from the log again."""
+REACHED = "CREATE TABLE reached (seq BIGINT, message VARCHAR, shape VARCHAR)"
+"""One row: the position that the rows reach up to, the hash of the message there, and `SCHEMA`."""
+SCHEMA = hashlib.sha256("\n".join([REACHED, *map(ddl, (*TABLES, *DERIVED))]).encode()).hexdigest()
+"""Hash of the table definitions: a file with other tables is of another version."""
 
 MAX_CACHED_TEXTS = 4096
 """Long texts cached."""
@@ -39,21 +45,24 @@ class Store:
     """The rows of memory and the read model made from them. Used by one thread at a time."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """Open the file, or create it. Raises ValueError if that fails."""
+        """Open the file, or create it. Raises MemoryFault: DatabaseDamaged if it is none of this version's."""
         self.path = path
         self.read_only = read_only
         self._committed_position = 0
+        self.last_hash = ""
+        """Hash of the message at `position`; empty if it is not known."""
         self.read_model = ReadModel()
         self._unwritten: defaultdict[type[Row], list[Row]] = defaultdict(list)
         self._texts: OrderedDict[tuple[type[Row], int], Row] = OrderedDict()
-        self._database = _connect(path, read_only)
+        with self._reporting("open"):
+            self._database = _connect(path, read_only)
         try:
-            self._prepare()
-            with gc_paused():
+            with self._reporting("read"), gc_paused():
+                self._prepare()
                 self._load()
-        except (duckdb.Error, ValueError) as error:
+        except ValueError:
             self._database.close()
-            raise ValueError(f"cannot read {path}: {_one_line(error)}") from None
+            raise
 
     def __enter__(self) -> Self:
         """Return the store itself."""
@@ -73,10 +82,11 @@ class Store:
         """How many rows a commit would write."""
         return sum(map(len, self._unwritten.values()))
 
-    def apply(self, batch: Sequence[Envelope], reached: int = 0) -> list[tuple[Envelope, str]]:
-        """Apply events in the order of the log; the position becomes that of the last one, or `reached` if later.
+    def apply(self, batch: Sequence[Envelope], last: StoredMessage | None = None) -> list[tuple[Envelope, str]]:
+        """Apply events in the order of the log; the position becomes that of the last one.
 
-        Skips events that were applied before. Returns the events that can't be stored, with one-line reasons.
+        `last` is the last message that was read, whether or not it is an event; the position is then its own. Skips
+        events that were applied before. Returns the events that can't be stored, with one-line reasons.
         """
         refused = []
         for envelope in batch:
@@ -88,18 +98,17 @@ class Store:
                     self._apply(rows(envelope))
                 except ValueError as error:
                     refused.append((envelope, str(error)))
-            self.read_model.position = envelope.seq
-        self.read_model.position = max(self.position, reached)
+            self.read_model.position, self.last_hash = envelope.seq, ""
+        if last and last.seq >= self.position:
+            self.read_model.position, self.last_hash = last.seq, message_hash(last)
         return refused
 
     def commit(self) -> None:
-        """Write the new rows and the position in one transaction. Raises ValueError if the file can't be written."""
+        """Write the new rows and the position in one transaction. Raises MemoryFault if the file can't be written."""
         if self.read_only or (not self._unwritten and self._committed_position == self.position):
             return
-        try:
+        with self._reporting("write"):
             self._transact(self._write)
-        except duckdb.Error as error:
-            raise ValueError(f"cannot write {self.path}: {_one_line(error)}") from None
         self._unwritten.clear()
         self._committed_position = self.position
 
@@ -142,34 +151,41 @@ class Store:
 
     def close(self) -> None:
         """Write the new rows and close the file."""
-        self.commit()
-        self._database.close()
+        try:
+            self.commit()
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Close the file without writing to it."""
+        with suppress(duckdb.Error):  # a damaged database may fail here too
+            self._database.close()
 
     def _prepare(self) -> None:
-        """Create the tables, unless the file has exactly these. Raises ValueError if it may not be written."""
+        """Create the tables in a new file. Raises DatabaseDamaged if an older one has other tables."""
         names = {name for (name,) in self._database.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-        shape = self._database.execute("SELECT shape FROM reached").fetchone() if "reached" in names else None
-        if shape == (SCHEMA,):
-            return
-        if self.read_only:
-            raise ValueError("it was written by another version; hint: start the lab, which rebuilds it from the log")
-        self._transact(lambda: self._recreate(names))
+        if not names:
+            self._transact(self._create)
+        elif "reached" not in names or not self._has_todays_shape():
+            hint = "; hint: start the lab, which rebuilds it from the log" if self.read_only else ""
+            raise DatabaseDamaged(f"{self.path} was written by another version{hint}")
 
-    def _recreate(self, names: set[str]) -> None:
-        for name in names:
-            self._database.execute(f'DROP TABLE "{name}"')
-        self._database.execute("CREATE TABLE reached (seq BIGINT, shape VARCHAR)")
-        self._database.execute("INSERT INTO reached VALUES (0, ?)", [SCHEMA])
-        for statement in map(ddl, (*TABLES, *DERIVED)):
+    def _has_todays_shape(self) -> bool:
+        return self._database.execute("SELECT shape FROM reached").fetchall() == [(SCHEMA,)]
+
+    def _create(self) -> None:
+        for statement in (REACHED, *map(ddl, (*TABLES, *DERIVED))):
             self._database.execute(statement)
+        self._database.execute("INSERT INTO reached VALUES (0, '', ?)", [SCHEMA])
 
     def _load(self) -> None:
         """Make the read model from the rows in the file."""
         tables = (self._select(kind, "ORDER BY seq") for kind in TABLES if kind.held)
         for row in merge(*tables, key=attrgetter("seq")):
             self.read_model.apply(row)
-        (position,) = self._database.execute("SELECT seq FROM reached").fetchall()[0]
+        position, message = self._database.execute("SELECT seq, message FROM reached").fetchall()[0]
         self.read_model.position = self._committed_position = int(position)
+        self.last_hash = str(message)
 
     def _apply(self, new: Sequence[Row]) -> None:
         for row in new:
@@ -187,17 +203,17 @@ class Store:
 
     def _select(self, kind: type[RowT], clause: str, values: Sequence[object] = ()) -> Iterator[RowT]:
         """Yield the rows of a table, fetched a few thousand at a time."""
-        cursor = self._database.cursor()
-        # The names of tables and columns are constants of this project; every other value is bound, never spliced.
-        cursor.execute(f"SELECT {', '.join(_quoted(kind))} FROM {kind.table} {clause}", list(values))  # noqa: S608
         lists = [index for index, sql in enumerate(columns(kind).values()) if sql.endswith("[]")]
-        while records := cursor.fetchmany(ROWS_PER_FETCH):
-            for record in records:
-                fields: list[Any] = list(record)
-                fields[1:3] = map(intern, fields[1:3])  # campaign and experiment: the same strings in many rows
-                for index in lists:
-                    fields[index] = tuple(fields[index])
-                yield kind(*fields)
+        with self._reporting("read"), closing(self._database.cursor()) as cursor:
+            # The names of tables and columns are constants of this project; every other value is bound, never spliced.
+            cursor.execute(f"SELECT {', '.join(_quoted(kind))} FROM {kind.table} {clause}", list(values))  # noqa: S608
+            while records := cursor.fetchmany(ROWS_PER_FETCH):
+                for record in records:
+                    fields: list[Any] = list(record)
+                    fields[1:3] = map(intern, fields[1:3])  # campaign and experiment: the same strings in many rows
+                    for index in lists:
+                        fields[index] = tuple(fields[index])
+                    yield kind(*fields)
 
     def _write(self) -> None:
         for kind, new in self._unwritten.items():
@@ -206,33 +222,35 @@ class Store:
                 f"INSERT INTO {kind.table} SELECT {values}",
                 [[getattr(row, name) for row in new] for name in columns(kind)],
             )
-        self._database.execute("UPDATE reached SET seq = ?", [self.position])
+        self._database.execute("UPDATE reached SET seq = ?, message = ?", [self.position, self.last_hash])
 
     def _transact(self, work: Callable[[], None]) -> None:
         """Do some work in one transaction, or not at all."""
         self._database.begin()
         try:
             work()
+            self._database.commit()
         except BaseException:
-            self._database.rollback()
+            with suppress(duckdb.Error):
+                self._database.rollback()
             raise
-        self._database.commit()
+
+    @contextmanager
+    def _reporting(self, action: str) -> Iterator[None]:
+        """Report every error of an access to the file as a MemoryFault."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  (what a damaged file may lead to has no end)
+            raise fault_of(self.path, action, error) from None
 
 
 def _connect(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Open the database with one thread, since its queries are small. Raises ValueError."""
-    try:
-        if not read_only:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        config = {"threads": 1, "memory_limit": BUFFER_LIMIT, "checkpoint_threshold": CHECKPOINT_THRESHOLD}
-        return duckdb.connect(str(path), read_only=read_only, config=config)
-    except (duckdb.Error, OSError) as error:
-        raise ValueError(f"cannot open {path}: {_one_line(error)}") from None
+    """Open the database with one thread, since its queries are small. Raises duckdb.Error, OSError."""
+    if not read_only:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    config = {"threads": 1, "memory_limit": BUFFER_LIMIT, "checkpoint_threshold": CHECKPOINT_THRESHOLD}
+    return duckdb.connect(str(path), read_only=read_only, config=config)
 
 
 def _quoted(kind: type[Row]) -> list[str]:
     return [f'"{name}"' for name in columns(kind)]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

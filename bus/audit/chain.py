@@ -64,6 +64,11 @@ class ChainCheck:
     """How that position differs; empty if all match."""
 
 
+def message_hash(stored: StoredMessage) -> str:
+    """Return a hash of one message with its position and subject."""
+    return ChainLink.of(ROOT, stored).digest
+
+
 def links_of(messages: Iterable[StoredMessage], before: str = ROOT) -> Iterator[ChainLink]:
     """Yield the link of each message."""
     for stored in messages:

@@ -84,6 +84,20 @@ class Bus:
         """Return the log's newest position; if the server is away, retry for `patience` s. Raises TransportError."""
         return await _retry(lambda: self.transport.last_seq(subjects.LOG), patience)
 
+    async def message_at(self, position: int, timeout: float = REQUEST_TIMEOUTS_S[0]) -> StoredMessage | None:
+        """Return the log's message at a position; None if the log ends before it.
+
+        Raises NoAnswer if the server does not answer within `timeout` seconds, TransportError.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                if not 0 < position <= await self.transport.last_seq(subjects.LOG):
+                    return None
+                batches = self.transport.follow(subjects.LOG, position - 1, max_batch=1)
+                return (await anext(batches))[0]
+        except TimeoutError:
+            raise NoAnswer(f"can't read position {position} of the log within {timeout:g} s") from None
+
     async def ask(self, query: Query, patience: float = ANSWER_PATIENCE_S) -> Record:
         """Return memory's reply; see `ask_recorded`."""
         return (await self.ask_recorded(query, patience)).reply

@@ -74,6 +74,11 @@ class Durable:
 class Transport(Protocol):
     """The contract."""
 
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was restored: a server that was down may have lost its newest messages."""
+        ...
+
     async def publish(
         self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None
     ) -> int | None:
@@ -119,7 +124,10 @@ class Transport(Protocol):
         ...
 
     async def serve(self, subject: str, handler: Callable[[bytes], Awaitable[bytes]]) -> None:
-        """Answer requests on a subject; several responders of a subject share the requests."""
+        """Answer requests on a subject, in place of an earlier handler of this transport.
+
+        Responders of a subject in several processes share the requests.
+        """
         ...
 
     async def close(self) -> None:

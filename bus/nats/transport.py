@@ -14,6 +14,7 @@ from typing import Self
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
@@ -70,6 +71,7 @@ class NatsTransport:
         self._connection = connection
         self._js: JetStreamContext = connection.client.jetstream(timeout=API_TIMEOUT_S)
         self._pulls: dict[str, JetStreamContext.PullSubscription] = {}
+        self._responders: dict[str, Subscription] = {}
 
     @classmethod
     async def connect(cls, url: str, *, name: str, identity: Identity = ANONYMOUS, wait: float = 10.0) -> Self:
@@ -85,6 +87,11 @@ class NatsTransport:
     def server_id(self) -> str:
         """The server's own id, which its monitoring endpoint shows too."""
         return self._connection.server_id
+
+    @property
+    def reconnects(self) -> int:
+        """How often the client has reconnected; see Transport."""
+        return self.client.stats["reconnects"]
 
     async def provision(
         self,
@@ -198,7 +205,10 @@ class NatsTransport:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        await self.client.subscribe(subject, queue="lab", cb=start)
+        earlier = self._responders.get(subject)
+        self._responders[subject] = await self.client.subscribe(subject, queue="lab", cb=start)
+        if earlier:
+            await earlier.unsubscribe()
 
     async def close(self) -> None:
         """Close the connection."""

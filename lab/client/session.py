@@ -146,8 +146,6 @@ async def _transport(settings: Settings, role: str, url: str, seeds: Path | None
 @asynccontextmanager
 async def _client_of_stopped_lab(home: Home, settings: Settings, role: str, campaign: str) -> AsyncIterator[LabClient]:
     """Start a stopped lab's server and memory and yield a client of it."""
-    from memory.retrieval.embedding import SentenceEmbedder
-
     with home.locked(wait=10.0):
         async with (
             server.run_server(home.nats, home.authorization()) as url,
@@ -155,8 +153,25 @@ async def _client_of_stopped_lab(home: Home, settings: Settings, role: str, camp
             _client(settings, role, url, campaign, home.keys) as client,
         ):
             await admin.provision()
-            memory = asyncio.create_task(serve_memory(Bus(admin, "memory"), home.root, SentenceEmbedder()))
-            try:
+            async with _memory_of(Bus(admin, "memory"), home):
                 yield client
-            finally:
-                await cancel_and_wait(memory)
+
+
+@asynccontextmanager
+async def _memory_of(bus: Bus, home: Home) -> AsyncIterator[None]:
+    """Serve a stopped lab's memory during the context; if it fails, end the context with its error."""
+    from memory.retrieval.embedding import SentenceEmbedder
+
+    user = asyncio.current_task()
+    assert user is not None
+    memory = asyncio.create_task(serve_memory(bus, home.root, SentenceEmbedder()))
+    memory.add_done_callback(lambda task: None if task.cancelled() else user.cancel())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if memory.done() and not memory.cancelled() and (fault := memory.exception()):
+            user.uncancel()
+            raise fault from None
+        raise
+    finally:
+        await cancel_and_wait(memory)

@@ -25,6 +25,7 @@ from lab.observability import logs
 from lab.roster import role_spec
 from lab.runtime.roles import serve_role
 from lab.settings import LoadedSettings, Settings
+from memory.faults import MemoryFault
 
 GC_THRESHOLD = 20_000
 """Live new objects that start a garbage collection. Python's default of 700 collects several times within one syntax
@@ -96,7 +97,7 @@ def main(find_spec: Callable[[str], RoleSpec] = role_spec) -> None:
     gc.set_threshold(GC_THRESHOLD)
     try:
         asyncio.run(serve(find_spec(role), LoadedSettings.load({}).settings, instance))
-    except* (LabError, TransportError) as group:
+    except* (LabError, TransportError, MemoryFault) as group:
         first = group.exceptions[0]
         while isinstance(first, ExceptionGroup):
             first = first.exceptions[0]
