@@ -73,6 +73,7 @@ SPEC = RoleSpec(
     summary="trains and scores requested runs in the sandbox",
     subscribes=(RunRequested,),
     publishes=(RunStarted, RunAnomaly, RunCompleted, RunFailed, LossPoint),
+    ends_with=(RunCompleted, RunFailed),
     asks=True,
     build=TrainerRole,
     serve=serve,

@@ -138,6 +138,7 @@ SPEC = RoleSpec(
     summary="scores and explains results, and answers people",
     subscribes=(RunCompleted, CodeFailed, ProposalRejected, HumanMessage),
     publishes=(AnalysisReady, RunAnomaly, CodeFailed, HumanAnswered),
+    ends_with=(AnalysisReady, RunAnomaly, CodeFailed, HumanAnswered),
     asks=True,
     uses_model=True,
     build=Analyst,

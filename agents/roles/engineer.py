@@ -226,6 +226,7 @@ SPEC = RoleSpec(
     summary="checks and repairs sources, and requests runs",
     subscribes=(ProposalCreated, RunFailed, RunAnomaly),
     publishes=(CodeFailed, CodeRevised, RunRequested),
+    ends_with=(RunRequested, CodeFailed),
     asks=True,
     uses_model=True,
     build=Engineer,

@@ -202,6 +202,7 @@ SPEC = RoleSpec(
     summary="proposes one new design per slot",
     subscribes=(ProposalRequested,),
     publishes=(ProposalRejected, ProposalCreated),
+    ends_with=(ProposalRejected, ProposalCreated),
     asks=True,
     uses_model=True,
     settings=ResearcherSettings,

@@ -17,6 +17,7 @@ from bus.delivery.heartbeat import Heartbeat
 from bus.delivery.inbox import MAX_DELIVERIES, Inbox, WorkItem
 from bus.delivery.role import Post, Role
 from bus.delivery.role_spec import RoleSpec
+from bus.delivery.settled import EarlierDecision
 from bus.delivery.transport import Delivery, LogFull
 from bus.wire.envelope import Envelope, MalformedMessage
 
@@ -103,7 +104,11 @@ class Actor:
             log.info("decided", **item.log_fields(), posts=[type(post.event).__name__ for post in posts])
 
     async def _decide(self, envelope: Envelope) -> Sequence[Post]:
-        driver = DecisionDriver(self._bus, self._role, self._answerers, envelope)
+        """Make a decision and return its posts: none if the log has what it led to."""
+        earlier = EarlierDecision(self._bus, self._spec, self._role, envelope)
+        if earlier.is_possible and await earlier.is_complete():
+            return ()
+        driver = DecisionDriver(self._bus, self._role, self._answerers, envelope, earlier)
         if not isinstance(envelope.event, self._spec.in_order):
             return await driver.drive()
         async with self._order:

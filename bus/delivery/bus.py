@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain, repeat
 from typing import TypeVar
 
+import structlog
 from pydantic import ValidationError
 
 from bus.delivery import dead_letters, traces
@@ -13,13 +15,13 @@ from bus.delivery.dead_letters import DeadLetter
 from bus.delivery.query_replies import AnswerPending, MemoryBehind, decode_reply, encode_error, encode_reply
 from bus.delivery.role import Post
 from bus.delivery.traces import RecordedAnswer
-from bus.delivery.transport import NoAnswer, Transport
+from bus.delivery.transport import NoAnswer, PermissionDenied, Transport, TransportError
 from bus.delivery.vitals import Vitals
-from bus.vocabulary.events import Record, Spoken
+from bus.vocabulary.events import LossPoint, Record, Spoken
 from bus.vocabulary.queries import Query
 from bus.wire import subjects
-from bus.wire.envelope import Envelope, encode
-from bus.wire.ids import derive
+from bus.wire.envelope import Envelope, MalformedMessage, encode
+from bus.wire.ids import alternative_id, derive
 from bus.wire.redaction import mask, mask_payload
 from bus.wire.stored_message import StoredMessage
 
@@ -34,6 +36,10 @@ The first are short, because only a timeout reveals a request that was lost with
 """
 RETRY_DELAY_S = 0.1
 """Pause between two attempts of a call."""
+MAX_ALTERNATIVE_IDS = 8
+"""Ids that an event can get if other messages have its own."""
+
+log = structlog.get_logger()
 
 
 class Bus:
@@ -68,11 +74,45 @@ class Bus:
     ) -> int | None:
         """Publish an event and return its position, or None if the stream drops it (see Transport).
 
-        Raises TransportError.
+        If another message has its id, that is reported, and the event gets another id. Raises TransportError.
         """
-        envelope = self.envelope_for(post, campaign, cause, ordinal)
-        payload = mask_payload(encode(envelope))
-        return await self.transport.publish(subjects.event_subject(envelope), payload, envelope.id, post.expected_last)
+        first = self.envelope_for(post, campaign, cause, ordinal)
+        subject = subjects.event_subject(first)
+        for number in range(MAX_ALTERNATIVE_IDS + 1):
+            envelope = replace(first, id=alternative_id(first.id, number))
+            payload = mask_payload(encode(envelope))
+            receipt = await self.transport.publish(subject, payload, envelope.id, post.expected_last)
+            holder = None if isinstance(post.event, LossPoint) else receipt.duplicate_of
+            if holder is None or await self._is_at(envelope, holder):
+                return receipt.position
+        raise TransportError(f"can't publish on {subject}: other messages have id {first.id} and its alternatives")
+
+    async def _is_at(self, envelope: Envelope, position: int) -> bool:
+        """Return True if this role has published an event at a position; report any other message there."""
+        try:
+            stored = await self.message_at(position)
+        except PermissionDenied:
+            return True  # by the rules of an older lab, no role reads the log
+        if stored is None:
+            return True  # a replica of the stream that is still behind
+        subject = subjects.event_subject(envelope)
+        if stored.subject == subject and _event_at(stored, envelope.role, envelope.id):
+            return True
+        reason = f"message has id {envelope.id} of an event on {subject}, which is published under another id"
+        log.error("id is taken", position=position, subject=stored.subject, reason=reason)
+        self.vitals.record_error(f"position {position}: {reason}")
+        await self.publish_dead_letter(stored, reason)
+        return False
+
+    async def own_events(self, subject: str) -> list[Envelope]:
+        """Return the role's own events on a subject of the log, oldest first. Raises NoAnswer."""
+        messages: list[StoredMessage] = []
+        try:
+            while batch := await self.transport.read(subjects.LOG, messages[-1].seq if messages else 0, subject):
+                messages += batch
+        except PermissionDenied:
+            return []  # by the rules of an older lab, no role reads the log
+        return [event for stored in messages if (event := _event_at(stored, self.role))]
 
     def follow(
         self, after: int = 0, batch_delay: float = 0.0, news_request: asyncio.Event | None = None
@@ -84,19 +124,10 @@ class Bus:
         """Return the log's newest position; if the server is away, retry for `patience` s. Raises TransportError."""
         return await _retry(lambda: self.transport.last_seq(subjects.LOG), patience)
 
-    async def message_at(self, position: int, timeout: float = REQUEST_TIMEOUTS_S[0]) -> StoredMessage | None:
-        """Return the log's message at a position; None if the log ends before it.
-
-        Raises NoAnswer if the server does not answer within `timeout` seconds, TransportError.
-        """
-        try:
-            async with asyncio.timeout(timeout):
-                if not 0 < position <= await self.transport.last_seq(subjects.LOG):
-                    return None
-                batches = self.transport.follow(subjects.LOG, position - 1, max_batch=1)
-                return (await anext(batches))[0]
-        except TimeoutError:
-            raise NoAnswer(f"can't read position {position} of the log within {timeout:g} s") from None
+    async def message_at(self, position: int) -> StoredMessage | None:
+        """Return the log's message at a position; None if the log ends before it. Raises TransportError."""
+        messages = await self.transport.read(subjects.LOG, position - 1, max_batch=1)
+        return next((stored for stored in messages if stored.seq == position), None)
 
     async def ask(self, query: Query, patience: float = ANSWER_PATIENCE_S) -> Record:
         """Return memory's reply; see `ask_recorded`."""
@@ -162,7 +193,17 @@ class Bus:
     async def retry_dead_letter(self, letter: DeadLetter) -> bool:
         """Send a letter's message to its role again; return False if it had been sent before. Raises TransportError."""
         subject = subjects.dead_letter_retry(letter.role)
-        return await self.transport.publish(subject, dead_letters.encode(letter.for_retry()), letter.id) is not None
+        receipt = await self.transport.publish(subject, dead_letters.encode(letter.for_retry()), letter.id)
+        return receipt.position is not None
+
+
+def _event_at(stored: StoredMessage, role: str, event_id: str | None = None) -> Envelope | None:
+    """Return the event in a message if it is the role's own, and has an id if one is given."""
+    try:
+        event = subjects.decode_event(stored)
+    except MalformedMessage:
+        return None
+    return event if event.role == role and event_id in (None, event.id) else None
 
 
 def _logged_cause(cause: Envelope | None) -> str | None:

@@ -9,6 +9,7 @@ import structlog
 from bus.delivery.bus import Bus
 from bus.delivery.query_replies import MemoryBehind, QueryRefused
 from bus.delivery.role import Post, Role
+from bus.delivery.settled import EarlierDecision
 from bus.delivery.traces import RecordedAnswer
 from bus.delivery.transport import NoAnswer
 from bus.vocabulary.events import Record
@@ -27,13 +28,18 @@ log = structlog.get_logger()
 class DecisionDriver:
     """Drives the decision of a role about one event."""
 
-    def __init__(self, bus: Bus, role: Role, answerers: Answerers, envelope: Envelope) -> None:
-        """Send queries to memory over the bus, and any other question to `answerers`."""
+    def __init__(
+        self, bus: Bus, role: Role, answerers: Answerers, envelope: Envelope, earlier: EarlierDecision
+    ) -> None:
+        """Send queries to memory over the bus, and any other question to `answerers`, unless `earlier` is complete."""
+        self._earlier = earlier
         self._bus = bus
         self._role = role
         self._answerers = answerers
         self._envelope = envelope
         self._answers: list[RecordedAnswer] = []
+        self._has_worked = False
+        """Whether a question was asked that somebody else than memory answers."""
         self._posts: list[Post] = []
 
     async def drive(self) -> Sequence[Post]:
@@ -45,11 +51,21 @@ class DecisionDriver:
         try:
             step = next(decision)
             while True:
+                if await self._repeats_work(step):
+                    decision.close()
+                    return self._posts
                 step = decision.send(await self._perform(step))
         except StopIteration as stop:
             last: Sequence[Post] = stop.value or ()
         await self._finish(last)
         return self._posts
+
+    async def _repeats_work(self, step: Question | Post) -> bool:
+        """Return True before the first costly question of a decision that the log has been told the end of."""
+        if isinstance(step, Query | Post) or self._has_worked:
+            return False
+        self._has_worked = True
+        return await self._earlier.is_complete()
 
     async def _perform(self, step: Question | Post) -> Record | None:
         """Publish a post, or return the reply to a question."""

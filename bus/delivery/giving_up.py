@@ -12,7 +12,7 @@ from bus.delivery.bus import Bus
 from bus.delivery.inbox import Inbox, WorkItem
 from bus.delivery.role import Post, Role, SupportsGiveUp
 from bus.delivery.transport import Delivery
-from bus.wire.envelope import MalformedMessage
+from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.stored_message import StoredMessage
 
 GIVE_UP_ORDINAL = 1000
@@ -44,13 +44,18 @@ class Failure:
 async def give_up(bus: Bus, role: Role, item: WorkItem, failure: Failure) -> None:
     """Publish the role's fallback, so that no slot waits for ever; then write a dead letter. Raises TransportError."""
     try:
-        fallback = role.give_up(item.envelope, failure.reason) if isinstance(role, SupportsGiveUp) else ()
+        fallback = fallback_posts(role, item.envelope, failure.reason)
     except Exception:  # noqa: BLE001  (otherwise the message would end every process that it is delivered to)
         stack = f"{failure.stack}\nand giving up failed:\n{traceback.format_exc()}".lstrip()
         fallback, failure = (), replace(failure, stack=stack)
     for ordinal, post in enumerate(fallback, GIVE_UP_ORDINAL):
         await bus.publish(post, item.envelope.campaign, item.envelope, ordinal)
     await write_dead_letter(bus, item.delivery, item.inbox, failure, fallback)
+
+
+def fallback_posts(role: Role, envelope: Envelope, reason: str) -> Sequence[Post]:
+    """Return what a role publishes in place of a decision. Raises whatever the role raises."""
+    return role.give_up(envelope, reason) if isinstance(role, SupportsGiveUp) else ()
 
 
 async def write_dead_letter(

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from bus.delivery.transport import Durable, NoAnswer, TransportError
+from bus.delivery.transport import Durable, NoAnswer, Receipt, TransportError
 from bus.wire.stored_message import StoredMessage
 from bus.wire.subjects import STREAMS
 
@@ -28,7 +28,8 @@ class _Stream:
     """A stream's messages, with what it needs to drop duplicates."""
 
     messages: list[StoredMessage] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
+    ids: dict[str, int] = field(default_factory=dict)
+    """Message id → position."""
     last: dict[str, int] = field(default_factory=dict)
     """Subject → position of its newest message."""
 
@@ -80,18 +81,18 @@ class MemoryTransport:
         self._responders: dict[str, Callable[[bytes], Awaitable[bytes]]] = {}
         self._changed = asyncio.Condition()
 
-    async def publish(
-        self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None
-    ) -> int | None:
+    async def publish(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> Receipt:
         """Append; see Transport."""
         stream = self._streams[_stream_of(subject)]
-        if message_id in stream.ids or expected_last not in (None, stream.last.get(subject, 0)):
-            return None
-        stream.ids.add(message_id)
+        if message_id in stream.ids:
+            return Receipt(None, duplicate_of=stream.ids[message_id])
+        if expected_last not in (None, stream.last.get(subject, 0)):
+            return Receipt(None)
+        stream.ids[message_id] = len(stream.messages) + 1
         stream.messages.append(StoredMessage(len(stream.messages) + 1, subject, payload))
         stream.last[subject] = len(stream.messages)
         await self.wake()
-        return len(stream.messages)
+        return Receipt(len(stream.messages))
 
     async def wake(self) -> None:
         """Wake every coroutine that waits for a change."""
@@ -152,14 +153,16 @@ class MemoryTransport:
             if batch := [stored for stored in window if matches(subject, stored.subject)]:
                 yield batch
 
+    async def read(
+        self, stream: str, after: int = 0, subject: str = ">", max_batch: int = 256
+    ) -> Sequence[StoredMessage]:
+        """Read once; see Transport."""
+        later = self._streams[stream].messages[after:]
+        return [stored for stored in later if matches(subject, stored.subject)][:max_batch]
+
     async def last_seq(self, stream: str) -> int:
         """Return the newest position; see Transport."""
         return len(self._streams[stream].messages)
-
-    async def newest_on(self, stream: str, subject: str) -> StoredMessage | None:
-        """Return the newest message on a subject; see Transport."""
-        position = self._streams[stream].last.get(subject, 0)
-        return self._streams[stream].messages[position - 1] if position else None
 
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
         """Ask; see Transport."""

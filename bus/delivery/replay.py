@@ -13,13 +13,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bus.delivery.bus import MAX_ALTERNATIVE_IDS
 from bus.delivery.role import Post, Role
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.traces import Traces
 from bus.vocabulary.events import Event
 from bus.vocabulary.questions import Question
 from bus.wire.envelope import Envelope
-from bus.wire.ids import derive
+from bus.wire.ids import alternative_id, derive
 
 Answers = Sequence[Mapping[str, Any]]
 """The recorded answers of one decision, in order."""
@@ -61,7 +62,9 @@ class _Recording:
 
     def post_at(self, cause: Envelope, role: str, ordinal: int) -> Envelope | None:
         """Return the recorded post of a decision at an ordinal."""
-        return self._by_id.get(derive(cause.id, role, ordinal))
+        first = derive(cause.id, role, ordinal)
+        ids = (alternative_id(first, number) for number in range(MAX_ALTERNATIVE_IDS + 1))
+        return next((post for one in ids if (post := self._by_id.get(one)) and post.role == role), None)
 
     def refuses(self, cause: Envelope, post: Post) -> bool:
         """Return True if the stream refuses a post, because another decision published its kind first."""

@@ -62,6 +62,9 @@ class RoleSpec:
     """Events of the log that it decides on."""
     publishes: tuple[type[Event], ...] = ()
     """Events that it may publish."""
+    ends_with: tuple[type[Event], ...] = ()
+    """Events that are its last about the experiment decided on. If the log has one that an event led to, the decision
+    about that event was complete."""
     asks: bool = False
     """Whether it asks memory."""
     uses_model: bool = False

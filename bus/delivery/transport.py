@@ -28,6 +28,16 @@ class LogFull(TransportError):
     """The stream refuses new messages: its limit is reached, or the disk is full."""
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the stream did with a message."""
+
+    position: int | None
+    """Position of the message; None if the stream dropped it."""
+    duplicate_of: int | None = None
+    """Position of the message that has its id; None if that is not why it was dropped."""
+
+
 class Delivery(Protocol):
     """A message that one process of a consumer holds until it is acknowledged."""
 
@@ -79,10 +89,8 @@ class Transport(Protocol):
         """How often the connection was restored: a server that was down may have lost its newest messages."""
         ...
 
-    async def publish(
-        self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None
-    ) -> int | None:
-        """Append a message and return its position, or None if the stream drops it.
+    async def publish(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> Receipt:
+        """Append a message, unless the stream drops it.
 
         The stream drops a message whose `message_id` it already has from its duplicate window. With `expected_last`, it
         also drops the message unless the newest one on the subject has that position; 0 means that there is none.
@@ -111,12 +119,14 @@ class Transport(Protocol):
         """
         ...
 
-    async def last_seq(self, stream: str) -> int:
-        """Return the position of the newest message of a stream, or 0 if it is empty. Raises TransportError."""
+    async def read(
+        self, stream: str, after: int = 0, subject: str = ">", max_batch: int = 256
+    ) -> Sequence[StoredMessage]:
+        """Return the next messages of a stream after a position that it has by now, or none. Raises TransportError."""
         ...
 
-    async def newest_on(self, stream: str, subject: str) -> StoredMessage | None:
-        """Return the newest message of a stream on one subject, None without any. Raises NoAnswer, PermissionDenied."""
+    async def last_seq(self, stream: str) -> int:
+        """Return the position of the newest message of a stream, or 0 if it is empty. Raises TransportError."""
         ...
 
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:

@@ -28,19 +28,6 @@ def direct_get_subject(stream: str) -> str:
     return f"$JS.API.DIRECT.GET.{stream}"
 
 
-async def read_newest(client: Client, stream: str, subject: str) -> StoredMessage | None:
-    """Return the newest message of a stream on a subject, None without any.
-
-    Raises NoRespondersError, ConnectionError or TimeoutError while the stream is away.
-    """
-    body = json.dumps({"last_by_subj": subject}).encode()
-    message = await client.request(direct_get_subject(stream), body, timeout=READ_TIMEOUT_S)
-    headers = message.headers or {}
-    if headers.get("Status") in END_STATUSES:
-        return None
-    return StoredMessage(int(headers["Nats-Sequence"]), headers["Nats-Subject"], message.data)
-
-
 class BatchReader:
     """Reads one stream in batches, with one request at a time."""
 

@@ -6,6 +6,7 @@ An update only ever adds: streams keep their messages and replicas, consumers ke
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+import structlog
 from nats.js import JetStreamContext, api
 from nats.js.errors import APIError, NotFoundError
 
@@ -15,6 +16,8 @@ from bus.wire.subjects import STREAMS, Stream
 
 ALL_FROM_POSITION_1: Mapping[str, int] = MappingProxyType({})
 """Every stream starts at position 1."""
+log = structlog.get_logger()
+
 MAX_UNACKNOWLEDGED = 4096
 """Messages of one consumer that may be delivered and not yet acknowledged, over all processes that share it."""
 
@@ -34,11 +37,25 @@ async def provision(
         for stream in STREAMS:
             await _provision_stream(js, _stream_config(stream, replicas, first_positions.get(stream.name)))
         for durable in durables:
+            await restore_consumer(js, durable)
             await provision_consumer(js, durable)
     except (APIError, *SERVER_AWAY_ERRORS) as error:
         raise TransportError(
             f"the NATS server can't store the lab's streams ({error}); hint: start it with -js"
         ) from None
+
+
+async def restore_consumer(js: JetStreamContext, durable: Durable) -> None:
+    """Create a consumer that is missing, and say so if its stream has messages: they are delivered again.
+
+    Raises APIError, and `SERVER_AWAY_ERRORS` while the server is away.
+    """
+    try:
+        await js.consumer_info(durable.stream, durable.name)
+    except NotFoundError:
+        await provision_consumer(js, durable)
+        if (await js.stream_info(durable.stream)).state.messages:
+            log.warning("a missing consumer was made again", consumer=durable.name, stream=durable.stream)
 
 
 async def provision_consumer(js: JetStreamContext, durable: Durable) -> None:

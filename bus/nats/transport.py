@@ -18,11 +18,11 @@ from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
-from bus.delivery.transport import Durable, LogFull, NoAnswer, TransportError
-from bus.nats.batch_get import direct_get_subject, read_newest
+from bus.delivery.transport import Durable, LogFull, NoAnswer, Receipt, TransportError
+from bus.nats.batch_get import BatchReader, direct_get_subject
 from bus.nats.connection import ANONYMOUS, SERVER_AWAY_ERRORS, Connection
 from bus.nats.following import Follower
-from bus.nats.provisioning import ALL_FROM_POSITION_1, provision, provision_consumer
+from bus.nats.provisioning import ALL_FROM_POSITION_1, provision, provision_consumer, restore_consumer
 from bus.security.identity import Identity
 from bus.wire.envelope import CONTENT_TYPE
 from bus.wire.stored_message import StoredMessage
@@ -32,6 +32,8 @@ STORE_FULL_CODES = {10077, 10047, 10023}
 """Maximum bytes exceeded, insufficient storage, insufficient resources."""
 PUBLISH_PATIENCE_S = 60.0
 """How long `publish` retries while the server is away."""
+READ_PATIENCE_S = 5.0
+"""How long `read` retries while the server is away; each attempt has a time limit of its own."""
 API_TIMEOUT_S = 5.0
 FIRST_RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.4)
 RETRY_DELAY_S = 0.5
@@ -103,9 +105,13 @@ class NatsTransport:
         """Create the lab's streams and consumers; see `bus.nats.provisioning`. Raises TransportError."""
         await provision(self._js, durables, replicas, first_positions)
 
-    async def publish(
-        self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None
-    ) -> int | None:
+    async def restore_consumers(self, durables: Iterable[Durable]) -> None:
+        """Create the consumers that are missing, and say so; do nothing while the server is away."""
+        with contextlib.suppress(APIError, *SERVER_AWAY_ERRORS):
+            for durable in durables:
+                await restore_consumer(self._js, durable)
+
+    async def publish(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> Receipt:
         """Append; see Transport."""
         headers = {"Content-Type": CONTENT_TYPE, "Nats-Msg-Id": message_id}
         if expected_last is not None:
@@ -115,13 +121,13 @@ class NatsTransport:
                 ack = await self._js.publish(subject, payload, headers=headers, timeout=API_TIMEOUT_S)
             except APIError as error:
                 if error.err_code == WRONG_LAST_SEQUENCE:
-                    return None
+                    return Receipt(None)
                 raise _publish_error(subject, error) from None
             except SERVER_AWAY_ERRORS:
                 self._connection.raise_if_denied(subject)
                 await asyncio.sleep(delay)
             else:
-                return None if ack.duplicate else ack.seq
+                return Receipt(None, duplicate_of=ack.seq) if ack.duplicate else Receipt(ack.seq)
         raise TransportError(
             f"can't publish on {subject}: the NATS server did not acknowledge within {PUBLISH_PATIENCE_S:.0f} s"
         )
@@ -146,6 +152,7 @@ class NatsTransport:
         if durable.name not in self._pulls:
             create = f"$JS.API.CONSUMER.DURABLE.CREATE.{durable.stream}.{durable.name}"
             if self._connection.identity.may_provision and not self._connection.denied.contains(create):
+                await restore_consumer(self._js, durable)
                 await provision_consumer(self._js, durable)
             self._pulls[durable.name] = await self._js.pull_subscribe_bind(durable.name, durable.stream)
         return self._pulls[durable.name]
@@ -168,6 +175,20 @@ class NatsTransport:
         follower = Follower(self.client, stream, subject, max_batch, raise_if_ended)
         return follower.follow(after, batch_delay, news_request)
 
+    async def read(
+        self, stream: str, after: int = 0, subject: str = ">", max_batch: int = 256
+    ) -> Sequence[StoredMessage]:
+        """Read once; see Transport."""
+        reader = BatchReader(self.client, stream, subject, max_batch)
+        async with reader.receiving():
+            for delay in _retry_delays(READ_PATIENCE_S):
+                try:
+                    return await reader.read(after)
+                except (APIError, *SERVER_AWAY_ERRORS):
+                    self._connection.raise_if_denied(direct_get_subject(stream))
+                    await asyncio.sleep(delay)
+        raise NoAnswer(f"can't read stream {stream}: the NATS server did not answer within {READ_PATIENCE_S:.0f} s")
+
     async def last_seq(self, stream: str) -> int:
         """Return the newest position; see Transport."""
         try:
@@ -176,14 +197,6 @@ class NatsTransport:
             self._connection.raise_if_denied(f"$JS.API.STREAM.INFO.{stream}")
             kind = TransportError if isinstance(error, APIError) else NoAnswer
             raise kind(f"can't read the position of stream {stream} ({error})") from None
-
-    async def newest_on(self, stream: str, subject: str) -> StoredMessage | None:
-        """Return the newest message on a subject; see Transport."""
-        try:
-            return await read_newest(self.client, stream, subject)
-        except SERVER_AWAY_ERRORS as error:
-            self._connection.raise_if_denied(direct_get_subject(stream))
-            raise NoAnswer(f"can't read {subject} in stream {stream} ({type(error).__name__})") from None
 
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
         """Ask; see Transport."""

@@ -93,6 +93,8 @@ def _role_publishes(role: RoleSpec) -> Iterator[str]:
         yield subjects.dead_letter(role.name)
     if role.durable:
         yield subjects.trace("*")
+        if LOG not in role.follows:
+            yield direct_get(LOG)
     for durable in role.durables:
         consumer = f"{durable.stream}.{durable.name}"
         yield from (f"$JS.API.CONSUMER.{verb}.{consumer}" for verb in ("MSG.NEXT", "INFO"))
@@ -114,7 +116,12 @@ def _role_subscribes(role: RoleSpec) -> Iterator[str]:
 def _follow_requests(streams: tuple[str, ...]) -> Iterator[str]:
     """Yield the requests by which streams are read from any position."""
     for stream in streams:
-        yield from (f"$JS.API.STREAM.INFO.{stream}", f"$JS.API.DIRECT.GET.{stream}")
+        yield from (f"$JS.API.STREAM.INFO.{stream}", direct_get(stream))
+
+
+def direct_get(stream: str) -> str:
+    """Return the request by which messages of a stream are read."""
+    return f"$JS.API.DIRECT.GET.{stream}"
 
 
 def _followed_subjects(streams: tuple[str, ...]) -> Iterator[str]:

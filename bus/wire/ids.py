@@ -17,6 +17,11 @@ def derive(*parts: object) -> str:
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:32]
 
 
+def alternative_id(event_id: str, number: int) -> str:
+    """Return the id under which an event is published if another message has its own, and then the next one."""
+    return derive(event_id, "alternative", number) if number else event_id
+
+
 def rng(cause: str, role: str) -> random.Random:
     """Return the random generator of a role's decision about the event `cause`: same cause, same draws."""
     return random.Random(derive(cause, role, "rng"))

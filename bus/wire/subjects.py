@@ -47,7 +47,12 @@ def event_subject(envelope: Envelope) -> str:
     """Return the subject an event is published on."""
     if isinstance(envelope.event, LossPoint):
         return f"lab.metrics.{envelope.campaign}.{envelope.event.run}"
-    return f"lab.events.{envelope.campaign}.{envelope.experiment}.{envelope.type}"
+    return event_subject_of(envelope.campaign, envelope.experiment, type(envelope.event))
+
+
+def event_subject_of(campaign: str, experiment: str, kind: type[Event]) -> str:
+    """Return the subject of the log for a type of event about an experiment."""
+    return f"lab.events.{campaign}.{experiment}.{kind.__name__}"
 
 
 def decode_event(stored: StoredMessage) -> Envelope:

@@ -182,7 +182,8 @@ async def _new_streams(settings: Settings, home: Home, last_read: int) -> AsyncI
 async def _write(transport: Transport, messages: Sequence[StoredMessage], traces: Sequence[bytes]) -> None:
     """Write the log and the traces. Raises LabError if a message does not get its old position."""
     for stored in messages:
-        if await transport.publish(stored.subject, stored.payload, _message_id(stored)) != stored.seq:
+        receipt = await transport.publish(stored.subject, stored.payload, _message_id(stored))
+        if receipt.position != stored.seq:
             raise LabError(f"position {stored.seq} repeats an earlier message of the log; refusing to fork")
     for trace in traces:
         body = json.loads(trace)

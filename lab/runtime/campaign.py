@@ -20,11 +20,13 @@ import structlog
 
 from bus.delivery.bus import Bus
 from bus.nats import server
+from bus.nats.transport import NatsTransport
 from bus.security import access, keys
 from bus.vocabulary.events import LossPoint
 from bus.vocabulary.queries import CampaignStatus, Experiment
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
+from lab.cancel_and_wait import cancel_and_wait
 from lab.client import connection
 from lab.client.campaign_view import CampaignView
 from lab.client.session import LabClient
@@ -38,6 +40,9 @@ from lab.settings import Settings
 
 SCREEN_INTERVAL_S = 0.25
 """Seconds between two updates of the screen: the events in between are read and shown together."""
+
+CONSUMER_INTERVAL_S = 3.0
+"""Seconds between two checks that every role still has its consumers."""
 
 log = structlog.get_logger()
 Screen = Callable[[CampaignView, Envelope | None], None]
@@ -81,7 +86,9 @@ async def run_campaign(settings: Settings, home: Home, screen: Screen, services:
             with home.announced(url, campaign, embedded=seeds is not None):
                 for service in (services or lab_services)(service_settings, home):
                     supervisor.start(service)
+                keeping = asyncio.create_task(_keep_consumers(transport))
                 finished = await _watch(bus, view, screen, supervisor)
+                await cancel_and_wait(keeping)
                 reader = LabClient(bus, campaign, url, patience=20.0 if finished else 2.0)
                 status, experiments = await reader.status_and_experiments()
                 await supervisor.stop()
@@ -213,6 +220,13 @@ async def _follow_losses(bus: Bus, view: CampaignView) -> None:
                 event = subjects.decode_event(stored).event
                 if isinstance(event, LossPoint):
                     view.add_loss_point(event)
+
+
+async def _keep_consumers(transport: NatsTransport) -> None:
+    """Make the roles' consumers again if somebody deletes them; the roles' own keys may not."""
+    while True:
+        await asyncio.sleep(CONSUMER_INTERVAL_S)
+        await transport.restore_consumers(all_durables())
 
 
 async def _refresh(view: CampaignView, screen: Screen) -> None:

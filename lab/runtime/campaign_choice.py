@@ -75,8 +75,9 @@ async def _first_record(bus: Bus, settings: Settings) -> tuple[Settings, dict[st
 
 async def _find_start(bus: Bus, campaign: str) -> Envelope | None:
     """Return the start of a campaign in the log, None if it has not started."""
-    stored = await bus.transport.newest_on(subjects.LOG, f"lab.events.{campaign}.{CAMPAIGN}.{CampaignStarted.__name__}")
-    return subjects.decode_event(stored) if stored else None
+    subject = subjects.event_subject_of(campaign, CAMPAIGN, CampaignStarted)
+    messages = await bus.transport.read(subjects.LOG, subject=subject, max_batch=1)
+    return subjects.decode_event(messages[0]) if messages else None
 
 
 def _adopt(settings: Settings, record: dict[str, Any], place: str, hint: str) -> Settings:

@@ -79,7 +79,8 @@ def publications(role: str, types: set[str]) -> Rights:
         rights |= {f"$JS.API.STREAM.{verb}.{stream}": admin for verb in STREAM_VERBS}
         rights |= {f"$JS.API.CONSUMER.{verb}.{stream}": admin for verb in ("CREATE", "LIST", "NAMES")}
         follows = admin or stream in FOLLOWED.get(role, ())
-        rights |= {f"$JS.API.STREAM.INFO.{stream}": follows, f"$JS.API.DIRECT.GET.{stream}": follows}
+        reads = follows or (stream == LOG and role in DECIDERS)
+        rights |= {f"$JS.API.STREAM.INFO.{stream}": follows, f"$JS.API.DIRECT.GET.{stream}": reads}
         for name in (*DECIDERS, "memory", "stranger", *(f"{decider}-retry" for decider in (*DECIDERS, "memory"))):
             consumer = f"{stream}.{name}"
             inbox = (HUMAN if role == "desk" else LOG, role)

@@ -6,6 +6,7 @@ import json
 from bus.delivery.actor import Actor
 from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport
+from bus.delivery.transport import Receipt
 from bus.vocabulary.events import Record
 from bus.vocabulary.queries import AskCampaignStatus
 from bus.vocabulary.questions import Completion, CompletionReply
@@ -32,9 +33,7 @@ class SlowTraces(MemoryTransport):
         super().__init__()
         self.traces_allowed = asyncio.Event()
 
-    async def publish(
-        self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None
-    ) -> int | None:
+    async def publish(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> Receipt:
         """Delay traces."""
         if subject.startswith("lab.traces."):
             await self.traces_allowed.wait()

@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 
 from bus.delivery.memory_transport import MemoryTransport, matches
-from bus.delivery.transport import NoAnswer, Transport, TransportError
+from bus.delivery.transport import NoAnswer, Receipt, Transport, TransportError
 from bus.nats.transport import NatsTransport
 from bus.wire import subjects
 from bus.wire.stored_message import StoredMessage
-from tests.support.durables import campaign_durable
+from tests.support.durables import campaign_durable, delete_consumer
 
 
 @pytest_asyncio.fixture(params=["memory", "nats"])
@@ -27,10 +27,17 @@ async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
     await nats.close()
 
 
+async def published(
+    transport: Transport, subject: str, payload: bytes, message_id: str, expected_last: int | None = None
+) -> int | None:
+    """Publish a message and return its position; None if the stream drops it."""
+    return (await transport.publish(subject, payload, message_id, expected_last)).position
+
+
 async def test_a_published_message_gets_the_next_position(transport: Transport, campaign: str) -> None:
     """Positions rise by one and `last_seq` is the newest."""
-    position = await transport.publish(f"lab.events.{campaign}.e1.A", b"one", f"{campaign}1")
-    next_position = await transport.publish(f"lab.events.{campaign}.e1.A", b"two", f"{campaign}2")
+    position = await published(transport, f"lab.events.{campaign}.e1.A", b"one", f"{campaign}1")
+    next_position = await published(transport, f"lab.events.{campaign}.e1.A", b"two", f"{campaign}2")
     assert position is not None
     assert next_position == position + 1
     assert await transport.last_seq(subjects.LOG) == next_position
@@ -38,39 +45,68 @@ async def test_a_published_message_gets_the_next_position(transport: Transport, 
 
 async def test_a_repeated_message_id_is_dropped(transport: Transport, campaign: str) -> None:
     """The log has the first message only."""
-    await transport.publish(f"lab.events.{campaign}.e1.A", b"one", f"{campaign}1")
+    first = await published(transport, f"lab.events.{campaign}.e1.A", b"one", f"{campaign}1")
     newest = await transport.last_seq(subjects.LOG)
-    assert await transport.publish(f"lab.events.{campaign}.e1.A", b"one", f"{campaign}1") is None
+    receipt = await transport.publish(f"lab.events.{campaign}.e2.B", b"other", f"{campaign}1")
+    assert receipt == Receipt(None, duplicate_of=first)
     assert await transport.last_seq(subjects.LOG) == newest
+
+
+async def test_reading_ends_at_the_newest_message(transport: Transport, campaign: str) -> None:
+    """A read returns what there is, of one subject or of all, and does not wait for more."""
+    positions = [
+        await published(transport, f"lab.events.{campaign}.e{number % 2}.A", b"%d" % number, f"{campaign}{number}")
+        for number in range(5)
+    ]
+    assert positions[0]
+    even = await transport.read(subjects.LOG, 0, f"lab.events.{campaign}.e0.A")
+    assert [stored.payload for stored in even] == [b"0", b"2", b"4"]
+    assert [stored.seq for stored in await transport.read(subjects.LOG, positions[0], max_batch=2)] == positions[1:3]
+    assert await transport.read(subjects.LOG, await transport.last_seq(subjects.LOG)) in ([], ())
+
+
+async def test_a_deleted_consumer_is_made_again(transport: Transport, campaign: str) -> None:
+    """It begins at the first message: roles find out by themselves what they have done already."""
+    durable = campaign_durable(campaign)
+    await published(transport, f"lab.events.{campaign}.e1.A", b"one", f"{campaign}1")
+    for _ in range(2):
+        delivery = None
+        async with asyncio.timeout(20):
+            while delivery is None:
+                delivery = await transport.pull(durable, 0.5)
+        assert delivery.stored.payload == b"one"
+        await delivery.ack()
+        assert await transport.pull(durable, 0.2) is None
+        await delete_consumer(transport, durable)
 
 
 async def test_expecting_none_refuses_a_second_message_on_the_subject(transport: Transport, campaign: str) -> None:
     """If two processes open the same slot, the log has one opening, even if the ids differ."""
-    assert await transport.publish(f"lab.events.{campaign}.e1.Open", b"one", f"{campaign}1", 0)
-    assert await transport.publish(f"lab.events.{campaign}.e1.Open", b"other", f"{campaign}2", 0) is None
+    assert await published(transport, f"lab.events.{campaign}.e1.Open", b"one", f"{campaign}1", 0)
+    assert await published(transport, f"lab.events.{campaign}.e1.Open", b"other", f"{campaign}2", 0) is None
 
 
 async def test_expecting_an_older_position_refuses_the_message(transport: Transport, campaign: str) -> None:
     """One message can follow a position; the stream accepts a message that expects the newest one."""
     subject = f"lab.events.{campaign}.campaign.End"
-    older = await transport.publish(subject, b"one", f"{campaign}1", 0)
-    newest = await transport.publish(subject, b"two", f"{campaign}2", older)
+    older = await published(transport, subject, b"one", f"{campaign}1", 0)
+    newest = await published(transport, subject, b"two", f"{campaign}2", older)
     assert newest is not None
-    assert await transport.publish(subject, b"also two", f"{campaign}3", older) is None
-    assert await transport.publish(subject, b"three", f"{campaign}4", newest) is not None
+    assert await published(transport, subject, b"also two", f"{campaign}3", older) is None
+    assert await published(transport, subject, b"three", f"{campaign}4", newest) is not None
 
 
 async def test_a_subject_outside_every_stream_is_refused(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     """A message that no stream stores raises an error."""
     monkeypatch.setattr("bus.nats.transport.PUBLISH_PATIENCE_S", 1.0)
     with pytest.raises(TransportError):
-        await transport.publish("elsewhere.x", b"lost", uuid4().hex)
+        await published(transport, "elsewhere.x", b"lost", uuid4().hex)
 
 
 async def test_processes_of_a_durable_share_its_messages(transport: Transport, campaign: str) -> None:
     """Each message is delivered to one of them."""
     for number in range(6):
-        await transport.publish(f"lab.events.{campaign}.e{number}.A", b"x", f"{campaign}{number}")
+        await published(transport, f"lab.events.{campaign}.e{number}.A", b"x", f"{campaign}{number}")
     positions: list[int] = []
 
     async def work() -> None:
@@ -85,8 +121,8 @@ async def test_processes_of_a_durable_share_its_messages(transport: Transport, c
 
 async def test_a_consumer_gets_the_subjects_of_its_filters(transport: Transport, campaign: str) -> None:
     """The server delivers no other subjects to it."""
-    await transport.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
-    await transport.publish(f"lab.events.{campaign}.e1.B", b"b", f"{campaign}2")
+    await published(transport, f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
+    await published(transport, f"lab.events.{campaign}.e1.B", b"b", f"{campaign}2")
     delivery = await transport.pull(campaign_durable(campaign, "B"), 2.0)
     assert delivery is not None
     assert delivery.stored.payload == b"b"
@@ -96,7 +132,7 @@ async def test_a_consumer_gets_the_subjects_of_its_filters(transport: Transport,
 
 async def test_an_unacknowledged_message_is_delivered_again(transport: Transport, campaign: str) -> None:
     """If a process dies with a message, another process gets it, with a higher delivery count."""
-    await transport.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
+    await published(transport, f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
     delivery = await transport.pull(campaign_durable(campaign, ack_wait=0.5), 2.0)
     redelivery = await transport.pull(campaign_durable(campaign, ack_wait=0.5), 3.0)
     assert delivery is not None
@@ -108,7 +144,7 @@ async def test_an_unacknowledged_message_is_delivered_again(transport: Transport
 
 async def test_in_progress_keeps_a_message(transport: Transport, campaign: str) -> None:
     """The server does not deliver the message of a long decision to a second process."""
-    await transport.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
+    await published(transport, f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
     delivery = await transport.pull(campaign_durable(campaign, ack_wait=0.8), 2.0)
     assert delivery is not None
     for _ in range(6):
@@ -119,7 +155,7 @@ async def test_in_progress_keeps_a_message(transport: Transport, campaign: str) 
 
 async def test_a_message_that_is_given_back_is_delivered_after_the_delay(transport: Transport, campaign: str) -> None:
     """So a failed decision is retried after a delay."""
-    await transport.publish(f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
+    await published(transport, f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
     delivery = await transport.pull(campaign_durable(campaign), 2.0)
     assert delivery is not None
     await delivery.nak(0.6)
@@ -134,7 +170,7 @@ async def test_follow_reads_the_past_and_the_future_in_order(transport: Transpor
     """A reader that starts at a position misses no message and gets none twice."""
     start = await transport.last_seq(subjects.LOG)
     for number in range(3):
-        await transport.publish(f"lab.events.{campaign}.e{number}.A", b"past", f"{campaign}{number}")
+        await published(transport, f"lab.events.{campaign}.e{number}.A", b"past", f"{campaign}{number}")
     messages: list[StoredMessage] = []
 
     async def follow() -> None:
@@ -145,7 +181,7 @@ async def test_follow_reads_the_past_and_the_future_in_order(transport: Transpor
 
     reader = asyncio.create_task(follow())
     for number in range(3, 5):
-        await transport.publish(f"lab.events.{campaign}.e{number}.A", b"future", f"{campaign}{number}")
+        await published(transport, f"lab.events.{campaign}.e{number}.A", b"future", f"{campaign}{number}")
     await asyncio.wait_for(reader, 10)
     assert [stored.seq for stored in messages] == list(range(start + 1, start + 6))
 
@@ -181,13 +217,3 @@ async def test_a_request_without_a_responder_fails(transport: Transport) -> None
 def test_subject_patterns(pattern: str, subject: str, expected: bool) -> None:
     """The transport in memory matches patterns as NATS does."""
     assert matches(pattern, subject) is expected
-
-
-async def test_the_newest_message_on_a_subject_is_found(transport: Transport, campaign: str) -> None:
-    """Other subjects of the stream do not count; a subject without a message has none."""
-    subject = f"lab.events.{campaign}.e1.A"
-    await transport.publish(subject, b"one", f"{campaign}1")
-    position = await transport.publish(subject, b"two", f"{campaign}2")
-    await transport.publish(f"lab.events.{campaign}.e1.B", b"three", f"{campaign}3")
-    assert await transport.newest_on(subjects.LOG, subject) == StoredMessage(position or 0, subject, b"two")
-    assert await transport.newest_on(subjects.LOG, f"lab.events.{campaign}.e2.A") is None

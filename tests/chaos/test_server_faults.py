@@ -51,7 +51,7 @@ async def test_a_client_continues_after_its_server_was_killed(tmp_path: Path) ->
         assert await client.pull(durable, 5.0) is not None
         next_batch = asyncio.ensure_future(anext(batches))
     with running_server(tmp_path, port):
-        assert await client.publish(SUBJECT, b"two", "m2") == 2
+        assert (await client.publish(SUBJECT, b"two", "m2")).position == 2
         assert [stored.payload for stored in await asyncio.wait_for(next_batch, 5.0)] == [b"two"]
         deliveries = [await client.pull(durable, 5.0), await client.pull(durable, 5.0)]
         assert sorted(delivery.stored.payload for delivery in deliveries if delivery) == [b"one", b"two"]
@@ -66,7 +66,7 @@ async def test_a_client_that_starts_first_waits_for_its_server(tmp_path: Path) -
     with running_server(tmp_path, port):
         client = await connecting
         await client.provision()
-        assert await client.publish(SUBJECT, b"one", "m1") == 1
+        assert (await client.publish(SUBJECT, b"one", "m1")).position == 1
         await client.close()
 
 

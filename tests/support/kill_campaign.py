@@ -104,15 +104,16 @@ class Outcome:
 
 def run_under_kills(killer: RandomKiller, **options: Any) -> Outcome:
     """Run a campaign in the killer's home while it kills processes."""
-    return _run(killer.home, killer, **options)
+    return run_watched(killer.home, killer, **options)
 
 
 def run_undisturbed(home: Path, **options: Any) -> Outcome:
     """Run a campaign without kills."""
-    return _run(home, lambda *_: None, **options)
+    return run_watched(home, lambda *_: None, **options)
 
 
-def _run(home: Path, watch: Watch, **options: Any) -> Outcome:
+def run_watched(home: Path, watch: Watch, **options: Any) -> Outcome:
+    """Run a campaign and call `watch` with each of its events."""
     result = run_instant(home, watch, **options)
     messages, traces, letters = asyncio.run(_read_streams(Home(home)))
     log = [decode(stored.payload, stored.seq) for stored in messages]
