@@ -79,6 +79,7 @@ bench-fidelity: install  ## hours: every design at two rungs with three seeds; i
 chaos: install  ## an hour of kill -9; docs/reliability.md has the results
 	$(BIN)/python -m tests.chaos.soak --kills 1000 --experiments 500
 	$(BIN)/python -m tests.support.burst --events 100000
+	$(BIN)/python -m tests.support.interrupted_campaigns 200
 
 clean:
 	rm -rf $(VENV) .move37

@@ -1,44 +1,41 @@
 """The command line: one `move37` with its commands, and one way to report errors.
 
-An error that a person can fix ends in one line on stderr and exit code 1, a wrong call in one line and exit code 2.
+An error that a person can fix ends in one line on stderr and exit code 1, a wrong call in one line and exit code 2. A
+signal ends a command in order (`lab.endings`). The commands are imported once signals are handled.
 """
 
 import os
 import sys
 from types import TracebackType
 
-import typer
-
-from lab.commands import command_apps
+from lab import endings
 from lab.errors import LabError, WrongUsage
-
-app = typer.Typer(
-    name="move37",
-    help="A laboratory that discovers neural architectures on its own.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-for commands in command_apps():
-    app.add_typer(commands)
 
 
 def main() -> None:
     """Run the command line and exit."""
+    endings.install()
     sys.excepthook = _print_traceback
+    sys.exit(_run())
+
+
+def _run() -> int:
+    """Run the command that the arguments name and return its exit code."""
+    import typer
+
+    from lab.commands import command_line
+
     try:
-        code = app(standalone_mode=False) or 0
+        return command_line()(standalone_mode=False) or 0
     except typer.exceptions.TyperException as error:
-        code = _print_error(error.format_message() or "no command; hint: move37 --help", error.exit_code)
+        return _print_error(error.format_message() or "no command; hint: move37 --help", error.exit_code)
     except typer.Abort:
-        code = 130
+        return 130
     except BrokenPipeError:  # the reader of a pipe has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        return 0
     except _expected_errors() as error:
-        code = _print_error(str(error), 2 if isinstance(error, WrongUsage) else 1)
-    sys.exit(code)
+        return endings.exit_code() or _print_error(str(error), 2 if isinstance(error, WrongUsage) else 1)
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:

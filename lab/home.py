@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bus.security import access, keys
 from bus.wire.ids import has_name
@@ -116,9 +116,15 @@ class Home:
         (self._earlier_campaigns / f"{campaign['id']}.json").unlink(missing_ok=True)
 
     def running(self) -> dict[str, Any] | None:
-        """Return the running lab's `nats_url`, `pid`, `campaign` and whether its server is `embedded`, or None."""
-        lab = _read_json(self._running)
-        return lab if lab and _is_alive(int(lab["pid"])) else None
+        """Return the running lab's `nats_url`, `pid`, `campaign` and whether its server is `embedded`, or None.
+
+        The lab holds a lock on the note. A killed lab leaves a note without a lock; its pid may be another process's.
+        """
+        try:
+            with self._running.open() as note:
+                return json.load(note) if _is_locked(note) else None
+        except (OSError, ValueError):
+            return None
 
     @contextmanager
     def locked(self, wait: float = 0.0) -> Iterator[None]:
@@ -142,10 +148,12 @@ class Home:
         """Record the running lab, so that other commands find it, until the context ends."""
         lab = {"nats_url": nats_url, "campaign": campaign, "pid": os.getpid(), "embedded": embedded}
         _write_json(self._running, lab)
-        try:
-            yield
-        finally:
-            self._running.unlink(missing_ok=True)
+        with self._running.open("r+") as note:
+            fcntl.flock(note, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                self._running.unlink(missing_ok=True)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -163,11 +171,10 @@ def _write_json(path: Path, values: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def _is_alive(pid: int) -> bool:
+def _is_locked(file: IO[str]) -> bool:
+    """Return True if another process holds the lock of a file."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    return True
+    return False

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from lab import endings
 from lab.settings import LoadedSettings, Settings
 
 T = TypeVar("T")
@@ -67,13 +68,26 @@ def with_settings(command: Callable[..., T]) -> Callable[..., T]:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run asynchronous work to its end; logs show warnings only, unless a service has configured them."""
+    """Run asynchronous work to its end; logs show warnings only, unless a service has configured them.
+
+    A signal cancels the work, which has time to clean up, and ends the command (`lab.endings`).
+    """
     import asyncio
 
     import structlog
 
+    from lab.cancel_and_wait import run_until
     from lab.observability import logs
 
     if not structlog.is_configured():
         logs.configure(logging.WARNING)
-    return asyncio.run(work)
+
+    async def run() -> T:
+        asked, loop = asyncio.Event(), asyncio.get_running_loop()
+        with endings.listening(lambda: loop.call_soon_threadsafe(asked.set)):
+            return await run_until(work, asked)
+
+    try:
+        return asyncio.run(run())
+    except asyncio.CancelledError:
+        raise SystemExit(endings.exit_code()) from None

@@ -29,6 +29,7 @@ SERVER_AWAY_ERRORS = (
     ConnectionError,
 )
 """What the client raises while its server is away."""
+CLOSE_TIMEOUT_S = 2.0
 RECONNECT_OPTIONS: Mapping[str, Any] = {
     "allow_reconnect": True,
     "max_reconnect_attempts": -1,
@@ -112,9 +113,10 @@ class Connection:
             raise PermissionDenied(f"the NATS server denies {self.identity.role or 'this user'} the subject {subject}")
 
     async def close(self) -> None:
-        """Close the connection; errors are ignored."""
+        """Close the connection; errors are ignored, and so is a server that doesn't take what is still to be sent."""
         with contextlib.suppress(Exception):
-            await self.client.close()
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.client.close()
 
 
 def _is_fatal(error: Exception) -> bool:

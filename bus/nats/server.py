@@ -35,6 +35,10 @@ max_payload: 8MB
 """
 
 
+STOP_TIMEOUT_S = 5.0
+"""Seconds that a server may take to stop before it is killed: it has synchronised all that it acknowledged."""
+
+
 class ServerFailed(Exception):
     """The server did not start; the text says why and what to do."""
 
@@ -126,6 +130,7 @@ def start_server(folder: Path, port: int, authorization: str = "") -> "subproces
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C on the terminal reaches us alone; we stop the server
         # A server that outlives its parent would damage the store of the next one. This is one system call.
         preexec_fn=die_with_parent,  # noqa: PLW1509
     )
@@ -147,7 +152,10 @@ async def run_server(folder: Path, authorization: str = "") -> AsyncIterator[str
         yield f"nats://127.0.0.1:{port}"
     finally:
         process.terminate()
-        await asyncio.to_thread(process.wait, 10)
+        try:
+            await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def die_with_parent() -> None:

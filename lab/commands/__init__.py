@@ -10,7 +10,17 @@ from importlib import import_module
 import typer
 
 
-def command_apps() -> list[typer.Typer]:
-    """Return the application of every module in this package, in the order of their positions."""
+def command_line() -> typer.Typer:
+    """Return `move37`: the commands of every module in this package, in the order of their positions."""
+    app = typer.Typer(
+        name="move37",
+        help="A laboratory that discovers neural architectures on its own.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
     modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
-    return [module.app for module in sorted(modules, key=lambda module: module.POSITION)]
+    for module in sorted(modules, key=lambda module: module.POSITION):
+        app.add_typer(module.app)
+    return app

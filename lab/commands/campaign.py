@@ -1,6 +1,5 @@
 """Commands that run a campaign and talk to it: run, serve, say, chat."""
 
-import contextlib
 import os
 import sys
 from pathlib import Path
@@ -55,7 +54,7 @@ def run(
     plaintext: PlaintextOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Run a campaign, or resume the one in the home.
 
     Example: move37 run --home lab1 --experiments 40 --trainers 4
@@ -67,11 +66,15 @@ def run(
     ).settings  # fmt: skip
     if not services and not settings.nats:
         raise LabError("--no-services without a server; hint: give --nats URL, the server that the services use")
-    _run_campaign(settings, services=services, as_json=as_json)
+    return _run_campaign(settings, services=services, as_json=as_json)
 
 
-def _run_campaign(settings: Settings, *, services: bool, as_json: bool) -> None:
-    """Run a campaign in the home that the settings name, write its report and print the result."""
+def _run_campaign(settings: Settings, *, services: bool, as_json: bool) -> int:
+    """Run a campaign in the home that the settings name, write its report and print the result.
+
+    Returns the exit code, that of a signal if one has stopped it.
+    """
+    from lab import endings
     from lab.operations import preflight
     from lab.runtime import campaign_choice
     from lab.runtime.campaign import run_campaign
@@ -86,6 +89,7 @@ def _run_campaign(settings: Settings, *, services: bool, as_json: bool) -> None:
             outcome = run_async(run_campaign(settings, lab_home, screen, None if services else lambda *_: ()))
         report = run_summary.write_report(outcome, lab_home, settings)
         run_summary.print_outcome(outcome, report, settings, as_json=as_json)
+        return endings.exit_code()
 
 
 @app.command()
@@ -167,11 +171,9 @@ def chat(settings: Settings) -> int:
     """
     from lab.terminal import chat as conversation
 
-    with contextlib.suppress(KeyboardInterrupt):
-        if run_async(conversation.chat(settings, _user_name())):
-            return 0
-        raise LabError("some messages were not received or answered; hint: move37 events shows what was received")
-    return 0
+    if run_async(conversation.chat(settings, _user_name())):
+        return 0
+    raise LabError("some messages were not received or answered; hint: move37 events shows what was received")
 
 
 def _user_name() -> str:

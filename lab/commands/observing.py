@@ -1,6 +1,5 @@
 """Commands for tools that watch a lab: metrics for Prometheus, traces for OpenTelemetry."""
 
-import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -33,8 +32,7 @@ def metrics(
     if not port:
         print(exporter.text(exporter.registry(settings)), end="")
         return
-    with contextlib.suppress(KeyboardInterrupt):
-        exporter.serve(settings, host, port)
+    exporter.serve(settings, host, port)
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """Commands that read a lab, running or stopped: experiments, show, diff, best, events, status, report, export."""
 
-import contextlib
 import difflib
 import json
 import sys
@@ -111,8 +110,7 @@ def events(
 
     if verify:
         return verification.print_check(run_async(verification.verify_lab(settings)), as_json=as_json)
-    with contextlib.suppress(KeyboardInterrupt):
-        run_async(log_export.list_events(settings, follow=follow, as_json=as_json))
+    run_async(log_export.list_events(settings, follow=follow, as_json=as_json))
     return 0
 
 

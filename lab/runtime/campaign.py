@@ -7,7 +7,6 @@ publishes CampaignFinished. If it is interrupted at any point, the same command 
 import asyncio
 import contextlib
 import json
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -26,6 +25,7 @@ from bus.vocabulary.events import LossPoint
 from bus.vocabulary.queries import CampaignStatus, Experiment
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
+from lab import endings
 from lab.cancel_and_wait import cancel_and_wait
 from lab.client import connection
 from lab.client.campaign_view import CampaignView
@@ -176,25 +176,21 @@ def service_environment(settings: Settings, home: Home, role: str) -> dict[str, 
 
 async def _watch(bus: Bus, view: CampaignView, screen: Screen, supervisor: Supervisor) -> bool:
     """Follow the campaign until it is finished (True) or interrupted (False). Raises LabError if a service fails."""
-    interrupted = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupted.set)
+    interrupted, loop = asyncio.Event(), asyncio.get_running_loop()
     followers = [
         asyncio.create_task(_follow(bus, view, screen)),
         asyncio.create_task(interrupted.wait()),
         asyncio.create_task(supervisor.failed()),
     ]
     helpers = [asyncio.create_task(_follow_losses(bus, view)), asyncio.create_task(_refresh(view, screen))]
-    try:
-        done, _ = await asyncio.wait(followers, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-        return followers[0] in done
-    finally:
-        for task in (*followers, *helpers):
-            task.cancel()
-        await asyncio.gather(*followers, *helpers, return_exceptions=True)
+    with endings.listening(lambda: loop.call_soon_threadsafe(interrupted.set)):
+        try:
+            done, _ = await asyncio.wait(followers, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            return followers[0] in done
+        finally:
+            await asyncio.gather(*map(cancel_and_wait, (*followers, *helpers)))
 
 
 async def _follow(bus: Bus, view: CampaignView, screen: Screen) -> None:

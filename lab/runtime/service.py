@@ -6,7 +6,6 @@ A service connects, works until a signal stops it, and keeps nothing: unfinished
 import asyncio
 import contextlib
 import gc
-import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from bus.delivery.bus import Bus
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.transport import LogFull, TransportError
 from bus.nats.micro import register_service
+from lab import endings
 from lab.cancel_and_wait import cancel_and_wait
 from lab.client import connection
 from lab.errors import EXIT_LOG_FULL, LabError
@@ -65,17 +65,15 @@ def _server(settings: Settings) -> tuple[str, Path | None]:
 
 async def _until_stopped(body: Callable[[], Awaitable[None]], home: Home | None) -> None:
     """Run a service's body until a signal asks for its end, or the lab of a home has stopped."""
-    work, stop = asyncio.ensure_future(body()), asyncio.Event()
+    work, stop, loop = asyncio.ensure_future(body()), asyncio.Event(), asyncio.get_running_loop()
     ends = [asyncio.create_task(stop.wait()), *([asyncio.create_task(_lab_stopped(home))] if home else [])]
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        await asyncio.wait([work, *ends], return_when=asyncio.FIRST_COMPLETED)
-        await cancel_and_wait(work)
-    finally:
-        for task in ends:
-            task.cancel()
+    with endings.listening(lambda: loop.call_soon_threadsafe(stop.set)):
+        try:
+            await asyncio.wait([work, *ends], return_when=asyncio.FIRST_COMPLETED)
+            await cancel_and_wait(work)
+        finally:
+            for task in ends:
+                task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work
 

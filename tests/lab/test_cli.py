@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from lab.cli import app
+from lab.commands import command_line
 from tests.support.labs import move37
 
 
@@ -19,7 +19,7 @@ def commands(group: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[str, ...
         yield from commands(command, (*names, name)) if hasattr(command, "commands") else [(*names, name)]
 
 
-@pytest.mark.parametrize("command", list(commands(get_command(app))), ids=" ".join)
+@pytest.mark.parametrize("command", list(commands(get_command(command_line()))), ids=" ".join)
 def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> None:
     """`--help` has an example that begins with the command's own name."""
     text = " ".join(move37(*command, "--help").split())
@@ -28,7 +28,7 @@ def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> Non
 
 def test_commands_are_listed_by_the_position_of_their_module() -> None:
     """`run` comes first, `config` last."""
-    names = [name for name, *_ in commands(get_command(app))]
+    names = [name for name, *_ in commands(get_command(command_line()))]
     assert (names[0], names[-1]) == ("run", "config")
 
 
