@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -127,20 +126,15 @@ class Home:
             return None
 
     @contextmanager
-    def locked(self, wait: float = 0.0) -> Iterator[None]:
-        """Lock the home for this process. Raises LabError if another lab still holds it after `wait` seconds."""
-        deadline = time.monotonic() + wait
+    def locked(self) -> Iterator[None]:
+        """Lock the home for this process. Raises LabError if another lab, or a command that reads it, holds it."""
         with (self.root / "lock").open("a") as lock:
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except OSError:
-                    if time.monotonic() >= deadline:
-                        raise LabError(
-                            f"a lab is already running in {self.root}; hint: stop it (Ctrl-C) or choose another --home"
-                        ) from None
-                    time.sleep(0.1)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise LabError(
+                    f"a lab is already running in {self.root}; hint: stop it (Ctrl-C) or choose another --home"
+                ) from None
             yield
 
     @contextmanager

@@ -25,6 +25,9 @@ PlaintextOption = Annotated[
     bool | None,
     typer.Option("--allow-plaintext", help="Allow an unencrypted server on another host: for private networks."),
 ]
+PatienceOption = Annotated[
+    float | None, typer.Option("--patience", help="Seconds to wait for the server and for memory's answers.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -42,10 +45,13 @@ def lab_settings(
     campaign: CampaignOption = None,
     nats: NatsOption = None,
     plaintext: PlaintextOption = None,
+    patience: PatienceOption = None,
     config: ConfigOption = None,
 ) -> Settings:
     """Return the settings of the lab that the options name. Raises LabError."""
-    return load_settings(config, home=home, campaign=campaign, nats=nats, allow_plaintext=plaintext).settings
+    return load_settings(
+        config, home=home, campaign=campaign, nats=nats, allow_plaintext=plaintext, patience=patience
+    ).settings
 
 
 def with_settings(command: Callable[..., T]) -> Callable[..., T]:

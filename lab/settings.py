@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     """Allow an unencrypted connection to a server on another host: for private networks."""
     allow_lazy_sync: bool = False
     """Allow a server that may lose acknowledged messages in a power loss."""
+    patience: float = Field(default=60.0, ge=0, allow_inf_nan=False)
+    """Seconds that a command waits for a server and for memory's answers."""
     replicas: int = Field(default=1, ge=1, le=5)
     """Servers of a NATS cluster that keep each stream; with 3, one server may be lost."""
     campaign: str = Field(default="", pattern="^([a-z0-9][a-z0-9_-]{0,39})?$")

@@ -120,9 +120,9 @@ class Bus:
         """Yield the messages of the log after a position, in batches; see Transport."""
         return self.transport.follow(subjects.LOG, after, batch_delay=batch_delay, news_request=news_request)
 
-    async def newest_position(self, patience: float = ANSWER_PATIENCE_S) -> int:
-        """Return the log's newest position; if the server is away, retry for `patience` s. Raises TransportError."""
-        return await _retry(lambda: self.transport.last_seq(subjects.LOG), patience)
+    async def newest_position(self, patience: float = ANSWER_PATIENCE_S, stream: str = subjects.LOG) -> int:
+        """Return a stream's newest position; if the server is away, retry for `patience` s. Raises TransportError."""
+        return await _retry(lambda: self.transport.last_seq(stream), patience)
 
     async def message_at(self, position: int) -> StoredMessage | None:
         """Return the log's message at a position; None if the log ends before it. Raises TransportError."""

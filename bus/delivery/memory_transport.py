@@ -9,18 +9,7 @@ from dataclasses import dataclass, field
 
 from bus.delivery.transport import Durable, NoAnswer, Receipt, TransportError
 from bus.wire.stored_message import StoredMessage
-from bus.wire.subjects import STREAMS
-
-
-def matches(pattern: str, subject: str) -> bool:
-    """Return True if a NATS pattern (`*` for one token, `>` for the rest) matches a subject."""
-    expected, actual = pattern.split("."), subject.split(".")
-    for position, token in enumerate(expected):
-        if token == ">":
-            return len(actual) > position
-        if position >= len(actual) or token not in ("*", actual[position]):
-            return False
-    return len(expected) == len(actual)
+from bus.wire.subjects import STREAMS, matches
 
 
 @dataclass

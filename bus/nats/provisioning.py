@@ -3,14 +3,18 @@
 An update only ever adds: streams keep their messages and replicas, consumers keep their place.
 """
 
-from collections.abc import Iterable, Mapping
+import asyncio
+import time
+from collections.abc import Awaitable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 
+import nats.errors
 import structlog
 from nats.js import JetStreamContext, api
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
-from bus.delivery.transport import Durable, TransportError
+from bus.delivery.transport import Durable, NoAnswer, TransportError
 from bus.nats.connection import SERVER_AWAY_ERRORS
 from bus.wire.subjects import STREAMS, Stream
 
@@ -18,6 +22,8 @@ ALL_FROM_POSITION_1: Mapping[str, int] = MappingProxyType({})
 """Every stream starts at position 1."""
 log = structlog.get_logger()
 
+PROVISION_PATIENCE_S = 60.0
+RETRY_DELAY_S = 0.2
 MAX_UNACKNOWLEDGED = 4096
 """Messages of one consumer that may be delivered and not yet acknowledged, over all processes that share it."""
 
@@ -27,22 +33,39 @@ async def provision(
     durables: Iterable[Durable],
     replicas: int,
     first_positions: Mapping[str, int] = ALL_FROM_POSITION_1,
+    patience: float = PROVISION_PATIENCE_S,
 ) -> None:
-    """Create or update streams and consumers, each on `replicas` servers.
+    """Create or update streams and consumers, each on `replicas` servers; retry for `patience` s if one is too busy.
 
     `first_positions` maps a stream's name to the position of its first message, if that is not 1. It counts for a new
     stream only. Raises TransportError if the server can't store streams, for example because JetStream is off.
     """
+    streams = [_stream_config(stream, replicas, first_positions.get(stream.name)) for stream in STREAMS]
+    deadline = time.monotonic() + patience
+    steps = [partial(_provision_stream, js, stream) for stream in streams]
+    for durable in durables:
+        steps += [partial(restore_consumer, js, durable), partial(provision_consumer, js, durable)]
+    for step in steps:
+        while not await _is_done(step(), last=time.monotonic() > deadline):
+            await asyncio.sleep(RETRY_DELAY_S)
+
+
+async def _is_done(request: Awaitable[None], *, last: bool) -> bool:
+    """Wait for a request; return False if the server did not answer it in time. Raises TransportError.
+
+    The `last` request has to succeed.
+    """
     try:
-        for stream in STREAMS:
-            await _provision_stream(js, _stream_config(stream, replicas, first_positions.get(stream.name)))
-        for durable in durables:
-            await restore_consumer(js, durable)
-            await provision_consumer(js, durable)
-    except (APIError, *SERVER_AWAY_ERRORS) as error:
+        await request
+    except (APIError, nats.errors.NoRespondersError, NoStreamResponseError) as error:
         raise TransportError(
             f"the NATS server can't store the lab's streams ({error}); hint: start it with -js"
         ) from None
+    except SERVER_AWAY_ERRORS as error:
+        if last:
+            raise NoAnswer(f"the NATS server does not create the lab's streams ({error}); hint: is it busy?") from None
+        return False
+    return True
 
 
 async def restore_consumer(js: JetStreamContext, durable: Durable) -> None:

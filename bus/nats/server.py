@@ -35,6 +35,8 @@ max_payload: 8MB
 """
 
 
+START_TIMEOUT_S = 15.0
+POLL_INTERVAL_S = 0.02
 STOP_TIMEOUT_S = 5.0
 """Seconds that a server may take to stop before it is killed: it has synchronised all that it acknowledged."""
 
@@ -108,32 +110,26 @@ def is_listening(port: int) -> bool:
         return False
 
 
-def wait_until_ready(port: int, process: "subprocess.Popen[bytes]", seconds: float = 15.0) -> None:
+def wait_until_ready(port: int, process: "subprocess.Popen[bytes]", seconds: float = START_TIMEOUT_S) -> None:
     """Wait until the server greets a client. Raises ServerFailed if it exits, or after `seconds`."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        if is_listening(port):
-            return
-        time.sleep(0.02)
-    raise ServerFailed(
-        f"nats-server did not start on port {port} (exit code {process.poll()}); hint: read its server.log"
-    )
+    while not _is_ready(port, process, last=time.monotonic() > deadline):
+        time.sleep(POLL_INTERVAL_S)
+
+
+def _is_ready(port: int, process: "subprocess.Popen[bytes]", *, last: bool) -> bool:
+    """Return True if the server greets a client. Raises ServerFailed if it has exited, or was asked the `last` time."""
+    if process.poll() is None and is_listening(port):
+        return True
+    if last or process.poll() is not None:
+        code = "no exit code" if process.poll() is None else f"exit code {process.poll()}"
+        raise ServerFailed(f"nats-server did not start on port {port} ({code}); hint: read its server.log")
+    return False
 
 
 def start_server(folder: Path, port: int, authorization: str = "") -> "subprocess.Popen[bytes]":
     """Start a server with its store in `folder` and wait until it is ready. Raises ServerFailed."""
-    process = subprocess.Popen(
-        server_command(folder, port, authorization),
-        env={**os.environ, **server_environment()},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C on the terminal reaches us alone; we stop the server
-        # A server that outlives its parent would damage the store of the next one. This is one system call.
-        preexec_fn=die_with_parent,  # noqa: PLW1509
-    )
+    process = _spawn(folder, port, authorization)
     try:
         wait_until_ready(port, process)
     except ServerFailed:
@@ -143,12 +139,29 @@ def start_server(folder: Path, port: int, authorization: str = "") -> "subproces
     return process
 
 
+def _spawn(folder: Path, port: int, authorization: str) -> "subprocess.Popen[bytes]":
+    """Start a server, which ends with this process."""
+    return subprocess.Popen(
+        server_command(folder, port, authorization),
+        env={**os.environ, **server_environment()},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C on the terminal reaches us alone; we stop the server
+        # A server that outlives its parent would damage the store of the next one. This is one system call.
+        preexec_fn=die_with_parent,  # noqa: PLW1509
+    )
+
+
 @asynccontextmanager
-async def run_server(folder: Path, authorization: str = "") -> AsyncIterator[str]:
-    """Run a server while the context lasts and yield its URL. Raises ServerFailed."""
+async def run_server(folder: Path, authorization: str = "", seconds: float = START_TIMEOUT_S) -> AsyncIterator[str]:
+    """Run a server while the context lasts and yield its URL. Raises ServerFailed if it isn't ready in `seconds`."""
     port = free_port()
-    process = await asyncio.to_thread(start_server, folder, port, authorization)
+    process = _spawn(folder, port, authorization)
+    deadline = time.monotonic() + seconds
     try:
+        while not _is_ready(port, process, last=time.monotonic() > deadline):
+            await asyncio.sleep(POLL_INTERVAL_S)
         yield f"nats://127.0.0.1:{port}"
     finally:
         process.terminate()

@@ -22,7 +22,13 @@ from bus.delivery.transport import Durable, LogFull, NoAnswer, Receipt, Transpor
 from bus.nats.batch_get import BatchReader, direct_get_subject
 from bus.nats.connection import ANONYMOUS, SERVER_AWAY_ERRORS, Connection
 from bus.nats.following import Follower
-from bus.nats.provisioning import ALL_FROM_POSITION_1, provision, provision_consumer, restore_consumer
+from bus.nats.provisioning import (
+    ALL_FROM_POSITION_1,
+    PROVISION_PATIENCE_S,
+    provision,
+    provision_consumer,
+    restore_consumer,
+)
 from bus.security.identity import Identity
 from bus.wire.envelope import CONTENT_TYPE
 from bus.wire.stored_message import StoredMessage
@@ -101,9 +107,10 @@ class NatsTransport:
         *,
         replicas: int = 1,
         first_positions: Mapping[str, int] = ALL_FROM_POSITION_1,
+        patience: float = PROVISION_PATIENCE_S,
     ) -> None:
         """Create the lab's streams and consumers; see `bus.nats.provisioning`. Raises TransportError."""
-        await provision(self._js, durables, replicas, first_positions)
+        await provision(self._js, durables, replicas, first_positions, patience)
 
     async def restore_consumers(self, durables: Iterable[Durable]) -> None:
         """Create the consumers that are missing, and say so; do nothing while the server is away."""

@@ -43,6 +43,17 @@ STREAMS = (
 )
 
 
+def matches(pattern: str, subject: str) -> bool:
+    """Return True if a NATS pattern (`*` for one token, `>` for the rest) matches a subject."""
+    expected, actual = pattern.split("."), subject.split(".")
+    for position, token in enumerate(expected):
+        if token == ">":
+            return len(actual) > position
+        if position >= len(actual) or token not in ("*", actual[position]):
+            return False
+    return len(expected) == len(actual)
+
+
 def event_subject(envelope: Envelope) -> str:
     """Return the subject an event is published on."""
     if isinstance(envelope.event, LossPoint):

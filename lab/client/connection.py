@@ -22,16 +22,16 @@ TLS_SCHEMES = ("tls", "wss")
 
 
 async def connect(
-    settings: Settings, role: str, url: str, *, name: str = "", seeds: Path | None = None, wait: float = 20.0
+    settings: Settings, role: str, url: str, *, name: str = "", seeds: Path | None = None
 ) -> NatsTransport:
-    """Connect as a role, trying for `wait` seconds; `seeds` is the folder of an embedded server's keys.
+    """Connect as a role, trying for `settings.patience` seconds; `seeds` has an embedded server's keys.
 
     Raises LabError, TransportError.
     """
     refuse_plaintext(url, allowed=settings.allow_plaintext)
     identity = identify(settings, role, seeds)
     try:
-        return await NatsTransport.connect(url, name=name or role, identity=identity, wait=wait)
+        return await NatsTransport.connect(url, name=name or role, identity=identity, wait=settings.patience)
     except (ssl.SSLError, FileNotFoundError) as error:
         raise LabError(
             f"can't use tls_ca = {settings.tls_ca} ({error}); hint: name the authority's certificate in PEM"

@@ -9,7 +9,8 @@ from bus.security import access
 from bus.vocabulary.events import HumanKind, HumanMessage
 from bus.wire import subjects
 from bus.wire.envelope import MalformedMessage
-from lab.client.session import LabClient, open_lab
+from lab.client.lab_client import LabClient
+from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.settings import Settings
 

@@ -15,6 +15,7 @@ from lab.options import (
     HomeOption,
     JsonOption,
     NatsOption,
+    PatienceOption,
     PlaintextOption,
     load_settings,
     run_async,
@@ -52,6 +53,7 @@ def run(
     services: Annotated[bool, typer.Option(help="Start the services, or watch services that run elsewhere.")] = True,
     nats: NatsOption = None,
     plaintext: PlaintextOption = None,
+    patience: PatienceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -62,7 +64,7 @@ def run(
     settings = load_settings(
         config, home=home, campaign=campaign, experiments=experiments, seed=seed, scale=scale, slots=slots,
         trainers=trainers, attempts=attempts, data=data, goal=goal, policy=policy, sandbox=sandbox, nats=nats,
-        allow_plaintext=plaintext, allow_lazy_sync=lazy_sync,
+        allow_plaintext=plaintext, allow_lazy_sync=lazy_sync, patience=patience,
     ).settings  # fmt: skip
     if not services and not settings.nats:
         raise LabError("--no-services without a server; hint: give --nats URL, the server that the services use")
@@ -104,6 +106,7 @@ def serve(
     campaign: Annotated[
         str | None, typer.Option(help="Campaign that the dashboard shows (default: the newest).")
     ] = None,
+    patience: PatienceOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Serve one role of a running lab.
@@ -117,7 +120,8 @@ def serve(
 
     page = {key: value for key, value in (("host", host), ("port", port), ("campaign", campaign)) if value is not None}
     roles = {"dashboard": page} if page else None
-    settings = load_settings(config, nats=nats, home=home, allow_plaintext=plaintext, roles=roles).settings
+    options = {"nats": nats, "home": home, "allow_plaintext": plaintext, "patience": patience, "roles": roles}
+    settings = load_settings(config, **options).settings
     spec = role_spec(role)
     name = instance or f"{os.uname().nodename.split('.')[0]}-{os.getpid()}"
     logs.configure(role=role, instance=name)

@@ -8,7 +8,7 @@ import typer
 
 from lab.errors import WrongUsage
 from lab.home import Home
-from lab.options import JsonOption, lab_settings, run_async
+from lab.options import JsonOption, PatienceOption, lab_settings, run_async
 from lab.terminal.output import print_json
 
 POSITION = 30
@@ -59,6 +59,7 @@ def fork(
     log: Annotated[Path, typer.Argument(help="A log written by `move37 export-log`, or a home.")],
     at: Annotated[int, typer.Option("--at", help="Last position of the log that the fork keeps.", min=1)],
     home: Annotated[Path, typer.Option("--home", help="New folder for the fork.")],
+    patience: PatienceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start a new home from a log up to a position.
@@ -69,7 +70,7 @@ def fork(
     """
     from lab.operations import fork as forks
 
-    summary = run_async(forks.fork(lab_settings(home=home), log, at, Home(home)))
+    summary = run_async(forks.fork(lab_settings(home=home, patience=patience), log, at, Home(home)))
     if as_json:
         print_json({"home": str(home), **asdict(summary)})
         return

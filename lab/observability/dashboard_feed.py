@@ -26,7 +26,7 @@ from dashboard.scores import Scores
 from dashboard.site import Board, Site
 from lab.client.campaign_view import CampaignView, ExperimentRow
 from lab.client.event_text import event_line
-from lab.client.session import LabClient
+from lab.client.lab_client import LabClient
 from lab.errors import LabError
 
 FEED_INTERVAL_S = 0.5

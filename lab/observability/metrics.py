@@ -20,6 +20,8 @@ from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.settings import Settings
 
+SCRAPE_PATIENCE_S = 5.0
+"""Prometheus gives up a scrape after ten seconds by default."""
 SERVICE_LABELS = ("role", "instance")
 
 
@@ -36,9 +38,10 @@ class LabReading:
 
 async def read_lab(settings: Settings) -> LabReading:
     """Ask a running lab for its state. Raises LabError, TransportError."""
-    async with open_lab(settings) as reader:
-        last_seq = reader.bus.transport.last_seq
-        return LabReading(await reader.services(), await last_seq(subjects.LOG), await last_seq(subjects.DEAD))
+    hasty = settings.model_copy(update={"patience": min(settings.patience, SCRAPE_PATIENCE_S)})
+    async with open_lab(hasty) as reader:
+        services, last = await reader.services(), await reader.last_position()
+        return LabReading(services, last, await reader.last_position(subjects.DEAD))
 
 
 class LabCollector(Collector):

@@ -14,7 +14,8 @@ from bus.security import access
 from bus.wire import subjects
 from bus.wire.envelope import MalformedMessage
 from bus.wire.stored_message import StoredMessage
-from lab.client.session import LabClient, open_lab
+from lab.client.lab_client import LabClient
+from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.operations.log_export import read_stream
 from lab.settings import Settings

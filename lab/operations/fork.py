@@ -10,6 +10,7 @@ messages that the desk had not read are left out.
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from bus.delivery.giving_up import GIVE_UP_ORDINAL
 from bus.delivery.replay import replay_role
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.traces import Traces, read_traces, traces_path
-from bus.delivery.transport import Transport
+from bus.delivery.transport import NoAnswer, Transport
 from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.security import access
@@ -83,7 +84,10 @@ async def fork(settings: Settings, log: Path, at: int, home: Home) -> ForkSummar
         last_read = last_human_position(campaign, {envelope.id for envelope in history if envelope.seq <= at})
         async with _new_streams(settings, home, last_read) as transport:
             await _write(transport, messages, decided_traces)
-            under_way = {name: await _acknowledge(transport, spec, decided[name]) for name, spec in specs.items()}
+            under_way = {
+                name: await _acknowledge(transport, spec, decided[name], messages, settings.patience)
+                for name, spec in specs.items()
+            }
         chain.write_chain(home.chain, recorded.links[:at], messages)
         weights = _copy_weights(recorded.artifacts, home.artifacts, history, at)
         home.record_campaign(_campaign_record(campaign, history, at))
@@ -170,10 +174,11 @@ def last_human_position(campaign: str, ids: Collection[str]) -> int:
 @asynccontextmanager
 async def _new_streams(settings: Settings, home: Home, last_read: int) -> AsyncIterator[NatsTransport]:
     """Yield a connection to the empty streams of a new home; the human inbox begins after position `last_read`."""
-    async with server.run_server(home.nats, home.authorization()) as url:
+    async with server.run_server(home.nats, home.authorization(), settings.patience) as url:
         transport = await connection.connect(settings, access.ADMIN, url, seeds=home.keys)
         try:
-            await transport.provision(all_durables(), first_positions={subjects.HUMAN: last_read + 1})
+            first = {subjects.HUMAN: last_read + 1}
+            await transport.provision(all_durables(), first_positions=first, patience=settings.patience)
             yield transport
         finally:
             await transport.close()
@@ -198,18 +203,31 @@ def _message_id(stored: StoredMessage) -> str:
         return derive(stored.subject, stored.seq)
 
 
-async def _acknowledge(transport: Transport, spec: RoleSpec, decided: Collection[str]) -> int:
-    """Acknowledge the events that a role has decided and return how many remain."""
+async def _acknowledge(
+    transport: Transport, spec: RoleSpec, decided: Collection[str], messages: Sequence[StoredMessage], patience: float
+) -> int:
+    """Acknowledge the events that a role has decided and return how many remain.
+
+    Every one of the messages that its consumer receives has to come, or the fork would decide it again. Raises NoAnswer
+    if none comes for `patience` seconds.
+    """
     assert spec.durable, f"{spec.name} has no consumer"
-    remaining: set[int] = set()
-    while delivery := await transport.pull(spec.durable, PULL_TIMEOUT_S):
+    filters = spec.durable.filters
+    awaited = {stored.seq for stored in messages if any(subjects.matches(one, stored.subject) for one in filters)}
+    remaining, deadline = 0, time.monotonic() + patience
+    while awaited:
+        delivery = await transport.pull(spec.durable, PULL_TIMEOUT_S)
+        if delivery is None:
+            if time.monotonic() > deadline:
+                raise NoAnswer(f"{len(awaited)} messages for {spec.name} did not come within {patience:g} s")
+            continue
+        deadline = time.monotonic() + patience
         if _message_id(delivery.stored) in decided:
             await delivery.ack()
         else:
-            remaining.add(delivery.stored.seq)
-        if not delivery.waiting:
-            break
-    return len(remaining)
+            remaining += delivery.stored.seq in awaited
+        awaited.discard(delivery.stored.seq)
+    return remaining
 
 
 def _copy_weights(source: Path | None, target: Path, history: Sequence[Envelope], at: int) -> int:

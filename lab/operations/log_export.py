@@ -16,7 +16,8 @@ from bus.wire.stored_message import StoredMessage
 from dashboard.report import render_report
 from lab.client import connection
 from lab.client.event_text import event_line
-from lab.client.session import LabClient, open_lab
+from lab.client.lab_client import LabClient
+from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
 from lab.settings import Settings
@@ -25,14 +26,9 @@ from lab.settings import Settings
 async def list_events(settings: Settings, *, follow: bool, as_json: bool) -> None:
     """Print the log's events; with `follow`, keep printing new events."""
     async with open_lab(settings) as reader:
-        end = await reader.bus.transport.last_seq(subjects.LOG)
-        if not follow and not end:
-            return
-        async for batch in reader.bus.follow():
+        async for batch in reader.bus.follow() if follow else reader.messages():
             sys.stdout.writelines(_line(stored, as_json=as_json) for stored in batch)
             sys.stdout.flush()
-            if not follow and batch[-1].seq >= end:
-                return
 
 
 def _line(stored: StoredMessage, *, as_json: bool) -> str:
@@ -48,14 +44,7 @@ def _line(stored: StoredMessage, *, as_json: bool) -> str:
 
 async def read_stream(reader: LabClient, stream: str = subjects.LOG) -> Sequence[StoredMessage]:
     """Return every message of a stream, oldest first."""
-    end = await reader.bus.transport.last_seq(stream)
-    messages: list[StoredMessage] = []
-    if end:
-        async for batch in reader.bus.transport.follow(stream, 0):
-            messages.extend(batch)
-            if batch[-1].seq >= end:
-                break
-    return messages
+    return [stored async for batch in reader.messages(stream) for stored in batch]
 
 
 async def export_log(settings: Settings, file: Path) -> int:
@@ -82,8 +71,8 @@ async def status(settings: Settings) -> dict[str, Any]:
     running = home.running()
     async with open_lab(settings) as reader:
         campaign = await reader.status()
-        last = await reader.bus.transport.last_seq(subjects.LOG)
-        dead = await reader.bus.transport.last_seq(subjects.DEAD)
+        last = await reader.last_position()
+        dead = await reader.last_position(subjects.DEAD)
         services = await reader.services()
     return {
         "nats_url": reader.nats_url if running or settings.nats else None,

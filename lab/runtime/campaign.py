@@ -29,7 +29,7 @@ from lab import endings
 from lab.cancel_and_wait import cancel_and_wait
 from lab.client import connection
 from lab.client.campaign_view import CampaignView
-from lab.client.session import LabClient
+from lab.client.lab_client import LabClient
 from lab.errors import LabError
 from lab.home import Home
 from lab.roster import agent_names, all_durables
@@ -38,6 +38,8 @@ from lab.runtime.campaign_choice import start_campaign
 from lab.runtime.supervisor import Service, Supervisor
 from lab.settings import Settings
 
+INTERRUPTED_PATIENCE_S = 2.0
+"""Seconds that an interrupted run waits for memory's answers."""
 SCREEN_INTERVAL_S = 0.25
 """Seconds between two updates of the screen: the events in between are read and shown together."""
 
@@ -77,7 +79,7 @@ async def run_campaign(settings: Settings, home: Home, screen: Screen, services:
             transport = await connection.connect(settings, access.ADMIN, url, seeds=seeds)
             if seeds is None and not settings.allow_lazy_sync:
                 await asyncio.to_thread(sync_check.require_sync, url, transport.server_id, settings.monitor)
-            await transport.provision(all_durables(), replicas=settings.replicas)
+            await transport.provision(all_durables(), replicas=settings.replicas, patience=settings.patience)
             bus = Bus(transport, "director", "lab")
             campaign, budget_position = await start_campaign(bus, settings, home)
             view = CampaignView(campaign, budget_after=budget_position)
@@ -89,7 +91,7 @@ async def run_campaign(settings: Settings, home: Home, screen: Screen, services:
                 keeping = asyncio.create_task(_keep_consumers(transport))
                 finished = await _watch(bus, view, screen, supervisor)
                 await cancel_and_wait(keeping)
-                reader = LabClient(bus, campaign, url, patience=20.0 if finished else 2.0)
+                reader = LabClient(bus, campaign, url, settings.patience if finished else INTERRUPTED_PATIENCE_S)
                 status, experiments = await reader.status_and_experiments()
                 await supervisor.stop()
             await transport.close()
@@ -116,14 +118,14 @@ async def _server(settings: Settings, home: Home, supervisor: Supervisor) -> Asy
         )
     )
     try:
-        await _wait_until_listening(port, keeper)
+        await _wait_until_listening(port, keeper, settings.patience)
         yield f"nats://127.0.0.1:{port}", home.keys
     finally:
         await supervisor.stop()
         await keeper.stop()
 
 
-async def _wait_until_listening(port: int, keeper: Supervisor, seconds: float = 20.0) -> None:
+async def _wait_until_listening(port: int, keeper: Supervisor, seconds: float) -> None:
     """Wait until the server listens. Raises LabError."""
     failed = asyncio.create_task(keeper.failed())
     deadline = time.monotonic() + seconds

@@ -21,7 +21,8 @@ from bus.wire.envelope import Envelope, MalformedMessage
 from lab.cancel_and_wait import cancel_and_wait
 from lab.client import human_input
 from lab.client.event_text import notable_line
-from lab.client.session import LabClient, open_lab
+from lab.client.lab_client import LabClient
+from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
 from lab.settings import Settings
@@ -33,8 +34,6 @@ ANSWERED_KINDS = frozenset({"ask", "restore"})
 """Kinds of messages that the lab answers."""
 MAX_EARLIER_MESSAGES = 50
 """Messages of the log before the start of the chat that are searched for lines to print."""
-PATIENCE_S = 60.0
-"""Seconds to wait, at the end of the input, for messages to be in the log and questions to be answered."""
 _TARGET_AND_TEXT = re.compile(r"(\S+)\s*(.*)", re.DOTALL)
 _COMMAND_KINDS = frozenset(get_args(HumanKind)) - {"propose"}
 
@@ -111,7 +110,7 @@ async def chat(settings: Settings, by: str, lines: Iterable[str] = sys.stdin) ->
         conversation = Conversation(speaker.person or OWNER, by)
         conversation.settled.set()
         tasks = [
-            asyncio.create_task(_send_lines(speaker, campaign, conversation, lines)),
+            asyncio.create_task(_send_lines(speaker, campaign, conversation, lines, settings.patience)),
             asyncio.create_task(_print_events(reader, campaign, conversation)),
         ]
         if not settings.nats:
@@ -125,8 +124,10 @@ async def chat(settings: Settings, by: str, lines: Iterable[str] = sys.stdin) ->
     return conversation.settled.is_set()
 
 
-async def _send_lines(speaker: LabClient, campaign: str, conversation: Conversation, lines: Iterable[str]) -> None:
-    """Publish what is typed, then wait until our messages are settled."""
+async def _send_lines(
+    speaker: LabClient, campaign: str, conversation: Conversation, lines: Iterable[str], patience: float
+) -> None:
+    """Publish what is typed, then wait `patience` seconds for messages to be in the log and questions answered."""
     queue: asyncio.Queue[str | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     reading = threading.Thread(
@@ -140,7 +141,7 @@ async def _send_lines(speaker: LabClient, campaign: str, conversation: Conversat
         if text:
             await _send_line(speaker, campaign, conversation, text)
     with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience):
             await conversation.settled.wait()
 
 
@@ -165,7 +166,7 @@ def _read_lines(lines: Iterable[str], put: Callable[[str | None], object]) -> No
 
 async def _print_events(reader: LabClient, campaign: str, conversation: Conversation) -> None:
     """Print the campaign's events, from a few before the start of the chat."""
-    start = await reader.bus.transport.last_seq(subjects.LOG)
+    start = await reader.last_position()
     async for batch in reader.bus.follow(after=max(0, start - MAX_EARLIER_MESSAGES)):
         for stored in batch:
             with suppress(MalformedMessage):

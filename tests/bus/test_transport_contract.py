@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from bus.delivery.memory_transport import MemoryTransport, matches
+from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.transport import NoAnswer, Receipt, Transport, TransportError
 from bus.nats.transport import NatsTransport
 from bus.wire import subjects
@@ -216,4 +216,4 @@ async def test_a_request_without_a_responder_fails(transport: Transport) -> None
 )
 def test_subject_patterns(pattern: str, subject: str, expected: bool) -> None:
     """The transport in memory matches patterns as NATS does."""
-    assert matches(pattern, subject) is expected
+    assert subjects.matches(pattern, subject) is expected

@@ -43,7 +43,7 @@ def test_commands_are_listed_by_the_position_of_their_module() -> None:
         (["run", "--sandbox", "hope"], 1, "sandbox"),
         (["run", "--data", "nowhere.txt"], 1, "nowhere.txt"),
         (["run", "--config", "nowhere.toml"], 1, "nowhere.toml"),
-        (["run", "--nats", "nats://127.0.0.1:1"], 1, "no NATS server"),
+        (["run", "--nats", "nats://127.0.0.1:1", "--patience", "0.5"], 1, "no NATS server"),
         (["run", "--no-services"], 1, "--nats"),
         (["run", "--home", "/proc/lab"], 1, "can't write"),
         (["serve", "janitor", "--nats", "nats://127.0.0.1:1"], 1, "janitor"),
@@ -93,7 +93,8 @@ def test_a_file_that_is_not_python_gives_no_traceback(tmp_path: Path, content: b
 def test_a_server_that_is_not_nats_is_refused(tmp_path: Path) -> None:
     """Another server on the port gives an error, and the command does not hang."""
     with socket.create_server(("127.0.0.1", 0)) as other:
-        stderr = move37("run", "--nats", f"nats://127.0.0.1:{other.getsockname()[1]}", code=1, cwd=tmp_path)
+        url = f"nats://127.0.0.1:{other.getsockname()[1]}"
+        stderr = move37("run", "--nats", url, "--patience", "0.5", code=1, cwd=tmp_path)
     assert "no NATS server" in stderr
 
 

@@ -166,7 +166,7 @@ async def test_tls_with_the_labs_authority(tmp_path: Path, served: Serve) -> Non
         transport = await connection.connect(settings(tls_ca=tmp_path / "ca.pem"), "lab", url)
         await transport.close()
         with pytest.raises(TransportError, match=r"tls_ca.*certificate"):
-            await connection.connect(settings(), "lab", url, wait=2.0)
+            await connection.connect(settings(patience=2.0), "lab", url)
     with served("") as port, pytest.raises(TransportError, match="does not encrypt"):
         await connection.connect(settings(tls_ca=tmp_path / "ca.pem"), "lab", f"tls://127.0.0.1:{port}")
 

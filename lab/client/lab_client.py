@@ -1,0 +1,127 @@
+"""A client of one campaign: what memory, the log and the services answer about it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, cast
+
+from bus.delivery.bus import Bus
+from bus.delivery.query_replies import MemoryBehind
+from bus.delivery.transport import NoAnswer
+from bus.nats.micro import survey_services
+from bus.nats.transport import NatsTransport
+from bus.vocabulary.events import Record
+from bus.vocabulary.queries import (
+    AskCampaigns,
+    AskCampaignStatus,
+    AskExperiments,
+    Campaigns,
+    CampaignStatus,
+    Experiment,
+    Experiments,
+    Query,
+)
+from bus.wire import subjects
+from bus.wire.ids import has_name
+from bus.wire.stored_message import StoredMessage
+from lab.client import waiting
+from lab.errors import LabError
+
+PATIENCE_S = 30.0
+FULL_PAGE_ROWS = 50
+"""Experiments with sources and curves in one reply."""
+SHORT_PAGE_ROWS = 1000
+"""Experiments without them."""
+
+
+@dataclass
+class LabClient:
+    """Reads one campaign of a lab. All methods raise NoAnswer, whose text says what did not come."""
+
+    bus: Bus
+    campaign: str
+    """Its id; empty for the newest."""
+    nats_url: str
+    patience: float = PATIENCE_S
+    """Seconds to wait for an answer at most."""
+    announce: bool = False
+    """Whether to tell a person what is waited for."""
+    person: str = ""
+    """Whose key it is; '' for a role's, a client's and the owner's."""
+
+    async def status(self) -> CampaignStatus:
+        """Return the state of the campaign."""
+        query = AskCampaignStatus(campaign=self.campaign, at=await self.last_position())
+        return cast("CampaignStatus", await self._ask(query))
+
+    async def experiments(self, *ids: str) -> tuple[Experiment, ...]:
+        """Return the experiments named, in full, or all of them in short form; pages keep replies bounded."""
+        if ids:
+            pages = [ids[first : first + FULL_PAGE_ROWS] for first in range(0, len(ids), FULL_PAGE_ROWS)]
+            return tuple([row for page in pages for row in await self._page(ids=page)])
+        rows: list[Experiment] = []
+        while page := await self._page(after=rows[-1].opened_seq if rows else 0, limit=SHORT_PAGE_ROWS):
+            rows += page
+        return tuple(rows)
+
+    async def _page(self, **options: Any) -> tuple[Experiment, ...]:
+        """Return one reply's experiments."""
+        query = AskExperiments(campaign=self.campaign, at=await self.last_position(), **options)
+        return cast("Experiments", await self._ask(query)).rows
+
+    async def _ask(self, query: Query) -> Record:
+        """Return memory's answer."""
+        async with self._waiting_for("memory's answer"):
+            return await self.bus.ask(query, self.patience)
+
+    async def last_position(self, stream: str = subjects.LOG) -> int:
+        """Return the position of the newest message of a stream, 0 if it is empty."""
+        async with self._waiting_for(f"the server's answer about {stream}"):
+            return await self.bus.newest_position(self.patience, stream)
+
+    async def messages(self, stream: str = subjects.LOG) -> AsyncIterator[Sequence[StoredMessage]]:
+        """Yield the messages that a stream holds now, oldest first, in batches."""
+        end, last = await self.last_position(stream), 0
+        batches = self.bus.transport.follow(stream, 0)
+        while last < end:
+            async with self._waiting_for(f"the messages of {stream} after position {last}"):
+                async with asyncio.timeout(self.patience):
+                    batch = await anext(batches)
+            yield batch
+            last = batch[-1].seq
+
+    @asynccontextmanager
+    async def _waiting_for(self, what: str) -> AsyncIterator[None]:
+        """Announce a wait if a person wants to know. Raises NoAnswer, which says what did not come and what to do."""
+        try:
+            with waiting.announced(what, self.patience) if self.announce else nullcontext():
+                yield
+        except (NoAnswer, MemoryBehind, TimeoutError) as error:
+            reason = f" ({error})" if str(error) else ""
+            raise NoAnswer(
+                f"{what} did not come within {self.patience:g} s{reason}; hint: wait longer with --patience"
+            ) from None
+
+    async def campaigns(self) -> tuple[CampaignStatus, ...]:
+        """Return the state of every campaign, in the order of their starts."""
+        return cast("Campaigns", await self._ask(AskCampaigns(at=await self.last_position()))).rows
+
+    async def choose(self, name: str) -> None:
+        """Read the campaign that a person means by a name or an id. Raises LabError."""
+        known = [status.campaign for status in await self.campaigns()]
+        meant = [name] if name in known else [campaign for campaign in known if has_name(campaign, name)]
+        if len(meant) != 1:
+            fault = f"{name} is the name of {', '.join(meant)}" if meant else f"the log holds no campaign {name}"
+            raise LabError(f"{fault}; hint: move37 campaigns lists the ids")
+        self.campaign = meant[0]
+
+    async def services(self) -> list[dict[str, Any]]:
+        """Return the vitals of every service that answers."""
+        transport = self.bus.transport
+        return await survey_services(transport.client) if isinstance(transport, NatsTransport) else []
+
+    async def status_and_experiments(self) -> tuple[CampaignStatus, tuple[Experiment, ...]]:
+        """Return the state of the campaign and every experiment in full."""
+        status, rows = await self.status(), await self.experiments()
+        return status, await self.experiments(*(row.id for row in rows)) if rows else ()
