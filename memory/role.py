@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bus.audit.chain import ChainRecorder
+from bus.audit.recorder import ChainRecorder
 from bus.delivery.bus import Bus
 from bus.delivery.role_spec import RoleSpec, ServiceContext
+from bus.delivery.transport import NoAnswer
 from bus.wire.subjects import LOG
 
 if TYPE_CHECKING:
@@ -61,10 +62,25 @@ async def _serve_store(bus: Bus, keeper: "StoreKeeper", embedder: "Embedder") ->
 async def _record_chain(bus: Bus, recorder: ChainRecorder) -> None:
     """Record the hash of every message. Memory may read the log again from the start; the recorder never does."""
     try:
-        async for batch in bus.follow(after=recorder.position, batch_delay=CHAIN_INTERVAL_S):
-            recorder.record(batch)
+        while True:
+            connection = bus.transport.reconnects
+            await _fit_chain(bus, recorder)
+            async for batch in bus.follow(after=recorder.position, batch_delay=CHAIN_INTERVAL_S):
+                if bus.transport.reconnects != connection:
+                    break  # the server may have lost messages
+                recorder.record(batch)
     except OSError as error:
         log.error("stopped recording the hash chain", reason=error.strerror)
+
+
+async def _fit_chain(bus: Bus, recorder: ChainRecorder) -> None:
+    """Compare the chain's end with the log, and record it again from the last link that fits. Raises OSError."""
+    while True:
+        with contextlib.suppress(NoAnswer):
+            if not recorder.fits(await bus.message_at(recorder.position) if recorder.position else None):
+                recorder.restart(await bus.whole_log())
+            return
+        await asyncio.sleep(CHAIN_INTERVAL_S)
 
 
 async def _finish_recording(recording: asyncio.Task[None], recorder: ChainRecorder, position: int) -> None:

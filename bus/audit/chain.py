@@ -1,15 +1,14 @@
 """A hash chain over the log: the SHA-256 at each position covers its message and the hash before it.
 
-Memory's process reads every message, and records each link in a file (`ChainRecorder`). An export writes the links to a
-file next to the log. Verification computes each link from its message and the *recorded* hash before it. So the first
-position that differs is the one that changed.
+Memory's process reads every message, and records each link in a file (`bus.audit.recorder`). An export writes the links
+to a file next to the log. Verification computes each link from its message and the *recorded* hash before it. So the
+first position that differs is the one that changed.
 
 An intact chain proves that the log is what it was when it was first read. Anyone who can rewrite both log and chain can
 forge both. To detect that, keep the last hash elsewhere: `move37 events --verify` prints it.
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -18,8 +17,8 @@ from typing import Self
 
 from bus.wire.stored_message import StoredMessage
 
-MAX_LINE_BYTES = 16_384
-"""A line is never longer: a subject has at most 4096 bytes."""
+MAX_DIGITS = 20
+"""A position has fewer digits."""
 ROOT = "0" * 64
 """The hash before the first message."""
 
@@ -43,7 +42,7 @@ class ChainLink:
         """Return the link in a line; a line without one gives an empty hash, which matches no message."""
         seq, _, rest = line.strip().partition(" ")
         subject, _, digest = rest.rpartition(" ")
-        return cls(int(seq), subject, digest) if seq.isdecimal() else cls(0, "", "")
+        return cls(int(seq), subject, digest) if seq.isdecimal() and len(seq) < MAX_DIGITS else cls(0, "", "")
 
     def __str__(self) -> str:
         """Return the link as a line of a chain file."""
@@ -109,32 +108,3 @@ def write_chain(path: Path, links: Sequence[ChainLink], messages: Sequence[Store
     newer = links_of(messages[len(links) :], links[-1].digest if links else ROOT)
     with path.open("w", encoding="ascii") as file:
         file.writelines(map(str, (*links, *newer)))
-
-
-class ChainRecorder:
-    """Appends links to a chain file, and continues after its last whole line, also after a crash."""
-
-    def __init__(self, path: Path) -> None:
-        """Open the file, and cut off a last line that is incomplete."""
-        self._file = path.open("a+b")
-        size = self._file.seek(0, os.SEEK_END)
-        self._file.seek(max(0, size - MAX_LINE_BYTES))
-        *whole, torn = self._file.read().split(b"\n")
-        self._file.truncate(size - len(torn))
-        self._last = ChainLink.parse(whole[-1].decode("ascii", "replace")) if whole else ChainLink(0, "", ROOT)
-
-    @property
-    def position(self) -> int:
-        """The last position that is recorded."""
-        return self._last.seq
-
-    def record(self, batch: Iterable[StoredMessage]) -> None:
-        """Append the links of the next messages of the log."""
-        for link in links_of(batch, self._last.digest):
-            self._file.write(str(link).encode())
-            self._last = link
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()

@@ -106,10 +106,8 @@ class Bus:
 
     async def own_events(self, subject: str) -> list[Envelope]:
         """Return the role's own events on a subject of the log, oldest first. Raises NoAnswer."""
-        messages: list[StoredMessage] = []
         try:
-            while batch := await self.transport.read(subjects.LOG, messages[-1].seq if messages else 0, subject):
-                messages += batch
+            messages = await self.whole_log(subject)
         except PermissionDenied:
             return []  # by the rules of an older lab, no role reads the log
         return [event for stored in messages if (event := _event_at(stored, self.role))]
@@ -123,6 +121,13 @@ class Bus:
     async def newest_position(self, patience: float = ANSWER_PATIENCE_S, stream: str = subjects.LOG) -> int:
         """Return a stream's newest position; if the server is away, retry for `patience` s. Raises TransportError."""
         return await _retry(lambda: self.transport.last_seq(stream), patience)
+
+    async def whole_log(self, subject: str = ">") -> list[StoredMessage]:
+        """Return the log's messages on a subject so far, oldest first. Raises TransportError."""
+        messages: list[StoredMessage] = []
+        while batch := await self.transport.read(subjects.LOG, messages[-1].seq if messages else 0, subject):
+            messages += batch
+        return messages
 
     async def message_at(self, position: int) -> StoredMessage | None:
         """Return the log's message at a position; None if the log ends before it. Raises TransportError."""

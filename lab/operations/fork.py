@@ -102,7 +102,7 @@ async def _read_recorded(settings: Settings, log: Path) -> RecordedLog:
         return _read_exported(log, None)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "log.jsonl"
-        await log_export.export_log(settings.model_copy(update={"home": log, "nats": None}), file)
+        await log_export.write_export(settings.model_copy(update={"home": log, "nats": None}), file)
         return _read_exported(file, Home(log).artifacts)
 
 

@@ -20,15 +20,23 @@ from lab.client.lab_client import LabClient
 from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
+from lab.operations import verify
 from lab.settings import Settings
 
 
 async def list_events(settings: Settings, *, follow: bool, as_json: bool) -> None:
-    """Print the log's events; with `follow`, keep printing new events."""
+    """Print the log's events; with `follow`, keep printing new events.
+
+    Raises LabError, at the end, if the log differs from its recorded hashes.
+    """
     async with open_lab(settings) as reader:
+        messages: list[StoredMessage] = []
         async for batch in reader.bus.follow() if follow else reader.messages():
             sys.stdout.writelines(_line(stored, as_json=as_json) for stored in batch)
             sys.stdout.flush()
+            if not follow:
+                messages += batch
+    verify.require_intact_lab(settings, messages)
 
 
 def _line(stored: StoredMessage, *, as_json: bool) -> str:
@@ -50,8 +58,15 @@ async def read_stream(reader: LabClient, stream: str = subjects.LOG) -> Sequence
 async def export_log(settings: Settings, file: Path) -> int:
     """Write the log to a file, with its chain and its traces in files of the same name; return how many events.
 
-    Raises LabError.
+    Raises LabError. It does so too, after the files are written, if the log differs from its recorded hashes.
     """
+    messages = await write_export(settings, file)
+    verify.require_intact_lab(settings, messages)
+    return len(messages)
+
+
+async def write_export(settings: Settings, file: Path) -> Sequence[StoredMessage]:
+    """Write these files, whether or not the log is intact, and return the messages. Raises LabError."""
     chain_file = Home(settings.home).chain
     async with open_lab(settings) as reader:
         messages = await read_stream(reader)
@@ -60,9 +75,10 @@ async def export_log(settings: Settings, file: Path) -> int:
         links = list(chain.read_chain(chain_file)) if chain_file.exists() and not settings.nats else []
         chain.write_chain(chain.chain_path(file), links[: len(messages)], messages)
         log_file.write_log(traces_path(file), traces)
-        return log_file.write_log(file, messages)
+        log_file.write_log(file, messages)
     except OSError as error:
         raise LabError(f"can't write {file} ({error.strerror})") from None
+    return messages
 
 
 async def status(settings: Settings) -> dict[str, Any]:
@@ -96,7 +112,9 @@ async def report(settings: Settings, path: Path) -> Path:
     """Write the report page and return its path. Raises LabError."""
     async with open_lab(settings) as reader:
         campaign, experiments = await reader.status_and_experiments()
-        log = await _decode_log(reader)
+        messages = await read_stream(reader)
+    verify.require_intact_lab(settings, messages)
+    log = decode_events(messages)
     history = [envelope for envelope in log if envelope.campaign == campaign.campaign]
     page = render_report(
         campaign,
@@ -115,13 +133,11 @@ async def report(settings: Settings, path: Path) -> Path:
 
 
 async def read_events(settings: Settings) -> Sequence[Envelope]:
-    """Return every event of the log."""
+    """Return every event of the log. Raises LabError if it differs from its recorded hashes."""
     async with open_lab(settings) as reader:
-        return await _decode_log(reader)
-
-
-async def _decode_log(reader: LabClient) -> Sequence[Envelope]:
-    return decode_events(await read_stream(reader))
+        messages = await read_stream(reader)
+    verify.require_intact_lab(settings, messages)
+    return decode_events(messages)
 
 
 def decode_events(messages: Iterable[StoredMessage]) -> list[Envelope]:

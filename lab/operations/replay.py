@@ -15,6 +15,7 @@ from bus.delivery.traces import Traces, read_traces, traces_path
 from bus.wire.envelope import Envelope, encode
 from lab.client.event_text import event_line
 from lab.errors import LabError
+from lab.operations import verify
 from lab.roster import decider_specs
 
 _EVENTS_PER_BATCH = 1000
@@ -25,7 +26,7 @@ def read_history(file: Path, first: int = 1, last: int = 0) -> list[Envelope]:
     """Return the events of a log up to position `last`; 0 means its end.
 
     Events before `first` are included, because later ones may have them as causes. Raises LabError if the file can't be
-    read, or has no event at or after position `first`.
+    read, differs from the hashes in its chain file, or has no event at or after position `first`.
     """
     try:
         history = [envelope for envelope in log_file.read_log(file, _warn) if not last or envelope.seq <= last]
@@ -35,6 +36,7 @@ def read_history(file: Path, first: int = 1, last: int = 0) -> list[Envelope]:
         ) from None
     except OSError as error:
         raise LabError(f"can't read {file} ({error.strerror})") from None
+    verify.require_intact_export(file)
     if not history or first > history[-1].seq:
         raise LabError(f"{file} holds no event at position {first} or later")
     return history

@@ -7,12 +7,10 @@ from typing import Any
 
 from bus.audit import chain, log_file
 from bus.audit.chain import ChainCheck, ChainLink
-from bus.wire import subjects
 from bus.wire.stored_message import StoredMessage
 from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
-from lab.operations.log_export import read_stream
 from lab.settings import Settings
 
 
@@ -21,7 +19,7 @@ async def verify_lab(settings: Settings) -> dict[str, Any]:
     path = Home(settings.home).chain
     links = read_links(path)
     async with open_lab(settings) as reader:
-        messages = await read_stream(reader, subjects.LOG)
+        messages = await reader.bus.whole_log()
     return _as_json(chain.verify_chain(links, messages), len(messages))
 
 
@@ -30,6 +28,29 @@ def verify_export(file: Path) -> dict[str, Any]:
     links = read_links(chain.chain_path(file))
     messages = read_messages(file, links)
     return _as_json(chain.verify_chain(links, messages), len(messages))
+
+
+def require_intact(links: Sequence[ChainLink], messages: Sequence[StoredMessage], log: object) -> None:
+    """Raise LabError with the first position at which a log differs from its recorded hashes."""
+    result = chain.verify_chain(links, messages)
+    if result.first_difference is not None:
+        raise LabError(f"{log} is damaged: position {result.first_difference} {result.detail}")
+
+
+def require_intact_export(file: Path) -> None:
+    """Raise LabError if an exported log differs from its chain file; a log without one can't be checked."""
+    path = chain.chain_path(file)
+    if path.exists():
+        links = read_links(path)
+        require_intact(links, read_messages(file, links), file)
+
+
+def require_intact_lab(settings: Settings, messages: Sequence[StoredMessage]) -> None:
+    """Raise LabError if a log, as a lab's server has it, differs from the hashes in its home, if there are any."""
+    path = Home(settings.home).chain
+    if path.exists() and not settings.nats:
+        links = [link for link in read_links(path) if link.seq <= len(messages)]  # it may have grown since
+        require_intact(links, messages, f"the log of {settings.home}")
 
 
 def read_links(path: Path) -> list[ChainLink]:
@@ -51,8 +72,8 @@ def read_messages(file: Path, links: Sequence[ChainLink]) -> list[StoredMessage]
         raise LabError(f"can't read {file} ({error.strerror})") from None
     newer = (ChainLink(number, "", "") for number in range(len(links) + 1, len(payloads) + 1))
     return [
-        StoredMessage(link.seq, link.subject, payload)
-        for link, payload in zip((*links, *newer), payloads, strict=False)
+        StoredMessage(link.seq or number, link.subject, payload)
+        for number, (link, payload) in enumerate(zip((*links, *newer), payloads, strict=False), 1)
     ]
 
 

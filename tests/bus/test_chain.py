@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.audit import chain, log_file
-from bus.audit.chain import ChainLink, ChainRecorder
+from bus.audit.chain import ChainLink
+from bus.audit.recorder import ChainRecorder
 from bus.wire.stored_message import StoredMessage
 
 LOG = [StoredMessage(seq, f"lab.events.c.e{seq % 3}.T", f'{{"n":{seq}}}'.encode()) for seq in range(1, 21)]
@@ -68,6 +69,53 @@ def test_the_recorder_continues_after_a_crash(tmp_path: Path, cut: int) -> None:
     restarted.record(LOG[restarted.position :])
     restarted.close()
     assert list(chain.read_chain(path)) == LINKS
+
+
+@pytest.mark.parametrize(
+    "end", [b"garbage\n", b"\xff" * 40_000, b"9" * 5000 + b" s d\n"], ids=["a line", "no line", "digits"]
+)
+def test_garbage_at_the_end_is_set_aside(tmp_path: Path, end: bytes) -> None:
+    """The links before it are kept, and the rest is recorded again."""
+    path = tmp_path / "log.chain"
+    path.write_bytes("".join(map(str, LINKS[:10])).encode() + end)
+    recorder = ChainRecorder(path)
+    if recorder.position != 10:  # garbage without a line break is cut off as an incomplete line
+        assert not recorder.fits(None)
+        recorder.restart(LOG)
+        assert len(list(tmp_path.glob("log.chain.bad-*"))) == 1
+    recorder.record(LOG[recorder.position :])
+    recorder.close()
+    assert list(chain.read_chain(path)) == LINKS
+
+
+def test_garbage_in_the_middle_is_the_first_difference(tmp_path: Path) -> None:
+    """It stays there as evidence, and the chain goes on after its end."""
+    path = tmp_path / "log.chain"
+    lines = list(map(str, LINKS[:10]))
+    lines[4] = "garbage\n"
+    path.write_text("".join(lines))
+    recorder = ChainRecorder(path)
+    assert recorder.fits(LOG[9])
+    recorder.record(LOG[10:])
+    recorder.close()
+    assert chain.verify_chain(chain.read_chain(path), LOG).first_difference == 5
+
+
+@pytest.mark.parametrize("regrown", [False, True], ids=["shorter", "regrown"])
+def test_a_chain_of_a_lost_tail_is_recorded_again(tmp_path: Path, regrown: bool) -> None:
+    """A changed message before that tail stays a difference."""
+    path = tmp_path / "log.chain"
+    recorder = ChainRecorder(path)
+    recorder.record(LOG[:18])
+    changed = [*LOG[:2], StoredMessage(3, LOG[2].subject, b"forged"), *LOG[3:15]]
+    log = [*changed, *(StoredMessage(seq, "s", b"other") for seq in range(16, 21))] if regrown else changed
+    assert not recorder.fits(log[17] if regrown else None)
+    recorder.restart(log)
+    assert recorder.position == 15
+    recorder.record(log[15:])
+    recorder.close()
+    assert chain.verify_chain(chain.read_chain(path), log).first_difference == 3
+    assert chain.verify_chain(chain.read_chain(path), [*LOG[:15], *log[15:]]).first_difference is None
 
 
 def test_an_exported_chain_keeps_the_recorded_links(tmp_path: Path) -> None:

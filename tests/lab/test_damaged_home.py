@@ -52,6 +52,30 @@ def test_a_database_that_another_program_holds_is_one_line(home: Home) -> None:
     assert f"is held by process {holder.pid} " in error
 
 
+@pytest.mark.parametrize("mode", ["--rebuild", "--view"])
+def test_a_changed_export_is_refused(home: Home, tmp_path: Path, mode: str) -> None:
+    """One line has the first bad position, whatever the log is replayed for."""
+    file = tmp_path / "log.jsonl"
+    move37("export-log", str(file), "--home", str(home.root))
+    move37("replay", str(file), mode)
+    lines = file.read_bytes().splitlines(keepends=True)
+    lines[16] = lines[16].replace(b"2026", b"2025")
+    file.write_bytes(b"".join(lines))
+    assert "is damaged: position 17 is not what it was" in move37("replay", str(file), mode, code=1)
+
+
+def test_a_damaged_chain_is_an_error_of_what_reads_the_log(home: Home, tmp_path: Path) -> None:
+    """The events are listed or exported all the same, and the exit code is 1."""
+    lines = home.chain.read_bytes().splitlines(keepends=True)
+    lines[16] = b"garbage\n"
+    home.chain.write_bytes(b"".join(lines))
+    file = tmp_path / "log.jsonl"
+    for command in (["events"], ["export-log", str(file)], ["report", "--out", str(tmp_path / "report.html")]):
+        assert "is damaged: position 17 " in move37(*command, "--home", str(home.root), code=1)
+    assert len(file.read_bytes().splitlines()) == len(lines)
+    assert "position 17 " in move37("replay", str(file), "--verify", code=None)
+
+
 def test_a_lab_starts_again_with_a_damaged_database(home: Home) -> None:
     """It continues its campaign, and ends with a memory of the whole log."""
     before = {
