@@ -9,17 +9,14 @@ from pathlib import Path
 import pytest
 import structlog
 
-from bus.nats.transport import NatsTransport
-from bus.security import access, keys
-from bus.security.identity import Identity
 from bus.vocabulary.events import RunCompleted
 from bus.wire.envelope import Envelope
 from lab.client.campaign_view import CampaignView
 from lab.home import Home
 from lab.roster import all_durables
 from lab.runtime import campaign
-from tests.support.durables import delete_consumer
 from tests.support.kill_campaign import run_undisturbed, run_watched
+from tests.support.labs import delete_consumers
 from tests.support.outcome_faults import faults_of
 
 PLAN = {"experiments": 10, "slots": 4, "seed": 1}
@@ -38,19 +35,8 @@ class ConsumerDeleter:
         """Count an event."""
         self._events += envelope is not None
         if self._events >= EVENTS_BEFORE_DELETION and self.thread is None:
-            self.thread = threading.Thread(target=lambda: asyncio.run(delete_consumers(self._home)))
+            self.thread = threading.Thread(target=lambda: asyncio.run(delete_consumers(self._home, all_durables())))
             self.thread.start()
-
-
-async def delete_consumers(home: Path) -> None:
-    """Delete every consumer of the lab that runs in a home."""
-    lab = Home(home).running()
-    assert lab
-    identity = Identity(access.ADMIN, keys.seed_path(Home(home).keys, access.ADMIN))
-    transport = await NatsTransport.connect(lab["nats_url"], name="test", identity=identity)
-    for durable in all_durables():
-        await delete_consumer(transport, durable)
-    await transport.close()
 
 
 @pytest.mark.timeout(180)

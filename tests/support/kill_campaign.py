@@ -8,7 +8,9 @@ All services are the real ones, except that the trainer and the embedder answer 
 """
 
 import asyncio
+import contextlib
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import nats.errors
+
+from bus.delivery.transport import Durable, TransportError
 from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import CampaignFinished
@@ -25,11 +30,14 @@ from bus.wire.envelope import Envelope, decode
 from bus.wire.stored_message import StoredMessage
 from lab.client.campaign_view import CampaignView
 from lab.home import Home
+from lab.roster import decider_specs
 from tests.support.endings import ends
-from tests.support.labs import SERVICES, Watch, kill, run_instant, stored_messages
+from tests.support.labs import SERVICES, Watch, delete_consumers, kill, run_instant, stored_messages
 
 SAME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 MIN_KILL_INTERVAL_S = 0.2
+SPOILED_DATABASES, DELETED_CONSUMERS = 0.5, 0.15
+"""Share of memory's deaths after which its file is spoiled; share of other deaths after which a consumer is deleted."""
 
 
 @dataclass
@@ -45,6 +53,8 @@ class RandomKiller:
     """Mean number of events between two kills."""
     kills: Counter[str] = field(default_factory=Counter)
     """Number of kills by process."""
+    damages: Counter[str] = field(default_factory=Counter)
+    """Number of spoiled databases and of deleted consumers."""
     _events: int = 0
     """Events since the last kill."""
     _next_kill: float = 0.0
@@ -68,7 +78,24 @@ class RandomKiller:
         for service in self._random.sample(SERVICES, len(SERVICES)):
             if kill(self.home, service):
                 self.kills[service] += 1
+                self._damage(service)
                 return
+
+    def _damage(self, service: str) -> None:
+        """After some kills, spoil memory's file while nobody has it open, or delete a consumer of a live server."""
+        if service == "memory" and self._random.random() < SPOILED_DATABASES:
+            Home(self.home).database.write_bytes(b"no database" * 1000)
+            self.damages["database"] += 1
+        elif service != "nats-server" and self._random.random() < DELETED_CONSUMERS:
+            durable = self._random.choice([spec.durable for spec in decider_specs().values()])
+            assert durable
+            threading.Thread(target=self._delete_consumer, args=(durable,)).start()
+
+    def _delete_consumer(self, durable: Durable) -> None:
+        """Delete a consumer, unless the server is down or the lab is over."""
+        with contextlib.suppress(AssertionError, TransportError, nats.errors.Error):
+            asyncio.run(delete_consumers(self.home, [durable]))
+            self.damages["consumer"] += 1
 
 
 @dataclass(frozen=True)

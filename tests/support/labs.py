@@ -1,16 +1,19 @@
 """Whole labs for tests: real processes and a real server, with instant trainers unless a test needs training."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bus.delivery.transport import Transport
+from nats.js.errors import NotFoundError
+
+from bus.delivery.transport import Durable, Transport
 from bus.nats.transport import NatsTransport
 from bus.security import access, keys
 from bus.security.identity import Identity
@@ -123,6 +126,18 @@ async def publish_as_admin(home: Path, messages: Mapping[str, bytes]) -> None:
     transport = await NatsTransport.connect(lab["nats_url"], name="test", identity=identity)
     for subject, payload in messages.items():
         await transport.publish(subject, payload, derive(subject, payload.hex()))
+    await transport.close()
+
+
+async def delete_consumers(home: Path, durables: Iterable[Durable]) -> None:
+    """Delete consumers of the lab that runs in `home`, as `nats consumer rm` does."""
+    lab = Home(home).running()
+    assert lab, f"no lab runs in {home}"
+    identity = Identity(access.ADMIN, keys.seed_path(Home(home).keys, access.ADMIN))
+    transport = await NatsTransport.connect(lab["nats_url"], name="test", identity=identity)
+    for durable in durables:
+        with contextlib.suppress(NotFoundError):
+            await transport.client.jetstream().delete_consumer(durable.stream, durable.name)
     await transport.close()
 
 

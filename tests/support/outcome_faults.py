@@ -126,6 +126,7 @@ def summary_line(outcome: Outcome, killer: RandomKiller, faults: Sequence[str]) 
             "events": len(outcome.log),
             "kills": killer.kills.total(),
             "by_service": dict(sorted(killer.kills.items())),
+            "damages": dict(sorted(killer.damages.items())),
             "restarts": outcome.restarts,
             "seconds": round(outcome.seconds, 1),
             "faults": list(faults),
