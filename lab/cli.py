@@ -4,6 +4,7 @@ An error that a person can fix ends in one line on stderr and exit code 1, a wro
 signal ends a command in order (`lab.endings`). The commands are imported once signals are handled.
 """
 
+import contextlib
 import os
 import sys
 from types import TracebackType
@@ -16,7 +17,39 @@ def main() -> None:
     """Run the command line and exit."""
     endings.install()
     sys.excepthook = _print_traceback
-    sys.exit(_run())
+    _open_streams()
+    code = _run()
+    sys.exit(_flush(code))
+
+
+def _open_streams() -> None:
+    """Let output never fail for a character, and never go to a file that took the place of a closed stream."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+            setattr(sys, name, open(number, mode))  # noqa: PTH123, SIM115  (a descriptor, open until the end)
+        elif mode == "w":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush(code: int) -> int:
+    """Write what is left of the output and return the exit code, 1 if that fails."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _report_unwritable(error) or code
+    return code
+
+
+def _report_unwritable(error: OSError) -> int:
+    """Report an error of the system and return its exit code: 0 if the reader of a pipe has left, as `head` does."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter would try and fail again
+    if isinstance(error, BrokenPipeError) or endings.exit_code():
+        return endings.exit_code()
+    where = f"{os.fsdecode(error.filename)}: " if error.filename else "can't write the output: "
+    return _print_error(f"{where}{error.strerror or error}", 1)
 
 
 def _run() -> int:
@@ -31,9 +64,8 @@ def _run() -> int:
         return _print_error(error.format_message() or "no command; hint: move37 --help", error.exit_code)
     except typer.Abort:
         return 130
-    except BrokenPipeError:  # the reader of a pipe has closed it, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        return _report_unwritable(error)
     except _expected_errors() as error:
         return endings.exit_code() or _print_error(str(error), 2 if isinstance(error, WrongUsage) else 1)
 
@@ -52,7 +84,8 @@ def _print_error(text: str, code: int) -> int:
     """Print one line on stderr and return the exit code."""
     from bus.wire.redaction import mask
 
-    print(f"move37: {mask(' '.join(text.split()))}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        print(f"move37: {mask(' '.join(text.split()))}", file=sys.stderr, flush=True)
     return code
 
 

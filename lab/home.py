@@ -70,7 +70,9 @@ class Home:
         return self.root / "running.json"
 
     def prepare(self) -> None:
-        """Create the folders. Raises LabError if they can't be written."""
+        """Create the folders. Raises LabError if they can't be written, or the database can't have such a name."""
+        if "\\" in str(self.root.resolve()):
+            raise LabError(f"{self.root}: a backslash means a slash to the database; hint: choose another --home")
         try:
             for folder in (self.root, self.artifacts, self.logs):
                 folder.mkdir(parents=True, exist_ok=True)

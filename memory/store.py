@@ -21,6 +21,7 @@ import duckdb
 from bus.audit.chain import message_hash
 from bus.wire.envelope import Envelope
 from bus.wire.stored_message import StoredMessage
+from memory.database_name import database_name
 from memory.faults import DatabaseDamaged, fault_of
 from memory.gc_tuning import gc_paused
 from memory.projections import DERIVED, TABLES, EmbeddingRow, rows
@@ -249,7 +250,7 @@ def _connect(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
     if not read_only:
         path.parent.mkdir(parents=True, exist_ok=True)
     config = {"threads": 1, "memory_limit": BUFFER_LIMIT, "checkpoint_threshold": CHECKPOINT_THRESHOLD}
-    return duckdb.connect(str(path), read_only=read_only, config=config)
+    return duckdb.connect(database_name(path), read_only=read_only, config=config)
 
 
 def _quoted(kind: type[Row]) -> list[str]:

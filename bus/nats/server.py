@@ -27,7 +27,6 @@ port: {port}
 server_name: move37
 max_payload: 8MB
 {authorization}jetstream {{
-  store_dir: "{store}"
   sync_interval: always
   max_mem: 64MB
   max_file: 64GB
@@ -64,13 +63,20 @@ def free_port() -> int:
 def server_command(folder: Path, port: int, authorization: str = "") -> list[str]:
     """Write the configuration into `folder` and return the command line of a server that uses it.
 
+    Paths are arguments: in the configuration, a quote or a backslash of a path would have a meaning.
+
     `authorization` is a block from `bus.security.access.authorization`; without one, any client may use any subject.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "server.conf"
-    config.write_text(CONFIG.format(port=port, store=folder / "store", authorization=authorization))
-    files = ["--config", str(config), "--pid", str(folder / PID_FILE), "--log", str(folder / "server.log")]
-    return [server_binary(), *files]
+    config.write_text(CONFIG.format(port=port, authorization=authorization))
+    paths = {
+        "--config": config,
+        "--pid": folder / PID_FILE,
+        "--log": folder / "server.log",
+        "--store_dir": folder / "store",
+    }
+    return [server_binary(), *(word for option, path in paths.items() for word in (option, str(path)))]
 
 
 def reload_rules(folder: Path, authorization: str) -> bool:
@@ -81,7 +87,7 @@ def reload_rules(folder: Path, authorization: str) -> bool:
     config = folder / "server.conf"
     try:
         pid = int((folder / PID_FILE).read_text())
-        if str(config).encode() not in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+        if os.fsencode(config) not in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
             return False  # the server has ended, and its pid is another process's
         port = PORT.search(config.read_text())
         assert port

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 NOTICE_DELAY_S = 2.0
 """A shorter wait is not mentioned."""
@@ -24,6 +24,7 @@ async def _print_notices(what: str, patience: float) -> None:
     waited = NOTICE_DELAY_S
     await asyncio.sleep(waited)
     while True:
-        print(f"waiting for {what} ({waited:.0f} of {patience:g} s; --patience)", file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(f"waiting for {what} ({waited:.0f} of {patience:g} s; --patience)", file=sys.stderr, flush=True)
         await asyncio.sleep(NOTICE_INTERVAL_S)
         waited += NOTICE_INTERVAL_S

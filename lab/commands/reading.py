@@ -164,7 +164,7 @@ def export(
     row = _fetch_one(settings, experiment)
     target = folder / row.id
     target.mkdir(parents=True, exist_ok=True)
-    (target / "mixer.py").write_text(row.source)
+    (target / "mixer.py").write_text(row.source, encoding="utf-8")
     (target / "record.json").write_text(json.dumps(tables.short(row) | row.model_dump(mode="json"), indent=1))
     home = Home(settings.home)
     campaign = str((home.campaign(settings.campaign) or {}).get("id", ""))

@@ -67,6 +67,8 @@ async def export_log(settings: Settings, file: Path) -> int:
 
 async def write_export(settings: Settings, file: Path) -> Sequence[StoredMessage]:
     """Write these files, whether or not the log is intact, and return the messages. Raises LabError."""
+    if file.exists() and not file.is_file():
+        raise LabError(f"{file} is no regular file, and the export would replace it; hint: choose another name")
     chain_file = Home(settings.home).chain
     async with open_lab(settings) as reader:
         messages = await read_stream(reader)

@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,22 @@ def screen(*, quiet: bool) -> Iterator[Screen]:
         yield lambda _view, _envelope: None
     elif console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as live:
-            yield lambda view, envelope: None if envelope else live.update(render(view), refresh=True)
+
+            def update(view: CampaignView, envelope: Envelope | None) -> None:
+                if not envelope:
+                    with suppress(OSError):
+                        live.update(render(view), refresh=True)
+
+            yield update
     else:
         yield _print_line
 
 
 def _print_line(_: CampaignView, envelope: Envelope | None) -> None:
+    """Print a line for a notable event; a campaign goes on without a reader of its lines."""
     if envelope and (text := notable_line(envelope)):
-        print(text, file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 def write_report(outcome: RunOutcome, home: Home, settings: Settings) -> Path:
