@@ -102,7 +102,7 @@ class Jail:
         """Start a run in the sandbox and return the session with it. Raises SandboxUnavailable.
 
         - `entry`: "module:function", called with a Channel;
-        - `seconds`: wall clock that it may take; its CPU time has a limit in proportion;
+        - `seconds`: time that it may wait; its CPU time has a limit in proportion, its wall time a large one;
         - `memory_mb`: MiB that it may take beyond the zygote's own pages;
         - `limits`: all other limits, by default those of the device; its time and memory are ignored;
         - `reply_bytes`: the most array bytes of a frame that the run may send.

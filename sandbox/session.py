@@ -37,8 +37,8 @@ class Session:
 
     @property
     def remaining_s(self) -> float:
-        """Seconds until the run's deadline."""
-        return self._watchdog.deadline - time.monotonic()
+        """Seconds that the run may still wait, or compute."""
+        return self._watchdog.remaining_s
 
     @property
     def memory_bytes(self) -> int | None:
@@ -101,7 +101,7 @@ class Session:
 
     def _timeout_s(self) -> float:
         """Return the seconds to wait for the run until the watchdog must have ended it."""
-        return max(self.remaining_s, 0) + GRACE_S
+        return max(self._watchdog.deadline - time.monotonic(), 0) + GRACE_S
 
     def _fault(self, reason: str, message: str, *, truncated: bool = False) -> JailFault:
         """Return why the run doesn't communicate: the watchdog's reason, else the given one if the run still lives."""

@@ -19,6 +19,11 @@ from sandbox.zygote import Zygote
 
 POLL_INTERVAL_S = 0.05
 """Seconds between two measurements."""
+WALL_FACTOR = 8.0
+"""Wall time that a run may take, as a multiple of its seconds: so much a busy machine may slow it down."""
+MAX_WINDOW_S = 1.0
+IDLE_SHARE = 0.05
+"""A run waits in a window if it gets a smaller share of a processor."""
 MAX_OUTPUT_TAIL_BYTES = 16_000
 """Bytes stored from the end of the output."""
 MEMORY_KILL = "the kernel killed a process of it, since all together had no memory left"
@@ -31,7 +36,8 @@ class SandboxLimits:
     """Limits of a run."""
 
     seconds: float = 0.0
-    """Wall clock from the start of the run."""
+    """Time that it may wait, and that it may compute: see `cpus`. Time in which others had the processors is free, up
+    to `WALL_FACTOR` times as much in all."""
     cpus: float = CPU_PROFILE.cpus
     """Limit on the CPU time of all its processes together, ended ones included, as a multiple of `seconds`."""
     memory_bytes: int = 0
@@ -98,7 +104,10 @@ class Watchdog(threading.Thread):
         """
         super().__init__(name="watchdog", daemon=True)
         self.limits = limits
-        self.deadline = time.monotonic() + limits.seconds
+        self.deadline = time.monotonic() + WALL_FACTOR * limits.seconds
+        self._idle_s = self._cpu_s = 0.0
+        self._window_s, self._window_cpu_s = time.monotonic(), 0.0
+        """When the newest window of `_count_idle_time` began, and the CPU time used by then."""
         self.breach: tuple[str, str] | None = None
         """(reason, message) of the exceeded limit."""
         self._output, self._status = output, status
@@ -109,6 +118,11 @@ class Watchdog(threading.Thread):
         self._status_text = ""
         self._run_ended = threading.Event()
         self._stopping = threading.Event()
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds that the run may still wait, or compute on all its processors."""
+        return self.limits.seconds - max(self._idle_s, self._cpu_s / self.limits.cpus)
 
     @property
     def tail(self) -> str:
@@ -178,7 +192,7 @@ class Watchdog(threading.Thread):
         """Kill the run if it has exceeded a limit."""
         limits = self.limits
         if time.monotonic() > self.deadline:
-            self._kill("timeout", f"no end within {limits.seconds:g} s")
+            self._kill("timeout", f"no end within {WALL_FACTOR * limits.seconds:g} s")
         elif self._output_size > limits.output_bytes:
             self._kill("limit:output", f"more than {limits.output_bytes} bytes of output")
         else:
@@ -199,6 +213,20 @@ class Watchdog(threading.Thread):
             self._kill("limit:memory", MEMORY_KILL)
         elif usage.cpu_s > limits.cpu_seconds:
             self._kill("timeout", f"more than {limits.cpu_seconds:g} s of CPU time, all processes together")
+        elif self._count_idle_time(usage.cpu_s) > limits.seconds:
+            self._kill("timeout", f"no end within {limits.seconds:g} s of waiting")
+
+    def _count_idle_time(self, cpu_s: float) -> float:
+        """Return the seconds, up to the end of the newest window, in which the run hardly computed.
+
+        A run that computes gets a share of a busy machine too, and its CPU time has a limit of its own.
+        """
+        now, self._cpu_s = time.monotonic(), cpu_s
+        if (elapsed := now - self._window_s) >= min(MAX_WINDOW_S, self.limits.seconds / 8):
+            if cpu_s - self._window_cpu_s < IDLE_SHARE * elapsed:
+                self._idle_s += elapsed
+            self._window_s, self._window_cpu_s = now, cpu_s
+        return self._idle_s
 
     def _kill(self, reason: str, message: str) -> None:
         """Store the breach and end the run."""

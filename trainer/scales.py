@@ -86,7 +86,7 @@ class Scale:
     betas: tuple[float, float]
     """Betas of AdamW."""
     seconds: float
-    """Wall seconds that a run may take by default."""
+    """Seconds that a run may wait, or compute, by default; a busy machine may slow it down (`sandbox.watchdog`)."""
     memory_mb: int
     """MiB that a run may take by default."""
     shape: Shape

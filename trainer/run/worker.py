@@ -35,7 +35,7 @@ class Worker:
 
     @property
     def remaining_s(self) -> float:
-        """Seconds until the worker's deadline."""
+        """Seconds that the worker may still wait, or compute."""
         return self._session.remaining_s
 
     def send_job(self, job: Mapping[str, object], arrays: Mapping[str, np.ndarray] | None = None) -> None:
