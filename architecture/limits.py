@@ -1,4 +1,4 @@
 """Limits on an architecture's source."""
 
-MAX_SOURCE_CHARACTERS = 200_000
-"""A longer source is refused unread."""
+MAX_SOURCE_CHARACTERS = 100_000
+"""A longer source is refused unread, by whoever gets it first."""

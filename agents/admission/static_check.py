@@ -29,6 +29,9 @@ def check(source: str) -> SourceFault | None:
         return SourceFault(
             "too_large", f"the source has {len(source)} characters, at most {MAX_SOURCE_CHARACTERS} are read"
         )
+    if "\0" in source:
+        line = source[: source.index("\0")].count("\n") + 1
+        return SourceFault("syntax", "not valid Python: a NUL character", line)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes in strings are the author's style
@@ -36,7 +39,7 @@ def check(source: str) -> SourceFault | None:
         return next(_faults(tree), None)
     except SyntaxError as error:
         return SourceFault("syntax", f"not valid Python: {error.msg}", error.lineno)
-    except (ValueError, RecursionError, MemoryError) as error:  # NUL bytes, lone surrogates, absurd nesting
+    except (ValueError, RecursionError, MemoryError) as error:  # lone surrogates, absurd nesting
         return SourceFault("syntax", f"cannot be parsed: {_one_line(error)}")
 
 

@@ -15,6 +15,7 @@ from typing import get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from architecture.limits import MAX_SOURCE_CHARACTERS
 from bus.delivery.role import Decision, Post
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.transport import Durable
@@ -27,7 +28,6 @@ from bus.wire.stored_message import StoredMessage
 
 PAYLOAD_BYTES = 256 * 1024
 TEXT_CHARACTERS = 2_000
-SOURCE_CHARACTERS = 100_000
 BY_CHARACTERS = 64
 MAX_EXPERIMENTS = 1_000_000
 
@@ -156,9 +156,9 @@ def _source(source: str | None, *, needed: bool) -> str | None:
         if needed:
             raise ValueError("a proposal carries its Python file as `source`")
         return None
-    if len(source) > SOURCE_CHARACTERS:
-        raise ValueError(f"a source of {len(source)} characters, at most {SOURCE_CHARACTERS} are taken")
-    clean = clean_text(source, SOURCE_CHARACTERS)
+    if len(source) > MAX_SOURCE_CHARACTERS:
+        raise ValueError(f"a source of {len(source)} characters, at most {MAX_SOURCE_CHARACTERS} are taken")
+    clean = clean_text(source, MAX_SOURCE_CHARACTERS)
     if not clean:
         raise ValueError("the proposed file is empty")
     return clean + "\n"

@@ -18,6 +18,7 @@ from agents.llm import prompts
 from agents.llm.schemas import Revision, parse_completion
 from agents.repair import repair
 from agents.repair.attempt import Attempt, AttemptFault
+from architecture.limits import MAX_SOURCE_CHARACTERS
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSpec
 from bus.vocabulary.events import (
@@ -37,7 +38,6 @@ from bus.wire.ids import BASELINE_PREFIX, derive, parse_run_id, rng, run_id
 from bus.wire.plain_text import clean_line, clean_text
 
 MESSAGE_CHARACTERS = 400
-SOURCE_CHARACTERS = 100_000
 UNREPAIRABLE_REASONS = frozenset({"bad_request", "trainer_fault"})
 """Reasons that are no fault of the architecture: another source would end the same way, so none is made."""
 TRANSIENT_REASONS = ("timeout", "limit", "no_result", "crash")
@@ -113,7 +113,7 @@ def _revision(
         revision = parse_completion(reply, Revision)
         if isinstance(revision, Revision) and revision.source.strip() != attempt.source.strip():
             change = clean_line(revision.change, MESSAGE_CHARACTERS)
-            source = clean_text(revision.source, SOURCE_CHARACTERS) + "\n"
+            source = clean_text(revision.source, MAX_SOURCE_CHARACTERS) + "\n"
             return CodeRevised(attempt=attempt.number + 1, source=source, change=change, repaired_by="model")
     return _revision_by_rules(envelope, attempt, fault)
 

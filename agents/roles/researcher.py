@@ -14,6 +14,7 @@ from pydantic import Field
 from agents.llm import prompts
 from agents.llm.schemas import Draft, parse_completion
 from agents.search.breeding import baseline_proposal, breed, select_donors, slot_bias
+from architecture.limits import MAX_SOURCE_CHARACTERS
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSettings, RoleSpec
 from bus.vocabulary.events import CampaignStarted, ProposalCreated, ProposalRejected, ProposalRequested
@@ -25,7 +26,6 @@ from bus.wire.plain_text import clean_line, clean_text
 
 NAME_CHARACTERS = 80
 MOTIVATION_CHARACTERS = 1_500
-SOURCE_CHARACTERS = 100_000
 MESSAGE_CHARACTERS = 300
 RejectionReason = Literal["duplicate_source", "near_design", "near_motivation"]
 FALLBACK_PREFIX = "fallback:"
@@ -176,12 +176,12 @@ def _baseline(request: ProposalRequested) -> ProposalCreated | ProposalRejected:
 def _proposal(draft: Draft, request: ProposalRequested, ancestry: Ancestry) -> ProposalCreated | str:
     """Return a model's draft as a proposal, or one line that says what it lacks."""
     name, motivation = clean_line(draft.name, NAME_CHARACTERS), clean_text(draft.motivation, MOTIVATION_CHARACTERS)
-    if not (name and motivation and draft.source.strip()) or len(draft.source) > SOURCE_CHARACTERS:
+    if not (name and motivation and draft.source.strip()) or len(draft.source) > MAX_SOURCE_CHARACTERS:
         return "the model's draft lacks a name, a motivation or a source, or is too long"
     return ProposalCreated(
         name=name,
         motivation=motivation,
-        source=clean_text(draft.source, SOURCE_CHARACTERS) + "\n",
+        source=clean_text(draft.source, MAX_SOURCE_CHARACTERS) + "\n",
         origin="model",
         operator="draft",
         parent=request.parent,

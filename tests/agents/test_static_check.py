@@ -244,3 +244,10 @@ def test_no_text_raises(source: str) -> None:
     """Arbitrary text gets a fault or none."""
     fault = check(source)
     assert fault is None or fault.reason
+
+
+def test_a_nul_character_is_named_with_its_line() -> None:
+    """Python's own message says neither."""
+    fault = check("import torch\n\nx = '\0'\n")
+    assert fault
+    assert (fault.reason, fault.message, fault.line) == ("syntax", "not valid Python: a NUL character", 3)
