@@ -4,6 +4,9 @@ Order of the sources: command line, environment (`MOVE37_SLOTS=4`, `MOVE37_LLM__
 below.
 """
 
+import difflib
+import os
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,6 +19,8 @@ from lab.errors import LabError
 DEFAULT_GOAL = (
     "a causal linear-time token mixer that recalls well at tight state and models text better than the baselines"
 )
+OTHER_VARIABLES = {"MOVE37_API_KEY", "MOVE37_RACE_KERNELS", "MOVE37_INSTANT_SECONDS", "MOVE37_INSTANT_AT_ONCE"}
+"""Variables that are no settings: the key of the documentation's example, and those of kernels and tests."""
 DEFAULT_FILE = Path("lab.toml")
 
 
@@ -67,7 +72,7 @@ class Settings(BaseSettings):
     """What to look for, in words."""
     scale: str = "nano"
     """Rung of the ladder of scales."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     """Seed of all randomness."""
     experiments: int = Field(default=20, ge=0, le=1_000_000)
     """Experiments, not counting the baselines."""
@@ -129,7 +134,7 @@ class LoadedSettings(BaseModel):
         path = file or DEFAULT_FILE
         sources = (
             (str(path), _file_values(path, required=file is not None)),
-            ("environment", EnvSettingsSource(Settings)()),
+            ("environment", _environment_values()),
             ("command line", {key: value for key, value in options.items() if value is not None}),
         )
         origins = {".".join(key): "default" for key in _keys(Settings().model_dump())}
@@ -141,6 +146,18 @@ class LoadedSettings(BaseModel):
             return cls(settings=Settings(**merged), origins=origins)
         except ValidationError as error:
             raise LabError(_explain(error, origins)) from None
+
+
+def _environment_values() -> dict[str, Any]:
+    """Return the values of `MOVE37_...` variables; an empty one is unset. Warns of a name that no setting has."""
+    names = {f"MOVE37_{name}".upper() for name in Settings.model_fields}
+    for variable in sorted(os.environ):
+        name = variable.upper().split("__")[0]
+        if name.startswith("MOVE37_") and name not in names | OTHER_VARIABLES:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            print(f"warning: {variable} is no setting{hint}", file=sys.stderr)
+    return EnvSettingsSource(Settings, env_ignore_empty=True)()
 
 
 def _file_values(path: Path, *, required: bool) -> dict[str, Any]:

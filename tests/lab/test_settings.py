@@ -77,3 +77,20 @@ def test_a_named_file_has_to_exist() -> None:
     """A missing file in `--config` is an error; a missing lab.toml is not."""
     with pytest.raises(LabError, match="no settings file"):
         LoadedSettings.load({}, Path("other.toml"))
+
+
+def test_an_empty_variable_is_unset_and_a_misspelt_one_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The warning has the nearest name."""
+    monkeypatch.setenv("MOVE37_TRAINERS", "")
+    monkeypatch.setenv("MOVE37_TRAINER", "4")
+    assert LoadedSettings.load({}).settings.trainers == 2
+    assert capsys.readouterr().err == "warning: MOVE37_TRAINER is no setting; did you mean MOVE37_TRAINERS?\n"
+
+
+def test_a_seed_has_63_bits() -> None:
+    """A larger one could not be stored."""
+    assert LoadedSettings.load({"seed": 2**63 - 1}).settings.seed == 2**63 - 1
+    with pytest.raises(LabError, match="seed = 9223372036854775808"):
+        LoadedSettings.load({"seed": 2**63})
