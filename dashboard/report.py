@@ -45,9 +45,12 @@ def render_report(
 
     `experiments` are complete (sources, curves, failures, findings), in the order of opening. `started` and `ended` are
     the times of the campaign's first and last event. `events` counts the log by type. `sandbox` is the setting; for
-    `none` the page has a warning. `notes` are short remarks of the caller.
+    `none` the page has a warning. `notes` are short remarks of the caller. Imported experiments, which
+    nothing here has measured, are only counted.
     """
-    scores = Scores(experiments)
+    scores = Scores([experiment for experiment in experiments if experiment.imported is None])
+    if count := len(experiments) - len(scores.experiments):
+        notes = (*notes, f"{count:,} imported experiments are left out: nothing here has measured them.")
     top = [
         summary.facts(status, started=started, ended=ended, events=events, sandbox=sandbox),
         summary.text_list("Guidance from people", status.guidance),
@@ -58,7 +61,7 @@ def render_report(
     head = _head(status, scores, events, sandbox, parts)
     rest = {name: figures.section(name, heading, parts[name]) for name, heading in PARTS if name in parts}
     room = PAGE_BYTES - len(join([head, *top, *rest.values()]).encode())
-    if experiments:
+    if scores.experiments:
         rest["records"] = figures.section("records", "Every experiment", _records(scores, room))
     body = [head, el("main", *top, *(rest[name] for name, _ in PARTS if name in rest)), _footer()]
     return document(status.campaign, body, SCRIPT)

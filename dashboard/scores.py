@@ -19,6 +19,7 @@ STATUS_WORDS: dict[Status, str] = {
     "analysed": "analysed",
     "failed": "given up",
     "rejected": "rejected",
+    "imported": "imported",
 }
 """Words of the page for each status."""
 SHAPES = {"baseline": "square", "genetic": "circle", "model": "diamond", "human": "triangle", None: "circle"}

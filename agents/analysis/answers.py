@@ -18,7 +18,7 @@ MAX_BEST_SHOWN = 3
 MAX_EXPERIMENTS_NAMED = 5
 """Experiments that one question may name."""
 
-_EXPERIMENT = re.compile(r"\b(?:e\d{4,}|h-[0-9a-f]{8}|base-[a-z0-9-]+)\b")
+_EXPERIMENT = re.compile(r"\b(?:e\d{4,}|h-[0-9a-f]{8}|i-[0-9a-f]{12}|base-[a-z0-9-]+)\b")
 
 
 def answer_question(envelope: Envelope, message: HumanMessage, role: str) -> Subdecision[list[Post]]:
@@ -55,7 +55,7 @@ def _outcome(before: Experiment) -> str:
     """Return what becomes of an experiment whose veto is withdrawn, given its state before. An end stays an end."""
     if not before.vetoed:
         return "it is not vetoed; nothing changes."
-    if before.status == "analysed":
+    if before.status in {"analysed", "imported"}:
         return "it is in the pool again."
     if before.status in {"failed", "rejected"}:
         return (

@@ -29,9 +29,9 @@ class MutateBest(SearchPolicy):
 
     @override
     def ask(self, status: CampaignStatus, state: State, random: Random) -> Subdecision[Suggestion]:
-        """Draw a parent among the best; a baseline before anything is ranked."""
+        """Draw a parent among the best; a baseline or an imported experiment before anything is ranked."""
         yield from ()
-        parents = status.ranking[: self.parameters.best] or status.founders
+        parents = status.ranking[: self.parameters.best] or status.starting_points
         parent = random.choice(parents) if parents else None
         return Suggestion(parent, preferences={"crossover": 0.0, "scratch": 0.0})
 

@@ -64,13 +64,14 @@ class TwoTier(SearchPolicy):
     def ask(self, status: CampaignStatus, state: State, random: Random) -> Subdecision[Suggestion]:
         """Draw a parent, and references to go with it.
 
-        Before the cold start is over, or when a veto has emptied the first tier, baselines stand in. A baseline counts
-        from its proposal on, since the first free slots open before any is trained.
+        Before the cold start is over, or when a veto has emptied the first tier, baselines and the best imported
+        experiments stand in. A baseline counts from its proposal on, since the first free slots open before any is
+        trained.
         """
         yield from ()
         parents = usable(state.get("parents", ()), status)
         if not parents:
-            founders = status.founders or status.ranking[: self.parameters.parents]
+            founders = status.starting_points or status.ranking[: self.parameters.parents]
             return self._draw(founders, (), (), random)
         return self._draw(parents, usable(state.get("references", ()), status), status.ranking, random)
 

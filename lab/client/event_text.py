@@ -32,6 +32,10 @@ def _proposal_created(event: events.ProposalCreated) -> str:
     return f"proposed: {event.name} (origin {event.origin})"
 
 
+def _experiment_imported(event: events.ExperimentImported) -> str:
+    return f"imported: {event.name} ({event.history} {event.foreign_id})"
+
+
 def _proposal_rejected(event: events.ProposalRejected) -> str | None:
     return f"rejected: {event.message}" if event.final else None
 
@@ -86,6 +90,7 @@ def _with_text(title: str, text: str) -> str:
 _DESCRIBERS: Mapping[type[events.Event], Callable[[Any], str | None]] = {
     events.CampaignStarted: _campaign_started,
     events.ProposalCreated: _proposal_created,
+    events.ExperimentImported: _experiment_imported,
     events.ProposalRejected: _proposal_rejected,
     events.RunStarted: _run_started,
     events.RunAnomaly: _run_anomaly,

@@ -3,6 +3,7 @@
 import difflib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,24 +72,25 @@ def diff(settings: Settings, first: IdArgument, second: IdArgument) -> None:
 def best(
     settings: Settings,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 10,
+    imported: Annotated[bool, typer.Option("--imported", help="Rank imported experiments by their reports.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the experiments with the highest fitness.
 
-    Fitness is a screening score from one seed.
+    Fitness is a screening score from one seed. Imported experiments have none: --imported ranks them by the merit that
+    their history reports.
 
     Example: move37 best -n 3
     """
     from lab.terminal import tables
 
-    scored = [row for row in _fetch(settings) if row.fitness is not None]
-    rows = sorted(scored, key=lambda row: -(row.fitness or 0.0))[:count]
+    rows = (_best_imported if imported else _best_measured)(_fetch(settings))[:count]
     if as_json:
         print_json_lines(tables.short(row) for row in rows)
     elif rows:
-        tables.print_experiments(rows)
+        (tables.print_imported if imported else tables.print_experiments)(rows)
     else:
-        print("no experiment has been analysed yet", file=sys.stderr)
+        print(f"no experiment has been {'imported' if imported else 'analysed'} yet", file=sys.stderr)
 
 
 @app.command()
@@ -186,6 +188,17 @@ def export_log(
 
     count = run_async(log_export.export_log(settings, file))
     print(f"{count} events in {file}")
+
+
+def _best_measured(rows: Sequence[Any]) -> list[Any]:
+    """Return the analysed experiments, best first."""
+    return sorted((row for row in rows if row.fitness is not None), key=lambda row: -row.fitness)
+
+
+def _best_imported(rows: Sequence[Any]) -> list[Any]:
+    """Return the imported experiments with a merit, best first."""
+    ranked = (row for row in rows if row.imported and row.imported.merit is not None)
+    return sorted(ranked, key=lambda row: -row.imported.merit)
 
 
 def _fetch(settings: Settings, *ids: str) -> tuple[Any, ...]:

@@ -177,12 +177,14 @@ class DashboardFeed:
             raise
 
     async def _ask(self, *ids: str) -> None:
-        """Store memory's answer without long texts; drop it if another campaign has started meanwhile."""
+        """Store memory's answer without long texts and imported ones; drop it if another campaign has started."""
         reader = self._reader
         rows = await reader.experiments(*ids)
         if reader is not self._reader:
             return
-        self._rows |= {row.id: row.model_copy(update={"source": "", "design": None}) for row in rows}
+        self._rows |= {
+            row.id: row.model_copy(update={"source": "", "design": None}) for row in rows if not row.imported
+        }
         self._experiments = tuple(sorted(self._rows.values(), key=lambda row: row.opened_seq))
 
     def _without_curve(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from bus.vocabulary.queries import Experiment
 
 SHORT_FIELDS = (
     "id", "name", "status", "origin", "parent_id", "fitness", "parts", "parameters", "reason", "attempt",
+    "imported",
 )  # fmt: skip
 """Fields of an experiment that its JSON repeats; the figures of `Metrics` come with them."""
 FIGURES = ("val_loss", "bits_per_byte", "recall", "seconds")
@@ -51,6 +52,8 @@ def print_experiment(row: Experiment) -> None:
     page = console()
     page.print(f"[bold]{row.id}[/]  {escape(row.name)}  [dim]{row.status}, {row.origin}, {row.operator or ''}[/]")
     page.print(f"\n{escape(row.motivation)}\n")
+    if row.imported:
+        page.print(escape(f"imported from {row.imported.history}, {row.imported.foreign_id}: {_reported(row)}"))
     _print_scores(page, row)
     for finding in row.findings:
         page.print(f"  - {escape(finding)}")
@@ -74,6 +77,24 @@ def _print_scores(page: Console, row: Experiment) -> None:
         for score in row.metrics.scores():
             figures = (f"{name} {value:.3f}" for name, value in score.items() if isinstance(value, float))
             page.print(f"  {escape(str(score['task']))}: {', '.join(figures)}")
+
+
+def _reported(row: Experiment) -> str:
+    """Return the figures that an imported experiment's history reports."""
+    scores = row.imported.scores if row.imported else {}
+    return ", ".join(f"{name} {value:g}" for name, value in scores.items()) or "no scores"
+
+
+def print_imported(rows: Iterable[Experiment]) -> None:
+    """Print a table of imported experiments with what their histories report of them."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("id", "design", "history", "its id", "parent", "reported, not measured here"):
+        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=48)
+    for row in rows:
+        assert row.imported
+        cells = (row.id, row.name, row.imported.history, row.imported.foreign_id, row.parent_id or "", _reported(row))
+        table.add_row(*map(escape, cells))
+    console().print(table)
 
 
 def _print_failures(page: Console, row: Experiment) -> None:

@@ -7,7 +7,7 @@ from memory.projections.code import FailureRow, RevisionRow
 from memory.projections.embedding import EmbeddingRow
 from memory.projections.human import HumanAnswerRow, HumanMessageRow
 from memory.projections.log_index import EventRow, event_row
-from memory.projections.proposal import ProposalRow, RejectionRow, SlotRow, SourceRow
+from memory.projections.proposal import ImportRow, ProposalRow, RejectionRow, SlotRow, SourceRow
 from memory.projections.run import AnomalyRow, CompletionRow, CurveRow, RunFailureRow, RunRequestRow, RunStartRow
 from memory.rows import PROJECTIONS, Row
 
@@ -20,6 +20,7 @@ TABLES: tuple[type[Row], ...] = (
     HumanAnswerRow,
     SlotRow,
     ProposalRow,
+    ImportRow,
     RejectionRow,
     SourceRow,
     FailureRow,

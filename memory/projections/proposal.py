@@ -1,13 +1,13 @@
-"""Rows of ideas: the slots opened for them, the proposals, the rejected ideas, and every source."""
+"""Rows of ideas: the slots opened for them, the proposals, imported or not, the rejected ideas, and every source."""
 
 import json
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from bus.vocabulary.events import CodeRevised, ProposalCreated, ProposalRejected, ProposalRequested
+from bus.vocabulary.events import CodeRevised, ExperimentImported, ProposalCreated, ProposalRejected, ProposalRequested
 from bus.wire.ids import fingerprint
-from memory.rows import Row, projects
+from memory.rows import Column, Row, projects
 
 
 @projects(ProposalRequested)
@@ -30,10 +30,30 @@ def design_json(event: ProposalCreated | CodeRevised) -> str | None:
     return None if event.design is None else json.dumps(event.design)
 
 
-@projects(ProposalCreated, fingerprint=lambda event: fingerprint(event.source), design=design_json)
+def source_fingerprint(event: ProposalCreated | CodeRevised | ExperimentImported) -> str:
+    """Return the fingerprint of an event's source."""
+    return fingerprint(event.source)
+
+
+def constant(value: Any) -> Column:
+    """Return a column that has the same value in every row."""
+    return lambda _: value
+
+
+@projects(ProposalCreated, fingerprint=source_fingerprint, design=design_json)
+@projects(
+    ExperimentImported,
+    origin=constant("imported"),
+    operator=constant(None),
+    references=constant(()),
+    cognition=constant(()),
+    guidance=constant(()),
+    fingerprint=source_fingerprint,
+    design=constant(None),
+)
 @dataclass(frozen=True, slots=True)
 class ProposalRow(Row):
-    """An architecture was proposed; its source is a SourceRow."""
+    """An architecture was proposed or imported; its source is a SourceRow."""
 
     table: ClassVar[str] = "proposals"
 
@@ -49,6 +69,26 @@ class ProposalRow(Row):
     """Fingerprint of its source, blank space aside."""
     design: str | None
     """The design that the source was rendered from, as JSON."""
+
+
+@projects(
+    ExperimentImported,
+    scores=lambda event: json.dumps(event.scores),
+    time=lambda event: event.time and event.time.isoformat(),
+)
+@dataclass(frozen=True, slots=True)
+class ImportRow(Row):
+    """What a foreign history says of an experiment, besides its proposal."""
+
+    table: ClassVar[str] = "imports"
+
+    history: str
+    foreign_id: str
+    scores: str
+    """Figures by name, as JSON."""
+    merit: float | None
+    time: str | None
+    """ISO 8601 with its zone."""
 
 
 @projects(ProposalRejected)
@@ -71,6 +111,7 @@ class RejectionRow(Row):
 
 @projects(
     ProposalCreated,
+    ExperimentImported,
     CodeRevised,
     attempt=lambda event: event.attempt if isinstance(event, CodeRevised) else 0,
     text=attrgetter("source"),

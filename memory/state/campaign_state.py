@@ -30,6 +30,8 @@ from memory.projections import (
 from memory.state.as_of import as_of, seq_of
 from memory.state.experiment_state import ExperimentState
 
+IMPORTED_STARTING_POINTS = 10
+"""The most imported experiments that ideas may start from."""
 RANKING_SIZE = 50
 """The most experiments in a ranking."""
 
@@ -43,6 +45,14 @@ class RankedExperiment(NamedTuple):
     negated_fitness: float
     opened_seq: int
     analysed_seq: int
+    id: str
+
+
+class RankedImport(NamedTuple):
+    """An imported experiment. Ascending order is best first; ties go to the one that was imported first."""
+
+    negated_merit: float
+    seq: int
     id: str
 
 
@@ -96,6 +106,8 @@ class CampaignState:
 
     ranked: list[RankedExperiment] = field(default_factory=list)
     """Analysed experiments, best first and not in log order."""
+    imports: list[RankedImport] = field(default_factory=list)
+    """Imported experiments by what their histories report, best first and not in log order."""
     unanalysed: dict[str, CompletionRow] = field(default_factory=dict)
     """Completions that wait for their analysis, by experiment id and in log order."""
     released: list[tuple[int, CompletionRow]] = field(default_factory=list)
@@ -148,6 +160,11 @@ class CampaignState:
         """Return the ids of the best experiments, best first, without vetoed ones; of equals, the one opened first."""
         analysed = (ranked.id for ranked in self.ranked if ranked.analysed_seq <= position)
         return islice((each for each in analysed if not self.vetoed(each, position)), limit)
+
+    def best_imported(self, position: int, limit: int = IMPORTED_STARTING_POINTS) -> Iterator[str]:
+        """Return the ids of the best imported experiments, best first, without vetoed ones."""
+        imported = (ranked.id for ranked in self.imports if ranked.seq <= position)
+        return islice((each for each in imported if not self.vetoed(each, position)), limit)
 
     def trained_baselines(self, position: int) -> list[ExperimentState]:
         """Return the baselines whose run had completed, in the order they were opened."""

@@ -12,6 +12,7 @@ from memory.projections import (
     CompletionRow,
     FailureRow,
     HumanMessageRow,
+    ImportRow,
     ProposalRow,
     RejectionRow,
     RevisionRow,
@@ -35,6 +36,8 @@ class ExperimentState:
     id: str
     slot: SlotRow | None = None
     proposal: ProposalRow | None = None
+    imported: ImportRow | None = None
+    """What the history that it comes from says of it."""
     rejections: list[RejectionRow] = field(default_factory=list)
     failures: list[FailureRow] = field(default_factory=list)
     revisions: list[RevisionRow] = field(default_factory=list)
@@ -59,7 +62,7 @@ class ExperimentState:
 
     @property
     def opened_seq(self) -> int:
-        """Position of its slot or, without a slot, of its proposal; 0 before either."""
+        """Position of its slot or, without a slot, of its proposal or import; 0 before them."""
         first = self.slot or self.proposal
         return first.seq if first else 0
 

@@ -7,6 +7,7 @@ its row, but changes no answer.
 from bisect import insort
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from bus.vocabulary.events import TOO_GOOD, CampaignStarted
@@ -19,6 +20,7 @@ from memory.projections import (
     CompletionRow,
     FailureRow,
     HumanMessageRow,
+    ImportRow,
     PoolRow,
     ProposalRow,
     RejectionRow,
@@ -29,7 +31,7 @@ from memory.projections import (
     TransitionRow,
 )
 from memory.rows import Row
-from memory.state.campaign_state import CampaignState, RankedExperiment
+from memory.state.campaign_state import CampaignState, RankedExperiment, RankedImport
 from memory.state.experiment_state import ExperimentState
 
 Reducer = Callable[[CampaignState, Any], None]
@@ -111,8 +113,19 @@ def _propose(campaign: CampaignState, row: ProposalRow) -> None:
     experiment.proposal = row
     campaign.proposals.append(row)
     campaign.sources_by_fingerprint[row.fingerprint].append(row)
-    if experiment.slot is None:  # a person's idea opens its experiment itself; no slot follows for that id
+    if experiment.slot is None:  # a person's or an imported idea opens its experiment itself; no slot follows for it
         campaign.opened.append(experiment)
+
+
+@_reduces(ImportRow)
+def _import(campaign: CampaignState, row: ImportRow) -> None:
+    """End an imported experiment with its proposal, which has the same position unless the id was taken before."""
+    experiment = campaign.experiment(row.experiment)
+    if experiment.proposal is None or experiment.proposal.seq != row.seq or experiment.slot is not None:
+        return
+    experiment.imported = row
+    _end(campaign, experiment, row.seq, "imported")
+    insort(campaign.imports, RankedImport(inf if row.merit is None else -row.merit, row.seq, row.experiment))
 
 
 @_reduces(RejectionRow)

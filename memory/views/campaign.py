@@ -38,6 +38,7 @@ def campaign_status(campaign: CampaignState, position: int) -> CampaignStatus:
         rejected=ends.get("rejected", 0),
         guidance=tuple(message.text for message in _messages(campaign, "steer", position, newest=MAX_GUIDANCE)),
         founders=tuple(baseline.id for baseline in campaign.founders(position)),
+        imported=tuple(campaign.best_imported(position)),
         generation=pool.generation if pool else 0,
         pool=json.loads(pool.state) if pool else {},
         vetoed=campaign.vetoed_experiments(position),

@@ -7,13 +7,14 @@ records, each a copy of a blank one: that is several times faster than to look u
 """
 
 import json
+from datetime import datetime
 from typing import Any
 
 from pydantic import JsonValue
 
 from bus.vocabulary.events import CurvePoint, FitnessParts, Metrics
-from bus.vocabulary.queries import Experiment, FailedAttempt
-from memory.projections import AnalysisRow, CurveRow, SourceRow
+from bus.vocabulary.queries import Experiment, FailedAttempt, ForeignRecord
+from memory.projections import AnalysisRow, CurveRow, ImportRow, SourceRow
 from memory.state.as_of import as_of, rows_as_of
 from memory.state.experiment_state import ExperimentState
 from memory.store import Store
@@ -64,7 +65,7 @@ def full_view(store: Store, experiment: ExperimentState, position: int, novelty:
 def _figures(experiment: ExperimentState, position: int) -> dict[str, Any]:
     slot, proposal = as_of(experiment.slot, position), as_of(experiment.proposal, position)
     metrics, analysis = experiment.metrics(position), as_of(experiment.analysis, position)
-    origin = proposal or slot
+    origin, imported = proposal or slot, as_of(experiment.imported, position)
     return {
         "id": experiment.id,
         "name": proposal.name if proposal else (slot.baseline or "" if slot else ""),
@@ -78,8 +79,19 @@ def _figures(experiment: ExperimentState, position: int) -> dict[str, Any]:
         "metrics": metrics,
         "parameters": _parameters(experiment, metrics, position),
         "vetoed": experiment.vetoed(position),
+        "imported": _foreign_record(imported) if imported else None,
         "opened_seq": experiment.opened_seq,
     }
+
+
+def _foreign_record(row: ImportRow) -> ForeignRecord:
+    return ForeignRecord.model_construct(
+        history=row.history,
+        foreign_id=row.foreign_id,
+        scores=json.loads(row.scores),
+        merit=row.merit,
+        time=datetime.fromisoformat(row.time) if row.time else None,
+    )
 
 
 def _parameters(experiment: ExperimentState, metrics: Metrics | None, position: int) -> int | None:

@@ -80,6 +80,16 @@ def test_a_policy_suggests_without_any_analysed_experiment(name: str) -> None:
         assert suggestion.parent is None or suggestion.parent in campaign.founders
 
 
+@pytest.mark.parametrize("name", ["two_tier", "mutate_best"])
+def test_ideas_may_start_from_imported_experiments(name: str) -> None:
+    """They stand next to the baselines until experiments are ranked; after that, measured ones alone are parents."""
+    imported = ("i-1", "i-2")
+    parents = {ask(name, status(name, 0, imported=imported), seed).parent for seed in range(100)}
+    assert parents == {*status(name).founders, *imported}
+    ranked = status(name, imported=imported, pool=fold(name))
+    assert not {ask(name, ranked, seed).parent for seed in range(100)} & {*imported}
+
+
 @EVERY_POLICY
 def test_the_same_seed_gives_the_same_suggestion(name: str) -> None:
     """The suggestion depends on nothing else that differs between calls."""

@@ -14,6 +14,7 @@ from bus.vocabulary.events.campaign import (
 )
 from bus.vocabulary.events.code import CodeFailed, CodeRevised, Stage
 from bus.vocabulary.events.human import OWNER, HumanAnswered, HumanKind, HumanMessage, Spoken
+from bus.vocabulary.events.imported import ExperimentImported
 from bus.vocabulary.events.metrics import CurvePoint, Measure, Metrics, TaskMetrics
 from bus.vocabulary.events.proposal import Origin, ProposalCreated, ProposalRejected, ProposalRequested
 from bus.vocabulary.events.run import (
@@ -47,6 +48,7 @@ __all__ = [
     "DiscoveryConfirmed",
     "DiscoveryRefuted",
     "Event",
+    "ExperimentImported",
     "FitnessParts",
     "GateResult",
     "HumanAnswered",

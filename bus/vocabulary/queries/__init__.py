@@ -6,7 +6,14 @@ depends on the log and not on timing. `at=0` stands for the newest position. A r
 
 from bus.vocabulary.queries.campaign import AskCampaigns, AskCampaignStatus, Campaigns, CampaignStatus
 from bus.vocabulary.queries.comparison import AskPeers, AskSetup, ExperimentSetup, Peers
-from bus.vocabulary.queries.experiment import AskExperiments, Experiment, Experiments, FailedAttempt, Status
+from bus.vocabulary.queries.experiment import (
+    AskExperiments,
+    Experiment,
+    Experiments,
+    FailedAttempt,
+    ForeignRecord,
+    Status,
+)
 from bus.vocabulary.queries.idea import (
     Ancestry,
     AskAncestry,
@@ -38,6 +45,7 @@ __all__ = [
     "ExperimentSetup",
     "Experiments",
     "FailedAttempt",
+    "ForeignRecord",
     "Neighbour",
     "Neighbours",
     "Peers",

@@ -43,6 +43,8 @@ class CampaignStatus(Record):
     """Steering messages in force, oldest first."""
     founders: tuple[str, ...] = ()
     """Baselines that ideas may start from: proposed, neither failed nor vetoed, in the order of their slots."""
+    imported: tuple[str, ...] = ()
+    """The 10 best imported experiments by the merit that their histories report, vetoed ones left out."""
     generation: int = 0
     """Generation of the pool."""
     pool: dict[str, JsonValue] = {}
@@ -53,6 +55,11 @@ class CampaignStatus(Record):
     """The 50 best experiments now, best first, vetoed ones left out."""
     last_seq: int = 0
     """Position in the log that the reply describes."""
+
+    @property
+    def starting_points(self) -> tuple[str, ...]:
+        """Experiments that ideas may start from while too few are ranked: the founders, then the imported ones."""
+        return (*self.founders, *self.imported)
 
     @property
     def state(self) -> str:

@@ -2,12 +2,12 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue
 
 from bus.vocabulary.events import CurvePoint, FitnessParts, Metrics, Origin, Record, Stage
 from bus.vocabulary.queries.query import Query
 
-Status = Literal["queued", "running", "quarantined", "analysed", "failed", "rejected"]
+Status = Literal["queued", "running", "quarantined", "analysed", "failed", "rejected", "imported"]
 
 
 class FailedAttempt(Record):
@@ -25,16 +25,31 @@ class FailedAttempt(Record):
     """Change of the next attempt; empty if there was none."""
 
 
+class ForeignRecord(Record):
+    """What the history that an experiment was imported from says of it. Nothing in it was measured here."""
+
+    history: str
+    """Name of the history."""
+    foreign_id: str
+    """Id in that history."""
+    scores: dict[str, float]
+    """Figures that it reports, by name."""
+    merit: float | None
+    """The figure that ranks it among imported experiments, higher is better."""
+    time: AwareDatetime | None
+    """When it was made."""
+
+
 class Experiment(Record):
     """An experiment as of a position."""
 
     id: str
-    """Its id: `base-gla`, `e0007`, `h-3f2a91c0`."""
+    """Its id: `base-gla`, `e0007`, `h-3f2a91c0`, `i-5d1c09a4be72`."""
     name: str = ""
     """Name of its design."""
     status: Status
     """Its status."""
-    origin: Origin | None = None
+    origin: Origin | Literal["imported"] | None = None
     """Where its idea comes from; None before the proposal."""
     operator: str | None = None
     """Operator that derived its design."""
@@ -74,8 +89,10 @@ class Experiment(Record):
     """How far its idea lies from the nearest earlier one, in [0, 1]."""
     vetoed: bool = False
     """Whether a veto is in force."""
+    imported: ForeignRecord | None = None
+    """What its history says of it, if it was imported; it then has no fitness and no metrics."""
     opened_seq: int = 0
-    """Position in the log at which its slot was opened; for a person's, at which it was proposed."""
+    """Position in the log at which its slot was opened, or without a slot its proposal or its import."""
 
     @property
     def val_loss(self) -> float | None:
