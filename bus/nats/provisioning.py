@@ -4,6 +4,7 @@ An update only ever adds: streams keep their messages and replicas, consumers ke
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
@@ -82,8 +83,12 @@ async def restore_consumer(js: JetStreamContext, durable: Durable) -> None:
 
 
 async def provision_consumer(js: JetStreamContext, durable: Durable) -> None:
-    """Create a durable consumer, or update the filters of an older one. Raises APIError."""
-    await js.add_consumer(durable.stream, _consumer_config(durable))
+    """Create a durable consumer, or update the filters of an older one, which keeps its start. Raises APIError."""
+    config = consumer_config(durable)
+    with contextlib.suppress(NotFoundError):
+        existing = (await js.consumer_info(durable.stream, durable.name)).config
+        config = config.evolve(deliver_policy=existing.deliver_policy, opt_start_seq=existing.opt_start_seq)
+    await js.add_consumer(durable.stream, config)
 
 
 async def _provision_stream(js: JetStreamContext, config: api.StreamConfig) -> None:
@@ -118,7 +123,7 @@ def _stream_config(stream: Stream, replicas: int, first_position: int | None) ->
     )
 
 
-def _consumer_config(durable: Durable) -> api.ConsumerConfig:
+def consumer_config(durable: Durable) -> api.ConsumerConfig:
     """Return the JetStream settings of a durable consumer."""
     return api.ConsumerConfig(
         durable_name=durable.name,

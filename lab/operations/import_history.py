@@ -13,7 +13,7 @@ from bus.delivery.role import Post
 from bus.security import access
 from bus.vocabulary.events import ExperimentImported
 from bus.wire.ids import campaign_id
-from lab.client.human_input import newest_campaign
+from lab.client.human_input import find_campaign
 from lab.client.session import LabClient, open_lab
 from lab.errors import LabError
 from lab.home import Home
@@ -60,7 +60,7 @@ async def import_history(settings: Settings, file: Path, columns: Columns, *, sk
         raise LabError(f"{file} has no experiment to import")
     _begin_campaign(settings)
     async with open_lab(settings, access.ADMIN) as client:
-        campaign = client.campaign or await newest_campaign(settings)
+        campaign = client.campaign or await find_campaign(settings)
         added = await _publish(client, campaign, events)
     return ImportSummary(campaign, len(events), added, len(history.bad), round(time.monotonic() - start, 1))
 

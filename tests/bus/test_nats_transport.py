@@ -5,7 +5,9 @@ import contextlib
 
 import pytest
 
+from bus.delivery.transport import Durable
 from bus.nats import following
+from bus.nats.snapshots import place_consumer
 from bus.nats.transport import NatsTransport
 from bus.wire import subjects
 from tests.support.durables import campaign_durable
@@ -108,3 +110,20 @@ async def test_a_suppressed_cancellation_still_ends_a_reader(nats_url: str, camp
     assert task.done()
     assert task.cancelled()
     await client.close()
+
+
+async def test_a_consumer_that_was_placed_stays_in_its_place(nats_url: str, campaign: str) -> None:
+    """Provisioning it afterwards changes its filters and not where it begins."""
+    transport = await NatsTransport.connect(nats_url, name="test")
+    await transport.provision()
+    subject = f"lab.events.{campaign}.e1.Test"
+    positions = [await transport.publish(subject, b"", f"{campaign}-{number}") for number in range(3)]
+    durable = Durable(f"placed-{campaign}", subjects.LOG, ("lab.events.other.>",))
+    assert positions[1] is not None
+    await place_consumer(transport.client.jetstream(), durable, after=positions[1])
+    durable = Durable(durable.name, subjects.LOG, (subject,))
+    await transport.provision([durable])
+    delivery = await transport.pull(durable, 2.0)
+    assert delivery is not None
+    assert (delivery.stored.seq, delivery.waiting) == (positions[2], 0)
+    await transport.close()
