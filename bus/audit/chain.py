@@ -9,13 +9,13 @@ forge both. To detect that, keep the last hash elsewhere: `move37 events --verif
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import Self
 
 from bus.wire.stored_message import StoredMessage
+from bus.wire.subjects import campaign_of
 
 MAX_DIGITS = 20
 """A position has fewer digits."""
@@ -56,11 +56,13 @@ class ChainCheck:
     matched: int
     """Number of messages that match their recorded links."""
     digest: str
-    """The hash of the last of them."""
+    """The hash of the last of them, or of the last archived position after it."""
     first_difference: int | None = None
     """The first position that does not match; None if all match."""
     detail: str = ""
     """How that position differs; empty if all match."""
+    archived: int = 0
+    """Number of recorded positions whose messages are in an archive."""
 
 
 def message_hash(stored: StoredMessage) -> str:
@@ -76,18 +78,27 @@ def links_of(messages: Iterable[StoredMessage], before: str = ROOT) -> Iterator[
         yield link
 
 
-def verify_chain(links: Iterable[ChainLink], messages: Iterable[StoredMessage]) -> ChainCheck:
-    """Compare messages with their recorded links, up to the last link or the first difference."""
-    last, matched = ChainLink(0, "", ROOT), 0
-    for link, stored in zip_longest(links, messages):
-        if link is None:
-            break  # newer than the last recorded link
-        if stored is None or last.seq < link.seq < stored.seq:
-            return ChainCheck(matched, last.digest, link.seq, "is missing from the log")
+def verify_chain(
+    links: Iterable[ChainLink], messages: Iterable[StoredMessage], archived: Collection[str] = ()
+) -> ChainCheck:
+    """Compare messages with their recorded links, up to the last link or the first difference.
+
+    Messages of `archived` campaigns may be missing. Their links stand in for them: the next message's link covers them.
+    """
+    last, matched, gone = ChainLink(0, "", ROOT), 0, 0
+    rest = iter(messages)
+    stored = next(rest, None)
+    for link in links:
+        missing = stored is None or last.seq < link.seq < stored.seq
+        if missing and campaign_of(link.subject) in archived:
+            last, gone = link, gone + 1
+            continue
+        if stored is None or missing:
+            return ChainCheck(matched, last.digest, link.seq, "is missing from the log", gone)
         if link != ChainLink.of(last.digest, stored):
-            return ChainCheck(matched, last.digest, stored.seq, "is not what it was when it was recorded")
-        last, matched = link, matched + 1
-    return ChainCheck(matched, last.digest)
+            return ChainCheck(matched, last.digest, stored.seq, "is not what it was when it was recorded", gone)
+        last, matched, stored = link, matched + 1, next(rest, None)
+    return ChainCheck(matched, last.digest, archived=gone)
 
 
 def read_chain(path: Path) -> Iterator[ChainLink]:
@@ -105,6 +116,7 @@ def chain_path(log: Path) -> Path:
 
 def write_chain(path: Path, links: Sequence[ChainLink], messages: Sequence[StoredMessage]) -> None:
     """Write a log's chain: the recorded links unchanged, then links of the newer messages."""
-    newer = links_of(messages[len(links) :], links[-1].digest if links else ROOT)
+    last = links[-1] if links else ChainLink(0, "", ROOT)
+    newer = links_of((stored for stored in messages if stored.seq > last.seq), last.digest)
     with path.open("w", encoding="ascii") as file:
         file.writelines(map(str, (*links, *newer)))

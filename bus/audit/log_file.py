@@ -1,6 +1,8 @@
 """A log as a file: one CloudEvent a line, byte for byte as the stream holds it.
 
-A message with a line break is written as `{"raw_hex": "..."}`, so that line numbers stay positions.
+A message with a line break is written as `{"raw_hex": "..."}`, and a position without a message as an empty line: line
+numbers stay positions. Positions are without a message where a campaign was archived, or in its archive where
+another campaign's messages are.
 """
 
 import json
@@ -14,22 +16,26 @@ RAW_PREFIX = b'{"raw_hex":"'
 
 
 def write_log(path: Path, messages: Iterable[StoredMessage]) -> int:
-    """Write messages as JSON lines and return how many; an existing file is replaced only by a complete one."""
+    """Write messages as JSON lines, each at the line of its position, and return how many.
+
+    An existing file is replaced only by a complete one.
+    """
     temporary = path.with_name(path.name + ".part")
-    count = 0
+    count = position = 0
     with temporary.open("wb") as file:
         for message in messages:
-            file.write(_line(message.payload) + b"\n")
-            count += 1
+            file.write(b"\n" * (message.seq - position - 1) + _line(message.payload) + b"\n")
+            count, position = count + 1, message.seq
     temporary.replace(path)
     return count
 
 
-def read_payloads(path: Path) -> Iterator[bytes]:
-    """Yield the messages of a file as the stream held them."""
+def read_payloads(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the messages of a file as the stream held them, each with its position."""
     with path.open("rb") as file:
-        for line in file:
-            yield _payload(line.rstrip(b"\n"))
+        for position, line in enumerate(file, 1):
+            if content := line.rstrip(b"\n"):
+                yield position, _payload(content)
 
 
 def read_log(path: Path, unreadable: Callable[[str], None] | None = None) -> Iterator[Envelope]:
@@ -38,7 +44,7 @@ def read_log(path: Path, unreadable: Callable[[str], None] | None = None) -> Ite
     A line without an event is skipped and reported to `unreadable`. Without `unreadable`, it raises MalformedMessage.
     Both name the line.
     """
-    for number, payload in enumerate(read_payloads(path), 1):
+    for number, payload in read_payloads(path):
         try:
             yield decode(payload, number)
         except MalformedMessage as error:
@@ -50,7 +56,7 @@ def read_log(path: Path, unreadable: Callable[[str], None] | None = None) -> Ite
 
 def _line(payload: bytes) -> bytes:
     """Return a message as one line."""
-    if b"\n" not in payload and not payload.startswith(RAW_PREFIX):
+    if payload and b"\n" not in payload and not payload.startswith(RAW_PREFIX):
         return payload
     return RAW_PREFIX + payload.hex().encode() + b'"}'
 

@@ -80,8 +80,10 @@ class ChainRecorder:
 
 def _matching_length(links: Sequence[ChainLink], messages: Sequence[StoredMessage]) -> int:
     """Return how many links there are up to the last one that fits its message."""
+    by_position = {stored.seq: stored for stored in messages}  # an archived campaign leaves gaps
     before, length = ROOT, 0
-    for number, (link, stored) in enumerate(zip(links, messages, strict=False), 1):
-        length = number if link == ChainLink.of(before, stored) else length
+    for number, link in enumerate(links, 1):
+        stored = by_position.get(link.seq)
+        length = number if stored and link == ChainLink.of(before, stored) else length
         before = link.digest
     return length

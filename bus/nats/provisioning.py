@@ -113,7 +113,6 @@ def _stream_config(stream: Stream, replicas: int, first_position: int | None) ->
         retention=api.RetentionPolicy.LIMITS,
         discard=api.DiscardPolicy.NEW if stream.append_only else api.DiscardPolicy.OLD,
         deny_delete=stream.append_only,
-        deny_purge=stream.append_only,
         max_bytes=stream.max_bytes,
         max_age=stream.max_age,
         duplicate_window=stream.duplicate_window,

@@ -78,8 +78,11 @@ async def _until_end(chunks: "asyncio.Queue[Msg]") -> AsyncIterator[Msg]:
 
 
 async def restore_snapshot(client: Client, snapshot: StreamSnapshot, file: BinaryIO, replicas: int = 1) -> None:
-    """Make a stream again from its snapshot, on `replicas` servers. Raises TransportError, also if it exists."""
-    config = snapshot.config | {"num_replicas": replicas}
+    """Make a stream again from its snapshot, on `replicas` servers. Raises TransportError, also if it exists.
+
+    The streams of older labs deny to be purged for ever; a restored one lets campaigns be archived.
+    """
+    config = snapshot.config | {"num_replicas": replicas, "deny_purge": False}
     name = config["name"]
     request = json.dumps({"config": config, "state": snapshot.state}).encode()
     target = (await _request(client, f"$JS.API.STREAM.RESTORE.{name}", request))["deliver_subject"]

@@ -205,6 +205,20 @@ class NatsTransport:
             kind = TransportError if isinstance(error, APIError) else NoAnswer
             raise kind(f"can't read the position of stream {stream} ({error})") from None
 
+    async def may_purge(self, stream: str) -> bool:
+        """Return whether a stream lets messages be purged; those of older labs never do. Raises TransportError."""
+        try:
+            return not (await self._js.stream_info(stream)).config.deny_purge
+        except (APIError, *SERVER_AWAY_ERRORS) as error:
+            raise TransportError(f"can't read the settings of stream {stream} ({error})") from None
+
+    async def purge(self, stream: str, subject: str) -> None:
+        """Remove the messages on the subjects of a pattern; no position is used again. Raises TransportError."""
+        try:
+            await self._js.purge_stream(stream, subject=subject)
+        except (APIError, *SERVER_AWAY_ERRORS) as error:
+            raise TransportError(f"can't purge {subject} of stream {stream} ({error})") from None
+
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
         """Ask; see Transport."""
         try:

@@ -4,6 +4,8 @@ The log holds `lab.events.<campaign>.<experiment>.<Type>`. People publish on `la
 without a name; a stream of its own stores that: their messages need not be CloudEvents, and the log holds only those.
 """
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bus.vocabulary.events import Event, LossPoint
@@ -29,7 +31,7 @@ class Stream:
     max_bytes: int
     max_age: float = 0.0
     append_only: bool = True
-    """True if messages can't be deleted or purged, and a full stream refuses new ones."""
+    """True if no message can be deleted, and a full stream refuses new ones. An ended campaign can be purged."""
     duplicate_window: float = 7 * DAY_S
 
 
@@ -75,6 +77,26 @@ def decode_event(stored: StoredMessage) -> Envelope:
     if event_subject(envelope) != stored.subject:
         raise MalformedMessage(f"a {envelope.type} about {envelope.experiment} does not belong on {stored.subject}")
     return envelope
+
+
+def campaign_of(subject: str) -> str:
+    """Return the campaign of a subject of the log; empty for any other subject."""
+    tokens = subject.split(".")
+    return tokens[2] if tokens[:2] == ["lab", "events"] and len(tokens) > 3 else ""
+
+
+def campaign_filter(campaign: str) -> str:
+    """Return the subject filter for all events of a campaign."""
+    return f"lab.events.{campaign}.>"
+
+
+def decode_events(messages: Iterable[StoredMessage]) -> list[Envelope]:
+    """Return the events among messages; a message that is none is left out, as every role left it out."""
+    history: list[Envelope] = []
+    for stored in messages:
+        with suppress(MalformedMessage):
+            history.append(decode_event(stored))
+    return history
 
 
 def event_filter(kind: type[Event], campaign: str = "*") -> str:

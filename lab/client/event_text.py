@@ -83,6 +83,10 @@ def _campaign_finished(event: events.CampaignFinished) -> str:
     return f"campaign finished ({event.reason}): {counts}"
 
 
+def _campaign_archived(event: events.CampaignArchived) -> str:
+    return f"campaign archived: {event.events} events in {event.file}"
+
+
 def _with_text(title: str, text: str) -> str:
     return f"{title}: {text}" if text else title
 
@@ -102,5 +106,6 @@ _DESCRIBERS: Mapping[type[events.Event], Callable[[Any], str | None]] = {
     events.CampaignPaused: _campaign_paused,
     events.CampaignResumed: _campaign_resumed,
     events.CampaignFinished: _campaign_finished,
+    events.CampaignArchived: _campaign_archived,
 }
 """For each notable class of event, the function that describes one; None from it leaves that event out."""

@@ -1,4 +1,4 @@
-"""Commands that keep a lab for months: backup, restore."""
+"""Commands that keep a lab for months: backup, restore, archive."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -63,3 +63,27 @@ def restore(
         print("hint: restart that NATS server once before the lab runs; then it drops repeated messages as before")
     else:
         print(f"hint: move37 run --home {summary.home} continues the campaign")
+
+
+@app.command()
+@with_settings
+def archive(
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(help="New file for the campaign: one CloudEvent a line.")],
+    campaign: Annotated[str, typer.Option(help="The campaign; it must have ended.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Take an ended campaign out of the log into a file.
+
+    The file can be replayed and verified as an exported log, and read: move37 experiments --archive FILE. Other
+    campaigns go on.
+
+    Example: move37 archive nano-0.jsonl --campaign nano-0-c16f
+    """
+    from lab.operations import archive as archives
+
+    summary = run_async(archives.archive(settings, campaign, file))
+    if as_json:
+        print_json(asdict(summary))
+    else:
+        print(f"{file} holds {summary.events} events of {campaign}, up to {summary.digest}")

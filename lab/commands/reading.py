@@ -16,6 +16,9 @@ from lab.settings import Settings
 from lab.terminal.output import print_json, print_json_lines
 
 POSITION = 20
+ArchiveOption = Annotated[
+    Path | None, typer.Option("--archive", help="Read this file of `move37 archive` or `export-log` instead.")
+]
 IdArgument = Annotated[str, typer.Argument(help="An experiment, such as e0003.")]
 
 app = typer.Typer()
@@ -23,14 +26,14 @@ app = typer.Typer()
 
 @app.command()
 @with_settings
-def experiments(settings: Settings, as_json: JsonOption = False) -> None:
+def experiments(settings: Settings, archive: ArchiveOption = None, as_json: JsonOption = False) -> None:
     """List every experiment.
 
     Example: move37 experiments --json | jq -r 'select(.status == "failed") | .id'
     """
     from lab.terminal import tables
 
-    rows = _fetch(settings)
+    rows = _fetch(settings, archive=archive)
     if as_json:
         print_json_lines(tables.short(row) for row in rows)
     else:
@@ -39,14 +42,16 @@ def experiments(settings: Settings, as_json: JsonOption = False) -> None:
 
 @app.command()
 @with_settings
-def show(settings: Settings, experiment: IdArgument, as_json: JsonOption = False) -> None:
+def show(
+    settings: Settings, experiment: IdArgument, archive: ArchiveOption = None, as_json: JsonOption = False
+) -> None:
     """Show one experiment: motivation, scores, failures, source.
 
     Example: move37 show e0003
     """
     from lab.terminal import tables
 
-    row = _fetch_one(settings, experiment)
+    row = _fetch_one(settings, experiment, archive=archive)
     if as_json:
         print_json(tables.short(row) | row.model_dump(mode="json"))
     else:
@@ -201,9 +206,13 @@ def _best_imported(rows: Sequence[Any]) -> list[Any]:
     return sorted(ranked, key=lambda row: -row.imported.merit)
 
 
-def _fetch(settings: Settings, *ids: str) -> tuple[Any, ...]:
-    """Return the experiments of a lab, all of them if no id is given."""
+def _fetch(settings: Settings, *ids: str, archive: Path | None = None) -> tuple[Any, ...]:
+    """Return the experiments of a lab, or of an archive, all of them if no id is given."""
     from lab.client.session import open_lab
+    from lab.operations.archive import read_experiments
+
+    if archive:
+        return read_experiments(archive, *ids)
 
     async def ask() -> tuple[Any, ...]:
         async with open_lab(settings) as reader:
@@ -212,9 +221,9 @@ def _fetch(settings: Settings, *ids: str) -> tuple[Any, ...]:
     return run_async(ask())
 
 
-def _fetch_one(settings: Settings, experiment: str) -> Any:
+def _fetch_one(settings: Settings, experiment: str, archive: Path | None = None) -> Any:
     """Return one experiment in full. Raises LabError if there is none with this id."""
-    rows = _fetch(settings, experiment)
+    rows = _fetch(settings, experiment, archive=archive)
     if not rows:
         raise LabError(f"no experiment {experiment!r}; hint: move37 experiments lists the ids")
     return rows[0]

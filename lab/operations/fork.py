@@ -73,7 +73,7 @@ async def fork(settings: Settings, log: Path, at: int, home: Home) -> ForkSummar
         raise LabError(f"{home.root} is not empty; hint: choose another --home")
     recorded = await _read_recorded(settings, log)
     _verify(recorded, at, log)
-    messages, history = recorded.messages[:at], log_export.decode_events(recorded.messages)
+    messages, history = recorded.messages[:at], subjects.decode_events(recorded.messages)
     campaign = _newest_campaign(history, at)
     home.prepare()
     with home.locked():
@@ -110,12 +110,14 @@ def _read_exported(file: Path, artifacts: Path | None) -> RecordedLog:
     """Return the log that `move37 export-log` wrote. Raises LabError."""
     links = verify.read_links(chain.chain_path(file))
     replay.traces_of(file)  # raises LabError if the traces are missing or damaged
-    traces = tuple(log_file.read_payloads(traces_path(file)))
+    traces = tuple(trace for _, trace in log_file.read_payloads(traces_path(file)))
     return RecordedLog(verify.read_messages(file, links), links, traces, artifacts)
 
 
 def _verify(recorded: RecordedLog, at: int, log: Path) -> None:
-    """Raise LabError if the log has no such position, or is damaged at or before it."""
+    """Raise LabError if the log has no such position, lacks an archived campaign, or is damaged at or before it."""
+    if recorded.messages and recorded.messages[-1].seq != len(recorded.messages):
+        raise LabError(f"a campaign of {log} was archived; refusing to fork; hint: move37 backup copies a whole lab")
     if not 1 <= at <= len(recorded.messages):
         raise LabError(f"{log} has no position {at}; hint: its last position is {len(recorded.messages)}")
     result = chain.verify_chain(recorded.links[:at], recorded.messages[:at])

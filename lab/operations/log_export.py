@@ -2,12 +2,13 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bus.audit import chain, log_file
+from bus.audit.chain import ChainLink
 from bus.delivery.traces import traces_path
 from bus.security import access, keys
 from bus.wire import subjects
@@ -75,12 +76,23 @@ async def write_export(settings: Settings, file: Path) -> Sequence[StoredMessage
         traces = await read_stream(reader, subjects.TRACES)
     try:
         links = list(chain.read_chain(chain_file)) if chain_file.exists() and not settings.nats else []
-        chain.write_chain(chain.chain_path(file), links[: len(messages)], messages)
-        log_file.write_log(traces_path(file), traces)
-        log_file.write_log(file, messages)
+        write_files(file, links, messages, traces)
     except OSError as error:
         raise LabError(f"can't write {file} ({error.strerror})") from None
     return messages
+
+
+def write_files(
+    file: Path, links: Sequence[ChainLink], messages: Sequence[StoredMessage], traces: Sequence[StoredMessage]
+) -> int:
+    """Write messages, their chain and their traces to files of one name; return how many messages. Raises OSError.
+
+    `links` are those that are recorded; the chain continues them up to the last message.
+    """
+    end = messages[-1].seq if messages else 0
+    chain.write_chain(chain.chain_path(file), [link for link in links if link.seq <= end], messages)
+    log_file.write_log(traces_path(file), [replace(trace, seq=line) for line, trace in enumerate(traces, 1)])
+    return log_file.write_log(file, messages)
 
 
 async def status(settings: Settings) -> dict[str, Any]:
@@ -116,7 +128,7 @@ async def report(settings: Settings, path: Path) -> Path:
         campaign, experiments = await reader.status_and_experiments()
         messages = await read_stream(reader)
     verify.require_intact_lab(settings, messages)
-    log = decode_events(messages)
+    log = subjects.decode_events(messages)
     history = [envelope for envelope in log if envelope.campaign == campaign.campaign]
     page = render_report(
         campaign,
@@ -139,13 +151,4 @@ async def read_events(settings: Settings) -> Sequence[Envelope]:
     async with open_lab(settings) as reader:
         messages = await read_stream(reader)
     verify.require_intact_lab(settings, messages)
-    return decode_events(messages)
-
-
-def decode_events(messages: Iterable[StoredMessage]) -> list[Envelope]:
-    """Return the events among messages; a message that is none is left out, as every role left it out."""
-    history: list[Envelope] = []
-    for stored in messages:
-        with suppress(MalformedMessage):
-            history.append(subjects.decode_event(stored))
-    return history
+    return subjects.decode_events(messages)

@@ -1,12 +1,14 @@
 """Verifies a log: compares a lab's log with the hashes in its home, or an exported log with its chain file."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from bus.audit import chain, log_file
 from bus.audit.chain import ChainCheck, ChainLink
+from bus.vocabulary.events import CampaignArchived
+from bus.wire import subjects
 from bus.wire.stored_message import StoredMessage
 from lab.client.session import open_lab
 from lab.errors import LabError
@@ -20,19 +22,26 @@ async def verify_lab(settings: Settings) -> dict[str, Any]:
     links = read_links(path)
     async with open_lab(settings) as reader:
         messages = await reader.bus.whole_log()
-    return _as_json(chain.verify_chain(links, messages), len(messages))
+    return _as_json(chain.verify_chain(links, messages, archived_campaigns(messages)), len(messages))
 
 
 def verify_export(file: Path) -> dict[str, Any]:
     """Compare an exported log with its chain file; return the result as JSON. Raises LabError."""
     links = read_links(chain.chain_path(file))
     messages = read_messages(file, links)
-    return _as_json(chain.verify_chain(links, messages), len(messages))
+    return _as_json(chain.verify_chain(links, messages, archived_campaigns(messages)), len(messages))
+
+
+def archived_campaigns(messages: Iterable[StoredMessage]) -> frozenset[str]:
+    """Return the campaigns that were taken out of a log: it keeps the event that says so."""
+    kind = f".{CampaignArchived.__name__}"
+    events = subjects.decode_events(stored for stored in messages if stored.subject.endswith(kind))
+    return frozenset(envelope.campaign for envelope in events)
 
 
 def require_intact(links: Sequence[ChainLink], messages: Sequence[StoredMessage], log: object) -> None:
     """Raise LabError with the first position at which a log differs from its recorded hashes."""
-    result = chain.verify_chain(links, messages)
+    result = chain.verify_chain(links, messages, archived_campaigns(messages))
     if result.first_difference is not None:
         raise LabError(f"{log} is damaged: position {result.first_difference} {result.detail}")
 
@@ -49,7 +58,8 @@ def require_intact_lab(settings: Settings, messages: Sequence[StoredMessage]) ->
     """Raise LabError if a log, as a lab's server has it, differs from the hashes in its home, if there are any."""
     path = Home(settings.home).chain
     if path.exists() and not settings.nats:
-        links = [link for link in read_links(path) if link.seq <= len(messages)]  # it may have grown since
+        end = messages[-1].seq if messages else 0
+        links = [link for link in read_links(path) if link.seq <= end]  # it may have grown since
         require_intact(links, messages, f"the log of {settings.home}")
 
 
@@ -70,11 +80,8 @@ def read_messages(file: Path, links: Sequence[ChainLink]) -> list[StoredMessage]
         payloads = list(log_file.read_payloads(file))
     except OSError as error:
         raise LabError(f"can't read {file} ({error.strerror})") from None
-    newer = (ChainLink(number, "", "") for number in range(len(links) + 1, len(payloads) + 1))
-    return [
-        StoredMessage(link.seq or number, link.subject, payload)
-        for number, (link, payload) in enumerate(zip((*links, *newer), payloads, strict=False), 1)
-    ]
+    subject_of = {link.seq: link.subject for link in links}
+    return [StoredMessage(seq, subject_of.get(seq, ""), payload) for seq, payload in payloads]
 
 
 def _as_json(result: ChainCheck, length: int) -> dict[str, Any]:
@@ -82,6 +89,7 @@ def _as_json(result: ChainCheck, length: int) -> dict[str, Any]:
         "intact": result.first_difference is None,
         "messages": length,
         "verified": result.matched,
+        "archived": result.archived,
         "digest": result.digest,
         "differs": result.first_difference,
         "how": result.detail,
@@ -99,4 +107,5 @@ def _sentence(result: dict[str, Any]) -> str:
         return f"position {result['differs']} {result['how']}; the {result['verified']} messages before it are intact"
     newer = result["messages"] - result["verified"]
     rest = f"; {newer} newer messages have no recorded hash yet" if newer else ""
+    rest += f"; {result['archived']} messages of archived campaigns are recorded" if result["archived"] else ""
     return f"{result['verified']} messages match their hashes, up to {result['digest']}{rest}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from bus.delivery.bus import Bus
 from bus.delivery.role import Post
-from bus.vocabulary.events import CampaignStarted
+from bus.vocabulary.events import CampaignArchived, CampaignStarted
 from bus.wire import subjects
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, campaign_id
@@ -30,7 +30,7 @@ def resolve_settings(settings: Settings, home: Home) -> Settings:
 
     Raises LabError if a person gave a seed, a scale or a policy that is not the campaign's.
     """
-    recorded = home.campaign(settings.campaign)
+    recorded = _recorded(settings, home)
     if not recorded:
         return settings
     hint = "choose another --home" if settings.campaign else "give --campaign NAME for one more, or another --home"
@@ -43,10 +43,11 @@ async def start_campaign(bus: Bus, settings: Settings, home: Home) -> tuple[str,
     If the budget has changed, it is requested with a message, as a person would. Returns the campaign's id and, for a
     changed budget, the newest position before it. Raises LabError if the campaign is another home's.
     """
-    recorded = home.campaign(settings.campaign)
+    recorded = _recorded(settings, home)
     if not recorded:
         settings, recorded = await _first_record(bus, settings)
     campaign, planned = str(recorded["id"]), recorded["experiments"]
+    await _require_present(bus, campaign)
     # The record comes first: if this process dies in between, the campaign is still this home's.
     home.record_campaign({"id": campaign, **{name: getattr(settings, name) for name in RECORDED_SETTINGS}})
     await bus.publish(Post(CAMPAIGN, campaign_started(settings)), campaign)
@@ -56,6 +57,19 @@ async def start_campaign(bus: Bus, settings: Settings, home: Home) -> tuple[str,
     message = json.dumps({"kind": "budget", "text": str(settings.experiments), "by": "command line"})
     await bus.transport.publish(subjects.human_inbox(campaign), message.encode(), f"{campaign}-budget-{time.time_ns()}")
     return campaign, position
+
+
+def _recorded(settings: Settings, home: Home) -> dict[str, Any] | None:
+    """Return the home's record of the campaign that the settings mean; after an archived one, another may begin."""
+    recorded = home.campaign(settings.campaign)
+    return None if recorded and "archived" in recorded else recorded
+
+
+async def _require_present(bus: Bus, campaign: str) -> None:
+    """Raise LabError if the campaign was archived: the stream would drop its repeated events for days."""
+    subject = subjects.event_subject_of(campaign, CAMPAIGN, CampaignArchived)
+    if await bus.transport.read(subjects.LOG, subject=subject, max_batch=1):
+        raise LabError(f"{campaign} was archived; hint: give another --campaign NAME or --seed")
 
 
 async def _first_record(bus: Bus, settings: Settings) -> tuple[Settings, dict[str, Any]]:

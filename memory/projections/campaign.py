@@ -1,10 +1,17 @@
-"""Rows of a campaign itself: its start, its transitions (paused, resumed, finished), and the renewals of its pool."""
+"""Rows of a campaign itself: its start, its transitions (such as paused or finished), and the renewals of its pool."""
 
 import json
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bus.vocabulary.events import CampaignFinished, CampaignPaused, CampaignResumed, CampaignStarted, PoolUpdated
+from bus.vocabulary.events import (
+    CampaignArchived,
+    CampaignFinished,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignStarted,
+    PoolUpdated,
+)
 from memory.rows import Row, projects
 
 
@@ -26,23 +33,34 @@ class CampaignRow(Row):
     """The whole CampaignStarted as JSON."""
 
 
+def _reason(event: CampaignPaused | CampaignResumed | CampaignFinished | CampaignArchived) -> str:
+    match event:
+        case CampaignFinished():
+            return event.reason
+        case CampaignArchived():
+            return event.file
+        case _:
+            return event.why
+
+
 @projects(
     CampaignPaused,
     CampaignResumed,
     CampaignFinished,
+    CampaignArchived,
     kind=lambda event: type(event).__name__.removeprefix("Campaign").lower(),
-    why=lambda event: event.reason if isinstance(event, CampaignFinished) else event.why,
+    why=_reason,
 )
 @dataclass(frozen=True, slots=True)
 class TransitionRow(Row):
-    """A campaign was paused, resumed or finished. The table has an older name for these rows."""
+    """A campaign was paused, resumed, finished or archived. The table has an older name for these rows."""
 
     table: ClassVar[str] = "turns"
 
     kind: str
-    """`paused`, `resumed` or `finished`."""
+    """`paused`, `resumed`, `finished` or `archived`."""
     why: str
-    """The reason that a person gave or, of a finish, its reason code such as `stopped`."""
+    """The reason that a person gave; of a finish, its reason code such as `stopped`; of an archive, its file."""
 
 
 @projects(PoolUpdated, state=lambda event: json.dumps(event.state))

@@ -134,4 +134,26 @@ def test_a_log_file_has_one_line_for_each_message(
     """So a line number is a position, even if messages contain line breaks."""
     path = tmp_path_factory.mktemp("log") / "log.jsonl"
     log_file.write_log(path, [StoredMessage(seq, "s", payload) for seq, payload in enumerate(payloads, 1)])
-    assert list(log_file.read_payloads(path)) == payloads
+    assert list(log_file.read_payloads(path)) == list(enumerate(payloads, 1))
+
+
+def test_an_archived_campaign_may_be_missing_and_no_other() -> None:
+    """The links of its messages stand in for them; a change after them is found."""
+    log = [StoredMessage(seq, f"lab.events.{'ab'[seq % 2]}.e1.Test", b"%d" % seq) for seq in range(1, 9)]
+    links = list(chain.links_of(log))
+    rest = [stored for stored in log if stored.seq % 2]
+    check = chain.verify_chain(links, rest, {"a"})
+    assert (check.matched, check.archived, check.first_difference) == (4, 4, None)
+    assert chain.verify_chain(links, rest, {"b"}).first_difference == 2
+    assert chain.verify_chain(links, rest[:-1], {"a"}).first_difference == 7
+    forged = [*rest[:2], StoredMessage(5, rest[2].subject, b"forged"), rest[3]]
+    assert chain.verify_chain(links, forged, {"a"}).first_difference == 5
+    changed = [chain.ChainLink(4, links[3].subject, "0" * 64) if link.seq == 4 else link for link in links]
+    assert chain.verify_chain(changed, rest, {"a"}).first_difference == 5
+
+
+def test_a_position_without_a_message_is_an_empty_line(tmp_path: Path) -> None:
+    """Line numbers stay positions, also next to an empty message."""
+    log = [StoredMessage(seq, "s", payload) for seq, payload in ((2, b"a"), (5, b""), (6, b"b"))]
+    assert log_file.write_log(tmp_path / "log.jsonl", log) == 3
+    assert list(log_file.read_payloads(tmp_path / "log.jsonl")) == [(stored.seq, stored.payload) for stored in log]

@@ -6,6 +6,7 @@ An event is a fact that one role publishes to the log. `bus.delivery.role_spec` 
 from bus.vocabulary.events.analysis import AnalysisReady, DiscoveryConfirmed, DiscoveryRefuted, FitnessParts
 from bus.vocabulary.events.base import EVENT_TYPES, Event, Limits, Record
 from bus.vocabulary.events.campaign import (
+    CampaignArchived,
     CampaignFinished,
     CampaignPaused,
     CampaignResumed,
@@ -38,6 +39,7 @@ __all__ = [
     "VETOED",
     "AnalysisReady",
     "AnomalyKind",
+    "CampaignArchived",
     "CampaignFinished",
     "CampaignPaused",
     "CampaignResumed",

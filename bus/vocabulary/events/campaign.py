@@ -101,3 +101,16 @@ class CampaignFinished(Event):
     """Experiments whose ideas were all rejected before any code ran."""
     best: str | None = None
     """The experiment with the highest fitness."""
+
+
+class CampaignArchived(Event):
+    """An ended campaign was taken out of the log into a file. The log keeps this event alone of it."""
+
+    once: ClassVar[bool] = True
+
+    file: str
+    """Name of the file; its chain and its traces lie next to it."""
+    events: int = Field(ge=0)
+    """Events that it holds."""
+    digest: str
+    """The last hash of the file's own chain. The log's chain covers this event, so it vouches for the file too."""

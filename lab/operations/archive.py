@@ -1,0 +1,155 @@
+"""Takes an ended campaign out of the log into a file, and reads experiments from such a file.
+
+The file is what `move37 export-log` writes of that campaign alone: its events at their positions, its traces, and a
+chain of its own. The log keeps one event of the campaign, CampaignArchived, which has the last hash of that chain. The
+links of the purged positions stay in the log's chain, and the links of later messages cover them.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bus.audit import chain
+from bus.delivery.bus import Bus
+from bus.delivery.role import Post
+from bus.nats.transport import NatsTransport
+from bus.security import access
+from bus.vocabulary.events import CampaignArchived, CampaignFinished, CampaignResumed, CampaignStarted
+from bus.vocabulary.queries import AskExperiments, Experiment, Experiments
+from bus.wire import subjects
+from bus.wire.envelope import Envelope
+from bus.wire.ids import CAMPAIGN
+from bus.wire.stored_message import StoredMessage
+from lab.client.lab_client import LabClient
+from lab.client.session import open_lab
+from lab.errors import LabError
+from lab.home import Home
+from lab.operations import replay
+from lab.operations.log_export import read_stream, write_files
+from lab.operations.verify import archived_campaigns
+from lab.settings import Settings
+
+PURGES_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSummary:
+    """What an archive holds."""
+
+    campaign: str
+    file: str
+    events: int
+    traces: int
+    digest: str
+    """The last hash of its chain, which CampaignArchived holds too."""
+
+
+async def archive(settings: Settings, campaign: str, file: Path) -> ArchiveSummary:
+    """Write a campaign to a file and take it out of the log. Raises LabError unless it has ended."""
+    home = Home(settings.home)
+    if file.exists():
+        raise LabError(f"{file} exists; hint: name a new file")
+    async with open_lab(settings, access.ADMIN) as client:
+        summary = await _archive(client, home, campaign, file)
+    recorded = home.campaign()
+    if recorded and recorded["id"] == campaign:
+        home.record_campaign(recorded | {"archived": str(file.resolve())})
+    if not home.running() and not settings.nats:
+        for derived in home.root.glob(f"{home.database.name}*"):  # memory forgets the campaign: it is made again
+            derived.unlink()
+    return summary
+
+
+async def _archive(client: LabClient, home: Home, campaign: str, file: Path) -> ArchiveSummary:
+    """Verify the log, write the archive, and purge the campaign once the archive is complete."""
+    transport = client.bus.transport
+    assert isinstance(transport, NatsTransport)
+    messages = await read_stream(client)
+    chosen = [stored for stored in messages if subjects.campaign_of(stored.subject) == campaign]
+    history = subjects.decode_events(chosen)
+    _require_ended(campaign, history)
+    await _require_purgeable(transport)
+    _require_intact(home, messages)
+    trace_subjects = {subjects.trace(envelope.id) for envelope in history}
+    traces = [one for one in await read_stream(client, subjects.TRACES) if one.subject in trace_subjects]
+    if record := _interrupted(history):
+        await _purge(transport, campaign, chosen, traces)
+        return ArchiveSummary(campaign, record.file, record.events, 0, record.digest)
+    links = list(chain.links_of(chosen))
+    try:
+        count = write_files(file, links, chosen, traces)
+    except OSError as error:
+        raise LabError(f"can't write {file} ({error.strerror})") from None
+    record = CampaignArchived(file=file.name, events=count, digest=links[-1].digest)
+    await Bus(transport, access.ADMIN).publish(Post(CAMPAIGN, record), campaign)
+    await _purge(transport, campaign, chosen, traces)
+    return ArchiveSummary(campaign, str(file), count, len(traces), links[-1].digest)
+
+
+def _require_ended(campaign: str, history: Sequence[Envelope]) -> None:
+    """Raise LabError unless the campaign is in the log and has ended."""
+    kinds = (CampaignStarted, CampaignResumed, CampaignFinished, CampaignArchived)
+    states = [envelope.event for envelope in history if isinstance(envelope.event, kinds)]
+    if not states:
+        raise LabError(f"the log has no campaign {campaign!r}")
+    if isinstance(states[-1], CampaignArchived):
+        if len(history) == 1:
+            raise LabError(f"{campaign} was archived to {states[-1].file}")
+    elif not isinstance(states[-1], CampaignFinished):
+        raise LabError(f"{campaign} has not ended; hint: move37 say --kind stop, or let it finish")
+
+
+def _interrupted(history: Sequence[Envelope]) -> CampaignArchived | None:
+    """Return the record of an archive that was complete when its purge was interrupted; None if there is none."""
+    return next((one.event for one in history if isinstance(one.event, CampaignArchived)), None)
+
+
+async def _require_purgeable(transport: NatsTransport) -> None:
+    """Raise LabError if a stream never lets go of a message."""
+    for stream in (subjects.LOG, subjects.TRACES, subjects.HUMAN):
+        if not await transport.may_purge(stream):
+            raise LabError(
+                f"{stream} is of an older lab and can't be purged; hint: move37 backup, then restore to a new home"
+            )
+
+
+def _require_intact(home: Home, messages: Sequence[StoredMessage]) -> None:
+    """Raise LabError if the log differs from its recorded chain: the archive would hide the damage."""
+    if not home.chain.exists():
+        return
+    result = chain.verify_chain(chain.read_chain(home.chain), messages, archived_campaigns(messages))
+    if result.first_difference is not None:
+        raise LabError(f"position {result.first_difference} {result.detail}; refusing to archive a damaged log")
+
+
+async def _purge(
+    transport: NatsTransport, campaign: str, chosen: Sequence[StoredMessage], traces: Sequence[StoredMessage]
+) -> None:
+    """Remove a campaign from every stream, its CampaignArchived excepted: last the events, which name the rest."""
+    kept = f"lab.events.{campaign}.{CAMPAIGN}.{CampaignArchived.__name__}"
+    gone = {stored.subject for stored in chosen} - {kept}
+    targets = [(subjects.METRICS, f"lab.metrics.{campaign}.*"), (subjects.HUMAN, subjects.human_inbox(campaign))]
+    targets += [(subjects.TRACES, subject) for subject in sorted({stored.subject for stored in traces})]
+    await _purge_all(transport, targets)
+    await _purge_all(transport, [(subjects.LOG, subject) for subject in sorted(gone)])
+
+
+async def _purge_all(transport: NatsTransport, targets: Sequence[tuple[str, str]]) -> None:
+    """Purge subjects of streams, several at once."""
+    for first in range(0, len(targets), PURGES_AT_ONCE):
+        await asyncio.gather(*(transport.purge(*target) for target in targets[first : first + PURGES_AT_ONCE]))
+
+
+def read_experiments(file: Path, *ids: str) -> tuple[Experiment, ...]:
+    """Return the experiments of an archive, or of any exported log: those named, or all in short form."""
+    from memory.queries import Knowledge, answer
+    from memory.store import Store
+
+    history = replay.read_history(file)
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "memory.duckdb") as store:
+        store.apply(history)
+        reply = answer(Knowledge(store), AskExperiments(campaign=history[0].campaign, ids=ids))
+    assert isinstance(reply, Experiments)
+    return reply.rows
