@@ -11,9 +11,10 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bus.wire.subjects import LOG, STREAMS, StreamLimits
 from lab.errors import LabError
 
 DEFAULT_GOAL = (
@@ -68,6 +69,8 @@ class Settings(BaseSettings):
     """Servers of a NATS cluster that keep each stream; with 3, one server may be lost."""
     campaign: str = Field(default="", pattern="^([a-z0-9][a-z0-9_-]{0,39})?$")
     """A campaign by the name you give it, or by its id; empty for the home's own."""
+    streams: dict[str, StreamLimits] = {}
+    """Limits of streams, `[streams.<name>]`, such as `max_bytes` of LAB_TRACES."""
     goal: str = DEFAULT_GOAL
     """What to look for, in words."""
     scale: str = "nano"
@@ -96,6 +99,18 @@ class Settings(BaseSettings):
     """Settings of roles, `[roles.<name>]`, such as `max_ideas` of the researcher."""
     llm: ModelSettings = ModelSettings()
     """The language model; none by default."""
+
+    @field_validator("streams")
+    @classmethod
+    def _check_streams(cls, streams: dict[str, StreamLimits]) -> dict[str, StreamLimits]:
+        """Refuse unknown streams, and limits by which the log would forget."""
+        names = [stream.name for stream in STREAMS]
+        if unknown := streams.keys() - set(names):
+            raise ValueError(f"no stream {min(unknown)}; hint: choose one of {', '.join(names)}")
+        log = streams.get(LOG, StreamLimits())
+        if log.max_age or log.discard == "old":
+            raise ValueError(f"{LOG} forgets nothing, so it has max_bytes alone; hint: move37 archive makes room")
+        return streams
 
     @classmethod
     def settings_customise_sources(

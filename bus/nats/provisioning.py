@@ -6,9 +6,10 @@ An update only ever adds: streams keep their messages and replicas, consumers ke
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import nats.errors
 import structlog
@@ -17,8 +18,10 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from bus.delivery.transport import Durable, NoAnswer, TransportError
 from bus.nats.connection import SERVER_AWAY_ERRORS
-from bus.wire.subjects import STREAMS, Stream
+from bus.wire.subjects import STREAMS, Stream, StreamLimits
 
+NO_LIMITS: Mapping[str, StreamLimits] = MappingProxyType({})
+"""Every stream has its own limits."""
 ALL_FROM_POSITION_1: Mapping[str, int] = MappingProxyType({})
 """Every stream starts at position 1."""
 log = structlog.get_logger()
@@ -35,15 +38,20 @@ async def provision(
     replicas: int,
     first_positions: Mapping[str, int] = ALL_FROM_POSITION_1,
     patience: float = PROVISION_PATIENCE_S,
+    limits: Mapping[str, StreamLimits] = NO_LIMITS,
 ) -> None:
     """Create or update streams and consumers, each on `replicas` servers; retry for `patience` s if one is too busy.
 
     `first_positions` maps a stream's name to the position of its first message, if that is not 1. It counts for a new
-    stream only. Raises TransportError if the server can't store streams, for example because JetStream is off.
+    stream only. `limits` has limits by the name of a stream; a stream without any keeps its own.
+
+    Raises TransportError if the server can't store streams, for example because JetStream is off.
     """
-    streams = [_stream_config(stream, replicas, first_positions.get(stream.name)) for stream in STREAMS]
     deadline = time.monotonic() + patience
-    steps = [partial(_provision_stream, js, stream) for stream in streams]
+    steps: list[Callable[[], Awaitable[None]]] = []
+    for stream in STREAMS:
+        config = _stream_config(stream, replicas, first_positions.get(stream.name))
+        steps.append(partial(_provision_stream, js, config, limits.get(stream.name, StreamLimits())))
     for durable in durables:
         steps += [partial(restore_consumer, js, durable), partial(provision_consumer, js, durable)]
     for step in steps:
@@ -91,17 +99,28 @@ async def provision_consumer(js: JetStreamContext, durable: Durable) -> None:
     await js.add_consumer(durable.stream, config)
 
 
-async def _provision_stream(js: JetStreamContext, config: api.StreamConfig) -> None:
-    """Create a stream; an existing one gets direct reads and more replicas, and keeps its other settings."""
+async def _provision_stream(js: JetStreamContext, config: api.StreamConfig, limits: StreamLimits) -> None:
+    """Create a stream; an existing one gets direct reads, more replicas and the limits, and keeps the rest."""
     assert config.name
     try:
         existing = (await js.stream_info(config.name)).config
     except NotFoundError:
-        await js.add_stream(config)
+        await js.add_stream(_limited(config, limits))
     else:
         replicas = max(existing.num_replicas or 1, config.num_replicas or 1)
-        if not existing.allow_direct or existing.num_replicas != replicas:
-            await js.update_stream(existing.evolve(allow_direct=True, num_replicas=replicas))
+        wanted = _limited(existing.evolve(allow_direct=True, num_replicas=replicas), limits)
+        if wanted != existing:
+            await js.update_stream(wanted)
+
+
+def _limited(config: api.StreamConfig, limits: StreamLimits) -> api.StreamConfig:
+    """Return a stream's settings with limits; ids are not remembered for longer than messages."""
+    changes: dict[str, Any] = limits.model_dump(exclude_none=True)
+    if "discard" in changes:
+        changes["discard"] = api.DiscardPolicy(changes["discard"])
+    if limits.max_age:
+        changes["duplicate_window"] = min(config.duplicate_window or limits.max_age, limits.max_age)
+    return config.evolve(**changes)
 
 
 def _stream_config(stream: Stream, replicas: int, first_position: int | None) -> api.StreamConfig:

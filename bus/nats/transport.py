@@ -24,6 +24,7 @@ from bus.nats.connection import ANONYMOUS, SERVER_AWAY_ERRORS, Connection
 from bus.nats.following import Follower
 from bus.nats.provisioning import (
     ALL_FROM_POSITION_1,
+    NO_LIMITS,
     PROVISION_PATIENCE_S,
     provision,
     provision_consumer,
@@ -32,6 +33,7 @@ from bus.nats.provisioning import (
 from bus.security.identity import Identity
 from bus.wire.envelope import CONTENT_TYPE
 from bus.wire.stored_message import StoredMessage
+from bus.wire.subjects import StreamLimits
 
 WRONG_LAST_SEQUENCE = 10071
 STORE_FULL_CODES = {10077, 10047, 10023}
@@ -108,9 +110,10 @@ class NatsTransport:
         replicas: int = 1,
         first_positions: Mapping[str, int] = ALL_FROM_POSITION_1,
         patience: float = PROVISION_PATIENCE_S,
+        limits: Mapping[str, StreamLimits] = NO_LIMITS,
     ) -> None:
         """Create the lab's streams and consumers; see `bus.nats.provisioning`. Raises TransportError."""
-        await provision(self._js, durables, replicas, first_positions, patience)
+        await provision(self._js, durables, replicas, first_positions, patience, limits)
 
     async def restore_consumers(self, durables: Iterable[Durable]) -> None:
         """Create the consumers that are missing, and say so; do nothing while the server is away."""

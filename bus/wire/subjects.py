@@ -7,8 +7,11 @@ without a name; a stream of its own stores that: their messages need not be Clou
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
-from bus.vocabulary.events import Event, LossPoint
+from pydantic import Field
+
+from bus.vocabulary.events import Event, LossPoint, Record
 from bus.wire.envelope import Envelope, MalformedMessage, decode
 from bus.wire.stored_message import StoredMessage
 
@@ -20,6 +23,17 @@ RETRY = "LAB_RETRY"
 HUMAN = "LAB_HUMAN"
 
 DAY_S = 86_400.0
+
+
+class StreamLimits(Record):
+    """`[streams.<name>]`: limits of a stream in place of its own ones; None keeps those."""
+
+    max_bytes: int | None = Field(default=None, gt=0)
+    """Size, in bytes."""
+    max_age: float | None = Field(default=None, ge=0)
+    """Seconds after which a message is removed; 0 for never."""
+    discard: Literal["old", "new"] | None = None
+    """What a full stream does: it removes the oldest message, or refuses a new one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,9 @@ async def run_campaign(settings: Settings, home: Home, screen: Screen, services:
             transport = await connection.connect(settings, access.ADMIN, url, seeds=seeds)
             if seeds is None and not settings.allow_lazy_sync:
                 await asyncio.to_thread(sync_check.require_sync, url, transport.server_id, settings.monitor)
-            await transport.provision(all_durables(), replicas=settings.replicas, patience=settings.patience)
+            await transport.provision(
+                all_durables(), replicas=settings.replicas, patience=settings.patience, limits=settings.streams
+            )
             bus = Bus(transport, "director", "lab")
             campaign, budget_position = await start_campaign(bus, settings, home)
             view = CampaignView(campaign, budget_after=budget_position)

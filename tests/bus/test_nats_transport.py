@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 import pytest
+from nats.js.api import DiscardPolicy
 
 from bus.delivery.transport import Durable
 from bus.nats import following
+from bus.nats.server import run_server
 from bus.nats.snapshots import place_consumer
 from bus.nats.transport import NatsTransport
 from bus.wire import subjects
+from bus.wire.subjects import StreamLimits
 from tests.support.durables import campaign_durable
 
 
@@ -127,3 +131,20 @@ async def test_a_consumer_that_was_placed_stays_in_its_place(nats_url: str, camp
     assert delivery is not None
     assert (delivery.stored.seq, delivery.waiting) == (positions[2], 0)
     await transport.close()
+
+
+async def test_limits_of_streams_are_settings(tmp_path: Path) -> None:
+    """A new stream and an existing one get them; a stream without any keeps its own."""
+    limits = {subjects.TRACES: StreamLimits(max_bytes=1 << 20, max_age=60.0, discard="old")}
+    async with run_server(tmp_path) as url:
+        transport = await NatsTransport.connect(url, name="test")
+        js = transport.client.jetstream()
+        for wanted in (limits, {subjects.TRACES: StreamLimits(max_bytes=2 << 20)}, {}):
+            await transport.provision(limits=wanted)
+            config = (await js.stream_info(subjects.TRACES)).config
+            size = 1 << 20 if wanted is limits else 2 << 20
+            assert (config.max_bytes, config.max_age, config.duplicate_window) == (size, 60.0, 60.0)
+            assert config.discard == DiscardPolicy.OLD
+        log = (await js.stream_info(subjects.LOG)).config
+        assert (log.max_bytes, log.max_age, log.discard) == (8 << 30, 0.0, DiscardPolicy.NEW)
+        await transport.close()

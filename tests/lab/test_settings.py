@@ -44,6 +44,10 @@ def test_a_table_is_merged_key_by_key(tmp_path: Path, monkeypatch: pytest.Monkey
         ("seed = ", "not valid TOML"),
         ('sandbox = "hope"', "sandbox = 'hope'"),
         ("[llm]\ntemperature = 9", r"llm.temperature = 9"),
+        ("[streams.LAB_EVENT]\nmax_bytes = 9", "no stream LAB_EVENT; hint: choose one of LAB_EVENTS, LAB_TRACES"),
+        ("[streams.LAB_EVENTS]\nmax_age = 9", "LAB_EVENTS forgets nothing"),
+        ('[streams.LAB_EVENTS]\ndiscard = "old"', "LAB_EVENTS forgets nothing"),
+        ("[streams.LAB_DEAD]\nmax_bytes = 0", r"streams.LAB_DEAD.max_bytes = 0"),
     ],
 )
 def test_a_mistake_is_named_with_its_source(tmp_path: Path, toml: str, message: str) -> None:
