@@ -28,6 +28,10 @@ PlaintextOption = Annotated[
 PatienceOption = Annotated[
     float | None, typer.Option("--patience", help="Seconds to wait for the server and for memory's answers.")
 ]
+AtOption = Annotated[int | None, typer.Option("--at", help="As it was after this position of the log.", min=1)]
+ExperimentOption = Annotated[str | None, typer.Option("--experiment", help="Only events of this experiment.")]
+TypeOption = Annotated[str | None, typer.Option("--type", help="Only events of this type.")]
+RoleOption = Annotated[str | None, typer.Option("--role", help="Only events of this role.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -7,7 +7,7 @@ with the recorded ones, and the first difference of a decision is reported.
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from bus.wire.ids import alternative_id, derive
 
 Answers = Sequence[Mapping[str, Any]]
 """The recorded answers of one decision, in order."""
+Instrument = Callable[[Role, Envelope, Answers], Role]
+"""Returns the role that decides about an event in place of another, as a debugger does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,18 @@ class _Recording:
 
 
 def replay_role(
-    spec: RoleSpec, history: Sequence[Envelope], traces: Traces, *, first: int = 1, last: int = 0
+    spec: RoleSpec,
+    history: Sequence[Envelope],
+    traces: Traces,
+    *,
+    first: int = 1,
+    last: int = 0,
+    instrument: Instrument = lambda role, _envelope, _answers: role,
 ) -> Iterator[tuple[Envelope, Difference | None]]:
     """Yield every event that the role decides about, with the first difference of that decision or None.
 
-    `first` and `last` limit the positions of those events; 0 means the end of the log.
+    `first` and `last` limit the positions of those events; 0 means the end of the log. `instrument` wraps the role for
+    each decision.
     """
     recording, role = _Recording(history), spec.decider()
     for envelope in history:
@@ -86,7 +95,8 @@ def replay_role(
         answers = traces.get((envelope.id, spec.name))
         if answers is None and _asks_questions(role, envelope):
             continue  # this decision was still open when the log was exported
-        yield envelope, _compare(spec.name, role, envelope, answers or (), recording)
+        decider = instrument(role, envelope, answers or ())
+        yield envelope, _compare(spec.name, decider, envelope, answers or (), recording)
 
 
 def _asks_questions(role: Role, envelope: Envelope) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from bus.delivery.bus import Bus
@@ -37,7 +37,10 @@ SHORT_PAGE_ROWS = 1000
 
 @dataclass
 class LabClient:
-    """Reads one campaign of a lab. All methods raise NoAnswer, whose text says what did not come."""
+    """Reads one campaign of a lab, as it is or as it was after a position of the log.
+
+    All methods raise NoAnswer, whose text says what did not come.
+    """
 
     bus: Bus
     campaign: str
@@ -49,10 +52,25 @@ class LabClient:
     """Whether to tell a person what is waited for."""
     person: str = ""
     """Whose key it is; '' for a role's, a client's and the owner's."""
+    at: int = 0
+    """Position of the log as of which everything is read; 0 for the newest one, at every call."""
+
+    async def as_of(self, position: int | None = None) -> "LabClient":
+        """Return a client that reads as of a position, by default today's newest: all its answers agree.
+
+        Raises LabError for a position that the log does not have yet.
+        """
+        newest = await self.last_position()
+        if position and position > newest:
+            raise LabError(f"the log has no position {position} yet; hint: its last position is {newest}")
+        return replace(self, at=position or newest)
+
+    async def _position(self) -> int:
+        return self.at or await self.last_position()
 
     async def status(self) -> CampaignStatus:
         """Return the state of the campaign."""
-        query = AskCampaignStatus(campaign=self.campaign, at=await self.last_position())
+        query = AskCampaignStatus(campaign=self.campaign, at=await self._position())
         return cast("CampaignStatus", await self._ask(query))
 
     async def experiments(self, *ids: str) -> tuple[Experiment, ...]:
@@ -67,7 +85,7 @@ class LabClient:
 
     async def _page(self, **options: Any) -> tuple[Experiment, ...]:
         """Return one reply's experiments."""
-        query = AskExperiments(campaign=self.campaign, at=await self.last_position(), **options)
+        query = AskExperiments(campaign=self.campaign, at=await self._position(), **options)
         return cast("Experiments", await self._ask(query)).rows
 
     async def _ask(self, query: Query) -> Record:
@@ -105,7 +123,7 @@ class LabClient:
 
     async def campaigns(self) -> tuple[CampaignStatus, ...]:
         """Return the state of every campaign, in the order of their starts."""
-        return cast("Campaigns", await self._ask(AskCampaigns(at=await self.last_position()))).rows
+        return cast("Campaigns", await self._ask(AskCampaigns(at=await self._position()))).rows
 
     async def choose(self, name: str) -> None:
         """Read the campaign that a person means by a name or an id. Raises LabError."""
@@ -122,6 +140,7 @@ class LabClient:
         return await survey_services(transport.client) if isinstance(transport, NatsTransport) else []
 
     async def status_and_experiments(self) -> tuple[CampaignStatus, tuple[Experiment, ...]]:
-        """Return the state of the campaign and every experiment in full."""
-        status, rows = await self.status(), await self.experiments()
-        return status, await self.experiments(*(row.id for row in rows)) if rows else ()
+        """Return the state of the campaign and every experiment in full, all as of one position."""
+        reader = self if self.at else await self.as_of()
+        status, rows = await reader.status(), await reader.experiments()
+        return status, await reader.experiments(*(row.id for row in rows)) if rows else ()

@@ -11,7 +11,7 @@ import typer
 
 from lab.errors import LabError
 from lab.home import Home
-from lab.options import JsonOption, run_async, with_settings
+from lab.options import AtOption, ExperimentOption, JsonOption, RoleOption, TypeOption, run_async, with_settings
 from lab.settings import Settings
 from lab.terminal.output import print_json, print_json_lines
 
@@ -26,14 +26,16 @@ app = typer.Typer()
 
 @app.command()
 @with_settings
-def experiments(settings: Settings, archive: ArchiveOption = None, as_json: JsonOption = False) -> None:
+def experiments(
+    settings: Settings, archive: ArchiveOption = None, at: AtOption = None, as_json: JsonOption = False
+) -> None:
     """List every experiment.
 
     Example: move37 experiments --json | jq -r 'select(.status == "failed") | .id'
     """
     from lab.terminal import tables
 
-    rows = _fetch(settings, archive=archive)
+    rows = _fetch(settings, at=at, archive=archive)
     if as_json:
         print_json_lines(tables.short(row) for row in rows)
     else:
@@ -43,15 +45,19 @@ def experiments(settings: Settings, archive: ArchiveOption = None, as_json: Json
 @app.command()
 @with_settings
 def show(
-    settings: Settings, experiment: IdArgument, archive: ArchiveOption = None, as_json: JsonOption = False
+    settings: Settings,
+    experiment: IdArgument,
+    archive: ArchiveOption = None,
+    at: AtOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show one experiment: motivation, scores, failures, source.
 
-    Example: move37 show e0003
+    Example: move37 show e0003 --at 120
     """
     from lab.terminal import tables
 
-    row = _fetch_one(settings, experiment, archive=archive)
+    row = _fetch_one(settings, experiment, at, archive)
     if as_json:
         print_json(tables.short(row) | row.model_dump(mode="json"))
     else:
@@ -78,6 +84,7 @@ def best(
     settings: Settings,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 10,
     imported: Annotated[bool, typer.Option("--imported", help="Rank imported experiments by their reports.")] = False,
+    at: AtOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the experiments with the highest fitness.
@@ -89,7 +96,7 @@ def best(
     """
     from lab.terminal import tables
 
-    rows = (_best_imported if imported else _best_measured)(_fetch(settings))[:count]
+    rows = (_best_imported if imported else _best_measured)(_fetch(settings, at=at))[:count]
     if as_json:
         print_json_lines(tables.short(row) for row in rows)
     elif rows:
@@ -104,34 +111,42 @@ def events(
     settings: Settings,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new events.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Compare the log with the recorded hashes.")] = False,
+    grep: Annotated[str | None, typer.Option(help="Only events with this text, whatever its case.")] = None,
+    experiment: ExperimentOption = None,
+    kind: TypeOption = None,
+    role: RoleOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """List the log's events, one a line.
 
     With --json each line is a CloudEvent. With --verify the exit code is 1 if an event has changed.
 
-    Example: move37 events --follow --json | jq -c '{type, subject}'
+    Example: move37 events --follow --type RunFailed --grep memory
     """
     from lab.operations import log_export
     from lab.operations import verify as verification
+    from lab.operations.event_filter import EventFilter
 
     if verify:
         return verification.print_check(run_async(verification.verify_lab(settings)), as_json=as_json)
-    run_async(log_export.list_events(settings, follow=follow, as_json=as_json))
+    event_filter = EventFilter(experiment, kind, role, settings.campaign or None, grep).check()
+    run_async(log_export.list_events(settings, event_filter, follow=follow, as_json=as_json))
     return 0
 
 
 @app.command()
 @with_settings
-def status(settings: Settings, as_json: JsonOption = False) -> None:
+def status(settings: Settings, at: AtOption = None, as_json: JsonOption = False) -> None:
     """Show the campaign's progress and the state of its services.
+
+    With --at, the campaign as it was then; the log does not tell the state of services.
 
     Example: move37 status --json | jq .last_seq
     """
     from lab.operations import log_export
     from lab.terminal import tables
 
-    state = run_async(log_export.status(settings))
+    state = run_async(log_export.status_at(settings, at) if at else log_export.status(settings))
     if as_json:
         print_json(state)
     else:
@@ -143,6 +158,7 @@ def status(settings: Settings, as_json: JsonOption = False) -> None:
 def report(
     settings: Settings,
     out: Annotated[Path | None, typer.Option("--out", help="File to write (default: report.html in the home).")] = None,
+    at: AtOption = None,
 ) -> None:
     """Write the report page and print its path.
 
@@ -150,7 +166,9 @@ def report(
     """
     from lab.operations import log_export
 
-    print(run_async(log_export.report(settings, out or Home(settings.home).report)).resolve())
+    page = Home(settings.home).report
+    default = page.with_name(f"report-at-{at}.html") if at else page
+    print(run_async(log_export.report(settings, out or default, at)).resolve())
 
 
 @app.command()
@@ -206,8 +224,8 @@ def _best_imported(rows: Sequence[Any]) -> list[Any]:
     return sorted(ranked, key=lambda row: -row.imported.merit)
 
 
-def _fetch(settings: Settings, *ids: str, archive: Path | None = None) -> tuple[Any, ...]:
-    """Return the experiments of a lab, or of an archive, all of them if no id is given."""
+def _fetch(settings: Settings, *ids: str, at: int | None = None, archive: Path | None = None) -> tuple[Any, ...]:
+    """Return the experiments of a lab as of a position or now, or of an archive; all of them if no id is given."""
     from lab.client.session import open_lab
     from lab.operations.archive import read_experiments
 
@@ -216,14 +234,18 @@ def _fetch(settings: Settings, *ids: str, archive: Path | None = None) -> tuple[
 
     async def ask() -> tuple[Any, ...]:
         async with open_lab(settings) as reader:
-            return await reader.experiments(*ids)
+            return await (await reader.as_of(at)).experiments(*ids)
 
     return run_async(ask())
 
 
-def _fetch_one(settings: Settings, experiment: str, archive: Path | None = None) -> Any:
+def _fetch_one(settings: Settings, experiment: str, at: int | None = None, archive: Path | None = None) -> Any:
     """Return one experiment in full. Raises LabError if there is none with this id."""
-    rows = _fetch(settings, experiment, archive=archive)
+    from lab.operations.event_filter import check_experiment
+
+    rows = _fetch(settings, experiment, at=at, archive=archive)
     if not rows:
-        raise LabError(f"no experiment {experiment!r}; hint: move37 experiments lists the ids")
+        check_experiment(experiment)
+        when = f" at position {at}" if at else ""
+        raise LabError(f"no experiment {experiment!r}{when}; hint: move37 experiments lists the ids")
     return rows[0]

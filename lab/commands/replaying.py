@@ -8,7 +8,7 @@ import typer
 
 from lab.errors import WrongUsage
 from lab.home import Home
-from lab.options import JsonOption, PatienceOption, lab_settings, run_async
+from lab.options import ExperimentOption, JsonOption, PatienceOption, RoleOption, TypeOption, lab_settings, run_async
 from lab.terminal.output import print_json
 
 POSITION = 30
@@ -25,32 +25,39 @@ def replay(
     agent: Annotated[str | None, typer.Option("--agent", help="Decide again as this role and compare.")] = None,
     first: Annotated[int, typer.Option("--from", help="First position.", min=1)] = 1,
     last: Annotated[int, typer.Option("--to", help="Last position; 0 for the end.", min=0)] = 0,
-    experiment: Annotated[str | None, typer.Option(help="Only this experiment (with --view).")] = None,
-    kind: Annotated[str | None, typer.Option("--type", help="Only this type of event (with --view).")] = None,
-    role: Annotated[str | None, typer.Option(help="Only events of this role (with --view).")] = None,
-    step: Annotated[bool, typer.Option("--step", help="Wait for Enter after each event.")] = False,
+    experiment: ExperimentOption = None,
+    kind: TypeOption = None,
+    role: RoleOption = None,
+    step: Annotated[bool, typer.Option("--step", help="Show the data of each event, and wait for Enter.")] = False,
+    debug: Annotated[bool, typer.Option("--pdb", help="With --agent: stop in each decision.")] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Replay an exported log: print, verify or decide it again.
 
-    Needs no running lab. Exit code 1 if --agent or --verify finds a difference.
+    Needs no running lab. Exit code 1 if --agent or --verify finds a difference. With --agent, --step shows what each
+    decision read and published; --pdb stops before the handler, with `event` and `state` in scope.
 
     Example: move37 replay campaign.jsonl --agent engineer
     """
     from lab.operations import replay as replays
     from lab.operations import verify as verification
+    from lab.operations.event_filter import EventFilter
 
     if sum((view, rebuild, verify, agent is not None)) > 1:
         raise WrongUsage("several modes given; hint: give one of --view, --rebuild, --verify and --agent")
+    if debug and agent is None:
+        raise WrongUsage("--pdb without --agent; hint: name the role whose decisions to stop in")
     if verify:
         return verification.print_check(verification.verify_export(file), as_json=as_json)
-    history = replays.read_history(file, first, last)
+    history = replays.read_history(file, first, 0 if agent else last)  # what a decision published comes after its event
     if rebuild:
         _print_digest(replays.rebuild(history), as_json=as_json)
     elif agent:
-        return replays.replay_and_report(agent, history, file, first, last, step=step, as_json=as_json)
+        return replays.replay_and_report(agent, history, file, first, last, step=step, as_json=as_json, debug=debug)
     else:
-        replays.print_events(history, replays.EventFilter(experiment, kind, role, first), step=step, as_json=as_json)
+        event_filter = EventFilter(experiment, kind, role, first=first)
+        event_filter.check({one.experiment for one in history})
+        replays.print_events(history, event_filter, step=step, as_json=as_json)
     return 0
 
 

@@ -11,6 +11,7 @@ from bus.audit import chain, log_file
 from bus.audit.chain import ChainLink
 from bus.delivery.traces import traces_path
 from bus.security import access, keys
+from bus.vocabulary.queries import CampaignStatus
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.stored_message import StoredMessage
@@ -22,33 +23,38 @@ from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
 from lab.operations import verify
+from lab.operations.event_filter import EventFilter
 from lab.settings import Settings
 
 
-async def list_events(settings: Settings, *, follow: bool, as_json: bool) -> None:
-    """Print the log's events; with `follow`, keep printing new events.
+async def list_events(settings: Settings, event_filter: EventFilter, *, follow: bool, as_json: bool) -> None:
+    """Print the log's events that match a filter; with `follow`, keep printing new events.
 
     Raises LabError, at the end, if the log differs from its recorded hashes.
     """
     async with open_lab(settings) as reader:
         messages: list[StoredMessage] = []
         async for batch in reader.bus.follow() if follow else reader.messages():
-            sys.stdout.writelines(_line(stored, as_json=as_json) for stored in batch)
+            sys.stdout.writelines(filter(None, (_line(stored, event_filter, as_json=as_json) for stored in batch)))
             sys.stdout.flush()
             if not follow:
                 messages += batch
     verify.require_intact_lab(settings, messages)
 
 
-def _line(stored: StoredMessage, *, as_json: bool) -> str:
-    """Return an event's line: its own bytes as JSON, or its position with a sentence."""
-    if as_json:
-        return stored.payload.decode("utf-8", "backslashreplace") + "\n"
+def _line(stored: StoredMessage, event_filter: EventFilter, *, as_json: bool) -> str | None:
+    """Return an event's line, its own bytes as JSON or its position with a sentence; None if it does not match."""
     try:
         envelope = subjects.decode_event(stored)
     except MalformedMessage as error:
-        return f"{stored.seq:>6}  malformed on {stored.subject}: {error}\n"
-    return f"{stored.seq:>6}  {event_line(envelope)}\n"
+        line = f"{stored.seq:>6}  malformed on {stored.subject}: {error}\n"
+        matches = event_filter.is_open
+    else:
+        line = f"{stored.seq:>6}  {event_line(envelope)}\n"
+        matches = event_filter.matches(envelope)
+    if not matches:
+        return None
+    return stored.payload.decode("utf-8", "backslashreplace") + "\n" if as_json else line
 
 
 async def read_stream(reader: LabClient, stream: str = subjects.LOG) -> Sequence[StoredMessage]:
@@ -112,7 +118,18 @@ async def status(settings: Settings) -> dict[str, Any]:
         "running": bool(running),
         "dead_letters": dead,
         "services": services,
-    } | campaign.model_dump(mode="json", exclude={"campaign", "last_seq", "started", "ranking"})
+    } | _progress(campaign)
+
+
+async def status_at(settings: Settings, position: int) -> dict[str, Any]:
+    """Return the campaign's progress as it was after a position of the log. Raises LabError."""
+    async with open_lab(settings) as reader:
+        campaign = await (await reader.as_of(position)).status()
+    return {"campaign": campaign.campaign, "last_seq": position} | _progress(campaign)
+
+
+def _progress(campaign: CampaignStatus) -> dict[str, Any]:
+    return campaign.model_dump(mode="json", exclude={"campaign", "last_seq", "started", "ranking"})
 
 
 def _human_key(settings: Settings, home: Home) -> str | None:
@@ -122,14 +139,14 @@ def _human_key(settings: Settings, home: Home) -> str | None:
     return str(seed.resolve()) if seed and seed.exists() else None
 
 
-async def report(settings: Settings, path: Path) -> Path:
-    """Write the report page and return its path. Raises LabError."""
+async def report(settings: Settings, path: Path, at: int | None = None) -> Path:
+    """Write the report page, as of a position or now, and return its path. Raises LabError."""
     async with open_lab(settings) as reader:
-        campaign, experiments = await reader.status_and_experiments()
+        campaign, experiments = await (await reader.as_of(at)).status_and_experiments()
         messages = await read_stream(reader)
     verify.require_intact_lab(settings, messages)
-    log = subjects.decode_events(messages)
-    history = [envelope for envelope in log if envelope.campaign == campaign.campaign]
+    until, log = campaign.last_seq, subjects.decode_events(messages)
+    history = [envelope for envelope in log if envelope.campaign == campaign.campaign and envelope.seq <= until]
     page = render_report(
         campaign,
         experiments,

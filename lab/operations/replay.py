@@ -4,18 +4,20 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from bus.audit import log_file
-from bus.delivery.replay import Difference, replay_role
+from bus.delivery.replay import Answers, Difference, replay_role
+from bus.delivery.role import Role
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.traces import Traces, read_traces, traces_path
 from bus.wire.envelope import Envelope, encode
 from lab.client.event_text import event_line
 from lab.errors import LabError
-from lab.operations import verify
+from lab.operations import stepping, verify
+from lab.operations.event_filter import EventFilter
 from lab.roster import decider_specs
 
 _EVENTS_PER_BATCH = 1000
@@ -46,34 +48,16 @@ def _warn(line: str) -> None:
     print(f"skipped: {line}", file=sys.stderr)
 
 
-@dataclass(frozen=True, slots=True)
-class EventFilter:
-    """Which events to print: those that have every value set here."""
-
-    experiment: str | None = None
-    """Id of the experiment."""
-    kind: str | None = None
-    """Type of the event, such as `RunCompleted`."""
-    role: str | None = None
-    """Role that published the event."""
-    first: int = 1
-    """First position in the log."""
-
-    def matches(self, envelope: Envelope) -> bool:
-        """Return True if the filter lets an event through."""
-        pairs = ((self.experiment, envelope.experiment), (self.kind, envelope.type), (self.role, envelope.role))
-        return envelope.seq >= self.first and all(value in {None, actual} for value, actual in pairs)
-
-
 def print_events(history: Sequence[Envelope], event_filter: EventFilter, *, step: bool, as_json: bool) -> None:
-    """Print the events that match the filter, one a line; with `step`, wait for Enter after each."""
+    """Print the events that match the filter, one a line; with `step`, print its data and wait for Enter after each."""
     for envelope in filter(event_filter.matches, history):
         if as_json:
             print(encode(envelope).decode())
         else:
             print(f"{envelope.seq:>6}  {envelope.role:<10} {event_line(envelope)}")
         if step:
-            _pause()
+            print(stepping.data_text(envelope))
+            stepping.pause()
 
 
 def rebuild(history: Sequence[Envelope]) -> dict[str, Any]:
@@ -88,27 +72,42 @@ def rebuild(history: Sequence[Envelope]) -> dict[str, Any]:
 
 
 def replay_and_report(
-    name: str, history: Sequence[Envelope], file: Path, first: int, last: int, *, step: bool, as_json: bool
+    name: str,
+    history: Sequence[Envelope],
+    file: Path,
+    first: int,
+    last: int,
+    *,
+    step: bool,
+    as_json: bool,
+    debug: bool = False,
 ) -> int:
     """Replay a role on the log, from position `first` to `last`, and print each decision that differs today.
 
-    Returns the exit code: 1 if any decision differs, else 0. Raises LabError if there is no such role, or if the traces
-    next to `file` are missing or damaged.
+    With `step`, print each decision and wait for Enter; with `debug`, stop in each. Returns the exit code: 1 if any
+    decision differs, else 0. Raises LabError if there is no such role, or if the traces next to `file` are missing or
+    damaged.
     """
-    traces = traces_of(file)
+    spec, traces = _replayable_spec(name), traces_of(file)
     decisions, differences = 0, []
-    for envelope, difference in replay_role(_replayable_spec(name), history, traces, first=first, last=last):
-        decisions += 1
-        if difference:
-            differences.append(difference)
-            if not as_json:
-                print(difference, end="\n\n")
-        if step:
-            result = "differs" if difference else "the same"
-            print(f"{envelope.seq:>6}  {envelope.type} ({envelope.experiment}): {result}")
-            _pause()
+    with stepping.debugging(history) if debug else nullcontext(_as_it_is) as instrument:
+        for envelope, difference in replay_role(spec, history, traces, first=first, last=last, instrument=instrument):
+            decisions += 1
+            if difference:
+                differences.append(difference)
+                if not as_json:
+                    print(difference, end="\n\n")
+            if step:
+                answers = traces.get((envelope.id, name)) or ()
+                print(f"{envelope.seq:>6}  {stepping.decision_text(envelope, name, history, answers)}")
+                print(f"    today: {'differs' if difference else 'the same'}")
+                stepping.pause()
     _print_result(name, decisions, differences, as_json=as_json)
     return 1 if differences else 0
+
+
+def _as_it_is(role: Role, _: Envelope, __: Answers) -> Role:
+    return role
 
 
 def _print_result(name: str, decisions: int, differences: Sequence[Difference], *, as_json: bool) -> None:
@@ -147,11 +146,3 @@ def _replayable_spec(name: str) -> RoleSpec:
     if name not in specs:
         raise LabError(f"no role {name!r} to replay; hint: choose one of {', '.join(specs)}")
     return specs[name]
-
-
-def _pause() -> None:
-    """Wait for Enter, or for the end of the input."""
-    try:
-        input()
-    except EOFError:
-        return

@@ -1,0 +1,215 @@
+"""What became of an experiment: its score compared with parent and baselines, its verdict, and what came of it."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+from bus.vocabulary.events import (
+    AnalysisReady,
+    CampaignFinished,
+    CampaignStarted,
+    CodeFailed,
+    DiscoveryConfirmed,
+    DiscoveryRefuted,
+    Event,
+    HumanMessage,
+    PoolUpdated,
+    ProposalCreated,
+    ProposalRejected,
+    RunCompleted,
+    RunFailed,
+)
+from bus.wire.envelope import Envelope
+from bus.wire.ids import BASELINE_PREFIX, parse_run_id
+from dashboard.summary import plural
+
+MAX_CHARACTERS = 160
+EventT = TypeVar("EventT", bound=Event)
+
+
+class WhyLine(NamedTuple):
+    """One line of an explanation."""
+
+    seq: int
+    """Position of the event that shows it."""
+    topic: str
+    text: str
+
+
+class RankedFitness(NamedTuple):
+    """An analysis."""
+
+    id: str
+    fitness: float
+    seq: int
+
+
+def clip(text: str, characters: int = MAX_CHARACTERS) -> str:
+    """Return a text in one line of limited length."""
+    line = " ".join(text.split())
+    return line if len(line) <= characters else f"{line[: characters - 1]}…"
+
+
+class Story:
+    """The log of one campaign, and the events of one experiment in it."""
+
+    def __init__(self, log: Sequence[Envelope], experiment: str) -> None:
+        """Read a campaign's events, in the order of the log."""
+        self.log, self.experiment = log, experiment
+        self.own = [one for one in log if one.experiment == experiment]
+        self._by_id = {one.id: one for one in log}
+
+    @property
+    def started(self) -> CampaignStarted | None:
+        """The event that started the campaign."""
+        return next((one.event for one in self.log if isinstance(one.event, CampaignStarted)), None)
+
+    def all(self, kind: type[Event]) -> list[Envelope]:
+        """Return the experiment's events of a kind."""
+        return [one for one in self.own if isinstance(one.event, kind)]
+
+    def first(self, kind: type[Event]) -> Envelope | None:
+        """Return the first of them."""
+        return next(iter(self.all(kind)), None)
+
+    def last(self, kind: type[Event]) -> Envelope | None:
+        """Return the newest of them."""
+        return next(reversed(self.all(kind)), None)
+
+    def cause(self, envelope: Envelope) -> Envelope | None:
+        """Return the event that a decision was about; None if the log lacks it."""
+        return self._by_id.get(envelope.cause or "")
+
+    def pool_read_by(self, request: Envelope) -> Envelope | None:
+        """Return the pool that a decision read: its own renewal, or the newest one before its cause."""
+        cause = self.cause(request)
+        until = cause.seq if cause else request.seq
+        pools = (one for one in reversed(self.log) if isinstance(one.event, PoolUpdated) and one.seq < request.seq)
+        return next((one for one in pools if one.cause == request.cause or one.seq <= until), None)
+
+    def ranking(self, until: int) -> list[RankedFitness]:
+        """Return the analyses up to a position, best first."""
+        scores = [
+            RankedFitness(one.experiment, one.event.fitness, one.seq)
+            for one in self.log
+            if isinstance(one.event, AnalysisReady) and one.seq <= until
+        ]
+        return sorted(scores, key=lambda score: (-score.fitness, score.seq))
+
+
+def result_lines(story: Story) -> Iterator[WhyLine]:
+    """Yield the experiment's figures, its comparison, its verdict, and what came of it."""
+    yield from _figures(story)
+    if analysis := story.last(AnalysisReady):
+        yield WhyLine(analysis.seq, "score", _comparison(story, analysis))
+    yield from _verdict(story)
+    yield from _vetoes(story)
+    yield from _tests(story)
+    if outcome := _outcome(story):
+        yield outcome
+
+
+def _figures(story: Story) -> Iterator[WhyLine]:
+    """Yield the results of every completed run: the first, and any replication."""
+    for one in story.all(RunCompleted):
+        event = one.event
+        assert isinstance(event, RunCompleted)
+        metrics, shard = event.metrics, parse_run_id(event.run).shard
+        topic = "replicated" if shard else "result"
+        figures = f"text loss {metrics.val_loss:.3f} nats per byte, recall {metrics.recall:.3f}"
+        where = f"{event.run} on shard {shard}: " if shard else ""
+        yield WhyLine(one.seq, topic, f"{where}{figures}, {metrics.cost.get('seconds', 0.0):.1f} s")
+
+
+def _comparison(story: Story, analysis: Envelope) -> str:
+    """Return the fitness, compared with that of the parent and of the best baseline."""
+    event = analysis.event
+    assert isinstance(event, AnalysisReady)
+    parts = f"loss {event.parts.loss:.3f}, benchmark {event.parts.benchmark:.3f}, judge {event.parts.judge:.3f}"
+    text = f"fitness {event.fitness:.3f} ({parts})"
+    proposal = story.first(ProposalCreated)
+    parent = proposal.event.parent if proposal and isinstance(proposal.event, ProposalCreated) else None
+    scores = [score for score in story.ranking(story.log[-1].seq) if score.id != story.experiment]
+    baselines = [score for score in scores if score.id.startswith(BASELINE_PREFIX)]
+    others = [("parent", score) for score in scores if score.id == parent]
+    others += [("best other baseline" if _is_baseline(story) else "best baseline", one) for one in baselines[:1]]
+    compared = [
+        f"{event.fitness - score.fitness:+.3f} to {what} {score.id} ({score.fitness:.3f}, at {score.seq})"
+        for what, score in others
+    ]
+    return "; ".join([text, *compared])
+
+
+def _is_baseline(story: Story) -> bool:
+    return story.experiment.startswith(BASELINE_PREFIX)
+
+
+def _verdict(story: Story) -> Iterator[WhyLine]:
+    """Yield how it ended; if it has not, where it stands."""
+    for one in story.own:
+        match one.event:
+            case AnalysisReady(problem=problem, findings=findings):
+                yield WhyLine(one.seq, "verdict", f"analysed: {clip(findings[0]) if findings else 'no finding'}")
+                yield WhyLine(one.seq, "weakness", clip(problem, 2 * MAX_CHARACTERS) or "none named")
+            case CodeFailed(final=True, reason=reason, stage=stage, attempt=attempt):
+                yield WhyLine(one.seq, "verdict", f"given up after attempt {attempt}: {reason} at {stage}")
+            case ProposalRejected(final=True, reason=reason):
+                yield WhyLine(one.seq, "verdict", f"rejected before any code ran: {reason}")
+            case _:
+                continue
+        return
+    newest = story.own[-1]
+    reason = f" ({newest.event.reason})" if isinstance(newest.event, RunFailed) else ""
+    yield WhyLine(newest.seq, "verdict", f"none yet: the newest event is {newest.type}{reason}")
+
+
+def _vetoes(story: Story) -> Iterator[WhyLine]:
+    """Yield what people said about the experiment."""
+    for one in story.log:
+        event = one.event
+        if isinstance(event, HumanMessage) and event.target == story.experiment and event.kind in {"veto", "restore"}:
+            yield WhyLine(one.seq, event.kind, f"by {event.by}: {clip(event.text)}")
+
+
+def _tests(story: Story) -> Iterator[WhyLine]:
+    """Yield the test of a claimed discovery."""
+    for one in story.own:
+        event = one.event
+        if isinstance(event, DiscoveryConfirmed | DiscoveryRefuted):
+            low, high = event.interval
+            said = "confirmed" if isinstance(event, DiscoveryConfirmed) else "refuted"
+            figures = f"gain in [{low:.3f}, {high:.3f}], adjusted p {event.adjusted_p:.3g}, {len(event.seeds)} seeds"
+            yield WhyLine(one.seq, "discovery", f"{said} against {event.baseline} at {event.scale}: {figures}")
+
+
+def _outcome(story: Story) -> WhyLine | None:
+    """Return what came of it: its place in the pool, its children, and whether it ended as the best."""
+    facts: list[tuple[int, str]] = []
+    pools = [one for one in story.log if isinstance(one.event, PoolUpdated) and _holds(one.event, story.experiment)]
+    if pools:
+        facts.append((pools[0].seq, f"in {plural(len(pools), 'pool')}, first at {pools[0].seq}"))
+    children = [
+        one for one in story.log if isinstance(one.event, ProposalCreated) and one.event.parent == story.experiment
+    ]
+    if children:
+        facts.append((children[-1].seq, _children(story, [one.experiment for one in children])))
+    facts += [
+        (one.seq, f"the campaign's best when it ended at {one.seq}")
+        for one in story.log
+        if isinstance(one.event, CampaignFinished) and one.event.best == story.experiment
+    ]
+    if not facts:
+        return WhyLine(story.log[-1].seq, "since", "nothing came of it up to the end of the log")
+    return WhyLine(facts[-1][0], "since", "; ".join(text for _, text in facts))
+
+
+def _holds(pool: PoolUpdated, experiment: str) -> bool:
+    return any(isinstance(members, list) and experiment in members for members in pool.state.values())
+
+
+def _children(story: Story, ids: Sequence[str]) -> str:
+    """Return how many children it has, and the best of them."""
+    scored = [score for score in story.ranking(story.log[-1].seq) if score.id in ids]
+    count = plural(len(ids), "child", "children")
+    if not scored:
+        return f"{count} ({', '.join(ids[:3])}), none with a fitness"
+    return f"{count}, the best of them {scored[0].id} with fitness {scored[0].fitness:.3f} (at {scored[0].seq})"
