@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 from bus.vocabulary.events import CurvePoint
 from bus.vocabulary.queries import CampaignStatus, Experiment
-from dashboard import curves, figures, leaderboard, summary
+from dashboard import curves, figures, leaderboard, services, summary
 from dashboard.markup import Child, Markup, clip, el, join
 from dashboard.page import document
 from dashboard.scores import Scores, is_baseline, title
+from dashboard.services import AbsentView, ServiceView
 
-PARTS = ("head", "slots", "log", "leaderboard", "time", "curves", "lineage")
+PARTS = ("head", "slots", "log", "leaderboard", "time", "curves", "lineage", "services")
 """The page's parts, in order; a part without content is empty."""
 EXTRA_DIRECTIVES = ("connect-src 'self'",)
 """Directives of the content security policy that the report does not have: connections to the page's own server."""
@@ -83,20 +84,27 @@ class LiveSnapshot:
     slots: Sequence[SlotView] = ()
     log_lines: Sequence[tuple[int, str]] = ()
     """Position and text of the newest events, newest first."""
-    ended: int = 0
-    total: int = 0
     per_minute: int = 0
     """Events in the last minute."""
     seconds_left: float | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     """Events by type."""
+    services: Sequence[ServiceView] = ()
+    """Services that answer, the dashboard itself included."""
+    absent: Sequence[AbsentView] = ()
+    """Roles that the campaign needs and no service serves."""
     silent: bool = False
     """True if the lab does not answer."""
 
 
 def quick_parts(snapshot: LiveSnapshot) -> dict[str, Markup]:
     """Return the parts that change with every event and every loss point."""
-    return {"head": _head(snapshot), "slots": _slots(snapshot), "log": _log(snapshot)}
+    return {
+        "head": _head(snapshot),
+        "slots": _slots(snapshot),
+        "log": _log(snapshot),
+        "services": _headed("Services", services.table(snapshot.services)),
+    }
 
 
 def slow_parts(scores: Scores) -> dict[str, Markup]:
@@ -137,10 +145,11 @@ def _head(snapshot: LiveSnapshot) -> Markup:
             el("p", f"move37 · {clip(status.campaign, 60) or 'waiting for a campaign'} · live", class_="kicker"),
             el("h1", goal),
             el("p", warning, class_="warning") if snapshot.silent else None,
+            services.warnings(snapshot.absent),
             summary.sandbox_warning(status, status.started.sandbox if status.started else ""),
             el("p", lead, class_="lead"),
             el("p", summary.caution(scores, snapshot.counts)) if scores.ranked else None,
-            _progress(snapshot) if snapshot.total else None,
+            _progress(snapshot) if status.total else None,
             summary.figures(scores) if scores.ranked else None,
             summary.text_list("Guidance from people", status.guidance),
         ]
@@ -148,11 +157,12 @@ def _head(snapshot: LiveSnapshot) -> Markup:
 
 
 def _progress(snapshot: LiveSnapshot) -> Markup:
-    """Return the number of ended experiments, as a bar and as text."""
-    left = snapshot.seconds_left if not snapshot.status.finished else None
-    texts = [f"{snapshot.ended} of {snapshot.total} experiments have ended", f"{snapshot.per_minute} events a minute"]
+    """Return the share of ended experiments as a bar, with the pace and the time left."""
+    status = snapshot.status
+    left = snapshot.seconds_left if not status.finished else None
+    texts = [f"{snapshot.per_minute} events a minute"]
     texts += [f"about {summary.duration_text(left)} left"] if left is not None else []
-    bar = el("progress", max=snapshot.total, value=snapshot.ended, aria_label="Experiments that have ended")
+    bar = el("progress", max=status.total, value=status.ended, aria_label="Experiments that have ended")
     return el("p", bar, " ", el("span", " · ".join(texts), class_="quiet"), class_="progress")
 
 

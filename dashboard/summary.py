@@ -25,7 +25,7 @@ def progress_sentence(status: CampaignStatus) -> str:
     if status.finished:
         return "The campaign has ended."
     state = "is paused" if status.paused else "is under way"
-    return f"The campaign {state}: {status.settled} of {status.opened} opened slots are settled."
+    return f"The campaign {state}: {status.ended} of {status.total} experiments have ended."
 
 
 def counts_sentence(scores: Scores) -> str:

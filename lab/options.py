@@ -28,6 +28,9 @@ PlaintextOption = Annotated[
 PatienceOption = Annotated[
     float | None, typer.Option("--patience", help="Seconds to wait for the server and for memory's answers.")
 ]
+LogLevelOption = Annotated[
+    str | None, typer.Option("--log-level", help="Lowest level that services log: debug, info, warning or error.")
+]
 AtOption = Annotated[int | None, typer.Option("--at", help="As it was after this position of the log.", min=1)]
 ExperimentOption = Annotated[str | None, typer.Option("--experiment", help="Only events of this experiment.")]
 TypeOption = Annotated[str | None, typer.Option("--type", help="Only events of this type.")]

@@ -59,6 +59,11 @@ def role_specs() -> dict[str, RoleSpec]:
     return {name: role_spec(name) for name in role_names()}
 
 
+def needed_roles() -> tuple[str, ...]:
+    """Return the names of the roles that a campaign can't go on without."""
+    return tuple(name for name, spec in role_specs().items() if spec.needed)
+
+
 def decider_specs() -> dict[str, RoleSpec]:
     """Return the declarations of the roles that decide on events of the log, by name."""
     return {name: spec for name, spec in role_specs().items() if spec.subscribes}

@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     """A campaign by the name you give it, or by its id; empty for the home's own."""
     streams: dict[str, StreamLimits] = {}
     """Limits of streams, `[streams.<name>]`, such as `max_bytes` of LAB_TRACES."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Lowest level of the lines that services log."""
     goal: str = DEFAULT_GOAL
     """What to look for, in words."""
     scale: str = "nano"

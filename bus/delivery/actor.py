@@ -7,6 +7,8 @@ whose decision keeps failing, becomes a dead letter with its reason, and the lab
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
 
 import structlog
 
@@ -56,7 +58,7 @@ class Actor:
         self._order = asyncio.Lock()
 
     async def run(self) -> None:
-        """Work until cancelled. Raises LogFull if the log can store no more."""
+        """Work until cancelled, or until the work in hand is done after a drain. Raises LogFull."""
         inboxes = [self._inbox] * self._concurrency + [self._inbox.retry_inbox()]
         async with asyncio.TaskGroup() as group:
             for inbox in inboxes:
@@ -64,7 +66,7 @@ class Actor:
 
     async def _serve(self, inbox: Inbox) -> None:
         """Handle the messages of an inbox, one after another."""
-        while True:
+        while not self._bus.draining.is_set():
             if delivery := await self._pull(inbox):
                 with self._bus.vitals.busy():
                     await self.handle(delivery, inbox)
@@ -73,6 +75,7 @@ class Actor:
         delivery = await self._bus.transport.pull(inbox.durable, PULL_TIMEOUT_S)
         if not inbox.retry:
             self._bus.vitals.lag = delivery.waiting if delivery else 0
+            self._bus.vitals.queue_age_s *= bool(delivery)
         return delivery
 
     async def handle(self, delivery: Delivery, inbox: Inbox | None = None) -> None:
@@ -84,6 +87,7 @@ class Actor:
             self._bus.vitals.record_error(error)
             await write_dead_letter(self._bus, delivery, inbox, Failure.from_error(error))
             return
+        self._bus.vitals.queue_age_s = max(0.0, (datetime.now(UTC) - item.envelope.time).total_seconds())
         with Heartbeat(delivery, inbox.durable.ack_wait / BEATS_PER_ACK_WAIT):
             await self._process(item)
 
@@ -109,10 +113,10 @@ class Actor:
         if earlier.is_possible and await earlier.is_complete():
             return ()
         driver = DecisionDriver(self._bus, self._role, self._answerers, envelope, earlier)
-        if not isinstance(envelope.event, self._spec.in_order):
-            return await driver.drive()
-        async with self._order:
-            return await driver.drive()
+        in_order = isinstance(envelope.event, self._spec.in_order)
+        async with self._order if in_order else nullcontext():
+            with self._bus.vitals.timed(envelope.type):
+                return await driver.drive()
 
     async def _recover(self, item: WorkItem, failure: Failure) -> None:
         """After a failed decision, retry later or give up."""

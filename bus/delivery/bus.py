@@ -51,6 +51,13 @@ class Bus:
         self.role = role
         self.source = f"/lab/{role}/{instance}"
         self.vitals = Vitals()
+        self.draining = asyncio.Event()
+        """Set when the service is to end after the work in hand."""
+
+    def drain(self) -> None:
+        """Take no new work from now on."""
+        self.vitals.draining = True
+        self.draining.set()
 
     def envelope_for(self, post: Post, campaign: str, cause: Envelope | None, ordinal: int | str) -> Envelope:
         """Return the envelope of a post.

@@ -82,14 +82,21 @@ class DecisionDriver:
         answerer = self._answerers.get(type(question))
         if answerer is None:
             raise QueryRefused(f"{self._bus.role} has no answerer for {type(question).__name__}")
-        return RecordedAnswer.from_reply(question, await answerer(self._envelope, question))
+        with self._bus.vitals.timed(type(question).__name__):
+            reply = await answerer(self._envelope, question)
+        return RecordedAnswer.from_reply(question, reply)
 
     async def _ask_memory(self, query: Query) -> RecordedAnswer:
-        """Ask until memory answers: a decision does not fail because memory is away or behind."""
+        """Ask until memory answers: a decision does not fail because memory is away or behind.
+
+        In a service that drains it does: another process decides later.
+        """
         while True:
             try:
                 return await self._bus.ask_recorded(query)
             except (NoAnswer, MemoryBehind) as error:
+                if self._bus.draining.is_set():
+                    raise
                 self._bus.vitals.last_error = f"waiting for memory: {error}"
                 log.warning("waiting for memory", query=query.name, reason=str(error))
 

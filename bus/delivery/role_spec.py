@@ -71,6 +71,8 @@ class RoleSpec:
     """Whether it can use a language model, if the campaign names one."""
     answers: bool = False
     """Whether it answers queries: memory alone does."""
+    surveys: bool = False
+    """Whether it asks every service for its vitals."""
     follows: tuple[str, ...] = ()
     """Streams that it reads from any position."""
     inbox: Durable | None = None
@@ -87,6 +89,11 @@ class RoleSpec:
     """Decisions under way at once in one process."""
     in_order: tuple[type[Event], ...] = ()
     """Events that are decided on one after another, in their order."""
+
+    @property
+    def needed(self) -> bool:
+        """Whether a campaign can't go on without it."""
+        return self.answers or self.durable is not None
 
     @property
     def durable(self) -> Durable | None:

@@ -1,9 +1,13 @@
 """What a service counts about itself; `bus.nats.micro` publishes it."""
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
+
+from bus.delivery.durations import Durations
 
 MAX_ERROR_CHARACTERS = 300
 
@@ -24,6 +28,14 @@ class Vitals:
     """The newest error, in one line."""
     measure_lag: Callable[[], int] | None = None
     """Returns the lag of a service that does not pull its messages."""
+    queue_age_s: float = 0.0
+    """How long the newest pulled message had waited; 0 once none waits."""
+    draining: bool = False
+    """Whether the service ends after the work in hand."""
+    facts: Callable[[], Mapping[str, Any]] = dict
+    """Returns further facts about the service, such as those of its host."""
+    _durations: defaultdict[str, Durations] = field(default_factory=lambda: defaultdict(Durations))
+    _start_s: float = field(default_factory=monotonic)
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -34,6 +46,13 @@ class Vitals:
         finally:
             self.in_flight -= 1
             self.done += 1
+
+    @contextmanager
+    def timed(self, work: str) -> Iterator[None]:
+        """Count how long a kind of work takes: that of the context, if it ends without an error."""
+        start = monotonic()
+        yield
+        self._durations[work].add(monotonic() - start)
 
     def record_error(self, reason: object) -> None:
         """Count an error and keep its text."""
@@ -48,4 +67,9 @@ class Vitals:
             "done": self.done,
             "failed": self.failed,
             "last_error": self.last_error,
+            "queue_age_s": round(self.queue_age_s, 3),
+            "uptime_s": round(monotonic() - self._start_s, 1),
+            "draining": self.draining,
+            "durations": {work: durations.report() for work, durations in self._durations.items()},
+            **self.facts(),
         }

@@ -14,7 +14,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.js.errors import NoStreamResponseError
 
-from bus.delivery.transport import PermissionDenied, TransportError
+from bus.delivery.transport import NoAnswer, PermissionDenied, TransportError
 from bus.security.identity import DeniedSubjects, Identity
 
 ANONYMOUS = Identity()
@@ -100,7 +100,7 @@ class Connection:
         if self._fatal_error:
             return TransportError(f"tls_ca does not vouch for the NATS server at {self._url} ({self._fatal_error})")
         reason = str(error) or type(error).__name__
-        return TransportError(f"no NATS server answers at {self._url} ({reason}); hint: start one, or omit --nats")
+        return NoAnswer(f"no NATS server answers at {self._url} ({reason}); hint: start one, or omit --nats")
 
     @property
     def server_id(self) -> str:

@@ -7,6 +7,7 @@ so a lost server blocks nothing for ever.
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -16,7 +17,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 
 from bus.delivery.transport import Durable, LogFull, NoAnswer, Receipt, TransportError
 from bus.nats.batch_get import BatchReader, direct_get_subject
@@ -221,6 +222,30 @@ class NatsTransport:
             await self._js.purge_stream(stream, subject=subject)
         except (APIError, *SERVER_AWAY_ERRORS) as error:
             raise TransportError(f"can't purge {subject} of stream {stream} ({error})") from None
+
+    async def newest(self, stream: str, subject: str) -> StoredMessage | None:
+        """Return the newest message on a subject, which may have wildcards; None without one. Raises NoAnswer."""
+        body = json.dumps({"last_by_subj": subject}).encode()
+        try:
+            message = await self.client.request(direct_get_subject(stream), body, timeout=API_TIMEOUT_S)
+        except SERVER_AWAY_ERRORS as error:
+            self._connection.raise_if_denied(direct_get_subject(stream))
+            raise NoAnswer(f"can't read stream {stream} ({type(error).__name__})") from None
+        headers = message.headers or {}
+        if headers.get("Status"):
+            return None
+        return StoredMessage(int(headers["Nats-Sequence"]), headers["Nats-Subject"], message.data)
+
+    async def has_stream(self, stream: str) -> bool:
+        """Return whether a stream exists. Raises PermissionDenied, NoAnswer."""
+        try:
+            await self._js.stream_info(stream)
+        except NotFoundError:
+            return False
+        except SERVER_AWAY_ERRORS as error:
+            self._connection.raise_if_denied(f"$JS.API.STREAM.INFO.{stream}")
+            raise NoAnswer(f"can't ask for stream {stream} ({type(error).__name__})") from None
+        return True
 
     async def request(self, subject: str, payload: bytes, timeout: float) -> bytes:
         """Ask; see Transport."""

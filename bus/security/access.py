@@ -23,9 +23,12 @@ HUMAN = "human"
 PERSON = "person."
 """Begins the name of a person's key: `person.ada` publishes on `lab.human.<campaign>.ada`, and reads all that is
 recorded."""
+SURVEYORS = (READER, ADMIN, PERSON.rstrip("."))
+"""Those whom every service tells its vitals; people share the beginning of their inboxes' names."""
 CLIENTS = (ADMIN, READER, HUMAN)
 """Holders of a key that are no roles."""
-MICRO_VERBS = ("PING", "INFO", "STATS")
+SURVEY_VERB = "STATS"
+MICRO_VERBS = ("PING", "INFO", SURVEY_VERB)
 """Requests of the nats.micro protocol."""
 
 
@@ -47,9 +50,9 @@ def person_of(key: str) -> str:
     return key.removeprefix(PERSON) if key.startswith(PERSON) else ""
 
 
-def permissions(role: RoleSpec) -> Permissions:
-    """Return what a role may do."""
-    return Permissions(tuple(_role_publishes(role)), tuple(_role_subscribes(role)))
+def permissions(role: RoleSpec, surveyors: tuple[str, ...] = SURVEYORS) -> Permissions:
+    """Return what a role may do; `surveyors` are those whom it tells its vitals."""
+    return Permissions(tuple(_role_publishes(role, surveyors)), tuple(_role_subscribes(role)))
 
 
 def client_permissions() -> dict[str, Permissions]:
@@ -67,8 +70,9 @@ def _reader(key: str, *speaks_on: str) -> Permissions:
 
 def all_permissions(roles: Mapping[str, RoleSpec], people: Iterable[str] = ()) -> dict[str, Permissions]:
     """Return what every holder of a key may do: roles first, then clients, then people by their names."""
+    surveyors = (*SURVEYORS, *(name for name, role in roles.items() if role.surveys))
     spoken = {PERSON + name: _reader(PERSON + name, subjects.human_inbox("*", name)) for name in people}
-    return {name: permissions(role) for name, role in roles.items()} | client_permissions() | spoken
+    return {name: permissions(role, surveyors) for name, role in roles.items()} | client_permissions() | spoken
 
 
 def authorization(public_keys: Mapping[str, str], roles: Mapping[str, RoleSpec]) -> str:
@@ -80,15 +84,17 @@ def authorization(public_keys: Mapping[str, str], roles: Mapping[str, RoleSpec])
     return "authorization {\n users = [\n" + "\n".join(users) + "\n ]\n}\n"
 
 
-def _role_publishes(role: RoleSpec) -> Iterator[str]:
+def _role_publishes(role: RoleSpec, surveyors: tuple[str, ...]) -> Iterator[str]:
     """Yield the patterns that a role may publish on; a request to the server is a publication too."""
     yield from (_event_pattern(kind) for kind in role.publishes)
     if role.asks:
         yield subjects.query("*")
+    if role.surveys:
+        yield f"$SRV.{SURVEY_VERB}"
     if role.answers:  # its replies; by this prefix alone, since leave to reply anywhere would allow writing to the log
         yield "_INBOX.>"
     else:
-        yield from (f"{inbox(asker)}.>" for asker in (READER, ADMIN, PERSON.rstrip(".")))
+        yield from (f"{inbox(asker)}.>" for asker in surveyors)
     if role.answers or role.durable:
         yield subjects.dead_letter(role.name)
     if role.durable:
@@ -109,7 +115,7 @@ def _role_subscribes(role: RoleSpec) -> Iterator[str]:
         yield subjects.query("*")
     scopes = ("", f".{role.name}", f".{role.name}.*")
     yield from (f"$SRV.{verb}{scope}" for verb in MICRO_VERBS for scope in scopes)
-    yield f"lab.status.{role.name}"
+    yield from (f"lab.status.{role.name}", subjects.drain(role.name))
     yield from _followed_subjects(role.follows)
 
 

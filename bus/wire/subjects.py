@@ -138,6 +138,11 @@ def dead_letter_retry(role: str) -> str:
     return f"lab.retry.{role}"
 
 
+def drain(role: str) -> str:
+    """Return the subject on which a role's services are asked to end after the work in hand."""
+    return f"lab.drain.{role}"
+
+
 def trace(event_id: str) -> str:
     """Return the subject of the traces of decisions about an event."""
     return f"lab.traces.{event_id}"

@@ -9,7 +9,6 @@ from typing import Any, cast
 from bus.delivery.bus import Bus
 from bus.delivery.query_replies import MemoryBehind
 from bus.delivery.transport import NoAnswer
-from bus.nats.micro import survey_services
 from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import Record
 from bus.vocabulary.queries import (
@@ -26,6 +25,7 @@ from bus.wire import subjects
 from bus.wire.ids import has_name
 from bus.wire.stored_message import StoredMessage
 from lab.client import waiting
+from lab.client.staff import RollCall, Staff
 from lab.errors import LabError
 
 PATIENCE_S = 30.0
@@ -134,10 +134,17 @@ class LabClient:
             raise LabError(f"{fault}; hint: move37 campaigns lists the ids")
         self.campaign = meant[0]
 
-    async def services(self) -> list[dict[str, Any]]:
-        """Return the vitals of every service that answers."""
+    async def length(self, stream: str) -> int:
+        """Return the newest position of a stream; 0 if there is no such stream yet."""
         transport = self.bus.transport
-        return await survey_services(transport.client) if isinstance(transport, NatsTransport) else []
+        if isinstance(transport, NatsTransport) and not await transport.has_stream(stream):
+            return 0
+        return await self.last_position(stream)
+
+    async def roll_call(self, staff: Staff | None = None) -> RollCall:
+        """Return which services answer, and which needed roles have none; `staff` remembers earlier calls."""
+        assert isinstance(self.bus.transport, NatsTransport), "a lab of many processes runs on NATS"
+        return await (staff or Staff()).call(self.bus.transport)
 
     async def status_and_experiments(self) -> tuple[CampaignStatus, tuple[Experiment, ...]]:
         """Return the state of the campaign and every experiment in full, all as of one position."""

@@ -14,6 +14,7 @@ from lab.options import (
     ConfigOption,
     HomeOption,
     JsonOption,
+    LogLevelOption,
     NatsOption,
     PatienceOption,
     PlaintextOption,
@@ -50,6 +51,7 @@ def run(
         bool | None,
         typer.Option("--allow-lazy-sync", help="Allow a server that may lose acknowledged messages in a power loss."),
     ] = None,
+    log_level: LogLevelOption = None,
     services: Annotated[bool, typer.Option(help="Start the services, or watch services that run elsewhere.")] = True,
     nats: NatsOption = None,
     plaintext: PlaintextOption = None,
@@ -64,7 +66,7 @@ def run(
     settings = load_settings(
         config, home=home, campaign=campaign, experiments=experiments, seed=seed, scale=scale, slots=slots,
         trainers=trainers, attempts=attempts, data=data, goal=goal, policy=policy, sandbox=sandbox, nats=nats,
-        allow_plaintext=plaintext, allow_lazy_sync=lazy_sync, patience=patience,
+        allow_plaintext=plaintext, allow_lazy_sync=lazy_sync, patience=patience, log_level=log_level,
     ).settings  # fmt: skip
     if not services and not settings.nats:
         raise LabError("--no-services without a server; hint: give --nats URL, the server that the services use")
@@ -107,11 +109,12 @@ def serve(
         str | None, typer.Option(help="Campaign that the dashboard shows (default: the newest).")
     ] = None,
     patience: PatienceOption = None,
+    log_level: LogLevelOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Serve one role of a running lab.
 
-    Several processes of one role share its work.
+    Waits for the server and for the first campaign. Several processes of one role share its work.
 
     Example: move37 serve trainer --nats nats://lab1:4222
     """
@@ -120,11 +123,12 @@ def serve(
 
     page = {key: value for key, value in (("host", host), ("port", port), ("campaign", campaign)) if value is not None}
     roles = {"dashboard": page} if page else None
-    options = {"nats": nats, "home": home, "allow_plaintext": plaintext, "patience": patience, "roles": roles}
-    settings = load_settings(config, **options).settings
+    settings = load_settings(
+        config, nats=nats, home=home, allow_plaintext=plaintext, patience=patience, log_level=log_level, roles=roles
+    ).settings
     spec = role_spec(role)
     name = instance or f"{os.uname().nodename.split('.')[0]}-{os.getpid()}"
-    logs.configure(role=role, instance=name)
+    logs.configure(settings.log_level, role=role, instance=name)
     try:
         run_async(service.serve(spec, settings, name))
     except ExceptionGroup as group:  # an actor's workers fail together; the first one says why

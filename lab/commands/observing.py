@@ -23,7 +23,7 @@ def metrics(
 ) -> None:
     """Print or serve the services' metrics for Prometheus.
 
-    For every service: lag, in flight, done, failed.
+    For every service: lag, work in hand, queue age, durations, uptime; absent roles; disk and GPUs of each host.
 
     Example: move37 metrics --port 9137
     """

@@ -143,10 +143,10 @@ def status(settings: Settings, at: AtOption = None, as_json: JsonOption = False)
 
     Example: move37 status --json | jq .last_seq
     """
-    from lab.operations import log_export
+    from lab.operations import status as lab_status
     from lab.terminal import tables
 
-    state = run_async(log_export.status_at(settings, at) if at else log_export.status(settings))
+    state = run_async(lab_status.status_at(settings, at) if at else lab_status.status(settings))
     if as_json:
         print_json(state)
     else:

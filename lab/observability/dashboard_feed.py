@@ -6,14 +6,18 @@ Read-only: it publishes nothing. It shows the newest campaign, and switches when
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
 from bus.delivery.bus import Bus
 from bus.delivery.query_replies import QueryRefused
 from bus.delivery.transport import TransportError
+from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import CampaignStarted, HumanMessage, LossPoint
 from bus.vocabulary.queries import CampaignStatus, Experiment
 from bus.wire import subjects
@@ -23,18 +27,24 @@ from dashboard import curves
 from dashboard.live import LiveSnapshot, SlotView
 from dashboard.report import render_report
 from dashboard.scores import Scores
+from dashboard.services import AbsentView, ServiceView
 from dashboard.site import Board, Site
 from lab.client.campaign_view import CampaignView, ExperimentRow
 from lab.client.event_text import event_line
 from lab.client.lab_client import LabClient
+from lab.client.staff import RollCall, Staff
 from lab.errors import LabError
 
 FEED_INTERVAL_S = 0.5
 """Seconds between two snapshots."""
+ROLL_CALL_INTERVAL_S = 5.0
+"""Seconds between two roll calls of the services."""
 MAX_EVENTS_SHOWN = 100
 """Newest events that are shown."""
 MAX_READINGS = 20_000
 """Loss points before our start that are read for the curves of open runs."""
+MEMORY_PATIENCE_S = 5.0
+"""How long memory may take to answer before the page says that it does not."""
 REPORT_TIMEOUT_S = 60.0
 
 log = structlog.get_logger()
@@ -48,11 +58,12 @@ class DashboardFeed:
         self._wanted = campaign
         self._bus, self._board = bus, Board()
         self._changed, self._ready = asyncio.Event(), asyncio.Event()
+        self._staff, self._roll = Staff(), RollCall((), (), datetime.now(UTC))
         self._begin("")
 
     def _begin(self, campaign: str) -> None:
         """Switch to another campaign, of which nothing is known yet."""
-        self._view, self._reader = CampaignView(campaign), LabClient(self._bus, campaign, "")
+        self._view, self._reader = CampaignView(campaign), LabClient(self._bus, campaign, "", MEMORY_PATIENCE_S)
         self._log_lines: deque[tuple[int, str]] = deque(maxlen=MAX_EVENTS_SHOWN)
         self._rows: dict[str, Experiment] = {}
         self._experiments: tuple[Experiment, ...] = ()
@@ -88,6 +99,7 @@ class DashboardFeed:
             group.create_task(self._follow_log())
             group.create_task(self._follow_losses())
             group.create_task(self._show_changes())
+            group.create_task(self._call_roll())
 
     async def _follow_log(self) -> None:
         """Apply the log's events; the first snapshot has all events up to our start."""
@@ -130,6 +142,19 @@ class DashboardFeed:
                         self._view.add_loss_point(envelope.event)
             self._changed.set()
 
+    async def _call_roll(self) -> None:
+        """Ask at intervals which services answer; if the lab does not answer, the last answer stands."""
+        while isinstance(self._bus.transport, NatsTransport):
+            try:
+                roll = await self._staff.call(self._bus.transport)
+            except TransportError as error:
+                log.warning("no roll call", reason=str(error))
+            else:
+                if roll.services:  # this service answers too, so an empty roll is one that we may not call
+                    self._roll = roll
+                    self._changed.set()
+            await asyncio.sleep(ROLL_CALL_INTERVAL_S)
+
     async def _show_changes(self) -> None:
         """Show a new snapshot after a change, at most one each `FEED_INTERVAL_S`; retry if memory does not answer."""
         await self._ready.wait()
@@ -140,47 +165,54 @@ class DashboardFeed:
                 snapshot = await self._snapshot()
             except (TransportError, QueryRefused) as error:
                 log.warning("memory does not answer", reason=str(error))
-                snapshot = replace(snapshot, silent=True)
+                snapshot = replace(snapshot, silent=True, **self._staff_views(snapshot.status))
                 self._changed.set()
             self._board.show(snapshot)
             await asyncio.sleep(FEED_INTERVAL_S)
             await self._changed.wait()
 
     async def _snapshot(self) -> LiveSnapshot:
-        """Return the state to show. Raises TransportError, QueryRefused."""
-        await self._refresh()
-        view = self._view
+        """Return the state to show, all of memory's answers as of one position. Raises TransportError, QueryRefused."""
+        reader = await self._reader.as_of()
+        await self._refresh(reader)
+        view, status = self._view, await reader.status()
         return LiveSnapshot(
-            status=await self._reader.status(),
+            status=status,
             experiments=self._experiments,
             slots=[] if view.finished else [_slot_view(row) for row in view.open_rows()],
             log_lines=tuple(self._log_lines),
-            ended=view.ended(),
-            total=view.total(),
             per_minute=view.events_per_minute(),
             seconds_left=view.seconds_left(),
             counts=dict(view.counts),
+            **self._staff_views(status),
         )
 
-    async def _refresh(self) -> None:
+    def _staff_views(self, status: CampaignStatus) -> dict[str, Any]:
+        """Return the services and the absent roles to show; a campaign that has ended needs none."""
+        absent = [] if status.finished else self._roll.absent
+        return {
+            "services": [_service_view(service) for service in self._roll.services],
+            "absent": [AbsentView(one.role, one.since, one.command) for one in absent],
+        }
+
+    async def _refresh(self, reader: LabClient) -> None:
         """Ask memory about changed experiments: all of them in short the first time, then only those that changed."""
         stale, self._stale = self._stale, set()
         try:
             if stale or not self._listed:
-                await self._ask(*(stale if self._listed else ()))
+                await self._ask(reader, *(stale if self._listed else ()))
                 self._listed = True
             if missing := self._without_curve():
-                await self._ask(*missing)
+                await self._ask(reader, *missing)
                 self._curves_requested.update(missing)
         except (TransportError, QueryRefused):
             self._stale |= stale
             raise
 
-    async def _ask(self, *ids: str) -> None:
+    async def _ask(self, reader: LabClient, *ids: str) -> None:
         """Store memory's answer without long texts and imported ones; drop it if another campaign has started."""
-        reader = self._reader
         rows = await reader.experiments(*ids)
-        if reader is not self._reader:
+        if reader.campaign != self._reader.campaign:
             return
         self._rows |= {
             row.id: row.model_copy(update={"source": "", "design": None}) for row in rows if not row.imported
@@ -203,6 +235,11 @@ class DashboardFeed:
         return render_report(
             status, experiments, started=None, ended=None, events=dict(self._view.counts), sandbox=sandbox
         )
+
+
+def _service_view(service: Mapping[str, Any]) -> ServiceView:
+    """Return a service's vitals as the page shows them; an older service reports fewer."""
+    return ServiceView(**{each.name: service[each.name] for each in fields(ServiceView) if each.name in service})
 
 
 def _slot_view(row: ExperimentRow) -> SlotView:

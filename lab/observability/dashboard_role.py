@@ -29,6 +29,7 @@ SPEC = RoleSpec(
     name="dashboard",
     summary="shows the running campaign in a browser, read-only",
     asks=True,
+    surveys=True,
     follows=(LOG, METRICS),
     settings=DashboardSettings,
     serve=serve,

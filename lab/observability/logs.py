@@ -16,8 +16,8 @@ from structlog.typing import EventDict, WrappedLogger
 from bus.wire.redaction import mask
 
 
-def configure(level: int = logging.INFO, **bound: str) -> None:
-    """Configure logging for this process; `bound` is added to every line."""
+def configure(level: int | str = logging.INFO, **bound: str) -> None:
+    """Configure logging for this process, from a level on or its name; `bound` is added to every line."""
     terminal = sys.stderr.isatty()
     structlog.configure(
         processors=[

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: the vitals that every service reports over nats.micro, and the length of the log.
+"""Metrics for Prometheus: the vitals that every service reports over nats.micro, absent roles, the length of the log.
 
 One process asks all services, so that no service needs a port of its own.
 https://prometheus.io/docs/instrumenting/exposition_formats/
@@ -6,9 +6,8 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -17,31 +16,32 @@ from prometheus_client.registry import Collector
 from bus.delivery.transport import TransportError
 from bus.wire import subjects
 from lab.client.session import open_lab
+from lab.client.staff import RollCall, Staff
 from lab.errors import LabError
+from lab.observability import service_families
 from lab.settings import Settings
 
 SCRAPE_PATIENCE_S = 5.0
 """Prometheus gives up a scrape after ten seconds by default."""
-SERVICE_LABELS = ("role", "instance")
 
 
 @dataclass(frozen=True, slots=True)
 class LabReading:
     """The state of a lab at one moment."""
 
-    services: Sequence[dict[str, Any]]
-    """Vitals of each service, with its role and instance."""
+    roll: RollCall
+    """Its services, and the needed roles that have none."""
     last_seq: int
     """Newest position of the log."""
     dead_letters: int
 
 
-async def read_lab(settings: Settings) -> LabReading:
+async def read_lab(settings: Settings, staff: Staff) -> LabReading:
     """Ask a running lab for its state. Raises LabError, TransportError."""
     hasty = settings.model_copy(update={"patience": min(settings.patience, SCRAPE_PATIENCE_S)})
     async with open_lab(hasty) as reader:
-        services, last = await reader.services(), await reader.last_position()
-        return LabReading(services, last, await reader.last_position(subjects.DEAD))
+        lengths = await reader.length(subjects.LOG), await reader.length(subjects.DEAD)
+        return LabReading(await reader.roll_call(staff), *lengths)
 
 
 class LabCollector(Collector):
@@ -61,30 +61,16 @@ class LabCollector(Collector):
             return
         yield CounterMetricFamily("move37_events", "Events in the log.", reading.last_seq)
         yield CounterMetricFamily("move37_dead_letters", "Messages that a role could not handle.", reading.dead_letters)
-        yield from _vitals(reading.services)
-
-
-def _vitals(services: Sequence[dict[str, Any]]) -> Iterator[Metric]:
-    """Yield one metric family for each vital."""
-    families = (
-        ("lag", GaugeMetricFamily("move37_lag_messages", "Messages that wait for the service.", labels=SERVICE_LABELS)),
-        (
-            "in_flight",
-            GaugeMetricFamily("move37_in_flight", "Decisions or answers in progress.", labels=SERVICE_LABELS),
-        ),
-        ("done", CounterMetricFamily("move37_done", "Decisions or answers finished.", labels=SERVICE_LABELS)),
-        ("failed", CounterMetricFamily("move37_failed", "Of these, ended in an error.", labels=SERVICE_LABELS)),
-    )
-    for vital, family in families:
-        for service in services:
-            family.add_metric([str(service[label]) for label in SERVICE_LABELS], float(service[vital]))
-        yield family
+        yield from service_families.staff(reading.roll)
+        yield from service_families.vitals(reading.roll.services)
+        yield service_families.durations(reading.roll.services)
+        yield from service_families.hosts(reading.roll.services)
 
 
 def registry(settings: Settings) -> CollectorRegistry:
     """Return a registry with the metrics of the lab that the settings name."""
-    metrics = CollectorRegistry()
-    metrics.register(LabCollector(lambda: asyncio.run(read_lab(settings))))
+    metrics, staff = CollectorRegistry(), Staff()
+    metrics.register(LabCollector(lambda: asyncio.run(read_lab(settings, staff))))
     return metrics
 
 

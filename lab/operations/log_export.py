@@ -1,22 +1,18 @@
-"""Reads the log of a lab: lists and exports its events, and writes status and report from memory's answers."""
+"""Reads the log of a lab: lists and exports its events, and writes the report from memory's answers."""
 
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from bus.audit import chain, log_file
 from bus.audit.chain import ChainLink
 from bus.delivery.traces import traces_path
-from bus.security import access, keys
-from bus.vocabulary.queries import CampaignStatus
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.stored_message import StoredMessage
 from dashboard.report import render_report
-from lab.client import connection
 from lab.client.event_text import event_line
 from lab.client.lab_client import LabClient
 from lab.client.session import open_lab
@@ -99,44 +95,6 @@ def write_files(
     chain.write_chain(chain.chain_path(file), [link for link in links if link.seq <= end], messages)
     log_file.write_log(traces_path(file), [replace(trace, seq=line) for line, trace in enumerate(traces, 1)])
     return log_file.write_log(file, messages)
-
-
-async def status(settings: Settings) -> dict[str, Any]:
-    """Return the campaign's progress and the services' vitals; the keys that other programs rely on come first."""
-    home = Home(settings.home)
-    running = home.running()
-    async with open_lab(settings) as reader:
-        campaign = await reader.status()
-        last = await reader.last_position()
-        dead = await reader.last_position(subjects.DEAD)
-        services = await reader.services()
-    return {
-        "nats_url": reader.nats_url if running or settings.nats else None,
-        "campaign": campaign.campaign,
-        "human_creds": _human_key(settings, home),
-        "last_seq": last,
-        "running": bool(running),
-        "dead_letters": dead,
-        "services": services,
-    } | _progress(campaign)
-
-
-async def status_at(settings: Settings, position: int) -> dict[str, Any]:
-    """Return the campaign's progress as it was after a position of the log. Raises LabError."""
-    async with open_lab(settings) as reader:
-        campaign = await (await reader.as_of(position)).status()
-    return {"campaign": campaign.campaign, "last_seq": position} | _progress(campaign)
-
-
-def _progress(campaign: CampaignStatus) -> dict[str, Any]:
-    return campaign.model_dump(mode="json", exclude={"campaign", "last_seq", "started", "ranking"})
-
-
-def _human_key(settings: Settings, home: Home) -> str | None:
-    """Return the path of the key with which people publish from any NATS client, or None if this lab has none."""
-    own = keys.seed_path(home.keys, access.HUMAN)
-    seed = connection.role_seed_path(settings.nkey_file, access.HUMAN) if settings.nats else own
-    return str(seed.resolve()) if seed and seed.exists() else None
 
 
 async def report(settings: Settings, path: Path, at: int | None = None) -> Path:

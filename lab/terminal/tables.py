@@ -9,6 +9,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from bus.vocabulary.queries import Experiment
+from dashboard.summary import duration_text
 
 SHORT_FIELDS = (
     "id", "name", "status", "origin", "parent_id", "fitness", "parts", "parameters", "reason", "attempt",
@@ -17,6 +18,11 @@ SHORT_FIELDS = (
 """Fields of an experiment that its JSON repeats; the figures of `Metrics` come with them."""
 FIGURES = ("val_loss", "bits_per_byte", "recall", "seconds")
 """Figures of record that are in the JSON of every experiment, null before a run has completed."""
+
+SERVICE_COLUMNS = (
+    "role", "instance", "host", "version", "uptime_s", "lag", "queue_age_s", "in_flight", "done", "failed",
+    "last_error",
+)  # fmt: skip
 
 
 def console() -> Console:
@@ -106,16 +112,18 @@ def _print_failures(page: Console, row: Experiment) -> None:
 
 
 def print_status(state: dict[str, Any]) -> None:
-    """Print the campaign's progress, and below it the state of its services."""
-    services = state["services"]
+    """Print the campaign's progress, and below it the services and the roles that have none."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in state.items():
-        if value is not services:
+        if name not in {"services", "absent"}:
             table.add_row(name, escape(", ".join(map(str, value)) if isinstance(value, list) else str(value)))
     console().print(table)
-    if services:
+    if services := state.get("services"):
         console().print()
-        print_rows(services)
+        print_rows([_service_row(service) for service in services])
+    for role in state.get("absent", ()):
+        since = f"since {role['since'][:19].replace('T', ' ')} UTC" if role["since"] else "never seen"
+        console().print(f"[bold red]absent[/] {role['role']}, {since}; hint: {escape(role['command'])}", soft_wrap=True)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -126,6 +134,13 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
     console().print(table)
+
+
+def _service_row(service: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a table shows of a service, times in words."""
+    row = {name: service.get(name, "") for name in SERVICE_COLUMNS}
+    times = {name: duration_text(row[name]) for name in ("uptime_s", "queue_age_s") if row[name]}
+    return {name.removesuffix("_s"): value for name, value in (row | times).items()}
 
 
 def _figure(value: float | None, form: str) -> str:

@@ -72,8 +72,9 @@ def publications(role: str, types: set[str]) -> Rights:
     asks = {"director", "researcher", "engineer", "analyst", "trainer", "dashboard", *READERS}
     rights |= {"lab.query.standing": admin or role in asks, "lab.query.experiments": admin or role in asks}
     rights |= {f"_INBOX.{asker}.x": admin or role == "memory" for asker in ROLES}
-    rights |= {f"_INBOX.{asker}.x": admin or role in SERVES for asker in ("lab", *READERS)}
+    rights |= {f"_INBOX.{asker}.x": admin or role in SERVES for asker in ("lab", "dashboard", *READERS)}
     rights |= {f"$SRV.{verb}": admin or role in READERS for verb in ("PING", "INFO", "STATS")}
+    rights |= {"$SRV.STATS": admin or role in {"dashboard", *READERS}, "lab.drain.director": admin}
     rights |= {"lab.status.director": admin or role in READERS}
     for stream in SUBJECTS:
         rights |= {f"$JS.API.STREAM.{verb}.{stream}": admin for verb in STREAM_VERBS}
@@ -100,6 +101,7 @@ def subscriptions(role: str) -> Rights:
     for service in SERVES:
         may = admin or role == service
         rights |= {f"$SRV.STATS.{service}": may, f"$SRV.PING.{service}.X": may, f"lab.status.{service}": may}
+        rights |= {f"lab.drain.{service}": may}
     rights |= {f"$SRV.{verb}": admin or role in SERVES for verb in ("PING", "INFO", "STATS")} | {"$SRV.>": admin}
     return rights | {f"_INBOX.{owner}.>": admin or role == owner for owner in ROLES}
 

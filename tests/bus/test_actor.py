@@ -14,6 +14,7 @@ from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post
 from bus.delivery.transport import Durable
 from bus.vocabulary.events import CampaignPaused, CampaignResumed, Event, Record
+from bus.vocabulary.queries import AskCampaignStatus, CampaignStatus
 from bus.vocabulary.questions import Completion, CompletionReply
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, decode
@@ -170,3 +171,28 @@ async def test_a_message_that_ended_its_process_too_often_is_given_up_without_a_
     body = json.loads(letter.payload)
     assert "its process died" in body["reason"]
     assert (body["stack"], body["deliveries"], body["said"]) == ("", MAX_DELIVERIES + 1, ["CampaignResumed"])
+
+
+async def test_a_drained_actor_finishes_its_work_and_takes_no_more() -> None:
+    """The decision in hand publishes its events; the message after it waits for another process."""
+    transport, answering = MemoryTransport(), asyncio.Event()
+    await publish_pause(transport)
+    bus, asked = Bus(transport, "echo"), asyncio.Event()
+
+    async def answer(_: AskCampaignStatus) -> CampaignStatus:
+        asked.set()
+        await answering.wait()
+        return CampaignStatus(settled=4)
+
+    await Bus(transport, "memory").serve_query(AskCampaignStatus, answer)
+    work = asyncio.create_task(Actor(bus, ECHO).run())
+    await asked.wait()
+    bus.drain()
+    await Bus(transport, "director").publish(Post("e0002", CampaignPaused(by="ada")), "c", None, "later")
+    answering.set()
+    async with asyncio.timeout(10):
+        await work
+    events = [decode(stored.payload).event for stored in await messages_of(transport)]
+    assert [type(event).__name__ for event in events].count("CampaignResumed") == 2
+    assert bus.vitals.done == 1
+    assert bus.vitals.report()["draining"]

@@ -41,6 +41,7 @@ def test_commands_are_listed_by_the_position_of_their_module() -> None:
         (["run", "--slots", "0"], 1, "slots = 0"),
         (["run", "--scale", "galactic"], 1, "galactic"),
         (["run", "--sandbox", "hope"], 1, "sandbox"),
+        (["run", "--log-level", "loud"], 1, "log_level = 'loud'"),
         (["run", "--data", "nowhere.txt"], 1, "nowhere.txt"),
         (["run", "--config", "nowhere.toml"], 1, "nowhere.toml"),
         (["run", "--nats", "nats://127.0.0.1:1", "--patience", "0.5"], 1, "no NATS server"),

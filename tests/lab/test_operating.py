@@ -73,10 +73,13 @@ def test_status_shows_every_service(operator: Operator) -> None:
     """Each service has its lag, its numbers of decisions, and its last error."""
     services = operator.status["services"]
     assert {one["role"] for one in services} == set(SERVICES) - {"nats-server"}
-    assert all(
-        one.keys() == {"role", "instance", "lag", "in_flight", "done", "failed", "last_error"} for one in services
-    )
+    vitals = {"role", "instance", "host", "version", "uptime_s", "lag", "queue_age_s", "in_flight", "done", "failed"}
+    assert all(one.keys() >= vitals | {"last_error", "draining", "durations", "disk_free_bytes"} for one in services)
     assert next(one for one in services if one["role"] == "director")["done"] > 0
+    assert operator.status["running"] is True
+    assert operator.status["absent"] == []
+    stopped = json.loads(move37("status", "--home", str(operator.home), "--json"))
+    assert (stopped["running"], stopped["absent"], stopped["services"]) == (False, [], [])
 
 
 def test_status_has_what_any_client_needs_to_send_a_message(operator: Operator) -> None:

@@ -66,6 +66,17 @@ class CampaignStatus(Record):
         """Return `finished`, `paused` or `running`."""
         return "finished" if self.finished else "paused" if self.paused else "running"
 
+    @property
+    def ended(self) -> int:
+        """Number of experiments that have ended, baselines and people's included."""
+        return self.analysed + self.failed + self.rejected
+
+    @property
+    def total(self) -> int:
+        """Number of experiments that there will be: baselines, the budget, and people's so far."""
+        opened_by_people = self.ended + self.unsettled - self.opened
+        return (len(self.started.baselines) if self.started else 0) + self.budget + max(0, opened_by_people)
+
 
 class Campaigns(Record):
     """The status of every campaign."""
