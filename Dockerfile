@@ -3,6 +3,8 @@ ARG PYTHON_IMAGE=python:3.11-slim
 FROM ${PYTHON_IMAGE}
 WORKDIR /move37
 ENV OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 PIP_NO_CACHE_DIR=1
+# openssl makes the server's certificate (deploy/make-secrets); wherever pip gets certificates from, it is there already.
+RUN command -v openssl || { apt-get update && apt-get install -y --no-install-recommends openssl; }
 ARG EXTRA=cpu
 # The index that has torch's builds for CPUs; whatever an index offers, pip takes only what the lock's hashes name.
 ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
@@ -18,5 +20,11 @@ COPY memory memory
 COPY sandbox sandbox
 COPY stand_ins stand_ins
 COPY trainer trainer
+COPY deploy/make-secrets /usr/local/bin/make-secrets
 RUN lock/install python "${EXTRA}"
+# A new volume takes the owner of the folder that it is mounted on.
+RUN useradd --uid 10001 --user-group --home-dir /lab --no-create-home move37 \
+    && mkdir -p /lab/artifacts /secrets /data /volumes/move37-campaign/artifacts \
+    && chown -R move37:move37 /lab /secrets /data /volumes
+USER 10001:10001
 ENTRYPOINT ["move37"]

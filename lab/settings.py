@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     """Limits of streams, `[streams.<name>]`, such as `max_bytes` of LAB_TRACES."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest level of the lines that services log."""
+    health_port: int | None = Field(default=None, ge=1, le=65535)
+    """Port on which a service answers probes at /healthz and /readyz; None for no port."""
     goal: str = DEFAULT_GOAL
     """What to look for, in words."""
     scale: str = "nano"

@@ -1,7 +1,9 @@
 """The files in `deploy/`: the tools that read them accept them, and they agree with the lab's roles and settings."""
 
 import os
+import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,12 @@ import pytest
 import yaml
 
 from bus.nats import server
+from lab.errors import EXIT_LOG_FULL
 from lab.roster import role_names
 from lab.settings import Settings
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
+VERSION = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]["version"]
 CLUSTER = {"SERVER_NAME": "n1", **{f"ROUTE_{number}": f"nats://n{number}:6222" for number in range(3)}}
 
 
@@ -27,11 +31,10 @@ def containers(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     return manifest.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
 
 
-@pytest.mark.parametrize("config", ["nats.conf", "nats-cluster.conf"])
-def test_nats_server_accepts_its_configuration(config: str) -> None:
-    """The server's option -t checks the file and starts nothing."""
+def test_nats_server_accepts_the_configuration_of_a_cluster() -> None:
+    """The server's option -t checks the file and starts nothing; test_compose.py runs the other one."""
     result = subprocess.run(
-        [server.server_binary(), "-t", "-c", str(DEPLOY / config)],
+        [server.server_binary(), "-t", "-c", str(DEPLOY / "nats-cluster.conf")],
         env={**os.environ, **CLUSTER}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -89,3 +92,52 @@ def test_the_array_script_serves_a_trainer(tmp_path: Path) -> None:
     result = subprocess.run(["bash", str(script)], env=env, capture_output=True, text=True, check=False)
     assert result.returncode
     assert "NATS_URL" in result.stderr
+
+
+def test_kubernetes_runs_nothing_as_root_and_names_images_with_tags() -> None:
+    """Each pod has a user, each image a tag, which for ours is the project's version."""
+    pods = [manifest["spec"]["template"]["spec"] for manifest in manifests() if containers(manifest)]
+    assert all(pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] for pod in pods)
+    images = {container["image"] for pod in pods for container in pod["containers"]}
+    assert images == {f"move37:{VERSION}-cpu", "nats:2.12-alpine"}
+
+
+def test_kubernetes_probes_every_service() -> None:
+    """A service that is stuck is restarted; the port is that of the setting."""
+    (data,) = (manifest["data"] for manifest in manifests() if manifest["kind"] == "ConfigMap")
+    served = [one for manifest in manifests() for one in containers(manifest) if one.get("args", [""])[0] == "serve"]
+    for container in served:
+        assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": int(data["MOVE37_HEALTH_PORT"])}
+        assert container["readinessProbe"]["httpGet"]
+    (metrics,) = [one for manifest in manifests() for one in containers(manifest) if one["name"] == "metrics"]
+    assert metrics["readinessProbe"]
+
+
+def test_the_trainers_pod_allows_the_jail() -> None:
+    """The jail mounts a process table of its own: an unmasked /proc, which needs a user namespace for the pod."""
+    (pod,) = [
+        manifest["spec"]["template"]["spec"] for manifest in manifests()
+        if manifest["metadata"]["name"] == "trainer" and containers(manifest)
+    ]  # fmt: skip
+    assert pod["hostUsers"] is False
+    context = pod["containers"][0]["securityContext"]
+    assert context["procMount"] == "Unmasked"
+    assert context["seccompProfile"] == context["appArmorProfile"] == {"type": "Unconfined"}
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+@pytest.mark.parametrize("role", ["trainer", "memory"])
+def test_systemd_accepts_the_unit(tmp_path: Path, role: str) -> None:
+    """For an instance of the template; a warning counts as a fault."""
+    (tmp_path / f"move37@{role}.service").write_text((DEPLOY / "move37@.service").read_text())
+    command = ["systemd-analyze", "verify", str(tmp_path / f"move37@{role}.service")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_unit_serves_its_instance_and_stays_down_if_the_log_is_full() -> None:
+    """The exit code is that of the services."""
+    unit = (DEPLOY / "move37@.service").read_text()
+    assert "move37 serve %i\n" in unit
+    assert f"RestartPreventExitStatus={EXIT_LOG_FULL}\n" in unit
+    assert "User=move37\n" in unit

@@ -50,7 +50,16 @@ def policies_table() -> str:
 
 def compose_agents() -> str:
     """Return the agents' services for compose.yaml."""
-    return "\n\n".join(f'  {name}:\n    <<: *service\n    command: ["serve", "{name}"]' for name in agent_names())
+    return "\n\n".join(map(_compose_service, agent_names()))
+
+
+def _compose_service(name: str) -> str:
+    return f"""  {name}:
+    <<: *service
+    command: ["serve", "{name}"]
+    environment: {{<<: *environment, MOVE37_NKEY_FILE: /run/move37/{name}.nk}}
+    volumes:
+      - {{type: volume, source: secrets, target: /run/move37, read_only: true, volume: {{subpath: {name}}}}}"""
 
 
 def kubernetes_agents() -> str:
@@ -67,8 +76,14 @@ spec:
   template:
     metadata: {{labels: {{app: {name}}}}}
     spec:
+      securityContext: {{runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001}}
       containers:
-        - {{name: {name}, image: move37, args: [serve, {name}], envFrom: [{{configMapRef: {{name: lab}}}}]}}"""
+        - name: {name}
+          image: move37:0.1.0-cpu
+          args: [serve, {name}]
+          envFrom: [{{configMapRef: {{name: lab}}}}]
+          livenessProbe: {{httpGet: {{path: /healthz, port: 8038}}, initialDelaySeconds: 20, periodSeconds: 30}}
+          readinessProbe: {{httpGet: {{path: /readyz, port: 8038}}, periodSeconds: 10}}"""
 
 
 SECTIONS: Mapping[tuple[str, str], Callable[[], str]] = {

@@ -26,6 +26,7 @@ from lab.home import Home
 from lab.observability import logs
 from lab.observability.host_facts import HostFacts
 from lab.roster import role_spec
+from lab.runtime import health
 from lab.runtime.roles import serve_role
 from lab.settings import LoadedSettings, Settings
 from memory.faults import MemoryFault
@@ -52,6 +53,15 @@ async def serve(spec: RoleSpec, settings: Settings, instance: str) -> None:
 
 async def _serve(spec: RoleSpec, settings: Settings, instance: str, url: str, seeds: Path | None) -> None:
     """Serve a role until cancelled or drained."""
+    ready = asyncio.Event()
+    async with health.answering(settings.health_port, ready.is_set):
+        await _serve_connected(spec, settings, instance, url, seeds, ready)
+
+
+async def _serve_connected(
+    spec: RoleSpec, settings: Settings, instance: str, url: str, seeds: Path | None, ready: asyncio.Event
+) -> None:
+    """Connect, and serve a role until cancelled or drained; `ready` is set once it takes work."""
     transport = await _connect(spec, settings, instance, url, seeds)
     try:
         if connection.identify(settings, spec.name, seeds).anonymous:  # a key of its own finds everything provisioned
@@ -61,6 +71,7 @@ async def _serve(spec: RoleSpec, settings: Settings, instance: str, url: str, se
         bus.vitals.facts = HostFacts(settings.home).report
         await register_service(transport.client, spec.name, instance, bus.vitals)
         await accept_drain(transport.client, bus, instance)
+        ready.set()
         log.info("serving", nats=connection.redact_url(url))
         await _until_drained(serve_role(spec, bus, settings), bus, has_work=spec.durable is not None)
     finally:
