@@ -111,6 +111,18 @@ def crossover(a: Design, b: Design, rng: random.Random, bias: Bias = NEUTRAL) ->
     return mutate(a, rng, bias)  # the two are too similar for a child that differs from both
 
 
+def revised(variation: Variation, design: Design, parent: Design | None) -> Variation:
+    """Return a variation of the parent whose design was changed further, as a wish may demand."""
+    if design == variation.design:
+        return variation
+    if parent is None:
+        return Variation(design, variation.operator, f"drawn afresh: {name(design)}", _by_rarity(design))
+    present, demanded = unit_labels(design), _new_units(variation.design, design)
+    new = [label for label in (*demanded, *variation.units, *_new_units(parent, design)) if label in present]
+    change = f"{variation.change}; as wished: {', '.join(demanded) or 'fewer paths'}"
+    return Variation(design, variation.operator, change, tuple(dict.fromkeys(new)))
+
+
 def _mutate_once(design: Design, rng: random.Random, bias: Bias) -> Variation:
     moves = _moves(design, bias)
     for _ in range(_MAX_TRIES):

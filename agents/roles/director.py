@@ -8,6 +8,7 @@ so the ending does not depend on a single decision.
 """
 
 from agents.search import make_policy
+from agents.search.guidance import DIRECTOR, DirectorSettings, wish_in_force
 from agents.search.policy import SearchPolicy, State
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSpec
@@ -155,6 +156,7 @@ def _opening(
         references=suggestion.references,
         preferences=dict(suggestion.preferences),
         guidance=status.guidance,
+        wish=wish_in_force(status),
     )
     return Post(experiment, request)
 
@@ -188,7 +190,7 @@ def _ending(status: CampaignStatus) -> Post:
 
 
 SPEC = RoleSpec(
-    name="director",
+    name=DIRECTOR,
     summary="opens slots, renews the pool, pauses and ends the campaign",
     subscribes=(
         CampaignStarted,
@@ -203,6 +205,7 @@ SPEC = RoleSpec(
     ),
     publishes=(PoolUpdated, ProposalRequested, CampaignPaused, CampaignResumed, CampaignFinished),
     asks=True,
+    settings=DirectorSettings,
     build=Director,
     concurrency=32,
     in_order=(HumanMessage,),

@@ -107,7 +107,7 @@ class _Slot:
         donors = select_donors(self._request, self._ancestry.rows, random.sample(baselines, len(baselines)))
         goal = self._started.goal if self._started else ""
         cognition = self._ancestry.cognition
-        bias = slot_bias(goal, cognition, self._request.guidance, from_text=self._settings.paper_bias == "text")
+        bias = slot_bias(goal, cognition, self._request, from_text=self._settings.paper_bias == "text")
         return lambda: breed(self._request, donors, bias, cognition, random)
 
     def _draft(self) -> Subdecision[ProposalCreated | str]:

@@ -23,6 +23,8 @@ from agents.design import (
     render,
     vary,
 )
+from agents.design.obeying import bias_of_wish, vary_as_wished
+from agents.design.wishes import read_wish
 from bus.vocabulary.events import ProposalCreated, ProposalRequested
 from bus.vocabulary.queries import CognitionEntry, Experiment
 from bus.wire.ids import BASELINE_PREFIX
@@ -67,7 +69,7 @@ def select_donors(
     return tuple(Donor(BASELINE_PREFIX + name, BASELINES[name].design) for name in baselines if name in BASELINES)
 
 
-def slot_bias(goal: str, cognition: Iterable[CognitionEntry], guidance: Iterable[str], *, from_text: bool) -> Bias:
+def slot_bias(goal: str, cognition: Iterable[CognitionEntry], request: ProposalRequested, *, from_text: bool) -> Bias:
     """Return what the campaign's goal, the papers and people ask for; people win where they contradict.
 
     Of a paper, the units that it names count; with `from_text`, also the words of its algorithm.
@@ -76,7 +78,8 @@ def slot_bias(goal: str, cognition: Iterable[CognitionEntry], guidance: Iterable
         papers = bias_from_text(" ".join((*entry.units, entry.algorithm)) for entry in cognition)
     else:
         papers = Bias.of_units(unit for entry in cognition for unit in entry.units)
-    return bias_from_text([goal]) | papers | bias_from_text(guidance)
+    people = bias_of_wish(request.wish) if request.wish else bias_from_text(request.guidance)
+    return bias_from_text([goal]) | papers | people
 
 
 def breed(
@@ -85,9 +88,9 @@ def breed(
     """Return a new design: the first donor varied with the others as mates, or one from scratch without donors."""
     parent = donors[0] if donors else None
     mates = [donor.design for donor in donors[1:]]
-    variation = vary(parent.design, mates, random, bias, request.preferences) if parent else from_scratch(random, bias)
+    variation = _variation(request, parent, mates, bias, random)
     descends = parent is not None and variation.operator != "scratch"
-    heeded = [text for text in request.guidance if bias_from_text([text]).matches]
+    heeded = [text for text in request.guidance if _is_heeded(text, request)]
     return ProposalCreated(
         name=name(variation.design),
         motivation=motivation(variation, name(parent.design) if parent else None, heeded),
@@ -100,6 +103,21 @@ def breed(
         cognition=tuple(entry.key for entry in cognition),
         guidance=request.guidance,
     )
+
+
+def _variation(
+    request: ProposalRequested, parent: Donor | None, mates: Sequence[Design], bias: Bias, random: Random
+) -> Variation:
+    """Return the parent varied, or a design from scratch; it fulfils the wish of the slot, if there is one."""
+    if request.wish:
+        design = parent.design if parent else None
+        return vary_as_wished(design, mates, random, request.wish, bias, request.preferences)
+    return vary(parent.design, mates, random, bias, request.preferences) if parent else from_scratch(random, bias)
+
+
+def _is_heeded(text: str, request: ProposalRequested) -> bool:
+    """Return whether a steering message names a unit, under the rule of the slot."""
+    return bool(read_wish(text).mentions if request.wish else bias_from_text([text]).matches)
 
 
 def _mates(variation: Variation, donors: Sequence[Donor]) -> tuple[str, ...]:

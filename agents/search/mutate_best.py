@@ -8,6 +8,7 @@ from random import Random
 from pydantic import Field
 from typing_extensions import override
 
+from agents.search.guidance import suited
 from agents.search.policy import PolicyParameters, SearchPolicy, State, Suggestion
 from bus.delivery.role import Subdecision
 from bus.vocabulary.queries import CampaignStatus
@@ -29,9 +30,8 @@ class MutateBest(SearchPolicy):
 
     @override
     def ask(self, status: CampaignStatus, state: State, random: Random) -> Subdecision[Suggestion]:
-        """Draw a parent among the best; a baseline or an imported experiment before anything is ranked."""
-        yield from ()
-        parents = status.ranking[: self.parameters.best] or status.starting_points
+        """Draw a parent among the best, one that suits people's wishes best; else a baseline or an imported one."""
+        parents = yield from suited(status.ranking[: self.parameters.best] or status.starting_points, status)
         parent = random.choice(parents) if parents else None
         return Suggestion(parent, preferences={"crossover": 0.0, "scratch": 0.0})
 

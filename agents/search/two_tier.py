@@ -10,6 +10,7 @@ from random import Random
 from pydantic import Field
 from typing_extensions import override
 
+from agents.search.guidance import suited
 from agents.search.policy import PolicyParameters, Renewal, SearchPolicy, State, Suggestion, usable
 from bus.delivery.role import Subdecision
 from bus.vocabulary.queries import CampaignStatus
@@ -62,17 +63,17 @@ class TwoTier(SearchPolicy):
 
     @override
     def ask(self, status: CampaignStatus, state: State, random: Random) -> Subdecision[Suggestion]:
-        """Draw a parent, and references to go with it.
+        """Draw a parent, one that suits people's wishes best, and references to go with it.
 
         Before the cold start is over, or when a veto has emptied the first tier, baselines and the best imported
         experiments stand in. A baseline counts from its proposal on, since the first free slots open before any is
         trained.
         """
-        yield from ()
         parents = usable(state.get("parents", ()), status)
         if not parents:
             founders = status.starting_points or status.ranking[: self.parameters.parents]
-            return self._draw(founders, (), (), random)
+            return self._draw((yield from suited(founders, status)), (), (), random)
+        parents = yield from suited(parents, status)
         return self._draw(parents, usable(state.get("references", ()), status), status.ranking, random)
 
     def _draw(

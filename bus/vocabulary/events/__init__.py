@@ -17,7 +17,7 @@ from bus.vocabulary.events.code import CodeFailed, CodeRevised, Stage
 from bus.vocabulary.events.human import OWNER, HumanAnswered, HumanKind, HumanMessage, Spoken
 from bus.vocabulary.events.imported import ExperimentImported
 from bus.vocabulary.events.metrics import CurvePoint, Measure, Metrics, TaskMetrics
-from bus.vocabulary.events.proposal import Origin, ProposalCreated, ProposalRejected, ProposalRequested
+from bus.vocabulary.events.proposal import Origin, ProposalCreated, ProposalRejected, ProposalRequested, Wish
 from bus.vocabulary.events.run import (
     TOO_GOOD,
     VETOED,
@@ -75,4 +75,5 @@ __all__ = [
     "Spoken",
     "Stage",
     "TaskMetrics",
+    "Wish",
 ]

@@ -4,10 +4,19 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
-from bus.vocabulary.events.base import Event
+from bus.vocabulary.events.base import Event, Record
 
 Origin = Literal["baseline", "genetic", "model", "human"]
 Arm = Literal["baseline", "guided"]
+
+
+class Wish(Record):
+    """What people's guidance asks of a design, in units of the grammar, written `axis:unit` or `path:kind`."""
+
+    wanted: tuple[tuple[str, ...], ...] = ()
+    """Groups of units: a design has at least one unit of every group."""
+    avoided: tuple[str, ...] = ()
+    """Units that no design has."""
 
 
 class ProposalRequested(Event):
@@ -29,6 +38,8 @@ class ProposalRequested(Event):
     """Factors on the chances of operators, by name (`mutate`, `crossover`, `scratch`); 1 for those not named."""
     guidance: tuple[str, ...] = ()
     """Steering messages in force, oldest first."""
+    wish: Wish | None = None
+    """What the guidance asks for; None if it names no unit, or if it only biases (`[roles.director]`)."""
 
 
 class ProposalCreated(Event):
