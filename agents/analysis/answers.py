@@ -2,8 +2,10 @@
 
 import re
 
+from agents.analysis.explanations import explain_standing, explain_terms
 from agents.llm import prompts
 from agents.llm.schemas import Answer, parse_completion
+from agents.people.replies import explain_withdrawal, question_of
 from bus.delivery.role import Post, Subdecision
 from bus.vocabulary.events import HumanAnswered, HumanMessage
 from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiment, Experiments
@@ -34,7 +36,10 @@ def answer_question(envelope: Envelope, message: HumanMessage, role: str) -> Sub
         experiments: Experiments = yield AskExperiments(campaign=envelope.campaign, at=envelope.seq, ids=ids)
         rows = experiments.rows
     known = {row.id for row in rows}
-    facts = text = facts_of(status, rows, tuple(name for name in named if name not in known))
+    terms = () if named else (yield from explain_terms(envelope, message.text))
+    reasons = yield from explain_standing(envelope, message.text, status, rows)
+    missing = tuple(name for name in named if name not in known)
+    facts = text = clean_text("\n".join([*terms, *reasons, facts_of(status, rows, missing)]), ANSWER_CHARACTERS)
     if status.started and role in status.started.models:
         reply: CompletionReply = yield prompts.answer(message.text, facts)
         answer = parse_completion(reply, Answer)
@@ -49,6 +54,15 @@ def answer_restore(envelope: Envelope, message: HumanMessage) -> Subdecision[lis
     outcome = _outcome(experiments.rows[0]) if experiments.rows else "no such experiment."
     answer = HumanAnswered(question=f"restore {name}", answer=f"{name}: {outcome}", to=message.by)
     return [Post(envelope.experiment, answer)]
+
+
+def answer_withdraw(envelope: Envelope, message: HumanMessage) -> Subdecision[list[Post]]:
+    """Return which guidance a withdrawal has taken back, and what is still in force."""
+    before: CampaignStatus = yield AskCampaignStatus(campaign=envelope.campaign, at=envelope.seq - 1)
+    after: CampaignStatus = yield AskCampaignStatus(campaign=envelope.campaign, at=envelope.seq)
+    withdrawn = tuple(text for text in before.guidance if text not in after.guidance)
+    answer = clean_text(explain_withdrawal(withdrawn, after.guidance, message.text), ANSWER_CHARACTERS)
+    return [Post(envelope.experiment, HumanAnswered(question=question_of(message), answer=answer, to=message.by))]
 
 
 def _outcome(before: Experiment) -> str:

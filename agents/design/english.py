@@ -1,6 +1,9 @@
 """The English around the names of units: words that ask, words that rule out, and everyday words."""
 
 import re
+from bisect import bisect_right
+from functools import lru_cache
+from operator import itemgetter
 
 _KEEP = r"\b(?:don'?t|do not|never) (?:drop|remove|avoid|forget|skip|lose|omit|leave out|stop)(?:ping|ing)?\b"
 _AGAINST = (
@@ -23,13 +26,20 @@ _RULED_OUT = re.compile(
 
 def is_wanted(text: str, start: int, end: int) -> bool:
     """Return whether a text asks for what it names from `start` to `end`, rather than rules it out."""
-    wanted = True
-    for cue in CUES.finditer(text, 0, start):
+    turn = bisect_right(_turns(text), start, key=itemgetter(0)) - 1
+    return _turns(text)[turn][1] and not _RULED_OUT.match(text, end)
+
+
+@lru_cache(maxsize=16)
+def _turns(text: str) -> list[tuple[int, bool]]:
+    """Return the positions from which a text asks (True) or rules out (False), in their order."""
+    turns = [(0, True)]
+    for cue in CUES.finditer(text):
+        wanted = cue.lastgroup != "against"
         if cue.lastgroup == "comma":  # "no gates, more decay" turns; "no gates, convolutions or windows" goes on
-            wanted = wanted or not _LISTED.match(text, cue.end())
-        else:
-            wanted = cue.lastgroup != "against"
-    return wanted and not _RULED_OUT.match(text, end)
+            wanted = turns[-1][1] or not _LISTED.match(text, cue.end())
+        turns.append((cue.end(), wanted))
+    return turns
 
 
 _EVERYDAY_WORDS = """

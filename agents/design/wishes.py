@@ -18,6 +18,7 @@ from agents.design.bias import UNIT_NAMES
 from agents.design.english import CUES, EVERYDAY_WORDS, is_wanted
 from agents.design.tree import KINDS
 from agents.design.units.framing import FRAME
+from agents.design.units.unit import Unit
 from agents.design.vocabulary import TERMS, Term
 from bus.vocabulary.events import Wish
 
@@ -183,10 +184,17 @@ def _displaces(new: Sequence[str], old: Sequence[str]) -> bool:
     return len(axes) == 1 and axes != {"path"} and not set(new) & set(old)
 
 
+def unit_named(name: str) -> Unit | None:
+    """Return the unit of a name such as `update:delta`; None for a path or an unknown name."""
+    axis_name, _, key = name.partition(":")
+    axes = (axis for kind in (*(kind.axes for kind in KINDS.values()), FRAME) for axis in kind)
+    return next((axis[key] for axis in axes if axis.name == axis_name and key in axis.keys), None)
+
+
 def unit_words(unit: str) -> str:
     """Return a unit in words: `update:delta` is "delta-rule writes with a learned rate per head"."""
-    axis_name, key = unit.split(":")
-    if axis_name == "path":
-        return {"memory": "a second memory", "window": "a sliding window of exact attention"}.get(key, f"a {key} path")
-    axes = (axis for kind in (*(kind.axes for kind in KINDS.values()), FRAME) for axis in kind)
-    return next(axis[key].gist for axis in axes if axis.name == axis_name and key in axis.keys)
+    known = unit_named(unit)
+    if known:
+        return known.gist
+    key = unit.split(":")[1]
+    return {"memory": "a second memory", "window": "a sliding window of exact attention"}.get(key, f"a {key} path")

@@ -6,7 +6,7 @@ confirms it (`agents.analysis.quarantine`). Code does all arithmetic; a model, i
 adds words and marks.
 """
 
-from agents.analysis.answers import answer_question, answer_restore
+from agents.analysis.answers import answer_question, answer_restore, answer_withdraw
 from agents.analysis.findings import findings
 from agents.analysis.fitness import fitness, judge, marked_judge, parts, reference
 from agents.analysis.quarantine import find_suspicion, is_replicated, replication_failure, replication_finding
@@ -70,9 +70,11 @@ class Analyst:
 
 
 def _reply(envelope: Envelope, message: HumanMessage) -> Subdecision[list[Post]]:
-    """Answer a question, or say what withdrawing a veto brings about; other messages are for other roles."""
+    """Answer a question, or say what withdrawing a veto or guidance brings about; the desk replies to the others."""
     if message.kind == "ask":
         return (yield from answer_question(envelope, message, SPEC.name))
+    if message.kind == "withdraw":
+        return (yield from answer_withdraw(envelope, message))
     return (yield from answer_restore(envelope, message)) if message.kind == "restore" else []
 
 

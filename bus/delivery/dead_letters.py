@@ -19,6 +19,8 @@ from bus.wire.stored_message import StoredMessage
 MAX_WHOLE_BYTES = 2 << 20
 """A letter holds a message up to this size whole, as text and as hex, since a letter has to fit a message too."""
 PREVIEW_CHARACTERS = 4000
+REPLIES = frozenset({"HumanAnswered"})
+"""Fallbacks that only tell a person what happened; a retry contradicts none of them."""
 PAUSE_FALLBACK = ("CampaignPaused",)
 """The fallback for which a person makes up by resuming the campaign."""
 
@@ -130,7 +132,7 @@ def retry_objection(letter: DeadLetter) -> str | None:
         return f"message is longer than {size} MiB; only its stream has all bytes, at position {letter.original.seq}"
     if letter.fallback_types == PAUSE_FALLBACK:
         return f"{letter.role} paused the campaign instead; hint: move37 say resume"
-    if letter.fallback_types:
+    if set(letter.fallback_types) - REPLIES:
         types = ", ".join(letter.fallback_types)
         return f"{letter.role} published {types} instead, and the lab went on; a retry would contradict it"
     return None

@@ -54,7 +54,7 @@ STREAMS = (
     Stream(TRACES, ("lab.traces.>",), max_bytes=8 << 30),
     Stream(DEAD, ("lab.dead.>",), max_bytes=1 << 30),
     Stream(RETRY, ("lab.retry.>",), max_bytes=1 << 30),
-    Stream(HUMAN, ("lab.human.>",), max_bytes=1 << 28),
+    Stream(HUMAN, ("lab.human.*", "lab.human.*.*"), max_bytes=1 << 28),
     Stream(METRICS, ("lab.metrics.>",), max_bytes=1 << 28, max_age=DAY_S, append_only=False, duplicate_window=120.0),
 )
 

@@ -141,17 +141,20 @@ def say(
     settings: Settings,
     text: Annotated[str, typer.Argument(help="The message; with --propose, the reason.")] = "",
     propose: Annotated[Path | None, typer.Option(help="Enter this architecture file as an experiment.")] = None,
-    kind: Annotated[str | None, typer.Option(help="steer, veto, restore, pause, resume, stop, budget or ask.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="steer, withdraw, veto, restore, pause, resume, stop, budget or ask.")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="The experiment of a veto or restore.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait shortly for the lab's reply.")] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Send a message to the lab.
 
-    A running lab reads it at once, a stopped one when it runs again.
+    A running lab reads it at once and replies with what it understood, a stopped one when it runs again.
 
     Example: move37 say "try the delta rule with a short convolution"
     """
-    from lab.client.human_input import kind_of, publish_message
+    from lab.client import human_input
 
     if not (text or propose or kind):
         raise WrongUsage('nothing to say; hint: move37 say "try the delta rule"')
@@ -160,12 +163,14 @@ def say(
     if propose:
         reason = text or f"proposed from {propose.name}"
         message |= {"kind": "propose", "source": _read_source(propose), "text": reason}
-    resolved_kind = kind_of(message)
-    subject = run_async(publish_message(settings, message))
+    resolved_kind = human_input.kind_of(message)
+    sent = run_async(human_input.say(settings, message, human_input.REPLY_PATIENCE_S if wait else 0.0))
     if as_json:
-        print_json({"subject": subject, **message, "kind": resolved_kind})
-    else:
-        print(f"sent to {subject} ({resolved_kind})", file=sys.stderr)
+        print_json({"subject": sent.subject, **message, "kind": resolved_kind, "reply": sent.answer})
+        return
+    print(f"sent to {sent.subject} ({resolved_kind})", file=sys.stderr)
+    if sent.answer:
+        print(sent.answer)
 
 
 @app.command()
@@ -173,7 +178,8 @@ def say(
 def chat(settings: Settings) -> int:
     """Talk with a running lab: see its events, type messages.
 
-    Plain text steers, a question is answered. Commands: /veto ID, /restore ID, /pause, /resume, /stop, /budget N.
+    Plain text steers, a question is answered. Commands: /veto ID, /restore ID, /withdraw, /pause, /resume, /stop,
+    /budget N.
 
     Example: echo "how is e0003 doing?" | move37 chat
     """

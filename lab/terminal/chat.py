@@ -1,8 +1,8 @@
 """A conversation with a running lab (`move37 chat`): prints events one a line, and sends what is typed.
 
-Plain text steers; a line that ends with "?" is a question; `/veto e0003` and similar commands send other kinds.
-On a terminal the chat ends at Ctrl-D. With piped input it ends once every message is in the log and every question has
-an answer.
+Plain text is read as the desk reads it: a command, a question that ends with "?", or else guidance; `/veto e0003` and
+similar commands name their kind. Every message is answered. On a terminal the chat ends at Ctrl-D. With piped input it
+ends once every message has its answer.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from bus.security import access
-from bus.vocabulary.events import OWNER, HumanAnswered, HumanKind, HumanMessage
+from bus.vocabulary.events import OWNER, HumanAnswered, HumanKind
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from lab.cancel_and_wait import cancel_and_wait
@@ -27,11 +27,12 @@ from lab.errors import LabError
 from lab.home import Home
 from lab.settings import Settings
 
-COMMANDS = "/steer TEXT, /ask TEXT, /veto ID [WHY], /restore ID [WHY], /pause, /resume, /stop, /budget N, /quit"
+COMMANDS = (
+    "/steer TEXT, /withdraw [WORDS], /ask TEXT, /veto ID [WHY], /restore ID [WHY], /pause, /resume, /stop, /budget N, "
+    "/quit"
+)
 HELP = f"plain text steers, a line ending with ? asks; commands: {COMMANDS}"
 QUIT = "/quit"
-ANSWERED_KINDS = frozenset({"ask", "restore"})
-"""Kinds of messages that the lab answers."""
 MAX_EARLIER_MESSAGES = 50
 """Messages of the log before the start of the chat that are searched for lines to print."""
 _TARGET_AND_TEXT = re.compile(r"(\S+)\s*(.*)", re.DOTALL)
@@ -41,7 +42,7 @@ _COMMAND_KINDS = frozenset(get_args(HumanKind)) - {"propose"}
 def parse_line(line: str) -> dict[str, Any]:
     """Return the message of a typed line, with its kind, text and target. Raises LabError."""
     if not line.startswith("/"):
-        return {"kind": "ask" if line.endswith("?") else "steer", "text": line}
+        return {"text": line}
     kind, _, text = line[1:].partition(" ")
     text = text.strip()
     if kind not in _COMMAND_KINDS:
@@ -59,35 +60,27 @@ def parse_line(line: str) -> dict[str, Any]:
 
 @dataclass
 class Conversation:
-    """The messages that we sent and whose effect is not yet in the log."""
+    """The messages that we sent and that have no answer yet."""
 
     by: str
     """Who we are to the lab, by our key."""
     signature: str = ""
     """The name under our messages."""
-    unread: list[str] = field(default_factory=list)
-    """Kinds of our messages that are not yet events."""
     unanswered: int = 0
     settled: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set while every message is in the log and every question has an answer."""
+    """Set while every message has an answer."""
 
-    def send(self, kind: str) -> None:
-        """Expect an event for a message of this kind, and an answer if there will be one."""
-        self.unread.append(kind)
-        self.unanswered += kind in ANSWERED_KINDS
+    def send(self) -> None:
+        """Expect an answer."""
+        self.unanswered += 1
         self.settled.clear()
 
     def apply(self, envelope: Envelope) -> None:
-        """Remove what an event of the log settles."""
-        match envelope.event:
-            case HumanMessage(by=self.by, kind=kind) if kind in self.unread:
-                self.unread.remove(kind)
-            case HumanAnswered(to=self.by) if self.unanswered:
-                self.unanswered -= 1
-            case _:
-                return
-        if not self.unread and not self.unanswered:
-            self.settled.set()
+        """Count an answer to us."""
+        if isinstance(envelope.event, HumanAnswered) and envelope.event.to == self.by and self.unanswered:
+            self.unanswered -= 1
+            if not self.unanswered:
+                self.settled.set()
 
 
 def chat_text(envelope: Envelope) -> str | None:
@@ -99,7 +92,7 @@ def chat_text(envelope: Envelope) -> str | None:
 
 
 async def chat(settings: Settings, by: str, lines: Iterable[str] = sys.stdin) -> bool:
-    """Talk until the input or the lab ends; return True if every message was received and answered. Raises LabError."""
+    """Talk until the input or the lab ends; return True if every message was answered. Raises LabError."""
     home = Home(settings.home)
     if not settings.nats and not home.running():
         raise LabError(f"no lab is running in {home.root}; hint: move37 say leaves a message for its next run")
@@ -149,10 +142,11 @@ async def _send_line(speaker: LabClient, campaign: str, conversation: Conversati
     """Publish a line, or print what is wrong with it."""
     try:
         message = parse_line(text)
+        human_input.kind_of(message)  # what the desk would refuse is not sent
     except LabError as error:
         print(error, file=sys.stderr, flush=True)
         return
-    conversation.send(message["kind"])
+    conversation.send()
     await human_input.send_message(speaker, campaign, {**message, "by": conversation.signature})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bus.vocabulary.queries import CampaignStatus
 from memory.projections import HumanMessageRow, TransitionRow
-from memory.state.as_of import rows_as_of
+from memory.state.as_of import rows_as_of, seq_of
 from memory.state.campaign_state import CampaignState
 
 MAX_GUIDANCE = 8
@@ -36,7 +36,7 @@ def campaign_status(campaign: CampaignState, position: int) -> CampaignStatus:
         analysed=ends.get("analysed", 0),
         failed=ends.get("failed", 0),
         rejected=ends.get("rejected", 0),
-        guidance=tuple(message.text for message in _messages(campaign, "steer", position, newest=MAX_GUIDANCE)),
+        guidance=_guidance(_messages(campaign, "steer", position), _messages(campaign, "withdraw", position)),
         founders=tuple(baseline.id for baseline in campaign.founders(position)),
         imported=tuple(campaign.best_imported(position)),
         generation=pool.generation if pool else 0,
@@ -51,6 +51,25 @@ def _messages(
     campaign: CampaignState, kind: str, position: int, newest: int | None = None
 ) -> Sequence[HumanMessageRow]:
     return rows_as_of(campaign.human_messages.get(kind, ()), position, newest)
+
+
+def _guidance(steers: Sequence[HumanMessageRow], withdrawals: Sequence[HumanMessageRow]) -> tuple[str, ...]:
+    """Return the steering messages in force, oldest first: the newest ones that are not withdrawn.
+
+    A withdrawal without words takes back the newest one, `all` takes back all, other words those that have them.
+    """
+    if not withdrawals:
+        return tuple(message.text for message in steers[-MAX_GUIDANCE:])
+    in_force: list[HumanMessageRow] = []
+    for message in sorted((*steers, *withdrawals), key=seq_of):
+        words = message.text.casefold()
+        if message.kind == "steer":
+            in_force.append(message)
+        elif not words:
+            in_force = in_force[:-1]
+        else:
+            in_force = [steer for steer in in_force if words != "all" and words not in steer.text.casefold()]
+    return tuple(message.text for message in in_force[-MAX_GUIDANCE:])
 
 
 def _last_kind(transitions: Sequence[TransitionRow], *kinds: str) -> str:

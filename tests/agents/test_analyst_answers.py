@@ -5,8 +5,16 @@ from typing import Any
 import pytest
 
 from agents.roles.analyst import Analyst
-from bus.vocabulary.events import HumanAnswered, HumanMessage
-from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiments
+from bus.vocabulary.events import FitnessParts, HumanAnswered, HumanMessage
+from bus.vocabulary.queries import (
+    AskCampaignStatus,
+    AskCognition,
+    AskExperiments,
+    CampaignStatus,
+    Cognition,
+    CognitionEntry,
+    Experiments,
+)
 from bus.vocabulary.questions import Completion, CompletionReply
 from tests.support.decisions import decide, envelope_of
 from tests.support.factories import campaign_started, experiment
@@ -82,3 +90,61 @@ def test_a_model_answers_from_the_facts_and_the_facts_are_the_answer_without_it(
     assert posts[0].event.answer == "Well."
     _, posts = decide(Analyst(), envelope_of(QUESTION), memory | {Completion: error})
     assert posts[0].event.answer.startswith("The campaign is running")
+
+
+def answer_to(text: str, answers: dict[Any, Any]) -> str:
+    """Return the analyst's answer to a question."""
+    _, posts = decide(Analyst(), envelope_of(HumanMessage(kind="ask", text=text)), answers)
+    event = posts[0].event
+    assert isinstance(event, HumanAnswered)
+    return event.answer
+
+
+def paper(key: str, *units: str) -> CognitionEntry:
+    """Return an entry of the cognition base."""
+    return CognitionEntry(key=key, title=key.title(), scenario="", algorithm=f"Do {key}.", history="", units=units)
+
+
+@pytest.mark.parametrize("text", ["what is the delta rule?", "What's the delta rule?", "how does the delta rule work?"])
+def test_a_question_about_a_unit_is_answered_from_the_grammar_and_the_papers(text: str) -> None:
+    """The papers that support the unit come first, and others not at all."""
+    papers = Cognition(
+        rows=(paper("decay", "decay:scalar"), paper("mixed", "update:delta", "norm:l2"), paper("pure", "update:delta"))
+    )
+    lines = answer_to(
+        text, {AskCampaignStatus: STATUS, AskExperiments: NO_EXPERIMENTS, AskCognition: papers}
+    ).splitlines()
+    assert lines[0].startswith('"delta rule": delta-rule writes with a learned rate per head (update:delta): ')
+    assert lines[1:3] == ["Pure: Do pure.", "Mixed: Do mixed."]
+    assert lines[3].startswith("The campaign is running")
+
+
+def test_why_an_experiment_is_best_is_answered_from_the_figures() -> None:
+    """Its rank, its parts, and the differences from its parent and from the next in the ranking."""
+    best, parent, next_one = (
+        experiment(name, fitness=fitness, parts=FitnessParts(loss=loss, benchmark=0.5, judge=0.5), parent_id=of)
+        for name, fitness, loss, of in (
+            ("e0002", 0.6, 0.8, "base-a"),
+            ("base-a", 0.5, 0.5, None),
+            ("e0001", 0.55, 0.65, None),
+        )
+    )
+    replies = {("e0002",): (best,), ("base-a", "e0001"): (parent, next_one)}
+    memory = {AskCampaignStatus: STATUS, AskExperiments: lambda query: Experiments(rows=replies[query.ids])}
+    assert answer_to("why is e0002 the best?", memory).splitlines()[:3] == [
+        "e0002 has rank 1 of 4: fitness 0.600, loss 0.800, benchmark 0.500, judge 0.500.",
+        "Against base-a (its parent): fitness +0.100, loss +0.300, benchmark +0.000, judge +0.000.",
+        "Against e0001 (the next in the ranking): fitness +0.050, loss +0.150, benchmark +0.000, judge +0.000.",
+    ]
+
+
+def test_the_answer_to_a_withdrawal_says_what_is_still_in_force() -> None:
+    """The analyst compares the guidance just before the message with that after it."""
+    message = envelope_of(HumanMessage(kind="withdraw", text="gates", by="Ada"), seq=9)
+    guidance = {8: ("delta", "more gates"), 9: ("delta",)}
+    memory = {AskCampaignStatus: lambda query: STATUS.model_copy(update={"guidance": guidance[query.at]})}
+    _, posts = decide(Analyst(), message, memory)
+    event = posts[0].event
+    assert isinstance(event, HumanAnswered)
+    assert (event.question, event.to) == ("withdraw gates", "Ada")
+    assert event.answer == "Withdrawn: more gates. Still in force: delta."

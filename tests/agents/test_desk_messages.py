@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.roles.desk import PAYLOAD_BYTES, Desk, read_message, spoken_envelope
+from agents.roles.desk import PAYLOAD_BYTES, read_message, spoken_envelope
 from bus.delivery.role import Post
 from bus.vocabulary.events import HumanMessage, ProposalCreated, Spoken
 from bus.wire.envelope import TOKEN, MalformedMessage
 from bus.wire.stored_message import StoredMessage
-from tests.support.decisions import decide, envelope_of
 
 SOURCE = "import torch\n\n\nclass Mine(torch.nn.Module):\n    pass\n"
 
@@ -56,6 +55,14 @@ def _bytes(payload: str | bytes | dict[str, object]) -> bytes:
         ("budget 40", "budget"),
         ("budget is tight", "steer"),
         ("budget 40?", "ask"),
+        ("Veto e3 please", "veto"),
+        ("please stop the campaign!", "stop"),
+        ("veto e0003 it is dull", "veto"),
+        ("/pause", "pause"),
+        ("withdraw", "withdraw"),
+        ("withdraw the delta rule", "withdraw"),
+        ("never mind", "withdraw"),
+        ("forget gates", "steer"),
         ("how is e0003 doing?", "ask"),
     ],
 )
@@ -67,6 +74,8 @@ def test_the_kind_of_a_plain_text_follows_from_its_words(text: str, kind: str) -
 def test_veto_and_restore_have_a_target() -> None:
     """The desk reads the experiment's id from the text."""
     assert message("veto e0003").target == message("restore e0003").target == "e0003"
+    assert message("Veto e3 please").target == message("veto experiment 3").target == "e0003"
+    assert message({"kind": "veto", "target": "E3"}).target == "e0003"
 
 
 def test_the_text_of_a_budget_is_a_number_in_digits() -> None:
@@ -156,8 +165,8 @@ def test_the_reason_of_a_refusal_is_one_line(payload: str | bytes | dict[str, ob
 def test_hidden_characters_are_removed_and_lengths_limited() -> None:
     """Escape sequences, bidirectional marks and endless texts don't reach the log."""
     assert message("\x1b[31mred\u202etxt.exe").text == "[31mredtxt.exe"
-    assert len(message("long " * 2000).text) <= 2000
-    assert len(message({"text": "x", "by": "Ada\n" * 100}).by) <= 64
+    assert "10000 characters" in refusal("long " * 2000)
+    assert len(message({"text": "x", "by": "Ada\n" * 100}).signature) <= 64
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
@@ -197,20 +206,19 @@ def test_any_json_gives_events_or_a_reason(fields: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("veto", "names an experiment"), ("restore", "names an experiment"), ("budget eight", "number")],
+    [
+        ("veto", "names an experiment"),
+        ("restore", "names an experiment"),
+        ("budget eight", "number"),
+        ("stopp", "did you mean `stop`"),
+        ("puase", "did you mean `pause`"),
+        ("budgt 8", "did you mean `budget 8`"),
+        ("budget 8 please", "did you mean `budget 8`"),
+        ("set the budget to 8", "did you mean `budget 8`"),
+        ("vote e3", "did you mean `veto e0003`"),
+        ("veto e3 and e4", "one experiment at a time"),
+    ],
 )
-def test_a_command_without_its_argument_is_refused(text: str, reason: str) -> None:
-    """The desk does not read it as guidance; the reason names what is missing."""
+def test_what_is_nearly_a_command_is_asked_back(text: str, reason: str) -> None:
+    """The desk does not read it as guidance; the reason names what is missing, or the command that may be meant."""
     assert reason in refusal(text)
-
-
-def test_a_decision_on_an_unreadable_message_raises_malformed_message() -> None:
-    """The actor turns the error into a dead letter with its reason."""
-    with pytest.raises(MalformedMessage, match="empty"):
-        next(Desk().decide(envelope_of(Spoken(payload="  "))))
-
-
-def test_a_decision_of_the_desk_asks_no_question() -> None:
-    """It returns the posts."""
-    questions, posts = decide(Desk(), envelope_of(Spoken(payload="pause")))
-    assert (questions, [post.event.kind for post in posts]) == ([], ["pause"])

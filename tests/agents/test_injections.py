@@ -69,8 +69,8 @@ def test_an_accepted_text_is_clean_short_and_on_its_subject(kind: str) -> None:
         message = posts[0].event
         assert isinstance(message, HumanMessage)
         assert len(message.text) <= TEXT_CHARACTERS, text
-        assert len(message.by) <= BY_CHARACTERS, text
-        assert "\n" not in message.by, text
+        assert len(message.signature) <= BY_CHARACTERS, text
+        assert "\n" not in message.signature, text
         assert message.target is None or re.match(TOKEN, message.target), text
         for post in posts:
             check_post(post, kind, text)

@@ -65,11 +65,17 @@ def publications(role: str, types: set[str]) -> Rights:
     admin = role == "lab"
     rights = {f"lab.events.c.e0001.{kind}": admin or kind in types for kind in EVENT_TYPES if kind != "LossPoint"}
     rights |= {"lab.metrics.c.e0001-a0": admin or role == "trainer", "lab.traces.abc": admin or role in DECIDERS}
-    rights |= {"lab.human.c": admin or role == "human", "elsewhere": admin, "$SYS.REQ.SERVER.PING": admin}
-    rights |= {"lab.human.c.ada": admin or role == PERSON, "lab.human.c.bob": admin}
+    rights |= {
+        "lab.human.c": admin or role == "human",
+        "lab.human.c.ada": admin or role == PERSON,
+        "lab.human.c.bob": admin,
+        "lab.human": admin,
+        "elsewhere": admin,
+        "$SYS.REQ.SERVER.PING": admin,
+    }
     rights |= {f"lab.dead.{owner}": admin or (role == owner and owner in (*DECIDERS, "memory")) for owner in ROLES}
     rights |= {f"lab.retry.{owner}": admin for owner in ROLES}
-    asks = {"director", "researcher", "engineer", "analyst", "trainer", "dashboard", *READERS}
+    asks = {"director", "researcher", "engineer", "analyst", "trainer", "desk", "dashboard", *READERS}
     rights |= {"lab.query.standing": admin or role in asks, "lab.query.experiments": admin or role in asks}
     rights |= {f"_INBOX.{asker}.x": admin or role == "memory" for asker in ROLES}
     rights |= {f"_INBOX.{asker}.x": admin or role in SERVES for asker in ("lab", "dashboard", *READERS)}
@@ -254,6 +260,12 @@ async def test_only_the_lab_can_retry_a_dead_letter(guarded: tuple[str, Path], p
     assert dead_letters.original_message(delivery.stored) == original
     await delivery.ack()
     await asyncio.gather(trainer.close(), reader.close())
+
+
+def test_whatever_a_person_may_publish_is_stored_and_read() -> None:
+    """The key's permission, the stream's subjects and the desk's filter are the same."""
+    stream = next(stream for stream in STREAMS if stream.name == HUMAN)
+    assert access.client_permissions()["human"].publish == stream.subjects == durable_of("desk").filters
 
 
 async def test_a_person_can_publish_with_any_client(guarded: tuple[str, Path], provisioned: NatsTransport) -> None:

@@ -19,6 +19,8 @@ from tests.support.labs import ROOT, move37, run_instant
 
 TYPED = """how is base-gla doing?
 prefer gates with a bias
+stopp
+/withdraw
 /hum a song
 /veto base-retnet it is dull
 /restore base-retnet it is not
@@ -32,8 +34,9 @@ prefer gates with a bias
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("prefer gates", {"kind": "steer", "text": "prefer gates"}),
-        ("how is it going?", {"kind": "ask", "text": "how is it going?"}),
+        ("prefer gates", {"text": "prefer gates"}),
+        ("how is it going?", {"text": "how is it going?"}),
+        ("/withdraw gates", {"kind": "withdraw", "text": "gates"}),
         ("/steer is this a question?", {"kind": "steer", "text": "is this a question?"}),
         ("/ask the best one", {"kind": "ask", "text": "the best one"}),
         ("/veto e0003", {"kind": "veto", "target": "e0003", "text": ""}),
@@ -46,7 +49,7 @@ prefer gates with a bias
     ],
 )
 def test_a_line_becomes_a_message_for_the_desk(line: str, message: dict[str, Any]) -> None:
-    """A slash command names the kind; any other line steers, or asks if it ends with a question mark."""
+    """A slash command names the kind; the desk finds out that of any other line."""
     assert parse_line(line) == message
 
 
@@ -86,9 +89,9 @@ def test_typed_lines_become_events_and_are_answered(tmp_path: Path) -> None:
     assert chat.process
     output = chat.out.read_text()
     assert chat.process.returncode == 0, output
-    kinds = ["ask", "steer", "veto", "restore", "pause", "resume", "budget", "stop"]
+    kinds = ["ask", "steer", "withdraw", "veto", "restore", "pause", "resume", "budget", "stop"]
     assert [message.kind for message in chat.messages] == kinds
-    assert chat.messages[2].target == chat.messages[3].target == "base-retnet"
+    assert chat.messages[3].target == chat.messages[4].target == "base-retnet"
     assert "The campaign is running" in output
     assert "base-gla" in output
     assert "base-retnet: it is in the pool again." in output
@@ -99,6 +102,9 @@ def test_typed_lines_become_events_and_are_answered(tmp_path: Path) -> None:
     ):
         assert line in output
     assert "no command /hum" in output
+    assert "did you mean `stop`" in output
+    assert 'wanted: "gates"' in output
+    assert "Withdrawn: prefer gates with a bias." in output
 
 
 def test_a_chat_with_a_stopped_lab_is_refused(tmp_path: Path) -> None:

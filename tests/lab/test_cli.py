@@ -54,6 +54,7 @@ def test_commands_are_listed_by_the_position_of_their_module() -> None:
         (["say"], 2, "nothing to say"),
         (["say", "veto"], 1, "names an experiment"),
         (["say", "--kind", "dance", "x"], 1, "'steer'"),
+        (["say", "stopp"], 1, "did you mean `stop`"),
         (["dead", "retry"], 2, "--all"),
         (["say", "--propose", "nowhere.py"], 1, "nowhere.py"),
         (["check", "nowhere.py"], 1, "nowhere.py"),

@@ -150,6 +150,23 @@ def test_the_last_eight_steering_messages_are_in_force(scribe: Scribe) -> None:
     assert scribe.status().guidance == tuple(f"message {number}" for number in range(1, 9))
 
 
+def test_withdrawn_guidance_is_no_longer_in_force(scribe: Scribe) -> None:
+    """The newest one without words, those that have the words, or all of them; the log before it stays as it was."""
+    scribe.start()
+    for text in ("use the delta rule", "no window", "more gates", "a router"):
+        last = scribe.write(CAMPAIGN, HumanMessage(kind="steer", text=text))
+    positions = [scribe.write(CAMPAIGN, HumanMessage(kind="withdraw", text=text)) for text in ("", "DELTA", "x", "all")]
+    after = scribe.write(CAMPAIGN, HumanMessage(kind="steer", text="no window"))
+    assert [scribe.status(at).guidance for at in (last, *positions, after)] == [
+        ("use the delta rule", "no window", "more gates", "a router"),
+        ("use the delta rule", "no window", "more gates"),
+        ("no window", "more gates"),
+        ("no window", "more gates"),
+        (),
+        ("no window",),
+    ]
+
+
 def test_a_person_may_change_the_budget(scribe: Scribe) -> None:
     """The last message with a number in plain digits counts."""
     scribe.start(experiments=3)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from bus.vocabulary.events.base import Event
 
-HumanKind = Literal["steer", "propose", "veto", "restore", "pause", "resume", "stop", "budget", "ask"]
+HumanKind = Literal["steer", "withdraw", "propose", "veto", "restore", "pause", "resume", "stop", "budget", "ask"]
 OWNER = "owner"
 """Who speaks with the key that every home has."""
 
@@ -15,7 +15,8 @@ class HumanMessage(Event):
     kind: HumanKind
     """What the person wants."""
     text: str
-    """The text; for `budget` the new number of experiments, for `propose` the reason."""
+    """The text; for `budget` the new number of experiments, for `propose` the reason, for `withdraw` some words of the
+    steering messages that are meant: empty for the newest one, `all` for all."""
     by: str = OWNER
     """Who spoke, by their key: a person's name, or `owner` for the key that every home has."""
     signature: str = ""
@@ -32,10 +33,10 @@ class HumanMessage(Event):
 
 
 class HumanAnswered(Event):
-    """The lab's reply to a HumanMessage."""
+    """The lab's reply to a person's message, also to one that could not be taken."""
 
     question: str
-    """The person's question."""
+    """The person's question, or the message in short."""
     answer: str
     """The lab's answer."""
     to: str
@@ -49,3 +50,5 @@ class Spoken(Event):
     """The text, or JSON as text."""
     by: str = OWNER
     """Who spoke: the subject says it, and the server lets no other key publish there."""
+    fault: str = ""
+    """Why its bytes are no text; empty if they are."""

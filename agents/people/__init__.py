@@ -1,0 +1,1 @@
+"""People: what their words ask the lab to do, and what the desk tells them in return."""
