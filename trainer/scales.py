@@ -59,6 +59,10 @@ class MonitorThresholds:
     """Share of the best baseline's final loss below which an early text loss is an anomaly."""
     slow_ratio: float
     """Multiple of the baselines' step time above which a run is too slow."""
+    forward_ratio: float
+    """Multiple of its forward passes' CPU time that a training step may take; 0 if a scale does not compare them."""
+    gradient_ratio: float
+    """The same of its forward and backward passes."""
     warmup_steps: int
     """Steps before the monitor judges step times and memory."""
     memory_growth_mb: float

@@ -22,6 +22,8 @@ SCALE = replace(
         min_progress=0.1,
         leak_ratio=0.9,
         slow_ratio=3.0,
+        forward_ratio=5.0,
+        gradient_ratio=1.5,
         warmup_steps=20,
         memory_growth_mb=8.0,
     ),

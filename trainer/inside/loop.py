@@ -92,8 +92,7 @@ def train(
     first_step: int = 0,
 ) -> bool:
     """Train from `first_step` to the end. If a loss is not finite, report it at once and return False."""
-    # Deterministic mode fills every new tensor with NaN. The gates need that; here it costs a tenth of every step.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
+    leave_memory_unfilled()
     _skip_batches(trainers, first_step)
     readings = _ReadingRecorder([trainer.name for trainer in trainers])
     for step in range(first_step, scale.steps):
@@ -138,6 +137,14 @@ class _ReadingRecorder:
         for losses in self._losses.values():
             losses.clear()
         return means
+
+
+def leave_memory_unfilled() -> None:
+    """Keep deterministic mode from filling every new tensor with NaN, which costs a tenth of a step.
+
+    The gates need those values.
+    """
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def make_deterministic(seed: int) -> None:

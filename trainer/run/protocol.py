@@ -209,6 +209,13 @@ def parse_logits(frame: Frame) -> np.ndarray:
     return frame.arrays["logits"]
 
 
+def parse_done(frame: Frame) -> None:
+    """Accept the end of a pass that gives no answer. Raises JailFault."""
+    require_kind(frame, "done")
+    _parse(Nothing, frame.header)
+    _require_arrays(frame, {})
+
+
 def require_kind(frame: Frame, *kinds: str) -> None:
     """Raise JailFault if a frame is of no kind that may come now."""
     if frame.kind not in kinds:

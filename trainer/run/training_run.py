@@ -24,6 +24,7 @@ from trainer.run.monitor import AnomalyFinding, Monitor, Reading
 from trainer.run.protocol import Ready, Rejected, parse_checkpoint, parse_reading, parse_weights
 from trainer.run.questions import Prepared, Trained
 from trainer.run.scoring import BadLogits
+from trainer.run.unpaid_work import repeat_passes, require_paid_work, training_seconds
 from trainer.run.worker import Worker
 from trainer.scales import Scale
 from trainer.tasks.corpus import Corpus
@@ -59,6 +60,10 @@ class TrainingRun:
         self._start_s = time.monotonic()
         self._earlier_seconds = 0.0
         """Wall seconds that earlier processes spent on the run."""
+        self._cpu_mark_s = 0.0
+        """CPU seconds of the train worker at its verdict, then at each reading, then with its weights."""
+        self._last_work_s = 0.0
+        """CPU seconds of the train worker between the last reading and the weights."""
 
     def prepare(self) -> Prepared:
         """Build the architecture in the jail and run the gates. Raises SandboxUnavailable."""
@@ -72,7 +77,7 @@ class TrainingRun:
             width = verdict.width
             weights.check_parameters(verdict.weights, self._scale, width.parameters)
             self._started = self._events.run_started(width.d_model, width.parameters, gates)
-            self._ready = verdict
+            self._ready, self._cpu_mark_s = verdict, self._worker.cpu_seconds
         except JailFault as fault:
             return Prepared(failed=self._events.run_failed(self._stage, fault.reason, fault.message, fault.tail))
         return Prepared(started=self._started)
@@ -127,25 +132,30 @@ class TrainingRun:
         """Return the trained weights, or the anomaly for which the monitor stops the run."""
         assert self._worker is not None, "train is called after prepare"
         assert self._ready is not None, "train is called after prepare"
-        monitor, cpu_seconds = self._monitor(), self._worker.cpu_seconds
+        monitor = self._monitor()
         while True:
             frame = self._worker.receive_training()
             if frame.kind == "weights":
                 if self._last_step < self._scale.steps:
                     raise JailFault("protocol_error", f"the weights came after {self._last_step} steps")
+                self._last_work_s = self._take_cpu_seconds(self._worker)
                 return parse_weights(frame, self._ready)
             if frame.kind == "checkpoint":
                 self._save_checkpoint(parse_checkpoint(frame, self._ready, self._last_step), artifact)
                 continue
             report = parse_reading(frame, self._scale, self._last_step)
-            cpu_seconds, before = self._worker.cpu_seconds, cpu_seconds
-            step_seconds = (cpu_seconds - before) / (report.step - self._last_step)
+            step_seconds = self._take_cpu_seconds(self._worker) / (report.step - self._last_step)
             reading = Reading(report.step, report.losses, step_seconds, self._worker.memory_bytes)
             if finding := monitor.observe(reading):
                 return finding
             self._readings.append(reading)
             for point in self._events.loss_points(reading):
                 on_point(point)
+
+    def _take_cpu_seconds(self, worker: Worker) -> float:
+        """Return the CPU seconds of the train worker since the last call."""
+        before, self._cpu_mark_s = self._cpu_mark_s, worker.cpu_seconds
+        return self._cpu_mark_s - before
 
     @property
     def _last_step(self) -> int:
@@ -178,6 +188,7 @@ class TrainingRun:
         weights.check_buffers(tensors, self._scale)
         width = self._ready.width.model_dump()
         scores = examine(lambda: self._replace_worker(tensors, width).predict, self._job, self._texts)
+        self._compare_work()
         measured = RunMeasurements(
             readings=self._readings,
             scores=scores,
@@ -187,6 +198,15 @@ class TrainingRun:
             weights_sha256=weights.write_safetensors(tensors, artifact),
         )
         return self._events.run_completed(self._started, measured, artifact)
+
+    def _compare_work(self) -> None:
+        """Compare the CPU time of the training with that of its passes alone, in the last worker. Raises JailFault."""
+        if not self._scale.monitor.gradient_ratio:
+            return
+        assert self._worker is not None, "train is called after prepare"
+        passes = repeat_passes(self._worker, self._job, self._texts)
+        training_s = training_seconds(self._readings) + self._last_work_s
+        require_paid_work(training_s, self._scale.steps, passes, self._scale.monitor)
 
     def _replace_worker(self, tensors: dict[str, np.ndarray], width: Mapping[str, int]) -> Worker:
         """End the worker of now, and return a fresh one that holds only the source and the weights."""

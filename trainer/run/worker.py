@@ -5,14 +5,15 @@ The docstrings of `trainer.inside.train_worker` and `trainer.inside.eval_worker`
 """
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
 from sandbox import Frame, Jail, JailFault, ReportedFault, Session
 from sandbox.faults import REPORTED_REASONS
-from trainer.run.protocol import Ready, Rejected, parse_logits, parse_verdict, require_kind
+from trainer.run.protocol import Ready, Rejected, parse_done, parse_logits, parse_verdict, require_kind
 from trainer.scales import Scale
+from trainer.tasks.batch import Batch
 from trainer.verdicts import LOAD_REASONS
 
 MIN_REPLY_BYTES = 1 << 28
@@ -77,6 +78,13 @@ class Worker:
         """Return the eval worker's logits, unchecked, for inputs [B, T]."""
         self._session.send(Frame("inputs", {"task": task}, {"inputs": inputs}))
         return parse_logits(self._receive())
+
+    def repeat_pass(self, kind: Literal["forward", "gradient"], task: str, batch: Batch) -> float:
+        """Let the eval worker do one pass on a training batch; return the CPU seconds of all its processes."""
+        start = self.cpu_seconds
+        self._session.send(Frame(kind, {"task": task}, batch._asdict()))
+        parse_done(self._receive())
+        return self.cpu_seconds - start
 
     def _receive(self) -> Frame:
         """Return the worker's next frame."""
