@@ -1,7 +1,7 @@
-"""Optimiser steps that a candidate takes on its own: as many again as the paid ones end its run, whatever way it takes.
+"""Optimiser steps that a candidate takes on its own end its run, whatever way it takes them.
 
-A run with so many steps stays below `slow_ratio`. Each program below finds the trainer that calls it, and works once a
-paid step on text has begun.
+The trainer has no baseline to compare with here, so a slow step alone ends no run. Each
+program below finds the trainer that calls it, and works once a paid step on text has begun.
 """
 
 from dataclasses import replace
@@ -13,7 +13,7 @@ from tests.support.tiny_runs import GOOD_SOURCE, add_to_training, execute_source
 from trainer.run.monitor import Reading
 from trainer.run.unpaid_work import START_S, PassSeconds, require_paid_work, training_seconds
 
-SCALE = tiny_scale(steps=192)
+SCALE = tiny_scale(steps=96)
 LIMITS = replace(SCALE.monitor, forward_ratio=5.0, gradient_ratio=1.5)
 FIND_TRAINER = """
 import gc
@@ -53,7 +53,7 @@ def patch_optimiser():
 
     def step(self, rate):
         def take_more(trainer, scale):
-            for _ in range(2 * (self is trainer.optimiser)):
+            for _ in range(4 * (self is trainer.optimiser)):
                 self.zero_grad()
                 loop.cross_entropy(trainer.model, trainer.draw(0), scale).backward()
                 self.honest(rate)
@@ -76,8 +76,8 @@ def descend(gradient):
 
 """
 CHEATS = {
-    "the trainer's own step, found by the garbage collector": "take_steps(1)",
-    "many steps now and then": "take_steps(8, 8)",
+    "the trainer's own step, found by the garbage collector": "take_steps(2)",
+    "many steps now and then": "take_steps(16, 8)",
     "an optimiser whose step takes further ones": "patch_optimiser()",
     "gradient descent in a hook of the backward pass": "y.requires_grad and y.register_hook(descend)",
 }
@@ -85,7 +85,7 @@ CHEATS = {
 
 @pytest.mark.parametrize("statement", CHEATS.values(), ids=CHEATS)
 def test_unpaid_steps_are_a_self_report(jail: Jail, statement: str):
-    """Each takes two to four steps on text for each paid one: a mixer is called twice in a step, once in each layer."""
+    """Each takes four steps on text for each paid one: a mixer is called twice in a step, once in each layer."""
     failed = execute_source(jail, FIND_TRAINER + add_to_training(statement), SCALE).trained.failed
     assert failed is not None
     assert (failed.stage, failed.reason) == ("evaluate", "self_report"), failed.message
