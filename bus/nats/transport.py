@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 import nats.errors
@@ -22,6 +21,7 @@ from nats.js.errors import APIError, NotFoundError
 from bus.delivery.transport import Durable, LogFull, NoAnswer, Receipt, TransportError
 from bus.nats.batch_get import BatchReader, direct_get_subject
 from bus.nats.connection import ANONYMOUS, SERVER_AWAY_ERRORS, Connection
+from bus.nats.delivery import NatsDelivery, delivery_of
 from bus.nats.following import Follower
 from bus.nats.provisioning import (
     ALL_FROM_POSITION_1,
@@ -47,31 +47,6 @@ API_TIMEOUT_S = 5.0
 FIRST_RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.4)
 RETRY_DELAY_S = 0.5
 PULL_RETRY_DELAY_S = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class NatsDelivery:
-    """A JetStream message; see Delivery."""
-
-    message: Msg
-    stored: StoredMessage
-    deliveries: int
-    waiting: int
-
-    async def ack(self) -> None:
-        """Acknowledge without a reply of the server: if that is lost, the decision is made again, with the same ids."""
-        with contextlib.suppress(*SERVER_AWAY_ERRORS):
-            await self.message.ack()
-
-    async def nak(self, delay: float) -> None:
-        """Give back; see Delivery."""
-        with contextlib.suppress(*SERVER_AWAY_ERRORS):
-            await self.message.nak(delay=delay)
-
-    async def in_progress(self) -> None:
-        """Keep for longer; see Delivery."""
-        with contextlib.suppress(*SERVER_AWAY_ERRORS):
-            await self.message.in_progress()
 
 
 class NatsTransport:
@@ -156,7 +131,7 @@ class NatsTransport:
             self._pulls.pop(durable.name, None)
             await asyncio.sleep(PULL_RETRY_DELAY_S)
             return None
-        return _delivery(message[0])
+        return delivery_of(message[0])
 
     async def _subscription(self, durable: Durable) -> JetStreamContext.PullSubscription:
         """Return the subscription to a durable, and create the consumer first if this identity may."""
@@ -298,10 +273,3 @@ def _publish_error(subject: str, error: APIError) -> TransportError:
     if error.err_code in STORE_FULL_CODES:
         return LogFull(f"the log is full ({error.description}); hint: free disk space, and run again")
     return TransportError(f"can't publish on {subject}: {error}")
-
-
-def _delivery(message: Msg) -> NatsDelivery:
-    """Return a message with its position and its delivery count."""
-    metadata = message.metadata
-    stored = StoredMessage(metadata.sequence.stream, message.subject, message.data)
-    return NatsDelivery(message, stored, metadata.num_delivered or 1, metadata.num_pending or 0)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from lab.errors import WrongUsage
 from lab.options import JsonOption, run_async, with_settings
 from lab.settings import Settings
 from lab.terminal.output import print_json
@@ -70,10 +71,9 @@ def restore(
 def archive(
     settings: Settings,
     file: Annotated[Path, typer.Argument(help="New file for the campaign: one CloudEvent a line.")],
-    campaign: Annotated[str, typer.Option(help="The campaign; it must have ended.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Take an ended campaign out of the log into a file.
+    """Take the ended campaign that --campaign names out of the log into a file.
 
     The file can be replayed and verified as an exported log, and read: move37 experiments --archive FILE. Other
     campaigns go on.
@@ -82,8 +82,10 @@ def archive(
     """
     from lab.operations import archive as archives
 
-    summary = run_async(archives.archive(settings, campaign, file))
+    if not settings.campaign:
+        raise WrongUsage("archive needs --campaign; hint: move37 campaigns lists the ids")
+    summary = run_async(archives.archive(settings, file))
     if as_json:
         print_json(asdict(summary))
     else:
-        print(f"{file} holds {summary.events} events of {campaign}, up to {summary.digest}")
+        print(f"{file} holds {summary.events} events of {summary.campaign}, up to {summary.digest}")

@@ -46,15 +46,15 @@ class ArchiveSummary:
     """The last hash of its chain, which CampaignArchived holds too."""
 
 
-async def archive(settings: Settings, campaign: str, file: Path) -> ArchiveSummary:
-    """Write a campaign to a file and take it out of the log. Raises LabError unless it has ended."""
+async def archive(settings: Settings, file: Path) -> ArchiveSummary:
+    """Write the campaign that the settings name to a file and take it out of the log. Raises LabError unless it has ended."""
     home = Home(settings.home)
     if file.exists():
         raise LabError(f"{file} exists; hint: name a new file")
     async with open_lab(settings, access.ADMIN) as client:
-        summary = await _archive(client, home, campaign, file)
+        summary = await _archive(client, home, client.campaign, file)
     recorded = home.campaign()
-    if recorded and recorded["id"] == campaign:
+    if recorded and recorded["id"] == summary.campaign:
         home.record_campaign(recorded | {"archived": str(file.resolve())})
     if not home.running() and not settings.nats:
         for derived in home.root.glob(f"{home.database.name}*"):  # memory forgets the campaign: it is made again
