@@ -47,7 +47,10 @@ class ArchiveSummary:
 
 
 async def archive(settings: Settings, file: Path) -> ArchiveSummary:
-    """Write the campaign that the settings name to a file and take it out of the log. Raises LabError unless it has ended."""
+    """Write the campaign that the settings name to a file and take it out of the log.
+
+    Raises LabError unless it has ended.
+    """
     home = Home(settings.home)
     if file.exists():
         raise LabError(f"{file} exists; hint: name a new file")
