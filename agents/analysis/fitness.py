@@ -9,7 +9,9 @@ are all its other tasks. Each is squashed by itself, so a benchmark that all sol
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import exp
+from operator import add
 from statistics import fmean
 
 from bus.vocabulary.events import FitnessParts
@@ -109,7 +111,8 @@ def counted_judge(novelty: float, size: float, cost: float, lines: int) -> float
 def marked_judge(performance: int, innovation: int, complexity: int) -> float:
     """Return the judge's part from a model's marks, each from 1 to 10: their weighted mean, moved to [0, 1]."""
     marks = {"performance": performance, "innovation": innovation, "complexity": complexity}
-    return (sum(MARK_WEIGHTS[name] * min(10, max(1, mark)) for name, mark in marks.items()) - 1.0) / 9.0
+    weighted = (MARK_WEIGHTS[name] * min(10, max(1, mark)) for name, mark in marks.items())
+    return (reduce(add, weighted) - 1.0) / 9.0  # sum() rounds otherwise from Python 3.12 on, and a replay would differ
 
 
 def judge(this: Experiment, against: Reference | None) -> float:

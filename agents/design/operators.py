@@ -7,6 +7,8 @@ from the `random.Random` argument, so one seed gives one sequence of designs.
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -161,7 +163,7 @@ def _has_room(paths: Sequence[Path], kind: str) -> bool:
 def _unit_moves(axis: Axis, present: str, path: int | None, bias: Bias) -> list[_Move]:
     """Return a move to every other unit of an axis."""
     others = [unit for unit in axis.units if unit.key != present]
-    total = sum(unit.weight for unit in others)
+    total = reduce(add, (unit.weight for unit in others), 0)  # sum() rounds otherwise from Python 3.12 on
     return [
         _Move(axis.name, u.key, path, axis.weight * u.weight / total * bias.of(f"{axis.name}:{u.key}")) for u in others
     ]

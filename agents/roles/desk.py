@@ -22,6 +22,7 @@ from agents.people.replies import refusal, reply_to
 from architecture.limits import MAX_SOURCE_CHARACTERS
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSpec
+from bus.delivery.throttle import Rate
 from bus.delivery.transport import Durable
 from bus.vocabulary.events import OWNER, HumanAnswered, HumanKind, HumanMessage, ProposalCreated, Spoken
 from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiments
@@ -239,16 +240,22 @@ def spoken_envelope(stored: StoredMessage) -> Envelope:
         payload = stored.payload.decode("utf-8")
     except UnicodeDecodeError:
         payload, fault = stored.payload.decode("utf-8", "replace"), "a person's message has to be text in UTF-8"
-    _, _, campaign, *person = stored.subject.split(".")
+    campaign = stored.subject.split(".")[2]
     return Envelope(
         id=message_id(campaign, stored.seq),
         source="/lab/human/1",
         time=datetime.now(UTC),
         campaign=campaign,
         experiment=CAMPAIGN,
-        event=Spoken(payload=payload, by=person[0] if person else OWNER, fault=fault),
+        event=Spoken(payload=payload, by=speaker_on(stored.subject), fault=fault),
         cause=campaign_root_id(campaign),
     )
+
+
+def speaker_on(subject: str) -> str:
+    """Return who publishes on a subject of people, whatever the campaign."""
+    _, _, _, *person = subject.split(".")
+    return person[0] if person else OWNER
 
 
 def message_id(campaign: str, position: int) -> str:
@@ -261,7 +268,8 @@ SPEC = RoleSpec(
     summary="turns people's messages into events",
     publishes=(HumanMessage, ProposalCreated, HumanAnswered),
     asks=True,
-    inbox=Durable("desk", subjects.HUMAN, (subjects.human_inbox("*"), subjects.human_inbox("*", "*"))),
+    inbox=Durable("desk", subjects.HUMAN, (subjects.human_inbox("*"), subjects.human_inbox("*", "*")), batch=64),
     read=spoken_envelope,
+    rate=Rate(burst=30, per_second=5.0, sender=speaker_on),
     build=Desk,
 )

@@ -20,6 +20,7 @@ from bus.delivery.inbox import MAX_DELIVERIES, Inbox, WorkItem
 from bus.delivery.role import Post, Role
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.settled import EarlierDecision
+from bus.delivery.throttle import Throttle, Verdict
 from bus.delivery.transport import Delivery, LogFull
 from bus.wire.envelope import Envelope, MalformedMessage
 
@@ -55,6 +56,7 @@ class Actor:
         self._answerers = dict(answerers or {})
         self._inbox = Inbox.of(spec)
         self._concurrency = concurrency or spec.concurrency
+        self._throttle = Throttle(spec.rate)
         self._order = asyncio.Lock()
 
     async def run(self) -> None:
@@ -81,6 +83,11 @@ class Actor:
     async def handle(self, delivery: Delivery, inbox: Inbox | None = None) -> None:
         """Handle one message to its end: decided, to be retried, or a dead letter. Raises LogFull, TransportError."""
         inbox = inbox or self._inbox
+        is_new = delivery.deliveries == 1 and not inbox.retry
+        verdict = self._throttle.judge(delivery.stored.subject) if is_new else Verdict.READ
+        if verdict is Verdict.DROP:
+            await delivery.ack()
+            return
         try:
             item = inbox.open(delivery)
         except MalformedMessage as error:
@@ -88,6 +95,11 @@ class Actor:
             await write_dead_letter(self._bus, delivery, inbox, Failure.from_error(error))
             return
         self._bus.vitals.queue_age_s = max(0.0, (datetime.now(UTC) - item.envelope.time).total_seconds())
+        if verdict is Verdict.REFUSE:
+            assert self._spec.rate
+            self._bus.vitals.record_error(self._spec.rate.reason)
+            await give_up(self._bus, self._role, item, Failure(self._spec.rate.reason))
+            return
         with Heartbeat(delivery, inbox.durable.ack_wait / BEATS_PER_ACK_WAIT):
             await self._process(item)
 

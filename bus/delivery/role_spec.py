@@ -18,6 +18,7 @@ from pydantic import ConfigDict
 from bus.delivery.bus import Bus
 from bus.delivery.dead_letters import retry_durable
 from bus.delivery.role import Role
+from bus.delivery.throttle import Rate
 from bus.delivery.transport import Durable
 from bus.vocabulary.events import Event, Record
 from bus.wire import subjects
@@ -79,6 +80,8 @@ class RoleSpec:
     """Consumer that it reads in place of the log's."""
     read: Callable[[StoredMessage], Envelope] = subjects.decode_event
     """Reads a message of its inbox. Raises MalformedMessage."""
+    rate: Rate | None = None
+    """How much of each sender of its inbox it reads; None for everything."""
     settings: type[RoleSettings] | None = None
     """Its settings."""
     build: Callable[[], Role] | None = None

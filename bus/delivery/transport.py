@@ -79,6 +79,8 @@ class Durable:
     """Patterns of the subjects that it receives."""
     ack_wait: float = 10.0
     """Seconds after which an unacknowledged message is delivered again."""
+    batch: int = 1
+    """Messages that a process may take at once when so many wait: for an inbox whose messages cost little."""
 
 
 class Transport(Protocol):

@@ -8,6 +8,7 @@ so a lost server blocks nothing for ever.
 import asyncio
 import contextlib
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Self
 
@@ -57,6 +58,10 @@ class NatsTransport:
         self._connection = connection
         self._js: JetStreamContext = connection.client.jetstream(timeout=API_TIMEOUT_S)
         self._pulls: dict[str, JetStreamContext.PullSubscription] = {}
+        self._held: dict[str, deque[Msg]] = {}
+        """Messages of a durable that were taken at once and not yet pulled."""
+        self._waiting: dict[str, int] = {}
+        """How many messages of a durable waited when the newest one came."""
         self._responders: dict[str, Subscription] = {}
 
     @classmethod
@@ -122,16 +127,25 @@ class NatsTransport:
         """Take one message; see Transport."""
         _raise_if_cancelled()
         try:
-            subscription = await self._subscription(durable)
-            message = await subscription.fetch(1, timeout=timeout)
+            held = self._held.setdefault(durable.name, deque())
+            if not held:
+                subscription = await self._subscription(durable)
+                held.extend(await subscription.fetch(self._batch_size(durable), timeout=timeout))
         except nats.errors.TimeoutError:
+            self._waiting[durable.name] = 0
             self._connection.raise_if_denied(f"$JS.API.CONSUMER.MSG.NEXT.{durable.stream}.{durable.name}")
             return None
         except (APIError, *SERVER_AWAY_ERRORS):
             self._pulls.pop(durable.name, None)
             await asyncio.sleep(PULL_RETRY_DELAY_S)
             return None
-        return delivery_of(message[0])
+        delivery = delivery_of(held.popleft())
+        self._waiting[durable.name] = delivery.waiting
+        return delivery
+
+    def _batch_size(self, durable: Durable) -> int:
+        """Return how many messages to ask for: no more than wait, since a request waits until it has all of them."""
+        return max(1, min(durable.batch, self._waiting.get(durable.name, 0)))
 
     async def _subscription(self, durable: Durable) -> JetStreamContext.PullSubscription:
         """Return the subscription to a durable, and create the consumer first if this identity may."""

@@ -1,6 +1,8 @@
 """People with keys of their own: what they say counts as theirs, and a revoked key is refused at once."""
 
 import asyncio
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,17 +10,27 @@ import nats
 import nats.errors
 import pytest
 
+from bus.delivery.actor import Actor
+from bus.delivery.bus import Bus
 from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.security import access, keys
 from bus.security.identity import Identity
+from bus.vocabulary.events import HumanMessage
+from bus.vocabulary.queries import AskCampaignStatus, CampaignStatus
 from bus.wire import subjects
+from bus.wire.stored_message import StoredMessage
+from bus.wire.subjects import event_filter
+from lab.cancel_and_wait import cancel_and_wait
 from lab.client.human_input import publish_message
 from lab.home import Home
+from lab.roster import role_spec
 from lab.settings import Settings
+from tests.support.factories import campaign_started
 from tests.support.labs import move37, stored_messages
 
 CAMPAIGN = "gates-0000"
+MOST_DELAY_S = 2.0
 
 
 @pytest.fixture
@@ -113,3 +125,43 @@ def test_people_are_listed_and_exported(tmp_path: Path) -> None:
     block = (tmp_path / "out" / "authorization.conf").read_text()
     assert keys.public_key(tmp_path / "out" / "person.ada.nk") in block
     assert "lab.human.*.ada" in block
+
+
+def test_a_flood_of_one_person_delays_another_by_no_more_than_two_seconds(lab: tuple[Home, str]) -> None:
+    """Ada's 3,000 messages wait before Bob's. Too many of them are refused once and dropped; all stay in the stream."""
+    home, url = lab
+    messages, letters, delay = asyncio.run(flood(home, url, count=3_000))
+    speakers = [message.by for message in messages]
+    assert speakers.count("bob") == 1
+    assert 30 <= speakers.count("ada") < 60
+    assert len(letters) == 1
+    assert b"too many messages" in letters[0].payload
+    assert delay < MOST_DELAY_S * max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))  # beside other work
+    assert len(asyncio.run(heard_subjects(home, url))) == 3_001
+
+
+async def flood(home: Home, url: str, count: int) -> tuple[list[HumanMessage], list[StoredMessage], float]:
+    """Let Ada publish many messages and then Bob one, and only then serve the desk.
+
+    Returns the messages that the desk took until it took Bob's, its dead letters, and how many seconds that took.
+    """
+    transport = await admin(home, url)
+    bus, desk = Bus(transport, "desk"), role_spec("desk")
+    await transport.provision([desk.durable] if desk.durable else ())
+    started = CampaignStatus(campaign=CAMPAIGN, started=campaign_started())
+    await bus.serve_query(AskCampaignStatus, lambda _: asyncio.sleep(0, started))
+    for number in range(count):
+        await transport.client.publish(f"lab.human.{CAMPAIGN}.ada", f"try decay {number}".encode())
+    await transport.client.publish(f"lab.human.{CAMPAIGN}.bob", b"try gates")
+    await transport.client.flush()
+    start, messages = time.monotonic(), list[HumanMessage]()
+    serving = asyncio.create_task(Actor(bus, desk).run())
+    async for batch in transport.follow(subjects.LOG, 0, event_filter(HumanMessage)):
+        messages += [one.event for one in subjects.decode_events(batch) if isinstance(one.event, HumanMessage)]
+        if messages[-1].by == "bob":
+            break
+    delay = time.monotonic() - start
+    await cancel_and_wait(serving)
+    letters = await stored_messages(transport, subjects.DEAD)
+    await transport.close()
+    return messages, letters, delay
