@@ -24,7 +24,7 @@ from bus.wire.stored_message import StoredMessage
 from memory.database_name import database_name
 from memory.faults import DatabaseDamaged, fault_of
 from memory.gc_tuning import gc_paused
-from memory.projections import DERIVED, TABLES, EmbeddingRow, rows
+from memory.projections import DERIVED, TABLES, EmbeddingRow, EventRow, rows
 from memory.rows import Row, RowT, columns, ddl
 from memory.state.read_model import ReadModel
 
@@ -94,11 +94,10 @@ class Store:
             assert envelope.seq > 0, "an event has a position once the log has stored it"
             if envelope.seq <= self.position:
                 continue
-            if envelope.id not in self.read_model.event_ids:
-                try:
-                    self._apply(rows(envelope))
-                except ValueError as error:
-                    refused.append((envelope, str(error)))
+            try:
+                self._apply(rows(envelope))
+            except ValueError as error:
+                refused.append((envelope, str(error)))
             self.read_model.position, self.last_hash = envelope.seq, ""
         if last and last.seq >= self.position:
             self.read_model.position, self.last_hash = last.seq, message_hash(last)
@@ -190,7 +189,10 @@ class Store:
         self.read_model.position = self._committed_position = int(position)
         self.last_hash = str(message)
 
-    def _apply(self, new: Sequence[Row]) -> None:
+    def _apply(self, new: tuple[EventRow, *tuple[Row, ...]]) -> None:
+        """Apply the rows of an event, unless it was applied before."""
+        if new[0].identity in self.read_model.applied:
+            return
         for row in new:
             self._unwritten[type(row)].append(row)
             if row.held:

@@ -40,6 +40,6 @@ DERIVED: tuple[type[Row], ...] = (EmbeddingRow,)
 """Tables of rows that are computed from those."""
 
 
-def rows(envelope: Envelope) -> list[Row]:
+def rows(envelope: Envelope) -> tuple[EventRow, *tuple[Row, ...]]:
     """Return all rows of an event. Raises ValueError if a value can't be stored."""
-    return [event_row(envelope), *(projection.row(envelope) for projection in PROJECTIONS.get(envelope.type, ()))]
+    return event_row(envelope), *(projection.row(envelope) for projection in PROJECTIONS.get(envelope.type, ()))

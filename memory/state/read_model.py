@@ -1,4 +1,4 @@
-"""The read model: the state of every campaign, the ids of the events applied, and the position reached.
+"""The read model: the state of every campaign, the identities of the events applied, and the position reached.
 
 Answers are made from it. Rows alone change it, in the same way while memory follows the log and when it opens a file,
 so it knows nothing that the file does not.
@@ -16,8 +16,8 @@ class ReadModel:
     def __init__(self) -> None:
         """Begin before the first event."""
         self.position = 0
-        self.event_ids: set[str] = set()
-        """Ids of the events applied."""
+        self.applied: set[str] = set()
+        """Identities of the events applied (`EventRow.identity`)."""
         self.campaigns: dict[str, CampaignState] = {}
         self.starts: list[CampaignRow] = []
         """Campaigns in the order they were started."""
@@ -25,7 +25,7 @@ class ReadModel:
     def apply(self, row: Row) -> None:
         """Apply a row; rows come in the order of the log."""
         if isinstance(row, EventRow):
-            self.event_ids.add(row.id)
+            self.applied.add(row.identity)
             return
         if isinstance(row, CampaignRow):
             self.starts.append(row)
