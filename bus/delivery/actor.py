@@ -20,7 +20,7 @@ from bus.delivery.inbox import MAX_DELIVERIES, Inbox, WorkItem
 from bus.delivery.role import Post, Role
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.settled import EarlierDecision
-from bus.delivery.throttle import Throttle, Verdict
+from bus.delivery.throttle import Admission, Throttle
 from bus.delivery.transport import Delivery, LogFull
 from bus.wire.envelope import Envelope, MalformedMessage
 
@@ -84,8 +84,8 @@ class Actor:
         """Handle one message to its end: decided, to be retried, or a dead letter. Raises LogFull, TransportError."""
         inbox = inbox or self._inbox
         is_new = delivery.deliveries == 1 and not inbox.retry
-        verdict = self._throttle.judge(delivery.stored.subject) if is_new else Verdict.READ
-        if verdict is Verdict.DROP:
+        admission = self._throttle.judge(delivery.stored.subject) if is_new else Admission.READ
+        if admission is Admission.DROP:
             await delivery.ack()
             return
         try:
@@ -95,7 +95,7 @@ class Actor:
             await write_dead_letter(self._bus, delivery, inbox, Failure.from_error(error))
             return
         self._bus.vitals.queue_age_s = max(0.0, (datetime.now(UTC) - item.envelope.time).total_seconds())
-        if verdict is Verdict.REFUSE:
+        if admission is Admission.REFUSE:
             assert self._spec.rate
             self._bus.vitals.record_error(self._spec.rate.reason)
             await give_up(self._bus, self._role, item, Failure(self._spec.rate.reason))

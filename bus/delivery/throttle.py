@@ -34,7 +34,7 @@ class Rate:
         )
 
 
-class Verdict(Enum):
+class Admission(Enum):
     """What happens to a message."""
 
     READ = auto()
@@ -52,25 +52,25 @@ class _Bucket:
 
 
 class Throttle:
-    """Judges messages as they come. It starts anew with its process."""
+    """Judges messages as they come. Its buckets are full when the process starts."""
 
     def __init__(self, rate: Rate | None, clock: Callable[[], float] = time.monotonic) -> None:
         """Keep to a rate; without one, read everything. `clock` counts seconds."""
         self._rate, self._clock = rate, clock
         self._buckets: dict[str, _Bucket] = {}
 
-    def judge(self, subject: str) -> Verdict:
+    def judge(self, subject: str) -> Admission:
         """Return what happens to a message on a subject, and count it."""
         if self._rate is None:
-            return Verdict.READ
+            return Admission.READ
         now = self._clock()
         bucket = self._buckets.setdefault(self._rate.sender(subject), _Bucket(self._rate.burst, now))
         bucket.tokens = min(self._rate.burst, bucket.tokens + (now - bucket.filled_at) * self._rate.per_second)
         bucket.filled_at = now
         if bucket.tokens >= 1:
             bucket.tokens -= 1
-            return Verdict.READ
+            return Admission.READ
         if now - bucket.told_at < NOTICE_INTERVAL_S:
-            return Verdict.DROP
+            return Admission.DROP
         bucket.told_at = now
-        return Verdict.REFUSE
+        return Admission.REFUSE

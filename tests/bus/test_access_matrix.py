@@ -263,9 +263,10 @@ async def test_only_the_lab_can_retry_a_dead_letter(guarded: tuple[str, Path], p
 
 
 def test_whatever_a_person_may_publish_is_stored_and_read() -> None:
-    """The key's permission, the stream's subjects and the desk's filter are the same."""
+    """The owner's and people's permissions are together the stream's subjects and the desk's filter."""
     stream = next(stream for stream in STREAMS if stream.name == HUMAN)
-    assert access.client_permissions()["human"].publish == stream.subjects == durable_of("desk").filters
+    owner, ada = (access.all_permissions({}, ["ada"])[key].publish[0] for key in ("human", PERSON))
+    assert (owner, ada.replace("ada", "*")) == stream.subjects == durable_of("desk").filters
 
 
 async def test_a_person_can_publish_with_any_client(guarded: tuple[str, Path], provisioned: NatsTransport) -> None:

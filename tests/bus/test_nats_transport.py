@@ -121,7 +121,8 @@ async def test_a_consumer_that_was_placed_stays_in_its_place(nats_url: str, camp
     transport = await NatsTransport.connect(nats_url, name="test")
     await transport.provision()
     subject = f"lab.events.{campaign}.e1.Test"
-    positions = [await transport.publish(subject, b"", f"{campaign}-{number}") for number in range(3)]
+    receipts = [await transport.publish(subject, b"", f"{campaign}-{number}") for number in range(3)]
+    positions = [receipt.position for receipt in receipts]
     durable = Durable(f"placed-{campaign}", subjects.LOG, ("lab.events.other.>",))
     assert positions[1] is not None
     await place_consumer(transport.client.jetstream(), durable, after=positions[1])

@@ -136,7 +136,7 @@ def test_a_flood_of_one_person_delays_another_by_no_more_than_two_seconds(lab: t
     assert 30 <= speakers.count("ada") < 60
     assert len(letters) == 1
     assert b"too many messages" in letters[0].payload
-    assert delay < MOST_DELAY_S * max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))  # beside other work
+    assert delay < MOST_DELAY_S * max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))  # the load
     assert len(asyncio.run(heard_subjects(home, url))) == 3_001
 
 
