@@ -1,6 +1,7 @@
 """Reads documents from text files, tables of text, or a dataset in the layout of Hugging Face.
 
-- A text file is cut at blank lines into documents; in a folder of text, each file is one document.
+- A text file is cut at blank lines into documents; in a folder of text, each file is one document. Its name may end in
+  `.gz` (`trainer.tasks.text_files`).
 - JSONL (`.jsonl`, `.ndjson`, also with `.gz`), Parquet and Arrow files are tables. A document is a row's `text`, or
   `content`, or its only column of text. In a folder with tables, all other files are ignored: they describe the data.
 - A dataset saved by `datasets` (`dataset_dict.json`, `state.json`) is a folder of Arrow files. If tables or their
@@ -12,27 +13,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainer.tasks import standard_library, tables
+from trainer.tasks.text_files import read_document, read_pieces, require_utf8, shown
 
 SKIPPED_NAMES = frozenset(
     {"test", "tests", "encodings", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__"}
 )
 """Folders of the standard library that are no source to learn from."""
-MIN_PIECE_BYTES = 16_384
-"""A single file is cut at the first blank line after this many bytes."""
 
 
 def read_documents(path: str | None) -> Iterator[bytes]:
     """Yield the documents at a path (None: of the standard library). Raises ValueError in one line."""
     root = Path(path) if path else standard_library.folder()
     try:
-        if root.is_file():
-            yield from _read_file(root)
-        elif root.is_dir():
+        require_utf8(root)  # CampaignStarted holds it
+        if root.is_dir():
             yield from _read_folder(root, ".py" if path is None else "")
+        elif root.exists():
+            yield from tables.read_table(root) if tables.is_table(root) else read_pieces(root)
         else:
             raise ValueError(f"{path}: no such file or folder")
     except OSError as error:
-        raise ValueError(f"{error.filename or path}: {error.strerror}") from None
+        raise ValueError(f"{shown(error.filename or root)}: {error.strerror or error}") from None
 
 
 def read_training_only(path: str | None) -> Iterator[bytes]:
@@ -41,16 +42,14 @@ def read_training_only(path: str | None) -> Iterator[bytes]:
     return (file.read_bytes() for file in files if not standard_library.is_hidden(file))
 
 
-def _read_file(path: Path) -> Iterator[bytes]:
-    return tables.read_table(path) if tables.is_table(path) else _cut_at_blank_lines(path.read_bytes())
-
-
 def _read_folder(root: Path, suffix: str) -> Iterator[bytes]:
     """Yield the rows of a folder's tables, or whole files if it has no table."""
     files = list(_files(root, suffix))
     table_files = [file for file in files if tables.is_table(file)]
-    if not table_files or suffix:
+    if suffix:
         return (file.read_bytes() for file in files)
+    if not table_files:
+        return map(read_document, files)
     for_training = [file for file in table_files if any(_is_training(part) for part in file.relative_to(root).parts)]
     return (row for file in for_training or table_files for row in tables.read_table(file))
 
@@ -72,13 +71,3 @@ def _files(root: Path, suffix: str) -> Iterator[Path]:
 def _raise(error: OSError) -> None:
     """Stop `os.walk` at a folder that can't be read; it would skip the folder."""
     raise error
-
-
-def _cut_at_blank_lines(text: bytes) -> Iterator[bytes]:
-    """Yield documents of about MIN_PIECE_BYTES; without a blank line, cut anywhere."""
-    start = 0
-    while start < len(text):
-        cut = text.find(b"\n\n", start + MIN_PIECE_BYTES, start + 2 * MIN_PIECE_BYTES)
-        end = start + MIN_PIECE_BYTES if cut < 0 else cut + 2
-        yield text[start:end]
-        start = end
