@@ -27,6 +27,7 @@ from bus.wire.stored_message import StoredMessage
 from lab.client import waiting
 from lab.client.staff import RollCall, Staff
 from lab.errors import LabError
+from lab.nearest_name import hint_of
 
 PATIENCE_S = 30.0
 FULL_PAGE_ROWS = 50
@@ -130,8 +131,10 @@ class LabClient:
         known = [status.campaign for status in await self.campaigns()]
         meant = [name] if name in known else [campaign for campaign in known if has_name(campaign, name)]
         if len(meant) != 1:
-            fault = f"{name} is the name of {', '.join(meant)}" if meant else f"the log holds no campaign {name}"
-            raise LabError(f"{fault}; hint: move37 campaigns lists the ids")
+            listing = "move37 campaigns lists the ids"
+            if meant:
+                raise LabError(f"{name} is the name of {', '.join(meant)}; hint: {listing}")
+            raise LabError(f"the log holds no campaign {name}; {hint_of(name, known, listing)}")
         self.campaign = meant[0]
 
     async def length(self, stream: str) -> int:

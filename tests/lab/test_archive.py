@@ -115,7 +115,7 @@ def test_an_archived_campaign_does_not_begin_again(lab: Archived) -> None:
         "archive", str(lab.archive.with_name("again.jsonl")), "--campaign", FIRST, *home, code=1
     )
     (lab.home / "campaign.json").unlink()
-    assert f"{FIRST} was archived; hint: choose another --seed" in move37("run", *home, code=1)
+    assert f"{FIRST} was archived; hint: give another --campaign NAME or --seed" in move37("run", *home, code=1)
 
 
 def history(*events: Event) -> Sequence[Envelope]:

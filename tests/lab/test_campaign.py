@@ -138,7 +138,7 @@ def test_running_it_again_repeats_nothing(finished: FinishedLab) -> None:
 
 def test_another_seed_in_the_same_home_is_refused(finished: FinishedLab) -> None:
     """A home holds one campaign; the error says what to do."""
-    assert "choose another --home" in finished.move37("run", "--seed", "5", code=1)
+    assert "give --campaign NAME for one more, or another --home" in finished.move37("run", "--seed", "5", code=1)
 
 
 def test_a_message_to_a_stopped_lab_is_read_when_it_runs(finished: FinishedLab, tmp_path: Path) -> None:

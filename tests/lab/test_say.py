@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from lab.settings import LoadedSettings
 from tests.support.labs import ROOT, move37, publish_as_admin, run_instant
 
 SAID = (["no sliding window"], ["pause"], ["veto e9999"], ["more gates", "--no-wait"], ["withdraw", "--json"])
+TRIED_FOR_S = 15.0
+"""Seconds after which the desk has given up a message to a campaign that memory does not know."""
 
 
 class Speaker:
@@ -27,6 +30,7 @@ class Speaker:
         self.heard: list[tuple[int, str, str]] = []
         self.wishes: list[object] = []
         self.pending: list[asyncio.Future[object]] = []
+        self.lost_at = 0.0
 
     def __call__(self, view: CampaignView, envelope: Envelope | None) -> None:
         if envelope and isinstance(envelope.event, ProposalRequested) and envelope.event.wish:
@@ -39,11 +43,12 @@ class Speaker:
         if not self.pending:  # the desk tries it for some time, since memory might be behind
             lost = {"lab.human.another-lab": b"more gates"}
             self.pending.append(asyncio.ensure_future(publish_as_admin(self.home, lost)))
+            self.lost_at = time.monotonic()
         if len(self.heard) < len(SAID):
             command = [sys.executable, "-m", "lab.cli", "say", *SAID[len(self.heard)], "--home", str(self.home)]
             pipe = subprocess.PIPE
             self.process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
-        elif len(self.pending) == 1:
+        elif len(self.pending) == 1 and time.monotonic() - self.lost_at > TRIED_FOR_S:
             settings = LoadedSettings.load({"home": self.home}).settings
             self.pending.append(asyncio.ensure_future(publish_message(settings, {"kind": "stop", "text": "enough"})))
 
