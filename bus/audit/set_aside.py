@@ -18,8 +18,3 @@ def set_aside(path: Path) -> Path:
         if old.exists():
             old.rename(target.with_name(target.name + suffix))
     return target
-
-
-def find_set_aside(path: Path) -> list[Path]:
-    """Return the files that were set aside in place of `path`, oldest first."""
-    return sorted(found for found in path.parent.glob(f"{path.name}.bad-*") if not found.name.endswith(WAL_SUFFIX))
