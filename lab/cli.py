@@ -44,8 +44,7 @@ def _flush(code: int) -> int:
 
 def _report_unwritable(error: OSError) -> int:
     """Report an error of the system and return its exit code: 0 if the reader of a pipe has left, as `head` does."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter would try and fail again
+    _discard(1)
     if isinstance(error, BrokenPipeError) or endings.exit_code():
         return endings.exit_code()
     where = f"{os.fsdecode(error.filename)}: " if error.filename else "can't write the output: "
@@ -84,9 +83,17 @@ def _print_error(text: str, code: int) -> int:
     """Print one line on stderr and return the exit code."""
     from bus.wire.redaction import mask
 
-    with contextlib.suppress(OSError):
+    try:
         print(f"move37: {mask(' '.join(text.split()))}", file=sys.stderr, flush=True)
+    except OSError:
+        _discard(2)
     return code
+
+
+def _discard(descriptor: int) -> None:
+    """Let what is left of an output go nowhere: the interpreter would try to write it once more, and fail."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
