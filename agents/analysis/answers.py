@@ -11,6 +11,7 @@ from bus.vocabulary.events import HumanAnswered, HumanMessage
 from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiment, Experiments
 from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
+from bus.wire.ids import EXPERIMENT_ID_FORM
 from bus.wire.plain_text import clean_text
 
 ANSWER_CHARACTERS = 2_000
@@ -20,7 +21,7 @@ MAX_BEST_SHOWN = 3
 MAX_EXPERIMENTS_NAMED = 5
 """Experiments that one question may name."""
 
-_EXPERIMENT = re.compile(r"\b(?:e\d{4,}|h-[0-9a-f]{8}|i-[0-9a-f]{12}|base-[a-z0-9-]+)\b")
+_EXPERIMENT = re.compile(rf"\b(?:{EXPERIMENT_ID_FORM})\b")
 
 
 def answer_question(envelope: Envelope, message: HumanMessage, role: str) -> Subdecision[list[Post]]:

@@ -139,9 +139,8 @@ def wish_of(texts: Iterable[str]) -> Wish | None:
     avoided: tuple[str, ...] = ()
     for text in texts:
         mentions = read_wish(text).mentions
-        verdicts = {
-            unit: mention.wanted for mention in mentions for unit in _meant_units(mention)
-        }  # the last one counts
+        # of two mentions of a unit in a text, the last one counts
+        verdicts = {unit: mention.wanted for mention in mentions for unit in _meant_units(mention)}
         groups = (tuple(unit for unit in group if verdicts[unit]) for group in _groups(mentions))
         asked = [group for group in groups if group]
         kept = [tuple(unit for unit in group if verdicts.get(unit, True)) for group in wanted]

@@ -1,4 +1,4 @@
-"""Commands in plain text: `pause`, `Veto e3 please`, `set the budget to 40`; what is nearly one is asked back.
+"""Commands in plain text: `pause`, `Veto e3 please`, `budget 40`; what is nearly one is asked back.
 
 A text that is no command, nor nearly one, returns None: it is guidance or a question.
 """
@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from bus.wire.ids import EXPERIMENT_ID_FORM
 
 CommandKind = Literal["pause", "resume", "stop", "veto", "restore", "budget", "withdraw"]
 EXAMPLES: Mapping[str, str] = {
@@ -27,7 +29,7 @@ _EVERYTHING = re.compile(
     r"^\s*(?:(?:the|this|it|everything|whole|campaign|lab|run|search|all|experiments?)\b\s*)*$", re.IGNORECASE
 )
 """What may follow a command that needs no argument."""
-_EXPERIMENT = re.compile(r"\b(?:e\d{1,9}|h-[0-9a-f]{8}|base-[a-z0-9-]+)\b", re.IGNORECASE)
+_EXPERIMENT = re.compile(rf"\b(?:e\d{{1,9}}|{EXPERIMENT_ID_FORM})\b", re.IGNORECASE)
 _NUMBER_AFTER = re.compile(r"^(?:experiment|exp|number|no\.?|#)\s*#?(\d{1,9})\b", re.IGNORECASE)
 _BUDGET = re.compile(r"^budget\s+(\S+)$", re.IGNORECASE)
 _NEARLY_BUDGET = re.compile(r"^(?:\w+ )?(?:the )?budget\s*(?:of|to|:|=|is)?\s*(\d+)(?: experiments?)?$", re.IGNORECASE)

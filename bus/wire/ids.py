@@ -8,6 +8,10 @@ from typing import NamedTuple
 BASELINE_PREFIX = "base-"
 CAMPAIGN = "campaign"
 """The experiment id of campaign-wide events."""
+DESIGN_ID_FORM = r"e\d{4,}|h-[0-9a-f]{8}|i-[0-9a-f]{12}"
+"""Regular expression of the ids of designs: the lab's own, a person's, and an imported one."""
+EXPERIMENT_ID_FORM = rf"{DESIGN_ID_FORM}|{BASELINE_PREFIX}[a-z0-9-]+"
+"""Regular expression of the ids of experiments: those of designs and of baselines."""
 
 _RUN = re.compile(r"(?P<experiment>.+?)-a(?P<attempt>\d+)(?:-r(?P<shard>\d+))?")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from agents import design
 from bus.vocabulary.events import EVENT_TYPES, LossPoint, Spoken
 from bus.wire.envelope import Envelope, encode
-from bus.wire.ids import BASELINE_PREFIX, CAMPAIGN, has_name
+from bus.wire.ids import BASELINE_PREFIX, CAMPAIGN, DESIGN_ID_FORM, has_name
 from lab.client.event_text import event_line
 from lab.errors import LabError
 from lab.nearest_name import hint_of
@@ -15,7 +15,7 @@ from lab.roster import role_names
 
 LOGGED_TYPES = frozenset(EVENT_TYPES) - {LossPoint.__name__, Spoken.__name__}
 """Types of the events that the log can hold."""
-_EXPERIMENT = re.compile(r"e\d{4,}|h-[0-9a-f]{8}")
+_DESIGN = re.compile(DESIGN_ID_FORM)
 _NUMBERED = re.compile(r"[a-z]?0*(\d+)", re.IGNORECASE)
 
 
@@ -76,7 +76,7 @@ def check_experiment(name: str, known: Collection[str] = ()) -> None:
     """Raise LabError for an id that no experiment can have: neither known nor of one of the forms."""
     baselines = [BASELINE_PREFIX + baseline for baseline in design.BASELINES]
     names = {*baselines, *known, CAMPAIGN}
-    if name in names or _EXPERIMENT.fullmatch(name):
+    if name in names or _DESIGN.fullmatch(name):
         return
     number = _NUMBERED.fullmatch(name)
     forms = "ids are e0007, base-gla, h-3f2a91c0 or campaign; move37 experiments lists them"

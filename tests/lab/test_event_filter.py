@@ -64,7 +64,7 @@ def test_a_misspelt_name_is_an_error_with_the_nearest_one(arguments: dict[str, s
     assert hint in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["e0001", "e12345", "h-3f2a91c0", "base-gla", "campaign"])
+@pytest.mark.parametrize("name", ["e0001", "e12345", "h-3f2a91c0", "i-0123456789ab", "base-gla", "campaign"])
 def test_an_experiment_that_may_come_is_no_error(name: str) -> None:
     """Its id has one of the forms."""
     EventFilter(name).check()
