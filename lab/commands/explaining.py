@@ -36,7 +36,7 @@ def why(
     history = replay.read_history(log) if log else run_async(log_export.read_events(settings))
     if at and at > (end := history[-1].seq if history else 0):
         raise LabError(f"the log has no position {at} yet; hint: its last position is {end}")
-    lines = explain([envelope for envelope in history if not at or envelope.seq <= at], experiment)
+    lines = explain([envelope for envelope in history if not at or envelope.seq <= at], experiment, settings.campaign)
     if as_json:
         print_json_lines(line._asdict() for line in lines)
         return

@@ -23,7 +23,7 @@ from bus.vocabulary.events import (
     RunStarted,
 )
 from bus.wire.envelope import Envelope
-from bus.wire.ids import parse_run_id
+from bus.wire.ids import has_name, parse_run_id
 from dashboard.summary import plural
 from lab.errors import LabError
 from lab.operations.event_filter import check_experiment
@@ -33,9 +33,15 @@ MAX_ATTEMPTS = 3
 """Failed attempts with a line of their own; the newest ones count."""
 
 
-def explain(history: Sequence[Envelope], experiment: str) -> list[WhyLine]:
-    """Return why an experiment of the log's newest campaign came out as it did. Raises LabError if it is not there."""
-    campaigns = [one.campaign for one in history if isinstance(one.event, CampaignStarted)]
+def explain(history: Sequence[Envelope], experiment: str, campaign: str = "") -> list[WhyLine]:
+    """Return why an experiment came out as it did. Raises LabError if it is not there.
+
+    `campaign` is the id or the name of its campaign, by default the newest of the log.
+    """
+    started = [one.campaign for one in history if isinstance(one.event, CampaignStarted)]
+    campaigns = [one for one in started if not campaign or has_name(one, campaign)]
+    if campaign and not campaigns:
+        raise LabError(f"the log has no campaign {campaign!r}; hint: move37 campaigns lists them")
     log = [one for one in history if campaigns and one.campaign == campaigns[-1]]
     ids = {one.experiment for one in log}
     check_experiment(experiment, ids)

@@ -1,6 +1,7 @@
 """`move37 why`: what the golden histories tell about an experiment, line by line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,16 @@ def test_repairs_are_told_with_what_they_mended(tmp_path: Path) -> None:
     assert "attempt 1 failed at gate (causality)" in told["failed"][1]
     assert "repaired by rules (at 48): replaced statistics over all of time by running ones" in told["failed"][1]
     assert told["run"][1].startswith("h-2be89a96-a2 (attempt 2)")
+
+
+def test_the_campaign_may_be_named(tmp_path: Path) -> None:
+    """Two campaigns of a log have experiments of the same ids."""
+    log = replay.read_history(archive.unpack("normal", tmp_path))
+    other = [replace(one, campaign="other-1a2b") for one in log]
+    assert explain([*log, *other], "e0006", log[0].campaign) == explain(log, "e0006")
+    assert explain([*log, *other], "e0006", "other") == explain(other, "e0006")
+    with pytest.raises(LabError, match="no campaign 'gates'"):
+        explain(log, "e0006", "gates")
 
 
 def test_an_anomaly_and_a_veto_are_told(tmp_path: Path) -> None:
