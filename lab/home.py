@@ -93,11 +93,12 @@ class Home:
 
         `name` is its id or the name that it was given; without one, it is the campaign that ran last.
         """
-        newest = _read_json(self._campaign)
-        if not name:
-            return newest
-        records = [newest, *map(_read_json, sorted(self._earlier_campaigns.glob("*.json")))]
-        return next((record for record in records if record and has_name(str(record["id"]), name)), None)
+        return next((record for record in self.campaigns() if not name or has_name(str(record["id"]), name)), None)
+
+    def campaigns(self) -> list[dict[str, Any]]:
+        """Return all campaigns of this home, the one that ran last first."""
+        paths = (self._campaign, *sorted(self._earlier_campaigns.glob("*.json")))
+        return [record for record in map(_read_json, paths) if record]
 
     def authorization(self) -> str:
         """Return the embedded server's access rules; creates missing keys."""

@@ -28,7 +28,7 @@ from lab.errors import LabError
 from lab.home import Home
 from lab.operations import replay
 from lab.operations.log_export import read_stream, write_files
-from lab.operations.verify import archived_campaigns
+from lab.operations.verify import require_intact_lab
 from lab.settings import Settings
 
 PURGES_AT_ONCE = 64
@@ -55,17 +55,17 @@ async def archive(settings: Settings, file: Path) -> ArchiveSummary:
     if file.exists():
         raise LabError(f"{file} exists; hint: name a new file")
     async with open_lab(settings, access.ADMIN) as client:
-        summary = await _archive(client, home, client.campaign, file)
+        summary = await _archive(client, settings, client.campaign, file)
     recorded = home.campaign()
     if recorded and recorded["id"] == summary.campaign:
         home.record_campaign(recorded | {"archived": str(file.resolve())})
     if not home.running() and not settings.nats:
-        for derived in home.root.glob(f"{home.database.name}*"):  # memory forgets the campaign: it is made again
-            derived.unlink()
+        for derived in (home.database, Path(f"{home.database}.wal")):  # memory forgets the campaign: it is made again
+            derived.unlink(missing_ok=True)
     return summary
 
 
-async def _archive(client: LabClient, home: Home, campaign: str, file: Path) -> ArchiveSummary:
+async def _archive(client: LabClient, settings: Settings, campaign: str, file: Path) -> ArchiveSummary:
     """Verify the log, write the archive, and purge the campaign once the archive is complete."""
     transport = client.bus.transport
     assert isinstance(transport, NatsTransport)
@@ -74,7 +74,7 @@ async def _archive(client: LabClient, home: Home, campaign: str, file: Path) -> 
     history = subjects.decode_events(chosen)
     _require_ended(campaign, history)
     await _require_purgeable(transport)
-    _require_intact(home, messages)
+    require_intact_lab(settings, messages)
     trace_subjects = {subjects.trace(envelope.id) for envelope in history}
     traces = [one for one in await read_stream(client, subjects.TRACES) if one.subject in trace_subjects]
     if record := _interrupted(history):
@@ -118,22 +118,14 @@ async def _require_purgeable(transport: NatsTransport) -> None:
             )
 
 
-def _require_intact(home: Home, messages: Sequence[StoredMessage]) -> None:
-    """Raise LabError if the log differs from its recorded chain: the archive would hide the damage."""
-    if not home.chain.exists():
-        return
-    result = chain.verify_chain(chain.read_chain(home.chain), messages, archived_campaigns(messages))
-    if result.first_difference is not None:
-        raise LabError(f"position {result.first_difference} {result.detail}; refusing to archive a damaged log")
-
-
 async def _purge(
     transport: NatsTransport, campaign: str, chosen: Sequence[StoredMessage], traces: Sequence[StoredMessage]
 ) -> None:
     """Remove a campaign from every stream, its CampaignArchived excepted: last the events, which name the rest."""
     kept = f"lab.events.{campaign}.{CAMPAIGN}.{CampaignArchived.__name__}"
     gone = {stored.subject for stored in chosen} - {kept}
-    targets = [(subjects.METRICS, f"lab.metrics.{campaign}.*"), (subjects.HUMAN, subjects.human_inbox(campaign))]
+    inboxes = (subjects.human_inbox(campaign), subjects.human_inbox(campaign, "*"))
+    targets = [(subjects.METRICS, f"lab.metrics.{campaign}.*"), *((subjects.HUMAN, inbox) for inbox in inboxes)]
     targets += [(subjects.TRACES, subject) for subject in sorted({stored.subject for stored in traces})]
     await _purge_all(transport, targets)
     await _purge_all(transport, [(subjects.LOG, subject) for subject in sorted(gone)])
@@ -146,7 +138,10 @@ async def _purge_all(transport: NatsTransport, targets: Sequence[tuple[str, str]
 
 
 def read_experiments(file: Path, *ids: str) -> tuple[Experiment, ...]:
-    """Return the experiments of an archive, or of any exported log: those named, or all in short form."""
+    """Return the experiments of an archive: those named, or all in short form.
+
+    Of an exported log with several campaigns, they are those of the first.
+    """
     from memory.queries import Knowledge, answer
     from memory.store import Store
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,20 +54,25 @@ class BackupSummary:
 class Manifest:
     """The facts about a backup, in the file `manifest.json`."""
 
-    campaign: Mapping[str, Any] | None
-    """The record that the home has of its campaign."""
+    campaigns: Sequence[Mapping[str, Any]]
+    """The records that the home has of its campaigns, the newest first."""
     ack_floors: Mapping[str, int]
     """Consumer → the position up to which it had acknowledged everything."""
     streams: Mapping[str, StreamSnapshot]
     digests: Mapping[str, str]
     """Stream → SHA-256 of its snapshot's file."""
 
+    @property
+    def campaign(self) -> str:
+        """The newest campaign; empty if the home has none."""
+        return str(self.campaigns[0]["id"]) if self.campaigns else ""
+
     def write(self, folder: Path) -> None:
         """Write the file."""
         body = {
             "format": FORMAT,
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
-            "campaign": self.campaign,
+            "campaigns": self.campaigns,
             "ack_floors": self.ack_floors,
             "streams": {
                 name: {"config": one.config, "state": one.state, "sha256": self.digests[name]}
@@ -85,7 +90,7 @@ class Manifest:
                 raise LabError(f"{folder} has format {body['format']} of backups; this version reads {FORMAT}")
             streams = {name: StreamSnapshot(one["config"], one["state"]) for name, one in body["streams"].items()}
             digests = {name: str(one["sha256"]) for name, one in body["streams"].items()}
-            manifest = cls(body["campaign"], body["ack_floors"], streams, digests)
+            manifest = cls(_campaigns(body), body["ack_floors"], streams, digests)
         except OSError as error:
             raise LabError(f"{folder} is no backup: can't read its {MANIFEST_FILE} ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -94,6 +99,11 @@ class Manifest:
             if not snapshot_path(folder, name).is_file() or _digest(snapshot_path(folder, name)) != digest:
                 raise LabError(f"{snapshot_path(folder, name)} is not what was backed up; hint: take another backup")
         return manifest
+
+
+def _campaigns(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the records of campaigns; an older backup has the newest one alone."""
+    return body["campaigns"] if "campaigns" in body else [body["campaign"]] if body["campaign"] else []
 
 
 def snapshot_path(folder: Path, stream: str) -> Path:
@@ -112,15 +122,15 @@ async def back_up(settings: Settings, target: Path, *, keys: bool) -> BackupSumm
         with _complete_or_absent(target) as folder:
             if home.chain.exists():
                 shutil.copyfile(home.chain, folder / CHAIN_FILE)
-            manifest = await _snapshot(settings, folder, home.campaign())
+            manifest = await _snapshot(settings, folder, home.campaigns())
             manifest.write(folder)
             weights = copy_files(home.artifacts, folder / ARTIFACTS_FOLDER)
             if keys:
                 copy_keys(home.keys, folder / KEYS_FOLDER)
     except OSError as error:
         raise LabError(f"can't write {target} ({error.strerror})") from None
-    log, campaign = manifest.streams[subjects.LOG], str((manifest.campaign or {}).get("id", ""))
-    return BackupSummary(str(target), campaign, log.messages, log.last_seq, weights, keys)
+    log = manifest.streams[subjects.LOG]
+    return BackupSummary(str(target), manifest.campaign, log.messages, log.last_seq, weights, keys)
 
 
 @contextmanager
@@ -143,7 +153,7 @@ def _complete_or_absent(target: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _snapshot(settings: Settings, folder: Path, campaign: Mapping[str, Any] | None) -> Manifest:
+async def _snapshot(settings: Settings, folder: Path, campaigns: Sequence[Mapping[str, Any]]) -> Manifest:
     """Write the streams' snapshots into a folder and return the manifest."""
     async with open_lab(settings, access.ADMIN) as client:
         transport = client.bus.transport
@@ -154,7 +164,7 @@ async def _snapshot(settings: Settings, folder: Path, campaign: Mapping[str, Any
             with snapshot_path(folder, name).open("wb") as file:
                 streams[name] = await snapshots.write_snapshot(transport.client, name, file)
     digests = {name: _digest(snapshot_path(folder, name)) for name in streams}
-    return Manifest(campaign, floors, streams, digests)
+    return Manifest(campaigns, floors, streams, digests)
 
 
 def copy_files(source: Path, target: Path) -> int:

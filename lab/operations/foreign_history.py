@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from architecture.limits import MAX_SOURCE_CHARACTERS
 from bus.vocabulary.events import ExperimentImported
 from bus.wire.ids import derive
 from bus.wire.plain_text import clean_line, clean_text
 from lab.errors import LabError
 
-MAX_TEXT_CHARACTERS = 100_000
-"""The longest source and the longest motivation."""
 NAME_CHARACTERS = 80
 ID_DIGITS = 12
 """Hex digits in the id of an imported experiment."""
@@ -166,7 +165,7 @@ def _experiment(number: int, foreign_id: str, row: Mapping[str, Any], columns: C
         id=foreign_id,
         parent=parent,
         name=(clean_line(name, NAME_CHARACTERS) if isinstance(name, str) else "") or foreign_id,
-        motivation=clean_text(_text(row, columns.motivation), MAX_TEXT_CHARACTERS),
+        motivation=clean_text(_text(row, columns.motivation), MAX_SOURCE_CHARACTERS),
         source=_text(row, columns.source),
         scores=_scores(_get(row, columns.scores), columns.scores),
         time=_time(_get(row, columns.time), columns.time),
@@ -199,8 +198,8 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     value = _get(row, column)
     if not isinstance(value, str) or not value.strip():
         raise _Fault(f"{column} is {'missing' if value is None else f'no text: {_short(value)}'}")
-    if len(value) > MAX_TEXT_CHARACTERS:
-        raise _Fault(f"{column} is longer than {MAX_TEXT_CHARACTERS:,} characters")
+    if len(value) > MAX_SOURCE_CHARACTERS:
+        raise _Fault(f"{column} is longer than {MAX_SOURCE_CHARACTERS:,} characters")
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -14,10 +14,12 @@ from bus.security import access
 from bus.vocabulary.events import ExperimentImported
 from bus.wire.ids import campaign_id
 from lab.client.human_input import find_campaign
-from lab.client.session import LabClient, open_lab
+from lab.client.lab_client import LabClient
+from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
 from lab.operations.foreign_history import BadLine, Columns, read_history
+from lab.runtime.campaign_choice import record_of
 from lab.settings import Settings
 
 MAX_BAD_LINES_SHOWN = 10
@@ -71,9 +73,7 @@ def _begin_campaign(settings: Settings) -> None:
     if settings.nats or home.campaign():
         return
     home.prepare()
-    campaign = campaign_id(settings.seed, settings.scale)
-    identity = {"seed": settings.seed, "scale": settings.scale, "policy": settings.policy}
-    home.record_campaign({"id": campaign, **identity, "experiments": settings.experiments})
+    home.record_campaign(record_of(campaign_id(settings.seed, settings.scale, settings.campaign), settings))
 
 
 async def _publish(client: LabClient, campaign: str, events: Sequence[tuple[str, ExperimentImported]]) -> int:

@@ -21,12 +21,13 @@ from bus.nats.transport import NatsTransport
 from bus.security import access
 from bus.wire import subjects
 from lab.client import connection
-from lab.client.session import LabClient
+from lab.client.lab_client import LabClient
 from lab.errors import LabError
 from lab.home import Home
 from lab.operations import backup
 from lab.operations.backup import Manifest
 from lab.operations.log_export import read_stream
+from lab.operations.verify import archived_campaigns
 from lab.roster import all_durables
 from lab.settings import Settings
 
@@ -95,11 +96,10 @@ async def _restore(settings: Settings, home: Home, folder: Path, manifest: Manif
         for durable in all_durables():
             await snapshots.place_consumer(js, durable, manifest.ack_floors.get(durable.name, 0))
         verified = await _verify(transport, home)
-    if manifest.campaign:
-        home.record_campaign(dict(manifest.campaign))
-    campaign = str((manifest.campaign or {}).get("id", ""))
+    for record in reversed(manifest.campaigns):
+        home.record_campaign(dict(record))
     events = manifest.streams[subjects.LOG].messages
-    return RestoreSummary(str(home.root), campaign, events, verified, weights, settings.nats)
+    return RestoreSummary(str(home.root), manifest.campaign, events, verified, weights, settings.nats)
 
 
 @asynccontextmanager
@@ -131,8 +131,8 @@ async def _verify(transport: NatsTransport, home: Home) -> int:
     """Return how many messages match the restored chain, 0 without one. Raises LabError if one differs."""
     if not home.chain.exists():
         return 0
-    log = LabClient(Bus(transport, access.ADMIN), "", "")
-    result = chain.verify_chain(chain.read_chain(home.chain), await read_stream(log))
+    messages = await read_stream(LabClient(Bus(transport, access.ADMIN), "", ""))
+    result = chain.verify_chain(chain.read_chain(home.chain), messages, archived_campaigns(messages))
     if result.first_difference is not None:
         raise LabError(
             f"position {result.first_difference} of the backup's log {result.detail}; hint: take another backup"

@@ -49,7 +49,7 @@ async def start_campaign(bus: Bus, settings: Settings, home: Home) -> tuple[str,
     campaign, planned = str(recorded["id"]), recorded["experiments"]
     await _require_present(bus, campaign)
     # The record comes first: if this process dies in between, the campaign is still this home's.
-    home.record_campaign({"id": campaign, **{name: getattr(settings, name) for name in RECORDED_SETTINGS}})
+    home.record_campaign(record_of(campaign, settings))
     await bus.publish(Post(CAMPAIGN, campaign_started(settings)), campaign)
     if planned == settings.experiments:
         return campaign, None
@@ -57,6 +57,11 @@ async def start_campaign(bus: Bus, settings: Settings, home: Home) -> tuple[str,
     message = json.dumps({"kind": "budget", "text": str(settings.experiments), "by": "command line"})
     await bus.transport.publish(subjects.human_inbox(campaign), message.encode(), f"{campaign}-budget-{time.time_ns()}")
     return campaign, position
+
+
+def record_of(campaign: str, settings: Settings) -> dict[str, Any]:
+    """Return what the home records of a campaign with these settings."""
+    return {"id": campaign, **{name: getattr(settings, name) for name in RECORDED_SETTINGS}}
 
 
 def _recorded(settings: Settings, home: Home) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from bus.vocabulary.events import (
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, campaign_id
 from lab.errors import LabError
+from lab.home import Home
 from lab.operations import archive as archives
 from lab.operations import replay
 from lab.roster import decider_specs
@@ -106,6 +107,15 @@ def test_experiments_are_read_from_an_archive(lab: Archived) -> None:
         lab.archive.with_name("experiments").read_text()
     )
     assert json.loads(move37("show", "e0001", "--archive", str(lab.archive), "--json"))["source"]
+
+
+def test_a_backup_of_a_lab_with_an_archived_campaign_is_restored(lab: Archived, tmp_path: Path) -> None:
+    """The restored home verifies its log and knows both campaigns."""
+    backup, home = tmp_path / "backup", tmp_path / "restored"
+    move37("backup", str(backup), "--home", str(lab.home))
+    move37("restore", str(backup), "--home", str(home))
+    assert [record["id"] for record in Home(home).campaigns()] == [SECOND, FIRST]
+    assert "messages match their hashes" in move37("events", "--verify", "--home", str(home))
 
 
 def test_an_archived_campaign_does_not_begin_again(lab: Archived) -> None:
