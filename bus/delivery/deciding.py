@@ -61,7 +61,7 @@ class DecisionDriver:
         return self._posts
 
     async def _repeats_work(self, step: Question | Post) -> bool:
-        """Return True before the first costly question of a decision that the log has been told the end of."""
+        """Return True before the first costly question of a decision whose last event is in the log."""
         if isinstance(step, Query | Post) or self._has_worked:
             return False
         self._has_worked = True

@@ -13,6 +13,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from bus.nats.subscriptions import subscribed
+from bus.security.access import direct_get
 from bus.wire.stored_message import StoredMessage
 
 READ_TIMEOUT_S = 2.0
@@ -21,11 +22,6 @@ MAX_READ_BYTES = 4 << 20
 """Size of a batch."""
 END_STATUSES = {"204", "404"}
 """End of a batch, no message after the position."""
-
-
-def direct_get_subject(stream: str) -> str:
-    """Return the subject on which messages of a stream are requested."""
-    return f"$JS.API.DIRECT.GET.{stream}"
 
 
 class BatchReader:
@@ -63,7 +59,7 @@ class BatchReader:
         self._batch, self._error = [], None
         self._ended.clear()
         body = json.dumps({"seq": after + 1} | self._options).encode()
-        await self._client.publish(direct_get_subject(self._stream), body, reply=f"{self._inbox}.{self._number}")
+        await self._client.publish(direct_get(self._stream), body, reply=f"{self._inbox}.{self._number}")
 
     async def _wait_for_end(self) -> None:
         """Wait until the batch is complete. Raises TimeoutError if no message comes in time."""

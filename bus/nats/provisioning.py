@@ -4,7 +4,6 @@ An update only ever adds: streams keep their messages and replicas, consumers ke
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
@@ -28,6 +27,8 @@ log = structlog.get_logger()
 
 PROVISION_PATIENCE_S = 60.0
 RETRY_DELAY_S = 0.2
+UPDATED = ("filter_subjects", "ack_wait", "max_deliver", "max_ack_pending")
+"""Settings of a consumer that an older lab may have made otherwise."""
 MAX_UNACKNOWLEDGED = 4096
 """Messages of one consumer that may be delivered and not yet acknowledged, over all processes that share it."""
 
@@ -52,8 +53,7 @@ async def provision(
     for stream in STREAMS:
         config = _stream_config(stream, replicas, first_positions.get(stream.name))
         steps.append(partial(_provision_stream, js, config, limits.get(stream.name, StreamLimits())))
-    for durable in durables:
-        steps += [partial(restore_consumer, js, durable), partial(provision_consumer, js, durable)]
+    steps += [partial(provision_consumer, js, durable) for durable in durables]
     for step in steps:
         while not await _is_done(step(), last=time.monotonic() > deadline):
             await asyncio.sleep(RETRY_DELAY_S)
@@ -77,26 +77,23 @@ async def _is_done(request: Awaitable[None], *, last: bool) -> bool:
     return True
 
 
-async def restore_consumer(js: JetStreamContext, durable: Durable) -> None:
-    """Create a consumer that is missing, and say so if its stream has messages: they are delivered again.
+async def provision_consumer(js: JetStreamContext, durable: Durable) -> None:
+    """Create a durable consumer that is missing, or update one of an older lab; it keeps its start and its place.
 
-    Raises APIError, and `SERVER_AWAY_ERRORS` while the server is away.
+    If the stream of a missing one has messages, it says so: they are delivered again. Raises APIError, and
+    `SERVER_AWAY_ERRORS` while the server is away.
     """
+    config = consumer_config(durable)
     try:
-        await js.consumer_info(durable.stream, durable.name)
+        existing = (await js.consumer_info(durable.stream, durable.name)).config
     except NotFoundError:
-        await provision_consumer(js, durable)
+        await js.add_consumer(durable.stream, config)
         if (await js.stream_info(durable.stream)).state.messages:
             log.warning("a missing consumer was made again", consumer=durable.name, stream=durable.stream)
-
-
-async def provision_consumer(js: JetStreamContext, durable: Durable) -> None:
-    """Create a durable consumer, or update the filters of an older one, which keeps its start. Raises APIError."""
-    config = consumer_config(durable)
-    with contextlib.suppress(NotFoundError):
-        existing = (await js.consumer_info(durable.stream, durable.name)).config
-        config = config.evolve(deliver_policy=existing.deliver_policy, opt_start_seq=existing.opt_start_seq)
-    await js.add_consumer(durable.stream, config)
+    else:
+        wanted = existing.evolve(**{name: getattr(config, name) for name in UPDATED})
+        if wanted != existing:
+            await js.add_consumer(durable.stream, wanted)
 
 
 async def _provision_stream(js: JetStreamContext, config: api.StreamConfig, limits: StreamLimits) -> None:

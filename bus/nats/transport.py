@@ -20,7 +20,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
 from bus.delivery.transport import Durable, LogFull, NoAnswer, Receipt, TransportError
-from bus.nats.batch_get import BatchReader, direct_get_subject
+from bus.nats.batch_get import BatchReader
 from bus.nats.connection import ANONYMOUS, SERVER_AWAY_ERRORS, Connection
 from bus.nats.delivery import NatsDelivery, delivery_of
 from bus.nats.following import Follower
@@ -30,8 +30,8 @@ from bus.nats.provisioning import (
     PROVISION_PATIENCE_S,
     provision,
     provision_consumer,
-    restore_consumer,
 )
+from bus.security.access import direct_get
 from bus.security.identity import Identity
 from bus.wire.envelope import CONTENT_TYPE
 from bus.wire.stored_message import StoredMessage
@@ -100,7 +100,7 @@ class NatsTransport:
         """Create the consumers that are missing, and say so; do nothing while the server is away."""
         with contextlib.suppress(APIError, *SERVER_AWAY_ERRORS):
             for durable in durables:
-                await restore_consumer(self._js, durable)
+                await provision_consumer(self._js, durable)
 
     async def publish(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> Receipt:
         """Append; see Transport."""
@@ -152,7 +152,6 @@ class NatsTransport:
         if durable.name not in self._pulls:
             create = f"$JS.API.CONSUMER.DURABLE.CREATE.{durable.stream}.{durable.name}"
             if self._connection.identity.may_provision and not self._connection.denied.contains(create):
-                await restore_consumer(self._js, durable)
                 await provision_consumer(self._js, durable)
             self._pulls[durable.name] = await self._js.pull_subscribe_bind(durable.name, durable.stream)
         return self._pulls[durable.name]
@@ -170,7 +169,7 @@ class NatsTransport:
 
         def raise_if_ended() -> None:
             _raise_if_cancelled()
-            self._connection.raise_if_denied(direct_get_subject(stream))
+            self._connection.raise_if_denied(direct_get(stream))
 
         follower = Follower(self.client, stream, subject, max_batch, raise_if_ended)
         return follower.follow(after, batch_delay, news_request)
@@ -185,7 +184,7 @@ class NatsTransport:
                 try:
                     return await reader.read(after)
                 except (APIError, *SERVER_AWAY_ERRORS):
-                    self._connection.raise_if_denied(direct_get_subject(stream))
+                    self._connection.raise_if_denied(direct_get(stream))
                     await asyncio.sleep(delay)
         raise NoAnswer(f"can't read stream {stream}: the NATS server did not answer within {READ_PATIENCE_S:.0f} s")
 
@@ -216,9 +215,9 @@ class NatsTransport:
         """Return the newest message on a subject, which may have wildcards; None without one. Raises NoAnswer."""
         body = json.dumps({"last_by_subj": subject}).encode()
         try:
-            message = await self.client.request(direct_get_subject(stream), body, timeout=API_TIMEOUT_S)
+            message = await self.client.request(direct_get(stream), body, timeout=API_TIMEOUT_S)
         except SERVER_AWAY_ERRORS as error:
-            self._connection.raise_if_denied(direct_get_subject(stream))
+            self._connection.raise_if_denied(direct_get(stream))
             raise NoAnswer(f"can't read stream {stream} ({type(error).__name__})") from None
         headers = message.headers or {}
         if headers.get("Status"):
