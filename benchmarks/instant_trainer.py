@@ -2,7 +2,7 @@
 
 With `memory` instead of `trainer`, the module serves a memory without the sentence model, the most expensive part.
 The trainer's scores are functions of the source's hash, so campaigns of one seed have the same events. Only benchmarks
-and tests serve it. MOVE37_INSTANT_SECONDS is the duration of every run, MOVE37_INSTANT_AT_ONCE the number of runs that
+and tests serve it. INSTANT_SECONDS is the duration of every run, INSTANT_AT_ONCE the number of runs that
 a process has under way at a time.
 """
 
@@ -93,10 +93,10 @@ async def serve_trainer(context: ServiceContext) -> None:
     """Serve the instant trainer."""
 
     async def pause(_: Envelope, __: Pause) -> Record:
-        await asyncio.sleep(float(os.environ.get("MOVE37_INSTANT_SECONDS", "0")))
+        await asyncio.sleep(float(os.environ.get("INSTANT_SECONDS", "0")))
         return Record()
 
-    concurrency = int(os.environ.get("MOVE37_INSTANT_AT_ONCE", "4"))
+    concurrency = int(os.environ.get("INSTANT_AT_ONCE", "4"))
     await Actor(context.bus, TRAINER, answerers={Pause: pause}, concurrency=concurrency).run()
 
 

@@ -45,7 +45,7 @@ def measure(trainers: int, runs: int, seconds: float) -> float:
 
 def _trainer(url: str, number: int, seconds: float) -> "subprocess.Popen[bytes]":
     """Start a trainer that takes one run at a time."""
-    settings = {"MOVE37_NATS": url, "MOVE37_INSTANT_SECONDS": str(seconds), "MOVE37_INSTANT_AT_ONCE": "1"}
+    settings = {"MOVE37_NATS": url, "INSTANT_SECONDS": str(seconds), "INSTANT_AT_ONCE": "1"}
     return subprocess.Popen(
         service_command("trainer", str(number), "benchmarks.instant_trainer"),
         env={**os.environ, **settings}, stderr=subprocess.DEVNULL,

@@ -4,7 +4,6 @@ Order of the sources: command line, environment (`MOVE37_SLOTS=4`, `MOVE37_LLM__
 below.
 """
 
-import difflib
 import os
 import sys
 import tomllib
@@ -16,12 +15,13 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from bus.wire.subjects import LOG, STREAMS, StreamLimits
 from lab.errors import LabError
+from lab.nearest_name import hint_of
 
 DEFAULT_GOAL = (
     "a causal linear-time token mixer that recalls well at tight state and models text better than the baselines"
 )
-OTHER_VARIABLES = {"MOVE37_API_KEY", "MOVE37_RACE_KERNELS", "MOVE37_INSTANT_SECONDS", "MOVE37_INSTANT_AT_ONCE"}
-"""Variables that are no settings: the key of the documentation's example, and those of kernels and tests."""
+OTHER_VARIABLES = {"MOVE37_RACE_KERNELS"}
+"""Variables that are no settings: the switch of the kernels' races."""
 DEFAULT_FILE = Path("lab.toml")
 
 
@@ -162,21 +162,26 @@ class LoadedSettings(BaseModel):
             merged = _merge(merged, values)
             origins |= {".".join(key): name for key in _keys(values)}
         try:
-            return cls(settings=Settings(**merged), origins=origins)
+            loaded = cls(settings=Settings(**merged), origins=origins)
         except ValidationError as error:
             raise LabError(_explain(error, origins)) from None
+        _warn_of_unknown_variables(loaded.settings)
+        return loaded
 
 
 def _environment_values() -> dict[str, Any]:
-    """Return the values of `MOVE37_...` variables; an empty one is unset. Warns of a name that no setting has."""
+    """Return the values of `MOVE37_...` variables; an empty one is unset."""
+    return EnvSettingsSource(Settings, env_ignore_empty=True)()
+
+
+def _warn_of_unknown_variables(settings: Settings) -> None:
+    """Warn of every `MOVE37_...` variable that is no setting and not the one that holds the model's key."""
     names = {f"MOVE37_{name}".upper() for name in Settings.model_fields}
     for variable in sorted(os.environ):
         name = variable.upper().split("__")[0]
-        if name.startswith("MOVE37_") and name not in names | OTHER_VARIABLES:
-            near = difflib.get_close_matches(name, names, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            print(f"warning: {variable} is no setting{hint}", file=sys.stderr)
-    return EnvSettingsSource(Settings, env_ignore_empty=True)()
+        if name.startswith("MOVE37_") and name not in names | OTHER_VARIABLES and variable != settings.llm.api_key_env:
+            hint = hint_of(name, names, "move37 config lists all settings")
+            print(f"warning: {variable} is no setting; {hint}", file=sys.stderr)
 
 
 def _file_values(path: Path, *, required: bool) -> dict[str, Any]:

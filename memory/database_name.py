@@ -1,4 +1,4 @@
-"""The name under which DuckDB opens a file: its names are UTF-8 text, in which a backslash means a slash."""
+"""The name under which DuckDB opens a file: its names are UTF-8 text."""
 
 import os
 from functools import cache
@@ -6,13 +6,16 @@ from pathlib import Path
 
 
 def database_name(path: Path) -> str:
-    """Return a name that DuckDB can open for any path. Raises OSError if its folder can't be opened."""
+    """Return a name that DuckDB can open. Raises OSError if the path's folder can't be opened.
+
+    The path has no backslash: DuckDB reads it as a slash under any name.
+    """
     name = str(path)
     return name if _is_plain(name) else f"/proc/self/fd/{_open_folder(path.parent.resolve())}/{path.name}"
 
 
 def _is_plain(name: str) -> bool:
-    return "\\" not in name and os.fsencode(name).decode(errors="ignore") == name
+    return os.fsencode(name).decode(errors="ignore") == name
 
 
 @cache

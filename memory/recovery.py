@@ -75,7 +75,7 @@ class LogComparison:
         path, position, known = self._store.path, self._store.position, self._store.last_hash
         stored = await self._bus.message_at(position) if position else None
         if position and stored is None:
-            raise DatabaseDamaged(f"{path} has read position {position}, and the log ends before it")
+            raise DatabaseDamaged(f"{path} has read position {position}, which the log does not have")
         if stored and known and message_hash(stored) != known:
             raise DatabaseDamaged(f"{path} has read another message at position {position} than the log has")
         self._compared = connection

@@ -29,8 +29,9 @@ LOCK_RETRY_DELAY_S = 0.1
 async def open_lab(settings: Settings, role: str = access.READER) -> AsyncIterator[LabClient]:
     """Yield a client of the lab that the settings name, with a role's rights. Raises LabError if there is none.
 
-    It reads the campaign that the settings name, by default the home's newest. Over a server, a person's key can't ask
-    for the campaigns, so the client of a campaign that this home does not know has an empty `campaign`.
+    It reads the campaign that the settings name, by default the home's newest. The key of the owner
+    (`access.HUMAN`) can't ask for the campaigns: its client of a campaign that this home does not know has an empty
+    `campaign`.
     """
     home = Home(settings.home)
     campaign = str((home.campaign(settings.campaign) or {}).get("id", ""))

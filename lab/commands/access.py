@@ -118,7 +118,11 @@ def _ensure(home: Home, names: Collection[str]) -> dict[str, str]:
 def _renew_rules(home: Home) -> None:
     """Let the lab's own server read its keys again if it runs."""
     if not server.reload_rules(home.nats, home.authorization()):
-        print("hint: a server of your own needs the rules again: move37 keys --export, then reload it", file=sys.stderr)
+        print(
+            "hint: no server of this lab runs here; the next one knows its keys, "
+            "and a server of your own needs them again: move37 keys --export, then reload it",
+            file=sys.stderr,
+        )
 
 
 def _rows(home: Home) -> list[dict[str, Any]]:

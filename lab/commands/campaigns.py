@@ -40,7 +40,7 @@ async def _read(settings: Settings) -> tuple[CampaignStatus, ...]:
 
 
 def _row(status: CampaignStatus) -> dict[str, Any]:
-    """Return a campaign's row; its settled slots include the baselines."""
+    """Return a campaign's row; its experiments include the baselines and people's."""
     started = status.started
     assert started is not None
     return {
@@ -50,7 +50,7 @@ def _row(status: CampaignStatus) -> dict[str, Any]:
         "seed": started.seed,
         "policy": started.policy,
         "state": status.state,
-        "settled": status.settled,
-        "planned": status.budget + len(started.baselines),
+        "ended": status.ended,
+        "total": status.total,
         "best": status.ranking[0] if status.ranking else None,
     }

@@ -90,7 +90,16 @@ def test_an_empty_variable_is_unset_and_a_misspelt_one_named(
     monkeypatch.setenv("MOVE37_TRAINERS", "")
     monkeypatch.setenv("MOVE37_TRAINER", "4")
     assert LoadedSettings.load({}).settings.trainers == 2
-    assert capsys.readouterr().err == "warning: MOVE37_TRAINER is no setting; did you mean MOVE37_TRAINERS?\n"
+    assert capsys.readouterr().err == "warning: MOVE37_TRAINER is no setting; hint: did you mean MOVE37_TRAINERS?\n"
+
+
+def test_the_variable_of_the_models_key_is_no_misspelt_setting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`llm.api_key_env` may name any variable."""
+    monkeypatch.setenv("MOVE37_API_KEY", "secret")
+    LoadedSettings.load({"llm": {"api_key_env": "MOVE37_API_KEY"}})
+    assert capsys.readouterr().err == ""
 
 
 def test_a_seed_has_63_bits() -> None:
