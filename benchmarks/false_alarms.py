@@ -2,7 +2,8 @@
 
 The human baselines and drawn designs go through all gates, and through the examination with noise on their parameters,
 untrained and without the jail: the sources are our own. Prints one JSON document: the designs, those that were refused
-with the reason, and the largest difference in nats between an answer at a cut and in the whole window.
+with the reason, the largest difference in nats between an answer at a cut and in the whole window, and the largest
+difference of a gradient that another model repeats, as a share of its length.
 """
 
 import argparse
@@ -19,7 +20,9 @@ from trainer.candidate.adapter import MixerFactory, mixer_factory
 from trainer.gates import load_mixer, run_gates
 from trainer.inside import loop
 from trainer.inside.autoencoder import build_model
+from trainer.inside.flat_model import FlatModel
 from trainer.inside.model import match_width
+from trainer.inside.model_server import ModelServer
 from trainer.run.examination import Examination, NotCausal
 from trainer.run.job import Job
 from trainer.run.scoring import BadLogits
@@ -29,6 +32,8 @@ from trainer.tasks.tokens import tokenize_corpus
 
 NOISE = 0.1
 """Noise on a parameter, as a share of its standard deviation."""
+REPEATED_STEPS = 4
+"""Gradients at other weights before one is repeated."""
 
 
 def sources(designs: int) -> Iterator[tuple[str, str]]:
@@ -67,11 +72,30 @@ def largest_gain(factory: MixerFactory, scale: Scale, source: str) -> float:
     return exam.largest_gain
 
 
+def largest_change(factory: MixerFactory, scale: Scale) -> float:
+    """Return the largest difference between a gradient of a model that has trained, and of one that was just built."""
+    width, rng = match_width(factory, scale.shape), np.random.default_rng(0)
+    changes: list[float] = []
+    for name, task in scale.tasks.items():
+        trained, fresh = (FlatModel(name, build_model(task, factory, scale, width, 0)) for _ in range(2))
+        server = ModelServer({}, scale)
+        inputs, targets = rng.integers(0, task.vocabulary, (2, 4, task.length))
+        for seed in range(REPEATED_STEPS):
+            noise = rng.normal(size=trained.built_weights.size).astype(np.float32)
+            arrays = {"weights": trained.built_weights + np.float32(0.01) * noise, "inputs": inputs, "targets": targets}
+            frame = server.gradient(trained, {"seed": seed}, arrays)
+        buffers = {key: array for key, array in frame.arrays.items() if key != "gradient"}
+        again = server.gradient(trained, {"seed": 0}, arrays | buffers).arrays["gradient"]
+        other = server.gradient(fresh, {"seed": 0}, arrays | buffers).arrays["gradient"]
+        changes.append(float(np.linalg.norm(again - other) / np.linalg.norm(other)))
+    return max(changes)
+
+
 def main() -> None:
     """Print the document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--designs", type=int, default=200)
-    scale, refused, gains = load("nano"), dict[str, str](), list[float]()
+    scale, refused, gains, changes = load("nano"), dict[str, str](), list[float](), list[float]()
     loop.make_deterministic(0)
     named = list(sources(parser.parse_args().designs))
     for name, source in named:
@@ -80,11 +104,11 @@ def main() -> None:
             if reason := refusal_of(factory, scale):
                 refused[name] = reason
             gains.append(largest_gain(factory, scale, source))
+            changes.append(largest_change(factory, scale))
         except (NotCausal, BadLogits) as error:
             refused[name] = f"examination: {error}"
-    print(
-        json.dumps({"designs": len(named), "refused": refused, "largest_gain_nats": max(gains, default=0.0)}, indent=1)
-    )
+    figures = {"largest_gain_nats": max(gains, default=0.0), "largest_gradient_change": max(changes, default=0.0)}
+    print(json.dumps({"designs": len(named), "refused": refused, **figures}, indent=1))
 
 
 if __name__ == "__main__":

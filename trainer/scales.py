@@ -5,6 +5,7 @@ of which kind each is (`trainer.tasks.kinds`). All tasks train for the same numb
 batch times its length. The module needs the standard library only, because the jail reads it too.
 """
 
+import math
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -60,7 +61,7 @@ class MonitorThresholds:
     slow_ratio: float
     """Multiple of the baselines' step time above which a run is too slow."""
     forward_ratio: float
-    """Multiple of its forward passes' CPU time that a training step may take; 0 if a scale does not compare them."""
+    """Multiple of its forward passes' CPU time that a training step may take; 0 where the worker has the optimiser."""
     gradient_ratio: float
     """The same of its forward and backward passes."""
     warmup_steps: int
@@ -79,6 +80,9 @@ class Scale:
     """Device that it runs on."""
     dtype: Literal["float32", "bfloat16"]
     """Dtype of the forward pass; parameters stay in float32."""
+    optimiser: Literal["parent", "worker"]
+    """Process that updates the weights: the parent, so that no candidate can take a step of its own, or the jailed
+    worker, if gradients are too large to be handed over in every step."""
     steps: int
     """Optimisation steps of each task."""
     warmup_steps: int
@@ -121,6 +125,17 @@ class Scale:
         """Return the level of difficulty, from 0, of a task's batch in a training step, from 0."""
         task = self.tasks[name]
         return step * len(task.levels) // self.steps if isinstance(task, Recall) else 0
+
+    def learning_rate(self, step: int) -> float:
+        """Return the share of the peak rate at a step, from 0: linear warm-up, then a cosine down to `final_rate`."""
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(self.steps - self.warmup_steps, 1)
+        return self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def is_checkpoint(self, completed: int) -> bool:
+        """Whether the state is saved after so many steps; the last step needs no checkpoint."""
+        return self.checkpoint_every > 0 and completed % self.checkpoint_every == 0 and completed < self.steps
 
     @property
     def tokens(self) -> int:

@@ -19,3 +19,5 @@ LOAD_REASONS = ("syntax_error", "no_class", "several_classes", "import_error")
 """Reasons of a source that gives no mixer (`trainer.candidate.load`)."""
 SELF_REPORT = "self_report"
 """Reason of a run whose reports contradict what is measured from outside."""
+HIDDEN_STATE = "hidden_state"
+"""Reason of a run whose gradients another process, with the same weights and batches, does not repeat."""

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bus.vocabulary.events import LossPoint, RunCompleted
 from sandbox import Jail
 from tests.support.tiny_runs import add_to_training, execute_source, tiny_scale
@@ -15,6 +17,7 @@ from trainer.run.training_run import RunReport
 
 CHECKPOINT_EVERY = 6
 SCALE = tiny_scale(checkpoint_every=CHECKPOINT_EVERY)
+BOTH = pytest.mark.parametrize("optimiser", ["parent", "worker"])
 SOURCE = add_to_training("y = nn.functional.dropout(y, 0.1)")
 """Draws from torch's generator in training, so that the result shows a generator that is not restored."""
 KILLED_TRAINER = f"""
@@ -28,7 +31,7 @@ def kill_at_step_9(point):
         os.kill(os.getpid(), signal.SIGKILL)
 
 with training_jail("bwrap", Path("scratch")) as jail:
-    scale = tiny_scale(checkpoint_every={CHECKPOINT_EVERY})
+    scale = tiny_scale(checkpoint_every={CHECKPOINT_EVERY}, optimiser={{optimiser!r}})
     execute_source(jail, {SOURCE!r}, scale, Path({{artifact!r}}), kill_at_step_9)
 """
 
@@ -42,16 +45,18 @@ def text_steps(points: list[LossPoint]) -> list[int]:
     return [point.step for point in points if point.task == "text"]
 
 
-def test_a_killed_run_resumes_to_the_same_result(jail: Jail, tmp_path: Path):
+@BOTH
+def test_a_killed_run_resumes_to_the_same_result(jail: Jail, tmp_path: Path, optimiser: str):
     """After SIGKILL it continues from its checkpoint; weights, curve and scores are the same bit for bit."""
     artifact, points = tmp_path / "e0001-a0.safetensors", list[LossPoint]()
-    program = KILLED_TRAINER.format(artifact=str(artifact))
+    program = KILLED_TRAINER.format(artifact=str(artifact), optimiser=optimiser)
+    scale = tiny_scale(checkpoint_every=CHECKPOINT_EVERY, optimiser=optimiser)
     process = subprocess.run([sys.executable, "-c", program], check=False)
     assert process.returncode == -signal.SIGKILL
     assert checkpoint_path(artifact).exists()
 
-    resumed = completed(execute_source(jail, SOURCE, SCALE, artifact, points.append))
-    uninterrupted = completed(execute_source(jail, SOURCE, SCALE, tmp_path / "uninterrupted.safetensors"))
+    resumed = completed(execute_source(jail, SOURCE, scale, artifact, points.append))
+    uninterrupted = completed(execute_source(jail, SOURCE, scale, tmp_path / "uninterrupted.safetensors"))
     assert text_steps(points) == [9, 12]
     assert resumed.weights_sha256 == uninterrupted.weights_sha256
     assert resumed.metrics.model_copy(update={"cost": {}}) == uninterrupted.metrics.model_copy(update={"cost": {}})
@@ -82,12 +87,14 @@ def test_an_unreadable_checkpoint_is_ignored(tmp_path: Path):
     assert load_checkpoint(artifact, "digest") is None
 
 
-def test_a_checkpoint_without_its_reading_is_a_protocol_error(jail: Jail, tmp_path: Path):
-    """A candidate can't forge a checkpoint of another step."""
+@BOTH
+def test_a_checkpoint_without_its_reading_is_a_protocol_error(jail: Jail, tmp_path: Path, optimiser: str):
+    """A candidate can't forge a checkpoint of another step, or one where the parent makes them."""
     forged = add_to_training(
         "import gc, sys; jail = sys.modules['sandbox']; channels = (jail.Channel,); "
         "[c.send(jail.Frame('checkpoint', {'step': 11}, {})) for c in gc.get_objects() if isinstance(c, channels)]"
     )
-    failed = execute_source(jail, forged, SCALE, tmp_path / "run.safetensors").trained.failed
+    scale = tiny_scale(checkpoint_every=CHECKPOINT_EVERY, optimiser=optimiser)
+    failed = execute_source(jail, forged, scale, tmp_path / "run.safetensors").trained.failed
     assert failed is not None
     assert (failed.reason, failed.stage) == ("protocol_error", "train")

@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox import Jail
-from tests.support.tiny_runs import GOOD_SOURCE, TEXT_LENGTH, add_to_training, execute_source
+from tests.support.tiny_runs import GOOD_SOURCE, TEXT_LENGTH, add_to_training, execute_source, tiny_scale
 
 FIND_CHANNEL = """
 def channel():
@@ -38,11 +38,12 @@ FORGED_IN_TRAINING = {
     "text in an array": 'send("weights", zz=__import__("numpy").zeros(9999, "uint8"))',
     "a checkpoint": 'send("checkpoint", {"step": 0})',
     "logits": 'send("logits")',
+    "a gradient of another length": 'send("gradient", {"loss": 1.0}, gradient=__import__("numpy").zeros(9, "f4"))',
 }
 
 
-def _reason(jail: Jail, source: str) -> tuple[str, str]:
-    failed = execute_source(jail, source).trained.failed
+def _reason(jail: Jail, source: str, optimiser: str = "parent") -> tuple[str, str]:
+    failed = execute_source(jail, source, tiny_scale(optimiser=optimiser)).trained.failed
     assert failed is not None
     assert "\x1b" not in failed.model_dump_json()
     return failed.stage, failed.reason
@@ -54,10 +55,11 @@ def test_a_forged_verdict_ends_the_run(jail: Jail, statement: str):
     assert _reason(jail, f"{FIND_CHANNEL}{statement}\n{GOOD_SOURCE}") == ("gate", "protocol_error")
 
 
+@pytest.mark.parametrize("optimiser", ["parent", "worker"])
 @pytest.mark.parametrize("statement", FORGED_IN_TRAINING.values(), ids=FORGED_IN_TRAINING)
-def test_a_forged_report_ends_the_run(jail: Jail, statement: str):
+def test_a_forged_report_ends_the_run(jail: Jail, statement: str, optimiser: str):
     """It is sent from the first step on a text window."""
-    assert _reason(jail, FIND_CHANNEL + add_to_training(statement)) == ("train", "protocol_error")
+    assert _reason(jail, FIND_CHANNEL + add_to_training(statement), optimiser) == ("train", "protocol_error")
 
 
 def test_a_forged_curve_gives_no_score_of_its_own(jail: Jail):
@@ -66,4 +68,4 @@ def test_a_forged_curve_gives_no_score_of_its_own(jail: Jail):
         f'y.shape[1] == {TEXT_LENGTH} and not hasattr(self, "sent") and not setattr(self, "sent", 1) and '
         '[send("reading", {"step": step, "losses": {"recall": 0.1, "text": 3 - step / 9}}) for step in (3, 6, 9, 12)]'
     )
-    assert _reason(jail, FIND_CHANNEL + add_to_training(statement)) == ("train", "protocol_error")
+    assert _reason(jail, FIND_CHANNEL + add_to_training(statement), "worker") == ("train", "protocol_error")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -9,10 +10,10 @@ from torch import nn
 from tests.support.tiny_runs import GOOD_SOURCE
 from trainer.candidate.adapter import MixerFactory, mixer_factory
 from trainer.gates import load_mixer
-from trainer.inside import loop
 from trainer.inside.adamw import AdamW
 from trainer.inside.flops import flops_per_token
 from trainer.inside.model import LanguageModel, count_parameters, match_width
+from trainer.run.adamw import VectorAdamW
 from trainer.scales import PARAMETER_TOLERANCE, load
 
 SHAPE = load("nano").shape
@@ -106,6 +107,24 @@ def test_the_optimiser_is_torchs_adamw_bit_for_bit():
     assert torch.equal(layer.bias, expected.bias)
 
 
+def test_the_parents_optimiser_is_torchs_adamw():
+    """Twenty clipped steps on one vector give the same weights up to rounding."""
+    rng = np.random.default_rng(0)
+    start, decay = rng.normal(size=35).astype(np.float32), np.repeat([0.1, 0.0], [28, 7])
+    optimiser = VectorAdamW(start, decay, (0.9, 0.95), 0.5)
+    parts = [nn.Parameter(torch.from_numpy(part.copy())) for part in (start[:28], start[28:])]
+    groups = [{"params": [part], "weight_decay": d} for part, d in zip(parts, (0.1, 0.0), strict=True)]
+    torchs_optimiser = torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.95))
+    for _ in range(20):
+        gradient = rng.normal(size=35).astype(np.float32)
+        parts[0].grad, parts[1].grad = map(torch.from_numpy, (gradient[:28].copy(), gradient[28:].copy()))
+        nn.utils.clip_grad_norm_(parts, 0.5)
+        torchs_optimiser.step()
+        optimiser.step(gradient, 0.01)
+    expected = torch.cat(parts).detach().numpy()
+    np.testing.assert_allclose(optimiser.weights, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_flops_equal_those_of_torchs_counter():
     """They include the products inside a custom autograd function."""
     from torch.utils.flop_counter import FlopCounterMode
@@ -120,7 +139,7 @@ def test_flops_equal_those_of_torchs_counter():
 def test_the_learning_rate_rises_and_falls_as_a_cosine():
     """It reaches the peak at the end of warm-up, never rises after it, and ends at the final share."""
     scale = load("nano")
-    rates = [loop.learning_rate(scale, step) for step in range(scale.steps)]
+    rates = [scale.learning_rate(step) for step in range(scale.steps)]
     assert max(rates) == rates[scale.warmup_steps - 1] == 1
     assert rates[-1] == pytest.approx(scale.final_rate, abs=1e-3)
     falling_rates = rates[scale.warmup_steps :]

@@ -19,7 +19,7 @@ from sandbox.frames import decode, encode
 from tests.support.tiny_runs import tiny_scale
 from trainer.gates import suite
 from trainer.run import protocol
-from trainer.run.protocol import Ready, Rejected
+from trainer.run.protocol import Gradient, Ready, Rejected
 from trainer.verdicts import CAPABILITIES, GATE_REASONS, GATES, LAYERS, PARAMETERS
 
 SCALE = tiny_scale(checkpoint_every=6)
@@ -46,6 +46,7 @@ assert isinstance(VERDICT, Ready)
 REJECTED = {"gates": [finding("shape"), finding("finite", passed=False, reason="nonfinite")]}
 WEIGHTS = {name: np.zeros((4, 3), np.float32) for name in FORMS}
 STATE = WEIGHTS | {"generators.0": np.zeros(5, np.uint8)}
+VECTOR = np.zeros(12, np.float32)
 READING = {"step": 3, "losses": {"recall": 3.0, "text": 5.0}}
 
 Parse = Callable[[Frame], object]
@@ -55,6 +56,11 @@ VALID: list[tuple[Frame, Parse]] = [
     (Frame("reading", READING), lambda frame: protocol.parse_reading(frame, SCALE, 0)),
     (Frame("checkpoint", {"step": 6}, STATE), lambda frame: protocol.parse_checkpoint(frame, VERDICT, 6)),
     (Frame("weights", {}, WEIGHTS), lambda frame: protocol.parse_weights(frame, VERDICT)),
+    (Frame("weights", {}, {"weights": VECTOR}), lambda frame: protocol.parse_built(frame, VERDICT, "text")),
+    (
+        Frame("gradient", {"loss": 2.5}, {"gradient": VECTOR}),
+        lambda frame: protocol.parse_gradient(frame, VERDICT, "text"),
+    ),
     (Frame("logits", {}, {"logits": np.zeros((1, 2, 3), np.float32)}), protocol.parse_logits),
 ]
 HOSTILE_VALUES: list[Any] = [
@@ -109,7 +115,9 @@ def hostile_bytes(rng: random.Random) -> tuple[bytes, Parse]:
     frame, parse = rng.choice(VALID)
     change = rng.randrange(4)
     if change == 0:
-        frame = Frame(rng.choice(["ready", "reading", "weights", "logits", "other"]), frame.header, frame.arrays)
+        frame = Frame(
+            rng.choice(["ready", "reading", "gradient", "weights", "logits", "other"]), frame.header, frame.arrays
+        )
     elif change == 1:
         frame = Frame(frame.kind, frame.header, changed_arrays(frame.arrays, rng))
     else:
@@ -128,6 +136,9 @@ def assert_bounded(value: object) -> None:
     text = value.model_dump_json() if isinstance(value, Ready | Rejected) else ""
     assert "\\u001b" not in text
     assert "\u202e" not in text
+    if isinstance(value, Gradient):
+        assert (value.gradient.dtype, value.gradient.shape) == (VECTOR.dtype, VECTOR.shape)
+        assert value.buffers.keys() <= {"buffers.text.count"}
     if isinstance(value, dict):
         assert value.keys() <= WEIGHTS.keys() | STATE.keys() | {"buffers.text.count"}
 

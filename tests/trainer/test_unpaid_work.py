@@ -9,27 +9,10 @@ from sandbox import Jail
 from tests.support.tiny_runs import add_to_training, execute_source, tiny_scale
 
 SCALE = replace(tiny_scale(), steps=48, warmup_steps=4)
-FIND_TRAINER = """
-def trainer():
-    import sys
-    frame = sys._getframe()
-    while type(frame.f_locals.get("self")).__name__ != "TaskTrainer":
-        frame = frame.f_back
-    return frame.f_locals["self"], frame.f_locals["step"], frame.f_locals["scale"]
-
-
-def train_more(mixer, steps):
-    if getattr(torch, "busy", False):
-        return
-    torch.busy = True
-    owner, step, scale = trainer()
-    for _ in range(steps):
-        type(owner).step(owner, step, scale)
-    torch.busy = False
-
-"""
 WORK = {
-    "optimiser steps that are not paid": "train_more(self, 7)",
+    "gradients that nobody asked for": (
+        "[(self.qkv(x.detach()).square().mean() + torch.randn(64, 64).sum()).backward() for _ in range(300)]"
+    ),
     "a loop in the forward pass": "[torch.randn(64, 64) @ torch.randn(64, 64) for _ in range(2000)]",
     "a child process": (
         'pid = __import__("os").fork(); '
@@ -54,8 +37,7 @@ def peer(jail: Jail) -> Peer:
 @pytest.mark.parametrize("statement", WORK.values(), ids=WORK)
 def test_unpaid_work_is_too_slow(jail: Jail, peer: Peer, statement: str):
     """Each does several times the work of an honest step; none of it is in the worker's own frames."""
-    source = FIND_TRAINER + add_to_training(statement)
-    trained = execute_source(jail, source, SCALE, peer=peer).trained
+    trained = execute_source(jail, add_to_training(statement), SCALE, peer=peer).trained
     assert trained.failed is not None
     assert trained.failed.reason == "anomaly:too_slow", trained.failed.message
 

@@ -26,14 +26,6 @@ OnCheckpoint = Callable[[int], None]
 """Receives the steps completed when the state of the training should be saved."""
 
 
-def learning_rate(scale: Scale, step: int) -> float:
-    """Return the share of the peak rate at a step: linear warm-up, then a cosine down to `final_rate`."""
-    if step < scale.warmup_steps:
-        return (step + 1) / scale.warmup_steps
-    progress = (step - scale.warmup_steps) / max(scale.steps - scale.warmup_steps, 1)
-    return scale.final_rate + (1 - scale.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
-
-
 @dataclass
 class TaskTrainer:
     """One task's model with its data and optimiser."""
@@ -58,7 +50,7 @@ class TaskTrainer:
         batch = self.draw(step)
         self.optimiser.zero_grad()
         loss = self._replicas.accumulate_gradients(batch, lambda model, part: cross_entropy(model, part, scale))
-        self.optimiser.step(self.peak_rate * learning_rate(scale, step))
+        self.optimiser.step(self.peak_rate * scale.learning_rate(step))
         return loss
 
 
@@ -103,7 +95,7 @@ def train(
             on_reading(completed, readings.take())
         if not finite:
             return False
-        if on_checkpoint and _is_checkpoint(scale, completed):
+        if on_checkpoint and scale.is_checkpoint(completed):
             on_checkpoint(completed)
     return True
 
@@ -113,11 +105,6 @@ def _skip_batches(trainers: Sequence[TaskTrainer], steps: int) -> None:
     for step in range(steps):
         for trainer in trainers:
             trainer.draw(step)
-
-
-def _is_checkpoint(scale: Scale, completed: int) -> bool:
-    """Whether the scale asks for a checkpoint after so many steps; the last step needs none."""
-    return scale.checkpoint_every > 0 and completed % scale.checkpoint_every == 0 and completed < scale.steps
 
 
 class _ReadingRecorder:

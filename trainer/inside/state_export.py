@@ -35,7 +35,7 @@ def export_state(models: Mapping[str, nn.Module], built: Mapping[str, nn.Module]
     A buffer that training has created or resized is not among them: no rebuilt model has a place for it.
     """
     before = dict(_buffers(built))
-    changed = {name: buffer for name, buffer in _buffers(models) if _is_changed(buffer, before.get(name))}
+    changed = {name: buffer for name, buffer in _buffers(models) if is_changed(buffer, before.get(name))}
     return {name: array_of(p.float()) for name, p in _parameters(models)} | {
         name: array_of(buffer) for name, buffer in changed.items()
     }
@@ -67,11 +67,11 @@ def load_state(models: Mapping[str, nn.Module], arrays: Mapping[str, np.ndarray]
         tensors[name].copy_(torch.from_numpy(array))
 
 
-def _is_changed(buffer: Tensor, before: Tensor | None) -> bool:
+def is_changed(buffer: Tensor, before: Tensor | None) -> bool:
     """Whether a buffer of the same form has other values than before; a NaN counts as equal to a NaN."""
     if before is None or form_of(buffer) != form_of(before) or form_of(buffer)[0] not in DTYPES:
         return False
-    return not torch.equal(buffer.nan_to_num(), before.nan_to_num())
+    return not torch.equal(buffer, before) and not torch.equal(buffer.nan_to_num(), before.nan_to_num())
 
 
 def form_of(tensor: Tensor) -> ArrayForm:

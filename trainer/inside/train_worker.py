@@ -1,20 +1,24 @@
-"""The train worker, in the jail: builds the candidate, runs the gates, trains, and hands over the weights.
+"""The train worker, in the jail: builds the candidate, runs the gates, and trains or lets the parent train.
 
     parent                                     worker
     job: source, scale, seeds            ->
                                          <-    ready: gates, width, FLOPs, forms of the arrays to come; or
                                                rejected: gates
+
+If the parent has the optimiser, requests of `trainer.inside.model_server` follow. If the worker has it
+(`Scale.optimiser`), it trains alone:
+
     train: the text of every task on text;
     checkpoint, if there is one          ->
                                          <-    reading: losses, every few steps
                                          <-    checkpoint: the state of the training, at long intervals
                                          <-    weights: parameters and changed buffers of every task's model
-    (the parent closes; `trainer.inside.eval_worker` evaluates the weights in a run of its own)
 
-No held-out data comes here.
+Then the parent closes, and `trainer.inside.eval_worker` evaluates the weights in a run of its own. No held-out data
+comes here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -27,8 +31,10 @@ from trainer.gates import GateFinding, capabilities, load_mixer, run_gates
 from trainer.inside import loop, snapshot, state_export
 from trainer.inside.adamw import AdamW
 from trainer.inside.autoencoder import build_model
+from trainer.inside.flat_model import FlatModel
 from trainer.inside.flops import flops_per_token
 from trainer.inside.model import LanguageModel, Width, match_width, seeded_model
+from trainer.inside.model_server import ModelServer
 from trainer.inside.snapshot import Learner
 from trainer.scales import Scale, parse_scale
 from trainer.tasks.draws import training_draw
@@ -49,10 +55,47 @@ def main(channel: Channel) -> None:
         seeded_model(factory, scale, width, seeds["gates"]).eval(), scale.tasks[scale.fitness_text_task].length
     )
     build = partial(_build_models, factory, scale, width, seeds)
-    learners = _build_learners(build(), scale)
-    report = {"width": asdict(width), "flops_per_token": flops, **_describe(learners, scale)}
-    channel.send(Frame("ready", gates | report))
-    _train(channel, learners, build, scale, seeds)
+    report = gates | {"width": asdict(width), "flops_per_token": flops}
+    train = _serve_parent if scale.optimiser == "parent" else _train
+    train(channel, build, report, scale, seeds)
+
+
+def _serve_parent(
+    channel: Channel,
+    build: Callable[[], Mapping[str, LanguageModel]],
+    report: Mapping[str, Any],
+    scale: Scale,
+    _: Mapping[str, Any],
+) -> None:
+    """Report, and answer the parent, which trains."""
+    models = build()
+    channel.send(Frame("ready", {**report, **_describe(models), "state": {}}))
+    ModelServer({name: FlatModel(name, model) for name, model in models.items()}, scale).serve(channel)
+
+
+def _train(
+    channel: Channel,
+    build: Callable[[], Mapping[str, LanguageModel]],
+    report: Mapping[str, Any],
+    scale: Scale,
+    seeds: Mapping[str, Any],
+) -> None:
+    """Report, train every task's model, from a checkpoint if one comes, and send readings, checkpoints and weights."""
+    models = build()
+    learners = _build_learners(models, scale)
+    state = snapshot.describe_snapshot(learners) if scale.checkpoint_every else {}
+    channel.send(Frame("ready", {**report, **_describe(models), "state": state}))
+    request = channel.recv()
+    texts, first_step = request.arrays, request.header["done"]
+    trainers = [_task_trainer(learner, scale, texts.get(learner.name), seeds[learner.name][1]) for learner in learners]
+    if first_step:
+        snapshot.load_snapshot(learners, channel.recv().arrays)
+
+    def send_checkpoint(step: int) -> None:
+        channel.send(Frame("checkpoint", {"step": step}, snapshot.export_snapshot(learners)))
+
+    if loop.train(trainers, scale, partial(_send_reading, channel), send_checkpoint, first_step):
+        channel.send(Frame("weights", arrays=state_export.export_state(models, build())))
 
 
 def _examine(factory: MixerFactory, scale: Scale, seed: int) -> tuple[list[GateFinding], Width | None]:
@@ -91,33 +134,10 @@ def _build_learners(models: Mapping[str, LanguageModel], scale: Scale) -> list[L
     ]
 
 
-def _describe(learners: Sequence[Learner], scale: Scale) -> dict[str, Any]:
-    """Return the forms of all arrays that may come, before any text has been received."""
-    weights, buffers = state_export.describe_state({learner.name: learner.model for learner in learners})
-    state = snapshot.describe_snapshot(learners) if scale.checkpoint_every else {}
-    return {"weights": weights, "buffers": buffers, "state": state}
-
-
-def _train(
-    channel: Channel,
-    learners: Sequence[Learner],
-    build: Callable[[], Mapping[str, LanguageModel]],
-    scale: Scale,
-    seeds: Mapping[str, Any],
-) -> None:
-    """Train every task's model, from a checkpoint if one comes, and send readings, checkpoints and the weights."""
-    request = channel.recv()
-    texts, first_step = request.arrays, request.header["done"]
-    trainers = [_task_trainer(learner, scale, texts.get(learner.name), seeds[learner.name][1]) for learner in learners]
-    if first_step:
-        snapshot.load_snapshot(learners, channel.recv().arrays)
-
-    def send_checkpoint(step: int) -> None:
-        channel.send(Frame("checkpoint", {"step": step}, snapshot.export_snapshot(learners)))
-
-    if loop.train(trainers, scale, partial(_send_reading, channel), send_checkpoint, first_step):
-        models = {learner.name: learner.model for learner in learners}
-        channel.send(Frame("weights", arrays=state_export.export_state(models, build())))
+def _describe(models: Mapping[str, LanguageModel]) -> dict[str, Any]:
+    """Return the forms of all weights and buffers that may come, before any text has been received."""
+    weights, buffers = state_export.describe_state(models)
+    return {"weights": weights, "buffers": buffers}
 
 
 def _task_trainer(learner: Learner, scale: Scale, text: np.ndarray | None, data_seed: int) -> loop.TaskTrainer:

@@ -8,7 +8,7 @@ is one with the reason `self_report`.
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -83,7 +83,34 @@ class Ready(_Report):
     buffers: dict[ArrayName, ArrayForm]
     """Arrays that come with them if training changes them."""
     state: dict[ArrayName, ArrayForm]
-    """Arrays of a checkpoint, all of them; empty at a scale without checkpoints."""
+    """Arrays of a checkpoint that the worker makes, all of them; empty if it makes none."""
+
+    def weights_of(self, task: str) -> dict[str, ArrayForm]:
+        """Return the weights of a task's model, in the order of its vector."""
+        return {name: form for name, form in self.weights.items() if name.startswith(f"{task}.")}
+
+    def vector_of(self, task: str) -> ArrayForm:
+        """Return the form of a task's vector of weights, or of its gradient."""
+        return "float32", (sum(math.prod(shape) for _, shape in self.weights_of(task).values()),)
+
+
+class GradientReport(_Report):
+    """The loss of one batch."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=True)
+
+    loss: Loss
+
+
+class Gradient(NamedTuple):
+    """What a worker computes from weights, buffers and a batch."""
+
+    loss: float
+    """Nats per target."""
+    gradient: np.ndarray
+    """[P] float32."""
+    buffers: Mapping[str, np.ndarray]
+    """Buffers that differ from those built, by name."""
 
 
 class ReadingReport(_Report):
@@ -170,6 +197,28 @@ def _check_rejected(rejected: Rejected, scale: Scale) -> None:
         raise _breach("not the last finding alone stops the candidate")
 
 
+def parse_built(frame: Frame, ready: Ready, task: str) -> np.ndarray:
+    """Return the weights [P] of a task's model before training. Raises JailFault."""
+    require_kind(frame, "weights")
+    _parse(Nothing, frame.header)
+    _require_arrays(frame, {"weights": ready.vector_of(task)})
+    return frame.arrays["weights"]
+
+
+def parse_gradient(frame: Frame, ready: Ready, task: str) -> Gradient:
+    """Return a task's gradient. Raises JailFault."""
+    require_kind(frame, "gradient")
+    loss = _parse(GradientReport, frame.header).loss
+    buffers = _changed_buffers(frame, ready, f"buffers.{task}.")
+    _require_arrays(frame, {"gradient": ready.vector_of(task)} | buffers)
+    return Gradient(loss, frame.arrays["gradient"], {name: frame.arrays[name] for name in buffers})
+
+
+def _changed_buffers(frame: Frame, ready: Ready, prefix: str) -> dict[str, ArrayForm]:
+    """Return the forms of those buffers that a frame holds."""
+    return {name: form for name, form in ready.buffers.items() if name in frame.arrays and name.startswith(prefix)}
+
+
 def parse_reading(frame: Frame, scale: Scale, last_step: int) -> ReadingReport:
     """Return the reading after `last_step`. Raises JailFault."""
     _require_arrays(frame, {})
@@ -195,8 +244,7 @@ def parse_checkpoint(frame: Frame, ready: Ready, step: int) -> dict[str, np.ndar
 def parse_weights(frame: Frame, ready: Ready) -> dict[str, np.ndarray]:
     """Return the trained arrays: all weights, and those buffers that training changed. Raises JailFault."""
     _parse(Nothing, frame.header)
-    changed = {name: form for name, form in ready.buffers.items() if name in frame.arrays}
-    _require_arrays(frame, ready.weights | changed)
+    _require_arrays(frame, ready.weights | _changed_buffers(frame, ready, "buffers."))
     return frame.arrays
 
 

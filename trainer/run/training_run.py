@@ -21,17 +21,19 @@ from trainer.run.examination import ImplausibleLoss, NotCausal, examine
 from trainer.run.jail import EVAL_WORKER, TRAIN_WORKER
 from trainer.run.job import Job
 from trainer.run.monitor import AnomalyFinding, Monitor, Reading
-from trainer.run.protocol import Ready, Rejected, parse_checkpoint, parse_reading, parse_weights
+from trainer.run.parent_training import ParentTraining
+from trainer.run.protocol import Ready, Rejected
 from trainer.run.questions import Prepared, Trained
 from trainer.run.scoring import BadLogits
-from trainer.run.unpaid_work import repeat_passes, require_paid_work, training_seconds
 from trainer.run.worker import Worker
+from trainer.run.worker_training import WorkerTraining
 from trainer.scales import Scale
 from trainer.tasks.corpus import Corpus
 from trainer.tasks.tokens import tokenize_corpus
 
 OnPoint = Callable[[LossPoint], None]
 """Receives each reading of each task's loss."""
+Training = ParentTraining | WorkerTraining
 
 
 class RunReport(NamedTuple):
@@ -60,10 +62,6 @@ class TrainingRun:
         self._start_s = time.monotonic()
         self._earlier_seconds = 0.0
         """Wall seconds that earlier processes spent on the run."""
-        self._cpu_mark_s = 0.0
-        """CPU seconds of the train worker at its verdict, then at each reading, then with its weights."""
-        self._last_work_s = 0.0
-        """CPU seconds of the train worker between the last reading and the weights."""
 
     def prepare(self) -> Prepared:
         """Build the architecture in the jail and run the gates. Raises SandboxUnavailable."""
@@ -77,7 +75,7 @@ class TrainingRun:
             width = verdict.width
             weights.check_parameters(verdict.weights, self._scale, width.parameters)
             self._started = self._events.run_started(width.d_model, width.parameters, gates)
-            self._ready, self._cpu_mark_s = verdict, self._worker.cpu_seconds
+            self._ready = verdict
         except JailFault as fault:
             return Prepared(failed=self._events.run_failed(self._stage, fault.reason, fault.message, fault.tail))
         return Prepared(started=self._started)
@@ -90,12 +88,11 @@ class TrainingRun:
         """
         self._stage = "train"
         try:
-            self._start_training(artifact)
-            result = self._follow_training(on_point, artifact)
-            if isinstance(result, AnomalyFinding):
-                return self._events.run_stopped(self._stage, result)
+            training = self._open_training(artifact)
+            if finding := self._follow(training, on_point, artifact):
+                return self._events.run_stopped(self._stage, finding)
             self._stage = "evaluate"
-            return Trained(completed=self._score(result, artifact))
+            return Trained(completed=self._score(training, artifact))
         except JailFault as fault:
             return Trained(failed=self._events.run_failed(self._stage, fault.reason, fault.message, fault.tail))
         except ImplausibleLoss as error:
@@ -116,51 +113,32 @@ class TrainingRun:
         memory_mb = self.request.limits.memory_mb
         return Worker.start(self._jail, entry, self._scale, seconds=seconds, memory_mb=memory_mb)
 
-    def _start_training(self, artifact: Path | None) -> None:
-        """Start from the run's checkpoint if there is one, else from the beginning."""
-        assert self._worker is not None, "train is called after prepare"
-        texts = {name: text.train for name, text in self._texts.items()}
-        keeps_checkpoints = self._scale.checkpoint_every > 0
-        checkpoint = load_checkpoint(artifact, self._job.digest()) if artifact and keeps_checkpoints else None
-        if checkpoint is None:
-            self._worker.start_training(texts)
-            return
-        self._readings, self._earlier_seconds = list(checkpoint.readings), checkpoint.seconds
-        self._worker.start_training(texts, checkpoint.step, checkpoint.arrays)
-
-    def _follow_training(self, on_point: OnPoint, artifact: Path | None) -> dict[str, np.ndarray] | AnomalyFinding:
-        """Return the trained weights, or the anomaly for which the monitor stops the run."""
+    def _open_training(self, artifact: Path | None) -> Training:
+        """Return the training, from the run's checkpoint if there is one, else from the beginning."""
         assert self._worker is not None, "train is called after prepare"
         assert self._ready is not None, "train is called after prepare"
+        training: Training = (
+            ParentTraining(self._worker, self._job, self._ready, self._texts)
+            if self._scale.optimiser == "parent"
+            else WorkerTraining(self._worker, self._scale, self._ready, self._texts)
+        )
+        keeps_checkpoints = self._scale.checkpoint_every > 0
+        checkpoint = load_checkpoint(artifact, self._job.digest()) if artifact and keeps_checkpoints else None
+        if checkpoint:
+            self._readings, self._earlier_seconds = list(checkpoint.readings), checkpoint.seconds
+            training.resume(checkpoint)
+        return training
+
+    def _follow(self, training: Training, on_point: OnPoint, artifact: Path | None) -> AnomalyFinding | None:
+        """Train, and return the anomaly for which the monitor stops the run, if any."""
         monitor = self._monitor()
-        while True:
-            frame = self._worker.receive_training()
-            if frame.kind == "weights":
-                if self._last_step < self._scale.steps:
-                    raise JailFault("protocol_error", f"the weights came after {self._last_step} steps")
-                self._last_work_s = self._take_cpu_seconds(self._worker)
-                return parse_weights(frame, self._ready)
-            if frame.kind == "checkpoint":
-                self._save_checkpoint(parse_checkpoint(frame, self._ready, self._last_step), artifact)
-                continue
-            report = parse_reading(frame, self._scale, self._last_step)
-            step_seconds = self._take_cpu_seconds(self._worker) / (report.step - self._last_step)
-            reading = Reading(report.step, report.losses, step_seconds, self._worker.memory_bytes)
+        for reading in training.readings(lambda arrays: self._save_checkpoint(arrays, artifact)):
             if finding := monitor.observe(reading):
                 return finding
             self._readings.append(reading)
             for point in self._events.loss_points(reading):
                 on_point(point)
-
-    def _take_cpu_seconds(self, worker: Worker) -> float:
-        """Return the CPU seconds of the train worker since the last call."""
-        before, self._cpu_mark_s = self._cpu_mark_s, worker.cpu_seconds
-        return self._cpu_mark_s - before
-
-    @property
-    def _last_step(self) -> int:
-        """The step of the last reading."""
-        return self._readings[-1].step if self._readings else 0
+        return None
 
     def _monitor(self) -> Monitor:
         """Return a monitor that has observed the readings so far."""
@@ -171,9 +149,9 @@ class TrainingRun:
         return monitor
 
     def _save_checkpoint(self, arrays: dict[str, np.ndarray], artifact: Path | None) -> None:
-        """Write the worker's checkpoint after the last reading."""
+        """Write the state of the training after the last reading."""
         if artifact:
-            checkpoint = Checkpoint(self._last_step, self._seconds, tuple(self._readings), arrays)
+            checkpoint = Checkpoint(self._readings[-1].step, self._seconds, tuple(self._readings), arrays)
             save_checkpoint(artifact, self._job.digest(), checkpoint)
 
     @property
@@ -181,14 +159,16 @@ class TrainingRun:
         """Wall seconds of the run so far, over all processes that worked on it."""
         return self._earlier_seconds + time.monotonic() - self._start_s
 
-    def _score(self, tensors: dict[str, np.ndarray], artifact: Path | None) -> RunCompleted:
-        """Examine the trained model, write its weights, and return the event with its scores."""
+    def _score(self, training: Training, artifact: Path | None) -> RunCompleted:
+        """Examine the trained model, check its training, write its weights, and return the event with its scores."""
         assert self._started is not None, "train is called after prepare"
         assert self._ready is not None, "train is called after prepare"
+        tensors = training.weights()
         weights.check_buffers(tensors, self._scale)
         width = self._ready.width.model_dump()
         scores = examine(lambda: self._replace_worker(tensors, width).predict, self._job, self._texts)
-        self._compare_work()
+        assert self._worker is not None, "the last of the examination's workers is left"
+        training.check(self._worker, self._readings)
         measured = RunMeasurements(
             readings=self._readings,
             scores=scores,
@@ -198,15 +178,6 @@ class TrainingRun:
             weights_sha256=weights.write_safetensors(tensors, artifact),
         )
         return self._events.run_completed(self._started, measured, artifact)
-
-    def _compare_work(self) -> None:
-        """Compare the CPU time of the training with that of its passes alone, in the last worker. Raises JailFault."""
-        if not self._scale.monitor.gradient_ratio:
-            return
-        assert self._worker is not None, "train is called after prepare"
-        passes = repeat_passes(self._worker, self._job, self._texts)
-        training_s = training_seconds(self._readings) + self._last_work_s
-        require_paid_work(training_s, self._scale.steps, passes, self._scale.monitor)
 
     def _replace_worker(self, tensors: dict[str, np.ndarray], width: Mapping[str, int]) -> Worker:
         """End the worker of now, and return a fresh one that holds only the source and the weights."""

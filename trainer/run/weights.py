@@ -23,6 +23,13 @@ def count_scalars(forms: Mapping[str, tuple[str, tuple[int, ...]]], task: str) -
     return sum(math.prod(shape) for name, (_, shape) in forms.items() if name.startswith(f"{task}."))
 
 
+def split_vector(vector: np.ndarray, forms: Mapping[str, tuple[str, tuple[int, ...]]]) -> dict[str, np.ndarray]:
+    """Return the arrays of a vector [P] that holds them one after another."""
+    ends = np.cumsum([math.prod(shape) for _, shape in forms.values()])[:-1]
+    pieces = np.split(vector, ends)
+    return {name: piece.reshape(shape) for (name, (_, shape)), piece in zip(forms.items(), pieces, strict=True)}
+
+
 def check_parameters(forms: Mapping[str, tuple[str, tuple[int, ...]]], scale: Scale, parameters: int) -> None:
     """Compare the described weights of every task's model with the claimed number of parameters. Raises JailFault.
 

@@ -5,13 +5,24 @@ The docstrings of `trainer.inside.train_worker` and `trainer.inside.eval_worker`
 """
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from sandbox import Frame, Jail, JailFault, ReportedFault, Session
 from sandbox.faults import REPORTED_REASONS
-from trainer.run.protocol import Ready, Rejected, parse_done, parse_logits, parse_verdict, require_kind
+from trainer.run.monitor import Reading
+from trainer.run.protocol import (
+    Gradient,
+    Ready,
+    Rejected,
+    parse_built,
+    parse_done,
+    parse_gradient,
+    parse_logits,
+    parse_verdict,
+    require_kind,
+)
 from trainer.scales import Scale
 from trainer.tasks.batch import Batch
 from trainer.verdicts import LOAD_REASONS
@@ -20,6 +31,19 @@ MIN_REPLY_BYTES = 1 << 28
 """Most array bytes of a worker's frame on a small scale; a large scale allows more."""
 WORKER_REASONS = REPORTED_REASONS | set(LOAD_REASONS)
 """Reasons of the faults that a worker may report of itself."""
+
+
+class GradientRequest(NamedTuple):
+    """All that one task's gradient in one step may depend on."""
+
+    task: str
+    seed: int
+    """Of the generators, for candidates that draw in training."""
+    weights: np.ndarray
+    """[P] float32."""
+    buffers: Mapping[str, np.ndarray]
+    """Buffers that earlier steps have changed, by name."""
+    batch: Batch
 
 
 class Worker:
@@ -79,12 +103,21 @@ class Worker:
         self._session.send(Frame("inputs", {"task": task}, {"inputs": inputs}))
         return parse_logits(self._receive())
 
-    def repeat_pass(self, kind: Literal["forward", "gradient"], task: str, batch: Batch) -> float:
-        """Let the eval worker do one pass on a training batch; return the CPU seconds of all its processes."""
-        start = self.cpu_seconds
-        self._session.send(Frame(kind, {"task": task}, batch._asdict()))
+    def built_weights(self, task: str, ready: Ready) -> np.ndarray:
+        """Return the weights [P] of a task's model as they were before training."""
+        self._session.send(Frame("built", {"task": task}))
+        return parse_built(self._receive(), ready, task)
+
+    def gradient(self, request: GradientRequest, ready: Ready) -> Gradient:
+        """Return the gradient of the loss on a batch."""
+        arrays = {"weights": request.weights, **request.buffers, **request.batch._asdict()}
+        self._session.send(Frame("gradient", {"task": request.task, "seed": request.seed}, arrays))
+        return parse_gradient(self._receive(), ready, request.task)
+
+    def forward(self, request: GradientRequest) -> None:
+        """Let the worker do the forward pass of a batch, for its time."""
+        self._session.send(Frame("forward", {"task": request.task}, {"inputs": request.batch.inputs}))
         parse_done(self._receive())
-        return self.cpu_seconds - start
 
     def _receive(self) -> Frame:
         """Return the worker's next frame."""
@@ -98,6 +131,20 @@ class Worker:
     def close(self) -> None:
         """End the worker; nothing of it remains."""
         self._session.close()
+
+
+class WorkMeter:
+    """Measures a worker's CPU time between readings, from outside."""
+
+    def __init__(self, worker: Worker) -> None:
+        """Start to count now. Raises JailFault."""
+        self._worker, self._mark_s = worker, worker.cpu_seconds
+
+    def read(self, step: int, last_step: int, losses: dict[str, float]) -> Reading:
+        """Return the reading after a step, with the CPU time since the reading of `last_step`. Raises JailFault."""
+        before_s, self._mark_s = self._mark_s, self._worker.cpu_seconds
+        step_seconds = (self._mark_s - before_s) / (step - last_step)
+        return Reading(step, losses, step_seconds, self._worker.memory_bytes)
 
 
 def max_reply_bytes(scale: Scale) -> int:

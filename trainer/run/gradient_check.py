@@ -1,0 +1,107 @@
+"""Were the gradients of a training those of its loss? A fresh worker repeats some, and all must be equal.
+
+The parent takes the steps, so a candidate can move its weights by gradients alone. It could still give other ones: the
+direction to weights that it trained itself, or gradients of batches that it has kept. The parent keeps the gradients of
+steps that no worker can know. After the examination it asks a fresh worker for them, one that holds only the source.
+A gradient that depends on anything but the weights, the buffers, the seed and the batch of its step is not repeated.
+The weights that training started from are compared too.
+
+CPU seconds are compared as well, all of them counted from outside. A step that costs more than its passes in the fresh
+worker hides work; a gradient that costs far more than its forward pass takes steps within itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from sandbox import JailFault
+from trainer.run.monitor import Reading
+from trainer.run.protocol import Gradient, Ready
+from trainer.run.worker import GradientRequest, Worker
+from trainer.scales import MonitorThresholds
+from trainer.verdicts import HIDDEN_STATE, SELF_REPORT
+
+TOLERANCE = 1e-4
+"""Largest difference of two gradients, as a share of the gradient's norm, that rounding can cause."""
+START_S = 0.3
+"""CPU seconds of a training that are not for its steps: caches are filled, libraries loaded."""
+
+
+class KeptGradient(NamedTuple):
+    """A request and the train worker's answer."""
+
+    request: GradientRequest
+    answer: Gradient
+
+
+class PassSeconds(NamedTuple):
+    """Mean CPU seconds of the passes of one training step, over all tasks."""
+
+    forward: float
+    """Of the forward passes alone."""
+    gradient: float
+    """Of the forward and the backward passes."""
+
+
+def check_gradients(
+    worker: Worker, built: Mapping[str, np.ndarray], kept: Sequence[KeptGradient], ready: Ready
+) -> PassSeconds:
+    """Repeat the kept gradients in a fresh worker, and compare the weights as built of every task.
+
+    Return what a step's passes cost there. Raises JailFault.
+    """
+    for task, weights in built.items():
+        if not np.array_equal(worker.built_weights(task, ready), weights, equal_nan=True):
+            raise JailFault(HIDDEN_STATE, f"another process builds other weights of {task}")
+        first = next(sample.request for sample in kept if sample.request.task == task)
+        worker.gradient(first, ready)  # a first pass may load and cache something
+    forward = gradient = 0.0
+    for request, answer in kept:
+        start_s = worker.cpu_seconds
+        again = worker.gradient(request, ready)
+        middle_s = worker.cpu_seconds
+        worker.forward(request)
+        gradient += middle_s - start_s
+        forward += worker.cpu_seconds - middle_s
+        require_same(request.task, answer, again)
+    steps = len(kept) / len(built)
+    return PassSeconds(forward / steps, gradient / steps)
+
+
+def require_same(task: str, answer: Gradient, again: Gradient) -> None:
+    """Raise JailFault unless two answers to one request are the same up to rounding."""
+    norm, distance = _norm(again.gradient), _norm(answer.gradient - again.gradient)
+    if not distance <= TOLERANCE * norm:
+        share = distance / norm if norm else float("inf")
+        raise JailFault(
+            HIDDEN_STATE,
+            f"another process computes another gradient of {task} from the same weights and batch: it differs by "
+            f"{share:.2g} of its length",
+        )
+    if abs(answer.loss - again.loss) > TOLERANCE * abs(again.loss):
+        raise JailFault(
+            HIDDEN_STATE, f"another process computes another loss of {task}: {again.loss:.6g}, not {answer.loss:.6g}"
+        )
+
+
+def _norm(vector: np.ndarray) -> float:
+    return float(np.linalg.norm(vector.astype(np.float64)))
+
+
+def training_seconds(readings: Sequence[Reading]) -> float:
+    """Return the CPU seconds of all steps up to the last reading."""
+    starts = [0, *(reading.step for reading in readings)]
+    return sum(reading.step_seconds * (reading.step - start) for start, reading in zip(starts, readings, strict=False))
+
+
+def require_paid_work(training_s: float, steps: int, passes: PassSeconds, thresholds: MonitorThresholds) -> None:
+    """Raise JailFault if the training took more CPU seconds than the passes of its steps can explain."""
+    step = max(training_s - START_S, 0.0) / steps
+    most = min(thresholds.forward_ratio * passes.forward, thresholds.gradient_ratio * passes.gradient)
+    if step > most:
+        raise JailFault(
+            SELF_REPORT,
+            f"a step takes {step * 1e3:.1f} ms of CPU; its forward passes take {passes.forward * 1e3:.1f} ms alone and "
+            f"{passes.gradient * 1e3:.1f} ms with the gradient, which explains {most * 1e3:.1f} ms at most",
+        )
