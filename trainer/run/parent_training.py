@@ -13,9 +13,9 @@ import numpy as np
 from trainer.run.checkpoint import Checkpoint
 from trainer.run.gradient_check import KeptGradient, check_gradients, require_paid_work, training_seconds
 from trainer.run.job import Job
-from trainer.run.learner import Learner
 from trainer.run.monitor import Reading
 from trainer.run.protocol import Ready
+from trainer.run.task_learner import TaskLearner
 from trainer.run.worker import Worker, WorkMeter
 from trainer.tasks.tokens import TokenizedCorpus
 
@@ -30,9 +30,8 @@ class ParentTraining:
         """Start from the weights that the worker has built. Raises JailFault."""
         self._worker, self._scale, self._ready = worker, job.scale, ready
         self._meter = WorkMeter(worker)
-        self._learners = [
-            Learner(job, name, texts.get(name), ready, worker.built_weights(name, ready)) for name in job.scale.tasks
-        ]
+        built = {name: worker.built_weights(name, ready) for name in job.scale.tasks}
+        self._learners = [TaskLearner(job, name, texts.get(name), ready, built[name]) for name in built]
         self._secret_rng = np.random.default_rng(job.secret_seed("checked steps", job.digest()))
         self._first_step = 0
         self._kept: list[KeptGradient] = []
@@ -66,7 +65,7 @@ class ParentTraining:
         steps = np.arange(self._first_step, self._scale.steps)
         return set(self._secret_rng.choice(steps, min(CHECKED_STEPS, len(steps)), replace=False).tolist())
 
-    def _step(self, learner: Learner, step: int, *, keep: bool) -> float:
+    def _step(self, learner: TaskLearner, step: int, *, keep: bool) -> float:
         """Take one step of a task and return its loss."""
         request = learner.request(step)
         answer = self._worker.gradient(request, self._ready)

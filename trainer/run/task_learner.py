@@ -15,7 +15,7 @@ from trainer.tasks.draws import training_draw
 from trainer.tasks.tokens import TokenizedCorpus
 
 
-class Learner:
+class TaskLearner:
     """Makes a task's requests for gradients, and takes its steps."""
 
     def __init__(self, job: Job, name: str, text: TokenizedCorpus | None, ready: Ready, built: np.ndarray) -> None:
