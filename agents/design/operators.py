@@ -60,14 +60,20 @@ def vary(
     `preferences` are factors on the shares of `mutate`, `crossover` and `scratch`. Without a mate, crossover's share
     goes to mutation.
     """
-    scratch, crossed, _ = _operator_shares(preferences)
-    draw = rng.random()
-    if draw < scratch:
+    operator = drawn_operator(rng, preferences)
+    if operator == "scratch":
         return from_scratch(rng, bias)
     others = [mate for mate in mates if mate != parent]
-    if draw < scratch + crossed and others:
+    if operator == "crossover" and others:
         return crossover(parent, rng.choice(others), rng, bias)
     return mutate(parent, rng, bias)
+
+
+def drawn_operator(rng: random.Random, preferences: Mapping[str, float]) -> str:
+    """Return `scratch`, `crossover` or `mutate`, drawn by their shares times the preferences."""
+    scratch, crossed, _ = _operator_shares(preferences)
+    draw = rng.random()
+    return "scratch" if draw < scratch else "crossover" if draw < scratch + crossed else "mutate"
 
 
 def _operator_shares(preferences: Mapping[str, float]) -> tuple[float, float, float]:

@@ -147,11 +147,13 @@ def _opening(
     """Return the request that opens a slot; its draws depend on campaign and slot, not on the event that freed it."""
     experiment = experiment_id(slot, started.baselines)
     if slot < len(started.baselines):
-        return Post(experiment, ProposalRequested(slot=slot, arm="baseline", baseline=started.baselines[slot]))
+        baseline = started.baselines[slot]
+        return Post(experiment, ProposalRequested(slot=slot, arm="baseline", space=started.space, baseline=baseline))
     suggestion = yield from policy.ask(status, state, rng(derive(campaign, experiment), SPEC.name))
     request = ProposalRequested(
         slot=slot,
         arm="guided",
+        space=started.space,
         parent=suggestion.parent,
         references=suggestion.references,
         preferences=dict(suggestion.preferences),

@@ -1,30 +1,20 @@
 """Proposals without a model: genetic operators on the ancestors' designs, biased by goal, papers and people.
 
-An ancestor that a person or a model wrote has no design. The first ancestor with a design then is the parent, and the
-record names that one: it says what was done, not what was requested.
+The operators are those of the design space that the campaign searches (`agents.search.space`). An ancestor that a
+person or a model wrote has no design. The first ancestor with a design then is the parent, and the record names that
+one: it says what was done, not what was requested.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import cast
+from typing import Any
 
-from pydantic import JsonValue
-
-from agents.design import (
-    BASELINES,
-    Bias,
-    Design,
-    Variation,
-    bias_from_text,
-    from_scratch,
-    motivation,
-    name,
-    render,
-    vary,
-)
+from agents.design import Bias, Variation, bias_from_text
 from agents.design.obeying import bias_of_wish, vary_as_wished
 from agents.design.wishes import read_wish
+from agents.search.space import DesignSpace
+from agents.search.spaces import space_named
 from bus.vocabulary.events import ProposalCreated, ProposalRequested
 from bus.vocabulary.queries import CognitionEntry, Experiment
 from bus.wire.ids import BASELINE_PREFIX
@@ -35,21 +25,22 @@ class Donor:
     """An experiment whose design can be varied."""
 
     id: str
-    design: Design
+    design: Any
 
 
 def baseline_proposal(request: ProposalRequested) -> ProposalCreated | None:
-    """Return the human design that a slot asks for, or None if no baseline has that name."""
-    human = BASELINES.get(request.baseline or "")
-    if human is None:
+    """Return the founder, in the mixer grammar a human design, that a slot asks for; None if none has that name."""
+    space = space_named(request.space)
+    founder = space.founder(request.baseline or "")
+    if founder is None:
         return None
     return ProposalCreated(
-        name=human.name,
-        motivation=human.motivation,
-        source=human.source,
+        name=founder.name,
+        motivation=founder.motivation,
+        source=founder.source,
         origin="baseline",
         operator="baseline",
-        design=_as_json(human.design),
+        design=space.to_json(founder.design),
         guidance=request.guidance,
     )
 
@@ -59,14 +50,15 @@ def select_donors(
 ) -> tuple[Donor, ...]:
     """Return the parent and references that have a design, in that order; if none has, the campaign's baselines.
 
-    `baselines` are names of human designs, which the grammar knows even before their experiments are open.
+    `baselines` are names of founders, which the space knows even before their experiments are open.
     """
-    rows = {row.id: row for row in ancestors}
+    rows, space = {row.id: row for row in ancestors}, space_named(request.space)
     ids = [ancestor for ancestor in (request.parent, *request.references) if ancestor]
-    donors = [Donor(ancestor, design) for ancestor in ids if (design := _design(ancestor, rows.get(ancestor)))]
+    donors = [Donor(ancestor, design) for ancestor in ids if (design := _design(ancestor, rows.get(ancestor), space))]
     if donors or not ids:
         return tuple(donors)
-    return tuple(Donor(BASELINE_PREFIX + name, BASELINES[name].design) for name in baselines if name in BASELINES)
+    founders = {name: space.founder(name) for name in baselines}
+    return tuple(Donor(BASELINE_PREFIX + name, founder.design) for name, founder in founders.items() if founder)
 
 
 def slot_bias(goal: str, cognition: Iterable[CognitionEntry], request: ProposalRequested, *, from_text: bool) -> Bias:
@@ -86,33 +78,33 @@ def breed(
     request: ProposalRequested, donors: Sequence[Donor], bias: Bias, cognition: Sequence[CognitionEntry], random: Random
 ) -> ProposalCreated:
     """Return a new design: the first donor varied with the others as mates, or one from scratch without donors."""
-    parent = donors[0] if donors else None
+    space, parent = space_named(request.space), donors[0] if donors else None
     mates = [donor.design for donor in donors[1:]]
     variation = _variation(request, parent, mates, bias, random)
     descends = parent is not None and variation.operator != "scratch"
     heeded = [text for text in request.guidance if _is_heeded(text, request)]
     return ProposalCreated(
-        name=name(variation.design),
-        motivation=motivation(variation, name(parent.design) if parent else None, heeded),
-        source=render(variation.design).source,
+        name=space.label(variation.design),
+        motivation=space.motivation(variation, parent.design if parent else None, heeded),
+        source=space.source(variation.design),
         origin="genetic",
         operator=variation.operator,
         parent=parent.id if parent and descends else None,
         references=_mates(variation, donors),
-        design=_as_json(variation.design),
+        design=space.to_json(variation.design),
         cognition=tuple(entry.key for entry in cognition),
         guidance=request.guidance,
     )
 
 
 def _variation(
-    request: ProposalRequested, parent: Donor | None, mates: Sequence[Design], bias: Bias, random: Random
+    request: ProposalRequested, parent: Donor | None, mates: Sequence[Any], bias: Bias, random: Random
 ) -> Variation:
     """Return the parent varied, or a design from scratch; it fulfils the wish of the slot, if there is one."""
+    design = parent.design if parent else None
     if request.wish:
-        design = parent.design if parent else None
         return vary_as_wished(design, mates, random, request.wish, bias, request.preferences)
-    return vary(parent.design, mates, random, bias, request.preferences) if parent else from_scratch(random, bias)
+    return space_named(request.space).vary(design, mates, random, request.preferences, bias)
 
 
 def _is_heeded(text: str, request: ProposalRequested) -> bool:
@@ -125,17 +117,13 @@ def _mates(variation: Variation, donors: Sequence[Donor]) -> tuple[str, ...]:
     return tuple(donor.id for donor in donors[1:]) if variation.operator == "crossover" else ()
 
 
-def _design(experiment: str, row: Experiment | None) -> Design | None:
-    """Return an experiment's design; a baseline's is known from the grammar before it is proposed."""
+def _design(experiment: str, row: Experiment | None, space: DesignSpace) -> Any | None:
+    """Return an experiment's design; a baseline's is known from the space before it is proposed."""
     if row is not None and row.design is not None:
         try:
-            return Design.from_json(row.design)
+            return space.from_json(row.design)
         except ValueError:  # a design of another version of the grammar
             return None
-    human = BASELINES.get(experiment.removeprefix(BASELINE_PREFIX)) if experiment.startswith(BASELINE_PREFIX) else None
-    return human.design if human else None
-
-
-def _as_json(design: Design) -> dict[str, JsonValue]:
-    """Return a design as the JSON that events carry."""
-    return cast("dict[str, JsonValue]", design.to_json())
+    is_baseline = experiment.startswith(BASELINE_PREFIX)
+    founder = space.founder(experiment.removeprefix(BASELINE_PREFIX)) if is_baseline else None
+    return founder.design if founder else None

@@ -6,6 +6,7 @@ from typing import Literal
 from agents.design.obeying import fulfilled
 from agents.design.tree import Design
 from agents.design.wishes import wish_of
+from agents.search.spaces import DEFAULT_SPACE
 from bus.delivery.role import Subdecision
 from bus.delivery.role_spec import RoleSettings
 from bus.vocabulary.events import Wish
@@ -24,9 +25,14 @@ class DirectorSettings(RoleSettings):
 
 
 def wish_in_force(status: CampaignStatus) -> Wish | None:
-    """Return what the guidance in force asks for; None if it names no unit, or if guidance only biases."""
+    """Return what the guidance in force asks for; None if it names no unit, or if guidance only biases.
+
+    Only the mixer grammar has units that people can name.
+    """
     settings = status.started.roles.get(DIRECTOR) if status.started else None
-    if not settings or DirectorSettings.model_validate(settings).steering == "bias":
+    if not settings or (status.started and status.started.space != DEFAULT_SPACE):
+        return None
+    if DirectorSettings.model_validate(settings).steering == "bias":
         return None
     return wish_of(status.guidance)
 

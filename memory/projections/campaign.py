@@ -15,7 +15,7 @@ from bus.vocabulary.events import (
 from memory.rows import Row, projects
 
 
-@projects(CampaignStarted, body=CampaignStarted.model_dump_json)
+@projects(CampaignStarted, body=lambda event: event.model_dump_json(exclude_unset=True))
 @dataclass(frozen=True, slots=True)
 class CampaignRow(Row):
     """A campaign began."""
@@ -30,7 +30,7 @@ class CampaignRow(Row):
     slots: int
     """How many slots may be open at once (K)."""
     body: str
-    """The whole CampaignStarted as JSON."""
+    """CampaignStarted as JSON with the fields that its log has, so that a field added since changes no older row."""
 
 
 def _reason(event: CampaignPaused | CampaignResumed | CampaignFinished | CampaignArchived) -> str:

@@ -251,6 +251,6 @@ def caching() -> Iterator[None]:
     """Cache verdicts on sources and renderings of designs: repeated decisions need the same ones."""
     with (
         patch("agents.roles.engineer.check", lru_cache(maxsize=None)(check)),
-        patch("agents.search.breeding.render", lru_cache(maxsize=None)(render)),
+        patch("agents.search.spaces.mixers.render", lru_cache(maxsize=None)(render)),
     ):
         yield

@@ -34,6 +34,8 @@ class CampaignStarted(Event):
     """Names of the human baselines that open the campaign, in order."""
     limits: Limits
     """Limits of a run at this scale."""
+    space: str = "mixers"
+    """Design space that is searched, a name of `agents.search.spaces`."""
     policy: str
     """Search policy that chooses parents, references and operators, a name of `agents.search`."""
     policy_parameters: dict[str, JsonValue]

@@ -30,6 +30,8 @@ class ProposalRequested(Event):
     """`baseline` re-enters a human design; `guided` asks for a new one."""
     baseline: str | None = None
     """Name of the human design, if the arm is `baseline`."""
+    space: str = "mixers"
+    """Design space of the campaign."""
     parent: str | None = None
     """Experiment to derive from; None for a design from scratch."""
     references: tuple[str, ...] = ()

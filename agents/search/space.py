@@ -1,0 +1,123 @@
+"""The protocol of a design space: what designs are, how they are drawn and varied, and what a model learns from.
+
+The lab searches one space, the mixer grammar (`agents.search.spaces.mixers`). Tables of published searches are others:
+with one in the trainer's place, the same director, researcher and policies are measured on them.
+
+A space is pure. Every draw comes from the generator that it is given, so one seed gives one sequence of designs. Goal,
+papers and people shift draws in the mixer grammar alone; every other space ignores the bias.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, ClassVar
+
+from pydantic import JsonValue
+
+from agents.design import NEUTRAL, Bias, Variation
+from agents.design.operators import drawn_operator
+from bus.vocabulary.design_edits import design_items, edits
+
+
+@dataclass(frozen=True, slots=True)
+class Founder:
+    """A design that opens a campaign: in the mixer grammar, one of a human."""
+
+    name: str
+    """Its name in CampaignStarted."""
+    design: Any
+    """The design."""
+    motivation: str
+    """Why one would begin with it."""
+    source: str
+    """What goes into ProposalCreated."""
+
+
+class DesignSpace(ABC):
+    """A set of designs. They compare by value, and have one JSON form each."""
+
+    name: ClassVar[str]
+    """Name in CampaignStarted."""
+    summary: ClassVar[str]
+    """What its designs are, in a few words."""
+
+    @abstractmethod
+    def founder(self, name: str) -> Founder | None:
+        """Return the design that a campaign's baseline of this name stands for; None if there is none."""
+
+    @abstractmethod
+    def random(self, random: Random) -> Any:
+        """Return a design drawn from the whole space."""
+
+    @abstractmethod
+    def mutate(self, design: Any, random: Random) -> Any:
+        """Return a design with a small change, never the same one."""
+
+    @abstractmethod
+    def crossover(self, a: Any, b: Any, random: Random) -> Any:
+        """Return a design with parts of both."""
+
+    @abstractmethod
+    def to_json(self, design: Any) -> dict[str, JsonValue]:
+        """Return the JSON form that events carry."""
+
+    @abstractmethod
+    def from_json(self, value: object) -> Any:
+        """Return the design of a JSON form. Raises ValueError if it is none of this space."""
+
+    @abstractmethod
+    def axes(self, design: Any) -> dict[str, str | int]:
+        """Return the choice on every axis that the design has: the same axes with the same choices for equal designs.
+
+        A model over choices, such as TPE, learns from these.
+        """
+
+    @abstractmethod
+    def features(self, design: Any) -> list[float]:
+        """Return the numbers that a surrogate model learns from; all designs have equally many."""
+
+    @abstractmethod
+    def behaviour(self, design: Any) -> tuple[str, ...]:
+        """Return the cell of a design in an archive of diverse designs: two or three coarse properties."""
+
+    @abstractmethod
+    def source(self, design: Any) -> str:
+        """Return what goes into ProposalCreated: equal exactly for equal designs."""
+
+    def label(self, design: Any) -> str:
+        """Return a short readable name: by default, the choices."""
+        return "·".join(str(choice) for choice in self.axes(design).values())
+
+    def distance(self, a: Any, b: Any) -> int:
+        """Return in how many choices two designs differ, by which ideas are compared."""
+        return edits(design_items(self.to_json(a)), design_items(self.to_json(b)))
+
+    def vary(
+        self,
+        parent: Any | None,
+        mates: Sequence[Any],
+        random: Random,
+        preferences: Mapping[str, float],
+        bias: Bias = NEUTRAL,  # noqa: ARG002  (for the mixer grammar)
+    ) -> Variation:
+        """Return the parent varied by one of the operators, drawn in their proportions; a fresh design without one."""
+        others = [mate for mate in mates if mate != parent]
+        operator = "scratch" if parent is None else drawn_operator(random, preferences)
+        if operator == "scratch":
+            return Variation(self.random(random), operator, "drawn afresh")
+        if operator == "crossover" and others:
+            child = self.crossover(parent, random.choice(others), random)
+            if child not in (parent, *others):
+                return Variation(child, operator, self._change(parent, child))
+        child = self.mutate(parent, random)
+        return Variation(child, "mutate", self._change(parent, child))
+
+    def motivation(self, variation: Variation, parent: Any | None, heeded: Sequence[str]) -> str:  # noqa: ARG002
+        """Return why the design should work, in words; `heeded` are people's messages that had an effect."""
+        return f"{self.label(variation.design)}: {variation.change}"
+
+    def _change(self, old: Any, new: Any) -> str:
+        """Return the choices that differ, in words."""
+        before, after = self.axes(old), self.axes(new)
+        return ", ".join(f"{axis} {choice}" for axis, choice in after.items() if before.get(axis) != choice)

@@ -1,0 +1,136 @@
+"""The space of the lab: token mixers of the design grammar (`agents.design`)."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from random import Random
+from typing import Any, cast
+
+from pydantic import JsonValue
+from typing_extensions import override
+
+from agents.design import (
+    BASELINES,
+    NEUTRAL,
+    Bias,
+    Design,
+    Variation,
+    crossover,
+    draw_design,
+    from_scratch,
+    motivation,
+    mutate,
+    name,
+    render,
+    vary,
+)
+from agents.design.tree import KINDS
+from agents.design.units.framing import FRAME
+from agents.search.space import DesignSpace, Founder
+
+KEY_WIDTHS = {"half": 0.5, "double": 2.0}
+VALUE_WIDTHS = {"double": 2.0}
+"""Widths of keys and of values, in widths of a head; one for units that are not named."""
+
+
+class MixerSpace(DesignSpace):
+    """Designs of the grammar, varied by its own operators under the bias of goal, papers and people."""
+
+    name = "mixers"
+    summary = "token mixers of the design grammar"
+
+    @override
+    def founder(self, name: str) -> Founder | None:
+        human = BASELINES.get(name)
+        return Founder(human.name, human.design, human.motivation, human.source) if human else None
+
+    @override
+    def random(self, random: Random) -> Design:
+        return draw_design(random)
+
+    @override
+    def mutate(self, design: Design, random: Random) -> Design:
+        return mutate(design, random).design
+
+    @override
+    def crossover(self, a: Design, b: Design, random: Random) -> Design:
+        return crossover(a, b, random).design
+
+    @override
+    def to_json(self, design: Design) -> dict[str, JsonValue]:
+        return cast("dict[str, JsonValue]", design.to_json())
+
+    @override
+    def from_json(self, value: object) -> Design:
+        return Design.from_json(value)
+
+    @override
+    def axes(self, design: Design) -> dict[str, str | int]:
+        """Return the frame's units, the number of paths of each kind, and the units of each path by its place."""
+        choices: dict[str, str | int] = dict(design.choices)
+        for kind in KINDS:
+            paths = [path for path in design.paths if path.kind == kind]
+            choices[f"{kind}s"] = len(paths)
+            for number, path in enumerate(paths, 1):
+                choices |= {f"{kind}{number}.{axis}": unit for axis, unit in path.choices.items()}
+        return choices
+
+    @override
+    def features(self, design: Design) -> list[float]:
+        """Return, for every unit of the grammar, how often the design has it, and the number of paths of each kind."""
+        counts = dict.fromkeys(_columns(), 0.0)
+        for axis, unit in design.choices.items():
+            counts[f"{axis}:{unit}"] = 1.0
+        for path in design.paths:
+            counts[f"path:{path.kind}"] += 1.0
+            for axis, unit in path.choices.items():
+                column = f"{path.kind}/{axis}:{unit}"
+                if column in counts:
+                    counts[column] += 1.0
+        return list(counts.values())
+
+    @override
+    def behaviour(self, design: Design) -> tuple[str, ...]:
+        """Return the kinds of paths, which make most of the cost, and the size of the state of all memories.
+
+        The size is in squares of a head's width: keys by values, summed over the memories.
+        """
+        keys = [KEY_WIDTHS.get(path.choices["key_width"], 1.0) for path in design.paths if path.kind == "memory"]
+        state = sum(keys) * VALUE_WIDTHS.get(design.inner, 1.0)
+        return "+".join(path.kind for path in design.paths), f"{state:g}"
+
+    @override
+    def source(self, design: Design) -> str:
+        return render(design).source
+
+    @override
+    def label(self, design: Design) -> str:
+        return name(design)
+
+    @override
+    def vary(
+        self,
+        parent: Design | None,
+        mates: Sequence[Design],
+        random: Random,
+        preferences: Mapping[str, float],
+        bias: Bias = NEUTRAL,
+    ) -> Variation:
+        return vary(parent, mates, random, bias, preferences) if parent else from_scratch(random, bias)
+
+    @override
+    def motivation(self, variation: Variation, parent: Any | None, heeded: Sequence[str]) -> str:
+        return motivation(variation, name(parent) if parent else None, heeded)
+
+
+@lru_cache(maxsize=1)
+def _columns() -> tuple[str, ...]:
+    """Return the names of the features."""
+    frame = [f"{axis.name}:{unit.key}" for axis in FRAME for unit in axis.units]
+    kinds = [f"path:{kind}" for kind in KINDS]
+    units = [
+        f"{kind}/{axis.name}:{unit.key}" for kind, path in KINDS.items() for axis in path.axes for unit in axis.units
+    ]
+    return (*frame, *kinds, *units)
+
+
+SPACE = MixerSpace()
