@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from statistics import fmean
+from typing import TypeVar
 
 from agents.design import BASELINES, Design
 from agents.design.obeying import fulfils
@@ -21,10 +22,12 @@ from agents.roles.director import DirectorSettings
 from agents.search import make_policy, policies, policy_class
 from agents.search.breeding import baseline_proposal, breed, select_donors, slot_bias
 from agents.search.policy import SearchPolicy
-from bus.vocabulary.events import CampaignStarted, Limits, ProposalCreated, ProposalRequested, Wish
-from bus.vocabulary.queries import Ancestry, AskAncestry, CampaignStatus, Experiment
+from bus.delivery.role import Subdecision
+from bus.vocabulary.events import CampaignStarted, Limits, ProposalCreated, ProposalRequested, Record, Wish
+from bus.vocabulary.queries import Ancestry, AskAnalysed, AskAncestry, CampaignStatus, Experiment, Experiments
 from bus.wire.ids import derive, rng
 
+T = TypeVar("T")
 WISHES = (
     "use the delta rule with short convolutions",
     "more gating please",
@@ -123,14 +126,7 @@ class Campaign:
 
     def _request(self, status: CampaignStatus, random: Random) -> ProposalRequested:
         """Return the request for a slot, as the director makes it."""
-        asking = self.policy.ask(status, self.pool, random)
-        try:
-            question = next(asking)
-            while True:
-                assert isinstance(question, AskAncestry)
-                question = asking.send(Ancestry(rows=tuple(self.rows[name] for name in question.references)))
-        except StopIteration as stop:
-            suggestion = stop.value
+        suggestion = self._answered(self.policy.ask(status, self.pool, random))
         return ProposalRequested(
             slot=0, arm="guided", parent=suggestion.parent, references=suggestion.references,
             preferences=dict(suggestion.preferences), guidance=self.guidance, wish=wish_of(self.guidance),
@@ -147,12 +143,26 @@ class Campaign:
         """Score an experiment, and renew the policy's state as the director does after an analysis."""
         self.rows[experiment] = Experiment(id=experiment, status="analysed", design=proposal.design)
         self.scores[experiment] = rng(derive(str(self.started.seed), experiment), "score").random()
-        telling = self.policy.tell(self._status(), self.pool)
+        renewal = self._answered(self.policy.tell(self._status(), self.pool))
+        self.pool = dict(renewal.state) if renewal else self.pool
+
+    def _answered(self, steps: Subdecision[T]) -> T:
+        """Return the result of a part of a decision, with the replies that memory would give."""
+        reply = None
         try:
-            next(telling)
-            raise AssertionError("a policy asks memory for its state")
+            while True:
+                reply = self._reply(steps.send(reply))
         except StopIteration as stop:
-            self.pool = dict(stop.value.state) if stop.value else self.pool
+            return stop.value
+
+    def _reply(self, question: object) -> Record:
+        if isinstance(question, AskAnalysed):
+            names = list(self.scores)
+            wanted = {*question.ids, *names[max(0, len(names) - question.newest) :]}
+            ranked = sorted(wanted, key=lambda name: -self.scores[name])
+            return Experiments(rows=tuple(self.rows[name] for name in ranked))
+        assert isinstance(question, AskAncestry)
+        return Ancestry(rows=tuple(self.rows[name] for name in question.references))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from memory.projections import (
     RevisionRow,
     TransitionRow,
 )
-from memory.state.as_of import as_of, seq_of
+from memory.state.as_of import as_of, rows_as_of, seq_of
 from memory.state.experiment_state import ExperimentState
 
 IMPORTED_STARTING_POINTS = 10
@@ -106,6 +106,8 @@ class CampaignState:
 
     ranked: list[RankedExperiment] = field(default_factory=list)
     """Analysed experiments, best first and not in log order."""
+    analysed: list[AnalysisRow] = field(default_factory=list)
+    """The analyses that counted, in log order."""
     imports: list[RankedImport] = field(default_factory=list)
     """Imported experiments by what their histories report, best first and not in log order."""
     unanalysed: dict[str, CompletionRow] = field(default_factory=dict)
@@ -156,7 +158,11 @@ class CampaignState:
             self._vetoed_after[message_count] = tuple(vetoed)
         return self._vetoed_after[message_count]
 
-    def ranking(self, position: int, limit: int = RANKING_SIZE) -> Iterator[str]:
+    def newest_analysed(self, position: int, count: int) -> list[str]:
+        """Return the ids of the `count` experiments that were analysed last, in that order."""
+        return [row.experiment for row in rows_as_of(self.analysed, position, newest=count)]
+
+    def ranking(self, position: int, limit: int | None = RANKING_SIZE) -> Iterator[str]:
         """Return the ids of the best experiments, best first, without vetoed ones; of equals, the one opened first."""
         analysed = (ranked.id for ranked in self.ranked if ranked.analysed_seq <= position)
         return islice((each for each in analysed if not self.vetoed(each, position)), limit)

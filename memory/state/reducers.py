@@ -195,6 +195,7 @@ def _analyse(campaign: CampaignState, row: AnalysisRow) -> None:
     if experiment.terminal is not None or not experiment.opened_seq:
         return
     experiment.analysis = row
+    campaign.analysed.append(row)
     _end(campaign, experiment, row.seq, "analysed")
     insort(campaign.ranked, RankedExperiment(-row.fitness, experiment.opened_seq, row.seq, experiment.id))
     if experiment.proposal is not None and experiment.proposal.parent:

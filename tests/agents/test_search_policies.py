@@ -10,14 +10,17 @@ import pytest
 from pydantic import ValidationError
 
 import agents.search
+from agents.design import draw_design
 from agents.search import DEFAULT_POLICY, make_policy, policies, policy_class
 from agents.search.policy import Renewal, Suggestion
+from agents.search.spaces import space_named
 from bus.vocabulary.events import CampaignStarted, Limits
-from bus.vocabulary.queries import CampaignStatus
-from tests.support.decisions import drive
+from bus.vocabulary.queries import AskAnalysed, CampaignStatus, Experiment, Experiments
+from tests.support.decisions import Answers, drive
 
 BASELINES = ("gla", "mamba2", "deltanet")
 RANKED = tuple(f"e{number:04d}" for number in range(1, 31))
+to_json = space_named("mixers").to_json
 EVERY_POLICY = pytest.mark.parametrize("name", sorted(policies()))
 
 
@@ -40,14 +43,28 @@ def status(name: str, analysed: int = 40, **fields: Any) -> CampaignStatus:
 def ask(name: str, campaign: CampaignStatus, seed: int = 0, state: dict[str, Any] | None = None) -> Suggestion:
     """Ask a policy as the director does."""
     policy = make_policy(name, started(name).policy_parameters)
-    return drive(policy.ask(campaign, campaign.pool if state is None else state, Random(seed)), {})
+    return drive(policy.ask(campaign, campaign.pool if state is None else state, Random(seed)), memory_of(campaign))
+
+
+def memory_of(campaign: CampaignStatus) -> Answers:
+    """Return memory's answers in a campaign whose experiments were analysed in the order of their ranks."""
+
+    def analysed(question: AskAnalysed) -> Experiments:
+        names = RANKED[: campaign.analysed]
+        wanted = {*question.ids, *names[max(0, len(names) - question.newest) :]} - {*campaign.vetoed}
+        designs = {name: to_json(draw_design(Random(index))) for index, name in enumerate(RANKED)}
+        rows = [Experiment(id=name, status="analysed", design=designs[name]) for name in names if name in wanted]
+        return Experiments(rows=tuple(rows))
+
+    return {AskAnalysed: analysed}
 
 
 def fold(name: str, analysed: int = 100) -> dict[str, Any]:
     """Return a policy's state after `analysed` analyses, each reported to it once."""
     policy, state, generation = make_policy(name, started(name).policy_parameters), dict[str, Any](), 0
     for count in range(1, analysed + 1):
-        renewal: Renewal | None = drive(policy.tell(status(name, count), state), {})
+        now = status(name, count)
+        renewal: Renewal | None = drive(policy.tell(now, state), memory_of(now))
         if renewal:
             assert renewal.generation == generation + 1, "generations count without a gap"
             state, generation = dict(renewal.state), renewal.generation
@@ -135,10 +152,11 @@ def test_a_policy_object_holds_no_state(name: str) -> None:
     """Calls of `ask` and `tell` change no later suggestion of the same object."""
     policy = make_policy(name, started(name).policy_parameters)
     campaign = status(name, pool=fold(name))
-    suggestion = drive(policy.ask(campaign, campaign.pool, Random(3)), {})
-    drive(policy.tell(status(name, 7), {}), {})
-    drive(policy.ask(status(name, 0), {}, Random(4)), {})
-    assert drive(policy.ask(campaign, campaign.pool, Random(3)), {}) == suggestion
+    memory = memory_of(campaign)
+    suggestion = drive(policy.ask(campaign, campaign.pool, Random(3)), memory)
+    drive(policy.tell(status(name, 7), {}), memory)
+    drive(policy.ask(status(name, 0), {}, Random(4)), memory)
+    assert drive(policy.ask(campaign, campaign.pool, Random(3)), memory) == suggestion
 
 
 @EVERY_POLICY
@@ -196,3 +214,43 @@ class TestTwoTier:
 def test_random_suggests_no_parent() -> None:
     """It does not, whatever has been analysed."""
     assert {ask("random", status("random"), seed).parent for seed in range(5)} == {None}
+
+
+class TestAging:
+    """Aging evolution over the newest results."""
+
+    def test_the_parent_is_the_best_of_a_sample_of_the_newest(self) -> None:
+        """The tournament's size sets how good it is; experiments older than the population are no parents."""
+        campaign = status("aging", 30)
+        for sample, parents in {20: {RANKED[10]}, 1: set(RANKED[10:30]), 10: set(RANKED[10:21])}.items():
+            policy = make_policy("aging", {"population": 20, "sample": sample})
+            drawn = {drive(policy.ask(campaign, {}, Random(seed)), memory_of(campaign)).parent for seed in range(400)}
+            assert drawn <= parents
+            assert len(drawn) >= min(len(parents), 8)
+
+    def test_designs_are_drawn_afresh_until_the_population_is_full(self) -> None:
+        """From then on there are mutations alone."""
+        assert ask("aging", status("aging", 19)) == Suggestion()
+        assert ask("aging", status("aging", 20)).preferences == {"crossover": 0.0, "scratch": 0.0}
+
+
+class TestQualityDiversity:
+    """The grid of elites."""
+
+    def test_every_cell_holds_its_best_experiment(self) -> None:
+        """The state after all analyses does not depend on how many of them an earlier state had seen."""
+        policy, now = make_policy("quality_diversity", {}), status("quality_diversity", 30)
+        grid = fold("quality_diversity", 30)
+        assert grid == drive(policy.tell(now, {}), memory_of(now)).state
+        space, cells = space_named("mixers"), dict[str, str]()
+        for index, name in enumerate(RANKED):
+            cells.setdefault("|".join(space.behaviour(draw_design(Random(index)))), name)
+        assert grid == {"elites": cells, "seen": 30}
+        assert 5 < len(cells) < 30
+
+    def test_parents_come_evenly_from_the_cells(self) -> None:
+        """Mates are other elites."""
+        state = fold("quality_diversity", 30)
+        drawn = [ask("quality_diversity", status("quality_diversity", 30), seed, state) for seed in range(300)]
+        assert {suggestion.parent for suggestion in drawn} == {*state["elites"].values()}
+        assert {mate for suggestion in drawn for mate in suggestion.references} == {*state["elites"].values()}

@@ -9,6 +9,7 @@ from benchmarks.campaign_log import random_idea
 from bus.vocabulary.events import CodeRevised, CurvePoint, RunFailed
 from bus.vocabulary.queries import (
     QUERIES,
+    AskAnalysed,
     AskAncestry,
     AskCampaignStatus,
     AskExperiments,
@@ -28,7 +29,7 @@ from memory.retrieval.embedding import HashEmbedder
 from memory.retrieval.ideas import MotivationIndex
 from memory.store import Store
 from tests.support.factories import metrics
-from tests.support.scribe import Scribe
+from tests.support.scribe import DESIGN, Scribe
 
 
 def test_every_query_has_a_handler() -> None:
@@ -77,6 +78,7 @@ def test_later_events_change_no_answer(make_store: Callable[[list[Envelope]], St
         ids = sorted({envelope.experiment for envelope in log[:at]} - {CAMPAIGN})[-4:]
         queries: list[Query] = [AskCampaignStatus(at=at), AskExperiments(at=at), AskExperiments(at=at, ids=tuple(ids))]
         queries += [ask(at=at, experiment=name) for name in ids for ask in (AskPeers, AskSetup)]
+        queries += [AskAnalysed(at=at, newest=3, ids=tuple(ids))]
         exclude, design = ids[0] if ids else "", random_idea(0, Random(at))[2]
         queries += [AskNeighbours(at=at, text="decay gate", fingerprint=fingerprint("x = 1"), exclude=exclude)]
         queries += [
@@ -252,3 +254,18 @@ def test_a_query_without_a_campaign_is_about_the_newest_one(scribe: Scribe) -> N
     scribe.campaign = "d"
     scribe.start()
     assert [scribe.status(at).campaign for at in (first, 0)] == ["c", "d"]
+
+
+def test_the_newest_analysed_come_best_first(scribe: Scribe) -> None:
+    """Named ones stand among them in the order of the ranking, each with its design; those not analysed are absent."""
+    scribe.start()
+    for slot, fitness in enumerate((0.3, 0.9, 0.1, 0.5, 0.2), 1):
+        scribe.open(f"e{slot:04d}", slot)
+        scribe.propose(f"e{slot:04d}", design=DESIGN)
+        if slot < 5:
+            scribe.complete(f"e{slot:04d}")
+            scribe.analyse(f"e{slot:04d}", fitness)
+    reply = answer(Knowledge(scribe.store), AskAnalysed(newest=2, ids=("e0001", "e0005")))
+    assert [(row.id, row.fitness) for row in reply.rows] == [("e0004", 0.5), ("e0001", 0.3), ("e0003", 0.1)]
+    assert [row.design for row in reply.rows] == 3 * [DESIGN]
+    assert answer(Knowledge(scribe.store), AskAnalysed()).rows == ()

@@ -7,6 +7,7 @@ depends on the log and not on timing. `at=0` stands for the newest position. A r
 from bus.vocabulary.queries.campaign import AskCampaigns, AskCampaignStatus, Campaigns, CampaignStatus
 from bus.vocabulary.queries.comparison import AskPeers, AskSetup, ExperimentSetup, Peers
 from bus.vocabulary.queries.experiment import (
+    AskAnalysed,
     AskExperiments,
     Experiment,
     Experiments,
@@ -29,6 +30,7 @@ from bus.vocabulary.queries.query import Query
 __all__ = [
     "QUERIES",
     "Ancestry",
+    "AskAnalysed",
     "AskAncestry",
     "AskCampaignStatus",
     "AskCampaigns",
@@ -59,6 +61,7 @@ QUERIES: dict[str, type[Query]] = {
         AskCampaignStatus,
         AskCampaigns,
         AskExperiments,
+        AskAnalysed,
         AskPeers,
         AskSetup,
         AskAncestry,

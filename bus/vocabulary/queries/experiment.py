@@ -148,3 +148,18 @@ class AskExperiments(Query):
     """Of all, only those opened after this position: the `opened_seq` of the last one of the page before."""
     limit: int = Field(default=0, ge=0)
     """Of all, at most so many, the first ones; 0 for no limit. A thousand take more than a megabyte."""
+
+
+class AskAnalysed(Query):
+    """Which of the newest analysed experiments, and of some others, are best? Best first, with their designs.
+
+    The order is that of the campaign's ranking. Vetoed experiments are left out.
+    """
+
+    name: ClassVar[str] = "analysed"
+    Reply: ClassVar[type[Record]] = Experiments
+
+    newest: int = Field(default=0, ge=0)
+    """So many of the experiments that were analysed last."""
+    ids: tuple[str, ...] = ()
+    """Other analysed experiments."""
