@@ -1,0 +1,1 @@
+"""Search policies compared on tables of published searches; `python -m benchmarks.policies --help`."""

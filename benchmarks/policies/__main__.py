@@ -1,0 +1,119 @@
+"""Search policies compared on tables of published searches.
+
+    python -m benchmarks.policies --tables FOLDER [--policies a,b] [--only TABLE,...] [--runs N] [--queries 200]
+
+Each run is a whole campaign (`benchmarks.policies.campaign`): the lab's director, researcher, analyst, log and memory,
+with the table in the trainer's place. Prints, per table and policy, the test regret of the design with the best
+validation value after a quarter, a half and all of the queries: the mean over runs with its interval, and the mean
+difference to aging evolution on the same seeds with its interval. All intervals are 95 % of a bootstrap over runs.
+`optuna-tpe` among the policies is Optuna's TPE without the lab (extra `bench`). A table whose file or package is absent
+is skipped with a line on stderr. The same arguments print the same table.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from agents.search import policies
+from agents.search.spaces import register
+from benchmarks.policies import outside
+from benchmarks.policies.campaign import TableCampaign
+from benchmarks.policies.compare import interval, regrets
+from benchmarks.policies.tables import Network, Table, nas_bench_201, nas_bench_graph, nas_bench_macro
+
+REFERENCE = "aging"
+"""The policy that the others are compared with."""
+LOADERS: dict[str, Callable[[Path], Table]] = {
+    "nas-bench-graph-arxiv": lambda _: nas_bench_graph("arxiv"),
+    "nas-bench-graph-cora": lambda _: nas_bench_graph("cora"),
+    "nas-bench-201": lambda folder: nas_bench_201(folder / "nas-bench-201-mini.csv.gz"),
+    "nas-bench-macro": lambda folder: nas_bench_macro(folder / "nas-bench-macro.csv.gz"),
+    "hw-gpt-bench-s": lambda folder: Network(folder / "hw-gpt-bench-s.npz"),
+}
+
+
+@cache
+def load(name: str, folder: Path) -> Table:
+    """Return a table, whose space the lab then knows. Raises OSError or ImportError if it is absent."""
+    table = LOADERS[name](folder)
+    register(table.space)
+    return table
+
+
+def run(name: str, folder: Path, queries: int, job: tuple[str, int]) -> tuple[list[float], float]:
+    """Return the regrets of one run of a policy under a seed, and the CPU seconds that it took."""
+    table, (policy, seed), began = load(name, folder), job, time.process_time()
+    if policy == outside.NAME:
+        evaluated = outside.search(table, seed, queries)
+    else:
+        evaluated = TableCampaign(table, policy, seed, queries).run()
+    return regrets(table, evaluated, seed, marks(queries)), time.process_time() - began
+
+
+def marks(queries: int) -> tuple[int, ...]:
+    """Return the numbers of queries after which a search is judged."""
+    return max(1, queries // 4), max(1, queries // 2), queries
+
+
+def rows(name: str, options: argparse.Namespace, chosen: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each policy on a table."""
+    jobs = [(policy, seed) for policy in chosen for seed in range(options.runs)]
+    with ProcessPoolExecutor(options.jobs) as pool:
+        done = list(pool.map(partial(run, name, options.tables, options.queries), jobs))
+    by_policy = {
+        policy: np.array([regret for (of, _), (regret, _) in zip(jobs, done, strict=True) if of == policy])
+        for policy in chosen
+    }
+    for policy, values in by_policy.items():
+        seconds = float(np.mean([spent for (of, _), (_, spent) in zip(jobs, done, strict=True) if of == policy]))
+        reference = by_policy.get(REFERENCE)
+        cells = [_cell(*interval(column)) for column in values.T]
+        if policy == REFERENCE or reference is None:
+            cells += ["–"] * values.shape[1]
+        else:
+            cells += [_cell(*interval(column), sign="+") for column in (values - reference).T]
+        yield f"| {name} | {policy} | {' | '.join(cells)} | {seconds:.1f} |"
+
+
+def _cell(mean: float, low: float, high: float, sign: str = "") -> str:
+    return f"{mean:{sign}.4g} [{low:{sign}.4g}, {high:{sign}.4g}]"
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=Path, default=Path(), help="folder of the tables' files")
+    parser.add_argument("--only", default=",".join(LOADERS), help="tables")
+    parser.add_argument("--policies", default=",".join(policies()), help="search policies, or optuna-tpe")
+    parser.add_argument("--runs", type=int, default=50, help="runs of each policy, with the seeds 0, 1, ...")
+    parser.add_argument("--queries", type=int, default=200, help="designs that a run evaluates")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    options = parser.parse_args()
+    tables, chosen = options.only.split(","), options.policies.split(",")
+    unknown = {*tables} - {*LOADERS} | {*chosen} - {*policies(), outside.NAME}
+    if unknown:
+        print(f"unknown: {', '.join(sorted(unknown))}; tables: {', '.join(LOADERS)}", file=sys.stderr)
+        print(f"policies: {', '.join((*policies(), outside.NAME))}", file=sys.stderr)
+        return 2
+    print("| table | policy |", " | ".join(f"regret at {mark}" for mark in marks(options.queries)), end=" | ")
+    print(" | ".join(f"to {REFERENCE} at {mark}" for mark in marks(options.queries)), "| CPU s per run |")
+    print(f"|{' --- |' * 9}")
+    for name in tables:
+        try:
+            load(name, options.tables)
+        except (OSError, ImportError) as error:
+            print(f"skipped {name}: {error}", file=sys.stderr)
+            continue
+        for row in rows(name, options, chosen):
+            print(row, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The benchmark of search policies: every policy searches a table through the lab's own roles, log and memory."""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from agents.search import policies
+from agents.search.spaces import register
+from benchmarks.policies import __main__ as command
+from benchmarks.policies import outside
+from benchmarks.policies.campaign import TableCampaign
+from benchmarks.policies.choices import Choices, ChoiceSpace
+from benchmarks.policies.compare import interval, regrets
+from benchmarks.policies.tables import Listed, Table
+
+QUERIES = 40
+OPTIONS = {f"axis{axis}": ("0", "1", "2", "3") for axis in range(5)}
+
+
+def hill() -> Listed:
+    """Return a table with one optimum, where every axis counts by itself."""
+    space = ChoiceSpace("hill", OPTIONS)
+    designs = {space.random(Random(seed)) for seed in range(30_000)}
+    value = {design: float(sum((int(option) - 2) ** 2 for option in design)) for design in designs}
+    return Listed(space, {design: (height, 2 * height) for design, height in value.items()})
+
+
+def hill_table() -> Table:
+    """Return the one table of its name."""
+    return HILL
+
+
+def graph_table() -> Table:
+    """Return a table of NAS-Bench-Graph, if the package is installed."""
+    pytest.importorskip("nas_bench_graph", reason="nas-bench-graph is not installed (extra bench)")
+    return command.load("nas-bench-graph-arxiv", Path())
+
+
+HILL = hill()
+register(HILL.space)
+
+
+CASES = [*((policy, hill_table) for policy in sorted(policies())), ("aging", graph_table)]
+
+
+@pytest.mark.parametrize(("policy", "make"), CASES)
+def test_every_policy_searches_a_table(policy: str, make: Callable[[], Table]) -> None:
+    """It evaluates different designs of the space, as many as it may, and the same ones under the same seed."""
+    table = make()
+    first, second = (TableCampaign(table, policy, 3, QUERIES).run() for _ in range(2))
+    assert first == second
+    assert len(set(first)) == len(first)
+    assert 0.8 * QUERIES < len(first) <= QUERIES  # a slot whose neighbourhood is exhausted is given up
+    assert all(table.space.checked(design) == design for design in first)
+
+
+@pytest.mark.parametrize("policy", ["aging", "mutate_best"])
+def test_a_policy_that_reads_results_beats_random_draws(policy: str) -> None:
+    """On a table where every axis counts by itself it finds better designs: the value reaches the ranking."""
+    found = {
+        name: np.mean(
+            [regrets(HILL, TableCampaign(HILL, name, seed, QUERIES).run(), seed, [QUERIES]) for seed in (1, 2)]
+        )
+        for name in (policy, "random")
+    }
+    assert found[policy] < found["random"]
+
+
+def test_regret_is_that_of_the_incumbent_by_validation() -> None:
+    """The design with the best validation value so far is judged by its test value; the first of equals counts."""
+    rows: dict[Choices, tuple[float, ...]] = {("a",): (3.0, 7.0), ("b",): (1.0, 9.0), ("c",): (1.0, 5.0)}
+    table = Listed(ChoiceSpace("letters", {"letter": ("a", "b", "c")}), rows)
+    assert regrets(table, [("a",), ("b",), ("c",)], 0, [1, 2, 3]) == [2.0, 4.0, 4.0]
+
+
+def test_a_table_of_seeds_selects_on_one_and_judges_on_the_others() -> None:
+    """The seed of a run chooses which one a search sees."""
+    table = Listed(ChoiceSpace("seeds", {"letter": ("a",)}), {("a",): (1.0, 2.0, 6.0)})
+    assert [table.validation(("a",), seed) for seed in range(4)] == [1.0, 2.0, 6.0, 1.0]
+    assert [table.test(("a",), seed) for seed in range(4)] == [4.0, 3.5, 1.5, 4.0]
+    assert table.best == 3.0
+
+
+def test_an_interval_covers_the_mean_and_shrinks_with_runs() -> None:
+    """It is the same for the same values."""
+    few, many = np.random.default_rng(1).normal(2.0, 1.0, 10), np.random.default_rng(2).normal(2.0, 1.0, 1000)
+    assert interval(few) == interval(few)
+    for mean, low, high in (interval(few), interval(many)):
+        assert low < mean < high
+    assert np.ptp(interval(many)[1:]) < 0.3 * np.ptp(interval(few)[1:])
+
+
+def test_an_absent_table_is_skipped_with_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line names the file; an unknown policy is an error that lists those known."""
+    monkeypatch.setattr("sys.argv", ["policies", "--tables", str(tmp_path), "--only", "nas-bench-macro"])
+    assert command.main() == 0
+    assert "skipped nas-bench-macro: " in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["policies", "--policies", "luck"])
+    assert command.main() == 2
+    assert "unknown: luck" in capsys.readouterr().err
+
+
+def test_the_outside_reference_searches_the_same_table() -> None:
+    """TPE evaluates as many designs, and the same ones under the same seed."""
+    pytest.importorskip("optuna", reason="optuna is not installed (extra bench)")
+    first, second = (outside.search(HILL, 1, 30) for _ in range(2))
+    assert first == second
+    assert len(first) == 30
