@@ -61,7 +61,7 @@ def test_both_builds_of_torch_have_the_same_version() -> None:
 
 def test_a_cpu_build_needs_nothing_of_cuda() -> None:
     """CUDA's libraries are in the groups for it alone: an installation for CPUs does not fetch them."""
-    for group in ("build", "runtime", "cpu", "dev", "torch-cpu"):
+    for group in ("build", "runtime", "cpu", "bench", "dev", "torch-cpu"):
         assert not [found.name for _, found in requirements(group) if found.name.startswith(lock.CUDA)]
 
 
@@ -75,7 +75,7 @@ def test_groups_share_no_package() -> None:
     groups = lock.grouped(whole, needed)
     assert {group: list(entries) for group, entries in groups.items()} == {
         "build": ["setuptools"], "runtime": ["a"], "torch-cuda": ["nvidia-x", "torch"],
-        "cpu": ["b"], "gpu": ["b"], "dev": ["b"],
+        "cpu": ["b"], "gpu": ["b"], "bench": ["b"], "dev": ["b"],
     }  # fmt: skip
     assert groups["runtime"]["a"].count("--hash") == 2
 
