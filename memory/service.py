@@ -12,7 +12,8 @@ A damaged file, and a log that lost messages, end the service: `memory.recovery`
 Follow and embed announce their progress on the condition `_news`, on which embed and answer wait.
 
 The store is used and all answers are computed in the event loop's thread, so they need no locks. A thread for answers
-would not pay: to hand one over and back costs more than most answers. Only the sentence model has a thread of its own.
+would not pay: to hand one over and back costs more than most answers. Only the sentence model and the models behind
+forecasts have threads of their own, since a fit takes longer than thousands of answers.
 """
 
 import asyncio
@@ -119,6 +120,8 @@ class MemoryService:
             await self._wait_until(lambda: self._store.position >= query.at, reason)
         handler = handler_for(self._knowledge, query)
         await self._embed_for(handler)
+        if fitting := handler.fitting():
+            await asyncio.wrap_future(fitting)
         return handler.answer()
 
     async def _embed_for(self, handler: QueryHandler[Query]) -> None:

@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from bus.vocabulary.events import Record
 from bus.vocabulary.queries import CognitionEntry, Query
+from memory.forecasts.index import ForecastIndex
 from memory.projections import ProposalRow
 from memory.retrieval.designs import DesignIndex
 from memory.state.campaign_state import CampaignState
@@ -45,6 +47,7 @@ class Knowledge:
     motivations: MotivationSearch | None = None
     cognition: CognitionSearch | None = None
     designs: DesignIndex = field(default_factory=DesignIndex)
+    forecasts: ForecastIndex = field(default_factory=ForecastIndex)
 
 
 QueryT = TypeVar("QueryT", bound=Query)
@@ -78,6 +81,10 @@ class QueryHandler(ABC, Generic[QueryT]):
     def motivation_count(self) -> int:
         """Return how many of the campaign's first motivations must be embedded before `answer`."""
         return 0
+
+    def fitting(self) -> Future[Any] | None:
+        """Return the fit of a model that must be complete before `answer`, which otherwise blocks until it is."""
+        return None
 
     @abstractmethod
     def answer(self) -> Record:

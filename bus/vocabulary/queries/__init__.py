@@ -15,6 +15,7 @@ from bus.vocabulary.queries.experiment import (
     ForeignRecord,
     Status,
 )
+from bus.vocabulary.queries.forecast import AskForecast, DesignForecast, ForecastKind, Forecasts
 from bus.vocabulary.queries.idea import (
     Ancestry,
     AskAncestry,
@@ -36,6 +37,7 @@ __all__ = [
     "AskCampaigns",
     "AskCognition",
     "AskExperiments",
+    "AskForecast",
     "AskNeighbours",
     "AskPeers",
     "AskSetup",
@@ -43,10 +45,13 @@ __all__ = [
     "Campaigns",
     "Cognition",
     "CognitionEntry",
+    "DesignForecast",
     "Experiment",
     "ExperimentSetup",
     "Experiments",
     "FailedAttempt",
+    "ForecastKind",
+    "Forecasts",
     "ForeignRecord",
     "Neighbour",
     "Neighbours",
@@ -67,6 +72,7 @@ QUERIES: dict[str, type[Query]] = {
         AskAncestry,
         AskNeighbours,
         AskCognition,
+        AskForecast,
     )
 }
 """Every query by its name."""
