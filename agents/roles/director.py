@@ -159,6 +159,10 @@ def _opening(
         preferences=dict(suggestion.preferences),
         guidance=status.guidance,
         wish=wish_in_force(status),
+        children=suggestion.children,
+        ranking=suggestion.ranking,
+        unranked=suggestion.unranked,
+        policy=suggestion.policy,
     )
     return Post(experiment, request)
 

@@ -5,8 +5,7 @@ read the parent, the references, the papers that the parent's weakness retrieved
 repeats an earlier one is rejected, and another is drawn, a few times at most.
 """
 
-from collections.abc import Callable
-from random import Random
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -14,6 +13,7 @@ from pydantic import Field
 from agents.llm import prompts
 from agents.llm.schemas import Draft, parse_completion
 from agents.search.breeding import baseline_proposal, breed, select_donors, slot_bias
+from agents.search.ranked_children import Ancestors, ranked_children
 from architecture.limits import MAX_SOURCE_CHARACTERS
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSettings, RoleSpec
@@ -80,14 +80,17 @@ class _Slot:
         self._envelope, self._request, self._ancestry = envelope, request, ancestry
         self._started = ancestry.started
         self._settings = settings_of(ancestry.started)
-        self._breed = self._breeder(rng(derive(envelope.campaign, envelope.experiment), SPEC.name))
+        self._random = rng(derive(envelope.campaign, envelope.experiment), SPEC.name)
+        self._ancestors = self._find_ancestors()
+        self._children: Iterator[ProposalCreated] | None = None
+        """The ranked children that are left; None before they are bred."""
         self._rejections: list[ProposalRejected] = []
 
     def fill(self) -> Subdecision[list[ProposalRejected | ProposalCreated]]:
         """Return the rejected ideas and, last, the one to try; rejections alone if none is new."""
         model = uses_model = self._started is not None and SPEC.name in self._started.models
         while True:
-            idea = (yield from self._draft()) if model else self._breed()
+            idea = (yield from self._draft()) if model else (yield from self._breed())
             if isinstance(idea, str):
                 self._rejections.append(_no_answer(idea))
                 model = False
@@ -101,14 +104,21 @@ class _Slot:
             if rejection.final:
                 return [*self._rejections]
 
-    def _breeder(self, random: Random) -> Callable[[], ProposalCreated]:
-        """Return a function that breeds one idea after another from the same ancestors."""
+    def _find_ancestors(self) -> Ancestors:
+        """Return what all ideas of the slot are bred from."""
         baselines = list(self._started.baselines) if self._started else []
-        donors = select_donors(self._request, self._ancestry.rows, random.sample(baselines, len(baselines)))
+        donors = select_donors(self._request, self._ancestry.rows, self._random.sample(baselines, len(baselines)))
         goal = self._started.goal if self._started else ""
         cognition = self._ancestry.cognition
         bias = slot_bias(goal, cognition, self._request, from_text=self._settings.paper_bias == "text")
-        return lambda: breed(self._request, donors, bias, cognition, random)
+        return Ancestors(donors, bias, cognition)
+
+    def _breed(self) -> Subdecision[ProposalCreated]:
+        """Return the best ranked child that is left, or without any the first design that comes."""
+        if self._children is None:
+            self._children = yield from ranked_children(self._envelope, self._request, self._ancestors, self._random)
+        child, ancestors = next(self._children, None), self._ancestors
+        return child or breed(self._request, ancestors.donors, ancestors.bias, ancestors.cognition, self._random)
 
     def _draft(self) -> Subdecision[ProposalCreated | str]:
         """Return the model's idea as a proposal, or one line that says why there is none."""

@@ -74,6 +74,12 @@ def slot_bias(goal: str, cognition: Iterable[CognitionEntry], request: ProposalR
     return bias_from_text([goal]) | papers | people
 
 
+def draft(request: ProposalRequested, donors: Sequence[Donor], bias: Bias, random: Random) -> dict[str, JsonValue]:
+    """Return the design that `breed` makes with the same draws, without its source."""
+    parent, mates = (donors[0] if donors else None), [donor.design for donor in donors[1:]]
+    return _as_json(_variation(request, parent, mates, bias, random).design)
+
+
 def breed(
     request: ProposalRequested, donors: Sequence[Donor], bias: Bias, cognition: Sequence[CognitionEntry], random: Random
 ) -> ProposalCreated:

@@ -22,7 +22,7 @@ from random import Random
 from typing import Any, ClassVar, Self
 
 from bus.delivery.role import Subdecision
-from bus.vocabulary.events import Record
+from bus.vocabulary.events import Ranking, Record
 from bus.vocabulary.queries import CampaignStatus
 
 State = Mapping[str, Any]
@@ -43,6 +43,14 @@ class Suggestion:
     """Experiments to draw on besides the parent."""
     preferences: Mapping[str, float] = field(default_factory=dict)
     """Factors on the chances of operators, by name (`mutate`, `crossover`, `scratch`)."""
+    children: int = 1
+    """Number of designs to breed, from the parent and from the references, of which one is proposed."""
+    ranking: Ranking | None = None
+    """How they are ranked; None for the first one."""
+    unranked: float = 0.0
+    """Chance that the slot takes the first one all the same."""
+    policy: str | None = None
+    """The policy that made the suggestion, if this one chooses among several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +104,9 @@ def usable(names: Sequence[str], status: CampaignStatus) -> tuple[str, ...]:
     """Return the experiments that are under no veto, in their order."""
     vetoed = set(status.vetoed)
     return tuple(name for name in names if name not in vetoed)
+
+
+def draw_ancestors(names: Sequence[str], references: int, random: Random) -> tuple[str | None, tuple[str, ...]]:
+    """Return a parent and at most so many references, drawn evenly and without repetition; None of no experiments."""
+    drawn = random.sample(names, min(len(names), 1 + references))
+    return (drawn[0], tuple(drawn[1:])) if drawn else (None, ())

@@ -1,6 +1,6 @@
 """The models of every campaign, fitted in a thread of their own as analyses come.
 
-A model is drawn from the first n analyses of a campaign that have a design and an objective. n grows in steps, by one
+A model is drawn from the first n analyses of a campaign of experiments with a design. n grows in steps, by one
 at first and by a sixteenth of the analyses later, so that refitting costs little. It is a function of the position
 that a query is about, whatever memory has read since; so the same query has the same answer at any time.
 """
@@ -46,7 +46,7 @@ class _CampaignDesigns:
     analyses: int = 0
     """Number of analyses read."""
     seqs: list[int] = field(default_factory=list)
-    """Positions of the analyses that have a design and an objective, in the order of the log."""
+    """Positions of the analyses of experiments with a design, in the order of the log."""
     designs: list[str] = field(default_factory=list)
     """Their designs as JSON."""
     objectives: list[float] = field(default_factory=list)
@@ -101,13 +101,11 @@ class ForecastIndex:
     def _read_analyses(self, campaign: CampaignState) -> _CampaignDesigns:
         read = self._read[campaign.id]
         for analysis in campaign.analysed[read.analyses :]:
-            experiment = campaign.experiments[analysis.experiment]
-            objective, proposal = objective_of(campaign, experiment), experiment.proposal
-            newest = experiment.newest_source(analysis.seq)
-            if objective is not None and proposal is not None and newest is not None and newest.design:
+            newest = campaign.experiments[analysis.experiment].newest_source(analysis.seq)
+            if newest is not None and newest.design:
                 read.seqs.append(analysis.seq)
                 read.designs.append(newest.design)
-                read.objectives.append(objective)
+                read.objectives.append(objective_of(campaign, analysis))
         read.analyses = len(campaign.analysed)
         return read
 

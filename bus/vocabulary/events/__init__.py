@@ -17,7 +17,15 @@ from bus.vocabulary.events.code import CodeFailed, CodeRevised, Stage
 from bus.vocabulary.events.human import OWNER, HumanAnswered, HumanKind, HumanMessage, Spoken
 from bus.vocabulary.events.imported import ExperimentImported
 from bus.vocabulary.events.metrics import CurvePoint, Measure, Metrics, TaskMetrics
-from bus.vocabulary.events.proposal import Origin, ProposalCreated, ProposalRejected, ProposalRequested, Wish
+from bus.vocabulary.events.proposal import (
+    Forecast,
+    Origin,
+    ProposalCreated,
+    ProposalRejected,
+    ProposalRequested,
+    Ranking,
+    Wish,
+)
 from bus.vocabulary.events.run import (
     TOO_GOOD,
     VETOED,
@@ -52,6 +60,7 @@ __all__ = [
     "Event",
     "ExperimentImported",
     "FitnessParts",
+    "Forecast",
     "GateResult",
     "HumanAnswered",
     "HumanKind",
@@ -66,6 +75,7 @@ __all__ = [
     "ProposalCreated",
     "ProposalRejected",
     "ProposalRequested",
+    "Ranking",
     "Record",
     "RunAnomaly",
     "RunCompleted",

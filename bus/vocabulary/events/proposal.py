@@ -19,6 +19,26 @@ class Wish(Record):
     """Units that no design has."""
 
 
+Ranking = Literal["improvement", "thompson", "parzen"]
+"""How the children of a slot are ranked: by expected improvement, by a draw from each forecast, or by the ratio of the
+densities of good and of other designs."""
+
+
+class Forecast(Record):
+    """What a design was expected to reach when it was chosen among its siblings."""
+
+    mean: float | None = None
+    """Expected objective, larger is better; None if densities were compared."""
+    deviation: float | None = None
+    """Its standard deviation."""
+    ratio: float | None = None
+    """log l(x) − log g(x), if densities were compared."""
+    children: int = Field(ge=1)
+    """Number of novel designs that it was chosen from."""
+    trained_on: int = Field(ge=0)
+    """Number of analysed experiments behind the forecast."""
+
+
 class ProposalRequested(Event):
     """The director opens a slot and says what its experiment starts from."""
 
@@ -42,6 +62,14 @@ class ProposalRequested(Event):
     """Steering messages in force, oldest first."""
     wish: Wish | None = None
     """What the guidance asks for; None if it names no unit, or if it only biases (`[roles.director]`)."""
+    children: int = Field(default=1, ge=1)
+    """Number of designs to breed, of which one is proposed."""
+    ranking: Ranking | None = None
+    """How they are ranked; None for the first one."""
+    unranked: float = Field(default=0.0, ge=0, le=1)
+    """Chance that the slot takes the first one all the same, so that models also see what they would not choose."""
+    policy: str | None = None
+    """The policy that made the suggestion, if the campaign's policy chooses among several."""
 
 
 class ProposalCreated(Event):
@@ -69,6 +97,8 @@ class ProposalCreated(Event):
     """Keys of the cognition entries that the researcher read."""
     guidance: tuple[str, ...] = ()
     """Guidance that was taken into account."""
+    forecast: Forecast | None = None
+    """What it was expected to reach, if it was chosen by a forecast."""
 
 
 class ProposalRejected(Event):

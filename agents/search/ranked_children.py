@@ -1,0 +1,116 @@
+"""Ranked children: a slot breeds many designs from several parents, and proposes the one that forecasts favour.
+
+Every child has draws of its own. So all are bred without their source, memory forecasts them in one query, and the
+chosen one alone is bred again in full. What other slots have under way is in the forecasts: memory treats it as
+observed (`AskForecast`), so no two slots chase one idea.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import erf, exp, pi, sqrt
+from random import Random
+
+from pydantic import JsonValue
+
+from agents.design import Bias
+from agents.search.breeding import Donor, breed, draft
+from bus.delivery.role import Subdecision
+from bus.vocabulary.events import Forecast, ProposalCreated, ProposalRequested, Ranking
+from bus.vocabulary.queries import AskForecast, CognitionEntry, DesignForecast, Forecasts
+from bus.wire.envelope import Envelope
+
+SEED_BITS = 64
+MAX_TRIES_PER_CHILD = 3
+"""Designs bred for each child that is wanted, since some are bred twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestors:
+    """What the children of a slot are bred from."""
+
+    donors: tuple[Donor, ...]
+    bias: Bias
+    cognition: Sequence[CognitionEntry]
+
+    def led_by(self, turn: int) -> tuple[Donor, ...]:
+        """Return the donors with another one as the parent."""
+        start = turn % len(self.donors) if self.donors else 0
+        return self.donors[start:] + self.donors[:start]
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A design without its source, and the draws that make it again."""
+
+    design: dict[str, JsonValue]
+    turn: int
+    seed: int
+
+
+def ranked_children(
+    envelope: Envelope, request: ProposalRequested, ancestors: Ancestors, random: Random
+) -> Subdecision[Iterator[ProposalCreated]]:
+    """Return the novel children of a slot, best first; none if the slot takes the first idea that comes.
+
+    It does if it ranks nothing, by chance (`request.unranked`), or while memory can't forecast yet.
+    """
+    if request.ranking is None or request.children < 2 or random.random() < request.unranked:
+        return iter(())
+    children = _children(request, ancestors, random)
+    forecasts: Forecasts = yield AskForecast(
+        campaign=envelope.campaign,
+        at=envelope.seq,
+        designs=tuple(child.design for child in children),
+        kind="tpe" if request.ranking == "parzen" else "surrogate",
+    )
+    novel = [(child, row) for child, row in zip(children, forecasts.rows, strict=True) if not row.known]
+    if not forecasts.trained_on:
+        return iter(())
+    scores = [score(request.ranking, row, forecasts.best or 0.0, random) for _, row in novel]
+    order = sorted(range(len(novel)), key=lambda index: -scores[index])
+    return (
+        _proposal(request, ancestors, novel[index][0], _record(novel[index][1], len(novel), forecasts.trained_on))
+        for index in order
+    )
+
+
+def score(ranking: Ranking, forecast: DesignForecast, best: float, random: Random) -> float:
+    """Return how much a design is worth a trial, given the best expected objective so far; larger is better."""
+    if ranking == "parzen":
+        return forecast.ratio or 0.0
+    mean, deviation = forecast.mean or 0.0, forecast.deviation or 0.0
+    if ranking == "thompson":
+        return random.gauss(mean, deviation)
+    return expected_improvement(mean - best, deviation)
+
+
+def expected_improvement(gain: float, deviation: float) -> float:
+    """Return E[max(0, x)] for a normal x of mean `gain` (Jones et al., 1998)."""
+    if deviation <= 0:
+        return max(0.0, gain)
+    z = gain / deviation
+    return gain * (1 + erf(z / sqrt(2))) / 2 + deviation * exp(-z * z / 2) / sqrt(2 * pi)
+
+
+def _children(request: ProposalRequested, ancestors: Ancestors, random: Random) -> list[_Child]:
+    """Return children that differ from each other, bred from each of the donors in turn."""
+    children: dict[str, _Child] = {}
+    for turn in range(MAX_TRIES_PER_CHILD * request.children):
+        if len(children) == request.children:
+            break
+        seed = random.getrandbits(SEED_BITS)
+        design = draft(request, ancestors.led_by(turn), ancestors.bias, Random(seed))
+        children.setdefault(json.dumps(design, sort_keys=True), _Child(design, turn, seed))
+    return list(children.values())
+
+
+def _proposal(request: ProposalRequested, ancestors: Ancestors, child: _Child, forecast: Forecast) -> ProposalCreated:
+    """Return a child as a proposal, with its source."""
+    donors, random = ancestors.led_by(child.turn), Random(child.seed)
+    proposal = breed(request, donors, ancestors.bias, ancestors.cognition, random)
+    return proposal.model_copy(update={"forecast": forecast})
+
+
+def _record(row: DesignForecast, children: int, trained_on: int) -> Forecast:
+    return Forecast(mean=row.mean, deviation=row.deviation, ratio=row.ratio, children=children, trained_on=trained_on)
