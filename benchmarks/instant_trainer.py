@@ -64,13 +64,13 @@ def completed(request: RunRequested) -> RunCompleted:
     return RunCompleted(
         run=request.run,
         worker="instant",
-        metrics=_metrics(loss, recall, size),
+        metrics=metrics(loss, recall, size),
         weights="",
         weights_sha256=digest.hex(),
     )
 
 
-def _metrics(loss: float, recall: float, size: float) -> Metrics:
+def metrics(loss: float, recall: float, size: float) -> Metrics:
     """Return a run's figures: `loss` in nats per byte, `recall` and `size` between 0 and 1."""
     text = {"nats_per_byte": Measure(value=loss), "bits_per_byte": Measure(value=loss / math.log(2))}
     return Metrics(

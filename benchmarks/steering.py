@@ -24,7 +24,16 @@ from agents.search.breeding import baseline_proposal, breed, select_donors, slot
 from agents.search.policy import SearchPolicy
 from bus.delivery.role import Subdecision
 from bus.vocabulary.events import CampaignStarted, Limits, ProposalCreated, ProposalRequested, Record, Wish
-from bus.vocabulary.queries import Ancestry, AskAnalysed, AskAncestry, CampaignStatus, Experiment, Experiments
+from bus.vocabulary.queries import (
+    Ancestry,
+    AskAnalysed,
+    AskAncestry,
+    AskOutcomes,
+    CampaignStatus,
+    Experiment,
+    Experiments,
+    Outcomes,
+)
 from bus.wire.ids import derive, rng
 
 T = TypeVar("T")
@@ -161,6 +170,8 @@ class Campaign:
             wanted = {*question.ids, *names[max(0, len(names) - question.newest) :]}
             ranked = sorted(wanted, key=lambda name: -self.scores[name])
             return Experiments(rows=tuple(self.rows[name] for name in ranked))
+        if isinstance(question, AskOutcomes):
+            return Outcomes()
         assert isinstance(question, AskAncestry)
         return Ancestry(rows=tuple(self.rows[name] for name in question.references))
 

@@ -74,6 +74,8 @@ class Projection:
     kind: type[Row]
     derived: dict[str, Column]
     """Columns that are not fields of the event."""
+    when: Callable[[Any], bool] = lambda _: True
+    """Whether an event has a row of this kind."""
 
     def row(self, envelope: Envelope) -> Row:
         """Return the event's row. Raises ValueError if it holds a whole number beyond 64 bits."""
@@ -91,8 +93,10 @@ PROJECTIONS: defaultdict[str, list[Projection]] = defaultdict(list)
 """The projections of each event, by the name of the event."""
 
 
-def projects(*events: type[Event], **derived: Column) -> Callable[[type[RowT]], type[RowT]]:
-    """Declare that each of these events becomes a row of the decorated class.
+def projects(
+    *events: type[Event], when: Callable[[Any], bool] = lambda _: True, **derived: Column
+) -> Callable[[type[RowT]], type[RowT]]:
+    """Declare that each of these events, `when` it says so, becomes a row of the decorated class.
 
     A column takes the value of the event's field of the same name; `derived` names the other columns, each with a
     function of the event.
@@ -103,7 +107,7 @@ def projects(*events: type[Event], **derived: Column) -> Callable[[type[RowT]], 
             assert event.__name__ in EVENT_TYPES
             missing = set(columns(kind)) - {*columns(Row), *event.model_fields, *derived}
             assert not missing, f"{kind.__name__}: {event.__name__} has no {', '.join(sorted(missing))}"
-            PROJECTIONS[event.__name__].append(Projection(kind, derived))
+            PROJECTIONS[event.__name__].append(Projection(kind, derived, when))
         return kind
 
     return register

@@ -1,8 +1,8 @@
 """The models of every campaign, fitted in a thread of their own as analyses come.
 
-A model is drawn from the first n analyses of a campaign of experiments with a design. n grows in steps, by one
-at first and by a sixteenth of the analyses later, so that refitting costs little. It is a function of the position
-that a query is about, whatever memory has read since; so the same query has the same answer at any time.
+A model is drawn from the first n analyses of experiments with a design. n grows in steps, by one at first and by a
+sixteenth of the analyses later, so that refitting costs little. It is a function of the position that a query is
+about, whatever memory has read since; so the same query has the same answer at any time.
 """
 
 import json

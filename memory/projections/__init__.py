@@ -7,7 +7,7 @@ from memory.projections.code import FailureRow, RevisionRow
 from memory.projections.embedding import EmbeddingRow
 from memory.projections.human import HumanAnswerRow, HumanMessageRow
 from memory.projections.log_index import EventRow, event_row
-from memory.projections.proposal import ImportRow, ProposalRow, RejectionRow, SlotRow, SourceRow
+from memory.projections.proposal import ChosenPolicyRow, ImportRow, ProposalRow, RejectionRow, SlotRow, SourceRow
 from memory.projections.run import AnomalyRow, CompletionRow, CurveRow, RunFailureRow, RunRequestRow, RunStartRow
 from memory.rows import PROJECTIONS, Row
 
@@ -19,6 +19,7 @@ TABLES: tuple[type[Row], ...] = (
     HumanMessageRow,
     HumanAnswerRow,
     SlotRow,
+    ChosenPolicyRow,
     ProposalRow,
     ImportRow,
     RejectionRow,
@@ -42,4 +43,5 @@ DERIVED: tuple[type[Row], ...] = (EmbeddingRow,)
 
 def rows(envelope: Envelope) -> tuple[EventRow, *tuple[Row, ...]]:
     """Return all rows of an event. Raises ValueError if a value can't be stored."""
-    return event_row(envelope), *(projection.row(envelope) for projection in PROJECTIONS.get(envelope.type, ()))
+    projections = (each for each in PROJECTIONS.get(envelope.type, ()) if each.when(envelope.event))
+    return event_row(envelope), *(projection.row(envelope) for projection in projections)

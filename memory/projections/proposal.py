@@ -25,6 +25,16 @@ class SlotRow(Row):
     guidance: tuple[str, ...]
 
 
+@projects(ProposalRequested, when=lambda event: event.policy is not None)
+@dataclass(frozen=True, slots=True)
+class ChosenPolicyRow(Row):
+    """A policy that chooses among several chose one for a slot."""
+
+    table: ClassVar[str] = "chosen_policies"
+
+    policy: str
+
+
 def design_json(event: ProposalCreated | CodeRevised) -> str | None:
     """Return the design of an event as JSON; None if it has none."""
     return None if event.design is None else json.dumps(event.design)

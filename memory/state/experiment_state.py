@@ -9,6 +9,7 @@ from bus.wire.ids import BASELINE_PREFIX
 from memory.projections import (
     AnalysisRow,
     AnomalyRow,
+    ChosenPolicyRow,
     CompletionRow,
     FailureRow,
     HumanMessageRow,
@@ -35,6 +36,8 @@ class ExperimentState:
 
     id: str
     slot: SlotRow | None = None
+    chosen_policy: ChosenPolicyRow | None = None
+    """The policy, among several, that suggested what it starts from."""
     proposal: ProposalRow | None = None
     imported: ImportRow | None = None
     """What the history that it comes from says of it."""

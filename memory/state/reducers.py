@@ -17,6 +17,7 @@ from memory.projections import (
     AnalysisRow,
     AnomalyRow,
     CampaignRow,
+    ChosenPolicyRow,
     CompletionRow,
     FailureRow,
     HumanMessageRow,
@@ -95,6 +96,12 @@ def _open_slot(campaign: CampaignState, row: SlotRow) -> None:
     if experiment.baseline:
         campaign.baselines.append(experiment)
     _raise_watermark(campaign, row)
+
+
+@_reduces(ChosenPolicyRow)
+def _choose_policy(campaign: CampaignState, row: ChosenPolicyRow) -> None:
+    experiment = campaign.experiment(row.experiment)
+    experiment.chosen_policy = experiment.chosen_policy or row  # the first opening stands
 
 
 def _raise_watermark(campaign: CampaignState, row: SlotRow) -> None:

@@ -15,12 +15,28 @@ from agents.search import DEFAULT_POLICY, make_policy, policies, policy_class
 from agents.search.policy import Renewal, Suggestion
 from agents.search.spaces import space_named
 from bus.vocabulary.events import CampaignStarted, Limits
-from bus.vocabulary.queries import AskAnalysed, CampaignStatus, Experiment, Experiments
+from bus.vocabulary.queries import (
+    AskAnalysed,
+    AskOutcomes,
+    CampaignStatus,
+    Experiment,
+    Experiments,
+    Outcomes,
+    TrialOutcome,
+)
 from tests.support.decisions import Answers, drive
 
 BASELINES = ("gla", "mamba2", "deltanet")
 RANKED = tuple(f"e{number:04d}" for number in range(1, 31))
 to_json = space_named("mixers").to_json
+OUTCOMES = Outcomes(
+    rows=tuple(
+        TrialOutcome(id=name, policy=("surrogate", "random")[number % 2], operator="crossover", objective=-(number % 2),
+                flops=1e9)
+        for number, name in enumerate(RANKED)
+    )
+)  # fmt: skip
+"""What memory answers: every second experiment is the surrogate's, and better than all others."""
 EVERY_POLICY = pytest.mark.parametrize("name", sorted(policies()))
 
 
@@ -56,7 +72,7 @@ def memory_of(campaign: CampaignStatus) -> Answers:
         rows = [Experiment(id=name, status="analysed", design=designs[name]) for name in names if name in wanted]
         return Experiments(rows=tuple(rows))
 
-    return {AskAnalysed: analysed}
+    return {AskAnalysed: analysed, AskOutcomes: OUTCOMES}
 
 
 def fold(name: str, analysed: int = 100) -> dict[str, Any]:
@@ -254,3 +270,62 @@ class TestQualityDiversity:
         drawn = [ask("quality_diversity", status("quality_diversity", 30), seed, state) for seed in range(300)]
         assert {suggestion.parent for suggestion in drawn} == {*state["elites"].values()}
         assert {mate for suggestion in drawn for mate in suggestion.references} == {*state["elites"].values()}
+
+
+@pytest.mark.parametrize(("name", "ranking"), [("surrogate", "improvement"), ("tpe", "parzen")])
+def test_policies_that_learn_have_children_of_several_parents_ranked(name: str, ranking: str) -> None:
+    """Parents and references come from the best ranks; some slots stay unranked."""
+    for seed in range(30):
+        suggestion = ask(name, status(name), seed)
+        assert (suggestion.ranking, suggestion.children, suggestion.unranked) == (ranking, 24, 0.1)
+        assert {suggestion.parent, *suggestion.references} <= set(RANKED[:10])
+        assert len(suggestion.references) == 4
+
+
+class TestMixture:
+    """A bandit over policies and operators."""
+
+    def test_the_policy_with_the_most_successes_is_drawn_most(self) -> None:
+        """The others are still tried."""
+        chosen = [ask("mixture", status("mixture", pool=fold("mixture")), seed).policy for seed in range(300)]
+        counts = {name: chosen.count(name) for name in ("surrogate", "random", "tpe", "mutate_best")}
+        assert counts["surrogate"] > counts["random"]
+        assert min(counts["tpe"], counts["mutate_best"]) > 0
+
+    def test_an_expensive_policy_has_to_succeed_more_often(self) -> None:
+        """Of two with the same success, the cheaper one is drawn more often."""
+        record = {"successes": 10.0, "trials": 20.0}
+        pool = {"policies": {"tpe": record | {"cost": 2.0}, "surrogate": record | {"cost": 0.5}}}
+        chosen = [ask("mixture", status("mixture", pool=pool), seed).policy for seed in range(100)]
+        assert chosen.count("surrogate") > 5 * chosen.count("tpe")
+
+    def test_the_counts_are_renewed_in_batches_and_depend_on_the_log_alone(self) -> None:
+        """The state before makes no difference, so directors that decide at the same time agree."""
+        policy = make_policy("mixture", {"batch": 3})
+        renewals = [
+            drive(policy.tell(status("mixture", count), state), {AskOutcomes: OUTCOMES})
+            for count in (5, 6)
+            for state in ({}, {"policies": {}})
+        ]
+        assert renewals[:2] == [None, None]
+        assert renewals[2] == renewals[3]
+        counts = renewals[2].state["policies"]
+        assert (counts["surrogate"]["trials"], counts["random"]["successes"], counts["tpe"]["trials"]) == (15, 0, 0)
+
+    def test_operators_that_succeed_are_preferred(self) -> None:
+        """A policy's own preferences still hold: mutate_best never crosses."""
+        rows = [
+            TrialOutcome(id=str(n), operator=("mutate:decay", "crossover")[n % 2], objective=n % 2) for n in range(40)
+        ]
+        reply = Outcomes(rows=tuple(rows))
+        policy = make_policy("mixture", {"policies": ["mutate_best"]})
+        renewal = drive(policy.tell(status("mixture", 4), {}), {AskOutcomes: reply})
+        factors = renewal.state["operators"]
+        assert factors["crossover"] > 1 > factors["mutate"]
+        suggestion = drive(policy.ask(status("mixture"), renewal.state, Random(0)), {})
+        assert suggestion.preferences == {"mutate": factors["mutate"], "crossover": 0.0, "scratch": 0.0}
+
+    def test_unknown_policies_are_refused(self) -> None:
+        """The error names the ones that can be chosen."""
+        with pytest.raises(ValueError, match=r"mixture can't choose among two_tier; hint: choose some of mutate_best"):
+            make_policy("mixture", {"policies": ["two_tier"]})

@@ -26,6 +26,7 @@ from bus.vocabulary.queries.idea import (
     Neighbour,
     Neighbours,
 )
+from bus.vocabulary.queries.outcome import AskOutcomes, Outcomes, TrialOutcome
 from bus.vocabulary.queries.query import Query
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "AskExperiments",
     "AskForecast",
     "AskNeighbours",
+    "AskOutcomes",
     "AskPeers",
     "AskSetup",
     "CampaignStatus",
@@ -55,9 +57,11 @@ __all__ = [
     "ForeignRecord",
     "Neighbour",
     "Neighbours",
+    "Outcomes",
     "Peers",
     "Query",
     "Status",
+    "TrialOutcome",
 ]
 
 QUERIES: dict[str, type[Query]] = {
@@ -73,6 +77,7 @@ QUERIES: dict[str, type[Query]] = {
         AskNeighbours,
         AskCognition,
         AskForecast,
+        AskOutcomes,
     )
 }
 """Every query by its name."""
