@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from pydantic import JsonValue
+
 from agents.design import Bias, Variation, bias_from_text
 from agents.design.obeying import bias_of_wish, vary_as_wished
 from agents.design.wishes import read_wish
@@ -77,7 +79,7 @@ def slot_bias(goal: str, cognition: Iterable[CognitionEntry], request: ProposalR
 def draft(request: ProposalRequested, donors: Sequence[Donor], bias: Bias, random: Random) -> dict[str, JsonValue]:
     """Return the design that `breed` makes with the same draws, without its source."""
     parent, mates = (donors[0] if donors else None), [donor.design for donor in donors[1:]]
-    return _as_json(_variation(request, parent, mates, bias, random).design)
+    return space_named(request.space).to_json(_variation(request, parent, mates, bias, random).design)
 
 
 def breed(
