@@ -42,6 +42,32 @@ class ModelSettings(BaseModel):
     """Sampling temperature."""
 
 
+class TaskObjective(BaseModel):
+    """`[objective.tasks.<task>]`: how a task enters the objective; None for the default of the task and the scale."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    measure: str | None = Field(default=None, min_length=1)
+    """Measure of the task, such as `nats_per_byte`, `accuracy` or `log_loss`."""
+    weight: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Share of the task; 0 leaves it out."""
+    noise: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Standard deviation of the measure over seeds, in its own unit."""
+
+
+class ObjectiveSettings(BaseModel):
+    """`[objective]`: what experiments are ranked by."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    rank_by: Literal["objective", "fitness"] = "objective"
+    """Rank by measurements in units of seed noise, or by the fitness that is reported."""
+    max_flops: float = Field(default=1.5, ge=0, allow_inf_nan=False)
+    """Forward FLOPs per token that a design may take, as a multiple of the costliest baseline's; 0 for no limit."""
+    tasks: dict[str, TaskObjective] = {}
+    """Tasks by name; those not given have the defaults of the scale."""
+
+
 class Settings(BaseSettings):
     """All settings; unknown keys are errors."""
 
@@ -99,6 +125,8 @@ class Settings(BaseSettings):
     """Parameters of the policy; those not given suit the length of the campaign."""
     novelty: Literal["structure", "motivation"] = "structure"
     """How ideas with a design are compared with earlier ones: by their units, or by their motivations."""
+    objective: ObjectiveSettings = ObjectiveSettings()
+    """What experiments are ranked by, `[objective]`: measures, weights and noise by task, and a limit on FLOPs."""
     roles: dict[str, dict[str, Any]] = {}
     """Settings of roles, `[roles.<name>]`, such as `max_ideas` of the researcher."""
     llm: ModelSettings = ModelSettings()

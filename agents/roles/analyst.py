@@ -9,6 +9,7 @@ adds words and marks.
 from agents.analysis.answers import answer_question, answer_restore, answer_withdraw
 from agents.analysis.findings import findings
 from agents.analysis.fitness import fitness, judge, marked_judge, parts, reference
+from agents.analysis.objective import score
 from agents.analysis.quarantine import find_suspicion, is_replicated, replication_failure, replication_finding
 from agents.analysis.weakness import problem
 from agents.llm import prompts
@@ -20,6 +21,7 @@ from bus.vocabulary.events import (
     CodeFailed,
     HumanAnswered,
     HumanMessage,
+    Metrics,
     ProposalRejected,
     RunAnomaly,
     RunCompleted,
@@ -98,15 +100,18 @@ def _judge_replication(envelope: Envelope, event: RunCompleted, peers: Peers) ->
     before: Experiments = yield AskExperiments(
         campaign=envelope.campaign, at=envelope.seq - 1, ids=(envelope.experiment,)
     )
-    first, second = before.rows[0].val_loss, event.metrics.val_loss
-    assert first is not None, f"{envelope.experiment} is quarantined without a score"
+    metrics = before.rows[0].metrics
+    assert metrics is not None, f"{envelope.experiment} is quarantined without a score"
+    first, second = metrics.val_loss, event.metrics.val_loss
     if not is_replicated(first, second):
         return [Post(envelope.experiment, replication_failure(peers.this, first, second))]
-    return [(yield from _analysis(envelope, peers, (replication_finding(first, second),)))]
+    return [(yield from _analysis(envelope, peers, (replication_finding(first, second),), (metrics, event.metrics)))]
 
 
-def _analysis(envelope: Envelope, peers: Peers, first_findings: tuple[str, ...] = ()) -> Subdecision[Post]:
-    """Return one experiment's analysis; `first_findings` come before its own."""
+def _analysis(
+    envelope: Envelope, peers: Peers, first_findings: tuple[str, ...] = (), runs: tuple[Metrics, ...] = ()
+) -> Subdecision[Post]:
+    """Return one experiment's analysis; `first_findings` come before its own, `runs` are its runs if it has several."""
     against = reference(peers.baselines)
     scored = parts(peers.this, against, judge(peers.this, against))
     lines, weakness = (*first_findings, *findings(peers, against)), problem(peers.this, scored, against)
@@ -116,12 +121,16 @@ def _analysis(envelope: Envelope, peers: Peers, first_findings: tuple[str, ...] 
         lines += tuple(clean_line(line, FINDING_CHARACTERS) for line in opinion.findings[:MAX_FINDINGS])
         weakness = clean_line(opinion.problem, PROBLEM_CHARACTERS) or weakness
     cognition: Cognition = yield AskCognition(campaign=envelope.campaign, at=envelope.seq, text=weakness)
+    objective = peers.started.objective if peers.started else None
+    value, value_parts = score(objective, peers.this, peers.baselines, runs) if objective else (None, None)
     ready = AnalysisReady(
         fitness=fitness(scored),
         parts=scored,
         findings=lines,
         problem=weakness,
         cognition=tuple(entry.key for entry in cognition.rows),
+        objective=value,
+        objective_parts=value_parts,
     )
     return Post(peers.this.id, ready)
 

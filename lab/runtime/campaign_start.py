@@ -16,6 +16,7 @@ from bus.delivery.role_spec import RoleSettings
 from bus.vocabulary.events import CampaignStarted, Limits, Record
 from lab.errors import LabError
 from lab.roster import decider_specs, role_specs
+from lab.runtime.objective import objective
 from lab.settings import Settings
 
 
@@ -40,6 +41,7 @@ def campaign_started(settings: Settings) -> CampaignStarted:
         policy=settings.policy,
         policy_parameters=policy_parameters(settings, len(baselines)).model_dump(mode="json"),
         novelty=settings.novelty,
+        objective=objective(settings.objective, scale),
         roles=role_settings(settings),
         models=models,
         prompts=prompts.versions() if models else {},

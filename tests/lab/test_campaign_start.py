@@ -117,3 +117,60 @@ def test_a_name_is_one_token_of_a_subject() -> None:
     for name in ("a.b", "*", "a b", "-a", "x" * 41):
         with pytest.raises(LabError, match="campaign = "):
             LoadedSettings.load({"campaign": name})
+
+
+OBJECTIVE = """
+[objective]
+max_flops = 0
+[objective.tasks.text]
+noise = 0.05
+weight = 2.0
+"""
+WEIGHTLESS = "".join(f"[objective.tasks.{name}]\nweight = 0\n" for name in scales.load("nano").tasks)
+
+
+def test_the_objective_is_recorded_whole() -> None:
+    """Every task of the scale has a measure, a weight and a noise; `[objective]` overrides the defaults."""
+    default, own = (campaign_started(settings(toml)).objective for toml in ("", OBJECTIVE))
+    assert default is not None
+    assert own is not None
+    assert default.tasks.keys() == scales.load("nano").tasks.keys()
+    assert (default.tasks["text"].measure, default.tasks["text"].noise, default.max_flops) == (
+        "nats_per_byte",
+        0.018,
+        1.5,
+    )
+    assert (own.tasks["text"].weight, own.tasks["text"].noise, own.max_flops) == (2.0, 0.05, None)
+    assert {**own.tasks, "text": default.tasks["text"]} == default.tasks
+
+
+def test_every_scale_has_an_objective() -> None:
+    """A task without a measured noise has a default."""
+    for name in scales.ladder():
+        started = campaign_started(settings(scale=name))
+        assert started.objective is not None
+        assert sum(task.weight for task in started.objective.tasks.values()) == pytest.approx(1.5)
+
+
+def test_a_campaign_may_rank_by_fitness() -> None:
+    """As published: then it has no objective."""
+    assert campaign_started(settings("[objective]\nrank_by = 'fitness'")).objective is None
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("[objective.tasks.txt]\nweight = 1", "nano has no such task; hint: choose one of"),
+        ("[objective.tasks.text]\nmeasure = 'accuracy'", "needs its noise"),
+        ("[objective.tasks.text]\nnoise = 0", "objective.tasks.text.noise = 0"),
+        ("[objective]\nrank_by = 'judge'", "objective.rank_by = 'judge'"),
+        (
+            "".join(f"[objective.tasks.{name}]\nweight = 0\n" for name in scales.load("nano").tasks),
+            "every task has weight 0",
+        ),
+    ],
+)
+def test_a_wrong_objective_is_refused(toml: str, message: str) -> None:
+    """One line says what is wrong."""
+    with pytest.raises(LabError, match=message):
+        campaign_started(settings(toml))

@@ -5,6 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from bus.vocabulary.events.base import Event, Record
+from bus.vocabulary.events.objective import ObjectiveParts
 
 
 class FitnessParts(Record):
@@ -33,6 +34,11 @@ class AnalysisReady(Event):
     """The weakness that the next design should address; it queries the cognition base."""
     cognition: tuple[str, ...] = ()
     """Keys of the entries that the problem retrieved, nearest first."""
+    objective: float | None = None
+    """What the experiment is ranked by: the weighted mean gain over the best baseline in standard deviations of seed
+    noise; None if the campaign ranks by fitness."""
+    objective_parts: ObjectiveParts | None = None
+    """What the objective is made of; None without one."""
 
 
 class DiscoveryConfirmed(Event):

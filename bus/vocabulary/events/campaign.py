@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from bus.vocabulary.events.base import Event, Limits
+from bus.vocabulary.events.objective import Objective
 
 FinishReason = Literal["budget_spent", "stopped"]
 
@@ -43,6 +44,8 @@ class CampaignStarted(Event):
     novelty: Literal["structure", "motivation"] = "structure"
     """How ideas with a design are compared with earlier ones: by their units, or by their motivations alone. Ideas
     without a design are always compared by their motivations."""
+    objective: Objective | None = None
+    """What experiments are ranked by; None for their fitness."""
     roles: dict[str, dict[str, JsonValue]] = {}
     """Settings of roles in force, by role."""
     models: dict[str, str] = {}
@@ -102,7 +105,7 @@ class CampaignFinished(Event):
     rejected: int = Field(ge=0)
     """Experiments whose ideas were all rejected before any code ran."""
     best: str | None = None
-    """The experiment with the highest fitness."""
+    """The experiment that ranks first."""
 
 
 class CampaignArchived(Event):
