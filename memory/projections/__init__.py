@@ -1,7 +1,7 @@
 """The rows that memory stores of each event, one file per group of events."""
 
 from bus.wire.envelope import Envelope
-from memory.projections.analysis import AnalysisRow, VerdictRow
+from memory.projections.analysis import AnalysisRow, ObjectiveRow, VerdictRow
 from memory.projections.campaign import CampaignRow, PoolRow, TransitionRow
 from memory.projections.code import FailureRow, RevisionRow
 from memory.projections.embedding import EmbeddingRow
@@ -34,6 +34,7 @@ TABLES: tuple[type[Row], ...] = (
     CurveRow,
     AnalysisRow,
     VerdictRow,
+    ObjectiveRow,
 )
 """The tables of the log's facts, which the digest covers. Their order decides the digest."""
 

@@ -18,7 +18,10 @@ class ExperimentsHandler(QueryHandler[AskExperiments]):
 
     def answer(self) -> Experiments:
         """Return the named experiments, without those that are not there; a page of all if none is named."""
-        return Experiments.model_construct(rows=self._named() if self.query.ids else self._page())
+        rows, standings = self._named() if self.query.ids else self._page(), self.campaign.standings(self.position)
+        if standings is not None:
+            rows = tuple(row.model_copy(update={"score": standings.score(row.id)}) for row in rows)
+        return Experiments.model_construct(rows=rows)
 
     def _named(self) -> tuple[Experiment, ...]:
         store, campaign, position = self.knowledge.store, self.campaign, self.position

@@ -27,6 +27,7 @@ from memory.projections import (
     RevisionRow,
     TransitionRow,
 )
+from memory.scoring.scoreboard import Scoreboard, Standings
 from memory.state.as_of import as_of, rows_as_of, seq_of
 from memory.state.experiment_state import ExperimentState
 
@@ -105,9 +106,11 @@ class CampaignState:
     """Positions at which experiments became terminal, by their final status."""
 
     ranked: list[RankedExperiment] = field(default_factory=list)
-    """Analysed experiments, best first and not in log order."""
+    """Analysed experiments by fitness, best first and not in log order."""
     analysed: list[AnalysisRow] = field(default_factory=list)
     """The analyses that counted, in log order."""
+    scoreboard: Scoreboard = field(default_factory=Scoreboard)
+    """Analysed experiments of a campaign that ranks by its objective."""
     imports: list[RankedImport] = field(default_factory=list)
     """Imported experiments by what their histories report, best first and not in log order."""
     unanalysed: dict[str, CompletionRow] = field(default_factory=dict)
@@ -163,9 +166,19 @@ class CampaignState:
         return [row.experiment for row in rows_as_of(self.analysed, position, newest=count)]
 
     def ranking(self, position: int, limit: int | None = RANKING_SIZE) -> Iterator[str]:
-        """Return the ids of the best experiments, best first, without vetoed ones; of equals, the one opened first."""
-        analysed = (ranked.id for ranked in self.ranked if ranked.analysed_seq <= position)
+        """Return the ids of the best experiments, best first, without vetoed ones; of equals, the one opened first.
+
+        They rank by the campaign's objective, or by fitness if it has none.
+        """
+        standings = self.standings(position)
+        by_fitness = (ranked.id for ranked in self.ranked if ranked.analysed_seq <= position)
+        analysed = standings.ranking() if standings else by_fitness
         return islice((each for each in analysed if not self.vetoed(each, position)), limit)
+
+    def standings(self, position: int) -> Standings | None:
+        """Return the scores of the analysed experiments; None if the campaign ranks by fitness."""
+        objective = self.started.objective if self.started else None
+        return self.scoreboard.standings(position, objective.noise) if objective else None
 
     def best_imported(self, position: int, limit: int = IMPORTED_STARTING_POINTS) -> Iterator[str]:
         """Return the ids of the best imported experiments, best first, without vetoed ones."""

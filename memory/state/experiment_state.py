@@ -14,6 +14,7 @@ from memory.projections import (
     FailureRow,
     HumanMessageRow,
     ImportRow,
+    ObjectiveRow,
     ProposalRow,
     RejectionRow,
     RevisionRow,
@@ -53,6 +54,8 @@ class ExperimentState:
     replication: CompletionRow | None = None
     """The end of the second run of a quarantined experiment."""
     analysis: AnalysisRow | None = None
+    objective: ObjectiveRow | None = None
+    """What its analysis says of the campaign's objective, if that has one."""
     terminal: tuple[int, Status] | None = None
     """Position at which it became terminal, and its status from then on; the first one stands."""
     veto_messages: list[HumanMessageRow] = field(default_factory=list)

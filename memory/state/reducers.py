@@ -4,12 +4,14 @@ The first event on a matter stands: a slot opens once, an experiment ends once. 
 its row, but changes no answer.
 """
 
+import json
 from bisect import insort
 from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 from typing import Any
 
+from bus.vocabulary.design_edits import design_items
 from bus.vocabulary.events import TOO_GOOD, CampaignStarted
 from bus.vocabulary.queries import Status
 from bus.wire.ids import parse_run_id
@@ -22,6 +24,7 @@ from memory.projections import (
     FailureRow,
     HumanMessageRow,
     ImportRow,
+    ObjectiveRow,
     PoolRow,
     ProposalRow,
     RejectionRow,
@@ -32,6 +35,7 @@ from memory.projections import (
     TransitionRow,
 )
 from memory.rows import Row
+from memory.scoring.scoreboard import Entry
 from memory.state.campaign_state import CampaignState, RankedExperiment, RankedImport
 from memory.state.experiment_state import ExperimentState
 
@@ -207,6 +211,18 @@ def _analyse(campaign: CampaignState, row: AnalysisRow) -> None:
     insort(campaign.ranked, RankedExperiment(-row.fitness, experiment.opened_seq, row.seq, experiment.id))
     if experiment.proposal is not None and experiment.proposal.parent:
         campaign.analyses_by_parent[experiment.proposal.parent].append(row)
+
+
+@_reduces(ObjectiveRow)
+def _score(campaign: CampaignState, row: ObjectiveRow) -> None:
+    """Enter an analysed experiment on the scoreboard, with the design that was trained."""
+    experiment = campaign.experiment(row.experiment)
+    if experiment.analysis is None or experiment.analysis.seq != row.seq:
+        return
+    experiment.objective = row
+    newest = experiment.newest_source(row.seq)
+    design = design_items(json.loads(newest.design)) if newest and newest.design else None
+    campaign.scoreboard.add(Entry(row, experiment.opened_seq, design))
 
 
 def _end(campaign: CampaignState, experiment: ExperimentState, seq: int, status: Status) -> None:

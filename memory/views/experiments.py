@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from bus.vocabulary.events import CurvePoint, FitnessParts, Metrics
+from bus.vocabulary.events import CurvePoint, FitnessParts, Metrics, ObjectiveParts
 from bus.vocabulary.queries import Experiment, FailedAttempt, ForeignRecord
-from memory.projections import AnalysisRow, CurveRow, ImportRow, SourceRow
+from memory.projections import AnalysisRow, CurveRow, ImportRow, ObjectiveRow, SourceRow
 from memory.state.as_of import as_of, rows_as_of
 from memory.state.experiment_state import ExperimentState
 from memory.store import Store
@@ -66,6 +66,7 @@ def _figures(experiment: ExperimentState, position: int) -> dict[str, Any]:
     slot, proposal = as_of(experiment.slot, position), as_of(experiment.proposal, position)
     metrics, analysis = experiment.metrics(position), as_of(experiment.analysis, position)
     origin, imported = proposal or slot, as_of(experiment.imported, position)
+    objective = as_of(experiment.objective, position)
     return {
         "id": experiment.id,
         "name": proposal.name if proposal else (slot.baseline or "" if slot else ""),
@@ -76,6 +77,8 @@ def _figures(experiment: ExperimentState, position: int) -> dict[str, Any]:
         "attempt": experiment.attempt(position),
         "fitness": analysis.fitness if analysis else None,
         "parts": _parts(analysis) if analysis else None,
+        "objective": objective.objective if objective else None,
+        "objective_parts": _objective_parts(objective) if objective else None,
         "metrics": metrics,
         "parameters": _parameters(experiment, metrics, position),
         "vetoed": experiment.vetoed(position),
@@ -104,6 +107,12 @@ def _parameters(experiment: ExperimentState, metrics: Metrics | None, position: 
 
 def _parts(analysis: AnalysisRow) -> FitnessParts:
     return FitnessParts.model_construct(loss=analysis.loss, benchmark=analysis.benchmark, judge=analysis.judge)
+
+
+def _objective_parts(row: ObjectiveRow) -> ObjectiveParts:
+    return ObjectiveParts.model_construct(
+        gains=json.loads(row.gains), runs=row.runs, flops=row.flops, within_limit=row.within_limit
+    )
 
 
 def _texts(experiment: ExperimentState, position: int) -> dict[str, Any]:

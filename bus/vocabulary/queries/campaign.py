@@ -52,7 +52,7 @@ class CampaignStatus(Record):
     vetoed: tuple[str, ...] = ()
     """Experiments under a veto."""
     ranking: tuple[str, ...] = ()
-    """The 50 best experiments now, best first, vetoed ones left out."""
+    """The 50 best experiments now by objective, or by fitness without one: best first, vetoed ones left out."""
     last_seq: int = 0
     """Position in the log that the reply describes."""
 

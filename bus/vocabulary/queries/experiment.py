@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import AwareDatetime, Field, JsonValue
 
-from bus.vocabulary.events import CurvePoint, FitnessParts, Metrics, Origin, Record, Stage
+from bus.vocabulary.events import CurvePoint, FitnessParts, Metrics, ObjectiveParts, Origin, Record, Stage, rank_key
 from bus.vocabulary.queries.query import Query
 
 Status = Literal["queued", "running", "quarantined", "analysed", "failed", "rejected", "imported"]
@@ -71,6 +71,13 @@ class Experiment(Record):
     """Mean of the parts."""
     parts: FitnessParts | None = None
     """The three parts."""
+    objective: float | None = None
+    """Gain over the best baseline in standard deviations of seed noise; None if the campaign ranks by fitness."""
+    objective_parts: ObjectiveParts | None = None
+    """What the objective is made of; None without one."""
+    score: float | None = None
+    """What it is ranked by: its objective, drawn towards what designs of the same units reached the noisier it is. In
+    answers to AskExperiments alone; None in a campaign without an objective."""
     metrics: Metrics | None = None
     """Figures of its run, after a replication the worse of both; curves only if the query names ids."""
     parameters: int | None = None
@@ -123,6 +130,18 @@ class Experiment(Record):
     def curve(self) -> tuple[CurvePoint, ...]:
         """Loss curves of the run; empty in listings."""
         return self.metrics.curve if self.metrics else ()
+
+    @property
+    def rank_key(self) -> tuple[bool, float, float, int]:
+        """Sort key of an analysed experiment among those of its campaign, best first; of equals, the one opened first.
+
+        By score if it has one, else by objective, else by fitness.
+        """
+        value = self.objective if self.score is None else self.score
+        if value is None or self.parts is None:
+            return False, -(self.fitness or 0.0), 0.0, self.opened_seq
+        within_limit = self.objective_parts is None or self.objective_parts.within_limit
+        return *rank_key(value, self.parts.judge, within_limit=within_limit), self.opened_seq
 
     def cost(self, name: str) -> float | None:
         """Return a figure of the run's cost, such as `flops_per_token`; None if it is not known."""
