@@ -3,7 +3,7 @@
 from bus.vocabulary.queries import Experiment
 from dashboard import svg
 from dashboard.markup import Markup, clip, el, join
-from dashboard.scores import Scores, fitness_of, is_baseline, shape, title
+from dashboard.scores import Scores, is_baseline, merit_of, shape, title
 
 _LANE = 26
 """Height in pixels of the lane below the plot, for experiments that ended without a fitness."""
@@ -14,7 +14,7 @@ def picture(scores: Scores, width: int) -> Markup:
     height = 340 if width == svg.WIDE else 280
     frame = _frame(scores, width, height)
     layers = [
-        svg.axes(frame, "order of opening", "fitness (screening score)", x_ticks=width // 90, whole=True),
+        svg.axes(frame, "order of opening", f"{scores.merit_name} (screening)", x_ticks=width // 90, whole=True),
         _band(scores, frame),
         _lane_name(scores, frame),
         _running_best(scores, frame),
@@ -30,7 +30,7 @@ def _frame(scores: Scores, width: int, height: int) -> svg.PlotFrame:
     lane = _LANE if _has_lane(scores) else 0
     last = max(1, len(scores.experiments) - 1)
     x = svg.AxisScale(-0.03 * last, last * 1.03, 44, width - 14)
-    y = svg.scale([fitness_of(e) for e in scores.ranked], height - 40 - lane, 30, log=False, pad=0.12)
+    y = svg.scale([merit_of(e) for e in scores.ranked], height - 40 - lane, 30, log=False, pad=0.12)
     return svg.PlotFrame(x, y)
 
 
@@ -48,7 +48,8 @@ def _band(scores: Scores, frame: svg.PlotFrame) -> Markup:
     """Return the baselines' range as a band, with a line at the best baseline."""
     if not scores.baselines:
         return Markup()
-    top, bottom = frame.y(fitness_of(scores.baselines[0])), frame.y(fitness_of(scores.baselines[-1]))
+    merits = [merit_of(e) for e in scores.baselines]
+    top, bottom = frame.y(max(merits)), frame.y(min(merits))
     area = el("rect", class_="band", x=frame.left, width=frame.right - frame.left, y=top, height=max(1.0, bottom - top))
     line = el("line", class_="baseline-best", x1=frame.left, x2=frame.right, y1=top, y2=top)
     return join([area, line, svg.text_line(frame.left + 4, top - 5, "best baseline", class_="hint")])
@@ -66,9 +67,9 @@ def _dot(scores: Scores, frame: svg.PlotFrame, order: int, experiment: Experimen
     """Return the mark of one experiment at its fitness, or a cross or bar in the lane; empty for an open experiment."""
     radius = min(5.0, max(2.2, 1.6 * (frame.right - frame.left) / len(scores.experiments)))
     if experiment.fitness is not None:
-        at, kind, class_ = frame.at(order, experiment.fitness), shape(experiment), "dot"
+        at, kind, class_ = frame.at(order, merit_of(experiment)), shape(experiment), "dot"
         class_ += " base" if is_baseline(experiment) else ""
-        hover = f"{title(experiment)}: {experiment.fitness:.3f}"
+        hover = f"{title(experiment)}: {merit_of(experiment):.3f}"
     elif experiment.status in ("failed", "rejected"):
         at = (frame.x(order), frame.bottom + _LANE + 24)
         kind, class_ = ("cross", "dot bad") if experiment.status == "failed" else ("bar", "dot bad")
@@ -87,8 +88,9 @@ def _describe(scores: Scores) -> str:
     """Return the picture as text."""
     sentences = [f"{len(scores.ranked)} experiments with a fitness, {len(scores.baselines)} of them baselines."]
     if scores.baselines:
-        low, high = fitness_of(scores.baselines[-1]), fitness_of(scores.baselines[0])
+        merits = [merit_of(e) for e in scores.baselines]
+        low, high = min(merits), max(merits)
         sentences.append(f"The baselines are between {low:.3f} and {high:.3f}.")
     if scores.best:
-        sentences.append(f"The best candidate, {scores.best.id}, has {fitness_of(scores.best):.3f}.")
+        sentences.append(f"The best candidate, {scores.best.id}, has {merit_of(scores.best):.3f}.")
     return " ".join(sentences)

@@ -2,7 +2,7 @@
 
 from dashboard import svg
 from dashboard.markup import Markup, el
-from dashboard.scores import SHAPES, Scores, fitness_of, is_baseline
+from dashboard.scores import SHAPES, Scores, is_baseline, merit_of
 
 
 def legend(scores: Scores, *, colours: bool) -> Markup:
@@ -26,8 +26,9 @@ def _swatch(shape: str, class_: str) -> Markup:
 
 
 def _colour_ramp(scores: Scores) -> Markup:
-    """Return the five colours, one for each fifth of the experiments, with the lowest and the highest fitness."""
-    low, high = fitness_of(scores.ranked[-1]), fitness_of(scores.ranked[0])
+    """Return the five colours, one for each fifth of the experiments, with the lowest and the highest merit."""
+    merits = [merit_of(e) for e in scores.ranked]
+    low, high = min(merits), max(merits)
     boxes = [el("rect", x=i * 16, y=2, width=15, height=11, class_=f"dot f{i}") for i in range(5)]
     ramp = el("svg", *boxes, width=80, height=16, aria_hidden="true")
-    return el("li", f"fitness, by fifths of the ranking: {low:.3f} ", ramp, f" {high:.3f}")
+    return el("li", f"{scores.merit_name}, by fifths of the ranking: {low:.3f} ", ramp, f" {high:.3f}")

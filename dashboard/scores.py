@@ -52,10 +52,11 @@ def shape(experiment: Experiment) -> str:
     return "square" if is_baseline(experiment) else SHAPES[experiment.origin]
 
 
-def fitness_of(experiment: Experiment) -> float:
-    """Return the fitness of an experiment that has one."""
+def merit_of(experiment: Experiment) -> float:
+    """Return what an analysed experiment is ranked by: its score, or its fitness in a campaign without an objective."""
     assert experiment.fitness is not None, f"{experiment.id} has no fitness"
-    return experiment.fitness
+    score = experiment.objective if experiment.score is None else experiment.score
+    return experiment.fitness if score is None else score
 
 
 def further_accuracies(experiment: Experiment) -> dict[str, float]:
@@ -79,7 +80,7 @@ class Scores:
     @cached_property
     def ranked(self) -> list[Experiment]:
         """Experiments with a fitness, best first; of equal ones the earlier first."""
-        return sorted((e for e in self.experiments if e.fitness is not None), key=lambda e: -fitness_of(e))
+        return sorted((e for e in self.experiments if e.fitness is not None), key=lambda e: e.rank_key)
 
     @cached_property
     def reading_order(self) -> list[Experiment]:
@@ -105,34 +106,44 @@ class Scores:
 
     @property
     def best_baseline(self) -> Experiment | None:
-        """The baseline with the highest fitness."""
+        """The baseline that ranks first."""
         return self.baselines[0] if self.baselines else None
 
     @property
     def best(self) -> Experiment | None:
-        """The candidate with the highest fitness."""
+        """The candidate that ranks first."""
         return self.candidates[0] if self.candidates else None
+
+    @cached_property
+    def has_objective(self) -> bool:
+        """Whether the campaign ranks by an objective, in standard deviations of seed noise, instead of by fitness."""
+        return any(e.objective is not None for e in self.experiments)
+
+    @property
+    def merit_name(self) -> str:
+        """What the experiments are ranked by, in words."""
+        return "score in sd of seed noise" if self.has_objective else "fitness"
 
     @property
     def gain(self) -> float | None:
-        """Fitness of the best candidate minus that of the best baseline."""
+        """Merit of the best candidate minus that of the best baseline."""
         return self.gain_of(self.best) if self.best else None
 
     def gain_of(self, experiment: Experiment) -> float | None:
-        """Return an experiment's fitness minus that of the best baseline, None if one of them is missing."""
+        """Return an experiment's merit minus that of the best baseline, None if one of them is missing."""
         if experiment.fitness is None or self.best_baseline is None:
             return None
-        return experiment.fitness - fitness_of(self.best_baseline)
+        return merit_of(experiment) - merit_of(self.best_baseline)
 
     @cached_property
     def running_best(self) -> list[tuple[int, float]]:
-        """(index in the order of opening, fitness) of each candidate that was better than all candidates before it."""
+        """(index in the order of opening, merit) of each candidate that was better than all candidates before it."""
         records: list[tuple[int, float]] = []
         for index, experiment in enumerate(self.experiments):
             if is_baseline(experiment) or experiment.vetoed or experiment.fitness is None:
                 continue
-            if not records or experiment.fitness > records[-1][1]:
-                records.append((index, experiment.fitness))
+            if not records or merit_of(experiment) > records[-1][1]:
+                records.append((index, merit_of(experiment)))
         return records
 
     @cached_property

@@ -10,7 +10,7 @@ from datetime import datetime
 from bus.vocabulary.queries import CampaignStatus
 from dashboard.leaderboard import experiment_link, figure, signed
 from dashboard.markup import Child, Markup, clip, el, join
-from dashboard.scores import Scores, display_name, fitness_of, is_baseline
+from dashboard.scores import Scores, display_name, is_baseline, merit_of
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -55,21 +55,21 @@ def verdict(scores: Scores) -> Markup:
         return Markup("No candidate has a score yet." if scores.experiments else "")
     opening: list[Child] = [
         "The highest screening score of a candidate is ",
-        el("strong", figure(best.fitness, 3)),
+        el("strong", figure(merit_of(best), 3)),
         " (",
         experiment_link(best),
         f", {display_name(best)}). " if display_name(best) else "). ",
     ]
     if base is None:
         return join([*opening, "No baseline has a score to compare it with."])
-    gain = fitness_of(best) - fitness_of(base)
+    gain = merit_of(best) - merit_of(base)
     relation = "above" if gain > 0 else "below" if gain < 0 else "from"
     return join(
         [
             *opening,
             "The best baseline, ",
             experiment_link(base),
-            f", has {figure(base.fitness, 3)}: ",
+            f", has {figure(merit_of(base), 3)}: ",
             f"the candidate is {abs(gain):.3f} {relation} it.",
         ]
     )
@@ -81,6 +81,8 @@ def caution(scores: Scores, events: Mapping[str, int]) -> str:
     sentences = []
     if scores.ranked:
         sentences.append("All scores here are screening scores: one seed and a small model.")
+    if scores.has_objective:
+        sentences.append("They are gains over the best baseline in standard deviations of seed noise, shrunk.")
     if tries > 1:
         sentences.append(f"The best of {tries} noisy scores is expected to be above its true value.")
     if confirmed := events.get("DiscoveryConfirmed", 0):
@@ -122,8 +124,8 @@ def figures(scores: Scores) -> Markup:
     """Return the headline figures."""
     best, base = scores.best, scores.best_baseline
     pairs = [
-        ("best candidate", figure(best.fitness if best else None, 3)),
-        ("best baseline", figure(base.fitness if base else None, 3)),
+        ("best candidate", figure(merit_of(best) if best else None, 3)),
+        ("best baseline", figure(merit_of(base) if base else None, 3)),
         ("difference", signed(scores.gain)),
         ("experiments", str(sum(not is_baseline(e) for e in scores.experiments))),
     ]

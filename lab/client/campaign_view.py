@@ -41,6 +41,8 @@ class ExperimentRow:
     """True until a second run confirms its score."""
     metrics: events.Metrics | None = None
     fitness: float | None = None
+    rank_key: tuple[float, ...] = ()
+    """Sort key of an analysed experiment, best first: by its objective, not shrunk, or by fitness without one."""
     ended: str = ""
     """`analysed`, `failed` or `rejected` once it has ended."""
 
@@ -111,8 +113,8 @@ class CampaignView:
                     row.metrics.worst_with(result.metrics) if row.metrics and row.quarantined else result.metrics
                 )
                 row.progress = 1.0
-            case events.AnalysisReady(fitness=fitness):
-                row.fitness = fitness
+            case events.AnalysisReady() as analysis:
+                row.fitness, row.rank_key = analysis.fitness, analysis.rank_key
                 self._end(row, "analysed", envelope)
             case events.CodeFailed(final=True):
                 self._end(row, "failed", envelope)
@@ -141,9 +143,9 @@ class CampaignView:
         return sorted(rows, key=lambda row: (-order.index(row.stage), row.id))
 
     def leaders(self, count: int = 10) -> list[ExperimentRow]:
-        """Return the experiments with the highest fitness, best first."""
+        """Return the experiments that rank first, best first."""
         scored = [row for row in self.rows.values() if row.fitness is not None]
-        return sorted(scored, key=lambda row: -(row.fitness or 0.0))[:count]
+        return sorted(scored, key=lambda row: row.rank_key)[:count]
 
     def total(self) -> int:
         """Return how many experiments the campaign will have: the budget, the baselines, and people's proposals."""

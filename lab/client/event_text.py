@@ -58,7 +58,8 @@ def _code_revised(event: events.CodeRevised) -> str:
 
 def _analysis_ready(event: events.AnalysisReady) -> str:
     parts = f"loss {event.parts.loss:.2f}, benchmark {event.parts.benchmark:.2f}, judge {event.parts.judge:.2f}"
-    return f"fitness {event.fitness:.3f} ({parts})"
+    objective = "" if event.objective is None else f"objective {event.objective:+.2f}, "
+    return f"{objective}fitness {event.fitness:.3f} ({parts})"
 
 
 def _human_message(event: events.HumanMessage) -> str:

@@ -83,20 +83,24 @@ def diff(settings: Settings, first: IdArgument, second: IdArgument) -> None:
 def best(
     settings: Settings,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 10,
+    pareto: Annotated[bool, typer.Option("--pareto", help="Only those that none beats in gains and FLOPs.")] = False,
     imported: Annotated[bool, typer.Option("--imported", help="Rank imported experiments by their reports.")] = False,
     at: AtOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the experiments with the highest fitness.
+    """List the best experiments: by their objective, or by fitness in a campaign without one.
 
-    Fitness is a screening score from one seed. Imported experiments have none: --imported ranks them by the merit that
+    Both are screening scores from one seed. With --pareto, only those that none beats in every task's measure and in
+    FLOPs per token. Imported experiments have none: --imported ranks them by the merit that
     their history reports.
 
     Example: move37 best -n 3
     """
+    from bus.vocabulary.queries.pareto import pareto_front
     from lab.terminal import tables
 
-    rows = (_best_imported if imported else _best_measured)(_fetch(settings, at=at))[:count]
+    ranked = (_best_imported if imported else _best_measured)(_fetch(settings, at=at))
+    rows = (pareto_front(ranked) if pareto else ranked)[:count]
     if as_json:
         print_json_lines(tables.short(row) for row in rows)
     elif rows:
@@ -215,7 +219,7 @@ def export_log(
 
 def _best_measured(rows: Sequence[Any]) -> list[Any]:
     """Return the analysed experiments, best first."""
-    return sorted((row for row in rows if row.fitness is not None), key=lambda row: -row.fitness)
+    return sorted((row for row in rows if row.fitness is not None), key=lambda row: row.rank_key)
 
 
 def _best_imported(rows: Sequence[Any]) -> list[Any]:

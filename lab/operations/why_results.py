@@ -41,6 +41,8 @@ class RankedFitness(NamedTuple):
     id: str
     fitness: float
     seq: int
+    rank_key: tuple[bool, float, float]
+    """Sort key, best first: by its objective, not shrunk, or by fitness without one."""
 
 
 def clip(text: str, characters: int = MAX_CHARACTERS) -> str:
@@ -89,11 +91,11 @@ class Story:
     def ranking(self, until: int) -> list[RankedFitness]:
         """Return the analyses up to a position, best first."""
         scores = [
-            RankedFitness(one.experiment, one.event.fitness, one.seq)
+            RankedFitness(one.experiment, one.event.fitness, one.seq, one.event.rank_key)
             for one in self.log
             if isinstance(one.event, AnalysisReady) and one.seq <= until
         ]
-        return sorted(scores, key=lambda score: (-score.fitness, score.seq))
+        return sorted(scores, key=lambda score: (score.rank_key, score.seq))
 
 
 def result_lines(story: Story) -> Iterator[WhyLine]:
@@ -126,6 +128,8 @@ def _comparison(story: Story, analysis: Envelope) -> str:
     assert isinstance(event, AnalysisReady)
     parts = f"loss {event.parts.loss:.3f}, benchmark {event.parts.benchmark:.3f}, judge {event.parts.judge:.3f}"
     text = f"fitness {event.fitness:.3f} ({parts})"
+    if event.objective is not None:
+        text = f"objective {event.objective:+.2f} sd of seed noise over the best baseline, {text}"
     proposal = story.first(ProposalCreated)
     parent = proposal.event.parent if proposal and isinstance(proposal.event, ProposalCreated) else None
     scores = [score for score in story.ranking(story.log[-1].seq) if score.id != story.experiment]

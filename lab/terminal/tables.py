@@ -12,7 +12,8 @@ from bus.vocabulary.queries import Experiment
 from dashboard.summary import duration_text
 
 SHORT_FIELDS = (
-    "id", "name", "status", "origin", "parent_id", "fitness", "parts", "parameters", "reason", "attempt",
+    "id", "name", "status", "origin", "parent_id", "fitness", "parts", "objective", "objective_parts", "score",
+    "parameters", "reason", "attempt",
     "imported",
 )  # fmt: skip
 """Fields of an experiment that its JSON repeats; the figures of `Metrics` come with them."""
@@ -42,11 +43,12 @@ def print_experiments(rows: Iterable[Experiment]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("id", "design", "status", "origin", "parent"):
         table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=36)
-    for column in ("fitness", "bits/byte", "recall", "params", "s"):
+    for column in ("score", "fitness", "bits/byte", "recall", "params", "s"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             row.id, escape(row.name), row.status, row.origin or "", row.parent_id or "",
+            _figure(row.score, "+.2f"),
             _figure(row.fitness, ".3f"), _figure(row.bits_per_byte, ".3f"), _figure(row.recall, ".3f"),
             _figure(row.parameters, ",d"), _figure(row.seconds, ".1f"),
         )  # fmt: skip
@@ -79,6 +81,11 @@ def _print_scores(page: Console, row: Experiment) -> None:
             f"{row.bits_per_byte:.3f} bits/byte, recall {row.recall:.3f} ± {row.recall_stderr:.3f}, "
             f"{row.parameters:,} parameters, {row.seconds:.1f} s"
         )
+    if row.objective is not None and row.objective_parts is not None:
+        gains = ", ".join(f"{escape(task)} {gain:+.2f}" for task, gain in row.objective_parts.gains.items())
+        excess = "" if row.objective_parts.within_limit else "; above the limit of FLOPs, so it ranks last"
+        shrunk = "" if row.score is None else f", shrunk {row.score:+.2f}"
+        page.print(f"objective {row.objective:+.2f} sd of seed noise{shrunk} ({gains}){excess}")
     if row.metrics:
         for score in row.metrics.scores():
             figures = (f"{name} {value:.3f}" for name, value in score.items() if isinstance(value, float))

@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from bus.vocabulary.events.base import Event, Record
-from bus.vocabulary.events.objective import ObjectiveParts
+from bus.vocabulary.events.objective import ObjectiveParts, rank_key
 
 
 class FitnessParts(Record):
@@ -39,6 +39,13 @@ class AnalysisReady(Event):
     noise; None if the campaign ranks by fitness."""
     objective_parts: ObjectiveParts | None = None
     """What the objective is made of; None without one."""
+
+    @property
+    def rank_key(self) -> tuple[bool, float, float]:
+        """Sort key among the analyses of a campaign, best first: by the objective, or by fitness without one."""
+        if self.objective is None or self.objective_parts is None:
+            return False, -self.fitness, 0.0
+        return rank_key(self.objective, self.parts.judge, within_limit=self.objective_parts.within_limit)
 
 
 class DiscoveryConfirmed(Event):
