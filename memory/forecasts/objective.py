@@ -8,12 +8,15 @@ from memory.state.campaign_state import CampaignState
 
 
 def objective_of(campaign: CampaignState, row: AnalysisRow) -> float:
-    """Return by how much an analysed experiment's text loss is below the best baseline's, in nats per byte.
+    """Return an analysed experiment's objective, in standard deviations of seed noise.
 
-    Without a baseline it is the negated loss, and without a loss the fitness. Only what was true at the analysis
-    counts, so the number never changes.
+    In a campaign without one it is the text loss below the best baseline's, in nats per byte; without a baseline the
+    negated loss, and without a loss the fitness. Only what was true at the analysis counts, so the number never changes.
     """
-    metrics = campaign.experiments[row.experiment].metrics(row.seq)
+    experiment = campaign.experiments[row.experiment]
+    if experiment.objective is not None:
+        return experiment.objective.objective
+    metrics = experiment.metrics(row.seq)
     if metrics is None:
         return row.fitness
     baselines = (baseline.metrics(row.seq) for baseline in campaign.trained_baselines(row.seq))
