@@ -1,6 +1,6 @@
 """The costs of memory: a rebuild, opening the file, each query, the time from an event to an answer, and embeddings.
 
-    python -m benchmarks.memory rebuild|queries|latency|embedding|retrieval [--events N]
+    python -m benchmarks.memory rebuild|queries|latency|embedding [--events N]
 
 Prints JSON, one object a line. Times are wall-clock milliseconds unless their names say otherwise.
 """
@@ -140,38 +140,11 @@ def embedding(_: argparse.Namespace) -> Iterator[dict[str, object]]:
     }
 
 
-def retrieval(_: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Search the entries for the problems of the answer key, for each choice of the text that represents an entry."""
-    from benchmarks.retrieval_key import PROBLEMS
-
-    entries, embedder = load_entries(), SentenceEmbedder()
-    choices: dict[str, Callable[..., str]] = {
-        "scenario": lambda entry: entry.scenario,
-        "algorithm": lambda entry: entry.algorithm,
-        "scenario + algorithm": lambda entry: f"{entry.scenario} {entry.algorithm}",
-        "title + scenario": lambda entry: f"{entry.title}. {entry.scenario}",
-        "title + scenario + algorithm": lambda entry: f"{entry.title}. {entry.scenario} {entry.algorithm}",
-    }
-    for name, choice in choices.items():
-        vectors = embedder.encode([choice(entry) for entry in entries])  # [n, 384]
-        similarities = [(vectors @ embedder.encode([problem])[0], keys) for problem, keys in PROBLEMS]  # [n] each
-        ranked = [
-            ([entries[i].key for i in (-values).argsort()[:3]], max(values), keys) for values, keys in similarities
-        ]
-        yield {
-            "entries": len(entries), "problems": len(ranked), "compared_by": name,
-            "hit_at_1": sum(top[0] in keys for top, _, keys in ranked),
-            "hit_at_3": sum(bool(set(top) & set(keys)) for top, _, keys in ranked),
-            "median_best_cosine": round(float(median(best for _, best, _ in ranked)), 3),
-        }  # fmt: skip
-
-
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[dict[str, object]]]] = {
     "rebuild": rebuild,
     "queries": queries,
     "latency": latency,
     "embedding": embedding,
-    "retrieval": retrieval,
 }
 
 

@@ -1,9 +1,9 @@
 """The cognition base: published knowledge as structured entries, found by the problem that they solve.
 
 Entries are data, one TOML file per family. Each has a paper's title, year and arXiv number and, in this project's own
-words, the scenario in which it helps, the algorithm, the historical context, and the units of the design grammar that
-it supports. A problem is compared with scenarios alone: in `python -m benchmarks.memory retrieval` that finds the right
-entry more often than scenarios with algorithms or titles.
+words, the scenario in which it helps, the symptom by which an analysis shows it, the algorithm, the historical context,
+and the units of the design grammar that it supports. A problem is compared with scenario and symptom together: in
+`python -m benchmarks.cognition retrieval` that finds the right entry more often than with algorithms or titles too.
 """
 
 import tomllib
@@ -35,6 +35,8 @@ class CognitionFileEntry(Record):
     """Its arXiv number."""
     scenario: str = Field(min_length=40, max_length=500)
     """When it helps: the weakness it solves."""
+    symptom: str = Field(min_length=30, max_length=300)
+    """What the measurements or the design of an experiment show then, in the words of an analysis."""
     algorithm: str = Field(min_length=40, max_length=600)
     """What to do."""
     history: str = Field(min_length=30, max_length=500)
@@ -43,6 +45,11 @@ class CognitionFileEntry(Record):
     """Units of the design grammar that it supports, as `axis:unit` or `path:kind`."""
     family: str = ""
     """Name of its file, without the suffix."""
+
+    @property
+    def problem(self) -> str:
+        """The text that problems are compared with."""
+        return f"{self.scenario} {self.symptom}"
 
 
 def load_entries(folder: Path = FOLDER) -> tuple[CognitionFileEntry, ...]:
@@ -85,7 +92,7 @@ class CognitionBase:
     @property
     def texts(self) -> list[str]:
         """The texts that have to be embedded before a search."""
-        return [entry.scenario for entry in self.entries]
+        return [entry.problem for entry in self.entries]
 
     def nearest(self, text: str, k: int, min_similarity: float) -> tuple[CognitionEntry, ...]:
         """Return at most k entries with a cosine of at least `min_similarity` to a problem, nearest first."""
