@@ -6,19 +6,23 @@ confirms it (`agents.analysis.quarantine`). Code does all arithmetic; a model, i
 adds words and marks.
 """
 
+from typing import Literal
+
 from agents.analysis.answers import answer_question, answer_restore, answer_withdraw
 from agents.analysis.findings import findings
-from agents.analysis.fitness import fitness, judge, marked_judge, parts, reference
+from agents.analysis.first_problems import fixed_problem
+from agents.analysis.fitness import Reference, fitness, judge, marked_judge, parts, reference
 from agents.analysis.objective import score
+from agents.analysis.problems import problem
 from agents.analysis.quarantine import find_suspicion, is_replicated, replication_failure, replication_finding
-from agents.analysis.weakness import problem
 from agents.llm import prompts
 from agents.llm.schemas import Judgement, parse_completion
 from bus.delivery.role import Decision, Post, Subdecision
-from bus.delivery.role_spec import RoleSpec
+from bus.delivery.role_spec import RoleSettings, RoleSpec
 from bus.vocabulary.events import (
     AnalysisReady,
     CodeFailed,
+    FitnessParts,
     HumanAnswered,
     HumanMessage,
     Metrics,
@@ -29,13 +33,21 @@ from bus.vocabulary.events import (
 from bus.vocabulary.queries import AskCognition, AskExperiments, AskPeers, Cognition, Experiments, Peers
 from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
-from bus.wire.ids import BASELINE_PREFIX, parse_run_id
+from bus.wire.ids import BASELINE_PREFIX, derive, parse_run_id, rng
 from bus.wire.plain_text import clean_line
 
 FINDING_CHARACTERS = 400
 PROBLEM_CHARACTERS = 800
 MAX_FINDINGS = 5
 """Findings of a model that are kept."""
+
+
+class AnalystSettings(RoleSettings):
+    """`[roles.analyst]`: how problems are worded."""
+
+    problems: Literal["findings", "fixed"] = "findings"
+    """With `findings`, a problem is put together from measurements and units; with `fixed`, as in logs without this
+    setting, it is one of ten texts."""
 
 
 class Analyst:
@@ -114,7 +126,7 @@ def _analysis(
     """Return one experiment's analysis; `first_findings` come before its own, `runs` are its runs if it has several."""
     against = reference(peers.baselines)
     scored = parts(peers.this, against, judge(peers.this, against))
-    lines, weakness = (*first_findings, *findings(peers, against)), problem(peers.this, scored, against)
+    lines, weakness = (*first_findings, *findings(peers, against)), _problem(envelope, peers, scored, against)
     opinion = yield from _opinion(peers, lines, weakness)
     if opinion:
         scored = parts(peers.this, against, marked_judge(opinion.performance, opinion.innovation, opinion.complexity))
@@ -135,6 +147,16 @@ def _analysis(
     return Post(peers.this.id, ready)
 
 
+def _problem(envelope: Envelope, peers: Peers, scored: FitnessParts, against: Reference | None) -> str:
+    """Return the problem in words, as the campaign's settings want it."""
+    settings = peers.started.roles.get(SPEC.name) if peers.started else None
+    if not settings or AnalystSettings.model_validate(settings).problems == "fixed":
+        return fixed_problem(peers.this, scored, against)
+    event = envelope.event  # the curve of a result that waited for a baseline is not in the event
+    curve = event.metrics.curve if isinstance(event, RunCompleted) and envelope.experiment == peers.this.id else ()
+    return problem(peers, curve, rng(derive(envelope.campaign, peers.this.id), SPEC.name))
+
+
 def _opinion(peers: Peers, lines: tuple[str, ...], weakness: str) -> Subdecision[Judgement | None]:
     """Return the model's judgement; None if the campaign has no model for this role, or it gives no answer."""
     if peers.started is None or SPEC.name not in peers.started.models:
@@ -152,6 +174,7 @@ SPEC = RoleSpec(
     ends_with=(AnalysisReady, RunAnomaly, CodeFailed, HumanAnswered),
     asks=True,
     uses_model=True,
+    settings=AnalystSettings,
     build=Analyst,
     concurrency=32,
 )

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from agents.analysis import findings
-from agents.analysis.fitness import Reference, fitness, marked_judge, parts
-from agents.analysis.weakness import COST, problem, weakest
-from agents.design import BASELINES
+from agents.analysis.fitness import Reference, fitness, marked_judge
 from agents.roles.analyst import Analyst
 from bus.delivery.role import Post
 from bus.vocabulary.events import (
@@ -178,39 +176,6 @@ def test_findings_name_a_missing_baseline_and_a_parent_without_scores() -> None:
     text = "\n".join(findings.findings(alone, None))
     assert "no baseline to compare with" in text
     assert "No scores of its parent e0001 to compare with." in text
-
-
-@pytest.mark.parametrize(
-    ("candidate", "expected"),
-    [
-        (trained(recall=0.1), "recall"),
-        (trained(val_loss=1.65, recall=0.9), "text"),
-        (trained(val_loss=1.4, recall=0.9, parameters=3000, flops_per_token=6000.0), "cost"),
-    ],
-)
-def test_the_weakest_part_is_the_one_furthest_behind_the_baselines(candidate: Experiment, expected: str) -> None:
-    """It is recall, text or cost."""
-    assert weakest(candidate, parts(candidate, MEANS, 0.5), MEANS) == expected
-
-
-def test_the_problem_depends_on_the_design() -> None:
-    """The problem of each baseline names the units that it lacks."""
-    low = FitnessParts(loss=0.9, benchmark=0.1, judge=0.5)
-    texts = {
-        name: problem(trained(design=baseline.design.to_json(), recall=0.1), low, MEANS)
-        for name, baseline in BASELINES.items()
-    }
-    assert "never erases" in texts["linear-attention"]
-    assert "decay forgets everything alike" in texts["gla"]
-    assert "although writes correct errors" in texts["deltanet"]
-    assert "short convolution is missing" in texts["gla"]
-    assert "short convolution is missing" not in texts["deltanet"]
-
-
-def test_the_problem_of_a_good_but_costly_design_is_its_cost() -> None:
-    """Its loss part and its benchmark part are high."""
-    costly = trained(parameters=3000, flops_per_token=9000.0)
-    assert problem(costly, FitnessParts(loss=0.9, benchmark=0.9, judge=0.5), MEANS) == COST
 
 
 def test_an_abandoned_decision_on_a_result_fails_the_experiment() -> None:
