@@ -1,6 +1,7 @@
 """The cognition base measured: how well problems find their papers, and how many papers lead to something tried.
 
     python -m benchmarks.cognition [retrieval]   # recall@1, @3 and @10 on hand-written pairs
+    python -m benchmarks.cognition campaign      # papers that led to a unit tried in 200 simulated experiments
 
 A pair is a problem, as an analyst or a person puts it, with the papers that answer it (`cognition_pairs.toml`).
 Recall@k is the share of problems for which one of these is among the first k. Precision@3 is the share of the first
@@ -84,7 +85,21 @@ def retrieval() -> Iterator[dict[str, object]]:
             yield {"compared_by": name, "pairs": "held out" if held_out else "choosing", "n": len(part), **rounded}
 
 
-MEASUREMENTS: Mapping[str, Callable[[], Iterator[dict[str, object]]]] = {"retrieval": retrieval}
+def campaign() -> Iterator[dict[str, object]]:
+    """Run a keyless campaign of 200 experiments as it is by default, and others without parts of the machinery."""
+    from benchmarks.cognition_campaign import campaign, figures, simulated
+
+    arms = {
+        "default": {},
+        "fixed problems, nearest papers": {"analyst": {"problems": "fixed"}, "researcher": {"max_paper_share": 1.0}},
+        "no cognition": {"researcher": {"cognition": False}},
+    }
+    for name, roles in arms.items():
+        with simulated(SentenceEmbedder()) as log:
+            yield {"arm": name, **figures(campaign(log, "nano-0", 0, 200, roles))}
+
+
+MEASUREMENTS: Mapping[str, Callable[[], Iterator[dict[str, object]]]] = {"retrieval": retrieval, "campaign": campaign}
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ and the units of the design grammar that it supports. A problem is compared with
 """
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,11 @@ from memory.retrieval.embedding import Embedder, Vectors32
 
 FOLDER = Path(__file__).parent
 """The folder of the entries that come with the project."""
+
+
+DIVERSITY = 0.3
+"""Weight of an entry's similarity to those already chosen, against its similarity to the problem (maximal marginal
+relevance, Carbonell and Goldstein 1998)."""
 
 
 class CognitionFileEntry(Record):
@@ -96,12 +101,34 @@ class CognitionBase:
 
     def nearest(self, text: str, k: int, min_similarity: float) -> tuple[CognitionEntry, ...]:
         """Return at most k entries with a cosine of at least `min_similarity` to a problem, nearest first."""
-        if self._vectors is None:
-            self._vectors = self._embedder.encode(self.texts)  # [n, 384]
-        similarities = self._vectors @ self._embedder.encode([text])[0]  # [n]
+        _, similarities = self._compare(text)
         order = np.lexsort((np.arange(len(self.entries)), -similarities))[:k]
         ranked = ((self.entries[index], round(float(similarities[index]), 6)) for index in order)
         return tuple(_reply(entry, similarity) for entry, similarity in ranked if similarity >= min_similarity)
+
+    def diverse(
+        self, text: str, k: int, min_similarity: float, accepts: Callable[[str, Sequence[str]], bool]
+    ) -> tuple[CognitionEntry, ...]:
+        """Return at most k accepted entries that are near a problem and unlike each other, the nearest first.
+
+        `accepts` is given an entry's key and its units.
+        """
+        vectors, exact = self._compare(text)
+        similarities = exact.round(5)  # the rest depends on which texts were embedded together
+        left = [i for i, e in enumerate(self.entries) if similarities[i] >= min_similarity and accepts(e.key, e.units)]
+        chosen: list[int] = []
+        while left and len(chosen) < k:
+            likeness = (vectors[left] @ vectors[chosen].T).max(axis=1).round(5) if chosen else np.zeros(len(left))
+            best = left[int(np.argmax((1 - DIVERSITY) * similarities[left] - DIVERSITY * likeness))]
+            chosen.append(best)
+            left.remove(best)
+        return tuple(_reply(self.entries[index], float(similarities[index])) for index in chosen)
+
+    def _compare(self, text: str) -> tuple[Vectors32, Vectors32]:
+        """Return the vectors of the entries [n, 384] and their cosine similarities to a problem [n]."""
+        if self._vectors is None:
+            self._vectors = self._embedder.encode(self.texts)
+        return self._vectors, self._vectors @ self._embedder.encode([text])[0]
 
 
 def _reply(entry: CognitionFileEntry, similarity: float) -> CognitionEntry:

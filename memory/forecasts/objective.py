@@ -11,7 +11,7 @@ def objective_of(campaign: CampaignState, row: AnalysisRow) -> float:
     """Return an analysed experiment's objective, in standard deviations of seed noise.
 
     In a campaign without one it is the text loss below the best baseline's, in nats per byte; without a baseline the
-    negated loss, and without a loss the fitness. Only what was true at the analysis counts, so the number never changes.
+    negated loss, and without a loss the fitness. Only what was true at the analysis counts: it never changes.
     """
     experiment = campaign.experiments[row.experiment]
     if experiment.objective is not None:

@@ -1,7 +1,7 @@
 """Query handlers: how memory answers one kind of query, and which embeddings the answer needs first."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -36,6 +36,12 @@ class CognitionSearch(Protocol):
 
     def nearest(self, text: str, k: int, min_similarity: float) -> tuple[CognitionEntry, ...]:
         """Return at most k entries that are similar enough to a problem, nearest first."""
+        ...
+
+    def diverse(
+        self, text: str, k: int, min_similarity: float, accepts: Callable[[str, Sequence[str]], bool]
+    ) -> tuple[CognitionEntry, ...]:
+        """Return at most k similar entries that differ from each other; `accepts` judges an entry's key and units."""
         ...
 
 

@@ -85,6 +85,10 @@ class CampaignState:
     """Baselines in the order they were opened."""
     proposals: list[ProposalRow] = field(default_factory=list)
     """The first proposal of each experiment."""
+    reading_seqs: list[int] = field(default_factory=list)
+    """Positions of the proposals that read papers."""
+    seqs_by_paper: defaultdict[str, list[int]] = field(default_factory=partial(defaultdict, list))
+    """The same for each paper, by its key."""
     analyses_by_parent: defaultdict[str, list[AnalysisRow]] = field(default_factory=partial(defaultdict, list))
     """Analyses of the children of each parent, by the parent's id."""
     sources_by_fingerprint: defaultdict[str, list[ProposalRow | RevisionRow]] = field(
@@ -143,6 +147,11 @@ class CampaignState:
     def proposal_count(self, position: int) -> int:
         """Count the proposals up to a position."""
         return bisect_right(self.proposals, position, key=seq_of)
+
+    def paper_share(self, key: str, position: int) -> tuple[int, int]:
+        """Count the proposals that had read a paper, and all that had read any."""
+        read = bisect_right(self.seqs_by_paper.get(key, []), position)
+        return read, bisect_right(self.reading_seqs, position)
 
     def opened_count(self, position: int) -> int:
         """Count the experiments opened up to a position."""

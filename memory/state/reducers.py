@@ -124,6 +124,10 @@ def _propose(campaign: CampaignState, row: ProposalRow) -> None:
     experiment.proposal = row
     campaign.proposals.append(row)
     campaign.sources_by_fingerprint[row.fingerprint].append(row)
+    if row.cognition:
+        campaign.reading_seqs.append(row.seq)
+    for key in row.cognition:
+        campaign.seqs_by_paper[key].append(row.seq)
     if experiment.slot is None:  # a person's or an imported idea opens its experiment itself; no slot follows for it
         campaign.opened.append(experiment)
 

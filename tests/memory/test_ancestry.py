@@ -1,9 +1,14 @@
 """What an idea may start from: designs for the grammar, sources and prose for a language model."""
 
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
 from bus.vocabulary.events import CodeRevised
 from bus.vocabulary.queries import Ancestry, AskAncestry, CognitionEntry, Experiment
 from memory.queries import Knowledge, answer, handler_for
 from memory.retrieval.ideas import MotivationIndex
+from memory.store import Store
 from tests.support.scribe import Scribe
 
 
@@ -13,6 +18,12 @@ class OnePaper:
     def nearest(self, text: str, k: int, min_similarity: float) -> tuple[CognitionEntry, ...]:
         """Return the entry."""
         return (CognitionEntry(key=text, title="t", scenario=f"{k} {min_similarity}", algorithm="a", history="h"),)
+
+    def diverse(
+        self, text: str, k: int, min_similarity: float, accepts: Callable[[str, Sequence[str]], bool]
+    ) -> tuple[CognitionEntry, ...]:
+        """Return the entry if it is accepted with one unit."""
+        return self.nearest(text, k, min_similarity) if accepts(text, ["gate:silu"]) else ()
 
 
 def ancestry(scribe: Scribe, motivations: MotivationIndex, query: AskAncestry) -> Ancestry:
@@ -46,6 +57,64 @@ def test_the_grammar_gets_entries_on_the_parents_problem(scribe: Scribe, motivat
         query = AskAncestry(parent=parent, at=at)
         assert [entry.key for entry in ancestry(scribe, motivations, query).cognition] == [problem]
         assert handler_for(Knowledge(scribe.store), query).texts() == [problem]
+
+
+def started(store: Store, settings: Mapping[str, object]) -> Scribe:
+    """Return a campaign in which the researcher has these settings."""
+    scribe = Scribe(store)
+    scribe.start(goal="g", baselines=(), roles={"researcher": settings})
+    return scribe
+
+
+def papers(scribe: Scribe, parent: str) -> list[str]:
+    """Return the papers that the researcher gets for an idea, without a model."""
+    query = AskAncestry(parent=parent, reader="researcher")
+    reply = answer(Knowledge(scribe.store, cognition=OnePaper()), query)
+    assert isinstance(reply, Ancestry)
+    return [entry.key for entry in reply.cognition]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reads"), [({"cognition": False}, False), ({"cognition": True}, True), ({}, True)]
+)
+def test_a_campaign_without_cognition_gets_no_papers(store: Store, settings: dict[str, bool], reads: bool) -> None:
+    """Nothing has to be embedded for it either."""
+    scribe = started(store, settings)
+    scribe.open("e0001", 1)
+    scribe.propose("e0001")
+    handler = handler_for(Knowledge(scribe.store), AskAncestry(parent="e0001", reader="researcher"))
+    assert (papers(scribe, "e0001"), handler.texts()) == ((["g"], ["g"]) if reads else ([], []))
+
+
+@pytest.mark.parametrize(("share", "leads"), [(0.5, 4), (0.9, 7), (1.0, 8), (None, 8)])
+def test_no_paper_leads_more_than_its_share(store: Store, share: float | None, leads: int) -> None:
+    """Half of eight proposals may read it; a log without the setting knows no limit."""
+    scribe = started(store, {} if share is None else {"max_paper_share": share})
+    for number in range(1, 9):
+        name = f"e{number:04d}"
+        scribe.open(name, number)
+        scribe.propose(name, cognition=tuple(papers(scribe, name)) or ("another",))
+    read = [row for row in store.read_model.campaign("c").proposals if "g" in row.cognition]
+    assert len(read) == leads
+
+
+def test_a_paper_may_lead_three_proposals_whatever_its_share(store: Store) -> None:
+    """Otherwise none could lead the first."""
+    scribe = started(store, {"max_paper_share": 0.01})
+    for number in range(1, 6):
+        name = f"e{number:04d}"
+        scribe.open(name, number)
+        assert papers(scribe, name) == (["g"] if number <= 3 else [])
+        scribe.propose(name, cognition=("g",))
+
+
+def test_a_paper_whose_units_the_parent_has_is_left_out(store: Store) -> None:
+    """It has nothing to try."""
+    scribe = started(store, {"max_paper_share": 0.5})
+    for number, gate in enumerate(("silu", "none"), 1):
+        scribe.open(f"e{number:04d}", number)
+        scribe.propose(f"e{number:04d}", design={"gate": gate, "paths": [{"kind": "memory"}]})
+    assert (papers(scribe, "e0001"), papers(scribe, "e0002")) == ([], ["g"])
 
 
 def test_a_model_gets_texts_sources_and_ideas_near_the_parents(scribe: Scribe, motivations: MotivationIndex) -> None:

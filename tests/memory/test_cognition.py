@@ -75,6 +75,24 @@ def test_answers_are_sorted_and_cut(tmp_path: Path) -> None:
     assert [row.key for row in library.nearest(text, 5, 0.0)] == ["gla", "far"]
 
 
+def test_diverse_answers_leave_out_what_is_alike_or_not_accepted(tmp_path: Path) -> None:
+    """The nearest comes first; of the others, one that says the same as the first loses to one that does not."""
+    twin = ENTRY.replace('"gla"', '"twin"').replace("forgotten", "dropped")
+    other = ENTRY.replace('"gla"', '"other"').replace("The decay is constant and does", "Mixed decay should come and")
+    (tmp_path / "a.toml").write_text(ENTRY + twin + other)
+    library = CognitionBase(load_entries(tmp_path), HashEmbedder())
+    text = f"{library.texts[0]} Mixed come and"
+
+    def keys(*refused: str) -> list[str]:
+        return [row.key for row in library.diverse(text, 2, 0.0, lambda key, _: key not in refused)]
+
+    assert [row.key for row in library.nearest(text, 2, 0.0)] == ["gla", "twin"]
+    assert keys() == ["gla", "other"]
+    assert keys("other") == ["gla", "twin"]
+    assert keys("gla", "twin") == ["other"]
+    assert library.diverse(text, 2, 1.1, lambda *_: True) == ()
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [

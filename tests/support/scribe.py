@@ -76,11 +76,13 @@ class Scribe:
         source: str = "x = 1",
         parent: str | None = None,
         design: dict[str, JsonValue] | None = None,
+        cognition: tuple[str, ...] = (),
     ) -> int:
         """Propose an architecture."""
         proposal = ProposalCreated(
-            name="n", motivation=motivation, source=source, origin="genetic", parent=parent, design=design
-        )
+            name="n", motivation=motivation, source=source, origin="genetic", parent=parent, design=design,
+            cognition=cognition,
+        )  # fmt: skip
         return self.write(experiment, proposal)
 
     def start_run(self, experiment: str) -> int:
