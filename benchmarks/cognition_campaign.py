@@ -121,7 +121,7 @@ def figures(log: Sequence[Envelope]) -> dict[str, object]:
         "papers_retrieved": len({key for one in analyses for key in one.cognition}), "papers_read": len(read),
         "papers_led_to_a_unit": len(led), "proposals_led": leading,
         "largest_share": round(max(read.values(), default=0) / max(1, sum(bool(o.cognition) for o in guided)), 3),
-        "weaknesses": dict(Counter(one.problem.split(" is ")[0].split(" costs ")[0][:40] for one in analyses)),
+        "weaknesses": dict(Counter(one.problem.split()[0].strip(":") for one in analyses)),
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The problem that an analysis names: its weakness, the course of its training, what it changed, and two suspicions.
+"""The problem that an analysis names: its weakness, the course of its training, what it changed, and three suspicions.
 
 It is put together from what was measured and from the units of the design, and is the query to the cognition base. So
 it is as specific as the findings are. Everything depends on the arguments alone.
@@ -16,12 +16,12 @@ from agents.analysis.weakness import COST, Gap, weakest
 from bus.vocabulary.events import CurvePoint
 from bus.vocabulary.queries import Experiment, Peers
 
-MAX_SUSPICIONS = 2
-"""Suspicions that a problem names: more would blur the search for papers."""
+MAX_SUSPICIONS = 3
+"""Suspicions that a problem names: with fewer the weakness alone finds the papers, more blur the search."""
 OVERFITTED_NATS = 0.15
 """Nats per byte by which a held-out text loss lies above the training loss if the design overfits."""
 _TASKS = {
-    "text": "Text loss", "mqar": "Recall of key-value pairs", "mad.in_context_recall": "Recall in context",
+    "text": "Text loss", "mqar": "Recall of pairs", "mad.in_context_recall": "Recall in context",
     "mad.noisy_recall": "Recall among noise", "mad.fuzzy_recall": "Recall of keys of several tokens",
     "mad.selective_copying": "Selective copying", "mad.compression": "Compression of a sequence into one state",
     "mad.memorization": "Memorisation of facts in weights",
@@ -61,15 +61,15 @@ def _weakness(gap: Gap | None) -> str:
     if gap is None:
         return "Nothing to compare with: text loss and recall should improve."
     if gap.kind == COST:
-        return f"The design costs {gap.own:.2f} times the baselines' operations per token and gains nothing by it."
+        return f"Cost: {gap.own:.2f} times the baselines' operations per token, with nothing gained by it."
     task = _TASKS.get(gap.kind, gap.kind.replace("_", " ").capitalize())
     if gap.noises <= 1:
-        return f"{task} is level with the best baseline {gap.baseline}, and no measure is behind."
-    size = f"{gap.noises:.1f} times the noise of seeds"
+        return f"{task} level with the best baseline {gap.baseline}; no measure is behind."
+    size = f"{gap.noises:.1f} seed noises"
     if gap.kind == "text":
-        return f"{task} is {gap.own - gap.best:.2f} nats above that of {gap.baseline}, {size}."
+        return f"{task} {gap.own - gap.best:.2f} above {gap.baseline} ({size})."
     extent = "hardly learned" if gap.own < gap.best / 3 else "learned in part" if gap.own < 0.9 * gap.best else "lower"
-    return f"{task} is {extent}: {gap.own:.2f} against {gap.best:.2f} of {gap.baseline}, {size}."
+    return f"{task} {extent}: {gap.own:.2f}, {gap.best:.2f} in {gap.baseline} ({size})."
 
 
 def _effect(peers: Peers) -> str:

@@ -49,7 +49,7 @@ class ResearcherSettings(RoleSettings):
     """What of a paper biases the choice of units: the units that it names, or words recognised in its text too."""
     cognition: bool = True
     """Whether ideas read papers; a campaign without is the control for what papers contribute."""
-    max_paper_share: float = Field(default=0.1, gt=0, le=1)
+    max_paper_share: float = Field(default=0.05, gt=0, le=1)
     """Share of the proposals so far above which a paper leads no further one, though it always may lead three. Below 1,
     papers are also chosen to differ. Memory reads both settings (`memory.queries.ancestry`); a log without this one has
     the nearest papers, as with 1."""

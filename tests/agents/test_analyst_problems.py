@@ -98,12 +98,10 @@ def test_a_problem_names_task_size_curve_and_change() -> None:
     """Each is a sentence, and nothing is named that was not found."""
     candidate = trained(val_loss=1.7, operator="mutate:output_norm", design=BASELINES["gla"].design.to_json())
     text = named(candidate, curve=falling([5, 4, 3, 2.5, 3.1, 2.4, 2.3, 2.2]), parent=trained("e0001", val_loss=1.6))
-    assert text.startswith(
-        "Text loss is 0.20 nats above that of base-a, 11.1 times the noise of seeds. The loss spiked."
-    )
+    assert text.startswith("Text loss 0.20 above base-a (11.1 seed noises). The loss spiked.")
     assert "Changing the output norm lost text." in text
     quiet = named(trained(recall=0.1, design=BASELINES["gla"].design.to_json()), siblings=(1.5, 1.51))
-    assert quiet.startswith("Recall of key-value pairs is hardly learned: 0.10 against 0.90 of base-b")
+    assert quiet.startswith("Recall of pairs hardly learned: 0.10, 0.90 in base-b (4.0 seed noises).")
     assert "Changing" not in quiet
     assert "It falls behind the other children" in named(trained(val_loss=1.7), siblings=(1.5, 1.51))
 
@@ -144,7 +142,7 @@ def test_the_settings_choose_the_wording(roles: Any, fixed: bool) -> None:
     reply = {AskPeers: known, AskCognition: Cognition(rows=())}
     (post,) = decide(Analyst(), envelope_of(completed, "e0003"), reply).posts
     assert isinstance(post.event, AnalysisReady)
-    assert ("times the noise of seeds" in post.event.problem) is not fixed
+    assert ("seed noises" in post.event.problem) is not fixed
 
 
 @pytest.mark.parametrize(
