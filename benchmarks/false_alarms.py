@@ -1,20 +1,23 @@
-"""Does the trainer refuse honest designs? `python -m benchmarks.false_alarms [--designs 200]`.
+"""Does the trainer refuse honest designs? `python -m benchmarks.false_alarms [--designs 200] [--formulas 0]`.
 
-The human baselines and drawn designs go through all gates, and through the examination with noise on their parameters,
-untrained and without the jail: the sources are our own. Prints one JSON document: the designs, those that were refused
-with the reason, the largest difference in nats between an answer at a cut and in the whole window, and the largest
-difference of a gradient that another model repeats, as a share of its length.
+The human baselines, drawn designs, and drawn designs with one to three formulas go through all gates, and through the
+examination with noise on their parameters, untrained and without the jail: the sources are our own. Prints one JSON
+document: the designs, those that were refused with the reason, the share of each kind that passed, the largest
+difference in nats between an answer at a cut and in the whole window, and the largest difference of a gradient that
+another model repeats, as a share of its length.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from random import Random
 
 import numpy as np
 import torch
 
-from agents.design import BASELINES, draw_design, render
+from agents.design import BASELINES, Design, draw_design, render
+from agents.design.formulas.breeding import vary_formula
 from bus.vocabulary.events import Limits, RunRequested
 from trainer.candidate.adapter import MixerFactory, mixer_factory
 from trainer.gates import load_mixer, run_gates
@@ -36,10 +39,20 @@ REPEATED_STEPS = 4
 """Gradients at other weights before one is repeated."""
 
 
-def sources(designs: int) -> Iterator[tuple[str, str]]:
-    """Yield name and source of every baseline and of the drawn designs."""
+def sources(designs: int, formulas: int) -> Iterator[tuple[str, str]]:
+    """Yield name and source of every baseline, of the drawn designs and of those with formulas."""
     yield from ((name, baseline.source) for name, baseline in BASELINES.items())
     yield from ((f"drawn-{seed}", render(draw_design(Random(seed))).source) for seed in range(designs))
+    yield from ((f"formula-{seed}", render(design_with_formulas(Random(seed))).source) for seed in range(formulas))
+
+
+def design_with_formulas(rng: Random) -> Design:
+    """Return a drawn design, or a human one, after one to three changes by formulas."""
+    humans = [baseline.design for baseline in BASELINES.values()]
+    design = draw_design(rng) if rng.random() < 0.5 else rng.choice(humans)
+    for _ in range(rng.randrange(1, 4)):
+        design = vary_formula(design, humans, rng).design
+    return design
 
 
 def refusal_of(factory: MixerFactory, scale: Scale) -> str:
@@ -95,9 +108,11 @@ def main() -> None:
     """Print the document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--designs", type=int, default=200)
+    parser.add_argument("--formulas", type=int, default=0)
     scale, refused, gains, changes = load("nano"), dict[str, str](), list[float](), list[float]()
     loop.make_deterministic(0)
-    named = list(sources(parser.parse_args().designs))
+    options = parser.parse_args()
+    named = list(sources(options.designs, options.formulas))
     for name, source in named:
         factory = mixer_factory(load_mixer(source))
         try:
@@ -107,8 +122,16 @@ def main() -> None:
             changes.append(largest_change(factory, scale))
         except (NotCausal, BadLogits) as error:
             refused[name] = f"examination: {error}"
+    shares = passed_shares([name for name, _ in named], refused)
     figures = {"largest_gain_nats": max(gains, default=0.0), "largest_gradient_change": max(changes, default=0.0)}
-    print(json.dumps({"designs": len(named), "refused": refused, **figures}, indent=1))
+    print(json.dumps({"designs": len(named), "refused": refused, "passed": shares, **figures}, indent=1))
+
+
+def passed_shares(names: Sequence[str], refused: Collection[str]) -> dict[str, str]:
+    """Return passed of all, by kind of design."""
+    kinds = Counter("baseline" if name in BASELINES else name.split("-")[0] for name in names)
+    stopped = Counter("baseline" if name in BASELINES else name.split("-")[0] for name in refused)
+    return {kind: f"{count - stopped[kind]} of {count}" for kind, count in kinds.items()}
 
 
 if __name__ == "__main__":

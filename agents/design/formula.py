@@ -64,7 +64,9 @@ def _preparation(path: Path) -> str:
     if path.choices["convolution"] != "none":
         steps.append(f"{units['convolution'].gist} ({units['conv_width'].gist}, {units['conv_activation'].gist})")
     steps += [
-        units[axis].gist for axis in ("feature", "norm", "position") if units[axis].key not in ("identity", "none")
+        units[axis].gist
+        for axis in ("feature", "norm", "position", "value")
+        if units[axis].key not in ("identity", "none")
     ]
     return "with " + "; ".join(steps)
 

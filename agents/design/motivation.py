@@ -6,10 +6,11 @@ The reasons for the new units come first, and no sentence repeats another.
 from collections.abc import Mapping, Sequence
 
 from agents.design.describe import name, path_name
+from agents.design.formulas.openings import OPENINGS
 from agents.design.operators import Variation
 from agents.design.tree import KINDS, Design
 from agents.design.units.framing import FRAME
-from agents.design.units.unit import Unit
+from agents.design.units.unit import Unit, is_formula
 
 MAX_WORDS = 50
 
@@ -33,6 +34,7 @@ _EXPECTATIONS = {
     "decay": "Text loss should gain where topics change, recall where pairs must last",
     "update": "Recall with crowded or rebound keys should tell",
     "read": "Early and late positions should become comparable",
+    "value": "What one write can hold should change",
     "present": "Next-byte loss should gain at little cost",
     "entry": "Bigram statistics should be learned in the first steps",
     "inner": "The balance of text and recall should move with what one write can carry",
@@ -85,6 +87,8 @@ def _origin(variation: Variation, new: list[str], parent: str | None) -> str:
 
 def _in_words(label: str, design: Design) -> str:
     axis, key = label.split(":")
+    if is_formula(key):
+        return f"a formula for its {OPENINGS[axis].title.split(maxsplit=1)[1]}"
     if axis != "path":
         return f"{axis} {key}".replace("_", " ")
     added = [path for path in design.paths if path.kind == key]

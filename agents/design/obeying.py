@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from agents.design.bias import DISFAVOUR_FACTOR, NEUTRAL, Bias
-from agents.design.operators import Variation, from_scratch, revised, unit_labels, vary
+from agents.design.formulas.breeding import vary_open
+from agents.design.operators import Variation, revised, unit_labels
 from agents.design.space import draw_path, draw_unit, repair_choices, with_frame
 from agents.design.tree import KINDS, MAX_MEMORIES, MAX_PATHS, Design, MemoryPath, Path
 from agents.design.units.framing import FRAME, FRAME_RULES
-from agents.design.units.unit import Axis, Rule
+from agents.design.units.unit import Axis, Rule, is_formula
 from bus.vocabulary.events import Wish
 
 _MAX_TRIES = 40
@@ -27,10 +28,26 @@ def has_unit(design: Design, unit: str) -> bool:
     return unit in unit_labels(design)
 
 
+def _has_what_is_avoided(design: Design, wish: Wish) -> bool:
+    """Return whether a design has a unit that is ruled out, or a formula where all but the plain unit are."""
+    if any(has_unit(design, unit) for unit in wish.avoided):
+        return True
+    avoided = Bias.of_units(wish.avoided, 0.0)
+    owners = [(path.choices, path.axes) for path in design.paths] + [(design.choices, FRAME)]
+    return any(_is_ruled_out(axis, choices[axis.name], avoided) for choices, axes in owners for axis in axes)
+
+
+def _is_ruled_out(axis: Axis, key: str, bias: Bias) -> bool:
+    """Return whether a unit has no weight; a formula has none if no unit but the plain one has any."""
+    if is_formula(key):
+        return axis.is_closed and not any(bias.of(f"{axis.name}:{named}") for named in axis.keys[1:])
+    return not bias.of(f"{axis.name}:{key}")
+
+
 def fulfilled(design: Design, wish: Wish) -> int:
     """Return how many of a wish's demands a design meets: its groups, and that nothing it rules out is there."""
     met = sum(any(has_unit(design, unit) for unit in group) for group in wish.wanted)
-    return met + (not any(has_unit(design, unit) for unit in wish.avoided))
+    return met + (not _has_what_is_avoided(design, wish))
 
 
 def fulfils(design: Design, wish: Wish) -> bool:
@@ -51,11 +68,15 @@ def vary_as_wished(
     wish: Wish,
     bias: Bias = NEUTRAL,
     preferences: Mapping[str, float] = MappingProxyType({}),
+    formulas: float = 0.0,
 ) -> Variation:
-    """Return a variation of the parent, or a design from scratch without one, that fulfils the wish if any can."""
+    """Return a variation of the parent, or a design from scratch without one, that fulfils the wish if any can.
+
+    `formulas` is the share of variations that get a new formula.
+    """
     variation = None
     for _ in range(_MAX_TRIES):
-        variation = vary(parent, mates, rng, bias, preferences) if parent else from_scratch(rng, bias)
+        variation = vary_open(parent, mates, rng, bias, preferences, formulas)
         design = obey(variation.design, wish, rng, bias)
         if design != parent:
             return revised(variation, design, parent)
@@ -174,7 +195,7 @@ class _Plan:
         replaced = {
             axis.name: draw_unit(axis, self.rng, self.bias)
             for axis in axes
-            if not self.bias.of(f"{axis.name}:{choices[axis.name]}") and axis.name not in wanted
+            if axis.name not in wanted and _is_ruled_out(axis, choices[axis.name], self.bias)
         }
         keep = {*wanted, *replaced, *fixed}
         return repair_choices({**choices, **replaced, **wanted}, axes, rules, keep, self.rng, self.bias)

@@ -155,7 +155,7 @@ def _moves(design: Design, bias: Bias) -> list[_Move]:
         moves += [] if axis.name in unused else _unit_moves(axis, design.choices[axis.name], None, bias)
     for index, path in enumerate(design.paths):
         unused = {"conv_width", "conv_activation"} if path.choices.get("convolution") == "none" else set()
-        for axis in path.axes:
+        for axis in (axis for axis in path.axes if axis.is_closed):
             moves += [] if axis.name in unused else _unit_moves(axis, path.choices[axis.name], index, bias)
     return moves
 
@@ -211,7 +211,12 @@ def with_unit(path: Path, axis: str, key: str, rng: random.Random, bias: Bias = 
 def _cross_paths(a: Design, b: Design, rng: random.Random, bias: Bias) -> tuple[Path, ...]:
     """Return a memory with units from a memory of either, and further paths of both with even chances."""
     memory_a, memory_b = (rng.choice([p for p in parent.paths if isinstance(p, MemoryPath)]) for parent in (a, b))
-    mixed = {axis.name: rng.choice((memory_a, memory_b)).choices[axis.name] for axis in MemoryPath.axes}
+    mixed = {
+        axis.name: rng.choice((memory_a, memory_b)).choices[axis.name]
+        for axis in MemoryPath.axes
+        if axis.is_closed or memory_a.choices[axis.name] != memory_b.choices[axis.name]
+    }
+    mixed = {**memory_a.choices, **mixed}
     paths: list[Path] = [MemoryPath(**repair_choices(mixed, MemoryPath.axes, MemoryPath.rules, ("update",), rng, bias))]
     for path in (*a.paths, *b.paths):
         if _has_room(paths, path.kind) and path not in (memory_a, memory_b, *paths) and rng.random() < 0.5:

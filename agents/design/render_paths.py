@@ -53,7 +53,7 @@ def _memory(path: Path, path_name: str) -> list[Line]:
     read = _label(path, path_name, "read")
     mean = path.choices["read"] == "mean"
     out = [*unit("sharing"), *lines(MEMORY_VALUES, slots), *unit("convolution"), *lines(MEMORY_HEADS, slots)]
-    for axis in ("feature", "norm", "position", "decay"):
+    for axis in ("feature", "norm", "position", "value", "decay"):
         out += unit(axis)
     out += lines(MEAN_PAD, slots, read) if mean else []
     out += unit("update")
@@ -62,7 +62,7 @@ def _memory(path: Path, path_name: str) -> list[Line]:
     arguments += [slots["beta"]] if "beta" in slots else []
     out += lines(MEMORY_CALL, slots | {"arguments": ", ".join(arguments)}, _label(path, path_name, "update"))
     out += lines(MEAN_DIVIDE, slots, read) if mean else []
-    return out + unit("present")
+    return out + unit("read") + unit("present")
 
 
 def _window(path: Path, path_name: str) -> list[Line]:

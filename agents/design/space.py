@@ -62,7 +62,7 @@ def repair_choices(
         broken = next((rule for rule in rules if rule.broken_by(repaired)), None)
         if broken is None:
             return repaired
-        wrong = [name for name, keys in broken.then.items() if repaired[name] not in keys]
+        wrong = broken.wrong_axes(repaired)
         if fixed.isdisjoint(wrong):
             changes = {name: broken.then[name] for name in wrong}
         else:
@@ -84,7 +84,7 @@ def draw_unit(axis: Axis, rng: random.Random, bias: Bias = NEUTRAL, allowed: Ite
 
 def draw_path(kind: type[Path], rng: random.Random, bias: Bias = NEUTRAL) -> Path:
     """Return a valid path: draw a unit for every axis, then repair broken rules."""
-    drawn = {axis.name: draw_unit(axis, rng, bias) for axis in kind.axes}
+    drawn = {axis.name: draw_unit(axis, rng, bias) if axis.is_closed else axis.plain for axis in kind.axes}
     decisive = ("update",) if kind is MemoryPath else ()
     return kind(**repair_choices(drawn, kind.axes, kind.rules, decisive, rng, bias))
 

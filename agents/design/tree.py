@@ -6,6 +6,7 @@ One to three paths read the input in parallel: one or two linear-recurrent memor
 most one long convolution. A frame joins them. Every field names one unit of an axis in `agents/design/units/`; a
 ValueError says which choice is impossible and why. Two designs are equal exactly if they render to the same source:
 paths are sorted, and choices without effect are refused.
+On some axes a formula may stand in place of a unit (`agents/design/formulas/`).
 """
 
 from collections.abc import Mapping
@@ -42,6 +43,12 @@ class Path:
         return MappingProxyType({axis.name: getattr(self, axis.name) for axis in self.axes})
 
     @cached_property
+    def spoken(self) -> MappingProxyType[str, str]:
+        """The choices worth naming: all but the plain unit of an axis that has no other named one."""
+        silent = {axis.name for axis in self.axes if not axis.is_closed and self.choices[axis.name] == axis.plain}
+        return MappingProxyType({axis: key for axis, key in self.choices.items() if axis not in silent})
+
+    @cached_property
     def units(self) -> MappingProxyType[str, Unit]:
         """Axis to chosen unit."""
         return MappingProxyType(
@@ -69,6 +76,7 @@ class MemoryPath(Path):
     update: str = "additive"
     read: str = "plain"
     present: str = "none"
+    value: str = "none"
 
 
 @dataclass(frozen=True, order=True)
@@ -131,8 +139,8 @@ class Design:
         return MappingProxyType({axis.name: axis[key] for axis, key in zip(FRAME, self.choices.values(), strict=True)})
 
     def to_json(self) -> dict[str, object]:
-        """Return the tree as JSON values, with every field."""
-        return {"paths": [{"kind": path.kind, **path.choices} for path in self.paths], **self.choices}
+        """Return the tree as JSON values, with every field but those that only a formula would change."""
+        return {"paths": [{"kind": path.kind, **path.spoken} for path in self.paths], **self.choices}
 
     @classmethod
     def from_json(cls, value: object) -> "Design":

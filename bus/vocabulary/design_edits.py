@@ -5,7 +5,7 @@
 A design in JSON has units of its frame, as `"gate": "silu"`, and a list `paths` of objects with a `kind` and units of
 their own. Here it is one set of items for the frame and one for each path. An item is a unit, or the kind of a path.
 Replacing, adding or removing an item is one edit. Paths are paired so that the edits are fewest, and a path without a
-partner costs all of its items.
+partner costs all of its items. Formulas of one function are one unit, however they are written.
 
 This is a metric. The triangle inequality holds for sets of items, because an item of A that C lacks is either lacking
 in B, or in B and lacking in C. It holds for designs, because a pairing of a with b and one of b with c make a pairing
@@ -19,6 +19,8 @@ from typing import Any
 
 MAX_PATHS = 4
 """Paths that are compared; the grammar has fewer."""
+FORMULA_MARK, FUNCTION_MARK = "=", "#"
+"""A formula's key is `=` with its text, then `#` with the fingerprint of its function."""
 Items = frozenset[str]
 
 
@@ -39,7 +41,7 @@ def design_items(design: Mapping[str, Any]) -> DesignItems:
     """Return the items of a design in JSON; parts that are no design are left out."""
     paths = design.get("paths")
     objects = [path for path in paths if isinstance(path, Mapping)] if isinstance(paths, list | tuple) else []
-    frame = frozenset(f"{axis}:{key}" for axis, key in design.items() if axis != "paths")
+    frame = frozenset(f"{axis}:{_identity(key)}" for axis, key in design.items() if axis != "paths")
     return DesignItems(frame, tuple(map(_path_items, objects[:MAX_PATHS])))
 
 
@@ -59,4 +61,9 @@ def _edits(a: Items, b: Items) -> int:
 def _path_items(path: Mapping[str, Any]) -> Items:
     """Return a path's kind and units; the units of one kind are not those of another, even if they share a name."""
     kind = path.get("kind")
-    return frozenset(f"{kind}/{axis}:{key}" for axis, key in path.items())
+    return frozenset(f"{kind}/{axis}:{_identity(key)}" for axis, key in path.items())
+
+
+def _identity(key: object) -> object:
+    """Return what makes a unit equal to another: its key, or of a formula its function."""
+    return key.rpartition(FUNCTION_MARK)[2] if isinstance(key, str) and key.startswith(FORMULA_MARK) else key

@@ -1,5 +1,6 @@
 """The frame around the paths: the input's mixing, the inner width, the fusion, and the output's norm, gate and skip."""
 
+from agents.design.formulas.unit import formula_unit
 from agents.design.units.unit import Axis, Unit, axis, rule
 
 ENTRY = axis(
@@ -173,6 +174,7 @@ GATE = axis(
         init="self.gate_proj = nn.Linear(d_model, n_heads * value_dim, bias=False)",
     ),
     weight=1.5,
+    formula=formula_unit,
 )
 
 SKIP = axis(
@@ -200,6 +202,6 @@ FRAME_RULES = (
     rule(
         "paths are normalised one by one before they are joined",
         when={"paths": "2 3"},
-        then={"gate": "none silu sigmoid low_rank head"},
+        then={"gate": "none silu sigmoid low_rank head ="},
     ),
 )

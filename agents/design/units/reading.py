@@ -1,5 +1,6 @@
 """How a memory path makes queries, keys and values: widths, sharing, convolution, feature map, norm and position."""
 
+from agents.design.formulas.unit import formula_unit
 from agents.design.units.unit import Axis, Unit, axis, rule
 
 KEY_WIDTH = axis(
@@ -206,6 +207,7 @@ FEATURE = axis(
         "A softmax over features makes every address a soft choice of one memory row",
         "%.softmax(-1)",
     ),
+    formula=formula_unit,
 )
 
 NORM = axis(

@@ -5,9 +5,11 @@ as `memory_`; it is empty if there is one path. The path's other units fill the 
 nothing about them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+
+from bus.vocabulary.design_edits import FORMULA_MARK
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,13 @@ class Axis:
     """The possible answers; the first is the plain one."""
     weight: float = 1.0
     """How often a mutation changes this axis, relative to the other axes."""
+    formula: "Callable[[str, str], Unit] | None" = None
+    """Returns the unit of a formula from axis and key, on an axis that formulas may fill (`agents.design.formulas`)."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether there is a choice between named units; without one, only formulas differ from the plain unit."""
+        return len(self.units) > 1
 
     @property
     def plain(self) -> str:
@@ -61,15 +70,27 @@ class Axis:
 
     def __getitem__(self, key: str) -> Unit:
         """Return the unit of that key. Raises ValueError if there is none."""
+        if self.formula and is_formula(key):
+            return self.formula(self.name, key)
         unit = self._by_key.get(key)
         if unit is None:
             raise ValueError(f"unknown {self.name} {key!r}, expected one of {', '.join(self.keys)}")
         return unit
 
 
+def is_formula(key: str) -> bool:
+    """Return whether a key is that of a formula, not of a named unit."""
+    return key.startswith(FORMULA_MARK)
+
+
+def key_in_rules(key: str) -> str:
+    """Return a key as rules have it: `=` stands for every formula."""
+    return FORMULA_MARK if is_formula(key) else key
+
+
 @dataclass(frozen=True)
 class Rule:
-    """A tie between axes: some choices on one exclude choices on others."""
+    """A tie between axes: some choices on one exclude choices on others. The key `=` stands for every formula."""
 
     when: Mapping[str, frozenset[str]]
     """If every one of these axes has one of these keys ..."""
@@ -85,8 +106,12 @@ class Rule:
 
     def broken_by(self, choices: Mapping[str, str]) -> bool:
         """Return whether these choices (axis to key) break the rule."""
-        applies = all(choices[axis] in keys for axis, keys in self.when.items())
-        return applies and any(choices[axis] not in keys for axis, keys in self.then.items())
+        applies = all(key_in_rules(choices[axis]) in keys for axis, keys in self.when.items())
+        return applies and bool(self.wrong_axes(choices))
+
+    def wrong_axes(self, choices: Mapping[str, str]) -> list[str]:
+        """Return the axes whose choices the rule does not allow where it applies."""
+        return [axis for axis, keys in self.then.items() if key_in_rules(choices[axis]) not in keys]
 
 
 def rule(because: str, *, when: Mapping[str, str], then: Mapping[str, str]) -> Rule:
@@ -95,9 +120,11 @@ def rule(because: str, *, when: Mapping[str, str], then: Mapping[str, str]) -> R
     return Rule(*sides, because=because)
 
 
-def axis(name: str, gist: str, *units: Unit, weight: float = 1.0) -> Axis:
-    """Return an axis from its units, the plain one first."""
-    return Axis(name, gist, units, weight)
+def axis(
+    name: str, gist: str, *units: Unit, weight: float = 1.0, formula: Callable[[str, str], Unit] | None = None
+) -> Axis:
+    """Return an axis from its units, the plain one first; `formula` makes the units of formulas."""
+    return Axis(name, gist, units, weight, formula)
 
 
 def check_choices(choices: Mapping[str, str], axes: tuple[Axis, ...], rules: tuple[Rule, ...]) -> None:

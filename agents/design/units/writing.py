@@ -1,5 +1,6 @@
 """How a memory path uses its state: how it forgets, writes and reads, and what the present token adds."""
 
+from agents.design.formulas.unit import formula_unit
 from agents.design.units.unit import Axis, Unit, axis, rule
 
 # Two spreads of time constants recur below. Forget gates start at 0.88 ... 0.998: a head remembers 8 to 400 steps
@@ -120,6 +121,7 @@ DECAY = axis(
         },
     ),
     weight=2.5,
+    formula=formula_unit,
 )
 
 _DELTA = "S ← {S} + β_t k_t (v_t − ({S})ᵀ k_t)ᵀ"
@@ -182,6 +184,7 @@ UPDATE = axis(
         slots={"written": "v", "write": _DELTA, "gates": "β_t = 2 σ(w x_t)", "beta": "beta=beta"},
     ),
     weight=2.5,
+    formula=formula_unit,
 )
 
 READ = axis(
@@ -202,6 +205,15 @@ READ = axis(
         slots={"reading": "o_t = Sᵀ q_t / zᵀ q_t, z the same sum without values"},
     ),
     weight=0.5,
+    formula=formula_unit,
+)
+
+VALUE = axis(
+    "value",
+    "what is stored",
+    Unit("none", "values as projected", "Values as projected leave all shaping to the projection"),
+    weight=0.5,
+    formula=formula_unit,
 )
 
 PRESENT = axis(
@@ -228,11 +240,11 @@ PRESENT = axis(
     ),
 )
 
-WRITING: tuple[Axis, ...] = (DECAY, UPDATE, READ, PRESENT)
-"""The axes in the order of their code."""
+WRITING: tuple[Axis, ...] = (DECAY, UPDATE, READ, PRESENT, VALUE)
+"""The axes; `render_paths` has the order of their code."""
 
 WRITING_RULES = (
-    rule("the delta rule is stable for unit keys only", when={"update": "delta delta_wide"}, then={"norm": "l2"}),
+    rule("the delta rule is stable for unit keys only", when={"update": "delta delta_wide ="}, then={"norm": "l2"}),
     rule("there is no step size otherwise", when={"update": "step"}, then={"decay": "scalar"}),
     rule(
         "the complement is taken per key channel and head, from a gate",
