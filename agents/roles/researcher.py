@@ -14,6 +14,7 @@ from agents.llm import prompts
 from agents.llm.schemas import Draft, parse_completion
 from agents.search.breeding import baseline_proposal, breed, select_donors, slot_bias
 from agents.search.ranked_children import Ancestors, ranked_children
+from agents.search.space import Grammar
 from architecture.limits import MAX_SOURCE_CHARACTERS
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSettings, RoleSpec
@@ -53,6 +54,11 @@ class ResearcherSettings(RoleSettings):
     """Share of the proposals so far above which a paper leads no further one, though it always may lead three. Below 1,
     papers are also chosen to differ. Memory reads both settings (`memory.queries.ancestry`); a log without this one has
     the nearest papers, as with 1."""
+    formulas: float = Field(default=0.25, ge=0, le=1)
+    """Share of the grammar's ideas that change a formula; 0 keeps to named units, as logs without this setting do."""
+    normal_forms: bool = True
+    """Whether designs that compute one function are proposed in one form, so that a second one counts as no new idea;
+    logs without this setting take every form for a design of its own."""
 
 
 class Researcher:
@@ -117,14 +123,14 @@ class _Slot:
         goal = self._started.goal if self._started else ""
         cognition = self._ancestry.cognition
         bias = slot_bias(goal, cognition, self._request, from_text=self._settings.paper_bias == "text")
-        return Ancestors(donors, bias, cognition)
+        return Ancestors(donors, bias, cognition, Grammar(self._settings.formulas, self._settings.normal_forms))
 
     def _breed(self) -> Subdecision[ProposalCreated]:
         """Return the best ranked child that is left, or without any the first design that comes."""
         if self._children is None:
             self._children = yield from ranked_children(self._envelope, self._request, self._ancestors, self._random)
-        child, ancestors = next(self._children, None), self._ancestors
-        return child or breed(self._request, ancestors.donors, ancestors.bias, ancestors.cognition, self._random)
+        child, of = next(self._children, None), self._ancestors
+        return child or breed(self._request, of.donors, of.bias, of.cognition, self._random, of.grammar)
 
     def _draft(self) -> Subdecision[ProposalCreated | str]:
         """Return the model's idea as a proposal, or one line that says why there is none."""
@@ -179,8 +185,9 @@ class _Slot:
 
 
 def settings_of(started: CampaignStarted | None) -> ResearcherSettings:
-    """Return the settings in force in a campaign."""
-    return ResearcherSettings.model_validate(started.roles.get(SPEC.name, {}) if started else {})
+    """Return the settings in force in a campaign; what an older log does not set is as it was then."""
+    recorded = started.roles.get(SPEC.name, {}) if started else {}
+    return ResearcherSettings.model_validate({"formulas": 0.0, "normal_forms": False, **recorded})
 
 
 def _baseline(request: ProposalRequested) -> ProposalCreated | ProposalRejected:

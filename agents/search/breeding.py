@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from agents.design import Bias, Variation, bias_from_text
 from agents.design.obeying import bias_of_wish, vary_as_wished
 from agents.design.wishes import read_wish
-from agents.search.space import DesignSpace
+from agents.search.space import NAMED_UNITS, DesignSpace, Grammar
 from agents.search.spaces import space_named
 from bus.vocabulary.events import ProposalCreated, ProposalRequested
 from bus.vocabulary.queries import CognitionEntry, Experiment
@@ -76,19 +76,26 @@ def slot_bias(goal: str, cognition: Iterable[CognitionEntry], request: ProposalR
     return bias_from_text([goal]) | papers | people
 
 
-def draft(request: ProposalRequested, donors: Sequence[Donor], bias: Bias, random: Random) -> dict[str, JsonValue]:
+def draft(
+    request: ProposalRequested, donors: Sequence[Donor], bias: Bias, random: Random, grammar: Grammar = NAMED_UNITS
+) -> dict[str, JsonValue]:
     """Return the design that `breed` makes with the same draws, without its source."""
     parent, mates = (donors[0] if donors else None), [donor.design for donor in donors[1:]]
-    return space_named(request.space).to_json(_variation(request, parent, mates, bias, random).design)
+    return space_named(request.space).to_json(_variation(request, parent, mates, bias, random, grammar).design)
 
 
 def breed(
-    request: ProposalRequested, donors: Sequence[Donor], bias: Bias, cognition: Sequence[CognitionEntry], random: Random
+    request: ProposalRequested,
+    donors: Sequence[Donor],
+    bias: Bias,
+    cognition: Sequence[CognitionEntry],
+    random: Random,
+    grammar: Grammar = NAMED_UNITS,
 ) -> ProposalCreated:
     """Return a new design: the first donor varied with the others as mates, or one from scratch without donors."""
     space, parent = space_named(request.space), donors[0] if donors else None
     mates = [donor.design for donor in donors[1:]]
-    variation = _variation(request, parent, mates, bias, random)
+    variation = _variation(request, parent, mates, bias, random, grammar)
     descends = parent is not None and variation.operator != "scratch"
     heeded = [text for text in request.guidance if _is_heeded(text, request)]
     return ProposalCreated(
@@ -106,13 +113,13 @@ def breed(
 
 
 def _variation(
-    request: ProposalRequested, parent: Donor | None, mates: Sequence[Any], bias: Bias, random: Random
+    request: ProposalRequested, parent: Donor | None, mates: Sequence[Any], bias: Bias, random: Random, grammar: Grammar
 ) -> Variation:
     """Return the parent varied, or a design from scratch; it fulfils the wish of the slot, if there is one."""
     design = parent.design if parent else None
     if request.wish:
-        return vary_as_wished(design, mates, random, request.wish, bias, request.preferences)
-    return space_named(request.space).vary(design, mates, random, request.preferences, bias)
+        return vary_as_wished(design, mates, random, request.wish, bias, request.preferences, grammar.formulas)
+    return space_named(request.space).vary(design, mates, random, request.preferences, bias, grammar)
 
 
 def _is_heeded(text: str, request: ProposalRequested) -> bool:

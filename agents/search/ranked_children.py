@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from agents.design import Bias
 from agents.search.breeding import Donor, breed, draft
+from agents.search.space import NAMED_UNITS, Grammar
 from bus.delivery.role import Subdecision
 from bus.vocabulary.events import Forecast, ProposalCreated, ProposalRequested, Ranking
 from bus.vocabulary.queries import AskForecast, CognitionEntry, DesignForecast, Forecasts
@@ -32,6 +33,7 @@ class Ancestors:
     donors: tuple[Donor, ...]
     bias: Bias
     cognition: Sequence[CognitionEntry]
+    grammar: Grammar = NAMED_UNITS
 
     def led_by(self, turn: int) -> tuple[Donor, ...]:
         """Return the donors with another one as the parent."""
@@ -100,7 +102,7 @@ def _children(request: ProposalRequested, ancestors: Ancestors, random: Random) 
         if len(children) == request.children:
             break
         seed = random.getrandbits(SEED_BITS)
-        design = draft(request, ancestors.led_by(turn), ancestors.bias, Random(seed))
+        design = draft(request, ancestors.led_by(turn), ancestors.bias, Random(seed), ancestors.grammar)
         children.setdefault(json.dumps(design, sort_keys=True), _Child(design, turn, seed))
     return list(children.values())
 
@@ -108,7 +110,7 @@ def _children(request: ProposalRequested, ancestors: Ancestors, random: Random) 
 def _proposal(request: ProposalRequested, ancestors: Ancestors, child: _Child, forecast: Forecast) -> ProposalCreated:
     """Return a child as a proposal, with its source."""
     donors, random = ancestors.led_by(child.turn), Random(child.seed)
-    proposal = breed(request, donors, ancestors.bias, ancestors.cognition, random)
+    proposal = breed(request, donors, ancestors.bias, ancestors.cognition, random, ancestors.grammar)
     return proposal.model_copy(update={"forecast": forecast})
 
 

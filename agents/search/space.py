@@ -34,6 +34,20 @@ class Founder:
     """What goes into ProposalCreated."""
 
 
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """How far the mixer grammar reaches in a campaign; other spaces ignore it."""
+
+    formulas: float = 0.0
+    """Share of ideas that get a new formula."""
+    normal_forms: bool = False
+    """Whether designs of one function are proposed in one form."""
+
+
+NAMED_UNITS = Grammar()
+"""The grammar of named units alone, as in logs without the settings of `Grammar`."""
+
+
 class DesignSpace(ABC):
     """A set of designs. They compare by value, and have one JSON form each."""
 
@@ -100,6 +114,7 @@ class DesignSpace(ABC):
         random: Random,
         preferences: Mapping[str, float],
         bias: Bias = NEUTRAL,  # noqa: ARG002  (for the mixer grammar)
+        grammar: Grammar = NAMED_UNITS,  # noqa: ARG002  (the same)
     ) -> Variation:
         """Return the parent varied by one of the operators, drawn in their proportions; a fresh design without one."""
         others = [mate for mate in mates if mate != parent]

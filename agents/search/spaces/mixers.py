@@ -16,16 +16,17 @@ from agents.design import (
     Variation,
     crossover,
     draw_design,
-    from_scratch,
     motivation,
     mutate,
     name,
     render,
-    vary,
+    unit_labels,
 )
+from agents.design.equivalence import normal_form
+from agents.design.formulas.breeding import vary_open
 from agents.design.tree import KINDS
 from agents.design.units.framing import FRAME
-from agents.search.space import DesignSpace, Founder
+from agents.search.space import NAMED_UNITS, DesignSpace, Founder, Grammar
 
 KEY_WIDTHS = {"half": 0.5, "double": 2.0}
 VALUE_WIDTHS = {"double": 2.0}
@@ -78,14 +79,13 @@ class MixerSpace(DesignSpace):
     def features(self, design: Design) -> list[float]:
         """Return, for every unit of the grammar, how often the design has it, and the number of paths of each kind."""
         counts = dict.fromkeys(_columns(), 0.0)
-        for axis, unit in design.choices.items():
-            counts[f"{axis}:{unit}"] = 1.0
+        columns = [f"{axis}:{unit}" for axis, unit in design.choices.items()]
         for path in design.paths:
-            counts[f"path:{path.kind}"] += 1.0
-            for axis, unit in path.choices.items():
-                column = f"{path.kind}/{axis}:{unit}"
-                if column in counts:
-                    counts[column] += 1.0
+            columns.append(f"path:{path.kind}")
+            columns += [f"{path.kind}/{axis}:{unit}" for axis, unit in path.choices.items()]
+        for column in columns:
+            if column in counts:  # a formula has no column
+                counts[column] += 1.0
         return list(counts.values())
 
     @override
@@ -114,12 +114,24 @@ class MixerSpace(DesignSpace):
         random: Random,
         preferences: Mapping[str, float],
         bias: Bias = NEUTRAL,
+        grammar: Grammar = NAMED_UNITS,
     ) -> Variation:
-        return vary(parent, mates, random, bias, preferences) if parent else from_scratch(random, bias)
+        variation = vary_open(parent, mates, random, bias, preferences, grammar.formulas)
+        return _in_normal_form(variation) if grammar.normal_forms else variation
 
     @override
     def motivation(self, variation: Variation, parent: Any | None, heeded: Sequence[str]) -> str:
         return motivation(variation, name(parent) if parent else None, heeded)
+
+
+def _in_normal_form(variation: Variation) -> Variation:
+    """Return a variation whose design stands for all of its function."""
+    design = normal_form(variation.design)
+    if design == variation.design:
+        return variation
+    present = unit_labels(design)
+    units = tuple(unit for unit in variation.units if unit in present or unit == "path:drop")
+    return Variation(design, variation.operator, f"{variation.change}; in its simplest form", units)
 
 
 @lru_cache(maxsize=1)
