@@ -46,7 +46,7 @@ def design_items(design: Mapping[str, Any]) -> DesignItems:
 
 
 def edits(a: DesignItems, b: DesignItems) -> int:
-    """Return the fewest edits that turn one design into the other; 0 only if they are equal."""
+    """Return the fewest edits that turn one design into the other; 0 only for equal functions."""
     longer, shorter = (a.paths, b.paths) if len(a.paths) >= len(b.paths) else (b.paths, a.paths)
     padded = (*shorter, *[Items()] * (len(longer) - len(shorter)))
     of_paths = min(sum(map(_edits, longer, pairing)) for pairing in permutations(padded))
