@@ -9,7 +9,7 @@ from trainer.scales import load
 from trainer.tasks import mqar
 from trainer.tasks.batch import IGNORED_TARGET
 
-TASK = load("nano").tasks["recall"]
+TASK = replace(load("nano").tasks["recall"], rebound=0.0, filler="random")
 
 
 def batch(level: int = 1, rows: int = 64, seed: int = 0) -> mqar.Batch:
@@ -43,6 +43,22 @@ def test_more_than_half_of_the_pairs_can_not_be_rebound():
         ValueError, match=r"rebound is not a share of the pairs \(0\.6\); hint: choose it from 0 to 0\.5"
     ):
         mqar.draw(replace(TASK, rebound=0.6), 1, 1, np.random.default_rng(0))
+
+
+def test_a_blank_filler_leaves_only_questions_after_the_pairs():
+    """Every token after the pairs is a question or the blank; pairs and targets are those of the random filler."""
+    random, blank = (mqar.draw(replace(TASK, filler=f), 2, 64, np.random.default_rng(0)) for f in ("random", "blank"))
+    after = slice(2 * TASK.levels[2][1], None)
+    assert ((blank.inputs[:, after] == mqar.BLANK) == (blank.targets[:, after] == IGNORED_TARGET)).all()
+    assert (blank.targets == random.targets).all()
+    is_kept = blank.inputs != mqar.BLANK
+    assert (blank.inputs[is_kept] == random.inputs[is_kept]).all()
+
+
+def test_an_unknown_filler_is_refused():
+    """The message has the value and the choices."""
+    with pytest.raises(ValueError, match=r"filler is of an unknown kind \(noise\); hint: choose random or blank"):
+        replace(TASK, filler="noise")
 
 
 def test_questions_come_after_the_pairs():

@@ -6,7 +6,7 @@ reading the ladder needs no numpy.
 """
 
 from dataclasses import MISSING, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +39,15 @@ class Recall(TaskSettings):
     """Sequences of each level in the evaluation."""
     rebound: float = 0.0
     """Share of the pairs, at most half, that bind a key of the sequence to a new value; the last value counts."""
+    filler: Literal["random", "blank"] = "random"
+    """Tokens between the questions: random ones as published, or a token that is neither key nor value."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a level that can't be drawn, before training reaches it."""
         if not 0 <= self.rebound <= 0.5:
             raise ValueError(f"rebound is not a share of the pairs ({self.rebound}); hint: choose it from 0 to 0.5")
+        if self.filler not in {"random", "blank"}:
+            raise ValueError(f"filler is of an unknown kind ({self.filler}); hint: choose random or blank")
         for length, pairs in self.levels:
             if length < 4 * pairs or pairs >= self.vocabulary // 2:
                 raise ValueError(

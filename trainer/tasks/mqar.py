@@ -13,6 +13,9 @@ at once.
 A share of the pairs can be `rebound`: they bind a key that the sequence also has elsewhere to another value. Then the
 last value counts, as in the task that introduced the delta rule (arXiv 2102.11174, keys drawn with replacement).
 Additive updates leave a blend of both values; a decay favours new pairs over all old ones.
+
+The random tokens between the questions can be `blank`. With the published vocabulary of 8,192 they are hardly ever a
+key of the sequence. With 40 tokens they often are, and then bind it to noise before its question comes.
 """
 
 import numpy as np
@@ -20,6 +23,9 @@ import numpy as np
 from trainer.tasks.batch import IGNORED_TARGET, Batch
 from trainer.tasks.kinds import Recall
 from trainer.tasks.level import Level
+
+BLANK = 0
+"""A token that is neither a key nor a value."""
 
 
 def draw(task: Recall, level: int, rows: int, rng: np.random.Generator) -> Batch:
@@ -35,6 +41,8 @@ def draw(task: Recall, level: int, rows: int, rng: np.random.Generator) -> Batch
     questions = context + 2 * _gaps(rng, rows, (length - context) // 2, last.shape[1], task.power)
 
     inputs = rng.integers(0, task.vocabulary, (rows, length))
+    if task.filler == "blank":
+        inputs[:] = BLANK
     inputs[:, 0:context:2], inputs[:, 1:context:2] = keys, values
     np.put_along_axis(inputs, questions, np.take_along_axis(keys, last, 1), axis=1)
     targets = np.full((rows, length), IGNORED_TARGET)
