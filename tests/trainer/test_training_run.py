@@ -217,6 +217,8 @@ def test_every_kind_of_task_is_trained_and_scored(jail: Jail):
     further["copying"] = parse_task("copying", {"kind": "mad.selective_copying", "copied": 4, **small})
     further["memorization"] = replace(further["memorization"], vocabulary=64)
     further["fuzzy_recall"] = replace(parse_task("fuzzy", {"kind": "mad.fuzzy_recall", **small}), length=32)
+    tracking = {"kind": "state_tracking", "batch": 4, "length": 16, "held_out": 8}
+    further["tracking"] = parse_task("tracking", tracking | common)
     pieces = {"kind": "bpe", "vocabulary": 256, "batch": 2, "length": 16, "held_out": 8, "corpus_bytes": 400_000}
     further["pieces"] = parse_task("pieces", pieces | common)
     scale = replace(SCALE, tasks=SCALE.tasks | further)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from trainer.tasks import language, mqar
+from trainer.tasks import language, mqar, state_tracking
 from trainer.tasks.batch import Batch
 from trainer.tasks.kinds import (
     Compression,
@@ -14,6 +14,7 @@ from trainer.tasks.kinds import (
     Memorization,
     Recall,
     SelectiveCopying,
+    StateTracking,
     Task,
 )
 from trainer.tasks.level import Level
@@ -32,6 +33,8 @@ def training_draw(task: Task, steps: int, seed: int, tokens: np.ndarray | None) 
     rng = np.random.default_rng(seed)
     if isinstance(task, Recall):
         return lambda step: mqar.training_batch(task, step, steps, rng)
+    if isinstance(task, StateTracking):
+        return lambda _: state_tracking.draw(task, task.batch, rng)
     if isinstance(task, MadTask):
         examples = _draw_mad(task, min(task.examples, steps * task.batch), rng, seed, training=True)
         order = _epochs(len(examples.inputs), task.batch, rng)
@@ -50,6 +53,8 @@ def evaluation_levels(
     """
     if isinstance(task, Recall):
         return mqar.evaluation_levels(task, rng)
+    if isinstance(task, StateTracking):
+        return [state_tracking.evaluation_level(task, rng)]
     if isinstance(task, MadTask):
         return [Level.from_batch(_draw_mad(task, 2 * task.held_out, rng, training_seed, training=False))]
     assert tokens is not None, "a task on text needs its tokens"

@@ -6,6 +6,7 @@ reading the ladder needs no numpy.
 """
 
 from dataclasses import MISSING, dataclass, fields
+from math import factorial
 from typing import Any, Literal
 
 
@@ -171,9 +172,33 @@ class Memorization(MadTask):
     examples: int = 256
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateTracking(TaskSettings):
+    """Predict the product of all permutations so far."""
+
+    batch: int
+    """Sequences a step."""
+    length: int
+    """Permutations of a sequence."""
+    held_out: int
+    """Sequences in the evaluation."""
+    symbols: int = 3
+    """Symbols that are permuted, from 2 (parity) to 5."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a group that is trivial or too large."""
+        if not 2 <= self.symbols <= 5:
+            raise ValueError(f"symbols are too few or too many ({self.symbols}); hint: choose from 2 to 5")
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of permutations."""
+        return factorial(self.symbols)
+
+
 TextTask = Text | Bpe
 """A task on real text."""
-Task = Recall | Text | Bpe | MadTask
+Task = Recall | Text | Bpe | MadTask | StateTracking
 KINDS: dict[str, type[Task]] = {
     "mqar": Recall,
     "text": Text,
@@ -184,6 +209,7 @@ KINDS: dict[str, type[Task]] = {
     "mad.selective_copying": SelectiveCopying,
     "mad.compression": Compression,
     "mad.memorization": Memorization,
+    "state_tracking": StateTracking,
 }
 
 
