@@ -22,22 +22,13 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any, Literal
 
-import numpy as np
 import torch
 
 from agents.design import BASELINES, Design, MemoryPath, render
-from bus.vocabulary.events import Limits, RunRequested
-from trainer.candidate.adapter import mixer_factory
-from trainer.gates import load_mixer
-from trainer.inside import loop
-from trainer.inside.adamw import AdamW
-from trainer.inside.autoencoder import build_model
-from trainer.inside.model import LanguageModel, match_width
+from benchmarks.unjailed import job_of, predictor, train_model
 from trainer.run.examination import examine
-from trainer.run.job import Job
 from trainer.run.scoring import Score
 from trainer.scales import Scale, Shape, load
-from trainer.tasks.draws import training_draw
 from trainer.tasks.kinds import MadTask, Recall, Task
 from trainer.tasks.mad.published import EPOCHS, HARDER, baseline, settings
 
@@ -117,39 +108,10 @@ def scale_of(task: Task, steps: int, shape: Shape) -> Scale:
     )
 
 
-def job_of(source: str, scale: Scale, seed: int) -> Job:
-    """Return the job of a mixer at a scale of one task, as a run of the lab has one."""
-    limits = Limits(seconds=scale.seconds, memory_mb=scale.memory_mb)
-    request = RunRequested(run="mad-a0", attempt=0, source=source, scale=scale.name, seed=seed, limits=limits)
-    return Job(request, scale, secret="mad")
-
-
-def train_model(job: Job) -> LanguageModel:
-    """Train a model on the scale's one task and return it."""
-    scale, seed = job.scale, job.request.seed
-    task = scale.tasks["task"]
-    loop.make_deterministic(seed)
-    factory = mixer_factory(load_mixer(job.request.source))
-    model = build_model(task, factory, scale, match_width(factory, scale.shape), seed)
-    optimiser = AdamW(model, scale.betas, task.weight_decay, scale.clip)
-    draw = training_draw(task, scale.steps, job.seed("data", "task"), None)
-    loop.train(
-        [loop.TaskTrainer("task", model, draw, optimiser, task.learning_rate, loop.devices(scale))],
-        scale,
-        lambda *_: None,
-    )
-    return model.eval()
-
-
 def score_mixer(source: str, seed: int, scale: Scale) -> Score:
     """Train a mixer and score it as a run of the lab does."""
-    job = job_of(source, scale, seed)
-    model = train_model(job)
-
-    def predict(_: str, inputs: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
-            return model(torch.from_numpy(inputs).to(scale.device)).float().cpu().numpy()
-
+    job = job_of(source, scale, seed, secret="mad")
+    predict = predictor(train_model(job), scale.device)
     return examine(lambda: predict, job, {})["task"]
 
 

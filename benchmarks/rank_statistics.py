@@ -1,4 +1,4 @@
-"""How well one set of scores predicts another: rank correlations with bootstrap intervals, and spread against noise.
+"""How well one set of scores predicts another: rank correlations with intervals, spread against noise, reliability.
 
 The functions are pure and take arrays; a design's score is its mean over seeds.
 """
@@ -51,3 +51,17 @@ def spread_to_noise(scores: Numbers) -> dict[str, float | None]:
         return {"spread": round(spread, 4), "noise": None, "ratio": None}
     noise = float(np.sqrt(scores.var(axis=1, ddof=1).mean()))
     return {"spread": round(spread, 4), "noise": round(noise, 4), "ratio": round(spread / noise, 2) if noise else None}
+
+
+def reliability(scores: Numbers) -> float | None:
+    """Return the reliability of one seed, from scores [designs, seeds]: ICC(1), of one-way analysis of variance.
+
+    It is the share of a single score's variance that is due to the design, at least 0. None for a single seed, or if
+    all scores are equal.
+    """
+    seeds = scores.shape[1]
+    if seeds == 1:
+        return None
+    within = float(scores.var(axis=1, ddof=1).mean())
+    between = max(float(scores.mean(axis=1).var(ddof=1)) - within / seeds, 0.0)
+    return round(between / (between + within), 3) if between + within else None
