@@ -12,6 +12,8 @@ from trainer.tasks.kinds import Compression, Recall, SelectiveCopying, StateTrac
 MATRIX_WEIGHT_DECAY = 0.1
 PUBLISHED_LEVELS = ((8, 2), (16, 4), (32, 8), (64, 16))
 """Of recall at nano with published sequences: a quarter as many pairs as tokens."""
+PLAIN_FIRST_REBOUND = 0.4
+"""Binds 0, 1, 3 and 6 pairs of these levels again: none of the first."""
 LEARNING_RATE = 1e-2
 """Of the added tasks; the rung's text has the same at nano."""
 
@@ -28,6 +30,7 @@ def candidates(scale: Scale) -> dict[str, tuple[str, Task]]:
         "recall-blank": replace(published, filler="blank"),
         "recall-rebound": replace(published, rebound=0.5),
         "recall-blank-rebound": blank_rebound,
+        "recall-plain-first-level": replace(blank_rebound, rebound=PLAIN_FIRST_REBOUND),
         "recall-three-levels": replace(blank_rebound, levels=PUBLISHED_LEVELS[1:]),
         "recall-two-levels": replace(blank_rebound, levels=PUBLISHED_LEVELS[1:3]),
     }
