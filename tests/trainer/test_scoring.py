@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from trainer.run.scoring import (
+    MIN_LOSS,
     BadLogits,
     Score,
     mean_score,
@@ -100,5 +101,13 @@ def test_bits_per_byte_do_not_depend_on_the_length_of_tokens():
 def test_levels_have_equal_weights():
     """The standard error is that of a mean of independent levels."""
     assert mean_score([Score(1.0, 0.2, 0.3), Score(3.0, 0.4, 0.4)]) == Score(
-        2.0, pytest.approx(0.3), pytest.approx(0.25)
+        2.0, pytest.approx(0.3), pytest.approx(0.25), level_losses=(1.0, 3.0)
     )
+
+
+def test_the_log_loss_is_a_mean_over_levels_and_ends_at_the_least_loss():
+    """A level that is learned counts the same however sure the model is of it."""
+    sure, surer = (mean_score([Score(loss, 1.0, 0.0), Score(1.0, 0.5, 0.0)]) for loss in (1e-3, 1e-6))
+    assert sure.log_loss == surer.log_loss == pytest.approx(math.log(MIN_LOSS) / 2)
+    assert Score(0.5, 0.9, 0.0).measures()["log_loss"].value == pytest.approx(math.log(0.5))
+    assert "log_loss" not in Score(0.5, 0.9, 0.0, bytes_per_target=1.0).measures()

@@ -6,17 +6,22 @@ nats per target = mean over target positions of  logsumexp(logits) - logits[targ
 nats per byte   = nats per target / mean bytes of a target
 bits per byte   = nats per byte / ln 2
 accuracy        = share of target positions whose largest logit is the target's
+log loss        = mean over levels of  ln(max(nats per target, MIN_LOSS))
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from bus.vocabulary.events import Measure
 from trainer.tasks.batch import IGNORED_TARGET
+
+MIN_LOSS = 0.01
+"""Nats per target at which a log loss ends: below, it only says how sure a model is of what it has learned."""
 
 
 class BadLogits(ValueError):
@@ -35,6 +40,13 @@ class Score:
     """Standard error of the accuracy, over sequences: positions of one sequence are not independent."""
     bytes_per_target: float | None = None
     """Mean bytes of a target; None if the task is not on text."""
+    level_losses: tuple[float, ...] = ()
+    """The loss of each level, if this is the mean over levels."""
+
+    @property
+    def log_loss(self) -> float:
+        """The mean log of the levels' losses: it tells designs apart where accuracy is at its ceiling."""
+        return fmean(math.log(max(loss, MIN_LOSS)) for loss in self.level_losses or (self.loss,))
 
     @property
     def nats_per_byte(self) -> float | None:
@@ -52,6 +64,8 @@ class Score:
             "loss": Measure(value=self.loss),
             "accuracy": Measure(value=self.accuracy, stderr=self.stderr),
         }
+        if self.nats_per_byte is None:
+            return measures | {"log_loss": Measure(value=self.log_loss)}
         text = {"nats_per_byte": self.nats_per_byte, "bits_per_byte": self.bits_per_byte}
         return measures | {name: Measure(value=value) for name, value in text.items() if value is not None}
 
@@ -111,4 +125,4 @@ def mean_score(levels: Sequence[Score]) -> Score:
     loss = sum(level.loss for level in levels) / count
     accuracy = sum(level.accuracy for level in levels) / count
     stderr = math.sqrt(sum(level.stderr**2 for level in levels)) / count
-    return Score(loss, accuracy, stderr, levels[0].bytes_per_target)
+    return Score(loss, accuracy, stderr, levels[0].bytes_per_target, tuple(level.loss for level in levels))

@@ -28,7 +28,7 @@ class TaskMetrics(Record):
     """Kind of the task, such as `mqar` or `mad.selective_copying`."""
     measures: dict[str, Measure]
     """Measure by name: `loss` in nats per asked position, `accuracy` as a share of them; on text also `nats_per_byte`
-    and `bits_per_byte`. Each is the mean over the task's levels."""
+    and `bits_per_byte`, on other tasks `log_loss`. Each is the mean over the task's levels."""
 
 
 class CurvePoint(Record):
