@@ -4,6 +4,7 @@ A readout is a function of a run; the higher, the better. All but the last are h
 could compute from weights alone. The last is the run's own report, so it can't be a score; it is here to compare.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
@@ -12,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.rank_statistics import reliability, spread_to_noise
+from trainer.run.scoring import MIN_LOSS
 
 Levels = list[tuple[float, float]]
 """(nats per target, accuracy) of each level of difficulty, from easy to hard."""
 ABLE_SHARE = 0.5
 """A design can do a task if its mean accuracy is at least this share of the best design's."""
-MIN_LOSS = 1e-4
-"""Nats at which a log loss stops: below, it measures how sure a model is of answers that are all correct."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +52,30 @@ def _loss(levels: Levels) -> float:
 
 
 def _log_loss(levels: Levels) -> float:
-    return float(np.log(max(_loss(levels), MIN_LOSS)))
+    """Return the log of the mean loss."""
+    return math.log(max(_loss(levels), MIN_LOSS))
 
 
 def _mean_log_loss(levels: Levels) -> float:
-    return fmean(float(np.log(max(loss, MIN_LOSS))) for loss, _ in levels)
+    """Return the mean of the levels' log losses, as `Score.log_loss` does."""
+    return fmean(math.log(max(loss, MIN_LOSS)) for loss, _ in levels)
 
 
 Readout = Callable[[TaskRun], float]
 READOUTS: dict[str, Readout] = {
     "accuracy": lambda run: _accuracy(run.final),
     "accuracy, hardest level": lambda run: run.final[-1][1],
-    "loss": lambda run: -_loss(run.final),
-    "log loss": lambda run: -_log_loss(run.final),
-    "log loss, hardest level": lambda run: -_log_loss(run.final[-1:]),
-    "mean of the levels' log losses": lambda run: -_mean_log_loss(run.final),
-    "loss, mean of checkpoints": lambda run: -fmean(map(_loss, run.checkpoints)),
-    "log loss, mean of checkpoints": lambda run: -fmean(map(_log_loss, run.checkpoints)),
     "accuracy, weights of the last tenth": lambda run: _accuracy(run.averaged["0.1"]),
-    "log loss, weights of the last tenth": lambda run: -_log_loss(run.averaged["0.1"]),
+    "loss": lambda run: -_loss(run.final),
+    "loss, mean of checkpoints": lambda run: -fmean(map(_loss, run.checkpoints)),
+    "loss, weights of the last tenth": lambda run: -_loss(run.averaged["0.1"]),
     "loss, weights of the last quarter": lambda run: -_loss(run.averaged["0.25"]),
-    "log loss, weights of the last quarter": lambda run: -_log_loss(run.averaged["0.25"]),
+    "log of the mean loss": lambda run: -_log_loss(run.final),
+    "log loss, hardest level": lambda run: -_log_loss(run.final[-1:]),
+    "log loss, mean of levels": lambda run: -_mean_log_loss(run.final),
+    "log loss, mean of checkpoints": lambda run: -fmean(map(_mean_log_loss, run.checkpoints)),
+    "log loss, weights of the last tenth": lambda run: -_mean_log_loss(run.averaged["0.1"]),
+    "log loss, weights of the last quarter": lambda run: -_mean_log_loss(run.averaged["0.25"]),
     "training loss, second half (reported)": lambda run: -fmean(run.curve[len(run.curve) // 2 :]),
 }
 """Readout by name."""
