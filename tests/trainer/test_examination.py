@@ -29,7 +29,7 @@ def uniform_logits(_: str, inputs: np.ndarray) -> np.ndarray:
 
 
 def recall_perfectly(task: str, inputs: np.ndarray) -> np.ndarray:
-    """Predict the token that followed the last occurrence of each token, which is the right answer to nano's recall."""
+    """Predict the token that followed the first occurrence of each token, which is the right answer to recall."""
     logits = uniform_logits(task, inputs)
     for row, tokens in enumerate(inputs):
         follower: dict[int, int] = {}
@@ -37,7 +37,7 @@ def recall_perfectly(task: str, inputs: np.ndarray) -> np.ndarray:
             if token in follower:
                 logits[row, position, follower[token]] = 9
             if position + 1 < len(tokens):
-                follower[token] = tokens[position + 1]
+                follower.setdefault(token, tokens[position + 1])
     return logits
 
 
