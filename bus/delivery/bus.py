@@ -180,7 +180,8 @@ class Bus:
     async def publish_trace(self, cause: Envelope, answers: Sequence[RecordedAnswer]) -> None:
         """Record what a decision read, so that a replay reads the same. Raises TransportError."""
         payload = mask_payload(traces.encode(self.role, cause.id, answers))
-        await self.transport.publish(subjects.trace(cause.id), payload, derive(cause.id, self.role, "trace"))
+        message_id = traces.trace_id(self.role, cause.id, payload)
+        await self.transport.publish(subjects.trace(cause.id), payload, message_id)
 
     async def publish_dead_letter(
         self,

@@ -16,14 +16,12 @@ from pydantic import ValidationError
 from bus.delivery.bus import MAX_ALTERNATIVE_IDS
 from bus.delivery.role import Post, Role
 from bus.delivery.role_spec import RoleSpec
-from bus.delivery.traces import Traces
+from bus.delivery.traces import Answers, Traces
 from bus.vocabulary.events import Event
 from bus.vocabulary.questions import Question
 from bus.wire.envelope import Envelope
 from bus.wire.ids import alternative_id, derive
 
-Answers = Sequence[Mapping[str, Any]]
-"""The recorded answers of one decision, in order."""
 Instrument = Callable[[Role, Envelope, Answers], Role]
 """Returns the role that decides about an event in place of another, as a debugger does."""
 
@@ -92,11 +90,16 @@ def replay_role(
     for envelope in history:
         if not isinstance(envelope.event, spec.subscribes) or envelope.seq < first or (last and envelope.seq > last):
             continue
-        answers = traces.get((envelope.id, spec.name))
-        if answers is None and _asks_questions(role, envelope):
+        attempts = traces.get((envelope.id, spec.name), ())
+        if not attempts and _asks_questions(role, envelope):
             continue  # this decision was still open when the log was exported
-        decider = instrument(role, envelope, answers or ())
-        yield envelope, _compare(spec.name, decider, envelope, answers or (), recording)
+        difference = None
+        for answers in attempts or ((),):
+            decider = instrument(role, envelope, answers)
+            difference = _compare(spec.name, decider, envelope, answers, recording)
+            if difference is None:
+                break
+        yield envelope, difference
 
 
 def _asks_questions(role: Role, envelope: Envelope) -> bool:

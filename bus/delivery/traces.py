@@ -1,5 +1,10 @@
-"""Traces: what a decision read, recorded under its cause's id, so that a replay reads the same."""
+"""Traces: what a decision read, recorded under its cause's id, so that a replay reads the same.
 
+A decision may be made twice with other answers: its process died, or the log lost what it had published. Then it has a
+trace for each time, and a replay takes the one that the log follows from.
+"""
+
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +15,13 @@ from pydantic_core import to_json
 
 from bus.vocabulary.events import Record
 from bus.vocabulary.questions import Question
+from bus.wire.ids import derive
 from bus.wire.trace_upcasters import TRACE_VERSION, upcast_traces
 
-Traces = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
-"""(cause id, role) → the recorded answers of the decision, in order."""
+Answers = Sequence[Mapping[str, Any]]
+"""The recorded answers of one decision, in order."""
+Traces = Mapping[tuple[str, str], Sequence[Answers]]
+"""(cause id, role) → the recorded answers, for each time that the decision was made with other ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +51,21 @@ def _encode_answer(answer: RecordedAnswer) -> bytes:
     return b'{"question":%b,"asked":%b,"reply":%b}' % (kind, answer.question.model_dump_json().encode(), answer.body)
 
 
+def trace_id(role: str, cause: str, payload: bytes) -> str:
+    """Return the id of a trace's message: the stream drops a trace that it has."""
+    return derive(cause, role, "trace", hashlib.sha256(payload).hexdigest())
+
+
 def read_traces(lines: Iterable[bytes]) -> Traces:
     """Return the traces in the lines of an export, in today's form. Raises ValueError with a bad line's number."""
     bodies = [_decode(line, number) for number, line in enumerate(lines, 1)]
+    traces: dict[tuple[str, str], list[Answers]] = {}
     try:
-        return {(body["cause"], body["role"]): body["answers"] for body in upcast_traces(bodies)}
+        for body in upcast_traces(bodies):
+            traces.setdefault((body["cause"], body["role"]), []).append(body["answers"])
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"a trace is not of its version ({type(error).__name__}: {error})") from None
+    return traces
 
 
 def _decode(line: bytes, number: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from bus.audit.chain import ChainLink
 from bus.delivery.giving_up import GIVE_UP_ORDINAL
 from bus.delivery.replay import replay_role
 from bus.delivery.role_spec import RoleSpec
-from bus.delivery.traces import Traces, read_traces, traces_path
+from bus.delivery.traces import Traces, read_traces, trace_id, traces_path
 from bus.delivery.transport import NoAnswer, Transport
 from bus.nats import server
 from bus.nats.transport import NatsTransport
@@ -194,7 +194,7 @@ async def _write(transport: Transport, messages: Sequence[StoredMessage], traces
             raise LabError(f"position {stored.seq} repeats an earlier message of the log; refusing to fork")
     for trace in traces:
         body = json.loads(trace)
-        await transport.publish(subjects.trace(body["cause"]), trace, derive(body["cause"], body["role"], "trace"))
+        await transport.publish(subjects.trace(body["cause"]), trace, trace_id(body["role"], body["cause"], trace))
 
 
 def _message_id(stored: StoredMessage) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from bus.audit import log_file
-from bus.delivery.replay import Answers, Difference, replay_role
+from bus.delivery.replay import Difference, replay_role
 from bus.delivery.role import Role
 from bus.delivery.role_spec import RoleSpec
-from bus.delivery.traces import Traces, read_traces, traces_path
+from bus.delivery.traces import Answers, Traces, read_traces, traces_path
 from bus.wire.envelope import Envelope, encode
 from lab.client.event_text import event_line
 from lab.errors import LabError
@@ -98,7 +98,7 @@ def replay_and_report(
                 if not as_json:
                     print(difference, end="\n\n")
             if step:
-                answers = traces.get((envelope.id, name)) or ()
+                answers = traces.get((envelope.id, name), ((),))[-1]
                 print(f"{envelope.seq:>6}  {stepping.decision_text(envelope, name, history, answers)}")
                 print(f"    today: {'differs' if difference else 'the same'}")
                 stepping.pause()

@@ -10,8 +10,9 @@ from typing import Any
 
 from typing_extensions import override
 
-from bus.delivery.replay import Answers, Instrument
+from bus.delivery.replay import Instrument
 from bus.delivery.role import Decision, Role
+from bus.delivery.traces import Answers
 from bus.vocabulary.queries import CampaignStatus
 from bus.wire.envelope import Envelope
 

@@ -100,7 +100,7 @@ def recorded_log() -> tuple[list[Envelope], Traces]:
             "asked": query.model_dump(mode="json"),
             "reply": reply.model_dump(mode="json"),
         }
-        traces[cause.id, "steady"] = [answer]
+        traces[cause.id, "steady"] = [[answer]]
         event = CampaignResumed(by="steady", why=str(seq))
         history.append(
             Envelope(derive(cause.id, "steady", 0), "/lab/steady/1", time, "c", "campaign", event, cause.id, seq + 1)
@@ -121,6 +121,16 @@ def test_the_same_code_decides_the_same() -> None:
         (envelope.seq, difference) for envelope, difference in replay_role(spec_of(Steady(), "steady"), *recorded_log())
     ]
     assert results == [(1, None), (3, None)]
+
+
+def test_a_decision_may_have_been_made_with_other_answers_before() -> None:
+    """The replay takes the trace from which the recorded events follow, whether it is the first or the last."""
+    history, traces = recorded_log()
+    for place in (0, 1):
+        attempts = {key: list(answers) for key, answers in traces.items()}
+        attempts["p1", "steady"].insert(place, [])
+        results = [difference for _, difference in replay_role(spec_of(Steady(), "steady"), history, attempts)]
+        assert results == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +193,6 @@ def test_traces_are_read_from_the_lines_of_a_file(tmp_path: Path) -> None:
     """An error names the number of the bad line."""
     assert traces_path(tmp_path / "log.jsonl").name == "log.traces.jsonl"
     line = json.dumps({"cause": "p1", "role": "steady", "answers": []}).encode()
-    assert read_traces([line]) == {("p1", "steady"): []}
+    assert read_traces([line]) == {("p1", "steady"): [[]]}
     with pytest.raises(ValueError, match="line 2"):
         read_traces([line, b"{"])

@@ -91,7 +91,7 @@ def history_of(name: str, folder: Path) -> list[Envelope]:
 def completion_schemas(name: str, folder: Path) -> tuple[set[str], set[str]]:
     """Return the schemas that a model was asked to fill, and those for which it failed at least once."""
     traces = replay.traces_of(archive.unpack(name, folder))
-    completions = [answer for answers in traces.values() for answer in answers if answer["question"] == "Completion"]
+    completions = [answer for (answers,) in traces.values() for answer in answers if answer["question"] == "Completion"]
     return (
         {answer["asked"]["schema_name"] for answer in completions},
         {answer["asked"]["schema_name"] for answer in completions if answer["reply"].get("error")},
