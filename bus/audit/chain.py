@@ -9,6 +9,7 @@ forge both. To detect that, keep the last hash elsewhere: `move37 events --verif
 """
 
 import hashlib
+import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from bus.wire.subjects import campaign_of
 
 MAX_DIGITS = 20
 """A position has fewer digits."""
+MAX_LINE_BYTES = 16_384
+"""A line is never longer: a subject has at most 4096 bytes."""
 ROOT = "0" * 64
 """The hash before the first message."""
 
@@ -47,6 +50,47 @@ class ChainLink:
     def __str__(self) -> str:
         """Return the link as a line of a chain file."""
         return f"{self.seq} {self.subject} {self.digest}\n"
+
+
+NO_LINK = ChainLink(0, "", ROOT)
+"""What stands before the first link."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEnd:
+    """The end of a chain file."""
+
+    before: ChainLink
+    """The link before the last one."""
+    last: ChainLink
+    torn_bytes: int = 0
+    """Length of a last line that a crash cut off."""
+    is_broken: bool = False
+    """True if the last line is no link."""
+
+    @classmethod
+    def of(cls, path: Path) -> Self | None:
+        """Return the end of a file, without reading the rest; None without a file. Raises OSError."""
+        if not path.exists():
+            return None
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 2 * MAX_LINE_BYTES))
+            *whole, torn = file.read().split(b"\n")
+        links = [ChainLink.parse(line.decode("ascii", "replace")) for line in whole[-2:]]
+        before, last = [NO_LINK, NO_LINK, *links][-2:]
+        return cls(before, last, len(torn), (not whole and size > len(torn)) or not last.digest)
+
+    @property
+    def position(self) -> int:
+        """The last position that is recorded."""
+        return self.last.seq
+
+    def fits(self, stored: StoredMessage | None) -> bool:
+        """Tell whether the last link is of the log's message at its position, None if the log ends before it."""
+        if self.is_broken:
+            return False
+        return not self.position or (stored is not None and self.last == ChainLink.of(self.before.digest, stored))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,9 @@ from pathlib import Path
 
 import structlog
 
-from bus.audit.chain import ROOT, ChainLink, links_of, read_chain
+from bus.audit.chain import ROOT, ChainEnd, ChainLink, links_of, read_chain
 from bus.audit.set_aside import set_aside
 from bus.wire.stored_message import StoredMessage
-
-MAX_LINE_BYTES = 16_384
-"""A line is never longer: a subject has at most 4096 bytes."""
-NO_LINK = ChainLink(0, "", ROOT)
 
 log = structlog.get_logger("memory")
 
@@ -33,32 +29,27 @@ class ChainRecorder:
 
     def _open(self) -> None:
         self._file = self._path.open("a+b")
-        size = self._file.seek(0, os.SEEK_END)
-        self._file.seek(max(0, size - 2 * MAX_LINE_BYTES))
-        *whole, torn = self._file.read().split(b"\n")
-        if torn:
+        end = ChainEnd.of(self._path)
+        assert end
+        if end.torn_bytes:
             log.warning("the last line of the chain was incomplete and is recorded again", chain=self._path.name)
-            self._file.truncate(size - len(torn))
-        links = [ChainLink.parse(line.decode("ascii", "replace")) for line in whole[-2:]]
-        self._before, self._last = [NO_LINK, NO_LINK, *links][-2:]
-        self._is_broken = (not whole and size > len(torn)) or not self._last.digest
+            self._file.truncate(self._file.seek(0, os.SEEK_END) - end.torn_bytes)
+        self._end = end
 
     @property
     def position(self) -> int:
         """The last position that is recorded."""
-        return self._last.seq
+        return self._end.position
 
     def fits(self, stored: StoredMessage | None) -> bool:
         """Tell whether the last link is of the log's message at its position, None if the log ends before it."""
-        if self._is_broken:
-            return False
-        return not self.position or (stored is not None and self._last == ChainLink.of(self._before.digest, stored))
+        return self._end.fits(stored)
 
     def record(self, batch: Iterable[StoredMessage]) -> None:
         """Append the links of the next messages of the log."""
-        for link in links_of(batch, self._last.digest):
+        for link in links_of(batch, self._end.last.digest):
             self._file.write(str(link).encode())
-            self._before, self._last = self._last, link
+            self._end = ChainEnd(self._end.last, link)
         self._file.flush()
 
     def restart(self, messages: Sequence[StoredMessage]) -> None:

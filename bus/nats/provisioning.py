@@ -4,6 +4,7 @@ An update only ever adds: streams keep their messages and replicas, consumers ke
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
@@ -94,6 +95,13 @@ async def provision_consumer(js: JetStreamContext, durable: Durable) -> None:
         wanted = existing.evolve(**{name: getattr(config, name) for name in UPDATED})
         if wanted != existing:
             await js.add_consumer(durable.stream, wanted)
+
+
+async def renew_consumer(js: JetStreamContext, durable: Durable) -> None:
+    """Delete a durable consumer and create it again: it gets its whole stream. Raises like `provision_consumer`."""
+    with contextlib.suppress(NotFoundError):
+        await js.delete_consumer(durable.stream, durable.name)
+    await provision_consumer(js, durable)
 
 
 async def _provision_stream(js: JetStreamContext, config: api.StreamConfig, limits: StreamLimits) -> None:

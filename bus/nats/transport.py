@@ -30,6 +30,7 @@ from bus.nats.provisioning import (
     PROVISION_PATIENCE_S,
     provision,
     provision_consumer,
+    renew_consumer,
 )
 from bus.security.access import direct_get
 from bus.security.identity import Identity
@@ -101,6 +102,14 @@ class NatsTransport:
         with contextlib.suppress(APIError, *SERVER_AWAY_ERRORS):
             for durable in durables:
                 await provision_consumer(self._js, durable)
+
+    async def renew_consumers(self, durables: Iterable[Durable]) -> None:
+        """Let consumers deliver their whole streams again. Raises TransportError."""
+        try:
+            for durable in durables:
+                await renew_consumer(self._js, durable)
+        except (APIError, *SERVER_AWAY_ERRORS) as error:
+            raise TransportError(f"can't renew the consumers ({error})") from None
 
     async def publish(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> Receipt:
         """Append; see Transport."""

@@ -35,6 +35,7 @@ from lab.home import Home
 from lab.roster import agent_names, all_durables
 from lab.runtime import sync_check
 from lab.runtime.campaign_choice import start_campaign
+from lab.runtime.lost_tail import reread_after_loss
 from lab.runtime.supervisor import Service, Supervisor
 from lab.settings import Settings
 
@@ -83,6 +84,7 @@ async def run_campaign(settings: Settings, home: Home, screen: Screen, services:
                 all_durables(), replicas=settings.replicas, patience=settings.patience, limits=settings.streams
             )
             bus = Bus(transport, "director", "lab")
+            await reread_after_loss(transport, bus, home.chain)
             campaign, budget_position = await start_campaign(bus, settings, home)
             view = CampaignView(campaign, budget_after=budget_position)
             nkey_file = keys.seed_path(seeds, access.ADMIN) if seeds else settings.nkey_file

@@ -33,11 +33,13 @@ from lab.home import Home
 from lab.roster import decider_specs
 from tests.support.endings import ends
 from tests.support.labs import SERVICES, Watch, delete_consumers, kill, run_instant, stored_messages
+from tests.support.power_cut import PowerCut, cut_power, lose_tail
 
 SAME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 MIN_KILL_INTERVAL_S = 0.2
-SPOILED_DATABASES, DELETED_CONSUMERS = 0.5, 0.15
-"""Share of memory's deaths after which its file is spoiled; share of other deaths after which a consumer is deleted."""
+SPOILED_DATABASES, DELETED_CONSUMERS, POWER_CUTS = 0.5, 0.15, 0.25
+"""Share of memory's deaths after which its file is spoiled, of other deaths after which a consumer is deleted, and of
+the server's deaths after which the whole lab dies and the log loses its tail."""
 
 
 @dataclass
@@ -54,9 +56,11 @@ class RandomKiller:
     kills: Counter[str] = field(default_factory=Counter)
     """Number of kills by process."""
     damages: Counter[str] = field(default_factory=Counter)
-    """Number of spoiled databases and of deleted consumers."""
+    """Number of spoiled databases, of deleted consumers and of lost tails of the log."""
     _events: int = 0
     """Events since the last kill."""
+    _newest: int = 0
+    """Position of the newest event: after a power cut, the lab reads the older ones again."""
     _next_kill: float = 0.0
     """Number of events after which the next kill is due."""
     _last_kill_s: float = 0.0
@@ -66,8 +70,10 @@ class RandomKiller:
         self._random = random.Random(self.seed)
 
     def __call__(self, _: CampaignView, envelope: Envelope | None) -> None:
-        """Count an event, and kill a process if a kill is due."""
-        self._events += envelope is not None
+        """Count an event, and kill a process if a kill is due. Raises PowerCut."""
+        if envelope is None or envelope.seq <= self._newest:
+            return
+        self._events, self._newest = self._events + 1, envelope.seq
         if self._events >= self._next_kill and time.monotonic() - self._last_kill_s > MIN_KILL_INTERVAL_S:
             self._events, self._next_kill = 0, self._random.expovariate(1 / self.mean_events)
             self._kill()
@@ -82,14 +88,23 @@ class RandomKiller:
                 return
 
     def _damage(self, service: str) -> None:
-        """After some kills, spoil memory's file while nobody has it open, or delete a consumer of a live server."""
-        if service == "memory" and self._random.random() < SPOILED_DATABASES:
+        """After some kills, spoil memory's file while nobody has it open, or delete a consumer of a live server.
+
+        Raises PowerCut after some kills of the server.
+        """
+        if service == "nats-server" and self._random.random() < POWER_CUTS:
+            cut_power(self.home)
+        elif service == "memory" and self._random.random() < SPOILED_DATABASES:
             Home(self.home).database.write_bytes(b"no database" * 1000)
             self.damages["database"] += 1
         elif service != "nats-server" and self._random.random() < DELETED_CONSUMERS:
             durable = self._random.choice([spec.durable for spec in decider_specs().values()])
             assert durable
             threading.Thread(target=self._delete_consumer, args=(durable,)).start()
+
+    def lose_tail(self) -> None:
+        """After a power cut, let the log lose its newest messages."""
+        self.damages["tail"] += lose_tail(Home(self.home), self._random)
 
     def _delete_consumer(self, durable: Durable) -> None:
         """Delete a consumer, unless the server is down or the lab is over."""
@@ -130,8 +145,12 @@ class Outcome:
 
 
 def run_under_kills(killer: RandomKiller, **options: Any) -> Outcome:
-    """Run a campaign in the killer's home while it kills processes."""
-    return run_watched(killer.home, killer, **options)
+    """Run a campaign in the killer's home while it kills processes; after a power cut, run it again."""
+    while True:
+        try:
+            return run_watched(killer.home, killer, **options)
+        except PowerCut:
+            killer.lose_tail()
 
 
 def run_undisturbed(home: Path, **options: Any) -> Outcome:
