@@ -37,7 +37,7 @@ from tests.support.power_cut import PowerCut, cut_power, lose_tail
 
 SAME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 MIN_KILL_INTERVAL_S = 0.2
-SPOILED_DATABASES, DELETED_CONSUMERS, POWER_CUTS = 0.5, 0.15, 0.25
+SPOILED_DATABASES, DELETED_CONSUMERS, POWER_CUTS = 0.5, 0.15, 0.5
 """Share of memory's deaths after which its file is spoiled, of other deaths after which a consumer is deleted, and of
 the server's deaths after which the whole lab dies and the log loses its tail."""
 
@@ -71,28 +71,27 @@ class RandomKiller:
 
     def __call__(self, _: CampaignView, envelope: Envelope | None) -> None:
         """Count an event, and kill a process if a kill is due. Raises PowerCut."""
-        if envelope is None or envelope.seq <= self._newest:
-            return
-        self._events, self._newest = self._events + 1, envelope.seq
+        if envelope and envelope.seq > self._newest:
+            self._events, self._newest = self._events + 1, envelope.seq
         if self._events >= self._next_kill and time.monotonic() - self._last_kill_s > MIN_KILL_INTERVAL_S:
             self._events, self._next_kill = 0, self._random.expovariate(1 / self.mean_events)
-            self._kill()
+            self._kill(may_cut_power=envelope is not None)
             self._last_kill_s = time.monotonic()
 
-    def _kill(self) -> None:
-        """Kill one of the processes that run."""
+    def _kill(self, *, may_cut_power: bool) -> None:
+        """Kill one of the processes that run. Only a call with an event may end the campaign's own process."""
         for service in self._random.sample(SERVICES, len(SERVICES)):
             if kill(self.home, service):
                 self.kills[service] += 1
-                self._damage(service)
+                self._damage(service, may_cut_power=may_cut_power)
                 return
 
-    def _damage(self, service: str) -> None:
+    def _damage(self, service: str, *, may_cut_power: bool) -> None:
         """After some kills, spoil memory's file while nobody has it open, or delete a consumer of a live server.
 
         Raises PowerCut after some kills of the server.
         """
-        if service == "nats-server" and self._random.random() < POWER_CUTS:
+        if service == "nats-server" and may_cut_power and self._random.random() < POWER_CUTS:
             cut_power(self.home)
         elif service == "memory" and self._random.random() < SPOILED_DATABASES:
             Home(self.home).database.write_bytes(b"no database" * 1000)
