@@ -20,6 +20,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
 from bus.delivery.transport import Durable, LogFull, NoAnswer, Receipt, TransportError
+from bus.nats.attempts import ATTEMPT_TIMEOUT_S, attempts
 from bus.nats.batch_get import BatchReader
 from bus.nats.connection import ANONYMOUS, SERVER_AWAY_ERRORS, Connection
 from bus.nats.delivery import NatsDelivery, delivery_of
@@ -45,9 +46,6 @@ PUBLISH_PATIENCE_S = 60.0
 """How long `publish` retries while the server is away."""
 READ_PATIENCE_S = 5.0
 """How long `read` retries while the server is away; each attempt has a time limit of its own."""
-API_TIMEOUT_S = 5.0
-FIRST_RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.4)
-RETRY_DELAY_S = 0.5
 PULL_RETRY_DELAY_S = 0.2
 
 
@@ -57,13 +55,15 @@ class NatsTransport:
     def __init__(self, connection: Connection) -> None:
         """Use an open connection."""
         self._connection = connection
-        self._js: JetStreamContext = connection.client.jetstream(timeout=API_TIMEOUT_S)
+        self._js: JetStreamContext = connection.client.jetstream(timeout=ATTEMPT_TIMEOUT_S)
         self._pulls: dict[str, JetStreamContext.PullSubscription] = {}
         self._held: dict[str, deque[Msg]] = {}
         """Messages of a durable that were taken at once and not yet pulled."""
         self._waiting: dict[str, int] = {}
         """How many messages of a durable waited when the newest one came."""
         self._responders: dict[str, Subscription] = {}
+        self.patience: float | None = None
+        """Seconds that `publish` and `read` retry while the server is away; None for their own limits."""
 
     @classmethod
     async def connect(cls, url: str, *, name: str, identity: Identity = ANONYMOUS, wait: float = 10.0) -> Self:
@@ -116,21 +116,19 @@ class NatsTransport:
         headers = {"Content-Type": CONTENT_TYPE, "Nats-Msg-Id": message_id}
         if expected_last is not None:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(expected_last)
-        for delay in _retry_delays(PUBLISH_PATIENCE_S):
+        patience = PUBLISH_PATIENCE_S if self.patience is None else self.patience
+        async for limit in attempts(patience):
             try:
-                ack = await self._js.publish(subject, payload, headers=headers, timeout=API_TIMEOUT_S)
+                ack = await self._js.publish(subject, payload, headers=headers, timeout=limit)
             except APIError as error:
                 if error.err_code == WRONG_LAST_SEQUENCE:
                     return Receipt(None)
                 raise _publish_error(subject, error) from None
             except SERVER_AWAY_ERRORS:
                 self._connection.raise_if_denied(subject)
-                await asyncio.sleep(delay)
             else:
                 return Receipt(None, duplicate_of=ack.seq) if ack.duplicate else Receipt(ack.seq)
-        raise TransportError(
-            f"can't publish on {subject}: the NATS server did not acknowledge within {PUBLISH_PATIENCE_S:.0f} s"
-        )
+        raise TransportError(f"can't publish on {subject}: the NATS server did not acknowledge within {patience:g} s")
 
     async def pull(self, durable: Durable, timeout: float) -> NatsDelivery | None:
         """Take one message; see Transport."""
@@ -188,14 +186,14 @@ class NatsTransport:
     ) -> Sequence[StoredMessage]:
         """Read once; see Transport."""
         reader = BatchReader(self.client, stream, subject, max_batch)
+        patience = READ_PATIENCE_S if self.patience is None else self.patience
         async with reader.receiving():
-            for delay in _retry_delays(READ_PATIENCE_S):
+            async for _ in attempts(patience):
                 try:
                     return await reader.read(after)
                 except (APIError, *SERVER_AWAY_ERRORS):
                     self._connection.raise_if_denied(direct_get(stream))
-                    await asyncio.sleep(delay)
-        raise NoAnswer(f"can't read stream {stream}: the NATS server did not answer within {READ_PATIENCE_S:.0f} s")
+        raise NoAnswer(f"can't read stream {stream}: the NATS server did not answer within {patience:g} s")
 
     async def last_seq(self, stream: str) -> int:
         """Return the newest position; see Transport."""
@@ -224,7 +222,7 @@ class NatsTransport:
         """Return the newest message on a subject, which may have wildcards; None without one. Raises NoAnswer."""
         body = json.dumps({"last_by_subj": subject}).encode()
         try:
-            message = await self.client.request(direct_get(stream), body, timeout=API_TIMEOUT_S)
+            message = await self.client.request(direct_get(stream), body, timeout=ATTEMPT_TIMEOUT_S)
         except SERVER_AWAY_ERRORS as error:
             self._connection.raise_if_denied(direct_get(stream))
             raise NoAnswer(f"can't read stream {stream} ({type(error).__name__})") from None
@@ -282,12 +280,6 @@ def _raise_if_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
-
-
-def _retry_delays(patience: float) -> list[float]:
-    """Return the delays between attempts, in seconds; their sum is about `patience`."""
-    remaining = patience - sum(FIRST_RETRY_DELAYS_S)
-    return [*FIRST_RETRY_DELAYS_S, *[RETRY_DELAY_S] * int(remaining / RETRY_DELAY_S)]
 
 
 def _publish_error(subject: str, error: APIError) -> TransportError:

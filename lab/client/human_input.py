@@ -18,6 +18,7 @@ from bus.vocabulary.events import HumanAnswered, HumanKind, HumanMessage
 from bus.wire import subjects
 from bus.wire.envelope import MalformedMessage
 from bus.wire.ids import derive
+from lab.client import waiting
 from lab.client.lab_client import LabClient
 from lab.client.session import open_lab
 from lab.errors import LabError
@@ -25,7 +26,7 @@ from lab.home import Home
 from lab.settings import Settings
 
 REPLY_PATIENCE_S = 10.0
-"""Seconds to wait for a reply to a message."""
+"""Seconds to wait for a reply to a message, unless a person says how long."""
 MAX_POSTS = 3
 """Events that the desk publishes about one message at most: the message, a proposal and the reply."""
 
@@ -58,25 +59,28 @@ async def publish_message(settings: Settings, message: dict[str, Any]) -> str:
         return await send_message(client, client.campaign or await find_campaign(settings), message)
 
 
-async def say(settings: Settings, message: dict[str, Any], patience: float = REPLY_PATIENCE_S) -> Sent:
-    """Publish a message to the lab that the settings name and wait for the reply of a running one.
+async def say(settings: Settings, message: dict[str, Any], *, wait: bool = True) -> Sent:
+    """Publish a message to the lab that the settings name and wait for the reply of a running one, if `wait` is set.
 
-    Without a key that reads the log there is no waiting. Raises LabError, also if the lab does not take the message.
+    It waits for `--patience` seconds if a person gave that, else for `REPLY_PATIENCE_S`. Without a key that reads the
+    log there is no waiting. Raises LabError, also if the lab does not take the message.
     """
     is_running = settings.nats or Home(settings.home).running()
-    if not (patience and is_running):
+    if not (wait and is_running):
         return Sent(await publish_message(settings, message), None)
     async with AsyncExitStack() as stack:
         speaker = await stack.enter_async_context(open_lab(settings, access.HUMAN))
         reader, start = None, 0
         with suppress(LabError, TransportError):
             reader = await stack.enter_async_context(open_lab(settings))
-            start = await reader.bus.newest_position()
+            start = await reader.last_position()
         campaign = speaker.campaign or await find_campaign(settings)
         subject, position = await _send(speaker, campaign, message)
         answered = None
         if reader and start and position:
-            answered = await _reply(reader, start, message_id(campaign, position), patience)
+            patience = settings.patience if "patience" in settings.model_fields_set else REPLY_PATIENCE_S
+            with waiting.announced("the lab's reply", patience):
+                answered = await _reply(reader, start, message_id(campaign, position), patience)
     if answered and is_refusal(answered):
         raise LabError(answered.answer)
     return Sent(subject, answered.answer if answered else None)

@@ -87,6 +87,7 @@ async def _transport(settings: Settings, role: str, url: str, seeds: Path | None
     """Yield a role's connection to a running server."""
     with waiting.announced(f"the NATS server at {connection.redact_url(url)}", settings.patience):
         transport = await connection.connect(settings, role, url, seeds=seeds)
+    transport.patience = settings.patience
     try:
         yield transport
     finally:

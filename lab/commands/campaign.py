@@ -164,7 +164,7 @@ def say(
         reason = text or f"proposed from {propose.name}"
         message |= {"kind": "propose", "source": _read_source(propose), "text": reason}
     resolved_kind = human_input.kind_of(message)
-    sent = run_async(human_input.say(settings, message, human_input.REPLY_PATIENCE_S if wait else 0.0))
+    sent = run_async(human_input.say(settings, message, wait=wait))
     if as_json:
         print_json({"subject": sent.subject, **message, "kind": resolved_kind, "reply": sent.answer})
         return

@@ -10,10 +10,11 @@ import pytest
 from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryDelivery, MemoryTransport
 from bus.delivery.query_replies import AnswerPending
-from bus.delivery.transport import Durable, NoAnswer
+from bus.delivery.transport import Durable, NoAnswer, TransportError
 from bus.nats import server
+from bus.security import access
 from bus.vocabulary.queries import AskCampaignStatus, CampaignStatus
-from lab.client import waiting
+from lab.client import human_input, waiting
 from lab.client.lab_client import LabClient
 from lab.client.session import open_lab
 from lab.home import Home
@@ -134,3 +135,16 @@ async def test_a_server_that_starts_late_is_waited_for(
         process.kill()
         process.wait()
     assert f"waiting for the NATS server at nats://127.0.0.1:{port} (" in capsys.readouterr().err
+
+
+@pytest.mark.timeout(20)
+async def test_a_message_that_no_stream_takes_is_given_up_after_the_patience(tmp_path: Path) -> None:
+    """`move37 say` publishes: it does not wait for longer than a person allows, nor does a command that reads."""
+    async with server.run_server(tmp_path / "nats") as url:
+        options = {"home": tmp_path, "nats": url, "patience": 0.5, "campaign": "nano-0-aa"}
+        settings = LoadedSettings.load(options).settings
+        async with open_lab(settings, access.HUMAN) as client:
+            with pytest.raises(TransportError, match=r"did not acknowledge within 0\.5 s"):
+                await human_input.send_message(client, "nano-0-aa", {"text": "hello"})
+            with pytest.raises(NoAnswer, match=r"did not answer within 0\.5 s"):
+                await client.bus.whole_log()
