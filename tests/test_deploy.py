@@ -13,12 +13,18 @@ import yaml
 
 from bus.nats import server
 from lab.errors import EXIT_LOG_FULL
+from lab.home import Home
 from lab.roster import role_names
 from lab.settings import Settings
+from tests.support.cluster import CERTIFICATE
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 VERSION = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]["version"]
-CLUSTER = {"SERVER_NAME": "n1", **{f"ROUTE_{number}": f"nats://n{number}:6222" for number in range(3)}}
+CLUSTER = {
+    "SERVER_NAME": "n1",
+    "ADVERTISE": "n1:4222",
+    **{f"ROUTE_{number}": f"nats://n{number}:6222" for number in range(3)},
+}
 
 
 def manifests() -> list[dict[str, Any]]:
@@ -31,11 +37,16 @@ def containers(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     return manifest.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
 
 
-def test_nats_server_accepts_the_configuration_of_a_cluster() -> None:
+def test_nats_server_accepts_the_configuration_of_a_cluster(tmp_path: Path) -> None:
     """The server's option -t checks the file and starts nothing; test_compose.py runs the other one."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    subprocess.run(CERTIFICATE, cwd=secrets, capture_output=True, check=True)
+    (secrets / "authorization.conf").write_text(Home(tmp_path / "home").authorization())
+    shutil.copy(DEPLOY / "nats-cluster.conf", tmp_path)
     result = subprocess.run(
-        [server.server_binary(), "-t", "-c", str(DEPLOY / "nats-cluster.conf")],
-        env={**os.environ, **CLUSTER}, capture_output=True, text=True, check=False,
+        [server.server_binary(), "-t", "-c", str(tmp_path / "nats-cluster.conf")],
+        cwd=secrets, env={**os.environ, **CLUSTER}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
 
@@ -52,6 +63,23 @@ def test_kubernetes_serves_every_role() -> None:
     """Each role has a container that serves it."""
     commands = [container.get("args", [""]) for manifest in manifests() for container in containers(manifest)]
     assert {command[1] for command in commands if command[0] == "serve"} == set(role_names())
+
+
+def test_kubernetes_gives_each_pod_its_own_key_alone() -> None:
+    """Every connection is encrypted; a key is readable by the pod's group, since the file is root's."""
+    (data,) = (manifest["data"] for manifest in manifests() if manifest["kind"] == "ConfigMap")
+    assert data["NATS_URL"].startswith("tls://")
+    assert data["MOVE37_TLS_CA"] == "/run/move37/cert.pem"
+    assert "MOVE37_ALLOW_PLAINTEXT" not in data
+    for manifest in manifests():
+        for container in containers(manifest):
+            command, name = container["args"], container["name"]
+            role = command[1] if command[0] == "serve" else {"metrics": "reader", "campaign": "lab"}.get(name, name)
+            secrets = [volume["secret"] for volume in _volumes(manifest) if "secret" in volume]
+            assert secrets == [{"secretName": f"key-{role}", "defaultMode": 0o440}]
+            if name != "nats":
+                assert container["env"] == [{"name": "MOVE37_NKEY_FILE", "value": f"/run/move37/{role}.nk"}]
+            assert "key" in [mount["name"] for mount in container["volumeMounts"]]
 
 
 def test_kubernetes_mounts_every_claim_and_selects_its_own_pods() -> None:

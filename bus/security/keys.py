@@ -55,7 +55,10 @@ def write_seed(path: Path, seed: str) -> None:
 def read_seed(path: Path) -> str:
     """Return the seed in a file. Raises KeyFault if it is missing, readable by others, or not a seed."""
     try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        status = path.stat()
+        # Kubernetes mounts a secret as root's file, which a service reads by its group and can't change.
+        allowed = 0o700 if status.st_uid == os.geteuid() else 0o740
+        if stat.S_IMODE(status.st_mode) & ~allowed:
             raise KeyFault(f"other users can read the key {path}; hint: chmod 600 {path}")
         seed = path.read_text().strip()
     except OSError as error:

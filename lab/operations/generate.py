@@ -82,8 +82,13 @@ spec:
           image: move37:0.1.0-cpu
           args: [serve, {name}]
           envFrom: [{{configMapRef: {{name: lab}}}}]
+          env: [{{name: MOVE37_NKEY_FILE, value: /run/move37/{name}.nk}}]
           livenessProbe: {{httpGet: {{path: /healthz, port: 8038}}, initialDelaySeconds: 20, periodSeconds: 30}}
-          readinessProbe: {{httpGet: {{path: /readyz, port: 8038}}, periodSeconds: 10}}"""
+          readinessProbe: {{httpGet: {{path: /readyz, port: 8038}}, periodSeconds: 10}}
+          volumeMounts: [{{name: key, mountPath: /run/move37, readOnly: true}}]
+      volumes:
+        - name: key
+          secret: {{secretName: key-{name}, defaultMode: 0440}}"""
 
 
 SECTIONS: Mapping[tuple[str, str], Callable[[], str]] = {

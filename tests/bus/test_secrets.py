@@ -1,6 +1,7 @@
 """Secrets stay secret: only their owner can read key files, and no stream or message shows a secret."""
 
 import json
+import os
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -47,6 +48,20 @@ def test_a_seed_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     keys.seed_path(tmp_path, "trainer").chmod(0o640)
     with pytest.raises(keys.KeyFault, match="chmod 600"):
         keys.public_key(keys.seed_path(tmp_path, "trainer"))
+
+
+def test_a_mounted_secret_is_of_another_user_and_read_by_its_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kubernetes mounts it so, and the service can't change that; nobody else may read it."""
+    keys.ensure_keys(tmp_path, ["trainer"])
+    path = keys.seed_path(tmp_path, "trainer")
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    path.chmod(0o440)
+    assert keys.public_key(path)
+    path.chmod(0o444)
+    with pytest.raises(keys.KeyFault, match="chmod 600"):
+        keys.public_key(path)
 
 
 @pytest.mark.parametrize("content", ["", "nonsense", SEED[:-3], "S" * 58])

@@ -1,4 +1,4 @@
-"""Three NATS servers on loopback, with the configuration of `deploy/nats-cluster.conf`."""
+"""Three NATS servers on loopback, with the configuration of `deploy/nats-cluster.conf`; clients need no keys."""
 
 import json
 import os
@@ -14,6 +14,11 @@ from bus.nats import server
 from bus.wire import subjects
 
 NAMES = ("n1", "n2", "n3")
+CERTIFICATE = (
+    "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=move37",
+    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem",
+)  # fmt: skip
+"""Makes the certificate by which the servers let each other in, as `deploy/make-secrets` does."""
 CONFIG = Path(__file__).parents[2] / "deploy" / "nats-cluster.conf"
 
 
@@ -61,13 +66,15 @@ def running_cluster(folder: Path, seconds: float = 30.0) -> Iterator[Cluster]:
     ports, monitoring_ports, route_ports = ({name: server.free_port() for name in NAMES} for _ in range(3))
     routes = {f"ROUTE_{number}": f"nats://127.0.0.1:{port}" for number, port in enumerate(route_ports.values())}
     cluster = Cluster(ports, monitoring_ports, {})
+    subprocess.run(CERTIFICATE, cwd=folder, capture_output=True, check=True)
     try:
         for name in NAMES:
             config = folder / f"{name}.conf"
             config.write_text(_loopback_config(ports[name], monitoring_ports[name], route_ports[name], folder / name))
             cluster.processes[name] = subprocess.Popen(
                 [server.server_binary(), "--config", str(config), "--log", str(folder / f"{name}.log")],
-                env={**os.environ, "SERVER_NAME": name, **routes},
+                cwd=folder,
+                env={**os.environ, "SERVER_NAME": name, "ADVERTISE": f"127.0.0.1:{ports[name]}", **routes},
                 stdin=subprocess.DEVNULL,
                 preexec_fn=server.die_with_parent,  # noqa: PLW1509  (one system call)
             )
@@ -85,6 +92,7 @@ def running_cluster(folder: Path, seconds: float = 30.0) -> Iterator[Cluster]:
 def _loopback_config(port: int, monitoring_port: int, route_port: int, store: Path) -> str:
     """Return the deployed configuration with ports on loopback and a store of its own."""
     replacements = {
+        "include ./secrets/authorization.conf\ntls": "# tls",
         "  port: 6222": f"  listen: 127.0.0.1:{route_port}",
         "port: 4222": f"listen: 127.0.0.1:{port}",
         "http: 8222": f"http: 127.0.0.1:{monitoring_port}",
