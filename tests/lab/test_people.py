@@ -31,6 +31,8 @@ from tests.support.labs import move37, stored_messages
 
 CAMPAIGN = "gates-0000"
 MOST_DELAY_S = 2.0
+CROWD = 300
+"""Connections that one person opens."""
 
 
 @pytest.fixture
@@ -108,6 +110,30 @@ def test_a_revoked_key_is_refused(lab: tuple[Home, str]) -> None:
     asyncio.run(use_and_revoke())
     assert "has no key" in move37("keys", "revoke", "ada", "--home", str(home.root), code=1)
     asyncio.run(provision(home, url))
+
+
+def test_many_connections_of_one_key_keep_nobody_out_and_end_with_the_key(
+    lab: tuple[Home, str], tmp_path: Path
+) -> None:
+    """The server does not limit the connections of a key; others speak meanwhile, and a revocation closes all."""
+    home, url = lab
+    ada, bob = (Path(move37("keys", "add", name, "--home", str(home.root)).strip()) for name in ("ada", "bob"))
+    secret = ada.read_text().strip()
+    moved = tmp_path / "elsewhere" / bob.name
+    moved.parent.mkdir()
+    keys.write_seed(moved, keys.read_seed(bob))
+
+    async def crowd() -> None:
+        clients = [await nats.connect(url, nkeys_seed_str=secret, allow_reconnect=False) for _ in range(CROWD)]
+        async with asyncio.timeout(MOST_DELAY_S * max(1.0, os.getloadavg()[0])):
+            await publish_message(person_settings(home, url, moved), {"text": "try decay"})
+        await asyncio.to_thread(move37, "keys", "revoke", "ada", "--home", str(home.root))
+        async with asyncio.timeout(30):
+            while any(client.is_connected for client in clients):
+                await asyncio.sleep(0.05)
+
+    asyncio.run(crowd())
+    assert asyncio.run(heard_subjects(home, url)) == [f"lab.human.{CAMPAIGN}.bob"]
 
 
 def test_a_name_is_one_token_of_a_subject(tmp_path: Path) -> None:
