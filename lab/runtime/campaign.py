@@ -214,7 +214,7 @@ async def _follow(bus: Bus, view: CampaignView, screen: Screen) -> None:
 
 async def _follow_losses(bus: Bus, view: CampaignView) -> None:
     """Apply the loss points of the metrics stream to the view."""
-    after = await bus.transport.last_seq(subjects.METRICS)
+    after = await bus.newest_position(stream=subjects.METRICS)
     pattern = f"lab.metrics.{view.campaign}.*"
     async for batch in bus.transport.follow(subjects.METRICS, after, pattern, batch_delay=SCREEN_INTERVAL_S):
         for stored in batch:

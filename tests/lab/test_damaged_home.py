@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from lab.home import Home
+from tests.support.database_holder import held
 from tests.support.labs import move37, run_instant
-
-HOLDER = "import sys, duckdb; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +40,10 @@ def test_a_damaged_database_is_rebuilt_by_the_command_that_reads_it(home: Home) 
 
 def test_a_database_that_another_program_holds_is_one_line(home: Home) -> None:
     """It names the program's process; the exit code is 1."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(home.database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
+    with held(home.database) as pid:
         error = move37("experiments", "--home", str(home.root), code=1)
-        holder.communicate()
     assert len(error.splitlines()) == 1
-    assert f"is held by process {holder.pid} " in error
+    assert f"is held by process {pid} " in error
 
 
 @pytest.mark.parametrize("mode", ["--rebuild", "--view"])

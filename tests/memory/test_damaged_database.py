@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import re
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -23,13 +21,7 @@ from memory.recovery import StoreKeeper
 from memory.retrieval.embedding import HashEmbedder
 from memory.role import DATABASE_FILE, serve_memory
 from memory.store import Store
-
-HOLDER = """
-import sys, duckdb
-database = duckdb.connect(sys.argv[1])
-print("held", flush=True)
-sys.stdin.read()
-"""
+from tests.support.database_holder import held
 
 
 async def publish(transport: MemoryTransport, log: Sequence[Envelope]) -> None:
@@ -227,14 +219,11 @@ def _lose(transport: MemoryTransport, end: int) -> None:
 def test_a_file_that_another_process_holds_is_one_line_with_its_pid(tmp_path: Path) -> None:
     """It is not damaged, so it stays where it is."""
     path = tmp_path / DATABASE_FILE
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with pytest.raises(DatabaseInUse, match=rf"^[^\n]* is held by process {holder.pid} \(python[^\n]*$"):
-            StoreKeeper(path)
-        holder.communicate()
+    with (
+        held(path) as pid,
+        pytest.raises(DatabaseInUse, match=rf"^[^\n]* is held by process {pid} \(python[^\n]*$"),
+    ):
+        StoreKeeper(path)
     assert set_aside_files(tmp_path) == []
 
 
