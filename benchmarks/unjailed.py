@@ -1,7 +1,7 @@
 """Training of one task in this process, without the jail: for sources of our own, of which a benchmark trains many.
 
 A run of the lab trains each task with a model, a generator and an optimiser of its own. So a task that trains alone has
-the weights that it has in the lab's run, bit for bit, if request, task name, secret and machine are the same.
+the weights that it has in the lab's run, up to rounding, if request, task name and secret are the same.
 """
 
 from collections.abc import Callable
