@@ -4,87 +4,20 @@ import ast
 from importlib import import_module
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 import agents.search
-from agents.design import draw_design
 from agents.search import DEFAULT_POLICY, make_policy, policies, policy_class
-from agents.search.policy import Renewal, Suggestion
-from agents.search.spaces import space_named
-from bus.vocabulary.events import CampaignStarted, Limits
+from bus.vocabulary.events import CampaignStarted
 from bus.vocabulary.queries import (
-    AskAnalysed,
-    AskOutcomes,
     CampaignStatus,
-    Experiment,
-    Experiments,
-    Outcomes,
-    TrialOutcome,
 )
-from tests.support.decisions import Answers, drive
+from tests.support.decisions import drive
+from tests.support.policy_campaigns import RANKED, ask, fold, memory_of, started, status
 
-BASELINES = ("gla", "mamba2", "deltanet")
-RANKED = tuple(f"e{number:04d}" for number in range(1, 31))
-to_json = space_named("mixers").to_json
-OUTCOMES = Outcomes(
-    rows=tuple(
-        TrialOutcome(id=name, policy=("surrogate", "random")[number % 2], operator="crossover", objective=-(number % 2),
-                flops=1e9)
-        for number, name in enumerate(RANKED)
-    )
-)  # fmt: skip
-"""What memory answers: every second experiment is the surrogate's, and better than all others."""
 EVERY_POLICY = pytest.mark.parametrize("name", sorted(policies()))
-
-
-def started(name: str) -> CampaignStarted:
-    """Return a campaign of 100 experiments under a policy."""
-    parameters = policy_class(name).sized_for(100, len(BASELINES)).model_dump(mode="json")
-    return CampaignStarted(
-        goal="", seed=0, scale="nano", experiments=100, slots=4, baselines=BASELINES,
-        limits=Limits(seconds=1, memory_mb=1), policy=name, policy_parameters=parameters,
-    )  # fmt: skip
-
-
-def status(name: str, analysed: int = 40, **fields: Any) -> CampaignStatus:
-    """Return the status of a campaign under a policy with this number of analysed experiments."""
-    founders = tuple(f"base-{baseline}" for baseline in BASELINES)
-    defaults = {"founders": founders, "ranking": RANKED[:analysed], "analysed": analysed}
-    return CampaignStatus(campaign="c", started=started(name), **defaults | fields)
-
-
-def ask(name: str, campaign: CampaignStatus, seed: int = 0, state: dict[str, Any] | None = None) -> Suggestion:
-    """Ask a policy as the director does."""
-    policy = make_policy(name, started(name).policy_parameters)
-    return drive(policy.ask(campaign, campaign.pool if state is None else state, Random(seed)), memory_of(campaign))
-
-
-def memory_of(campaign: CampaignStatus) -> Answers:
-    """Return memory's answers in a campaign whose experiments were analysed in the order of their ranks."""
-
-    def analysed(question: AskAnalysed) -> Experiments:
-        names = RANKED[: campaign.analysed]
-        wanted = {*question.ids, *names[max(0, len(names) - question.newest) :]} - {*campaign.vetoed}
-        designs = {name: to_json(draw_design(Random(index))) for index, name in enumerate(RANKED)}
-        rows = [Experiment(id=name, status="analysed", design=designs[name]) for name in names if name in wanted]
-        return Experiments(rows=tuple(rows))
-
-    return {AskAnalysed: analysed, AskOutcomes: OUTCOMES}
-
-
-def fold(name: str, analysed: int = 100) -> dict[str, Any]:
-    """Return a policy's state after `analysed` analyses, each reported to it once."""
-    policy, state, generation = make_policy(name, started(name).policy_parameters), dict[str, Any](), 0
-    for count in range(1, analysed + 1):
-        now = status(name, count)
-        renewal: Renewal | None = drive(policy.tell(now, state), memory_of(now))
-        if renewal:
-            assert renewal.generation == generation + 1, "generations count without a gap"
-            state, generation = dict(renewal.state), renewal.generation
-    return state
 
 
 @EVERY_POLICY
@@ -200,132 +133,3 @@ def test_every_file_of_the_package_has_a_registered_policy_or_is_a_part() -> Non
     assert {file.stem for file in folder.glob("*.py")} - parts == {
         policy_class(name).__module__.rsplit(".", 1)[1] for name in policies()
     }
-
-
-class TestTwoTier:
-    """Two tiers, the sampling of ASI-ARCH."""
-
-    def test_tiers_are_renewed_after_the_cold_start_and_then_in_batches(self) -> None:
-        """The best ten are the parents, the next forty are the references."""
-        policy = make_policy("two_tier", {"cold_start": 5, "batch": 3})
-        renewals = {count: drive(policy.tell(status("two_tier", count), {}), {}) for count in range(12)}
-        assert {count for count, renewal in renewals.items() if renewal} == {5, 8, 11}
-        assert renewals[11] == Renewal(3, {"parents": list(RANKED[:10]), "references": list(RANKED[10:11])})
-
-    def test_parents_come_from_the_first_tier_and_four_references_from_the_second(self) -> None:
-        """The tiers are those of the state, whatever the ranking is now."""
-        state = {"parents": list(RANKED[:10]), "references": list(RANKED[10:])}
-        for seed in range(50):
-            suggestion = ask("two_tier", status("two_tier", 30), seed, state)
-            assert suggestion.parent in RANKED[:10]
-            assert len(suggestion.references) == 4
-            assert set(suggestion.references) <= set(RANKED[10:])
-
-    def test_before_the_first_renewal_the_baselines_are_parents_and_references(self) -> None:
-        """The pool is still empty then."""
-        suggestion = ask("two_tier", status("two_tier", 2))
-        assert {suggestion.parent, *suggestion.references} == {f"base-{name}" for name in BASELINES}
-
-
-def test_random_suggests_no_parent() -> None:
-    """It does not, whatever has been analysed."""
-    assert {ask("random", status("random"), seed).parent for seed in range(5)} == {None}
-
-
-class TestAging:
-    """Aging evolution over the newest results."""
-
-    def test_the_parent_is_the_best_of_a_sample_of_the_newest(self) -> None:
-        """The tournament's size sets how good it is; experiments older than the population are no parents."""
-        campaign = status("aging", 30)
-        for sample, parents in {20: {RANKED[10]}, 1: set(RANKED[10:30]), 10: set(RANKED[10:21])}.items():
-            policy = make_policy("aging", {"population": 20, "sample": sample})
-            drawn = {drive(policy.ask(campaign, {}, Random(seed)), memory_of(campaign)).parent for seed in range(400)}
-            assert drawn <= parents
-            assert len(drawn) >= min(len(parents), 8)
-
-    def test_designs_are_drawn_afresh_until_the_population_is_full(self) -> None:
-        """From then on there are mutations alone."""
-        assert ask("aging", status("aging", 19)) == Suggestion()
-        assert ask("aging", status("aging", 20)).preferences == {"crossover": 0.0, "scratch": 0.0}
-
-
-class TestQualityDiversity:
-    """The grid of elites."""
-
-    def test_every_cell_holds_its_best_experiment(self) -> None:
-        """The state after all analyses does not depend on how many of them an earlier state had seen."""
-        policy, now = make_policy("quality_diversity", {}), status("quality_diversity", 30)
-        grid = fold("quality_diversity", 30)
-        assert grid == drive(policy.tell(now, {}), memory_of(now)).state
-        space, cells = space_named("mixers"), dict[str, str]()
-        for index, name in enumerate(RANKED):
-            cells.setdefault("|".join(space.behaviour(draw_design(Random(index)))), name)
-        assert grid == {"elites": cells, "seen": 30}
-        assert 5 < len(cells) < 30
-
-    def test_parents_come_evenly_from_the_cells(self) -> None:
-        """Mates are other elites."""
-        state = fold("quality_diversity", 30)
-        drawn = [ask("quality_diversity", status("quality_diversity", 30), seed, state) for seed in range(300)]
-        assert {suggestion.parent for suggestion in drawn} == {*state["elites"].values()}
-        assert {mate for suggestion in drawn for mate in suggestion.references} == {*state["elites"].values()}
-
-
-@pytest.mark.parametrize(("name", "ranking"), [("surrogate", "improvement"), ("tpe", "parzen")])
-def test_policies_that_learn_have_children_of_several_parents_ranked(name: str, ranking: str) -> None:
-    """Parents and references come from the best ranks; some slots stay unranked."""
-    for seed in range(30):
-        suggestion = ask(name, status(name), seed)
-        assert (suggestion.ranking, suggestion.children, suggestion.unranked) == (ranking, 24, 0.1)
-        assert {suggestion.parent, *suggestion.references} <= set(RANKED[:10])
-        assert len(suggestion.references) == 4
-
-
-class TestMixture:
-    """A bandit over policies and operators."""
-
-    def test_the_policy_with_the_most_successes_is_drawn_most(self) -> None:
-        """The others are still tried."""
-        chosen = [ask("mixture", status("mixture", pool=fold("mixture")), seed).policy for seed in range(300)]
-        counts = {name: chosen.count(name) for name in ("surrogate", "random", "tpe", "mutate_best")}
-        assert counts["surrogate"] > counts["random"]
-        assert min(counts["tpe"], counts["mutate_best"]) > 0
-
-    def test_an_expensive_policy_has_to_succeed_more_often(self) -> None:
-        """Of two with the same success, the cheaper one is drawn more often."""
-        record = {"successes": 10.0, "trials": 20.0}
-        pool = {"policies": {"tpe": record | {"cost": 2.0}, "surrogate": record | {"cost": 0.5}}}
-        chosen = [ask("mixture", status("mixture", pool=pool), seed).policy for seed in range(100)]
-        assert chosen.count("surrogate") > 5 * chosen.count("tpe")
-
-    def test_the_counts_are_renewed_in_batches_and_depend_on_the_log_alone(self) -> None:
-        """The state before makes no difference, so directors that decide at the same time agree."""
-        policy = make_policy("mixture", {"batch": 3})
-        renewals = [
-            drive(policy.tell(status("mixture", count), state), {AskOutcomes: OUTCOMES})
-            for count in (5, 6)
-            for state in ({}, {"policies": {}})
-        ]
-        assert renewals[:2] == [None, None]
-        assert renewals[2] == renewals[3]
-        counts = renewals[2].state["policies"]
-        assert (counts["surrogate"]["trials"], counts["random"]["successes"], counts["tpe"]["trials"]) == (15, 0, 0)
-
-    def test_operators_that_succeed_are_preferred(self) -> None:
-        """A policy's own preferences still hold: mutate_best never crosses."""
-        rows = [
-            TrialOutcome(id=str(n), operator=("mutate:decay", "crossover")[n % 2], objective=n % 2) for n in range(40)
-        ]
-        reply = Outcomes(rows=tuple(rows))
-        policy = make_policy("mixture", {"policies": ["mutate_best"]})
-        renewal = drive(policy.tell(status("mixture", 4), {}), {AskOutcomes: reply})
-        factors = renewal.state["operators"]
-        assert factors["crossover"] > 1 > factors["mutate"]
-        suggestion = drive(policy.ask(status("mixture"), renewal.state, Random(0)), {})
-        assert suggestion.preferences == {"mutate": factors["mutate"], "crossover": 0.0, "scratch": 0.0}
-
-    def test_unknown_policies_are_refused(self) -> None:
-        """The error names the ones that can be chosen."""
-        with pytest.raises(ValueError, match=r"mixture can't choose among two_tier; hint: choose some of mutate_best"):
-            make_policy("mixture", {"policies": ["two_tier"]})
