@@ -18,7 +18,15 @@ from agents.roles.analyst import AnalystSettings
 from agents.roles.director import DirectorSettings
 from agents.roles.researcher import ResearcherSettings
 from agents.search.two_tier import TwoTier
-from bus.vocabulary.events import AnalysisReady, CampaignStarted, CurvePoint, Limits, ProposalCreated, RunStarted
+from bus.vocabulary.events import (
+    AnalysisReady,
+    CampaignStarted,
+    CurvePoint,
+    Limits,
+    ProposalCreated,
+    RunRequested,
+    RunStarted,
+)
 from bus.wire.envelope import Envelope
 from bus.wire.ids import derive
 from memory.cognition import load_entries
@@ -78,6 +86,7 @@ class _Designs:
     def train(self, envelope: Envelope, **_: bool) -> Trained:
         """Return the scores of the newest design of an experiment."""
         request = envelope.event
+        assert isinstance(request, RunRequested)
         events = (one.event for one in self._laboratory.log if one.experiment == envelope.experiment)
         designs = [event.design for event in events if isinstance(event, ProposalCreated)]
         units = unit_labels(Design.from_json(designs[0])) if designs and designs[0] else ()
@@ -104,6 +113,7 @@ def _curve(draw: random.Random, end: float) -> tuple[CurvePoint, ...]:
 
 def _prepare(envelope: Envelope, **_: bool) -> Prepared:
     request = envelope.event
+    assert isinstance(request, RunRequested)
     return Prepared(started=RunStarted(run=request.run, worker="simulated", width=64, parameters=100_000, gates=()))
 
 

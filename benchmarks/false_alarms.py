@@ -93,13 +93,14 @@ def largest_change(factory: MixerFactory, scale: Scale) -> float:
         trained, fresh = (FlatModel(name, build_model(task, factory, scale, width, 0)) for _ in range(2))
         server = ModelServer({}, scale)
         inputs, targets = rng.integers(0, task.vocabulary, (2, 4, task.length))
+        arrays = {"weights": trained.built_weights, "inputs": inputs, "targets": targets}
         for seed in range(REPEATED_STEPS):
             noise = rng.normal(size=trained.built_weights.size).astype(np.float32)
-            arrays = {"weights": trained.built_weights + np.float32(0.01) * noise, "inputs": inputs, "targets": targets}
-            frame = server.gradient(trained, {"seed": seed}, arrays)
-        buffers = {key: array for key, array in frame.arrays.items() if key != "gradient"}
-        again = server.gradient(trained, {"seed": 0}, arrays | buffers).arrays["gradient"]
-        other = server.gradient(fresh, {"seed": 0}, arrays | buffers).arrays["gradient"]
+            arrays |= {"weights": trained.built_weights + np.float32(0.01) * noise}
+            answer = server.gradient(trained, {"seed": seed}, arrays).arrays
+            arrays |= {key: array for key, array in answer.items() if key != "gradient"}
+        again = server.gradient(trained, {"seed": 0}, arrays).arrays["gradient"]
+        other = server.gradient(fresh, {"seed": 0}, arrays).arrays["gradient"]
         changes.append(float(np.linalg.norm(again - other) / np.linalg.norm(other)))
     return max(changes)
 

@@ -7,7 +7,7 @@ seed determines a campaign.
 """
 
 import math
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,6 +58,16 @@ class NoPapers:
     """A cognition base without entries: papers know the mixer grammar alone."""
 
     def nearest(self, text: str, k: int, min_similarity: float) -> tuple[CognitionEntry, ...]:  # noqa: ARG002  (the protocol's)
+        """Return nothing."""
+        return ()
+
+    def diverse(
+        self,
+        text: str,  # noqa: ARG002  (the protocol's, as the others)
+        k: int,  # noqa: ARG002
+        min_similarity: float,  # noqa: ARG002
+        accepts: Callable[[str, Sequence[str]], bool],  # noqa: ARG002
+    ) -> tuple[CognitionEntry, ...]:
         """Return nothing."""
         return ()
 
