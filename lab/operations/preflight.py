@@ -1,24 +1,18 @@
 """Checks before a campaign starts, so that it does not fail in the middle: disk, scale, sandbox, data, model."""
 
 import os
-import shutil
 
+from lab import disk
 from lab.errors import LabError
 from lab.home import Home
 from lab.runtime.campaign_start import campaign_started
 from lab.settings import Settings
 
-MIN_FREE_BYTES = 256 << 20
-
 
 def check(settings: Settings, home: Home) -> None:
     """Raise LabError for the first check that fails."""
-    free = shutil.disk_usage(home.root).free
-    if free < MIN_FREE_BYTES:
-        raise LabError(
-            f"too little disk space under {home.root} ({free >> 20} MiB free); "
-            f"hint: free at least {MIN_FREE_BYTES >> 20} MiB, or choose another --home"
-        )
+    if fault := disk.shortage(home.root, disk.MIN_FREE_BYTES):
+        raise LabError(f"{fault}, or choose another --home")
     _scale(settings.scale)
     campaign_started(settings)
     _sandbox(settings)

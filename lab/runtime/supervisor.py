@@ -1,8 +1,9 @@
 """Keeps the lab's processes running: starts them, restarts those that exit, stops them all.
 
 A service holds no state, so a restart is enough. A service that exits five times in a row, each time within ten
-seconds, ends the lab with the last line that it logged. A service that finds the log full ends the lab at once. A
-service that is killed from outside did not fail itself, so it may be killed many times.
+seconds, ends the lab with the last line that it logged, or, if the disk is full, with how much space is needed. A
+service that finds the log full ends the lab at once. A service that is killed from outside did not fail itself, so it
+may be killed many times.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from pathlib import Path
 import structlog
 
 from bus.nats.server import die_with_parent
+from lab import disk
 from lab.errors import EXIT_LOG_FULL, LabError
 
 HEALTHY_UPTIME_S = 10.0
@@ -97,6 +99,8 @@ class Supervisor:
             if code == EXIT_LOG_FULL:
                 raise LabError(_last_message(self._log_file(service)))
             if exits >= (MAX_QUICK_EXITS if code >= 0 else MAX_QUICK_KILLS):
+                if fault := disk.shortage(self._logs, disk.FULL_BYTES):
+                    raise LabError(f"{service.name} can't write: {fault}, and run again: the campaign continues")
                 log_file = self._log_file(service)
                 raise LabError(f"{service.name} keeps failing ({_last_message(log_file)}); hint: see {log_file}")
             self.restarts += 1

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,6 +45,18 @@ async def test_stop_ends_a_service_that_ignores_sigterm(tmp_path: Path) -> None:
     await supervisor.stop(patience=0.3)
     with pytest.raises(ProcessLookupError):
         os.killpg(pid, 0)
+
+
+async def test_a_service_that_fails_on_a_full_disk_says_how_much_space_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could not log why: the last line of its log is an older one."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 20))
+    supervisor = Supervisor(tmp_path)
+    supervisor.start(Service("memory", [sys.executable, "-c", "raise SystemExit('an older line')"]))
+    with pytest.raises(LabError, match=r"memory can't write: .*\(1 MiB free\); hint: free at least 256 MiB, and run"):
+        await asyncio.wait_for(supervisor.failed(), 60)
+    await supervisor.stop()
 
 
 async def test_a_service_that_keeps_failing_is_named_with_its_last_message(tmp_path: Path) -> None:
