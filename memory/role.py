@@ -11,7 +11,7 @@ import structlog
 from bus.audit.recorder import ChainRecorder
 from bus.delivery.bus import Bus
 from bus.delivery.role_spec import RoleSpec, ServiceContext
-from bus.delivery.transport import NoAnswer
+from bus.delivery.transport import NoAnswer, TransportError
 from bus.wire.subjects import LOG
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ DATABASE_FILE, CHAIN_FILE = "memory.duckdb", "log.chain"
 """Names of memory's files in its home."""
 CHAIN_INTERVAL_S = 0.5
 """Seconds between two readings of the log by the chain recorder; nothing waits for it."""
+FINISH_TIMEOUT_S = 1.5
+"""Seconds in which memory records the end of the chain when it stops; after 2 s, the lab kills a service."""
 
 log = structlog.get_logger()
 
@@ -44,7 +46,7 @@ async def serve_memory(bus: Bus, home: Path, embedder: "Embedder") -> None:
         try:
             await _serve_store(bus, keeper, embedder)
         finally:
-            await _finish_recording(recording, recorder, keeper.store.position)
+            await _finish_recording(bus, recording, recorder, keeper.store.position)
 
 
 async def _serve_store(bus: Bus, keeper: "StoreKeeper", embedder: "Embedder") -> None:
@@ -83,14 +85,17 @@ async def _fit_chain(bus: Bus, recorder: ChainRecorder) -> None:
         await asyncio.sleep(CHAIN_INTERVAL_S)
 
 
-async def _finish_recording(recording: asyncio.Task[None], recorder: ChainRecorder, position: int) -> None:
-    """Let the recorder reach the position that memory has read, then end it."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(3 * CHAIN_INTERVAL_S):
-            while recorder.position < position and not recording.done():
-                await asyncio.sleep(0.02)
+async def _finish_recording(bus: Bus, recording: asyncio.Task[None], recorder: ChainRecorder, position: int) -> None:
+    """End the recorder, and record the rest up to the position that memory has read at once, without an interval."""
+    if recording.done():
+        return  # the chain can't be written
     recording.cancel()
     await asyncio.gather(recording, return_exceptions=True)
+    with contextlib.suppress(TimeoutError, TransportError, OSError):
+        async with asyncio.timeout(FINISH_TIMEOUT_S):
+            await _fit_chain(bus, recorder)
+            while recorder.position < position and (batch := await bus.transport.read(LOG, recorder.position)):
+                recorder.record(batch)
 
 
 SPEC = RoleSpec(
