@@ -88,7 +88,7 @@ class Network(Table):
         for layer in range(self.LAYERS):
             options |= {f"mlp{layer}": ("2", "3", "4"), f"heads{layer}": ("4", "8", "12")}
         self.space = ChoiceSpace("hw-gpt-bench-s", options, self._without_absent_layers)
-        arrays = np.load(path)
+        arrays = np.load(path, allow_pickle=False)
         self._layers = [(arrays[f"w{index}"], arrays[f"b{index}"]) for index in range(5)]
 
     @override

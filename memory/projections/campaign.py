@@ -14,8 +14,17 @@ from bus.vocabulary.events import (
 )
 from memory.rows import Row, projects
 
+LATER_FIELDS = {"space", "objective"}
+"""Fields of CampaignStarted that earlier logs lack."""
 
-@projects(CampaignStarted, body=lambda event: event.model_dump_json(exclude_unset=True))
+
+def _body(event: CampaignStarted) -> str:
+    """Return the event as JSON; a later field is left out at its default, so digests of earlier logs stay."""
+    defaults = {name for name in LATER_FIELDS if getattr(event, name) == CampaignStarted.model_fields[name].default}
+    return event.model_dump_json(exclude=defaults)
+
+
+@projects(CampaignStarted, body=_body)
 @dataclass(frozen=True, slots=True)
 class CampaignRow(Row):
     """A campaign began."""
@@ -30,7 +39,7 @@ class CampaignRow(Row):
     slots: int
     """How many slots may be open at once (K)."""
     body: str
-    """CampaignStarted as JSON with the fields that its log has, so that a field added since changes no older row."""
+    """CampaignStarted as JSON."""
 
 
 def _reason(event: CampaignPaused | CampaignResumed | CampaignFinished | CampaignArchived) -> str:
