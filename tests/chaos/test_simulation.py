@@ -20,7 +20,7 @@ from trainer.run.questions import Trained
 CAMPAIGNS, BLOCKS = 1000, 10
 LIVELY_SEED = 38
 """Seed of a campaign with several slots and human messages."""
-QUARANTINES = {12: "not_reproduced", 15: "causality", 92: "AnalysisReady"}
+QUARANTINES = {17: "not_reproduced", 27: "causality", 11: "AnalysisReady"}
 """Seed of a campaign with a quarantined experiment → how that experiment ends."""
 
 
