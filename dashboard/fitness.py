@@ -1,4 +1,4 @@
-"""Fitness over time: every experiment in the order of opening, the running best, and the range of the baselines."""
+"""Scores over time: every experiment in the order of opening, the running best, and the range of the baselines."""
 
 from bus.vocabulary.queries import Experiment
 from dashboard import svg
@@ -21,7 +21,7 @@ def picture(scores: Scores, width: int) -> Markup:
         *(_dot(scores, frame, order, e) for order, e in enumerate(scores.experiments)),
     ]
     return svg.svg(
-        f"fitness-{width}", "Fitness over time", _describe(scores), (width, height), *layers, fit=svg.fit_class(width)
+        f"fitness-{width}", "Scores over time", _describe(scores), (width, height), *layers, fit=svg.fit_class(width)
     )
 
 

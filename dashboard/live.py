@@ -111,7 +111,7 @@ def slow_parts(scores: Scores) -> dict[str, Markup]:
     """Return the parts that change only with an experiment; they are large."""
     return {
         "leaderboard": _headed("Leaderboard", leaderboard.table(scores, MAX_LEADERS) if scores.ranked else None),
-        "time": _headed("Fitness over time", figures.fitness_over_time(scores)),
+        "time": _headed("Scores over time", figures.fitness_over_time(scores)),
         "curves": _headed("Loss curves of the best", figures.loss_curves(scores)),
         "lineage": _headed("Lineage", figures.lineage_tree(scores)),
     }

@@ -20,7 +20,7 @@ PAGE_BYTES = 2_900_000
 """Size limit of a page; sources and records of the lower ranks are left out to keep it."""
 PARTS = (
     ("leaderboard", "Leaderboard"),
-    ("time", "Fitness over time"),
+    ("time", "Scores over time"),
     ("curves", "Loss curves"),
     ("lineage", "Lineage"),
     ("tradeoff", "Recall and bits per byte"),
