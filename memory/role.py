@@ -42,11 +42,12 @@ async def serve_memory(bus: Bus, home: Path, embedder: "Embedder") -> None:
     home.mkdir(parents=True, exist_ok=True)
     with closing(StoreKeeper(home / DATABASE_FILE)) as keeper, closing(ChainRecorder(home / CHAIN_FILE)) as recorder:
         bus.vitals.measure_lag = lambda: max(0, recorder.position - keeper.store.position)
-        recording = asyncio.create_task(_record_chain(bus, recorder))
+        fitted = asyncio.Event()
+        recording = asyncio.create_task(_record_chain(bus, recorder, fitted))
         try:
             await _serve_store(bus, keeper, embedder)
         finally:
-            await _finish_recording(bus, recording, recorder, keeper.store.position)
+            await _finish_recording(bus, recording, recorder, fitted, keeper.store.position)
 
 
 async def _serve_store(bus: Bus, keeper: "StoreKeeper", embedder: "Embedder") -> None:
@@ -61,12 +62,16 @@ async def _serve_store(bus: Bus, keeper: "StoreKeeper", embedder: "Embedder") ->
             keeper.replace(fault)
 
 
-async def _record_chain(bus: Bus, recorder: ChainRecorder) -> None:
-    """Record the hash of every message. Memory may read the log again from the start; the recorder never does."""
+async def _record_chain(bus: Bus, recorder: ChainRecorder, fitted: asyncio.Event) -> None:
+    """Record the hash of every message, and set `fitted` once the chain is known to fit the log.
+
+    Memory may read the log again from the start; the recorder never does.
+    """
     try:
         while True:
             connection = bus.transport.reconnects
             await _fit_chain(bus, recorder)
+            fitted.set()
             async for batch in bus.follow(after=recorder.position, batch_delay=CHAIN_INTERVAL_S):
                 if bus.transport.reconnects != connection:
                     break  # the server may have lost messages
@@ -85,15 +90,21 @@ async def _fit_chain(bus: Bus, recorder: ChainRecorder) -> None:
         await asyncio.sleep(CHAIN_INTERVAL_S)
 
 
-async def _finish_recording(bus: Bus, recording: asyncio.Task[None], recorder: ChainRecorder, position: int) -> None:
-    """End the recorder, and record the rest up to the position that memory has read at once, without an interval."""
+async def _finish_recording(
+    bus: Bus, recording: asyncio.Task[None], recorder: ChainRecorder, fitted: asyncio.Event, position: int
+) -> None:
+    """End the recorder, and record the rest up to the position that memory has read at once, without an interval.
+
+    A chain that fits is not compared again: an archive may just have taken the message of its last link.
+    """
     if recording.done():
         return  # the chain can't be written
     recording.cancel()
     await asyncio.gather(recording, return_exceptions=True)
     with contextlib.suppress(TimeoutError, TransportError, OSError):
         async with asyncio.timeout(FINISH_TIMEOUT_S):
-            await _fit_chain(bus, recorder)
+            if not fitted.is_set():
+                await _fit_chain(bus, recorder)
             while recorder.position < position and (batch := await bus.transport.read(LOG, recorder.position)):
                 recorder.record(batch)
 
