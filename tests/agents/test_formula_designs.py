@@ -22,6 +22,7 @@ from agents.search.breeding import Donor, breed
 from agents.search.space import Grammar
 from bus.vocabulary.design_edits import design_items, edits
 from bus.vocabulary.events import ProposalRequested
+from tests.support.compilers import real_compilers  # noqa: F401  (an autouse fixture)
 from tests.support.factories import campaign_started
 from trainer.candidate.adapter import mixer_factory
 from trainer.gates import load_mixer, run_gates
