@@ -8,7 +8,7 @@ NAME = "optuna-tpe"
 
 def search(table: Table, seed: int, queries: int) -> list[Choices]:
     """Return the designs that TPE evaluated, in order. Raises ImportError without the package (extra `bench`)."""
-    import optuna
+    import optuna  # pyright: ignore[reportMissingImports]
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     evaluated: list[Choices] = []

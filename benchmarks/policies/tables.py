@@ -151,7 +151,7 @@ def nas_bench_graph(dataset: str) -> Table:
 
     Raises ImportError without the package.
     """
-    from nas_bench_graph import Arch, gnn_list, light_read, link_list
+    from nas_bench_graph import Arch, gnn_list, light_read, link_list  # pyright: ignore[reportMissingImports]
 
     bench: dict[int, dict[str, Any]] = light_read(dataset)
     links = {"".join(map(str, link)): link for link in link_list}
