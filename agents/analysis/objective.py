@@ -18,7 +18,7 @@ from bus.vocabulary.events.metrics import HIGHER_IS_BETTER
 from bus.vocabulary.queries import Experiment
 
 LOG = "log_"
-"""Prefix of a measure whose logarithm counts."""
+"""Prefix of a measure that is the logarithm of another, for runs that report the other alone."""
 SOLVED_LOSS = 0.05
 """Nats per answer below which a task is solved: there, a lower loss is no further gain in the logarithm."""
 
@@ -35,13 +35,14 @@ class Mark:
 
 def merit(task: str, of: ObjectiveMeasure, metrics: Metrics) -> float | None:
     """Return a run's merit on a task, higher is better, in the measure's unit; None if it lacks the measure."""
-    name = of.measure.removeprefix(LOG)
     measures = metrics.tasks[task].measures if task in metrics.tasks else {}
-    if name not in measures:
+    if of.measure in measures:
+        value = measures[of.measure].value
+    elif of.measure.startswith(LOG) and (name := of.measure.removeprefix(LOG)) in measures:
+        value = log(max(measures[name].value, SOLVED_LOSS))
+    else:
         return None
-    value = measures[name].value
-    value = log(max(value, SOLVED_LOSS)) if of.measure.startswith(LOG) else value
-    return value if name in HIGHER_IS_BETTER else -value
+    return value if of.measure in HIGHER_IS_BETTER else -value
 
 
 def mark(objective: Objective, baselines: Sequence[Experiment]) -> Mark:

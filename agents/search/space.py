@@ -1,4 +1,4 @@
-"""The protocol of a design space: what designs are, how they are drawn and varied, and what a model learns from.
+"""The protocol of a design space: what designs are, and how they are drawn and varied.
 
 The lab searches one space, the mixer grammar (`agents.search.spaces.mixers`). Tables of published searches are others:
 with one in the trainer's place, the same director, researcher and policies are measured on them.
@@ -17,7 +17,6 @@ from pydantic import JsonValue
 
 from agents.design import NEUTRAL, Bias, Variation
 from agents.design.operators import drawn_operator
-from bus.vocabulary.design_edits import design_items, edits
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +81,7 @@ class DesignSpace(ABC):
 
     @abstractmethod
     def axes(self, design: Any) -> dict[str, str | int]:
-        """Return the choice on every axis that the design has: the same axes with the same choices for equal designs.
-
-        A model over choices, such as TPE, learns from these.
-        """
-
-    @abstractmethod
-    def features(self, design: Any) -> list[float]:
-        """Return the numbers that a surrogate model learns from; all designs have equally many."""
+        """Return the choice on every axis that the design has; equal designs have equal ones."""
 
     @abstractmethod
     def behaviour(self, design: Any) -> tuple[str, ...]:
@@ -102,10 +94,6 @@ class DesignSpace(ABC):
     def label(self, design: Any) -> str:
         """Return a short readable name: by default, the choices."""
         return "·".join(str(choice) for choice in self.axes(design).values())
-
-    def distance(self, a: Any, b: Any) -> int:
-        """Return in how many choices two designs differ, by which ideas are compared."""
-        return edits(design_items(self.to_json(a)), design_items(self.to_json(b)))
 
     def vary(
         self,

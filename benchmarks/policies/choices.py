@@ -81,12 +81,6 @@ class ChoiceSpace(DesignSpace):
         return dict(zip(self.options, design, strict=True))
 
     @override
-    def features(self, design: Choices) -> list[float]:
-        """Return one indicator for every option of every axis."""
-        pairs = zip(self.options.values(), design, strict=True)
-        return [float(option == chosen) for options, chosen in pairs for option in options]
-
-    @override
     def behaviour(self, design: Choices) -> tuple[str, ...]:
         """Return the choices on the first two axes."""
         return design[:2]

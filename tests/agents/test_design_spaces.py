@@ -45,26 +45,23 @@ def test_one_seed_gives_one_sequence(space: DesignSpace) -> None:
 
 @EVERY_SPACE
 def test_a_mutation_differs_from_its_parent(space: DesignSpace) -> None:
-    """It is another design, at a distance, with another source."""
+    """It is another design, with another JSON form and another source."""
     random = Random(1)
     for _ in range(30):
         parent = space.random(random)
         child = space.mutate(parent, random)
         assert child != parent
-        assert space.distance(parent, child) >= 1
-        assert space.distance(parent, parent) == 0
+        assert space.to_json(child) != space.to_json(parent)
         assert space.source(child) != space.source(parent)
 
 
 @EVERY_SPACE
-def test_features_axes_and_behaviour_describe_every_design(space: DesignSpace) -> None:
-    """There are equally many features for all designs; different designs differ in their axes and features."""
+def test_axes_and_behaviour_describe_every_design(space: DesignSpace) -> None:
+    """Different designs differ in their axes, and share the cells of an archive."""
     random = Random(2)
     designs = [space.random(random) for _ in range(50)]
-    assert len({len(space.features(design)) for design in designs}) == 1
     different = len({space.source(design) for design in designs})
     assert len({tuple(space.axes(design).items()) for design in designs}) == different
-    assert len({tuple(space.features(design)) for design in designs}) >= 0.9 * different
     assert 1 < len({space.behaviour(design) for design in designs}) < different
 
 
@@ -88,7 +85,8 @@ def test_a_proposal_is_bred_in_the_space_of_the_request() -> None:
     donors = select_donors(request, [row], ["zeros"])
     assert donors == (Donor("e0001", (1, 2, 0, 1)),)
     child = breed(request, donors, bias=NEUTRAL, cognition=(), random=Random(0))
-    assert DIGITS.distance(DIGITS.from_json(child.design), (1, 2, 0, 1)) == 1
+    bred = DIGITS.from_json(child.design)
+    assert sum(new != old for new, old in zip(bred, (1, 2, 0, 1), strict=True)) == 1
     assert (child.parent, child.operator) == ("e0001", "mutate")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from agents.analysis.objective import SOLVED_LOSS, mark, merit, score
 from agents.roles.analyst import Analyst
-from bus.vocabulary.events import AnalysisReady, Objective, ObjectiveMeasure, rank_key
+from bus.vocabulary.events import AnalysisReady, Measure, Objective, ObjectiveMeasure, rank_key
 from bus.vocabulary.queries import AskCognition, AskExperiments, AskPeers, Cognition, Experiment, Experiments, Peers
 from tests.support.decisions import decide, envelope_of
 from tests.support.factories import campaign_started, experiment, metrics, run_completed
@@ -59,6 +59,16 @@ def test_the_logarithm_of_a_loss_ends_where_a_task_is_solved() -> None:
     of = RECALL.model_copy(update={"measure": "log_loss"})
     losses = [merit("recall", of, metrics(recall=recall)) for recall in (0.5, 0.99, 0.999)]
     assert losses == pytest.approx([-log(0.5), -log(SOLVED_LOSS), -log(SOLVED_LOSS)])
+
+
+def test_a_reported_logarithm_counts_as_it_is() -> None:
+    """It is the mean over levels; the logarithm of the mean stands in for runs that do not report it."""
+    run = metrics(recall=0.5)
+    measures = {**run.tasks["recall"].measures, "log_loss": Measure(value=-3.0)}
+    reported = run.model_copy(
+        update={"tasks": {"recall": run.tasks["recall"].model_copy(update={"measures": measures})}}
+    )
+    assert merit("recall", RECALL.model_copy(update={"measure": "log_loss"}), reported) == 3.0
 
 
 @pytest.mark.parametrize(("flops", "within"), [(3000.0, True), (3001.0, False)])

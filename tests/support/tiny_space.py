@@ -50,10 +50,6 @@ class DigitSpace(DesignSpace):
         return {f"digit{axis}": digit for axis, digit in enumerate(design)}
 
     @override
-    def features(self, design: tuple[int, ...]) -> list[float]:
-        return [float(digit) for digit in design]
-
-    @override
     def behaviour(self, design: tuple[int, ...]) -> tuple[str, ...]:
         return str(design[0]), str(design[1])
 

@@ -1,7 +1,6 @@
 """The space of the lab: token mixers of the design grammar (`agents.design`)."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from random import Random
 from typing import Any, cast
 
@@ -25,7 +24,6 @@ from agents.design import (
 from agents.design.equivalence import normal_form
 from agents.design.formulas.breeding import vary_open
 from agents.design.tree import KINDS
-from agents.design.units.framing import FRAME
 from agents.search.space import NAMED_UNITS, DesignSpace, Founder, Grammar
 
 KEY_WIDTHS = {"half": 0.5, "double": 2.0}
@@ -76,19 +74,6 @@ class MixerSpace(DesignSpace):
         return choices
 
     @override
-    def features(self, design: Design) -> list[float]:
-        """Return, for every unit of the grammar, how often the design has it, and the number of paths of each kind."""
-        counts = dict.fromkeys(_columns(), 0.0)
-        columns = [f"{axis}:{unit}" for axis, unit in design.choices.items()]
-        for path in design.paths:
-            columns.append(f"path:{path.kind}")
-            columns += [f"{path.kind}/{axis}:{unit}" for axis, unit in path.choices.items()]
-        for column in columns:
-            if column in counts:  # a formula has no column
-                counts[column] += 1.0
-        return list(counts.values())
-
-    @override
     def behaviour(self, design: Design) -> tuple[str, ...]:
         """Return the kinds of paths, which make most of the cost, and the size of the state of all memories.
 
@@ -132,17 +117,6 @@ def _in_normal_form(variation: Variation) -> Variation:
     present = unit_labels(design)
     units = tuple(unit for unit in variation.units if unit in present or unit == "path:drop")
     return Variation(design, variation.operator, f"{variation.change}; in its simplest form", units)
-
-
-@lru_cache(maxsize=1)
-def _columns() -> tuple[str, ...]:
-    """Return the names of the features."""
-    frame = [f"{axis.name}:{unit.key}" for axis in FRAME for unit in axis.units]
-    kinds = [f"path:{kind}" for kind in KINDS]
-    units = [
-        f"{kind}/{axis.name}:{unit.key}" for kind, path in KINDS.items() for axis in path.axes for unit in axis.units
-    ]
-    return (*frame, *kinds, *units)
 
 
 SPACE = MixerSpace()
