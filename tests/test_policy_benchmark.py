@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import cast
 
 import numpy as np
 import pytest
 
+from agents.design import BASELINES
 from agents.search import policies
 from agents.search.spaces import register
 from benchmarks.policies import __main__ as command
@@ -14,7 +16,10 @@ from benchmarks.policies import outside
 from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.choices import Choices, ChoiceSpace
 from benchmarks.policies.compare import interval, regrets
-from benchmarks.policies.tables import Listed, Table
+from benchmarks.policies.mixers import SimulatedMixers
+from benchmarks.policies.table import PublishedTable
+from benchmarks.policies.tables import Listed
+from bus.vocabulary.events import PoolUpdated, ProposalCreated, ProposalRequested
 
 QUERIES = 40
 OPTIONS = {f"axis{axis}": ("0", "1", "2", "3") for axis in range(5)}
@@ -28,15 +33,17 @@ def hill() -> Listed:
     return Listed(space, {design: (height, 2 * height) for design, height in value.items()})
 
 
-def hill_table() -> Table:
+def hill_table() -> PublishedTable:
     """Return the one table of its name."""
     return HILL
 
 
-def graph_table() -> Table:
+def graph_table() -> PublishedTable:
     """Return a table of NAS-Bench-Graph, if the package is installed."""
     pytest.importorskip("nas_bench_graph", reason="nas-bench-graph is not installed (extra bench)")
-    return command.load("nas-bench-graph-arxiv", Path())
+    table = command.load("nas-bench-graph-arxiv", Path())
+    assert isinstance(table, PublishedTable)
+    return table
 
 
 HILL = hill()
@@ -47,7 +54,7 @@ CASES = [*((policy, hill_table) for policy in sorted(policies())), ("aging", gra
 
 
 @pytest.mark.parametrize(("policy", "make"), CASES)
-def test_every_policy_searches_a_table(policy: str, make: Callable[[], Table]) -> None:
+def test_every_policy_searches_a_table(policy: str, make: Callable[[], PublishedTable]) -> None:
     """It evaluates different designs of the space, as many as it may, and the same ones under the same seed."""
     table = make()
     first, second = (TableCampaign(table, policy, 3, QUERIES).run() for _ in range(2))
@@ -111,3 +118,40 @@ def test_the_outside_reference_searches_the_same_table() -> None:
     first, second = (outside.search(HILL, 1, 30) for _ in range(2))
     assert first == second
     assert len(first) == 30
+
+
+def mixer_campaign(policy: str) -> TableCampaign:
+    """Return a finished campaign of a few trials on a simulated landscape of mixers."""
+    campaign = TableCampaign(SimulatedMixers(), policy, 1, 12)
+    campaign.run()
+    return campaign
+
+
+def test_a_search_of_mixers_that_learns_is_reproducible() -> None:
+    """The same seed has the same trials, the baselines not among them; forecasts chose most of them."""
+    first, second = (mixer_campaign("surrogate") for _ in range(2))
+    assert len(first.trained) == 12
+    assert first.trained == second.trained
+    events = [envelope.event for envelope in first.log]
+    forecasts = [event.forecast for event in events if isinstance(event, ProposalCreated) and event.forecast]
+    assert len(forecasts) > 6
+    assert all(forecast.mean is not None and forecast.children > 1 for forecast in forecasts)
+
+
+def test_a_mixture_learns_from_its_own_policies() -> None:
+    """Its newest state counts trials of the policies that it chose."""
+    log = mixer_campaign("mixture").log
+    newest = next(e.event for e in reversed(log) if isinstance(e.event, PoolUpdated))
+    counts = cast("dict[str, dict[str, int]]", newest.state["policies"])
+    chosen = {envelope.event.policy for envelope in log if isinstance(envelope.event, ProposalRequested)} - {None}
+    assert chosen >= {name for name, each in counts.items() if each["trials"]}
+    assert sum(each["trials"] for each in counts.values()) >= 8
+
+
+def test_mixers_are_judged_by_their_true_loss_against_the_best_baseline() -> None:
+    """No baseline is better than the best one, and what a search sees has the noise of a seed."""
+    table = SimulatedMixers()
+    humans = [human.design for human in BASELINES.values()]
+    assert min(table.test(design, 4) for design in humans) == 0.0
+    assert table.validation(humans[0], 4) != table.loss(humans[0], 4)
+    assert table.start("random", 4, 12).objective is not None

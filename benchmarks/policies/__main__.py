@@ -1,11 +1,12 @@
-"""Search policies compared on tables of published searches.
+"""Search policies compared on tables: those of published searches, and the lab's own.
 
     python -m benchmarks.policies --tables FOLDER [--policies a,b] [--only TABLE,...] [--runs N] [--queries 200]
+    python -m benchmarks.policies --only mixers-simulated --reference mutate_best
 
 Each run is a whole campaign (`benchmarks.policies.campaign`): the lab's director, researcher, analyst, log and memory,
 with the table in the trainer's place. Prints, per table and policy, the test regret of the design with the best
 validation value after a quarter, a half and all of the queries: the mean over runs with its interval, and the mean
-difference to aging evolution on the same seeds with its interval. All intervals are 95 % of a bootstrap over runs.
+difference to a reference policy on the same seeds with its interval. All intervals are 95 % of a bootstrap over runs.
 `optuna-tpe` among the policies is Optuna's TPE without the lab (extra `bench`). A table whose file or package is absent
 is skipped with a line on stderr. The same arguments print the same table.
 """
@@ -25,11 +26,13 @@ from agents.search.spaces import register
 from benchmarks.policies import outside
 from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.compare import interval, regrets
-from benchmarks.policies.tables import Network, Table, nas_bench_201, nas_bench_graph, nas_bench_macro
+from benchmarks.policies.mixers import MeasuredMixers, SimulatedMixers
+from benchmarks.policies.table import PublishedTable, Table
+from benchmarks.policies.tables import Network, nas_bench_201, nas_bench_graph, nas_bench_macro
 
-REFERENCE = "aging"
-"""The policy that the others are compared with."""
 LOADERS: dict[str, Callable[[Path], Table]] = {
+    "mixers": lambda _: MeasuredMixers(),
+    "mixers-simulated": lambda _: SimulatedMixers(),
     "nas-bench-graph-arxiv": lambda _: nas_bench_graph("arxiv"),
     "nas-bench-graph-cora": lambda _: nas_bench_graph("cora"),
     "nas-bench-201": lambda folder: nas_bench_201(folder / "nas-bench-201-mini.csv.gz"),
@@ -50,6 +53,7 @@ def run(name: str, folder: Path, queries: int, job: tuple[str, int]) -> tuple[li
     """Return the regrets of one run of a policy under a seed, and the CPU seconds that it took."""
     table, (policy, seed), began = load(name, folder), job, time.process_time()
     if policy == outside.NAME:
+        assert isinstance(table, PublishedTable), "main refuses it for other tables"
         evaluated = outside.search(table, seed, queries)
     else:
         evaluated = TableCampaign(table, policy, seed, queries).run()
@@ -72,9 +76,9 @@ def rows(name: str, options: argparse.Namespace, chosen: Sequence[str]) -> Itera
     }
     for policy, values in by_policy.items():
         seconds = float(np.mean([spent for (of, _), (_, spent) in zip(jobs, done, strict=True) if of == policy]))
-        reference = by_policy.get(REFERENCE)
+        reference = by_policy.get(options.reference)
         cells = [_cell(*interval(column)) for column in values.T]
-        if policy == REFERENCE or reference is None:
+        if policy == options.reference or reference is None:
             cells += ["–"] * values.shape[1]
         else:
             cells += [_cell(*interval(column), sign="+") for column in (values - reference).T]
@@ -91,6 +95,7 @@ def main() -> int:
     parser.add_argument("--tables", type=Path, default=Path(), help="folder of the tables' files")
     parser.add_argument("--only", default=",".join(LOADERS), help="tables")
     parser.add_argument("--policies", default=",".join(policies()), help="search policies, or optuna-tpe")
+    parser.add_argument("--reference", default="aging", help="policy that the others are compared with")
     parser.add_argument("--runs", type=int, default=50, help="runs of each policy, with the seeds 0, 1, ...")
     parser.add_argument("--queries", type=int, default=200, help="designs that a run evaluates")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
@@ -102,7 +107,7 @@ def main() -> int:
         print(f"policies: {', '.join((*policies(), outside.NAME))}", file=sys.stderr)
         return 2
     print("| table | policy |", " | ".join(f"regret at {mark}" for mark in marks(options.queries)), end=" | ")
-    print(" | ".join(f"to {REFERENCE} at {mark}" for mark in marks(options.queries)), "| CPU s per run |")
+    print(" | ".join(f"to {options.reference} at {mark}" for mark in marks(options.queries)), "| CPU s per run |")
     print(f"|{' --- |' * 9}")
     for name in tables:
         try:
@@ -110,7 +115,8 @@ def main() -> int:
         except (OSError, ImportError) as error:
             print(f"skipped {name}: {error}", file=sys.stderr)
             continue
-        for row in rows(name, options, chosen):
+        able = [one for one in chosen if one != outside.NAME or isinstance(load(name, options.tables), PublishedTable)]
+        for row in rows(name, options, able):
             print(row, flush=True)
     return 0
 

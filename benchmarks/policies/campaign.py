@@ -6,8 +6,7 @@ file and answers the roles' queries about a position. Events are handled in the 
 seed determines a campaign.
 """
 
-import math
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,23 +14,16 @@ from typing import Any, TypeVar, cast
 
 from agents.llm.schemas import Judgement
 from agents.roles import analyst, director, researcher
-from agents.search import policy_class
-from benchmarks.policies.choices import Choices
-from benchmarks.policies.tables import Table
+from benchmarks.policies.table import Table
 from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post
 from bus.vocabulary.events import (
-    CampaignStarted,
-    Limits,
-    Measure,
-    Metrics,
     ProposalCreated,
     Record,
     RunCompleted,
-    TaskMetrics,
 )
-from bus.vocabulary.queries import CognitionEntry, Query
+from bus.vocabulary.queries import Query
 from bus.vocabulary.questions import CompletionReply, Question
 from bus.wire import subjects
 from bus.wire.envelope import Envelope
@@ -43,33 +35,6 @@ T = TypeVar("T")
 ROLES = tuple(module.SPEC for module in (director, researcher, analyst))
 TABLE = "trainer"
 """The role in whose name the table publishes."""
-FOUNDERS = 5
-"""Random designs that open a campaign in place of human baselines; they count as queries."""
-MAX_IDEAS = 50
-"""Repeated ideas of a slot until it is given up; a small neighbourhood is soon exhausted."""
-LOSS, LOSS_SHARE = 2.0, 0.04
-"""Loss of a middling design, and the share by which the best and the worst differ from it.
-
-A fitness is squashed, and a loss 10 % below the best baseline's is quarantined; within 4 % neither matters.
-"""
-
-
-class NoPapers:
-    """A cognition base without entries: papers know the mixer grammar alone."""
-
-    def nearest(self, text: str, k: int, min_similarity: float) -> tuple[CognitionEntry, ...]:  # noqa: ARG002  (the protocol's)
-        """Return nothing."""
-        return ()
-
-    def diverse(
-        self,
-        text: str,  # noqa: ARG002  (the protocol's, as the others)
-        k: int,  # noqa: ARG002
-        min_similarity: float,  # noqa: ARG002
-        accepts: Callable[[str, Sequence[str]], bool],  # noqa: ARG002
-    ) -> tuple[CognitionEntry, ...]:
-        """Return nothing."""
-        return ()
 
 
 @dataclass
@@ -80,32 +45,22 @@ class TableCampaign:
     policy: str
     seed: int
     queries: int
-    trained: list[Choices] = field(default_factory=list)
+    trained: list[Any] = field(default_factory=list)
     """Designs in the order in which they were evaluated."""
 
-    def run(self) -> list[Choices]:
+    def run(self) -> list[Any]:
         """Run the campaign in a folder of its own and return the evaluated designs, in order."""
         with TemporaryDirectory() as folder, Store(Path(folder) / "memory.duckdb") as store:
-            self._store, self._knowledge = store, Knowledge(store, cognition=NoPapers())
-            self._transport, self._log = MemoryTransport(), list[Envelope]()
+            self._store, self._knowledge = store, Knowledge(store, cognition=self.table.cognition())
+            self._transport, self.log = MemoryTransport(), list[Envelope]()
             self._bus = {role: Bus(self._transport, role) for role in (*(spec.name for spec in ROLES), TABLE)}
             self._roles = [(spec, spec.build()) for spec in ROLES if spec.build]
-            self._publish("director", Post(CAMPAIGN, self._start()), None, 0)
+            self._publish("director", Post(CAMPAIGN, self.table.start(self.policy, self.seed, self.queries)), None, 0)
             handled = 0
-            while handled < len(self._log):
-                self._handle(self._log[handled])
+            while handled < len(self.log):
+                self._handle(self.log[handled])
                 handled += 1
         return self.trained
-
-    def _start(self) -> CampaignStarted:
-        parameters = policy_class(self.policy).sized_for(self.queries - FOUNDERS, FOUNDERS).model_dump(mode="json")
-        return CampaignStarted(
-            goal="", seed=self.seed, scale="table", experiments=self.queries - FOUNDERS, slots=1,
-            baselines=tuple(f"start-{self.seed}-{number}" for number in range(FOUNDERS)),
-            limits=Limits(seconds=1, memory_mb=1), space=self.table.space.name, policy=self.policy,
-            policy_parameters=parameters, models={analyst.SPEC.name: "constant marks"},
-            roles={researcher.SPEC.name: researcher.ResearcherSettings(max_ideas=MAX_IDEAS).model_dump(mode="json")},
-        )  # fmt: skip
 
     def _handle(self, envelope: Envelope) -> None:
         """Let every role that subscribes to an event decide on it, and the table answer a proposal."""
@@ -115,7 +70,8 @@ class TableCampaign:
                     self._publish(spec.name, post, envelope, ordinal)
         if isinstance(envelope.event, ProposalCreated):
             design = self.table.space.from_json(envelope.event.design)
-            self.trained.append(design)
+            if envelope.event.origin != "baseline" or self.table.counts_founders:
+                self.trained.append(design)
             completed = self._completed(envelope.experiment, design)
             self._publish(TABLE, Post(envelope.experiment, completed), envelope, 0)
 
@@ -141,27 +97,18 @@ class TableCampaign:
     def _publish(self, role: str, post: Post, cause: Envelope | None, ordinal: int) -> None:
         """Publish as a role does, and let memory read what the stream has taken."""
         _run_without_waiting(self._bus[role].publish(post, f"table-{self.seed}", cause, ordinal))
-        stored: Sequence[Any] = self._transport._streams[subjects.LOG].messages[len(self._log) :]  # noqa: SLF001
+        stored: Sequence[Any] = self._transport._streams[subjects.LOG].messages[len(self.log) :]  # noqa: SLF001
         new = [subjects.decode_event(message) for message in stored]
-        self._log += new
+        self.log += new
         refused = self._store.apply(new)
         assert not refused, refused
 
-    def _completed(self, experiment: str, design: Choices) -> RunCompleted:
-        """Return the end of a run whose loss grows with the table's value."""
-        middle, spread = self.table.scale
-        value = (self.table.validation(design, self.seed) - middle) / spread
-        loss = LOSS * (1 + LOSS_SHARE * math.tanh(value / 2))
-        text = {"nats_per_byte": Measure(value=loss), "bits_per_byte": Measure(value=loss / math.log(2))}
-        metrics = Metrics(
-            tasks={
-                "recall": TaskMetrics(kind="mqar", measures={"accuracy": Measure(value=0.5, stderr=0.0)}),
-                "text": TaskMetrics(kind="text", measures=text),
-            },
-            text_task="text", recall_task="recall", size={"parameters": 1, "width": 1},
-            cost={"seconds": 1.0, "step_seconds": 1.0, "flops_per_token": 1.0, "steps": 1.0, "tokens": 1.0},
-        )  # fmt: skip
-        return RunCompleted(run=run_id(experiment, 0), worker=TABLE, metrics=metrics, weights="", weights_sha256="")
+    def _completed(self, experiment: str, design: Any) -> RunCompleted:
+        """Return the end of a run with the table's figures."""
+        metrics = self.table.metrics(design, self.seed)
+        return RunCompleted(
+            run=run_id(experiment, 0), worker=TABLE, metrics=metrics, weights="", weights_sha256="0" * 64
+        )
 
 
 def _run_without_waiting(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -1,18 +1,18 @@
 """Regret of searches on a table, and the paired difference of two policies with a bootstrap interval."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.policies.choices import Choices
-from benchmarks.policies.tables import Table
+from benchmarks.policies.table import Table
 
 Numbers = NDArray[np.float64]
 RESAMPLES, CONFIDENCE_LEVEL = 2000, 0.95
 
 
-def regrets(table: Table, evaluated: Sequence[Choices], seed: int, marks: Sequence[int]) -> list[float]:
+def regrets(table: Table, evaluated: Sequence[Any], seed: int, marks: Sequence[int]) -> list[float]:
     """Return the test regret of the design with the best validation value after so many queries each.
 
     Of equals, the one that was evaluated first. A table whose best value is unknown gives the value itself.

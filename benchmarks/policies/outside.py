@@ -1,12 +1,12 @@
 """A reference from outside: the multivariate TPE of Optuna on a table, without the lab."""
 
 from benchmarks.policies.choices import Choices
-from benchmarks.policies.tables import Table
+from benchmarks.policies.table import PublishedTable
 
 NAME = "optuna-tpe"
 
 
-def search(table: Table, seed: int, queries: int) -> list[Choices]:
+def search(table: PublishedTable, seed: int, queries: int) -> list[Choices]:
     """Return the designs that TPE evaluated, in order. Raises ImportError without the package (extra `bench`)."""
     import optuna  # pyright: ignore[reportMissingImports]
 

@@ -6,16 +6,13 @@
     NAS-Bench-Graph (2206.09166)   package nas-bench-graph       accuracy on arxiv and on cora
 
 A search sees `validation`. What it found is judged by `test`, which it never sees. With a table of three seeds, a
-search sees one of them, and the mean of the other two judges.
+search sees one of them, and the mean of the other two judges. The lab's own tables are in `benchmarks.policies.mixers`.
 """
 
 import csv
 import gzip
-from abc import ABC, abstractmethod
-from functools import cached_property
 from itertools import product
 from pathlib import Path
-from random import Random
 from statistics import fmean
 from typing import Any
 
@@ -23,32 +20,10 @@ import numpy as np
 from typing_extensions import override
 
 from benchmarks.policies.choices import Choices, ChoiceSpace
+from benchmarks.policies.table import PublishedTable
 
 
-class Table(ABC):
-    """The measured values of a space's designs. Lower is better for all of them: an accuracy counts as its negative."""
-
-    space: ChoiceSpace
-    best: float = 0.0
-    """The best `test` value of any design, from which regret counts; 0 if it is not known."""
-
-    @abstractmethod
-    def validation(self, design: Choices, seed: int) -> float:
-        """Return what a search sees."""
-
-    @abstractmethod
-    def test(self, design: Choices, seed: int) -> float:
-        """Return what judges the design that a search chose."""
-
-    @cached_property
-    def scale(self) -> tuple[float, float]:
-        """Return the middle and the spread of what random designs show: between the quartile below and the best."""
-        random = Random(0)
-        seen = sorted(self.validation(self.space.random(random), 0) for _ in range(500))
-        return seen[250], max(1e-9, seen[250] - seen[0])
-
-
-class Listed(Table):
+class Listed(PublishedTable):
     """A table that lists every design."""
 
     def __init__(self, space: ChoiceSpace, rows: dict[Choices, tuple[float, ...]]) -> None:
@@ -77,7 +52,7 @@ class Listed(Table):
         return fmean(value for index, value in enumerate(values) if index != seed % len(values))
 
 
-class Network(Table):
+class Network(PublishedTable):
     """HW-GPT-Bench: a network that predicts the perplexity of a variant of GPT-2 small."""
 
     LAYERS = 12
@@ -125,7 +100,7 @@ class Network(Table):
         return tuple(options[0] if axis in absent else choice for (axis, options), choice in pairs)
 
 
-def nas_bench_201(path: Path) -> Table:
+def nas_bench_201(path: Path) -> PublishedTable:
     """Return NAS-Bench-201: six edges of a cell, each with one of five operations."""
     edges = {"1-0": 0, "2-0": 1, "2-1": 2, "3-0": 3, "3-1": 4, "3-2": 5}
     rows = {}
@@ -136,7 +111,7 @@ def nas_bench_201(path: Path) -> Table:
     return Listed(ChoiceSpace("nas-bench-201", dict.fromkeys(edges, _options(rows, 0))), rows)
 
 
-def nas_bench_macro(path: Path) -> Table:
+def nas_bench_macro(path: Path) -> PublishedTable:
     """Return NAS-Bench-Macro: eight layers, each with one of three blocks."""
     with gzip.open(path, "rt") as file:
         rows = {
@@ -146,7 +121,7 @@ def nas_bench_macro(path: Path) -> Table:
     return Listed(ChoiceSpace("nas-bench-macro", {f"layer{layer}": ("0", "1", "2") for layer in range(8)}), rows)
 
 
-def nas_bench_graph(dataset: str) -> Table:
+def nas_bench_graph(dataset: str) -> PublishedTable:
     """Return a data set of NAS-Bench-Graph: how four layers are linked, and the operation of each.
 
     Raises ImportError without the package.

@@ -1,0 +1,110 @@
+"""Tables of the lab's own space: token mixers, simulated or as measured (`benchmarks.tables`).
+
+A campaign on them is the lab's default one at nano: its baselines, objective, papers, formulas and settings of roles;
+only the training is replaced. A search sees a loss with the noise of one seed. It is judged by the true loss, less that
+of the best baseline: below 0 is better than every human design.
+
+A *simulated* table draws a landscape for each seed: a design's loss is the sum of its units' effects and of the effects
+of some pairs. That flatters models of sums, so read the order of the policies there, not the values.
+"""
+
+import json
+from functools import cache
+from itertools import combinations
+from typing import ClassVar
+
+from typing_extensions import override
+
+from agents.design import BASELINES, Design
+from agents.search.spaces import mixers
+from benchmarks.policies.table import Papers, Table, metrics_of
+from benchmarks.tables.answers import TableAnswers
+from benchmarks.tables.mixers import load
+from bus.vocabulary.events import CampaignStarted, Metrics
+from bus.wire.ids import derive, rng
+from lab.runtime.campaign_start import campaign_started
+from lab.settings import Settings
+from memory.cognition import CognitionBase, load_entries
+from memory.forecasts.features import tokens
+from memory.retrieval.embedding import HashEmbedder
+
+MEAN_LOSS = 2.45
+"""Loss around which simulated designs lie, nats per byte."""
+UNIT_SPREAD, PAIR_SPREAD, PAIR_SHARE = 0.012, 0.012, 0.06
+"""Standard deviations of the effects of a unit and of a pair, nats per byte, and the share of pairs with an effect."""
+SEED_NOISE = 0.018
+"""Standard deviation of a simulated loss over seeds, as measured at nano."""
+SLOTS = 2
+
+
+class MixerTable(Table):
+    """A true loss for every design of the mixer grammar."""
+
+    space = mixers.SPACE
+    counts_founders: ClassVar[bool] = False
+    noise: float = SEED_NOISE
+
+    def loss(self, design: Design, seed: int) -> float:
+        """Return a design's true loss in nats per byte."""
+        raise NotImplementedError
+
+    @override
+    def validation(self, design: Design, seed: int) -> float:
+        """Return the loss with the noise of the one seed of the campaign."""
+        name = json.dumps(design.to_json(), sort_keys=True)
+        return self.loss(design, seed) + rng(derive(seed, name), "noise").gauss(0, self.noise)
+
+    @override
+    def test(self, design: Design, seed: int) -> float:
+        return self.loss(design, seed) - min(self.loss(human.design, seed) for human in BASELINES.values())
+
+    @override
+    def start(self, policy: str, seed: int, queries: int) -> CampaignStarted:
+        return campaign_started(Settings(policy=policy, seed=seed, experiments=queries, slots=SLOTS))
+
+    @override
+    def metrics(self, design: Design, seed: int) -> Metrics:
+        return metrics_of(self.validation(design, seed))
+
+    @override
+    def cognition(self) -> Papers:
+        return _papers()
+
+
+class SimulatedMixers(MixerTable):
+    """Landscapes drawn by the seed of the campaign."""
+
+    @override
+    def loss(self, design: Design, seed: int) -> float:
+        units = sorted(tokens(design.to_json()))
+        pairs = combinations(units, 2)
+        return MEAN_LOSS + sum(_unit(seed, unit) for unit in units) + sum(_pair(seed, *pair) for pair in pairs)
+
+
+class MeasuredMixers(MixerTable):
+    """The public table: one landscape, and the campaign's seed draws the noise."""
+
+    def __init__(self) -> None:
+        """Fit the answers. Raises FileNotFoundError without the table."""
+        self._answers = TableAnswers(load())
+        self.noise = self._answers.noise
+
+    @override
+    def loss(self, design: Design, seed: int) -> float:
+        return self._answers.loss(design)
+
+
+@cache
+def _unit(seed: int, unit: str) -> float:
+    return rng(derive(seed, unit), "unit").gauss(0, UNIT_SPREAD)
+
+
+@cache
+def _pair(seed: int, a: str, b: str) -> float:
+    draws = rng(derive(seed, a, b), "pair")
+    return draws.gauss(0, PAIR_SPREAD) if draws.random() < PAIR_SHARE else 0.0
+
+
+@cache
+def _papers() -> CognitionBase:
+    return CognitionBase(load_entries(), HashEmbedder())

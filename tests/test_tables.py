@@ -1,0 +1,146 @@
+"""The public table: which designs it holds, how its rows are kept, and what is read from them."""
+
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from agents.design import BASELINES, draw_design
+from benchmarks.tables.answers import TableAnswers
+from benchmarks.tables.mixers import TEXT, Mixers
+from benchmarks.tables.plan import GENERATION, REPLICATED, STRATA, Member, breed, merit, replications, screening
+from benchmarks.tables.storage import Row, append, member_of, pack, read_lines, read_table, row_of
+from bus.vocabulary.events import CurvePoint, Measure, Metrics, TaskMetrics
+
+
+def metrics(loss: float) -> Metrics:
+    """Return the metrics of a run with this loss on text."""
+    measures = {"nats_per_byte": loss, "log_loss": -3.0, "accuracy": 0.9}
+    tasks = {
+        name: TaskMetrics(kind=name, measures={key: Measure(value=value) for key, value in measures.items()})
+        for name in ("text", "recall")
+    }
+    curve = tuple(CurvePoint(task="text", step=step, loss=5 - step / 8) for step in (8, 16))
+    return Metrics(
+        tasks=tasks,
+        text_task="text",
+        recall_task="recall",
+        size={"parameters": 42_000},
+        cost={"seconds": 1.5},
+        curve=curve,
+    )
+
+
+def measured(generation: int, members: list[Member]) -> list[Row]:
+    """Return rows of a generation's screening, its replications included, with losses that follow from the designs."""
+    merits = {member.key: Random(member.key).random() for member in members}
+    trials = screening(members) + replications(members, merits)
+    assert all(trial.member.generation == generation for trial in trials)
+    return [
+        row_of(trial, "c0", metrics(3 - merits[trial.member.key] + Random(str(trial.id)).gauss(0, 0.01)))
+        for trial in trials
+    ]
+
+
+@pytest.fixture(scope="module")
+def first() -> list[Row]:
+    """Return the rows of a first generation."""
+    return measured(0, breed(0, [], {}))
+
+
+def test_a_generation_has_its_strata_and_the_first_the_baselines_too():
+    """Every whole generation is a sample of the same shape."""
+    members = breed(0, [], {})
+    assert len(members) == GENERATION + len(BASELINES)
+    assert sum(STRATA.values()) == GENERATION
+    for stratum, count in STRATA.items():
+        assert sum(member.stratum == stratum for member in members) == count
+
+
+def test_generations_repeat_no_design_and_breed_from_the_best():
+    """Designs are distinct over generations, and the evolved ones come from the best that were measured."""
+    members = breed(0, [], {})
+    merits = {member.key: Random(member.key).random() for member in members}
+    children = breed(1, members, merits)
+    assert len({member.key for member in members + children}) == len(members) + len(children)
+    best = sorted(merits, key=lambda key: -merits[key])[:20]
+    assert {child.parent for child in children if child.stratum == "evolved"} <= set(best)
+
+
+def test_the_same_measurements_breed_the_same_designs():
+    """An interrupted table goes on as an uninterrupted one would have."""
+    members = breed(0, [], {})
+    merits = {member.key: 1.0 / (1 + index) for index, member in enumerate(members)}
+    assert breed(1, members, merits) == breed(1, members, dict(reversed(merits.items())))
+
+
+def test_a_merit_counts_text_and_recall_in_their_noise():
+    """A lower loss is better, and text outweighs recall."""
+    assert merit(2.0, -3.0) > merit(2.1, -3.0)
+    assert merit(2.0, -3.0) > merit(2.0, -2.0)
+
+
+def test_the_best_and_an_even_sample_of_the_rest_get_more_seeds():
+    """Noise is measured over the whole range, not among the best alone."""
+    members = breed(1, [], {})
+    merits = {member.key: float(rank) for rank, member in enumerate(members)}
+    trials = replications(members, merits)
+    replicated = {trial.member.key for trial in trials if trial.rung == "nano"}
+    ranked = [member.key for member in reversed(members)]
+    assert len(replicated) == REPLICATED
+    assert set(ranked[:10]) <= replicated
+    assert replicated & set(ranked[-10:])
+    assert sum(trial.rung == "micro" for trial in trials) == REPLICATED // 2
+
+
+def test_rows_survive_lines_and_parquet(tmp_path: Path, first: list[Row]):
+    """What is read back is what was written; the line of an interrupted run is left out."""
+    lines, table = tmp_path / "runs.jsonl", tmp_path / "mixers.parquet"
+    for row in first:
+        append(lines, row)
+    with lines.open("a", encoding="utf-8") as file:
+        file.write('{"key": "half a li')
+    assert list(read_lines(lines)) == first
+    pack(list(read_lines(lines)), table)
+    read = {(row["key"], row["rung"], row["seed"]): row for row in read_table(table)}
+    assert len(read) == len(first)
+    for row in first:
+        assert {name: read[row["key"], row["rung"], row["seed"]][name] for name in row} == row
+        assert member_of(row).key == row["key"]
+
+
+def test_a_failed_run_has_its_reason_and_no_score(first: list[Row]):
+    """Failures stay in the table, apart from all scores."""
+    member = Member(draw_design(Random(5)), "random", 0)
+    failed = row_of(screening([member])[0], "c0", None, "causality")
+    table = Mixers([*first, failed])
+    assert [row["failed"] for row in table.failed] == ["causality"]
+    assert member.key not in {one.key for one in table.designs}
+
+
+def test_the_noise_model_finds_the_noise_of_the_seeds(first: list[Row]):
+    """The rows were made with a standard deviation of .01 over seeds."""
+    noise = Mixers(first).noise(TEXT)
+    assert noise.noise == pytest.approx(0.01, rel=0.3)
+    assert noise.reliability > 0.9
+    assert noise.designs == REPLICATED + len(BASELINES)
+
+
+def test_answers_for_other_designs_follow_the_units(first: list[Row]):
+    """A surrogate of a table whose losses depend on one unit tells designs with it from designs without."""
+    members = breed(0, [], {})
+    gated = {
+        member.key: 2.0 + 0.3 * (member.design.choices["gate"] == "none") + Random(member.key).gauss(0, 0.01)
+        for member in members
+    }
+    rows = [row_of(trial, "c0", metrics(gated[trial.member.key])) for trial in screening(members)]
+    rows += [
+        row_of(t, "c0", metrics(gated[t.member.key])) for t in replications(members, {k: -v for k, v in gated.items()})
+    ]
+    answers = TableAnswers(Mixers(rows))
+    assert answers.error["rmse"] < 0.1
+    fresh = [draw_design(Random(seed)) for seed in range(900, 960)]
+    without = np.mean([answers.loss(design) for design in fresh if design.choices["gate"] == "none"])
+    others = np.mean([answers.loss(design) for design in fresh if design.choices["gate"] != "none"])
+    assert without > others + 0.15
