@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from agents.analysis.evidence.stream import adjusted_p, holm, level, position, share
+from agents.analysis.evidence.stream import adjusted_p, admits, holm, level, share
 from agents.analysis.evidence.verdict import ClaimPlan, PairedGains, RungGains, RungPlan, judge
 
 LOOKS = (5, 10, 20, 40)
@@ -109,24 +109,24 @@ def test_gains_that_do_not_fit_the_plan_are_an_error(gains: RungGains, message: 
         judge(PLAN, LEVEL, [gains])
 
 
-def test_the_shares_of_a_stream_add_up_to_one() -> None:
-    """So e-LOND spends α once, however many candidates come; each discovery adds to the later levels."""
-    assert sum(share(k) for k in range(1, 10_000)) == pytest.approx(1.0, abs=1e-3)
-    assert level(0.05, 3, 2) == pytest.approx(3 * level(0.05, 3, 0))
-    assert level(0.05, 1, 40) == 0.05
+def test_candidates_share_alpha_evenly_and_a_discovery_raises_the_others() -> None:
+    """So e-LOND spends α once, however the candidates depend on each other."""
+    assert sum(level(0.05, 8) for _ in range(8)) == pytest.approx(0.05)
+    assert level(0.05, 8, 2) == pytest.approx(3 * level(0.05, 8))
+    assert level(0.05, 8, 40) == 0.05
 
 
-def test_a_near_duplicate_gets_no_position() -> None:
-    """A structure counts once."""
-    verified = ["a", "b"]
-    assert position(verified, "c") == 3
-    assert position(verified, "a") is None
+def test_a_plan_admits_each_structure_once_and_no_more_than_it_planned() -> None:
+    """A near-duplicate is no further chance, and a campaign can't verify until one passes."""
+    assert admits(["a", "b"], "c", 3)
+    assert not admits(["a", "b"], "a", 3)
+    assert not admits(["a", "b", "c"], "d", 3)
 
 
 def test_adjusted_p_values() -> None:
     """Holm's example of four; e-LOND's p is the α at which an e-value crosses its level."""
     assert _rounded(holm([0.01, 0.04, 0.03, 0.005])) == [0.03, 0.06, 0.06, 0.02]
-    assert adjusted_p(120.0, share(2)) == pytest.approx(0.05)
+    assert adjusted_p(160.0, share(8)) == pytest.approx(0.05)
     assert adjusted_p(0.0, 0.5) == 1.0
 
 

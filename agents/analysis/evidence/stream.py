@@ -1,41 +1,45 @@
 """The error level of each candidate of a campaign, and corrections for how many were verified.
 
-e-LOND: the k-th candidate to be verified gets level_k = α · γ_k · (discoveries + 1). It is confirmed when its e-value
-reaches 1/level_k. The false discovery rate is then at most α, whatever the dependence between candidates:
+e-LOND with even shares: a plan verifies at most N candidates, and each is tested at
 
-    FDR = Σ E[1{k confirmed} / discoveries at the end] ≤ Σ E[e_k · α·γ_k] ≤ α    over the candidates without a gain,
+    level = α · (discoveries + 1) / N
+
+It is confirmed when its e-value reaches 1/level. The false discovery rate is then at most α, whatever the dependence
+between candidates (all of them are measured against the same runs of the baselines, on the same documents):
+
+    FDR = Σ E[1{k confirmed} / discoveries at the end] ≤ Σ E[e_k · α/N] ≤ α    over the candidates without a gain,
 
 since a confirmed candidate raises the count that its level was taken from by at least one. The same line shows that
-tests may overlap, and that a level may rise while a test runs if another candidate is confirmed meanwhile. Where no
+tests may overlap, and that a level may rise while a test runs if another candidate is confirmed meanwhile. If no
 candidate has a gain, the rate is the probability of any confirmation at all.
 
-A structure counts once: a near-duplicate of a verified design takes its verdict and no level (`position`).
+A structure counts once: a near-duplicate of a verified design is not verified again (`admits`).
 
 Sources: Xu and Ramdas, 2311.06412 (e-LOND); Javanmard and Montanari, 1502.06197 (LOND); Holm 1979.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
-def share(position: int, discoveries: int = 0) -> float:
-    """Return the share of α of the candidate at a position ≥ 1 in the stream; γ_k = 1/(k(k+1)) adds up to 1.
+def share(candidates: int, discoveries: int = 0) -> float:
+    """Return the share of α that a candidate gets in a plan for at most `candidates` of them.
 
     `discoveries` are those confirmed so far, without this one.
     """
-    return (discoveries + 1) / (position * (position + 1))
+    return min(1.0, (discoveries + 1) / candidates)
 
 
-def level(alpha: float, position: int, discoveries: int = 0) -> float:
-    """Return the error level of the candidate at a position; at most α."""
-    return alpha * min(1.0, share(position, discoveries))
+def level(alpha: float, candidates: int, discoveries: int = 0) -> float:
+    """Return the error level of a candidate; at most α."""
+    return alpha * share(candidates, discoveries)
 
 
-def position(structures: Sequence[str], structure: str) -> int | None:
-    """Return a new candidate's position after the verified ones, or None if its structure is among them.
+def admits(verified: Collection[str], structure: str, candidates: int) -> bool:
+    """Return whether a candidate may be verified: its structure is new, and the plan has room.
 
-    `structures` are the fingerprints of the candidates that were verified or are being verified, one each.
+    `verified` are the fingerprints of the structures that were verified or are being verified.
     """
-    return None if structure in structures else len(set(structures)) + 1
+    return structure not in verified and len(set(verified)) < candidates
 
 
 def adjusted_p(e_value: float, share_of_alpha: float) -> float:

@@ -91,7 +91,7 @@ class BaselineComparison:
     seed_interval: Interval
     """95 % t interval over seeds, for display: valid for one look."""
     document_interval: Interval | None
-    """95 % interval over seeds and documents; None without blocks."""
+    """Interval over seeds and documents at the claim's level, one look; None without blocks."""
     predictive_power: float
     """Predicted probability of passing at a later look; 0 after the last."""
     smallest_gain: float | None
@@ -179,7 +179,7 @@ def _compare(rung: RungPlan, level: float, pair: PairedGains) -> BaselineCompari
         low=_finite(lower_bound(gains, level, last_look)),
         high=_finite(upper_bound(gains, level, last_look)),
         seed_interval=seed_interval(gains, DISPLAY_CONFIDENCE),
-        document_interval=document_interval(pair.blocks, DISPLAY_CONFIDENCE) if pair.blocks else None,
+        document_interval=document_interval(pair.blocks, 1.0 - 2.0 * level) if pair.blocks else None,
         predictive_power=predictive_power(gains, rung.margin, level, rung.looks),
         smallest_gain=_finite(smallest_gain(sd, rung.margin, level, last_look, last_look)),
     )
