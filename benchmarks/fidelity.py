@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from agents.analysis.evidence.rank_statistics import Numbers, agreement, spread_to_noise
 from agents.analysis.fitness import benchmark_part, loss_part
 from agents.design import BASELINES, draw_design, render
-from benchmarks.rank_statistics import Numbers, agreement, spread_to_noise
 from bus.vocabulary.events import Limits, RunRequested
 from sandbox import Jail
 from trainer import scales

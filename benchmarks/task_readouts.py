@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.rank_statistics import reliability, spread_to_noise
+from agents.analysis.evidence.rank_statistics import reliability, spread_to_noise
 from trainer.run.scoring import MIN_LOSS
 
 Levels = list[tuple[float, float]]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.rank_statistics import agreement, reliability, spread_to_noise
+from agents.analysis.evidence.rank_statistics import agreement, reliability, spread_to_noise
 
 
 def test_the_same_order_agrees_and_the_reverse_order_disagrees() -> None:
