@@ -1,0 +1,68 @@
+"""What the change of a fork did (`move37 compare`): original against fork, after the position at which they part.
+
+Each pair of logs is one seed of the fork. Differences are paired, with a t interval of their mean over pairs. One pair
+has none, since the experiments of one search depend on each other.
+"""
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean, median
+from typing import Any
+
+from agents.analysis.evidence.intervals import seed_interval
+from bus.wire.envelope import Envelope
+from lab.errors import LabError
+from lab.operations.trajectories import Trial, trajectories
+
+CONFIDENCE = 0.95
+Pair = tuple[Sequence[Envelope], Sequence[Envelope]]
+
+
+def compare(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Return the differences, fork less original, of figures of the trials after the fork. Raises LabError."""
+    rows = [_figures(*pair) for pair in pairs]
+    common = set.intersection(*(set(original) & set(fork) for original, fork in rows))
+    figures = {}
+    for name in (one for one in rows[0][0] if one in common):
+        differences = [fork[name] - original[name] for original, fork in rows]
+        interval = seed_interval(differences, CONFIDENCE) if len(differences) > 1 else None
+        figures[name] = {
+            "original": fmean(original[name] for original, _ in rows),
+            "fork": fmean(fork[name] for _, fork in rows),
+            "difference": fmean(differences),
+            "interval": interval and list(interval),
+        }
+    return {"pairs": len(rows), "figures": figures}
+
+
+def _figures(original: Sequence[Envelope], fork: Sequence[Envelope]) -> tuple[dict[str, float], dict[str, float]]:
+    shared = {one.id for one in original} & {one.id for one in fork}
+    if not shared:
+        raise LabError("the logs share no event, so neither is a fork of the other; hint: give the original first")
+    return _of(original, shared), _of(fork, shared)
+
+
+def _of(history: Sequence[Envelope], shared: set[str]) -> dict[str, float]:
+    """Return the figures of the trials that only this log has; without a completed one, their number alone."""
+    trials = [trial for search in trajectories(history, "") for trial in search.trials if trial.event_id not in shared]
+    return {"experiments": float(len(trials)), **_gains(trials)}
+
+
+def _gains(trials: Sequence[Trial]) -> dict[str, float]:
+    gains = [trial.gain for trial in trials if trial.gain is not None]
+    if not gains:
+        return {}
+    return {
+        "failed share": 1 - len(gains) / len(trials),
+        "best screening gain": max(gains),
+        "median screening gain": median(gains),
+    }
+
+
+def comparison_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yield the report as text."""
+    yield f"{'after the fork':<24} {'original':>10} {'fork':>10} {'difference':>11}  95 % interval"
+    for name, one in report["figures"].items():
+        interval = "[{:+.4f}, {:+.4f}]".format(*one["interval"]) if one["interval"] else "-"
+        yield f"{name:<24} {one['original']:>10.4f} {one['fork']:>10.4f} {one['difference']:>+11.4f}  {interval}"
+    if report["pairs"] < 2:
+        yield "one pair has no interval; hint: fork with several seeds and give every pair"

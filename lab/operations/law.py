@@ -1,0 +1,145 @@
+"""The law of discovery over exported logs (`move37 law`): how discoveries grow with cost, arm by arm.
+
+Logs of several seeds are pooled by arm. Where no discovery was confirmed, the report says so, and what it then counts
+are screening hits: designs whose one screening score is better than the best baseline's. They are no discoveries.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from typing import Any
+
+from agents.analysis.evidence.arms import expected_best, interquartile_mean, probability_of_improvement
+from agents.analysis.evidence.law import GrowthLaw, SearchRecord, fit, mean_curve
+from lab.operations.trajectories import COSTS, ArmCost, Trajectory
+
+Found = Callable[[Trajectory], list[ArmCost]]
+TRIES = (1, 3, 10, 30, 100, 300)
+"""Numbers of tries for which the expected best is given."""
+CURVE_POINTS = 20
+
+
+def law_report(searches: Sequence[Trajectory]) -> dict[str, Any]:
+    """Return the figures of every arm and of every pair of arms, as plain data."""
+    arms: defaultdict[str, list[Trajectory]] = defaultdict(list)
+    for search in searches:
+        arms[search.arm].append(search)
+    return {
+        "logs": sorted({search.log for search in searches}),
+        "discoveries": sum(len(search.discoveries) for search in searches),
+        "arms": {arm: _arm_report(group) for arm, group in arms.items()},
+        "comparisons": [_comparison(arms, *pair) for pair in combinations(arms, 2)],
+    }
+
+
+def _arm_report(searches: Sequence[Trajectory]) -> dict[str, Any]:
+    gains = [gain for search in searches for gain in search.gains]
+    trials = [trial for search in searches for trial in search.trials]
+    best = [max(search.gains) for search in searches if search.gains]
+    return {
+        "searches": len(searches),
+        **{cost: sum(getattr(search.cost, cost) for search in searches) for cost in COSTS},
+        "trials": len(trials),
+        "failed": sum(trial.gain is None for trial in trials),
+        "refuted": sum(search.refuted for search in searches),
+        "discoveries": _growth(searches, _confirmed),
+        "screening_hits": _growth(searches, _screening_hits),
+        "best_screening_gain": asdict(interquartile_mean(best)) if best else None,
+        "expected_best_screening_gain": {
+            str(tries): expected_best(gains, tries) for tries in TRIES if tries <= len(gains)
+        },
+    }
+
+
+def _confirmed(search: Trajectory) -> list[ArmCost]:
+    return list(search.discoveries)
+
+
+def _screening_hits(search: Trajectory) -> list[ArmCost]:
+    return [trial.cost for trial in search.trials if trial.gain is not None and trial.gain > 0]
+
+
+def _growth(searches: Sequence[Trajectory], found: Found) -> dict[str, Any]:
+    """Return the fitted law against each cost, and the mean curve against experiments."""
+    records = {cost: _records(searches, found, cost) for cost in COSTS}
+    spent = max((record.cost for record in records["experiments"]), default=0.0)
+    grid = [spent * point / CURVE_POINTS for point in range(1, CURVE_POINTS + 1)]
+    return {
+        "count": sum(len(found(search)) for search in searches),
+        "law": {cost: asdict(fit(of)) for cost, of in records.items() if of},
+        "curve": mean_curve(records["experiments"], grid) if spent else [],
+    }
+
+
+def _records(searches: Sequence[Trajectory], found: Found, cost: str) -> list[SearchRecord]:
+    """Return each search with a cost in a unit; an event before any cost of that unit can't be placed."""
+    return [
+        SearchRecord(total, tuple(at for one in found(search) if (at := float(getattr(one, cost)))))
+        for search in searches
+        if (total := float(getattr(search.cost, cost)))
+    ]
+
+
+def _comparison(arms: dict[str, list[Trajectory]], ours: str, theirs: str) -> dict[str, Any]:
+    """Return who has the better best screening gain after as many FLOPs as the shortest search spent."""
+    spent = min(search.cost.flops for arm in (ours, theirs) for search in arms[arm])
+    best, other = (_best_gains(arms[arm], spent) for arm in (ours, theirs))
+    chance = asdict(probability_of_improvement(best, other)) if best and other else None
+    return {"ours": ours, "theirs": theirs, "flops": spent, "probability_of_better": chance}
+
+
+def _best_gains(searches: Sequence[Trajectory], flops: float) -> list[float]:
+    """Return the best gain of each search that completed a trial by then."""
+    return [gain for search in searches if (gain := _best_by(search, flops)) is not None]
+
+
+def _best_by(search: Trajectory, flops: float) -> float | None:
+    reached = [trial.gain for trial in search.trials if trial.gain is not None and trial.cost.flops <= flops]
+    return max(reached, default=None)
+
+
+def law_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yield the report as text."""
+    if not report["discoveries"]:
+        yield "no DiscoveryConfirmed in these logs: screening hits below are scores of one seed, not discoveries"
+    for arm, figures in report["arms"].items():
+        yield from _arm_lines(arm, figures)
+    for pair in report["comparisons"]:
+        if pair["probability_of_better"]:
+            chance = _estimate(pair["probability_of_better"], ".2f")
+            yield f"P({pair['ours']} finds a better best than {pair['theirs']} at {pair['flops']:.3g} FLOPs) {chance}"
+
+
+def _arm_lines(arm: str, figures: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"{arm}: {figures['searches']} searches, {figures['experiments']} experiments ({figures['failed']} failed), "
+        f"{figures['seconds']:.0f} s of runs, {figures['flops']:.3g} FLOPs of training"
+    )
+    for name, title in (("discoveries", "discoveries"), ("screening_hits", "screening hits")):
+        counted = figures[name]
+        yield f"  {title}: {counted['count']}"
+        for cost, law in counted["law"].items() if counted["count"] else ():
+            yield f"    by {cost}: {_law_text(GrowthLaw(**law))}"
+    if figures["best_screening_gain"]:
+        best = _estimate(figures["best_screening_gain"], "+.4f")
+        yield f"  best screening gain in nats per byte, interquartile mean: {best}"
+    expected = figures["expected_best_screening_gain"].items()
+    if expected:
+        yield f"  expected best of n: {', '.join(f'{tries}: {value:+.4f}' for tries, value in expected)}"
+
+
+def _law_text(law: GrowthLaw) -> str:
+    if law.exponent is None or law.interval is None:
+        return "growth can't be told"
+    text = f"N = {law.factor:.3g}·C^{law.exponent:.2f} [{law.interval[0]:.2f}, {law.interval[1]:.2f}]"
+    if law.search_interval:
+        text += f", over searches [{law.search_interval[0]:.2f}, {law.search_interval[1]:.2f}]"
+    words = "can't be told from a constant rate" if law.growth == "can't be told" else f"is {law.growth}"
+    return f"{text}; growth {words} (p of a constant rate {law.constant_rate_p:.2g})"
+
+
+def _estimate(of: dict[str, Any], form: str) -> str:
+    interval = of["interval"]
+    around = f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else " (no interval: fewer than 3 searches)"
+    return f"{of['value']:{form}}{around}"

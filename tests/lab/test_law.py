@@ -1,0 +1,111 @@
+"""`move37 law` and `move37 compare`: what logs of several searches tell about arms, growth and forks."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bus.vocabulary.events import DiscoveryConfirmed, RunCompleted
+from bus.wire.envelope import Envelope
+from lab.errors import LabError
+from lab.operations import replay
+from lab.operations.compare import compare, comparison_lines
+from lab.operations.law import law_lines, law_report
+from lab.operations.trajectories import trajectories
+from tests.histories import archive
+from tests.support.labs import move37
+
+
+def history(name: str, folder: Path) -> list[Envelope]:
+    """Return the events of a golden history."""
+    return replay.read_history(archive.unpack(name, folder))
+
+
+def with_discovery(log: list[Envelope], experiment: str) -> list[Envelope]:
+    """Return a log in which an experiment is confirmed right after its run; no old log has such an event."""
+    at = next(n for n, one in enumerate(log) if one.experiment == experiment and isinstance(one.event, RunCompleted))
+    confirmed = replace(log[at], id="confirmed", event=DiscoveryConfirmed.model_construct())
+    return [*log[: at + 1], confirmed, *log[at + 1 :]]
+
+
+def test_an_arm_counts_its_runs_and_its_costs(tmp_path: Path) -> None:
+    """Baselines are what gains are measured from, and what people proposed is an arm of its own."""
+    searches = {one.arm: one for one in trajectories(history("self-revision", tmp_path), "a.jsonl")}
+    assert set(searches) == {"two_tier", "human"}
+    guided, human = searches["two_tier"], searches["human"]
+    assert all(trial.experiment.startswith("e") for trial in guided.trials)
+    assert all(trial.experiment.startswith("h-") for trial in human.trials)
+    assert len(guided.trials) == guided.cost.experiments
+    costs = [trial.cost.flops for trial in guided.trials]
+    assert costs == sorted(costs)
+    assert costs[-1] == guided.cost.flops > 0
+
+
+def test_a_discovery_is_an_event_and_nothing_else(tmp_path: Path) -> None:
+    """Without one, the report says what it counts instead."""
+    log = history("normal", tmp_path)
+    report = law_report(trajectories(log, "a.jsonl"))
+    assert report["arms"]["two_tier"]["discoveries"]["count"] == 0
+    assert report["arms"]["two_tier"]["screening_hits"]["count"] > 0
+    assert next(law_lines(report)).startswith("no DiscoveryConfirmed in these logs")
+    (found,) = trajectories(with_discovery(log, "e0003"), "a.jsonl")
+    assert [cost.experiments for cost in found.discoveries] == [
+        trial.cost.experiments for trial in found.trials if trial.experiment == "e0003"
+    ]
+    lines = list(law_lines(law_report([found])))
+    assert not lines[0].startswith("no Discovery")
+    assert any(line.strip() == "discoveries: 1" for line in lines)
+
+
+def test_logs_are_pooled_by_arm_and_arms_are_compared(tmp_path: Path) -> None:
+    """Three logs of one policy are three searches; a renamed policy is another arm."""
+    ours = trajectories(history("normal", tmp_path), "a.jsonl")[0]
+    theirs = replace(ours, arm="random", trials=tuple(replace(one, gain=-9.0) for one in ours.trials))
+    report = law_report([ours, ours, ours, theirs, theirs, theirs])
+    assert {arm: figures["searches"] for arm, figures in report["arms"].items()} == {"two_tier": 3, "random": 3}
+    (pair,) = report["comparisons"]
+    assert pair["probability_of_better"] == {"value": 1.0, "interval": (1.0, 1.0)}
+    assert any("P(two_tier finds a better best than random" in line for line in law_lines(report))
+
+
+def test_law_prints_text_or_one_json_document(tmp_path: Path) -> None:
+    """The same figures, twice the same."""
+    log = archive.unpack("normal", tmp_path)
+    text, again = (move37("law", str(log)) for _ in range(2))
+    assert text == again
+    assert "growth can't be told" in text
+    assert json.loads(move37("law", str(log), "--json"))["arms"]["two_tier"]["experiments"] == 8
+
+
+def fork_of(log: list[Envelope], at: int, gain: float) -> list[Envelope]:
+    """Return a fork whose later events are others, with text losses lower by `gain`."""
+    return [one if one.seq <= at else replace(one, id=f"fork-{one.id}", event=_better(one.event, gain)) for one in log]
+
+
+def _better(event: object, gain: float) -> object:
+    if not isinstance(event, RunCompleted):
+        return event
+    plain = event.model_dump()
+    task = plain["metrics"]["text_task"]
+    plain["metrics"]["tasks"][task]["measures"]["nats_per_byte"]["value"] -= gain
+    return RunCompleted.model_validate(plain)
+
+
+def test_a_fork_is_compared_after_the_position_at_which_it_parts(tmp_path: Path) -> None:
+    """What both logs share says nothing about the change; each pair is one seed."""
+    log = history("normal", tmp_path)
+    at = next(one.seq for one in log if one.experiment == "e0003" and isinstance(one.event, RunCompleted))
+    report = compare([(log, fork_of(log, at, gain)) for gain in (0.01, 0.02, 0.03)])
+    median = report["figures"]["median screening gain"]
+    assert median["difference"] == pytest.approx(0.02)
+    assert median["interval"][0] < 0.02 < median["interval"][1]
+    assert report["figures"]["experiments"]["original"] < 8
+    assert "one pair has no interval" in list(comparison_lines(compare([(log, fork_of(log, at, 0.01))])))[-1]
+
+
+def test_logs_that_share_nothing_are_no_fork(tmp_path: Path) -> None:
+    """A wrong file is an error, and so is an odd number of them."""
+    with pytest.raises(LabError, match="share no event"):
+        compare([(log := history("normal", tmp_path), fork_of(log, 0, 0.01))])
+    assert "each original is followed by its fork" in move37("compare", str(tmp_path / "normal.jsonl"), code=2)
