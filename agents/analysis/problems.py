@@ -12,14 +12,17 @@ from typing import Any
 from agents.analysis.curves import Shape, shape
 from agents.analysis.findings import compare_text
 from agents.analysis.suspicions import SUSPICIONS
+from agents.analysis.unit_findings import burden
 from agents.analysis.weakness import COST, Gap, weakest
 from bus.vocabulary.events import CurvePoint
-from bus.vocabulary.queries import Experiment, Peers
+from bus.vocabulary.queries import Experiment, Peers, UnitEffects
 
 MAX_SUSPICIONS = 3
 """Suspicions that a problem names: with fewer the weakness alone finds the papers, more blur the search."""
 OVERFITTED_NATS = 0.15
 """Nats per byte by which a held-out text loss lies above the training loss if the design overfits."""
+UNKNOWN = UnitEffects()
+"""The effects of a campaign that knows none."""
 _TASKS = {
     "text": "Text loss", "mqar": "Recall of pairs", "mad.in_context_recall": "Recall in context",
     "mad.noisy_recall": "Recall among noise", "mad.fuzzy_recall": "Recall of keys of several tokens",
@@ -33,17 +36,18 @@ _SHAPES: Mapping[Shape, str] = {
 }
 
 
-def problem(peers: Peers, curve: Sequence[CurvePoint], random: Random) -> str:
+def problem(peers: Peers, curve: Sequence[CurvePoint], random: Random, effects: UnitEffects = UNKNOWN) -> str:
     """Return the problem that the next design should solve.
 
-    `curve` holds the experiment's loss curves, if they are known. `random` chooses among suspicions that suit alike;
-    its seed belongs to the experiment, so that two with one weakness do not all look at the same papers.
+    `curve` holds the experiment's loss curves, if they are known, `effects` what the campaign knows of units. `random`
+    chooses among suspicions that suit alike; its seed belongs to the experiment, so that two with one weakness do not
+    all look at the same papers.
     """
     this, gap = peers.this, weakest(peers.this, peers.baselines)
     units, topic = unit_names(this.design or {}), gap.kind if gap else "text"
     form = shape(curve, this.metrics.text_task) if this.metrics else "unknown"
     topics = [topic, *([form] if form in _SHAPES else []), *(["overfitted"] if _overfits(this) else [])]
-    lines = [_weakness(gap), _SHAPES.get(form, ""), _effect(peers)]
+    lines = [_weakness(gap), _SHAPES.get(form, ""), _effect(peers), burden(effects, this.design)]
     lines += _suspicions(topics, units, random) if this.design else []
     return " ".join(line for line in lines if line)
 

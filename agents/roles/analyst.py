@@ -15,12 +15,14 @@ from agents.analysis.fitness import Reference, fitness, judge, marked_judge, par
 from agents.analysis.objective import score
 from agents.analysis.problems import problem
 from agents.analysis.quarantine import find_suspicion, is_replicated, replication_failure, replication_finding
+from agents.analysis.unit_findings import unit_findings
 from agents.llm import prompts
 from agents.llm.schemas import Judgement, parse_completion
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSettings, RoleSpec
 from bus.vocabulary.events import (
     AnalysisReady,
+    CampaignStarted,
     CodeFailed,
     FitnessParts,
     HumanAnswered,
@@ -30,7 +32,16 @@ from bus.vocabulary.events import (
     RunAnomaly,
     RunCompleted,
 )
-from bus.vocabulary.queries import AskCognition, AskExperiments, AskPeers, Cognition, Experiments, Peers
+from bus.vocabulary.queries import (
+    AskCognition,
+    AskExperiments,
+    AskPeers,
+    AskUnitEffects,
+    Cognition,
+    Experiments,
+    Peers,
+    UnitEffects,
+)
 from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, derive, parse_run_id, rng
@@ -48,6 +59,9 @@ class AnalystSettings(RoleSettings):
     problems: Literal["findings", "fixed"] = "findings"
     """With `findings`, a problem is put together from measurements and units; with `fixed`, as in logs without this
     setting, it is one of ten texts."""
+    unit_effects: bool = True
+    """Whether findings and problems name units that the campaign has shown to help or to hurt; not in logs without this
+    setting."""
 
 
 class Analyst:
@@ -126,7 +140,9 @@ def _analysis(
     """Return one experiment's analysis; `first_findings` come before its own, `runs` are its runs if it has several."""
     against = reference(peers.baselines)
     scored = parts(peers.this, against, judge(peers.this, against))
-    lines, weakness = (*first_findings, *findings(peers, against)), _problem(envelope, peers, scored, against)
+    effects = yield from _effects(envelope, peers)
+    lines = (*first_findings, *findings(peers, against), *unit_findings(effects, peers.this.design))
+    weakness = _problem(envelope, peers, scored, against, effects)
     opinion = yield from _opinion(peers, lines, weakness)
     if opinion:
         scored = parts(peers.this, against, marked_judge(opinion.performance, opinion.innovation, opinion.complexity))
@@ -147,14 +163,28 @@ def _analysis(
     return Post(peers.this.id, ready)
 
 
-def _problem(envelope: Envelope, peers: Peers, scored: FitnessParts, against: Reference | None) -> str:
+def settings_of(started: CampaignStarted | None) -> AnalystSettings:
+    """Return the settings in force in a campaign; what an older log does not set is as it was then."""
+    recorded = started.roles.get(SPEC.name, {}) if started else {}
+    return AnalystSettings.model_validate({"problems": "fixed", "unit_effects": False, **recorded})
+
+
+def _effects(envelope: Envelope, peers: Peers) -> Subdecision[UnitEffects]:
+    """Return what the campaign knows of units, if the analyst is to name it."""
+    if not settings_of(peers.started).unit_effects:
+        return UnitEffects()
+    return (yield AskUnitEffects(campaign=envelope.campaign, at=envelope.seq))
+
+
+def _problem(
+    envelope: Envelope, peers: Peers, scored: FitnessParts, against: Reference | None, effects: UnitEffects
+) -> str:
     """Return the problem in words, as the campaign's settings want it."""
-    settings = peers.started.roles.get(SPEC.name) if peers.started else None
-    if not settings or AnalystSettings.model_validate(settings).problems == "fixed":
+    if settings_of(peers.started).problems == "fixed":
         return fixed_problem(peers.this, scored, against)
     event = envelope.event  # the curve of a result that waited for a baseline is not in the event
     curve = event.metrics.curve if isinstance(event, RunCompleted) and envelope.experiment == peers.this.id else ()
-    return problem(peers, curve, rng(derive(envelope.campaign, peers.this.id), SPEC.name))
+    return problem(peers, curve, rng(derive(envelope.campaign, peers.this.id), SPEC.name), effects)
 
 
 def _opinion(peers: Peers, lines: tuple[str, ...], weakness: str) -> Subdecision[Judgement | None]:

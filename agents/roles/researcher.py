@@ -13,13 +13,22 @@ from pydantic import Field
 from agents.llm import prompts
 from agents.llm.schemas import Draft, parse_completion
 from agents.search.breeding import baseline_proposal, breed, select_donors, slot_bias
+from agents.search.leaning import leaning
 from agents.search.ranked_children import Ancestors, ranked_children
 from agents.search.space import Grammar
 from architecture.limits import MAX_SOURCE_CHARACTERS
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSettings, RoleSpec
 from bus.vocabulary.events import CampaignStarted, ProposalCreated, ProposalRejected, ProposalRequested
-from bus.vocabulary.queries import Ancestry, AskAncestry, AskNeighbours, Neighbour, Neighbours
+from bus.vocabulary.queries import (
+    Ancestry,
+    AskAncestry,
+    AskNeighbours,
+    AskUnitEffects,
+    Neighbour,
+    Neighbours,
+    UnitEffects,
+)
 from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
 from bus.wire.ids import derive, fingerprint, rng, source_hash
@@ -56,6 +65,9 @@ class ResearcherSettings(RoleSettings):
     the nearest papers, as with 1."""
     formulas: float = Field(default=0.25, ge=0, le=1)
     """Share of the grammar's ideas that change a formula; 0 keeps to named units, as logs without this setting do."""
+    leaning: float = Field(default=1.0, ge=1, le=100)
+    """Factor on the weights of units that the campaign has shown to help, and one over it for those that hurt: units
+    whose effect has an interval of 95 % on one side of 0. 1 leans to none, as in logs without this setting."""
     normal_forms: bool = True
     """Whether designs that compute one function are proposed in one form, so that a second one counts as no new idea;
     logs without this setting take every form for a design of its own."""
@@ -77,7 +89,8 @@ class Researcher:
             references=request.references,
             reader=SPEC.name,
         )
-        idea = yield from _Slot(envelope, request, ancestry).fill()
+        effects = yield from _known_effects(envelope, ancestry.started)
+        idea = yield from _Slot(envelope, request, ancestry, effects).fill()
         return [Post(envelope.experiment, event) for event in idea]
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
@@ -85,11 +98,20 @@ class Researcher:
         return [Post(envelope.experiment, _no_answer(reason, final=True))]
 
 
+def _known_effects(envelope: Envelope, started: CampaignStarted | None) -> Subdecision[UnitEffects]:
+    """Return the effects of units, if ideas lean to those that help."""
+    if settings_of(started).leaning == 1:
+        return UnitEffects()
+    return (yield AskUnitEffects(campaign=envelope.campaign, at=envelope.seq))
+
+
 class _Slot:
     """One slot while it is being filled."""
 
-    def __init__(self, envelope: Envelope, request: ProposalRequested, ancestry: Ancestry) -> None:
-        self._envelope, self._request, self._ancestry = envelope, request, ancestry
+    def __init__(
+        self, envelope: Envelope, request: ProposalRequested, ancestry: Ancestry, effects: UnitEffects
+    ) -> None:
+        self._envelope, self._request, self._ancestry, self._effects = envelope, request, ancestry, effects
         self._started = ancestry.started
         self._settings = settings_of(ancestry.started)
         self._random = rng(derive(envelope.campaign, envelope.experiment), SPEC.name)
@@ -122,7 +144,8 @@ class _Slot:
         donors = select_donors(self._request, self._ancestry.rows, self._random.sample(baselines, len(baselines)))
         goal = self._started.goal if self._started else ""
         cognition = self._ancestry.cognition
-        bias = slot_bias(goal, cognition, self._request, from_text=self._settings.paper_bias == "text")
+        lean = leaning(self._effects, self._settings.leaning)
+        bias = slot_bias(goal, cognition, self._request, lean, from_text=self._settings.paper_bias == "text")
         return Ancestors(donors, bias, cognition, Grammar(self._settings.formulas, self._settings.normal_forms))
 
     def _breed(self) -> Subdecision[ProposalCreated]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from agents.design import Bias, Variation, bias_from_text
+from agents.design import NEUTRAL, Bias, Variation, bias_from_text
 from agents.design.obeying import bias_of_wish, vary_as_wished
 from agents.design.wishes import read_wish
 from agents.search.space import NAMED_UNITS, DesignSpace, Grammar
@@ -63,8 +63,15 @@ def select_donors(
     return tuple(Donor(BASELINE_PREFIX + name, founder.design) for name, founder in founders.items() if founder)
 
 
-def slot_bias(goal: str, cognition: Iterable[CognitionEntry], request: ProposalRequested, *, from_text: bool) -> Bias:
-    """Return what the campaign's goal, the papers and people ask for; people win where they contradict.
+def slot_bias(
+    goal: str,
+    cognition: Iterable[CognitionEntry],
+    request: ProposalRequested,
+    lean: Bias = NEUTRAL,
+    *,
+    from_text: bool,
+) -> Bias:
+    """Return what the campaign's goal, the papers, its own results (`lean`) and people ask for; later ones win.
 
     Of a paper, the units that it names count; with `from_text`, also the words of its algorithm.
     """
@@ -73,7 +80,7 @@ def slot_bias(goal: str, cognition: Iterable[CognitionEntry], request: ProposalR
     else:
         papers = Bias.of_units(unit for entry in cognition for unit in entry.units)
     people = bias_of_wish(request.wish) if request.wish else bias_from_text(request.guidance)
-    return bias_from_text([goal]) | papers | people
+    return bias_from_text([goal]) | papers | lean | people
 
 
 def draft(

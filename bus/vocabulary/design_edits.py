@@ -39,10 +39,21 @@ class DesignItems:
 
 def design_items(design: Mapping[str, Any]) -> DesignItems:
     """Return the items of a design in JSON; parts that are no design are left out."""
-    paths = design.get("paths")
-    objects = [path for path in paths if isinstance(path, Mapping)] if isinstance(paths, list | tuple) else []
-    frame = frozenset(f"{axis}:{_identity(key)}" for axis, key in design.items() if axis != "paths")
-    return DesignItems(frame, tuple(map(_path_items, objects[:MAX_PATHS])))
+    frame, *paths = (
+        frozenset(f"{prefix}{axis}:{_identity(key)}" for axis, key in owner.items())
+        for prefix, owner in _owners(design)
+    )
+    return DesignItems(frame, tuple(paths))
+
+
+def formula_items(design: Mapping[str, Any]) -> dict[str, str]:
+    """Return the keys of a design's formulas, which have their text, by the items, which name their function alone."""
+    return {
+        f"{prefix}{axis}:{_identity(key)}": key
+        for prefix, owner in _owners(design)
+        for axis, key in owner.items()
+        if isinstance(key, str) and key.startswith(FORMULA_MARK)
+    }
 
 
 def edits(a: DesignItems, b: DesignItems) -> int:
@@ -58,10 +69,15 @@ def _edits(a: Items, b: Items) -> int:
     return max(len(a), len(b)) - len(a & b)
 
 
-def _path_items(path: Mapping[str, Any]) -> Items:
-    """Return a path's kind and units; the units of one kind are not those of another, even if they share a name."""
-    kind = path.get("kind")
-    return frozenset(f"{kind}/{axis}:{_identity(key)}" for axis, key in path.items())
+def _owners(design: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the frame and each path with what its items begin with.
+
+    The units of one kind of path are not those of another, even if they share a name.
+    """
+    paths = design.get("paths")
+    objects = [path for path in paths if isinstance(path, Mapping)] if isinstance(paths, list | tuple) else []
+    frame = {axis: key for axis, key in design.items() if axis != "paths"}
+    return [("", frame), *((f"{path.get('kind')}/", path) for path in objects[:MAX_PATHS])]
 
 
 def _identity(key: object) -> object:

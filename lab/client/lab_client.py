@@ -15,11 +15,13 @@ from bus.vocabulary.queries import (
     AskCampaigns,
     AskCampaignStatus,
     AskExperiments,
+    AskUnitEffects,
     Campaigns,
     CampaignStatus,
     Experiment,
     Experiments,
     Query,
+    UnitEffects,
 )
 from bus.wire import subjects
 from bus.wire.ids import has_name
@@ -73,6 +75,11 @@ class LabClient:
         """Return the state of the campaign."""
         query = AskCampaignStatus(campaign=self.campaign, at=await self._position())
         return cast("CampaignStatus", await self._ask(query))
+
+    async def unit_effects(self) -> UnitEffects:
+        """Return what each unit is worth, judging by the whole campaign."""
+        query = AskUnitEffects(campaign=self.campaign, at=await self._position())
+        return cast("UnitEffects", await self._ask(query))
 
     async def experiments(self, *ids: str) -> tuple[Experiment, ...]:
         """Return the experiments named, in full, or all of them in short form; pages keep replies bounded."""

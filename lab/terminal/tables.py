@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Table
 
-from bus.vocabulary.queries import Experiment
+from bus.vocabulary.queries import Experiment, UnitEffect
 from dashboard.summary import duration_text
 
 SHORT_FIELDS = (
@@ -52,6 +52,19 @@ def print_experiments(rows: Iterable[Experiment]) -> None:
             _figure(row.fitness, ".3f"), _figure(row.bits_per_byte, ".3f"), _figure(row.recall, ".3f"),
             _figure(row.parameters, ",d"), _figure(row.seconds, ".1f"),
         )  # fmt: skip
+    console().print(table)
+
+
+def print_effects(rows: Iterable[UnitEffect]) -> None:
+    """Print a table of the effects of units."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("unit", no_wrap=True, overflow="ellipsis", max_width=72)
+    for column in ("designs", "effect", "low", "high"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for row in rows:
+        figures = (f"{value:+.2f}" for value in (row.effect, row.low, row.high))
+        table.add_row(escape(row.name), str(row.designs), *figures, row.verdict)
     console().print(table)
 
 

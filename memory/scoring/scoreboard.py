@@ -40,6 +40,8 @@ class Entry:
     opened_seq: int
     design: DesignItems | None
     """Items of the design that was trained; None for a source without a design."""
+    formulas: Mapping[str, str] = field(default_factory=dict)
+    """Keys of its formula units by their items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Scoreboard:
     """Index of each entry by its experiment."""
     columns: dict[str, int] = field(default_factory=dict)
     """Column of each unit, in the order in which the units first came."""
+    formulas: dict[str, str] = field(default_factory=dict)
+    """Keys of the formula units, as they were first written, by their items."""
     _units: NDArray[np.float32] = field(default_factory=lambda: np.zeros((64, 64), np.float32))
     """[capacity, capacity]: counts of units by entry and column."""
     _figures: Array = field(default_factory=lambda: np.zeros((64, len(FIGURES))))
@@ -125,6 +129,8 @@ class Scoreboard:
         entry = self.entries[index]
         row, design = entry.row, entry.design
         items = [item for items in (design.frame, *design.paths) for item in sorted(items)] if design else []
+        for item, key in entry.formulas.items():
+            self.formulas.setdefault(item, key)
         columns = [self.columns.setdefault(item, len(self.columns)) for item in items]
         if index == len(self._figures):
             self._units = np.pad(self._units, ((0, index), (0, 0)))

@@ -60,8 +60,8 @@ class UnitModel:
     """[n]: the posterior mean of each design's objective."""
     effects: Array
     """[D]: the posterior mean of each unit's effect on the objective."""
-    deviations: Array
-    """[D]: its posterior standard deviation."""
+    covariance: Array
+    """[D, D]: the posterior covariance of the effects."""
 
 
 def pooled_noise(noise: float, repeated: list[Array]) -> float:
@@ -87,9 +87,9 @@ def fit(
     width = float(np.trace(gram)) / moments.count  # the mean squared distance of a row from the mean row
     own, unit = (1 - UNIT_SHARE) * spread, UNIT_SHARE * spread / width if width > 1e-9 else 0.0
     residual = own + variance  # of a measurement, its effects aside
-    inverse = np.linalg.inv(gram * unit + residual * np.eye(len(gram))) * unit
+    inverse = np.linalg.inv(gram * unit + residual * np.eye(len(gram))).astype(np.float64) * unit
     effects = inverse @ (units.T @ centred - mean * centred.sum())
     expected = floored.mean() + (units - mean) @ effects
     scores = expected + own / (own + variance / runs) * (floored - expected)
     scores = np.where(values < floored, np.minimum(scores, values), scores)
-    return UnitModel(scores, effects, np.sqrt(np.maximum(0.0, residual * np.diag(inverse))))
+    return UnitModel(scores, effects, residual * inverse)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from bus.vocabulary.design_edits import design_items
+from bus.vocabulary.design_edits import design_items, formula_items
 from bus.vocabulary.events import TOO_GOOD, CampaignStarted
 from bus.vocabulary.queries import Status
 from bus.wire.ids import parse_run_id
@@ -225,8 +225,9 @@ def _score(campaign: CampaignState, row: ObjectiveRow) -> None:
         return
     experiment.objective = row
     newest = experiment.newest_source(row.seq)
-    design = design_items(json.loads(newest.design)) if newest and newest.design else None
-    campaign.scoreboard.add(Entry(row, experiment.opened_seq, design))
+    design = json.loads(newest.design) if newest and newest.design else None
+    items, formulas = (design_items(design), formula_items(design)) if design else (None, {})
+    campaign.scoreboard.add(Entry(row, experiment.opened_seq, items, formulas))
 
 
 def _end(campaign: CampaignState, experiment: ExperimentState, seq: int, status: Status) -> None:

@@ -16,10 +16,13 @@ from bus.vocabulary.queries import (
     Ancestry,
     AskAncestry,
     AskNeighbours,
+    AskUnitEffects,
     CognitionEntry,
     Experiment,
     Neighbour,
     Neighbours,
+    UnitEffect,
+    UnitEffects,
 )
 from bus.vocabulary.questions import Completion, CompletionReply
 from bus.wire.ids import fingerprint, source_hash
@@ -39,6 +42,7 @@ PAPER = CognitionEntry(
     key="delta", title="T", scenario="keys interfere", algorithm="the delta rule", history="h", units=("update:delta",)
 )
 GUIDED = ProposalRequested(slot=4, arm="guided", parent="e0001", references=("e0002",), guidance=("prefer a window",))
+UNGUIDED = ProposalRequested(slot=4, arm="guided", parent="e0001")
 DRAFT = {
     "name": "two-clocks",
     "motivation": "Two time scales.",
@@ -103,6 +107,22 @@ def test_an_idea_costs_two_questions() -> None:
     idea = proposal_of(posts)
     assert (comparison.text, comparison.design) == ("", idea.design)
     assert (comparison.fingerprint, comparison.k) == (fingerprint(idea.source), 1)
+
+
+def test_ideas_lean_to_units_that_the_campaign_has_shown_to_help() -> None:
+    """With a factor of 1, as in logs without the setting, nobody asks for effects."""
+    unbiased = STARTED.model_copy(update={"goal": ""})
+    lean = unbiased.model_copy(update={"roles": {"researcher": {"leaning": 50.0}}})
+    helps = UnitEffect(unit="window/kind:window", designs=9, effect=1.0, low=0.5, high=1.5)
+    known = answers(started=lean) | {AskUnitEffects: UnitEffects(rows=(helps,), analysed=20)}
+
+    def windows(replies: dict[Any, Any]) -> int:
+        slots = (decide(Researcher(), envelope_of(UNGUIDED, f"e{slot:04}"), replies) for slot in range(40))
+        return sum('"window"' in json.dumps(proposal_of(posts).design) for _, posts in slots)
+
+    assert windows(known) > 2 * windows(answers(started=unbiased))
+    questions, _ = decide(Researcher(), envelope_of(UNGUIDED, "e0003"), answers())
+    assert not any(isinstance(question, AskUnitEffects) for question in questions)
 
 
 def test_every_question_is_asked_as_of_the_event() -> None:

@@ -2,29 +2,10 @@
 
 import pytest
 
-from bus.vocabulary.events import AnalysisReady, FitnessParts, Objective, ObjectiveMeasure, ObjectiveParts
 from bus.vocabulary.queries import AskExperiments
 from memory.queries import Knowledge, answer
 from memory.store import Store
-from tests.support.scribe import DESIGN, Scribe
-
-OBJECTIVE = Objective(tasks={"text": ObjectiveMeasure(measure="nats_per_byte", weight=1.0, noise=0.018)}, max_flops=1.5)
-
-
-def finish(
-    scribe: Scribe, slot: int, objective: float, judge: float = 0.5, gate: str = "silu", *, within: bool = True
-) -> int:
-    """Write a whole experiment with an objective; its fitness ranks the other way round."""
-    name, fitness = f"e{slot:04}", 0.5 - objective / 1000
-    scribe.open(name, slot)
-    scribe.propose(name, f"idea of {name}", f"x = {slot}", design=DESIGN | {"gate": gate})
-    scribe.complete(name)
-    parts = FitnessParts(loss=fitness, benchmark=fitness, judge=judge)
-    of = ObjectiveParts(gains={"text": objective}, flops=1.0, within_limit=within)
-    analysis = AnalysisReady(
-        fitness=fitness, parts=parts, findings=(), problem="", objective=objective, objective_parts=of
-    )
-    return scribe.write(name, analysis)
+from tests.support.scribe import OBJECTIVE, Scribe
 
 
 @pytest.fixture
@@ -37,7 +18,7 @@ def campaign(scribe: Scribe) -> Scribe:
 def test_the_ranking_is_by_objective(campaign: Scribe) -> None:
     """Not by fitness, which is still shown."""
     for slot, objective in enumerate((-3.0, 2.0, 0.0), 1):
-        finish(campaign, slot, objective)
+        campaign.finish_scored(slot, objective)
     assert campaign.status().ranking == ("e0002", "e0003", "e0001")
     assert campaign.experiment("e0002").fitness == pytest.approx(0.498)
     assert campaign.experiment("e0002").objective == pytest.approx(2.0)
@@ -47,31 +28,31 @@ def test_a_log_without_an_objective_ranks_by_fitness(scribe: Scribe) -> None:
     """As before, even if an analysis has one."""
     scribe.start()
     for slot, objective in enumerate((-3.0, 2.0, 0.0), 1):
-        finish(scribe, slot, objective)
+        scribe.finish_scored(slot, objective)
     assert scribe.status().ranking == ("e0001", "e0003", "e0002")
     assert scribe.experiment("e0001").score is None
 
 
 def test_the_judge_breaks_a_tie(campaign: Scribe) -> None:
     """Of two values in one tenth of a standard deviation, the better judged is first."""
-    finish(campaign, 1, 1.01, judge=0.2)
-    finish(campaign, 2, 0.99, judge=0.8)
+    campaign.finish_scored(1, 1.01, judge=0.2)
+    campaign.finish_scored(2, 0.99, judge=0.8)
     assert campaign.status().ranking == ("e0002", "e0001")
 
 
 def test_a_design_above_the_limit_ranks_last(campaign: Scribe) -> None:
     """However good its measurements are."""
-    finish(campaign, 1, 9.0, within=False)
-    finish(campaign, 2, -9.0)
+    campaign.finish_scored(1, 9.0, within=False)
+    campaign.finish_scored(2, -9.0)
     assert campaign.status().ranking == ("e0002", "e0001")
 
 
 def test_a_lucky_design_of_poor_relatives_falls_behind_one_of_good_relatives(campaign: Scribe) -> None:
     """Its units have always been poor, so its measurement is taken for noise."""
     for slot in range(1, 11):
-        finish(campaign, slot, 2.0 + 0.1 * (slot % 3), gate="silu")
-        finish(campaign, 100 + slot, -2.0 + 0.1 * (slot % 3), gate="none")
-    finish(campaign, 200, 2.6, gate="none")
+        campaign.finish_scored(slot, 2.0 + 0.1 * (slot % 3), gate="silu")
+        campaign.finish_scored(100 + slot, -2.0 + 0.1 * (slot % 3), gate="none")
+    campaign.finish_scored(200, 2.6, gate="none")
     assert campaign.status().ranking.index("e0200") > 5
     rows = answer(Knowledge(campaign.store), AskExperiments()).rows  # type: ignore[attr-defined]
     ranked = sorted(rows, key=lambda row: row.rank_key)
@@ -80,14 +61,14 @@ def test_a_lucky_design_of_poor_relatives_falls_behind_one_of_good_relatives(cam
 
 def test_scores_are_as_of_a_position(campaign: Scribe, tmp_path: object) -> None:
     """What memory has read since changes no earlier ranking, whichever was asked first."""
-    positions = [finish(campaign, slot, (slot * 7) % 5 - 2.0, gate=f"g{slot % 3}") for slot in range(1, 20)]
+    positions = [campaign.finish_scored(slot, (slot * 7) % 5 - 2.0, gate=f"g{slot % 3}") for slot in range(1, 20)]
     later = [campaign.status(at).ranking for at in reversed(positions)][::-1]
     scores = [campaign.experiment("e0001", at).score for at in positions]
     with Store(campaign.store.path.with_name("again.duckdb")) as store:
         other = Scribe(store)
         other.start(objective=OBJECTIVE)
         for slot, at in enumerate(positions, 1):
-            assert finish(other, slot, (slot * 7) % 5 - 2.0, gate=f"g{slot % 3}") == at
+            assert other.finish_scored(slot, (slot * 7) % 5 - 2.0, gate=f"g{slot % 3}") == at
             assert other.status().ranking == later[slot - 1]
             assert other.experiment("e0001").score == scores[slot - 1]
 
@@ -95,7 +76,7 @@ def test_scores_are_as_of_a_position(campaign: Scribe, tmp_path: object) -> None
 def test_a_restart_reads_the_objectives_from_the_file(campaign: Scribe) -> None:
     """The rows of the file give the same ranking."""
     for slot, objective in enumerate((-3.0, 2.0, 0.0), 1):
-        finish(campaign, slot, objective)
+        campaign.finish_scored(slot, objective)
     before = campaign.status().ranking
     campaign.store.commit()
     campaign.store.close()

@@ -10,6 +10,9 @@ from bus.vocabulary.events import (
     CodeFailed,
     Event,
     FitnessParts,
+    Objective,
+    ObjectiveMeasure,
+    ObjectiveParts,
     PoolUpdated,
     ProposalCreated,
     ProposalRejected,
@@ -37,6 +40,8 @@ DESIGN: dict[str, JsonValue] = {
     "paths": [{"kind": "window", "span": "8", "position": "rotary"}],
 }
 """A design of five items: two of its frame, and a path with its kind."""
+OBJECTIVE = Objective(tasks={"text": ObjectiveMeasure(measure="nats_per_byte", weight=1.0, noise=0.018)}, max_flops=1.5)
+"""An objective of text alone."""
 
 
 class Scribe:
@@ -115,6 +120,21 @@ class Scribe:
         self.start_run(experiment)
         self.complete(experiment)
         return self.analyse(experiment, fitness)
+
+    def finish_scored(
+        self, slot: int, objective: float, judge: float = 0.5, gate: str = "silu", *, within: bool = True
+    ) -> int:
+        """Write a whole experiment with an objective; its fitness ranks the other way round."""
+        name, fitness = f"e{slot:04}", 0.5 - objective / 1000
+        self.open(name, slot)
+        self.propose(name, f"idea of {name}", f"x = {slot}", design=DESIGN | {"gate": gate})
+        self.complete(name)
+        parts = FitnessParts(loss=fitness, benchmark=fitness, judge=judge)
+        of = ObjectiveParts(gains={"text": objective}, flops=1.0, within_limit=within)
+        analysis = AnalysisReady(
+            fitness=fitness, parts=parts, findings=(), problem="", objective=objective, objective_parts=of
+        )
+        return self.write(name, analysis)
 
     def status(self, at: int = 0) -> CampaignStatus:
         """Ask for the status of the campaign."""

@@ -6,6 +6,7 @@ depends on the log and not on timing. `at=0` stands for the newest position. A r
 
 from bus.vocabulary.queries.campaign import AskCampaigns, AskCampaignStatus, Campaigns, CampaignStatus
 from bus.vocabulary.queries.comparison import AskPeers, AskSetup, ExperimentSetup, Peers
+from bus.vocabulary.queries.effects import AskUnitEffects, UnitEffect, UnitEffects
 from bus.vocabulary.queries.experiment import (
     AskAnalysed,
     AskExperiments,
@@ -43,6 +44,7 @@ __all__ = [
     "AskOutcomes",
     "AskPeers",
     "AskSetup",
+    "AskUnitEffects",
     "CampaignStatus",
     "Campaigns",
     "Cognition",
@@ -62,6 +64,8 @@ __all__ = [
     "Query",
     "Status",
     "TrialOutcome",
+    "UnitEffect",
+    "UnitEffects",
 ]
 
 QUERIES: dict[str, type[Query]] = {
@@ -78,6 +82,7 @@ QUERIES: dict[str, type[Query]] = {
         AskCognition,
         AskForecast,
         AskOutcomes,
+        AskUnitEffects,
     )
 }
 """Every query by its name."""
