@@ -14,6 +14,7 @@ EXPERIMENT_ID_FORM = rf"{DESIGN_ID_FORM}|{BASELINE_PREFIX}[a-z0-9-]+"
 """Regular expression of the ids of experiments: those of designs and of baselines."""
 
 _RUN = re.compile(r"(?P<experiment>.+?)-a(?P<attempt>\d+)(?:-r(?P<shard>\d+))?")
+_VERIFICATION_RUN = re.compile(r"(?P<experiment>.+)-v(?P<rung>\d+)-s(?P<number>\d+)")
 
 
 def derive(*parts: object) -> str:
@@ -75,6 +76,30 @@ def parse_run_id(run: str) -> RunParts:
     if match is None:
         return RunParts(run, 0, 0)
     return RunParts(match["experiment"], int(match["attempt"]), int(match["shard"] or 0))
+
+
+def verification_run_id(experiment: str, rung: int, number: int) -> str:
+    """Return the id of a run on sealed text: of an experiment, on a rung, with the rung's seed of this number."""
+    return f"{experiment}-v{rung}-s{number}"
+
+
+class VerificationRunParts(NamedTuple):
+    """The parts of the id of a run on sealed text."""
+
+    experiment: str
+    rung: int
+    number: int
+
+
+def parse_verification_run_id(run: str) -> VerificationRunParts | None:
+    """Return the parts of the id of a run on sealed text; None for any other id."""
+    match = _VERIFICATION_RUN.fullmatch(run)
+    return VerificationRunParts(match["experiment"], int(match["rung"]), int(match["number"])) if match else None
+
+
+def verification_seed(campaign_seed: int, rung: int, number: int) -> int:
+    """Return a seed of verification: the same for every candidate and baseline, and none of the screening's."""
+    return int(derive(campaign_seed, "verification", rung, number)[:8], 16)
 
 
 def source_hash(source: str) -> str:

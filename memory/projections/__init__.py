@@ -1,7 +1,7 @@
 """The rows that memory stores of each event, one file per group of events."""
 
 from bus.wire.envelope import Envelope
-from memory.projections.analysis import AnalysisRow, ObjectiveRow, VerdictRow
+from memory.projections.analysis import AnalysisRow, ObjectiveRow
 from memory.projections.campaign import CampaignRow, PoolRow, TransitionRow
 from memory.projections.code import FailureRow, RevisionRow
 from memory.projections.embedding import EmbeddingRow
@@ -9,6 +9,14 @@ from memory.projections.human import HumanAnswerRow, HumanMessageRow
 from memory.projections.log_index import EventRow, event_row
 from memory.projections.proposal import ChosenPolicyRow, ImportRow, ProposalRow, RejectionRow, SlotRow, SourceRow
 from memory.projections.run import AnomalyRow, CompletionRow, CurveRow, RunFailureRow, RunRequestRow, RunStartRow
+from memory.projections.verification import (
+    EvidenceRow,
+    PromotionRow,
+    VerdictRow,
+    VerificationFailureRow,
+    VerificationRequestRow,
+    VerificationRow,
+)
 from memory.rows import PROJECTIONS, Row
 
 TABLES: tuple[type[Row], ...] = (
@@ -35,6 +43,11 @@ TABLES: tuple[type[Row], ...] = (
     AnalysisRow,
     VerdictRow,
     ObjectiveRow,
+    PromotionRow,
+    VerificationRequestRow,
+    VerificationRow,
+    VerificationFailureRow,
+    EvidenceRow,
 )
 """The tables of the log's facts, which the digest covers. Their order decides the digest."""
 

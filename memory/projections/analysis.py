@@ -1,11 +1,11 @@
-"""Rows of results: the analysis of each experiment with its objective, and the verdicts on claimed discoveries."""
+"""Rows of results: the analysis of each experiment with its objective."""
 
 import json
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import ClassVar
 
-from bus.vocabulary.events import AnalysisReady, DiscoveryConfirmed, DiscoveryRefuted
+from bus.vocabulary.events import AnalysisReady
 from memory.rows import Row, projects
 
 
@@ -53,25 +53,3 @@ class ObjectiveRow(Row):
     """The objective of each run, if it has several."""
     flops: float | None
     within_limit: bool
-
-
-@projects(
-    DiscoveryConfirmed,
-    DiscoveryRefuted,
-    confirmed=lambda event: isinstance(event, DiscoveryConfirmed),
-    low=lambda event: event.interval[0],
-    high=lambda event: event.interval[1],
-)
-@dataclass(frozen=True, slots=True)
-class VerdictRow(Row):
-    """A candidate was verified on fresh seeds and sealed data."""
-
-    table: ClassVar[str] = "verdicts"
-
-    confirmed: bool
-    baseline: str
-    scale: str
-    gains: tuple[float, ...]
-    low: float
-    high: float
-    adjusted_p: float

@@ -30,6 +30,7 @@ from memory.projections import (
 from memory.scoring.scoreboard import Scoreboard, Standings
 from memory.state.as_of import as_of, rows_as_of, seq_of
 from memory.state.experiment_state import ExperimentState
+from memory.state.verification_state import VerificationState
 
 IMPORTED_STARTING_POINTS = 10
 """The most imported experiments that ideas may start from."""
@@ -122,6 +123,8 @@ class CampaignState:
     released: list[tuple[int, CompletionRow]] = field(default_factory=list)
     """Completions that wait no more, each after the position at which that ended: the experiment was analysed, given up
     or put in quarantine."""
+    verification: VerificationState = field(default_factory=VerificationState)
+    """What became of claims."""
 
     def experiment(self, experiment_id: str) -> ExperimentState:
         """Return an experiment; an unknown one is created empty."""

@@ -21,11 +21,13 @@ from memory.projections import (
     CampaignRow,
     ChosenPolicyRow,
     CompletionRow,
+    EvidenceRow,
     FailureRow,
     HumanMessageRow,
     ImportRow,
     ObjectiveRow,
     PoolRow,
+    PromotionRow,
     ProposalRow,
     RejectionRow,
     RevisionRow,
@@ -33,6 +35,9 @@ from memory.projections import (
     RunStartRow,
     SlotRow,
     TransitionRow,
+    VerdictRow,
+    VerificationFailureRow,
+    VerificationRow,
 )
 from memory.rows import Row
 from memory.scoring.scoreboard import Entry
@@ -228,6 +233,31 @@ def _score(campaign: CampaignState, row: ObjectiveRow) -> None:
     design = json.loads(newest.design) if newest and newest.design else None
     items, formulas = (design_items(design), formula_items(design)) if design else (None, {})
     campaign.scoreboard.add(Entry(row, experiment.opened_seq, items, formulas))
+
+
+@_reduces(PromotionRow)
+def _promote(campaign: CampaignState, row: PromotionRow) -> None:
+    campaign.verification.promote(row)
+
+
+@_reduces(VerificationRow)
+def _complete_verification(campaign: CampaignState, row: VerificationRow) -> None:
+    campaign.verification.completions.setdefault(row.run, row)
+
+
+@_reduces(VerificationFailureRow)
+def _fail_verification(campaign: CampaignState, row: VerificationFailureRow) -> None:
+    campaign.verification.failures[row.run].append(row)
+
+
+@_reduces(EvidenceRow)
+def _judge_look(campaign: CampaignState, row: EvidenceRow) -> None:
+    campaign.verification.judge_look(row)
+
+
+@_reduces(VerdictRow)
+def _give_verdict(campaign: CampaignState, row: VerdictRow) -> None:
+    campaign.verification.verdicts.setdefault(row.experiment, row)
 
 
 def _end(campaign: CampaignState, experiment: ExperimentState, seq: int, status: Status) -> None:

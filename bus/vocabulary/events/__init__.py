@@ -3,7 +3,7 @@
 An event is a fact that one role publishes to the log. `bus.delivery.role_spec` declares which role publishes which.
 """
 
-from bus.vocabulary.events.analysis import AnalysisReady, DiscoveryConfirmed, DiscoveryRefuted, FitnessParts
+from bus.vocabulary.events.analysis import AnalysisReady, FitnessParts
 from bus.vocabulary.events.base import EVENT_TYPES, Event, Limits, Record
 from bus.vocabulary.events.campaign import (
     CampaignArchived,
@@ -40,14 +40,31 @@ from bus.vocabulary.events.run import (
     RunRequested,
     RunStarted,
 )
+from bus.vocabulary.events.verification import (
+    MAX_BLOCKS,
+    BaselineFigures,
+    DiscoveryConfirmed,
+    DiscoveryRefuted,
+    EvidenceReady,
+    PlannedRun,
+    PromotionDecided,
+    Rung,
+    RungFigures,
+    VerificationCompleted,
+    VerificationFailed,
+    VerificationPlan,
+    VerificationRequested,
+)
 
 __all__ = [
     "EVENT_TYPES",
+    "MAX_BLOCKS",
     "OWNER",
     "TOO_GOOD",
     "VETOED",
     "AnalysisReady",
     "AnomalyKind",
+    "BaselineFigures",
     "CampaignArchived",
     "CampaignFinished",
     "CampaignPaused",
@@ -59,6 +76,7 @@ __all__ = [
     "DiscoveryConfirmed",
     "DiscoveryRefuted",
     "Event",
+    "EvidenceReady",
     "ExperimentImported",
     "FitnessParts",
     "Forecast",
@@ -75,7 +93,9 @@ __all__ = [
     "ObjectiveParts",
     "Origin",
     "Peer",
+    "PlannedRun",
     "PoolUpdated",
+    "PromotionDecided",
     "ProposalCreated",
     "ProposalRejected",
     "ProposalRequested",
@@ -86,9 +106,15 @@ __all__ = [
     "RunFailed",
     "RunRequested",
     "RunStarted",
+    "Rung",
+    "RungFigures",
     "Spoken",
     "Stage",
     "TaskMetrics",
+    "VerificationCompleted",
+    "VerificationFailed",
+    "VerificationPlan",
+    "VerificationRequested",
     "Wish",
     "rank_key",
 ]

@@ -1,4 +1,4 @@
-"""Results: the analysis of an experiment, and the verdict on a claimed discovery, which no role publishes yet."""
+"""Results of screening: the analysis of an experiment."""
 
 from typing import ClassVar
 
@@ -46,41 +46,3 @@ class AnalysisReady(Event):
         if self.objective is None or self.objective_parts is None:
             return False, -self.fitness, 0.0
         return rank_key(self.objective, self.parts.judge, within_limit=self.objective_parts.within_limit)
-
-
-class DiscoveryConfirmed(Event):
-    """On fresh seeds and sealed data, a candidate beats the best matched baseline by a significant margin."""
-
-    once: ClassVar[bool] = True
-
-    baseline: str
-    """The matched baseline of the comparison."""
-    scale: str
-    """Rung of the ladder."""
-    seeds: tuple[int, ...]
-    """Fresh seeds, the same for both."""
-    gains: tuple[float, ...]
-    """Paired gains, one per seed."""
-    interval: tuple[float, float]
-    """Confidence interval of the mean gain."""
-    adjusted_p: float
-    """p value, corrected for the number of candidates that were tested."""
-
-
-class DiscoveryRefuted(Event):
-    """On fresh seeds and sealed data, a candidate does not beat the best matched baseline significantly."""
-
-    once: ClassVar[bool] = True
-
-    baseline: str
-    """The matched baseline of the comparison."""
-    scale: str
-    """Rung of the ladder."""
-    seeds: tuple[int, ...]
-    """Fresh seeds, the same for both."""
-    gains: tuple[float, ...]
-    """Paired gains, one per seed."""
-    interval: tuple[float, float]
-    """Confidence interval of the mean gain."""
-    adjusted_p: float
-    """p value, corrected for the number of candidates that were tested."""

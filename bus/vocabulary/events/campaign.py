@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 
 from bus.vocabulary.events.base import Event, Limits
 from bus.vocabulary.events.objective import Objective
+from bus.vocabulary.events.verification import VerificationPlan
 
 FinishReason = Literal["budget_spent", "stopped"]
 
@@ -46,6 +47,8 @@ class CampaignStarted(Event):
     without a design are always compared by their motivations."""
     objective: Objective | None = None
     """What experiments are ranked by; None for their fitness."""
+    verification: VerificationPlan | None = None
+    """How discoveries are verified; None if nothing is verified."""
     roles: dict[str, dict[str, JsonValue]] = {}
     """Settings of roles in force, by role."""
     models: dict[str, str] = {}

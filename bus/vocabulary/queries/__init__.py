@@ -29,6 +29,15 @@ from bus.vocabulary.queries.idea import (
 )
 from bus.vocabulary.queries.outcome import AskOutcomes, Outcomes, TrialOutcome
 from bus.vocabulary.queries.query import Query
+from bus.vocabulary.queries.verification import (
+    AskVerification,
+    CandidateVerdict,
+    JudgedLook,
+    Nominee,
+    Promotion,
+    SealedRun,
+    Verification,
+)
 
 __all__ = [
     "QUERIES",
@@ -45,8 +54,10 @@ __all__ = [
     "AskPeers",
     "AskSetup",
     "AskUnitEffects",
+    "AskVerification",
     "CampaignStatus",
     "Campaigns",
+    "CandidateVerdict",
     "Cognition",
     "CognitionEntry",
     "DesignForecast",
@@ -57,15 +68,20 @@ __all__ = [
     "ForecastKind",
     "Forecasts",
     "ForeignRecord",
+    "JudgedLook",
     "Neighbour",
     "Neighbours",
+    "Nominee",
     "Outcomes",
     "Peers",
+    "Promotion",
     "Query",
+    "SealedRun",
     "Status",
     "TrialOutcome",
     "UnitEffect",
     "UnitEffects",
+    "Verification",
 ]
 
 QUERIES: dict[str, type[Query]] = {
@@ -83,6 +99,7 @@ QUERIES: dict[str, type[Query]] = {
         AskForecast,
         AskOutcomes,
         AskUnitEffects,
+        AskVerification,
     )
 }
 """Every query by its name."""
