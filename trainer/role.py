@@ -3,24 +3,37 @@
 from bus.delivery.actor import Actor
 from bus.delivery.bus import Bus
 from bus.delivery.query_replies import QueryRefused
-from bus.delivery.role import Decision, Post
+from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSpec, ServiceContext
 from bus.delivery.transport import TransportError
-from bus.vocabulary.events import LossPoint, RunAnomaly, RunCompleted, RunFailed, RunRequested, RunStarted
+from bus.vocabulary.events import (
+    LossPoint,
+    RunAnomaly,
+    RunCompleted,
+    RunFailed,
+    RunRequested,
+    RunStarted,
+    VerificationCompleted,
+    VerificationFailed,
+    VerificationRequested,
+)
 from bus.vocabulary.queries import AskExperiments, Experiments
 from bus.wire.envelope import Envelope
 from trainer.run.questions import Prepare, Prepared, Train, Trained
+from trainer.run.sealed_run import sealed_failure, sealed_result
 
 VETO_TIMEOUT_S = 2.0
 """How long one question waits that asks whether a run is still wanted; the run goes on meanwhile, and asks again."""
 
 
 class TrainerRole:
-    """Decides on RunRequested. It decides little: the work and the clock are at the edge (`trainer.service`)."""
+    """Decides on requests for runs. It decides little: the work and the clock are at the edge (`trainer.service`)."""
 
     def decide(self, envelope: Envelope) -> Decision:
         """Publish RunStarted once the gates hold, and at the end RunCompleted, or RunFailed after any RunAnomaly."""
         request = envelope.event
+        if isinstance(request, VerificationRequested):
+            return (yield from _verification(envelope, request))
         assert isinstance(request, RunRequested)
         prepared: Prepared = yield Prepare(run=request.run)
         if prepared.started is None:
@@ -34,11 +47,22 @@ class TrainerRole:
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
         """Fail a run whose request could not be completed, so that its experiment goes on."""
         request = envelope.event
+        if isinstance(request, VerificationRequested):
+            return [Post(envelope.experiment, sealed_failure(request, "train", "trainer_fault", reason))]
         assert isinstance(request, RunRequested)
         failure = RunFailed(
             run=request.run, worker="", attempt=request.attempt, stage="train", reason="trainer_fault", message=reason
         )
         return [Post(envelope.experiment, failure)]
+
+
+def _verification(envelope: Envelope, request: VerificationRequested) -> Subdecision[list[Post]]:
+    """Return the end of a run on sealed text, its only event."""
+    prepared: Prepared = yield Prepare(run=request.run)
+    trained = Trained(failed=prepared.failed)
+    if prepared.started:
+        trained = yield Train(run=request.run)
+    return [Post(envelope.experiment, sealed_result(request, trained))]
 
 
 async def serve(context: ServiceContext) -> None:
@@ -71,9 +95,17 @@ async def is_vetoed(bus: Bus, envelope: Envelope) -> bool:
 SPEC = RoleSpec(
     name="trainer",
     summary="trains and scores requested runs in the sandbox",
-    subscribes=(RunRequested,),
-    publishes=(RunStarted, RunAnomaly, RunCompleted, RunFailed, LossPoint),
-    ends_with=(RunCompleted, RunFailed),
+    subscribes=(RunRequested, VerificationRequested),
+    publishes=(
+        RunStarted,
+        RunAnomaly,
+        RunCompleted,
+        RunFailed,
+        LossPoint,
+        VerificationCompleted,
+        VerificationFailed,
+    ),
+    ends_with=(RunCompleted, RunFailed, VerificationCompleted, VerificationFailed),
     asks=True,
     build=TrainerRole,
     serve=serve,

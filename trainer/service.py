@@ -18,13 +18,14 @@ from typing import Any, TypeVar
 import structlog
 
 from bus.delivery.role import Post
-from bus.vocabulary.events import VETOED, LossPoint, Record, RunFailed, RunRequested, Stage
+from bus.vocabulary.events import VETOED, LossPoint, Record, RunFailed, RunRequested, Stage, VerificationRequested
 from bus.wire.envelope import Envelope
 from sandbox import Device, Jail, Sandbox
 from trainer import scales
 from trainer.run.checkpoint import delete_checkpoint
 from trainer.run.jail import refuse_readable_data, training_jail
 from trainer.run.questions import Prepare, Prepared, Train, Trained
+from trainer.run.sealed_run import as_run
 from trainer.run.training_run import TrainingRun
 from trainer.tasks.corpus import load_corpus
 
@@ -64,7 +65,9 @@ class TrainerService:
         assert question.run == request.run
         self._close_run()
         try:
-            self._run = await asyncio.to_thread(self._open_run, request)
+            self._run = await asyncio.to_thread(
+                self._open_run, request, isinstance(envelope.event, VerificationRequested)
+            )
         except ValueError as error:
             return Prepared(failed=self._failure(request, "train", "bad_request", str(error)))
         prepared = await self._unless_vetoed(envelope, self._run.prepare)
@@ -102,12 +105,13 @@ class TrainerService:
         """Start the jail in the background, before the first request."""
         self._jail_for(sandbox).prepare()
 
-    def _open_run(self, request: RunRequested) -> TrainingRun:
+    def _open_run(self, request: RunRequested, sealed: bool) -> TrainingRun:
         """Return the run that a request asks for. Raises ValueError for an unknown scale or an unusable text."""
         scale = scales.load(request.scale)
         refuse_readable_data(request.data)
         corpus = load_corpus(request.data, *scale.text_tasks.values())
-        return TrainingRun(request, scale, corpus, self._jail_for(request.sandbox, scale.device), worker=self._worker)
+        jail = self._jail_for(request.sandbox, scale.device)
+        return TrainingRun(request, scale, corpus, jail, worker=self._worker, sealed=sealed)
 
     def _jail_for(self, sandbox: Sandbox, device: Device = "cpu") -> Jail:
         """Return the jail for a sandbox and a device; another one replaces the jail."""
@@ -177,6 +181,9 @@ class TrainerService:
 
 
 def _request(envelope: Envelope) -> RunRequested:
+    """Return the request in an event; one for a run on sealed text in the form of any other."""
+    if isinstance(envelope.event, VerificationRequested):
+        return as_run(envelope.event)
     assert isinstance(envelope.event, RunRequested)
     return envelope.event
 

@@ -19,13 +19,22 @@ the text's entropy floor is an anomaly and gives no score.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from trainer.run.job import Job
 from trainer.run.monitor import below_entropy_floor
-from trainer.run.scoring import Answers, BadLogits, Score, check_logits, mean_score, score_logits, summarise
+from trainer.run.scoring import (
+    Answers,
+    BadLogits,
+    Score,
+    block_means,
+    check_logits,
+    mean_score,
+    score_logits,
+    summarise,
+)
 from trainer.tasks.draws import evaluation_levels
 from trainer.tasks.kinds import Compression
 from trainer.tasks.level import Level
@@ -124,12 +133,22 @@ class Examination:
         """Return the score of one level, less what the answers at its cuts gained from the future."""
         windows, text = self._levels[name][index].windows, self._texts.get(name)
         whole = self._ask(predict, name, windows.inputs, windows.targets)
-        score = summarise(whole, float(text.token_bytes[windows.targets].mean()) if text else None)
+        score = summarise(whole)
+        if text:
+            score = replace(score, **self._text_figures(name, index, whole))
         if not (cuts := self._cuts.get((name, index))):
             return score
         nats, correct = _gains(whole, cuts)
         self._check_causality(name, nats)
         return replace(score, loss=score.loss + float(nats.mean()), accuracy=score.accuracy - float(correct.mean()))
+
+    def _text_figures(self, name: str, index: int, whole: Answers) -> dict[str, Any]:
+        """Return the fields of a score that only a task on text has."""
+        level = self._levels[name][index]
+        target_bytes = self._texts[name].token_bytes[level.windows.targets]
+        assert level.places is not None, "a task on text has places"
+        blocks = block_means(whole.nats, target_bytes, level.places)
+        return {"bytes_per_target": float(target_bytes.mean()), "blocks": blocks}
 
     def _check_causality(self, name: str, gains: np.ndarray) -> None:
         """Raise NotCausal if an answer's loss changed by more than rounding."""

@@ -37,6 +37,8 @@ class Trained(Record):
     """Set if the run has scores."""
     failed: RunFailed | None = None
     """Set if the run has no scores."""
+    blocks: tuple[float, ...] = ()
+    """Nats per byte of each block of sealed text, of a run that is scored on it."""
 
 
 class Train(Question):

@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from bus.vocabulary.events import Measure
+from bus.vocabulary.events import MAX_BLOCKS, Measure
 from trainer.tasks.batch import IGNORED_TARGET
 
 MIN_LOSS = 0.01
@@ -42,6 +42,8 @@ class Score:
     """Mean bytes of a target; None if the task is not on text."""
     level_losses: tuple[float, ...] = ()
     """The loss of each level, if this is the mean over levels."""
+    blocks: tuple[float, ...] = ()
+    """Nats per byte of each block of the text, in its order; empty if the task is not on text."""
 
     @property
     def log_loss(self) -> float:
@@ -125,4 +127,15 @@ def mean_score(levels: Sequence[Score]) -> Score:
     loss = sum(level.loss for level in levels) / count
     accuracy = sum(level.accuracy for level in levels) / count
     stderr = math.sqrt(sum(level.stderr**2 for level in levels)) / count
-    return Score(loss, accuracy, stderr, levels[0].bytes_per_target, tuple(level.loss for level in levels))
+    losses = tuple(level.loss for level in levels)
+    return Score(loss, accuracy, stderr, levels[0].bytes_per_target, losses, levels[0].blocks)
+
+
+def block_means(nats: np.ndarray, target_bytes: np.ndarray, places: np.ndarray) -> tuple[float, ...]:
+    """Return the nats per byte of at most MAX_BLOCKS blocks of neighbouring windows, in the order of the text.
+
+    `nats` and `target_bytes` [B, T] are the loss and the size of every target, `places` [B] the order of the windows.
+    """
+    order = np.argsort(places)
+    blocks = np.array_split(order, min(MAX_BLOCKS, len(order)))
+    return tuple(float(nats[rows].sum() / target_bytes[rows].sum()) for rows in blocks)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bus.vocabulary.events import GateResult, LossPoint, RunCompleted, RunRequested, RunStarted, Stage
+from bus.vocabulary.events import GateResult, LossPoint, RunRequested, RunStarted, Stage
 from sandbox import Jail, JailFault
 from trainer.run import weights
 from trainer.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -46,12 +46,15 @@ class RunReport(NamedTuple):
 class TrainingRun:
     """A run in its jail. Call `prepare`, then `train`, then `close`, all from one thread."""
 
-    def __init__(self, request: RunRequested, scale: Scale, corpus: Corpus, jail: Jail, *, worker: str) -> None:
-        """Start nothing yet; `worker` is the trainer's name in the events.
+    def __init__(
+        self, request: RunRequested, scale: Scale, corpus: Corpus, jail: Jail, *, worker: str, sealed: bool = False
+    ) -> None:
+        """Start nothing yet; `worker` is the trainer's name in the events, `sealed` asks for scores on sealed text.
 
         Raises ValueError if the corpus is too small for a task.
         """
-        self.request, self._scale, self._corpus, self._jail = request, scale, corpus, jail
+        corpus = corpus.for_verification() if sealed else corpus
+        self.request, self._scale, self._corpus, self._jail, self._sealed = request, scale, corpus, jail, sealed
         self._job, self._events = Job(request, scale, corpus.secret), RunEvents(request, scale, worker)
         self._texts = {name: tokenize_corpus(task, corpus) for name, task in scale.text_tasks.items()}
         self._worker: Worker | None = None
@@ -92,7 +95,7 @@ class TrainingRun:
             if finding := self._follow(training, on_point, artifact):
                 return self._events.run_stopped(self._stage, finding)
             self._stage = "evaluate"
-            return Trained(completed=self._score(training, artifact))
+            return self._score(training, artifact)
         except JailFault as fault:
             return Trained(failed=self._events.run_failed(self._stage, fault.reason, fault.message, fault.tail))
         except ImplausibleLoss as error:
@@ -159,8 +162,8 @@ class TrainingRun:
         """Wall seconds of the run so far, over all processes that worked on it."""
         return self._earlier_seconds + time.monotonic() - self._start_s
 
-    def _score(self, training: Training, artifact: Path | None) -> RunCompleted:
-        """Examine the trained model, check its training, write its weights, and return the event with its scores."""
+    def _score(self, training: Training, artifact: Path | None) -> Trained:
+        """Examine the trained model, check its training, write its weights, and return its scores."""
         assert self._started is not None, "train is called after prepare"
         assert self._ready is not None, "train is called after prepare"
         tensors = training.weights()
@@ -177,7 +180,8 @@ class TrainingRun:
             bytes_per_token=self._texts[self._scale.fitness_text_task].bytes_per_token,
             weights_sha256=weights.write_safetensors(tensors, artifact),
         )
-        return self._events.run_completed(self._started, measured, artifact)
+        completed = self._events.run_completed(self._started, measured, artifact)
+        return Trained(completed=completed, blocks=scores[self._scale.fitness_text_task].blocks if self._sealed else ())
 
     def _replace_worker(self, tensors: dict[str, np.ndarray], width: Mapping[str, int]) -> Worker:
         """End the worker of now, and return a fresh one that holds only the source and the weights."""

@@ -13,7 +13,7 @@ import hashlib
 import lzma
 import math
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -39,9 +39,13 @@ class Corpus:
     validation: bytes
     """Read by the scorer, for every score."""
     sealed: bytes
-    """Read only by a verification."""
+    """Read only by a verification (`for_verification`)."""
     sha256: str
     """Hash over all documents, in order."""
+
+    def for_verification(self) -> "Corpus":
+        """Return the corpus whose held-out text is the sealed part, which no screening run is scored on."""
+        return replace(self, validation=self.sealed)
 
     @cached_property
     def secret(self) -> str:

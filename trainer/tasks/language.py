@@ -26,7 +26,8 @@ def evaluation_level(task: TextTask, tokens: np.ndarray, shard: int = 0) -> Leve
     count = min(task.held_out, places // 2)
     order = np.random.default_rng(SLOT_ORDER_SEED).permutation(places)
     dealt = order[(shard * count + np.arange(2 * count)) % places]
-    return Level.from_batch(_windows(tokens, dealt * (task.length + 1), task.length))
+    level = Level.from_batch(_windows(tokens, dealt * (task.length + 1), task.length))
+    return level._replace(places=dealt[:count])
 
 
 def _windows(tokens: np.ndarray, starts: np.ndarray, length: int) -> Batch:

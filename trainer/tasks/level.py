@@ -19,6 +19,8 @@ class Level(NamedTuple):
     """Inputs and targets [B, T]."""
     decoys: np.ndarray
     """[B, T] inputs of other sequences; none of them shows a target of a window."""
+    places: np.ndarray | None = None
+    """[B] where in its text each window lies, in order; None if the task is not on text."""
 
     @classmethod
     def from_batch(cls, batch: Batch) -> Self:

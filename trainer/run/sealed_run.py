@@ -1,0 +1,49 @@
+"""Runs on sealed text: the path of any other run, with another request and another end in the log."""
+
+from bus.vocabulary.events import (
+    RunRequested,
+    Stage,
+    VerificationCompleted,
+    VerificationFailed,
+    VerificationRequested,
+)
+from trainer.run.questions import Trained
+
+
+def as_run(request: VerificationRequested) -> RunRequested:
+    """Return the request in the form of any other run; only the text that scores it differs."""
+    return RunRequested(
+        run=request.run,
+        attempt=0,
+        source=request.source,
+        scale=request.scale,
+        seed=request.seed,
+        limits=request.limits,
+        data=request.data,
+        sandbox=request.sandbox,
+    )
+
+
+def sealed_result(request: VerificationRequested, trained: Trained) -> VerificationCompleted | VerificationFailed:
+    """Return how a run on sealed text ended; an anomaly is the reason of its failure."""
+    if trained.completed is None:
+        failed = trained.failed
+        assert failed is not None, "a run that did not complete has failed"
+        return sealed_failure(request, failed.stage, failed.reason, failed.message, failed.worker)
+    completed = trained.completed
+    return VerificationCompleted(
+        run=completed.run,
+        worker=completed.worker,
+        metrics=completed.metrics,
+        blocks=trained.blocks,
+        weights_sha256=completed.weights_sha256,
+    )
+
+
+def sealed_failure(
+    request: VerificationRequested, stage: Stage, reason: str, message: str, worker: str = ""
+) -> VerificationFailed:
+    """Return the end of a run on sealed text without a score."""
+    return VerificationFailed(
+        run=request.run, worker=worker, repetition=request.repetition, stage=stage, reason=reason, message=message
+    )
