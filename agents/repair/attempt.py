@@ -5,6 +5,14 @@ from typing import Any
 
 from bus.vocabulary.events import Stage
 
+TRANSIENT_REASONS = ("timeout", "limit", "no_result", "crash")
+"""Beginnings of reasons that a busy machine can cause: the same source may pass the next time."""
+
+
+def is_transient(reason: str) -> bool:
+    """Tell whether a busy machine can cause this reason of a failure."""
+    return reason.startswith(TRANSIENT_REASONS)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

@@ -18,12 +18,18 @@ from agents.analysis.quarantine import find_suspicion, is_replicated, replicatio
 from agents.analysis.unit_findings import unit_findings
 from agents.llm import prompts
 from agents.llm.schemas import Judgement, parse_completion
+from agents.verification.verdicts import judged_looks, missing_verdicts, verdict
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSettings, RoleSpec
 from bus.vocabulary.events import (
     AnalysisReady,
+    CampaignPaused,
+    CampaignResumed,
     CampaignStarted,
     CodeFailed,
+    DiscoveryConfirmed,
+    DiscoveryRefuted,
+    EvidenceReady,
     FitnessParts,
     HumanAnswered,
     HumanMessage,
@@ -31,26 +37,34 @@ from bus.vocabulary.events import (
     ProposalRejected,
     RunAnomaly,
     RunCompleted,
+    VerificationCompleted,
+    VerificationFailed,
 )
 from bus.vocabulary.queries import (
     AskCognition,
     AskExperiments,
     AskPeers,
     AskUnitEffects,
+    AskVerification,
     Cognition,
     Experiments,
     Peers,
     UnitEffects,
+    Verification,
 )
 from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
-from bus.wire.ids import BASELINE_PREFIX, derive, parse_run_id, rng
+from bus.wire.ids import BASELINE_PREFIX, CAMPAIGN, derive, parse_run_id, rng
 from bus.wire.plain_text import clean_line
 
 FINDING_CHARACTERS = 400
 PROBLEM_CHARACTERS = 800
 MAX_FINDINGS = 5
 """Findings of a model that are kept."""
+
+
+VERIFICATION_EVENTS = (VerificationCompleted, VerificationFailed, EvidenceReady, CampaignResumed)
+"""Events that can make a verdict due."""
 
 
 class AnalystSettings(RoleSettings):
@@ -72,6 +86,8 @@ class Analyst:
         event = envelope.event
         if isinstance(event, HumanMessage):
             return (yield from _reply(envelope, event))
+        if isinstance(event, VERIFICATION_EVENTS):
+            return (yield from _verify(envelope))
         is_baseline = envelope.experiment.startswith(BASELINE_PREFIX)
         if isinstance(event, CodeFailed | ProposalRejected) and not (event.final and is_baseline):
             return []
@@ -88,7 +104,11 @@ class Analyst:
         return posts
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
-        """Return the end of an experiment that can't be analysed."""
+        """Return the end of an experiment that can't be analysed, or a pause if it is a claim that can't be judged."""
+        if isinstance(envelope.event, VERIFICATION_EVENTS):
+            why = clean_line(f"no verdict on {envelope.experiment}: {reason}", FINDING_CHARACTERS)
+            paused = isinstance(envelope.event, CampaignResumed)
+            return [] if paused else [Post(CAMPAIGN, CampaignPaused(by=SPEC.name, why=why))]
         if not isinstance(envelope.event, RunCompleted):
             return []
         attempt = parse_run_id(envelope.event.run).attempt
@@ -104,6 +124,22 @@ def _reply(envelope: Envelope, message: HumanMessage) -> Subdecision[list[Post]]
     if message.kind == "withdraw":
         return (yield from answer_withdraw(envelope, message))
     return (yield from answer_restore(envelope, message)) if message.kind == "restore" else []
+
+
+def _verify(envelope: Envelope) -> Subdecision[list[Post]]:
+    """Judge the looks that this event completes, or give the verdict that it leads to.
+
+    A resumption makes up for decisions that were given up.
+    """
+    event = envelope.event
+    state: Verification = yield AskVerification(campaign=envelope.campaign, at=envelope.seq, figures=True)
+    plan = state.started.verification if state.started else None
+    if plan is None:
+        return []
+    if isinstance(event, EvidenceReady):
+        return verdict(state, plan, envelope.experiment, event)
+    posts = judged_looks(state, plan)
+    return [*posts, *missing_verdicts(state, plan)] if isinstance(event, CampaignResumed) else posts
 
 
 def _peers_query(envelope: Envelope, experiment: str) -> AskPeers:
@@ -199,8 +235,17 @@ def _opinion(peers: Peers, lines: tuple[str, ...], weakness: str) -> Subdecision
 SPEC = RoleSpec(
     name="analyst",
     summary="scores and explains results, and answers people",
-    subscribes=(RunCompleted, CodeFailed, ProposalRejected, HumanMessage),
-    publishes=(AnalysisReady, RunAnomaly, CodeFailed, HumanAnswered),
+    subscribes=(RunCompleted, CodeFailed, ProposalRejected, HumanMessage, *VERIFICATION_EVENTS),
+    publishes=(
+        AnalysisReady,
+        RunAnomaly,
+        CodeFailed,
+        HumanAnswered,
+        EvidenceReady,
+        DiscoveryConfirmed,
+        DiscoveryRefuted,
+        CampaignPaused,
+    ),
     ends_with=(AnalysisReady, RunAnomaly, CodeFailed, HumanAnswered),
     asks=True,
     uses_model=True,

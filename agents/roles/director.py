@@ -10,6 +10,7 @@ so the ending does not depend on a single decision.
 from agents.search import make_policy
 from agents.search.guidance import DIRECTOR, DirectorSettings, wish_in_force
 from agents.search.policy import SearchPolicy, State
+from agents.verification.promotions import is_over, last_promotion, next_promotion
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSpec
 from bus.vocabulary.events import (
@@ -19,14 +20,19 @@ from bus.vocabulary.events import (
     CampaignResumed,
     CampaignStarted,
     CodeFailed,
+    DiscoveryConfirmed,
+    DiscoveryRefuted,
     Event,
+    EvidenceReady,
     HumanMessage,
     PoolUpdated,
+    PromotionDecided,
     ProposalRejected,
     ProposalRequested,
     RunCompleted,
+    VerificationFailed,
 )
-from bus.vocabulary.queries import AskCampaignStatus, CampaignStatus
+from bus.vocabulary.queries import AskCampaignStatus, AskVerification, CampaignStatus, Verification
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, CAMPAIGN, derive, experiment_id, rng
 from bus.wire.plain_text import clean_line
@@ -57,21 +63,42 @@ class Director:
 
 def _consequences(envelope: Envelope, status: CampaignStatus, started: CampaignStarted) -> Subdecision[list[Post]]:
     """Return what the campaign's state turns into, and the slots that open."""
-    if resumption := _resumption(envelope.event, status):
+    if resumption := _resumption(envelope.event, status, started):
         return [Post(CAMPAIGN, resumption)]
     policy = make_policy(started.policy, started.policy_parameters)
     renewal = (yield from _renewal(policy, status)) if isinstance(envelope.event, AnalysisReady) else None
     posts = [Post(CAMPAIGN, renewal)] if renewal else []
     if status.finished:
         return posts
-    if status.stopping or _is_spent(status):
+    verification = yield from _verification(envelope, started)
+    if status.stopping or (_is_spent(status) and (verification is None or is_over(verification))):
         return [*posts, _ending(status)]
     if isinstance(envelope.event, HumanMessage) and envelope.event.kind == "pause":
         return [Post(CAMPAIGN, CampaignPaused(by=envelope.event.by, why=envelope.event.text))]
     if not status.paused and _may_request_designs(status, started):
         state = renewal.state if renewal else status.pool
         posts += yield from _openings(envelope, status, started, policy, state)
+    if verification and not status.paused:
+        posts += _promotions(verification)
     return posts
+
+
+def _verification(envelope: Envelope, started: CampaignStarted) -> Subdecision[Verification | None]:
+    """Return the state of verification; None if the campaign verifies nothing."""
+    if started.verification is None:
+        return None
+    state: Verification = yield AskVerification(campaign=envelope.campaign, at=envelope.seq)
+    return state
+
+
+def _promotions(state: Verification) -> list[Post]:
+    """Return the next link of the chain of promotions, if one is due.
+
+    Any event that finds one due publishes it, and the stream takes one. That link is an event too, and leads to the
+    link after it. So no promotion depends on a single decision.
+    """
+    promotion = next_promotion(state)
+    return [Post(CAMPAIGN, promotion, after=last_promotion(state))] if promotion else []
 
 
 def _renewal(policy: SearchPolicy, status: CampaignStatus) -> Subdecision[PoolUpdated | None]:
@@ -83,7 +110,7 @@ def _renewal(policy: SearchPolicy, status: CampaignStatus) -> Subdecision[PoolUp
 
 
 def _matters(envelope: Envelope) -> bool:
-    """Tell whether an event can change slots, pool or the campaign's state; repairs and early rejections can't."""
+    """Tell whether an event can change slots, pool, climbs or the campaign's state; a repair, for one, can't."""
     event = envelope.event
     if isinstance(event, RunCompleted):
         return envelope.experiment.startswith(BASELINE_PREFIX)
@@ -167,7 +194,7 @@ def _opening(
     return Post(experiment, request)
 
 
-def _resumption(event: Event, status: CampaignStatus) -> CampaignResumed | None:
+def _resumption(event: Event, status: CampaignStatus, started: CampaignStarted) -> CampaignResumed | None:
     """Return the resumption that a person's message brings about, or None.
 
     `resume` is published even if it seems to change nothing: an earlier pause may still be on its way. A raised budget
@@ -175,7 +202,8 @@ def _resumption(event: Event, status: CampaignStatus) -> CampaignResumed | None:
     """
     message = event if isinstance(event, HumanMessage) else None
     if message and message.kind == "resume":
-        return None if _is_spent(status) else CampaignResumed(by=message.by, why=message.text)
+        over = _is_spent(status) and (status.finished or started.verification is None)
+        return None if over else CampaignResumed(by=message.by, why=message.text)
     raised = message is not None and message.kind == "budget" and (status.finished or status.stopping)
     overtaken = isinstance(event, CampaignFinished) and event.reason == "budget_spent"
     if (raised or overtaken) and status.settled < _slot_count(status):
@@ -208,8 +236,20 @@ SPEC = RoleSpec(
         CodeFailed,
         ProposalRejected,
         HumanMessage,
+        PromotionDecided,
+        EvidenceReady,
+        VerificationFailed,
+        DiscoveryConfirmed,
+        DiscoveryRefuted,
     ),
-    publishes=(PoolUpdated, ProposalRequested, CampaignPaused, CampaignResumed, CampaignFinished),
+    publishes=(
+        PoolUpdated,
+        ProposalRequested,
+        PromotionDecided,
+        CampaignPaused,
+        CampaignResumed,
+        CampaignFinished,
+    ),
     asks=True,
     settings=DirectorSettings,
     build=Director,

@@ -17,7 +17,8 @@ from agents.design import Design
 from agents.llm import prompts
 from agents.llm.schemas import Revision, parse_completion
 from agents.repair import repair
-from agents.repair.attempt import Attempt, AttemptFault
+from agents.repair.attempt import Attempt, AttemptFault, is_transient
+from agents.verification.requests import lost_runs, repeated_run, requested_runs
 from architecture.limits import MAX_SOURCE_CHARACTERS
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSpec
@@ -26,10 +27,13 @@ from bus.vocabulary.events import (
     CampaignStarted,
     CodeFailed,
     CodeRevised,
+    PromotionDecided,
     ProposalCreated,
     RunAnomaly,
     RunFailed,
     RunRequested,
+    VerificationFailed,
+    VerificationRequested,
 )
 from bus.vocabulary.queries import AskSetup, Experiment, ExperimentSetup
 from bus.vocabulary.questions import CompletionReply
@@ -40,8 +44,6 @@ from bus.wire.plain_text import clean_line, clean_text
 MESSAGE_CHARACTERS = 400
 UNREPAIRABLE_REASONS = frozenset({"bad_request", "trainer_fault"})
 """Reasons that are no fault of the architecture: another source would end the same way, so none is made."""
-TRANSIENT_REASONS = ("timeout", "limit", "no_result", "crash")
-"""Beginnings of reasons that a busy machine can cause: the same source may pass the next time."""
 TERMINAL_STATUSES = frozenset({"failed", "rejected", "analysed"})
 """Statuses of an experiment that is over."""
 
@@ -53,6 +55,10 @@ class Engineer:
         """Check the newest attempt, repair it as often as allowed, and request a run or give the experiment up."""
         if isinstance(envelope.event, RunAnomaly):
             return (yield from _replicate(envelope, envelope.event))
+        if isinstance(envelope.event, PromotionDecided):
+            return (yield from requested_runs(envelope, envelope.event))
+        if isinstance(envelope.event, VerificationFailed):
+            return (yield from repeated_run(envelope, envelope.event))
         setup: ExperimentSetup = yield AskSetup(
             campaign=envelope.campaign,
             at=envelope.seq,
@@ -71,6 +77,8 @@ class Engineer:
         event = envelope.event
         if isinstance(event, RunAnomaly) and event.action != "quarantined":
             return []  # its RunFailed follows
+        if isinstance(event, PromotionDecided | VerificationFailed):
+            return lost_runs(envelope.experiment, event, clean_line(f"no request: {reason}", MESSAGE_CHARACTERS))
         attempt = parse_run_id(event.run).attempt if isinstance(event, RunAnomaly | RunFailed) else 0
         message = clean_line(f"no repair: {reason}", MESSAGE_CHARACTERS)
         failure = CodeFailed(attempt=attempt, stage="static", reason="engineer", message=message, final=True)
@@ -106,8 +114,8 @@ def _revision(
     if fault.reason == VETOED:
         return None if this.vetoed else _unchanged(attempt, "the veto was taken back")
     if envelope.experiment.startswith(BASELINE_PREFIX):
-        transient = fault.reason.startswith(TRANSIENT_REASONS)
-        return _unchanged(attempt, f"a human design runs again as it is after {fault.reason}") if transient else None
+        again = is_transient(fault.reason)
+        return _unchanged(attempt, f"a human design runs again as it is after {fault.reason}") if again else None
     if SPEC.name in started.models:
         reply: CompletionReply = yield prompts.repair(attempt.source, this.motivation, fault)
         revision = parse_completion(reply, Revision)
@@ -224,8 +232,8 @@ def _failure(attempt: Attempt, fault: AttemptFault, *, final: bool) -> CodeFaile
 SPEC = RoleSpec(
     name="engineer",
     summary="checks and repairs sources, and requests runs",
-    subscribes=(ProposalCreated, RunFailed, RunAnomaly),
-    publishes=(CodeFailed, CodeRevised, RunRequested),
+    subscribes=(ProposalCreated, RunFailed, RunAnomaly, PromotionDecided, VerificationFailed),
+    publishes=(CodeFailed, CodeRevised, RunRequested, VerificationRequested, VerificationFailed),
     ends_with=(RunRequested, CodeFailed),
     asks=True,
     uses_model=True,

@@ -1,0 +1,118 @@
+"""The climbs of a campaign as the log shows them: where each candidate stands on the ladder.
+
+A climb ends with a verdict, or without one: a person vetoed the candidate, or it passed a rung and the next one has no
+place left. Then nothing is claimed of it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from agents.repair.attempt import is_transient
+from bus.vocabulary.events import VETOED, EvidenceReady, PromotionDecided, VerificationPlan
+from bus.vocabulary.queries import SealedRun, Verification
+from bus.wire.ids import verification_run_id
+
+Stage = Literal["running", "needs a look", "needs a rung", "confirmed", "refuted", "vetoed", "no place left"]
+OPEN_STAGES: frozenset[Stage] = frozenset({"running", "needs a look", "needs a rung"})
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """One candidate on the ladder."""
+
+    candidate: str
+    position: int
+    """Its position among the candidates, from 1; its share of the error depends on it."""
+    step: PromotionDecided
+    """Its newest promotion."""
+    judged: EvidenceReady | None
+    """What the look of that promotion said; None before."""
+    stage: Stage
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something may still follow."""
+        return self.stage in OPEN_STAGES
+
+
+def climbs(state: Verification, plan: VerificationPlan) -> tuple[Climb, ...]:
+    """Return every climb, in the order in which they began."""
+    newest: dict[str, PromotionDecided] = {}
+    for promotion in state.promotions:
+        if promotion.event.candidate is not None:
+            newest[promotion.event.candidate] = promotion.event
+    return tuple(
+        _climb(state, plan, candidate, position, step) for position, (candidate, step) in enumerate(newest.items(), 1)
+    )
+
+
+def on_rung(state: Verification, rung: int) -> frozenset[str]:
+    """Return the candidates that have been taken to a rung."""
+    steps = (promotion.event for promotion in state.promotions)
+    return frozenset(step.candidate for step in steps if step.candidate is not None and step.rung == rung)
+
+
+def candidate_runs(step: PromotionDecided, plan: VerificationPlan) -> Iterator[str]:
+    """Yield the ids of the candidate's own runs up to the look of a promotion."""
+    assert step.candidate is not None, "nobody climbs at this place"
+    return _runs_of(step.candidate, step, plan)
+
+
+def look_runs(step: PromotionDecided, plan: VerificationPlan) -> Iterator[str]:
+    """Yield the ids of all runs that the look of a promotion rests on: the candidate's and the baselines'."""
+    yield from candidate_runs(step, plan)
+    for baseline in step.baselines:
+        yield from _runs_of(baseline, step, plan)
+
+
+def ended_runs(state: Verification, plan: VerificationPlan) -> Mapping[str, SealedRun]:
+    """Return the runs that need no more work, by id: they have a score, or they failed for good."""
+    return {run.run: run for run in state.runs if not run.failure or is_lost(run.failure, run.repetition, plan)}
+
+
+def is_lost(reason: str, repetition: int, plan: VerificationPlan) -> bool:
+    """Tell whether a run that ended without a score is not repeated: with the same seed it would end the same way."""
+    return repetition >= plan.retries or not is_transient(reason)
+
+
+def _climb(state: Verification, plan: VerificationPlan, candidate: str, position: int, step: PromotionDecided) -> Climb:
+    judged = next(
+        (
+            look.event
+            for look in state.evidence
+            if (look.candidate, look.event.rung, look.event.look) == (candidate, step.rung, step.look)
+        ),
+        None,
+    )
+    return Climb(candidate, position, step, judged, _stage(state, plan, candidate, step, judged))
+
+
+def _stage(
+    state: Verification, plan: VerificationPlan, candidate: str, step: PromotionDecided, judged: EvidenceReady | None
+) -> Stage:
+    verdict = next((one for one in state.verdicts if one.candidate == candidate), None)
+    if verdict:
+        return "confirmed" if verdict.confirmed else "refuted"
+    if _was_stopped(state, plan, step):
+        return "vetoed"
+    is_last = step.rung == len(plan.rungs) - 1
+    if judged is None or judged.outcome == "failed" or (judged.outcome == "passed" and is_last):
+        return "running"  # a verdict follows such evidence
+    if candidate in state.vetoed:
+        return "vetoed"
+    if judged.outcome == "undecided":
+        return "needs a look"
+    full = len(on_rung(state, step.rung + 1)) >= plan.rungs[step.rung + 1].climbers
+    return "no place left" if full else "needs a rung"
+
+
+def _was_stopped(state: Verification, plan: VerificationPlan, step: PromotionDecided) -> bool:
+    """Tell whether a veto has cost the candidate one of its runs."""
+    own = set(candidate_runs(step, plan))
+    return any(run.failure == VETOED for run in state.runs if run.run in own)
+
+
+def _runs_of(experiment: str, step: PromotionDecided, plan: VerificationPlan) -> Iterator[str]:
+    seeds = plan.rungs[step.rung].looks[step.look]
+    return (verification_run_id(experiment, step.rung, number) for number in range(seeds))

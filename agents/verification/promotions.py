@@ -1,0 +1,118 @@
+"""The director's part: the next link of the chain of promotions, and whether verification is over.
+
+A place of the plan falls due when so many designs are settled. It goes to the design that ranked best at that moment
+among those that may climb: none under a veto, and none of a structure that has climbed before. Designs rank by the
+campaign's objective; a campaign without one ranks them here by text loss, since its fitness is mostly the judge's
+and nothing climbs on the judge alone. A candidate that passes a rung goes to the next one at once, as long as that has
+a place (asynchronous successive halving: Li et al. 2018, 1810.05934); one that is undecided gets its next look.
+
+Each link lists the runs that no earlier link has asked for. The stream takes one link for each number, so a run is
+asked for once, whoever decides and however often.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from agents.verification.climbs import Climb, climbs, on_rung
+from bus.vocabulary.events import PlannedRun, PromotionDecided, VerificationPlan
+from bus.vocabulary.queries import Nominee, Verification
+from bus.wire.ids import verification_run_id, verification_seed
+
+
+def next_promotion(state: Verification) -> PromotionDecided | None:
+    """Return the next link of the chain; None if none is due."""
+    plan = _plan(state)
+    for climb in climbs(state, plan):
+        if climb.stage in {"needs a look", "needs a rung"}:
+            return _continuation(state, plan, climb)
+    return None if state.due_place is None else _beginning(state, plan, state.due_place)
+
+
+def last_promotion(state: Verification) -> int:
+    """Return the position of the newest link, 0 before the first: the next one is refused if another came after it."""
+    return state.promotions[-1].seq if state.promotions else 0
+
+
+def is_over(state: Verification) -> bool:
+    """Tell whether no place is due and no climb is open; places that never fell due lapse."""
+    return state.due_place is None and not any(climb.is_open for climb in climbs(state, _plan(state)))
+
+
+def _plan(state: Verification) -> VerificationPlan:
+    assert state.started is not None, "a campaign has started"
+    assert state.started.verification is not None, "this campaign verifies nothing"
+    return state.started.verification
+
+
+def _continuation(state: Verification, plan: VerificationPlan, climb: Climb) -> PromotionDecided:
+    """Return the step to the next look or to the next rung."""
+    step, judged = climb.step, climb.judged
+    assert judged is not None, "a climb goes on after its look was judged"
+    ascends = climb.stage == "needs a rung"
+    rung, look = (step.rung + 1, 0) if ascends else (step.rung, step.look + 1)
+    seeds = plan.rungs[rung].looks[look]
+    why = f"passed {plan.rung_names[step.rung]}" if ascends else f"undecided after {plan.rungs[rung].looks[look - 1]}"
+    return _link(
+        state,
+        plan,
+        step.model_copy(update={"rung": rung, "look": look, "why": f"{why} ({judged.why}); {seeds} seeds now"}),
+    )
+
+
+def _beginning(state: Verification, plan: VerificationPlan, place: int) -> PromotionDecided:
+    """Return the start of a climb at a place of the plan; without a candidate if nobody may climb."""
+    chosen = next(_eligible(state, plan), None)
+    settled = plan.settlements[place]
+    if chosen is None or not state.baselines:
+        why = f"no design may climb after {settled} settled ones" if state.baselines else "no baseline has a score"
+        return _link(state, plan, PromotionDecided(number=1, place=place, candidate=None, why=why))
+    objective = "" if chosen.objective is None else f"objective {chosen.objective:+.2f}, "
+    why = f"best of those that had not climbed when {settled} designs were settled ({objective}loss {chosen.loss:.4f})"
+    first = next((one.event.baselines for one in state.promotions if one.event.candidate), ())
+    return _link(
+        state,
+        plan,
+        PromotionDecided(
+            number=1,
+            place=place,
+            candidate=chosen.id,
+            baselines=first or state.baselines[: plan.baselines],
+            structure=chosen.structure,
+            why=why,
+        ),
+    )
+
+
+def _eligible(state: Verification, plan: VerificationPlan) -> Iterator[Nominee]:
+    """Yield the designs that may begin to climb, best first; none if the lowest rung is full."""
+    if len(on_rung(state, 0)) >= plan.rungs[0].climbers:
+        return
+    structures = {promotion.event.structure for promotion in state.promotions}
+    for nominee in _ranked(state.nominees):
+        if nominee.structure not in structures and nominee.id not in state.vetoed:
+            yield nominee
+
+
+def _ranked(nominees: Sequence[Nominee]) -> Sequence[Nominee]:
+    """Return designs best first: in the order of the campaign's objective, or by text loss if it has none."""
+    if any(nominee.objective is None for nominee in nominees):
+        return sorted(nominees, key=lambda nominee: nominee.loss)
+    return nominees
+
+
+def _link(state: Verification, plan: VerificationPlan, step: PromotionDecided) -> PromotionDecided:
+    """Return a step as the next link, with the runs that nobody has asked for yet."""
+    runs = tuple(_new_runs(state, plan, step)) if step.candidate else ()
+    return step.model_copy(update={"number": len(state.promotions) + 1, "runs": runs})
+
+
+def _new_runs(state: Verification, plan: VerificationPlan, step: PromotionDecided) -> Iterator[PlannedRun]:
+    """Yield the runs of a look that no link has asked for: seed by seed, so that pairs complete early."""
+    assert state.started is not None, "a campaign has started"
+    assert step.candidate is not None, "somebody climbs"
+    known = {planned.run for promotion in state.promotions for planned in promotion.event.runs}
+    for number in range(plan.rungs[step.rung].looks[step.look]):
+        seed = verification_seed(state.started.seed, step.rung, number)
+        for experiment in (step.candidate, *step.baselines):
+            run = verification_run_id(experiment, step.rung, number)
+            if run not in known:
+                yield PlannedRun(run=run, experiment=experiment, seed=seed)
