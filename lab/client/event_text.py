@@ -88,6 +88,33 @@ def _campaign_archived(event: events.CampaignArchived) -> str:
     return f"campaign archived: {event.events} events in {event.file}"
 
 
+def _promotion_decided(event: events.PromotionDecided) -> str:
+    if event.candidate is None:
+        return f"place {event.place + 1} of the ladder stays empty: {event.why}"
+    rivals = ", ".join(event.baselines)
+    return f"{event.candidate} climbs to rung {event.rung} against {rivals}, {len(event.runs)} runs: {event.why}"
+
+
+def _verification_completed(event: events.VerificationCompleted) -> str:
+    return f"run {event.run} on sealed text: {event.metrics.val_loss:.4f} nats per byte"
+
+
+def _verification_failed(event: events.VerificationFailed) -> str:
+    return f"run {event.run} on sealed text failed at {event.stage} ({event.reason}): {event.message}"
+
+
+def _evidence_ready(event: events.EvidenceReady) -> str:
+    return f"{event.outcome} at rung {event.rung}: {event.why}"
+
+
+def _discovery_confirmed(event: events.DiscoveryConfirmed) -> str:
+    return f"DISCOVERY: {event.why}"
+
+
+def _discovery_refuted(event: events.DiscoveryRefuted) -> str:
+    return f"no discovery ({event.reason}): {event.why}"
+
+
 def _with_text(title: str, text: str) -> str:
     return f"{title}: {text}" if text else title
 
@@ -108,5 +135,11 @@ _DESCRIBERS: Mapping[type[events.Event], Callable[[Any], str | None]] = {
     events.CampaignResumed: _campaign_resumed,
     events.CampaignFinished: _campaign_finished,
     events.CampaignArchived: _campaign_archived,
+    events.PromotionDecided: _promotion_decided,
+    events.VerificationCompleted: _verification_completed,
+    events.VerificationFailed: _verification_failed,
+    events.EvidenceReady: _evidence_ready,
+    events.DiscoveryConfirmed: _discovery_confirmed,
+    events.DiscoveryRefuted: _discovery_refuted,
 }
 """For each notable class of event, the function that describes one; None from it leaves that event out."""

@@ -11,8 +11,10 @@ from bus.vocabulary.events import (
     DiscoveryConfirmed,
     DiscoveryRefuted,
     Event,
+    EvidenceReady,
     HumanMessage,
     PoolUpdated,
+    PromotionDecided,
     ProposalCreated,
     ProposalRejected,
     RunCompleted,
@@ -105,7 +107,7 @@ def result_lines(story: Story) -> Iterator[WhyLine]:
         yield WhyLine(analysis.seq, "score", _comparison(story, analysis))
     yield from _verdict(story)
     yield from _vetoes(story)
-    yield from _tests(story)
+    yield from _climb(story)
     if outcome := _outcome(story):
         yield outcome
 
@@ -174,15 +176,20 @@ def _vetoes(story: Story) -> Iterator[WhyLine]:
             yield WhyLine(one.seq, event.kind, f"by {event.by}: {clip(event.text)}")
 
 
-def _tests(story: Story) -> Iterator[WhyLine]:
-    """Yield the test of a claimed discovery."""
-    for one in story.own:
-        event = one.event
-        if isinstance(event, DiscoveryConfirmed | DiscoveryRefuted):
-            low, high = event.interval
-            said = "confirmed" if isinstance(event, DiscoveryConfirmed) else "refuted"
-            figures = f"gain in [{low:.3f}, {high:.3f}], adjusted p {event.adjusted_p:.3g}, {len(event.seeds)} seeds"
-            yield WhyLine(one.seq, "discovery", f"{said} against {event.baseline} at {event.scale}: {figures}")
+def _climb(story: Story) -> Iterator[WhyLine]:
+    """Yield the climb of a candidate: its promotions, what each look said, and the verdict."""
+    for one in story.log:
+        match one.event:
+            case PromotionDecided(candidate=story.experiment, why=why, rung=rung, runs=runs):
+                yield WhyLine(one.seq, "promoted", f"to rung {rung}, {plural(len(runs), 'new run')}: {clip(why)}")
+            case EvidenceReady(outcome=outcome, why=why) if one.experiment == story.experiment:
+                yield WhyLine(one.seq, "evidence", f"{outcome}: {clip(why)}")
+            case DiscoveryConfirmed(why=why) if one.experiment == story.experiment:
+                yield WhyLine(one.seq, "discovery", f"confirmed: {clip(why)}")
+            case DiscoveryRefuted(why=why, reason=reason) if one.experiment == story.experiment:
+                yield WhyLine(one.seq, "discovery", f"refuted ({reason}): {clip(why)}")
+            case _:
+                pass
 
 
 def _outcome(story: Story) -> WhyLine | None:

@@ -6,6 +6,7 @@
 - No two events of the log share an id, and no subject that is allowed once has a second event.
 - A quarantined experiment is analysed only after a second run, and no run is requested twice.
 - No experiment runs more often than `agents.analysis.quarantine.max_runs`.
+- The rules of verification (`tests.support.climb_checks`).
 """
 
 from collections import Counter
@@ -27,6 +28,7 @@ from bus.vocabulary.events import (
 )
 from bus.wire.envelope import Envelope
 from bus.wire.ids import experiment_id, parse_run_id
+from tests.support.climb_checks import broken_climb_rules
 from tests.support.simulation import Laboratory
 
 
@@ -70,6 +72,7 @@ def broken_rules(lab: Laboratory) -> list[str]:
         "runs with two outcomes": _repeated(outcomes),
         "run too often": _run_too_often(lab),
     }
+    rules |= broken_climb_rules(lab)
     return [f"{rule}: {breach}" for rule, breach in rules.items() if breach]
 
 

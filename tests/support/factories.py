@@ -5,7 +5,17 @@ from math import log
 from typing import Any
 
 from agents.search.two_tier import TwoTierParameters
-from bus.vocabulary.events import CampaignStarted, CurvePoint, Limits, Measure, Metrics, RunCompleted, TaskMetrics
+from bus.vocabulary.events import (
+    CampaignStarted,
+    CurvePoint,
+    Limits,
+    Measure,
+    Metrics,
+    RunCompleted,
+    Rung,
+    TaskMetrics,
+    VerificationPlan,
+)
 from bus.vocabulary.queries import Experiment
 
 NANO_LIMITS = Limits(seconds=60.0, memory_mb=900)
@@ -24,6 +34,17 @@ def campaign_started(*, cold_start: int = 5, batch: int = 3, **fields: Any) -> C
         "policy_parameters": TwoTierParameters(cold_start=cold_start, batch=batch).model_dump(mode="json"),
     }  # fmt: skip
     return CampaignStarted.model_validate(defaults | fields)
+
+
+def verification_plan(
+    settlements: tuple[int, ...] = (2, 3), *, climbers: tuple[int, int] = (2, 1), **fields: Any
+) -> VerificationPlan:
+    """Return a plan of two small rungs; the second has as many places as `climbers` says."""
+    rungs = tuple(
+        Rung(scale=scale, climbers=places, looks=looks, limits=NANO_LIMITS)
+        for scale, places, looks in zip(("nano", "micro"), climbers, ((3, 5), (3, 6)), strict=True)
+    )
+    return VerificationPlan(rungs=rungs, settlements=settlements, **fields)
 
 
 def metrics(  # noqa: PLR0913  (a figure each)

@@ -1,7 +1,7 @@
 """Simulated campaigns, one for each seed: `python -m tests.support.simulated_campaigns SEED` prints one.
 
 `tests.support.campaign_checks` has the rules for every campaign. If a campaign has one slot, each event of its log also
-equals that of the same campaign without faults.
+equals that of the same campaign without faults, unless it verifies discoveries.
 """
 
 import json
@@ -19,12 +19,13 @@ from bus.vocabulary.events import (
     HumanMessage,
     ProposalCreated,
     ProposalRequested,
+    VerificationPlan,
 )
 from bus.wire.envelope import Envelope
 from lab.client.event_text import event_line
 from tests.support.archive import Archive
 from tests.support.campaign_checks import broken_rules, first_difference, quarantined, start_of
-from tests.support.factories import campaign_started
+from tests.support.factories import campaign_started, verification_plan
 from tests.support.simulation import STORM, Cue, Faults, Laboratory, caching
 
 BASELINES = ("linear-attention", "gla", "deltanet")
@@ -33,6 +34,8 @@ SHARE_WITH_GIVE_UPS = 0.3
 """Share of the campaigns with several slots in which the director gives decisions up."""
 GIVE_UP_CHANCE = 0.1
 """Chance that the director gives a decision up there."""
+VERIFYING = 4
+"""One campaign in so many verifies what it finds; its runs on sealed text end in an order that faults change."""
 PROPOSED_SOURCE = """
 import torch
 
@@ -48,11 +51,13 @@ class Mine(torch.nn.Module):
 Condition = Callable[[Envelope], bool]
 
 
-def started(seed: int, experiments: int, slots: int, baselines: int = 3) -> CampaignStarted:
+def started(
+    seed: int, experiments: int, slots: int, baselines: int = 3, verification: VerificationPlan | None = None
+) -> CampaignStarted:
     """Return the start of a small campaign."""
     return campaign_started(
         goal="better recall at the same size", seed=seed, experiments=experiments, slots=slots, attempts=2,
-        baselines=BASELINES[:baselines], cold_start=4, batch=2,
+        baselines=BASELINES[:baselines], cold_start=4, batch=2, verification=verification,
     )  # fmt: skip
 
 
@@ -112,6 +117,7 @@ def campaign(archive: Archive, seed: int, faults: Faults = STORM) -> Laboratory:
     """Start the campaign of a seed; its plan depends on the seed alone, its course also on the faults."""
     plan = Random(seed)
     experiments, slots, baselines = plan.randrange(4), 1 + plan.randrange(6), plan.randrange(3)
+    verification = verification_plan((1, 2)) if seed % VERIFYING == 0 else None
     lab = Laboratory(archive, f"nano-{seed}", Random(seed), faults, sound_baselines=slots == 1)
     if slots > 1:
         kind = plan.random()
@@ -119,7 +125,7 @@ def campaign(archive: Archive, seed: int, faults: Faults = STORM) -> Laboratory:
         if plan.random() < SHARE_WITH_GIVE_UPS:
             lab.faults = replace(faults, given_up=GIVE_UP_CHANCE)
             lab.cues += resume_cues()
-    lab.start(started(seed, experiments, slots, baselines))
+    lab.start(started(seed, experiments, slots, baselines, verification))
     return lab
 
 
@@ -131,7 +137,7 @@ def simulate(archive: Archive, faultless: Archive, seed: int) -> list[str]:
     except Exception as error:
         error.add_note(print_command(seed))
         raise
-    if start_of(lab).slots > 1:
+    if start_of(lab).slots > 1 or start_of(lab).verification:
         return broken_rules(lab)
     reference = campaign(faultless, seed, NO_FAULTS)
     reference.run()

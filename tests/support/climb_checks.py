@@ -1,0 +1,114 @@
+"""The rules of verification that hold after every simulated campaign, whatever faults occurred.
+
+- Promotions have the numbers 1, 2, 3 ...; a place is filled once; nobody climbs twice, and no structure twice.
+- A run is in one promotion; each of its repetitions is asked for once and ends at most once.
+- No rung has more candidates, and no experiment more seeds or repetitions, than the plan says.
+- A candidate has at most one verdict; a discovery has passed every rung.
+- If the campaign has spent its budget, every place that fell due is filled, and no climb is open.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import TypeVar, cast
+
+from agents.verification.climbs import climbs
+from agents.verification.promotions import is_over
+from bus.vocabulary.events import (
+    CampaignFinished,
+    CampaignStarted,
+    DiscoveryConfirmed,
+    DiscoveryRefuted,
+    Event,
+    EvidenceReady,
+    PromotionDecided,
+    VerificationCompleted,
+    VerificationFailed,
+    VerificationPlan,
+    VerificationRequested,
+)
+from bus.vocabulary.queries import AskVerification, Verification
+from bus.wire.ids import BASELINE_PREFIX, parse_verification_run_id
+from tests.support.simulation import Laboratory
+
+EventT = TypeVar("EventT", bound=Event)
+
+
+def events_of(lab: Laboratory, kind: type[EventT]) -> list[EventT]:
+    """Return the log's events of a type, without their envelopes."""
+    return [cast("EventT", envelope.event) for envelope in lab.events(kind)]
+
+
+def verification_of(lab: Laboratory) -> Verification:
+    """Return the state of a campaign's verification at the end of its log."""
+    return cast("Verification", lab.archive.answer(AskVerification(campaign=lab.campaign)))
+
+
+def broken_climb_rules(lab: Laboratory) -> dict[str, object]:
+    """Return the rules of verification with what broke them; only those with a true value are broken."""
+    started = lab.log[0].event
+    assert isinstance(started, CampaignStarted)
+    plan = started.verification
+    if plan is None:
+        return {}
+    steps = events_of(lab, PromotionDecided)
+    beginnings = [step for step in steps if (step.rung, step.look) == (0, 0)]
+    climbing = [step for step in beginnings if step.candidate]
+    requests = [(one.run, one.repetition) for one in events_of(lab, VerificationRequested)]
+    planned = [run.run for step in steps for run in step.runs]
+    ends = [one.run for one in events_of(lab, VerificationCompleted)]
+    failures = [(one.run, one.repetition) for one in events_of(lab, VerificationFailed)]
+    verdicts = [one.experiment for kind in (DiscoveryConfirmed, DiscoveryRefuted) for one in lab.events(kind)]
+    looks = [(one.experiment, one.event.rung, one.event.look) for one in lab.events(EvidenceReady)]
+    return {
+        "promotions out of number": [step.number for step in steps] != list(range(1, len(steps) + 1)),
+        "places filled twice": _repeated([step.place for step in beginnings]),
+        "climbs twice": _repeated([step.candidate for step in climbing]),
+        "structures that climb twice": _repeated([step.structure for step in climbing]),
+        "baselines that climb": [step for step in climbing if str(step.candidate).startswith(BASELINE_PREFIX)],
+        "runs planned twice": _repeated(planned),
+        "runs asked for twice": _repeated(requests),
+        "runs that nobody planned": {run for run, _ in requests} - set(planned),
+        "runs never asked for": set(planned) - {run for run, _ in requests} - {run for run, _ in failures},
+        "runs with two ends": _repeated(ends) or _repeated(failures),
+        "repeated too often": [run for run, repetition in requests if repetition > plan.retries],
+        "too many candidates": _crowded_rungs(steps, plan),
+        "too many seeds": _too_many_seeds(planned, plan),
+        "verdicts on nobody": set(verdicts) - {step.candidate for step in steps},
+        "two verdicts": _repeated(verdicts),
+        "looks judged twice": _repeated(looks),
+        "discoveries that skip a rung": [
+            one for one in events_of(lab, DiscoveryConfirmed) if len(one.rungs) != len(plan.rungs)
+        ],
+        "not over at the end": _open_at_the_end(lab, plan, len(beginnings)),
+    }
+
+
+def _crowded_rungs(steps: Sequence[PromotionDecided], plan: VerificationPlan) -> list[int]:
+    climbers: defaultdict[int, set[str]] = defaultdict(set)
+    for step in steps:
+        if step.candidate:
+            climbers[step.rung].add(step.candidate)
+    return [rung for rung, names in climbers.items() if len(names) > plan.rungs[rung].climbers]
+
+
+def _too_many_seeds(planned: Sequence[str], plan: VerificationPlan) -> list[str]:
+    parts = [(run, parse_verification_run_id(run)) for run in planned]
+    return [run for run, part in parts if part is None or part.number >= plan.rungs[part.rung].looks[-1]]
+
+
+def _open_at_the_end(lab: Laboratory, plan: VerificationPlan, places: int) -> str:
+    """Return what is still open when a campaign has spent its budget; nothing for one that was stopped."""
+    endings = events_of(lab, CampaignFinished)
+    if not endings or endings[-1].reason == "stopped":
+        return ""
+    status, state = lab.status(), verification_of(lab)
+    assert status.started is not None
+    designs = status.settled - len(status.started.baselines)
+    due = sum(settled <= designs for settled in plan.settlements)
+    if not is_over(state):
+        return str([climb for climb in climbs(state, plan) if climb.is_open])
+    return "" if places == due else f"{places} of {due} places"
+
+
+def _repeated(values: Sequence[object]) -> list[object]:
+    return [value for value, count in Counter(values).items() if count > 1]
