@@ -4,12 +4,12 @@ import re
 
 from agents.analysis.explanations import explain_standing, explain_terms
 from agents.llm import prompts
-from agents.llm.schemas import Answer, parse_completion
+from agents.llm.asking import ask
+from agents.llm.schemas import Answer
 from agents.people.replies import explain_withdrawal, question_of
 from bus.delivery.role import Post, Subdecision
 from bus.vocabulary.events import HumanAnswered, HumanMessage
 from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiment, Experiments
-from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
 from bus.wire.ids import EXPERIMENT_ID_FORM
 from bus.wire.plain_text import clean_text
@@ -41,11 +41,13 @@ def answer_question(envelope: Envelope, message: HumanMessage, role: str) -> Sub
     reasons = yield from explain_standing(envelope, message.text, status, rows)
     missing = tuple(name for name in named if name not in known)
     facts = text = clean_text("\n".join([*terms, *reasons, facts_of(status, rows, missing)]), ANSWER_CHARACTERS)
+    accounts: tuple[Post, ...] = ()
     if status.started and role in status.started.models:
-        reply: CompletionReply = yield prompts.answer(message.text, facts)
-        answer = parse_completion(reply, Answer)
-        text = clean_text(answer.answer, ANSWER_CHARACTERS) if isinstance(answer, Answer) else facts
-    return [Post(envelope.experiment, HumanAnswered(question=message.text, answer=text or facts, to=message.by))]
+        asked = yield from ask(envelope, prompts.answer(message.text, facts), Answer, agent=role)
+        accounts = asked.posts
+        text = clean_text(asked.answer.answer, ANSWER_CHARACTERS) if asked.answer else facts
+    answered = HumanAnswered(question=message.text, answer=text or facts, to=message.by)
+    return [*accounts, Post(envelope.experiment, answered)]
 
 
 def answer_restore(envelope: Envelope, message: HumanMessage) -> Subdecision[list[Post]]:

@@ -17,7 +17,8 @@ from agents.analysis.problems import problem
 from agents.analysis.quarantine import find_suspicion, is_replicated, replication_failure, replication_finding
 from agents.analysis.unit_findings import unit_findings
 from agents.llm import prompts
-from agents.llm.schemas import Judgement, parse_completion
+from agents.llm.asking import Asked, ask
+from agents.llm.schemas import Judgement
 from agents.verification.verdicts import judged_looks, missing_verdicts, verdict
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSettings, RoleSpec
@@ -34,6 +35,7 @@ from bus.vocabulary.events import (
     HumanAnswered,
     HumanMessage,
     Metrics,
+    ModelAnswered,
     ProposalRejected,
     RunAnomaly,
     RunCompleted,
@@ -52,7 +54,6 @@ from bus.vocabulary.queries import (
     UnitEffects,
     Verification,
 )
-from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, CAMPAIGN, derive, parse_run_id, rng
 from bus.wire.plain_text import clean_line
@@ -100,7 +101,7 @@ class Analyst:
         ready = peers.awaiting if is_baseline else [name for name in peers.awaiting if name == envelope.experiment]
         posts: list[Post] = []
         for experiment in ready:
-            posts += [(yield from _judge(envelope, experiment, peers))]
+            posts += yield from _judge(envelope, experiment, peers)
         return posts
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
@@ -146,13 +147,13 @@ def _peers_query(envelope: Envelope, experiment: str) -> AskPeers:
     return AskPeers(campaign=envelope.campaign, at=envelope.seq, experiment=experiment, reader=SPEC.name)
 
 
-def _judge(envelope: Envelope, experiment: str, known: Peers) -> Subdecision[Post]:
+def _judge(envelope: Envelope, experiment: str, known: Peers) -> Subdecision[list[Post]]:
     """Return an experiment's analysis, or its quarantine; `known` are the peers of the event's own experiment."""
     peers = known
     if experiment != known.this.id:
         peers = yield _peers_query(envelope, experiment)
     suspicion = find_suspicion(peers.this, peers.baselines)
-    return Post(experiment, suspicion) if suspicion else (yield from _analysis(envelope, peers))
+    return [Post(experiment, suspicion)] if suspicion else (yield from _analysis(envelope, peers))
 
 
 def _judge_replication(envelope: Envelope, event: RunCompleted, peers: Peers) -> Subdecision[list[Post]]:
@@ -167,20 +168,20 @@ def _judge_replication(envelope: Envelope, event: RunCompleted, peers: Peers) ->
     first, second = metrics.val_loss, event.metrics.val_loss
     if not is_replicated(first, second):
         return [Post(envelope.experiment, replication_failure(peers.this, first, second))]
-    return [(yield from _analysis(envelope, peers, (replication_finding(first, second),), (metrics, event.metrics)))]
+    return (yield from _analysis(envelope, peers, (replication_finding(first, second),), (metrics, event.metrics)))
 
 
 def _analysis(
     envelope: Envelope, peers: Peers, first_findings: tuple[str, ...] = (), runs: tuple[Metrics, ...] = ()
-) -> Subdecision[Post]:
+) -> Subdecision[list[Post]]:
     """Return one experiment's analysis; `first_findings` come before its own, `runs` are its runs if it has several."""
     against = reference(peers.baselines)
     scored = parts(peers.this, against, judge(peers.this, against))
     effects = yield from _effects(envelope, peers)
     lines = (*first_findings, *findings(peers, against), *unit_findings(effects, peers.this.design))
     weakness = _problem(envelope, peers, scored, against, effects)
-    opinion = yield from _opinion(peers, lines, weakness)
-    if opinion:
+    asked = yield from _ask_model(envelope, peers, lines, weakness)
+    if asked and (opinion := asked.answer):
         scored = parts(peers.this, against, marked_judge(opinion.performance, opinion.innovation, opinion.complexity))
         lines += tuple(clean_line(line, FINDING_CHARACTERS) for line in opinion.findings[:MAX_FINDINGS])
         weakness = clean_line(opinion.problem, PROBLEM_CHARACTERS) or weakness
@@ -196,7 +197,7 @@ def _analysis(
         objective=value,
         objective_parts=value_parts,
     )
-    return Post(peers.this.id, ready)
+    return [*(asked.posts if asked else ()), Post(peers.this.id, ready)]
 
 
 def settings_of(started: CampaignStarted | None) -> AnalystSettings:
@@ -223,13 +224,14 @@ def _problem(
     return problem(peers, curve, rng(derive(envelope.campaign, peers.this.id), SPEC.name), effects)
 
 
-def _opinion(peers: Peers, lines: tuple[str, ...], weakness: str) -> Subdecision[Judgement | None]:
-    """Return the model's judgement; None if the campaign has no model for this role, or it gives no answer."""
+def _ask_model(
+    envelope: Envelope, peers: Peers, lines: tuple[str, ...], weakness: str
+) -> Subdecision[Asked[Judgement] | None]:
+    """Return the model's judgement; None if the campaign has no model for this role."""
     if peers.started is None or SPEC.name not in peers.started.models:
         return None
-    reply: CompletionReply = yield prompts.judgement(peers, lines, weakness)
-    opinion = parse_completion(reply, Judgement)
-    return opinion if isinstance(opinion, Judgement) else None
+    question = prompts.judgement(peers, lines, weakness)
+    return (yield from ask(envelope, question, Judgement, agent=SPEC.name, experiment=peers.this.id))
 
 
 SPEC = RoleSpec(
@@ -245,6 +247,7 @@ SPEC = RoleSpec(
         DiscoveryConfirmed,
         DiscoveryRefuted,
         CampaignPaused,
+        ModelAnswered,
     ),
     ends_with=(AnalysisReady, RunAnomaly, CodeFailed, HumanAnswered),
     asks=True,

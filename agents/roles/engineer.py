@@ -15,7 +15,8 @@ from agents.admission.static_check import check
 from agents.analysis.quarantine import FIRST_REPLICATION_SHARD, LAST_REPLICATION_SHARD
 from agents.design import Design
 from agents.llm import prompts
-from agents.llm.schemas import Revision, parse_completion
+from agents.llm.asking import ask
+from agents.llm.schemas import Revision
 from agents.repair import repair
 from agents.repair.attempt import Attempt, AttemptFault, is_transient
 from agents.verification.requests import lost_runs, repeated_run, requested_runs
@@ -27,6 +28,7 @@ from bus.vocabulary.events import (
     CampaignStarted,
     CodeFailed,
     CodeRevised,
+    ModelAnswered,
     PromotionDecided,
     ProposalCreated,
     RunAnomaly,
@@ -36,7 +38,6 @@ from bus.vocabulary.events import (
     VerificationRequested,
 )
 from bus.vocabulary.queries import AskSetup, Experiment, ExperimentSetup
-from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, derive, parse_run_id, rng, run_id
 from bus.wire.plain_text import clean_line, clean_text
@@ -93,7 +94,7 @@ def _bring_to_run(
     while fault := fault or _static_fault(attempt.source):
         revision = None
         if attempt.number < started.attempts and fault.reason not in UNREPAIRABLE_REASONS:
-            revision = yield from _revision(envelope, attempt, fault, setup.this, started)
+            revision = yield from _revision(envelope, attempt, fault, setup.this, started, posts)
         posts.append(Post(envelope.experiment, _failure(attempt, fault, final=revision is None)))
         if revision is None:
             return posts
@@ -104,9 +105,16 @@ def _bring_to_run(
 
 
 def _revision(
-    envelope: Envelope, attempt: Attempt, fault: AttemptFault, this: Experiment, started: CampaignStarted
+    envelope: Envelope,
+    attempt: Attempt,
+    fault: AttemptFault,
+    this: Experiment,
+    started: CampaignStarted,
+    posts: list[Post],
 ) -> Subdecision[CodeRevised | None]:
     """Return the next attempt: the model's if it answers, otherwise by rules; None if neither helps.
+
+    The account of a model's answer is added to `posts`.
 
     A human design is what results are judged against, so it is never altered, at most run again. The same goes for a
     run that a veto stopped which was withdrawn before the engineer heard of the stop.
@@ -117,9 +125,10 @@ def _revision(
         again = is_transient(fault.reason)
         return _unchanged(attempt, f"a human design runs again as it is after {fault.reason}") if again else None
     if SPEC.name in started.models:
-        reply: CompletionReply = yield prompts.repair(attempt.source, this.motivation, fault)
-        revision = parse_completion(reply, Revision)
-        if isinstance(revision, Revision) and revision.source.strip() != attempt.source.strip():
+        question = prompts.repair(attempt.source, this.motivation, fault)
+        asked = yield from ask(envelope, question, Revision, agent=SPEC.name)
+        posts += asked.posts
+        if (revision := asked.answer) and revision.source.strip() != attempt.source.strip():
             change = clean_line(revision.change, MESSAGE_CHARACTERS)
             source = clean_text(revision.source, MAX_SOURCE_CHARACTERS) + "\n"
             return CodeRevised(attempt=attempt.number + 1, source=source, change=change, repaired_by="model")
@@ -233,7 +242,7 @@ SPEC = RoleSpec(
     name="engineer",
     summary="checks and repairs sources, and requests runs",
     subscribes=(ProposalCreated, RunFailed, RunAnomaly, PromotionDecided, VerificationFailed),
-    publishes=(CodeFailed, CodeRevised, RunRequested, VerificationRequested, VerificationFailed),
+    publishes=(CodeFailed, CodeRevised, RunRequested, ModelAnswered, VerificationRequested, VerificationFailed),
     ends_with=(RunRequested, CodeFailed),
     asks=True,
     uses_model=True,

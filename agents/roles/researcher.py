@@ -11,7 +11,8 @@ from typing import Literal
 from pydantic import Field
 
 from agents.llm import prompts
-from agents.llm.schemas import Draft, parse_completion
+from agents.llm.asking import ask
+from agents.llm.schemas import Draft
 from agents.search.breeding import baseline_proposal, breed, select_donors, slot_bias
 from agents.search.leaning import leaning
 from agents.search.ranked_children import Ancestors, ranked_children
@@ -19,7 +20,7 @@ from agents.search.space import Grammar
 from architecture.limits import MAX_SOURCE_CHARACTERS
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSettings, RoleSpec
-from bus.vocabulary.events import CampaignStarted, ProposalCreated, ProposalRejected, ProposalRequested
+from bus.vocabulary.events import CampaignStarted, ModelAnswered, ProposalCreated, ProposalRejected, ProposalRequested
 from bus.vocabulary.queries import (
     Ancestry,
     AskAncestry,
@@ -29,7 +30,6 @@ from bus.vocabulary.queries import (
     Neighbours,
     UnitEffects,
 )
-from bus.vocabulary.questions import CompletionReply
 from bus.wire.envelope import Envelope
 from bus.wire.ids import derive, fingerprint, rng, source_hash
 from bus.wire.plain_text import clean_line, clean_text
@@ -90,8 +90,9 @@ class Researcher:
             reader=SPEC.name,
         )
         effects = yield from _known_effects(envelope, ancestry.started)
-        idea = yield from _Slot(envelope, request, ancestry, effects).fill()
-        return [Post(envelope.experiment, event) for event in idea]
+        slot = _Slot(envelope, request, ancestry, effects)
+        idea = yield from slot.fill()
+        return [*slot.accounts, *(Post(envelope.experiment, event) for event in idea)]
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
         """Return the rejection that settles a slot that can't be filled."""
@@ -119,6 +120,8 @@ class _Slot:
         self._children: Iterator[ProposalCreated] | None = None
         """The ranked children that are left; None before they are bred."""
         self._rejections: list[ProposalRejected] = []
+        self.accounts: list[Post] = []
+        """What the model's answers took."""
 
     def fill(self) -> Subdecision[list[ProposalRejected | ProposalCreated]]:
         """Return the rejected ideas and, last, the one to try; rejections alone if none is new."""
@@ -159,11 +162,10 @@ class _Slot:
         """Return the model's idea as a proposal, or one line that says why there is none."""
         request, ancestry = self._request, self._ancestry
         goal = self._started.goal if self._started else ""
-        reply: CompletionReply = yield prompts.proposal(
-            goal, request, ancestry.rows, ancestry.cognition, ancestry.near, self._rejections
-        )
-        draft = parse_completion(reply, Draft)
-        return draft if isinstance(draft, str) else _proposal(draft, request, ancestry)
+        question = prompts.proposal(goal, request, ancestry.rows, ancestry.cognition, ancestry.near, self._rejections)
+        asked = yield from ask(self._envelope, question, Draft, agent=SPEC.name)
+        self.accounts += asked.posts
+        return _proposal(asked.answer, request, ancestry) if asked.answer else asked.why
 
     def _rejection(self, idea: ProposalCreated) -> Subdecision[ProposalRejected | None]:
         """Return why an idea is not tried, or None if it is new."""
@@ -247,7 +249,7 @@ SPEC = RoleSpec(
     name="researcher",
     summary="proposes one new design per slot",
     subscribes=(ProposalRequested,),
-    publishes=(ProposalRejected, ProposalCreated),
+    publishes=(ProposalRejected, ProposalCreated, ModelAnswered),
     ends_with=(ProposalRejected, ProposalCreated),
     asks=True,
     uses_model=True,

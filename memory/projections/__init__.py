@@ -7,6 +7,7 @@ from memory.projections.code import FailureRow, RevisionRow
 from memory.projections.embedding import EmbeddingRow
 from memory.projections.human import HumanAnswerRow, HumanMessageRow
 from memory.projections.log_index import EventRow, event_row
+from memory.projections.model import ModelAnswerRow
 from memory.projections.proposal import ChosenPolicyRow, ImportRow, ProposalRow, RejectionRow, SlotRow, SourceRow
 from memory.projections.run import AnomalyRow, CompletionRow, CurveRow, RunFailureRow, RunRequestRow, RunStartRow
 from memory.projections.verification import (
@@ -48,6 +49,7 @@ TABLES: tuple[type[Row], ...] = (
     VerificationRow,
     VerificationFailureRow,
     EvidenceRow,
+    ModelAnswerRow,
 )
 """The tables of the log's facts, which the digest covers. Their order decides the digest."""
 

@@ -1,0 +1,41 @@
+"""A decision's question to a model: the typed answer, and the event that accounts for it."""
+
+from agents.llm.asking import ask
+from agents.llm.schemas import Answer
+from bus.vocabulary.events import HumanMessage, ModelAccount, ModelAnswered
+from bus.vocabulary.questions import Completion, CompletionReply
+from tests.support.decisions import drive, envelope_of
+
+CAUSE = envelope_of(HumanMessage(kind="ask", text="how?"), "e0003")
+QUESTION = Completion(instructions="You answer.", prompt="How?", schema_name="Answer")
+ACCOUNT = ModelAccount(model="m", endpoint="localhost", requests=2, retries=1, tokens_in=11, tokens_out=7)
+
+
+def asked(reply: CompletionReply):
+    """Return what comes of the question if this is the reply."""
+    return drive(ask(CAUSE, QUESTION, Answer, agent="analyst"), {Completion: reply})
+
+
+def test_an_answer_is_typed_and_accounted_for() -> None:
+    """The event has who asked, what for, and what it took."""
+    result = asked(CompletionReply(body='{"answer": "Well."}', account=ACCOUNT))
+    assert (result.answer, result.why) == (Answer(answer="Well."), "")
+    (post,) = result.posts
+    assert (post.experiment, post.event) == (
+        "e0003",
+        ModelAnswered(agent="analyst", purpose="answer", account=ACCOUNT),
+    )
+
+
+def test_a_failure_is_accounted_for_too() -> None:
+    """The event says why there is no answer."""
+    result = asked(CompletionReply(error="no answer within 2 s", account=ACCOUNT))
+    assert (result.answer, result.why) == (None, "no answer within 2 s")
+    assert [post.event.why for post in result.posts if isinstance(post.event, ModelAnswered)] == [result.why]
+
+
+def test_a_reply_of_an_older_log_leads_to_no_event() -> None:
+    """Those logs have none, and a replay compares."""
+    result = asked(CompletionReply(body='{"answer": "Well."}'))
+    assert result.answer
+    assert not result.posts
