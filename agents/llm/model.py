@@ -1,189 +1,228 @@
-"""A language model behind any OpenAI-compatible endpoint, asked through AutoGen; the one file that imports AutoGen.
-
-Every `Completion` question gets a new AssistantAgent with a typed answer, so no decision sees another's conversation.
-A failure comes back as one line in `CompletionReply.error`, and the decision continues without a model. The key is read
-from the environment. No log line and no error contains it.
+"""Answers a decision's questions to language models: it picks the model, talks to it, reads what it says, and accounts.
 
     client = ModelClient(Endpoint("http://127.0.0.1:8080/v1", "smollm2"))
-    Actor(bus, Researcher(ResearcherSettings(model=True)), answerers={Completion: client.answer})
+    Actor(bus, Researcher(), answerers={Completion: client.answer})
+
+Every question begins a conversation of its own, so no decision sees another's. An answer that can't be used goes back
+into that conversation with what is wrong with it. A failure comes back in `CompletionReply.error`, and the decision
+goes on without a model. No log line and no error contains the key.
 """
 
 import asyncio
-import json
-import os
-import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 import structlog
 
+from agents.llm import prompts
+from agents.llm.breaker import CircuitBreaker
+from agents.llm.conversation import Adapter, Briefing, ModelConversation, OfferedTool
+from agents.llm.endpoint import Endpoint
+from agents.llm.faults import MAX_ERROR_CHARACTERS, RequestFailed, error_line
+from agents.llm.metering import AnswerMeter
+from agents.llm.prices import Price
+from agents.llm.reading import ReadAnswer, read_answer
 from agents.llm.schemas import SCHEMAS
+from agents.llm.sending import EndpointState, Sender
+from agents.llm.spending import SpendingGuard, next_request
+from agents.llm.tools import TOOLS
+from agents.llm.tools.driving import QuestionAnswerer, run_tool
+from agents.llm.tools.tool import Tool
+from bus.vocabulary.events import ModelOutcome
 from bus.vocabulary.questions import Completion, CompletionReply
 from bus.wire.envelope import Envelope
+from bus.wire.ids import derive, rng
 from bus.wire.plain_text import clean_line
 
-if TYPE_CHECKING:
-    from autogen_ext.models.openai import OpenAIChatCompletionClient
-
-MAX_ERROR_CHARACTERS = 300
-"""Length of `CompletionReply.error`."""
-MAX_RETRY_DELAY_S = 30.0
-"""Longest wait before a retry, even if the endpoint's Retry-After asks for more."""
+MAX_TOOL_CALLS = 16
+"""Calls of tools for one answer."""
+MAX_TOOL_CHARACTERS = 48_000
+"""Characters that the tools may return for one answer, all calls together."""
+CORRECTION = "Your answer can't be used: {fault}. Give the whole answer again, as one JSON object and nothing else."
+FRESH_START = frozenset({"empty", "cut_off"})
+"""Outcomes after which a new conversation is better than a word about the answer."""
+BRIEF = "\n\nBe brief: an earlier answer was cut off."
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a model is reached, how long an answer may take and how often a request is repeated."""
+class WeightedEndpoint:
+    """One model of several that an agent may ask."""
 
-    base_url: str
-    """Root of the OpenAI-compatible interface, such as `https://api.example.org/v1`."""
-    model: str
-    """Name of the model at that endpoint."""
-    api_key_env: str = ""
-    """Environment variable that holds the key; empty if the endpoint needs none."""
-    timeout_s: float = 120.0
-    """Seconds that one request may take."""
-    retries: int = 2
-    """Further requests after a transient failure: endpoint busy, connection lost, timeout, unreadable answer."""
-    retry_delay_s: float = 1.0
-    """Seconds before the first retry, doubled with each."""
-    temperature: float | None = None
-    """Sampling temperature; None leaves it to the endpoint."""
+    endpoint: Endpoint
+    weight: float = 1.0
+    """Its share of the agent's questions, against the others' weights."""
+    price: Price | None = None
+    """What it costs; None if unknown."""
+
+
+Choices = Mapping[str, Sequence[WeightedEndpoint]]
+"""The models of each agent, by its name; those under the empty name are for every other agent."""
 
 
 class ModelClient:
     """Answers Completion questions."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        """Prepare for an endpoint without calling it.
+    def __init__(
+        self,
+        models: Endpoint | Choices,
+        role: str = "",
+        *,
+        answerer: QuestionAnswerer | None = None,
+        guard: SpendingGuard | None = None,
+    ) -> None:
+        """Prepare for one endpoint, or for the models of each agent, without calling any.
 
-        Raises ValueError if its address is no HTTP URL or the variable of its key is not set.
+        `role` is the agent of a question that names none; `answerer` answers what tools ask; `guard` permits requests.
+        Raises ValueError if an address is no HTTP URL or the variable of a key is not set.
         """
-        if urlsplit(endpoint.base_url).scheme not in {"http", "https"}:
-            raise ValueError(
-                f"the model's base_url is no HTTP URL ({endpoint.base_url!r}); hint: begin it with http:// or https://"
-            )
-        self._endpoint = endpoint
-        self._key = _read_key(endpoint)
-        self._client = _autogen_client(endpoint, self._key)
+        self._choices: Choices = {"": (WeightedEndpoint(models),)} if isinstance(models, Endpoint) else models
+        self._role, self._answerer = role, answerer
+        self._guard = guard or SpendingGuard()
+        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._circuits: dict[str, CircuitBreaker] = {}
+        self._states: dict[tuple[str, str], EndpointState] = {}
+        self._adapters: dict[int, Adapter] = {}
+        for choice in (each for choices in self._choices.values() for each in choices):
+            self._prepare(choice.endpoint)
 
     async def answer(self, envelope: Envelope, question: Completion) -> CompletionReply:
-        """Return the typed answer as JSON, or one line that says why there is none."""
-        attempt = 0
-        while True:
-            start = perf_counter()
-            try:
-                body, tokens = await self._ask(question)
-            except Exception as error:  # noqa: BLE001  whatever a library raises, the decision continues without a model
-                line = self._error_line(error)
-                log.warning("model failed", experiment=envelope.experiment, schema=question.schema_name, why=line)
-                if attempt >= self._endpoint.retries or not _is_transient(error):
-                    return CompletionReply(error=line)
-                await asyncio.sleep(self._retry_delay_s(error, attempt))
-                attempt += 1
-                continue
-            cost = {"seconds": round(perf_counter() - start, 3), **tokens}
-            log.info("model answered", experiment=envelope.experiment, schema=question.schema_name, **cost)
-            return CompletionReply(body=body)
+        """Return the typed answer as JSON, or one line that says why there is none; the account in either case."""
+        agent = question.agent or self._role
+        choice = self._draw(envelope, agent)
+        endpoint = choice.endpoint
+        meter = AnswerMeter(
+            model=endpoint.model,
+            endpoint=endpoint.host,
+            prompt=question.version or prompts.versions().get(question.schema_name, ""),
+            digest=derive(question.instructions, question.prompt)[:16],
+            price=choice.price,
+        )
+        expected = next_request(meter, len(question.instructions) + len(question.prompt), endpoint.max_tokens)
+
+        async def permit(meter: AnswerMeter) -> str:
+            return await self._guard.refusal(envelope.campaign, agent, meter, expected)
+
+        talk = _Talk(endpoint, self._adapters[id(endpoint)], question, meter)
+        try:
+            tools = [self._offer(TOOLS[name], envelope, meter) for name in question.tools if name in TOOLS]
+            read, outcome = await talk.hold(Sender(endpoint, self.state(endpoint), meter, permit), tools)
+            reply = _reply(read, outcome, meter)
+        except RequestFailed as failed:
+            reply = CompletionReply(error=failed.fault.line, account=meter.account(failed.fault.outcome))
+        except Exception as error:  # noqa: BLE001  whatever a library raises, the decision continues without a model
+            line = error_line(error)
+            reply = CompletionReply(error=line, account=meter.account("bad_reply"))
+        finally:
+            self._guard.finish(envelope.campaign, meter)
+        _log(envelope, question, reply)
+        kept = {"reasoning": meter.reasoning_text(), "failed": tuple(meter.failed), "tool_uses": tuple(meter.tool_uses)}
+        return reply.model_copy(update=kept)
+
+    def state(self, endpoint: Endpoint) -> EndpointState:
+        """Return what is known of a model at an endpoint."""
+        return self._states[endpoint.place]
+
+    def circuits(self) -> dict[str, dict[str, Any]]:
+        """Return the state of the circuit of each address, for the figures of the service."""
+        return {
+            host: {"state": circuit.state, "failures": circuit.failures} for host, circuit in self._circuits.items()
+        }
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        for adapter in self._adapters.values():
+            await adapter.close()
 
-    async def _ask(self, question: Completion) -> tuple[str, dict[str, int]]:
-        """Make one request; return the answer's JSON and the numbers of tokens that it took."""
-        from autogen_agentchat.agents import AssistantAgent
-        from autogen_agentchat.messages import StructuredMessage
+    def _prepare(self, endpoint: Endpoint) -> None:
+        """Make what the requests to an endpoint share."""
+        from agents.llm.autogen.adapter import AutoGenAdapter
 
-        agent = AssistantAgent(
-            name=question.schema_name.lower(),
-            model_client=self._client,
-            system_message=question.instructions,
-            output_content_type=SCHEMAS[question.schema_name],
-        )
-        async with asyncio.timeout(self._endpoint.timeout_s):
-            result = await agent.run(task=question.prompt)
-        last = result.messages[-1]
-        assert isinstance(last, StructuredMessage)
-        usage = last.models_usage
-        tokens = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens} if usage else {}
-        return last.content.model_dump_json(), tokens
+        turns = self._turns.setdefault(endpoint.base_url, asyncio.Semaphore(endpoint.concurrency))
+        circuit = self._circuits.setdefault(endpoint.host, CircuitBreaker())
+        self._states.setdefault(endpoint.place, EndpointState(turns, circuit))
+        self._adapters[id(endpoint)] = AutoGenAdapter(endpoint)
 
-    def _error_line(self, error: Exception) -> str:
-        """Return an error on one line, without the key even if the endpoint repeats it."""
-        if isinstance(error, TimeoutError):
-            return f"no answer within {self._endpoint.timeout_s:g} s"
-        kind = "unreadable answer" if _is_unreadable(error) else type(error).__name__
-        text = str(error).replace(self._key, "[key]") if self._key else str(error)
-        return clean_line(f"{kind}: {text}", MAX_ERROR_CHARACTERS)
+    def _draw(self, envelope: Envelope, agent: str) -> WeightedEndpoint:
+        """Return one of the agent's models: the same for every question of a decision."""
+        choices = self._choices.get(agent) or self._choices[""]
+        weights = [choice.weight for choice in choices]
+        return rng(envelope.id, f"{agent} model").choices(choices, weights)[0] if len(choices) > 1 else choices[0]
 
-    def _retry_delay_s(self, error: Exception, attempt: int) -> float:
-        headers = getattr(getattr(error, "response", None), "headers", None) or {}
-        try:
-            retry_after = float(headers.get("retry-after", 0.0))
-        except ValueError:
-            retry_after = 0.0
-        return min(MAX_RETRY_DELAY_S, max(retry_after, self._endpoint.retry_delay_s * 2**attempt))
+    def _offer(self, tool: Tool, envelope: Envelope, meter: AnswerMeter) -> OfferedTool:
+        """Return a tool that a model may call for one answer."""
+
+        async def call(arguments: str) -> str:
+            taken = sum(len(use.result) for use in meter.tool_uses)
+            if self._answerer is None or len(meter.tool_uses) >= MAX_TOOL_CALLS or taken >= MAX_TOOL_CHARACTERS:
+                return "error: no further call is possible; give your answer now"
+            result = await run_tool(tool, envelope, arguments, self._answerer)
+            meter.keep_tool_use(tool.name, arguments, result)
+            return result
+
+        return OfferedTool(tool, call)
 
 
-def _read_key(endpoint: Endpoint) -> str:
-    """Return the key, or an empty text if none is needed. Raises ValueError if the variable is not set."""
-    if not endpoint.api_key_env:
-        return ""
-    key = os.environ.get(endpoint.api_key_env, "").strip()
-    if not key:
-        raise ValueError(
-            f"the environment variable {endpoint.api_key_env} is not set; hint: set it to the model's API key"
-        )
-    return key
+class _Talk:
+    """The conversations for one answer, until one ends in an answer that can be used."""
+
+    def __init__(self, endpoint: Endpoint, adapter: Adapter, question: Completion, meter: AnswerMeter) -> None:
+        self._endpoint, self._adapter, self._question, self._meter = endpoint, adapter, question, meter
+        self._schema = SCHEMAS[question.schema_name]
+
+    async def hold(self, sender: Sender, tools: Sequence[OfferedTool]) -> tuple[ReadAnswer, ModelOutcome]:
+        """Return what was read at last, and how it ended. Raises RequestFailed."""
+        briefing = Briefing(self._question.instructions, self._schema, tools)
+        conversation: ModelConversation | None = None
+        text = self._question.prompt
+        while True:
+            conversation = conversation or self._adapter.converse(briefing, sender)
+            read = self._read(await conversation.say(text))
+            outcome = self._outcome(read)
+            if outcome in {"answered", "refused"} or self._meter.retries >= self._endpoint.retries:
+                return read, outcome
+            self._meter.retries += 1
+            text = CORRECTION.format(fault=read.fault)
+            if outcome in FRESH_START:
+                conversation, text = None, self._question.prompt + (BRIEF if outcome == "cut_off" else "")
+
+    def _read(self, said: str) -> ReadAnswer:
+        """Return the answer in what a model said; some endpoints take it for reasoning."""
+        read = read_answer(said, self._schema)
+        self._meter.keep_reasoning(read.reasoning)
+        if read.outcome == "empty" and self._meter.last.reasoning:
+            hidden = read_answer(self._meter.last.reasoning, self._schema)
+            read = hidden if hidden.outcome == "answered" else read
+        if read.outcome != "answered":
+            self._meter.keep_failed(said)
+        return read
+
+    def _outcome(self, read: ReadAnswer) -> ModelOutcome:
+        """Return how a question ended."""
+        if read.outcome == "answered":
+            return "answered"
+        if self._meter.last.refusal:
+            return "refused"
+        return "cut_off" if self._meter.last.cut_off else read.outcome
 
 
-def _autogen_client(endpoint: Endpoint, key: str) -> "OpenAIChatCompletionClient":
-    """Return AutoGen's client, with a description of the model: the library knows only the models of its vendors."""
-    from autogen_core.models import ModelInfo
-    from autogen_ext.models.openai import OpenAIChatCompletionClient
-
-    # Both warnings are about the library's own bookkeeping. They appear on every answer and repeat the answer's text.
-    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
-    warnings.filterwarnings("ignore", message="Resolved model mismatch", category=UserWarning)
-    model_info = ModelInfo(
-        vision=False,
-        function_calling=False,
-        json_output=True,
-        structured_output=True,
-        family="unknown",
-        multiple_system_messages=False,
-    )
-    optional: dict[str, Any] = {} if endpoint.temperature is None else {"temperature": endpoint.temperature}
-    return OpenAIChatCompletionClient(
-        model=endpoint.model,
-        base_url=endpoint.base_url,
-        api_key=key or "none",
-        model_info=model_info,
-        timeout=endpoint.timeout_s,
-        max_retries=0,  # retries are counted in one place, here
-        include_name_in_message=False,  # some endpoints refuse the field
-        **optional,
-    )
+def _reply(read: ReadAnswer, outcome: ModelOutcome, meter: AnswerMeter) -> CompletionReply:
+    """Return the reply of a conversation that has ended."""
+    if read.answer is not None:
+        return CompletionReply(body=read.answer.model_dump_json(), account=meter.account(outcome))
+    why = {"refused": meter.last.refusal, "cut_off": "the answer was cut off at the limit on tokens"}
+    line = clean_line(f"unusable answer: {why.get(outcome) or read.fault}", MAX_ERROR_CHARACTERS)
+    return CompletionReply(error=line, account=meter.account(outcome))
 
 
-def _is_unreadable(error: Exception) -> bool:
-    """Return whether the endpoint answered with something that is no typed answer."""
-    from openai import APIResponseValidationError, LengthFinishReasonError
-    from pydantic import ValidationError
-
-    # The libraries do not check for a body without choices or content; they raise one of these.
-    unchecked = (AttributeError, TypeError, IndexError, json.JSONDecodeError)
-    return isinstance(error, (ValidationError, APIResponseValidationError, LengthFinishReasonError, *unchecked))
-
-
-def _is_transient(error: Exception) -> bool:
-    """Return whether the same request may succeed a little later."""
-    from openai import APIConnectionError, InternalServerError, RateLimitError
-
-    transient = TimeoutError | APIConnectionError | RateLimitError | InternalServerError
-    return isinstance(error, transient) or _is_unreadable(error)
+def _log(envelope: Envelope, question: Completion, reply: CompletionReply) -> None:
+    """Log how a question ended, and what it took."""
+    assert reply.account
+    figures = reply.account.model_dump(exclude={"prompt", "digest", "endpoint"}, exclude_defaults=True)
+    names = {"experiment": envelope.experiment, "schema": question.schema_name}
+    if reply.error:
+        log.warning("model failed", **names, **figures, why=reply.error)
+    else:
+        log.info("model answered", **names, **figures)

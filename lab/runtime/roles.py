@@ -24,7 +24,8 @@ def answerers(settings: ModelSettings) -> Mapping[type[Question], Answerer]:
     """Return who answers questions to a language model. Raises ValueError for an unusable address or key."""
     if not settings.base_url:
         return {Completion: _no_endpoint}
-    from agents.llm.model import Endpoint, ModelClient
+    from agents.llm.endpoint import Endpoint
+    from agents.llm.model import ModelClient
 
     endpoint = Endpoint(
         settings.base_url,

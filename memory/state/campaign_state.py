@@ -22,6 +22,7 @@ from memory.projections import (
     CampaignRow,
     CompletionRow,
     HumanMessageRow,
+    ModelAnswerRow,
     PoolRow,
     ProposalRow,
     RevisionRow,
@@ -118,6 +119,8 @@ class CampaignState:
     """Analysed experiments of a campaign that ranks by its objective."""
     imports: list[RankedImport] = field(default_factory=list)
     """Imported experiments by what their histories report, best first and not in log order."""
+    model_answers: list[ModelAnswerRow] = field(default_factory=list)
+    """The accounts of questions to language models, in log order."""
     unanalysed: dict[str, CompletionRow] = field(default_factory=dict)
     """Completions that wait for their analysis, by experiment id and in log order."""
     released: list[tuple[int, CompletionRow]] = field(default_factory=list)

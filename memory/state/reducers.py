@@ -25,6 +25,7 @@ from memory.projections import (
     FailureRow,
     HumanMessageRow,
     ImportRow,
+    ModelAnswerRow,
     ObjectiveRow,
     PoolRow,
     PromotionRow,
@@ -76,6 +77,11 @@ def _start_campaign(campaign: CampaignState, row: CampaignRow) -> None:
 @_reduces(TransitionRow)
 def _record_transition(campaign: CampaignState, row: TransitionRow) -> None:
     campaign.transitions.append(row)
+
+
+@_reduces(ModelAnswerRow)
+def _account_for_model(campaign: CampaignState, row: ModelAnswerRow) -> None:
+    campaign.model_answers.append(row)
 
 
 @_reduces(PoolRow)

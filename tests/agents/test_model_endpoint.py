@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from agents.llm.model import Endpoint, ModelClient
+from agents.llm.endpoint import Endpoint
+from agents.llm.model import ModelClient
 from agents.llm.schemas import SCHEMAS, Answer, Draft
 from bus.vocabulary.events import HumanMessage
 from bus.vocabulary.questions import Completion
@@ -89,7 +90,7 @@ async def test_an_unreadable_answer_is_tried_again_and_then_reported(
         reply = await model.answer(CAUSE, QUESTION)
     assert len(scripted_model.requests) == 3
     assert reply.body == ""
-    assert reply.error.startswith("unreadable answer")
+    assert reply.error.startswith("unusable answer: ")
     assert "\n" not in reply.error
 
 
@@ -140,7 +141,7 @@ async def test_tokens_are_logged(scripted_model: "ScriptedModel") -> None:
         async with connected(scripted_model) as model:
             await model.answer(CAUSE, QUESTION)
     answers = [entry for entry in logs if entry["event"] == "model answered"]
-    assert [(entry["prompt_tokens"], entry["completion_tokens"]) for entry in answers] == [(11, 7)]
+    assert [(entry["tokens_in"], entry["tokens_out"]) for entry in answers] == [(11, 7)]
 
 
 def test_a_missing_key_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:

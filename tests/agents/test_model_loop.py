@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from agents.analysis.fitness import marked_judge
 from agents.design import BASELINES
-from agents.llm.model import Endpoint, ModelClient
+from agents.llm.endpoint import Endpoint
+from agents.llm.model import ModelClient
 from agents.roles.analyst import Analyst
 from agents.roles.engineer import Engineer
 from agents.roles.researcher import Researcher
@@ -14,6 +15,7 @@ from bus.vocabulary.events import (
     CodeFailed,
     CodeRevised,
     HumanMessage,
+    ModelAnswered,
     ProposalCreated,
     ProposalRequested,
     RunFailed,
@@ -68,7 +70,7 @@ JUDGEMENT = {
 
 
 async def events_of(role: Role, cause: Envelope, client: ModelClient) -> list[Any]:
-    """Make a decision with the replies of memory and of the model, and return its events."""
+    """Make a decision with the replies of memory and of the model; return its events after the model's account."""
     decision: Decision = role.decide(cause)
     reply: Any = None
     try:
@@ -78,7 +80,10 @@ async def events_of(role: Role, cause: Envelope, client: ModelClient) -> list[An
             is_for_model = isinstance(question, Completion)
             reply = await client.answer(cause, question) if is_for_model else MEMORY[type(question)]
     except StopIteration as stop:
-        return [post.event for post in stop.value or ()]
+        events = [post.event for post in stop.value or ()]
+    (account,) = (event for event in events if isinstance(event, ModelAnswered))
+    assert (account.account.model, account.account.tokens_in, account.account.prompt != "") == ("scripted", 11, True)
+    return [event for event in events if event is not account]
 
 
 async def test_a_model_proposes_repairs_judges_and_answers(scripted_model: "ScriptedModel") -> None:

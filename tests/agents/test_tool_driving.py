@@ -40,7 +40,7 @@ class ShowName:
         return rows.rows[0].name * 1_000
 
 
-class Memory:
+class RecordingMemory:
     """Answers with one experiment and keeps the questions."""
 
     def __init__(self, *rows: Any) -> None:
@@ -55,7 +55,7 @@ class Memory:
 
 async def test_memory_is_asked_as_of_the_event_and_the_text_is_bounded() -> None:
     """Whatever position the tool asks about."""
-    memory = Memory(ROW.model_copy(update={"name": "two-clocks"}))
+    memory = RecordingMemory(ROW.model_copy(update={"name": "two-clocks"}))
     text = await run_tool(ShowName(), CAUSE, '{"id": "e0001"}', memory.answer)
     assert text.startswith("two-clockstwo-clocks")
     assert len(text) == MAX_RESULT_CHARACTERS
@@ -68,7 +68,7 @@ async def test_memory_is_asked_as_of_the_event_and_the_text_is_bounded() -> None
 )
 async def test_a_fault_is_a_text_for_the_model(arguments: str, fault: str) -> None:
     """It says what is wrong, so that the model can call the tool again."""
-    text = await run_tool(ShowName(), CAUSE, arguments, Memory().answer)
+    text = await run_tool(ShowName(), CAUSE, arguments, RecordingMemory().answer)
     assert text.startswith("error: ")
     assert fault in text
 
@@ -95,7 +95,7 @@ class Misbehaving(ShowName):
 )
 async def test_a_tool_publishes_nothing_asks_no_model_and_ends(step: Any) -> None:
     """A tool of another kind is stopped."""
-    memory = Memory(ROW)
+    memory = RecordingMemory(ROW)
     text = await run_tool(Misbehaving(step), CAUSE, '{"id": "e0001"}', memory.answer)
     assert text.startswith("error: show_name ")
     assert len(memory.questions) <= MAX_QUESTIONS + 1

@@ -17,6 +17,8 @@ class ScriptedModel:
         """Listen on a free port of the loopback."""
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self.script: list[ScriptStep] = []
         self.default_step: ScriptStep = (500, b'{"error": {"message": "script over"}}')
         """The reply to every request after the end of the script."""
@@ -71,6 +73,8 @@ class ScriptedModel:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 model.requests.append(body)
                 model.keys.append(self.headers.get("Authorization", ""))
+                model.paths.append(self.path)
+                model.headers.append({name.lower(): value for name, value in self.headers.items()})
                 step = model.script.pop(0) if model.script else model.default_step
                 status, payload = step(body) if callable(step) else step
                 try:

@@ -17,7 +17,7 @@ from bus.vocabulary.events.code import CodeFailed, CodeRevised, Stage
 from bus.vocabulary.events.human import OWNER, HumanAnswered, HumanKind, HumanMessage, Spoken
 from bus.vocabulary.events.imported import ExperimentImported
 from bus.vocabulary.events.metrics import CurvePoint, Measure, Metrics, TaskMetrics
-from bus.vocabulary.events.model import ModelAccount, ModelAnswered, ModelOutcome
+from bus.vocabulary.events.model import ModelAccount, ModelAnswered, ModelChoice, ModelLimits, ModelOutcome
 from bus.vocabulary.events.objective import Objective, ObjectiveMeasure, ObjectiveParts, rank_key
 from bus.vocabulary.events.proposal import (
     Forecast,
@@ -91,6 +91,8 @@ __all__ = [
     "Metrics",
     "ModelAccount",
     "ModelAnswered",
+    "ModelChoice",
+    "ModelLimits",
     "ModelOutcome",
     "Objective",
     "ObjectiveMeasure",

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from bus.vocabulary.events.base import Event, Limits
+from bus.vocabulary.events.model import ModelChoice, ModelLimits
 from bus.vocabulary.events.objective import Objective
 from bus.vocabulary.events.verification import VerificationPlan
 
@@ -52,7 +53,12 @@ class CampaignStarted(Event):
     roles: dict[str, dict[str, JsonValue]] = {}
     """Settings of roles in force, by role."""
     models: dict[str, str] = {}
-    """Language model by role; a role without one decides by rules and the grammar."""
+    """Language model by agent, the first of several: a role, or a further agent such as `judge`. An agent without one
+    decides by rules and the grammar."""
+    model_choices: dict[str, tuple[ModelChoice, ...]] = {}
+    """Every model that an agent may ask, with its settings; empty in logs before this field."""
+    model_limits: ModelLimits | None = None
+    """What the models may take; None for no limit."""
     prompts: dict[str, str] = {}
     """Version of every prompt in use, by its name: a hash of its text."""
     owner: str = ""

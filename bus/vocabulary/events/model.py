@@ -31,6 +31,34 @@ the token limit, or was refused by the model; the reply was no completion (`bad_
 the limit; or the endpoint gave an error. `circuit_open`, `over_budget` and `no_endpoint`: no request was made."""
 
 
+class ModelLimits(Record):
+    """What the language models of a campaign may take; beyond it, rules and the grammar decide."""
+
+    cost: float | None = Field(default=None, ge=0)
+    """Cost in the currency of the price table; None for no limit. The same goes for the others."""
+    tokens: int | None = Field(default=None, ge=0)
+    """Tokens of prompts and answers together."""
+    requests: int | None = Field(default=None, ge=0)
+    """Requests, failed ones included."""
+
+
+class ModelChoice(Record):
+    """One model that an agent may ask, and how. Addresses, keys and headers are not recorded."""
+
+    model: str
+    """Name of the model."""
+    weight: float = Field(default=1.0, gt=0)
+    """Its share of the agent's questions, against the others' weights; the cause of a decision draws."""
+    temperature: float | None = None
+    """Sampling temperature; None for the endpoint's own."""
+    max_tokens: int | None = None
+    """Tokens that an answer may have."""
+    reasoning_effort: str | None = None
+    """How much a reasoning model is to think."""
+    body: str = ""
+    """Hash of further keys of the request; empty without any."""
+
+
 class ModelAccount(Record):
     """What one answer took, failed requests included."""
 
@@ -45,7 +73,7 @@ class ModelAccount(Record):
     outcome: ModelOutcome = "answered"
     """How the question ended."""
     form: str = ""
-    """How the model was told the form of its answer: `json_schema`, `json_object` or `text`."""
+    """What asked for the form of the answer: `json_schema`, `json_object` or `text`."""
     requests: int = Field(default=0, ge=0)
     """Requests that were sent."""
     retries: int = Field(default=0, ge=0)

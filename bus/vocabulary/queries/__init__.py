@@ -29,6 +29,7 @@ from bus.vocabulary.queries.idea import (
 )
 from bus.vocabulary.queries.outcome import AskOutcomes, Outcomes, TrialOutcome
 from bus.vocabulary.queries.query import Query
+from bus.vocabulary.queries.spending import AskSpending, Spending, SpendingKey, SpendingRow
 from bus.vocabulary.queries.verification import (
     AskVerification,
     CandidateVerdict,
@@ -53,6 +54,7 @@ __all__ = [
     "AskOutcomes",
     "AskPeers",
     "AskSetup",
+    "AskSpending",
     "AskUnitEffects",
     "AskVerification",
     "CampaignStatus",
@@ -77,6 +79,9 @@ __all__ = [
     "Promotion",
     "Query",
     "SealedRun",
+    "Spending",
+    "SpendingKey",
+    "SpendingRow",
     "Status",
     "TrialOutcome",
     "UnitEffect",
@@ -100,6 +105,7 @@ QUERIES: dict[str, type[Query]] = {
         AskOutcomes,
         AskUnitEffects,
         AskVerification,
+        AskSpending,
     )
 }
 """Every query by its name."""
