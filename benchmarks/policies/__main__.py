@@ -7,7 +7,8 @@ Each run is a whole campaign (`benchmarks.policies.campaign`): the lab's directo
 with the table in the trainer's place. Prints, per table and policy, the test regret of the design with the best
 validation value after a quarter, a half and all of the queries: the mean over runs with its interval, and the mean
 difference to a reference policy on the same seeds with its interval. All intervals are 95 % of a bootstrap over runs.
-`optuna-tpe` among the policies is Optuna's TPE without the lab (extra `bench`). A table whose file or package is absent
+`optuna-tpe` among the policies is Optuna's TPE without the lab (extra `bench`); `two_tier:leaning=4` is a policy with
+a setting of the researcher. A table whose file or package is absent
 is skipped with a line on stderr. The same arguments print the same table.
 """
 
@@ -27,7 +28,7 @@ from benchmarks.policies import outside
 from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.compare import interval, regrets
 from benchmarks.policies.mixers import MeasuredMixers, SimulatedMixers
-from benchmarks.policies.table import PublishedTable, Table
+from benchmarks.policies.table import Contender, PublishedTable, Table
 from benchmarks.policies.tables import Network, nas_bench_201, nas_bench_graph, nas_bench_macro
 
 LOADERS: dict[str, Callable[[Path], Table]] = {
@@ -56,7 +57,7 @@ def run(name: str, folder: Path, queries: int, job: tuple[str, int]) -> tuple[li
         assert isinstance(table, PublishedTable), "main refuses it for other tables"
         evaluated = outside.search(table, seed, queries)
     else:
-        evaluated = TableCampaign(table, policy, seed, queries).run()
+        evaluated = TableCampaign(table, Contender.parse(policy), seed, queries).run()
     return regrets(table, evaluated, seed, marks(queries)), time.process_time() - began
 
 
@@ -101,10 +102,14 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     options = parser.parse_args()
     tables, chosen = options.only.split(","), options.policies.split(",")
-    unknown = {*tables} - {*LOADERS} | {*chosen} - {*policies(), outside.NAME}
-    if unknown:
+    if unknown := {*tables} - {*LOADERS}:
         print(f"unknown: {', '.join(sorted(unknown))}; tables: {', '.join(LOADERS)}", file=sys.stderr)
-        print(f"policies: {', '.join((*policies(), outside.NAME))}", file=sys.stderr)
+        return 2
+    try:
+        for one in chosen:
+            _ = one == outside.NAME or Contender.parse(one)
+    except ValueError as error:
+        print(f"{error}; or {outside.NAME}", file=sys.stderr)
         return 2
     print("| table | policy |", " | ".join(f"regret at {mark}" for mark in marks(options.queries)), end=" | ")
     print(" | ".join(f"to {options.reference} at {mark}" for mark in marks(options.queries)), "| CPU s per run |")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 from agents.llm.schemas import Judgement
 from agents.roles import analyst, director, researcher
-from benchmarks.policies.table import Table
+from benchmarks.policies.table import Contender, Table
 from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post
@@ -39,10 +39,10 @@ TABLE = "trainer"
 
 @dataclass
 class TableCampaign:
-    """A campaign of one policy on one table."""
+    """A campaign of one contender on one table."""
 
     table: Table
-    policy: str
+    contender: Contender
     seed: int
     queries: int
     trained: list[Any] = field(default_factory=list)
@@ -55,7 +55,9 @@ class TableCampaign:
             self._transport, self.log = MemoryTransport(), list[Envelope]()
             self._bus = {role: Bus(self._transport, role) for role in (*(spec.name for spec in ROLES), TABLE)}
             self._roles = [(spec, spec.build()) for spec in ROLES if spec.build]
-            self._publish("director", Post(CAMPAIGN, self.table.start(self.policy, self.seed, self.queries)), None, 0)
+            self._publish(
+                "director", Post(CAMPAIGN, self.table.start(self.contender, self.seed, self.queries)), None, 0
+            )
             handled = 0
             while handled < len(self.log):
                 self._handle(self.log[handled])

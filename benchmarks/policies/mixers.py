@@ -16,8 +16,9 @@ from typing import ClassVar
 from typing_extensions import override
 
 from agents.design import BASELINES, Design
+from agents.roles import researcher
 from agents.search.spaces import mixers
-from benchmarks.policies.table import Papers, Table, metrics_of
+from benchmarks.policies.table import Contender, Papers, Table, metrics_of
 from benchmarks.tables.answers import TableAnswers
 from benchmarks.tables.mixers import load
 from bus.vocabulary.events import CampaignStarted, Metrics
@@ -59,8 +60,10 @@ class MixerTable(Table):
         return self.loss(design, seed) - min(self.loss(human.design, seed) for human in BASELINES.values())
 
     @override
-    def start(self, policy: str, seed: int, queries: int) -> CampaignStarted:
-        return campaign_started(Settings(policy=policy, seed=seed, experiments=queries, slots=SLOTS))
+    def start(self, contender: Contender, seed: int, queries: int) -> CampaignStarted:
+        roles = {researcher.SPEC.name: dict(contender.researcher)}
+        settings = Settings(policy=contender.policy, seed=seed, experiments=queries, slots=SLOTS, roles=roles)
+        return campaign_started(settings)
 
     @override
     def metrics(self, design: Design, seed: int) -> Metrics:

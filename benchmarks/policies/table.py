@@ -6,7 +6,8 @@ and the analyst of the lab do the rest (`benchmarks.policies.campaign`).
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
 from typing import Any, ClassVar
@@ -30,6 +31,26 @@ LOSS, LOSS_SHARE = 2.0, 0.04
 
 A fitness is squashed, and a loss 10 % below the best baseline's is quarantined; within 4 % neither matters.
 """
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A search policy, with settings of the researcher that differ from the default."""
+
+    policy: str
+    researcher: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> "Contender":
+        """Return the contender of a text such as `two_tier` or `surrogate:leaning=4:formulas=0`.
+
+        Raises ValueError for an unknown policy or setting.
+        """
+        policy, *settings = text.split(":")
+        policy_class(policy)
+        values = dict(setting.partition("=")[::2] for setting in settings)
+        researcher.ResearcherSettings.model_validate(values)
+        return cls(policy, values)
 
 
 class NoPapers:
@@ -71,7 +92,7 @@ class Table(ABC):
         """Return what judges the design that a search chose."""
 
     @abstractmethod
-    def start(self, policy: str, seed: int, queries: int) -> CampaignStarted:
+    def start(self, contender: Contender, seed: int, queries: int) -> CampaignStarted:
         """Return the first event of a campaign that evaluates so many designs."""
 
     @abstractmethod
@@ -89,14 +110,15 @@ class PublishedTable(Table):
     space: ChoiceSpace  # pyright: ignore[reportIncompatibleVariableOverride]  (nobody assigns it another)
 
     @override
-    def start(self, policy: str, seed: int, queries: int) -> CampaignStarted:
-        parameters = policy_class(policy).sized_for(queries - FOUNDERS, FOUNDERS).model_dump(mode="json")
+    def start(self, contender: Contender, seed: int, queries: int) -> CampaignStarted:
+        parameters = policy_class(contender.policy).sized_for(queries - FOUNDERS, FOUNDERS).model_dump(mode="json")
+        settings = researcher.ResearcherSettings.model_validate({"max_ideas": MAX_IDEAS, **contender.researcher})
         return CampaignStarted(
             goal="", seed=seed, scale="table", experiments=queries - FOUNDERS, slots=1,
             baselines=tuple(f"start-{seed}-{number}" for number in range(FOUNDERS)),
-            limits=Limits(seconds=1, memory_mb=1), space=self.space.name, policy=policy,
+            limits=Limits(seconds=1, memory_mb=1), space=self.space.name, policy=contender.policy,
             policy_parameters=parameters, models={analyst.SPEC.name: "constant marks"},
-            roles={researcher.SPEC.name: researcher.ResearcherSettings(max_ideas=MAX_IDEAS).model_dump(mode="json")},
+            roles={researcher.SPEC.name: settings.model_dump(mode="json")},
         )  # fmt: skip
 
     @override

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from agents.analysis.evidence.rank_statistics import Numbers, agreement
 from agents.design import Design
-from benchmarks.rank_statistics import Numbers, agreement
 from benchmarks.tables import mixers
 from benchmarks.tables.mixers import TEXT, Mixers
 from benchmarks.tables.plan import design_key

@@ -21,8 +21,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.analysis.evidence.rank_statistics import Numbers, reliability, spread_to_noise
 from agents.design import Design
-from benchmarks.rank_statistics import Numbers, reliability, spread_to_noise
 from benchmarks.tables.storage import TABLE, Row, read_table
 
 SCREENING = "nano"
