@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from agents.design import render
-from benchmarks.tables.plan import Member, Trial, breed, merit, replications, screening
+from benchmarks.tables.plan import Member, TableRun, breed, merit, replications, screening
 from benchmarks.tables.storage import FOLDER, Row, append, member_of, pack, read_lines, read_table, row_of
 from bus.vocabulary.events import Limits, Metrics, RunRequested
 from bus.wire.ids import run_id
@@ -99,7 +99,7 @@ class Maker:
             if (row["rung"], row["seed"]) == ("nano", 0) and not row["failed"]
         }
 
-    def _train(self, trials: Sequence[Trial], what: str) -> None:
+    def _train(self, trials: Sequence[TableRun], what: str) -> None:
         missing = [trial for trial in trials if trial.id not in self._rows]
         with ProcessPoolExecutor(self._processes) as pool:
             jobs = [pool.submit(train, *_job(trial)) for trial in missing]
@@ -110,7 +110,7 @@ class Maker:
                 print(f"{what}: {number} of {len(missing)}", file=sys.stderr, flush=True)
 
 
-def _job(trial: Trial) -> tuple[str, str, str, int]:
+def _job(trial: TableRun) -> tuple[str, str, str, int]:
     """Return what a process needs of a trial, in values that can be sent to it."""
     return run_id(trial.member.key, 0), render(trial.member.design).source, trial.rung, trial.seed
 

@@ -55,7 +55,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TableRun:
     """One run of a design."""
 
     member: Member
@@ -118,12 +118,12 @@ def _draw(stratum: str, parent: Member | None, best: Sequence[Member], rng: Rand
     return start if stratum == "random" else mutate(start, rng).design
 
 
-def screening(members: Iterable[Member]) -> list[Trial]:
+def screening(members: Iterable[Member]) -> list[TableRun]:
     """Return the first run of every member."""
-    return [Trial(member, "nano", 0) for member in members]
+    return [TableRun(member, "nano", 0) for member in members]
 
 
-def replications(members: Sequence[Member], merits: Mapping[str, float]) -> list[Trial]:
+def replications(members: Sequence[Member], merits: Mapping[str, float]) -> list[TableRun]:
     """Return the further runs of a generation, once its merits are known."""
     ranked = sorted((e for e in members if e.key in merits), key=lambda e: -merits[e.key])
     baselines = [member for member in ranked if member.stratum == "baseline"]
@@ -131,5 +131,5 @@ def replications(members: Sequence[Member], merits: Mapping[str, float]) -> list
     best, rest = others[: REPLICATED // 2], others[REPLICATED // 2 :]
     count = min(len(rest), REPLICATED - len(best))
     spread = [rest[(2 * i + 1) * len(rest) // (2 * count)] for i in range(count)]
-    seeds = [Trial(e, "nano", seed) for e in (*baselines, *best, *spread) for seed in REPLICATION_SEEDS]
-    return seeds + [Trial(e, "micro", 0) for e in (*baselines, *best[::2], *spread[::2])]
+    seeds = [TableRun(e, "nano", seed) for e in (*baselines, *best, *spread) for seed in REPLICATION_SEEDS]
+    return seeds + [TableRun(e, "micro", 0) for e in (*baselines, *best[::2], *spread[::2])]

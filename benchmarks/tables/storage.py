@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from agents.design import Design
-from benchmarks.tables.plan import Member, Trial
+from benchmarks.tables.plan import Member, TableRun
 from bus.vocabulary.events import Metrics
 
 Row = dict[str, Any]
@@ -29,7 +29,7 @@ def append(path: Path, row: Row) -> None:
         file.write(json.dumps(row, separators=(",", ":")) + "\n")
 
 
-def row_of(trial: Trial, corpus: str, metrics: Metrics | None, failed: str = "") -> Row:
+def row_of(trial: TableRun, corpus: str, metrics: Metrics | None, failed: str = "") -> Row:
     """Return the row of a run; `corpus` is the hash of its text, `failed` why it has no metrics."""
     member = trial.member
     row: Row = {
