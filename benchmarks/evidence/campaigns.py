@@ -27,7 +27,9 @@ class World:
 
     name: str
     gain: float
-    """True gain over the baselines of one planted candidate, in nats; the others have none."""
+    """True gain over the baselines of one planted candidate at both rungs, in nats; the others have none."""
+    nano_gain: float = 0.0
+    """Gain of every candidate at nano alone, which does not carry over to micro."""
     worse_baselines: bool = False
     """Whether all baselines but one are far behind, so that only one is in the way of a false claim."""
     block_sd: float | None = None
@@ -78,9 +80,7 @@ class ClaimCampaign:
             for rung in self.plan.rungs
         }
 
-    def run(
-        self, claim: Callable[["ClaimCampaign", dict[str, list[Numbers]], int], tuple[bool, int]]
-    ) -> CampaignOutcome:
+    def run(self, claim: "Rule") -> CampaignOutcome:
         """Verify the candidates in their order with a rule for claims, and return the outcome."""
         verified: list[str] = []
         planted, false, runs = False, 0, 0
@@ -98,7 +98,11 @@ class ClaimCampaign:
 
     def _gains(self, scores: dict[str, Numbers]) -> dict[str, list[Numbers]]:
         """Return gains [seeds, blocks] over each baseline by rung; one block stands for the mean over documents."""
-        return {rung: [self._by_block(mine - base[rung]) for base in self.baselines] for rung, mine in scores.items()}
+        bonus = {"nano": self.world.nano_gain}
+        return {
+            rung: [self._by_block(mine + bonus.get(rung, 0.0) - base[rung]) for base in self.baselines]
+            for rung, mine in scores.items()
+        }
 
     def _by_block(self, gains: Numbers) -> Numbers:
         if self.world.block_sd is None:
@@ -113,7 +117,7 @@ the candidate is claimed, and its runs."""
 
 def by_verdict(campaign: ClaimCampaign, gains: dict[str, list[Numbers]], discoveries: int) -> tuple[bool, int]:
     """Follow the verdict from look to look; return whether the claim is confirmed, and the candidate's runs."""
-    error_level = level(campaign.plan.alpha, CANDIDATES, discoveries)
+    error_level = level(campaign.plan.alpha, candidates=CANDIDATES, discoveries=discoveries)
     seeds: dict[str, int] = {}
     while True:
         measured = [_measured(rung, gains[rung], count) for rung, count in seeds.items()]

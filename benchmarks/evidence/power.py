@@ -24,11 +24,11 @@ def power(looks: Sequence[int], gain: float, margin: float, candidates: int, tri
     for look in looks:
         seen = gains[:, :look]
         t = seen.mean(axis=1) / seen.std(axis=1, ddof=1) * look**0.5
-        crossed = (t >= critical_t(look, level(ALPHA, candidates), looks[-1])) & ~passed
+        crossed = (t >= critical_t(look, level(ALPHA, candidates=candidates), looks[-1])) & ~passed
         ended[crossed], passed = look, passed | crossed
     return float(passed.mean()), float(ended.mean())
 
 
 def visible_gain(looks: Sequence[int], margin: float, candidates: int) -> float:
     """Return the gain that the plan's last look confirms with a power of 0.8."""
-    return smallest_gain(PAIRED_SD, margin, level(ALPHA, candidates), looks[-1], looks[-1])
+    return smallest_gain(PAIRED_SD, margin, level(ALPHA, candidates=candidates), looks[-1], looks[-1])

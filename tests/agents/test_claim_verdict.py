@@ -111,9 +111,9 @@ def test_gains_that_do_not_fit_the_plan_are_an_error(gains: RungGains, message: 
 
 def test_candidates_share_alpha_evenly_and_a_discovery_raises_the_others() -> None:
     """So e-LOND spends α once, however the candidates depend on each other."""
-    assert sum(level(0.05, 8) for _ in range(8)) == pytest.approx(0.05)
-    assert level(0.05, 8, 2) == pytest.approx(3 * level(0.05, 8))
-    assert level(0.05, 8, 40) == 0.05
+    assert sum(level(0.05, candidates=8) for _ in range(8)) == pytest.approx(0.05)
+    assert level(0.05, candidates=8, discoveries=2) == pytest.approx(3 * level(0.05, candidates=8))
+    assert level(0.05, candidates=8, discoveries=40) == 0.05
 
 
 def test_a_plan_admits_each_structure_once_and_no_more_than_it_planned() -> None:
@@ -126,7 +126,7 @@ def test_a_plan_admits_each_structure_once_and_no_more_than_it_planned() -> None
 def test_adjusted_p_values() -> None:
     """Holm's example of four; e-LOND's p is the α at which an e-value crosses its level."""
     assert _rounded(holm([0.01, 0.04, 0.03, 0.005])) == [0.03, 0.06, 0.06, 0.02]
-    assert adjusted_p(160.0, share(8)) == pytest.approx(0.05)
+    assert adjusted_p(160.0, share(candidates=8)) == pytest.approx(0.05)
     assert adjusted_p(0.0, 0.5) == 1.0
 
 

@@ -21,7 +21,7 @@ Sources: Xu and Ramdas, 2311.06412 (e-LOND); Javanmard and Montanari, 1502.06197
 from collections.abc import Collection, Sequence
 
 
-def share(candidates: int, discoveries: int = 0) -> float:
+def share(*, candidates: int, discoveries: int = 0) -> float:
     """Return the share of α that a candidate gets in a plan for at most `candidates` of them.
 
     `discoveries` are those confirmed so far, without this one.
@@ -29,9 +29,9 @@ def share(candidates: int, discoveries: int = 0) -> float:
     return min(1.0, (discoveries + 1) / candidates)
 
 
-def level(alpha: float, candidates: int, discoveries: int = 0) -> float:
+def level(alpha: float, *, candidates: int, discoveries: int = 0) -> float:
     """Return the error level of a candidate; at most α."""
-    return alpha * share(candidates, discoveries)
+    return alpha * share(candidates=candidates, discoveries=discoveries)
 
 
 def admits(verified: Collection[str], structure: str, candidates: int) -> bool:
