@@ -37,8 +37,8 @@ def document_interval(gains: Sequence[Sequence[float]], confidence: float) -> In
     seeds, blocks = len(gains), len(gains[0])
     by_seed = [fmean(row) for row in gains]
     by_block = [fmean(column) for column in zip(*gains, strict=True)]
-    ms_seeds, ms_blocks = blocks * variance(by_seed), seeds * variance(by_block)
-    total = sum((value - fmean(by_seed)) ** 2 for row in gains for value in row)
+    mean, ms_seeds, ms_blocks = fmean(by_seed), blocks * variance(by_seed), seeds * variance(by_block)
+    total = sum((value - mean) ** 2 for row in gains for value in row)
     rest = max(total - (seeds - 1) * ms_seeds - (blocks - 1) * ms_blocks, 0.0)
     ms_rest = rest / ((seeds - 1) * (blocks - 1))
     combined = max(ms_seeds + ms_blocks - ms_rest, ms_seeds, ms_blocks)
@@ -46,7 +46,7 @@ def document_interval(gains: Sequence[Sequence[float]], confidence: float) -> In
     spread = sum(square * square / degrees for square, degrees in parts)
     degrees = combined * combined / spread if spread else 1.0
     error = sqrt(combined / (seeds * blocks))
-    return _around(fmean(by_seed), error, max(1, min(int(degrees), seeds * blocks - 1)), confidence)
+    return _around(mean, error, max(1, min(int(degrees), seeds * blocks - 1)), confidence)
 
 
 def _around(mean: float, error: float, degrees: int, confidence: float) -> Interval:
