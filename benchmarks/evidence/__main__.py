@@ -13,7 +13,7 @@ from scipy import stats
 
 from benchmarks.evidence.campaigns import CampaignOutcome, ClaimCampaign, World, by_eager_t, by_verdict
 from benchmarks.evidence.coverage import SEEDS, SHAPES, coverage
-from benchmarks.evidence.noise import BLOCK_SD
+from benchmarks.evidence.noise import BLOCK_SD, CLOSE_BLOCK_SD
 from benchmarks.evidence.power import GAINS, PLANS, power, visible_gain
 
 WORLDS = (
@@ -24,7 +24,7 @@ WORLDS = (
     World("one better by .015", 0.015),
     World("one better by .020", 0.020),
     World("one better by .025", 0.025),
-    World("one better by .025, by blocks", 0.025, worse_baselines=True, block_sd=BLOCK_SD),
+    World("one better by .025, by blocks", 0.025, worse_baselines=True, block_sd=CLOSE_BLOCK_SD),
 )
 RULES = {"verdict": by_verdict, "eager t test": by_eager_t}
 MARGINS = (0.0, 0.005)
