@@ -71,8 +71,9 @@ def _consequences(envelope: Envelope, status: CampaignStatus, started: CampaignS
     if status.finished:
         return posts
     verification = yield from _verification(envelope, started)
-    if status.stopping or (_is_spent(status) and (verification is None or is_over(verification))):
-        return [*posts, _ending(status)]
+    spent = _is_spent(status) and (verification is None or is_over(verification))
+    if spent or status.stopping:
+        return [*posts, _ending(status, spent=spent)]
     if isinstance(envelope.event, HumanMessage) and envelope.event.kind == "pause":
         return [Post(CAMPAIGN, CampaignPaused(by=envelope.event.by, why=envelope.event.text))]
     if not status.paused and _may_request_designs(status, started):
@@ -211,10 +212,10 @@ def _resumption(event: Event, status: CampaignStatus, started: CampaignStarted) 
     return None
 
 
-def _ending(status: CampaignStatus) -> Post:
+def _ending(status: CampaignStatus, *, spent: bool) -> Post:
     """Return the ending with the campaign's results; the stream takes one, however many decisions publish it."""
     finished = CampaignFinished(
-        reason="budget_spent" if _is_spent(status) else "stopped",
+        reason="budget_spent" if spent else "stopped",
         analysed=status.analysed,
         failed=status.failed,
         rejected=status.rejected,

@@ -45,6 +45,10 @@ def run(
         Path | None, typer.Option(help="Your own text: a file or folder of text, JSONL or Parquet.")
     ] = None,
     goal: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,
+    verify: Annotated[
+        int | None,
+        typer.Option(help="Designs to verify on fresh seeds and sealed text; 0 for none (default: by the budget)."),
+    ] = None,
     policy: Annotated[str | None, typer.Option(help="Search policy, such as two_tier or random.")] = None,
     sandbox: Annotated[str | None, typer.Option(help="bwrap, or none (unconfined; the report says so).")] = None,
     lazy_sync: Annotated[
@@ -66,6 +70,7 @@ def run(
     settings = load_settings(
         config, home=home, campaign=campaign, experiments=experiments, seed=seed, scale=scale, slots=slots,
         trainers=trainers, attempts=attempts, data=data, goal=goal, policy=policy, sandbox=sandbox, nats=nats,
+        verification=None if verify is None else {"candidates": verify},
         allow_plaintext=plaintext, allow_lazy_sync=lazy_sync, patience=patience, log_level=log_level,
     ).settings  # fmt: skip
     if not services and not settings.nats:
@@ -82,6 +87,7 @@ def _run_campaign(settings: Settings, *, services: bool, as_json: bool) -> int:
     from lab.operations import preflight
     from lab.runtime import campaign_choice
     from lab.runtime.campaign import run_campaign
+    from lab.runtime.verification import announcement
     from lab.terminal import run_summary
 
     lab_home = Home(settings.home)
@@ -89,6 +95,8 @@ def _run_campaign(settings: Settings, *, services: bool, as_json: bool) -> int:
     with lab_home.locked():
         settings = campaign_choice.resolve_settings(settings, lab_home)
         preflight.check(settings, lab_home)
+        if not as_json and not lab_home.campaign(settings.campaign):
+            print(announcement(settings), file=sys.stderr)
         with run_summary.screen(quiet=as_json) as screen:
             outcome = run_async(run_campaign(settings, lab_home, screen, None if services else lambda *_: ()))
         report = run_summary.write_report(outcome, lab_home, settings)

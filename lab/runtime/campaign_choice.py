@@ -17,6 +17,7 @@ from bus.wire.ids import CAMPAIGN, campaign_id
 from lab.errors import LabError
 from lab.home import Home
 from lab.runtime.campaign_start import campaign_started
+from lab.runtime.verification import verification_plan
 from lab.settings import Settings
 
 IDENTITY_SETTINGS = ("seed", "scale", "policy")
@@ -48,6 +49,7 @@ async def start_campaign(bus: Bus, settings: Settings, home: Home) -> tuple[str,
         settings, recorded = await _first_record(bus, settings)
     campaign, planned = str(recorded["id"]), recorded["experiments"]
     await _require_present(bus, campaign)
+    await _require_same_plan(bus, campaign, settings)
     # The record comes first: if this process dies in between, the campaign is still this home's.
     home.record_campaign(record_of(campaign, settings))
     await bus.publish(Post(CAMPAIGN, campaign_started(settings)), campaign)
@@ -75,6 +77,19 @@ async def _require_present(bus: Bus, campaign: str) -> None:
     subject = subjects.event_subject_of(campaign, CAMPAIGN, CampaignArchived)
     if await bus.transport.read(subjects.LOG, subject=subject, max_batch=1):
         raise LabError(f"{campaign} was archived; hint: give another --campaign NAME or --seed")
+
+
+async def _require_same_plan(bus: Bus, campaign: str, settings: Settings) -> None:
+    """Raise LabError if a person gives another verification plan than the campaign has fixed at its start."""
+    start = await _find_start(bus, campaign) if "verification" in settings.model_fields_set else None
+    if start is None:
+        return
+    assert isinstance(start.event, CampaignStarted)
+    as_planned = settings.model_copy(update={"experiments": start.event.experiments, "scale": start.event.scale})
+    if verification_plan(as_planned) != start.event.verification:
+        raise LabError(
+            f"{campaign} fixed its verification plan when it started; hint: give --campaign NAME for one more"
+        )
 
 
 async def _first_record(bus: Bus, settings: Settings) -> tuple[Settings, dict[str, Any]]:

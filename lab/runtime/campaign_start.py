@@ -17,6 +17,7 @@ from bus.vocabulary.events import CampaignStarted, Limits, Record
 from lab.errors import LabError
 from lab.roster import decider_specs, role_specs
 from lab.runtime.objective import objective
+from lab.runtime.verification import verification_plan
 from lab.settings import Settings
 
 
@@ -42,6 +43,7 @@ def campaign_started(settings: Settings) -> CampaignStarted:
         policy_parameters=policy_parameters(settings, len(baselines)).model_dump(mode="json"),
         novelty=settings.novelty,
         objective=objective(settings.objective, scale),
+        verification=verification_plan(settings),
         roles=role_settings(settings),
         models=models,
         prompts=prompts.versions() if models else {},

@@ -28,7 +28,7 @@ from tests.support.factories import verification_plan
 from tests.support.simulated_campaigns import NO_FAULTS, message_cues, resume_cues, started, stop_cues
 from tests.support.simulation import STORM, Faults, Laboratory, caching
 
-QUICK, THOROUGH, BLOCKS = 20, 1000, 10
+QUICK, THOROUGH, BLOCKS = 20, 1000, 50
 """Campaigns of the quick test, and of the thorough one in so many blocks."""
 
 
@@ -80,7 +80,7 @@ def test_a_climb_keeps_every_rule_under_every_schedule(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_a_thousand_climbs_keep_every_rule(tmp_path: Path, block: int) -> None:
-    """After a hundred campaigns in one log, their memory, which crashed several times, equals one rebuilt from it."""
+    """After twenty campaigns in one log, their memory, which crashed several times, equals one rebuilt from it."""
     _run_all(tmp_path, range(QUICK + block, QUICK + THOROUGH, BLOCKS))
 
 

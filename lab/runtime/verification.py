@@ -1,0 +1,120 @@
+"""The verification plan of a campaign: the settings of `[verification]` over what the campaign's budget allows.
+
+The budget is a share of the screening's own cost. A run costs its training tokens times the parameters of its model;
+measured, a run at micro takes about as many times as long as one at nano as this says (20). A plan is sized for the
+worst case: every place is taken, every candidate climbs as high as places allow, and no look ends a climb early.
+"""
+
+from itertools import pairwise, product
+
+from pydantic import ValidationError
+
+from bus.vocabulary.events import Limits, Rung, VerificationPlan
+from lab.errors import LabError
+from lab.settings import Settings
+from trainer import scales
+from trainer.scales import Scale
+
+CANDIDATES = (8, 4, 2, 1)
+"""Numbers of candidates that a derived plan may have."""
+LOOKS = ((5, 10, 20), (5, 10), (5,))
+"""Looks that a derived plan may have. More seeds come before more candidates: a claim without power is wasted."""
+
+
+def verification_plan(settings: Settings) -> VerificationPlan | None:
+    """Return the plan of a campaign; None if nothing is to be verified, or the budget is too small. Raises LabError."""
+    wanted = settings.verification
+    if wanted.candidates == 0 or not settings.experiments:
+        return None
+    numbers = (wanted.candidates,) if wanted.candidates else CANDIDATES
+    looks = (wanted.looks,) if wanted.looks else LOOKS
+    plans = [_plan(settings, number, one) for one, number in product(looks, numbers)]
+    smallest = plans[-1] if wanted.candidates else None
+    return next((plan for plan in plans if added_share(plan, settings) <= wanted.share), smallest)
+
+
+def added_share(plan: VerificationPlan, settings: Settings) -> float:
+    """Return the most work that a plan adds, as a share of the screening's."""
+    runs = [(rung.climbers + plan.baselines) * rung.looks[-1] for rung in plan.rungs]
+    work = sum(count * _cost(rung.scale) for count, rung in zip(runs, plan.rungs, strict=True))
+    return work / (settings.experiments * _cost(settings.scale))
+
+
+def announcement(settings: Settings) -> str:
+    """Return what a campaign with these settings verifies, in one line."""
+    plan = verification_plan(settings)
+    if plan:
+        rungs = ", then ".join(
+            f"{name} ({rung.climbers} at most, {'/'.join(map(str, rung.looks))} seeds)"
+            for name, rung in zip(plan.rung_names, plan.rungs, strict=True)
+        )
+        places = "after " + ", ".join(map(str, plan.settlements)) + " settled designs"
+        return (
+            f"verification: {places} the best one climbs {rungs} on sealed text against the best {plan.baselines} "
+            f"baselines; at most {added_share(plan, settings):.0%} more work"
+        )
+    if settings.verification.candidates == 0 or not settings.experiments:
+        return "verification: off; scores stay screening scores"
+    one = settings.model_copy(update={"verification": settings.verification.model_copy(update={"candidates": 1})})
+    smallest = verification_plan(one)
+    assert smallest is not None, "one candidate was asked for"
+    return (
+        f"verification: none, since {settings.experiments} experiments are too few to verify one within "
+        f"{settings.verification.share:.0%} more work; hint: --verify 1 verifies one, for up to "
+        f"{added_share(smallest, settings):.0%} more"
+    )
+
+
+def _plan(settings: Settings, candidates: int, looks: tuple[int, ...]) -> VerificationPlan:
+    """Return a plan for so many candidates. Raises LabError."""
+    wanted = settings.verification
+    rungs = [_load(name) for name in wanted.rungs or _default_rungs(settings.scale)]
+    places = [candidates if index == 0 else max(1, candidates // 2**index) for index in range(len(rungs))]
+    try:
+        return VerificationPlan(
+            rungs=tuple(
+                Rung(
+                    scale=scale.name,
+                    climbers=climbers,
+                    looks=looks,
+                    limits=Limits(seconds=scale.seconds, memory_mb=scale.memory_mb),
+                )
+                for scale, climbers in zip(rungs, places, strict=True)
+            ),
+            settlements=_settlements(settings.experiments, candidates),
+            **wanted.model_dump(include={"baselines", "margin", "alpha", "futility", "retries"}),
+        )
+    except ValueError as error:
+        raise LabError(f"[verification] {_one_line(error)}") from None
+
+
+def _settlements(experiments: int, candidates: int) -> tuple[int, ...]:
+    """Return the numbers of settled designs at which places fall due: evenly spread, the last at the end."""
+    return tuple(max(1, experiments * (place + 1) // candidates) for place in range(candidates))
+
+
+def _default_rungs(scale: str) -> tuple[str, str]:
+    """Return the campaign's own scale and the next one that the same device can carry; itself again without one."""
+    for lower, higher in pairwise(scales.ladder().values()):
+        if lower.name == scale and higher.device == lower.device:
+            return scale, higher.name
+    return scale, scale
+
+
+def _load(name: str) -> Scale:
+    try:
+        return scales.load(name)
+    except ValueError as error:
+        raise LabError(f"[verification] {error}") from None
+
+
+def _cost(scale: str) -> float:
+    """Return the cost of a run at a scale: training tokens times parameters."""
+    rung = _load(scale)
+    return float(rung.tokens * rung.shape.parameters)
+
+
+def _one_line(error: ValueError) -> str:
+    """Return the first fault of a plan."""
+    first = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else str(error)
+    return first.removeprefix("Value error, ").lower()

@@ -1,0 +1,87 @@
+"""The verification plan: derived from the budget, fixed at the start, and said in one line."""
+
+from typing import Any
+
+import pytest
+
+from bus.vocabulary.events import CampaignStarted
+from lab.errors import LabError
+from lab.runtime.campaign_start import campaign_started
+from lab.runtime.verification import added_share, announcement, verification_plan
+from lab.settings import Settings
+
+
+def settings(experiments: int = 20, scale: str = "nano", **verification: Any) -> Settings:
+    return Settings.model_validate({"experiments": experiments, "scale": scale, "verification": verification})
+
+
+@pytest.mark.parametrize("experiments", [900, 1000, 2000, 5000, 20_000])
+def test_a_derived_plan_stays_within_its_share(experiments: int) -> None:
+    """The worst case counts: all places taken, no look ends a climb early."""
+    wanted = settings(experiments)
+    plan = verification_plan(wanted)
+    assert plan is not None
+    assert 0 < added_share(plan, wanted) <= 0.35
+    assert [rung.scale for rung in plan.rungs] == ["nano", "micro"]
+    assert plan.settlements[-1] == experiments
+
+
+def test_a_larger_budget_verifies_more_and_with_more_seeds() -> None:
+    plans = [verification_plan(settings(experiments)) for experiments in (1000, 5000, 20_000)]
+    sizes = [(plan.rungs[0].looks[-1], len(plan.settlements)) for plan in plans if plan]
+    assert sizes == sorted(set(sizes))
+    assert len(sizes) == 3
+
+
+def test_a_budget_too_small_verifies_nothing_and_says_so() -> None:
+    """What the smallest plan would cost is in the same line."""
+    assert verification_plan(settings(20)) is None
+    line = announcement(settings(20))
+    assert "too few to verify one within 35% more work" in line
+    assert "--verify 1" in line
+
+
+def test_a_person_may_verify_one_all_the_same() -> None:
+    plan = verification_plan(settings(20, candidates=1))
+    assert plan is not None
+    assert (plan.settlements, plan.rungs[0].looks) == ((20,), (5,))
+
+
+@pytest.mark.parametrize("wanted", [settings(20, candidates=0), settings(5000, candidates=0), settings(0)])
+def test_verification_can_be_off(wanted: Settings) -> None:
+    assert verification_plan(wanted) is None
+    assert announcement(wanted) == "verification: off; scores stay screening scores"
+
+
+def test_what_is_given_is_kept_and_recorded() -> None:
+    """The log's first event holds the whole plan."""
+    wanted = settings(12, candidates=3, rungs=("nano", "nano"), looks=(2, 4), margin=0.01, baselines=1, retries=0)
+    started = CampaignStarted.model_validate_json(campaign_started(wanted).model_dump_json())
+    plan = started.verification
+    assert plan is not None
+    assert plan.rung_names == ("nano-1", "nano-2")
+    assert plan.settlements == (4, 8, 12)
+    assert [rung.climbers for rung in plan.rungs] == [3, 1]
+    assert (plan.margin, plan.baselines, plan.retries, plan.rungs[1].looks) == (0.01, 1, 0, (2, 4))
+
+
+def test_a_scale_without_a_higher_one_on_its_device_is_climbed_twice() -> None:
+    plan = verification_plan(settings(20, scale="micro", candidates=1))
+    assert plan is not None
+    assert plan.rung_names == ("micro-1", "micro-2")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fault"),
+    [
+        ({"looks": (5, 5)}, "looks are numbers of seeds that rise"),
+        ({"looks": (1, 5)}, "the first at least 2"),
+        ({"rungs": ("nano",)}, "at least 2 items"),
+        ({"rungs": ("nano", "huge")}, "there is no scale 'huge'"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused_in_one_line(wanted: dict[str, Any], fault: str) -> None:
+    with pytest.raises(LabError, match=fault) as refusal:
+        verification_plan(settings(20, candidates=1, **wanted))
+    assert str(refusal.value).startswith("[verification] ")
+    assert "\n" not in str(refusal.value)
