@@ -16,6 +16,7 @@ from agents.design.formulas.expression import Expression
 from agents.design.formulas.keys import formula_key, formula_of
 from agents.design.formulas.known import seed_of
 from agents.design.formulas.openings import OPENINGS, Opening
+from agents.design.formulas.plainer import is_idle
 from agents.design.formulas.trees import cheapest_first, grown, varied
 from agents.design.operators import Variation, from_scratch, mutate, unit_labels, vary, with_unit
 from agents.design.space import repair_choices, with_frame
@@ -68,7 +69,7 @@ def vary_formula(design: Design, mates: Sequence[Design], rng: random.Random, bi
     for _ in range(_MAX_TRIES if any(spot.weight for spot in spots) else 0):
         spot = rng.choices(spots, [spot.weight for spot in spots])[0]
         tree = _new_tree(spot, design, mates, rng)
-        if tree is None:
+        if tree is None or is_idle(tree):
             continue
         key = formula_key(spot.opening.axis, tree)
         if not bias.of(f"{spot.opening.axis}:{key}"):  # the named unit of this function is ruled out

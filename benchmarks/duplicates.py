@@ -1,0 +1,127 @@
+"""Duplicates among the designs that a campaign trains: equal sources, equal functions, and near ones.
+
+    python -m benchmarks.duplicates [--proposals N] [--seed S] [--contender two_tier:formulas=0] [--verbose]
+
+A keyless campaign on a simulated table (`benchmarks.policies.mixers`), with the default settings: each proposal counts
+as trained. Every design is then built in double precision with weights that its parameters' names and shapes
+determine, and run on fixed random inputs. Prints one line of JSON:
+
+- `equal_sources`: proposals whose source an earlier one has, blank space aside;
+- `equal_units`: proposals at distance 0 from an earlier one (`bus.vocabulary.design_edits`);
+- `equal_functions`: proposals whose outputs are those of an earlier one to nine digits. Sums in another order differ in
+  the sixteenth, so no rounding decides;
+- `near_functions`: proposals whose outputs differ from an earlier one's by less than 1 % of their size;
+- `one_unit_apart`: proposals at distance 1, as most mutations are from their parents.
+
+Weights are the same for parameters of one name and shape, whatever their path. So designs are found that differ by
+parameters that do nothing, by the order of their paths or by a rescaled read. Designs that agree only after their
+weights are rearranged are not. `--verbose` prints the pairs.
+"""
+
+import argparse
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.policies.campaign import TableCampaign
+from benchmarks.policies.mixers import SimulatedMixers
+from benchmarks.policies.table import Contender
+from bus.vocabulary.design_edits import DesignItems, design_items, edits
+from bus.vocabulary.events import ProposalCreated
+from bus.wire.ids import fingerprint
+
+WIDTH, HEADS, STEPS, ROWS = 16, 2, 24, 2
+"""Width and heads of the mixers, and the length and number of the input sequences."""
+EQUAL, NEAR = 1e-9, 1e-2
+"""Relative differences of outputs below which two functions are the same, and nearly so."""
+_PATH = re.compile(r"^(memory|first|second|window|filter)_")
+
+
+@dataclass(frozen=True)
+class ProposedDesign:
+    """A proposal that would be trained."""
+
+    experiment: str
+    proposal: ProposalCreated
+    items: DesignItems
+    outputs: NDArray[np.float64]
+    """[ROWS * STEPS * WIDTH]: its outputs on the fixed inputs, divided by their norm."""
+
+
+def outputs_of(source: str) -> NDArray[np.float64]:
+    """Return the outputs of a source of our own grammar on the fixed inputs, divided by their norm."""
+    namespace: dict[str, object] = {"__name__": "candidate"}
+    exec(compile(source, "candidate.py", "exec"), namespace)
+    classes = (value for value in namespace.values() if isinstance(value, type) and value.__module__ == "candidate")
+    mixer: torch.nn.Module = next(classes)(WIDTH, HEADS).double()
+    with torch.no_grad():
+        for name, parameter in mixer.named_parameters():
+            drawn = _fixed(_PATH.sub("", name), parameter.shape)  # of a size and a sign as when training starts
+            parameter.copy_(drawn.abs() if drawn.dim() == 1 else drawn * drawn.shape[-1] ** -0.5)
+        outputs = mixer(_fixed("inputs", (ROWS, STEPS, WIDTH))).flatten().numpy()
+    return outputs / (np.linalg.norm(outputs) or 1.0)
+
+
+def _fixed(name: str, shape: Sequence[int]) -> torch.Tensor:
+    """Return normal numbers that a name and a shape determine."""
+    digest = hashlib.sha256(f"{name} {tuple(shape)}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+    return torch.randn(tuple(shape), generator=generator, dtype=torch.float64)
+
+
+def trained(seed: int, proposals: int, contender: str) -> Iterator[ProposedDesign]:
+    """Yield the proposals of a campaign in the order of the log, baselines included."""
+    campaign = TableCampaign(SimulatedMixers(), Contender.parse(contender), seed, proposals)
+    campaign.run()
+    for envelope in campaign.log:
+        if isinstance(event := envelope.event, ProposalCreated):
+            yield ProposedDesign(envelope.experiment, event, design_items(event.design or {}), outputs_of(event.source))
+
+
+def difference(one: ProposedDesign, earlier: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the relative differences [n] of a design's outputs to those [n, D] of others."""
+    return np.sqrt(((earlier - one.outputs) ** 2).sum(axis=1))
+
+
+def main() -> None:
+    """Search, compare and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--proposals", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--contender", default="two_tier", help="policy, with settings of the researcher")
+    parser.add_argument("--verbose", action="store_true", help="print equal and near pairs")
+    options = parser.parse_args()
+    rows = list(trained(options.seed, options.proposals, options.contender))
+    outputs = np.stack([row.outputs for row in rows])
+    counts = dict.fromkeys(("equal_sources", "equal_units", "equal_functions", "near_functions", "one_unit_apart"), 0)
+    sources = [fingerprint(row.proposal.source) for row in rows]
+    for index, row in enumerate(rows[1:], 1):
+        differences = difference(row, outputs[:index])
+        nearest, distance = int(differences.argmin()), min(edits(row.items, other.items) for other in rows[:index])
+        least = float(differences[nearest])
+        counts["equal_sources"] += sources[index] in sources[:index]
+        counts["equal_units"] += distance == 0
+        counts["equal_functions"] += least < EQUAL
+        counts["near_functions"] += EQUAL <= least < NEAR
+        counts["one_unit_apart"] += distance == 1
+        if options.verbose and least < NEAR:
+            other = rows[nearest]
+            print(f"{least:.1e} {other.experiment} {row.experiment}", *_parts(other.items, row.items))
+    print(json.dumps({"proposals": len(rows)} | counts))
+
+
+def _parts(a: DesignItems, b: DesignItems) -> Iterator[str]:
+    """Yield the units that only one of two designs has."""
+    for one, other, sign in ((a, b, "-"), (b, a, "+")):
+        others = other.frame.union(*other.paths)
+        yield from (f"{sign}{unit}" for unit in sorted(one.frame.union(*one.paths) - others))
+
+
+if __name__ == "__main__":
+    main()
