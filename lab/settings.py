@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from bus.wire.subjects import LOG, STREAMS, StreamLimits
 from lab.errors import LabError
+from lab.model_settings import AGENTS, ModelSettings
 from lab.nearest_name import hint_of
 
 DEFAULT_GOAL = (
@@ -23,23 +24,6 @@ DEFAULT_GOAL = (
 OTHER_VARIABLES = {"MOVE37_RACE_KERNELS"}
 """Variables that are no settings: the switch of the kernels' races."""
 DEFAULT_FILE = Path("lab.toml")
-
-
-class ModelSettings(BaseModel):
-    """`[llm]`: an OpenAI-compatible endpoint. Without a base_url, genetic operators propose instead of a model."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    base_url: str | None = None
-    """Address of the endpoint, such as `http://127.0.0.1:8080/v1`."""
-    model: str = "default"
-    """Name of the model at the endpoint."""
-    api_key_env: str | None = None
-    """Name of the environment variable that holds the key; the lab never writes the key itself."""
-    timeout: float = Field(default=120.0, gt=0)
-    """Seconds that one completion may take."""
-    temperature: float = Field(default=0.8, ge=0, le=2)
-    """Sampling temperature."""
 
 
 class TaskObjective(BaseModel):
@@ -230,11 +214,12 @@ def _environment_values() -> dict[str, Any]:
 
 
 def _warn_of_unknown_variables(settings: Settings) -> None:
-    """Warn of every `MOVE37_...` variable that is no setting and not the one that holds the model's key."""
+    """Warn of every `MOVE37_...` variable that is no setting and holds no model's key."""
     names = {f"MOVE37_{name}".upper() for name in Settings.model_fields}
+    keys = {one.api_key_env for agent in AGENTS for one in settings.llm.options_of(agent)} | {settings.llm.api_key_env}
     for variable in sorted(os.environ):
         name = variable.upper().split("__")[0]
-        if name.startswith("MOVE37_") and name not in names | OTHER_VARIABLES and variable != settings.llm.api_key_env:
+        if name.startswith("MOVE37_") and name not in names | OTHER_VARIABLES and variable not in keys:
             hint = hint_of(name, names, "move37 config lists all settings")
             print(f"warning: {variable} is no setting; {hint}", file=sys.stderr)
 

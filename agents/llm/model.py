@@ -76,7 +76,7 @@ class ModelClient:
         """Prepare for one endpoint, or for the models of each agent, without calling any.
 
         `role` is the agent of a question that names none; `answerer` answers what tools ask; `guard` permits requests.
-        Raises ValueError if an address is no HTTP URL or the variable of a key is not set.
+        Raises ValueError if an address of the role is no HTTP URL or the variable of its key is not set.
         """
         self._choices: Choices = {"": (WeightedEndpoint(models),)} if isinstance(models, Endpoint) else models
         self._role, self._answerer = role, answerer
@@ -84,9 +84,9 @@ class ModelClient:
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._circuits: dict[str, CircuitBreaker] = {}
         self._states: dict[tuple[str, str], EndpointState] = {}
-        self._adapters: dict[int, Adapter] = {}
-        for choice in (each for choices in self._choices.values() for each in choices):
-            self._prepare(choice.endpoint)
+        self._adapters: dict[str, Adapter] = {}
+        for choice in self._choices_of(role):
+            self._adapter(choice.endpoint)
 
     async def answer(self, envelope: Envelope, question: Completion) -> CompletionReply:
         """Return the typed answer as JSON, or one line that says why there is none; the account in either case."""
@@ -105,8 +105,8 @@ class ModelClient:
         async def permit(meter: AnswerMeter) -> str:
             return await self._guard.refusal(envelope.campaign, agent, meter, expected)
 
-        talk = _Talk(endpoint, self._adapters[id(endpoint)], question, meter)
         try:
+            talk = _Talk(endpoint, self._adapter(endpoint), question, meter)
             tools = [self._offer(TOOLS[name], envelope, meter) for name in question.tools if name in TOOLS]
             read, outcome = await talk.hold(Sender(endpoint, self.state(endpoint), meter, permit), tools)
             reply = _reply(read, outcome, meter)
@@ -122,8 +122,10 @@ class ModelClient:
         return reply.model_copy(update=kept)
 
     def state(self, endpoint: Endpoint) -> EndpointState:
-        """Return what is known of a model at an endpoint."""
-        return self._states[endpoint.place]
+        """Return what is known of a model at an endpoint; requests of all agents there share it."""
+        turns = self._turns.setdefault(endpoint.base_url, asyncio.Semaphore(endpoint.concurrency))
+        circuit = self._circuits.setdefault(endpoint.host, CircuitBreaker())
+        return self._states.setdefault(endpoint.place, EndpointState(turns, circuit))
 
     def circuits(self) -> dict[str, dict[str, Any]]:
         """Return the state of the circuit of each address, for the figures of the service."""
@@ -136,18 +138,22 @@ class ModelClient:
         for adapter in self._adapters.values():
             await adapter.close()
 
-    def _prepare(self, endpoint: Endpoint) -> None:
-        """Make what the requests to an endpoint share."""
-        from agents.llm.autogen.adapter import AutoGenAdapter
+    def _adapter(self, endpoint: Endpoint) -> Adapter:
+        """Return what talks to an endpoint. Raises ValueError for an unusable address or key."""
+        name = repr(endpoint)
+        if name not in self._adapters:
+            from agents.llm.autogen.adapter import AutoGenAdapter
 
-        turns = self._turns.setdefault(endpoint.base_url, asyncio.Semaphore(endpoint.concurrency))
-        circuit = self._circuits.setdefault(endpoint.host, CircuitBreaker())
-        self._states.setdefault(endpoint.place, EndpointState(turns, circuit))
-        self._adapters[id(endpoint)] = AutoGenAdapter(endpoint)
+            self._adapters[name] = AutoGenAdapter(endpoint)
+        return self._adapters[name]
+
+    def _choices_of(self, agent: str) -> Sequence[WeightedEndpoint]:
+        """Return the models of an agent."""
+        return self._choices.get(agent) or self._choices.get("") or next(iter(self._choices.values()))
 
     def _draw(self, envelope: Envelope, agent: str) -> WeightedEndpoint:
         """Return one of the agent's models: the same for every question of a decision."""
-        choices = self._choices.get(agent) or self._choices[""]
+        choices = self._choices_of(agent)
         weights = [choice.weight for choice in choices]
         return rng(envelope.id, f"{agent} model").choices(choices, weights)[0] if len(choices) > 1 else choices[0]
 

@@ -1,7 +1,5 @@
 """Checks before a campaign starts, so that it does not fail in the middle: disk, scale, sandbox, data, model."""
 
-import os
-
 from lab import disk
 from lab.errors import LabError
 from lab.home import Home
@@ -58,9 +56,7 @@ def _sandbox(settings: Settings) -> None:
 
 
 def _model(settings: Settings) -> None:
-    """Raise LabError if the variable with the model's key is not set."""
-    variable = settings.llm.api_key_env
-    if settings.llm.base_url and variable and not os.environ.get(variable):
-        raise LabError(
-            f"[llm] api_key_env names {variable}, which is not set; hint: export {variable}, or remove api_key_env"
-        )
+    """Raise LabError for a model that can't be asked, such as one whose key is not set."""
+    from lab.runtime import models
+
+    models.check(settings.llm)

@@ -174,10 +174,13 @@ def service_environment(settings: Settings, home: Home, role: str) -> dict[str, 
             values[name] = str(Path(values[name]).resolve())
     if seed := connection.role_seed_path(settings.nkey_file, role):
         values["nkey_file"] = str(seed.resolve())
-    nested = {f"llm__{name}": str(value) for name, value in values.pop("llm").items()}
-    texts = {name: json.dumps(value) if isinstance(value, dict) else str(value) for name, value in values.items()}
-    env = {f"MOVE37_{name.upper()}": text for name, text in (texts | nested).items()}
+    nested = {f"llm__{name}": value for name, value in values.pop("llm").items()}
+    env = {f"MOVE37_{name.upper()}": _as_text(value) for name, value in (values | nested).items()}
     return env | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def _as_text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
 async def _watch(bus: Bus, view: CampaignView, screen: Screen, supervisor: Supervisor) -> bool:

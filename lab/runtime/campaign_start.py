@@ -16,6 +16,7 @@ from bus.delivery.role_spec import RoleSettings
 from bus.vocabulary.events import CampaignStarted, Limits, Record
 from lab.errors import LabError
 from lab.roster import decider_specs, role_specs
+from lab.runtime import models
 from lab.runtime.objective import objective
 from lab.runtime.verification import verification_plan
 from lab.settings import Settings
@@ -27,7 +28,7 @@ def campaign_started(settings: Settings) -> CampaignStarted:
     from trainer import scales
 
     baselines, scale = tuple(design.BASELINES), scales.load(settings.scale)
-    models = models_by_role(settings)
+    choices = models.recorded_choices(settings.llm)
     return CampaignStarted(
         goal=settings.goal,
         seed=settings.seed,
@@ -45,8 +46,10 @@ def campaign_started(settings: Settings) -> CampaignStarted:
         objective=objective(settings.objective, scale),
         verification=verification_plan(settings),
         roles=role_settings(settings),
-        models=models,
-        prompts=prompts.versions() if models else {},
+        models={agent: several[0].model for agent, several in choices.items()},
+        model_choices=choices,
+        model_limits=models.recorded_limits(settings.llm) if choices else None,
+        prompts=prompts.versions() if choices else {},
         owner=owner(),
         code_version=code_version(),
     )
@@ -80,13 +83,6 @@ def _settings_of(role: str, kind: type[RoleSettings], values: dict[str, Any]) ->
         return kind.model_validate(values).model_dump(mode="json")
     except ValidationError as error:
         raise LabError(f"[roles.{role}] {_first_fault(error, kind)}") from None
-
-
-def models_by_role(settings: Settings) -> dict[str, str]:
-    """Return the language model of each role that can use one; none without an endpoint."""
-    if not settings.llm.base_url:
-        return {}
-    return {name: settings.llm.model for name, spec in decider_specs().items() if spec.uses_model}
 
 
 def owner() -> str:

@@ -2,41 +2,52 @@
 
 from collections.abc import Mapping
 
+from agents.llm.spending import SpendingGuard
 from bus.delivery.actor import Actor
 from bus.delivery.bus import Bus
 from bus.delivery.deciding import Answerer
 from bus.delivery.role_spec import RoleSpec, ServiceContext
+from bus.vocabulary.events import ModelAccount, Record
+from bus.vocabulary.queries import Query
 from bus.vocabulary.questions import Completion, CompletionReply, Question
 from bus.wire.envelope import Envelope
-from lab.settings import ModelSettings, Settings
+from lab.runtime import models
+from lab.settings import Settings
+
+NO_ENDPOINT = "this service has no model endpoint; hint: set base_url in [llm]"
 
 
 async def serve_role(spec: RoleSpec, bus: Bus, settings: Settings) -> None:
-    """Serve a role until cancelled. Raises ValueError for a model endpoint that can't be used."""
-    context = ServiceContext(bus, settings.home, settings.roles.get(spec.name, {}), answerers(settings.llm))
+    """Serve a role until cancelled. Raises LabError, or ValueError, for a model endpoint that can't be used."""
+    found = answerers(settings, bus, spec.name) if spec.uses_model else {}
+    context = ServiceContext(bus, settings.home, settings.roles.get(spec.name, {}), found)
     if spec.serve:
         await spec.serve(context)
     else:
         await Actor(bus, spec, answerers=context.answerers).run()
 
 
-def answerers(settings: ModelSettings) -> Mapping[type[Question], Answerer]:
-    """Return who answers questions to a language model. Raises ValueError for an unusable address or key."""
-    if not settings.base_url:
+def answerers(settings: Settings, bus: Bus, role: str) -> Mapping[type[Question], Answerer]:
+    """Return who answers a role's questions to language models; what their tools ask goes to memory over `bus`.
+
+    Raises LabError, or ValueError, for an unusable address or key.
+    """
+    choices = models.choices(settings.llm)
+    if not choices:
         return {Completion: _no_endpoint}
-    from agents.llm.endpoint import Endpoint
     from agents.llm.model import ModelClient
 
-    endpoint = Endpoint(
-        settings.base_url,
-        settings.model,
-        settings.api_key_env or "",
-        timeout_s=settings.timeout,
-        temperature=settings.temperature,
-    )
-    return {Completion: ModelClient(endpoint).answer}
+    async def ask_memory(_: Envelope, question: Question) -> Record:
+        if not isinstance(question, Query):
+            raise ValueError(f"no one answers {type(question).__name__} here")  # noqa: TRY004  (the tool's fault)
+        return await bus.ask(question)
+
+    client = ModelClient(choices, role, answerer=ask_memory, guard=SpendingGuard(bus.ask))
+    host_facts = bus.vitals.facts
+    bus.vitals.facts = lambda: {**host_facts(), "circuits": client.circuits()}
+    return {Completion: client.answer}
 
 
 async def _no_endpoint(_: Envelope, __: Question) -> CompletionReply:
     """Answer in place of the model that the campaign names and this service has no endpoint for."""
-    return CompletionReply(error="this service has no model endpoint; hint: set base_url in [llm]")
+    return CompletionReply(error=NO_ENDPOINT, account=ModelAccount(outcome="no_endpoint"))

@@ -1,0 +1,93 @@
+"""The lab's models as its settings name them: endpoints for the services, and what CampaignStarted records."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from agents.llm.endpoint import Endpoint
+from agents.llm.model import Choices, WeightedEndpoint
+from agents.llm.prices import price_of
+from bus.vocabulary.events import ModelChoice, ModelLimits
+from bus.wire.ids import derive
+from lab.errors import LabError
+from lab.model_settings import AGENTS, ModelSettings, WeightedModel
+from lab.nearest_name import hint_of
+
+DEFAULT_MODEL = "default"
+"""Name of the model at an endpoint that serves one and takes any name."""
+BODY_HASH_DIGITS = 16
+
+
+def choices(settings: ModelSettings) -> Choices:
+    """Return the models of every agent that has any. Raises LabError for a header's variable that is not set."""
+    found = {agent: settings.options_of(agent) for agent in AGENTS}
+    return {agent: [_weighted(one, settings) for one in options] for agent, options in found.items() if options}
+
+
+def recorded_choices(settings: ModelSettings) -> dict[str, tuple[ModelChoice, ...]]:
+    """Return what steers of every agent's models: no addresses, keys or headers."""
+    found = {agent: settings.options_of(agent) for agent in AGENTS}
+    return {agent: tuple(map(_recorded, options)) for agent, options in found.items() if options}
+
+
+def recorded_limits(settings: ModelSettings) -> ModelLimits | None:
+    """Return what the models may take; None without a limit."""
+    limits = ModelLimits.model_validate(settings.limits.model_dump())
+    return None if limits == ModelLimits() else limits
+
+
+def check(settings: ModelSettings) -> None:
+    """Raise LabError for a key that is not set, an address that is none, or a limit on a cost that is not known."""
+    for agent, weighted in choices(settings).items():
+        for one in weighted:
+            try:
+                one.endpoint.key()
+            except ValueError as error:
+                raise LabError(f"[llm] {agent}: {error}") from None
+            if settings.limits.cost is not None and one.price is None:
+                known = hint_of(one.endpoint.model, settings.prices, "write its price")
+                raise LabError(
+                    f"a limit on cost, but [llm.prices] has no price for {one.endpoint.model!r}; {known}, such as "
+                    f'[llm.prices."{one.endpoint.model}"] with input and output, or limit tokens instead'
+                )
+
+
+def _weighted(options: WeightedModel, settings: ModelSettings) -> WeightedEndpoint:
+    """Return one model with its weight and its price."""
+    assert options.base_url
+    given: dict[str, Any] = {
+        "api_key_env": options.api_key_env,
+        "timeout_s": options.timeout,
+        "retries": options.retries,
+        "temperature": options.temperature,
+        "max_tokens": options.max_tokens,
+        "reasoning_effort": options.reasoning_effort,
+        "concurrency": options.concurrency,
+        "headers": _resolved(options.headers or {}),
+        "body": options.body,
+    }
+    model = options.model or DEFAULT_MODEL
+    endpoint = Endpoint(options.base_url, model, **{name: value for name, value in given.items() if value is not None})
+    return WeightedEndpoint(endpoint, options.weight, price_of(settings.prices, model))
+
+
+def _resolved(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers with `$NAME` replaced by the value of that variable. Raises LabError if it is not set."""
+    for name, value in headers.items():
+        if value.startswith("$") and value[1:] not in os.environ:
+            raise LabError(f"[llm] headers: {name} names the variable {value[1:]}, which is not set")
+    return {name: os.environ[value[1:]] if value.startswith("$") else value for name, value in headers.items()}
+
+
+def _recorded(options: WeightedModel) -> ModelChoice:
+    """Return what steers of one model."""
+    body = json.dumps(options.body, sort_keys=True) if options.body else ""
+    return ModelChoice(
+        model=options.model or DEFAULT_MODEL,
+        weight=options.weight,
+        temperature=options.temperature,
+        max_tokens=options.max_tokens,
+        reasoning_effort=options.reasoning_effort,
+        body=derive(body)[:BODY_HASH_DIGITS] if body else "",
+    )
