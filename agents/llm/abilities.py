@@ -53,8 +53,6 @@ class RequestParts:
     limit: bool
 
 
-ALL_PARTS = RequestParts(structured=True, tools=True, temperature=True, effort=True, limit=True)
-
 _REFUSED: tuple[tuple[str, str], ...] = (
     ("limit", r"max_tokens|max_completion_tokens|max_new_tokens"),
     ("temperature", r"temperature"),

@@ -53,6 +53,10 @@ class Adapter(Protocol):
         """Begin a conversation whose every request goes through the sender."""
         ...
 
+    async def say_one_word(self, sender: Sender) -> None:
+        """Make the shortest request there is, to find out whether the model answers at all. Raises RequestFailed."""
+        ...
+
     async def close(self) -> None:
         """Close the connections."""
         ...

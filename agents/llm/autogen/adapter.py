@@ -7,17 +7,21 @@ from typing import Any
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.messages import TextMessage
 from autogen_core import CancellationToken
-from autogen_core.models import ChatCompletionClient
+from autogen_core.models import ChatCompletionClient, UserMessage
 from autogen_core.tools import BaseTool
 from typing_extensions import override
 
+from agents.llm.abilities import Abilities, RequestParts
 from agents.llm.autogen.governed_client import GovernedClient
-from agents.llm.autogen.openai_client import openai_client
+from agents.llm.autogen.openai_client import bodies_of_request, openai_client
 from agents.llm.conversation import MAX_TOOL_ROUNDS, Briefing, OfferedTool
 from agents.llm.endpoint import Endpoint
 from agents.llm.faults import RequestFailed, RequestFault
+from agents.llm.reply_facts import facts_of
 from agents.llm.sending import Sender
 
+ONE_WORD = RequestParts(structured=False, tools=False, temperature=False, effort=False, limit=True)
+"""The parts of the shortest request."""
 ANSWER_NOW = "You can call no further tool. Give your answer now."
 
 
@@ -34,6 +38,20 @@ class AutoGenAdapter:
     def converse(self, briefing: Briefing, sender: Sender) -> "AutoGenConversation":
         """Begin a conversation."""
         return AutoGenConversation(briefing, GovernedClient(self._client, briefing, sender))
+
+    async def say_one_word(self, sender: Sender) -> None:
+        """Ask for one token. Raises RequestFailed."""
+
+        async def request(abilities: Abilities) -> None:
+            bodies = bodies_of_request()
+            limit = {abilities.limit: 1} if abilities.limit else {}
+            try:
+                await self._client.create([UserMessage(content="Say yes.", source="user")], extra_create_args=limit)
+            except Exception:
+                if not (bodies and facts_of(bodies[-1]).has_choice):
+                    raise
+
+        await sender.send(ONE_WORD, request)
 
     async def close(self) -> None:
         """Close the connections."""
