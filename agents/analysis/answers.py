@@ -3,8 +3,8 @@
 import re
 
 from agents.analysis.explanations import explain_standing, explain_terms
-from agents.llm import prompts
 from agents.llm.asking import ask
+from agents.llm.prompts import first
 from agents.llm.schemas import Answer
 from agents.people.replies import explain_withdrawal, question_of
 from bus.delivery.role import Post, Subdecision
@@ -43,7 +43,7 @@ def answer_question(envelope: Envelope, message: HumanMessage, role: str) -> Sub
     facts = text = clean_text("\n".join([*terms, *reasons, facts_of(status, rows, missing)]), ANSWER_CHARACTERS)
     accounts: tuple[Post, ...] = ()
     if status.started and role in status.started.models:
-        asked = yield from ask(envelope, prompts.answer(message.text, facts), Answer, agent=role)
+        asked = yield from ask(envelope, first.answer(message.text, facts), Answer, agent=role)
         accounts = asked.posts
         text = clean_text(asked.answer.answer, ANSWER_CHARACTERS) if asked.answer else facts
     answered = HumanAnswered(question=message.text, answer=text or facts, to=message.by)

@@ -30,6 +30,73 @@ class Draft(_TypedAnswer):
     """The whole Python file."""
 
 
+class Plan(_TypedAnswer):
+    """A plan of a new architecture, before its code."""
+
+    mechanism: str
+    """The mechanism, in two to five sentences: what it computes at every step, with its equations."""
+    weakness: str
+    """The weakness that it answers, in one sentence."""
+    expected: str
+    """Which figure should move, and why, in one sentence."""
+
+
+class Reflection(_TypedAnswer):
+    """A second look at what was written before."""
+
+    holds: bool
+    """Whether it stands as it is."""
+    why: str
+    """What is wrong and what to change; one sentence if it stands."""
+
+
+class Replacement(_TypedAnswer):
+    """A change of a file."""
+
+    search: str
+    """Lines of the parent's source exactly as they are; they occur there once."""
+    replace: str
+    """What stands in their place."""
+
+
+class Patch(_TypedAnswer):
+    """A new architecture as changes of the parent's source."""
+
+    name: str
+    """Short readable name of the design, in lower case with hyphens."""
+    motivation: str
+    """Why it should work, in two to five sentences that name the mechanism and the weakness it answers."""
+    replacements: list[Replacement]
+    """The changes, in order."""
+
+
+class UnitPlan(_TypedAnswer):
+    """Which questions of a design to answer in another way."""
+
+    name: str
+    """Short readable name of the new design, in lower case with hyphens."""
+    motivation: str
+    """Why it should work, in two to five sentences that name the mechanism and the weakness it answers."""
+    questions: list[str]
+    """Names of the questions, the most important first."""
+
+
+class UnitChoice(_TypedAnswer):
+    """The answer to one question of a design."""
+
+    unit: str
+    """Name of the unit."""
+
+
+class Sameness(_TypedAnswer):
+    """Whether a proposed idea is an earlier one in other words."""
+
+    same_as: str
+    """Id of the earlier idea that it is; empty if it is none of them."""
+    why: str
+    """The mechanism that both share, or what sets them apart, in one sentence."""
+
+
 class Revision(_TypedAnswer):
     """A repaired architecture."""
 
@@ -54,6 +121,17 @@ class Judgement(_TypedAnswer):
     """How simple and cheap it is for what it reaches: 10 is simple."""
 
 
+class Insights(_TypedAnswer):
+    """What a campaign has taught so far."""
+
+    worked: list[str]
+    """What worked, one sentence each with its experiments and figures, at most five."""
+    failed: list[str]
+    """What did not work, likewise."""
+    questions: list[str]
+    """What is open, one sentence each, at most five."""
+
+
 class Answer(_TypedAnswer):
     """A reply to a person."""
 
@@ -61,7 +139,12 @@ class Answer(_TypedAnswer):
     """The reply, a few sentences, from the given facts alone."""
 
 
-SCHEMAS: dict[str, type[BaseModel]] = {schema.__name__: schema for schema in (Draft, Revision, Judgement, Answer)}
+SCHEMAS: dict[str, type[BaseModel]] = {
+    schema.__name__: schema
+    for schema in (
+        Draft, Plan, Reflection, Patch, UnitPlan, UnitChoice, Sameness, Revision, Judgement, Insights, Answer,
+    )
+}  # fmt: skip
 """Every schema by its name, which a question gives as `Completion.schema_name`."""
 
 

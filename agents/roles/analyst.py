@@ -16,8 +16,8 @@ from agents.analysis.objective import score
 from agents.analysis.problems import problem
 from agents.analysis.quarantine import find_suspicion, is_replicated, replication_failure, replication_finding
 from agents.analysis.unit_findings import unit_findings
-from agents.llm import prompts
 from agents.llm.asking import Asked, ask
+from agents.llm.prompts import first
 from agents.llm.schemas import Judgement
 from agents.verification.verdicts import judged_looks, missing_verdicts, verdict
 from bus.delivery.role import Decision, Post, Subdecision
@@ -230,7 +230,7 @@ def _ask_model(
     """Return the model's judgement; None if the campaign has no model for this role."""
     if peers.started is None or SPEC.name not in peers.started.models:
         return None
-    question = prompts.judgement(peers, lines, weakness)
+    question = first.judgement(peers, lines, weakness)
     return (yield from ask(envelope, question, Judgement, agent=SPEC.name, experiment=peers.this.id))
 
 

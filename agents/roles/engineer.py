@@ -14,8 +14,8 @@ from agents.admission.run_request import run_request
 from agents.admission.static_check import check
 from agents.analysis.quarantine import FIRST_REPLICATION_SHARD, LAST_REPLICATION_SHARD
 from agents.design import Design
-from agents.llm import prompts
 from agents.llm.asking import ask
+from agents.llm.prompts import first
 from agents.llm.schemas import Revision
 from agents.repair import repair
 from agents.repair.attempt import Attempt, AttemptFault, is_transient
@@ -125,7 +125,7 @@ def _revision(
         again = is_transient(fault.reason)
         return _unchanged(attempt, f"a human design runs again as it is after {fault.reason}") if again else None
     if SPEC.name in started.models:
-        question = prompts.repair(attempt.source, this.motivation, fault)
+        question = first.repair(attempt.source, this.motivation, fault)
         asked = yield from ask(envelope, question, Revision, agent=SPEC.name)
         posts += asked.posts
         if (revision := asked.answer) and revision.source.strip() != attempt.source.strip():

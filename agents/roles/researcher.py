@@ -1,8 +1,9 @@
 """The researcher: one idea for every slot, new enough to be worth a run.
 
-An idea comes from a language model if the campaign names one for this role, otherwise from genetic operators. Both
-read the parent, the references, the papers that the parent's weakness retrieved, and people's guidance. An idea that
-repeats an earlier one is rejected, and another is drawn, a few times at most.
+An idea comes from a language model if the campaign names one for this role (`agents.thinking.designing`), otherwise
+from genetic operators. Both read the parent, the references, the papers that the parent's weakness retrieved, and
+people's guidance. An idea that repeats an earlier one is rejected, and another is drawn, a few times at most. If a
+model gives no new idea, the operators take the slot.
 """
 
 from collections.abc import Iterator
@@ -10,16 +11,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from agents.llm import prompts
-from agents.llm.asking import ask
-from agents.llm.schemas import Draft
+from agents.llm.prompts import first
+from agents.llm.prompts.idea import Facts
 from agents.search.breeding import baseline_proposal, breed, select_donors, slot_bias
 from agents.search.leaning import leaning
 from agents.search.ranked_children import Ancestors, ranked_children
 from agents.search.space import Grammar
-from architecture.limits import MAX_SOURCE_CHARACTERS
+from agents.thinking.designing import Designer, DesigningSettings
+from agents.thinking.novelty import NEAREST, NoveltyJudge, Repetition
+from agents.thinking.single import SingleQuestion
 from bus.delivery.role import Decision, Post, Subdecision
-from bus.delivery.role_spec import RoleSettings, RoleSpec
+from bus.delivery.role_spec import RoleSpec
 from bus.vocabulary.events import CampaignStarted, ModelAnswered, ProposalCreated, ProposalRejected, ProposalRequested
 from bus.vocabulary.queries import (
     Ancestry,
@@ -32,17 +34,14 @@ from bus.vocabulary.queries import (
 )
 from bus.wire.envelope import Envelope
 from bus.wire.ids import derive, fingerprint, rng, source_hash
-from bus.wire.plain_text import clean_line, clean_text
+from bus.wire.plain_text import clean_line
 
-NAME_CHARACTERS = 80
-MOTIVATION_CHARACTERS = 1_500
 MESSAGE_CHARACTERS = 300
-RejectionReason = Literal["duplicate_source", "near_design", "near_motivation"]
 FALLBACK_PREFIX = "fallback:"
 """Starts the operator of an idea that the grammar made because the model gave no answer."""
 
 
-class ResearcherSettings(RoleSettings):
+class ResearcherSettings(DesigningSettings):
     """`[roles.researcher]`: how new an idea has to be, and what biases it."""
 
     max_ideas: int = Field(default=5, ge=1)
@@ -92,7 +91,7 @@ class Researcher:
         effects = yield from _known_effects(envelope, ancestry.started)
         slot = _Slot(envelope, request, ancestry, effects)
         idea = yield from slot.fill()
-        return [*slot.accounts, *(Post(envelope.experiment, event) for event in idea)]
+        return [*slot.accounts(), *(Post(envelope.experiment, event) for event in idea)]
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
         """Return the rejection that settles a slot that can't be filled."""
@@ -120,19 +119,25 @@ class _Slot:
         self._children: Iterator[ProposalCreated] | None = None
         """The ranked children that are left; None before they are bred."""
         self._rejections: list[ProposalRejected] = []
-        self.accounts: list[Post] = []
-        """What the model's answers took."""
+        self._counted: list[ProposalRejected] = []
+        """Rejections that count towards the end of the slot."""
+        self._model = self._thinker()
+        self._judge = NoveltyJudge(envelope, ancestry.started, SPEC.name) if ancestry.started else None
+
+    def accounts(self) -> list[Post]:
+        """Return what the answers of models took."""
+        return [*(self._model.posts if self._model else ()), *(self._judge.posts if self._judge else ())]
 
     def fill(self) -> Subdecision[list[ProposalRejected | ProposalCreated]]:
         """Return the rejected ideas and, last, the one to try; rejections alone if none is new."""
-        model = uses_model = self._started is not None and SPEC.name in self._started.models
+        model = self._model
         while True:
-            idea = (yield from self._draft()) if model else (yield from self._breed())
+            idea = (yield from model.propose()) if model else (yield from self._breed())
             if isinstance(idea, str):
                 self._rejections.append(_no_answer(idea))
-                model = False
+                model = None
                 continue
-            if uses_model and idea.origin == "genetic":
+            if self._model and idea.origin == "genetic":
                 idea = idea.model_copy(update={"operator": f"{FALLBACK_PREFIX}{idea.operator}"})
             rejection = yield from self._rejection(idea)
             if rejection is None:
@@ -140,6 +145,18 @@ class _Slot:
             self._rejections.append(rejection)
             if rejection.final:
                 return [*self._rejections]
+            if model:
+                yield from model.reject(rejection)
+
+    def _thinker(self) -> Designer | SingleQuestion | None:
+        """Return who asks the campaign's model for ideas; None without a model."""
+        if self._started is None or SPEC.name not in self._started.models:
+            return None
+        facts = Facts(self._request, self._ancestry)
+        if first.is_first(self._started):
+            return SingleQuestion(self._envelope, facts, SPEC.name)
+        random = rng(derive(self._envelope.campaign, self._envelope.experiment), f"{SPEC.name}:form")
+        return Designer(self._envelope, facts, self._settings, SPEC.name, random)
 
     def _find_ancestors(self) -> Ancestors:
         """Return what all ideas of the slot are bred from."""
@@ -158,55 +175,59 @@ class _Slot:
         child, of = next(self._children, None), self._ancestors
         return child or breed(self._request, of.donors, of.bias, of.cognition, self._random, of.grammar)
 
-    def _draft(self) -> Subdecision[ProposalCreated | str]:
-        """Return the model's idea as a proposal, or one line that says why there is none."""
-        request, ancestry = self._request, self._ancestry
-        goal = self._started.goal if self._started else ""
-        question = prompts.proposal(goal, request, ancestry.rows, ancestry.cognition, ancestry.near, self._rejections)
-        asked = yield from ask(self._envelope, question, Draft, agent=SPEC.name)
-        self.accounts += asked.posts
-        return _proposal(asked.answer, request, ancestry) if asked.answer else asked.why
-
     def _rejection(self, idea: ProposalCreated) -> Subdecision[ProposalRejected | None]:
         """Return why an idea is not tried, or None if it is new."""
         by_structure = idea.design is not None and self._started is not None and self._started.novelty == "structure"
+        thinks = isinstance(self._model, Designer) and idea.origin == "model"
         neighbours: Neighbours = yield AskNeighbours(
             campaign=self._envelope.campaign,
             at=self._envelope.seq,
             text="" if by_structure else idea.motivation,
             design=idea.design if by_structure else None,
             fingerprint=fingerprint(idea.source),
-            k=1,
+            k=NEAREST if thinks and not by_structure else 1,
         )
-        nearest = next(iter(neighbours.rows), None)
-        reason, message = self._judge(idea, nearest)
-        if reason is None:
-            return None
-        judged = sum(rejection.reason != "no_answer" for rejection in self._rejections)
-        return ProposalRejected(
+        found = self._repetition(idea, next(iter(neighbours.rows), None))
+        if found is None and thinks and self._judge:
+            near = [one for one in neighbours.rows if (one.similarity or 0.0) >= self._settings.judged_similarity]
+            found = (yield from self._judge.same_as(idea, tuple(near))) if near else None
+        return self._rejected(idea, found) if found else None
+
+    def _repetition(self, idea: ProposalCreated, nearest: Neighbour | None) -> Repetition | None:
+        """Return which earlier idea this one is, by source, structure or words; None if it is new."""
+        if nearest and nearest.same_source:
+            return Repetition("duplicate_source", f"the same source as {nearest.id}", nearest)
+        if source_hash(idea.source) in {rejection.source_hash for rejection in self._rejections}:
+            return Repetition("duplicate_source", "the same source as an idea just rejected", nearest)
+        if nearest and nearest.distance is not None and nearest.distance < self._settings.min_distance:
+            message = (
+                f"{nearest.distance} units differ from {nearest.id}, at least {self._settings.min_distance} have to"
+            )
+            return Repetition("near_design", message, nearest)
+        most = self._settings.max_similarity
+        if isinstance(self._model, Designer) and idea.origin == "model":
+            most = min(most, self._settings.same_similarity)
+        if nearest and nearest.similarity is not None and nearest.similarity > most:
+            message = f"its motivation is that of {nearest.id} (cosine {nearest.similarity:.3f})"
+            return Repetition("near_motivation", message, nearest)
+        return None
+
+    def _rejected(self, idea: ProposalCreated, found: Repetition) -> ProposalRejected:
+        """Return the rejection of an idea; a conversation's ideas don't end the slot, since the grammar follows."""
+        nearest, counts = found.nearest, not (isinstance(self._model, Designer) and idea.origin == "model")
+        rejection = ProposalRejected(
             name=idea.name,
             motivation=idea.motivation,
-            reason=reason,
-            message=message,
+            reason=found.reason,
+            message=clean_line(found.message, MESSAGE_CHARACTERS),
             nearest=nearest.id if nearest else None,
             similarity=nearest.similarity if nearest else None,
             distance=nearest.distance if nearest else None,
             source_hash=source_hash(idea.source),
-            final=judged + 1 >= self._settings.max_ideas,
+            final=counts and len(self._counted) + 1 >= self._settings.max_ideas,
         )
-
-    def _judge(self, idea: ProposalCreated, nearest: Neighbour | None) -> tuple[RejectionReason | None, str]:
-        """Return the reason to reject an idea, with a message; (None, "") if it is new."""
-        if nearest and nearest.same_source:
-            return "duplicate_source", f"the same source as {nearest.id}"
-        if source_hash(idea.source) in {rejection.source_hash for rejection in self._rejections}:
-            return "duplicate_source", "the same source as an idea just rejected"
-        if nearest and nearest.distance is not None and nearest.distance < self._settings.min_distance:
-            required = self._settings.min_distance
-            return "near_design", f"{nearest.distance} units differ from {nearest.id}, at least {required} have to"
-        if nearest and nearest.similarity is not None and nearest.similarity > self._settings.max_similarity:
-            return "near_motivation", f"its motivation is that of {nearest.id} (cosine {nearest.similarity:.3f})"
-        return None, ""
+        self._counted += [rejection] * counts
+        return rejection
 
 
 def settings_of(started: CampaignStarted | None) -> ResearcherSettings:
@@ -217,26 +238,7 @@ def settings_of(started: CampaignStarted | None) -> ResearcherSettings:
 
 def _baseline(request: ProposalRequested) -> ProposalCreated | ProposalRejected:
     """Return the human design that a slot asks for."""
-    proposal = baseline_proposal(request)
-    return proposal or _no_answer(f"no baseline is called {request.baseline}", final=True)
-
-
-def _proposal(draft: Draft, request: ProposalRequested, ancestry: Ancestry) -> ProposalCreated | str:
-    """Return a model's draft as a proposal, or one line that says what it lacks."""
-    name, motivation = clean_line(draft.name, NAME_CHARACTERS), clean_text(draft.motivation, MOTIVATION_CHARACTERS)
-    if not (name and motivation and draft.source.strip()) or len(draft.source) > MAX_SOURCE_CHARACTERS:
-        return "the model's draft lacks a name, a motivation or a source, or is too long"
-    return ProposalCreated(
-        name=name,
-        motivation=motivation,
-        source=clean_text(draft.source, MAX_SOURCE_CHARACTERS) + "\n",
-        origin="model",
-        operator="draft",
-        parent=request.parent,
-        references=request.references,
-        cognition=tuple(entry.key for entry in ancestry.cognition),
-        guidance=request.guidance,
-    )
+    return baseline_proposal(request) or _no_answer(f"no baseline is called {request.baseline}", final=True)
 
 
 def _no_answer(why: str, *, final: bool = False) -> ProposalRejected:

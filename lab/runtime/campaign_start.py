@@ -25,6 +25,7 @@ from lab.settings import Settings
 def campaign_started(settings: Settings) -> CampaignStarted:
     """Return the first event of a campaign with these settings. Raises LabError for a setting that can't be used."""
     from agents.llm import prompts
+    from lab.runtime.rung_brief import rung_brief
     from trainer import scales
 
     baselines, scale = tuple(design.BASELINES), scales.load(settings.scale)
@@ -50,6 +51,7 @@ def campaign_started(settings: Settings) -> CampaignStarted:
         model_choices=choices,
         model_limits=models.recorded_limits(settings.llm) if choices else None,
         prompts=prompts.versions() if choices else {},
+        rung=rung_brief(scale) if choices else None,
         owner=owner(),
         code_version=code_version(),
     )

@@ -2,7 +2,7 @@
 
 import re
 
-from agents.llm import prompts
+from agents.llm.prompts import first
 from agents.repair.attempt import AttemptFault
 from bus.vocabulary.events import ProposalRejected, ProposalRequested
 from bus.vocabulary.queries import CognitionEntry, Neighbour, Peers
@@ -29,10 +29,10 @@ def completions(text: str) -> list[Completion]:
     neighbour = Neighbour(id="e0002", similarity=0.5, motivation=text)
     reference = candidate.model_copy(update={"id": "e0009"})
     return [
-        prompts.proposal(text, request, (candidate, reference), (paper,), (neighbour,), (rejection,)),
-        prompts.repair(f"{GLA}# {text}", text, AttemptFault("train", "error", text, text)),
-        prompts.judgement(Peers(this=candidate), (text,), text),
-        prompts.answer(text, text),
+        first.proposal(text, request, (candidate, reference), (paper,), (neighbour,), (rejection,)),
+        first.repair(f"{GLA}# {text}", text, AttemptFault("train", "error", text, text)),
+        first.judgement(Peers(this=candidate), (text,), text),
+        first.answer(text, text),
     ]
 
 

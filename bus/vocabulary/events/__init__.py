@@ -12,6 +12,7 @@ from bus.vocabulary.events.campaign import (
     CampaignResumed,
     CampaignStarted,
     PoolUpdated,
+    RungBrief,
 )
 from bus.vocabulary.events.code import CodeFailed, CodeRevised, Stage
 from bus.vocabulary.events.human import OWNER, HumanAnswered, HumanKind, HumanMessage, Spoken
@@ -113,6 +114,7 @@ __all__ = [
     "RunRequested",
     "RunStarted",
     "Rung",
+    "RungBrief",
     "RungFigures",
     "Spoken",
     "Stage",

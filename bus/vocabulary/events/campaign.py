@@ -7,12 +7,37 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
-from bus.vocabulary.events.base import Event, Limits
+from bus.vocabulary.events.base import Event, Limits, Record
 from bus.vocabulary.events.model import ModelChoice, ModelLimits
 from bus.vocabulary.events.objective import Objective
 from bus.vocabulary.events.verification import VerificationPlan
 
 FinishReason = Literal["budget_spent", "stopped"]
+
+
+class RungBrief(Record):
+    """What a language model reads about the rung that its architecture is trained on."""
+
+    width: int = Field(gt=0)
+    """d_model at which the search for the parameter budget starts."""
+    heads: int = Field(gt=0)
+    """Heads that the constructor gets."""
+    layers: int = Field(gt=0)
+    """Blocks of the model, each of one mixer and one gated MLP."""
+    parameters: int = Field(gt=0)
+    """Parameter budget of the whole model, met by scaling width and MLP."""
+    steps: int = Field(gt=0)
+    """Training steps of each task."""
+    longest: int = Field(gt=0)
+    """Tokens of the longest sequence."""
+    device: str
+    """Device of the training."""
+    dtype: str
+    """Dtype of the forward pass."""
+    tasks: dict[str, str]
+    """Task → what it asks for, with its figures."""
+    gates: dict[str, str]
+    """Gate → what it demands."""
 
 
 class CampaignStarted(Event):
@@ -61,6 +86,8 @@ class CampaignStarted(Event):
     """What the models may take; None for no limit."""
     prompts: dict[str, str] = {}
     """Version of every prompt in use, by its name: a hash of its text."""
+    rung: RungBrief | None = None
+    """What models read about the rung; None if no role has a model, and in earlier logs."""
     owner: str = ""
     """Who started it, as `user@host`."""
     code_version: str = ""

@@ -1,0 +1,97 @@
+"""One conversation of a role with its model: facts first, then turns, each a task of the lab and the model's answer.
+
+The whole conversation goes into every request, so that an endpoint needs no memory and can cache what repeats at the
+beginning. If it gets too long, the oldest turns are left out first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from agents.llm.asking import ask
+from agents.llm.prompts import budget, library
+from agents.llm.prompts.blocks import MAX_SOURCE_CHARACTERS, MAX_TEXT_CHARACTERS, FactBlock, Provenance
+from agents.llm.schemas import AnswerType
+from bus.delivery.role import Post, Subdecision
+from bus.vocabulary.events import CampaignStarted
+from bus.vocabulary.questions import Completion
+from bus.wire.envelope import Envelope
+
+MAX_TURN_CHARACTERS = MAX_SOURCE_CHARACTERS + MAX_TEXT_CHARACTERS
+
+
+@dataclass(slots=True)
+class RoleConversation:
+    """A conversation in progress."""
+
+    envelope: Envelope
+    """The event that is decided on."""
+    started: CampaignStarted | None
+    """The campaign."""
+    agent: str
+    """Who speaks with the model, such as `researcher` or `judge`."""
+    purpose: str
+    """Purpose of the system prompt, whose version accounts for the answers."""
+    system: str
+    """The system message."""
+    facts: str
+    """What the model knows from the beginning, as blocks."""
+    max_tokens: int
+    """About how many tokens facts and turns may have together."""
+    experiment: str = ""
+    """Experiment that the accounts join; empty for that of the event."""
+    turns: list[FactBlock] = field(default_factory=list[FactBlock])
+    """What was said so far, oldest first."""
+    posts: list[Post] = field(default_factory=list[Post])
+    """The accounts of the answers so far, to publish before what follows from them."""
+    requests: int = 0
+    """Questions asked so far."""
+
+    def ask(
+        self,
+        task: str,
+        schema: type[AnswerType],
+        *,
+        tools: tuple[str, ...] = (),
+        slots: Mapping[str, str] = MappingProxyType({}),
+    ) -> Subdecision[AnswerType | str]:
+        """Ask for a typed answer to a task, a purpose of the prompts; return it, or one line that says why not."""
+        words = library.text(self.started, task, **slots)
+        asked = yield from ask(
+            self.envelope,
+            Completion(
+                instructions=self.system,
+                prompt=f"{self._so_far()}\n\n{words}",
+                schema_name=schema.__name__,
+                tools=tools,
+                agent=self.agent,
+                version=library.digest(self.started, self.purpose),
+            ),
+            schema,
+            agent=self.agent,
+            purpose=task,
+            experiment=self.experiment,
+        )
+        self.posts += asked.posts
+        self.requests += 1
+        if asked.answer is None:
+            return asked.why
+        self.tell("task", words, "lab")
+        self.tell("your-answer", _as_text(asked.answer), "model")
+        return asked.answer
+
+    def tell(self, label: str, text: str, provenance: Provenance) -> None:
+        """Add what the model has to know before the next question."""
+        self.turns.append(FactBlock.of(label, text, provenance, limit=MAX_TURN_CHARACTERS))
+
+    def _so_far(self) -> str:
+        """Return facts and turns; of the turns, the older ones go first."""
+        newest = len(self.turns)
+        turns = [FactBlock(turn.label, turn.text, newest - place) for place, turn in enumerate(self.turns)]
+        return budget.fitted([FactBlock("facts", self.facts), *turns], self.max_tokens)
+
+
+def _as_text(answer: object) -> str:
+    """Return a typed answer as `field: value` lines; a source keeps its lines."""
+    fields = vars(answer) if hasattr(answer, "__dict__") else {}
+    return "\n".join(f"{name}: {value}" for name, value in fields.items())

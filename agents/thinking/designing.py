@@ -1,0 +1,159 @@
+"""The researcher's conversation: a plan, its code, the static check, two reflections, and again after a fault.
+
+A fault goes back into the conversation, and so does a repetition with what became of the earlier idea. Both are
+bounded: then `propose` returns a line, and the grammar takes the slot. So no slot is lost to a model.
+"""
+
+from collections.abc import Mapping
+from random import Random
+from typing import Literal
+
+from pydantic import Field
+
+from agents.llm.prompts import figures, idea
+from agents.llm.prompts.contract import system
+from agents.llm.prompts.idea import Facts
+from agents.llm.schemas import Draft, Patch, Plan, Reflection
+from agents.thinking import forms, unitwise
+from agents.thinking.conversation import RoleConversation
+from agents.thinking.forms import Fault, Form, Written
+from bus.delivery.role import Post, Subdecision
+from bus.delivery.role_spec import RoleSettings
+from bus.vocabulary.events import ProposalCreated, ProposalRejected
+from bus.vocabulary.queries import AskExperiments, Experiments
+from bus.wire.envelope import Envelope
+
+ToolName = Literal["search_papers", "similar_ideas", "show_experiment", "diff", "failures_like", "check_source"]
+
+
+class DesigningSettings(RoleSettings):
+    """Settings of a researcher that has a model; without one they have no effect."""
+
+    plan: bool = True
+    """Whether a model plans before it writes code."""
+    reflections: bool = True
+    """Whether it looks twice: is the plan new, is the code right."""
+    tools: tuple[ToolName, ...] = (
+        "search_papers",
+        "similar_ideas",
+        "show_experiment",
+        "diff",
+        "failures_like",
+        "check_source",
+    )
+    """Read-only tools that a model may call; none for a model without tools."""
+    corrections: int = Field(default=3, ge=0)
+    """Times that a model may correct an idea with a static fault before the grammar takes the slot."""
+    max_repeats: int = Field(default=3, ge=1)
+    """Ideas of a model that may repeat earlier ones before the grammar takes the slot."""
+    judged_similarity: float = Field(default=0.75, ge=0, le=1)
+    """Cosine similarity of motivations from which a model judges whether its idea is an earlier one."""
+    same_similarity: float = Field(default=0.97, ge=0, le=1)
+    """The same above which it is one without a question."""
+    forms: Mapping[Form, float] = Field(default={"whole": 0.4, "patch": 0.3, "cross": 0.15, "units": 0.15})
+    """How often each form of an edit is used, relative to the others that a slot allows."""
+    prompt_tokens: int = Field(default=24_000, ge=4_000)
+    """About how many tokens the facts of a slot and the conversation may take, the contract not counted."""
+
+
+class Designer:
+    """Fills a slot by a conversation."""
+
+    def __init__(
+        self, envelope: Envelope, facts: Facts, settings: DesigningSettings, agent: str, random: Random
+    ) -> None:
+        """Prepare a conversation without asking anything."""
+        self._envelope, self._facts, self._settings = envelope, facts, settings
+        self._form: Form = forms.draw_form(facts, settings.forms, random)
+        self._talk = RoleConversation(
+            envelope, facts.ancestry.started, agent, "plan", "", "", max_tokens=settings.prompt_tokens
+        )
+        self._repeats = 0
+
+    @property
+    def posts(self) -> list[Post]:
+        """The accounts of the answers so far."""
+        return self._talk.posts
+
+    def propose(self) -> Subdecision[ProposalCreated | str]:
+        """Return the model's next idea, or one line that says why there is none."""
+        if self._repeats >= self._settings.max_repeats:
+            return f"{self._repeats} ideas repeated earlier ones"
+        if not self._talk.facts:
+            why = yield from self._begin()
+            if why:
+                return why
+        idea = (yield from self._units()) if self._form == "units" else (yield from self._write())
+        return idea if isinstance(idea, str) else forms.proposal(idea, self._operator(), self._facts)
+
+    def reject(self, rejection: ProposalRejected) -> Subdecision[None]:
+        """Say in the conversation which earlier idea this one is, and how that ended."""
+        self._repeats += 1
+        ended = ""
+        if rejection.nearest:
+            rows: Experiments = yield AskExperiments(
+                campaign=self._envelope.campaign, at=self._envelope.seq, ids=(rejection.nearest,)
+            )
+            ended = "\n".join(figures.ending(row) for row in rows.rows)
+        self._talk.tell("repeats", f"{rejection.message}\nWhich ended so: {ended or 'not yet'}", "lab")
+        self._form = "whole"
+
+    def _operator(self) -> str:
+        return "draft" if self._form == "whole" else f"draft:{self._form}"
+
+    def _begin(self) -> Subdecision[str]:
+        """Gather the facts and plan; return a line if the model gives no plan, else nothing."""
+        facts = self._facts
+        if ids := tuple(near.id for near in facts.ancestry.near):
+            rows: Experiments = yield AskExperiments(campaign=self._envelope.campaign, at=self._envelope.seq, ids=ids)
+            facts = Facts(facts.request, facts.ancestry, rows.rows, facts.insights)
+        self._talk.system = system(facts.ancestry.started, "plan")
+        self._talk.facts = idea.brief(facts, self._settings.prompt_tokens)
+        if not self._settings.plan or self._form == "units":
+            return ""
+        plan = yield from self._talk.ask("plan_task", Plan, tools=self._settings.tools)
+        if isinstance(plan, str):
+            return plan
+        if self._settings.reflections:
+            yield from self._talk.ask("is_new_task", Reflection, tools=self._settings.tools)
+        return ""
+
+    def _write(self) -> Subdecision[Written | str]:
+        """Return an architecture without a static fault, or one line that says why there is none."""
+        task, schema = forms.TASKS[self._form]
+        task = "another_task" if self._repeats else task
+        sound: Written | None = None
+        fault = Fault("")
+        for _ in range(1 + self._settings.corrections):
+            idea = yield from self._attempt(task, schema)
+            if isinstance(idea, Written):
+                if sound or not self._settings.reflections:
+                    return idea
+                sound = idea
+                idea = yield from self._reviewed(idea)
+            if isinstance(idea, Written | str):
+                return idea
+            fault, task = idea, "again_task"
+            self._talk.tell("fault", fault.message, "lab")
+        return sound or f"no sound source after {self._settings.corrections} corrections: {fault.message}"
+
+    def _attempt(self, task: str, schema: type[Draft] | type[Patch]) -> Subdecision[Written | Fault | str]:
+        """Return what the model wrote, or its fault; one line if it gave no answer."""
+        answer = yield from self._talk.ask(task, schema, tools=self._settings.tools)
+        if isinstance(answer, str):
+            return answer
+        parent = self._facts.parent
+        idea = forms.written(answer, parent.source if parent else "")
+        fault = forms.static_fault(idea.source) if isinstance(idea, Written) else ""
+        return Fault(fault) if fault else idea
+
+    def _reviewed(self, idea: Written) -> Subdecision[Written | Fault]:
+        """Return an idea, or what the model finds wrong in its own code; without an answer the idea stands."""
+        reflection = yield from self._talk.ask("is_right_task", Reflection)
+        return idea if isinstance(reflection, str) or reflection.holds else Fault(reflection.why)
+
+    def _units(self) -> Subdecision[Written | str]:
+        parent = self._facts.parent
+        assert parent is not None, "the form of units needs a parent with a design"
+        idea = yield from unitwise.design(self._talk, parent, self._settings.tools)
+        return idea.message if isinstance(idea, Fault) else idea

@@ -1,0 +1,62 @@
+"""Whether a model's idea is an earlier one in other words: by source, by structure, by embedding, then by a judge.
+
+The embedding finds the nearest five. Above `same_similarity` an idea is a repetition; below `judged_similarity` it is
+new. Between the two, words can't tell a paraphrase from a neighbour (`python -m benchmarks.novelty`), so a model
+compares the mechanisms.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from agents.llm.prompts import figures, library
+from agents.llm.prompts.blocks import FactBlock
+from agents.llm.schemas import Sameness
+from agents.thinking.conversation import RoleConversation
+from bus.delivery.role import Subdecision
+from bus.vocabulary.events import CampaignStarted, ProposalCreated
+from bus.vocabulary.queries import AskExperiments, Experiments, Neighbour
+from bus.wire.envelope import Envelope
+from bus.wire.plain_text import clean_line
+
+NEAREST = 5
+"""Earlier ideas that an idea is compared with."""
+MAX_TOKENS = 8_000
+RepetitionReason = Literal["duplicate_source", "near_design", "near_motivation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """Why an idea is no new one."""
+
+    reason: RepetitionReason
+    message: str
+    nearest: Neighbour | None = None
+
+
+class NoveltyJudge:
+    """Compares ideas of one slot with the earlier ones that are nearest to them."""
+
+    def __init__(self, envelope: Envelope, started: CampaignStarted, agent: str) -> None:
+        """Judge in a campaign, as of an event."""
+        self._talk = RoleConversation(
+            envelope, started, agent, "novelty", library.text(started, "novelty"), "", max_tokens=MAX_TOKENS
+        )
+        self.posts = self._talk.posts
+        """The accounts of its answers."""
+
+    def same_as(self, idea: ProposalCreated, nearest: tuple[Neighbour, ...]) -> Subdecision[Repetition | None]:
+        """Return the earlier idea that this one is; None if it is none of them, or if no model answers."""
+        envelope, ids = self._talk.envelope, tuple(one.id for one in nearest)
+        rows: Experiments = yield AskExperiments(campaign=envelope.campaign, at=envelope.seq, ids=ids)
+        ends = {row.id: figures.ending(row) for row in rows.rows}
+        blocks = [
+            FactBlock.of("proposed", f"{idea.name}\n{idea.motivation}", "model"),
+            *(FactBlock.of("earlier", f"{ends.get(one.id, one.id)}\n{one.motivation}", "proposal") for one in nearest),
+        ]
+        self._talk.facts, self._talk.turns = "\n\n".join(block.text for block in blocks), []
+        verdict = yield from self._talk.ask("same_task", Sameness)
+        if isinstance(verdict, str):
+            return None
+        same = next((one for one in nearest if one.id == verdict.same_as.strip()), None)
+        why = clean_line(verdict.why, 200)
+        return Repetition("near_motivation", f"a judge takes it for {same.id}: {why}", same) if same else None
