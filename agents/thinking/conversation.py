@@ -77,6 +77,8 @@ class RoleConversation:
         if asked.answer is None:
             return asked.why
         self.tell("task", words, "lab")
+        for use in asked.reply.tool_uses:
+            self.tell("looked-up", f"{use.tool} {use.arguments}\n{use.result}", "tool")
         self.tell("your-answer", _as_text(asked.answer), "model")
         return asked.answer
 
