@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from pydantic import BaseModel
+
 from agents.llm.asking import ask
 from agents.llm.prompts import budget, library
 from agents.llm.prompts.blocks import MAX_SOURCE_CHARACTERS, MAX_TEXT_CHARACTERS, FactBlock, Provenance
@@ -16,6 +18,7 @@ from bus.delivery.role import Post, Subdecision
 from bus.vocabulary.events import CampaignStarted
 from bus.vocabulary.questions import Completion
 from bus.wire.envelope import Envelope
+from bus.wire.plain_text import clean_text
 
 MAX_TURN_CHARACTERS = MAX_SOURCE_CHARACTERS + MAX_TEXT_CHARACTERS
 
@@ -93,7 +96,9 @@ class RoleConversation:
         return budget.fitted([FactBlock("facts", self.facts), *turns], self.max_tokens)
 
 
-def _as_text(answer: object) -> str:
-    """Return a typed answer as `field: value` lines; a source keeps its lines."""
-    fields = vars(answer) if hasattr(answer, "__dict__") else {}
-    return "\n".join(f"{name}: {value}" for name, value in fields.items())
+def _as_text(answer: BaseModel) -> str:
+    """Return a typed answer as `field: value` lines; all but a source is shortened."""
+    limits = {"source": MAX_SOURCE_CHARACTERS, "replacements": MAX_SOURCE_CHARACTERS}
+    return "\n".join(
+        f"{name}: {clean_text(str(value), limits.get(name, MAX_TEXT_CHARACTERS))}" for name, value in answer
+    )
