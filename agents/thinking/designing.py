@@ -153,7 +153,14 @@ class Designer:
         return idea if isinstance(reflection, str) or reflection.holds else Fault(reflection.why)
 
     def _units(self) -> Subdecision[Written | str]:
+        """Return a design whose units were answered one by one, or one line that says why there is none."""
         parent = self._facts.parent
         assert parent is not None, "the form of units needs a parent with a design"
-        idea = yield from unitwise.design(self._talk, parent, self._settings.tools)
-        return idea.message if isinstance(idea, Fault) else idea
+        fault = Fault("")
+        for _ in range(1 + self._settings.corrections):
+            idea = yield from unitwise.design(self._talk, parent, self._settings.tools)
+            if not isinstance(idea, Fault):
+                return idea
+            fault = idea
+            self._talk.tell("fault", fault.message, "lab")
+        return f"no new design after {self._settings.corrections} corrections: {fault.message}"
