@@ -1,7 +1,6 @@
 """Commands that read a lab, running or stopped: experiments, effects, events, status, report, and the like."""
 
 import difflib
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +56,7 @@ def show(
     """
     from lab.terminal import tables
 
-    row = _fetch_one(settings, experiment, at, archive)
+    row = fetch_one(settings, experiment, at, archive)
     if as_json:
         print_json(tables.short(row) | row.model_dump(mode="json"))
     else:
@@ -71,7 +70,7 @@ def diff(settings: Settings, first: IdArgument, second: IdArgument) -> None:
 
     Example: move37 diff base-deltanet e0003
     """
-    old, new = (_fetch_one(settings, name) for name in (first, second))
+    old, new = (fetch_one(settings, name) for name in (first, second))
     lines = difflib.unified_diff(
         old.source.splitlines(), new.source.splitlines(), f"{old.id} {old.name}", f"{new.id} {new.name}", lineterm=""
     )
@@ -207,48 +206,6 @@ def report(
     print(run_async(log_export.report(settings, out or default, at)).resolve())
 
 
-@app.command()
-@with_settings
-def export(
-    settings: Settings,
-    experiment: IdArgument,
-    folder: Annotated[Path, typer.Option("--to", help="Folder to write into.")] = Path(),
-) -> None:
-    """Write an experiment's source, record and weights to a folder.
-
-    Example: move37 export e0003 --to exported
-    """
-    import shutil
-
-    from lab.terminal import tables
-
-    row = _fetch_one(settings, experiment)
-    target = folder / row.id
-    target.mkdir(parents=True, exist_ok=True)
-    (target / "mixer.py").write_text(row.source, encoding="utf-8")
-    (target / "record.json").write_text(json.dumps(tables.short(row) | row.model_dump(mode="json"), indent=1))
-    home = Home(settings.home)
-    campaign = str((home.campaign(settings.campaign) or {}).get("id", ""))
-    for weights in sorted((home.artifacts / campaign / row.id).glob("*.safetensors")):
-        shutil.copy2(weights, target)
-    print(target)
-
-
-@app.command("export-log")
-@with_settings
-def export_log(
-    settings: Settings, file: Annotated[Path, typer.Argument(help="File to write: one CloudEvent a line.")]
-) -> None:
-    """Write the whole log to a file, byte for byte.
-
-    Example: move37 export-log campaign.jsonl
-    """
-    from lab.operations import log_export
-
-    count = run_async(log_export.export_log(settings, file))
-    print(f"{count} events in {file}")
-
-
 def _best_measured(rows: Sequence[Any]) -> list[Any]:
     """Return the analysed experiments, best first."""
     return sorted((row for row in rows if row.fitness is not None), key=lambda row: row.rank_key)
@@ -275,7 +232,7 @@ def _fetch(settings: Settings, *ids: str, at: int | None = None, archive: Path |
     return run_async(ask())
 
 
-def _fetch_one(settings: Settings, experiment: str, at: int | None = None, archive: Path | None = None) -> Any:
+def fetch_one(settings: Settings, experiment: str, at: int | None = None, archive: Path | None = None) -> Any:
     """Return one experiment in full. Raises LabError if there is none with this id."""
     from lab.operations.event_filter import check_experiment
 

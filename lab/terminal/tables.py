@@ -10,6 +10,7 @@ from rich.table import Table
 
 from bus.vocabulary.queries import Experiment, UnitEffect
 from dashboard.summary import duration_text
+from trainer.exporting.certificate import Certificate
 
 SHORT_FIELDS = (
     "id", "name", "status", "origin", "parent_id", "fitness", "parts", "objective", "objective_parts", "score",
@@ -154,6 +155,25 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
     console().print(table)
+
+
+def print_certificate(certificate: Certificate | None) -> None:
+    """Print what an export's certificate compares, and how it decodes."""
+    if certificate is None:
+        return
+    print_rows(
+        [
+            {
+                "compared": one.name,
+                "device": one.device,
+                "difference": f"{one.difference:.1e}",
+                "at most": f"{one.tolerance:.0e}",
+                "": "passed" if one.passed else "FAILED",
+            }
+            for one in certificate.comparisons
+        ]
+    )
+    console().print(f"decoding: {escape(certificate.decoding)}", soft_wrap=True)
 
 
 def _service_row(service: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,8 +35,13 @@ def training_jail(
     device: Device = "cpu",
     preload: tuple[str, ...] = PRELOAD,
     runs_per_zygote: int = RUNS_PER_ZYGOTE,
+    libraries: tuple[str, ...] = LIBRARIES,
+    scores: bool = True,
 ) -> Jail:
-    """Return a jail for candidates, without the text that may be held out; see `Jail` for the arguments."""
+    """Return a jail for candidates; see `Jail` for the arguments.
+
+    `scores` says that its runs are scored, so that they may not read the text that may be held out.
+    """
     return Jail(
         sandbox,
         scratch,
@@ -44,6 +49,6 @@ def training_jail(
         preload=preload,
         runs_per_zygote=runs_per_zygote,
         device=device,
-        libraries=LIBRARIES,
-        hidden=standard_library.hidden_paths(),
+        libraries=libraries,
+        hidden=standard_library.hidden_paths() if scores else (),
     )
