@@ -36,7 +36,7 @@ def test_a_room_does_not_import_torch(room: str) -> None:
         ),
         "architecture": "architecture",
         "bus": "bus.delivery.actor, bus.nats.transport",
-        "dashboard": "dashboard.report",
+        "dashboard": "dashboard.server.app",
         "lab": "lab.cli, lab.runtime.service, lab.runtime.campaign",
         "memory": "memory.service",
         "sandbox": "sandbox",

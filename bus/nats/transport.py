@@ -10,6 +10,7 @@ import contextlib
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Self
 
 import nats.errors
@@ -74,6 +75,11 @@ class NatsTransport:
     def client(self) -> Client:
         """The NATS client, for uses outside the contract."""
         return self._connection.client
+
+    @property
+    def ca(self) -> Path | None:
+        """Certificate authority of the server; None for those that the system trusts."""
+        return self._connection.identity.ca
 
     @property
     def server_id(self) -> str:

@@ -9,14 +9,23 @@ from bus.wire.envelope import Envelope
 
 def notable_line(envelope: Envelope) -> str | None:
     """Return one line for an event that a person who follows a campaign wants to see, None for any other event."""
-    describe = _DESCRIBERS.get(type(envelope.event))
-    text = describe(envelope.event) if describe else None
+    text = _text(envelope)
     return f"{_prefix(envelope)} {text}" if text else None
 
 
 def event_line(envelope: Envelope) -> str:
     """Return one line for any event: its type if it is not notable."""
     return notable_line(envelope) or f"{_prefix(envelope)} {envelope.type}"
+
+
+def event_text(envelope: Envelope) -> str:
+    """Return what an event says, without its time and experiment: its type if it is not notable."""
+    return _text(envelope) or envelope.type
+
+
+def _text(envelope: Envelope) -> str | None:
+    describe = _DESCRIBERS.get(type(envelope.event))
+    return describe(envelope.event) if describe else None
 
 
 def _prefix(envelope: Envelope) -> str:

@@ -1,15 +1,13 @@
-"""Feeds the dashboard: follows the log and the loss points, asks memory for changes, and shows them twice a second.
+"""Feeds the dashboard: follows the log and the loss points, asks memory for scores, and calls the roll of the services.
 
 Read-only: it publishes nothing. It shows the newest campaign, and switches when another one starts.
 """
 
 import asyncio
-import threading
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields, replace
 from datetime import UTC, datetime
+from time import time
 from typing import Any
 
 import structlog
@@ -18,129 +16,130 @@ from bus.delivery.bus import Bus
 from bus.delivery.query_replies import QueryRefused
 from bus.delivery.transport import TransportError
 from bus.nats.transport import NatsTransport
-from bus.vocabulary.events import CampaignStarted, HumanMessage, LossPoint
-from bus.vocabulary.queries import CampaignStatus, Experiment
+from bus.vocabulary.events import AnalysisReady, CampaignStarted, HumanMessage, LossPoint
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
-from bus.wire.ids import CAMPAIGN, has_name
-from dashboard import curves
-from dashboard.live import LiveSnapshot, SlotView
-from dashboard.report import render_report
-from dashboard.scores import Scores
-from dashboard.services import AbsentView, ServiceView
-from dashboard.site import Board, Site
-from lab.client.campaign_view import CampaignView, ExperimentRow
-from lab.client.event_text import event_line
+from bus.wire.ids import has_name
+from dashboard.history.history import CampaignHistory, summary
+from dashboard.history.readings import Readings
+from dashboard.report.render import render_report
+from dashboard.server.hub import Hub
+from dashboard.server.source import LabSilent, PersonSpeaker
+from lab.client.event_text import event_text
 from lab.client.lab_client import LabClient
 from lab.client.staff import RollCall, Staff
-from lab.errors import LabError
 
-FEED_INTERVAL_S = 0.5
-"""Seconds between two snapshots."""
+VITALS_INTERVAL_S = 1.0
+"""Seconds between two messages about vitals."""
+STANDING_INTERVAL_S = 2.0
+"""Seconds between two questions to memory."""
 ROLL_CALL_INTERVAL_S = 5.0
 """Seconds between two roll calls of the services."""
-MAX_EVENTS_SHOWN = 100
-"""Newest events that are shown."""
 MAX_READINGS = 20_000
 """Loss points before our start that are read for the curves of open runs."""
 MEMORY_PATIENCE_S = 5.0
 """How long memory may take to answer before the page says that it does not."""
-REPORT_TIMEOUT_S = 60.0
+PACE_EXPERIMENTS = 20
+"""Newest ended experiments from which the time left is estimated."""
 
+SignIn = Callable[[str, str], Any]
+Check = Callable[[str], Any]
 log = structlog.get_logger()
 
 
 class DashboardFeed:
-    """Watches a lab for all browsers together."""
+    """Watches one campaign of a lab for all browsers together; a `dashboard.server.source.LabSource`."""
 
-    def __init__(self, bus: Bus, campaign: str = "") -> None:
+    def __init__(self, bus: Bus, sign_in: SignIn, check: Check, campaign: str = "") -> None:
         """Watch over `bus` the campaign with a name or an id, by default the newest one."""
-        self._wanted = campaign
-        self._bus, self._board = bus, Board()
-        self._changed, self._ready = asyncio.Event(), asyncio.Event()
+        self._bus, self._wanted = bus, campaign
+        self._sign_in, self._check = sign_in, check
+        self.hub = Hub()
+        self._ready, self._analysed = asyncio.Event(), asyncio.Event()
         self._staff, self._roll = Staff(), RollCall((), (), datetime.now(UTC))
+        self._silent = False
         self._begin("")
 
     def _begin(self, campaign: str) -> None:
         """Switch to another campaign, of which nothing is known yet."""
-        self._view, self._reader = CampaignView(campaign), LabClient(self._bus, campaign, "", MEMORY_PATIENCE_S)
-        self._log_lines: deque[tuple[int, str]] = deque(maxlen=MAX_EVENTS_SHOWN)
-        self._rows: dict[str, Experiment] = {}
-        self._experiments: tuple[Experiment, ...] = ()
-        self._stale: set[str] = set()
-        """Experiments with events since memory was last asked about them."""
-        self._listed = False
-        self._curves_requested: set[str] = set()
-        """Experiments whose curves were requested from memory."""
+        self.history, self.readings = CampaignHistory(campaign, event_text), Readings()
+        self._reader = LabClient(self._bus, campaign, "", MEMORY_PATIENCE_S)
+        self._standing: dict[str, Any] = {"scores": {}, "guidance": []}
+        self._analysed.set()
+        self.hub.restart()
 
-    async def serve(self, host: str, port: int) -> None:
-        """Serve the page until cancelled. Raises LabError if the address is taken."""
-        loop = asyncio.get_running_loop()
-
-        def report() -> str:
-            return asyncio.run_coroutine_threadsafe(self._report(), loop).result(REPORT_TIMEOUT_S)
-
-        try:
-            site = Site(host, port, self._board, report)
-        except OSError as error:
-            raise LabError(f"can't listen on {host}:{port} ({error.strerror}); hint: choose another --port") from None
-        server = threading.Thread(target=site.serve_forever, daemon=True)
-        server.start()
-        log.info("serving the dashboard", url=site.url)
-        try:
-            await self._watch()
-        finally:
-            self._board.close()
-            await asyncio.to_thread(site.shutdown)
-            site.server_close()
-
-    async def _watch(self) -> None:
+    async def watch(self) -> None:
+        """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow_log())
-            group.create_task(self._follow_losses())
-            group.create_task(self._show_changes())
-            group.create_task(self._call_roll())
+            for work in (self._follow_log, self._follow_losses, self._ask_memory, self._call_roll, self._tell_vitals):
+                group.create_task(work())
 
     async def _follow_log(self) -> None:
-        """Apply the log's events; the first snapshot has all events up to our start."""
+        """Add the log's events; those up to our start are history, later ones are sent to every browser."""
         start = await self._bus.transport.last_seq(subjects.LOG)
         if not start:
             self._ready.set()
         async for batch in self._bus.follow():
             for stored in batch:
                 with suppress(MalformedMessage):
-                    self._apply(subjects.decode_event(stored))
+                    self._add(subjects.decode_event(stored), is_new=stored.seq > start)
             if batch[-1].seq >= start:
                 self._ready.set()
-            self._changed.set()
 
-    def _apply(self, envelope: Envelope) -> None:
-        """Apply an event of the campaign that is shown."""
+    def _add(self, envelope: Envelope, *, is_new: bool) -> None:
+        """Add an event of the campaign that is shown."""
         if isinstance(envelope.event, CampaignStarted) and self._is_wanted(envelope.campaign):
             self._begin(envelope.campaign)
-        if envelope.campaign != self._view.campaign:
+        if envelope.campaign != self.history.campaign:
             return
-        self._view.apply(envelope)
-        self._log_lines.appendleft((envelope.seq, event_line(envelope)))
-        changed = envelope.event.target if isinstance(envelope.event, HumanMessage) else envelope.experiment
-        if changed and changed != CAMPAIGN:
-            self._stale.add(changed)
+        self.history.append(envelope)
+        if isinstance(envelope.event, AnalysisReady | HumanMessage):
+            self._analysed.set()
+        (self.hub.publish if is_new else self.hub.remember)(envelope)
 
     def _is_wanted(self, campaign: str) -> bool:
         """Return whether a campaign that has started is the one to show from now on."""
-        return campaign != self._view.campaign and (not self._wanted or has_name(campaign, self._wanted))
+        return campaign != self.history.campaign and (not self._wanted or has_name(campaign, self._wanted))
 
     async def _follow_losses(self) -> None:
-        """Apply the loss points of runs, from some before our start."""
+        """Add the loss points of runs, from some before our start."""
         await self._ready.wait()
         after = max(0, await self._bus.transport.last_seq(subjects.METRICS) - MAX_READINGS)
         async for batch in self._bus.transport.follow(subjects.METRICS, after):
             for stored in batch:
                 with suppress(MalformedMessage):
                     envelope = subjects.decode_event(stored)
-                    if isinstance(envelope.event, LossPoint) and envelope.campaign == self._view.campaign:
-                        self._view.add_loss_point(envelope.event)
-            self._changed.set()
+                    if isinstance(envelope.event, LossPoint) and envelope.campaign == self.history.campaign:
+                        self.readings.add(envelope.event)
+
+    async def _ask_memory(self) -> None:
+        """Ask memory for scores and guidance whenever they may have changed; if it does not answer, ask again."""
+        await self._ready.wait()
+        while True:
+            await self._analysed.wait()
+            self._analysed.clear()
+            reader = self._reader
+            try:
+                standing = await self._ask(reader)
+            except (TransportError, QueryRefused) as error:
+                log.warning("memory does not answer", reason=str(error))
+                self._silent = True
+                self._analysed.set()
+            else:
+                self._silent = False
+                if reader is self._reader and standing != self._standing:
+                    self._standing = standing
+                    self.hub.tell("standing", {"at": standing["at"]})
+            await asyncio.sleep(STANDING_INTERVAL_S)
+
+    async def _ask(self, reader: LabClient) -> dict[str, Any]:
+        """Return scores by experiment, and the guidance in force. Raises TransportError, QueryRefused."""
+        if not reader.campaign:
+            return {"at": 0, "scores": {}, "guidance": []}
+        reader = await reader.as_of()
+        status, rows = await reader.status(), await reader.experiments()
+        scores = {row.id: row.score for row in rows if row.score is not None}
+        return {"at": reader.at, "scores": scores, "guidance": list(status.guidance)}
 
     async def _call_roll(self) -> None:
         """Ask at intervals which services answer; if the lab does not answer, the last answer stands."""
@@ -152,95 +151,90 @@ class DashboardFeed:
             else:
                 if roll.services:  # this service answers too, so an empty roll is one that we may not call
                     self._roll = roll
-                    self._changed.set()
             await asyncio.sleep(ROLL_CALL_INTERVAL_S)
 
-    async def _show_changes(self) -> None:
-        """Show a new snapshot after a change, at most one each `FEED_INTERVAL_S`; retry if memory does not answer."""
-        await self._ready.wait()
-        snapshot = LiveSnapshot(CampaignStatus())
+    async def _tell_vitals(self) -> None:
+        """Send vitals to the browsers whenever they have changed."""
+        told: Mapping[str, Any] = {}
         while True:
-            self._changed.clear()
-            try:
-                snapshot = await self._snapshot()
-            except (TransportError, QueryRefused) as error:
-                log.warning("memory does not answer", reason=str(error))
-                snapshot = replace(snapshot, silent=True, **self._staff_views(snapshot.status))
-                self._changed.set()
-            self._board.show(snapshot)
-            await asyncio.sleep(FEED_INTERVAL_S)
-            await self._changed.wait()
+            if self.hub.streams and (vitals := self.vitals()) != told:
+                self.hub.tell("vitals", vitals)
+                told = vitals
+            await asyncio.sleep(VITALS_INTERVAL_S)
 
-    async def _snapshot(self) -> LiveSnapshot:
-        """Return the state to show, all of memory's answers as of one position. Raises TransportError, QueryRefused."""
-        reader = await self._reader.as_of()
-        await self._refresh(reader)
-        view, status = self._view, await reader.status()
-        return LiveSnapshot(
-            status=status,
-            experiments=self._experiments,
-            slots=[] if view.finished else [_slot_view(row) for row in view.open_rows()],
-            log_lines=tuple(self._log_lines),
-            per_minute=view.events_per_minute(),
-            seconds_left=view.seconds_left(),
-            counts=dict(view.counts),
-            **self._staff_views(status),
-        )
-
-    def _staff_views(self, status: CampaignStatus) -> dict[str, Any]:
-        """Return the services and the absent roles to show; a campaign that has ended needs none."""
-        absent = [] if status.finished else self._roll.absent
+    def vitals(self) -> Mapping[str, Any]:
+        """Return services, absent roles, pace, time left and progress; see LabSource."""
+        history, since = self.history, time() - 60.0
+        finished = history.rows.get("campaign", {}).get("state") == "finished"
+        runs = [row["run"] for row in history.rows.values() if "run" in row and "ended" not in row]
         return {
-            "services": [_service_view(service) for service in self._roll.services],
-            "absent": [AbsentView(one.role, one.since, one.command) for one in absent],
+            "services": list(self._roll.services),
+            "absent": [] if finished else [one.as_json() for one in self._roll.absent],
+            "silent": self._silent,
+            "per_minute": sum(1 for _ in _newer(history, since)),
+            "seconds_left": None if finished else self._seconds_left(),
+            "progress": {run: self.readings.progress[run] for run in runs if run in self.readings.progress},
+            "losses": {run: self.readings.newest(run) for run in runs},
         }
 
-    async def _refresh(self, reader: LabClient) -> None:
-        """Ask memory about changed experiments: all of them in short the first time, then only those that changed."""
-        stale, self._stale = self._stale, set()
+    def _seconds_left(self) -> float | None:
+        """Return an estimate from the times of the last ends; None before the second end."""
+        last, figures = self.history.end_times[-PACE_EXPERIMENTS:], summary(self.history.rows)
+        if len(last) < 2 or last[-1] == last[0]:
+            return None
+        return max(0, figures["total"] - figures["ended"]) * (last[-1] - last[0]) / (len(last) - 1)
+
+    def standing(self) -> Mapping[str, Any]:
+        """Return memory's newest answer; see LabSource."""
+        return self._standing
+
+    async def events_of(self, experiment: str) -> Sequence[Envelope]:
+        """Return every event about an experiment; see LabSource."""
+        if experiment not in self.history.rows:
+            return ()
+        pattern, events = f"lab.events.{self.history.campaign}.{experiment}.>", list[Envelope]()
+        after = 0
         try:
-            if stale or not self._listed:
-                await self._ask(reader, *(stale if self._listed else ()))
-                self._listed = True
-            if missing := self._without_curve():
-                await self._ask(reader, *missing)
-                self._curves_requested.update(missing)
-        except (TransportError, QueryRefused):
-            self._stale |= stale
-            raise
+            while batch := await self._bus.transport.read(subjects.LOG, after, pattern):
+                after = batch[-1].seq
+                events += subjects.decode_events(batch)
+        except TransportError as error:
+            raise LabSilent(str(error)) from None
+        return events
 
-    async def _ask(self, reader: LabClient, *ids: str) -> None:
-        """Store memory's answer without long texts and imported ones; drop it if another campaign has started."""
-        rows = await reader.experiments(*ids)
-        if reader.campaign != self._reader.campaign:
-            return
-        self._rows |= {
-            row.id: row.model_copy(update={"source": "", "design": None}) for row in rows if not row.imported
-        }
-        self._experiments = tuple(sorted(self._rows.values(), key=lambda row: row.opened_seq))
+    async def event_at(self, seq: int) -> Envelope | None:
+        """Return the event at a position; see LabSource."""
+        try:
+            stored = await self._bus.message_at(seq)
+        except TransportError as error:
+            raise LabSilent(str(error)) from None
+        return next(iter(subjects.decode_events([stored] if stored else [])), None)
 
-    def _without_curve(self) -> tuple[str, ...]:
-        """Return the experiments whose curves are drawn but not known: a listing comes without curves."""
-        scores = Scores(self._experiments)
-        drawn = (*scores.baselines, *scores.candidates[: curves.MAX_COLOURED_CURVES])
-        return tuple(row.id for row in drawn if not row.curve and row.id not in self._curves_requested)
-
-    async def _report(self) -> str:
-        """Return the current report. Raises OSError if memory does not answer."""
+    async def report(self) -> str:
+        """Return the report; see LabSource."""
         try:
             status, experiments = await self._reader.status_and_experiments()
         except (TransportError, QueryRefused) as error:
-            raise OSError(str(error)) from None
+            raise LabSilent(str(error)) from None
         sandbox = status.started.sandbox if status.started else ""
         return render_report(
-            status, experiments, started=None, ended=None, events=dict(self._view.counts), sandbox=sandbox
+            status, experiments, started=None, ended=None, events=dict(self.history.counts), sandbox=sandbox
         )
 
+    async def check(self, source: str) -> Mapping[str, Any]:
+        """Return the verdict on a source; see LabSource."""
+        return await self._check(source)
 
-def _service_view(service: Mapping[str, Any]) -> ServiceView:
-    """Return a service's vitals as the page shows them; an older service reports fewer."""
-    return ServiceView(**{each.name: service[each.name] for each in fields(ServiceView) if each.name in service})
+    async def sign_in(self, person: str, key: str) -> PersonSpeaker:
+        """Connect with a person's key; see LabSource."""
+        return await self._sign_in(person, key)
 
 
-def _slot_view(row: ExperimentRow) -> SlotView:
-    return SlotView(row.id, row.name, row.stage_text, row.progress, dict(row.losses), tuple(row.curve))
+def _newer(history: CampaignHistory, since: float) -> Sequence[float]:
+    """Return the times of the events after a Unix time."""
+    times = []
+    for entry in reversed(history.entries):
+        if entry.time <= since:
+            break
+        times.append(entry.time)
+    return times

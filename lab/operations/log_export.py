@@ -12,7 +12,7 @@ from bus.delivery.traces import traces_path
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.stored_message import StoredMessage
-from dashboard.report import render_report
+from dashboard.report.render import render_report
 from lab.client.event_text import event_line
 from lab.client.lab_client import LabClient
 from lab.client.session import open_lab

@@ -24,7 +24,7 @@ from bus.vocabulary.events import (
 )
 from bus.wire.envelope import Envelope
 from bus.wire.ids import has_name, parse_run_id
-from dashboard.summary import plural
+from dashboard.report.summary import plural
 from lab.errors import LabError
 from lab.operations.event_filter import check_experiment
 from lab.operations.why_results import Story, WhyLine, clip, result_lines

@@ -22,7 +22,7 @@ from bus.vocabulary.events import (
 )
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, parse_run_id
-from dashboard.summary import plural
+from dashboard.report.summary import plural
 
 MAX_CHARACTERS = 160
 EventT = TypeVar("EventT", bound=Event)

@@ -6,7 +6,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from dashboard.summary import duration_text
+from dashboard.report.summary import duration_text
 from lab.client.campaign_view import CampaignView, ExperimentRow, is_baseline
 
 MAX_OPEN_ROWS = 12

@@ -13,8 +13,8 @@ from rich.live import Live
 
 from bus.vocabulary.queries import Experiment
 from bus.wire.envelope import Envelope
-from dashboard.report import render_report
-from dashboard.summary import duration_text
+from dashboard.report.render import render_report
+from dashboard.report.summary import duration_text
 from lab.client.campaign_view import CampaignView
 from lab.client.event_text import notable_line
 from lab.home import Home

@@ -9,7 +9,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from bus.vocabulary.queries import Experiment, UnitEffect
-from dashboard.summary import duration_text
+from dashboard.report.summary import duration_text
 from trainer.exporting.certificate import Certificate
 
 SHORT_FIELDS = (

@@ -9,7 +9,7 @@ import pytest
 
 from bus.vocabulary.events import CurvePoint, FitnessParts
 from bus.vocabulary.queries import CampaignStatus, Experiment, FailedAttempt
-from dashboard.report import render_report
+from dashboard.report.render import render_report
 from tests.support.factories import campaign_started, experiment
 from tests.support.html_pages import Node, parse_page
 

@@ -5,7 +5,7 @@ from html import unescape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.markup import Markup, clip, el, join, number, text
+from dashboard.report.markup import Markup, clip, el, join, number, text
 
 
 def test_text_is_escaped() -> None:

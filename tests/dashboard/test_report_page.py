@@ -8,9 +8,9 @@ import pytest
 
 from bus.vocabulary.events import Measure, TaskMetrics
 from bus.vocabulary.queries import CampaignStatus, Experiment
-from dashboard.report import PAGE_BYTES, PARTS
-from dashboard.scores import Scores
-from dashboard.style import STYLE
+from dashboard.report.render import PAGE_BYTES, PARTS
+from dashboard.report.scores import Scores
+from dashboard.report.style import STYLE
 from tests.support.factories import experiment
 
 Make = Callable[..., list[Experiment]]

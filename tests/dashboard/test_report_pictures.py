@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from bus.vocabulary.events import CurvePoint
 from bus.vocabulary.queries import Experiment
-from dashboard import curves, fitness, lineage, svg, tradeoff
-from dashboard.scores import Scores
+from dashboard.report import curves, fitness, lineage, svg, tradeoff
+from dashboard.report.scores import Scores
 from tests.support.factories import experiment
 
 Make = Callable[..., list[Experiment]]

@@ -2,8 +2,8 @@
 
 from bus.vocabulary.events import FitnessParts
 from bus.vocabulary.queries import Experiment, Status
-from dashboard.scores import Scores, display_name, title
-from dashboard.summary import duration_text
+from dashboard.report.scores import Scores, display_name, title
+from dashboard.report.summary import duration_text
 
 
 def experiment(id_: str, fitness: float | None = None, status: Status = "analysed", **fields: object) -> Experiment:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import svg
+from dashboard.report import svg
 
 FINITE = st.floats(-1e6, 1e6).filter(lambda v: abs(v) > 1e-6)
 

@@ -2,29 +2,32 @@
 
 import asyncio
 import json
-import re
 import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 from bus.nats import server
+from bus.security import access
+from bus.security.keys import seed_path
 from bus.wire.envelope import Envelope
 from lab.client.campaign_view import CampaignView
 from lab.client.human_input import publish_message
+from lab.home import Home
 from lab.settings import LoadedSettings
 from tests.support.labs import ROOT, move37, run_instant
 
 
 class Browser:
-    """Starts a dashboard after the first analysis, reads it until every part has content, and stops the campaign."""
+    """Starts a dashboard after the first analysis, reads and speaks over it, and stops the campaign."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.port = home, server.free_port()
         self.process: subprocess.Popen[bytes] | None = None
-        self.reading: asyncio.Future[dict[str, str]] | None = None
+        self.reading: asyncio.Future[dict[str, Any]] | None = None
         self.stopping: asyncio.Future[str] | None = None
         self.services = ""
 
@@ -37,34 +40,60 @@ class Browser:
             settings = LoadedSettings.load({"home": self.home}).settings
             self.stopping = asyncio.ensure_future(publish_message(settings, {"kind": "stop", "text": "enough"}))
 
-    def read(self) -> dict[str, str]:
-        """Return the report, and the newest parts once each has content and the log has changed twice."""
-        parts, lines = dict[str, str](), set[str]()
+    def read(self) -> dict[str, Any]:
+        """Return what the API answers, after three new events and vitals have come over the stream."""
+        seen, types = set[str](), list[str]()
         with self._connect() as stream:
-            while not all(parts.get(name) for name in ("head", "slots", "log", "leaderboard", "time", "lineage")) or (
-                len(lines) < 3
-            ):
-                if (line := stream.readline().decode()).startswith("data: "):
-                    parts |= json.loads(line.removeprefix("data: "))
-                    lines.add(parts["log"])
+            while "vitals" not in seen or types.count("log") < 3:
+                line = stream.readline().decode()
                 assert line, "the stream ended"
+                if line.startswith("event: "):
+                    types.append(line.removeprefix("event: ").strip())
+                    seen.add(types[-1])
         self.services = move37("status", "--json", "--home", str(self.home))
-        with urlopen(f"http://127.0.0.1:{self.port}/report", timeout=60) as reply:
-            return parts | {"report": reply.read().decode()}
+        answers = {name: json.loads(self.get(f"api/{name}")) for name in ("rows", "log", "vitals", "standing")}
+        return answers | {"report": self.get("report"), "spoken": self.speak(), "page": self.get("")}
+
+    def get(self, path: str) -> str:
+        """Return a reply's body."""
+        with urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=60) as reply:
+            return reply.read().decode()
+
+    def speak(self) -> list[int]:
+        """Sign in with a wrong key, then with the owner's, and speak; return the status of each reply."""
+        opener = build_opener(HTTPCookieProcessor())
+        address = f"http://127.0.0.1:{self.port}"
+
+        def post(path: str, content: dict[str, str], csrf: str = "") -> int:
+            headers = {"Content-Type": "application/json", "Origin": address, "X-CSRF-Token": csrf}
+            request = Request(f"{address}/api/{path}", json.dumps(content).encode(), headers)
+            try:
+                return opener.open(request, timeout=60).status
+            except HTTPError as error:
+                return error.code
+
+        key = seed_path(Home(self.home).keys, access.HUMAN).read_text()
+        wrong = seed_path(Home(self.home).keys, "trainer").read_text()
+        statuses = [post("session", {"key": "SUNOKEY"}), post("session", {"key": key})]
+        csrf = json.load(opener.open(f"{address}/api/session"))["csrf"]
+        statuses.append(post("say", {"text": "prefer the delta rule"}, csrf))
+        statuses.append(post("session", {"key": wrong}))
+        csrf = json.load(opener.open(f"{address}/api/session"))["csrf"]
+        return [*statuses, post("say", {"text": "a trainer does not speak"}, csrf)]
 
     def _connect(self):
         """Open the stream as soon as the server listens."""
         deadline = time.monotonic() + 60
         while True:
             try:
-                return urlopen(f"http://127.0.0.1:{self.port}/stream", timeout=60)
+                return urlopen(f"http://127.0.0.1:{self.port}/api/stream", timeout=60)
             except URLError:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
 
 
 def test_a_running_lab_is_shown_until_it_stops(tmp_path: Path) -> None:
-    """Every part has content, and the dashboard is listed among the services."""
+    """Every answer has content, people speak with their own keys alone, and the dashboard is among the services."""
     browser = Browser(tmp_path)
     try:
         assert run_instant(tmp_path, browser, experiments=250, slots=2).finished
@@ -75,12 +104,14 @@ def test_a_running_lab_is_shown_until_it_stops(tmp_path: Path) -> None:
             browser.process.kill()
             browser.process.wait()
     assert browser.reading
-    parts = browser.reading.result()
-    assert "is under way" in parts["head"]
-    assert re.search(r"base-\w+|e\d{4}", parts["leaderboard"])
-    assert "base-gla" in parts["lineage"]
-    assert "fitness" in parts["log"]
-    assert "report of a campaign" in parts["report"]
+    answers = browser.reading.result()
+    assert {"base-gla", "campaign"} <= {row["id"] for row in answers["rows"]["rows"]}
+    assert answers["log"]["total"] > 10
+    assert "trainer" in [service["role"] for service in answers["vitals"]["services"]]
+    assert answers["standing"]["at"] > 0
+    assert "report of a campaign" in answers["report"]
+    assert answers["spoken"] == [401, 200, 200, 200, 403]
+    assert "static/app.js" in answers["page"]
     (service,) = [row for row in json.loads(browser.services)["services"] if row["role"] == "dashboard"]
     assert service["last_error"] == ""
 

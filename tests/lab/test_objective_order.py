@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from bus.vocabulary.events import AnalysisReady, FitnessParts, ObjectiveParts
 from bus.vocabulary.queries import Experiment
 from bus.wire.envelope import Envelope
-from dashboard.scores import Scores, merit_of
+from dashboard.report.scores import Scores, merit_of
 from lab.client.campaign_view import CampaignView
 from lab.operations.why_results import Story
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from dashboard.markup import VOID
+from dashboard.report.markup import VOID
 
 
 @dataclass

@@ -1,0 +1,196 @@
+"""What an event changes in the row of its experiment, or in the row `campaign`.
+
+A row is a flat JSON object. Its state after any event is the fold of all changes up to that event, in the server and
+in the browser alike, so every view can be drawn as of any event.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from bus.vocabulary import events
+from bus.wire.envelope import Envelope
+from bus.wire.ids import CAMPAIGN
+from dashboard.names import label
+
+Row = dict[str, Any]
+"""An experiment's figures by name; figures that are not known are missing."""
+E = TypeVar("E", bound=events.Event)
+_Change = Callable[[Any, Row], Row]
+_CHANGES: dict[type[events.Event], _Change] = {}
+
+
+def changes(envelope: Envelope, row: Mapping[str, Any]) -> tuple[str, Row]:
+    """Return the id of the row that an event changes, and its new figures; `row` is the row before.
+
+    An event that changes nothing gives no figures.
+    """
+    event = envelope.event
+    target = event.target if isinstance(event, events.HumanMessage) and event.target else envelope.experiment
+    change = _CHANGES.get(type(event))
+    figures = change(event, dict(row)) if change else {}
+    if figures.get("status") in ENDED:
+        figures["ended"] = envelope.seq
+    if not row and figures:
+        figures = {"id": target, "label": target, "opened": envelope.seq} | figures
+    if "name" in figures:
+        figures["label"] = label(target, figures["name"])
+    return target, figures
+
+
+ENDED = frozenset({"analysed", "failed", "rejected", "imported"})
+"""Statuses of experiments that have ended."""
+
+
+def _on(kind: type[E]) -> Callable[[Callable[[E, Row], Row]], Callable[[E, Row], Row]]:
+    """Register the changes of one type of event."""
+
+    def register(change: Callable[[E, Row], Row]) -> Callable[[E, Row], Row]:
+        _CHANGES[kind] = change
+        return change
+
+    return register
+
+
+@_on(events.CampaignStarted)
+def _started(event: events.CampaignStarted, _: Row) -> Row:
+    names = ("goal", "seed", "scale", "slots", "policy", "space", "owner", "code_version", "sandbox", "models")
+    return {name: getattr(event, name) for name in names} | {
+        "budget": event.experiments,
+        "baselines": list(event.baselines),
+        "state": "running",
+        "noise": event.objective.noise if event.objective else None,
+    }
+
+
+@_on(events.CampaignPaused)
+def _paused(_: events.CampaignPaused, __: Row) -> Row:
+    return {"state": "paused"}
+
+
+@_on(events.CampaignResumed)
+def _resumed(_: events.CampaignResumed, __: Row) -> Row:
+    return {"state": "running"}
+
+
+@_on(events.CampaignFinished)
+def _finished(event: events.CampaignFinished, _: Row) -> Row:
+    return {"state": "finished", "reason": event.reason}
+
+
+@_on(events.PoolUpdated)
+def _renewed(event: events.PoolUpdated, _: Row) -> Row:
+    return {"generation": event.generation}
+
+
+@_on(events.HumanMessage)
+def _spoken(event: events.HumanMessage, row: Row) -> Row:
+    if event.kind in ("veto", "restore") and event.target:
+        return {"vetoed": event.kind == "veto"} if row else {}
+    if event.kind == "budget" and event.text.isdecimal():
+        return {"budget": int(event.text)}
+    return {}
+
+
+@_on(events.ProposalRequested)
+def _opened(event: events.ProposalRequested, _: Row) -> Row:
+    return {"status": "queued", "stage": "thinking", "slot": event.slot, "arm": event.arm, "parent": event.parent}
+
+
+@_on(events.ProposalCreated)
+def _proposed(event: events.ProposalCreated, row: Row) -> Row:
+    return {
+        "status": row.get("status", "queued"),
+        "stage": "checking",
+        "name": event.name,
+        "origin": event.origin,
+        "operator": event.operator,
+        "parent": event.parent,
+        "references": list(event.references),
+    }
+
+
+@_on(events.ProposalRejected)
+def _rejected(event: events.ProposalRejected, _: Row) -> Row:
+    if not event.final:
+        return {"stage": "thinking"}
+    return {"status": "rejected", "stage": "rejected", "name": event.name, "reason": event.reason}
+
+
+@_on(events.ExperimentImported)
+def _imported(event: events.ExperimentImported, _: Row) -> Row:
+    return {
+        "status": "imported",
+        "stage": "imported",
+        "name": event.name,
+        "origin": "imported",
+        "parent": event.parent,
+        "merit": event.merit,
+    }
+
+
+@_on(events.CodeFailed)
+def _failed(event: events.CodeFailed, row: Row) -> Row:
+    figures: Row = {"reason": event.reason, "failures": row.get("failures", 0) + 1}
+    return figures | ({"status": "failed", "stage": "failed"} if event.final else {"status": "queued"})
+
+
+@_on(events.CodeRevised)
+def _revised(event: events.CodeRevised, _: Row) -> Row:
+    return {"stage": "repaired", "attempt": event.attempt}
+
+
+@_on(events.RunRequested)
+def _requested(event: events.RunRequested, _: Row) -> Row:
+    return {"stage": "waiting for a trainer", "run": event.run, "attempt": event.attempt}
+
+
+@_on(events.RunStarted)
+def _training(event: events.RunStarted, row: Row) -> Row:
+    status = "quarantined" if row.get("status") == "quarantined" else "running"
+    return {"status": status, "stage": "training", "parameters": event.parameters, "worker": event.worker}
+
+
+@_on(events.RunFailed)
+def _run_failed(event: events.RunFailed, row: Row) -> Row:
+    return {"status": row.get("status", "queued"), "stage": "repairing", "reason": event.reason}
+
+
+@_on(events.RunAnomaly)
+def _anomaly(event: events.RunAnomaly, row: Row) -> Row:
+    quarantined = {"status": "quarantined", "stage": "quarantined"} if event.action == "quarantined" else {}
+    return {"anomaly": event.kind, "anomalies": row.get("anomalies", 0) + 1} | quarantined
+
+
+@_on(events.RunCompleted)
+def _completed(event: events.RunCompleted, row: Row) -> Row:
+    """Return a run's figures of record; after a replication, the worse of both runs, as memory counts them."""
+    figures: Row = {"stage": "analysing", **_figures(event.metrics)}
+    if row.get("status") == "quarantined" and "loss" in row:
+        worst = {"loss": max, "recall": min, "recall_stderr": max}
+        figures |= {name: pick(row[name], figures[name]) for name, pick in worst.items()}
+    return figures
+
+
+def _figures(metrics: events.Metrics) -> Row:
+    return {
+        "loss": metrics.val_loss,
+        "recall": metrics.recall,
+        "recall_stderr": metrics.recall_stderr,
+        **{name: metrics.cost[name] for name in ("seconds", "flops_per_token", "tokens") if name in metrics.cost},
+    }
+
+
+@_on(events.AnalysisReady)
+def _analysed(event: events.AnalysisReady, _: Row) -> Row:
+    figures: Row = {"status": "analysed", "stage": "analysed", "fitness": event.fitness}
+    figures |= {"parts": [event.parts.loss, event.parts.benchmark, event.parts.judge]}
+    if event.objective is not None and event.objective_parts is not None:
+        parts = event.objective_parts
+        figures |= {"objective": event.objective, "gains": parts.gains, "within_limit": parts.within_limit}
+        figures |= {"flops": parts.flops, "runs": max(1, len(parts.runs))}
+    return figures
+
+
+def is_campaign(target: str) -> bool:
+    """Return whether a row is the campaign's own."""
+    return target == CAMPAIGN

@@ -1,0 +1,155 @@
+"""The history of one campaign in this process: entries of the log, and the rows of its experiments as of any event."""
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bus.vocabulary.events import HumanMessage
+from bus.wire.envelope import Envelope
+from bus.wire.ids import CAMPAIGN
+from dashboard.history.changes import ENDED, Row, changes
+from dashboard.history.log_filter import LogFilter
+
+Describe = Callable[[Envelope], str]
+"""Returns an event in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """An event of the log as the page lists it."""
+
+    seq: int
+    id: str
+    time: float
+    """Unix time in seconds."""
+    type: str
+    experiment: str
+    """The experiment that it is about, or `campaign`."""
+    role: str
+    cause: str | None
+    """Id of the event that led to it."""
+    text: str
+    """The event in one line."""
+    changes: Row
+    """What it changes in a row."""
+    target: str
+    """The row that it changes."""
+
+    def listed(self) -> Row:
+        """Return the entry as the page's list shows it."""
+        names = ("seq", "id", "time", "type", "experiment", "role", "cause", "text")
+        return {name: getattr(self, name) for name in names}
+
+    def step(self) -> Row:
+        """Return the entry with its changes, for a reader that folds them itself."""
+        return self.listed() | {"target": self.target, "changes": self.changes}
+
+
+class CampaignHistory:
+    """Everything that the page shows of a campaign's log, without sources and curves."""
+
+    def __init__(self, campaign: str, describe: Describe) -> None:
+        """Start with an empty log; `describe` puts an event into words."""
+        self.campaign = campaign
+        self.entries: list[LogEntry] = []
+        self.rows: dict[str, Row] = {}
+        """Rows as of the newest event, by experiment; `campaign` is the campaign's own."""
+        self.counts: Counter[str] = Counter()
+        """Events by type."""
+        self.end_times: list[float] = []
+        self._describe = describe
+        self._seqs: list[int] = []
+        self._by_id: dict[str, int] = {}
+        self._effects: defaultdict[str, list[int]] = defaultdict(list)
+
+    @property
+    def last(self) -> int:
+        """Position of the newest event, 0 if there is none."""
+        return self._seqs[-1] if self._seqs else 0
+
+    def append(self, envelope: Envelope) -> LogEntry:
+        """Add the next event of the log, and return its entry."""
+        target = envelope.event.target if isinstance(envelope.event, HumanMessage) else None
+        row = self.rows.get(target or envelope.experiment, {})
+        name, figures = changes(envelope, row)
+        entry = LogEntry(
+            envelope.seq, envelope.id, envelope.time.timestamp(), envelope.type, envelope.experiment, envelope.role,
+            envelope.cause, self._describe(envelope), figures, name,
+        )  # fmt: skip
+        self._index(entry)
+        if figures:
+            self.rows[name] = row | figures
+        if figures.get("status") in ENDED:
+            self.end_times.append(entry.time)
+        return entry
+
+    def _index(self, entry: LogEntry) -> None:
+        position = len(self.entries)
+        self.entries.append(entry)
+        self._seqs.append(entry.seq)
+        self._by_id[entry.id] = position
+        self.counts[entry.type] += 1
+        if entry.cause:
+            self._effects[entry.cause].append(position)
+
+    def up_to(self, at: int) -> Sequence[LogEntry]:
+        """Return the entries up to a position; 0 stands for the newest."""
+        return self.entries[: bisect_right(self._seqs, at)] if at else self.entries
+
+    def rows_at(self, at: int = 0) -> dict[str, Row]:
+        """Return the rows as of a position; 0 stands for the newest."""
+        return self.rows if not at or at >= self.last else fold(self.up_to(at))
+
+    def find(self, event_id: str) -> LogEntry | None:
+        """Return the entry of an event, None if the log has no such event."""
+        position = self._by_id.get(event_id)
+        return None if position is None else self.entries[position]
+
+    def effects(self, event_id: str) -> list[LogEntry]:
+        """Return the entries of the events to which an event led directly."""
+        return [self.entries[position] for position in self._effects.get(event_id, ())]
+
+    def page(self, text: str, *, at: int = 0, before: int = 0, limit: int = 100) -> tuple[list[LogEntry], int]:
+        """Return the newest matching entries before a position, newest first, and how many match up to `at`.
+
+        Raises ValueError for an invalid filter.
+        """
+        wanted = LogFilter.parse(text)
+        entries = self.up_to(at)
+        if wanted.is_open:
+            end = bisect_right(self._seqs, before - 1, hi=len(entries)) if before else len(entries)
+            return list(entries[max(0, end - limit) : end][::-1]), len(entries)
+        matching = [entry for entry in entries if wanted.matches(entry)]
+        shown = [entry for entry in matching if not before or entry.seq < before]
+        return shown[-limit:][::-1], len(matching)
+
+    def markers(self, count: int = 600) -> Iterator[tuple[int, float, str]]:
+        """Yield position, time and type of at most about `count` events, evenly spread, for the scrubber."""
+        step = max(1, len(self.entries) // count)
+        for entry in self.entries[::step]:
+            yield entry.seq, entry.time, entry.type
+
+
+def fold(entries: Iterable[LogEntry]) -> dict[str, Row]:
+    """Return the rows after these entries."""
+    rows: dict[str, Row] = {}
+    for entry in entries:
+        if entry.changes:
+            rows[entry.target] = rows.get(entry.target, {}) | entry.changes
+    return rows
+
+
+def summary(rows: dict[str, Row]) -> dict[str, Any]:
+    """Return the figures that head every view: how many experiments there are and have ended, and the best ones."""
+    experiments = [row for name, row in rows.items() if name != CAMPAIGN]
+    campaign = rows.get(CAMPAIGN, {})
+    statuses = Counter(row.get("status", "") for row in experiments)
+    extra = sum(row["id"].startswith("h-") for row in experiments)
+    return {
+        "campaign": campaign,
+        "statuses": dict(statuses),
+        "ended": sum(statuses[status] for status in ENDED - {"imported"}),
+        "total": campaign.get("budget", 0) + len(campaign.get("baselines", ())) + extra,
+    }

@@ -1,0 +1,76 @@
+"""The dashboard as an ASGI application: page, API, report and health check, behind the checks of every request.
+
+A request with a foreign host name is refused: a page whose name resolves to this machine (DNS rebinding) can't read the
+lab through a browser.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from dashboard.server.access import LOOPBACK_HOSTS, Access
+from dashboard.server.headers import SecurityHeaders
+from dashboard.server.reading import Json, ReadingApi
+from dashboard.server.source import KeyRefused, LabSilent, LabSource
+from dashboard.server.speaking import SpeakingApi
+
+STATIC = Path(__file__).parent.parent / "static"
+MAX_BODY_BYTES = 512 * 1024
+"""Size of the largest request."""
+
+
+def create_app(lab: LabSource, access: Access) -> Starlette:
+    """Return the application that shows a lab to browsers."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await access.close_all()
+
+    return Starlette(
+        routes=[
+            Route("/", _page),
+            Route("/healthz", _health),
+            *ReadingApi(lab, access).routes(),
+            *SpeakingApi(lab, access).routes(),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS if access.local else ["*"]),
+            Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES),
+        ],
+        exception_handlers={HTTPException: _refuse, LabSilent: _silent, KeyRefused: _key_refused},
+        lifespan=lifespan,
+    )
+
+
+async def _page(_: Request) -> Response:
+    return FileResponse(STATIC / "index.html")
+
+
+async def _health(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return Json({"error": error.detail}, status_code=error.status_code, headers=error.headers)
+
+
+async def _silent(_: Request, error: Exception) -> Response:
+    return Json({"error": str(error)}, status_code=503)
+
+
+async def _key_refused(_: Request, error: Exception) -> Response:
+    return Json({"error": str(error)}, status_code=403)

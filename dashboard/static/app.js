@@ -1,0 +1,124 @@
+// The page: it reads a campaign from its source, shows the view that the address names, and keeps it up to date.
+
+import { announce, fill, h, throttled } from "./parts/dom.js";
+import { redraw } from "./parts/charts.js";
+import { LiveSource } from "./parts/live_source.js";
+import { Scrubber } from "./parts/scrubber.js";
+import { Store } from "./parts/store.js";
+import { count, duration, figure, percent } from "./parts/words.js";
+import { CompareView } from "./views/compare.js";
+import { ExperimentView } from "./views/experiment.js";
+import { LeaderboardView } from "./views/leaderboard.js";
+import { LineageView } from "./views/lineage.js";
+import { LogView } from "./views/log.js";
+import { NowView } from "./views/now.js";
+import { TalkView, signInForm } from "./views/talk.js";
+
+const VIEWS = { now: NowView, leaderboard: LeaderboardView, lineage: LineageView, compare: CompareView, log: LogView, talk: TalkView, experiment: ExperimentView };
+const NAV = [
+  ["now", "Now", "M3 12h4l3-8 4 16 3-8h4"], ["leaderboard", "Leaderboard", "M5 20V10M12 20V4M19 20v-7"],
+  ["lineage", "Lineage", "M5 12h5M10 12c4 0 3-6 8-6M10 12c4 0 3 6 8 6M3 12a1 1 0 1 0 2 0 1 1 0 1 0-2 0"], ["compare", "Compare", "M9 4v16M15 4v16M4 8h5M15 16h5"],
+  ["log", "Log", "M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01"], ["talk", "Talk", "M4 5h16v11H9l-5 4z"]];
+const CATCH_UP_MS = 350;
+
+class App {
+  views = new Map();
+
+  constructor(source) {
+    this.source = source;
+    this.store = new Store(source);
+    this.main = document.getElementById("main");
+    this.catchUp = throttled(() => this.store.catchUp().catch(() => {}), CATCH_UP_MS);
+    this.store.addEventListener("change", ({ detail }) => { this.#head(); this.view?.update?.(detail); });
+  }
+
+  async start() {
+    this.#nav();
+    await this.store.refresh("session");
+    if (!this.store.session.may_read) { this.#signIn(); return; }
+    await Promise.all([this.store.load(), this.store.refresh("standing"), this.store.refresh("vitals")]);
+    const at = Number(this.#address().query.get("at"));
+    if (at) await this.store.travel(at);
+    new Scrubber(this.store, document.getElementById("scrubber"));
+    globalThis.addEventListener("hashchange", () => this.route());
+    document.addEventListener("keydown", (event) => this.#keys(event));
+    new MutationObserver(() => { redraw(); this.view?.repaint?.(); document.querySelectorAll(".plot").forEach((plot) => plot.repaint?.()); }).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    await this.route();
+    this.source.follow(this.store.last, (kind, content) => this.#news(kind, content));
+  }
+
+  #news(kind, content) {
+    const { store } = this;
+    if (kind === "log") this.catchUp();
+    else if (kind === "vitals") { store.vitals = content; store.changed("vitals"); }
+    else if (kind === "standing") store.refresh("standing").catch(() => {});
+    else if (kind === "reset") store.load().then(() => store.changed("log"), () => {});
+    else {
+      if (kind === "open") this.catchUp();
+      store.lost = kind === "lost";
+      this.#head();
+    }
+  }
+
+  #address() {
+    const [path, text = ""] = location.hash.replace(/^#\/?/, "").split("?");
+    const [name, ...rest] = path.split("/").map(decodeURIComponent);
+    return { name: name in VIEWS ? name : "now", path: rest, query: new URLSearchParams(text) };
+  }
+
+  async route() {
+    const address = this.#address();
+    this.view?.unmount?.();
+    if (!this.views.has(address.name)) this.views.set(address.name, new VIEWS[address.name](this.store));
+    this.view = this.views.get(address.name);
+    for (const link of document.querySelectorAll("#nav a[data-view]")) {
+      if (link.dataset.view === address.name) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+    }
+    this.main.dataset.view = address.name;
+    await this.view.mount(this.main, address);
+    document.title = `${this.view.title} · ${this.store.id || "move37"}`;
+    if (this.routed) { scrollTo(0, 0); this.main.focus({ preventScroll: true }); announce(this.view.title); }
+    this.routed = true;
+  }
+
+  #nav() {
+    const icon = (path) => h("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, h("path", { d: path }));
+    fill(document.getElementById("nav"), NAV.map(([name, words, path], index) => h("a", { href: `#/${name}`, data: { view: name } }, icon(path), h("span", {}, words), h("kbd", { "aria-hidden": "true" }, index + 1))),
+      h("div", { class: "more" }, this.source.live ? h("a", { href: "report", target: "_blank", rel: "noopener" }, icon("M6 3h9l4 4v14H6zM9 12h7M9 16h7"), "Report") : null,
+        h("button", { on: { click: () => globalThis.switchTheme() } }, icon("M12 3a9 9 0 1 0 9 9 7 7 0 0 1-9-9z"), "Light or dark")));
+  }
+
+  #head() {
+    const { store } = this, { best } = store.ranking, { campaign, vitals } = store;
+    const state = store.lost ? "lost" : campaign.state ?? "waiting";
+    const bar = h("div", { class: "bar", role: "progressbar", "aria-label": "Experiments that have ended", "aria-valuemin": 0, "aria-valuemax": store.total, "aria-valuenow": store.ended }, h("i", {}));
+    bar.firstChild.style.width = percent(store.total ? Math.min(1, store.ended / store.total) : 0);
+    const fact = (words, ...value) => h("div", { class: "fact" }, h("span", {}, words), h("strong", {}, ...value));
+    fill(document.getElementById("head"), h("a", { class: "brand", href: "#/now" }, h("img", { src: document.querySelector('link[rel="icon"]').href, alt: "" }), "move37"), h("span", { class: "campaign" }, store.id),
+      h("span", { class: `state ${state}` }, store.lost ? "connection lost" : store.past ? "the past" : state),
+      h("div", { class: "facts" }, fact("ended", `${count(store.ended)} / ${count(store.total)}`), bar, fact(`best ${store.meritName}`, best ? figure("merit", store.merit(best)) : "–"),
+        campaign.state === "finished" || store.past ? null : [fact("time left", duration(vitals.seconds_left)), fact("events / min", count(vitals.per_minute ?? 0))]));
+  }
+
+  #signIn() {
+    fill(this.main, h("div", { class: "card" }, signInForm(this.store, { token: true })));
+    this.store.addEventListener("change", ({ detail }) => { if (detail === "session" && this.store.session.may_read) location.reload(); });
+    const token = new URLSearchParams(location.hash.slice(1)).get("token");
+    if (!token) return;
+    history.replaceState(null, "", location.pathname);
+    this.source.signIn({ token }).then(() => this.store.refresh("session"), () => {});
+  }
+
+  #keys(event) {
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "/") { document.querySelector('#main input[type="search"]')?.focus(); event.preventDefault(); }
+    const view = NAV[Number(event.key) - 1];
+    if (view) location.hash = `#/${view[0]}`;
+  }
+}
+
+const source = globalThis.move37Source ?? new LiveSource();
+new App(source).start().catch((error) => {
+  fill(document.getElementById("main"), h("p", { class: "error", role: "alert" }, error.message));
+});

@@ -1,0 +1,62 @@
+// Where the page reads from while a lab is there: the server's JSON API and its stream of CloudEvents.
+
+import { logFilter } from "./log_filter.js";
+
+export class Refused extends Error {
+  constructor(status, text) { super(text); this.status = status; }
+}
+
+async function ask(path, options = {}) {
+  const reply = await fetch(path, { credentials: "same-origin", ...options });
+  const content = await reply.json().catch(() => ({}));
+  if (!reply.ok) throw new Refused(reply.status, content.error ?? `${path} answers ${reply.status}`);
+  return content;
+}
+
+const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
+
+export class LiveSource {
+  live = true;
+  #csrf = "";
+
+  async session() {
+    const session = await ask("api/session");
+    this.#csrf = session.csrf;
+    return session;
+  }
+
+  #send = (path, method, content) => ask(path, {
+    method, body: JSON.stringify(content),
+    headers: { "content-type": "application/json", "x-csrf-token": this.#csrf },
+  });
+
+  signIn = (credentials) => this.#send("api/session", "POST", credentials);
+  signOut = () => this.#send("api/session", "DELETE", {});
+  say = (words) => this.#send("api/say", "POST", words);
+  check = (source) => this.#send("api/check", "POST", { source });
+
+  rows = (at = 0) => ask(`api/rows?${query({ at })}`);
+  steps = (after) => ask(`api/steps?${query({ after })}`);
+  log = async (options) => {
+    logFilter(options.filter ?? ""); // a fault is told without asking
+    return ask(`api/log?${query(options)}`);
+  };
+
+  event = (id) => ask(`api/event/${encodeURIComponent(id)}`);
+  experiment = async (id) => (await ask(`api/experiment/${encodeURIComponent(id)}`)).events;
+  readings = (runs) => ask(`api/readings?${new URLSearchParams(runs.map((run) => ["run", run]))}`);
+  standing = () => ask("api/standing");
+  vitals = () => ask("api/vitals");
+  markers = () => ask("api/markers");
+
+  // Calls back with (kind, content) for everything new; `log` has the CloudEvent, `lost` and `open` tell the connection.
+  follow(after, callback) {
+    const stream = new EventSource(`api/stream?${query({ after })}`);
+    for (const kind of ["log", "vitals", "standing", "reset"]) {
+      stream.addEventListener(kind, (message) => callback(kind, JSON.parse(message.data), Number(message.lastEventId)));
+    }
+    stream.addEventListener("open", () => callback("open"));
+    stream.addEventListener("error", () => callback("lost"));
+    return () => stream.close();
+  }
+}

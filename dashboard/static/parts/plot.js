@@ -1,0 +1,128 @@
+// A cloud of points on a canvas, for as many experiments as there are: axes, marks by origin, a front, and a tip.
+
+import { colour, fill, h } from "./dom.js";
+import { scaled } from "./charts.js";
+import { compact, isBaseline, number } from "./words.js";
+
+const MARGIN = { left: 52, right: 14, top: 12, bottom: 38 };
+const PICK_PIXELS = 14;
+
+// Returns an element with the plot. `points`: { x, y, row, error, strong }; `front`: points that a line joins.
+export function scatter(label, points, { x, y, front = [], steps = false, height = 300, tip }) {
+  const canvas = h("canvas", { role: "img", "aria-label": `${label}: ${points.length} experiments`, data: { points: points.length, front: front.length } });
+  const hint = h("div", { class: "tip" });
+  const box = h("div", { class: "plot" }, canvas, hint);
+  const plot = { points, front, x, y, steps };
+  let size = null;
+  const paint = () => { if (size) draw(scaled(canvas, size), size, plot); };
+  new ResizeObserver(([entry]) => {
+    if (!canvas.isConnected || !entry.contentRect.width) return;
+    size = { width: Math.floor(entry.contentRect.width), height };
+    canvas.style.height = `${height}px`;
+    paint();
+  }).observe(box);
+  const nearest = (event) => pick(plot, size, event.offsetX, event.offsetY);
+  canvas.addEventListener("pointermove", (event) => {
+    const point = size && nearest(event);
+    fill(hint, point ? tip(point) : "");
+    if (point) hint.style.transform = `translate(${Math.min(event.offsetX + 12, size.width - 190)}px, ${event.offsetY + 12 - height}px)`;
+  });
+  canvas.addEventListener("pointerleave", () => fill(hint));
+  canvas.addEventListener("click", (event) => {
+    const point = size && nearest(event);
+    if (point) location.hash = `#/experiment/${encodeURIComponent(point.row.id)}`;
+  });
+  box.repaint = paint;
+  return box;
+}
+
+function extent(values) {
+  const known = values.filter(Number.isFinite);
+  if (!known.length) return [0, 1];
+  const [low, high] = [known.reduce((a, b) => Math.min(a, b)), known.reduce((a, b) => Math.max(a, b))];
+  const pad = (high - low || Math.abs(high) || 1) * 0.06;
+  return [low - pad, high + pad];
+}
+
+function scales({ points }, { width, height }) {
+  const [x0, x1] = extent(points.map((point) => point.x));
+  const [y0, y1] = extent(points.map((point) => point.y));
+  const across = (value) => MARGIN.left + ((value - x0) / (x1 - x0)) * (width - MARGIN.left - MARGIN.right);
+  const up = (value) => height - MARGIN.bottom - ((value - y0) / (y1 - y0)) * (height - MARGIN.top - MARGIN.bottom);
+  return { across, up, x: [x0, x1], y: [y0, y1] };
+}
+
+// Returns round values inside a range.
+export function ticks([low, high], about) {
+  const rough = (high - low) / about, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough);
+  const values = [];
+  for (let value = Math.ceil(low / step) * step; value <= high + step / 1e6; value += step) values.push(Math.abs(value) < step / 1e6 ? 0 : value);
+  return values;
+}
+
+const tickText = (value, [low, high]) => (Math.abs(high) >= 1000 ? compact(value) : number(value, Math.max(0, Math.min(4, 1 - Math.floor(Math.log10(high - low || 1))))));
+
+function draw(context, size, plot) {
+  const { across, up, x, y } = scales(plot, size);
+  context.font = "11px system-ui";
+  context.lineWidth = 1;
+  context.fillStyle = colour("quiet");
+  context.strokeStyle = colour("rule");
+  const line = (x0, y0, x1, y1) => { context.beginPath(); context.moveTo(x0, y0); context.lineTo(x1, y1); context.stroke(); };
+  for (const value of ticks(x, Math.max(3, size.width / 110))) {
+    line(across(value), MARGIN.top, across(value), size.height - MARGIN.bottom);
+    context.textAlign = "center";
+    context.fillText(tickText(value, x), across(value), size.height - MARGIN.bottom + 15);
+  }
+  for (const value of ticks(y, 5)) {
+    line(MARGIN.left, up(value), size.width - MARGIN.right, up(value));
+    context.textAlign = "right";
+    context.fillText(tickText(value, y), MARGIN.left - 7, up(value) + 4);
+  }
+  context.textAlign = "center";
+  context.fillText(plot.x, (MARGIN.left + size.width) / 2, size.height - 5);
+  context.save();
+  context.translate(11, size.height / 2 - 10); context.rotate(-Math.PI / 2); context.fillText(plot.y, 0, 0);
+  context.restore();
+  drawFront(context, plot, across, up, size);
+  for (const point of plot.points) mark(context, across(point.x), up(point.y), point, up);
+}
+
+function drawFront(context, { front, steps }, across, up, size) {
+  if (!front.length) return;
+  context.beginPath();
+  front.forEach((point, index) => {
+    if (index && steps) context.lineTo(across(point.x), up(front[index - 1].y));
+    context[index ? "lineTo" : "moveTo"](across(point.x), up(point.y));
+  });
+  if (steps) context.lineTo(size.width - MARGIN.right, up(front.at(-1).y));
+  context.strokeStyle = colour("accent");
+  context.lineWidth = 1.8;
+  context.stroke();
+}
+
+function mark(context, x, y, point, up) {
+  const base = isBaseline(point.row);
+  context.globalAlpha = point.row.vetoed ? 0.35 : 0.9;
+  context.fillStyle = point.strong ? colour("c1") : base ? colour("quiet") : colour("accent");
+  if (point.error) {
+    context.strokeStyle = context.fillStyle; context.lineWidth = 1;
+    context.beginPath(); context.moveTo(x, up(point.y - point.error)); context.lineTo(x, up(point.y + point.error)); context.stroke();
+  }
+  const radius = point.strong ? 5.5 : 3.6;
+  context.beginPath();
+  if (base) context.rect(x - 3.5, y - 3.5, 7, 7); else context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fill();
+  context.globalAlpha = 1;
+}
+
+function pick(plot, size, x, y) {
+  const { across, up } = scales(plot, size);
+  let best = null, distance = PICK_PIXELS ** 2;
+  for (const point of plot.points) {
+    const d = (across(point.x) - x) ** 2 + (up(point.y) - y) ** 2;
+    if (d < distance) [best, distance] = [point, d];
+  }
+  return best;
+}

@@ -1,0 +1,138 @@
+// What every view draws from: the rows of one campaign as of one position, and what the lab says of itself.
+
+import { FIGURES, isBaseline } from "./words.js";
+
+const TIE = 0.1;
+const CAMPAIGN = "campaign";
+
+export class Store extends EventTarget {
+  rows = new Map();
+  campaign = {};
+  id = "";
+  last = 0;
+  at = 0; // 0: now
+  standing = { scores: {}, guidance: [] };
+  vitals = { services: [], absent: [], progress: {}, losses: {} };
+  session = { may_read: true, person: "" };
+  lost = false;
+  #now = new Map();
+  #ranking = null;
+
+  constructor(source) { super(); this.source = source; }
+
+  get past() { return this.at > 0; }
+
+  changed(what) {
+    if (what === "rows" || what === "standing") this.#ranking = null;
+    this.dispatchEvent(new CustomEvent("change", { detail: what }));
+  }
+
+  // Loads everything again, as of now.
+  async load() {
+    const reply = await this.source.rows();
+    this.#now = new Map(reply.rows.map((row) => [row.id, row]));
+    [this.id, this.last] = [reply.id, reply.at];
+    if (!this.past) this.#show(this.#now);
+  }
+
+  #show(rows) {
+    this.rows = rows;
+    this.campaign = rows.get(CAMPAIGN) ?? {};
+    this.changed("rows");
+  }
+
+  // Shows the campaign as of a position; 0 for now.
+  async travel(at) {
+    this.at = at >= this.last ? 0 : at;
+    const wanted = this.at;
+    const rows = wanted ? new Map((await this.source.rows(wanted)).rows.map((row) => [row.id, row])) : this.#now;
+    if (wanted === this.at) this.#show(rows);
+  }
+
+  // Adds the entries after the newest known one.
+  async catchUp() {
+    let more = true;
+    while (more) {
+      const reply = await this.source.steps(this.last);
+      for (const { target, changes } of reply.steps) {
+        if (Object.keys(changes).length) this.#now.set(target, { ...this.#now.get(target), ...changes });
+      }
+      [this.last, more] = [reply.last, reply.more];
+    }
+    if (!this.past) this.#show(this.#now);
+    this.changed("log");
+  }
+
+  async refresh(what) {
+    this[what] = await this.source[what]();
+    this.changed(what);
+  }
+
+  get experiments() { return [...this.rows.values()].filter((row) => row.id !== CAMPAIGN); }
+
+  // What an experiment is ranked by: memory's score now, else the objective as it was published, else the fitness.
+  merit(row) {
+    const score = this.past ? undefined : this.standing.scores[row.id];
+    return score ?? row.objective ?? row.fitness;
+  }
+
+  get meritName() {
+    const measured = this.experiments.some((row) => row.objective !== undefined);
+    return measured ? "score" : "fitness";
+  }
+
+  get meritAbout() {
+    if (this.meritName === "fitness") return "mean of loss, benchmark and judge, each in 0 to 1; one seed";
+    const unit = "gain over the best baseline in standard deviations of seed noise";
+    return this.past ? `${unit}, as published` : `${unit}, shrunk towards designs of the same units`;
+  }
+
+  // The figures that this campaign has, each once: in one that ranks by fitness, the score is the fitness.
+  get figures() { return Object.keys(FIGURES).filter((key) => key !== "fitness" || this.meritName !== "fitness"); }
+
+  // One standard deviation of seed noise of an experiment's score, undefined if it is not known.
+  noise(row) {
+    return this.campaign.noise && row.objective !== undefined ? this.campaign.noise / Math.sqrt(row.runs ?? 1) : undefined;
+  }
+
+  // { order: ranked rows, best first; rank: id → rank; best, baseline, gain(row) }
+  get ranking() {
+    if (this.#ranking) return this.#ranking;
+    const key = (row) => (row.objective === undefined
+      ? [0, -row.fitness, 0, row.opened]
+      : [row.within_limit ? 0 : 1, -Math.round(this.merit(row) / TIE), -(row.parts?.[2] ?? 0), row.opened]);
+    const order = this.experiments.filter((row) => row.fitness !== undefined)
+      .map((row) => [key(row), row]).sort(([a], [b]) => compare(a, b)).map(([, row]) => row);
+    const standing = order.filter((row) => !row.vetoed);
+    const rank = new Map(standing.map((row, index) => [row.id, index + 1]));
+    const baseline = standing.find(isBaseline);
+    const gain = (row) => (baseline && row.fitness !== undefined ? this.merit(row) - this.merit(baseline) : undefined);
+    this.#ranking = { order, rank, best: standing.find((row) => !isBaseline(row)), baseline, gain };
+    return this.#ranking;
+  }
+
+  // Value of a figure of `words.FIGURES`.
+  value(row, key) {
+    if (key === "merit") return row.fitness === undefined ? undefined : this.merit(row);
+    return key === "gain" ? this.ranking.gain(row) : row[key];
+  }
+
+  get ended() { return this.experiments.filter((row) => row.ended && row.status !== "imported").length; }
+
+  get total() {
+    const own = this.experiments.filter((row) => row.id.startsWith("h-")).length;
+    return (this.campaign.budget ?? 0) + (this.campaign.baselines ?? []).length + own;
+  }
+
+  // The ids from an experiment back to its first ancestor.
+  line(id) {
+    const ids = [];
+    for (let each = id; each && this.rows.has(each) && !ids.includes(each); each = this.rows.get(each).parent) ids.push(each);
+    return ids;
+  }
+}
+
+const compare = (a, b) => {
+  const index = a.findIndex((value, place) => value !== b[place]);
+  return index < 0 ? 0 : a[index] - b[index];
+};

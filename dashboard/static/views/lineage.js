@@ -1,0 +1,207 @@
+// Lineage: who descends from whom, on a canvas that zooms; failures shown; the best line with the gain of each step.
+
+import { colour, fill, h } from "../parts/dom.js";
+import { scaled } from "../parts/charts.js";
+import { FIGURES, STATUS, count, figure, isBaseline, nameOf, number, signed, statusChip } from "../parts/words.js";
+
+const ROOT = "";
+const STEP = { x: 190, y: 15 };
+const RAMP = ["f0", "f1", "f2", "f3", "f4"];
+const LABEL_ZOOM = 0.55;
+const { d3 } = globalThis;
+
+export class LineageView {
+  title = "Lineage";
+  key = "merit";
+  collapsed = new Set();
+  selected = null;
+
+  constructor(store) { this.store = store; }
+
+  mount(main, { query }) {
+    this.selected = query.get("select") ?? this.selected;
+    const key = h("select", { "aria-label": "Colour by", on: { change: (event) => { this.key = event.target.value; this.#paint(); this.#legend(); } } }, this.store.figures.map((name) => h("option", { value: name, selected: name === this.key }, `colour by ${name === "merit" ? this.store.meritName : FIGURES[name].head}`)));
+    const tool = (words, action) => h("button", { on: { click: action } }, words);
+    this.canvas = h("canvas", { tabindex: "0", role: "img", on: { keydown: (event) => this.#keys(event), dblclick: () => this.#toggle(this.selected) } });
+    this.tip = h("div", { class: "tip" });
+    this.box = h("div", { class: "tree" }, this.canvas, this.tip);
+    this.legend = h("ul", { class: "legend" });
+    this.caption = h("p", {});
+    this.detail = h("p", { class: "quiet", role: "status" });
+    this.line = h("div", { class: "part", data: { part: "line" } });
+    fill(main, h("div", { class: "title" }, h("h1", {}, "Lineage"), this.caption, h("div", { class: "tools" }, key, tool("Fit", () => this.#fit()), tool("Collapse leaves", () => this.#leaves()), tool("Expand all", () => { this.collapsed.clear(); this.#layout(); this.#fit(); }))),
+      h("div", { class: "sections" }, h("section", { class: "card", "aria-label": "Tree" }, this.legend, this.box, this.detail), h("section", { class: "card" }, h("header", {}, h("h2", {}, "The best line")), this.line)));
+    this.zoom = d3.zoom().scaleExtent([0.04, 4]).on("zoom", ({ transform }) => { this.transform = transform; this.#paint(); });
+    this.transform = d3.zoomIdentity;
+    d3.select(this.canvas).call(this.zoom).on("dblclick.zoom", null);
+    this.canvas.addEventListener("pointermove", (event) => this.#hover(event));
+    this.canvas.addEventListener("pointerleave", () => fill(this.tip));
+    this.canvas.addEventListener("click", (event) => this.#click(event));
+    new ResizeObserver(() => { if (this.canvas.isConnected) { this.#paint(); if (!this.fitted) this.#fit(); } }).observe(this.canvas);
+    this.fitted = false;
+    this.update("rows");
+  }
+
+  update(what) {
+    if (what !== "rows" && what !== "standing") return;
+    this.#layout();
+    this.#legend();
+    this.#best();
+    if (this.selected) this.#select(this.selected, { move: !this.fitted });
+  }
+
+  repaint() { this.#paint(); this.#legend(); }
+
+  #layout() {
+    const { store } = this, rows = store.experiments.filter((row) => row.status), ids = new Set(rows.map((row) => row.id));
+    const children = new Map([[ROOT, []], ...rows.map((row) => [row.id, []])]);
+    const opened = new Map(rows.map((row) => [row.id, row.opened]));
+    for (const row of rows) children.get(ids.has(row.parent) && opened.get(row.parent) < row.opened ? row.parent : ROOT).push(row.id);
+    const root = d3.hierarchy(ROOT, (id) => (this.collapsed.has(id) ? null : children.get(id)));
+    d3.tree().nodeSize([STEP.y, STEP.x]).separation((a, b) => (a.parent === b.parent ? 1 : 1.5))(root);
+    this.children = children;
+    this.nodes = root.descendants().slice(1).map((node) => ({ x: node.y - STEP.x, y: node.x, row: store.rows.get(node.data), parent: node.parent.data }));
+    this.place = new Map(this.nodes.map((node) => [node.row.id, node]));
+    this.path = new Set(store.ranking.best ? store.line(store.ranking.best.id) : []);
+    fill(this.caption, `${count(rows.length)} experiments, ${count(children.get(ROOT).length)} without a parent`);
+    this.canvas.setAttribute("aria-label", `Lineage of ${rows.length} experiments. Arrow keys move, Enter opens, space collapses.`);
+    this.canvas.dataset.nodes = this.nodes.length;
+    this.#paint();
+  }
+
+  #ramp() {
+    const values = this.nodes.map(({ row }) => this.store.value(row, this.key)).filter((value) => value !== undefined).sort((a, b) => a - b);
+    const cuts = [0.2, 0.4, 0.6, 0.8].map((share) => values[Math.floor(share * values.length)]);
+    const flip = FIGURES[this.key].better < 0;
+    return { values, shade: (value) => { const fifth = cuts.filter((cut) => value >= cut).length; return RAMP[flip ? 4 - fifth : fifth]; } };
+  }
+
+  #paint() {
+    const size = { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
+    if (!size.width || !this.nodes) return;
+    const context = scaled(this.canvas, size), { k, x, y } = this.transform;
+    context.fillStyle = colour("sunk");
+    context.fillRect(0, 0, size.width, size.height);
+    context.translate(x, y);
+    context.scale(k, k);
+    const seen = { left: -x / k - STEP.x, right: (size.width - x) / k + 20, top: -y / k - 20, bottom: (size.height - y) / k + 20 };
+    this.#edges(context, seen, k);
+    const ramp = this.#ramp(), colours = Object.fromEntries([...RAMP, "bad", "quiet", "rule", "ink", "c1", "raised", "sunk"].map((name) => [name, colour(name)]));
+    for (const node of this.nodes) if (node.x > seen.left && node.x < seen.right && node.y > seen.top && node.y < seen.bottom) this.#node(context, node, ramp, colours, k);
+  }
+
+  #edges(context, seen, k) {
+    for (const strong of [false, true]) {
+      context.beginPath();
+      for (const node of this.nodes) {
+        const from = this.place.get(node.parent);
+        if (!from || strong !== (this.path.has(node.row.id) && this.path.has(node.parent)) || node.x < seen.left || from.x > seen.right) continue;
+        if (Math.max(node.y, from.y) < seen.top || Math.min(node.y, from.y) > seen.bottom) continue;
+        const middle = (node.x + from.x) / 2;
+        context.moveTo(from.x, from.y);
+        context.bezierCurveTo(middle, from.y, middle, node.y, node.x, node.y);
+      }
+      context.strokeStyle = colour(strong ? "c1" : "strong-rule");
+      context.lineWidth = (strong ? 2.4 : 1) / Math.max(k, 0.5);
+      context.stroke();
+    }
+  }
+
+  #node(context, { x, y, row }, ramp, colours, k) {
+    const radius = 5 / Math.max(Math.min(k, 1.2), 0.45), failed = row.status === "failed" || row.status === "rejected";
+    const value = this.store.value(row, this.key);
+    context.globalAlpha = row.vetoed ? 0.4 : 1;
+    context.beginPath();
+    if (failed) {
+      const arm = radius * 0.7;
+      context.moveTo(x - arm, y - arm); context.lineTo(x + arm, y + arm); context.moveTo(x - arm, y + arm); context.lineTo(x + arm, y - arm);
+      context.strokeStyle = colours.bad; context.lineWidth = 1.6; context.stroke();
+    } else {
+      if (isBaseline(row)) context.rect(x - radius, y - radius, 2 * radius, 2 * radius); else context.arc(x, y, radius, 0, 7);
+      context.fillStyle = value === undefined ? colours.raised : colours[ramp.shade(value)];
+      context.fill();
+      context.strokeStyle = row.id === this.selected ? colours.c1 : this.path.has(row.id) ? colours.c1 : colours.quiet;
+      context.lineWidth = row.id === this.selected ? 3 : 1;
+      context.stroke();
+    }
+    if (this.collapsed.has(row.id)) { context.fillStyle = colours.quiet; context.font = "9px system-ui"; context.fillText(`+${this.#below(row.id)}`, x + radius + 2, y - 5); }
+    if (k > LABEL_ZOOM) { context.fillStyle = this.path.has(row.id) ? colours.ink : colours.quiet; context.font = `${this.path.has(row.id) ? "600 " : ""}10px system-ui`; context.lineWidth = 4; context.lineJoin = "round"; context.strokeStyle = colours.sunk; context.strokeText(row.label, x + radius + 4, y + 3.5, STEP.x - 22); context.fillText(row.label, x + radius + 4, y + 3.5, STEP.x - 22); }
+    context.globalAlpha = 1;
+  }
+
+  #below(id) { return this.children.get(id).reduce((sum, child) => sum + 1 + this.#below(child), 0); }
+
+  #legend() {
+    const { values } = this.#ramp(), better = FIGURES[this.key].better < 0 ? [...RAMP].reverse() : RAMP;
+    const swatch = (name, words) => { const dot = h("i", {}); dot.style.color = colour(name); return h("li", {}, dot, words); };
+    fill(this.legend, values.length ? [swatch(better[0], figure(this.key, values[0])), ...better.slice(1, 4).map((name) => swatch(name, "")), swatch(better[4], figure(this.key, values.at(-1)))] : null,
+      swatch("c1", "the best line"), h("li", {}, "■ baseline"), h("li", {}, "✕ given up or rejected"), swatch("raised", "no score yet"));
+  }
+
+  #best() {
+    const { store } = this, { best } = store.ranking;
+    const line = best ? store.line(best.id).reverse().map((id) => store.rows.get(id)) : [];
+    fill(this.line, line.length ? h("ol", { class: "path" }, line.map((row, index) => {
+      const before = index ? store.value(line[index - 1], "merit") : undefined, value = store.value(row, "merit");
+      return h("li", {}, nameOf(row), h("div", { class: "quiet" }, row.operator ?? "", " ", figure("merit", value), before !== undefined && value !== undefined ? [" ", h("strong", {}, signed(value - before))] : null));
+    })) : h("p", { class: "empty" }, "No candidate has a score yet."));
+  }
+
+  #fit() {
+    if (!this.nodes.length || !this.canvas.clientWidth) return;
+    const [xs, ys] = [this.nodes.map((node) => node.x), this.nodes.map((node) => node.y)];
+    const range = (values) => [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+    const [[x0, x1], [y0, y1]] = [range(xs), range(ys)], { clientWidth: width, clientHeight: height } = this.canvas;
+    const k = Math.max(0.04, Math.min(1.3, (width - 40) / (x1 - x0 + STEP.x), (height - 50) / (y1 - y0 + 20)));
+    this.fitted = true;
+    d3.select(this.canvas).call(this.zoom.transform, d3.zoomIdentity.translate(20 - x0 * k + 6, (height - (y0 + y1) * k) / 2).scale(k));
+  }
+
+  #at({ offsetX, offsetY }) {
+    const [x, y] = this.transform.invert([offsetX, offsetY]), reach = 10 / Math.max(this.transform.k, 0.3);
+    let best = null, distance = reach ** 2;
+    for (const node of this.nodes) { const d = (node.x - x) ** 2 + (node.y - y) ** 2; if (d < distance) [best, distance] = [node, d]; }
+    return best;
+  }
+
+  #hover(event) {
+    const node = this.#at(event);
+    fill(this.tip, node ? `${node.row.label}\n${node.row.name ?? ""}\n${STATUS[node.row.status]} · ${this.store.meritName} ${number(this.store.value(node.row, "merit"))}` : "");
+    if (node) { this.tip.style.left = `${Math.min(event.offsetX + 14, this.canvas.clientWidth - 200)}px`; this.tip.style.top = `${event.offsetY + 14}px`; }
+  }
+
+  #click(event) { const node = this.#at(event); if (node) this.#select(node.row.id); }
+
+  #select(id, { move = false } = {}) {
+    const node = this.place.get(id);
+    this.selected = id;
+    if (!node) return;
+    fill(this.detail, "selected: ", nameOf(node.row), " ", statusChip(node.row), ` ${this.store.meritName} ${number(this.store.value(node.row, "merit"))} `, h("button", { class: "plain", on: { click: () => this.#toggle(id) } }, this.collapsed.has(id) ? "expand" : "collapse"));
+    if (move) d3.select(this.canvas).call(this.zoom.translateTo, node.x, node.y); else this.#paint();
+  }
+
+  #toggle(id) {
+    if (!id || !this.children.get(id)?.length) return;
+    if (!this.collapsed.delete(id)) this.collapsed.add(id);
+    this.#layout();
+    this.#select(id);
+  }
+
+  #leaves() {
+    for (const { row } of this.nodes) { const children = this.children.get(row.id); if (children.length && children.every((child) => !this.children.get(child).length)) this.collapsed.add(row.id); }
+    this.#layout();
+    this.#fit();
+  }
+
+  #keys(event) {
+    const node = this.place.get(this.selected) ?? this.nodes[0];
+    if (!node) return;
+    const shown = (id) => this.place.has(id), siblings = this.children.get(node.parent).filter(shown), index = siblings.indexOf(node.row.id);
+    const to = { ArrowLeft: node.parent, ArrowRight: this.children.get(node.row.id).find(shown), ArrowUp: siblings[index - 1], ArrowDown: siblings[index + 1] }[event.key];
+    if (event.key === "Enter") location.hash = `#/experiment/${encodeURIComponent(node.row.id)}`;
+    else if (event.key === " ") this.#toggle(node.row.id);
+    else if (to && shown(to)) this.#select(to, { move: true });
+    else return;
+    event.preventDefault();
+  }
+}

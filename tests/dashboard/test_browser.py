@@ -1,0 +1,257 @@
+"""The page in a real headless Chromium, driven by golden logs: what it shows, and that nothing in it is broken."""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from bus.vocabulary.events import HumanMessage, LossPoint
+from bus.wire import subjects
+from bus.wire.envelope import Envelope
+from dashboard.report.scores import STATUS_WORDS
+from tests.support.browser import NARROW, WIDE, chromium, needs_chromium, opened, serious_findings
+from tests.support.hostile_text import ATTACKS
+from tests.support.recorded_lab import KEY, RecordedLab, golden, served
+
+pytestmark = needs_chromium
+VIEWS = (
+    "now", "leaderboard", "lineage", "experiment/e0002", "experiment/e0006/diff/e0002", "compare/e0002,base-gla", "log",
+    "talk",
+)  # fmt: skip
+TEXTS = (
+    "name", "motivation", "source", "problem", "message", "change", "evidence", "goal", "tail", "text", "answer",
+    "question", "by",
+)  # fmt: skip
+"""Fields of events that people, models or candidates write."""
+ANY_ATTACK = " ".join(ATTACKS[:-1]).encode(errors="replace").decode()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return one Chromium for all tests of this file."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def lab() -> RecordedLab:
+    """Return a lab with a golden log."""
+    return RecordedLab(golden("normal"))
+
+
+@pytest.fixture
+def url(lab: RecordedLab) -> Iterator[str]:
+    """Return the page's address."""
+    with served(lab) as url:
+        yield url
+
+
+def ready(page: Page) -> None:
+    """Wait until the view has drawn itself."""
+    expect(page.locator("#main h1")).to_be_visible()
+    expect(page.locator("#main .loading")).to_have_count(0)
+
+
+def rows(page: Page) -> list[str]:
+    """Return the ids of the leaderboard's rows."""
+    return page.locator(".board tbody tr").evaluate_all("rows => rows.map(row => row.dataset.id)")
+
+
+def test_the_leaderboard_has_a_row_for_each_score(browser: Browser, url: str) -> None:
+    """It is sorted and filtered, and its best row is marked."""
+    with opened(browser, url + "#/leaderboard") as page:
+        ready(page)
+        assert len(rows(page)) == 12
+        assert rows(page)[0] == "e0006"
+        assert page.locator("tr.best").get_attribute("data-id") == "e0006"
+        assert page.locator("tr.base").count() == 6
+        assert page.locator(".interval .dot").count() == 12
+        page.locator('[data-sort="loss"]').click()
+        losses = [float(text) for text in page.locator("tbody td:nth-child(6)").all_inner_texts()]
+        assert losses == sorted(losses)
+        page.get_by_label("Filter experiments").fill("gated-delta")
+        expect(page.locator(".board tbody tr")).to_have_count(3)
+        page.get_by_label("Filter experiments").fill("")
+        page.get_by_label("Which experiments").select_option("all")
+        expect(page.locator(".board tbody tr")).to_have_count(14)
+        assert page.locator('[data-part="pareto"] canvas').get_attribute("data-points") == "14"
+
+
+def test_a_design_has_its_short_name_and_the_whole_on_hover(browser: Browser, url: str) -> None:
+    """The same in every view."""
+    with opened(browser, url + "#/leaderboard") as page:
+        name = page.locator('tr[data-id="e0002"] .name')
+        expect(name).to_have_text("e0002gated-delta/conv4")
+        assert "joint-norm·pre-norm-gate" in (name.get_attribute("title") or "")
+        page.goto(url + "#/experiment/e0002")
+        expect(page.locator("h1")).to_have_text("e0002 · gated-delta/conv4")
+
+
+def test_the_lineage_draws_every_experiment(browser: Browser, url: str) -> None:
+    """Leaves collapse; the best line is listed with the gain of each step; keys move and open."""
+    with opened(browser, url + "#/lineage") as page:
+        canvas = page.locator(".tree canvas")
+        expect(canvas).to_have_attribute("data-nodes", "14")
+        assert page.locator(".path li").count() == 2
+        expect(page.locator(".path li").last).to_contain_text("+0.016")
+        page.get_by_role("button", name="Collapse leaves").click()
+        expect(canvas).to_have_attribute("data-nodes", "8")
+        page.get_by_role("button", name="Expand all").click()
+        expect(canvas).to_have_attribute("data-nodes", "14")
+        canvas.focus()
+        for key in ("ArrowDown", "ArrowRight", "Enter"):
+            canvas.press(key)
+        expect(page).to_have_url(re.compile("#/experiment/"))
+
+
+def test_an_experiment_is_shown_whole(browser: Browser, url: str) -> None:
+    """Motivation, formula, source, scores, trail and repairs, each from the log."""
+    with opened(browser, url + "#/experiment/e0008") as page:
+        ready(page)
+        expect(page.locator("pre.formula")).to_contain_text("S ← γ_t S")
+        assert page.locator("pre.code .line").count() > 50
+        assert page.locator(".t-keyword").count() > 20
+        assert page.locator("table.scores tbody tr").count() == 6
+        assert page.locator(".attempts li").count() == 2
+        trail = len([e for e in golden("normal") if e.experiment == "e0008"])
+        expect(page.locator('[data-part="trail"] li')).to_have_count(trail)
+
+
+def test_sources_are_compared_side_by_side(browser: Browser, url: str) -> None:
+    """What was removed is on the left, what was added on the right, and the address says which two."""
+    with opened(browser, url + "#/experiment/e0006/diff/base-gla") as page:
+        sides = page.locator(".diff pre.code")
+        expect(sides).to_have_count(2)
+        assert sides.nth(0).locator(".line").count() == sides.nth(1).locator(".line").count()
+        assert sides.nth(0).locator(".line.gone").count() > 0
+        assert sides.nth(1).locator(".line.come").count() > 0
+        page.get_by_label("Compare the source with").select_option("")
+        expect(page.locator(".diff")).to_have_count(0)
+
+
+def test_curves_are_drawn_for_runs_with_readings(browser: Browser) -> None:
+    """Those of the parent and the baselines with them."""
+    with served(RecordedLab(golden("self-revision"))) as url, opened(browser, url + "#/compare/e0001,base-gla") as page:
+        ready(page)
+        assert page.locator("table.compare thead th").count() == 3
+
+
+def test_the_log_jumps_from_an_event_to_its_cause(browser: Browser, url: str) -> None:
+    """Filter, search, the whole event, and a link to the event that led to it."""
+    with opened(browser, url + "#/log") as page:
+        expect(page.locator(".log li")).to_have_count(100)
+        page.get_by_role("button", name="Older events").click()
+        expect(page.locator(".log li")).to_have_count(107)
+        page.get_by_label("Filter the log").fill("type:CodeFailed experiment:e0008")
+        expect(page.locator(".log li")).to_have_count(1)
+        page.get_by_role("button", name="open event").click()
+        expect(page.locator(".event pre")).to_contain_text("causality")
+        page.locator(".event a").first.click()
+        expect(page.locator(".log .kind")).to_have_text(["RunFailed"])
+        page.get_by_label("Filter the log").fill("sort:up")
+        expect(page.locator(".title .chip.bad")).to_contain_text("unknown key")
+
+
+def test_the_scrubber_shows_every_view_as_of_an_event(browser: Browser, lab: RecordedLab, url: str) -> None:
+    """The address keeps the position, and `now` returns."""
+    with opened(browser, url + "#/leaderboard?at=50") as page:
+        ready(page)
+        then = [row for row in lab.history.rows_at(50).values() if "fitness" in row]
+        expect(page.locator(".board tbody tr")).to_have_count(len(then))
+        expect(page.locator("#scrubber")).to_contain_text("as of position 50 of 107")
+        page.get_by_label("Position in the log").fill("20")
+        early = [row for row in lab.history.rows_at(20).values() if "fitness" in row]
+        expect(page.locator(".board tbody tr")).to_have_count(len(early))
+        assert "at=20" in page.url
+        page.get_by_role("button", name="now", exact=True).click()
+        expect(page.locator(".board tbody tr")).to_have_count(12)
+
+
+def test_new_events_and_readings_appear_without_a_reload(browser: Browser) -> None:
+    """A run under way has its losses and its curve; an analysis adds a row."""
+    events = golden("normal")
+    half = next(e.seq for e in events if e.type == "RunStarted" and e.experiment == "e0002")
+    lab = RecordedLab(events[:half])
+    for step in range(1, 30):
+        lab.lose(LossPoint(run="e0002-a0", task="text", step=step, steps=40, loss=5 - step / 10))
+    with served(lab) as url, opened(browser, url) as page:
+        slot = page.locator('.slot[data-experiment="e0002"]')
+        expect(slot).to_contain_text("training")
+        expect(slot).to_contain_text("73%")
+        expect(slot.locator("canvas")).to_have_count(1)
+        expect(page.locator('[data-part="curves"] .chart')).to_have_attribute("data-points", "29")
+        page.goto(url + "#/leaderboard")
+        before = page.locator(".board tbody tr").count()
+        for envelope in events[half:]:
+            lab.add(envelope)
+        expect(page.locator(".board tbody tr")).to_have_count(12)
+        assert before < 12
+
+
+def test_the_talk_box_puts_an_event_on_the_bus(browser: Browser, lab: RecordedLab, url: str) -> None:
+    """After signing in with a key; a wrong key is refused."""
+    with opened(browser, url + "#/talk") as page:
+        page.get_by_label("Key", exact=True).last.fill(KEY)
+        page.get_by_label("Name on the key").fill("ada")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_label("Message", exact=True).fill("try <b>delta</b>")
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_text("sent on lab.human.nano-0-c16f.ada")).to_be_visible()
+        page.get_by_text("Propose an architecture").click()
+        page.get_by_role("button", name="Check").click()
+        expect(page.locator(".verdict")).to_contain_text("passed")
+    with ThreadPoolExecutor(1) as thread:  # Playwright has a loop of its own here
+        stored = thread.submit(lambda: asyncio.run(lab.bus.read(subjects.HUMAN))).result()
+    assert [json.loads(message.payload) for message in stored] == [{"text": "try <b>delta</b>"}]
+
+
+def test_messages_of_people_are_shown_with_what_they_changed(browser: Browser) -> None:
+    """Who said what, the lab's answers, and the effects."""
+    with served(RecordedLab(golden("veto"))) as url, opened(browser, url + "#/talk") as page:
+        expect(page.locator(".said.person")).to_have_count(5)
+        expect(page.locator(".said.lab")).to_have_count(1)
+        expect(page.locator(".effects", has_text="HumanAnswered")).to_have_count(1)
+
+
+def hostile(envelope: Envelope) -> Envelope:
+    """Return an event with an attack in every text that people, models or candidates write."""
+    event, text = envelope.event, ANY_ATTACK
+    changes: dict[str, object] = {name: text for name in TEXTS if isinstance(getattr(event, name, None), str)}
+    changes |= {"findings": (text,)} if hasattr(event, "findings") else {}
+    return replace(envelope, event=event.model_copy(update=changes))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_text_becomes_markup(browser: Browser, view: str) -> None:
+    """With attacks in every text, none of their elements exists, none of their scripts runs, and the text is shown."""
+    lab = RecordedLab(map(hostile, golden("normal")))
+    spoken = HumanMessage(kind="steer", text=ANY_ATTACK, by="ada", source=ANY_ATTACK)
+    lab.add(Envelope("f" * 32, "/lab/desk/1", lab.events[-1].time, lab.history.campaign, "campaign", spoken, seq=108))
+    with served(lab) as url, opened(browser, url + f"#/{view}") as page:
+        page.on("dialog", lambda dialog: pytest.fail(f"a dialog: {dialog.message}"))
+        ready(page)
+        assert page.locator("#main img, #main script, #main iframe, #main [onerror], #main [onload]").count() == 0
+        expect(page.locator("body")).to_contain_text("<img src=x")
+
+
+@pytest.mark.parametrize(("size", "dark"), [(WIDE, False), (NARROW, True)], ids=["1280 light", "390 dark"])
+def test_axe_finds_nothing_serious(browser: Browser, url: str, size: tuple[int, int], dark: bool) -> None:
+    """In every view, wide and narrow, light and dark; and no view is wider than the screen."""
+    for view in VIEWS:
+        with opened(browser, f"{url}#/{view}", size, dark=dark) as page:
+            ready(page)
+            assert serious_findings(page) == [], view
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0], view
+
+
+def test_the_words_for_a_status_are_those_of_the_report() -> None:
+    """One set of words on all pages."""
+    script = (Path(__file__).parents[2] / "dashboard" / "static" / "parts" / "words.js").read_text()
+    table = script[script.index("STATUS = {") : script.index("};")]
+    assert dict(re.findall(r'(\w+): "([^"]+)"', table)) == STATUS_WORDS
