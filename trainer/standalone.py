@@ -73,12 +73,16 @@ def train_file(
     seed: int = 0,
     data: str | None = None,
     sandbox: Sandbox = "bwrap",
+    sealed: bool = False,
     on_point: Callable[[LossPoint], None] = lambda _: None,
     artifact: Path | None = None,
 ) -> FileVerdict:
-    """Check, train and score an architecture, and write its weights to `artifact`. Raises as `check_file` does."""
+    """Check, train and score an architecture, and write its weights to `artifact`. Raises as `check_file` does.
+
+    With `sealed`, the scores on text are from sealed text, as in a verification.
+    """
     request = _request(path, scale, seed, data, sandbox)
-    with open_jail(sandbox, scales.load(scale).device) as jail, _open_run(request, jail) as run:
+    with open_jail(sandbox, scales.load(scale).device) as jail, _open_run(request, jail, sealed=sealed) as run:
         prepared = run.prepare()
         if prepared.started is None:
             assert prepared.failed is not None
@@ -123,10 +127,11 @@ def open_jail(sandbox: Sandbox, device: Device = "cpu") -> Iterator[Jail]:
 
 
 @contextmanager
-def _open_run(request: RunRequested, jail: Jail) -> Iterator[TrainingRun]:
+def _open_run(request: RunRequested, jail: Jail, *, sealed: bool = False) -> Iterator[TrainingRun]:
     scale = scales.load(request.scale)
     refuse_readable_data(request.data)
-    run = TrainingRun(request, scale, load_corpus(request.data, *scale.text_tasks.values()), jail, worker="standalone")
+    corpus = load_corpus(request.data, *scale.text_tasks.values())
+    run = TrainingRun(request, scale, corpus, jail, worker="standalone", sealed=sealed)
     try:
         yield run
     finally:

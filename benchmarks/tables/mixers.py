@@ -30,7 +30,7 @@ TEXT = "text_nats_per_byte"
 
 
 @dataclass(frozen=True, slots=True)
-class Mixer:
+class TableMixer:
     """A design of the table."""
 
     key: str
@@ -69,11 +69,11 @@ class Mixers:
             self._runs[row["key"], row["rung"]].append(row)
 
     @cached_property
-    def designs(self) -> list[Mixer]:
+    def designs(self) -> list[TableMixer]:
         """Every design that completed a run at nano, in the order in which they were made."""
         first = {row["key"]: row for row in self.rows if row["rung"] == SCREENING}
         return [
-            Mixer(key, _design(row), row["stratum"], row["generation"], row["parent"] or "")
+            TableMixer(key, _design(row), row["stratum"], row["generation"], row["parent"] or "")
             for key, row in first.items()
         ]
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from shlex import quote
 
-from bus.vocabulary.queries import CampaignStatus, Experiment
+from bus.vocabulary.queries import CampaignStatus, Experiment, Verification
 from dashboard.report import failures, figures, leaderboard, summary
+from dashboard.report import verification as claims
 from dashboard.report.markup import Markup, clip, el, join
 from dashboard.report.page import document
 from dashboard.report.records import records
@@ -19,6 +20,7 @@ from dashboard.report.script import SCRIPT
 PAGE_BYTES = 2_900_000
 """Size limit of a page; sources and records of the lower ranks are left out to keep it."""
 PARTS = (
+    ("verification", "Verification"),
     ("leaderboard", "Leaderboard"),
     ("time", "Scores over time"),
     ("curves", "Loss curves"),
@@ -40,13 +42,14 @@ def render_report(
     events: Mapping[str, int],
     sandbox: str,
     notes: Sequence[str] = (),
+    verification: Verification | None = None,
 ) -> str:
     """Return the report as an HTML document.
 
     `experiments` are complete (sources, curves, failures, findings), in the order of opening. `started` and `ended` are
     the times of the campaign's first and last event. `events` counts the log by type. `sandbox` is the setting; for
-    `none` the page has a warning. `notes` are short remarks of the caller. Imported experiments, which
-    nothing here has measured, are only counted.
+    `none` the page has a warning. `notes` are short remarks of the caller, `verification` says
+    what became of claims. Imported experiments, which nothing here has measured, are only counted.
     """
     scores = Scores([experiment for experiment in experiments if experiment.imported is None])
     if count := len(experiments) - len(scores.experiments):
@@ -57,7 +60,8 @@ def render_report(
         summary.text_list("Notes", notes),
         _event_counts(events),
     ]
-    parts = {name: content for name, content in _parts(status, scores).items() if content}
+    shown = _parts(status, scores) | {"verification": claims.table(verification) if verification else None}
+    parts = {name: content for name, content in shown.items() if content}
     head = _head(status, scores, events, sandbox, parts)
     rest = {name: figures.section(name, heading, parts[name]) for name, heading in PARTS if name in parts}
     room = PAGE_BYTES - len(join([head, *top, *rest.values()]).encode())

@@ -88,7 +88,7 @@ def caution(scores: Scores, events: Mapping[str, int]) -> str:
     if confirmed := events.get("DiscoveryConfirmed", 0):
         sentences.append(
             f"{plural(confirmed, 'candidate')} passed the test on fresh seeds and sealed data: "
-            f"{plural(confirmed, 'confirmed discovery', 'confirmed discoveries')} (`move37 events` lists the evidence)."
+            f"{plural(confirmed, 'confirmed discovery', 'confirmed discoveries')} (`move37 evidence` lists it)."
         )
     if refuted := events.get("DiscoveryRefuted", 0):
         sentences.append(f"{plural(refuted, 'candidate')} did not pass the test on fresh seeds.")

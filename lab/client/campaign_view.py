@@ -7,6 +7,7 @@ from time import time
 from bus.vocabulary import events
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, parse_run_id
+from lab.client.ladder import LADDER_EVENTS, Ladder
 
 STAGE_BY_EVENT = {
     "ProposalRequested": "thinking",
@@ -68,6 +69,8 @@ class CampaignView:
     """A requested budget is an event after this position; until it comes, the campaign is not over."""
     paused: bool = False
     finished: events.CampaignFinished | None = None
+    ladder: Ladder = field(default_factory=Ladder)
+    """The climbs of candidates."""
     messages: deque[str] = field(default_factory=lambda: deque(maxlen=3))
     end_times: list[float] = field(default_factory=list)
     """Unix times at which experiments ended."""
@@ -86,6 +89,8 @@ class CampaignView:
                 self.finished = event
             case events.HumanMessage():
                 self._apply_message(event, envelope.seq)
+            case _ if isinstance(event, LADDER_EVENTS):
+                self.ladder.apply(envelope)
             case _:
                 if envelope.type in STAGE_BY_EVENT or envelope.type in ("RunAnomaly", "CodeFailed", "AnalysisReady"):
                     row = self.rows.setdefault(envelope.experiment, ExperimentRow(envelope.experiment))

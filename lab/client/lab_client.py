@@ -16,12 +16,14 @@ from bus.vocabulary.queries import (
     AskCampaignStatus,
     AskExperiments,
     AskUnitEffects,
+    AskVerification,
     Campaigns,
     CampaignStatus,
     Experiment,
     Experiments,
     Query,
     UnitEffects,
+    Verification,
 )
 from bus.wire import subjects
 from bus.wire.ids import has_name
@@ -80,6 +82,13 @@ class LabClient:
         """Return what each unit is worth, judging by the whole campaign."""
         query = AskUnitEffects(campaign=self.campaign, at=await self._position())
         return cast("UnitEffects", await self._ask(query))
+
+    async def claims(self, status: CampaignStatus) -> Verification | None:
+        """Return how far verification is; None if the campaign verifies nothing."""
+        if status.started is None or status.started.verification is None:
+            return None
+        query = AskVerification(campaign=self.campaign, at=await self._position())
+        return cast("Verification", await self._ask(query))
 
     async def experiments(self, *ids: str) -> tuple[Experiment, ...]:
         """Return the experiments named, in full, or all of them in short form; pages keep replies bounded."""

@@ -1,5 +1,6 @@
 """Commands that try one architecture without a lab: check, train."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,6 +46,7 @@ def train(
     data: Annotated[
         Path | None, typer.Option(help="Your own text: a file or folder of text, JSONL or Parquet.")
     ] = None,
+    sealed: Annotated[bool, typer.Option("--sealed", help="Score on sealed text, to repeat a verification.")] = False,
     sandbox: SandboxOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -58,7 +60,8 @@ def train(
     from lab.operations import standalone
 
     settings = load_settings(config, scale=scale, seed=seed, data=data, sandbox=sandbox).settings
-    return _print_verdict(_verdict(standalone.train, file, settings), as_json=as_json)
+    work = partial(standalone.train, sealed=sealed)
+    return _print_verdict(_verdict(work, file, settings), as_json=as_json)
 
 
 def _verdict(work: Any, file: Path, settings: Any) -> dict[str, Any]:

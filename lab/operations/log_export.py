@@ -100,7 +100,9 @@ def write_files(
 async def report(settings: Settings, path: Path, at: int | None = None) -> Path:
     """Write the report page, as of a position or now, and return its path. Raises LabError."""
     async with open_lab(settings) as reader:
-        campaign, experiments = await (await reader.as_of(at)).status_and_experiments()
+        past = await reader.as_of(at)
+        campaign, experiments = await past.status_and_experiments()
+        verification = await past.claims(campaign)
         messages = await read_stream(reader)
     verify.require_intact_lab(settings, messages)
     until, log = campaign.last_seq, subjects.decode_events(messages)
@@ -112,6 +114,7 @@ async def report(settings: Settings, path: Path, at: int | None = None) -> Path:
         ended=history[-1].time if history else None,
         events=Counter(envelope.type for envelope in history),
         sandbox=campaign.started.sandbox if campaign.started else settings.sandbox,
+        verification=verification,
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

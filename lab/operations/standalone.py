@@ -19,11 +19,13 @@ def check(file: Path, settings: Settings) -> Verdict:
     )
 
 
-def train(file: Path, settings: Settings) -> Verdict:
-    """Return the verdict and, if it passed, the scores. Raises ValueError, LabError."""
+def train(file: Path, settings: Settings, *, sealed: bool = False) -> Verdict:
+    """Return the verdict and, if it passed, the scores, with `sealed` on sealed text. Raises ValueError, LabError."""
     data = str(settings.data) if settings.data else None
     return static_refusal(file) or _run_in_sandbox(
-        lambda: train_file(file, scale=settings.scale, seed=settings.seed, data=data, sandbox=settings.sandbox)
+        lambda: train_file(
+            file, scale=settings.scale, seed=settings.seed, data=data, sandbox=settings.sandbox, sealed=sealed
+        )
     )
 
 

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+from agents.verification.climbs import Climb, climbs
 from bus.delivery.transport import NoAnswer
 from bus.nats.transport import NatsTransport
 from bus.security import access, keys
-from bus.vocabulary.events import CampaignStarted
+from bus.vocabulary.events import CampaignStarted, VerificationPlan
 from bus.vocabulary.queries import CampaignStatus
 from bus.wire import subjects
 from lab.client import connection
@@ -38,6 +39,7 @@ async def status(settings: Settings) -> dict[str, Any]:
             "last_seq": campaign.last_seq if campaign else await reader.length(subjects.LOG),
         }
         dead = await reader.length(subjects.DEAD)
+        verification = await _verification(reader, campaign)
     needed = served and not (campaign and campaign.finished)
     return identity | {
         "running": served and roll.working,
@@ -45,14 +47,17 @@ async def status(settings: Settings) -> dict[str, Any]:
         "services": list(roll.services),
         "absent": [role.as_json() for role in roll.absent] if needed else [],
         **(_progress(campaign) if campaign else {}),
+        **verification,
     }
 
 
 async def status_at(settings: Settings, position: int) -> dict[str, Any]:
     """Return the campaign's progress as it was after a position of the log. Raises LabError."""
     async with open_lab(settings) as reader:
-        campaign = await (await reader.as_of(position)).status()
-    return {"campaign": campaign.campaign, "last_seq": position} | _progress(campaign)
+        past = await reader.as_of(position)
+        campaign = await past.status()
+        verification = await _verification(past, campaign)
+    return {"campaign": campaign.campaign, "last_seq": position} | _progress(campaign) | verification
 
 
 async def _campaign(reader: LabClient, roll: RollCall, *, served: bool) -> CampaignStatus | None:
@@ -67,6 +72,26 @@ async def _campaign(reader: LabClient, roll: RollCall, *, served: bool) -> Campa
         if absent:
             return None
         raise
+
+
+async def _verification(reader: LabClient, campaign: CampaignStatus | None) -> dict[str, Any]:
+    """Return where each candidate stands on the ladder; nothing if the campaign verifies nothing."""
+    state = await reader.claims(campaign) if campaign else None
+    plan = state.started.verification if state and state.started else None
+    if state is None or plan is None:
+        return {}
+    return {"verification": [climb_row(climb, plan) for climb in climbs(state, plan)]}
+
+
+def climb_row(climb: Climb, plan: VerificationPlan) -> dict[str, Any]:
+    """Return where a candidate stands: its rung, the seeds of its look, and what the newest evidence says."""
+    return {
+        "candidate": climb.candidate,
+        "standing": climb.stage,
+        "rung": plan.rung_names[climb.step.rung],
+        "seeds": plan.rungs[climb.step.rung].looks[climb.step.look],
+        "evidence": climb.judged.why if climb.judged else "",
+    }
 
 
 async def _newest_campaign(reader: LabClient) -> str:

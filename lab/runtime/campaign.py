@@ -22,7 +22,7 @@ from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.security import access, keys
 from bus.vocabulary.events import LossPoint
-from bus.vocabulary.queries import CampaignStatus, Experiment
+from bus.vocabulary.queries import CampaignStatus, Experiment, Verification
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from lab import endings
@@ -65,6 +65,8 @@ class RunOutcome:
     """False if a person interrupted it."""
     seconds: float
     restarts: int
+    verification: Verification | None
+    """What became of claims; None if the campaign verifies nothing."""
 
 
 async def run_campaign(settings: Settings, home: Home, screen: Screen, services: Services | None = None) -> RunOutcome:
@@ -97,11 +99,12 @@ async def run_campaign(settings: Settings, home: Home, screen: Screen, services:
                 await cancel_and_wait(keeping)
                 reader = LabClient(bus, campaign, url, settings.patience if finished else INTERRUPTED_PATIENCE_S)
                 status, experiments = await reader.status_and_experiments()
+                verification = await reader.claims(status)
                 await supervisor.stop()
             await transport.close()
     finally:
         await supervisor.stop()
-    return RunOutcome(view, status, experiments, finished, time.monotonic() - start, supervisor.restarts)
+    return RunOutcome(view, status, experiments, finished, time.monotonic() - start, supervisor.restarts, verification)
 
 
 @asynccontextmanager

@@ -16,7 +16,8 @@ def render(view: CampaignView) -> RenderableType:
     """Return the whole view."""
     leaders = view.leaders()
     board = [leaderboard(leaders)] if leaders else []
-    return Group(_headline(view), _open_experiments(view), *board, _footer(view))
+    climbing = [_ladder(view)] if view.ladder.rows else []
+    return Group(_headline(view), _open_experiments(view), *board, *climbing, _footer(view))
 
 
 def _headline(view: CampaignView) -> RenderableType:
@@ -63,6 +64,20 @@ def leaderboard(rows: list[ExperimentRow]) -> RenderableType:
             f"{row.metrics.size['parameters']:,}",
         )
     return Panel(table, title="leaderboard (screening scores, one seed)", title_align="left", border_style="dim")
+
+
+def _ladder(view: CampaignView) -> RenderableType:
+    """Return the candidates that climb, each with its rung and what the seeds say so far."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("candidate", "rung", "runs", "standing"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("newest evidence", overflow="ellipsis", no_wrap=True)
+    plan = view.started.verification if view.started else None
+    for row in view.ladder.rows.values():
+        name = plan.rung_names[row.rung] if plan else str(row.rung)
+        style = {"confirmed": "bold green", "refuted": "dim"}.get(row.outcome, "")
+        table.add_row(row.candidate, name, view.ladder.done(row), Text(row.outcome, style=style), Text(row.why))
+    return Panel(table, title="verification (fresh seeds, sealed text)", title_align="left", border_style="dim")
 
 
 def _footer(view: CampaignView) -> RenderableType:

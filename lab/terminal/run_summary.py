@@ -61,6 +61,7 @@ def write_report(outcome: RunOutcome, home: Home, settings: Settings) -> Path:
         ended=now,
         events=Counter(outcome.view.counts),
         sandbox=settings.sandbox,
+        verification=outcome.verification,
     )
     home.report.write_text(page, encoding="utf-8")
     return home.report.resolve()
@@ -80,6 +81,9 @@ def print_outcome(outcome: RunOutcome, report: Path, settings: Settings, *, as_j
         f"\n{status.analysed} analysed, {status.failed} failed, {status.rejected} rejected "
         f"in {duration_text(outcome.seconds)} (screening scores, one seed)"
     )
+    for verdict in outcome.verification.verdicts if outcome.verification else ():
+        said = "CONFIRMED" if verdict.confirmed else "refuted"
+        print(f"{said}: {verdict.candidate}, {verdict.why} (move37 evidence {verdict.candidate})")
     if not outcome.finished:
         print(f"stopped; hint: move37 run --home {settings.home} resumes")
     print(f"report: {report}")
@@ -95,4 +99,8 @@ def _outcome_as_json(outcome: RunOutcome, ranked: Sequence[Experiment], report: 
         "report": str(report),
         "best": ranked[0].id if ranked else None,
         "experiments": [tables.short(row) for row in outcome.experiments],
+        "verdicts": [
+            verdict.model_dump(mode="json")
+            for verdict in (outcome.verification.verdicts if outcome.verification else ())
+        ],
     }

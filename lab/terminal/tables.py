@@ -136,9 +136,12 @@ def print_status(state: dict[str, Any]) -> None:
     """Print the campaign's progress, and below it the services and the roles that have none."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in state.items():
-        if name not in {"services", "absent"}:
+        if name not in {"services", "absent", "verification"}:
             table.add_row(name, escape(", ".join(map(str, value)) if isinstance(value, list) else str(value)))
     console().print(table)
+    if climbing := state.get("verification"):
+        console().print()
+        print_rows(climbing)
     if services := state.get("services"):
         console().print()
         print_rows([_service_row(service) for service in services])

@@ -5,10 +5,12 @@ import math
 import numpy as np
 import pytest
 
+from bus.vocabulary.events import MAX_BLOCKS
 from trainer.run.scoring import (
     MIN_LOSS,
     BadLogits,
     Score,
+    block_means,
     mean_score,
     negative_log_likelihood,
     score_logits,
@@ -23,6 +25,18 @@ def draw(rows: int = 5, length: int = 7, vocabulary: int = 11) -> tuple[np.ndarr
     targets = rng.integers(0, vocabulary, (rows, length))
     targets[:, ::3] = IGNORED_TARGET
     return logits, targets
+
+
+def test_blocks_are_neighbours_in_the_text() -> None:
+    """Windows come in another order than in the text; each block is the loss of some that lie next to each other."""
+    nats = np.array([[4.0, 4.0], [1.0, 1.0], [3.0, 3.0], [2.0, 2.0]])
+    sizes = np.ones((4, 2), np.int64)
+    assert block_means(nats, sizes, np.array([3, 0, 2, 1])) == (1.0, 2.0, 3.0, 4.0)
+    assert block_means(nats, 2 * sizes, np.array([3, 0, 2, 1])) == (0.5, 1.0, 1.5, 2.0)
+    many = np.arange(100.0)[:, None]
+    blocks = block_means(many, np.ones((100, 1), np.int64), np.arange(100))
+    assert len(blocks) == MAX_BLOCKS
+    assert list(blocks) == sorted(blocks)
 
 
 def test_the_loss_is_torchs_cross_entropy():

@@ -1,0 +1,74 @@
+"""The table of verification: each look of each candidate, what the seeds said, and the verdicts.
+
+Every row names the position of its event in the log, so that a claim leads to its evidence.
+"""
+
+from collections.abc import Iterator
+
+from bus.vocabulary.events import BaselineFigures
+from bus.vocabulary.queries import CandidateVerdict, JudgedLook, Verification
+from dashboard.leaderboard import NO_VALUE
+from dashboard.report.markup import Markup, clip, el, join
+
+HEADS = ("event", "candidate", "rung", "seeds", "against", "gain", "95 % interval", "e-value", "outcome")
+NUMERIC = frozenset({"event", "seeds", "gain", "e-value"})
+MAX_WHY = 300
+
+
+def table(state: Verification) -> Markup | None:
+    """Return the table; None if nothing has climbed."""
+    if not state.promotions:
+        return None
+    head = el("tr", *(el("th", text, scope="col", class_="number" if text in NUMERIC else None) for text in HEADS))
+    rows = [_look_row(look) for look in state.evidence]
+    body = el("table", el("caption", "Gains in nats per byte of sealed text"), el("thead", head), el("tbody", *rows))
+    shown = el("div", body, class_="scroll short", tabindex="0", role="region", aria_label="Verification")
+    return join([shown if rows else None, el("ul", *_verdict_items(state)), el("p", _how_to_check(), class_="quiet")])
+
+
+def _look_row(look: JudgedLook) -> Markup:
+    """Return what one look said, by the baseline that is hardest to beat."""
+    figures = look.event.figures
+    hardest = min(figures.comparisons, key=lambda one: one.e_value, default=None)
+    return el(
+        "tr",
+        el("td", str(look.seq), class_="number"),
+        el("th", look.candidate, scope="row"),
+        el("td", figures.rung),
+        el("td", str(len(figures.seeds)), class_="number"),
+        *_figure_cells(hardest, look.event.level),
+        el("td", look.event.outcome),
+    )
+
+
+def _figure_cells(one: BaselineFigures | None, level: float) -> Iterator[Markup]:
+    if one is None:
+        yield from (el("td", NO_VALUE) for _ in range(4))
+        return
+    low, high = one.document_interval or one.seed_interval
+    yield el("td", one.baseline)
+    yield el("td", f"{one.mean:+.4f}", class_="number")
+    yield el("td", f"{low:+.4f} to {high:+.4f}")
+    yield el("td", f"{one.e_value:.3g} of {1 / level:.3g}", class_="number")
+
+
+def _verdict_items(state: Verification) -> Iterator[Markup]:
+    """Yield the verdicts, and the places of the plan that stayed empty."""
+    for verdict in state.verdicts:
+        yield el("li", el("strong", _word(verdict)), f" {verdict.candidate} (event {verdict.seq}): ", _why(verdict.why))
+    for promotion in state.promotions:
+        if promotion.event.candidate is None:
+            place = promotion.event.place + 1
+            yield el("li", f"Place {place} stayed empty (event {promotion.seq}): ", _why(promotion.event.why))
+
+
+def _word(verdict: CandidateVerdict) -> str:
+    return "Confirmed:" if verdict.confirmed else "Refuted:"
+
+
+def _why(text: str) -> str:
+    return clip(text, MAX_WHY)
+
+
+def _how_to_check() -> Markup:
+    return join([el("code", "move37 evidence ID"), " prints every seed, and the commands that repeat a run."])

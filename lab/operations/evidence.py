@@ -1,0 +1,168 @@
+"""The evidence for a claim, from the log alone (`move37 evidence`): every figure with the position of its event.
+
+12 seeds of nano, losses in nats per byte of sealed text
+seed 0  (1203441203)   e0007 2.3712 (at 412)   base-mamba2 2.3801 (at 415)   gain +0.0089
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import join
+from typing import Any
+
+from bus.vocabulary.events import (
+    CampaignStarted,
+    DiscoveryConfirmed,
+    DiscoveryRefuted,
+    EvidenceReady,
+    PromotionDecided,
+    VerificationCompleted,
+    VerificationFailed,
+    VerificationPlan,
+)
+from bus.wire.envelope import Envelope
+from bus.wire.ids import has_name, verification_run_id, verification_seed
+from lab.errors import LabError
+from lab.operations.event_filter import check_experiment
+
+FOLDER = Path("repeat")
+"""Folder that the commands which repeat a claim write sources to."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimStory:
+    """What the log says of one candidate's claim."""
+
+    campaign: str
+    started: CampaignStarted
+    plan: VerificationPlan
+    candidate: str
+    log: Sequence[Envelope]
+    """The campaign's events."""
+
+    @property
+    def promotions(self) -> list[tuple[int, PromotionDecided]]:
+        """Its promotions with their positions."""
+        steps = [(one.seq, one.event) for one in self.log if isinstance(one.event, PromotionDecided)]
+        return [(seq, event) for seq, event in steps if event.candidate == self.candidate]
+
+    @property
+    def looks(self) -> list[tuple[int, EvidenceReady]]:
+        """What each look said, with positions."""
+        own = [one for one in self.log if one.experiment == self.candidate]
+        return [(one.seq, one.event) for one in own if isinstance(one.event, EvidenceReady)]
+
+    @property
+    def verdict(self) -> tuple[int, DiscoveryConfirmed | DiscoveryRefuted] | None:
+        """Its verdict with the position; None before."""
+        own = [one for one in self.log if one.experiment == self.candidate]
+        verdicts = ((one.seq, one.event) for one in own if isinstance(one.event, DiscoveryConfirmed | DiscoveryRefuted))
+        return next(iter(verdicts), None)
+
+    @property
+    def standing(self) -> str:
+        """Where it stands, in one or two words."""
+        if self.verdict:
+            return "confirmed" if isinstance(self.verdict[1], DiscoveryConfirmed) else "refuted"
+        return "climbing"
+
+
+def stories(history: Sequence[Envelope], campaign: str = "") -> list[ClaimStory]:
+    """Return every claim of a campaign, by default the newest, in the order in which climbs began. Raises LabError."""
+    starts = [one for one in history if isinstance(one.event, CampaignStarted)]
+    meant = [one for one in starts if not campaign or has_name(one.campaign, campaign)]
+    if not meant:
+        raise LabError(f"the log has no campaign {campaign!r}; hint: move37 campaigns lists them")
+    start = meant[-1]
+    assert isinstance(start.event, CampaignStarted)
+    plan = start.event.verification
+    if plan is None:
+        raise LabError(f"{start.campaign} verifies nothing; hint: a campaign with --verify N does")
+    log = [one for one in history if one.campaign == start.campaign]
+    steps = (one.event for one in log if isinstance(one.event, PromotionDecided))
+    names = dict.fromkeys(step.candidate for step in steps if step.candidate)
+    return [ClaimStory(start.campaign, start.event, plan, name, log) for name in names]
+
+
+def story_of(history: Sequence[Envelope], candidate: str, campaign: str = "") -> ClaimStory:
+    """Return the claim of one experiment. Raises LabError if it has never climbed."""
+    known = stories(history, campaign)
+    for story in known:
+        if story.candidate == candidate:
+            return story
+    check_experiment(candidate)
+    climbed = ", ".join(story.candidate for story in known) or "none yet"
+    raise LabError(f"{candidate} is no candidate for a discovery; hint: those that climbed are {climbed}")
+
+
+def summary_row(story: ClaimStory) -> dict[str, Any]:
+    """Return one line about a claim: where it stands, and its newest figures."""
+    seq, look = story.looks[-1] if story.looks else (0, None)
+    hardest = min(look.figures.comparisons, key=lambda one: one.e_value, default=None) if look else None
+    return {
+        "candidate": story.candidate,
+        "standing": story.standing,
+        "rung": story.plan.rung_names[story.promotions[-1][1].rung],
+        "seeds": len(look.figures.seeds) if look else 0,
+        "against": hardest.baseline if hardest else None,
+        "gain": round(hardest.mean, 4) if hardest else None,
+        "e_value": float(f"{hardest.e_value:.3g}") if hardest else None,
+        "needed": float(f"{1 / look.level:.3g}") if look else None,
+        "at": story.verdict[0] if story.verdict else seq or story.promotions[-1][0],
+    }
+
+
+def seed_rows(story: ClaimStory, rung: int) -> Iterator[dict[str, Any]]:
+    """Yield one row for each seed of a rung: the losses of the candidate and the baselines, with positions."""
+    steps = [step for _, step in story.promotions if step.rung == rung]
+    if not steps:
+        return
+    ends = {one.event.run: one for one in story.log if isinstance(one.event, VerificationCompleted)}
+    lost = {one.event.run: one for one in story.log if isinstance(one.event, VerificationFailed)}
+    for number in range(story.plan.rungs[rung].looks[steps[-1].look]):
+        row: dict[str, Any] = {"number": number, "seed": verification_seed(story.started.seed, rung, number)}
+        for name in (story.candidate, *steps[-1].baselines):
+            run = verification_run_id(name, rung, number)
+            row[name] = _end_of(ends.get(run) or lost.get(run))
+        yield row
+
+
+def _end_of(envelope: Envelope | None) -> dict[str, Any] | None:
+    """Return how a run ended and where the log says so; None if it has not."""
+    if envelope is None:
+        return None
+    event = envelope.event
+    if isinstance(event, VerificationCompleted):
+        return {"loss": event.metrics.val_loss, "at": envelope.seq, "weights_sha256": event.weights_sha256}
+    assert isinstance(event, VerificationFailed)
+    return {"failed": event.reason, "at": envelope.seq}
+
+
+def repeat_commands(story: ClaimStory) -> list[str]:
+    """Return the commands that repeat the newest rung's first seed: the sources, and a run of each on sealed text."""
+    _, step = story.promotions[-1]
+    names = (story.candidate, *step.baselines)
+    data = ["--data", story.started.data] if story.started.data else []
+    seed = str(verification_seed(story.started.seed, step.rung, 0))
+    scale = story.plan.rungs[step.rung].scale
+    exports = [join(["move37", "export", name, "--to", str(FOLDER)]) for name in names]
+    runs = [
+        join(["move37", "train", str(FOLDER / name / "mixer.py"), "--scale", scale, "--seed", seed, "--sealed", *data])
+        for name in names
+    ]
+    return [*exports, *runs]
+
+
+def as_json(story: ClaimStory) -> dict[str, Any]:
+    """Return everything about a claim as one JSON document."""
+    verdict = story.verdict
+    return {
+        **summary_row(story),
+        "campaign": story.campaign,
+        "plan": story.plan.model_dump(mode="json"),
+        "promotions": [{"at": seq, **event.model_dump(mode="json")} for seq, event in story.promotions],
+        "looks": [{"at": seq, **event.model_dump(mode="json")} for seq, event in story.looks],
+        "verdict": {"at": verdict[0], **verdict[1].model_dump(mode="json")} if verdict else None,
+        "runs": {name: list(seed_rows(story, rung)) for rung, name in enumerate(story.plan.rung_names)},
+        "repeat": repeat_commands(story),
+    }

@@ -1,0 +1,61 @@
+"""The evidence for a claim as text: promotions, each rung seed by seed, comparisons, the verdict, how to repeat it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from bus.vocabulary.events import BaselineFigures, EvidenceReady
+from lab.operations.evidence import ClaimStory, repeat_commands, seed_rows
+
+
+def evidence_lines(story: ClaimStory) -> Iterator[str]:
+    """Yield the lines about a claim; a number at the end of a line, or after `at`, is a position in the log."""
+    yield f"{story.candidate} of {story.campaign}: {story.standing}"
+    yield from (f"{seq:>6}  promoted to rung {step.rung}: {step.why}" for seq, step in story.promotions)
+    for rung, name in enumerate(story.plan.rung_names):
+        yield from _rung_lines(story, rung, name)
+    if story.verdict:
+        seq, verdict = story.verdict
+        yield f"\n{seq:>6}  {story.standing}: {verdict.why}"
+    yield "\nto repeat the first seed of the highest rung that was tried:"
+    yield from (f"  {command}" for command in repeat_commands(story))
+
+
+def _rung_lines(story: ClaimStory, rung: int, name: str) -> Iterator[str]:
+    rows = list(seed_rows(story, rung))
+    if not rows:
+        return
+    plan = story.plan.rungs[rung]
+    yield f"\n{name}: nats per byte of sealed text, looks after {', '.join(map(str, plan.looks))} seeds"
+    yield from map(_seed_line, rows)
+    for seq, look in story.looks:
+        if look.rung == rung:
+            yield f"{seq:>6}  {look.outcome} after {len(look.figures.seeds)} seeds, 1/level {1 / look.level:.3g}"
+            yield from (_comparison_line(one) for one in _hardest_first(look))
+
+
+def _seed_line(row: dict[str, Any]) -> str:
+    cells = [f"{name} {_cell(row[name])}" for name in row if name not in {"number", "seed"}]
+    return f"  seed {row['number']:>2} ({row['seed']:>10})  " + "  ".join(cells)
+
+
+def _cell(end: dict[str, Any] | None) -> str:
+    if end is None:
+        return "under way"
+    return f"{end['loss']:.4f} (at {end['at']})" if "loss" in end else f"{end['failed']} (at {end['at']})"
+
+
+def _hardest_first(look: EvidenceReady) -> list[BaselineFigures]:
+    return sorted(look.figures.comparisons, key=lambda one: one.e_value)
+
+
+def _comparison_line(one: BaselineFigures) -> str:
+    """Return the gain over one baseline with its intervals."""
+    low, high = one.seed_interval
+    documents = one.document_interval
+    seen = "" if one.smallest_gain is None else f"; the last look would show {one.smallest_gain:+.4f}"
+    over_text = f", over text too [{documents[0]:+.4f}, {documents[1]:+.4f}]" if documents else ""
+    bound = "no bound yet" if one.low is None else f"bound {one.low:+.4f}"
+    return (
+        f"        over {one.baseline}: {one.mean:+.4f} (sd {one.sd:.4f}), 95 % over seeds [{low:+.4f}, {high:+.4f}]"
+        f"{over_text}; {bound}, e-value {one.e_value:.3g}{seen}"
+    )

@@ -1,0 +1,70 @@
+"""Simulated campaigns with climbs: one for each seed, and small ones in which every design has a gain that is known."""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from bus.vocabulary.events import PromotionDecided
+from bus.wire.envelope import Envelope
+from bus.wire.ids import BASELINE_PREFIX
+from tests.support import instant_trainer
+from tests.support.archive import Archive
+from tests.support.factories import verification_plan
+from tests.support.simulated_campaigns import message_cues, resume_cues, started, stop_cues
+from tests.support.simulation import STORM, Faults, Laboratory
+
+
+def climbing_campaign(archive: Archive, seed: int) -> Laboratory:
+    """Return a campaign that has run: plan, people and faults depend on its seed."""
+    plan = Random(f"climb {seed}")
+    slots, experiments, baselines = 1 + plan.randrange(4), 2 + plan.randrange(5), 1 + plan.randrange(3)
+    faults = Faults(STORM.death, STORM.twin, STORM.spread, STORM.memory_crash, plan.choice((0.0, 0.0, 0.1)))
+    lab = Laboratory(archive, f"climb-{seed}", Random(seed), faults, sound_baselines=plan.random() < 0.7)
+    kind = plan.random()
+    lab.cues += message_cues(plan) if kind < 0.2 else stop_cues(plan, lab) if kind < 0.3 else []
+    lab.cues += resume_cues() if faults.given_up else []
+    if plan.random() < 0.2:
+        lab.cues += [(takes(name), f"veto {name}") for name in ("e0001", "e0002", "e0003")]
+    settlements = tuple(sorted(plan.randrange(1, 6) for _ in range(1 + plan.randrange(4))))
+    verification = verification_plan(
+        settlements,
+        climbers=(1 + plan.randrange(3), 1 + plan.randrange(2)),
+        retries=plan.randrange(3),
+        futility=plan.choice((0.0, 0.05)),
+    )
+    lab.start(started(seed, experiments, slots, baselines, verification))
+    lab.run()
+    return lab
+
+
+def takes(candidate: str) -> Callable[[Envelope], bool]:
+    """Return the condition that an event takes a candidate up the ladder."""
+    return lambda envelope: isinstance(envelope.event, PromotionDecided) and envelope.event.candidate == candidate
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, gain: float) -> None:
+    """Let every design be better than every baseline by so many nats per byte, with the instant trainer's noise."""
+
+    def loss(envelope: Envelope, _: object) -> float:
+        return 2.0 if envelope.experiment.startswith(BASELINE_PREFIX) else 2.0 - gain
+
+    monkeypatch.setattr(instant_trainer, "_loss", loss)
+    for chance in ("GATE_FAILURE", "ANOMALY", "BUSY"):
+        monkeypatch.setattr(instant_trainer, chance, 0.0)
+
+
+def laboratory(folder: Path, slots: int, faults: Faults) -> Laboratory:
+    """Return a campaign of four designs that has started: two climb, one of them to the second rung."""
+    folder.mkdir(exist_ok=True)
+    lab = Laboratory(Archive(folder), "climb-7", Random(7), faults, sound_baselines=True)
+    lab.start(started(7, 4, slots, 3, verification_plan((1, 3))))
+    return lab
+
+
+def finished(folder: Path, slots: int, faults: Faults) -> Laboratory:
+    """Return such a campaign at its end."""
+    lab = laboratory(folder, slots, faults)
+    lab.run()
+    return lab

@@ -1,0 +1,131 @@
+"""Runs on sealed text: trained as any other run, scored on text that no screening run is scored on."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+
+from bus.delivery.role import Post
+from bus.vocabulary.events import (
+    Limits,
+    RunCompleted,
+    RunStarted,
+    VerificationCompleted,
+    VerificationFailed,
+    VerificationRequested,
+)
+from bus.wire.envelope import Envelope
+from tests.support.tiny_runs import GOOD_SOURCE, add_to_forward, run_request, tiny_scale
+from trainer import scales, service
+from trainer.role import TrainerRole
+from trainer.run.questions import Prepare, Prepared, Train, Trained
+from trainer.standalone import train_file
+from trainer.tasks.corpus import load_corpus
+
+SEED = 5
+
+
+@pytest.fixture(autouse=True)
+def _tiny_rung(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace every rung by the tiny one."""
+    monkeypatch.setattr(scales, "load", lambda _: tiny_scale())
+
+
+def sealed_request(source: str = GOOD_SOURCE, *, repetition: int = 0) -> Envelope:
+    request = VerificationRequested(
+        run="e0001-v0-s2",
+        repetition=repetition,
+        source=source,
+        scale="nano",
+        seed=SEED,
+        limits=Limits(seconds=60, memory_mb=1024),
+    )
+    return Envelope("cause", "/lab/engineer/1", datetime.now(UTC), "c", "e0001", request)
+
+
+async def decide(folder: Path, envelope: Envelope, *, vetoed: bool = False) -> list[Any]:
+    """Let the trainer decide, and return the events that it publishes."""
+
+    async def publish(_: Envelope, __: Post, ___: str) -> None: ...
+
+    async def is_vetoed(_: Envelope) -> bool:
+        return vetoed
+
+    with service.answerers(folder, publish, is_vetoed, worker="1") as answerers:
+        return await _drive(answerers, envelope)
+
+
+async def _drive(answerers: Mapping[Any, Any], envelope: Envelope) -> list[Any]:
+    decision, events, reply = TrainerRole().decide(envelope), [], None
+    try:
+        while True:
+            step = decision.send(reply)
+            events += [step.event] if isinstance(step, Post) else []
+            reply = None if isinstance(step, Post) else await answerers[type(step)](envelope, step)
+    except StopIteration as stop:
+        return [*events, *(post.event for post in stop.value)]
+
+
+async def test_a_sealed_run_differs_from_any_other_in_its_score_alone(tmp_path: Path) -> None:
+    """The same seed trains the same weights; only the text that scores them differs."""
+    (sealed,) = await decide(tmp_path, sealed_request())
+    ordinary = sealed_request()
+    screening = Envelope("other", ordinary.source, ordinary.time, "c", "e0001", run_request(seed=SEED))
+    started, screened = await decide(tmp_path, screening)
+    assert isinstance(started, RunStarted)
+    assert isinstance(screened, RunCompleted)
+    assert isinstance(sealed, VerificationCompleted)
+    assert sealed.weights_sha256 == screened.weights_sha256
+    assert sealed.metrics.val_loss != screened.metrics.val_loss
+    assert sealed.metrics.size == screened.metrics.size
+
+
+async def test_the_blocks_of_sealed_text_make_up_its_loss(tmp_path: Path) -> None:
+    (sealed,) = await decide(tmp_path, sealed_request())
+    assert len(sealed.blocks) == tiny_scale().text_tasks["text"].held_out
+    assert fmean(sealed.blocks) == pytest.approx(sealed.metrics.val_loss, abs=1e-3)
+
+
+async def test_a_person_repeats_a_sealed_run_without_the_lab(tmp_path: Path) -> None:
+    """`move37 train FILE --seed S --sealed` gives the figure that the log has."""
+    (sealed,) = await decide(tmp_path, sealed_request())
+    file = tmp_path / "mixer.py"
+    file.write_text(GOOD_SOURCE)
+    repeated = train_file(file, seed=SEED, sealed=True)
+    assert repeated["val_loss"] == sealed.metrics.val_loss
+    assert repeated["weights_sha256"] == sealed.weights_sha256
+    assert train_file(file, seed=SEED)["val_loss"] != sealed.metrics.val_loss
+
+
+async def test_a_sealed_run_that_fails_says_why_in_one_event(tmp_path: Path) -> None:
+    """A gate that fails, and a veto, are reasons as in any other run."""
+    leak = add_to_forward("y = y + x.mean(1, keepdim=True)")
+    (failed,) = await decide(tmp_path, sealed_request(leak, repetition=1))
+    assert isinstance(failed, VerificationFailed)
+    assert (failed.run, failed.repetition, failed.stage, failed.reason) == ("e0001-v0-s2", 1, "gate", "causality")
+    (vetoed,) = await decide(tmp_path, sealed_request(), vetoed=True)
+    assert (vetoed.stage, vetoed.reason) == ("gate", "vetoed")
+
+
+def test_the_decision_asks_for_the_gates_and_then_for_the_training() -> None:
+    decision = TrainerRole().decide(sealed_request())
+    assert next(decision) == Prepare(run="e0001-v0-s2")
+    started = RunStarted(run="e0001-v0-s2", worker="1", width=32, parameters=10, gates=())
+    assert decision.send(Prepared(started=started)) == Train(run="e0001-v0-s2")
+    decision.close()
+    (given_up,) = TrainerRole().give_up(sealed_request(), "the disk is full")
+    assert isinstance(given_up.event, VerificationFailed)
+    assert given_up.event.reason == "trainer_fault"
+
+
+def test_no_screening_run_is_scored_on_sealed_text() -> None:
+    """The parts share no text, and only a verification takes the sealed one."""
+    corpus = load_corpus(None, *tiny_scale().text_tasks.values())
+    assert corpus.for_verification().validation == corpus.sealed
+    assert corpus.for_verification().train == corpus.train
+    assert corpus.sealed not in corpus.train
+    assert corpus.sealed not in corpus.validation
+    assert Trained().blocks == ()
