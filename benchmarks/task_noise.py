@@ -131,7 +131,7 @@ def _draw_levels(job: Job, name: str, text: TokenizedCorpus | None) -> list[Leve
 def _score(model: LanguageModel, levels: list[Level]) -> Levels:
     """Return the scores of whole windows, without cuts: our own sources do not look ahead."""
     predict, scores = predictor(model, "cpu"), list[tuple[float, float]]()
-    for (inputs, targets), _ in levels:
+    for (inputs, targets), *_ in levels:
         parts = [predict("", inputs[at : at + ROWS_AT_ONCE]) for at in range(0, len(inputs), ROWS_AT_ONCE)]
         score = summarise(score_logits(np.concatenate(parts), targets))
         scores.append((round(score.loss, 5), round(score.accuracy, 5)))

@@ -77,7 +77,7 @@ def missing_verdicts(state: Verification, plan: VerificationPlan) -> list[Post]:
 def _level(state: Verification, plan: VerificationPlan, climb: Climb) -> float:
     """Return the candidate's share of the campaign's error rate."""
     discoveries = sum(one.confirmed for one in state.verdicts if one.candidate != climb.candidate)
-    return level(plan.alpha, climb.position, discoveries)
+    return level(plan.alpha, candidates=plan.candidates, discoveries=discoveries)
 
 
 def _evidence(

@@ -48,7 +48,7 @@ class Contender:
         """
         policy, *settings = text.split(":")
         policy_class(policy)
-        values = dict(setting.partition("=")[::2] for setting in settings)
+        values = {name: value for name, _, value in (setting.partition("=") for setting in settings)}
         researcher.ResearcherSettings.model_validate(values)
         return cls(policy, values)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bus.vocabulary.events import BaselineFigures
 from bus.vocabulary.queries import CandidateVerdict, JudgedLook, Verification
-from dashboard.leaderboard import NO_VALUE
+from dashboard.report.leaderboard import NO_VALUE
 from dashboard.report.markup import Markup, clip, el, join
 
 HEADS = ("event", "candidate", "rung", "seeds", "against", "gain", "95 % interval", "e-value", "outcome")

@@ -38,9 +38,9 @@ def events_of(lab: Laboratory, kind: type[EventT]) -> list[EventT]:
     return [cast("EventT", envelope.event) for envelope in lab.events(kind)]
 
 
-def verification_of(lab: Laboratory) -> Verification:
-    """Return the state of a campaign's verification at the end of its log."""
-    return cast("Verification", lab.archive.answer(AskVerification(campaign=lab.campaign)))
+def verification_of(lab: Laboratory, at: int = 0) -> Verification:
+    """Return the state of a campaign's verification at a position, by default at the last one."""
+    return cast("Verification", lab.archive.answer(AskVerification(campaign=lab.campaign, at=at)))
 
 
 def broken_climb_rules(lab: Laboratory) -> dict[str, object]:
@@ -97,11 +97,15 @@ def _too_many_seeds(planned: Sequence[str], plan: VerificationPlan) -> list[str]
 
 
 def _open_at_the_end(lab: Laboratory, plan: VerificationPlan, places: int) -> str:
-    """Return what is still open when a campaign has spent its budget; nothing for one that was stopped."""
-    endings = events_of(lab, CampaignFinished)
-    if not endings or endings[-1].reason == "stopped":
+    """Return what was still open when a campaign had spent its budget; nothing for one that was stopped.
+
+    A person may restore a vetoed candidate after the end.
+    """
+    endings = lab.events(CampaignFinished)
+    newest = endings[-1].event if endings else None
+    if not isinstance(newest, CampaignFinished) or newest.reason == "stopped":
         return ""
-    status, state = lab.status(), verification_of(lab)
+    status, state = lab.status(endings[-1].seq), verification_of(lab, endings[-1].seq)
     assert status.started is not None
     designs = status.settled - len(status.started.baselines)
     due = sum(settled <= designs for settled in plan.settlements)

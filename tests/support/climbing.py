@@ -23,7 +23,10 @@ def climbing_campaign(archive: Archive, seed: int) -> Laboratory:
     faults = Faults(STORM.death, STORM.twin, STORM.spread, STORM.memory_crash, plan.choice((0.0, 0.0, 0.1)))
     lab = Laboratory(archive, f"climb-{seed}", Random(seed), faults, sound_baselines=plan.random() < 0.7)
     kind = plan.random()
-    lab.cues += message_cues(plan) if kind < 0.2 else stop_cues(plan, lab) if kind < 0.3 else []
+    if kind < 0.2:
+        lab.cues += message_cues(plan)
+    elif kind < 0.3 and slots >= baselines:  # a stop before the last baseline is open leaves the others unanalysed
+        lab.cues += stop_cues(plan, lab)
     lab.cues += resume_cues() if faults.given_up else []
     if plan.random() < 0.2:
         lab.cues += [(takes(name), f"veto {name}") for name in ("e0001", "e0002", "e0003")]

@@ -55,6 +55,11 @@ class VerificationPlan(Record):
     """Times that a run is repeated which a busy machine may have ended."""
 
     @property
+    def candidates(self) -> int:
+        """Most candidates that are verified: each gets an equal share of alpha."""
+        return min(len(self.settlements), self.rungs[0].climbers)
+
+    @property
     def rung_names(self) -> tuple[str, ...]:
         """Names of the rungs: their scales, with a number if the plan has a scale twice."""
         scales = [rung.scale for rung in self.rungs]
