@@ -22,8 +22,6 @@ class Climb:
     """One candidate on the ladder."""
 
     candidate: str
-    position: int
-    """Its position among the candidates, from 1; its share of the error depends on it."""
     step: PromotionDecided
     """Its newest promotion."""
     judged: EvidenceReady | None
@@ -42,9 +40,7 @@ def climbs(state: Verification, plan: VerificationPlan) -> tuple[Climb, ...]:
     for promotion in state.promotions:
         if promotion.event.candidate is not None:
             newest[promotion.event.candidate] = promotion.event
-    return tuple(
-        _climb(state, plan, candidate, position, step) for position, (candidate, step) in enumerate(newest.items(), 1)
-    )
+    return tuple(_climb(state, plan, candidate, step) for candidate, step in newest.items())
 
 
 def on_rung(state: Verification, rung: int) -> frozenset[str]:
@@ -76,7 +72,7 @@ def is_lost(reason: str, repetition: int, plan: VerificationPlan) -> bool:
     return repetition >= plan.retries or not is_transient(reason)
 
 
-def _climb(state: Verification, plan: VerificationPlan, candidate: str, position: int, step: PromotionDecided) -> Climb:
+def _climb(state: Verification, plan: VerificationPlan, candidate: str, step: PromotionDecided) -> Climb:
     judged = next(
         (
             look.event
@@ -85,7 +81,7 @@ def _climb(state: Verification, plan: VerificationPlan, candidate: str, position
         ),
         None,
     )
-    return Climb(candidate, position, step, judged, _stage(state, plan, candidate, step, judged))
+    return Climb(candidate, step, judged, _stage(state, plan, candidate, step, judged))
 
 
 def _stage(

@@ -10,7 +10,7 @@ import pytest
 from bus.vocabulary.events import DiscoveryConfirmed, VerificationCompleted
 from bus.wire.envelope import Envelope
 from bus.wire.ids import verification_seed
-from dashboard.report import render_report
+from dashboard.report.render import render_report
 from lab.client.campaign_view import CampaignView
 from lab.errors import LabError
 from lab.operations.evidence import as_json, repeat_commands, seed_rows, stories, story_of, summary_row
