@@ -41,13 +41,11 @@ def answer_question(envelope: Envelope, message: HumanMessage, role: str) -> Sub
     reasons = yield from explain_standing(envelope, message.text, status, rows)
     missing = tuple(name for name in named if name not in known)
     facts = text = clean_text("\n".join([*terms, *reasons, facts_of(status, rows, missing)]), ANSWER_CHARACTERS)
-    accounts: tuple[Post, ...] = ()
     if status.started and role in status.started.models:
         asked = yield from ask(envelope, first.answer(message.text, facts), Answer, agent=role)
-        accounts = asked.posts
         text = clean_text(asked.answer.answer, ANSWER_CHARACTERS) if asked.answer else facts
     answered = HumanAnswered(question=message.text, answer=text or facts, to=message.by)
-    return [*accounts, Post(envelope.experiment, answered)]
+    return [Post(envelope.experiment, answered)]
 
 
 def answer_restore(envelope: Envelope, message: HumanMessage) -> Subdecision[list[Post]]:

@@ -1,11 +1,11 @@
 """A decision's question to a language model: the typed answer, and the event that accounts for it.
 
-    asked = yield from ask(prompts.repair(...), Revision, agent="engineer")
-    posts += asked.posts
+    asked = yield from ask(envelope, prompts.repair(...), Revision, agent="engineer")
     if asked.answer is None: ...  # asked.why says why
 
-Every answer becomes a `ModelAnswered` in the log, used or not. Replies that older versions recorded have no account, so
-they lead to no event: a replay of an older log posts what it has.
+Every answer becomes a `ModelAnswered` in the log at once, used or not, so that what a decision under way has spent
+counts. Replies that older versions recorded have no account, so they lead to no event: a replay of an older log posts
+what it has.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from bus.delivery.role import Post, Subdecision
 from bus.vocabulary.events import ModelAnswered
 from bus.vocabulary.questions import Completion, CompletionReply
 from bus.wire.envelope import Envelope
+from bus.wire.ids import derive
 from bus.wire.plain_text import clean_line
 
 MAX_WHY_CHARACTERS = 300
@@ -29,10 +30,10 @@ class Asked(Generic[AnswerType]):
     """The typed answer; None if there is none."""
     why: str
     """One line that says why there is none; empty if there is one."""
-    posts: tuple[Post, ...]
-    """The event that accounts for it, to publish before those that follow from the answer; none for an older reply."""
     reply: CompletionReply
     """The reply as it came, with the model's reasoning and its calls of tools."""
+    posts: tuple[Post, ...] = ()
+    """Events to publish with those of the decision: none, since the account is published at once."""
 
 
 def ask(
@@ -52,7 +53,6 @@ def ask(
     reply: CompletionReply = yield completion
     answer = parse_completion(reply, schema)
     why = answer if isinstance(answer, str) else ""
-    posts: tuple[Post, ...] = ()
     if reply.account:
         event = ModelAnswered(
             agent=completion.agent or agent,
@@ -60,5 +60,6 @@ def ask(
             account=reply.account,
             why=clean_line(why, MAX_WHY_CHARACTERS),
         )
-        posts = (Post(experiment or envelope.experiment, event),)
-    return Asked(None if isinstance(answer, str) else answer, why, posts, reply)
+        key = derive(reply.account.model_dump_json())  # nothing of it is masked in the trace that a replay reads
+        yield Post(experiment or envelope.experiment, event, key=key)
+    return Asked(None if isinstance(answer, str) else answer, why, reply)

@@ -197,7 +197,7 @@ def _analysis(
         objective=value,
         objective_parts=value_parts,
     )
-    return [*(asked.posts if asked else ()), Post(peers.this.id, ready)]
+    return [Post(peers.this.id, ready)]
 
 
 def settings_of(started: CampaignStarted | None) -> AnalystSettings:

@@ -94,7 +94,7 @@ def _bring_to_run(
     while fault := fault or _static_fault(attempt.source):
         revision = None
         if attempt.number < started.attempts and fault.reason not in UNREPAIRABLE_REASONS:
-            revision = yield from _revision(envelope, attempt, fault, setup.this, started, posts)
+            revision = yield from _revision(envelope, attempt, fault, setup.this, started)
         posts.append(Post(envelope.experiment, _failure(attempt, fault, final=revision is None)))
         if revision is None:
             return posts
@@ -105,16 +105,9 @@ def _bring_to_run(
 
 
 def _revision(
-    envelope: Envelope,
-    attempt: Attempt,
-    fault: AttemptFault,
-    this: Experiment,
-    started: CampaignStarted,
-    posts: list[Post],
+    envelope: Envelope, attempt: Attempt, fault: AttemptFault, this: Experiment, started: CampaignStarted
 ) -> Subdecision[CodeRevised | None]:
     """Return the next attempt: the model's if it answers, otherwise by rules; None if neither helps.
-
-    The account of a model's answer is added to `posts`.
 
     A human design is what results are judged against, so it is never altered, at most run again. The same goes for a
     run that a veto stopped which was withdrawn before the engineer heard of the stop.
@@ -127,7 +120,6 @@ def _revision(
     if SPEC.name in started.models:
         question = first.repair(attempt.source, this.motivation, fault)
         asked = yield from ask(envelope, question, Revision, agent=SPEC.name)
-        posts += asked.posts
         if (revision := asked.answer) and revision.source.strip() != attempt.source.strip():
             change = clean_line(revision.change, MESSAGE_CHARACTERS)
             source = clean_text(revision.source, MAX_SOURCE_CHARACTERS) + "\n"

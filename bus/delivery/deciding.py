@@ -8,7 +8,7 @@ import structlog
 
 from bus.delivery.bus import Bus
 from bus.delivery.query_replies import MemoryBehind, QueryRefused
-from bus.delivery.role import Post, Role
+from bus.delivery.role import Post, Role, ordinals
 from bus.delivery.settled import EarlierDecision
 from bus.delivery.traces import RecordedAnswer
 from bus.delivery.transport import NoAnswer
@@ -118,7 +118,8 @@ class DecisionDriver:
         await self._bus.publish_trace(self._envelope, self._answers)
 
     async def _publish(self, posts: Sequence[Post]) -> None:
-        """Publish posts one after another; a post's ordinal is the number of posts before it."""
+        """Publish posts one after another."""
         for post in posts:
-            await self._bus.publish(post, self._envelope.campaign, self._envelope, ordinal=len(self._posts))
             self._posts.append(post)
+            *_, ordinal = ordinals(self._posts)
+            await self._bus.publish(post, self._envelope.campaign, self._envelope, ordinal)

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bus.delivery.bus import MAX_ALTERNATIVE_IDS
-from bus.delivery.role import Post, Role
+from bus.delivery.role import Post, Role, ordinals
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.traces import Answers, Traces
 from bus.vocabulary.events import Event
@@ -60,7 +60,7 @@ class _Recording:
         self._by_id = {envelope.id: envelope for envelope in history}
         self._newest = {(item.campaign, item.experiment, item.type): item.seq for item in history}
 
-    def post_at(self, cause: Envelope, role: str, ordinal: int) -> Envelope | None:
+    def post_at(self, cause: Envelope, role: str, ordinal: int | str) -> Envelope | None:
         """Return the recorded post of a decision at an ordinal."""
         first = derive(cause.id, role, ordinal)
         ids = (alternative_id(first, number) for number in range(MAX_ALTERNATIVE_IDS + 1))
@@ -132,12 +132,12 @@ def _compare_posts(
 ) -> None:
     """Raise _DecisionDiffers at the first post that is not as recorded, or at a recorded post that is missing."""
     posts = [*early, *last]
-    for ordinal, post in enumerate(posts):
+    for index, (ordinal, post) in enumerate(zip(ordinals(posts), posts, strict=True)):
         recorded = recording.post_at(envelope, name, ordinal)
         if recorded is None and recording.refuses(envelope, post):
             continue
-        _compare_post(recorded, post, by_kind=ordinal < len(early))
-    if missing := recording.post_at(envelope, name, len(posts)):
+        _compare_post(recorded, post, by_kind=index < len(early))
+    if missing := recording.post_at(envelope, name, sum(not post.key for post in posts)):
         raise _DecisionDiffers("missing", _text(missing.experiment, missing.event), "")
 
 

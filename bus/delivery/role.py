@@ -9,7 +9,7 @@ replay does the same with a list. A role holds no state that matters: it may die
 the same again.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -29,10 +29,22 @@ class Post:
     another has been published since. None if any number of them may be published.
     """
 
+    key: str = ""
+    """What its id derives from in place of its ordinal. An account of costly work has one: if a process dies, the next
+    one does the work again, and both have taken something."""
+
     @property
     def expected_last(self) -> int | None:
         """Position that the newest message on its subject must have, 0 for none; None for any."""
         return 0 if self.event.once else self.after
+
+
+def ordinals(posts: Iterable[Post]) -> Iterator[int | str]:
+    """Yield what the id of each post of a decision derives from: its key, or how many posts without one precede it."""
+    count = 0
+    for post in posts:
+        yield post.key or count
+        count += not post.key
 
 
 Decision = Generator[Question | Post, Any, Sequence[Post]]

@@ -8,6 +8,7 @@ from bus.vocabulary import events
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, parse_run_id
 from lab.client.ladder import LADDER_EVENTS, Ladder
+from lab.client.model_tally import ModelTally
 
 STAGE_BY_EVENT = {
     "ProposalRequested": "thinking",
@@ -72,6 +73,8 @@ class CampaignView:
     ladder: Ladder = field(default_factory=Ladder)
     """The climbs of candidates."""
     messages: deque[str] = field(default_factory=lambda: deque(maxlen=3))
+    models: ModelTally = field(default_factory=ModelTally)
+    """What became of questions to language models."""
     end_times: list[float] = field(default_factory=list)
     """Unix times at which experiments ended."""
 
@@ -80,6 +83,7 @@ class CampaignView:
         event = envelope.event
         self.counts[envelope.type] += 1
         self.event_times.append(envelope.time.timestamp())
+        self.models.add(event)
         match event:
             case events.CampaignStarted():
                 self.started, self.budget = event, event.experiments

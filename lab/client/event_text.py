@@ -71,6 +71,12 @@ def _analysis_ready(event: events.AnalysisReady) -> str:
     return f"{objective}fitness {event.fitness:.3f} ({parts})"
 
 
+def _model_answered(event: events.ModelAnswered) -> str | None:
+    """Return why a model gave no answer, None if it gave one."""
+    who = f"{event.account.model or 'a model'} for the {event.agent}"
+    return f"no answer of {who} ({event.account.outcome}): {event.why}" if event.why else None
+
+
 def _human_message(event: events.HumanMessage) -> str:
     subject = f"{event.kind} {event.target}" if event.target else event.kind
     return _with_text(f"message from {event.speaker} ({subject})", event.text)
@@ -138,6 +144,7 @@ _DESCRIBERS: Mapping[type[events.Event], Callable[[Any], str | None]] = {
     events.CodeFailed: _code_failed,
     events.CodeRevised: _code_revised,
     events.AnalysisReady: _analysis_ready,
+    events.ModelAnswered: _model_answered,
     events.HumanMessage: _human_message,
     events.HumanAnswered: _human_answered,
     events.CampaignPaused: _campaign_paused,

@@ -55,6 +55,9 @@ def run(
         bool | None,
         typer.Option("--allow-lazy-sync", help="Allow a server that may lose acknowledged messages in a power loss."),
     ] = None,
+    max_cost: Annotated[float | None, typer.Option(help="Cost that language models may take, by [llm.prices].")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens that language models may take.")] = None,
+    max_requests: Annotated[int | None, typer.Option(help="Requests that language models may take.")] = None,
     log_level: LogLevelOption = None,
     services: Annotated[bool, typer.Option(help="Start the services, or watch services that run elsewhere.")] = True,
     nats: NatsOption = None,
@@ -67,11 +70,14 @@ def run(
 
     Example: move37 run --home lab1 --experiments 40 --trainers 4
     """
+    limits = {"cost": max_cost, "tokens": max_tokens, "requests": max_requests}
+    given = {name: value for name, value in limits.items() if value is not None}
     settings = load_settings(
         config, home=home, campaign=campaign, experiments=experiments, seed=seed, scale=scale, slots=slots,
         trainers=trainers, attempts=attempts, data=data, goal=goal, policy=policy, sandbox=sandbox, nats=nats,
         verification=None if verify is None else {"candidates": verify},
         allow_plaintext=plaintext, allow_lazy_sync=lazy_sync, patience=patience, log_level=log_level,
+        llm={"limits": given} if given else None,
     ).settings  # fmt: skip
     if not services and not settings.nats:
         raise LabError("--no-services without a server; hint: give --nats URL, the server that the services use")
@@ -87,6 +93,7 @@ def _run_campaign(settings: Settings, *, services: bool, as_json: bool) -> int:
     from lab.operations import preflight
     from lab.runtime import campaign_choice
     from lab.runtime.campaign import run_campaign
+    from lab.runtime.model_estimate import estimate
     from lab.runtime.verification import announcement
     from lab.terminal import run_summary
 
@@ -97,6 +104,8 @@ def _run_campaign(settings: Settings, *, services: bool, as_json: bool) -> int:
         preflight.check(settings, lab_home)
         if not as_json and not lab_home.campaign(settings.campaign):
             print(announcement(settings), file=sys.stderr)
+        if (expected := estimate(settings)) and not as_json:
+            print(expected, file=sys.stderr)
         with run_summary.screen(quiet=as_json) as screen:
             outcome = run_async(run_campaign(settings, lab_home, screen, None if services else lambda *_: ()))
         report = run_summary.write_report(outcome, lab_home, settings)

@@ -65,6 +65,7 @@ class LabCollector(Collector):
         yield from service_families.vitals(reading.roll.services)
         yield service_families.durations(reading.roll.services)
         yield from service_families.hosts(reading.roll.services)
+        yield service_families.circuits(reading.roll.services)
 
 
 def registry(settings: Settings) -> CollectorRegistry:

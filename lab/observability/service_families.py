@@ -93,5 +93,18 @@ def hosts(services: Services) -> Iterator[Metric]:
         yield family
 
 
+def circuits(services: Services) -> Metric:
+    """Return whether each service's circuit to a model endpoint is open."""
+    family = GaugeMetricFamily(
+        "move37_model_circuit_open",
+        "Whether a service sends no requests to a model endpoint, because it failed.",
+        labels=[*SERVICE_LABELS, "endpoint"],
+    )
+    for service in services:
+        for endpoint, circuit in service.get("circuits", {}).items():
+            family.add_metric([*_labels(service), endpoint], float(circuit["state"] != "closed"))
+    return family
+
+
 def _labels(service: dict[str, Any]) -> list[str]:
     return [str(service[label]) for label in SERVICE_LABELS]

@@ -15,6 +15,7 @@ from bus.wire.stored_message import StoredMessage
 from dashboard.report.render import render_report
 from lab.client.event_text import event_line
 from lab.client.lab_client import LabClient
+from lab.client.model_tally import ModelTally
 from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
@@ -115,6 +116,7 @@ async def report(settings: Settings, path: Path, at: int | None = None) -> Path:
         events=Counter(envelope.type for envelope in history),
         sandbox=campaign.started.sandbox if campaign.started else settings.sandbox,
         verification=verification,
+        notes=[f"Language models, {line}." for line in ModelTally.of(one.event for one in history).lines()],
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -81,7 +81,8 @@ def _ladder(view: CampaignView) -> RenderableType:
 
 
 def _footer(view: CampaignView) -> RenderableType:
-    """Return the newest messages of people, and how to stop or steer."""
+    """Return what became of questions to models, the newest messages of people, and how to stop or steer."""
+    models = [Text(line, style="dim") for line in view.models.lines()]
     messages = [Text(line, style="yellow") for line in view.messages]
     hint = Text('Ctrl-C stops (the same command resumes) · move37 say "text" steers', style="dim")
-    return Group(*messages, hint)
+    return Group(*models, *messages, hint)

@@ -62,6 +62,7 @@ def write_report(outcome: RunOutcome, home: Home, settings: Settings) -> Path:
         events=Counter(outcome.view.counts),
         sandbox=settings.sandbox,
         verification=outcome.verification,
+        notes=[f"Language models, {line}." for line in outcome.view.models.lines()],
     )
     home.report.write_text(page, encoding="utf-8")
     return home.report.resolve()
@@ -84,6 +85,8 @@ def print_outcome(outcome: RunOutcome, report: Path, settings: Settings, *, as_j
     for verdict in outcome.verification.verdicts if outcome.verification else ():
         said = "CONFIRMED" if verdict.confirmed else "refuted"
         print(f"{said}: {verdict.candidate}, {verdict.why} (move37 evidence {verdict.candidate})")
+    for line in outcome.view.models.lines():
+        print(f"models, {line}")
     if not outcome.finished:
         print(f"stopped; hint: move37 run --home {settings.home} resumes")
     print(f"report: {report}")
@@ -97,6 +100,7 @@ def _outcome_as_json(outcome: RunOutcome, ranked: Sequence[Experiment], report: 
         "seconds": round(outcome.seconds, 1),
         "restarts": outcome.restarts,
         "report": str(report),
+        "models": outcome.view.models.lines(),
         "best": ranked[0].id if ranked else None,
         "experiments": [tables.short(row) for row in outcome.experiments],
         "verdicts": [

@@ -8,8 +8,9 @@ from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Table
 
-from bus.vocabulary.queries import Experiment, UnitEffect
+from bus.vocabulary.queries import Experiment, SpendingRow, UnitEffect
 from dashboard.report.summary import duration_text
+from lab.client.model_tally import OUTCOME_WORDS
 from trainer.exporting.certificate import Certificate
 
 SHORT_FIELDS = (
@@ -66,6 +67,23 @@ def print_effects(rows: Iterable[UnitEffect]) -> None:
     for row in rows:
         figures = (f"{value:+.2f}" for value in (row.effect, row.low, row.high))
         table.add_row(escape(row.name), str(row.designs), *figures, row.verdict)
+
+
+def print_spending(rows: Sequence[SpendingRow], keys: Sequence[str]) -> None:
+    """Print what language models took, a row for each value of the keys."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in keys:
+        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=36)
+    for column in ("asked", "answered", "requests", "tokens in", "tokens out", "cached", "cost"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("not answered", overflow="fold")
+    for row in rows:
+        failures = (f"{OUTCOME_WORDS.get(name, name)} ({n})" for name, n in row.outcomes.items() if name != "answered")
+        table.add_row(
+            *(escape(getattr(row, key)) for key in keys),
+            *(f"{n:,}" for n in (row.asked, row.answered, row.requests, row.tokens_in, row.tokens_out)),
+            f"{row.tokens_cached:,}", "" if row.unpriced else f"{row.cost:.4g}", ", ".join(failures),
+        )  # fmt: skip
     console().print(table)
 
 

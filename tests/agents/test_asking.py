@@ -1,26 +1,28 @@
 """A decision's question to a model: the typed answer, and the event that accounts for it."""
 
-from agents.llm.asking import ask
+from agents.llm.asking import Asked, ask
 from agents.llm.schemas import Answer
+from bus.delivery.role import Post
 from bus.vocabulary.events import HumanMessage, ModelAccount, ModelAnswered
 from bus.vocabulary.questions import Completion, CompletionReply
-from tests.support.decisions import drive, envelope_of
+from tests.support.decisions import Driven, drive, envelope_of
 
 CAUSE = envelope_of(HumanMessage(kind="ask", text="how?"), "e0003")
 QUESTION = Completion(instructions="You answer.", prompt="How?", schema_name="Answer")
 ACCOUNT = ModelAccount(model="m", endpoint="localhost", requests=2, retries=1, tokens_in=11, tokens_out=7)
 
 
-def asked(reply: CompletionReply):
-    """Return what comes of the question if this is the reply."""
-    return drive(ask(CAUSE, QUESTION, Answer, agent="analyst"), {Completion: reply})
+def asked(reply: CompletionReply) -> tuple[Asked[Answer], list[Post]]:
+    """Return what comes of the question if this is the reply, and what is published at once."""
+    driven = Driven([], [])
+    return drive(ask(CAUSE, QUESTION, Answer, agent="analyst"), {Completion: reply}, driven), driven.posts
 
 
 def test_an_answer_is_typed_and_accounted_for() -> None:
     """The event has who asked, what for, and what it took."""
-    result = asked(CompletionReply(body='{"answer": "Well."}', account=ACCOUNT))
+    result, posts = asked(CompletionReply(body='{"answer": "Well."}', account=ACCOUNT))
     assert (result.answer, result.why) == (Answer(answer="Well."), "")
-    (post,) = result.posts
+    (post,) = posts
     assert (post.experiment, post.event) == (
         "e0003",
         ModelAnswered(agent="analyst", purpose="answer", account=ACCOUNT),
@@ -29,13 +31,20 @@ def test_an_answer_is_typed_and_accounted_for() -> None:
 
 def test_a_failure_is_accounted_for_too() -> None:
     """The event says why there is no answer."""
-    result = asked(CompletionReply(error="no answer within 2 s", account=ACCOUNT))
+    result, posts = asked(CompletionReply(error="no answer within 2 s", account=ACCOUNT))
     assert (result.answer, result.why) == (None, "no answer within 2 s")
-    assert [post.event.why for post in result.posts if isinstance(post.event, ModelAnswered)] == [result.why]
+    assert [post.event.why for post in posts if isinstance(post.event, ModelAnswered)] == [result.why]
 
 
 def test_a_reply_of_an_older_log_leads_to_no_event() -> None:
     """Those logs have none, and a replay compares."""
-    result = asked(CompletionReply(body='{"answer": "Well."}'))
+    result, posts = asked(CompletionReply(body='{"answer": "Well."}'))
     assert result.answer
-    assert not result.posts
+    assert not posts
+
+
+def test_a_second_answer_to_a_question_is_an_account_of_its_own() -> None:
+    """A process that died has paid for the first; the same reply has the same id."""
+    accounts = (ACCOUNT, ACCOUNT, ACCOUNT.model_copy(update={"seconds": 2.5}))
+    keys = [asked(CompletionReply(body='{"answer": "Well."}', account=one))[1][0].key for one in accounts]
+    assert keys[0] == keys[1] != keys[2]

@@ -73,14 +73,18 @@ async def events_of(role: Role, cause: Envelope, client: ModelClient) -> list[An
     """Make a decision with the replies of memory and of the model; return its events after the model's account."""
     decision: Decision = role.decide(cause)
     reply: Any = None
+    events: list[Any] = []
     try:
         while True:
-            question = decision.send(reply)
-            assert not isinstance(question, Post)
-            is_for_model = isinstance(question, Completion)
-            reply = await client.answer(cause, question) if is_for_model else MEMORY[type(question)]
+            step = decision.send(reply)
+            if isinstance(step, Post):
+                events.append(step.event)
+                reply = None
+                continue
+            is_for_model = isinstance(step, Completion)
+            reply = await client.answer(cause, step) if is_for_model else MEMORY[type(step)]
     except StopIteration as stop:
-        events = [post.event for post in stop.value or ()]
+        events += [post.event for post in stop.value or ()]
     (account,) = (event for event in events if isinstance(event, ModelAnswered))
     assert (account.account.model, account.account.tokens_in, account.account.prompt != "") == ("scripted", 11, True)
     return [event for event in events if event is not account]
