@@ -15,7 +15,6 @@ from typing import Any
 
 import structlog
 
-from agents.llm import prompts
 from agents.llm.breaker import CircuitBreaker
 from agents.llm.conversation import Adapter, Briefing, ModelConversation, OfferedTool
 from agents.llm.endpoint import Endpoint
@@ -96,7 +95,7 @@ class ModelClient:
         meter = AnswerMeter(
             model=endpoint.model,
             endpoint=endpoint.host,
-            prompt=question.version or prompts.versions().get(question.schema_name, ""),
+            prompt=question.version,
             digest=derive(question.instructions, question.prompt)[:16],
             price=choice.price,
         )

@@ -26,7 +26,7 @@ class Completion(Question):
     agent: str = ""
     """Whose model answers: a table `[llm.<agent>]` of the settings; empty for that of the role that asks."""
     version: str = ""
-    """Version of the prompt; empty for the one that `agents.llm.prompts.versions` gives the schema."""
+    """Version and digest of the prompt; empty for a prompt of logs before versions."""
 
 
 class ToolUse(Record):
