@@ -32,8 +32,6 @@ class Asked(Generic[AnswerType]):
     """One line that says why there is none; empty if there is one."""
     reply: CompletionReply
     """The reply as it came, with the model's reasoning and its calls of tools."""
-    posts: tuple[Post, ...] = ()
-    """Events to publish with those of the decision: none, since the account is published at once."""
 
 
 def ask(

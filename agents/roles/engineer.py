@@ -14,13 +14,11 @@ from agents.admission.run_request import run_request
 from agents.admission.static_check import check
 from agents.analysis.quarantine import FIRST_REPLICATION_SHARD, LAST_REPLICATION_SHARD
 from agents.design import Design
-from agents.llm.asking import ask
-from agents.llm.prompts import first
-from agents.llm.schemas import Revision
+from agents.llm.prompts.first import is_first
 from agents.repair import repair
 from agents.repair.attempt import Attempt, AttemptFault, is_transient
+from agents.thinking.repairing import revision_by_model
 from agents.verification.requests import lost_runs, repeated_run, requested_runs
-from architecture.limits import MAX_SOURCE_CHARACTERS
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSpec
 from bus.vocabulary.events import (
@@ -40,7 +38,7 @@ from bus.vocabulary.events import (
 from bus.vocabulary.queries import AskSetup, Experiment, ExperimentSetup
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, derive, parse_run_id, rng, run_id
-from bus.wire.plain_text import clean_line, clean_text
+from bus.wire.plain_text import clean_line
 
 MESSAGE_CHARACTERS = 400
 UNREPAIRABLE_REASONS = frozenset({"bad_request", "trainer_fault"})
@@ -107,7 +105,9 @@ def _bring_to_run(
 def _revision(
     envelope: Envelope, attempt: Attempt, fault: AttemptFault, this: Experiment, started: CampaignStarted
 ) -> Subdecision[CodeRevised | None]:
-    """Return the next attempt: the model's if it answers, otherwise by rules; None if neither helps.
+    """Return the next attempt: by a rule for what is mechanical, else the model's, else by rules or the grammar.
+
+    None if none of them helps.
 
     A human design is what results are judged against, so it is never altered, at most run again. The same goes for a
     run that a veto stopped which was withdrawn before the engineer heard of the stop.
@@ -117,14 +117,16 @@ def _revision(
     if envelope.experiment.startswith(BASELINE_PREFIX):
         again = is_transient(fault.reason)
         return _unchanged(attempt, f"a human design runs again as it is after {fault.reason}") if again else None
-    if SPEC.name in started.models:
-        question = first.repair(attempt.source, this.motivation, fault)
-        asked = yield from ask(envelope, question, Revision, agent=SPEC.name)
-        if (revision := asked.answer) and revision.source.strip() != attempt.source.strip():
-            change = clean_line(revision.change, MESSAGE_CHARACTERS)
-            source = clean_text(revision.source, MAX_SOURCE_CHARACTERS) + "\n"
-            return CodeRevised(attempt=attempt.number + 1, source=source, change=change, repaired_by="model")
-    return _revision_by_rules(envelope, attempt, fault)
+    by_rules = _revision_by_rules(envelope, attempt, fault)
+    if SPEC.name not in started.models or (not is_first(started) and _is_mechanical(fault, by_rules)):
+        return by_rules
+    return (yield from revision_by_model(envelope, attempt, fault, this, started, SPEC.name)) or by_rules
+
+
+def _is_mechanical(fault: AttemptFault, by_rules: CodeRevised | None) -> bool:
+    """Return whether a rule mends a fault that the static check found, such as a fence or an import."""
+    mended = by_rules is not None and by_rules.repaired_by == "rules" and _static_fault(by_rules.source) is None
+    return fault.stage == "static" and mended
 
 
 def _replicate(envelope: Envelope, anomaly: RunAnomaly) -> Subdecision[list[Post]]:

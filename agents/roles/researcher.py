@@ -89,9 +89,8 @@ class Researcher:
             reader=SPEC.name,
         )
         effects = yield from _known_effects(envelope, ancestry.started)
-        slot = _Slot(envelope, request, ancestry, effects)
-        idea = yield from slot.fill()
-        return [*slot.accounts(), *(Post(envelope.experiment, event) for event in idea)]
+        idea = yield from _Slot(envelope, request, ancestry, effects).fill()
+        return [Post(envelope.experiment, event) for event in idea]
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
         """Return the rejection that settles a slot that can't be filled."""
@@ -123,10 +122,6 @@ class _Slot:
         """Rejections that count towards the end of the slot."""
         self._model = self._thinker()
         self._judge = NoveltyJudge(envelope, ancestry.started, SPEC.name) if ancestry.started else None
-
-    def accounts(self) -> list[Post]:
-        """Return what the answers of models took."""
-        return [*(self._model.posts if self._model else ()), *(self._judge.posts if self._judge else ())]
 
     def fill(self) -> Subdecision[list[ProposalRejected | ProposalCreated]]:
         """Return the rejected ideas and, last, the one to try; rejections alone if none is new."""

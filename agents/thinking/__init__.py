@@ -1,7 +1,7 @@
 """How a role thinks with a language model: conversations that a decision holds, one question after another.
 
 A conversation is part of a decision: it yields questions and is sent replies, which the trace records. It publishes
-nothing itself; the accounts of its answers are posts of the decision.
+the account of each answer at once, and nothing else.
 
 | module | what it does |
 | --- | --- |

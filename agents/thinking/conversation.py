@@ -14,7 +14,7 @@ from agents.llm.asking import ask
 from agents.llm.prompts import budget, library
 from agents.llm.prompts.blocks import MAX_SOURCE_CHARACTERS, MAX_TEXT_CHARACTERS, FactBlock, Provenance
 from agents.llm.schemas import AnswerType
-from bus.delivery.role import Post, Subdecision
+from bus.delivery.role import Subdecision
 from bus.vocabulary.events import CampaignStarted
 from bus.vocabulary.questions import Completion
 from bus.wire.envelope import Envelope
@@ -45,8 +45,6 @@ class RoleConversation:
     """Experiment that the accounts join; empty for that of the event."""
     turns: list[FactBlock] = field(default_factory=list[FactBlock])
     """What was said so far, oldest first."""
-    posts: list[Post] = field(default_factory=list[Post])
-    """The accounts of the answers so far, to publish before what follows from them."""
     requests: int = 0
     """Questions asked so far."""
 
@@ -75,7 +73,6 @@ class RoleConversation:
             purpose=task,
             experiment=self.experiment,
         )
-        self.posts += asked.posts
         self.requests += 1
         if asked.answer is None:
             return asked.why

@@ -17,7 +17,7 @@ from agents.llm.schemas import Draft, Patch, Plan, Reflection
 from agents.thinking import forms, unitwise
 from agents.thinking.conversation import RoleConversation
 from agents.thinking.forms import Fault, Form, Written
-from bus.delivery.role import Post, Subdecision
+from bus.delivery.role import Subdecision
 from bus.delivery.role_spec import RoleSettings
 from bus.vocabulary.events import ProposalCreated, ProposalRejected
 from bus.vocabulary.queries import AskExperiments, Experiments
@@ -69,11 +69,6 @@ class Designer:
             envelope, facts.ancestry.started, agent, "plan", "", "", max_tokens=settings.prompt_tokens
         )
         self._repeats = 0
-
-    @property
-    def posts(self) -> list[Post]:
-        """The accounts of the answers so far."""
-        return self._talk.posts
 
     def propose(self) -> Subdecision[ProposalCreated | str]:
         """Return the model's next idea, or one line that says why there is none."""

@@ -41,8 +41,6 @@ class NoveltyJudge:
         self._talk = RoleConversation(
             envelope, started, agent, "novelty", library.text(started, "novelty"), "", max_tokens=MAX_TOKENS
         )
-        self.posts = self._talk.posts
-        """The accounts of its answers."""
 
     def same_as(self, idea: ProposalCreated, nearest: tuple[Neighbour, ...]) -> Subdecision[Repetition | None]:
         """Return the earlier idea that this one is; None if it is none of them, or if no model answers."""

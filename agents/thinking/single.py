@@ -5,7 +5,7 @@ from agents.llm.prompts import first
 from agents.llm.prompts.idea import Facts
 from agents.llm.schemas import Draft
 from agents.thinking.forms import Fault, proposal, written
-from bus.delivery.role import Post, Subdecision
+from bus.delivery.role import Subdecision
 from bus.vocabulary.events import ProposalCreated, ProposalRejected
 from bus.wire.envelope import Envelope
 
@@ -17,8 +17,6 @@ class SingleQuestion:
         """Fill a slot."""
         self._envelope, self._facts, self._agent = envelope, facts, agent
         self._rejections: list[ProposalRejected] = []
-        self.posts: list[Post] = []
-        """What the answers took."""
 
     def propose(self) -> Subdecision[ProposalCreated | str]:
         """Return the model's idea, or one line that says why there is none."""
@@ -28,7 +26,6 @@ class SingleQuestion:
             goal, self._facts.request, ancestry.rows, ancestry.cognition, ancestry.near, self._rejections
         )
         asked = yield from ask(self._envelope, question, Draft, agent=self._agent)
-        self.posts += asked.posts
         if asked.answer is None:
             return asked.why
         idea = written(asked.answer, "")
