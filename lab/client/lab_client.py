@@ -15,6 +15,7 @@ from bus.vocabulary.queries import (
     AskCampaigns,
     AskCampaignStatus,
     AskExperiments,
+    AskSql,
     AskUnitEffects,
     AskVerification,
     Campaigns,
@@ -22,6 +23,7 @@ from bus.vocabulary.queries import (
     Experiment,
     Experiments,
     Query,
+    SqlRows,
     UnitEffects,
     Verification,
 )
@@ -99,6 +101,11 @@ class LabClient:
         while page := await self._page(after=rows[-1].opened_seq if rows else 0, limit=SHORT_PAGE_ROWS):
             rows += page
         return tuple(rows)
+
+    async def sql(self, statement: str, limit: int) -> SqlRows:
+        """Return what a SELECT returns. Raises QueryRefused with its fault."""
+        query = AskSql(statement=statement, limit=limit, at=await self._position())
+        return cast("SqlRows", await self._ask(query))
 
     async def _page(self, **options: Any) -> tuple[Experiment, ...]:
         """Return one reply's experiments."""

@@ -30,6 +30,7 @@ from bus.vocabulary.queries.idea import (
 from bus.vocabulary.queries.outcome import AskOutcomes, Outcomes, TrialOutcome
 from bus.vocabulary.queries.query import Query
 from bus.vocabulary.queries.spending import AskSpending, Spending, SpendingKey, SpendingRow
+from bus.vocabulary.queries.sql import AskSql, SqlRows
 from bus.vocabulary.queries.verification import (
     AskVerification,
     CandidateVerdict,
@@ -55,6 +56,7 @@ __all__ = [
     "AskPeers",
     "AskSetup",
     "AskSpending",
+    "AskSql",
     "AskUnitEffects",
     "AskVerification",
     "CampaignStatus",
@@ -82,6 +84,7 @@ __all__ = [
     "Spending",
     "SpendingKey",
     "SpendingRow",
+    "SqlRows",
     "Status",
     "TrialOutcome",
     "UnitEffect",
@@ -106,6 +109,7 @@ QUERIES: dict[str, type[Query]] = {
         AskUnitEffects,
         AskVerification,
         AskSpending,
+        AskSql,
     )
 }
 """Every query by its name."""

@@ -1,0 +1,65 @@
+"""The command `sql`: asks memory in SQL."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab.errors import LabError, WrongUsage
+from lab.options import AtOption, JsonOption, run_async, with_settings
+from lab.settings import Settings
+from lab.terminal.output import print_json_lines
+
+POSITION = 24
+
+app = typer.Typer()
+
+
+@app.command()
+@with_settings
+def sql(
+    settings: Settings,
+    statement: Annotated[str | None, typer.Argument(help="One SELECT, in DuckDB's SQL.")] = None,
+    limit: Annotated[int, typer.Option("--limit", help="Rows at most.", min=1, max=10_000)] = 100,
+    tables: Annotated[bool, typer.Option("--tables", help="List the tables and their columns instead.")] = False,
+    log: Annotated[Path | None, typer.Option("--log", help="An exported log (default: the lab's memory).")] = None,
+    at: AtOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask memory in SQL.
+
+    Read-only, in a process of its own, within 10 seconds (--log: a minute) and 512 MB. With --json, each row is an
+    object on its own line.
+
+    Example: move37 sql "SELECT origin, count(*), max(fitness) FROM experiments GROUP BY origin"
+    """
+    from lab.operations import sql as asking
+    from lab.terminal import tables as printing
+
+    if tables:
+        _print_tables()
+        return
+    if statement is None:
+        raise WrongUsage('sql needs a SELECT; hint: move37 sql --tables, then move37 sql "SELECT ..."')
+    try:
+        ask = asking.ask_log(log, statement, limit, at) if log else None
+    except ValueError as error:
+        raise LabError(str(error)) from None
+    reply = ask or run_async(asking.ask_lab(settings, statement, limit, at))
+    rows = [dict(zip(reply.columns, row, strict=True)) for row in reply.rows]
+    if as_json:
+        print_json_lines(rows)
+    elif rows:
+        printing.print_rows(rows)
+    if reply.truncated:
+        print(f"only the first {len(rows)} rows; hint: --limit, or count in SQL", file=sys.stderr)
+
+
+def _print_tables() -> None:
+    """Print every table with its columns."""
+    from memory.sql.tables import sql_tables
+
+    for table in sql_tables():
+        print(f"{table.name}: {table.summary}")
+        print(f"  {', '.join(table.columns)}")
