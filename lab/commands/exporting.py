@@ -58,13 +58,21 @@ def export(
 @app.command("export-log")
 @with_settings
 def export_log(
-    settings: Settings, file: Annotated[Path, typer.Argument(help="File to write: one CloudEvent a line.")]
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(help="File to write: one CloudEvent a line.")],
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write one Parquet table instead, for analysis.")] = False,
 ) -> None:
     """Write the whole log to a file, byte for byte.
+
+    With --parquet, a table with a row for each event; it can't be replayed.
 
     Example: move37 export-log campaign.jsonl
     """
     from lab.operations import log_export
+    from lab.operations.parquet import write_parquet
 
-    count = run_async(log_export.export_log(settings, file))
+    if parquet:
+        count = write_parquet(file, run_async(log_export.read_events(settings)))
+    else:
+        count = run_async(log_export.export_log(settings, file))
     print(f"{count} events in {file}")

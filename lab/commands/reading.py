@@ -193,17 +193,20 @@ def status(settings: Settings, at: AtOption = None, as_json: JsonOption = False)
 def report(
     settings: Settings,
     out: Annotated[Path | None, typer.Option("--out", help="File to write (default: report.html in the home).")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Write Markdown, with a methods paragraph.")] = False,
     at: AtOption = None,
 ) -> None:
-    """Write the report page and print its path.
+    """Write the report page, or the report as Markdown, and print its path.
 
-    Example: move37 report --out report.html
+    The methods paragraph says how the campaign was run, for a paper; all its numbers come from the log.
+
+    Example: move37 report --markdown --out report.md
     """
     from lab.operations import log_export
 
-    page = Home(settings.home).report
-    default = page.with_name(f"report-at-{at}.html") if at else page
-    print(run_async(log_export.report(settings, out or default, at)).resolve())
+    page = Home(settings.home).report.with_suffix(".md" if markdown else ".html")
+    default = page.with_stem(f"report-at-{at}") if at else page
+    print(run_async(log_export.report(settings, out or default, at, markdown=markdown)).resolve())
 
 
 def _best_measured(rows: Sequence[Any]) -> list[Any]:

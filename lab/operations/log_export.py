@@ -21,6 +21,7 @@ from lab.errors import LabError
 from lab.home import Home
 from lab.operations import verify
 from lab.operations.event_filter import EventFilter
+from lab.operations.markdown_report import render_markdown
 from lab.settings import Settings
 
 
@@ -98,8 +99,8 @@ def write_files(
     return log_file.write_log(file, messages)
 
 
-async def report(settings: Settings, path: Path, at: int | None = None) -> Path:
-    """Write the report page, as of a position or now, and return its path. Raises LabError."""
+async def report(settings: Settings, path: Path, at: int | None = None, *, markdown: bool = False) -> Path:
+    """Write the report, as of a position or now, as a page or as Markdown; return its path. Raises LabError."""
     async with open_lab(settings) as reader:
         past = await reader.as_of(at)
         campaign, experiments = await past.status_and_experiments()
@@ -108,15 +109,20 @@ async def report(settings: Settings, path: Path, at: int | None = None) -> Path:
     verify.require_intact_lab(settings, messages)
     until, log = campaign.last_seq, subjects.decode_events(messages)
     history = [envelope for envelope in log if envelope.campaign == campaign.campaign and envelope.seq <= until]
-    page = render_report(
-        campaign,
-        experiments,
-        started=history[0].time if history else None,
-        ended=history[-1].time if history else None,
-        events=Counter(envelope.type for envelope in history),
-        sandbox=campaign.started.sandbox if campaign.started else settings.sandbox,
-        verification=verification,
-        notes=[f"Language models, {line}." for line in ModelTally.of(one.event for one in history).lines()],
+    events = Counter(envelope.type for envelope in history)
+    page = (
+        render_markdown(campaign, experiments, events)
+        if markdown
+        else render_report(
+            campaign,
+            experiments,
+            started=history[0].time if history else None,
+            ended=history[-1].time if history else None,
+            events=events,
+            sandbox=campaign.started.sandbox if campaign.started else settings.sandbox,
+            verification=verification,
+            notes=[f"Language models, {line}." for line in ModelTally.of(one.event for one in history).lines()],
+        )
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
