@@ -105,6 +105,8 @@ class Scale:
     """Every task by name, in the order of training within a step."""
     monitor: MonitorThresholds
     """The monitor's thresholds."""
+    typical_seconds: float = 0.0
+    """CPU seconds of a run of Mamba-2 alone on a core, gates and examination included; 0 if nobody measured it."""
 
     @property
     def text_tasks(self) -> dict[str, TextTask]:

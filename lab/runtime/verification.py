@@ -1,10 +1,11 @@
 """The verification plan of a campaign: the settings of `[verification]` over what the campaign's budget allows.
 
-The budget is a share of the screening's own cost. A run costs its training tokens times the parameters of its model;
-measured, a run at micro takes about as many times as long as one at nano as this says (20). A plan is sized for the
-worst case: every place is taken, every candidate climbs as high as places allow, and no look ends a climb early.
+The budget is a share of the screening's own cost. A run costs its scale's typical seconds or, where nobody has measured
+them, training tokens times parameters. A plan is sized for the worst case: every place is taken, every candidate climbs
+as high as places allow, and no look ends a climb early.
 """
 
+from collections.abc import Iterable
 from itertools import pairwise, product
 
 from pydantic import ValidationError
@@ -35,9 +36,9 @@ def verification_plan(settings: Settings) -> VerificationPlan | None:
 
 def added_share(plan: VerificationPlan, settings: Settings) -> float:
     """Return the most work that a plan adds, as a share of the screening's."""
-    runs = [(rung.climbers + plan.baselines) * rung.looks[-1] for rung in plan.rungs]
-    work = sum(count * _cost(rung.scale) for count, rung in zip(runs, plan.rungs, strict=True))
-    return work / (settings.experiments * _cost(settings.scale))
+    costs = _costs([settings.scale, *(rung.scale for rung in plan.rungs)])
+    work = sum((rung.climbers + plan.baselines) * rung.looks[-1] * costs[rung.scale] for rung in plan.rungs)
+    return work / (settings.experiments * costs[settings.scale])
 
 
 def announcement(settings: Settings) -> str:
@@ -108,10 +109,12 @@ def _load(name: str) -> Scale:
         raise LabError(f"[verification] {error}") from None
 
 
-def _cost(scale: str) -> float:
-    """Return the cost of a run at a scale: training tokens times parameters."""
-    rung = _load(scale)
-    return float(rung.tokens * rung.shape.parameters)
+def _costs(names: Iterable[str]) -> dict[str, float]:
+    """Return the cost of a run by scale, all in one unit."""
+    rungs = {name: _load(name) for name in names}
+    if all(rung.typical_seconds for rung in rungs.values()):
+        return {name: rung.typical_seconds for name, rung in rungs.items()}
+    return {name: float(rung.tokens * rung.shape.parameters) for name, rung in rungs.items()}
 
 
 def _one_line(error: ValueError) -> str:
