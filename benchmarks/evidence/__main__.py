@@ -24,6 +24,7 @@ WORLDS = (
     World("one better by .015", 0.015),
     World("one better by .020", 0.020),
     World("one better by .025", 0.025),
+    World("three better by .025", 0.025, planted=3),
     World("one better by .025, by blocks", 0.025, worse_baselines=True, block_sd=CLOSE_BLOCK_SD),
 )
 RULES = {"verdict": by_verdict, "eager t test": by_eager_t}
@@ -43,7 +44,7 @@ def campaign_lines(campaigns: int) -> Iterator[str]:
 
 def _row(world: World, outcomes: list[CampaignOutcome]) -> str:
     false = _share([one.false > 0 for one in outcomes])
-    planted = _share([one.planted for one in outcomes]) if world.gain else ""
+    planted = _share([k < one.planted for one in outcomes for k in range(world.planted)]) if world.gain else ""
     return f"{false} | {planted} | {sum(one.runs for one in outcomes) / len(outcomes):.0f}"
 
 

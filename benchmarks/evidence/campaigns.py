@@ -27,7 +27,9 @@ class World:
 
     name: str
     gain: float
-    """True gain over the baselines of one planted candidate at both rungs, in nats; the others have none."""
+    """True gain over the baselines of the planted candidates at both rungs, in nats; the others have none."""
+    planted: int = 1
+    """Number of planted candidates, if there is a gain."""
     nano_gain: float = 0.0
     """Gain of every candidate at nano alone, which does not carry over to micro."""
     worse_baselines: bool = False
@@ -40,8 +42,8 @@ class World:
 class CampaignOutcome:
     """What a simulated campaign claimed, and what it cost."""
 
-    planted: bool
-    """Whether the planted candidate was confirmed."""
+    planted: int
+    """Confirmed candidates with a gain."""
     false: int
     """Confirmed candidates without a gain."""
     runs: int
@@ -64,14 +66,14 @@ class ClaimCampaign:
         self.designs = self._draw_designs()
 
     def _draw_designs(self) -> list[SimulatedDesign]:
-        """Return twice as many candidates as the plan admits, with the planted one among the first that it verifies."""
+        """Return twice as many candidates as the plan admits; the planted ones are among the first that it verifies."""
         designs = [SimulatedDesign(0.0, f"structure-{number}") for number in range(2 * CANDIDATES)]
         for number in _near_duplicates()[::2]:
             designs[number] = designs[number - 1]
         if self.world.gain:
             singles = set(range(CANDIDATES)) - {n - k for n in _near_duplicates() for k in (0, 1)}
-            planted = int(self.rng.choice(sorted(singles)))
-            designs[planted] = replace(designs[planted], mean=self.world.gain)
+            for planted in self.rng.choice(sorted(singles), self.world.planted, replace=False):
+                designs[planted] = replace(designs[planted], mean=self.world.gain)
         return designs
 
     def _scores(self, design: SimulatedDesign, twin: dict[str, Numbers] | None = None) -> dict[str, Numbers]:
@@ -83,16 +85,16 @@ class ClaimCampaign:
     def run(self, claim: "Rule") -> CampaignOutcome:
         """Verify the candidates in their order with a rule for claims, and return the outcome."""
         verified: list[str] = []
-        planted, false, runs = False, 0, 0
+        planted, false, runs = 0, 0, 0
         scores: dict[str, Numbers] = {}
         for number, design in enumerate(self.designs):
             scores = self._scores(design, scores if number in _near_duplicates() else None)
             if not admits(verified, design.structure, CANDIDATES):
                 continue
             verified.append(design.structure)
-            confirmed, used = claim(self, self._gains(scores), int(planted) + false)
+            confirmed, used = claim(self, self._gains(scores), planted + false)
             runs += used
-            planted |= confirmed and design.mean > 0
+            planted += confirmed and design.mean > 0
             false += confirmed and not design.mean
         return CampaignOutcome(planted, false, runs)
 

@@ -1,6 +1,7 @@
 """The verdict on a claim: what is confirmed, what is refuted, and which seeds come next."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,8 +68,16 @@ def test_a_claim_without_prospects_ends_early() -> None:
     assert judge(patient, LEVEL, gains).outcome == "go on"
 
 
+def test_a_rung_whose_baseline_lost_seeds_still_has_a_last_look() -> None:
+    """With 38 of 40 seeds and no further ones, the claim ends one way or the other."""
+    strong, weak = (replace(measured("nano", 38, mean), final=True) for mean in (0.02, 0.0))
+    assert judge(PLAN, LEVEL, [strong]).next_rung == "micro"
+    assert judge(PLAN, LEVEL, [weak]).outcome == "refuted"
+    assert judge(PLAN, LEVEL, [replace(weak, final=False)]).outcome != "confirmed"
+
+
 def test_a_passed_rung_has_its_lower_bound_above_the_margin() -> None:
-    """The e-value crosses 1/level exactly when the confidence bound crosses the margin."""
+    """The evidence reaches 1/level exactly when the confidence bound reaches the margin."""
     for mean in np.linspace(0.0, 0.03, 31):
         for seeds in (10, 20, 40):
             plan = ClaimPlan((RungPlan("nano", 0.005, LOOKS),))

@@ -10,7 +10,7 @@ from scipy import integrate, special, stats
 from agents.analysis.evidence import sequential_test
 from agents.analysis.evidence.futility import predictive_power, smallest_gain
 from agents.analysis.evidence.intervals import document_interval, seed_interval
-from agents.analysis.evidence.sequential_test import critical_t, e_value, lower_bound, upper_bound
+from agents.analysis.evidence.sequential_test import critical_t, e_value, evidence, lower_bound, upper_bound
 from agents.analysis.evidence.shrinkage import shrunken
 from agents.analysis.evidence.student_t import t_cdf, t_quantile
 
@@ -49,22 +49,33 @@ def test_an_e_value_has_a_mean_of_one_without_a_gain() -> None:
     assert np.mean(values) == pytest.approx(1.0, abs=4 * np.std(values) / sqrt(len(values)))
 
 
-def crossings(mean: float, level: float, draw: Callable[[tuple[int, int]], np.ndarray], trials: int = 20_000) -> float:
-    """Return how often gains with this mean, in units of their sd, cross 1/level at any look."""
-    gains = mean + draw((trials, LOOKS[-1]))
-    crossed = np.zeros(trials, bool)
-    for look in LOOKS:
+Draw = Callable[[tuple[int, int]], np.ndarray]
+TRIALS = 4000
+
+
+def confirmed(mean: float, level: float, draw: Draw) -> float:
+    """Return how often gains with this mean, in units of their sd, are confirmed at any look."""
+    gains = mean + draw((TRIALS, LOOKS[-1]))
+    crossed = np.zeros(TRIALS, bool)
+    for look in LOOKS[:-1]:
         seen = gains[:, :look]
         t = seen.mean(axis=1) / seen.std(axis=1, ddof=1) * sqrt(look)
         crossed |= t >= critical_t(look, level, LOOKS[-1])
+    for trial in np.flatnonzero(~crossed):
+        crossed[trial] = evidence(gains[trial].tolist(), 0.0, LOOKS, is_last=True) >= 1 / level
     return float(crossed.mean())
+
+
+def highest(level: float) -> float:
+    """Return a share that a rate of at most the level exceeds once in a thousand times."""
+    return level + 3.1 * sqrt(level * (1 - level) / TRIALS)
 
 
 @pytest.mark.parametrize("level", [0.05, 0.05 / 8])
 @pytest.mark.parametrize("mean", [0.0, -0.2])
 def test_optional_stopping_keeps_the_level(mean: float, level: float) -> None:
-    """Whoever stops at the first look that crosses errs at most at the level, for no gain and for a loss."""
-    assert crossings(mean, level, np.random.default_rng(1).standard_normal) <= level
+    """Whoever stops at the first look that confirms errs at most at the level, for no gain and for a loss."""
+    assert confirmed(mean, level, np.random.default_rng(1).standard_normal) <= highest(level)
 
 
 def test_the_level_holds_for_differences_that_are_not_normal() -> None:
@@ -75,33 +86,48 @@ def test_the_level_holds_for_differences_that_are_not_normal() -> None:
         failed = (rng.random(shape) < 0.25).astype(float) - (rng.random(shape) < 0.25)
         return 2 * failed + 0.3 * rng.standard_normal(shape)
 
-    assert crossings(0.0, LEVEL, differences) <= LEVEL
+    assert confirmed(0.0, LEVEL, differences) <= highest(LEVEL)
 
 
-def test_a_gain_of_one_standard_deviation_is_found() -> None:
-    """.02 nats at a paired sd of .02, even if eight candidates share the level."""
-    assert crossings(1.0, LEVEL / 8, np.random.default_rng(3).standard_normal) >= 0.98
+def test_a_gain_of_three_quarters_of_a_standard_deviation_is_found() -> None:
+    """.015 nats at a paired sd of .02, even if eight candidates share the level."""
+    assert confirmed(0.75, LEVEL / 8, np.random.default_rng(3).standard_normal) >= 0.95
 
 
-def test_the_bounds_are_where_the_e_value_crosses() -> None:
-    """Testing the lower bound as a margin gives an e-value of exactly 1/level; so does the upper, mirrored."""
-    gains = np.random.default_rng(4).normal(0.02, SD, 12).tolist()
-    low, high = (bound(gains, LEVEL, 40) for bound in (lower_bound, upper_bound))
-    assert e_value(gains, low, 40) == pytest.approx(1 / LEVEL)
-    assert e_value([-gain for gain in gains], -high, 40) == pytest.approx(1 / LEVEL)
+def test_looking_early_costs_little() -> None:
+    """One t test at the last look would confirm .93 of gains of half a standard deviation."""
+    assert confirmed(0.5, LEVEL, np.random.default_rng(3).standard_normal) >= 0.85
+
+
+@pytest.mark.parametrize(("seeds", "is_last"), [(12, False), (20, False), (40, True), (38, True), (21, True)])
+def test_the_bounds_are_where_the_evidence_confirms(seeds: int, is_last: bool) -> None:
+    """Testing the lower bound as a margin gives evidence of exactly 1/level; so does the upper, mirrored."""
+    gains = np.random.default_rng(4).normal(0.02, SD, seeds).tolist()
+    low, high = (bound(gains, LEVEL, LOOKS, is_last=is_last) for bound in (lower_bound, upper_bound))
+    assert evidence(gains, low, LOOKS, is_last=is_last) == pytest.approx(1 / LEVEL, rel=1e-6)
+    assert evidence([-gain for gain in gains], -high, LOOKS, is_last=is_last) == pytest.approx(1 / LEVEL, rel=1e-6)
     assert low < np.mean(gains) < high
+
+
+def test_a_single_look_is_a_t_test() -> None:
+    """Then nothing was spent before, and the evidence is 1/p."""
+    gains = np.random.default_rng(5).normal(0.01, SD, 20).tolist()
+    p = stats.ttest_1samp(gains, 0.0, alternative="greater").pvalue
+    assert 1 / evidence(gains, 0.0, (20,), is_last=True) == pytest.approx(p)
 
 
 def test_few_seeds_can_not_confirm_at_a_strict_level() -> None:
     """Then no t is large enough, and there is no lower bound."""
     assert isinf(critical_t(2, LEVEL, 40))
-    assert isinf(lower_bound([0.1, 0.1001, 0.0999], LEVEL / 100, 40))
+    assert isinf(lower_bound([0.1, 0.1001, 0.0999], LEVEL / 100, LOOKS, is_last=False))
 
 
 def test_equal_gains_are_handled() -> None:
     """Without spread, any gain is as clear as its seeds allow, and none is evidence for none."""
     assert e_value([0.0] * 5, 0.0, 40) < 1.0
     assert e_value([0.01] * 20, 0.0, 40) > 1000
+    assert evidence([0.01] * 40, 0.0, LOOKS, is_last=True) > 1e100
+    assert lower_bound([0.01] * 40, LEVEL, LOOKS, is_last=True) == pytest.approx(0.01)
     assert predictive_power([0.01] * 5, 0.0, LEVEL, LOOKS) == 1.0
     assert seed_interval([0.01] * 5, 0.95) == (0.01, 0.01)
 
@@ -150,23 +176,25 @@ def test_stopping_for_futility_costs_little_power() -> None:
 
 
 def futility_costs(effect: float, trials: int = 150) -> tuple[float, float]:
-    """Return the share of claims that cross 1/level but were stopped before, and the mean number of seeds used."""
+    """Return the share of claims that a later look confirms but that were stopped before, and the mean seeds used."""
     rng = np.random.default_rng(6)
     lost, used = 0, 0
     for gains in (effect + rng.standard_normal((trials, LOOKS[-1]))).tolist():
-        crossed = [e_value(gains[:look], 0.0, LOOKS[-1]) >= 1 / LEVEL for look in LOOKS]
+        strength = [evidence(gains[:look], 0.0, LOOKS, is_last=look == LOOKS[-1]) for look in LOOKS]
+        passed = [one >= 1 / LEVEL for one in strength]
         futile = [predictive_power(gains[:look], 0.0, LEVEL, LOOKS) < 0.05 for look in LOOKS]
-        ends = [i for i in range(len(LOOKS)) if crossed[i] or futile[i]]
-        lost += any(crossed) and not crossed[ends[0]]
-        used += LOOKS[ends[0]]
+        end = next(i for i in range(len(LOOKS)) if passed[i] or futile[i])
+        lost += any(passed) and not passed[end]
+        used += LOOKS[end]
     return lost / trials, used / trials
 
 
 def test_the_smallest_gain_is_found_with_its_power() -> None:
     """The formula leaves out earlier looks and the noise of the sd: it is right within a few points."""
-    gain = smallest_gain(SD, 0.0, LEVEL / 8, 40, 40)
-    assert 0.77 <= crossings(gain / SD, LEVEL / 8, np.random.default_rng(7).standard_normal) <= 0.86
-    assert isinf(smallest_gain(SD, 0.0, LEVEL / 8, 2, 40))
+    for level in (LEVEL, LEVEL / 8):
+        gain = smallest_gain(SD, 0.0, level, LOOKS)
+        assert 0.77 <= confirmed(gain / SD, level, np.random.default_rng(7).standard_normal) <= 0.87
+    assert smallest_gain(SD, 0.005, LEVEL, LOOKS) == pytest.approx(0.005 + smallest_gain(SD, 0.0, LEVEL, LOOKS))
 
 
 def test_shrinking_halves_the_error_of_the_best_score() -> None:

@@ -17,7 +17,7 @@ from typing import Literal
 
 from agents.analysis.evidence.futility import predictive_power, smallest_gain
 from agents.analysis.evidence.intervals import Interval, document_interval, seed_interval
-from agents.analysis.evidence.sequential_test import e_value, lower_bound, upper_bound
+from agents.analysis.evidence.sequential_test import evidence, lower_bound, upper_bound
 from agents.analysis.evidence.stream import adjusted_p
 
 Outcome = Literal["confirmed", "refuted", "go on"]
@@ -71,6 +71,8 @@ class RungGains:
     seeds: tuple[int, ...]
     against: tuple[PairedGains, ...]
     """One per baseline that climbed to this rung; at least one."""
+    final: bool = False
+    """No further seeds come, so that this is the last look even with fewer seeds than the plan has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ class BaselineComparison:
     sd: float
     """Standard deviation of a paired gain over seeds."""
     e_value: float
-    """Evidence for a mean gain above the margin; 1/level confirms."""
+    """Evidence for a mean gain above the margin; 1/level confirms. It is an e-value; at the last look it is the
+    reciprocal of a p value that pays for the looks before."""
     low: float | None
     """Lower bound of the mean gain at the claim's level, valid at every look; None if so few seeds give none."""
     high: float | None
@@ -94,7 +97,7 @@ class BaselineComparison:
     """Interval over seeds and documents at the claim's level, one look; None without blocks."""
     predictive_power: float
     """Predicted probability of passing at a later look; 0 after the last."""
-    smallest_gain: float | None
+    smallest_gain: float
     """Mean gain that the plan's last look would confirm with a power of 0.8, for this standard deviation."""
 
 
@@ -164,24 +167,28 @@ def _check(plan: ClaimPlan, measured: Sequence[RungGains]) -> None:
 
 
 def _weigh(plan: ClaimPlan, rung: RungPlan, level: float, measured: RungGains) -> RungEvidence:
-    comparisons = tuple(_compare(rung, level, pair) for pair in measured.against)
+    is_last = _is_last(rung, measured)
+    comparisons = tuple(_compare(rung, level, pair, is_last=is_last) for pair in measured.against)
     return RungEvidence(rung.rung, measured.seeds, _state(plan, rung, level, measured, comparisons), comparisons)
 
 
-def _compare(rung: RungPlan, level: float, pair: PairedGains) -> BaselineComparison:
-    gains, last_look = pair.gains, rung.looks[-1]
-    sd = stdev(gains)
+def _is_last(rung: RungPlan, measured: RungGains) -> bool:
+    return measured.final or len(measured.seeds) >= rung.looks[-1]
+
+
+def _compare(rung: RungPlan, level: float, pair: PairedGains, *, is_last: bool) -> BaselineComparison:
+    gains, sd = pair.gains, stdev(pair.gains)
     return BaselineComparison(
         baseline=pair.baseline,
         mean=fmean(gains),
         sd=sd,
-        e_value=e_value(gains, rung.margin, last_look),
-        low=_finite(lower_bound(gains, level, last_look)),
-        high=_finite(upper_bound(gains, level, last_look)),
+        e_value=evidence(gains, rung.margin, rung.looks, is_last=is_last),
+        low=_finite(lower_bound(gains, level, rung.looks, is_last=is_last)),
+        high=_finite(upper_bound(gains, level, rung.looks, is_last=is_last)),
         seed_interval=seed_interval(gains, DISPLAY_CONFIDENCE),
         document_interval=document_interval(pair.blocks, 1.0 - 2.0 * level) if pair.blocks else None,
-        predictive_power=predictive_power(gains, rung.margin, level, rung.looks),
-        smallest_gain=_finite(smallest_gain(sd, rung.margin, level, last_look, last_look)),
+        predictive_power=0.0 if is_last else predictive_power(gains, rung.margin, level, rung.looks),
+        smallest_gain=smallest_gain(sd, rung.margin, level, rung.looks),
     )
 
 
@@ -194,7 +201,7 @@ def _state(
 ) -> RungState:
     if all(_beaten(rung, level, one) for one in comparisons):
         return "passed"
-    if len(measured.seeds) >= rung.looks[-1]:
+    if _is_last(rung, measured):
         return "not shown"
     hopeless = (not _crossed(level, one) and one.predictive_power < plan.futility for one in comparisons)
     return "futile" if any(hopeless) else "open"
