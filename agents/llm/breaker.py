@@ -1,4 +1,4 @@
-"""A circuit breaker: after several failures in a row, an endpoint gets no request for a while, then one as a trial.
+"""A circuit breaker: after failures in a row, a model at an endpoint gets no request for a while, then one as a trial.
 
 So a lab whose endpoint is down goes on with the grammar at once, and does not wait for a timeout with every decision.
 """
@@ -19,7 +19,7 @@ CircuitState = Literal["closed", "open", "trial"]
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """The circuit of one endpoint: closed, open, or open with a trial under way."""
+    """The circuit of a model at an endpoint: closed, open, or open with a trial under way."""
 
     clock: Callable[[], float] = field(default=monotonic, repr=False)
     """Seconds; replaced in tests."""

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -81,7 +82,6 @@ class ModelClient:
         self._role, self._answerer = role, answerer
         self._guard = guard or SpendingGuard()
         self._turns: dict[str, asyncio.Semaphore] = {}
-        self._circuits: dict[str, CircuitBreaker] = {}
         self._states: dict[tuple[str, str], EndpointState] = {}
         self._adapters: dict[str, Adapter] = {}
         for choice in self._choices_of(role):
@@ -121,16 +121,14 @@ class ModelClient:
         return reply.model_copy(update=kept)
 
     def state(self, endpoint: Endpoint) -> EndpointState:
-        """Return what is known of a model at an endpoint; requests of all agents there share it."""
+        """Return what is known of a model at an endpoint; the requests of all agents there share it."""
         turns = self._turns.setdefault(endpoint.base_url, asyncio.Semaphore(endpoint.concurrency))
-        circuit = self._circuits.setdefault(endpoint.host, CircuitBreaker())
-        return self._states.setdefault(endpoint.place, EndpointState(turns, circuit))
+        return self._states.setdefault(endpoint.place, EndpointState(turns, CircuitBreaker()))
 
     def circuits(self) -> dict[str, dict[str, Any]]:
-        """Return the state of the circuit of each address, for the figures of the service."""
-        return {
-            host: {"state": circuit.state, "failures": circuit.failures} for host, circuit in self._circuits.items()
-        }
+        """Return the state of the circuit of each model, for the figures of the service."""
+        circuits = {f"{model} at {urlsplit(url).netloc}": state.circuit for (url, model), state in self._states.items()}
+        return {name: {"state": each.state, "failures": each.failures} for name, each in circuits.items()}
 
     async def close(self) -> None:
         """Close the connections."""

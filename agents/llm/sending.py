@@ -37,7 +37,7 @@ class EndpointState:
     turns: asyncio.Semaphore
     """As many turns as requests may be under way; all models at one address share it."""
     circuit: CircuitBreaker
-    """All models at one address share it."""
+    """Whether requests may be sent."""
     abilities: Abilities = field(default_factory=Abilities)
     """What worked last."""
 
@@ -63,6 +63,7 @@ class Sender:
                 log.info("model request failed", model=self.endpoint.model, outcome=fault.outcome, why=fault.line)
                 lesser = step_down(abilities, parts, fault.refusal) if fault.refusal else None
                 if lesser:
+                    self.state.circuit.abandon()
                     abilities = lesser
                     continue
                 await self._pause_before_retry(fault)
@@ -80,15 +81,15 @@ class Sender:
 
     async def _call(self, call: Callable[[Abilities], Awaitable[T]], abilities: Abilities) -> T:
         """Make one request in its turn, and count it."""
-        async with self.state.turns:
-            self.meter.requests += 1
-            self.meter.form = abilities.form
-            try:
+        try:
+            async with self.state.turns:
+                self.meter.requests += 1
+                self.meter.form = abilities.form
                 async with asyncio.timeout(self.endpoint.timeout_s):
                     return await call(abilities)
-            except asyncio.CancelledError:
-                self.state.circuit.abandon()
-                raise
+        except asyncio.CancelledError:
+            self.state.circuit.abandon()
+            raise
 
     async def _pause_before_retry(self, fault: RequestFault) -> None:
         """Wait before the next request. Raises RequestFailed if there is to be none."""

@@ -18,6 +18,10 @@ SECRET_NAME = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd|credential
 """Names of environment variables that hold a secret."""
 
 
+NAMED_VARIABLE = re.compile(r'"api_key_env": *"(\w+)"|"\$(\w+)"')
+"""The name of a variable in settings as JSON: that of a key, or that of a header's value."""
+
+
 def _at_word_start(prefix: str) -> str:
     """Return a pattern that matches a prefix at a word start; in JSON, an escaped line break also starts a word.
 
@@ -74,14 +78,22 @@ def own_secrets() -> tuple[str, ...]:
 def secrets(environment: Mapping[str, str]) -> Iterator[str]:
     """Yield each secret value of an environment, plain and escaped as in JSON.
 
-    A value is secret if its variable is named like a secret, or if the setting `llm.api_key_env` names the variable.
+    A value is secret if its variable is named like a secret, or if a setting in `[llm]` or a table of it names the
+    variable as that of a key or of a header.
     """
     for value in _secret_values(environment):
         yield from dict.fromkeys((value, json.dumps(value)[1:-1]))
 
 
 def _secret_values(environment: Mapping[str, str]) -> Iterator[str]:
-    model_key_name = environment.get("MOVE37_LLM__API_KEY_ENV")
+    named = _named_variables(environment)
     for name, value in environment.items():
-        if len(value) >= MIN_SECRET_CHARACTERS and (SECRET_NAME.search(name) or name == model_key_name):
+        if len(value) >= MIN_SECRET_CHARACTERS and (SECRET_NAME.search(name) or name in named):
             yield value
+
+
+def _named_variables(environment: Mapping[str, str]) -> set[str]:
+    """Return the variables that settings of models name; services have those settings in their environment."""
+    settings = {name: value for name, value in environment.items() if name.upper().startswith("MOVE37_LLM__")}
+    keys = {value for name, value in settings.items() if name.upper().endswith("API_KEY_ENV")}
+    return keys.union(*(match for value in settings.values() for match in NAMED_VARIABLE.findall(value)))

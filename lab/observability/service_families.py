@@ -94,15 +94,15 @@ def hosts(services: Services) -> Iterator[Metric]:
 
 
 def circuits(services: Services) -> Metric:
-    """Return whether each service's circuit to a model endpoint is open."""
+    """Return whether each service's circuit to a model is open."""
     family = GaugeMetricFamily(
         "move37_model_circuit_open",
-        "Whether a service sends no requests to a model endpoint, because it failed.",
-        labels=[*SERVICE_LABELS, "endpoint"],
+        "Whether a service sends no requests to a model, because its endpoint failed.",
+        labels=[*SERVICE_LABELS, "model"],
     )
     for service in services:
-        for endpoint, circuit in service.get("circuits", {}).items():
-            family.add_metric([*_labels(service), endpoint], float(circuit["state"] != "closed"))
+        for model, circuit in service.get("circuits", {}).items():
+            family.add_metric([*_labels(service), model], float(circuit["state"] != "closed"))
     return family
 
 

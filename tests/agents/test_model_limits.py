@@ -17,7 +17,7 @@ from bus.vocabulary.events import HumanMessage, ModelLimits, ModelOutcome, Recor
 from bus.vocabulary.queries import AskSpending, Query, Spending, SpendingRow
 from bus.vocabulary.questions import Completion
 from tests.support.decisions import envelope_of
-from tests.support.imitated_endpoints import JSON, imitate, said
+from tests.support.imitated_endpoints import JSON, PROFILES, imitate, said
 
 if TYPE_CHECKING:
     from tests.support.scripted_model import ScriptedModel
@@ -68,6 +68,18 @@ def test_a_circuit_opens_tries_and_closes() -> None:
     assert circuit.wait_s() == 0
     circuit.succeed()
     assert (circuit.state, circuit.failures) == ("closed", 0)
+
+
+async def test_a_trial_may_step_down(scripted_model: "ScriptedModel") -> None:
+    """The next request of the trial is part of it; an answer closes the circuit."""
+    endpoint = Endpoint(scripted_model.url, "m", retries=0)
+    client = ModelClient(endpoint)
+    state = client.state(endpoint)
+    state.circuit.opened_at = -1e9
+    imitate(scripted_model, PROFILES["anthropic"][0])
+    reply = await client.answer(CAUSE, QUESTION)
+    await client.close()
+    assert (reply.error, state.circuit.state) == ("", "closed")
 
 
 class SpendingMemory:

@@ -133,3 +133,17 @@ async def test_events_traces_and_dead_letters_hold_no_secret() -> None:
 def test_the_transport_in_memory_has_every_stream() -> None:
     """So the test of secrets covers all of them."""
     assert set(MemoryTransport()._streams) == {stream.name for stream in subjects.STREAMS}
+
+
+@pytest.mark.parametrize("table", ['{"api_key_env": "ENTRY"}', '{"headers": {"x-id": "$ENTRY"}}'])
+def test_variables_that_an_agents_table_names_are_secret(table: str) -> None:
+    """A service has the tables of `[llm]` in its environment, as JSON."""
+    environment = {"MOVE37_LLM__RESEARCHER": table, "ENTRY": "opensesame-1", "OTHER": "in-the-open-1"}
+    assert mask("opensesame-1 in-the-open-1", environment) == "*** in-the-open-1"
+
+
+def test_a_table_that_names_no_variable_adds_no_secret() -> None:
+    """Other settings are in the open."""
+    assert (
+        mask("small words", {"MOVE37_LLM__RESEARCHER": '{"model": "small"}', "SMALL": "small words"}) == "small words"
+    )

@@ -59,6 +59,6 @@ def test_an_estimate_names_models_questions_and_cost(tmp_path: Path) -> None:
 
 def test_an_open_circuit_is_a_figure_of_the_service() -> None:
     """1 while it sends no requests."""
-    circuits = {"h:80": {"state": "open", "failures": 4}, "i:80": {"state": "closed", "failures": 0}}
+    circuits = {"a at h": {"state": "open", "failures": 4}, "b at h": {"state": "closed", "failures": 0}}
     family = service_families.circuits([{"role": "researcher", "instance": "1", "circuits": circuits}])
-    assert {sample.labels["endpoint"]: sample.value for sample in family.samples} == {"h:80": 1.0, "i:80": 0.0}
+    assert {sample.labels["model"]: sample.value for sample in family.samples} == {"a at h": 1.0, "b at h": 0.0}
