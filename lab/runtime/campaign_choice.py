@@ -16,6 +16,7 @@ from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, campaign_id
 from lab.errors import LabError
 from lab.home import Home
+from lab.runtime import models
 from lab.runtime.campaign_start import campaign_started
 from lab.runtime.verification import verification_plan
 from lab.settings import Settings
@@ -50,6 +51,7 @@ async def start_campaign(bus: Bus, settings: Settings, home: Home) -> tuple[str,
     campaign, planned = str(recorded["id"]), recorded["experiments"]
     await _require_present(bus, campaign)
     await _require_same_plan(bus, campaign, settings)
+    await _require_limits(bus, campaign, settings)
     # The record comes first: if this process dies in between, the campaign is still this home's.
     home.record_campaign(record_of(campaign, settings))
     await bus.publish(Post(CAMPAIGN, campaign_started(settings)), campaign)
@@ -89,6 +91,20 @@ async def _require_same_plan(bus: Bus, campaign: str, settings: Settings) -> Non
     if verification_plan(as_planned) != start.event.verification:
         raise LabError(
             f"{campaign} fixed its verification plan when it started; hint: give --campaign NAME for one more"
+        )
+
+
+async def _require_limits(bus: Bus, campaign: str, settings: Settings) -> None:
+    """Raise LabError if a person gave limits of models that are not those with which the campaign began."""
+    wanted, start = models.recorded_limits(settings.llm), await _find_start(bus, campaign)
+    if wanted is None or start is None:
+        return
+    assert isinstance(start.event, CampaignStarted)
+    if start.event.model_limits != wanted:
+        begun = start.event.model_limits or "none"
+        raise LabError(
+            f"{campaign} began with other limits of its models ({begun}); hint: leave --max-cost, --max-tokens and "
+            "--max-requests out, or give --campaign NAME for one more"
         )
 
 

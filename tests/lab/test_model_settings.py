@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from bus.delivery.bus import Bus
+from bus.delivery.memory_transport import MemoryTransport
 from bus.vocabulary.events import ModelChoice, ModelLimits
 from lab.errors import LabError
 from lab.home import Home
 from lab.roster import decider_specs
 from lab.runtime import campaign, models
+from lab.runtime.campaign_choice import start_campaign
 from lab.runtime.campaign_start import campaign_started
 from lab.settings import LoadedSettings, Settings
 
@@ -115,6 +118,17 @@ def test_services_get_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     Path("lab.toml").unlink()
     found = LoadedSettings.load({}).settings
     assert json.loads(found.model_dump_json()) == json.loads(expected.model_dump_json())
+
+
+async def test_a_campaign_keeps_the_limits_that_it_began_with(tmp_path: Path) -> None:
+    """Other ones are refused when it is resumed; without any, the recorded ones hold."""
+    bus, home = Bus(MemoryTransport(), "director"), Home(tmp_path)
+    begun = settings(TABLES, home=tmp_path)
+    campaign, _ = await start_campaign(bus, begun, home)
+    assert await start_campaign(bus, begun, home) == (campaign, None)
+    assert await start_campaign(bus, settings("", home=tmp_path), home) == (campaign, None)
+    with pytest.raises(LabError, match=r"began with other limits of its models .*requests=100"):
+        await start_campaign(bus, settings(TABLES, home=tmp_path, llm={"limits": {"requests": 7}}), home)
 
 
 @pytest.mark.parametrize(
