@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from shlex import quote
 
-from bus.vocabulary.queries import CampaignStatus, Experiment, Verification
+from bus.vocabulary.queries import CampaignStatus, Experiment, UnitEffects, Verification
+from dashboard.report import effects as unit_effects
 from dashboard.report import failures, figures, leaderboard, summary
 from dashboard.report import verification as claims
 from dashboard.report.markup import Markup, clip, el, join
@@ -26,11 +27,13 @@ PARTS = (
     ("curves", "Loss curves"),
     ("lineage", "Lineage"),
     ("tradeoff", "Recall and bits per byte"),
+    ("effects", "What units are worth"),
     ("records", "Every experiment"),
     ("failures", "What failed"),
     ("next", "What to do next"),
 )
 """Anchors and headings of the page, in order; a part without content is left out."""
+NO_EFFECTS = UnitEffects()
 
 
 def render_report(
@@ -43,13 +46,14 @@ def render_report(
     sandbox: str,
     notes: Sequence[str] = (),
     verification: Verification | None = None,
+    effects: UnitEffects = NO_EFFECTS,
 ) -> str:
     """Return the report as an HTML document.
 
     `experiments` are complete (sources, curves, failures, findings), in the order of opening. `started` and `ended` are
     the times of the campaign's first and last event. `events` counts the log by type. `sandbox` is the setting; for
-    `none` the page has a warning. `notes` are short remarks of the caller, `verification` says
-    what became of claims. Imported experiments, which nothing here has measured, are only counted.
+    `none` the page has a warning. `notes` are short remarks of the caller, `verification` says what became of claims,
+    `effects` what units are worth. Imported experiments, which nothing here has measured, are only counted.
     """
     scores = Scores([experiment for experiment in experiments if experiment.imported is None])
     if count := len(experiments) - len(scores.experiments):
@@ -60,7 +64,7 @@ def render_report(
         summary.text_list("Notes", notes),
         _event_counts(events),
     ]
-    shown = _parts(status, scores) | {"verification": claims.table(verification) if verification else None}
+    shown = _parts(status, scores, effects) | {"verification": claims.table(verification) if verification else None}
     parts = {name: content for name, content in shown.items() if content}
     head = _head(status, scores, events, sandbox, parts)
     rest = {name: figures.section(name, heading, parts[name]) for name, heading in PARTS if name in parts}
@@ -71,7 +75,7 @@ def render_report(
     return document(status.campaign, body, SCRIPT)
 
 
-def _parts(status: CampaignStatus, scores: Scores) -> dict[str, Markup | None]:
+def _parts(status: CampaignStatus, scores: Scores, effects: UnitEffects) -> dict[str, Markup | None]:
     """Return the content of every part except the records, None for a part without content."""
     return {
         "leaderboard": _leaderboard(scores),
@@ -79,6 +83,7 @@ def _parts(status: CampaignStatus, scores: Scores) -> dict[str, Markup | None]:
         "curves": figures.loss_curves(scores),
         "lineage": figures.lineage_tree(scores),
         "tradeoff": figures.recall_tradeoff(scores),
+        "effects": unit_effects.table(effects),
         "failures": failures.table(scores.experiments) if scores.experiments else None,
         "next": _next(status, scores),
     }

@@ -213,12 +213,19 @@ class DashboardFeed:
     async def report(self) -> str:
         """Return the report; see LabSource."""
         try:
-            status, experiments = await self._reader.status_and_experiments()
+            reader = await self._reader.as_of()
+            (status, experiments), effects = await reader.status_and_experiments(), await reader.unit_effects()
         except (TransportError, QueryRefused) as error:
             raise LabSilent(str(error)) from None
         sandbox = status.started.sandbox if status.started else ""
         return render_report(
-            status, experiments, started=None, ended=None, events=dict(self.history.counts), sandbox=sandbox
+            status,
+            experiments,
+            started=None,
+            ended=None,
+            events=dict(self.history.counts),
+            sandbox=sandbox,
+            effects=effects,
         )
 
     async def check(self, source: str) -> Mapping[str, Any]:

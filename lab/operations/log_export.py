@@ -104,7 +104,7 @@ async def report(settings: Settings, path: Path, at: int | None = None, *, markd
     async with open_lab(settings) as reader:
         past = await reader.as_of(at)
         campaign, experiments = await past.status_and_experiments()
-        verification = await past.claims(campaign)
+        verification, effects = await past.claims(campaign), await past.unit_effects()
         messages = await read_stream(reader)
     verify.require_intact_lab(settings, messages)
     until, log = campaign.last_seq, subjects.decode_events(messages)
@@ -121,6 +121,7 @@ async def report(settings: Settings, path: Path, at: int | None = None, *, markd
             events=events,
             sandbox=campaign.started.sandbox if campaign.started else settings.sandbox,
             verification=verification,
+            effects=effects,
             notes=[f"Language models, {line}." for line in ModelTally.of(one.event for one in history).lines()],
         )
     )

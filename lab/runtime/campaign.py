@@ -22,7 +22,7 @@ from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.security import access, keys
 from bus.vocabulary.events import LossPoint
-from bus.vocabulary.queries import CampaignStatus, Experiment, Verification
+from bus.vocabulary.queries import CampaignStatus, Experiment, UnitEffects, Verification
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from lab import endings
@@ -61,6 +61,7 @@ class RunOutcome:
     view: CampaignView
     status: CampaignStatus
     experiments: tuple[Experiment, ...]
+    effects: UnitEffects
     finished: bool
     """False if a person interrupted it."""
     seconds: float
@@ -99,12 +100,13 @@ async def run_campaign(settings: Settings, home: Home, screen: Screen, services:
                 await cancel_and_wait(keeping)
                 reader = LabClient(bus, campaign, url, settings.patience if finished else INTERRUPTED_PATIENCE_S)
                 status, experiments = await reader.status_and_experiments()
-                verification = await reader.claims(status)
+                verification, effects = await reader.claims(status), await reader.unit_effects()
                 await supervisor.stop()
             await transport.close()
     finally:
         await supervisor.stop()
-    return RunOutcome(view, status, experiments, finished, time.monotonic() - start, supervisor.restarts, verification)
+    seconds, restarts = time.monotonic() - start, supervisor.restarts
+    return RunOutcome(view, status, experiments, effects, finished, seconds, restarts, verification)
 
 
 @asynccontextmanager

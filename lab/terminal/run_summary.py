@@ -63,6 +63,7 @@ def write_report(outcome: RunOutcome, home: Home, settings: Settings) -> Path:
         sandbox=settings.sandbox,
         verification=outcome.verification,
         notes=[f"Language models, {line}." for line in outcome.view.models.lines()],
+        effects=outcome.effects,
     )
     home.report.write_text(page, encoding="utf-8")
     return home.report.resolve()

@@ -8,11 +8,19 @@ from math import exp
 import pytest
 
 from bus.vocabulary.events import CurvePoint, FitnessParts
-from bus.vocabulary.queries import CampaignStatus, Experiment, FailedAttempt
+from bus.vocabulary.queries import CampaignStatus, Experiment, FailedAttempt, UnitEffect, UnitEffects
 from dashboard.report.render import render_report
 from tests.support.factories import campaign_started, experiment
 from tests.support.html_pages import Node, parse_page
 
+EFFECTS = UnitEffects(
+    rows=(
+        UnitEffect(unit="memory/update:delta", designs=9, effect=1.2, low=0.4, high=2.0),
+        UnitEffect(unit="gate:none", designs=4, effect=-0.2, low=-0.9, high=0.5),
+    ),
+    analysed=20,
+)
+"""What the units of a campaign are worth."""
 BASELINES = ("linear", "retnet", "gla", "mamba2", "delta", "gated-delta")
 ADJECTIVES = ("Gated", "Delta", "Windowed", "Twin", "Slow")
 NOUNS = ("Memory", "Mixer", "Recurrence")
@@ -222,6 +230,7 @@ def render() -> Callable[..., str]:
             "ended": start + timedelta(minutes=7, seconds=11),
             "events": {"ProposalCreated": len(experiments), "AnalysisReady": 9},
             "sandbox": "bwrap",
+            "effects": EFFECTS if any(e.fitness is not None for e in experiments) else UnitEffects(),
             **changes,
         }
         return render_report(

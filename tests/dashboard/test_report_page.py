@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from bus.vocabulary.events import Measure, TaskMetrics
-from bus.vocabulary.queries import CampaignStatus, Experiment
+from bus.vocabulary.queries import CampaignStatus, Experiment, UnitEffect, UnitEffects
 from dashboard.report.render import PAGE_BYTES, PARTS
 from dashboard.report.scores import Scores
 from dashboard.report.style import STYLE
@@ -31,6 +31,29 @@ def test_ids_are_unique_and_links_have_targets(make_campaign: Make, render: Call
     ids = [name for n in page.walk() if (name := n.attributes.get("id"))]
     assert len(ids) == len(set(ids))
     assert {a.attributes["href"] for a in page.all("a")} <= {f"#{name}" for name in ids}
+
+
+def test_the_effects_of_units_have_their_intervals(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """The best comes first, and a campaign without effects has no such part."""
+    experiments = make_campaign(20)
+    rows = read_page(render(experiments)).by_id("effects").all("tbody")[0].all("tr")
+    cells = [[cell.text for cell in row.children] for row in rows]
+    assert cells[0] == ["update:delta", "9", "+1.200", "+0.400 to +2.000", "helps"]
+    assert cells[1][-1] == "open"
+    assert 'id="effects"' not in render(experiments, effects=UnitEffects())
+
+
+def test_a_campaign_of_many_units_shows_the_best_and_the_worst(
+    make_campaign: Make, render: Callable, read_page: Callable
+) -> None:
+    """Those in the middle are counted."""
+    many = UnitEffects(
+        rows=tuple(UnitEffect(unit=f"gate:{n}", designs=1, effect=-n, low=-n, high=-n) for n in range(90)), analysed=9
+    )
+    section = read_page(render(make_campaign(20), effects=many)).by_id("effects")
+    names = [row.children[0].text for row in section.all("tbody")[0].all("tr")]
+    assert (names[0], names[-1], len(names)) == ("gate:0", "gate:89", 60)
+    assert "30 units in the middle" in section.text
 
 
 def test_the_leaderboard_shows_the_experiments_figures(
