@@ -6,6 +6,7 @@ A keyless campaign on a simulated table (`benchmarks.policies.mixers`), with the
 as trained. Every design is then built in double precision with weights that its parameters' names and shapes
 determine, and run on fixed random inputs. Prints one line of JSON:
 
+- `slots_given_up`: slots for which no new idea was found;
 - `equal_sources`: proposals whose source an earlier one has, blank space aside;
 - `equal_units`: proposals at distance 0 from an earlier one (`bus.vocabulary.design_edits`);
 - `equal_functions`: proposals whose outputs are those of an earlier one to nine digits. Sums in another order differ in
@@ -33,11 +34,12 @@ from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.mixers import SimulatedMixers
 from benchmarks.policies.table import Contender
 from bus.vocabulary.design_edits import DesignItems, design_items, edits
-from bus.vocabulary.events import ProposalCreated
+from bus.vocabulary.events import ProposalCreated, ProposalRejected
+from bus.wire.envelope import Envelope
 from bus.wire.ids import fingerprint
 
-WIDTH, HEADS, STEPS, ROWS = 16, 2, 24, 2
-"""Width and heads of the mixers, and the length and number of the input sequences."""
+WIDTH, HEADS, STEPS, ROWS = 16, 2, 72, 1
+"""Width and heads of the mixers, and the length and number of the input sequences: longer than the widest window."""
 EQUAL, NEAR = 1e-9, 1e-2
 """Relative differences of outputs below which two functions are the same, and nearly so."""
 _PATH = re.compile(r"^(memory|first|second|window|filter)_")
@@ -75,11 +77,16 @@ def _fixed(name: str, shape: Sequence[int]) -> torch.Tensor:
     return torch.randn(tuple(shape), generator=generator, dtype=torch.float64)
 
 
-def trained(seed: int, proposals: int, contender: str) -> Iterator[ProposedDesign]:
-    """Yield the proposals of a campaign in the order of the log, baselines included."""
+def logged(seed: int, proposals: int, contender: str) -> list[Envelope]:
+    """Return the log of a campaign."""
     campaign = TableCampaign(SimulatedMixers(), Contender.parse(contender), seed, proposals)
     campaign.run()
-    for envelope in campaign.log:
+    return campaign.log
+
+
+def trained(log: Sequence[Envelope]) -> Iterator[ProposedDesign]:
+    """Yield the proposals of a campaign in the order of the log, baselines included."""
+    for envelope in log:
         if isinstance(event := envelope.event, ProposalCreated):
             yield ProposedDesign(envelope.experiment, event, design_items(event.design or {}), outputs_of(event.source))
 
@@ -97,7 +104,8 @@ def main() -> None:
     parser.add_argument("--contender", default="two_tier", help="policy, with settings of the researcher")
     parser.add_argument("--verbose", action="store_true", help="print equal and near pairs")
     options = parser.parse_args()
-    rows = list(trained(options.seed, options.proposals, options.contender))
+    log = logged(options.seed, options.proposals, options.contender)
+    rows = list(trained(log))
     outputs = np.stack([row.outputs for row in rows])
     counts = dict.fromkeys(("equal_sources", "equal_units", "equal_functions", "near_functions", "one_unit_apart"), 0)
     sources = [fingerprint(row.proposal.source) for row in rows]
@@ -113,7 +121,8 @@ def main() -> None:
         if options.verbose and least < NEAR:
             other = rows[nearest]
             print(f"{least:.1e} {other.experiment} {row.experiment}", *_parts(other.items, row.items))
-    print(json.dumps({"proposals": len(rows)} | counts))
+    given_up = sum(isinstance(envelope.event, ProposalRejected) and envelope.event.final for envelope in log)
+    print(json.dumps({"proposals": len(rows), "slots_given_up": given_up} | counts))
 
 
 def _parts(a: DesignItems, b: DesignItems) -> Iterator[str]:

@@ -19,6 +19,7 @@ from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post
 from bus.vocabulary.events import (
+    HumanMessage,
     ProposalCreated,
     Record,
     RunCompleted,
@@ -47,17 +48,21 @@ class TableCampaign:
     queries: int
     trained: list[Any] = field(default_factory=list)
     """Designs in the order in which they were evaluated."""
+    guidance: tuple[str, ...] = ()
+    """What a person asks for when the campaign starts."""
 
     def run(self) -> list[Any]:
         """Run the campaign in a folder of its own and return the evaluated designs, in order."""
         with TemporaryDirectory() as folder, Store(Path(folder) / "memory.duckdb") as store:
             self._store, self._knowledge = store, Knowledge(store, cognition=self.table.cognition())
             self._transport, self.log = MemoryTransport(), list[Envelope]()
-            self._bus = {role: Bus(self._transport, role) for role in (*(spec.name for spec in ROLES), TABLE)}
+            self._bus = {role: Bus(self._transport, role) for role in (*(spec.name for spec in ROLES), TABLE, "desk")}
             self._roles = [(spec, spec.build()) for spec in ROLES if spec.build]
             self._publish(
                 "director", Post(CAMPAIGN, self.table.start(self.contender, self.seed, self.queries)), None, 0
             )
+            for text in self.guidance:
+                self._publish("desk", Post(CAMPAIGN, HumanMessage(kind="steer", text=text)), self.log[-1], 0)
             handled = 0
             while handled < len(self.log):
                 self._handle(self.log[handled])

@@ -9,6 +9,7 @@ of some pairs. That flatters models of sums, so read the order of the policies t
 """
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from itertools import combinations
 from typing import ClassVar
@@ -79,9 +80,7 @@ class SimulatedMixers(MixerTable):
 
     @override
     def loss(self, design: Design, seed: int) -> float:
-        units = sorted(tokens(design.to_json()))
-        pairs = combinations(units, 2)
-        return MEAN_LOSS + sum(_unit(seed, unit) for unit in units) + sum(_pair(seed, *pair) for pair in pairs)
+        return MEAN_LOSS + simulated_loss(tokens(design.to_json()), seed)
 
 
 class MeasuredMixers(MixerTable):
@@ -95,6 +94,12 @@ class MeasuredMixers(MixerTable):
     @override
     def loss(self, design: Design, seed: int) -> float:
         return self._answers.loss(design)
+
+
+def simulated_loss(tokens_of: Iterable[str], seed: int) -> float:
+    """Return what the units of a design add to the loss on the landscape of a seed, in nats per byte."""
+    units = sorted(tokens_of)
+    return sum(_unit(seed, unit) for unit in units) + sum(_pair(seed, *pair) for pair in combinations(units, 2))
 
 
 @cache
