@@ -11,6 +11,7 @@ from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN
 from dashboard.history.changes import ENDED, Row, changes
 from dashboard.history.log_filter import LogFilter
+from dashboard.history.log_index import LogIndex
 
 Describe = Callable[[Envelope], str]
 """Returns an event in one line."""
@@ -62,6 +63,7 @@ class CampaignHistory:
         self._describe = describe
         self._seqs: list[int] = []
         self._by_id: dict[str, int] = {}
+        self._log_index = LogIndex()
         self._effects: defaultdict[str, list[int]] = defaultdict(list)
 
     @property
@@ -89,6 +91,7 @@ class CampaignHistory:
         position = len(self.entries)
         self.entries.append(entry)
         self._seqs.append(entry.seq)
+        self._log_index.add(entry)
         self._by_id[entry.id] = position
         self.counts[entry.type] += 1
         if entry.cause:
@@ -121,9 +124,9 @@ class CampaignHistory:
         if wanted.is_open:
             end = bisect_right(self._seqs, before - 1, hi=len(entries)) if before else len(entries)
             return list(entries[max(0, end - limit) : end][::-1]), len(entries)
-        matching = [entry for entry in entries if wanted.matches(entry)]
-        shown = [entry for entry in matching if not before or entry.seq < before]
-        return shown[-limit:][::-1], len(matching)
+        places = self._log_index.search(wanted, entries)
+        end = bisect_right(places, before - 1, key=self._seqs.__getitem__) if before else len(places)
+        return [entries[place] for place in places[max(0, end - limit) : end]][::-1], len(places)
 
     def markers(self, count: int = 600) -> Iterator[tuple[int, float, str]]:
         """Yield position, time and type of at most about `count` events, evenly spread, for the scrubber."""

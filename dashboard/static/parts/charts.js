@@ -31,7 +31,7 @@ function draw(chart, width) {
   const data = uPlot.join(series.map((one) => [one.points.map(([step]) => step), one.points.map(([, value]) => value)]));
   const axis = { stroke: colour("quiet"), grid: { stroke: colour("rule"), width: 1 }, ticks: { stroke: colour("rule"), width: 1, size: 4 }, font: "11px system-ui" };
   chart.uplot = new uPlot({
-    width, height: options.height, scales: { x: { time: false }, y: { distr: options.log ? 3 : 1 } },
+    width, height: options.height, scales: { x: { time: false }, y: options.log ? { distr: 3, range: (_, low, high) => [low * 0.93, high * 1.08] } : {} },
     cursor: { points: { size: 6 }, drag: { x: true, y: false } },
     legend: { show: series.length > 0, live: true },
     axes: [{ ...axis, size: 34 }, { ...axis, size: 46, label: options.y, labelSize: 16, labelFont: "11px system-ui", labelGap: 2 }],

@@ -7,6 +7,9 @@ const CAMPAIGN = "campaign";
 
 export class Store extends EventTarget {
   rows = new Map();
+  experiments = [];
+  meritName = "fitness"; // what experiments are ranked by, in a word
+  ended = 0;
   campaign = {};
   id = "";
   last = 0;
@@ -35,8 +38,12 @@ export class Store extends EventTarget {
     if (!this.past) this.#show(this.#now);
   }
 
+  // Takes rows over, and derives once what every view asks for again and again.
   #show(rows) {
     this.rows = rows;
+    this.experiments = [...rows.values()].filter((row) => row.id !== CAMPAIGN);
+    this.meritName = this.experiments.some((row) => row.objective !== undefined) ? "score" : "fitness";
+    this.ended = this.experiments.filter((row) => row.ended && row.status !== "imported").length;
     this.campaign = rows.get(CAMPAIGN) ?? {};
     this.changed("rows");
   }
@@ -68,17 +75,10 @@ export class Store extends EventTarget {
     this.changed(what);
   }
 
-  get experiments() { return [...this.rows.values()].filter((row) => row.id !== CAMPAIGN); }
-
   // What an experiment is ranked by: memory's score now, else the objective as it was published, else the fitness.
   merit(row) {
     const score = this.past ? undefined : this.standing.scores[row.id];
     return score ?? row.objective ?? row.fitness;
-  }
-
-  get meritName() {
-    const measured = this.experiments.some((row) => row.objective !== undefined);
-    return measured ? "score" : "fitness";
   }
 
   get meritAbout() {
@@ -116,8 +116,6 @@ export class Store extends EventTarget {
     if (key === "merit") return row.fitness === undefined ? undefined : this.merit(row);
     return key === "gain" ? this.ranking.gain(row) : row[key];
   }
-
-  get ended() { return this.experiments.filter((row) => row.ended && row.status !== "imported").length; }
 
   get total() {
     const own = this.experiments.filter((row) => row.id.startsWith("h-")).length;

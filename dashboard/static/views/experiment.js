@@ -51,13 +51,12 @@ export class ExperimentView {
     this.trail = h("div", { class: "part", data: { part: "trail" } });
     this.difference = h("div", { class: "part", data: { part: "diff" } });
     fill(this.main, this.#top(row), h("div", { class: "grid" },
-      card("s7", "Motivation", trial.proposal?.motivation ? h("p", { class: "prose" }, trial.proposal.motivation) : null),
-      card("s5", "Figures", this.#facts(row, trial)),
-      card("s7", "Formula", trial.formula ? h("pre", { class: "formula" }, trial.formula) : null),
-      card("s5", "Drew on", this.#sources(row, trial)),
+      h("div", { class: "s7 sections" }, card("", "Motivation", trial.proposal?.motivation ? h("p", { class: "prose" }, trial.proposal.motivation) : null),
+        card("", "Formula", trial.formula ? h("pre", { class: "formula" }, trial.formula) : null), card("", "Drew on", this.#sources(row, trial))),
+      h("div", { class: "s5 sections" }, card("", "Figures", this.#facts(row, trial)), card("", "Gates", this.#gates(trial))),
       card("", "Loss curves", this.curves),
       card("s6", "Scores by task", this.#scores(trial)), card("s6", "Analysis", this.#analysis(row, trial)),
-      card("s6", "Gates", this.#gates(trial)), card("s6", "Failures and repairs", this.#attempts(trial)),
+      card("", "Failures and repairs", this.#attempts(trial)),
       card("", "Source", trial.source ? h("div", {}, this.#chooser(), this.difference) : null),
       card("", "Trail of events", this.trail)));
     await Promise.all([this.#drawCurves(), this.#drawTrail(), trial.source ? this.#drawDifference() : null]);

@@ -4,7 +4,7 @@ import { debounced, fill, h } from "../parts/dom.js";
 import { scatter } from "../parts/plot.js";
 import { FIGURES, count, figure, isBaseline, nameOf, number, statusChip } from "../parts/words.js";
 
-const PAGE_ROWS = 100;
+const PAGE_ROWS = 50;
 const COLUMNS = ["merit", "interval", "gain", "loss", "recall", "parameters", "flops_per_token", "seconds", "fitness", "status", "origin", "operator", "parent", "arm"];
 const SHOWN = ["merit", "interval", "gain", "loss", "recall", "flops_per_token", "seconds", "status", "origin"];
 const GROUPS = { ranked: "with a score", all: "all", candidates: "candidates", baselines: "baselines", ended: "given up or rejected", vetoed: "vetoed" };
@@ -85,7 +85,7 @@ export class LeaderboardView {
         h("td", { class: "num quiet" }, store.ranking.rank.get(row.id) ?? "–"), h("th", { scope: "row" }, nameOf(row)), this.columns.map((key) => this.#cell(row, key))))));
     const last = Math.ceil(rows.length / PAGE_ROWS) - 1;
     const turn = (by, words) => h("button", { disabled: this.page + by < 0 || this.page + by > last, on: { click: () => { this.page += by; this.#table(); } } }, words);
-    fill(this.board, rows.length ? h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Leaderboard" }, table) : h("p", { class: "empty" }, "No experiment matches."),
+    fill(this.board, rows.length ? h("div", { class: "scroll board-scroll", tabindex: "0", role: "region", "aria-label": "Leaderboard" }, table) : h("p", { class: "empty" }, "No experiment matches."),
       last > 0 ? h("div", { class: "pager" }, turn(-1, "← better"), `page ${this.page + 1} of ${last + 1}`, turn(1, "next →")) : null);
   }
 

@@ -5,7 +5,8 @@ import { scaled } from "../parts/charts.js";
 import { FIGURES, STATUS, count, figure, isBaseline, nameOf, number, signed, statusChip } from "../parts/words.js";
 
 const ROOT = "";
-const STEP = { x: 190, y: 15 };
+const STEP_Y = 15;
+const STEP_X = [36, 190];
 const RAMP = ["f0", "f1", "f2", "f3", "f4"];
 const LABEL_ZOOM = 0.55;
 const { d3 } = globalThis;
@@ -58,15 +59,25 @@ export class LineageView {
     const opened = new Map(rows.map((row) => [row.id, row.opened]));
     for (const row of rows) children.get(ids.has(row.parent) && opened.get(row.parent) < row.opened ? row.parent : ROOT).push(row.id);
     const root = d3.hierarchy(ROOT, (id) => (this.collapsed.has(id) ? null : children.get(id)));
-    d3.tree().nodeSize([STEP.y, STEP.x]).separation((a, b) => (a.parent === b.parent ? 1 : 1.5))(root);
+    d3.tree().nodeSize([STEP_Y, 1]).separation((a, b) => (a.parent === b.parent ? 1 : 1.5))(root);
     this.children = children;
-    this.nodes = root.descendants().slice(1).map((node) => ({ x: node.y - STEP.x, y: node.x, row: store.rows.get(node.data), parent: node.parent.data }));
+    const nodes = root.descendants().slice(1);
+    this.step = this.#step(nodes);
+    this.nodes = nodes.map((node) => ({ x: (node.y - 1) * this.step, y: node.x, row: store.rows.get(node.data), parent: node.parent.data }));
     this.place = new Map(this.nodes.map((node) => [node.row.id, node]));
     this.path = new Set(store.ranking.best ? store.line(store.ranking.best.id) : []);
     fill(this.caption, `${count(rows.length)} experiments, ${count(children.get(ROOT).length)} without a parent`);
     this.canvas.setAttribute("aria-label", `Lineage of ${rows.length} experiments. Arrow keys move, Enter opens, space collapses.`);
-    this.canvas.dataset.nodes = this.nodes.length;
+    Object.assign(this.canvas.dataset, { nodes: this.nodes.length, collapsed: this.collapsed.size });
     this.#paint();
+  }
+
+  // Returns the distance of two generations at which the tree has the proportions of the canvas.
+  #step(nodes) {
+    const ys = nodes.map((node) => node.x), depth = nodes.reduce((most, node) => Math.max(most, node.depth), 1);
+    const height = ys.reduce((a, b) => Math.max(a, b), 0) - ys.reduce((a, b) => Math.min(a, b), 0) + 2 * STEP_Y;
+    const wanted = (height * (this.canvas.clientWidth || 1000)) / (this.canvas.clientHeight || 500) / depth;
+    return Math.max(STEP_X[0], Math.min(STEP_X[1], wanted));
   }
 
   #ramp() {
@@ -84,7 +95,7 @@ export class LineageView {
     context.fillRect(0, 0, size.width, size.height);
     context.translate(x, y);
     context.scale(k, k);
-    const seen = { left: -x / k - STEP.x, right: (size.width - x) / k + 20, top: -y / k - 20, bottom: (size.height - y) / k + 20 };
+    const seen = { left: -x / k - this.step, right: (size.width - x) / k + 20, top: -y / k - 20, bottom: (size.height - y) / k + 20 };
     this.#edges(context, seen, k);
     const ramp = this.#ramp(), colours = Object.fromEntries([...RAMP, "bad", "quiet", "rule", "ink", "c1", "raised", "sunk"].map((name) => [name, colour(name)]));
     for (const node of this.nodes) if (node.x > seen.left && node.x < seen.right && node.y > seen.top && node.y < seen.bottom) this.#node(context, node, ramp, colours, k);
@@ -125,7 +136,7 @@ export class LineageView {
       context.stroke();
     }
     if (this.collapsed.has(row.id)) { context.fillStyle = colours.quiet; context.font = "9px system-ui"; context.fillText(`+${this.#below(row.id)}`, x + radius + 2, y - 5); }
-    if (k > LABEL_ZOOM) { context.fillStyle = this.path.has(row.id) ? colours.ink : colours.quiet; context.font = `${this.path.has(row.id) ? "600 " : ""}10px system-ui`; context.lineWidth = 4; context.lineJoin = "round"; context.strokeStyle = colours.sunk; context.strokeText(row.label, x + radius + 4, y + 3.5, STEP.x - 22); context.fillText(row.label, x + radius + 4, y + 3.5, STEP.x - 22); }
+    if (k > LABEL_ZOOM) { context.fillStyle = this.path.has(row.id) ? colours.ink : colours.quiet; context.font = `${this.path.has(row.id) ? "600 " : ""}10px system-ui`; context.lineWidth = 4; context.lineJoin = "round"; context.strokeStyle = colours.sunk; context.strokeText(row.label, x + radius + 4, y + 3.5, this.step - 22); context.fillText(row.label, x + radius + 4, y + 3.5, this.step - 22); }
     context.globalAlpha = 1;
   }
 
@@ -134,8 +145,9 @@ export class LineageView {
   #legend() {
     const { values } = this.#ramp(), better = FIGURES[this.key].better < 0 ? [...RAMP].reverse() : RAMP;
     const swatch = (name, words) => { const dot = h("i", {}); dot.style.color = colour(name); return h("li", {}, dot, words); };
+    const hollow = h("li", {}, h("i", { class: "hollow" }), "no score yet");
     fill(this.legend, values.length ? [swatch(better[0], figure(this.key, values[0])), ...better.slice(1, 4).map((name) => swatch(name, "")), swatch(better[4], figure(this.key, values.at(-1)))] : null,
-      swatch("c1", "the best line"), h("li", {}, "■ baseline"), h("li", {}, "✕ given up or rejected"), swatch("raised", "no score yet"));
+      swatch("c1", "the best line"), h("li", {}, "■ baseline"), h("li", {}, "✕ given up or rejected"), hollow);
   }
 
   #best() {
@@ -152,7 +164,7 @@ export class LineageView {
     const [xs, ys] = [this.nodes.map((node) => node.x), this.nodes.map((node) => node.y)];
     const range = (values) => [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
     const [[x0, x1], [y0, y1]] = [range(xs), range(ys)], { clientWidth: width, clientHeight: height } = this.canvas;
-    const k = Math.max(0.04, Math.min(1.3, (width - 40) / (x1 - x0 + STEP.x), (height - 50) / (y1 - y0 + 20)));
+    const k = Math.max(0.04, Math.min(1.3, (width - 40) / (x1 - x0 + this.step), (height - 50) / (y1 - y0 + 20)));
     this.fitted = true;
     d3.select(this.canvas).call(this.zoom.transform, d3.zoomIdentity.translate(20 - x0 * k + 6, (height - (y0 + y1) * k) / 2).scale(k));
   }

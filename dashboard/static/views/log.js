@@ -15,7 +15,7 @@ export class LogView {
   mount(main, { query }) {
     this.filter = query.get("filter") ?? "";
     this.known = new Set();
-    this.input = h("input", { type: "search", "aria-label": "Filter the log", placeholder: 'type:RunFailed experiment:e0004 -role:memory "text"', value: this.filter, on: { input: debounced((event) => this.#change(event.target.value), 120) } });
+    this.input = h("input", { type: "search", "aria-label": "Filter the log", placeholder: 'type:RunFailed experiment:e0004 -role:memory "text"', value: this.filter, on: { input: debounced((event) => this.#change(event.target.value), 40) } });
     this.caption = h("p", {});
     this.list = h("ol", { class: "log", "aria-label": "Events, newest first" });
     this.more = h("button", { on: { click: () => this.#older() } }, "Older events");

@@ -20,8 +20,10 @@ export class NowView {
     const card = (className, heading, part, ...more) => h("section", { class: `card ${className}` }, h("header", {}, h("h2", {}, heading), ...more), part);
     fill(main, h("div", { class: "sections" }, this.parts.top, h("div", { class: "grid" },
       this.slotsCard = card("", "Open experiments", this.parts.slots), this.curvesCard = card("", "Loss of the runs under way", this.parts.curves),
-      card("s7", "Scores over time", this.parts.time), card("s5", "Anomalies and failures", this.parts.trouble, h("a", { href: "#/log?filter=type:CodeFailed,RunFailed,RunAnomaly,ProposalRejected" }, "all")),
-      card("s7", "Services", this.parts.services), card("s5", "Newest events", this.parts.log, h("a", { href: "#/log" }, "the whole log")))));
+      card("s7", "Scores over time", this.parts.time),
+      h("div", { class: "s5 sections" }, card("", "Anomalies and failures", this.parts.trouble, h("a", { href: "#/log?filter=type:CodeFailed,RunFailed,RunAnomaly,ProposalRejected" }, "all")),
+        card("", "Newest events", this.parts.log, h("a", { href: "#/log" }, "the whole log"))),
+      card("", "Services", this.parts.services))));
     this.refreshLists = throttled(() => this.#lists(), 700);
     this.update("rows");
     this.update("log");
@@ -104,14 +106,14 @@ export class NowView {
     let highest = -Infinity;
     const front = points.filter(({ row, y }) => !isBaseline(row) && !row.vetoed && y > highest && ((highest = y), true));
     const tip = ({ row, y }) => `${row.label}\n${store.meritName} ${number(y)}`;
-    fill(this.parts.time, points.length ? scatter("Scores over time", points, { x: "in the order of their ends", y: store.meritName, front, steps: true, height: 300, tip }) : h("p", { class: "empty" }, "No experiment has a score yet."),
+    fill(this.parts.time, points.length ? scatter("Scores over time", points, { x: "in the order of their ends", y: store.meritName, front, steps: true, height: 380, tip }) : h("p", { class: "empty" }, "No experiment has a score yet."),
       points.length ? h("p", { class: "quiet" }, "The line is the best candidate so far; with noisy scores it rises by chance alone.") : null);
   }
 
   async #lists() {
     const { store } = this, at = store.at;
     const [newest, trouble] = await Promise.all([
-      store.source.log({ limit: 6, at }), store.source.log({ filter: "type:RunAnomaly,CodeFailed,RunFailed,ProposalRejected", limit: 5, at })]);
+      store.source.log({ limit: 4, at }), store.source.log({ filter: "type:RunAnomaly,CodeFailed,RunFailed,ProposalRejected", limit: 4, at })]);
     const list = (entries, none) => (entries.length ? h("ol", { class: "log short" }, entries.map((entry) => shortItem(store, entry))) : h("p", { class: "empty" }, none));
     fill(this.parts.log, list(newest.entries, "The log is empty."));
     fill(this.parts.trouble, list(trouble.entries, "Nothing has failed."));
@@ -121,7 +123,7 @@ export class NowView {
     const { vitals, past } = this.store, head = ["service", "host", "up", "waiting", "in hand", "done", "failed", "last error"];
     if (past || !this.store.source.live) { fill(this.parts.services, h("p", { class: "empty" }, "A log of the past has no services.")); return; }
     if (!vitals.services.length) { fill(this.parts.services, h("p", { class: "empty" }, "No service answers yet.")); return; }
-    fill(this.parts.services, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Services" }, h("table", {},
+    fill(this.parts.services, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Services" }, h("table", { class: "services" },
       h("thead", {}, h("tr", {}, head.map((name, index) => h("th", { scope: "col", class: index > 1 && index < 7 ? "num" : null }, name)))),
       h("tbody", {}, vitals.services.map((one) => h("tr", {}, h("th", { scope: "row" }, `${one.role}/${one.instance}`, one.draining ? h("span", { class: "chip warn" }, "draining") : null),
         h("td", {}, one.host ?? ""), h("td", { class: "num" }, duration(one.uptime_s)), [one.lag, one.in_flight, one.done].map((value) => h("td", { class: "num" }, count(value))),
