@@ -9,15 +9,18 @@ HOME_DIR ?= .move37
 export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test install lint fix lock sbom gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels bench-fidelity chaos clean
+.PHONY: help run test install lint fix lock sbom gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels bench-fidelity chaos clean
 
-run: install
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: install  ## a campaign of EXPERIMENTS=8 in HOME_DIR=.move37, and its report
 	$(BIN)/move37 run --home $(HOME_DIR) --experiments $(EXPERIMENTS)
 
 test: install  ## two workers; each runs whole files, in order, so that the tests of a file share its lab and slow ones come last
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-install: $(VENV)/.installed
+install: $(VENV)/.installed  ## everything into .venv
 
 $(VENV)/.installed: pyproject.toml setup.py $(wildcard lock/*) $(wildcard kernels/recurrence/native/source/*)
 	@test -n "$(PYTHON)" || { echo "move37 needs Python 3.11, 3.12 or 3.13"; exit 1; }
@@ -25,14 +28,14 @@ $(VENV)/.installed: pyproject.toml setup.py $(wildcard lock/*) $(wildcard kernel
 	lock/install $(BIN)/python $(EXTRA) dev
 	@touch $@
 
-lint: install
+lint: install  ## format, rules, types, imports between rooms, words, generated tables
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_source_rules.py tests/test_generated.py  # words, names, lengths; tables derived from code
 
-fix: install
+fix: install  ## mend what a tool can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -52,25 +55,25 @@ gpu: install  ## on a CUDA machine: the kernels' conformance, runs in the jail, 
 	$(BIN)/python -m benchmarks.kernels --device cuda
 	$(BIN)/python -m benchmarks.trainer --scale small gated-deltanet
 
-aot-kernels: install
+aot-kernels: install  ## compile the Triton kernels for a GPU without one
 	$(BIN)/python -m benchmarks.aot_kernels
 
-bench-lab: install
+bench-lab: install  ## a whole lab: seconds an experiment, events, scaling
 	$(BIN)/python -m benchmarks.lab
 	$(BIN)/python -m benchmarks.lab --experiments 0 --instant 900 --slots 64 --holding 100000 1000
 	$(BIN)/python -m benchmarks.scaling
 
-bench-memory: install
+bench-memory: install  ## memory: rebuild, queries, growth, novelty
 	$(BIN)/python -m benchmarks.memory rebuild
 	$(BIN)/python -m benchmarks.memory queries
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.novelty
 
-bench-trainer: install
+bench-trainer: install  ## runs and the jail
 	$(BIN)/python -m benchmarks.trainer
 	$(BIN)/python -m benchmarks.jail
 
-bench-kernels: install
+bench-kernels: install  ## the kernels on this machine
 	$(BIN)/python -m benchmarks.kernels
 
 bench-fidelity: install  ## hours: every design at two rungs with three seeds; it takes up where it stopped
@@ -81,5 +84,5 @@ chaos: install  ## an hour of kill -9; docs/reliability.md has the results
 	$(BIN)/python -m tests.support.burst --events 100000
 	$(BIN)/python -m tests.support.interrupted_campaigns 200
 
-clean:
+clean:  ## remove .venv and .move37
 	rm -rf $(VENV) .move37

@@ -56,9 +56,10 @@ def _run() -> int:
     import typer
 
     from lab.commands import command_line
+    from lab.quiet import take_quiet
 
     try:
-        return command_line()(standalone_mode=False) or 0
+        return command_line()(args=take_quiet(sys.argv[1:]), standalone_mode=False) or 0
     except typer.exceptions.TyperException as error:
         return _print_error(error.format_message() or "no command; hint: move37 --help", error.exit_code)
     except typer.Abort:

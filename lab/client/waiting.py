@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from lab.quiet import is_quiet
+
 NOTICE_DELAY_S = 2.0
 """A shorter wait is not mentioned."""
 NOTICE_INTERVAL_S = 15.0
@@ -13,6 +15,9 @@ NOTICE_INTERVAL_S = 15.0
 @contextmanager
 def announced(what: str, patience: float) -> Iterator[None]:
     """Print that `what` is waited for, at most `patience` seconds, if the context lasts longer than a moment."""
+    if is_quiet():
+        yield
+        return
     notices = asyncio.ensure_future(_print_notices(what, patience))
     try:
         yield

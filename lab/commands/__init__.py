@@ -18,7 +18,7 @@ def command_line() -> typer.Typer:
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        add_completion=False,
+        epilog="--quiet, anywhere: no progress and no notices, only results and errors.",
     )
     modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
     for module in sorted(modules, key=lambda module: module.POSITION):

@@ -10,6 +10,7 @@ from lab.commands.reading import IdArgument, fetch_one
 from lab.options import JsonOption, run_async, with_settings
 from lab.settings import Settings
 from lab.terminal.output import print_json
+from lab.terminal.working import working
 
 POSITION = 22
 
@@ -44,7 +45,8 @@ def export(
     row = fetch_one(settings, experiment, archive=log)
     history = replay.read_history(log) if log else run_async(log_export.read_events(settings))
     folder = out or Path("exported") / f"{row.id}-{to}"
-    summary = exports.write_export(settings, row, history, to, folder, weights)
+    with working(f"exporting {row.id} and certifying it in the sandbox"):
+        summary = exports.write_export(settings, row, history, to, folder, weights)
     if summary.note:
         print(summary.note, file=sys.stderr)
     if as_json:
@@ -71,8 +73,10 @@ def export_log(
     from lab.operations import log_export
     from lab.operations.parquet import write_parquet
 
-    if parquet:
-        count = write_parquet(file, run_async(log_export.read_events(settings)))
-    else:
-        count = run_async(log_export.export_log(settings, file))
+    with working(f"exporting the log to {file}"):
+        count = (
+            write_parquet(file, run_async(log_export.read_events(settings)))
+            if parquet
+            else run_async(log_export.export_log(settings, file))
+        )
     print(f"{count} events in {file}")

@@ -10,6 +10,7 @@ import typer
 from lab.options import JsonOption, run_async, with_settings
 from lab.settings import Settings
 from lab.terminal.output import print_json
+from lab.terminal.working import working
 
 POSITION = 60
 
@@ -46,7 +47,8 @@ def import_(
         id_field, parent_field, motivation_field, source_field, scores_field, time_field, name_field, rank_by
     )
     try:
-        summary = run_async(import_history.import_history(settings, file, columns, skip_bad=skip_bad))
+        with working(f"importing {file}"):
+            summary = run_async(import_history.import_history(settings, file, columns, skip_bad=skip_bad))
     except import_history.BadHistory as error:
         for line in error.bad[: import_history.MAX_BAD_LINES_SHOWN]:
             print(f"move37: {line}", file=sys.stderr)

@@ -10,6 +10,7 @@ from lab.errors import WrongUsage
 from lab.options import JsonOption, run_async, with_settings
 from lab.settings import Settings
 from lab.terminal.output import print_json
+from lab.terminal.working import working
 
 POSITION = 75
 
@@ -33,7 +34,8 @@ def backup(
     """
     from lab.operations import backup as backups
 
-    summary = run_async(backups.back_up(settings, target, keys=keys))
+    with working(f"backing up to {target}"):
+        summary = run_async(backups.back_up(settings, target, keys=keys))
     if as_json:
         print_json(asdict(summary))
     else:
@@ -55,7 +57,8 @@ def restore(
     """
     from lab.operations import restore as restoring
 
-    summary = run_async(restoring.restore(settings, source))
+    with working(f"restoring {source}"):
+        summary = run_async(restoring.restore(settings, source))
     if as_json:
         print_json(asdict(summary))
         return
@@ -84,7 +87,8 @@ def archive(
 
     if not settings.campaign:
         raise WrongUsage("archive needs --campaign; hint: move37 campaigns lists the ids")
-    summary = run_async(archives.archive(settings, file))
+    with working(f"archiving to {file}"):
+        summary = run_async(archives.archive(settings, file))
     if as_json:
         print_json(asdict(summary))
     else:

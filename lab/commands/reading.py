@@ -13,6 +13,7 @@ from lab.home import Home
 from lab.options import AtOption, ExperimentOption, JsonOption, RoleOption, TypeOption, run_async, with_settings
 from lab.settings import Settings
 from lab.terminal.output import print_json, print_json_lines
+from lab.terminal.working import working
 
 POSITION = 20
 ArchiveOption = Annotated[
@@ -206,7 +207,9 @@ def report(
 
     page = Home(settings.home).report.with_suffix(".md" if markdown else ".html")
     default = page.with_stem(f"report-at-{at}") if at else page
-    print(run_async(log_export.report(settings, out or default, at, markdown=markdown)).resolve())
+    with working("writing the report"):
+        path = run_async(log_export.report(settings, out or default, at, markdown=markdown))
+    print(path.resolve())
 
 
 def _best_measured(rows: Sequence[Any]) -> list[Any]:

@@ -1,5 +1,6 @@
 """Commands on an exported log: replay it, verify it, or fork a new home from it."""
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from lab.errors import WrongUsage
 from lab.home import Home
 from lab.options import ExperimentOption, JsonOption, PatienceOption, RoleOption, TypeOption, lab_settings, run_async
 from lab.terminal.output import print_json
+from lab.terminal.working import working
 
 POSITION = 30
 
@@ -49,11 +51,13 @@ def replay(
         raise WrongUsage("--pdb without --agent; hint: name the role whose decisions to stop in")
     if verify:
         return verification.print_check(verification.verify_export(file), as_json=as_json)
-    history = replays.read_history(file, first, 0 if agent else last)  # what a decision published comes after its event
+    with working(f"reading {file}"):  # what a decision published comes after its event
+        history = replays.read_history(file, first, 0 if agent else last)
     if rebuild:
         _print_digest(replays.rebuild(history), as_json=as_json)
     elif agent:
-        return replays.replay_and_report(agent, history, file, first, last, step=step, as_json=as_json, debug=debug)
+        with nullcontext() if step or debug else working(f"deciding {file} again as {agent}"):
+            return replays.replay_and_report(agent, history, file, first, last, step=step, as_json=as_json, debug=debug)
     else:
         event_filter = EventFilter(experiment, kind, role, first=first)
         event_filter.check({one.experiment for one in history})
@@ -77,7 +81,8 @@ def fork(
     """
     from lab.operations import fork as forks
 
-    summary = run_async(forks.fork(lab_settings(home=home, patience=patience), log, at, Home(home)))
+    with working(f"forking {log}"):
+        summary = run_async(forks.fork(lab_settings(home=home, patience=patience), log, at, Home(home)))
     if as_json:
         print_json({"home": str(home), **asdict(summary)})
         return

@@ -66,8 +66,11 @@ def train(
 
 def _verdict(work: Any, file: Path, settings: Any) -> dict[str, Any]:
     """Return the verdict of a check or a training. Raises LabError for a file or a setting that can't be used."""
+    from lab.terminal.working import working
+
     try:
-        return work(file, settings)
+        with working(f"{'training' if 'train' in work.__name__ else 'checking'} {file.name} at scale {settings.scale}"):
+            return work(file, settings)
     except ValueError as error:
         raise LabError(str(error)) from None
 

@@ -18,6 +18,7 @@ from dashboard.report.summary import duration_text
 from lab.client.campaign_view import CampaignView
 from lab.client.event_text import notable_line
 from lab.home import Home
+from lab.quiet import is_quiet
 from lab.runtime.campaign import RunOutcome, Screen
 from lab.settings import Settings
 from lab.terminal import tables
@@ -29,7 +30,7 @@ from lab.terminal.output import print_json
 def screen(*, quiet: bool) -> Iterator[Screen]:
     """Yield a screen: the live view on a terminal, one line an event elsewhere, nothing if `quiet`."""
     console = Console(stderr=True)
-    if quiet:
+    if quiet or is_quiet():
         yield lambda _view, _envelope: None
     elif console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as live:

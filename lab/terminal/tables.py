@@ -11,6 +11,7 @@ from rich.table import Table
 from bus.vocabulary.queries import Experiment, SpendingRow, UnitEffect
 from dashboard.report.summary import duration_text
 from lab.client.model_tally import OUTCOME_WORDS
+from lab.terminal.fitting import Column, print_records, print_table
 from trainer.exporting.certificate import Certificate
 
 SHORT_FIELDS = (
@@ -25,6 +26,25 @@ FIGURES = ("val_loss", "bits_per_byte", "recall", "seconds")
 SERVICE_COLUMNS = (
     "role", "instance", "host", "version", "uptime_s", "lag", "queue_age_s", "in_flight", "done", "failed",
     "last_error",
+)  # fmt: skip
+EXPERIMENT_COLUMNS = (
+    Column("id"), Column("design", 1, max_width=36), Column("status", 4), Column("origin", 6),
+    Column("parent", 8, max_width=24), Column("score", 2, right=True), Column("fitness", 5, right=True),
+    Column("bits/byte", 3, right=True), Column("recall", 3, right=True), Column("params", 7, right=True),
+    Column("s", 9, right=True),
+)  # fmt: skip
+IMPORTED_COLUMNS = (
+    Column("id"), Column("design", 1, max_width=48), Column("history", 3, max_width=24), Column("its id", 4),
+    Column("parent", 5), Column("reported, not measured here", 2, max_width=48),
+)  # fmt: skip
+EFFECT_COLUMNS = (
+    Column("unit", max_width=72), Column("designs", 2, right=True), Column("effect", right=True),
+    Column("low", 1, right=True), Column("high", 1, right=True), Column("verdict"),
+)  # fmt: skip
+SPENDING_COLUMNS = (
+    Column("asked", right=True), Column("answered", right=True), Column("requests", 2, right=True),
+    Column("tokens in", 1, right=True), Column("tokens out", 1, right=True), Column("cached", 3, right=True),
+    Column("cost", right=True), Column("not answered", 1, max_width=72),
 )  # fmt: skip
 
 
@@ -42,49 +62,36 @@ def short(row: Experiment) -> dict[str, Any]:
 
 def print_experiments(rows: Iterable[Experiment]) -> None:
     """Print a table of experiments."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("id", "design", "status", "origin", "parent"):
-        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=36)
-    for column in ("score", "fitness", "bits/byte", "recall", "params", "s"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(
-            row.id, escape(row.name), row.status, row.origin or "", row.parent_id or "",
-            _figure(row.score, "+.2f"),
+    lines = [
+        (
+            row.id, row.name, row.status, row.origin or "", row.parent_id or "", _figure(row.score, "+.2f"),
             _figure(row.fitness, ".3f"), _figure(row.bits_per_byte, ".3f"), _figure(row.recall, ".3f"),
             _figure(row.parameters, ",d"), _figure(row.seconds, ".1f"),
-        )  # fmt: skip
-    console().print(table)
+        )
+        for row in rows
+    ]  # fmt: skip
+    print_table(console(), EXPERIMENT_COLUMNS, lines)
 
 
 def print_effects(rows: Iterable[UnitEffect]) -> None:
     """Print a table of the effects of units."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("unit", no_wrap=True, overflow="ellipsis", max_width=72)
-    for column in ("designs", "effect", "low", "high"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("verdict")
-    for row in rows:
-        figures = (f"{value:+.2f}" for value in (row.effect, row.low, row.high))
-        table.add_row(escape(row.name), str(row.designs), *figures, row.verdict)
+    lines = [
+        (row.name, str(row.designs), *(f"{value:+.2f}" for value in (row.effect, row.low, row.high)), row.verdict)
+        for row in rows
+    ]
+    print_table(console(), EFFECT_COLUMNS, lines)
 
 
 def print_spending(rows: Sequence[SpendingRow], keys: Sequence[str]) -> None:
     """Print what language models took, a row for each value of the keys."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in keys:
-        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=36)
-    for column in ("asked", "answered", "requests", "tokens in", "tokens out", "cached", "cost"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("not answered", overflow="fold")
-    for row in rows:
-        failures = (f"{OUTCOME_WORDS.get(name, name)} ({n})" for name, n in row.outcomes.items() if name != "answered")
-        table.add_row(
-            *(escape(getattr(row, key)) for key in keys),
-            *(f"{n:,}" for n in (row.asked, row.answered, row.requests, row.tokens_in, row.tokens_out)),
-            f"{row.tokens_cached:,}", "" if row.unpriced else f"{row.cost:.4g}", ", ".join(failures),
-        )  # fmt: skip
-    console().print(table)
+    columns = [*(Column(key, max_width=36) for key in keys), *SPENDING_COLUMNS]
+    print_table(console(), columns, [(*(getattr(row, key) for key in keys), *_spent(row)) for row in rows])
+
+
+def _spent(row: SpendingRow) -> tuple[str, ...]:
+    failures = (f"{OUTCOME_WORDS.get(name, name)} ({n})" for name, n in row.outcomes.items() if name != "answered")
+    counts = (row.asked, row.answered, row.requests, row.tokens_in, row.tokens_out, row.tokens_cached)
+    return (*(f"{n:,}" for n in counts), "" if row.unpriced else f"{row.cost:.4g}", ", ".join(failures))
 
 
 def print_experiment(row: Experiment) -> None:
@@ -132,14 +139,12 @@ def _reported(row: Experiment) -> str:
 
 def print_imported(rows: Iterable[Experiment]) -> None:
     """Print a table of imported experiments with what their histories report of them."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("id", "design", "history", "its id", "parent", "reported, not measured here"):
-        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=48)
-    for row in rows:
-        assert row.imported
-        cells = (row.id, row.name, row.imported.history, row.imported.foreign_id, row.parent_id or "", _reported(row))
-        table.add_row(*map(escape, cells))
-    console().print(table)
+    lines = [
+        (row.id, row.name, row.imported.history, row.imported.foreign_id, row.parent_id or "", _reported(row))
+        for row in rows
+        if row.imported
+    ]
+    print_table(console(), IMPORTED_COLUMNS, lines)
 
 
 def _print_failures(page: Console, row: Experiment) -> None:
@@ -170,12 +175,7 @@ def print_status(state: dict[str, Any]) -> None:
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print a table with a column for each key of the rows; numbers stand to the right."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name, value in rows[0].items() if rows else ():
-        table.add_column(name.replace("_", " "), justify="left" if isinstance(value, str | None) else "right")
-    for row in rows:
-        table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
-    console().print(table)
+    print_records(console(), rows)
 
 
 def print_certificate(certificate: Certificate | None) -> None:
