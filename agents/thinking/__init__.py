@@ -1,7 +1,7 @@
 """How a role thinks with a language model: conversations that a decision holds, one question after another.
 
-A conversation is part of a decision: it yields questions and is sent replies, which the trace records. It publishes
-the account of each answer at once, and nothing else.
+A conversation is part of a decision: it yields questions and is sent replies, which the trace records, and every answer
+is accounted for in the log at once (`agents.llm.asking`).
 
 | module | what it does |
 | --- | --- |

@@ -45,8 +45,8 @@ class RoleConversation:
     """Experiment that the accounts join; empty for that of the event."""
     turns: list[FactBlock] = field(default_factory=list[FactBlock])
     """What was said so far, oldest first."""
-    requests: int = 0
-    """Questions asked so far."""
+    model: str = ""
+    """The model that answered last, by its name at the endpoint."""
 
     def ask(
         self,
@@ -73,7 +73,7 @@ class RoleConversation:
             purpose=task,
             experiment=self.experiment,
         )
-        self.requests += 1
+        self.model = asked.reply.account.model if asked.reply.account else ""
         if asked.answer is None:
             return asked.why
         self.tell("task", words, "lab")

@@ -7,6 +7,7 @@ from agents.analysis.fitness import marked_judge
 from agents.design import BASELINES
 from agents.llm.endpoint import Endpoint
 from agents.llm.model import ModelClient
+from agents.llm.prompts import library
 from agents.roles.analyst import Analyst
 from agents.roles.engineer import Engineer
 from agents.roles.researcher import Researcher
@@ -51,6 +52,8 @@ STARTED = campaign_started(
     goal="better recall",
     baselines=("gla",),
     models=dict.fromkeys(("researcher", "engineer", "analyst"), "scripted"),
+    prompts=library.versions(),
+    roles={"researcher": {"plan": False, "reflections": False}, "analyst": {"judge": "model"}},
 )
 SCORED = experiment("e0001", "running", val_loss=1.5, recall=0.5, source=GLA, motivation="m", novelty=0.3)
 QUEUED = Experiment(id="e0001", status="queued", source=GLA, motivation="m")

@@ -39,6 +39,9 @@ class AnalysisReady(Event):
     noise; None if the campaign ranks by fitness."""
     objective_parts: ObjectiveParts | None = None
     """What the objective is made of; None without one."""
+    judged_by: str = ""
+    """Who gave the judge part: `formula`, or a model with its prompt's version; `neutral` if no model answered. Empty
+    in earlier logs."""
 
     @property
     def rank_key(self) -> tuple[bool, float, float]:
