@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,15 @@ IDEAS = (
     ("wide-value", "More channels for values than for keys: what is recalled is rich, what addresses it is cheap."),
 )
 """Names and motivations of the proposals, in order."""
+TOOL_CALLS: Mapping[str, dict[str, str]] = {
+    "search_papers": {"text": "keys collide"},
+    "similar_ideas": {"text": IDEAS[0][1]},
+    "show_experiment": {"experiment": "base-gla"},
+    "diff": {"a": "base-gla", "b": "base-deltanet"},
+    "failures_like": {"reason": ""},
+    "check_source": {"source": "import os"},
+}
+"""What it looks up before every plan."""
 REFUSAL = 400, b'{"error": {"message": "the context is too long", "type": "test"}}'
 """A status and a body after which a client does not repeat its request."""
 
@@ -32,8 +42,42 @@ class Thinker:
     def __call__(self, request: dict[str, Any]) -> tuple[int, bytes]:
         """Return an HTTP status and a body."""
         schema = request["response_format"]["json_schema"]["name"]
+        if schema == "Plan" and "tools" in request and request["messages"][-1]["role"] != "tool":
+            return _calls(TOOL_CALLS)
         self._counts[schema] += 1
         return getattr(self, f"_{schema.lower()}")(self._counts[schema] - 1)
+
+    def _plan(self, index: int) -> tuple[int, bytes]:
+        """Plan the next idea."""
+        _, motivation = IDEAS[index % len(IDEAS)]
+        return _typed_answer({"mechanism": motivation, "weakness": "keys collide", "expected": "recall"})
+
+    def _reflection(self, _: int) -> tuple[int, bytes]:
+        """Approve."""
+        return _typed_answer({"holds": True, "why": "It stands."})
+
+    def _patch(self, index: int) -> tuple[int, bytes]:
+        """Change a line that every source of the grammar has."""
+        change = {"search": "import torch.nn.functional as F", "replace": f"import torch.nn.functional as F  # {index}"}
+        name, motivation = IDEAS[index % len(IDEAS)]
+        return _typed_answer({"name": name, "motivation": motivation, "replacements": [change]})
+
+    def _unitplan(self, index: int) -> tuple[int, bytes]:
+        """Ask for two questions of the design, one of which no design has."""
+        name, motivation = IDEAS[index % len(IDEAS)]
+        return _typed_answer({"name": name, "motivation": motivation, "questions": ["gate", "colour"]})
+
+    def _unitchoice(self, index: int) -> tuple[int, bytes]:
+        """Name a unit that does not exist, then one that does."""
+        return _typed_answer({"unit": "velvet" if index % 2 == 0 else "sigmoid"})
+
+    def _sameness(self, _: int) -> tuple[int, bytes]:
+        """Find every idea new."""
+        return _typed_answer({"same_as": "", "why": "It writes otherwise."})
+
+    def _insights(self, _: int) -> tuple[int, bytes]:
+        """Sum up."""
+        return _typed_answer({"worked": ["A gate (e0001)."], "failed": [], "questions": ["Does a window help?"]})
 
     def _draft(self, index: int) -> tuple[int, bytes]:
         """Propose; the second source has a syntax error, the fourth reply is no typed answer, the sixth a refusal."""
@@ -64,6 +108,18 @@ class Thinker:
     def _answer(self, _: int) -> tuple[int, bytes]:
         """Answer a person."""
         return _typed_answer({"answer": "It is level with the other baselines so far."})
+
+
+def _calls(calls: Mapping[str, dict[str, str]]) -> tuple[int, bytes]:
+    """Return a reply that calls tools."""
+    body = json.loads(completion(""))
+    named = [
+        {"id": f"call-{name}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+        for name, arguments in calls.items()
+    ]
+    said = {"role": "assistant", "content": None, "tool_calls": named}
+    body["choices"][0] |= {"message": said, "finish_reason": "tool_calls"}
+    return 200, json.dumps(body).encode()
 
 
 def _source(index: int, name: str) -> str:

@@ -1,0 +1,51 @@
+"""A whole campaign whose model plans, calls every tool, and writes in several forms: its replay has no difference."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.llm.tools import TOOLS
+from bus.vocabulary.events import ProposalCreated
+from lab.operations import log_export, replay
+from lab.settings import LoadedSettings
+from tests.support.labs import move37, run_instant
+from tests.support.scripted_model import ScriptedModel
+from tests.support.thinker import Thinker
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    """Serve the scripted thinker."""
+    served = ScriptedModel()
+    served.default_step = Thinker()
+    yield served
+    served.close()
+
+
+@pytest.mark.slow
+def test_a_campaign_with_tools_replays_without_a_difference(model: ScriptedModel, tmp_path: Path) -> None:
+    """Every tool was called, every slot was filled, and a replay asks nobody."""
+    home, log = tmp_path / "home", tmp_path / "log.jsonl"
+    llm = {"base_url": model.url, "model": "scripted", "retries": 0}
+    assert run_instant(home, experiments=8, slots=2, llm=llm).finished
+    asyncio.run(log_export.export_log(LoadedSettings.load({"home": home}).settings, log))
+    history, asked = replay.read_history(log), len(model.requests)
+    ideas = [one.event for one in history if isinstance(one.event, ProposalCreated) and one.event.origin != "baseline"]
+    assert len(ideas) == 8
+    assert "model" in {idea.origin for idea in ideas}
+    uses = [
+        (use["tool"], use["result"])
+        for attempts in replay.traces_of(log).values()
+        for answers in attempts
+        for answer in answers
+        if answer["question"] == "Completion"
+        for use in answer["reply"].get("tool_uses", ())
+    ]
+    assert {name for name, _ in uses} == set(TOOLS)
+    assert not [result for _, result in uses if result.startswith("error: ")]
+    for role in ("researcher", "engineer", "analyst", "director"):
+        assert json.loads(move37("replay", str(log), "--agent", role, "--json"))["differences"] == []
+    assert len(model.requests) == asked
