@@ -5,11 +5,16 @@
 A population is bred as in a campaign with random scores. Each idea varies one of ten parents, with four of forty
 references as mates; both tiers are renewed after every dozen ideas. Each idea is compared with all before it, as by the
 researcher, and then joins them whatever its similarity. Prints JSON.
+
+`paraphrases.toml` has ideas as a model writes them. Their similarities to paraphrases of themselves, to neighbours with
+another mechanism and to each other show which similarities a model has to judge.
 """
 
 import argparse
 import json
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -23,6 +28,7 @@ from bus.vocabulary.events import ProposalCreated, ProposalRequested
 from memory.retrieval.embedding import SentenceEmbedder, Vectors32
 
 PERCENTILES = (10, 50, 90, 95, 99)
+PARAPHRASES = Path(__file__).with_name("paraphrases.toml")
 IDEAS_PER_RENEWAL = 12
 """Ideas between two renewals of the tiers, as in a campaign of 400."""
 
@@ -62,6 +68,27 @@ def nearest_similarities(vectors: Vectors32) -> Vectors32:
     return np.array([(vectors[:i] @ vectors[i]).max() for i in range(1, len(vectors))], np.float32)
 
 
+def paraphrase_similarities(embedder: SentenceEmbedder) -> dict[str, dict[str, float]]:
+    """Return the lowest, the median and the highest similarity of ideas to paraphrases, neighbours and other ideas."""
+    ideas = tomllib.loads(PARAPHRASES.read_text(encoding="utf-8"))["idea"]
+    groups: dict[str, list[float]] = {"paraphrase": [], "neighbour": [], "other": []}
+    own = embedder.encode([idea["text"] for idea in ideas])  # [ideas, 384]
+    for place, idea in enumerate(ideas):
+        vectors = embedder.encode([*idea["same"], idea["neighbour"]])  # [3, 384]
+        similarities = (vectors @ own[place]).tolist()
+        groups["paraphrase"] += similarities[:-1]
+        groups["neighbour"].append(similarities[-1])
+        groups["other"] += (own[:place] @ own[place]).tolist()
+    return {
+        name: {
+            "lowest": round(min(all_), 3),
+            "median": round(float(np.median(all_)), 3),
+            "highest": round(max(all_), 3),
+        }
+        for name, all_ in groups.items()
+    }
+
+
 def main() -> None:
     """Breed, embed, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -69,7 +96,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     proposals = breed_population(options.ideas, Random(options.seed))
-    vectors = SentenceEmbedder().encode([idea.motivation for idea in proposals])
+    embedder = SentenceEmbedder()
+    vectors = embedder.encode([idea.motivation for idea in proposals])
     humans = sum(idea.origin == "baseline" for idea in proposals)
     genetic, settings = nearest_similarities(vectors)[humans - 1 :], ResearcherSettings()
     distances = np.array(nearest_distances(proposals)[humans - 1 :])
@@ -82,6 +110,7 @@ def main() -> None:
         "share_above_similarity": round(float((genetic > settings.max_similarity).mean()), 3),
         "same_source_as_an_earlier_one": len(proposals) - len({idea.source for idea in proposals}),
         "similarity_percentiles": {p: round(float(np.percentile(genetic, p)), 4) for p in PERCENTILES},
+        "models": paraphrase_similarities(embedder),
         "baselines_most": round(float(nearest_similarities(vectors[:humans]).max()), 3),
     }
     print(json.dumps(figures, indent=1))
