@@ -4,12 +4,13 @@ import re
 
 from agents.analysis.explanations import explain_standing, explain_terms
 from agents.llm.asking import ask
-from agents.llm.prompts import first
+from agents.llm.prompts import first, library
 from agents.llm.schemas import Answer
 from agents.people.replies import explain_withdrawal, question_of
 from bus.delivery.role import Post, Subdecision
-from bus.vocabulary.events import HumanAnswered, HumanMessage
+from bus.vocabulary.events import CampaignStarted, HumanAnswered, HumanMessage
 from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiment, Experiments
+from bus.vocabulary.questions import Completion
 from bus.wire.envelope import Envelope
 from bus.wire.ids import EXPERIMENT_ID_FORM
 from bus.wire.plain_text import clean_text
@@ -42,10 +43,19 @@ def answer_question(envelope: Envelope, message: HumanMessage, role: str) -> Sub
     missing = tuple(name for name in named if name not in known)
     facts = text = clean_text("\n".join([*terms, *reasons, facts_of(status, rows, missing)]), ANSWER_CHARACTERS)
     if status.started and role in status.started.models:
-        asked = yield from ask(envelope, first.answer(message.text, facts), Answer, agent=role)
+        asked = yield from ask(envelope, _question(status.started, message.text, facts), Answer, agent=role)
         text = clean_text(asked.answer.answer, ANSWER_CHARACTERS) if asked.answer else facts
     answered = HumanAnswered(question=message.text, answer=text or facts, to=message.by)
     return [Post(envelope.experiment, answered)]
+
+
+def _question(started: CampaignStarted, text: str, facts: str) -> Completion:
+    """Return the request to answer a person, with the instructions in the campaign's version."""
+    question = first.answer(text, facts)
+    if first.is_first(started):
+        return question
+    version = {"instructions": library.text(started, "answer"), "version": library.digest(started, "answer")}
+    return question.model_copy(update=version)
 
 
 def answer_restore(envelope: Envelope, message: HumanMessage) -> Subdecision[list[Post]]:
