@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bus.wire.subjects import LOG, STREAMS, StreamLimits
+from lab.campaign_tables import ArmSettings, VerificationSettings
 from lab.errors import LabError
 from lab.model_settings import AGENTS, ModelSettings
 from lab.nearest_name import hint_of
@@ -50,31 +51,6 @@ class ObjectiveSettings(BaseModel):
     """Forward FLOPs per token that a design may take, as a multiple of the costliest baseline's; 0 for no limit."""
     tasks: dict[str, TaskObjective] = {}
     """Tasks by name; those not given have the defaults of the scale."""
-
-
-class VerificationSettings(BaseModel):
-    """`[verification]`: which of the screening's best are verified, on fresh seeds and sealed text."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    candidates: int | None = Field(default=None, ge=0, le=64)
-    """Designs that climb the ladder; 0 for none, None for as many as `share` allows."""
-    share: float = Field(default=0.35, gt=0, allow_inf_nan=False)
-    """Most work that a derived plan may add, as a share of the screening's."""
-    rungs: tuple[str, ...] = Field(default=(), max_length=6)
-    """Scales to climb, at least two; empty for the campaign's own and the next one."""
-    looks: tuple[int, ...] = Field(default=(), max_length=8)
-    """Numbers of seeds after which a candidate is judged; empty for those that `share` allows."""
-    baselines: int = Field(default=2, ge=1, le=64)
-    """Baselines that climb too; a discovery beats each of them."""
-    margin: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """Gain in nats per byte that a discovery must exceed."""
-    alpha: float = Field(default=0.05, gt=0, lt=1)
-    """Rate of false discoveries in the campaign."""
-    futility: float = Field(default=0.05, ge=0, lt=1)
-    """A climb ends when its predicted chance falls below this; 0 never ends it early."""
-    retries: int = Field(default=1, ge=0, le=5)
-    """Repetitions of a run that a busy machine ended."""
 
 
 class Settings(BaseSettings):
@@ -138,6 +114,8 @@ class Settings(BaseSettings):
     """What experiments are ranked by, `[objective]`: measures, weights and noise by task, and a limit on FLOPs."""
     verification: VerificationSettings = VerificationSettings()
     """How discoveries are verified, `[verification]`; the plan is fixed when the campaign starts."""
+    arms: ArmSettings = ArmSettings()
+    """Shares of the control arms, `[arms]`."""
     roles: dict[str, dict[str, Any]] = {}
     """Settings of roles, `[roles.<name>]`, such as `max_ideas` of the researcher."""
     llm: ModelSettings = ModelSettings()

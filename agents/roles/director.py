@@ -8,6 +8,7 @@ so the ending does not depend on a single decision.
 """
 
 from agents.search import make_policy
+from agents.search.arms import arm_of, control_policy
 from agents.search.guidance import DIRECTOR, DirectorSettings, wish_in_force
 from agents.search.policy import SearchPolicy, State
 from agents.verification.promotions import is_over, last_promotion, next_promotion
@@ -177,16 +178,19 @@ def _opening(
     if slot < len(started.baselines):
         baseline = started.baselines[slot]
         return Post(experiment, ProposalRequested(slot=slot, arm="baseline", space=started.space, baseline=baseline))
-    suggestion = yield from policy.ask(status, state, rng(derive(campaign, experiment), SPEC.name))
+    arm = arm_of(slot - len(started.baselines), started.arms)
+    guided = arm == "guided"
+    asked = policy if guided else control_policy(arm)
+    suggestion = yield from asked.ask(status, state, rng(derive(campaign, experiment), SPEC.name))
     request = ProposalRequested(
         slot=slot,
-        arm="guided",
+        arm=arm,
         space=started.space,
         parent=suggestion.parent,
         references=suggestion.references,
         preferences=dict(suggestion.preferences),
-        guidance=status.guidance,
-        wish=wish_in_force(status),
+        guidance=status.guidance if guided else (),
+        wish=wish_in_force(status) if guided else None,
         children=suggestion.children,
         ranking=suggestion.ranking,
         unranked=suggestion.unranked,

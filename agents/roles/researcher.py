@@ -22,7 +22,14 @@ from agents.thinking.novelty import NEAREST, NoveltyJudge, Repetition
 from agents.thinking.single import SingleQuestion
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSpec
-from bus.vocabulary.events import CampaignStarted, ModelAnswered, ProposalCreated, ProposalRejected, ProposalRequested
+from bus.vocabulary.events import (
+    CONTROL_ARMS,
+    CampaignStarted,
+    ModelAnswered,
+    ProposalCreated,
+    ProposalRejected,
+    ProposalRequested,
+)
 from bus.vocabulary.queries import (
     Ancestry,
     AskAncestry,
@@ -144,8 +151,8 @@ class _Slot:
                 yield from model.reject(rejection)
 
     def _thinker(self) -> Designer | SingleQuestion | None:
-        """Return who asks the campaign's model for ideas; None without a model."""
-        if self._started is None or SPEC.name not in self._started.models:
+        """Return who asks the campaign's model for ideas; None without a model, and in a control's slot."""
+        if self._started is None or SPEC.name not in self._started.models or self._request.arm in CONTROL_ARMS:
             return None
         facts = Facts(self._request, self._ancestry)
         if first.is_first(self._started):
@@ -157,9 +164,10 @@ class _Slot:
         """Return what all ideas of the slot are bred from."""
         baselines = list(self._started.baselines) if self._started else []
         donors = select_donors(self._request, self._ancestry.rows, self._random.sample(baselines, len(baselines)))
-        goal = self._started.goal if self._started else ""
-        cognition = self._ancestry.cognition
-        lean = leaning(self._effects, self._settings.leaning)
+        is_control = self._request.arm in CONTROL_ARMS
+        goal = self._started.goal if self._started and not is_control else ""
+        cognition = () if is_control else self._ancestry.cognition
+        lean = leaning(self._effects, 1.0 if is_control else self._settings.leaning)
         bias = slot_bias(goal, cognition, self._request, lean, from_text=self._settings.paper_bias == "text")
         return Ancestors(donors, bias, cognition, Grammar(self._settings.formulas, self._settings.normal_forms))
 

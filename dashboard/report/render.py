@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from shlex import quote
 
-from bus.vocabulary.queries import CampaignStatus, Experiment, UnitEffects, Verification
+from bus.vocabulary.queries import CampaignStatus, Experiment, ResultsByArm, UnitEffects, Verification
 from dashboard.report import effects as unit_effects
 from dashboard.report import failures, figures, leaderboard, summary
 from dashboard.report import verification as claims
@@ -22,6 +22,7 @@ PAGE_BYTES = 2_900_000
 """Size limit of a page; sources and records of the lower ranks are left out to keep it."""
 PARTS = (
     ("verification", "Verification"),
+    ("arms", "Arms"),
     ("leaderboard", "Leaderboard"),
     ("time", "Scores over time"),
     ("curves", "Loss curves"),
@@ -47,13 +48,15 @@ def render_report(
     notes: Sequence[str] = (),
     verification: Verification | None = None,
     effects: UnitEffects = NO_EFFECTS,
+    arms: ResultsByArm | None = None,
 ) -> str:
     """Return the report as an HTML document.
 
     `experiments` are complete (sources, curves, failures, findings), in the order of opening. `started` and `ended` are
     the times of the campaign's first and last event. `events` counts the log by type. `sandbox` is the setting; for
     `none` the page has a warning. `notes` are short remarks of the caller, `verification` says what became of claims,
-    `effects` what units are worth. Imported experiments, which nothing here has measured, are only counted.
+    `effects` what units are worth, `arms` what the controls reached. Imported experiments, which nothing here has
+    measured, are only counted.
     """
     scores = Scores([experiment for experiment in experiments if experiment.imported is None])
     if count := len(experiments) - len(scores.experiments):
@@ -64,7 +67,10 @@ def render_report(
         summary.text_list("Notes", notes),
         _event_counts(events),
     ]
-    shown = _parts(status, scores, effects) | {"verification": claims.table(verification) if verification else None}
+    shown = _parts(status, scores, effects) | {
+        "verification": claims.table(verification) if verification else None,
+        "arms": claims.arms_table(arms) if arms and arms.rows else None,
+    }
     parts = {name: content for name, content in shown.items() if content}
     head = _head(status, scores, events, sandbox, parts)
     rest = {name: figures.section(name, heading, parts[name]) for name, heading in PARTS if name in parts}

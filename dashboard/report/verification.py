@@ -1,4 +1,4 @@
-"""The table of verification: each look of each candidate, what the seeds said, and the verdicts.
+"""The tables of verification and of the control arms: each look of each candidate, the verdicts, the results by arm.
 
 Every row names the position of its event in the log, so that a claim leads to its evidence.
 """
@@ -6,7 +6,7 @@ Every row names the position of its event in the log, so that a claim leads to i
 from collections.abc import Iterator
 
 from bus.vocabulary.events import BaselineFigures
-from bus.vocabulary.queries import CandidateVerdict, JudgedLook, Verification
+from bus.vocabulary.queries import ArmResults, CandidateVerdict, JudgedLook, ResultsByArm, Verification
 from dashboard.report.leaderboard import NO_VALUE
 from dashboard.report.markup import Markup, clip, el, join
 
@@ -24,6 +24,29 @@ def table(state: Verification) -> Markup | None:
     body = el("table", el("caption", "Gains in nats per byte of sealed text"), el("thead", head), el("tbody", *rows))
     shown = el("div", body, class_="scroll short", tabindex="0", role="region", aria_label="Verification")
     return join([shown if rows else None, el("ul", *_verdict_items(state)), el("p", _how_to_check(), class_="quiet")])
+
+
+def arms_table(results: ResultsByArm) -> Markup:
+    """Return what each arm has reached in screening, and how much of it was confirmed."""
+    heads = ("arm", "designs", "scored", "best loss", "mean loss", "mean objective", "tokens", "climbed", "confirmed")
+    head = el("tr", *(el("th", text, scope="col", class_="number" if text != "arm" else None) for text in heads))
+    rows = [_arm_row(row) for row in results.rows]
+    caption = el("caption", "Screening by arm; losses in nats per byte")
+    body = el("table", caption, el("thead", head), el("tbody", *rows))
+    return el("div", body, class_="scroll short", tabindex="0", role="region", aria_label="Arms")
+
+
+def _arm_row(row: ArmResults) -> Markup:
+    figures = (
+        str(row.opened), str(row.analysed), _figure(row.best_loss), _figure(row.mean_loss),
+        _figure(row.mean_objective), f"{row.tokens:,.0f}", str(row.climbed), str(row.confirmed),
+    )  # fmt: skip
+    cells = (el("td", figure, class_="number") for figure in figures)
+    return el("tr", el("th", row.arm.replace("_", " "), scope="row"), *cells)
+
+
+def _figure(value: float | None) -> str:
+    return NO_VALUE if value is None else f"{value:.3f}"
 
 
 def _look_row(look: JudgedLook) -> Markup:

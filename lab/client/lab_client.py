@@ -12,6 +12,7 @@ from bus.delivery.transport import NoAnswer
 from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import Record
 from bus.vocabulary.queries import (
+    AskArms,
     AskCampaigns,
     AskCampaignStatus,
     AskExperiments,
@@ -23,6 +24,7 @@ from bus.vocabulary.queries import (
     Experiment,
     Experiments,
     Query,
+    ResultsByArm,
     SqlRows,
     UnitEffects,
     Verification,
@@ -91,6 +93,12 @@ class LabClient:
             return None
         query = AskVerification(campaign=self.campaign, at=await self._position())
         return cast("Verification", await self._ask(query))
+
+    async def arms(self, status: CampaignStatus) -> ResultsByArm | None:
+        """Return the results by arm; None if the campaign has no control arms."""
+        if status.started is None or not status.started.arms:
+            return None
+        return cast("ResultsByArm", await self._ask(AskArms(campaign=self.campaign, at=await self._position())))
 
     async def experiments(self, *ids: str) -> tuple[Experiment, ...]:
         """Return the experiments named, in full, or all of them in short form; pages keep replies bounded."""

@@ -105,6 +105,7 @@ async def report(settings: Settings, path: Path, at: int | None = None, *, markd
         past = await reader.as_of(at)
         campaign, experiments = await past.status_and_experiments()
         verification, effects = await past.claims(campaign), await past.unit_effects()
+        arms = await past.arms(campaign)
         messages = await read_stream(reader)
     verify.require_intact_lab(settings, messages)
     until, log = campaign.last_seq, subjects.decode_events(messages)
@@ -122,6 +123,7 @@ async def report(settings: Settings, path: Path, at: int | None = None, *, markd
             sandbox=campaign.started.sandbox if campaign.started else settings.sandbox,
             verification=verification,
             effects=effects,
+            arms=arms,
             notes=[f"Language models, {line}." for line in ModelTally.of(one.event for one in history).lines()],
         )
     )

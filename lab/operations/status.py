@@ -39,7 +39,7 @@ async def status(settings: Settings) -> dict[str, Any]:
             "last_seq": campaign.last_seq if campaign else await reader.length(subjects.LOG),
         }
         dead = await reader.length(subjects.DEAD)
-        verification = await _verification(reader, campaign)
+        tests = await _tests(reader, campaign)
     needed = served and not (campaign and campaign.finished)
     return identity | {
         "running": served and roll.working,
@@ -47,7 +47,7 @@ async def status(settings: Settings) -> dict[str, Any]:
         "services": list(roll.services),
         "absent": [role.as_json() for role in roll.absent] if needed else [],
         **(_progress(campaign) if campaign else {}),
-        **verification,
+        **tests,
     }
 
 
@@ -56,8 +56,8 @@ async def status_at(settings: Settings, position: int) -> dict[str, Any]:
     async with open_lab(settings) as reader:
         past = await reader.as_of(position)
         campaign = await past.status()
-        verification = await _verification(past, campaign)
-    return {"campaign": campaign.campaign, "last_seq": position} | _progress(campaign) | verification
+        tests = await _tests(past, campaign)
+    return {"campaign": campaign.campaign, "last_seq": position} | _progress(campaign) | tests
 
 
 async def _campaign(reader: LabClient, roll: RollCall, *, served: bool) -> CampaignStatus | None:
@@ -74,13 +74,14 @@ async def _campaign(reader: LabClient, roll: RollCall, *, served: bool) -> Campa
         raise
 
 
-async def _verification(reader: LabClient, campaign: CampaignStatus | None) -> dict[str, Any]:
-    """Return where each candidate stands on the ladder; nothing if the campaign verifies nothing."""
-    state = await reader.claims(campaign) if campaign else None
-    plan = state.started.verification if state and state.started else None
-    if state is None or plan is None:
+async def _tests(reader: LabClient, campaign: CampaignStatus | None) -> dict[str, Any]:
+    """Return where each candidate stands on the ladder, and the results by arm, if the campaign has them."""
+    if campaign is None:
         return {}
-    return {"verification": [climb_row(climb, plan) for climb in climbs(state, plan)]}
+    state, arms = await reader.claims(campaign), await reader.arms(campaign)
+    plan = state.started.verification if state and state.started else None
+    climbing = {"verification": [climb_row(climb, plan) for climb in climbs(state, plan)]} if state and plan else {}
+    return climbing | ({"arms": [row.model_dump(mode="json") for row in arms.rows]} if arms else {})
 
 
 def climb_row(climb: Climb, plan: VerificationPlan) -> dict[str, Any]:

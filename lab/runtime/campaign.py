@@ -22,7 +22,7 @@ from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.security import access, keys
 from bus.vocabulary.events import LossPoint
-from bus.vocabulary.queries import CampaignStatus, Experiment, UnitEffects, Verification
+from bus.vocabulary.queries import CampaignStatus, Experiment, ResultsByArm, UnitEffects, Verification
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from lab import endings
@@ -68,6 +68,8 @@ class RunOutcome:
     restarts: int
     verification: Verification | None
     """What became of claims; None if the campaign verifies nothing."""
+    arms: ResultsByArm | None
+    """What the control arms reached; None if the campaign has none."""
 
 
 async def run_campaign(settings: Settings, home: Home, screen: Screen, services: Services | None = None) -> RunOutcome:
@@ -101,12 +103,13 @@ async def run_campaign(settings: Settings, home: Home, screen: Screen, services:
                 reader = LabClient(bus, campaign, url, settings.patience if finished else INTERRUPTED_PATIENCE_S)
                 status, experiments = await reader.status_and_experiments()
                 verification, effects = await reader.claims(status), await reader.unit_effects()
+                arms = await reader.arms(status)
                 await supervisor.stop()
             await transport.close()
     finally:
         await supervisor.stop()
     seconds, restarts = time.monotonic() - start, supervisor.restarts
-    return RunOutcome(view, status, experiments, effects, finished, seconds, restarts, verification)
+    return RunOutcome(view, status, experiments, effects, finished, seconds, restarts, verification, arms)
 
 
 @asynccontextmanager

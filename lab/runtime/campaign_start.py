@@ -13,7 +13,7 @@ from agents import design
 from agents.search import policy_class
 from agents.search.policy import PolicyParameters
 from bus.delivery.role_spec import RoleSettings
-from bus.vocabulary.events import CampaignStarted, Limits, Record
+from bus.vocabulary.events import CONTROL_ARMS, CampaignStarted, Limits, Record
 from lab.errors import LabError
 from lab.roster import decider_specs, role_specs
 from lab.runtime import models
@@ -46,6 +46,7 @@ def campaign_started(settings: Settings) -> CampaignStarted:
         novelty=settings.novelty,
         objective=objective(settings.objective, scale),
         verification=verification_plan(settings),
+        arms={arm: share for arm in CONTROL_ARMS if (share := getattr(settings.arms, arm))},
         roles=role_settings(settings),
         models={agent: several[0].model for agent, several in choices.items()},
         model_choices=choices,

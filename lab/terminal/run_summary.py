@@ -65,6 +65,7 @@ def write_report(outcome: RunOutcome, home: Home, settings: Settings) -> Path:
         verification=outcome.verification,
         notes=[f"Language models, {line}." for line in outcome.view.models.lines()],
         effects=outcome.effects,
+        arms=outcome.arms,
     )
     home.report.write_text(page, encoding="utf-8")
     return home.report.resolve()

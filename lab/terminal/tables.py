@@ -159,12 +159,13 @@ def print_status(state: dict[str, Any]) -> None:
     """Print the campaign's progress, and below it the services and the roles that have none."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in state.items():
-        if name not in {"services", "absent", "verification"}:
+        if name not in {"services", "absent", "verification", "arms"}:
             table.add_row(name, escape(", ".join(map(str, value)) if isinstance(value, list) else str(value)))
     console().print(table)
-    if climbing := state.get("verification"):
-        console().print()
-        print_rows(climbing)
+    for name in ("verification", "arms"):
+        if rows := state.get(name):
+            console().print()
+            print_rows([{key: _rounded(value) for key, value in row.items()} for row in rows])
     if services := state.get("services"):
         console().print()
         print_rows([_service_row(service) for service in services])
@@ -195,6 +196,11 @@ def print_certificate(certificate: Certificate | None) -> None:
         ]
     )
     console().print(f"decoding: {escape(certificate.decoding)}", soft_wrap=True)
+
+
+def _rounded(value: Any) -> Any:
+    """Return a figure with four significant digits; large ones as whole numbers."""
+    return (f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}") if isinstance(value, float) else value
 
 
 def _service_row(service: Mapping[str, Any]) -> dict[str, Any]:

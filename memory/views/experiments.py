@@ -72,6 +72,7 @@ def _figures(experiment: ExperimentState, position: int) -> dict[str, Any]:
         "name": proposal.name if proposal else (slot.baseline or "" if slot else ""),
         "status": experiment.status(position),
         "origin": proposal.origin if proposal else None,
+        "arm": slot.arm if slot else None,
         "operator": proposal.operator if proposal else None,
         "parent_id": origin.parent if origin else None,
         "attempt": experiment.attempt(position),

@@ -3,11 +3,12 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from bus.vocabulary.events import DiscoveryConfirmed, VerificationCompleted
+from bus.vocabulary.queries import AskArms, ResultsByArm
 from bus.wire.envelope import Envelope
 from bus.wire.ids import verification_seed
 from dashboard.report.render import render_report
@@ -110,6 +111,14 @@ def test_the_report_has_a_row_for_each_look(lab: Laboratory) -> None:
     assert 'id="verification"' not in render_report(
         lab.status(), (), started=None, ended=None, events={}, sandbox="bwrap"
     )
+
+
+def test_the_report_has_a_row_for_each_arm(lab: Laboratory) -> None:
+    rows = cast("ResultsByArm", lab.archive.answer(AskArms(campaign=lab.campaign)))
+    page = render_report(lab.status(), (), started=None, ended=None, events={}, sandbox="bwrap", arms=rows)
+    section = page[page.index('id="arms"') :]
+    assert section.count('scope="row"') == len(rows.rows) == 1
+    assert ">guided</th>" in section
 
 
 def test_status_and_the_live_view_show_the_ladder(lab: Laboratory) -> None:

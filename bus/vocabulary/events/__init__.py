@@ -21,6 +21,9 @@ from bus.vocabulary.events.metrics import CurvePoint, Measure, Metrics, TaskMetr
 from bus.vocabulary.events.model import ModelAccount, ModelAnswered, ModelChoice, ModelLimits, ModelOutcome
 from bus.vocabulary.events.objective import Objective, ObjectiveMeasure, ObjectiveParts, rank_key
 from bus.vocabulary.events.proposal import (
+    CONTROL_ARMS,
+    Arm,
+    ControlArm,
     Forecast,
     Origin,
     ProposalCreated,
@@ -59,6 +62,7 @@ from bus.vocabulary.events.verification import (
 )
 
 __all__ = [
+    "CONTROL_ARMS",
     "EVENT_TYPES",
     "MAX_BLOCKS",
     "OWNER",
@@ -66,6 +70,7 @@ __all__ = [
     "VETOED",
     "AnalysisReady",
     "AnomalyKind",
+    "Arm",
     "BaselineFigures",
     "CampaignArchived",
     "CampaignFinished",
@@ -74,6 +79,7 @@ __all__ = [
     "CampaignStarted",
     "CodeFailed",
     "CodeRevised",
+    "ControlArm",
     "CurvePoint",
     "DiscoveryConfirmed",
     "DiscoveryRefuted",

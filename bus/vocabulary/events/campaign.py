@@ -3,13 +3,14 @@
 The lab publishes CampaignStarted, the director everything else.
 """
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
 from bus.vocabulary.events.base import Event, Limits, Record
 from bus.vocabulary.events.model import ModelChoice, ModelLimits
 from bus.vocabulary.events.objective import Objective
+from bus.vocabulary.events.proposal import ControlArm
 from bus.vocabulary.events.verification import VerificationPlan
 
 FinishReason = Literal["budget_spent", "stopped"]
@@ -75,6 +76,8 @@ class CampaignStarted(Event):
     """What experiments are ranked by; None for their fitness."""
     verification: VerificationPlan | None = None
     """How discoveries are verified; None if nothing is verified."""
+    arms: dict[ControlArm, Annotated[float, Field(ge=0, le=0.5)]] = {}
+    """Share of the designs that each control arm makes; none for arms that are not listed."""
     roles: dict[str, dict[str, JsonValue]] = {}
     """Settings of roles in force, by role."""
     models: dict[str, str] = {}

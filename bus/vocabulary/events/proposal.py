@@ -7,7 +7,10 @@ from pydantic import Field, JsonValue
 from bus.vocabulary.events.base import Event, Record
 
 Origin = Literal["baseline", "genetic", "model", "human"]
-Arm = Literal["baseline", "guided"]
+ControlArm = Literal["random", "mutate_best"]
+Arm = Literal["baseline", "guided"] | ControlArm
+CONTROL_ARMS: tuple[ControlArm, ...] = ("random", "mutate_best")
+"""Arms that guided designs are compared with."""
 
 
 class Wish(Record):
@@ -47,7 +50,8 @@ class ProposalRequested(Event):
     slot: int = Field(ge=0)
     """Position in the campaign's order: baselines first, then experiments."""
     arm: Arm
-    """`baseline` re-enters a human design; `guided` asks for a new one."""
+    """`baseline` re-enters a human design; `guided` asks for a new one, as the campaign's policy suggests. The control
+    arms ask for one too, without guidance: `random` from scratch, `mutate_best` from one of the best."""
     baseline: str | None = None
     """Name of the human design, if the arm is `baseline`."""
     space: str = "mixers"

@@ -4,6 +4,7 @@
 depends on the log and not on timing. `at=0` stands for the newest position. A reply holds only what the query asks for.
 """
 
+from bus.vocabulary.queries.arms import ArmResults, AskArms, ResultsByArm
 from bus.vocabulary.queries.campaign import AskCampaigns, AskCampaignStatus, Campaigns, CampaignStatus
 from bus.vocabulary.queries.comparison import AskPeers, AskSetup, ExperimentSetup, Peers
 from bus.vocabulary.queries.effects import AskUnitEffects, UnitEffect, UnitEffects
@@ -44,8 +45,10 @@ from bus.vocabulary.queries.verification import (
 __all__ = [
     "QUERIES",
     "Ancestry",
+    "ArmResults",
     "AskAnalysed",
     "AskAncestry",
+    "AskArms",
     "AskCampaignStatus",
     "AskCampaigns",
     "AskCognition",
@@ -80,6 +83,7 @@ __all__ = [
     "Peers",
     "Promotion",
     "Query",
+    "ResultsByArm",
     "SealedRun",
     "Spending",
     "SpendingKey",
@@ -110,6 +114,7 @@ QUERIES: dict[str, type[Query]] = {
         AskVerification,
         AskSpending,
         AskSql,
+        AskArms,
     )
 }
 """Every query by its name."""

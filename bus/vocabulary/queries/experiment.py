@@ -4,7 +4,17 @@ from typing import ClassVar, Literal
 
 from pydantic import AwareDatetime, Field, JsonValue
 
-from bus.vocabulary.events import CurvePoint, FitnessParts, Metrics, ObjectiveParts, Origin, Record, Stage, rank_key
+from bus.vocabulary.events import (
+    Arm,
+    CurvePoint,
+    FitnessParts,
+    Metrics,
+    ObjectiveParts,
+    Origin,
+    Record,
+    Stage,
+    rank_key,
+)
 from bus.vocabulary.queries.query import Query
 
 Status = Literal["queued", "running", "quarantined", "analysed", "failed", "rejected", "imported"]
@@ -51,6 +61,8 @@ class Experiment(Record):
     """Its status."""
     origin: Origin | Literal["imported"] | None = None
     """Where its idea comes from; None before the proposal."""
+    arm: Arm | None = None
+    """Arm of its slot; None without a slot."""
     operator: str | None = None
     """Operator that derived its design."""
     parent_id: str | None = None

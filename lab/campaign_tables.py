@@ -1,0 +1,39 @@
+"""Tables of lab.toml that say how a campaign tests itself: `[arms]` and `[verification]`."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ArmSettings(BaseModel):
+    """`[arms]`: shares of the designs that a campaign makes without its policy, to compare with."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    random: float = Field(default=0.05, ge=0, le=0.5)
+    """Fresh designs from the same grammar."""
+    mutate_best: float = Field(default=0.05, ge=0, le=0.5)
+    """Mutations of one of the best designs, without guidance."""
+
+
+class VerificationSettings(BaseModel):
+    """`[verification]`: which of the screening's best are verified, on fresh seeds and sealed text."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    candidates: int | None = Field(default=None, ge=0, le=64)
+    """Designs that climb the ladder; 0 for none, None for as many as `share` allows."""
+    share: float = Field(default=0.35, gt=0, allow_inf_nan=False)
+    """Most work that a derived plan may add, as a share of the screening's."""
+    rungs: tuple[str, ...] = Field(default=(), max_length=6)
+    """Scales to climb, at least two; empty for the campaign's own and the next one."""
+    looks: tuple[int, ...] = Field(default=(), max_length=8)
+    """Numbers of seeds after which a candidate is judged; empty for those that `share` allows."""
+    baselines: int = Field(default=2, ge=1, le=64)
+    """Baselines that climb too; a discovery beats each of them."""
+    margin: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Gain in nats per byte that a discovery must exceed."""
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    """Rate of false discoveries in the campaign."""
+    futility: float = Field(default=0.05, ge=0, lt=1)
+    """A climb ends when its predicted chance falls below this; 0 never ends it early."""
+    retries: int = Field(default=1, ge=0, le=5)
+    """Repetitions of a run that a busy machine ended."""
