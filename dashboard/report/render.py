@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from shlex import quote
 
-from bus.vocabulary.queries import CampaignStatus, Experiment, ResultsByArm, UnitEffects, Verification
+from bus.vocabulary.queries import CampaignStatus
 from dashboard.report import effects as unit_effects
 from dashboard.report import failures, figures, leaderboard, summary
 from dashboard.report import verification as claims
 from dashboard.report.markup import Markup, clip, el, join
 from dashboard.report.page import document
 from dashboard.report.records import records
+from dashboard.report.results import CampaignResults
 from dashboard.report.scores import Scores
 from dashboard.report.script import SCRIPT
 
@@ -34,32 +35,26 @@ PARTS = (
     ("next", "What to do next"),
 )
 """Anchors and headings of the page, in order; a part without content is left out."""
-NO_EFFECTS = UnitEffects()
 
 
 def render_report(
-    status: CampaignStatus,
-    experiments: Sequence[Experiment],
+    results: CampaignResults,
     *,
     started: datetime | None,
     ended: datetime | None,
     events: Mapping[str, int],
     sandbox: str,
     notes: Sequence[str] = (),
-    verification: Verification | None = None,
-    effects: UnitEffects = NO_EFFECTS,
-    arms: ResultsByArm | None = None,
 ) -> str:
     """Return the report as an HTML document.
 
-    `experiments` are complete (sources, curves, failures, findings), in the order of opening. `started` and `ended` are
-    the times of the campaign's first and last event. `events` counts the log by type. `sandbox` is the setting; for
-    `none` the page has a warning. `notes` are short remarks of the caller, `verification` says what became of claims,
-    `effects` what units are worth, `arms` what the controls reached. Imported experiments, which nothing here has
-    measured, are only counted.
+    `started` and `ended` are the times of the campaign's first and last event. `events` counts the log by type.
+    `sandbox` is the setting; for `none` the page has a warning. `notes` are short remarks of the caller. Imported
+    experiments, which nothing here has measured, are only counted.
     """
-    scores = Scores([experiment for experiment in experiments if experiment.imported is None])
-    if count := len(experiments) - len(scores.experiments):
+    status = results.status
+    scores = Scores([experiment for experiment in results.experiments if experiment.imported is None])
+    if count := len(results.experiments) - len(scores.experiments):
         notes = (*notes, f"{count:,} imported experiments are left out: nothing here has measured them.")
     top = [
         summary.facts(status, started=started, ended=ended, events=events, sandbox=sandbox),
@@ -67,11 +62,7 @@ def render_report(
         summary.text_list("Notes", notes),
         _event_counts(events),
     ]
-    shown = _parts(status, scores, effects) | {
-        "verification": claims.table(verification) if verification else None,
-        "arms": claims.arms_table(arms) if arms and arms.rows else None,
-    }
-    parts = {name: content for name, content in shown.items() if content}
+    parts = {name: content for name, content in _parts(results, scores).items() if content}
     head = _head(status, scores, events, sandbox, parts)
     rest = {name: figures.section(name, heading, parts[name]) for name, heading in PARTS if name in parts}
     room = PAGE_BYTES - len(join([head, *top, *rest.values()]).encode())
@@ -81,17 +72,19 @@ def render_report(
     return document(status.campaign, body, SCRIPT)
 
 
-def _parts(status: CampaignStatus, scores: Scores, effects: UnitEffects) -> dict[str, Markup | None]:
+def _parts(results: CampaignResults, scores: Scores) -> dict[str, Markup | None]:
     """Return the content of every part except the records, None for a part without content."""
     return {
+        "verification": claims.table(results.verification) if results.verification else None,
+        "arms": claims.arms_table(results.arms) if results.arms and results.arms.rows else None,
         "leaderboard": _leaderboard(scores),
         "time": figures.fitness_over_time(scores),
         "curves": figures.loss_curves(scores),
         "lineage": figures.lineage_tree(scores),
         "tradeoff": figures.recall_tradeoff(scores),
-        "effects": unit_effects.table(effects),
+        "effects": unit_effects.table(results.effects),
         "failures": failures.table(scores.experiments) if scores.experiments else None,
-        "next": _next(status, scores),
+        "next": _next(results.status, scores),
     }
 
 

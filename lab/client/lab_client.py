@@ -32,6 +32,7 @@ from bus.vocabulary.queries import (
 from bus.wire import subjects
 from bus.wire.ids import has_name
 from bus.wire.stored_message import StoredMessage
+from dashboard.report.results import CampaignResults
 from lab.client import waiting
 from lab.client.staff import RollCall, Staff
 from lab.errors import LabError
@@ -180,8 +181,11 @@ class LabClient:
         assert isinstance(self.bus.transport, NatsTransport), "a lab of many processes runs on NATS"
         return await (staff or Staff()).call(self.bus.transport)
 
-    async def status_and_experiments(self) -> tuple[CampaignStatus, tuple[Experiment, ...]]:
-        """Return the state of the campaign and every experiment in full, all as of one position."""
-        reader = self if self.at else await self.as_of()
-        status, rows = await reader.status(), await reader.experiments()
-        return status, await reader.experiments(*(row.id for row in rows)) if rows else ()
+    async def results(self) -> CampaignResults:
+        """Return everything that a report is made of, all as of one position."""
+        if not self.at:
+            return await (await self.as_of()).results()
+        status, rows = await self.status(), await self.experiments()
+        experiments = await self.experiments(*(row.id for row in rows)) if rows else ()
+        effects, claims, arms = await self.unit_effects(), await self.claims(status), await self.arms(status)
+        return CampaignResults(status, experiments, effects, claims, arms)

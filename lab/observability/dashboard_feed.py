@@ -213,20 +213,11 @@ class DashboardFeed:
     async def report(self) -> str:
         """Return the report; see LabSource."""
         try:
-            reader = await self._reader.as_of()
-            (status, experiments), effects = await reader.status_and_experiments(), await reader.unit_effects()
+            results = await (await self._reader.as_of()).results()
         except (TransportError, QueryRefused) as error:
             raise LabSilent(str(error)) from None
-        sandbox = status.started.sandbox if status.started else ""
-        return render_report(
-            status,
-            experiments,
-            started=None,
-            ended=None,
-            events=dict(self.history.counts),
-            sandbox=sandbox,
-            effects=effects,
-        )
+        sandbox = results.status.started.sandbox if results.status.started else ""
+        return render_report(results, started=None, ended=None, events=dict(self.history.counts), sandbox=sandbox)
 
     async def check(self, source: str) -> Mapping[str, Any]:
         """Return the verdict on a source; see LabSource."""

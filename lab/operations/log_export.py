@@ -103,27 +103,22 @@ async def report(settings: Settings, path: Path, at: int | None = None, *, markd
     """Write the report, as of a position or now, as a page or as Markdown; return its path. Raises LabError."""
     async with open_lab(settings) as reader:
         past = await reader.as_of(at)
-        campaign, experiments = await past.status_and_experiments()
-        verification, effects = await past.claims(campaign), await past.unit_effects()
-        arms = await past.arms(campaign)
+        results = await past.results()
         messages = await read_stream(reader)
     verify.require_intact_lab(settings, messages)
+    campaign = results.status
     until, log = campaign.last_seq, subjects.decode_events(messages)
     history = [envelope for envelope in log if envelope.campaign == campaign.campaign and envelope.seq <= until]
     events = Counter(envelope.type for envelope in history)
     page = (
-        render_markdown(campaign, experiments, events)
+        render_markdown(campaign, results.experiments, events)
         if markdown
         else render_report(
-            campaign,
-            experiments,
+            results,
             started=history[0].time if history else None,
             ended=history[-1].time if history else None,
             events=events,
             sandbox=campaign.started.sandbox if campaign.started else settings.sandbox,
-            verification=verification,
-            effects=effects,
-            arms=arms,
             notes=[f"Language models, {line}." for line in ModelTally.of(one.event for one in history).lines()],
         )
     )

@@ -22,9 +22,9 @@ from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.security import access, keys
 from bus.vocabulary.events import LossPoint
-from bus.vocabulary.queries import CampaignStatus, Experiment, ResultsByArm, UnitEffects, Verification
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
+from dashboard.report.results import CampaignResults
 from lab import endings
 from lab.cancel_and_wait import cancel_and_wait
 from lab.client import connection
@@ -59,17 +59,11 @@ class RunOutcome:
     """The result of a run: the view at its end, and memory's answers."""
 
     view: CampaignView
-    status: CampaignStatus
-    experiments: tuple[Experiment, ...]
-    effects: UnitEffects
+    results: CampaignResults
     finished: bool
     """False if a person interrupted it."""
     seconds: float
     restarts: int
-    verification: Verification | None
-    """What became of claims; None if the campaign verifies nothing."""
-    arms: ResultsByArm | None
-    """What the control arms reached; None if the campaign has none."""
 
 
 async def run_campaign(settings: Settings, home: Home, screen: Screen, services: Services | None = None) -> RunOutcome:
@@ -101,15 +95,12 @@ async def run_campaign(settings: Settings, home: Home, screen: Screen, services:
                 finished = await _watch(bus, view, screen, supervisor)
                 await cancel_and_wait(keeping)
                 reader = LabClient(bus, campaign, url, settings.patience if finished else INTERRUPTED_PATIENCE_S)
-                status, experiments = await reader.status_and_experiments()
-                verification, effects = await reader.claims(status), await reader.unit_effects()
-                arms = await reader.arms(status)
+                results = await reader.results()
                 await supervisor.stop()
             await transport.close()
     finally:
         await supervisor.stop()
-    seconds, restarts = time.monotonic() - start, supervisor.restarts
-    return RunOutcome(view, status, experiments, effects, finished, seconds, restarts, verification, arms)
+    return RunOutcome(view, results, finished, time.monotonic() - start, supervisor.restarts)
 
 
 @asynccontextmanager

@@ -56,16 +56,12 @@ def write_report(outcome: RunOutcome, home: Home, settings: Settings) -> Path:
     """Write the report page of a campaign and return its path."""
     now = datetime.now(UTC)
     page = render_report(
-        outcome.status,
-        outcome.experiments,
+        outcome.results,
         started=now - timedelta(seconds=outcome.seconds),
         ended=now,
         events=Counter(outcome.view.counts),
         sandbox=settings.sandbox,
-        verification=outcome.verification,
         notes=[f"Language models, {line}." for line in outcome.view.models.lines()],
-        effects=outcome.effects,
-        arms=outcome.arms,
     )
     home.report.write_text(page, encoding="utf-8")
     return home.report.resolve()
@@ -73,19 +69,19 @@ def write_report(outcome: RunOutcome, home: Home, settings: Settings) -> Path:
 
 def print_outcome(outcome: RunOutcome, report: Path, settings: Settings, *, as_json: bool) -> None:
     """Print the result of a campaign: the best experiments, the counts and the report's path."""
-    ranked = [row for row in outcome.experiments if row.fitness is not None]
+    ranked = [row for row in outcome.results.experiments if row.fitness is not None]
     ranked.sort(key=lambda row: row.rank_key)
     if as_json:
         print_json(_outcome_as_json(outcome, ranked, report))
         return
     if ranked:
         tables.print_experiments(ranked[:10])
-    status = outcome.status
+    status, claims = outcome.results.status, outcome.results.verification
     print(
         f"\n{status.analysed} analysed, {status.failed} failed, {status.rejected} rejected "
         f"in {duration_text(outcome.seconds)} (screening scores, one seed)"
     )
-    for verdict in outcome.verification.verdicts if outcome.verification else ():
+    for verdict in claims.verdicts if claims else ():
         said = "CONFIRMED" if verdict.confirmed else "refuted"
         print(f"{said}: {verdict.candidate}, {verdict.why} (move37 evidence {verdict.candidate})")
     for line in outcome.view.models.lines():
@@ -96,6 +92,7 @@ def print_outcome(outcome: RunOutcome, report: Path, settings: Settings, *, as_j
 
 
 def _outcome_as_json(outcome: RunOutcome, ranked: Sequence[Experiment], report: Path) -> dict[str, Any]:
+    claims = outcome.results.verification
     return {
         "campaign": outcome.view.campaign,
         "finished": outcome.finished,
@@ -105,9 +102,6 @@ def _outcome_as_json(outcome: RunOutcome, ranked: Sequence[Experiment], report: 
         "report": str(report),
         "models": outcome.view.models.lines(),
         "best": ranked[0].id if ranked else None,
-        "experiments": [tables.short(row) for row in outcome.experiments],
-        "verdicts": [
-            verdict.model_dump(mode="json")
-            for verdict in (outcome.verification.verdicts if outcome.verification else ())
-        ],
+        "experiments": [tables.short(row) for row in outcome.results.experiments],
+        "verdicts": [verdict.model_dump(mode="json") for verdict in (claims.verdicts if claims else ())],
     }

@@ -50,7 +50,7 @@ def test_the_loss_of_the_leader_loses_nothing(tmp_path: Path) -> None:
     assert outcome.finished
     assert logs[0] == logs[1]
     counts = ends([subjects.decode_event(stored) for stored in logs[0]])
-    assert counts == dict.fromkeys({row.id for row in outcome.experiments}, 1)
+    assert counts == dict.fromkeys({row.id for row in outcome.results.experiments}, 1)
     assert len(counts) == 6 + EXPERIMENTS
     assert len({stored.subject for stored in logs[0] if "ProposalCreated" in stored.subject}) == 6 + EXPERIMENTS
 

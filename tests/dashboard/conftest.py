@@ -10,6 +10,7 @@ import pytest
 from bus.vocabulary.events import CurvePoint, FitnessParts
 from bus.vocabulary.queries import CampaignStatus, Experiment, FailedAttempt, UnitEffect, UnitEffects
 from dashboard.report.render import render_report
+from dashboard.report.results import CampaignResults
 from tests.support.factories import campaign_started, experiment
 from tests.support.html_pages import Node, parse_page
 
@@ -224,17 +225,17 @@ def render() -> Callable[..., str]:
 
     def page(experiments: list[Experiment], **changes: object) -> str:
         start = datetime(2026, 3, 1, 12, tzinfo=UTC)
-        status = changes.pop("status", None)
+        status, effects = changes.pop("status", None), changes.pop("effects", None)
         settings: Mapping[str, object] = {
             "started": start,
             "ended": start + timedelta(minutes=7, seconds=11),
             "events": {"ProposalCreated": len(experiments), "AnalysisReady": 9},
             "sandbox": "bwrap",
-            "effects": EFFECTS if any(e.fitness is not None for e in experiments) else UnitEffects(),
             **changes,
         }
-        return render_report(
-            status if isinstance(status, CampaignStatus) else campaign_status(experiments), experiments, **settings
-        )  # pyright: ignore[reportArgumentType]
+        if not isinstance(effects, UnitEffects):
+            effects = EFFECTS if any(e.fitness is not None for e in experiments) else UnitEffects()
+        known = status if isinstance(status, CampaignStatus) else campaign_status(experiments)
+        return render_report(CampaignResults(known, experiments, effects), **settings)  # pyright: ignore[reportArgumentType]
 
     return page

@@ -92,13 +92,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
 
 def test_two_campaigns_with_one_seed_end_with_results_of_their_own(shared: Shared) -> None:
     """Each has its id, its experiments and its end."""
-    ids = {outcome.status.campaign for outcome in shared.outcomes.values()}
+    ids = {outcome.results.status.campaign for outcome in shared.outcomes.values()}
     assert len(ids) == 2
     for name, outcome in shared.outcomes.items():
         assert outcome.finished
-        assert outcome.status.campaign.startswith(name)
-        assert (outcome.status.state, outcome.status.settled) == ("finished", len(outcome.experiments))
-    alpha, beta = ({row.source for row in outcome.experiments} for outcome in shared.outcomes.values())
+        assert outcome.results.status.campaign.startswith(name)
+        status = outcome.results.status
+        assert (status.state, status.settled) == ("finished", len(outcome.results.experiments))
+    alpha, beta = ({row.source for row in outcome.results.experiments} for outcome in shared.outcomes.values())
     assert alpha != beta
 
 
@@ -144,12 +145,12 @@ def test_commands_read_the_campaign_that_is_named(shared: Shared, tmp_path: Path
     memory, *_ = instant(settings(tmp_path / "m", shared.url), Home(tmp_path / "m"))
     with running(memory, tmp_path / "log"):
         rows = {str(row["campaign"]): row for row in lines("campaigns")}
-        assert rows.keys() == {outcome.status.campaign for outcome in shared.outcomes.values()}
+        assert rows.keys() == {outcome.results.status.campaign for outcome in shared.outcomes.values()}
         assert all("@" in str(row["owner"]) for row in rows.values())
         for name, outcome in shared.outcomes.items():
-            best = outcome.status.ranking[0]
-            assert rows[outcome.status.campaign]["best"] == best
-            for given in (name, outcome.status.campaign):
+            best = outcome.results.status.ranking[0]
+            assert rows[outcome.results.status.campaign]["best"] == best
+            for given in (name, outcome.results.status.campaign):
                 assert lines("best", "-n", "1", "--campaign", given)[0]["id"] == best
         message = move37("best", "--nats", shared.url, "--home", str(tmp_path), "--campaign", "gamma", code=1)
         assert "no campaign gamma" in message

@@ -78,4 +78,4 @@ def test_a_lab_starts_again_with_a_damaged_database(home: Home) -> None:
     home.database.write_bytes(b"no database")
     outcome = run_instant(home.root, experiments=4, slots=2)
     assert outcome.finished
-    assert len({row.id for row in outcome.experiments} - before) == 2
+    assert len({row.id for row in outcome.results.experiments} - before) == 2

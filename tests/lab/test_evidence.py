@@ -12,6 +12,7 @@ from bus.vocabulary.queries import AskArms, ResultsByArm
 from bus.wire.envelope import Envelope
 from bus.wire.ids import verification_seed
 from dashboard.report.render import render_report
+from dashboard.report.results import CampaignResults
 from lab.client.campaign_view import CampaignView
 from lab.errors import LabError
 from lab.operations.evidence import as_json, repeat_commands, seed_rows, stories, story_of, summary_row
@@ -101,21 +102,25 @@ def test_why_tells_the_climb(lab: Laboratory) -> None:
     assert "discovery" in topics
 
 
+def report_of(lab: Laboratory, **answers: Any) -> str:
+    """Return the report of a campaign without experiments, and with these further answers of memory."""
+    results = CampaignResults(lab.status(), (), **answers)
+    return render_report(results, started=None, ended=None, events={}, sandbox="bwrap")
+
+
 def test_the_report_has_a_row_for_each_look(lab: Laboratory) -> None:
     """With the position of the event, and the verdicts below."""
     state = verification_of(lab)
-    page = render_report(lab.status(), (), started=None, ended=None, events={}, sandbox="bwrap", verification=state)
+    page = report_of(lab, verification=state)
     section = page[page.index('id="verification"') :]
     assert all(f">{look.seq}</td>" in section for look in state.evidence)
     assert f"Confirmed:</strong> {confirmed(lab).experiment} (event {confirmed(lab).seq})" in section
-    assert 'id="verification"' not in render_report(
-        lab.status(), (), started=None, ended=None, events={}, sandbox="bwrap"
-    )
+    assert 'id="verification"' not in report_of(lab)
 
 
 def test_the_report_has_a_row_for_each_arm(lab: Laboratory) -> None:
     rows = cast("ResultsByArm", lab.archive.answer(AskArms(campaign=lab.campaign)))
-    page = render_report(lab.status(), (), started=None, ended=None, events={}, sandbox="bwrap", arms=rows)
+    page = report_of(lab, arms=rows)
     section = page[page.index('id="arms"') :]
     assert section.count('scope="row"') == len(rows.rows) == 1
     assert ">guided</th>" in section

@@ -46,8 +46,9 @@ def test_a_killed_process_does_not_change_the_campaigns_end(tmp_path: Path, serv
     outcome = run_instant(tmp_path, killer, experiments=EXPERIMENTS, slots=3)
     assert killer.killed, f"{service} was not running"
     assert outcome.finished
-    assert outcome.status.analysed + outcome.status.failed + outcome.status.rejected == 6 + EXPERIMENTS
-    assert len(killer.analysed) == len(set(killer.analysed)) == outcome.status.analysed
+    status = outcome.results.status
+    assert status.analysed + status.failed + status.rejected == 6 + EXPERIMENTS
+    assert len(killer.analysed) == len(set(killer.analysed)) == status.analysed
 
 
 def test_one_seed_and_one_slot_give_one_sequence_of_proposals(tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_one_seed_and_one_slot_give_one_sequence_of_proposals(tmp_path: Path) ->
     sources = []
     for name in ("one", "two"):
         outcome = run_instant(tmp_path / name, experiments=10, slots=1, seed=7)
-        sources.append([row.source for row in outcome.experiments])
+        sources.append([row.source for row in outcome.results.experiments])
     assert len(sources[0]) == 16
     assert sources[0] == sources[1]
 

@@ -127,7 +127,7 @@ def test_ended_runs_are_not_repeated(fork_run: ForkRun) -> None:
 
 def test_a_message_to_a_fork_comes_after_the_earlier_ones(fork_run: ForkRun) -> None:
     """Each inbox had one message: the fork's is not taken for a repetition."""
-    assert fork_run.outcome.status.guidance == (STEER["text"], WIDER["text"])
+    assert fork_run.outcome.results.status.guidance == (STEER["text"], WIDER["text"])
 
 
 def test_a_forks_log_is_a_log_like_any_other(fork_run: ForkRun) -> None:

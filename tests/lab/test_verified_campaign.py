@@ -29,7 +29,7 @@ def verified(tmp_path_factory: pytest.TempPathFactory) -> FinishedLab:
     home = tmp_path_factory.mktemp("verified") / "lab"
     outcome = run_instant(home, services=tiny, experiments=2, trainers=2, verification=PLAN)
     assert outcome.finished
-    assert outcome.verification is not None
+    assert outcome.results.verification is not None
     return FinishedLab(home, {}, outcome.seconds)
 
 

@@ -50,4 +50,4 @@ def test_a_vetoed_run_is_stopped_and_not_repaired(tmp_path: Path) -> None:
     assert (code_failed.reason, code_failed.final) == ("vetoed", True)
     message = next(one for one in person.log if one.type == "HumanMessage" and one.event.kind == "veto")  # type: ignore[attr-defined]
     assert message.seq < events[3].seq
-    assert outcome.status.analysed == 6
+    assert outcome.results.status.analysed == 6

@@ -1,0 +1,23 @@
+"""What a report is made of: memory's answers about one campaign, all as of one position."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bus.vocabulary.queries import CampaignStatus, Experiment, ResultsByArm, UnitEffects, Verification
+
+NO_EFFECTS = UnitEffects()
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignResults:
+    """The results of a campaign."""
+
+    status: CampaignStatus
+    experiments: Sequence[Experiment]
+    """Complete ones (sources, curves, failures, findings), in the order of opening."""
+    effects: UnitEffects = NO_EFFECTS
+    """What units are worth."""
+    verification: Verification | None = None
+    """What became of claims; None if the campaign verifies nothing."""
+    arms: ResultsByArm | None = None
+    """What the control arms reached; None if the campaign has none."""
