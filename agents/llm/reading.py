@@ -10,7 +10,8 @@ is a fault, in words for the model. Reasoning is kept apart from the answer.
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ MAX_FAULTS = 5
 _WRAPPER_KEYS = ("arguments", "parameters", "input", "function", "function_call", "tool_calls", "properties", "args")
 """Keys under which a model writes the arguments of a call, or the values of a schema that it repeats."""
 _REASONING = re.compile(r"(?is)\s*<(think|thinking|thought|reasoning|reflection)>(.*?)(?:</\1>|\Z)")
+_REASONING_BEGIN = re.compile(r"(?i)<(?:think|thinking|thought|reasoning)>")
 _REASONING_END = re.compile(r"(?is)\A(.*?)</(?:think|thinking|thought|reasoning)>")
 """Reasoning whose opening tag was in the endpoint's own template."""
 _CHANNEL = re.compile(r"<\|message\|>")
@@ -56,7 +58,7 @@ def read_answer(text: str, schema: type[BaseModel]) -> ReadAnswer:
     for value in _objects(rest):
         for candidate in _unwrapped(value, MAX_WRAPPERS):
             try:
-                return ReadAnswer("answered", schema.model_validate(_known_keys(candidate, schema)), "", reasoning)
+                return ReadAnswer("answered", _validated(_known_keys(candidate, schema), schema), "", reasoning)
             except ValidationError as error:
                 fault = fault or _faults(error)
     if fault:
@@ -75,7 +77,8 @@ def split_reasoning(text: str) -> tuple[str, str]:
     while block := _REASONING.match(text):
         blocks.append(block[2].strip())
         text = text[block.end() :]
-    if not blocks and (end := _REASONING_END.match(text)) and "{" not in end[1].split("\n", 1)[0]:
+    end = None if blocks else _REASONING_END.match(text)
+    if end and not _REASONING_BEGIN.search(end[1]) and text[end.end() :].strip():
         blocks, text = [end[1].strip()], text[end.end() :]
     return "\n".join(blocks), text.strip()
 
@@ -143,6 +146,33 @@ def _known_keys(value: dict[str, Any], schema: type[BaseModel]) -> dict[str, Any
     """Return an object's values under the schema's keys: other keys are left out, and case does not count."""
     plain = {re.sub(r"[\s-]+", "_", str(key).strip().lower()): content for key, content in value.items()}
     return {name: plain[name] for name in schema.model_fields if name in plain}
+
+
+def _validated(value: dict[str, Any], schema: type[BaseModel]) -> BaseModel:
+    """Return an object as the schema, without inner keys that the schema does not know. Raises ValidationError."""
+    try:
+        return schema.model_validate(value)
+    except ValidationError as error:
+        extra = [fault["loc"] for fault in error.errors(include_url=False) if fault["type"] == "extra_forbidden"]
+        if not extra:
+            raise
+    return schema.model_validate(_without(value, extra))
+
+
+def _without(value: dict[str, Any], places: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
+    """Return a copy of an object without what is at some places; a place that it lacks is left alone."""
+    copy = deepcopy(value)
+    for *path, key in places:
+        inner: Any = copy
+        for step in path:
+            inner = inner[step] if isinstance(inner, list) and isinstance(step, int) else _member(inner, step)
+        if isinstance(inner, dict):
+            inner.pop(key, None)
+    return copy
+
+
+def _member(value: Any, key: int | str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None
 
 
 def _faults(error: ValidationError) -> str:
