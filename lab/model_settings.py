@@ -35,11 +35,11 @@ class ModelOptions(BaseModel):
     reasoning_effort: str | None = None
     """How much a reasoning model is to think, such as `low`."""
     timeout: float | None = Field(default=None, gt=0)
-    """Seconds that one request may take; 120 by default."""
+    """Seconds that one request may take."""
     retries: int | None = Field(default=None, ge=0, le=20)
-    """Further requests for one answer, after a failure or to correct it; 2 by default."""
+    """Further requests for one answer, after a failure or to correct it."""
     concurrency: int | None = Field(default=None, ge=1, le=1024)
-    """Requests of a service under way at once; 8 by default, 1 for a server with one slot."""
+    """Requests of a service under way at once; 1 for a server with one slot."""
     headers: dict[str, str] | None = None
     """Further HTTP headers. A value `$NAME` is taken from the environment variable: write no secret here."""
     body: dict[str, Any] | None = None
@@ -76,6 +76,14 @@ class LimitSettings(BaseModel):
 class ModelSettings(AgentModels):
     """`[llm]`: the models of every agent. Without a base_url, rules and the grammar decide."""
 
+    model: str | None = "default"
+    """Name of the model at the endpoint."""
+    timeout: float | None = Field(default=120.0, gt=0)
+    """Seconds that one request may take."""
+    retries: int | None = Field(default=2, ge=0, le=20)
+    """Further requests for one answer, after a failure or to correct it."""
+    concurrency: int | None = Field(default=8, ge=1, le=1024)
+    """Requests of a service under way at once; 1 for a server with one slot."""
     researcher: AgentModels | None = None
     """`[llm.researcher]`: who proposes designs."""
     engineer: AgentModels | None = None

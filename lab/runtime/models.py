@@ -14,8 +14,6 @@ from lab.errors import LabError
 from lab.model_settings import AGENTS, ModelSettings, WeightedModel
 from lab.nearest_name import hint_of
 
-DEFAULT_MODEL = "default"
-"""Name of the model at an endpoint that serves one and takes any name."""
 BODY_HASH_DIGITS = 16
 
 
@@ -56,6 +54,7 @@ def check(settings: ModelSettings) -> None:
 def _weighted(options: WeightedModel, settings: ModelSettings) -> WeightedEndpoint:
     """Return one model with its weight and its price."""
     assert options.base_url
+    assert options.model
     given: dict[str, Any] = {
         "api_key_env": options.api_key_env,
         "timeout_s": options.timeout,
@@ -67,9 +66,9 @@ def _weighted(options: WeightedModel, settings: ModelSettings) -> WeightedEndpoi
         "headers": _resolved(options.headers or {}),
         "body": options.body,
     }
-    model = options.model or DEFAULT_MODEL
-    endpoint = Endpoint(options.base_url, model, **{name: value for name, value in given.items() if value is not None})
-    return WeightedEndpoint(endpoint, options.weight, price_of(settings.prices, model))
+    set_ones = {name: value for name, value in given.items() if value is not None}
+    endpoint = Endpoint(options.base_url, options.model, **set_ones)
+    return WeightedEndpoint(endpoint, options.weight, price_of(settings.prices, options.model))
 
 
 def _resolved(headers: Mapping[str, str]) -> dict[str, str]:
@@ -84,7 +83,7 @@ def _recorded(options: WeightedModel) -> ModelChoice:
     """Return what steers of one model."""
     body = json.dumps(options.body, sort_keys=True) if options.body else ""
     return ModelChoice(
-        model=options.model or DEFAULT_MODEL,
+        model=options.model or "",
         weight=options.weight,
         temperature=options.temperature,
         max_tokens=options.max_tokens,
