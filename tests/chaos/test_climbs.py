@@ -25,6 +25,7 @@ from tests.support.climbing import climbing_campaign, finished, laboratory, plan
 from tests.support.simulated_campaigns import NO_FAULTS
 from tests.support.simulation import STORM, Faults, caching
 
+pytestmark = pytest.mark.timeout(900)
 QUICK, THOROUGH, BLOCKS = 20, 1000, 50
 """Campaigns of the quick test, and of the thorough one in so many blocks."""
 
