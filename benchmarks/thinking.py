@@ -29,7 +29,9 @@ from bus.vocabulary.queries import (
     Ancestry,
     AskAncestry,
     AskExperiments,
+    AskInsights,
     AskNeighbours,
+    CampaignInsights,
     Experiment,
     Experiments,
     Neighbour,
@@ -86,6 +88,8 @@ class KnownIdeas:
                 return Ancestry(started=self.started, rows=(self._row(parent),))
             case AskExperiments():
                 return Experiments(rows=tuple(self._row(name) for name in question.ids))
+            case AskInsights():
+                return CampaignInsights()
             case AskNeighbours():
                 return Neighbours(rows=self._same(question))
             case _:

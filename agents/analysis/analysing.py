@@ -45,6 +45,8 @@ class AnalystSettings(RoleSettings):
     judge: Literal["model", "formula"] = "model"
     """Who gives the judge part of a fitness, if the analyst has a model: one kind for all results of a campaign. With
     `formula`, the model explains and marks nothing."""
+    insights_every: int = Field(default=10, ge=0)
+    """Analysed experiments between two rolling insights (InsightsReady); 0 for none."""
     judgements: int = Field(default=1, ge=1, le=9)
     """Judgements of one result; the median of their marks counts. One is enough at temperature 0."""
 

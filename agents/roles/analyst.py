@@ -6,9 +6,10 @@ confirms it (`agents.analysis.quarantine`). Claims of verification are judged wh
 (`agents.verification.verdicts`).
 """
 
-from agents.analysis.analysing import ANALYST, FINDING_CHARACTERS, AnalystSettings, analysis
+from agents.analysis.analysing import ANALYST, FINDING_CHARACTERS, AnalystSettings, analysis, settings_of
 from agents.analysis.answers import answer_question, answer_restore, answer_withdraw
 from agents.analysis.quarantine import find_suspicion, is_replicated, replication_failure, replication_finding
+from agents.thinking.summarising import insights
 from agents.verification.verdicts import judged_looks, missing_verdicts, verdict
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSpec
@@ -22,6 +23,7 @@ from bus.vocabulary.events import (
     EvidenceReady,
     HumanAnswered,
     HumanMessage,
+    InsightsReady,
     ModelAnswered,
     ProposalRejected,
     RunAnomaly,
@@ -30,9 +32,11 @@ from bus.vocabulary.events import (
     VerificationFailed,
 )
 from bus.vocabulary.queries import (
+    AskCampaignStatus,
     AskExperiments,
     AskPeers,
     AskVerification,
+    CampaignStatus,
     Experiments,
     Peers,
     Verification,
@@ -49,26 +53,15 @@ class Analyst:
     """Decides what results mean."""
 
     def decide(self, envelope: Envelope) -> Decision:
-        """Analyse what this event makes ready, or answer a person."""
+        """Analyse what this event makes ready, judge a claim, sum up, or answer a person."""
         event = envelope.event
         if isinstance(event, HumanMessage):
             return (yield from _reply(envelope, event))
         if isinstance(event, VERIFICATION_EVENTS):
             return (yield from _verify(envelope))
-        is_baseline = envelope.experiment.startswith(BASELINE_PREFIX)
-        if isinstance(event, CodeFailed | ProposalRejected) and not (event.final and is_baseline):
-            return []
-        peers: Peers = yield _peers_query(envelope, envelope.experiment)
-        if peers.baselines_pending:
-            return []
-        if isinstance(event, RunCompleted) and parse_run_id(event.run).shard:
-            return (yield from _judge_replication(envelope, event, peers))
-        # The settlement of a baseline may have been what others waited for; any other result stands for itself.
-        ready = peers.awaiting if is_baseline else [name for name in peers.awaiting if name == envelope.experiment]
-        posts: list[Post] = []
-        for experiment in ready:
-            posts += [(yield from _judge(envelope, experiment, peers))]
-        return posts
+        if isinstance(event, AnalysisReady):
+            return (yield from _sum_up(envelope, event))
+        return (yield from _analyse_ready(envelope))
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
         """Return the end of an experiment that can't be analysed, or a pause if it is a claim that can't be judged."""
@@ -82,6 +75,24 @@ class Analyst:
         message = clean_line(f"no analysis: {reason}", FINDING_CHARACTERS)
         failure = CodeFailed(attempt=attempt, stage="evaluate", reason="analysis", message=message, final=True)
         return [Post(envelope.experiment, failure)]
+
+
+def _analyse_ready(envelope: Envelope) -> Subdecision[list[Post]]:
+    """Analyse the results that the end of a run, or of a baseline, makes ready."""
+    event, is_baseline = envelope.event, envelope.experiment.startswith(BASELINE_PREFIX)
+    if isinstance(event, CodeFailed | ProposalRejected) and not (event.final and is_baseline):
+        return []
+    peers: Peers = yield _peers_query(envelope, envelope.experiment)
+    if peers.baselines_pending:
+        return []
+    if isinstance(event, RunCompleted) and parse_run_id(event.run).shard:
+        return (yield from _judge_replication(envelope, event, peers))
+    # The settlement of a baseline may have been what others waited for; any other result stands for itself.
+    ready = peers.awaiting if is_baseline else [name for name in peers.awaiting if name == envelope.experiment]
+    posts: list[Post] = []
+    for experiment in ready:
+        posts += [(yield from _judge(envelope, experiment, peers))]
+    return posts
 
 
 def _reply(envelope: Envelope, message: HumanMessage) -> Subdecision[list[Post]]:
@@ -107,6 +118,17 @@ def _verify(envelope: Envelope) -> Subdecision[list[Post]]:
         return verdict(state, plan, envelope.experiment, event)
     posts = judged_looks(state, plan)
     return [*posts, *missing_verdicts(state, plan)] if isinstance(event, CampaignResumed) else posts
+
+
+def _sum_up(envelope: Envelope, ready: AnalysisReady) -> Subdecision[list[Post]]:
+    """Return the rolling insights if they are due; logs whose analyses name no judge have none."""
+    if not ready.judged_by:
+        return []
+    status: CampaignStatus = yield AskCampaignStatus(campaign=envelope.campaign, at=envelope.seq)
+    every = settings_of(status.started).insights_every
+    if not every or status.analysed % every:
+        return []
+    return [Post(CAMPAIGN, (yield from insights(envelope, status, every, SPEC.name)))]
 
 
 def _peers_query(envelope: Envelope, experiment: str) -> AskPeers:
@@ -141,9 +163,10 @@ def _judge_replication(envelope: Envelope, event: RunCompleted, peers: Peers) ->
 SPEC = RoleSpec(
     name=ANALYST,
     summary="scores and explains results, and answers people",
-    subscribes=(RunCompleted, CodeFailed, ProposalRejected, HumanMessage, *VERIFICATION_EVENTS),
+    subscribes=(RunCompleted, CodeFailed, ProposalRejected, AnalysisReady, HumanMessage, *VERIFICATION_EVENTS),
     publishes=(
         AnalysisReady,
+        InsightsReady,
         RunAnomaly,
         CodeFailed,
         HumanAnswered,

@@ -5,11 +5,13 @@ bounded: then `propose` returns a line, and the grammar takes the slot. So no sl
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 from typing import Literal
 
 from pydantic import Field
 
+from agents.analysis.insights import insights_text
 from agents.llm.prompts import figures, idea
 from agents.llm.prompts.contract import system
 from agents.llm.prompts.idea import Facts
@@ -20,7 +22,7 @@ from agents.thinking.forms import Fault, Form, Written
 from bus.delivery.role import Subdecision
 from bus.delivery.role_spec import RoleSettings
 from bus.vocabulary.events import ProposalCreated, ProposalRejected
-from bus.vocabulary.queries import AskExperiments, Experiments
+from bus.vocabulary.queries import AskExperiments, AskInsights, CampaignInsights, Experiments
 from bus.wire.envelope import Envelope
 
 ToolName = Literal["search_papers", "similar_ideas", "show_experiment", "diff", "failures_like", "check_source"]
@@ -105,7 +107,9 @@ class Designer:
         facts = self._facts
         if ids := tuple(near.id for near in facts.ancestry.near):
             rows: Experiments = yield AskExperiments(campaign=self._envelope.campaign, at=self._envelope.seq, ids=ids)
-            facts = Facts(facts.request, facts.ancestry, rows.rows, facts.insights)
+            facts = replace(facts, tried=rows.rows)
+        known: CampaignInsights = yield AskInsights(campaign=self._envelope.campaign, at=self._envelope.seq)
+        facts = replace(facts, insights=insights_text(known.newest) if known.newest else "")
         self._talk.system = system(facts.ancestry.started, "plan")
         self._talk.facts = idea.brief(facts, self._settings.prompt_tokens)
         if not self._settings.plan or self._form == "units":

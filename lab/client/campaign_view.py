@@ -75,6 +75,8 @@ class CampaignView:
     messages: deque[str] = field(default_factory=lambda: deque(maxlen=3))
     models: ModelTally = field(default_factory=ModelTally)
     """What became of questions to language models."""
+    insights: events.InsightsReady | None = None
+    """The newest rolling insights."""
     end_times: list[float] = field(default_factory=list)
     """Unix times at which experiments ended."""
 
@@ -91,6 +93,8 @@ class CampaignView:
                 self.paused, self.finished = isinstance(event, events.CampaignPaused), None
             case events.CampaignFinished():
                 self.finished = event
+            case events.InsightsReady():
+                self.insights = event
             case events.HumanMessage():
                 self._apply_message(event, envelope.seq)
             case _ if isinstance(event, LADDER_EVENTS):

@@ -9,6 +9,7 @@ from pathlib import Path
 from bus.audit import chain, log_file
 from bus.audit.chain import ChainLink
 from bus.delivery.traces import traces_path
+from bus.vocabulary.events import InsightsReady
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.stored_message import StoredMessage
@@ -16,6 +17,7 @@ from dashboard.report.render import render_report
 from lab.client.event_text import event_line
 from lab.client.lab_client import LabClient
 from lab.client.model_tally import ModelTally
+from lab.client.report_notes import report_notes
 from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
@@ -109,6 +111,8 @@ async def report(settings: Settings, path: Path, at: int | None = None, *, markd
     campaign = results.status
     until, log = campaign.last_seq, subjects.decode_events(messages)
     history = [envelope for envelope in log if envelope.campaign == campaign.campaign and envelope.seq <= until]
+    written = [one.event for one in history if isinstance(one.event, InsightsReady)]
+    notes = report_notes(ModelTally.of(one.event for one in history), written[-1] if written else None)
     events = Counter(envelope.type for envelope in history)
     page = (
         render_markdown(campaign, results.experiments, events)
@@ -119,7 +123,7 @@ async def report(settings: Settings, path: Path, at: int | None = None, *, markd
             ended=history[-1].time if history else None,
             events=events,
             sandbox=campaign.started.sandbox if campaign.started else settings.sandbox,
-            notes=[f"Language models, {line}." for line in ModelTally.of(one.event for one in history).lines()],
+            notes=notes,
         )
     )
     try:

@@ -17,6 +17,7 @@ from dashboard.report.render import render_report
 from dashboard.report.summary import duration_text
 from lab.client.campaign_view import CampaignView
 from lab.client.event_text import notable_line
+from lab.client.report_notes import report_notes
 from lab.home import Home
 from lab.quiet import is_quiet
 from lab.runtime.campaign import RunOutcome, Screen
@@ -61,7 +62,7 @@ def write_report(outcome: RunOutcome, home: Home, settings: Settings) -> Path:
         ended=now,
         events=Counter(outcome.view.counts),
         sandbox=settings.sandbox,
-        notes=[f"Language models, {line}." for line in outcome.view.models.lines()],
+        notes=report_notes(outcome.view.models, outcome.view.insights),
     )
     home.report.write_text(page, encoding="utf-8")
     return home.report.resolve()

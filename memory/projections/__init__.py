@@ -6,6 +6,7 @@ from memory.projections.campaign import CampaignRow, PoolRow, TransitionRow
 from memory.projections.code import FailureRow, RevisionRow
 from memory.projections.embedding import EmbeddingRow
 from memory.projections.human import HumanAnswerRow, HumanMessageRow
+from memory.projections.insights import InsightsRow
 from memory.projections.log_index import EventRow, event_row
 from memory.projections.model import ModelAnswerRow
 from memory.projections.proposal import ChosenPolicyRow, ImportRow, ProposalRow, RejectionRow, SlotRow, SourceRow
@@ -50,6 +51,7 @@ TABLES: tuple[type[Row], ...] = (
     VerificationFailureRow,
     EvidenceRow,
     ModelAnswerRow,
+    InsightsRow,
 )
 """The tables of the log's facts, which the digest covers. Their order decides the digest."""
 

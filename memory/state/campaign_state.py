@@ -22,6 +22,7 @@ from memory.projections import (
     CampaignRow,
     CompletionRow,
     HumanMessageRow,
+    InsightsRow,
     ModelAnswerRow,
     PoolRow,
     ProposalRow,
@@ -119,6 +120,8 @@ class CampaignState:
     """Analysed experiments of a campaign that ranks by its objective."""
     imports: list[RankedImport] = field(default_factory=list)
     """Imported experiments by what their histories report, best first and not in log order."""
+    insights: list[InsightsRow] = field(default_factory=list)
+    """The rolling insights, in log order."""
     model_answers: list[ModelAnswerRow] = field(default_factory=list)
     """The accounts of questions to language models, in log order."""
     unanalysed: dict[str, CompletionRow] = field(default_factory=dict)

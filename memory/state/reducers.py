@@ -25,6 +25,7 @@ from memory.projections import (
     FailureRow,
     HumanMessageRow,
     ImportRow,
+    InsightsRow,
     ModelAnswerRow,
     ObjectiveRow,
     PoolRow,
@@ -226,6 +227,11 @@ def _analyse(campaign: CampaignState, row: AnalysisRow) -> None:
     insort(campaign.ranked, RankedExperiment(-row.fitness, experiment.opened_seq, row.seq, experiment.id))
     if experiment.proposal is not None and experiment.proposal.parent:
         campaign.analyses_by_parent[experiment.proposal.parent].append(row)
+
+
+@_reduces(InsightsRow)
+def _keep_insights(campaign: CampaignState, row: InsightsRow) -> None:
+    campaign.insights.append(row)
 
 
 @_reduces(ObjectiveRow)

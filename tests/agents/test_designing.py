@@ -15,7 +15,9 @@ from bus.vocabulary.queries import (
     Ancestry,
     AskAncestry,
     AskExperiments,
+    AskInsights,
     AskNeighbours,
+    CampaignInsights,
     Experiment,
     Experiments,
     Neighbour,
@@ -59,6 +61,7 @@ def slot(
     replies: dict[Any, Any] = {
         AskAncestry: Ancestry(started=started, rows=(PARENT,)),
         AskNeighbours: near,
+        AskInsights: CampaignInsights(),
         AskExperiments: Experiments(rows=(experiment("e0012", fitness=0.41, val_loss=1.5, name="old-clocks"),)),
         Completion: speaker(*speeches),
     }
@@ -195,6 +198,7 @@ def test_a_form_that_the_ancestors_do_not_allow_is_a_whole_file(form: str) -> No
     replies: dict[Any, Any] = {
         AskAncestry: Ancestry(started=started, rows=(PARENT.model_copy(update={"source": "", "design": None}),)),
         AskNeighbours: Neighbours(rows=()),
+        AskInsights: CampaignInsights(),
         Completion: speaker(PLAN, draft()),
     }
     assert idea_of(decide(Researcher(), envelope_of(REQUEST, "e0003"), replies)).operator == "draft"

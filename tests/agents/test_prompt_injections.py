@@ -12,7 +12,9 @@ from bus.vocabulary.queries import (
     Ancestry,
     AskAncestry,
     AskExperiments,
+    AskInsights,
     AskNeighbours,
+    CampaignInsights,
     CognitionEntry,
     Experiments,
     FailedAttempt,
@@ -87,6 +89,7 @@ def conversation(text: str) -> list[Completion]:
             near=near,
         ),
         AskNeighbours: Neighbours(rows=near),
+        AskInsights: CampaignInsights(),
         AskExperiments: Experiments(rows=(experiment("e0002", fitness=0.2, **texts),)),
         Completion: speaker(
             Plan(mechanism=text, weakness=text, expected=text), Reflection(holds=True, why=text),

@@ -17,6 +17,7 @@ from bus.vocabulary.events.campaign import (
 from bus.vocabulary.events.code import CodeFailed, CodeRevised, Stage
 from bus.vocabulary.events.human import OWNER, HumanAnswered, HumanKind, HumanMessage, Spoken
 from bus.vocabulary.events.imported import ExperimentImported
+from bus.vocabulary.events.insights import InsightsReady
 from bus.vocabulary.events.metrics import CurvePoint, Measure, Metrics, TaskMetrics
 from bus.vocabulary.events.model import ModelAccount, ModelAnswered, ModelChoice, ModelLimits, ModelOutcome
 from bus.vocabulary.events.objective import Objective, ObjectiveMeasure, ObjectiveParts, rank_key
@@ -92,6 +93,7 @@ __all__ = [
     "HumanAnswered",
     "HumanKind",
     "HumanMessage",
+    "InsightsReady",
     "Limits",
     "LossPoint",
     "Measure",

@@ -28,6 +28,7 @@ from bus.vocabulary.queries.idea import (
     Neighbour,
     Neighbours,
 )
+from bus.vocabulary.queries.insights import AskInsights, CampaignInsights
 from bus.vocabulary.queries.outcome import AskOutcomes, Outcomes, TrialOutcome
 from bus.vocabulary.queries.query import Query
 from bus.vocabulary.queries.spending import AskSpending, Spending, SpendingKey, SpendingRow
@@ -54,6 +55,7 @@ __all__ = [
     "AskCognition",
     "AskExperiments",
     "AskForecast",
+    "AskInsights",
     "AskNeighbours",
     "AskOutcomes",
     "AskPeers",
@@ -62,6 +64,7 @@ __all__ = [
     "AskSql",
     "AskUnitEffects",
     "AskVerification",
+    "CampaignInsights",
     "CampaignStatus",
     "Campaigns",
     "CandidateVerdict",
@@ -112,6 +115,7 @@ QUERIES: dict[str, type[Query]] = {
         AskOutcomes,
         AskUnitEffects,
         AskVerification,
+        AskInsights,
         AskSpending,
         AskSql,
         AskArms,
