@@ -28,6 +28,7 @@ def changes(envelope: Envelope, row: Mapping[str, Any]) -> tuple[str, Row]:
     target = event.target if isinstance(event, events.HumanMessage) and event.target else envelope.experiment
     change = _CHANGES.get(type(event))
     figures = change(event, dict(row)) if change else {}
+    figures = {name: _rounded(value) for name, value in figures.items() if name in row or value not in (None, [])}
     if figures.get("status") in ENDED:
         figures["ended"] = envelope.seq
     if not row and figures:
@@ -35,6 +36,15 @@ def changes(envelope: Envelope, row: Mapping[str, Any]) -> tuple[str, Row]:
     if "name" in figures:
         figures["label"] = label(target, figures["name"])
     return target, figures
+
+
+def _rounded(value: Any) -> Any:
+    """Return a figure with six digits, which is more than any view shows: ten thousand rows are read at once."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    return [_rounded(each) for each in value] if isinstance(value, list) else value
 
 
 ENDED = frozenset({"analysed", "failed", "rejected", "imported"})
@@ -93,7 +103,7 @@ def _spoken(event: events.HumanMessage, row: Row) -> Row:
 
 @_on(events.ProposalRequested)
 def _opened(event: events.ProposalRequested, _: Row) -> Row:
-    return {"status": "queued", "stage": "thinking", "slot": event.slot, "arm": event.arm, "parent": event.parent}
+    return {"status": "queued", "stage": "thinking", "arm": event.arm, "parent": event.parent}
 
 
 @_on(events.ProposalCreated)
@@ -129,8 +139,8 @@ def _imported(event: events.ExperimentImported, _: Row) -> Row:
 
 
 @_on(events.CodeFailed)
-def _failed(event: events.CodeFailed, row: Row) -> Row:
-    figures: Row = {"reason": event.reason, "failures": row.get("failures", 0) + 1}
+def _failed(event: events.CodeFailed, _: Row) -> Row:
+    figures: Row = {"reason": event.reason}
     return figures | ({"status": "failed", "stage": "failed"} if event.final else {"status": "queued"})
 
 
@@ -147,7 +157,7 @@ def _requested(event: events.RunRequested, _: Row) -> Row:
 @_on(events.RunStarted)
 def _training(event: events.RunStarted, row: Row) -> Row:
     status = "quarantined" if row.get("status") == "quarantined" else "running"
-    return {"status": status, "stage": "training", "parameters": event.parameters, "worker": event.worker}
+    return {"status": status, "stage": "training", "parameters": event.parameters}
 
 
 @_on(events.RunFailed)
@@ -156,9 +166,9 @@ def _run_failed(event: events.RunFailed, row: Row) -> Row:
 
 
 @_on(events.RunAnomaly)
-def _anomaly(event: events.RunAnomaly, row: Row) -> Row:
+def _anomaly(event: events.RunAnomaly, _: Row) -> Row:
     quarantined = {"status": "quarantined", "stage": "quarantined"} if event.action == "quarantined" else {}
-    return {"anomaly": event.kind, "anomalies": row.get("anomalies", 0) + 1} | quarantined
+    return {"anomaly": event.kind} | quarantined
 
 
 @_on(events.RunCompleted)
@@ -176,7 +186,7 @@ def _figures(metrics: events.Metrics) -> Row:
         "loss": metrics.val_loss,
         "recall": metrics.recall,
         "recall_stderr": metrics.recall_stderr,
-        **{name: metrics.cost[name] for name in ("seconds", "flops_per_token", "tokens") if name in metrics.cost},
+        **{name: metrics.cost[name] for name in ("seconds", "flops_per_token") if name in metrics.cost},
     }
 
 
@@ -187,7 +197,7 @@ def _analysed(event: events.AnalysisReady, _: Row) -> Row:
     if event.objective is not None and event.objective_parts is not None:
         parts = event.objective_parts
         figures |= {"objective": event.objective, "gains": parts.gains, "within_limit": parts.within_limit}
-        figures |= {"flops": parts.flops, "runs": max(1, len(parts.runs))}
+        figures |= {"flops": parts.flops, "runs": len(parts.runs) or None}
     return figures
 
 

@@ -2,7 +2,6 @@
 
 import { announce, fill, h, throttled } from "./parts/dom.js";
 import { redraw } from "./parts/charts.js";
-import { LiveSource } from "./parts/live_source.js";
 import { Scrubber } from "./parts/scrubber.js";
 import { Store } from "./parts/store.js";
 import { count, duration, figure, percent } from "./parts/words.js";
@@ -94,7 +93,7 @@ class App {
     const bar = h("div", { class: "bar", role: "progressbar", "aria-label": "Experiments that have ended", "aria-valuemin": 0, "aria-valuemax": store.total, "aria-valuenow": store.ended }, h("i", {}));
     bar.firstChild.style.width = percent(store.total ? Math.min(1, store.ended / store.total) : 0);
     const fact = (words, ...value) => h("div", { class: "fact" }, h("span", {}, words), h("strong", {}, ...value));
-    fill(document.getElementById("head"), h("a", { class: "brand", href: "#/now" }, h("img", { src: document.querySelector('link[rel="icon"]').href, alt: "" }), "move37"), h("span", { class: "campaign" }, store.id),
+    fill(document.getElementById("head"), h("a", { class: "brand", href: "#/now" }, h("img", { src: document.querySelector('link[rel="icon"]').href, alt: "" }), "move37"), h("span", { class: "campaign" }, store.id, this.source.live ? null : " · exported log"),
       h("span", { class: `state ${state}` }, store.lost ? "connection lost" : store.past ? "the past" : state),
       h("div", { class: "facts" }, fact("ended", `${count(store.ended)} / ${count(store.total)}`), bar, fact(`best ${store.meritName}`, best ? figure("merit", store.merit(best)) : "–"),
         campaign.state === "finished" || store.past ? null : [fact("time left", duration(vitals.seconds_left)), fact("events / min", count(vitals.per_minute ?? 0))]));
@@ -118,7 +117,9 @@ class App {
   }
 }
 
-const source = globalThis.move37Source ?? new LiveSource();
-new App(source).start().catch((error) => {
-  fill(document.getElementById("main"), h("p", { class: "error", role: "alert" }, error.message));
-});
+// Starts the page on a source.
+export function start(source) {
+  new App(source).start().catch((error) => {
+    fill(document.getElementById("main"), h("p", { class: "error", role: "alert" }, error.message));
+  });
+}

@@ -60,6 +60,7 @@ def run(
     max_requests: Annotated[int | None, typer.Option(help="Requests that language models may take.")] = None,
     log_level: LogLevelOption = None,
     services: Annotated[bool, typer.Option(help="Start the services, or watch services that run elsewhere.")] = True,
+    dashboard: Annotated[bool, typer.Option("--dashboard", help="Show the campaign in a browser.")] = False,
     nats: NatsOption = None,
     plaintext: PlaintextOption = None,
     patience: PatienceOption = None,
@@ -81,10 +82,10 @@ def run(
     ).settings  # fmt: skip
     if not services and not settings.nats:
         raise LabError("--no-services without a server; hint: give --nats URL, the server that the services use")
-    return _run_campaign(settings, services=services, as_json=as_json)
+    return _run_campaign(settings, services=services, dashboard=dashboard, as_json=as_json)
 
 
-def _run_campaign(settings: Settings, *, services: bool, as_json: bool) -> int:
+def _run_campaign(settings: Settings, *, services: bool, dashboard: bool, as_json: bool) -> int:
     """Run a campaign in the home that the settings name, write its report and print the result.
 
     Returns the exit code, that of a signal if one has stopped it.
@@ -107,10 +108,24 @@ def _run_campaign(settings: Settings, *, services: bool, as_json: bool) -> int:
         if (expected := estimate(settings)) and not as_json:
             print(expected, file=sys.stderr)
         with run_summary.screen(quiet=as_json) as screen:
-            outcome = run_async(run_campaign(settings, lab_home, screen, None if services else lambda *_: ()))
+            started = _services(settings, services=services, dashboard=dashboard)
+            outcome = run_async(run_campaign(settings, lab_home, screen, started))
         report = run_summary.write_report(outcome, lab_home, settings)
         run_summary.print_outcome(outcome, report, settings, as_json=as_json)
         return endings.exit_code()
+
+
+def _services(settings: Settings, *, services: bool, dashboard: bool) -> Any:
+    """Return what starts the services of a run, None for those of a whole lab; tell where its dashboard is."""
+    if not dashboard:
+        return None if services else lambda *_: ()
+    from lab.operations import run_dashboard
+    from lab.runtime.campaign import lab_services
+
+    port = run_dashboard.choose_port(settings)
+    print(f"dashboard: http://127.0.0.1:{port}/", file=sys.stderr)
+    run_dashboard.open_when_ready(port)
+    return run_dashboard.with_dashboard(lab_services if services else lambda *_: (), port)
 
 
 @app.command()

@@ -212,6 +212,25 @@ def report(
     print(path.resolve())
 
 
+@app.command("export-page")
+@with_settings
+def export_page(
+    settings: Settings,
+    out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("dashboard.html"),
+    archive: ArchiveOption = None,
+) -> None:
+    """Write the dashboard of a campaign to one HTML file, which opens without a lab.
+
+    Every view can be drawn as of any event there too.
+
+    Example: move37 export-page --archive campaign.jsonl --out dashboard.html
+    """
+    from lab.operations import page_export
+
+    page = page_export.page_of_archive(archive, out) if archive else run_async(page_export.export_page(settings, out))
+    print(page.resolve())
+
+
 def _best_measured(rows: Sequence[Any]) -> list[Any]:
     """Return the analysed experiments, best first."""
     return sorted((row for row in rows if row.fitness is not None), key=lambda row: row.rank_key)

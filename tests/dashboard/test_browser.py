@@ -158,6 +158,21 @@ def test_the_log_jumps_from_an_event_to_its_cause(browser: Browser, url: str) ->
         expect(page.locator(".title .chip.bad")).to_contain_text("unknown key")
 
 
+def test_the_page_filters_as_the_server_does(browser: Browser, url: str) -> None:
+    """An exported page has no server, so it reads the same expressions itself."""
+    filters = json.loads((Path(__file__).parent / "log_filters.json").read_text())
+    script = """async ({entries, cases, refused}) => {
+      const { logFilter } = await import("/static/parts/log_filter.js");
+      const found = cases.map(([text]) => entries.filter(logFilter(text)).map((entry) => entry.seq));
+      const throws = refused.map((text) => { try { logFilter(text); return false; } catch { return true; } });
+      return [found, throws];
+    }"""
+    with opened(browser, url) as page:
+        found, throws = page.evaluate(script, filters)
+    assert found == [positions for _, positions in filters["cases"]]
+    assert all(throws)
+
+
 def test_the_scrubber_shows_every_view_as_of_an_event(browser: Browser, lab: RecordedLab, url: str) -> None:
     """The address keeps the position, and `now` returns."""
     with opened(browser, url + "#/leaderboard?at=50") as page:

@@ -58,7 +58,7 @@ def test_a_replicated_score_is_the_worse_of_both_runs() -> None:
     history = history_of("normal")
     runs = [e.event.metrics for e in golden("normal") if e.type == "RunCompleted" and e.experiment == "e0005"]
     assert len(runs) == 2
-    assert history.rows["e0005"]["loss"] == max(run.val_loss for run in runs)
+    assert history.rows["e0005"]["loss"] == pytest.approx(max(run.val_loss for run in runs), rel=1e-5)
 
 
 def test_pages_of_the_log_are_newest_first() -> None:

@@ -86,7 +86,7 @@ function draw(context, size, plot) {
   context.translate(11, size.height / 2 - 10); context.rotate(-Math.PI / 2); context.fillText(plot.y, 0, 0);
   context.restore();
   drawFront(context, plot, across, up, size);
-  for (const point of plot.points) mark(context, across(point.x), up(point.y), point, up);
+  for (const [look, points] of byLook(plot.points)) marks(context, look, points, across, up);
 }
 
 function drawFront(context, { front, steps }, across, up, size) {
@@ -102,17 +102,25 @@ function drawFront(context, { front, steps }, across, up, size) {
   context.stroke();
 }
 
-function mark(context, x, y, point, up) {
-  const base = isBaseline(point.row);
-  context.globalAlpha = point.row.vetoed ? 0.35 : 0.9;
-  context.fillStyle = point.strong ? colour("c1") : base ? colour("quiet") : colour("accent");
-  if (point.error) {
-    context.strokeStyle = context.fillStyle; context.lineWidth = 1;
-    context.beginPath(); context.moveTo(x, up(point.y - point.error)); context.lineTo(x, up(point.y + point.error)); context.stroke();
+// Returns the points by how they look, so that thousands of marks are few strokes: baselines, candidates, the best.
+function byLook(points) {
+  const looks = { base: [], candidate: [], vetoed: [], strong: [] };
+  for (const point of points) {
+    looks[point.strong ? "strong" : point.row.vetoed ? "vetoed" : isBaseline(point.row) ? "base" : "candidate"].push(point);
   }
-  const radius = point.strong ? 5.5 : 3.6;
+  return Object.entries(looks);
+}
+
+function marks(context, look, points, across, up) {
+  const radius = look === "strong" ? 5.5 : points.length > 2000 ? 2.2 : 3.6;
+  context.fillStyle = colour({ strong: "c1", base: "quiet" }[look] ?? "accent");
+  context.globalAlpha = look === "vetoed" ? 0.35 : points.length > 2000 ? 0.55 : 0.9;
   context.beginPath();
-  if (base) context.rect(x - 3.5, y - 3.5, 7, 7); else context.arc(x, y, radius, 0, 2 * Math.PI);
+  for (const point of points) {
+    const [x, y] = [across(point.x), up(point.y)];
+    context.moveTo(x + radius, y);
+    if (look === "base") context.rect(x - radius, y - radius, 2 * radius, 2 * radius); else context.arc(x, y, radius, 0, 2 * Math.PI);
+  }
   context.fill();
   context.globalAlpha = 1;
 }

@@ -97,8 +97,9 @@ export class LineageView {
     context.scale(k, k);
     const seen = { left: -x / k - this.step, right: (size.width - x) / k + 20, top: -y / k - 20, bottom: (size.height - y) / k + 20 };
     this.#edges(context, seen, k);
-    const ramp = this.#ramp(), colours = Object.fromEntries([...RAMP, "bad", "quiet", "rule", "ink", "c1", "raised", "sunk"].map((name) => [name, colour(name)]));
-    for (const node of this.nodes) if (node.x > seen.left && node.x < seen.right && node.y > seen.top && node.y < seen.bottom) this.#node(context, node, ramp, colours, k);
+    const shown = this.nodes.filter((node) => node.x > seen.left && node.x < seen.right && node.y > seen.top && node.y < seen.bottom);
+    this.#marks(context, shown, k);
+    this.#words(context, shown, k);
   }
 
   #edges(context, seen, k) {
@@ -118,26 +119,45 @@ export class LineageView {
     }
   }
 
-  #node(context, { x, y, row }, ramp, colours, k) {
-    const radius = 5 / Math.max(Math.min(k, 1.2), 0.45), failed = row.status === "failed" || row.status === "rejected";
-    const value = this.store.value(row, this.key);
-    context.globalAlpha = row.vetoed ? 0.4 : 1;
-    context.beginPath();
-    if (failed) {
-      const arm = radius * 0.7;
-      context.moveTo(x - arm, y - arm); context.lineTo(x + arm, y + arm); context.moveTo(x - arm, y + arm); context.lineTo(x + arm, y - arm);
-      context.strokeStyle = colours.bad; context.lineWidth = 1.6; context.stroke();
-    } else {
-      if (isBaseline(row)) context.rect(x - radius, y - radius, 2 * radius, 2 * radius); else context.arc(x, y, radius, 0, 7);
-      context.fillStyle = value === undefined ? colours.raised : colours[ramp.shade(value)];
-      context.fill();
-      context.strokeStyle = row.id === this.selected ? colours.c1 : this.path.has(row.id) ? colours.c1 : colours.quiet;
-      context.lineWidth = row.id === this.selected ? 3 : 1;
+  // Draws the nodes that look alike together, so that ten thousand are a few strokes.
+  #marks(context, nodes, k) {
+    const radius = 5 / Math.max(Math.min(k, 1.2), 0.45), arm = radius * 0.7, ramp = this.#ramp(), looks = new Map();
+    for (const node of nodes) {
+      const { row } = node, value = this.store.value(row, this.key), failed = row.status === "failed" || row.status === "rejected";
+      const fill = failed ? "" : value === undefined ? "raised" : ramp.shade(value);
+      const look = `${fill}|${failed ? "bad" : this.path.has(row.id) || row.id === this.selected ? "c1" : "quiet"}|${row.vetoed ? 0.4 : 1}|${row.id === this.selected ? 3 : failed ? 1.6 : 1}`;
+      (looks.get(look) ?? looks.set(look, []).get(look)).push(node);
+    }
+    for (const [look, group] of looks) {
+      const [fill, stroke, alpha, width] = look.split("|");
+      context.beginPath();
+      for (const { x, y, row } of group) {
+        if (!fill) { context.moveTo(x - arm, y - arm); context.lineTo(x + arm, y + arm); context.moveTo(x - arm, y + arm); context.lineTo(x + arm, y - arm); }
+        else if (isBaseline(row)) context.rect(x - radius, y - radius, 2 * radius, 2 * radius);
+        else { context.moveTo(x + radius, y); context.arc(x, y, radius, 0, 7); }
+      }
+      context.globalAlpha = Number(alpha);
+      if (fill) { context.fillStyle = colour(fill); context.fill(); }
+      context.strokeStyle = colour(stroke);
+      context.lineWidth = Number(width);
       context.stroke();
     }
-    if (this.collapsed.has(row.id)) { context.fillStyle = colours.quiet; context.font = "9px system-ui"; context.fillText(`+${this.#below(row.id)}`, x + radius + 2, y - 5); }
-    if (k > LABEL_ZOOM) { context.fillStyle = this.path.has(row.id) ? colours.ink : colours.quiet; context.font = `${this.path.has(row.id) ? "600 " : ""}10px system-ui`; context.lineWidth = 4; context.lineJoin = "round"; context.strokeStyle = colours.sunk; context.strokeText(row.label, x + radius + 4, y + 3.5, this.step - 22); context.fillText(row.label, x + radius + 4, y + 3.5, this.step - 22); }
     context.globalAlpha = 1;
+  }
+
+  // Writes the names, if the zoom leaves space for them, and how many descendants a collapsed node hides.
+  #words(context, nodes, k) {
+    const [ink, quiet, halo] = [colour("ink"), colour("quiet"), colour("sunk")];
+    Object.assign(context, { lineWidth: 4, lineJoin: "round", strokeStyle: halo });
+    for (const { x, y, row } of nodes) {
+      if (this.collapsed.has(row.id)) { context.fillStyle = quiet; context.font = "9px system-ui"; context.fillText(`+${this.#below(row.id)}`, x + 7, y - 5); }
+      if (k <= LABEL_ZOOM) continue;
+      const strong = this.path.has(row.id);
+      context.font = `${strong ? "600 " : ""}10px system-ui`;
+      context.fillStyle = strong ? ink : quiet;
+      context.strokeText(row.label, x + 9, y + 3.5, this.step - 22);
+      context.fillText(row.label, x + 9, y + 3.5, this.step - 22);
+    }
   }
 
   #below(id) { return this.children.get(id).reduce((sum, child) => sum + 1 + this.#below(child), 0); }

@@ -1,0 +1,62 @@
+// Where an exported page reads from: a recorded log inside the page, without a lab and without a network.
+
+import { logFilter } from "./log_filter.js";
+
+const LISTED = ["seq", "id", "time", "type", "experiment", "role", "cause", "text"];
+
+export class FileSource {
+  live = false;
+
+  // `recorded`: { id, last, steps, events, standing }; steps are entries with their changes, events are CloudEvents.
+  constructor({ id, last, steps, events, standing }) {
+    Object.assign(this, { id, last, events });
+    this.entries = steps;
+    this.standing = async () => standing;
+    this.places = new Map(steps.map((step, place) => [step.id, place]));
+  }
+
+  #upTo = (at) => (at ? this.entries.filter((step) => step.seq <= at) : this.entries);
+  #listed = (step) => Object.fromEntries(LISTED.map((name) => [name, step[name]]));
+
+  session = async () => ({ may_read: true, person: "" });
+  vitals = async () => ({ services: [], absent: [], progress: {}, losses: {} });
+  readings = async () => ({});
+  steps = async () => ({ last: this.last, more: false, steps: [] });
+
+  async rows(at = 0) {
+    const rows = new Map();
+    for (const { target, changes } of this.#upTo(at)) {
+      if (Object.keys(changes).length) rows.set(target, { ...rows.get(target), ...changes });
+    }
+    return { id: this.id, at: at || this.last, rows: [...rows.values()] };
+  }
+
+  async log({ filter = "", at = 0, before = 0, limit = 100 }) {
+    const matching = this.#upTo(at).filter(logFilter(filter));
+    const shown = before ? matching.filter((step) => step.seq < before) : matching;
+    return { total: matching.length, entries: shown.slice(-limit).reverse().map(this.#listed) };
+  }
+
+  async event(id) {
+    const place = this.places.get(id);
+    if (place === undefined) throw new Error("the log has no such event");
+    const step = this.entries[place], cause = this.places.get(step.cause);
+    const effects = this.entries.filter((each) => each.cause === id).map(this.#listed);
+    return { event: this.events[place], cause: cause === undefined ? null : this.#listed(this.entries[cause]), effects };
+  }
+
+  async experiment(id) {
+    const events = this.events.filter((event) => event.subject === id);
+    if (!events.length) throw new Error("the log has no such experiment");
+    return events;
+  }
+
+  follow(_, callback) { callback("open"); return () => {}; }
+}
+
+// Returns the log that an exported page holds: JSON, packed with gzip, in base64.
+export async function recordedLog(text) {
+  const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).json();
+}
