@@ -9,7 +9,7 @@ HOME_DIR ?= .move37
 export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test install lint fix lock sbom gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels bench-fidelity chaos clean
+.PHONY: help run test install lint docs fix lock sbom gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels bench-fidelity chaos clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ lint: install  ## format, rules, types, imports between rooms, words, generated 
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_source_rules.py tests/test_generated.py  # words, names, lengths; tables derived from code
+
+docs: install  ## the documentation as pages in build/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 fix: install  ## mend what a tool can mend
 	$(BIN)/ruff format .
