@@ -11,10 +11,9 @@ from statistics import fmean
 from typing import Literal
 
 from agents.analysis.fitness import Reference
+from agents.analysis.seed_noise import text_spread
 from bus.vocabulary.queries import Experiment, Peers
 
-SEED_SPREAD = 0.018
-"""Nats per byte by which small byte models of one mixer differ between seeds (0.026 bits)."""
 STANDARD_ERRORS = 2.0
 """Standard errors that a difference in recall has to exceed."""
 Verdict = Literal["better", "worse", "level"]
@@ -51,7 +50,7 @@ class Comparison:
 def compare_text(this: Experiment, other_loss: float, versus: str) -> Comparison:
     """Return the comparison of text losses, in nats per byte."""
     assert this.val_loss is not None
-    return Comparison("text", versus, other_loss - this.val_loss, SEED_SPREAD)
+    return Comparison("text", versus, other_loss - this.val_loss, text_spread())
 
 
 def compare_recall(this: Experiment, other_recall: float, other_stderr: float, versus: str) -> Comparison:

@@ -9,15 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from agents.analysis.findings import SEED_SPREAD
 from agents.analysis.fitness import benchmarks
+from agents.analysis.seed_noise import accuracy_spread, text_spread
 from bus.vocabulary.queries import Experiment
 
-ACCURACY_SPREAD = 0.05
-"""Spread of an accuracy between seeds of one design, if its kind of task is not in `ACCURACY_SPREADS`."""
-ACCURACY_SPREADS = {"mqar": 0.2}
-"""The same by kind of task. Of ten seeds of the best baseline at nano, one reached .37 in recall, one .81, the others
-.99."""
 COST_MARGIN = 0.25
 """Share of the baselines' mean FLOPs per token above which a design counts as dearer: one unit."""
 COST = "cost"
@@ -56,7 +51,7 @@ def _text_gap(this: Experiment, others: Sequence[Experiment]) -> Gap:
     assert this.val_loss is not None
     best = min(others, key=lambda row: (row.val_loss, row.id))
     loss = best.val_loss or 0.0
-    return Gap("text", this.val_loss, loss, best.id, (this.val_loss - loss) / SEED_SPREAD)
+    return Gap("text", this.val_loss, loss, best.id, (this.val_loss - loss) / text_spread())
 
 
 def _accuracy_gaps(this: Experiment, others: Sequence[Experiment]) -> list[Gap]:
@@ -68,7 +63,7 @@ def _accuracy_gaps(this: Experiment, others: Sequence[Experiment]) -> list[Gap]:
         if values:
             best, baseline = max(values)
             kind = this.metrics.tasks[task].kind
-            found.append(Gap(kind, own, best, baseline, (best - own) / ACCURACY_SPREADS.get(kind, ACCURACY_SPREAD)))
+            found.append(Gap(kind, own, best, baseline, (best - own) / accuracy_spread(kind)))
     return found
 
 

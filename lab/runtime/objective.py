@@ -1,10 +1,6 @@
 """The search objective of a campaign: the settings of `[objective]` over the defaults of its scale's tasks."""
 
-import tomllib
-from functools import cache
-from importlib.resources import files
-from typing import Any
-
+from agents.analysis.seed_noise import default_measure
 from bus.vocabulary.events import Objective, ObjectiveMeasure
 from lab.errors import LabError
 from lab.settings import ObjectiveSettings
@@ -31,16 +27,10 @@ def _measure(settings: ObjectiveSettings, scale: Scale, task: str) -> ObjectiveM
     """Return how a task enters the objective."""
     on_text = task in scale.text_tasks
     peers = len(scale.text_tasks) if on_text else len(scale.tasks) - len(scale.text_tasks)
-    values = _noise()["default"]["text" if on_text else "other"] | _noise().get(scale.name, {}).get(task, {})
-    values |= {"weight": (1.0 if on_text else OTHER_TASKS_WEIGHT) / peers}
+    weight = (1.0 if on_text else OTHER_TASKS_WEIGHT) / peers
+    values = default_measure(scale.name, task, on_text=on_text) | {"weight": weight}
     given = settings.tasks[task].model_dump(exclude_none=True) if task in settings.tasks else {}
     if "measure" in given and "noise" not in given and given["measure"] != values["measure"]:
         hint = "hint: measure it over a few seeds of a baseline"
         raise LabError(f"[objective.tasks.{task}]: another measure ({given['measure']}) needs its noise; {hint}")
     return ObjectiveMeasure.model_validate(values | given)
-
-
-@cache
-def _noise() -> dict[str, Any]:
-    """Return the defaults by scale and task."""
-    return tomllib.loads(files("agents.analysis").joinpath("seed_noise.toml").read_text(encoding="utf-8"))
