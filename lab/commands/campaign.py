@@ -27,6 +27,13 @@ from lab.settings import Settings
 from lab.terminal.output import print_json
 
 POSITION = 10
+VerifyOption = Annotated[
+    int | None,
+    typer.Option(help="Designs to verify on fresh seeds and sealed text; 0 for none (default: by the budget)."),
+]
+MaxCostOption = Annotated[float | None, typer.Option(help="Cost that language models may take, by [llm.prices].")]
+MaxTokensOption = Annotated[int | None, typer.Option(help="Tokens that language models may take.")]
+MaxRequestsOption = Annotated[int | None, typer.Option(help="Requests that language models may take.")]
 
 app = typer.Typer()
 
@@ -45,19 +52,16 @@ def run(
         Path | None, typer.Option(help="Your own text: a file or folder of text, JSONL or Parquet.")
     ] = None,
     goal: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,
-    verify: Annotated[
-        int | None,
-        typer.Option(help="Designs to verify on fresh seeds and sealed text; 0 for none (default: by the budget)."),
-    ] = None,
+    verify: VerifyOption = None,
     policy: Annotated[str | None, typer.Option(help="Search policy, such as two_tier or random.")] = None,
     sandbox: Annotated[str | None, typer.Option(help="bwrap, or none (unconfined; the report says so).")] = None,
     lazy_sync: Annotated[
         bool | None,
         typer.Option("--allow-lazy-sync", help="Allow a server that may lose acknowledged messages in a power loss."),
     ] = None,
-    max_cost: Annotated[float | None, typer.Option(help="Cost that language models may take, by [llm.prices].")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Tokens that language models may take.")] = None,
-    max_requests: Annotated[int | None, typer.Option(help="Requests that language models may take.")] = None,
+    max_cost: MaxCostOption = None,
+    max_tokens: MaxTokensOption = None,
+    max_requests: MaxRequestsOption = None,
     log_level: LogLevelOption = None,
     services: Annotated[bool, typer.Option(help="Start the services, or watch services that run elsewhere.")] = True,
     dashboard: Annotated[bool, typer.Option("--dashboard", help="Show the campaign in a browser.")] = False,
@@ -71,18 +75,22 @@ def run(
 
     Example: move37 run --home lab1 --experiments 40 --trainers 4
     """
-    limits = {"cost": max_cost, "tokens": max_tokens, "requests": max_requests}
-    given = {name: value for name, value in limits.items() if value is not None}
+    limits = _given(cost=max_cost, tokens=max_tokens, requests=max_requests)
     settings = load_settings(
         config, home=home, campaign=campaign, experiments=experiments, seed=seed, scale=scale, slots=slots,
         trainers=trainers, attempts=attempts, data=data, goal=goal, policy=policy, sandbox=sandbox, nats=nats,
-        verification=None if verify is None else {"candidates": verify},
+        verification=_given(candidates=verify),
         allow_plaintext=plaintext, allow_lazy_sync=lazy_sync, patience=patience, log_level=log_level,
-        llm={"limits": given} if given else None,
+        llm=limits and {"limits": limits},
     ).settings  # fmt: skip
     if not services and not settings.nats:
         raise LabError("--no-services without a server; hint: give --nats URL, the server that the services use")
     return _run_campaign(settings, services=services, dashboard=dashboard, as_json=as_json)
+
+
+def _given(**values: float | None) -> dict[str, float] | None:
+    """Return the values that a person gave; None if there are none."""
+    return {name: value for name, value in values.items() if value is not None} or None
 
 
 def _run_campaign(settings: Settings, *, services: bool, dashboard: bool, as_json: bool) -> int:
