@@ -31,6 +31,11 @@ VerifyOption = Annotated[
     int | None,
     typer.Option(help="Designs to verify on fresh seeds and sealed text; 0 for none (default: by the budget)."),
 ]
+DataOption = Annotated[Path | None, typer.Option(help="Your own text: a file or folder of text, JSONL or Parquet.")]
+LazySyncOption = Annotated[
+    bool | None,
+    typer.Option("--allow-lazy-sync", help="Allow a server that may lose acknowledged messages in a power loss."),
+]
 MaxCostOption = Annotated[float | None, typer.Option(help="Cost that language models may take, by [llm.prices].")]
 MaxTokensOption = Annotated[int | None, typer.Option(help="Tokens that language models may take.")]
 MaxRequestsOption = Annotated[int | None, typer.Option(help="Requests that language models may take.")]
@@ -48,17 +53,12 @@ def run(
     slots: Annotated[int | None, typer.Option(help="Experiments that are open at once.")] = None,
     trainers: Annotated[int | None, typer.Option(help="Trainer processes, one core each.")] = None,
     attempts: Annotated[int | None, typer.Option(help="Repairs that an experiment may have.")] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Your own text: a file or folder of text, JSONL or Parquet.")
-    ] = None,
+    data: DataOption = None,
     goal: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,
     verify: VerifyOption = None,
     policy: Annotated[str | None, typer.Option(help="Search policy, such as two_tier or random.")] = None,
     sandbox: Annotated[str | None, typer.Option(help="bwrap, or none (unconfined; the report says so).")] = None,
-    lazy_sync: Annotated[
-        bool | None,
-        typer.Option("--allow-lazy-sync", help="Allow a server that may lose acknowledged messages in a power loss."),
-    ] = None,
+    lazy_sync: LazySyncOption = None,
     max_cost: MaxCostOption = None,
     max_tokens: MaxTokensOption = None,
     max_requests: MaxRequestsOption = None,
