@@ -4,6 +4,7 @@ from lab import disk
 from lab.errors import LabError
 from lab.home import Home
 from lab.runtime.campaign_start import campaign_started
+from lab.runtime.verification import verification_plan
 from lab.settings import Settings
 
 
@@ -41,18 +42,32 @@ def _data(settings: Settings) -> None:
         corpus = load_corpus(settings.data, *tasks)
         for task in tasks:
             tokenize_corpus(task, corpus)
+        for name in _verification_scales(settings):
+            rung_tasks = scales.load(name).text_tasks.values()
+            sealed = load_corpus(settings.data, *rung_tasks).for_verification()
+            for task in rung_tasks:
+                tokenize_corpus(task, sealed)
     except ValueError as error:
         raise LabError(str(error)) from None
 
 
+def _verification_scales(settings: Settings) -> tuple[str, ...]:
+    """Return the scales that discoveries are verified at."""
+    plan = verification_plan(settings)
+    return tuple(dict.fromkeys(rung.scale for rung in plan.rungs)) if plan else ()
+
+
 def _sandbox(settings: Settings) -> None:
-    """Raise LabError if the sandbox can't run on the device that the scale needs."""
+    """Raise LabError if the sandbox can't run on a device that the scale, or verification, needs."""
     from sandbox import probe
     from trainer import scales
 
-    for name, good, remedy in probe(settings.sandbox, scales.load(settings.scale).device):
-        if not good:
-            raise LabError(f"the sandbox does not work here ({name}): {remedy}")
+    needed = (settings.scale, *_verification_scales(settings))
+    rungs = {rung.device: rung for rung in map(scales.load, needed)}
+    for rung in rungs.values():
+        for name, good, remedy in probe(settings.sandbox, rung.device):
+            if not good:
+                raise LabError(f"the sandbox does not work here ({name}): {remedy}")
 
 
 def _model(settings: Settings) -> None:

@@ -1,11 +1,13 @@
 """The verification plan: derived from the budget, fixed at the start, and said in one line."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bus.vocabulary.events import CampaignStarted
 from lab.errors import LabError
+from lab.operations import preflight
 from lab.runtime.campaign_start import campaign_started
 from lab.runtime.verification import added_share, announcement, verification_plan
 from lab.settings import Settings
@@ -85,3 +87,14 @@ def test_a_plan_that_makes_no_sense_is_refused_in_one_line(wanted: dict[str, Any
         verification_plan(settings(20, candidates=1, **wanted))
     assert str(refusal.value).startswith("[verification] ")
     assert "\n" not in str(refusal.value)
+
+
+def test_too_little_sealed_text_is_found_before_the_campaign_starts(tmp_path: Path) -> None:
+    """The larger rung needs more held-out text than the campaign's own scale."""
+    text = tmp_path / "text"
+    text.mkdir()
+    for number in range(60):
+        (text / f"{number}.txt").write_text(f"{number:02} " * 700)
+    preflight._data(settings(20, candidates=0).model_copy(update={"data": text}))
+    with pytest.raises(LabError, match="too little text"):
+        preflight._data(settings(20, candidates=1).model_copy(update={"data": text}))
