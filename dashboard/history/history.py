@@ -10,6 +10,7 @@ from bus.vocabulary.events import HumanMessage
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN
 from dashboard.history.changes import ENDED, Row, changes
+from dashboard.history.influence import Influence
 from dashboard.history.log_filter import LogFilter
 from dashboard.history.log_index import LogIndex
 
@@ -37,6 +38,8 @@ class LogEntry:
     """What it changes in a row."""
     target: str
     """The row that it changes."""
+    because: tuple[str, ...] = ()
+    """Ids of people's messages that it answers to."""
 
     def listed(self) -> Row:
         """Return the entry as the page's list shows it."""
@@ -45,7 +48,7 @@ class LogEntry:
 
     def step(self) -> Row:
         """Return the entry with its changes, for a reader that folds them itself."""
-        return self.listed() | {"target": self.target, "changes": self.changes}
+        return self.listed() | {"target": self.target, "changes": self.changes, "because": self.because}
 
 
 class CampaignHistory:
@@ -63,7 +66,7 @@ class CampaignHistory:
         self._describe = describe
         self._seqs: list[int] = []
         self._by_id: dict[str, int] = {}
-        self._log_index = LogIndex()
+        self._log_index, self._influence = LogIndex(), Influence()
         self._effects: defaultdict[str, list[int]] = defaultdict(list)
 
     @property
@@ -78,7 +81,7 @@ class CampaignHistory:
         name, figures = changes(envelope, row)
         entry = LogEntry(
             envelope.seq, envelope.id, envelope.time.timestamp(), envelope.type, envelope.experiment, envelope.role,
-            envelope.cause, self._describe(envelope), figures, name,
+            envelope.cause, self._describe(envelope), figures, name, self._influence.of(envelope),
         )  # fmt: skip
         self._index(entry)
         if figures:
@@ -94,8 +97,8 @@ class CampaignHistory:
         self._log_index.add(entry)
         self._by_id[entry.id] = position
         self.counts[entry.type] += 1
-        if entry.cause:
-            self._effects[entry.cause].append(position)
+        for cause in {entry.cause, *entry.because} - {None}:
+            self._effects[cause].append(position)
 
     def up_to(self, at: int) -> Sequence[LogEntry]:
         """Return the entries up to a position; 0 stands for the newest."""
@@ -111,7 +114,7 @@ class CampaignHistory:
         return None if position is None else self.entries[position]
 
     def effects(self, event_id: str) -> list[LogEntry]:
-        """Return the entries of the events to which an event led directly."""
+        """Return the entries of the events to which an event led directly, or that answer to it if a person spoke."""
         return [self.entries[position] for position in self._effects.get(event_id, ())]
 
     def page(self, text: str, *, at: int = 0, before: int = 0, limit: int = 100) -> tuple[list[LogEntry], int]:

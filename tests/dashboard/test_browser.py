@@ -232,6 +232,11 @@ def test_messages_of_people_are_shown_with_what_they_changed(browser: Browser) -
         expect(page.locator(".said.person")).to_have_count(5)
         expect(page.locator(".said.lab")).to_have_count(1)
         expect(page.locator(".effects", has_text="HumanAnswered")).to_have_count(1)
+        expect(page.locator(".said", has_text="it thinks deeply").locator(".effects")).to_contain_text(
+            "ProposalCreated"
+        )
+        expect(page.locator(".said", has_text="it does not end").locator(".effects")).to_contain_text("RunFailed")
+        expect(page.locator(".said", has_text="try the delta rule").locator(".effects")).to_contain_text("led to")
 
 
 def hostile(envelope: Envelope) -> Envelope:

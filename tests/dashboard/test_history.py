@@ -61,6 +61,18 @@ def test_a_replicated_score_is_the_worse_of_both_runs() -> None:
     assert history.rows["e0005"]["loss"] == pytest.approx(max(run.val_loss for run in runs), rel=1e-5)
 
 
+def test_what_people_say_has_effects_across_roles() -> None:
+    """A proposal becomes an experiment, guidance reaches later slots, and a veto stops a run."""
+    history = history_of("veto")
+    spoken = {
+        entry.text.split("(")[1].split(")")[0]: entry for entry in history.entries if entry.type == "HumanMessage"
+    }
+    led_to = {kind: {effect.type for effect in history.effects(entry.id)} for kind, entry in spoken.items()}
+    assert "ProposalCreated" in led_to["propose"]
+    assert "ProposalRequested" in led_to["steer"]
+    assert "RunFailed" in led_to["veto h-2be89a96"]
+
+
 def test_pages_of_the_log_are_newest_first() -> None:
     """Pages follow one another without gaps, and the total counts all matches."""
     history = history_of("normal")

@@ -111,7 +111,7 @@ def test_a_running_lab_is_shown_until_it_stops(tmp_path: Path) -> None:
     assert answers["standing"]["at"] > 0
     assert "report of a campaign" in answers["report"]
     assert answers["spoken"] == [401, 200, 200, 200, 403]
-    assert "static/app.js" in answers["page"]
+    assert "static/served.js" in answers["page"]
     (service,) = [row for row in json.loads(browser.services)["services"] if row["role"] == "dashboard"]
     assert service["last_error"] == ""
 

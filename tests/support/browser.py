@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDE, NARROW = (1280, 800), (390, 844)
+PATIENCE_MS = 30_000
+"""Milliseconds that a condition may take to hold: a busy machine draws late."""
+expect.set_options(timeout=PATIENCE_MS)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; hint: apt-get install chromium")
 
 

@@ -41,7 +41,7 @@ export class FileSource {
     const place = this.places.get(id);
     if (place === undefined) throw new Error("the log has no such event");
     const step = this.entries[place], cause = this.places.get(step.cause);
-    const effects = this.entries.filter((each) => each.cause === id).map(this.#listed);
+    const effects = this.entries.filter((each) => each.cause === id || each.because.includes(id)).map(this.#listed);
     return { event: this.events[place], cause: cause === undefined ? null : this.#listed(this.entries[cause]), effects };
   }
 

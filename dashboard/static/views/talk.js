@@ -2,9 +2,10 @@
 
 import { announce, fill, h, throttled } from "../parts/dom.js";
 import { code } from "../parts/highlight.js";
-import { plural, timeElement } from "../parts/words.js";
+import { count, plural, timeElement } from "../parts/words.js";
 
 const SHOWN = 60;
+const EFFECTS = 6;
 const KINDS = { "": "say", veto: "veto an experiment", restore: "restore an experiment", withdraw: "withdraw guidance", budget: "set the budget" };
 const NEEDS_TARGET = new Set(["veto", "restore"]);
 const SAMPLE = `"""What it does, in one line."""
@@ -63,7 +64,16 @@ export class TalkView {
     const text = person ? [data.kind === "steer" ? "" : `${data.kind} ${data.target ?? ""} `, data.text] : data.answer ?? entry.text;
     return h("li", { class: `said ${person ? "person" : "lab"}`, data: { seq: entry.seq, type: entry.type } }, h("header", {}, h("strong", {}, person ? data.by + (data.signature && data.signature !== data.by ? `, signed ${data.signature}` : "") : entry.role), timeElement(entry.time), h("span", {}, person ? data.kind : "")),
       h("p", {}, text), data.source ? h("details", {}, h("summary", {}, "the proposed source"), code(data.source)) : null,
-      person ? h("div", { class: "effects" }, effects.length ? ["changed: ", effects.map(jump)] : "no event follows from it directly") : null);
+      person ? h("div", { class: "effects" }, this.#outcome(data, effects, jump)) : null);
+  }
+
+  // What followed from a message, the first few of many.
+  #outcome(data, effects, jump) {
+    const row = this.store.rows.get(data.target);
+    const changed = row ? [row.id, row.vetoed ? " is vetoed" : " is in the pool"].join("") : null;
+    const more = effects.length - EFFECTS;
+    const words = [changed, effects.length ? "led to" : changed ? null : "nothing has followed yet"].filter(Boolean);
+    return [words.map((each) => h("span", {}, each)), effects.slice(0, EFFECTS).map(jump), more > 0 ? `and ${count(more)} more` : null];
   }
 
   #speak() {
