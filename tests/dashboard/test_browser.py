@@ -18,6 +18,7 @@ from dashboard.report.scores import STATUS_WORDS
 from tests.support.browser import NARROW, WIDE, chromium, needs_chromium, opened, serious_findings
 from tests.support.hostile_text import ATTACKS
 from tests.support.recorded_lab import KEY, RecordedLab, golden, served
+from tests.support.synthetic_log import synthetic_log
 
 pytestmark = needs_chromium
 VIEWS = (
@@ -135,11 +136,15 @@ def test_sources_are_compared_side_by_side(browser: Browser, url: str) -> None:
         expect(page.locator(".diff")).to_have_count(0)
 
 
-def test_curves_are_drawn_for_runs_with_readings(browser: Browser) -> None:
-    """Those of the parent and the baselines with them."""
-    with served(RecordedLab(golden("self-revision"))) as url, opened(browser, url + "#/compare/e0001,base-gla") as page:
-        ready(page)
-        assert page.locator("table.compare thead th").count() == 3
+def test_curves_are_drawn_for_each_task(browser: Browser) -> None:
+    """A chart for each task, with every experiment's whole curve."""
+    lab = RecordedLab(synthetic_log(6, curves=True))
+    with served(lab) as url, opened(browser, url + "#/compare/base-gla,base-retnet") as page:
+        charts = page.locator(".chart")
+        expect(charts).to_have_count(2)
+        for chart in charts.all():
+            assert (chart.get_attribute("data-series"), chart.get_attribute("data-points")) == ("2", "100")
+        expect(page.locator(".chart canvas")).to_have_count(2)
 
 
 def test_the_log_jumps_from_an_event_to_its_cause(browser: Browser, url: str) -> None:
