@@ -54,7 +54,11 @@ class ExportSummary:
 def write_export(
     settings: Settings, row: Experiment, history: Sequence[Envelope], form: Form, folder: Path, weights: Path | None
 ) -> ExportSummary:
-    """Write an export to `folder`; `weights` is a file elsewhere than in the home's artifacts. Raises LabError."""
+    """Write an export to `folder`; `weights` is a file elsewhere than in the home's artifacts.
+
+    Raises LabError, or OSError with the path if the folder can't be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     run = completed_run(history, row.id, settings.campaign)
     if run is None:
         if form != "module":
@@ -141,6 +145,5 @@ def _record_files(row: Experiment) -> dict[str, bytes]:
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
     """Write files to a folder. Raises OSError, which names the path."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)

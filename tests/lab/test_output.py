@@ -65,7 +65,7 @@ def test_a_terminal_without_unicode_gets_escapes(
 
 def test_what_is_no_folder_is_one_line(finished: FinishedLab) -> None:
     """An export names the path."""
-    result = run("export", "e0001", "--out", "/dev/null/e0001", "--home", str(finished.home))
+    result = run("export", "e0001", "--out", "/dev/null/e0001", "--quiet", "--home", str(finished.home))
     assert (result.returncode, result.stderr) == (1, b"move37: /dev/null/e0001: Not a directory\n")
 
 
