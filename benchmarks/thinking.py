@@ -24,6 +24,7 @@ from agents.design import BASELINES, Design, render
 from agents.llm.prompts import library
 from agents.roles.researcher import Researcher
 from benchmarks.faulty_designer import FaultyDesigner, Skill
+from bus.delivery.role import Post
 from bus.vocabulary.events import CampaignStarted, Limits, ProposalCreated, ProposalRequested
 from bus.vocabulary.queries import (
     Ancestry,
@@ -116,7 +117,10 @@ def fill(ideas: KnownIdeas, number: int, skill: Skill, random: Random) -> SlotOu
     try:
         while True:
             question: Any = steps.send(reply)
-            reply = model.answer(question) if isinstance(question, Completion) else ideas.answer(question, parent)
+            if isinstance(question, Post):  # the account of an answer
+                reply = None
+            else:
+                reply = model.answer(question) if isinstance(question, Completion) else ideas.answer(question, parent)
     except StopIteration as stop:
         event = stop.value[-1].event
     new = isinstance(event, ProposalCreated) and event.origin == "model"
