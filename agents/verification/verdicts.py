@@ -129,6 +129,7 @@ def _rung_gains(plan: VerificationPlan, climb: Climb, rung: int, ended: Mapping[
         rung=plan.rung_names[rung],
         seeds=tuple(number for number, _ in rows),
         against=tuple(_paired(candidate, baseline, [runs for _, runs in rows]) for baseline in baselines),
+        final=rung == climb.step.rung and most == looks[-1],
     )
 
 

@@ -23,6 +23,7 @@ from bus.vocabulary.events import (
     RunCompleted,
     RunFailed,
     RunStarted,
+    VerificationCompleted,
 )
 from bus.wire.envelope import Envelope
 
@@ -39,9 +40,9 @@ class ArmCost:
     experiments: int = 0
     """Experiments that were opened."""
     seconds: float = 0.0
-    """Wall seconds of its runs."""
+    """Wall seconds of its runs, those of verification included."""
     flops: float = 0.0
-    """Floating-point operations of training in its completed runs."""
+    """Floating-point operations of training in its completed runs, those of verification included."""
 
 
 COSTS = ("experiments", "seconds", "flops")
@@ -89,6 +90,12 @@ def trajectories(history: Sequence[Envelope], log: str) -> list[Trajectory]:
     return [trajectory for reading in campaigns.values() for trajectory in reading.trajectories()]
 
 
+def _cost(metrics: Metrics) -> tuple[float, float]:
+    """Return the wall seconds of a run, and the floating-point operations of its training."""
+    cost = metrics.cost
+    return cost.get("seconds", 0.0), TRAINING_TO_FORWARD * cost.get("flops_per_token", 0.0) * cost.get("tokens", 0.0)
+
+
 @dataclass(slots=True)
 class _Reading:
     """One campaign, read event by event."""
@@ -116,12 +123,14 @@ class _Reading:
         elif isinstance(event, RunStarted):
             self.started[event.run] = one.time
         elif isinstance(event, RunCompleted):
-            cost = event.metrics.cost
-            flops = TRAINING_TO_FORWARD * cost.get("flops_per_token", 0.0) * cost.get("tokens", 0.0)
-            self._spend(one, arm, event.metrics, cost.get("seconds", 0.0), flops)
+            self._spend(arm, *_cost(event.metrics))
+            self._end(one, arm, event.metrics)
+        elif isinstance(event, VerificationCompleted):
+            self._spend(arm, *_cost(event.metrics))
         elif isinstance(event, RunFailed):
             begun = self.started.get(event.run, one.time)
-            self._spend(one, arm, None, (one.time - begun).total_seconds(), 0.0)
+            self._spend(arm, (one.time - begun).total_seconds(), 0.0)
+            self._end(one, arm, None)
         elif isinstance(event, DiscoveryConfirmed):
             self.discoveries[arm].append(self.spent[arm])
         elif isinstance(event, DiscoveryRefuted):
@@ -131,10 +140,13 @@ class _Reading:
         self.arms[experiment] = arm
         self.spent[arm] = replace(self.spent[arm], experiments=self.spent[arm].experiments + 1)
 
-    def _spend(self, one: Envelope, arm: str, metrics: Metrics | None, seconds: float, flops: float) -> None:
-        """Add a run to its arm's cost; a failed first run gives way to the run of its repair."""
+    def _spend(self, arm: str, seconds: float, flops: float) -> None:
+        """Add a run to its arm's cost; sealed runs of baselines, which all arms share, are no arm's."""
         before = self.spent[arm]
         self.spent[arm] = replace(before, seconds=before.seconds + seconds, flops=before.flops + flops)
+
+    def _end(self, one: Envelope, arm: str, metrics: Metrics | None) -> None:
+        """Keep the outcome of an experiment's first run; a failed one gives way to the run of its repair."""
         known = self.outcomes.get(one.experiment)
         if known is None or known[2] is None:
             self.outcomes[one.experiment] = (arm, one, metrics, self.spent[arm])
