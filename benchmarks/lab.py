@@ -143,7 +143,7 @@ def real_campaign(experiments: int, trainers: int) -> dict[str, Any]:
     peak_mib = recorder.peak_mib()
     latencies = event_times.proposal_latencies_ms(recorder.log) or [0.0]
     return {
-        "experiments": len(outcome.experiments),
+        "experiments": len(outcome.results.experiments),
         "seconds": round(outcome.seconds, 1),
         "first_run_started_seconds": round(recorder.first_run_s or 0.0, 1),
         "rss_total_mib": round(recorder.peak_total_bytes / MIB),
