@@ -62,8 +62,13 @@ def announcement(settings: Settings) -> str:
     return (
         f"verification: none, since {settings.experiments} experiments are too few to verify one within "
         f"{settings.verification.share:.0%} more work; hint: --verify 1 verifies one, for up to "
-        f"{added_share(smallest, settings):.0%} more"
+        f"{_amount(added_share(smallest, settings))}"
     )
+
+
+def _amount(share: float) -> str:
+    """Return an amount of further work in words."""
+    return f"{share:.0%} more" if share < 2 else f"{share:.0f} times as much"
 
 
 def _plan(settings: Settings, candidates: int, looks: tuple[int, ...]) -> VerificationPlan:
