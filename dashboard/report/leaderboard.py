@@ -2,15 +2,18 @@
 
 from bus.vocabulary.events import FitnessParts
 from bus.vocabulary.queries import Experiment
+from dashboard.names import short_name
 from dashboard.report.markup import Child, Markup, el
-from dashboard.report.scores import STATUS_WORDS, Scores, display_name, is_baseline, title
+from dashboard.report.scores import STATUS_WORDS, Scores, display_name, is_baseline, merit_of, title
 
+MERIT = "merit"
+"""Stands for the head of what the campaign ranks by."""
 COLUMNS = (
     ("#", "number"),
     ("experiment", "text"),
     ("origin", "text"),
-    ("fitness", "number"),
-    ("loss · benchmark · judge", ""),
+    (MERIT, "number"),
+    ("fitness: loss · benchmark · judge", ""),
     ("Δ best baseline", "number"),
     ("bits per byte", "number"),
     ("recall", "number"),
@@ -31,7 +34,8 @@ def table(scores: Scores, max_ranked: int | None = None) -> Markup:
     """
     trained = [e for e in scores.experiments if e.val_loss is not None and e.status != "failed"]
     waiting = [e for e in trained if e.fitness is None]
-    heads = (el("th", text, scope="col", class_=kind or None, data_sort=kind or None) for text, kind in COLUMNS)
+    names = ((scores.merit_name if text is MERIT else text, kind) for text, kind in COLUMNS)
+    heads = (el("th", text, scope="col", class_=kind or None, data_sort=kind or None) for text, kind in names)
     rows = [_row(scores, e) for e in (*scores.ranked[:max_ranked], *waiting)]
     content = el(
         "table",
@@ -46,14 +50,16 @@ def table(scores: Scores, max_ranked: int | None = None) -> Markup:
 def _row(scores: Scores, experiment: Experiment) -> Markup:
     """Return one experiment's row."""
     e = experiment
-    name = el("th", el("a", e.id, href=f"#{e.id}"), " ", el("span", display_name(e), class_="quiet"), scope="row")
+    short = el("span", short_name(display_name(e)), class_="quiet", title=display_name(e) or None)
+    name = el("th", el("a", e.id, href=f"#{e.id}"), " ", short, scope="row")
+    merit = None if e.fitness is None else merit_of(e)
     error = el("span", f" ± {e.recall_stderr:.3f}", class_="quiet") if e.recall_stderr is not None else None
     return el(
         "tr",
         _cell(str(scores.rank.get(e.id, "vetoed" if e.vetoed else NO_VALUE)), scores.rank.get(e.id, 10**6)),
         name,
         el("td", e.origin or ""),
-        _cell(figure(e.fitness, 3) if e.fitness is not None else _unranked(e), e.fitness),
+        _cell(_unranked(e) if merit is None else figure(merit, 3), merit),
         el("td", bars(e.parts) if e.parts else None, class_="bars"),
         _cell(signed(scores.gain_of(e)), scores.gain_of(e)),
         _cell(figure(e.bits_per_byte, 3), e.bits_per_byte),
