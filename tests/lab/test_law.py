@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.vocabulary.events import DiscoveryConfirmed, RunCompleted
+from bus.vocabulary.events import DiscoveryConfirmed, RunCompleted, VerificationCompleted
 from bus.wire.envelope import Envelope
 from lab.errors import LabError
 from lab.operations import replay
@@ -56,6 +56,21 @@ def test_a_discovery_is_an_event_and_nothing_else(tmp_path: Path) -> None:
     lines = list(law_lines(law_report([found])))
     assert not lines[0].startswith("no Discovery")
     assert any(line.strip() == "discoveries: 1" for line in lines)
+
+
+def test_verifying_its_candidates_costs_an_arm_too(tmp_path: Path) -> None:
+    """A sealed run is spent by the arm of the experiment, and is no further trial of it."""
+    log = history("normal", tmp_path)
+    run = next(one for one in log if one.experiment == "e0003" and isinstance(one.event, RunCompleted))
+    assert isinstance(run.event, RunCompleted)
+    sealed = VerificationCompleted(
+        run="e0003-v0-s0", worker="1", metrics=run.event.metrics, blocks=(), weights_sha256="0" * 64
+    )
+    (before,) = trajectories(log, "a.jsonl")
+    (after,) = trajectories([*log, replace(run, id="sealed", event=sealed)], "a.jsonl")
+    assert after.cost.seconds == pytest.approx(before.cost.seconds + run.event.metrics.cost["seconds"])
+    assert after.cost.flops > before.cost.flops
+    assert after.trials == before.trials
 
 
 def test_logs_are_pooled_by_arm_and_arms_are_compared(tmp_path: Path) -> None:
