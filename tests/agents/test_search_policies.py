@@ -129,7 +129,17 @@ def test_the_default_policy_is_registered() -> None:
 def test_every_file_of_the_package_has_a_registered_policy_or_is_a_part() -> None:
     """A policy whose file forgets to register it fails this test."""
     folder = Path(agents.search.__file__).parent
-    parts = {"__init__", "arms", "policy", "breeding", "guidance", "space", "ranked_children", "ranking_policy"}
+    parts = {
+        "__init__",
+        "arms",
+        "policy",
+        "breeding",
+        "guidance",
+        "leaning",
+        "space",
+        "ranked_children",
+        "ranking_policy",
+    }
     assert {file.stem for file in folder.glob("*.py")} - parts == {
         policy_class(name).__module__.rsplit(".", 1)[1] for name in policies()
     }
