@@ -37,6 +37,7 @@ from bus.vocabulary.design_edits import DesignItems, design_items, edits
 from bus.vocabulary.events import ProposalCreated, ProposalRejected
 from bus.wire.envelope import Envelope
 from bus.wire.ids import fingerprint
+from trainer.gates import load_mixer
 
 WIDTH, HEADS, STEPS, ROWS = 16, 2, 72, 1
 """Width and heads of the mixers, and the length and number of the input sequences: longer than the widest window."""
@@ -58,10 +59,7 @@ class ProposedDesign:
 
 def outputs_of(source: str) -> NDArray[np.float64]:
     """Return the outputs of a source of our own grammar on the fixed inputs, divided by their norm."""
-    namespace: dict[str, object] = {"__name__": "candidate"}
-    exec(compile(source, "candidate.py", "exec"), namespace)
-    classes = (value for value in namespace.values() if isinstance(value, type) and value.__module__ == "candidate")
-    mixer: torch.nn.Module = next(classes)(WIDTH, HEADS).double()
+    mixer: torch.nn.Module = load_mixer(source)(WIDTH, HEADS).double()
     with torch.no_grad():
         for name, parameter in mixer.named_parameters():
             drawn = _fixed(_PATH.sub("", name), parameter.shape)  # of a size and a sign as when training starts

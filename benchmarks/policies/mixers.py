@@ -1,8 +1,9 @@
 """Tables of the lab's own space: token mixers, simulated or as measured (`benchmarks.tables`).
 
-A campaign on them is the lab's default one at nano: its baselines, objective, papers, formulas and settings of roles;
-only the training is replaced. A search sees a loss with the noise of one seed. It is judged by the true loss, less that
-of the best baseline: below 0 is better than every human design.
+A campaign on them is the lab's default one at nano: its baselines, objective, papers, formulas and settings of roles.
+The training is replaced, and every slot is the policy's: there are no control arms and no verification. A search sees a
+loss with the noise of one seed. It is judged by the true loss, less that of the best baseline: below 0 is better than
+every human design.
 
 A *simulated* table draws a landscape for each seed: a design's loss is the sum of its units' effects and of the effects
 of some pairs. That flatters models of sums, so read the order of the policies there, not the values.
@@ -24,6 +25,7 @@ from benchmarks.tables.answers import TableAnswers
 from benchmarks.tables.mixers import load
 from bus.vocabulary.events import CampaignStarted, Metrics
 from bus.wire.ids import derive, rng
+from lab.campaign_tables import ArmSettings, VerificationSettings
 from lab.runtime.campaign_start import campaign_started
 from lab.settings import Settings
 from memory.cognition import CognitionBase, load_entries
@@ -37,6 +39,8 @@ UNIT_SPREAD, PAIR_SPREAD, PAIR_SHARE = 0.012, 0.012, 0.06
 SEED_NOISE = 0.018
 """Standard deviation of a simulated loss over seeds, as measured at nano."""
 SLOTS = 2
+NO_CONTROLS = ArmSettings(random=0, mutate_best=0)
+"""Every slot is the contender's."""
 
 
 class MixerTable(Table):
@@ -63,7 +67,10 @@ class MixerTable(Table):
     @override
     def start(self, contender: Contender, seed: int, queries: int) -> CampaignStarted:
         roles = {researcher.SPEC.name: dict(contender.researcher)}
-        settings = Settings(policy=contender.policy, seed=seed, experiments=queries, slots=SLOTS, roles=roles)
+        settings = Settings(
+            policy=contender.policy, seed=seed, experiments=queries, slots=SLOTS, roles=roles, arms=NO_CONTROLS,
+            verification=VerificationSettings(candidates=0),
+        )  # fmt: skip
         return campaign_started(settings)
 
     @override

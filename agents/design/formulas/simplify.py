@@ -11,6 +11,7 @@ from agents.design.formulas.expression import PRIMITIVES, Expression, call, numb
 from agents.design.formulas.ranges import exp, is_of_token, range_of, sigmoid, softplus
 from agents.design.formulas.values import variants
 
+_OVER_CHANNELS = frozenset({"dot", "norm", "softmax"})
 _FOLDED = {"sigmoid": sigmoid, "softplus": softplus, "exp": exp, "relu": lambda x: max(0.0, x), "mean": lambda x: x}
 
 
@@ -30,9 +31,17 @@ def simplified(tree: Expression) -> Expression:
         return _sum(args)
     if tree.op == "mul":
         return _product(args)
-    if tree.op == "dot":
-        return call("dot", *sorted(args, key=_text))
+    if tree.op in _OVER_CHANNELS:
+        return _over_channels(tree, args)
     return _of_one(tree.op, args[0])
+
+
+def _over_channels(tree: Expression, args: tuple[Expression, ...]) -> Expression:
+    """Return a primitive whose value depends on the number of channels, which a vector folded to a number has lost."""
+    if any(arg.op == "number" and arg.value == 0 for arg in args) and tree.op != "softmax":
+        return number(0)
+    kept = [old if new.op == "number" else new for old, new in zip(tree.args, args, strict=True)]
+    return call(tree.op, *sorted(kept, key=_text)) if tree.op == "dot" else call(tree.op, *kept)
 
 
 def _of_one(op: str, arg: Expression) -> Expression:
