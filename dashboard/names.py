@@ -7,6 +7,8 @@ name on hover.
 
 import re
 
+from bus.wire.ids import BASELINE_PREFIX
+
 MAX_SHORT_CHARACTERS = 26
 """Characters of a short name."""
 _MAX_PATHS = 2
@@ -29,9 +31,16 @@ def short_name(name: str) -> str:
 
 
 def label(experiment: str, name: str) -> str:
-    """Return an experiment's id with its short name; the id alone if it already ends with the name, as `base-gla`."""
+    """Return an experiment's id with its short name; a baseline is called by its name, `gla · baseline`.
+
+    An id that ends with the name already, as ids of baselines do, would say the same twice.
+    """
     short = short_name(name)
-    return experiment if not short or experiment.lower().endswith(short.lower()) else f"{experiment} · {short}"
+    if not short:
+        return experiment
+    if experiment.lower().endswith(short.lower()):
+        return f"{short} · baseline" if experiment.startswith(BASELINE_PREFIX) else experiment
+    return f"{experiment} · {short}"
 
 
 def _clipped(text: str) -> str:

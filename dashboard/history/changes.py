@@ -103,7 +103,7 @@ def _spoken(event: events.HumanMessage, row: Row) -> Row:
 
 @_on(events.ProposalRequested)
 def _opened(event: events.ProposalRequested, _: Row) -> Row:
-    return {"status": "queued", "stage": "thinking", "arm": event.arm, "parent": event.parent}
+    return {"status": "queued", "stage": "thinking", "arm": event.arm, "parent": event.parent, "name": event.baseline}
 
 
 @_on(events.ProposalCreated)

@@ -214,6 +214,19 @@ def test_new_events_and_readings_appear_without_a_reload(browser: Browser) -> No
         assert before < 12
 
 
+def test_slots_beside_a_taller_one_keep_their_form(browser: Browser) -> None:
+    """A curve makes one slot of a row taller; the pills of its neighbours stay pills, and designs have their names."""
+    lab = RecordedLab(golden("normal")[:20])
+    for step in range(1, 30):
+        lab.lose(LossPoint(run="base-mamba2-a0", task="text", step=step, steps=40, loss=5 - step / 10))
+    with served(lab) as url, opened(browser, url) as page:
+        expect(page.locator(".slot canvas")).to_have_count(1)
+        heights = page.locator(".slot .chip").evaluate_all("pills => pills.map(pill => pill.offsetHeight)")
+        assert len(heights) == 4
+        assert max(heights) < 25
+        expect(page.locator(".slot .name").first).to_have_text("mamba2baseline")
+
+
 def test_the_talk_box_puts_an_event_on_the_bus(browser: Browser, lab: RecordedLab, url: str) -> None:
     """After signing in with a key; a wrong key is refused."""
     with opened(browser, url + "#/talk") as page:

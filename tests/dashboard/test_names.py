@@ -36,7 +36,7 @@ def test_a_short_name_is_never_long(name: str) -> None:
     ("experiment", "name", "expected"),
     [
         ("e0042", "gated-delta·conv4", "e0042 · gated-delta/conv4"),
-        ("base-gla", "gla", "base-gla"),
+        ("base-gla", "gla", "gla · baseline"),
         ("e0001", "", "e0001"),
     ],
 )

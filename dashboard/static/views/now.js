@@ -82,7 +82,7 @@ export class NowView {
     const runs = this.store.past || !this.store.source.live ? [] : this.open.filter((row) => row.stage === "training" && row.run).slice(0, MAX_SLOTS).map((row) => row.run);
     const readings = runs.length ? await this.store.source.readings(runs).catch(() => ({})) : {};
     this.readings = Object.fromEntries(Object.entries(readings).filter(([, tasks]) => Object.keys(tasks).length));
-    this.#sparklines();
+    this.#slots();
     this.#curves();
   }
 
@@ -94,9 +94,9 @@ export class NowView {
     const runs = Object.entries(this.readings ?? {}).slice(0, MAX_CURVES);
     this.curvesCard.hidden = !runs.length;
     if (!runs.length) return;
-    const tasks = [...new Set(runs.flatMap(([, tasks]) => Object.keys(tasks)))];
+    const tasks = [...new Set(runs.flatMap(([, tasks]) => Object.keys(tasks)))], names = new Map(this.open.map((row) => [row.run, row.label]));
     fill(this.parts.curves, h("div", { class: "charts" }, tasks.map((task) => lineChart(task,
-      runs.filter(([, each]) => each[task]).map(([run, each]) => ({ label: run, points: each[task] })), { log: true }))));
+      runs.filter(([, each]) => each[task]).map(([run, each]) => ({ label: names.get(run) ?? run, points: each[task] })), { log: true }))));
   }
 
   #time() {
