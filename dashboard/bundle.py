@@ -29,17 +29,24 @@ _SCRIPT = re.compile(r'<script (?:defer )?src="static/([^"]+)"(?: defer)?></scri
 _MODULE = re.compile(r'<script type="module" src="static/[^"]+"></script>\n')
 
 
-def bundle(history: CampaignHistory, envelopes: Sequence[Envelope], standing: Mapping[str, Any]) -> str:
+def bundle(
+    history: CampaignHistory,
+    envelopes: Sequence[Envelope],
+    standing: Mapping[str, Any],
+    discoveries: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Return the page of a campaign.
 
     `envelopes` are the campaign's events, which `history` was made from. `standing` is memory's last answer: scores by
-    experiment and the guidance in force.
+    experiment and the guidance in force. `discoveries` are records of what was known of discoveries, by position, the
+    oldest first (`dashboard.history.discovery`).
     """
     record = {
         "id": history.campaign,
         "last": history.last,
         "steps": [entry.step() for entry in history.entries],
         "standing": dict(standing),
+        "discoveries": list(discoveries),
     }
     events = b",".join(encode(envelope)[:-1] + b',"seq":%d}' % envelope.seq for envelope in envelopes)
     packed = gzip.compress(to_json(record)[:-1] + b',"events":[%s]}' % events, 9, mtime=0)

@@ -67,6 +67,13 @@ def ended_runs(state: Verification, plan: VerificationPlan) -> Mapping[str, Seal
     return {run.run: run for run in state.runs if not run.failure or is_lost(run.failure, run.repetition, plan)}
 
 
+def seeds_done(state: Verification, plan: VerificationPlan, step: PromotionDecided) -> int:
+    """Return on how many seeds every run of a promotion's look has ended, the candidate's and the baselines'."""
+    ended = ended_runs(state, plan)
+    per_experiment = (tuple(_runs_of(name, step, plan)) for name in (step.candidate or "", *step.baselines))
+    return sum(all(run in ended for run in runs) for runs in zip(*per_experiment, strict=True))
+
+
 def is_lost(reason: str, repetition: int, plan: VerificationPlan) -> bool:
     """Tell whether a run that ended without a score is not repeated: with the same seed it would end the same way."""
     return repetition >= plan.retries or not is_transient(reason)

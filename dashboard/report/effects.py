@@ -14,8 +14,7 @@ def table(effects: UnitEffects) -> Markup | None:
     """Return the table, None if no effect is known."""
     if not effects.rows:
         return None
-    rows = effects.rows
-    shown = rows if len(rows) <= MAX_ROWS else (*rows[: MAX_ROWS // 2], *rows[-MAX_ROWS // 2 :])
+    rows, shown = effects.rows, shown_rows(effects)
     heads = (el("th", text, scope="col", class_=kind or None, data_sort=kind or None) for text, kind in _HEADS)
     caption = el("caption", f"Gain in the objective, in seed noises, over {effects.analysed:,} analysed experiments")
     body = el("tbody", *map(_row, shown))
@@ -28,6 +27,12 @@ def table(effects: UnitEffects) -> Markup | None:
     left_out = f" The {len(rows) - len(shown):,} units in the middle are left out." if len(rows) > len(shown) else ""
     scroll = el("div", content, class_="scroll short", tabindex="0", role="region", aria_label="Effects of units")
     return join([el("p", note, left_out, class_="caption"), scroll])
+
+
+def shown_rows(effects: UnitEffects) -> tuple[UnitEffect, ...]:
+    """Return the effects that a table has space for, the best first."""
+    rows = effects.rows
+    return rows if len(rows) <= MAX_ROWS else (*rows[: MAX_ROWS // 2], *rows[-MAX_ROWS // 2 :])
 
 
 def _row(row: UnitEffect) -> Markup:

@@ -68,7 +68,7 @@ def _figure_cells(one: BaselineFigures | None, level: float) -> Iterator[Markup]
     if one is None:
         yield from (el("td", NO_VALUE) for _ in range(4))
         return
-    low, high = one.document_interval or one.seed_interval
+    low, high = one.interval
     yield el("td", one.baseline)
     yield el("td", f"{one.mean:+.4f}", class_="number")
     yield el("td", f"{low:+.4f} to {high:+.4f}")

@@ -63,6 +63,13 @@ class LabSource(Protocol):
         """Return the campaign's event at a position, None if there is none. Raises LabSilent."""
         ...
 
+    async def discovery(self, at: int) -> Mapping[str, Any]:
+        """Return what is known of discoveries as of a position, 0 for the newest; see `dashboard.history.discovery`.
+
+        Empty without a campaign. Raises LabSilent.
+        """
+        ...
+
     async def report(self) -> str:
         """Return the report of the campaign as HTML. Raises LabSilent."""
         ...

@@ -6,6 +6,7 @@ import { Scrubber } from "./parts/scrubber.js";
 import { Store } from "./parts/store.js";
 import { count, duration, figure, percent } from "./parts/words.js";
 import { CompareView } from "./views/compare.js";
+import { DiscoveryView } from "./views/discovery.js";
 import { ExperimentView } from "./views/experiment.js";
 import { LeaderboardView } from "./views/leaderboard.js";
 import { LineageView } from "./views/lineage.js";
@@ -13,11 +14,11 @@ import { LogView } from "./views/log.js";
 import { NowView } from "./views/now.js";
 import { TalkView, signInForm } from "./views/talk.js";
 
-const VIEWS = { now: NowView, leaderboard: LeaderboardView, lineage: LineageView, compare: CompareView, log: LogView, talk: TalkView, experiment: ExperimentView };
+const VIEWS = { now: NowView, leaderboard: LeaderboardView, lineage: LineageView, compare: CompareView, discovery: DiscoveryView, log: LogView, talk: TalkView, experiment: ExperimentView };
 const NAV = [
   ["now", "Now", "M3 12h4l3-8 4 16 3-8h4"], ["leaderboard", "Leaderboard", "M5 20V10M12 20V4M19 20v-7"],
   ["lineage", "Lineage", "M5 12h5M10 12c4 0 3-6 8-6M10 12c4 0 3 6 8 6M3 12a1 1 0 1 0 2 0 1 1 0 1 0-2 0"], ["compare", "Compare", "M9 4v16M15 4v16M4 8h5M15 16h5"],
-  ["log", "Log", "M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01"], ["talk", "Talk", "M4 5h16v11H9l-5 4z"]];
+  ["discovery", "Discovery", "M4 20h5v-5h5v-5h5V4M15 4h4v4"], ["log", "Log", "M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01"], ["talk", "Talk", "M4 5h16v11H9l-5 4z"]];
 const CATCH_UP_MS = 350;
 
 class App {

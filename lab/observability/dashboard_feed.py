@@ -25,6 +25,7 @@ from dashboard.history.readings import Readings
 from dashboard.report.render import render_report
 from dashboard.server.hub import Hub
 from dashboard.server.source import LabSilent, PersonSpeaker
+from lab.client.discovery import questions, record
 from lab.client.event_text import event_text
 from lab.client.lab_client import LabClient
 from lab.client.staff import RollCall, Staff
@@ -209,6 +210,17 @@ class DashboardFeed:
         except TransportError as error:
             raise LabSilent(str(error)) from None
         return next(iter(subjects.decode_events([stored] if stored else [])), None)
+
+    async def discovery(self, at: int) -> Mapping[str, Any]:
+        """Return what is known of discoveries; see LabSource."""
+        at = at or self.history.last
+        if not at:
+            return {}
+        queries = questions(self.history.campaign, at)
+        try:
+            return record(at, [await self._bus.ask(query, MEMORY_PATIENCE_S) for query in queries])
+        except (TransportError, QueryRefused) as error:
+            raise LabSilent(str(error)) from None
 
     async def report(self) -> str:
         """Return the report; see LabSource."""

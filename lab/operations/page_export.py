@@ -13,6 +13,7 @@ from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.operations import replay, verify
 from lab.operations.archive import read_experiments
+from lab.operations.discovery_records import records, telling_positions
 from lab.operations.log_export import read_stream
 from lab.settings import Settings
 
@@ -41,7 +42,8 @@ def _write(
     for envelope in events:
         history.append(envelope)
     scores = {row.id: row.score for row in experiments if row.score is not None}
-    page = bundle(history, events, {"at": history.last, "scores": scores, "guidance": list(guidance)})
+    standing = {"at": history.last, "scores": scores, "guidance": list(guidance)}
+    page = bundle(history, events, standing, records(log, campaign, telling_positions(events)))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")

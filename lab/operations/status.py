@@ -3,14 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-from agents.verification.climbs import Climb, climbs
 from bus.delivery.transport import NoAnswer
 from bus.nats.transport import NatsTransport
 from bus.security import access, keys
-from bus.vocabulary.events import CampaignStarted, VerificationPlan
+from bus.vocabulary.events import CampaignStarted
 from bus.vocabulary.queries import CampaignStatus
 from bus.wire import subjects
 from lab.client import connection
+from lab.client.discovery import climb_rows
 from lab.client.lab_client import LabClient
 from lab.client.session import open_lab
 from lab.client.staff import RollCall
@@ -79,20 +79,8 @@ async def _tests(reader: LabClient, campaign: CampaignStatus | None) -> dict[str
     if campaign is None:
         return {}
     state, arms = await reader.claims(campaign), await reader.arms(campaign)
-    plan = state.started.verification if state and state.started else None
-    climbing = {"verification": [climb_row(climb, plan) for climb in climbs(state, plan)]} if state and plan else {}
+    climbing = {"verification": climb_rows(state)} if state else {}
     return climbing | ({"arms": [row.model_dump(mode="json") for row in arms.rows]} if arms else {})
-
-
-def climb_row(climb: Climb, plan: VerificationPlan) -> dict[str, Any]:
-    """Return where a candidate stands: its rung, the seeds of its look, and what the newest evidence says."""
-    return {
-        "candidate": climb.candidate,
-        "standing": climb.stage,
-        "rung": plan.rung_names[climb.step.rung],
-        "seeds": plan.rungs[climb.step.rung].looks[climb.step.look],
-        "evidence": climb.judged.why if climb.judged else "",
-    }
 
 
 async def _newest_campaign(reader: LabClient) -> str:

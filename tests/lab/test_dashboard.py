@@ -51,7 +51,8 @@ class Browser:
                     types.append(line.removeprefix("event: ").strip())
                     seen.add(types[-1])
         self.services = move37("status", "--json", "--home", str(self.home))
-        answers = {name: json.loads(self.get(f"api/{name}")) for name in ("rows", "log", "vitals", "standing")}
+        names = ("rows", "log", "vitals", "standing", "discovery", "discovery?at=1")
+        answers = {name: json.loads(self.get(f"api/{name}")) for name in names}
         return answers | {"report": self.get("report"), "spoken": self.speak(), "page": self.get("")}
 
     def get(self, path: str) -> str:
@@ -109,6 +110,9 @@ def test_a_running_lab_is_shown_until_it_stops(tmp_path: Path) -> None:
     assert answers["log"]["total"] > 10
     assert "trainer" in [service["role"] for service in answers["vitals"]["services"]]
     assert answers["standing"]["at"] > 0
+    assert answers["discovery"]["at"] >= answers["standing"]["at"]
+    assert answers["discovery"]["analysed"] > 0
+    assert (answers["discovery?at=1"]["at"], answers["discovery?at=1"]["analysed"]) == (1, 0)
     assert "report of a campaign" in answers["report"]
     assert answers["spoken"] == [401, 200, 200, 200, 403]
     assert "static/served.js" in answers["page"]

@@ -14,10 +14,10 @@ from bus.wire.ids import verification_seed
 from dashboard.report.render import render_report
 from dashboard.report.results import CampaignResults
 from lab.client.campaign_view import CampaignView
+from lab.client.discovery import climb_rows
 from lab.errors import LabError
 from lab.operations.evidence import as_json, repeat_commands, seed_rows, stories, story_of, summary_row
 from lab.operations.evidence_text import evidence_lines
-from lab.operations.status import climb_row
 from lab.operations.why import explain
 from lab.terminal.live_view import render
 from tests.support.climb_checks import verification_of
@@ -129,14 +129,10 @@ def test_the_report_has_a_row_for_each_arm(lab: Laboratory) -> None:
 def test_status_and_the_live_view_show_the_ladder(lab: Laboratory) -> None:
     from rich.console import Console
 
-    from agents.verification.climbs import climbs
-
     state = verification_of(lab)
-    assert state.started is not None
-    plan = state.started.verification
-    assert plan is not None
-    standings = [climb_row(climb, plan)["standing"] for climb in climbs(state, plan)]
-    assert sorted(standings) == ["confirmed", "no place left"]
+    rows = climb_rows(state)
+    assert sorted(row["standing"] for row in rows) == ["confirmed", "no place left"]
+    assert all(row["done"] == row["seeds"] for row in rows)
     view = CampaignView(lab.campaign)
     for envelope in lab.log:
         view.apply(envelope)

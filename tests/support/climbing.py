@@ -12,7 +12,8 @@ from bus.wire.ids import BASELINE_PREFIX
 from tests.support import instant_trainer
 from tests.support.archive import Archive
 from tests.support.factories import verification_plan
-from tests.support.simulated_campaigns import message_cues, resume_cues, started, stop_cues
+from tests.support.scribe import OBJECTIVE
+from tests.support.simulated_campaigns import NO_FAULTS, message_cues, resume_cues, started, stop_cues
 from tests.support.simulation import STORM, Faults, Laboratory
 
 
@@ -63,6 +64,16 @@ def laboratory(folder: Path, slots: int, faults: Faults) -> Laboratory:
     folder.mkdir(exist_ok=True)
     lab = Laboratory(Archive(folder), "climb-7", Random(7), faults, sound_baselines=True)
     lab.start(started(7, 4, slots, 3, verification_plan((1, 3))))
+    return lab
+
+
+def finished_with_arms(folder: Path) -> Laboratory:
+    """Return a campaign at its end that has control arms and an objective, so units have effects."""
+    folder.mkdir(exist_ok=True)
+    lab = Laboratory(Archive(folder), "climb-7", Random(7), NO_FAULTS, sound_baselines=True)
+    start = started(7, 12, 2, 3, verification_plan((3, 6, 8)))
+    lab.start(start.model_copy(update={"arms": {"random": 0.25, "mutate_best": 0.25}, "objective": OBJECTIVE}))
+    lab.run()
     return lab
 
 

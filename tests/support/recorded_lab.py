@@ -22,6 +22,7 @@ from dashboard.server.app import create_app
 from dashboard.server.hub import Hub
 from dashboard.server.source import KeyRefused, PersonSpeaker
 from lab.client.event_text import event_text
+from lab.operations.discovery_records import records
 
 HISTORIES = Path(__file__).parent.parent / "histories"
 KEY = "SUAPERSONSKEY"
@@ -93,6 +94,10 @@ class RecordedLab:
     async def event_at(self, seq: int) -> Envelope | None:
         """Return an event; see LabSource."""
         return next((envelope for envelope in self.events if envelope.seq == seq), None)
+
+    async def discovery(self, at: int) -> Mapping[str, Any]:
+        """Return memory's answer; see LabSource."""
+        return records(self.events, self.history.campaign, [at or self.history.last])[0] if self.events else {}
 
     async def report(self) -> str:
         """Return a report; see LabSource."""

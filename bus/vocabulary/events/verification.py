@@ -186,6 +186,11 @@ class BaselineFigures(Record):
     smallest_gain: float | None
     """Mean gain that the last look would confirm with a power of 0.8."""
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The interval of 95 % to show: over seeds and text if it is known, otherwise over seeds."""
+        return self.document_interval or self.seed_interval
+
 
 class RungFigures(Record):
     """What the seeds so far say about a candidate at one rung."""

@@ -7,9 +7,9 @@ const LISTED = ["seq", "id", "time", "type", "experiment", "role", "cause", "tex
 export class FileSource {
   live = false;
 
-  // `recorded`: { id, last, steps, events, standing }; steps are entries with their changes, events are CloudEvents.
-  constructor({ id, last, steps, events, standing }) {
-    Object.assign(this, { id, last, events });
+  // `recorded`: { id, last, steps, events, standing, discoveries }; steps are entries with their changes, events are CloudEvents.
+  constructor({ id, last, steps, events, standing, discoveries = [] }) {
+    Object.assign(this, { id, last, events, discoveries });
     this.entries = steps;
     this.standing = async () => standing;
     this.places = new Map(steps.map((step, place) => [step.id, place]));
@@ -21,6 +21,7 @@ export class FileSource {
   session = async () => ({ may_read: true, person: "" });
   vitals = async () => ({ services: [], absent: [], progress: {}, losses: {} });
   readings = async () => ({});
+  discovery = async (at = 0) => this.discoveries.findLast((known) => known.at <= (at || this.last)) ?? null;
   steps = async () => ({ last: this.last, more: false, steps: [] });
 
   async rows(at = 0) {

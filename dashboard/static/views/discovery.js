@@ -1,0 +1,115 @@
+// Discovery: who climbs the ladder, the evidence of each look, verdicts, control arms, and what units are worth.
+
+import { fill, h, throttled } from "../parts/dom.js";
+import { intervalBar } from "../parts/interval.js";
+import { count, number, plural, signed } from "../parts/words.js";
+import { experimentName } from "../parts/entries.js";
+
+const ASK_MS = 1500;
+const TONE = { confirmed: "good", passed: "good", refuted: "bad", failed: "bad", vetoed: "bad", running: "accent", undecided: "warn", "no place left": "base", helps: "good", hurts: "bad" };
+const chip = (words) => h("span", { class: `chip ${TONE[words] ?? ""}` }, words);
+const events = (id, types) => `#/log?filter=${encodeURIComponent(`experiment:${id} type:${types}`)}`;
+const ofClimb = (id) => events(id, "PromotionDecided,EvidenceReady,DiscoveryConfirmed,DiscoveryRefuted");
+const interval = (value, low, high, range, options = {}) => h("td", { class: "bar-cell" }, intervalBar(value, low, high, range, options), h("small", {}, `${signed(low, options.digits)} to ${signed(high, options.digits)}`));
+const num = (text) => h("td", { class: "num" }, text);
+
+// Returns a table; heads that begin with # are of numbers.
+function table(label, heads, rows) {
+  const head = heads.map((text) => h("th", { scope: "col", class: text.startsWith("#") ? "num" : null }, text.replace("#", "")));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
+}
+
+export class DiscoveryView {
+  title = "Discovery";
+
+  constructor(store) {
+    this.store = store;
+    this.refresh = throttled(() => this.#ask(), ASK_MS);
+  }
+
+  async mount(main) {
+    this.body = h("div", { class: "sections" }, h("p", { class: "quiet loading" }, "Asking memory …"));
+    this.caption = h("p", {});
+    fill(main, h("div", { class: "title" }, h("h1", {}, "Discovery"), this.caption), this.body);
+    await this.#ask();
+  }
+
+  update(what) {
+    if (what === "at") this.#ask(); // at once: somebody waits for it
+    else if (what === "log" && !this.store.past) this.refresh();
+  }
+
+  async #ask() {
+    const { store, body } = this, wanted = store.at;
+    try {
+      const known = await store.source.discovery(wanted);
+      if (wanted === store.at && body === this.body) this.#draw(known);
+    } catch (error) {
+      if (body === this.body) fill(body, h("p", { class: "error", role: "alert" }, error.message));
+    }
+  }
+
+  #draw(known) {
+    const card = (heading, part, content, note) => content && h("section", { class: "card", data: { part } }, h("header", {}, h("h2", {}, heading)), note ? h("p", { class: "note" }, note) : null, content);
+    if (!known?.at) { fill(this.caption); fill(this.body, h("p", { class: "empty" }, "Nothing is known yet.")); return; }
+    const { plan } = known;
+    fill(this.caption, `as of position ${count(known.at)}`);
+    fill(this.body,
+      plan ? [card("Ladder", "ladder", this.#ladder(known), planText(plan)), card("Verdicts", "verdicts", this.#verdicts(known)),
+        card("Evidence", "evidence", this.#evidence(known), "Gain over each baseline in nats per byte of sealed text, with its 95 % interval. A claim needs its e-value against every baseline.")]
+        : h("p", { class: "empty", data: { part: "no-plan" } }, "This campaign has no plan of verification: its scores are screening, and nothing is claimed."),
+      card("Arms", "arms", this.#arms(known), "Screening by arm; losses in nats per byte. The controls work without guidance."),
+      card("What units are worth", "effects", this.#effects(known), `Gain in the objective, in seed noises, over ${plural(known.analysed, "analysed experiment")}, with its 95 % interval.`));
+  }
+
+  #ladder({ ladder, plan }) {
+    if (!ladder.length) return h("p", { class: "empty" }, "Nobody climbs yet.");
+    return table("Ladder", ["candidate", "rung", "#look", "#seeds done", "standing", "newest evidence", "in the log"], ladder.map((row) => h("tr", { data: { id: row.candidate } },
+      h("th", { scope: "row" }, experimentName(this.store, row.candidate)), h("td", { class: "short" }, `${row.rung} (${plan.rungs.findIndex(({ name }) => name === row.rung) + 1} of ${plan.rungs.length})`), num(row.look),
+      num(`${row.done} of ${row.seeds}`), h("td", {}, chip(row.standing)), h("td", { class: "long" }, row.evidence || h("span", { class: "quiet" }, "none yet")), h("td", {}, h("a", { href: ofClimb(row.candidate), "aria-label": `events of the climb of ${row.candidate}` }, "events")))));
+  }
+
+  #verdicts({ verdicts, empty_places: empty }) {
+    if (!verdicts.length && !empty.length) return null;
+    return h("ul", { class: "verdicts" }, verdicts.map((one) => h("li", { data: { id: one.candidate } }, h("span", {}, chip(one.confirmed ? "confirmed" : "refuted")), experimentName(this.store, one.candidate),
+      h("a", { href: events(one.candidate, one.confirmed ? "DiscoveryConfirmed" : "DiscoveryRefuted") }, `event ${one.seq}`), h("p", {}, one.why))),
+    empty.map((one) => h("li", {}, h("span", {}, h("span", { class: "chip base" }, "empty")), h("span", {}, `place ${one.place}`), h("span", { class: "quiet" }, `event ${one.seq}`), h("p", {}, one.why))));
+  }
+
+  #evidence({ evidence, plan }) {
+    const against = evidence.flatMap((look) => look.baselines);
+    if (!against.length) return evidence.length ? table("Evidence", ["candidate", "outcome", "reason"], evidence.map((look) => h("tr", {}, h("th", { scope: "row" }, look.candidate), h("td", {}, chip(look.outcome)), h("td", {}, look.why)))) : null;
+    const range = rangeOf(against);
+    const heads = ["#event", "candidate", "rung", "#look", "#seeds", "against", "#gain", "95 % interval", "#e-value", "outcome"];
+    return table("Evidence", heads, evidence.flatMap((look) => this.#look(look, range, plan)));
+  }
+
+  // One row for each baseline; what they share stands once beside them.
+  #look(look, range, plan) {
+    const all = (tag, properties, ...children) => h(tag, { rowspan: look.baselines.length, ...properties }, ...children);
+    const shared = [all("td", { class: "num" }, h("a", { href: events(look.candidate, "EvidenceReady"), "aria-label": `event ${look.seq} in the log` }, look.seq)),
+      all("th", { scope: "row" }, experimentName(this.store, look.candidate)), all("td", {}, look.rung), all("td", { class: "num" }, look.look), all("td", { class: "num" }, look.seeds)];
+    return look.baselines.map((one, index) => h("tr", { data: { look: look.seq, baseline: one.baseline } }, index ? null : shared,
+      h("td", {}, experimentName(this.store, one.baseline)), num(signed(one.gain, 4)), interval(one.gain, one.low, one.high, range, { mark: plan.margin, digits: 4 }),
+      num([eValue(one.e_value), h("span", { class: "quiet" }, ` of ${eValue(look.needed)}`)]), index ? null : all("td", { title: look.why }, chip(look.outcome))));
+  }
+
+  #arms({ arms }) {
+    if (!arms.length) return null;
+    return table("Arms", ["arm", "#designs", "#scored", "#best loss", "#mean loss", "#mean objective", "#tokens", "#climbed", "#confirmed"], arms.map((row) => h("tr", { data: { arm: row.arm } },
+      h("th", { scope: "row" }, row.arm.replaceAll("_", " ")), [count(row.opened), count(row.analysed), number(row.best_loss), number(row.mean_loss), number(row.mean_objective), count(Math.round(row.tokens)), count(row.climbed), count(row.confirmed)].map(num))));
+  }
+
+  #effects({ effects, units }) {
+    if (!effects.length) return null;
+    const range = rangeOf(effects);
+    return [table("Effects of units", ["unit", "#designs", "#effect", "95 % interval", "verdict"], effects.map((row) => h("tr", { data: { unit: row.unit } }, h("th", { scope: "row", class: "mono" }, row.name), num(count(row.designs)),
+      num(signed(row.effect)), interval(row.effect, row.low, row.high, range), h("td", {}, chip(row.verdict))))),
+    units > effects.length ? h("p", { class: "quiet" }, `The ${units - effects.length} units in the middle are left out.`) : null];
+  }
+}
+
+const eValue = (value) => (value >= 1e5 ? value.toExponential(1) : Number(value.toPrecision(3)).toLocaleString("en-US"));
+const rangeOf = (rows) => [Math.min(0, ...rows.map((row) => row.low)), Math.max(0, ...rows.map((row) => row.high))];
+const planText = ({ rungs, places, margin, alpha }) =>
+  `${plural(places, "place")}; ${rungs.map(({ name, seeds }) => `${name} with at most ${seeds} seeds`).join(", then ")}; a gain above ${number(margin)} at a false-discovery rate of ${alpha}.`;

@@ -1,0 +1,151 @@
+"""The Discovery view in a real Chromium: the figures of memory, as of any event, with and without a plan."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from bus.vocabulary.events import DiscoveryConfirmed, EvidenceReady
+from bus.wire.envelope import Envelope
+from dashboard.bundle import bundle
+from lab.operations.discovery_records import records, telling_positions
+from tests.support.browser import NARROW, WIDE, chromium, needs_chromium, opened, serious_findings
+from tests.support.climbing import finished_with_arms, plant
+from tests.support.hostile_text import ATTACKS
+from tests.support.recorded_lab import RecordedLab, golden, served
+from tests.support.simulation import caching
+
+pytestmark = needs_chromium
+VIEW = "#/discovery"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return one Chromium for all tests of this file."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Envelope]:
+    """Return the log of a campaign in which one design is confirmed and another has no place left."""
+    with pytest.MonkeyPatch.context() as patch, caching():
+        plant(patch, 0.15)
+        return finished_with_arms(tmp_path_factory.mktemp("climb")).log
+
+
+@pytest.fixture(scope="module")
+def known(log: Sequence[Envelope]) -> dict[str, Any]:
+    """Return memory's record of the end."""
+    return records(log, log[0].campaign, [log[-1].seq])[0]
+
+
+@pytest.fixture(scope="module")
+def url(log: Sequence[Envelope]) -> Iterator[str]:
+    """Return the page's address."""
+    with served(RecordedLab(log)) as url:
+        yield url
+
+
+def part(page: Page, name: str) -> Any:
+    """Return a card of the view."""
+    return page.locator(f'[data-part="{name}"]')
+
+
+def test_the_ladder_has_a_row_for_each_climb(browser: Browser, url: str, known: dict[str, Any]) -> None:
+    with opened(browser, url + VIEW) as page:
+        rows = part(page, "ladder").locator("tbody tr")
+        expect(rows).to_have_count(len(known["ladder"]))
+        assert len(known["ladder"]) == 2
+        expect(rows.filter(has_text="confirmed")).to_contain_text("micro (2 of 2)")
+        expect(rows.filter(has_text="confirmed")).to_contain_text("6 of 6")
+        expect(rows.filter(has_text="no place left")).to_contain_text("nano (1 of 2)")
+
+
+def test_evidence_has_a_bar_for_each_look_and_baseline(browser: Browser, url: str, known: dict[str, Any]) -> None:
+    """A bar tells the figures of its event."""
+    figures = [one for look in known["evidence"] for one in look["baselines"]]
+    with opened(browser, url + VIEW) as page:
+        bars = part(page, "evidence").locator("svg.interval")
+        expect(bars).to_have_count(len(figures))
+        assert len(figures) == 2 * len(known["evidence"]) == 12
+        assert bars.first.get_attribute("aria-label") == (
+            f"{figures[0]['gain']:+.4f}, from {figures[0]['low']:+.4f} to {figures[0]['high']:+.4f}"
+        )
+
+
+def test_a_verdict_leads_to_its_event(browser: Browser, url: str, known: dict[str, Any]) -> None:
+    verdict = known["verdicts"][0]
+    with opened(browser, url + VIEW) as page:
+        item = part(page, "verdicts").locator(f'[data-id="{verdict["candidate"]}"]')
+        expect(item).to_contain_text("confirmed")
+        item.get_by_role("link", name=f"event {verdict['seq']}").click()
+        expect(page.locator(".log li")).to_have_count(1)
+        expect(page.locator(".log li")).to_have_attribute("data-seq", str(verdict["seq"]))
+
+
+def test_arms_and_units_have_their_rows(browser: Browser, url: str, known: dict[str, Any]) -> None:
+    with opened(browser, url + VIEW) as page:
+        expect(part(page, "arms").locator("tbody tr")).to_have_count(3)
+        expect(part(page, "arms").locator('[data-arm="mutate_best"]')).to_contain_text("mutate best")
+        expect(part(page, "effects").locator("svg.interval")).to_have_count(len(known["effects"]))
+        assert len(known["effects"]) == known["units"] > 10
+
+
+def test_the_past_knows_less(browser: Browser, url: str, log: Sequence[Envelope]) -> None:
+    """At the first look one look is judged, and nobody has a verdict."""
+    first = next(one.seq for one in log if isinstance(one.event, EvidenceReady))
+    with opened(browser, f"{url}{VIEW}?at={first}") as page:
+        expect(page.locator("h1 + p")).to_have_text(f"as of position {first}")
+        expect(part(page, "evidence").locator("svg.interval")).to_have_count(2)
+        expect(part(page, "verdicts")).to_have_count(0)
+        page.get_by_label("Position in the log").fill(str(first - 1))
+        expect(part(page, "ladder")).to_be_visible()
+        expect(part(page, "evidence")).to_have_count(0)
+
+
+def test_a_campaign_without_a_plan_says_so(browser: Browser) -> None:
+    with served(RecordedLab(golden("normal"))) as url, opened(browser, url + VIEW) as page:
+        expect(part(page, "no-plan")).to_contain_text("no plan of verification")
+        expect(page.locator("#main tbody")).to_have_count(0)
+
+
+def test_an_exported_page_knows_the_same(
+    browser: Browser, log: Sequence[Envelope], known: dict[str, Any], tmp_path: Path
+) -> None:
+    """At the end, and at an earlier event without a server."""
+    lab, path = RecordedLab(log), tmp_path / "page.html"
+    path.write_text(bundle(lab.history, log, lab.standing(), records(log, log[0].campaign, telling_positions(log))))
+    first = next(one.seq for one in log if isinstance(one.event, EvidenceReady))
+    with opened(browser, path.as_uri() + VIEW) as page:
+        expect(part(page, "evidence").locator("svg.interval")).to_have_count(12)
+        expect(part(page, "effects").locator("svg.interval")).to_have_count(len(known["effects"]))
+        page.get_by_label("Position in the log").fill(str(first - 1))
+        expect(part(page, "evidence")).to_have_count(0)
+
+
+def test_no_reason_becomes_markup(browser: Browser, log: Sequence[Envelope]) -> None:
+    """Models write no reason today; a hostile one stays text all the same."""
+    text = " ".join(ATTACKS[:-1]).encode(errors="replace").decode()
+    hostile = [
+        replace(one, event=one.event.model_copy(update={"why": text}))
+        if isinstance(one.event, EvidenceReady | DiscoveryConfirmed)
+        else one
+        for one in log
+    ]
+    with served(RecordedLab(hostile)) as url, opened(browser, url + VIEW) as page:
+        expect(part(page, "verdicts")).to_contain_text("<img src=x")
+        assert page.locator("#main img, #main script, #main [onerror]").count() == 0
+
+
+@pytest.mark.parametrize(("size", "dark"), [(WIDE, False), (NARROW, True)], ids=["1280 light", "390 dark"])
+def test_axe_finds_nothing_serious_in_discovery(
+    browser: Browser, url: str, size: tuple[int, int], *, dark: bool
+) -> None:
+    with opened(browser, url + VIEW, size, dark=dark) as page:
+        expect(part(page, "evidence")).to_be_visible()
+        assert serious_findings(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
