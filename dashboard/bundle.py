@@ -38,8 +38,8 @@ def bundle(
     """Return the page of a campaign.
 
     `envelopes` are the campaign's events, which `history` was made from. `standing` is memory's last answer: scores by
-    experiment and the guidance in force. `discoveries` are records of what was known of discoveries, by position, the
-    oldest first (`dashboard.history.discovery`).
+    experiment and the guidance in force. `discoveries` are records of what was known of discoveries, and of what
+    language models took (`spending`), by position, the oldest first (`dashboard.history.discovery`).
     """
     record = {
         "id": history.campaign,

@@ -45,7 +45,8 @@ class ReadingApi:
         paths = {
             "/api/rows": self.rows, "/api/steps": self.steps, "/api/log": self.log, "/api/event/{id}": self.event,
             "/api/experiment/{id}": self.experiment, "/api/readings": self.readings, "/api/standing": self.standing,
-            "/api/discovery": self.discovery, "/api/vitals": self.vitals, "/api/markers": self.markers,
+            "/api/discovery": self.discovery,
+            "/api/spending": self.spending, "/api/vitals": self.vitals, "/api/markers": self.markers,
             "/api/stream": self.stream, "/report": self.report,
         }  # fmt: skip
         return [Route(path, self._guarded(answer), methods=["GET"]) for path, answer in paths.items()]
@@ -115,6 +116,10 @@ class ReadingApi:
     async def discovery(self, request: Request) -> Response:
         """Return the ladder, evidence, verdicts, arms and unit effects as of `at`."""
         return Json(dict(await self._lab.discovery(min(_number(request, "at"), self._lab.history.last))))
+
+    async def spending(self, request: Request) -> Response:
+        """Return what language models took up to `at`."""
+        return Json(dict(await self._lab.spending(min(_number(request, "at"), self._lab.history.last))))
 
     async def vitals(self, _: Request) -> Response:
         """Return services, pace and progress."""

@@ -70,6 +70,10 @@ class LabSource(Protocol):
         """
         ...
 
+    async def spending(self, at: int) -> Mapping[str, Any]:
+        """Return what language models took up to a position, 0 for the newest. Raises LabSilent."""
+        ...
+
     async def report(self) -> str:
         """Return the report of the campaign as HTML. Raises LabSilent."""
         ...

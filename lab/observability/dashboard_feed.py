@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from time import time
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
@@ -16,7 +16,8 @@ from bus.delivery.bus import Bus
 from bus.delivery.query_replies import QueryRefused
 from bus.delivery.transport import TransportError
 from bus.nats.transport import NatsTransport
-from bus.vocabulary.events import AnalysisReady, CampaignStarted, HumanMessage, LossPoint
+from bus.vocabulary.events import AnalysisReady, CampaignStarted, HumanMessage, LossPoint, Record
+from bus.vocabulary.queries import Query, Spending
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.ids import has_name
@@ -28,6 +29,7 @@ from dashboard.server.source import LabSilent, PersonSpeaker
 from lab.client.discovery import questions, record
 from lab.client.event_text import event_text
 from lab.client.lab_client import LabClient
+from lab.client.model_costs import costs, question
 from lab.client.staff import RollCall, Staff
 
 VITALS_INTERVAL_S = 1.0
@@ -216,9 +218,17 @@ class DashboardFeed:
         at = at or self.history.last
         if not at:
             return {}
-        queries = questions(self.history.campaign, at)
+        return record(at, [await self._answer(query) for query in questions(self.history.campaign, at)])
+
+    async def spending(self, at: int) -> Mapping[str, Any]:
+        """Return what language models took; see LabSource."""
+        at = at or self.history.last
+        return costs(cast("Spending", await self._answer(question(self.history.campaign, at)))) if at else {}
+
+    async def _answer(self, query: Query) -> Record:
+        """Return memory's answer. Raises LabSilent."""
         try:
-            return record(at, [await self._bus.ask(query, MEMORY_PATIENCE_S) for query in queries])
+            return await self._bus.ask(query, MEMORY_PATIENCE_S)
         except (TransportError, QueryRefused) as error:
             raise LabSilent(str(error)) from None
 

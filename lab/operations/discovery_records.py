@@ -1,15 +1,18 @@
-"""What was known of discoveries at positions of a log, without a lab: memory is filled from the log and asked."""
+"""What memory answers at positions of a log, without a lab: of discoveries, and of what language models took."""
 
 import tempfile
 from collections.abc import Iterable, Sequence
 from math import ceil
 from pathlib import Path
+from typing import cast
 
-from bus.vocabulary.events import AnalysisReady
+from bus.vocabulary.events import AnalysisReady, ModelAnswered
+from bus.vocabulary.queries import Spending
 from bus.wire.envelope import Envelope
 from dashboard.history.discovery import Discovery
 from lab.client.discovery import questions, record
 from lab.client.ladder import LADDER_EVENTS
+from lab.client.model_costs import costs, question
 
 MAX_RECORDS = 40
 """Positions for which an exported page holds a record."""
@@ -17,7 +20,7 @@ MAX_RECORDS = 40
 
 def telling_positions(events: Sequence[Envelope]) -> list[int]:
     """Return positions at which more became known, evenly spread, among them the newest one."""
-    places = [one.seq for one in events if isinstance(one.event, (*LADDER_EVENTS, AnalysisReady))]
+    places = [one.seq for one in events if isinstance(one.event, (*LADDER_EVENTS, AnalysisReady, ModelAnswered))]
     step = ceil(len(places) / MAX_RECORDS) or 1
     return sorted({*places[::-1][::step], *(one.seq for one in events[-1:])})
 
@@ -30,4 +33,8 @@ def records(log: Sequence[Envelope], campaign: str, positions: Iterable[int]) ->
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "memory.duckdb") as store:
         store.apply(log)
         knowledge = Knowledge(store)
-        return [record(at, [answer(knowledge, query) for query in questions(campaign, at)]) for at in positions]
+        return [
+            record(at, [answer(knowledge, query) for query in questions(campaign, at)])
+            | {"spending": costs(cast("Spending", answer(knowledge, question(campaign, at))))}
+            for at in positions
+        ]

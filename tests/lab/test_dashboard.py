@@ -51,7 +51,7 @@ class Browser:
                     types.append(line.removeprefix("event: ").strip())
                     seen.add(types[-1])
         self.services = move37("status", "--json", "--home", str(self.home))
-        names = ("rows", "log", "vitals", "standing", "discovery", "discovery?at=1")
+        names = ("rows", "log", "vitals", "standing", "discovery", "discovery?at=1", "spending")
         answers = {name: json.loads(self.get(f"api/{name}")) for name in names}
         return answers | {"report": self.get("report"), "spoken": self.speak(), "page": self.get("")}
 
@@ -112,6 +112,7 @@ def test_a_running_lab_is_shown_until_it_stops(tmp_path: Path) -> None:
     assert answers["standing"]["at"] > 0
     assert answers["discovery"]["at"] >= answers["standing"]["at"]
     assert answers["discovery"]["analysed"] > 0
+    assert answers["spending"] == {"rows": [], "limits": {}}
     assert (answers["discovery?at=1"]["at"], answers["discovery?at=1"]["analysed"]) == (1, 0)
     assert "report of a campaign" in answers["report"]
     assert answers["spoken"] == [401, 200, 200, 200, 403]

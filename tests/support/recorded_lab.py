@@ -99,6 +99,10 @@ class RecordedLab:
         """Return memory's answer; see LabSource."""
         return records(self.events, self.history.campaign, [at or self.history.last])[0] if self.events else {}
 
+    async def spending(self, at: int) -> Mapping[str, Any]:
+        """Return memory's answer; see LabSource."""
+        return (await self.discovery(at)).get("spending", {})
+
     async def report(self) -> str:
         """Return a report; see LabSource."""
         return "<!doctype html>\n<p>the report</p>\n"

@@ -21,6 +21,7 @@ export class FileSource {
   session = async () => ({ may_read: true, person: "" });
   vitals = async () => ({ services: [], absent: [], progress: {}, losses: {} });
   readings = async () => ({});
+  spending = async (at = 0) => (await this.discovery(at))?.spending ?? { rows: [], limits: {} };
   discovery = async (at = 0) => this.discoveries.findLast((known) => known.at <= (at || this.last)) ?? null;
   steps = async () => ({ last: this.last, more: false, steps: [] });
 

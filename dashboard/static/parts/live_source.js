@@ -46,6 +46,7 @@ export class LiveSource {
   experiment = async (id) => (await ask(`api/experiment/${encodeURIComponent(id)}`)).events;
   readings = (runs) => ask(`api/readings?${new URLSearchParams(runs.map((run) => ["run", run]))}`);
   standing = () => ask("api/standing");
+  spending = (at = 0) => ask(`api/spending?${query({ at })}`);
   discovery = (at = 0) => ask(`api/discovery?${query({ at })}`);
   vitals = () => ask("api/vitals");
   markers = () => ask("api/markers");

@@ -2,6 +2,7 @@
 
 import { fill, h, throttled } from "../parts/dom.js";
 import { shortItem } from "../parts/entries.js";
+import { modelCosts } from "../parts/model_costs.js";
 import { lineChart, sparkline } from "../parts/charts.js";
 import { scatter } from "../parts/plot.js";
 import { count, duration, figure, isBaseline, nameOf, number, percent, plural, signed, stage } from "../parts/words.js";
@@ -9,6 +10,7 @@ import { count, duration, figure, isBaseline, nameOf, number, percent, plural, s
 const MAX_SLOTS = 24;
 const MAX_CURVES = 6;
 const READINGS_MS = 2000;
+const MODELS_MS = 1500;
 
 export class NowView {
   title = "Now";
@@ -16,14 +18,17 @@ export class NowView {
   constructor(store) { this.store = store; }
 
   mount(main) {
-    this.parts = Object.fromEntries(["top", "slots", "curves", "time", "trouble", "log", "services"].map((name) => [name, h("div", { class: "part", data: { part: name } })]));
+    this.parts = Object.fromEntries(["top", "slots", "curves", "time", "trouble", "log", "models", "services"].map((name) => [name, h("div", { class: "part", data: { part: name } })]));
     const card = (className, heading, part, ...more) => h("section", { class: `card ${className}` }, h("header", {}, h("h2", {}, heading), ...more), part);
     fill(main, h("div", { class: "sections" }, this.parts.top, h("div", { class: "grid" },
       this.slotsCard = card("", "Open experiments", this.parts.slots), this.curvesCard = card("", "Loss of the runs under way", this.parts.curves),
       card("s7", "Scores over time", this.parts.time),
       h("div", { class: "s5 sections" }, card("", "Anomalies and failures", this.parts.trouble, h("a", { href: "#/log?filter=type:CodeFailed,RunFailed,RunAnomaly,ProposalRejected" }, "all")),
         card("", "Newest events", this.parts.log, h("a", { href: "#/log" }, "the whole log"))),
-      card("", "Services", this.parts.services))));
+      this.modelsCard = card("", "Language models", this.parts.models), card("", "Services", this.parts.services))));
+    this.modelsCard.hidden = true;
+    this.refreshModels = throttled(() => this.#models(), MODELS_MS);
+    this.#models();
     this.refreshLists = throttled(() => this.#lists(), 700);
     this.update("rows");
     this.update("log");
@@ -34,7 +39,7 @@ export class NowView {
   unmount() { clearInterval(this.timer); }
 
   update(what) {
-    if (what === "log" || what === "at") this.refreshLists();
+    if (what === "log" || what === "at") { this.refreshLists(); this.refreshModels(); }
     if (what === "rows" || what === "standing") { this.#top(); this.#time(); }
     this.#slots();
     this.#services();
@@ -117,6 +122,14 @@ export class NowView {
     const list = (entries, none) => (entries.length ? h("ol", { class: "log short" }, entries.map((entry) => shortItem(store, entry))) : h("p", { class: "empty" }, none));
     fill(this.parts.log, list(newest.entries, "The log is empty."));
     fill(this.parts.trouble, list(trouble.entries, "Nothing has failed."));
+  }
+
+  async #models() {
+    const { store, modelsCard } = this, at = store.at;
+    const spending = Object.keys(store.campaign.models ?? {}).length ? await store.source.spending(at).catch(() => null) : { rows: [] };
+    if (!spending || at !== store.at || modelsCard !== this.modelsCard) return; // memory is silent, or nobody waits for it any more
+    modelsCard.hidden = !spending.rows?.length;
+    fill(this.parts.models, modelsCard.hidden ? null : modelCosts(spending));
   }
 
   #services() {
