@@ -25,7 +25,9 @@ from bus.vocabulary.events import ProposalCreated, ProposalRejected
 from bus.vocabulary.queries import AskExperiments, AskInsights, CampaignInsights, Experiments
 from bus.wire.envelope import Envelope
 
-ToolName = Literal["search_papers", "similar_ideas", "show_experiment", "diff", "failures_like", "check_source"]
+ToolName = Literal[
+    "search_papers", "similar_ideas", "show_experiment", "diff", "unit_effects", "failures_like", "check_source"
+]
 
 
 class DesigningSettings(RoleSettings):
@@ -40,6 +42,7 @@ class DesigningSettings(RoleSettings):
         "similar_ideas",
         "show_experiment",
         "diff",
+        "unit_effects",
         "failures_like",
         "check_source",
     )

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from agents.design import BASELINES
 from agents.llm.tools import TOOLS
+from agents.llm.tools.effects import MAX_UNITS
 from agents.thinking.designing import ToolName
 from bus.delivery.role import Post
 from bus.vocabulary.events import ProposalRequested
@@ -15,6 +16,7 @@ from bus.vocabulary.queries import (
     AskCognition,
     AskExperiments,
     AskNeighbours,
+    AskUnitEffects,
     Cognition,
     CognitionEntry,
     Experiments,
@@ -22,6 +24,8 @@ from bus.vocabulary.queries import (
     Neighbour,
     Neighbours,
     Query,
+    UnitEffect,
+    UnitEffects,
 )
 from tests.support.decisions import Driven, drive, envelope_of
 from tests.support.factories import experiment
@@ -33,10 +37,13 @@ CALLS: dict[str, dict[str, str]] = {
     "similar_ideas": {"text": "two clocks"},
     "show_experiment": {"experiment": "e0001"},
     "diff": {"a": "e0001", "b": "e0002"},
+    "unit_effects": {"axis": "gate"},
     "failures_like": {"reason": "causality"},
     "check_source": {"source": GLA},
 }
-EDGE = re.compile(r"</?(?:paper|idea|figures|motivation|findings|source|failures?|diff)\b[^<>\n]*>|<\|[^<>|]*\|>")
+EDGE = re.compile(
+    r"</?(?:paper|idea|figures|motivation|findings|source|failures?|diff|unit-effects)\b[^<>\n]*>|<\|[^<>|]*\|>"
+)
 
 
 def memory(text: str) -> dict[Any, Any]:
@@ -51,8 +58,20 @@ def memory(text: str) -> dict[Any, Any]:
     return {
         AskCognition: Cognition(rows=(entry,)),
         AskNeighbours: Neighbours(rows=(Neighbour(id="e0001", similarity=0.9, motivation=text),)),
+        AskUnitEffects: effects(text),
         AskExperiments: lambda ask: Experiments(rows=tuple(row for row in rows if not ask.ids or row.id in ask.ids)),
     }
+
+
+def effects(text: str) -> UnitEffects:
+    """Return the effects of a named unit, of one that is open, and of a formula with a text as its key."""
+    figures: dict[str, Any] = {"designs": 12, "effect": 0.8, "low": 0.3, "high": 1.3}
+    rows = (
+        UnitEffect(unit="linear/gate:sigmoid", **figures),
+        UnitEffect(unit="linear/gate:f00", formula=text, **figures),
+        UnitEffect(unit="norm:rms", designs=3, effect=0.1, low=-0.5, high=0.7),
+    )
+    return UnitEffects(rows=rows, analysed=20)
 
 
 def call(name: str, text: str = PLAIN, **arguments: str) -> tuple[str, Driven]:
@@ -83,6 +102,7 @@ def test_a_tool_reads_as_of_the_event_and_publishes_nothing(name: str) -> None:
         ("similar_ideas", "fitness 0.500"),
         ("show_experiment", "nats_per_byte 1.5"),
         ("diff", "-# prefer a gate"),
+        ("unit_effects", "gate:sigmoid: helps, +0.80 (+0.30 to +1.30), 12 designs"),
         ("failures_like", "gate causality: prefer a gate"),
         ("check_source", "no static fault"),
     ],
@@ -96,6 +116,27 @@ def test_check_source_names_the_fault() -> None:
     """Its line too, so that the model finds it."""
     source = BASELINES["gla"].source.replace("import torch\n", "import os\n", 1)
     assert call("check_source", source=source)[0].startswith("import: line ")
+
+
+def test_unit_effects_are_those_of_an_axis() -> None:
+    """Others are not shown; an axis without an effect is no fault."""
+    assert "norm:rms" not in call("unit_effects", axis="gate")[0]
+    assert "norm:rms: open" in call("unit_effects", axis="")[0]
+    assert call("unit_effects", axis="colour")[0] == "nothing is known of such units yet"
+
+
+def test_unit_effects_keep_the_decided_and_the_largest() -> None:
+    """Among many units, in the order of their effects."""
+    many = [UnitEffect(unit=f"norm:u{n}", designs=1, effect=-n / 10, low=-9, high=9) for n in range(MAX_UNITS)]
+    known = UnitEffects(rows=(*effects("x").rows, *many), analysed=9)
+    driven = Driven([], [])
+    tool = TOOLS["unit_effects"]
+    text = drive(tool.run(CAUSE, tool.Arguments()), {AskUnitEffects: known}, driven)
+    lines = text.splitlines()[2:-1]
+    assert len(lines) == MAX_UNITS
+    assert "gate:sigmoid" in lines[0]
+    assert "norm:u0:" not in text
+    assert f"norm:u{MAX_UNITS - 1}:" in lines[-1]
 
 
 def test_an_experiment_that_is_not_there_is_named() -> None:

@@ -24,6 +24,7 @@ TOOL_CALLS: Mapping[str, dict[str, str]] = {
     "similar_ideas": {"text": IDEAS[0][1]},
     "show_experiment": {"experiment": "base-gla"},
     "diff": {"a": "base-gla", "b": "base-deltanet"},
+    "unit_effects": {"axis": ""},
     "failures_like": {"reason": ""},
     "check_source": {"source": "import os"},
 }

@@ -1,5 +1,6 @@
 """Tools of language models: read-only questions about the lab that a model may ask before it answers."""
 
+from agents.llm.tools.effects import ShowUnitEffects
 from agents.llm.tools.experiments import DiffSources, ShowExperiment
 from agents.llm.tools.ideas import FailuresLike, SimilarIdeas
 from agents.llm.tools.papers import SearchPapers
@@ -10,6 +11,14 @@ __all__ = ["TOOLS", "Tool"]
 
 TOOLS: dict[str, Tool] = {
     tool.name: tool
-    for tool in (SearchPapers(), SimilarIdeas(), ShowExperiment(), DiffSources(), FailuresLike(), CheckSource())
+    for tool in (
+        SearchPapers(),
+        SimilarIdeas(),
+        ShowExperiment(),
+        DiffSources(),
+        ShowUnitEffects(),
+        FailuresLike(),
+        CheckSource(),
+    )
 }
 """Every tool by its name."""
