@@ -1,6 +1,13 @@
 """Tables of lab.toml that say how a campaign tests itself: `[arms]` and `[verification]`."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bus.vocabulary.events import CONTROL_ARMS
+
+MODEL = "model"
+"""Name of the guided designs in `--arms`: those that the language model proposes."""
 
 
 class ArmSettings(BaseModel):
@@ -12,6 +19,28 @@ class ArmSettings(BaseModel):
     """Fresh designs from the same grammar."""
     mutate_best: float = Field(default=0.05, ge=0, le=0.5)
     """Mutations of one of the best designs, without guidance."""
+    grammar: float = Field(default=0.0, ge=0, le=0.5)
+    """Guided designs that genetic operators make although the researcher has a language model."""
+
+    @model_validator(mode="after")
+    def _check_sum(self) -> Self:
+        """Refuse shares of more than all designs."""
+        if (total := sum(getattr(self, arm) for arm in CONTROL_ARMS)) > 1:
+            raise ValueError(f"the shares add up to {total:g}; at most 1 is possible")
+        return self
+
+
+def even_shares(arms: str) -> dict[str, float]:
+    """Return the share of every control arm, if designs are split evenly between arms such as `grammar,model`.
+
+    Raises ValueError for an arm that does not exist, and for a list without the model's designs or without others.
+    """
+    named = list(dict.fromkeys(name.strip() for name in arms.split(",")))
+    if unknown := [name for name in named if name not in {MODEL, *CONTROL_ARMS}]:
+        raise ValueError(f"there is no arm {unknown[0]!r}; hint: choose of {', '.join((MODEL, *CONTROL_ARMS))}")
+    if MODEL not in named or len(named) == 1:
+        raise ValueError(f"{arms!r} compares nothing; hint: give {MODEL} and another arm, such as grammar,{MODEL}")
+    return {arm: 1 / len(named) if arm in named else 0.0 for arm in CONTROL_ARMS}
 
 
 class VerificationSettings(BaseModel):

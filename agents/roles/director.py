@@ -8,7 +8,7 @@ so the ending does not depend on a single decision.
 """
 
 from agents.search import make_policy
-from agents.search.arms import arm_of, control_policy
+from agents.search.arms import arm_of, is_guided, unguided_policy
 from agents.search.guidance import DIRECTOR, DirectorSettings, wish_in_force
 from agents.search.policy import SearchPolicy, State
 from agents.verification.promotions import is_over, last_promotion, next_promotion
@@ -179,8 +179,8 @@ def _opening(
         baseline = started.baselines[slot]
         return Post(experiment, ProposalRequested(slot=slot, arm="baseline", space=started.space, baseline=baseline))
     arm = arm_of(slot - len(started.baselines), started.arms)
-    guided = arm == "guided"
-    asked = policy if guided else control_policy(arm)
+    guided = is_guided(arm)
+    asked = policy if guided else unguided_policy(arm)
     suggestion = yield from asked.ask(status, state, rng(derive(campaign, experiment), SPEC.name))
     request = ProposalRequested(
         slot=slot,

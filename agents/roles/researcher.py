@@ -13,6 +13,7 @@ from pydantic import Field
 
 from agents.llm.prompts import first
 from agents.llm.prompts.idea import Facts
+from agents.search.arms import is_guided
 from agents.search.breeding import baseline_proposal, breed, select_donors, slot_bias
 from agents.search.leaning import leaning
 from agents.search.ranked_children import Ancestors, ranked_children
@@ -164,10 +165,10 @@ class _Slot:
         """Return what all ideas of the slot are bred from."""
         baselines = list(self._started.baselines) if self._started else []
         donors = select_donors(self._request, self._ancestry.rows, self._random.sample(baselines, len(baselines)))
-        is_control = self._request.arm in CONTROL_ARMS
-        goal = self._started.goal if self._started and not is_control else ""
-        cognition = () if is_control else self._ancestry.cognition
-        lean = leaning(self._effects, 1.0 if is_control else self._settings.leaning)
+        guided = is_guided(self._request.arm)
+        goal = self._started.goal if self._started and guided else ""
+        cognition = self._ancestry.cognition if guided else ()
+        lean = leaning(self._effects, self._settings.leaning if guided else 1.0)
         bias = slot_bias(goal, cognition, self._request, lean, from_text=self._settings.paper_bias == "text")
         return Ancestors(donors, bias, cognition, Grammar(self._settings.formulas, self._settings.normal_forms))
 

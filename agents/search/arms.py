@@ -1,15 +1,16 @@
 """Control arms: slots that the campaign's policy does not fill, so that its results have something to be compared with.
 
 `random` draws fresh designs from the same grammar, `mutate_best` mutates one of the best designs. Both go through the
-same filters, training and ladder as guided designs, without people's guidance, papers, or a language model. A slot's
-arm depends on its number and on the shares in CampaignStarted alone.
+same filters, training and ladder as guided designs, without people's guidance, papers, or a language model. `grammar`
+has the campaign's policy, guidance and papers, but its ideas come from genetic operators although a model is there. A
+slot's arm depends on its number and on the shares in CampaignStarted alone.
 """
 
 from collections.abc import Mapping
 
 from agents.search import policy_class
 from agents.search.policy import SearchPolicy
-from bus.vocabulary.events import CONTROL_ARMS, Arm, ControlArm
+from bus.vocabulary.events import CONTROL_ARMS, UNGUIDED_ARMS, Arm, ControlArm
 
 PARTS = 1_000_000
 """Shares are rounded to such parts, so that they add up exactly."""
@@ -33,6 +34,11 @@ def arm_of(index: int, shares: Mapping[ControlArm, float]) -> Arm:
     raise AssertionError("the last arm takes what is left")
 
 
-def control_policy(arm: Arm) -> SearchPolicy:
-    """Return the policy of a control arm, with its default parameters."""
+def is_guided(arm: Arm) -> bool:
+    """Return whether the campaign's policy, people and papers guide the designs of an arm."""
+    return arm not in UNGUIDED_ARMS
+
+
+def unguided_policy(arm: Arm) -> SearchPolicy:
+    """Return the policy of an arm without guidance, with its default parameters."""
     return policy_class(arm).of({})

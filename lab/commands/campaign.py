@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lab.campaign_tables import even_shares
 from lab.errors import LabError, WrongUsage
 from lab.home import Home
 from lab.options import (
@@ -36,6 +37,9 @@ LazySyncOption = Annotated[
     bool | None,
     typer.Option("--allow-lazy-sync", help="Allow a server that may lose acknowledged messages in a power loss."),
 ]
+ArmsOption = Annotated[
+    str | None, typer.Option(help="Arms that share the designs evenly, such as grammar,model (default: [arms]).")
+]
 MaxCostOption = Annotated[float | None, typer.Option(help="Cost that language models may take, by [llm.prices].")]
 MaxTokensOption = Annotated[int | None, typer.Option(help="Tokens that language models may take.")]
 MaxRequestsOption = Annotated[int | None, typer.Option(help="Requests that language models may take.")]
@@ -57,6 +61,7 @@ def run(
     goal: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,
     verify: VerifyOption = None,
     policy: Annotated[str | None, typer.Option(help="Search policy, such as two_tier or random.")] = None,
+    arms: ArmsOption = None,
     sandbox: Annotated[str | None, typer.Option(help="bwrap, or none (unconfined; the report says so).")] = None,
     lazy_sync: LazySyncOption = None,
     max_cost: MaxCostOption = None,
@@ -79,7 +84,7 @@ def run(
     settings = load_settings(
         config, home=home, campaign=campaign, experiments=experiments, seed=seed, scale=scale, slots=slots,
         trainers=trainers, attempts=attempts, data=data, goal=goal, policy=policy, sandbox=sandbox, nats=nats,
-        verification=_given(candidates=verify),
+        verification=_given(candidates=verify), arms=_shares(arms),
         allow_plaintext=plaintext, allow_lazy_sync=lazy_sync, patience=patience, log_level=log_level,
         llm=limits and {"limits": limits},
     ).settings  # fmt: skip
@@ -91,6 +96,14 @@ def run(
 def _given(**values: float | None) -> dict[str, float] | None:
     """Return the values that a person gave; None if there are none."""
     return {name: value for name, value in values.items() if value is not None} or None
+
+
+def _shares(arms: str | None) -> dict[str, float] | None:
+    """Return the shares that `--arms` means; None without it. Raises WrongUsage."""
+    try:
+        return None if arms is None else even_shares(arms)
+    except ValueError as error:
+        raise WrongUsage(f"--arms: {error}") from None
 
 
 def _run_campaign(settings: Settings, *, services: bool, dashboard: bool, as_json: bool) -> int:

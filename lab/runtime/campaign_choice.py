@@ -17,7 +17,7 @@ from bus.wire.ids import CAMPAIGN, campaign_id
 from lab.errors import LabError
 from lab.home import Home
 from lab.runtime import models
-from lab.runtime.campaign_start import campaign_started
+from lab.runtime.campaign_start import campaign_started, recorded_arms
 from lab.runtime.verification import verification_plan
 from lab.settings import Settings
 
@@ -52,6 +52,7 @@ async def start_campaign(bus: Bus, settings: Settings, home: Home) -> tuple[str,
     await _require_present(bus, campaign)
     await _require_same_plan(bus, campaign, settings)
     await _require_limits(bus, campaign, settings)
+    await _require_arms(bus, campaign, settings)
     # The record comes first: if this process dies in between, the campaign is still this home's.
     home.record_campaign(record_of(campaign, settings))
     await bus.publish(Post(CAMPAIGN, campaign_started(settings)), campaign)
@@ -106,6 +107,16 @@ async def _require_limits(bus: Bus, campaign: str, settings: Settings) -> None:
             f"{campaign} began with other limits of its models ({begun}); hint: leave --max-cost, --max-tokens and "
             "--max-requests out, or give --campaign NAME for one more"
         )
+
+
+async def _require_arms(bus: Bus, campaign: str, settings: Settings) -> None:
+    """Raise LabError if a person gave shares of arms that are not those with which the campaign began."""
+    start = await _find_start(bus, campaign) if "arms" in settings.model_fields_set else None
+    if start is None:
+        return
+    assert isinstance(start.event, CampaignStarted)
+    if start.event.arms != recorded_arms(settings):
+        raise LabError(f"{campaign} began with other arms; hint: leave --arms out, or give --campaign NAME")
 
 
 async def _first_record(bus: Bus, settings: Settings) -> tuple[Settings, dict[str, Any]]:

@@ -13,7 +13,7 @@ from agents import design
 from agents.search import policy_class
 from agents.search.policy import PolicyParameters
 from bus.delivery.role_spec import RoleSettings
-from bus.vocabulary.events import CONTROL_ARMS, CampaignStarted, Limits, Record
+from bus.vocabulary.events import CONTROL_ARMS, CampaignStarted, ControlArm, Limits, Record
 from lab.errors import LabError
 from lab.roster import decider_specs, role_specs
 from lab.runtime import models
@@ -30,6 +30,8 @@ def campaign_started(settings: Settings) -> CampaignStarted:
 
     baselines, scale = tuple(design.BASELINES), scales.load(settings.scale)
     choices = models.recorded_choices(settings.llm)
+    if settings.arms.grammar and "researcher" not in choices:
+        raise LabError("the arm `grammar` is compared with a model; hint: give the researcher one, [llm.researcher]")
     return CampaignStarted(
         goal=settings.goal,
         seed=settings.seed,
@@ -46,7 +48,7 @@ def campaign_started(settings: Settings) -> CampaignStarted:
         novelty=settings.novelty,
         objective=objective(settings.objective, scale),
         verification=verification_plan(settings),
-        arms={arm: share for arm in CONTROL_ARMS if (share := getattr(settings.arms, arm))},
+        arms=recorded_arms(settings),
         roles=role_settings(settings),
         models={agent: several[0].model for agent, several in choices.items()},
         model_choices=choices,
@@ -56,6 +58,11 @@ def campaign_started(settings: Settings) -> CampaignStarted:
         owner=owner(),
         code_version=code_version(),
     )
+
+
+def recorded_arms(settings: Settings) -> dict[ControlArm, float]:
+    """Return the share of each control arm that has one."""
+    return {arm: share for arm in CONTROL_ARMS if (share := getattr(settings.arms, arm))}
 
 
 def policy_parameters(settings: Settings, baselines: int) -> PolicyParameters:

@@ -3,10 +3,12 @@
 from collections import Counter
 from pathlib import Path
 from random import Random
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
+from agents.design import BASELINES
+from agents.roles.researcher import Researcher
 from agents.search.arms import arm_of
 from bus.vocabulary.events import (
     AnalysisReady,
@@ -16,15 +18,27 @@ from bus.vocabulary.events import (
     ProposalCreated,
     ProposalRequested,
 )
-from bus.vocabulary.queries import AskArms, AskExperiments, Experiments, ResultsByArm
+from bus.vocabulary.queries import (
+    Ancestry,
+    AskAncestry,
+    AskArms,
+    AskExperiments,
+    AskNeighbours,
+    CognitionEntry,
+    Experiment,
+    Experiments,
+    Neighbours,
+    ResultsByArm,
+)
 from tests.support.archive import Archive
 from tests.support.campaign_checks import broken_rules
+from tests.support.decisions import decide, envelope_of
 from tests.support.factories import campaign_started
 from tests.support.simulation import Faults, Laboratory, caching
 
 SHARES: tuple[dict[ControlArm, float], ...] = (
     {"random": 0.05, "mutate_best": 0.05}, {"random": 0.3, "mutate_best": 0.1}, {"random": 0.5, "mutate_best": 0.5},
-    {"mutate_best": 0.25}, {},
+    {"mutate_best": 0.25}, {"grammar": 0.5}, {"random": 0.05, "mutate_best": 0.05, "grammar": 0.45}, {},
 )  # fmt: skip
 
 
@@ -81,6 +95,41 @@ def test_nothing_guides_a_control(lab: Laboratory) -> None:
             assert (proposal.cognition, request.wish) == ((), None)
             assert (request.parent is None) == (request.arm == "random")
             assert (proposal.parent is None) == (request.arm == "random")
+
+
+def test_the_arm_of_the_grammar_is_guided(tmp_path: Path) -> None:
+    """It gets the policy's parents, people's guidance and papers, in every second slot."""
+    lab = Laboratory(Archive(tmp_path), "grammar", Random(3), Faults(), sound_baselines=True)
+    lab.cues.append((lambda envelope: isinstance(envelope.event, ProposalCreated), "please try a delta rule"))
+    baselines, arms = ("gla", "deltanet"), {"grammar": 0.5}
+    lab.start(campaign_started(experiments=8, slots=1, baselines=baselines, arms=arms))
+    with caching():
+        lab.run()
+    slots = [request for request in requests(lab).values() if request.arm != "baseline"]
+    assert [slot.arm for slot in slots] == ["guided", "grammar"] * 4
+    assert all(slot.parent and slot.guidance for slot in slots)
+    assert broken_rules(lab) == []
+
+
+@pytest.mark.parametrize("arm", ["random", "mutate_best", "grammar"])
+def test_no_model_is_asked_for_a_control(arm: ControlArm) -> None:
+    """The grammar's arm still reads papers; the others do not."""
+    started = campaign_started(models={"researcher": "m"})
+    gla = BASELINES["gla"]
+    parent = Experiment(id="e0001", status="analysed", origin="genetic", source="x", design=gla.design.to_json())
+    paper = CognitionEntry(key="delta", title="T", scenario="s", algorithm="a", history="h", units=("update:delta",))
+    replies: dict[Any, Any] = {
+        AskAncestry: Ancestry(started=started, rows=(parent,), cognition=(paper,)),
+        AskNeighbours: Neighbours(rows=()),
+    }
+    request = ProposalRequested(slot=4, arm=arm, parent="e0001")
+    questions, posts = decide(Researcher(), envelope_of(request, "e0003"), replies)
+    idea = posts[-1].event
+    assert isinstance(idea, ProposalCreated)
+    assert {type(question) for question in questions} == {AskAncestry, AskNeighbours}
+    assert idea.origin == "genetic"
+    assert not (idea.operator or "").startswith("fallback:")
+    assert idea.cognition == (("delta",) if arm == "grammar" else ())
 
 
 def test_the_results_by_arm_count_every_design(lab: Laboratory) -> None:

@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from agents.search.two_tier import TwoTierParameters
 from bus.wire.ids import campaign_id, has_name
-from lab.errors import LabError
+from lab.campaign_tables import even_shares
+from lab.commands.campaign import app
+from lab.errors import LabError, WrongUsage
 from lab.home import Home
 from lab.runtime import campaign
 from lab.runtime.campaign_choice import resolve_settings
@@ -48,6 +51,48 @@ def test_the_limits_are_those_of_the_scale() -> None:
     """The rung of the ladder of scales has them."""
     started, scale = campaign_started(settings()), scales.load("nano")
     assert (started.limits.seconds, started.limits.memory_mb) == (scale.seconds, scale.memory_mb)
+
+
+MODEL = """
+[llm.researcher]
+base_url = "http://127.0.0.1:1/v1"
+model = "m"
+"""
+
+
+def test_arms_that_share_the_designs_evenly() -> None:
+    """`--arms` leaves the controls out that it does not name; the model's designs are the guided ones."""
+    assert even_shares("grammar,model") == {"random": 0.0, "mutate_best": 0.0, "grammar": 0.5}
+    assert campaign_started(settings(MODEL, arms=even_shares("grammar, model"))).arms == {"grammar": 0.5}
+    assert campaign_started(settings(MODEL, arms=even_shares("model,random,grammar"))).arms == {
+        "random": 1 / 3,
+        "grammar": 1 / 3,
+    }
+    assert campaign_started(settings()).arms == {"random": 0.05, "mutate_best": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("arms", "fault"),
+    [
+        ("grammar,modell", "there is no arm 'modell'; hint: choose of model, random, mutate_best, grammar"),
+        ("grammar", "'grammar' compares nothing"),
+        ("model", "'model' compares nothing"),
+        ("", "there is no arm ''"),
+    ],
+)
+def test_arms_that_compare_nothing_are_a_wrong_usage(arms: str, fault: str) -> None:
+    """One line, and exit code 2."""
+    result = CliRunner().invoke(app, ["run", "--arms", arms])
+    assert isinstance(result.exception, WrongUsage)
+    assert fault in str(result.exception)
+
+
+def test_arms_need_what_they_compare() -> None:
+    """The grammar's arm needs a model, and shares have a sum of at most 1."""
+    with pytest.raises(LabError, match="the arm `grammar` is compared with a model; hint: give the researcher one"):
+        campaign_started(settings(arms=even_shares("grammar,model")))
+    with pytest.raises(LabError, match=r"the shares add up to 1\.1"):
+        settings("[arms]\nrandom = 0.5\nmutate_best = 0.5\ngrammar = 0.1\n")
 
 
 def test_settings_of_roles_are_recorded_with_their_defaults() -> None:

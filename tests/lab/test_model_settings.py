@@ -131,6 +131,17 @@ async def test_a_campaign_keeps_the_limits_that_it_began_with(tmp_path: Path) ->
         await start_campaign(bus, settings(TABLES, home=tmp_path, llm={"limits": {"requests": 7}}), home)
 
 
+async def test_a_campaign_keeps_the_arms_that_it_began_with(tmp_path: Path) -> None:
+    """Other ones are refused when it is resumed; without any, the recorded ones hold."""
+    bus, home = Bus(MemoryTransport(), "director"), Home(tmp_path)
+    begun = settings(TABLES, home=tmp_path, arms={"grammar": 0.5})
+    campaign, _ = await start_campaign(bus, begun, home)
+    assert await start_campaign(bus, begun, home) == (campaign, None)
+    assert await start_campaign(bus, settings(TABLES, home=tmp_path), home) == (campaign, None)
+    with pytest.raises(LabError, match="began with other arms; hint: leave --arms out"):
+        await start_campaign(bus, settings(TABLES, home=tmp_path, arms={"grammar": 0.25}), home)
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

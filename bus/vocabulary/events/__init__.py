@@ -23,6 +23,7 @@ from bus.vocabulary.events.model import ModelAccount, ModelAnswered, ModelChoice
 from bus.vocabulary.events.objective import Objective, ObjectiveMeasure, ObjectiveParts, rank_key
 from bus.vocabulary.events.proposal import (
     CONTROL_ARMS,
+    UNGUIDED_ARMS,
     Arm,
     ControlArm,
     Forecast,
@@ -68,6 +69,7 @@ __all__ = [
     "MAX_BLOCKS",
     "OWNER",
     "TOO_GOOD",
+    "UNGUIDED_ARMS",
     "VETOED",
     "AnalysisReady",
     "AnomalyKind",

@@ -7,10 +7,13 @@ from pydantic import Field, JsonValue
 from bus.vocabulary.events.base import Event, Record
 
 Origin = Literal["baseline", "genetic", "model", "human"]
-ControlArm = Literal["random", "mutate_best"]
+UnguidedArm = Literal["random", "mutate_best"]
+ControlArm = Literal["random", "mutate_best", "grammar"]
 Arm = Literal["baseline", "guided"] | ControlArm
-CONTROL_ARMS: tuple[ControlArm, ...] = ("random", "mutate_best")
-"""Arms that guided designs are compared with."""
+UNGUIDED_ARMS: tuple[UnguidedArm, ...] = ("random", "mutate_best")
+"""Arms without the campaign's policy, guidance and papers."""
+CONTROL_ARMS: tuple[ControlArm, ...] = (*UNGUIDED_ARMS, "grammar")
+"""Arms that guided designs are compared with. `grammar` is guided too, but asks no language model for an idea."""
 
 
 class Wish(Record):
@@ -51,7 +54,8 @@ class ProposalRequested(Event):
     """Position in the campaign's order: baselines first, then experiments."""
     arm: Arm
     """`baseline` re-enters a human design; `guided` asks for a new one, as the campaign's policy suggests. The control
-    arms ask for one too, without guidance: `random` from scratch, `mutate_best` from one of the best."""
+    arms ask for one too: `random` from scratch and `mutate_best` from one of the best, both without guidance, and
+    `grammar` like `guided`, but without a language model."""
     baseline: str | None = None
     """Name of the human design, if the arm is `baseline`."""
     space: str = "mixers"
