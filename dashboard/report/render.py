@@ -76,7 +76,7 @@ def _parts(results: CampaignResults, scores: Scores) -> dict[str, Markup | None]
     """Return the content of every part except the records, None for a part without content."""
     return {
         "verification": claims.table(results.verification) if results.verification else None,
-        "arms": claims.arms_table(results.arms) if results.arms and results.arms.rows else None,
+        "arms": claims.arms_part(results.arms, results.arm_comparisons) if results.arms and results.arms.rows else None,
         "leaderboard": _leaderboard(scores),
         "time": figures.fitness_over_time(scores),
         "curves": figures.loss_curves(scores),

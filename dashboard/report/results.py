@@ -21,3 +21,5 @@ class CampaignResults:
     """What became of claims; None if the campaign verifies nothing."""
     arms: ResultsByArm | None = None
     """What the control arms reached; None if the campaign has none."""
+    arm_comparisons: tuple[str, ...] = ()
+    """Which arm found more, a sentence for each comparison."""

@@ -3,7 +3,7 @@
 Every row names the position of its event in the log, so that a claim leads to its evidence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bus.vocabulary.events import BaselineFigures
 from bus.vocabulary.queries import ArmResults, CandidateVerdict, JudgedLook, ResultsByArm, Verification
@@ -26,20 +26,29 @@ def table(state: Verification) -> Markup | None:
     return join([shown if rows else None, el("ul", *_verdict_items(state)), el("p", _how_to_check(), class_="quiet")])
 
 
-def arms_table(results: ResultsByArm) -> Markup:
-    """Return what each arm has reached in screening, and how much of it was confirmed."""
-    heads = ("arm", "designs", "scored", "best loss", "mean loss", "mean objective", "tokens", "climbed", "confirmed")
+def arms_part(results: ResultsByArm, comparisons: Sequence[str]) -> Markup:
+    """Return the table of arms, and below it which arm found more."""
+    return join([_arms_table(results), el("ul", *(el("li", line) for line in comparisons)) if comparisons else None])
+
+
+def _arms_table(results: ResultsByArm) -> Markup:
+    """Return what each arm has reached in screening, what that took, and how much of it was confirmed."""
+    heads = (
+        "arm", "designs", "scored", "hits", "best loss", "mean loss", "mean objective", "tokens", "hours of runs",
+        "cost of models", "climbed", "confirmed",
+    )  # fmt: skip
     head = el("tr", *(el("th", text, scope="col", class_="number" if text != "arm" else None) for text in heads))
     rows = [_arm_row(row) for row in results.rows]
-    caption = el("caption", "Screening by arm; losses in nats per byte")
+    caption = el("caption", "Screening by arm; losses in nats per byte; a hit is better than the best baseline")
     body = el("table", caption, el("thead", head), el("tbody", *rows))
     return el("div", body, class_="scroll short", tabindex="0", role="region", aria_label="Arms")
 
 
 def _arm_row(row: ArmResults) -> Markup:
     figures = (
-        str(row.opened), str(row.analysed), _figure(row.best_loss), _figure(row.mean_loss),
-        _figure(row.mean_objective), f"{row.tokens:,.0f}", str(row.climbed), str(row.confirmed),
+        str(row.opened), str(row.analysed), str(row.hits), _figure(row.best_loss), _figure(row.mean_loss),
+        _figure(row.mean_objective), f"{row.tokens:,.0f}", f"{row.run_seconds / 3600:.2f}", _figure(row.cost),
+        str(row.climbed), str(row.confirmed),
     )  # fmt: skip
     cells = (el("td", figure, class_="number") for figure in figures)
     return el("tr", el("th", row.arm.replace("_", " "), scope="row"), *cells)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from agents.analysis.evidence.arm_rates import compare_arms
 from bus.delivery.bus import Bus
 from bus.delivery.query_replies import MemoryBehind
 from bus.delivery.transport import NoAnswer
@@ -188,4 +189,5 @@ class LabClient:
         status, rows = await self.status(), await self.experiments()
         experiments = await self.experiments(*(row.id for row in rows)) if rows else ()
         effects, claims, arms = await self.unit_effects(), await self.claims(status), await self.arms(status)
-        return CampaignResults(status, experiments, effects, claims, arms)
+        compared = tuple(one.sentence() for one in compare_arms(arms)) if arms else ()
+        return CampaignResults(status, experiments, effects, claims, arms, compared)

@@ -1,13 +1,14 @@
 """The status of a lab: the campaign's progress, the services, and the needed roles that have none."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
+from agents.analysis.evidence.arm_rates import compare_arms
 from bus.delivery.transport import NoAnswer
 from bus.nats.transport import NatsTransport
 from bus.security import access, keys
 from bus.vocabulary.events import CampaignStarted
-from bus.vocabulary.queries import CampaignStatus
+from bus.vocabulary.queries import CampaignStatus, ResultsByArm
 from bus.wire import subjects
 from lab.client import connection
 from lab.client.discovery import climb_rows
@@ -80,7 +81,13 @@ async def _tests(reader: LabClient, campaign: CampaignStatus | None) -> dict[str
         return {}
     state, arms = await reader.claims(campaign), await reader.arms(campaign)
     climbing = {"verification": climb_rows(state)} if state else {}
-    return climbing | ({"arms": [row.model_dump(mode="json") for row in arms.rows]} if arms else {})
+    return climbing | (_arms(arms) if arms else {})
+
+
+def _arms(arms: ResultsByArm) -> dict[str, Any]:
+    """Return the results by arm, and which arm found more."""
+    compared = [asdict(one) | {"standing": one.standing} for one in compare_arms(arms)]
+    return {"arms": [row.model_dump(mode="json") for row in arms.rows], "arm_comparisons": compared}
 
 
 async def _newest_campaign(reader: LabClient) -> str:

@@ -27,6 +27,8 @@ SERVICE_COLUMNS = (
     "role", "instance", "host", "version", "uptime_s", "lag", "queue_age_s", "in_flight", "done", "failed",
     "last_error",
 )  # fmt: skip
+TABLES_OF_STATUS = ("verification", "arms", "arm_comparisons")
+"""Keys of a status that are tables of their own."""
 EXPERIMENT_COLUMNS = (
     Column("id"), Column("design", 1, max_width=36), Column("status", 4), Column("origin", 6),
     Column("parent", 8, max_width=24), Column("score", 2, right=True), Column("fitness", 5, right=True),
@@ -159,10 +161,10 @@ def print_status(state: dict[str, Any]) -> None:
     """Print the campaign's progress, and below it the services and the roles that have none."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in state.items():
-        if name not in {"services", "absent", "verification", "arms"}:
+        if name not in {"services", "absent", *TABLES_OF_STATUS}:
             table.add_row(name, escape(", ".join(map(str, value)) if isinstance(value, list) else str(value)))
     console().print(table)
-    for name in ("verification", "arms"):
+    for name in TABLES_OF_STATUS:
         if rows := state.get(name):
             console().print()
             print_rows([{key: _rounded(value) for key, value in row.items()} for row in rows])

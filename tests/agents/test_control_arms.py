@@ -115,8 +115,8 @@ def test_the_arm_of_the_grammar_is_guided(tmp_path: Path) -> None:
 def test_no_model_is_asked_for_a_control(arm: ControlArm) -> None:
     """The grammar's arm still reads papers; the others do not."""
     started = campaign_started(models={"researcher": "m"})
-    gla = BASELINES["gla"]
-    parent = Experiment(id="e0001", status="analysed", origin="genetic", source="x", design=gla.design.to_json())
+    design: Any = BASELINES["gla"].design.to_json()
+    parent = Experiment(id="e0001", status="analysed", origin="genetic", source="x", design=design)
     paper = CognitionEntry(key="delta", title="T", scenario="s", algorithm="a", history="h", units=("update:delta",))
     replies: dict[Any, Any] = {
         AskAncestry: Ancestry(started=started, rows=(parent,), cognition=(paper,)),
@@ -138,9 +138,14 @@ def test_the_results_by_arm_count_every_design(lab: Laboratory) -> None:
     assert [row.arm for row in rows] == ["guided", "random", "mutate_best"]
     assert sum(row.opened for row in rows) == 12
     experiments = cast("Experiments", lab.archive.answer(AskExperiments(campaign="arms"))).rows
+    mark = min(one.val_loss for one in experiments if one.arm == "baseline" and one.val_loss)
     for row in rows:
         losses = [one.val_loss for one in experiments if one.arm == row.arm and one.status == "analysed"]
         assert (row.analysed, row.best_loss) == (len(losses), min((loss for loss in losses if loss), default=None))
+        assert row.hits == sum(loss < mark for loss in losses if loss)
+        seconds = [one.seconds for one in experiments if one.arm == row.arm and one.status == "analysed"]
+        assert row.run_seconds == pytest.approx(sum(filter(None, seconds)))
+        assert (row.requests, row.cost) == (0, None)
 
 
 def test_results_by_arm_are_as_of_a_position(lab: Laboratory) -> None:

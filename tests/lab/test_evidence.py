@@ -120,8 +120,9 @@ def test_the_report_has_a_row_for_each_look(lab: Laboratory) -> None:
 
 def test_the_report_has_a_row_for_each_arm(lab: Laboratory) -> None:
     rows = cast("ResultsByArm", lab.archive.answer(AskArms(campaign=lab.campaign)))
-    page = report_of(lab, arms=rows)
+    page = report_of(lab, arms=rows, arm_comparisons=("guided <more>",))
     section = page[page.index('id="arms"') :]
+    assert "<li>guided &lt;more&gt;</li>" in section
     assert section.count('scope="row"') == len(rows.rows) == 1
     assert ">guided</th>" in section
 

@@ -23,6 +23,14 @@ class ArmResults(Record):
     """Mean text loss."""
     mean_objective: float | None = None
     """Mean objective; None if the campaign ranks by fitness, or before the first score."""
+    hits: int = Field(default=0, ge=0)
+    """Screening hits: designs with a score whose text loss is below the best baseline's."""
+    run_seconds: float = Field(default=0.0, ge=0)
+    """Wall seconds of the runs behind the scores; a trainer has one core, so these are seconds of a core."""
+    requests: int = Field(default=0, ge=0)
+    """Requests to language models about its designs: ideas, repairs and judgements."""
+    cost: float | None = None
+    """Their cost in the currency of the price table; None if a model among them has no price, or none was asked."""
     tokens: float = 0.0
     """Training tokens of the designs with a score."""
     climbed: int = Field(default=0, ge=0)
