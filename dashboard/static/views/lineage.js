@@ -81,13 +81,21 @@ export class LineageView {
   }
 
   #ramp() {
+    if (this.ramp?.nodes !== this.nodes || this.ramp.key !== this.key) this.ramp = { nodes: this.nodes, key: this.key, ...this.#shades() };
+    return this.ramp;
+  }
+
+  #shades() {
     const values = this.nodes.map(({ row }) => this.store.value(row, this.key)).filter((value) => value !== undefined).sort((a, b) => a - b);
     const cuts = [0.2, 0.4, 0.6, 0.8].map((share) => values[Math.floor(share * values.length)]);
     const flip = FIGURES[this.key].better < 0;
     return { values, shade: (value) => { const fifth = cuts.filter((cut) => value >= cut).length; return RAMP[flip ? 4 - fifth : fifth]; } };
   }
 
-  #paint() {
+  // Paints before the next frame, once however often it is asked for: layout, fit and resize all ask at the start.
+  #paint() { this.frame ??= requestAnimationFrame(() => { this.frame = null; this.#draw(); }); }
+
+  #draw() {
     const size = { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
     if (!size.width || !this.nodes) return;
     const context = scaled(this.canvas, size), { k, x, y } = this.transform;
