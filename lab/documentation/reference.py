@@ -1,6 +1,6 @@
 """The reference pages of the documentation, written from the declarations each time that the pages are built.
 
-`lab/operations/docs_hook.py` hands them to MkDocs. No page is committed, so none can be stale.
+`lab/documentation/hook.py` hands them to MkDocs. No page is committed, so none can be stale.
 """
 
 import ast

@@ -1,10 +1,10 @@
-"""Hands MkDocs the reference pages, which are written from the declarations (`lab.operations.reference`)."""
+"""Hands MkDocs the reference pages, which are written from the declarations (`lab.documentation.reference`)."""
 
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-from lab.operations.reference import pages
+from lab.documentation.reference import pages
 
 
 def on_files(files: Files, config: Any) -> Files:
