@@ -1,5 +1,6 @@
 """The public table: which designs it holds, how its rows are kept, and what is read from them."""
 
+import json
 from pathlib import Path
 from random import Random
 
@@ -7,11 +8,14 @@ import numpy as np
 import pytest
 
 from agents.design import BASELINES, draw_design
+from benchmarks.tables import mixers
 from benchmarks.tables.answers import TableAnswers
 from benchmarks.tables.mixers import TEXT, Mixers
 from benchmarks.tables.plan import GENERATION, REPLICATED, STRATA, Member, breed, merit, replications, screening
-from benchmarks.tables.storage import Row, append, member_of, pack, read_lines, read_table, row_of
+from benchmarks.tables.storage import TABLE, Row, append, member_of, pack, read_lines, read_table, row_of
 from bus.vocabulary.events import CurvePoint, Measure, Metrics, TaskMetrics
+
+MAX_BYTES = 10_000_000
 
 
 def metrics(loss: float) -> Metrics:
@@ -144,3 +148,13 @@ def test_answers_for_other_designs_follow_the_units(first: list[Row]):
     without = np.mean([answers.loss(design) for design in fresh if design.choices["gate"] == "none"])
     others = np.mean([answers.loss(design) for design in fresh if design.choices["gate"] != "none"])
     assert without > others + 0.15
+
+
+def test_the_committed_table_is_whole_and_small():
+    """It holds each run once, and every design can be read."""
+    table = mixers.load()
+    ids = [(row["key"], row["rung"], row["seed"]) for row in table.rows + table.failed]
+    assert len(set(ids)) == len(ids)
+    assert {one.design for one in table.designs if one.stratum == "baseline"} == {b.design for b in BASELINES.values()}
+    assert len({json.dumps(one.design.to_json(), sort_keys=True) for one in table.designs}) == len(table.designs)
+    assert TABLE.stat().st_size < MAX_BYTES
