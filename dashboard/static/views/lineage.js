@@ -11,6 +11,12 @@ const RAMP = ["f0", "f1", "f2", "f3", "f4"];
 const LABEL_ZOOM = 0.55;
 const { d3 } = globalThis;
 
+// Returns a text, cut where the room ends: letters that are squeezed can't be read.
+function clipped(context, text, room) {
+  const width = context.measureText(text).width;
+  return width <= room ? text : `${text.slice(0, Math.max(1, Math.floor((text.length * room) / width) - 1))}…`;
+}
+
 export class LineageView {
   title = "Lineage";
   key = "merit";
@@ -72,12 +78,14 @@ export class LineageView {
     this.#paint();
   }
 
-  // Returns the distance of two generations at which the tree has the proportions of the canvas.
+  // Returns the distance of two generations at which the tree has the proportions of the canvas; a tree of few
+  // generations takes the room for its names that the canvas has.
   #step(nodes) {
     const ys = nodes.map((node) => node.x), depth = nodes.reduce((most, node) => Math.max(most, node.depth), 1);
     const height = ys.reduce((a, b) => Math.max(a, b), 0) - ys.reduce((a, b) => Math.min(a, b), 0) + 2 * STEP_Y;
     const wanted = (height * (this.canvas.clientWidth || 1000)) / (this.canvas.clientHeight || 500) / depth;
-    return Math.max(STEP_X[0], Math.min(STEP_X[1], wanted));
+    const roomy = (this.canvas.clientWidth || 1000) / (depth + 0.5);
+    return Math.max(STEP_X[0], Math.min(STEP_X[1], Math.max(wanted, roomy)));
   }
 
   #ramp() {
@@ -163,8 +171,9 @@ export class LineageView {
       const strong = this.path.has(row.id);
       context.font = `${strong ? "600 " : ""}10px system-ui`;
       context.fillStyle = strong ? ink : quiet;
-      context.strokeText(row.label, x + 9, y + 3.5, this.step - 22);
-      context.fillText(row.label, x + 9, y + 3.5, this.step - 22);
+      const name = clipped(context, row.label, this.step - 22);
+      context.strokeText(name, x + 9, y + 3.5);
+      context.fillText(name, x + 9, y + 3.5);
     }
   }
 
