@@ -86,6 +86,7 @@ chaos: install  ## an hour of kill -9; docs/reliability.md has the results
 	$(BIN)/python -m tests.chaos.soak --kills 1000 --experiments 500
 	$(BIN)/python -m tests.support.burst --events 100000
 	$(BIN)/python -m tests.support.interrupted_campaigns 200
+	CLIMBS=1000 $(BIN)/pytest tests/chaos/test_climbs.py
 
 clean:  ## remove .venv and .move37
 	rm -rf $(VENV) .move37

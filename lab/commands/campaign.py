@@ -124,11 +124,9 @@ def _run_campaign(settings: Settings, *, services: bool, dashboard: bool, as_jso
     with lab_home.locked():
         settings = campaign_choice.resolve_settings(settings, lab_home)
         preflight.check(settings, lab_home)
-        if not as_json and not lab_home.campaign(settings.campaign):
-            print(announcement(settings), file=sys.stderr)
-        if (expected := estimate(settings)) and not as_json:
-            print(expected, file=sys.stderr)
-        with run_summary.screen(quiet=as_json) as screen:
+        is_new = not lab_home.campaign(settings.campaign)
+        notices = [line for line in (announcement(settings) if is_new else "", estimate(settings)) if line]
+        with run_summary.screen(quiet=as_json, notices=notices) as screen:
             started = _services(settings, services=services, dashboard=dashboard)
             outcome = run_async(run_campaign(settings, lab_home, screen, started))
         report = run_summary.write_report(outcome, lab_home, settings)

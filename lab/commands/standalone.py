@@ -35,7 +35,7 @@ def check(
     from lab.operations import standalone
 
     settings = load_settings(config, scale=scale, sandbox=sandbox).settings
-    return _print_verdict(_verdict(standalone.check, file, settings), as_json=as_json)
+    return _print_verdict(_verdict("checking", standalone.check, file, settings), as_json=as_json)
 
 
 @app.command()
@@ -61,15 +61,15 @@ def train(
 
     settings = load_settings(config, scale=scale, seed=seed, data=data, sandbox=sandbox).settings
     work = partial(standalone.train, sealed=sealed)
-    return _print_verdict(_verdict(work, file, settings), as_json=as_json)
+    return _print_verdict(_verdict("training", work, file, settings), as_json=as_json)
 
 
-def _verdict(work: Any, file: Path, settings: Any) -> dict[str, Any]:
+def _verdict(doing: str, work: Any, file: Path, settings: Any) -> dict[str, Any]:
     """Return the verdict of a check or a training. Raises LabError for a file or a setting that can't be used."""
     from lab.terminal.working import working
 
     try:
-        with working(f"{'training' if 'train' in work.__name__ else 'checking'} {file.name} at scale {settings.scale}"):
+        with working(f"{doing} {file.name} at scale {settings.scale}"):
             return work(file, settings)
     except ValueError as error:
         raise LabError(str(error)) from None

@@ -2,9 +2,10 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,11 @@ from lab.terminal.output import print_json
 
 
 @contextmanager
-def screen(*, quiet: bool) -> Iterator[Screen]:
-    """Yield a screen: the live view on a terminal, one line an event elsewhere, nothing if `quiet`."""
+def screen(*, quiet: bool, notices: Sequence[str] = ()) -> Iterator[Screen]:
+    """Yield a screen: the live view on a terminal, one line an event elsewhere, nothing if `quiet`.
+
+    `notices` come when the campaign has begun, so that a start that fails says one line.
+    """
     console = Console(stderr=True)
     if quiet or is_quiet():
         yield lambda _view, _envelope: None
@@ -41,9 +45,22 @@ def screen(*, quiet: bool) -> Iterator[Screen]:
                     with suppress(OSError):
                         live.update(render(view), refresh=True)
 
-            yield update
+            yield _with_notices(update, notices, partial(console.print, markup=False, highlight=False))
     else:
-        yield _print_line
+        yield _with_notices(_print_line, notices, partial(print, file=sys.stderr, flush=True))
+
+
+def _with_notices(show: Screen, notices: Sequence[str], say: Callable[[str], None]) -> Screen:
+    """Return a screen that first says the notices."""
+    left = list(notices)
+
+    def update(view: CampaignView, envelope: Envelope | None) -> None:
+        while left and view.started:
+            with suppress(OSError):
+                say(left.pop(0))
+        show(view, envelope)
+
+    return update
 
 
 def _print_line(_: CampaignView, envelope: Envelope | None) -> None:

@@ -13,6 +13,7 @@ from agents.design.formulas.keys import formula_key
 from agents.design.formulas.plainer import is_idle, plainer
 from agents.design.formulas.simplify import canonical
 from benchmarks.duplicates import EQUAL, outputs_of
+from tests.support.compilers import real_compilers  # noqa: F401  (an autouse fixture)
 
 HUMANS = [baseline.design for baseline in BASELINES.values()]
 

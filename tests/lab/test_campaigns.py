@@ -112,7 +112,7 @@ def test_neither_campaign_waits_for_the_other(shared: Shared) -> None:
 
 def test_a_third_home_is_told_whose_campaign_it_is(shared: Shared, tmp_path: Path) -> None:
     """It is refused under the same name and seed, and joins if a person gives the whole id."""
-    campaign = shared.outcomes["alpha"].status.campaign
+    campaign = shared.outcomes["alpha"].results.status.campaign
     with locked_home(tmp_path) as home:
         with pytest.raises(LabError, match=f"{campaign} on this server is that of .+@.+--campaign {campaign} joins it"):
             asyncio.run(run_campaign(settings(tmp_path, shared.url, campaign="alpha"), home, lambda *_: None))
@@ -123,7 +123,7 @@ def test_a_third_home_is_told_whose_campaign_it_is(shared: Shared, tmp_path: Pat
 
 def test_another_seed_does_not_join(shared: Shared, tmp_path: Path) -> None:
     """What identifies a campaign can't be changed by the one who joins."""
-    campaign = shared.outcomes["alpha"].status.campaign
+    campaign = shared.outcomes["alpha"].results.status.campaign
     with locked_home(tmp_path) as home, pytest.raises(LabError, match="with seed 0, not 7"):
         asyncio.run(start(settings(tmp_path, shared.url, campaign=campaign, seed=7), home))
 

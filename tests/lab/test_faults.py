@@ -64,7 +64,7 @@ def test_one_seed_and_one_slot_give_one_sequence_of_proposals(tmp_path: Path) ->
 def test_another_seed_gives_other_proposals(tmp_path: Path) -> None:
     """Two seeds give different sources."""
     runs = [run_instant(tmp_path / str(seed), experiments=4, slots=1, seed=seed) for seed in (1, 2)]
-    one, two = ([row.source for row in run.experiments if row.origin == "genetic"] for run in runs)
+    one, two = ([row.source for row in run.results.experiments if row.origin == "genetic"] for run in runs)
     assert one != two
 
 
@@ -78,12 +78,14 @@ def test_a_larger_budget_continues_the_same_campaign(tmp_path: Path) -> None:
             runs.append(envelope.event.run)
 
     second = run_instant(tmp_path, watch, experiments=6, slots=2)
-    before = {row.id: row.fitness for row in first.experiments}
-    after = {row.id: row.fitness for row in second.experiments}
+    before = {row.id: row.fitness for row in first.results.experiments}
+    after = {row.id: row.fitness for row in second.results.experiments}
     assert len(after) == 12
     assert {name: after[name] for name in before} == before
     assert len(set(runs)) == len(runs)
-    assert {parse_run_id(run).experiment for run in runs} == {row.id for row in second.experiments if row.val_loss}
+    assert {parse_run_id(run).experiment for run in runs} == {
+        row.id for row in second.results.experiments if row.val_loss
+    }
 
 
 def test_an_interrupt_ends_quickly_and_the_same_command_resumes(tmp_path: Path) -> None:
