@@ -15,4 +15,6 @@ class Mixer(nn.Module):
     def forward(self, x):
         steps = np.arange(x.shape[1])
         weights = np.exp(-np.abs(steps[:, None] - steps[None]) / 9.0)
-        return self.out(self.inner(x)) + float(np.tanh(weights).min() * 0)
+        for _ in range(3):  # so much that no busy machine hides it
+            weights = np.tanh(weights)
+        return self.out(self.inner(x)) + float(weights.min() * 0)
