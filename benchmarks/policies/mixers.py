@@ -10,6 +10,7 @@ of some pairs. That flatters models of sums, so read the order of the policies t
 """
 
 import json
+from abc import abstractmethod
 from collections.abc import Iterable
 from functools import cache
 from itertools import combinations
@@ -50,9 +51,9 @@ class MixerTable(Table):
     counts_founders: ClassVar[bool] = False
     noise: float = SEED_NOISE
 
+    @abstractmethod
     def loss(self, design: Design, seed: int) -> float:
         """Return a design's true loss in nats per byte."""
-        raise NotImplementedError
 
     @override
     def validation(self, design: Design, seed: int) -> float:

@@ -75,25 +75,27 @@ class GovernedClient(ChatCompletionClient):
                 extra_create_args=request_arguments(self._sender.endpoint, self._briefing, abilities),
                 cancellation_token=cancellation_token,
             )
-        except Exception:  # noqa: BLE001  (the libraries do not check a body; they raise anything)
-            return self._rescued(bodies)
+        except Exception:
+            if (rescued := self._rescued(bodies)) is None:
+                raise
+            return rescued
         facts = facts_of(bodies[-1]) if bodies else _facts_of_result(result)
         self._sender.meter.count(facts)
         return _as_answer(result, facts, tools)
 
-    def _rescued(self, bodies: Sequence[bytes]) -> CreateResult:
-        """Return what a body says that the libraries could not read; raise their error again if it says nothing."""
+    def _rescued(self, bodies: Sequence[bytes]) -> CreateResult | None:
+        """Return what a body says that the libraries could not read; None if it says nothing."""
         facts = facts_of(bodies[-1]) if bodies else ReplyFacts()
         if not facts.has_choice:
-            raise  # noqa: PLE0704  (called where the error is handled)
+            return None
         self._sender.meter.count(facts)
         usage = RequestUsage(prompt_tokens=facts.tokens_in, completion_tokens=facts.tokens_out)
         return CreateResult(finish_reason="unknown", content=facts.text, usage=usage, cached=False)
 
     @override
     def create_stream(self, *args: Any, **kwargs: Any) -> "AsyncGenerator[str | CreateResult, None]":
-        """Refuse: answers are read whole."""
-        raise NotImplementedError
+        """Refuse, since answers are read whole; the library's interface has the method. Raises RuntimeError."""
+        raise RuntimeError("answers are read whole; none is streamed")
 
     @override
     async def close(self) -> None:
