@@ -126,6 +126,11 @@ async def report(settings: Settings, path: Path, at: int | None = None, *, markd
             notes=notes,
         )
     )
+    return write_page(path, page)
+
+
+def write_page(path: Path, page: str) -> Path:
+    """Write a page, making its folder, and return its path. Raises LabError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")

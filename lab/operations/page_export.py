@@ -10,11 +10,10 @@ from dashboard.bundle import bundle
 from dashboard.history.history import CampaignHistory
 from lab.client.event_text import event_text
 from lab.client.session import open_lab
-from lab.errors import LabError
 from lab.operations import replay, verify
 from lab.operations.archive import read_experiments
 from lab.operations.discovery_records import records, telling_positions
-from lab.operations.log_export import read_stream
+from lab.operations.log_export import read_stream, write_page
 from lab.settings import Settings
 
 
@@ -44,9 +43,4 @@ def _write(
     scores = {row.id: row.score for row in experiments if row.score is not None}
     standing = {"at": history.last, "scores": scores, "guidance": list(guidance)}
     page = bundle(history, events, standing, records(log, campaign, telling_positions(events)))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise LabError(f"can't write {path} ({error.strerror}); hint: choose another file with --out") from None
-    return path
+    return write_page(path, page)

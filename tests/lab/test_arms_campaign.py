@@ -12,16 +12,14 @@ from bus.vocabulary.events import ModelAnswered, ProposalCreated, ProposalReques
 from lab.operations import replay
 from tests.support.labs import move37
 from tests.support.scripted_model import ScriptedModel
-from tests.support.thinker import Thinker
+from tests.support.thinker import served_thinker
 
 
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
     """Serve the scripted thinker."""
-    served = ScriptedModel()
-    served.default_step = Thinker()
-    yield served
-    served.close()
+    with served_thinker() as served:
+        yield served
 
 
 @pytest.mark.slow

@@ -13,16 +13,14 @@ from lab.operations import log_export, replay
 from lab.settings import LoadedSettings
 from tests.support.labs import move37, run_instant
 from tests.support.scripted_model import ScriptedModel
-from tests.support.thinker import Thinker
+from tests.support.thinker import served_thinker
 
 
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
     """Serve the scripted thinker."""
-    served = ScriptedModel()
-    served.default_step = Thinker()
-    yield served
-    served.close()
+    with served_thinker() as served:
+        yield served
 
 
 @pytest.mark.slow

@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from agents.design import BASELINES
-from tests.support.scripted_model import completion
+from tests.support.scripted_model import ScriptedModel, completion
 
 BROKEN = Path(__file__).parent.parent / "agents" / "broken"
 IDEAS = (
@@ -132,3 +133,14 @@ def _source(index: int, name: str) -> str:
 def _typed_answer(answer: dict[str, Any]) -> tuple[int, bytes]:
     """Return a reply with a typed answer."""
     return 200, completion(json.dumps(answer))
+
+
+@contextmanager
+def served_thinker() -> Iterator[ScriptedModel]:
+    """Serve a thinker at an endpoint."""
+    served = ScriptedModel()
+    served.default_step = Thinker()
+    try:
+        yield served
+    finally:
+        served.close()
