@@ -112,3 +112,19 @@ def test_no_test_module_imports_another() -> None:
 
 def _is_test_module(module: str) -> bool:
     return module.startswith("tests.") and module.rsplit(".", 1)[-1].startswith(("test_", "conftest"))
+
+
+def test_tests_that_load_candidates_put_the_compilers_back() -> None:
+    """Loading one replaces torch's compilers; without them, other tests of the process can't import parts of torch."""
+    rooms = {file.rpartition("/")[0] for file in files(".py") if file.endswith("conftest.py") and _puts_back(file)}
+    loading = [
+        file
+        for file in files(".py")
+        if file.startswith("tests/") and re.search(r"import .*\bload_mixer\b", (ROOT / file).read_text())
+    ]
+    assert loading
+    assert [file for file in loading if file.rpartition("/")[0] not in rooms and not _puts_back(file)] == []
+
+
+def _puts_back(file: str) -> bool:
+    return "import real_compilers" in (ROOT / file).read_text()

@@ -15,6 +15,7 @@ from agents.llm.prompts.idea import Facts
 from bus.vocabulary.events import CurvePoint, ProposalRequested
 from bus.vocabulary.queries import Ancestry, CognitionEntry, FailedAttempt, Neighbour
 from lab.runtime.rung_brief import rung_brief
+from tests.support.compilers import real_compilers  # noqa: F401  (an autouse fixture)
 from tests.support.factories import campaign_started, experiment
 from trainer import scales
 from trainer.gate_demands import DEMANDS

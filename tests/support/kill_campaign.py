@@ -24,7 +24,7 @@ import nats.errors
 from bus.delivery.transport import Durable, TransportError
 from bus.nats import server
 from bus.nats.transport import NatsTransport
-from bus.vocabulary.events import CampaignFinished
+from bus.vocabulary.events import CampaignFinished, InsightsReady
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, decode
 from bus.wire.stored_message import StoredMessage
@@ -137,9 +137,14 @@ class Outcome:
         return max(endings, default=len(self.log))
 
     def comparable_log(self) -> list[Envelope]:
-        """Return the log up to the campaign's end, with one time and one instance in place of the recorded ones."""
+        """Return the log up to the campaign's end, with one time and one instance in place of the recorded ones.
+
+        Insights are left out: analyst and director answer the same analysis, so either may come first, even the end.
+        """
+        events = [one for one in self.log[: self.end()] if not isinstance(one.event, InsightsReady)]
         return [
-            replace(envelope, time=SAME_TIME, source=f"/lab/{envelope.role}/1") for envelope in self.log[: self.end()]
+            replace(envelope, time=SAME_TIME, source=f"/lab/{envelope.role}/1", seq=seq)
+            for seq, envelope in enumerate(events, 1)
         ]
 
 

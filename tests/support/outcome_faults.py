@@ -7,9 +7,9 @@
 - The hash chain covers the log to the campaign's end, and there is no dead letter.
 
 With several slots, the order of the log depends on which process is faster, so two logs differ even without kills.
-With one slot, each event has one successor. The log must then equal that of the campaign without kills at every
-position, in id (hence the whole tree of causes), subject and data. Time and instance are set to the same values first;
-then both logs give memories with one digest.
+With one slot, each event has one successor, apart from insights. Without these, the log must then equal that of the
+campaign without kills at every position, in id (hence the whole tree of causes), subject and data. Time and instance
+are set to the same values first; then both logs give memories with one digest.
 """
 
 import json
