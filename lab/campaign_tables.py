@@ -19,6 +19,8 @@ class ArmSettings(BaseModel):
     """Fresh designs from the same grammar."""
     mutate_best: float = Field(default=0.05, ge=0, le=0.5)
     """Mutations of one of the best designs, without guidance."""
+    graft: float = Field(default=0.05, ge=0, le=0.5)
+    """Formulas put into good designs that lack them, to find those that are worth a unit."""
     grammar: float = Field(default=0.0, ge=0, le=0.5)
     """Guided designs that genetic operators make although the researcher has a language model."""
 

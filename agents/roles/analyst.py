@@ -8,6 +8,7 @@ confirms it (`agents.analysis.quarantine`). Claims of verification are judged wh
 
 from agents.analysis.analysing import ANALYST, FINDING_CHARACTERS, AnalystSettings, analysis, settings_of
 from agents.analysis.answers import answer_question, answer_restore, answer_withdraw
+from agents.analysis.coining import coined
 from agents.analysis.quarantine import find_suspicion, is_replicated, replication_failure, replication_finding
 from agents.thinking.summarising import insights
 from agents.verification.verdicts import judged_looks, missing_verdicts, verdict
@@ -28,16 +29,19 @@ from bus.vocabulary.events import (
     ProposalRejected,
     RunAnomaly,
     RunCompleted,
+    UnitCoined,
     VerificationCompleted,
     VerificationFailed,
 )
 from bus.vocabulary.queries import (
     AskCampaignStatus,
     AskExperiments,
+    AskFormulas,
     AskPeers,
     AskVerification,
     CampaignStatus,
     Experiments,
+    FormulaRecords,
     Peers,
     Verification,
 )
@@ -121,14 +125,21 @@ def _verify(envelope: Envelope) -> Subdecision[list[Post]]:
 
 
 def _sum_up(envelope: Envelope, ready: AnalysisReady) -> Subdecision[list[Post]]:
-    """Return the rolling insights if they are due; logs whose analyses name no judge have none."""
+    """Return the formulas that have proved themselves by now, and the rolling insights if they are due.
+
+    Logs whose analyses name no judge have neither.
+    """
     if not ready.judged_by:
         return []
     status: CampaignStatus = yield AskCampaignStatus(campaign=envelope.campaign, at=envelope.seq)
+    posts: list[Post] = []
+    if status.started and status.started.arms.get("graft"):
+        records: FormulaRecords = yield AskFormulas(campaign=envelope.campaign, at=envelope.seq)
+        posts += [Post(experiment, event) for experiment, event in coined(records)]
     every = settings_of(status.started).insights_every
-    if not every or status.analysed % every:
-        return []
-    return [Post(CAMPAIGN, (yield from insights(envelope, status, every, SPEC.name)))]
+    if every and status.analysed % every == 0:
+        posts.append(Post(CAMPAIGN, (yield from insights(envelope, status, every, SPEC.name))))
+    return posts
 
 
 def _peers_query(envelope: Envelope, experiment: str) -> AskPeers:
@@ -167,6 +178,7 @@ SPEC = RoleSpec(
     publishes=(
         AnalysisReady,
         InsightsReady,
+        UnitCoined,
         RunAnomaly,
         CodeFailed,
         HumanAnswered,

@@ -195,6 +195,7 @@ def _opening(
         ranking=suggestion.ranking,
         unranked=suggestion.unranked,
         policy=suggestion.policy,
+        graft=suggestion.graft,
     )
     return Post(experiment, request)
 

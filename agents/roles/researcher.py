@@ -170,14 +170,17 @@ class _Slot:
         cognition = self._ancestry.cognition if guided else ()
         lean = leaning(self._effects, self._settings.leaning if guided else 1.0)
         bias = slot_bias(goal, cognition, self._request, lean, from_text=self._settings.paper_bias == "text")
-        return Ancestors(donors, bias, cognition, Grammar(self._settings.formulas, self._settings.normal_forms))
+        coined = self._ancestry.coined if self._settings.formulas else ()
+        grammar = Grammar(self._settings.formulas, self._settings.normal_forms, coined)
+        return Ancestors(donors, bias, cognition, grammar)
 
     def _breed(self) -> Subdecision[ProposalCreated]:
         """Return the best ranked child that is left, or without any the first design that comes."""
         if self._children is None:
             self._children = yield from ranked_children(self._envelope, self._request, self._ancestors, self._random)
         child, of = next(self._children, None), self._ancestors
-        return child or breed(self._request, of.donors, of.bias, of.cognition, self._random, of.grammar)
+        request = self._request.model_copy(update={"graft": None}) if self._rejections else self._request
+        return child or breed(request, of.donors, of.bias, of.cognition, self._random, of.grammar)
 
     def _rejection(self, idea: ProposalCreated) -> Subdecision[ProposalRejected | None]:
         """Return why an idea is not tried, or None if it is new."""

@@ -6,6 +6,7 @@ one: it says what was done, not what was requested.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from agents.design import NEUTRAL, Bias, Variation, bias_from_text
+from agents.design.formulas.grafting import graft
 from agents.design.obeying import bias_of_wish, vary_as_wished
 from agents.design.wishes import read_wish
 from agents.search.space import NAMED_UNITS, DesignSpace, Grammar
@@ -124,6 +126,9 @@ def _variation(
 ) -> Variation:
     """Return the parent varied, or a design from scratch; it fulfils the wish of the slot, if there is one."""
     design = parent.design if parent else None
+    if request.graft and design is not None:
+        with suppress(ValueError):  # a person's or a model's design may not take it
+            return graft(design, request.graft)
     if request.wish:
         return vary_as_wished(design, mates, random, request.wish, bias, request.preferences, grammar.formulas)
     return space_named(request.space).vary(design, mates, random, request.preferences, bias, grammar)

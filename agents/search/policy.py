@@ -51,6 +51,8 @@ class Suggestion:
     """Chance that the slot takes the first one all the same."""
     policy: str | None = None
     """The policy that made the suggestion, if this one chooses among several."""
+    graft: str | None = None
+    """Formula, as `axis:key`, that the design is to get in place of a unit of the parent, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

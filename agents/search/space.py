@@ -41,6 +41,8 @@ class Grammar:
     """Share of ideas that get a new formula."""
     normal_forms: bool = False
     """Whether designs of one function are proposed in one form."""
+    coined: tuple[str, ...] = ()
+    """Formulas that are drawn as units, as `axis:key`."""
 
 
 NAMED_UNITS = Grammar()

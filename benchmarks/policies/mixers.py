@@ -40,7 +40,7 @@ UNIT_SPREAD, PAIR_SPREAD, PAIR_SHARE = 0.012, 0.012, 0.06
 SEED_NOISE = 0.018
 """Standard deviation of a simulated loss over seeds, as measured at nano."""
 SLOTS = 2
-NO_CONTROLS = ArmSettings(random=0, mutate_best=0)
+NO_CONTROLS = ArmSettings(random=0, mutate_best=0, graft=0)
 """Every slot is the contender's."""
 
 

@@ -118,6 +118,11 @@ def _verification_failed(event: events.VerificationFailed) -> str:
     return f"run {event.run} on sealed text failed at {event.stage} ({event.reason}): {event.message}"
 
 
+def _unit_coined(event: events.UnitCoined) -> str:
+    interval = f"{event.gain:+.2f} [{event.low:+.2f}, {event.high:+.2f}]"
+    return f"coined {event.name}: {interval} seed noises in {len(event.grafts)} designs"
+
+
 def _evidence_ready(event: events.EvidenceReady) -> str:
     return f"{event.outcome} at rung {event.rung}: {event.why}"
 
@@ -154,6 +159,7 @@ _DESCRIBERS: Mapping[type[events.Event], Callable[[Any], str | None]] = {
     events.PromotionDecided: _promotion_decided,
     events.VerificationCompleted: _verification_completed,
     events.VerificationFailed: _verification_failed,
+    events.UnitCoined: _unit_coined,
     events.EvidenceReady: _evidence_ready,
     events.DiscoveryConfirmed: _discovery_confirmed,
     events.DiscoveryRefuted: _discovery_refuted,

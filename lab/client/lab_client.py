@@ -17,6 +17,7 @@ from bus.vocabulary.queries import (
     AskCampaigns,
     AskCampaignStatus,
     AskExperiments,
+    AskFormulas,
     AskSql,
     AskUnitEffects,
     AskVerification,
@@ -24,6 +25,7 @@ from bus.vocabulary.queries import (
     CampaignStatus,
     Experiment,
     Experiments,
+    FormulaRecords,
     Query,
     ResultsByArm,
     SqlRows,
@@ -88,6 +90,11 @@ class LabClient:
         """Return what each unit is worth, judging by the whole campaign."""
         query = AskUnitEffects(campaign=self.campaign, at=await self._position())
         return cast("UnitEffects", await self._ask(query))
+
+    async def formulas(self) -> FormulaRecords:
+        """Return the campaign's formulas, and what they did in designs that lacked them."""
+        query = AskFormulas(campaign=self.campaign, at=await self._position())
+        return cast("FormulaRecords", await self._ask(query))
 
     async def claims(self, status: CampaignStatus) -> Verification | None:
         """Return how far verification is; None if the campaign verifies nothing."""

@@ -1,4 +1,4 @@
-"""Commands that read a lab, running or stopped: experiments, effects, events, status, report, and the like."""
+"""Commands that read a lab, running or stopped: experiments, events, status, report, and the like."""
 
 import difflib
 import sys
@@ -107,38 +107,6 @@ def best(
         (tables.print_imported if imported else tables.print_experiments)(rows)
     else:
         print(f"no experiment has been {'imported' if imported else 'analysed'} yet", file=sys.stderr)
-
-
-@app.command()
-@with_settings
-def effects(
-    settings: Settings,
-    decided: Annotated[bool, typer.Option("--decided", help="Only those whose interval excludes 0.")] = False,
-    at: AtOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List what each unit of the designs is worth, judging by the whole campaign.
-
-    An effect is the expected gain in the objective, in standard deviations of seed noise, over what the campaign's
-    designs have in the unit's place on average. Its interval holds 95 %. A few of a hundred exclude 0 by chance.
-
-    Example: move37 effects --decided
-    """
-    from lab.client.session import open_lab
-    from lab.terminal import tables
-
-    async def ask() -> Any:
-        async with open_lab(settings) as reader:
-            return await (await reader.as_of(at)).unit_effects()
-
-    found = run_async(ask())
-    rows = found.decided() if decided else found.rows
-    if as_json:
-        print_json_lines(row.model_dump(mode="json") | {"verdict": row.verdict} for row in rows)
-    elif rows:
-        tables.print_effects(rows)
-    else:
-        print(f"no {'decided ' * decided}effects of units after {found.analysed} analyses", file=sys.stderr)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import Any
 
 from bus.delivery.bus import Bus
 from bus.delivery.role import Post
-from bus.vocabulary.events import CampaignArchived, CampaignStarted
+from bus.vocabulary.events import CampaignArchived, CampaignStarted, UnitCoined
 from bus.wire import subjects
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, campaign_id
@@ -54,8 +54,10 @@ async def start_campaign(bus: Bus, settings: Settings, home: Home) -> tuple[str,
     await _require_limits(bus, campaign, settings)
     await _require_arms(bus, campaign, settings)
     # The record comes first: if this process dies in between, the campaign is still this home's.
+    earlier = [str(one["id"]) for one in home.campaigns() if one["id"] != campaign]
     home.record_campaign(record_of(campaign, settings))
-    await bus.publish(Post(CAMPAIGN, campaign_started(settings)), campaign)
+    coined = [unit for one in earlier for unit in await _coined_by(bus, one)]
+    await bus.publish(Post(CAMPAIGN, campaign_started(settings, coined)), campaign)
     if planned == settings.experiments:
         return campaign, None
     position = await bus.transport.last_seq(subjects.LOG)
@@ -117,6 +119,14 @@ async def _require_arms(bus: Bus, campaign: str, settings: Settings) -> None:
     assert isinstance(start.event, CampaignStarted)
     if start.event.arms != recorded_arms(settings):
         raise LabError(f"{campaign} began with other arms; hint: leave --arms out, or give --campaign NAME")
+
+
+async def _coined_by(bus: Bus, campaign: str) -> list[str]:
+    """Return the units that a campaign has coined."""
+    subject = subjects.event_subject_of(campaign, "*", UnitCoined)
+    messages = await bus.transport.read(subjects.LOG, subject=subject)
+    events = [subjects.decode_event(message).event for message in messages]
+    return [event.unit for event in events if isinstance(event, UnitCoined)]
 
 
 async def _first_record(bus: Bus, settings: Settings) -> tuple[Settings, dict[str, Any]]:

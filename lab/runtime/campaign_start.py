@@ -3,6 +3,7 @@
 import getpass
 import os
 import subprocess
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,11 @@ from lab.runtime.verification import verification_plan
 from lab.settings import Settings
 
 
-def campaign_started(settings: Settings) -> CampaignStarted:
-    """Return the first event of a campaign with these settings. Raises LabError for a setting that can't be used."""
+def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> CampaignStarted:
+    """Return the first event of a campaign with these settings; `coined` are the units of the home's earlier ones.
+
+    Raises LabError for a setting that can't be used.
+    """
     from agents.llm import prompts
     from lab.runtime.rung_brief import rung_brief
     from trainer import scales
@@ -49,6 +53,7 @@ def campaign_started(settings: Settings) -> CampaignStarted:
         objective=objective(settings.objective, scale),
         verification=verification_plan(settings),
         arms=recorded_arms(settings),
+        coined=tuple(dict.fromkeys(coined)),
         roles=role_settings(settings),
         models={agent: several[0].model for agent, several in choices.items()},
         model_choices=choices,

@@ -8,7 +8,8 @@ from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Table
 
-from bus.vocabulary.queries import Experiment, SpendingRow, UnitEffect
+from bus.vocabulary.design_edits import FUNCTION_MARK
+from bus.vocabulary.queries import Experiment, FormulaRecord, SpendingRow, UnitEffect
 from dashboard.report.summary import duration_text
 from lab.client.model_tally import OUTCOME_WORDS
 from lab.terminal.fitting import Column, print_records, print_table
@@ -42,6 +43,10 @@ IMPORTED_COLUMNS = (
 EFFECT_COLUMNS = (
     Column("unit", max_width=72), Column("designs", 2, right=True), Column("effect", right=True),
     Column("low", 1, right=True), Column("high", 1, right=True), Column("verdict"),
+)  # fmt: skip
+FORMULA_COLUMNS = (
+    Column("formula", max_width=72), Column("first in"), Column("designs", 1, right=True),
+    Column("failed", 2, right=True), Column("mean gain", right=True), Column("state"),
 )  # fmt: skip
 SPENDING_COLUMNS = (
     Column("asked", right=True), Column("answered", right=True), Column("requests", 2, right=True),
@@ -82,6 +87,20 @@ def print_effects(rows: Iterable[UnitEffect]) -> None:
         for row in rows
     ]
     print_table(console(), EFFECT_COLUMNS, lines)
+
+
+def print_formulas(rows: Iterable[FormulaRecord]) -> None:
+    """Print a table of formulas that were put into designs."""
+    print_table(console(), FORMULA_COLUMNS, [_formula_line(row) for row in rows])
+
+
+def _formula_line(row: FormulaRecord) -> tuple[str, ...]:
+    gains = [one.gain for one in row.grafts if one.gain is not None]
+    failed = sum(one.state == "failed" for one in row.grafts)
+    mean = f"{sum(gains) / len(gains):+.2f}" if gains else ""
+    state = "coined" if row.coined else "tried" if len(gains) + failed == len(row.grafts) else "on trial"
+    name = row.unit.rpartition(FUNCTION_MARK)[0] or row.unit
+    return (name, row.experiment, str(len(row.grafts)), str(failed), mean, state)
 
 
 def print_spending(rows: Sequence[SpendingRow], keys: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from bus.wire.envelope import Envelope
 from memory.projections.analysis import AnalysisRow, ObjectiveRow
 from memory.projections.campaign import CampaignRow, PoolRow, TransitionRow
 from memory.projections.code import FailureRow, RevisionRow
+from memory.projections.coining import CoinedUnitRow
 from memory.projections.embedding import EmbeddingRow
 from memory.projections.human import HumanAnswerRow, HumanMessageRow
 from memory.projections.insights import InsightsRow
@@ -52,6 +53,7 @@ TABLES: tuple[type[Row], ...] = (
     EvidenceRow,
     ModelAnswerRow,
     InsightsRow,
+    CoinedUnitRow,
 )
 """The tables of the log's facts, which the digest covers. Their order decides the digest."""
 

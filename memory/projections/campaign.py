@@ -14,7 +14,7 @@ from bus.vocabulary.events import (
 )
 from memory.rows import Row, projects
 
-LATER_FIELDS = {"space", "objective", "verification", "arms", "model_choices", "model_limits", "rung"}
+LATER_FIELDS = {"space", "objective", "verification", "arms", "coined", "model_choices", "model_limits", "rung"}
 """Fields of CampaignStarted that earlier logs lack."""
 
 

@@ -63,6 +63,7 @@ class AncestryHandler(QueryHandler[AskAncestry]):
             rows=tuple(self._view(ancestor) for ancestor in ancestors),
             cognition=self._entries(),
             near=self._near(),
+            coined=self.campaign.coined_units(self.position),
         )
 
     def _view(self, experiment: ExperimentState) -> Experiment:

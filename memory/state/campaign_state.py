@@ -20,6 +20,7 @@ from bus.vocabulary.queries import Status
 from memory.projections import (
     AnalysisRow,
     CampaignRow,
+    CoinedUnitRow,
     CompletionRow,
     HumanMessageRow,
     InsightsRow,
@@ -122,6 +123,8 @@ class CampaignState:
     """Imported experiments by what their histories report, best first and not in log order."""
     insights: list[InsightsRow] = field(default_factory=list)
     """The rolling insights, in log order."""
+    coined: list[CoinedUnitRow] = field(default_factory=list)
+    """The formulas that became units, in log order."""
     model_answers: list[ModelAnswerRow] = field(default_factory=list)
     """The accounts of questions to language models, in log order."""
     unanalysed: dict[str, CompletionRow] = field(default_factory=dict)
@@ -135,6 +138,12 @@ class CampaignState:
     def experiment(self, experiment_id: str) -> ExperimentState:
         """Return an experiment; an unknown one is created empty."""
         return self.experiments.setdefault(experiment_id, ExperimentState(experiment_id))
+
+    def coined_units(self, position: int) -> tuple[str, ...]:
+        """Return the formulas that were units of the grammar: those the campaign began with, and those since."""
+        started = self.started_as_of(position)
+        since = (row.unit for row in rows_as_of(self.coined, position))
+        return tuple(dict.fromkeys((*(started.coined if started else ()), *since)))
 
     def find_opened(self, ids: Iterable[str], position: int) -> list[ExperimentState]:
         """Return the experiments with these ids that had been opened, in the order of their opening."""

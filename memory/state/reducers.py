@@ -20,6 +20,7 @@ from memory.projections import (
     AnomalyRow,
     CampaignRow,
     ChosenPolicyRow,
+    CoinedUnitRow,
     CompletionRow,
     EvidenceRow,
     FailureRow,
@@ -232,6 +233,11 @@ def _analyse(campaign: CampaignState, row: AnalysisRow) -> None:
 @_reduces(InsightsRow)
 def _keep_insights(campaign: CampaignState, row: InsightsRow) -> None:
     campaign.insights.append(row)
+
+
+@_reduces(CoinedUnitRow)
+def _coin(campaign: CampaignState, row: CoinedUnitRow) -> None:
+    campaign.coined.append(row)
 
 
 @_reduces(ObjectiveRow)

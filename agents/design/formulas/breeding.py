@@ -29,6 +29,8 @@ CANDIDATES = 3
 """Trees that are drawn for one child; the simpler ones are likelier to be it."""
 FRESH_SHARE = 0.3
 """Share of formulas that are grown from nothing although the present unit has one."""
+COINED_SHARE = 0.5
+"""Share of ideas on an axis with coined formulas that take one of them."""
 _MAX_TRIES = 50
 
 
@@ -47,28 +49,31 @@ def vary_open(
     bias: Bias = NEUTRAL,
     preferences: Mapping[str, float] = MappingProxyType({}),
     formulas: float = 0.0,
+    coined: Sequence[str] = (),
 ) -> Variation:
-    """Return a variation of the parent, or a design from scratch without one; a share `formulas` gets a new formula.
+    """Return a variation of the parent, or a design from scratch without one; a share `formulas` gets another formula.
 
     `preferences` are factors on the shares of `formula`, `mutate`, `crossover` and `scratch`. With a share of 0, every
-    draw is as without formulas.
+    draw is as without formulas. `coined` are formulas that are drawn whole, as `axis:key`.
     """
     opens = bool(formulas) and rng.random() < formulas * preferences.get("formula", 1.0)
     if parent is None:
         fresh = from_scratch(rng, bias)
         if not opens:
             return fresh
-        opened = vary_formula(fresh.design, mates, rng, bias)
+        opened = vary_formula(fresh.design, mates, rng, bias, coined)
         return Variation(opened.design, "scratch", f"{fresh.change}; {opened.change}", opened.units)
-    return vary_formula(parent, mates, rng, bias) if opens else vary(parent, mates, rng, bias, preferences)
+    return vary_formula(parent, mates, rng, bias, coined) if opens else vary(parent, mates, rng, bias, preferences)
 
 
-def vary_formula(design: Design, mates: Sequence[Design], rng: random.Random, bias: Bias = NEUTRAL) -> Variation:
-    """Return the design with a new formula on one axis; a plain mutation if none is found."""
+def vary_formula(
+    design: Design, mates: Sequence[Design], rng: random.Random, bias: Bias = NEUTRAL, coined: Sequence[str] = ()
+) -> Variation:
+    """Return the design with another formula on one axis, new or coined; a plain mutation if none is found."""
     spots = _spots(design, bias)
     for _ in range(_MAX_TRIES if any(spot.weight for spot in spots) else 0):
         spot = rng.choices(spots, [spot.weight for spot in spots])[0]
-        tree = _new_tree(spot, design, mates, rng)
+        tree = _coined_tree(spot, coined, rng) or _new_tree(spot, design, mates, rng)
         if tree is None or is_idle(tree):
             continue
         key = formula_key(spot.opening.axis, tree)
@@ -117,6 +122,13 @@ def _new_tree(spot: _Spot, design: Design, mates: Sequence[Design], rng: random.
         tree = varied(present, others, spot.opening, rng) if from_present and present else grown(spot.opening, rng)
         candidates += [tree] if tree is not None else []
     return cheapest_first(candidates, rng) if candidates else None
+
+
+def _coined_tree(spot: _Spot, coined: Sequence[str], rng: random.Random) -> Expression | None:
+    """Return a coined formula of the spot's axis in some of the cases; None in the others, and without one."""
+    axis = spot.opening.axis
+    keys = [key for unit in coined for name, _, key in [unit.partition(":")] if name == axis]
+    return formula_of(axis, rng.choice(keys)) if keys and rng.random() < COINED_SHARE else None
 
 
 def _tree_of(axis: str, key: str) -> Expression | None:

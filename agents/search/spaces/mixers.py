@@ -101,7 +101,7 @@ class MixerSpace(DesignSpace):
         bias: Bias = NEUTRAL,
         grammar: Grammar = NAMED_UNITS,
     ) -> Variation:
-        variation = vary_open(parent, mates, random, bias, preferences, grammar.formulas)
+        variation = vary_open(parent, mates, random, bias, preferences, grammar.formulas, grammar.coined)
         return _in_normal_form(variation) if grammar.normal_forms else variation
 
     @override

@@ -15,6 +15,7 @@ from bus.vocabulary.events.campaign import (
     RungBrief,
 )
 from bus.vocabulary.events.code import CodeFailed, CodeRevised, Stage
+from bus.vocabulary.events.coining import UnitCoined
 from bus.vocabulary.events.human import OWNER, HumanAnswered, HumanKind, HumanMessage, Spoken
 from bus.vocabulary.events.imported import ExperimentImported
 from bus.vocabulary.events.insights import InsightsReady
@@ -129,6 +130,7 @@ __all__ = [
     "Spoken",
     "Stage",
     "TaskMetrics",
+    "UnitCoined",
     "VerificationCompleted",
     "VerificationFailed",
     "VerificationPlan",

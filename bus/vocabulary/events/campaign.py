@@ -78,6 +78,8 @@ class CampaignStarted(Event):
     """How discoveries are verified; None if nothing is verified."""
     arms: dict[ControlArm, Annotated[float, Field(ge=0, le=0.5)]] = {}
     """Share of the designs that each control arm makes; none for arms that are not listed."""
+    coined: tuple[str, ...] = ()
+    """Formulas that earlier campaigns coined, as `axis:key`: units of the grammar from the start."""
     roles: dict[str, dict[str, JsonValue]] = {}
     """Settings of roles in force, by role."""
     models: dict[str, str] = {}

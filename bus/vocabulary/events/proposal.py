@@ -7,10 +7,10 @@ from pydantic import Field, JsonValue
 from bus.vocabulary.events.base import Event, Record
 
 Origin = Literal["baseline", "genetic", "model", "human"]
-UnguidedArm = Literal["random", "mutate_best"]
-ControlArm = Literal["random", "mutate_best", "grammar"]
+UnguidedArm = Literal["random", "mutate_best", "graft"]
+ControlArm = Literal["random", "mutate_best", "graft", "grammar"]
 Arm = Literal["baseline", "guided"] | ControlArm
-UNGUIDED_ARMS: tuple[UnguidedArm, ...] = ("random", "mutate_best")
+UNGUIDED_ARMS: tuple[UnguidedArm, ...] = ("random", "mutate_best", "graft")
 """Arms without the campaign's policy, guidance and papers."""
 CONTROL_ARMS: tuple[ControlArm, ...] = (*UNGUIDED_ARMS, "grammar")
 """Arms that guided designs are compared with. `grammar` is guided too, but asks no language model for an idea."""
@@ -54,8 +54,8 @@ class ProposalRequested(Event):
     """Position in the campaign's order: baselines first, then experiments."""
     arm: Arm
     """`baseline` re-enters a human design; `guided` asks for a new one, as the campaign's policy suggests. The control
-    arms ask for one too: `random` from scratch and `mutate_best` from one of the best, both without guidance, and
-    `grammar` like `guided`, but without a language model."""
+    arms ask for one too: `random` from scratch, `mutate_best` from one of the best and `graft` for a good design with
+    a formula of another, all without guidance; `grammar` is like `guided`, but without a language model."""
     baseline: str | None = None
     """Name of the human design, if the arm is `baseline`."""
     space: str = "mixers"
@@ -78,6 +78,8 @@ class ProposalRequested(Event):
     """Chance that the slot takes the first one all the same, so that models also see what they would not choose."""
     policy: str | None = None
     """The policy that made the suggestion, if the campaign's policy chooses among several."""
+    graft: str | None = None
+    """Formula that the parent is to get, as `axis:key`, and nothing else; None for any variation."""
 
 
 class ProposalCreated(Event):

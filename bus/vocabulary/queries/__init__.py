@@ -18,6 +18,7 @@ from bus.vocabulary.queries.experiment import (
     Status,
 )
 from bus.vocabulary.queries.forecast import AskForecast, DesignForecast, ForecastKind, Forecasts
+from bus.vocabulary.queries.formulas import AskFormulas, FormulaRecord, FormulaRecords, Graft
 from bus.vocabulary.queries.idea import (
     Ancestry,
     AskAncestry,
@@ -55,6 +56,7 @@ __all__ = [
     "AskCognition",
     "AskExperiments",
     "AskForecast",
+    "AskFormulas",
     "AskInsights",
     "AskNeighbours",
     "AskOutcomes",
@@ -78,6 +80,9 @@ __all__ = [
     "ForecastKind",
     "Forecasts",
     "ForeignRecord",
+    "FormulaRecord",
+    "FormulaRecords",
+    "Graft",
     "JudgedLook",
     "Neighbour",
     "Neighbours",
@@ -112,6 +117,7 @@ QUERIES: dict[str, type[Query]] = {
         AskNeighbours,
         AskCognition,
         AskForecast,
+        AskFormulas,
         AskOutcomes,
         AskUnitEffects,
         AskVerification,

@@ -100,6 +100,8 @@ class Ancestry(Record):
     """Papers on the parent's problem or, if it has none, on the campaign's goal."""
     near: tuple[Neighbour, ...] = ()
     """Earlier ideas near the parent's own, nearest first; only if the reader has a model."""
+    coined: tuple[str, ...] = ()
+    """Formulas that are units of the grammar, as `axis:key`, in the order of their coining."""
 
 
 class AskAncestry(ReaderQuery):

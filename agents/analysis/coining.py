@@ -1,0 +1,66 @@
+"""Coining: which formula has proved itself in designs that lacked it, and becomes a unit of the grammar.
+
+The evidence is that of grafts (`agents.search.graft`): an e-value of their gains against a mean of 0 or less, so that
+looking after every graft costs nothing. The k-th formula that is tried is coined at 1/level with
+
+    level = α / (k (k + 1)),    which adds up to α over all formulas that a campaign will ever try.
+
+So if no formula helps, a campaign coins one with probability at most α. Each host counts once, at least three are
+needed, and a formula with a graft that failed is never coined: a unit has to run wherever it is put.
+"""
+
+from agents.analysis.evidence.intervals import seed_interval
+from agents.analysis.evidence.sequential_test import e_value
+from bus.vocabulary.design_edits import FUNCTION_MARK
+from bus.vocabulary.events import UnitCoined
+from bus.vocabulary.queries import FormulaRecord, FormulaRecords
+
+ALPHA = 0.05
+FEWEST = 3
+"""Designs that a formula must have been put into."""
+SHARPEST = 10
+"""Number of grafts at which the test is sharpest."""
+CONFIDENCE = 0.95
+NAME_DIGITS = 6
+
+
+def coined(records: FormulaRecords) -> list[tuple[str, UnitCoined]]:
+    """Return the formulas that the evidence makes units, each with the experiment that had it first."""
+    place = {unit: number for number, unit in enumerate(records.tried, 1)}
+    rows = (row for row in records.rows if row.grafts and not row.coined)
+    found = ((row.experiment, _coinage(row, level_of(place[row.unit]))) for row in rows)
+    return [(experiment, event) for experiment, event in found if event]
+
+
+def level_of(place: int) -> float:
+    """Return the error level of the formula that was tried in this place, from 1."""
+    return ALPHA / (place * (place + 1))
+
+
+def _coinage(record: FormulaRecord, level: float) -> UnitCoined | None:
+    """Return the event if the grafts suffice."""
+    ended = [one for one in record.grafts if one.state != "open"]
+    gains = [one.gain for one in ended if one.gain is not None]
+    if len(gains) < max(FEWEST, len(ended)):
+        return None
+    evidence = e_value(gains, 0.0, SHARPEST)
+    if evidence < 1 / level:
+        return None
+    interval = seed_interval(gains, CONFIDENCE)
+    return UnitCoined(
+        unit=record.unit,
+        name=name_of(record.unit),
+        grafts=tuple(one.experiment for one in ended),
+        gains=tuple(gains),
+        gain=sum(gains) / len(gains),
+        low=interval.low,
+        high=interval.high,
+        evidence=evidence,
+        level=level,
+    )
+
+
+def name_of(unit: str) -> str:
+    """Return the short name of a formula `axis:key`: the axis, and the beginning of its fingerprint."""
+    axis, _, key = unit.partition(":")
+    return f"{axis}-{key.rpartition(FUNCTION_MARK)[2][:NAME_DIGITS]}"

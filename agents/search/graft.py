@@ -1,0 +1,108 @@
+"""Graft: a formula of one design is put into another good design that lacks it, as the only change.
+
+The difference between the two designs says what the formula is worth there. Designs that formulas come from are chosen
+for their results, so they flatter the formula; the hosts are chosen for theirs, so a graft flatters the host. Hence
+grafts alone count as evidence, and they err on the safe side (`agents.analysis.coining`).
+
+One formula is tried at a time: the one with the best grafts as long as they gain, else the one of the best design that
+was not tried yet. Without either, a slot mutates one of the best designs.
+"""
+
+from collections.abc import Sequence
+from random import Random
+from statistics import fmean
+from typing import Any
+
+from pydantic import Field
+from typing_extensions import override
+
+from agents.design import Design
+from agents.design.formulas.breeding import formulas_of
+from agents.design.formulas.grafting import graft
+from agents.search.mutate_best import MutateBest, MutateBestParameters
+from agents.search.policy import PolicyParameters, SearchPolicy, State, Suggestion, usable
+from bus.delivery.role import Subdecision
+from bus.vocabulary.queries import (
+    AskExperiments,
+    AskFormulas,
+    CampaignStatus,
+    Experiment,
+    Experiments,
+    FormulaRecord,
+    FormulaRecords,
+)
+
+
+class GraftParameters(PolicyParameters):
+    """Parameters of `graft`."""
+
+    hosts: int = Field(default=20, ge=1, le=50)
+    """Ranks that hosts come from."""
+    trials: int = Field(default=3, ge=1)
+    """Grafts after which a formula without a gain is given up."""
+    most: int = Field(default=20, ge=1)
+    """Grafts of one formula at most."""
+
+
+class Grafting(SearchPolicy):
+    """Puts a promising formula into the best design that lacks it."""
+
+    name = "graft"
+    summary = "puts a formula of one design into the best other designs, one at a time"
+    Parameters = GraftParameters
+
+    @override
+    def ask(self, status: CampaignStatus, state: State, random: Random) -> Subdecision[Suggestion]:
+        known: FormulaRecords = yield AskFormulas(campaign=status.campaign, at=status.last_seq)
+        names = usable(status.ranking[: self.parameters.hosts], status)
+        found: Experiments = yield AskExperiments(campaign=status.campaign, at=status.last_seq, ids=names)
+        order = {name: place for place, name in enumerate(names)}
+        hosts = sorted(found.rows, key=lambda row: order[row.id])
+        for record in self._promising(known.rows):
+            if host := _host_for(record, hosts):
+                return Suggestion(host.id, graft=record.unit)
+        return (yield from MutateBest(MutateBestParameters()).ask(status, state, random))
+
+    def _promising(self, records: Sequence[FormulaRecord]) -> list[FormulaRecord]:
+        """Return the formulas that are worth a graft, best first."""
+        tried = [record for record in records if record.grafts and self._is_open(record)]
+        fresh = [record for record in records if not record.grafts and not record.coined and record.best is not None]
+        return [
+            *sorted(tried, key=lambda record: -_mean_gain(record)),
+            *sorted(fresh, key=lambda record: -(record.best or 0.0)),
+        ]
+
+    def _is_open(self, record: FormulaRecord) -> bool:
+        """Return whether a formula that was grafted may yet be coined."""
+        if record.coined or len(record.grafts) >= self.parameters.most or _has_failed(record):
+            return False
+        return len(record.grafts) < self.parameters.trials or _mean_gain(record) > 0
+
+
+def _has_failed(record: FormulaRecord) -> bool:
+    return any(one.state == "failed" for one in record.grafts)
+
+
+def _mean_gain(record: FormulaRecord) -> float:
+    """Return the mean gain so far; 0 before the first."""
+    gains = [one.gain for one in record.grafts if one.gain is not None]
+    return fmean(gains) if gains else 0.0
+
+
+def _host_for(record: FormulaRecord, hosts: Sequence[Experiment]) -> Experiment | None:
+    """Return the best design that a formula was not put into yet, and can be."""
+    used = {one.host for one in record.grafts} | {record.experiment, record.parent}
+    return next((host for host in hosts if host.id not in used and _takes(host.design, record.unit)), None)
+
+
+def _takes(design: Any, unit: str) -> bool:
+    """Return whether a design in JSON lacks a formula, and can get it as its only change."""
+    try:
+        host = Design.from_json(design)
+        graft(host, unit)
+    except ValueError:
+        return False
+    return unit not in formulas_of(host)
+
+
+POLICY = Grafting

@@ -1,0 +1,127 @@
+"""Coining: a graft changes one unit, gains are weighed at an error rate, and a coined formula is drawn as a unit."""
+
+from random import Random
+
+import pytest
+from typing_extensions import override
+
+from agents.analysis.coining import ALPHA, coined, level_of
+from agents.design import BASELINES, Design, draw_design
+from agents.design.formulas.breeding import formulas_of, vary_formula
+from agents.design.formulas.grafting import graft
+from agents.design.formulas.keys import formula_key
+from benchmarks.policies.campaign import TableCampaign
+from benchmarks.policies.mixers import MEAN_LOSS, MixerTable, simulated_loss
+from benchmarks.policies.table import Contender
+from bus.vocabulary.design_edits import design_items, edits
+from bus.vocabulary.events import CampaignStarted, ProposalCreated, UnitCoined
+from bus.vocabulary.queries import FormulaRecord, FormulaRecords, Graft
+from memory.forecasts.features import tokens
+
+UNIT = "gate:=sigmoid(add(h0,norm(r)))#0123456789"
+CAMPAIGNS = 200
+SD = 2**0.5
+"""Standard deviation of a gain between two designs, in noises of a seed."""
+
+
+def records(*gains: float | None, unit: str = UNIT, tried: tuple[str, ...] = (UNIT,)) -> FormulaRecords:
+    """Return what memory knows of a formula with these gains; None stands for a graft that failed."""
+    grafts = tuple(
+        Graft(experiment=f"e{number}", host=f"h{number}", state="failed" if gain is None else "analysed", gain=gain)
+        for number, gain in enumerate(gains)
+    )
+    return FormulaRecords(rows=(FormulaRecord(unit=unit, experiment="e0", best=1.0, grafts=grafts),), tried=tried)
+
+
+def coins(mean: float, seed: int, formulas: int) -> bool:
+    """Return whether a campaign coins one of its formulas, looked at after each of 20 grafts."""
+    draws = Random(seed)
+    tried = tuple(f"{UNIT}{number}" for number in range(formulas))
+    for unit in tried:
+        gains = [draws.gauss(mean, SD) for _ in range(20)]
+        if any(coined(records(*gains[:count], unit=unit, tried=tried)) for count in range(1, 21)):
+            return True
+    return False
+
+
+def test_without_a_gain_a_campaign_hardly_ever_coins() -> None:
+    """With eight formulas and a look after every graft, at most in the share that the levels allow."""
+    assert sum(coins(0.0, seed, formulas=8) for seed in range(CAMPAIGNS)) <= ALPHA * CAMPAIGNS
+
+
+def test_a_formula_worth_two_noises_is_coined() -> None:
+    assert sum(coins(2.0, seed, formulas=1) for seed in range(CAMPAIGNS)) >= 0.95 * CAMPAIGNS
+
+
+def test_the_levels_add_up_to_alpha() -> None:
+    assert sum(level_of(place) for place in range(1, 10_000)) == pytest.approx(ALPHA, rel=1e-3)
+
+
+def test_a_formula_that_failed_somewhere_is_never_coined() -> None:
+    gains = [2.0 + 0.01 * number for number in range(12)]
+    ((experiment, event),) = coined(records(*gains))
+    assert experiment == "e0"
+    assert (event.unit, event.name, event.grafts[:2]) == (UNIT, "gate-012345", ("e0", "e1"))
+    assert event.low < event.gain < event.high
+    assert event.evidence >= 1 / event.level
+    assert coined(records(*gains, None)) == []
+
+
+def test_a_graft_changes_one_unit() -> None:
+    """Of 200 designs of all kinds, or it is refused."""
+    draws, grafted = Random(1), 0
+    humans = [human.design for human in BASELINES.values()]
+    for number in range(200):
+        donor = vary_formula(humans[number % len(humans)], (), draws).design
+        host = draw_design(draws)
+        for unit in formulas_of(donor):
+            try:
+                child = graft(host, unit)
+            except ValueError:
+                continue
+            grafted += 1
+            assert edits(design_items(child.design.to_json()), design_items(host.to_json())) == 1
+            assert unit in formulas_of(child.design)
+    assert grafted > 100
+
+
+def test_no_graft_repeats_what_the_design_has() -> None:
+    host = BASELINES["mamba2"].design
+    unit = f"gate:{formula_key('gate', 'relu(add(h0,norm(r)))')}"
+    child = graft(host, unit).design
+    with pytest.raises(ValueError, match="only change"):
+        graft(child, unit)
+    with pytest.raises(ValueError, match="no formula"):
+        graft(host, "gate:silu")
+
+
+class PlantedTable(MixerTable):
+    """A landscape on which a formula of the value is worth `worth`, whatever it computes."""
+
+    def __init__(self, worth: float) -> None:
+        self.worth = worth
+
+    @override
+    def loss(self, design: Design, seed: int) -> float:
+        named = [token for token in tokens(design.to_json()) if "=" not in token]
+        planted = any(unit.startswith("value:") for unit in formulas_of(design))
+        return MEAN_LOSS + simulated_loss(named, seed) - self.worth * planted
+
+    @override
+    def start(self, contender: Contender, seed: int, queries: int) -> CampaignStarted:
+        return super().start(contender, seed, queries).model_copy(update={"arms": {"graft": 0.5}})
+
+
+@pytest.mark.parametrize(("worth", "expected"), [(0.12, True), (0.0, False)])
+def test_a_campaign_coins_what_helps_and_goes_on_with_it(worth: float, expected: bool) -> None:
+    campaign = TableCampaign(PlantedTable(worth), Contender.parse("mutate_best"), seed=3, queries=80)
+    campaign.run()
+    found = [envelope for envelope in campaign.log if isinstance(envelope.event, UnitCoined)]
+    assert bool(found) == expected
+    for envelope in found:
+        assert isinstance(envelope.event, UnitCoined)
+        unit = envelope.event.unit
+        later = [one.event for one in campaign.log[envelope.seq :] if isinstance(one.event, ProposalCreated)]
+        bred = [one for one in later if unit.rpartition("#")[2] in str(one.design)]
+        assert unit.startswith("value:")
+        assert bred, "no later design has the coined unit"
