@@ -9,6 +9,7 @@ of 8 bytes. A reader checks every length before it allocates, so a hostile write
 import json
 import math
 import re
+import select
 import socket
 import struct
 import time
@@ -167,6 +168,10 @@ class Channel:
         header_size, body_size = read_prefix(bytes(prefix), self._max_body_bytes)
         header = self._read_exactly(header_size, deadline)
         return assemble(bytes(header), self._read_exactly(body_size, deadline))
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return whether within `timeout_s` seconds there is something to read, which may be the end."""
+        return bool(select.select([self._sock], [], [], timeout_s)[0])
 
     def close(self) -> None:
         """Close the socket."""

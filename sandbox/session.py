@@ -65,6 +65,10 @@ class Session:
         except OSError:
             raise self._fault("protocol_error", "it closed its channel") from None
 
+    def wait(self, timeout_s: float) -> bool:
+        """Return whether within `timeout_s` seconds the run has written something, or has ended; `recv` tells which."""
+        return self._channel.wait(timeout_s)
+
     def recv(self) -> Frame:
         """Return the run's next frame. Raises JailFault, at the latest after the deadline."""
         try:

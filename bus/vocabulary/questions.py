@@ -1,6 +1,8 @@
 """Questions that a decision asks, and their replies. Queries to memory are questions too."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+from pydantic import Field, JsonValue
 
 from bus.vocabulary.events import ModelAccount, Record
 
@@ -58,3 +60,42 @@ class CompletionReply(Record):
 
 
 Completion.Reply = CompletionReply
+
+
+class ProgramStep(Question):
+    """A step of a researcher program: the process that holds it makes the step again from the answers so far.
+
+    The log says what the program is given: its source is in CampaignStarted, status and state are those of a position.
+    So a trace holds the fields that name the step, and the fields that the process needs are left out of it.
+    """
+
+    program: str
+    """Digest of its source."""
+    call: Literal["ask", "tell"]
+    """Method of the policy."""
+    at: int
+    """Position in the log that the status describes."""
+    draws: str = ""
+    """Digest of the random generator's state; empty for `tell`, which has none."""
+    step: int
+    """Number of queries that this call has had answered."""
+    source: str = Field(default="", exclude=True, repr=False)
+    """The program."""
+    parameters: dict[str, JsonValue] = Field(default={}, exclude=True, repr=False)
+    """Parameters of its policy."""
+    request: bytes = Field(default=b"", exclude=True, repr=False)
+    """What the process is sent (`agents.search.programs.messages`)."""
+
+
+class ProgramReply(Record):
+    """What came of a step. Whoever reads it trusts nothing in it: it is a program's."""
+
+    outcome: Literal["asks", "answers", "fails"]
+    """It asks a query, returns its answer, or has failed."""
+    name: str = ""
+    """Name of the query, or the reason of the fault."""
+    body: str = ""
+    """JSON text of the query or of the answer, or the message of the fault."""
+
+
+ProgramStep.Reply = ProgramReply
