@@ -7,10 +7,10 @@ second opening. Any event that finds the campaign over and not ended publishes t
 so the ending does not depend on a single decision.
 """
 
-from agents.search import make_policy
 from agents.search.arms import arm_of, is_guided, unguided_policy
 from agents.search.guidance import DIRECTOR, DirectorSettings, wish_in_force
 from agents.search.policy import SearchPolicy, State
+from agents.search.programs.campaign import ask_for_slot, campaign_policy, tell_of_analysis
 from agents.verification.promotions import is_over, last_promotion, next_promotion
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSpec
@@ -27,6 +27,7 @@ from bus.vocabulary.events import (
     EvidenceReady,
     HumanMessage,
     PoolUpdated,
+    ProgramFailed,
     PromotionDecided,
     ProposalRejected,
     ProposalRequested,
@@ -66,9 +67,9 @@ def _consequences(envelope: Envelope, status: CampaignStatus, started: CampaignS
     """Return what the campaign's state turns into, and the slots that open."""
     if resumption := _resumption(envelope.event, status, started):
         return [Post(CAMPAIGN, resumption)]
-    policy = make_policy(started.policy, started.policy_parameters)
-    renewal = (yield from _renewal(policy, status)) if isinstance(envelope.event, AnalysisReady) else None
-    posts = [Post(CAMPAIGN, renewal)] if renewal else []
+    policy = campaign_policy(started)
+    news = (yield from _renewal(policy, status, started)) if isinstance(envelope.event, AnalysisReady) else None
+    posts = [Post(CAMPAIGN, news, key="program" if isinstance(news, ProgramFailed) else "")] if news else []
     if status.finished:
         return posts
     verification = yield from _verification(envelope, started)
@@ -78,7 +79,7 @@ def _consequences(envelope: Envelope, status: CampaignStatus, started: CampaignS
     if isinstance(envelope.event, HumanMessage) and envelope.event.kind == "pause":
         return [Post(CAMPAIGN, CampaignPaused(by=envelope.event.by, why=envelope.event.text))]
     if not status.paused and _may_request_designs(status, started):
-        state = renewal.state if renewal else status.pool
+        state = news.state if isinstance(news, PoolUpdated) else status.pool
         posts += yield from _openings(envelope, status, started, policy, state)
     if verification and not status.paused:
         posts += _promotions(verification)
@@ -103,12 +104,14 @@ def _promotions(state: Verification) -> list[Post]:
     return [Post(CAMPAIGN, promotion, after=last_promotion(state))] if promotion else []
 
 
-def _renewal(policy: SearchPolicy, status: CampaignStatus) -> Subdecision[PoolUpdated | None]:
-    """Return the policy's new state, if the newest analysis changes it."""
-    renewal = yield from policy.tell(status, status.pool)
-    if renewal is None:
-        return None
-    return PoolUpdated(generation=renewal.generation, policy=policy.name, state=dict(renewal.state))
+def _renewal(
+    policy: SearchPolicy, status: CampaignStatus, started: CampaignStarted
+) -> Subdecision[PoolUpdated | ProgramFailed | None]:
+    """Return the policy's new state, if the newest analysis changes it, or how the campaign's program failed."""
+    told = yield from tell_of_analysis(policy, status)
+    if told is None or isinstance(told, ProgramFailed):
+        return told
+    return PoolUpdated(generation=told.generation, policy=started.policy, state=dict(told.state))
 
 
 def _matters(envelope: Envelope) -> bool:
@@ -154,7 +157,7 @@ def _openings(
     first = status.watermark if _releases(envelope, status, started) else status.settled + started.slots - 1
     posts: list[Post] = []
     for slot in range(max(first, status.watermark), allowed):
-        posts += [(yield from _opening(envelope.campaign, slot, status, started, policy, state))]
+        posts += yield from _opening(envelope.campaign, slot, status, started, policy, state)
     return posts
 
 
@@ -172,16 +175,20 @@ def _releases(envelope: Envelope, status: CampaignStatus, started: CampaignStart
 
 def _opening(
     campaign: str, slot: int, status: CampaignStatus, started: CampaignStarted, policy: SearchPolicy, state: State
-) -> Subdecision[Post]:
-    """Return the request that opens a slot; its draws depend on campaign and slot, not on the event that freed it."""
+) -> Subdecision[list[Post]]:
+    """Return the request that opens a slot, after the failure of the campaign's program if it made no suggestion.
+
+    Its draws depend on campaign and slot, not on the event that freed it.
+    """
     experiment = experiment_id(slot, started.baselines)
     if slot < len(started.baselines):
         baseline = started.baselines[slot]
-        return Post(experiment, ProposalRequested(slot=slot, arm="baseline", space=started.space, baseline=baseline))
+        return [Post(experiment, ProposalRequested(slot=slot, arm="baseline", space=started.space, baseline=baseline))]
     arm = arm_of(slot - len(started.baselines), started.arms)
     guided = is_guided(arm)
-    asked = policy if guided else unguided_policy(arm)
-    suggestion = yield from asked.ask(status, state, rng(derive(campaign, experiment), SPEC.name))
+    draws = rng(derive(campaign, experiment), SPEC.name)
+    asked = yield from ask_for_slot(policy if guided else unguided_policy(arm), status, state, draws, slot)
+    suggestion = asked.suggestion
     request = ProposalRequested(
         slot=slot,
         arm=arm,
@@ -197,7 +204,8 @@ def _opening(
         policy=suggestion.policy,
         graft=suggestion.graft,
     )
-    return Post(experiment, request)
+    failure = [Post(experiment, asked.failed, key=f"program {slot}")] if asked.failed else []
+    return [*failure, Post(experiment, request)]
 
 
 def _resumption(event: Event, status: CampaignStatus, started: CampaignStarted) -> CampaignResumed | None:
@@ -250,6 +258,7 @@ SPEC = RoleSpec(
     ),
     publishes=(
         PoolUpdated,
+        ProgramFailed,
         ProposalRequested,
         PromotionDecided,
         CampaignPaused,
@@ -257,6 +266,7 @@ SPEC = RoleSpec(
         CampaignFinished,
     ),
     asks=True,
+    holds_programs=True,
     settings=DirectorSettings,
     build=Director,
     concurrency=32,

@@ -70,6 +70,8 @@ class RoleSpec:
     """Whether it asks memory."""
     uses_model: bool = False
     """Whether it can use a language model, if the campaign names one."""
+    holds_programs: bool = False
+    """Whether it asks researcher programs, which its service then holds in the sandbox."""
     answers: bool = False
     """Whether it answers queries: memory alone does."""
     surveys: bool = False

@@ -83,6 +83,8 @@ class ProgramStep(Question):
     """The program."""
     parameters: dict[str, JsonValue] = Field(default={}, exclude=True, repr=False)
     """Parameters of its policy."""
+    sandbox: Literal["bwrap", "none"] = Field(default="bwrap", exclude=True, repr=False)
+    """Its containment."""
     request: bytes = Field(default=b"", exclude=True, repr=False)
     """What the process is sent (`agents.search.programs.messages`)."""
 

@@ -94,6 +94,11 @@ def _campaign_resumed(event: events.CampaignResumed) -> str:
     return _with_text(f"resumed by {event.by}", event.why)
 
 
+def _program_failed(event: events.ProgramFailed) -> str:
+    instead = f"; {event.fallback} suggests" if event.fallback else ""
+    return f"the researcher program failed in {event.call} ({event.reason}): {event.message}{instead}"
+
+
 def _campaign_finished(event: events.CampaignFinished) -> str:
     counts = f"{event.analysed} analysed, {event.failed} failed, {event.rejected} rejected"
     return f"campaign finished ({event.reason}): {counts}"
@@ -154,6 +159,7 @@ _DESCRIBERS: Mapping[type[events.Event], Callable[[Any], str | None]] = {
     events.HumanAnswered: _human_answered,
     events.CampaignPaused: _campaign_paused,
     events.CampaignResumed: _campaign_resumed,
+    events.ProgramFailed: _program_failed,
     events.CampaignFinished: _campaign_finished,
     events.CampaignArchived: _campaign_archived,
     events.PromotionDecided: _promotion_decided,

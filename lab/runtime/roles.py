@@ -1,6 +1,8 @@
 """How a role becomes a service: its declaration, the bus, and who answers its questions."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 
 from agents.llm.spending import SpendingGuard
 from bus.delivery.actor import Actor
@@ -9,7 +11,7 @@ from bus.delivery.deciding import Answerer
 from bus.delivery.role_spec import RoleSpec, ServiceContext
 from bus.vocabulary.events import ModelAccount, Record
 from bus.vocabulary.queries import Query
-from bus.vocabulary.questions import Completion, CompletionReply, Question
+from bus.vocabulary.questions import Completion, CompletionReply, ProgramReply, ProgramStep, Question
 from bus.wire.envelope import Envelope
 from lab.runtime import models
 from lab.settings import Settings
@@ -20,11 +22,34 @@ NO_ENDPOINT = "this service has no model endpoint; hint: set base_url in [llm]"
 async def serve_role(spec: RoleSpec, bus: Bus, settings: Settings) -> None:
     """Serve a role until cancelled. Raises LabError, or ValueError, for a model endpoint that can't be used."""
     found = answerers(settings, bus, spec.name) if spec.uses_model else {}
-    context = ServiceContext(bus, settings.home, settings.roles.get(spec.name, {}), found)
-    if spec.serve:
-        await spec.serve(context)
-    else:
-        await Actor(bus, spec, answerers=context.answerers).run()
+    async with _programs(spec) as programs:
+        context = ServiceContext(bus, settings.home, settings.roles.get(spec.name, {}), {**found, **programs})
+        if spec.serve:
+            await spec.serve(context)
+        else:
+            await Actor(bus, spec, answerers=context.answerers).run()
+
+
+@asynccontextmanager
+async def _programs(spec: RoleSpec) -> AsyncIterator[Mapping[type[Question], Answerer]]:
+    """Answer a role's steps of researcher programs; the sandbox is imported with the first step."""
+    if not spec.holds_programs:
+        yield {}
+        return
+    held: list[Any] = []
+
+    async def answer(envelope: Envelope, question: ProgramStep) -> ProgramReply:
+        if not held:
+            from agents.search.programs.answering import ProgramAnswerer
+
+            held.append(ProgramAnswerer())
+        return await held[0].answer(envelope, question)
+
+    try:
+        yield {ProgramStep: answer}
+    finally:
+        for programs in held:
+            await programs.close()
 
 
 def answerers(settings: Settings, bus: Bus, role: str) -> Mapping[type[Question], Answerer]:

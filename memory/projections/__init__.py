@@ -2,7 +2,7 @@
 
 from bus.wire.envelope import Envelope
 from memory.projections.analysis import AnalysisRow, ObjectiveRow
-from memory.projections.campaign import CampaignRow, PoolRow, TransitionRow
+from memory.projections.campaign import CampaignRow, PoolRow, ProgramFaultRow, TransitionRow
 from memory.projections.code import FailureRow, RevisionRow
 from memory.projections.coining import CoinedUnitRow
 from memory.projections.embedding import EmbeddingRow
@@ -54,6 +54,7 @@ TABLES: tuple[type[Row], ...] = (
     ModelAnswerRow,
     InsightsRow,
     CoinedUnitRow,
+    ProgramFaultRow,
 )
 """The tables of the log's facts, which the digest covers. Their order decides the digest."""
 

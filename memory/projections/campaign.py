@@ -11,10 +11,13 @@ from bus.vocabulary.events import (
     CampaignResumed,
     CampaignStarted,
     PoolUpdated,
+    ProgramFailed,
 )
 from memory.rows import Row, projects
 
-LATER_FIELDS = {"space", "objective", "verification", "arms", "coined", "model_choices", "model_limits", "rung"}
+LATER_FIELDS = {
+    "space", "objective", "verification", "arms", "coined", "model_choices", "model_limits", "rung", "researcher",
+}  # fmt: skip
 """Fields of CampaignStarted that earlier logs lack."""
 
 
@@ -85,3 +88,20 @@ class PoolRow(Row):
     """Name of the search policy."""
     state: str
     """The state as JSON."""
+
+
+@projects(ProgramFailed)
+@dataclass(frozen=True, slots=True)
+class ProgramFaultRow(Row):
+    """The campaign's researcher program failed in a step."""
+
+    table: ClassVar[str] = "program_faults"
+
+    program: str
+    """Digest of its source."""
+    call: str
+    reason: str
+    message: str
+    slot: int | None
+    fallback: str
+    """The policy that made the slot's suggestion; empty for `tell`."""

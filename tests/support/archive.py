@@ -36,7 +36,9 @@ class Archive:
         self.store = Store(self._file)
         self._knowledge = Knowledge(self.store, MotivationIndex(self.store, self._embedder), self._cognition)
 
-    def publish(self, role: str, post: Post, campaign: str, cause: Envelope | None, ordinal: int) -> list[Envelope]:
+    def publish(
+        self, role: str, post: Post, campaign: str, cause: Envelope | None, ordinal: int | str
+    ) -> list[Envelope]:
         """Publish as a role does, and return the log's new events: none if the stream refuses the post."""
         _run_without_waiting(Bus(self._transport, role).publish(post, campaign, cause, ordinal))
         return self._read_on()

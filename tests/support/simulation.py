@@ -19,7 +19,7 @@ from agents.admission.static_check import check
 from agents.design import render
 from bus.delivery.giving_up import GIVE_UP_ORDINAL
 from bus.delivery.inbox import MAX_DELIVERIES
-from bus.delivery.role import Decision, Post, Role, SupportsGiveUp
+from bus.delivery.role import Decision, Post, Role, SupportsGiveUp, ordinals
 from bus.delivery.role_spec import RoleSpec
 from bus.vocabulary.events import CampaignStarted, Event, Record
 from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiments, Query
@@ -78,8 +78,8 @@ class SimulatedDelivery:
     envelope: Envelope
     count: int = 1
     """How often it has been delivered."""
-    posts: deque[tuple[int, Post]] | None = None
-    """The remaining posts, each with its ordinal; None before the decision."""
+    posts: deque[tuple[int | str, Post]] | None = None
+    """The remaining posts, each with its ordinal or key; None before the decision."""
     dies_with: int | None = None
     """How many posts remain when the process dies."""
 
@@ -151,8 +151,11 @@ class Laboratory:
     def _advance(self, delivery: SimulatedDelivery) -> None:
         """Decide, publish one more post, die, or acknowledge."""
         if delivery.posts is None:
-            given_up = self._give_up(delivery)
-            delivery.posts = deque(enumerate(self._decide(delivery)) if given_up is None else given_up)
+            posts = self._give_up(delivery)
+            if posts is None:
+                decided = self._decide(delivery)
+                posts = list(zip(ordinals(decided), decided, strict=True))
+            delivery.posts = deque(posts)
             self._draw_fault(delivery, len(delivery.posts))
         elif delivery.dies_with == len(delivery.posts):
             self._enqueue(SimulatedDelivery(delivery.participant, delivery.envelope, delivery.count + 1), ACK_WAIT_S)
@@ -164,7 +167,7 @@ class Laboratory:
             return
         self._enqueue(delivery)
 
-    def _give_up(self, delivery: SimulatedDelivery) -> list[tuple[int, Post]] | None:
+    def _give_up(self, delivery: SimulatedDelivery) -> list[tuple[int | str, Post]] | None:
         """Draw whether the director gives its decision up, and return the fallback posts then; None if it decides."""
         role, name = delivery.participant.role, delivery.participant.spec.name
         chance = self.faults.given_up if name == "director" else 0.0
@@ -215,7 +218,7 @@ class Laboratory:
         query = AskExperiments(campaign=self.campaign, ids=(envelope.experiment,), at=envelope.seq)
         return any(row.vetoed for row in cast("Experiments", self.archive.answer(query)).rows)
 
-    def _publish(self, role: str, post: Post, cause: Envelope | None, ordinal: int) -> None:
+    def _publish(self, role: str, post: Post, cause: Envelope | None, ordinal: int | str) -> None:
         """Publish a post, deliver the new events to their subscribers, and publish the texts whose cues they are."""
         if self.random.random() < self.faults.memory_crash:
             self.archive.crash_memory()

@@ -78,6 +78,8 @@ class ProgramParameters(PolicyParameters):
     """The program."""
     parameters: dict[str, Any] = Field(default={})
     """Parameters of its policy, as `CampaignStarted.policy_parameters` holds them."""
+    sandbox: Literal["bwrap", "none"] = "bwrap"
+    """Its containment."""
 
 
 class ProgramPolicy(SearchPolicy):
@@ -141,6 +143,7 @@ class ProgramPolicy(SearchPolicy):
             step=len(answers),
             source=self.parameters.source,
             parameters=self.parameters.parameters,
+            sandbox=self.parameters.sandbox,
             request=write_request(call, status, state, random, answers),
         )
 

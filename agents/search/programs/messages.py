@@ -61,7 +61,8 @@ def write_request(
         for each in answers
     )
     head = json.dumps({"call": call, "state": dict(state), "random": _write_generator(random)})
-    return f'{{"head":{head},"status":{status.model_dump_json(exclude_defaults=True)},"answers":[{rows}]}}'.encode()
+    known = status.model_dump_json(exclude_defaults=True, exclude={"started": {"researcher"}})
+    return f'{{"head":{head},"status":{known},"answers":[{rows}]}}'.encode()
 
 
 def read_request(request: bytes) -> StepRequest:

@@ -12,6 +12,8 @@ from bus.vocabulary.events.campaign import (
     CampaignResumed,
     CampaignStarted,
     PoolUpdated,
+    ProgramFailed,
+    ResearcherProgram,
     RungBrief,
 )
 from bus.vocabulary.events.code import CodeFailed, CodeRevised, Stage
@@ -113,12 +115,14 @@ __all__ = [
     "Peer",
     "PlannedRun",
     "PoolUpdated",
+    "ProgramFailed",
     "PromotionDecided",
     "ProposalCreated",
     "ProposalRejected",
     "ProposalRequested",
     "Ranking",
     "Record",
+    "ResearcherProgram",
     "RunAnomaly",
     "RunCompleted",
     "RunFailed",

@@ -41,6 +41,17 @@ class RungBrief(Record):
     """Gate → what it demands."""
 
 
+class ResearcherProgram(Record):
+    """A search policy as a source of its own, which runs in the sandbox (`agents.search.programs`)."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    """Name that its policy gives itself."""
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
+    """SHA-256 of the source."""
+    source: str = Field(max_length=32_000)
+    """The whole program."""
+
+
 class CampaignStarted(Event):
     """A campaign begins. The event holds everything that steers it, so the log alone explains every later decision."""
 
@@ -66,9 +77,12 @@ class CampaignStarted(Event):
     space: str = "mixers"
     """Design space that is searched, a name of `agents.search.spaces`."""
     policy: str
-    """Search policy that chooses parents, references and operators, a name of `agents.search`."""
+    """Search policy that chooses parents, references and operators, a name of `agents.search`; `program:<name>` for
+    the program in `researcher`."""
     policy_parameters: dict[str, JsonValue]
     """Its parameters, every one of them."""
+    researcher: ResearcherProgram | None = None
+    """The program that is the search policy; None for a policy of the lab's own."""
     novelty: Literal["structure", "motivation"] = "structure"
     """How ideas with a design are compared with earlier ones: by their units, or by their motivations alone. Ideas
     without a design are always compared by their motivations."""
@@ -132,6 +146,23 @@ class PoolUpdated(Event):
     """The policy whose state this is."""
     state: dict[str, JsonValue]
     """The state, in the policy's own form; `two_tier` has the lists `parents` and `references`."""
+
+
+class ProgramFailed(Event):
+    """The campaign's researcher program failed in a step. No slot is lost: a policy of the lab's own suggests."""
+
+    program: str
+    """Digest of its source."""
+    call: Literal["ask", "tell"]
+    """Whether it was asked for a suggestion, or told of an analysis; its state then stays as it was."""
+    reason: str
+    """Reason code (`agents.search.programs.faults`)."""
+    message: str
+    """One line for its author."""
+    slot: int | None = Field(default=None, ge=0)
+    """The slot that it was asked about."""
+    fallback: str = ""
+    """The policy that made the slot's suggestion."""
 
 
 class CampaignFinished(Event):
