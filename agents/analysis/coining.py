@@ -1,7 +1,7 @@
 """Coining: which formula has proved itself in designs that lacked it, and becomes a unit of the grammar.
 
-The evidence is that of grafts (`agents.search.graft`): an e-value of their gains against a mean of 0 or less, so that
-looking after every graft costs nothing. The k-th formula that is tried is coined at 1/level with
+The evidence is that of grafts (`agents.search.grafting`): an e-value of their gains against a mean of 0 or less, so
+that looking after every graft costs nothing. The k-th formula that is tried is coined at 1/level with
 
     level = α / (k (k + 1)),    which adds up to α over all formulas that a campaign will ever try.
 

@@ -1,7 +1,8 @@
 """Control arms: slots that the campaign's policy does not fill, so that its results have something to be compared with.
 
-`random` draws fresh designs from the same grammar, `mutate_best` mutates one of the best designs. Both go through the
-same filters, training and ladder as guided designs, without people's guidance, papers, or a language model. `grammar`
+`random` draws fresh designs from the same grammar, `mutate_best` mutates one of the best designs, and `graft` puts a
+formula into one. All go through the same filters, training and ladder as guided designs, without people's guidance,
+papers, or a language model. `grammar`
 has the campaign's policy, guidance and papers, but its ideas come from genetic operators although a model is there. A
 slot's arm depends on its number and on the shares in CampaignStarted alone.
 """
@@ -9,6 +10,7 @@ slot's arm depends on its number and on the shares in CampaignStarted alone.
 from collections.abc import Mapping
 
 from agents.search import policy_class
+from agents.search.grafting import Grafting
 from agents.search.policy import SearchPolicy
 from bus.vocabulary.events import CONTROL_ARMS, UNGUIDED_ARMS, Arm, ControlArm
 
@@ -41,4 +43,4 @@ def is_guided(arm: Arm) -> bool:
 
 def unguided_policy(arm: Arm) -> SearchPolicy:
     """Return the policy of an arm without guidance, with its default parameters."""
-    return policy_class(arm).of({})
+    return Grafting.of({}) if arm == "graft" else policy_class(arm).of({})

@@ -10,13 +10,25 @@ from agents.design import BASELINES, Design, draw_design
 from agents.design.formulas.breeding import formulas_of, vary_formula
 from agents.design.formulas.grafting import graft
 from agents.design.formulas.keys import formula_key
+from agents.search.grafting import Grafting
+from agents.search.policy import Suggestion
 from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.mixers import MEAN_LOSS, MixerTable, simulated_loss
 from benchmarks.policies.table import Contender
 from bus.vocabulary.design_edits import design_items, edits
 from bus.vocabulary.events import CampaignStarted, ProposalCreated, UnitCoined
-from bus.vocabulary.queries import FormulaRecord, FormulaRecords, Graft
+from bus.vocabulary.queries import (
+    AskExperiments,
+    AskFormulas,
+    Experiment,
+    Experiments,
+    FormulaRecord,
+    FormulaRecords,
+    Graft,
+)
 from memory.forecasts.features import tokens
+from tests.support.decisions import drive
+from tests.support.policy_campaigns import RANKED, status
 
 UNIT = "gate:=sigmoid(add(h0,norm(r)))#0123456789"
 CAMPAIGNS = 200
@@ -93,6 +105,26 @@ def test_no_graft_repeats_what_the_design_has() -> None:
         graft(child, unit)
     with pytest.raises(ValueError, match="no formula"):
         graft(host, "gate:silu")
+
+
+def test_the_best_design_that_lacks_the_formula_takes_it_and_no_vetoed_one() -> None:
+    """One formula at a time; its first design, that one's parent, and earlier hosts take it no more."""
+    unit = f"gate:{formula_key('gate', 'relu(add(h0,norm(r)))')}"
+    host = BASELINES["mamba2"].design
+    designs = {name: host.to_json() for name in RANKED[:5]} | {RANKED[1]: graft(host, unit).design.to_json()}
+    grafts = (Graft(experiment="e0090", host=RANKED[2], state="open"),)
+    known = FormulaRecords(
+        rows=(FormulaRecord(unit=unit, experiment="e0080", parent=RANKED[0], best=1.0, grafts=grafts),), tried=(unit,)
+    )
+    answers = {
+        AskFormulas: known,
+        AskExperiments: lambda asked: Experiments(
+            rows=tuple(Experiment(id=name, status="analysed", design=designs[name]) for name in sorted(asked.ids))
+        ),
+    }
+    for vetoed, expected in (((), RANKED[3]), ((RANKED[3],), RANKED[4])):
+        campaign = status("random", analysed=5, vetoed=vetoed)
+        assert drive(Grafting.of({}).ask(campaign, {}, Random(0)), answers) == Suggestion(expected, graft=unit)
 
 
 class PlantedTable(MixerTable):

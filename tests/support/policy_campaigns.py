@@ -10,13 +10,10 @@ from agents.search.spaces import space_named
 from bus.vocabulary.events import CampaignStarted, Limits
 from bus.vocabulary.queries import (
     AskAnalysed,
-    AskExperiments,
-    AskFormulas,
     AskOutcomes,
     CampaignStatus,
     Experiment,
     Experiments,
-    FormulaRecords,
     Outcomes,
     TrialOutcome,
 )
@@ -60,15 +57,14 @@ def ask(name: str, campaign: CampaignStatus, seed: int = 0, state: dict[str, Any
 def memory_of(campaign: CampaignStatus) -> Answers:
     """Return memory's answers in a campaign whose experiments were analysed in the order of their ranks."""
 
-    def analysed(question: AskAnalysed | AskExperiments) -> Experiments:
+    def analysed(question: AskAnalysed) -> Experiments:
         names = RANKED[: campaign.analysed]
-        newest = question.newest if isinstance(question, AskAnalysed) else 0
-        wanted = {*question.ids, *names[max(0, len(names) - newest) :]} - {*campaign.vetoed}
+        wanted = {*question.ids, *names[max(0, len(names) - question.newest) :]} - {*campaign.vetoed}
         designs = {name: to_json(draw_design(Random(index))) for index, name in enumerate(RANKED)}
         rows = [Experiment(id=name, status="analysed", design=designs[name]) for name in names if name in wanted]
         return Experiments(rows=tuple(rows))
 
-    return {AskAnalysed: analysed, AskOutcomes: OUTCOMES, AskFormulas: FormulaRecords(), AskExperiments: analysed}
+    return {AskAnalysed: analysed, AskOutcomes: OUTCOMES}
 
 
 def fold(name: str, analysed: int = 100) -> dict[str, Any]:

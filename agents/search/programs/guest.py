@@ -45,7 +45,7 @@ MAX_QUERIES = 16
 """Queries of one step."""
 MAX_STATE_CHARACTERS = 256_000
 """Characters of a state as JSON."""
-MAX_REFERENCES, MAX_PREFERENCES, MAX_CHILDREN = 64, 16, 500
+MAX_REFERENCES, MAX_PREFERENCES, MAX_CHILDREN, MAX_GRAFT_CHARACTERS = 64, 16, 500, 2_000
 Call = Literal["ask", "tell"]
 
 
@@ -59,6 +59,7 @@ class SuggestionForm(Record):
     ranking: Ranking | None = None
     unranked: float = Field(default=0.0, ge=0, le=1)
     policy: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    graft: str | None = Field(default=None, max_length=MAX_GRAFT_CHARACTERS)
 
 
 class RenewalForm(Record):

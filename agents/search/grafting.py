@@ -1,4 +1,4 @@
-"""Graft: a formula of one design is put into another good design that lacks it, as the only change.
+"""The arm `graft`: a formula of one design is put into another good design that lacks it, as the only change.
 
 The difference between the two designs says what the formula is worth there. Designs that formulas come from are chosen
 for their results, so they flatter the formula; the hosts are chosen for theirs, so a graft flatters the host. Hence
@@ -103,6 +103,3 @@ def _takes(design: Any, unit: str) -> bool:
     except ValueError:
         return False
     return unit not in formulas_of(host)
-
-
-POLICY = Grafting
