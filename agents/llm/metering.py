@@ -81,7 +81,7 @@ class AnswerMeter:
             tokens_out=self.tokens_out,
             tokens_cached=self.tokens_cached,
             tokens_reasoning=self.tokens_reasoning,
-            seconds=round(perf_counter() - self.start, 3),
+            seconds=round(perf_counter() - self.start, 6),  # fine enough to tell apart two accounts of one prompt
             cost=self.cost(),
         )
 

@@ -12,7 +12,7 @@ from agents.analysis.coining import coined
 from agents.analysis.quarantine import find_suspicion, is_replicated, replication_failure, replication_finding
 from agents.thinking.summarising import insights
 from agents.verification.verdicts import judged_looks, missing_verdicts, verdict
-from bus.delivery.role import Decision, Post, Subdecision
+from bus.delivery.role import Decision, Post, Subdecision, together
 from bus.delivery.role_spec import RoleSpec
 from bus.vocabulary.events import (
     AnalysisReady,
@@ -93,10 +93,7 @@ def _analyse_ready(envelope: Envelope) -> Subdecision[list[Post]]:
         return (yield from _judge_replication(envelope, event, peers))
     # The settlement of a baseline may have been what others waited for; any other result stands for itself.
     ready = peers.awaiting if is_baseline else [name for name in peers.awaiting if name == envelope.experiment]
-    posts: list[Post] = []
-    for experiment in ready:
-        posts += [(yield from _judge(envelope, experiment, peers))]
-    return posts
+    return [*(yield from together(_judge(envelope, experiment, peers) for experiment in ready))]
 
 
 def _reply(envelope: Envelope, message: HumanMessage) -> Subdecision[list[Post]]:

@@ -11,7 +11,7 @@ from agents.llm.asking import ask
 from agents.llm.prompts import first, library, result
 from agents.llm.schemas import Judgement
 from agents.thinking.conversation import RoleConversation
-from bus.delivery.role import Subdecision
+from bus.delivery.role import Subdecision, together
 from bus.vocabulary.events import CampaignStarted
 from bus.vocabulary.queries import AskExperiments, AskNeighbours, Experiments, Neighbours, Peers
 from bus.wire.envelope import Envelope
@@ -44,12 +44,10 @@ def opinion(
         asked = yield from ask(envelope, question, Judgement, agent=role, experiment=this.id)
         return Opinion(asked.answer, "")
     facts = yield from _facts(envelope, peers, findings, weakness)
-    given, model = list[Judgement](), ""
-    for _ in range(judgements):
-        talk = _conversation(envelope, started, this.id, facts, role)
-        answer = yield from talk.ask("judge_task", Judgement)
-        model = talk.model or model
-        given += [answer] if isinstance(answer, Judgement) else []
+    talks = [_conversation(envelope, started, this.id, facts, role) for _ in range(judgements)]
+    answers = yield from together(talk.ask("judge_task", Judgement) for talk in talks)
+    given = [answer for answer in answers if isinstance(answer, Judgement)]
+    model = next((talk.model for talk in reversed(talks) if talk.model), "")
     signature = f"{model or 'model'}, judgement {library.digest(started, 'judgement')}"
     return Opinion(_median(given) if given else None, signature)
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import structlog
 
 from bus.delivery.bus import Bus
 from bus.delivery.query_replies import MemoryBehind, QueryRefused
-from bus.delivery.role import Post, Role, ordinals
+from bus.delivery.role import Post, Role, Subdecision, Together, ordinals
 from bus.delivery.settled import EarlierDecision
 from bus.delivery.traces import RecordedAnswer
 from bus.delivery.transport import NoAnswer
@@ -25,6 +26,10 @@ Answerers = Mapping[Any, Answerer]
 log = structlog.get_logger()
 
 
+class _RepeatsWork(Exception):
+    """Ends a decision that was complete before."""
+
+
 class DecisionDriver:
     """Drives the decision of a role about one event."""
 
@@ -38,6 +43,7 @@ class DecisionDriver:
         self._answerers = answerers
         self._envelope = envelope
         self._answers: list[RecordedAnswer] = []
+        self._looking = asyncio.Lock()
         self._has_worked = False
         """Whether a question was asked that somebody else than memory answers."""
         self._posts: list[Post] = []
@@ -47,34 +53,59 @@ class DecisionDriver:
 
         Raises whatever the role or an answerer raises, QueryRefused and TransportError.
         """
-        decision = self._role.decide(self._envelope)
         try:
-            step = next(decision)
-            while True:
-                if await self._repeats_work(step):
-                    decision.close()
-                    return self._posts
-                step = decision.send(await self._perform(step))
-        except StopIteration as stop:
-            last: Sequence[Post] = stop.value or ()
-        await self._finish(last)
+            last = await self._run(self._role.decide(self._envelope), self._answers)
+        except _RepeatsWork:
+            return self._posts
+        await self._finish(last or ())
         return self._posts
 
-    async def _repeats_work(self, step: Question | Post) -> bool:
-        """Return True before the first costly question of a decision whose last event is in the log."""
-        if isinstance(step, Query | Post) or self._has_worked:
-            return False
-        self._has_worked = True
-        return await self._earlier.is_complete()
+    async def _run(self, steps: Subdecision[Any], answers: list[RecordedAnswer]) -> Any:
+        """Return the result of a decision or of a part of it, after adding what it read to `answers`."""
+        reply: Any = None
+        try:
+            while True:
+                step = steps.send(reply)
+                if isinstance(step, Together):
+                    reply = await self._run_together(step, answers)
+                else:
+                    reply = await self._perform(step, answers)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            steps.close()
 
-    async def _perform(self, step: Question | Post) -> Record | None:
+    async def _run_together(self, step: Together, answers: list[RecordedAnswer]) -> tuple[Any, ...]:
+        """Return the results of independent parts; their answers are added as if they had run in order."""
+        read: list[list[RecordedAnswer]] = [[] for _ in step.parts]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._run(part, own)) for part, own in zip(step.parts, read, strict=True)]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # as a decision without parts would raise it
+        answers += chain.from_iterable(read)
+        return tuple(task.result() for task in tasks)
+
+    async def _perform(self, step: Question | Post, answers: list[RecordedAnswer]) -> Record | None:
         """Publish a post, or return the reply to a question."""
         if isinstance(step, Post):
+            assert step.key or answers is self._answers, "the ordinal of a post in one of several parts is not certain"
             await self._publish((step,))
             return None
+        if not isinstance(step, Query):
+            await self._raise_if_repeated()
         answer = await self._answer(step)
-        self._answers.append(answer)
+        answers.append(answer)
         return answer.reply
+
+    async def _raise_if_repeated(self) -> None:
+        """Raise _RepeatsWork before the first costly question of a decision whose last event is in the log."""
+        async with self._looking:
+            if self._has_worked:
+                return
+            if await self._earlier.is_complete():
+                raise _RepeatsWork
+            self._has_worked = True
 
     async def _answer(self, question: Question) -> RecordedAnswer:
         if isinstance(question, Query):

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bus.delivery.bus import MAX_ALTERNATIVE_IDS
-from bus.delivery.role import Post, Role, ordinals
+from bus.delivery.role import Post, Role, one_by_one, ordinals
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.traces import Answers, Traces
 from bus.vocabulary.events import Event
@@ -104,7 +104,7 @@ def replay_role(
 
 def _asks_questions(role: Role, envelope: Envelope) -> bool:
     """Return True if a decision asks a question."""
-    decision = role.decide(envelope)
+    decision = one_by_one(role.decide(envelope))
     try:
         step = next(decision)
         while isinstance(step, Post):
@@ -163,7 +163,7 @@ def _drive(role: Role, envelope: Envelope, answers: Answers) -> tuple[list[Post]
     """
     remaining = iter(answers)
     early: list[Post] = []
-    decision = role.decide(envelope)
+    decision = one_by_one(role.decide(envelope))
     reply: Any = None
     try:
         while True:

@@ -47,12 +47,46 @@ def ordinals(posts: Iterable[Post]) -> Iterator[int | str]:
         count += not post.key
 
 
-Decision = Generator[Question | Post, Any, Sequence[Post]]
-"""Yields questions (is sent their replies) or posts to publish before it goes on; returns the last posts."""
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Parts of a decision that do not depend on one another; what drives it may run them at the same time.
+
+    It is sent the tuple of their results. A trace has the answers of one part after those of another, as if the parts
+    had run in order, so a replay runs them in order. A post of a part needs a key, since its ordinal is not certain.
+    """
+
+    parts: "tuple[Subdecision[Any], ...]"
+
 
 T = TypeVar("T")
-Subdecision = Generator[Question | Post, Any, T]
+Subdecision = Generator[Question | Post | Together, Any, T]
 """A part of a decision, used with `yield from`: yields what a `Decision` yields and returns a T."""
+Decision = Subdecision[Sequence[Post]]
+"""Yields questions and independent parts (is sent their replies and results), or posts to publish before it goes on;
+returns the last posts."""
+
+
+def together(parts: Iterable[Subdecision[T]]) -> Subdecision[tuple[T, ...]]:
+    """Run parts of a decision that do not depend on one another, at the same time if possible; return their results."""
+    results: tuple[T, ...] = yield Together(tuple(parts))
+    return results
+
+
+def one_by_one(decision: Subdecision[T]) -> Generator[Question | Post, Any, T]:
+    """Run a decision whose independent parts follow one another, for a driver that has every reply at once."""
+    reply: Any = None
+    try:
+        while True:
+            step = decision.send(reply)
+            if isinstance(step, Together):
+                results = list[Any]()
+                for part in step.parts:
+                    results.append((yield from one_by_one(part)))
+                reply = tuple(results)
+            else:
+                reply = yield step
+    except StopIteration as stop:
+        return stop.value
 
 
 class Role(Protocol):

@@ -11,7 +11,7 @@ from agents.llm.prompts import library
 from agents.roles.analyst import Analyst
 from agents.roles.engineer import Engineer
 from agents.roles.researcher import Researcher
-from bus.delivery.role import Decision, Post, Role
+from bus.delivery.role import Post, Role, one_by_one
 from bus.vocabulary.events import (
     CodeFailed,
     CodeRevised,
@@ -77,7 +77,7 @@ JUDGEMENT = {
 
 async def events_of(role: Role, cause: Envelope, client: ModelClient) -> list[Any]:
     """Make a decision with the replies of memory and of the model; return its events after the model's account."""
-    decision: Decision = role.decide(cause)
+    decision = one_by_one(role.decide(cause))
     reply: Any = None
     events: list[Any] = []
     try:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
-from bus.delivery.role import Post, Role, Subdecision
+from bus.delivery.role import Post, Role, Subdecision, one_by_one
 from bus.vocabulary.events import Event, Record
 from bus.vocabulary.questions import Question
 from bus.wire.envelope import Envelope
@@ -38,9 +38,10 @@ def drive(steps: Subdecision[T], answers: Answers, driven: Driven | None = None)
     """Run a decision, or a part of one, and return its result; `driven` collects its questions and early posts."""
     record = driven or Driven([], [])
     reply: Record | None = None
+    one_line = one_by_one(steps)
     try:
         while True:
-            step = steps.send(reply)
+            step = one_line.send(reply)
             if isinstance(step, Post):
                 record.posts.append(step)
                 reply = None

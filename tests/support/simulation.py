@@ -19,7 +19,7 @@ from agents.admission.static_check import check
 from agents.design import render
 from bus.delivery.giving_up import GIVE_UP_ORDINAL
 from bus.delivery.inbox import MAX_DELIVERIES
-from bus.delivery.role import Decision, Post, Role, SupportsGiveUp, ordinals
+from bus.delivery.role import Decision, Post, Role, SupportsGiveUp, one_by_one, ordinals
 from bus.delivery.role_spec import RoleSpec
 from bus.vocabulary.events import CampaignStarted, Event, Record
 from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiments, Query
@@ -196,9 +196,10 @@ class Laboratory:
     def _posts(self, envelope: Envelope, decision: Decision) -> Iterator[Post]:
         """Yield the posts of a decision and answer its questions."""
         reply: Record | None = None
+        steps = one_by_one(decision)
         try:
             while True:
-                step = decision.send(reply)
+                step = steps.send(reply)
                 if isinstance(step, Post):
                     yield step
                 reply = None if isinstance(step, Post) else self._answer(envelope, step)
