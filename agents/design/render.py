@@ -33,8 +33,13 @@ class Rendered:
 
 def render(design: Design) -> Rendered:
     """Return the design as a file with one module, `(d_model, n_heads, layer_idx=0)`, [B, T, D] -> [B, T, D]."""
-    body = [*_init(design), Line(""), *_methods(design), *_forward(design)]
+    body = body_lines(design)
     return Rendered(*join_lines([*_head(design, body), *body]))
+
+
+def body_lines(design: Design) -> list[Line]:
+    """Return the lines of the class, its head left out."""
+    return [*_init(design), Line(""), *_methods(design), *_forward(design)]
 
 
 def path_names(design: Design) -> list[str]:

@@ -17,7 +17,7 @@ from agents.design import Design
 from agents.llm.prompts.first import is_first
 from agents.repair import repair
 from agents.repair.attempt import Attempt, AttemptFault, is_transient
-from agents.thinking.repairing import revision_by_model
+from agents.thinking.repairing import ENGINEER, EngineerSettings, revision_by_model
 from agents.verification.requests import lost_runs, repeated_run, requested_runs
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSpec
@@ -233,13 +233,14 @@ def _failure(attempt: Attempt, fault: AttemptFault, *, final: bool) -> CodeFaile
 
 
 SPEC = RoleSpec(
-    name="engineer",
+    name=ENGINEER,
     summary="checks and repairs sources, and requests runs",
     subscribes=(ProposalCreated, RunFailed, RunAnomaly, PromotionDecided, VerificationFailed),
     publishes=(CodeFailed, CodeRevised, RunRequested, ModelAnswered, VerificationRequested, VerificationFailed),
     ends_with=(RunRequested, CodeFailed),
     asks=True,
     uses_model=True,
+    settings=EngineerSettings,
     build=Engineer,
     concurrency=32,
 )

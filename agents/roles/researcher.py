@@ -240,7 +240,8 @@ class _Slot:
 def settings_of(started: CampaignStarted | None) -> ResearcherSettings:
     """Return the settings in force in a campaign; what an older log does not set is as it was then."""
     recorded = started.roles.get(SPEC.name, {}) if started else {}
-    return ResearcherSettings.model_validate({"formulas": 0.0, "normal_forms": False, **recorded})
+    then = {"formulas": 0.0, "normal_forms": False, "read_designs": False}
+    return ResearcherSettings.model_validate(then | recorded)
 
 
 def _baseline(request: ProposalRequested) -> ProposalCreated | ProposalRejected:

@@ -19,6 +19,7 @@ from agents.llm.schemas import Draft, Patch, Plan, Reflection
 from agents.thinking import forms, unitwise
 from agents.thinking.conversation import RoleConversation
 from agents.thinking.forms import Fault, Form, Written
+from agents.thinking.novelty import structure_of
 from bus.delivery.role import Subdecision
 from bus.delivery.role_spec import RoleSettings
 from bus.vocabulary.events import ProposalCreated, ProposalRejected
@@ -59,6 +60,9 @@ class DesigningSettings(RoleSettings):
     """
     same_similarity: float = Field(default=0.97, ge=0, le=1)
     """The same above which it is one without a question: a copy with a few other words."""
+    read_designs: bool = True
+    """Whether a model's source is read back into a design of the grammar, so that structure is compared in place of
+    words; not in logs without this setting."""
     forms: Mapping[Form, float] = Field(default={"whole": 0.4, "patch": 0.3, "cross": 0.15, "units": 0.15})
     """How often each form of an edit is used, relative to the others that a slot allows."""
     prompt_tokens: int = Field(default=24_000, ge=4_000)
@@ -88,7 +92,11 @@ class Designer:
             if why:
                 return why
         idea = (yield from self._units()) if self._form == "units" else (yield from self._write())
-        return idea if isinstance(idea, str) else forms.proposal(idea, self._operator(), self._facts)
+        if isinstance(idea, str):
+            return idea
+        if self._settings.read_designs:
+            idea = replace(idea, design=structure_of(idea.source, idea.design))
+        return forms.proposal(idea, self._operator(), self._facts)
 
     def reject(self, rejection: ProposalRejected) -> Subdecision[None]:
         """Say in the conversation which earlier idea this one is, and how that ended."""

@@ -2,20 +2,28 @@
 
 The embedding finds the nearest five. Above `same_similarity` an idea is a repetition; below `judged_similarity` it is
 new. Between the two, words can't tell a paraphrase from a neighbour (`python -m benchmarks.novelty`), so a model
-compares the mechanisms.
+compares the mechanisms. Where a source reads as a design of the grammar (`agents.design.source_reading`), its structure
+is compared in place of its words, as that of a bred design. Revisions are compared by source and structure.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
+from pydantic import JsonValue
+
+from agents.design.equivalence import normal_form
+from agents.design.source_reading import design_of
+from agents.design.tree import Design
 from agents.llm.prompts import figures, library
 from agents.llm.prompts.blocks import FactBlock
 from agents.llm.schemas import Sameness
 from agents.thinking.conversation import RoleConversation
 from bus.delivery.role import Subdecision
-from bus.vocabulary.events import CampaignStarted, ProposalCreated
-from bus.vocabulary.queries import AskExperiments, Experiments, Neighbour
+from bus.vocabulary.events import CampaignStarted, CodeRevised, ProposalCreated
+from bus.vocabulary.queries import AskExperiments, AskNeighbours, Experiments, Neighbour, Neighbours
 from bus.wire.envelope import Envelope
+from bus.wire.ids import fingerprint
 from bus.wire.plain_text import clean_line
 
 NEAREST = 5
@@ -31,6 +39,26 @@ class Repetition:
     reason: RepetitionReason
     message: str
     nearest: Neighbour | None = None
+
+
+def structure_of(source: str, design: Mapping[str, JsonValue] | None = None) -> dict[str, JsonValue] | None:
+    """Return the one form of the design that a source was rendered from, or that it reads as; None if it has none."""
+    shape = Design.from_json(design) if design else design_of(source)
+    return cast("dict[str, JsonValue]", normal_form(shape).to_json()) if shape else None
+
+
+def earlier_attempt(envelope: Envelope, revised: CodeRevised) -> Subdecision[str]:
+    """Return which earlier idea a revision is, and how that ended; empty if it is a new one."""
+    found: Neighbours = yield AskNeighbours(
+        campaign=envelope.campaign, at=envelope.seq, design=revised.design, fingerprint=fingerprint(revised.source),
+        exclude=envelope.experiment, k=1,
+    )  # fmt: skip
+    same = next((one for one in found.rows if one.same_source or one.distance == 0), None)
+    if same is None:
+        return ""
+    rows: Experiments = yield AskExperiments(campaign=envelope.campaign, at=envelope.seq, ids=(same.id,))
+    ended = "\n".join(figures.ending(row) for row in rows.rows)
+    return f"your revision is what {same.id} was. Which ended so: {ended or 'not yet'}"
 
 
 class NoveltyJudge:

@@ -1,6 +1,7 @@
 """The engineer's conversation: a repair that remembers the experiment's earlier faults and fixes.
 
-A revision with a static fault goes back to the model, a few times; then the caller's rules and the grammar follow.
+A revision with a static fault goes back to the model, and so does one that is an earlier experiment, with how that
+ended. Both are bounded; then the caller's rules and the grammar follow.
 """
 
 from agents.llm.asking import ask
@@ -11,17 +12,34 @@ from agents.llm.schemas import Revision
 from agents.repair.attempt import Attempt, AttemptFault
 from agents.thinking.conversation import RoleConversation
 from agents.thinking.forms import static_fault
+from agents.thinking.novelty import earlier_attempt, structure_of
 from architecture import limits
 from bus.delivery.role import Subdecision
+from bus.delivery.role_spec import RoleSettings
 from bus.vocabulary.events import CampaignStarted, CodeRevised
 from bus.vocabulary.queries import Experiment
 from bus.wire.envelope import Envelope
 from bus.wire.plain_text import clean_line, clean_tail, clean_text
 
+ENGINEER = "engineer"
+"""Name of the role, whose settings and model these are."""
 CHANGE_CHARACTERS = 400
 MAX_CORRECTIONS = 2
-"""Revisions with a static fault that go back to the model."""
+"""Revisions that go back to the model."""
 MAX_TOKENS = 24_000
+
+
+class EngineerSettings(RoleSettings):
+    """`[roles.engineer]`: how a model's revisions are judged."""
+
+    compare_revisions: bool = True
+    """Whether a model's revision that is an earlier experiment's source or design goes back to it; not in logs without
+    this setting."""
+
+
+def settings_of(started: CampaignStarted) -> EngineerSettings:
+    """Return the settings in force in a campaign; what an older log does not set is as it was then."""
+    return EngineerSettings.model_validate({"compare_revisions": False} | started.roles.get(ENGINEER, {}))
 
 
 def revision_by_model(
@@ -42,6 +60,9 @@ def revision_by_model(
             break
         revised = _revised(attempt, answer)
         wrong = static_fault(revised.source) if revised else "it is the source as it was"
+        if revised and not wrong and settings_of(started).compare_revisions:
+            revised = revised.model_copy(update={"design": structure_of(revised.source)})
+            wrong = yield from earlier_attempt(envelope, revised)
         if not wrong:
             return revised
         talk.tell("fault", wrong, "lab")

@@ -202,3 +202,24 @@ def test_a_form_that_the_ancestors_do_not_allow_is_a_whole_file(form: str) -> No
         Completion: speaker(PLAN, draft()),
     }
     assert idea_of(decide(Researcher(), envelope_of(REQUEST, "e0003"), replies)).operator == "draft"
+
+
+def test_a_source_that_reads_as_a_design_is_compared_by_structure() -> None:
+    """Then no words are compared and no judge is asked; the proposal carries the design."""
+    earlier = Neighbours(rows=(Neighbour(id="e0012", distance=0, motivation="other words"),))
+    replies = iter((earlier, NO_NEIGHBOURS))
+    driven = slot(PLAN, draft(), draft(GLA.source), near=lambda _: next(replies), read_designs=True)
+    asked = [question for question in driven.questions if isinstance(question, AskNeighbours)]
+    assert [question.text for question in asked] == ["", ""]
+    assert [Design.from_json(question.design) for question in asked] == [BASELINES["deltanet"].design, GLA.design]
+    rejected = next(post.event for post in driven.posts if isinstance(post.event, ProposalRejected))
+    assert (rejected.reason, rejected.nearest) == ("near_design", "e0012")
+    assert Design.from_json(idea_of(driven).design) == GLA.design
+
+
+def test_a_source_of_no_design_is_compared_by_its_words() -> None:
+    """As before."""
+    driven = slot(PLAN, draft(SOUND.replace("bias=False", "bias=True")), read_designs=True)
+    (asked,) = (question for question in driven.questions if isinstance(question, AskNeighbours))
+    assert (asked.text, asked.design) == ("Two time scales answer two distances.", None)
+    assert idea_of(driven).design is None

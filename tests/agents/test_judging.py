@@ -1,8 +1,12 @@
 """The judge: what it reads, one kind of marks for a campaign, and who judged."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from agents.analysis.fitness import marked_judge
+from agents.design import BASELINES, Design
 from agents.llm.prompts import library
 from agents.llm.schemas import Judgement, Revision
 from agents.roles.analyst import Analyst
@@ -94,11 +98,18 @@ def test_a_formula_may_judge_while_the_model_explains() -> None:
 REPAIRING = campaign_started(models={"engineer": "m"}, prompts=library.versions())
 
 
-def repair(source: str, *speeches: Speech, this: Experiment | None = None) -> Driven:
-    """Return the engineer's decision about a proposed source."""
+def repair(
+    source: str, *speeches: Speech, this: Experiment | None = None, near: Sequence[Neighbour] | None = None
+) -> Driven:
+    """Return the engineer's decision about a proposed source; `near` are what its revisions in turn are nearest to."""
     row = this or Experiment(id="e0003", status="queued", motivation="two clocks")
+    roles = {} if near is None else {"engineer": {"compare_revisions": True}}
+    started = REPAIRING.model_copy(update={"roles": roles})
+    found = iter(near or ())
     replies: dict[Any, Any] = {
-        AskSetup: ExperimentSetup(this=row, started=REPAIRING), Completion: speaker(*speeches),
+        AskSetup: ExperimentSetup(this=row, started=started), Completion: speaker(*speeches),
+        AskNeighbours: lambda _: Neighbours(rows=(next(found),)),
+        AskExperiments: Experiments(rows=(experiment("e0012", fitness=0.41, name="old-clocks"),)),
     }  # fmt: skip
     proposal = ProposalCreated(name="n", motivation="two clocks", source=source, origin="model")
     return decide(Engineer(), envelope_of(proposal, "e0003"), replies)
@@ -126,3 +137,29 @@ def test_a_repair_with_a_static_fault_goes_back_to_the_model() -> None:
     assert "gate causality: leaks at 7; then: masked" in prompts[0]
     assert '<fault from="lab">' in prompts[1]
     assert (revision_of(driven).repaired_by, revision_of(driven).change) == ("model", "sound")
+
+
+FAULTY = GLA.replace("import torch\n", "import socket\nimport torch\n", 1) + "\nopen('x')\n"
+OTHER = BASELINES["deltanet"].source
+
+
+@pytest.mark.parametrize("same", [{"same_source": True}, {"distance": 0}])
+def test_a_revision_that_is_an_earlier_experiment_goes_back_to_the_model(same: dict[str, Any]) -> None:
+    """With how that one ended. A revision that reads as a design is compared by structure, and carries the design."""
+    near = (Neighbour(id="e0012", motivation="m", **same), Neighbour(id="e0012", motivation="m", distance=3))
+    driven = repair(FAULTY, Revision(change="old", source=GLA), Revision(change="new", source=OTHER), near=near)
+    prompts = [question.prompt for question in driven.questions if isinstance(question, Completion)]
+    assert "your revision is what e0012 was. Which ended so: e0012 old-clocks: fitness 0.410" in prompts[1]
+    asked = [question for question in driven.questions if isinstance(question, AskNeighbours)]
+    assert [(question.exclude, question.text) for question in asked] == [("e0003", "")] * 2
+    revised = revision_of(driven)
+    assert (revised.change, Design.from_json(revised.design)) == ("new", BASELINES["deltanet"].design)
+
+
+def test_a_model_that_only_repeats_leaves_the_repair_to_the_rules() -> None:
+    """After its corrections."""
+    near = [Neighbour(id="e0012", motivation="m", same_source=True)] * 3
+    driven = repair(FAULTY, *[Revision(change="old", source=GLA)] * 3, near=near)
+    asked = [question for question in driven.questions if isinstance(question, AskNeighbours)]
+    assert len(asked) == 3
+    assert revision_of(driven).repaired_by == "rules"
