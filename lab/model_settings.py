@@ -58,6 +58,8 @@ class AgentModels(ModelOptions):
 
     choices: list[WeightedModel] = []
     """Several models that share its questions; empty for one."""
+    choice: Literal["weights", "bandit"] | None = None
+    """Who chooses among several: their weights, or a bandit by successes per cost, which has no use for weights."""
 
 
 class LimitSettings(BaseModel):
@@ -98,6 +100,14 @@ class ModelSettings(AgentModels):
     """`[llm.prices."<model>"]`: prices per million tokens; a name that ends with `*` is for all that begin so."""
     limits: LimitSettings = LimitSettings()
     """What the models may take."""
+
+    def bandits(self) -> tuple[AgentName, ...]:
+        """Return the agents whose several models a bandit chooses."""
+        return tuple(agent for agent in AGENTS if self._is_bandit(agent) and len(self.options_of(agent)) > 1)
+
+    def _is_bandit(self, agent: AgentName) -> bool:
+        own: AgentModels = getattr(self, agent) or AgentModels()
+        return (own.choice or self.choice) == "bandit"
 
     def options_of(self, agent: AgentName) -> list[WeightedModel]:
         """Return every model that an agent may ask, with all options that are set for it; none without an address."""

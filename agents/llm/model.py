@@ -9,13 +9,14 @@ goes on without a model. No log line and no error contains the key.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
 
+from agents.llm import bandit
 from agents.llm.breaker import CircuitBreaker
 from agents.llm.conversation import Adapter, Briefing, ModelConversation, OfferedTool
 from agents.llm.endpoint import Endpoint
@@ -30,6 +31,7 @@ from agents.llm.tools import TOOLS
 from agents.llm.tools.driving import QuestionAnswerer, run_tool
 from agents.llm.tools.tool import Tool
 from bus.vocabulary.events import ModelOutcome
+from bus.vocabulary.queries import AskModelWorth, ModelWorths
 from bus.vocabulary.questions import Completion, CompletionReply
 from bus.wire.envelope import Envelope
 from bus.wire.ids import derive, rng
@@ -72,15 +74,17 @@ class ModelClient:
         *,
         answerer: QuestionAnswerer | None = None,
         guard: SpendingGuard | None = None,
+        bandits: Collection[str] = (),
     ) -> None:
         """Prepare for one endpoint, or for the models of each agent, without calling any.
 
-        `role` is the agent of a question that names none; `answerer` answers what tools ask; `guard` permits requests.
+        `role` is the agent of a question that names none; `answerer` answers what tools and the bandit ask; `guard`
+        permits requests; `bandits` are the agents whose models a bandit chooses.
         Raises ValueError if an address of the role is no HTTP URL or the variable of its key is not set.
         """
         self._choices: Choices = {"": (WeightedEndpoint(models),)} if isinstance(models, Endpoint) else models
         self._role, self._answerer = role, answerer
-        self._guard = guard or SpendingGuard()
+        self._guard, self._bandits = guard or SpendingGuard(), bandits
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._states: dict[tuple[str, str], EndpointState] = {}
         self._adapters: dict[str, Adapter] = {}
@@ -90,7 +94,7 @@ class ModelClient:
     async def answer(self, envelope: Envelope, question: Completion) -> CompletionReply:
         """Return the typed answer as JSON, or one line that says why there is none; the account in either case."""
         agent = question.agent or self._role
-        choice = self._draw(envelope, agent)
+        choice = await self._choose(envelope, agent)
         endpoint = choice.endpoint
         meter = AnswerMeter(
             model=endpoint.model,
@@ -148,11 +152,28 @@ class ModelClient:
         """Return the models of an agent."""
         return self._choices.get(agent) or self._choices.get("") or next(iter(self._choices.values()))
 
-    def _draw(self, envelope: Envelope, agent: str) -> WeightedEndpoint:
+    async def _choose(self, envelope: Envelope, agent: str) -> WeightedEndpoint:
         """Return one of the agent's models: the same for every question of a decision."""
         choices = self._choices_of(agent)
-        weights = [choice.weight for choice in choices]
-        return rng(envelope.id, f"{agent} model").choices(choices, weights)[0] if len(choices) > 1 else choices[0]
+        if len(choices) == 1:
+            return choices[0]
+        random = rng(envelope.id, f"{agent} model")
+        if (worths := await self._worths(envelope, agent)) is not None:
+            return choices[bandit.chosen([choice.endpoint.model for choice in choices], worths.rows, random)]
+        return random.choices(choices, [choice.weight for choice in choices])[0]
+
+    async def _worths(self, envelope: Envelope, agent: str) -> ModelWorths | None:
+        """Return what the agent's models have brought by the event that is decided on; None without a bandit."""
+        if agent not in self._bandits or self._answerer is None:
+            return None
+        query = AskModelWorth(campaign=envelope.campaign, at=envelope.seq, agent=agent)
+        try:
+            worths = await self._answerer(envelope, query)
+        except Exception as error:  # noqa: BLE001  whatever the bus raises: a choice by weight is better than none
+            log.warning("models are chosen by weight", agent=agent, why=error_line(error))
+            return None
+        assert isinstance(worths, ModelWorths)
+        return worths
 
     def _offer(self, tool: Tool, envelope: Envelope, meter: AnswerMeter) -> OfferedTool:
         """Return a tool that a model may call for one answer."""

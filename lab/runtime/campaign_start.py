@@ -57,6 +57,7 @@ def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> Campaign
         roles=role_settings(settings),
         models={agent: several[0].model for agent, several in choices.items()},
         model_choices=choices,
+        model_bandits=settings.llm.bandits(),
         model_limits=models.recorded_limits(settings.llm) if choices else None,
         prompts=prompts.versions() if choices else {},
         rung=rung_brief(scale) if choices else None,

@@ -67,7 +67,8 @@ def answerers(settings: Settings, bus: Bus, role: str) -> Mapping[type[Question]
             raise ValueError(f"no one answers {type(question).__name__} here")  # noqa: TRY004  (the tool's fault)
         return await bus.ask(question)
 
-    client = ModelClient(choices, role, answerer=ask_memory, guard=SpendingGuard(bus.ask))
+    bandits = settings.llm.bandits()
+    client = ModelClient(choices, role, answerer=ask_memory, guard=SpendingGuard(bus.ask), bandits=bandits)
     host_facts = bus.vitals.facts
     bus.vitals.facts = lambda: {**host_facts(), "circuits": client.circuits()}
     return {Completion: client.answer}

@@ -16,7 +16,9 @@ from bus.vocabulary.events import (
 from memory.rows import Row, projects
 
 LATER_FIELDS = {
-    "space", "objective", "verification", "arms", "coined", "model_choices", "model_limits", "rung", "researcher",
+LATER_FIELDS = {
+    "space", "objective", "verification", "arms", "coined", "model_choices", "model_limits", "rung", "researcher", "model_bandits",
+}  # fmt: skip
 }  # fmt: skip
 """Fields of CampaignStarted that earlier logs lack."""
 

@@ -84,6 +84,15 @@ def test_values_of_an_agent_are_on_top_of_the_defaults() -> None:
     assert large.price is None
 
 
+def test_a_bandit_chooses_among_several_models_of_the_agents_that_want_one() -> None:
+    """An agent with one model needs none; CampaignStarted names those that have one."""
+    for_all = f'[llm]\nchoice = "bandit"\n{TABLES.replace("[llm]", "", 1)}'
+    assert settings(TABLES).llm.bandits() == ()
+    assert settings(for_all).llm.bandits() == ("researcher",)
+    own = settings(TABLES.replace("[llm.researcher]", '[llm.researcher]\nchoice = "bandit"'))
+    assert campaign_started(own).model_bandits == ("researcher",)
+
+
 def test_a_judge_has_temperature_0_if_none_is_set() -> None:
     """Its marks should depend on the result."""
     assert models.choices(settings(TABLES).llm)["judge"][0].endpoint.temperature == 0.0

@@ -101,6 +101,8 @@ class CampaignStarted(Event):
     decides by rules and the grammar."""
     model_choices: dict[str, tuple[ModelChoice, ...]] = {}
     """Every model that an agent may ask, with its settings; empty in logs before this field."""
+    model_bandits: tuple[str, ...] = ()
+    """Agents whose several models a bandit chooses by what they have brought; the others' are drawn by weight."""
     model_limits: ModelLimits | None = None
     """What the models may take; None for no limit."""
     prompts: dict[str, str] = {}

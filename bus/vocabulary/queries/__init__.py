@@ -30,6 +30,7 @@ from bus.vocabulary.queries.idea import (
     Neighbours,
 )
 from bus.vocabulary.queries.insights import AskInsights, CampaignInsights
+from bus.vocabulary.queries.model_worth import AskModelWorth, ModelWorth, ModelWorths
 from bus.vocabulary.queries.outcome import AskOutcomes, Outcomes, TrialOutcome
 from bus.vocabulary.queries.query import Query
 from bus.vocabulary.queries.spending import AskSpending, Spending, SpendingKey, SpendingRow
@@ -58,6 +59,7 @@ __all__ = [
     "AskForecast",
     "AskFormulas",
     "AskInsights",
+    "AskModelWorth",
     "AskNeighbours",
     "AskOutcomes",
     "AskPeers",
@@ -84,6 +86,8 @@ __all__ = [
     "FormulaRecords",
     "Graft",
     "JudgedLook",
+    "ModelWorth",
+    "ModelWorths",
     "Neighbour",
     "Neighbours",
     "Nominee",
@@ -123,6 +127,7 @@ QUERIES: dict[str, type[Query]] = {
         AskVerification,
         AskInsights,
         AskSpending,
+        AskModelWorth,
         AskSql,
         AskArms,
     )
