@@ -1,7 +1,8 @@
 """The judge's conversation: findings, the weakness to address next, and marks against the nearest earlier ideas.
 
 A campaign has one kind of judge (`[roles.analyst] judge`), since marks of a model and of a formula are no one scale. If
-the model gives no answer, the marks are neutral: those of a design that is like the baselines.
+the model gives no answer, the marks are neutral: those of a design that is like the baselines. So they are if a model
+answers that CampaignStarted does not name.
 """
 
 from dataclasses import dataclass
@@ -46,10 +47,23 @@ def opinion(
     facts = yield from _facts(envelope, peers, findings, weakness)
     talks = [_conversation(envelope, started, this.id, facts, role) for _ in range(judgements)]
     answers = yield from together(talk.ask("judge_task", Judgement) for talk in talks)
-    given = [answer for answer in answers if isinstance(answer, Judgement)]
-    model = next((talk.model for talk in reversed(talks) if talk.model), "")
+    given = [
+        answer
+        for talk, answer in zip(talks, answers, strict=True)
+        if isinstance(answer, Judgement) and _may_mark(started, talk)
+    ]
+    model = next((talk.model for talk in reversed(talks) if talk.model and _may_mark(started, talk)), "")
     signature = f"{model or 'model'}, judgement {library.digest(started, 'judgement')}"
     return Opinion(_median(given) if given else None, signature)
+
+
+def _may_mark(started: CampaignStarted, talk: RoleConversation) -> bool:
+    """Return whether a conversation's model is one that the campaign named at its start.
+
+    A service may have other settings than the campaign was started with, and another model marks on another scale.
+    """
+    named = {choice.model for choice in started.model_choices.get(talk.agent, ())}
+    return not named or talk.model in named
 
 
 def _conversation(

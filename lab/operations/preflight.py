@@ -71,7 +71,8 @@ def _sandbox(settings: Settings) -> None:
 
 
 def _model(settings: Settings) -> None:
-    """Raise LabError for a model that can't be asked, such as one whose key is not set."""
+    """Raise LabError for a model that can't be asked, such as one whose key is not set, and for several judges."""
     from lab.runtime import models
 
     models.check(settings.llm)
+    models.check_judge(settings.llm, settings.roles.get("analyst", {}).get("judge", "model"))

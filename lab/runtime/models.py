@@ -51,6 +51,17 @@ def check(settings: ModelSettings) -> None:
                 )
 
 
+def check_judge(settings: ModelSettings, judge: str) -> None:
+    """Raise LabError if several models would mark the results of a campaign: their marks are no one scale."""
+    found = [one.model for one in settings.options_of("judge")]
+    if judge == "model" and len(found) > 1:
+        raise LabError(
+            f"one model has to mark all results of a campaign, but the judge has {len(found)}: "
+            f"{', '.join(map(str, found))}; "
+            'hint: name one, [llm.judge] model = "...", or let a formula mark, [roles.analyst] judge = "formula"'
+        )
+
+
 def _weighted(options: WeightedModel, settings: ModelSettings) -> WeightedEndpoint:
     """Return one model with its weight and its price."""
     assert options.base_url

@@ -11,7 +11,7 @@ from agents.llm.prompts import library
 from agents.llm.schemas import Judgement, Revision
 from agents.roles.analyst import Analyst
 from agents.roles.engineer import Engineer
-from bus.vocabulary.events import AnalysisReady, CodeRevised, ProposalCreated
+from bus.vocabulary.events import AnalysisReady, CodeRevised, ModelChoice, ProposalCreated
 from bus.vocabulary.queries import (
     AskCognition,
     AskExperiments,
@@ -42,10 +42,13 @@ def judgement(innovation: int) -> Judgement:
     return Judgement(findings=["It is level."], problem="Slow.", performance=5, innovation=innovation, complexity=5)
 
 
-def analysis(*speeches: Speech, **settings: Any) -> tuple[AnalysisReady, Driven]:
-    """Return the analysis of a result with a model that says this."""
+def analysis(*speeches: Speech, named: str = "", **settings: Any) -> tuple[AnalysisReady, Driven]:
+    """Return the analysis of a result with a model that says this; the campaign names `named` as the judge."""
     started = campaign_started(
-        models={"analyst": "m"}, prompts=library.versions(), roles={"analyst": {"judge": "model"} | settings}
+        models={"analyst": "m"},
+        model_choices={"analyst": (ModelChoice(model=named),)} if named else {},
+        prompts=library.versions(),
+        roles={"analyst": {"judge": "model"} | settings},
     )
     replies: dict[Any, Any] = {
         AskPeers: Peers(this=THIS, baselines=(BASELINE,), awaiting=("e0003",), started=started),
@@ -84,6 +87,14 @@ def test_of_several_judgements_the_median_counts() -> None:
 def test_without_an_answer_the_marks_are_neutral() -> None:
     """A formula's value would be on another scale than the other results of the campaign."""
     event, _ = analysis("no answer within 120 s")
+    assert (event.parts.judge, event.judged_by) == (marked_judge(5, 5, 5), "neutral")
+
+
+def test_a_model_that_the_campaign_does_not_name_marks_nothing() -> None:
+    """Its marks and those of the campaign's judge would be ranked together."""
+    event, _ = analysis(judgement(9), named="scripted")
+    assert (event.parts.judge, event.judged_by[:8]) == (marked_judge(5, 9, 5), "scripted")
+    event, _ = analysis(judgement(9), named="another")
     assert (event.parts.judge, event.judged_by) == (marked_judge(5, 5, 5), "neutral")
 
 

@@ -93,6 +93,15 @@ def test_a_bandit_chooses_among_several_models_of_the_agents_that_want_one() -> 
     assert campaign_started(own).model_bandits == ("researcher",)
 
 
+def test_several_judges_of_one_campaign_are_refused() -> None:
+    """The marks of two models are no one scale; with a formula as the judge, any number may explain."""
+    several = settings(f"{TABLES}\n[[llm.judge.choices]]\nmodel = 'a'\n[[llm.judge.choices]]\nmodel = 'b'\n").llm
+    with pytest.raises(LabError, match="the judge has 2: a, b; hint: name one"):
+        models.check_judge(several, "model")
+    models.check_judge(several, "formula")
+    models.check_judge(settings(TABLES).llm, "model")
+
+
 def test_a_judge_has_temperature_0_if_none_is_set() -> None:
     """Its marks should depend on the result."""
     assert models.choices(settings(TABLES).llm)["judge"][0].endpoint.temperature == 0.0
