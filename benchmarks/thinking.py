@@ -5,7 +5,8 @@
 The real researcher fills slots with a scripted model (`benchmarks.faulty_designer`): a unit comes out right with chance
 0.6, an answer is no JSON with 0.1, an idea repeats an earlier one with 0.2. The arms add one mechanism after another. A
 design counts if it is the model's, passes the static check and is new. Prints one line of JSON per arm, with a 95 %
-bootstrap interval over slots; of unit by unit also the requests per slot, against the theory's (1 + n / p) / (1 − q).
+bootstrap interval over slots; of unit by unit also the requests per slot, against the theory's (1 + n / p) / (1 − q),
+and over 1 − r if an idea that repeats an earlier one is followed by another.
 """
 
 import argparse
@@ -155,9 +156,13 @@ def figures(outcomes: list[SlotOutcome], seed: int) -> dict[str, Any]:
     }
 
 
-def theory(skill: Skill) -> float:
-    """Return the requests per slot that unit by unit should take: a plan, then n / p units, all without bad JSON."""
-    return (1 + skill.units / skill.right) / (1 - skill.no_json)
+def theory(skill: Skill, *, until_new: bool) -> float:
+    """Return the requests per slot that unit by unit should take: a plan, then n / p units, all without bad JSON.
+
+    With `until_new`, ideas follow until one repeats no earlier one.
+    """
+    of_one = (1 + skill.units / skill.right) / (1 - skill.no_json)
+    return of_one / (1 - skill.repeat) if until_new else of_one
 
 
 def main() -> None:
@@ -169,8 +174,9 @@ def main() -> None:
     skill = Skill()
     for name, arm in ARMS.items():
         line = {"arm": name, **figures(run(arm, options.slots, options.seed, skill), options.seed)}
-        if name == "unit by unit":
-            line["theory_requests_per_slot"] = round(theory(skill), 2)
+        if name.startswith("unit by unit"):
+            expected = theory(skill, until_new="novelty feedback" in name)
+            line["theory_requests_per_slot"] = round(expected, 2)
         print(json.dumps(line), flush=True)
 
 
