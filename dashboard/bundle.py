@@ -11,19 +11,16 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from pathlib import Path
-from posixpath import dirname, normpath
 from typing import Any
 
 from pydantic_core import to_json
 
 from bus.wire.envelope import Envelope, encode
 from dashboard.history.history import CampaignHistory
+from dashboard.modules import IMPORT, STATIC, modules, resolve
 
-STATIC = Path(__file__).parent / "static"
 ENTRY = "exported.js"
 """The module that starts the page."""
-_IMPORT = re.compile(r"""(\bimport\s|\bfrom\s)(["'])(\.{1,2}/[^"']+)\2""")
 _STYLE = re.compile(r'<link rel="stylesheet" href="static/([^"]+)">\n')
 _SCRIPT = re.compile(r'<script (?:defer )?src="static/([^"]+)"(?: defer)?></script>\n')
 _MODULE = re.compile(r'<script type="module" src="static/[^"]+"></script>\n')
@@ -75,20 +72,8 @@ def _page(log: str) -> str:
 
 def _modules(entry: str) -> Iterator[tuple[str, str]]:
     """Yield each module that the entry needs, by its path, with imports by name in place of relative ones."""
-    waiting, seen = [entry], set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        source = (STATIC / name).read_text()
-        waiting += [_resolve(name, match[3]) for match in _IMPORT.finditer(source)]
-        yield name, _IMPORT.sub(lambda match, at=name: f'{match[1]}"move37/{_resolve(at, match[3])}"', source)
-
-
-def _resolve(module: str, relative: str) -> str:
-    """Return the path of a module that another one imports."""
-    return normpath(f"{dirname(module)}/{relative}").lstrip("/")
+    for name, source in modules(entry):
+        yield name, IMPORT.sub(lambda match, at=name: f'{match[1]}"move37/{resolve(at, match[3])}"', source)
 
 
 def _address(name: str, source: str) -> str:

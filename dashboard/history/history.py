@@ -68,6 +68,8 @@ class CampaignHistory:
         self._by_id: dict[str, int] = {}
         self._log_index, self._influence = LogIndex(), Influence()
         self._effects: defaultdict[str, list[int]] = defaultdict(list)
+        self._changes: defaultdict[str, list[int]] = defaultdict(list)
+        """Places of the entries that change a row, by its id."""
 
     @property
     def last(self) -> int:
@@ -97,6 +99,8 @@ class CampaignHistory:
         self._log_index.add(entry)
         self._by_id[entry.id] = position
         self.counts[entry.type] += 1
+        if entry.changes:
+            self._changes[entry.target].append(position)
         for cause in {entry.cause, *entry.because} - {None}:
             self._effects[cause].append(position)
 
@@ -107,6 +111,22 @@ class CampaignHistory:
     def rows_at(self, at: int = 0) -> dict[str, Row]:
         """Return the rows as of a position; 0 stands for the newest."""
         return self.rows if not at or at >= self.last else fold(self.up_to(at))
+
+    def rows_between(self, shown: int, at: int) -> tuple[list[Row], list[str]]:
+        """Return what turns the rows as of `shown` into those as of `at`: rows that differ, and ids of rows to remove.
+
+        Either may be the later one. So a scrubber need not be sent ten thousand rows for each of its steps.
+        """
+        first, last = (bisect_right(self._seqs, position) for position in sorted((shown, at)))
+        changed = dict.fromkeys(entry.target for entry in self.entries[first:last] if entry.changes)
+        rows = {name: self._row_at(name, at) for name in changed}
+        return [row for row in rows.values() if row], [name for name, row in rows.items() if not row]
+
+    def _row_at(self, name: str, at: int) -> Row:
+        """Return one row as of a position, empty if it is not there yet."""
+        places = self._changes[name]
+        known = places[: bisect_right(places, at, key=self._seqs.__getitem__)]
+        return fold(self.entries[place] for place in known).get(name, {})
 
     def find(self, event_id: str) -> LogEntry | None:
         """Return the entry of an event, None if the log has no such event."""

@@ -6,7 +6,6 @@ lab through a browser.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,17 +13,17 @@ from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from dashboard.modules import STATIC, served_page
 from dashboard.server.access import LOOPBACK_HOSTS, Access
 from dashboard.server.headers import SecurityHeaders
 from dashboard.server.reading import Json, ReadingApi
 from dashboard.server.source import KeyRefused, LabSilent, LabSource
 from dashboard.server.speaking import SpeakingApi
 
-STATIC = Path(__file__).parent.parent / "static"
 MAX_BODY_BYTES = 512 * 1024
 """Size of the largest request."""
 
@@ -56,7 +55,7 @@ def create_app(lab: LabSource, access: Access) -> Starlette:
 
 
 async def _page(_: Request) -> Response:
-    return FileResponse(STATIC / "index.html")
+    return HTMLResponse(served_page())
 
 
 async def _health(_: Request) -> Response:

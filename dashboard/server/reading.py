@@ -1,5 +1,6 @@
 """The JSON API that reads: rows, log pages, events of an experiment, readings, memory's standing, and the stream."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -9,7 +10,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from bus.wire.envelope import Envelope, encode
-from dashboard.history.history import summary
+from dashboard.history.changes import Row
 from dashboard.server.access import Access
 from dashboard.server.source import LabSource
 
@@ -59,12 +60,20 @@ class ReadingApi:
         return endpoint
 
     async def rows(self, request: Request) -> Response:
-        """Return every row as of `at`; the newest ones are encoded once for all browsers."""
-        history, at = self._lab.history, _number(request, "at")
+        """Return every row as of `at`; the newest ones are encoded once for all browsers.
+
+        If the page shows the rows as of `shown` already, return those that differ and the ids of those to remove.
+        """
+        history, at, shown = self._lab.history, _number(request, "at"), _number(request, "shown")
+        if shown:
+            return Json(
+                _rows_reply(history.campaign, at or history.last, *history.rows_between(shown, at or history.last))
+            )
         if at and at < history.last:
-            return Json(_rows_reply(history.campaign, at, history.rows_at(at)))
+            return Json(_rows_reply(history.campaign, at, history.rows_at(at).values()))
         if self._rows[:2] != (history, history.last):
-            self._rows = history, history.last, to_json(_rows_reply(history.campaign, history.last, history.rows))
+            reply = _rows_reply(history.campaign, history.last, history.rows.values())
+            self._rows = history, history.last, to_json(reply)
         return Json(self._rows[2])
 
     async def steps(self, request: Request) -> Response:
@@ -142,8 +151,8 @@ class ReadingApi:
         return HTMLResponse(await self._lab.report(), headers={"Content-Security-Policy": REPORT_POLICY})
 
 
-def _rows_reply(campaign: str, at: int, rows: Any) -> dict[str, Any]:
-    return {"id": campaign, "at": at, "rows": list(rows.values()), "summary": summary(rows)}
+def _rows_reply(campaign: str, at: int, rows: Iterable[Row], gone: Sequence[str] = ()) -> dict[str, Any]:
+    return {"id": campaign, "at": at, "rows": list(rows), "gone": gone}
 
 
 def _wire_bytes(envelope: Envelope) -> bytes:

@@ -5,16 +5,19 @@ import { redraw } from "./parts/charts.js";
 import { Scrubber } from "./parts/scrubber.js";
 import { Store } from "./parts/store.js";
 import { count, duration, figure, percent } from "./parts/words.js";
+import { CampaignsView } from "./views/campaigns.js";
 import { CompareView } from "./views/compare.js";
 import { DiscoveryView } from "./views/discovery.js";
 import { ExperimentView } from "./views/experiment.js";
+import { ForkView } from "./views/fork.js";
 import { LeaderboardView } from "./views/leaderboard.js";
 import { LineageView } from "./views/lineage.js";
 import { LogView } from "./views/log.js";
 import { NowView } from "./views/now.js";
 import { TalkView, signInForm } from "./views/talk.js";
 
-const VIEWS = { now: NowView, leaderboard: LeaderboardView, lineage: LineageView, compare: CompareView, discovery: DiscoveryView, log: LogView, talk: TalkView, experiment: ExperimentView };
+const VIEWS = { now: NowView, leaderboard: LeaderboardView, lineage: LineageView, compare: CompareView, discovery: DiscoveryView, log: LogView, talk: TalkView, experiment: ExperimentView, fork: ForkView, campaigns: CampaignsView };
+const INSIDE = { campaigns: "compare" }; // views that the menu shows under another one
 const NAV = [
   ["now", "Now", "M3 12h4l3-8 4 16 3-8h4"], ["leaderboard", "Leaderboard", "M5 20V10M12 20V4M19 20v-7"],
   ["lineage", "Lineage", "M5 12h5M10 12c4 0 3-6 8-6M10 12c4 0 3 6 8 6M3 12a1 1 0 1 0 2 0 1 1 0 1 0-2 0"], ["compare", "Compare", "M9 4v16M15 4v16M4 8h5M15 16h5"],
@@ -72,7 +75,7 @@ class App {
     if (!this.views.has(address.name)) this.views.set(address.name, new VIEWS[address.name](this.store));
     this.view = this.views.get(address.name);
     for (const link of document.querySelectorAll("#nav a[data-view]")) {
-      if (link.dataset.view === address.name) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+      if (link.dataset.view === (INSIDE[address.name] ?? address.name)) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
     }
     this.main.dataset.view = address.name;
     await this.view.mount(this.main, address);

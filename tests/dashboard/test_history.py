@@ -1,5 +1,6 @@
 """The history folds a log into rows and entries, as of any event; golden logs are the examples."""
 
+import itertools
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +34,17 @@ def test_rows_as_of_any_event_are_those_of_the_log_up_to_it(name: str) -> None:
         growing.append(envelope)
         assert whole.rows_at(envelope.seq) == growing.rows
     assert fold(whole.entries) == whole.rows
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_what_differs_between_two_positions_leads_from_one_to_the_other(name: str) -> None:
+    """Forwards and backwards, for positions all over the log."""
+    history = history_of(name)
+    positions = [*range(1, history.last, max(1, history.last // 7)), history.last]
+    for shown, at in itertools.product(positions, repeat=2):
+        rows, gone = history.rows_between(shown, at)
+        before = {name: row for name, row in history.rows_at(shown).items() if name not in gone}
+        assert before | {row["id"]: row for row in rows} == history.rows_at(at)
 
 
 def test_a_finished_campaign_has_ended_experiments_only() -> None:

@@ -50,10 +50,19 @@ def sign_in(client: TestClient, **credentials: str) -> dict[str, str]:
 def test_rows_are_those_as_of_a_position(browser: TestClient, lab: RecordedLab) -> None:
     """Without a position they are today's, and every reply says of when it is."""
     now = browser.get("/api/rows").json()
-    assert (now["id"], now["at"], now["summary"]["ended"]) == ("nano-0-c16f", 107, 14)
+    assert (now["id"], now["at"], len(now["rows"])) == ("nano-0-c16f", 107, 15)
     past = browser.get("/api/rows?at=40").json()
     assert past["at"] == 40
     assert {row["id"]: row for row in past["rows"]} == json.loads(json.dumps(lab.history.rows_at(40)))
+
+
+@pytest.mark.parametrize(("shown", "at"), [(107, 40), (40, 80), (80, 12), (12, 0), (50, 50)])
+def test_a_page_reads_only_the_rows_that_differ(browser: TestClient, lab: RecordedLab, shown: int, at: int) -> None:
+    """They turn the rows of one position into those of another, earlier or later."""
+    reply = browser.get("/api/rows", params={"shown": shown, "at": at}).json()
+    rows = {name: row for name, row in lab.history.rows_at(shown).items() if name not in reply["gone"]}
+    assert rows | {row["id"]: row for row in reply["rows"]} == lab.history.rows_at(at)
+    assert shown != at or not reply["rows"] + reply["gone"]
 
 
 def test_steps_fold_to_the_rows(browser: TestClient) -> None:

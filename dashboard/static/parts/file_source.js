@@ -13,6 +13,7 @@ export class FileSource {
     this.entries = steps;
     this.standing = async () => standing;
     this.places = new Map(steps.map((step, place) => [step.id, place]));
+    this.changing = Map.groupBy(steps.filter(({ changes }) => Object.keys(changes).length), ({ target }) => target);
   }
 
   #upTo = (at) => (at ? this.entries.filter((step) => step.seq <= at) : this.entries);
@@ -25,12 +26,15 @@ export class FileSource {
   discovery = async (at = 0) => this.discoveries.findLast((known) => known.at <= (at || this.last)) ?? null;
   steps = async () => ({ last: this.last, more: false, steps: [] });
 
-  async rows(at = 0) {
-    const rows = new Map();
-    for (const { target, changes } of this.#upTo(at)) {
-      if (Object.keys(changes).length) rows.set(target, { ...rows.get(target), ...changes });
+  // As `LiveSource.rows`.
+  async rows(at = 0, shown = 0) {
+    const end = at || this.last, [low, high] = shown < end ? [shown, end] : [end, shown], rows = [], gone = [];
+    for (const [target, steps] of this.changing) {
+      if (!steps.some(({ seq }) => seq > low && seq <= high)) continue;
+      const known = steps.filter(({ seq }) => seq <= end);
+      if (known.length) rows.push(Object.assign({}, ...known.map(({ changes }) => changes))); else gone.push(target);
     }
-    return { id: this.id, at: at || this.last, rows: [...rows.values()] };
+    return { id: this.id, at: end, rows, gone };
   }
 
   async log({ filter = "", at = 0, before = 0, limit = 100 }) {

@@ -35,7 +35,8 @@ export class LiveSource {
   say = (words) => this.#send("api/say", "POST", words);
   check = (source) => this.#send("api/check", "POST", { source });
 
-  rows = (at = 0) => ask(`api/rows?${query({ at })}`);
+  // Every row as of `at`; if the page has those as of `shown`, only the rows that differ, and the ids of those `gone`.
+  rows = (at = 0, shown = 0) => ask(`api/rows?${query({ at, shown })}`);
   steps = (after) => ask(`api/steps?${query({ after })}`);
   log = async (options) => {
     logFilter(options.filter ?? ""); // a fault is told without asking

@@ -6,6 +6,7 @@ import { compact, isBaseline, number } from "./words.js";
 
 const MARGIN = { left: 52, right: 14, top: 12, bottom: 38 };
 const PICK_PIXELS = 14;
+const MANY = 2000; // points that are drawn smaller, and as squares, which are quicker to fill than circles
 
 // Returns an element with the plot. `points`: { x, y, row, error, strong }; `front`: points that a line joins.
 export function scatter(label, points, { x, y, front = [], steps = false, height = 300, tip }) {
@@ -61,7 +62,8 @@ export function ticks([low, high], about) {
   return values;
 }
 
-const tickText = (value, [low, high]) => (Math.abs(high) >= 1000 ? compact(value) : number(value, Math.max(0, Math.min(4, 1 - Math.floor(Math.log10(high - low || 1))))));
+// Returns a tick with as many digits as the step between ticks has.
+const tickText = (value, step, high) => (Math.abs(high) >= 1000 ? compact(value) : number(value, Math.max(0, Math.min(4, -Math.floor(Math.log10(step) + 1e-9)))));
 
 function draw(context, size, plot) {
   const { across, up, x, y } = scales(plot, size);
@@ -70,15 +72,16 @@ function draw(context, size, plot) {
   context.fillStyle = colour("quiet");
   context.strokeStyle = colour("rule");
   const line = (x0, y0, x1, y1) => { context.beginPath(); context.moveTo(x0, y0); context.lineTo(x1, y1); context.stroke(); };
-  for (const value of ticks(x, Math.max(3, size.width / 110))) {
+  const xs = ticks(x, Math.max(3, size.width / 110)), ys = ticks(y, 5);
+  for (const value of xs) {
     line(across(value), MARGIN.top, across(value), size.height - MARGIN.bottom);
     context.textAlign = "center";
-    context.fillText(tickText(value, x), across(value), size.height - MARGIN.bottom + 15);
+    context.fillText(tickText(value, xs[1] - xs[0] || 1, x[1]), across(value), size.height - MARGIN.bottom + 15);
   }
-  for (const value of ticks(y, 5)) {
+  for (const value of ys) {
     line(MARGIN.left, up(value), size.width - MARGIN.right, up(value));
     context.textAlign = "right";
-    context.fillText(tickText(value, y), MARGIN.left - 7, up(value) + 4);
+    context.fillText(tickText(value, ys[1] - ys[0] || 1, y[1]), MARGIN.left - 7, up(value) + 4);
   }
   context.textAlign = "center";
   context.fillText(plot.x, (MARGIN.left + size.width) / 2, size.height - 5);
@@ -112,14 +115,14 @@ function byLook(points) {
 }
 
 function marks(context, look, points, across, up) {
-  const radius = look === "strong" ? 5.5 : points.length > 2000 ? 2.2 : 3.6;
+  const many = points.length > MANY, radius = look === "strong" ? 5.5 : many ? 2 : 3.6;
   context.fillStyle = colour({ strong: "c1", base: "quiet" }[look] ?? "accent");
-  context.globalAlpha = look === "vetoed" ? 0.35 : points.length > 2000 ? 0.55 : 0.9;
+  context.globalAlpha = look === "vetoed" ? 0.35 : many ? 0.55 : 0.9;
   context.beginPath();
   for (const point of points) {
     const [x, y] = [across(point.x), up(point.y)];
     context.moveTo(x + radius, y);
-    if (look === "base") context.rect(x - radius, y - radius, 2 * radius, 2 * radius); else context.arc(x, y, radius, 0, 2 * Math.PI);
+    if (look === "base" || many) context.rect(x - radius, y - radius, 2 * radius, 2 * radius); else context.arc(x, y, radius, 0, 2 * Math.PI);
   }
   context.fill();
   context.globalAlpha = 1;

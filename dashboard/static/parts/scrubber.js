@@ -13,7 +13,8 @@ export class Scrubber {
     this.where = h("span", { class: "where" });
     this.play = h("button", { "aria-label": "Play the history", on: { click: () => this.#playing() } }, "▶");
     this.now = h("button", { on: { click: () => this.#go(0) } }, "now");
-    fill(footer, this.play, this.range, this.where, this.now);
+    this.fork = h("a", { class: "button", href: "#/fork" }, "what if …");
+    fill(footer, this.play, this.range, this.where, this.fork, this.now);
     this.footer = footer;
     this.#seek = debounced((at) => this.#go(at), 40);
     store.addEventListener("change", ({ detail }) => { if (detail === "rows" || detail === "log" || detail === "at") this.draw(); });
@@ -30,6 +31,7 @@ export class Scrubber {
     fill(this.where, store.past ? `as of position ${count(store.at)} of ${count(store.last)}` : `now · position ${count(store.last)}`);
     this.footer.classList.toggle("past", store.past);
     this.now.disabled = !store.past;
+    this.fork.href = store.past ? `#/fork?at=${store.at}` : "#/fork";
   }
 
   async #go(at) {

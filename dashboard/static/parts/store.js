@@ -19,6 +19,7 @@ export class Store extends EventTarget {
   session = { may_read: true, person: "" };
   lost = false;
   #now = new Map();
+  #shownAt = 0; // position of `rows`, which lags behind `at` while the page reads; 0: now
   #ranking = null;
 
   constructor(source) { super(); this.source = source; }
@@ -34,8 +35,8 @@ export class Store extends EventTarget {
   async load() {
     const reply = await this.source.rows();
     this.#now = new Map(reply.rows.map((row) => [row.id, row]));
-    [this.id, this.last] = [reply.id, reply.at];
-    if (!this.past) this.#show(this.#now);
+    [this.id, this.last, this.at, this.#shownAt] = [reply.id, reply.at, 0, 0];
+    this.#show(this.#now);
   }
 
   // Takes rows over, and derives once what every view asks for again and again.
@@ -48,12 +49,19 @@ export class Store extends EventTarget {
     this.changed("rows");
   }
 
-  // Shows the campaign as of a position; 0 for now.
+  // Shows the campaign as of a position; 0 for now. Only the rows that differ from those on the page are read.
   async travel(at) {
+    const shown = this.#shownAt || this.last, rows = new Map(this.rows);
     this.at = at >= this.last ? 0 : at;
     const wanted = this.at;
-    const rows = wanted ? new Map((await this.source.rows(wanted)).rows.map((row) => [row.id, row])) : this.#now;
-    if (wanted === this.at) this.#show(rows);
+    if (wanted) {
+      const reply = await this.source.rows(wanted, shown);
+      for (const row of reply.rows) rows.set(row.id, row);
+      for (const id of reply.gone) rows.delete(id);
+    }
+    if (wanted !== this.at) return;
+    this.#shownAt = wanted;
+    this.#show(wanted ? rows : this.#now);
   }
 
   // Adds the entries after the newest known one.

@@ -19,7 +19,7 @@ export class CompareView {
     const add = h("select", { "aria-label": "Add an experiment", on: { change: (event) => { location.hash = `#/compare/${encodeURIComponent([...this.ids, event.target.value].join(","))}`; } } }, h("option", { value: "" }, "add …"),
       store.ranking.order.filter((row) => !this.ids.includes(row.id)).slice(0, 500).map((row) => h("option", { value: row.id }, row.label)));
     this.body = h("div", { class: "sections" });
-    fill(main, h("div", { class: "title" }, h("h1", {}, "Compare"), h("p", {}, `up to ${MAX_COMPARED} experiments`), h("div", { class: "tools" }, this.ids.length < MAX_COMPARED ? add : null)), this.body);
+    fill(main, h("div", { class: "title" }, h("h1", {}, "Compare"), h("p", {}, `up to ${MAX_COMPARED} experiments`), h("div", { class: "tools" }, this.ids.length < MAX_COMPARED ? add : null, h("a", { class: "button", href: "#/campaigns" }, "Two campaigns"))), this.body);
     await this.update("rows");
   }
 

@@ -6,7 +6,7 @@ import { FIGURES, count, figure, isBaseline, nameOf, number, statusChip } from "
 
 const PAGE_ROWS = 50;
 const COLUMNS = ["merit", "interval", "gain", "loss", "recall", "parameters", "flops_per_token", "seconds", "fitness", "status", "origin", "operator", "parent", "arm"];
-const SHOWN = ["merit", "interval", "gain", "loss", "recall", "flops_per_token", "seconds", "status", "origin"];
+const SHOWN = ["merit", "interval", "gain", "loss", "recall", "flops_per_token", "status", "origin"]; // as many as 1280 pixels hold
 const GROUPS = { ranked: "with a score", all: "all", candidates: "candidates", baselines: "baselines", ended: "given up or rejected", vetoed: "vetoed" };
 const IN_GROUP = {
   ranked: (row) => row.fitness !== undefined, all: () => true, candidates: (row) => row.fitness !== undefined && !isBaseline(row),

@@ -51,7 +51,7 @@ export class NowView {
     const figures = [
       [`best ${store.meritName}`, best ? figure("merit", store.merit(best)) : number(), best ? best.label : "no candidate has a score yet"],
       ["best baseline", baseline ? figure("merit", store.merit(baseline)) : number(), baseline?.label ?? ""],
-      ["difference", best ? signed(gain(best)) : number(), store.campaign.noise ? `± ${number(store.campaign.noise, 2)} noise of one run` : "one seed, screening"],
+      ["difference", best ? signed(gain(best)) : number(), store.campaign.noise ? `± ${number(store.campaign.noise, 2)} seed noise` : "one seed, screening"],
       ["ended", `${count(store.ended)} of ${count(store.total)}`, `${count(statuses("analysed"))} analysed`],
       ["given up", count(statuses("failed")), plural(statuses("rejected"), "idea rejected", "ideas rejected")],
       ["pool", count(store.campaign.generation ?? 0), "times renewed"],
