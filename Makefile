@@ -36,7 +36,7 @@ lint: install  ## format, rules, types, imports between rooms, words, generated 
 	$(BIN)/pytest -q tests/test_source_rules.py tests/test_generated.py  # words, names, lengths; tables derived from code
 
 docs: install  ## the documentation as pages in build/site; a broken link is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 fix: install  ## mend what a tool can mend
 	$(BIN)/ruff format .

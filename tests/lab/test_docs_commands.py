@@ -1,89 +1,131 @@
 """The documentation: it builds without a broken link, and every command on its tutorials and how-to pages works.
 
-The commands of a page run in order, in one folder for all pages. Campaigns have instant trainers; `check` and `train`
-are real, and so is the lab of the how-to page, whose results leave it.
+The commands of all tutorials run in one copy of the checkout, in order; those of each how-to page in a copy of its own,
+with a lab that has really trained. Campaigns have instant trainers; `check` and `train` are real.
 """
 
 import os
-import re
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from lab.commands import command_line
+from tests.support.documented_commands import Reader, blocks, commands
 from tests.support.labs import ROOT, FinishedLab
+from tests.support.scripted_model import ScriptedModel, completion
+from tests.support.thinker import Thinker
 
-TUTORIALS = ("tutorials/first-campaign.md", "tutorials/your-own-mixer.md", "tutorials/your-own-policy.md")
+TUTORIALS = tuple(
+    f"tutorials/{name}.md"
+    for name in ("first-campaign", "your-own-mixer", "your-own-policy", "your-own-data", "your-own-model")
+)
 HOW_TO = tuple(f"how-to/{path.name}" for path in sorted((ROOT / "docs/how-to").glob("*.md")))
-BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.MULTILINE | re.DOTALL)
-EXTRA_POLICIES = """
-import agents.search
-agents.search.__path__.append({folder!r})
-"""
-"""Start-up code of every process, by which a policy in the reader's folder counts as one in a checkout."""
-
-
-def blocks(page: str, language: str) -> Iterator[tuple[str, str]]:
-    """Yield the title and the text of each block of a language."""
-    for found, title, text in BLOCK.findall((ROOT / "docs" / page).read_text()):
-        if found == language:
-            yield title, text
-
-
-def commands(*pages: str) -> list[tuple[str, str]]:
-    """Return every command with its page, in order."""
-    return [(page, line) for page in pages for _, text in blocks(page, "sh") for line in text.splitlines() if line]
+DOCUMENTS = 12
+"""Files of the reader's own text."""
+MARKS = ("needs ", "on another host", "runs until Ctrl-C")
+"""How the titles of blocks begin that a test can't run."""
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the reader's folder, with the files that the pages say to write."""
-    place = tmp_path_factory.mktemp("reader")
-    for page in TUTORIALS:
-        for title, text in blocks(page, "python"):
-            (place / title).parent.mkdir(parents=True, exist_ok=True)
-            (place / title).write_text(text)
-    (place / "sitecustomize.py").write_text(EXTRA_POLICIES.format(folder=str(place / "agents" / "search")))
-    return place
+def model() -> Iterator[str]:
+    """Serve a model that thinks, and answers the questions of `move37 doctor` too; yield its address."""
+    served, thinker = ScriptedModel(), Thinker()
+
+    def answer(request: dict[str, Any]) -> tuple[int, bytes]:
+        try:
+            return thinker(request)
+        except (AttributeError, KeyError):  # a question without a schema, or with one that no role asks with
+            return 200, completion('{"answer": "Well."}')
+
+    served.default_step = answer
+    yield served.url
+    served.close()
 
 
-def run(command: str, folder: Path) -> str:
-    """Run one command as its reader does, and return what it printed."""
-    words = shlex.split(command)
-    module = "tests.support.instant_command" if words[1] == "run" else "lab.cli"
-    arguments = [sys.executable, "-m", module, *words[1:]] if words[0] == "move37" else [sys.executable, *words[1:]]
-    place = ROOT if "pytest" in words else folder
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))}
-    result = subprocess.run(
-        arguments, cwd=place, env=environment, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert result.returncode == 0, f"{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
-    return result.stdout + result.stderr
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    """Return the reader of the tutorials, with text of their own."""
+    folder = tmp_path_factory.mktemp("student")
+    text = folder / "my-text"
+    text.mkdir()
+    for number, path in enumerate(sorted((ROOT / "docs/explanation").glob("*.md"))[:DOCUMENTS]):
+        (text / f"{number}.txt").write_bytes(path.read_bytes())
+    return Reader(folder)
+
+
+@pytest.fixture(scope="module")
+def owner_of(tmp_path_factory: pytest.TempPathFactory, finished: FinishedLab) -> Callable[[str], Reader]:
+    """Return a function that returns the reader of a how-to page, who owns a lab."""
+
+    @cache
+    def owner(page: str) -> Reader:
+        reader = Reader(tmp_path_factory.mktemp(Path(page).stem))
+        shutil.copytree(finished.home, reader.checkout / "lab1")
+        return reader
+
+    return owner
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("page", "command"), commands(*TUTORIALS), ids=lambda value: str(value)[:60])
-def test_a_command_of_a_tutorial_works(page: str, command: str, folder: Path) -> None:
-    """Its exit code is 0, after those before it."""
-    assert run(command, folder), f"{command} on {page} prints nothing"
+def test_a_command_of_a_tutorial_works(page: str, command: str, student: Reader, model: str) -> None:
+    """It has the exit code that the page says, after those before it. The model of `model.toml` has another address."""
+    student.write(page)
+    address = {"MOVE37_LLM__BASE_URL": model} if "model.toml" in command else {}
+    assert student.run(command, address), f"{command} on {page} prints nothing"
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("page", "command"), commands(*HOW_TO), ids=lambda value: str(value)[:60])
-def test_a_command_of_a_how_to_page_works(page: str, command: str, finished: FinishedLab, tmp_path: Path) -> None:
-    """The lab has really trained its experiments."""
-    (tmp_path / "lab1").symlink_to(finished.home)
-    assert run(command, tmp_path), f"{command} on {page} prints nothing"
+def test_a_command_of_a_how_to_page_works(page: str, command: str, owner_of: Callable[[str], Reader]) -> None:
+    """It has the exit code that the page says, after those before it on the page."""
+    owner_of(page).run(command)
+
+
+@pytest.mark.parametrize(("page", "command"), commands(*TUTORIALS, *HOW_TO, marked=True), ids=lambda v: str(v)[:60])
+def test_a_command_that_needs_more_is_well_formed(page: str, command: str) -> None:
+    """`move37` knows its options, and the files of `deploy/` that it names exist."""
+    words = shlex.split(command, comments=True)
+    for word in words:
+        assert not word.startswith("deploy/") or (ROOT / word).exists(), f"{word} on {page} does not exist"
+    while words and "=" in words[0]:
+        words = words[1:]
+    if words[:1] == ["move37"]:
+        parse(get_command(command_line()), words[1:])
+
+
+def parse(command: Any, words: list[str]) -> None:
+    """Let the command line read words without running the command. Raises UsageError, as the command would."""
+    subcommands = getattr(command, "commands", {})
+    if words and words[0] in subcommands:
+        parse(subcommands[words[0]], words[1:])
+    else:
+        command.make_context("move37", list(words))
+
+
+def test_a_block_that_does_not_run_says_what_it_needs() -> None:
+    """A title of another kind is a mistake."""
+    titles = {block.title for page in (*TUTORIALS, *HOW_TO) for block in blocks(page, "sh") if block.title}
+    assert titles
+    assert not {title for title in titles if not title.startswith(MARKS)}
 
 
 def test_the_pages_build_without_a_broken_link(tmp_path: Path) -> None:
-    """Strictly: a link or an anchor to nowhere, and a page that no menu names, are errors."""
+    """Strictly: a link or an anchor to nowhere, and a page that no menu names, are errors.
+
+    Without --quiet, with which MkDocs does not count warnings.
+    """
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     result = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
