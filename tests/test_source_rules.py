@@ -24,8 +24,11 @@ FORBIDDEN = {
     "by hand": "manually",
 }  # fmt: skip
 """Forbidden word → its replacement."""
-VERBATIM = ("tests/stand_ins/layers/", "tests/trainer/zoo/", "tests/sandbox/hostile/", "tests/agents/injections.json")
-"""Test data in the style of other authors: architectures and hostile texts."""
+VERBATIM = (
+    "tests/stand_ins/layers/", "tests/trainer/zoo/", "tests/sandbox/hostile/", "tests/agents/injections.json",
+    "docs/campaigns/", "docs/discoveries/",
+)  # fmt: skip
+"""Texts of other authors: architectures, hostile texts, and what logs of campaigns say."""
 DIARIES = ("docs/dev-log.md", "CHANGELOG.md", "tests/test_source_rules.py", "tests/histories/test_v1_histories.py")
 """Records of past work keep their words; this file names the forbidden ones, and old histories contain some."""
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".yaml", ".h", ".cpp", ".conf", ".cfg"}

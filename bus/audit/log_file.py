@@ -2,9 +2,10 @@
 
 A message with a line break is written as `{"raw_hex": "..."}`, and a position without a message as an empty line: line
 numbers stay positions. Positions are without a message where a campaign was archived, or in its archive where
-another campaign's messages are.
+another campaign's messages are. A file whose name ends in `.gz` is read as compressed with gzip.
 """
 
+import gzip
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 from bus.wire.envelope import Envelope, MalformedMessage, decode
 from bus.wire.stored_message import StoredMessage
 
+COMPRESSED = ".gz"
+"""Suffix of a compressed file."""
 RAW_PREFIX = b'{"raw_hex":"'
 
 
@@ -31,8 +34,11 @@ def write_log(path: Path, messages: Iterable[StoredMessage]) -> int:
 
 
 def read_payloads(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield the messages of a file as the stream held them, each with its position."""
-    with path.open("rb") as file:
+    """Yield the messages of a file as the stream held them, each with its position.
+
+    Raises OSError, or EOFError or zlib.error for a compressed file that is damaged.
+    """
+    with gzip.open(path) if path.suffix == COMPRESSED else path.open("rb") as file:
         for position, line in enumerate(file, 1):
             if content := line.rstrip(b"\n"):
                 yield position, _payload(content)

@@ -11,6 +11,7 @@ from shlex import join
 from typing import Any
 
 from bus.vocabulary.events import (
+    CampaignFinished,
     CampaignStarted,
     DiscoveryConfirmed,
     DiscoveryRefuted,
@@ -27,6 +28,8 @@ from lab.operations.event_filter import check_experiment
 
 FOLDER = Path("repeat")
 """Folder that the commands which repeat a claim write sources to."""
+SOURCE_FILE = "source.py"
+"""File of an export that holds an experiment's source as it ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,9 @@ class ClaimStory:
         """Where it stands, in one or two words."""
         if self.verdict:
             return "confirmed" if isinstance(self.verdict[1], DiscoveryConfirmed) else "refuted"
-        return "climbing"
+        newest = self.promotions[-1][0]
+        is_over = any(isinstance(one.event, CampaignFinished) and one.seq > newest for one in self.log)
+        return "no verdict" if is_over else "climbing"
 
 
 def stories(history: Sequence[Envelope], campaign: str = "") -> list[ClaimStory]:
@@ -138,16 +143,20 @@ def _end_of(envelope: Envelope | None) -> dict[str, Any] | None:
     return {"failed": event.reason, "at": envelope.seq}
 
 
-def repeat_commands(story: ClaimStory) -> list[str]:
-    """Return the commands that repeat the newest rung's first seed: the sources, and a run of each on sealed text."""
+def repeat_commands(story: ClaimStory, log: str = "") -> list[str]:
+    """Return the commands that repeat the newest rung's first seed: the sources, and a run of each on sealed text.
+
+    The sources come from an exported log, or from the lab's own.
+    """
     _, step = story.promotions[-1]
     names = (story.candidate, *step.baselines)
     data = ["--data", story.started.data] if story.started.data else []
     seed = str(verification_seed(story.started.seed, step.rung, 0))
     scale = story.plan.rungs[step.rung].scale
-    exports = [join(["move37", "export", name, "--to", str(FOLDER)]) for name in names]
+    source = ["--log", log] if log else []
+    exports = [join(["move37", "export", name, "--out", str(FOLDER / name), *source]) for name in names]
     runs = [
-        join(["move37", "train", str(FOLDER / name / "mixer.py"), "--scale", scale, "--seed", seed, "--sealed", *data])
+        join(["move37", "train", str(FOLDER / name / SOURCE_FILE), "--scale", scale, "--seed", seed, "--sealed", *data])
         for name in names
     ]
     return [*exports, *runs]

@@ -18,6 +18,7 @@ from bus.wire.ids import has_name, parse_run_id
 from lab.errors import LabError
 from lab.home import Home
 from lab.observability.host_facts import query_gpus
+from lab.operations.evidence import SOURCE_FILE
 from lab.settings import Settings
 from lab.terminal import tables
 from sandbox import Device, JailFault, SandboxUnavailable
@@ -27,7 +28,7 @@ from trainer.exporting.model_card import Provenance
 from trainer.exporting.module_file import NotPortable
 from trainer.exporting.package import TrainedMixer, export
 
-SOURCE_FILE, RECORD_FILE = "source.py", "record.json"
+RECORD_FILE = "record.json"
 
 
 @dataclass(frozen=True)

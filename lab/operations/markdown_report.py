@@ -130,7 +130,7 @@ def _leaderboard(ranked: Sequence[Experiment]) -> str:
          _number(row.bits_per_byte), _accuracy(row), f"{row.parameters:,}" if row.parameters else "")
         for place, row in enumerate(ranked[:MAX_ROWS], 1)
     ]  # fmt: skip
-    return _table(("", "design", "origin", "parent", "ranked by", "bits/byte", "recall", "parameters"), rows)
+    return table(("", "design", "origin", "parent", "ranked by", "bits/byte", "recall", "parameters"), rows)
 
 
 def _number(value: float | None) -> str:
@@ -148,10 +148,10 @@ def _failures(experiments: Sequence[Experiment]) -> str:
     if not reasons:
         return "Nothing."
     rows = [(stage, plain(reason), count) for (stage, reason), count in reasons.most_common(MAX_ROWS)]
-    return _table(("stage", "reason", "times"), rows)
+    return table(("stage", "reason", "times"), rows)
 
 
-def _table(head: Iterable[str], rows: Iterable[Row]) -> str:
+def table(head: Iterable[str], rows: Iterable[Row]) -> str:
     """Return a Markdown table; its cells have no line breaks."""
     lines = [tuple(head), *rows]
     text = [f"| {' | '.join(map(str, line))} |" for line in lines]

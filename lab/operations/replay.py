@@ -3,6 +3,7 @@
 import json
 import sys
 import tempfile
+import zlib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -36,8 +37,8 @@ def read_history(file: Path, first: int = 1, last: int = 0) -> list[Envelope]:
         raise LabError(
             f"{file} is a folder; hint: move37 export-log --home {file} FILE writes its log to a file"
         ) from None
-    except OSError as error:
-        raise LabError(f"can't read {file} ({error.strerror})") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise LabError(f"can't read {file} ({getattr(error, 'strerror', None) or error})") from None
     verify.require_intact_export(file)
     if not history or first > history[-1].seq:
         raise LabError(f"{file} holds no event at position {first} or later")

@@ -1,7 +1,9 @@
 """What each arm of a campaign tried, what that cost, and what it found, read from the log alone.
 
-An arm is what asked for an experiment: the search policy of a guided slot, or the name of a control arm. Experiments
-that people proposed are the arm `human`. The baselines are what gains are measured from, and no arm.
+An arm is what asked for an experiment: the search policy of a guided slot, or a control arm. The slots of the control
+`random` are a small part of a campaign, and their arm is called `random control`: `random` is a whole campaign under
+that policy. Experiments that people proposed are the arm `human`. The baselines are what gains are measured from, and
+no arm.
 
 A trial's gain is a *screening score*: one seed, text loss, best baseline less this design. A *discovery* is a
 DiscoveryConfirmed event, nothing else.
@@ -14,6 +16,7 @@ from datetime import datetime
 from statistics import fmean
 
 from bus.vocabulary.events import (
+    UNGUIDED_ARMS,
     CampaignStarted,
     DiscoveryConfirmed,
     DiscoveryRefuted,
@@ -117,7 +120,7 @@ class _Reading:
         if isinstance(event, CampaignStarted):
             self.policy = event.policy
         elif isinstance(event, ProposalRequested):
-            self._open(one.experiment, self.policy if event.arm == "guided" else event.arm)
+            self._open(one.experiment, self._arm_name(event.arm))
         elif isinstance(event, ProposalCreated) and one.experiment not in self.arms:
             self._open(one.experiment, BASELINE_ARM if event.origin == "baseline" else HUMAN_ARM)
         elif isinstance(event, RunStarted):
@@ -135,6 +138,11 @@ class _Reading:
             self.discoveries[arm].append(self.spent[arm])
         elif isinstance(event, DiscoveryRefuted):
             self.refuted[arm] += 1
+
+    def _arm_name(self, arm: str) -> str:
+        if arm == "guided":
+            return self.policy
+        return f"{arm} control" if arm in UNGUIDED_ARMS else arm
 
     def _open(self, experiment: str, arm: str) -> None:
         self.arms[experiment] = arm

@@ -70,7 +70,7 @@ def test_the_text_names_seeds_positions_and_commands(lab: Laboratory) -> None:
     assert f"{verdict.seq:>6}  confirmed: " in text
     assert str(verification_seed(7, 0, 0)) in text
     assert re.search(r"seed  0 .* base-\S+ \d\.\d{4} \(at \d+\)", text)
-    assert "move37 train repeat/e0001/mixer.py --scale micro --seed" in text
+    assert "move37 train repeat/e0001/source.py --scale micro --seed" in text
     assert text.count("--sealed") == 3
 
 

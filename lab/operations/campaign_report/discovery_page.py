@@ -1,0 +1,143 @@
+"""The page of one confirmed design: formula, source, lineage, figures next to every baseline, cost, how to repeat it."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from statistics import fmean
+
+from bus.vocabulary.events import ProposalCreated, VerificationCompleted
+from bus.wire.envelope import Envelope
+from bus.wire.ids import BASELINE_PREFIX, parse_verification_run_id
+from lab.operations.campaign_report.lineage import lineage
+from lab.operations.campaign_report.logs import CampaignLog
+from lab.operations.campaign_report.writing import (
+    NONE,
+    design,
+    event_link,
+    hours,
+    interval,
+    number,
+    page,
+    verbatim,
+)
+from lab.operations.evidence import ClaimStory, repeat_commands
+from lab.operations.markdown_report import plain, table
+
+NO_ABLATION = "No ablation of this design was trained, so what each of its units contributes is not known."
+
+
+def discovery_page(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
+    """Return the page; `campaigns` leads to the pages of the campaigns."""
+    source = log.scored[claim.candidate].source
+    return page(
+        plain(log.design_name(claim.candidate)) or claim.candidate,
+        _opening(log, claim, campaigns),
+        f"## Formula\n\n{verbatim(ast.get_docstring(ast.parse(source)) or 'The source states none.')}",
+        f"## Evidence\n\n{_evidence(log, claim, campaigns)}",
+        f"## Figures next to the baselines\n\n{_figures(log, claim, campaigns)}",
+        f"## Lineage\n\n{_lineage(log, claim, campaigns)}",
+        f"## Ablation\n\n{NO_ABLATION}",
+        f"## Cost\n\n{_cost(log, claim)}",
+        f"## How to repeat it\n\n{_repeat(log, claim)}",
+        f"## Source\n\n{verbatim(source, 'python')}",
+    )
+
+
+def _opening(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
+    verdict, proposal = claim.verdict, log.proposals[claim.candidate]
+    assert verdict is not None, "it was confirmed"
+    assert isinstance(proposal.event, ProposalCreated)
+    return (
+        f"Experiment `{claim.candidate}` of [{plain(log.name)}]({campaigns}{log.name}.md#{claim.candidate}), confirmed "
+        f"by event {event_link(log, verdict[0], campaigns)}: {plain(verdict[1].why)}.\n\n"
+        f"Its motivation, as it was proposed: {plain(proposal.event.motivation)}"
+    )
+
+
+def _evidence(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
+    """Return the gain over each baseline that climbed, at each rung."""
+    assert claim.verdict is not None
+    at, verdict = claim.verdict
+    rows = [
+        (rung.rung, len(rung.seeds), f"`{one.baseline}`", number(one.mean, "+.4f"), number(one.sd),
+         interval(one.interval), number(one.low, "+.4f"), number(one.e_value, ".3g"), number(1 / verdict.level, ".3g"))
+        for rung in verdict.rungs
+        for one in rung.comparisons
+    ]  # fmt: skip
+    head = ("rung", "seeds", "baseline", "gain", "sd", "95 %", "lower bound", "e-value", "needed")
+    text = f"Nats per byte of sealed text, on seeds that no screening run had (event {event_link(log, at, campaigns)})."
+    return f"{text}\n\n{table(head, rows)}"
+
+
+def _figures(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
+    """Return the losses of the design and of every baseline, screening and sealed."""
+    sealed = _sealed_means(log)
+    names = [claim.candidate, *sorted(name for name in log.scored if name.startswith(BASELINE_PREFIX))]
+    rows = [
+        (design(log, name), _screening(log, name, campaigns), *(sealed.get((name, k), NONE) for k in _rungs(claim)),
+         log.scored[name].end.metrics.size.get("parameters", NONE), _flops(log, name),
+         number(log.scored[name].end.metrics.recall, ".3f"))
+        for name in names
+    ]  # fmt: skip
+    head = ("design", f"{log.started.scale}, screening", *(f"{name}, sealed" for name in claim.plan.rung_names),
+            "parameters", "FLOPs per token", "recall")  # fmt: skip
+    text = "Text loss in nats per byte; on sealed text the mean over seeds (their number). A dash: it did not climb."
+    return f"{text}\n\n{table(head, rows)}"
+
+
+def _rungs(claim: ClaimStory) -> range:
+    return range(len(claim.plan.rungs))
+
+
+def _screening(log: CampaignLog, name: str, campaigns: str) -> str:
+    run = log.scored[name]
+    return f"{number(run.loss)} ({event_link(log, run.at.seq, campaigns)})"
+
+
+def _flops(log: CampaignLog, name: str) -> str:
+    return number(log.scored[name].end.metrics.cost.get("flops_per_token"), ",.0f")
+
+
+def _sealed_means(log: CampaignLog) -> Mapping[tuple[str, int], str]:
+    """Return the mean loss of each experiment on each rung, with the number of its seeds."""
+    losses: dict[tuple[str, int], list[float]] = {}
+    for one, end in log.sealed:
+        if parts := parse_verification_run_id(end.run):
+            losses.setdefault((one.experiment, parts.rung), []).append(end.metrics.val_loss)
+    return {key: f"{number(fmean(values))} ({len(values)})" for key, values in losses.items()}
+
+
+def _lineage(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
+    steps = lineage(log, claim.candidate)
+    rows = [
+        (design(log, step.experiment), plain(step.operator), number(step.loss), number(step.gain, "+.4f"),
+         event_link(log, step.at, campaigns))
+        for step in steps
+    ]  # fmt: skip
+    text = "Screening scores of one seed, so a step's gain has the noise of two runs."
+    if not steps[0].experiment.startswith(BASELINE_PREFIX):
+        text += " The line begins with a design from scratch, not with a baseline."
+    return f"{text}\n\n{table(('design', 'made by', 'text loss', 'gain over its parent', 'event'), rows)}"
+
+
+def _cost(log: CampaignLog, claim: ClaimStory) -> str:
+    runs = list(_own_runs(log, claim))
+    seconds = sum(end.metrics.cost.get("seconds", 0.0) for end in runs)
+    return (
+        f"Its {len(runs)} runs on sealed text took {hours(seconds)} h. The whole campaign took "
+        f"{hours(log.screening_seconds)} h of screening runs and {hours(log.sealed_seconds)} h of runs on sealed text, "
+        "those of baselines and of other candidates included. A run has one core."
+    )
+
+
+def _own_runs(log: CampaignLog, claim: ClaimStory) -> Iterator[VerificationCompleted]:
+    own: Iterator[tuple[Envelope, VerificationCompleted]] = log.sealed
+    return (end for one, end in own if one.experiment == claim.candidate)
+
+
+def _repeat(log: CampaignLog, claim: ClaimStory) -> str:
+    commands = "\n".join(repeat_commands(claim, f"docs/campaigns/{log.file}"))
+    return (
+        f"The first seed of the highest rung, bit for bit on a machine of the same kind:\n\n"
+        f"{verbatim(commands, 'sh')}\n\n"
+        f"`move37 replay docs/campaigns/{log.file}` prints the campaign event by event."
+    )

@@ -1,0 +1,95 @@
+"""The page that compares the campaigns: a table of them, the law of discovery, and how the rungs agree."""
+
+from collections.abc import Iterator, Sequence
+
+from agents.analysis.evidence.rank_statistics import MIN_DESIGNS, RungCorrelation
+from lab.operations.campaign_report.logs import CampaignLog
+from lab.operations.campaign_report.rungs import agreements, rung_losses
+from lab.operations.campaign_report.writing import NONE, design, event_link, hours, interval, number, page, verbatim
+from lab.operations.law import law_lines, law_report
+from lab.operations.markdown_report import plain, table
+
+HEAD = (
+    "campaign", "seed", "policy", "control arms", "experiments", "hours of screening", "hours on sealed text",
+    "best text loss", "best baseline", "verified", "confirmed", "refuted",
+)  # fmt: skip
+
+
+def overview(logs: Sequence[CampaignLog]) -> str:
+    """Return the page."""
+    if not logs:
+        return page("Campaigns", "No log is kept here yet.", "[Discoveries](../discoveries/README.md)")
+    parts = (_opening(), table(HEAD, [_row(log) for log in logs]), _found(logs), _law(logs), _rungs(logs))
+    return page("Campaigns", *parts)
+
+
+def _opening() -> str:
+    return (
+        "Each row is one campaign, whose exported log is in this folder. A run has one core, so hours of runs are CPU "
+        "hours; they count completed runs. Text losses are nats per byte: of one seed, the best of many, and no "
+        "claim. What was *verified* was tested on fresh seeds and sealed text against the best baselines "
+        "([how](../explanation/verification.md)). Links on figures lead to the events that they come from."
+    )
+
+
+def _row(log: CampaignLog) -> tuple[object, ...]:
+    standings = [claim.standing for claim in log.claims]
+    arms = ", ".join(f"{arm} {share:.0%}" for arm, share in log.started.arms.items() if share)
+    return (
+        f"[{log.name}]({log.name}.md)", log.started.seed, plain(log.started.policy), arms or NONE,
+        log.started.experiments, hours(log.screening_seconds), hours(log.sealed_seconds),
+        _best(log, baseline=False), _best(log, baseline=True),
+        len(standings), standings.count("confirmed"), standings.count("refuted"),
+    )  # fmt: skip
+
+
+def _best(log: CampaignLog, *, baseline: bool) -> str:
+    """Return the least text loss with its experiment and its event."""
+    name = log.best(baseline=baseline)
+    if name is None:
+        return NONE
+    run = log.scored[name]
+    return f"{number(run.loss)} `{name}` ({event_link(log, run.at.seq)})"
+
+
+def _found(logs: Sequence[CampaignLog]) -> str:
+    """Return the verdicts of all campaigns."""
+    rows = [_verdict(log, place) for log in logs for place in range(len(log.claims))]
+    if not rows:
+        return "## Verdicts\n\nNo candidate was verified in these campaigns."
+    head = ("campaign", "candidate", "verdict", "event", "reason")
+    return f"## Verdicts\n\n{table(head, rows)}\n\n[Discoveries](../discoveries/README.md) tells of the confirmed ones."
+
+
+def _verdict(log: CampaignLog, place: int) -> tuple[object, ...]:
+    claim = log.claims[place]
+    at, why = (event_link(log, claim.verdict[0]), plain(claim.verdict[1].why)) if claim.verdict else (NONE, NONE)
+    return log.name, design(log, claim.candidate), claim.standing, at, why
+
+
+def _law(logs: Sequence[CampaignLog]) -> str:
+    lines = "\n".join(law_lines(law_report([search for log in logs for search in log.searches])))
+    text = (
+        "Campaigns are pooled by arm, and each arm is compared with each other "
+        "([what the words mean](../explanation/evidence.md#the-law-of-discovery)). `move37 law` prints the same:"
+    )
+    return f"## The law of discovery\n\n{text}\n\n{verbatim(lines)}"
+
+
+def _rungs(logs: Sequence[CampaignLog]) -> str:
+    rows = list(_rung_rows(logs))
+    head = ("from", "to", "designs", "Spearman's rho", "within the best quarter")
+    text = f"Fewer than {MIN_DESIGNS} designs say nothing. An interval that includes 0 is a warning."
+    return f"## From rung to rung\n\n{text}\n\n{table(head, rows) if rows else 'No design ran at two rungs.'}"
+
+
+def _rung_rows(logs: Sequence[CampaignLog]) -> Iterator[tuple[object, ...]]:
+    for one in agreements(rung_losses(logs)):
+        yield one.lower, one.upper, one.over_all.designs, _correlation(one.over_all), _correlation(one.best)
+
+
+def _correlation(one: RungCorrelation) -> str:
+    if one.value is None:
+        return f"{NONE} ({one.designs} designs)"
+    warning = "; **includes 0**" if one.is_unsure else ""
+    return f"{one.value:+.2f} {interval(one.interval, '+.2f')}{warning}"
