@@ -1,4 +1,4 @@
-"""The page of one confirmed design: formula, source, lineage, figures next to every baseline, cost, how to repeat it."""
+"""The page of a confirmed design: formula, source, lineage, figures next to baselines, cost, how to repeat it."""
 
 import ast
 from collections.abc import Iterator, Mapping
