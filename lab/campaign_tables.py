@@ -68,3 +68,6 @@ class VerificationSettings(BaseModel):
     """A climb ends when its predicted chance falls below this; 0 never ends it early."""
     retries: int = Field(default=1, ge=0, le=5)
     """Repetitions of a run that a busy machine ended."""
+    placebos: int | None = Field(default=None, ge=0, le=8)
+    """Times that the best baseline climbs again under another name and with other seeds, to measure the rate of false
+    discoveries; None for one if `share` allows it."""

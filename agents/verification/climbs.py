@@ -1,7 +1,8 @@
 """The climbs of a campaign as the log shows them: where each candidate stands on the ladder.
 
 A climb ends with a verdict, or without one: a person vetoed the candidate, or it passed a rung and the next one has no
-place left. Then nothing is claimed of it.
+place left. Then nothing is claimed of it. A placebo, a baseline under another name, climbs as a candidate does: it
+needs no place, and its evidence ends its climb, since nobody claims anything of it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,10 @@ from bus.vocabulary.events import VETOED, EvidenceReady, PromotionDecided, Verif
 from bus.vocabulary.queries import SealedRun, Verification
 from bus.wire.ids import verification_run_id
 
-Stage = Literal["running", "needs a look", "needs a rung", "confirmed", "refuted", "vetoed", "no place left"]
+Stage = Literal[
+    "running", "needs a look", "needs a rung", "confirmed", "refuted", "vetoed", "no place left",
+    "placebo passed", "placebo failed",
+]  # fmt: skip
 OPEN_STAGES: frozenset[Stage] = frozenset({"running", "needs a look", "needs a rung"})
 
 
@@ -44,8 +48,8 @@ def climbs(state: Verification, plan: VerificationPlan) -> tuple[Climb, ...]:
 
 
 def on_rung(state: Verification, rung: int) -> frozenset[str]:
-    """Return the candidates that have been taken to a rung."""
-    steps = (promotion.event for promotion in state.promotions)
+    """Return the candidates that have been taken to a rung, placebos left out."""
+    steps = (promotion.event for promotion in state.promotions if not promotion.event.placebo_of)
     return frozenset(step.candidate for step in steps if step.candidate is not None and step.rung == rung)
 
 
@@ -88,6 +92,8 @@ def _climb(state: Verification, plan: VerificationPlan, candidate: str, step: Pr
         ),
         None,
     )
+    if step.placebo_of:
+        return Climb(candidate, step, judged, _placebo_stage(state, plan, step, judged))
     return Climb(candidate, step, judged, _stage(state, plan, candidate, step, judged))
 
 
@@ -108,6 +114,22 @@ def _stage(
         return "needs a look"
     full = len(on_rung(state, step.rung + 1)) >= plan.rungs[step.rung + 1].climbers
     return "no place left" if full else "needs a rung"
+
+
+def _placebo_stage(
+    state: Verification, plan: VerificationPlan, step: PromotionDecided, judged: EvidenceReady | None
+) -> Stage:
+    """Return where a placebo stands; like a candidate, it fails if it loses a run."""
+    own = set(candidate_runs(step, plan))
+    if any(run.run in own and run.failure and is_lost(run.failure, run.repetition, plan) for run in state.runs):
+        return "placebo failed"
+    if judged is None:
+        return "running"
+    if judged.outcome == "undecided":
+        return "needs a look"
+    if judged.outcome == "failed":
+        return "placebo failed"
+    return "placebo passed" if step.rung == len(plan.rungs) - 1 else "needs a rung"
 
 
 def _was_stopped(state: Verification, plan: VerificationPlan, step: PromotionDecided) -> bool:

@@ -8,6 +8,9 @@ a place (asynchronous successive halving: Li et al. 2018, 1810.05934); one that 
 
 Each link lists the runs that no earlier link has asked for. The stream takes one link for each number, so a run is
 asked for once, whoever decides and however often.
+
+Placebos begin when the first candidate has begun: the best of its baselines climbs under other names, with seeds of its
+own. They take no place of the plan and of no rung.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from agents.verification.climbs import Climb, climbs, on_rung
 from bus.vocabulary.events import PlannedRun, PromotionDecided, VerificationPlan
 from bus.vocabulary.queries import Nominee, Verification
-from bus.wire.ids import verification_run_id, verification_seed
+from bus.wire.ids import placebo_id, sealed_seed, verification_run_id
 
 
 def next_promotion(state: Verification) -> PromotionDecided | None:
@@ -24,7 +27,9 @@ def next_promotion(state: Verification) -> PromotionDecided | None:
     for climb in climbs(state, plan):
         if climb.stage in {"needs a look", "needs a rung"}:
             return _continuation(state, plan, climb)
-    return None if state.due_place is None else _beginning(state, plan, state.due_place)
+    if state.due_place is not None:
+        return _beginning(state, plan, state.due_place)
+    return _placebo(state, plan)
 
 
 def last_promotion(state: Verification) -> int:
@@ -33,8 +38,10 @@ def last_promotion(state: Verification) -> int:
 
 
 def is_over(state: Verification) -> bool:
-    """Tell whether no place is due and no climb is open; places that never fell due lapse."""
-    return state.due_place is None and not any(climb.is_open for climb in climbs(state, _plan(state)))
+    """Tell whether no place is due, no climb is open and no placebo is missing; places that never fell due lapse."""
+    plan = _plan(state)
+    is_open = any(climb.is_open for climb in climbs(state, plan))
+    return state.due_place is None and not is_open and _placebo(state, plan) is None
 
 
 def _plan(state: Verification) -> VerificationPlan:
@@ -82,6 +89,24 @@ def _beginning(state: Verification, plan: VerificationPlan, place: int) -> Promo
     )
 
 
+def _placebo(state: Verification, plan: VerificationPlan) -> PromotionDecided | None:
+    """Return the start of the next placebo; None if all have begun, or if no candidate has."""
+    begun = {one.event.candidate for one in state.promotions if one.event.placebo_of}
+    first = next((one.event for one in state.promotions if one.event.candidate), None)
+    if first is None or len(begun) >= plan.placebos:
+        return None
+    best = first.baselines[0]
+    placebo = PromotionDecided(
+        number=1,
+        place=max(one.event.place for one in state.promotions),
+        candidate=placebo_id(len(begun) + 1),
+        placebo_of=best,
+        baselines=first.baselines,
+        why=f"{best} again under another name and with other seeds: it has no gain",
+    )
+    return _link(state, plan, placebo)
+
+
 def _eligible(state: Verification, plan: VerificationPlan) -> Iterator[Nominee]:
     """Yield the designs that may begin to climb, best first; none if the lowest rung is full."""
     if len(on_rung(state, 0)) >= plan.rungs[0].climbers:
@@ -111,8 +136,8 @@ def _new_runs(state: Verification, plan: VerificationPlan, step: PromotionDecide
     assert step.candidate is not None, "somebody climbs"
     known = {planned.run for promotion in state.promotions for planned in promotion.event.runs}
     for number in range(plan.rungs[step.rung].looks[step.look]):
-        seed = verification_seed(state.started.seed, step.rung, number)
         for experiment in (step.candidate, *step.baselines):
             run = verification_run_id(experiment, step.rung, number)
             if run not in known:
+                seed = sealed_seed(state.started.seed, experiment, step.rung, number)
                 yield PlannedRun(run=run, experiment=experiment, seed=seed)

@@ -24,20 +24,31 @@ def requested_runs(envelope: Envelope, promotion: PromotionDecided) -> Subdecisi
     if not promotion.runs:
         return []
     state: Verification = yield AskVerification(campaign=envelope.campaign, at=envelope.seq)
-    sources = yield from _sources(envelope, *(planned.experiment for planned in promotion.runs))
-    return [_request(state, planned, promotion.rung, sources) for planned in promotion.runs]
+    designs = [design_of(planned.experiment, promotion) for planned in promotion.runs]
+    sources = yield from _sources(envelope, *designs)
+    return [
+        _request(state, planned, promotion.rung, sources[design])
+        for planned, design in zip(promotion.runs, designs, strict=True)
+    ]
+
+
+def design_of(experiment: str, promotion: PromotionDecided) -> str:
+    """Return the experiment whose source an experiment's runs have: a placebo's is that of its baseline."""
+    return promotion.placebo_of if experiment == promotion.candidate and promotion.placebo_of else experiment
 
 
 def repeated_run(envelope: Envelope, failed: VerificationFailed) -> Subdecision[list[Post]]:
     """Return the request that repeats a run; nothing if it is lost."""
     state: Verification = yield AskVerification(campaign=envelope.campaign, at=envelope.seq)
     parts = parse_verification_run_id(failed.run)
-    planned = [one for step in state.promotions for one in step.event.runs if one.run == failed.run]
+    planned = [(one, step.event) for step in state.promotions for one in step.event.runs if one.run == failed.run]
     plan = state.started.verification if state.started else None
     if not (plan and parts and planned) or is_lost(failed.reason, failed.repetition, plan):
         return []
-    sources = yield from _sources(envelope, parts.experiment)
-    return [_request(state, planned[0], parts.rung, sources, failed.repetition + 1)]
+    run, promotion = planned[0]
+    design = design_of(run.experiment, promotion)
+    sources = yield from _sources(envelope, design)
+    return [_request(state, run, parts.rung, sources[design], failed.repetition + 1)]
 
 
 def lost_runs(experiment: str, cause: PromotionDecided | VerificationFailed, message: str) -> list[Post]:
@@ -60,16 +71,14 @@ def _sources(envelope: Envelope, *ids: str) -> Subdecision[Mapping[str, str]]:
     return {row.id: row.source for row in reply.rows}
 
 
-def _request(
-    state: Verification, planned: PlannedRun, rung: int, sources: Mapping[str, str], repetition: int = 0
-) -> Post:
+def _request(state: Verification, planned: PlannedRun, rung: int, source: str, repetition: int = 0) -> Post:
     started = state.started
     assert started is not None, "a campaign has started"
     assert started.verification is not None, "this campaign verifies nothing"
     request = VerificationRequested(
         run=planned.run,
         repetition=repetition,
-        source=sources[planned.experiment],
+        source=source,
         scale=started.verification.rungs[rung].scale,
         seed=planned.seed,
         limits=started.verification.rungs[rung].limits,

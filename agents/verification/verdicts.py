@@ -5,7 +5,7 @@ a baseline's lost run takes its seed from the comparison. A lost run of the cand
 not lose a seed that would have gone badly. The statistics are those of `agents.analysis.evidence`.
 
 The verdict follows from the evidence in the log, of which the stream takes one for each look, so a candidate never gets
-two verdicts.
+two verdicts. A placebo gets evidence like any candidate, at the same level, but no verdict: it can't be a discovery.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ from bus.vocabulary.events import (
     VerificationPlan,
 )
 from bus.vocabulary.queries import SealedRun, Verification
-from bus.wire.ids import verification_run_id
+from bus.wire.ids import is_placebo, verification_run_id
 
 
 def judged_looks(state: Verification, plan: VerificationPlan) -> list[Post]:
@@ -52,6 +52,8 @@ def judged_looks(state: Verification, plan: VerificationPlan) -> list[Post]:
 
 def verdict(state: Verification, plan: VerificationPlan, candidate: str, newest: EvidenceReady) -> list[Post]:
     """Return the verdict that evidence in the log leads to, if it ends the climb."""
+    if is_placebo(candidate):
+        return []
     rungs = _rung_figures(state, candidate)
     if newest.outcome == "failed":
         refuted = DiscoveryRefuted(

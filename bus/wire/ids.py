@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 BASELINE_PREFIX = "base-"
+PLACEBO_PREFIX = "placebo-"
 CAMPAIGN = "campaign"
 """The experiment id of campaign-wide events."""
 DESIGN_ID_FORM = r"e\d{4,}|h-[0-9a-f]{8}|i-[0-9a-f]{12}"
@@ -100,6 +101,23 @@ def parse_verification_run_id(run: str) -> VerificationRunParts | None:
 def verification_seed(campaign_seed: int, rung: int, number: int) -> int:
     """Return a seed of verification: the same for every candidate and baseline, and none of the screening's."""
     return int(derive(campaign_seed, "verification", rung, number)[:8], 16)
+
+
+def placebo_id(number: int) -> str:
+    """Return the id of a placebo, by its number from 1: a baseline that climbs again under this name."""
+    return f"{PLACEBO_PREFIX}{number}"
+
+
+def is_placebo(experiment: str) -> bool:
+    """Return whether an id is that of a placebo."""
+    return experiment.startswith(PLACEBO_PREFIX)
+
+
+def sealed_seed(campaign_seed: int, experiment: str, rung: int, number: int) -> int:
+    """Return the seed of a run on sealed text: that of its rung and number, or for a placebo one of its own."""
+    if is_placebo(experiment):
+        return int(derive(campaign_seed, "verification", experiment, rung, number)[:8], 16)
+    return verification_seed(campaign_seed, rung, number)
 
 
 def source_hash(source: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from shlex import join
 from typing import Any
 
+from agents.verification.requests import design_of
 from bus.vocabulary.events import (
     CampaignFinished,
     CampaignStarted,
@@ -22,7 +23,7 @@ from bus.vocabulary.events import (
     VerificationPlan,
 )
 from bus.wire.envelope import Envelope
-from bus.wire.ids import has_name, verification_run_id, verification_seed
+from bus.wire.ids import has_name, is_placebo, sealed_seed, verification_run_id, verification_seed
 from lab.errors import LabError
 from lab.operations.event_filter import check_experiment
 
@@ -63,13 +64,29 @@ class ClaimStory:
         return next(iter(verdicts), None)
 
     @property
+    def is_placebo(self) -> bool:
+        """Whether it is a baseline under another name, of which nobody claims anything."""
+        return is_placebo(self.candidate)
+
+    @property
     def standing(self) -> str:
         """Where it stands, in one or two words."""
+        if self.is_placebo:
+            return self._placebo_standing()
         if self.verdict:
             return "confirmed" if isinstance(self.verdict[1], DiscoveryConfirmed) else "refuted"
         newest = self.promotions[-1][0]
         is_over = any(isinstance(one.event, CampaignFinished) and one.seq > newest for one in self.log)
         return "no verdict" if is_over else "climbing"
+
+    def _placebo_standing(self) -> str:
+        looks = self.looks
+        if not looks or looks[-1][1].outcome == "undecided":
+            return "placebo climbing"
+        newest = looks[-1][1]
+        if newest.outcome == "passed" and newest.rung < len(self.plan.rungs) - 1:
+            return "placebo climbing"
+        return f"placebo {newest.outcome}"
 
 
 def stories(history: Sequence[Envelope], campaign: str = "") -> list[ClaimStory]:
@@ -118,7 +135,10 @@ def summary_row(story: ClaimStory) -> dict[str, Any]:
 
 
 def seed_rows(story: ClaimStory, rung: int) -> Iterator[dict[str, Any]]:
-    """Yield one row for each seed of a rung: the losses of the candidate and the baselines, with positions."""
+    """Yield one row for each seed of a rung: the losses of the candidate and the baselines, with positions.
+
+    The seed is that of the baselines; a placebo's own runs have others.
+    """
     steps = [step for _, step in story.promotions if step.rung == rung]
     if not steps:
         return
@@ -150,16 +170,19 @@ def repeat_commands(story: ClaimStory, log: str = "") -> list[str]:
     """
     _, step = story.promotions[-1]
     names = (story.candidate, *step.baselines)
-    data = ["--data", story.started.data] if story.started.data else []
-    seed = str(verification_seed(story.started.seed, step.rung, 0))
-    scale = story.plan.rungs[step.rung].scale
     source = ["--log", log] if log else []
-    exports = [join(["move37", "export", name, "--out", str(FOLDER / name), *source]) for name in names]
-    runs = [
-        join(["move37", "train", str(FOLDER / name / SOURCE_FILE), "--scale", scale, "--seed", seed, "--sealed", *data])
-        for name in names
-    ]
-    return [*exports, *runs]
+    designs = dict.fromkeys(design_of(name, step) for name in names)
+    exports = [join(["move37", "export", name, "--out", str(FOLDER / name), *source]) for name in designs]
+    return [*exports, *(_train_command(story, step, name) for name in names)]
+
+
+def _train_command(story: ClaimStory, step: PromotionDecided, name: str) -> str:
+    """Return the command that repeats the first run of a candidate or a baseline on a rung."""
+    file = FOLDER / design_of(name, step) / SOURCE_FILE
+    seed = sealed_seed(story.started.seed, name, step.rung, 0)
+    data = ["--data", story.started.data] if story.started.data else []
+    scale = story.plan.rungs[step.rung].scale
+    return join(["move37", "train", str(file), "--scale", scale, "--seed", str(seed), "--sealed", *data])
 
 
 def as_json(story: ClaimStory) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from bus.vocabulary.events import (
     VerificationCompleted,
 )
 from bus.wire.envelope import Envelope
+from bus.wire.ids import is_placebo
 
 BASELINE_ARM = "baseline"
 HUMAN_ARM = "human"
@@ -86,9 +87,12 @@ class Trajectory:
 
 
 def trajectories(history: Sequence[Envelope], log: str) -> list[Trajectory]:
-    """Return the searches of a log, by campaign and arm in the order of their first experiment."""
+    """Return the searches of a log, by campaign and arm in the order of their first experiment.
+
+    Runs of placebos are no arm's, as those of baselines.
+    """
     campaigns: dict[str, _Reading] = {}
-    for one in history:
+    for one in (one for one in history if not is_placebo(one.experiment)):
         campaigns.setdefault(one.campaign, _Reading(log, one.campaign)).read(one)
     return [trajectory for reading in campaigns.values() for trajectory in reading.trajectories()]
 

@@ -2,7 +2,8 @@
 
 The budget is a share of the screening's own cost. A run costs its scale's typical seconds or, where nobody has measured
 them, training tokens times parameters. A plan is sized for the worst case: every place is taken, every candidate climbs
-as high as places allow, and no look ends a climb early.
+as high as places allow, and no look ends a climb early. A placebo counts at the lowest rung alone: that it passes has
+at most the chance alpha.
 """
 
 from collections.abc import Iterable
@@ -31,13 +32,23 @@ def verification_plan(settings: Settings) -> VerificationPlan | None:
     looks = (wanted.looks,) if wanted.looks else LOOKS
     plans = [_plan(settings, number, one) for one, number in product(looks, numbers)]
     smallest = plans[-1] if wanted.candidates else None
-    return next((plan for plan in plans if added_share(plan, settings) <= wanted.share), smallest)
+    plan = next((plan for plan in plans if added_share(plan, settings) <= wanted.share), smallest)
+    return plan and _with_placebos(plan, settings)
+
+
+def _with_placebos(plan: VerificationPlan, settings: Settings) -> VerificationPlan:
+    """Return a plan with the placebos that were asked for, by default one if the share allows it."""
+    wanted = settings.verification
+    more = plan.model_copy(update={"placebos": 1 if wanted.placebos is None else wanted.placebos})
+    return more if wanted.placebos is not None or added_share(more, settings) <= wanted.share else plan
 
 
 def added_share(plan: VerificationPlan, settings: Settings) -> float:
     """Return the most work that a plan adds, as a share of the screening's."""
     costs = _costs([settings.scale, *(rung.scale for rung in plan.rungs)])
+    lowest = plan.rungs[0]
     work = sum((rung.climbers + plan.baselines) * rung.looks[-1] * costs[rung.scale] for rung in plan.rungs)
+    work += plan.placebos * lowest.looks[-1] * costs[lowest.scale]
     return work / (settings.experiments * costs[settings.scale])
 
 
@@ -52,7 +63,7 @@ def announcement(settings: Settings) -> str:
         places = "after " + ", ".join(map(str, plan.settlements)) + " settled designs"
         return (
             f"verification: {places} the best one climbs {rungs} on sealed text against the best {plan.baselines} "
-            f"baselines; at most {added_share(plan, settings):.0%} more work"
+            f"baselines{_placebos(plan)}; at most {added_share(plan, settings):.0%} more work"
         )
     if settings.verification.candidates == 0 or not settings.experiments:
         return "verification: off; scores stay screening scores"
@@ -64,6 +75,13 @@ def announcement(settings: Settings) -> str:
         f"{settings.verification.share:.0%} more work; hint: --verify 1 verifies one, for up to "
         f"{_amount(added_share(smallest, settings))}"
     )
+
+
+def _placebos(plan: VerificationPlan) -> str:
+    """Return how many placebos climb, in words."""
+    if not plan.placebos:
+        return ""
+    return f", and so do {plan.placebos} placebos" if plan.placebos > 1 else ", and so does a placebo"
 
 
 def _amount(share: float) -> str:

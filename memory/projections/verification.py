@@ -16,7 +16,12 @@ from bus.vocabulary.events import (
 from memory.rows import Row, projects
 
 
-@projects(PromotionDecided, body=lambda event: event.model_dump_json())
+def _promotion_body(event: PromotionDecided) -> str:
+    """Return the event as JSON; only a placebo has a field that earlier logs lack, so their digests stay."""
+    return event.model_dump_json(exclude=None if event.placebo_of else {"placebo_of"})
+
+
+@projects(PromotionDecided, body=_promotion_body)
 @dataclass(frozen=True, slots=True)
 class PromotionRow(Row):
     """A candidate was taken to a look of a rung."""

@@ -11,18 +11,21 @@ import pytest
 
 from bus.vocabulary.events import (
     CampaignFinished,
+    CampaignStarted,
     DiscoveryConfirmed,
     DiscoveryRefuted,
+    EvidenceReady,
     HumanMessage,
     PromotionDecided,
     VerificationRequested,
 )
 from bus.wire.ids import BASELINE_PREFIX
 from lab.operations.replay import rebuild
+from memory.rows import PROJECTIONS
 from tests.support.archive import Archive
 from tests.support.campaign_checks import broken_rules
 from tests.support.climb_checks import events_of, verification_of
-from tests.support.climbing import climbing_campaign, finished, laboratory, plant, takes
+from tests.support.climbing import climbing_campaign, finished, finished_with_arms, laboratory, plant, takes
 from tests.support.simulated_campaigns import NO_FAULTS
 from tests.support.simulation import STORM, Faults, caching
 
@@ -79,6 +82,34 @@ def test_a_real_gain_climbs_every_rung_from_a_cold_start(
     assert [figures.rung for figures in confirmed.rungs] == ["nano", "micro"]
     assert all(one.mean == pytest.approx(gain, abs=0.02) for figures in confirmed.rungs for one in figures.comparisons)
     assert broken_rules(lab) == []
+
+
+@pytest.mark.parametrize("gain", [0.15], indirect=True)
+def test_a_placebo_climbs_with_seeds_of_its_own_and_is_no_discovery(tmp_path: Path, gain: float) -> None:
+    """It is the best baseline, judged like the candidates, which pass while it does not."""
+    lab = finished_with_arms(tmp_path, placebos=1)
+    steps = [step for step in events_of(lab, PromotionDecided) if step.placebo_of]
+    requests = {(one.experiment, one.event.run): one.event for one in lab.events(VerificationRequested)}
+    own = [request for (name, _), request in requests.items() if name == "placebo-1"]
+    others = [request for (name, _), request in requests.items() if name != "placebo-1"]
+    best = steps[0].placebo_of
+    assert best == steps[0].baselines[0]
+    assert {one.source for one in own} == {one.source for one in others if one.run.startswith(f"{best}-v")}
+    assert not {one.seed for one in own} & {one.seed for one in others}
+    looks = [one.event for one in lab.events(EvidenceReady) if one.experiment == "placebo-1"]
+    assert [look.outcome for look in looks][-1] == "failed"
+    assert verification_of(lab).verdicts
+    assert "placebo-1" not in {one.candidate for one in verification_of(lab).verdicts}
+    assert broken_rules(lab) == []
+
+
+def test_a_plan_without_placebos_reads_as_in_earlier_logs(tmp_path: Path) -> None:
+    """The rows of its start and of its promotions lack the later fields, so digests of such logs stay."""
+    lab = finished(tmp_path, 2, NO_FAULTS)
+    (start,), steps = lab.events(CampaignStarted), lab.events(PromotionDecided)
+    rows = [projection.row(one) for one in (start, *steps) for projection in PROJECTIONS[one.type]]
+    assert len(rows) > 2
+    assert not [row for row in rows if "placebo" in str(row)]
 
 
 @pytest.mark.parametrize("gain", [0.0, -0.05], indirect=True)

@@ -28,6 +28,21 @@ def test_a_derived_plan_stays_within_its_share(experiments: int) -> None:
     assert plan.settlements[-1] == experiments
 
 
+def test_a_placebo_climbs_if_the_share_allows_it() -> None:
+    """Nobody asked for it, so it makes no plan dearer than the share; a number that was asked for stays."""
+    plans = {number: verification_plan(settings(number)) for number in range(300, 2400, 100)}
+    placebos = {number: plan.placebos for number, plan in plans.items() if plan}
+    assert set(placebos.values()) == {0, 1}
+    wanted = settings(20, candidates=1, placebos=2)
+    plan = verification_plan(wanted)
+    assert plan is not None
+    assert plan.placebos == 2
+    assert "and so do 2 placebos" in announcement(wanted)
+    small = verification_plan(settings(20, candidates=1))
+    assert small is not None
+    assert small.placebos == 0
+
+
 def test_a_larger_budget_verifies_more_and_with_more_seeds() -> None:
     plans = [verification_plan(settings(experiments)) for experiments in (400, 2000, 8000)]
     sizes = [(plan.rungs[0].looks[-1], len(plan.settlements)) for plan in plans if plan]

@@ -4,6 +4,7 @@
 - A run is in one promotion; each of its repetitions is asked for once and ends at most once.
 - No rung has more candidates, and no experiment more seeds or repetitions, than the plan says.
 - A candidate has at most one verdict; a discovery has passed every rung.
+- No more placebos climb than the plan says, and none gets a verdict.
 - If the campaign has spent its budget, every place that fell due is filled, and no climb is open.
 """
 
@@ -27,7 +28,7 @@ from bus.vocabulary.events import (
     VerificationRequested,
 )
 from bus.vocabulary.queries import AskVerification, Verification
-from bus.wire.ids import BASELINE_PREFIX, parse_verification_run_id
+from bus.wire.ids import BASELINE_PREFIX, is_placebo, parse_verification_run_id
 from tests.support.simulation import Laboratory
 
 EventT = TypeVar("EventT", bound=Event)
@@ -51,7 +52,8 @@ def broken_climb_rules(lab: Laboratory) -> dict[str, object]:
     if plan is None:
         return {}
     steps = events_of(lab, PromotionDecided)
-    beginnings = [step for step in steps if (step.rung, step.look) == (0, 0)]
+    placebos = [step for step in steps if step.placebo_of]
+    beginnings = [step for step in steps if (step.rung, step.look) == (0, 0) and not step.placebo_of]
     climbing = [step for step in beginnings if step.candidate]
     requests = [(one.run, one.repetition) for one in events_of(lab, VerificationRequested)]
     planned = [run.run for step in steps for run in step.runs]
@@ -73,6 +75,9 @@ def broken_climb_rules(lab: Laboratory) -> dict[str, object]:
         "repeated too often": [run for run, repetition in requests if repetition > plan.retries],
         "too many candidates": _crowded_rungs(steps, plan),
         "too many seeds": _too_many_seeds(planned, plan),
+        "too many placebos": len({step.candidate for step in placebos}) > plan.placebos,
+        "placebos begun twice": _repeated([(step.candidate, step.rung, step.look) for step in placebos]),
+        "verdicts on placebos": [name for name in verdicts if is_placebo(name)],
         "verdicts on nobody": set(verdicts) - {step.candidate for step in steps},
         "two verdicts": _repeated(verdicts),
         "looks judged twice": _repeated(looks),
@@ -86,7 +91,7 @@ def broken_climb_rules(lab: Laboratory) -> dict[str, object]:
 def _crowded_rungs(steps: Sequence[PromotionDecided], plan: VerificationPlan) -> list[int]:
     climbers: defaultdict[int, set[str]] = defaultdict(set)
     for step in steps:
-        if step.candidate:
+        if step.candidate and not step.placebo_of:
             climbers[step.rung].add(step.candidate)
     return [rung for rung, names in climbers.items() if len(names) > plan.rungs[rung].climbers]
 

@@ -8,7 +8,6 @@ import pytest
 
 from bus.vocabulary.events import PromotionDecided
 from bus.wire.envelope import Envelope
-from bus.wire.ids import BASELINE_PREFIX
 from tests.support import instant_trainer
 from tests.support.archive import Archive
 from tests.support.factories import verification_plan
@@ -37,6 +36,7 @@ def climbing_campaign(archive: Archive, seed: int) -> Laboratory:
         climbers=(1 + plan.randrange(3), 1 + plan.randrange(2)),
         retries=plan.randrange(3),
         futility=plan.choice((0.0, 0.05)),
+        placebos=plan.randrange(3),
     )
     lab.start(started(seed, experiments, slots, baselines, verification))
     lab.run()
@@ -52,7 +52,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, gain: float) -> None:
     """Let every design be better than every baseline by so many nats per byte, with the instant trainer's noise."""
 
     def loss(envelope: Envelope, _: object) -> float:
-        return 2.0 if envelope.experiment.startswith(BASELINE_PREFIX) else 2.0 - gain
+        return 2.0 if instant_trainer.is_known_design(envelope) else 2.0 - gain
 
     monkeypatch.setattr(instant_trainer, "_loss", loss)
     for chance in ("GATE_FAILURE", "ANOMALY", "BUSY"):
@@ -67,11 +67,11 @@ def laboratory(folder: Path, slots: int, faults: Faults) -> Laboratory:
     return lab
 
 
-def finished_with_arms(folder: Path) -> Laboratory:
+def finished_with_arms(folder: Path, placebos: int = 0) -> Laboratory:
     """Return a campaign at its end that has control arms and an objective, so units have effects."""
     folder.mkdir(exist_ok=True)
     lab = Laboratory(Archive(folder), "climb-7", Random(7), NO_FAULTS, sound_baselines=True)
-    start = started(7, 12, 2, 3, verification_plan((3, 6, 8)))
+    start = started(7, 12, 2, 3, verification_plan((3, 6, 8), placebos=placebos))
     lab.start(start.model_copy(update={"arms": {"random": 0.25, "mutate_best": 0.25}, "objective": OBJECTIVE}))
     lab.run()
     return lab

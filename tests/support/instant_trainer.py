@@ -9,7 +9,7 @@ import random
 
 from bus.vocabulary.events import VETOED, RunAnomaly, RunFailed, RunRequested, RunStarted, VerificationRequested
 from bus.wire.envelope import Envelope
-from bus.wire.ids import BASELINE_PREFIX, derive
+from bus.wire.ids import BASELINE_PREFIX, derive, is_placebo
 from tests.support.factories import run_completed
 from trainer.run.questions import Prepared, Trained
 from trainer.run.sealed_run import as_run
@@ -64,7 +64,7 @@ def _loss(envelope: Envelope, request: RunRequested) -> float:
     """Return the loss of a source on any seed: honest ones lie within a tenth of each other."""
     draw = random.Random(derive(request.source, "loss"))
     loss, too_good, first_shard_only = 2.0 + 0.15 * draw.random(), draw.random() < TOO_GOOD, draw.random() < 0.5
-    if envelope.experiment.startswith(BASELINE_PREFIX) or not too_good or (first_shard_only and request.shard):
+    if is_known_design(envelope) or not too_good or (first_shard_only and request.shard):
         return loss
     return TOO_GOOD_LOSS_SHARE * loss
 
@@ -82,7 +82,12 @@ def _is_busy(envelope: Envelope) -> bool:
 
 
 def _is_spared(envelope: Envelope, sound_baselines: bool) -> bool:
-    return sound_baselines and envelope.experiment.startswith(BASELINE_PREFIX)
+    return sound_baselines and is_known_design(envelope)
+
+
+def is_known_design(envelope: Envelope) -> bool:
+    """Return whether a run is of a baseline, or of a placebo, which is a baseline under another name."""
+    return envelope.experiment.startswith(BASELINE_PREFIX) or is_placebo(envelope.experiment)
 
 
 def _request(envelope: Envelope, purpose: str) -> tuple[RunRequested, random.Random]:

@@ -53,6 +53,9 @@ class VerificationPlan(Record):
     """A climb ends when the predicted chance of passing its rung falls below this; with 0 it never ends early."""
     retries: int = Field(default=1, ge=0, le=5)
     """Times that a run is repeated which a busy machine may have ended."""
+    placebos: int = Field(default=0, ge=0, le=8)
+    """Times that the best baseline climbs again under another name with other seeds. It has no gain, so how often it
+    passes is the measured rate of false discoveries. Placebos take no candidate's place and get no verdict."""
 
     @property
     def candidates(self) -> int:
@@ -104,7 +107,9 @@ class PromotionDecided(Event):
     runs: tuple[PlannedRun, ...] = ()
     """Runs of this look that no earlier promotion has asked for."""
     structure: str = ""
-    """Hash of the candidate's design: no second candidate of the same structure climbs."""
+    """Hash of the candidate's design: no second candidate of the same structure climbs; empty for a placebo."""
+    placebo_of: str = ""
+    """The baseline that climbs as a placebo under the candidate's name; empty for a design."""
     why: str
     """The reason."""
 

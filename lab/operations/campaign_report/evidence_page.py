@@ -14,7 +14,7 @@ from lab.operations.markdown_report import plain, table
 
 def evidence_page(log: CampaignLog) -> str:
     """Return the page."""
-    claims = [_claim(log, claim) for claim in log.claims]
+    claims = [_claim(log, claim) for claim in (*log.claims, *log.placebos)]
     return page(plain(log.name), _opening(log), _plan(log.started.verification), *claims, _events(log))
 
 
@@ -44,6 +44,8 @@ def _plan(plan: VerificationPlan | None) -> str:
 def _claim(log: CampaignLog, claim: ClaimStory) -> str:
     """Return the section of a candidate."""
     parts = [f"## {claim.candidate}", f"{design(log, claim.candidate)}: {claim.standing}."]
+    if claim.is_placebo:
+        parts.append(f"{plain(claim.promotions[0][1].why)}. The seeds below are those of the baselines.")
     if claim.verdict:
         at, verdict = claim.verdict
         parts.append(f"{plain(verdict.why)} (event {event_link(log, at)}).")

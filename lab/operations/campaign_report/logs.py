@@ -64,6 +64,15 @@ class CampaignLog:
     @cached_property
     def claims(self) -> Sequence[ClaimStory]:
         """The candidates that climbed, in the order in which they began."""
+        return [story for story in self._stories if not story.is_placebo]
+
+    @cached_property
+    def placebos(self) -> Sequence[ClaimStory]:
+        """The baselines that climbed under other names."""
+        return [story for story in self._stories if story.is_placebo]
+
+    @cached_property
+    def _stories(self) -> Sequence[ClaimStory]:
         return stories(self.events, self.campaign) if self.started.verification else ()
 
     @cached_property

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from scipy import stats
+
 from agents.analysis.evidence.rank_statistics import MIN_DESIGNS, RungCorrelation
 from lab.operations.campaign_report.logs import CampaignLog
 from lab.operations.campaign_report.rungs import agreements, rung_losses
 from lab.operations.campaign_report.writing import NONE, design, event_link, hours, interval, number, page, verbatim
+from lab.operations.evidence import summary_row
 from lab.operations.law import law_lines, law_report
 from lab.operations.markdown_report import plain, table
 
@@ -19,7 +22,8 @@ def overview(logs: Sequence[CampaignLog]) -> str:
     """Return the page."""
     if not logs:
         return page("Campaigns", "No log is kept here yet.", "[Discoveries](../discoveries/README.md)")
-    parts = (_opening(), table(HEAD, [_row(log) for log in logs]), _found(logs), _law(logs), _rungs(logs))
+    parts = (_opening(), table(HEAD, [_row(log) for log in logs]), _found(logs), _placebos(logs), _law(logs),
+             _rungs(logs))  # fmt: skip
     return page("Campaigns", *parts)
 
 
@@ -65,6 +69,40 @@ def _verdict(log: CampaignLog, place: int) -> tuple[object, ...]:
     claim = log.claims[place]
     at, why = (event_link(log, claim.verdict[0]), plain(claim.verdict[1].why)) if claim.verdict else (NONE, NONE)
     return log.name, design(log, claim.candidate), claim.standing, at, why
+
+
+def _placebos(logs: Sequence[CampaignLog]) -> str:
+    """Return how often a baseline passed under another name, with what that says of the rate of false discoveries."""
+    rows = [_placebo(log, place) for log in logs for place in range(len(log.placebos))]
+    if not rows:
+        return "## Placebos\n\nNo baseline climbed as a placebo, so the rate of false discoveries was not measured."
+    standings = [placebo.standing for log in logs for placebo in log.placebos]
+    ended = sum(standing in {"placebo passed", "placebo failed"} for standing in standings)
+    passed = standings.count("placebo passed")
+    text = (
+        "The best baseline climbed again under another name and with other seeds, so it has no gain. It would have "
+        f"been called a discovery in {passed} of {ended} climbs that ended{_rate(passed, ended)}."
+    )
+    head = ("campaign", "placebo", "rung", "seeds", "against", "gain", "e-value", "needed", "outcome", "event")
+    return f"## Placebos\n\n{text}\n\n{table(head, rows)}"
+
+
+def _rate(passed: int, ended: int) -> str:
+    """Return the exact interval of a rate, in words; nothing without a climb."""
+    if not ended:
+        return ""
+    low, high = stats.binomtest(passed, ended).proportion_ci(method="exact")
+    return f", a rate between {low:.0%} and {high:.0%} (exact interval of 95 %)"
+
+
+def _placebo(log: CampaignLog, place: int) -> tuple[object, ...]:
+    story = log.placebos[place]
+    row = summary_row(story)
+    return (
+        log.name, f"{story.candidate}, `{story.promotions[0][1].placebo_of}`", row["rung"], row["seeds"],
+        f"`{row['against']}`", number(row["gain"], "+.4f"), number(row["e_value"], ".3g"), number(row["needed"], ".3g"),
+        story.standing, event_link(log, row["at"]),
+    )  # fmt: skip
 
 
 def _law(logs: Sequence[CampaignLog]) -> str:

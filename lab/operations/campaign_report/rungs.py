@@ -13,7 +13,7 @@ from statistics import fmean
 import numpy as np
 
 from agents.analysis.evidence.rank_statistics import RungCorrelation, best_quarter, rung_correlation
-from bus.wire.ids import BASELINE_PREFIX, parse_verification_run_id
+from bus.wire.ids import BASELINE_PREFIX, is_placebo, parse_verification_run_id
 from lab.operations.campaign_report.logs import CampaignLog
 
 SCREENING = "screening"
@@ -61,6 +61,6 @@ def _sealed_losses(logs: Sequence[CampaignLog]) -> Iterator[tuple[tuple[int, str
         plan = log.started.verification
         for one, end in log.sealed:
             parts = parse_verification_run_id(end.run)
-            if plan and parts:
+            if plan and parts and not is_placebo(one.experiment):
                 rung = (parts.rung, f"{plan.rung_names[parts.rung]}, sealed")
                 yield rung, _design(log, one.experiment), end.metrics.val_loss
