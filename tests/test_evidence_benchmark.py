@@ -3,6 +3,7 @@
 from benchmarks.evidence.campaigns import CANDIDATES, LOOKS, ClaimCampaign, Rule, World, by_eager_t, by_verdict
 from benchmarks.evidence.coverage import coverage
 from benchmarks.evidence.power import power, visible_gain
+from benchmarks.evidence.roles import RoleWorld, outcomes
 
 CAMPAIGNS = 20
 EQUAL = World("equal to the best baseline", 0.0, worse_baselines=True)
@@ -25,6 +26,12 @@ def test_a_planted_design_is_confirmed() -> None:
     outcomes = [ClaimCampaign(PLANTED, seed).run(by_verdict) for seed in range(CAMPAIGNS)]
     assert sum(one.planted for one in outcomes) >= 0.9 * CAMPAIGNS
     assert sum(one.false for one in outcomes) == 0
+
+
+def test_the_roles_find_a_planted_design_and_nothing_else() -> None:
+    """Whole campaigns through director, researcher, engineer and analyst; training alone is simulated."""
+    assert [one.planted for one in outcomes(RoleWorld("one better by .05", 0.05), 2)] == [True, True]
+    assert [one.false for one in outcomes(RoleWorld("equal", 0.0, behind=0.1), 2)] == [0, 0]
 
 
 def test_a_campaign_is_reproducible() -> None:

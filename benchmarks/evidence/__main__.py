@@ -9,12 +9,12 @@ at least 90 %, coverage of 93 to 97 %.
 import argparse
 from collections.abc import Callable, Iterator
 
-from scipy import stats
-
 from benchmarks.evidence.campaigns import CampaignOutcome, ClaimCampaign, World, by_eager_t, by_verdict
 from benchmarks.evidence.coverage import SEEDS, SHAPES, coverage
 from benchmarks.evidence.noise import BLOCK_SD, CLOSE_BLOCK_SD
 from benchmarks.evidence.power import GAINS, PLANS, power, visible_gain
+from benchmarks.evidence.roles import role_lines
+from benchmarks.evidence.shares import share
 
 WORLDS = (
     World("all equal", 0.0),
@@ -43,15 +43,9 @@ def campaign_lines(campaigns: int) -> Iterator[str]:
 
 
 def _row(world: World, outcomes: list[CampaignOutcome]) -> str:
-    false = _share([one.false > 0 for one in outcomes])
-    planted = _share([k < one.planted for one in outcomes for k in range(world.planted)]) if world.gain else ""
+    false = share([one.false > 0 for one in outcomes])
+    planted = share([k < one.planted for one in outcomes for k in range(world.planted)]) if world.gain else ""
     return f"{false} | {planted} | {sum(one.runs for one in outcomes) / len(outcomes):.0f}"
-
-
-def _share(hits: list[bool]) -> str:
-    """Return a share in percent with its Wilson interval."""
-    low, high = stats.binomtest(sum(hits), len(hits)).proportion_ci(method="wilson")
-    return f"{100 * sum(hits) / len(hits):.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def power_lines(trials: int) -> Iterator[str]:
@@ -88,12 +82,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--campaigns", type=int, default=200, help="simulated campaigns per world and rule")
     parser.add_argument("--trials", type=int, default=2000, help="simulated claims and intervals per cell")
+    parser.add_argument("--roles", action="store_true", help="run whole campaigns through the lab's roles, only")
     options = parser.parse_args()
-    tables: list[tuple[Callable[[int], Iterator[str]], int]] = [
+    calibration: list[tuple[Callable[[int], Iterator[str]], int]] = [
         (campaign_lines, options.campaigns),
         (power_lines, options.trials),
         (coverage_lines, options.trials),
     ]
+    tables = [(role_lines, options.campaigns)] if options.roles else calibration
     for lines, size in tables:
         for line in lines(size):
             print(line, flush=True)

@@ -18,7 +18,7 @@ from lab.errors import LabError
 from lab.home import Home
 from lab.runtime import models
 from lab.runtime.campaign_start import campaign_started, recorded_arms
-from lab.runtime.verification import verification_plan
+from lab.runtime.verification import is_plan_of
 from lab.settings import Settings
 
 IDENTITY_SETTINGS = ("seed", "scale", "policy")
@@ -91,7 +91,7 @@ async def _require_same_plan(bus: Bus, campaign: str, settings: Settings) -> Non
         return
     assert isinstance(start.event, CampaignStarted)
     as_planned = settings.model_copy(update={"experiments": start.event.experiments, "scale": start.event.scale})
-    if verification_plan(as_planned) != start.event.verification:
+    if not is_plan_of(as_planned, start.event.verification):
         raise LabError(
             f"{campaign} fixed its verification plan when it started; hint: give --campaign NAME for one more"
         )

@@ -36,6 +36,14 @@ def verification_plan(settings: Settings) -> VerificationPlan | None:
     return plan and _with_placebos(plan, settings)
 
 
+def is_plan_of(settings: Settings, fixed: VerificationPlan | None) -> bool:
+    """Tell whether settings lead to a plan that a campaign has fixed; its placebos stay if no number is given."""
+    wanted = verification_plan(settings)
+    if wanted and fixed and settings.verification.placebos is None:
+        wanted = wanted.model_copy(update={"placebos": fixed.placebos})
+    return wanted == fixed
+
+
 def _with_placebos(plan: VerificationPlan, settings: Settings) -> VerificationPlan:
     """Return a plan with the placebos that were asked for, by default one if the share allows it."""
     wanted = settings.verification

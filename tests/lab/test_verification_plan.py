@@ -9,7 +9,7 @@ from bus.vocabulary.events import CampaignStarted
 from lab.errors import LabError
 from lab.operations import preflight
 from lab.runtime.campaign_start import campaign_started
-from lab.runtime.verification import added_share, announcement, verification_plan
+from lab.runtime.verification import added_share, announcement, is_plan_of, verification_plan
 from lab.settings import Settings
 
 
@@ -41,6 +41,18 @@ def test_a_placebo_climbs_if_the_share_allows_it() -> None:
     small = verification_plan(settings(20, candidates=1))
     assert small is not None
     assert small.placebos == 0
+
+
+def test_a_campaign_without_placebos_is_resumed_with_the_settings_that_began_it() -> None:
+    """It began before there were any; another number that a person gives is another plan."""
+    wanted = settings(2000)
+    plan = verification_plan(wanted)
+    assert plan is not None
+    earlier = plan.model_copy(update={"placebos": 0})
+    assert plan != earlier
+    assert is_plan_of(wanted, earlier)
+    assert not is_plan_of(settings(2000, placebos=2), earlier)
+    assert not is_plan_of(settings(2000, margin=0.01), earlier)
 
 
 def test_a_larger_budget_verifies_more_and_with_more_seeds() -> None:

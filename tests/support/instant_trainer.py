@@ -18,6 +18,8 @@ WORKER = "instant"
 """The name of every process, so that a log does not depend on which one was killed."""
 GATE_FAILURE, ANOMALY, TOO_GOOD, BUSY = 1 / 6, 1 / 10, 1 / 6, 1 / 8
 """Chances of a failed gate, of an anomaly, of a loss below that of any honest design, and of a busy machine."""
+NOISE = 0.03
+"""Width of the noise of a loss, nats per byte."""
 BLOCKS = (0.01, -0.01)
 """How far each block of sealed text lies above the mean."""
 TOO_GOOD_LOSS_SHARE = 0.6
@@ -47,7 +49,7 @@ def train(envelope: Envelope, *, sound_baselines: bool = True) -> Trained:
         anomaly = RunAnomaly(run=request.run, kind="diverged", step=7, evidence="loss 9.1 after 2.0")
         failed = _failure(request, "train", "anomaly:diverged", anomaly.evidence)
         return Trained(anomaly=anomaly, failed=failed)
-    loss = _loss(envelope, request) + 0.03 * draw.random()
+    loss = _loss(envelope, request) + NOISE * draw.random()
     completed = run_completed(request.run, val_loss=loss, recall=draw.random())
     blocks = tuple(loss + difference for difference in BLOCKS) if _is_sealed(envelope) else ()
     return Trained(completed=completed.model_copy(update={"worker": WORKER}), blocks=blocks)
