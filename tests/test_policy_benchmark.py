@@ -17,7 +17,7 @@ from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.choices import Choices, ChoiceSpace
 from benchmarks.policies.compare import interval, regrets
 from benchmarks.policies.mixers import SimulatedMixers
-from benchmarks.policies.table import Contender, PublishedTable
+from benchmarks.policies.table import Contender, PublishedTable, Table
 from benchmarks.policies.tables import Listed
 from bus.vocabulary.events import PoolUpdated, ProposalCreated, ProposalRequested
 
@@ -162,3 +162,14 @@ def test_a_contender_may_change_a_setting_of_the_researcher() -> None:
     assert started.roles["researcher"]["formulas"] == 0.0
     with pytest.raises(ValueError, match="luck"):
         Contender.parse("two_tier:luck=1")
+
+
+@pytest.mark.parametrize("table", [HILL, SimulatedMixers()], ids=["published", "mixers"])
+def test_a_contender_may_change_a_parameter_of_its_policy(table: Table) -> None:
+    """The other parameters are those that suit the campaign; a value out of range is refused."""
+    started = table.start(Contender.parse("two_tier:batch=7:formulas=0"), 1, 40)
+    suited = policies()["two_tier"].sized_for(started.experiments, len(started.baselines)).model_dump()
+    assert started.policy_parameters == suited | {"batch": 7} != suited
+    assert started.roles["researcher"]["formulas"] == 0.0
+    with pytest.raises(ValueError, match="batch"):
+        Contender.parse("two_tier:batch=0")

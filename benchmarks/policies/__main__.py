@@ -7,9 +7,9 @@ Each run is a whole campaign (`benchmarks.policies.campaign`): the lab's directo
 with the table in the trainer's place. Prints, per table and policy, the test regret of the design with the best
 validation value after a quarter, a half and all of the queries: the mean over runs with its interval, and the mean
 difference to a reference policy on the same seeds with its interval. All intervals are 95 % of a bootstrap over runs.
-`optuna-tpe` among the policies is Optuna's TPE without the lab (extra `bench`); `two_tier:leaning=4` is a policy with
-a setting of the researcher. A table whose file or package is absent
-is skipped with a line on stderr. The same arguments print the same table.
+`optuna-tpe` among the policies is Optuna's TPE without the lab (extra `bench`); `surrogate:children=64:leaning=4` is a
+policy with a parameter of its own and a setting of the researcher. A table whose file or package is absent is skipped
+with a line on stderr. The same arguments print the same table.
 """
 
 import argparse

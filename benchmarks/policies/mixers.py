@@ -69,8 +69,8 @@ class MixerTable(Table):
     def start(self, contender: Contender, seed: int, queries: int) -> CampaignStarted:
         roles = {researcher.SPEC.name: dict(contender.researcher)}
         settings = Settings(
-            policy=contender.policy, seed=seed, experiments=queries, slots=SLOTS, roles=roles, arms=NO_CONTROLS,
-            verification=VerificationSettings(candidates=0),
+            policy=contender.policy, policy_parameters={**contender.parameters}, seed=seed, experiments=queries,
+            slots=SLOTS, roles=roles, arms=NO_CONTROLS, verification=VerificationSettings(candidates=0),
         )  # fmt: skip
         return campaign_started(settings)
 

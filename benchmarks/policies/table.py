@@ -12,6 +12,7 @@ from functools import cached_property
 from random import Random
 from typing import Any, ClassVar
 
+from pydantic import JsonValue
 from typing_extensions import override
 
 from agents.roles import analyst, researcher
@@ -35,22 +36,35 @@ A fitness is squashed, and a loss 10 % below the best baseline's is quarantined;
 
 @dataclass(frozen=True)
 class Contender:
-    """A search policy, with settings of the researcher that differ from the default."""
+    """A search policy, with parameters of it and settings of the researcher that differ from the default."""
 
     policy: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
     researcher: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str) -> "Contender":
-        """Return the contender of a text such as `two_tier` or `surrogate:leaning=4:formulas=0`.
+        """Return the contender of a text such as `two_tier` or `surrogate:children=64:formulas=0`.
 
-        Raises ValueError for an unknown policy or setting.
+        A name that is none of the policy's parameters is a setting of the researcher. Raises ValueError for an unknown
+        policy, parameter or setting.
         """
         policy, *settings = text.split(":")
-        policy_class(policy)
+        known = policy_class(policy).Parameters.model_fields
         values = {name: value for name, _, value in (setting.partition("=") for setting in settings)}
-        researcher.ResearcherSettings.model_validate(values)
-        return cls(policy, values)
+        contender = cls(
+            policy,
+            {name: value for name, value in values.items() if name in known},
+            {name: value for name, value in values.items() if name not in known},
+        )
+        contender.sized_for(1, 1)
+        researcher.ResearcherSettings.model_validate(contender.researcher)
+        return contender
+
+    def sized_for(self, experiments: int, baselines: int) -> dict[str, JsonValue]:
+        """Return all parameters of the policy; those not given suit a campaign of this size. Raises ValueError."""
+        suited = policy_class(self.policy).sized_for(experiments, baselines).model_dump(mode="json")
+        return policy_class(self.policy).Parameters.model_validate(suited | {**self.parameters}).model_dump(mode="json")
 
 
 class NoPapers:
@@ -111,7 +125,7 @@ class PublishedTable(Table):
 
     @override
     def start(self, contender: Contender, seed: int, queries: int) -> CampaignStarted:
-        parameters = policy_class(contender.policy).sized_for(queries - FOUNDERS, FOUNDERS).model_dump(mode="json")
+        parameters = contender.sized_for(queries - FOUNDERS, FOUNDERS)
         settings = researcher.ResearcherSettings.model_validate({"max_ideas": MAX_IDEAS, **contender.researcher})
         return CampaignStarted(
             goal="", seed=seed, scale="table", experiments=queries - FOUNDERS, slots=1,
