@@ -28,6 +28,7 @@ from bus.vocabulary.queries import (
     Ancestry,
     AskAnalysed,
     AskAncestry,
+    AskExperiments,
     AskOutcomes,
     CampaignStatus,
     Experiment,
@@ -170,6 +171,8 @@ class Campaign:
             wanted = {*question.ids, *names[max(0, len(names) - question.newest) :]}
             ranked = sorted(wanted, key=lambda name: -self.scores[name])
             return Experiments(rows=tuple(self.rows[name] for name in ranked))
+        if isinstance(question, AskExperiments):
+            return Experiments(rows=tuple(self.rows[name] for name in question.ids))
         if isinstance(question, AskOutcomes):
             return Outcomes()
         assert isinstance(question, AskAncestry)

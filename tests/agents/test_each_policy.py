@@ -144,3 +144,64 @@ class TestMixture:
         """The error names the ones that can be chosen."""
         with pytest.raises(ValueError, match=r"mixture can't choose among two_tier; hint: choose some of mutate_best"):
             make_policy("mixture", {"policies": ["two_tier"]})
+
+
+def test_best_of_n_has_many_designs_from_scratch_ranked() -> None:
+    """It suggests no parent."""
+    suggestion = ask("best_of_n", status("best_of_n"))
+    assert (suggestion.parent, suggestion.children, suggestion.ranking) == (None, 32, "improvement")
+
+
+def test_crossover_joins_the_best() -> None:
+    """Parent and mates come from the best ranks, and joining them is preferred."""
+    for seed in range(30):
+        suggestion = ask("crossover", status("crossover"), seed)
+        assert len(suggestion.references) == 3
+        assert {suggestion.parent, *suggestion.references} <= set(RANKED[:12])
+        assert suggestion.preferences == {"crossover": 6.0, "scratch": 0.0}
+
+
+class TestHillClimb:
+    """Climbs with restarts."""
+
+    def test_the_top_of_the_climb_is_the_parent(self) -> None:
+        """Results from before the start of the climb don't count."""
+        assert ask("hill_climb", status("hill_climb", 20), state={}).parent == RANKED[0]
+        assert ask("hill_climb", status("hill_climb", 20), state={"start": 12}).parent == RANKED[12]
+
+    def test_a_climb_begins_with_fresh_designs(self) -> None:
+        """The first one begins with the baselines."""
+        assert ask("hill_climb", status("hill_climb", 2), state={}).parent in status("hill_climb").founders
+        assert ask("hill_climb", status("hill_climb", 20), state={"start": 18}) == Suggestion()
+
+    def test_a_climb_ends_when_it_gains_nothing(self) -> None:
+        """Here the first result is the best, so climbs of 15 results follow one another."""
+        assert fold("hill_climb", 16)["start"] == 16
+        assert fold("hill_climb", 15)["start"] == 0
+
+
+class TestHalving:
+    """Brackets of ever fewer survivors."""
+
+    @pytest.mark.parametrize(("analysed", "survivors"), [(4, 2), (7, 2), (8, 1), (11, 1)])
+    def test_each_round_derives_from_half_as_many(self, analysed: int, survivors: int) -> None:
+        """A bracket of two halvings has rounds of four slots."""
+        now, policy = status("halving", analysed), make_policy("halving", {"halvings": 2})
+        parents = {drive(policy.ask(now, {}, Random(seed)), memory_of(now)).parent for seed in range(40)}
+        assert parents == set(RANKED[:survivors])
+
+    @pytest.mark.parametrize("analysed", [0, 3, 12, 15])
+    def test_a_bracket_begins_with_fresh_designs(self, analysed: int) -> None:
+        """Then the next bracket begins."""
+        now, policy = status("halving", analysed), make_policy("halving", {"halvings": 2})
+        assert drive(policy.ask(now, {}, Random(0)), memory_of(now)) == Suggestion()
+
+
+def test_memory_guided_prefers_weaknesses_that_papers_treat() -> None:
+    """Mates have another weakness; every second design has one with two papers."""
+    drawn = [ask("memory_guided", status("memory_guided"), seed) for seed in range(300)]
+    treated = set(RANKED[:10:2])
+    assert 0.65 < sum(suggestion.parent in treated for suggestion in drawn) / len(drawn) < 0.85
+    for suggestion in drawn:
+        assert (suggestion.parent in treated) != any(mate in treated for mate in suggestion.references)
+        assert ("mutate" in suggestion.preferences) == (suggestion.parent in treated)

@@ -10,6 +10,7 @@ from agents.search.spaces import space_named
 from bus.vocabulary.events import CampaignStarted, Limits
 from bus.vocabulary.queries import (
     AskAnalysed,
+    AskExperiments,
     AskOutcomes,
     CampaignStatus,
     Experiment,
@@ -64,7 +65,16 @@ def memory_of(campaign: CampaignStatus) -> Answers:
         rows = [Experiment(id=name, status="analysed", design=designs[name]) for name in names if name in wanted]
         return Experiments(rows=tuple(rows))
 
-    return {AskAnalysed: analysed, AskOutcomes: OUTCOMES}
+    def named(question: AskExperiments) -> Experiments:
+        problems = [("recall fades", ("paper-1", "paper-2")), ("slow", ())]
+        rows = [
+            Experiment(id=name, status="analysed", problem=problem, cognition=papers)
+            for name in question.ids
+            for problem, papers in [problems[RANKED.index(name) % 2]]
+        ]
+        return Experiments(rows=tuple(rows))
+
+    return {AskAnalysed: analysed, AskExperiments: named, AskOutcomes: OUTCOMES}
 
 
 def fold(name: str, analysed: int = 100) -> dict[str, Any]:
