@@ -1,5 +1,6 @@
 """A campaign as search policies see it: settings, status, memory's answers and a folded state."""
 
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -61,9 +62,7 @@ def memory_of(campaign: CampaignStatus) -> Answers:
     def analysed(question: AskAnalysed) -> Experiments:
         names = RANKED[: campaign.analysed]
         wanted = {*question.ids, *names[max(0, len(names) - question.newest) :]} - {*campaign.vetoed}
-        designs = {name: to_json(draw_design(Random(index))) for index, name in enumerate(RANKED)}
-        rows = [Experiment(id=name, status="analysed", design=designs[name]) for name in names if name in wanted]
-        return Experiments(rows=tuple(rows))
+        return Experiments(rows=tuple(row for row in _rows() if row.id in wanted))
 
     def named(question: AskExperiments) -> Experiments:
         problems = [("recall fades", ("paper-1", "paper-2")), ("slow", ())]
@@ -75,6 +74,13 @@ def memory_of(campaign: CampaignStatus) -> Answers:
         return Experiments(rows=tuple(rows))
 
     return {AskAnalysed: analysed, AskExperiments: named, AskOutcomes: OUTCOMES}
+
+
+@cache
+def _rows() -> tuple[Experiment, ...]:
+    """Return every experiment with a design, best first."""
+    designs = {name: to_json(draw_design(Random(index))) for index, name in enumerate(RANKED)}
+    return tuple(Experiment(id=name, status="analysed", design=design) for name, design in designs.items())
 
 
 def fold(name: str, analysed: int = 100) -> dict[str, Any]:
