@@ -32,9 +32,10 @@ from agents.design.formulas.values import values, variants
 from agents.design.formulas.words import in_words
 from agents.design.units.unit import is_formula
 from benchmarks.policies.campaign import TableCampaign
-from benchmarks.policies.mixers import MEAN_LOSS, SEED_NOISE, MixerTable, simulated_loss
+from benchmarks.policies.mixers import MixerTable
 from benchmarks.policies.table import Contender
 from bus.vocabulary.events import CampaignStarted
+from lab.researchers.landscapes import MEAN_LOSS, SEED_NOISE, simulated_loss
 from memory.forecasts.features import tokens
 
 GAP = 0.1

@@ -10,11 +10,11 @@ import pytest
 
 from agents.design import BASELINES
 from agents.search import policies
+from agents.search.choices import Choices, ChoiceSpace
 from agents.search.spaces import register
 from benchmarks.policies import __main__ as command
 from benchmarks.policies import outside
 from benchmarks.policies.campaign import TableCampaign
-from benchmarks.policies.choices import Choices, ChoiceSpace
 from benchmarks.policies.compare import interval, regrets
 from benchmarks.policies.mixers import SimulatedMixers
 from benchmarks.policies.table import Contender, PublishedTable, Table

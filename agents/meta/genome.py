@@ -97,14 +97,14 @@ class Brood(Part):
     """How many children compete to be proposed."""
 
     CHOICES: ClassVar[Choices] = {
-        "ranking": ("none", "parzen", "improvement"),
-        "children": (4, 8, 16, 32),
+        "ranking": ("none", "parzen"),
+        "children": (2, 4, 8, 16),
         "unranked": (0, 10, 25),
     }
 
-    ranking: Literal["none", "parzen", "improvement"] = "none"
-    """No competition; by how typical of good designs a child is; or by its expected improvement."""
-    children: int = Field(default=16, ge=2, le=64)
+    ranking: Literal["none", "parzen"] = "none"
+    """No competition, or by how typical of good designs a child is."""
+    children: int = Field(default=8, ge=2, le=64)
     """Children of one slot."""
     unranked: int = Field(default=10, ge=0, le=100)
     """Share of the slots, in percent, that take the first child all the same."""

@@ -38,7 +38,7 @@ SEEDS: Mapping[str, Genome] = {
             mates=Mates(kind="best", size=20, count=4),
         ),
         "parzen": Genome(
-            selection=Selection(size=10), mates=Mates(count=4), brood=Brood(ranking="parzen", children=32)
+            selection=Selection(size=10), mates=Mates(count=4), brood=Brood(ranking="parzen", children=16)
         ),
     }.items()
 }

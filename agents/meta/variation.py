@@ -6,12 +6,11 @@ and differs from its parents.
 
 from collections.abc import Callable
 from random import Random
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from agents.meta.genome import PARTS, Genome, Part
+from bus.vocabulary.events import MetaOperator
 
-MetaOperator = Literal["seed", "random", "part", "parameter", "splice", "person", "model"]
-"""How a program came about."""
 MAX_TRIES = 100
 """Draws of one variation: some change nothing that a program reads."""
 

@@ -11,9 +11,7 @@ of some pairs. That flatters models of sums, so read the order of the policies t
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable
 from functools import cache
-from itertools import combinations
 from typing import ClassVar
 
 from typing_extensions import override
@@ -27,18 +25,13 @@ from benchmarks.tables.mixers import load
 from bus.vocabulary.events import CampaignStarted, Metrics
 from bus.wire.ids import derive, rng
 from lab.campaign_tables import ArmSettings, VerificationSettings
+from lab.researchers.landscapes import MEAN_LOSS, SEED_NOISE, simulated_loss
 from lab.runtime.campaign_start import campaign_started
 from lab.settings import Settings
 from memory.cognition import CognitionBase, load_entries
 from memory.forecasts.features import tokens
 from memory.retrieval.embedding import HashEmbedder
 
-MEAN_LOSS = 2.45
-"""Loss around which simulated designs lie, nats per byte."""
-UNIT_SPREAD, PAIR_SPREAD, PAIR_SHARE = 0.012, 0.012, 0.06
-"""Standard deviations of the effects of a unit and of a pair, nats per byte, and the share of pairs with an effect."""
-SEED_NOISE = 0.018
-"""Standard deviation of a simulated loss over seeds, as measured at nano."""
 SLOTS = 2
 NO_CONTROLS = ArmSettings(random=0, mutate_best=0, graft=0)
 """Every slot is the contender's."""
@@ -102,23 +95,6 @@ class MeasuredMixers(MixerTable):
     @override
     def loss(self, design: Design, seed: int) -> float:
         return self._answers.loss(design)
-
-
-def simulated_loss(tokens_of: Iterable[str], seed: int) -> float:
-    """Return what the units of a design add to the loss on the landscape of a seed, in nats per byte."""
-    units = sorted(tokens_of)
-    return sum(_unit(seed, unit) for unit in units) + sum(_pair(seed, *pair) for pair in combinations(units, 2))
-
-
-@cache
-def _unit(seed: int, unit: str) -> float:
-    return rng(derive(seed, unit), "unit").gauss(0, UNIT_SPREAD)
-
-
-@cache
-def _pair(seed: int, a: str, b: str) -> float:
-    draws = rng(derive(seed, a, b), "pair")
-    return draws.gauss(0, PAIR_SPREAD) if draws.random() < PAIR_SHARE else 0.0
 
 
 @cache

@@ -1,6 +1,6 @@
 """A reference from outside: the multivariate TPE of Optuna on a table, without the lab."""
 
-from benchmarks.policies.choices import Choices
+from agents.search.choices import Choices
 from benchmarks.policies.table import PublishedTable
 
 NAME = "optuna-tpe"

@@ -17,8 +17,8 @@ from typing_extensions import override
 
 from agents.roles import analyst, researcher
 from agents.search import policy_class
+from agents.search.choices import Choices, ChoiceSpace
 from agents.search.space import DesignSpace
-from benchmarks.policies.choices import Choices, ChoiceSpace
 from bus.vocabulary.events import CampaignStarted, Limits, Measure, Metrics, TaskMetrics
 from bus.vocabulary.queries import CognitionEntry
 from memory.cognition import CognitionBase

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
-from benchmarks.policies.choices import Choices, ChoiceSpace
+from agents.search.choices import Choices, ChoiceSpace
 from benchmarks.policies.table import PublishedTable
 
 

@@ -45,6 +45,21 @@ def _experiment_imported(event: events.ExperimentImported) -> str:
     return f"imported: {event.name} ({event.history} {event.foreign_id})"
 
 
+def _researcher_proposed(event: events.ResearcherProposed) -> str:
+    parents = f" from {', '.join(event.parents)}" if event.parents else ""
+    return f"program {event.name} proposed ({event.operator}{parents})"
+
+
+def _researcher_evaluated(event: events.ResearcherEvaluated) -> str:
+    result = f"failed: {event.failed}" if event.fitness is None else f"fitness {event.fitness:+.3f}"
+    return f"on {event.split.replace('_', '-')} landscapes: {result}"
+
+
+def _researcher_promoted(event: events.ResearcherPromoted) -> str:
+    low, high = event.interval
+    return f"promoted over {event.over}: gain {event.gain:+.3f} [{low:+.3f}, {high:+.3f}] on held-out landscapes"
+
+
 def _proposal_rejected(event: events.ProposalRejected) -> str | None:
     return f"rejected: {event.message}" if event.final else None
 
@@ -148,6 +163,9 @@ _DESCRIBERS: Mapping[type[events.Event], Callable[[Any], str | None]] = {
     events.CampaignStarted: _campaign_started,
     events.ProposalCreated: _proposal_created,
     events.ExperimentImported: _experiment_imported,
+    events.ResearcherProposed: _researcher_proposed,
+    events.ResearcherEvaluated: _researcher_evaluated,
+    events.ResearcherPromoted: _researcher_promoted,
     events.ProposalRejected: _proposal_rejected,
     events.RunStarted: _run_started,
     events.RunAnomaly: _run_anomaly,

@@ -11,6 +11,7 @@ from memory.projections.insights import InsightsRow
 from memory.projections.log_index import EventRow, event_row
 from memory.projections.model import ModelAnswerRow
 from memory.projections.proposal import ChosenPolicyRow, ImportRow, ProposalRow, RejectionRow, SlotRow, SourceRow
+from memory.projections.researchers import ProgramPromotionRow, ProgramRow, ProgramScoreRow
 from memory.projections.run import AnomalyRow, CompletionRow, CurveRow, RunFailureRow, RunRequestRow, RunStartRow
 from memory.projections.verification import (
     EvidenceRow,
@@ -55,6 +56,9 @@ TABLES: tuple[type[Row], ...] = (
     InsightsRow,
     CoinedUnitRow,
     ProgramFaultRow,
+    ProgramRow,
+    ProgramScoreRow,
+    ProgramPromotionRow,
 )
 """The tables of the log's facts, which the digest covers. Their order decides the digest."""
 
