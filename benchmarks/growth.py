@@ -31,7 +31,7 @@ from benchmarks.campaign_log import CAMPAIGN_ID, START_TIME
 from benchmarks.instant_trainer import TRAINER
 from benchmarks.memory import resident_mib
 from benchmarks.past import fill_memory, run_in_own_process
-from bus.delivery.role import Post, Role
+from bus.delivery.role import Post, Role, one_by_one
 from bus.delivery.role_spec import RoleSpec
 from bus.vocabulary.events import AnalysisReady, HumanMessage, ProposalRequested, Record
 from bus.vocabulary.queries import Query
@@ -94,7 +94,7 @@ class SequentialLab:
 
     def decide(self, name: str, role: Role, envelope: Envelope) -> None:
         """Answer the questions of a decision and publish its posts."""
-        decision, reply = role.decide(envelope), None
+        decision, reply = one_by_one(role.decide(envelope)), None
         while True:
             try:
                 step = decision.send(reply)

@@ -17,7 +17,7 @@ from agents.roles import analyst, director, researcher
 from benchmarks.policies.table import Contender, Table
 from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport
-from bus.delivery.role import Decision, Post
+from bus.delivery.role import Decision, Post, one_by_one
 from bus.vocabulary.events import (
     HumanMessage,
     ProposalCreated,
@@ -73,7 +73,7 @@ class TableCampaign:
         """Let every role that subscribes to an event decide on it, and the table answer a proposal."""
         for spec, role in self._roles:
             if isinstance(envelope.event, spec.subscribes):
-                for ordinal, post in enumerate(list(self._posts(role.decide(envelope)))):
+                for ordinal, post in enumerate(list(self._posts(one_by_one(role.decide(envelope))))):
                     self._publish(spec.name, post, envelope, ordinal)
         if isinstance(envelope.event, ProposalCreated):
             design = self.table.space.from_json(envelope.event.design)
