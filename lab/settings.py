@@ -102,6 +102,10 @@ class Settings(BaseSettings):
     """Repairs that an experiment may have."""
     data: Path | None = None
     """File or folder of text, JSONL or Parquet to train on; None for the Python standard library's source."""
+    prior: Path | None = None
+    """Exported log of an earlier campaign whose best designs open the new one; None for none."""
+    prior_designs: int = Field(default=8, ge=1, le=50)
+    """How many of them; they count as experiments."""
     sandbox: Literal["bwrap", "none"] = "bwrap"
     """Containment of candidates; `none` runs their code unconfined, and the report says so."""
     policy: str = "two_tier"

@@ -184,7 +184,11 @@ def _opening(
     if slot < len(started.baselines):
         baseline = started.baselines[slot]
         return [Post(experiment, ProposalRequested(slot=slot, arm="baseline", space=started.space, baseline=baseline))]
-    arm = arm_of(slot - len(started.baselines), started.arms)
+    index = slot - len(started.baselines)
+    if index < len(started.prior):
+        design = started.prior[index].design
+        return [Post(experiment, ProposalRequested(slot=slot, arm="prior", space=started.space, design=design))]
+    arm = arm_of(index - len(started.prior), started.arms)
     guided = is_guided(arm)
     draws = rng(derive(campaign, experiment), SPEC.name)
     asked = yield from ask_for_slot(policy if guided else unguided_policy(arm), status, state, draws, slot)

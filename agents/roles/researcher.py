@@ -14,7 +14,7 @@ from pydantic import Field
 from agents.llm.prompts import first
 from agents.llm.prompts.idea import Facts
 from agents.search.arms import is_guided
-from agents.search.breeding import baseline_proposal, breed, select_donors, slot_bias
+from agents.search.breeding import baseline_proposal, breed, prior_proposal, select_donors, slot_bias
 from agents.search.leaning import leaning
 from agents.search.ranked_children import Ancestors, ranked_children
 from agents.search.space import Grammar
@@ -89,6 +89,8 @@ class Researcher:
         assert isinstance(request, ProposalRequested)
         if request.arm == "baseline":
             return [Post(envelope.experiment, _baseline(request))]
+        if request.arm == "prior":
+            return [Post(envelope.experiment, prior_proposal(request))]
         ancestry: Ancestry = yield AskAncestry(
             campaign=envelope.campaign,
             at=envelope.seq,

@@ -49,6 +49,20 @@ def baseline_proposal(request: ProposalRequested) -> ProposalCreated | None:
     )
 
 
+def prior_proposal(request: ProposalRequested) -> ProposalCreated:
+    """Return the design of an earlier campaign that a slot asks for."""
+    space = space_named(request.space)
+    design = space.from_json(request.design)
+    return ProposalCreated(
+        name=space.label(design),
+        motivation=f"{space.label(design)}: it was among the best of an earlier campaign.",
+        source=space.source(design),
+        origin="genetic",
+        operator="prior",
+        design=space.to_json(design),
+    )
+
+
 def select_donors(
     request: ProposalRequested, ancestors: Sequence[Experiment], baselines: Iterable[str]
 ) -> tuple[Donor, ...]:

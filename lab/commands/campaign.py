@@ -33,6 +33,9 @@ VerifyOption = Annotated[
     typer.Option(help="Designs to verify on fresh seeds and sealed text; 0 for none (default: by the budget)."),
 ]
 DataOption = Annotated[Path | None, typer.Option(help="Your own text: a file or folder of text, JSONL or Parquet.")]
+PriorOption = Annotated[
+    Path | None, typer.Option(help="Exported log of an earlier campaign, whose best designs open this one.")
+]
 LazySyncOption = Annotated[
     bool | None,
     typer.Option("--allow-lazy-sync", help="Allow a server that may lose acknowledged messages in a power loss."),
@@ -58,6 +61,7 @@ def run(
     trainers: Annotated[int | None, typer.Option(help="Trainer processes, one core each.")] = None,
     attempts: Annotated[int | None, typer.Option(help="Repairs that an experiment may have.")] = None,
     data: DataOption = None,
+    prior: PriorOption = None,
     goal: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,
     verify: VerifyOption = None,
     policy: Annotated[str | None, typer.Option(help="Search policy, such as two_tier or random.")] = None,
@@ -83,8 +87,8 @@ def run(
     limits = _given(cost=max_cost, tokens=max_tokens, requests=max_requests)
     settings = load_settings(
         config, home=home, campaign=campaign, experiments=experiments, seed=seed, scale=scale, slots=slots,
-        trainers=trainers, attempts=attempts, data=data, goal=goal, policy=policy, sandbox=sandbox, nats=nats,
-        verification=_given(candidates=verify), arms=_shares(arms),
+        trainers=trainers, attempts=attempts, data=data, prior=prior, goal=goal, policy=policy, sandbox=sandbox,
+        nats=nats, verification=_given(candidates=verify), arms=_shares(arms),
         allow_plaintext=plaintext, allow_lazy_sync=lazy_sync, patience=patience, log_level=log_level,
         llm=limits and {"limits": limits},
     ).settings  # fmt: skip

@@ -19,6 +19,7 @@ from lab.errors import LabError
 from lab.roster import decider_specs, role_specs
 from lab.runtime import models
 from lab.runtime.objective import objective
+from lab.runtime.prior import prior_designs
 from lab.runtime.verification import verification_plan
 from lab.settings import Settings
 
@@ -54,6 +55,7 @@ def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> Campaign
         verification=verification_plan(settings),
         arms=recorded_arms(settings),
         coined=tuple(dict.fromkeys(coined)),
+        prior=prior_designs(settings.prior, settings.prior_designs, settings.scale) if settings.prior else (),
         roles=role_settings(settings),
         models={agent: several[0].model for agent, several in choices.items()},
         model_choices=choices,

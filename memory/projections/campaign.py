@@ -16,8 +16,8 @@ from bus.vocabulary.events import (
 from memory.rows import Row, projects
 
 LATER_FIELDS = {
-    "space", "objective", "verification", "arms", "coined", "model_choices", "model_bandits", "model_limits", "rung",
-    "researcher",
+    "space", "objective", "verification", "arms", "coined", "prior", "model_choices", "model_bandits", "model_limits",
+    "rung", "researcher",
 }  # fmt: skip
 """Fields of CampaignStarted that earlier logs lack."""
 

@@ -52,6 +52,15 @@ class ResearcherProgram(Record):
     """The whole program."""
 
 
+class PriorDesign(Record):
+    """A good design of an earlier campaign."""
+
+    design: dict[str, JsonValue]
+    """The design, as its space writes it."""
+    source: str
+    """Where it comes from: the earlier campaign and its experiment."""
+
+
 class CampaignStarted(Event):
     """A campaign begins. The event holds everything that steers it, so the log alone explains every later decision."""
 
@@ -94,6 +103,8 @@ class CampaignStarted(Event):
     """Share of the designs that each control arm makes; none for arms that are not listed."""
     coined: tuple[str, ...] = ()
     """Formulas that earlier campaigns coined, as `axis:key`: units of the grammar from the start."""
+    prior: tuple[PriorDesign, ...] = ()
+    """Designs of an earlier campaign that come after the baselines, and count as experiments."""
     roles: dict[str, dict[str, JsonValue]] = {}
     """Settings of roles in force, by role."""
     models: dict[str, str] = {}

@@ -9,7 +9,7 @@ from bus.vocabulary.events.base import Event, Record
 Origin = Literal["baseline", "genetic", "model", "human"]
 UnguidedArm = Literal["random", "mutate_best", "graft"]
 ControlArm = Literal["random", "mutate_best", "graft", "grammar"]
-Arm = Literal["baseline", "guided"] | ControlArm
+Arm = Literal["baseline", "prior", "guided"] | ControlArm
 UNGUIDED_ARMS: tuple[UnguidedArm, ...] = ("random", "mutate_best", "graft")
 """Arms without the campaign's policy, guidance and papers."""
 CONTROL_ARMS: tuple[ControlArm, ...] = (*UNGUIDED_ARMS, "grammar")
@@ -53,11 +53,14 @@ class ProposalRequested(Event):
     slot: int = Field(ge=0)
     """Position in the campaign's order: baselines first, then experiments."""
     arm: Arm
-    """`baseline` re-enters a human design; `guided` asks for a new one, as the campaign's policy suggests. The control
-    arms ask for one too: `random` from scratch, `mutate_best` from one of the best and `graft` for a good design with
-    a formula of another, all without guidance; `grammar` is like `guided`, but without a language model."""
+    """`baseline` re-enters a human design, `prior` one of an earlier campaign; `guided` asks for a new one, as the
+    campaign's policy suggests. The control arms ask for one too: `random` from scratch, `mutate_best` from one of the
+    best and `graft` for a good design with a formula of another, all without guidance; `grammar` is like `guided`, but
+    without a language model."""
     baseline: str | None = None
     """Name of the human design, if the arm is `baseline`."""
+    design: dict[str, JsonValue] | None = None
+    """The design to enter, if the arm is `prior`."""
     space: str = "mixers"
     """Design space of the campaign."""
     parent: str | None = None

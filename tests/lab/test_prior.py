@@ -1,0 +1,79 @@
+"""A prior: the best designs of an earlier campaign open a new one, in the order of their ranks."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from agents.search.spaces import space_named
+from bus.vocabulary.events import CampaignStarted, PriorDesign, ProposalCreated, ProposalRequested
+from bus.wire.envelope import encode
+from lab.errors import LabError
+from lab.runtime.campaign_start import campaign_started
+from lab.runtime.prior import prior_designs
+from lab.settings import LoadedSettings
+from tests.support.archive import Archive
+from tests.support.factories import campaign_started as started
+from tests.support.simulation import Faults, Laboratory, caching
+
+
+def simulate(folder: Path, start: CampaignStarted) -> Laboratory:
+    """Return a campaign that has run to its end without faults."""
+    lab = Laboratory(Archive(folder), "c", Random(5), Faults(), sound_baselines=True)
+    lab.start(start)
+    with caching():
+        lab.run()
+    return lab
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log of a campaign of twelve designs."""
+    folder = tmp_path_factory.mktemp("earlier")
+    lab = simulate(folder, started(experiments=12, slots=2, baselines=("gla", "deltanet")))
+    path = folder / "log.jsonl"
+    path.write_bytes(b"".join(encode(envelope) + b"\n" for envelope in lab.log))
+    return path
+
+
+def test_the_best_designs_of_the_log_are_recorded_in_the_new_campaign(log: Path) -> None:
+    """Baselines are not among them, and each says where it comes from."""
+    settings = LoadedSettings.load({"prior": log, "prior_designs": 3}).settings
+    prior = campaign_started(settings).prior
+    assert len(prior) == 3
+    assert all(one.source.startswith("c e0") for one in prior)
+    assert prior == prior_designs(log, 12, "nano")[:3]
+
+
+def test_they_open_the_campaign_and_count_as_its_experiments(log: Path, tmp_path: Path) -> None:
+    prior = prior_designs(log, 3, "nano")
+    lab = simulate(tmp_path, started(experiments=6, slots=2, baselines=("gla",), prior=prior))
+    arms = [envelope.event.arm for envelope in lab.events(ProposalRequested)]  # type: ignore[attr-defined]
+    assert arms.count("prior") == 3
+    assert len(arms) == 1 + 6
+    entered = {envelope.experiment: envelope.event for envelope in lab.events(ProposalCreated)}
+    for number, one in enumerate(prior, 1):
+        event = entered[f"e{number:04d}"]
+        assert isinstance(event, ProposalCreated)
+        assert (event.design, event.operator) == (one.design, "prior")
+
+
+def test_a_log_without_designs_or_of_another_scale_is_one_line(log: Path, tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="at scale nano, not micro"):
+        prior_designs(log, 3, "micro")
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("")
+    with pytest.raises(LabError, match="no event at position"):
+        prior_designs(empty, 3, "nano")
+    lab = simulate(tmp_path, started(experiments=0, slots=1, baselines=("gla",)))
+    bare = tmp_path / "bare.jsonl"
+    bare.write_bytes(b"".join(encode(envelope) + b"\n" for envelope in lab.log))
+    with pytest.raises(LabError, match="no analysed design"):
+        prior_designs(bare, 3, "nano")
+
+
+def test_a_design_survives_the_event() -> None:
+    space = space_named("mixers")
+    design = space.random(Random(1))
+    prior = PriorDesign(design=space.to_json(design), source="c e0001")
+    assert space.from_json(started(prior=(prior,)).prior[0].design) == design
