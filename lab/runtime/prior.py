@@ -4,12 +4,15 @@ They are entered again and trained with the new campaign's seed. Scores are not 
 them for their luck too.
 """
 
+import sys
 import tempfile
+import zlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from agents.search.spaces import space_named
+from bus.audit import log_file
 from bus.vocabulary.events import CampaignStarted, PriorDesign
 from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiments
 from bus.wire.envelope import Envelope
@@ -23,9 +26,12 @@ def prior_designs(log: Path, most: int, scale: str) -> tuple[PriorDesign, ...]:
 
     Raises LabError if the file can't be read, or if that campaign had another scale or has no analysed design.
     """
-    from lab.operations.replay import read_history
-
-    history = read_history(log)
+    try:
+        history = list(log_file.read_log(log, lambda line: print(f"skipped: {line}", file=sys.stderr)))
+    except (OSError, EOFError, zlib.error) as error:
+        raise LabError(
+            f"can't read {log} ({getattr(error, 'strerror', None) or error}); hint: move37 export-log writes one"
+        ) from None
     starts = [one for one in history if isinstance(one.event, CampaignStarted)]
     if not starts:
         raise LabError(f"{log} holds no campaign")

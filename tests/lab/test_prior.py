@@ -63,7 +63,7 @@ def test_a_log_without_designs_or_of_another_scale_is_one_line(log: Path, tmp_pa
         prior_designs(log, 3, "micro")
     empty = tmp_path / "empty.jsonl"
     empty.write_text("")
-    with pytest.raises(LabError, match="no event at position"):
+    with pytest.raises(LabError, match="holds no campaign"):
         prior_designs(empty, 3, "nano")
     lab = simulate(tmp_path, started(experiments=0, slots=1, baselines=("gla",)))
     bare = tmp_path / "bare.jsonl"
