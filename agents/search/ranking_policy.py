@@ -28,6 +28,12 @@ class RankingParameters(PolicyParameters):
     """Designs that are bred for each that is proposed."""
     unranked: float = Field(default=0.1, ge=0, le=1)
     """Share of the slots that take the first child."""
+    warm_up: int = Field(default=0, ge=0)
+    """Analysed experiments, baselines included, until which every slot takes the first child."""
+    crossover: float = Field(default=1.0, ge=0)
+    """Factor on the chance that a child is a crossover."""
+    scratch: float = Field(default=1.0, ge=0)
+    """Factor on the chance that a child is drawn from scratch."""
 
 
 class RankingPolicy(SearchPolicy):
@@ -48,7 +54,13 @@ class RankingPolicy(SearchPolicy):
         return Suggestion(
             parent,
             references,
+            self._preferences(),
             children=self.parameters.children,
-            ranking=self.ranking,
+            ranking=None if status.analysed < self.parameters.warm_up else self.ranking,
             unranked=self.parameters.unranked,
         )
+
+    def _preferences(self) -> dict[str, float]:
+        """Return the factors on operators that are not 1."""
+        factors = {"crossover": self.parameters.crossover, "scratch": self.parameters.scratch}
+        return {operator: factor for operator, factor in factors.items() if factor != 1}

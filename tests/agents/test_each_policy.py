@@ -87,14 +87,29 @@ class TestQualityDiversity:
         assert {mate for suggestion in drawn for mate in suggestion.references} == {*state["elites"].values()}
 
 
-@pytest.mark.parametrize(("name", "ranking"), [("surrogate", "improvement"), ("tpe", "parzen")])
-def test_policies_that_learn_have_children_of_several_parents_ranked(name: str, ranking: str) -> None:
+@pytest.mark.parametrize(("name", "ranking", "children"), [("surrogate", "improvement", 24), ("tpe", "parzen", 24)])
+def test_policies_that_learn_have_children_of_several_parents_ranked(name: str, ranking: str, children: int) -> None:
     """Parents and references come from the best ranks; some slots stay unranked."""
     for seed in range(30):
         suggestion = ask(name, status(name), seed)
-        assert (suggestion.ranking, suggestion.children, suggestion.unranked) == (ranking, 24, 0.1)
+        assert (suggestion.ranking, suggestion.children, suggestion.unranked) == (ranking, children, 0.1)
         assert {suggestion.parent, *suggestion.references} <= set(RANKED[:10])
         assert len(suggestion.references) == 4
+
+
+def test_a_policy_that_learns_ranks_nothing_while_it_warms_up() -> None:
+    """From that many analysed experiments on it does."""
+    policy = make_policy("surrogate", {"warm_up": 12})
+    rankings = [drive(policy.ask(status("surrogate", analysed), {}, Random(1)), {}).ranking for analysed in (11, 12)]
+    assert rankings == [None, "improvement"]
+
+
+def test_a_policy_that_learns_passes_its_factors_on_operators_on() -> None:
+    """A factor of 1 is none, as in logs without these parameters."""
+    factors = [{}, {"crossover": 2.0}, {"crossover": 2.0, "scratch": 0.0}]
+    policies = [make_policy("surrogate", parameters) for parameters in factors]
+    suggestions = [drive(policy.ask(status("surrogate", 30), {}, Random(1)), {}) for policy in policies]
+    assert [suggestion.preferences for suggestion in suggestions] == factors
 
 
 class TestMixture:
