@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     sandbox: Literal["bwrap", "none"] = "bwrap"
     """Containment of candidates; `none` runs their code unconfined, and the report says so."""
     policy: str = "two_tier"
-    """Search policy, a name of `agents.search`."""
+    """Search policy: a name of `agents.search`, or the file of a researcher program."""
     policy_parameters: dict[str, Any] = {}
     """Parameters of the policy; those not given suit the length of the campaign."""
     novelty: Literal["structure", "motivation"] = "structure"

@@ -47,6 +47,16 @@ MaxCostOption = Annotated[float | None, typer.Option(help="Cost that language mo
 MaxTokensOption = Annotated[int | None, typer.Option(help="Tokens that language models may take.")]
 MaxRequestsOption = Annotated[int | None, typer.Option(help="Requests that language models may take.")]
 
+ResearcherOption = Annotated[
+    str | None,
+    typer.Option(
+        "--researcher",
+        "--policy",
+        metavar="FILE|NAME",
+        help="A program's file, or a policy such as two_tier.",
+    ),
+]
+
 app = typer.Typer()
 
 
@@ -64,7 +74,7 @@ def run(
     prior: PriorOption = None,
     goal: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,
     verify: VerifyOption = None,
-    policy: Annotated[str | None, typer.Option(help="Search policy, such as two_tier or random.")] = None,
+    researcher: ResearcherOption = None,
     arms: ArmsOption = None,
     sandbox: Annotated[str | None, typer.Option(help="bwrap, or none (unconfined; the report says so).")] = None,
     lazy_sync: LazySyncOption = None,
@@ -84,7 +94,7 @@ def run(
 
     Example: move37 run --home lab1 --experiments 40 --trainers 4
     """
-    limits = _given(cost=max_cost, tokens=max_tokens, requests=max_requests)
+    limits, policy = _given(cost=max_cost, tokens=max_tokens, requests=max_requests), _policy(researcher)
     settings = load_settings(
         config, home=home, campaign=campaign, experiments=experiments, seed=seed, scale=scale, slots=slots,
         trainers=trainers, attempts=attempts, data=data, prior=prior, goal=goal, policy=policy, sandbox=sandbox,
@@ -95,6 +105,13 @@ def run(
     if not services and not settings.nats:
         raise LabError("--no-services without a server; hint: give --nats URL, the server that the services use")
     return _run_campaign(settings, services=services, dashboard=dashboard, as_json=as_json)
+
+
+def _policy(researcher: str | None) -> str | None:
+    """Return the setting that `--researcher` means: a name, or a file's whole path, which the home records."""
+    from lab.runtime.researcher import is_file
+
+    return str(Path(researcher).resolve()) if researcher and is_file(researcher) else researcher
 
 
 def _given(**values: float | None) -> dict[str, float] | None:

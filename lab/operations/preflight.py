@@ -13,7 +13,8 @@ def check(settings: Settings, home: Home) -> None:
     if fault := disk.shortage(home.root, disk.MIN_FREE_BYTES):
         raise LabError(f"{fault}, or choose another --home")
     _scale(settings.scale)
-    campaign_started(settings)
+    if not home.campaign(settings.campaign):  # the log has the start of any other
+        campaign_started(settings)
     _sandbox(settings)
     _data(settings)
     _model(settings)

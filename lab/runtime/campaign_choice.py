@@ -56,8 +56,9 @@ async def start_campaign(bus: Bus, settings: Settings, home: Home) -> tuple[str,
     # The record comes first: if this process dies in between, the campaign is still this home's.
     earlier = [str(one["id"]) for one in home.campaigns() if one["id"] != campaign]
     home.record_campaign(record_of(campaign, settings))
-    coined = [unit for one in earlier for unit in await _coined_by(bus, one)]
-    await bus.publish(Post(CAMPAIGN, campaign_started(settings, coined)), campaign)
+    if await _find_start(bus, campaign) is None:
+        coined = [unit for one in earlier for unit in await _coined_by(bus, one)]
+        await bus.publish(Post(CAMPAIGN, campaign_started(settings, coined)), campaign)
     if planned == settings.experiments:
         return campaign, None
     position = await bus.transport.last_seq(subjects.LOG)

@@ -11,15 +11,15 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from agents import design
-from agents.search import policy_class
-from agents.search.policy import PolicyParameters
 from bus.delivery.role_spec import RoleSettings
-from bus.vocabulary.events import CONTROL_ARMS, CampaignStarted, ControlArm, Limits, Record
+from bus.vocabulary.events import CONTROL_ARMS, CampaignStarted, ControlArm, Limits
 from lab.errors import LabError
 from lab.roster import decider_specs, role_specs
 from lab.runtime import models
+from lab.runtime.first_fault import first_fault
 from lab.runtime.objective import objective
 from lab.runtime.prior import prior_designs
+from lab.runtime.researcher import chosen_researcher
 from lab.runtime.verification import verification_plan
 from lab.settings import Settings
 
@@ -34,7 +34,7 @@ def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> Campaign
     from trainer import scales
 
     baselines, scale = tuple(design.BASELINES), scales.load(settings.scale)
-    choices = models.recorded_choices(settings.llm)
+    choices, researcher = models.recorded_choices(settings.llm), chosen_researcher(settings, len(baselines))
     if settings.arms.grammar and "researcher" not in choices:
         raise LabError("the arm `grammar` is compared with a model; hint: give the researcher one, [llm.researcher]")
     return CampaignStarted(
@@ -48,8 +48,9 @@ def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> Campaign
         data=str(settings.data.resolve()) if settings.data else None,
         sandbox=settings.sandbox,
         limits=Limits(seconds=scale.seconds, memory_mb=scale.memory_mb),
-        policy=settings.policy,
-        policy_parameters=policy_parameters(settings, len(baselines)).model_dump(mode="json"),
+        policy=researcher.policy,
+        policy_parameters=researcher.parameters,
+        researcher=researcher.program,
         novelty=settings.novelty,
         objective=objective(settings.objective, scale),
         verification=verification_plan(settings),
@@ -73,19 +74,6 @@ def recorded_arms(settings: Settings) -> dict[ControlArm, float]:
     return {arm: share for arm in CONTROL_ARMS if (share := getattr(settings.arms, arm))}
 
 
-def policy_parameters(settings: Settings, baselines: int) -> PolicyParameters:
-    """Return the policy's parameters: those of the settings over those that suit the campaign. Raises LabError."""
-    try:
-        policy = policy_class(settings.policy)
-    except ValueError as error:
-        raise LabError(str(error)) from None
-    suited = policy.sized_for(settings.experiments, baselines).model_dump(mode="json")
-    try:
-        return policy.Parameters.model_validate(suited | settings.policy_parameters)
-    except ValidationError as error:
-        raise LabError(f"[policy_parameters] {_first_fault(error, policy.Parameters)}") from None
-
-
 def role_settings(settings: Settings) -> dict[str, dict[str, JsonValue]]:
     """Return the settings in force of every deciding role that has any. Raises LabError."""
     kinds = {name: spec.settings for name, spec in role_specs().items() if spec.settings}
@@ -100,7 +88,7 @@ def _settings_of(role: str, kind: type[RoleSettings], values: dict[str, Any]) ->
     try:
         return kind.model_validate(values).model_dump(mode="json")
     except ValidationError as error:
-        raise LabError(f"[roles.{role}] {_first_fault(error, kind)}") from None
+        raise LabError(f"[roles.{role}] {first_fault(error, kind)}") from None
 
 
 def owner() -> str:
@@ -127,12 +115,3 @@ def code_version() -> str:
     except (OSError, subprocess.SubprocessError):
         return version
     return f"{version}+g{commit}"
-
-
-def _first_fault(error: ValidationError, kind: type[Record]) -> str:
-    """Return the first fault of a validation in one line; a hint names the settings if one is unknown."""
-    first = error.errors(include_url=False)[0]
-    name = ".".join(map(str, first["loc"])) or error.title
-    if first["type"] == "extra_forbidden":
-        return f"{name}: no such setting; hint: choose one of {', '.join(kind.model_fields) or 'none'}"
-    return f"{name}: {first['msg'].lower()} ({first['input']!r})"
