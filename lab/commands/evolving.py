@@ -1,0 +1,120 @@
+"""The command that evolves researcher programs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lab.errors import LabError, WrongUsage
+from lab.options import HomeOption, JsonOption, load_settings
+from lab.terminal.output import print_json
+
+POSITION = 62
+
+ARMS = {"evolve": "evolve", "no-archive": "no_archive", "random": "random", "seeds-only": "seeds_only"}
+"""Arm on the command line → in the settings."""
+
+app = typer.Typer()
+
+
+@app.command("evolve-researchers")
+def evolve_researchers(
+    programs: Annotated[int, typer.Option("--programs", help="New programs to try.", min=0)] = 40,
+    arm: Annotated[str, typer.Option("--arm", help=f"{', '.join(ARMS)}.")] = "evolve",
+    seed: Annotated[int, typer.Option("--seed", help="Root of all draws, landscapes included.")] = 0,
+    log: Annotated[Path | None, typer.Option("--log", help="Log to write or to continue.")] = None,
+    veto: Annotated[str | None, typer.Option("--veto", help="Keep a program of --log from becoming default.")] = None,
+    restore: Annotated[str | None, typer.Option("--restore", help="Take a veto back.")] = None,
+    audit: Annotated[bool, typer.Option("--audit", help="Check --log; exit code 1 at its first fault.")] = False,
+    sandbox: Annotated[str | None, typer.Option("--sandbox", help="bwrap, or none (unconfined).")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Evolve programs that search, on landscapes; promote one that is better than the best seed.
+
+    Continues the campaign that its log holds. Nothing becomes default without evidence on held-out landscapes.
+
+    Example: move37 evolve-researchers --programs 40
+    """
+    if arm not in ARMS:
+        raise WrongUsage(f"no arm {arm!r}; arms: {', '.join(ARMS)}")
+    if audit or veto or restore:
+        _print_result(_on_existing_log(log, veto, restore), as_json=as_json)
+        return
+    settings = load_settings(home=home, sandbox=sandbox).settings
+    _print_result(_evolve(settings, programs, ARMS[arm], seed, log), as_json=as_json)
+
+
+def _evolve(settings: Any, programs: int, arm: str, seed: int, log: Path | None) -> dict[str, Any]:
+    """Run the campaign in the sandbox and return its result."""
+    from agents.search.programs.hosting import ProgramHost
+    from lab.client.event_text import event_line
+    from lab.operations import evolving
+    from lab.researchers.families import simulated_families
+    from lab.researchers.meta_log import MetaLog
+    from lab.researchers.scoring import Scorer
+    from lab.terminal.working import working
+
+    families = simulated_families()
+    plan = evolving.meta_settings(families, programs, arm)
+    path = log or Path(settings.home) / "researchers" / f"{evolving.meta_campaign_id(plan, seed)}.jsonl"
+    with MetaLog(path) as events, ProgramHost(settings.sandbox) as host, working("evolving researcher programs"):
+        scorer = Scorer(families, seed, host.load, plan.landscapes)
+        history = evolving.evolve(events, scorer, plan, seed, lambda one: _tell(event_line(one)))
+    evolving.require_honest(history.log, path)
+    return _result(history, path)
+
+
+def _on_existing_log(log: Path | None, veto: str | None, restore: str | None) -> dict[str, Any]:
+    """Check a log, record a person's veto in it, and return its result."""
+    from agents.meta.history import MetaHistory
+    from lab.operations import evolving
+    from lab.researchers.meta_log import MetaLog, read_meta_log
+
+    if log is None or not log.exists():
+        raise LabError("--audit, --veto and --restore need the log of a campaign; hint: name it with --log")
+    evolving.require_honest(read_meta_log(log)[0], log)
+    if not (veto or restore):
+        return _result(MetaHistory(read_meta_log(log)[0]), log)
+    with MetaLog(log) as events:
+        return _result(evolving.veto(events, veto or restore or "", why="", restore=veto is None), log)
+
+
+def _tell(line: str) -> None:
+    import sys
+
+    print(line, file=sys.stderr)
+
+
+def _result(history: Any, path: Path) -> dict[str, Any]:
+    """Return what came of a campaign."""
+    from agents.meta.planning import chosen
+
+    seed, winner = chosen(history)
+    gains = [event for event in (one.event for one in history.log) if type(event).__name__ == "ResearcherPromoted"]
+    return {
+        "log": str(path),
+        "programs": len(history.programs),
+        "failed": sum("search" in one.scores and one.fitness("search") is None for one in history.programs.values()),
+        "best_seed": seed.id if seed else None,
+        "winner": winner.id if winner else None,
+        "promoted": list(history.promoted),
+        "gain": gains[-1].gain if gains else None,
+        "interval": list(gains[-1].interval) if gains else None,
+        "default": history.default.id if history.default else None,
+    }
+
+
+def _print_result(result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(result)
+        return
+    print(f"{result['programs']} programs, {result['failed']} failed; log: {result['log']}")
+    if result["promoted"]:
+        low, high = result["interval"]
+        print(f"{result['winner']} gains {result['gain']:+.3f} [{low:+.3f}, {high:+.3f}] over {result['best_seed']}")
+        print(f"default researcher: {result['default'] or 'unchanged, by a veto'}")
+    else:
+        print(
+            f"no promotion: {result['winner'] or 'no new program'} is not certainly better than {result['best_seed']}"
+        )
