@@ -9,7 +9,7 @@ HOME_DIR ?= .move37
 export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test install lint docs fix lock sbom gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels bench-fidelity campaign-report chaos clean
+.PHONY: help run test install lint docs fix lock sbom gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels bench-fidelity bench-adas campaign-report chaos clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ bench-fidelity: install  ## hours: every design at two rungs with three seeds; i
 
 campaign-report: install  ## docs/campaigns/*.md and docs/discoveries from the logs in docs/campaigns
 	$(BIN)/python -m lab.operations.campaign_report
+
+bench-adas: install  ## programs that search, evolved: canaries, null control, planted program, gain over seeds and arms
+	$(BIN)/python -m benchmarks.adas
 
 chaos: install  ## an hour of kill -9; docs/reliability.md has the results
 	$(BIN)/python -m tests.chaos.soak --kills 1000 --experiments 500

@@ -38,6 +38,8 @@ class MetaSettings(Record):
     """New programs, the best on `search`, that are run on `validation`."""
     families: dict[str, Split] = Field(default_factory=dict)
     """The families of landscapes and their splits."""
+    root: int = Field(ge=0)
+    """Determines the landscapes. It is drawn when a campaign starts, so that no program can guess it."""
     landscapes: dict[Split, int] = Field(default_factory=dict)
     """Landscapes of each family of a split."""
 

@@ -21,7 +21,7 @@ app = typer.Typer()
 def evolve_researchers(
     programs: Annotated[int, typer.Option("--programs", help="New programs to try.", min=0)] = 40,
     arm: Annotated[str, typer.Option("--arm", help=f"{', '.join(ARMS)}.")] = "evolve",
-    seed: Annotated[int, typer.Option("--seed", help="Root of all draws, landscapes included.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Root of the draws of programs.")] = 0,
     log: Annotated[Path | None, typer.Option("--log", help="Log to write or to continue.")] = None,
     veto: Annotated[str | None, typer.Option("--veto", help="Keep a program of --log from becoming default.")] = None,
     restore: Annotated[str | None, typer.Option("--restore", help="Take a veto back.")] = None,
@@ -56,10 +56,11 @@ def _evolve(settings: Any, programs: int, arm: str, seed: int, log: Path | None)
     from lab.terminal.working import working
 
     families = simulated_families()
-    plan = evolving.meta_settings(families, programs, arm)
-    path = log or Path(settings.home) / "researchers" / f"{evolving.meta_campaign_id(plan, seed)}.jsonl"
+    name = evolving.meta_campaign_id(evolving.meta_settings(families, programs, 0, arm), seed)
+    path = log or Path(settings.home) / "researchers" / f"{name}.jsonl"
+    plan = evolving.meta_settings(families, programs, evolving.drawn_root(path), arm)
     with MetaLog(path) as events, ProgramHost(settings.sandbox) as host, working("evolving researcher programs"):
-        scorer = Scorer(families, seed, host.load, plan.landscapes)
+        scorer = Scorer(families, plan.root, host.load, plan.landscapes)
         history = evolving.evolve(events, scorer, plan, seed, lambda one: _tell(event_line(one)))
     evolving.require_honest(history.log, path)
     return _result(history, path)

@@ -4,7 +4,9 @@ The plan (`agents.meta.planning`) is a function of the log. So a campaign that w
 log, evaluates no program twice, and ends as it would have.
 """
 
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from agents.meta.auditing import DIRECTOR, audit
@@ -17,7 +19,7 @@ from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, derive
 from lab.errors import LabError
 from lab.researchers.families import SEEDS_PER_FAMILY, Family
-from lab.researchers.meta_log import MetaLog
+from lab.researchers.meta_log import MetaLog, read_meta_log
 
 HELD_OUT_LANDSCAPES = 24
 """Landscapes of each held-out family: they are run for two programs only, and carry the claim."""
@@ -37,18 +39,34 @@ def landscape_counts() -> dict[Split, int]:
 
 
 def meta_settings(
-    families: tuple[Family, ...], programs: int, arm: str = "evolve", counts: Mapping[Split, int] | None = None
+    families: Sequence[Family],
+    programs: int,
+    root: int,
+    arm: str = "evolve",
+    *,
+    seeds: Sequence[str] = tuple(SEEDS),
+    counts: Mapping[Split, int] | None = None,
 ) -> MetaSettings:
-    """Return the settings of a campaign on these families."""
+    """Return the settings of a campaign on these families, whose landscapes `root` determines."""
     return MetaSettings.model_validate(
         {
             "programs": programs,
             "arm": arm,
-            "seeds": tuple(SEEDS),
+            "root": root,
+            "seeds": tuple(seeds),
             "families": {family.name: family.split for family in families},
             "landscapes": dict(counts or landscape_counts()),
         }
     )
+
+
+def drawn_root(log: Path) -> int:
+    """Return the root of the landscapes of a log, or a new one that nobody can guess for a log that has not begun."""
+    if log.exists():
+        begun = read_meta_log(log)[0]
+        if begun:
+            return MetaHistory(begun[:1]).settings.root
+    return secrets.randbits(53)
 
 
 def start_of(settings: MetaSettings, seed: int) -> CampaignStarted:
@@ -61,8 +79,9 @@ def start_of(settings: MetaSettings, seed: int) -> CampaignStarted:
 
 
 def meta_campaign_id(settings: MetaSettings, seed: int) -> str:
-    """Return the id of a campaign: the same for the same settings and seed."""
-    return f"researchers-{settings.arm}-{seed}-{derive(settings.model_dump_json(), seed)[:4]}".replace("_", "-")
+    """Return the id of a campaign: the same for the same settings and seed, whatever its landscapes."""
+    known = settings.model_copy(update={"root": 0}).model_dump_json()
+    return f"researchers-{settings.arm}-{seed}-{derive(known, seed)[:4]}".replace("_", "-")
 
 
 def evolve(

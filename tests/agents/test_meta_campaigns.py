@@ -21,7 +21,7 @@ from bus.wire.envelope import Envelope, decode
 from lab.errors import LabError
 from lab.operations import replay
 from lab.operations.event_filter import EventFilter
-from lab.operations.evolving import evolve, veto
+from lab.operations.evolving import drawn_root, evolve, veto
 from lab.researchers.meta_log import MetaLog, read_meta_log
 from tests.support.meta_campaigns import GenomeEvaluator, facts, run_campaign, settings
 
@@ -291,3 +291,9 @@ def test_a_deleted_event_is_found_by_the_chain(campaign_log: Path, tmp_path: Pat
     path.write_bytes(b"".join(lines[:6] + lines[7:]))
     with pytest.raises(LabError, match="damaged: position 7"):
         MetaLog(path)
+
+
+def test_the_root_of_the_landscapes_is_drawn_once(campaign_log: Path, tmp_path: Path) -> None:
+    """A campaign that goes on keeps its own; a new one has one that nobody can guess."""
+    assert drawn_root(campaign_log) == settings(12).root
+    assert drawn_root(tmp_path / "a.jsonl") != drawn_root(tmp_path / "b.jsonl")

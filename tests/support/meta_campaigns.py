@@ -23,8 +23,8 @@ def settings(programs: int = 6, arm: str = "evolve", finalists: int = 3) -> Meta
     """Return a campaign with one family in each split."""
     families = {"near": "search", "far": "validation", "sealed": "held_out"}
     return MetaSettings.model_validate(
-        {"programs": programs, "arm": arm, "seeds": tuple(SEEDS), "finalists": finalists, "families": families,
-         "landscapes": COUNTS}
+        {"programs": programs, "arm": arm, "seeds": tuple(SEEDS), "root": 5, "finalists": finalists,
+         "families": families, "landscapes": COUNTS}
     )  # fmt: skip
 
 

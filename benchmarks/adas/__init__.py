@@ -1,0 +1,1 @@
+"""Programs that search, evolved: is the gain real? `python -m benchmarks.adas --help`."""

@@ -1,0 +1,79 @@
+"""Controls of meta-search: ground on which all programs are equal, and ground on which a better one is known."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from agents.meta.genome import Genome, Mates, OperatorMix, Selection
+from agents.meta.history import MetaHistory
+from agents.meta.planning import chosen, held_out
+from agents.meta.rendering import render
+from benchmarks.adas.trusted import trusted
+from bus.vocabulary.events import ResearcherEvaluated, Split
+from lab.operations.evolving import evolve, meta_settings
+from lab.researchers.families import Family
+from lab.researchers.landscapes import EpistaticLandscape, FlatLandscape
+from lab.researchers.meta_log import MetaLog
+from lab.researchers.scoring import Scorer
+
+SPLITS: Sequence[Split] = ("search", "validation", "held_out")
+FLAT = tuple(Family(f"flat-{split}", split, FlatLandscape(f"flat-{split}"), designs=15) for split in SPLITS)
+"""Every design has a value of its own, so no program can be better than another."""
+NULL_PROGRAMS, NULL_SEEDS = 10, ("random", "hill_climb", "aging")
+SMOOTH = tuple(
+    Family(f"smooth-{split}", split, EpistaticLandscape(f"smooth-{split}", axes=12, options=4, k=0, noise=0.05), 40)
+    for split in SPLITS
+)
+"""Axes add up and noise is small, so nothing is better than to change the best design a little."""
+PLANTED = Genome(selection=Selection(size=1), operators=OperatorMix(crossover=0, scratch=0), mates=Mates(count=0))
+PLANTED_PROGRAMS, PLANTED_SEEDS = 40, ("random", "two_tier", "quality_diversity", "crossover_heavy")
+"""New programs, and seeds that lack what the planted program does."""
+FOUND_SHARE = 0.9
+"""Share of the planted program's gain that a program must reach to be as good."""
+
+
+class PlantedCampaign(NamedTuple):
+    """What a campaign found; all gains are on held-out landscapes."""
+
+    seed: float
+    """Of the best seed."""
+    planted: float
+    found: float
+    """Of the winner."""
+    promoted: bool
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the winner is as good as the planted program."""
+        return self.found >= FOUND_SHARE * self.planted
+
+
+def null_claims(campaigns: int) -> int:
+    """Return how many campaigns promote a program where all are equal."""
+    return sum(bool(_run(FLAT, NULL_PROGRAMS, root, NULL_SEEDS)[0].promoted) for root in range(campaigns))
+
+
+def planted_campaigns(campaigns: int) -> Iterator[PlantedCampaign]:
+    """Yield what each campaign found."""
+    for root in range(campaigns):
+        history, scorer = _run(SMOOTH, PLANTED_PROGRAMS, root, PLANTED_SEEDS)
+        seed, winner = chosen(history)
+        assert seed, "the campaign has seeds"
+        assert winner, "and programs"
+        planted = scorer.evaluate(render(PLANTED, "planted"), "held_out")
+        looks = _gain(held_out(seed)), _gain(planted), _gain(held_out(winner))
+        yield PlantedCampaign(*looks, promoted=bool(history.promoted))
+
+
+def _run(families: Sequence[Family], programs: int, root: int, seeds: Sequence[str]) -> tuple[MetaHistory, Scorer]:
+    plan = meta_settings(families, programs, root, seeds=seeds)
+    scorer = Scorer(families, root, trusted, plan.landscapes)
+    with TemporaryDirectory() as folder, MetaLog(Path(folder) / "log.jsonl") as log:
+        return evolve(log, scorer, plan, root), scorer
+
+
+def _gain(score: ResearcherEvaluated | None) -> float:
+    assert score, "programs from genomes don't fail"
+    return fmean(fmean(figures.gains) for figures in score.families.values())
