@@ -14,6 +14,8 @@ Programs are rendered from genomes, so all but the canaries run in this process 
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,6 +26,7 @@ from agents.meta.rendering import summary
 from benchmarks.adas.canaries import all_canaries
 from benchmarks.adas.controls import null_claims, planted_campaigns
 from benchmarks.adas.trusted import trusted
+from lab.client.event_text import event_line
 from lab.operations.evolving import evolve, meta_settings, require_honest
 from lab.researchers.families import Family, simulated_families
 from lab.researchers.meta_log import MetaLog
@@ -60,8 +63,8 @@ def planted(options: argparse.Namespace) -> Iterator[str]:
 
 def gain(options: argparse.Namespace) -> Iterator[str]:
     """Yield the winner's gain over the best seed and over the winner of each control arm, on held-out landscapes."""
-    families = (*simulated_families(), *published_families(options.tables))
-    ours = campaign(families, options, "evolve")
+    with ProcessPoolExecutor(options.jobs) as pool:
+        ours, *controls = pool.map(partial(campaign, options), ("evolve", *CONTROLS))
     seed, winner = chosen(ours)
     assert seed, "every campaign has seeds"
     assert winner, "it was asked for programs"
@@ -71,20 +74,20 @@ def gain(options: argparse.Namespace) -> Iterator[str]:
     yield f"promoted: {', '.join(ours.promoted) or 'none'}"
     yield "| compared with | program | gain | 95 % interval | landscapes |\n| --- | --- | --- | --- | --- |"
     yield _row("best seed", seed, winner)
-    for arm in CONTROLS:
-        history = campaign(families, options, arm)
+    for arm, history in zip(CONTROLS, controls, strict=True):
         rival = next(one for one in reversed(chosen(history)) if one and held_out(one))
         yield _row(arm, rival, winner)
     yield "| family | best seed | winner |\n| --- | --- | --- |"
     yield from _by_family(seed, winner)
 
 
-def campaign(families: tuple[Family, ...], options: argparse.Namespace, arm: str) -> MetaHistory:
+def campaign(options: argparse.Namespace, arm: str) -> MetaHistory:
     """Return a whole campaign of an arm, audited."""
+    families = (*simulated_families(), *published_families(options.tables))
     plan = meta_settings(families, options.programs, options.root, arm)
     with TemporaryDirectory() as folder, MetaLog(Path(folder) / "log.jsonl") as log:
         scorer = Scorer(families, plan.root, trusted, plan.landscapes)
-        history = evolve(log, scorer, plan, 0, lambda one: print(one.experiment, one.type, file=sys.stderr))
+        history = evolve(log, scorer, plan, 0, lambda one: print(arm, event_line(one), file=sys.stderr))
         require_honest(history.log, arm)
         return history
 
@@ -132,6 +135,7 @@ def main() -> int:
     parser.add_argument("--nulls", type=int, default=200, help="campaigns of the null control")
     parser.add_argument("--seeds", type=int, default=10, help="campaigns with a planted program")
     parser.add_argument("--root", type=int, default=37, help="root of the landscapes")
+    parser.add_argument("--jobs", type=int, default=2, help="processes, one for each arm at a time")
     parser.add_argument("--tables", type=Path, help="folder of published tables, as held-out families")
     options = parser.parse_args()
     if unknown := set(options.only.split(",")) - set(SECTIONS):

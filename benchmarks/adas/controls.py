@@ -23,12 +23,12 @@ FLAT = tuple(Family(f"flat-{split}", split, FlatLandscape(f"flat-{split}"), desi
 """Every design has a value of its own, so no program can be better than another."""
 NULL_PROGRAMS, NULL_SEEDS = 10, ("random", "hill_climb", "aging")
 SMOOTH = tuple(
-    Family(f"smooth-{split}", split, EpistaticLandscape(f"smooth-{split}", axes=12, options=4, k=0, noise=0.05), 40)
+    Family(f"smooth-{split}", split, EpistaticLandscape(f"smooth-{split}", axes=10, options=3, k=0, noise=0.05), 30)
     for split in SPLITS
 )
 """Axes add up and noise is small, so nothing is better than to change the best design a little."""
 PLANTED = Genome(selection=Selection(size=1), operators=OperatorMix(crossover=0, scratch=0), mates=Mates(count=0))
-PLANTED_PROGRAMS, PLANTED_SEEDS = 40, ("random", "two_tier", "quality_diversity", "crossover_heavy")
+PLANTED_PROGRAMS, PLANTED_SEEDS = 80, ("random", "two_tier", "quality_diversity", "crossover_heavy")
 """New programs, and seeds that lack what the planted program does."""
 FOUND_SHARE = 0.9
 """Share of the planted program's gain that a program must reach to be as good."""

@@ -1,7 +1,7 @@
 """Programs rendered from genomes, executed in this process: their sources are the lab's own.
 
-The sandbox changes none of their suggestions (`tests/agents/test_meta_scoring.py` compares the two), and costs four times
-the time. Programs of people and of models never run here.
+The sandbox changes none of their suggestions (`tests/agents/test_meta_scoring.py` compares the two), and costs four
+times the time. Programs of people and of models never run here.
 """
 
 import time

@@ -1,13 +1,16 @@
 """The command that evolves researcher programs."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lab.errors import LabError, WrongUsage
 from lab.options import HomeOption, JsonOption, load_settings
 from lab.terminal.output import print_json
+
+if TYPE_CHECKING:
+    from agents.meta.history import MetaHistory
 
 POSITION = 62
 
@@ -26,6 +29,7 @@ def evolve_researchers(
     veto: Annotated[str | None, typer.Option("--veto", help="Keep a program of --log from becoming default.")] = None,
     restore: Annotated[str | None, typer.Option("--restore", help="Take a veto back.")] = None,
     audit: Annotated[bool, typer.Option("--audit", help="Check --log; exit code 1 at its first fault.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="File for the source of the default program.")] = None,
     sandbox: Annotated[str | None, typer.Option("--sandbox", help="bwrap, or none (unconfined).")] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -39,14 +43,17 @@ def evolve_researchers(
     if arm not in ARMS:
         raise WrongUsage(f"no arm {arm!r}; arms: {', '.join(ARMS)}")
     if audit or veto or restore:
-        _print_result(_on_existing_log(log, veto, restore), as_json=as_json)
-        return
-    settings = load_settings(home=home, sandbox=sandbox).settings
-    _print_result(_evolve(settings, programs, ARMS[arm], seed, log), as_json=as_json)
+        history, path = _on_existing_log(log, veto, restore)
+    else:
+        settings = load_settings(home=home, sandbox=sandbox).settings
+        history, path = _evolve(settings, programs, ARMS[arm], seed, log)
+    _print_result(_result(history, path), as_json=as_json)
+    if out is not None:
+        _write_default(history, out)
 
 
-def _evolve(settings: Any, programs: int, arm: str, seed: int, log: Path | None) -> dict[str, Any]:
-    """Run the campaign in the sandbox and return its result."""
+def _evolve(settings: Any, programs: int, arm: str, seed: int, log: Path | None) -> tuple["MetaHistory", Path]:
+    """Run the campaign in the sandbox and return what came of it, and its log."""
     from agents.search.programs.hosting import ProgramHost
     from lab.client.event_text import event_line
     from lab.operations import evolving
@@ -63,11 +70,11 @@ def _evolve(settings: Any, programs: int, arm: str, seed: int, log: Path | None)
         scorer = Scorer(families, plan.root, host.load, plan.landscapes)
         history = evolving.evolve(events, scorer, plan, seed, lambda one: _tell(event_line(one)))
     evolving.require_honest(history.log, path)
-    return _result(history, path)
+    return history, path
 
 
-def _on_existing_log(log: Path | None, veto: str | None, restore: str | None) -> dict[str, Any]:
-    """Check a log, record a person's veto in it, and return its result."""
+def _on_existing_log(log: Path | None, veto: str | None, restore: str | None) -> tuple["MetaHistory", Path]:
+    """Check a log, record a person's veto in it, and return what it says."""
     from agents.meta.history import MetaHistory
     from lab.operations import evolving
     from lab.researchers.meta_log import MetaLog, read_meta_log
@@ -76,9 +83,19 @@ def _on_existing_log(log: Path | None, veto: str | None, restore: str | None) ->
         raise LabError("--audit, --veto and --restore need the log of a campaign; hint: name it with --log")
     evolving.require_honest(read_meta_log(log)[0], log)
     if not (veto or restore):
-        return _result(MetaHistory(read_meta_log(log)[0]), log)
+        return MetaHistory(read_meta_log(log)[0]), log
     with MetaLog(log) as events:
-        return _result(evolving.veto(events, veto or restore or "", why="", restore=veto is None), log)
+        return evolving.veto(events, veto or restore or "", why="", restore=veto is None), log
+
+
+def _write_default(history: "MetaHistory", out: Path) -> None:
+    """Write the default program, which `move37 run --researcher FILE` takes. Raises LabError if there is none."""
+    if history.default is None:
+        raise LabError(f"no program to write to {out}: none was promoted, or a veto is in force")
+    try:
+        out.write_text(history.default.proposed.source)
+    except OSError as error:
+        raise LabError(f"can't write {out} ({error.strerror}); hint: choose another file with --out") from None
 
 
 def _tell(line: str) -> None:
@@ -87,12 +104,13 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _result(history: Any, path: Path) -> dict[str, Any]:
+def _result(history: "MetaHistory", path: Path) -> dict[str, Any]:
     """Return what came of a campaign."""
     from agents.meta.planning import chosen
+    from bus.vocabulary.events import ResearcherPromoted
 
     seed, winner = chosen(history)
-    gains = [event for event in (one.event for one in history.log) if type(event).__name__ == "ResearcherPromoted"]
+    gains = [event for event in (one.event for one in history.log) if isinstance(event, ResearcherPromoted)]
     return {
         "log": str(path),
         "programs": len(history.programs),
