@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agents.llm.endpoint import ModelLibrary
 from agents.llm.prices import Price
 
 AgentName = Literal["researcher", "engineer", "analyst", "judge", "summariser"]
@@ -44,6 +45,8 @@ class ModelOptions(BaseModel):
     """Further HTTP headers. A value `$NAME` is taken from the environment variable: write no secret here."""
     body: dict[str, Any] | None = None
     """Further keys of a request, such as `top_k`."""
+    library: ModelLibrary | None = None
+    """Library that talks to the endpoint: `autogen`, or `agent-framework` if that extra is installed."""
 
 
 class WeightedModel(ModelOptions):

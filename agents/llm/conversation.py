@@ -11,11 +11,14 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
+from agents.llm.faults import RequestFailed, RequestFault
 from agents.llm.sending import Sender
 from agents.llm.tools.tool import Tool
 
 MAX_TOOL_ROUNDS = 6
 """Times that a model may call tools, several at once, before it has to answer."""
+ANSWER_NOW = "You can call no further tool. Give your answer now."
+"""What the lab tells a model after them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,8 @@ class Adapter(Protocol):
     async def close(self) -> None:
         """Close the connections."""
         ...
+
+
+def tool_limit() -> RequestFailed:
+    """Return the failure of a model that calls tools even after it was told to answer."""
+    return RequestFailed(RequestFault("tool_limit", f"the model called tools {MAX_TOOL_ROUNDS} times and more"))

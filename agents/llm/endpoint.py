@@ -3,8 +3,12 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
+
+ModelLibrary = Literal["autogen", "agent-framework"]
+"""A library that talks to models."""
+LIBRARIES: tuple[ModelLibrary, ...] = get_args(ModelLibrary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Endpoint:
     """Further HTTP headers, never logged."""
     body: Mapping[str, Any] = field(default_factory=dict)
     """Further keys of a request's body, such as `top_k`."""
+    library: ModelLibrary = "autogen"
+    """Library that talks to it."""
 
     @property
     def host(self) -> str:

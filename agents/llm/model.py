@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from agents.llm import bandit
+from agents.llm.adapters import adapter_for
 from agents.llm.breaker import CircuitBreaker
 from agents.llm.conversation import Adapter, Briefing, ModelConversation, OfferedTool
 from agents.llm.endpoint import Endpoint
@@ -143,9 +144,7 @@ class ModelClient:
         """Return what talks to an endpoint. Raises ValueError for an unusable address or key."""
         name = repr(endpoint)
         if name not in self._adapters:
-            from agents.llm.autogen.adapter import AutoGenAdapter
-
-            self._adapters[name] = AutoGenAdapter(endpoint)
+            self._adapters[name] = adapter_for(endpoint)
         return self._adapters[name]
 
     def _choices_of(self, agent: str) -> Sequence[WeightedEndpoint]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from agents.llm.abilities import Abilities
+from agents.llm.adapters import adapter_for
 from agents.llm.breaker import CircuitBreaker
 from agents.llm.conversation import Adapter, Briefing, OfferedTool
 from agents.llm.endpoint import Endpoint
@@ -67,11 +68,9 @@ class ProbeTool:
 
 async def probe(endpoint: Endpoint) -> ProbeResult:
     """Return what a model at an endpoint can do. Raises ValueError for an unusable address or key."""
-    from agents.llm.autogen.adapter import AutoGenAdapter
-
     meter = AnswerMeter(endpoint.model, endpoint.host, "", "")
     state = EndpointState(asyncio.Semaphore(1), CircuitBreaker())
-    adapter: Adapter = AutoGenAdapter(endpoint)
+    adapter = adapter_for(endpoint)
     try:
         await adapter.say_one_word(_sender(endpoint, EndpointState(asyncio.Semaphore(1), CircuitBreaker()), meter))
         text = await _ask(adapter, _sender(endpoint, state, meter), meter, 'Answer with the word "yes".')

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "pyproject.toml"
 FOLDER = ROOT / "lock"
-EXTRAS = ("cpu", "gpu", "bench", "dev")
+EXTRAS = ("agent-framework", "cpu", "gpu", "bench", "dev")
 GROUPS = ("build", "runtime", "torch-cuda", *EXTRAS)
 """What builds a package from source; what the project runs on; torch, and what its build from PyPI needs; extras."""
 CUDA = ("cuda-", "nvidia-")

@@ -76,6 +76,7 @@ def _weighted(options: WeightedModel, settings: ModelSettings) -> WeightedEndpoi
         "concurrency": options.concurrency,
         "headers": _resolved(options.headers or {}),
         "body": options.body,
+        "library": options.library,
     }
     set_ones = {name: value for name, value in given.items() if value is not None}
     endpoint = Endpoint(options.base_url, options.model, **set_ones)

@@ -1,6 +1,7 @@
 """What every adapter to a library of models has to do: converse, offer tools, and send each request through the sender.
 
-The suite runs over AutoGen with an endpoint, and over AutoGen with its ReplayChatCompletionClient.
+The suite runs over AutoGen and over Agent Framework with an endpoint, and over AutoGen with its
+ReplayChatCompletionClient.
 """
 
 import asyncio
@@ -14,11 +15,12 @@ from autogen_core.models import CreateResult, RequestUsage
 from autogen_ext.models.replay import ReplayChatCompletionClient
 from pydantic import BaseModel
 
+from agents.llm.adapters import adapter_for
 from agents.llm.autogen.adapter import AutoGenAdapter
 from agents.llm.autogen.openai_client import MODEL_INFO
 from agents.llm.breaker import CircuitBreaker
 from agents.llm.conversation import MAX_TOOL_ROUNDS, Adapter, Briefing, OfferedTool
-from agents.llm.endpoint import Endpoint
+from agents.llm.endpoint import LIBRARIES, Endpoint, ModelLibrary
 from agents.llm.faults import RequestFailed
 from agents.llm.metering import AnswerMeter
 from agents.llm.model import MAX_TOOL_CALLS, ModelClient
@@ -66,8 +68,8 @@ class NameOfExperiment:
 CALL = (NameOfExperiment.name, '{"id": "e0001"}')
 
 
-def over_http(model: "ScriptedModel", turns: Sequence[Turn]) -> AutoGenAdapter:
-    """Return an adapter whose endpoint takes these turns."""
+def play(model: "ScriptedModel", turns: Sequence[Turn]) -> None:
+    """Let an endpoint take these turns."""
     for number, turn in enumerate(turns):
         if isinstance(turn, str):
             model.script.append(said(turn))
@@ -75,7 +77,12 @@ def over_http(model: "ScriptedModel", turns: Sequence[Turn]) -> AutoGenAdapter:
             function = {"name": turn[0], "arguments": turn[1]}
             call = {"id": f"c{number}", "type": "function", "function": function}
             model.script.append(message(tool_calls=[call], finish="tool_calls"))
-    return AutoGenAdapter(Endpoint(model.url, "m", retries=0))
+
+
+def over_http(library: ModelLibrary, model: "ScriptedModel", turns: Sequence[Turn]) -> Adapter:
+    """Return an adapter of a library whose endpoint takes these turns."""
+    play(model, turns)
+    return adapter_for(Endpoint(model.url, "m", retries=0, library=library))
 
 
 def replayed(turns: Sequence[Turn]) -> AutoGenAdapter:
@@ -95,10 +102,18 @@ def replayed(turns: Sequence[Turn]) -> AutoGenAdapter:
     return AutoGenAdapter(ENDPOINT, ReplayChatCompletionClient(results, MODEL_INFO))
 
 
-@pytest.fixture(params=["http", "replay"])
+@pytest.fixture(params=[*LIBRARIES, "replay"])
 def adapter_of(request: pytest.FixtureRequest, scripted_model: "ScriptedModel") -> AdapterOf:
     """Return a function that makes an adapter whose model takes given turns."""
-    return replayed if request.param == "replay" else lambda turns: over_http(scripted_model, turns)
+    if request.param == "replay":
+        return replayed
+    require(request.param)
+    return lambda turns: over_http(request.param, scripted_model, turns)
+
+
+def require(library: ModelLibrary) -> None:
+    """Skip a test if a library is not installed."""
+    pytest.importorskip("agent_framework.openai" if library == "agent-framework" else "autogen_agentchat")
 
 
 def sender(meter: AnswerMeter) -> Sender:
@@ -163,12 +178,14 @@ async def test_a_model_that_calls_on_gets_no_answer(adapter_of: AdapterOf) -> No
     assert failed.value.fault.outcome == "tool_limit"
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
 async def test_a_tools_questions_are_answered_and_its_use_is_kept(
-    scripted_model: "ScriptedModel", monkeypatch: pytest.MonkeyPatch
+    scripted_model: "ScriptedModel", monkeypatch: pytest.MonkeyPatch, library: ModelLibrary
 ) -> None:
     """The reply has each call with its arguments and its result, so that the trace has them."""
+    require(library)
     monkeypatch.setitem(TOOLS, NameOfExperiment.name, NameOfExperiment())
-    over_http(scripted_model, [CALL, (NameOfExperiment.name, "{}"), JSON])
+    play(scripted_model, [CALL, (NameOfExperiment.name, "{}"), JSON])
     row = experiment("e0001", "analysed", val_loss=1.5, recall=0.5, name="two-clocks")
 
     async def memory(_: Envelope, question: Question) -> Record:
@@ -176,7 +193,7 @@ async def test_a_tools_questions_are_answered_and_its_use_is_kept(
         assert question.at == 40
         return Experiments(rows=(row,))
 
-    client = ModelClient(Endpoint(scripted_model.url, "m"), answerer=memory)
+    client = ModelClient(Endpoint(scripted_model.url, "m", library=library), answerer=memory)
     cause = envelope_of(HumanMessage(kind="ask", text="how?"), seq=40)
     question = Completion(instructions="i", prompt="p", schema_name="Answer", tools=(NameOfExperiment.name,))
     reply = await client.answer(cause, question)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agents.llm.endpoint import Endpoint
+from agents.llm.endpoint import LIBRARIES, Endpoint, ModelLibrary
 from agents.llm.model import ModelClient
 from bus.vocabulary.events import HumanMessage
 from bus.vocabulary.questions import Completion, CompletionReply
@@ -21,6 +21,13 @@ QUESTION = Completion(instructions="You answer.", prompt="How?", schema_name="An
 RETRIES = 2
 
 
+@pytest.fixture(params=LIBRARIES)
+def library(request: pytest.FixtureRequest) -> ModelLibrary:
+    """Return each library of models that is installed."""
+    pytest.importorskip("agent_framework.openai" if request.param == "agent-framework" else "autogen_agentchat")
+    return request.param
+
+
 async def replies(model: "ScriptedModel", count: int = 1, **settings: Any) -> tuple[list[CompletionReply], ModelClient]:
     """Return a client's replies to the question, one after another."""
     endpoint = Endpoint(model.url, "m", retries=RETRIES, retry_delay_s=0.0, timeout_s=10.0, **settings)
@@ -31,22 +38,26 @@ async def replies(model: "ScriptedModel", count: int = 1, **settings: Any) -> tu
 
 
 @pytest.mark.parametrize("form", ANSWERS)
-async def test_every_answer_that_holds_the_json_is_used(scripted_model: "ScriptedModel", form: str) -> None:
+async def test_every_answer_that_holds_the_json_is_used(
+    scripted_model: "ScriptedModel", form: str, library: ModelLibrary
+) -> None:
     """With one request."""
     step = ANSWERS[form]
     imitate(scripted_model, lambda _: step)
-    (reply,), _ = await replies(scripted_model)
+    (reply,), _ = await replies(scripted_model, library=library)
     assert (reply.error, {key: text.strip() for key, text in json.loads(reply.body or "{}").items()}) == ("", ANSWER)
     assert reply.account
     assert (reply.account.outcome, reply.account.requests, reply.account.retries) == ("answered", 1, 0)
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-async def test_every_other_answer_ends_with_its_reason(scripted_model: "ScriptedModel", failure: str) -> None:
+async def test_every_other_answer_ends_with_its_reason(
+    scripted_model: "ScriptedModel", failure: str, library: ModelLibrary
+) -> None:
     """Within the retries, in one line, and the account has what it took."""
     step, outcome = FAILURES[failure]
     imitate(scripted_model, lambda _: step)
-    (reply,), _ = await replies(scripted_model)
+    (reply,), _ = await replies(scripted_model, library=library)
     assert reply.account
     assert (reply.account.outcome, reply.body) == (outcome, "")
     assert reply.error
@@ -55,12 +66,14 @@ async def test_every_other_answer_ends_with_its_reason(scripted_model: "Scripted
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-async def test_an_endpoint_is_asked_for_what_it_can_do(scripted_model: "ScriptedModel", profile: str) -> None:
+async def test_an_endpoint_is_asked_for_what_it_can_do(
+    scripted_model: "ScriptedModel", profile: str, library: ModelLibrary
+) -> None:
     """The first answer finds out, without a retry; the second needs one request."""
     respond, abilities = PROFILES[profile]
     imitate(scripted_model, respond)
     settings = {"temperature": 0.5, "max_tokens": 900, "reasoning_effort": "low"}
-    found, client = await replies(scripted_model, 2, **settings)
+    found, client = await replies(scripted_model, 2, library=library, **settings)
     assert [(reply.error, json.loads(reply.body or "{}")) for reply in found] == [("", ANSWER)] * 2
     first, second = (reply.account for reply in found if reply.account)
     assert (first.retries, second.requests) == (0, 1)
@@ -76,10 +89,12 @@ async def test_the_form_is_told_in_words_if_the_endpoint_takes_no_schema(scripte
     assert '"answer"' in system
 
 
-async def test_what_is_wrong_goes_back_in_the_same_conversation(scripted_model: "ScriptedModel") -> None:
+async def test_what_is_wrong_goes_back_in_the_same_conversation(
+    scripted_model: "ScriptedModel", library: ModelLibrary
+) -> None:
     """The second request has the first answer and its fault; the reply keeps the unusable answer."""
     scripted_model.script += [said('{"reply": "Well."}'), said(JSON)]
-    (reply,), _ = await replies(scripted_model)
+    (reply,), _ = await replies(scripted_model, library=library)
     assert json.loads(reply.body) == ANSWER
     roles = [(message["role"], message["content"]) for message in scripted_model.requests[1]["messages"]]
     assert roles[2] == ("assistant", '{"reply": "Well."}')
@@ -117,11 +132,11 @@ async def test_a_server_with_one_slot_gets_one_request_at_a_time(scripted_model:
     assert server.most == 1
 
 
-async def test_azure_paths_and_headers_are_sent(scripted_model: "ScriptedModel") -> None:
+async def test_azure_paths_and_headers_are_sent(scripted_model: "ScriptedModel", library: ModelLibrary) -> None:
     """The version of the interface is a query of the address, the key a header of its own."""
     imitate(scripted_model, lambda _: said(JSON))
     address = scripted_model.url.replace("/v1", "/openai/deployments/d") + "?api-version=2024-10-21"
-    client = ModelClient(Endpoint(address, "d", headers={"api-key": "k1"}, body={"top_k": 40}))
+    client = ModelClient(Endpoint(address, "d", headers={"api-key": "k1"}, body={"top_k": 40}, library=library))
     reply = await client.answer(CAUSE, QUESTION)
     await client.close()
     assert json.loads(reply.body) == ANSWER

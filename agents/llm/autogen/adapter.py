@@ -11,18 +11,15 @@ from autogen_core.models import ChatCompletionClient, UserMessage
 from autogen_core.tools import BaseTool
 from typing_extensions import override
 
-from agents.llm.abilities import Abilities, RequestParts
+from agents.llm.abilities import Abilities
 from agents.llm.autogen.governed_client import GovernedClient
-from agents.llm.autogen.openai_client import bodies_of_request, openai_client
-from agents.llm.conversation import MAX_TOOL_ROUNDS, Briefing, OfferedTool
+from agents.llm.autogen.openai_client import openai_client
+from agents.llm.conversation import ANSWER_NOW, MAX_TOOL_ROUNDS, Briefing, OfferedTool, tool_limit
 from agents.llm.endpoint import Endpoint
-from agents.llm.faults import RequestFailed, RequestFault
+from agents.llm.http_bodies import bodies_of_request
 from agents.llm.reply_facts import facts_of
+from agents.llm.request_parts import ONE_WORD
 from agents.llm.sending import Sender
-
-ONE_WORD = RequestParts(structured=False, tools=False, temperature=False, effort=False, limit=True)
-"""The parts of the shortest request."""
-ANSWER_NOW = "You can call no further tool. Give your answer now."
 
 
 class AutoGenAdapter:
@@ -79,7 +76,7 @@ class AutoGenConversation:
             self._client.lets_call = False
             answer = await self._run(ANSWER_NOW)
         if answer is None:
-            raise RequestFailed(RequestFault("tool_limit", f"the model called tools {MAX_TOOL_ROUNDS} times and more"))
+            raise tool_limit()
         return answer
 
     async def _run(self, text: str) -> str | None:

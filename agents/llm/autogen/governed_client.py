@@ -12,11 +12,13 @@ from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage, 
 from autogen_core.tools import Tool, ToolSchema
 from typing_extensions import override
 
-from agents.llm.abilities import Abilities, RequestParts
-from agents.llm.autogen.openai_client import MODEL_INFO, bodies_of_request
-from agents.llm.autogen.request_parts import request_arguments, request_messages
+from agents.llm.abilities import Abilities
+from agents.llm.autogen.openai_client import MODEL_INFO
+from agents.llm.autogen.request_messages import request_messages
 from agents.llm.conversation import Briefing
+from agents.llm.http_bodies import bodies_of_request
 from agents.llm.reply_facts import ReplyFacts, facts_of
+from agents.llm.request_parts import request_arguments, request_parts
 from agents.llm.sending import Sender
 
 if TYPE_CHECKING:
@@ -44,14 +46,7 @@ class GovernedClient(ChatCompletionClient):
         cancellation_token: CancellationToken | None = None,
     ) -> CreateResult:
         """Make a request, and as many further ones as the sender sees fit. Raises RequestFailed."""
-        endpoint = self._sender.endpoint
-        parts = RequestParts(
-            structured=True,
-            tools=bool(tools),
-            temperature=endpoint.temperature is not None,
-            effort=endpoint.reasoning_effort is not None,
-            limit=endpoint.max_tokens is not None,
-        )
+        parts = request_parts(self._sender.endpoint, tools=bool(tools))
 
         async def request(abilities: Abilities) -> CreateResult:
             return await self._request(messages, tools if abilities.tools else (), abilities, cancellation_token)

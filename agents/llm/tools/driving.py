@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agents.llm.tools.tool import Tool
-from bus.delivery.role import Post
+from bus.delivery.role import Post, one_by_one
 from bus.vocabulary.events import Record
 from bus.vocabulary.queries import Query
 from bus.vocabulary.questions import Completion, Question
@@ -40,7 +40,7 @@ async def run_tool(tool: Tool, envelope: Envelope, arguments: str, answer: Quest
 
 async def _drive(tool: Tool, envelope: Envelope, arguments: Any, answer: QuestionAnswerer) -> str:
     """Answer a tool's questions until it returns its text. Raises ValueError for an event or too many questions."""
-    steps = tool.run(envelope, arguments)
+    steps = one_by_one(tool.run(envelope, arguments))
     reply: Record | None = None
     for _ in range(MAX_QUESTIONS + 1):
         try:
