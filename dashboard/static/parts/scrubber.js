@@ -28,7 +28,8 @@ export class Scrubber {
     this.range.max = Math.max(1, store.last);
     this.range.value = store.at || store.last;
     this.range.setAttribute("aria-valuetext", store.past ? `position ${store.at} of ${store.last}` : "now");
-    fill(this.where, store.past ? `as of position ${count(store.at)} of ${count(store.last)}` : `now · position ${count(store.last)}`);
+    const aside = (words) => h("span", {}, words); // left out where there is little room
+    fill(this.where, aside(store.past ? "as of position " : "now · position "), count(store.at || store.last), store.past ? aside(` of ${count(store.last)}`) : null);
     this.footer.classList.toggle("past", store.past);
     this.now.disabled = !store.past;
     this.fork.href = store.past ? `#/fork?at=${store.at}` : "#/fork";

@@ -43,9 +43,9 @@ export class Store extends EventTarget {
   #show(rows) {
     this.rows = rows;
     this.experiments = [...rows.values()].filter((row) => row.id !== CAMPAIGN);
-    this.meritName = this.experiments.some((row) => row.objective !== undefined) ? "score" : "fitness";
-    this.ended = this.experiments.filter((row) => row.ended && row.status !== "imported").length;
     this.campaign = rows.get(CAMPAIGN) ?? {};
+    this.meritName = this.campaign.noise || this.experiments.some((row) => row.objective !== undefined) ? "score" : "fitness";
+    this.ended = this.experiments.filter((row) => row.ended && row.status !== "imported").length;
     this.changed("rows");
   }
 

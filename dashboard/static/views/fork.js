@@ -75,7 +75,6 @@ export class ForkView {
     const text = this.lines.map(([, command]) => command).join("\n");
     const copy = h("button", { on: { click: async () => { await navigator.clipboard.writeText(text); announce("copied"); fill(copy, "copied"); } } }, "Copy");
     fill(this.commands, h("ol", { class: "commands" }, this.lines.map(([words, command]) => h("li", {}, words ? h("p", { class: "quiet" }, words) : null, h("code", {}, command)))),
-      h("p", {}, navigator.clipboard ? copy : null),
-      h("p", { class: "quiet" }, "Decisions that were made stay made, and no run of the past is trained again. One fork is one draw: compare several pairs, from several seeds or positions, before you call a change better."));
+      navigator.clipboard ? copy : null, h("p", { class: "note" }, "Decisions that were made stay made, and no run of the past is trained again. One fork is one draw: compare several pairs, from several seeds or positions, before you call a change better."));
   }
 }

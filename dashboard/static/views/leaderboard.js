@@ -80,7 +80,7 @@ export class LeaderboardView {
     this.range = this.#range();
     fill(this.caption, `${count(rows.length)} experiments, ranked by ${store.meritName}: ${store.meritAbout}.`);
     const table = h("table", { class: "board", "aria-rowcount": rows.length + 1 },
-      h("thead", {}, h("tr", {}, this.#head("rank", "#"), this.#head("name", "experiment"), this.columns.map((key) => this.#head(key)))),
+      h("thead", {}, h("tr", {}, this.#head("rank", "#", "place; scores of the same tenth are ordered by the judge's part"), this.#head("name", "experiment"), this.columns.map((key) => this.#head(key)))),
       h("tbody", {}, shown.map((row) => h("tr", { class: row === best ? "best" : isBaseline(row) ? "base" : null, data: { id: row.id } },
         h("td", { class: "num quiet" }, store.ranking.rank.get(row.id) ?? "–"), h("th", { scope: "row" }, nameOf(row)), this.columns.map((key) => this.#cell(row, key))))));
     const last = Math.ceil(rows.length / PAGE_ROWS) - 1;
@@ -89,14 +89,14 @@ export class LeaderboardView {
       last > 0 ? h("div", { class: "pager" }, turn(-1, "← better"), `page ${this.page + 1} of ${last + 1}`, turn(1, "next →")) : null);
   }
 
-  #head(key, words) {
+  #head(key, words, about) {
     const kind = FIGURES[key], numeric = Boolean(kind) || key === "rank";
     if (key === "interval") return h("th", { scope: "col" }, h("span", { title: "score ± one standard deviation of seed noise; for a campaign ranked by fitness, recall ± its standard error" }, "interval"));
     const head = key === "merit" ? this.store.meritName : words ?? kind?.head ?? key;
     const sorted = this.sort.key === key ? (this.sort.up ? "ascending" : "descending") : null;
     const first = kind ? (kind.better ?? 1) < 0 : true;
     const click = () => { this.sort = { key, up: this.sort.key === key ? !this.sort.up : first }; this.page = 0; this.#table(); this.board.querySelector(`[data-sort="${key}"]`)?.focus(); };
-    return h("th", { scope: "col", class: numeric ? "num" : null, "aria-sort": sorted }, h("button", { title: kind?.about, data: { sort: key }, on: { click } }, head));
+    return h("th", { scope: "col", class: numeric ? "num" : null, "aria-sort": sorted }, h("button", { title: about ?? kind?.about, data: { sort: key }, on: { click } }, head));
   }
 
   #cell(row, key) {
