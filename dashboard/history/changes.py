@@ -47,6 +47,8 @@ def _rounded(value: Any) -> Any:
     return [_rounded(each) for each in value] if isinstance(value, list) else value
 
 
+PROGRAM = "program"
+"""The `kind` of a row that is about a researcher program. An experiment's row has no kind."""
 ENDED = frozenset({"analysed", "failed", "rejected", "imported"})
 """Statuses of experiments that have ended."""
 
@@ -126,6 +128,30 @@ def _rejected(event: events.ProposalRejected, _: Row) -> Row:
     return {"status": "rejected", "stage": "rejected", "name": event.name, "reason": event.reason}
 
 
+@_on(events.ResearcherProposed)
+def _program_proposed(event: events.ResearcherProposed, _: Row) -> Row:
+    return {
+        "kind": PROGRAM,
+        "name": event.name,
+        "number": event.number,
+        "operator": event.operator,
+        "parent": event.parents[0] if event.parents else None,
+        "parents": list(event.parents),
+    }
+
+
+@_on(events.ResearcherEvaluated)
+def _program_evaluated(event: events.ResearcherEvaluated, row: Row) -> Row:
+    """Return a program's fitness on the landscapes of the split, and its CPU seconds over all splits."""
+    seconds = row.get("cpu_seconds", 0.0) + sum(family.cpu_seconds for family in event.families.values())
+    return {event.split: event.fitness, "failed": event.failed or None, "cpu_seconds": seconds}
+
+
+@_on(events.ResearcherPromoted)
+def _program_promoted(event: events.ResearcherPromoted, _: Row) -> Row:
+    return {"over": event.over, "promotion": [event.gain, *event.interval], "landscapes": event.landscapes}
+
+
 @_on(events.ExperimentImported)
 def _imported(event: events.ExperimentImported, _: Row) -> Row:
     return {
@@ -201,6 +227,6 @@ def _analysed(event: events.AnalysisReady, _: Row) -> Row:
     return figures
 
 
-def is_campaign(target: str) -> bool:
-    """Return whether a row is the campaign's own."""
-    return target == CAMPAIGN
+def is_experiment(row: Row) -> bool:
+    """Return whether a row is an experiment's, and neither the campaign's own nor that of a researcher program."""
+    return row.get("id") not in (None, CAMPAIGN) and row.get("kind") != PROGRAM

@@ -9,7 +9,7 @@ from typing import Any
 from bus.vocabulary.events import HumanMessage
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN
-from dashboard.history.changes import ENDED, Row, changes
+from dashboard.history.changes import ENDED, Row, changes, is_experiment
 from dashboard.history.influence import Influence
 from dashboard.history.log_filter import LogFilter
 from dashboard.history.log_index import LogIndex
@@ -169,7 +169,7 @@ def fold(entries: Iterable[LogEntry]) -> dict[str, Row]:
 
 def summary(rows: dict[str, Row]) -> dict[str, Any]:
     """Return the figures that head every view: how many experiments there are and have ended, and the best ones."""
-    experiments = [row for name, row in rows.items() if name != CAMPAIGN]
+    experiments = [row for row in rows.values() if is_experiment(row)]
     campaign = rows.get(CAMPAIGN, {})
     statuses = Counter(row.get("status", "") for row in experiments)
     extra = sum(row["id"].startswith("h-") for row in experiments)

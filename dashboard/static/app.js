@@ -14,14 +14,16 @@ import { LeaderboardView } from "./views/leaderboard.js";
 import { LineageView } from "./views/lineage.js";
 import { LogView } from "./views/log.js";
 import { NowView } from "./views/now.js";
+import { ResearchersView } from "./views/researchers.js";
 import { TalkView, signInForm } from "./views/talk.js";
 
-const VIEWS = { now: NowView, leaderboard: LeaderboardView, lineage: LineageView, compare: CompareView, discovery: DiscoveryView, log: LogView, talk: TalkView, experiment: ExperimentView, fork: ForkView, campaigns: CampaignsView };
+const VIEWS = { now: NowView, leaderboard: LeaderboardView, lineage: LineageView, compare: CompareView, discovery: DiscoveryView, log: LogView, talk: TalkView, experiment: ExperimentView, fork: ForkView, campaigns: CampaignsView, researchers: ResearchersView };
 const INSIDE = { campaigns: "compare" }; // views that the menu shows under another one
 const NAV = [
   ["now", "Now", "M3 12h4l3-8 4 16 3-8h4"], ["leaderboard", "Leaderboard", "M5 20V10M12 20V4M19 20v-7"],
   ["lineage", "Lineage", "M5 12h5M10 12c4 0 3-6 8-6M10 12c4 0 3 6 8 6M3 12a1 1 0 1 0 2 0 1 1 0 1 0-2 0"], ["compare", "Compare", "M9 4v16M15 4v16M4 8h5M15 16h5"],
-  ["discovery", "Discovery", "M4 20h5v-5h5v-5h5V4M15 4h4v4"], ["log", "Log", "M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01"], ["talk", "Talk", "M4 5h16v11H9l-5 4z"]];
+  ["discovery", "Discovery", "M4 20h5v-5h5v-5h5V4M15 4h4v4"], ["log", "Log", "M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01"], ["talk", "Talk", "M4 5h16v11H9l-5 4z"],
+  ["researchers", "Researchers", "M8 7l-5 5 5 5M16 7l5 5-5 5M13 5l-2 14"]];
 const CATCH_UP_MS = 350;
 
 class App {
@@ -92,6 +94,7 @@ class App {
   }
 
   #head() {
+    document.querySelector('#nav [data-view="researchers"]').hidden = !this.store.programs.length;
     const { store } = this, { best } = store.ranking, { campaign, vitals } = store;
     const state = store.lost ? "lost" : campaign.state ?? "waiting";
     const bar = h("div", { class: "bar", role: "progressbar", "aria-label": "Experiments that have ended", "aria-valuemin": 0, "aria-valuemax": store.total, "aria-valuenow": store.ended }, h("i", {}));

@@ -4,10 +4,12 @@ import { FIGURES, isBaseline } from "./words.js";
 
 const TIE = 0.1;
 const CAMPAIGN = "campaign";
+const PROGRAM = "program";
 
 export class Store extends EventTarget {
   rows = new Map();
   experiments = [];
+  programs = []; // researcher programs, which are searched themselves
   meritName = "fitness"; // what experiments are ranked by, in a word
   ended = 0;
   campaign = {};
@@ -42,7 +44,8 @@ export class Store extends EventTarget {
   // Takes rows over, and derives once what every view asks for again and again.
   #show(rows) {
     this.rows = rows;
-    this.experiments = [...rows.values()].filter((row) => row.id !== CAMPAIGN);
+    this.experiments = [...rows.values()].filter((row) => row.id !== CAMPAIGN && row.kind !== PROGRAM);
+    this.programs = [...rows.values()].filter((row) => row.kind === PROGRAM);
     this.campaign = rows.get(CAMPAIGN) ?? {};
     this.meritName = this.campaign.noise || this.experiments.some((row) => row.objective !== undefined) ? "score" : "fitness";
     this.ended = this.experiments.filter((row) => row.ended && row.status !== "imported").length;
