@@ -9,7 +9,10 @@ const STEP_Y = 15;
 const STEP_X = [36, 190];
 const RAMP = ["f0", "f1", "f2", "f3", "f4"];
 const LABEL_ZOOM = 0.55;
+const LOWEST_CANVAS = 260; // pixels
 const { d3 } = globalThis;
+
+const range = (values) => [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
 
 // Returns a text, cut where the room ends: letters that are squeezed can't be read.
 function clipped(context, text, room) {
@@ -68,6 +71,8 @@ export class LineageView {
     d3.tree().nodeSize([STEP_Y, 1]).separation((a, b) => (a.parent === b.parent ? 1 : 1.5))(root);
     this.children = children;
     const nodes = root.descendants().slice(1);
+    const [low, high] = nodes.length ? range(nodes.map((node) => node.x)) : [0, 0];
+    this.canvas.style.height = `${Math.max(LOWEST_CANVAS, 1.3 * (high - low) + 90)}px`; // the style sheet says how high at most
     this.step = this.#step(nodes);
     this.nodes = nodes.map((node) => ({ x: (node.y - 1) * this.step, y: node.x, row: store.rows.get(node.data), parent: node.parent.data }));
     this.place = new Map(this.nodes.map((node) => [node.row.id, node]));
@@ -164,15 +169,15 @@ export class LineageView {
   // Writes the names, if the zoom leaves space for them, and how many descendants a collapsed node hides.
   #words(context, nodes, k) {
     const [ink, quiet, halo] = [colour("ink"), colour("quiet"), colour("sunk")];
-    Object.assign(context, { lineWidth: 4, lineJoin: "round", strokeStyle: halo });
     for (const { x, y, row } of nodes) {
       if (this.collapsed.has(row.id)) { context.fillStyle = quiet; context.font = "9px system-ui"; context.fillText(`+${this.#below(row.id)}`, x + 7, y - 5); }
       if (k <= LABEL_ZOOM) continue;
       const strong = this.path.has(row.id);
       context.font = `${strong ? "600 " : ""}10px system-ui`;
-      context.fillStyle = strong ? ink : quiet;
       const name = clipped(context, row.label, this.step - 22);
-      context.strokeText(name, x + 9, y + 3.5);
+      context.fillStyle = halo;
+      context.fillRect(x + 8, y - 6, context.measureText(name).width + 3, 12);
+      context.fillStyle = strong ? ink : quiet;
       context.fillText(name, x + 9, y + 3.5);
     }
   }
@@ -199,7 +204,6 @@ export class LineageView {
   #fit() {
     if (!this.nodes.length || !this.canvas.clientWidth) return;
     const [xs, ys] = [this.nodes.map((node) => node.x), this.nodes.map((node) => node.y)];
-    const range = (values) => [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
     const [[x0, x1], [y0, y1]] = [range(xs), range(ys)], { clientWidth: width, clientHeight: height } = this.canvas;
     const k = Math.max(0.04, Math.min(1.3, (width - 40) / (x1 - x0 + this.step), (height - 50) / (y1 - y0 + 20)));
     this.fitted = true;

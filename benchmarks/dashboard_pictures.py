@@ -1,0 +1,40 @@
+"""Take the documentation's pictures of the dashboard: `python -m benchmarks.dashboard_pictures LOG FOLDER`.
+
+LOG is what `move37 export-log` writes. The pictures are of the views at 1280 by 800 pixels, two light and one dark.
+"""
+
+import sys
+from pathlib import Path
+
+from bus.audit import log_file
+from tests.support.browser import WIDE, chromium, opened
+from tests.support.recorded_lab import RecordedLab, served
+
+SETTLED_MS = 1_500
+"""Milliseconds after which charts have drawn themselves."""
+
+
+def main() -> None:
+    """Write `leaderboard.png`, `experiment.png` and `lineage.png`."""
+    lab, folder = RecordedLab(log_file.read_log(Path(sys.argv[1]))), Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    with served(lab) as url, chromium() as browser:
+        for name, address, dark in (
+            ("leaderboard", "leaderboard", False),
+            ("experiment", f"experiment/{_best(lab)}", False),
+            ("lineage", f"lineage?at={lab.history.last - 1}", True),
+        ):
+            with opened(browser, f"{url}#/{address}", WIDE, dark=dark) as page:
+                page.locator("#main h1").wait_for()
+                page.wait_for_timeout(SETTLED_MS)
+                page.screenshot(path=folder / f"{name}.png")
+
+
+def _best(lab: RecordedLab) -> str:
+    """Return the candidate with the highest objective, or fitness."""
+    rows = [row for row in lab.history.rows.values() if "fitness" in row and row.get("origin") != "baseline"]
+    return max(rows, key=lambda row: row.get("objective", row["fitness"]))["id"]
+
+
+if __name__ == "__main__":
+    main()
