@@ -18,9 +18,10 @@ LOG = EXAMPLE / "campaigns/planted.jsonl.gz"
 
 
 def copied(folder: Path) -> Path:
-    """Return a documentation folder that has the log alone."""
+    """Return a documentation folder that has the log and an ablation, and no page."""
     (folder / "campaigns").mkdir()
-    shutil.copy(LOG, folder / "campaigns")
+    for file in (LOG, LOG.with_name("planted-e0003.ablation.jsonl")):
+        shutil.copy(file, folder / "campaigns")
     return folder
 
 
@@ -73,6 +74,14 @@ def test_without_a_confirmed_design_the_page_says_so(tmp_path: Path) -> None:
     assert sorted(path.name for path in texts) == ["README.md", "README.md", "planted.md"]
     assert "No design was confirmed." in texts[tmp_path / "discoveries/README.md"]
     assert "| climbing |" in texts[tmp_path / "campaigns/README.md"]
+
+
+def test_without_an_ablation_the_page_of_a_discovery_says_so(tmp_path: Path) -> None:
+    """And with one, it has a row for each unit."""
+    text = pages(copied(tmp_path))[tmp_path / "discoveries/planted-e0003.md"]
+    assert "| `gate:silu` |" in text
+    (tmp_path / "campaigns/planted-e0003.ablation.jsonl").unlink()
+    assert "No ablation of this design was trained" in pages(tmp_path)[tmp_path / "discoveries/planted-e0003.md"]
 
 
 def test_every_link_to_an_event_has_its_place() -> None:

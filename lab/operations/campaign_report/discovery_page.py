@@ -7,6 +7,7 @@ from statistics import fmean
 from bus.vocabulary.events import ProposalCreated, VerificationCompleted
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, parse_verification_run_id
+from lab.operations.ablation_runs import worths
 from lab.operations.campaign_report.lineage import lineage
 from lab.operations.campaign_report.logs import CampaignLog
 from lab.operations.campaign_report.writing import (
@@ -35,7 +36,7 @@ def discovery_page(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
         f"## Evidence\n\n{_evidence(log, claim, campaigns)}",
         f"## Figures next to the baselines\n\n{_figures(log, claim, campaigns)}",
         f"## Lineage\n\n{_lineage(log, claim, campaigns)}",
-        f"## Ablation\n\n{NO_ABLATION}",
+        f"## Ablation\n\n{_ablation(log, claim.candidate)}",
         f"## Cost\n\n{_cost(log, claim)}",
         f"## How to repeat it\n\n{_repeat(log, claim)}",
         f"## Source\n\n{verbatim(source, 'python')}",
@@ -117,6 +118,25 @@ def _lineage(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
     if not steps[0].experiment.startswith(BASELINE_PREFIX):
         text += " The line begins with a design from scratch, not with a baseline."
     return f"{text}\n\n{table(('design', 'made by', 'text loss', 'gain over its parent', 'event'), rows)}"
+
+
+def _ablation(log: CampaignLog, candidate: str) -> str:
+    """Return what each unit is worth, from the kept runs of `move37 ablate`."""
+    if not (found := log.ablations.get(candidate)):
+        return NO_ABLATION
+    plan, runs = found
+    rows = [
+        (" and ".join(f"`{unit}`" for unit in (one.unit, *one.also)), one.seeds, number(one.gain, "+.4f"),
+         interval(one.interval), one.finding)
+        for one in worths(plan, runs)
+    ]  # fmt: skip
+    text = (
+        f"Each unit gave way to the plain one of its axis, at {plain(plan.scale)} on sealed text. The gain is the loss "
+        "without the unit less the loss of the whole design, nats per byte, paired over fresh seeds. Intervals are "
+        "not corrected for their number."
+    )
+    alone = [f"- `{unit}` can't be taken away alone: {plain(why)}." for unit, why in plan.impossible.items()]
+    return "\n\n".join([text, table(("unit", "seeds", "gain", "95 %", "finding"), rows), "\n".join(alone)]).rstrip()
 
 
 def _cost(log: CampaignLog, claim: ClaimStory) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from bus.vocabulary.events import CampaignStarted, ProposalCreated, RunCompleted, RunRequested, VerificationCompleted
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, parse_run_id
+from lab.operations.ablation_runs import SUFFIX, AblatedDesign, AblationRun, read_runs
 from lab.operations.evidence import ClaimStory, stories
 from lab.operations.replay import read_history
 from lab.operations.trajectories import Trajectory, trajectories
@@ -45,6 +46,8 @@ class CampaignLog:
     started: CampaignStarted
     events: Sequence[Envelope]
     """The campaign's events, oldest first."""
+    ablations: Mapping[str, tuple[AblatedDesign, Sequence[AblationRun]]]
+    """Kept ablations of its designs, by experiment."""
 
     @cached_property
     def proposals(self) -> Mapping[str, Envelope]:
@@ -110,18 +113,20 @@ class CampaignLog:
 def read_logs(folder: Path) -> list[CampaignLog]:
     """Return the campaigns of every exported log in a folder, by file name. Raises LabError."""
     files = sorted(file for file in folder.glob("*") if _is_log(file.name))
-    return [log for file in files for log in _campaigns(file)]
+    kept = [read_runs(file) for file in sorted(folder.glob(f"*{SUFFIX}"))]
+    return [log for file in files for log in _campaigns(file, kept)]
 
 
 def _is_log(name: str) -> bool:
-    return name.endswith(LOG_SUFFIXES) and TRACES_SUFFIX not in name
+    return name.endswith(LOG_SUFFIXES) and TRACES_SUFFIX not in name and not name.endswith(SUFFIX)
 
 
-def _campaigns(file: Path) -> Iterator[CampaignLog]:
+def _campaigns(file: Path, kept: Sequence[tuple[AblatedDesign, Sequence[AblationRun]]]) -> Iterator[CampaignLog]:
     history = read_history(file)
     starts = [(one.campaign, one.event) for one in history if isinstance(one.event, CampaignStarted)]
     stem = next(file.name.removesuffix(suffix) for suffix in LOG_SUFFIXES if file.name.endswith(suffix))
     for campaign, started in starts:
         name = stem if len(starts) == 1 else f"{stem}-{campaign}"
         events = [one for one in history if one.campaign == campaign]
-        yield CampaignLog(file.name, name, campaign, started, events)
+        ablations = {plan.experiment: (plan, runs) for plan, runs in kept if plan.campaign == campaign}
+        yield CampaignLog(file.name, name, campaign, started, events, ablations)
