@@ -65,7 +65,7 @@ class DesigningSettings(RoleSettings):
     words; not in logs without this setting."""
     forms: Mapping[Form, float] = Field(default={"whole": 0.4, "patch": 0.3, "cross": 0.15, "units": 0.15})
     """How often each form of an edit is used, relative to the others that a slot allows."""
-    prompt_tokens: int = Field(default=24_000, ge=4_000)
+    prompt_tokens: int = Field(default=24_000, ge=1_000)
     """About how many tokens the facts of a slot and the conversation may take, the contract not counted."""
 
 

@@ -146,7 +146,7 @@ def _run_campaign(settings: Settings, *, services: bool, dashboard: bool, as_jso
         settings = campaign_choice.resolve_settings(settings, lab_home)
         preflight.check(settings, lab_home)
         is_new = not lab_home.campaign(settings.campaign)
-        notices = [line for line in (announcement(settings) if is_new else "", estimate(settings)) if line]
+        notices = [line for line in (announcement(settings) if is_new else "", estimate(settings, lab_home)) if line]
         with run_summary.screen(quiet=as_json, notices=notices) as screen:
             started = _services(settings, services=services, dashboard=dashboard)
             outcome = run_async(run_campaign(settings, lab_home, screen, started))
