@@ -31,7 +31,7 @@ WORDS = 200
 FAILURE = 500
 """Tokens of a failure with its output."""
 REFERENCES = 4
-"""Ancestors of an idea beside its parent."""
+"""Ancestors of an idea, its parent not counted."""
 
 
 def estimate(settings: Settings, home: Home | None = None) -> str:
