@@ -1,10 +1,11 @@
 """The director's part: the next link of the chain of promotions, and whether verification is over.
 
 A place of the plan falls due when so many designs are settled. It goes to the design that ranked best at that moment
-among those that may climb: none under a veto, and none of a structure that has climbed before. Designs rank by the
-campaign's objective; a campaign without one ranks them here by text loss, since its fitness is mostly the judge's
-and nothing climbs on the judge alone. A candidate that passes a rung goes to the next one at once, as long as that has
-a place (asynchronous successive halving: Li et al. 2018, 1810.05934); one that is undecided gets its next look.
+among those that may climb: none under a veto, none of a structure that has climbed before, and none that is larger or
+smaller than the rung's budget allows. Designs rank by the campaign's objective; a campaign without one ranks them here
+by text loss, since its fitness is mostly the judge's and nothing climbs on the judge alone. A candidate that passes a
+rung goes to the next one at once, as long as that has a place (asynchronous successive halving: Li et al. 2018,
+1810.05934); one that is undecided gets its next look.
 
 Each link lists the runs that no earlier link has asked for. The stream takes one link for each number, so a run is
 asked for once, whoever decides and however often.
@@ -16,6 +17,7 @@ own. They take no place of the plan and of no rung.
 from collections.abc import Iterator, Sequence
 
 from agents.verification.climbs import Climb, climbs, on_rung
+from agents.verification.sizes import is_matched
 from bus.vocabulary.events import PlannedRun, PromotionDecided, VerificationPlan
 from bus.vocabulary.queries import Nominee, Verification
 from bus.wire.ids import placebo_id, sealed_seed, verification_run_id
@@ -112,9 +114,17 @@ def _eligible(state: Verification, plan: VerificationPlan) -> Iterator[Nominee]:
     if len(on_rung(state, 0)) >= plan.rungs[0].climbers:
         return
     structures = {promotion.event.structure for promotion in state.promotions}
+    budget = _screening_budget(state, plan)
     for nominee in _ranked(state.nominees):
-        if nominee.structure not in structures and nominee.id not in state.vetoed:
+        is_new = nominee.structure not in structures and nominee.id not in state.vetoed
+        if is_new and is_matched(nominee.parameters, budget):
             yield nominee
+
+
+def _screening_budget(state: Verification, plan: VerificationPlan) -> int:
+    """Return the parameter budget of the screening; 0 if the lowest rung has another scale."""
+    lowest = plan.rungs[0]
+    return lowest.parameters if state.started and state.started.scale == lowest.scale else 0
 
 
 def _ranked(nominees: Sequence[Nominee]) -> Sequence[Nominee]:

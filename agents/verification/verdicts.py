@@ -2,13 +2,15 @@
 
 A look is judged when all of its runs have ended. A seed counts if the candidate and every baseline have a score on it:
 a baseline's lost run takes its seed from the comparison. A lost run of the candidate refutes the claim, since it must
-not lose a seed that would have gone badly. The statistics are those of `agents.analysis.evidence`.
+not lose a seed that would have gone badly; so does a model of the candidate that misses the rung's budget of
+parameters. The statistics are those of `agents.analysis.evidence`.
 
 The verdict follows from the evidence in the log, of which the stream takes one for each look, so a candidate never gets
 two verdicts. A placebo gets evidence like any candidate, at the same level, but no verdict: it can't be a discovery.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from agents.analysis.evidence.stream import level
 from agents.analysis.evidence.verdict import (
@@ -21,6 +23,7 @@ from agents.analysis.evidence.verdict import (
     judge,
 )
 from agents.verification.climbs import Climb, candidate_runs, climbs, ended_runs, look_runs
+from agents.verification.sizes import is_matched, mismatch
 from bus.delivery.role import Post
 from bus.vocabulary.events import (
     BaselineFigures,
@@ -41,13 +44,26 @@ def judged_looks(state: Verification, plan: VerificationPlan) -> list[Post]:
     for climb in climbs(state, plan):
         if climb.stage != "running" or climb.judged is not None:
             continue
-        lost = [run for name in candidate_runs(climb.step, plan) if (run := ended.get(name)) and run.failure]
-        if lost:
-            posts.append(Post(climb.candidate, _refuted_by_failure(state, plan, climb, lost[0])))
+        if reason := _disqualified(plan, climb, ended):
+            posts.append(Post(climb.candidate, _refuted(state, plan, climb, *reason)))
         elif all(run in ended for run in look_runs(climb.step, plan)):
             evidence = _evidence(state, plan, climb, ended)
             posts.append(Post(climb.candidate, evidence, after=_last_evidence(state, climb.candidate)))
     return posts
+
+
+def _disqualified(
+    plan: VerificationPlan, climb: Climb, ended: Mapping[str, SealedRun]
+) -> tuple[Literal["run_failed", "parameters"], str] | None:
+    """Return why a candidate's own runs rule its claim out, with the reason's code; None if they don't."""
+    rung, name = plan.rungs[climb.step.rung], plan.rung_names[climb.step.rung]
+    own = [run for run_id in candidate_runs(climb.step, plan) if (run := ended.get(run_id))]
+    if lost := next((run for run in own if run.failure), None):
+        return "run_failed", f"its run {lost.run} ended without a score ({lost.failure})"
+    sizes = [run.parameters for run in own if run.parameters and not is_matched(run.parameters, rung.parameters)]
+    if sizes and not climb.step.placebo_of:
+        return "parameters", mismatch(sizes[0], rung.parameters, name)
+    return None
 
 
 def verdict(state: Verification, plan: VerificationPlan, candidate: str, newest: EvidenceReady) -> list[Post]:
@@ -175,13 +191,15 @@ def _why(rung: str, weighed: RungEvidence | None, share: float) -> str:
     )
 
 
-def _refuted_by_failure(state: Verification, plan: VerificationPlan, climb: Climb, lost: SealedRun) -> DiscoveryRefuted:
+def _refuted(
+    state: Verification, plan: VerificationPlan, climb: Climb, reason: Literal["run_failed", "parameters"], why: str
+) -> DiscoveryRefuted:
     return DiscoveryRefuted(
-        reason="run_failed",
+        reason=reason,
         rungs=_rung_figures(state, climb.candidate),
         margin=plan.margin,
         level=_level(state, plan, climb),
-        why=f"its run {lost.run} ended without a score ({lost.failure})",
+        why=why,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bus.vocabulary.events import BaselineFigures, EvidenceReady
-from lab.operations.evidence import ClaimStory, repeat_commands, seed_rows
+from lab.operations.evidence import ClaimStory, repeat_commands, seed_rows, size_rows
 
 
 def evidence_lines(story: ClaimStory) -> Iterator[str]:
@@ -13,6 +13,7 @@ def evidence_lines(story: ClaimStory) -> Iterator[str]:
     yield from (f"{seq:>6}  promoted to rung {step.rung}: {step.why}" for seq, step in story.promotions)
     for rung, name in enumerate(story.plan.rung_names):
         yield from _rung_lines(story, rung, name)
+    yield from _size_lines(story)
     if story.verdict:
         seq, verdict = story.verdict
         yield f"\n{seq:>6}  {story.standing}: {verdict.why}"
@@ -31,6 +32,19 @@ def _rung_lines(story: ClaimStory, rung: int, name: str) -> Iterator[str]:
         if look.rung == rung:
             yield f"{seq:>6}  {look.outcome} after {len(look.figures.seeds)} seeds, 1/level {1 / look.level:.3g}"
             yield from (_comparison_line(one) for one in _hardest_first(look))
+
+
+def _size_lines(story: ClaimStory) -> Iterator[str]:
+    rows = list(size_rows(story))
+    if rows:
+        yield "\nsize and cost of a model (a run reports no size of its state):"
+    for row in rows:
+        share = "" if row["of_budget"] is None else f" ({row['of_budget']:+.1%} from the budget)"
+        flops, tokens = (f"{row[name] or 0:,.0f}" for name in ("flops_per_token", "tokens"))
+        yield (
+            f"  {row['rung']:<10} {row['experiment']:<22} {row['parameters']:,} parameters{share}, "
+            f"{flops} FLOPs per token, {tokens} tokens of training"
+        )
 
 
 def _seed_line(row: dict[str, Any]) -> str:

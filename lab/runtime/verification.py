@@ -37,10 +37,18 @@ def verification_plan(settings: Settings) -> VerificationPlan | None:
 
 
 def is_plan_of(settings: Settings, fixed: VerificationPlan | None) -> bool:
-    """Tell whether settings lead to a plan that a campaign has fixed; its placebos stay if no number is given."""
+    """Tell whether settings lead to a plan that a campaign has fixed.
+
+    What no setting says is the campaign's: its budgets of parameters and, if no number is given, its placebos.
+    """
     wanted = verification_plan(settings)
-    if wanted and fixed and settings.verification.placebos is None:
-        wanted = wanted.model_copy(update={"placebos": fixed.placebos})
+    if wanted and fixed and len(wanted.rungs) == len(fixed.rungs):
+        rungs = tuple(
+            mine.model_copy(update={"parameters": theirs.parameters})
+            for mine, theirs in zip(wanted.rungs, fixed.rungs, strict=True)
+        )
+        placebos = fixed.placebos if settings.verification.placebos is None else wanted.placebos
+        wanted = wanted.model_copy(update={"rungs": rungs, "placebos": placebos})
     return wanted == fixed
 
 
@@ -110,6 +118,7 @@ def _plan(settings: Settings, candidates: int, looks: tuple[int, ...]) -> Verifi
                     climbers=climbers,
                     looks=looks,
                     limits=Limits(seconds=scale.seconds, memory_mb=scale.memory_mb),
+                    parameters=scale.shape.parameters,
                 )
                 for scale, climbers in zip(rungs, places, strict=True)
             ),

@@ -12,6 +12,7 @@ from bus.vocabulary.events import (
     CampaignStarted,
     PoolUpdated,
     ProgramFailed,
+    VerificationPlan,
 )
 from memory.rows import Row, projects
 
@@ -26,9 +27,16 @@ def _body(event: CampaignStarted) -> str:
     """Return the event as JSON; a later field is left out at its default, so digests of earlier logs stay."""
     defaults = {name for name in LATER_FIELDS if getattr(event, name) == CampaignStarted.model_fields[name].default}
     absent: dict[str, Any] = dict.fromkeys(defaults, True)
-    if event.verification and not event.verification.placebos:
-        absent["verification"] = {"placebos"}
+    if event.verification:
+        absent["verification"] = _absent_from(event.verification)
     return event.model_dump_json(exclude=absent)
+
+
+def _absent_from(plan: VerificationPlan) -> dict[str, Any]:
+    """Return the later fields of a plan that are at their defaults."""
+    placebos = {} if plan.placebos else {"placebos": True}
+    rungs = {} if any(rung.parameters for rung in plan.rungs) else {"rungs": {"__all__": {"parameters": True}}}
+    return {**placebos, **rungs}
 
 
 @projects(CampaignStarted, body=_body)

@@ -95,7 +95,13 @@ class VerificationHandler(QueryHandler[AskVerification]):
             if metrics and not experiment.baseline:
                 objective = experiment.objective.objective if experiment.objective else None
                 structure = _structure(experiment, reached)
-                yield Nominee(id=name, structure=structure, objective=objective, loss=metrics.val_loss)
+                yield Nominee(
+                    id=name,
+                    structure=structure,
+                    objective=objective,
+                    loss=metrics.val_loss,
+                    parameters=metrics.size["parameters"],
+                )
 
     def _baselines(self, reached: int) -> Iterator[str]:
         """Yield the trained baselines by text loss."""

@@ -6,6 +6,7 @@ Faults, stops, vetoes and decisions that are given up come as in `test_simulatio
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -17,6 +18,7 @@ from bus.vocabulary.events import (
     EvidenceReady,
     HumanMessage,
     PromotionDecided,
+    VerificationPlan,
     VerificationRequested,
 )
 from bus.wire.ids import BASELINE_PREFIX
@@ -26,8 +28,9 @@ from tests.support.archive import Archive
 from tests.support.campaign_checks import broken_rules
 from tests.support.climb_checks import events_of, verification_of
 from tests.support.climbing import climbing_campaign, finished, finished_with_arms, laboratory, plant, takes
-from tests.support.simulated_campaigns import NO_FAULTS
-from tests.support.simulation import STORM, Faults, caching
+from tests.support.factories import verification_plan
+from tests.support.simulated_campaigns import NO_FAULTS, started
+from tests.support.simulation import STORM, Faults, Laboratory, caching
 
 pytestmark = pytest.mark.timeout(900)
 BLOCK = 20
@@ -103,13 +106,47 @@ def test_a_placebo_climbs_with_seeds_of_its_own_and_is_no_discovery(tmp_path: Pa
     assert broken_rules(lab) == []
 
 
+def budget(plan: VerificationPlan, *parameters: int) -> VerificationPlan:
+    """Return a plan with a budget of parameters for each rung; the instant trainer's models have 40,000."""
+    rungs = zip(plan.rungs, parameters, strict=True)
+    return plan.model_copy(update={"rungs": tuple(rung.model_copy(update={"parameters": n}) for rung, n in rungs)})
+
+
+def of_size(folder: Path, *parameters: int) -> Laboratory:
+    """Return a finished campaign whose rungs have these budgets."""
+    lab = Laboratory(Archive(folder), "climb-7", Random(7), NO_FAULTS, sound_baselines=True)
+    lab.start(started(7, 4, 2, 3, budget(verification_plan((1, 3)), *parameters)))
+    lab.run()
+    return lab
+
+
+@pytest.mark.parametrize("gain", [0.15], indirect=True)
+def test_a_design_of_another_size_does_not_climb(tmp_path: Path, gain: float) -> None:
+    """Its screening shows its size, so no run is spent on it; within 1 % it climbs."""
+    lab = of_size(tmp_path, 42_000, 40_000)
+    assert {step.candidate for step in events_of(lab, PromotionDecided)} == {None}
+    assert events_of(lab, CampaignFinished)[-1].reason == "budget_spent"
+    assert broken_rules(lab) == []
+
+
+@pytest.mark.parametrize("gain", [0.15], indirect=True)
+def test_a_model_that_misses_the_budget_of_a_rung_is_no_discovery(tmp_path: Path, gain: float) -> None:
+    """The verdict names the reason and the figures, however large the gain is."""
+    lab = of_size(tmp_path, 40_300, 42_000)
+    refuted = events_of(lab, DiscoveryRefuted)
+    assert [(one.reason, len(one.rungs)) for one in refuted] == [("parameters", 1)]
+    assert "its 40,000 parameters at micro are -4.8% from the budget of 42,000" in refuted[0].why
+    assert not events_of(lab, DiscoveryConfirmed)
+    assert broken_rules(lab) == []
+
+
 def test_a_plan_without_placebos_reads_as_in_earlier_logs(tmp_path: Path) -> None:
-    """The rows of its start and of its promotions lack the later fields, so digests of such logs stay."""
+    """The rows of its start and of its promotions lack later fields, so digests of such logs stay."""
     lab = finished(tmp_path, 2, NO_FAULTS)
     (start,), steps = lab.events(CampaignStarted), lab.events(PromotionDecided)
     rows = [projection.row(one) for one in (start, *steps) for projection in PROJECTIONS[one.type]]
     assert len(rows) > 2
-    assert not [row for row in rows if "placebo" in str(row)]
+    assert not [row for row in rows if "placebo" in str(row) or '"parameters"' in str(row)]
 
 
 @pytest.mark.parametrize("gain", [0.0, -0.05], indirect=True)

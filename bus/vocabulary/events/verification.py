@@ -28,6 +28,8 @@ class Rung(Record):
     """Numbers of seeds after which the evidence is judged, rising; a candidate gets no more than the last."""
     limits: Limits
     """Limits of a run."""
+    parameters: int = Field(default=0, ge=0)
+    """Parameter budget of a model on this rung: a candidate must meet it within 1 %. 0 in earlier logs: not checked."""
 
     @model_validator(mode="after")
     def _check(self) -> "Rung":
@@ -245,8 +247,9 @@ class DiscoveryRefuted(Event):
 
     once: ClassVar[bool] = True
 
-    reason: Literal["evidence", "run_failed"]
-    """The seeds do not show the gain; or a run of the candidate ended without a score."""
+    reason: Literal["evidence", "run_failed", "parameters"]
+    """The seeds do not show the gain; or a run of the candidate ended without a score; or its model misses the rung's
+    budget of parameters."""
     rungs: tuple[RungFigures, ...]
     """The evidence of every rung that was judged, from the lowest."""
     margin: float

@@ -75,6 +75,8 @@ class Nominee(Record):
     """Gain over the best baseline in standard deviations of seed noise; None if the campaign ranks by fitness."""
     loss: float
     """Text loss of its screening, nats per byte."""
+    parameters: int = 0
+    """Trainable parameters in its screening; 0 in earlier traces."""
 
 
 class Verification(Record):
