@@ -2,13 +2,15 @@
 
 A message with a line break is written as `{"raw_hex": "..."}`, and a position without a message as an empty line: line
 numbers stay positions. Positions are without a message where a campaign was archived, or in its archive where
-another campaign's messages are. A file whose name ends in `.gz` is read as compressed with gzip.
+another campaign's messages are. A file whose name ends in `.gz` is compressed with gzip.
 """
 
 import gzip
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import IO, cast
 
 from bus.wire.envelope import Envelope, MalformedMessage, decode
 from bus.wire.stored_message import StoredMessage
@@ -21,16 +23,23 @@ RAW_PREFIX = b'{"raw_hex":"'
 def write_log(path: Path, messages: Iterable[StoredMessage]) -> int:
     """Write messages as JSON lines, each at the line of its position, and return how many.
 
-    An existing file is replaced only by a complete one.
+    An existing file is replaced only by a complete one. One log gives one file, compressed or not.
     """
     temporary = path.with_name(path.name + ".part")
     count = position = 0
-    with temporary.open("wb") as file:
+    with temporary.open("wb") as plain, _compressing(path, plain) as file:
         for message in messages:
             file.write(b"\n" * (message.seq - position - 1) + _line(message.payload) + b"\n")
             count, position = count + 1, message.seq
     temporary.replace(path)
     return count
+
+
+def _compressing(path: Path, file: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    """Return what to write to, for a file of this name; no time enters it."""
+    if path.suffix != COMPRESSED:
+        return nullcontext(file)
+    return cast("AbstractContextManager[IO[bytes]]", gzip.GzipFile("", "wb", fileobj=file, mtime=0))
 
 
 def read_payloads(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -157,3 +157,13 @@ def test_a_position_without_a_message_is_an_empty_line(tmp_path: Path) -> None:
     log = [StoredMessage(seq, "s", payload) for seq, payload in ((2, b"a"), (5, b""), (6, b"b"))]
     assert log_file.write_log(tmp_path / "log.jsonl", log) == 3
     assert list(log_file.read_payloads(tmp_path / "log.jsonl")) == [(stored.seq, stored.payload) for stored in log]
+
+
+def test_a_log_is_compressed_by_its_name(tmp_path: Path) -> None:
+    """What is read back is what was written, and the same log gives the same bytes."""
+    log = [StoredMessage(seq, "s", b'{"a":%d}' % seq) for seq in (1, 2, 4)]
+    files = [tmp_path / "a.jsonl.gz", tmp_path / "b.jsonl.gz"]
+    assert [log_file.write_log(file, log) for file in files] == [3, 3]
+    assert files[0].read_bytes()[:2] == b"\x1f\x8b"
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert list(log_file.read_payloads(files[0])) == [(message.seq, message.payload) for message in log]
