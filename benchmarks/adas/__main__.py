@@ -24,7 +24,7 @@ from agents.meta.history import MetaHistory, MetaProgram
 from agents.meta.planning import chosen, held_out
 from agents.meta.rendering import summary
 from benchmarks.adas.canaries import all_canaries
-from benchmarks.adas.controls import null_claims, planted_campaigns
+from benchmarks.adas.controls import claims_a_gain, planted_campaign
 from benchmarks.adas.trusted import trusted
 from lab.client.event_text import event_line
 from lab.operations.evolving import evolve, meta_settings, require_honest
@@ -46,7 +46,8 @@ def canaries(_: argparse.Namespace) -> Iterator[str]:
 
 def null(options: argparse.Namespace) -> Iterator[str]:
     """Yield how often a campaign claims a gain where there is none."""
-    claims = null_claims(options.nulls)
+    with ProcessPoolExecutor(options.jobs) as pool:
+        claims = sum(pool.map(claims_a_gain, range(options.nulls)))
     yield f"null control: {claims} of {options.nulls} campaigns claim a gain ({100 * claims / options.nulls:.1f} %)"
 
 
@@ -54,10 +55,11 @@ def planted(options: argparse.Namespace) -> Iterator[str]:
     """Yield in how many campaigns a program as good as the planted one was found."""
     yield "| seed | best seed's gain | planted | found | promoted |\n| --- | --- | --- | --- | --- |"
     found = 0
-    for seed, one in enumerate(planted_campaigns(options.seeds)):
-        found += one.is_found
-        promoted = "yes" if one.promoted else "no"
-        yield f"| {seed} | {one.seed:+.2f} | {one.planted:+.2f} | {one.found:+.2f} | {promoted} |"
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for seed, one in enumerate(pool.map(planted_campaign, range(options.seeds))):
+            found += one.is_found
+            promoted = "yes" if one.promoted else "no"
+            yield f"| {seed} | {one.seed:+.2f} | {one.planted:+.2f} | {one.found:+.2f} | {promoted} |"
     yield f"planted program: found in {found} of {options.seeds} campaigns"
 
 
@@ -135,7 +137,7 @@ def main() -> int:
     parser.add_argument("--nulls", type=int, default=200, help="campaigns of the null control")
     parser.add_argument("--seeds", type=int, default=10, help="campaigns with a planted program")
     parser.add_argument("--root", type=int, default=37, help="root of the landscapes")
-    parser.add_argument("--jobs", type=int, default=2, help="processes, one for each arm at a time")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--tables", type=Path, help="folder of published tables, as held-out families")
     options = parser.parse_args()
     if unknown := set(options.only.split(",")) - set(SECTIONS):

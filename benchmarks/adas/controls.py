@@ -1,6 +1,6 @@
 """Controls of meta-search: ground on which all programs are equal, and ground on which a better one is known."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -50,21 +50,20 @@ class PlantedCampaign(NamedTuple):
         return self.found >= FOUND_SHARE * self.planted
 
 
-def null_claims(campaigns: int) -> int:
-    """Return how many campaigns promote a program where all are equal."""
-    return sum(bool(_run(FLAT, NULL_PROGRAMS, root, NULL_SEEDS)[0].promoted) for root in range(campaigns))
+def claims_a_gain(root: int) -> bool:
+    """Return whether a campaign promotes a program where all are equal."""
+    return bool(_run(FLAT, NULL_PROGRAMS, root, NULL_SEEDS)[0].promoted)
 
 
-def planted_campaigns(campaigns: int) -> Iterator[PlantedCampaign]:
-    """Yield what each campaign found."""
-    for root in range(campaigns):
-        history, scorer = _run(SMOOTH, PLANTED_PROGRAMS, root, PLANTED_SEEDS)
-        seed, winner = chosen(history)
-        assert seed, "the campaign has seeds"
-        assert winner, "and programs"
-        planted = scorer.evaluate(render(PLANTED, "planted"), "held_out")
-        looks = _gain(held_out(seed)), _gain(planted), _gain(held_out(winner))
-        yield PlantedCampaign(*looks, promoted=bool(history.promoted))
+def planted_campaign(root: int) -> PlantedCampaign:
+    """Return what a campaign found."""
+    history, scorer = _run(SMOOTH, PLANTED_PROGRAMS, root, PLANTED_SEEDS)
+    seed, winner = chosen(history)
+    assert seed, "the campaign has seeds"
+    assert winner, "and programs"
+    planted = scorer.evaluate(render(PLANTED, "planted"), "held_out")
+    looks = _gain(held_out(seed)), _gain(planted), _gain(held_out(winner))
+    return PlantedCampaign(*looks, promoted=bool(history.promoted))
 
 
 def _run(families: Sequence[Family], programs: int, root: int, seeds: Sequence[str]) -> tuple[MetaHistory, Scorer]:

@@ -12,6 +12,7 @@ from agents.meta.rendering import render
 from agents.meta.seeds import SEEDS
 from agents.meta.variation import mutate_parameter, mutate_part, random_genome, splice, vary
 from agents.search.policy import Suggestion
+from agents.search.programs.checking import check_program
 from tests.support.decisions import drive
 from tests.support.policy_campaigns import RANKED, memory_of, status
 from tests.support.programs import policy_of
@@ -94,6 +95,7 @@ def test_a_program_is_short_and_compiles(seed: int) -> None:
     assert source.count("\n") <= MAX_PROGRAM_LINES
     assert max(map(len, source.splitlines())) <= 120
     assert policy_of(source).name == "drawn"
+    assert check_program(source) == []
 
 
 @settings(deadline=None, max_examples=15)
