@@ -8,10 +8,13 @@ import pytest
 
 from agents.design import BASELINES
 from lab.errors import LabError
-from lab.operations.ablate import ablate, campaign_in, design_in, planned, sources
+from lab.operations.ablate import ablate, campaign_in, design_in, planned, sources, trainer
 from lab.operations.ablation_runs import AblatedDesign, AblationRun, line, read_runs, worths
 from lab.operations.replay import read_history
+from lab.settings import Settings
 from tests.support.labs import move37
+from tests.support.tiny_runs import tiny_scale
+from trainer import scales
 
 LOG = Path(__file__).parent / "campaign_pages/campaigns/planted.jsonl.gz"
 DESIGN = BASELINES["gated-deltanet"].design
@@ -90,6 +93,15 @@ def test_a_plan_survives_its_file(tmp_path: Path) -> None:
     assert runs == []
     assert isinstance(known, AblatedDesign)
     assert line(known) == line(PLAN)
+
+
+@pytest.mark.slow
+def test_a_variant_is_trained_and_scored_like_any_sealed_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the jail, on a rung of a few steps."""
+    monkeypatch.setattr(scales, "load", lambda _: tiny_scale())
+    verdict = trainer(Settings())(TEXTS["decay:scalar"], PLAN.seeds[0])
+    assert verdict["verdict"] == "passed"
+    assert 0 < verdict["val_loss"] < 10
 
 
 def test_the_design_comes_from_the_log() -> None:
