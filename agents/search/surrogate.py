@@ -1,6 +1,6 @@
 """Surrogate: breeds many children of the best designs and proposes the one that a model of the results favours.
 
-The model is a Gaussian process and extremely randomised trees (`memory.forecasts.surrogate`).
+The model is a Gaussian process (`memory.forecasts.surrogate`).
 """
 
 from typing import Literal
@@ -24,6 +24,12 @@ class SurrogateSearch(RankingPolicy):
     name = "surrogate"
     summary = "breeds many children of the best designs and proposes what a model of the results favours"
     Parameters = SurrogateParameters
+
+    @classmethod
+    @override
+    def sized_for(cls, experiments: int, baselines: int) -> SurrogateParameters:
+        """Return more children than logs without the parameter have: a campaign of any size affords them."""
+        return SurrogateParameters(children=40)
 
     @property
     @override

@@ -16,7 +16,7 @@ from typing import Any
 
 from bus.vocabulary.queries.forecast import ForecastKind
 from memory.forecasts.features import Tokens, tokens
-from memory.forecasts.objective import objective_of
+from memory.forecasts.objective import objective_of, with_floor
 from memory.forecasts.parzen import Parzen
 from memory.forecasts.surrogate import Surrogate
 from memory.state.as_of import seq_of
@@ -120,7 +120,7 @@ def _fit(kind: ForecastKind, designs: Sequence[str], objectives: Sequence[float]
     """Fit a model to some of the analyses."""
     chosen = _chosen(objectives)
     rows, values = [tokens(json.loads(designs[index])) for index in chosen], [objectives[index] for index in chosen]
-    return Surrogate(rows, values) if kind == "surrogate" else Parzen(rows, values)
+    return Surrogate(rows, with_floor(values)) if kind == "surrogate" else Parzen(rows, values)
 
 
 def _chosen(objectives: Sequence[float]) -> list[int]:

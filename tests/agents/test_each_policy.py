@@ -87,7 +87,7 @@ class TestQualityDiversity:
         assert {mate for suggestion in drawn for mate in suggestion.references} == {*state["elites"].values()}
 
 
-@pytest.mark.parametrize(("name", "ranking", "children"), [("surrogate", "improvement", 24), ("tpe", "parzen", 24)])
+@pytest.mark.parametrize(("name", "ranking", "children"), [("surrogate", "improvement", 40), ("tpe", "parzen", 24)])
 def test_policies_that_learn_have_children_of_several_parents_ranked(name: str, ranking: str, children: int) -> None:
     """Parents and references come from the best ranks; some slots stay unranked."""
     for seed in range(30):

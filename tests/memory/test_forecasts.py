@@ -1,6 +1,7 @@
 """Forecasts: what designs are likely to reach, as of a position, judging by the analysed ones."""
 
 from itertools import product
+from random import Random
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from bus.vocabulary.queries import AskForecast, DesignForecast, Forecasts
 from memory.forecasts.features import tokens
 from memory.forecasts.index import MAX_ROWS, MIN_ROWS, _chosen, _in_steps
+from memory.forecasts.objective import with_floor
 from memory.queries import Knowledge, answer, handler_for
 from memory.store import Store
 from tests.support.scribe import Scribe
@@ -62,6 +64,31 @@ def test_untrained_designs_are_ordered_by_what_their_units_did(trained: Scribe) 
     assert means == pytest.approx([-loss(each) for each in untrained], abs=0.1)
     assert reply.best == pytest.approx(-2.1, abs=0.1)
     assert reply.trained_on == len(EVERY_DESIGN[::2])
+
+
+def test_how_bad_the_bad_designs_are_does_not_count() -> None:
+    """Objectives below the floor are raised to it: twice as far below the median as the best is above."""
+    assert with_floor([1.0, 2.0, 3.0, -50.0, -7.0]) == [1.0, 2.0, 3.0, -3.0, -3.0]
+
+
+def test_a_unit_that_decides_nearly_all_hides_no_small_effects(scribe: Scribe) -> None:
+    """Of designs with the decisive unit, the one with the better small unit is expected to be better."""
+    scribe.start(baselines=())
+    rng = Random(1)
+    names = [f"axis{number}" for number in range(12)]
+    designs: list[dict[str, Any]] = [{name: rng.choice("ab") for name in names} for _ in range(48)]
+
+    def value(of: dict[str, Any]) -> float:
+        return (of["axis0"] == "b") + sum(0.01 * (of[name] == "b") for name in names[1:])
+
+    for number, each in enumerate(designs, 1):
+        scribe.propose(f"e{number:04d}", source=f"x = {number}", design=each)
+        scribe.complete(f"e{number:04d}", val_loss=3 - value(each))
+        scribe.analyse(f"e{number:04d}")
+    bad: dict[str, Any] = {"axis0": "b"} | dict.fromkeys(names[1:], "a")
+    changed = [bad | {name: "b"} for name in names[1:]]
+    means = [row.mean or 0.0 for row in forecasts(scribe.store, bad, *changed).rows]
+    assert [mean - means[0] > 0.003 for mean in means[1:]].count(True) >= 10
 
 
 def test_a_design_unlike_all_others_is_less_certain(trained: Scribe) -> None:
