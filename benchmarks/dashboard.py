@@ -1,6 +1,6 @@
 """How fast the dashboard is in a headless Chromium: the first paint, and interactions until the page shows a result.
 
-    python -m benchmarks.dashboard [--experiments 10000] [--events 20] [--json]
+    python -m benchmarks.dashboard [--experiments 10000] [--events 20] [--json | --keep]
 
 A synthetic log is served as a lab's. An interaction is timed in the page, from the input to the frame after the change.
 On a busy machine the wall time says little; the CPU time of the page's main thread is next to it.
@@ -13,11 +13,13 @@ import time
 
 from playwright.sync_api import Browser, Page
 
+from benchmarks.figures import keep_figures
 from tests.support.browser import chromium, opened
 from tests.support.recorded_lab import RecordedLab, served
 from tests.support.synthetic_log import synthetic_log
 
 REPEATS = 3
+NOT_TIMES = ("events", "fold, s")
 FRAME = """async ([action, done]) => {
   const act = new Function(action), ready = new Function(`return (${done})`);
   const start = performance.now();
@@ -127,6 +129,7 @@ def main() -> None:
     parser.add_argument("--experiments", type=int, default=10_000)
     parser.add_argument("--events", type=int, default=20, help="events of each experiment, about")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="write the record of docs/benchmarks.md")
     options = parser.parse_args()
     start = time.perf_counter()
     lab = RecordedLab(synthetic_log(options.experiments, options.events))
@@ -145,8 +148,13 @@ def main() -> None:
     if options.json:
         print(json.dumps(figures | {f"{name}, CPU": value for name, value in cpu.items()}))
         return
+    if options.keep:
+        command = f"python -m benchmarks.dashboard --experiments {options.experiments} --events {options.events}"
+        shown = [(name, round(value), None if name not in cpu else round(cpu[name])) for name, value in figures.items()]
+        columns = ("interaction, median of three", "wall, ms", "CPU of the page, ms")
+        keep_figures("dashboard", command, columns, [row for row in shown if row[0] not in NOT_TIMES])
     for name, value in figures.items():
-        unit = "" if name in ("events", "fold, s") else " ms"
+        unit = "" if name in NOT_TIMES else " ms"
         print(f"{name:<28}{value:>10,.0f}{unit}{f'{cpu[name]:>10,.0f} ms CPU' if name in cpu else ''}")
 
 

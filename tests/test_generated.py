@@ -1,5 +1,6 @@
 """Generated sections of files are up to date; a new role is one file, and so is a new search policy."""
 
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ from agents.search import make_policy, policies
 from bus.security import access
 from lab import roster
 from lab.operations import generate
+from lab.operations.figures import figures_names, figures_table
 
 ROLE = """
 from bus.delivery.role import Post
@@ -48,6 +50,17 @@ POLICY = OldestFirst
 def test_every_generated_section_is_up_to_date() -> None:
     """`python -m lab.operations.generate` writes them."""
     assert [path.name for path, _ in generate.stale()] == []
+
+
+def test_every_record_of_figures_has_its_table() -> None:
+    """With the command, the day and the machine that the figures come from."""
+    page = (generate.ROOT / "docs/benchmarks.md").read_text()
+    for name in figures_names():
+        assert figures_table(name) in page
+        command, date, machine = figures_table(name).splitlines()[0].split(", ", 2)
+        assert command.startswith("`python -m benchmarks.")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", date)
+        assert "cores" in machine
 
 
 @pytest.fixture

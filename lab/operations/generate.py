@@ -6,10 +6,12 @@ if a committed section differs from what the declarations say.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from agents.search import DEFAULT_POLICY, policies
 from bus.delivery.role_spec import RoleSpec
+from lab.operations.figures import figures_names, figures_table
 from lab.roster import agent_names, role_specs
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +98,7 @@ SECTIONS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/explanation/search.md", "policies"): policies_table,
     ("compose.yaml", "agents"): compose_agents,
     ("deploy/kubernetes.yaml", "agents"): kubernetes_agents,
+    **{("docs/benchmarks.md", f"figures {name}"): partial(figures_table, name) for name in figures_names()},
 }
 """(file, section) → what stands there."""
 

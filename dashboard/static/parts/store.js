@@ -12,6 +12,7 @@ export class Store extends EventTarget {
   programs = []; // researcher programs, which are searched themselves
   meritName = "fitness"; // what experiments are ranked by, in a word
   ended = 0;
+  total = 0;
   campaign = {};
   id = "";
   last = 0;
@@ -49,6 +50,8 @@ export class Store extends EventTarget {
     this.campaign = rows.get(CAMPAIGN) ?? {};
     this.meritName = this.campaign.noise || this.experiments.some((row) => row.objective !== undefined) ? "score" : "fitness";
     this.ended = this.experiments.filter((row) => row.ended && row.status !== "imported").length;
+    const own = this.experiments.filter((row) => row.id.startsWith("h-")).length;
+    this.total = (this.campaign.budget ?? 0) + (this.campaign.baselines ?? []).length + own;
     this.changed("rows");
   }
 
@@ -128,11 +131,6 @@ export class Store extends EventTarget {
     return key === "gain" ? this.ranking.gain(row) : row[key];
   }
 
-  get total() {
-    const own = this.experiments.filter((row) => row.id.startsWith("h-")).length;
-    return (this.campaign.budget ?? 0) + (this.campaign.baselines ?? []).length + own;
-  }
-
   // The ids from an experiment back to its first ancestor.
   line(id) {
     const ids = [];
@@ -141,7 +139,4 @@ export class Store extends EventTarget {
   }
 }
 
-const compare = (a, b) => {
-  const index = a.findIndex((value, place) => value !== b[place]);
-  return index < 0 ? 0 : a[index] - b[index];
-};
+const compare = (a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2] || a[3] - b[3];

@@ -116,7 +116,8 @@ export class LeaderboardView {
   }
 
   #range() {
-    const all = this.store.experiments.map((row) => this.#measured(row)).filter(Boolean).flatMap(([value, error]) => [value - error, value + error]).sort((a, b) => a - b);
+    const measured = this.store.experiments.map((row) => this.#measured(row)).filter(Boolean);
+    const all = Float64Array.from([...measured.map(([value, error]) => value - error), ...measured.map(([value, error]) => value + error)]).sort();
     if (!all.length) return null;
     const low = all[Math.floor(all.length * 0.02)], high = all.at(-1); // an outlier below does not press the others together
     return [low, high > low ? high : low + 1];
