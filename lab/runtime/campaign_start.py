@@ -34,6 +34,7 @@ def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> Campaign
     from trainer import scales
 
     baselines, scale = tuple(design.BASELINES), scales.load(settings.scale)
+    aim = objective(settings.objective, scale)
     choices, researcher = models.recorded_choices(settings.llm), chosen_researcher(settings, len(baselines))
     if settings.arms.grammar and "researcher" not in choices:
         raise LabError("the arm `grammar` is compared with a model; hint: give the researcher one, [llm.researcher]")
@@ -52,11 +53,11 @@ def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> Campaign
         policy_parameters=researcher.parameters,
         researcher=researcher.program,
         novelty=settings.novelty,
-        objective=objective(settings.objective, scale),
+        objective=aim,
         verification=verification_plan(settings),
         arms=recorded_arms(settings),
         coined=tuple(dict.fromkeys(coined)),
-        prior=prior_designs(settings.prior, settings.prior_designs, settings.scale) if settings.prior else (),
+        prior=prior_designs(settings.prior, settings.prior_designs, scale.name, aim) if settings.prior else (),
         roles=role_settings(settings),
         models={agent: several[0].model for agent, several in choices.items()},
         model_choices=choices,

@@ -8,23 +8,23 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
+from agents.analysis.objective import score
 from agents.search.spaces import space_named
 from bus.audit import log_file
-from bus.vocabulary.events import CampaignStarted, PriorDesign
-from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiments
+from bus.vocabulary.events import CampaignStarted, Objective, PriorDesign
+from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiment, Experiments
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX
 from lab.errors import LabError
 
 
-@cache
-def prior_designs(log: Path, most: int, scale: str) -> tuple[PriorDesign, ...]:
-    """Return the designs that rank best in the newest campaign of an exported log, baselines left out.
+def prior_designs(log: Path, most: int, scale: str, objective: Objective | None) -> tuple[PriorDesign, ...]:
+    """Return the designs of the newest campaign of an exported log that rank best, baselines left out.
 
-    Raises LabError if the file can't be read, or if that campaign had another scale or has no analysed design.
+    They rank by the new campaign's objective; without one, as they did in theirs. Raises LabError if the file can't be
+    read, or if that campaign had another scale or has no analysed design.
     """
     try:
         history = list(log_file.read_log(log, lambda line: print(f"skipped: {line}", file=sys.stderr)))
@@ -39,13 +39,27 @@ def prior_designs(log: Path, most: int, scale: str) -> tuple[PriorDesign, ...]:
     assert isinstance(event, CampaignStarted)
     if event.scale != scale:
         raise LabError(f"the campaign in {log} is at scale {event.scale}, not {scale}")
-    found = tuple(_best(history, campaign, event.space, most))
+    found = tuple(_best(history, campaign, event.space, objective))[:most]
     if not found:
         raise LabError(f"the campaign in {log} has no analysed design")
     return found
 
 
-def _best(history: Sequence[Envelope], campaign: str, space: str, most: int) -> list[PriorDesign]:
+def _best(history: Sequence[Envelope], campaign: str, space: str, objective: Objective | None) -> list[PriorDesign]:
+    """Return the analysed designs of a campaign, best first."""
+    ranking, rows = _results(history, campaign)
+    baselines = [row for row in rows if row.id.startswith(BASELINE_PREFIX)]
+    designs = {row.id: row for row in rows if row not in baselines and _is_known(space, row.design)}
+    if objective is None:
+        names = [name for name in ranking if name in designs]
+    else:
+        merits = {name: score(objective, row, baselines)[0] for name, row in designs.items()}
+        names = sorted(merits, key=lambda name: -merits[name])
+    return [PriorDesign(design=designs[name].design or {}, source=f"{campaign} {name}") for name in names]
+
+
+def _results(history: Sequence[Envelope], campaign: str) -> tuple[Sequence[str], list[Experiment]]:
+    """Return a campaign's ranking, and every experiment that was analysed."""
     from memory.queries import Knowledge, answer
     from memory.store import Store
 
@@ -53,12 +67,13 @@ def _best(history: Sequence[Envelope], campaign: str, space: str, most: int) -> 
         store.apply(history)
         knowledge = Knowledge(store)
         status = answer(knowledge, AskCampaignStatus(campaign=campaign))
-        assert isinstance(status, CampaignStatus)
-        names = [name for name in status.ranking if not name.startswith(BASELINE_PREFIX)]
-        rows = answer(knowledge, AskExperiments(campaign=campaign, ids=tuple(names)))
-        assert isinstance(rows, Experiments)
-    designs = {row.id: row.design for row in rows.rows if row.design is not None and _is_known(space, row.design)}
-    return [PriorDesign(design=designs[name], source=f"{campaign} {name}") for name in names if name in designs][:most]
+        short = answer(knowledge, AskExperiments(campaign=campaign))
+        assert isinstance(short, Experiments)
+        names = tuple(row.id for row in short.rows if row.status == "analysed")
+        rows = answer(knowledge, AskExperiments(campaign=campaign, ids=names))
+    assert isinstance(status, CampaignStatus)
+    assert isinstance(rows, Experiments)
+    return status.ranking, [row for row in rows.rows if row.metrics] if names else []
 
 
 def _is_known(space: str, design: object) -> bool:

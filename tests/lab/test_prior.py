@@ -6,7 +6,8 @@ from random import Random
 import pytest
 
 from agents.search.spaces import space_named
-from bus.vocabulary.events import CampaignStarted, PriorDesign, ProposalCreated, ProposalRequested
+from bus.audit import log_file
+from bus.vocabulary.events import CampaignStarted, PriorDesign, ProposalCreated, ProposalRequested, RunCompleted
 from bus.wire.envelope import encode
 from lab.errors import LabError
 from lab.runtime.campaign_start import campaign_started
@@ -15,6 +16,7 @@ from lab.settings import LoadedSettings
 from tests.support.archive import Archive
 from tests.support.factories import campaign_started as started
 from tests.support.simulation import Faults, Laboratory, caching
+from trainer import scales
 
 
 def simulate(folder: Path, start: CampaignStarted) -> Laboratory:
@@ -42,11 +44,24 @@ def test_the_best_designs_of_the_log_are_recorded_in_the_new_campaign(log: Path)
     prior = campaign_started(settings).prior
     assert len(prior) == 3
     assert all(one.source.startswith("c e0") for one in prior)
-    assert prior == prior_designs(log, 12, "nano")[:3]
+    assert prior == prior_designs(log, 12, "nano", campaign_started(settings).objective)[:3]
+
+
+def test_they_rank_by_what_the_new_campaign_searches_for(log: Path) -> None:
+    """With text alone in the objective, they come in the order of their text losses."""
+    tasks = {name: {"weight": 0.0} for name in scales.load("nano").tasks if name != "text"}
+    settings = LoadedSettings.load({"prior": log, "prior_designs": 12, "objective": {"tasks": tasks}}).settings
+    losses = {}
+    for envelope in log_file.read_log(log):
+        if isinstance(envelope.event, RunCompleted):
+            losses.setdefault(f"c {envelope.experiment}", envelope.event.metrics.val_loss)
+    order = [losses[one.source] for one in campaign_started(settings).prior]
+    assert len(order) >= 3
+    assert order == sorted(order)
 
 
 def test_they_open_the_campaign_and_count_as_its_experiments(log: Path, tmp_path: Path) -> None:
-    prior = prior_designs(log, 3, "nano")
+    prior = prior_designs(log, 3, "nano", None)
     lab = simulate(tmp_path, started(experiments=6, slots=2, baselines=("gla",), prior=prior))
     arms = [envelope.event.arm for envelope in lab.events(ProposalRequested)]  # type: ignore[attr-defined]
     assert arms.count("prior") == 3
@@ -60,16 +75,16 @@ def test_they_open_the_campaign_and_count_as_its_experiments(log: Path, tmp_path
 
 def test_a_log_without_designs_or_of_another_scale_is_one_line(log: Path, tmp_path: Path) -> None:
     with pytest.raises(LabError, match="at scale nano, not micro"):
-        prior_designs(log, 3, "micro")
+        prior_designs(log, 3, "micro", None)
     empty = tmp_path / "empty.jsonl"
     empty.write_text("")
     with pytest.raises(LabError, match="holds no campaign"):
-        prior_designs(empty, 3, "nano")
+        prior_designs(empty, 3, "nano", None)
     lab = simulate(tmp_path, started(experiments=0, slots=1, baselines=("gla",)))
     bare = tmp_path / "bare.jsonl"
     bare.write_bytes(b"".join(encode(envelope) + b"\n" for envelope in lab.log))
     with pytest.raises(LabError, match="no analysed design"):
-        prior_designs(bare, 3, "nano")
+        prior_designs(bare, 3, "nano", None)
 
 
 def test_a_design_survives_the_event() -> None:
