@@ -2,8 +2,9 @@
 
     python -m benchmarks.proposing [--experiments N] [--proposals M]
 
-Memory holds a synthetic campaign. Each proposal breeds 24 children of five baselines, asks for their forecasts as JSON,
-and renders the best one. Prints one line of JSON per ranking. The first answer, which fits the model, is apart.
+Memory holds a synthetic campaign. Each proposal breeds children of five baselines, as many as the policy of the ranking
+asks for, takes their forecasts as JSON, and renders the best one. Prints one line of JSON per ranking. The first
+answer, which fits the model, is apart.
 """
 
 import argparse
@@ -24,6 +25,9 @@ from pydantic import JsonValue
 from agents.design import BASELINES, NEUTRAL, draw_design
 from agents.search.breeding import Donor
 from agents.search.ranked_children import Ancestors, ranked_children
+from agents.search.ranking_policy import RankingPolicy
+from agents.search.surrogate import SurrogateSearch
+from agents.search.tpe import Tpe
 from benchmarks.campaign_log import CAMPAIGN_ID, campaign_log
 from bus.vocabulary.events import ProposalRequested, Ranking
 from bus.vocabulary.queries import AskForecast, Forecasts
@@ -31,7 +35,8 @@ from bus.wire.envelope import Envelope
 from memory.queries import Knowledge, answer
 from memory.store import Store
 
-CHILDREN = 24
+RANKINGS: dict[Ranking, type[RankingPolicy]] = {"improvement": SurrogateSearch, "parzen": Tpe}
+"""The policy that asks for a ranking."""
 DONORS = tuple(Donor(f"base-{name}", human.design) for name, human in islice(BASELINES.items(), 5))
 
 
@@ -49,9 +54,9 @@ def random_design_idea(slot: int, random: Random) -> tuple[str, str, dict[str, J
     return f"idea {slot}", f"x = {slot}", design
 
 
-def propose(knowledge: Knowledge, number: int, ranking: Ranking) -> ProposalCost:
+def propose(knowledge: Knowledge, number: int, ranking: Ranking, children: int) -> ProposalCost:
     """Make one proposal as of a position of its own."""
-    request = ProposalRequested(slot=number, arm="guided", children=CHILDREN, ranking=ranking)
+    request = ProposalRequested(slot=number, arm="guided", children=children, ranking=ranking)
     at = knowledge.store.position - number
     envelope = Envelope("c", "/lab/director/1", datetime.now(UTC), CAMPAIGN_ID, f"e{number:04d}", request, None, at)
     start = time.process_time()
@@ -77,9 +82,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "memory.duckdb") as store:
         assert store.apply(list(campaign_log(options.experiments, ideas=random_design_idea))) == []
         knowledge = Knowledge(store)
-        for ranking in ("improvement", "parzen"):
-            first, *costs = [propose(knowledge, number, ranking) for number in range(options.proposals)]
+        for ranking, policy in RANKINGS.items():
+            children = policy.sized_for(options.experiments, len(DONORS)).model_dump()["children"]
+            first, *costs = [propose(knowledge, number, ranking, children) for number in range(options.proposals)]
             figures = {
+                "children": children,
                 "researcher_p50_ms": round(median(cost.researcher_ms for cost in costs), 1),
                 "memory_p50_ms": round(median(cost.memory_ms for cost in costs), 1),
                 "first_answer_ms": round(first.memory_ms),

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from agents.search import DEFAULT_POLICY
 from bus.wire.subjects import LOG, STREAMS, StreamLimits
 from lab.campaign_tables import ArmSettings, VerificationSettings
 from lab.errors import LabError
@@ -108,7 +109,7 @@ class Settings(BaseSettings):
     """How many of them; they count as experiments."""
     sandbox: Literal["bwrap", "none"] = "bwrap"
     """Containment of candidates; `none` runs their code unconfined, and the report says so."""
-    policy: str = "two_tier"
+    policy: str = DEFAULT_POLICY
     """Search policy: a name of `agents.search`, or the file of a researcher program."""
     policy_parameters: dict[str, Any] = {}
     """Parameters of the policy; those not given suit the length of the campaign."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from agents.search.policy import SearchPolicy
 
-DEFAULT_POLICY = "two_tier"
+DEFAULT_POLICY = "surrogate"
 
 
 @cache

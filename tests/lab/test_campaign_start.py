@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from agents.search.two_tier import TwoTierParameters
+from agents.search import DEFAULT_POLICY, policy_class
+from agents.search.two_tier import TwoTier, TwoTierParameters
 from bus.wire.ids import campaign_id, has_name
 from lab.campaign_tables import even_shares
 from lab.commands.campaign import app
@@ -42,9 +43,16 @@ def settings(toml: str = "", **options: Any) -> Settings:
 def test_parameters_that_are_not_given_suit_the_length_of_the_campaign() -> None:
     """A parameter in `[policy_parameters]` overrides the suited one; all of them are recorded."""
     started = campaign_started(settings(SEARCH, experiments=200))
-    suited = TwoTierParameters.model_validate(campaign_started(settings(experiments=200)).policy_parameters)
+    suited = TwoTier.sized_for(200, len(started.baselines))
     assert started.policy == "two_tier"
     assert TwoTierParameters.model_validate(started.policy_parameters) == suited.model_copy(update={"batch": 7})
+
+
+def test_a_campaign_without_a_choice_has_the_default_policy() -> None:
+    """CampaignStarted records it with all its parameters, so a later default changes no campaign that has begun."""
+    started = campaign_started(settings(experiments=200))
+    assert started.policy == DEFAULT_POLICY
+    assert started.policy_parameters == policy_class(DEFAULT_POLICY).sized_for(200, len(started.baselines)).model_dump()
 
 
 def test_the_limits_are_those_of_the_scale() -> None:

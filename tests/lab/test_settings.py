@@ -61,8 +61,8 @@ def test_a_mistake_is_named_with_its_source(tmp_path: Path, toml: str, message: 
     ("toml", "message"),
     [
         ('policy = "fortune"', "unknown search policy 'fortune'; policies: .*two_tier"),
-        ("[policy_parameters]\nsurprise = 1", r"\[policy_parameters\] surprise: no such setting; hint: .*cold_start"),
-        ("[policy_parameters]\nbatch = 0", r"\[policy_parameters\] batch: .*\(0\)"),
+        ("[policy_parameters]\nsurprise = 1", r"\[policy_parameters\] surprise: no such setting; hint: .*children"),
+        ("[policy_parameters]\nchildren = 0", r"\[policy_parameters\] children: .*\(0\)"),
         ("[roles.wizard]\nmax_ideas = 1", r"\[roles.wizard\]: no such role has settings; hint: .*researcher"),
         ("[roles.researcher]\nmax_ideas = 0", r"\[roles.researcher\] max_ideas: .*\(0\)"),
         ("[roles.researcher]\nideas = 2", r"\[roles.researcher\] ideas: no such setting; hint: .*max_ideas"),
