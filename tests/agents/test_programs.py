@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -9,7 +10,9 @@ import pytest
 
 from agents.search import policies, policy_class
 from agents.search.policy import SearchPolicy
+from agents.search.programs import practice
 from agents.search.programs.checking import MAX_SOURCE_CHARACTERS, check_program
+from agents.search.programs.contract import RULES, RuleTrial, examine
 from agents.search.programs.faults import ProgramFault
 from agents.search.programs.hosting import ProgramHost, ProgramLimits, load_program
 from bus.vocabulary.queries import AskAnalysed, AskExperiments, CampaignStatus, Experiment, Experiments
@@ -17,6 +20,9 @@ from tests.support.decisions import drive
 from tests.support.policy_campaigns import ask, fold, memory_of, started, status
 
 LIMITS = ProgramLimits(step_cpu_s=0.5, memory_mb=128)
+IMPATIENT = replace(LIMITS, step_wall_s=3)
+SILENT = ("waits", "patches the channel")
+"""What gives no answer and computes nothing: it ends by the wall clock."""
 HEAD = """
 from random import Random
 from agents.search.policy import Renewal, SearchPolicy, Suggestion
@@ -35,6 +41,7 @@ HOSTILE = {
     "reads a file": ("return Suggestion(parent=open('/etc/passwd').read())", "forbidden", "denied"),
     "reads the project's tables": ("return Suggestion(open('/work/tables.csv').read())", "forbidden", "denied"),
     "opens a socket": ("import socket; socket.create_connection(('127.0.0.1', 9), 1)", "import", "denied"),
+    "reads the clock": ("import time; return Suggestion(str(time.time()))", "import", "foreign_ids"),
     "starts a program": ("import os; os.execv('/bin/sh', ['sh'])", "import", "denied"),
     "leaves": ("from os import abort; abort()", "import", "crashed"),
     "exits": ("raise SystemExit(3)", None, "crashed"),
@@ -119,13 +126,23 @@ def test_a_built_in_policy_suggests_the_same_in_the_sandbox(host: ProgramHost, n
         assert drive(program.policy.tell(now, {}), memory_of(now)) == drive(outside, memory_of(now))
 
 
+@pytest.mark.parametrize("name", sorted(policies()))
+def test_a_built_in_policy_keeps_every_rule(host: ProgramHost, name: str) -> None:
+    """It does so in the sandbox and outside."""
+    kind = policy_class(name)
+    parameters = kind.sized_for(practice.EXPERIMENTS, len(practice.BASELINES)).model_dump(mode="json")
+    assert {rule: check(RuleTrial(kind.of(parameters))) for rule, check in RULES.items()} == dict.fromkeys(RULES, "")
+    broken = [verdict for verdict in examine(source_of(kind), host) if not verdict.kept]
+    assert broken == []
+
+
 @pytest.mark.parametrize("what", HOSTILE)
 def test_whatever_a_program_does_ends_in_a_named_reason(host: ProgramHost, what: str) -> None:
     """The static check refuses it or lets it pass; run in any case, it harms itself alone, and can be asked again."""
     body, static, reason = HOSTILE[what]
     source = program_of(body)
     assert [fault.reason for fault in check_program(source)][:1] == ([static] if static else [])
-    with host.load(source, limits=LIMITS, checked=True) as program:
+    with host.load(source, limits=IMPATIENT if what in SILENT else LIMITS, checked=True) as program:
         for _ in range(2):
             with pytest.raises(ProgramFault) as caught:
                 drive(program.policy.ask(campaign(), {}, Random(0)), answers())

@@ -28,7 +28,7 @@ from agents.search.programs.messages import program_digest
 from bus.delivery.role import Subdecision
 from bus.vocabulary.queries import CampaignStatus
 from bus.vocabulary.questions import ProgramReply, ProgramStep
-from sandbox import Frame, Jail, JailFault, Sandbox, SandboxLimits, Session
+from sandbox import Frame, Jail, JailFault, Sandbox, SandboxLimits, SandboxUnavailable, Session
 
 PACKAGES = ("agents", "architecture", "bus")
 LIBRARIES = ("pydantic", "structlog", "numpy")
@@ -36,8 +36,6 @@ ENTRY = "agents.search.programs.inside:serve"
 HELD_S = 7 * 24 * 3600.0
 """Seconds that a program may be held, waiting for steps or making them."""
 POLL_S = 0.05
-WALL_FACTOR = 10.0
-"""Wall time of a step, as a multiple of its CPU budget: so much a busy machine may slow it down."""
 MAX_NAME_CHARACTERS, MAX_SUMMARY_CHARACTERS = 40, 200
 _REASONS = {"timeout": "timeout", "limit:memory": "memory"}
 T = TypeVar("T")
@@ -49,6 +47,8 @@ class ProgramLimits:
 
     step_cpu_s: float = 2.0
     """CPU seconds of one step; loading is a step too."""
+    step_wall_s: float = 60.0
+    """Wall seconds of one step: much more than its CPU time, since a busy machine must not make a program fail."""
     memory_mb: int = 256
     """MiB beyond what the jail's other programs share."""
 
@@ -120,7 +120,11 @@ class HeldProgram:
         """Start its process and load it; return what it says of itself. Raises ProgramFault, SandboxUnavailable."""
         self._jail = self._host.take_jail()
         kernel = SandboxLimits(processes=16, output_bytes=1 << 20, scratch_bytes=1 << 20)
-        self._session = self._jail.run(ENTRY, HELD_S, self.limits.memory_mb, limits=kernel, reply_bytes=0)
+        try:
+            self._session = self._jail.run(ENTRY, HELD_S, self.limits.memory_mb, limits=kernel, reply_bytes=0)
+        except SandboxUnavailable:
+            self._stop()
+            raise
         load = {"source": self.source, "parameters": self.parameters, "size": list(self._size)}
         reply = self._exchange(Frame("load", load))
         if reply.kind != "loaded":
@@ -146,7 +150,7 @@ class HeldProgram:
 
         The kernel's count of CPU time costs a moment, so it is read only of a step that takes long.
         """
-        budget, deadline = self.limits.step_cpu_s, time.monotonic() + WALL_FACTOR * self.limits.step_cpu_s
+        budget, deadline = self.limits.step_cpu_s, time.monotonic() + self.limits.step_wall_s
         if session.wait(budget / 2):
             return
         spent = session.cpu_seconds or 0.0
@@ -154,7 +158,7 @@ class HeldProgram:
             if (session.cpu_seconds or 0.0) - spent > budget / 2:
                 raise JailFault("timeout", f"a step took more than {budget:g} s of CPU time")
             if time.monotonic() > deadline:
-                raise JailFault("timeout", f"no answer within {WALL_FACTOR * budget:g} s")
+                raise JailFault("timeout", f"no answer within {self.limits.step_wall_s:g} s")
 
     def _stop(self) -> None:
         """End its process, if it has one, and give the jail back."""
