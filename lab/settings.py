@@ -109,6 +109,8 @@ class Settings(BaseSettings):
     """How many of them; they count as experiments."""
     sandbox: Literal["bwrap", "none"] = "bwrap"
     """Containment of candidates; `none` runs their code unconfined, and the report says so."""
+    baselines: tuple[str, ...] = ()
+    """Human designs that open the campaign, such as `gla` and `kda`; empty for the default ones."""
     policy: str = DEFAULT_POLICY
     """Search policy: a name of `agents.search`, or the file of a researcher program."""
     policy_parameters: dict[str, Any] = {}

@@ -7,7 +7,7 @@
 Nothing here imports torch: a design is data, and only a trainer runs its source.
 """
 
-from agents.design.baselines import BASELINES, Baseline
+from agents.design.baselines import BASELINES, HUMAN_DESIGNS, Baseline
 from agents.design.bias import NEUTRAL, Bias, bias_from_text
 from agents.design.describe import name, summary, tree
 from agents.design.motivation import motivation
@@ -18,6 +18,7 @@ from agents.design.tree import ConvolutionPath, Design, MemoryPath, Path, Window
 
 __all__ = [
     "BASELINES",
+    "HUMAN_DESIGNS",
     "NEUTRAL",
     "Baseline",
     "Bias",

@@ -6,7 +6,7 @@ file and answers the roles' queries about a position. Events are handled in the 
 seed determines a campaign.
 """
 
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from agents.roles import analyst, director, researcher
 from benchmarks.policies.table import Contender, Table
 from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport
-from bus.delivery.role import Decision, Post, one_by_one
+from bus.delivery.role import Post, one_by_one
 from bus.vocabulary.events import (
     HumanMessage,
     ProposalCreated,
@@ -82,7 +82,7 @@ class TableCampaign:
             completed = self._completed(envelope.experiment, design)
             self._publish(TABLE, Post(envelope.experiment, completed), envelope, 0)
 
-    def _posts(self, decision: Decision) -> Iterator[Post]:
+    def _posts(self, decision: Generator[Question | Post, Any, Sequence[Post]]) -> Iterator[Post]:
         """Yield the posts of a decision and answer its questions."""
         reply: Record | None = None
         try:

@@ -43,6 +43,9 @@ LazySyncOption = Annotated[
 ArmsOption = Annotated[
     str | None, typer.Option(help="Arms that share the designs evenly, such as grammar,model (default: [arms]).")
 ]
+BaselinesOption = Annotated[
+    str | None, typer.Option(help="Human designs to open with, such as gla,mamba2,kda (default: six; kda is not one).")
+]
 MaxCostOption = Annotated[float | None, typer.Option(help="Cost that language models may take, by [llm.prices].")]
 MaxTokensOption = Annotated[int | None, typer.Option(help="Tokens that language models may take.")]
 MaxRequestsOption = Annotated[int | None, typer.Option(help="Requests that language models may take.")]
@@ -53,7 +56,7 @@ ResearcherOption = Annotated[
         "--researcher",
         "--policy",
         metavar="FILE|NAME",
-        help="A program's file, or a policy such as two_tier.",
+        help="A program's file, or a policy such as aging.",
     ),
 ]
 
@@ -76,6 +79,7 @@ def run(
     verify: VerifyOption = None,
     researcher: ResearcherOption = None,
     arms: ArmsOption = None,
+    baselines: BaselinesOption = None,
     sandbox: Annotated[str | None, typer.Option(help="bwrap, or none (unconfined; the report says so).")] = None,
     lazy_sync: LazySyncOption = None,
     max_cost: MaxCostOption = None,
@@ -98,7 +102,7 @@ def run(
     settings = load_settings(
         config, home=home, campaign=campaign, experiments=experiments, seed=seed, scale=scale, slots=slots,
         trainers=trainers, attempts=attempts, data=data, prior=prior, goal=goal, policy=policy, sandbox=sandbox,
-        nats=nats, verification=_given(candidates=verify), arms=_shares(arms),
+        nats=nats, verification=_given(candidates=verify), arms=_shares(arms), baselines=_names(baselines),
         allow_plaintext=plaintext, allow_lazy_sync=lazy_sync, patience=patience, log_level=log_level,
         llm=limits and {"limits": limits},
     ).settings  # fmt: skip
@@ -117,6 +121,11 @@ def _policy(researcher: str | None) -> str | None:
 def _given(**values: float | None) -> dict[str, float] | None:
     """Return the values that a person gave; None if there are none."""
     return {name: value for name, value in values.items() if value is not None} or None
+
+
+def _names(listed: str | None) -> list[str] | None:
+    """Return the names in a list with commas; None without it."""
+    return None if listed is None else [name.strip() for name in listed.split(",") if name.strip()]
 
 
 def _shares(arms: str | None) -> dict[str, float] | None:

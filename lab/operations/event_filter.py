@@ -74,7 +74,7 @@ class EventFilter:
 
 def check_experiment(name: str, known: Collection[str] = ()) -> None:
     """Raise LabError for an id that no experiment can have: neither known nor of one of the forms."""
-    baselines = [BASELINE_PREFIX + baseline for baseline in design.BASELINES]
+    baselines = [BASELINE_PREFIX + baseline for baseline in design.HUMAN_DESIGNS]
     names = {*baselines, *known, CAMPAIGN}
     if name in names or _DESIGN.fullmatch(name):
         return

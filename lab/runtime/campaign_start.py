@@ -24,6 +24,14 @@ from lab.runtime.verification import verification_plan
 from lab.settings import Settings
 
 
+def human_designs(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the baselines of a campaign, by default the usual ones. Raises LabError for a name that is unknown."""
+    unknown = [name for name in names if name not in design.HUMAN_DESIGNS]
+    if unknown:
+        raise LabError(f"no human design {unknown[0]!r}; hint: choose of {', '.join(design.HUMAN_DESIGNS)}")
+    return tuple(dict.fromkeys(names)) or tuple(design.BASELINES)
+
+
 def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> CampaignStarted:
     """Return the first event of a campaign with these settings; `coined` are the units of the home's earlier ones.
 
@@ -33,7 +41,7 @@ def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> Campaign
     from lab.runtime.rung_brief import rung_brief
     from trainer import scales
 
-    baselines, scale = tuple(design.BASELINES), scales.load(settings.scale)
+    baselines, scale = human_designs(settings.baselines), scales.load(settings.scale)
     aim = objective(settings.objective, scale)
     choices, researcher = models.recorded_choices(settings.llm), chosen_researcher(settings, len(baselines))
     if settings.arms.grammar and "researcher" not in choices:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from agents.design import BASELINES
 from agents.search import DEFAULT_POLICY, policy_class
 from agents.search.two_tier import TwoTier, TwoTierParameters
 from bus.wire.ids import campaign_id, has_name
@@ -227,3 +228,11 @@ def test_a_wrong_objective_is_refused(toml: str, message: str) -> None:
     """One line says what is wrong."""
     with pytest.raises(LabError, match=message):
         campaign_started(settings(toml))
+
+
+def test_a_campaign_opens_with_the_human_designs_that_a_person_names() -> None:
+    """In their order, each once; the default ones without any; an unknown name is refused with the known ones."""
+    assert campaign_started(settings(baselines=["kda", "gla", "kda"])).baselines == ("kda", "gla")
+    assert campaign_started(settings()).baselines == tuple(BASELINES)
+    with pytest.raises(LabError, match=r"no human design 'kdb'; hint: choose of linear-attention, .*, kda"):
+        campaign_started(settings(baselines=["kdb"]))

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from typing_extensions import override
 
 from agents.design import (
-    BASELINES,
+    HUMAN_DESIGNS,
     NEUTRAL,
     Bias,
     Design,
@@ -39,7 +39,7 @@ class MixerSpace(DesignSpace):
 
     @override
     def founder(self, name: str) -> Founder | None:
-        human = BASELINES.get(name)
+        human = HUMAN_DESIGNS.get(name)
         return Founder(human.name, human.design, human.motivation, human.source) if human else None
 
     @override
