@@ -55,21 +55,22 @@ class Sender:
         """Return the result of `call`, which makes one request with some abilities. Raises RequestFailed."""
         abilities = self.state.abilities
         while True:
-            await self._check()
-            try:
-                result = await self._call(call, abilities)
-            except Exception as error:  # noqa: BLE001  whatever a library raises, the decision continues without a model
-                fault = fault_of(error, self._key, self.endpoint.timeout_s)
-                log.info("model request failed", model=self.endpoint.model, outcome=fault.outcome, why=fault.line)
-                lesser = step_down(abilities, parts, fault.refusal) if fault.refusal else None
-                if lesser:
-                    self.state.circuit.abandon()
-                    abilities = lesser
-                    continue
-                await self._pause_before_retry(fault)
+            async with self.state.turns:
+                await self._check()  # in its turn: what waits has reserved nothing that other services can't see
+                try:
+                    result = await self._call(call, abilities)
+                except Exception as error:  # noqa: BLE001  whatever a library raises, the decision continues without it
+                    fault = fault_of(error, self._key, self.endpoint.timeout_s)
+                else:
+                    self._remember(abilities)
+                    return result
+            log.info("model request failed", model=self.endpoint.model, outcome=fault.outcome, why=fault.line)
+            lesser = step_down(abilities, parts, fault.refusal) if fault.refusal else None
+            if lesser:
+                self.state.circuit.abandon()
+                abilities = lesser
             else:
-                self._remember(abilities)
-                return result
+                await self._pause_before_retry(fault)
 
     async def _check(self) -> None:
         """Raise RequestFailed if no request may be made."""
@@ -80,13 +81,12 @@ class Sender:
             raise RequestFailed(RequestFault("circuit_open", line))
 
     async def _call(self, call: Callable[[Abilities], Awaitable[T]], abilities: Abilities) -> T:
-        """Make one request in its turn, and count it."""
+        """Make one request, and count it."""
         try:
-            async with self.state.turns:
-                self.meter.requests += 1
-                self.meter.form = abilities.form
-                async with asyncio.timeout(self.endpoint.timeout_s):
-                    return await call(abilities)
+            self.meter.requests += 1
+            self.meter.form = abilities.form
+            async with asyncio.timeout(self.endpoint.timeout_s):
+                return await call(abilities)
         except asyncio.CancelledError:
             self.state.circuit.abandon()
             raise

@@ -158,7 +158,8 @@ class MemoryTransport:
         if subject not in self._responders:
             raise NoAnswer(f"no answer on {subject} (NoRespondersError)")
         try:
-            return await asyncio.wait_for(self._responders[subject](payload), timeout)
+            async with asyncio.timeout(timeout):  # wait_for can swallow a cancellation
+                return await self._responders[subject](payload)
         except TimeoutError:
             raise NoAnswer(f"no answer on {subject} (TimeoutError)") from None
 

@@ -61,7 +61,7 @@ async def serve_memory(transport: MemoryTransport) -> None:
     await memory.serve_query(AskPeers, peers)
     replies: dict[Any, Record] = {
         AskNeighbours: Neighbours(rows=()), AskExperiments: Experiments(rows=()), AskCognition: Cognition(rows=()),
-        AskUnitEffects: UnitEffects(), AskCampaignStatus: CampaignStatus(started=started),
+        AskUnitEffects: UnitEffects(), AskCampaignStatus: CampaignStatus(started=started, analysed=1),
     }  # fmt: skip
     for query, reply in replies.items():
 

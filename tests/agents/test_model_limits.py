@@ -127,6 +127,20 @@ async def test_no_request_exceeds_a_limit(
     assert outcomes.count("over_budget") == 8 - allowed
 
 
+async def test_a_request_that_waits_for_its_turn_has_no_permission_yet(scripted_model: "ScriptedModel") -> None:
+    """Another service makes a request for each of ours: those that wait see it, so the limit of 6 holds."""
+
+    async def ask(_: Query) -> Record:
+        others = SpendingRow(agent="engineer", requests=len(scripted_model.requests))
+        return Spending(rows=(others,), limits=ModelLimits(requests=6))
+
+    imitate(scripted_model, lambda _: said(JSON))
+    client = ModelClient(Endpoint(scripted_model.url, "m", concurrency=1), "researcher", guard=SpendingGuard(ask))
+    await asyncio.gather(*(client.answer(CAUSE, QUESTION) for _ in range(6)))
+    await client.close()
+    assert len(scripted_model.requests) == 3
+
+
 async def test_what_the_log_has_of_this_process_counts_once(scripted_model: "ScriptedModel") -> None:
     """Its answers are in memory's sums a moment later."""
     memory = SpendingMemory(ModelLimits(requests=4))
