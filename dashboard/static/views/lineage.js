@@ -9,6 +9,7 @@ const STEP_Y = 15;
 const STEP_X = [36, 190];
 const RAMP = ["f0", "f1", "f2", "f3", "f4"];
 const LABEL_ZOOM = 0.55;
+const MANY = 1000; // more nodes of one look are drawn as plain squares, which fill several times as fast
 const LOWEST_CANVAS = 260; // pixels
 const { d3 } = globalThis;
 
@@ -135,14 +136,14 @@ export class LineageView {
         context.bezierCurveTo(middle, from.y, middle, node.y, node.x, node.y);
       }
       context.strokeStyle = colour(strong ? "c1" : "strong-rule");
-      context.lineWidth = (strong ? 2.4 : 1) / Math.max(k, 0.5);
+      context.lineWidth = strong ? 2.2 / k : 1 / Math.max(k, 0.5); // the best line is seen from any distance
       context.stroke();
     }
   }
 
   // Draws the nodes that look alike together, so that ten thousand are a few strokes.
   #marks(context, nodes, k) {
-    const radius = 5 / Math.max(Math.min(k, 1.2), 0.45), arm = radius * 0.7, ramp = this.#ramp(), looks = new Map();
+    const radius = Math.max(5 / Math.max(Math.min(k, 1.2), 0.45), 1 / k), arm = radius * 0.7, ramp = this.#ramp(), looks = new Map();
     for (const node of nodes) {
       const { row } = node, value = this.store.value(row, this.key), failed = row.status === "failed" || row.status === "rejected";
       const fill = failed ? "" : value === undefined ? "raised" : ramp.shade(value);
@@ -151,13 +152,18 @@ export class LineageView {
     }
     for (const [look, group] of looks) {
       const [fill, stroke, alpha, width] = look.split("|");
+      context.globalAlpha = Number(alpha);
+      if (fill && group.length > MANY) {
+        context.fillStyle = colour(fill);
+        for (const { x, y } of group) context.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
+        continue;
+      }
       context.beginPath();
       for (const { x, y, row } of group) {
         if (!fill) { context.moveTo(x - arm, y - arm); context.lineTo(x + arm, y + arm); context.moveTo(x - arm, y + arm); context.lineTo(x + arm, y - arm); }
         else if (isBaseline(row)) context.rect(x - radius, y - radius, 2 * radius, 2 * radius);
         else { context.moveTo(x + radius, y); context.arc(x, y, radius, 0, 7); }
       }
-      context.globalAlpha = Number(alpha);
       if (fill) { context.fillStyle = colour(fill); context.fill(); }
       context.strokeStyle = colour(stroke);
       context.lineWidth = Number(width);
@@ -207,7 +213,9 @@ export class LineageView {
     const [[x0, x1], [y0, y1]] = [range(xs), range(ys)], { clientWidth: width, clientHeight: height } = this.canvas;
     const k = Math.max(0.04, Math.min(1.3, (width - 40) / (x1 - x0 + this.step), (height - 50) / (y1 - y0 + 20)));
     this.fitted = true;
-    d3.select(this.canvas).call(this.zoom.transform, d3.zoomIdentity.translate(20 - x0 * k + 6, (height - (y0 + y1) * k) / 2).scale(k));
+    const best = this.place.get(this.store.ranking.best?.id), tall = (y1 - y0) * k > height;
+    const middle = tall && best ? best.y : (y0 + y1) / 2; // of a tree that is too tall to see, the best one is in sight
+    d3.select(this.canvas).call(this.zoom.transform, d3.zoomIdentity.translate(20 - x0 * k + 6, height / 2 - middle * k).scale(k));
   }
 
   #at({ offsetX, offsetY }) {
