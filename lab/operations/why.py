@@ -9,6 +9,8 @@ Each line has the position of the event that shows it. The lines about an experi
 
 from collections.abc import Iterator, Sequence
 
+from agents.search import policies
+from agents.search.policy import SearchPolicy
 from bus.vocabulary.events import (
     CampaignStarted,
     CodeFailed,
@@ -97,13 +99,16 @@ def _parent(story: Story, request: Envelope) -> str:
     if event.parent is None:
         return "none: the policy asked for a design from scratch"
     policy, pool = story.started.policy if story.started else "the policy", story.pool_read_by(request)
-    return f"{event.parent}: {_drawn_from(event.parent, policy, pool)}{_standing(story, event.parent, request)}"
+    bred = f", one of {1 + len(event.references)} to breed {event.children} designs of" if event.ranking else ""
+    return f"{event.parent}: {_drawn_from(event.parent, policy, pool)}{bred}{_standing(story, event.parent, request)}"
 
 
 def _drawn_from(parent: str, policy: str, pool: Envelope | None) -> str:
     """Return the part of the pool that holds a parent."""
     if pool is None:
-        return f"{policy} drew it before the first pool"
+        known = policies().get(policy)
+        has_pool = known is None or known.tell is not SearchPolicy.tell
+        return f"{policy} drew it {'before the first pool' if has_pool else 'from the ranking'}"
     assert isinstance(pool.event, PoolUpdated)
     where = f"pool generation {pool.event.generation} (at {pool.seq})"
     for name, members in pool.event.state.items():

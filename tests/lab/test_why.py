@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bus.vocabulary.events import CampaignStarted, PoolUpdated, ProposalRequested
+from bus.wire.envelope import Envelope
 from lab.errors import LabError
 from lab.operations import replay
 from lab.operations.why import explain
@@ -38,6 +40,28 @@ def test_a_parent_from_the_pool_names_its_generation(tmp_path: Path) -> None:
     assert told["parent"][1] == (
         "base-gla: two_tier drew it from the 8 parents of pool generation 2 (at 71); fitness 0.703 (at 36), rank 1 of 8"
     )
+
+
+def test_a_policy_without_a_pool_draws_from_the_ranking(tmp_path: Path) -> None:
+    """Of designs that forecasts ranked, the line says how many there were, and of how many parents."""
+    log = replay.read_history(archive.unpack("normal", tmp_path))
+    searched = [_under_surrogate(one) for one in log if not isinstance(one.event, PoolUpdated)]
+    (told,) = [line.text for line in explain(searched, "e0006") if line.topic == "parent"]
+    assert told.startswith(
+        "base-gla: surrogate drew it from the ranking, one of 3 to breed 40 designs of; fitness 0.703"
+    )
+
+
+def _under_surrogate(envelope: Envelope) -> Envelope:
+    """Return an event as a campaign of the policy `surrogate` has it."""
+    event = envelope.event
+    if isinstance(event, CampaignStarted):
+        event = event.model_copy(update={"policy": "surrogate"})
+    if isinstance(event, ProposalRequested):
+        event = event.model_copy(
+            update={"children": 40, "ranking": "improvement", "references": ("base-gla", "base-mamba2")}
+        )
+    return replace(envelope, event=event)
 
 
 def test_repairs_are_told_with_what_they_mended(tmp_path: Path) -> None:
