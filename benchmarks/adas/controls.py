@@ -1,6 +1,6 @@
 """Controls of meta-search: ground on which all programs are equal, and ground on which a better one is known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -28,8 +28,10 @@ SMOOTH = tuple(
 )
 """Axes add up and noise is small, so nothing is better than to change the best design a little."""
 PLANTED = Genome(selection=Selection(size=1), operators=OperatorMix(crossover=0, scratch=0), mates=Mates(count=0))
-PLANTED_PROGRAMS, PLANTED_SEEDS = 80, ("random", "two_tier", "quality_diversity", "crossover_heavy")
+PLANTED_PROGRAMS, PLANTED_SEEDS = 120, ("random", "two_tier", "quality_diversity", "crossover_heavy")
 """New programs, and seeds that lack what the planted program does."""
+PLANTED_COUNTS: Mapping[Split, int] = {"search": 8, "validation": 24, "held_out": 24}
+"""Landscapes of each split: three times as many as usual to choose the winner on, since finalists are close."""
 FOUND_SHARE = 0.9
 """Share of the planted program's gain that a program must reach to be as good."""
 
@@ -57,7 +59,7 @@ def claims_a_gain(root: int) -> bool:
 
 def planted_campaign(root: int) -> PlantedCampaign:
     """Return what a campaign found."""
-    history, scorer = _run(SMOOTH, PLANTED_PROGRAMS, root, PLANTED_SEEDS)
+    history, scorer = _run(SMOOTH, PLANTED_PROGRAMS, root, PLANTED_SEEDS, PLANTED_COUNTS)
     seed, winner = chosen(history)
     assert seed, "the campaign has seeds"
     assert winner, "and programs"
@@ -66,8 +68,14 @@ def planted_campaign(root: int) -> PlantedCampaign:
     return PlantedCampaign(*looks, promoted=bool(history.promoted))
 
 
-def _run(families: Sequence[Family], programs: int, root: int, seeds: Sequence[str]) -> tuple[MetaHistory, Scorer]:
-    plan = meta_settings(families, programs, root, seeds=seeds)
+def _run(
+    families: Sequence[Family],
+    programs: int,
+    root: int,
+    seeds: Sequence[str],
+    counts: Mapping[Split, int] | None = None,
+) -> tuple[MetaHistory, Scorer]:
+    plan = meta_settings(families, programs, root, seeds=seeds, counts=counts)
     scorer = Scorer(families, root, trusted, plan.landscapes)
     with TemporaryDirectory() as folder, MetaLog(Path(folder) / "log.jsonl") as log:
         return evolve(log, scorer, plan, root), scorer
