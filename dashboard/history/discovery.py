@@ -1,13 +1,23 @@
-"""What is known of discoveries as of one position, as plain data: the ladder, evidence, verdicts, arms, unit effects.
+"""What is known of discoveries as of one position, as plain data: ladder, evidence, verdicts, arms, units, insights.
 
 Every figure is memory's. This module only chooses what the page shows.
 """
 
 from collections.abc import Iterable, Mapping
+from statistics import fmean
 from typing import Any
 
+from bus.vocabulary.design_edits import FUNCTION_MARK
 from bus.vocabulary.events import BaselineFigures, VerificationPlan
-from bus.vocabulary.queries import JudgedLook, ResultsByArm, UnitEffects, Verification
+from bus.vocabulary.queries import (
+    CampaignInsights,
+    FormulaRecord,
+    FormulaRecords,
+    JudgedLook,
+    ResultsByArm,
+    UnitEffects,
+    Verification,
+)
 from dashboard.report.effects import shown_rows
 
 Discovery = dict[str, Any]
@@ -15,7 +25,13 @@ Discovery = dict[str, Any]
 
 
 def discovery(
-    at: int, claims: Verification, arms: ResultsByArm, effects: UnitEffects, ladder: Iterable[Mapping[str, Any]]
+    at: int,
+    claims: Verification,
+    arms: ResultsByArm,
+    effects: UnitEffects,
+    formulas: FormulaRecords,
+    insights: CampaignInsights,
+    ladder: Iterable[Mapping[str, Any]],
 ) -> Discovery:
     """Return the record of a position; `ladder` has a row for each candidate that climbs."""
     started = claims.started
@@ -36,6 +52,8 @@ def discovery(
         "effects": [row.model_dump(exclude={"formula"}) | {"name": row.name, "verdict": row.verdict} for row in rows],
         "units": len(effects.rows),
         "analysed": effects.analysed,
+        "formulas": [_formula(row) for row in formulas.rows if row.grafts or row.coined],
+        "insights": insights.newest.model_dump() if insights.newest else None,
     }
 
 
@@ -46,6 +64,19 @@ def _plan(plan: VerificationPlan) -> Mapping[str, Any]:
         "places": len(plan.settlements),
         "margin": plan.margin,
         "alpha": plan.alpha,
+    }
+
+
+def _formula(row: FormulaRecord) -> Mapping[str, Any]:
+    """Return a formula that was put into designs, without its fingerprint."""
+    gains = [graft.gain for graft in row.grafts if graft.gain is not None]
+    return {
+        "unit": row.unit.rpartition(FUNCTION_MARK)[0] or row.unit,
+        "experiment": row.experiment,
+        "grafts": [graft.experiment for graft in row.grafts],
+        "failed": sum(graft.state == "failed" for graft in row.grafts),
+        "gain": fmean(gains) if gains else None,
+        "coined": row.coined,
     }
 
 

@@ -7,8 +7,12 @@ from agents.verification.climbs import Climb, climbs, seeds_done
 from bus.vocabulary.events import Record, VerificationPlan
 from bus.vocabulary.queries import (
     AskArms,
+    AskFormulas,
+    AskInsights,
     AskUnitEffects,
     AskVerification,
+    CampaignInsights,
+    FormulaRecords,
     Query,
     ResultsByArm,
     UnitEffects,
@@ -16,16 +20,19 @@ from bus.vocabulary.queries import (
 )
 from dashboard.history.discovery import Discovery, discovery
 
+_QUESTIONS: tuple[type[Query], ...] = (AskVerification, AskArms, AskUnitEffects, AskFormulas, AskInsights)
+_Replies = tuple[Verification, ResultsByArm, UnitEffects, FormulaRecords, CampaignInsights]
+
 
 def questions(campaign: str, at: int) -> tuple[Query, ...]:
     """Return what to ask memory about a campaign's discoveries."""
-    return tuple(kind(campaign=campaign, at=at) for kind in (AskVerification, AskArms, AskUnitEffects))
+    return tuple(kind(campaign=campaign, at=at) for kind in _QUESTIONS)
 
 
 def record(at: int, replies: Sequence[Record]) -> Discovery:
     """Return the record of a position from the replies to its questions, in their order."""
-    claims, arms, effects = cast("tuple[Verification, ResultsByArm, UnitEffects]", tuple(replies))
-    return discovery(at, claims, arms, effects, climb_rows(claims))
+    claims, arms, effects, formulas, insights = cast("_Replies", tuple(replies))
+    return discovery(at, claims, arms, effects, formulas, insights, climb_rows(claims))
 
 
 def climb_rows(state: Verification) -> list[dict[str, Any]]:

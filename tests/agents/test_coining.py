@@ -3,20 +3,18 @@
 from random import Random
 
 import pytest
-from typing_extensions import override
 
 from agents.analysis.coining import ALPHA, coined, level_of
-from agents.design import BASELINES, Design, draw_design
+from agents.design import BASELINES, draw_design
 from agents.design.formulas.breeding import formulas_of, vary_formula
 from agents.design.formulas.grafting import graft
 from agents.design.formulas.keys import formula_key
 from agents.search.grafting import Grafting
 from agents.search.policy import Suggestion
 from benchmarks.policies.campaign import TableCampaign
-from benchmarks.policies.mixers import MEAN_LOSS, MixerTable, simulated_loss
 from benchmarks.policies.table import Contender
 from bus.vocabulary.design_edits import design_items, edits
-from bus.vocabulary.events import CampaignStarted, ProposalCreated, UnitCoined
+from bus.vocabulary.events import ProposalCreated, UnitCoined
 from bus.vocabulary.queries import (
     AskExperiments,
     AskFormulas,
@@ -26,8 +24,8 @@ from bus.vocabulary.queries import (
     FormulaRecords,
     Graft,
 )
-from memory.forecasts.features import tokens
 from tests.support.decisions import drive
+from tests.support.planted_formulas import PlantedTable
 from tests.support.policy_campaigns import RANKED, status
 
 UNIT = "gate:=sigmoid(add(h0,norm(r)))#0123456789"
@@ -125,23 +123,6 @@ def test_the_best_design_that_lacks_the_formula_takes_it_and_no_vetoed_one() -> 
     for vetoed, expected in (((), RANKED[3]), ((RANKED[3],), RANKED[4])):
         campaign = status("random", analysed=5, vetoed=vetoed)
         assert drive(Grafting.of({}).ask(campaign, {}, Random(0)), answers) == Suggestion(expected, graft=unit)
-
-
-class PlantedTable(MixerTable):
-    """A landscape on which a formula of the value is worth `worth`, whatever it computes."""
-
-    def __init__(self, worth: float) -> None:
-        self.worth = worth
-
-    @override
-    def loss(self, design: Design, seed: int) -> float:
-        named = [token for token in tokens(design.to_json()) if "=" not in token]
-        planted = any(unit.startswith("value:") for unit in formulas_of(design))
-        return MEAN_LOSS + simulated_loss(named, seed) - self.worth * planted
-
-    @override
-    def start(self, contender: Contender, seed: int, queries: int) -> CampaignStarted:
-        return super().start(contender, seed, queries).model_copy(update={"arms": {"graft": 0.5}})
 
 
 @pytest.mark.parametrize(("worth", "expected"), [(0.12, True), (0.0, False)])

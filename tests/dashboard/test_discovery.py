@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.policies.campaign import TableCampaign
+from benchmarks.policies.table import Contender
 from bus.vocabulary.events import DiscoveryConfirmed, EvidenceReady
 from bus.wire.envelope import Envelope
 from dashboard.bundle import bundle
@@ -15,6 +17,7 @@ from lab.operations.discovery_records import records, telling_positions
 from tests.support.browser import NARROW, WIDE, chromium, needs_chromium, opened, serious_findings
 from tests.support.climbing import finished_with_arms, plant
 from tests.support.hostile_text import ATTACKS
+from tests.support.planted_formulas import PlantedTable
 from tests.support.recorded_lab import RecordedLab, golden, served
 from tests.support.simulation import caching
 
@@ -93,6 +96,23 @@ def test_arms_and_units_have_their_rows(browser: Browser, url: str, known: dict[
         expect(part(page, "arms").locator('[data-arm="mutate_best"]')).to_contain_text("mutate best")
         expect(part(page, "effects").locator("svg.interval")).to_have_count(len(known["effects"]))
         assert len(known["effects"]) == known["units"] > 10
+
+
+def test_formulas_and_insights_are_shown_as_memory_has_them(browser: Browser) -> None:
+    """A formula that was coined is marked as such."""
+    campaign = TableCampaign(PlantedTable(0.12), Contender.parse("mutate_best"), seed=3, queries=40)
+    campaign.run()
+    known = records(campaign.log, campaign.log[0].campaign, [campaign.log[-1].seq])[0]
+    coined = [row for row in known["formulas"] if row["coined"]]
+    lines = [*known["insights"]["worked"], *known["insights"]["failed"], *known["insights"]["questions"]]
+    assert coined
+    assert lines
+    with served(RecordedLab(campaign.log)) as url, opened(browser, url + VIEW) as page:
+        expect(part(page, "formulas").locator("tbody tr")).to_have_count(len(known["formulas"]))
+        row = part(page, "formulas").locator("tbody tr", has_text="coined")
+        expect(row).to_have_count(len(coined))
+        expect(row.first).to_contain_text(coined[0]["unit"])
+        expect(part(page, "insights").locator("li")).to_have_text(lines)
 
 
 def test_the_past_knows_less(browser: Browser, url: str, log: Sequence[Envelope]) -> None:

@@ -1,4 +1,4 @@
-// Discovery: who climbs the ladder, the evidence of each look, verdicts, control arms, and what units are worth.
+// Discovery: who climbs the ladder, the evidence of each look, verdicts, control arms, what units and formulas are worth, insights.
 
 import { fill, h, throttled } from "../parts/dom.js";
 import { intervalBar } from "../parts/interval.js";
@@ -6,7 +6,7 @@ import { count, number, plural, signed } from "../parts/words.js";
 import { experimentName } from "../parts/entries.js";
 
 const ASK_MS = 1500;
-const TONE = { confirmed: "good", passed: "good", refuted: "bad", failed: "bad", vetoed: "bad", running: "accent", undecided: "warn", "no place left": "base", helps: "good", hurts: "bad" };
+const TONE = { confirmed: "good", passed: "good", refuted: "bad", failed: "bad", vetoed: "bad", running: "accent", undecided: "warn", "no place left": "base", helps: "good", hurts: "bad", coined: "good", tried: "base" };
 const chip = (words) => h("span", { class: `chip ${TONE[words] ?? ""}` }, words);
 const events = (id, types) => `#/log?filter=${encodeURIComponent(`experiment:${id} type:${types}`)}`;
 const ofClimb = (id) => events(id, "PromotionDecided,EvidenceReady,DiscoveryConfirmed,DiscoveryRefuted");
@@ -59,7 +59,9 @@ export class DiscoveryView {
         card("Evidence", "evidence", this.#evidence(known), "Gain over each baseline in nats per byte of sealed text, with its 95 % interval. A claim needs its e-value against every baseline.")]
         : h("p", { class: "empty", data: { part: "no-plan" } }, "This campaign has no plan of verification: its scores are screening, and nothing is claimed."),
       card("Arms", "arms", this.#arms(known), "Screening by arm; losses in nats per byte. The controls work without guidance."),
-      card("What units are worth", "effects", this.#effects(known), `Gain in the objective, in seed noises, over ${plural(known.analysed, "analysed experiment")}, with its 95 % interval.`));
+      card("What units are worth", "effects", this.#effects(known), `Gain in the objective, in seed noises, over ${plural(known.analysed, "analysed experiment")}, with its 95 % interval.`),
+      card("Formulas", "formulas", this.#formulas(known), "Put into other designs, to see what they gain there, in seed noises. One that gains evidently is coined: the search draws it as a unit."),
+      card("Insights", "insights", this.#insights(known), known.insights && `Of ${plural(known.insights.analysed, "analysed experiment")}, by ${known.insights.written_by}.`));
   }
 
   #ladder({ ladder, plan }) {
@@ -98,6 +100,19 @@ export class DiscoveryView {
     if (!arms.length) return null;
     return table("Arms", ["arm", "#designs", "#scored", "#best loss", "#mean loss", "#mean objective", "#tokens", "#climbed", "#confirmed"], arms.map((row) => h("tr", { data: { arm: row.arm } },
       h("th", { scope: "row" }, row.arm.replaceAll("_", " ")), [count(row.opened), count(row.analysed), number(row.best_loss), number(row.mean_loss), number(row.mean_objective), count(Math.round(row.tokens)), count(row.climbed), count(row.confirmed)].map(num))));
+  }
+
+  #formulas({ formulas = [] }) {
+    if (!formulas.length) return null;
+    return table("Formulas", ["formula", "first in", "#designs", "#failed", "#mean gain", "state"], formulas.map((row) => h("tr", { data: { unit: row.unit } },
+      h("th", { scope: "row", class: "mono" }, row.unit), h("td", {}, experimentName(this.store, row.experiment)), num(count(row.grafts.length)), num(count(row.failed)),
+      num(row.gain === null ? "" : signed(row.gain)), h("td", {}, chip(row.coined ? "coined" : "tried")))));
+  }
+
+  #insights({ insights }) {
+    if (!insights) return null;
+    const parts = [["What worked", insights.worked], ["What did not", insights.failed], ["Open", insights.questions]];
+    return h("div", { class: "insights" }, parts.filter(([, lines]) => lines.length).map(([heading, lines]) => [h("h3", {}, heading), h("ul", {}, lines.map((line) => h("li", {}, line)))]));
   }
 
   #effects({ effects, units }) {
