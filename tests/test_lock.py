@@ -75,7 +75,8 @@ def test_groups_share_no_package() -> None:
     groups = lock.grouped(whole, needed)
     assert {group: list(entries) for group, entries in groups.items()} == {
         "build": ["setuptools"], "runtime": ["a"], "torch-cuda": ["nvidia-x", "torch"],
-        "cpu": ["b"], "gpu": ["b"], "bench": ["b"], "dev": ["b"],
+        "cpu": ["b"], "gpu": ["b"], "bench": ["b"], "agent-framework": ["b"],
+        "dev": ["b"],
     }  # fmt: skip
     assert groups["runtime"]["a"].count("--hash") == 2
 
