@@ -29,7 +29,7 @@ class FoundDesign:
 def discovery_pages(logs: Sequence[CampaignLog]) -> Mapping[str, str]:
     """Return the text of each page by its file's name."""
     found = [FoundDesign(log, claim) for log in logs for claim in log.claims if claim.standing == "confirmed"]
-    pages = {f"{one.name}.md": discovery_page(one.log, one.claim, CAMPAIGNS) for one in found}
+    pages = {f"{one.name}.md": discovery_page(one.log, one.claim, CAMPAIGNS, logs) for one in found}
     return {"README.md": _index(logs, found), **pages}
 
 

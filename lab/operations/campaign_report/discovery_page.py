@@ -1,14 +1,14 @@
 """The page of a confirmed design: formula, source, lineage, figures next to baselines, cost, how to repeat it."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from bus.vocabulary.events import ProposalCreated, VerificationCompleted
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, parse_verification_run_id
 from lab.operations.ablation_runs import worths
-from lab.operations.campaign_report.lineage import lineage
+from lab.operations.campaign_report.lineage import LineageStep, lineage
 from lab.operations.campaign_report.logs import CampaignLog
 from lab.operations.campaign_report.writing import (
     NONE,
@@ -26,8 +26,8 @@ from lab.operations.markdown_report import plain, table
 NO_ABLATION = "No ablation of this design was trained, so what each of its units contributes is not known."
 
 
-def discovery_page(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
-    """Return the page; `campaigns` leads to the pages of the campaigns."""
+def discovery_page(log: CampaignLog, claim: ClaimStory, campaigns: str, logs: Sequence[CampaignLog]) -> str:
+    """Return the page; `campaigns` leads to the pages of the campaigns, whose logs are `logs`."""
     source = log.scored[claim.candidate].source
     return page(
         plain(log.design_name(claim.candidate)) or claim.candidate,
@@ -35,7 +35,7 @@ def discovery_page(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
         f"## Formula\n\n{verbatim(ast.get_docstring(ast.parse(source)) or 'The source states none.')}",
         f"## Evidence\n\n{_evidence(log, claim, campaigns)}",
         f"## Figures next to the baselines\n\n{_figures(log, claim, campaigns)}",
-        f"## Lineage\n\n{_lineage(log, claim, campaigns)}",
+        f"## Lineage\n\n{_lineage(log, claim, campaigns, logs)}",
         f"## Ablation\n\n{_ablation(log, claim.candidate)}",
         f"## Cost\n\n{_cost(log, claim)}",
         f"## How to repeat it\n\n{_repeat(log, claim)}",
@@ -82,7 +82,17 @@ def _figures(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
     head = ("design", f"{log.started.scale}, screening", *(f"{name}, sealed" for name in claim.plan.rung_names),
             "parameters", "FLOPs per token", "recall")  # fmt: skip
     text = "Text loss in nats per byte; on sealed text the mean over seeds (their number). A dash: it did not climb."
-    return f"{text}\n\n{table(head, rows)}"
+    return "\n\n".join((" ".join(filter(None, (text, _relative_flops(log, claim)))), table(head, rows)))
+
+
+def _relative_flops(log: CampaignLog, claim: ClaimStory) -> str:
+    """Return how the design's FLOPs compare with those of the baselines that climbed, which nothing matches."""
+    assert claim.verdict is not None
+    climbed = dict.fromkeys(one.baseline for rung in claim.verdict[1].rungs for one in rung.comparisons)
+    costs = {name: log.scored[name].end.metrics.cost.get("flops_per_token") for name in (claim.candidate, *climbed)}
+    own = costs[claim.candidate]
+    ratios = [f"{own / cost:.2f} times those of `{name}`" for name in climbed if own and (cost := costs[name])]
+    return f"Parameters are matched, FLOPs are not: per token it takes {' and '.join(ratios)}." if ratios else ""
 
 
 def _rungs(claim: ClaimStory) -> range:
@@ -107,17 +117,22 @@ def _sealed_means(log: CampaignLog) -> Mapping[tuple[str, int], str]:
     return {key: f"{number(fmean(values))} ({len(values)})" for key, values in losses.items()}
 
 
-def _lineage(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
-    steps = lineage(log, claim.candidate)
+def _lineage(log: CampaignLog, claim: ClaimStory, campaigns: str, logs: Sequence[CampaignLog]) -> str:
+    steps = lineage(log, claim.candidate, logs)
     rows = [
-        (design(log, step.experiment), plain(step.operator), number(step.loss), number(step.gain, "+.4f"),
-         event_link(log, step.at, campaigns))
+        (design(step.log, step.experiment), plain(step.operator), number(step.loss), number(step.gain, "+.4f"),
+         event_link(log, step.at, campaigns) if step.log is log else _place(step, campaigns))
         for step in steps
     ]  # fmt: skip
     text = "Screening scores of one seed, so a step's gain has the noise of two runs."
     if not steps[0].experiment.startswith(BASELINE_PREFIX):
         text += " The line begins with a design from scratch, not with a baseline."
     return f"{text}\n\n{table(('design', 'made by', 'text loss', 'gain over its parent', 'event'), rows)}"
+
+
+def _place(step: LineageStep, campaigns: str) -> str:
+    """Return where another campaign's log has a step, with a link to that campaign."""
+    return f"{step.at} of [{plain(step.log.name)}]({campaigns}{step.log.name}.md)"
 
 
 def _ablation(log: CampaignLog, candidate: str) -> str:
