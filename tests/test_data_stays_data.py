@@ -41,12 +41,10 @@ AUTOGEN = {
 """What the project uses of AutoGen; none of it loads a component from data."""
 PICKLES = {"cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "pickle", "shelve", "yaml"}
 """Modules whose loaders may run what they load."""
-RUNS_CODE = {
-    "compile": {"trainer/candidate/load.py", "agents/repair/syntax.py"},
-    "exec": {"trainer/candidate/load.py"},
-    "eval": set(),
-}
-"""Built-in → the files that may call it: a candidate's source runs in the jail, and a repair only compiles it."""
+RUNNERS = {"trainer/candidate/load.py", "agents/search/programs/inside.py", "benchmarks/adas/trusted.py"}
+"""Files that run sources: the first two in the jail, and a benchmark those that the lab itself rendered from genomes."""
+RUNS_CODE = {"compile": RUNNERS | {"agents/repair/syntax.py"}, "exec": RUNNERS, "eval": set[str]()}
+"""Built-in → the files that may call it; a repair only compiles."""
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, set[str]]]:
