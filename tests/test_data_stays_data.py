@@ -42,7 +42,7 @@ AUTOGEN = {
 PICKLES = {"cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "pickle", "shelve", "yaml"}
 """Modules whose loaders may run what they load."""
 RUNNERS = {"trainer/candidate/load.py", "agents/search/programs/inside.py", "benchmarks/adas/trusted.py"}
-"""Files that run sources: the first two in the jail, and a benchmark those that the lab itself rendered from genomes."""
+"""Files that run sources: two in the jail, and a benchmark those that the lab itself rendered from genomes."""
 RUNS_CODE = {"compile": RUNNERS | {"agents/repair/syntax.py"}, "exec": RUNNERS, "eval": set[str]()}
 """Built-in → the files that may call it; a repair only compiles."""
 
