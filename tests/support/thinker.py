@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
-from agents.design import BASELINES
+from agents.design import draw_design, render
 from tests.support.scripted_model import ScriptedModel, completion
 
 BROKEN = Path(__file__).parent.parent / "agents" / "broken"
@@ -125,9 +126,9 @@ def _calls(calls: Mapping[str, dict[str, str]]) -> tuple[int, bytes]:
 
 
 def _source(index: int, name: str) -> str:
-    """Return a valid mixer that differs from the others at least in a comment."""
-    baselines = sorted(BASELINES)
-    return f"{BASELINES[baselines[index % len(baselines)]].source}\n# {name}, written by a model, {index}\n"
+    """Return a valid mixer of a design that is no human one, and hardly ever an earlier one."""
+    source = render(draw_design(Random(f"{name} {index}"))).source
+    return f"{source}\n# {name}, written by a model, {index}\n"
 
 
 def _typed_answer(answer: dict[str, Any]) -> tuple[int, bytes]:
