@@ -18,8 +18,9 @@ def main() -> None:
     endings.install()
     sys.excepthook = _print_traceback
     _open_streams()
-    code = _run()
-    sys.exit(_flush(code))
+    code = _flush(_run())
+    endings.ignore()
+    sys.exit(code)
 
 
 def _open_streams() -> None:

@@ -50,6 +50,12 @@ def install() -> None:
     signal.signal(signal.SIGALRM, lambda *_: _leave())
 
 
+def ignore() -> None:
+    """Ignore the signals from now on: the work is done, and Python restores the deadly defaults before it is gone."""
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def listening(listener: Callable[[], object]) -> Iterator[None]:
     """Call `listener`, in place of an outer one, when a signal asks for the end; at once if one already has.
