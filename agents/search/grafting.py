@@ -53,15 +53,21 @@ class Grafting(SearchPolicy):
 
     @override
     def ask(self, status: CampaignStatus, state: State, random: Random) -> Subdecision[Suggestion]:
-        known: FormulaRecords = yield AskFormulas(campaign=status.campaign, at=status.last_seq)
         names = usable(status.ranking[: self.parameters.hosts], status)
-        found: Experiments = yield AskExperiments(campaign=status.campaign, at=status.last_seq, ids=names)
+        suggestion = (yield from self._graft(status, names)) if names else None
+        return suggestion or (yield from MutateBest(MutateBestParameters()).ask(status, state, random))
+
+    def _graft(self, status: CampaignStatus, names: Sequence[str]) -> Subdecision[Suggestion | None]:
+        """Return the most promising graft into one of some designs, the best first; None if there is none."""
+        where = {"campaign": status.campaign, "at": status.last_seq}
+        known: FormulaRecords = yield AskFormulas(**where)
+        found: Experiments = yield AskExperiments(**where, ids=tuple(names))  # without ids, it would return all
         order = {name: place for place, name in enumerate(names)}
         hosts = sorted(found.rows, key=lambda row: order[row.id])
         for record in self._promising(known.rows):
             if host := _host_for(record, hosts):
                 return Suggestion(host.id, graft=record.unit)
-        return (yield from MutateBest(MutateBestParameters()).ask(status, state, random))
+        return None
 
     def _promising(self, records: Sequence[FormulaRecord]) -> list[FormulaRecord]:
         """Return the formulas that are worth a graft, best first."""

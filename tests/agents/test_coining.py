@@ -125,6 +125,13 @@ def test_the_best_design_that_lacks_the_formula_takes_it_and_no_vetoed_one() -> 
         assert drive(Grafting.of({}).ask(campaign, {}, Random(0)), answers) == Suggestion(expected, graft=unit)
 
 
+def test_before_the_first_result_a_slot_is_not_lost() -> None:
+    """There is no host yet, and nothing is asked: the slot mutates a baseline."""
+    suggestion = drive(Grafting.of({}).ask(status("random", analysed=0), {}, Random(0)), {})
+    assert (suggestion.parent or "").startswith("base-")
+    assert suggestion.graft is None
+
+
 @pytest.mark.parametrize(("worth", "expected"), [(0.12, True), (0.0, False)])
 def test_a_campaign_coins_what_helps_and_goes_on_with_it(worth: float, expected: bool) -> None:
     campaign = TableCampaign(PlantedTable(worth), Contender.parse("mutate_best"), seed=3, queries=80)
