@@ -35,6 +35,8 @@ def insights(envelope: Envelope, status: CampaignStatus, newest: int, role: str)
     """Return the insights as of an event; `newest` results are new since the last ones."""
     where = {"campaign": envelope.campaign, "at": envelope.seq}
     ranked: Experiments = yield AskAnalysed(**where, newest=min(newest, MAX_READ), ids=status.ranking[:SENTENCES])
+    if not ranked.rows:  # all are under a veto
+        return insights_by_rules((), status.analysed)
     rows: Experiments = yield AskExperiments(**where, ids=tuple(row.id for row in ranked.rows)[:MAX_READ])
     order = {row.id: place for place, row in enumerate(ranked.rows)}
     results = sorted(rows.rows, key=lambda row: order[row.id])

@@ -23,6 +23,7 @@ from bus.vocabulary.queries import (
     AskCognition,
     AskExperiments,
     AskForecast,
+    AskFormulas,
     AskInsights,
     AskNeighbours,
     AskOutcomes,
@@ -36,8 +37,8 @@ from bus.vocabulary.questions import ProgramReply, ProgramStep
 READABLE: Mapping[str, type[Query]] = {
     query.name: query
     for query in (
-        AskAnalysed, AskAncestry, AskCognition, AskExperiments, AskForecast, AskInsights, AskNeighbours, AskOutcomes,
-        AskUnitEffects,
+        AskAnalysed, AskAncestry, AskCognition, AskExperiments, AskForecast, AskFormulas, AskInsights, AskNeighbours,
+        AskOutcomes, AskUnitEffects,
     )
 }  # fmt: skip
 """What a program may ask: everything that a search may know, so nothing of the sealed text, and no SQL."""
