@@ -12,8 +12,6 @@ READY = AnalysisReady(
 GOOD = experiment(
     "e0001", name="gla", problem="Keys interfere.", findings=("Text loss 2.0: better by 0.1.",), fitness=0.5
 )
-    "e0001", name="gla", problem="Keys interfere.", findings=("Text loss 2.0: better by 0.1.",), fitness=0.5
-)
 STATUS = CampaignStatus(campaign="c", started=campaign_started(), analysed=10, ranking=("e0001",))
 
 
