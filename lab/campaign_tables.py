@@ -1,6 +1,6 @@
 """Tables of lab.toml that say how a campaign tests itself: `[arms]` and `[verification]`."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -68,6 +68,9 @@ class VerificationSettings(BaseModel):
     """A climb ends when its predicted chance falls below this; 0 never ends it early."""
     retries: int = Field(default=1, ge=0, le=5)
     """Repetitions of a run that a busy machine ended."""
+    rates: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(default=None, max_length=8)
+    """Multiples of the scale's learning rates that candidates and baselines try on each rung, empty for none; None for
+    0.5, 1 and 2 if `share` allows them."""
     placebos: int | None = Field(default=None, ge=0, le=8)
     """Times that the best baseline climbs again under another name and with other seeds, to measure the rate of false
     discoveries; None for one if `share` allows it."""

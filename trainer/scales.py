@@ -7,7 +7,7 @@ batch times its length. The module needs the standard library only, because the 
 
 import math
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -107,6 +107,11 @@ class Scale:
     """The monitor's thresholds."""
     typical_seconds: float = 0.0
     """CPU seconds of a run of Mamba-2 alone on a core, gates and examination included; 0 if nobody measured it."""
+
+    def at_rate(self, multiple: float) -> "Scale":
+        """Return the scale with a multiple of every task's learning rate."""
+        tasks = {name: replace(task, learning_rate=multiple * task.learning_rate) for name, task in self.tasks.items()}
+        return replace(self, tasks=tasks)
 
     @property
     def text_tasks(self) -> dict[str, TextTask]:

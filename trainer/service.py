@@ -18,7 +18,16 @@ from typing import Any, TypeVar
 import structlog
 
 from bus.delivery.role import Post
-from bus.vocabulary.events import VETOED, LossPoint, Record, RunFailed, RunRequested, Stage, VerificationRequested
+from bus.vocabulary.events import (
+    VETOED,
+    Event,
+    LossPoint,
+    Record,
+    RunFailed,
+    RunRequested,
+    Stage,
+    VerificationRequested,
+)
 from bus.wire.envelope import Envelope
 from sandbox import Device, Jail, Sandbox
 from trainer import scales
@@ -61,13 +70,11 @@ class TrainerService:
 
     async def prepare(self, envelope: Envelope, question: Prepare) -> Prepared:
         """Open a run and put its candidate through the gates. Raises SandboxUnavailable."""
-        request = _request(envelope)
+        request = _request(envelope.event)
         assert question.run == request.run
         self._close_run()
         try:
-            self._run = await asyncio.to_thread(
-                self._open_run, request, isinstance(envelope.event, VerificationRequested)
-            )
+            self._run = await asyncio.to_thread(self._open_run, envelope.event)
         except ValueError as error:
             return Prepared(failed=self._failure(request, "train", "bad_request", str(error)))
         prepared = await self._unless_vetoed(envelope, self._run.prepare)
@@ -105,9 +112,11 @@ class TrainerService:
         """Start the jail in the background, before the first request."""
         self._jail_for(sandbox).prepare()
 
-    def _open_run(self, request: RunRequested, sealed: bool) -> TrainingRun:
-        """Return the run that a request asks for. Raises ValueError for an unknown scale or an unusable text."""
-        scale = scales.load(request.scale)
+    def _open_run(self, event: Event) -> TrainingRun:
+        """Return the run that an event asks for. Raises ValueError for an unknown scale or an unusable text."""
+        climb, request = event if isinstance(event, VerificationRequested) else None, _request(event)
+        scale = scales.load(request.scale).at_rate(climb.rate if climb else 1.0)
+        sealed = climb is not None and climb.sealed
         refuse_readable_data(request.data)
         corpus = load_corpus(request.data, *scale.text_tasks.values())
         jail = self._jail_for(request.sandbox, scale.device)
@@ -177,15 +186,15 @@ class TrainerService:
 
     def _veto_failure(self, envelope: Envelope, stage: Stage) -> RunFailed:
         message = f"a person vetoed {envelope.experiment}; its run was stopped"
-        return self._failure(_request(envelope), stage, VETOED, message)
+        return self._failure(_request(envelope.event), stage, VETOED, message)
 
 
-def _request(envelope: Envelope) -> RunRequested:
-    """Return the request in an event; one for a run on sealed text in the form of any other."""
-    if isinstance(envelope.event, VerificationRequested):
-        return as_run(envelope.event)
-    assert isinstance(envelope.event, RunRequested)
-    return envelope.event
+def _request(event: Event) -> RunRequested:
+    """Return the request in an event; one for a run of a climb in the form of any other."""
+    if isinstance(event, VerificationRequested):
+        return as_run(event)
+    assert isinstance(event, RunRequested)
+    return event
 
 
 @contextmanager

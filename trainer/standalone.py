@@ -74,15 +74,20 @@ def train_file(
     data: str | None = None,
     sandbox: Sandbox = "bwrap",
     sealed: bool = False,
+    rate: float = 1.0,
     on_point: Callable[[LossPoint], None] = lambda _: None,
     artifact: Path | None = None,
 ) -> FileVerdict:
     """Check, train and score an architecture, and write its weights to `artifact`. Raises as `check_file` does.
 
-    With `sealed`, the scores on text are from sealed text, as in a verification.
+    With `sealed`, the scores on text are from sealed text, as in a verification; `rate` multiplies the scale's learning
+    rates.
     """
     request = _request(path, scale, seed, data, sandbox)
-    with open_jail(sandbox, scales.load(scale).device) as jail, _open_run(request, jail, sealed=sealed) as run:
+    with (
+        open_jail(sandbox, scales.load(scale).device) as jail,
+        _open_run(request, jail, sealed=sealed, rate=rate) as run,
+    ):
         prepared = run.prepare()
         if prepared.started is None:
             assert prepared.failed is not None
@@ -127,8 +132,8 @@ def open_jail(sandbox: Sandbox, device: Device = "cpu") -> Iterator[Jail]:
 
 
 @contextmanager
-def _open_run(request: RunRequested, jail: Jail, *, sealed: bool = False) -> Iterator[TrainingRun]:
-    scale = scales.load(request.scale)
+def _open_run(request: RunRequested, jail: Jail, *, sealed: bool = False, rate: float = 1.0) -> Iterator[TrainingRun]:
+    scale = scales.load(request.scale).at_rate(rate)
     refuse_readable_data(request.data)
     corpus = load_corpus(request.data, *scale.text_tasks.values())
     run = TrainingRun(request, scale, corpus, jail, worker="standalone", sealed=sealed)

@@ -31,6 +31,7 @@ from bus.vocabulary.events import (
     PromotionDecided,
     ProposalRejected,
     ProposalRequested,
+    RatesChosen,
     RunCompleted,
     VerificationFailed,
 )
@@ -255,6 +256,7 @@ SPEC = RoleSpec(
         ProposalRejected,
         HumanMessage,
         PromotionDecided,
+        RatesChosen,
         EvidenceReady,
         VerificationFailed,
         DiscoveryConfirmed,

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agents.repair.attempt import is_transient
-from bus.vocabulary.events import VETOED, EvidenceReady, PromotionDecided, VerificationPlan
+from bus.vocabulary.events import VETOED, EvidenceReady, PromotionDecided, RatesChosen, VerificationPlan
 from bus.vocabulary.queries import SealedRun, Verification
-from bus.wire.ids import verification_run_id
+from bus.wire.ids import tuning_run_id, verification_run_id
 
 Stage = Literal[
-    "running", "needs a look", "needs a rung", "confirmed", "refuted", "vetoed", "no place left",
+    "running", "needs seeds", "needs a look", "needs a rung", "confirmed", "refuted", "vetoed", "no place left",
     "placebo passed", "placebo failed",
 ]  # fmt: skip
-OPEN_STAGES: frozenset[Stage] = frozenset({"running", "needs a look", "needs a rung"})
+OPEN_STAGES: frozenset[Stage] = frozenset({"running", "needs seeds", "needs a look", "needs a rung"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Climb:
     step: PromotionDecided
     """Its newest promotion."""
     judged: EvidenceReady | None
-    """What the look of that promotion said; None before."""
+    """What the look of that promotion said; None before, and of a step that tries learning rates."""
     stage: Stage
 
     @property
@@ -60,7 +60,7 @@ def candidate_runs(step: PromotionDecided, plan: VerificationPlan) -> Iterator[s
 
 
 def look_runs(step: PromotionDecided, plan: VerificationPlan) -> Iterator[str]:
-    """Yield the ids of all runs that the look of a promotion rests on: the candidate's and the baselines'."""
+    """Yield the ids of all runs that the step of a promotion rests on: the candidate's and the baselines'."""
     yield from candidate_runs(step, plan)
     for baseline in step.baselines:
         yield from _runs_of(baseline, step, plan)
@@ -71,11 +71,27 @@ def ended_runs(state: Verification, plan: VerificationPlan) -> Mapping[str, Seal
     return {run.run: run for run in state.runs if not run.failure or is_lost(run.failure, run.repetition, plan)}
 
 
+def rates_of(state: Verification, candidate: str, rung: int) -> RatesChosen | None:
+    """Return the learning rates that were chosen for a candidate on a rung; None if they are not."""
+    return next((one.event for one in state.tuned if (one.candidate, one.event.rung) == (candidate, rung)), None)
+
+
+def steps_of(step: PromotionDecided, plan: VerificationPlan) -> int:
+    """Return how many runs a promotion's step has of each climber: one for each seed, or for each rate."""
+    return len(plan.rates) if step.tunes else plan.rungs[step.rung].looks[step.look]
+
+
 def seeds_done(state: Verification, plan: VerificationPlan, step: PromotionDecided) -> int:
-    """Return on how many seeds every run of a promotion's look has ended, the candidate's and the baselines'."""
+    """Return on how many seeds, or rates, every run of a promotion's step has ended: candidate's and baselines'."""
     ended = ended_runs(state, plan)
     per_experiment = (tuple(_runs_of(name, step, plan)) for name in (step.candidate or "", *step.baselines))
     return sum(all(run in ended for run in runs) for runs in zip(*per_experiment, strict=True))
+
+
+def has_lost(step: PromotionDecided, plan: VerificationPlan, ended: Mapping[str, SealedRun]) -> bool:
+    """Tell whether a candidate has lost its step: one of its runs on sealed text, or each that tries a rate."""
+    failed = [bool(run.failure) if (run := ended.get(name)) else False for name in candidate_runs(step, plan)]
+    return all(failed) if step.tunes else any(failed)
 
 
 def is_lost(reason: str, repetition: int, plan: VerificationPlan) -> bool:
@@ -105,6 +121,15 @@ def _stage(
         return "confirmed" if verdict.confirmed else "refuted"
     if _was_stopped(state, plan, step):
         return "vetoed"
+    if step.tunes:
+        return _tuning_stage(state, candidate, step)
+    return _judged_stage(state, plan, candidate, step, judged)
+
+
+def _judged_stage(
+    state: Verification, plan: VerificationPlan, candidate: str, step: PromotionDecided, judged: EvidenceReady | None
+) -> Stage:
+    """Return where a climb stands whose look has been judged, or waits for it."""
     is_last = step.rung == len(plan.rungs) - 1
     if judged is None or judged.outcome == "failed" or (judged.outcome == "passed" and is_last):
         return "running"  # a verdict follows such evidence
@@ -120,9 +145,10 @@ def _placebo_stage(
     state: Verification, plan: VerificationPlan, step: PromotionDecided, judged: EvidenceReady | None
 ) -> Stage:
     """Return where a placebo stands; like a candidate, it fails if it loses a run."""
-    own = set(candidate_runs(step, plan))
-    if any(run.run in own and run.failure and is_lost(run.failure, run.repetition, plan) for run in state.runs):
+    if has_lost(step, plan, ended_runs(state, plan)):
         return "placebo failed"
+    if step.tunes:
+        return _tuning_stage(state, step.candidate or "", step)
     if judged is None:
         return "running"
     if judged.outcome == "undecided":
@@ -132,6 +158,13 @@ def _placebo_stage(
     return "placebo passed" if step.rung == len(plan.rungs) - 1 else "needs a rung"
 
 
+def _tuning_stage(state: Verification, candidate: str, step: PromotionDecided) -> Stage:
+    """Return where a climb stands whose rung has tried learning rates, or tries them."""
+    if rates_of(state, candidate, step.rung) is None:
+        return "running"
+    return "vetoed" if candidate in state.vetoed else "needs seeds"
+
+
 def _was_stopped(state: Verification, plan: VerificationPlan, step: PromotionDecided) -> bool:
     """Tell whether a veto has cost the candidate one of its runs."""
     own = set(candidate_runs(step, plan))
@@ -139,5 +172,5 @@ def _was_stopped(state: Verification, plan: VerificationPlan, step: PromotionDec
 
 
 def _runs_of(experiment: str, step: PromotionDecided, plan: VerificationPlan) -> Iterator[str]:
-    seeds = plan.rungs[step.rung].looks[step.look]
-    return (verification_run_id(experiment, step.rung, number) for number in range(seeds))
+    name = tuning_run_id if step.tunes else verification_run_id
+    return (name(experiment, step.rung, number) for number in range(steps_of(step, plan)))

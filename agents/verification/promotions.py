@@ -5,7 +5,8 @@ among those that may climb: none under a veto, none of a structure that has clim
 smaller than the rung's budget allows. Designs rank by the campaign's objective; a campaign without one ranks them here
 by text loss, since its fitness is mostly the judge's and nothing climbs on the judge alone. A candidate that passes a
 rung goes to the next one at once, as long as that has a place (asynchronous successive halving: Li et al. 2018,
-1810.05934); one that is undecided gets its next look.
+1810.05934); one that is undecided gets its next look. If the plan tunes learning rates, the first step of a rung tries
+them, and the runs of its looks have the rates that were chosen.
 
 Each link lists the runs that no earlier link has asked for. The stream takes one link for each number, so a run is
 asked for once, whoever decides and however often.
@@ -16,18 +17,18 @@ own. They take no place of the plan and of no rung.
 
 from collections.abc import Iterator, Sequence
 
-from agents.verification.climbs import Climb, climbs, on_rung
+from agents.verification.climbs import Climb, climbs, on_rung, rates_of, steps_of
 from agents.verification.sizes import is_matched
 from bus.vocabulary.events import PlannedRun, PromotionDecided, VerificationPlan
 from bus.vocabulary.queries import Nominee, Verification
-from bus.wire.ids import placebo_id, sealed_seed, verification_run_id
+from bus.wire.ids import placebo_id, sealed_seed, tuning_run_id, tuning_seed, verification_run_id
 
 
 def next_promotion(state: Verification) -> PromotionDecided | None:
     """Return the next link of the chain; None if none is due."""
     plan = _plan(state)
     for climb in climbs(state, plan):
-        if climb.stage in {"needs a look", "needs a rung"}:
+        if climb.stage in {"needs seeds", "needs a look", "needs a rung"}:
             return _continuation(state, plan, climb)
     if state.due_place is not None:
         return _beginning(state, plan, state.due_place)
@@ -53,18 +54,35 @@ def _plan(state: Verification) -> VerificationPlan:
 
 
 def _continuation(state: Verification, plan: VerificationPlan, climb: Climb) -> PromotionDecided:
-    """Return the step to the next look or to the next rung."""
+    """Return the step to the first look, to the next one, or to the next rung."""
     step, judged = climb.step, climb.judged
+    if step.tunes:
+        return _link(state, plan, step.model_copy(update={"tunes": False, "why": _tuned(state, plan, step)}))
     assert judged is not None, "a climb goes on after its look was judged"
     ascends = climb.stage == "needs a rung"
     rung, look = (step.rung + 1, 0) if ascends else (step.rung, step.look + 1)
-    seeds = plan.rungs[rung].looks[look]
     why = f"passed {plan.rung_names[step.rung]}" if ascends else f"undecided after {plan.rungs[rung].looks[look - 1]}"
+    now = "" if ascends and plan.rates else f"; {plan.rungs[rung].looks[look]} seeds now"
     return _link(
         state,
         plan,
-        step.model_copy(update={"rung": rung, "look": look, "why": f"{why} ({judged.why}); {seeds} seeds now"}),
+        step.model_copy(
+            update={
+                "rung": rung,
+                "look": look,
+                "tunes": ascends and bool(plan.rates),
+                "why": f"{why} ({judged.why}){now}",
+            }
+        ),
     )
+
+
+def _tuned(state: Verification, plan: VerificationPlan, step: PromotionDecided) -> str:
+    """Return the learning rates of a rung, in words."""
+    chosen = rates_of(state, step.candidate or "", step.rung)
+    assert chosen is not None, "the rates of a rung are chosen before its seeds run"
+    rates = ", ".join(f"{name} {rate:g}" for name, rate in chosen.chosen.items())
+    return f"learning rates at {plan.rung_names[step.rung]}, in multiples of the scale's: {rates}"
 
 
 def _beginning(state: Verification, plan: VerificationPlan, place: int) -> PromotionDecided:
@@ -84,6 +102,7 @@ def _beginning(state: Verification, plan: VerificationPlan, place: int) -> Promo
             number=1,
             place=place,
             candidate=chosen.id,
+            tunes=bool(plan.rates),
             baselines=first or state.baselines[: plan.baselines],
             structure=chosen.structure,
             why=why,
@@ -103,6 +122,7 @@ def _placebo(state: Verification, plan: VerificationPlan) -> PromotionDecided | 
         place=max(one.event.place for one in state.promotions),
         candidate=placebo_id(len(begun) + 1),
         placebo_of=best,
+        tunes=bool(plan.rates),
         baselines=first.baselines,
         why=f"{best} again under another name and with other seeds: it has no gain",
     )
@@ -141,13 +161,32 @@ def _link(state: Verification, plan: VerificationPlan, step: PromotionDecided) -
 
 
 def _new_runs(state: Verification, plan: VerificationPlan, step: PromotionDecided) -> Iterator[PlannedRun]:
-    """Yield the runs of a look that no link has asked for: seed by seed, so that pairs complete early."""
-    assert state.started is not None, "a campaign has started"
+    """Yield the runs of a step that no link has asked for: seed by seed, so that pairs complete early."""
     assert step.candidate is not None, "somebody climbs"
     known = {planned.run for promotion in state.promotions for planned in promotion.event.runs}
-    for number in range(plan.rungs[step.rung].looks[step.look]):
+    for number in range(steps_of(step, plan)):
         for experiment in (step.candidate, *step.baselines):
-            run = verification_run_id(experiment, step.rung, number)
-            if run not in known:
-                seed = sealed_seed(state.started.seed, experiment, step.rung, number)
-                yield PlannedRun(run=run, experiment=experiment, seed=seed)
+            planned = _planned(state, plan, step, experiment, number)
+            if planned.run not in known:
+                yield planned
+
+
+def _planned(
+    state: Verification, plan: VerificationPlan, step: PromotionDecided, experiment: str, number: int
+) -> PlannedRun:
+    """Return a run of a step: with a seed of its own and the chosen rate, or with a rate to try."""
+    assert state.started is not None, "a campaign has started"
+    if step.tunes:
+        return PlannedRun(
+            run=tuning_run_id(experiment, step.rung, number),
+            experiment=experiment,
+            seed=tuning_seed(state.started.seed, experiment, step.rung),
+            rate=plan.rates[number],
+        )
+    tuned = rates_of(state, step.candidate or "", step.rung)
+    return PlannedRun(
+        run=verification_run_id(experiment, step.rung, number),
+        experiment=experiment,
+        seed=sealed_seed(state.started.seed, experiment, step.rung, number),
+        rate=tuned.chosen[experiment] if tuned else 1.0,
+    )

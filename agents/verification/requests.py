@@ -16,7 +16,7 @@ from bus.vocabulary.events import (
 )
 from bus.vocabulary.queries import AskExperiments, AskVerification, Experiments, Verification
 from bus.wire.envelope import Envelope
-from bus.wire.ids import parse_verification_run_id
+from bus.wire.ids import is_tuning_run
 
 
 def requested_runs(envelope: Envelope, promotion: PromotionDecided) -> Subdecision[list[Post]]:
@@ -40,15 +40,14 @@ def design_of(experiment: str, promotion: PromotionDecided) -> str:
 def repeated_run(envelope: Envelope, failed: VerificationFailed) -> Subdecision[list[Post]]:
     """Return the request that repeats a run; nothing if it is lost."""
     state: Verification = yield AskVerification(campaign=envelope.campaign, at=envelope.seq)
-    parts = parse_verification_run_id(failed.run)
     planned = [(one, step.event) for step in state.promotions for one in step.event.runs if one.run == failed.run]
     plan = state.started.verification if state.started else None
-    if not (plan and parts and planned) or is_lost(failed.reason, failed.repetition, plan):
+    if not (plan and planned) or is_lost(failed.reason, failed.repetition, plan):
         return []
     run, promotion = planned[0]
     design = design_of(run.experiment, promotion)
     sources = yield from _sources(envelope, design)
-    return [_request(state, run, parts.rung, sources[design], failed.repetition + 1)]
+    return [_request(state, run, promotion.rung, sources[design], failed.repetition + 1)]
 
 
 def lost_runs(experiment: str, cause: PromotionDecided | VerificationFailed, message: str) -> list[Post]:
@@ -84,5 +83,7 @@ def _request(state: Verification, planned: PlannedRun, rung: int, source: str, r
         limits=started.verification.rungs[rung].limits,
         data=started.data,
         sandbox=started.sandbox,
+        rate=planned.rate,
+        sealed=not is_tuning_run(planned.run),
     )
     return Post(planned.experiment, request)

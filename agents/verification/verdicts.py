@@ -3,7 +3,8 @@
 A look is judged when all of its runs have ended. A seed counts if the candidate and every baseline have a score on it:
 a baseline's lost run takes its seed from the comparison. A lost run of the candidate refutes the claim, since it must
 not lose a seed that would have gone badly; so does a model of the candidate that misses the rung's budget of
-parameters. The statistics are those of `agents.analysis.evidence`.
+parameters. When the runs that try learning rates have ended, each climber gets its rate. The statistics are those of
+`agents.analysis.evidence`.
 
 The verdict follows from the evidence in the log, of which the stream takes one for each look, so a candidate never gets
 two verdicts. A placebo gets evidence like any candidate, at the same level, but no verdict: it can't be a discovery.
@@ -22,7 +23,8 @@ from agents.analysis.evidence.verdict import (
     RungPlan,
     judge,
 )
-from agents.verification.climbs import Climb, candidate_runs, climbs, ended_runs, look_runs
+from agents.verification.climbs import Climb, candidate_runs, climbs, ended_runs, has_lost, look_runs
+from agents.verification.rates import chosen_rates
 from agents.verification.sizes import is_matched, mismatch
 from bus.delivery.role import Post
 from bus.vocabulary.events import (
@@ -47,9 +49,20 @@ def judged_looks(state: Verification, plan: VerificationPlan) -> list[Post]:
         if reason := _disqualified(plan, climb, ended):
             posts.append(Post(climb.candidate, _refuted(state, plan, climb, *reason)))
         elif all(run in ended for run in look_runs(climb.step, plan)):
-            evidence = _evidence(state, plan, climb, ended)
-            posts.append(Post(climb.candidate, evidence, after=_last_evidence(state, climb.candidate)))
+            posts.append(_tuned(state, plan, climb, ended) if climb.step.tunes else _judged(state, plan, climb, ended))
     return posts
+
+
+def _judged(state: Verification, plan: VerificationPlan, climb: Climb, ended: Mapping[str, SealedRun]) -> Post:
+    """Return what a look says."""
+    newest = max((look.seq for look in state.evidence if look.candidate == climb.candidate), default=0)
+    return Post(climb.candidate, _evidence(state, plan, climb, ended), after=newest)
+
+
+def _tuned(state: Verification, plan: VerificationPlan, climb: Climb, ended: Mapping[str, SealedRun]) -> Post:
+    """Return the learning rates of a rung."""
+    newest = max((one.seq for one in state.tuned if one.candidate == climb.candidate), default=0)
+    return Post(climb.candidate, chosen_rates(state, plan, climb, ended), after=newest)
 
 
 def _disqualified(
@@ -58,8 +71,10 @@ def _disqualified(
     """Return why a candidate's own runs rule its claim out, with the reason's code; None if they don't."""
     rung, name = plan.rungs[climb.step.rung], plan.rung_names[climb.step.rung]
     own = [run for run_id in candidate_runs(climb.step, plan) if (run := ended.get(run_id))]
-    if lost := next((run for run in own if run.failure), None):
-        return "run_failed", f"its run {lost.run} ended without a score ({lost.failure})"
+    if has_lost(climb.step, plan, ended):
+        lost = next(run for run in own if run.failure)
+        which = "every run that tries a rate" if climb.step.tunes else f"its run {lost.run}"
+        return "run_failed", f"{which} ended without a score ({lost.failure})"
     sizes = [run.parameters for run in own if run.parameters and not is_matched(run.parameters, rung.parameters)]
     if sizes and not climb.step.placebo_of:
         return "parameters", mismatch(sizes[0], rung.parameters, name)
@@ -207,8 +222,3 @@ def _rung_figures(state: Verification, candidate: str) -> tuple[RungFigures, ...
     """Return the newest figures of every rung that was judged, from the lowest."""
     newest = {look.event.rung: look.event.figures for look in state.evidence if look.candidate == candidate}
     return tuple(figures for _, figures in sorted(newest.items()))
-
-
-def _last_evidence(state: Verification, candidate: str) -> int:
-    """Return the position of the newest evidence about a candidate, 0 before the first."""
-    return max((look.seq for look in state.evidence if look.candidate == candidate), default=0)

@@ -15,6 +15,7 @@ EXPERIMENT_ID_FORM = rf"{DESIGN_ID_FORM}|{BASELINE_PREFIX}[a-z0-9-]+"
 """Regular expression of the ids of experiments: those of designs and of baselines."""
 
 _RUN = re.compile(r"(?P<experiment>.+?)-a(?P<attempt>\d+)(?:-r(?P<shard>\d+))?")
+_TUNING_RUN = re.compile(r".+-v\d+-t\d+")
 _VERIFICATION_RUN = re.compile(r"(?P<experiment>.+)-v(?P<rung>\d+)-s(?P<number>\d+)")
 
 
@@ -98,6 +99,16 @@ def parse_verification_run_id(run: str) -> VerificationRunParts | None:
     return VerificationRunParts(match["experiment"], int(match["rung"]), int(match["number"])) if match else None
 
 
+def tuning_run_id(experiment: str, rung: int, index: int) -> str:
+    """Return the id of a run that tries a learning rate: of an experiment, on a rung, the plan's rate of this index."""
+    return f"{experiment}-v{rung}-t{index}"
+
+
+def is_tuning_run(run: str) -> bool:
+    """Return whether an id is that of a run that tries a learning rate."""
+    return _TUNING_RUN.fullmatch(run) is not None
+
+
 def verification_seed(campaign_seed: int, rung: int, number: int) -> int:
     """Return a seed of verification: the same for every candidate and baseline, and none of the screening's."""
     return int(derive(campaign_seed, "verification", rung, number)[:8], 16)
@@ -118,6 +129,11 @@ def sealed_seed(campaign_seed: int, experiment: str, rung: int, number: int) -> 
     if is_placebo(experiment):
         return int(derive(campaign_seed, "verification", experiment, rung, number)[:8], 16)
     return verification_seed(campaign_seed, rung, number)
+
+
+def tuning_seed(campaign_seed: int, experiment: str, rung: int) -> int:
+    """Return the seed of the runs that try learning rates: one for a rung, or for a placebo one of its own."""
+    return sealed_seed(campaign_seed, experiment, rung, -1)
 
 
 def source_hash(source: str) -> str:

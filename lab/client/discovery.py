@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-from agents.verification.climbs import Climb, climbs, seeds_done
+from agents.verification.climbs import Climb, climbs, seeds_done, steps_of
 from bus.vocabulary.events import Record, VerificationPlan
 from bus.vocabulary.queries import (
     AskArms,
@@ -42,13 +42,14 @@ def climb_rows(state: Verification) -> list[dict[str, Any]]:
 
 
 def _row(state: Verification, climb: Climb, plan: VerificationPlan) -> dict[str, Any]:
-    """Return where a candidate stands: its rung, the seeds of its look, and what the newest evidence says."""
+    """Return where a candidate stands: its rung, the seeds or rates of its step, and what the newest evidence says."""
     return {
         "candidate": climb.candidate,
         "standing": climb.stage,
         "rung": plan.rung_names[climb.step.rung],
         "look": climb.step.look + 1,
         "done": seeds_done(state, plan, climb.step),
-        "seeds": plan.rungs[climb.step.rung].looks[climb.step.look],
+        "seeds": steps_of(climb.step, plan),
+        "tunes": climb.step.tunes,
         "evidence": climb.judged.why if climb.judged else "",
     }

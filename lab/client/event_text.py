@@ -5,6 +5,7 @@ from typing import Any
 
 from bus.vocabulary import events
 from bus.wire.envelope import Envelope
+from bus.wire.ids import is_tuning_run
 
 
 def notable_line(envelope: Envelope) -> str | None:
@@ -131,11 +132,21 @@ def _promotion_decided(event: events.PromotionDecided) -> str:
 
 
 def _verification_completed(event: events.VerificationCompleted) -> str:
-    return f"run {event.run} on sealed text: {event.metrics.val_loss:.4f} nats per byte"
+    return f"run {event.run} {_text_of(event.run)}: {event.metrics.val_loss:.4f} nats per byte"
 
 
 def _verification_failed(event: events.VerificationFailed) -> str:
-    return f"run {event.run} on sealed text failed at {event.stage} ({event.reason}): {event.message}"
+    return f"run {event.run} {_text_of(event.run)} failed at {event.stage} ({event.reason}): {event.message}"
+
+
+def _text_of(run: str) -> str:
+    """Return what scores a run of a climb."""
+    return "that tries a learning rate" if is_tuning_run(run) else "on sealed text"
+
+
+def _rates_chosen(event: events.RatesChosen) -> str:
+    rates = ", ".join(f"{name} {rate:g}" for name, rate in event.chosen.items())
+    return f"learning rates on rung {event.rung}, in multiples of the scale's: {rates}"
 
 
 def _unit_coined(event: events.UnitCoined) -> str:
@@ -184,6 +195,7 @@ _DESCRIBERS: Mapping[type[events.Event], Callable[[Any], str | None]] = {
     events.VerificationCompleted: _verification_completed,
     events.VerificationFailed: _verification_failed,
     events.UnitCoined: _unit_coined,
+    events.RatesChosen: _rates_chosen,
     events.EvidenceReady: _evidence_ready,
     events.DiscoveryConfirmed: _discovery_confirmed,
     events.DiscoveryRefuted: _discovery_refuted,

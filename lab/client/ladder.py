@@ -23,6 +23,8 @@ class ClimbRow:
     candidate: str
     rung: int = 0
     look: int = 0
+    tunes: bool = False
+    """Whether its newest step tries learning rates."""
     runs: set[str] = field(default_factory=set)
     """Runs that its promotions have asked for, those of baselines included."""
     outcome: str = "running"
@@ -44,7 +46,7 @@ class Ladder:
         match envelope.event:
             case events.PromotionDecided(candidate=str() as candidate) as step:
                 row = self.rows.setdefault(candidate, ClimbRow(candidate))
-                row.rung, row.look, row.outcome = step.rung, step.look, "running"
+                row.rung, row.look, row.outcome, row.tunes = step.rung, step.look, "running", step.tunes
                 row.runs |= {planned.run for planned in step.runs}
             case events.VerificationCompleted(run=run) | events.VerificationFailed(run=run):
                 self.ended.add(run)

@@ -47,6 +47,7 @@ def train(
         Path | None, typer.Option(help="Your own text: a file or folder of text, JSONL or Parquet.")
     ] = None,
     sealed: Annotated[bool, typer.Option("--sealed", help="Score on sealed text, to repeat a verification.")] = False,
+    rate: Annotated[float, typer.Option(help="Multiple of the scale's learning rates.", min=1e-6, max=1e6)] = 1.0,
     sandbox: SandboxOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -60,7 +61,7 @@ def train(
     from lab.operations import standalone
 
     settings = load_settings(config, scale=scale, seed=seed, data=data, sandbox=sandbox).settings
-    work = partial(standalone.train, sealed=sealed)
+    work = partial(standalone.train, sealed=sealed, rate=rate)
     return _print_verdict(_verdict("training", work, file, settings), as_json=as_json)
 
 

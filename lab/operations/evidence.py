@@ -18,12 +18,13 @@ from bus.vocabulary.events import (
     DiscoveryRefuted,
     EvidenceReady,
     PromotionDecided,
+    RatesChosen,
     VerificationCompleted,
     VerificationFailed,
     VerificationPlan,
 )
 from bus.wire.envelope import Envelope
-from bus.wire.ids import has_name, is_placebo, sealed_seed, verification_run_id, verification_seed
+from bus.wire.ids import has_name, is_placebo, sealed_seed, tuning_seed, verification_run_id, verification_seed
 from lab.errors import LabError
 from lab.operations.event_filter import check_experiment
 
@@ -49,6 +50,22 @@ class ClaimStory:
         """Its promotions with their positions."""
         steps = [(one.seq, one.event) for one in self.log if isinstance(one.event, PromotionDecided)]
         return [(seq, event) for seq, event in steps if event.candidate == self.candidate]
+
+    @property
+    def newest(self) -> PromotionDecided:
+        """Its newest step on sealed text; if it has none, that which tries learning rates."""
+        steps = [step for _, step in self.promotions]
+        return next((step for step in reversed(steps) if not step.tunes), steps[-1])
+
+    @property
+    def tuned(self) -> list[tuple[int, RatesChosen]]:
+        """The learning rates of each rung, with positions."""
+        own = [one for one in self.log if one.experiment == self.candidate]
+        return [(one.seq, one.event) for one in own if isinstance(one.event, RatesChosen)]
+
+    def rate(self, name: str, rung: int) -> float:
+        """Return the multiple of the scale's learning rates that a climber has on a rung."""
+        return next((chosen.chosen[name] for _, chosen in self.tuned if chosen.rung == rung), 1.0)
 
     @property
     def looks(self) -> list[tuple[int, EvidenceReady]]:
@@ -139,7 +156,7 @@ def seed_rows(story: ClaimStory, rung: int) -> Iterator[dict[str, Any]]:
 
     The seed is that of the baselines; a placebo's own runs have others.
     """
-    steps = [step for _, step in story.promotions if step.rung == rung]
+    steps = [step for _, step in story.promotions if step.rung == rung and not step.tunes]
     if not steps:
         return
     ends = {one.event.run: one for one in story.log if isinstance(one.event, VerificationCompleted)}
@@ -165,7 +182,7 @@ def _end_of(envelope: Envelope | None) -> dict[str, Any] | None:
 
 def size_rows(story: ClaimStory) -> Iterator[dict[str, Any]]:
     """Yield what a model of the candidate and of each baseline costs at every rung that was tried: its first run's."""
-    _, step = story.promotions[-1]
+    step = story.newest
     ends = {one.event.run: one.event.metrics for one in story.log if isinstance(one.event, VerificationCompleted)}
     for rung, name in enumerate(story.plan.rung_names[: step.rung + 1]):
         for experiment in (story.candidate, *step.baselines):
@@ -187,7 +204,7 @@ def repeat_commands(story: ClaimStory, log: str = "") -> list[str]:
 
     The sources come from an exported log, or from the lab's own.
     """
-    _, step = story.promotions[-1]
+    step = story.newest
     names = (story.candidate, *step.baselines)
     source = ["--log", log] if log else []
     designs = dict.fromkeys(design_of(name, step) for name in names)
@@ -198,10 +215,14 @@ def repeat_commands(story: ClaimStory, log: str = "") -> list[str]:
 def _train_command(story: ClaimStory, step: PromotionDecided, name: str) -> str:
     """Return the command that repeats the first run of a candidate or a baseline on a rung."""
     file = FOLDER / design_of(name, step) / SOURCE_FILE
-    seed = sealed_seed(story.started.seed, name, step.rung, 0)
+    campaign_seed, scale = story.started.seed, story.plan.rungs[step.rung].scale
     data = ["--data", story.started.data] if story.started.data else []
-    scale = story.plan.rungs[step.rung].scale
-    return join(["move37", "train", str(file), "--scale", scale, "--seed", str(seed), "--sealed", *data])
+    if step.tunes:
+        seed, rate, text = tuning_seed(campaign_seed, name, step.rung), story.plan.rates[0], []
+    else:
+        seed, rate, text = sealed_seed(campaign_seed, name, step.rung, 0), story.rate(name, step.rung), ["--sealed"]
+    tuned = [] if rate == 1 else ["--rate", f"{rate:g}"]
+    return join(["move37", "train", str(file), "--scale", scale, "--seed", str(seed), *text, *tuned, *data])
 
 
 def as_json(story: ClaimStory) -> dict[str, Any]:
@@ -212,6 +233,7 @@ def as_json(story: ClaimStory) -> dict[str, Any]:
         "campaign": story.campaign,
         "plan": story.plan.model_dump(mode="json"),
         "promotions": [{"at": seq, **event.model_dump(mode="json")} for seq, event in story.promotions],
+        "tuned": [{"at": seq, **event.model_dump(mode="json")} for seq, event in story.tuned],
         "looks": [{"at": seq, **event.model_dump(mode="json")} for seq, event in story.looks],
         "verdict": {"at": verdict[0], **verdict[1].model_dump(mode="json")} if verdict else None,
         "runs": {name: list(seed_rows(story, rung)) for rung, name in enumerate(story.plan.rung_names)},

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from bus.vocabulary.events import BaselineFigures, EvidenceReady
+from bus.vocabulary.events import BaselineFigures, EvidenceReady, RatesChosen
 from lab.operations.evidence import ClaimStory, repeat_commands, seed_rows, size_rows
 
 
@@ -22,6 +22,10 @@ def evidence_lines(story: ClaimStory) -> Iterator[str]:
 
 
 def _rung_lines(story: ClaimStory, rung: int, name: str) -> Iterator[str]:
+    for seq, tuned in story.tuned:
+        if tuned.rung == rung:
+            yield f"\n{seq:>6}  {name}: validation loss at each multiple of the scale's learning rates, * chosen"
+            yield from (f"        {experiment:<22} {rates_text(tuned, experiment)}" for experiment in tuned.chosen)
     rows = list(seed_rows(story, rung))
     if not rows:
         return
@@ -32,6 +36,15 @@ def _rung_lines(story: ClaimStory, rung: int, name: str) -> Iterator[str]:
         if look.rung == rung:
             yield f"{seq:>6}  {look.outcome} after {len(look.figures.seeds)} seeds, 1/level {1 / look.level:.3g}"
             yield from (_comparison_line(one) for one in _hardest_first(look))
+
+
+def rates_text(tuned: RatesChosen, experiment: str) -> str:
+    """Return the losses of a climber by rate, as in `0.5: 2.0311  1: 2.0127*  2: no score`."""
+    rows = zip(tuned.rates, tuned.losses[experiment], strict=True)
+    return "  ".join(
+        f"{rate:g}: {'no score' if loss is None else f'{loss:.4f}'}{'*' * (rate == tuned.chosen[experiment])}"
+        for rate, loss in rows
+    )
 
 
 def _size_lines(story: ClaimStory) -> Iterator[str]:

@@ -19,12 +19,21 @@ def check(file: Path, settings: Settings) -> Verdict:
     )
 
 
-def train(file: Path, settings: Settings, *, sealed: bool = False) -> Verdict:
-    """Return the verdict and, if it passed, the scores, with `sealed` on sealed text. Raises ValueError, LabError."""
+def train(file: Path, settings: Settings, *, sealed: bool = False, rate: float = 1.0) -> Verdict:
+    """Return the verdict and, if it passed, the scores, with `sealed` on sealed text. Raises ValueError, LabError.
+
+    - `rate`: multiple of the scale's learning rates.
+    """
     data = str(settings.data) if settings.data else None
     return static_refusal(file) or _run_in_sandbox(
         lambda: train_file(
-            file, scale=settings.scale, seed=settings.seed, data=data, sandbox=settings.sandbox, sealed=sealed
+            file,
+            scale=settings.scale,
+            seed=settings.seed,
+            data=data,
+            sandbox=settings.sandbox,
+            sealed=sealed,
+            rate=rate,
         )
     )
 

@@ -19,6 +19,8 @@ from trainer.scales import Scale
 
 CANDIDATES = (8, 4, 2, 1)
 """Numbers of candidates that a derived plan may have."""
+RATES = (0.5, 1.0, 2.0)
+"""Multiples of a scale's learning rates that a derived plan may try."""
 LOOKS = ((5, 10, 20), (5, 10), (5,))
 """Looks that a derived plan may have. More seeds come before more candidates: a claim without power is wasted."""
 
@@ -33,13 +35,14 @@ def verification_plan(settings: Settings) -> VerificationPlan | None:
     plans = [_plan(settings, number, one) for one, number in product(looks, numbers)]
     smallest = plans[-1] if wanted.candidates else None
     plan = next((plan for plan in plans if added_share(plan, settings) <= wanted.share), smallest)
-    return plan and _with_placebos(plan, settings)
+    return plan and _with_placebos(_with_rates(plan, settings), settings)
 
 
 def is_plan_of(settings: Settings, fixed: VerificationPlan | None) -> bool:
     """Tell whether settings lead to a plan that a campaign has fixed.
 
-    What no setting says is the campaign's: its budgets of parameters and, if no number is given, its placebos.
+    What no setting says is the campaign's: its budgets of parameters and, if they are not given, its learning rates and
+    its placebos.
     """
     wanted = verification_plan(settings)
     if wanted and fixed and len(wanted.rungs) == len(fixed.rungs):
@@ -47,9 +50,16 @@ def is_plan_of(settings: Settings, fixed: VerificationPlan | None) -> bool:
             mine.model_copy(update={"parameters": theirs.parameters})
             for mine, theirs in zip(wanted.rungs, fixed.rungs, strict=True)
         )
-        placebos = fixed.placebos if settings.verification.placebos is None else wanted.placebos
-        wanted = wanted.model_copy(update={"rungs": rungs, "placebos": placebos})
+        unsaid = {name for name in ("rates", "placebos") if getattr(settings.verification, name) is None}
+        wanted = wanted.model_copy(update={"rungs": rungs, **fixed.model_dump(include=unsaid)})
     return wanted == fixed
+
+
+def _with_rates(plan: VerificationPlan, settings: Settings) -> VerificationPlan:
+    """Return a plan with the learning rates that were asked for, by default `RATES` if the share allows them."""
+    wanted = settings.verification
+    more = plan.model_copy(update={"rates": RATES if wanted.rates is None else wanted.rates})
+    return more if wanted.rates is not None or added_share(more, settings) <= wanted.share else plan
 
 
 def _with_placebos(plan: VerificationPlan, settings: Settings) -> VerificationPlan:
@@ -63,8 +73,10 @@ def added_share(plan: VerificationPlan, settings: Settings) -> float:
     """Return the most work that a plan adds, as a share of the screening's."""
     costs = _costs([settings.scale, *(rung.scale for rung in plan.rungs)])
     lowest = plan.rungs[0]
-    work = sum((rung.climbers + plan.baselines) * rung.looks[-1] * costs[rung.scale] for rung in plan.rungs)
-    work += plan.placebos * lowest.looks[-1] * costs[lowest.scale]
+    runs = [len(plan.rates) + rung.looks[-1] for rung in plan.rungs]
+    ladder = zip(plan.rungs, runs, strict=True)
+    work = sum((rung.climbers + plan.baselines) * own * costs[rung.scale] for rung, own in ladder)
+    work += plan.placebos * runs[0] * costs[lowest.scale]
     return work / (settings.experiments * costs[settings.scale])
 
 
@@ -79,7 +91,7 @@ def announcement(settings: Settings) -> str:
         places = "after " + ", ".join(map(str, plan.settlements)) + " settled designs"
         return (
             f"verification: {places} the best one climbs {rungs} on sealed text against the best {plan.baselines} "
-            f"baselines{_placebos(plan)}; at most {added_share(plan, settings):.0%} more work"
+            f"baselines{_rates(plan)}{_placebos(plan)}; at most {added_share(plan, settings):.0%} more work"
         )
     if settings.verification.candidates == 0 or not settings.experiments:
         return "verification: off; scores stay screening scores"
@@ -91,6 +103,12 @@ def announcement(settings: Settings) -> str:
         f"{settings.verification.share:.0%} more work; hint: --verify 1 verifies one, for up to "
         f"{_amount(added_share(smallest, settings))}"
     )
+
+
+def _rates(plan: VerificationPlan) -> str:
+    """Return which learning rates are tried, in words."""
+    rates = "/".join(f"{rate:g}" for rate in plan.rates)
+    return f", each at its best of {rates} times the learning rate" if rates else ""
 
 
 def _placebos(plan: VerificationPlan) -> str:

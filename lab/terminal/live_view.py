@@ -74,7 +74,7 @@ def _ladder(view: CampaignView) -> RenderableType:
     table.add_column("newest evidence", overflow="ellipsis", no_wrap=True)
     plan = view.started.verification if view.started else None
     for row in view.ladder.rows.values():
-        name = plan.rung_names[row.rung] if plan else str(row.rung)
+        name = (plan.rung_names[row.rung] if plan else str(row.rung)) + (" (rates)" if row.tunes else "")
         style = {"confirmed": "bold green", "refuted": "dim"}.get(row.outcome, "")
         table.add_row(row.candidate, name, view.ladder.done(row), Text(row.outcome, style=style), Text(row.why))
     return Panel(table, title="verification (fresh seeds, sealed text)", title_align="left", border_style="dim")

@@ -16,6 +16,7 @@ from memory.projections.run import AnomalyRow, CompletionRow, CurveRow, RunFailu
 from memory.projections.verification import (
     EvidenceRow,
     PromotionRow,
+    RatesRow,
     VerdictRow,
     VerificationFailureRow,
     VerificationRequestRow,
@@ -51,6 +52,7 @@ TABLES: tuple[type[Row], ...] = (
     VerificationRequestRow,
     VerificationRow,
     VerificationFailureRow,
+    RatesRow,
     EvidenceRow,
     ModelAnswerRow,
     InsightsRow,

@@ -34,9 +34,9 @@ def _body(event: CampaignStarted) -> str:
 
 def _absent_from(plan: VerificationPlan) -> dict[str, Any]:
     """Return the later fields of a plan that are at their defaults."""
-    placebos = {} if plan.placebos else {"placebos": True}
+    absent = {name: True for name in ("placebos", "rates") if not getattr(plan, name)}
     rungs = {} if any(rung.parameters for rung in plan.rungs) else {"rungs": {"__all__": {"parameters": True}}}
-    return {**placebos, **rungs}
+    return {**absent, **rungs}
 
 
 @projects(CampaignStarted, body=_body)

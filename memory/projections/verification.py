@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from bus.vocabulary.events import (
     DiscoveryConfirmed,
     DiscoveryRefuted,
     EvidenceReady,
     PromotionDecided,
+    RatesChosen,
     VerificationCompleted,
     VerificationFailed,
     VerificationRequested,
@@ -17,8 +18,11 @@ from memory.rows import Row, projects
 
 
 def _promotion_body(event: PromotionDecided) -> str:
-    """Return the event as JSON; only a placebo has a field that earlier logs lack, so their digests stay."""
-    return event.model_dump_json(exclude=None if event.placebo_of else {"placebo_of"})
+    """Return the event as JSON; a later field is left out at its default, so digests of earlier logs stay."""
+    absent: dict[str, Any] = {name: True for name in ("placebo_of", "tunes") if not getattr(event, name)}
+    if all(run.rate == 1 for run in event.runs):
+        absent["runs"] = {"__all__": {"rate"}}
+    return event.model_dump_json(exclude=absent)
 
 
 @projects(PromotionDecided, body=_promotion_body)
@@ -36,7 +40,7 @@ class PromotionRow(Row):
 @projects(VerificationRequested)
 @dataclass(frozen=True, slots=True)
 class VerificationRequestRow(Row):
-    """A run on sealed text was asked for."""
+    """A run of a climb was asked for."""
 
     table: ClassVar[str] = "verification_requests"
 
@@ -55,14 +59,14 @@ class VerificationRequestRow(Row):
 )
 @dataclass(frozen=True, slots=True)
 class VerificationRow(Row):
-    """A run on sealed text ended with its scores."""
+    """A run of a climb ended with its scores."""
 
     table: ClassVar[str] = "verifications"
 
     run: str
     worker: str
     loss: float
-    """Nats per byte of sealed text."""
+    """Nats per byte of sealed text, or of validation text if the run tries a rate."""
     recall: float
     parameters: int
     blocks: tuple[float, ...]
@@ -75,7 +79,7 @@ class VerificationRow(Row):
 @projects(VerificationFailed)
 @dataclass(frozen=True, slots=True)
 class VerificationFailureRow(Row):
-    """A run on sealed text ended without a score."""
+    """A run of a climb ended without a score."""
 
     table: ClassVar[str] = "verification_faults"
 
@@ -85,6 +89,18 @@ class VerificationFailureRow(Row):
     stage: str
     reason: str
     message: str
+
+
+@projects(RatesChosen, body=lambda event: event.model_dump_json())
+@dataclass(frozen=True, slots=True)
+class RatesRow(Row):
+    """The learning rates of a rung were chosen for a candidate and its baselines."""
+
+    table: ClassVar[str] = "tuned_rates"
+
+    rung: int
+    body: str
+    """RatesChosen as JSON."""
 
 
 @projects(EvidenceReady, body=lambda event: event.model_dump_json())

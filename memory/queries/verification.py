@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from bus.vocabulary.design_edits import design_items
-from bus.vocabulary.events import EvidenceReady, PromotionDecided, VerificationPlan
+from bus.vocabulary.events import EvidenceReady, PromotionDecided, RatesChosen, VerificationPlan
 from bus.vocabulary.queries import (
     AskVerification,
     CandidateVerdict,
@@ -12,6 +12,7 @@ from bus.vocabulary.queries import (
     Nominee,
     Promotion,
     SealedRun,
+    TunedRung,
     Verification,
 )
 from bus.wire.ids import derive
@@ -40,6 +41,10 @@ class VerificationHandler(QueryHandler[AskVerification]):
             started=started,
             promotions=tuple(promotions),
             runs=tuple(self._runs(promotions)),
+            tuned=tuple(
+                TunedRung(candidate=row.experiment, seq=row.seq, event=RatesChosen.model_validate_json(row.body))
+                for row in rows_as_of(state.tuned, position)
+            ),
             evidence=tuple(
                 JudgedLook(candidate=row.experiment, seq=row.seq, event=EvidenceReady.model_validate_json(row.body))
                 for row in rows_as_of(state.evidence, position)

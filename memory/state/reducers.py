@@ -32,6 +32,7 @@ from memory.projections import (
     PoolRow,
     PromotionRow,
     ProposalRow,
+    RatesRow,
     RejectionRow,
     RevisionRow,
     RunFailureRow,
@@ -266,6 +267,11 @@ def _complete_verification(campaign: CampaignState, row: VerificationRow) -> Non
 @_reduces(VerificationFailureRow)
 def _fail_verification(campaign: CampaignState, row: VerificationFailureRow) -> None:
     campaign.verification.failures[row.run].append(row)
+
+
+@_reduces(RatesRow)
+def _tune(campaign: CampaignState, row: RatesRow) -> None:
+    campaign.verification.tune(row)
 
 
 @_reduces(EvidenceRow)

@@ -7,7 +7,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
 
-from memory.projections import EvidenceRow, PromotionRow, VerdictRow, VerificationFailureRow, VerificationRow
+from memory.projections import (
+    EvidenceRow,
+    PromotionRow,
+    RatesRow,
+    VerdictRow,
+    VerificationFailureRow,
+    VerificationRow,
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -20,6 +27,8 @@ class VerificationState:
     """Runs that ended with scores, by their ids."""
     failures: defaultdict[str, list[VerificationFailureRow]] = field(default_factory=partial(defaultdict, list))
     """Ends without a score, by the id of the run."""
+    tuned: list[RatesRow] = field(default_factory=list)
+    """Rungs whose learning rates are chosen."""
     evidence: list[EvidenceRow] = field(default_factory=list)
     verdicts: dict[str, VerdictRow] = field(default_factory=dict)
     """The verdict on each candidate."""
@@ -28,6 +37,11 @@ class VerificationState:
         """Add the next link of the chain."""
         if row.number == len(self.promotions) + 1:
             self.promotions.append(row)
+
+    def tune(self, row: RatesRow) -> None:
+        """Record the learning rates of a rung, once for each candidate."""
+        if all((row.experiment, row.rung) != (one.experiment, one.rung) for one in self.tuned):
+            self.tuned.append(row)
 
     def judge_look(self, row: EvidenceRow) -> None:
         """Record what a look says, once."""

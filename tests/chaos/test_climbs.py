@@ -18,6 +18,7 @@ from bus.vocabulary.events import (
     EvidenceReady,
     HumanMessage,
     PromotionDecided,
+    RatesChosen,
     VerificationPlan,
     VerificationRequested,
 )
@@ -27,7 +28,15 @@ from memory.rows import PROJECTIONS
 from tests.support.archive import Archive
 from tests.support.campaign_checks import broken_rules
 from tests.support.climb_checks import events_of, verification_of
-from tests.support.climbing import climbing_campaign, finished, finished_with_arms, laboratory, plant, takes
+from tests.support.climbing import (
+    climbing_campaign,
+    finished,
+    finished_with_arms,
+    laboratory,
+    plant,
+    plant_rates,
+    takes,
+)
 from tests.support.factories import verification_plan
 from tests.support.simulated_campaigns import NO_FAULTS, started
 from tests.support.simulation import STORM, Faults, Laboratory, caching
@@ -84,6 +93,33 @@ def test_a_real_gain_climbs_every_rung_from_a_cold_start(
     (confirmed,) = events_of(lab, DiscoveryConfirmed)
     assert [figures.rung for figures in confirmed.rungs] == ["nano", "micro"]
     assert all(one.mean == pytest.approx(gain, abs=0.02) for figures in confirmed.rungs for one in figures.comparisons)
+    assert broken_rules(lab) == []
+
+
+@pytest.mark.parametrize("faults", [NO_FAULTS, STORM], ids=["calm", "storm"])
+def test_a_gain_that_tuned_baselines_have_too_is_no_discovery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: Faults
+) -> None:
+    """At twice the learning rate the baselines are as good as the designs: without tuning, one is claimed."""
+    plant_rates(monkeypatch, gain=0.15, best=2.0)
+    untuned, tuned = (finished(tmp_path / str(len(r)), 2, faults, rates=r) for r in ((), (0.5, 1.0, 2.0)))
+    assert len(events_of(untuned, DiscoveryConfirmed)) == 1
+    assert not events_of(tuned, DiscoveryConfirmed)
+    assert [one.reason for one in events_of(tuned, DiscoveryRefuted)] == ["evidence", "evidence"]
+    for chosen in events_of(tuned, RatesChosen):
+        assert {rate for name, rate in chosen.chosen.items() if name.startswith(BASELINE_PREFIX)} == {2.0}
+    asked = [one for one in events_of(tuned, VerificationRequested) if not one.sealed]
+    assert {one.rate for one in asked} == {0.5, 1.0, 2.0}
+    assert len({one.seed for one in asked}) == 1
+    assert broken_rules(tuned) == []
+
+
+@pytest.mark.parametrize("gain", [0.15], indirect=True)
+def test_a_tuned_gain_climbs_every_rung(tmp_path: Path, gain: float) -> None:
+    """Each rung begins with its own rates."""
+    lab = finished(tmp_path, 2, NO_FAULTS, rates=(0.5, 1.0))
+    assert len(events_of(lab, DiscoveryConfirmed)) == 1
+    assert {chosen.rung for chosen in events_of(lab, RatesChosen)} == {0, 1}
     assert broken_rules(lab) == []
 
 
@@ -146,7 +182,7 @@ def test_a_plan_without_placebos_reads_as_in_earlier_logs(tmp_path: Path) -> Non
     (start,), steps = lab.events(CampaignStarted), lab.events(PromotionDecided)
     rows = [projection.row(one) for one in (start, *steps) for projection in PROJECTIONS[one.type]]
     assert len(rows) > 2
-    assert not [row for row in rows if "placebo" in str(row) or '"parameters"' in str(row)]
+    assert not [row for row in rows if any(name in str(row) for name in ("placebo", '"parameters"', "rate", "tunes"))]
 
 
 @pytest.mark.parametrize("gain", [0.0, -0.05], indirect=True)

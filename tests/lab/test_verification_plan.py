@@ -55,6 +55,20 @@ def test_a_campaign_without_placebos_is_resumed_with_the_settings_that_began_it(
     assert not is_plan_of(settings(2000, margin=0.01), earlier)
 
 
+def test_learning_rates_are_tuned_if_the_share_allows_it() -> None:
+    """A person's own list counts in any case, an empty one too, and a fixed plan keeps what nobody said."""
+    small, large = verification_plan(settings(20, candidates=1)), verification_plan(settings(8000))
+    assert small is not None
+    assert large is not None
+    assert (small.rates, large.rates) == ((), (0.5, 1.0, 2.0))
+    assert "each at its best of 0.5/1/2 times the learning rate" in announcement(settings(8000))
+    assert is_plan_of(settings(8000), large.model_copy(update={"rates": ()}))
+    wanted = verification_plan(settings(20, candidates=1, rates=(1.0, 3.0)))
+    assert wanted is not None
+    assert wanted.rates == (1.0, 3.0)
+    assert added_share(wanted, settings(20)) > added_share(small, settings(20))
+
+
 def test_a_larger_budget_verifies_more_and_with_more_seeds() -> None:
     plans = [verification_plan(settings(experiments)) for experiments in (400, 2000, 8000)]
     sizes = [(plan.rungs[0].looks[-1], len(plan.settlements)) for plan in plans if plan]

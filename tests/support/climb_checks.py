@@ -3,6 +3,7 @@
 - Promotions have the numbers 1, 2, 3 ...; a place is filled once; nobody climbs twice, and no structure twice.
 - A run is in one promotion; each of its repetitions is asked for once and ends at most once.
 - No rung has more candidates, and no experiment more seeds or repetitions, than the plan says.
+- If the plan tunes learning rates, each rung of a climb begins with them, and every run has the rate that was chosen.
 - A candidate has at most one verdict; a discovery has passed every rung.
 - No more placebos climb than the plan says, and none gets a verdict.
 - If the campaign has spent its budget, every place that fell due is filled, and no climb is open.
@@ -22,13 +23,14 @@ from bus.vocabulary.events import (
     Event,
     EvidenceReady,
     PromotionDecided,
+    RatesChosen,
     VerificationCompleted,
     VerificationFailed,
     VerificationPlan,
     VerificationRequested,
 )
 from bus.vocabulary.queries import AskVerification, Verification
-from bus.wire.ids import BASELINE_PREFIX, is_placebo, parse_verification_run_id
+from bus.wire.ids import BASELINE_PREFIX, VerificationRunParts, is_placebo, is_tuning_run, parse_verification_run_id
 from tests.support.simulation import Laboratory
 
 EventT = TypeVar("EventT", bound=Event)
@@ -53,7 +55,8 @@ def broken_climb_rules(lab: Laboratory) -> dict[str, object]:
         return {}
     steps = events_of(lab, PromotionDecided)
     placebos = [step for step in steps if step.placebo_of]
-    beginnings = [step for step in steps if (step.rung, step.look) == (0, 0) and not step.placebo_of]
+    own = [step for step in steps if (step.rung, step.look) == (0, 0) and not step.placebo_of]
+    beginnings = [step for step in own if step.tunes or not (plan.rates and step.candidate)]
     climbing = [step for step in beginnings if step.candidate]
     requests = [(one.run, one.repetition) for one in events_of(lab, VerificationRequested)]
     planned = [run.run for step in steps for run in step.runs]
@@ -76,7 +79,11 @@ def broken_climb_rules(lab: Laboratory) -> dict[str, object]:
         "too many candidates": _crowded_rungs(steps, plan),
         "too many seeds": _too_many_seeds(planned, plan),
         "too many placebos": len({step.candidate for step in placebos}) > plan.placebos,
-        "placebos begun twice": _repeated([(step.candidate, step.rung, step.look) for step in placebos]),
+        "steps taken twice": _repeated(
+            [(one.candidate, one.rung, one.look, one.tunes) for one in steps if one.candidate]
+        ),
+        "rungs without tuning": _untuned(steps) if plan.rates else [step for step in steps if step.tunes],
+        "runs at another rate": _other_rates(lab),
         "verdicts on placebos": [name for name in verdicts if is_placebo(name)],
         "verdicts on nobody": set(verdicts) - {step.candidate for step in steps},
         "two verdicts": _repeated(verdicts),
@@ -97,8 +104,31 @@ def _crowded_rungs(steps: Sequence[PromotionDecided], plan: VerificationPlan) ->
 
 
 def _too_many_seeds(planned: Sequence[str], plan: VerificationPlan) -> list[str]:
-    parts = [(run, parse_verification_run_id(run)) for run in planned]
+    parts = [(run, parse_verification_run_id(run)) for run in planned if not is_tuning_run(run)]
     return [run for run, part in parts if part is None or part.number >= plan.rungs[part.rung].looks[-1]]
+
+
+def _untuned(steps: Sequence[PromotionDecided]) -> list[tuple[str | None, int]]:
+    """Return the rungs of climbs that do not begin with the step that tries rates."""
+    first: dict[tuple[str | None, int], PromotionDecided] = {}
+    for step in steps:
+        if step.candidate:
+            first.setdefault((step.candidate, step.rung), step)
+    return [rung for rung, step in first.items() if not step.tunes]
+
+
+def _other_rates(lab: Laboratory) -> list[str]:
+    """Return the runs on sealed text that do not have the rate that was chosen for their climber on their rung."""
+    chosen: dict[tuple[str, int], set[float]] = defaultdict(set)
+    for tuned in events_of(lab, RatesChosen):
+        for name, rate in tuned.chosen.items():
+            chosen[name, tuned.rung].add(rate)
+    sealed = [(one, parts) for one in events_of(lab, VerificationRequested) if (parts := _parts(one))]
+    return [one.run for one, parts in sealed if {one.rate} != chosen.get((parts.experiment, parts.rung), {1.0})]
+
+
+def _parts(request: VerificationRequested) -> VerificationRunParts | None:
+    return parse_verification_run_id(request.run) if request.sealed else None
 
 
 def _open_at_the_end(lab: Laboratory, plan: VerificationPlan, places: int) -> str:

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from bus.vocabulary.events import PromotionDecided
+from bus.vocabulary.events import PromotionDecided, VerificationRequested
 from bus.wire.envelope import Envelope
 from tests.support import instant_trainer
 from tests.support.archive import Archive
@@ -37,6 +38,7 @@ def climbing_campaign(archive: Archive, seed: int) -> Laboratory:
         retries=plan.randrange(3),
         futility=plan.choice((0.0, 0.05)),
         placebos=plan.randrange(3),
+        rates=plan.choice(((), (0.5, 1.0, 2.0))),
     )
     lab.start(started(seed, experiments, slots, baselines, verification))
     lab.run()
@@ -59,11 +61,25 @@ def plant(monkeypatch: pytest.MonkeyPatch, gain: float) -> None:
         monkeypatch.setattr(instant_trainer, chance, 0.0)
 
 
-def laboratory(folder: Path, slots: int, faults: Faults) -> Laboratory:
-    """Return a campaign of four designs that has started: two climb, one of them to the second rung."""
+def plant_rates(monkeypatch: pytest.MonkeyPatch, gain: float, best: float) -> None:
+    """Let designs be better than baselines by so many nats per byte, except at a rate that makes baselines equal."""
+
+    def loss(envelope: Envelope, _: object) -> float:
+        rate = envelope.event.rate if isinstance(envelope.event, VerificationRequested) else 1.0
+        return 2.0 if instant_trainer.is_known_design(envelope) and rate != best else 2.0 - gain
+
+    plant(monkeypatch, gain)
+    monkeypatch.setattr(instant_trainer, "_loss", loss)
+
+
+def laboratory(folder: Path, slots: int, faults: Faults, **fields: Any) -> Laboratory:
+    """Return a campaign of four designs that has started: two climb, one of them to the second rung.
+
+    - `fields`: of its plan.
+    """
     folder.mkdir(exist_ok=True)
     lab = Laboratory(Archive(folder), "climb-7", Random(7), faults, sound_baselines=True)
-    lab.start(started(7, 4, slots, 3, verification_plan((1, 3))))
+    lab.start(started(7, 4, slots, 3, verification_plan((1, 3), **fields)))
     return lab
 
 
@@ -77,8 +93,8 @@ def finished_with_arms(folder: Path, placebos: int = 0) -> Laboratory:
     return lab
 
 
-def finished(folder: Path, slots: int, faults: Faults) -> Laboratory:
+def finished(folder: Path, slots: int, faults: Faults, **fields: Any) -> Laboratory:
     """Return such a campaign at its end."""
-    lab = laboratory(folder, slots, faults)
+    lab = laboratory(folder, slots, faults, **fields)
     lab.run()
     return lab

@@ -1,4 +1,4 @@
-"""Runs on sealed text: the path of any other run, with another request and another end in the log."""
+"""Runs of a climb: the path of any other run, with another request and another end in the log."""
 
 from bus.vocabulary.events import (
     RunRequested,
@@ -11,7 +11,7 @@ from trainer.run.questions import Trained
 
 
 def as_run(request: VerificationRequested) -> RunRequested:
-    """Return the request in the form of any other run; only the text that scores it differs."""
+    """Return the request in the form of any other run; text and learning rates may differ from a screening's."""
     return RunRequested(
         run=request.run,
         attempt=0,

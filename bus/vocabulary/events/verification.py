@@ -1,10 +1,13 @@
 """Verification: the plan of a campaign, who climbs the ladder of rungs, the runs on sealed text, and the verdicts.
 
 A promotion is one step of a climb: it takes a candidate to a look of a rung and lists the runs that the look still
-needs. Promotions form one chain, in which the stream takes each link once, so no run is asked for twice.
+needs. Promotions form one chain, in which the stream takes each link once, so no run is asked for twice. If the plan
+tunes learning rates, a rung begins with a step that tries them on validation text, for the candidate as for the
+baselines.
 """
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -58,6 +61,9 @@ class VerificationPlan(Record):
     placebos: int = Field(default=0, ge=0, le=8)
     """Times that the best baseline climbs again under another name with other seeds. It has no gain, so how often it
     passes is the measured rate of false discoveries. Placebos take no candidate's place and get no verdict."""
+    rates: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(default=(), max_length=8)
+    """Multiples of a rung's learning rates that the candidate and every baseline try there, on one seed and validation
+    text; each then keeps its best. Empty: the scale's own rates, as in earlier logs."""
 
     @property
     def candidates(self) -> int:
@@ -84,11 +90,13 @@ class PlannedRun(Record):
     """A run that a promotion asks for."""
 
     run: str
-    """Its id, `<experiment>-v<rung>-s<number of the seed>`."""
+    """Its id, `<experiment>-v<rung>-s<number of the seed>`, or `…-t<number of the rate>` if it tries a rate."""
     experiment: str
     """The candidate or a baseline."""
     seed: int
     """Seed of weights, data order and tasks: one that no screening run has."""
+    rate: float = Field(default=1.0, gt=0)
+    """Multiple of the scale's learning rates that it trains with."""
 
 
 class PromotionDecided(Event):
@@ -104,6 +112,8 @@ class PromotionDecided(Event):
     """Index of the rung."""
     look: int = Field(default=0, ge=0)
     """Index of the look."""
+    tunes: bool = False
+    """Whether this step tries learning rates, before the first look of the rung."""
     baselines: tuple[str, ...] = ()
     """The baselines that it must beat."""
     runs: tuple[PlannedRun, ...] = ()
@@ -117,7 +127,7 @@ class PromotionDecided(Event):
 
 
 class VerificationRequested(Event):
-    """A run on sealed text is asked for."""
+    """A run of a climb is asked for: on sealed text, or one that tries a learning rate."""
 
     run: str
     """Id of the run."""
@@ -135,25 +145,30 @@ class VerificationRequested(Event):
     """The user's own text, or None."""
     sandbox: Literal["bwrap", "none"] = "bwrap"
     """Containment of the candidate."""
+    rate: float = Field(default=1.0, gt=0)
+    """Multiple of the scale's learning rates."""
+    sealed: bool = True
+    """Whether sealed text scores it; a run that tries a rate has validation text."""
 
 
 class VerificationCompleted(Event):
-    """A run ended with scores on sealed text."""
+    """A run of a climb ended with scores."""
 
     run: str
     """The run."""
     worker: str
     """The trainer process."""
     metrics: Metrics
-    """All figures, those on text from sealed text."""
+    """All figures, those on text from the text that was asked for."""
     blocks: tuple[float, ...] = Field(max_length=MAX_BLOCKS)
-    """Mean nats per byte of each block of the sealed text, in the order of the text: the same blocks in every run."""
+    """Mean nats per byte of each block of the sealed text, in the order of the text: the same blocks in every run. None
+    of a run that tries a rate."""
     weights_sha256: str
     """Hash of the weights that were scored."""
 
 
 class VerificationFailed(Event):
-    """A run on sealed text ended without a score."""
+    """A run of a climb ended without a score."""
 
     run: str
     """The run."""
@@ -167,6 +182,20 @@ class VerificationFailed(Event):
     """Reason code, as of RunFailed."""
     message: str
     """One line for a reader."""
+
+
+class RatesChosen(Event):
+    """Every run that tries a rate on a rung has ended, and each climber has its rate."""
+
+    rung: int = Field(ge=0)
+    """Index of the rung."""
+    rates: tuple[float, ...]
+    """The multiples of the scale's learning rates that were tried."""
+    losses: Mapping[str, tuple[float | None, ...]]
+    """Of the candidate and every baseline, the text loss at each rate, nats per byte of validation text; None for a
+    run without a score."""
+    chosen: Mapping[str, float]
+    """Of each, the rate with the lowest loss: its runs on sealed text have this one. 1 if no rate has a score."""
 
 
 class BaselineFigures(Record):

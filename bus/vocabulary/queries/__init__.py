@@ -42,6 +42,7 @@ from bus.vocabulary.queries.verification import (
     Nominee,
     Promotion,
     SealedRun,
+    TunedRung,
     Verification,
 )
 
@@ -103,6 +104,7 @@ __all__ = [
     "SqlRows",
     "Status",
     "TrialOutcome",
+    "TunedRung",
     "UnitEffect",
     "UnitEffects",
     "Verification",

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from bus.vocabulary.events import CampaignStarted, EvidenceReady, PromotionDecided, Record
+from bus.vocabulary.events import CampaignStarted, EvidenceReady, PromotionDecided, RatesChosen, Record
 from bus.vocabulary.queries.query import Query
 
 
@@ -21,7 +21,7 @@ class SealedRun(Record):
     run: str
     """Its id."""
     loss: float | None = None
-    """Nats per byte of sealed text; None if it has no score."""
+    """Nats per byte of sealed text, or of validation text if it tries a rate; None if it has no score."""
     recall: float | None = None
     """Accuracy on the recall task of record; None if it has no score."""
     parameters: int | None = None
@@ -36,6 +36,17 @@ class SealedRun(Record):
     """Hash of the weights that were scored; empty if it has no score."""
     seq: int
     """Position of its end in the log."""
+
+
+class TunedRung(Record):
+    """The learning rates that a candidate and the baselines got on a rung."""
+
+    candidate: str
+    """The experiment."""
+    seq: int
+    """Position of the event."""
+    event: RatesChosen
+    """The event."""
 
 
 class JudgedLook(Record):
@@ -88,6 +99,8 @@ class Verification(Record):
     """The chain, in its order."""
     runs: tuple[SealedRun, ...] = ()
     """Runs that have ended, in the order in which promotions asked for them."""
+    tuned: tuple[TunedRung, ...] = ()
+    """Rungs whose learning rates are chosen, in the order of the log."""
     evidence: tuple[JudgedLook, ...] = ()
     """Looks that were judged, in the order of the log."""
     verdicts: tuple[CandidateVerdict, ...] = ()

@@ -68,7 +68,7 @@ export class DiscoveryView {
     if (!ladder.length) return h("p", { class: "empty" }, "Nobody climbs yet.");
     return table("Ladder", ["candidate", "rung", "#look", "#seeds done", "standing", "newest evidence", "in the log"], ladder.map((row) => h("tr", { data: { id: row.candidate } },
       h("th", { scope: "row" }, experimentName(this.store, row.candidate)), h("td", { class: "short" }, `${row.rung} (${plan.rungs.findIndex(({ name }) => name === row.rung) + 1} of ${plan.rungs.length})`), num(row.look),
-      num(`${row.done} of ${row.seeds}`), h("td", {}, chip(row.standing)), h("td", { class: "long" }, row.evidence || h("span", { class: "quiet" }, "none yet")), h("td", {}, h("a", { href: ofClimb(row.candidate), "aria-label": `events of the climb of ${row.candidate}` }, "events")))));
+      num(`${row.done} of ${row.seeds}${row.tunes ? " rates" : ""}`), h("td", {}, chip(row.standing)), h("td", { class: "long" }, row.evidence || h("span", { class: "quiet" }, "none yet")), h("td", {}, h("a", { href: ofClimb(row.candidate), "aria-label": `events of the climb of ${row.candidate}` }, "events")))));
   }
 
   #verdicts({ verdicts, empty_places: empty }) {

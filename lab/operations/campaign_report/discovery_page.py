@@ -159,7 +159,7 @@ def _cost(log: CampaignLog, claim: ClaimStory) -> str:
     seconds = sum(end.metrics.cost.get("seconds", 0.0) for end in runs)
     return (
         f"Its {len(runs)} runs on sealed text took {hours(seconds)} h. The whole campaign took "
-        f"{hours(log.screening_seconds)} h of screening runs and {hours(log.sealed_seconds)} h of runs on sealed text, "
+        f"{hours(log.screening_seconds)} h of screening runs and {hours(log.verification_seconds)} h of verification, "
         "those of baselines and of other candidates included. A run has one core."
     )
 

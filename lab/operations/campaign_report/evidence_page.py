@@ -35,9 +35,11 @@ def _plan(plan: VerificationPlan | None) -> str:
         f"{name} ({rung.climbers} at most, looks after {', '.join(map(str, rung.looks))} seeds)"
         for name, rung in zip(plan.rung_names, plan.rungs, strict=True)
     )
+    multiples = ", ".join(f"{rate:g}" for rate in plan.rates)
+    rates = f", each at its best of {multiples} times the learning rate" if plan.rates else ""
     return (
         f"Its plan, fixed before the first experiment: {rungs}, on sealed text against the {plan.baselines} best "
-        f"baselines, margin {plan.margin:g} nats per byte, α {plan.alpha:g} over {plan.candidates} candidates."
+        f"baselines{rates}, margin {plan.margin:g} nats per byte, α {plan.alpha:g} over {plan.candidates} candidates."
     )
 
 
@@ -51,8 +53,21 @@ def _claim(log: CampaignLog, claim: ClaimStory) -> str:
         parts.append(f"{plain(verdict.why)} (event {event_link(log, at)}).")
     for rung, name in enumerate(claim.plan.rung_names):
         if rows := list(seed_rows(claim, rung)):
-            parts += [f"### {claim.candidate} at {name}", _looks(log, claim, rung), _seeds(log, rows)]
+            parts += [f"### {claim.candidate} at {name}", *_tuned(log, claim, rung), _looks(log, claim, rung)]
+            parts.append(_seeds(log, rows))
     return "\n\n".join(parts)
+
+
+def _tuned(log: CampaignLog, claim: ClaimStory, rung: int) -> Iterator[str]:
+    """Yield the table of the learning rates of a rung, if the plan tunes them."""
+    for at, tuned in claim.tuned:
+        if tuned.rung == rung:
+            head = ("", *(f"{rate:g}" for rate in tuned.rates), "chosen")
+            rows = [
+                (f"`{name}`", *map(number, losses), f"{tuned.chosen[name]:g}") for name, losses in tuned.losses.items()
+            ]
+            text = "Validation loss at each multiple of the scale's learning rates, on one seed"
+            yield f"{text} (event {event_link(log, at)}):\n\n{table(head, rows)}"
 
 
 def _looks(log: CampaignLog, claim: ClaimStory, rung: int) -> str:
@@ -101,7 +116,7 @@ def _events(log: CampaignLog) -> str:
 def _cited(log: CampaignLog) -> Iterator[Envelope]:
     """Yield every event that a figure may be from: scores, promotions, looks and verdicts."""
     kinds = {
-        "RunCompleted", "PromotionDecided", "VerificationCompleted", "VerificationFailed", "EvidenceReady",
-        "DiscoveryConfirmed", "DiscoveryRefuted",
+        "RunCompleted", "PromotionDecided", "VerificationCompleted", "VerificationFailed", "RatesChosen",
+        "EvidenceReady", "DiscoveryConfirmed", "DiscoveryRefuted",
     }  # fmt: skip
     return (one for one in log.events if one.type in kinds)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bus.vocabulary.events import CampaignStarted, ProposalCreated, RunCompleted, RunRequested, VerificationCompleted
 from bus.wire.envelope import Envelope
-from bus.wire.ids import BASELINE_PREFIX, parse_run_id
+from bus.wire.ids import BASELINE_PREFIX, is_tuning_run, parse_run_id
 from lab.operations.ablation_runs import SUFFIX, AblatedDesign, AblationRun, read_runs
 from lab.operations.evidence import ClaimStory, stories
 from lab.operations.replay import read_history
@@ -86,6 +86,11 @@ class CampaignLog:
     @property
     def sealed(self) -> Iterator[tuple[Envelope, VerificationCompleted]]:
         """The completed runs on sealed text."""
+        return ((one, end) for one, end in self._climbing if not is_tuning_run(end.run))
+
+    @property
+    def _climbing(self) -> Iterator[tuple[Envelope, VerificationCompleted]]:
+        """The completed runs of all climbs."""
         return ((one, one.event) for one in self.events if isinstance(one.event, VerificationCompleted))
 
     @property
@@ -95,9 +100,9 @@ class CampaignLog:
         return sum(end.metrics.cost.get("seconds", 0.0) for end in ends)
 
     @property
-    def sealed_seconds(self) -> float:
-        """Seconds of all completed runs on sealed text."""
-        return sum(end.metrics.cost.get("seconds", 0.0) for _, end in self.sealed)
+    def verification_seconds(self) -> float:
+        """Seconds of all completed runs of climbs: on sealed text, and those that try learning rates."""
+        return sum(end.metrics.cost.get("seconds", 0.0) for _, end in self._climbing)
 
     def best(self, *, baseline: bool) -> str | None:
         """Return the baseline, or the other experiment, with the least text loss in its screening run."""

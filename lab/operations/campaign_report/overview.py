@@ -13,7 +13,7 @@ from lab.operations.law import law_lines, law_report
 from lab.operations.markdown_report import plain, table
 
 HEAD = (
-    "campaign", "seed", "policy", "control arms", "experiments", "hours of screening", "hours on sealed text",
+    "campaign", "seed", "policy", "control arms", "experiments", "hours of screening", "hours of verification",
     "best text loss", "best baseline", "verified", "confirmed", "refuted",
 )  # fmt: skip
 
@@ -41,7 +41,7 @@ def _row(log: CampaignLog) -> tuple[object, ...]:
     arms = ", ".join(f"{arm} {share:.0%}" for arm, share in log.started.arms.items() if share)
     return (
         f"[{log.name}]({log.name}.md)", log.started.seed, plain(log.started.policy), arms or NONE,
-        log.started.experiments, hours(log.screening_seconds), hours(log.sealed_seconds),
+        log.started.experiments, hours(log.screening_seconds), hours(log.verification_seconds),
         _best(log, baseline=False), _best(log, baseline=True),
         len(standings), standings.count("confirmed"), standings.count("refuted"),
     )  # fmt: skip
