@@ -22,7 +22,6 @@ from memory.projections import (
     ChosenPolicyRow,
     CoinedUnitRow,
     CompletionRow,
-    EvidenceRow,
     FailureRow,
     HumanMessageRow,
     ImportRow,
@@ -30,23 +29,19 @@ from memory.projections import (
     ModelAnswerRow,
     ObjectiveRow,
     PoolRow,
-    PromotionRow,
     ProposalRow,
-    RatesRow,
     RejectionRow,
     RevisionRow,
     RunFailureRow,
     RunStartRow,
     SlotRow,
     TransitionRow,
-    VerdictRow,
-    VerificationFailureRow,
-    VerificationRow,
 )
 from memory.rows import Row
 from memory.scoring.scoreboard import Entry
 from memory.state.campaign_state import CampaignState, RankedExperiment, RankedImport
 from memory.state.experiment_state import ExperimentState
+from memory.state.verification_state import VERIFICATION_ROWS
 
 Reducer = Callable[[CampaignState, Any], None]
 
@@ -254,34 +249,12 @@ def _score(campaign: CampaignState, row: ObjectiveRow) -> None:
     campaign.scoreboard.add(Entry(row, experiment.opened_seq, items, formulas))
 
 
-@_reduces(PromotionRow)
-def _promote(campaign: CampaignState, row: PromotionRow) -> None:
-    campaign.verification.promote(row)
+def _verify(campaign: CampaignState, row: Row) -> None:
+    campaign.verification.apply(row)
 
 
-@_reduces(VerificationRow)
-def _complete_verification(campaign: CampaignState, row: VerificationRow) -> None:
-    campaign.verification.completions.setdefault(row.run, row)
-
-
-@_reduces(VerificationFailureRow)
-def _fail_verification(campaign: CampaignState, row: VerificationFailureRow) -> None:
-    campaign.verification.failures[row.run].append(row)
-
-
-@_reduces(RatesRow)
-def _tune(campaign: CampaignState, row: RatesRow) -> None:
-    campaign.verification.tune(row)
-
-
-@_reduces(EvidenceRow)
-def _judge_look(campaign: CampaignState, row: EvidenceRow) -> None:
-    campaign.verification.judge_look(row)
-
-
-@_reduces(VerdictRow)
-def _give_verdict(campaign: CampaignState, row: VerdictRow) -> None:
-    campaign.verification.verdicts.setdefault(row.experiment, row)
+for _kind in VERIFICATION_ROWS:
+    _reduces(_kind)(_verify)
 
 
 def _end(campaign: CampaignState, experiment: ExperimentState, seq: int, status: Status) -> None:

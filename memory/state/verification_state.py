@@ -1,6 +1,7 @@
 """The state of verification: the chain of promotions, and per run and candidate what became of it.
 
-The first event on a matter stands: a link of the chain, the end of a run, a look of a rung, and a verdict count once.
+The first event on a matter stands: a link of the chain, the end of a run, the rates of a rung, a look, and a verdict
+count once.
 """
 
 from collections import defaultdict
@@ -15,6 +16,17 @@ from memory.projections import (
     VerificationFailureRow,
     VerificationRow,
 )
+from memory.rows import Row
+
+VERIFICATION_ROWS: tuple[type[Row], ...] = (
+    PromotionRow,
+    VerificationRow,
+    VerificationFailureRow,
+    RatesRow,
+    EvidenceRow,
+    VerdictRow,
+)
+"""Kinds of rows that change it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,17 +45,24 @@ class VerificationState:
     verdicts: dict[str, VerdictRow] = field(default_factory=dict)
     """The verdict on each candidate."""
 
-    def promote(self, row: PromotionRow) -> None:
-        """Add the next link of the chain."""
-        if row.number == len(self.promotions) + 1:
-            self.promotions.append(row)
-
-    def tune(self, row: RatesRow) -> None:
-        """Record the learning rates of a rung, once for each candidate."""
-        if all((row.experiment, row.rung) != (one.experiment, one.rung) for one in self.tuned):
-            self.tuned.append(row)
-
-    def judge_look(self, row: EvidenceRow) -> None:
-        """Record what a look says, once."""
-        if all((row.experiment, row.rung, row.look) != (one.experiment, one.rung, one.look) for one in self.evidence):
-            self.evidence.append(row)
+    def apply(self, row: Row) -> None:
+        """Record one row of `VERIFICATION_ROWS`."""
+        match row:
+            case PromotionRow():
+                if row.number == len(self.promotions) + 1:
+                    self.promotions.append(row)
+            case VerificationRow():
+                self.completions.setdefault(row.run, row)
+            case VerificationFailureRow():
+                self.failures[row.run].append(row)
+            case RatesRow():
+                if all((row.experiment, row.rung) != (one.experiment, one.rung) for one in self.tuned):
+                    self.tuned.append(row)
+            case EvidenceRow():
+                looks = ((one.experiment, one.rung, one.look) for one in self.evidence)
+                if (row.experiment, row.rung, row.look) not in looks:
+                    self.evidence.append(row)
+            case VerdictRow():
+                self.verdicts.setdefault(row.experiment, row)
+            case _:
+                raise AssertionError(f"{type(row).__name__} is no row of verification")

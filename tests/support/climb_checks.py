@@ -79,11 +79,7 @@ def broken_climb_rules(lab: Laboratory) -> dict[str, object]:
         "too many candidates": _crowded_rungs(steps, plan),
         "too many seeds": _too_many_seeds(planned, plan),
         "too many placebos": len({step.candidate for step in placebos}) > plan.placebos,
-        "steps taken twice": _repeated(
-            [(one.candidate, one.rung, one.look, one.tunes) for one in steps if one.candidate]
-        ),
-        "rungs without tuning": _untuned(steps) if plan.rates else [step for step in steps if step.tunes],
-        "runs at another rate": _other_rates(lab),
+        **_broken_step_rules(lab, plan, steps),
         "verdicts on placebos": [name for name in verdicts if is_placebo(name)],
         "verdicts on nobody": set(verdicts) - {step.candidate for step in steps},
         "two verdicts": _repeated(verdicts),
@@ -106,6 +102,14 @@ def _crowded_rungs(steps: Sequence[PromotionDecided], plan: VerificationPlan) ->
 def _too_many_seeds(planned: Sequence[str], plan: VerificationPlan) -> list[str]:
     parts = [(run, parse_verification_run_id(run)) for run in planned if not is_tuning_run(run)]
     return [run for run, part in parts if part is None or part.number >= plan.rungs[part.rung].looks[-1]]
+
+
+def _broken_step_rules(lab: Laboratory, plan: VerificationPlan, steps: Sequence[PromotionDecided]) -> dict[str, object]:
+    return {
+        "steps taken twice": _repeated([(o.candidate, o.rung, o.look, o.tunes) for o in steps if o.candidate]),
+        "rungs without tuning": _untuned(steps) if plan.rates else [step for step in steps if step.tunes],
+        "runs at another rate": _other_rates(lab),
+    }
 
 
 def _untuned(steps: Sequence[PromotionDecided]) -> list[tuple[str | None, int]]:
