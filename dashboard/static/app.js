@@ -39,10 +39,10 @@ class App {
 
   async start() {
     this.#nav();
+    const at = Number(this.#address().query.get("at")); // before the page reads: a person may follow a link meanwhile
     await this.store.refresh("session");
     if (!this.store.session.may_read) { this.#signIn(); return; }
     await Promise.all([this.store.load(), this.store.refresh("standing"), this.store.refresh("vitals")]);
-    const at = Number(this.#address().query.get("at"));
     if (at) await this.store.travel(at);
     new Scrubber(this.store, document.getElementById("scrubber"));
     globalThis.addEventListener("hashchange", () => this.route());

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from bus.vocabulary.events import (
     Event,
@@ -100,8 +100,21 @@ def test_programs_are_listed_and_opened(browser: Browser) -> None:
 def test_a_log_without_programs_has_no_entry(browser: Browser) -> None:
     """At an earlier position too."""
     with served(RecordedLab(envelopes())) as url, opened(browser, url + "#/now?at=1") as page:
+        expect(page.locator("#head .state")).to_have_text("the past")
         expect(page.get_by_role("link", name="Researchers")).to_have_count(0)
         page.goto(url + "#/researchers")
+        expect(page.locator("#main")).to_contain_text("no researcher programs")
+
+
+@needs_chromium
+def test_a_link_followed_while_the_page_reads_keeps_the_position(browser: Browser) -> None:
+    """The address named it when the page was opened."""
+    held: list[Route] = []
+    with served(RecordedLab(envelopes())) as url, opened(browser, url + "#/now") as page:
+        page.route("**/api/session", lambda route: held.append(route))  # noqa: PLW0108  (Playwright takes no builtin)
+        page.goto(url + "?anew#/now?at=1")
+        page.evaluate("location.hash = '#/researchers'")
+        held[0].continue_()
         expect(page.locator("#main")).to_contain_text("no researcher programs")
 
 
