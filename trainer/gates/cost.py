@@ -41,6 +41,8 @@ GROWTH = 3.0
 """Growth of the work and the largest tensor over the last doubling of the length: 2 if linear, 4 if quadratic."""
 TIME_GROWTH, LEAST_SECONDS, REPEATS = 2.0, 0.01, 3
 """CPU time for each position may grow this much from the shortest to the longest length; shorter calls are noise."""
+SHORT_CALLS = 4
+"""Calls at the shortest length before the gate believes that time grows little: a busy machine slows one or two."""
 ELEMENT_SECONDS = 5e-9
 """An element of a counted result may take this much longer where results outgrow the caches or need fresh pages. Seen:
 2.4e-9, with a hidden layer of 9,999."""
@@ -104,14 +106,21 @@ def _growing(cost: Measure, far: int) -> str:
 
 
 def _slow(measure: Measure, cost: Measure, far: int) -> str:
-    """Return that CPU time grows much faster than length, or ''; a suspicion is measured again, as noise only adds."""
-    long, short, factor = cost(far).seconds, min(cost(SHORT_LENGTH).seconds, measure(SHORT_LENGTH).seconds), 0.0
+    """Return that CPU time grows much faster than length, or ''.
+
+    Noise only adds to a time. In a short call it hides a growth, so the least of several calls counts; in a long call
+    it looks like one, so a suspicion is measured again.
+    """
+    long, short, factor = cost(far).seconds, cost(SHORT_LENGTH).seconds, 0.0
     memory = ELEMENT_SECONDS * cost(far).elements
     for _ in range(REPEATS):
-        factor = (long - memory) / max(short, 1e-6) * SHORT_LENGTH / far
-        if factor <= TIME_GROWTH or long < LEAST_SECONDS:
+        if long < LEAST_SECONDS:
             return ""
-        long, short = min(long, measure(far).seconds), min(short, measure(SHORT_LENGTH).seconds)
+        short = min(short, *(measure(SHORT_LENGTH).seconds for _ in range(SHORT_CALLS)))
+        factor = (long - memory) / max(short, 1e-6) * SHORT_LENGTH / far
+        if factor <= TIME_GROWTH:
+            return ""
+        long = min(long, measure(far).seconds)
     return f"CPU time for each position grows {factor:.2g}-fold from length {SHORT_LENGTH} to {far}"
 
 
