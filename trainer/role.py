@@ -2,11 +2,13 @@
 
 from bus.delivery.actor import Actor
 from bus.delivery.bus import Bus
+from bus.delivery.gate_checks import serve_gates
 from bus.delivery.query_replies import QueryRefused
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSpec, ServiceContext
 from bus.delivery.transport import TransportError
 from bus.vocabulary.events import (
+    CampaignStarted,
     LossPoint,
     RunAnomaly,
     RunCompleted,
@@ -17,7 +19,7 @@ from bus.vocabulary.events import (
     VerificationFailed,
     VerificationRequested,
 )
-from bus.vocabulary.queries import AskExperiments, Experiments
+from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiments
 from bus.wire.envelope import Envelope
 from trainer.run.questions import Prepare, Prepared, Train, Trained
 from trainer.run.sealed_run import sealed_failure, sealed_result
@@ -66,7 +68,8 @@ def _verification(envelope: Envelope, request: VerificationRequested) -> Subdeci
 
 
 async def serve(context: ServiceContext) -> None:
-    """Train requested runs, one at a time."""
+    """Train requested runs, one at a time, and put sources through the gates for roles that ask."""
+    from trainer.gate_checks import GateChecks
     from trainer.service import answerers
 
     bus = context.bus
@@ -77,7 +80,16 @@ async def serve(context: ServiceContext) -> None:
     async def vetoed(envelope: Envelope) -> bool:
         return await is_vetoed(bus, envelope)
 
-    with answerers(context.home / "artifacts", publish, vetoed, context.instance) as answering:
+    async def campaign_named(campaign: str) -> CampaignStarted | None:
+        status = await bus.ask(AskCampaignStatus(campaign=campaign))
+        assert isinstance(status, CampaignStatus)
+        return status.started
+
+    with (
+        GateChecks(campaign_named, context.instance) as checks,
+        answerers(context.home / "artifacts", publish, vetoed, context.instance) as answering,
+    ):
+        await serve_gates(bus, checks.check)
         await Actor(bus, SPEC, answerers=answering).run()
 
 
@@ -107,6 +119,7 @@ SPEC = RoleSpec(
     ),
     ends_with=(RunCompleted, RunFailed, VerificationCompleted, VerificationFailed),
     asks=True,
+    runs_gates=True,
     build=TrainerRole,
     serve=serve,
 )

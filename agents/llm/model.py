@@ -30,6 +30,7 @@ from agents.llm.sending import EndpointState, Sender
 from agents.llm.spending import SpendingGuard, next_request
 from agents.llm.tools import TOOLS
 from agents.llm.tools.driving import QuestionAnswerer, run_tool
+from agents.llm.tools.gate_allowance import GateAllowance
 from agents.llm.tools.tool import Tool
 from bus.vocabulary.events import ModelOutcome
 from bus.vocabulary.queries import AskModelWorth, ModelWorths
@@ -106,12 +107,14 @@ class ModelClient:
         )
         expected = next_request(meter, len(question.instructions) + len(question.prompt), endpoint.max_tokens)
 
+        gates = GateAllowance(self._answerer, question.gate_checks) if self._answerer else None
+
         async def permit(meter: AnswerMeter) -> str:
             return await self._guard.refusal(envelope.campaign, agent, meter, expected)
 
         try:
             talk = _Talk(endpoint, self._adapter(endpoint), question, meter)
-            tools = [self._offer(TOOLS[name], envelope, meter) for name in question.tools if name in TOOLS]
+            tools = [_offer(TOOLS[name], envelope, meter, gates) for name in question.tools if name in TOOLS]
             read, outcome = await talk.hold(Sender(endpoint, self.state(endpoint), meter, permit), tools)
             reply = _reply(read, outcome, meter)
         except RequestFailed as failed:
@@ -123,7 +126,7 @@ class ModelClient:
             self._guard.finish(envelope.campaign, meter)
         _log(envelope, question, reply)
         kept = {"reasoning": meter.reasoning_text(), "failed": tuple(meter.failed), "tool_uses": tuple(meter.tool_uses)}
-        return reply.model_copy(update=kept)
+        return reply.model_copy(update=kept | {"gate_checks": gates.used if gates else 0})
 
     def state(self, endpoint: Endpoint) -> EndpointState:
         """Return what is known of a model at an endpoint; the requests of all agents there share it."""
@@ -174,19 +177,6 @@ class ModelClient:
         assert isinstance(worths, ModelWorths)
         return worths
 
-    def _offer(self, tool: Tool, envelope: Envelope, meter: AnswerMeter) -> OfferedTool:
-        """Return a tool that a model may call for one answer."""
-
-        async def call(arguments: str) -> str:
-            taken = sum(len(use.result) for use in meter.tool_uses)
-            if self._answerer is None or len(meter.tool_uses) >= MAX_TOOL_CALLS or taken >= MAX_TOOL_CHARACTERS:
-                return "error: no further call is possible; give your answer now"
-            result = await run_tool(tool, envelope, arguments, self._answerer)
-            meter.keep_tool_use(tool.name, arguments, result)
-            return result
-
-        return OfferedTool(tool, call)
-
 
 class _Talk:
     """The conversations for one answer, until one ends in an answer that can be used."""
@@ -229,6 +219,20 @@ class _Talk:
         if self._meter.last.refusal:
             return "refused"
         return "cut_off" if self._meter.last.cut_off else read.outcome
+
+
+def _offer(tool: Tool, envelope: Envelope, meter: AnswerMeter, gates: GateAllowance | None) -> OfferedTool:
+    """Return a tool that a model may call for one answer."""
+
+    async def call(arguments: str) -> str:
+        taken = sum(len(use.result) for use in meter.tool_uses)
+        if gates is None or len(meter.tool_uses) >= MAX_TOOL_CALLS or taken >= MAX_TOOL_CHARACTERS:
+            return "error: no further call is possible; give your answer now"
+        result = await run_tool(tool, envelope, arguments, gates.answer)
+        meter.keep_tool_use(tool.name, arguments, result)
+        return result
+
+    return OfferedTool(tool, call)
 
 
 def _reply(read: ReadAnswer, outcome: ModelOutcome, meter: AnswerMeter) -> CompletionReply:

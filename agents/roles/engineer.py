@@ -240,6 +240,7 @@ SPEC = RoleSpec(
     ends_with=(RunRequested, CodeFailed),
     asks=True,
     uses_model=True,
+    tries_sources=True,
     settings=EngineerSettings,
     build=Engineer,
     concurrency=32,

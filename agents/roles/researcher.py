@@ -242,7 +242,7 @@ class _Slot:
 def settings_of(started: CampaignStarted | None) -> ResearcherSettings:
     """Return the settings in force in a campaign; what an older log does not set is as it was then."""
     recorded = started.roles.get(SPEC.name, {}) if started else {}
-    then = {"formulas": 0.0, "normal_forms": False, "read_designs": False}
+    then = {"formulas": 0.0, "normal_forms": False, "read_designs": False, "gate_checks": 0}
     return ResearcherSettings.model_validate(then | recorded)
 
 
@@ -265,6 +265,7 @@ SPEC = RoleSpec(
     ends_with=(ProposalRejected, ProposalCreated),
     asks=True,
     uses_model=True,
+    tries_sources=True,
     settings=ResearcherSettings,
     build=Researcher,
     concurrency=32,

@@ -16,7 +16,7 @@ from agents.llm.prompts.blocks import MAX_SOURCE_CHARACTERS, MAX_TEXT_CHARACTERS
 from agents.llm.schemas import AnswerType
 from bus.delivery.role import Subdecision
 from bus.vocabulary.events import CampaignStarted
-from bus.vocabulary.questions import Completion
+from bus.vocabulary.questions import Completion, GateCheck, GateVerdict
 from bus.wire.envelope import Envelope
 from bus.wire.plain_text import clean_text
 
@@ -41,6 +41,8 @@ class RoleConversation:
     """What the model knows from the beginning, as blocks."""
     max_tokens: int
     """About how many tokens facts and turns may have together."""
+    gate_checks: int = 0
+    """Sources that may still be put through the gates, by the model's tools or before an idea is proposed."""
     experiment: str = ""
     """Experiment that the accounts join; empty for that of the event."""
     turns: list[FactBlock] = field(default_factory=list[FactBlock])
@@ -67,12 +69,14 @@ class RoleConversation:
                 tools=tools,
                 agent=self.agent,
                 version=library.digest(self.started, self.purpose),
+                gate_checks=self.gate_checks if tools else 0,
             ),
             schema,
             agent=self.agent,
             purpose=task,
             experiment=self.experiment,
         )
+        self.gate_checks -= asked.reply.gate_checks
         self.model = asked.reply.account.model if asked.reply.account else ""
         if asked.answer is None:
             return asked.why
@@ -81,6 +85,16 @@ class RoleConversation:
             self.tell("looked-up", f"{use.tool} {use.arguments}\n{use.result}", "tool")
         self.tell("your-answer", _as_text(asked.answer), "model")
         return asked.answer
+
+    def gate_fault(self, source: str) -> Subdecision[str]:
+        """Return what a gate finds in a source, in one line; empty if none finds anything or nobody can say."""
+        if self.gate_checks < 1:
+            return ""
+        self.gate_checks -= 1
+        verdict: GateVerdict = yield GateCheck(campaign=self.envelope.campaign, source=source)
+        if verdict.outcome == "unknown":
+            self.gate_checks = 0  # the next check would wait as long
+        return f"a gate found {verdict.reason}: {verdict.message}" if verdict.outcome == "failed" else ""
 
     def tell(self, label: str, text: str, provenance: Provenance) -> None:
         """Add what the model has to know before the next question."""

@@ -1,4 +1,4 @@
-"""The researcher's conversation: a plan, its code, the static check, two reflections, and again after a fault.
+"""The researcher's conversation: a plan, its code, the static check and the gates, two reflections, and again.
 
 A fault goes back into the conversation, and so does a repetition with what became of the earlier idea. Both are
 bounded: then `propose` returns a line, and the grammar takes the slot. So no slot is lost to a model.
@@ -48,8 +48,11 @@ class DesigningSettings(RoleSettings):
         "check_source",
     )
     """Read-only tools that a model may call; none for a model without tools."""
+    gate_checks: int = Field(default=4, ge=0, le=20)
+    """Sources that trainers put through the gates in the conversation of a slot, for `check_source` and before an idea
+    is proposed; 0 for the static check alone, as in logs without this setting."""
     corrections: int = Field(default=3, ge=0)
-    """Times that a model may correct an idea with a static fault before the grammar takes the slot."""
+    """Times that a model may correct an idea with a fault before the grammar takes the slot."""
     max_repeats: int = Field(default=3, ge=1)
     """Ideas of a model that may repeat earlier ones before the grammar takes the slot."""
     judged_similarity: float = Field(default=0.35, ge=0, le=1)
@@ -79,8 +82,9 @@ class Designer:
         self._envelope, self._facts, self._settings = envelope, facts, settings
         self._form: Form = forms.draw_form(facts, settings.forms, random)
         self._talk = RoleConversation(
-            envelope, facts.ancestry.started, agent, "plan", "", "", max_tokens=settings.prompt_tokens
-        )
+            envelope, facts.ancestry.started, agent, "plan", "", "", max_tokens=settings.prompt_tokens,
+            gate_checks=settings.gate_checks,
+        )  # fmt: skip
         self._repeats = 0
 
     def propose(self) -> Subdecision[ProposalCreated | str]:
@@ -133,7 +137,7 @@ class Designer:
         return ""
 
     def _write(self) -> Subdecision[Written | str]:
-        """Return an architecture without a static fault, or one line that says why there is none."""
+        """Return an architecture without a fault, or one line that says why there is none."""
         task, schema = forms.TASKS[self._form]
         task = "another_task" if self._repeats else task
         sound: Written | None = None
@@ -148,7 +152,7 @@ class Designer:
             if isinstance(idea, Written | str):
                 return idea
             fault, task = idea, "again_task"
-            self._talk.tell("fault", fault.message, "lab")
+            self._talk.tell("fault", fault.message, fault.said_by)
         return sound or f"no sound source after {self._settings.corrections} corrections: {fault.message}"
 
     def _attempt(self, task: str, schema: type[Draft] | type[Patch]) -> Subdecision[Written | Fault | str]:
@@ -158,8 +162,14 @@ class Designer:
             return answer
         parent = self._facts.parent
         idea = forms.written(answer, parent.source if parent else "")
-        fault = forms.static_fault(idea.source) if isinstance(idea, Written) else ""
-        return Fault(fault) if fault else idea
+        return (yield from self._checked(idea)) if isinstance(idea, Written) else idea
+
+    def _checked(self, idea: Written) -> Subdecision[Written | Fault]:
+        """Return an idea, or what the static check or a gate finds in its source."""
+        if fault := forms.static_fault(idea.source):
+            return Fault(fault)
+        fault = yield from self._talk.gate_fault(idea.source)
+        return Fault(fault, "candidate") if fault else idea
 
     def _reviewed(self, idea: Written) -> Subdecision[Written | Fault]:
         """Return an idea, or what the model finds wrong in its own code; without an answer the idea stands."""

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from agents.admission.static_check import check
+from agents.llm.prompts.blocks import Provenance
 from agents.llm.prompts.idea import Facts
 from agents.llm.schemas import Draft, Patch
 from architecture.limits import MAX_SOURCE_CHARACTERS
@@ -44,6 +45,8 @@ class Fault:
     """Why an architecture can't be used as it is; its author may correct it."""
 
     message: str
+    said_by: Provenance = "lab"
+    """Whose words the message has."""
 
 
 def possible_forms(facts: Facts) -> list[Form]:

@@ -4,6 +4,8 @@ A revision with a static fault goes back to the model, and so does one that is a
 ended. Both are bounded; then the caller's rules and the grammar follow.
 """
 
+from pydantic import Field
+
 from agents.llm.asking import ask
 from agents.llm.prompts import figures, first
 from agents.llm.prompts.blocks import MAX_OUTPUT_CHARACTERS, MAX_SOURCE_CHARACTERS, MAX_TEXT_CHARACTERS, FactBlock
@@ -35,11 +37,16 @@ class EngineerSettings(RoleSettings):
     compare_revisions: bool = True
     """Whether a model's revision that is an earlier experiment's source or design goes back to it; not in logs without
     this setting."""
+    gate_checks: int = Field(default=3, ge=0, le=20)
+    """Sources that `check_source` may put through the gates in the conversation of a repair; none in logs without this
+    setting."""
 
 
 def settings_of(started: CampaignStarted) -> EngineerSettings:
     """Return the settings in force in a campaign; what an older log does not set is as it was then."""
-    return EngineerSettings.model_validate({"compare_revisions": False} | started.roles.get(ENGINEER, {}))
+    return EngineerSettings.model_validate(
+        {"compare_revisions": False, "gate_checks": 0} | started.roles.get(ENGINEER, {})
+    )
 
 
 def revision_by_model(
@@ -51,8 +58,9 @@ def revision_by_model(
         return asked.answer and _revised(attempt, asked.answer)
     facts = "\n\n".join(block.text for block in _facts(attempt, fault, this))
     talk = RoleConversation(
-        envelope, started, agent, "revision", system(started, "revision"), facts, max_tokens=MAX_TOKENS
-    )
+        envelope, started, agent, "revision", system(started, "revision"), facts, max_tokens=MAX_TOKENS,
+        gate_checks=settings_of(started).gate_checks,
+    )  # fmt: skip
     task = "repair_task"
     for _ in range(1 + MAX_CORRECTIONS):
         answer = yield from talk.ask(task, Revision, tools=("failures_like", "check_source"))

@@ -74,6 +74,10 @@ class RoleSpec:
     """Whether it asks researcher programs, which its service then holds in the sandbox."""
     answers: bool = False
     """Whether it answers queries: memory alone does."""
+    tries_sources: bool = False
+    """Whether it asks trainers to put a source through the gates."""
+    runs_gates: bool = False
+    """Whether it answers that."""
     surveys: bool = False
     """Whether it asks every service for its vitals."""
     follows: tuple[str, ...] = ()

@@ -50,9 +50,10 @@ def person_of(key: str) -> str:
     return key.removeprefix(PERSON) if key.startswith(PERSON) else ""
 
 
-def permissions(role: RoleSpec, surveyors: tuple[str, ...] = SURVEYORS) -> Permissions:
-    """Return what a role may do; `surveyors` are those whom it tells its vitals."""
-    return Permissions(tuple(_role_publishes(role, surveyors)), tuple(_role_subscribes(role)))
+def permissions(role: RoleSpec, surveyors: tuple[str, ...] = SURVEYORS, triers: tuple[str, ...] = ()) -> Permissions:
+    """Return what a role may do; `surveyors` are those whom it tells its vitals, `triers` those who check sources."""
+    told = surveyors + triers * role.runs_gates
+    return Permissions(tuple(_role_publishes(role, told)), tuple(_role_subscribes(role)))
 
 
 def client_permissions() -> dict[str, Permissions]:
@@ -71,8 +72,9 @@ def _reader(key: str, *speaks_on: str) -> Permissions:
 def all_permissions(roles: Mapping[str, RoleSpec], people: Iterable[str] = ()) -> dict[str, Permissions]:
     """Return what every holder of a key may do: roles first, then clients, then people by their names."""
     surveyors = (*SURVEYORS, *(name for name, role in roles.items() if role.surveys))
+    triers = tuple(name for name, role in roles.items() if role.tries_sources)
     spoken = {PERSON + name: _reader(PERSON + name, subjects.human_inbox("*", name)) for name in people}
-    return {name: permissions(role, surveyors) for name, role in roles.items()} | client_permissions() | spoken
+    return {name: permissions(role, surveyors, triers) for name, role in roles.items()} | client_permissions() | spoken
 
 
 def authorization(public_keys: Mapping[str, str], roles: Mapping[str, RoleSpec]) -> str:
@@ -84,17 +86,22 @@ def authorization(public_keys: Mapping[str, str], roles: Mapping[str, RoleSpec])
     return "authorization {\n users = [\n" + "\n".join(users) + "\n ]\n}\n"
 
 
-def _role_publishes(role: RoleSpec, surveyors: tuple[str, ...]) -> Iterator[str]:
-    """Yield the patterns that a role may publish on; a request to the server is a publication too."""
+def _role_publishes(role: RoleSpec, told: tuple[str, ...]) -> Iterator[str]:
+    """Yield the patterns that a role may publish on; `told` are those to whose inboxes it replies.
+
+    A request to the server is a publication too.
+    """
     yield from (_event_pattern(kind) for kind in role.publishes)
     if role.asks:
         yield subjects.query("*")
+    if role.tries_sources:
+        yield subjects.GATES
     if role.surveys:
         yield f"$SRV.{SURVEY_VERB}"
     if role.answers:  # its replies; by this prefix alone, since leave to reply anywhere would allow writing to the log
         yield "_INBOX.>"
     else:
-        yield from (f"{inbox(asker)}.>" for asker in surveyors)
+        yield from (f"{inbox(asker)}.>" for asker in told)
     if role.answers or role.durable:
         yield subjects.dead_letter(role.name)
     if role.durable:
@@ -113,6 +120,8 @@ def _role_subscribes(role: RoleSpec) -> Iterator[str]:
     yield f"{inbox(role.name)}.>"
     if role.answers:
         yield subjects.query("*")
+    if role.runs_gates:
+        yield subjects.GATES
     scopes = ("", f".{role.name}", f".{role.name}.*")
     yield from (f"$SRV.{verb}{scope}" for verb in MICRO_VERBS for scope in scopes)
     yield from (f"lab.status.{role.name}", subjects.drain(role.name))

@@ -29,6 +29,8 @@ class Completion(Question):
     """Whose model answers: a table `[llm.<agent>]` of the settings; empty for that of the role that asks."""
     version: str = ""
     """Version and digest of the prompt; empty for a prompt of logs before versions."""
+    gate_checks: int = 0
+    """Sources that the tools may put through the gates for this answer."""
 
 
 class ToolUse(Record):
@@ -57,9 +59,38 @@ class CompletionReply(Record):
     """Answers that were not usable as the model wrote them, shortened, oldest first."""
     tool_uses: tuple[ToolUse, ...] = ()
     """Calls of tools, in order."""
+    gate_checks: int = 0
+    """Sources that the tools have put through the gates."""
 
 
 Completion.Reply = CompletionReply
+
+
+class GateVerdict(Record):
+    """What the gates found in a source."""
+
+    outcome: Literal["passed", "failed", "unknown"] = "unknown"
+    """Whether it passes every gate; unknown if no trainer has put it through them."""
+    reason: str = ""
+    """Reason code of the first gate that it fails."""
+    message: str = ""
+    """The evidence of that gate, or why nothing is known, in one line."""
+    tail: str = ""
+    """The end of the candidate's traceback."""
+
+
+class GateCheck(Question):
+    """Whether a source would pass the gates: a trainer puts it through them, and nothing of it enters the log.
+
+    The trainer takes rung, limits and containment from the campaign, so whoever asks chooses nothing but the source.
+    """
+
+    Reply: ClassVar[type[Record]] = GateVerdict
+
+    campaign: str
+    """The campaign."""
+    source: str
+    """The whole file."""
 
 
 class ProgramStep(Question):

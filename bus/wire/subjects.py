@@ -21,6 +21,8 @@ TRACES = "LAB_TRACES"
 DEAD = "LAB_DEAD"
 RETRY = "LAB_RETRY"
 HUMAN = "LAB_HUMAN"
+GATES = "lab.gates"
+"""The subject on which a role asks a trainer to put a source through the gates; the reply is no event."""
 
 DAY_S = 86_400.0
 

@@ -8,10 +8,19 @@ from agents.llm.spending import SpendingGuard
 from bus.delivery.actor import Actor
 from bus.delivery.bus import Bus
 from bus.delivery.deciding import Answerer
+from bus.delivery.gate_checks import ask_gates
 from bus.delivery.role_spec import RoleSpec, ServiceContext
 from bus.vocabulary.events import ModelAccount, Record
 from bus.vocabulary.queries import Query
-from bus.vocabulary.questions import Completion, CompletionReply, ProgramReply, ProgramStep, Question
+from bus.vocabulary.questions import (
+    Completion,
+    CompletionReply,
+    GateCheck,
+    GateVerdict,
+    ProgramReply,
+    ProgramStep,
+    Question,
+)
 from bus.wire.envelope import Envelope
 from lab.runtime import models
 from lab.settings import Settings
@@ -53,7 +62,9 @@ async def _programs(spec: RoleSpec) -> AsyncIterator[Mapping[type[Question], Ans
 
 
 def answerers(settings: Settings, bus: Bus, role: str) -> Mapping[type[Question], Answerer]:
-    """Return who answers a role's questions to language models; what their tools ask goes to memory over `bus`.
+    """Return who answers a role's questions to language models and to the gates.
+
+    What the models' tools ask goes to memory, and to a trainer for the gates, over `bus`.
 
     Raises LabError, or ValueError, for an unusable address or key.
     """
@@ -62,16 +73,21 @@ def answerers(settings: Settings, bus: Bus, role: str) -> Mapping[type[Question]
         return {Completion: _no_endpoint}
     from agents.llm.model import ModelClient
 
-    async def ask_memory(_: Envelope, question: Question) -> Record:
+    async def try_source(_: Envelope, check: GateCheck) -> GateVerdict:
+        return await ask_gates(bus, check)
+
+    async def answer_tool(envelope: Envelope, question: Question) -> Record:
+        if isinstance(question, GateCheck):
+            return await try_source(envelope, question)
         if not isinstance(question, Query):
             raise ValueError(f"no one answers {type(question).__name__} here")  # noqa: TRY004  (the tool's fault)
         return await bus.ask(question)
 
     bandits = settings.llm.bandits()
-    client = ModelClient(choices, role, answerer=ask_memory, guard=SpendingGuard(bus.ask), bandits=bandits)
+    client = ModelClient(choices, role, answerer=answer_tool, guard=SpendingGuard(bus.ask), bandits=bandits)
     host_facts = bus.vitals.facts
     bus.vitals.facts = lambda: {**host_facts(), "circuits": client.circuits()}
-    return {Completion: client.answer}
+    return {Completion: client.answer, GateCheck: try_source}
 
 
 async def _no_endpoint(_: Envelope, __: Question) -> CompletionReply:

@@ -23,7 +23,7 @@ from bus.vocabulary.queries import (
     Neighbour,
     Neighbours,
 )
-from bus.vocabulary.questions import Completion
+from bus.vocabulary.questions import Completion, CompletionReply, GateCheck, GateVerdict
 from tests.support.conversations import Speech, speaker
 from tests.support.decisions import Driven, decide, envelope_of
 from tests.support.factories import campaign_started, experiment
@@ -37,6 +37,7 @@ REQUEST = ProposalRequested(slot=4, arm="guided", parent="e0001", references=("e
 PLAN = Plan(mechanism="two clocks", weakness="keys interfere", expected="recall")
 YES, NO = Reflection(holds=True, why="sound"), Reflection(holds=False, why="the mask is missing")
 NO_NEIGHBOURS = Neighbours(rows=())
+UNKNOWN = GateVerdict(message="no trainer has answered")
 SOUND = BASELINES["deltanet"].source
 BROKEN = SOUND.replace("import torch\n", "import os\nimport torch\n", 1)
 
@@ -50,6 +51,8 @@ def slot(
     *speeches: Speech,
     form: str = "whole",
     near: Neighbours | Callable[[AskNeighbours], Neighbours] = NO_NEIGHBOURS,
+    verdict: GateVerdict = UNKNOWN,
+    model: Callable[[Completion], CompletionReply] | None = None,
     **settings: Any,
 ) -> Driven:
     """Return the decision on a slot, with a model that says this and settings of the researcher."""
@@ -63,7 +66,8 @@ def slot(
         AskNeighbours: near,
         AskInsights: CampaignInsights(),
         AskExperiments: Experiments(rows=(experiment("e0012", fitness=0.41, val_loss=1.5, name="old-clocks"),)),
-        Completion: speaker(*speeches),
+        Completion: model or speaker(*speeches),
+        GateCheck: verdict,
     }
     return decide(Researcher(), envelope_of(REQUEST, "e0003"), replies)
 
@@ -95,6 +99,40 @@ def test_a_static_fault_goes_back_and_the_corrected_source_is_proposed() -> None
     driven = slot(PLAN, draft(BROKEN), draft())
     assert idea_of(driven).source == SOUND
     assert '<fault from="lab">\nthe static check found import' in prompts_of(driven)[2]
+
+
+def checks_of(driven: Driven) -> list[str]:
+    """Return the sources that a decision put through the gates, in order."""
+    return [question.source for question in driven.questions if isinstance(question, GateCheck)]
+
+
+def test_a_gate_that_fails_goes_back_until_no_check_is_left() -> None:
+    """A source that would fail at once is no proposal yet; the static check comes first."""
+    failed = GateVerdict(outcome="failed", reason="causality", message="output at 3 depends on input at 7")
+    driven = slot(PLAN, draft(BROKEN), draft(), draft(GLA.source), draft(), verdict=failed, gate_checks=2)
+    assert checks_of(driven) == [SOUND, GLA.source]
+    assert '<fault from="candidate">\na gate found causality: output at 3' in prompts_of(driven)[3]
+    assert (idea_of(driven).origin, idea_of(driven).source) == ("model", SOUND)
+
+
+def test_without_a_trainer_the_conversation_goes_on_and_asks_no_more() -> None:
+    """Whatever passes the static check is proposed, as in logs without checks by the gates."""
+    driven = slot(PLAN, YES, draft(), NO, draft(GLA.source), reflections=True, gate_checks=4)
+    assert checks_of(driven) == [SOUND]
+    assert idea_of(driven).source == GLA.source
+    assert not checks_of(slot(PLAN, draft()))
+
+
+def test_checks_by_a_tool_are_taken_from_those_of_the_conversation() -> None:
+    """Each question says how many are left, so that the service can count."""
+    said = speaker(PLAN, draft(GLA.source))
+
+    def model(question: Completion) -> CompletionReply:
+        return said(question).model_copy(update={"gate_checks": 2 if question.schema_name == "Plan" else 0})
+
+    driven = slot(PLAN, gate_checks=3, model=model, verdict=GateVerdict(outcome="passed"))
+    assert [question.gate_checks for question in driven.questions if isinstance(question, Completion)] == [3, 1]
+    assert checks_of(driven) == [GLA.source]
 
 
 def test_after_the_last_correction_the_grammar_takes_the_slot() -> None:

@@ -1,16 +1,20 @@
 """A tool that a model calls: typed arguments, answers as of the event, bounds, and nothing published."""
 
+import json
 from collections.abc import Generator
 from typing import Any, ClassVar
 
 import pytest
 from pydantic import BaseModel
 
+from agents.design import BASELINES
+from agents.llm.tools import TOOLS
 from agents.llm.tools.driving import MAX_QUESTIONS, MAX_RESULT_CHARACTERS, run_tool
+from agents.llm.tools.gate_allowance import NO_MORE, GateAllowance
 from bus.delivery.role import Post, Subdecision
 from bus.vocabulary.events import CampaignPaused, HumanMessage, Record
 from bus.vocabulary.queries import AskExperiments, Experiments
-from bus.vocabulary.questions import Completion, Question
+from bus.vocabulary.questions import Completion, GateCheck, GateVerdict, Question
 from bus.wire.envelope import Envelope
 from tests.support.decisions import envelope_of
 from tests.support.factories import experiment
@@ -71,6 +75,25 @@ async def test_a_fault_is_a_text_for_the_model(arguments: str, fault: str) -> No
     text = await run_tool(ShowName(), CAUSE, arguments, RecordingMemory().answer)
     assert text.startswith("error: ")
     assert fault in text
+
+
+async def test_checks_by_the_gates_are_counted_and_end() -> None:
+    """Then the tool says so; questions to memory go on."""
+    asked: list[Question] = []
+
+    async def answer(_: Envelope, question: Question) -> Record:
+        asked.append(question)
+        return GateVerdict(outcome="passed") if isinstance(question, GateCheck) else Experiments(rows=())
+
+    gates = GateAllowance(answer, checks=2)
+    source = json.dumps({"source": BASELINES["gla"].source})
+    said = [await run_tool(TOOLS["check_source"], CAUSE, source, gates.answer) for _ in range(3)]
+    assert said == [
+        *["no static fault, and it passes every gate"] * 2,
+        f"no static fault; the gates were not run: {NO_MORE}",
+    ]
+    assert (gates.used, len(asked)) == (2, 2)
+    assert await gates.answer(CAUSE, AskExperiments(campaign="c")) == Experiments(rows=())
 
 
 class Misbehaving(ShowName):

@@ -27,6 +27,7 @@ from bus.vocabulary.queries import (
     UnitEffect,
     UnitEffects,
 )
+from bus.vocabulary.questions import GateCheck, GateVerdict
 from tests.support.decisions import Driven, drive, envelope_of
 from tests.support.factories import experiment
 from tests.support.injections import GLA, PLAIN, TEXTS, hidden_characters
@@ -42,7 +43,7 @@ CALLS: dict[str, dict[str, str]] = {
     "check_source": {"source": GLA},
 }
 EDGE = re.compile(
-    r"</?(?:paper|idea|figures|motivation|findings|source|failures?|diff|unit-effects)\b[^<>\n]*>|<\|[^<>|]*\|>"
+    r"</?(?:paper|idea|figures|motivation|findings|source|failures?|diff|unit-effects|evidence)\b[^<>\n]*>|<\|[^<>|]*\|>"
 )
 
 
@@ -59,6 +60,7 @@ def memory(text: str) -> dict[Any, Any]:
         AskCognition: Cognition(rows=(entry,)),
         AskNeighbours: Neighbours(rows=(Neighbour(id="e0001", similarity=0.9, motivation=text),)),
         AskUnitEffects: effects(text),
+        GateCheck: GateVerdict(outcome="failed", reason="causality", message=text, tail=text),
         AskExperiments: lambda ask: Experiments(rows=tuple(row for row in rows if not ask.ids or row.id in ask.ids)),
     }
 
@@ -89,9 +91,10 @@ def test_the_settings_name_every_tool() -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_tool_reads_as_of_the_event_and_publishes_nothing(name: str) -> None:
-    """Every question is a query about the log up to the cause."""
+    """Every question is a query about the log up to the cause, or a check that enters no log."""
     _, driven = call(name)
-    assert all(isinstance(question, Query) and question.at == CAUSE.seq for question in driven.questions)
+    queries = [question for question in driven.questions if not isinstance(question, GateCheck)]
+    assert all(isinstance(question, Query) and question.at == CAUSE.seq for question in queries)
     assert not [step for step in driven.posts if isinstance(step, Post)]
 
 
@@ -104,7 +107,7 @@ def test_a_tool_reads_as_of_the_event_and_publishes_nothing(name: str) -> None:
         ("diff", "-# prefer a gate"),
         ("unit_effects", "gate:sigmoid: helps, +0.80 (+0.30 to +1.30), 12 designs"),
         ("failures_like", "gate causality: prefer a gate"),
-        ("check_source", "no static fault"),
+        ("check_source", '<evidence from="candidate">'),
     ],
 )
 def test_a_tool_returns_what_was_asked_for(name: str, fact: str) -> None:
@@ -113,9 +116,28 @@ def test_a_tool_returns_what_was_asked_for(name: str, fact: str) -> None:
 
 
 def test_check_source_names_the_fault() -> None:
-    """Its line too, so that the model finds it."""
+    """Its line too, so that the model finds it; no gate has to look."""
     source = BASELINES["gla"].source.replace("import torch\n", "import os\n", 1)
-    assert call("check_source", source=source)[0].startswith("import: line ")
+    text, driven = call("check_source", source=source)
+    assert text.startswith("import: line ")
+    assert not driven.questions
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        (GateVerdict(outcome="passed"), "no static fault, and it passes every gate"),
+        (GateVerdict(message="no trainer has answered"), "the gates were not run: no trainer has answered"),
+        (GateVerdict(outcome="failed", reason="causality", message="t=3 reads t=7"), "a gate found causality\n<evid"),
+    ],
+)
+def test_check_source_says_what_the_gates_find(verdict: GateVerdict, said: str) -> None:
+    """They get the source as it is; without a verdict, the conversation has the static check alone."""
+    driven = Driven([], [])
+    tool = TOOLS["check_source"]
+    text = drive(tool.run(CAUSE, tool.Arguments.model_validate({"source": GLA})), {GateCheck: verdict}, driven)
+    assert said in text
+    assert driven.questions == [GateCheck(campaign=CAUSE.campaign, source=GLA)]
 
 
 def test_unit_effects_are_those_of_an_axis() -> None:
@@ -152,7 +174,7 @@ def test_an_id_is_an_id(value: str) -> None:
         TOOLS["show_experiment"].Arguments.model_validate({"experiment": value})
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if name != "check_source"])
+@pytest.mark.parametrize("name", CALLS)
 def test_no_text_changes_the_blocks_of_a_tools_answer(name: str) -> None:
     """Edges are the same in the same order, and no character is hidden, for every hostile text."""
     expected = EDGE.findall(call(name)[0])

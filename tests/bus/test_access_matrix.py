@@ -30,6 +30,8 @@ from lab.roster import all_durables, decider_specs, key_names, role_specs
 
 DECIDERS = ("director", "researcher", "engineer", "trainer", "analyst", "desk")
 SERVES = (*DECIDERS, "memory", "dashboard")
+WRITERS = ("researcher", "engineer")
+"""Roles that ask trainers to put a source through the gates."""
 PERSON = "person.ada"
 READERS = ("reader", PERSON)
 ROLES = (*SERVES, "lab", "human", *READERS)
@@ -79,6 +81,8 @@ def publications(role: str, types: set[str]) -> Rights:
     rights |= {"lab.query.standing": admin or role in asks, "lab.query.experiments": admin or role in asks}
     rights |= {f"_INBOX.{asker}.x": admin or role == "memory" for asker in ROLES}
     rights |= {f"_INBOX.{asker}.x": admin or role in SERVES for asker in ("lab", "dashboard", *READERS)}
+    rights |= {f"_INBOX.{writer}.x": admin or role in {"memory", "trainer"} for writer in WRITERS}
+    rights["lab.gates"] = admin or role in WRITERS
     rights |= {f"$SRV.{verb}": admin or role in READERS for verb in ("PING", "INFO", "STATS")}
     rights |= {"$SRV.STATS": admin or role in {"dashboard", *READERS}, "lab.drain.director": admin}
     rights |= {"lab.status.director": admin or role in READERS}
@@ -104,6 +108,7 @@ def subscriptions(role: str) -> Rights:
     rights = {subject: admin or name in FOLLOWED.get(role, ()) for name, subject in SUBJECTS.items()}
     rights |= dict.fromkeys((">", "*", "lab.>", "_INBOX.>", "$JS.>", "$JS.API.>", "$SYS.>"), admin)
     rights |= {"lab.query.*": admin or role == "memory", "lab.query.standing": admin or role == "memory"}
+    rights["lab.gates"] = admin or role == "trainer"
     for service in SERVES:
         may = admin or role == service
         rights |= {f"$SRV.STATS.{service}": may, f"$SRV.PING.{service}.X": may, f"lab.status.{service}": may}

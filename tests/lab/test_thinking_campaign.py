@@ -25,7 +25,7 @@ def model() -> Iterator[ScriptedModel]:
 
 @pytest.mark.slow
 def test_a_campaign_with_tools_replays_without_a_difference(model: ScriptedModel, tmp_path: Path) -> None:
-    """Every tool was called, every slot was filled, and a replay asks nobody."""
+    """Every tool was called, the gates too, every slot was filled, and a replay asks nobody."""
     home, log = tmp_path / "home", tmp_path / "log.jsonl"
     llm = {"base_url": model.url, "model": "scripted", "retries": 0}
     assert run_instant(home, experiments=8, slots=2, llm=llm).finished
@@ -34,16 +34,19 @@ def test_a_campaign_with_tools_replays_without_a_difference(model: ScriptedModel
     ideas = [one.event for one in history if isinstance(one.event, ProposalCreated) and one.event.origin != "baseline"]
     assert len(ideas) == 8
     assert "model" in {idea.origin for idea in ideas}
+    asked_of = [answer for attempts in replay.traces_of(log).values() for answers in attempts for answer in answers]
     uses = [
         (use["tool"], use["result"])
-        for attempts in replay.traces_of(log).values()
-        for answers in attempts
-        for answer in answers
+        for answer in asked_of
         if answer["question"] == "Completion"
         for use in answer["reply"].get("tool_uses", ())
     ]
     assert {name for name, _ in uses} == set(TOOLS)
     assert not [result for _, result in uses if result.startswith("error: ")]
+    assert {"gate" in result for name, result in uses if name == "check_source"} == {True}
+    verdicts = {answer["reply"].get("outcome") for answer in asked_of if answer["question"] == "GateCheck"}
+    assert verdicts
+    assert verdicts <= {"passed", "failed"}
     for role in ("researcher", "engineer", "analyst", "director"):
         assert json.loads(move37("replay", str(log), "--agent", role, "--json"))["differences"] == []
     assert len(model.requests) == asked

@@ -7,6 +7,7 @@ training and loading a sentence model would only slow them down.
 from dataclasses import replace
 
 from bus.delivery.actor import Actor
+from bus.delivery.gate_checks import serve_gates
 from bus.delivery.role_spec import RoleSpec, ServiceContext
 from bus.vocabulary.questions import Question
 from bus.wire.envelope import Envelope
@@ -25,6 +26,7 @@ async def memory(context: ServiceContext) -> None:
 
 async def trainer(context: ServiceContext) -> None:
     """Serve the trainer without training."""
+    await serve_gates(context.bus, instant_trainer.check)
     await Actor(context.bus, role_spec("trainer"), answerers={Prepare: prepare, Train: train}).run()
 
 

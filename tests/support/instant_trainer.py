@@ -8,6 +8,7 @@ the data, for the others only on the first. A busy machine ends one run in eight
 import random
 
 from bus.vocabulary.events import VETOED, RunAnomaly, RunFailed, RunRequested, RunStarted, VerificationRequested
+from bus.vocabulary.questions import GateCheck, GateVerdict
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, derive, is_placebo
 from tests.support.factories import run_completed
@@ -40,6 +41,13 @@ def prepare(envelope: Envelope, *, sound_baselines: bool = True) -> Prepared:
     if draw.random() < GATE_FAILURE and not _is_sealed(envelope) and not _is_spared(envelope, sound_baselines):
         return Prepared(failed=_failure(request, "gate", "causality", "output at 3 depends on input at 7"))
     return Prepared(started=RunStarted(run=request.run, worker=WORKER, width=64, parameters=100_000, gates=()))
+
+
+async def check(question: GateCheck) -> GateVerdict:
+    """Return what the gates find in a source that is no run yet: its own draw decides, as for any other source."""
+    if random.Random(derive(question.source, "check")).random() < GATE_FAILURE:
+        return GateVerdict(outcome="failed", reason="causality", message="output at 3 depends on input at 7")
+    return GateVerdict(outcome="passed")
 
 
 def train(envelope: Envelope, *, sound_baselines: bool = True) -> Trained:

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from agents.design import draw_design, render
+from agents.design import BASELINES, draw_design, render
 from tests.support.scripted_model import ScriptedModel, completion
 
 BROKEN = Path(__file__).parent.parent / "agents" / "broken"
@@ -28,7 +28,7 @@ TOOL_CALLS: Mapping[str, dict[str, str]] = {
     "diff": {"a": "base-gla", "b": "base-deltanet"},
     "unit_effects": {"axis": ""},
     "failures_like": {"reason": ""},
-    "check_source": {"source": "import os"},
+    "check_source": {"source": BASELINES["gla"].source},
 }
 """What it looks up before every plan."""
 REFUSAL = 400, b'{"error": {"message": "the context is too long", "type": "test"}}'

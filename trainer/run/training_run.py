@@ -12,17 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bus.vocabulary.events import GateResult, LossPoint, RunRequested, RunStarted, Stage
+from bus.vocabulary.events import LossPoint, RunRequested, RunStarted, Stage
 from sandbox import Jail, JailFault
 from trainer.run import weights
 from trainer.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from trainer.run.events import RunEvents, RunMeasurements
 from trainer.run.examination import ImplausibleLoss, NotCausal, examine
+from trainer.run.gating import put_through_gates
 from trainer.run.jail import EVAL_WORKER, TRAIN_WORKER
 from trainer.run.job import Job
 from trainer.run.monitor import AnomalyFinding, Monitor, Reading
 from trainer.run.parent_training import ParentTraining
-from trainer.run.protocol import Ready, Rejected
+from trainer.run.protocol import Ready
 from trainer.run.questions import Prepared, Trained
 from trainer.run.scoring import BadLogits
 from trainer.run.worker import Worker
@@ -69,19 +70,9 @@ class TrainingRun:
     def prepare(self) -> Prepared:
         """Build the architecture in the jail and run the gates. Raises SandboxUnavailable."""
         self._worker = self._start_worker(TRAIN_WORKER, self.request.limits.seconds)
-        try:
-            self._worker.send_job(self._job.for_training())
-            verdict = self._worker.receive_verdict(self._scale)
-            gates = [GateResult(gate=f.gate, passed=f.passed, evidence=f.evidence) for f in verdict.gates]
-            if isinstance(verdict, Rejected):
-                return Prepared(failed=self._events.gate_failure(gates, verdict.reason))
-            width = verdict.width
-            weights.check_parameters(verdict.weights, self._scale, width.parameters)
-            self._started = self._events.run_started(width.d_model, width.parameters, gates)
-            self._ready = verdict
-        except JailFault as fault:
-            return Prepared(failed=self._events.run_failed(self._stage, fault.reason, fault.message, fault.tail))
-        return Prepared(started=self._started)
+        prepared, self._ready = put_through_gates(self._worker, self._job, self._events)
+        self._started = prepared.started
+        return prepared
 
     def train(self, on_point: OnPoint, artifact: Path | None) -> Trained:
         """Train and score the candidate after a successful `prepare`, and write the weights to `artifact` (if any).
