@@ -87,7 +87,7 @@ class CampaignHistory:
         )  # fmt: skip
         self._index(entry)
         if figures:
-            self.rows[name] = row | figures
+            self.rows.setdefault(name, {}).update(figures)
         if figures.get("status") in ENDED:
             self.end_times.append(entry.time)
         return entry
@@ -124,9 +124,12 @@ class CampaignHistory:
 
     def _row_at(self, name: str, at: int) -> Row:
         """Return one row as of a position, empty if it is not there yet."""
-        places = self._changes[name]
-        known = places[: bisect_right(places, at, key=self._seqs.__getitem__)]
-        return fold(self.entries[place] for place in known).get(name, {})
+        row: Row = {}
+        for place in self._changes[name]:
+            if self._seqs[place] > at:
+                break
+            row.update(self.entries[place].changes)
+        return row
 
     def find(self, event_id: str) -> LogEntry | None:
         """Return the entry of an event, None if the log has no such event."""
@@ -163,7 +166,7 @@ def fold(entries: Iterable[LogEntry]) -> dict[str, Row]:
     rows: dict[str, Row] = {}
     for entry in entries:
         if entry.changes:
-            rows[entry.target] = rows.get(entry.target, {}) | entry.changes
+            rows.setdefault(entry.target, {}).update(entry.changes)
     return rows
 
 

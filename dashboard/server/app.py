@@ -14,12 +14,12 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
-from dashboard.modules import STATIC, served_page
+from dashboard.modules import served_page
 from dashboard.server.access import LOOPBACK_HOSTS, Access
 from dashboard.server.headers import SecurityHeaders
+from dashboard.server.page_files import page_files
 from dashboard.server.reading import Json, ReadingApi
 from dashboard.server.source import KeyRefused, LabSilent, LabSource
 from dashboard.server.speaking import SpeakingApi
@@ -42,7 +42,7 @@ def create_app(lab: LabSource, access: Access) -> Starlette:
             Route("/healthz", _health),
             *ReadingApi(lab, access).routes(),
             *SpeakingApi(lab, access).routes(),
-            Mount("/static", StaticFiles(directory=STATIC)),
+            page_files(),
         ],
         middleware=[
             Middleware(SecurityHeaders),

@@ -16,8 +16,6 @@ from dashboard.server.source import LabSource
 
 MAX_PAGE = 500
 """Entries in one page of the log."""
-MAX_STEPS = 2_000
-"""Entries in one reply about changes."""
 MAX_RUNS_ASKED = 64
 REPORT_POLICY = "frame-ancestors 'none'"
 """The report has a policy of its own, in its document."""
@@ -44,7 +42,7 @@ class ReadingApi:
     def routes(self) -> list[Route]:
         """Return the paths, each answered for browsers that may look."""
         paths = {
-            "/api/rows": self.rows, "/api/steps": self.steps, "/api/log": self.log, "/api/event/{id}": self.event,
+            "/api/rows": self.rows, "/api/log": self.log, "/api/event/{id}": self.event,
             "/api/experiment/{id}": self.experiment, "/api/readings": self.readings, "/api/standing": self.standing,
             "/api/discovery": self.discovery,
             "/api/spending": self.spending, "/api/vitals": self.vitals, "/api/markers": self.markers,
@@ -75,13 +73,6 @@ class ReadingApi:
             reply = _rows_reply(history.campaign, history.last, history.rows.values())
             self._rows = history, history.last, to_json(reply)
         return Json(self._rows[2])
-
-    async def steps(self, request: Request) -> Response:
-        """Return the entries after a position with their changes, oldest first."""
-        history, after = self._lab.history, _number(request, "after")
-        entries = history.entries[len(history.up_to(after)) if after else 0 :][:MAX_STEPS]
-        last = entries[-1].seq if entries else after
-        return Json({"last": last, "more": last < history.last, "steps": [entry.step() for entry in entries]})
 
     async def log(self, request: Request) -> Response:
         """Return a page of the log that matches a filter, newest first, and the number of all matches."""

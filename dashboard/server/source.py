@@ -48,7 +48,10 @@ class LabSource(Protocol):
         ...
 
     def vitals(self) -> Mapping[str, Any]:
-        """Return what no log holds: services, absent roles, pace, time left and progress of runs."""
+        """Return what no log holds: services, absent roles, pace, time left, progress of runs.
+
+        `read` is the fraction of the log that has been read; below 1, pages show the rows so far.
+        """
         ...
 
     def standing(self) -> Mapping[str, Any]:

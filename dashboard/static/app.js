@@ -34,16 +34,18 @@ class App {
     this.store = new Store(source);
     this.main = document.getElementById("main");
     this.catchUp = throttled(() => this.store.catchUp().catch(() => {}), CATCH_UP_MS);
-    this.store.addEventListener("change", ({ detail }) => { this.#head(); this.view?.update?.(detail); });
   }
 
   async start() {
     this.#nav();
     const at = Number(this.#address().query.get("at")); // before the page reads: a person may follow a link meanwhile
     await this.store.refresh("session");
+    this.#head();
     if (!this.store.session.may_read) { this.#signIn(); return; }
     await Promise.all([this.store.load(), this.store.refresh("standing"), this.store.refresh("vitals")]);
     if (at) await this.store.travel(at);
+    this.store.addEventListener("change", ({ detail }) => { this.#head(); this.view?.update?.(detail); });
+    this.#head();
     new Scrubber(this.store, document.getElementById("scrubber"));
     globalThis.addEventListener("hashchange", () => this.route());
     document.addEventListener("keydown", (event) => this.#keys(event));
@@ -55,7 +57,11 @@ class App {
   #news(kind, content) {
     const { store } = this;
     if (kind === "log") this.catchUp();
-    else if (kind === "vitals") { store.vitals = content; store.changed("vitals"); }
+    else if (kind === "vitals") {
+      if (store.vitals.read < 1) this.catchUp(); // the server still reads the log
+      store.vitals = content;
+      store.changed("vitals");
+    }
     else if (kind === "standing") store.refresh("standing").catch(() => {});
     else if (kind === "reset") store.load().then(() => store.changed("log"), () => {});
     else {
@@ -101,7 +107,7 @@ class App {
     bar.firstChild.style.width = percent(store.total ? Math.min(1, store.ended / store.total) : 0);
     const fact = (words, ...value) => h("div", { class: "fact" }, h("span", {}, words), h("strong", {}, ...value));
     fill(document.getElementById("head"), h("a", { class: "brand", href: "#/now" }, h("img", { src: document.querySelector('link[rel="icon"]').href, alt: "" }), "move37"), h("span", { class: "campaign" }, store.id, this.source.live ? null : " · exported log"),
-      h("span", { class: `state ${store.past && !store.lost ? "past" : state}` }, store.lost ? "connection lost" : store.past ? "the past" : state),
+      h("span", { class: `state ${store.past && !store.lost ? "past" : state}` }, store.lost ? "connection lost" : store.past ? "the past" : vitals.read < 1 ? `reading the log, ${percent(vitals.read)}` : state),
       h("div", { class: "facts" }, fact("ended", `${count(store.ended)} / ${count(store.total)}`), bar, fact(`best ${store.meritName}`, best ? figure("merit", store.merit(best)) : "–"),
         campaign.state === "finished" || store.past ? null : [fact("time left", duration(vitals.seconds_left)), fact("events / min", count(vitals.per_minute ?? 0))]));
   }

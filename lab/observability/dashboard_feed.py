@@ -61,6 +61,7 @@ class DashboardFeed:
         self._ready, self._analysed = asyncio.Event(), asyncio.Event()
         self._staff, self._roll = Staff(), RollCall((), (), datetime.now(UTC))
         self._silent = False
+        self._read, self._start = 0, 0
         self._begin("")
 
     def _begin(self, campaign: str) -> None:
@@ -79,14 +80,15 @@ class DashboardFeed:
 
     async def _follow_log(self) -> None:
         """Add the log's events; those up to our start are history, later ones are sent to every browser."""
-        start = await self._bus.transport.last_seq(subjects.LOG)
+        self._start = start = await self._bus.transport.last_seq(subjects.LOG)
         if not start:
             self._ready.set()
         async for batch in self._bus.follow():
             for stored in batch:
                 with suppress(MalformedMessage):
                     self._add(subjects.decode_event(stored), is_new=stored.seq > start)
-            if batch[-1].seq >= start:
+            self._read = batch[-1].seq
+            if self._read >= start:
                 self._ready.set()
 
     def _add(self, envelope: Envelope, *, is_new: bool) -> None:
@@ -174,6 +176,7 @@ class DashboardFeed:
             "services": list(self._roll.services),
             "absent": [] if finished else [one.as_json() for one in self._roll.absent],
             "silent": self._silent,
+            "read": 1.0 if self._ready.is_set() else round(self._read / self._start, 3) if self._start else 0.0,
             "per_minute": sum(1 for _ in _newer(history, since)),
             "seconds_left": None if finished else self._seconds_left(),
             "progress": {run: self.readings.progress[run] for run in runs if run in self.readings.progress},

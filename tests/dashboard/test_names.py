@@ -1,10 +1,14 @@
-"""Short names of designs: short, stable, and made from the name alone."""
+"""Short names of designs: short, stable, and made from the name alone; and one set of words on all pages."""
+
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboard.modules import STATIC
 from dashboard.names import MAX_SHORT_CHARACTERS, label, short_name
+from dashboard.report.scores import STATUS_WORDS
 
 
 @pytest.mark.parametrize(
@@ -43,3 +47,10 @@ def test_a_short_name_is_never_long(name: str) -> None:
 def test_a_label_says_each_thing_once(experiment: str, name: str, expected: str) -> None:
     """A baseline's id already has its name."""
     assert label(experiment, name) == expected
+
+
+def test_the_words_for_a_status_are_those_of_the_report() -> None:
+    """One set of words on all pages."""
+    script = (STATIC / "parts" / "words.js").read_text()
+    table = script[script.index("STATUS = {") : script.index("};")]
+    assert dict(re.findall(r'(\w+): "([^"]+)"', table)) == STATUS_WORDS

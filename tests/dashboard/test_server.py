@@ -65,16 +65,6 @@ def test_a_page_reads_only_the_rows_that_differ(browser: TestClient, lab: Record
     assert shown != at or not reply["rows"] + reply["gone"]
 
 
-def test_steps_fold_to_the_rows(browser: TestClient) -> None:
-    """A browser that adds them to the rows of an earlier position has today's."""
-    rows = {row["id"]: row for row in browser.get("/api/rows?at=30").json()["rows"]}
-    for step in browser.get("/api/steps?after=30").json()["steps"]:
-        rows[step["target"]] = rows.get(step["target"], {}) | step["changes"]
-    assert rows == {row["id"]: row for row in browser.get("/api/rows").json()["rows"]} | {
-        k: v for k, v in rows.items() if not v
-    }
-
-
 def test_the_log_is_searched_in_pages(browser: TestClient) -> None:
     """The newest come first, and the total counts all matches."""
     page = browser.get("/api/log", params={"filter": "type:RunCompleted", "limit": 5}).json()

@@ -5,6 +5,7 @@ import json
 import lzma
 import socket
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,13 +63,16 @@ class RecordedLab:
         self.speakers: list[RecordedSpeaker] = []
         self.checked: list[str] = []
         self.more_vitals: dict[str, Any] = {}
+        self._by_experiment: defaultdict[str, list[Envelope]] = defaultdict(list)
         for envelope in self.events:
             self.history.append(envelope)
             self.hub.remember(envelope)
+            self._by_experiment[envelope.experiment].append(envelope)
 
     def add(self, envelope: Envelope) -> None:
         """Let an event happen."""
         self.events.append(envelope)
+        self._by_experiment[envelope.experiment].append(envelope)
         self.history.append(envelope)
         self.hub.publish(envelope)
 
@@ -79,7 +83,7 @@ class RecordedLab:
     def vitals(self) -> Mapping[str, Any]:
         """Return vitals; see LabSource."""
         runs = self.readings.progress
-        quiet = {"services": [], "absent": [], "silent": False, "per_minute": 3, "seconds_left": 75.0}
+        quiet = {"services": [], "absent": [], "silent": False, "read": 1.0, "per_minute": 3, "seconds_left": 75.0}
         losses = {run: self.readings.newest(run) for run in runs}
         return quiet | {"progress": dict(runs), "losses": losses} | self.more_vitals
 
@@ -89,7 +93,7 @@ class RecordedLab:
 
     async def events_of(self, experiment: str) -> Sequence[Envelope]:
         """Return the events about an experiment; see LabSource."""
-        return [envelope for envelope in self.events if envelope.experiment == experiment]
+        return self._by_experiment.get(experiment, [])
 
     async def event_at(self, seq: int) -> Envelope | None:
         """Return an event; see LabSource."""

@@ -46,8 +46,20 @@ export function throttled(callback, ms) {
   };
 }
 
-// Calls back `ms` after the last call.
-export function debounced(callback, ms) {
-  let timer = null;
-  return (...values) => { clearTimeout(timer); timer = setTimeout(() => callback(...values), ms); };
+// Calls an asynchronous function back at once; while it works, only the newest further call waits for its end.
+export function newest(callback) {
+  let working = false, waiting = null;
+  const call = async (...values) => {
+    if (working) { waiting = values; return; }
+    working = true;
+    try { await callback(...values); } finally {
+      const next = waiting;
+      [working, waiting] = [false, null];
+      if (next) call(...next);
+    }
+  };
+  return call;
 }
+
+// Calls back once the page has painted.
+export const afterPaint = (callback) => requestAnimationFrame(() => setTimeout(callback));

@@ -24,7 +24,6 @@ export class FileSource {
   readings = async () => ({});
   spending = async (at = 0) => (await this.discovery(at))?.spending ?? { rows: [], limits: {} };
   discovery = async (at = 0) => this.discoveries.findLast((known) => known.at <= (at || this.last)) ?? null;
-  steps = async () => ({ last: this.last, more: false, steps: [] });
 
   // As `LiveSource.rows`.
   async rows(at = 0, shown = 0) {

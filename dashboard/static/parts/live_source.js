@@ -37,7 +37,6 @@ export class LiveSource {
 
   // Every row as of `at`; if the page has those as of `shown`, only the rows that differ, and the ids of those `gone`.
   rows = (at = 0, shown = 0) => ask(`api/rows?${query({ at, shown })}`);
-  steps = (after) => ask(`api/steps?${query({ after })}`);
   log = async (options) => {
     logFilter(options.filter ?? ""); // a fault is told without asking
     return ask(`api/log?${query(options)}`);

@@ -1,6 +1,6 @@
 // The scrubber: every view as of any event of the log. Space plays, arrow keys step.
 
-import { announce, debounced, fill, h } from "./dom.js";
+import { announce, fill, h, newest } from "./dom.js";
 import { count } from "./words.js";
 
 const PLAY_MS = 350;
@@ -16,7 +16,7 @@ export class Scrubber {
     this.fork = h("a", { class: "button", href: "#/fork" }, "what if …");
     fill(footer, this.play, this.range, this.where, this.fork, this.now);
     this.footer = footer;
-    this.#seek = debounced((at) => this.#go(at), 40);
+    this.#seek = newest((at) => this.#go(at));
     store.addEventListener("change", ({ detail }) => { if (detail === "rows" || detail === "log" || detail === "at") this.draw(); });
     this.draw();
   }
@@ -51,7 +51,7 @@ export class Scrubber {
     let at = this.store.past ? this.store.at : 1;
     fill(this.play, "❚❚");
     this.timer = setInterval(() => {
-      this.#go(at);
+      this.#seek(at);
       at += step;
       if (at > this.store.last) { this.#playing(); this.#go(0); }
     }, PLAY_MS);

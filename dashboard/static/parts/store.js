@@ -70,17 +70,14 @@ export class Store extends EventTarget {
     this.#show(wanted ? rows : this.#now);
   }
 
-  // Adds the entries after the newest known one.
+  // Takes over the rows that changed after the newest known event.
   async catchUp() {
-    let more = true;
-    while (more) {
-      const reply = await this.source.steps(this.last);
-      for (const { target, changes } of reply.steps) {
-        if (Object.keys(changes).length) this.#now.set(target, { ...this.#now.get(target), ...changes });
-      }
-      [this.last, more] = [reply.last, reply.more];
-    }
-    if (!this.past) this.#show(this.#now);
+    if (!this.last) { await this.load(); this.changed("log"); return; }
+    const { id, at, rows } = await this.source.rows(0, this.last);
+    if (id !== this.id || at <= this.last) return; // the stream tells of another campaign
+    for (const row of rows) this.#now.set(row.id, row);
+    this.last = at;
+    if (rows.length && !this.past) this.#show(this.#now);
     this.changed("log");
   }
 

@@ -1,6 +1,6 @@
 // Leaderboard: every experiment, ranked; sort, filter, choose columns; and what each score costs.
 
-import { debounced, fill, h } from "../parts/dom.js";
+import { afterPaint, fill, h } from "../parts/dom.js";
 import { scatter } from "../parts/plot.js";
 import { FIGURES, count, figure, isBaseline, nameOf, number, statusChip } from "../parts/words.js";
 
@@ -28,7 +28,7 @@ export class LeaderboardView {
 
   mount(main) {
     const search = h("input", { type: "search", placeholder: "id, name, operator …", "aria-label": "Filter experiments", value: this.text,
-      on: { input: debounced((event) => { this.text = event.target.value.toLowerCase(); this.page = 0; this.#table(); }, 60) } });
+      on: { input: (event) => { this.text = event.target.value.toLowerCase(); this.page = 0; this.#table(); } } });
     const group = h("select", { "aria-label": "Which experiments", on: { change: (event) => { this.group = event.target.value; this.page = 0; this.#table(); } } },
       Object.entries(GROUPS).map(([key, words]) => h("option", { value: key, selected: key === this.group }, words)));
     const cost = h("select", { "aria-label": "Cost", on: { change: (event) => { this.cost = event.target.value; this.#pareto(); } } },
@@ -45,7 +45,7 @@ export class LeaderboardView {
   update(what) {
     if (what !== "rows" && what !== "standing") return;
     this.#table();
-    this.#pareto();
+    afterPaint(() => this.#pareto());
   }
 
   #chooser() {
@@ -77,7 +77,7 @@ export class LeaderboardView {
     const { store } = this, rows = this.rows, { best } = store.ranking;
     this.page = Math.min(this.page, Math.max(0, Math.ceil(rows.length / PAGE_ROWS) - 1));
     const shown = rows.slice(this.page * PAGE_ROWS, (this.page + 1) * PAGE_ROWS);
-    this.range = this.#range();
+    if (this.ranked !== store.ranking) [this.ranked, this.range] = [store.ranking, this.#range()];
     fill(this.caption, `${count(rows.length)} experiments, ranked by ${store.meritName}: ${store.meritAbout}.`);
     const table = h("table", { class: "board", "aria-rowcount": rows.length + 1 },
       h("thead", {}, h("tr", {}, this.#head("rank", "#", "place; scores of the same tenth are ordered by the judge's part"), this.#head("name", "experiment"), this.columns.map((key) => this.#head(key)))),

@@ -1,6 +1,6 @@
 // Log: every event, newest first; filter expressions and text search; jumps to causes and effects.
 
-import { debounced, fill, h, throttled } from "../parts/dom.js";
+import { fill, h, newest, throttled } from "../parts/dom.js";
 import { item } from "../parts/entries.js";
 import { count } from "../parts/words.js";
 
@@ -15,15 +15,16 @@ export class LogView {
   mount(main, { query }) {
     this.filter = query.get("filter") ?? "";
     this.known = new Set();
-    this.input = h("input", { type: "search", "aria-label": "Filter the log", placeholder: 'type:RunFailed experiment:e0004 -role:memory "text"', value: this.filter, on: { input: debounced((event) => this.#change(event.target.value), 40) } });
+    this.input = h("input", { type: "search", "aria-label": "Filter the log", placeholder: 'type:RunFailed experiment:e0004 -role:memory "text"', value: this.filter, on: { input: (event) => this.#change(event.target.value) } });
     this.caption = h("p", {});
     this.list = h("ol", { class: "log", "aria-label": "Events, newest first" });
     this.more = h("button", { on: { click: () => this.#older() } }, "Older events");
     fill(main, h("div", { class: "title" }, h("h1", {}, "Log"), this.caption, h("div", { class: "tools search" }, this.input)),
       h("p", { class: "tools" }, HINTS.map(([words, filter]) => h("button", { class: "plain", on: { click: () => { this.input.value = filter; this.#change(filter); } } }, words)), h("button", { class: "plain", on: { click: () => { this.input.value = ""; this.#change(""); } } }, "everything")),
       h("section", { class: "card", "aria-label": "Events" }, this.list, h("div", { class: "pager" }, this.more)));
+    this.search = newest(() => this.#newest(true));
     this.refresh = throttled(() => this.#newest(), 600);
-    this.#newest(true);
+    this.search();
   }
 
   update(what) { if (what === "log" || what === "at") this.refresh(); }
@@ -31,7 +32,7 @@ export class LogView {
   #change(filter) {
     this.filter = filter;
     history.replaceState(null, "", `#/log${filter ? `?filter=${encodeURIComponent(filter)}` : ""}`);
-    this.#newest(true);
+    this.search();
   }
 
   async #ask(options) {
