@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import chain
 from typing import Protocol
 
 from dashboard.history.log_filter import Condition, FilteredEntry, LogFilter
@@ -31,7 +32,7 @@ class LogIndex:
         for key in INDEXED:
             self._places[key, str(getattr(entry, key)).lower()].append(place)
 
-    def search(self, wanted: LogFilter, entries: Sequence[FilteredEntry]) -> list[int]:
+    def search(self, wanted: LogFilter, entries: Sequence[FilteredEntry]) -> Sequence[int]:
         """Return the places of the entries that match, in their order; `entries` are the first ones of the log."""
         rest = list(wanted.conditions)
         places = self._cheapest(rest, len(entries))
@@ -39,7 +40,11 @@ class LogIndex:
             word, texts = condition.values[0], self._texts
             places = [place for place in places if (word in texts[place]) != condition.negated]
             rest.remove(condition)
-        return [place for place in places if all(condition.holds(entries[place]) for condition in rest)]
+        return (
+            [place for place in places if all(condition.holds(entries[place]) for condition in rest)]
+            if rest
+            else places
+        )
 
     def _cheapest(self, conditions: list[Condition], end: int) -> Sequence[int]:
         """Return the places for one condition, which is taken out: the one that leaves the fewest. All without one."""
@@ -53,4 +58,5 @@ class LogIndex:
         chosen = min(found, key=found.__getitem__)
         conditions.remove(chosen)
         lists = [self._places.get((chosen.key, value), []) for value in set(chosen.values)]
-        return sorted(place for places in lists for place in places[: bisect_left(places, end)])
+        known = [places[: bisect_left(places, end)] for places in lists]
+        return known[0] if len(known) == 1 else sorted(chain.from_iterable(known))

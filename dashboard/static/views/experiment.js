@@ -22,7 +22,7 @@ export class ExperimentView {
   }
 
   update(what) {
-    if (what === "at") this.#draw();
+    if (what === "at") { this.entries = this.#askTrail(); this.#draw(); }
     const seen = this.store.rows.get(this.id);
     if (what === "rows" && seen !== this.row) this.#load();
   }
@@ -31,6 +31,7 @@ export class ExperimentView {
     const { store, id } = this;
     this.row = store.rows.get(id);
     this.title = this.row?.label ?? id;
+    this.entries = this.#askTrail(); // while the events come
     try {
       this.events = await store.source.experiment(id);
     } catch (error) {
@@ -143,8 +144,10 @@ export class ExperimentView {
     fill(this.curves, charts.length ? h("div", { class: "charts" }, charts) : h("p", { class: "empty" }, "No curve was recorded."));
   }
 
+  #askTrail() { return this.store.source.log({ filter: `experiment:${this.id}`, limit: TRAIL_ENTRIES, at: this.store.at }).catch(() => ({ entries: [] })); }
+
   async #drawTrail() {
-    const { entries } = await this.store.source.log({ filter: `experiment:${this.id}`, limit: TRAIL_ENTRIES, at: this.store.at });
-    fill(this.trail, h("ol", { class: "log", "aria-label": "Events about this experiment" }, entries.reverse().map((entry) => item(this.store, entry))));
+    const { entries } = await this.entries;
+    fill(this.trail, h("ol", { class: "log", "aria-label": "Events about this experiment" }, entries.toReversed().map((entry) => item(this.store, entry))));
   }
 }

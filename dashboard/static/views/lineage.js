@@ -100,7 +100,7 @@ export class LineageView {
   }
 
   #shades() {
-    const values = this.nodes.map(({ row }) => this.store.value(row, this.key)).filter((value) => value !== undefined).sort((a, b) => a - b);
+    const values = Float64Array.from(this.nodes.map(({ row }) => this.store.value(row, this.key)).filter((value) => value !== undefined)).sort();
     const cuts = [0.2, 0.4, 0.6, 0.8].map((share) => values[Math.floor(share * values.length)]);
     const flip = FIGURES[this.key].better < 0;
     return { values, shade: (value) => { const fifth = cuts.filter((cut) => value >= cut).length; return RAMP[flip ? 4 - fifth : fifth]; } };
@@ -133,7 +133,8 @@ export class LineageView {
         if (Math.max(node.y, from.y) < seen.top || Math.min(node.y, from.y) > seen.bottom) continue;
         const middle = (node.x + from.x) / 2;
         context.moveTo(from.x, from.y);
-        context.bezierCurveTo(middle, from.y, middle, node.y, node.x, node.y);
+        if (this.nodes.length > MANY && k < LABEL_ZOOM) context.lineTo(node.x, node.y);
+        else context.bezierCurveTo(middle, from.y, middle, node.y, node.x, node.y);
       }
       context.strokeStyle = colour(strong ? "c1" : "strong-rule");
       context.lineWidth = strong ? 2.2 / k : 1 / Math.max(k, 0.5); // the best line is seen from any distance
