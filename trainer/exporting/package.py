@@ -69,6 +69,8 @@ class LabModel:
     width: Mapping[str, int]
     state: Mapping[str, np.ndarray]
     """Every tensor of the model, by name."""
+    constants: Mapping[str, np.ndarray]
+    """The buffers that its state leaves out, by name."""
     layer: Expected
     """Answers of its first mixer."""
     model: Expected
@@ -114,7 +116,7 @@ def _ask_lab(jail: Jail, trained: TrainedMixer, device: Device) -> LabModel:
     rng = np.random.default_rng()
     with answering(jail, trained.job(device), trained.weights) as lab:
         mixer, width = str(lab.ready["mixer"]), {key: int(value) for key, value in lab.ready["width"].items()}
-        state = lab.ask("state", subject="model")
+        state, constants = (lab.ask(kind, subject="model") for kind in ("state", "constants"))
         size, vocabulary = width["d_model"], trained.scale.tasks[trained.task].vocabulary
 
         def vectors(length: int) -> np.ndarray:
@@ -124,7 +126,7 @@ def _ask_lab(jail: Jail, trained: TrainedMixer, device: Device) -> LabModel:
             return rng.integers(vocabulary, size=(certificates.BATCH, length))
 
         answers = [certificates.expect(lab, part, draw, rng) for part, draw in (("mixer", vectors), ("model", tokens))]
-    return LabModel(mixer, width, state, *answers)
+    return LabModel(mixer, width, state, constants, *answers)
 
 
 def _compose(
@@ -202,10 +204,11 @@ def _without_tool_comments(text: str) -> str:
 
 
 def _weights(form: Form, lab: LabModel, scale: Scale) -> bytes:
-    """Return the weights: of a folder all tensors, else those of every layer's mixer as `LAYER.NAME`."""
+    """Return the weights: of a folder all tensors and constants, else those of each layer's mixer as `LAYER.NAME`."""
     if form == "hf":
         left_out = {"embedding.weight"} if scale.shape.tied else set()
-        return save({name: a for name, a in lab.state.items() if name not in left_out}, {"format": "pt"})
+        tensors = {**lab.state, **lab.constants}
+        return save({name: a for name, a in tensors.items() if name not in left_out}, {"format": "pt"})
     matches = ((MIXER_OF_BLOCK.fullmatch(name), array) for name, array in lab.state.items())
     return save({f"{match[1]}.{match[2]}": array for match, array in matches if match}, {"format": "pt"})
 

@@ -73,6 +73,11 @@ class ExportSubject:
             return {key: module.generate(inputs, use_cache=flag, **options) for key, flag in  # pyright: ignore[reportCallIssue]
                     (("cached", True), ("uncached", False))}  # fmt: skip
 
+    def constants(self, _: Mapping[str, Any], *__: Tensor) -> dict[str, Tensor]:
+        """Return the buffers that the module's state leaves out."""
+        kept = self.module.state_dict()
+        return {name: buffer for name, buffer in self.module.named_buffers() if name not in kept}
+
     def state(self, _: Mapping[str, Any], *__: Tensor) -> dict[str, Tensor]:
         """Return every tensor of the module."""
         return self.module.state_dict()

@@ -56,6 +56,8 @@ class Move37Block(nn.Module):
         self.mixer_norm, self.mlp_norm = nn.RMSNorm(d), nn.RMSNorm(d)
         with torch.device("cpu"):
             self.mixer = Mixer(d, config.num_heads, layer_idx=layer_idx)
+        for module in self.mixer.modules():  # their buffers are in the file: from_pretrained leaves others empty
+            module._non_persistent_buffers_set.clear()  # noqa: SLF001
         self.mlp = Move37FeedForward(d, config.intermediate_size)
 
     def forward(self, x: Tensor, state: Any, use_cache: bool) -> tuple[Tensor, Any]:
