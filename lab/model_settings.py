@@ -11,9 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from agents.llm.endpoint import ModelLibrary
 from agents.llm.prices import Price
 
-AgentName = Literal["researcher", "engineer", "analyst", "judge", "summariser"]
-"""Who asks a model: the roles that can use one, the judge of results and the writer of summaries."""
-AGENTS: tuple[AgentName, ...] = get_args(AgentName)
+AgentName = Literal["researcher", "engineer", "analyst", "judge", "summariser", "programmer"]
+"""Who asks a model: the roles that can use one, the judge of results, the writer of summaries, and the writer of
+researcher programs."""
+ALL_AGENTS: tuple[AgentName, ...] = get_args(AgentName)
+PROGRAMMER: AgentName = "programmer"
+AGENTS: tuple[AgentName, ...] = tuple(agent for agent in ALL_AGENTS if agent != PROGRAMMER)
+"""Those of a campaign; the writer of programs belongs to `move37 evolve-researchers`."""
 JUDGE_TEMPERATURE = 0.0
 """Temperature of the judge if none is set: its marks should depend on the result alone."""
 
@@ -99,6 +103,8 @@ class ModelSettings(AgentModels):
     """`[llm.judge]`: who marks results; its temperature is 0 if none is set."""
     summariser: AgentModels | None = None
     """`[llm.summariser]`: who sums up what the campaign has learned."""
+    programmer: AgentModels | None = None
+    """`[llm.programmer]`: who writes researcher programs, for `move37 evolve-researchers`."""
     prices: dict[str, Price] = {}
     """`[llm.prices."<model>"]`: prices per million tokens; a name that ends with `*` is for all that begin so."""
     limits: LimitSettings = LimitSettings()

@@ -17,7 +17,7 @@ from agents.search import DEFAULT_POLICY
 from bus.wire.subjects import LOG, STREAMS, StreamLimits
 from lab.campaign_tables import ArmSettings, VerificationSettings
 from lab.errors import LabError
-from lab.model_settings import AGENTS, ModelSettings
+from lab.model_settings import ALL_AGENTS, ModelSettings
 from lab.nearest_name import hint_of
 
 DEFAULT_GOAL = (
@@ -201,7 +201,8 @@ def _environment_values() -> dict[str, Any]:
 def _warn_of_unknown_variables(settings: Settings) -> None:
     """Warn of every `MOVE37_...` variable that is no setting and holds no model's key."""
     names = {f"MOVE37_{name}".upper() for name in Settings.model_fields}
-    keys = {one.api_key_env for agent in AGENTS for one in settings.llm.options_of(agent)} | {settings.llm.api_key_env}
+    options = [one for agent in ALL_AGENTS for one in settings.llm.options_of(agent)]
+    keys = {one.api_key_env for one in [*options, settings.llm]}
     for variable in sorted(os.environ):
         name = variable.upper().split("__")[0]
         if name.startswith("MOVE37_") and name not in names | OTHER_VARIABLES and variable not in keys:

@@ -50,6 +50,24 @@ class Reflection(_TypedAnswer):
     """What is wrong and what to change; one sentence if it stands."""
 
 
+class ProgramPlan(_TypedAnswer):
+    """A plan of a new researcher program, before its code."""
+
+    rule: str
+    """How it chooses parents, mates and operators as results come in, in two to five sentences."""
+    difference: str
+    """What no program in the blocks does, in one sentence."""
+    expected: str
+    """On which landscapes it should gain, and why, in one sentence."""
+
+
+class ProgramDraft(_TypedAnswer):
+    """A new researcher program."""
+
+    source: str
+    """The whole Python file."""
+
+
 class Replacement(_TypedAnswer):
     """A change of a file."""
 
@@ -143,6 +161,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     schema.__name__: schema
     for schema in (
         Draft, Plan, Reflection, Patch, UnitPlan, UnitChoice, Sameness, Revision, Judgement, Insights, Answer,
+        ProgramPlan, ProgramDraft,
     )
 }  # fmt: skip
 """Every schema by its name, which a question gives as `Completion.schema_name`."""

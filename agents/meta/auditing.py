@@ -11,21 +11,29 @@
 | `other_landscapes` | the figures are not those of the families and numbers of landscapes of the plan |
 | `false_fitness` | the fitness does not follow from the figures |
 | `false_promotion` | a promotion does not follow from the scores that it names |
-| `other_decision` | the plan, made again, decides something else here |
+| `other_decision` | the plan, or the conversation with the model, made again, decides something else here |
+| `missing_trace` | what the model said for a program is not in the traces |
+| `other_account` | the model's answers took something else than the log says |
 """
 
 from collections.abc import Iterator, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from agents.meta.evidence import fitness_of
 from agents.meta.history import MetaHistory
 from agents.meta.planning import EVALUATOR, PROPOSER, Evaluation, chosen, next_step, promotion_of
+from agents.meta.writing import WritingSlot, write
+from bus.delivery.replay import DecisionDiffers, drive_recorded
 from bus.delivery.role import Post
+from bus.delivery.traces import Answers, Traces
 from bus.vocabulary.events import (
     CampaignFinished,
     CampaignStarted,
     Event,
     HumanMessage,
+    ModelAnswered,
+    ProgramFailed,
     ResearcherEvaluated,
     ResearcherPromoted,
     ResearcherProposed,
@@ -40,6 +48,8 @@ _PUBLISHERS: dict[type[Event], str] = {
     ResearcherProposed: PROPOSER,
     ResearcherEvaluated: EVALUATOR,
     ResearcherPromoted: PROPOSER,
+    ProgramFailed: PROPOSER,
+    ModelAnswered: PROPOSER,
     CampaignFinished: PROPOSER,
 }
 ROUNDING = 1e-6
@@ -54,16 +64,16 @@ class AuditFault(NamedTuple):
     detail: str
 
 
-def audit(log: Sequence[Envelope]) -> Iterator[AuditFault]:
-    """Yield every fault of a log, in the order of its events."""
+def audit(log: Sequence[Envelope], traces: Traces = MappingProxyType({})) -> Iterator[AuditFault]:
+    """Yield every fault of a log, in the order of its events; `traces` hold what models said."""
     history = MetaHistory()
     for envelope in log:
-        for name, detail in _faults(history, envelope):
+        for name, detail in _faults(history, envelope, traces):
             yield AuditFault(envelope.seq, name, detail)
         history.apply(envelope)
 
 
-def _faults(history: MetaHistory, envelope: Envelope) -> Iterator[tuple[str, str]]:
+def _faults(history: MetaHistory, envelope: Envelope, traces: Traces) -> Iterator[tuple[str, str]]:
     """Yield the faults of an event, given the history before it."""
     before = history.log[-1].id if history.log else None
     if envelope.cause != before:
@@ -82,7 +92,7 @@ def _faults(history: MetaHistory, envelope: Envelope) -> Iterator[tuple[str, str
         case _:
             pass
     if history.started and not isinstance(envelope.event, HumanMessage):
-        yield from _decision_faults(history, envelope)
+        yield from _decision_faults(history, envelope, traces)
 
 
 def _score_faults(history: MetaHistory, name: str, event: ResearcherEvaluated) -> Iterator[tuple[str, str]]:
@@ -119,9 +129,12 @@ def _promotion_faults(history: MetaHistory, name: str, event: ResearcherPromoted
         yield "false_promotion", f"the promotion of {name} does not follow from its scores"
 
 
-def _decision_faults(history: MetaHistory, envelope: Envelope) -> Iterator[tuple[str, str]]:
+def _decision_faults(history: MetaHistory, envelope: Envelope, traces: Traces) -> Iterator[tuple[str, str]]:
     """Yield whether the plan decides something else after this history."""
     step = next_step(history)
+    if isinstance(step, WritingSlot):
+        yield from _writing_faults(history, step, envelope, traces)
+        return
     if isinstance(step, Post):
         same = (step.experiment, step.event) == (envelope.experiment, envelope.event)
     else:
@@ -130,3 +143,33 @@ def _decision_faults(history: MetaHistory, envelope: Envelope) -> Iterator[tuple
         same = isinstance(event, ResearcherEvaluated) and (envelope.experiment, event.split) == asked
     if not same:
         yield "other_decision", f"the plan does not lead to {envelope.type} of {envelope.experiment} here"
+
+
+def _writing_faults(
+    history: MetaHistory, slot: WritingSlot, envelope: Envelope, traces: Traces
+) -> Iterator[tuple[str, str]]:
+    """Yield whether a conversation with the model, held again, does not lead to an event.
+
+    The last account of a conversation is checked with what follows from it. Earlier ones may be of a process that died.
+    """
+    if isinstance(envelope.event, ModelAnswered) and envelope.experiment == slot.experiment:
+        return
+    attempts = traces.get((history.cause.id, PROPOSER), ())
+    if not attempts:
+        yield "missing_trace", f"no trace of the conversation about {slot.experiment}"
+        return
+    accounts = [early for answers in attempts if (early := _accounts(history, slot, answers, envelope)) is not None]
+    if not accounts:
+        yield "other_decision", f"the conversation does not lead to {envelope.type} of {envelope.experiment} here"
+    elif not any(history.accounts[-len(early) :] == early for early in accounts):
+        yield "other_account", f"the answers about {slot.experiment} took something else"
+
+
+def _accounts(history: MetaHistory, slot: WritingSlot, answers: Answers, envelope: Envelope) -> Sequence[Event] | None:
+    """Return the accounts of a conversation with these answers; None if it does not lead to the event."""
+    try:
+        early, post = drive_recorded(write(history, slot), answers)
+    except DecisionDiffers:
+        return None
+    same = (post.experiment, post.event) == (envelope.experiment, envelope.event)
+    return [one.event for one in early] if same else None

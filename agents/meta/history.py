@@ -11,6 +11,8 @@ from bus.vocabulary.events import (
     CampaignFinished,
     CampaignStarted,
     HumanMessage,
+    ModelAnswered,
+    ProgramFailed,
     Record,
     ResearcherEvaluated,
     ResearcherPromoted,
@@ -21,6 +23,8 @@ from bus.wire.envelope import Envelope
 
 MetaArm = Literal["evolve", "no_archive", "random", "seeds_only"]
 """Parents from the archive; from the seeds alone; no parents; no new programs."""
+PROGRAMMER = "programmer"
+"""The agent whose model writes programs: a table `[llm.programmer]` of the settings, a key of CampaignStarted."""
 SPACE = "researchers"
 """What a meta-campaign searches, in CampaignStarted."""
 
@@ -54,7 +58,8 @@ class MetaProgram:
     score_ids: dict[Split, str] = field(default_factory=dict)
     """Ids of the events."""
     children: int = 0
-    """Programs that were derived from it."""
+    """Programs that genetic operators derived from it. A model reads the best ones for every program that it writes,
+    so its programs would take the best ones from the operators."""
 
     @property
     def genome(self) -> Genome | None:
@@ -73,11 +78,17 @@ class MetaHistory:
     def __init__(self, log: Iterable[Envelope] = ()) -> None:
         """Read the events so far."""
         self.log: list[Envelope] = []
+        self.cause: Envelope
+        """The event that the next decision is about: the newest one that is no account of a model."""
         self.started: CampaignStarted | None = None
         self.programs: dict[str, MetaProgram] = {}
         self.vetoed: set[str] = set()
         self.promoted: list[str] = []
         """Programs in the order of their promotions."""
+        self.unwritten: dict[str, ProgramFailed] = {}
+        """Slots that the model left empty."""
+        self.accounts: list[ModelAnswered] = []
+        """What the model was asked since `cause`."""
         self.finished = False
         for envelope in log:
             self.apply(envelope)
@@ -86,13 +97,17 @@ class MetaHistory:
         """Read the next event."""
         self.log.append(envelope)
         name, event = envelope.experiment, envelope.event
+        if isinstance(event, ModelAnswered):
+            self.accounts.append(event)
+            return
+        self.cause, self.accounts = envelope, []
         match event:
             case CampaignStarted():
                 self.started = event
+            case ProgramFailed(call="write"):
+                self.unwritten[name] = event
             case ResearcherProposed():
-                self.programs[name] = MetaProgram(name, event)
-                for parent in set(event.parents) & self.programs.keys():
-                    self.programs[parent].children += 1
+                self._add(name, event)
             case ResearcherEvaluated() if name in self.programs:
                 self.programs[name].scores[event.split] = event
                 self.programs[name].score_ids[event.split] = envelope.id
@@ -106,6 +121,12 @@ class MetaHistory:
                 self.finished = True
             case _:
                 pass
+
+    def _add(self, name: str, event: ResearcherProposed) -> None:
+        """Add a program, as a child of those that it was derived from."""
+        self.programs[name] = MetaProgram(name, event)
+        for parent in set(event.parents) & self.programs.keys():
+            self.programs[parent].children += event.operator != "model"
 
     @property
     def settings(self) -> MetaSettings:
@@ -123,6 +144,15 @@ class MetaHistory:
     def new(self) -> Sequence[MetaProgram]:
         """The programs that the campaign made."""
         return [program for program in self.programs.values() if program.proposed.operator != "seed"]
+
+    @property
+    def has_programmer(self) -> bool:
+        """Whether a model writes programs too."""
+        return self.started is not None and PROGRAMMER in self.started.models
+
+    def archive(self) -> "Sequence[MetaProgram]":
+        """Return the programs that new ones may come from, best first: in the arm `no_archive` the seeds alone."""
+        return best_first(self.seeds if self.settings.arm == "no_archive" else self.programs.values(), "search")
 
     @property
     def default(self) -> MetaProgram | None:

@@ -4,6 +4,9 @@ First the seeds are tried, then one new program after another, each on the lands
 all seeds, then run on `validation`. The best new program and the best seed there get one look at `held_out`. A
 promotion is published only if the interval of their paired difference lies above 0.
 
+With a model, it is asked for every second new program (`agents.meta.writing`), so that written and genetic programs
+meet the same archive. The operators fill each slot that it leaves empty.
+
 Parents are drawn by fitness and few children, with weight 1 / rank / (1 + children): a good program with many children
 leaves its place to others, as in open-ended archives of agents (Zhang et al., 2025, 2505.22954).
 """
@@ -18,6 +21,7 @@ from agents.meta.history import MetaHistory, MetaProgram, best_first
 from agents.meta.rendering import render
 from agents.meta.seeds import SEEDS
 from agents.meta.variation import VariedGenome, random_genome, vary
+from agents.meta.writing import WritingSlot
 from bus.delivery.role import Post
 from bus.vocabulary.events import (
     CampaignFinished,
@@ -32,6 +36,8 @@ from bus.wire.ids import CAMPAIGN, derive, rng, source_hash
 PROPOSER, EVALUATOR = "designer", "examiner"
 """Who publishes proposals and promotions, and who publishes scores."""
 SEED_PREFIX = "seed-"
+WRITTEN_EVERY = 2
+"""One new program of so many is asked of the model."""
 MAX_TRIES = 200
 """Draws of a program until one is new."""
 
@@ -44,7 +50,7 @@ class Evaluation(NamedTuple):
     split: Split
 
 
-def next_step(history: MetaHistory) -> Post | Evaluation | None:
+def next_step(history: MetaHistory) -> Post | Evaluation | WritingSlot | None:
     """Return what comes next; None after the end."""
     if history.finished:
         return None
@@ -56,7 +62,7 @@ def _untried(history: MetaHistory) -> Evaluation | None:
     return _first_missing(list(history.programs.values()), "search")
 
 
-def _proposal(history: MetaHistory) -> Post | None:
+def _proposal(history: MetaHistory) -> Post | WritingSlot | None:
     """Return the next program: a seed, or one of the campaign's own."""
     settings, number = history.settings, len(history.programs)
     if number < len(settings.seeds):
@@ -65,9 +71,17 @@ def _proposal(history: MetaHistory) -> Post | None:
     count = number - len(settings.seeds)
     if settings.arm == "seeds_only" or count == settings.programs:
         return None
+    experiment = f"p{count + 1:04d}"
+    if _is_written(history, count) and experiment not in history.unwritten:
+        return WritingSlot(experiment, number)
     varied, parents = _new_genome(history, rng(derive(history.log[0].campaign, number), PROPOSER))
     name = f"evolved_{varied.genome.digest()[:8]}"
-    return _proposed(number, f"p{count + 1:04d}", name, varied.genome, varied.operator, parents)
+    return _proposed(number, experiment, name, varied.genome, varied.operator, parents)
+
+
+def _is_written(history: MetaHistory, count: int) -> bool:
+    """Return whether the model is asked for the program of this number; programs without parents are drawn."""
+    return history.has_programmer and history.settings.arm != "random" and count % WRITTEN_EVERY == 0
 
 
 def _proposed(
@@ -98,10 +112,8 @@ def _new_genome(history: MetaHistory, random: Random) -> tuple[VariedGenome, Seq
 
 def _drawn_genome(history: MetaHistory, random: Random) -> tuple[VariedGenome, Sequence[str]]:
     """Return a genome as the arm of the campaign makes it."""
-    arm = history.settings.arm
-    archive = best_first(history.seeds if arm == "no_archive" else history.programs.values(), "search")
-    parents = [one for one in archive if one.genome]
-    if arm == "random" or not parents:
+    parents = [one for one in history.archive() if one.genome]
+    if history.settings.arm == "random" or not parents:
         return VariedGenome(random_genome(random), "random"), ()
     parent, mate = _drawn_parent(parents, random), _drawn_parent(parents, random)
     assert parent.genome, "parents were chosen to have one"

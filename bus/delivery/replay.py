@@ -9,12 +9,12 @@ import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from bus.delivery.bus import MAX_ALTERNATIVE_IDS
-from bus.delivery.role import Post, Role, one_by_one, ordinals
+from bus.delivery.role import Post, Role, Subdecision, one_by_one, ordinals
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.traces import Answers, Traces
 from bus.vocabulary.events import Event
@@ -22,6 +22,7 @@ from bus.vocabulary.questions import Question
 from bus.wire.envelope import Envelope
 from bus.wire.ids import alternative_id, derive
 
+T = TypeVar("T")
 Instrument = Callable[[Role, Envelope, Answers], Role]
 """Returns the role that decides about an event in place of another, as a debugger does."""
 
@@ -45,10 +46,11 @@ class Difference:
         return "\n".join([head, *lines])
 
 
-class _DecisionDiffers(Exception):
+class DecisionDiffers(Exception):
     """Carries a difference out of the decision that is being replayed."""
 
     def __init__(self, kind: str, recorded: str, today: str) -> None:
+        """Carry the first difference."""
         super().__init__(kind)
         self.kind, self.recorded, self.today = kind, recorded, today
 
@@ -118,9 +120,9 @@ def _asks_questions(role: Role, envelope: Envelope) -> bool:
 def _compare(name: str, role: Role, envelope: Envelope, answers: Answers, recording: _Recording) -> Difference | None:
     """Return the first difference of one decision of the role that is called `name`."""
     try:
-        early, last = _drive(role, envelope, answers)
-        _compare_posts(name, envelope, early, last, recording)
-    except _DecisionDiffers as differs:
+        early, last = drive_recorded(role.decide(envelope), answers)
+        _compare_posts(name, envelope, early, last or (), recording)
+    except DecisionDiffers as differs:
         return Difference(envelope, differs.kind, differs.recorded, differs.today)
     except Exception as error:  # noqa: BLE001  (any error of a role is a difference from the recorded decision)
         return Difference(envelope, "raised", "", f"{type(error).__name__}: {error}")
@@ -130,7 +132,7 @@ def _compare(name: str, role: Role, envelope: Envelope, answers: Answers, record
 def _compare_posts(
     name: str, envelope: Envelope, early: Sequence[Post], last: Sequence[Post], recording: _Recording
 ) -> None:
-    """Raise _DecisionDiffers at the first post that is not as recorded, or at a recorded post that is missing."""
+    """Raise DecisionDiffers at the first post that is not as recorded, or at a recorded post that is missing."""
     posts = [*early, *last]
     for index, (ordinal, post) in enumerate(zip(ordinals(posts), posts, strict=True)):
         recorded = recording.post_at(envelope, name, ordinal)
@@ -138,11 +140,11 @@ def _compare_posts(
             continue
         _compare_post(recorded, post, by_kind=index < len(early))
     if missing := recording.post_at(envelope, name, sum(not post.key for post in posts)):
-        raise _DecisionDiffers("missing", _text(missing.experiment, missing.event), "")
+        raise DecisionDiffers("missing", _text(missing.experiment, missing.event), "")
 
 
 def _compare_post(recorded: Envelope | None, post: Post, *, by_kind: bool) -> None:
-    """Raise _DecisionDiffers if a post is not the recorded one; `by_kind` compares experiment and type only.
+    """Raise DecisionDiffers if a post is not the recorded one; `by_kind` compares experiment and type only.
 
     A post that was published before the decision went on may be from a process that then died. The log holds its
     content, but the trace is from the process that finished the decision.
@@ -153,38 +155,38 @@ def _compare_post(recorded: Envelope | None, post: Post, *, by_kind: bool) -> No
     before = _text(recorded.experiment, recorded.event) if recorded else ""
     today = _text(post.experiment, post.event)
     if before != today:
-        raise _DecisionDiffers("post", before, today)
+        raise DecisionDiffers("post", before, today)
 
 
-def _drive(role: Role, envelope: Envelope, answers: Answers) -> tuple[list[Post], Sequence[Post]]:
-    """Drive a decision with recorded answers; return the posts that it yields and those that it returns.
+def drive_recorded(decision: Subdecision[T], answers: Answers) -> tuple[list[Post], T]:
+    """Drive a decision, or a part of one, with recorded answers; return the posts that it yields, and its result.
 
-    Raises _DecisionDiffers at a question that is not as recorded.
+    Raises DecisionDiffers at a question that is not as recorded.
     """
     remaining = iter(answers)
     early: list[Post] = []
-    decision = one_by_one(role.decide(envelope))
+    steps = one_by_one(decision)
     reply: Any = None
     try:
         while True:
-            step = decision.send(reply)
+            step = steps.send(reply)
             if isinstance(step, Post):
                 early.append(step)
                 reply = None
             else:
                 reply = _recorded_reply(step, next(remaining, None))
     except StopIteration as stop:
-        return early, stop.value or ()
+        return early, stop.value
 
 
 def _recorded_reply(question: Question, answer: Mapping[str, Any] | None) -> Any:
-    """Return the recorded reply to a question. Raises _DecisionDiffers if another question was recorded."""
+    """Return the recorded reply to a question. Raises DecisionDiffers if another question was recorded."""
     name, body = type(question).__name__, question.model_dump(mode="json")
     if answer is None:
-        raise _DecisionDiffers("question", "", _pretty({name: body}))
+        raise DecisionDiffers("question", "", _pretty({name: body}))
     asked = _with_defaults(type(question), answer["asked"])
     if (answer["question"], asked) != (name, body):
-        raise _DecisionDiffers("question", _pretty({answer["question"]: asked}), _pretty({name: body}))
+        raise DecisionDiffers("question", _pretty({answer["question"]: asked}), _pretty({name: body}))
     return type(question).Reply.model_validate_json(json.dumps(answer["reply"]))
 
 

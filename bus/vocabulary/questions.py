@@ -132,3 +132,27 @@ class ProgramReply(Record):
 
 
 ProgramStep.Reply = ProgramReply
+
+
+class ProgramExamination(Question):
+    """Does a researcher program that was written keep the contract? It is loaded and tried in the sandbox.
+
+    The source is in the answer of the model that wrote it, so a trace holds its digest alone.
+    """
+
+    program: str
+    """Digest of its source."""
+    source: str = Field(default="", exclude=True, repr=False)
+    """The program."""
+
+
+class ProgramVerdict(Record):
+    """What came of the examination of a program."""
+
+    name: str = ""
+    """Name that its policy gives itself; empty if it has faults."""
+    faults: tuple[str, ...] = ()
+    """Rules that it breaks, a line for each."""
+
+
+ProgramExamination.Reply = ProgramVerdict

@@ -111,6 +111,8 @@ def _campaign_resumed(event: events.CampaignResumed) -> str:
 
 
 def _program_failed(event: events.ProgramFailed) -> str:
+    if event.call == "write":
+        return f"no program was written ({event.reason}): {event.message}; {event.fallback} operators make one"
     instead = f"; {event.fallback} suggests" if event.fallback else ""
     return f"the researcher program failed in {event.call} ({event.reason}): {event.message}{instead}"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lab.errors import LabError, WrongUsage
-from lab.options import HomeOption, JsonOption, load_settings
+from lab.options import ConfigOption, HomeOption, JsonOption, load_settings
 from lab.terminal.output import print_json
 
 if TYPE_CHECKING:
@@ -32,11 +32,13 @@ def evolve_researchers(
     out: Annotated[Path | None, typer.Option("--out", help="File for the source of the default program.")] = None,
     sandbox: Annotated[str | None, typer.Option("--sandbox", help="bwrap, or none (unconfined).")] = None,
     home: HomeOption = None,
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Evolve programs that search, on landscapes; promote one that is better than the best seed.
 
-    Continues the campaign that its log holds. Nothing becomes default without evidence on held-out landscapes.
+    Continues the campaign that its log holds. Nothing becomes default without evidence on held-out landscapes. A model
+    of [llm.programmer], or of [llm], writes every second program.
 
     Example: move37 evolve-researchers --programs 40
     """
@@ -45,7 +47,7 @@ def evolve_researchers(
     if audit or veto or restore:
         history, path = _on_existing_log(log, veto, restore)
     else:
-        settings = load_settings(home=home, sandbox=sandbox).settings
+        settings = load_settings(config, home=home, sandbox=sandbox).settings
         history, path = _evolve(settings, programs, ARMS[arm], seed, log)
     _print_result(_result(history, path), as_json=as_json)
     if out is not None:
@@ -54,22 +56,30 @@ def evolve_researchers(
 
 def _evolve(settings: Any, programs: int, arm: str, seed: int, log: Path | None) -> tuple["MetaHistory", Path]:
     """Run the campaign in the sandbox and return what came of it, and its log."""
+    from contextlib import ExitStack
+
     from agents.search.programs.hosting import ProgramHost
     from lab.client.event_text import event_line
     from lab.operations import evolving
     from lab.researchers.families import simulated_families
-    from lab.researchers.meta_log import MetaLog
+    from lab.researchers.meta_log import MetaLog, read_meta_traces
+    from lab.researchers.programmer import Programmer, programmer_plan
     from lab.researchers.scoring import Scorer
     from lab.terminal.working import working
 
-    families = simulated_families()
-    name = evolving.meta_campaign_id(evolving.meta_settings(families, programs, 0, arm), seed)
+    families, writer = simulated_families(), programmer_plan(settings.llm, arm)
+    name = evolving.meta_campaign_id(evolving.meta_settings(families, programs, 0, arm), seed, writer)
     path = log or Path(settings.home) / "researchers" / f"{name}.jsonl"
     plan = evolving.meta_settings(families, programs, evolving.drawn_root(path), arm)
-    with MetaLog(path) as events, ProgramHost(settings.sandbox) as host, working("evolving researcher programs"):
+    with ExitStack() as held:
+        events, host = held.enter_context(MetaLog(path)), held.enter_context(ProgramHost(settings.sandbox))
+        held.enter_context(working("evolving researcher programs"))
+        answer = held.enter_context(Programmer(settings.llm, host, events.envelopes)).answer if writer else None
         scorer = Scorer(families, plan.root, host.load, plan.landscapes)
-        history = evolving.evolve(events, scorer, plan, seed, lambda one: _tell(event_line(one)))
-    evolving.require_honest(history.log, path)
+        history = evolving.evolve(
+            events, scorer, plan, seed, lambda one: _tell(event_line(one)), programmer=writer, answer=answer
+        )
+    evolving.require_honest(history.log, path, read_meta_traces(path))
     return history, path
 
 
@@ -77,11 +87,11 @@ def _on_existing_log(log: Path | None, veto: str | None, restore: str | None) ->
     """Check a log, record a person's veto in it, and return what it says."""
     from agents.meta.history import MetaHistory
     from lab.operations import evolving
-    from lab.researchers.meta_log import MetaLog, read_meta_log
+    from lab.researchers.meta_log import MetaLog, read_meta_log, read_meta_traces
 
     if log is None or not log.exists():
         raise LabError("--audit, --veto and --restore need the log of a campaign; hint: name it with --log")
-    evolving.require_honest(read_meta_log(log)[0], log)
+    evolving.require_honest(read_meta_log(log)[0], log, read_meta_traces(log))
     if not (veto or restore):
         return MetaHistory(read_meta_log(log)[0]), log
     with MetaLog(log) as events:
@@ -114,6 +124,9 @@ def _result(history: "MetaHistory", path: Path) -> dict[str, Any]:
     return {
         "log": str(path),
         "programs": len(history.programs),
+        "written": sum(one.proposed.operator == "model" for one in history.new),
+        "unwritten": len(history.unwritten),
+        "spent": _spent(history),
         "failed": sum("search" in one.scores and one.fitness("search") is None for one in history.programs.values()),
         "best_seed": seed.id if seed else None,
         "winner": winner.id if winner else None,
@@ -124,11 +137,22 @@ def _result(history: "MetaHistory", path: Path) -> dict[str, Any]:
     }
 
 
+def _spent(history: "MetaHistory") -> dict[str, Any]:
+    """Return what the model took."""
+    from lab.researchers.programmer import spent
+
+    row = spent(history.log)
+    return {"requests": row.requests, "tokens": row.tokens_in + row.tokens_out, "cost": row.cost}
+
+
 def _print_result(result: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
     print(f"{result['programs']} programs, {result['failed']} failed; log: {result['log']}")
+    if spent := result["spent"]["requests"]:
+        asked = result["written"] + result["unwritten"]
+        print(f"a model wrote {result['written']} of {asked}: {spent} requests, {result['spent']['tokens']:,} tokens")
     if result["promoted"]:
         low, high = result["interval"]
         print(f"{result['winner']} gains {result['gain']:+.3f} [{low:+.3f}, {high:+.3f}] over {result['best_seed']}")

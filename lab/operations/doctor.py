@@ -136,9 +136,10 @@ def _disk(root: Path) -> Iterator[HealthCheck]:
 
 def _model(settings: Settings) -> Iterator[HealthCheck]:
     """Check the address of each model, if there are any."""
+    from lab.model_settings import ALL_AGENTS
     from lab.runtime import models
 
-    found = models.choices(settings.llm)
+    found = models.choices(settings.llm, ALL_AGENTS)
     if not found:
         yield HealthCheck("model", True, "none configured; genetic operators propose")
     for endpoint in {one.endpoint.base_url: one.endpoint for several in found.values() for one in several}.values():
@@ -160,10 +161,11 @@ def _address(endpoint: Endpoint) -> HealthCheck:
 def probe_models(settings: Settings) -> Iterator[HealthCheck]:
     """Ask each model of each agent, each one once, and say what it can do."""
     from agents.llm.probing import probe
+    from lab.model_settings import ALL_AGENTS
     from lab.runtime import models
 
     agents: dict[str, tuple[Endpoint, list[str]]] = {}
-    for agent, several in models.choices(settings.llm).items():
+    for agent, several in models.choices(settings.llm, ALL_AGENTS).items():
         for one in several:
             agents.setdefault(repr(one.endpoint), (one.endpoint, []))[1].append(agent)
     if not agents:

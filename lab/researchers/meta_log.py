@@ -1,11 +1,13 @@
 """The log of a meta-campaign as a file: one CloudEvent a line, as every exported log, with its chain next to it.
 
 One process writes it. A line that a kill cut off is dropped when the file is opened again, and the chain, which may
-lack the last lines, is continued. A log that differs from its chain is refused.
+lack the last lines, is continued. A log that differs from its chain is refused. What a model said stands in a file of
+traces next to it.
 """
 
 import fcntl
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +15,13 @@ from typing import IO, Self
 
 from bus.audit import chain, log_file
 from bus.audit.chain import ChainLink
+from bus.delivery import traces
 from bus.delivery.role import Post
+from bus.delivery.traces import RecordedAnswer, Traces
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage, decode, encode
 from bus.wire.ids import campaign_root_id, derive
+from bus.wire.redaction import mask_payload
 from bus.wire.stored_message import StoredMessage
 from lab.errors import LabError
 
@@ -36,7 +41,8 @@ class MetaLog:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise LabError(f"{path} is in use by another process; hint: wait for it, or choose another --log") from None
-        self._drop_torn_line()
+        for file in (path, traces.traces_path(path)):
+            _drop_torn_line(file)
         self.envelopes, messages = read_meta_log(path)
         links_file = chain.chain_path(path)
         links = list(chain.read_chain(links_file)) if links_file.exists() else []
@@ -63,6 +69,13 @@ class MetaLog:
         self.envelopes.append(written)
         return written
 
+    def append_trace(self, role: str, cause: str, answers: Iterable[RecordedAnswer]) -> None:
+        """Write what the decision about the event `cause` read, to the disk, before anything that follows from it."""
+        with traces.traces_path(self.path).open("ab") as file:
+            file.write(mask_payload(traces.encode(role, cause, answers)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
     def close(self) -> None:
         """Close the files."""
         self._file.close()
@@ -76,12 +89,25 @@ class MetaLog:
         """Close the files."""
         self.close()
 
-    def _drop_torn_line(self) -> None:
-        """Remove a last line without an end."""
-        content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            self._file.truncate(whole)
+
+def _drop_torn_line(path: Path) -> None:
+    """Remove a last line without an end from a file, if there is one."""
+    content = path.read_bytes() if path.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
+
+
+def read_meta_traces(path: Path) -> Traces:
+    """Return what models said in the campaign of a log; nothing without a file. Raises LabError for a damaged one."""
+    file = traces.traces_path(path)
+    try:
+        with file.open("rb") as lines:
+            return traces.read_traces(lines)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise LabError(f"can't read the traces {file} ({error}); hint: restore them with the log") from None
 
 
 def read_meta_log(path: Path) -> tuple[list[Envelope], list[StoredMessage]]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agents.llm.endpoint import Endpoint
@@ -11,21 +11,23 @@ from agents.llm.prices import price_of
 from bus.vocabulary.events import ModelChoice, ModelLimits
 from bus.wire.ids import derive
 from lab.errors import LabError
-from lab.model_settings import AGENTS, ModelSettings, WeightedModel
+from lab.model_settings import AGENTS, AgentName, ModelSettings, WeightedModel
 from lab.nearest_name import hint_of
 
 BODY_HASH_DIGITS = 16
 
 
-def choices(settings: ModelSettings) -> Choices:
+def choices(settings: ModelSettings, agents: Sequence[AgentName] = AGENTS) -> Choices:
     """Return the models of every agent that has any. Raises LabError for a header's variable that is not set."""
-    found = {agent: settings.options_of(agent) for agent in AGENTS}
+    found = {agent: settings.options_of(agent) for agent in agents}
     return {agent: [_weighted(one, settings) for one in options] for agent, options in found.items() if options}
 
 
-def recorded_choices(settings: ModelSettings) -> dict[str, tuple[ModelChoice, ...]]:
+def recorded_choices(
+    settings: ModelSettings, agents: Sequence[AgentName] = AGENTS
+) -> dict[str, tuple[ModelChoice, ...]]:
     """Return what steers of every agent's models: no addresses, keys or headers."""
-    found = {agent: settings.options_of(agent) for agent in AGENTS}
+    found = {agent: settings.options_of(agent) for agent in agents}
     return {agent: tuple(map(_recorded, options)) for agent, options in found.items() if options}
 
 
@@ -35,9 +37,9 @@ def recorded_limits(settings: ModelSettings) -> ModelLimits | None:
     return None if limits == ModelLimits() else limits
 
 
-def check(settings: ModelSettings) -> None:
+def check(settings: ModelSettings, agents: Sequence[AgentName] = AGENTS) -> None:
     """Raise LabError for a key that is not set, an address that is none, or a limit on a cost that is not known."""
-    for agent, weighted in choices(settings).items():
+    for agent, weighted in choices(settings, agents).items():
         for one in weighted:
             try:
                 one.endpoint.key()

@@ -33,7 +33,7 @@ def test_it_says_what_an_endpoint_accepts(model: ScriptedModel, tmp_path: Path) 
     (check,) = warm
     assert check.good
     assert "m at 127.0.0.1:" in check.evidence
-    assert "(researcher, engineer, analyst, judge, summariser): text; calls no tools; " in check.evidence
+    assert "(researcher, engineer, analyst, judge, summariser, programmer): text; calls no tools; " in check.evidence
     assert model.requests[0]["max_tokens"] == 1
     assert "tools" in model.requests[-1]
 

@@ -5,16 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from statistics import fmean
+from typing import Any
 
 from agents.meta.evidence import fitness_of
 from agents.meta.genome import Genome
 from agents.meta.history import MetaHistory, MetaSettings
 from agents.meta.seeds import SEEDS
-from bus.vocabulary.events import FamilyFigures, ResearcherEvaluated, ResearcherProposed, Split
+from bus.vocabulary.events import FamilyFigures, ModelChoice, ResearcherEvaluated, ResearcherProposed, Split
 from bus.wire.envelope import Envelope
 from bus.wire.ids import derive, source_hash
 from lab.operations.evolving import evolve
 from lab.researchers.meta_log import MetaLog
+from lab.researchers.programmer import MetaAnswerer, ProgrammerPlan
 
 COUNTS: dict[Split, int] = {"search": 4, "validation": 4, "held_out": 12}
 
@@ -49,7 +51,7 @@ class GenomeEvaluator:
         self.genomes: dict[str, Genome] = {}
 
     def evaluate(self, source: str, split: Split) -> ResearcherEvaluated:
-        """Return gains around the worth of the genome."""
+        """Return gains around the worth of the genome; that of a program without one is of the plain genome."""
         digest, genome = source_hash(source), self._genome(source)
         self.calls[digest, split] += 1
         if any(name in source for name in self._fails):
@@ -66,14 +68,17 @@ class GenomeEvaluator:
         if self._log is not None:
             events = [one.event for one in self._log.envelopes]
             proposed = [one for one in events if isinstance(one, ResearcherProposed)]
-            self.genomes |= {one.source: Genome.model_validate(one.genome) for one in proposed}
+            self.genomes |= {one.source: Genome.model_validate(one.genome or {}) for one in proposed}
         return self.genomes[source]
 
 
-def run_campaign(path: Path, plan: MetaSettings, seed: int = 0, **options: object) -> MetaHistory:
-    """Run a campaign, or what is left of it, and return its history."""
+def run_campaign(
+    path: Path, plan: MetaSettings, seed: int = 0, *, answer: MetaAnswerer | None = None, **options: Any
+) -> MetaHistory:
+    """Run a campaign, or what is left of it, and return its history; `answer` is for a campaign with a model."""
+    programmer = ProgrammerPlan((ModelChoice(model="scripted"),)) if answer else None
     with MetaLog(path) as log:
-        return evolve(log, GenomeEvaluator(log, **options), plan, seed)  # pyright: ignore[reportArgumentType]
+        return evolve(log, GenomeEvaluator(log, **options), plan, seed, programmer=programmer, answer=answer)
 
 
 def facts(log: Sequence[Envelope]) -> list[tuple[str, str, str]]:

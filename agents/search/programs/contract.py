@@ -33,6 +33,8 @@ class RuleVerdict:
     kept: bool
     why: str
     """Why not, or what was measured."""
+    program: str = ""
+    """Name that the policy gives itself, with the rule by which it loads."""
 
 
 @dataclass
@@ -130,7 +132,8 @@ def examine(source: str, host: ProgramHost, limits: ProgramLimits | None = None)
         return
     with program:
         parameters = ", ".join(program.parameters or {}) or "none"
-        yield RuleVerdict("it loads in the sandbox", kept=True, why=f"{program.name}; parameters: {parameters}")
+        why = f"{program.name}; parameters: {parameters}"
+        yield RuleVerdict("it loads in the sandbox", kept=True, why=why, program=program.name)
         trial = RuleTrial(program.policy)
         yield from (_verdict(rule, check, trial) for rule, check in RULES.items())
         yield _cost(program, trial)

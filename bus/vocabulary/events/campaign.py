@@ -162,20 +162,24 @@ class PoolUpdated(Event):
 
 
 class ProgramFailed(Event):
-    """The campaign's researcher program failed in a step. No slot is lost: a policy of the lab's own suggests."""
+    """The campaign's researcher program failed in a step, or a model that was asked for one wrote none that works.
+
+    No slot is lost: a policy of the lab's own suggests, or genetic operators make the program.
+    """
 
     program: str
-    """Digest of its source."""
-    call: Literal["ask", "tell"]
-    """Whether it was asked for a suggestion, or told of an analysis; its state then stays as it was."""
+    """Digest of its source; empty if none was written."""
+    call: Literal["ask", "tell", "write"]
+    """Whether it was asked for a suggestion, or told of an analysis; its state then stays as it was. Or whether it was
+    to be written."""
     reason: str
-    """Reason code (`agents.search.programs.faults`)."""
+    """Reason code (`agents.search.programs.faults`, `agents.meta.writing`)."""
     message: str
     """One line for its author."""
     slot: int | None = Field(default=None, ge=0)
-    """The slot that it was asked about."""
+    """The slot that it was asked about, or the number of the program."""
     fallback: str = ""
-    """The policy that made the slot's suggestion."""
+    """The policy that made the slot's suggestion, or what makes the program."""
 
 
 class CampaignFinished(Event):
