@@ -1,12 +1,14 @@
-"""The human designs that results are measured against, as designs of the same grammar.
+"""The human designs that results are measured against: designs of the same grammar, and layers beyond it.
 
 Each follows its paper in the parts that define it: normaliser, gates, convolutions, widths. If a later public layer
-differs from its paper, the baseline follows the paper.
+differs from its paper, the baseline follows the paper. A layer with parts that no unit has is a source without a
+design, like one that a person proposes. Nothing descends from it. It is trained, examined and verified as any other.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 
 from agents.design.render import render
@@ -15,7 +17,7 @@ from agents.design.tree import Design, MemoryPath
 
 @dataclass(frozen=True)
 class Baseline:
-    """A human design."""
+    """A human design of the grammar."""
 
     name: str
     """Its name in the field."""
@@ -30,6 +32,26 @@ class Baseline:
     def source(self) -> str:
         """The rendered file."""
         return render(self.design).source
+
+
+@dataclass(frozen=True)
+class PublishedLayer:
+    """A human design that is known by its source alone."""
+
+    name: str
+    """Its name in the field, and that of its file in `layers`, with hyphens for underscores."""
+    motivation: str
+    """Why its authors proposed it."""
+    arxiv: str
+    """The arXiv id of its paper."""
+    design: None = None
+    """The grammar has none for it."""
+
+    @cached_property
+    def source(self) -> str:
+        """The file."""
+        path = Path(__file__).parent / "layers" / f"{self.name.replace('-', '_')}.py"
+        return path.read_text(encoding="utf-8")
 
 
 _ALL = (
@@ -109,6 +131,17 @@ _NEWER = (
     ),
 )
 
-HUMAN_DESIGNS: Mapping[str, Baseline] = MappingProxyType({baseline.name: baseline for baseline in (*_ALL, *_NEWER)})
+_LAYERS = (
+    PublishedLayer(
+        "comba",
+        "Control theory reads the delta rule as feedback. Comba scales the feedback on the state apart from the write, "
+        "and subtracts a learned share of the key from the query, which corrects the output as well.",
+        "2506.02475",
+    ),
+)
+
+HUMAN_DESIGNS: Mapping[str, Baseline | PublishedLayer] = MappingProxyType(
+    {human.name: human for human in (*_ALL, *_NEWER, *_LAYERS)}
+)
 """Every human design that a campaign may open with (`--baselines`). The newer ones are not among the default ones, with
 which earlier campaigns and all timings were made."""

@@ -33,7 +33,10 @@ class Donor:
 
 
 def baseline_proposal(request: ProposalRequested) -> ProposalCreated | None:
-    """Return the founder, in the mixer grammar a human design, that a slot asks for; None if none has that name."""
+    """Return the founder that a slot asks for; None if none has that name.
+
+    In the mixer grammar it is a human design, or a layer of a paper that has a source and no design.
+    """
     space = space_named(request.space)
     founder = space.founder(request.baseline or "")
     if founder is None:
@@ -44,7 +47,7 @@ def baseline_proposal(request: ProposalRequested) -> ProposalCreated | None:
         source=founder.source,
         origin="baseline",
         operator="baseline",
-        design=space.to_json(founder.design),
+        design=None if founder.design is None else space.to_json(founder.design),
         guidance=request.guidance,
     )
 
@@ -75,8 +78,8 @@ def select_donors(
     donors = [Donor(ancestor, design) for ancestor in ids if (design := _design(ancestor, rows.get(ancestor), space))]
     if donors or not ids:
         return tuple(donors)
-    founders = {name: space.founder(name) for name in baselines}
-    return tuple(Donor(BASELINE_PREFIX + name, founder.design) for name, founder in founders.items() if founder)
+    founders = {name: founder.design for name in baselines if (founder := space.founder(name))}
+    return tuple(Donor(BASELINE_PREFIX + name, design) for name, design in founders.items() if design is not None)
 
 
 def slot_bias(

@@ -26,7 +26,7 @@ class Founder:
     name: str
     """Its name in CampaignStarted."""
     design: Any
-    """The design."""
+    """The design; None for a source that is no design of the space."""
     motivation: str
     """Why one would begin with it."""
     source: str

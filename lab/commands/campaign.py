@@ -44,7 +44,7 @@ ArmsOption = Annotated[
     str | None, typer.Option(help="Arms that share the designs evenly, such as grammar,model (default: [arms]).")
 ]
 BaselinesOption = Annotated[
-    str | None, typer.Option(help="Human designs to open with, such as gla,mamba2,kda (default: six; kda is not one).")
+    str | None, typer.Option(help="Human designs to open with, such as gla,kda,comba (default: the six older ones).")
 ]
 MaxCostOption = Annotated[float | None, typer.Option(help="Cost that language models may take, by [llm.prices].")]
 MaxTokensOption = Annotated[int | None, typer.Option(help="Tokens that language models may take.")]

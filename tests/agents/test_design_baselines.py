@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn import functional
 
 from agents.design import BASELINES, HUMAN_DESIGNS, Baseline
+from agents.design.baselines import PublishedLayer
+from tests.support.step_by_step import assert_computes, convolved_heads, mixer_of, normed
 
-EPSILON = 1e-5
-"""What the norm of the output adds to the mean square."""
 NAMES = ("linear-attention", "retnet", "gla", "mamba2", "deltanet", "gated-deltanet")
 
 
@@ -21,8 +21,8 @@ def test_the_six_baselines_are_distinct() -> None:
     assert len({baseline.motivation for baseline in BASELINES.values()}) == 6
 
 
-@pytest.mark.parametrize("baseline", BASELINES.values(), ids=NAMES)
-def test_motivations_are_short_and_sourced(baseline: Baseline) -> None:
+@pytest.mark.parametrize("baseline", HUMAN_DESIGNS.values(), ids=HUMAN_DESIGNS)
+def test_motivations_are_short_and_sourced(baseline: Baseline | PublishedLayer) -> None:
     """Each has a motivation of at most 60 words, and the arXiv id of its paper."""
     assert 15 <= len(baseline.motivation.split()) <= 60
     year_month, number = baseline.arxiv.split(".")
@@ -51,20 +51,6 @@ def test_deltanet_has_no_decay_and_linear_attention_no_convolution() -> None:
     assert "causal_conv1d" not in BASELINES["linear-attention"].source
 
 
-def mixer_of(source: str, width: int, heads: int) -> nn.Module:
-    """Return a mixer of a source of our own grammar."""
-    namespace: dict[str, object] = {"__name__": "candidate"}
-    exec(compile(source, "candidate.py", "exec"), namespace)
-    kind = next(v for v in namespace.values() if isinstance(v, type) and v.__module__ == "candidate")
-    return kind(width, heads)  # pyright: ignore[reportCallIssue]
-
-
-def convolved(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Return SiLU of the causal depthwise convolution of x [B, T, C] with weight [C, W]."""
-    padded = functional.pad(x.transpose(1, 2), (weight.shape[1] - 1, 0))
-    return functional.silu(functional.conv1d(padded, weight[:, None], groups=weight.shape[0])).transpose(1, 2)
-
-
 def kda_step_by_step(m: Any, x: torch.Tensor, heads: int) -> torch.Tensor:
     """Return Kimi delta attention of x [B, T, D] as its paper writes it (2510.26692, equation 1), one step at a time.
 
@@ -72,43 +58,27 @@ def kda_step_by_step(m: Any, x: torch.Tensor, heads: int) -> torch.Tensor:
     exp(-rate of the head * softplus(low-rank map of x + bias)). Queries and keys are unit vectors after convolution and
     SiLU, b_t is a sigmoid per head, and the output is normed per head and gated by a low-rank sigmoid.
     """
-
-    def split(z: torch.Tensor) -> torch.Tensor:
-        return z.unflatten(-1, (heads, -1))
-
-    q, k, v = (
-        split(convolved(projection(x), weight))
-        for projection, weight in ((m.q_proj, m.q_conv), (m.k_proj, m.k_conv), (m.v_proj, m.v_conv))
-    )
-    q, k = (functional.normalize(z, dim=-1) for z in (q, k))
+    q, k, v = convolved_heads(m, x, heads)
     beta = torch.sigmoid(m.beta_proj(x))
-    decay = torch.exp(-m.rate.exp() * split(functional.softplus(m.step_up(m.step_down(x)))))
+    step = functional.softplus(m.step_up(m.step_down(x))).unflatten(-1, (heads, -1))
+    decay = torch.exp(-m.rate.exp() * step)
     state, outputs = torch.zeros(*x.shape[:1], heads, k.shape[-1], v.shape[-1]), []
     for t in range(x.shape[1]):
         state = decay[:, t, :, :, None] * state
         error = v[:, t] - torch.einsum("bhk,bhkv->bhv", k[:, t], state)
         state = state + torch.einsum("bh,bhk,bhv->bhkv", beta[:, t], k[:, t], error)
         outputs.append(torch.einsum("bhk,bhkv->bhv", q[:, t] / k.shape[-1] ** 0.5, state))
-    o = functional.rms_norm(torch.stack(outputs, 1), m.o_norm.shape, m.o_norm, EPSILON).flatten(2)
-    return m.o_proj(o * torch.sigmoid(m.gate_up(m.gate_down(x))))
+    return m.o_proj(normed(torch.stack(outputs, 1), m.o_norm) * torch.sigmoid(m.gate_up(m.gate_down(x))))
 
 
 def test_kda_computes_what_its_paper_writes() -> None:
     """Outputs and the gradient of the input, at an odd length."""
-    torch.manual_seed(0)
-    mixer = mixer_of(HUMAN_DESIGNS["kda"].source, 32, 2).double()
-    x = torch.randn(2, 37, 32, dtype=torch.float64, requires_grad=True)
-    found, expected = mixer(x), kda_step_by_step(mixer, x, 2)
-    weight = torch.randn_like(expected)
-    gradients = [torch.autograd.grad((y * weight).sum(), x, retain_graph=True)[0] for y in (found, expected)]
-    assert torch.allclose(found, expected, atol=1e-6)
-    assert torch.allclose(*gradients, atol=1e-5)
+    assert_computes(HUMAN_DESIGNS["kda"].source, kda_step_by_step)
 
 
 def test_newer_designs_are_no_default() -> None:
     """They come after the default ones, with which all timings were made."""
-    assert tuple(HUMAN_DESIGNS)[: len(BASELINES)] == tuple(BASELINES)
-    assert set(HUMAN_DESIGNS) - set(BASELINES) == {"kda"}
+    assert tuple(HUMAN_DESIGNS) == (*BASELINES, "kda", "comba")
 
 
 class Recaller(nn.Module):

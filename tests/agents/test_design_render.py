@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.design import BASELINES, Design, MemoryPath, WindowPath, draw_design, mutate, name, render
+from agents.design import HUMAN_DESIGNS, Design, MemoryPath, WindowPath, draw_design, mutate, name, render
 from agents.design.tree import KINDS
 from agents.design.units.framing import FRAME
 
@@ -49,10 +49,10 @@ def test_every_design_is_a_causal_mixer(seed: int) -> None:
     assert_is_a_mixer(render(draw_design(rng)).source, *rng.choice([(24, 2), (16, 1), (27, 3)]))
 
 
-@pytest.mark.parametrize("baseline", BASELINES)
+@pytest.mark.parametrize("baseline", HUMAN_DESIGNS)
 def test_every_baseline_is_a_causal_mixer(baseline: str) -> None:
     """The human designs fulfil the same contract."""
-    assert_is_a_mixer(BASELINES[baseline].source)
+    assert_is_a_mixer(HUMAN_DESIGNS[baseline].source)
 
 
 def test_every_unit_renders() -> None:

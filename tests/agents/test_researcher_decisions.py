@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents.admission.static_check import check
-from agents.design import BASELINES, Design, render
+from agents.design import BASELINES, HUMAN_DESIGNS, Design, render
 from agents.roles.researcher import Researcher
 from agents.search.breeding import select_donors
 from bus.delivery.role import Post
@@ -68,13 +68,15 @@ def proposal_of(posts: list[Post]) -> ProposalCreated:
     return event
 
 
-@pytest.mark.parametrize("name", list(BASELINES))
+@pytest.mark.parametrize("name", list(HUMAN_DESIGNS))
 def test_a_baseline_slot_gets_the_human_design(name: str) -> None:
-    """Its source is unchanged, and the researcher asks no question."""
+    """Its source is unchanged, and the researcher asks no question. A published layer has no design."""
     request = ProposalRequested(slot=0, arm="baseline", baseline=name)
     questions, posts = decide(Researcher(), envelope_of(request, f"base-{name}"))
     assert questions == []
-    assert (proposal_of(posts).origin, proposal_of(posts).source) == ("baseline", BASELINES[name].source)
+    proposal, human = proposal_of(posts), HUMAN_DESIGNS[name]
+    assert (proposal.origin, proposal.source) == ("baseline", human.source)
+    assert proposal.design == (human.design and human.design.to_json())
 
 
 def test_a_slot_for_an_unknown_baseline_is_rejected() -> None:

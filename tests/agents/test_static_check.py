@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.admission.static_check import SourceFault, check
-from agents.design import BASELINES, draw_design, render
+from agents.design import HUMAN_DESIGNS, draw_design, render
 from architecture.limits import MAX_SOURCE_CHARACTERS
 
 GOOD = """
@@ -166,10 +166,10 @@ def test_helpers_of_a_published_layer_are_not_judged() -> None:
     assert check(f"{LAYER}\n\n{helper}") is None
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", HUMAN_DESIGNS)
 def test_baselines_pass(name: str) -> None:
     """No human baseline has a fault."""
-    assert check(BASELINES[name].source) is None
+    assert check(HUMAN_DESIGNS[name].source) is None
 
 
 def test_designs_pass() -> None:
