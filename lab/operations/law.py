@@ -115,6 +115,7 @@ def _arm_lines(arm: str, figures: dict[str, Any]) -> Iterator[str]:
     yield (
         f"{arm}: {figures['searches']} searches, {figures['experiments']} experiments ({figures['failed']} failed), "
         f"{figures['seconds']:.0f} s of runs, {figures['flops']:.3g} FLOPs of training"
+        + (f", {figures['tokens']:,.0f} tokens of models" if figures["tokens"] else "")
     )
     for name, title in (("discoveries", "discoveries"), ("screening_hits", "screening hits")):
         counted = figures[name]

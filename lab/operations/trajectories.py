@@ -21,6 +21,7 @@ from bus.vocabulary.events import (
     DiscoveryConfirmed,
     DiscoveryRefuted,
     Metrics,
+    ModelAnswered,
     ProposalCreated,
     ProposalRequested,
     RunCompleted,
@@ -47,9 +48,11 @@ class ArmCost:
     """Wall seconds of its runs, those of verification included."""
     flops: float = 0.0
     """Floating-point operations of training in its completed runs, those of verification included."""
+    tokens: float = 0.0
+    """Tokens of language models, prompts and answers together, asked about its experiments."""
 
 
-COSTS = ("experiments", "seconds", "flops")
+COSTS = ("experiments", "seconds", "flops", "tokens")
 """The fields of a cost, in the order of reports."""
 
 
@@ -97,10 +100,11 @@ def trajectories(history: Sequence[Envelope], log: str) -> list[Trajectory]:
     return [trajectory for reading in campaigns.values() for trajectory in reading.trajectories()]
 
 
-def _cost(metrics: Metrics) -> tuple[float, float]:
+def _cost(metrics: Metrics) -> dict[str, float]:
     """Return the wall seconds of a run, and the floating-point operations of its training."""
     cost = metrics.cost
-    return cost.get("seconds", 0.0), TRAINING_TO_FORWARD * cost.get("flops_per_token", 0.0) * cost.get("tokens", 0.0)
+    flops = TRAINING_TO_FORWARD * cost.get("flops_per_token", 0.0) * cost.get("tokens", 0.0)
+    return {"seconds": cost.get("seconds", 0.0), "flops": flops}
 
 
 @dataclass(slots=True)
@@ -127,21 +131,28 @@ class _Reading:
             self._open(one.experiment, self._arm_name(event.arm))
         elif isinstance(event, ProposalCreated) and one.experiment not in self.arms:
             self._open(one.experiment, BASELINE_ARM if event.origin == "baseline" else HUMAN_ARM)
-        elif isinstance(event, RunStarted):
-            self.started[event.run] = one.time
-        elif isinstance(event, RunCompleted):
-            self._spend(arm, *_cost(event.metrics))
-            self._end(one, arm, event.metrics)
-        elif isinstance(event, VerificationCompleted):
-            self._spend(arm, *_cost(event.metrics))
-        elif isinstance(event, RunFailed):
-            begun = self.started.get(event.run, one.time)
-            self._spend(arm, (one.time - begun).total_seconds(), 0.0)
-            self._end(one, arm, None)
         elif isinstance(event, DiscoveryConfirmed):
             self.discoveries[arm].append(self.spent[arm])
         elif isinstance(event, DiscoveryRefuted):
             self.refuted[arm] += 1
+        else:
+            self._account(one, arm)
+
+    def _account(self, one: Envelope, arm: str) -> None:
+        """Add what a run or an answer took to its arm's cost, and keep how a first run ended."""
+        event = one.event
+        if isinstance(event, RunStarted):
+            self.started[event.run] = one.time
+        elif isinstance(event, RunCompleted | VerificationCompleted):
+            self._spend(arm, **_cost(event.metrics))
+            if isinstance(event, RunCompleted):
+                self._end(one, arm, event.metrics)
+        elif isinstance(event, RunFailed):
+            begun = self.started.get(event.run, one.time)
+            self._spend(arm, seconds=(one.time - begun).total_seconds())
+            self._end(one, arm, None)
+        elif isinstance(event, ModelAnswered) and one.experiment in self.arms:
+            self._spend(arm, tokens=float(event.account.tokens_in + event.account.tokens_out))
 
     def _arm_name(self, arm: str) -> str:
         if arm == "guided":
@@ -152,10 +163,10 @@ class _Reading:
         self.arms[experiment] = arm
         self.spent[arm] = replace(self.spent[arm], experiments=self.spent[arm].experiments + 1)
 
-    def _spend(self, arm: str, seconds: float, flops: float) -> None:
-        """Add a run to its arm's cost; sealed runs of baselines, which all arms share, are no arm's."""
+    def _spend(self, arm: str, **costs: float) -> None:
+        """Add costs to an arm's; sealed runs of baselines, which all arms share, are no arm's."""
         before = self.spent[arm]
-        self.spent[arm] = replace(before, seconds=before.seconds + seconds, flops=before.flops + flops)
+        self.spent[arm] = replace(before, **{cost: getattr(before, cost) + more for cost, more in costs.items()})
 
     def _end(self, one: Envelope, arm: str, metrics: Metrics | None) -> None:
         """Keep the outcome of an experiment's first run; a failed one gives way to the run of its repair."""

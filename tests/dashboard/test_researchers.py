@@ -112,7 +112,7 @@ def test_a_link_followed_while_the_page_reads_keeps_the_position(browser: Browse
     held: list[Route] = []
     with served(RecordedLab(envelopes())) as url, opened(browser, url + "#/now") as page:
         page.route("**/api/session", lambda route: held.append(route))  # noqa: PLW0108  (Playwright takes no builtin)
-        page.goto(url + "?anew#/now?at=1")
+        page.goto(url + "?again#/now?at=1")
         page.evaluate("location.hash = '#/researchers'")
         held[0].continue_()
         expect(page.locator("#main")).to_contain_text("no researcher programs")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.vocabulary.events import DiscoveryConfirmed, RunCompleted, VerificationCompleted
+from bus.vocabulary.events import DiscoveryConfirmed, ModelAccount, ModelAnswered, RunCompleted, VerificationCompleted
 from bus.wire.envelope import Envelope
 from lab.errors import LabError
 from lab.operations import replay
@@ -71,6 +71,20 @@ def test_verifying_its_candidates_costs_an_arm_too(tmp_path: Path) -> None:
     assert after.cost.seconds == pytest.approx(before.cost.seconds + run.event.metrics.cost["seconds"])
     assert after.cost.flops > before.cost.flops
     assert after.trials == before.trials
+
+
+def test_tokens_of_models_cost_the_arm_whose_experiments_they_are_about(tmp_path: Path) -> None:
+    """An answer about no experiment is no arm's; without models, the law has no growth by tokens."""
+    log = history("normal", tmp_path)
+    at = next(n for n, one in enumerate(log) if one.experiment == "e0002" and isinstance(one.event, RunCompleted))
+    asked = ModelAnswered(agent="judge", purpose="judge", account=ModelAccount(tokens_in=900, tokens_out=100))
+    answers = [replace(log[at], id=name, experiment=name, event=asked) for name in ("e0002", "campaign")]
+    (without,), (found,) = (trajectories(one, "a.jsonl") for one in (log, [*log[:at], *answers, *log[at:]]))
+    assert (without.cost.tokens, found.cost.tokens) == (0, 1000)
+    assert "tokens" not in law_report([without])["arms"]["two_tier"]["screening_hits"]["law"]
+    report = law_report([found])
+    assert "tokens" in report["arms"]["two_tier"]["screening_hits"]["law"]
+    assert any("1,000 tokens of models" in line for line in law_lines(report))
 
 
 def test_logs_are_pooled_by_arm_and_arms_are_compared(tmp_path: Path) -> None:
