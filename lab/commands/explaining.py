@@ -60,8 +60,8 @@ def evidence(
 
     Example: move37 evidence e0007
     """
-    from lab.operations.evidence import as_json as claim_as_json
     from lab.operations.evidence import stories, story_of, summary_row
+    from lab.operations.evidence_text import as_json as claim_as_json
     from lab.operations.evidence_text import evidence_lines
     from lab.terminal.tables import print_rows
 

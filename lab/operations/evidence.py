@@ -180,25 +180,6 @@ def _end_of(envelope: Envelope | None) -> dict[str, Any] | None:
     return {"failed": event.reason, "at": envelope.seq}
 
 
-def size_rows(story: ClaimStory) -> Iterator[dict[str, Any]]:
-    """Yield what a model of the candidate and of each baseline costs at every rung that was tried: its first run's."""
-    step = story.newest
-    ends = {one.event.run: one.event.metrics for one in story.log if isinstance(one.event, VerificationCompleted)}
-    for rung, name in enumerate(story.plan.rung_names[: step.rung + 1]):
-        for experiment in (story.candidate, *step.baselines):
-            runs = (verification_run_id(experiment, rung, k) for k in range(story.plan.rungs[rung].looks[-1]))
-            if metrics := next((ends[run] for run in runs if run in ends), None):
-                budget = story.plan.rungs[rung].parameters
-                yield {
-                    "rung": name,
-                    "experiment": experiment,
-                    "parameters": metrics.size["parameters"],
-                    "of_budget": round(metrics.size["parameters"] / budget - 1, 4) if budget else None,
-                    "flops_per_token": metrics.cost.get("flops_per_token"),
-                    "tokens": metrics.cost.get("tokens"),
-                }
-
-
 def repeat_commands(story: ClaimStory, log: str = "") -> list[str]:
     """Return the commands that repeat the newest rung's first seed: the sources, and a run of each on sealed text.
 
@@ -223,20 +204,3 @@ def _train_command(story: ClaimStory, step: PromotionDecided, name: str) -> str:
         seed, rate, text = sealed_seed(campaign_seed, name, step.rung, 0), story.rate(name, step.rung), ["--sealed"]
     tuned = [] if rate == 1 else ["--rate", f"{rate:g}"]
     return join(["move37", "train", str(file), "--scale", scale, "--seed", str(seed), *text, *tuned, *data])
-
-
-def as_json(story: ClaimStory) -> dict[str, Any]:
-    """Return everything about a claim as one JSON document."""
-    verdict = story.verdict
-    return {
-        **summary_row(story),
-        "campaign": story.campaign,
-        "plan": story.plan.model_dump(mode="json"),
-        "promotions": [{"at": seq, **event.model_dump(mode="json")} for seq, event in story.promotions],
-        "tuned": [{"at": seq, **event.model_dump(mode="json")} for seq, event in story.tuned],
-        "looks": [{"at": seq, **event.model_dump(mode="json")} for seq, event in story.looks],
-        "verdict": {"at": verdict[0], **verdict[1].model_dump(mode="json")} if verdict else None,
-        "runs": {name: list(seed_rows(story, rung)) for rung, name in enumerate(story.plan.rung_names)},
-        "sizes": list(size_rows(story)),
-        "repeat": repeat_commands(story),
-    }

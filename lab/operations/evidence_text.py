@@ -1,10 +1,11 @@
-"""The evidence for a claim as text: promotions, each rung seed by seed, comparisons, the verdict, how to repeat it."""
+"""The evidence for a claim as text or JSON: promotions, each rung seed by seed, comparisons, verdict, repetition."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from bus.vocabulary.events import BaselineFigures, EvidenceReady, RatesChosen
-from lab.operations.evidence import ClaimStory, repeat_commands, seed_rows, size_rows
+from lab.operations.evidence import ClaimStory, repeat_commands, seed_rows, summary_row
+from lab.operations.model_sizes import size_rows
 
 
 def evidence_lines(story: ClaimStory) -> Iterator[str]:
@@ -50,12 +51,13 @@ def rates_text(tuned: RatesChosen, experiment: str) -> str:
 def _size_lines(story: ClaimStory) -> Iterator[str]:
     rows = list(size_rows(story))
     if rows:
-        yield "\nsize and cost of a model (a run reports no size of its state):"
+        yield "\nsize and cost of a model; its state is what it carries from token to token:"
     for row in rows:
         share = "" if row["of_budget"] is None else f" ({row['of_budget']:+.1%} from the budget)"
         flops, tokens = (f"{row[name] or 0:,.0f}" for name in ("flops_per_token", "tokens"))
+        state = "a state of unknown size" if row["state"] is None else f"{row['state']:,} numbers of state"
         yield (
-            f"  {row['rung']:<10} {row['experiment']:<22} {row['parameters']:,} parameters{share}, "
+            f"  {row['rung']:<10} {row['experiment']:<22} {row['parameters']:,} parameters{share}, {state}, "
             f"{flops} FLOPs per token, {tokens} tokens of training"
         )
 
@@ -86,3 +88,20 @@ def _comparison_line(one: BaselineFigures) -> str:
         f"        over {one.baseline}: {one.mean:+.4f} (sd {one.sd:.4f}), 95 % over seeds [{low:+.4f}, {high:+.4f}]"
         f"{over_text}; {bound}, e-value {one.e_value:.3g}{seen}"
     )
+
+
+def as_json(story: ClaimStory) -> dict[str, Any]:
+    """Return everything about a claim as one JSON document."""
+    verdict = story.verdict
+    return {
+        **summary_row(story),
+        "campaign": story.campaign,
+        "plan": story.plan.model_dump(mode="json"),
+        "promotions": [{"at": seq, **event.model_dump(mode="json")} for seq, event in story.promotions],
+        "tuned": [{"at": seq, **event.model_dump(mode="json")} for seq, event in story.tuned],
+        "looks": [{"at": seq, **event.model_dump(mode="json")} for seq, event in story.looks],
+        "verdict": {"at": verdict[0], **verdict[1].model_dump(mode="json")} if verdict else None,
+        "runs": {name: list(seed_rows(story, rung)) for rung, name in enumerate(story.plan.rung_names)},
+        "sizes": list(size_rows(story)),
+        "repeat": repeat_commands(story),
+    }

@@ -16,8 +16,8 @@ from dashboard.report.results import CampaignResults
 from lab.client.campaign_view import CampaignView
 from lab.client.discovery import climb_rows
 from lab.errors import LabError
-from lab.operations.evidence import as_json, repeat_commands, seed_rows, stories, story_of, summary_row
-from lab.operations.evidence_text import evidence_lines
+from lab.operations.evidence import repeat_commands, seed_rows, stories, story_of, summary_row
+from lab.operations.evidence_text import as_json, evidence_lines
 from lab.operations.why import explain
 from lab.terminal.live_view import render
 from tests.support.climb_checks import verification_of

@@ -22,6 +22,7 @@ from lab.operations.campaign_report.writing import (
 )
 from lab.operations.evidence import ClaimStory, repeat_commands
 from lab.operations.markdown_report import plain, table
+from lab.operations.model_sizes import model_state
 
 NO_ABLATION = "No ablation of this design was trained, so what each of its units contributes is not known."
 
@@ -75,12 +76,12 @@ def _figures(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
     names = [claim.candidate, *sorted(name for name in log.scored if name.startswith(BASELINE_PREFIX))]
     rows = [
         (design(log, name), _screening(log, name, campaigns), *(sealed.get((name, k), NONE) for k in _rungs(claim)),
-         log.scored[name].end.metrics.size.get("parameters", NONE), _flops(log, name),
+         log.scored[name].end.metrics.size.get("parameters", NONE), _state(log, name), _flops(log, name),
          number(log.scored[name].end.metrics.recall, ".3f"))
         for name in names
     ]  # fmt: skip
     head = ("design", f"{log.started.scale}, screening", *(f"{name}, sealed" for name in claim.plan.rung_names),
-            "parameters", "FLOPs per token", "recall")  # fmt: skip
+            "parameters", "state", "FLOPs per token", "recall")  # fmt: skip
     text = "Text loss in nats per byte; on sealed text the mean over seeds (their number). A dash: it did not climb."
     return "\n\n".join((" ".join(filter(None, (text, _relative_flops(log, claim)))), table(head, rows)))
 
@@ -102,6 +103,11 @@ def _rungs(claim: ClaimStory) -> range:
 def _screening(log: CampaignLog, name: str, campaigns: str) -> str:
     run = log.scored[name]
     return f"{number(run.loss)} ({event_link(log, run.at.seq, campaigns)})"
+
+
+def _state(log: CampaignLog, name: str) -> str:
+    width = log.scored[name].end.metrics.size["width"]
+    return number(model_state(log.events, name, log.started.scale, width), ",")
 
 
 def _flops(log: CampaignLog, name: str) -> str:
