@@ -25,9 +25,9 @@ def law(
 
     Example: move37 law guided-0.jsonl guided-1.jsonl random-0.jsonl
     """
-    from lab.operations import law as laws
+    from lab.client import law as laws
+    from lab.client.trajectories import trajectories
     from lab.operations import replay
-    from lab.operations.trajectories import trajectories
 
     searches = [search for log in logs for search in trajectories(replay.read_history(log), log.name)]
     report = laws.law_report(searches)

@@ -10,8 +10,8 @@ from typing import Any
 
 from agents.analysis.evidence.intervals import seed_interval
 from bus.wire.envelope import Envelope
+from lab.client.trajectories import Trial, trajectories
 from lab.errors import LabError
-from lab.operations.trajectories import Trial, trajectories
 
 CONFIDENCE = 0.95
 Pair = tuple[Sequence[Envelope], Sequence[Envelope]]

@@ -8,11 +8,11 @@ import pytest
 
 from bus.vocabulary.events import DiscoveryConfirmed, ModelAccount, ModelAnswered, RunCompleted, VerificationCompleted
 from bus.wire.envelope import Envelope
+from lab.client.law import law_lines, law_report
+from lab.client.trajectories import trajectories
 from lab.errors import LabError
 from lab.operations import replay
 from lab.operations.compare import compare, comparison_lines
-from lab.operations.law import law_lines, law_report
-from lab.operations.trajectories import trajectories
 from tests.histories import archive
 from tests.support.labs import move37
 

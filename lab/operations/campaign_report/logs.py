@@ -8,10 +8,11 @@ from pathlib import Path
 from bus.vocabulary.events import CampaignStarted, ProposalCreated, RunCompleted, RunRequested, VerificationCompleted
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, is_tuning_run, parse_run_id
+from lab.client.outcomes import Outcome, outcomes
+from lab.client.trajectories import Trajectory, searches
 from lab.operations.ablation_runs import SUFFIX, AblatedDesign, AblationRun, read_runs
 from lab.operations.evidence import ClaimStory, stories
 from lab.operations.replay import read_history
-from lab.operations.trajectories import Trajectory, trajectories
 
 LOG_SUFFIXES = (".jsonl.gz", ".jsonl")
 """Endings of the names of exported logs."""
@@ -81,7 +82,12 @@ class CampaignLog:
     @cached_property
     def searches(self) -> Sequence[Trajectory]:
         """What each arm tried and found."""
-        return trajectories(self.events, self.name)
+        return searches(self.outcomes, self.name, self.campaign)
+
+    @cached_property
+    def outcomes(self) -> Sequence[Outcome]:
+        """What its events say of costs and results."""
+        return outcomes(self.events)
 
     @property
     def sealed(self) -> Iterator[tuple[Envelope, VerificationCompleted]]:

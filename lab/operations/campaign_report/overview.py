@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from scipy import stats
 
 from agents.analysis.evidence.rank_statistics import MIN_DESIGNS, RungCorrelation
+from lab.client.law import law_lines, law_report
+from lab.client.rungs import agreements, rung_losses, rung_runs
 from lab.operations.campaign_report.logs import CampaignLog
-from lab.operations.campaign_report.rungs import agreements, rung_losses
 from lab.operations.campaign_report.writing import NONE, design, event_link, hours, interval, number, page, verbatim
 from lab.operations.evidence import summary_row
-from lab.operations.law import law_lines, law_report
 from lab.operations.markdown_report import plain, table
 
 HEAD = (
@@ -122,7 +122,8 @@ def _rungs(logs: Sequence[CampaignLog]) -> str:
 
 
 def _rung_rows(logs: Sequence[CampaignLog]) -> Iterator[tuple[object, ...]]:
-    for one in agreements(rung_losses(logs)):
+    runs = (run for log in logs for run in rung_runs(log.outcomes, log.started, log.name))
+    for one in agreements(rung_losses(runs)):
         yield one.lower, one.upper, one.over_all.designs, _correlation(one.over_all), _correlation(one.best)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from agents.analysis.evidence.arms import expected_best, interquartile_mean, probability_of_improvement
 from agents.analysis.evidence.law import GrowthLaw, SearchRecord, fit, mean_curve
-from lab.operations.trajectories import COSTS, ArmCost, Trajectory
+from lab.client.trajectories import COSTS, ArmCost, Trajectory
 
 Found = Callable[[Trajectory], list[ArmCost]]
 TRIES = (1, 3, 10, 30, 100, 300)

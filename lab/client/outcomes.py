@@ -1,0 +1,124 @@
+"""What the events of a campaign say of costs and results, in compact records, of which the law and the rungs are folds.
+
+A long campaign has tens of thousands of them, and the dashboard keeps them all: so none holds a curve or a source.
+Placebos have none, since their runs are no arm's and tell nothing of a design.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from bus.vocabulary.events import (
+    UNGUIDED_ARMS,
+    CampaignStarted,
+    DiscoveryConfirmed,
+    DiscoveryRefuted,
+    Metrics,
+    ModelAnswered,
+    ProposalCreated,
+    ProposalRequested,
+    RunCompleted,
+    RunFailed,
+    RunStarted,
+    VerificationCompleted,
+)
+from bus.wire.envelope import Envelope
+from bus.wire.ids import is_placebo
+
+BASELINE_ARM = "baseline"
+HUMAN_ARM = "human"
+TRAINING_TO_FORWARD = 3.0
+"""FLOPs of a training step per FLOP of its forward pass: the backward pass costs two."""
+Kind = Literal["opened", "completed", "failed", "sealed", "asked", "confirmed", "refuted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one event says of an experiment."""
+
+    seq: int
+    event_id: str
+    experiment: str
+    kind: Kind
+    """`sealed` is a completed run of a climb, `completed` and `failed` are ends of other runs; `asked` is an answer of
+    a language model."""
+    arm: str = ""
+    """Arm of an experiment that was opened."""
+    run: str = ""
+    seconds: float = 0.0
+    """Wall seconds of the run."""
+    flops: float = 0.0
+    """Floating-point operations of its training."""
+    loss: float | None = None
+    """Its text loss, nats per byte."""
+    tokens: float = 0.0
+    """Tokens of a model's prompts and answers."""
+
+
+class OutcomeReader:
+    """Reads the events of one campaign, oldest first."""
+
+    def __init__(self) -> None:
+        """Start before the first event."""
+        self._policy = "guided"
+        self._opened: set[str] = set()
+        self._started: dict[str, datetime] = {}
+
+    def read(self, one: Envelope) -> Outcome | None:
+        """Return what an event says, None if it says nothing of costs or results."""
+        return None if is_placebo(one.experiment) else self._read(one)
+
+    def _read(self, one: Envelope) -> Outcome | None:
+        found: Outcome | None = None
+        match one.event:
+            case CampaignStarted(policy=policy):
+                self._policy = policy
+            case RunStarted(run=run):
+                self._started[run] = one.time
+            case ProposalRequested(arm=arm):
+                found = self._open(one, self._arm_name(arm))
+            case ProposalCreated(origin=origin) if one.experiment not in self._opened:
+                found = self._open(one, BASELINE_ARM if origin == "baseline" else HUMAN_ARM)
+            case RunCompleted() | VerificationCompleted() | RunFailed() as end:
+                found = self._end(one, end)
+            case ModelAnswered(account=account):
+                tokens = float(account.tokens_in + account.tokens_out)
+                found = Outcome(one.seq, one.id, one.experiment, "asked", tokens=tokens)
+            case DiscoveryConfirmed() | DiscoveryRefuted() as verdict:
+                confirmed = isinstance(verdict, DiscoveryConfirmed)
+                found = Outcome(one.seq, one.id, one.experiment, "confirmed" if confirmed else "refuted")
+            case _:
+                pass
+        return found
+
+    def _open(self, one: Envelope, arm: str) -> Outcome:
+        self._opened.add(one.experiment)
+        return Outcome(one.seq, one.id, one.experiment, "opened", arm)
+
+    def _end(self, one: Envelope, end: RunCompleted | VerificationCompleted | RunFailed) -> Outcome:
+        begun = self._started.get(end.run, one.time)
+        if isinstance(end, RunFailed):
+            seconds = (one.time - begun).total_seconds()
+            return Outcome(one.seq, one.id, one.experiment, "failed", run=end.run, seconds=seconds)
+        kind: Kind = "completed" if isinstance(end, RunCompleted) else "sealed"
+        seconds, flops = _cost(end.metrics)
+        loss = end.metrics.val_loss
+        return Outcome(one.seq, one.id, one.experiment, kind, "", end.run, seconds, flops, loss)
+
+    def _arm_name(self, arm: str) -> str:
+        if arm == "guided":
+            return self._policy
+        return f"{arm} control" if arm in UNGUIDED_ARMS else arm
+
+
+def outcomes(history: Iterable[Envelope]) -> list[Outcome]:
+    """Return what the events of one campaign say, oldest first."""
+    reader = OutcomeReader()
+    return [found for one in history if (found := reader.read(one))]
+
+
+def _cost(metrics: Metrics) -> tuple[float, float]:
+    """Return the wall seconds of a run, and the floating-point operations of its training."""
+    cost = metrics.cost
+    return cost.get("seconds", 0.0), TRAINING_TO_FORWARD * cost.get("flops_per_token", 0.0) * cost.get("tokens", 0.0)
