@@ -34,7 +34,7 @@ Kind = Literal["opened", "completed", "failed", "sealed", "asked", "confirmed", 
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ExperimentOutcome:
     """What one event says of an experiment."""
 
     seq: int
@@ -65,12 +65,12 @@ class OutcomeReader:
         self._opened: set[str] = set()
         self._started: dict[str, datetime] = {}
 
-    def read(self, one: Envelope) -> Outcome | None:
+    def read(self, one: Envelope) -> ExperimentOutcome | None:
         """Return what an event says, None if it says nothing of costs or results."""
         return None if is_placebo(one.experiment) else self._read(one)
 
-    def _read(self, one: Envelope) -> Outcome | None:
-        found: Outcome | None = None
+    def _read(self, one: Envelope) -> ExperimentOutcome | None:
+        found: ExperimentOutcome | None = None
         match one.event:
             case CampaignStarted(policy=policy):
                 self._policy = policy
@@ -84,27 +84,27 @@ class OutcomeReader:
                 found = self._end(one, end)
             case ModelAnswered(account=account):
                 tokens = float(account.tokens_in + account.tokens_out)
-                found = Outcome(one.seq, one.id, one.experiment, "asked", tokens=tokens)
+                found = ExperimentOutcome(one.seq, one.id, one.experiment, "asked", tokens=tokens)
             case DiscoveryConfirmed() | DiscoveryRefuted() as verdict:
                 confirmed = isinstance(verdict, DiscoveryConfirmed)
-                found = Outcome(one.seq, one.id, one.experiment, "confirmed" if confirmed else "refuted")
+                found = ExperimentOutcome(one.seq, one.id, one.experiment, "confirmed" if confirmed else "refuted")
             case _:
                 pass
         return found
 
-    def _open(self, one: Envelope, arm: str) -> Outcome:
+    def _open(self, one: Envelope, arm: str) -> ExperimentOutcome:
         self._opened.add(one.experiment)
-        return Outcome(one.seq, one.id, one.experiment, "opened", arm)
+        return ExperimentOutcome(one.seq, one.id, one.experiment, "opened", arm)
 
-    def _end(self, one: Envelope, end: RunCompleted | VerificationCompleted | RunFailed) -> Outcome:
+    def _end(self, one: Envelope, end: RunCompleted | VerificationCompleted | RunFailed) -> ExperimentOutcome:
         begun = self._started.get(end.run, one.time)
         if isinstance(end, RunFailed):
             seconds = (one.time - begun).total_seconds()
-            return Outcome(one.seq, one.id, one.experiment, "failed", run=end.run, seconds=seconds)
+            return ExperimentOutcome(one.seq, one.id, one.experiment, "failed", run=end.run, seconds=seconds)
         kind: Kind = "completed" if isinstance(end, RunCompleted) else "sealed"
         seconds, flops = _cost(end.metrics)
         loss = end.metrics.val_loss
-        return Outcome(one.seq, one.id, one.experiment, kind, "", end.run, seconds, flops, loss)
+        return ExperimentOutcome(one.seq, one.id, one.experiment, kind, "", end.run, seconds, flops, loss)
 
     def _arm_name(self, arm: str) -> str:
         if arm == "guided":
@@ -112,7 +112,7 @@ class OutcomeReader:
         return f"{arm} control" if arm in UNGUIDED_ARMS else arm
 
 
-def outcomes(history: Iterable[Envelope]) -> list[Outcome]:
+def outcomes(history: Iterable[Envelope]) -> list[ExperimentOutcome]:
     """Return what the events of one campaign say, oldest first."""
     reader = OutcomeReader()
     return [found for one in history if (found := reader.read(one))]

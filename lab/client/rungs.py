@@ -15,7 +15,7 @@ import numpy as np
 from agents.analysis.evidence.rank_statistics import RungCorrelation, best_quarter, rung_correlation
 from bus.vocabulary.events import CampaignStarted
 from bus.wire.ids import BASELINE_PREFIX, parse_run_id, parse_verification_run_id
-from lab.client.outcomes import Outcome
+from lab.client.outcomes import ExperimentOutcome
 
 SCREENING = "screening"
 Losses = Mapping[str, Mapping[str, float]]
@@ -45,7 +45,7 @@ class RungRun:
     """Text loss, nats per byte."""
 
 
-def rung_runs(found: Sequence[Outcome], started: CampaignStarted, campaign: str = "") -> Iterator[RungRun]:
+def rung_runs(found: Sequence[ExperimentOutcome], started: CampaignStarted, campaign: str = "") -> Iterator[RungRun]:
     """Yield the runs of a campaign's designs: the newest of the screening of each, and all on sealed text.
 
     A name of the campaign keeps its designs apart from those of others with the same ids.
@@ -59,7 +59,7 @@ def rung_runs(found: Sequence[Outcome], started: CampaignStarted, campaign: str 
             yield from _run(one, parts.rung, f"{started.verification.rung_names[parts.rung]}, sealed", campaign)
 
 
-def _run(one: Outcome, order: int, rung: str, campaign: str) -> Iterator[RungRun]:
+def _run(one: ExperimentOutcome, order: int, rung: str, campaign: str) -> Iterator[RungRun]:
     if one.loss is not None:
         is_baseline = one.experiment.startswith(BASELINE_PREFIX)
         yield RungRun(order, rung, one.experiment if is_baseline else f"{campaign} {one.experiment}", one.loss)

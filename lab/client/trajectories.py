@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from bus.wire.envelope import Envelope
-from lab.client.outcomes import BASELINE_ARM, HUMAN_ARM, Outcome, outcomes
+from lab.client.outcomes import BASELINE_ARM, HUMAN_ARM, ExperimentOutcome, outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def trajectories(history: Sequence[Envelope], log: str) -> list[Trajectory]:
     return [search for name, events in campaigns.items() for search in searches(outcomes(events), log, name)]
 
 
-def searches(found: Iterable[Outcome], log: str, campaign: str) -> list[Trajectory]:
+def searches(found: Iterable[ExperimentOutcome], log: str, campaign: str) -> list[Trajectory]:
     """Return the searches of one campaign."""
     reading = _Reading(log, campaign)
     for outcome in found:
@@ -97,12 +97,12 @@ class _Reading:
     arms: dict[str, str] = field(default_factory=dict)
     """Arm of each experiment."""
     spent: defaultdict[str, ArmCost] = field(default_factory=lambda: defaultdict(ArmCost))
-    first_runs: dict[str, tuple[str, Outcome, ArmCost]] = field(default_factory=dict)
+    first_runs: dict[str, tuple[str, ExperimentOutcome, ArmCost]] = field(default_factory=dict)
     """First run of each experiment: its arm, its end, the arm's cost."""
     discoveries: defaultdict[str, list[ArmCost]] = field(default_factory=lambda: defaultdict(list))
     refuted: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    def read(self, one: Outcome) -> None:
+    def read(self, one: ExperimentOutcome) -> None:
         arm = self.arms.get(one.experiment, HUMAN_ARM)
         match one.kind:
             case "opened":
@@ -119,17 +119,17 @@ class _Reading:
             case "refuted":
                 self.refuted[arm] += 1
 
-    def _open(self, one: Outcome) -> None:
+    def _open(self, one: ExperimentOutcome) -> None:
         self.arms[one.experiment] = one.arm
         self.spent[one.arm] = replace(self.spent[one.arm], experiments=self.spent[one.arm].experiments + 1)
 
-    def _spend(self, arm: str, one: Outcome) -> None:
+    def _spend(self, arm: str, one: ExperimentOutcome) -> None:
         """Add a run or an answer to its arm's cost; sealed runs of baselines, which all arms share, are no arm's."""
         before = self.spent[arm]
         more = {cost: getattr(before, cost) + getattr(one, cost) for cost in ("seconds", "flops", "tokens")}
         self.spent[arm] = replace(before, **more)
 
-    def _end(self, one: Outcome, arm: str) -> None:
+    def _end(self, one: ExperimentOutcome, arm: str) -> None:
         """Keep the end of an experiment's first run; a failed one gives way to the run of its repair."""
         known = self.first_runs.get(one.experiment)
         if known is None or known[1].loss is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from bus.vocabulary.events import CampaignStarted, ProposalCreated, RunCompleted, RunRequested, VerificationCompleted
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, is_tuning_run, parse_run_id
-from lab.client.outcomes import Outcome, outcomes
+from lab.client.outcomes import ExperimentOutcome, outcomes
 from lab.client.trajectories import Trajectory, searches
 from lab.operations.ablation_runs import SUFFIX, AblatedDesign, AblationRun, read_runs
 from lab.operations.evidence import ClaimStory, stories
@@ -85,7 +85,7 @@ class CampaignLog:
         return searches(self.outcomes, self.name, self.campaign)
 
     @cached_property
-    def outcomes(self) -> Sequence[Outcome]:
+    def outcomes(self) -> Sequence[ExperimentOutcome]:
         """What its events say of costs and results."""
         return outcomes(self.events)
 
