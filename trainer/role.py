@@ -21,6 +21,7 @@ from bus.vocabulary.events import (
 )
 from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiments
 from bus.wire.envelope import Envelope
+from trainer.kept_weights import ARTIFACTS_FOLDER, find_weights
 from trainer.run.questions import Prepare, Prepared, Train, Trained
 from trainer.run.sealed_run import sealed_failure, sealed_result
 
@@ -87,7 +88,7 @@ async def serve(context: ServiceContext) -> None:
 
     with (
         GateChecks(campaign_named, context.instance) as checks,
-        answerers(context.home / "artifacts", publish, vetoed, context.instance) as answering,
+        answerers(context.home / ARTIFACTS_FOLDER, publish, vetoed, context.instance) as answering,
     ):
         await serve_gates(bus, checks.check)
         await Actor(bus, SPEC, answerers=answering).run()
@@ -120,6 +121,7 @@ SPEC = RoleSpec(
     ends_with=(RunCompleted, RunFailed, VerificationCompleted, VerificationFailed),
     asks=True,
     runs_gates=True,
+    finds_file=find_weights,
     build=TrainerRole,
     serve=serve,
 )

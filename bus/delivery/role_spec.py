@@ -80,6 +80,8 @@ class RoleSpec:
     """Whether it answers that."""
     surveys: bool = False
     """Whether it asks every service for its vitals."""
+    finds_file: Callable[[Path, str, str], Path | None] | None = None
+    """Finds a file of its home that a reader asks for: (home, name, SHA-256) -> path; None if it has no such file."""
     follows: tuple[str, ...] = ()
     """Streams that it reads from any position."""
     inbox: Durable | None = None

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from bus.delivery.role_spec import RoleSpec
 from bus.vocabulary.events import Event, LossPoint
 from bus.wire import subjects
-from bus.wire.subjects import DEAD, LOG, METRICS, STREAMS, TRACES
+from bus.wire.subjects import DEAD, FILES, LOG, METRICS, STREAMS, TRACES
 
 ADMIN = "lab"
 """The supervisor: it starts campaigns, provisions streams and consumers, and may do anything."""
@@ -64,8 +64,15 @@ def client_permissions() -> dict[str, Permissions]:
 
 def _reader(key: str, *speaks_on: str) -> Permissions:
     """Return the rights to read all that is recorded, and to publish on these subjects."""
-    followed = (LOG, METRICS, TRACES, DEAD)
-    requests = (subjects.query("*"), *map("$SRV.{}".format, MICRO_VERBS), "lab.status.*", *_follow_requests(followed))
+    followed = (LOG, METRICS, TRACES, DEAD, FILES)
+    requests = (
+        subjects.query("*"),
+        *map("$SRV.{}".format, MICRO_VERBS),
+        "lab.status.*",
+        subjects.file_question("*"),
+        subjects.file_upload("*", "*"),
+        *_follow_requests(followed),
+    )
     return Permissions((*speaks_on, *requests), (f"{inbox(key)}.>", *_followed_subjects(followed)))
 
 
@@ -102,6 +109,8 @@ def _role_publishes(role: RoleSpec, told: tuple[str, ...]) -> Iterator[str]:
         yield "_INBOX.>"
     else:
         yield from (f"{inbox(asker)}.>" for asker in told)
+    if role.finds_file:
+        yield from (subjects.file_chunks("*"), f"$O.{subjects.FILES_BUCKET}.M.*")
     if role.answers or role.durable:
         yield subjects.dead_letter(role.name)
     if role.durable:
@@ -122,6 +131,8 @@ def _role_subscribes(role: RoleSpec) -> Iterator[str]:
         yield subjects.query("*")
     if role.runs_gates:
         yield subjects.GATES
+    if role.finds_file:
+        yield from (subjects.file_question(role.name), subjects.file_upload(role.name, "*"))
     scopes = ("", f".{role.name}", f".{role.name}.*")
     yield from (f"$SRV.{verb}{scope}" for verb in MICRO_VERBS for scope in scopes)
     yield from (f"lab.status.{role.name}", subjects.drain(role.name))

@@ -4,6 +4,7 @@ The log holds `lab.events.<campaign>.<experiment>.<Type>`. People publish on `la
 without a name; a stream of its own stores that: their messages need not be CloudEvents, and the log holds only those.
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,8 +24,14 @@ RETRY = "LAB_RETRY"
 HUMAN = "LAB_HUMAN"
 GATES = "lab.gates"
 """The subject on which a role asks a trainer to put a source through the gates; the reply is no event."""
+FILES_BUCKET = "LAB_FILES"
+FILES = f"OBJ_{FILES_BUCKET}"
+"""The stream of the bucket of files, named as JetStream names those of object stores."""
+CACHES = (METRICS, FILES)
+"""Streams that forget by themselves, so that nothing has to keep or restore them."""
 
-DAY_S = 86_400.0
+HOUR_S = 3_600.0
+DAY_S = 24 * HOUR_S
 
 
 class StreamLimits(Record):
@@ -58,6 +65,14 @@ STREAMS = (
     Stream(RETRY, ("lab.retry.>",), max_bytes=1 << 30),
     Stream(HUMAN, ("lab.human.*", "lab.human.*.*"), max_bytes=1 << 28),
     Stream(METRICS, ("lab.metrics.>",), max_bytes=1 << 28, max_age=DAY_S, append_only=False, duplicate_window=120.0),
+    Stream(
+        FILES,
+        (f"$O.{FILES_BUCKET}.C.>", f"$O.{FILES_BUCKET}.M.>"),
+        max_bytes=1 << 30,
+        max_age=HOUR_S,
+        append_only=False,
+        duplicate_window=120.0,
+    ),
 )
 
 
@@ -143,6 +158,26 @@ def dead_letter_retry(role: str) -> str:
 def drain(role: str) -> str:
     """Return the subject on which a role's services are asked to end after the work in hand."""
     return f"lab.drain.{role}"
+
+
+def file_chunks(key: str) -> str:
+    """Return the subject of the chunks of a file in the bucket."""
+    return f"$O.{FILES_BUCKET}.C.{key}"
+
+
+def file_description(name: str) -> str:
+    """Return the subject under which the bucket describes the file of a name."""
+    return f"$O.{FILES_BUCKET}.M.{urlsafe_b64encode(name.encode()).decode()}"
+
+
+def file_question(role: str) -> str:
+    """Return the subject on which all services of a role are asked who has a file."""
+    return f"lab.files.{role}"
+
+
+def file_upload(role: str, holder: str) -> str:
+    """Return the subject on which one service is asked to put its file into the bucket."""
+    return f"lab.files.{role}.{holder}"
 
 
 def trace(event_id: str) -> str:

@@ -34,7 +34,8 @@ def export(
     """Export an experiment, with a certificate that it computes what the lab computed.
 
     The lab's model and the export run in the sandbox; outputs, gradients and step-by-step decoding are compared. Exit
-    code 0 only if they agree. The folder holds the experiment's own source and record too.
+    code 0 only if they agree. The folder holds the experiment's own source and record too. Weights that this home lacks
+    come from the trainer that has them, if it runs.
 
     Example: move37 export e0003 --to hf --out my-model
     """
@@ -44,9 +45,12 @@ def export(
 
     row = fetch_one(settings, experiment, archive=log)
     history = replay.read_history(log) if log else run_async(log_export.read_events(settings))
+    run = exports.completed_run(history, row.id, settings.campaign)
+    with working(f"fetching the weights of {row.id}"):
+        found = run_async(exports.find_weights(settings, run, weights, ask=log is None))
     folder = out or Path("exported") / f"{row.id}-{to}"
     with working(f"exporting {row.id} and certifying it in the sandbox"):
-        summary = exports.write_export(settings, row, history, to, folder, weights)
+        summary = exports.write_export(settings, row, run, to, folder, found)
     if summary.note:
         print(summary.note, file=sys.stderr)
     if as_json:

@@ -31,7 +31,7 @@ from lab.settings import Settings
 FORMAT = 1
 TAR_SUFFIX = ".tar"
 MANIFEST_FILE, CHAIN_FILE, ARTIFACTS_FOLDER, KEYS_FOLDER = "manifest.json", "log.chain", "artifacts", "keys"
-STREAMS = tuple(stream.name for stream in subjects.STREAMS if stream.name != subjects.METRICS)
+STREAMS = tuple(stream.name for stream in subjects.STREAMS if stream.name not in subjects.CACHES)
 """The streams of a backup."""
 
 

@@ -1,5 +1,6 @@
 """Takes an experiment out of the lab: its newest completed run from the log, its weights, and the export of both.
 
+The weights come from this home, from a file, or from a running trainer that has them, by way of the server's bucket.
 The source runs in the jail alone, which certifies the export (`trainer.exporting`).
 """
 
@@ -11,10 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bus.delivery.transport import TransportError
+from bus.nats.file_requests import FileRequest, fetch_file
+from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import CampaignStarted, ProposalCreated, RunCompleted, RunRequested
 from bus.vocabulary.queries import Experiment
 from bus.wire.envelope import Envelope
 from bus.wire.ids import has_name, parse_run_id
+from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
 from lab.observability.host_facts import query_gpus
@@ -42,6 +47,16 @@ class CompletedRun:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """The trained weights of a run."""
+
+    content: bytes | None = None
+    """The file; None if it can't be had."""
+    missing: str = ""
+    """Why not."""
+
+
+@dataclass(frozen=True)
 class ExportSummary:
     """What was written."""
 
@@ -53,26 +68,25 @@ class ExportSummary:
 
 
 def write_export(
-    settings: Settings, row: Experiment, history: Sequence[Envelope], form: Form, folder: Path, weights: Path | None
+    settings: Settings, row: Experiment, run: CompletedRun | None, form: Form, folder: Path, weights: Weights
 ) -> ExportSummary:
-    """Write an export to `folder`; `weights` is a file elsewhere than in the home's artifacts.
+    """Write an export to `folder`.
 
     Raises LabError, or OSError with the path if the folder can't be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    run = completed_run(history, row.id, settings.campaign)
     if run is None:
         if form != "module":
             raise LabError(f"{row.id} has no completed run, so there is nothing to export to {form}")
         _write(folder, _record_files(row))
         return ExportSummary(folder, None, f"{row.id} has no completed run: wrote its source and its record only")
-    content = _read_weights(settings, run, weights)
+    content, missing = weights.content, _missing_weights(run, weights.missing)
     if content is None and form == "hf":
-        raise LabError(_missing_weights(run))
+        raise LabError(missing)
     exported = _export(settings, row, run, form, content)
     files = {name: data for name, data in exported.files.items() if content or name != "weights.safetensors"}
     _write(folder, {**files, **_record_files(row)})
-    return ExportSummary(folder, exported.certificate, "" if content else _missing_weights(run))
+    return ExportSummary(folder, exported.certificate, "" if content else missing)
 
 
 def completed_run(history: Sequence[Envelope], experiment: str, campaign: str = "") -> CompletedRun | None:
@@ -90,15 +104,29 @@ def completed_run(history: Sequence[Envelope], experiment: str, campaign: str = 
     return CompletedRun(campaigns[-1], requests[runs[-1].run], runs[-1], proposal)
 
 
-def _read_weights(settings: Settings, run: CompletedRun, file: Path | None) -> bytes | None:
-    """Return the run's file of weights; None if this host lacks it. Raises LabError if it is another file."""
+async def find_weights(settings: Settings, run: CompletedRun | None, file: Path | None, *, ask: bool) -> Weights:
+    """Return the run's weights: from `file`, from this home, or, if `ask`, from a trainer of the lab that runs.
+
+    Raises LabError if the file can't be read, or is not what the run wrote.
+    """
+    if run is None:
+        return Weights()
     path = file or Home(settings.home).artifacts / run.completed.weights
     try:
-        content = path.read_bytes()
+        return Weights(_checked(path, path.read_bytes(), run))
     except OSError as error:
         if file:
             raise LabError(f"can't read {file} ({error.strerror})") from None
-        return None
+    if not ask or not (settings.nats or Home(settings.home).running()):
+        return Weights(missing="no running lab was asked for them")
+    try:
+        return Weights(await _ask_trainers(settings, run.completed))
+    except TransportError as error:
+        return Weights(missing=str(error))
+
+
+def _checked(path: Path, content: bytes, run: CompletedRun) -> bytes:
+    """Return the content of a file. Raises LabError if the log knows another hash."""
     if hashlib.sha256(content).hexdigest() != run.completed.weights_sha256:
         raise LabError(
             f"{path} is not what {run.completed.run} wrote: its SHA-256 differs from the log's; "
@@ -107,10 +135,19 @@ def _read_weights(settings: Settings, run: CompletedRun, file: Path | None) -> b
     return content
 
 
-def _missing_weights(run: CompletedRun) -> str:
+async def _ask_trainers(settings: Settings, completed: RunCompleted) -> bytes:
+    """Return weights that a running trainer keeps; their hash is the log's. Raises TransportError, LabError."""
+    request = FileRequest(name=completed.weights, sha256=completed.weights_sha256)
+    async with open_lab(settings) as lab:
+        assert isinstance(lab.bus.transport, NatsTransport)
+        return await fetch_file(lab.bus.transport, "trainer", request, settings.patience)
+
+
+def _missing_weights(run: CompletedRun, reason: str) -> str:
     return (
-        f"the weights of {run.completed.run} are not on this host: trainer {run.completed.worker} has them as "
-        f"artifacts/{run.completed.weights} in its home; hint: copy that file, and give --weights FILE"
+        f"the weights of {run.completed.run} are not on this host ({reason}): trainer {run.completed.worker} wrote "
+        f"them as artifacts/{run.completed.weights} in its home; hint: start a trainer there, or copy that file and "
+        "give --weights FILE"
     )
 
 

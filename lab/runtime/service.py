@@ -16,6 +16,7 @@ import structlog
 from bus.delivery.bus import Bus
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.transport import LogFull, NoAnswer, TransportError
+from bus.nats.file_requests import offer_files
 from bus.nats.micro import accept_drain, register_service
 from bus.nats.transport import NatsTransport
 from lab import endings
@@ -71,11 +72,18 @@ async def _serve_connected(
         bus.vitals.facts = HostFacts(settings.home).report
         await register_service(transport.client, spec.name, instance, bus.vitals)
         await accept_drain(transport.client, bus, instance)
+        await _offer_files(transport, spec, settings.home)
         ready.set()
         log.info("serving", nats=connection.redact_url(url))
         await _until_drained(serve_role(spec, bus, settings), bus, has_work=spec.durable is not None)
     finally:
         await transport.close()
+
+
+async def _offer_files(transport: NatsTransport, spec: RoleSpec, home: Path) -> None:
+    """Offer the files of this home that a role's readers may ask for."""
+    if find := spec.finds_file:
+        await offer_files(transport.client, spec.name, lambda request: find(home, request.name, request.sha256))
 
 
 async def _connect(spec: RoleSpec, settings: Settings, instance: str, url: str, seeds: Path | None) -> NatsTransport:

@@ -25,7 +25,7 @@ from bus.security.identity import Identity
 from bus.vocabulary.events import EVENT_TYPES
 from bus.wire import subjects
 from bus.wire.stored_message import StoredMessage
-from bus.wire.subjects import DEAD, HUMAN, LOG, RETRY, STREAMS
+from bus.wire.subjects import DEAD, FILES, HUMAN, LOG, RETRY, STREAMS
 from lab.roster import all_durables, decider_specs, key_names, role_specs
 
 DECIDERS = ("director", "researcher", "engineer", "trainer", "analyst", "desk")
@@ -39,7 +39,7 @@ VIOLATION = re.compile(r'(?i)permissions violation for (publish|subscription) to
 STREAM_VERBS = ("CREATE", "UPDATE", "DELETE", "PURGE", "MSG.DELETE", "SNAPSHOT", "RESTORE", "MSG.GET")
 FOLLOWED: dict[str, set[str]] = {
     "memory": {"LAB_EVENTS"},
-    **{reader: {"LAB_EVENTS", "LAB_METRICS", "LAB_TRACES", "LAB_DEAD"} for reader in READERS},
+    **{reader: {"LAB_EVENTS", "LAB_METRICS", "LAB_TRACES", "LAB_DEAD", FILES} for reader in READERS},
     "dashboard": {"LAB_EVENTS", "LAB_METRICS"},
 }
 SUBJECTS = {stream.name: stream.subjects[0] for stream in STREAMS}
@@ -86,6 +86,8 @@ def publications(role: str, types: set[str]) -> Rights:
     rights |= {f"$SRV.{verb}": admin or role in READERS for verb in ("PING", "INFO", "STATS")}
     rights |= {"$SRV.STATS": admin or role in {"dashboard", *READERS}, "lab.drain.director": admin}
     rights |= {"lab.status.director": admin or role in READERS}
+    rights |= {f"$O.LAB_FILES.{kind}.x": admin or role == "trainer" for kind in ("C", "M")}
+    rights |= dict.fromkeys(("lab.files.trainer", "lab.files.trainer.x"), admin or role in READERS)
     for stream in SUBJECTS:
         rights |= {f"$JS.API.STREAM.{verb}.{stream}": admin for verb in STREAM_VERBS}
         rights |= {f"$JS.API.CONSUMER.{verb}.{stream}": admin for verb in ("CREATE", "LIST", "NAMES")}
@@ -106,6 +108,7 @@ def subscriptions(role: str) -> Rights:
     """Return every tested subject to subscribe to, and whether the role may use it."""
     admin = role == "lab"
     rights = {subject: admin or name in FOLLOWED.get(role, ()) for name, subject in SUBJECTS.items()}
+    rights |= dict.fromkeys(("lab.files.trainer", "lab.files.trainer.x"), admin or role == "trainer")
     rights |= dict.fromkeys((">", "*", "lab.>", "_INBOX.>", "$JS.>", "$JS.API.>", "$SYS.>"), admin)
     rights |= {"lab.query.*": admin or role == "memory", "lab.query.standing": admin or role == "memory"}
     rights["lab.gates"] = admin or role == "trainer"
