@@ -31,7 +31,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.policies.campaign import TableCampaign
-from benchmarks.policies.mixers import SimulatedMixers
+from benchmarks.policies.mixers import MixerTable
 from benchmarks.policies.table import Contender
 from bus.vocabulary.design_edits import DesignItems, design_items, edits
 from bus.vocabulary.events import ProposalCreated, ProposalRejected
@@ -77,7 +77,7 @@ def _fixed(name: str, shape: Sequence[int]) -> torch.Tensor:
 
 def logged(seed: int, proposals: int, contender: str) -> list[Envelope]:
     """Return the log of a campaign."""
-    campaign = TableCampaign(SimulatedMixers(), Contender.parse(contender), seed, proposals)
+    campaign = TableCampaign(MixerTable(), Contender.parse(contender), seed, proposals)
     campaign.run()
     return campaign.log
 

@@ -16,21 +16,21 @@ from benchmarks.policies import __main__ as command
 from benchmarks.policies import outside
 from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.compare import interval, regrets
-from benchmarks.policies.mixers import SimulatedMixers
+from benchmarks.policies.mixers import MixerTable
 from benchmarks.policies.table import Contender, PublishedTable, Table
-from benchmarks.policies.tables import Listed
 from bus.vocabulary.events import PoolUpdated, ProposalCreated, ProposalRequested
+from lab.researchers.published import Listed
 
 QUERIES = 40
 OPTIONS = {f"axis{axis}": ("0", "1", "2", "3") for axis in range(5)}
 
 
-def hill() -> Listed:
+def hill() -> PublishedTable:
     """Return a table with one optimum, where every axis counts by itself."""
     space = ChoiceSpace("hill", OPTIONS)
     designs = {space.random(Random(seed)) for seed in range(30_000)}
     value = {design: float(sum((int(option) - 2) ** 2 for option in design)) for design in designs}
-    return Listed(space, {design: (height, 2 * height) for design, height in value.items()})
+    return PublishedTable(Listed(space, {design: (height, 2 * height) for design, height in value.items()}))
 
 
 def hill_table() -> PublishedTable:
@@ -77,7 +77,7 @@ def test_a_policy_that_reads_results_beats_random_draws(policy: str) -> None:
 def test_regret_is_that_of_the_incumbent_by_validation() -> None:
     """The design with the best validation value so far is judged by its test value; the first of equals counts."""
     rows: dict[Choices, tuple[float, ...]] = {("a",): (3.0, 7.0), ("b",): (1.0, 9.0), ("c",): (1.0, 5.0)}
-    table = Listed(ChoiceSpace("letters", {"letter": ("a", "b", "c")}), rows)
+    table = PublishedTable(Listed(ChoiceSpace("letters", {"letter": ("a", "b", "c")}), rows))
     assert regrets(table, [("a",), ("b",), ("c",)], 0, [1, 2, 3]) == [2.0, 4.0, 4.0]
 
 
@@ -120,7 +120,7 @@ def test_the_outside_reference_searches_the_same_table() -> None:
 
 def mixer_campaign(policy: str) -> TableCampaign:
     """Return a finished campaign of a few trials on a simulated landscape of mixers."""
-    campaign = TableCampaign(SimulatedMixers(), Contender(policy), 1, 12)
+    campaign = TableCampaign(MixerTable(), Contender(policy), 1, 12)
     campaign.run()
     return campaign
 
@@ -148,7 +148,7 @@ def test_a_mixture_learns_from_its_own_policies() -> None:
 
 def test_mixers_are_judged_by_their_true_loss_against_the_best_baseline() -> None:
     """No baseline is better than the best one, and what a search sees has the noise of a seed."""
-    table = SimulatedMixers()
+    table = MixerTable()
     humans = [human.design for human in BASELINES.values()]
     assert min(table.test(design, 4) for design in humans) == 0.0
     assert table.validation(humans[0], 4) != table.loss(humans[0], 4)
@@ -157,14 +157,14 @@ def test_mixers_are_judged_by_their_true_loss_against_the_best_baseline() -> Non
 
 def test_a_contender_may_change_a_setting_of_the_researcher() -> None:
     """The campaign starts with it; an unknown setting is refused."""
-    started = SimulatedMixers().start(Contender.parse("two_tier:formulas=0"), 1, 12)
+    started = MixerTable().start(Contender.parse("two_tier:formulas=0"), 1, 12)
     assert started.policy == "two_tier"
     assert started.roles["researcher"]["formulas"] == 0.0
     with pytest.raises(ValueError, match="luck"):
         Contender.parse("two_tier:luck=1")
 
 
-@pytest.mark.parametrize("table", [HILL, SimulatedMixers()], ids=["published", "mixers"])
+@pytest.mark.parametrize("table", [HILL, MixerTable()], ids=["published", "mixers"])
 def test_a_contender_may_change_a_parameter_of_its_policy(table: Table) -> None:
     """The other parameters are those that suit the campaign; a value out of range is refused."""
     started = table.start(Contender.parse("two_tier:batch=7:formulas=0"), 1, 40)

@@ -6,7 +6,7 @@
 - `null`: campaigns on ground where all programs are equal; how often one claims a gain, at most 5 % expected;
 - `planted`: a program is known that is better than every seed; how often a campaign finds one as good;
 - `gain`: a campaign and its control arms on the same landscapes. Selection is on `validation`, and each campaign has
-  one look at `held_out`. With `--tables`, published tables are held-out families too.
+  one look at `held_out`. With `--tables`, published tables are families too.
 
 Programs are rendered from genomes, so all but the canaries run in this process (`benchmarks.adas.trusted`).
 """
@@ -28,7 +28,7 @@ from benchmarks.adas.controls import claims_a_gain, planted_campaign
 from benchmarks.adas.trusted import trusted
 from lab.client.event_text import event_line
 from lab.operations.evolving import evolve, meta_settings, require_honest
-from lab.researchers.families import Family, simulated_families
+from lab.researchers.families import simulated_families, table_families
 from lab.researchers.meta_log import MetaLog
 from lab.researchers.scoring import Scorer
 
@@ -85,23 +85,13 @@ def gain(options: argparse.Namespace) -> Iterator[str]:
 
 def campaign(options: argparse.Namespace, arm: str) -> MetaHistory:
     """Return a whole campaign of an arm, audited."""
-    families = (*simulated_families(), *published_families(options.tables))
+    families = (*simulated_families(), *(table_families(options.tables) if options.tables else ()))
     plan = meta_settings(families, options.programs, options.root, arm)
     with TemporaryDirectory() as folder, MetaLog(Path(folder) / "log.jsonl") as log:
         scorer = Scorer(families, plan.root, trusted, plan.landscapes)
         history = evolve(log, scorer, plan, 0, lambda one: print(arm, event_line(one), file=sys.stderr))
         require_honest(history.log, arm)
         return history
-
-
-def published_families(folder: Path | None) -> tuple[Family, ...]:
-    """Return the published tables in a folder as held-out families."""
-    if folder is None:
-        return ()
-    from benchmarks.policies.__main__ import load
-
-    names = ("nas-bench-201", "nas-bench-macro", "hw-gpt-bench-s")
-    return tuple(Family(name, "held_out", load(name, folder)) for name in names)
 
 
 def _row(name: str, rival: MetaProgram, winner: MetaProgram) -> str:
@@ -138,7 +128,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10, help="campaigns with a planted program")
     parser.add_argument("--root", type=int, default=37, help="root of the landscapes")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--tables", type=Path, help="folder of published tables, as held-out families")
+    parser.add_argument("--tables", type=Path, help="folder of published tables, as further families")
     options = parser.parse_args()
     if unknown := set(options.only.split(",")) - set(SECTIONS):
         print(f"unknown: {', '.join(sorted(unknown))}; sections: {', '.join(SECTIONS)}", file=sys.stderr)

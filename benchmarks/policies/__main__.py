@@ -27,18 +27,14 @@ from agents.search.spaces import register
 from benchmarks.policies import outside
 from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.compare import interval, regrets
-from benchmarks.policies.mixers import MeasuredMixers, SimulatedMixers
+from benchmarks.policies.mixers import MeasuredMixers, MixerTable
 from benchmarks.policies.table import Contender, PublishedTable, Table
-from benchmarks.policies.tables import Network, nas_bench_201, nas_bench_graph, nas_bench_macro
+from lab.researchers.published import PUBLISHED
 
+OWN: dict[str, Callable[[], Table]] = {"mixers": MeasuredMixers, "mixers-simulated": MixerTable}
 LOADERS: dict[str, Callable[[Path], Table]] = {
-    "mixers": lambda _: MeasuredMixers(),
-    "mixers-simulated": lambda _: SimulatedMixers(),
-    "nas-bench-graph-arxiv": lambda _: nas_bench_graph("arxiv"),
-    "nas-bench-graph-cora": lambda _: nas_bench_graph("cora"),
-    "nas-bench-201": lambda folder: nas_bench_201(folder / "nas-bench-201-mini.csv.gz"),
-    "nas-bench-macro": lambda folder: nas_bench_macro(folder / "nas-bench-macro.csv.gz"),
-    "hw-gpt-bench-s": lambda folder: Network(folder / "hw-gpt-bench-s.npz"),
+    **{name: lambda _, make=make: make() for name, make in OWN.items()},
+    **{name: lambda folder, read=read: PublishedTable(read(folder)) for name, read in PUBLISHED.items()},
 }
 
 

@@ -9,8 +9,6 @@ A *simulated* table draws a landscape for each seed: a design's loss is the sum 
 of some pairs. That flatters models of sums, so read the order of the policies there, not the values.
 """
 
-import json
-from abc import abstractmethod
 from functools import cache
 from typing import ClassVar
 
@@ -18,18 +16,15 @@ from typing_extensions import override
 
 from agents.design import BASELINES, Design
 from agents.roles import researcher
-from agents.search.spaces import mixers
 from benchmarks.policies.table import Contender, Papers, Table, metrics_of
 from benchmarks.tables.answers import TableAnswers
 from benchmarks.tables.mixers import load
 from bus.vocabulary.events import CampaignStarted, Metrics
-from bus.wire.ids import derive, rng
 from lab.campaign_tables import ArmSettings, VerificationSettings
-from lab.researchers.landscapes import MEAN_LOSS, SEED_NOISE, simulated_loss
+from lab.researchers.landscapes import MixerLandscape
 from lab.runtime.campaign_start import campaign_started
 from lab.settings import Settings
 from memory.cognition import CognitionBase, load_entries
-from memory.forecasts.features import tokens
 from memory.retrieval.embedding import HashEmbedder
 
 SLOTS = 2
@@ -37,22 +32,10 @@ NO_CONTROLS = ArmSettings(random=0, mutate_best=0, graft=0)
 """Every slot is the contender's."""
 
 
-class MixerTable(Table):
-    """A true loss for every design of the mixer grammar."""
+class MixerTable(MixerLandscape, Table):
+    """A true loss for every design of the mixer grammar: simulated, where a subclass has no other."""
 
-    space = mixers.SPACE
     counts_founders: ClassVar[bool] = False
-    noise: float = SEED_NOISE
-
-    @abstractmethod
-    def loss(self, design: Design, seed: int) -> float:
-        """Return a design's true loss in nats per byte."""
-
-    @override
-    def validation(self, design: Design, seed: int) -> float:
-        """Return the loss with the noise of the one seed of the campaign."""
-        name = json.dumps(design.to_json(), sort_keys=True)
-        return self.loss(design, seed) + rng(derive(seed, name), "noise").gauss(0, self.noise)
 
     @override
     def test(self, design: Design, seed: int) -> float:
@@ -74,14 +57,6 @@ class MixerTable(Table):
     @override
     def cognition(self) -> Papers:
         return _papers()
-
-
-class SimulatedMixers(MixerTable):
-    """Landscapes drawn by the seed of the campaign."""
-
-    @override
-    def loss(self, design: Design, seed: int) -> float:
-        return MEAN_LOSS + simulated_loss(tokens(design.to_json()), seed)
 
 
 class MeasuredMixers(MixerTable):

@@ -21,6 +21,7 @@ from agents.search.choices import Choices, ChoiceSpace
 from agents.search.space import DesignSpace
 from bus.vocabulary.events import CampaignStarted, Limits, Measure, Metrics, TaskMetrics
 from bus.vocabulary.queries import CognitionEntry
+from lab.researchers.published import PublishedLandscape
 from memory.cognition import CognitionBase
 
 FOUNDERS = 5
@@ -121,7 +122,18 @@ class Table(ABC):
 class PublishedTable(Table):
     """A table of others: random designs open a campaign, and the value alone ranks designs."""
 
-    space: ChoiceSpace  # pyright: ignore[reportIncompatibleVariableOverride]  (nobody assigns it another)
+    def __init__(self, landscape: PublishedLandscape) -> None:
+        """Take the values of the table."""
+        self.space: ChoiceSpace = landscape.space  # pyright: ignore[reportIncompatibleVariableOverride]  (set once)
+        self.best, self._landscape = landscape.best, landscape
+
+    @override
+    def validation(self, design: Choices, seed: int) -> float:
+        return self._landscape.validation(design, seed)
+
+    @override
+    def test(self, design: Choices, seed: int) -> float:
+        return self._landscape.test(design, seed)
 
     @override
     def start(self, contender: Contender, seed: int, queries: int) -> CampaignStarted:

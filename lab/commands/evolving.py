@@ -25,6 +25,7 @@ def evolve_researchers(
     programs: Annotated[int, typer.Option("--programs", help="New programs to try.", min=0)] = 40,
     arm: Annotated[str, typer.Option("--arm", help=f"{', '.join(ARMS)}.")] = "evolve",
     seed: Annotated[int, typer.Option("--seed", help="Root of the draws of programs.")] = 0,
+    tables: Annotated[Path | None, typer.Option("--tables", help="Folder of published tables to search too.")] = None,
     log: Annotated[Path | None, typer.Option("--log", help="Log to write or to continue.")] = None,
     veto: Annotated[str | None, typer.Option("--veto", help="Keep a program of --log from becoming default.")] = None,
     restore: Annotated[str | None, typer.Option("--restore", help="Take a veto back.")] = None,
@@ -48,26 +49,29 @@ def evolve_researchers(
         history, path = _on_existing_log(log, veto, restore)
     else:
         settings = load_settings(config, home=home, sandbox=sandbox).settings
-        history, path = _evolve(settings, programs, ARMS[arm], seed, log)
+        history, path = _evolve(settings, programs, ARMS[arm], seed, log, tables)
     _print_result(_result(history, path), as_json=as_json)
     if out is not None:
         _write_default(history, out)
 
 
-def _evolve(settings: Any, programs: int, arm: str, seed: int, log: Path | None) -> tuple["MetaHistory", Path]:
+def _evolve(
+    settings: Any, programs: int, arm: str, seed: int, log: Path | None, tables: Path | None
+) -> tuple["MetaHistory", Path]:
     """Run the campaign in the sandbox and return what came of it, and its log."""
     from contextlib import ExitStack
 
     from agents.search.programs.hosting import ProgramHost
     from lab.client.event_text import event_line
     from lab.operations import evolving
-    from lab.researchers.families import simulated_families
+    from lab.researchers.families import simulated_families, table_families
     from lab.researchers.meta_log import MetaLog, read_meta_traces
     from lab.researchers.programmer import Programmer, programmer_plan
     from lab.researchers.scoring import Scorer
     from lab.terminal.working import working
 
-    families, writer = simulated_families(), programmer_plan(settings.llm, arm)
+    families = (*simulated_families(), *(table_families(tables) if tables else ()))
+    writer = programmer_plan(settings.llm, arm)
     name = evolving.meta_campaign_id(evolving.meta_settings(families, programs, 0, arm), seed, writer)
     path = log or Path(settings.home) / "researchers" / f"{name}.jsonl"
     plan = evolving.meta_settings(families, programs, evolving.drawn_root(path), arm)

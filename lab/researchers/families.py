@@ -2,18 +2,34 @@
 
 Programs evolve on the families of `search`. The winner is chosen on those of `validation`. The families of `held_out`
 are looked at once, at the end. No landscape of one split occurs in another, and each split has its own seeds.
+
+Published tables are families too, next to the simulated ones. The data sets of NAS-Bench-Graph share a space, so none of
+them is held out: NAS-Bench-201 and HW-GPT-Bench are like nothing that a program has seen.
 """
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bus.vocabulary.events import Split
 from bus.wire.ids import derive
+from lab.errors import LabError
 from lab.researchers.landscapes import EpistaticLandscape, Landscape, MixerLandscape
+from lab.researchers.published import PUBLISHED
 
 SEEDS_PER_FAMILY = 8
 DESIGNS = 60
 """Designs of one search."""
+TABLE_SPLITS: Mapping[str, Split] = {
+    "nas-bench-graph-arxiv": "search",
+    "nas-bench-graph-computers": "search",
+    "nas-bench-graph-cora": "validation",
+    "nas-bench-macro": "validation",
+    "nas-bench-201": "held_out",
+    "hw-gpt-bench-s": "held_out",
+}
+"""Published table → its split."""
 
 
 @dataclass(frozen=True)
@@ -42,3 +58,24 @@ def simulated_families() -> tuple[Family, ...]:
         Family("wide", "held_out", EpistaticLandscape("wide", axes=20, options=5, k=1, noise=0.3)),
         Family("epistatic", "held_out", EpistaticLandscape("epistatic", axes=8, options=4, k=2, noise=0.2)),
     )
+
+
+def table_families(folder: Path) -> tuple[Family, ...]:
+    """Return the published tables whose files are in a folder, or whose package is installed, as families.
+
+    A table that is absent is skipped with a line on stderr. Raises LabError if a split has none.
+    """
+    found = tuple(_found(folder))
+    for split in ("validation", "held_out"):
+        if not any(family.split == split for family in found):
+            wanted = ", ".join(name for name, of in TABLE_SPLITS.items() if of == split)
+            raise LabError(f"{folder} has no table for {split}; hint: it needs one of {wanted}")
+    return found
+
+
+def _found(folder: Path) -> Iterator[Family]:
+    for name, split in TABLE_SPLITS.items():
+        try:
+            yield Family(name, split, PUBLISHED[name](folder))
+        except (OSError, ImportError) as error:
+            print(f"skipped {name}: {error}", file=sys.stderr)

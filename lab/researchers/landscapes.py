@@ -84,18 +84,24 @@ class EpistaticLandscape:
 
 
 class MixerLandscape:
-    """Simulated losses of the lab's own designs, drawn by the seed."""
+    """Losses of the lab's own designs, seen with the noise of one seed of training: simulated, drawn by the seed."""
 
     space: DesignSpace = mixers.SPACE
+    noise: float = SEED_NOISE
+    """Standard deviation of a loss over seeds of training."""
+
+    def loss(self, design: Design, seed: int) -> float:
+        """Return the true loss in nats per byte."""
+        return MEAN_LOSS + simulated_loss(tokens(design.to_json()), seed)
 
     def validation(self, design: Design, seed: int) -> float:
         """Return the loss with the noise of one seed of training."""
         name = json.dumps(design.to_json(), sort_keys=True)
-        return self.test(design, seed) + rng(derive(seed, name), "noise").gauss(0, SEED_NOISE)
+        return self.loss(design, seed) + rng(derive(seed, name), "noise").gauss(0, self.noise)
 
     def test(self, design: Design, seed: int) -> float:
-        """Return the true loss in nats per byte."""
-        return MEAN_LOSS + simulated_loss(tokens(design.to_json()), seed)
+        """Return the true loss."""
+        return self.loss(design, seed)
 
 
 class FlatLandscape(EpistaticLandscape):

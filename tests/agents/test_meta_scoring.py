@@ -1,7 +1,10 @@
 """Scores of researcher programs: searches on landscapes, what they show a program, and what a failure costs."""
 
+import gzip
 import json
 from contextlib import AbstractContextManager, nullcontext
+from itertools import product
+from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +18,8 @@ from agents.search.policy import SearchPolicy, Suggestion
 from agents.search.programs.faults import ProgramFault
 from agents.search.programs.hosting import ProgramHost
 from bus.vocabulary.events import FamilyFigures
-from lab.researchers.families import Family, simulated_families
+from lab.errors import LabError
+from lab.researchers.families import TABLE_SPLITS, Family, simulated_families, table_families
 from lab.researchers.landscapes import EpistaticLandscape, FlatLandscape, MixerLandscape
 from lab.researchers.scoring import MAX_FAULTS, Scorer
 from lab.researchers.table_search import FOUNDERS, TableSearch
@@ -171,3 +175,29 @@ def test_splits_share_no_family_and_no_seed() -> None:
     assert len(set(names)) == len(names)
     assert len(set(seeds)) == len(seeds)
     assert {family.split for family in families} == {"search", "validation", "held_out"}
+
+
+def test_published_tables_are_families_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder without a table for a split is refused, an absent table is skipped, and a program is scored on one."""
+    rows = [f"{''.join(one)},{one.count('1')},{one.count('1')},{one.count('1')}" for one in product("012", repeat=8)]
+    header = "architecture," + ",".join(f"accuracy_seed_{seed}" for seed in range(3))
+    with gzip.open(tmp_path / "nas-bench-macro.csv.gz", "wt") as file:
+        file.write("\n".join([header, *rows]))
+    with pytest.raises(
+        LabError, match="has no table for held_out; hint: it needs one of nas-bench-201, hw-gpt-bench-s"
+    ):
+        table_families(tmp_path)
+    with gzip.open(tmp_path / "nas-bench-201-mini.csv.gz", "wt") as file:
+        file.write("cellstr,cifar100-val,cifar100-test\n")
+        for one in product(("none", "skip"), repeat=6):
+            a, b, c, d, e, f = one
+            file.write(f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|,{one.count('skip')},{one.count('skip')}\n")
+    found = {family.name: family for family in table_families(tmp_path)}
+    assert all(family.split == TABLE_SPLITS[name] for name, family in found.items())
+    assert {"nas-bench-macro", "nas-bench-201"} <= found.keys()
+    assert "skipped hw-gpt-bench-s" in capsys.readouterr().err
+    score = Scorer([found["nas-bench-macro"]], 3, in_process, {"validation": 2}).evaluate(
+        source_of("aging"), "validation"
+    )
+    assert score.fitness is not None
+    assert score.fitness > 0.5

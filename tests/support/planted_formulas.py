@@ -4,9 +4,10 @@ from typing_extensions import override
 
 from agents.design import Design
 from agents.design.formulas.breeding import formulas_of
-from benchmarks.policies.mixers import MEAN_LOSS, MixerTable, simulated_loss
+from benchmarks.policies.mixers import MixerTable
 from benchmarks.policies.table import Contender
 from bus.vocabulary.events import CampaignStarted
+from lab.researchers.landscapes import MEAN_LOSS, simulated_loss
 from memory.forecasts.features import tokens
 
 

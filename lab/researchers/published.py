@@ -1,29 +1,44 @@
-"""Tables of published searches: what a trainer would have measured, for every design of a space.
+"""Landscapes of published searches: what a trainer would have measured, for every design of a space.
 
     NAS-Bench-201 (2001.00326)     nas-bench-201-mini.csv.gz     accuracy on CIFAR-100, in percent
     NAS-Bench-Macro (2103.11922)   nas-bench-macro.csv.gz        accuracy on CIFAR-10, in percent, three seeds
     HW-GPT-Bench (2405.10299)      hw-gpt-bench-s.npz            perplexity of GPT-2 small variants, from a network
-    NAS-Bench-Graph (2206.09166)   package nas-bench-graph       accuracy on arxiv and on cora
+    NAS-Bench-Graph (2206.09166)   package nas-bench-graph       accuracy on graphs such as arxiv
 
-A search sees `validation`. What it found is judged by `test`, which it never sees. With a table of three seeds, a
-search sees one of them, and the mean of the other two judges. The lab's own tables are in `benchmarks.policies.mixers`.
+Lower is better: an accuracy counts as its negative. A table is one landscape, on which seeds draw the search. A table
+of three seeds is three: a search sees one of them, and the mean of the other two judges. The files are no part of the
+lab; `--tables FOLDER` names where they are.
 """
 
 import csv
 import gzip
+from collections.abc import Callable, Mapping
 from itertools import product
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from typing_extensions import override
 
 from agents.search.choices import Choices, ChoiceSpace
-from benchmarks.policies.table import PublishedTable
+from lab.researchers.landscapes import Landscape
 
 
-class Listed(PublishedTable):
+class PublishedLandscape(Landscape, Protocol):
+    """The values of a table."""
+
+    @property
+    def space(self) -> ChoiceSpace:
+        """The designs."""
+        ...
+
+    @property
+    def best(self) -> float:
+        """The best `test` value of any design; 0 if it is not known."""
+        ...
+
+
+class Listed:
     """A table that lists every design."""
 
     def __init__(self, space: ChoiceSpace, rows: dict[Choices, tuple[float, ...]]) -> None:
@@ -39,23 +54,24 @@ class Listed(PublishedTable):
     def _has_seeds(self) -> bool:
         return len(next(iter(self._rows.values()))) > 2
 
-    @override
     def validation(self, design: Choices, seed: int) -> float:
+        """Return the value of the validation set, or that of one seed of three."""
         values = self._rows[design]
         return values[seed % len(values)] if self._has_seeds else values[0]
 
-    @override
     def test(self, design: Choices, seed: int) -> float:
+        """Return the value of the test set, or the mean of the other two seeds."""
         values = self._rows[design]
         if not self._has_seeds:
             return values[1]
         return fmean(value for index, value in enumerate(values) if index != seed % len(values))
 
 
-class Network(PublishedTable):
+class Network:
     """HW-GPT-Bench: a network that predicts the perplexity of a variant of GPT-2 small."""
 
     LAYERS = 12
+    best = 0.0
 
     def __init__(self, path: Path) -> None:
         """Read the network's weights."""
@@ -66,8 +82,7 @@ class Network(PublishedTable):
         arrays = np.load(path, allow_pickle=False)
         self._layers = [(arrays[f"w{index}"], arrays[f"b{index}"]) for index in range(5)]
 
-    @override
-    def validation(self, design: Choices, seed: int) -> float:
+    def validation(self, design: Choices, seed: int) -> float:  # noqa: ARG002  (one landscape)
         """Return the perplexity; a one-hot input [80] holds zeros for absent layers."""
         chosen = dict(zip(self.space.options, design, strict=True))
         names = [
@@ -88,8 +103,8 @@ class Network(PublishedTable):
         weight, bias = self._layers[-1]
         return float((weight @ x + bias)[0])
 
-    @override
     def test(self, design: Choices, seed: int) -> float:
+        """Return the perplexity: the network has no noise."""
         return self.validation(design, seed)
 
     def _without_absent_layers(self, design: Choices) -> Choices:
@@ -100,7 +115,7 @@ class Network(PublishedTable):
         return tuple(options[0] if axis in absent else choice for (axis, options), choice in pairs)
 
 
-def nas_bench_201(path: Path) -> PublishedTable:
+def nas_bench_201(path: Path) -> Listed:
     """Return NAS-Bench-201: six edges of a cell, each with one of five operations."""
     edges = {"1-0": 0, "2-0": 1, "2-1": 2, "3-0": 3, "3-1": 4, "3-2": 5}
     rows = {}
@@ -111,7 +126,7 @@ def nas_bench_201(path: Path) -> PublishedTable:
     return Listed(ChoiceSpace("nas-bench-201", dict.fromkeys(edges, _options(rows, 0))), rows)
 
 
-def nas_bench_macro(path: Path) -> PublishedTable:
+def nas_bench_macro(path: Path) -> Listed:
     """Return NAS-Bench-Macro: eight layers, each with one of three blocks."""
     with gzip.open(path, "rt") as file:
         rows = {
@@ -121,7 +136,7 @@ def nas_bench_macro(path: Path) -> PublishedTable:
     return Listed(ChoiceSpace("nas-bench-macro", {f"layer{layer}": ("0", "1", "2") for layer in range(8)}), rows)
 
 
-def nas_bench_graph(dataset: str) -> PublishedTable:
+def nas_bench_graph(dataset: str) -> Listed:
     """Return a data set of NAS-Bench-Graph: how four layers are linked, and the operation of each.
 
     Raises ImportError without the package.
@@ -142,3 +157,15 @@ def nas_bench_graph(dataset: str) -> PublishedTable:
 
 def _options(rows: dict[Choices, tuple[float, ...]], axis: int) -> tuple[str, ...]:
     return tuple(sorted({design[axis] for design in rows}))
+
+
+Reader = Callable[[Path], Listed | Network]
+"""Reads a table from the folder of the files. Raises OSError or ImportError if it is absent."""
+GRAPH = "nas-bench-graph"
+PUBLISHED: Mapping[str, Reader] = {
+    **{f"{GRAPH}-{name}": lambda _, name=name: nas_bench_graph(name) for name in ("arxiv", "computers", "cora")},
+    "nas-bench-201": lambda folder: nas_bench_201(folder / "nas-bench-201-mini.csv.gz"),
+    "nas-bench-macro": lambda folder: nas_bench_macro(folder / "nas-bench-macro.csv.gz"),
+    "hw-gpt-bench-s": lambda folder: Network(folder / "hw-gpt-bench-s.npz"),
+}
+"""Every table by its name."""
