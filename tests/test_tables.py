@@ -8,14 +8,30 @@ import numpy as np
 import pytest
 
 from agents.design import BASELINES, draw_design
-from benchmarks.tables import mixers
+from benchmarks.tables import from_log, mixers
 from benchmarks.tables.answers import TableAnswers
+from benchmarks.tables.logged import CampaignRun, logged_campaigns
 from benchmarks.tables.mixers import TEXT, Mixers
 from benchmarks.tables.plan import GENERATION, REPLICATED, STRATA, Member, breed, merit, replications, screening
-from benchmarks.tables.storage import TABLE, Row, append, member_of, pack, read_lines, read_table, row_of
+from benchmarks.tables.storage import (
+    EARLIER_TEXTS,
+    LAB_TEXTS,
+    TABLE,
+    RowOrigin,
+    Row,
+    append,
+    member_of,
+    pack,
+    read_lines,
+    read_table,
+    row_of,
+    run_key,
+)
 from bus.vocabulary.events import CurvePoint, Measure, Metrics, TaskMetrics
+from lab.operations.replay import read_history
 
 MAX_BYTES = 10_000_000
+LOG = Path(__file__).parents[1] / "docs" / "campaigns" / "prior-seed13.jsonl.gz"
 
 
 def metrics(loss: float) -> Metrics:
@@ -131,6 +147,64 @@ def test_the_noise_model_finds_the_noise_of_the_seeds(first: list[Row]):
     assert noise.designs == REPLICATED + len(BASELINES)
 
 
+def test_rows_of_several_texts_are_not_compared(first: list[Row]):
+    """The same design on another text, or on the sealed part, has another loss."""
+    run = screening([member_of(first[0])])[0]
+    for other in (row_of(run, "c1", metrics(2.0)), row_of(run, "c0", metrics(2.0), made=RowOrigin(part="sealed"))):
+        with pytest.raises(ValueError, match="several texts"):
+            Mixers([*first, other])
+
+
+@pytest.fixture(scope="module")
+def logged() -> list[CampaignRun]:
+    """Return the runs of a campaign's committed log."""
+    return logged_campaigns("log", read_history(LOG))["log"]
+
+
+def test_a_campaign_s_runs_become_rows(logged: list[CampaignRun]):
+    """Each completed run is one row with its design, how it was made, its text and where in the log it is from."""
+    rows = from_log.rows_of(logged)
+    assert len({run_key(row) for row in rows}) == len(rows) == 90
+    assert sum(row["part"] == "sealed" for row in rows) == 60
+    assert {row["corpus"] for row in rows} == set(LAB_TEXTS.values())
+    assert {row["seed"] for row in rows if row["part"] == "validation"} == {13}
+    assert {row["key"] for row in rows if row["stratum"] == "baseline"} == {
+        Member(human.design, "", 0).key for human in BASELINES.values()
+    }
+    ends = {envelope.seq: envelope.type for envelope in read_history(LOG)}
+    assert {ends[row["position"]] for row in rows} == {"RunCompleted", "VerificationCompleted"}
+    bred = [row for row in rows if row["operator"].startswith("formula:")]
+    assert bred
+    assert all(row["stratum"] == "formula" and row["parent"] in {one["key"] for one in rows} for row in bred)
+
+
+@pytest.mark.parametrize(("shift", "refused"), [(0.0, False), (0.002, False), (0.02, True)])
+def test_a_log_whose_baseline_comes_out_otherwise_is_refused(logged: list[CampaignRun], shift: float, refused: bool):
+    """A difference of rounding passes, that of another text does not."""
+    losses = {run.id: run.metrics.val_loss for run in logged if run.metrics}
+
+    def repeat(run: str, source: str, rung: str, seed: int) -> tuple[Metrics | None, str]:
+        assert "class " in source
+        assert (rung, seed) == ("nano", 13)
+        return metrics(losses[run] + shift), ""
+
+    if refused:
+        with pytest.raises(ValueError, match="another text"):
+            from_log.refuse_other_measures(logged, repeat)
+    else:
+        assert "repeated" in from_log.refuse_other_measures(logged, repeat)
+
+
+def test_a_log_in_the_table_is_left_alone(capsys: pytest.CaptureFixture[str]):
+    """Nothing is trained or written for it; a file that is no log is named in one line."""
+    before = TABLE.read_bytes()
+    assert from_log.main([str(LOG)]) == 0
+    assert TABLE.read_bytes() == before
+    assert "90 runs, 0 new" in capsys.readouterr().out
+    assert from_log.main([str(LOG.with_name("absent.jsonl"))]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_answers_for_other_designs_follow_the_units(first: list[Row]):
     """A surrogate of a table whose losses depend on one unit tells designs with it from designs without."""
     members = breed(0, [], {})
@@ -152,9 +226,11 @@ def test_answers_for_other_designs_follow_the_units(first: list[Row]):
 
 def test_the_committed_table_is_whole_and_small():
     """It holds each run once, and every design can be read."""
-    table = mixers.load()
-    ids = [(row["key"], row["rung"], row["seed"]) for row in table.rows + table.failed]
-    assert len(set(ids)) == len(ids)
-    assert {one.design for one in table.designs if one.stratum == "baseline"} == {b.design for b in BASELINES.values()}
-    assert len({json.dumps(one.design.to_json(), sort_keys=True) for one in table.designs}) == len(table.designs)
+    rows = read_table()
+    assert len({run_key(row) for row in rows}) == len(rows)
+    for texts in (LAB_TEXTS, EARLIER_TEXTS):
+        table = mixers.load(texts=texts)
+        humans = {one.design for one in table.designs if one.stratum == "baseline"}
+        assert humans == {human.design for human in BASELINES.values()}
+        assert len({json.dumps(one.design.to_json(), sort_keys=True) for one in table.designs}) == len(table.designs)
     assert TABLE.stat().st_size < MAX_BYTES

@@ -10,70 +10,41 @@ run that failed for lack of time or memory is made again by the next call.
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 
 from agents.design import render
 from benchmarks.tables.plan import Member, TableRun, breed, merit, replications, screening
-from benchmarks.tables.storage import FOLDER, Row, append, member_of, pack, read_lines, read_table, row_of
-from bus.vocabulary.events import Limits, Metrics, RunRequested
+from benchmarks.tables.storage import (
+    FOLDER,
+    LAB_TEXTS,
+    PLAN,
+    TRANSIENT,
+    Row,
+    append,
+    member_of,
+    pack,
+    read_lines,
+    read_table,
+    row_of,
+)
+from benchmarks.tables.training import corpus_of, train
 from bus.wire.ids import run_id
-from sandbox import Jail
-from trainer import scales
-from trainer.run.jail import training_jail
-from trainer.run.training_run import TrainingRun, execute_run
-from trainer.tasks.corpus import Corpus, load_corpus
 
 LINES = FOLDER / "runs.jsonl"
 """Rows that are not packed yet."""
-TIME_LIMIT_FACTOR = 10.0
-"""Multiple of a rung's wall seconds that a run may take: a busy machine should not fail a design."""
-TRANSIENT = ("timeout", "limit", "no_result", "crash")
-"""Beginnings of reasons that say nothing about the design."""
-
-
-@cache
-def _jail() -> Jail:
-    """Return this process's jail, which lives as long as the process."""
-    stack = ExitStack()
-    return stack.enter_context(training_jail("bwrap", Path(stack.enter_context(tempfile.TemporaryDirectory()))))
-
-
-@cache
-def _corpus() -> Corpus:
-    rungs = scales.ladder()
-    return load_corpus(None, *(task for rung in ("nano", "micro") for task in rungs[rung].text_tasks.values()))
-
-
-def train(run: str, source: str, rung: str, seed: int) -> tuple[Metrics | None, str]:
-    """Train a source as a lab's trainer does; return its metrics, or None and the reason of the failure."""
-    scale = scales.ladder()[rung]
-    limits = Limits(seconds=scale.seconds * TIME_LIMIT_FACTOR, memory_mb=scale.memory_mb)
-    request = RunRequested(run=run, attempt=0, source=source, scale=rung, seed=seed, limits=limits)
-    ended = execute_run(TrainingRun(request, scale, _corpus(), _jail(), worker="table"), lambda _: None, lambda _: None)
-    completed, failed = ended.trained.completed, ended.trained.failed
-    if completed:
-        return completed.metrics, ""
-    return None, failed.reason if failed else "unknown"
 
 
 class Maker:
     """The rows so far, and the file that takes new ones."""
 
     def __init__(self, rows: Iterable[Row], lines: Path, processes: int) -> None:
-        """Continue from rows, with so many runs at a time. Raises ValueError if they were made on another text."""
-        self._rows = {(row["key"], row["rung"], row["seed"]): row for row in rows if not _is_transient(row)}
+        """Continue from the plan's rows on the lab's text, with so many runs at a time. Raises ValueError."""
+        self._rows = {(row["key"], row["rung"], row["seed"]): row for row in rows if _counts(row)}
         self._lines, self._processes = lines, processes
-        others = {row["corpus"] for row in self._rows.values()} - {_corpus().sha256[:16]}
-        if others:
-            raise ValueError(
-                f"the table was made on text {min(others)}, and this Python's standard library is another one; "
-                "hint: use the Python version that the data card names"
-            )
+        for rung in LAB_TEXTS:
+            corpus_of(rung)  # refuses another text before anything is trained
 
     def make(self, generations: int) -> None:
         """Train what is missing of the first so many generations."""
@@ -104,7 +75,7 @@ class Maker:
         with ProcessPoolExecutor(self._processes) as pool:
             jobs = [pool.submit(train, *_job(trial)) for trial in missing]
             for number, (trial, job) in enumerate(zip(missing, jobs, strict=True), 1):
-                row = row_of(trial, _corpus().sha256, *job.result())
+                row = row_of(trial, corpus_of(trial.rung).sha256, *job.result())
                 self._rows[trial.id] = row
                 append(self._lines, row)
                 print(f"{what}: {number} of {len(missing)}", file=sys.stderr, flush=True)
@@ -115,8 +86,10 @@ def _job(trial: TableRun) -> tuple[str, str, str, int]:
     return run_id(trial.member.key, 0), render(trial.member.design).source, trial.rung, trial.seed
 
 
-def _is_transient(row: Row) -> bool:
-    return row["failed"].startswith(TRANSIENT)
+def _counts(row: Row) -> bool:
+    """Return whether a row is one that the plan asks for."""
+    is_planned = row["source"] == PLAN and row["corpus"] == LAB_TEXTS[row["rung"]]
+    return is_planned and not row["failed"].startswith(TRANSIENT)
 
 
 def main() -> None:
@@ -129,7 +102,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = [*read_table(), *read_lines(options.lines)]
     if options.pack:
-        pack(list({(row["key"], row["rung"], row["seed"]): row for row in rows}.values()))
+        pack(rows)
         options.lines.unlink(missing_ok=True)
         return
     try:

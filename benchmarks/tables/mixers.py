@@ -12,21 +12,25 @@ Columns, strata and how it was made: see README.md.
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import sqrt
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, variance
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.analysis.evidence.rank_statistics import Numbers, reliability, spread_to_noise
+from agents.analysis.evidence.rank_statistics import Numbers
 from agents.design import Design
-from benchmarks.tables.storage import TABLE, Row, read_table
+from benchmarks.tables.storage import LAB_TEXTS, TABLE, Row, read_table
 
 SCREENING = "nano"
 TEXT = "text_nats_per_byte"
+PRIOR = "prior"
+"""Operator of a design that a campaign was handed by an earlier one, whose own row says how it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,8 @@ class TableMixer:
     design: Design
     stratum: str
     """How it was made: `baseline`, `random`, `formula` or `evolved`."""
-    generation: int
-    """When it was made, from 0."""
+    generation: int | None
+    """When the plan made it, from 0; None for a design of a campaign."""
     parent: str
     """Key of the design that it was bred from; empty for none."""
 
@@ -61,7 +65,10 @@ class Mixers:
     """The whole table. Failed runs are left out of all scores."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        """Take rows as they are stored."""
+        """Take rows as they are stored. Raises ValueError if they were scored on several texts: see `load`."""
+        texts = {(row["rung"], row["corpus"], row["part"]) for row in rows}
+        if len(texts) > len({rung for rung, *_ in texts}):
+            raise ValueError(f"rows of several texts can't be compared: {sorted(texts)}; hint: take them by `load`")
         self.rows = [row for row in rows if not row["failed"]]
         self.failed = [row for row in rows if row["failed"]]
         self._runs: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -70,8 +77,11 @@ class Mixers:
 
     @cached_property
     def designs(self) -> list[TableMixer]:
-        """Every design that completed a run at nano, in the order in which they were made."""
-        first = {row["key"]: row for row in self.rows if row["rung"] == SCREENING}
+        """Every design that completed a run at nano, in the order of the table; those handed on come last."""
+        first: dict[str, Row] = {}
+        for row in sorted(self.rows, key=lambda row: row["operator"] == PRIOR):
+            if row["rung"] == SCREENING:
+                first.setdefault(row["key"], row)
         return [
             TableMixer(key, _design(row), row["stratum"], row["generation"], row["parent"] or "")
             for key, row in first.items()
@@ -85,23 +95,20 @@ class Mixers:
         """Return the mean over its seeds. Raises StatisticsError without a run."""
         return fmean(self.values(key, measure, rung))
 
-    def replicated(self, measure: str, rung: str = SCREENING) -> tuple[list[str], Numbers]:
-        """Return the keys of the designs with as many seeds as the most replicated, and their values [designs, seeds].
-
-        Designs that failed with one of the seeds are left out.
-        """
-        runs = {key: self.values(key, measure, rung) for key, of in list(self._runs) if of == rung}
-        most = max(map(len, runs.values()), default=0)
-        whole = {key: values for key, values in runs.items() if len(values) == most}
-        return list(whole), np.array(list(whole.values()))
+    def replicated(self, measure: str, rung: str = SCREENING) -> dict[str, list[float]]:
+        """Return the values over seeds of every design that has several, by key."""
+        keys = [key for key, of in self._runs if of == rung]
+        return {key: values for key in keys if len(values := self.values(key, measure, rung)) > 1}
 
     def noise(self, measure: str) -> Noise:
-        """Return the noise model of a measure at nano. Raises ValueError if no design has several seeds."""
-        keys, scores = self.replicated(measure)
-        figures = spread_to_noise(scores)
-        if figures["noise"] is None or figures["spread"] is None:
-            raise ValueError("no design has several seeds")
-        return Noise(len(keys), figures["spread"], figures["noise"], reliability(scores) or 0.0)
+        """Return the noise model of a measure at nano. Raises ValueError if no two designs have several seeds."""
+        values = list(self.replicated(measure).values())
+        if len(values) < 2:
+            raise ValueError("fewer than two designs have several seeds")
+        within = sum(variance(one) * (len(one) - 1) for one in values) / sum(len(one) - 1 for one in values)
+        spread = variance(map(fmean, values))
+        own = max(0.0, spread - within * fmean(1 / len(one) for one in values))
+        return Noise(len(values), sqrt(spread), sqrt(within), own / (own + within) if own + within else 0.0)
 
     def curves(self, task: str, rung: str = SCREENING) -> NDArray[np.float64]:
         """Return the training curves of all runs with the task [runs, readings], in the order of `rows`."""
@@ -113,13 +120,23 @@ class Mixers:
         return tuple(np.array([self.mean(key, measure, rung) for key in keys]) for rung in (cheap, costly))  # type: ignore[return-value]
 
 
-def load(path: Path = TABLE) -> Mixers:
-    """Return the table. Raises FileNotFoundError if there is none."""
+def load(
+    path: Path = TABLE,
+    *,
+    part: Literal["validation", "sealed"] = "validation",
+    texts: Mapping[str, str] = LAB_TEXTS,
+) -> Mixers:
+    """Return the runs that one part of one text scored at each rung. Raises FileNotFoundError if there is no table.
+
+    Runs on different texts measure different things. `texts` holds the text of each rung: `LAB_TEXTS` is what a lab
+    reads today, `EARLIER_TEXTS` what the first runs of the table read (`benchmarks.tables.storage`).
+    """
     if not path.exists():
         raise FileNotFoundError(
             f"{path} is missing; hint: python -m benchmarks.tables.make --generations 1, then --pack"
         )
-    return Mixers(read_table(path))
+    rows = read_table(path)
+    return Mixers([row for row in rows if row["part"] == part and row["corpus"] == texts.get(row["rung"])])
 
 
 def _design(row: Row) -> Design:

@@ -44,7 +44,8 @@ class Member:
 
     design: Design
     stratum: str
-    generation: int
+    generation: int | None
+    """Number of its generation, from 0; None for a design of a campaign."""
     parent: str = ""
     """Key of the design that it was bred from; empty for none."""
 

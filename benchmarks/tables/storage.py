@@ -6,6 +6,7 @@ one at a time: a run that was interrupted leaves no line, or half of one, which 
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,33 @@ TABLE = FOLDER / "mixers.parquet"
 """The committed table."""
 CURVE_DIGITS = 4
 """Decimals of a loss in a curve."""
+HASH_DIGITS = 16
+"""Digits of a text's hash in the column `corpus`."""
+LAB_TEXTS = {"nano": "bc8ac2ed50c8452a", "micro": "c884058a3221a970"}
+"""Text that a lab trains and scores on, by rung: the standard library of Python 3.11.7, as far as a rung reads it."""
+EARLIER_TEXTS = {"nano": "c884058a3221a970", "micro": "c884058a3221a970"}
+"""Text of the table's first runs: those at nano read as much as micro does, and so measure something else."""
+TRANSIENT = ("timeout", "limit", "no_result", "crash")
+"""Beginnings of reasons that say nothing about the design."""
+PLAN = "plan"
+"""The source of runs that `benchmarks.tables.make` made."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowOrigin:
+    """Where a run comes from, and which text scored it."""
+
+    source: str = PLAN
+    """`plan`, or the name of a campaign's log."""
+    position: int | None = None
+    """Position in that log of the event with the figures."""
+    operator: str = ""
+    """What made the design, such as `mutate:gate`; empty in the plan."""
+    part: str = "validation"
+    """Text that scored it: `validation`, or `sealed` in a campaign's verification."""
+
+
+PLANNED = RowOrigin()
 
 
 def append(path: Path, row: Row) -> None:
@@ -29,7 +57,7 @@ def append(path: Path, row: Row) -> None:
         file.write(json.dumps(row, separators=(",", ":")) + "\n")
 
 
-def row_of(trial: TableRun, corpus: str, metrics: Metrics | None, failed: str = "") -> Row:
+def row_of(trial: TableRun, corpus: str, metrics: Metrics | None, failed: str = "", made: RowOrigin = PLANNED) -> Row:
     """Return the row of a run; `corpus` is the hash of its text, `failed` why it has no metrics."""
     member = trial.member
     row: Row = {
@@ -40,8 +68,9 @@ def row_of(trial: TableRun, corpus: str, metrics: Metrics | None, failed: str = 
         "rung": trial.rung,
         "seed": trial.seed,
         "design": json.dumps(member.design.to_json(), sort_keys=True),
-        "corpus": corpus[:16],
+        "corpus": corpus[:HASH_DIGITS],
         "failed": failed,
+        **asdict(made),
     }
     return row | (_figures(metrics) if metrics else {})
 
@@ -59,6 +88,11 @@ def _figures(metrics: Metrics) -> Row:
     }
     training = {f"training_{name}": value for name, value in metrics.training.items()}
     return scores | curves | metrics.size | metrics.cost | training
+
+
+def run_key(row: Row) -> tuple[str, str, int, str, str]:
+    """Return what tells a run from every other: design, rung, seed, text and its part."""
+    return row["key"], row["rung"], row["seed"], row["corpus"], row["part"]
 
 
 def member_of(row: Row) -> Member:
@@ -87,10 +121,11 @@ def read_table(path: Path = TABLE) -> list[Row]:
 
 
 def pack(rows: list[Row], path: Path = TABLE) -> None:
-    """Write rows as Parquet, ordered by generation, key, rung and seed."""
+    """Write rows as Parquet, each run once: those of the plan by generation, those of campaigns as their logs end."""
     lines = path.with_suffix(".tmp.jsonl")
-    ordered = sorted(rows, key=lambda row: (row["generation"], row["key"], row["rung"], row["seed"]))
-    lines.write_text("".join(json.dumps(row) + "\n" for row in ordered), encoding="utf-8")
+    once = {run_key(row): row for row in reversed(rows)}
+    text = "".join(json.dumps(row) + "\n" for row in sorted(once.values(), key=_place))
+    lines.write_text(text, encoding="utf-8")
     try:
         with duckdb.connect() as connection:
             connection.execute(
@@ -99,3 +134,10 @@ def pack(rows: list[Row], path: Path = TABLE) -> None:
             )
     finally:
         lines.unlink()
+
+
+def _place(row: Row) -> tuple[bool, str, int, int, str, str, int]:
+    """Return where a row stands in the table."""
+    planned = row["source"] == PLAN
+    return (not planned, row["source"], row["position"] or 0, row["generation"] or 0, row["key"], row["rung"],
+            row["seed"])  # fmt: skip
