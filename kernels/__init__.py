@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kernels.feature_maps import FEATURE_MAPS, feature_map
     from kernels.normalization import rms_norm
     from kernels.recurrence.api import available_backends, linear_recurrence
+    from kernels.recurrence.generalized import generalized_delta
     from kernels.recurrence.step import recurrence_step
     from kernels.rotation import rotary
     from kernels.window import window_attention
@@ -27,6 +28,7 @@ __all__ = [
     "available_backends",
     "causal_conv1d",
     "feature_map",
+    "generalized_delta",
     "linear_cross_entropy",
     "linear_recurrence",
     "recurrence_step",
@@ -40,6 +42,7 @@ _MODULES = {
     "available_backends": "kernels.recurrence.api",
     "causal_conv1d": "kernels.convolution",
     "feature_map": "kernels.feature_maps",
+    "generalized_delta": "kernels.recurrence.generalized",
     "linear_cross_entropy": "kernels.cross_entropy",
     "linear_recurrence": "kernels.recurrence.api",
     "recurrence_step": "kernels.recurrence.step",

@@ -138,6 +138,18 @@ _LAYERS = (
         "and subtracts a learned share of the key from the query, which corrects the output as well.",
         "2506.02475",
     ),
+    PublishedLayer(
+        "gated-deltanet-2",
+        "One rate decides both what the delta rule erases and what it writes. Two gates take its place: one scales the "
+        "erasure channel by channel of the key, one the write channel by channel of the value.",
+        "2605.22791",
+    ),
+    PublishedLayer(
+        "rwkv-7",
+        "The delta rule is generalised: every key channel decays and learns at a rate of its own, and the key that is "
+        "removed differs from the one that is written, so that a state is edited in place and tracks states.",
+        "2503.14456",
+    ),
 )
 
 HUMAN_DESIGNS: Mapping[str, Baseline | PublishedLayer] = MappingProxyType(

@@ -78,7 +78,7 @@ def test_kda_computes_what_its_paper_writes() -> None:
 
 def test_newer_designs_are_no_default() -> None:
     """They come after the default ones, with which all timings were made."""
-    assert tuple(HUMAN_DESIGNS) == (*BASELINES, "kda", "comba")
+    assert tuple(HUMAN_DESIGNS) == (*BASELINES, "kda", "comba", "gated-deltanet-2", "rwkv-7")
 
 
 class Recaller(nn.Module):
