@@ -30,8 +30,7 @@ from lab.roster import all_durables, decider_specs, key_names, role_specs
 
 DECIDERS = ("director", "researcher", "engineer", "trainer", "analyst", "desk")
 SERVES = (*DECIDERS, "memory", "dashboard")
-WRITERS = ("researcher", "engineer")
-"""Roles that ask trainers to put a source through the gates."""
+WRITERS = ("researcher", "engineer")  # they ask trainers to put a source through the gates
 PERSON = "person.ada"
 READERS = ("reader", PERSON)
 ROLES = (*SERVES, "lab", "human", *READERS)
@@ -108,14 +107,12 @@ def subscriptions(role: str) -> Rights:
     """Return every tested subject to subscribe to, and whether the role may use it."""
     admin = role == "lab"
     rights = {subject: admin or name in FOLLOWED.get(role, ()) for name, subject in SUBJECTS.items()}
-    rights |= dict.fromkeys(("lab.files.trainer", "lab.files.trainer.x"), admin or role == "trainer")
+    rights |= dict.fromkeys(("lab.files.trainer", "lab.files.trainer.x", "lab.gates"), admin or role == "trainer")
     rights |= dict.fromkeys((">", "*", "lab.>", "_INBOX.>", "$JS.>", "$JS.API.>", "$SYS.>"), admin)
     rights |= {"lab.query.*": admin or role == "memory", "lab.query.standing": admin or role == "memory"}
-    rights["lab.gates"] = admin or role == "trainer"
     for service in SERVES:
-        may = admin or role == service
-        rights |= {f"$SRV.STATS.{service}": may, f"$SRV.PING.{service}.X": may, f"lab.status.{service}": may}
-        rights |= {f"lab.drain.{service}": may}
+        own = (f"$SRV.STATS.{service}", f"$SRV.PING.{service}.X", f"lab.status.{service}", f"lab.drain.{service}")
+        rights |= dict.fromkeys(own, admin or role == service)
     rights |= {f"$SRV.{verb}": admin or role in SERVES for verb in ("PING", "INFO", "STATS")} | {"$SRV.>": admin}
     return rights | {f"_INBOX.{owner}.>": admin or role == owner for owner in ROLES}
 
