@@ -19,5 +19,7 @@ LOAD_REASONS = ("syntax_error", "no_class", "several_classes", "import_error")
 """Reasons of a source that gives no mixer (`trainer.candidate.load`)."""
 SELF_REPORT = "self_report"
 """Reason of a run whose reports contradict what is measured from outside."""
+EXAMINATION = "examination"
+"""Reason of a run in whose examination something that has learned nothing scored above chance."""
 HIDDEN_STATE = "hidden_state"
 """Reason of a run whose gradients another process, with the same weights and batches, does not repeat."""

@@ -7,7 +7,7 @@ from agents.analysis.quarantine import replication_seed
 from agents.repair.attempt import Attempt
 from bus.vocabulary.events import CampaignStarted, Peer, RunRequested
 from bus.vocabulary.queries import Experiment
-from bus.wire.ids import BASELINE_PREFIX, run_id
+from bus.wire.ids import BASELINE_PREFIX, experiment_id, run_id
 
 
 def run_request(
@@ -24,8 +24,13 @@ def run_request(
         limits=started.limits,
         data=started.data,
         sandbox=started.sandbox,
+        checks_examination=started.checks_examination and not shard and experiment == _first_baseline(started),
         peer=None if experiment.startswith(BASELINE_PREFIX) else peer_of(baselines),
     )
+
+
+def _first_baseline(started: CampaignStarted) -> str | None:
+    return experiment_id(0, started.baselines) if started.baselines else None
 
 
 def peer_of(baselines: Sequence[Experiment]) -> Peer | None:

@@ -3,8 +3,8 @@
 Programs evolve on the families of `search`. The winner is chosen on those of `validation`. The families of `held_out`
 are looked at once, at the end. No landscape of one split occurs in another, and each split has its own seeds.
 
-Published tables are families too, next to the simulated ones. The data sets of NAS-Bench-Graph share a space, so none of
-them is held out: NAS-Bench-201 and HW-GPT-Bench are like nothing that a program has seen.
+Published tables are families too, next to the simulated ones. The data sets of NAS-Bench-Graph share a space, so none
+of them is held out: NAS-Bench-201 and HW-GPT-Bench are like nothing that a program has seen.
 """
 
 import sys

@@ -65,6 +65,7 @@ def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> Campaign
         verification=verification_plan(settings),
         arms=recorded_arms(settings),
         coined=tuple(dict.fromkeys(coined)),
+        checks_examination=True,
         prior=prior_designs(settings.prior, settings.prior_designs, scale.name, aim) if settings.prior else (),
         roles=role_settings(settings),
         models={agent: several[0].model for agent, several in choices.items()},

@@ -18,7 +18,7 @@ from memory.rows import Row, projects
 
 LATER_FIELDS = {
     "space", "objective", "verification", "arms", "coined", "prior", "model_choices", "model_bandits", "model_limits",
-    "rung", "researcher",
+    "rung", "researcher", "checks_examination",
 }  # fmt: skip
 """Fields of CampaignStarted that earlier logs lack."""
 

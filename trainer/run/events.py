@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bus.vocabulary.events import (
     CurvePoint,
+    ExamControl,
     GateResult,
     LossPoint,
     Metrics,
@@ -43,6 +44,7 @@ class RunMeasurements(NamedTuple):
     bytes_per_token: float
     """Of the task whose loss enters the fitness."""
     weights_sha256: str
+    controls: tuple[ExamControl, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class RunEvents:
             metrics=self._metrics(started, measured),
             weights="/".join(artifact.parts[-3:]) if artifact else "",
             weights_sha256=measured.weights_sha256,
+            controls=measured.controls,
         )
 
     def _metrics(self, started: RunStarted, measured: RunMeasurements) -> Metrics:

@@ -87,12 +87,13 @@ class Examination:
         self._scale, self._texts = job.scale, texts
         self._tolerance = TOLERANCE_NATS[job.scale.dtype]
         self._rngs = {name: np.random.default_rng(job.secret_seed("held out", name)) for name in job.scale.tasks}
-        self._levels = {name: self._draw(name, job) for name in job.scale.tasks}
+        self.levels = {name: self._draw(name, job) for name in job.scale.tasks}
+        """The held-out sequences of every task, level by level."""
         self._cuts: dict[tuple[str, int], list[CutAnswers]] = {}
         self.largest_gain = 0.0
         """Largest difference so far, in nats, between an answer at a cut and in the whole window."""
 
-    def _draw(self, name: str, job: Job) -> Sequence[Level]:
+    def _draw(self, name: str, job: Job) -> list[Level]:
         text = self._texts.get(name)
         tokens, shard = text.validation if text else None, job.request.shard
         return evaluation_levels(self._scale.tasks[name], self._rngs[name], job.seed("data", name), tokens, shard)
@@ -100,18 +101,18 @@ class Examination:
     @property
     def rounds(self) -> int:
         """Fresh processes that answer cut windows."""
-        return max(map(self._rounds_of, self._levels))
+        return max(map(self._rounds_of, self.levels))
 
     def _rounds_of(self, name: str) -> int:
         """Return the rounds in which a task is asked: until it has MIN_CUTS cuts."""
         if isinstance(self._scale.tasks[name], Compression):
             return 0
-        windows = sum(len(level.decoys) for level in self._levels[name])
+        windows = sum(len(level.decoys) for level in self.levels[name])
         return min(math.ceil(MIN_CUTS / windows), MAX_ROUNDS)
 
     def ask_cuts(self, predict: Predict, number: int) -> None:
         """Ask about one cut of each window. Raises BadLogits."""
-        for name, levels in self._levels.items():
+        for name, levels in self.levels.items():
             if number >= self._rounds_of(name):
                 continue
             for index, level in enumerate(levels):
@@ -122,7 +123,7 @@ class Examination:
     def score_whole(self, predict: Predict) -> dict[str, Score]:
         """Ask about the whole windows and return the scores. Raises BadLogits, NotCausal, ImplausibleLoss."""
         scores: dict[str, Score] = {}
-        for name, levels in self._levels.items():
+        for name, levels in self.levels.items():
             scores[name] = mean_score([self._score_level(predict, name, index) for index in range(len(levels))])
             text, loss = self._texts.get(name), scores[name].nats_per_byte
             if text and loss is not None and (evidence := below_entropy_floor(name, loss, text.entropy_floor)):
@@ -131,7 +132,7 @@ class Examination:
 
     def _score_level(self, predict: Predict, name: str, index: int) -> Score:
         """Return the score of one level, less what the answers at its cuts gained from the future."""
-        windows, text = self._levels[name][index].windows, self._texts.get(name)
+        windows, text = self.levels[name][index].windows, self._texts.get(name)
         whole = self._ask(predict, name, windows.inputs, windows.targets)
         score = summarise(whole)
         if text:
@@ -144,7 +145,7 @@ class Examination:
 
     def _text_figures(self, name: str, index: int, whole: Answers) -> dict[str, Any]:
         """Return the fields of a score that only a task on text has."""
-        level = self._levels[name][index]
+        level = self.levels[name][index]
         target_bytes = self._texts[name].token_bytes[level.windows.targets]
         assert level.places is not None, "a task on text has places"
         blocks = block_means(whole.nats, target_bytes, level.places)

@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bus.vocabulary.events import LossPoint, RunRequested, RunStarted, Stage
+from bus.vocabulary.events import ExamControl, LossPoint, RunRequested, RunStarted, Stage
 from sandbox import Jail, JailFault
 from trainer.run import weights
 from trainer.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from trainer.run.events import RunEvents, RunMeasurements
-from trainer.run.examination import ImplausibleLoss, NotCausal, examine
+from trainer.run.exam_controls import ExaminationLeaks, exam_controls
+from trainer.run.examination import ImplausibleLoss, NotCausal, Predict, examine
 from trainer.run.gating import put_through_gates
 from trainer.run.jail import EVAL_WORKER, TRAIN_WORKER
 from trainer.run.job import Job
@@ -31,9 +32,12 @@ from trainer.run.worker_training import WorkerTraining
 from trainer.scales import Scale
 from trainer.tasks.corpus import Corpus
 from trainer.tasks.tokens import tokenize_corpus
+from trainer.verdicts import EXAMINATION
 
 OnPoint = Callable[[LossPoint], None]
 """Receives each reading of each task's loss."""
+_REASONS = {BadLogits: "bad_output", NotCausal: "causality", ExaminationLeaks: EXAMINATION}
+"""Reasons of runs that an examination ended."""
 Training = ParentTraining | WorkerTraining
 
 
@@ -92,10 +96,8 @@ class TrainingRun:
         except ImplausibleLoss as error:
             finding = AnomalyFinding("loss_too_low", self._scale.steps, str(error))
             return self._events.run_stopped(self._stage, finding)
-        except BadLogits as error:
-            return Trained(failed=self._events.run_failed(self._stage, "bad_output", str(error)))
-        except NotCausal as error:
-            return Trained(failed=self._events.run_failed(self._stage, "causality", str(error)))
+        except (BadLogits, NotCausal, ExaminationLeaks) as error:
+            return Trained(failed=self._events.run_failed(self._stage, _REASONS[type(error)], str(error)))
 
     def close(self) -> None:
         """End the run's worker, if one is left."""
@@ -163,6 +165,7 @@ class TrainingRun:
         scores = examine(lambda: self._replace_worker(tensors, width).predict, self._job, self._texts)
         assert self._worker is not None, "the last of the examination's workers is left"
         training.check(self._worker, self._readings)
+        controls = self._controls(tensors, width) if self.request.checks_examination else ()
         measured = RunMeasurements(
             readings=self._readings,
             scores=scores,
@@ -170,9 +173,18 @@ class TrainingRun:
             seconds=self._seconds,
             bytes_per_token=self._texts[self._scale.fitness_text_task].bytes_per_token,
             weights_sha256=weights.write_safetensors(tensors, artifact),
+            controls=controls,
         )
         completed = self._events.run_completed(self._started, measured, artifact)
         return Trained(completed=completed, blocks=scores[self._scale.fitness_text_task].blocks if self._sealed else ())
+
+    def _controls(self, tensors: dict[str, np.ndarray], width: Mapping[str, int]) -> tuple[ExamControl, ...]:
+        """Return the controls of the examination. Raises ExaminationLeaks."""
+
+        def open_predictor(of: Mapping[str, np.ndarray]) -> Predict:
+            return self._replace_worker(dict(of), width).predict
+
+        return exam_controls(open_predictor, tensors, self._job, self._texts)
 
     def _replace_worker(self, tensors: dict[str, np.ndarray], width: Mapping[str, int]) -> Worker:
         """End the worker of now, and return a fresh one that holds only the source and the weights."""

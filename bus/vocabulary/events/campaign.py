@@ -103,6 +103,8 @@ class CampaignStarted(Event):
     """Share of the designs that each control arm makes; none for arms that are not listed."""
     coined: tuple[str, ...] = ()
     """Formulas that earlier campaigns coined, as `axis:key`: units of the grammar from the start."""
+    checks_examination: bool = False
+    """Whether the first baseline's run has controls of the examination, as in all campaigns since there are any."""
     prior: tuple[PriorDesign, ...] = ()
     """Designs of an earlier campaign that come after the baselines, and count as experiments."""
     roles: dict[str, dict[str, JsonValue]] = {}

@@ -62,6 +62,8 @@ class RunRequested(Event):
     """Figures of the baselines; None before any has completed."""
     shard: int = Field(default=0, ge=0)
     """Part of the data: 0 for first runs, others for replications."""
+    checks_examination: bool = False
+    """Whether the run examines its examination too: one run of a campaign does."""
 
 
 class GateResult(Record):
@@ -105,6 +107,21 @@ class RunAnomaly(Event):
     """Consequence: the run was stopped, or its score does not count until a replication confirms it."""
 
 
+class ExamControl(Record):
+    """What the examination gave to something that has learned nothing; its loss is no lower than chance."""
+
+    kind: Literal["scrambled", "shuffled"]
+    """The trained weights in a random order, or the trained model with the targets in a random order."""
+    task: str
+    """The task."""
+    loss: float
+    """Nats per target."""
+    accuracy: float
+    """Share of right answers."""
+    chance: float
+    """Entropy of the targets, nats: what an answer without knowledge costs at least."""
+
+
 class RunCompleted(Event):
     """A run ended with scores, which were computed outside the candidate's process."""
 
@@ -120,6 +137,8 @@ class RunCompleted(Event):
     """File of the trained weights (safetensors), relative to the home's artifacts."""
     weights_sha256: str
     """Hash of that file."""
+    controls: tuple[ExamControl, ...] = ()
+    """Controls of the examination, if the request asked for them."""
 
 
 class RunFailed(Event):

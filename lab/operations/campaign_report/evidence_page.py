@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bus.vocabulary.events import BaselineFigures, EvidenceReady, VerificationPlan
+from bus.vocabulary.events import BaselineFigures, EvidenceReady, RunCompleted, VerificationPlan
 from bus.wire.envelope import Envelope
 from lab.client.event_text import event_text
 from lab.operations.campaign_report.logs import CampaignLog
@@ -15,7 +15,20 @@ from lab.operations.markdown_report import plain, table
 def evidence_page(log: CampaignLog) -> str:
     """Return the page."""
     claims = [_claim(log, claim) for claim in (*log.claims, *log.placebos)]
-    return page(plain(log.name), _opening(log), _plan(log.started.verification), *claims, _events(log))
+    return page(plain(log.name), _opening(log), _plan(log.started.verification), *_controls(log), *claims, _events(log))
+
+
+def _controls(log: CampaignLog) -> Iterator[str]:
+    """Yield the table of the examination's controls, if a run has them."""
+    for one in log.events:
+        if isinstance(one.event, RunCompleted) and one.event.controls:
+            rows = [
+                (each.kind, each.task, number(each.loss), number(each.chance), number(each.accuracy, ".3f"))
+                for each in one.event.controls
+            ]
+            text = "What has learned nothing scores no better than chance, nats per target"
+            head = ("control", "task", "loss", "chance", "accuracy")
+            yield f"## Controls of the examination\n\n{text} (event {event_link(log, one.seq)}):\n\n{table(head, rows)}"
 
 
 def _opening(log: CampaignLog) -> str:
