@@ -6,18 +6,14 @@ quarantined experiment runs a second time unchanged and is never repaired, since
 """
 
 from dataclasses import replace
-from typing import cast
-
-from pydantic import JsonValue
 
 from agents.admission.run_request import run_request
 from agents.admission.static_check import check
 from agents.analysis.quarantine import FIRST_REPLICATION_SHARD, LAST_REPLICATION_SHARD
-from agents.design import Design
 from agents.llm.prompts.first import is_first
-from agents.repair import repair
 from agents.repair.attempt import Attempt, AttemptFault, is_transient
-from agents.thinking.repairing import ENGINEER, EngineerSettings, revision_by_model
+from agents.repair.revising import new_revision, revision_by_rules
+from agents.thinking.repairing import ENGINEER, EngineerSettings, revision_by_model, settings_of
 from agents.verification.requests import lost_runs, repeated_run, requested_runs
 from bus.delivery.role import Decision, Post, Subdecision
 from bus.delivery.role_spec import RoleSpec
@@ -90,12 +86,13 @@ def _bring_to_run(
     """Return failures and revisions of attempts and, last, the request for a run or the final failure."""
     posts: list[Post] = []
     while fault := fault or _static_fault(attempt.source):
-        revision = None
+        revision: CodeRevised | str = ""
         if attempt.number < started.attempts and fault.reason not in UNREPAIRABLE_REASONS:
             revision = yield from _revision(envelope, attempt, fault, setup.this, started)
-        posts.append(Post(envelope.experiment, _failure(attempt, fault, final=revision is None)))
-        if revision is None:
-            return posts
+        if isinstance(revision, str):
+            message = f"{fault.message}; {revision}" if revision else fault.message
+            return [*posts, Post(envelope.experiment, _failure(attempt, replace(fault, message=message), final=True))]
+        posts.append(Post(envelope.experiment, _failure(attempt, fault, final=False)))
         posts.append(Post(envelope.experiment, revision))
         attempt, fault = Attempt(revision.attempt, revision.source, revision.design), None
     request = run_request(envelope.experiment, attempt, started, setup.baselines)
@@ -104,23 +101,28 @@ def _bring_to_run(
 
 def _revision(
     envelope: Envelope, attempt: Attempt, fault: AttemptFault, this: Experiment, started: CampaignStarted
-) -> Subdecision[CodeRevised | None]:
+) -> Subdecision[CodeRevised | str]:
     """Return the next attempt: by a rule for what is mechanical, else the model's, else by rules or the grammar.
 
-    None if none of them helps.
+    If none of them helps, return why, or nothing if there is nothing to say.
 
     A human design is what results are judged against, so it is never altered, at most run again. The same goes for a
     run that a veto stopped which was withdrawn before the engineer heard of the stop.
     """
     if fault.reason == VETOED:
-        return None if this.vetoed else _unchanged(attempt, "the veto was taken back")
+        return "" if this.vetoed else _unchanged(attempt, "the veto was taken back")
     if envelope.experiment.startswith(BASELINE_PREFIX):
         again = is_transient(fault.reason)
-        return _unchanged(attempt, f"a human design runs again as it is after {fault.reason}") if again else None
-    by_rules = _revision_by_rules(envelope, attempt, fault)
-    if SPEC.name not in started.models or (not is_first(started) and _is_mechanical(fault, by_rules)):
-        return by_rules
-    return (yield from revision_by_model(envelope, attempt, fault, this, started, SPEC.name)) or by_rules
+        return _unchanged(attempt, f"a human design runs again as it is after {fault.reason}") if again else ""
+    random = rng(derive(envelope.campaign, run_id(envelope.experiment, attempt.number)), SPEC.name)
+    by_rules = revision_by_rules(attempt, fault, random)
+    if SPEC.name in started.models and (is_first(started) or not _is_mechanical(fault, by_rules)):
+        by_model = yield from revision_by_model(envelope, attempt, fault, this, started, SPEC.name)
+        if by_model:
+            return by_model
+    if by_rules and settings_of(started).compare_repairs:
+        return (yield from new_revision(envelope, by_rules, random))
+    return by_rules or ""
 
 
 def _is_mechanical(fault: AttemptFault, by_rules: CodeRevised | None) -> bool:
@@ -195,29 +197,6 @@ def _unchanged(attempt: Attempt, why: str) -> CodeRevised:
         repaired_by="rules",
         design=attempt.design,
     )
-
-
-def _revision_by_rules(envelope: Envelope, attempt: Attempt, fault: AttemptFault) -> CodeRevised | None:
-    """Return the next attempt by a rule for common faults, or by the grammar; None if neither helps."""
-    random = rng(derive(envelope.campaign, run_id(envelope.experiment, attempt.number)), SPEC.name)
-    fix = repair(attempt.source, fault.reason, fault.message, fault.tail, _design_of(attempt), random)
-    if fix is None:
-        return None
-    return CodeRevised(
-        attempt=attempt.number + 1,
-        source=fix.source,
-        change=clean_line(fix.change, MESSAGE_CHARACTERS),
-        repaired_by=fix.repaired_by,
-        design=cast("dict[str, JsonValue]", fix.design.to_json()) if fix.design else None,
-    )
-
-
-def _design_of(attempt: Attempt) -> Design | None:
-    """Return the attempt's design; None if it has none that today's grammar reads."""
-    try:
-        return Design.from_json(attempt.design) if attempt.design else None
-    except ValueError:
-        return None
 
 
 def _failure(attempt: Attempt, fault: AttemptFault, *, final: bool) -> CodeFailed:

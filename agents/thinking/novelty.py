@@ -47,18 +47,20 @@ def structure_of(source: str, design: Mapping[str, JsonValue] | None = None) -> 
     return cast("dict[str, JsonValue]", normal_form(shape).to_json()) if shape else None
 
 
-def earlier_attempt(envelope: Envelope, revised: CodeRevised) -> Subdecision[str]:
-    """Return which earlier idea a revision is, and how that ended; empty if it is a new one."""
+def earlier_attempt(envelope: Envelope, revised: CodeRevised) -> Subdecision[Neighbour | None]:
+    """Return the experiment that had a revision's source or design before; None if it is a new one."""
     found: Neighbours = yield AskNeighbours(
         campaign=envelope.campaign, at=envelope.seq, design=revised.design, fingerprint=fingerprint(revised.source),
         exclude=envelope.experiment, k=1,
     )  # fmt: skip
-    same = next((one for one in found.rows if one.same_source or one.distance == 0), None)
-    if same is None:
-        return ""
-    rows: Experiments = yield AskExperiments(campaign=envelope.campaign, at=envelope.seq, ids=(same.id,))
+    return next((one for one in found.rows if one.same_source or one.distance == 0), None)
+
+
+def how_it_ended(envelope: Envelope, earlier: Neighbour) -> Subdecision[str]:
+    """Return what became of an earlier experiment that a revision repeats, for the model that wrote it."""
+    rows: Experiments = yield AskExperiments(campaign=envelope.campaign, at=envelope.seq, ids=(earlier.id,))
     ended = "\n".join(figures.ending(row) for row in rows.rows)
-    return f"your revision is what {same.id} was. Which ended so: {ended or 'not yet'}"
+    return f"your revision is what {earlier.id} was. Which ended so: {ended or 'not yet'}"
 
 
 class NoveltyJudge:

@@ -14,7 +14,7 @@ from agents.llm.schemas import Revision
 from agents.repair.attempt import Attempt, AttemptFault
 from agents.thinking.conversation import RoleConversation
 from agents.thinking.forms import static_fault
-from agents.thinking.novelty import earlier_attempt, structure_of
+from agents.thinking.novelty import earlier_attempt, how_it_ended, structure_of
 from architecture import limits
 from bus.delivery.role import Subdecision
 from bus.delivery.role_spec import RoleSettings
@@ -37,6 +37,9 @@ class EngineerSettings(RoleSettings):
     compare_revisions: bool = True
     """Whether a model's revision that is an earlier experiment's source or design goes back to it; not in logs without
     this setting."""
+    compare_repairs: bool = True
+    """Whether a repair by rules or the grammar that is an earlier experiment's source or design is varied, or given up;
+    not in logs without this setting."""
     gate_checks: int = Field(default=3, ge=0, le=20)
     """Sources that `check_source` may put through the gates in the conversation of a repair; none in logs without this
     setting."""
@@ -44,9 +47,8 @@ class EngineerSettings(RoleSettings):
 
 def settings_of(started: CampaignStarted) -> EngineerSettings:
     """Return the settings in force in a campaign; what an older log does not set is as it was then."""
-    return EngineerSettings.model_validate(
-        {"compare_revisions": False, "gate_checks": 0} | started.roles.get(ENGINEER, {})
-    )
+    then = {"compare_revisions": False, "compare_repairs": False, "gate_checks": 0}
+    return EngineerSettings.model_validate(then | started.roles.get(ENGINEER, {}))
 
 
 def revision_by_model(
@@ -70,7 +72,8 @@ def revision_by_model(
         wrong = static_fault(revised.source) if revised else "it is the source as it was"
         if revised and not wrong and settings_of(started).compare_revisions:
             revised = revised.model_copy(update={"design": structure_of(revised.source)})
-            wrong = yield from earlier_attempt(envelope, revised)
+            earlier = yield from earlier_attempt(envelope, revised)
+            wrong = (yield from how_it_ended(envelope, earlier)) if earlier else ""
         if not wrong:
             return revised
         talk.tell("fault", wrong, "lab")

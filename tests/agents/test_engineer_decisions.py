@@ -7,6 +7,7 @@ import pytest
 
 from agents.admission.static_check import check
 from agents.design import BASELINES, Design, render
+from agents.repair.revising import MAX_VARIATIONS
 from agents.roles.engineer import Engineer
 from bus.delivery.role import Post
 from bus.vocabulary.events import (
@@ -18,7 +19,7 @@ from bus.vocabulary.events import (
     RunFailed,
     RunRequested,
 )
-from bus.vocabulary.queries import AskSetup, Experiment, ExperimentSetup
+from bus.vocabulary.queries import AskNeighbours, AskSetup, Experiment, ExperimentSetup, Neighbour, Neighbours
 from bus.vocabulary.questions import Completion, CompletionReply
 from tests.support.decisions import decide, envelope_of
 from tests.support.factories import NANO_LIMITS, campaign_started, experiment
@@ -118,6 +119,47 @@ def test_a_failed_run_is_repaired_and_run_again() -> None:
     assert (fault.stage, fault.reason, fault.tail, fault.final) == ("gate", "causality", "Traceback\nboom", False)
     assert request.source == repaired.source != GLA.source
     assert repaired.design is None or repaired.source == render(Design.from_json(repaired.design)).source
+
+
+def comparing(*near: Neighbour, **fields: Any) -> dict[Any, Any]:
+    """Return the answers about an experiment of a campaign that compares repairs; `near` are the nearest in turn."""
+    setup = answers(**fields)[AskSetup]
+    started = STARTED.model_copy(update={"roles": {"engineer": {"compare_repairs": True}}})
+    found = iter(near)
+    nearest = lambda _: Neighbours(rows=tuple(one for one in (next(found, None),) if one))  # noqa: E731
+    return {AskSetup: setup.model_copy(update={"started": started}), AskNeighbours: nearest}
+
+
+def same(**fields: Any) -> Neighbour:
+    """Return an earlier experiment that a repair is."""
+    return Neighbour(id="e0002", motivation="m", **fields)
+
+
+@pytest.mark.parametrize("near", [same(same_source=True), same(distance=0)])
+def test_a_repair_that_was_an_earlier_experiment_is_varied(near: Neighbour) -> None:
+    """Its run would repeat that one's result; a repair that is none stays as it is."""
+    event = envelope_of(failed(), "e0003")
+    _, (_, new, _) = decide(Engineer(), event, comparing(same(distance=1)))
+    questions, (_, varied, request) = decide(Engineer(), event, comparing(near, near, same(distance=2)))
+    asked = [question for question in questions if isinstance(question, AskNeighbours)]
+    assert [question.exclude for question in asked] == ["e0003"] * 3
+    assert isinstance(new.event, CodeRevised)
+    assert isinstance(varied.event, CodeRevised)
+    assert varied.event.source != new.event.source
+    assert varied.event.source == render(Design.from_json(varied.event.design)).source == request.event.source
+    assert varied.event.change.startswith(f"{new.event.change}; e0002 was that, so ")
+    assert varied.event.repaired_by == "grammar"
+
+
+def test_an_experiment_ends_if_every_repair_was_an_earlier_one() -> None:
+    """A source that reads as no design can't be varied, and variations are bounded."""
+    odd = PROPOSED.model_copy(update={"source": BROKEN.replace("bias=False", "bias=True"), "design": None})
+    _, (ended,) = decide(Engineer(), envelope_of(odd, "e0003"), comparing(same(same_source=True)))
+    assert (ended.event.reason, ended.event.final) == ("import", True)
+    assert "its repair is what e0002 was" in ended.event.message
+    event = envelope_of(failed(), "e0003")
+    _, (ended,) = decide(Engineer(), event, comparing(*[same(distance=0)] * (1 + MAX_VARIATIONS)))
+    assert ended.event.message.endswith("its repair and 4 variations are what earlier experiments were")
 
 
 def test_the_campaign_limits_the_number_of_repairs() -> None:
