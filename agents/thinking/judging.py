@@ -77,15 +77,14 @@ def _conversation(
 
 
 def _facts(envelope: Envelope, peers: Peers, findings: tuple[str, ...], weakness: str) -> Subdecision[str]:
-    """Ask for the parent and the nearest ideas with their words, and return what the judge reads."""
+    """Ask for the words of parent, grandparent, siblings and nearest ideas, and return what the judge reads."""
     this = peers.this
     near: Neighbours = yield AskNeighbours(
         campaign=envelope.campaign, at=envelope.seq, text=this.motivation, exclude=this.id, k=NEAREST_IDEAS
     )
-    names = [*((this.parent_id,) if this.parent_id else ()), *(one.id for one in near.rows)]
+    names = [this.parent_id, peers.grandparent_id, *peers.sibling_ids, *(one.id for one in near.rows)]
     related = Experiments(rows=())
-    if names:
-        ids = tuple(dict.fromkeys(names))
+    if ids := tuple(dict.fromkeys(filter(None, names))):
         related = yield AskExperiments(campaign=envelope.campaign, at=envelope.seq, ids=ids)
     return result.evidence(peers, related.rows, findings, weakness)
 

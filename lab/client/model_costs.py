@@ -30,4 +30,5 @@ def _row(row: SpendingRow) -> dict[str, Any]:
         "unpriced": row.unpriced,
         "failures": failures,
         "why": row.why,
+        "circuit_open": row.circuit_open,
     }

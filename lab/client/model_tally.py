@@ -26,6 +26,8 @@ OUTCOME_WORDS = {
     "no_endpoint": "the service has no endpoint",
 }
 """Outcome of a question → the same in words."""
+CIRCUIT_OPEN = "the circuit is open"
+"""Said of a model whose newest question sent no request, since the endpoint had failed too often."""
 
 
 @dataclass
@@ -38,6 +40,8 @@ class AgentTally:
     tokens: int = 0
     cost: float | None = None
     """None until an answer has a price."""
+    open_circuits: set[str] = field(default_factory=set)
+    """Models whose circuit was open at their newest question."""
 
     def add(self, event: ModelAnswered) -> None:
         """Count one question."""
@@ -46,6 +50,7 @@ class AgentTally:
         self.answered += account.outcome == "answered"
         self.models.update([account.model] if account.model else [])
         self.tokens += account.tokens_in + account.tokens_out
+        (self.open_circuits.add if account.outcome == "circuit_open" else self.open_circuits.discard)(account.model)
         if account.cost is not None:
             self.cost = (self.cost or 0.0) + account.cost
 
@@ -56,7 +61,8 @@ class AgentTally:
         cost = "" if self.cost is None else f", cost {self.cost:.4g}"
         models = f" by {', '.join(self.models)}" if self.models else ""
         text = f"{self.answered} of {self.outcomes.total()} answered{models}, {self.tokens:,} tokens{cost}"
-        return f"{text}: {reasons}" if reasons else text
+        circuits = f"; {CIRCUIT_OPEN} for {', '.join(sorted(self.open_circuits))}" if self.open_circuits else ""
+        return f"{text}: {reasons}{circuits}" if reasons else text
 
 
 @dataclass

@@ -11,7 +11,7 @@ from rich.table import Table
 from bus.vocabulary.design_edits import FUNCTION_MARK
 from bus.vocabulary.queries import Experiment, FormulaRecord, SpendingRow, UnitEffect
 from dashboard.report.summary import duration_text
-from lab.client.model_tally import OUTCOME_WORDS
+from lab.client.model_tally import CIRCUIT_OPEN, OUTCOME_WORDS
 from lab.terminal.fitting import Column, print_records, print_table
 from trainer.exporting.certificate import Certificate
 
@@ -110,7 +110,8 @@ def print_spending(rows: Sequence[SpendingRow], keys: Sequence[str]) -> None:
 
 
 def _spent(row: SpendingRow) -> tuple[str, ...]:
-    failures = (f"{OUTCOME_WORDS.get(name, name)} ({n})" for name, n in row.outcomes.items() if name != "answered")
+    failures = [f"{OUTCOME_WORDS.get(name, name)} ({n})" for name, n in row.outcomes.items() if name != "answered"]
+    failures += [CIRCUIT_OPEN] * row.circuit_open
     counts = (row.asked, row.answered, row.requests, row.tokens_in, row.tokens_out, row.tokens_cached)
     return (*(f"{n:,}" for n in counts), "" if row.unpriced else f"{row.cost:.4g}", ", ".join(failures))
 

@@ -13,6 +13,9 @@ from memory.views.experiments import detail_view, figures_view, summary_view
 MAX_SIBLINGS = 20
 """The most siblings in an answer: the newest analysed ones."""
 
+MAX_SIBLINGS_NAMED = 3
+"""The most of them whose words a model may read."""
+
 
 class PeersHandler(QueryHandler[AskPeers]):
     """Answers with an experiment, its parent, its siblings and the baselines."""
@@ -29,17 +32,21 @@ class PeersHandler(QueryHandler[AskPeers]):
         this = _find_experiment(campaign, self.query.experiment, position)
         parent = _parent(campaign, this, position)
         this_novelty = novelty(self.knowledge, campaign, this, position)
-        metrics = (sibling.metrics(position) for sibling in _siblings(campaign, this, parent, position))
+        siblings = [one for one in _siblings(campaign, this, parent, position) if one.metrics(position)]
+        metrics = (sibling.metrics(position) for sibling in siblings)
+        has_model = self.reader_has_model(self.query.reader)
         return Peers.model_construct(
             this=detail_view(
                 self.knowledge.store,
                 this,
                 position,
-                source=self.reader_has_model(self.query.reader),
+                source=has_model,
                 novelty=this_novelty,
             ),
             parent=figures_view(parent, position) if parent and parent.opened(position) else None,
             siblings=tuple(figures.val_loss for figures in metrics if figures),
+            sibling_ids=tuple(one.id for one in siblings[-MAX_SIBLINGS_NAMED:]) if has_model else (),
+            grandparent_id=_id_of(_parent(campaign, parent, position)) if has_model and parent else "",
             baselines=_trained_baselines(campaign, position),
             baselines_pending=campaign.baselines_pending(position),
             awaiting=tuple(row.experiment for row in campaign.awaiting_analysis(position)),
@@ -79,6 +86,10 @@ def _trained_baselines(campaign: CampaignState, position: int) -> tuple[Experime
 def _parent(campaign: CampaignState, experiment: ExperimentState, position: int) -> ExperimentState | None:
     origin = as_of(experiment.proposal, position) or as_of(experiment.slot, position)
     return campaign.experiments.get(origin.parent) if origin and origin.parent else None
+
+
+def _id_of(experiment: ExperimentState | None) -> str:
+    return experiment.id if experiment else ""
 
 
 def _siblings(

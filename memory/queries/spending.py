@@ -46,5 +46,6 @@ def _sum(keys: Iterable[str], values: Iterable[str], rows: Sequence[ModelAnswerR
         "unpriced": sum(row.cost is None and row.tokens_in + row.tokens_out > 0 for row in rows),
         "outcomes": dict(Counter(row.outcome for row in rows)),
         "why": failed[-1] if failed else "",
+        "circuit_open": rows[-1].outcome == "circuit_open",
     }
     return SpendingRow.model_validate(fields)

@@ -34,6 +34,12 @@ from tests.support.factories import campaign_started, experiment, run_completed
 from tests.support.injections import GLA
 
 THIS = experiment("e0003", "running", parent_id="e0001", motivation="two clocks", source=GLA, val_loss=1.4, recall=0.6)
+RELATED = {
+    name: experiment(name, motivation=words, fitness=fitness)
+    for name, words, fitness in (
+        ("e0001", "one clock", 0.4), ("e0002", "old clocks", 0.3), ("e0004", "no clock", 0.2), ("e0005", "sand", 0.1),
+    )
+}  # fmt: skip
 BASELINE = experiment("base-gla", val_loss=1.5, recall=0.5, parameters=42_000)
 
 
@@ -51,14 +57,16 @@ def analysis(*speeches: Speech, named: str = "", **settings: Any) -> tuple[Analy
         roles={"analyst": {"judge": "model"} | settings},
     )
     replies: dict[Any, Any] = {
-        AskPeers: Peers(this=THIS, baselines=(BASELINE,), awaiting=("e0003",), started=started),
-        AskNeighbours: Neighbours(rows=(Neighbour(id="e0002", similarity=0.8, motivation="old clocks"),)),
-        AskExperiments: Experiments(
-            rows=(
-                experiment("e0001", motivation="one clock", fitness=0.4),
-                experiment("e0002", motivation="old clocks", fitness=0.3),
-            )
+        AskPeers: Peers(
+            this=THIS,
+            baselines=(BASELINE,),
+            awaiting=("e0003",),
+            started=started,
+            sibling_ids=("e0004",),
+            grandparent_id="e0005",
         ),
+        AskNeighbours: Neighbours(rows=(Neighbour(id="e0002", similarity=0.8, motivation="old clocks"),)),
+        AskExperiments: lambda asked: Experiments(rows=tuple(RELATED[name] for name in asked.ids)),
         AskCognition: Cognition(rows=()),
         Completion: speaker(*speeches),
     }
@@ -68,12 +76,14 @@ def analysis(*speeches: Speech, named: str = "", **settings: Any) -> tuple[Analy
     return event, driven
 
 
-def test_a_judge_reads_parent_and_nearest_ideas_with_their_results() -> None:
+def test_a_judge_reads_kin_and_nearest_ideas_with_their_results() -> None:
     """And the analysis says which model judged, by which prompt."""
     event, driven = analysis(judgement(7))
     question = next(question for question in driven.questions if isinstance(question, Completion))
-    assert "e0001 : fitness 0.400\none clock" in question.prompt
-    assert "e0002 : fitness 0.300\nold clocks" in question.prompt
+    assert '<parent from="proposal">\ne0001 : fitness 0.400\none clock' in question.prompt
+    assert '<earlier from="proposal">\ne0002 : fitness 0.300\nold clocks' in question.prompt
+    assert '<sibling from="proposal">\ne0004 : fitness 0.200\nno clock' in question.prompt
+    assert '<grandparent from="proposal">\ne0005 : fitness 0.100\nsand' in question.prompt
     assert event.parts.judge == marked_judge(5, 7, 5)
     assert event.judged_by == f"scripted, judgement {library.versions()['judgement']}"
 

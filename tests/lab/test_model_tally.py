@@ -35,6 +35,13 @@ def test_a_line_says_how_many_were_answered_and_why_others_were_not() -> None:
     assert ModelTally.of([]).lines() == []
 
 
+def test_a_line_says_whose_circuit_is_open_now() -> None:
+    """Until a question of that model is answered, or fails in another way."""
+    down = [*[answered("timeout")] * 4, answered("circuit_open")]
+    assert ModelTally.of(down).lines()[0].endswith("the endpoint is down (1); the circuit is open for m")
+    assert "circuit" not in ModelTally.of([*down, answered()]).lines()[0]
+
+
 def test_every_outcome_has_words() -> None:
     """Except an answer."""
     outcomes = ModelAccount.model_fields["outcome"].annotation

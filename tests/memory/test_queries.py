@@ -185,12 +185,17 @@ def test_peers_are_parent_siblings_and_trained_baselines(scribe: Scribe) -> None
     assert (parent.motivation, baseline.motivation, baseline.findings) == ("idea of base-gla", "", ())
 
 
-def test_only_a_reader_with_a_model_gets_the_source(scribe: Scribe) -> None:
-    """A role that decides by rules has no use for it."""
+def test_only_a_reader_with_a_model_gets_the_source_and_the_names_of_kin(scribe: Scribe) -> None:
+    """A role that decides by rules has no use for them."""
     scribe.start(models={"analyst": "qwen"})
     scribe.finish("e0001", 1)
-    sources = {reader: scribe.peers("e0001", reader=reader).this.source for reader in ("", "analyst", "engineer")}
-    assert sources == {"": "", "analyst": "x = 1", "engineer": ""}
+    scribe.finish("e0002", 2, parent="e0001")
+    for slot in range(3, 8):
+        scribe.finish(f"e000{slot}", slot, parent="e0002")
+    peers = {reader: scribe.peers("e0003", reader=reader) for reader in ("", "analyst", "engineer")}
+    assert {reader: one.this.source for reader, one in peers.items()} == {"": "", "analyst": "x = 3", "engineer": ""}
+    kin = {reader: (one.grandparent_id, one.sibling_ids) for reader, one in peers.items()}
+    assert kin == {"": ("", ()), "analyst": ("e0001", ("e0005", "e0006", "e0007")), "engineer": ("", ())}
 
 
 def test_blank_lines_of_a_source_are_not_counted(scribe: Scribe) -> None:

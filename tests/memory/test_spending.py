@@ -37,6 +37,8 @@ def test_accounts_are_summed_by_the_keys_that_are_asked_for(scribe: Scribe) -> N
     assert (engineer.agent, engineer.cost, engineer.unpriced) == ("engineer", 0.0, 1)
     assert [(row.experiment, row.asked) for row in spending(scribe, "experiment").rows] == [("e0001", 2), ("e0002", 1)]
     assert [row.requests for row in spending(scribe).rows] == [6]
+    scribe.write("e0003", answered("engineer", None, "circuit_open"))
+    assert [row.circuit_open for row in spending(scribe, "agent").rows] == [False, True]
 
 
 def test_later_accounts_do_not_count(scribe: Scribe) -> None:

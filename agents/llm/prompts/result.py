@@ -1,4 +1,4 @@
-"""What a judge reads: the result with its parent, its siblings and the nearest earlier ideas, each with figures."""
+"""What a judge reads: the result with its parent, grandparent, siblings and nearest ideas, each with figures."""
 
 from collections.abc import Sequence
 
@@ -10,15 +10,16 @@ MAX_TOKENS = 16_000
 
 
 def evidence(peers: Peers, related: Sequence[Experiment], findings: Sequence[str], weakness: str) -> str:
-    """Return the facts about a result; `related` are its parent and the nearest ideas, with their words."""
-    this, parent = peers.this, peers.this.parent_id
+    """Return the facts about a result; `related` are its kin and the nearest ideas, with their words."""
+    this = peers.this
+    kin = {**dict.fromkeys(peers.sibling_ids, "sibling"), peers.grandparent_id: "grandparent", this.parent_id: "parent"}
     blocks = [
         FactBlock.of("result", figures.figures(this), "lab", limit=2 * MAX_TEXT_CHARACTERS),
         FactBlock.of("findings", "\n".join(findings), "lab", limit=2 * MAX_TEXT_CHARACTERS),
         FactBlock.of("weakness-by-rule", weakness, "lab"),
         FactBlock.of("motivation", this.motivation, "proposal"),
         FactBlock.of("source", this.source, "proposal", rank=2, limit=MAX_SOURCE_CHARACTERS),
-        *(_related("parent" if one.id == parent else "earlier", one) for one in related),
+        *(_related(kin.get(one.id, "earlier"), one) for one in related),
         FactBlock.of("siblings", _siblings(peers), "lab", rank=3),
         FactBlock.of("baselines", "\n".join(map(figures.ending, peers.baselines)), "lab", rank=1),
     ]

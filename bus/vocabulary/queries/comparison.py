@@ -16,6 +16,10 @@ class Peers(Record):
     """Its parent."""
     siblings: tuple[float, ...] = ()
     """Text losses, nats per byte, of the newest other analysed children of the parent, in the order of opening."""
+    sibling_ids: tuple[str, ...] = ()
+    """The newest of them, for a reader with a model, which may ask for their words; so is the next."""
+    grandparent_id: str = ""
+    """The parent's parent, if it has one."""
     baselines: tuple[Experiment, ...] = ()
     """Baselines that have completed."""
     baselines_pending: int = 0

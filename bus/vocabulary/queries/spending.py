@@ -48,6 +48,8 @@ class SpendingRow(Record):
     """Outcome → questions that ended so (`ModelAccount.outcome`)."""
     why: str = ""
     """Why the newest question without an answer has none."""
+    circuit_open: bool = False
+    """Whether the newest question sent no request, since its model's circuit was open."""
 
 
 class Spending(Record):
