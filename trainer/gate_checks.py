@@ -60,7 +60,7 @@ class GateChecks:
                 started = await self._campaign_named(check.campaign)
                 if started is None:
                     raise ValueError(f"there is no campaign {check.campaign!r}")
-                return _verdict(await asyncio.to_thread(self._try, check.source, started))
+                return verdict_of(await asyncio.to_thread(self._try, check.source, started))
         except SandboxUnavailable as error:
             raise ValueError(str(error)) from None
         finally:
@@ -113,10 +113,12 @@ def check_request(source: str, started: CampaignStarted) -> RunRequested:
     )
 
 
-def _verdict(prepared: Prepared) -> GateVerdict:
-    """Return what the gates found as a verdict."""
+def verdict_of(prepared: Prepared) -> GateVerdict:
+    """Return what the gates found as a verdict. A busy machine can cause a timeout, which says nothing of a source."""
     if prepared.failed is None:
         return GateVerdict(outcome="passed")
     failed = prepared.failed
     message, tail = clean_line(failed.message, MESSAGE_CHARACTERS), clean_tail(failed.tail, TAIL_CHARACTERS)
+    if failed.reason == "timeout":
+        return GateVerdict(message=f"the gates came to no end: {message}")
     return GateVerdict(outcome="failed", reason=failed.reason, message=message, tail=tail)

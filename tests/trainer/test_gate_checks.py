@@ -9,13 +9,14 @@ import pytest
 from bus.delivery.bus import Bus
 from bus.delivery.gate_checks import ask_gates, serve_gates
 from bus.delivery.memory_transport import MemoryTransport
-from bus.vocabulary.events import CampaignStarted
+from bus.vocabulary.events import CampaignStarted, RunFailed
 from bus.vocabulary.questions import GateCheck, GateVerdict
 from bus.wire.subjects import LOG
 from tests.support.factories import campaign_started
 from tests.support.tiny_runs import GOOD_SOURCE, add_to_forward, tiny_scale
 from trainer import gate_checks, scales
-from trainer.gate_checks import GateChecks, check_request
+from trainer.gate_checks import GateChecks, check_request, verdict_of
+from trainer.run.questions import Prepared
 
 STARTED = campaign_started(seed=7)
 LEAKY = (Path(__file__).parent / "zoo/leaky/both_ways.py").read_text()
@@ -81,6 +82,14 @@ async def test_without_a_trainer_or_its_answer_nothing_is_known() -> None:
     assert (await ask_gates(asker, check)).message == "a trainer's answer is unreadable"
     await transport.serve("lab.gates", silence)
     assert "no trainer has answered" in (await ask_gates(asker, check, patience=0.01)).message
+
+
+@pytest.mark.parametrize(("reason", "outcome"), [("timeout", "unknown"), ("causality", "failed")])
+def test_a_timeout_says_nothing_of_a_source(reason: str, outcome: str) -> None:
+    """A busy machine can cause it; the limit of a check is lower than that of a run."""
+    failed = RunFailed(run="check-a0", worker="1", attempt=0, stage="gate", reason=reason, message="30 s")
+    verdict = verdict_of(Prepared(failed=failed))
+    assert (verdict.outcome, verdict.message.endswith("30 s")) == (outcome, True)
 
 
 def test_a_check_draws_other_inputs_than_the_run_and_takes_the_rest_from_the_campaign() -> None:
