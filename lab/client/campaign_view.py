@@ -85,7 +85,7 @@ class CampaignView:
         event = envelope.event
         self.counts[envelope.type] += 1
         self.event_times.append(envelope.time.timestamp())
-        self.models.add(event)
+        self.models.add(envelope)
         match event:
             case events.CampaignStarted():
                 self.started, self.budget = event, event.experiments

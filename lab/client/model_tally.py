@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bus.vocabulary.events import Event, ModelAnswered
+from bus.vocabulary.events import ModelAnswered
+from bus.wire.envelope import Envelope
 
 OUTCOME_WORDS = {
     "empty": "answers are empty",
@@ -28,6 +29,8 @@ OUTCOME_WORDS = {
 """Outcome of a question → the same in words."""
 CIRCUIT_OPEN = "the circuit is open"
 """Said of a model whose newest question sent no request, since the endpoint had failed too often."""
+DEAREST = 3
+"""Experiments that a line names."""
 
 
 @dataclass
@@ -70,20 +73,25 @@ class ModelTally:
     """What became of all questions to models in a campaign."""
 
     agents: dict[str, AgentTally] = field(default_factory=dict)
+    tokens: Counter[str] = field(default_factory=Counter)
+    """Tokens by experiment."""
 
     @classmethod
-    def of(cls, events: Iterable[Event]) -> "ModelTally":
+    def of(cls, history: Iterable[Envelope]) -> "ModelTally":
         """Return the tally of some events."""
         tally = cls()
-        for event in events:
-            tally.add(event)
+        for envelope in history:
+            tally.add(envelope)
         return tally
 
-    def add(self, event: Event) -> None:
+    def add(self, envelope: Envelope) -> None:
         """Count an event, if it is about a question to a model."""
-        if isinstance(event, ModelAnswered):
+        if isinstance(event := envelope.event, ModelAnswered):
             self.agents.setdefault(event.agent, AgentTally()).add(event)
+            self.tokens[envelope.experiment] += event.account.tokens_in + event.account.tokens_out
 
     def lines(self) -> list[str]:
-        """Return one line for each agent that has asked."""
-        return [f"{agent}: {tally}" for agent, tally in self.agents.items()]
+        """Return one line for each agent that has asked, and one about the experiments that took most."""
+        most = [f"{name} {tokens:,} tokens" for name, tokens in self.tokens.most_common(DEAREST) if tokens]
+        lines = [f"{agent}: {tally}" for agent, tally in self.agents.items()]
+        return [*lines, f"most went to {', '.join(most)}"] if len(self.tokens) > 1 and most else lines

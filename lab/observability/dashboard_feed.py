@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from time import time
-from typing import Any, cast
+from typing import Any
 
 import structlog
 
@@ -17,7 +17,7 @@ from bus.delivery.query_replies import QueryRefused
 from bus.delivery.transport import TransportError
 from bus.nats.transport import NatsTransport
 from bus.vocabulary.events import AnalysisReady, CampaignStarted, HumanMessage, LossPoint, Record
-from bus.vocabulary.queries import Query, Spending
+from bus.vocabulary.queries import Query
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.ids import has_name
@@ -26,10 +26,10 @@ from dashboard.history.readings import Readings
 from dashboard.report.render import render_report
 from dashboard.server.hub import Hub
 from dashboard.server.source import LabSilent, PersonSpeaker
+from lab.client import model_costs
 from lab.client.discovery import questions, record
 from lab.client.event_text import event_text
 from lab.client.lab_client import LabClient
-from lab.client.model_costs import costs, question
 from lab.client.staff import RollCall, Staff
 
 VITALS_INTERVAL_S = 1.0
@@ -226,7 +226,11 @@ class DashboardFeed:
     async def spending(self, at: int) -> Mapping[str, Any]:
         """Return what language models took; see LabSource."""
         at = at or self.history.last
-        return costs(cast("Spending", await self._answer(question(self.history.campaign, at)))) if at else {}
+        if not at:
+            return {}
+        return model_costs.costs(
+            [await self._answer(query) for query in model_costs.questions(self.history.campaign, at)]
+        )
 
     async def _answer(self, query: Query) -> Record:
         """Return memory's answer. Raises LabSilent."""

@@ -4,15 +4,13 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from math import ceil
 from pathlib import Path
-from typing import cast
 
 from bus.vocabulary.events import AnalysisReady, ModelAnswered
-from bus.vocabulary.queries import Spending
 from bus.wire.envelope import Envelope
 from dashboard.history.discovery import Discovery
+from lab.client import model_costs
 from lab.client.discovery import questions, record
 from lab.client.ladder import LADDER_EVENTS
-from lab.client.model_costs import costs, question
 
 MAX_RECORDS = 40
 """Positions for which an exported page holds a record."""
@@ -35,6 +33,6 @@ def records(log: Sequence[Envelope], campaign: str, positions: Iterable[int]) ->
         knowledge = Knowledge(store)
         return [
             record(at, [answer(knowledge, query) for query in questions(campaign, at)])
-            | {"spending": costs(cast("Spending", answer(knowledge, question(campaign, at))))}
+            | {"spending": model_costs.costs([answer(knowledge, ask) for ask in model_costs.questions(campaign, at)])}
             for at in positions
         ]

@@ -112,7 +112,7 @@ async def report(settings: Settings, path: Path, at: int | None = None, *, markd
     until, log = campaign.last_seq, subjects.decode_events(messages)
     history = [envelope for envelope in log if envelope.campaign == campaign.campaign and envelope.seq <= until]
     written = [one.event for one in history if isinstance(one.event, InsightsReady)]
-    notes = report_notes(ModelTally.of(one.event for one in history), written[-1] if written else None)
+    notes = report_notes(ModelTally.of(history), written[-1] if written else None)
     events = Counter(envelope.type for envelope in history)
     page = (
         render_markdown(campaign, results.experiments, events)

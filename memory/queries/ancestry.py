@@ -23,7 +23,7 @@ from memory.queries.handler import Knowledge, QueryHandler
 from memory.queries.neighbours import NeighboursHandler
 from memory.state.as_of import as_of
 from memory.state.experiment_state import ExperimentState
-from memory.views.experiments import design_view, detail_view
+from memory.views.experiments import design_view, detail_view, full_view
 
 MIN_READ = 3
 """Proposals that may read a paper whatever its share."""
@@ -67,6 +67,9 @@ class AncestryHandler(QueryHandler[AskAncestry]):
         )
 
     def _view(self, experiment: ExperimentState) -> Experiment:
+        """Return an ancestor as its reader wants it; a model reads the parent's curves too."""
+        if self._prose and experiment is self._parent:
+            return full_view(self.knowledge.store, experiment, self.position, None)
         if self._prose:
             return detail_view(self.knowledge.store, experiment, self.position, source=True)
         return design_view(experiment, self.position)

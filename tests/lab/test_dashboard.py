@@ -112,7 +112,7 @@ def test_a_running_lab_is_shown_until_it_stops(tmp_path: Path) -> None:
     assert answers["standing"]["at"] > 0
     assert answers["discovery"]["at"] >= answers["standing"]["at"]
     assert answers["discovery"]["analysed"] > 0
-    assert answers["spending"] == {"rows": [], "limits": {}}
+    assert answers["spending"] == {"rows": [], "experiments": [], "limits": {}}
     assert (answers["discovery?at=1"]["at"], answers["discovery?at=1"]["analysed"]) == (1, 0)
     assert "report of a campaign" in answers["report"]
     assert answers["spoken"] == [401, 200, 200, 200, 403]

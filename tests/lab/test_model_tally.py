@@ -1,6 +1,7 @@
 """What a person reads of the models: a line for each agent, a line for a failure, an estimate, an open circuit."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,22 +25,35 @@ def answered(outcome: ModelOutcome = "answered", cost: float | None = None) -> M
     return ModelAnswered(agent="researcher", purpose="draft", account=account, why=why)
 
 
+def tally(events: Sequence[ModelAnswered], *names: str) -> ModelTally:
+    """Return the tally of answers, each about an experiment; without names all about one."""
+    about = names or ("e0001",) * len(events)
+    return ModelTally.of(envelope_of(event, name) for event, name in zip(events, about, strict=True))
+
+
+def test_a_line_says_which_experiments_took_most() -> None:
+    """Once there are several."""
+    assert tally([answered()] * 4, "e0001", "e0002", "e0003", "e0002").lines()[-1] == (
+        "most went to e0002 3,000 tokens, e0001 1,500 tokens, e0003 1,500 tokens"
+    )
+
+
 def test_a_line_says_how_many_were_answered_and_why_others_were_not() -> None:
     """The most frequent reason first; a cost only if one is known."""
-    assert ModelTally.of([answered("no_json")] * 36).lines() == [
+    assert tally([answered("no_json")] * 36).lines() == [
         "researcher: 0 of 36 answered by m, 54,000 tokens: answers are no JSON (36)"
     ]
-    assert ModelTally.of([answered(cost=0.25), answered(cost=0.25)]).lines() == [
+    assert tally([answered(cost=0.25), answered(cost=0.25)]).lines() == [
         "researcher: 2 of 2 answered by m, 3,000 tokens, cost 0.5"
     ]
-    assert ModelTally.of([]).lines() == []
+    assert tally([]).lines() == []
 
 
 def test_a_line_says_whose_circuit_is_open_now() -> None:
     """Until a question of that model is answered, or fails in another way."""
     down = [*[answered("timeout")] * 4, answered("circuit_open")]
-    assert ModelTally.of(down).lines()[0].endswith("the endpoint is down (1); the circuit is open for m")
-    assert "circuit" not in ModelTally.of([*down, answered()]).lines()[0]
+    assert tally(down).lines()[0].endswith("the endpoint is down (1); the circuit is open for m")
+    assert "circuit" not in tally([*down, answered()]).lines()[0]
 
 
 def test_every_outcome_has_words() -> None:

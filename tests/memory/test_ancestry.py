@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from bus.vocabulary.events import CodeRevised
+from bus.vocabulary.events import CodeRevised, CurvePoint
 from bus.vocabulary.queries import Ancestry, AskAncestry, CognitionEntry, Experiment
 from memory.queries import Knowledge, answer, handler_for
 from memory.retrieval.ideas import MotivationIndex
@@ -128,6 +128,15 @@ def test_a_model_gets_texts_sources_and_ideas_near_the_parents(scribe: Scribe, m
     assert {row.id for row in reply.near} == {"e0001", "e0002"}
     handler = handler_for(Knowledge(scribe.store), query)
     assert (handler.texts(), handler.motivation_count()) == (["g", "slow delta"], 3)
+
+
+def test_a_model_gets_the_curves_of_the_parent_alone(scribe: Scribe, motivations: MotivationIndex) -> None:
+    """They are most of an experiment's size; references have their figures."""
+    curve = (CurvePoint(task="text", step=5, loss=2.5),)
+    for name in ("e0001", "e0003"):
+        scribe.complete(name, curve=curve)
+    reply = ancestry(scribe, motivations, AskAncestry(parent="e0003", references=("e0001",), reader="researcher"))
+    assert [row.metrics and row.metrics.curve for row in reply.rows] == [(), curve]
 
 
 def test_a_reader_without_a_model_needs_no_motivation(scribe: Scribe, motivations: MotivationIndex) -> None:
