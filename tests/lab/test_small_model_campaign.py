@@ -23,7 +23,7 @@ RESEARCHER = {
     "prompt_tokens": 4_000, "plan": False, "reflections": False, "corrections": 0, "max_repeats": 1, "tools": [],
     "forms": {"whole": 1.0},
 }  # fmt: skip
-EXPERIMENTS, REQUESTS = 3, 3
+EXPERIMENTS = 3
 FROM_THE_MODEL = {"answered", "empty", "no_json", "wrong_form", "cut_off"}
 """Outcomes of a request that the endpoint has served."""
 
@@ -47,8 +47,8 @@ def model_server() -> Any:
 def test_a_small_model_runs_a_campaign(model_server: Any, tmp_path: Path) -> None:
     """Its request is served, every slot is filled by it or by the grammar, and a replay has no difference."""
     home, log = tmp_path / "home", tmp_path / "log.jsonl"
-    endpoint = {"base_url": f"{model_server.listening_address}/v1", "model": "smollm2", "max_tokens": 400}
-    llm = {"limits": {"requests": REQUESTS}, "researcher": endpoint | {"retries": 0, "concurrency": 1, "timeout": 600}}
+    endpoint = {"base_url": f"{model_server.listening_address}/v1", "model": "smollm2", "max_tokens": 60}
+    llm = {"limits": {"requests": 1}, "researcher": endpoint | {"retries": 0, "concurrency": 1, "timeout": 600}}
     roles = {"researcher": RESEARCHER}
     assert run_instant(home, experiments=EXPERIMENTS, slots=1, llm=llm, roles=roles).finished
     asyncio.run(log_export.export_log(LoadedSettings.load({"home": home}).settings, log))
