@@ -22,7 +22,7 @@ from bus.vocabulary.queries import (
     Neighbours,
     Peers,
 )
-from bus.vocabulary.questions import Completion
+from bus.vocabulary.questions import Completion, GateCheck, GateVerdict
 from tests.support.conversations import speaker
 from tests.support.decisions import decide, envelope_of
 from tests.support.factories import campaign_started, experiment
@@ -78,7 +78,9 @@ def conversation(text: str) -> list[Completion]:
     failed = FailedAttempt(attempt=0, stage="gate", reason="causality", message=text, repair=text)
     parent = experiment("e0001", val_loss=1.5, fitness=0.4, failures=(failed,), **texts)
     started = campaign_started(
-        models={"researcher": "m"}, prompts=library.versions(), roles={"researcher": {"forms": {"whole": 1.0}}}
+        models={"researcher": "m"},
+        prompts=library.versions(),
+        roles={"researcher": {"forms": {"whole": 1.0}, "gate_checks": 1}},
     )
     near = (Neighbour(id="e0002", similarity=0.9, motivation=text),)
     replies: dict[Any, Any] = {
@@ -91,10 +93,12 @@ def conversation(text: str) -> list[Completion]:
         AskNeighbours: Neighbours(rows=near),
         AskInsights: CampaignInsights(),
         AskExperiments: Experiments(rows=(experiment("e0002", fitness=0.2, **texts),)),
+        GateCheck: GateVerdict(outcome="failed", reason="causality", message=text, tail=text),
         Completion: speaker(
             Plan(mechanism=text, weakness=text, expected=text), Reflection(holds=True, why=text),
             Draft(name="n", motivation=f"m {text}", source=f"import os\n{GLA}"),
             Draft(name="n", motivation=f"m {text}", source=f"# 2\n{GLA}"),
+            Draft(name="n", motivation=f"m {text}", source=f"# 3\n{GLA}"),
             Reflection(holds=True, why=text), Sameness(same_as="e0002", why=text),
         ),
     }  # fmt: skip
@@ -110,9 +114,9 @@ CONVERSATION_EDGE = re.compile(r"</?[a-z-]+(?: from=\"\w+\")?>")
 
 
 def test_no_text_changes_the_blocks_of_a_conversation() -> None:
-    """Neither a paper, nor an earlier idea, nor the model's own words, in any of its requests."""
+    """Neither a paper, nor an earlier idea, nor a candidate's error, nor the model's own words, in any request."""
     plain = conversation(PLAIN)
-    assert len(plain) > 5
+    assert len(plain) > 6
     for text in TEXTS:
         for request, expected in zip(conversation(text), plain, strict=True):
             assert request.instructions == expected.instructions
