@@ -30,6 +30,7 @@ from lab.client import model_costs
 from lab.client.discovery import questions, record
 from lab.client.event_text import event_text
 from lab.client.lab_client import LabClient
+from lab.client.outcomes import ExperimentOutcome, OutcomeReader
 from lab.client.staff import RollCall, Staff
 
 VITALS_INTERVAL_S = 1.0
@@ -67,6 +68,7 @@ class DashboardFeed:
     def _begin(self, campaign: str) -> None:
         """Switch to another campaign, of which nothing is known yet."""
         self.history, self.readings = CampaignHistory(campaign, event_text), Readings()
+        self._outcome_reader, self._outcomes = OutcomeReader(), list[ExperimentOutcome]()
         self._reader = LabClient(self._bus, campaign, "", MEMORY_PATIENCE_S)
         self._standing: dict[str, Any] = {"scores": {}, "guidance": []}
         self._analysed.set()
@@ -98,6 +100,8 @@ class DashboardFeed:
         if envelope.campaign != self.history.campaign:
             return
         self.history.append(envelope)
+        if found := self._outcome_reader.read(envelope):
+            self._outcomes.append(found)
         if isinstance(envelope.event, AnalysisReady | HumanMessage):
             self._analysed.set()
         (self.hub.publish if is_new else self.hub.remember)(envelope)
@@ -221,7 +225,8 @@ class DashboardFeed:
         at = at or self.history.last
         if not at:
             return {}
-        return record(at, [await self._answer(query) for query in questions(self.history.campaign, at)])
+        replies = [await self._answer(query) for query in questions(self.history.campaign, at)]
+        return await asyncio.to_thread(record, at, replies, tuple(self._outcomes))
 
     async def spending(self, at: int) -> Mapping[str, Any]:
         """Return what language models took; see LabSource."""

@@ -11,6 +11,7 @@ from dashboard.history.discovery import Discovery
 from lab.client import model_costs
 from lab.client.discovery import questions, record
 from lab.client.ladder import LADDER_EVENTS
+from lab.client.outcomes import outcomes
 
 MAX_RECORDS = 40
 """Positions for which an exported page holds a record."""
@@ -30,9 +31,9 @@ def records(log: Sequence[Envelope], campaign: str, positions: Iterable[int]) ->
 
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "memory.duckdb") as store:
         store.apply(log)
-        knowledge = Knowledge(store)
+        knowledge, found = Knowledge(store), outcomes(one for one in log if one.campaign == campaign)
         return [
-            record(at, [answer(knowledge, query) for query in questions(campaign, at)])
+            record(at, [answer(knowledge, query) for query in questions(campaign, at)], found)
             | {"spending": model_costs.costs([answer(knowledge, ask) for ask in model_costs.questions(campaign, at)])}
             for at in positions
         ]

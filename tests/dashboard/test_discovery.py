@@ -13,6 +13,9 @@ from benchmarks.policies.table import Contender
 from bus.vocabulary.events import DiscoveryConfirmed, EvidenceReady
 from bus.wire.envelope import Envelope
 from dashboard.bundle import bundle
+from lab.client.law import law_report
+from lab.client.placebos import placebo_rate
+from lab.client.trajectories import trajectories
 from lab.operations.discovery_records import records, telling_positions
 from tests.support.browser import NARROW, WIDE, chromium, needs_chromium, opened, serious_findings
 from tests.support.climbing import finished_with_arms, plant
@@ -90,6 +93,61 @@ def test_a_verdict_leads_to_its_event(browser: Browser, url: str, known: dict[st
         expect(page.locator(".log li")).to_have_attribute("data-seq", str(verdict["seq"]))
 
 
+def test_the_law_and_the_rungs_are_those_of_the_command_line(
+    browser: Browser, url: str, log: Sequence[Envelope], known: dict[str, Any]
+) -> None:
+    """`move37 law` prints the same numbers of the same log."""
+    arms = law_report(trajectories(log, ""))["arms"]
+    with opened(browser, url + VIEW) as page:
+        rows = part(page, "law").locator(".scroll tbody tr")
+        expect(rows).to_have_count(2 * len(arms))
+        for arm, figures in arms.items():
+            own = part(page, "law").locator(f'[data-arm="{arm}"]')
+            assert own.locator("td.num").first.inner_text() == str(figures["experiments"])
+            hits = own.locator("xpath=following-sibling::tr[1]").locator("td.num")
+            assert hits.first.inner_text() == str(figures["screening_hits"]["count"])
+        expect(part(page, "law").locator(".chart")).to_have_attribute("data-series", str(len(arms)))
+        expect(part(page, "rungs").locator("tbody tr")).to_have_count(len(known["rungs"]))
+        expect(part(page, "rungs")).to_contain_text("nano, sealed")
+        expect(part(page, "placebos")).to_contain_text("was not measured")
+
+
+def test_a_placebo_that_passes_is_a_false_discovery() -> None:
+    """The rate has the exact interval of Clopper and Pearson: 0 of 5 says less than 0.52; the running do not count."""
+    none = placebo_rate(["placebo failed"] * 5 + ["running"])
+    assert (none.passed, none.ended) == (0, 5)
+    assert none.interval == pytest.approx((0.0, 1 - 0.025 ** (1 / 5)))
+    assert placebo_rate(["running"]).interval is None
+    assert placebo_rate(["placebo passed", "placebo failed"]).passed == 1
+
+
+def test_a_placebo_that_fails_is_good_news(
+    browser: Browser, log: Sequence[Envelope], known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the name of its baseline, and the tones of its outcomes are the other way round."""
+    placebo = {"candidate": "placebo-1", "placebo_of": "base-mamba2", "standing": "placebo failed"}
+    look = next(one for one in known["evidence"] if one["outcome"] == "passed")
+    rate = {"begun": 5, "planned": 5, "passed": 0, "ended": 5, "interval": (0.0, 0.522)}
+    more = {
+        "ladder": [known["ladder"][0] | placebo],
+        "evidence": [look | {"candidate": "placebo-1", "outcome": "failed"}],
+        "placebos": rate,
+    }
+
+    async def discovery(_: int) -> dict[str, Any]:
+        return known | more
+
+    lab = RecordedLab(log)
+    monkeypatch.setattr(lab, "discovery", discovery)
+    with served(lab) as url, opened(browser, url + VIEW) as page:
+        expect(part(page, "ladder")).to_contain_text("placebo-1 base-mamba2 under another name")
+        expect(part(page, "ladder").locator(".chip.good")).to_have_text("placebo failed")
+        expect(part(page, "evidence").locator(".chip.good")).to_have_text("failed")
+        expect(part(page, "placebos")).to_contain_text(
+            "0 of 5 climbs that ended: a rate of false discoveries between 0%"
+        )
+
+
 def test_arms_and_units_have_their_rows(browser: Browser, url: str, known: dict[str, Any]) -> None:
     with opened(browser, url + VIEW) as page:
         expect(part(page, "arms").locator("tbody tr")).to_have_count(3)
@@ -130,7 +188,8 @@ def test_the_past_knows_less(browser: Browser, url: str, log: Sequence[Envelope]
 def test_a_campaign_without_a_plan_says_so(browser: Browser) -> None:
     with served(RecordedLab(golden("normal"))) as url, opened(browser, url + VIEW) as page:
         expect(part(page, "no-plan")).to_contain_text("no plan of verification")
-        expect(page.locator("#main tbody")).to_have_count(0)
+        expect(page.locator("#main .scroll tbody")).to_have_count(1)
+        expect(part(page, "law").locator(".scroll tbody tr").first).to_contain_text("nothing found")
 
 
 def test_an_exported_page_knows_the_same(

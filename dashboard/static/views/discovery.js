@@ -1,13 +1,17 @@
-// Discovery: who climbs the ladder, the evidence of each look, verdicts, control arms, what units and formulas are worth, insights.
+// Discovery: who climbs the ladder, the evidence of each look, verdicts, placebos, control arms, the law, how rungs agree,
+// what units and formulas are worth, insights.
 
 import { fill, h, throttled } from "../parts/dom.js";
 import { intervalBar } from "../parts/interval.js";
-import { count, number, plural, signed } from "../parts/words.js";
+import { LAW_HEADS, RUNG_HEADS, lawChart, lawRows, rungRows } from "../parts/law.js";
+import { count, number, percent, plural, signed } from "../parts/words.js";
 import { experimentName } from "../parts/entries.js";
 
 const ASK_MS = 1500;
-const TONE = { confirmed: "good", passed: "good", refuted: "bad", failed: "bad", vetoed: "bad", running: "accent", undecided: "warn", "no place left": "base", helps: "good", hurts: "bad", coined: "good", tried: "base" };
-const chip = (words) => h("span", { class: `chip ${TONE[words] ?? ""}` }, words);
+const TONE = { confirmed: "good", passed: "good", refuted: "bad", failed: "bad", vetoed: "bad", running: "accent", undecided: "warn", "no place left": "base", helps: "good", hurts: "bad", coined: "good", tried: "base", "placebo passed": "bad", "placebo failed": "good" };
+const PLACEBO_TONE = { passed: "bad", failed: "good" }; // a baseline that passes is a false discovery
+const chip = (words, tone = TONE) => h("span", { class: `chip ${tone[words] ?? ""}` }, words);
+const isPlacebo = (id) => id.startsWith("placebo-");
 const events = (id, types) => `#/log?filter=${encodeURIComponent(`experiment:${id} type:${types}`)}`;
 const ofClimb = (id) => events(id, "PromotionDecided,EvidenceReady,DiscoveryConfirmed,DiscoveryRefuted");
 const interval = (value, low, high, range, options = {}) => h("td", { class: "bar-cell" }, intervalBar(value, low, high, range, options), h("small", {}, `${signed(low, options.digits)} to ${signed(high, options.digits)}`));
@@ -56,9 +60,12 @@ export class DiscoveryView {
     fill(this.caption, `as of position ${count(known.at)}`);
     fill(this.body,
       plan ? [card("Ladder", "ladder", this.#ladder(known), planText(plan)), card("Verdicts", "verdicts", this.#verdicts(known)),
+        card("Placebos", "placebos", this.#placebos(known)),
         card("Evidence", "evidence", this.#evidence(known), "Gain over each baseline in nats per byte of sealed text, with its 95 % interval. A claim needs its e-value against every baseline.")]
         : h("p", { class: "empty", data: { part: "no-plan" } }, "This campaign has no plan of verification: its scores are screening, and nothing is claimed."),
       card("Arms", "arms", this.#arms(known), "Screening by arm; losses in nats per byte. The controls work without guidance."),
+      card("The law of discovery", "law", this.#law(known), "How what each arm finds grows with its experiments, N = a·C^b: an exponent above 1 is faster than a constant rate. A screening hit is better than the best baseline by one score of one seed; it is no discovery."),
+      card("From rung to rung", "rungs", this.#rungs(known), "Whether the designs that are good at one rung are good at the next. Fewer than six say nothing; an interval that includes 0 is a warning."),
       card("What units are worth", "effects", this.#effects(known), `Gain in the objective, in seed noises, over ${plural(known.analysed, "analysed experiment")}, with its 95 % interval.`),
       card("Formulas", "formulas", this.#formulas(known), "Put into other designs, to see what they gain there, in seed noises. One that gains evidently is coined: the search draws it as a unit."),
       card("Insights", "insights", this.#insights(known), known.insights && `Of ${plural(known.insights.analysed, "analysed experiment")}, by ${known.insights.written_by}.`));
@@ -67,7 +74,7 @@ export class DiscoveryView {
   #ladder({ ladder, plan }) {
     if (!ladder.length) return h("p", { class: "empty" }, "Nobody climbs yet.");
     return table("Ladder", ["candidate", "rung", "#look", "#seeds done", "standing", "newest evidence", "in the log"], ladder.map((row) => h("tr", { data: { id: row.candidate } },
-      h("th", { scope: "row" }, experimentName(this.store, row.candidate)), h("td", { class: "short" }, `${row.rung} (${plan.rungs.findIndex(({ name }) => name === row.rung) + 1} of ${plan.rungs.length})`), num(row.look),
+      h("th", { scope: "row" }, experimentName(this.store, row.candidate), row.placebo_of ? h("span", { class: "quiet" }, ` ${row.placebo_of} under another name`) : null), h("td", { class: "short" }, `${row.rung} (${plan.rungs.findIndex(({ name }) => name === row.rung) + 1} of ${plan.rungs.length})`), num(row.look),
       num(`${row.done} of ${row.seeds}${row.tunes ? " rates" : ""}`), h("td", {}, chip(row.standing)), h("td", { class: "long" }, row.evidence || h("span", { class: "quiet" }, "none yet")), h("td", {}, h("a", { href: ofClimb(row.candidate), "aria-label": `events of the climb of ${row.candidate}` }, "events")))));
   }
 
@@ -93,8 +100,18 @@ export class DiscoveryView {
       all("th", { scope: "row" }, experimentName(this.store, look.candidate)), all("td", {}, look.rung), all("td", { class: "num" }, look.look), all("td", { class: "num" }, look.seeds)];
     return look.baselines.map((one, index) => h("tr", { data: { look: look.seq, baseline: one.baseline } }, index ? null : shared,
       h("td", {}, experimentName(this.store, one.baseline)), num(signed(one.gain, 4)), interval(one.gain, one.low, one.high, range, { mark: plan.margin, digits: 4 }),
-      num([eValue(one.e_value), h("span", { class: "quiet" }, ` of ${eValue(look.needed)}`)]), index ? null : all("td", { title: look.why }, chip(look.outcome))));
+      num([eValue(one.e_value), h("span", { class: "quiet" }, ` of ${eValue(look.needed)}`)]), index ? null : all("td", { title: look.why }, chip(look.outcome, isPlacebo(look.candidate) ? PLACEBO_TONE : TONE))));
   }
+
+  #placebos({ placebos: { begun, ended, passed, interval: rate } }) {
+    if (!begun) return h("p", {}, "No baseline has climbed as a placebo, so the rate of false discoveries was not measured.");
+    const measured = rate ? `It passed in ${count(passed)} of ${plural(ended, "climb that ended", "climbs that ended")}: a rate of false discoveries between ${percent(rate[0])} and ${percent(rate[1])} (exact interval of 95 %).` : "No such climb has ended.";
+    return h("p", {}, "The best baseline climbs again under another name and with other seeds, so it has no gain. ", measured, begun > ended ? ` ${count(begun - ended)} under way.` : null);
+  }
+
+  #law({ law }) { return law.length ? [table("The law of discovery", LAW_HEADS, lawRows(law)), lawChart(law)] : null; }
+
+  #rungs({ rungs }) { return rungs.length ? table("From rung to rung", RUNG_HEADS, rungRows(rungs)) : null; }
 
   #arms({ arms }) {
     if (!arms.length) return null;
@@ -105,7 +122,7 @@ export class DiscoveryView {
   #formulas({ formulas = [] }) {
     if (!formulas.length) return null;
     return table("Formulas", ["formula", "first in", "#designs", "#failed", "#mean gain", "state"], formulas.map((row) => h("tr", { data: { unit: row.unit } },
-      h("th", { scope: "row", class: "mono" }, row.unit), h("td", {}, experimentName(this.store, row.experiment)), num(count(row.grafts.length)), num(count(row.failed)),
+      h("th", { scope: "row", class: "mono unit", title: row.unit }, row.unit), h("td", {}, experimentName(this.store, row.experiment)), num(count(row.grafts.length)), num(count(row.failed)),
       num(row.gain === null ? "" : signed(row.gain)), h("td", {}, chip(row.coined ? "coined" : "tried")))));
   }
 
@@ -118,7 +135,7 @@ export class DiscoveryView {
   #effects({ effects, units }) {
     if (!effects.length) return null;
     const range = rangeOf(effects);
-    return [table("Effects of units", ["unit", "#designs", "#effect", "95 % interval", "verdict"], effects.map((row) => h("tr", { data: { unit: row.unit } }, h("th", { scope: "row", class: "mono" }, row.name), num(count(row.designs)),
+    return [table("Effects of units", ["unit", "#designs", "#effect", "95 % interval", "verdict"], effects.map((row) => h("tr", { data: { unit: row.unit } }, h("th", { scope: "row", class: "mono unit", title: row.name }, row.name), num(count(row.designs)),
       num(signed(row.effect)), interval(row.effect, row.low, row.high, range), h("td", {}, chip(row.verdict))))),
     units > effects.length ? h("p", { class: "quiet" }, `The ${units - effects.length} units in the middle are left out.`) : null];
   }

@@ -6,12 +6,15 @@ import { FIGURES, count, figure, isBaseline, nameOf, number, statusChip } from "
 
 const PAGE_ROWS = 50;
 const COLUMNS = ["merit", "interval", "gain", "loss", "recall", "parameters", "flops_per_token", "seconds", "fitness", "status", "origin", "operator", "parent", "arm"];
-const SHOWN = ["merit", "interval", "gain", "loss", "recall", "flops_per_token", "status", "origin"]; // as many as 1280 pixels hold
+const SHOWN = ["merit", "interval", "gain", "loss", "recall", "flops_per_token", "status", "arm"]; // as many as 1280 pixels hold
 const GROUPS = { ranked: "with a score", all: "all", candidates: "candidates", baselines: "baselines", ended: "given up or rejected", vetoed: "vetoed" };
 const IN_GROUP = {
   ranked: (row) => row.fitness !== undefined, all: () => true, candidates: (row) => row.fitness !== undefined && !isBaseline(row),
   baselines: isBaseline, ended: (row) => ["failed", "rejected"].includes(row.status), vetoed: (row) => row.vetoed,
 };
+
+// The arm or the origin of an experiment, with a mark if it is a baseline or of a control arm.
+const marked = (row, key) => (isBaseline(row) ? h("span", { class: "chip base" }, "baseline") : key === "arm" && row.arm && row.arm !== "guided" ? h("span", { class: "chip warn" }, row.arm.replaceAll("_", " ")) : row[key] ?? "");
 
 const stored = () => { try { return JSON.parse(localStorage.getItem("columns")) ?? SHOWN; } catch { return SHOWN; } };
 
@@ -78,7 +81,8 @@ export class LeaderboardView {
     this.page = Math.min(this.page, Math.max(0, Math.ceil(rows.length / PAGE_ROWS) - 1));
     const shown = rows.slice(this.page * PAGE_ROWS, (this.page + 1) * PAGE_ROWS);
     if (this.ranked !== store.ranking) [this.ranked, this.range] = [store.ranking, this.#range()];
-    fill(this.caption, `${count(rows.length)} experiments, ranked by ${store.meritName}: ${store.meritAbout}.`);
+    const level = store.meritName === "fitness" ? "" : "; scores of the same tenth are ordered by the judge's part";
+    fill(this.caption, `${count(rows.length)} experiments, ranked by ${store.meritName}: ${store.meritAbout}${level}.`);
     const table = h("table", { class: "board", "aria-rowcount": rows.length + 1 },
       h("thead", {}, h("tr", {}, this.#head("rank", "#", "place; scores of the same tenth are ordered by the judge's part"), this.#head("name", "experiment"), this.columns.map((key) => this.#head(key)))),
       h("tbody", {}, shown.map((row) => h("tr", { class: row === best ? "best" : isBaseline(row) ? "base" : null, data: { id: row.id } },
@@ -104,7 +108,7 @@ export class LeaderboardView {
     if (key === "interval") return h("td", {}, this.#interval(row));
     if (key in FIGURES) return h("td", { class: "num" }, figure(key, store.value(row, key)), key === "recall" && row.recall_stderr ? h("span", { class: "quiet" }, ` ± ${number(row.recall_stderr)}`) : null);
     if (key === "status") return h("td", {}, statusChip(row), row.reason && row.status !== "analysed" ? h("span", { class: "quiet" }, ` ${row.reason}`) : null);
-    if (key === "origin") return h("td", {}, isBaseline(row) ? h("span", { class: "chip base" }, "baseline") : row.origin ?? "");
+    if (key === "arm" || key === "origin") return h("td", {}, marked(row, key));
     return h("td", {}, row[key] ?? "");
   }
 
@@ -119,7 +123,7 @@ export class LeaderboardView {
     const measured = this.store.experiments.map((row) => this.#measured(row)).filter(Boolean);
     const all = Float64Array.from([...measured.map(([value, error]) => value - error), ...measured.map(([value, error]) => value + error)]).sort();
     if (!all.length) return null;
-    const low = all[Math.floor(all.length * 0.02)], high = all.at(-1); // an outlier below does not press the others together
+    const low = all[Math.floor(all.length * 0.15)], high = all.at(-1); // the worst do not press the best together
     return [low, high > low ? high : low + 1];
   }
 
@@ -130,7 +134,7 @@ export class LeaderboardView {
     const x = (each) => 6 + Math.max(0, Math.min(1, (each - low) / (high - low))) * 120;
     return h("svg", { class: "interval", viewBox: "0 0 132 18", role: "img", "aria-label": `${number(value)} ± ${number(error)}` },
       h("line", { class: "rail", x1: 6, x2: 126, y1: 9, y2: 9 }), low < 0 && high > 0 ? h("line", { class: "zero", x1: x(0), x2: x(0), y1: 1, y2: 17 }) : null,
-      h("line", { class: `whisker ${isBaseline(row) ? "base" : ""}`, x1: x(value - error), x2: x(value + error), y1: 9, y2: 9 }), h("circle", { class: "dot", cx: x(value), cy: 9, r: 3.6 }));
+      h("line", { class: `whisker ${isBaseline(row) ? "base" : ""}`, x1: x(value - error), x2: x(value + error), y1: 9, y2: 9 }), h("circle", { class: value < low ? "dot beyond" : "dot", cx: x(value), cy: 9, r: 3.6 }));
   }
 
   #pareto() {

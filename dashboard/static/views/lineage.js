@@ -8,7 +8,8 @@ const ROOT = "";
 const STEP_Y = 15;
 const STEP_X = [36, 190];
 const RAMP = ["f0", "f1", "f2", "f3", "f4"];
-const LABEL_ZOOM = 0.55;
+const ID_ZOOM = 0.45; // ids have space from here on,
+const LABEL_ZOOM = 0.7; // and whole names
 const MANY = 1000; // more nodes of one look are drawn as plain squares, which fill several times as fast
 const LOWEST_CANVAS = 260; // pixels
 const { d3 } = globalThis;
@@ -133,7 +134,7 @@ export class LineageView {
         if (Math.max(node.y, from.y) < seen.top || Math.min(node.y, from.y) > seen.bottom) continue;
         const middle = (node.x + from.x) / 2;
         context.moveTo(from.x, from.y);
-        if (this.nodes.length > MANY && k < LABEL_ZOOM) context.lineTo(node.x, node.y);
+        if (this.nodes.length > MANY && k < ID_ZOOM) context.lineTo(node.x, node.y);
         else context.bezierCurveTo(middle, from.y, middle, node.y, node.x, node.y);
       }
       context.strokeStyle = colour(strong ? "c1" : "strong-rule");
@@ -173,19 +174,20 @@ export class LineageView {
     context.globalAlpha = 1;
   }
 
-  // Writes the names, if the zoom leaves space for them, and how many descendants a collapsed node hides.
+  // Writes names or ids, as far as the zoom leaves space for letters that can be read, and how many descendants a
+  // collapsed node hides.
   #words(context, nodes, k) {
     const [ink, quiet, halo] = [colour("ink"), colour("quiet"), colour("sunk")];
     for (const { x, y, row } of nodes) {
-      if (this.collapsed.has(row.id)) { context.fillStyle = quiet; context.font = "9px system-ui"; context.fillText(`+${this.#below(row.id)}`, x + 7, y - 5); }
-      if (k <= LABEL_ZOOM) continue;
-      const strong = this.path.has(row.id);
-      context.font = `${strong ? "600 " : ""}10px system-ui`;
-      const name = clipped(context, row.label, this.step - 22);
+      if (k > ID_ZOOM && this.collapsed.has(row.id)) { context.fillStyle = quiet; context.font = "9px system-ui"; context.fillText(`+${this.#below(row.id)}`, x + 7, y - 5); }
+      if (k <= ID_ZOOM) continue;
+      const strong = this.path.has(row.id), whole = k > LABEL_ZOOM, size = whole ? Math.max(10, 10.5 / k) : 8.5 / k;
+      context.font = `${strong ? "600 " : ""}${size}px system-ui`;
+      const name = clipped(context, whole ? row.label : row.label.split(" · ")[0], this.step - 24);
       context.fillStyle = halo;
-      context.fillRect(x + 8, y - 6, context.measureText(name).width + 3, 12);
+      context.fillRect(x + 9, y - size / 2, context.measureText(name).width + 3, size);
       context.fillStyle = strong ? ink : quiet;
-      context.fillText(name, x + 9, y + 3.5);
+      context.fillText(name, x + 10, y + size * 0.35);
     }
   }
 

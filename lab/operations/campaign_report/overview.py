@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from scipy import stats
-
 from agents.analysis.evidence.rank_statistics import MIN_DESIGNS, RungCorrelation
 from lab.client.law import law_lines, law_report
+from lab.client.placebos import PlaceboRate, placebo_rate
 from lab.client.rungs import agreements, rung_losses, rung_runs
 from lab.operations.campaign_report.logs import CampaignLog
 from lab.operations.campaign_report.writing import NONE, design, event_link, hours, interval, number, page, verbatim
@@ -76,22 +75,20 @@ def _placebos(logs: Sequence[CampaignLog]) -> str:
     rows = [_placebo(log, place) for log in logs for place in range(len(log.placebos))]
     if not rows:
         return "## Placebos\n\nNo baseline climbed as a placebo, so the rate of false discoveries was not measured."
-    standings = [placebo.standing for log in logs for placebo in log.placebos]
-    ended = sum(standing in {"placebo passed", "placebo failed"} for standing in standings)
-    passed = standings.count("placebo passed")
+    rate = placebo_rate([placebo.standing for log in logs for placebo in log.placebos])
     text = (
         "The best baseline climbed again under another name and with other seeds, so it has no gain. It would have "
-        f"been called a discovery in {passed} of {ended} climbs that ended{_rate(passed, ended)}."
+        f"been called a discovery in {rate.passed} of {rate.ended} climbs that ended{_interval(rate)}."
     )
     head = ("campaign", "placebo", "rung", "seeds", "against", "gain", "e-value", "needed", "outcome", "event")
     return f"## Placebos\n\n{text}\n\n{table(head, rows)}"
 
 
-def _rate(passed: int, ended: int) -> str:
-    """Return the exact interval of a rate, in words; nothing without a climb."""
-    if not ended:
+def _interval(rate: PlaceboRate) -> str:
+    """Return the exact interval of a rate, in words; nothing without a climb that ended."""
+    if rate.interval is None:
         return ""
-    low, high = stats.binomtest(passed, ended).proportion_ci(method="exact")
+    low, high = rate.interval
     return f", a rate between {low:.0%} and {high:.0%} (exact interval of 95 %)"
 
 
