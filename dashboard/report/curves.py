@@ -6,9 +6,10 @@ from math import ceil
 
 from bus.vocabulary.events import CurvePoint
 from bus.vocabulary.queries import Experiment
+from dashboard.names import label
 from dashboard.report import svg
 from dashboard.report.markup import Markup, clip, el, join
-from dashboard.report.scores import Scores, title
+from dashboard.report.scores import Scores, merit_of
 
 MAX_COLOURED_CURVES = 5
 """Candidates drawn in colour."""
@@ -28,17 +29,18 @@ class LossCurves:
     """Id of the experiment."""
     title: str
     points: Sequence[CurvePoint]
-    fitness: float | None = None
+    merit: float | None = None
 
     @property
     def label(self) -> str:
-        """The title, with the fitness if there is one."""
-        return self.title + (f" ({self.fitness:.3f})" if self.fitness is not None else "")
+        """The title, with what it is ranked by if that is known."""
+        return self.title + (f" ({self.merit:.3f})" if self.merit is not None else "")
 
 
-def curves_of(experiments: Iterable[Experiment]) -> list[LossCurves]:
+def curves_of(experiments: Sequence[Experiment]) -> list[LossCurves]:
     """Return the curves of the experiments that have any."""
-    return [LossCurves(e.id, title(e), e.curve, e.fitness) for e in experiments if e.curve]
+    merits = {e.id: None if e.fitness is None else merit_of(e) for e in experiments}
+    return [LossCurves(e.id, label(e.id, e.name), e.curve, merits[e.id]) for e in experiments if e.curve]
 
 
 def task_names(curves: Iterable[LossCurves]) -> list[str]:

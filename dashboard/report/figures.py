@@ -33,7 +33,7 @@ def lineage_tree(scores: Scores) -> Markup | None:
 
 
 def recall_tradeoff(scores: Scores) -> Markup | None:
-    """Return recall and bits per byte, None until something is measured."""
+    """Return recall and text loss, None until something is measured."""
     if not tradeoff.measured(scores):
         return None
     caption = (

@@ -15,7 +15,7 @@ COLUMNS = (
     (MERIT, "number"),
     ("fitness: loss · benchmark · judge", ""),
     ("Δ best baseline", "number"),
-    ("bits per byte", "number"),
+    ("text loss", "number"),
     ("recall", "number"),
     ("parameters", "number"),
     ("seconds", "number"),
@@ -39,7 +39,7 @@ def table(scores: Scores, max_ranked: int | None = None) -> Markup:
     rows = [_row(scores, e) for e in (*scores.ranked[:max_ranked], *waiting)]
     content = el(
         "table",
-        el("caption", "Screening scores, one seed each"),
+        el("caption", "Screening scores, one seed each; text loss in nats per byte"),
         el("thead", el("tr", *heads)),
         el("tbody", *rows),
         class_="sortable",
@@ -62,7 +62,7 @@ def _row(scores: Scores, experiment: Experiment) -> Markup:
         _cell(_unranked(e) if merit is None else figure(merit, 3), merit),
         el("td", bars(e.parts) if e.parts else None, class_="bars"),
         _cell(signed(scores.gain_of(e)), scores.gain_of(e)),
-        _cell(figure(e.bits_per_byte, 3), e.bits_per_byte),
+        _cell(figure(e.val_loss, 3), e.val_loss),
         _cell(figure(e.recall, 3), e.recall, error),
         _cell(NO_VALUE if e.parameters is None else f"{e.parameters:,}", e.parameters),
         _cell(figure(e.seconds, 1), e.seconds),

@@ -13,6 +13,7 @@ from math import ceil
 
 from bus.vocabulary.queries import Experiment
 from bus.wire.ids import BASELINE_PREFIX
+from dashboard import names
 from dashboard.report import svg
 from dashboard.report.fitness import link
 from dashboard.report.markup import Markup, el
@@ -168,7 +169,7 @@ def _label(scores: Scores, plan: TreeLayout, experiment: Experiment) -> Markup:
     x, y = plan.positions[experiment.id]
     letters = int((plan.column - 22) / _LETTER_PIXELS)
     short = experiment.id.removeprefix(BASELINE_PREFIX)
-    text = title(experiment) if letters > len(experiment.id) + 8 else short
+    text = names.label(experiment.id, experiment.name) if letters > len(experiment.id) + 8 else short
     label = text if len(text) <= letters else text[: letters - 1] + "…"
     class_ = "name strong" if scores.best is experiment else "name base" if is_baseline(experiment) else "name"
     return svg.text_line(x + plan.cell.radius + 4, y + 4, label, class_=class_)

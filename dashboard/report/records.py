@@ -9,6 +9,7 @@ from shlex import quote
 
 from bus.vocabulary.events import FitnessParts
 from bus.vocabulary.queries import Experiment, FailedAttempt
+from dashboard.names import short_name
 from dashboard.report import design
 from dashboard.report.leaderboard import bars, figure, signed
 from dashboard.report.markup import Child, Markup, clip, el, join
@@ -58,7 +59,8 @@ def _fit(pieces: Iterable[Markup], room: int) -> list[Markup | None]:
 def _head(e: Experiment) -> Markup:
     """Return the line that a folded record shows."""
     score = f"fitness {e.fitness:.3f}" if e.fitness is not None else STATUS_WORDS[e.status]
-    return el("summary", el("strong", e.id), " ", display_name(e), " ", el("span", score, class_="quiet"))
+    name = el("span", short_name(display_name(e)), title=display_name(e) or None)
+    return el("summary", el("strong", e.id), " ", name, " ", el("span", score, class_="quiet"))
 
 
 def _record(scores: Scores, e: Experiment, head: Markup, body: Markup | None, source: Markup | None) -> Markup:

@@ -28,7 +28,7 @@ PARTS = (
     ("time", "Scores over time"),
     ("curves", "Loss curves"),
     ("lineage", "Lineage"),
-    ("tradeoff", "Recall and bits per byte"),
+    ("tradeoff", "Recall and text loss"),
     ("effects", "What units are worth"),
     ("records", "Every experiment"),
     ("failures", "What failed"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bus.vocabulary.queries import CampaignStatus
+from dashboard.names import short_name
 from dashboard.report.leaderboard import experiment_link, figure, signed
 from dashboard.report.markup import Child, Markup, clip, el, join
 from dashboard.report.scores import Scores, display_name, is_baseline, merit_of
@@ -58,7 +59,8 @@ def verdict(scores: Scores) -> Markup:
         el("strong", figure(merit_of(best), 3)),
         " (",
         experiment_link(best),
-        f", {display_name(best)}). " if display_name(best) else "). ",
+        el("span", f", {short_name(display_name(best))}", title=display_name(best)) if display_name(best) else "",
+        "). ",
     ]
     if base is None:
         return join([*opening, "No baseline has a score to compare it with."])

@@ -1,4 +1,4 @@
-"""Recall against bits per byte: one mark for each measured experiment, its area proportional to its parameters."""
+"""Recall against text loss: one mark for each measured experiment, its area proportional to its parameters."""
 
 from math import sqrt
 
@@ -19,8 +19,8 @@ _MAX_WHISKERS = 60
 
 
 def measured(scores: Scores) -> list[Experiment]:
-    """Return the experiments that have bits per byte and recall."""
-    return [e for e in scores.experiments if e.bits_per_byte is not None and e.recall is not None]
+    """Return the experiments that have a text loss and recall."""
+    return [e for e in scores.experiments if e.val_loss is not None and e.recall is not None]
 
 
 def picture(scores: Scores, width: int) -> Markup:
@@ -34,7 +34,7 @@ def picture(scores: Scores, width: int) -> Markup:
     layers = [
         svg.axes(
             frame,
-            "bits per byte of held-out text (less is better)",
+            "text loss, nats per byte (less is better)",
             "recall accuracy (more is better)",
             x_ticks=width // 90,
         ),
@@ -46,15 +46,15 @@ def picture(scores: Scores, width: int) -> Markup:
     ids = ", ".join(e.id for e in unbeaten)
     text = f"{len(shown)} experiments. No other experiment beats these in both figures: {ids}."
     return svg.svg(
-        f"tradeoff-{width}", "Recall and bits per byte", text, (width, height), *layers, fit=svg.fit_class(width)
+        f"tradeoff-{width}", "Recall and text loss", text, (width, height), *layers, fit=svg.fit_class(width)
     )
 
 
 def _figures(experiment: Experiment) -> svg.Point:
-    """Return bits per byte and recall."""
-    assert experiment.bits_per_byte is not None, f"{experiment.id} is not measured"
+    """Return text loss, nats per byte, and recall."""
+    assert experiment.val_loss is not None, f"{experiment.id} is not measured"
     assert experiment.recall is not None, f"{experiment.id} is not measured"
-    return experiment.bits_per_byte, experiment.recall
+    return experiment.val_loss, experiment.recall
 
 
 def _frame(shown: list[Experiment], width: int, height: int) -> svg.PlotFrame:
@@ -65,7 +65,7 @@ def _frame(shown: list[Experiment], width: int, height: int) -> svg.PlotFrame:
 
 
 def front(experiments: list[Experiment]) -> list[Experiment]:
-    """Return the Pareto front by ascending bits per byte: no other experiment is as good in both figures."""
+    """Return the Pareto front by ascending text loss: no other experiment is as good in both figures."""
     best: list[Experiment] = []
     for experiment in sorted(experiments, key=lambda e: (_figures(e)[0], -_figures(e)[1])):
         if not best or _figures(experiment)[1] > _figures(best[-1])[1]:
@@ -76,19 +76,18 @@ def front(experiments: list[Experiment]) -> list[Experiment]:
 def _dot(scores: Scores, frame: svg.PlotFrame, experiment: Experiment, unit: float) -> Markup:
     """Return one experiment's mark, its area proportional to its parameters; `unit` is the radius of one parameter."""
     radius = max(1.5, unit * sqrt(experiment.parameters or 1))
-    bits, recall = _figures(experiment)
-    hover = (
-        f"{title(experiment)}: {bits:.3f} bits per byte, recall {recall:.3f}, {experiment.parameters or 0:,} parameters"
-    )
+    loss, recall = _figures(experiment)
+    figures = f"text loss {loss:.3f} nats per byte, recall {recall:.3f}, {experiment.parameters or 0:,} parameters"
+    hover = f"{title(experiment)}: {figures}"
     class_ = "dot base" if is_baseline(experiment) else f"dot {scores.colour_class(experiment)}"
-    return link(experiment, svg.mark(shape(experiment), frame.at(bits, recall), radius, class_, el("title", hover)))
+    return link(experiment, svg.mark(shape(experiment), frame.at(loss, recall), radius, class_, el("title", hover)))
 
 
 def _whisker(frame: svg.PlotFrame, experiment: Experiment) -> Markup:
     """Return the line of one standard error of recall to both sides."""
-    bits, recall = _figures(experiment)
+    loss, recall = _figures(experiment)
     error = experiment.recall_stderr or 0.0
-    x = frame.x(bits)
+    x = frame.x(loss)
     return el("line", class_="whisker", x1=x, x2=x, y1=frame.y(recall - error), y2=frame.y(recall + error))
 
 

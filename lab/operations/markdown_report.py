@@ -127,10 +127,11 @@ def _leaderboard(ranked: Sequence[Experiment]) -> str:
     """Return the table of the best."""
     rows = [
         (place, _name(row), row.origin or "", f"`{row.parent_id}`" if row.parent_id else "", _merit(row),
-         _number(row.bits_per_byte), _accuracy(row), f"{row.parameters:,}" if row.parameters else "")
+         _number(row.val_loss), _accuracy(row), f"{row.parameters:,}" if row.parameters else "")
         for place, row in enumerate(ranked[:MAX_ROWS], 1)
     ]  # fmt: skip
-    return table(("", "design", "origin", "parent", "ranked by", "bits/byte", "recall", "parameters"), rows)
+    head = ("", "design", "origin", "parent", "ranked by", "text loss, nats per byte", "recall", "parameters")
+    return table(head, rows)
 
 
 def _number(value: float | None) -> str:

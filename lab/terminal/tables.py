@@ -139,7 +139,8 @@ def _print_scores(page: Console, row: Experiment) -> None:
             f"judge {row.parts.judge:.3f})"
         )
         page.print(
-            f"{row.bits_per_byte:.3f} bits/byte, recall {row.recall:.3f} ± {row.recall_stderr:.3f}, "
+            f"text loss {row.val_loss:.3f} nats ({row.bits_per_byte:.3f} bits) per byte, "
+            f"recall {row.recall:.3f} ± {row.recall_stderr:.3f}, "
             f"{row.parameters:,} parameters, {row.seconds:.1f} s"
         )
     if row.objective is not None and row.objective_parts is not None:

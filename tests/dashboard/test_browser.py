@@ -110,7 +110,7 @@ def test_the_lineage_draws_every_experiment(browser: Browser, url: str) -> None:
         expect(page).to_have_url(re.compile("#/experiment/"))
 
 
-def test_an_experiment_is_shown_whole(browser: Browser, url: str) -> None:
+def test_an_experiment_is_shown_whole(browser: Browser, lab: RecordedLab, url: str) -> None:
     """Motivation, formula, source, scores, trail and repairs, each from the log."""
     with opened(browser, url + "#/experiment/e0008") as page:
         ready(page)
@@ -119,6 +119,9 @@ def test_an_experiment_is_shown_whole(browser: Browser, url: str) -> None:
         assert page.locator(".t-keyword").count() > 20
         assert page.locator("table.scores tbody tr").count() == 6
         assert page.locator(".attempts li").count() == 2
+        shares = "bars => bars.map(bar => bar.firstChild.offsetWidth / bar.offsetWidth)"
+        parts = lab.history.rows["e0008"]["parts"]
+        assert page.locator(".parts .bar").evaluate_all(shares) == pytest.approx(parts, abs=0.02)
         trail = len([e for e in golden("normal") if e.experiment == "e0008"])
         expect(page.locator('[data-part="trail"] li')).to_have_count(trail)
 

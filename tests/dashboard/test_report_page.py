@@ -78,7 +78,7 @@ def test_the_leaderboard_shows_the_experiments_figures(
         gain = (e.fitness or 0) - (base.fitness or 0)
         assert float(cells[5].replace("\N{MINUS SIGN}", "-")) == pytest.approx(gain, abs=6e-4)
         assert cells[6:] == [
-            f"{e.bits_per_byte:.3f}",
+            f"{e.val_loss:.3f}",
             f"{e.recall:.3f} ± {e.recall_stderr:.3f}",
             f"{e.parameters:,}",
             f"{e.seconds:.1f}",
