@@ -1,6 +1,6 @@
 """How fast the dashboard is in a headless Chromium: the first paint, and interactions until the page shows a result.
 
-    python -m benchmarks.dashboard [--experiments 10000] [--events 36] [--json | --keep]
+    python -m benchmarks.dashboard [--experiments 10000] [--events 36]
 
 A synthetic log is served as a lab's. An interaction is timed in the page, from the input to the frame after the change.
 On a busy machine the wall time says little; the CPU time of the page's main thread is next to it, and the wall time of
@@ -8,12 +8,10 @@ a frame in which nothing happens says how busy the machine is.
 """
 
 import argparse
-import json
 import statistics
 
 from playwright.sync_api import Browser, Page
 
-from benchmarks.figures import keep_figures
 from tests.support.browser import chromium
 from tests.support.recorded_lab import RecordedLab, served
 from tests.support.synthetic_log import synthetic_log
@@ -153,26 +151,17 @@ def row(name: str, times: Times) -> list[object]:
 
 
 def main() -> None:
-    """Print the figures in milliseconds."""
+    """Print the figures as a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiments", type=int, default=10_000)
     parser.add_argument("--events", type=int, default=36, help="events of each experiment at most, 20 on average")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--keep", action="store_true", help="write the record of docs/benchmarks.md")
     options = parser.parse_args()
     lab = RecordedLab(synthetic_log(options.experiments, options.events))
     with served(lab) as url, chromium() as browser:
         times = measure(browser, url)
-    rows = [row(name, each) for name, each in times.items()]
-    if options.json:
-        print(json.dumps({"events": len(lab.events), "columns": COLUMNS, "rows": rows}))
-        return
-    if options.keep:
-        command = f"python -m benchmarks.dashboard --experiments {options.experiments} --events {options.events}"
-        keep_figures("dashboard", command, COLUMNS, rows)
-    print(f"{len(lab.events):,} events\n{COLUMNS[0]:<28}{'p50':>8}{'max':>8}{'CPU':>8}")
-    for name, *values in rows:
-        print(f"{name:<28}{''.join(f'{value:>8}' if value is not None else ' ' * 8 for value in values)}")
+    print(f"{len(lab.events):,} events\n\n| {' | '.join(COLUMNS)} |\n| {' | '.join('---' for _ in COLUMNS)} |")
+    for name, each in times.items():
+        print(f"| {' | '.join('' if cell is None else str(cell) for cell in row(name, each))} |")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tables of `docs/benchmarks.md` from committed records: `docs/figures/<name>.json`, which a benchmark writes.
+"""Tables of `docs/benchmarks.md` from committed records: `docs/figures/<name>.json`, which `benchmarks.figures` writes.
 
 A record says which command printed the figures, on which day and machine. `lab.operations.generate` writes its table
 into the page, so a table can't differ from its record.
@@ -25,7 +25,12 @@ def figures_table(name: str) -> str:
 
 
 def _cell(value: object) -> str:
-    """Return a value as it stands in a table: thousands are set apart, and what is unknown is empty."""
+    """Return a value as it stands in a table; what is unknown is empty."""
     if value is None:
         return ""
-    return f"{value:,}" if isinstance(value, int | float) else str(value).replace("|", "\\|")
+    return shown_number(value) if isinstance(value, int | float) else str(value).replace("|", "\\|")
+
+
+def shown_number(value: float) -> str:
+    """Return a number with its thousands set apart."""
+    return f"{value:,}"
