@@ -8,6 +8,7 @@ import contextlib
 import os
 import sys
 from types import TracebackType
+from typing import Any
 
 from lab import endings
 from lab.errors import LabError, WrongUsage
@@ -62,13 +63,29 @@ def _run() -> int:
     try:
         return command_line()(args=take_quiet(sys.argv[1:]), standalone_mode=False) or 0
     except typer.exceptions.TyperException as error:
-        return _print_error(error.format_message() or "no command; hint: move37 --help", error.exit_code)
+        return _report_usage(error)
     except typer.Abort:
         return 130
     except OSError as error:
         return _report_unwritable(error)
     except _expected_errors() as error:
         return endings.exit_code() or _print_error(str(error), 2 if isinstance(error, WrongUsage) else 1)
+
+
+def _report_usage(error: Any) -> int:
+    """Report wrong arguments with the help that tells more, or print the help if there are none; return the exit code.
+
+    `error` is a TyperException.
+    """
+    text, context = error.format_message(), getattr(error, "ctx", None)
+    if text.startswith("Usage:"):
+        print(text, file=sys.stderr)
+        return error.exit_code
+    if text.endswith("?"):  # it names what was meant
+        return _print_error(text, error.exit_code)
+    command = context.command_path.removeprefix(context.find_root().info_name) if context else ""
+    text = text.replace("Value error, ", "").rstrip(".")
+    return _print_error(f"{text or 'no command'}; hint: move37{command} --help", error.exit_code)
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:

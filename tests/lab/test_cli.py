@@ -56,6 +56,14 @@ def test_commands_are_listed_by_the_position_of_their_module() -> None:
         (["say", "--kind", "dance", "x"], 1, "'steer'"),
         (["say", "stopp"], 1, "did you mean `stop`"),
         (["dead", "retry"], 2, "--all"),
+        (["frobnicate"], 2, "No such command 'frobnicate'; hint: move37 --help"),
+        (["experimnts"], 2, "Did you mean 'experiments'"),
+        (["keys", "add"], 2, "Missing argument 'name'; hint: move37 keys add --help"),
+        (
+            ["export", "e1", "--to", "pdf"],
+            2,
+            "'--to': 'pdf' is not one of 'module', 'hf', 'fla'; hint: move37 export --help",
+        ),
         (["say", "--propose", "nowhere.py"], 1, "nowhere.py"),
         (["check", "nowhere.py"], 1, "nowhere.py"),
         (["train", "nowhere.py", "--seed", "-1"], 1, "seed"),
@@ -71,6 +79,13 @@ def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], code: int, 
     assert text in stderr
     assert len(stderr.strip().splitlines()) == 1, stderr
     assert not list(tmp_path.rglob("*.duckdb"))
+
+
+def test_no_arguments_get_the_list_of_commands() -> None:
+    """As text of several lines, with a line for each command."""
+    lines = move37(code=2).splitlines()
+    assert [line for line in lines if line.startswith("  export-log ")]
+    assert max(map(len, lines)) <= 100
 
 
 def test_a_missing_key_is_named_before_anything_starts(tmp_path: Path) -> None:
