@@ -52,6 +52,11 @@ class Home:
         return self.root / "logs"
 
     @property
+    def researchers(self) -> Path:
+        """Logs of meta-campaigns, which evolve researcher programs."""
+        return self.root / "researchers"
+
+    @property
     def report(self) -> Path:
         """The report's page."""
         return self.root / "report.html"

@@ -112,7 +112,8 @@ class Settings(BaseSettings):
     baselines: tuple[str, ...] = ()
     """Human designs that open the campaign, such as `gla` and `kda`; empty for the default ones."""
     policy: str = DEFAULT_POLICY
-    """Search policy: a name of `agents.search`, or the file of a researcher program."""
+    """Search policy: a name of `agents.search`, the file of a researcher program, or LOG.jsonl:ID of an evolved one. If
+    none is set, a program that was promoted in the home and is under no veto takes its place."""
     policy_parameters: dict[str, Any] = {}
     """Parameters of the policy; those not given suit the length of the campaign."""
     novelty: Literal["structure", "motivation"] = "structure"

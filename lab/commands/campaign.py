@@ -55,8 +55,8 @@ ResearcherOption = Annotated[
     typer.Option(
         "--researcher",
         "--policy",
-        metavar="FILE|NAME",
-        help="A program's file, or a policy such as aging.",
+        metavar="FILE|NAME|ID",
+        help="A program's file, a policy such as aging, or an evolved program such as p0007 or LOG.jsonl:p0007.",
     ),
 ]
 
@@ -143,7 +143,7 @@ def _run_campaign(settings: Settings, *, services: bool, dashboard: bool, as_jso
     """
     from lab import endings
     from lab.operations import preflight
-    from lab.runtime import campaign_choice
+    from lab.runtime import campaign_choice, evolved
     from lab.runtime.campaign import run_campaign
     from lab.runtime.model_estimate import estimate
     from lab.runtime.verification import announcement
@@ -152,10 +152,12 @@ def _run_campaign(settings: Settings, *, services: bool, dashboard: bool, as_jso
     lab_home = Home(settings.home)
     lab_home.prepare()
     with lab_home.locked():
+        settings, evidence = evolved.choose(settings, lab_home)
         settings = campaign_choice.resolve_settings(settings, lab_home)
         preflight.check(settings, lab_home)
         is_new = not lab_home.campaign(settings.campaign)
-        notices = [line for line in (announcement(settings) if is_new else "", estimate(settings, lab_home)) if line]
+        told = (evidence, announcement(settings) if is_new else "", estimate(settings, lab_home))
+        notices = [line for line in told if line]
         with run_summary.screen(quiet=as_json, notices=notices) as screen:
             started = _services(settings, services=services, dashboard=dashboard)
             outcome = run_async(run_campaign(settings, lab_home, screen, started))

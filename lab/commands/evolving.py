@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lab.errors import LabError, WrongUsage
+from lab.home import Home
 from lab.options import ConfigOption, HomeOption, JsonOption, load_settings
 from lab.terminal.output import print_json
 
@@ -73,7 +74,7 @@ def _evolve(
     families = (*simulated_families(), *(table_families(tables) if tables else ()))
     writer = programmer_plan(settings.llm, arm)
     name = evolving.meta_campaign_id(evolving.meta_settings(families, programs, 0, arm), seed, writer)
-    path = log or Path(settings.home) / "researchers" / f"{name}.jsonl"
+    path = log or Home(settings.home).researchers / f"{name}.jsonl"
     plan = evolving.meta_settings(families, programs, evolving.drawn_root(path), arm)
     with ExitStack() as held:
         events, host = held.enter_context(MetaLog(path)), held.enter_context(ProgramHost(settings.sandbox))

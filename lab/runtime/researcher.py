@@ -1,4 +1,4 @@
-"""The researcher of a campaign: a policy of the lab's own by its name, or a program by its file."""
+"""The researcher of a campaign: a policy of the lab's own by its name, or a program by its file or its id."""
 
 import json
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from agents.search import policies, policy_class
 from agents.search.programs.faults import ProgramFault
 from bus.vocabulary.events import ResearcherProgram
 from lab.errors import LabError
+from lab.runtime import evolved
 from lab.runtime.first_fault import first_fault
 from lab.settings import Settings
 from sandbox.zygote import Sandbox
@@ -29,8 +30,13 @@ class ChosenResearcher:
 
 def chosen_researcher(settings: Settings, baselines: int) -> ChosenResearcher:
     """Return the researcher of the settings with every parameter: those given over those that suit. Raises LabError."""
+    if evolved.in_log(settings.policy):
+        found = evolved.evolved_program(settings.policy)
+        promotion = found.promotion.id if found.promotion else ""
+        return _program(found.program.proposed.source, found.setting, settings, baselines, promotion)
     if is_file(settings.policy):
-        return _program(Path(settings.policy), settings, baselines)
+        file = Path(settings.policy)
+        return _program(read_program(file), settings.policy, settings, baselines)
     try:
         policy = policy_class(settings.policy)
     except ValueError as error:
@@ -58,22 +64,22 @@ def read_program(file: Path) -> str:
         raise LabError(f"can't read {file} ({error.strerror})") from None
 
 
-def _program(file: Path, settings: Settings, baselines: int) -> ChosenResearcher:
-    """Return a program as the campaign records it. Raises LabError."""
+def _program(source: str, place: str, settings: Settings, baselines: int, promotion: str = "") -> ChosenResearcher:
+    """Return a program as the campaign records it; `place` says where it is from. Raises LabError."""
     from agents.search.programs.messages import program_digest
     from sandbox import SandboxUnavailable
 
-    source, overrides = read_program(file), json.dumps(settings.policy_parameters, sort_keys=True)
+    overrides = json.dumps(settings.policy_parameters, sort_keys=True)
     try:
         name, parameters = _description(source, settings.sandbox, settings.experiments, baselines, overrides)
     except ProgramFault as fault:
-        raise LabError(f"{file}: {fault}; hint: move37 researcher check {file}") from None
+        raise LabError(f"{place}: {fault}; hint: move37 researcher check {place}") from None
     except SandboxUnavailable as error:
         raise LabError(str(error)) from None
     try:
-        program = ResearcherProgram(name=name, digest=program_digest(source), source=source)
+        program = ResearcherProgram(name=name, digest=program_digest(source), source=source, promotion=promotion)
     except ValidationError:
-        raise LabError(f"{file}: a policy's name is lower case, such as steady_2, not {name!r}") from None
+        raise LabError(f"{place}: a policy's name is lower case, such as steady_2, not {name!r}") from None
     return ChosenResearcher(f"program:{name}", dict(parameters), program)
 
 

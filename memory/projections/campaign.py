@@ -27,6 +27,8 @@ def _body(event: CampaignStarted) -> str:
     """Return the event as JSON; a later field is left out at its default, so digests of earlier logs stay."""
     defaults = {name for name in LATER_FIELDS if getattr(event, name) == CampaignStarted.model_fields[name].default}
     absent: dict[str, Any] = dict.fromkeys(defaults, True)
+    if event.researcher and not event.researcher.promotion:
+        absent["researcher"] = {"promotion": True}
     if event.verification:
         absent["verification"] = _absent_from(event.verification)
     return event.model_dump_json(exclude=absent)

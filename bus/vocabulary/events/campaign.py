@@ -50,6 +50,8 @@ class ResearcherProgram(Record):
     """SHA-256 of the source."""
     source: str = Field(max_length=32_000)
     """The whole program."""
+    promotion: str = ""
+    """Id of the ResearcherPromoted that names its evidence; empty for a program without one."""
 
 
 class PriorDesign(Record):
