@@ -128,13 +128,18 @@ class Genome(Record):
 
     def canonical(self) -> "Genome":
         """Return the one form of all genomes that search as this one does."""
-        if self.budget.opening == 100:
+        mates, operators = self._mates(), _scaled(self.operators)
+        if mates.count == 0 and operators.scratch == 0:
+            operators = OperatorMix(mutate=1.0, crossover=0.0, scratch=0.0)  # a crossover without mates is a mutation
+        draws_alone = operators.mutate == operators.crossover == 0 and self.brood.ranking == "none"
+        if self.budget.opening == 100 or draws_alone:
             return Genome(budget=BudgetSplit(opening=100))
+        selection = self._selection()
         return Genome(
-            selection=self._selection(),
-            population=self._population(),
-            operators=_scaled(self.operators),
-            mates=self._mates(),
+            selection=selection,
+            population=self._population(selection),
+            operators=operators,
+            mates=mates,
             budget=self.budget if self.budget.patience else BudgetSplit(opening=self.budget.opening),
             brood=self.brood if self.brood.ranking != "none" else Brood(),
         )
@@ -145,24 +150,31 @@ class Genome(Record):
 
     def _selection(self) -> Selection:
         """Return the selection, without ranks that the population lacks."""
-        bounded = self.population.kind in {"elitist", "aging"} and self.selection.kind != "tournament"
-        size = min(self.selection.size, self.population.size) if bounded else self.selection.size
-        kind = "uniform" if size == 1 and self.selection.kind == "rank" else self.selection.kind
-        return Selection(kind=kind, size=size)
+        kind, size, bounded = self.selection.kind, self.selection.size, self.population.kind in {"elitist", "aging"}
+        if kind == "tournament" and bounded and 1 in {size, self.population.size}:
+            kind, size = "uniform", self.population.size  # one draw, or one member
+        if bounded and kind != "tournament":
+            size = min(size, self.population.size)
+        return Selection(kind="uniform" if size == 1 and kind == "rank" else kind, size=size)
 
-    def _population(self) -> Population:
+    def _population(self, selection: Selection) -> Population:
         """Return the population; of the best ones, no more than the selection reads."""
-        if self.population.kind == "grid":
-            return Population(kind="grid")
-        if self.population.kind == "elitist" and self.selection.kind != "tournament":
-            return Population(kind="elitist", size=min(self.selection.size, self.population.size))
-        return self.population
+        best_alone = selection.size == 1 and selection.kind == "uniform"
+        if self.population.kind == "elitist" and selection.kind != "tournament":
+            return Population(kind="elitist", size=selection.size)
+        if self.population.kind in {"grid", "threshold"} and best_alone:
+            return Population(kind="elitist", size=1)
+        return Population(kind="grid") if self.population.kind == "grid" else self.population
 
     def _mates(self) -> Mates:
-        """Return the mates; nobody reads where none come from."""
-        if self.mates.count == 0:
+        """Return the mates: none if nothing reads them. Children that compete are bred from each mate in turn."""
+        if self.mates.count == 0 or (self.operators.crossover == 0 < self._others() and self.brood.ranking == "none"):
             return Mates(count=0)
         return Mates(kind="grid", count=self.mates.count) if self.mates.kind == "grid" else self.mates
+
+    def _others(self) -> float:
+        """Return the factors of the operators that need no mate; without any factor all have their usual chances."""
+        return self.operators.mutate + self.operators.scratch
 
 
 PARTS: Mapping[str, type[Part]] = {

@@ -38,7 +38,7 @@ class MetaSettings(Record):
     """Where parents come from."""
     seeds: tuple[str, ...]
     """Names of the programs that open the campaign (`agents.meta.seeds`)."""
-    finalists: int = Field(default=6, ge=1)
+    finalists: int = Field(default=10, ge=1)
     """New programs, the best on `search`, that are run on `validation`."""
     families: dict[str, Split] = Field(default_factory=dict)
     """The families of landscapes and their splits."""
@@ -151,8 +151,20 @@ class MetaHistory:
         return self.started is not None and PROGRAMMER in self.started.models
 
     def archive(self) -> "Sequence[MetaProgram]":
-        """Return the programs that new ones may come from, best first: in the arm `no_archive` the seeds alone."""
-        return best_first(self.seeds if self.settings.arm == "no_archive" else self.programs.values(), "search")
+        """Return the programs that new ones may come from, best first, without copies.
+
+        In the arm `no_archive` these are the seeds alone.
+        """
+        return best_first(self.seeds if self.settings.arm == "no_archive" else self.distinct(), "search")
+
+    def distinct(self) -> "Sequence[MetaProgram]":
+        """Return the programs without those that searched exactly as an earlier one: another text, the same gains."""
+        firsts: dict[object, MetaProgram] = {}
+        for program in self.programs.values():
+            score = program.scores.get("search")
+            gains = {name: one.gains for name, one in score.families.items()} if score else {}
+            firsts.setdefault(str(sorted(gains.items())) if gains else program.id, program)
+        return list(firsts.values())
 
     @property
     def default(self) -> MetaProgram | None:

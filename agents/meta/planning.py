@@ -129,9 +129,10 @@ def _drawn_parent(best_to_worst: Sequence[MetaProgram], random: Random) -> MetaP
 
 
 def _validation(history: MetaHistory) -> Evaluation | None:
-    """Return the next run on `validation`: of the seeds, then of the best new programs."""
+    """Return the next run on `validation`: of the seeds, then of the best new programs that copy no other."""
     seeds = [program for program in history.seeds if program.fitness("search") is not None]
-    finalists = best_first(history.new, "search")[: history.settings.finalists]
+    new = [program for program in history.distinct() if program.proposed.operator != "seed"]
+    finalists = best_first(new, "search")[: history.settings.finalists]
     return _first_missing([*seeds, *finalists], "validation")
 
 

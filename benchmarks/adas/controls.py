@@ -22,6 +22,7 @@ SPLITS: Sequence[Split] = ("search", "validation", "held_out")
 FLAT = tuple(Family(f"flat-{split}", split, FlatLandscape(f"flat-{split}"), designs=15) for split in SPLITS)
 """Every design has a value of its own, so no program can be better than another."""
 NULL_PROGRAMS, NULL_SEEDS = 10, ("random", "hill_climb", "aging")
+NULL_COUNTS: Mapping[Split, int] = {"search": 8, "validation": 8, "held_out": 24}
 SMOOTH = tuple(
     Family(f"smooth-{split}", split, EpistaticLandscape(f"smooth-{split}", axes=10, options=3, k=0, noise=0.05), 30)
     for split in SPLITS
@@ -54,7 +55,7 @@ class PlantedCampaign(NamedTuple):
 
 def claims_a_gain(root: int) -> bool:
     """Return whether a campaign promotes a program where all are equal."""
-    return bool(_run(FLAT, NULL_PROGRAMS, root, NULL_SEEDS)[0].promoted)
+    return bool(_run(FLAT, NULL_PROGRAMS, root, NULL_SEEDS, NULL_COUNTS)[0].promoted)
 
 
 def planted_campaign(root: int) -> PlantedCampaign:

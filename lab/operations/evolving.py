@@ -26,8 +26,9 @@ from lab.researchers.families import SEEDS_PER_FAMILY, Family
 from lab.researchers.meta_log import MetaLog, read_meta_log
 from lab.researchers.programmer import MetaAnswerer, ProgrammerPlan
 
-HELD_OUT_LANDSCAPES = 24
-"""Landscapes of each held-out family: they are run for two programs only, and carry the claim."""
+LANDSCAPES: Mapping[Split, int] = {"search": SEEDS_PER_FAMILY, "validation": 24, "held_out": 64}
+"""Landscapes of each family. The fewer programs a split has, the more of them: finalists are close, and two programs
+carry the claim."""
 
 
 class Evaluator(Protocol):
@@ -36,11 +37,6 @@ class Evaluator(Protocol):
     def evaluate(self, source: str, split: Split) -> ResearcherEvaluated:
         """Return a program's score on a split, or why it has none."""
         ...
-
-
-def landscape_counts() -> dict[Split, int]:
-    """Return the number of landscapes of each family by split."""
-    return {"search": SEEDS_PER_FAMILY, "validation": SEEDS_PER_FAMILY, "held_out": HELD_OUT_LANDSCAPES}
 
 
 def meta_settings(
@@ -60,7 +56,7 @@ def meta_settings(
             "root": root,
             "seeds": tuple(seeds),
             "families": {family.name: family.split for family in families},
-            "landscapes": dict(counts or landscape_counts()),
+            "landscapes": dict(counts or LANDSCAPES),
         }
     )
 

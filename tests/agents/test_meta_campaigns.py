@@ -1,23 +1,19 @@
-"""Meta-campaigns: their plan, their log, what a kill leaves, and frauds that an audit names."""
+"""Meta-campaigns: their plan, their log, and what a kill leaves."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from agents.meta.auditing import AuditFault, audit
+from agents.meta.auditing import audit
 from agents.meta.history import MetaHistory
 from agents.meta.planning import EVALUATOR, Evaluation, next_step
 from bus.audit import chain
 from bus.audit.log_file import read_log
 from bus.delivery.role import Post
-from bus.wire.envelope import Envelope, decode
 from lab.errors import LabError
 from lab.operations import replay
 from lab.operations.event_filter import EventFilter
@@ -176,6 +172,19 @@ def test_a_failed_program_stays_in_the_log_and_has_no_children(tmp_path: Path) -
     assert len(history.new) == 10
 
 
+def test_a_copy_is_no_finalist(tmp_path: Path) -> None:
+    """A program with exactly the gains of an earlier one searches as that one does, whatever its text says."""
+    history = run_campaign(tmp_path / "log.jsonl", settings(10, finalists=10), copies=True)
+    gains = [history.programs[one.id].scores["search"].families["near"].gains for one in history.distinct()]
+    assert len(set(gains)) == len(gains) < len(history.programs)
+    finalists = [one for one in history.new if "validation" in one.scores]
+    assert finalists
+    assert not {one.scores["search"].families["near"].gains for one in finalists} & {
+        one.scores["search"].families["near"].gains for one in history.seeds
+    }
+    assert list(audit(history.log)) == []
+
+
 def test_a_process_that_is_killed_leaves_a_log_that_goes_on(campaign_log: Path, tmp_path: Path) -> None:
     """SIGKILL comes at an evaluation."""
     path = tmp_path / "log.jsonl"
@@ -194,94 +203,6 @@ def test_a_process_that_is_killed_leaves_a_log_that_goes_on(campaign_log: Path, 
     assert killed.returncode == -signal.SIGKILL
     run_campaign(path, settings(12))
     assert facts(read_meta_log(path)[0]) == facts(read_meta_log(campaign_log)[0])
-
-
-Event = dict[str, Any]
-
-
-def forged(log: Path, change: Callable[[list[Event]], object]) -> list[AuditFault]:
-    """Return the faults of a log after a change, which also hides it from the chain."""
-    events = [json.loads(line) for line in log.read_text().splitlines()]
-    change(events)
-    envelopes: list[Envelope] = [decode(json.dumps(one).encode(), seq) for seq, one in enumerate(events, 1)]
-    return list(audit(envelopes))
-
-
-def of_type(events: list[Event], kind: str, place: int = -1) -> Event:
-    """Return an event of a type."""
-    return [one for one in events if one["type"] == kind][place]
-
-
-def inflate(events: list[Event]) -> None:
-    """Claim a fitness that the figures don't give."""
-    of_type(events, "ResearcherEvaluated", 3)["data"]["fitness"] = 9.0
-
-
-def shrink_compute(events: list[Event]) -> None:
-    """Claim less CPU time, so that the fitness would be higher."""
-    for figures in of_type(events, "ResearcherEvaluated", 3)["data"]["families"].values():
-        figures["cpu_seconds"], figures["failures"] = 4000.0, 0
-
-
-def drop_landscapes(events: list[Event]) -> None:
-    """Report only the landscapes that went well."""
-    for figures in of_type(events, "ResearcherEvaluated", 3)["data"]["families"].values():
-        figures["gains"] = sorted(figures["gains"])[-2:]
-
-
-def look_again(events: list[Event]) -> None:
-    """Run a third program on held-out landscapes."""
-    look = json.loads(json.dumps(of_type(events, "ResearcherEvaluated")))
-    other = next(one for one in events if one["type"] == "ResearcherProposed" and one["subject"] == "p0001")
-    if look["subject"] == "p0001":
-        other = next(one for one in events if one["subject"] == "p0002")
-    look["subject"], look["data"]["source_sha256"] = other["subject"], other["data"]["source_sha256"]
-    events.insert(events.index(of_type(events, "ResearcherPromoted")), look)
-
-
-def delete_a_failure(events: list[Event]) -> None:
-    """Take a score out of the log."""
-    events.remove(of_type(events, "ResearcherEvaluated", 5))
-
-
-def score_oneself(events: list[Event]) -> None:
-    """Publish a score as the proposer."""
-    event = of_type(events, "ResearcherEvaluated", 3)
-    event["source"] = event["source"].replace("examiner", "designer")
-
-
-def swap_the_source(events: list[Event]) -> None:
-    """Promote a program other than the one that was scored."""
-    of_type(events, "ResearcherProposed")["data"]["source"] += "\n"
-
-
-def promote_more(events: list[Event]) -> None:
-    """Claim a gain that the looks don't show."""
-    of_type(events, "ResearcherPromoted")["data"]["gain"] = 5.0
-
-
-def invent_a_program(events: list[Event]) -> None:
-    """Score a program that nobody proposed."""
-    of_type(events, "ResearcherEvaluated", 3)["subject"] = "p0777"
-
-
-@pytest.mark.parametrize(
-    ("change", "name"),
-    [
-        (inflate, "false_fitness"),
-        (shrink_compute, "false_fitness"),
-        (drop_landscapes, "other_landscapes"),
-        (look_again, "second_look"),
-        (delete_a_failure, "missing_event"),
-        (score_oneself, "wrong_publisher"),
-        (swap_the_source, "other_source"),
-        (promote_more, "false_promotion"),
-        (invent_a_program, "unknown_program"),
-    ],
-)
-def test_an_audit_names_a_fraud(campaign_log: Path, change: Callable[[list[Event]], object], name: str) -> None:
-    """Even if the chain was forged with the log."""
-    assert name in {fault.name for fault in forged(campaign_log, change)}
 
 
 def test_a_deleted_event_is_found_by_the_chain(campaign_log: Path, tmp_path: Path) -> None:

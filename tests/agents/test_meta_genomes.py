@@ -80,10 +80,20 @@ def test_a_variation_differs_from_its_parents(seed: int) -> None:
          Genome(selection=Selection(size=1), budget=BudgetSplit(opening=100))),
         (Genome(selection=Selection(size=20), population=Population(size=5)),
          Genome(selection=Selection(size=5), population=Population(size=50))),
+        (Genome(operators=OperatorMix(crossover=0), mates=Mates(count=4)),
+         Genome(operators=OperatorMix(crossover=0), mates=Mates(count=0))),
+        (Genome(operators=OperatorMix(crossover=1, scratch=0), mates=Mates(count=0)),
+         Genome(operators=OperatorMix(crossover=0, scratch=0), mates=Mates(count=0))),
+        (Genome(operators=OperatorMix(mutate=0, crossover=0)), Genome(budget=BudgetSplit(opening=100))),
+        (Genome(selection=Selection(size=1), population=Population(kind="grid")), Genome(selection=Selection(size=1))),
+        (Genome(selection=Selection(kind="tournament", size=1), population=Population(size=10)),
+         Genome(selection=Selection(size=10), population=Population(size=10))),
+        (Genome(selection=Selection(kind="tournament", size=5), population=Population(size=1)),
+         Genome(selection=Selection(size=1))),
     ],
 )  # fmt: skip
 def test_genomes_that_search_alike_have_one_digest(a: Genome, b: Genome) -> None:
-    """They differ in what no program reads, or by a constant factor."""
+    """They differ in what no program reads, by a constant factor, or by an operator that falls back on another."""
     assert a != b
     assert a.digest() == b.digest()
 

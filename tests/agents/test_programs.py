@@ -186,6 +186,29 @@ def test_a_program_may_name_what_memory_knows(host: ProgramHost) -> None:
         assert suggestion.parent == "e0500"
 
 
+TOLD = """
+        return Suggestion()
+
+    def tell(self, status, state):
+        yield from ()
+        return Renewal(1, {"count": status.analysed})
+"""
+
+
+@pytest.mark.parametrize(("body", "calls"), [("        return Suggestion()", ["ask"]), (TOLD[1:], ["tell", "ask"])])
+def test_a_program_without_a_state_is_told_nothing(
+    host: ProgramHost, monkeypatch: pytest.MonkeyPatch, body: str, calls: list[str]
+) -> None:
+    """Each step is a way into the jail and back."""
+    made, now = [], status("random", 3)
+    with host.load(HEAD + body + TAIL) as program:
+        answer = program.answer
+        monkeypatch.setattr(program, "answer", lambda question: made.append(question.call) or answer(question))
+        drive(program.policy.tell(now, {}), memory_of(now))
+        drive(program.policy.ask(now, {}, Random(0)), memory_of(now))
+    assert made == calls
+
+
 def test_a_program_alone_has_a_jail_of_its_own() -> None:
     """Its CPU time counts from the start."""
     with load_program(program_of("return Suggestion()")) as program:

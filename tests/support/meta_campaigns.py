@@ -42,12 +42,15 @@ def worth(genome: Genome) -> float:
 
 
 class GenomeEvaluator:
-    """Scores a program by its genome, with the noise of landscapes; fails those that `fails` names."""
+    """Scores a program by its genome, with the noise of landscapes; fails those that `fails` names.
 
-    def __init__(self, log: MetaLog | None = None, fails: Sequence[str] = (), noise: float = 0.05) -> None:
+    With `copies`, programs of one worth have the same gains.
+    """
+
+    def __init__(self, log: MetaLog | None = None, fails: Sequence[str] = (), *, copies: bool = False) -> None:
         """Read genomes from the log that the campaign writes."""
         self.calls: Counter[tuple[str, Split]] = Counter()
-        self._log, self._fails, self._noise = log, fails, noise
+        self._log, self._fails, self._noise = log, fails, 0.0 if copies else 0.05
         self.genomes: dict[str, Genome] = {}
 
     def evaluate(self, source: str, split: Split) -> ResearcherEvaluated:

@@ -80,6 +80,8 @@ class HeldProgram:
         self.name = str(about.get("name"))[:MAX_NAME_CHARACTERS]
         self.summary = str(about.get("summary"))[:MAX_SUMMARY_CHARACTERS]
         self.parameters = about.get("parameters")
+        self.folds = about.get("folds") is not False
+        """Whether it has a state: the steps of one without are not worth the way into the jail."""
 
     @property
     def policy(self) -> SearchPolicy:
@@ -179,7 +181,7 @@ class _HeldPolicy(ProgramPolicy):
 
     @override
     def tell(self, status: CampaignStatus, state: State) -> Subdecision[Renewal | None]:
-        return (yield from self._answered(super().tell(status, state)))
+        return (yield from self._answered(super().tell(status, state))) if self._program.folds else None
 
     @override
     def ask(self, status: CampaignStatus, state: State, random: Random) -> Subdecision[Suggestion]:

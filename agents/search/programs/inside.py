@@ -72,7 +72,13 @@ def _load(header: dict[str, Any]) -> tuple[SearchPolicy, dict[str, Any]]:
         given = header["parameters"]
         chosen = kind.sized_for(*header["size"]) if given is None else kind.Parameters.model_validate(given)
         parameters = chosen.model_dump(mode="json")
-        return kind.of(parameters), {"name": name, "summary": summary, "parameters": parameters}
+        about = {
+            "name": name,
+            "summary": summary,
+            "parameters": parameters,
+            "folds": kind.tell is not SearchPolicy.tell,
+        }
+        return kind.of(parameters), about
     except (ValueError, TypeError) as error:
         raise StepFault("parameters", str(error)) from None
 
