@@ -149,7 +149,10 @@ def _without(axis: str, key: str, op: str, keeps: Keeps) -> str:
     kept = [part for part in parts if keeps(part)]
     if not kept or len(kept) == len(parts):
         return key
-    return formula_key(axis, call(op, *kept, number(1 if op == "mul" else 0)))
+    try:
+        return formula_key(axis, call(op, *kept, number(1 if op == "mul" else 0)))
+    except ValueError:  # the other parts were all that reads what the axis has to read
+        return key
 
 
 def _is_read(path: MemoryPath, *leaves: str) -> bool:

@@ -82,6 +82,12 @@ def test_what_has_an_effect_stays(given: tuple[str, str, str], choices: dict[str
     assert normal_form(design) == design
 
 
+def test_a_formula_keeps_the_part_that_makes_it_one() -> None:
+    """Behind a layer norm a term per head does nothing; but a read-out without it would not read the memory."""
+    design = with_formula("read", "add(sigmoid(relu(v)),norm(r))", "layer")
+    assert normal_form(design) == design
+
+
 def test_normal_forms_are_final() -> None:
     """200 designs with formulas: the normal form of a normal form is itself, and renders."""
     for seed in range(200):
