@@ -11,6 +11,7 @@ from bus.vocabulary.design_edits import FUNCTION_MARK
 from bus.vocabulary.events import BaselineFigures, VerificationPlan
 from bus.vocabulary.queries import (
     CampaignInsights,
+    ForecastErrors,
     FormulaRecord,
     FormulaRecords,
     JudgedLook,
@@ -29,6 +30,7 @@ def discovery(
     claims: Verification,
     arms: ResultsByArm,
     effects: UnitEffects,
+    forecasts: ForecastErrors,
     formulas: FormulaRecords,
     insights: CampaignInsights,
     ladder: Iterable[Mapping[str, Any]],
@@ -52,6 +54,7 @@ def discovery(
         "effects": [row.model_dump(exclude={"formula"}) | {"name": row.name, "verdict": row.verdict} for row in rows],
         "units": len(effects.rows),
         "analysed": effects.analysed,
+        "forecasts": forecasts.model_dump() | {"verdict": forecasts.verdict} if forecasts.designs else None,
         "formulas": [_formula(row) for row in formulas.rows if row.grafts or row.coined],
         "insights": insights.newest.model_dump() if insights.newest else None,
     }

@@ -10,7 +10,7 @@ from shlex import quote
 
 from bus.vocabulary.queries import CampaignStatus
 from dashboard.report import effects as unit_effects
-from dashboard.report import failures, figures, leaderboard, summary
+from dashboard.report import failures, figures, forecasts, leaderboard, summary
 from dashboard.report import verification as claims
 from dashboard.report.markup import Markup, clip, el, join
 from dashboard.report.page import document
@@ -30,6 +30,7 @@ PARTS = (
     ("lineage", "Lineage"),
     ("tradeoff", "Recall and text loss"),
     ("effects", "What units are worth"),
+    ("forecasts", "What forecasts were worth"),
     ("records", "Every experiment"),
     ("failures", "What failed"),
     ("next", "What to do next"),
@@ -83,6 +84,7 @@ def _parts(results: CampaignResults, scores: Scores) -> dict[str, Markup | None]
         "lineage": figures.lineage_tree(scores),
         "tradeoff": figures.recall_tradeoff(scores),
         "effects": unit_effects.table(results.effects),
+        "forecasts": forecasts.paragraph(results.forecasts),
         "failures": failures.table(scores.experiments) if scores.experiments else None,
         "next": _next(results.status, scores),
     }

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bus.vocabulary.queries import CampaignStatus, Experiment, ResultsByArm, UnitEffects, Verification
+from bus.vocabulary.queries import CampaignStatus, Experiment, ForecastErrors, ResultsByArm, UnitEffects, Verification
 
-NO_EFFECTS = UnitEffects()
+NO_EFFECTS, NO_FORECASTS = UnitEffects(), ForecastErrors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,8 @@ class CampaignResults:
     """Complete ones (sources, curves, failures, findings), in the order of opening."""
     effects: UnitEffects = NO_EFFECTS
     """What units are worth."""
+    forecasts: ForecastErrors = NO_FORECASTS
+    """How good the forecasts were that chose designs."""
     verification: Verification | None = None
     """What became of claims; None if the campaign verifies nothing."""
     arms: ResultsByArm | None = None

@@ -12,11 +12,13 @@ from agents.verification.climbs import Climb, climbs, seeds_done, steps_of
 from bus.vocabulary.events import Record, VerificationPlan
 from bus.vocabulary.queries import (
     AskArms,
+    AskForecastErrors,
     AskFormulas,
     AskInsights,
     AskUnitEffects,
     AskVerification,
     CampaignInsights,
+    ForecastErrors,
     FormulaRecords,
     Query,
     ResultsByArm,
@@ -30,8 +32,10 @@ from lab.client.placebos import placebo_rate
 from lab.client.rungs import agreements, rung_losses, rung_runs
 from lab.client.trajectories import searches
 
-_QUESTIONS: tuple[type[Query], ...] = (AskVerification, AskArms, AskUnitEffects, AskFormulas, AskInsights)
-_Replies = tuple[Verification, ResultsByArm, UnitEffects, FormulaRecords, CampaignInsights]
+_QUESTIONS: tuple[type[Query], ...] = (
+    AskVerification, AskArms, AskUnitEffects, AskForecastErrors, AskFormulas, AskInsights,
+)  # fmt: skip
+_Replies = tuple[Verification, ResultsByArm, UnitEffects, ForecastErrors, FormulaRecords, CampaignInsights]
 
 
 def questions(campaign: str, at: int) -> tuple[Query, ...]:
@@ -44,9 +48,9 @@ def record(at: int, replies: Sequence[Record], found: Sequence[ExperimentOutcome
 
     Outcomes after the position do not count.
     """
-    claims, arms, effects, formulas, insights = cast("_Replies", tuple(replies))
+    claims, arms, effects, forecasts, formulas, insights = cast("_Replies", tuple(replies))
     known = [one for one in found if one.seq <= at]
-    return discovery(at, claims, arms, effects, formulas, insights, climb_rows(claims)) | {
+    return discovery(at, claims, arms, effects, forecasts, formulas, insights, climb_rows(claims)) | {
         "law": law_rows(known),
         "rungs": _rung_rows(claims, known),
         "placebos": _placebos(claims),

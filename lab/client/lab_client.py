@@ -17,6 +17,7 @@ from bus.vocabulary.queries import (
     AskCampaigns,
     AskCampaignStatus,
     AskExperiments,
+    AskForecastErrors,
     AskFormulas,
     AskSql,
     AskUnitEffects,
@@ -25,6 +26,7 @@ from bus.vocabulary.queries import (
     CampaignStatus,
     Experiment,
     Experiments,
+    ForecastErrors,
     FormulaRecords,
     Query,
     ResultsByArm,
@@ -90,6 +92,11 @@ class LabClient:
         """Return what each unit is worth, judging by the whole campaign."""
         query = AskUnitEffects(campaign=self.campaign, at=await self._position())
         return cast("UnitEffects", await self._ask(query))
+
+    async def forecast_errors(self) -> ForecastErrors:
+        """Return how far the campaign's designs lie from the forecasts that chose them."""
+        query = AskForecastErrors(campaign=self.campaign, at=await self._position())
+        return cast("ForecastErrors", await self._ask(query))
 
     async def formulas(self) -> FormulaRecords:
         """Return the campaign's formulas, and what they did in designs that lacked them."""
@@ -195,6 +202,7 @@ class LabClient:
             return await (await self.as_of()).results()
         status, rows = await self.status(), await self.experiments()
         experiments = await self.experiments(*(row.id for row in rows)) if rows else ()
-        effects, claims, arms = await self.unit_effects(), await self.claims(status), await self.arms(status)
+        effects, forecasts = await self.unit_effects(), await self.forecast_errors()
+        claims, arms = await self.claims(status), await self.arms(status)
         compared = tuple(one.sentence() for one in compare_arms(arms)) if arms else ()
-        return CampaignResults(status, experiments, effects, claims, arms, compared)
+        return CampaignResults(status, experiments, effects, forecasts, claims, arms, compared)

@@ -10,7 +10,15 @@ from memory.projections.human import HumanAnswerRow, HumanMessageRow
 from memory.projections.insights import InsightsRow
 from memory.projections.log_index import EventRow, event_row
 from memory.projections.model import ModelAnswerRow
-from memory.projections.proposal import ChosenPolicyRow, ImportRow, ProposalRow, RejectionRow, SlotRow, SourceRow
+from memory.projections.proposal import (
+    ChosenPolicyRow,
+    ForecastRow,
+    ImportRow,
+    ProposalRow,
+    RejectionRow,
+    SlotRow,
+    SourceRow,
+)
 from memory.projections.researchers import ProgramPromotionRow, ProgramRow, ProgramScoreRow
 from memory.projections.run import AnomalyRow, CompletionRow, CurveRow, RunFailureRow, RunRequestRow, RunStartRow
 from memory.projections.verification import (
@@ -34,6 +42,7 @@ TABLES: tuple[type[Row], ...] = (
     SlotRow,
     ChosenPolicyRow,
     ProposalRow,
+    ForecastRow,
     ImportRow,
     RejectionRow,
     SourceRow,

@@ -50,6 +50,29 @@ def constant(value: Any) -> Column:
     return lambda _: value
 
 
+def of_forecast(name: str) -> Column:
+    """Return the column of a field of a proposal's forecast."""
+    return lambda event: getattr(event.forecast, name)
+
+
+@projects(
+    ProposalCreated,
+    mean=of_forecast("mean"),
+    deviation=of_forecast("deviation"),
+    when=lambda event: event.forecast is not None and event.forecast.mean is not None,
+)
+@dataclass(frozen=True, slots=True)
+class ForecastRow(Row):
+    """A design was chosen by what a model expected of it."""
+
+    table: ClassVar[str] = "forecasts"
+
+    mean: float
+    """Expected objective, larger is better."""
+    deviation: float
+    """Its standard deviation."""
+
+
 @projects(ProposalCreated, fingerprint=source_fingerprint, design=design_json)
 @projects(
     ExperimentImported,

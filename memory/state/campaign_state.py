@@ -22,6 +22,7 @@ from memory.projections import (
     CampaignRow,
     CoinedUnitRow,
     CompletionRow,
+    ForecastRow,
     HumanMessageRow,
     InsightsRow,
     ModelAnswerRow,
@@ -89,6 +90,8 @@ class CampaignState:
     """Baselines in the order they were opened."""
     proposals: list[ProposalRow] = field(default_factory=list)
     """The first proposal of each experiment."""
+    forecasts: list[ForecastRow] = field(default_factory=list)
+    """What was expected of designs that a model chose, in log order."""
     reading_seqs: list[int] = field(default_factory=list)
     """Positions of the proposals that read papers."""
     seqs_by_paper: defaultdict[str, list[int]] = field(default_factory=partial(defaultdict, list))

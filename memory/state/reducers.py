@@ -6,9 +6,10 @@ its row, but changes no answer.
 
 import json
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import inf
+from operator import attrgetter
 from typing import Any
 
 from bus.vocabulary.design_edits import design_items, formula_items
@@ -23,6 +24,7 @@ from memory.projections import (
     CoinedUnitRow,
     CompletionRow,
     FailureRow,
+    ForecastRow,
     HumanMessageRow,
     ImportRow,
     InsightsRow,
@@ -46,12 +48,22 @@ from memory.state.verification_state import VERIFICATION_ROWS
 Reducer = Callable[[CampaignState, Any], None]
 
 _REDUCERS: dict[type[Row], Reducer] = {}
+_LISTED: Mapping[type[Row], Callable[[CampaignState], list[Any]]] = {
+    TransitionRow: attrgetter("transitions"),
+    ModelAnswerRow: attrgetter("model_answers"),
+    ForecastRow: attrgetter("forecasts"),
+    InsightsRow: attrgetter("insights"),
+    CoinedUnitRow: attrgetter("coined"),
+}
+"""The lists of rows that change nothing else."""
 
 
 def apply_row(campaign: CampaignState, row: Row) -> None:
     """Apply a row to the state of its campaign; kinds of rows that no answer reads are ignored."""
-    reducer = _REDUCERS.get(type(row))
-    if reducer is not None:
+    kind = type(row)
+    if rows := _LISTED.get(kind):
+        rows(campaign).append(row)
+    elif reducer := _REDUCERS.get(kind):
         reducer(campaign, row)
 
 
@@ -70,16 +82,6 @@ def _reduces(kind: type[Row]) -> Callable[[Reducer], Reducer]:
 def _start_campaign(campaign: CampaignState, row: CampaignRow) -> None:
     if campaign.start_row is None:
         campaign.start_row, campaign.started = row, CampaignStarted.model_validate_json(row.body)
-
-
-@_reduces(TransitionRow)
-def _record_transition(campaign: CampaignState, row: TransitionRow) -> None:
-    campaign.transitions.append(row)
-
-
-@_reduces(ModelAnswerRow)
-def _account_for_model(campaign: CampaignState, row: ModelAnswerRow) -> None:
-    campaign.model_answers.append(row)
 
 
 @_reduces(PoolRow)
@@ -224,16 +226,6 @@ def _analyse(campaign: CampaignState, row: AnalysisRow) -> None:
     insort(campaign.ranked, RankedExperiment(-row.fitness, experiment.opened_seq, row.seq, experiment.id))
     if experiment.proposal is not None and experiment.proposal.parent:
         campaign.analyses_by_parent[experiment.proposal.parent].append(row)
-
-
-@_reduces(InsightsRow)
-def _keep_insights(campaign: CampaignState, row: InsightsRow) -> None:
-    campaign.insights.append(row)
-
-
-@_reduces(CoinedUnitRow)
-def _coin(campaign: CampaignState, row: CoinedUnitRow) -> None:
-    campaign.coined.append(row)
 
 
 @_reduces(ObjectiveRow)

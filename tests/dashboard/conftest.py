@@ -8,12 +8,13 @@ from math import exp
 import pytest
 
 from bus.vocabulary.events import CurvePoint, FitnessParts
-from bus.vocabulary.queries import CampaignStatus, Experiment, FailedAttempt, UnitEffect, UnitEffects
+from bus.vocabulary.queries import CampaignStatus, Experiment, FailedAttempt, ForecastErrors, UnitEffect, UnitEffects
 from dashboard.report.render import render_report
 from dashboard.report.results import CampaignResults
 from tests.support.factories import campaign_started, experiment
 from tests.support.html_pages import Node, parse_page
 
+FORECASTS = ForecastErrors(designs=94, correlation=0.47, low=0.28, high=0.62, mean_absolute=1.38, bias=-1.0)
 EFFECTS = UnitEffects(
     rows=(
         UnitEffect(unit="memory/update:delta", designs=9, effect=1.2, low=0.4, high=2.0),
@@ -226,6 +227,8 @@ def render() -> Callable[..., str]:
     def page(experiments: list[Experiment], **changes: object) -> str:
         start = datetime(2026, 3, 1, 12, tzinfo=UTC)
         status, effects = changes.pop("status", None), changes.pop("effects", None)
+        scored = any(e.fitness is not None for e in experiments)
+        forecasts = changes.pop("forecasts", FORECASTS if scored else ForecastErrors())
         settings: Mapping[str, object] = {
             "started": start,
             "ended": start + timedelta(minutes=7, seconds=11),
@@ -233,9 +236,10 @@ def render() -> Callable[..., str]:
             "sandbox": "bwrap",
             **changes,
         }
+        assert isinstance(forecasts, ForecastErrors)
         if not isinstance(effects, UnitEffects):
-            effects = EFFECTS if any(e.fitness is not None for e in experiments) else UnitEffects()
+            effects = EFFECTS if scored else UnitEffects()
         known = status if isinstance(status, CampaignStatus) else campaign_status(experiments)
-        return render_report(CampaignResults(known, experiments, effects), **settings)  # pyright: ignore[reportArgumentType]
+        return render_report(CampaignResults(known, experiments, effects, forecasts), **settings)  # pyright: ignore[reportArgumentType]
 
     return page

@@ -173,6 +173,19 @@ def test_formulas_and_insights_are_shown_as_memory_has_them(browser: Browser) ->
         expect(part(page, "insights").locator("li")).to_have_text(lines)
 
 
+def test_forecasts_are_held_against_results(browser: Browser) -> None:
+    """A policy that chooses by forecasts has their errors shown."""
+    campaign = TableCampaign(PlantedTable(0.12), Contender.parse("surrogate"), seed=3, queries=20)
+    campaign.run()
+    known = records(campaign.log, campaign.log[0].campaign, [campaign.log[-1].seq])[0]["forecasts"]
+    assert known["designs"] >= 6
+    with served(RecordedLab(campaign.log)) as url, opened(browser, url + VIEW) as page:
+        cells = part(page, "forecasts").locator("tbody td")
+        expect(cells.first).to_have_text(str(known["designs"]))
+        expect(part(page, "forecasts").locator("svg.interval")).to_have_count(1)
+        expect(part(page, "forecasts")).to_contain_text(known["verdict"])
+
+
 def test_the_past_knows_less(browser: Browser, url: str, log: Sequence[Envelope]) -> None:
     """At the first look one look is judged, and nobody has a verdict."""
     first = next(one.seq for one in log if isinstance(one.event, EvidenceReady))

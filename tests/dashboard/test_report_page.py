@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from bus.vocabulary.events import Measure, TaskMetrics
-from bus.vocabulary.queries import CampaignStatus, Experiment, UnitEffect, UnitEffects
+from bus.vocabulary.queries import CampaignStatus, Experiment, ForecastErrors, UnitEffect, UnitEffects
 from dashboard.report.render import PAGE_BYTES, PARTS
 from dashboard.report.scores import Scores
 from dashboard.report.style import STYLE
@@ -55,6 +55,16 @@ def test_a_campaign_of_many_units_shows_the_best_and_the_worst(
     names = [row.children[0].text for row in section.all("tbody")[0].all("tr")]
     assert (names[0], names[-1], len(names)) == ("gate:0", "gate:89", 60)
     assert "30 units in the middle" in section.text
+
+
+def test_forecasts_are_held_against_results(make_campaign: Make, render: Callable, read_page: Callable) -> None:
+    """In words, with the interval; what that leaves open is called open."""
+    unsure = ForecastErrors(designs=9, correlation=0.4, low=-0.1, high=0.7, mean_absolute=1.0, bias=0.5)
+    pages = [read_page(render(make_campaign(20), **known)) for known in ({}, {"forecasts": unsure})]
+    sure, opened = (page.by_id("forecasts").text for page in pages)
+    assert "+0.470 (+0.280 to +0.620)" in sure
+    assert "1.00 worse on average" in sure
+    assert ("told nothing" in sure, "told nothing" in opened) == (False, True)
 
 
 def test_the_leaderboard_shows_the_experiments_figures(

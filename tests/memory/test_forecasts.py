@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from bus.vocabulary.queries import AskForecast, DesignForecast, Forecasts
+from bus.vocabulary.events import Forecast
+from bus.vocabulary.queries import AskForecast, AskForecastErrors, DesignForecast, ForecastErrors, Forecasts
+from memory.forecasts.errors import rank_correlation
 from memory.forecasts.features import tokens
 from memory.forecasts.index import MAX_ROWS, MIN_ROWS, _chosen, _in_steps
 from memory.forecasts.objective import with_floor
@@ -191,3 +193,42 @@ def test_any_json_becomes_tokens() -> None:
     assert tokens({"edges": ["a", "b"]}) != tokens({"edges": ["b", "a"]})
     assert tokens({"depth": 3, "cells": [{"heads": 4}]}) == {"depth=3": 1, "cells.0.heads=4": 1}
     assert tokens({"paths": [paths[0]] * 2}) == {"paths.window": 2, "paths.window.span=8": 2}
+
+
+def test_forecasts_are_held_against_what_the_designs_reached(scribe: Scribe) -> None:
+    """Errors are of analysed designs with a forecast, as of the position; without a baseline, of the negated loss."""
+    scribe.start(baselines=())
+    ends: list[int] = []
+    for number in range(1, 9):
+        scribe.propose(
+            f"e{number:04d}",
+            source=f"x = {number}",
+            forecast=Forecast(mean=0.5 - number, deviation=1.0, children=9, trained_on=8) if number < 8 else None,
+        )
+    for number in range(1, 8):
+        scribe.complete(f"e{number:04d}", val_loss=float(number))
+        ends.append(scribe.analyse(f"e{number:04d}"))
+
+    def errors(at: int = 0) -> ForecastErrors:
+        reply = answer(Knowledge(scribe.store), AskForecastErrors(at=at))
+        assert isinstance(reply, ForecastErrors)
+        return reply
+
+    assert (errors().designs, errors().correlation, errors().verdict) == (7, 1.0, "tells")
+    assert (errors().mean_absolute, errors().bias) == (0.5, -0.5)
+    assert (errors(ends[2]).designs, errors(ends[2]).correlation, errors(ends[2]).verdict) == (3, None, "open")
+    assert errors(1) == ForecastErrors()
+
+
+def test_a_rank_correlation_has_an_interval_that_holds_it() -> None:
+    """95 % of the intervals hold the correlation of the population, ties included; equal values have none."""
+    rng = Random(2)
+    held = 0
+    for _ in range(200):
+        expected = [rng.gauss(0, 1) for _ in range(40)]
+        found = rank_correlation(expected, [round(each + rng.gauss(0, 1), 1) for each in expected])
+        assert found is not None
+        held += found.low <= 0.69 <= found.high
+    assert 180 <= held <= 200
+    assert rank_correlation([1.0] * 9, list(range(9))) is None
+    assert rank_correlation([1.0, 2.0], [1.0, 2.0]) is None

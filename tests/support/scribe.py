@@ -10,6 +10,7 @@ from bus.vocabulary.events import (
     CodeFailed,
     Event,
     FitnessParts,
+    Forecast,
     Objective,
     ObjectiveMeasure,
     ObjectiveParts,
@@ -82,11 +83,12 @@ class Scribe:
         parent: str | None = None,
         design: dict[str, JsonValue] | None = None,
         cognition: tuple[str, ...] = (),
+        forecast: Forecast | None = None,
     ) -> int:
         """Propose an architecture."""
         proposal = ProposalCreated(
             name="n", motivation=motivation, source=source, origin="genetic", parent=parent, design=design,
-            cognition=cognition,
+            cognition=cognition, forecast=forecast,
         )  # fmt: skip
         return self.write(experiment, proposal)
 

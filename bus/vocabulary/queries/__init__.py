@@ -18,6 +18,7 @@ from bus.vocabulary.queries.experiment import (
     Status,
 )
 from bus.vocabulary.queries.forecast import AskForecast, DesignForecast, ForecastKind, Forecasts
+from bus.vocabulary.queries.forecast_errors import AskForecastErrors, ForecastErrors
 from bus.vocabulary.queries.formulas import AskFormulas, FormulaRecord, FormulaRecords, Graft
 from bus.vocabulary.queries.idea import (
     Ancestry,
@@ -58,6 +59,7 @@ __all__ = [
     "AskCognition",
     "AskExperiments",
     "AskForecast",
+    "AskForecastErrors",
     "AskFormulas",
     "AskInsights",
     "AskModelWorth",
@@ -80,6 +82,7 @@ __all__ = [
     "ExperimentSetup",
     "Experiments",
     "FailedAttempt",
+    "ForecastErrors",
     "ForecastKind",
     "Forecasts",
     "ForeignRecord",
@@ -123,6 +126,7 @@ QUERIES: dict[str, type[Query]] = {
         AskNeighbours,
         AskCognition,
         AskForecast,
+        AskForecastErrors,
         AskFormulas,
         AskOutcomes,
         AskUnitEffects,

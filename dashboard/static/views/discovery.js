@@ -67,6 +67,7 @@ export class DiscoveryView {
       card("The law of discovery", "law", this.#law(known), "How what each arm finds grows with its experiments, N = a·C^b: an exponent above 1 is faster than a constant rate. A screening hit is better than the best baseline by one score of one seed; it is no discovery."),
       card("From rung to rung", "rungs", this.#rungs(known), "Whether the designs that are good at one rung are good at the next. Fewer than six say nothing; an interval that includes 0 is a warning."),
       card("What units are worth", "effects", this.#effects(known), `Gain in the objective, in seed noises, over ${plural(known.analysed, "analysed experiment")}, with its 95 % interval.`),
+      card("What forecasts were worth", "forecasts", this.#forecasts(known), "Designs that a model chose by what it expected of them, in seed noises."),
       card("Formulas", "formulas", this.#formulas(known), "Put into other designs, to see what they gain there, in seed noises. One that gains evidently is coined: the search draws it as a unit."),
       card("Insights", "insights", this.#insights(known), known.insights && `Of ${plural(known.insights.analysed, "analysed experiment")}, by ${known.insights.written_by}.`));
   }
@@ -124,6 +125,14 @@ export class DiscoveryView {
     return table("Formulas", ["formula", "first in", "#designs", "#failed", "#mean gain", "state"], formulas.map((row) => h("tr", { data: { unit: row.unit } },
       h("th", { scope: "row", class: "mono unit", title: row.unit }, row.unit), h("td", {}, experimentName(this.store, row.experiment)), num(count(row.grafts.length)), num(count(row.failed)),
       num(row.gain === null ? "" : signed(row.gain)), h("td", {}, chip(row.coined ? "coined" : "tried")))));
+  }
+
+  #forecasts({ forecasts }) {
+    if (!forecasts) return null;
+    const { designs, correlation, low, high, mean_absolute: error, bias, verdict } = forecasts;
+    const known = correlation !== null;
+    return table("Forecasts", ["#designs", "#rank correlation", "95 % interval", "verdict", "#mean absolute error", "#mean error"], [h("tr", {}, num(count(designs)), num(known ? signed(correlation) : ""),
+      known ? interval(correlation, low, high, [-1, 1]) : h("td", {}), h("td", {}, chip(verdict)), num(number(error)), num(signed(bias)))]);
   }
 
   #insights({ insights }) {
