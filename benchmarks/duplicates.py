@@ -1,6 +1,6 @@
 """Duplicates among the designs that a campaign trains: equal sources, equal functions, and near ones.
 
-    python -m benchmarks.duplicates [--proposals N] [--seed S] [--contender two_tier:formulas=0] [--verbose]
+    python -m benchmarks.duplicates [--proposals N] [--seed S] [--contender surrogate:formulas=0] [--verbose]
 
 A keyless campaign on a simulated table (`benchmarks.policies.mixers`), with the default settings: each proposal counts
 as trained. Every design is then built in double precision with weights that its parameters' names and shapes
@@ -30,6 +30,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from agents.search import DEFAULT_POLICY
 from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.mixers import MixerTable
 from benchmarks.policies.table import Contender
@@ -99,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--proposals", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--contender", default="two_tier", help="policy, with settings of the researcher")
+    parser.add_argument("--contender", default=DEFAULT_POLICY, help="policy, with settings of the researcher")
     parser.add_argument("--verbose", action="store_true", help="print equal and near pairs")
     options = parser.parse_args()
     log = logged(options.seed, options.proposals, options.contender)

@@ -1,6 +1,6 @@
 """Re-discovery: does the search find a formula as good as a published one that its grammar lacks?
 
-    python -m benchmarks.rediscovery [--targets gla-gate,...] [--contenders two_tier,random] [--runs N] [--queries 300]
+    python -m benchmarks.rediscovery [--targets gla-gate,...] [--contenders surrogate,random] [--runs N] [--queries 300]
 
 Three mechanisms are taken out of the grammar in turn: Mamba-2's decay, DeltaNet's write strength and GLA's gate. The
 human designs that have one open no campaign, and a person's guidance rules the unit out. So only a formula of the
@@ -31,6 +31,7 @@ from agents.design.formulas.known import seed_of
 from agents.design.formulas.values import values, variants
 from agents.design.formulas.words import in_words
 from agents.design.units.unit import is_formula
+from agents.search import DEFAULT_POLICY
 from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.mixers import MixerTable
 from benchmarks.policies.table import Contender
@@ -155,7 +156,7 @@ def main() -> None:
     """Search and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--targets", default=",".join(TARGETS), help="mechanisms that are taken out")
-    parser.add_argument("--contenders", default="two_tier,mutate_best,random", help="policies with settings")
+    parser.add_argument("--contenders", default=f"{DEFAULT_POLICY},mutate_best,random", help="policies with settings")
     parser.add_argument("--runs", type=int, default=8, help="campaigns of each, with the seeds 0, 1, ...")
     parser.add_argument("--queries", type=int, default=300, help="experiments of a campaign")
     options = parser.parse_args()

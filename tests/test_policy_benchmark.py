@@ -7,8 +7,9 @@ from typing import cast
 
 import numpy as np
 import pytest
+from typing_extensions import override
 
-from agents.design import BASELINES
+from agents.design import BASELINES, Design
 from agents.search import policies
 from agents.search.choices import Choices, ChoiceSpace
 from agents.search.spaces import register
@@ -18,7 +19,7 @@ from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.compare import interval, regrets
 from benchmarks.policies.mixers import MixerTable
 from benchmarks.policies.table import Contender, PublishedTable, Table
-from bus.vocabulary.events import PoolUpdated, ProposalCreated, ProposalRequested
+from bus.vocabulary.events import PoolUpdated, ProposalCreated, ProposalRequested, RunCompleted
 from lab.researchers.published import Listed
 
 QUERIES = 40
@@ -173,3 +174,20 @@ def test_a_contender_may_change_a_parameter_of_its_policy(table: Table) -> None:
     assert started.roles["researcher"]["formulas"] == 0.0
     with pytest.raises(ValueError, match="batch"):
         Contender.parse("two_tier:batch=0")
+
+
+class TooGood(SimulatedMixers):
+    """Mixers that are all too good to count at once, but the humans'."""
+
+    @override
+    def loss(self, design: Design, seed: int) -> float:
+        return 2.5 if design in {human.design for human in BASELINES.values()} else 2.0
+
+
+def test_a_result_in_quarantine_is_replicated() -> None:
+    """It counts then, so the campaign goes on to its end; the second run has noise of its own."""
+    campaign = TableCampaign(TooGood(), Contender("random"), 1, 6)
+    assert len(campaign.run()) == 6
+    ends = [one.event for one in campaign.log if isinstance(one.event, RunCompleted)]
+    assert len(ends) == len(BASELINES) + 2 * 6
+    assert len({end.metrics.val_loss for end in ends[len(BASELINES) :]}) == 2 * 6

@@ -1,9 +1,9 @@
 """One campaign on a table: the lab's director, researcher and analyst, its log and its memory, and no training.
 
-The table answers for engineer and trainer: every proposal completes a run with the design's value. All else is the
-lab's own: the events go through the stream in memory (encoding, ids, subjects allowed once), memory reads them into its
-file and answers the roles' queries about a position. Events are handled in the order of the log, one at a time, so a
-seed determines a campaign.
+The table answers for engineer and trainer: every proposal completes a run with the design's value, and every result in
+quarantine a second one. All else is the lab's own: the events go through the stream in memory (encoding, ids, subjects
+allowed once), memory reads them into its file and answers the roles' queries about a position. Events are handled in
+the order of the log, one at a time, so a seed determines a campaign.
 """
 
 from collections.abc import Coroutine, Generator, Iterator, Sequence
@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar, cast
 
+from agents.analysis.quarantine import FIRST_REPLICATION_SHARD
 from agents.llm.schemas import Judgement
 from agents.roles import analyst, director, researcher
 from benchmarks.policies.table import Contender, Table
@@ -22,6 +23,7 @@ from bus.vocabulary.events import (
     HumanMessage,
     ProposalCreated,
     Record,
+    RunAnomaly,
     RunCompleted,
 )
 from bus.vocabulary.queries import Query
@@ -55,7 +57,7 @@ class TableCampaign:
         """Run the campaign in a folder of its own and return the evaluated designs, in order."""
         with TemporaryDirectory() as folder, Store(Path(folder) / "memory.duckdb") as store:
             self._store, self._knowledge = store, Knowledge(store, cognition=self.table.cognition())
-            self._transport, self.log = MemoryTransport(), list[Envelope]()
+            self._transport, self.log, self._designs = MemoryTransport(), list[Envelope](), dict[str, Any]()
             self._bus = {role: Bus(self._transport, role) for role in (*(spec.name for spec in ROLES), TABLE, "desk")}
             self._roles = [(spec, spec.build()) for spec in ROLES if spec.build]
             self._publish(
@@ -79,8 +81,10 @@ class TableCampaign:
             design = self.table.space.from_json(envelope.event.design)
             if envelope.event.origin != "baseline" or self.table.counts_founders:
                 self.trained.append(design)
-            completed = self._completed(envelope.experiment, design)
-            self._publish(TABLE, Post(envelope.experiment, completed), envelope, 0)
+            self._designs[envelope.experiment] = design
+            self._complete(envelope)
+        if isinstance(envelope.event, RunAnomaly):
+            self._complete(envelope, shard=FIRST_REPLICATION_SHARD)
 
     def _posts(self, decision: Generator[Question | Post, Any, Sequence[Post]]) -> Iterator[Post]:
         """Yield the posts of a decision and answer its questions."""
@@ -110,12 +114,12 @@ class TableCampaign:
         refused = self._store.apply(new)
         assert not refused, refused
 
-    def _completed(self, experiment: str, design: Any) -> RunCompleted:
-        """Return the end of a run with the table's figures."""
-        metrics = self.table.metrics(design, self.seed)
-        return RunCompleted(
-            run=run_id(experiment, 0), worker=TABLE, metrics=metrics, weights="", weights_sha256="0" * 64
-        )
+    def _complete(self, envelope: Envelope, shard: int = 0) -> None:
+        """Publish the end of an experiment's run with the table's figures."""
+        metrics = self.table.metrics(self._designs[envelope.experiment], self.seed, shard)
+        run = run_id(envelope.experiment, 0, shard)
+        completed = RunCompleted(run=run, worker=TABLE, metrics=metrics, weights="", weights_sha256="0" * 64)
+        self._publish(TABLE, Post(envelope.experiment, completed), envelope, 0)
 
 
 def _run_without_waiting(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -51,8 +51,8 @@ class MixerTable(MixerLandscape, Table):
         return campaign_started(settings)
 
     @override
-    def metrics(self, design: Design, seed: int) -> Metrics:
-        return metrics_of(self.validation(design, seed))
+    def metrics(self, design: Design, seed: int, shard: int = 0) -> Metrics:
+        return metrics_of(self.measured(design, seed, shard))
 
     @override
     def cognition(self) -> Papers:

@@ -111,8 +111,8 @@ class Table(ABC):
         """Return the first event of a campaign that evaluates so many designs."""
 
     @abstractmethod
-    def metrics(self, design: Any, seed: int) -> Metrics:
-        """Return the figures of a design's run, as a search sees them."""
+    def metrics(self, design: Any, seed: int, shard: int = 0) -> Metrics:
+        """Return the figures of a design's run, as a search sees them; a second run is on another shard."""
 
     def cognition(self) -> Papers:
         """Return the papers that a campaign may draw on: by default none, for they know the mixer grammar alone."""
@@ -148,8 +148,8 @@ class PublishedTable(Table):
         )  # fmt: skip
 
     @override
-    def metrics(self, design: Choices, seed: int) -> Metrics:
-        """Return figures whose loss grows with the table's value."""
+    def metrics(self, design: Choices, seed: int, shard: int = 0) -> Metrics:
+        """Return figures whose loss grows with the table's value, on every shard the same."""
         middle, spread = self.scale
         value = (self.validation(design, seed) - middle) / spread
         return metrics_of(LOSS * (1 + LOSS_SHARE * math.tanh(value / 2)))

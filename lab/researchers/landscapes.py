@@ -96,8 +96,13 @@ class MixerLandscape:
 
     def validation(self, design: Design, seed: int) -> float:
         """Return the loss with the noise of one seed of training."""
+        return self.measured(design, seed)
+
+    def measured(self, design: Design, seed: int, shard: int = 0) -> float:
+        """Return the loss with the noise of a run; one on another shard has another noise."""
         name = json.dumps(design.to_json(), sort_keys=True)
-        return self.loss(design, seed) + rng(derive(seed, name), "noise").gauss(0, self.noise)
+        draws = rng(derive(seed, name), f"noise {shard}" if shard else "noise")
+        return self.loss(design, seed) + draws.gauss(0, self.noise)
 
     def test(self, design: Design, seed: int) -> float:
         """Return the true loss."""
