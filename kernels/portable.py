@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from kernels.convolution import _ACTIVATIONS
 from kernels.recurrence.chunked.forward import chunk_form
+from kernels.recurrence.generalized import generalized_delta as whole_generalized_delta
 from kernels.rotation import rotary as rotated
 from kernels.window import _band_mask
 from kernels.window import window_attention as whole_window_attention
@@ -118,6 +119,41 @@ def _tiles(x: Tensor, heads: int, chunk: int) -> Tensor:
     chunks = -(-length // chunk)
     padded = F.pad(x, (0, 0, 0, 0, 0, chunks * chunk - length))
     return padded.unflatten(1, (chunks, chunk)).permute(1, 0, 3, 2, 4).reshape(chunks, batch * heads, chunk, width)
+
+
+def generalized_delta(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    probe: Tensor,
+    erase: Tensor,
+    log_decay: Tensor,
+    scale: float | None = None,
+    initial_state: Tensor | None = None,
+    output_final_state: bool = False,
+) -> tuple[Tensor, Tensor | None]:
+    """Decay the state, take out what `probe` reads along `erase`, write v along k, read with q, for every head.
+
+    q, k, probe, erase, log_decay [B, T, H, Dk], log_decay <= 0; v [B, T, H, Dv]; scale: defaults to Dk ** -0.5.
+    initial_state: [B, H, Dk, Dv]. Returns (o [B, T, H, Dv], final state or None).
+    """
+    memory = _MEMORY.get()
+    state = memory.recall() if memory and initial_state is None else initial_state
+    o, final = whole_generalized_delta(
+        q,
+        k,
+        v,
+        probe=probe,
+        erase=erase,
+        log_decay=log_decay,
+        scale=scale,
+        initial_state=state,
+        output_final_state=True,
+    )
+    if memory:
+        memory.after.append(final)
+    return o, final if output_final_state else None
 
 
 def causal_conv1d(

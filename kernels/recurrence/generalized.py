@@ -55,23 +55,36 @@ class _Scores(NamedTuple):
 
 
 def generalized_delta(
-    q: Tensor, k: Tensor, v: Tensor, *, probe: Tensor, erase: Tensor, log_decay: Tensor, scale: float | None = None
-) -> Tensor:
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    probe: Tensor,
+    erase: Tensor,
+    log_decay: Tensor,
+    scale: float | None = None,
+    initial_state: Tensor | None = None,
+    output_final_state: bool = False,
+) -> tuple[Tensor, Tensor | None]:
     """Decay, take out what `probe` reads along `erase`, write v along k, read with q; see the module.
 
     q, k, probe, erase, log_decay [B, T, H, Dk], log_decay <= 0; v [B, T, H, Dv]; scale: defaults to Dk ** -0.5.
-    Returns o [B, T, H, Dv] in the dtype of v; it computes in fp32, or fp64 for fp64 inputs, on any device. It reads how
-    far log_decay falls, so function transforms can't map over it. Raises ValueError for shapes that differ.
+    initial_state: [B, H, Dk, Dv]; zero if None. Returns (o [B, T, H, Dv] in the dtype of v, final state or None).
+
+    It computes in fp32, or fp64 for fp64 inputs, on any device. It reads how far log_decay falls, so function
+    transforms can't map over it. Raises ValueError for shapes that differ.
     """
     _check_shapes(v, q=q, k=k, probe=probe, erase=erase, log_decay=log_decay)
     dtype = torch.float64 if q.dtype == torch.float64 else torch.float32
+    batch, length, heads, width = q.shape
+    state = v.new_zeros(batch, heads, width, v.shape[-1]) if initial_state is None else initial_state
     with torch.autocast(q.device.type, enabled=False):
         keys = _Keys(*(_chunks(x.to(dtype)) for x in (q, probe, k, erase)))
         decay = _chunks(log_decay.to(dtype).clamp_min(_LEAST_LOG_DECAY))
-        o = _chunk_form(keys, _chunks(v.to(dtype)), decay, q.shape[0] * q.shape[2])
-    o = o * (q.shape[-1] ** -0.5 if scale is None else scale)
-    o = o.unflatten(0, (-1, q.shape[0], q.shape[2])).permute(1, 0, 3, 2, 4).flatten(1, 2)  # [B, N * C, H, Dv]
-    return o[:, : q.shape[1]].to(v.dtype)
+        o, final = _chunk_form(keys, _chunks(v.to(dtype)), decay, state.to(dtype).flatten(0, 1))
+    o = o * (width**-0.5 if scale is None else scale)
+    o = o.unflatten(0, (-1, batch, heads)).permute(1, 0, 3, 2, 4).flatten(1, 2)  # [B, N * C, H, Dv]
+    return o[:, :length].to(v.dtype), final.unflatten(0, (batch, heads)) if output_final_state else None
 
 
 def _check_shapes(v: Tensor, **keys: Tensor) -> None:
@@ -89,8 +102,8 @@ def _chunks(x: Tensor) -> Tensor:
     return padded.unflatten(1, (-1, CHUNK_STEPS)).permute(1, 0, 3, 2, 4).flatten(0, 2)
 
 
-def _chunk_form(keys: _Keys, v: Tensor, log_decay: Tensor, sequences: int) -> Tensor:
-    """Return o [M, C, Dv] without its scale; `sequences` is B * H, the states of one moment."""
+def _chunk_form(keys: _Keys, v: Tensor, log_decay: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    """Return o [M, C, Dv] without its scale and the final state, from the first state [B * H, Dk, Dv]."""
     sums = log_decay.cumsum(1)  # [M, C, Dk]
     scores = _scores(keys, sums)
     read, last = sums.exp(), sums[:, -1:]
@@ -100,17 +113,18 @@ def _chunk_form(keys: _Keys, v: Tensor, log_decay: Tensor, sequences: int) -> Te
     erased = (keys.erase * write).mT
     gain = (keys.k * write).mT @ v - erased @ taken  # [M, Dk, Dv]
     transition = torch.diag_embed(last.exp().squeeze(1)) - erased @ removals  # [M, Dk, Dk]
-    entries = _entry_states(transition, gain, sequences)
-    return keys.q * read @ entries + scores.qk @ v - scores.qe @ (taken + removals @ entries)
+    entries, final = _entry_states(transition, gain, state)
+    o = keys.q * read @ entries + scores.qk @ v - scores.qe @ (taken + removals @ entries)
+    return o, final
 
 
-def _entry_states(transition: Tensor, gain: Tensor, sequences: int) -> Tensor:
-    """Return the state before every chunk, [M, Dk, Dv], from zero before the first."""
-    state, entries = torch.zeros_like(gain[:sequences]), []
-    for factor, term in zip(transition.split(sequences), gain.split(sequences), strict=True):
+def _entry_states(transition: Tensor, gain: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the state before every chunk, [M, Dk, Dv], and the one after the last."""
+    entries = []
+    for factor, term in zip(transition.split(len(state)), gain.split(len(state)), strict=True):
         entries.append(state)
         state = torch.baddbmm(term, factor, state)
-    return torch.cat(entries)
+    return torch.cat(entries), state
 
 
 def _scores(keys: _Keys, sums: Tensor) -> _Scores:

@@ -1,7 +1,9 @@
 """The layers of papers that the grammar has no units for, each against its paper's formula, one step at a time."""
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from random import Random
+from typing import Any, cast
 
 import pytest
 import torch
@@ -9,7 +11,11 @@ from torch.nn import functional
 
 from agents.design import HUMAN_DESIGNS
 from agents.search.breeding import select_donors
-from bus.vocabulary.events import ProposalRequested
+from bus.vocabulary.events import CampaignFinished, PromotionDecided, ProposalCreated, ProposalRequested
+from tests.support.archive import Archive
+from tests.support.factories import campaign_started, verification_plan
+from tests.support.simulated_campaigns import NO_FAULTS
+from tests.support.simulation import Laboratory
 from tests.support.step_by_step import assert_computes, convolved_heads, mixer_of, normed
 
 
@@ -110,3 +116,16 @@ def test_a_layer_without_a_design_is_no_donor() -> None:
     """A campaign that opened with published layers too breeds from the baselines that have a design."""
     request = ProposalRequested(slot=9, arm="guided", parent="base-comba")
     assert [donor.id for donor in select_donors(request, (), ("comba", "gla"))] == ["base-gla"]
+
+
+def test_a_layer_climbs_the_ladder_like_any_baseline(tmp_path: Path) -> None:
+    """A simulated campaign opens with it, sends candidates against it, and comes to its end."""
+    lab = Laboratory(Archive(tmp_path), "layers", Random(3), NO_FAULTS)
+    plan = verification_plan((1, 2))
+    lab.start(campaign_started(seed=3, experiments=6, slots=2, baselines=("rwkv-7", "comba"), verification=plan))
+    lab.run()
+    opened = [e for e in lab.events(ProposalCreated) if e.experiment in {"base-rwkv-7", "base-comba"}]
+    assert [cast("ProposalCreated", e.event).design for e in opened] == [None, None]
+    promoted = cast("PromotionDecided", lab.events(PromotionDecided)[0].event)
+    assert set(promoted.baselines) == {"base-rwkv-7", "base-comba"}
+    assert len(lab.events(CampaignFinished)) == 1

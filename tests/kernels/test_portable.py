@@ -46,7 +46,8 @@ class EveryKernel(nn.Module):
         q, k, v = self.qkv(x).view(*x.shape[:2], 3, 3, 4).unbind(2)
         q, k = self.library.rotary(q, k)
         o, _ = self.library.linear_recurrence(q, k, v, log_decay=torch.tensor([-0.1, -0.2, -0.3]))
-        return (o + self.library.window_attention(q, k, v, 8)).flatten(2)
+        edits, _ = self.library.generalized_delta(q, k, v, probe=k / 4, erase=q / 4, log_decay=-torch.ones_like(q))
+        return (o + edits + self.library.window_attention(q, k, v, 8)).flatten(2)
 
 
 def test_every_kernel_agrees_with_the_labs_own() -> None:

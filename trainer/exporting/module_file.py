@@ -15,7 +15,7 @@ from architecture.imports import ImportStatement, module_names
 from trainer.exporting.inlining import Definition, Inlined
 
 PORTABLE = "kernels.portable"
-FORWARDED = frozenset({"linear_recurrence", "causal_conv1d", "rotary", "window_attention"})
+FORWARDED = frozenset({"linear_recurrence", "generalized_delta", "causal_conv1d", "rotary", "window_attention"})
 """Kernels that `kernels.portable` has in a form of its own."""
 NATIVE_ONLY = frozenset({"available_backends"})
 """Names of `kernels` that mean nothing outside of the lab."""

@@ -55,6 +55,6 @@ class GatedDelta2Mixer(nn.Module):
         parts = q, k, v * write, step, erase
         q, k, v, step, erase = (z.unflatten(-1, (self.n_heads, -1)) for z in parts)  # [B, T, H, K]
         q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)
-        o = generalized_delta(q, k, v, probe=erase * k, erase=k, log_decay=-self.rate.exp() * step)
+        o, _ = generalized_delta(q, k, v, probe=erase * k, erase=k, log_decay=-self.rate.exp() * step)
         o = rms_norm(o, self.o_norm).flatten(2)  # [B, T, H * V]
         return self.o_proj(o * torch.sigmoid(self.gate_up(self.gate_down(x))))  # [B, T, D]

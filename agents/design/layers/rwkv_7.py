@@ -22,13 +22,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kernels import generalized_delta
+from kernels import causal_conv1d, generalized_delta
 
 DECAY_SCALE = math.exp(-0.5)
 
 
 class Rwkv7Mixer(nn.Module):
     """Token mixer: [B, T, D] to [B, T, D], causal in time."""
+
+    before: Tensor
 
     def __init__(self, d_model: int, n_heads: int, layer_idx: int = 0) -> None:
         super().__init__()
@@ -39,6 +41,7 @@ class Rwkv7Mixer(nn.Module):
         wave = torch.linspace(-1.0, 1.0, self.head_dim).repeat(n_heads)
         wave = wave * wave.abs()
         powers = torch.tensor([0.2, 0.9, 0.7, 0.7, 0.9, 0.2]).unsqueeze(-1)  # of r, w, k, v, a and the gate
+        self.register_buffer("before", torch.tensor([1.0, 0.0]).repeat(d_model, 1), persistent=False)  # taps: x_(t-1)
         self.shift = nn.Parameter(1 - (torch.arange(d_model) / d_model) ** powers)  # [6, D], share of the token before
         rank = max(16, 16 * round(2.5 * d_model**0.5 / 16))
         self.r_proj = nn.Linear(d_model, inner, bias=False)
@@ -59,7 +62,7 @@ class Rwkv7Mixer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: [B, T, D] -> [B, T, D], causal in T, at a cost linear in T."""
-        before = F.pad(x, (0, 0, 1, -1))
+        before, _ = causal_conv1d(x, self.before)  # a kernel, since exports decode with the kernels' memory
         x_r, x_w, x_k, x_v, x_a, x_g = (torch.lerp(x, before, share) for share in self.shift.unbind(0))
         r, k, v = self.r_proj(x_r), self.k_proj(x_k), self.v_proj(x_v)
         log_decay = -DECAY_SCALE * torch.sigmoid(self.decay(x_w))
@@ -67,7 +70,7 @@ class Rwkv7Mixer(nn.Module):
         parts = r, k * (1 + (rate - 1) * self.replacement), v, k * self.removal, rate, log_decay
         r, written, v, removed, rate, log_decay = (z.unflatten(-1, (self.n_heads, -1)) for z in parts)  # [B, T, H, K]
         removed = F.normalize(removed, dim=-1)
-        o = generalized_delta(
+        o, _ = generalized_delta(
             r, written, v, probe=removed * torch.exp(-log_decay), erase=rate * removed, log_decay=log_decay, scale=1.0
         )
         o = F.group_norm(o.flatten(0, 1).flatten(1), self.n_heads, self.o_norm, self.o_shift, 1e-5 * self.head_dim)
