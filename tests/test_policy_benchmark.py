@@ -176,7 +176,7 @@ def test_a_contender_may_change_a_parameter_of_its_policy(table: Table) -> None:
         Contender.parse("two_tier:batch=0")
 
 
-class TooGood(SimulatedMixers):
+class TooGood(MixerTable):
     """Mixers that are all too good to count at once, but the humans'."""
 
     @override

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from tests.trainer.test_examination import JOB, TEXTS, VOCABULARY, recall_perfectly, uniform_logits
+from tests.support.exams import JOB, TEXTS, VOCABULARY, recall_perfectly, uniform_logits
 from trainer.run.exam_controls import ExaminationLeaks, exam_controls
 from trainer.run.examination import Examination, Predict
 
