@@ -2,7 +2,8 @@
 
 A tool asks memory like a role does: `run` yields questions and is sent their replies. It answers as of the event that
 is decided on, whatever the log has got since. It publishes nothing: `agents.llm.tools.driving` refuses an event. So
-text that persuades a model to call a tool makes it read what a prompt may hold, and changes nothing.
+text that persuades a model to call a tool makes it read what a prompt may hold, and changes nothing. One tool,
+`check_source`, has a trainer run a source in the jail, as any proposal would be, a few times in a conversation.
 """
 
 from typing import Any, ClassVar, Protocol
