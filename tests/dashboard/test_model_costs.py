@@ -26,15 +26,18 @@ def browser() -> Iterator[Browser]:
 
 
 def asking() -> list[Envelope]:
-    """Return a golden log in which the researcher's model was asked three times after its end."""
+    """Return a golden log whose researcher asked a model four times after its end; at last the circuit was open."""
     log = golden("normal")
     first = log[0].event
     assert isinstance(first, CampaignStarted)
     changes = {"models": {"researcher": "small"}, "model_limits": ModelLimits(cost=5.0)}
     log[0] = replace(log[0], event=first.model_copy(update=changes))
-    outcomes: tuple[ModelOutcome, ...] = ("answered", "no_json", "answered")
+    outcomes: tuple[ModelOutcome, ...] = ("answered", "no_json", "answered", "circuit_open")
     for number, outcome in enumerate(outcomes):
-        account = ModelAccount(model="small", outcome=outcome, tokens_in=1000, tokens_out=200, cost=0.25)
+        sent = outcome != "circuit_open"
+        account = ModelAccount(
+            model="small", outcome=outcome, tokens_in=1000 * sent, tokens_out=200 * sent, cost=0.25 * sent
+        )
         event = ModelAnswered(agent="researcher", purpose="draft", account=account)
         last = log[-1]
         log.append(replace(last, id=f"{number:032x}", experiment="e0001", event=event, seq=last.seq + 1))
@@ -46,12 +49,14 @@ def test_each_agent_has_its_sums_and_named_failures(browser: Browser) -> None:
     with served(RecordedLab(log)) as url, opened(browser, url + "#/now") as page:
         expect(page.locator(f"{CARD} tbody tr")).to_have_count(1)
         row = page.locator(f'{CARD} [data-agent="researcher"]')
-        for text in ("small", "2 of 3", "3.60 k", "0.75", "answers are no JSON (1)"):
+        for text in ("small", "2 of 4", "3.60 k", "0.75", "answers are no JSON (1)", "the circuit is open"):
             expect(row).to_contain_text(text)
-        expect(page.locator(CARD)).to_contain_text("The campaign may take: cost 5.")
+        for text in ("Most went to e0001 3.60 k tokens, cost 0.75.", "The campaign may take: cost 5."):
+            expect(page.locator(CARD)).to_contain_text(text)
         assert serious_findings(page) == []
         page.get_by_label("Position in the log").fill(str(log[-2].seq))
-        expect(row).to_contain_text("1 of 2")
+        expect(row).to_contain_text("2 of 3")
+        expect(row).not_to_contain_text("circuit")
         page.get_by_label("Position in the log").fill("50")
         expect(page.locator(CARD)).to_be_hidden()
 
@@ -68,4 +73,4 @@ def test_an_exported_page_has_the_same_sums(browser: Browser, tmp_path: Path) ->
     lab = RecordedLab(log)
     path.write_text(bundle(lab.history, log, lab.standing(), records(log, log[0].campaign, telling_positions(log))))
     with opened(browser, path.as_uri() + "#/now") as page:
-        expect(page.locator(f"{CARD} tbody tr")).to_contain_text("2 of 3")
+        expect(page.locator(f"{CARD} tbody tr")).to_contain_text("2 of 4")

@@ -16,7 +16,7 @@ export function modelCosts({ rows, experiments, limits }) {
       h("thead", {}, h("tr", {}, heads.map((text) => h("th", { scope: "col", class: text.startsWith("#") ? "num" : null }, text.replace("#", ""))))),
       h("tbody", {}, rows.map((row) => h("tr", { data: { agent: row.agent } }, h("th", { scope: "row" }, row.agent), h("td", { class: "mono" }, row.model || NONE),
         num(`${count(row.answered)} of ${count(row.asked)}`), num(h("span", { title: count(row.tokens) }, compact(row.tokens))), num(money(row.cost), row.unpriced && row.cost !== null ? h("span", { class: "quiet" }, ` (${count(row.unpriced)} without a price)`) : null),
-        h("td", { class: "long", title: row.why }, Object.entries(row.failures).map(([words, times], index) => [index ? ", " : "", `${words} (${count(times)})`]), row.circuit_open ? h("strong", {}, "; the circuit is open") : null))))),
+        h("td", { class: "long", title: row.why }, Object.entries(row.failures).map(([words, times], index) => [index ? ", " : "", `${words} (${count(times)})`]), row.circuit_open ? h("strong", {}, "; the circuit is open") : null)))))),
     dearest.length ? h("p", { class: "quiet" }, `Most went to ${dearest.join("; ")}.`) : null,
     named.length ? h("p", { class: "quiet" }, `The campaign may take: ${named.join(", ")}.`) : null,
   ];
