@@ -4,7 +4,7 @@
 
 Prints one line per rule and set of curves: the share of the steps that were made, and the share of the best runs that
 the rule ended. A rule is good enough if it ends at most 1 % of the best at 40 % of the steps or less. The curves are
-those of the table of mixers, and with `--tables` those of NAS-Bench-NLP (2006.07116).
+those of the plan's runs in the table of mixers, and with `--tables` those of NAS-Bench-NLP (2006.07116).
 
 Runs are replayed in random orders. A rule sees a curve up to a reading, and of the runs that came before what was seen
 of them; so it never knows more than a trainer would.
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.tables import mixers
+from benchmarks.tables.storage import EARLIER_TEXTS
 
 Curves = NDArray[np.float64]
 Rule = Callable[[Curves, Curves], bool]
@@ -125,7 +126,7 @@ def nlp_curves(path: Path) -> CurveSet:
 
 def own_curves() -> CurveSet:
     """Return the text curves of the table of mixers at nano, judged by the held-out loss."""
-    table = mixers.load()
+    table = mixers.load(texts=EARLIER_TEXTS)
     final = np.array([row[mixers.TEXT] for row in table.rows if row["rung"] == mixers.SCREENING])
     return CurveSet("mixers at nano", table.curves("text"), final)
 
