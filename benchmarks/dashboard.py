@@ -3,8 +3,7 @@
     python -m benchmarks.dashboard [--experiments 10000] [--events 36]
 
 A synthetic log is served as a lab's. An interaction is timed in the page, from the input to the frame after the change.
-On a busy machine the wall time says little; the CPU time of the page's main thread is next to it, and the wall time of
-a frame in which nothing happens says how busy the machine is.
+On a busy machine the wall time says little; the CPU time of the page's main thread is next to it.
 """
 
 import argparse
@@ -40,7 +39,6 @@ SEEK = (
 )
 EVERY = "document.querySelector({0!r}) && [...document.querySelectorAll({0!r})].every((each) => each.{1})"
 INTERACTIONS: tuple[tuple[str, str, str, str], ...] = (
-    ("a frame without work", "leaderboard", "", "true"),
     (
         "leaderboard: sort by loss", "leaderboard", "document.querySelector('[data-sort=loss]').click()",
         "document.querySelector('[data-sort=loss]').closest('[aria-sort]')",

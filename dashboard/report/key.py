@@ -31,4 +31,4 @@ def _colour_ramp(scores: Scores) -> Markup:
     low, high = min(merits), max(merits)
     boxes = [el("rect", x=i * 16, y=2, width=15, height=11, class_=f"dot f{i}") for i in range(5)]
     ramp = el("svg", *boxes, width=80, height=16, aria_hidden="true")
-    return el("li", f"{scores.merit_name}, by fifths of the ranking: {low:.3f} ", ramp, f" {high:.3f}")
+    return el("li", f"{scores.merit_name}, by fifths of the ranking: {low:.3f} ", ramp, el("span", f"{high:.3f}"))

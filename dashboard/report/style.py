@@ -75,7 +75,7 @@ thead [aria-sort=descending] button::after { content: " ↓"; }
   border: 1px solid var(--dot-rim); border-radius: 4px; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .15rem 1.3rem; padding: 0; margin: .4rem 0 .8rem;
   font-size: .88rem; }
-.legend li { display: flex; align-items: center; gap: .4rem; } .legend svg { flex: none; }
+.legend li { display: flex; align-items: center; gap: .4rem; } .legend svg, .legend span { flex: none; }
 figure { margin: 1rem 0; } figcaption, .caption { font-size: .88rem; max-width: 46rem; }
 figure svg { display: block; max-width: 100%; height: auto; }
 figure svg.narrow { display: none; }

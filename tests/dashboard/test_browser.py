@@ -1,10 +1,8 @@
 """The page in a real headless Chromium, driven by golden logs: what it shows, and that nothing in it is broken."""
 
-import asyncio
 import json
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +10,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from bus.vocabulary.events import HumanMessage, LossPoint
-from bus.wire import subjects
 from bus.wire.envelope import Envelope
 from tests.support.browser import NARROW, WIDE, chromium, needs_chromium, opened, serious_findings
 from tests.support.hostile_text import ATTACKS
-from tests.support.recorded_lab import KEY, RecordedLab, golden, served
+from tests.support.recorded_lab import RecordedLab, golden, served
 from tests.support.synthetic_log import synthetic_log
 
 pytestmark = needs_chromium
@@ -233,36 +230,6 @@ def test_slots_beside_a_taller_one_keep_their_form(browser: Browser) -> None:
         assert len(heights) == 4
         assert max(heights) < 25
         expect(page.locator(".slot .name").first).to_have_text("mamba2baseline")
-
-
-def test_the_talk_box_puts_an_event_on_the_bus(browser: Browser, lab: RecordedLab, url: str) -> None:
-    """After signing in with a key; a wrong key is refused."""
-    with opened(browser, url + "#/talk") as page:
-        page.get_by_label("Key", exact=True).last.fill(KEY)
-        page.get_by_label("Name on the key").fill("ada")
-        page.get_by_role("button", name="Sign in").click()
-        page.get_by_label("Message", exact=True).fill("try <b>delta</b>")
-        page.get_by_role("button", name="Send").click()
-        expect(page.get_by_text("sent on lab.human.nano-0-c16f.ada")).to_be_visible()
-        page.get_by_text("Propose an architecture").click()
-        page.get_by_role("button", name="Check").click()
-        expect(page.locator(".verdict")).to_contain_text("passed")
-    with ThreadPoolExecutor(1) as thread:  # Playwright has a loop of its own here
-        stored = thread.submit(lambda: asyncio.run(lab.bus.read(subjects.HUMAN))).result()
-    assert [json.loads(message.payload) for message in stored] == [{"text": "try <b>delta</b>"}]
-
-
-def test_messages_of_people_are_shown_with_what_they_changed(browser: Browser) -> None:
-    """Who said what, the lab's answers, and the effects."""
-    with served(RecordedLab(golden("veto"))) as url, opened(browser, url + "#/talk") as page:
-        expect(page.locator(".said.person")).to_have_count(5)
-        expect(page.locator(".said.lab")).to_have_count(1)
-        expect(page.locator(".effects", has_text="HumanAnswered")).to_have_count(1)
-        expect(page.locator(".said", has_text="it thinks deeply").locator(".effects")).to_contain_text(
-            "ProposalCreated"
-        )
-        expect(page.locator(".said", has_text="it does not end").locator(".effects")).to_contain_text("RunFailed")
-        expect(page.locator(".said", has_text="try the delta rule").locator(".effects")).to_contain_text("led to")
 
 
 def hostile(envelope: Envelope) -> Envelope:

@@ -45,6 +45,7 @@ export class TalkView {
     if (what === "log" || what === "at") this.refresh();
     if (what === "standing") this.#guidance();
     if (what === "session" || what === "at") this.#speak();
+    if (what === "rows") this.#hold();
   }
 
   #guidance() {
@@ -92,11 +93,31 @@ export class TalkView {
     this.outcome = h("p", { role: "status" });
     const send = () => this.#send({ kind: kind.value, text: text.value.trim(), target: target.hidden ? "" : target.value.trim() }, () => { text.value = ""; });
     text.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(); });
-    const act = (words, message, className) => h("button", { class: className, on: { click: () => this.#send(message) } }, words);
+    this.holding = h("span", {});
+    this.#hold();
     return h("div", { class: "compose" }, h("p", { class: "quiet" }, `You speak as ${person}. `, h("button", { class: "plain", on: { click: async () => { await store.source.signOut(); await store.refresh("session"); } } }, "Sign out")),
       text, h("div", { class: "row" }, kind, target, h("button", { class: "primary", on: { click: send } }, "Send")),
-      h("div", { class: "row" }, store.campaign.state === "paused" ? act("Resume", { kind: "resume" }) : act("Pause", { kind: "pause" }), act("Stop the campaign", { kind: "stop", text: "enough" }, "danger")),
+      h("div", { class: "row" }, this.holding, this.#stopper()),
       this.outcome, this.#editor());
+  }
+
+  // Shows the button that pauses a campaign, or lets a paused one continue.
+  #hold() {
+    if (!this.holding) return;
+    const kind = this.store.campaign.state === "paused" ? "resume" : "pause";
+    if (this.holding.dataset.kind === kind) return; // a redraw would take the focus away
+    this.holding.dataset.kind = kind;
+    fill(this.holding, h("button", { on: { click: () => this.#send({ kind }) } }, kind === "resume" ? "Resume" : "Pause"));
+  }
+
+  // A campaign that was stopped does not continue, so the first click only asks.
+  #stopper() {
+    const button = h("button", { class: "danger" }, "Stop the campaign");
+    let sure = false;
+    const ask = (again) => { sure = again; fill(button, again ? "Stop it for good?" : "Stop the campaign"); };
+    button.addEventListener("click", () => { if (sure) this.#send({ kind: "stop", text: "enough" }); ask(!sure); });
+    button.addEventListener("blur", () => ask(false));
+    return button;
   }
 
   #editor() {
