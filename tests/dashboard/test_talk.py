@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from bus.vocabulary.events import CampaignPaused
 from bus.wire import subjects
@@ -24,44 +24,57 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-def test_the_talk_box_puts_an_event_on_the_bus(browser: Browser) -> None:
+SAID = (
+    {"text": "try <b>delta</b>"},
+    {"kind": "veto", "text": "too slow", "target": "e0002"},
+    {"kind": "restore", "text": "it is fast", "target": "e0002"},
+    {"kind": "budget", "text": "30"},
+    {"kind": "propose", "text": "it forgets"},
+    {"kind": "pause"},
+    {"kind": "stop", "text": "enough"},
+)
+"""What the test below says, in its order."""
+
+
+def sign_in(page: Page) -> None:
+    """Sign in with the lab's key as ada."""
+    page.get_by_label("Key", exact=True).last.fill(KEY)
+    page.get_by_label("Name on the key").fill("ada")
+    page.get_by_role("button", name="Sign in").click()
+
+
+def send(page: Page, words: Mapping[str, str]) -> None:
+    """Write a message, and send it."""
+    page.get_by_label("What to say").select_option(words.get("kind", ""))
+    if "target" in words:
+        page.get_by_label("Experiment", exact=True).fill(words["target"])
+    page.get_by_label("Message", exact=True).fill(words["text"])
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_label("Message", exact=True)).to_have_value("")
+
+
+def pause(lab: RecordedLab) -> None:
+    """Let the campaign pause."""
+    last = lab.events[-1]
+    paused = CampaignPaused(by="ada")
+    lab.add(Envelope("a" * 32, "/lab/desk/1", last.time, last.campaign, "campaign", paused, seq=last.seq + 1))
+
+
+def test_the_talk_box_puts_events_on_the_bus(browser: Browser) -> None:
     """After signing in with a key: words, orders, and a proposal that was checked; a stop asks first."""
     lab = RecordedLab(golden("normal"))
     with served(lab) as url, opened(browser, url + "#/talk") as page:
-        page.get_by_label("Key", exact=True).last.fill(KEY)
-        page.get_by_label("Name on the key").fill("ada")
-        page.get_by_role("button", name="Sign in").click()
-        page.get_by_label("Message", exact=True).fill("try <b>delta</b>")
-        page.get_by_role("button", name="Send").click()
+        sign_in(page)
+        for words in SAID[:4]:
+            send(page, words)
         expect(page.get_by_text("sent on lab.human.nano-0-c16f.ada")).to_be_visible()
-        for kind, experiment, text in (
-            ("veto", "e0002", "too slow"),
-            ("restore", "e0002", "it is fast"),
-            ("budget", "", "30"),
-        ):
-            page.get_by_label("What to say").select_option(kind)
-            if experiment:
-                page.get_by_label("Experiment", exact=True).fill(experiment)
-            page.get_by_label("Message", exact=True).fill(text)
-            page.get_by_role("button", name="Send").click()
-            expect(page.get_by_label("Message", exact=True)).to_have_value("")
         page.get_by_text("Propose an architecture").click()
         page.get_by_role("button", name="Check").click()
         expect(page.locator(".verdict")).to_contain_text("passed")
         page.get_by_label("Reason").fill("it forgets")
         page.get_by_role("button", name="Propose").click()
         page.get_by_role("button", name="Pause").click()
-        newest = lab.events[-1]
-        paused = Envelope(
-            "a" * 32,
-            "/lab/desk/1",
-            newest.time,
-            newest.campaign,
-            "campaign",
-            CampaignPaused(by="ada"),
-            seq=newest.seq + 1,
-        )
-        lab.add(paused)
+        pause(lab)
         expect(page.get_by_role("button", name="Resume")).to_be_visible()
         page.get_by_role("button", name="Stop the campaign").click()
         page.get_by_role("button", name="Stop it for good?").click()
@@ -70,15 +83,7 @@ def test_the_talk_box_puts_an_event_on_the_bus(browser: Browser) -> None:
         stored = thread.submit(lambda: asyncio.run(lab.bus.read(subjects.HUMAN))).result()
     said = [json.loads(message.payload) for message in stored]
     assert "class Mixer" in said[4].pop("source")
-    assert said == [
-        {"text": "try <b>delta</b>"},
-        {"kind": "veto", "text": "too slow", "target": "e0002"},
-        {"kind": "restore", "text": "it is fast", "target": "e0002"},
-        {"kind": "budget", "text": "30"},
-        {"kind": "propose", "text": "it forgets"},
-        {"kind": "pause"},
-        {"kind": "stop", "text": "enough"},
-    ]
+    assert said == list(SAID)
 
 
 def test_messages_of_people_are_shown_with_what_they_changed(browser: Browser) -> None:
