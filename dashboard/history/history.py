@@ -124,6 +124,8 @@ class CampaignHistory:
 
     def _row_at(self, name: str, at: int) -> Row:
         """Return one row as of a position, empty if it is not there yet."""
+        if at >= self.last:
+            return self.rows.get(name, {})
         row: Row = {}
         for place in self._changes[name]:
             if self._seqs[place] > at:
