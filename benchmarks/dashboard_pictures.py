@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from bus.audit import log_file
+from lab.operations.archive import read_experiments
 from tests.support.browser import WIDE, chromium, opened
 from tests.support.recorded_lab import RecordedLab, served
 
@@ -16,7 +17,9 @@ SETTLED_MS = 1_500
 
 def main() -> None:
     """Write `leaderboard.png`, `experiment.png` and `lineage.png`."""
-    lab, folder = RecordedLab(log_file.read_log(Path(sys.argv[1]))), Path(sys.argv[2])
+    log, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    lab = RecordedLab(log_file.read_log(log))
+    lab.scores = {row.id: row.score for row in read_experiments(log) if row.score is not None}
     folder.mkdir(parents=True, exist_ok=True)
     with served(lab) as url, chromium() as browser:
         for name, address, dark in (
@@ -31,9 +34,9 @@ def main() -> None:
 
 
 def _best(lab: RecordedLab) -> str:
-    """Return the candidate with the highest objective, or fitness."""
+    """Return the candidate with the highest score, or fitness."""
     rows = [row for row in lab.history.rows.values() if "fitness" in row and row.get("origin") != "baseline"]
-    return max(rows, key=lambda row: row.get("objective", row["fitness"]))["id"]
+    return max(rows, key=lambda row: lab.scores.get(row["id"], row["fitness"]))["id"]
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ class RecordedLab:
         self.speakers: list[RecordedSpeaker] = []
         self.checked: list[str] = []
         self.more_vitals: dict[str, Any] = {}
+        self.scores: dict[str, float] = {}
         self._by_experiment: defaultdict[str, list[Envelope]] = defaultdict(list)
         for envelope in self.events:
             self.history.append(envelope)
@@ -89,7 +90,7 @@ class RecordedLab:
 
     def standing(self) -> Mapping[str, Any]:
         """Return memory's answer; see LabSource."""
-        return {"at": self.history.last, "scores": {}, "guidance": ["keep the state small"]}
+        return {"at": self.history.last, "scores": self.scores, "guidance": ["keep the state small"]}
 
     async def events_of(self, experiment: str) -> Sequence[Envelope]:
         """Return the events about an experiment; see LabSource."""
