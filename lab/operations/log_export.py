@@ -115,7 +115,7 @@ async def report(settings: Settings, path: Path, at: int | None = None, *, markd
     notes = report_notes(ModelTally.of(history), written[-1] if written else None)
     events = Counter(envelope.type for envelope in history)
     page = (
-        render_markdown(campaign, results.experiments, events)
+        render_markdown(results, events)
         if markdown
         else render_report(
             results,

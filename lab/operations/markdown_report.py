@@ -1,104 +1,36 @@
-"""The report as Markdown: the result, a methods paragraph for a paper, the leaderboard and what failed.
+"""The report as Markdown: the result, a methods paragraph for a paper, what was verified, the leaderboard, failures.
 
 Every number comes from the log. Text from people, models and candidates is escaped, so that none becomes markup.
 """
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from bus.vocabulary.events import CampaignStarted
-from bus.vocabulary.queries import CampaignStatus, Experiment
+from bus.vocabulary.events.objective import TIE
+from bus.vocabulary.queries import Experiment, JudgedLook, Verification
+from dashboard.report.results import CampaignResults
+from lab.operations.markdown_text import plain, table
+from lab.operations.methods_text import methods
 
-MARKUP = re.compile(r"([\\`*_\[\]<>#|~&$])")
-"""Characters that Markdown may read as markup."""
-MAX_TEXT_CHARACTERS, MAX_ROWS = 300, 50
-Row = Sequence[object]
+MAX_ROWS = 50
 
 
-def render_markdown(status: CampaignStatus, experiments: Sequence[Experiment], events: Mapping[str, int]) -> str:
-    """Return the report of a campaign, whose experiments are complete; `events` counts its log by type."""
-    measured = [row for row in experiments if row.imported is None]
+def render_markdown(results: CampaignResults, events: Mapping[str, int]) -> str:
+    """Return the report of a campaign; `events` counts its log by type."""
+    status, claims = results.status, results.verification
+    measured = [row for row in results.experiments if row.imported is None]
     ranked = sorted((row for row in measured if row.fitness is not None), key=lambda row: row.rank_key)
     goal = plain(status.started.goal) if status.started else "No campaign yet"
     parts = [
         f"# {goal}",
         f"Campaign `{status.campaign}`, read up to position {status.last_seq} of its log; state: {status.state}.",
         "## Result\n\n" + _result(ranked, events),
-        "## Methods\n\n" + methods(status, measured, events) if status.started else "",
+        "## Methods\n\n" + methods(results, events) if status.started else "",
+        "## Verification\n\n" + _verification(claims) if claims and claims.evidence else "",
         "## Leaderboard\n\n" + _leaderboard(ranked) if ranked else "",
         "## What failed\n\n" + _failures(measured),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
-
-
-def plain(text: str) -> str:
-    """Return a text on one line, cut to a bearable length, in which no character is markup."""
-    return MARKUP.sub(r"\\\1", " ".join(text.split())[:MAX_TEXT_CHARACTERS])
-
-
-def methods(status: CampaignStatus, experiments: Sequence[Experiment], events: Mapping[str, int]) -> str:
-    """Return the paragraph that a paper needs to say how the campaign was run."""
-    assert status.started is not None
-    return " ".join(_sentences(status.started, experiments, events))
-
-
-def _sentences(started: CampaignStarted, experiments: Sequence[Experiment], events: Mapping[str, int]) -> Iterator[str]:
-    """Yield the sentences of the methods paragraph."""
-    tried = [row for row in experiments if row.origin != "baseline"]
-    ends = Counter(row.status for row in tried)
-    code = f" (version {plain(started.code_version)})" if started.code_version else ""
-    yield (
-        f"We searched the design space {plain(started.space)} with move37{code}, seed {started.seed}, under the "
-        f"search policy {plain(started.policy)} with {started.slots} experiments at once."
-    )
-    yield (
-        f"Of {len(tried)} proposed designs, {ends['analysed']} were trained and scored, {ends['failed']} were given up "
-        f"after at most {started.attempts} repairs, and {ends['rejected']} were rejected before any code ran."
-    )
-    yield _proposers(started, tried)
-    yield (
-        f"Every design was trained at scale {plain(started.scale)}{_sizes(experiments)} on "
-        f"{'a text of our own' if started.data else 'the text of the Python standard library'}, with one seed unless "
-        "it was replicated, after gates on shapes, causality, independence of the batch, gradients and cost."
-    )
-    yield f"The human baselines {', '.join(map(plain, started.baselines))} were trained under the same protocol."
-    yield _ranking(started)
-    if started.sandbox == "none":
-        yield "Candidates ran without a sandbox."
-    else:
-        yield "Candidates ran in a sandbox; scores were computed outside of it from raw logits on held-out data."
-    confirmed, refuted = (events.get(name, 0) for name in ("DiscoveryConfirmed", "DiscoveryRefuted"))
-    yield f"{confirmed + refuted} candidates were verified on fresh seeds and sealed data: {confirmed} were confirmed."
-    messages = events.get("HumanMessage", 0)
-    yield f"People sent {messages} messages; the log of {sum(events.values())} events holds all decisions."
-
-
-def _proposers(started: CampaignStarted, tried: Sequence[Experiment]) -> str:
-    """Return who proposed the designs."""
-    origins = Counter(row.origin or "none" for row in tried)
-    words = {"genetic": "by mutation and crossover", "model": "by a language model", "human": "by people"}
-    counts = [f"{origins[origin]} {text}" for origin, text in words.items() if origins[origin]]
-    models = sorted(set(started.models.values()))
-    named = f" (models: {', '.join(map(plain, models))})" if models else ""
-    return f"Designs were proposed {', '.join(counts) or 'by no one'}{named}."
-
-
-def _sizes(experiments: Sequence[Experiment]) -> str:
-    """Return the range of the models' sizes."""
-    sizes = [row.parameters for row in experiments if row.parameters]
-    return f" ({min(sizes):,} to {max(sizes):,} parameters)" if sizes else ""
-
-
-def _ranking(started: CampaignStarted) -> str:
-    """Return what designs were ranked by."""
-    if started.objective is None:
-        return "Designs were ranked by fitness, the mean of loss, benchmark and judged novelty and simplicity."
-    tasks = ", ".join(
-        f"{plain(task)} ({plain(measure.measure)}, weight {measure.weight:g}, seed noise {measure.noise:g})"
-        for task, measure in started.objective.tasks.items()
-    )
-    return f"Designs were ranked by their gain over the best baseline in standard deviations of seed noise, on {tasks}."
 
 
 def _result(ranked: Sequence[Experiment], events: Mapping[str, int]) -> str:
@@ -130,8 +62,15 @@ def _leaderboard(ranked: Sequence[Experiment]) -> str:
          _number(row.val_loss), _accuracy(row), f"{row.parameters:,}" if row.parameters else "")
         for place, row in enumerate(ranked[:MAX_ROWS], 1)
     ]  # fmt: skip
-    head = ("", "design", "origin", "parent", "ranked by", "text loss, nats per byte", "recall", "parameters")
-    return table(head, rows)
+    heads = ("", "design", "origin", "parent", "ranked by", "text loss, nats per byte", "recall", "parameters")
+    return table(heads, rows) + _ties(ranked)
+
+
+def _ties(ranked: Sequence[Experiment]) -> str:
+    """Return why the order may differ from that of the scores; '' in a campaign that ranks by fitness."""
+    if not any(row.objective is not None for row in ranked):
+        return ""
+    return f"\n\nScores are rounded to steps of {TIE:g} sd; of those on one step, the judge's mark decides."
 
 
 def _number(value: float | None) -> str:
@@ -152,8 +91,21 @@ def _failures(experiments: Sequence[Experiment]) -> str:
     return table(("stage", "reason", "times"), rows)
 
 
-def table(head: Iterable[str], rows: Iterable[Row]) -> str:
-    """Return a Markdown table; its cells have no line breaks."""
-    lines = [tuple(head), *rows]
-    text = [f"| {' | '.join(map(str, line))} |" for line in lines]
-    return "\n".join([text[0], "|" + " --- |" * len(lines[0]), *text[1:]])
+def _verification(claims: Verification) -> str:
+    """Return a table of the looks, each against the baseline that is hardest to beat, and the verdicts below it."""
+    head = ("event", "candidate", "rung", "seeds", "against", "gain, nats/byte", "95 % interval", "e-value", "outcome")
+    verdicts = [
+        f"- `{one.candidate}` was {'confirmed' if one.confirmed else 'refuted'} (event {one.seq}): {plain(one.why)}."
+        for one in claims.verdicts
+    ]
+    return "\n".join([table(head, map(_look, claims.evidence)), "", *verdicts]).rstrip()
+
+
+def _look(look: JudgedLook) -> tuple[object, ...]:
+    figures = look.event.figures
+    hardest = min(figures.comparisons, key=lambda one: one.e_value, default=None)
+    told = ("", "", "", "")
+    if hardest:
+        low, high = hardest.interval
+        told = (f"`{hardest.baseline}`", f"{hardest.mean:+.4f}", f"{low:+.4f} to {high:+.4f}", f"{hardest.e_value:.3g}")
+    return (look.seq, f"`{look.candidate}`", figures.rung, len(figures.seeds), *told, look.event.outcome)

@@ -7,7 +7,7 @@ from lab.operations.campaign_report.discovery_page import discovery_page
 from lab.operations.campaign_report.logs import CampaignLog
 from lab.operations.campaign_report.writing import design, event_link, number, page
 from lab.operations.evidence import ClaimStory
-from lab.operations.markdown_report import plain, table
+from lab.operations.markdown_text import plain, table
 
 CAMPAIGNS = "../campaigns/"
 """The way from these pages to those of the campaigns."""

@@ -21,7 +21,7 @@ from lab.operations.campaign_report.writing import (
     verbatim,
 )
 from lab.operations.evidence import ClaimStory, repeat_commands
-from lab.operations.markdown_report import plain, table
+from lab.operations.markdown_text import plain, table
 from lab.operations.model_sizes import model_state
 
 NO_ABLATION = "No ablation of this design was trained, so what each of its units contributes is not known."

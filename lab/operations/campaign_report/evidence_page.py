@@ -9,7 +9,7 @@ from lab.client.event_text import event_text
 from lab.operations.campaign_report.logs import CampaignLog
 from lab.operations.campaign_report.writing import NONE, design, event_anchor, event_link, interval, number, page
 from lab.operations.evidence import ClaimStory, seed_rows
-from lab.operations.markdown_report import plain, table
+from lab.operations.markdown_text import plain, table
 
 
 def evidence_page(log: CampaignLog) -> str:

@@ -9,7 +9,7 @@ from lab.client.rungs import agreements, rung_losses, rung_runs
 from lab.operations.campaign_report.logs import CampaignLog
 from lab.operations.campaign_report.writing import NONE, design, event_link, hours, interval, number, page, verbatim
 from lab.operations.evidence import summary_row
-from lab.operations.markdown_report import plain, table
+from lab.operations.markdown_text import plain, table
 
 HEAD = (
     "campaign", "seed", "policy", "control arms", "experiments", "hours of screening", "hours of verification",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from bus.wire.envelope import Envelope
 from lab.operations.campaign_report.logs import CampaignLog
-from lab.operations.markdown_report import plain
+from lab.operations.markdown_text import plain
 
 BACKTICKS = re.compile(r"`+")
 GENERATED = "<!-- Written by `make campaign-report` from the logs in docs/campaigns. Edit nothing here. -->"

@@ -1,0 +1,115 @@
+"""The methods paragraph of a report: how a campaign was run, in the words of a paper; every number is from the log."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from bus.vocabulary.events import CampaignStarted, VerificationPlan
+from bus.vocabulary.queries import Experiment, Verification
+from dashboard.report.results import CampaignResults
+from lab.operations.markdown_text import plain
+
+
+def methods(results: CampaignResults, events: Mapping[str, int]) -> str:
+    """Return the paragraphs that a paper needs to say how the campaign was run; `events` counts its log by type."""
+    started = results.status.started
+    assert started is not None
+    measured = [row for row in results.experiments if row.imported is None]
+    verified = " ".join(_verification(started.verification, results.verification))
+    return " ".join(_sentences(started, measured, events)) + f"\n\n{verified}"
+
+
+def _sentences(started: CampaignStarted, experiments: Sequence[Experiment], events: Mapping[str, int]) -> Iterator[str]:
+    """Yield the sentences of the methods paragraph."""
+    tried = [row for row in experiments if row.origin != "baseline"]
+    ends = Counter(row.status for row in tried)
+    code = f" (version {plain(started.code_version)})" if started.code_version else ""
+    yield (
+        f"We searched the design space {plain(started.space)} with move37{code}, seed {started.seed}, under the "
+        f"search policy {plain(started.policy)} with {started.slots} experiments at once."
+    )
+    yield (
+        f"Of {len(tried)} proposed designs, of a budget of {started.experiments}, {ends['analysed']} were trained and "
+        f"scored, {ends['failed']} were given up "
+        f"after at most {started.attempts} repairs, and {ends['rejected']} were rejected before any code ran."
+    )
+    yield _proposers(started, tried)
+    if started.prior:
+        yield f"The first {len(started.prior)} were the best designs of an earlier campaign."
+    if started.arms:
+        arms = ", ".join(f"{plain(arm)} ({share:.0%})" for arm, share in started.arms.items())
+        yield f"Control arms made a share of the designs each: {arms}."
+    yield (
+        f"Every design was trained at scale {plain(started.scale)}{_sizes(experiments)} on "
+        f"{'a text of our own' if started.data else 'the text of the Python standard library'}, with one seed unless "
+        "it was replicated, after gates on shapes, causality, independence of the batch, gradients and cost."
+    )
+    yield f"The human baselines {', '.join(map(plain, started.baselines))} were trained under the same protocol."
+    yield _ranking(started)
+    if started.sandbox == "none":
+        yield "Candidates ran without a sandbox."
+    else:
+        yield "Candidates ran in a sandbox; scores were computed outside of it from raw logits on held-out data."
+    messages = events.get("HumanMessage", 0)
+    sent = f"{messages} message{'s'[: messages != 1]}"
+    yield f"People sent {sent}; the log of {sum(events.values())} events holds all decisions."
+
+
+def _proposers(started: CampaignStarted, tried: Sequence[Experiment]) -> str:
+    """Return who proposed the designs."""
+    origins = Counter(row.origin or "none" for row in tried)
+    words = {"genetic": "by mutation and crossover", "model": "by a language model", "human": "by people"}
+    counts = [f"{origins[origin]} were proposed {text}" for origin, text in words.items() if origins[origin]]
+    models = sorted(set(started.models.values()))
+    named = f" (models: {', '.join(map(plain, models))})" if models else ""
+    return f"Of the designs, {', '.join(counts) or 'none was proposed'}{named}."
+
+
+def _sizes(experiments: Sequence[Experiment]) -> str:
+    """Return the range of the models' sizes."""
+    sizes = [row.parameters for row in experiments if row.parameters]
+    return f" ({min(sizes):,} to {max(sizes):,} parameters)" if sizes else ""
+
+
+def _ranking(started: CampaignStarted) -> str:
+    """Return what designs were ranked by."""
+    if started.objective is None:
+        return "Designs were ranked by fitness, the mean of loss, benchmark and judged novelty and simplicity."
+    tasks = ", ".join(
+        f"{plain(task)} ({plain(measure.measure)}, weight {measure.weight:g}, seed noise {measure.noise:g})"
+        for task, measure in started.objective.tasks.items()
+        if measure.weight
+    )
+    return f"Designs were ranked by their gain over the best baseline in standard deviations of seed noise, on {tasks}."
+
+
+def _verification(plan: VerificationPlan | None, claims: Verification | None) -> Iterator[str]:
+    """Yield the sentences on how claims were tested; without a plan, that none was."""
+    if plan is None:
+        yield "No candidate was verified: every figure is a screening score, of one seed and the best of many."
+        return
+    yield (
+        "Claims were tested by a plan that was fixed before the first experiment: as soon as "
+        f"{_listed(plan.settlements)} designs were settled, the best one that had not climbed yet began to climb."
+    )
+    rungs = (
+        f"{name} (at most {rung.climbers} candidates, judged after {_listed(rung.looks)} seeds)"
+        for name, rung in zip(plan.rung_names, plan.rungs, strict=True)
+    )
+    yield f"The rungs were {' and '.join(rungs)}; only a candidate that passed all of them counts as a discovery."
+    against = f"{plan.baselines} best baselines" if plan.baselines > 1 else "best baseline"
+    yield (
+        f"On each, it was compared with the {against} by gains in nats per byte, paired by seed, on seeds that no "
+        f"other run had and on sealed text that no screening run reads. A mean gain above {plan.margin:g} was tested "
+        "by e-values, which stay valid at every look; the rate of false discoveries was held at "
+        f"{plan.alpha:.0%} over all candidates, looks and rungs."
+    )
+    if plan.placebos:
+        yield f"The best baseline climbed {plan.placebos} times as a placebo, with other seeds."
+    ends = Counter(one.confirmed for one in claims.verdicts) if claims else Counter[bool]()
+    yield f"{ends.total()} candidates got a verdict: {ends[True]} confirmed, {ends[False]} refuted."
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Return numbers as a sentence has them."""
+    *first, last = map(str, numbers)
+    return f"{', '.join(first)} or {last}" if first else last
