@@ -161,22 +161,31 @@ def status(settings: Settings, at: AtOption = None, as_json: JsonOption = False)
 @with_settings
 def report(
     settings: Settings,
-    out: Annotated[Path | None, typer.Option("--out", help="File to write (default: report.html in the home).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="File to write (default: report.html in the home; of an archive, in this folder)."),
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Write Markdown, with a methods paragraph.")] = False,
+    archive: ArchiveOption = None,
     at: AtOption = None,
 ) -> None:
     """Write the report page, or the report as Markdown, and print its path.
 
     The methods paragraph says how the campaign was run, for a paper; all its numbers come from the log.
 
-    Example: move37 report --markdown --out report.md
+    Example: move37 report --archive campaign.jsonl --markdown --out report.md
     """
-    from lab.operations import log_export
+    from lab.operations import report as reports
 
-    page = Home(settings.home).report.with_suffix(".md" if markdown else ".html")
-    default = page.with_stem(f"report-at-{at}") if at else page
+    home = Home(settings.home).report
+    page = (Path(home.name) if archive else home).with_suffix(".md" if markdown else ".html")
+    target = out or (page.with_stem(f"report-at-{at}") if at else page)
     with working("writing the report"):
-        path = run_async(log_export.report(settings, out or default, at, markdown=markdown))
+        path = (
+            reports.report_of_archive(archive, target, at, markdown=markdown)
+            if archive
+            else run_async(reports.report(settings, target, at, markdown=markdown))
+        )
     print(path.resolve())
 
 

@@ -1,7 +1,6 @@
-"""Reads the log of a lab: lists and exports its events, and writes the report from memory's answers."""
+"""Reads the log of a lab: lists and exports its events."""
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,21 +8,16 @@ from pathlib import Path
 from bus.audit import chain, log_file
 from bus.audit.chain import ChainLink
 from bus.delivery.traces import traces_path
-from bus.vocabulary.events import InsightsReady
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.stored_message import StoredMessage
-from dashboard.report.render import render_report
 from lab.client.event_text import event_line
 from lab.client.lab_client import LabClient
-from lab.client.model_tally import ModelTally
-from lab.client.report_notes import report_notes
 from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
 from lab.operations import verify
 from lab.operations.event_filter import EventFilter
-from lab.operations.markdown_report import render_markdown
 from lab.settings import Settings
 
 
@@ -99,34 +93,6 @@ def write_files(
     chain.write_chain(chain.chain_path(file), [link for link in links if link.seq <= end], messages)
     log_file.write_log(traces_path(file), [replace(trace, seq=line) for line, trace in enumerate(traces, 1)])
     return log_file.write_log(file, messages)
-
-
-async def report(settings: Settings, path: Path, at: int | None = None, *, markdown: bool = False) -> Path:
-    """Write the report, as of a position or now, as a page or as Markdown; return its path. Raises LabError."""
-    async with open_lab(settings) as reader:
-        past = await reader.as_of(at)
-        results = await past.results()
-        messages = await read_stream(reader)
-    verify.require_intact_lab(settings, messages)
-    campaign = results.status
-    until, log = campaign.last_seq, subjects.decode_events(messages)
-    history = [envelope for envelope in log if envelope.campaign == campaign.campaign and envelope.seq <= until]
-    written = [one.event for one in history if isinstance(one.event, InsightsReady)]
-    notes = report_notes(ModelTally.of(history), written[-1] if written else None)
-    events = Counter(envelope.type for envelope in history)
-    page = (
-        render_markdown(results, events)
-        if markdown
-        else render_report(
-            results,
-            started=history[0].time if history else None,
-            ended=history[-1].time if history else None,
-            events=events,
-            sandbox=campaign.started.sandbox if campaign.started else settings.sandbox,
-            notes=notes,
-        )
-    )
-    return write_page(path, page)
 
 
 def write_page(path: Path, page: str) -> Path:

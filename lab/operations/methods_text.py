@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from bus.vocabulary.events import CampaignStarted, VerificationPlan
-from bus.vocabulary.queries import Experiment, Verification
+from bus.vocabulary.queries import CampaignStatus, Experiment, Verification
 from dashboard.report.results import CampaignResults
 from lab.operations.markdown_text import plain
 
@@ -15,10 +15,12 @@ def methods(results: CampaignResults, events: Mapping[str, int]) -> str:
     assert started is not None
     measured = [row for row in results.experiments if row.imported is None]
     verified = " ".join(_verification(started.verification, results.verification))
-    return " ".join(_sentences(started, measured, events)) + f"\n\n{verified}"
+    return " ".join(_sentences(results.status, started, measured, events)) + f"\n\n{verified}"
 
 
-def _sentences(started: CampaignStarted, experiments: Sequence[Experiment], events: Mapping[str, int]) -> Iterator[str]:
+def _sentences(
+    status: CampaignStatus, started: CampaignStarted, experiments: Sequence[Experiment], events: Mapping[str, int]
+) -> Iterator[str]:
     """Yield the sentences of the methods paragraph."""
     tried = [row for row in experiments if row.origin != "baseline"]
     ends = Counter(row.status for row in tried)
@@ -28,7 +30,7 @@ def _sentences(started: CampaignStarted, experiments: Sequence[Experiment], even
         f"search policy {plain(started.policy)} with {started.slots} experiments at once."
     )
     yield (
-        f"Of {len(tried)} proposed designs, of a budget of {started.experiments}, {ends['analysed']} were trained and "
+        f"Of {len(tried)} proposed designs, of a budget of {status.budget}, {ends['analysed']} were trained and "
         f"scored, {ends['failed']} were given up "
         f"after at most {started.attempts} repairs, and {ends['rejected']} were rejected before any code ran."
     )

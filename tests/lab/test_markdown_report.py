@@ -1,28 +1,18 @@
 """The report as Markdown, and the log as a table: what a golden log says, and hostile text that stays text."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from bus.vocabulary.queries import (
-    AskCampaignStatus,
-    AskExperiments,
-    AskVerification,
-    CampaignStatus,
-    Experiment,
-    Experiments,
-    Verification,
-)
 from bus.wire.envelope import Envelope
-from dashboard.report.results import CampaignResults
 from lab.operations.markdown_report import render_markdown
 from lab.operations.markdown_text import plain
 from lab.operations.parquet import write_parquet
 from lab.operations.replay import read_history
-from memory.queries import Knowledge, answer
-from memory.store import Store
+from lab.operations.report import read_results
 from tests.histories.archive import unpack
 from tests.support.labs import ROOT
 
@@ -33,30 +23,11 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> list[Envelope]:
     return read_history(unpack("normal", tmp_path_factory.mktemp("log")))
 
 
-def read(history: list[Envelope], folder: Path) -> tuple[CampaignStatus, tuple[Experiment, ...]]:
-    """Return what memory says of a log's campaign."""
-    return read_claims(history, folder)[:2]
-
-
-def read_claims(history: list[Envelope], folder: Path) -> tuple[CampaignStatus, tuple[Experiment, ...], Verification]:
-    """Return what memory says of a log's campaign and of its claims."""
-    with Store(folder / "memory.duckdb") as store:
-        store.apply(history)
-        status = answer(Knowledge(store), AskCampaignStatus())
-        short = answer(Knowledge(store), AskExperiments())
-        assert isinstance(short, Experiments)
-        rows = answer(Knowledge(store), AskExperiments(ids=tuple(row.id for row in short.rows)))
-        claims = answer(Knowledge(store), AskVerification())
-    assert isinstance(status, CampaignStatus)
-    assert isinstance(rows, Experiments)
-    assert isinstance(claims, Verification)
-    return status, rows.rows, claims
-
-
-def test_the_methods_paragraph_counts_what_the_log_holds(history: list[Envelope], tmp_path: Path) -> None:
+def test_the_methods_paragraph_counts_what_the_log_holds(history: list[Envelope]) -> None:
     """Numbers of designs, events and baselines are those of the log."""
-    status, rows = read(history, tmp_path)
-    text = render_markdown(CampaignResults(status, rows), Counter(one.type for one in history))
+    results = read_results(history)
+    text = render_markdown(results, Counter(one.type for one in history))
+    status, rows = results.status, results.experiments
     tried = [row for row in rows if row.origin != "baseline"]
     analysed = sum(row.status == "analysed" for row in tried)
     assert f"Of {len(tried)} proposed designs, of a budget of " in text
@@ -67,11 +38,11 @@ def test_the_methods_paragraph_counts_what_the_log_holds(history: list[Envelope]
     assert text.count("\n| ") >= sum(row.fitness is not None for row in rows)
 
 
-def test_a_campaign_with_verification_tells_its_plan_and_every_look(tmp_path: Path) -> None:
+def test_a_campaign_with_verification_tells_its_plan_and_every_look() -> None:
     """Of a real log: the plan in words, a row for each look, the verdicts, the control arms and the prior."""
     history = read_history(ROOT / "docs" / "campaigns" / "prior-seed13.jsonl.gz")
-    status, rows, claims = read_claims(history, tmp_path)
-    text = render_markdown(CampaignResults(status, rows, verification=claims), Counter(one.type for one in history))
+    results = read_results(history)
+    text = render_markdown(results, Counter(one.type for one in history))
     for part in (
         "as soon as 12, 24, 36 or 48 designs were settled",
         "nano (at most 4 candidates, judged after 5, 10 or 20 seeds)",
@@ -84,17 +55,21 @@ def test_a_campaign_with_verification_tells_its_plan_and_every_look(tmp_path: Pa
         "- `e0001` was confirmed (event 258)",
     ):
         assert part in text
-    assert status.started
-    unverified = status.model_copy(update={"started": status.started.model_copy(update={"verification": None})})
-    assert "No candidate was verified" in render_markdown(CampaignResults(unverified, rows), {})
+    assert results.status.started
+    started = results.status.started.model_copy(update={"verification": None})
+    unverified = replace(results, status=results.status.model_copy(update={"started": started}), verification=None)
+    assert "No candidate was verified" in render_markdown(unverified, {})
+    early = read_results(history, 200)
+    assert early.verification
+    assert (early.status.last_seq, [look.seq for look in early.verification.evidence]) == (200, [152, 189])
 
 
-def test_hostile_text_stays_text(history: list[Envelope], tmp_path: Path) -> None:
+def test_hostile_text_stays_text(history: list[Envelope]) -> None:
     """Markup and line breaks of a name do not reach the page."""
-    status, rows = read(history, tmp_path)
+    results = read_results(history)
     name = "<script>alert(1)</script>\n# head | [x](http://example.com)"
-    renamed = [row.model_copy(update={"name": name}) for row in rows]
-    text = render_markdown(CampaignResults(status, renamed), {})
+    renamed = [row.model_copy(update={"name": name}) for row in results.experiments]
+    text = render_markdown(replace(results, experiments=renamed), {})
     assert "<script>" not in text
     assert "\n# head" not in text
     assert "[x](" not in text
