@@ -8,6 +8,7 @@ import typer
 from lab.errors import WrongUsage
 from lab.options import JsonOption
 from lab.terminal.output import print_json
+from lab.terminal.working import working
 
 POSITION = 32
 
@@ -29,8 +30,9 @@ def law(
     from lab.client.trajectories import trajectories
     from lab.operations import replay
 
-    searches = [search for log in logs for search in trajectories(replay.read_history(log), log.name)]
-    report = laws.law_report(searches)
+    with working("reading the logs"):
+        searches = [search for log in logs for search in trajectories(replay.read_history(log), log.name)]
+        report = laws.law_report(searches)
     if as_json:
         print_json(report)
         return
@@ -54,8 +56,9 @@ def compare(
 
     if len(logs) % 2:
         raise WrongUsage(f"{len(logs)} logs given; hint: each original is followed by its fork")
-    histories = [replay.read_history(log) for log in logs]
-    report = comparisons.compare(list(zip(histories[::2], histories[1::2], strict=True)))
+    with working("reading the logs"):
+        histories = [replay.read_history(log) for log in logs]
+        report = comparisons.compare(list(zip(histories[::2], histories[1::2], strict=True)))
     if as_json:
         print_json(report)
         return

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from lab.commands.reading import IdArgument, fetch_one
+from lab.commands.reading import ArchiveOption, IdArgument, fetch_one
+from lab.errors import WrongUsage
 from lab.options import JsonOption, run_async, with_settings
 from lab.settings import Settings
 from lab.terminal.output import print_json
@@ -67,20 +68,23 @@ def export_log(
     settings: Settings,
     file: Annotated[Path, typer.Argument(help="File to write: one CloudEvent a line.")],
     parquet: Annotated[bool, typer.Option("--parquet", help="Write one Parquet table instead, for analysis.")] = False,
+    archive: ArchiveOption = None,
 ) -> None:
     """Write the whole log to a file, byte for byte.
 
-    With --parquet, a table with a row for each event; it can't be replayed.
+    With --parquet, a table with a row for each event; it can't be replayed. --archive makes one of an exported log.
 
     Example: move37 export-log campaign.jsonl
     """
-    from lab.operations import log_export
+    from lab.operations import log_export, replay
     from lab.operations.parquet import write_parquet
 
+    if archive and not parquet:
+        raise WrongUsage(f"{archive} is an exported log already; hint: add --parquet to make a table of it")
     with working(f"exporting the log to {file}"):
-        count = (
-            write_parquet(file, run_async(log_export.read_events(settings)))
-            if parquet
-            else run_async(log_export.export_log(settings, file))
-        )
+        if not parquet:
+            count = run_async(log_export.export_log(settings, file))
+        else:
+            events = replay.read_history(archive) if archive else run_async(log_export.read_events(settings))
+            count = write_parquet(file, events)
     print(f"{count} events in {file}")

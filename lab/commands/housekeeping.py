@@ -8,6 +8,7 @@ import typer
 from lab.home import Home
 from lab.options import ConfigOption, HomeOption, JsonOption, load_settings
 from lab.terminal.output import print_json
+from lab.terminal.working import working
 
 POSITION = 80
 
@@ -30,7 +31,8 @@ def doctor(
     from lab.operations import doctor as health
 
     settings = load_settings(config, home=home).settings
-    checks = health.run_checks(settings, Home(settings.home), ask_models=llm)
+    with working("checking this machine"):
+        checks = health.run_checks(settings, Home(settings.home), ask_models=llm)
     if as_json:
         print_json([check.as_json() for check in checks])
     else:

@@ -204,7 +204,10 @@ def export_page(
     """
     from lab.operations import page_export
 
-    page = page_export.page_of_archive(archive, out) if archive else run_async(page_export.export_page(settings, out))
+    with working(f"writing {out}"):
+        page = (
+            page_export.page_of_archive(archive, out) if archive else run_async(page_export.export_page(settings, out))
+        )
     print(page.resolve())
 
 
@@ -225,7 +228,8 @@ def _fetch(settings: Settings, *ids: str, at: int | None = None, archive: Path |
     from lab.operations.archive import read_experiments
 
     if archive:
-        return read_experiments(archive, *ids)
+        with working(f"reading {archive}"):
+            return read_experiments(archive, *ids)
 
     async def ask() -> tuple[Any, ...]:
         async with open_lab(settings) as reader:

@@ -1,6 +1,7 @@
 """The command `sql`: asks memory in SQL."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from lab.errors import LabError, WrongUsage
 from lab.options import AtOption, JsonOption, run_async, with_settings
 from lab.settings import Settings
 from lab.terminal.output import print_json_lines
+from lab.terminal.working import working
 
 POSITION = 24
 
@@ -43,7 +45,8 @@ def sql(
     if statement is None:
         raise WrongUsage('sql needs a SELECT; hint: move37 sql --tables, then move37 sql "SELECT ..."')
     try:
-        ask = asking.ask_log(log, statement, limit, at) if log else None
+        with working(f"reading {log}") if log else nullcontext():
+            ask = asking.ask_log(log, statement, limit, at) if log else None
     except ValueError as error:
         raise LabError(str(error)) from None
     reply = ask or run_async(asking.ask_lab(settings, statement, limit, at))
