@@ -1,5 +1,6 @@
 """The command that evolves researcher programs."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,6 +65,7 @@ def _evolve(
 
     from agents.search.programs.hosting import ProgramHost
     from lab.client.event_text import event_line
+    from lab.observability import logs
     from lab.operations import evolving
     from lab.researchers.families import simulated_families, table_families
     from lab.researchers.meta_log import MetaLog, read_meta_traces
@@ -71,6 +73,7 @@ def _evolve(
     from lab.researchers.scoring import Scorer
     from lab.terminal.working import working
 
+    logs.configure(logging.WARNING)
     families = (*simulated_families(), *(table_families(tables) if tables else ()))
     writer = programmer_plan(settings.llm, arm)
     name = evolving.meta_campaign_id(evolving.meta_settings(families, programs, 0, arm), seed, writer)

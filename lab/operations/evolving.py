@@ -26,7 +26,7 @@ from lab.researchers.families import SEEDS_PER_FAMILY, Family
 from lab.researchers.meta_log import MetaLog, read_meta_log
 from lab.researchers.programmer import MetaAnswerer, ProgrammerPlan
 
-LANDSCAPES: Mapping[Split, int] = {"search": SEEDS_PER_FAMILY, "validation": 24, "held_out": 64}
+LANDSCAPES: Mapping[Split, int] = {"search": SEEDS_PER_FAMILY, "validation": 24, "held_out": 128}
 """Landscapes of each family. The fewer programs a split has, the more of them: finalists are close, and two programs
 carry the claim."""
 
