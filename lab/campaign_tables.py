@@ -2,18 +2,19 @@
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from bus.vocabulary.described import Described
 from bus.vocabulary.events import CONTROL_ARMS
 
 MODEL = "model"
 """Name of the guided designs in `--arms`: those that the language model proposes."""
 
 
-class ArmSettings(BaseModel):
+class ArmSettings(Described):
     """`[arms]`: shares of the designs that a campaign makes without its policy, to compare with."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid")
 
     random: float = Field(default=0.05, ge=0, le=0.5)
     """Fresh designs from the same grammar."""
@@ -45,10 +46,10 @@ def even_shares(arms: str) -> dict[str, float]:
     return {arm: 1 / len(named) if arm in named else 0.0 for arm in CONTROL_ARMS}
 
 
-class VerificationSettings(BaseModel):
+class VerificationSettings(Described):
     """`[verification]`: which of the screening's best are verified, on fresh seeds and sealed text."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid")
 
     candidates: int | None = Field(default=None, ge=0, le=64)
     """Designs that climb the ladder; 0 for none, None for as many as `share` allows."""

@@ -6,10 +6,11 @@ them as `[[llm.<agent>.choices]]`, each with what differs and a weight.
 
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from agents.llm.endpoint import ModelLibrary
 from agents.llm.prices import Price
+from bus.vocabulary.described import Described
 
 AgentName = Literal["researcher", "engineer", "analyst", "judge", "summariser", "programmer"]
 """Who asks a model: the roles that can use one, the judge of results, the writer of summaries, and the writer of
@@ -22,10 +23,10 @@ JUDGE_TEMPERATURE = 0.0
 """Temperature of the judge if none is set: its marks should depend on the result alone."""
 
 
-class ModelOptions(BaseModel):
+class ModelOptions(Described):
     """One model: where it is reached and how it is asked. What is not set is as in the table above it."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid")
 
     base_url: str | None = None
     """Address of the endpoint, such as `http://127.0.0.1:8080/v1`."""
@@ -63,16 +64,16 @@ class WeightedModel(ModelOptions):
 class AgentModels(ModelOptions):
     """`[llm.<agent>]`: the models of one agent."""
 
-    choices: list[WeightedModel] = []
+    choices: list[WeightedModel] = Field(default_factory=list)
     """Several models that share its questions; empty for one."""
     choice: Literal["weights", "bandit"] | None = None
     """Who chooses among several: their weights, or a bandit by successes per cost, which has no use for weights."""
 
 
-class LimitSettings(BaseModel):
+class LimitSettings(Described):
     """`[llm.limits]`: what the models of a campaign may take; beyond it, rules and the grammar decide."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid")
 
     cost: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Cost in the currency of `[llm.prices]`."""
@@ -105,7 +106,7 @@ class ModelSettings(AgentModels):
     """`[llm.summariser]`: who sums up what the campaign has learned."""
     programmer: AgentModels | None = None
     """`[llm.programmer]`: who writes researcher programs, for `move37 evolve-researchers`."""
-    prices: dict[str, Price] = {}
+    prices: dict[str, Price] = Field(default_factory=dict)
     """`[llm.prices."<model>"]`: prices per million tokens; a name that ends with `*` is for all that begin so."""
     limits: LimitSettings = LimitSettings()
     """What the models may take."""

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from agents.search import DEFAULT_POLICY
+from bus.vocabulary.described import Described
 from bus.wire.subjects import LOG, STREAMS, StreamLimits
 from lab.campaign_tables import ArmSettings, VerificationSettings
 from lab.errors import LabError
@@ -28,10 +29,10 @@ OTHER_VARIABLES = {"MOVE37_RACE_KERNELS"}
 DEFAULT_FILE = Path("lab.toml")
 
 
-class TaskObjective(BaseModel):
+class TaskObjective(Described):
     """`[objective.tasks.<task>]`: how a task enters the objective; None for the default of the task and the scale."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid")
 
     measure: str | None = Field(default=None, min_length=1)
     """Measure of the task, such as `nats_per_byte`, `accuracy` or `log_loss`."""
@@ -41,25 +42,23 @@ class TaskObjective(BaseModel):
     """Standard deviation of the measure over seeds, in its own unit."""
 
 
-class ObjectiveSettings(BaseModel):
+class ObjectiveSettings(Described):
     """`[objective]`: what experiments are ranked by."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid")
 
     rank_by: Literal["objective", "fitness"] = "objective"
     """Rank by measurements in units of seed noise, or by the fitness that is reported."""
     max_flops: float = Field(default=1.5, ge=0, allow_inf_nan=False)
     """Forward FLOPs per token that a design may take, as a multiple of the costliest baseline's; 0 for no limit."""
-    tasks: dict[str, TaskObjective] = {}
+    tasks: dict[str, TaskObjective] = Field(default_factory=dict)
     """Tasks by name; those not given have the defaults of the scale."""
 
 
-class Settings(BaseSettings):
+class Settings(Described, BaseSettings):
     """All settings; unknown keys are errors."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MOVE37_", env_nested_delimiter="__", extra="forbid", use_attribute_docstrings=True
-    )
+    model_config = SettingsConfigDict(env_prefix="MOVE37_", env_nested_delimiter="__", extra="forbid")
 
     home: Path = Path(".move37")
     """Folder for everything the lab writes."""

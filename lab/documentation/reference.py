@@ -11,8 +11,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
+from bus.vocabulary.described import Described, field_docs
 from bus.vocabulary.events import EVENT_TYPES
 from bus.vocabulary.queries import QUERIES
 from lab.observability import service_families
@@ -97,15 +96,17 @@ def _settings() -> str:
     return _page("Settings", opening, [_model_table(Settings)])
 
 
-def _model_table(model: type[BaseModel], prefix: str = "") -> str:
+def _model_table(model: type[Described], prefix: str = "") -> str:
     """Return a table of a model's fields, with those of the models inside it."""
     return _table(("setting", "default", "meaning"), _model_rows(model, prefix))
 
 
-def _model_rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
+def _model_rows(model: type[Described], prefix: str) -> Iterator[tuple[str, str, str]]:
+    docs = field_docs(model)
     for name, field in model.model_fields.items():
-        yield f"`{prefix}{name}`", f"`{field.get_default(call_default_factory=True)}`", field.description or ""
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        default = field.get_default(call_default_factory=True)
+        yield f"`{prefix}{name}`", f"`{default}`", docs.get(name, "")
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Described):
             yield from _model_rows(field.annotation, f"{prefix}{name}.")
 
 
@@ -145,8 +146,9 @@ def _events() -> str:
     return _page("Events and subjects", opening, parts)
 
 
-def _record_table(model: type[BaseModel]) -> str:
-    rows = [(f"`{name}`", f"`{_type_name(field.annotation)}`", field.description or "") for name, field in
+def _record_table(model: type[Described]) -> str:
+    docs = field_docs(model)
+    rows = [(f"`{name}`", f"`{_type_name(field.annotation)}`", docs.get(name, "")) for name, field in
             model.model_fields.items()]  # fmt: skip
     return _table(("field", "type", "meaning"), rows) if rows else "It has no fields."
 

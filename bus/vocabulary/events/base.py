@@ -6,18 +6,18 @@ A breaking change of an event raises its `version`; its wire type becomes `<Name
 
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from bus.vocabulary.described import Described
 
 EVENT_TYPES: dict[str, type["Event"]] = {}
 """Every event class by its wire name; the vocabulary of the lab."""
 
 
-class Record(BaseModel):
+class Record(Described):
     """A value that crosses the bus: immutable, no unknown keys, field docstrings kept for the JSON Schema."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class Limits(Record):
