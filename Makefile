@@ -8,6 +8,8 @@ EXPERIMENTS ?= 8
 HOME_DIR ?= .move37
 export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where this is set, each of a lab's eight processes compiles all modules again whenever it starts.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test install lint docs fix lock sbom gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels bench-fidelity bench-adas campaign-report chaos clean
 
@@ -18,7 +20,7 @@ run: install  ## a campaign of EXPERIMENTS=8 in HOME_DIR=.move37, and its report
 	$(BIN)/move37 run --home $(HOME_DIR) --experiments $(EXPERIMENTS)
 
 test: install  ## two workers; each runs whole files, in order, so that the tests of a file share its lab and slow ones come last
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 install: $(VENV)/.installed  ## everything into .venv
 
