@@ -11,7 +11,6 @@ from bus.vocabulary.events import ProposalRequested, RunCompleted
 from lab.roster import decider_specs
 from tests.support.labs import FinishedLab, move37
 
-pytestmark = pytest.mark.timeout(900)  # the fixture trains nine experiments
 BASELINES = 6
 EXPERIMENTS = 3
 CONTRACT = {

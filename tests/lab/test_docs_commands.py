@@ -83,7 +83,6 @@ def test_a_command_of_a_tutorial_works(page: str, command: str, student: Reader,
     assert student.run(command, address), f"{command} on {page} prints nothing"
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("page", "command"), commands(*HOW_TO), ids=lambda value: str(value)[:60])
 def test_a_command_of_a_how_to_page_works(page: str, command: str, owner_of: Callable[[str], Reader]) -> None:
     """It has the exit code that the page says, after those before it on the page."""
