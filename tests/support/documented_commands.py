@@ -19,7 +19,7 @@ from tests.support.labs import ROOT
 
 _BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _EXIT_CODE = re.compile(r"# exit code (\d+)$")
-_LEFT_OUT = ("__pycache__", "*.pyc", "build", "site", "node_modules", ".*")
+_LEFT_OUT = ("build", "site", "node_modules", ".*")
 _MOVE37 = """#!/bin/sh
 module=lab.cli
 if [ "$1" = run ]; then module=tests.support.instant_command; fi
