@@ -9,9 +9,9 @@ from tests.support.compilers import real_compilers  # noqa: F401  (an autouse fi
 from trainer.run.jail import training_jail
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
-    """Start one zygote for all runs of a module."""
+    """Start one zygote for all runs: it imports torch, which takes seconds, and the jail replaces one that dies."""
     with training_jail("bwrap", tmp_path_factory.mktemp("scratch")) as opened:
         opened.ensure_zygote()
         yield opened

@@ -1,7 +1,7 @@
 """No byte of the default text that is held out can be read in the jail, and no module that a run needs is hidden."""
 
 import importlib.util
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,7 @@ SNIPPETS = 200
 """Snippets of each held-out part."""
 
 
-@pytest.fixture(scope="module")
-def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
-    """Open the jail that candidates are trained in."""
-    with training_jail("bwrap", tmp_path_factory.mktemp("scratch")) as opened:
-        yield opened
-
-
+@cache
 def corpora() -> list[Corpus]:
     """Return the default text of each rung on the CPU."""
     return [load_corpus(None, *load(rung).text_tasks.values()) for rung in RUNGS]
