@@ -19,23 +19,31 @@ CONTRACT = {
 }  # fmt: skip
 
 
-def rows(lab: FinishedLab) -> list[dict]:
+@pytest.fixture(scope="module")
+def listed(finished: FinishedLab) -> list[dict]:
     """Return what `move37 experiments --json` lists."""
-    return [json.loads(line) for line in lab.move37("experiments", "--json").splitlines()]
+    return [json.loads(line) for line in finished.move37("experiments", "--json").splitlines()]
 
 
-def test_every_experiment_of_a_finished_campaign_has_ended(finished: FinishedLab) -> None:
+@pytest.fixture(scope="module")
+def log(finished: FinishedLab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the exported log."""
+    path = tmp_path_factory.mktemp("log") / "log.jsonl"
+    finished.move37("export-log", str(path))
+    return path
+
+
+def test_every_experiment_of_a_finished_campaign_has_ended(finished: FinishedLab, listed: list[dict]) -> None:
     """All baselines and experiments are listed, each with the keys that others rely on."""
-    listed = rows(finished)
     assert finished.result["finished"]
     assert len(listed) == BASELINES + EXPERIMENTS
     assert all(row.keys() >= CONTRACT for row in listed)
     assert {row["status"] for row in listed} <= {"analysed", "failed", "rejected"}
 
 
-def test_every_baseline_is_trained_and_scored(finished: FinishedLab) -> None:
+def test_every_baseline_is_trained_and_scored(listed: list[dict]) -> None:
     """The baselines pass the gates and have plausible figures."""
-    baselines = [row for row in rows(finished) if row["origin"] == "baseline"]
+    baselines = [row for row in listed if row["origin"] == "baseline"]
     assert [row["status"] for row in baselines] == ["analysed"] * BASELINES
     for row in baselines:
         assert 0 < row["bits_per_byte"] < 8
@@ -44,9 +52,8 @@ def test_every_baseline_is_trained_and_scored(finished: FinishedLab) -> None:
         assert row["fitness"] == pytest.approx(sum(row["parts"].values()) / 3)
 
 
-def test_the_other_experiments_are_genetic(finished: FinishedLab) -> None:
+def test_the_other_experiments_are_genetic(listed: list[dict]) -> None:
     """Without a model, genetic operators propose; parents are experiments of the campaign."""
-    listed = rows(finished)
     names = {row["id"] for row in listed}
     children = [row for row in listed if row["origin"] == "genetic"]
     assert len(children) == EXPERIMENTS
@@ -62,10 +69,8 @@ def test_no_causal_design_is_reported_as_a_leak(finished: FinishedLab) -> None:
     assert any(event["type"] == "RunCompleted.v2" for event in events)
 
 
-def test_the_exported_log_is_one_tree(finished: FinishedLab, tmp_path: Path) -> None:
+def test_the_exported_log_is_one_tree(log: Path) -> None:
     """Every event except the first has its cause earlier in the log."""
-    log = tmp_path / "log.jsonl"
-    finished.move37("export-log", str(log))
     history = list(log_file.read_log(log))
     ids: set[str] = set()
     for index, envelope in enumerate(history):
@@ -76,10 +81,8 @@ def test_the_exported_log_is_one_tree(finished: FinishedLab, tmp_path: Path) -> 
     assert all(json.loads(line)["specversion"] == "1.0" for line in log.read_text().splitlines())
 
 
-def test_the_weights_have_the_recorded_hash(finished: FinishedLab, tmp_path: Path) -> None:
+def test_the_weights_have_the_recorded_hash(finished: FinishedLab, log: Path) -> None:
     """The artifacts have the weights of every completed run, byte for byte."""
-    log = tmp_path / "log.jsonl"
-    finished.move37("export-log", str(log))
     completed = [envelope.event for envelope in log_file.read_log(log) if isinstance(envelope.event, RunCompleted)]
     assert completed
     for event in completed:
@@ -88,40 +91,36 @@ def test_the_weights_have_the_recorded_hash(finished: FinishedLab, tmp_path: Pat
 
 
 @pytest.mark.parametrize("role", decider_specs())
-def test_every_role_decides_the_same_in_a_replay(finished: FinishedLab, tmp_path: Path, role: str) -> None:
+def test_every_role_decides_the_same_in_a_replay(log: Path, role: str) -> None:
     """Today's code, with the recorded answers, publishes the recorded events."""
-    log = tmp_path / "log.jsonl"
-    finished.move37("export-log", str(log))
     result = json.loads(move37("replay", str(log), "--agent", role, "--json"))
     assert result["decisions"] > 0
     assert result["differences"] == []
 
 
-def test_memory_rebuilt_from_the_log_has_the_same_digest(finished: FinishedLab, tmp_path: Path) -> None:
+def test_memory_rebuilt_from_the_log_has_the_same_digest(finished: FinishedLab, log: Path) -> None:
     """A memory built from the log is equal to the memory of the campaign."""
     from memory.store import Store
 
-    log = tmp_path / "log.jsonl"
-    finished.move37("export-log", str(log))
     result = json.loads(move37("replay", str(log), "--rebuild", "--json"))
     with Store(finished.home / "memory.duckdb", read_only=True) as store:
         assert result["digest"] == store.digest()
 
 
-def test_reading_commands_agree(finished: FinishedLab) -> None:
+def test_reading_commands_agree(finished: FinishedLab, listed: list[dict]) -> None:
     """`best`, `show` and `experiments` have the same figures of the best experiment."""
     first = json.loads(finished.move37("best", "-n", "1", "--json"))
     shown = json.loads(finished.move37("show", first["id"], "--json"))
     assert {key: shown[key] for key in first} == first
     assert "nn.Module" in shown["source"]
-    assert first["fitness"] == max(row["fitness"] for row in rows(finished) if row["fitness"] is not None)
+    assert first["fitness"] == max(row["fitness"] for row in listed if row["fitness"] is not None)
 
 
-def test_the_report_is_one_page_with_every_experiment(finished: FinishedLab) -> None:
+def test_the_report_is_one_page_with_every_experiment(finished: FinishedLab, listed: list[dict]) -> None:
     """The page is at the path that the run printed."""
     page = Path(finished.result["report"]).read_text()
     assert page.lower().startswith("<!doctype html>")
-    assert all(row["id"] in page for row in rows(finished))
+    assert all(row["id"] in page for row in listed)
     assert "<svg" in page
 
 
