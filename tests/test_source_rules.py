@@ -52,6 +52,12 @@ def tree(file: str) -> ast.Module:
     return ast.parse((ROOT / file).read_text())
 
 
+@cache
+def lower_text(file: str) -> str:
+    """Return a file's text in lower case."""
+    return (ROOT / file).read_text().lower()
+
+
 def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, int]]:
     """Yield every function except Triton kernels, with its file and its number of lines."""
     for file in files(".py"):
@@ -71,7 +77,7 @@ def test_a_forbidden_word_occurs_nowhere(word: str) -> None:
     matches = [
         f"{file}:{number}: {line.strip()[:100]}; hint: write {FORBIDDEN[word]!r}"
         for file in files(*TEXT_SUFFIXES)
-        if file not in DIARIES
+        if file not in DIARIES and word in lower_text(file)  # much faster than the pattern
         for number, line in enumerate((ROOT / file).read_text().splitlines(), 1)
         if pattern.search(line)
     ]
