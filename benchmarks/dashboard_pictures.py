@@ -4,7 +4,9 @@ LOG is what `move37 export-log` writes. The pictures are of the views at 1280 by
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bus.audit import log_file
 from lab.operations.archive import read_experiments
@@ -36,7 +38,12 @@ def main() -> None:
 def _best(lab: RecordedLab) -> str:
     """Return the candidate with the highest score, or fitness."""
     rows = [row for row in lab.history.rows.values() if "fitness" in row and row.get("origin") != "baseline"]
-    return max(rows, key=lambda row: lab.scores.get(row["id"], row["fitness"]))["id"]
+
+    def merit(row: Mapping[str, Any]) -> float:
+        score = lab.scores.get(row["id"])
+        return float(row["fitness"] if score is None else score)
+
+    return max(rows, key=merit)["id"]
 
 
 if __name__ == "__main__":
