@@ -1,19 +1,20 @@
 """Prior: the best designs of an earlier campaign, with which a new one may begin (`--prior`).
 
 They are entered again and trained with the new campaign's seed. Scores are not taken over: the earlier search chose
-them for their luck too.
+them for their luck too. A claim campaign opens so, or one that tests discoveries again under a stricter plan.
 """
 
 import sys
 import tempfile
 import zlib
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 
 from agents.analysis.objective import score
 from agents.search.spaces import space_named
 from bus.audit import log_file
-from bus.vocabulary.events import CampaignStarted, Objective, PriorDesign
+from bus.vocabulary.events import CampaignStarted, DiscoveryConfirmed, Objective, PriorDesign
 from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiment, Experiments
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX
@@ -23,8 +24,9 @@ from lab.errors import LabError
 def prior_designs(log: Path, most: int, scale: str, objective: Objective | None) -> tuple[PriorDesign, ...]:
     """Return the designs of the newest campaign of an exported log that rank best, baselines left out.
 
-    They rank by the new campaign's objective; without one, as they did in theirs. Raises LabError if the file can't be
-    read, or if that campaign had another scale or has no analysed design.
+    Discoveries come first, by the gain that fresh seeds have shown. The others rank by the new campaign's objective;
+    without one, as they did in theirs. Raises LabError if the file can't be read, or if that campaign had another scale
+    or has no analysed design.
     """
     try:
         history = list(log_file.read_log(log, lambda line: print(f"skipped: {line}", file=sys.stderr)))
@@ -46,7 +48,7 @@ def prior_designs(log: Path, most: int, scale: str, objective: Objective | None)
 
 
 def _best(history: Sequence[Envelope], campaign: str, space: str, objective: Objective | None) -> list[PriorDesign]:
-    """Return the analysed designs of a campaign, best first."""
+    """Return the analysed designs of a campaign, its discoveries first, and best first among the others."""
     ranking, rows = _results(history, campaign)
     baselines = [row for row in rows if row.id.startswith(BASELINE_PREFIX)]
     designs = {row.id: row for row in rows if row not in baselines and _is_known(space, row.design)}
@@ -55,7 +57,14 @@ def _best(history: Sequence[Envelope], campaign: str, space: str, objective: Obj
     else:
         merits = {name: score(objective, row, baselines)[0] for name, row in designs.items()}
         names = sorted(merits, key=lambda name: -merits[name])
+    gains = {one.experiment: _gain(one.event) for one in history if isinstance(one.event, DiscoveryConfirmed)}
+    names.sort(key=lambda name: -gains.get(name, -inf))
     return [PriorDesign(design=designs[name].design or {}, source=f"{campaign} {name}") for name in names]
+
+
+def _gain(confirmed: DiscoveryConfirmed) -> float:
+    """Return a discovery's gain on its highest rung, over the baseline that is hardest to beat there."""
+    return min(one.mean for one in confirmed.rungs[-1].comparisons)
 
 
 def _results(history: Sequence[Envelope], campaign: str) -> tuple[Sequence[str], list[Experiment]]:

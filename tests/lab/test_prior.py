@@ -60,6 +60,14 @@ def test_they_rank_by_what_the_new_campaign_searches_for(log: Path) -> None:
     assert order == sorted(order)
 
 
+def test_discoveries_come_first() -> None:
+    """By the gain that fresh seeds have shown, whatever a single seed said: for a claim under a stricter plan."""
+    kept = Path(__file__).parents[2] / "docs/campaigns/prior-seed13.jsonl.gz"
+    best = prior_designs(kept, 3, "nano", None)
+    assert [design.source.split()[1] for design in best[:2]] == ["e0023", "e0001"]
+    assert len(best) == 3
+
+
 def test_they_open_the_campaign_and_count_as_its_experiments(log: Path, tmp_path: Path) -> None:
     prior = prior_designs(log, 3, "nano", None)
     lab = simulate(tmp_path, started(experiments=6, slots=2, baselines=("gla",), prior=prior))
