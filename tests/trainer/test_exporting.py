@@ -167,6 +167,18 @@ def test_a_source_that_can_not_stand_alone_is_one_line(statement: str, reason: s
         module_text(GOOD_SOURCE + statement, "", "Mixer")
 
 
+def test_rounding_that_a_sum_of_cancelling_terms_leaves_is_no_difference() -> None:
+    """A wrong gradient is one, however small it is."""
+    wanted = {"weight": np.array([60.0, 1.0]), "rate": np.array([0.3])}
+    assert (
+        certificates.difference(wanted, wanted | {"rate": np.array([0.3 + 6e-5])})
+        < certificates.TOLERANCES["gradients"]
+    )
+    assert certificates.difference(wanted, wanted | {"rate": np.array([0.301])}) > certificates.TOLERANCES["gradients"]
+    assert certificates.difference(wanted, wanted | {"rate": np.zeros(1)}) > certificates.TOLERANCES["gradients"]
+    assert certificates.difference(wanted, {"weight": wanted["weight"]}) == float("inf")
+
+
 def test_names_of_the_mixer_keep_their_meaning() -> None:
     """A kernel whose name the mixer has taken gets another one, as do private names of two modules."""
     source = GOOD_SOURCE.replace("linear_recurrence", "recur").replace(

@@ -20,6 +20,8 @@ WORKER = "trainer.inside.export_worker:main"
 LENGTHS, FIRST_PIECE, BATCH = (1, 63, 130), 37, 2
 """Odd lengths, of several chunks; the piece that decoding begins with."""
 GENERATED_TOKENS, PROMPT_TOKENS = 24, 16
+LEAST_SCALE = 0.05
+"""Share of the largest value of all arrays below which no array's own scale counts."""
 TOLERANCES = {"outputs": 1e-5, "decoding": 1e-5, "gradients": 1e-4}
 """Largest relative differences; a gradient sums over time and batch, so rounding adds up."""
 RUN_SECONDS, RUN_MEMORY_MB = 180.0, 4096
@@ -141,12 +143,15 @@ def decoding_of(open_export: Callable[[], Any], expected: Expected, device: Devi
 def difference(wanted: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> float:
     """Return the largest difference between arrays of the same names, as a share of each one's largest value.
 
-    It is infinite if names or shapes differ, or a value is not finite.
+    An array of smaller values than `LEAST_SCALE` times the largest of all arrays is measured by that: the gradient of a
+    rate is a sum whose terms cancel, and rounding is a share of the terms. The difference is infinite if names or shapes
+    differ, or a value is not finite.
     """
     pairs = {_short(name): array for name, array in wanted.items()}, {_short(name): a for name, a in found.items()}
     if pairs[0].keys() != pairs[1].keys():
         return float("inf")
-    return max(_gap(array, pairs[1][name]) for name, array in pairs[0].items())
+    least = LEAST_SCALE * max(_largest(array) for array in wanted.values())
+    return max(_gap(array, pairs[1][name], least) for name, array in pairs[0].items())
 
 
 def _short(name: str) -> str:
@@ -154,8 +159,11 @@ def _short(name: str) -> str:
     return name.removeprefix("mixer.")
 
 
-def _gap(wanted: np.ndarray, found: np.ndarray) -> float:
+def _largest(array: np.ndarray) -> float:
+    return float(np.abs(array).max(initial=0.0))
+
+
+def _gap(wanted: np.ndarray, found: np.ndarray, least: float) -> float:
     if wanted.shape != found.shape or not (np.isfinite(wanted).all() and np.isfinite(found).all()):
         return float("inf")
-    largest = float(np.abs(wanted).max(initial=0.0))
-    return float(np.abs(wanted - found).max(initial=0.0)) / max(largest, 1e-12)
+    return _largest(wanted - found) / max(_largest(wanted), least, 1e-12)
