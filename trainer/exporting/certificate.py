@@ -144,8 +144,8 @@ def difference(wanted: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]
     """Return the largest difference between arrays of the same names, as a share of each one's largest value.
 
     An array of smaller values than `LEAST_SCALE` times the largest of all arrays is measured by that: the gradient of a
-    rate is a sum whose terms cancel, and rounding is a share of the terms. The difference is infinite if names or shapes
-    differ, or a value is not finite.
+    rate is a sum whose terms cancel, and rounding is a share of the terms. The difference is infinite if names or
+    shapes differ, or a value is not finite.
     """
     pairs = {_short(name): array for name, array in wanted.items()}, {_short(name): a for name, a in found.items()}
     if pairs[0].keys() != pairs[1].keys():
