@@ -11,7 +11,7 @@ import { DiscoveryView } from "./views/discovery.js";
 import { ExperimentView } from "./views/experiment.js";
 import { ForkView } from "./views/fork.js";
 import { LeaderboardView } from "./views/leaderboard.js";
-import { LineageView } from "./views/lineage.js";
+import { LineageView, prepareLineage } from "./views/lineage.js";
 import { LogView } from "./views/log.js";
 import { NowView } from "./views/now.js";
 import { ResearchersView } from "./views/researchers.js";
@@ -51,6 +51,7 @@ class App {
     document.addEventListener("keydown", (event) => this.#keys(event));
     new MutationObserver(() => { redraw(); this.view?.repaint?.(); document.querySelectorAll(".plot").forEach((plot) => plot.repaint?.()); }).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     await this.route();
+    globalThis.requestIdleCallback?.(() => prepareLineage(this.store));
     this.source.follow(this.store.last, (kind, content) => this.#news(kind, content));
   }
 

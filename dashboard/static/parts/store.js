@@ -109,11 +109,10 @@ export class Store extends EventTarget {
   // { order: ranked rows, best first; rank: id → rank; best, baseline, gain(row) }
   get ranking() {
     if (this.#ranking) return this.#ranking;
-    const key = (row) => (row.objective === undefined
-      ? [0, -row.fitness, 0, row.opened]
-      : [row.within_limit ? 0 : 1, -Math.round(this.merit(row) / TIE), -(row.parts?.[2] ?? 0), row.opened]);
-    const order = this.experiments.filter((row) => row.fitness !== undefined)
-      .map((row) => [key(row), row]).sort(([a], [b]) => compare(a, b)).map(([, row]) => row);
+    const keyed = (row) => (row.objective === undefined
+      ? { row, limit: 0, merit: row.fitness, judge: 0 }
+      : { row, limit: row.within_limit ? 0 : 1, merit: Math.round(this.merit(row) / TIE), judge: row.parts?.[2] ?? 0 });
+    const order = this.experiments.filter((row) => row.fitness !== undefined).map(keyed).sort(compare).map(({ row }) => row);
     const standing = order.filter((row) => !row.vetoed);
     const rank = new Map(standing.map((row, index) => [row.id, index + 1]));
     const baseline = standing.find(isBaseline);
@@ -136,4 +135,4 @@ export class Store extends EventTarget {
   }
 }
 
-const compare = (a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2] || a[3] - b[3];
+const compare = (a, b) => a.limit - b.limit || b.merit - a.merit || b.judge - a.judge || a.row.opened - b.row.opened;

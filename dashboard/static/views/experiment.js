@@ -38,10 +38,10 @@ export class ExperimentView {
       fill(this.main, h("h1", {}, id), h("p", { class: "error" }, error.message));
       return;
     }
-    await this.#draw();
+    this.#draw();
   }
 
-  async #draw() {
+  #draw() {
     const { store, id } = this, row = store.rows.get(id);
     if (!this.events) return;
     if (!row) { fill(this.main, h("h1", {}, id), h("p", { class: "empty" }, `${id} was not opened yet at position ${store.at}.`)); return; }
@@ -60,7 +60,7 @@ export class ExperimentView {
       card("", "Failures and repairs", this.#attempts(trial)),
       card("", "Source", trial.source ? h("div", {}, this.#chooser(), this.difference) : null),
       card("", "Trail of events", this.trail)));
-    await Promise.all([this.#drawCurves(), this.#drawTrail(), trial.source ? this.#drawDifference() : null]);
+    this.filled = Promise.all([this.#drawTrail(), this.#drawCurves(), trial.source ? this.#drawDifference() : null]); // the page is there before them
   }
 
   #top(row) {

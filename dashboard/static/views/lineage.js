@@ -22,6 +22,26 @@ function clipped(context, text, room) {
   return width <= room ? text : `${text.slice(0, Math.max(1, Math.floor((text.length * room) / width) - 1))}…`;
 }
 
+// Returns the children of each experiment by its id, and the nodes of their tree, placed one step apart.
+function placed(experiments, collapsed) {
+  const rows = experiments.filter((row) => row.status), opened = new Map(rows.map((row) => [row.id, row.opened]));
+  const children = new Map([[ROOT, []], ...rows.map((row) => [row.id, []])]);
+  for (const row of rows) children.get(opened.get(row.parent) < row.opened ? row.parent : ROOT).push(row.id);
+  const root = d3.hierarchy(ROOT, (id) => (collapsed.has(id) ? null : children.get(id)));
+  d3.tree().nodeSize([STEP_Y, 1]).separation((a, b) => (a.parent === b.parent ? 1 : 1.5))(root);
+  return { experiments, children, nodes: root.descendants().slice(1) };
+}
+
+let whole = null; // the newest tree without collapsed nodes
+
+function wholeTree(experiments) {
+  if (whole?.experiments !== experiments) whole = placed(experiments, new Set());
+  return whole;
+}
+
+// Places a large tree while the page has nothing to do, so that its first sight does not wait.
+export function prepareLineage(store) { if (store.experiments.length > MANY) wholeTree(store.experiments); }
+
 export class LineageView {
   title = "Lineage";
   key = "merit";
@@ -65,22 +85,16 @@ export class LineageView {
   repaint() { this.#paint(); this.#legend(); }
 
   #layout() {
-    const { store } = this, rows = store.experiments.filter((row) => row.status), ids = new Set(rows.map((row) => row.id));
-    const children = new Map([[ROOT, []], ...rows.map((row) => [row.id, []])]);
-    const opened = new Map(rows.map((row) => [row.id, row.opened]));
-    for (const row of rows) children.get(ids.has(row.parent) && opened.get(row.parent) < row.opened ? row.parent : ROOT).push(row.id);
-    const root = d3.hierarchy(ROOT, (id) => (this.collapsed.has(id) ? null : children.get(id)));
-    d3.tree().nodeSize([STEP_Y, 1]).separation((a, b) => (a.parent === b.parent ? 1 : 1.5))(root);
+    const { store } = this, { children, nodes } = this.collapsed.size ? placed(store.experiments, this.collapsed) : wholeTree(store.experiments);
     this.children = children;
-    const nodes = root.descendants().slice(1);
     const [low, high] = nodes.length ? range(nodes.map((node) => node.x)) : [0, 0];
     this.canvas.style.height = `${Math.max(LOWEST_CANVAS, 1.3 * (high - low) + 90)}px`; // the style sheet says how high at most
     this.step = this.#step(nodes);
     this.nodes = nodes.map((node) => ({ x: (node.y - 1) * this.step, y: node.x, row: store.rows.get(node.data), parent: node.parent.data }));
     this.place = new Map(this.nodes.map((node) => [node.row.id, node]));
     this.path = new Set(store.ranking.best ? store.line(store.ranking.best.id) : []);
-    fill(this.caption, `${count(rows.length)} experiments, ${count(children.get(ROOT).length)} without a parent`);
-    this.canvas.setAttribute("aria-label", `Lineage of ${rows.length} experiments. Arrow keys move, Enter opens, space collapses.`);
+    fill(this.caption, `${count(children.size - 1)} experiments, ${count(children.get(ROOT).length)} without a parent`);
+    this.canvas.setAttribute("aria-label", `Lineage of ${children.size - 1} experiments. Arrow keys move, Enter opens, space collapses.`);
     Object.assign(this.canvas.dataset, { nodes: this.nodes.length, collapsed: this.collapsed.size });
     this.#paint();
   }

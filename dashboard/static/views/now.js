@@ -30,8 +30,8 @@ export class NowView {
     this.refreshModels = throttled(() => this.#models(), MODELS_MS);
     this.#models();
     this.refreshLists = throttled(() => this.#lists(), 700);
+    this.#lists(); // asked before the page is busy drawing
     this.update("rows");
-    this.update("log");
     this.timer = setInterval(() => this.#readings(), READINGS_MS);
     this.#readings();
   }
@@ -116,12 +116,12 @@ export class NowView {
   }
 
   async #lists() {
-    const { store } = this, at = store.at;
-    const [newest, trouble] = await Promise.all([
-      store.source.log({ limit: 4, at }), store.source.log({ filter: "type:RunAnomaly,CodeFailed,RunFailed,ProposalRejected", limit: 4, at })]);
-    const list = (entries, none) => (entries.length ? h("ol", { class: "log short" }, entries.map((entry) => shortItem(store, entry))) : h("p", { class: "empty" }, none));
-    fill(this.parts.log, list(newest.entries, "The log is empty."));
-    fill(this.parts.trouble, list(trouble.entries, "Nothing has failed."));
+    const { store, parts } = this, at = store.at;
+    const list = async (part, none, filter) => {
+      const { entries } = await store.source.log({ limit: 4, at, filter });
+      fill(part, entries.length ? h("ol", { class: "log short" }, entries.map((entry) => shortItem(store, entry))) : h("p", { class: "empty" }, none));
+    };
+    await Promise.all([list(parts.log, "The log is empty."), list(parts.trouble, "Nothing has failed.", "type:RunAnomaly,CodeFailed,RunFailed,ProposalRejected")]);
   }
 
   async #models() {
