@@ -72,7 +72,7 @@ def export_log(
 ) -> None:
     """Write the whole log to a file, byte for byte.
 
-    With --parquet, a table with a row for each event; it can't be replayed. --archive makes one of an exported log.
+    With --parquet, a table with a row for each event; it can't be replayed. --log makes one of an exported log.
 
     Example: move37 export-log campaign.jsonl
     """

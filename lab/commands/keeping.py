@@ -78,7 +78,7 @@ def archive(
 ) -> None:
     """Take the ended campaign that --campaign names out of the log into a file.
 
-    The file can be replayed and verified as an exported log, and read: move37 experiments --archive FILE. Other
+    The file can be replayed and verified as an exported log, and read: move37 experiments --log FILE. Other
     campaigns go on.
 
     Example: move37 archive nano-0.jsonl --campaign nano-0-c16f

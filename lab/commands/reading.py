@@ -17,7 +17,7 @@ from lab.terminal.working import working
 
 POSITION = 20
 ArchiveOption = Annotated[
-    Path | None, typer.Option("--archive", help="Read this file of `move37 archive` or `export-log` instead.")
+    Path | None, typer.Option("--log", help="An exported or archived log (default: the lab's own log).")
 ]
 IdArgument = Annotated[str, typer.Argument(help="An experiment, such as e0003.")]
 
@@ -173,7 +173,7 @@ def report(
 
     The methods paragraph says how the campaign was run, for a paper; all its numbers come from the log.
 
-    Example: move37 report --archive campaign.jsonl --markdown --out report.md
+    Example: move37 report --log campaign.jsonl --markdown --out report.md
     """
     from lab.operations import report as reports
 
@@ -200,7 +200,7 @@ def export_page(
 
     Every view can be drawn as of any event there too.
 
-    Example: move37 export-page --archive campaign.jsonl --out dashboard.html
+    Example: move37 export-page --log campaign.jsonl --out dashboard.html
     """
     from lab.operations import page_export
 

@@ -103,10 +103,10 @@ def test_a_later_campaign_is_whole(lab: Archived) -> None:
 
 def test_experiments_are_read_from_an_archive(lab: Archived) -> None:
     """As they were listed before, and one in full."""
-    assert move37("experiments", "--archive", str(lab.archive), "--json") == (
+    assert move37("experiments", "--log", str(lab.archive), "--json") == (
         lab.archive.with_name("experiments").read_text()
     )
-    assert json.loads(move37("show", "e0001", "--archive", str(lab.archive), "--json"))["source"]
+    assert json.loads(move37("show", "e0001", "--log", str(lab.archive), "--json"))["source"]
 
 
 def test_a_backup_of_a_lab_with_an_archived_campaign_is_restored(lab: Archived, tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ def test_an_exported_log_becomes_a_page(tmp_path: Path) -> None:
     """The command prints its path; the page holds the log."""
     log = archive.unpack("normal", tmp_path)
     out = tmp_path / "pages" / "page.html"
-    assert move37("export-page", "--archive", str(log), "--out", str(out)).strip() == str(out)
+    assert move37("export-page", "--log", str(log), "--out", str(out)).strip() == str(out)
     assert 'id="log"' in out.read_text()
 
 
-@pytest.mark.parametrize("arguments", [("--archive", "missing.jsonl"), ("--home", "nothing-here")])
+@pytest.mark.parametrize("arguments", [("--log", "missing.jsonl"), ("--home", "nothing-here")])
 def test_a_page_without_a_log_is_refused(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """In one line."""
     error = move37("export-page", *arguments, "--out", str(tmp_path / "page.html"), code=1, cwd=tmp_path)

@@ -60,7 +60,7 @@ def test_a_row_that_is_too_wide_stands_alone(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("command", [["experiments"], ["show", "base-gla"]], ids=" ".join)
 def test_a_pipe_gets_no_colours(log: Path, command: list[str]) -> None:
     """The output is plain text."""
-    assert "\x1b" not in move37(*command, "--archive", str(log), env={"TERM": "xterm-256color"})
+    assert "\x1b" not in move37(*command, "--log", str(log), env={"TERM": "xterm-256color"})
 
 
 def test_what_takes_long_is_announced(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
