@@ -8,6 +8,7 @@ put once. Whoever has the file's digest from the log can check what comes.
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -54,7 +55,7 @@ Find = Callable[[FileRequest], Path | None]
 
 async def offer_files(client: Client, role: str, find: Find) -> None:
     """Offer a home's files from now on."""
-    holder = client._nuid.next().decode()  # noqa: SLF001  (there is no public way)
+    holder = uuid4().hex
 
     async def offer(message: Msg) -> None:
         if path := await _found(find, message.data):

@@ -13,6 +13,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from nats.aio.client import Client
 from nats.js.errors import APIError
@@ -30,7 +31,7 @@ DIGEST_PREFIX = "SHA-256="
 
 async def put_file(client: Client, name: str, path: Path) -> None:
     """Put a file into the bucket under a name, in place of an earlier one. Raises OSError, TransportError."""
-    key, js = client._nuid.next().decode(), client.jetstream(timeout=ATTEMPT_TIMEOUT_S)  # noqa: SLF001  (no public way)
+    key, js = uuid4().hex, client.jetstream(timeout=ATTEMPT_TIMEOUT_S)
     digest, size, chunks = hashlib.sha256(), 0, 0
     try:
         with path.open("rb") as file:

@@ -67,6 +67,7 @@ def _plan(plan: VerificationPlan) -> Mapping[str, Any]:
         "places": len(plan.settlements),
         "margin": plan.margin,
         "alpha": plan.alpha,
+        "rates": plan.rates,
     }
 
 

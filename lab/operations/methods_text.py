@@ -105,13 +105,19 @@ def _verification(plan: VerificationPlan | None, claims: Verification | None) ->
         "by e-values, which stay valid at every look; the rate of false discoveries was held at "
         f"{plan.alpha:.0%} over all candidates, looks and rungs."
     )
+    if plan.rates:
+        rates = _listed([f"{rate:g}" for rate in plan.rates])
+        yield (
+            f"Before that, the candidate and each baseline trained with {rates} times the scale's learning rates, on "
+            "one seed and validation text, and kept the best."
+        )
     if plan.placebos:
         yield f"The best baseline climbed {plan.placebos} times as a placebo, with other seeds."
     ends = Counter(one.confirmed for one in claims.verdicts) if claims else Counter[bool]()
     yield f"{ends.total()} candidates got a verdict: {ends[True]} confirmed, {ends[False]} refuted."
 
 
-def _listed(numbers: Sequence[int]) -> str:
+def _listed(numbers: Sequence[int | str]) -> str:
     """Return numbers as a sentence has them."""
     *first, last = map(str, numbers)
     return f"{', '.join(first)} or {last}" if first else last

@@ -64,6 +64,13 @@ def test_a_campaign_with_verification_tells_its_plan_and_every_look() -> None:
     assert (early.status.last_seq, [look.seq for look in early.verification.evidence]) == (200, [152, 189])
 
 
+def test_a_campaign_that_tunes_learning_rates_says_so() -> None:
+    """A reader of its claims must know which rates they are at."""
+    history = read_history(ROOT / "docs" / "campaigns" / "tuned-seed31.jsonl.gz")
+    text = render_markdown(read_results(history), Counter(one.type for one in history))
+    assert "trained with 0.5, 1 or 2 times the scale's learning rates" in text
+
+
 def test_hostile_text_stays_text(history: list[Envelope]) -> None:
     """Markup and line breaks of a name do not reach the page."""
     results = read_results(history)

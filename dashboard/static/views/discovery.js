@@ -152,5 +152,5 @@ export class DiscoveryView {
 
 const eValue = (value) => (value >= 1e5 ? value.toExponential(1) : Number(value.toPrecision(3)).toLocaleString("en-US"));
 const rangeOf = (rows) => [Math.min(0, ...rows.map((row) => row.low)), Math.max(0, ...rows.map((row) => row.high))];
-const planText = ({ rungs, places, margin, alpha }) =>
-  `${plural(places, "place")}; ${rungs.map(({ name, seeds }) => `${name} with at most ${seeds} seeds`).join(", then ")}; a gain above ${number(margin)} at a false-discovery rate of ${alpha}.`;
+const planText = ({ rungs, places, margin, alpha, rates }) =>
+  `${plural(places, "place")}; ${rungs.map(({ name, seeds }) => `${name} with at most ${seeds} seeds`).join(", then ")}${rates.length ? `, each at its best of ${rates.join(", ")} times the learning rate` : ""}; a gain above ${number(margin)} at a false-discovery rate of ${alpha}.`;
