@@ -128,6 +128,11 @@ def read_logs(folder: Path) -> list[CampaignLog]:
     return [log for file in files for log in _campaigns(file, kept)]
 
 
+def read_log(file: Path) -> list[CampaignLog]:
+    """Return the campaigns of one exported log, without their ablations. Raises LabError."""
+    return list(_campaigns(file, ()))
+
+
 def _is_log(name: str) -> bool:
     return name.endswith(LOG_SUFFIXES) and TRACES_SUFFIX not in name and not name.endswith(SUFFIX)
 

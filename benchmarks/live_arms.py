@@ -1,0 +1,117 @@
+"""What the best designs of several campaigns are truly worth: `python -m benchmarks.live_arms OUT.jsonl LOG...`.
+
+Campaigns are pooled by policy, and their control arms are left out. All policies get the same seconds of runs: those of
+the one that took least. Of each policy the best designs by screening loss are trained again, with Mamba-2, on the same
+fresh seeds, and scored on sealed text. Prints, for each design, its screening loss, its mean loss and its paired gain
+over Mamba-2 with a t interval; then each policy's best mean. The best of several means is flattered by luck, equally
+for all policies. `OUT.jsonl` keeps the runs; those that it holds already are not repeated.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from statistics import fmean
+
+from agents.analysis.evidence.intervals import seed_interval
+from agents.design import BASELINES
+from benchmarks.kept_runs import KeptRun, PlannedTraining, collect
+from lab.operations.campaign_report.logs import CampaignLog, read_log
+
+FIRST_SEED = 900_000
+"""Seeds from here on are of no campaign's screening."""
+RIVAL = "mamba2"
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A design that is trained again."""
+
+    policy: str
+    name: str
+    """Campaign and experiment."""
+    source: str
+    screened: float
+    """Text loss of its screening run, nats per byte."""
+
+
+def finalists(logs: Sequence[CampaignLog], count: int) -> Iterator[Finalist]:
+    """Yield the best designs of each policy, within the same seconds of runs for every policy."""
+    by_policy: dict[str, list[CampaignLog]] = {}
+    for log in logs:
+        by_policy.setdefault(log.started.policy, []).append(log)
+    seconds = min(sum(_seconds(log) for log in own) / len(own) for own in by_policy.values())
+    for own in by_policy.values():
+        tried = [one for log in own for one in _within(log, seconds)]
+        yield from sorted(tried, key=lambda one: one.screened)[:count]
+
+
+def _searched(log: CampaignLog) -> Iterator[tuple[str, float]]:
+    """Yield the experiments of a campaign's policy, in the order of the log, with the seconds of their runs."""
+    own = {one.experiment for one in log.outcomes if one.kind == "opened" and one.arm == log.started.policy}
+    ends = (one for one in log.outcomes if one.kind in {"completed", "failed"} and one.experiment in own)
+    return ((one.experiment, one.seconds) for one in ends)
+
+
+def _seconds(log: CampaignLog) -> float:
+    return sum(seconds for _, seconds in _searched(log))
+
+
+def _within(log: CampaignLog, limit: float) -> Iterator[Finalist]:
+    """Yield the scored designs that a campaign's policy had tried before its runs took so many seconds."""
+    spent, seen = 0.0, set[str]()
+    for experiment, seconds in _searched(log):
+        spent += seconds
+        scored = log.scored.get(experiment)
+        if spent <= limit and scored and experiment not in seen:
+            seen.add(experiment)
+            yield Finalist(log.started.policy, f"{log.name} {experiment}", scored.source, scored.loss)
+
+
+def lines(chosen: Sequence[Finalist], runs: Sequence[KeptRun]) -> Iterator[str]:
+    """Yield the lines of both tables."""
+    losses: dict[str, dict[int, float]] = {}
+    for run in runs:
+        if run.loss is not None:
+            losses.setdefault(run.training.design, {})[run.training.seed] = run.loss
+    yield f"| policy | design | screening loss | mean loss | gain over {RIVAL} | 95 % interval | seeds |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for one in chosen:
+        yield f"| {one.policy} | {one.name} | {one.screened:.4f} | {_worth(losses.get(one.name, {}), losses[RIVAL])} |"
+    yield ""
+    yield "| policy | best mean loss | mean of the best |"
+    yield "| --- | --- | --- |"
+    for policy in dict.fromkeys(one.policy for one in chosen):
+        means = [fmean(losses[one.name].values()) for one in chosen if one.policy == policy and one.name in losses]
+        yield f"| {policy} | {min(means):.4f} | {fmean(means):.4f} |"
+    yield f"| {RIVAL} | {fmean(losses[RIVAL].values()):.4f} | |"
+
+
+def _worth(own: Mapping[int, float], rival: Mapping[int, float]) -> str:
+    """Return a design's mean loss, its paired gain with the interval, and the number of pairs, as cells."""
+    gains = [rival[seed] - own[seed] for seed in own if seed in rival]
+    if len(gains) < 2:
+        return "failed | | | 0"
+    low, high = seed_interval(gains, CONFIDENCE)
+    return f"{fmean(own.values()):.4f} | {fmean(gains):+.4f} | {low:+.4f} to {high:+.4f} | {len(gains)}"
+
+
+def main() -> None:
+    """Train the finalists and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("logs", type=Path, nargs="+")
+    parser.add_argument("--best", type=int, default=5, help="designs of each policy")
+    parser.add_argument("--seeds", type=int, default=10)
+    options = parser.parse_args()
+    chosen = list(finalists([log for file in options.logs for log in read_log(file)], options.best))
+    texts = {RIVAL: BASELINES[RIVAL].source} | {one.name: one.source for one in chosen}
+    keys = product(range(FIRST_SEED, FIRST_SEED + options.seeds), texts)
+    runs = collect(options.out, texts, [PlannedTraining(name, seed, sealed=True) for seed, name in keys])
+    print("\n".join(lines(chosen, runs)))
+
+
+if __name__ == "__main__":
+    main()

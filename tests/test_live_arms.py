@@ -1,0 +1,53 @@
+"""The best designs of campaigns on fresh seeds: who is trained again, and what the table says of them."""
+
+from dataclasses import asdict
+from json import dumps
+from pathlib import Path
+
+import pytest
+
+from benchmarks.kept_runs import KeptRun, PlannedTraining, collect
+from benchmarks.learning_rates import table
+from benchmarks.live_arms import RIVAL, Finalist, finalists, lines
+from lab.operations.campaign_report.logs import read_log
+
+LOG = Path(__file__).parents[1] / "docs" / "campaigns" / "prior-seed13.jsonl.gz"
+
+
+def test_finalists_are_the_best_of_the_policy_alone() -> None:
+    (log,) = read_log(LOG)
+    chosen = list(finalists([log], 5))
+    arms = {one.experiment: one.arm for one in log.outcomes if one.kind == "opened"}
+    assert [arms[one.name.split()[-1]] for one in chosen] == ["surrogate"] * 5
+    screened = [one.screened for one in chosen]
+    own = [log.scored[name].loss for name, arm in arms.items() if arm == "surrogate" and name in log.scored]
+    assert screened == sorted(own)[:5]
+
+
+def test_the_table_pairs_seeds_and_passes_over_failures() -> None:
+    chosen = [Finalist("surrogate", "log e0001", "", 2.0), Finalist("random", "log e0002", "", 2.1)]
+    losses = {RIVAL: (2.10, 2.12, 2.11), "log e0001": (2.08, 2.09, 2.10), "log e0002": (2.2, None, None)}
+    runs = [
+        KeptRun(PlannedTraining(name, seed), loss) for name, all_ in losses.items() for seed, loss in enumerate(all_)
+    ]
+    text = list(lines(chosen, runs))
+    assert "| surrogate | log e0001 | 2.0000 | 2.0900 | +0.0200 | -0.0048 to +0.0448 | 3 |" in text
+    assert "| random | log e0002 | 2.1000 | failed | | | 0 |" in text
+    assert text[-1] == f"| {RIVAL} | 2.1100 | |"
+
+
+def test_kept_runs_are_not_repeated(tmp_path: Path) -> None:
+    kept = KeptRun(PlannedTraining("a", 1, 2.0), 2.5)
+    out = tmp_path / "runs.jsonl"
+    out.write_text(dumps(asdict(kept)) + "\n")
+    assert collect(out, {}, [kept.training]) == [kept]  # without a source, a run that is not kept would raise
+    with pytest.raises(KeyError):
+        collect(out, {}, [PlannedTraining("a", 2, 2.0)])
+
+
+def test_a_rate_at_which_a_run_failed_has_no_mean() -> None:
+    runs = [
+        KeptRun(PlannedTraining("a", seed, rate), loss)
+        for seed, rate, loss in ((0, 1.0, 2.5), (1, 1.0, 2.7), (0, 2.0, None))
+    ]
+    assert list(table(runs, ["a"], [1.0, 2.0]))[-1] == "| a | 2.6000 | failed | 1 |"
