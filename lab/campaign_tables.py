@@ -71,7 +71,7 @@ class VerificationSettings(Described):
     """Repetitions of a run that a busy machine ended."""
     rates: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(default=None, max_length=8)
     """Multiples of the scale's learning rates that candidates and baselines try on each rung, empty for none; None for
-    0.5, 1 and 2 if `share` allows them."""
+    0.5, 1, 2 and 4 if `share` allows them."""
     placebos: int | None = Field(default=None, ge=0, le=8)
     """Times that the best baseline climbs again under another name and with other seeds, to measure the rate of false
     discoveries; None for one if `share` allows it."""

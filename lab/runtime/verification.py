@@ -19,7 +19,7 @@ from trainer.scales import Scale
 
 CANDIDATES = (8, 4, 2, 1)
 """Numbers of candidates that a derived plan may have."""
-RATES = (0.5, 1.0, 2.0)
+RATES = (0.5, 1.0, 2.0, 4.0)
 """Multiples of a scale's learning rates that a derived plan may try."""
 LOOKS = ((5, 10, 20), (5, 10), (5,))
 """Looks that a derived plan may have. More seeds come before more candidates: a claim without power is wasted."""

@@ -60,8 +60,8 @@ def test_learning_rates_are_tuned_if_the_share_allows_it() -> None:
     small, large = verification_plan(settings(20, candidates=1)), verification_plan(settings(8000))
     assert small is not None
     assert large is not None
-    assert (small.rates, large.rates) == ((), (0.5, 1.0, 2.0))
-    assert "each at its best of 0.5/1/2 times the learning rate" in announcement(settings(8000))
+    assert (small.rates, large.rates) == ((), (0.5, 1.0, 2.0, 4.0))
+    assert "each at its best of 0.5/1/2/4 times the learning rate" in announcement(settings(8000))
     assert is_plan_of(settings(8000), large.model_copy(update={"rates": ()}))
     wanted = verification_plan(settings(20, candidates=1, rates=(1.0, 3.0)))
     assert wanted is not None
