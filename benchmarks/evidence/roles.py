@@ -1,15 +1,18 @@
 """Whole simulated campaigns through the lab's own roles: director, researcher, engineer and analyst decide everything.
 
 Only training is simulated: a run's loss is the design's true one, plus the noise of real runs at nano
-(`benchmarks.evidence.noise`). The search chooses who climbs from screening scores of one seed. The plan has looks at 5,
-10 and 20 seeds, so every climb may stop early, and one placebo. One design in five is a near-duplicate: another
-structure with nearly the scores of the design before it.
+(`benchmarks.evidence.noise`), plus what its learning rate costs. Each design has a best rate, as in the sweep of
+`benchmarks.learning_rates`, and screening has the scale's own, which flatters some designs. The search chooses who
+climbs from screening scores of one seed. The plan tunes rates, has looks at 5, 10 and 20 seeds, so every climb may stop
+early, and has one placebo. One design in five is a near-duplicate: another structure with nearly the scores of the
+design before it.
 """
 
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import log2
 from pathlib import Path
 from random import Random
 from unittest.mock import patch
@@ -19,7 +22,15 @@ import numpy as np
 from benchmarks.evidence.campaigns import DUPLICATE_EVERY
 from benchmarks.evidence.noise import OWN_SD, RUN_SD, SEED_CORRELATION, TWIN_CORRELATION
 from benchmarks.evidence.shares import share
-from bus.vocabulary.events import DiscoveryConfirmed, Limits, PromotionDecided, Rung, RunRequested, VerificationPlan
+from bus.vocabulary.events import (
+    DiscoveryConfirmed,
+    Limits,
+    PromotionDecided,
+    Rung,
+    RunRequested,
+    VerificationPlan,
+    VerificationRequested,
+)
 from bus.wire.envelope import Envelope
 from bus.wire.ids import derive
 from tests.support import instant_trainer
@@ -36,8 +47,15 @@ PLAN = VerificationPlan(
     ),
     settlements=(5, 10, 15, 20),
     placebos=1,
+    rates=(0.5, 1.0, 2.0, 4.0),
 )
 LOSS = 2.0
+BEST_RATES = (1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 4.0, 4.0)
+"""Of eleven real designs at nano, the multiple of the scale's learning rates that is best."""
+USUAL_RATE = 2.0
+"""The best rate of the best baseline and of the planted design."""
+OCTAVE = 0.03
+"""What a learning rate costs that is twice or half the best one, in nats per byte: .02 to .05 for real designs."""
 PER_ARCHIVE = 10
 """Campaigns that share one memory: a new one costs seconds, and a full one answers slower."""
 
@@ -53,6 +71,8 @@ class RoleWorld:
     """The experiment that has the gain, whatever design it is."""
     behind: float = 0.0
     """How far all baselines but one are behind, so that only one is in the way of a false claim."""
+    tuned: bool = True
+    """Whether the plan tunes learning rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +93,7 @@ WORLDS = (
     RoleWorld("equal to the best baseline", 0.0, behind=0.1),
     RoleWorld("one better by .03", 0.03),
     RoleWorld("one better by .04", 0.04),
+    RoleWorld("equal to the best baseline, rates not tuned", 0.0, behind=0.1, tuned=False),
 )
 
 
@@ -82,12 +103,13 @@ def outcomes(world: RoleWorld, campaigns: int) -> Iterator[RoleOutcome]:
         with tempfile.TemporaryDirectory() as folder, caching(), _trained_by(world):
             archive = Archive(Path(folder))
             for seed in range(first, min(first + PER_ARCHIVE, campaigns)):
-                yield _outcome(world, _campaign(archive, seed))
+                yield _outcome(world, _campaign(archive, world, seed))
 
 
-def _campaign(archive: Archive, seed: int) -> Laboratory:
+def _campaign(archive: Archive, world: RoleWorld, seed: int) -> Laboratory:
     lab = Laboratory(archive, f"roles-{seed}", Random(seed), NO_FAULTS, sound_baselines=True)
-    lab.start(started(seed, EXPERIMENTS, SLOTS, verification=PLAN))
+    plan = PLAN if world.tuned else PLAN.model_copy(update={"rates": ()})
+    lab.start(started(seed, EXPERIMENTS, SLOTS, verification=plan))
     lab.run()
     return lab
 
@@ -104,14 +126,23 @@ def _trained_by(world: RoleWorld) -> Iterator[None]:
 
 
 def _loss(world: RoleWorld, envelope: Envelope, request: RunRequested) -> float:
-    """Return the loss of a run: true loss, the seed's part, which all designs share, and the design's own."""
+    """Return a run's loss: the true one, the rate's cost, the seed's part that all designs share, and its own."""
     campaign, name = envelope.campaign, envelope.experiment
     shared = RUN_SD * SEED_CORRELATION**0.5 * _normal(campaign, request.seed)
     twin = _twin(name)
     own = _normal(campaign, request.seed, name)
     if twin:
         own = TWIN_CORRELATION * _normal(campaign, request.seed, twin) + (1 - TWIN_CORRELATION**2) ** 0.5 * own
-    return LOSS - _gain(world, envelope) + shared + OWN_SD * own
+    return LOSS - _gain(world, envelope) + _rate_cost(world, envelope) + shared + OWN_SD * own
+
+
+def _rate_cost(world: RoleWorld, envelope: Envelope) -> float:
+    """Return what a run loses by a learning rate that is not its design's best."""
+    rate = envelope.event.rate if isinstance(envelope.event, VerificationRequested) else 1.0
+    name = envelope.experiment
+    is_usual = name == world.planted or instant_trainer.is_known_design(envelope)
+    best = USUAL_RATE if is_usual else Random(derive(envelope.campaign, name, "rate")).choice(BEST_RATES)
+    return OCTAVE * abs(log2(rate / best))
 
 
 def _gain(world: RoleWorld, envelope: Envelope) -> float:
