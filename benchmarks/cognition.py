@@ -20,6 +20,7 @@ from pydantic import Field
 
 from bus.vocabulary.events import Record
 from memory.cognition import CognitionFileEntry, load_entries
+from memory.cognition.searching import searched_text
 from memory.retrieval.embedding import Embedder, SentenceEmbedder
 
 PAIRS = Path(__file__).with_name("cognition_pairs.toml")
@@ -56,9 +57,8 @@ def rank(
 ) -> list[list[str]]:
     """Return the keys of all entries for each pair, nearest first, if `text_of` an entry represents it."""
     entries = load_entries()
-    similarities = (
-        embedder.encode([pair.problem for pair in pairs]) @ embedder.encode([text_of(e) for e in entries]).T
-    )  # [pairs, entries]
+    problems = embedder.encode([searched_text(pair.problem) for pair in pairs])
+    similarities = problems @ embedder.encode([text_of(entry) for entry in entries]).T  # [pairs, entries]
     orders = (-similarities).argsort(axis=1, kind="stable")
     return [[entries[index].key for index in order] for order in orders]
 

@@ -23,13 +23,14 @@ OVERFITTED_NATS = 0.15
 """Nats per byte by which a held-out text loss lies above the training loss if the design overfits."""
 UNKNOWN = UnitEffects()
 """The effects of a campaign that knows none."""
+BEHIND_SIBLINGS = "It falls behind the other children of its parent."
 _TASKS = {
     "text": "Text loss", "mqar": "Recall of pairs", "mad.in_context_recall": "Recall in context",
     "mad.noisy_recall": "Recall among noise", "mad.fuzzy_recall": "Recall of keys of several tokens",
     "mad.selective_copying": "Selective copying", "mad.compression": "Compression of a sequence into one state",
     "mad.memorization": "Memorisation of facts in weights",
 }  # fmt: skip
-_SHAPES: Mapping[Shape, str] = {
+SHAPES: Mapping[Shape, str] = {
     "spiked": "The loss spiked.",
     "plateaued": "The loss plateaued early.",
     "falling": "The loss was still falling at the end of training.",
@@ -46,8 +47,8 @@ def problem(peers: Peers, curve: Sequence[CurvePoint], random: Random, effects: 
     this, gap = peers.this, weakest(peers.this, peers.baselines)
     units, topic = unit_names(this.design or {}), gap.kind if gap else "text"
     form = shape(curve, this.metrics.text_task) if this.metrics else "unknown"
-    topics = [topic, *([form] if form in _SHAPES else []), *(["overfitted"] if _overfits(this) else [])]
-    lines = [_weakness(gap), _SHAPES.get(form, ""), _effect(peers), burden(effects, this.design)]
+    topics = [topic, *([form] if form in SHAPES else []), *(["overfitted"] if _overfits(this) else [])]
+    lines = [weakness_sentence(gap), SHAPES.get(form, ""), _effect(peers), burden(effects, this.design)]
     lines += _suspicions(topics, units, random) if this.design else []
     return " ".join(line for line in lines if line)
 
@@ -60,8 +61,8 @@ def unit_names(design: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(name for name in names if not name.startswith("kind:"))
 
 
-def _weakness(gap: Gap | None) -> str:
-    """Return the weakness with its size."""
+def weakness_sentence(gap: Gap | None) -> str:
+    """Return the weakness with its size; apart from its figures, `agents.analysis.problem_sentences` lists them all."""
     if gap is None:
         return "Nothing to compare with: text loss and recall should improve."
     if gap.kind == COST:
@@ -82,10 +83,15 @@ def _effect(peers: Peers) -> str:
     axis = (this.operator or "").partition(":")[2].replace("_", " ")
     if parent is not None and parent.val_loss is not None and axis:
         effect = compare_text(this, parent.val_loss, "").verdict
-        return {"worse": f"Changing the {axis} lost text.", "better": f"Changing the {axis} helped."}.get(effect, "")
+        return change_sentences(axis).get(effect, "")
     if len(peers.siblings) > 1 and compare_text(this, fmean(peers.siblings), "").verdict == "worse":
-        return "It falls behind the other children of its parent."
+        return BEHIND_SIBLINGS
     return ""
+
+
+def change_sentences(axis: str) -> Mapping[str, str]:
+    """Return the sentence on a change of an axis, given in words, for each verdict on its text loss."""
+    return {"worse": f"Changing the {axis} lost text.", "better": f"Changing the {axis} helped."}
 
 
 def _overfits(this: Experiment) -> bool:

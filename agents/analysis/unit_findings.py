@@ -30,7 +30,14 @@ def burden(effects: UnitEffects, design: Mapping[str, Any] | None) -> str:
     rows = _decided_in(effects, design)
     if not rows or rows[-1].verdict != "hurts":
         return ""
-    return f"Designs with {_in_words(rows[-1])} have fared worse."
+    return fared_worse(rows[-1].name)
+
+
+def fared_worse(unit: str) -> str:
+    """Return the sentence on a unit that hurts, given as `axis:key` or `path:kind`."""
+    known = unit.startswith("path:") or unit_named(unit) is not None
+    words = unit_words(unit) if known else f"this {unit.partition(':')[0].replace('_', ' ')} formula"
+    return f"Designs with {words} have fared worse."
 
 
 def _decided_in(effects: UnitEffects, design: Mapping[str, Any] | None) -> Sequence[UnitEffect]:
@@ -45,8 +52,3 @@ def _figures(row: UnitEffect) -> str:
     size, (least, most) = abs(row.effect), sorted((abs(row.low), abs(row.high)))
     name = row.name if len(row.name) <= MAX_FORMULA_CHARACTERS else f"{row.name[:MAX_FORMULA_CHARACTERS]}…"
     return f"{name} {row.verdict} by {size:.1f} seed noises ({least:.1f} to {most:.1f})"
-
-
-def _in_words(row: UnitEffect) -> str:
-    known = row.name.startswith("path:") or unit_named(row.name) is not None
-    return unit_words(row.name) if known else f"this {row.name.partition(':')[0].replace('_', ' ')} formula"

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from bus.vocabulary.events import Record
 from bus.vocabulary.queries import CognitionEntry
+from memory.cognition.searching import searched_text
 from memory.cognition.stored import stored_vectors
 from memory.retrieval.embedding import Embedder, Vectors32
 
@@ -128,7 +129,7 @@ class CognitionBase:
         """Return the vectors of the entries [n, 384] and their cosine similarities to a problem [n]."""
         if self._vectors is None:
             self._vectors = self._embedder.encode(self.texts)
-        return self._vectors, self._vectors @ self._embedder.encode([text])[0]
+        return self._vectors, self._vectors @ self._embedder.encode([searched_text(text)])[0]
 
 
 def _reply(entry: CognitionFileEntry, similarity: float) -> CognitionEntry:

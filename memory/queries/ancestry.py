@@ -18,6 +18,7 @@ from bus.vocabulary.queries import (
     Experiment,
     Neighbour,
 )
+from memory.cognition.searching import searched_text
 from memory.queries.cognition import CognitionHandler
 from memory.queries.handler import Knowledge, QueryHandler
 from memory.queries.neighbours import NeighboursHandler
@@ -48,7 +49,8 @@ class AncestryHandler(QueryHandler[AskAncestry]):
 
     def texts(self) -> Sequence[str]:
         """Return the problem and, if ideas near it are wanted, the parent's motivation."""
-        return [text for text in (self._problem() if self._reads_papers else "", self._motivation()) if text]
+        problem = searched_text(self._problem()) if self._reads_papers else ""
+        return [text for text in (problem, self._motivation()) if text]
 
     def motivation_count(self) -> int:
         """Return the number of all motivations up to the position, if ideas near the parent's are wanted."""

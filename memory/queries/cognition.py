@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bus.vocabulary.queries import AskCognition, Cognition
+from memory.cognition.searching import searched_text
 from memory.queries.handler import QueryHandler
 
 
@@ -13,8 +14,8 @@ class CognitionHandler(QueryHandler[AskCognition]):
     reads_cognition = True
 
     def texts(self) -> Sequence[str]:
-        """Return the problem."""
-        return (self.query.text,)
+        """Return the problem as it is searched by."""
+        return (searched_text(self.query.text),)
 
     def answer(self) -> Cognition:
         """Return the nearest entries. Raises ValueError without a cognition base."""

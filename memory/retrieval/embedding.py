@@ -5,7 +5,8 @@ the network off. Loading it takes seconds and half a gigabyte. So it is loaded w
 own, while memory already answers everything else.
 
 The model reads a limited number of tokens. So the embedding of a text is the mean of its sentences, weighted by their
-lengths: a long text is read to its end. Sentences that recur come from a cache.
+lengths: a long text is read to its end. Sentences that recur come from a cache, and those of a campaign without a
+language model from a file (`memory.retrieval.known_sentences`): it needs no model.
 """
 
 import hashlib
@@ -21,6 +22,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from memory.retrieval.known_sentences import known_sentences
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -62,7 +65,8 @@ class SentenceEmbedder:
     name = f"all-MiniLM-L6-v2:{WEIGHTS_SHA256[:8]}:{MAX_SENTENCE_TOKENS}:sentences"
 
     def __init__(self) -> None:
-        """Load nothing yet."""
+        """Load no model yet."""
+        self._known = known_sentences(self.name)
         self._requests: SimpleQueue[tuple[list[str], Future[Vectors32]]] = SimpleQueue()
         self._sentences: OrderedDict[str, Vectors32] = OrderedDict()
         """Vectors of sentences, the most recently used last."""
@@ -96,7 +100,7 @@ class SentenceEmbedder:
             return
         try:
             model = self._model = self._model or load_model()
-            self._embed(model, _split_sentences(text for texts, _ in requests for text in texts))
+            self._embed(model, split_sentences(text for texts, _ in requests for text in texts))
             for texts, future in requests:
                 vectors = self._cached(texts)
                 assert vectors is not None, "the cache holds more than a batch"
@@ -120,12 +124,10 @@ class SentenceEmbedder:
     def _embed(self, model: "SentenceTransformer", sentences: Sequence[str]) -> None:
         """Cache the vectors of sentences, and drop the least recently used ones."""
         with self._cache_lock:
-            missing = [sentence for sentence in dict.fromkeys(sentences) if sentence not in self._sentences]
+            missing = [sentence for sentence in dict.fromkeys(sentences) if self._vector(sentence) is None]
         new = model.encode(missing, batch_size=SENTENCES_PER_PASS, normalize_embeddings=True, show_progress_bar=False)
         with self._cache_lock:
             self._sentences.update(zip(missing, np.asarray(new, dtype=np.float32), strict=True))
-            for sentence in sentences:
-                self._sentences.move_to_end(sentence)
             for _ in range(len(self._sentences) - max(MAX_CACHED_SENTENCES, len(sentences))):
                 self._sentences.popitem(last=False)
 
@@ -134,7 +136,7 @@ class SentenceEmbedder:
         with self._cache_lock:
             means = [self._texts.get(text) for text in texts]
             for index, text in enumerate(texts):
-                if means[index] is None and (mean := self._mean(_split_sentences([text]))) is not None:
+                if means[index] is None and (mean := self._mean(split_sentences([text]))) is not None:
                     means[index] = self._texts[text] = mean
             while len(self._texts) > MAX_CACHED_TEXTS:
                 del self._texts[next(iter(self._texts))]
@@ -145,16 +147,21 @@ class SentenceEmbedder:
 
     def _mean(self, sentences: Sequence[str]) -> Vectors32 | None:
         """Return the mean of sentences, weighted by their lengths, as a unit vector; None if one is not cached."""
-        if not all(sentence in self._sentences for sentence in sentences):
+        vectors = [vector for sentence in sentences if (vector := self._vector(sentence)) is not None]
+        if len(vectors) < len(sentences):
             return None
-        for sentence in sentences:
-            self._sentences.move_to_end(sentence)
         lengths = np.array([max(1, len(sentence)) for sentence in sentences], np.float32)
-        mean = lengths @ np.stack([self._sentences[sentence] for sentence in sentences])
+        mean = lengths @ np.stack(vectors)
         return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
+    def _vector(self, sentence: str) -> Vectors32 | None:
+        """Return a sentence's vector [384], from now on the most recently used; None if it is not cached."""
+        if sentence in self._sentences:
+            self._sentences.move_to_end(sentence)
+        return self._sentences.get(sentence, self._known.get(sentence))
 
-def _split_sentences(texts: Iterable[str]) -> list[str]:
+
+def split_sentences(texts: Iterable[str]) -> list[str]:
     """Return the sentences of texts, in order; an empty text is one sentence."""
     return [sentence for text in texts for sentence in [part for part in SENTENCE_END.split(text) if part] or [""]]
 

@@ -1,5 +1,7 @@
 """The sentence model: offline, on one thread, the same vector for the same text."""
 
+import gzip
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +11,15 @@ import numpy as np
 import pytest
 
 from benchmarks.cognition import load_pairs, rank, ranking_figures
+from lab.operations.known_sentences import searched_sentences
 from memory.cognition import CognitionBase, load_entries
+from memory.cognition.searching import searched_text
 from memory.cognition.stored import stored_vectors
 from memory.retrieval import embedding
 from memory.retrieval.embedding import DIMENSIONS, HashEmbedder, SentenceEmbedder
+from memory.retrieval.known_sentences import known_sentences
+
+CAMPAIGNS = Path(__file__).parents[2] / "docs" / "campaigns"
 
 TEXTS = [
     "A decay gate.",
@@ -91,6 +98,44 @@ def test_the_vectors_of_the_projects_entries_are_stored(embedder: SentenceEmbedd
     np.testing.assert_allclose(vectors[::7], embedder.encode(texts[::7]), atol=1e-5)
     assert stored_vectors([*texts[1:], "another"], embedder.name) is None
     assert stored_vectors(texts, "another") is None
+
+
+def test_the_vectors_of_known_sentences_are_stored(embedder: SentenceEmbedder) -> None:
+    """They are those of every sentence of a problem, and agree with the model; another embedder has none."""
+    stored = known_sentences(embedder.name)
+    assert sorted(stored) == searched_sentences(), "they changed: run `python -m lab.operations.known_sentences`"
+    sample = searched_sentences()[::20]
+    vectors = np.asarray(embedding.load_model().encode(sample, normalize_embeddings=True, show_progress_bar=False))
+    np.testing.assert_allclose([stored[sentence] for sentence in sample], vectors, atol=1e-5)
+    assert known_sentences("another") == {}
+
+
+@pytest.mark.parametrize("log", ["prior-seed13", "surrogate-seed1"])
+def test_problems_of_a_campaign_without_a_model_load_no_sentence_model(
+    log: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every analysis of two real campaigns finds its papers by known sentences."""
+    monkeypatch.setattr(embedding, "load_model", lambda: pytest.fail("the model was loaded"))
+    with gzip.open(CAMPAIGNS / f"{log}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        events = [json.loads(line) for line in lines if '"type":"AnalysisReady"' in line]
+    problems = [event["data"]["problem"] for event in events]
+    assert len(problems) > 20
+    papers = CognitionBase(load_entries(), SentenceEmbedder())
+    assert all(papers.nearest(problem, 3, 0.0) for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("problem", "searched"),
+    [
+        ("Text loss 0.05 above base-mamba2 (4.3 seed noises).", "Text loss above base-mamba2 (seed noises)."),
+        ("Recall lower: 0.45, 0.99 in base-rwkv-7.", "Recall lower: in base-rwkv-7."),
+        ("elu(x) + 1 features, taps of width 4.", "elu(x) + features, taps of width ."),
+        ("12", "12"),
+    ],
+)
+def test_papers_are_searched_without_figures(problem: str, searched: str) -> None:
+    """Numbers go, and names that have digits stay; a text of figures alone stays too."""
+    assert searched_text(problem) == searched
 
 
 def test_a_changed_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
