@@ -16,7 +16,7 @@ from agents.search.spaces import register
 from benchmarks.policies import __main__ as command
 from benchmarks.policies import outside
 from benchmarks.policies.campaign import TableCampaign
-from benchmarks.policies.compare import interval, regrets
+from benchmarks.policies.compare import interval, regrets, times_fewer
 from benchmarks.policies.mixers import MixerTable
 from benchmarks.policies.table import Contender, PublishedTable, Table
 from bus.vocabulary.events import PoolUpdated, ProposalCreated, ProposalRequested, RunCompleted
@@ -97,6 +97,13 @@ def test_an_interval_covers_the_mean_and_shrinks_with_runs() -> None:
     for mean, low, high in (interval(few), interval(many)):
         assert low < mean < high
     assert np.ptp(interval(many)[1:]) < 0.3 * np.ptp(interval(few)[1:])
+
+
+def test_queries_to_the_regret_of_another_policy_are_counted() -> None:
+    """A policy that is after 2 queries where the other is after 6 takes three times fewer; one that never is, 0."""
+    slow = np.tile([9.0, 8.0, 7.0, 6.0, 5.0, 4.0], (3, 1))
+    assert times_fewer(np.tile([6.0, 4.0, 1.0], (3, 1)), slow) == (3.0, 3.0, 3.0)
+    assert times_fewer(np.tile([6.0, 5.0, 4.5], (3, 1)), slow) == (0.0, 0.0, 0.0)
 
 
 def test_an_absent_table_is_skipped_with_a_line(

@@ -6,7 +6,9 @@
 Each run is a whole campaign (`benchmarks.policies.campaign`): the lab's director, researcher, analyst, log and memory,
 with the table in the trainer's place. Prints, per table and policy, the test regret of the design with the best
 validation value after a quarter, a half and all of the queries: the mean over runs with its interval, and the mean
-difference to a reference policy on the same seeds with its interval. All intervals are 95 % of a bootstrap over runs.
+difference to a reference policy on the same seeds with its interval. With `--match random --match-queries 300` also how
+many times fewer queries a policy takes to the mean regret that random draws have after 300; 0 if it does not get there.
+All intervals are 95 % of a bootstrap over runs.
 `optuna-tpe` among the policies is Optuna's TPE without the lab (extra `bench`); `surrogate:children=64:leaning=4` is a
 policy with a parameter of its own and a setting of the researcher. A table whose file or package is absent is skipped
 with a line on stderr. The same arguments print the same table.
@@ -17,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -26,7 +29,7 @@ from agents.search import policies
 from agents.search.spaces import register
 from benchmarks.policies import outside
 from benchmarks.policies.campaign import TableCampaign
-from benchmarks.policies.compare import interval, regrets
+from benchmarks.policies.compare import Numbers, interval, regrets, times_fewer
 from benchmarks.policies.mixers import MeasuredMixers, MixerTable
 from benchmarks.policies.table import Contender, PublishedTable, Table
 from lab.researchers.published import PUBLISHED
@@ -38,6 +41,15 @@ LOADERS: dict[str, Callable[[Path], Table]] = {
 }
 
 
+@dataclass(frozen=True)
+class PolicyRun:
+    """A run of a policy."""
+
+    policy: str
+    seed: int
+    queries: int
+
+
 @cache
 def load(name: str, folder: Path) -> Table:
     """Return a table, whose space the lab then knows. Raises OSError or ImportError if it is absent."""
@@ -46,15 +58,15 @@ def load(name: str, folder: Path) -> Table:
     return table
 
 
-def run(name: str, folder: Path, queries: int, job: tuple[str, int]) -> tuple[list[float], float]:
-    """Return the regrets of one run of a policy under a seed, and the CPU seconds that it took."""
-    table, (policy, seed), began = load(name, folder), job, time.process_time()
-    if policy == outside.NAME:
+def run(name: str, folder: Path, job: PolicyRun) -> tuple[list[float], float]:
+    """Return the regrets of one run after each of its queries, and the CPU seconds that it took."""
+    table, began = load(name, folder), time.process_time()
+    if job.policy == outside.NAME:
         assert isinstance(table, PublishedTable), "main refuses it for other tables"
-        evaluated = outside.search(table, seed, queries)
+        evaluated = outside.search(table, job.seed, job.queries)
     else:
-        evaluated = TableCampaign(table, Contender.parse(policy), seed, queries).run()
-    return regrets(table, evaluated, seed, marks(queries)), time.process_time() - began
+        evaluated = TableCampaign(table, Contender.parse(job.policy), job.seed, job.queries).run()
+    return regrets(table, evaluated, job.seed, range(1, job.queries + 1)), time.process_time() - began
 
 
 def marks(queries: int) -> tuple[int, ...]:
@@ -64,22 +76,29 @@ def marks(queries: int) -> tuple[int, ...]:
 
 def rows(name: str, options: argparse.Namespace, chosen: Sequence[str]) -> Iterator[str]:
     """Yield a line for each policy on a table."""
-    jobs = [(policy, seed) for policy in chosen for seed in range(options.runs)]
+    jobs = [PolicyRun(policy, seed, options.queries) for policy in chosen for seed in range(options.runs)]
+    jobs += [
+        PolicyRun(options.match, seed, options.match_queries) for seed in range(options.runs if options.match else 0)
+    ]
     with ProcessPoolExecutor(options.jobs) as pool:
-        done = list(pool.map(partial(run, name, options.tables, options.queries), jobs))
-    by_policy = {
-        policy: np.array([regret for (of, _), (regret, _) in zip(jobs, done, strict=True) if of == policy])
-        for policy in chosen
-    }
-    for policy, values in by_policy.items():
-        seconds = float(np.mean([spent for (of, _), (_, spent) in zip(jobs, done, strict=True) if of == policy]))
-        reference = by_policy.get(options.reference)
-        cells = [_cell(*interval(column)) for column in values.T]
+        done = list(pool.map(partial(run, name, options.tables), jobs))
+    slow = np.array([course for course, _ in done[len(chosen) * options.runs :]])
+    courses: dict[str, Numbers] = {}
+    seconds: dict[str, float] = {}
+    for index, policy in enumerate(chosen):
+        of_policy = done[index * options.runs : (index + 1) * options.runs]
+        courses[policy] = np.array([course for course, _ in of_policy])
+        seconds[policy] = float(np.mean([spent for _, spent in of_policy]))
+    at = [mark - 1 for mark in marks(options.queries)]
+    for policy, course in courses.items():
+        cells = [_cell(*interval(column)) for column in course[:, at].T]
+        reference = courses.get(options.reference)
         if policy == options.reference or reference is None:
-            cells += ["–"] * values.shape[1]
+            cells += ["–"] * len(at)
         else:
-            cells += [_cell(*interval(column), sign="+") for column in (values - reference).T]
-        yield f"| {name} | {policy} | {' | '.join(cells)} | {seconds:.1f} |"
+            cells += [_cell(*interval(column), sign="+") for column in (course - reference)[:, at].T]
+        cells += [_cell(*times_fewer(course, slow))] if options.match else []
+        yield f"| {name} | {policy} | {' | '.join(cells)} | {seconds[policy]:.1f} |"
 
 
 def _cell(mean: float, low: float, high: float, sign: str = "") -> str:
@@ -95,6 +114,8 @@ def main() -> int:
     parser.add_argument("--reference", default="aging", help="policy that the others are compared with")
     parser.add_argument("--runs", type=int, default=50, help="runs of each policy, with the seeds 0, 1, ...")
     parser.add_argument("--queries", type=int, default=200, help="designs that a run evaluates")
+    parser.add_argument("--match", default="", help="policy whose last regret the others are to reach")
+    parser.add_argument("--match-queries", type=int, default=300, help="designs that a run of it evaluates")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     options = parser.parse_args()
     tables, chosen = options.only.split(","), options.policies.split(",")
@@ -102,14 +123,16 @@ def main() -> int:
         print(f"unknown: {', '.join(sorted(unknown))}; tables: {', '.join(LOADERS)}", file=sys.stderr)
         return 2
     try:
-        for one in chosen:
+        for one in (*chosen, *[options.match] * bool(options.match)):
             _ = one == outside.NAME or Contender.parse(one)
     except ValueError as error:
         print(f"{error}; or {outside.NAME}", file=sys.stderr)
         return 2
     print("| table | policy |", " | ".join(f"regret at {mark}" for mark in marks(options.queries)), end=" | ")
-    print(" | ".join(f"to {options.reference} at {mark}" for mark in marks(options.queries)), "| CPU s per run |")
-    print(f"|{' --- |' * 9}")
+    print(" | ".join(f"to {options.reference} at {mark}" for mark in marks(options.queries)), end=" | ")
+    matched = [f"times fewer than {options.match} after {options.match_queries}"] * bool(options.match)
+    print(" | ".join([*matched, "CPU s per run"]), "|")
+    print(f"|{' --- |' * (9 + len(matched))}")
     for name in tables:
         try:
             load(name, options.tables)
