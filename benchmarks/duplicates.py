@@ -7,6 +7,7 @@ as trained. Every design is then built in double precision with weights that its
 determine, and run on fixed random inputs. Prints one line of JSON:
 
 - `slots_given_up`: slots for which no new idea was found;
+- `copies`: proposals that were not trained, since a slot that was open at the same time had proposed them;
 - `equal_sources`: proposals whose source an earlier one has, blank space aside;
 - `equal_units`: proposals at distance 0 from an earlier one (`bus.vocabulary.design_edits`);
 - `equal_functions`: proposals whose outputs are those of an earlier one to nine digits. Sums in another order differ in
@@ -35,7 +36,7 @@ from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.mixers import MixerTable
 from benchmarks.policies.table import Contender
 from bus.vocabulary.design_edits import DesignItems, design_items, edits
-from bus.vocabulary.events import ProposalCreated, ProposalRejected
+from bus.vocabulary.events import CodeFailed, ProposalCreated, ProposalRejected
 from bus.wire.envelope import Envelope
 from bus.wire.ids import fingerprint
 from trainer.gates import load_mixer
@@ -84,9 +85,10 @@ def logged(seed: int, proposals: int, contender: str) -> list[Envelope]:
 
 
 def trained(log: Sequence[Envelope]) -> Iterator[ProposedDesign]:
-    """Yield the proposals of a campaign in the order of the log, baselines included."""
+    """Yield the proposals of a campaign that were trained, in the order of the log, baselines included."""
+    refused = {envelope.experiment for envelope in log if isinstance(envelope.event, CodeFailed)}
     for envelope in log:
-        if isinstance(event := envelope.event, ProposalCreated):
+        if isinstance(event := envelope.event, ProposalCreated) and envelope.experiment not in refused:
             yield ProposedDesign(envelope.experiment, event, design_items(event.design or {}), outputs_of(event.source))
 
 
@@ -121,7 +123,8 @@ def main() -> None:
             other = rows[nearest]
             print(f"{least:.1e} {other.experiment} {row.experiment}", *_parts(other.items, row.items))
     given_up = sum(isinstance(envelope.event, ProposalRejected) and envelope.event.final for envelope in log)
-    print(json.dumps({"proposals": len(rows), "slots_given_up": given_up} | counts))
+    copies = sum(isinstance(envelope.event, CodeFailed) for envelope in log)
+    print(json.dumps({"proposals": len(rows), "slots_given_up": given_up, "copies": copies} | counts))
 
 
 def _parts(a: DesignItems, b: DesignItems) -> Iterator[str]:

@@ -7,6 +7,7 @@ quarantined experiment runs a second time unchanged and is never repaired, since
 
 from dataclasses import replace
 
+from agents.admission.copies import COPIED, copied
 from agents.admission.run_request import run_request
 from agents.admission.static_check import check
 from agents.analysis.quarantine import FIRST_REPLICATION_SHARD, LAST_REPLICATION_SHARD
@@ -37,8 +38,8 @@ from bus.wire.ids import BASELINE_PREFIX, derive, parse_run_id, rng, run_id
 from bus.wire.plain_text import clean_line
 
 MESSAGE_CHARACTERS = 400
-UNREPAIRABLE_REASONS = frozenset({"bad_request", "trainer_fault"})
-"""Reasons that are no fault of the architecture: another source would end the same way, so none is made."""
+UNREPAIRABLE_REASONS = frozenset({"bad_request", "trainer_fault", COPIED})
+"""Reasons that are no fault of the architecture, so it gets no other source."""
 TERMINAL_STATUSES = frozenset({"failed", "rejected", "analysed"})
 """Statuses of an experiment that is over."""
 
@@ -65,6 +66,7 @@ class Engineer:
         attempt, fault = _attempt_of(envelope, setup.this)
         if fault and setup.this.status == "quarantined":
             return [_after_failed_replication(envelope, attempt, fault, setup, setup.started)]
+        fault = fault or copied(envelope.event, setup)
         return (yield from _bring_to_run(envelope, attempt, fault, setup, setup.started))
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:

@@ -40,6 +40,9 @@ class EngineerSettings(RoleSettings):
     compare_repairs: bool = True
     """Whether a repair by rules or the grammar that is an earlier experiment's source or design is varied, or given up;
     not in logs without this setting."""
+    refuse_copies: bool = True
+    """Whether a design that another slot has proposed since this one was opened is given up untrained; not in logs
+    without this setting."""
     gate_checks: int = Field(default=3, ge=0, le=20)
     """Sources that `check_source` may put through the gates in the conversation of a repair; none in logs without this
     setting."""
@@ -47,7 +50,7 @@ class EngineerSettings(RoleSettings):
 
 def settings_of(started: CampaignStarted) -> EngineerSettings:
     """Return the settings in force in a campaign; what an older log does not set is as it was then."""
-    then = {"compare_revisions": False, "compare_repairs": False, "gate_checks": 0}
+    then = {"compare_revisions": False, "compare_repairs": False, "refuse_copies": False, "gate_checks": 0}
     return EngineerSettings.model_validate(then | started.roles.get(ENGINEER, {}))
 
 

@@ -1,9 +1,9 @@
 """One campaign on a table: the lab's director, researcher and analyst, its log and its memory, and no training.
 
-The table answers for engineer and trainer: every proposal completes a run with the design's value, and every result in
-quarantine a second one. All else is the lab's own: the events go through the stream in memory (encoding, ids, subjects
-allowed once), memory reads them into its file and answers the roles' queries about a position. Events are handled in
-the order of the log, one at a time, so a seed determines a campaign.
+The table answers for engineer and trainer: every proposal but a copy (`agents.admission.copies`) completes a run with
+the design's value, and every result in quarantine a second one. All else is the lab's own: the events go through the
+stream in memory (encoding, ids, subjects allowed once), memory reads them into its file and answers the roles' queries
+about a position. Events are handled in the order of the log, one at a time, so a seed determines a campaign.
 """
 
 from collections.abc import Coroutine, Generator, Iterator, Sequence
@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar, cast
 
+from agents.admission.copies import copied
 from agents.analysis.quarantine import FIRST_REPLICATION_SHARD
 from agents.llm.schemas import Judgement
 from agents.roles import analyst, director, researcher
@@ -20,13 +21,14 @@ from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Post, one_by_one
 from bus.vocabulary.events import (
+    CodeFailed,
     HumanMessage,
     ProposalCreated,
     Record,
     RunAnomaly,
     RunCompleted,
 )
-from bus.vocabulary.queries import Query
+from bus.vocabulary.queries import AskSetup, ExperimentSetup, Query
 from bus.vocabulary.questions import CompletionReply, Question
 from bus.wire import subjects
 from bus.wire.envelope import Envelope
@@ -77,7 +79,7 @@ class TableCampaign:
             if isinstance(envelope.event, spec.subscribes):
                 for ordinal, post in enumerate(list(self._posts(one_by_one(role.decide(envelope))))):
                     self._publish(spec.name, post, envelope, ordinal)
-        if isinstance(envelope.event, ProposalCreated):
+        if isinstance(envelope.event, ProposalCreated) and not self._refuses(envelope):
             design = self.table.space.from_json(envelope.event.design)
             if envelope.event.origin != "baseline" or self.table.counts_founders:
                 self.trained.append(design)
@@ -85,6 +87,17 @@ class TableCampaign:
             self._complete(envelope)
         if isinstance(envelope.event, RunAnomaly):
             self._complete(envelope, shard=FIRST_REPLICATION_SHARD)
+
+    def _refuses(self, envelope: Envelope) -> bool:
+        """Give a proposal up if the engineer would not train it, since another slot has just proposed it."""
+        setup = answer(
+            self._knowledge, AskSetup(campaign=envelope.campaign, at=envelope.seq, experiment=envelope.experiment)
+        )
+        fault = copied(envelope.event, cast("ExperimentSetup", setup))
+        if fault:
+            failed = CodeFailed(attempt=0, stage=fault.stage, reason=fault.reason, message=fault.message, final=True)
+            self._publish(TABLE, Post(envelope.experiment, failed), envelope, 0)
+        return fault is not None
 
     def _posts(self, decision: Generator[Question | Post, Any, Sequence[Post]]) -> Iterator[Post]:
         """Yield the posts of a decision and answer its questions."""

@@ -1,5 +1,6 @@
 """AskPeers and AskSetup: an experiment with its peers after its trial, and with its baselines before."""
 
+import json
 from collections.abc import Sequence
 
 from bus.vocabulary.queries import AskPeers, AskSetup, Experiment, ExperimentSetup, Peers
@@ -67,7 +68,25 @@ class SetupHandler(QueryHandler[AskSetup]):
             this=detail_view(store, this, position, source=True) if self.query.source else summary_view(this, position),
             started=self.campaign.started_as_of(position),
             baselines=_trained_baselines(self.campaign, position),
+            copy_of="" if self.query.source else self._copy_of(this),
         )
+
+    def _copy_of(self, this: ExperimentState) -> str:
+        """Return the experiment of the same source or design that was proposed since the slot was opened; else nothing.
+
+        A researcher compares an idea with those before its slot; only the log's order tells of those since.
+        """
+        proposal = as_of(this.proposal, self.position)
+        if proposal is None or this.slot is None:
+            return ""
+        campaign, slot = self.campaign, this.slot.seq
+        end = campaign.proposal_index(proposal)
+        since = campaign.proposals[campaign.proposal_count(slot) : end]
+        copies = [row.experiment for row in since if row.fingerprint == proposal.fingerprint]
+        if since and proposal.design and self.knowledge.designs.novelty(campaign, proposal) == 0:
+            near = self.knowledge.designs.nearest(campaign, json.loads(proposal.design), end, len(since))
+            copies += [row.experiment for row, distance in near if distance == 0 and row.seq > slot]
+        return next(iter(copies), "")
 
 
 def _find_experiment(campaign: CampaignState, experiment_id: str, position: int) -> ExperimentState:

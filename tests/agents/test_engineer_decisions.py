@@ -92,6 +92,31 @@ def test_the_monitor_compares_with_the_completed_baselines() -> None:
         assert posts[0].event.peer == peer
 
 
+@pytest.mark.parametrize(
+    ("proposal", "settings", "trained"),
+    [
+        ({}, {"refuse_copies": True}, False),
+        ({}, {}, True),  # a log from before the setting
+        ({"origin": "baseline"}, {"refuse_copies": True}, True),
+        ({"operator": "prior"}, {"refuse_copies": True}, True),
+        ({"origin": "human"}, {"refuse_copies": True}, True),
+    ],
+)
+def test_a_copy_of_another_slots_idea_is_not_trained(
+    proposal: dict[str, Any], settings: dict[str, bool], trained: bool
+) -> None:
+    """It ends untrained and names the other experiment; founders and people's designs are trained all the same."""
+    started = STARTED.model_copy(update={"roles": {"engineer": settings}})
+    setup = answers()[AskSetup].model_copy(update={"started": started, "copy_of": "e0002"})
+    _, posts = decide(Engineer(), envelope_of(PROPOSED.model_copy(update=proposal), "e0003"), {AskSetup: setup})
+    if trained:
+        assert kinds(posts) == [RunRequested]
+        return
+    (failed,) = (post.event for post in posts)
+    assert (failed.reason, failed.final) == ("copied", True)
+    assert failed.message.startswith("e0002 is the same design")
+
+
 def test_a_static_fault_is_repaired_before_a_run() -> None:
     """One decision publishes the failure, the repair and the request for the repaired source."""
     _, posts = decide(Engineer(), envelope_of(PROPOSED.model_copy(update={"source": BROKEN}), "e0003"), answers())

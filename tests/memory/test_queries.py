@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from random import Random
+from typing import Any, cast
 
 import pytest
 
@@ -66,6 +67,29 @@ def test_parameters_are_known_once_training_begins(scribe: Scribe) -> None:
     positions = [scribe.start(), scribe.open("e0001", 1), scribe.start_run("e0001")]
     positions += [scribe.complete("e0001", parameters=12)]
     assert [scribe.experiment("e0001", at).parameters for at in positions[1:]] == [None, 10, 12]
+
+
+@pytest.mark.parametrize(
+    ("opened", "second", "copy_of"),
+    [
+        ("together", {"design": DESIGN, "source": "y = 2"}, "e0001"),
+        ("together", {"design": None, "source": "x  =  1"}, "e0001"),
+        ("together", {"design": None, "source": "y = 2"}, ""),
+        ("later", {"design": DESIGN, "source": "x = 1"}, ""),
+    ],
+)
+def test_a_setup_names_the_proposal_that_another_open_slot_made_first(
+    scribe: Scribe, opened: str, second: dict[str, Any], copy_of: str
+) -> None:
+    """By its design or its source; the researcher has compared the idea with those before its slot."""
+    scribe.start()
+    scribe.open("e0001", 1)
+    moves = [lambda: scribe.open("e0002", 2), lambda: scribe.propose("e0001", design=DESIGN, source="x = 1")]
+    for move in moves if opened == "together" else moves[::-1]:
+        move()
+    scribe.propose("e0002", **second)
+    setups = [answer(Knowledge(scribe.store), AskSetup(experiment=name)) for name in ("e0001", "e0002")]
+    assert [cast("ExperimentSetup", setup).copy_of for setup in setups] == ["", copy_of]
 
 
 def test_later_events_change_no_answer(make_store: Callable[[list[Envelope]], Store], log: list[Envelope]) -> None:

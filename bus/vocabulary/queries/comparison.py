@@ -49,6 +49,9 @@ class ExperimentSetup(Record):
     """The event that started the campaign."""
     baselines: tuple[Experiment, ...] = ()
     """Baselines that have completed: their figures alone."""
+    copy_of: str = ""
+    """The experiment with the same source or design that was proposed between this one's slot and its proposal; empty
+    if there is none, and in a reply with the newest attempt's source."""
 
 
 class AskSetup(Query):
