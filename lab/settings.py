@@ -103,7 +103,8 @@ class Settings(Described, BaseSettings):
     data: Path | None = None
     """File or folder of text, JSONL or Parquet to train on; None for the Python standard library's source."""
     prior: Path | None = None
-    """Exported log of an earlier campaign whose best designs open the new one; None for none."""
+    """Exported log of an earlier campaign whose best designs open the new one, or `shipped` for those that come with
+    the project; None or `none` for none."""
     prior_designs: int = Field(default=8, ge=1, le=50)
     """How many of them; they count as experiments."""
     sandbox: Literal["bwrap", "none"] = "bwrap"

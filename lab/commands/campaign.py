@@ -34,7 +34,10 @@ VerifyOption = Annotated[
 ]
 DataOption = Annotated[Path | None, typer.Option(help="Your own text: a file or folder of text, JSONL or Parquet.")]
 PriorOption = Annotated[
-    Path | None, typer.Option(help="Exported log of an earlier campaign, whose best designs open this one.")
+    Path | None,
+    typer.Option(
+        help="Exported log of a campaign whose best designs open this one, or `shipped` for the project's own."
+    ),
 ]
 LazySyncOption = Annotated[
     bool | None,

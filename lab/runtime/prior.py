@@ -2,14 +2,19 @@
 
 They are entered again and trained with the new campaign's seed. Scores are not taken over: the earlier search chose
 them for their luck too. A claim campaign opens so, or one that tests discoveries again under a stricter plan.
+
+`--prior shipped` takes the designs that come with the project: the discoveries of its own campaigns, then their other
+best designs. `lab.operations.shipped_prior` writes them.
 """
 
 import sys
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from agents.analysis.objective import score
 from agents.search.spaces import space_named
@@ -20,20 +25,36 @@ from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX
 from lab.errors import LabError
 
+NONE, SHIPPED = Path("none"), Path("shipped")
+"""Values of `--prior` that are no files: no designs, as by default, and those that come with the project."""
+SHIPPED_FILE = Path(__file__).with_name("shipped_prior.json")
+SHIPPED_DESIGNS = TypeAdapter(tuple[PriorDesign, ...])
 
-def prior_designs(log: Path, most: int, scale: str, objective: Objective | None) -> tuple[PriorDesign, ...]:
-    """Return the designs of the newest campaign of an exported log that rank best, baselines left out.
+
+def prior_designs(prior: Path | None, most: int, scale: str, objective: Objective | None) -> tuple[PriorDesign, ...]:
+    """Return the designs that open a campaign: those that come with the project, those of a log, or none.
+
+    Raises LabError if the file can't be read, or if its newest campaign had another scale or has no analysed design.
+    """
+    if prior is None or prior == NONE:
+        return ()
+    return shipped_designs()[:most] if prior == SHIPPED else designs_of_log(prior, scale, objective)[:most]
+
+
+def shipped_designs() -> tuple[PriorDesign, ...]:
+    """Return the designs that come with the project, discoveries first, at whatever scale; they were found at nano."""
+    designs = SHIPPED_DESIGNS.validate_json(SHIPPED_FILE.read_bytes())
+    return tuple(one for one in designs if _is_known("mixers", one.design))
+
+
+def designs_of_log(log: Path, scale: str, objective: Objective | None) -> tuple[PriorDesign, ...]:
+    """Return the designs of the newest campaign of an exported log, best first and baselines left out.
 
     Discoveries come first, by the gain that fresh seeds have shown. The others rank by the new campaign's objective;
     without one, as they did in theirs. Raises LabError if the file can't be read, or if that campaign had another scale
     or has no analysed design.
     """
-    try:
-        history = list(log_file.read_log(log, lambda line: print(f"skipped: {line}", file=sys.stderr)))
-    except (OSError, EOFError, zlib.error) as error:
-        raise LabError(
-            f"can't read {log} ({getattr(error, 'strerror', None) or error}); hint: move37 export-log writes one"
-        ) from None
+    history = read_history(log)
     starts = [one for one in history if isinstance(one.event, CampaignStarted)]
     if not starts:
         raise LabError(f"{log} holds no campaign")
@@ -41,10 +62,30 @@ def prior_designs(log: Path, most: int, scale: str, objective: Objective | None)
     assert isinstance(event, CampaignStarted)
     if event.scale != scale:
         raise LabError(f"the campaign in {log} is at scale {event.scale}, not {scale}")
-    found = tuple(_best(history, campaign, event.space, objective))[:most]
+    found = tuple(_best(history, campaign, event.space, objective))
     if not found:
         raise LabError(f"the campaign in {log} has no analysed design")
     return found
+
+
+def read_history(log: Path) -> list[Envelope]:
+    """Return the events of an exported log. Raises LabError."""
+    try:
+        return list(log_file.read_log(log, lambda line: print(f"skipped: {line}", file=sys.stderr)))
+    except (OSError, EOFError, zlib.error) as error:
+        raise LabError(
+            f"can't read {log} ({getattr(error, 'strerror', None) or error}); hint: move37 export-log writes one, or "
+            "take --prior shipped"
+        ) from None
+
+
+def discovered_gains(history: Sequence[Envelope]) -> Mapping[str, float]:
+    """Return the gain of each confirmed discovery on its highest rung, over the baseline hardest to beat there."""
+    return {
+        one.experiment: min(compared.mean for compared in one.event.rungs[-1].comparisons)
+        for one in history
+        if isinstance(one.event, DiscoveryConfirmed)
+    }
 
 
 def _best(history: Sequence[Envelope], campaign: str, space: str, objective: Objective | None) -> list[PriorDesign]:
@@ -57,14 +98,9 @@ def _best(history: Sequence[Envelope], campaign: str, space: str, objective: Obj
     else:
         merits = {name: score(objective, row, baselines)[0] for name, row in designs.items()}
         names = sorted(merits, key=lambda name: -merits[name])
-    gains = {one.experiment: _gain(one.event) for one in history if isinstance(one.event, DiscoveryConfirmed)}
+    gains = discovered_gains(history)
     names.sort(key=lambda name: -gains.get(name, -inf))
     return [PriorDesign(design=designs[name].design or {}, source=f"{campaign} {name}") for name in names]
-
-
-def _gain(confirmed: DiscoveryConfirmed) -> float:
-    """Return a discovery's gain on its highest rung, over the baseline that is hardest to beat there."""
-    return min(one.mean for one in confirmed.rungs[-1].comparisons)
 
 
 def _results(history: Sequence[Envelope], campaign: str) -> tuple[Sequence[str], list[Experiment]]:

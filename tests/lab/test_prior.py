@@ -10,8 +10,9 @@ from bus.audit import log_file
 from bus.vocabulary.events import CampaignStarted, PriorDesign, ProposalCreated, ProposalRequested, RunCompleted
 from bus.wire.envelope import encode
 from lab.errors import LabError
+from lab.operations.shipped_prior import CAMPAIGNS, best_designs
 from lab.runtime.campaign_start import campaign_started
-from lab.runtime.prior import prior_designs
+from lab.runtime.prior import prior_designs, shipped_designs
 from lab.settings import LoadedSettings
 from tests.support.archive import Archive
 from tests.support.factories import campaign_started as started
@@ -62,10 +63,19 @@ def test_they_rank_by_what_the_new_campaign_searches_for(log: Path) -> None:
 
 def test_discoveries_come_first() -> None:
     """By the gain that fresh seeds have shown, whatever a single seed said: for a claim under a stricter plan."""
-    kept = Path(__file__).parents[2] / "docs/campaigns/prior-seed13.jsonl.gz"
-    best = prior_designs(kept, 3, "nano", None)
+    best = prior_designs(CAMPAIGNS / "prior-seed13.jsonl.gz", 3, "nano", None)
     assert [design.source.split()[1] for design in best[:2]] == ["e0023", "e0001"]
     assert len(best) == 3
+
+
+def test_the_projects_own_designs_come_with_it() -> None:
+    """`shipped` takes them, discoveries first and each once; nothing and `none` take none."""
+    designs, best = shipped_designs(), best_designs([CAMPAIGNS / "prior-seed13.jsonl.gz"], 2)
+    assert len({one.model_dump_json(include={"design"}) for one in designs}) == len(designs) >= 20
+    assert [one.source.split()[1] for one in best] == ["e0023", "e0001"]
+    settings = LoadedSettings.load({"prior": "shipped", "prior_designs": 3}).settings
+    assert campaign_started(settings).prior == designs[:3]
+    assert campaign_started(LoadedSettings.load({"prior": "none"}).settings).prior == ()
 
 
 def test_they_open_the_campaign_and_count_as_its_experiments(log: Path, tmp_path: Path) -> None:
