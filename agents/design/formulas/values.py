@@ -25,14 +25,14 @@ Rows = list[list[float]]
 """Values by step and channel; one channel stands for all of them."""
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def values(tree: Expression) -> tuple[float, ...]:
     """Return a tree's values on every sequence, one after the other; finite for a tree that fits an opening."""
     rows = [row for scale in SCALES for row in _evaluate(tree, scale)]
     return tuple(value for row in rows for value in (row if len(row) == CHANNELS else row * CHANNELS))
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def fingerprint(tree: Expression) -> str:
     """Return the hexadecimal fingerprint of a tree's function."""
     return min(_digest(variant) for variant in variants(tree))

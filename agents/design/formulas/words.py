@@ -8,7 +8,7 @@ from agents.design.formulas.openings import LEAVES
 _NAMES = {"sigmoid": "σ", "mean": "mean≤t"}
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def in_words(tree: Expression) -> str:
     """Return a tree as a formula in the field's notation."""
     return _written(tree, 0)
