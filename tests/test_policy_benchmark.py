@@ -16,7 +16,7 @@ from agents.search.spaces import register
 from benchmarks.policies import __main__ as command
 from benchmarks.policies import outside
 from benchmarks.policies.campaign import TableCampaign
-from benchmarks.policies.compare import interval, regrets, times_fewer
+from benchmarks.policies.compare import evidence_for, interval, regrets, times_fewer
 from benchmarks.policies.mixers import MixerTable
 from benchmarks.policies.table import Contender, PublishedTable, Table
 from bus.vocabulary.events import PoolUpdated, ProposalCreated, ProposalRequested, RunCompleted
@@ -104,6 +104,14 @@ def test_queries_to_the_regret_of_another_policy_are_counted() -> None:
     slow = np.tile([9.0, 8.0, 7.0, 6.0, 5.0, 4.0], (3, 1))
     assert times_fewer(np.tile([6.0, 4.0, 1.0], (3, 1)), slow) == (3.0, 3.0, 3.0)
     assert times_fewer(np.tile([6.0, 5.0, 4.5], (3, 1)), slow) == (0.0, 0.0, 0.0)
+
+
+def test_a_policy_needs_evidence() -> None:
+    """A clear gain over the runs confirms; noise of the same size does not, nor runs that are all equal."""
+    draws = np.random.default_rng(5).normal(0.0, 1.0, (2, 30))
+    assert evidence_for(draws[0] - 2.0, draws[1]).endswith("of 20: less regret")
+    assert evidence_for(draws[0], draws[1]).endswith("of 20: no evidence")
+    assert evidence_for(draws[0], draws[0]) == "1 of 20: no evidence"
 
 
 def test_an_absent_table_is_skipped_with_a_line(

@@ -6,9 +6,10 @@
 Each run is a whole campaign (`benchmarks.policies.campaign`): the lab's director, researcher, analyst, log and memory,
 with the table in the trainer's place. Prints, per table and policy, the test regret of the design with the best
 validation value after a quarter, a half and all of the queries: the mean over runs with its interval, and the mean
-difference to a reference policy on the same seeds with its interval. With `--match random --match-queries 300` also how
-many times fewer queries a policy takes to the mean regret that random draws have after 300; 0 if it does not get there.
-All intervals are 95 % of a bootstrap over runs.
+difference to a reference policy on the same seeds with its interval. Last comes what the lab's test of claims
+(`agents.analysis.evidence`) says of less regret after all queries: 1 is no evidence, 20 confirms at a level of 5 %.
+With `--match random --match-queries 300` also how many times fewer queries a policy takes to the mean regret that
+random draws have after 300; 0 if it does not get there. All intervals are 95 % of a bootstrap over runs.
 `optuna-tpe` among the policies is Optuna's TPE without the lab (extra `bench`); `surrogate:children=64:leaning=4` is a
 policy with a parameter of its own and a setting of the researcher. A table whose file or package is absent is skipped
 with a line on stderr. The same arguments print the same table.
@@ -29,7 +30,7 @@ from agents.search import policies
 from agents.search.spaces import register
 from benchmarks.policies import outside
 from benchmarks.policies.campaign import TableCampaign
-from benchmarks.policies.compare import Numbers, interval, regrets, times_fewer
+from benchmarks.policies.compare import Numbers, evidence_for, interval, regrets, times_fewer
 from benchmarks.policies.mixers import MeasuredMixers, MixerTable
 from benchmarks.policies.table import Contender, PublishedTable, Table
 from lab.researchers.published import PUBLISHED
@@ -94,9 +95,10 @@ def rows(name: str, options: argparse.Namespace, chosen: Sequence[str]) -> Itera
         cells = [_cell(*interval(column)) for column in course[:, at].T]
         reference = courses.get(options.reference)
         if policy == options.reference or reference is None:
-            cells += ["–"] * len(at)
+            cells += ["–"] * (1 + len(at))
         else:
             cells += [_cell(*interval(column), sign="+") for column in (course - reference)[:, at].T]
+            cells.append(evidence_for(course[:, -1], reference[:, -1]))
         cells += [_cell(*times_fewer(course, slow))] if options.match else []
         yield f"| {name} | {policy} | {' | '.join(cells)} | {seconds[policy]:.1f} |"
 
@@ -130,9 +132,10 @@ def main() -> int:
         return 2
     print("| table | policy |", " | ".join(f"regret at {mark}" for mark in marks(options.queries)), end=" | ")
     print(" | ".join(f"to {options.reference} at {mark}" for mark in marks(options.queries)), end=" | ")
+    print(f"evidence against {options.reference}", end=" | ")
     matched = [f"times fewer than {options.match} after {options.match_queries}"] * bool(options.match)
     print(" | ".join([*matched, "CPU s per run"]), "|")
-    print(f"|{' --- |' * (9 + len(matched))}")
+    print(f"|{' --- |' * (10 + len(matched))}")
     for name in tables:
         try:
             load(name, options.tables)
