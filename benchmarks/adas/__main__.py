@@ -1,12 +1,11 @@
 """Programs that search, evolved: canaries, a null control, a planted program, and the gain over seeds and controls.
 
-    python -m benchmarks.adas [--only canaries,null,planted,gain] [--programs 60] [--nulls 200] [--tables FOLDER]
+    python -m benchmarks.adas [--only canaries,null,planted,gain] [--programs 60] [--roots 41 42] [--tables FOLDER]
 
 - `canaries`: programs and frauds that must be caught, each under a name (`benchmarks.adas.canaries`);
 - `null`: campaigns on ground where all programs are equal; how often one claims a gain, at most 5 % expected;
 - `planted`: a program is known that is better than every seed; how often a campaign finds one as good;
-- `gain`: a campaign and its control arms on the same landscapes. Selection is on `validation`, and each campaign has
-  one look at `held_out`. With `--tables`, published tables are families too.
+- `gain`: a campaign and its control arms on the same landscapes, for every root (`benchmarks.adas.gains`).
 
 Programs are rendered from genomes, so all but the canaries run in this process (`benchmarks.adas.trusted`).
 """
@@ -15,25 +14,12 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from agents.meta.evidence import PairedGain, paired_gain
-from agents.meta.history import MetaHistory, MetaProgram
-from agents.meta.planning import chosen, held_out
-from agents.meta.rendering import summary
 from benchmarks.adas.canaries import all_canaries
 from benchmarks.adas.controls import claims_a_gain, planted_campaign
-from benchmarks.adas.trusted import trusted
-from lab.client.event_text import event_line
-from lab.operations.evolving import evolve, meta_settings, require_honest
-from lab.researchers.families import simulated_families, table_families
-from lab.researchers.meta_log import MetaLog
-from lab.researchers.scoring import Scorer
+from benchmarks.adas.gains import gain
 
-CONTROLS = ("no_archive", "random", "seeds_only")
-"""Arms without an archive, without parents, and without new programs."""
 Section = Callable[[argparse.Namespace], Iterator[str]]
 
 
@@ -48,7 +34,8 @@ def null(options: argparse.Namespace) -> Iterator[str]:
     """Yield how often a campaign claims a gain where there is none."""
     with ProcessPoolExecutor(options.jobs) as pool:
         claims = sum(pool.map(claims_a_gain, range(options.nulls)))
-    yield f"null control: {claims} of {options.nulls} campaigns claim a gain ({100 * claims / options.nulls:.1f} %)"
+    yield "| campaigns where all programs are equal | claim a gain | share, % |\n| --- | --- | --- |"
+    yield f"| {options.nulls} | {claims} | {100 * claims / options.nulls:.1f} |"
 
 
 def planted(options: argparse.Namespace) -> Iterator[str]:
@@ -63,59 +50,6 @@ def planted(options: argparse.Namespace) -> Iterator[str]:
     yield f"planted program: found in {found} of {options.seeds} campaigns"
 
 
-def gain(options: argparse.Namespace) -> Iterator[str]:
-    """Yield the winner's gain over the best seed and over the winner of each control arm, on held-out landscapes."""
-    with ProcessPoolExecutor(options.jobs) as pool:
-        ours, *controls = pool.map(partial(campaign, options), ("evolve", *CONTROLS))
-    seed, winner = chosen(ours)
-    assert seed, "every campaign has seeds"
-    assert winner, "it was asked for programs"
-    assert winner.genome, "it was rendered"
-    yield f"best seed {seed.id}, winner {winner.id}: {summary(winner.genome)}"
-    yield f"genome {winner.genome.model_dump_json(exclude_defaults=True)}"
-    yield f"promoted: {', '.join(ours.promoted) or 'none'}"
-    yield "| compared with | program | gain | 95 % interval | landscapes |\n| --- | --- | --- | --- | --- |"
-    yield _row("best seed", seed, winner)
-    for arm, history in zip(CONTROLS, controls, strict=True):
-        rival = next(one for one in reversed(chosen(history)) if one and held_out(one))
-        yield _row(arm, rival, winner)
-    yield "| family | best seed | winner |\n| --- | --- | --- |"
-    yield from _by_family(seed, winner)
-
-
-def campaign(options: argparse.Namespace, arm: str) -> MetaHistory:
-    """Return a whole campaign of an arm, audited."""
-    families = (*simulated_families(), *(table_families(options.tables) if options.tables else ()))
-    plan = meta_settings(families, options.programs, options.root, arm)
-    with TemporaryDirectory() as folder, MetaLog(Path(folder) / "log.jsonl") as log:
-        scorer = Scorer(families, plan.root, trusted, plan.landscapes)
-        history = evolve(log, scorer, plan, 0, lambda one: print(arm, event_line(one), file=sys.stderr))
-        require_honest(history.log, arm)
-        return history
-
-
-def _row(name: str, rival: MetaProgram, winner: MetaProgram) -> str:
-    difference = _difference(rival, winner)
-    if difference is None:
-        return f"| {name} | {rival.id} | failed | – | – |"
-    interval = f"[{difference.low:+.3f}, {difference.high:+.3f}]"
-    return f"| {name} | {rival.id} | {difference.mean:+.3f} | {interval} | {difference.pairs} |"
-
-
-def _difference(rival: MetaProgram, winner: MetaProgram) -> PairedGain | None:
-    theirs, ours = held_out(rival), held_out(winner)
-    return paired_gain(ours.families, theirs.families) if ours and theirs else None
-
-
-def _by_family(seed: MetaProgram, winner: MetaProgram) -> Iterator[str]:
-    theirs, ours = held_out(seed), held_out(winner)
-    if theirs and ours:
-        for name, figures in ours.families.items():
-            of_seed = theirs.families[name].gains
-            means = [sum(gains) / len(gains) for gains in (of_seed, figures.gains)]
-            yield f"| {name} | {means[0]:+.3f} | {means[1]:+.3f} |"
-
-
 SECTIONS: dict[str, Section] = {"canaries": canaries, "null": null, "planted": planted, "gain": gain}
 
 
@@ -126,7 +60,8 @@ def main() -> int:
     parser.add_argument("--programs", type=int, default=60, help="new programs of a campaign")
     parser.add_argument("--nulls", type=int, default=200, help="campaigns of the null control")
     parser.add_argument("--seeds", type=int, default=10, help="campaigns with a planted program")
-    parser.add_argument("--root", type=int, default=37, help="root of the landscapes")
+    parser.add_argument("--roots", type=int, nargs="+", default=[37], help="roots of the landscapes, a campaign each")
+    parser.add_argument("--logs", type=Path, help="folder that keeps the campaigns' logs; what is there is continued")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--tables", type=Path, help="folder of published tables, as further families")
     options = parser.parse_args()

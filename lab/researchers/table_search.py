@@ -6,11 +6,13 @@ same for every program. A step that fails costs its slot.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from random import Random
 from typing import Any, TypeVar
 
 from agents.search.policy import SearchPolicy, Suggestion
 from agents.search.programs.faults import ProgramFault
+from agents.search.space import DesignSpace
 from bus.delivery.role import Post, Subdecision
 from bus.vocabulary.events import CampaignStarted, Limits, Record
 from bus.vocabulary.queries import (
@@ -42,15 +44,27 @@ BLIND_NAME = "search"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Valued:
-    """A design that was tried."""
+    """A design that was tried. Its forms are made once: a search reads each of them many times."""
 
     id: str
     design: Any
     shown: float
     """What the search saw; lower is better."""
     operator: str
+    space: DesignSpace
+
+    @cached_property
+    def row(self) -> Experiment:
+        """Return what memory answers about it."""
+        design = self.space.to_json(self.design)
+        return Experiment(id=self.id, status="analysed", operator=self.operator, design=design, fitness=-self.shown)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Return the design as memory's estimator reads it."""
+        return tokens(self.space.to_json(self.design))
 
 
 @dataclass
@@ -73,7 +87,8 @@ class TableSearch:
 
     def run(self) -> float:
         """Try the designs, and return the true value of the one that looked best."""
-        self._state, self._known, self._tokens = dict[str, Any](), set[Any](), list[Tokens]()
+        self._state, self._known = dict[str, Any](), set[Any]()
+        self._seen: CampaignStatus | None = None
         self._started = _blind_start(self.designs)
         for number, name in enumerate(self._started.baselines):
             design = self._fresh(self._draws("founder", number))
@@ -98,25 +113,25 @@ class TableSearch:
 
     def _try(self, name: str, design: Any, operator: str) -> None:
         """Value a design, and let the program fold the result into its state."""
-        valued = Valued(name, design, self.landscape.validation(design, self.seed), operator)
-        self.tried.append(valued)
-        self._tokens.append(tokens(self.landscape.space.to_json(design)))
+        shown = self.landscape.validation(design, self.seed)
+        self.tried.append(Valued(name, design, shown, operator, self.landscape.space))
         self._known.add(design)
+        self._seen = None
         try:
             renewal = self._drive(self.policy.tell(self._status(), self._state))
         except ProgramFault as fault:
             self.faults.append(f"tell: {fault}")
             return
         if renewal is not None:
-            self._state = dict(renewal.state)
+            self._state, self._seen = dict(renewal.state), None
 
     def _bred(self, suggestion: Suggestion, random: Random) -> tuple[Any, str]:
         """Return a new design, and its operator: the best child, the first new one, or a fresh one after many tries."""
         space = self.landscape.space
         by_id = {one.id: one for one in self.tried}
         donors = [by_id[name].design for name in (suggestion.parent, *suggestion.references) if name in by_id]
-        results = self._tokens, [-one.shown for one in self.tried]
         if suggestion.ranking and suggestion.children > 1 and random.random() >= suggestion.unranked:
+            results = [one.tokens for one in self.tried], [-one.shown for one in self.tried]
             child = best_child(suggestion, donors, space, results, self._is_new, random)
             if child is not None:
                 return child
@@ -140,7 +155,12 @@ class TableSearch:
         return rng(derive(self.landscape.space.name, self.seed, self.draws, purpose, about), "table search")
 
     def _status(self) -> CampaignStatus:
-        """Return the status of the campaign, as the director would have it."""
+        """Return the status of the campaign; it is made once, until a result or a renewal changes it."""
+        self._seen = self._seen or self._new_status()
+        return self._seen
+
+    def _new_status(self) -> CampaignStatus:
+        """Return the status as the director would have it now."""
         ranked = sorted(self.tried, key=lambda one: one.shown)
         return CampaignStatus(
             campaign=BLIND_NAME,
@@ -172,10 +192,10 @@ class TableSearch:
             newest = self.tried[len(self.tried) - min(question.newest, len(self.tried)) :]
             wanted = {one.id for one in newest} | set(question.ids)
             ranked = sorted((one for one in self.tried if one.id in wanted), key=lambda one: one.shown)
-            return Experiments(rows=tuple(map(self._row, ranked)))
+            return Experiments(rows=tuple(one.row for one in ranked))
         if isinstance(question, AskExperiments):
             wanted = set(question.ids or (one.id for one in self.tried))
-            return Experiments(rows=tuple(self._row(one) for one in self.tried if one.id in wanted))
+            return Experiments(rows=tuple(one.row for one in self.tried if one.id in wanted))
         if isinstance(question, AskOutcomes):
             guided = self.tried[FOUNDERS:]
             rows = [TrialOutcome(id=one.id, operator=one.operator, objective=-one.shown) for one in guided]
@@ -183,10 +203,6 @@ class TableSearch:
         if isinstance(question, AskForecast):
             return Forecasts(rows=tuple(DesignForecast(known=False) for _ in question.designs))
         return question.Reply()
-
-    def _row(self, one: Valued) -> Experiment:
-        design = self.landscape.space.to_json(one.design)
-        return Experiment(id=one.id, status="analysed", operator=one.operator, design=design, fitness=-one.shown)
 
 
 def _blind_start(designs: int) -> CampaignStarted:

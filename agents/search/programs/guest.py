@@ -70,6 +70,7 @@ class RenewalForm(Record):
     state: dict[str, Any]
 
 
+_SUGGESTION = TypeAdapter(SuggestionForm)
 _RENEWAL: TypeAdapter[RenewalForm | None] = TypeAdapter(RenewalForm | None)
 
 
@@ -106,7 +107,7 @@ class ProgramPolicy(SearchPolicy):
     def ask(self, status: CampaignStatus, state: State, random: Random) -> Subdecision[Suggestion]:
         """Return what the program returns, if it is a suggestion of experiments that there are. Raises ProgramFault."""
         body, answers = yield from self._converse("ask", status, state, random)
-        form = _validated(TypeAdapter(SuggestionForm), body)
+        form = _validated(_SUGGESTION, body)
         if any(factor < 0 for factor in form.preferences.values()):
             raise ProgramFault("bad_answer", "a preference is below 0")
         names = [name for name in (form.parent, *form.references) if name is not None]
