@@ -9,7 +9,6 @@ import pytest
 
 from agents.design import BASELINES, draw_design
 from benchmarks.tables import from_log, mixers
-from benchmarks.tables.answers import TableAnswers
 from benchmarks.tables.logged import CampaignRun, logged_campaigns
 from benchmarks.tables.mixers import TEXT, Mixers
 from benchmarks.tables.plan import GENERATION, REPLICATED, STRATA, Member, breed, merit, replications, screening
@@ -29,6 +28,7 @@ from benchmarks.tables.storage import (
 )
 from bus.vocabulary.events import CurvePoint, Measure, Metrics, TaskMetrics
 from lab.operations.replay import read_history
+from lab.researchers.measured import MeasuredMixers, TableAnswers, read_mixers
 
 MAX_BYTES = 10_000_000
 LOG = Path(__file__).parents[1] / "docs" / "campaigns" / "prior-seed13.jsonl.gz"
@@ -216,12 +216,22 @@ def test_answers_for_other_designs_follow_the_units(first: list[Row]):
     rows += [
         row_of(t, "c0", metrics(gated[t.member.key])) for t in replications(members, {k: -v for k, v in gated.items()})
     ]
-    answers = TableAnswers(Mixers(rows))
-    assert answers.error["rmse"] < 0.1
+    answers = TableAnswers(Mixers(rows).measured(TEXT))
+    assert answers.error < 0.1
     fresh = [draw_design(Random(seed)) for seed in range(900, 960)]
     without = np.mean([answers.loss(design) for design in fresh if design.choices["gate"] == "none"])
     others = np.mean([answers.loss(design) for design in fresh if design.choices["gate"] != "none"])
     assert without > others + 0.15
+
+
+def test_the_lab_reads_the_table_as_the_benchmarks_do():
+    """Its landscape answers with a design's own runs, and a seed draws the noise of one more."""
+    table, landscape = mixers.load(), MeasuredMixers(TABLE)
+    losses = {one.design: list(one.losses) for one in read_mixers(TABLE)}
+    assert losses == {one.design: list(one.losses) for one in table.measured(TEXT)}
+    best = min(table.designs, key=lambda one: table.mean(one.key, TEXT))
+    assert landscape.test(best.design, 0) == pytest.approx(table.mean(best.key, TEXT), abs=0.02)
+    assert landscape.validation(best.design, 0) != landscape.validation(best.design, 1)
 
 
 def test_the_committed_table_is_whole_and_small():

@@ -1,6 +1,6 @@
 """Programs that search, evolved: canaries, a null control, a planted program, and the gain over seeds and controls.
 
-    python -m benchmarks.adas [--only canaries,null,planted,gain] [--programs 60] [--roots 41 42] [--tables FOLDER]
+    python -m benchmarks.adas [--only canaries,null,planted,gain] [--programs 60] [--roots 41 42] [--tables FOLDER ...]
 
 - `canaries`: programs and frauds that must be caught, each under a name (`benchmarks.adas.canaries`);
 - `null`: campaigns on ground where all programs are equal; how often one claims a gain, at most 5 % expected;
@@ -63,7 +63,7 @@ def main() -> int:
     parser.add_argument("--roots", type=int, nargs="+", default=[37], help="roots of the landscapes, a campaign each")
     parser.add_argument("--logs", type=Path, help="folder that keeps the campaigns' logs; what is there is continued")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--tables", type=Path, help="folder of published tables, as further families")
+    parser.add_argument("--tables", type=Path, nargs="*", default=[], help="folders of tables, as further families")
     options = parser.parse_args()
     if unknown := set(options.only.split(",")) - set(SECTIONS):
         print(f"unknown: {', '.join(sorted(unknown))}; sections: {', '.join(SECTIONS)}", file=sys.stderr)

@@ -69,7 +69,7 @@ def gain(options: argparse.Namespace) -> Iterator[str]:
 def campaign(options: argparse.Namespace, job: tuple[int, str]) -> ArmCampaign:
     """Return a whole campaign of a root and an arm, audited."""
     (root, arm), began = job, time.process_time()
-    families = (*simulated_families(), *(table_families(options.tables) if options.tables else ()))
+    families = (*simulated_families(), *table_families(options.tables))
     plan = meta_settings(families, options.programs, root, arm)
     with TemporaryDirectory() as folder:
         path = (options.logs or Path(folder)) / f"{arm}-{root}-{options.programs}.jsonl"

@@ -31,11 +31,11 @@ from agents.search.spaces import register
 from benchmarks.policies import outside
 from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.compare import Numbers, evidence_for, interval, regrets, times_fewer
-from benchmarks.policies.mixers import MeasuredMixers, MixerTable
+from benchmarks.policies.mixers import MeasuredTable, MixerTable
 from benchmarks.policies.table import Contender, PublishedTable, Table
 from lab.researchers.published import PUBLISHED
 
-OWN: dict[str, Callable[[], Table]] = {"mixers": MeasuredMixers, "mixers-simulated": MixerTable}
+OWN: dict[str, Callable[[], Table]] = {"mixers": MeasuredTable, "mixers-simulated": MixerTable}
 LOADERS: dict[str, Callable[[Path], Table]] = {
     **{name: lambda _, make=make: make() for name, make in OWN.items()},
     **{name: lambda folder, read=read: PublishedTable(read(folder)) for name, read in PUBLISHED.items()},

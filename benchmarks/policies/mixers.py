@@ -17,11 +17,11 @@ from typing_extensions import override
 from agents.design import BASELINES, Design
 from agents.roles import researcher
 from benchmarks.policies.table import Contender, Papers, Table, metrics_of
-from benchmarks.tables.answers import TableAnswers
-from benchmarks.tables.mixers import load
+from benchmarks.tables.storage import TABLE
 from bus.vocabulary.events import CampaignStarted, Metrics
 from lab.campaign_tables import ArmSettings, VerificationSettings
 from lab.researchers.landscapes import MixerLandscape
+from lab.researchers.measured import MeasuredMixers
 from lab.runtime.campaign_start import campaign_started
 from lab.settings import Settings
 from memory.cognition import CognitionBase, load_entries
@@ -59,17 +59,12 @@ class MixerTable(MixerLandscape, Table):
         return _papers()
 
 
-class MeasuredMixers(MixerTable):
+class MeasuredTable(MeasuredMixers, MixerTable):
     """The public table: one landscape, and the campaign's seed draws the noise."""
 
     def __init__(self) -> None:
         """Fit the answers. Raises FileNotFoundError without the table."""
-        self._answers = TableAnswers(load())
-        self.noise = self._answers.noise
-
-    @override
-    def loss(self, design: Design, seed: int) -> float:
-        return self._answers.loss(design)
+        super().__init__(TABLE)
 
 
 @cache

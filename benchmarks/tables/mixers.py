@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from agents.analysis.evidence.rank_statistics import Numbers
 from agents.design import Design
 from benchmarks.tables.storage import LAB_TEXTS, TABLE, Row, read_table
+from lab.researchers.measured import MeasuredDesign
 
 SCREENING = "nano"
 TEXT = "text_nats_per_byte"
@@ -94,6 +95,10 @@ class Mixers:
     def mean(self, key: str, measure: str, rung: str = SCREENING) -> float:
         """Return the mean over its seeds. Raises StatisticsError without a run."""
         return fmean(self.values(key, measure, rung))
+
+    def measured(self, measure: str) -> list[MeasuredDesign]:
+        """Return every design with its measure at nano over its seeds, less being better."""
+        return [MeasuredDesign(one.design, self.values(one.key, measure)) for one in self.designs]
 
     def replicated(self, measure: str, rung: str = SCREENING) -> dict[str, list[float]]:
         """Return the values over seeds of every design that has several, by key."""

@@ -15,16 +15,17 @@ import duckdb
 from agents.design import Design
 from benchmarks.tables.plan import Member, TableRun
 from bus.vocabulary.events import Metrics
+from lab.researchers.measured import FILE, NANO_TEXT
 
 Row = dict[str, Any]
 FOLDER = Path(__file__).parent
-TABLE = FOLDER / "mixers.parquet"
+TABLE = FOLDER / FILE
 """The committed table."""
 CURVE_DIGITS = 4
 """Decimals of a loss in a curve."""
 HASH_DIGITS = 16
 """Digits of a text's hash in the column `corpus`."""
-LAB_TEXTS = {"nano": "bc8ac2ed50c8452a", "micro": "c884058a3221a970"}
+LAB_TEXTS = {"nano": NANO_TEXT, "micro": "c884058a3221a970"}
 """Text that a lab trains and scores on, by rung: the standard library of Python 3.11.7, as far as a rung reads it."""
 EARLIER_TEXTS = {"nano": "c884058a3221a970", "micro": "c884058a3221a970"}
 """Text of the table's first runs: those at nano read as much as micro does, and so measure something else."""

@@ -1,6 +1,7 @@
 """The command that evolves researcher programs."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +28,9 @@ def evolve_researchers(
     programs: Annotated[int, typer.Option("--programs", help="New programs to try.", min=0)] = 40,
     arm: Annotated[str, typer.Option("--arm", help=f"{', '.join(ARMS)}.")] = "evolve",
     seed: Annotated[int, typer.Option("--seed", help="Root of the draws of programs.")] = 0,
-    tables: Annotated[Path | None, typer.Option("--tables", help="Folder of published tables to search too.")] = None,
+    tables: Annotated[
+        list[Path] | None, typer.Option("--tables", help="Folder of tables to search too; may be repeated.")
+    ] = None,
     log: Annotated[Path | None, typer.Option("--log", help="Log to write or to continue.")] = None,
     veto: Annotated[str | None, typer.Option("--veto", help="Keep a program of --log from becoming default.")] = None,
     restore: Annotated[str | None, typer.Option("--restore", help="Take a veto back.")] = None,
@@ -51,14 +54,14 @@ def evolve_researchers(
         history, path = _on_existing_log(log, veto, restore)
     else:
         settings = load_settings(config, home=home, sandbox=sandbox).settings
-        history, path = _evolve(settings, programs, ARMS[arm], seed, log, tables)
+        history, path = _evolve(settings, programs, ARMS[arm], seed, log, tables or [])
     _print_result(_result(history, path), as_json=as_json)
     if out is not None:
         _write_default(history, out)
 
 
 def _evolve(
-    settings: Any, programs: int, arm: str, seed: int, log: Path | None, tables: Path | None
+    settings: Any, programs: int, arm: str, seed: int, log: Path | None, tables: Sequence[Path]
 ) -> tuple["MetaHistory", Path]:
     """Run the campaign in the sandbox and return what came of it, and its log."""
     from contextlib import ExitStack
@@ -74,7 +77,7 @@ def _evolve(
     from lab.terminal.working import working
 
     logs.configure(logging.WARNING)
-    families = (*simulated_families(), *(table_families(tables) if tables else ()))
+    families = (*simulated_families(), *table_families(tables))
     writer = programmer_plan(settings.llm, arm)
     name = evolving.meta_campaign_id(evolving.meta_settings(families, programs, 0, arm), seed, writer)
     path = log or Home(settings.home).researchers / f"{name}.jsonl"

@@ -3,12 +3,13 @@
 Programs evolve on the families of `search`. The winner is chosen on those of `validation`. The families of `held_out`
 are looked at once, at the end. No landscape of one split occurs in another, and each split has its own seeds.
 
-Published tables are families too, next to the simulated ones. The data sets of NAS-Bench-Graph share a space, so none
-of them is held out: NAS-Bench-201 and HW-GPT-Bench are like nothing that a program has seen.
+Tables of measured designs are families too, next to the simulated ones. Programs evolve on the lab's own mixers, and
+the data sets of NAS-Bench-Graph share a space, so neither is held out: NAS-Bench-201 and HW-GPT-Bench are like nothing
+that a program has seen.
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,20 +17,25 @@ from bus.vocabulary.events import Split
 from bus.wire.ids import derive
 from lab.errors import LabError
 from lab.researchers.landscapes import EpistaticLandscape, Landscape, MixerLandscape
+from lab.researchers.measured import FILE, MeasuredMixers
 from lab.researchers.published import PUBLISHED
 
 SEEDS_PER_FAMILY = 8
 DESIGNS = 60
 """Designs of one search."""
+MIXERS = "mixers"
 TABLE_SPLITS: Mapping[str, Split] = {
-    "nas-bench-graph-arxiv": "search",
-    "nas-bench-graph-computers": "search",
+    MIXERS: "search",
+    "nas-bench-graph-arxiv": "validation",
+    "nas-bench-graph-computers": "validation",
     "nas-bench-graph-cora": "validation",
     "nas-bench-macro": "validation",
     "nas-bench-201": "held_out",
     "hw-gpt-bench-s": "held_out",
 }
-"""Published table → its split."""
+"""Table → its split."""
+MIXER_DESIGNS = 40
+"""Designs of one search in the lab's own grammar."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ def simulated_families() -> tuple[Family, ...]:
     return (
         Family("additive", "search", EpistaticLandscape("additive", axes=12, options=4, k=0, noise=0.3)),
         Family("rugged", "search", EpistaticLandscape("rugged", axes=10, options=3, k=3, noise=0.3)),
-        Family("mixers-simulated", "search", MixerLandscape(), designs=40),
+        Family("mixers-simulated", "search", MixerLandscape(), designs=MIXER_DESIGNS),
         Family("paired", "validation", EpistaticLandscape("paired", axes=14, options=3, k=1, noise=0.3)),
         Family("noisy", "validation", EpistaticLandscape("noisy", axes=12, options=4, k=1, noise=0.8)),
         Family("wide", "held_out", EpistaticLandscape("wide", axes=20, options=5, k=1, noise=0.3)),
@@ -60,22 +66,28 @@ def simulated_families() -> tuple[Family, ...]:
     )
 
 
-def table_families(folder: Path) -> tuple[Family, ...]:
-    """Return the published tables whose files are in a folder, or whose package is installed, as families.
+def table_families(folders: Sequence[Path]) -> tuple[Family, ...]:
+    """Return the tables whose files are in a folder, or whose package is installed, as families; none without folders.
 
     A table that is absent is skipped with a line on stderr. Raises LabError if a split has none.
     """
-    found = tuple(_found(folder))
-    for split in ("validation", "held_out"):
+    found = tuple(filter(None, (_found(name, folders) for name in TABLE_SPLITS if folders)))
+    for split in sorted(set(TABLE_SPLITS.values())) if folders else ():
         if not any(family.split == split for family in found):
             wanted = ", ".join(name for name, of in TABLE_SPLITS.items() if of == split)
-            raise LabError(f"{folder} has no table for {split}; hint: it needs one of {wanted}")
+            raise LabError(f"no table for {split} in {', '.join(map(str, folders))}; hint: it needs one of {wanted}")
     return found
 
 
-def _found(folder: Path) -> Iterator[Family]:
-    for name, split in TABLE_SPLITS.items():
+def _found(name: str, folders: Sequence[Path]) -> Family | None:
+    """Return a table from the first folder that has it."""
+    split, faults = TABLE_SPLITS[name], list[Exception]()
+    for folder in folders:
         try:
-            yield Family(name, split, PUBLISHED[name](folder))
+            if name == MIXERS:
+                return Family(name, split, MeasuredMixers(folder / FILE), designs=MIXER_DESIGNS)
+            return Family(name, split, PUBLISHED[name](folder))
         except (OSError, ImportError) as error:
-            print(f"skipped {name}: {error}", file=sys.stderr)
+            faults.append(error)
+    print(f"skipped {name}: {faults[0]}", file=sys.stderr)
+    return None
