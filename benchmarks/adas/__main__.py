@@ -1,10 +1,11 @@
 """Programs that search, evolved: canaries, a null control, a planted program, and the gain over seeds and controls.
 
-    python -m benchmarks.adas [--only canaries,null,planted,gain] [--programs 60] [--roots 41 42] [--tables FOLDER ...]
+    python -m benchmarks.adas [--only canaries,null,planted,cost,gain] [--programs 60] [--roots 41 42] [--tables DIR]
 
 - `canaries`: programs and frauds that must be caught, each under a name (`benchmarks.adas.canaries`);
 - `null`: campaigns on ground where all programs are equal; how often one claims a gain, at most 5 % expected;
 - `planted`: a program is known that is better than every seed; how often a campaign finds one as good;
+- `cost`: CPU seconds of evaluations and of a campaign (`benchmarks.adas.costs`);
 - `gain`: a campaign and its control arms on the same landscapes, for every root (`benchmarks.adas.gains`).
 
 Programs are rendered from genomes, so all but the canaries run in this process (`benchmarks.adas.trusted`).
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from benchmarks.adas.canaries import all_canaries
 from benchmarks.adas.controls import claims_a_gain, planted_campaign
+from benchmarks.adas.costs import cost
 from benchmarks.adas.gains import gain
 
 Section = Callable[[argparse.Namespace], Iterator[str]]
@@ -50,7 +52,7 @@ def planted(options: argparse.Namespace) -> Iterator[str]:
     yield f"planted program: found in {found} of {options.seeds} campaigns"
 
 
-SECTIONS: dict[str, Section] = {"canaries": canaries, "null": null, "planted": planted, "gain": gain}
+SECTIONS: dict[str, Section] = {"canaries": canaries, "null": null, "planted": planted, "cost": cost, "gain": gain}
 
 
 def main() -> int:

@@ -119,8 +119,10 @@ class ProgramPolicy(SearchPolicy):
     ) -> Subdecision[tuple[str, Sequence[AnsweredQuery]]]:
         """Return the body of the program's answer, and the queries that it asked on the way. Raises ProgramFault."""
         answers: list[AnsweredQuery] = []
+        draws = draws_digest(random) if random else ""
         while True:
-            reply: ProgramReply = yield self._step(call, status, state, random, answers)
+            request = write_request(call, status, state, random, answers)
+            reply: ProgramReply = yield self._step(call, status, draws, len(answers), request)
             if reply.outcome == "fails":
                 raise ProgramFault(reply.name, reply.body)
             if reply.outcome == "answers":
@@ -130,24 +132,17 @@ class ProgramPolicy(SearchPolicy):
             query = _read_query(reply, status)
             answers.append(AnsweredQuery(query, (yield query)))
 
-    def _step(
-        self,
-        call: Call,
-        status: CampaignStatus,
-        state: State,
-        random: Random | None,
-        answers: Sequence[AnsweredQuery],
-    ) -> ProgramStep:
+    def _step(self, call: Call, status: CampaignStatus, draws: str, step: int, request: bytes) -> ProgramStep:
         return ProgramStep(
             program=program_digest(self.parameters.source),
             call=call,
             at=status.last_seq,
-            draws=draws_digest(random) if random else "",
-            step=len(answers),
+            draws=draws,
+            step=step,
             source=self.parameters.source,
             parameters=self.parameters.parameters,
             sandbox=self.parameters.sandbox,
-            request=write_request(call, status, state, random, answers),
+            request=request,
         )
 
 

@@ -1,7 +1,7 @@
-"""What a step of a researcher program is sent, as JSON: the call, the status, the state, the draws, the answers so far.
+"""What a step of a researcher program is sent: the call, the status, the state, the draws, the answers so far.
 
-Both sides use this form: the policy outside writes a request, the process in the jail reads it. The state of the random
-generator travels whole, so a program draws what a policy outside the sandbox would.
+Both sides use this form, lines of JSON: the policy outside writes a request, the process in the jail reads it. The
+state of the random generator travels whole, so a program draws what a policy outside the sandbox would.
 """
 
 import base64
@@ -54,28 +54,26 @@ def draws_digest(generator: Random) -> str:
 def write_request(
     call: str, status: CampaignStatus, state: Mapping[str, Any], random: Random | None, answers: Sequence[AnsweredQuery]
 ) -> bytes:
-    """Return a step as JSON."""
-    rows = ",".join(
-        f"[{json.dumps(each.query.name)},{each.query.model_dump_json()},"
-        f"{each.reply.model_dump_json(exclude_defaults=True)}]"
-        for each in answers
-    )
+    """Return a step as lines: call, state and draws; the status; and name, query and reply of each answer."""
     head = json.dumps({"call": call, "state": dict(state), "random": _write_generator(random)})
-    known = status.model_dump_json(exclude_defaults=True, exclude={"started": {"researcher"}})
-    return f'{{"head":{head},"status":{known},"answers":[{rows}]}}'.encode()
+    lines = [head, status.model_dump_json(exclude_defaults=True, exclude={"started": {"researcher"}})]
+    for each in answers:
+        reply = each.reply.model_dump_json(exclude_defaults=True)
+        lines += [each.query.name, each.query.model_dump_json(), reply]
+    return "\n".join(lines).encode()
 
 
 def read_request(request: bytes) -> StepRequest:
     """Return the step that a request describes. Raises ValueError."""
-    body = json.loads(request)
-    head, status = body["head"], CampaignStatus.model_validate_json(json.dumps(body["status"]))
-    answers = [_read_answer(*row) for row in body["answers"]]
+    first, second, *rest = request.split(b"\n")
+    head, status = json.loads(first), CampaignStatus.model_validate_json(second)
+    answers = [_read_answer(*row) for row in zip(rest[::3], rest[1::3], rest[2::3], strict=True)]
     return StepRequest(head["call"], status, head["state"], _read_generator(head["random"]), answers)
 
 
-def _read_answer(name: str, query: Any, reply: Any) -> AnsweredQuery:
-    kind = QUERIES[name]
-    return AnsweredQuery(kind.model_validate_json(json.dumps(query)), kind.Reply.model_validate_json(json.dumps(reply)))
+def _read_answer(name: bytes, query: bytes, reply: bytes) -> AnsweredQuery:
+    kind = QUERIES[name.decode()]
+    return AnsweredQuery(kind.model_validate_json(query), kind.Reply.model_validate_json(reply))
 
 
 def _write_generator(generator: Random | None) -> tuple[str, float | None] | None:
