@@ -17,7 +17,7 @@ from agents.search import DEFAULT_POLICY
 from bus.vocabulary.described import Described
 from bus.wire.subjects import LOG, STREAMS, StreamLimits
 from lab.campaign_tables import ArmSettings, VerificationSettings
-from lab.errors import LabError
+from lab.errors import LabError, WrongUsage
 from lab.model_settings import ALL_AGENTS, ModelSettings
 from lab.nearest_name import hint_of
 
@@ -27,6 +27,8 @@ DEFAULT_GOAL = (
 OTHER_VARIABLES = {"MOVE37_RACE_KERNELS"}
 """Variables that are no settings: the switch of the kernels' races."""
 DEFAULT_FILE = Path("lab.toml")
+COMMAND_LINE = "command line"
+"""Source of a value that a person gave with a command."""
 
 
 class TaskObjective(Described):
@@ -173,13 +175,13 @@ class LoadedSettings(BaseModel):
     def load(cls, options: dict[str, Any], file: Path | None = None) -> Self:
         """Merge the sources; `options` are those of the command line, None for an option that is not given.
 
-        Raises LabError with the setting and its source.
+        Raises LabError with the setting and its source, WrongUsage if that is the command line.
         """
         path = file or DEFAULT_FILE
         sources = (
             (str(path), _file_values(path, required=file is not None)),
             ("environment", _environment_values()),
-            ("command line", {key: value for key, value in options.items() if value is not None}),
+            (COMMAND_LINE, {key: value for key, value in options.items() if value is not None}),
         )
         origins = {".".join(key): "default" for key in _keys(Settings().model_dump())}
         merged: dict[str, Any] = {}
@@ -189,7 +191,7 @@ class LoadedSettings(BaseModel):
         try:
             loaded = cls(settings=Settings(**merged), origins=origins)
         except ValidationError as error:
-            raise LabError(_explain(error, origins)) from None
+            raise _explained(error, origins) from None
         _warn_of_unknown_variables(loaded.settings)
         return loaded
 
@@ -244,12 +246,14 @@ def _keys(values: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[tuple[st
     ]
 
 
-def _explain(error: ValidationError, origins: dict[str, str]) -> str:
+def _explained(error: ValidationError, origins: dict[str, str]) -> LabError:
     """Return the first error in one line, with the source of the value."""
     first = error.errors(include_url=False)[0]
     name = ".".join(map(str, first["loc"]))
+    source = origins.get(name, "")
     if first["type"] == "extra_forbidden":
-        return (
-            f"unknown setting {name!r} in {origins.get(name, 'the settings')}; hint: move37 config lists all settings"
+        return LabError(
+            f"unknown setting {name!r} in {source or 'the settings'}; hint: move37 config lists all settings"
         )
-    return f"{name} = {first['input']!r} ({origins.get(name, 'settings')}): {first['msg']}"
+    kind = WrongUsage if source == COMMAND_LINE else LabError
+    return kind(f"{name} = {first['input']!r} ({source or 'settings'}): {first['msg']}")

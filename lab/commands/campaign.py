@@ -9,7 +9,6 @@ import typer
 
 from lab.campaign_tables import even_shares
 from lab.errors import LabError, WrongUsage
-from lab.home import Home
 from lab.options import (
     CampaignOption,
     ConfigOption,
@@ -101,6 +100,8 @@ def run(
 
     Example: move37 run --home lab1 --experiments 40 --trainers 4
     """
+    from lab.operations import running
+
     limits, policy = _given(cost=max_cost, tokens=max_tokens, requests=max_requests), _policy(researcher)
     settings = load_settings(
         config, home=home, campaign=campaign, experiments=experiments, seed=seed, scale=scale, slots=slots,
@@ -109,9 +110,7 @@ def run(
         allow_plaintext=plaintext, allow_lazy_sync=lazy_sync, patience=patience, log_level=log_level,
         llm=limits and {"limits": limits},
     ).settings  # fmt: skip
-    if not services and not settings.nats:
-        raise LabError("--no-services without a server; hint: give --nats URL, the server that the services use")
-    return _run_campaign(settings, services=services, dashboard=dashboard, as_json=as_json)
+    return running.run_lab(settings, services=services, dashboard=dashboard, as_json=as_json)
 
 
 def _policy(researcher: str | None) -> str | None:
@@ -137,49 +136,6 @@ def _shares(arms: str | None) -> dict[str, float] | None:
         return None if arms is None else even_shares(arms)
     except ValueError as error:
         raise WrongUsage(f"--arms: {error}") from None
-
-
-def _run_campaign(settings: Settings, *, services: bool, dashboard: bool, as_json: bool) -> int:
-    """Run a campaign in the home that the settings name, write its report and print the result.
-
-    Returns the exit code, that of a signal if one has stopped it.
-    """
-    from lab import endings
-    from lab.operations import preflight
-    from lab.runtime import campaign_choice, evolved
-    from lab.runtime.campaign import run_campaign
-    from lab.runtime.model_estimate import estimate
-    from lab.runtime.verification import announcement
-    from lab.terminal import run_summary
-
-    lab_home = Home(settings.home)
-    lab_home.prepare()
-    with lab_home.locked():
-        settings, evidence = evolved.choose(settings, lab_home)
-        settings = campaign_choice.resolve_settings(settings, lab_home)
-        preflight.check(settings, lab_home)
-        is_new = not lab_home.campaign(settings.campaign)
-        told = (evidence, announcement(settings) if is_new else "", estimate(settings, lab_home))
-        notices = [line for line in told if line]
-        with run_summary.screen(quiet=as_json, notices=notices) as screen:
-            started = _services(settings, services=services, dashboard=dashboard)
-            outcome = run_async(run_campaign(settings, lab_home, screen, started))
-        report = run_summary.write_report(outcome, lab_home, settings)
-        run_summary.print_outcome(outcome, report, settings, as_json=as_json)
-        return endings.exit_code()
-
-
-def _services(settings: Settings, *, services: bool, dashboard: bool) -> Any:
-    """Return what starts the services of a run, None for those of a whole lab; tell where its dashboard is."""
-    if not dashboard:
-        return None if services else lambda *_: ()
-    from lab.operations import run_dashboard
-    from lab.runtime.campaign import lab_services
-
-    port = run_dashboard.choose_port(settings)
-    print(f"dashboard: http://127.0.0.1:{port}/", file=sys.stderr)
-    run_dashboard.open_when_ready(port)
-    return run_dashboard.with_dashboard(lab_services if services else lambda *_: (), port)
 
 
 @app.command()

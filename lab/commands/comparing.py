@@ -1,23 +1,28 @@
-"""Commands on exported logs of several searches: law and compare."""
+"""Commands on the logs of several searches: law and compare."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.errors import WrongUsage
-from lab.options import JsonOption
+from lab.options import JsonOption, lab_settings, run_async
 from lab.terminal.output import print_json
 from lab.terminal.working import working
 
+if TYPE_CHECKING:
+    from bus.wire.envelope import Envelope
+
 POSITION = 32
+LOG_HELP = "logs written by `move37 export-log`, or homes"
 
 app = typer.Typer()
 
 
 @app.command()
 def law(
-    logs: Annotated[list[Path], typer.Argument(help="Logs written by `move37 export-log`.", metavar="LOG...")],
+    logs: Annotated[list[Path], typer.Argument(help=f"{LOG_HELP.capitalize()}.", metavar="LOG...")],
     as_json: JsonOption = False,
 ) -> None:
     """Tell how discoveries grow with cost: slower, linear or faster, arm by arm.
@@ -28,10 +33,9 @@ def law(
     """
     from lab.client import law as laws
     from lab.client.trajectories import trajectories
-    from lab.operations import replay
 
     with working("reading the logs"):
-        searches = [search for log in logs for search in trajectories(replay.read_history(log), log.name)]
+        searches = [search for log in logs for search in trajectories(_history(log), log.name)]
         report = laws.law_report(searches)
     if as_json:
         print_json(report)
@@ -42,25 +46,35 @@ def law(
 
 @app.command()
 def compare(
-    logs: Annotated[list[Path], typer.Argument(help="Pairs of logs: an original, then its fork.", metavar="LOG...")],
+    logs: Annotated[
+        list[Path], typer.Argument(help=f"Pairs of an original and its fork: {LOG_HELP}.", metavar="LOG...")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Tell what the change of a fork did, from pairs of logs: original, fork, original, fork ...
 
     Give one pair per seed of the fork: the interval is over pairs. What both logs of a pair share is left out.
 
-    Example: move37 compare campaign.jsonl fork.jsonl
+    Example: move37 compare lab1 whatif
     """
     from lab.operations import compare as comparisons
-    from lab.operations import replay
 
     if len(logs) % 2:
         raise WrongUsage(f"{len(logs)} logs given; hint: each original is followed by its fork")
     with working("reading the logs"):
-        histories = [replay.read_history(log) for log in logs]
+        histories = [_history(log) for log in logs]
         report = comparisons.compare(list(zip(histories[::2], histories[1::2], strict=True)))
     if as_json:
         print_json(report)
         return
     for line in comparisons.comparison_lines(report):
         print(line)
+
+
+def _history(log: Path) -> "Sequence[Envelope]":
+    """Return the events of an exported log, or of a home whose lab runs or has stopped. Raises LabError."""
+    from lab.operations import log_export, replay
+
+    if not log.is_dir():
+        return replay.read_history(log)
+    return run_async(log_export.read_events(lab_settings(home=log).model_copy(update={"nats": None})))

@@ -1,15 +1,13 @@
-"""Commands on an exported log: replay it, verify it, or fork a new home from it."""
+"""The command that replays an exported log, or verifies it."""
 
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lab.errors import WrongUsage
-from lab.home import Home
-from lab.options import ExperimentOption, JsonOption, PatienceOption, RoleOption, TypeOption, lab_settings, run_async
+from lab.options import ExperimentOption, JsonOption, RoleOption, TypeOption
 from lab.terminal.output import print_json
 from lab.terminal.working import working
 
@@ -63,34 +61,6 @@ def replay(
         event_filter.check({one.experiment for one in history})
         replays.print_events(history, event_filter, step=step, as_json=as_json)
     return 0
-
-
-@app.command()
-def fork(
-    log: Annotated[Path, typer.Argument(help="A log written by `move37 export-log`, or a home.")],
-    at: Annotated[int, typer.Option("--at", help="Last position of the log that the fork keeps.", min=1)],
-    home: Annotated[Path, typer.Option("--home", help="New folder for the fork.")],
-    patience: PatienceOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Start a new home from a log up to a position.
-
-    The campaign continues from there, with other guidance if you give it.
-
-    Example: move37 fork campaign.jsonl --at 120 --home whatif
-    """
-    from lab.operations import fork as forks
-
-    with working(f"forking {log}"):
-        summary = run_async(forks.fork(lab_settings(home=home, patience=patience), log, at, Home(home)))
-    if as_json:
-        print_json({"home": str(home), **asdict(summary)})
-        return
-    unfinished = ", ".join(f"{role} {count}" for role, count in summary.under_way.items() if count) or "none"
-    print(
-        f"{home} holds {summary.events} events of {summary.campaign}; unfinished decisions: {unfinished}\n"
-        f"hint: steer it with `move37 say --home {home} TEXT`, then `move37 run --home {home}`"
-    )
 
 
 def _print_digest(result: dict[str, object], *, as_json: bool) -> None:

@@ -67,8 +67,11 @@ class ForkSummary:
     """Role → events that were delivered to it and not fully decided."""
 
 
-async def fork(settings: Settings, log: Path, at: int, home: Home) -> ForkSummary:
-    """Start a home from a log (an exported file, or a home) up to position `at`. Raises LabError."""
+async def fork(settings: Settings, log: Path, at: int, home: Home, text: str = "") -> ForkSummary:
+    """Start a home from a log (an exported file, or a home) up to position `at`. Raises LabError.
+
+    `text` is what its owner says to the lab there; the desk reads it when the fork runs.
+    """
     if home.root.exists() and any(home.root.iterdir()):
         raise LabError(f"{home.root} is not empty; hint: choose another --home")
     recorded = await _read_recorded(settings, log)
@@ -88,6 +91,9 @@ async def fork(settings: Settings, log: Path, at: int, home: Home) -> ForkSummar
                 name: await _acknowledge(transport, spec, decided[name], messages, settings.patience)
                 for name, spec in specs.items()
             }
+            if text:
+                message = json.dumps({"text": text}).encode()
+                await transport.publish(subjects.human_inbox(campaign), message, f"say-{time.time_ns()}")
         chain.write_chain(home.chain, recorded.links[:at], messages)
         weights = _copy_weights(recorded.artifacts, home.artifacts, history, at)
         home.record_campaign(_campaign_record(campaign, history, at))

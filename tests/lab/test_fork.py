@@ -17,6 +17,7 @@ from lab.client import human_input
 from lab.client.campaign_view import CampaignView
 from lab.errors import LabError
 from lab.home import Home
+from lab.operations import compare as comparisons
 from lab.operations import fork as forks
 from lab.operations import replay
 from lab.operations.fork import ForkSummary
@@ -31,7 +32,7 @@ from tests.support.labs import move37, run_instant
 
 EXPERIMENTS = 16
 STEER = {"text": "try the delta rule", "by": "Ada"}
-WIDER = {"text": "prefer a wide window", "by": "Ada"}
+WIDER = "prefer a wide window"
 
 
 def settings(home: Path) -> Settings:
@@ -60,8 +61,8 @@ def history(past: Path) -> list[Envelope]:
     return list(log_file.read_log(past))
 
 
-def fork(log: Path, at: int, home: Path) -> ForkSummary:
-    return asyncio.run(forks.fork(settings(home), log, at, Home(home)))
+def fork(log: Path, at: int, home: Path, text: str = "") -> ForkSummary:
+    return asyncio.run(forks.fork(settings(home), log, at, Home(home), text))
 
 
 @dataclass
@@ -86,8 +87,7 @@ def fork_run(past: Path, history: list[Envelope], tmp_path_factory: pytest.TempP
     at = next(one.seq for one in history if one.type == "RunStarted" and one.seq > begin)
     folder = tmp_path_factory.mktemp("fork")
     home, log = folder / "home", folder / "log.jsonl"
-    forked = fork(past, at, home)
-    asyncio.run(human_input.publish_message(settings(home), WIDER))
+    forked = fork(past, at, home, WIDER)
     outcome = run_instant(home, experiments=EXPERIMENTS + 2, slots=3)
     asyncio.run(export_log(settings(home), log))
     return ForkRun(at, home, log, forked, outcome)
@@ -127,7 +127,7 @@ def test_ended_runs_are_not_repeated(fork_run: ForkRun) -> None:
 
 def test_a_message_to_a_fork_comes_after_the_earlier_ones(fork_run: ForkRun) -> None:
     """Each inbox had one message: the fork's is not taken for a repetition."""
-    assert fork_run.outcome.results.status.guidance == (STEER["text"], WIDER["text"])
+    assert fork_run.outcome.results.status.guidance == (STEER["text"], WIDER)
 
 
 def test_a_forks_log_is_a_log_like_any_other(fork_run: ForkRun) -> None:
@@ -140,6 +140,13 @@ def test_a_forks_log_is_a_log_like_any_other(fork_run: ForkRun) -> None:
     links = list(chain.read_chain(Home(fork_run.home).chain))
     assert len(links) > fork_run.at
     assert move37("replay", str(fork_run.log), "--verify").startswith(f"{len(history)} messages match their hashes")
+
+
+def test_a_fork_is_compared_with_its_original(past: Path, history: list[Envelope], fork_run: ForkRun) -> None:
+    """A home is as good as the log that it holds."""
+    exported = comparisons.compare([(history, fork_run.history())])
+    assert json.loads(move37("compare", str(past), str(fork_run.home), "--json")) == exported
+    assert exported["figures"]["experiments"]["difference"] >= 2
 
 
 def test_a_fork_of_a_home_has_its_weights(past: Path, history: list[Envelope], tmp_path: Path) -> None:

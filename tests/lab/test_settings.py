@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError
+from lab.errors import LabError, WrongUsage
 from lab.runtime.campaign_start import campaign_started
 from lab.settings import LoadedSettings
 
@@ -55,6 +55,12 @@ def test_a_mistake_is_named_with_its_source(tmp_path: Path, toml: str, message: 
     (tmp_path / "lab.toml").write_text(toml)
     with pytest.raises(LabError, match=message):
         LoadedSettings.load({})
+
+
+def test_a_bad_value_on_the_command_line_is_wrong_usage() -> None:
+    """So the command ends with exit code 2."""
+    with pytest.raises(WrongUsage, match=r"experiments = -3 \(command line\)"):
+        LoadedSettings.load({"experiments": -3})
 
 
 @pytest.mark.parametrize(
