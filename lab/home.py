@@ -129,7 +129,7 @@ class Home:
         """
         try:
             with self._running.open() as note:
-                return json.load(note) if _is_locked(note) else None
+                return json.load(note) if is_locked(note) else None
         except (OSError, ValueError):
             return None
 
@@ -173,7 +173,7 @@ def _write_json(path: Path, values: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def _is_locked(file: IO[str]) -> bool:
+def is_locked(file: IO[str]) -> bool:
     """Return True if another process holds the lock of a file."""
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -4,7 +4,7 @@ A request with a foreign host name is refused: a page whose name resolves to thi
 lab through a browser.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -18,14 +18,17 @@ from starlette.routing import Route
 
 from dashboard.modules import served_page
 from dashboard.server.access import LOOPBACK_HOSTS, Access
+from dashboard.server.forking import ForkingApi
 from dashboard.server.headers import SecurityHeaders
 from dashboard.server.page_files import page_files
 from dashboard.server.reading import Json, ReadingApi
-from dashboard.server.source import KeyRefused, LabSilent, LabSource
+from dashboard.server.source import ForkRefused, KeyRefused, LabSilent, LabSource
 from dashboard.server.speaking import SpeakingApi
 
 MAX_BODY_BYTES = 512 * 1024
 """Size of the largest request."""
+STATUS_OF = {LabSilent: 503, KeyRefused: 403, ForkRefused: 409}
+"""Errors of the lab behind the server → the status of the reply."""
 
 
 def create_app(lab: LabSource, access: Access) -> Starlette:
@@ -42,6 +45,7 @@ def create_app(lab: LabSource, access: Access) -> Starlette:
             Route("/healthz", _health),
             *ReadingApi(lab, access).routes(),
             *SpeakingApi(lab, access).routes(),
+            *ForkingApi(lab, access).routes(),
             page_files(),
         ],
         middleware=[
@@ -49,7 +53,7 @@ def create_app(lab: LabSource, access: Access) -> Starlette:
             Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS if access.local else ["*"]),
             Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES),
         ],
-        exception_handlers={HTTPException: _refuse, LabSilent: _silent, KeyRefused: _key_refused},
+        exception_handlers={HTTPException: _refuse, **{kind: _answer_with(code) for kind, code in STATUS_OF.items()}},
         lifespan=lifespan,
     )
 
@@ -67,9 +71,8 @@ async def _refuse(_: Request, error: Exception) -> Response:
     return Json({"error": error.detail}, status_code=error.status_code, headers=error.headers)
 
 
-async def _silent(_: Request, error: Exception) -> Response:
-    return Json({"error": str(error)}, status_code=503)
+def _answer_with(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(_: Request, error: Exception) -> Response:
+        return Json({"error": str(error)}, status_code=status)
 
-
-async def _key_refused(_: Request, error: Exception) -> Response:
-    return Json({"error": str(error)}, status_code=403)
+    return answer

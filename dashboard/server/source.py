@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from pydantic import Field
+
 from bus.wire.envelope import Envelope
 from dashboard.history.history import CampaignHistory
 from dashboard.history.readings import Readings
 from dashboard.server.hub import Hub
+from dashboard.server.inputs import BrowserInput
 
 
 class KeyRefused(Exception):
@@ -17,8 +20,17 @@ class LabSilent(Exception):
     """The lab does not answer; the text says what did not come."""
 
 
+class ForkRefused(Exception):
+    """A fork can't be started or stopped; the text says why in one line."""
+
+
 class PersonSpeaker(Protocol):
     """A person's own connection to the lab."""
+
+    @property
+    def public_key(self) -> str:
+        """The public part of the key with which the person signed in."""
+        ...
 
     async def say(self, campaign: str, message: Mapping[str, Any]) -> str:
         """Publish a message of the person, and return its subject. Raises KeyRefused, LabSilent."""
@@ -26,6 +38,37 @@ class PersonSpeaker(Protocol):
 
     async def close(self) -> None:
         """End the connection, and forget the key."""
+        ...
+
+
+class ForkWish(BrowserInput):
+    """A fork that a person wants: where it leaves the log, and what is different there."""
+
+    at: int = Field(ge=1, lt=2**63)
+    """Last position that the fork keeps."""
+    text: str = Field(default="", max_length=2_000, pattern=r"^[^\x00-\x1f\x7f]*$")
+    """What its owner says to the lab there; empty for nothing."""
+    experiments: int | None = Field(default=None, ge=0, le=1_000_000)
+    """Experiments of the fork; None for as many as the log says."""
+
+
+class ForkHost(Protocol):
+    """Where forks of the campaign run: next to the lab's own home."""
+
+    def listed(self) -> Mapping[str, Any]:
+        """Return the lab's `home`, how many forks may run `at_once`, and the `forks`, the newest first.
+
+        A fork has a `name`, a `home`, what its wish said, `by` whom and when it `started` (Unix time), its `state`
+        (copying, running, ended), the address of its own `page` while it runs, and the last line that it `said`.
+        """
+        ...
+
+    async def start(self, wish: ForkWish, speaker: PersonSpeaker) -> str:
+        """Start a fork and return its name. Raises ForkRefused, also if the person's key is not valid any more."""
+        ...
+
+    async def stop(self, name: str, speaker: PersonSpeaker) -> None:
+        """Ask a fork to end in order. Raises ForkRefused."""
         ...
 
 
@@ -47,8 +90,13 @@ class LabSource(Protocol):
         """Where new events and vitals come from."""
         ...
 
+    @property
+    def forks(self) -> ForkHost | None:
+        """Where forks run; None if the lab's home is elsewhere, or the settings allow none."""
+        ...
+
     def vitals(self) -> Mapping[str, Any]:
-        """Return what no log holds: services, absent roles, pace, time left, progress of runs.
+        """Return what no log holds: services, absent roles, pace, time left, progress of runs, forks.
 
         `read` is the fraction of the log that has been read; below 1, pages show the rows so far.
         """

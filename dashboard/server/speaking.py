@@ -1,9 +1,9 @@
 """The JSON API that signs people in, checks what they propose, and passes their words on."""
 
 import asyncio
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from bus.vocabulary.events import OWNER, HumanKind
 from dashboard.server.access import Access
+from dashboard.server.inputs import BrowserInput, read_input
 from dashboard.server.reading import Json
 from dashboard.server.source import KeyRefused, LabSource
 
@@ -21,11 +22,7 @@ MAX_SIGN_INS = 4
 MAX_SOURCE_CHARACTERS = 200_000
 
 
-class _Input(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-
-class SignIn(_Input):
+class SignIn(BrowserInput):
     """What a browser signs in with."""
 
     token: str = Field(default="", max_length=200)
@@ -33,7 +30,7 @@ class SignIn(_Input):
     person: str = Field(default="", max_length=64, pattern=r"^[A-Za-z0-9_-]*$")
 
 
-class Words(_Input):
+class Words(BrowserInput):
     """What a person says."""
 
     kind: HumanKind | Literal[""] = ""
@@ -42,7 +39,7 @@ class Words(_Input):
     source: str = Field(default="", max_length=MAX_SOURCE_CHARACTERS)
 
 
-class SourceDraft(_Input):
+class SourceDraft(BrowserInput):
     """An architecture file to check."""
 
     source: str = Field(max_length=MAX_SOURCE_CHARACTERS)
@@ -80,7 +77,7 @@ class SpeakingApi:
     async def sign_in(self, request: Request) -> Response:
         """Start a session for a browser that knows the token, or has a person's key."""
         self._access.require_same_origin(request)
-        wanted = await _read(request, SignIn)
+        wanted = await read_input(request, SignIn)
         if self._signing_in.locked():
             raise HTTPException(503, "too many people sign in at once; try again")
         response = Json({})
@@ -112,7 +109,7 @@ class SpeakingApi:
     async def say(self, request: Request) -> Response:
         """Publish a person's message with the person's own key."""
         _, speaker = self._access.require_speaker(request)
-        words = await _read(request, Words)
+        words = await read_input(request, Words)
         if not (words.text or words.kind):
             raise HTTPException(400, "nothing to say; hint: write a message")
         message = {name: value for name, value in words.model_dump().items() if value}
@@ -122,19 +119,8 @@ class SpeakingApi:
     async def check(self, request: Request) -> Response:
         """Return the verdict of the static check and the gates on a source, which runs in the sandbox."""
         self._access.require_speaker(request)
-        draft = await _read(request, SourceDraft)
+        draft = await read_input(request, SourceDraft)
         if self._checking.locked():
             raise HTTPException(503, "another file is being checked; try again")
         async with self._checking:
             return Json(dict(await self._lab.check(draft.source)))
-
-
-async def _read(request: Request, kind: type[Any]) -> Any:
-    """Return the request's body. Raises HTTPException 400 and 415."""
-    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-        raise HTTPException(415, "send application/json")
-    try:
-        return kind.model_validate_json(await request.body())
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise HTTPException(400, f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}") from None

@@ -25,7 +25,7 @@ from dashboard.history.history import CampaignHistory, summary
 from dashboard.history.readings import Readings
 from dashboard.report.render import render_report
 from dashboard.server.hub import Hub
-from dashboard.server.source import LabSilent, PersonSpeaker
+from dashboard.server.source import ForkHost, LabSilent, PersonSpeaker
 from lab.client import model_costs
 from lab.client.discovery import questions, record
 from lab.client.event_text import event_text
@@ -54,9 +54,11 @@ log = structlog.get_logger()
 class DashboardFeed:
     """Watches one campaign of a lab for all browsers together; a `dashboard.server.source.LabSource`."""
 
-    def __init__(self, bus: Bus, sign_in: SignIn, check: Check, campaign: str = "") -> None:
+    def __init__(
+        self, bus: Bus, sign_in: SignIn, check: Check, campaign: str = "", forks: ForkHost | None = None
+    ) -> None:
         """Watch over `bus` the campaign with a name or an id, by default the newest one."""
-        self._bus, self._wanted = bus, campaign
+        self._bus, self._wanted, self.forks = bus, campaign, forks
         self._sign_in, self._check = sign_in, check
         self.hub = Hub()
         self._ready, self._analysed = asyncio.Event(), asyncio.Event()
@@ -172,7 +174,7 @@ class DashboardFeed:
             await asyncio.sleep(VITALS_INTERVAL_S)
 
     def vitals(self) -> Mapping[str, Any]:
-        """Return services, absent roles, pace, time left and progress; see LabSource."""
+        """Return services, absent roles, pace, time left, progress and forks; see LabSource."""
         history, since = self.history, time() - 60.0
         finished = history.rows.get("campaign", {}).get("state") == "finished"
         runs = [row["run"] for row in history.rows.values() if "run" in row and "ended" not in row]
@@ -185,6 +187,7 @@ class DashboardFeed:
             "seconds_left": None if finished else self._seconds_left(),
             "progress": {run: self.readings.progress[run] for run in runs if run in self.readings.progress},
             "losses": {run: self.readings.newest(run) for run in runs},
+            "forks": self.forks and self.forks.listed(),
         }
 
     def _seconds_left(self) -> float | None:

@@ -7,7 +7,8 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import structlog
 from pydantic import Field
@@ -16,6 +17,9 @@ from bus.delivery.bus import Bus
 from bus.delivery.role_spec import RoleSettings, RoleSpec, ServiceContext
 from bus.nats.transport import NatsTransport
 from bus.wire.subjects import LOG, METRICS
+
+if TYPE_CHECKING:
+    from dashboard.server.source import ForkHost
 
 CHECK_TIMEOUT_S = 300.0
 """Seconds that the check of a proposed file may take."""
@@ -32,6 +36,8 @@ class DashboardSettings(RoleSettings):
     """Name or id of the campaign to show; empty for the newest."""
     port: int = Field(default=8037, ge=0, le=65535)
     """Port; 0 for any free one."""
+    forks: int = Field(default=1, ge=0, le=8)
+    """Forks that people may let run at once from the page, if the lab's home is on this machine; 0 for none."""
     token: str = ""
     """Token that lets a browser look if the address is not loopback; empty for a new one, which the service logs."""
 
@@ -52,7 +58,8 @@ async def serve(context: ServiceContext) -> None:
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         raise LabError(f"can't listen on {where} ({error.strerror}); hint: choose another --port") from None
-    feed = DashboardFeed(context.bus, partial(_sign_in, context.bus), check_source, settings.campaign)
+    forks = _forks(context, settings)
+    feed = DashboardFeed(context.bus, partial(_sign_in, context.bus), check_source, settings.campaign, forks)
     port = listener.getsockname()[1]
     log.info("serving the dashboard", url=f"http://{settings.host}:{port}/{f'#token={token}' if token else ''}")
     async with asyncio.TaskGroup() as group:
@@ -61,6 +68,19 @@ async def serve(context: ServiceContext) -> None:
             await serving.serve(create_app(feed, Access(local=local, token=token)), listener, feed.hub)
         finally:
             watching.cancel()
+
+
+def _forks(context: ServiceContext, settings: DashboardSettings) -> "ForkHost | None":
+    """Return where forks run: next to the lab that runs in this home, if its server is ours."""
+    from lab.home import Home
+    from lab.observability.dashboard_forks import DashboardForks
+
+    home, transport = Home(context.home), context.bus.transport
+    note = home.running()
+    if not (settings.forks and note and note["embedded"] and isinstance(transport, NatsTransport)):
+        return None
+    url = transport.client.connected_url
+    return DashboardForks(home, settings.forks) if url and url.netloc == urlsplit(note["nats_url"]).netloc else None
 
 
 async def _sign_in(bus: Bus, person: str, key: str) -> Any:

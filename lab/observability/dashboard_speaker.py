@@ -26,9 +26,10 @@ CONNECT_PATIENCE_S = 5.0
 class PersonConnection:
     """Publishes what one person says."""
 
-    def __init__(self, transport: NatsTransport, person: str, folder: Path) -> None:
-        """Use an open connection; `folder` holds the key and is removed with it."""
-        self._transport, self._person, self._folder = transport, person, folder
+    def __init__(self, transport: NatsTransport, person: str, seed: Path) -> None:
+        """Use an open connection; the key's folder is removed with it. Raises KeyFault."""
+        self._transport, self._person, self._folder = transport, person, seed.parent
+        self.public_key = keys.public_key(seed)
 
     async def say(self, campaign: str, message: Mapping[str, Any]) -> str:
         """Publish a message of the person, and return its subject. Raises KeyRefused."""
@@ -64,4 +65,4 @@ async def connect_person(url: str, ca: Path | None, person: str, key: str) -> Pe
     except (TransportError, OSError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise KeyRefused(f"the lab's server does not accept this key ({error})") from None
-    return PersonConnection(transport, person, folder)
+    return PersonConnection(transport, person, seed)

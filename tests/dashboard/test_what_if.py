@@ -11,7 +11,7 @@ from typer.main import get_command
 from dashboard.bundle import bundle
 from lab.commands import command_line
 from tests.support.browser import NARROW, WIDE, chromium, needs_chromium, opened, serious_findings
-from tests.support.recorded_lab import RecordedLab, golden, served
+from tests.support.recorded_lab import KEY, RecordedForks, RecordedLab, golden, served
 
 pytestmark = needs_chromium
 CHANGE = "don't use a window; rm -rf $HOME `id`"
@@ -51,9 +51,9 @@ def test_the_scrubber_leads_to_the_commands_of_a_fork(browser: Browser, url: str
         page.get_by_label("Position in the log").fill("50")
         expect(page.locator("#scrubber")).to_contain_text("as of position 50")
         page.get_by_role("link", name="what if …").click()
-        expect(page.locator(".commands code").first).to_have_text("move37 fork .move37 --at 50 --home whatif")
+        expect(page.locator(".commands code").first).to_have_text("move37 fork .move37 --at 50 --home whatif --run")
         page.get_by_label("Position in the log").fill("30")
-        expect(page.locator(".commands code").first).to_have_text("move37 fork .move37 --at 30 --home whatif")
+        expect(page.locator(".commands code").first).to_have_text("move37 fork .move37 --at 30 --home whatif --run")
         expect(page.locator('[data-part="then"] .log li')).to_have_count(3)
 
 
@@ -70,11 +70,37 @@ def test_the_commands_of_a_fork_are_those_of_the_command_line(browser: Browser, 
         assert words[0] == "move37"
         command = get_command(command_line()).commands[words[1]]  # pyright: ignore[reportAttributeAccessIssue]
         parsed[words[1]] = command.make_context(words[1], words[2:]).params
-    assert list(parsed) == ["fork", "say", "run", "export-log", "compare"]
-    assert (str(parsed["fork"]["log"]), parsed["fork"]["at"]) == ("old logs/c.jsonl", 40)
-    assert parsed["say"]["text"] == CHANGE
-    assert (str(parsed["run"]["home"]), parsed["run"]["experiments"]) == ("it's", 9)
-    assert [str(path) for path in parsed["compare"]["logs"]] == ["old logs/c.jsonl", "fork.jsonl"]
+    assert list(parsed) == ["fork", "compare"]
+    fork = parsed["fork"]
+    assert (str(fork["log"]), fork["at"], str(fork["home"])) == ("old logs/c.jsonl", 40, "it's")
+    assert (fork["say"], fork["run"], fork["experiments"]) == (CHANGE, True, 9)
+    assert [str(path) for path in parsed["compare"]["logs"]] == ["old logs/c.jsonl", "it's"]
+
+
+def test_a_person_starts_a_fork_from_the_scrubber_and_stops_it(browser: Browser) -> None:
+    """Where the home is next to the server: the page shows that it runs and where, how to open it, and its end."""
+    forks = RecordedForks()
+    lab = RecordedLab(golden("normal"), forks)
+    with served(lab) as url, opened(browser, url + "#/fork?at=50") as page:
+        page.get_by_text("Sign in to start it here").click()
+        page.get_by_label("Key", exact=True).last.fill(KEY)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_label("What is different").select_option("veto")
+        page.get_by_label("Experiment", exact=True).fill("e0002")
+        page.get_by_role("button", name="Start the fork").click()
+        listed = page.locator(".forks > li")
+        expect(listed).to_have_attribute("data-state", "running")
+        expect(listed).to_contain_text("from position 50, by ada")
+        expect(listed.get_by_role("link", name="Open its dashboard")).to_have_attribute("href", forks.forks[0]["page"])
+        assert {name: forks.forks[0][name] for name in ("at", "text", "experiments")} == {
+            "at": 50, "text": "veto e0002", "experiments": None,
+        }  # fmt: skip
+        listed.get_by_text("Compare it").click()
+        expect(listed.locator("code").first).to_have_text("move37 compare /labs/one /labs/one/forks/at-50")
+        assert serious_findings(page) == []
+        page.get_by_role("button", name="Stop at-50").click()
+        expect(listed).to_have_attribute("data-state", "ended")
+        expect(listed).to_contain_text("report: r")
 
 
 def test_two_campaigns_stand_next_to_each_other(browser: Browser, url: str, other: Path) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,18 @@ from typing import Any
 import pytest
 
 from bus.audit import chain, log_file
+from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.replay import replay_role
+from bus.security.access import HUMAN
+from bus.security.keys import public_key, seed_path
 from bus.vocabulary.events import HumanMessage, RunCompleted, RunFailed
 from bus.wire.envelope import Envelope
+from dashboard.server.source import ForkRefused, ForkWish
 from lab.client import human_input
 from lab.client.campaign_view import CampaignView
 from lab.errors import LabError
 from lab.home import Home
+from lab.observability.dashboard_forks import DashboardForks
 from lab.operations import compare as comparisons
 from lab.operations import fork as forks
 from lab.operations import replay
@@ -28,9 +35,11 @@ from lab.runtime.campaign_choice import resolve_settings
 from lab.settings import LoadedSettings, Settings
 from memory.store import Store
 from tests.support.endings import ends
-from tests.support.labs import move37, run_instant
+from tests.support.labs import move37, processes_of, run_instant
+from tests.support.recorded_lab import RecordedSpeaker
 
 EXPERIMENTS = 16
+INSTANT = (sys.executable, "-m", "tests.support.instant_command")
 STEER = {"text": "try the delta rule", "by": "Ada"}
 WIDER = "prefer a wide window"
 
@@ -200,3 +209,52 @@ def test_a_damaged_log_is_refused(past: Path, tmp_path: Path) -> None:
     with pytest.raises(LabError, match="damaged at position 10; refusing to fork"):
         fork(log, 20, tmp_path / "fork")
     assert fork(log, 9, tmp_path / "before").events == 9
+
+
+@dataclass
+class Owner:
+    """A person who has signed in with the owner's key of a home."""
+
+    home: Path
+
+    @property
+    def public_key(self) -> str:
+        """Return the public part of the key; see PersonSpeaker."""
+        return public_key(seed_path(Home(self.home).keys, HUMAN))
+
+    async def say(self, campaign: str, message: Mapping[str, Any]) -> str:
+        """Say nothing; see PersonSpeaker."""
+        raise NotImplementedError(campaign, message)
+
+    async def close(self) -> None:
+        """End nothing; see PersonSpeaker."""
+
+
+async def test_a_dashboards_fork_outlives_it_and_can_be_stopped(
+    past: Path, history: list[Envelope], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second dashboard of the home sees it run, starts no other, and stops it in order."""
+    home, wish = past.parent / "home", ForkWish(at=len(history) // 2, text="--prefer a wide window", experiments=400)
+    monkeypatch.setenv("MOVE37_SEED", "7")  # the lab's own settings do not reach the fork
+    first, second = (DashboardForks(Home(home), 1, INSTANT) for _ in range(2))
+    with pytest.raises(ForkRefused, match="none of this home's"):
+        await first.start(wish, RecordedSpeaker(MemoryTransport(), "ada"))
+    name = await first.start(wish, Owner(home))
+    try:
+        while (shown := second.listed()["forks"][0])["state"] == "copying":
+            await asyncio.sleep(0.2)
+        assert (shown["state"], shown["by"], shown["at"]) == ("running", "owner", wish.at), shown["said"]
+        assert f"--say={wish.text}".encode() in processes_of(Path(shown["home"]))[shown["pid"]]
+        with pytest.raises(ForkRefused, match="1 may run at once"):
+            await second.start(wish, Owner(home))
+        while not shown["page"] or not Home(Path(shown["home"])).running():
+            await asyncio.sleep(0.2)
+            shown = second.listed()["forks"][0]
+    finally:
+        await second.stop(name, Owner(home))
+    while (shown := first.listed()["forks"][0])["state"] != "ended":
+        await asyncio.sleep(0.2)
+    assert processes_of(Path(shown["home"])) == {}
+    assert "move37: " not in shown["said"]
+    with pytest.raises(ForkRefused, match="does not run"):
+        await first.stop(name, Owner(home))

@@ -21,7 +21,7 @@ from dashboard.server import serving
 from dashboard.server.access import Access
 from dashboard.server.app import create_app
 from dashboard.server.hub import Hub
-from dashboard.server.source import KeyRefused, PersonSpeaker
+from dashboard.server.source import ForkRefused, ForkWish, KeyRefused, PersonSpeaker
 from lab.client.event_text import event_text
 from lab.operations.discovery_records import records
 
@@ -39,6 +39,8 @@ def golden(name: str) -> list[Envelope]:
 class RecordedSpeaker:
     """Publishes on the bus in memory under one person's subject."""
 
+    public_key = "UAPERSONSKEY"
+
     def __init__(self, bus: MemoryTransport, person: str) -> None:
         self._bus, self._person, self.closed = bus, person, False
 
@@ -53,10 +55,46 @@ class RecordedSpeaker:
         self.closed = True
 
 
+class RecordedForks:
+    """A `dashboard.server.source.ForkHost` that notes what people want and starts nothing."""
+
+    def __init__(self) -> None:
+        self.forks: list[dict[str, Any]] = []
+
+    def listed(self) -> Mapping[str, Any]:
+        """Return the forks; see ForkHost."""
+        return {"home": "/labs/one", "at_once": 1, "forks": self.forks}
+
+    async def start(self, wish: ForkWish, speaker: PersonSpeaker) -> str:
+        """Note one fork at a time; see ForkHost. Raises ForkRefused."""
+        assert speaker.public_key == RecordedSpeaker.public_key
+        if any(fork["state"] == "running" for fork in self.forks):
+            raise ForkRefused("1 may run at once, and so many do; hint: stop one, or wait")
+        name, page = f"at-{wish.at}", "http://127.0.0.1:8038/"
+        told = {
+            "name": name,
+            "home": f"/labs/one/forks/{name}",
+            "by": "ada",
+            "started": 1.7e9,
+            "said": "report: r.html",
+        }
+        self.forks.insert(0, wish.model_dump() | told | {"state": "running", "page": page})
+        return name
+
+    async def stop(self, name: str, speaker: PersonSpeaker) -> None:
+        """Note the end; see ForkHost. Raises ForkRefused."""
+        assert speaker.public_key == RecordedSpeaker.public_key
+        found = [fork for fork in self.forks if fork["name"] == name and fork["state"] == "running"]
+        if not found:
+            raise ForkRefused("this fork does not run")
+        found[0] |= {"state": "ended", "page": ""}
+
+
 class RecordedLab:
     """A `dashboard.server.source.LabSource` over recorded events; `add` lets one more happen."""
 
-    def __init__(self, envelopes: Iterable[Envelope]) -> None:
+    def __init__(self, envelopes: Iterable[Envelope], forks: RecordedForks | None = None) -> None:
+        self.forks = forks
         self.events = list(envelopes)
         self.history = CampaignHistory(self.events[0].campaign if self.events else "", event_text)
         self.readings, self.hub, self.bus = Readings(), Hub(), MemoryTransport()
@@ -86,7 +124,8 @@ class RecordedLab:
         runs = self.readings.progress
         quiet = {"services": [], "absent": [], "silent": False, "read": 1.0, "per_minute": 3, "seconds_left": 75.0}
         losses = {run: self.readings.newest(run) for run in runs}
-        return quiet | {"progress": dict(runs), "losses": losses} | self.more_vitals
+        forks = self.forks and self.forks.listed()
+        return quiet | {"progress": dict(runs), "losses": losses, "forks": forks} | self.more_vitals
 
     def standing(self) -> Mapping[str, Any]:
         """Return memory's answer; see LabSource."""

@@ -33,6 +33,8 @@ export class LiveSource {
   signIn = (credentials) => this.#send("api/session", "POST", credentials);
   signOut = () => this.#send("api/session", "DELETE", {});
   say = (words) => this.#send("api/say", "POST", words);
+  startFork = (wish) => this.#send("api/forks", "POST", wish);
+  stopFork = (name) => this.#send(`api/forks/${encodeURIComponent(name)}`, "DELETE", {});
   check = (source) => this.#send("api/check", "POST", { source });
 
   // Every row as of `at`; if the page has those as of `shown`, only the rows that differ, and the ids of those `gone`.

@@ -1,39 +1,54 @@
-// Fork: "what if ..." from a position of the log. A fork is a home of its own, so this page writes the commands that make
-// one and starts nothing.
+// Fork: "what if ..." from a position of the log. Where the lab's home is next to the server, a button starts one;
+// everywhere the page writes the same as commands.
 
-import { announce, fill, h } from "../parts/dom.js";
+import { fill, h } from "../parts/dom.js";
 import { experimentName, shortItem } from "../parts/entries.js";
+import { commandList, quoted } from "../parts/commands.js";
+import { runsHere, forkList } from "../parts/forks.js";
 import { count, figure, plural } from "../parts/words.js";
+import { signInForm } from "./talk.js";
 
-const SAFE = /^[\w@%+=:,./~-]+$/;
-
-// Returns a word as a shell reads it: quoted if it holds more than plain characters.
-export const quoted = (text) => (SAFE.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+const CHANGES = { say: "tell the lab something", veto: "veto an experiment", restore: "restore an experiment", nothing: "change nothing" };
 
 export class ForkView {
   title = "What if …";
+  kind = "say";
   change = "";
-  home = "whatif";
-  experiments = null;
+  target = "";
+  from = "";
+  home = "";
+  experiments = "";
 
-  constructor(store) {
-    this.store = store;
-    this.from = store.source.live ? ".move37" : "campaign.jsonl";
-  }
+  constructor(store) { this.store = store; }
 
   get at() { return this.store.at || this.store.last; }
+  get host() { return this.store.vitals.forks; }
 
-  mount(main) {
-    this.then = h("div", { class: "part", data: { part: "then" } });
-    this.commands = h("div", { class: "part", data: { part: "commands" } });
-    this.caption = h("p", {});
-    fill(main, h("div", { class: "title" }, h("h1", {}, this.title), this.caption), h("div", { class: "grid" },
-      h("section", { class: "card s5", "aria-label": "What was known" }, h("header", {}, h("h2", {}, "What was known")), this.then),
-      h("section", { class: "card s7", "aria-label": "The fork" }, h("header", {}, h("h2", {}, "The fork")), this.#form(), this.commands)));
-    this.update("rows");
+  // What is different in the fork, as a person would say it; empty for nothing.
+  get text() {
+    if (this.kind === "nothing") return "";
+    return this.kind === "say" ? this.change.trim() : this.target.trim() && `${this.kind} ${this.target.trim()}`;
   }
 
-  update(what) { if (what === "rows" || what === "at") { this.#then(); this.#commands(); } }
+  mount(main) {
+    const part = (name) => h("div", { class: "part", data: { part: name } });
+    const card = (label, size, ...content) => h("section", { class: `card ${size}`, "aria-label": label }, h("header", {}, h("h2", {}, label)), ...content);
+    [this.then, this.starter, this.commands, this.forks] = ["then", "start", "commands", "forks"].map(part);
+    this.caption = h("p", {});
+    this.listed = card("Forks of this lab", "s12", this.forks);
+    fill(main, h("div", { class: "title" }, h("h1", {}, this.title), this.caption), h("div", { class: "grid" },
+      card("What was known", "s5", this.then), card("The fork", "s7", this.#form(), this.starter, this.commands), this.listed));
+    this.#then();
+    this.#start();
+    this.#commands();
+    this.#list();
+  }
+
+  update(what) {
+    if (what === "rows" || what === "at") { this.#then(); this.#commands(); }
+    if (what === "session") { this.#start(); this.#list(); }
+    if (what === "vitals") this.#list();
+  }
 
   async #then() {
     const { store, at } = this, { best } = store.ranking;
@@ -49,32 +64,65 @@ export class ForkView {
   }
 
   #form() {
-    const field = (label, name, options) => {
-      const input = h("input", { ...options, value: this[name] ?? "", on: { input: (event) => { this[name] = event.target.value; this.#commands(); } } });
-      return h("label", { class: "field" }, label, input);
-    };
-    return h("div", { class: "compose" }, field("What to tell the lab there", "change", { placeholder: "use the delta rule with a short convolution" }),
-      h("div", { class: "row" }, field("The log or the home to fork", "from", {}), field("Home of the fork", "home", {}), field("Experiments", "experiments", { type: "number", min: 0, placeholder: this.store.campaign.budget ?? "" })));
+    const field = (label, name, options = {}) => h("label", { class: "field" }, label,
+      h("input", { ...options, value: this[name], on: { input: (event) => { this[name] = event.target.value; this.#commands(); } } }));
+    const kind = h("select", {}, Object.entries(CHANGES).map(([value, words]) => h("option", { value }, words)));
+    const change = field("What to tell the lab there", "change", { placeholder: "use the delta rule with a short convolution", maxlength: 2000 });
+    const target = field("Experiment", "target", { placeholder: "e0042" });
+    const show = () => { [change.hidden, target.hidden] = [this.kind !== "say", !["veto", "restore"].includes(this.kind)]; };
+    kind.value = this.kind;
+    kind.addEventListener("change", () => { this.kind = kind.value; show(); this.#commands(); });
+    show();
+    return h("div", { class: "compose" }, h("div", { class: "row" }, h("label", { class: "field" }, "What is different", kind), target,
+      field("Experiments", "experiments", { type: "number", min: 0, placeholder: "as in the log" })), change);
   }
 
-  // Returns the commands with what each does.
+  // The button that starts the fork, or what it needs.
+  #start() {
+    const { store, host } = this;
+    if (!runsHere(store)) { fill(this.starter, h("p", { class: "note" }, store.source.live ? "This page starts no forks: the lab's home is not next to it, or its settings allow none. The commands do the same." : "")); return; }
+    if (!store.session.person) { fill(this.starter, h("details", {}, h("summary", {}, "Sign in to start it here"), signInForm(store, { heading: "Sign in to start a fork" }))); return; }
+    const outcome = h("span", { role: "status" }), button = h("button", { class: "primary" }, "Start the fork");
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      try {
+        const { name } = await store.source.startFork({ at: this.at, text: this.text, experiments: this.experiments === "" ? null : Number(this.experiments) });
+        fill(outcome, `${name} has started`);
+        await store.refresh("vitals");
+      } catch (error) { fill(outcome, h("span", { class: "chip bad" }, error.message)); }
+      button.disabled = false;
+    });
+    fill(this.starter, h("div", { class: "compose" }, h("div", { class: "row" }, button, outcome),
+      h("p", { class: "note" }, `It runs on the lab's machine, ${plural(host.at_once, "fork")} at once at most, and keeps running if this page or its server ends. It trains, and asks the same models, as the lab does.`)));
+  }
+
+  #list() {
+    const shown = JSON.stringify([this.host?.forks, this.store.session.person]);
+    this.listed.hidden = !this.host?.forks.length;
+    if (this.shown === shown && this.forks.isConnected && this.forks.childElementCount) return; // a redraw would take the focus away
+    this.shown = shown;
+    fill(this.forks, this.host ? forkList(this.store) : null);
+  }
+
+  // The commands with what each does.
   get lines() {
-    const { store, from, home, at } = this, place = quoted(home || "whatif"), log = quoted(from || ".move37");
-    const isFile = /\.\w+$/.test(from) && !from.startsWith(".move37"), original = isFile ? log : "original.jsonl";
+    const { store, at, host } = this;
+    const log = quoted(this.from || host?.home || (store.source.live ? ".move37" : "campaign.jsonl")), home = quoted(this.home || "whatif");
+    const change = this.text ? ` --say=${quoted(this.text)}` : "", budget = this.experiments === "" ? "" : ` --experiments ${Number(this.experiments)}`;
     return [
-      ["Start a home that holds the log up to here", `move37 fork ${log} --at ${at} --home ${place}`],
-      this.change.trim() ? ["Tell the lab there what to change", `move37 say ${quoted(this.change.trim())} --home ${place} --no-wait`] : null,
-      ["Let it continue", `move37 run --home ${place} --experiments ${Number(this.experiments) || store.campaign.budget || 20}`],
-      isFile ? null : ["Write both logs", `move37 export-log original.jsonl --home ${log}`],
-      [isFile ? "Write its log" : "", `move37 export-log fork.jsonl --home ${place}`],
-      ["See what the change did", `move37 compare ${original} fork.jsonl`],
-    ].filter(Boolean);
+      ["Start a home that holds the log up to here, with the change, and let it continue", `move37 fork ${log} --at ${at} --home ${home}${change} --run${budget}`],
+      ["See what the change did", `move37 compare ${log} ${home}`],
+    ];
   }
 
   #commands() {
-    const text = this.lines.map(([, command]) => command).join("\n");
-    const copy = h("button", { on: { click: async () => { await navigator.clipboard.writeText(text); announce("copied"); fill(copy, "copied"); } } }, "Copy");
-    fill(this.commands, h("ol", { class: "commands" }, this.lines.map(([words, command]) => h("li", {}, words ? h("p", { class: "quiet" }, words) : null, h("code", {}, command)))),
-      navigator.clipboard ? copy : null, h("p", { class: "note" }, "Decisions that were made stay made, and no run of the past is trained again. One fork is one draw: compare several pairs, from several seeds or positions, before you call a change better."));
+    const field = (label, name, placeholder) => h("label", { class: "field" }, label, h("input", { value: this[name], placeholder, on: { input: (event) => { this[name] = event.target.value; list(); } } }));
+    const place = h("div", {}), list = () => fill(place, commandList(this.lines));
+    list();
+    if (this.folded) { fill(this.folded, place); return; }
+    this.folded = h("div", {}, place);
+    fill(this.commands, h("details", { open: !runsHere(this.store) }, h("summary", {}, "The same as commands"), h("div", { class: "compose" },
+      h("div", { class: "row" }, field("The log or the home to fork", "from", this.host?.home ?? ".move37"), field("Home of the fork", "home", "whatif")), this.folded),
+      h("p", { class: "note" }, "Decisions that were made stay made, and no run of the past is trained again. One fork is one draw: compare several pairs, from several seeds or positions, before you call a change better.")));
   }
 }

@@ -150,7 +150,7 @@ export class TalkView {
 }
 
 // A form that signs in with a person's key or, to look only, with the server's token.
-export function signInForm(store, { token = false } = {}) {
+export function signInForm(store, { token = false, heading = token ? "Sign in to look" : "Sign in to speak" } = {}) {
   const person = h("input", { "aria-label": "Name on the key", placeholder: "empty for the owner", autocomplete: "username" });
   const key = h("input", { type: "password", "aria-label": "Key", placeholder: "SU…", autocomplete: "current-password" });
   const secret = token ? h("input", { type: "password", "aria-label": "Token", placeholder: "token", autocomplete: "off" }) : null;
@@ -161,7 +161,7 @@ export function signInForm(store, { token = false } = {}) {
       await store.refresh("session");
     } catch (error) { fill(outcome, h("span", { class: "chip bad" }, error.message)); }
   };
-  return h("form", { class: "compose", on: { submit: (event) => { event.preventDefault(); submit(); } } }, h("h2", {}, token ? "Sign in to look" : "Sign in to speak"),
+  return h("form", { class: "compose", on: { submit: (event) => { event.preventDefault(); submit(); } } }, h("h2", {}, heading),
     h("p", { class: "quiet" }, "Your key is the one line in ", h("code", {}, "HOME/keys/human.nk"), " or ", h("code", {}, "person.NAME.nk"), ". The lab's server checks it; this page forgets it when you sign out."),
     secret ? h("div", { class: "field" }, h("label", {}, "Token of the server"), secret) : null, h("div", { class: "field" }, h("label", {}, "Name"), person), h("div", { class: "field" }, h("label", {}, "Key"), key),
     h("div", { class: "row" }, h("button", { class: "primary", type: "submit" }, "Sign in")), outcome);
