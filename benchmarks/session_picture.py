@@ -1,6 +1,6 @@
-"""Record a terminal session as a picture: `python -m benchmarks.session_picture HOME OUT.svg`.
+"""Record a terminal session as a picture: `python -m benchmarks.session_picture LOG OUT.svg`.
 
-It runs the commands on a pseudo-terminal, in a home where a campaign has ended, and draws what they print.
+It runs the commands on a pseudo-terminal, on the exported log of a campaign, and draws what they print.
 """
 
 import io
@@ -18,26 +18,26 @@ from rich.text import Text
 WIDTH, HEIGHT = 110, 40
 COMMANDS = (
     "move37 best -n 5",
-    "move37 why e0001",
+    "move37 why e0023",
     'move37 sql "SELECT origin, count(*) AS designs, max(objective) AS best FROM experiments GROUP BY origin"',
-    "move37 export e0001 --to hf",
+    "move37 evidence",
 )
 
 
 def main() -> None:
     """Run the commands and write the picture."""
-    home, out = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
+    log, out = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     for command in COMMANDS:
-        console.print(f"[bold green]$[/] [bold]{command}[/]", highlight=False)
-        console.print(Text.from_ansi(output_of(command, home)))
+        console.print(f"[bold green]$[/] [bold]{command} --log {log.name}[/]", highlight=False)
+        console.print(Text.from_ansi(output_of(f"{command} --log {log}")))
     out.write_text(console.export_svg(title="move37"))
 
 
-def output_of(command: str, home: Path) -> str:
+def output_of(command: str) -> str:
     """Return what a command prints on a terminal of this width."""
     controller, terminal = pty.openpty()
-    environment = {**os.environ, "MOVE37_HOME": str(home), "COLUMNS": str(WIDTH), "LINES": str(HEIGHT)}
+    environment = {**os.environ, "COLUMNS": str(WIDTH), "LINES": str(HEIGHT)}
     words = [sys.executable, "-m", "lab.cli", *shlex.split(command)[1:], "--quiet"]
     with subprocess.Popen(words, stdout=terminal, stderr=terminal, env=environment) as process:
         os.close(terminal)

@@ -17,6 +17,7 @@ from lab.home import Home
 from lab.options import ConfigOption, HomeOption, JsonOption, load_settings
 from lab.roster import role_specs
 from lab.terminal.output import print_json
+from lab.terminal.prose import print_line
 
 POSITION = 70
 AUTHORIZATION_FILE = "authorization.conf"
@@ -141,9 +142,10 @@ def _rows(home: Home) -> list[dict[str, Any]]:
 
 
 def _print_row(row: dict[str, Any]) -> None:
-    print(f"{row['role']:<11} {row['public_key']}\n{'':<11} {row['nkey_file']}")
+    print_line(f"{row['role']:<11} ", row["public_key"])
+    print_line(f"{'':<11} ", row["nkey_file"])
     for verb in ("publish", "subscribe"):
-        print(f"{'':<11} {verb}: {'  '.join(row[verb])}")
+        print_line(f"{'':<11} ", f"{verb}: {'  '.join(row[verb])}")
 
 
 def _export(home: Home, folder: Path) -> None:

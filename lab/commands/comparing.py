@@ -9,6 +9,7 @@ import typer
 from lab.errors import WrongUsage
 from lab.options import JsonOption, lab_settings, run_async
 from lab.terminal.output import print_json
+from lab.terminal.prose import print_line
 from lab.terminal.working import working
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def law(
         print_json(report)
         return
     for line in laws.law_lines(report):
-        print(line)
+        print_line(line)
 
 
 @app.command()
@@ -58,6 +59,7 @@ def compare(
     Example: move37 compare lab1 whatif
     """
     from lab.operations import compare as comparisons
+    from lab.terminal import tables
 
     if len(logs) % 2:
         raise WrongUsage(f"{len(logs)} logs given; hint: each original is followed by its fork")
@@ -67,8 +69,9 @@ def compare(
     if as_json:
         print_json(report)
         return
-    for line in comparisons.comparison_lines(report):
-        print(line)
+    tables.print_comparison(report["figures"])
+    if report["pairs"] < 2:
+        print_line("one pair has no interval; hint: fork with several seeds and give every pair")
 
 
 def _history(log: Path) -> "Sequence[Envelope]":

@@ -12,6 +12,7 @@ from lab.errors import LabError
 from lab.options import AtOption, JsonOption, run_async, with_settings
 from lab.settings import Settings
 from lab.terminal.output import print_json, print_json_lines
+from lab.terminal.prose import print_line
 
 POSITION = 25
 
@@ -42,7 +43,7 @@ def why(
         print_json_lines(line._asdict() for line in lines)
         return
     for line in lines:
-        print(f"{line.seq:>6}  {line.topic:<10}  {line.text}")
+        print_line(f"{line.seq:>6}  {line.topic:<10}  ", line.text)
 
 
 @app.command()
@@ -80,7 +81,7 @@ def evidence(
         print_json(claim_as_json(story))
         return
     for line in evidence_lines(story):
-        print(line)
+        print_line(line)
 
 
 def _history(settings: Settings, log: Path | None, at: int | None) -> Sequence[Envelope]:

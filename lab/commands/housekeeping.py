@@ -8,9 +8,14 @@ import typer
 from lab.home import Home
 from lab.options import ConfigOption, HomeOption, JsonOption, load_settings
 from lab.terminal.output import print_json
+from lab.terminal.prose import print_line, terminal_width
 from lab.terminal.working import working
 
 POSITION = 80
+NARROW_WIDTH = 80
+"""Width of a terminal below which names do not stand in a column of their own."""
+MAX_VALUE_WIDTH = 40
+"""Width of the column of values; a longer one, such as the goal, pushes its source to the right."""
 
 app = typer.Typer()
 
@@ -36,10 +41,12 @@ def doctor(
     if as_json:
         print_json([check.as_json() for check in checks])
     else:
+        narrow = (terminal_width() or NARROW_WIDTH) < NARROW_WIDTH
+        width = 0 if narrow else max(len(check.name) for check in checks)
         for check in checks:
-            print(f"{'ok  ' if check.good else 'FAIL'}  {check.name:<12} {check.evidence}")
+            print_line(f"{'ok  ' if check.good else 'FAIL'}  {check.name:<{width}}  ", check.evidence)
             if not check.good:
-                print(f"      {'':<12} → {check.remedy}")
+                print_line(f"      {'':<{width}}  ", f"→ {check.remedy}")
     return 0 if all(check.good for check in checks) else 1
 
 
@@ -57,8 +64,20 @@ def config(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOp
     if as_json:
         print_json(rows)
         return
-    for name, row in rows.items():
-        print(f"{name:<18} {row['value']!s:<40} {row['from']}")
+    _print_settings({name: (str(row["value"]), row["from"]) for name, row in rows.items()})
+
+
+def _print_settings(rows: dict[str, tuple[str, str]]) -> None:
+    """Print settings with value and source, in columns where there is room for them."""
+    names = max(map(len, rows))
+    values = min(max(len(value) for value, _ in rows.values()), MAX_VALUE_WIDTH)
+    sources = max(len(source) for _, source in rows.values())
+    width = terminal_width()
+    for name, (value, source) in rows.items():
+        if width is None or names + values + sources + 4 <= width:
+            print_line(f"{name:<{names}}  ", f"{value:<{values}}  {source}")
+        else:
+            print_line(f"{name} ", f"= {value} ({source})")
 
 
 def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

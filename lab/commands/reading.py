@@ -13,6 +13,7 @@ from lab.home import Home
 from lab.options import AtOption, ExperimentOption, JsonOption, RoleOption, TypeOption, run_async, with_settings
 from lab.settings import Settings
 from lab.terminal.output import print_json, print_json_lines
+from lab.terminal.prose import fitted_code, terminal_width
 from lab.terminal.working import working
 
 POSITION = 20
@@ -75,7 +76,9 @@ def diff(settings: Settings, first: IdArgument, second: IdArgument) -> None:
     lines = difflib.unified_diff(
         old.source.splitlines(), new.source.splitlines(), f"{old.id} {old.name}", f"{new.id} {new.name}", lineterm=""
     )
-    print("\n".join(lines))
+    width = terminal_width()
+    for line in lines:
+        print("\n".join(fitted_code(line, width)))
 
 
 @app.command()
@@ -85,6 +88,7 @@ def best(
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 10,
     pareto: Annotated[bool, typer.Option("--pareto", help="Only those that none beats in gains and FLOPs.")] = False,
     imported: Annotated[bool, typer.Option("--imported", help="Rank imported experiments by their reports.")] = False,
+    archive: ArchiveOption = None,
     at: AtOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,7 +103,7 @@ def best(
     from bus.vocabulary.queries.pareto import pareto_front
     from lab.terminal import tables
 
-    ranked = (_best_imported if imported else _best_measured)(_fetch(settings, at=at))
+    ranked = (_best_imported if imported else _best_measured)(_fetch(settings, at=at, archive=archive))
     rows = (pareto_front(ranked) if pareto else ranked)[:count]
     if as_json:
         print_json_lines(tables.short(row) for row in rows)

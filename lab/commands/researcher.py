@@ -7,6 +7,7 @@ import typer
 
 from lab.options import ConfigOption, JsonOption, load_settings
 from lab.terminal.output import print_json, print_json_lines
+from lab.terminal.prose import print_line
 
 if TYPE_CHECKING:
     from agents.search.programs.contract import RuleVerdict
@@ -73,4 +74,4 @@ def list_named(as_json: JsonOption = False) -> None:
         return
     for row in rows:
         default = " (default)" if row["name"] == DEFAULT_POLICY else ""
-        print(f"{row['name']:<18} {row['summary']}{default}")
+        print_line(f"{row['name']:<18} ", f"{row['summary']}{default}")

@@ -11,6 +11,7 @@ from lab.errors import LabError, WrongUsage
 from lab.options import AtOption, JsonOption, run_async, with_settings
 from lab.settings import Settings
 from lab.terminal.output import print_json_lines
+from lab.terminal.prose import print_line
 from lab.terminal.working import working
 
 POSITION = 24
@@ -64,5 +65,5 @@ def _print_tables() -> None:
     from memory.sql.tables import sql_tables
 
     for table in sql_tables():
-        print(f"{table.name}: {table.summary}")
-        print(f"  {', '.join(table.columns)}")
+        print_line(f"{table.name}: ", table.summary)
+        print_line("  ", ", ".join(table.columns))

@@ -4,7 +4,7 @@ Each pair of logs is one seed of the fork. Differences are paired, with a t inte
 has none, since the experiments of one search depend on each other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from statistics import fmean, median
 from typing import Any
 
@@ -56,13 +56,3 @@ def _gains(trials: Sequence[Trial]) -> dict[str, float]:
         "best screening gain": max(gains),
         "median screening gain": median(gains),
     }
-
-
-def comparison_lines(report: dict[str, Any]) -> Iterator[str]:
-    """Yield the report as text."""
-    yield f"{'after the fork':<24} {'original':>10} {'fork':>10} {'difference':>11}  95 % interval"
-    for name, one in report["figures"].items():
-        interval = "[{:+.4f}, {:+.4f}]".format(*one["interval"]) if one["interval"] else "-"
-        yield f"{name:<24} {one['original']:>10.4f} {one['fork']:>10.4f} {one['difference']:>+11.4f}  {interval}"
-    if report["pairs"] < 2:
-        yield "one pair has no interval; hint: fork with several seeds and give every pair"

@@ -19,6 +19,7 @@ from lab.home import Home
 from lab.operations import verify
 from lab.operations.event_filter import EventFilter
 from lab.settings import Settings
+from lab.terminal.prose import fitted, terminal_width
 
 
 async def list_events(settings: Settings, event_filter: EventFilter, *, follow: bool, as_json: bool) -> None:
@@ -29,26 +30,25 @@ async def list_events(settings: Settings, event_filter: EventFilter, *, follow: 
     async with open_lab(settings) as reader:
         messages: list[StoredMessage] = []
         async for batch in reader.bus.follow() if follow else reader.messages():
-            sys.stdout.writelines(filter(None, (_line(stored, event_filter, as_json=as_json) for stored in batch)))
+            lines = (_line(stored, event_filter, terminal_width(), as_json=as_json) for stored in batch)
+            sys.stdout.writelines(f"{line}\n" for line in lines if line is not None)
             sys.stdout.flush()
             if not follow:
                 messages += batch
     verify.require_intact_lab(settings, messages)
 
 
-def _line(stored: StoredMessage, event_filter: EventFilter, *, as_json: bool) -> str | None:
+def _line(stored: StoredMessage, event_filter: EventFilter, width: int | None, *, as_json: bool) -> str | None:
     """Return an event's line, its own bytes as JSON or its position with a sentence; None if it does not match."""
     try:
         envelope = subjects.decode_event(stored)
     except MalformedMessage as error:
-        line = f"{stored.seq:>6}  malformed on {stored.subject}: {error}\n"
-        matches = event_filter.is_open
+        text, matches = f"malformed on {stored.subject}: {error}", event_filter.is_open
     else:
-        line = f"{stored.seq:>6}  {event_line(envelope)}\n"
-        matches = event_filter.matches(envelope)
+        text, matches = event_line(envelope), event_filter.matches(envelope)
     if not matches:
         return None
-    return stored.payload.decode("utf-8", "backslashreplace") + "\n" if as_json else line
+    return stored.payload.decode("utf-8", "backslashreplace") if as_json else fitted(f"{stored.seq:>6}  ", text, width)
 
 
 async def read_stream(reader: LabClient, stream: str = subjects.LOG) -> Sequence[StoredMessage]:

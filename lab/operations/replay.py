@@ -20,6 +20,7 @@ from lab.errors import LabError
 from lab.operations import stepping, verify
 from lab.operations.event_filter import EventFilter
 from lab.roster import decider_specs
+from lab.terminal.prose import print_line
 
 _EVENTS_PER_BATCH = 1000
 """Events that memory applies at once while it is rebuilt."""
@@ -55,7 +56,7 @@ def print_events(history: Sequence[Envelope], event_filter: EventFilter, *, step
         if as_json:
             print(encode(envelope).decode())
         else:
-            print(f"{envelope.seq:>6}  {envelope.role:<10} {event_line(envelope)}")
+            print_line(f"{envelope.seq:>6}  {envelope.role:<10} ", event_line(envelope))
         if step:
             print(stepping.data_text(envelope))
             stepping.pause()

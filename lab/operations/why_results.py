@@ -209,7 +209,7 @@ def _outcome(story: Story) -> WhyLine | None:
         if isinstance(one.event, CampaignFinished) and one.event.best == story.experiment
     ]
     if not facts:
-        return WhyLine(story.log[-1].seq, "since", "nothing came of it up to the end of the log")
+        return WhyLine(story.log[-1].seq, "since", "in no pool, and without children, up to the end of the log")
     return WhyLine(facts[-1][0], "since", "; ".join(text for _, text in facts))
 
 

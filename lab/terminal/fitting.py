@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -41,9 +41,20 @@ def print_table(page: Console, columns: Sequence[Column], rows: Iterable[Sequenc
         table.add_column(column.name, justify=side, no_wrap=True, overflow="ellipsis", width=width)
     for line in lines:
         table.add_row(*(escape(line[index]) for index in shown))
-    page.print(table)
+    print_trimmed(page, table)
     if hidden := [column.name for index, column in enumerate(columns) if index not in shown]:
-        page.print(f"[dim]left out: {', '.join(hidden)}; hint: a wider terminal, or --json[/]")
+        print_trimmed(page, f"[dim]left out: {', '.join(hidden)}; hint: a wider terminal, or --json[/]")
+
+
+def print_trimmed(page: Console, content: RenderableType) -> None:
+    """Print a table or a text; where nobody looks, without the spaces that fill its lines."""
+    if page.is_terminal:
+        page.print(content)
+        return
+    with page.capture() as capture:
+        page.print(content)
+    for line in capture.get().splitlines():
+        page.file.write(f"{line.rstrip()}\n")
 
 
 def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:

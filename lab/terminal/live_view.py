@@ -51,7 +51,7 @@ def leaderboard(rows: list[ExperimentRow]) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("best", no_wrap=True)
     table.add_column("design", no_wrap=True, overflow="ellipsis", max_width=44)
-    for column in ("fitness", "bits/byte", "recall", "params"):
+    for column in ("fitness", "text loss", "recall", "parameters"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         assert row.metrics
@@ -59,7 +59,7 @@ def leaderboard(rows: list[ExperimentRow]) -> RenderableType:
             Text(row.id, style="dim" if is_baseline(row.id) else "bold green"),
             Text(row.name),
             f"{row.fitness:.3f}",
-            f"{row.metrics.bits_per_byte:.3f}",
+            f"{row.metrics.val_loss:.3f}",
             f"{row.metrics.recall:.3f}",
             f"{row.metrics.size['parameters']:,}",
         )
@@ -68,10 +68,10 @@ def leaderboard(rows: list[ExperimentRow]) -> RenderableType:
 
 def _ladder(view: CampaignView) -> RenderableType:
     """Return the candidates that climb, each with its rung and what the seeds say so far."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=True)
     for column in ("candidate", "rung", "runs", "standing"):
         table.add_column(column, no_wrap=True)
-    table.add_column("newest evidence", overflow="ellipsis", no_wrap=True)
+    table.add_column("newest evidence", overflow="ellipsis", no_wrap=True, ratio=1)  # the others keep their width
     plan = view.started.verification if view.started else None
     for row in view.ladder.rows.values():
         name = (plan.rung_names[row.rung] if plan else str(row.rung)) + (" (rates)" if row.tunes else "")

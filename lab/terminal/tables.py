@@ -12,7 +12,7 @@ from bus.vocabulary.design_edits import FUNCTION_MARK
 from bus.vocabulary.queries import Experiment, FormulaRecord, SpendingRow, UnitEffect
 from dashboard.report.summary import duration_text
 from lab.client.model_tally import CIRCUIT_OPEN, OUTCOME_WORDS
-from lab.terminal.fitting import Column, print_records, print_table
+from lab.terminal.fitting import Column, print_records, print_table, print_trimmed
 from trainer.exporting.certificate import Certificate
 
 SHORT_FIELDS = (
@@ -33,8 +33,8 @@ TABLES_OF_STATUS = ("verification", "arms", "arm_comparisons")
 EXPERIMENT_COLUMNS = (
     Column("id"), Column("design", 1, max_width=36), Column("status", 4), Column("origin", 6),
     Column("parent", 8, max_width=24), Column("score", 2, right=True), Column("fitness", 5, right=True),
-    Column("bits/byte", 3, right=True), Column("recall", 3, right=True), Column("params", 7, right=True),
-    Column("s", 9, right=True),
+    Column("text loss", 3, right=True), Column("recall", 3, right=True), Column("parameters", 7, right=True),
+    Column("seconds", 9, right=True),
 )  # fmt: skip
 IMPORTED_COLUMNS = (
     Column("id"), Column("design", 1, max_width=48), Column("history", 3, max_width=24), Column("its id", 4),
@@ -45,8 +45,12 @@ EFFECT_COLUMNS = (
     Column("low", 1, right=True), Column("high", 1, right=True), Column("verdict"),
 )  # fmt: skip
 FORMULA_COLUMNS = (
-    Column("formula", max_width=72), Column("first in"), Column("designs", 1, right=True),
+    Column("formula", max_width=72), Column("first in", 3), Column("designs", 1, right=True),
     Column("failed", 2, right=True), Column("mean gain", right=True), Column("state"),
+)  # fmt: skip
+COMPARISON_COLUMNS = (
+    Column("after the fork", max_width=24), Column("original", 2, right=True), Column("fork", 2, right=True),
+    Column("difference", right=True), Column("95 % interval", 1),
 )  # fmt: skip
 SPENDING_COLUMNS = (
     Column("asked", right=True), Column("answered", right=True), Column("requests", 2, right=True),
@@ -72,7 +76,7 @@ def print_experiments(rows: Iterable[Experiment]) -> None:
     lines = [
         (
             row.id, row.name, row.status, row.origin or "", row.parent_id or "", _figure(row.score, "+.2f"),
-            _figure(row.fitness, ".3f"), _figure(row.bits_per_byte, ".3f"), _figure(row.recall, ".3f"),
+            _figure(row.fitness, ".3f"), _figure(row.val_loss, ".3f"), _figure(row.recall, ".3f"),
             _figure(row.parameters, ",d"), _figure(row.seconds, ".1f"),
         )
         for row in rows
@@ -101,6 +105,18 @@ def _formula_line(row: FormulaRecord) -> tuple[str, ...]:
     state = "coined" if row.coined else "tried" if len(gains) + failed == len(row.grafts) else "on trial"
     name = row.unit.rpartition(FUNCTION_MARK)[0] or row.unit
     return (name, row.experiment, str(len(row.grafts)), str(failed), mean, state)
+
+
+def print_comparison(figures: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print a table of the figures after a fork, original against fork."""
+    lines = [
+        (
+            name, f"{one['original']:.4f}", f"{one['fork']:.4f}", f"{one['difference']:+.4f}",
+            "[{:+.4f}, {:+.4f}]".format(*one["interval"]) if one["interval"] else "-",
+        )
+        for name, one in figures.items()
+    ]  # fmt: skip
+    print_table(console(), COMPARISON_COLUMNS, lines)
 
 
 def print_spending(rows: Sequence[SpendingRow], keys: Sequence[str]) -> None:
@@ -184,7 +200,7 @@ def print_status(state: dict[str, Any]) -> None:
     for name, value in state.items():
         if name not in {"services", "absent", *TABLES_OF_STATUS}:
             table.add_row(name, escape(", ".join(map(str, value)) if isinstance(value, list) else str(value)))
-    console().print(table)
+    print_trimmed(console(), table)
     for name in TABLES_OF_STATUS:
         if rows := state.get(name):
             console().print()

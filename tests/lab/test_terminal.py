@@ -1,6 +1,7 @@
 """The command line on any terminal: narrow tables, no colours in a pipe, progress, quiet, and completion."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,9 +13,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from lab.commands import command_line
+from lab.operations import doctor
 from lab.operations.archive import read_experiments
 from lab.quiet import is_quiet, take_quiet
-from lab.terminal import tables, working
+from lab.terminal import prose, tables, working
 from tests.histories.archive import unpack
 from tests.support.labs import ROOT, move37
 
@@ -44,8 +47,56 @@ def test_tables_fit_the_terminal(log: Path, width: int, monkeypatch: pytest.Monk
     assert lines[0].split()[0] == "id"
     assert all(any(line.startswith(row.id) for line in lines) for row in rows)
     assert ("left out" in "".join(lines)) == (width < 140)
-    if "bits/byte" in lines[0]:
-        assert f"{rows[0].bits_per_byte:.3f}" in lines[1]
+    if "text loss" in lines[0]:
+        assert f"{rows[0].val_loss:.3f}" in lines[1]
+    assert not any(line.endswith(" ") for line in lines)
+
+
+def test_a_comparison_of_forks_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left out first is the interval, which one pair does not have."""
+    page = Console(width=40, file=StringIO())
+    monkeypatch.setattr(tables, "console", lambda: page)
+    tables.print_comparison(
+        {"median screening gain": {"original": 0.01, "fork": 0.0312, "difference": 0.0212, "interval": [-0.1, 0.2]}}
+    )
+    lines = page.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(cell_len, lines)) <= 40
+    assert "+0.0212" in lines[1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["config"], ["doctor"], ["sql", "--tables"], ["why", "e0002"], ["replay"], ["researcher", "list"]],
+    ids=" ".join,
+)
+def test_lines_fit_the_terminal_and_are_whole_in_a_pipe(
+    words: list[str], log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On 40 columns the same words stand on more lines."""
+    checks = [doctor.HealthCheck("sentence-transformers", False, "missing " * 9, "run `make install`")]
+    monkeypatch.setattr(doctor, "run_checks", lambda *_, **__: checks)
+    arguments = {"why": ["--log", str(log)], "replay": [str(log)]}.get(words[0], [])
+    monkeypatch.setenv("COLUMNS", "40")
+    texts = []
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)  # noqa: B023  (read within the loop)
+        command_line()(args=[*words, *arguments], standalone_mode=False)
+        texts.append(capsys.readouterr().out)
+    piped, shown = texts
+    assert max(map(cell_len, shown.splitlines())) <= 40 < max(map(cell_len, piped.splitlines()))
+    assert not re.search(r" $", piped, re.MULTILINE)
+    if words != ["config"]:  # which has its columns closer together
+        assert "".join(shown.split()) == "".join(piped.split())
+
+
+def test_a_difference_of_sources_keeps_its_marks_on_a_narrow_terminal() -> None:
+    """Each piece of a long line begins with the mark of the line; a command stays whole, for a shell."""
+    line = "+    return self.out(torch.cat([first, second, third], dim=-1))"
+    pieces = list(prose.fitted_code(line, 30))
+    assert max(map(len, pieces)) <= 30
+    assert {piece[0] for piece in pieces} == {"+"}
+    assert pieces[0] + "".join(piece[1:].lstrip() for piece in pieces[1:]) == line
+    assert prose.fitted("  ", "move37 train repeat/e0001/source.py --sealed", 30).count("\n") == 0
 
 
 def test_a_row_that_is_too_wide_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
