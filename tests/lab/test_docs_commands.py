@@ -2,6 +2,9 @@
 
 The commands of all tutorials run in one copy of the checkout, in order; those of each how-to page in a copy of its own,
 with a lab that has really trained. Campaigns have instant trainers; `check` and `train` are real.
+
+Commands of other pages repeat a discovery or run a campaign, which takes minutes to hours. So they are only read, with
+the real parser; what they name must exist by then: files, experiments of a log, and what an earlier command writes.
 """
 
 import os
@@ -18,6 +21,8 @@ import pytest
 from typer.main import get_command
 
 from lab.commands import command_line
+from lab.operations import replay
+from lab.operations.export import completed_run
 from tests.support.documented_commands import Reader, blocks, commands
 from tests.support.labs import ROOT, FinishedLab
 from tests.support.scripted_model import ScriptedModel, completion
@@ -28,6 +33,13 @@ TUTORIALS = tuple(
     for name in ("first-campaign", "your-own-mixer", "your-own-policy", "your-own-data", "your-own-model")
 )
 HOW_TO = tuple(f"how-to/{path.name}" for path in sorted((ROOT / "docs/how-to").glob("*.md")))
+OTHERS = tuple(
+    page
+    for path in sorted((ROOT / "docs").rglob("*.md"))
+    if (page := str(path.relative_to(ROOT / "docs"))) not in {*TUTORIALS, *HOW_TO, "dev-log.md"}
+    and any(blocks(page, "sh"))
+)
+"""Pages of explanations and discoveries that have commands in blocks."""
 DOCUMENTS = 12
 """Files of the reader's own text."""
 MARKS = ("needs ", "on another host", "runs until Ctrl-C")
@@ -101,13 +113,29 @@ def test_a_command_that_needs_more_is_well_formed(page: str, command: str) -> No
         parse(get_command(command_line()), words[1:])
 
 
-def parse(command: Any, words: list[str]) -> None:
-    """Let the command line read words without running the command. Raises UsageError, as the command would."""
+@pytest.mark.parametrize("page", OTHERS)
+def test_a_command_of_another_page_names_what_exists(page: str) -> None:
+    """The parser takes it; the log has the experiment, with a completed run to repeat; a source was exported before."""
+    exported = set[Path]()
+    for _, line in commands(page) + commands(page, marked=True):
+        words = shlex.split(line, comments=True)
+        if words[0] != "move37":
+            continue
+        given = parse(get_command(command_line()), words[1:])  # raises UsageError
+        if words[1] == "export":
+            history = replay.read_history(ROOT / given["log"])
+            assert completed_run(history, given["experiment"]), f"{line} on {page}: no completed run"
+            exported.add(given["out"] / "source.py")
+        if words[1] == "train":
+            assert given["file"] in exported, f"{line} on {page}: no earlier command writes {given['file']}"
+
+
+def parse(command: Any, words: list[str]) -> dict[str, Any]:
+    """Return what the command line reads from words, without running the command. Raises UsageError, as it would."""
     subcommands = getattr(command, "commands", {})
     if words and words[0] in subcommands:
-        parse(subcommands[words[0]], words[1:])
-    else:
-        command.make_context("move37", list(words))
+        return parse(subcommands[words[0]], words[1:])
+    return command.make_context("move37", list(words)).params
 
 
 def test_a_block_that_does_not_run_says_what_it_needs() -> None:
