@@ -74,7 +74,8 @@ def _consequences(envelope: Envelope, status: CampaignStatus, started: CampaignS
     if status.finished:
         return posts
     verification = yield from _verification(envelope, started)
-    spent = _is_spent(status) and (verification is None or is_over(verification))
+    search_over = _is_spent(status)
+    spent = search_over and (verification is None or is_over(verification))
     if spent or status.stopping:
         return [*posts, _ending(status, spent=spent)]
     if isinstance(envelope.event, HumanMessage) and envelope.event.kind == "pause":
@@ -83,7 +84,7 @@ def _consequences(envelope: Envelope, status: CampaignStatus, started: CampaignS
         state = news.state if isinstance(news, PoolUpdated) else status.pool
         posts += yield from _openings(envelope, status, started, policy, state)
     if verification and not status.paused:
-        posts += _promotions(verification)
+        posts += _promotions(verification, search_over=search_over)
     return posts
 
 
@@ -95,13 +96,13 @@ def _verification(envelope: Envelope, started: CampaignStarted) -> Subdecision[V
     return state
 
 
-def _promotions(state: Verification) -> list[Post]:
+def _promotions(state: Verification, *, search_over: bool) -> list[Post]:
     """Return the next link of the chain of promotions, if one is due.
 
     Any event that finds one due publishes it, and the stream takes one. That link is an event too, and leads to the
     link after it. So no promotion depends on a single decision.
     """
-    promotion = next_promotion(state)
+    promotion = next_promotion(state, search_over=search_over)
     return [Post(CAMPAIGN, promotion, after=last_promotion(state))] if promotion else []
 
 

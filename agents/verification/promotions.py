@@ -3,10 +3,10 @@
 A place of the plan falls due when so many designs are settled. It goes to the design that ranked best at that moment
 among those that may climb: none under a veto, none of a structure that has climbed before, and none that is larger or
 smaller than the rung's budget allows. Designs rank by the campaign's objective; a campaign without one ranks them here
-by text loss, since its fitness is mostly the judge's and nothing climbs on the judge alone. A candidate that passes a
-rung goes to the next one at once, as long as that has a place (asynchronous successive halving: Li et al. 2018,
-1810.05934); one that is undecided gets its next look. If the plan tunes learning rates, the first step of a rung tries
-them, and the runs of its looks have the rates that were chosen.
+by text loss, since its fitness is mostly the judge's and nothing climbs on the judge alone. Of the candidates that pass
+a rung, `agents.verification.ascents` says who goes to the next one; one that is undecided gets its next look. If the
+plan tunes learning rates, the first step of a rung tries them, and the runs of its looks have the rates that were
+chosen.
 
 Each link lists the runs that no earlier link has asked for. The stream takes one link for each number, so a run is
 asked for once, whoever decides and however often.
@@ -17,6 +17,7 @@ own. They take no place of the plan and of no rung.
 
 from collections.abc import Iterator, Sequence
 
+from agents.verification.ascents import ascending
 from agents.verification.climbs import Climb, climbs, on_rung, rates_of, steps_of
 from agents.verification.sizes import is_matched
 from bus.vocabulary.events import PlannedRun, PromotionDecided, VerificationPlan
@@ -24,11 +25,16 @@ from bus.vocabulary.queries import Nominee, Verification
 from bus.wire.ids import placebo_id, sealed_seed, tuning_run_id, tuning_seed, verification_run_id
 
 
-def next_promotion(state: Verification) -> PromotionDecided | None:
-    """Return the next link of the chain; None if none is due."""
+def next_promotion(state: Verification, *, search_over: bool) -> PromotionDecided | None:
+    """Return the next link of the chain; None if none is due.
+
+    - `search_over`: whether no design is still to be settled.
+    """
     plan = _plan(state)
-    for climb in climbs(state, plan):
-        if climb.stage in {"needs seeds", "needs a look", "needs a rung"}:
+    every = climbs(state, plan)
+    rising = tuple(ascending(state, plan, every, search_over=search_over))
+    for climb in every:
+        if climb.stage in {"needs seeds", "needs a look"} or climb in rising:
             return _continuation(state, plan, climb)
     if state.due_place is not None:
         return _beginning(state, plan, state.due_place)

@@ -48,6 +48,7 @@ PLAN = VerificationPlan(
     settlements=(5, 10, 15, 20),
     placebos=1,
     rates=(0.5, 1.0, 2.0, 4.0),
+    ascent="best",
 )
 LOSS = 2.0
 BEST_RATES = (1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 4.0, 4.0)

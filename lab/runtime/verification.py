@@ -41,8 +41,8 @@ def verification_plan(settings: Settings) -> VerificationPlan | None:
 def is_plan_of(settings: Settings, fixed: VerificationPlan | None) -> bool:
     """Tell whether settings lead to a plan that a campaign has fixed.
 
-    What no setting says is the campaign's: its budgets of parameters and, if they are not given, its learning rates and
-    its placebos.
+    What no setting says is the campaign's: its budgets of parameters, who ascends and, if they are not given, its
+    learning rates and its placebos.
     """
     wanted = verification_plan(settings)
     if wanted and fixed and len(wanted.rungs) == len(fixed.rungs):
@@ -51,7 +51,7 @@ def is_plan_of(settings: Settings, fixed: VerificationPlan | None) -> bool:
             for mine, theirs in zip(wanted.rungs, fixed.rungs, strict=True)
         )
         unsaid = {name for name in ("rates", "placebos") if getattr(settings.verification, name) is None}
-        wanted = wanted.model_copy(update={"rungs": rungs, **fixed.model_dump(include=unsaid)})
+        wanted = wanted.model_copy(update={"rungs": rungs, **fixed.model_dump(include={*unsaid, "ascent"})})
     return wanted == fixed
 
 
@@ -141,6 +141,7 @@ def _plan(settings: Settings, candidates: int, looks: tuple[int, ...]) -> Verifi
                 for scale, climbers in zip(rungs, places, strict=True)
             ),
             settlements=_settlements(settings.experiments, candidates),
+            ascent="best",
             **wanted.model_dump(include={"baselines", "margin", "alpha", "futility", "retries"}),
         )
     except ValueError as error:

@@ -36,7 +36,8 @@ def _body(event: CampaignStarted) -> str:
 
 def _absent_from(plan: VerificationPlan) -> dict[str, Any]:
     """Return the later fields of a plan that are at their defaults."""
-    absent = {name: True for name in ("placebos", "rates") if not getattr(plan, name)}
+    fields = VerificationPlan.model_fields
+    absent = {name: True for name in ("placebos", "rates", "ascent") if getattr(plan, name) == fields[name].default}
     rungs = {} if any(rung.parameters for rung in plan.rungs) else {"rungs": {"__all__": {"parameters": True}}}
     return {**absent, **rungs}
 

@@ -34,6 +34,7 @@ from tests.support.climbing import (
     finished_with_arms,
     laboratory,
     plant,
+    plant_later_better,
     plant_rates,
     takes,
 )
@@ -112,6 +113,28 @@ def test_a_gain_that_tuned_baselines_have_too_is_no_discovery(
     assert {one.rate for one in asked} == {0.5, 1.0, 2.0}
     assert len({one.seed for one in asked}) == 1
     assert broken_rules(tuned) == []
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+@pytest.mark.parametrize("faults", [NO_FAULTS, STORM], ids=["calm", "storm"])
+def test_the_better_candidate_gets_the_only_place_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: int, faults: Faults
+) -> None:
+    """Two pass the lower rung; the later a design, the better it is. The first to pass waits for the other."""
+    plant_later_better(monkeypatch)
+    first, best = (finished(tmp_path / ascent, slots, faults, ascent=ascent) for ascent in ("first", "best"))
+    for lab in (first, best):
+        assert broken_rules(lab) == []
+    if slots == 1 and faults is NO_FAULTS:
+        assert climbers(first, rung=1) == climbers(first, rung=0)[:1]
+    assert climbers(best, rung=1) == [max(climbers(best, rung=0))]
+
+
+def climbers(lab: Laboratory, rung: int) -> list[str]:
+    """Return the candidates of a rung, in the order in which they came to it."""
+    return list(
+        dict.fromkeys(one.candidate for one in events_of(lab, PromotionDecided) if one.candidate and one.rung == rung)
+    )
 
 
 @pytest.mark.parametrize("gain", [0.15], indirect=True)

@@ -39,6 +39,7 @@ def climbing_campaign(archive: Archive, seed: int) -> Laboratory:
         futility=plan.choice((0.0, 0.05)),
         placebos=plan.randrange(3),
         rates=plan.choice(((), (0.5, 1.0, 2.0))),
+        ascent=plan.choice(("first", "best")),
     )
     lab.start(started(seed, experiments, slots, baselines, verification))
     lab.run()
@@ -69,6 +70,16 @@ def plant_rates(monkeypatch: pytest.MonkeyPatch, gain: float, best: float) -> No
         return 2.0 if instant_trainer.is_known_design(envelope) and rate != best else 2.0 - gain
 
     plant(monkeypatch, gain)
+    monkeypatch.setattr(instant_trainer, "_loss", loss)
+
+
+def plant_later_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every design be better than every baseline, by more the later it is."""
+
+    def loss(envelope: Envelope, _: object) -> float:
+        return 2.0 if instant_trainer.is_known_design(envelope) else 1.9 - 0.1 * int(envelope.experiment[1:])
+
+    plant(monkeypatch, 0.0)
     monkeypatch.setattr(instant_trainer, "_loss", loss)
 
 

@@ -64,6 +64,8 @@ class VerificationPlan(Record):
     rates: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(default=(), max_length=8)
     """Multiples of a rung's learning rates that the candidate and every baseline try there, on one seed and validation
     text; each then keeps its best. Empty: the scale's own rates, as in earlier logs."""
+    ascent: Literal["first", "best"] = "first"
+    """Who gets a place of the next rung: whoever passes first, as in earlier logs, or the best that passed."""
 
     @property
     def candidates(self) -> int:
