@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where this is set, each of a lab's eight processes compiles all modules again whenever it starts.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test install lint docs fix lock sbom gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels bench-fidelity bench-adas campaign-report chaos clean
+.PHONY: help run test install lint static docs fix lock sbom gpu aot-kernels bench-lab bench-memory bench-trainer bench-kernels bench-fidelity bench-adas campaign-report chaos clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,12 +30,14 @@ $(VENV)/.installed: pyproject.toml setup.py $(wildcard lock/*) $(wildcard kernel
 	lock/install $(BIN)/python $(EXTRA) dev
 	@touch $@
 
-lint: install  ## format, rules, types, imports between rooms, words, generated tables
+lint: static  ## format, rules, types, imports between rooms, words, generated tables
+	$(BIN)/pytest -q tests/test_source_rules.py tests/test_generated.py  # words, names, lengths; tables derived from code
+
+static: install  ## the part of lint that `make test` does not run
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/test_source_rules.py tests/test_generated.py  # words, names, lengths; tables derived from code
 
 docs: install  ## the documentation as pages in build/site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -5,13 +5,11 @@ Every row names the position of its event in the log, so that a claim leads to i
 
 from collections.abc import Iterator, Sequence
 
-from bus.vocabulary.events import BaselineFigures
 from bus.vocabulary.queries import ArmResults, CandidateVerdict, JudgedLook, ResultsByArm, Verification
 from dashboard.report.leaderboard import NO_VALUE
+from dashboard.report.looks import CAPTION, HEADS, NUMERIC, look_cells
 from dashboard.report.markup import Markup, clip, el, join
 
-HEADS = ("event", "candidate", "rung", "seeds", "against", "gain", "95 % interval", "e-value", "outcome")
-NUMERIC = frozenset({"event", "seeds", "gain", "e-value"})
 MAX_WHY = 300
 
 
@@ -21,7 +19,7 @@ def table(state: Verification) -> Markup | None:
         return None
     head = el("tr", *(el("th", text, scope="col", class_="number" if text in NUMERIC else None) for text in HEADS))
     rows = [_look_row(look) for look in state.evidence]
-    body = el("table", el("caption", "Gains in nats per byte of sealed text"), el("thead", head), el("tbody", *rows))
+    body = el("table", el("caption", CAPTION), el("thead", head), el("tbody", *rows))
     shown = el("div", body, class_="scroll short", tabindex="0", role="region", aria_label="Verification")
     return join([shown if rows else None, el("ul", *_verdict_items(state)), el("p", _how_to_check(), class_="quiet")])
 
@@ -59,29 +57,13 @@ def _figure(value: float | None) -> str:
 
 
 def _look_row(look: JudgedLook) -> Markup:
-    """Return what one look said, by the baseline that is hardest to beat."""
-    figures = look.event.figures
-    hardest = min(figures.comparisons, key=lambda one: one.e_value, default=None)
-    return el(
-        "tr",
-        el("td", str(look.seq), class_="number"),
-        el("th", look.candidate, scope="row"),
-        el("td", figures.rung),
-        el("td", str(len(figures.seeds)), class_="number"),
-        *_figure_cells(hardest, look.event.level),
-        el("td", look.event.outcome),
-    )
+    return el("tr", *(_look_cell(head, text or NO_VALUE) for head, text in look_cells(look).items()))
 
 
-def _figure_cells(one: BaselineFigures | None, level: float) -> Iterator[Markup]:
-    if one is None:
-        yield from (el("td", NO_VALUE) for _ in range(4))
-        return
-    low, high = one.interval
-    yield el("td", one.baseline)
-    yield el("td", f"{one.mean:+.4f}", class_="number")
-    yield el("td", f"{low:+.4f} to {high:+.4f}")
-    yield el("td", f"{one.e_value:.3g} of {1 / level:.3g}", class_="number")
+def _look_cell(head: str, text: str) -> Markup:
+    if head == "candidate":
+        return el("th", text, scope="row")
+    return el("td", text, class_="number" if head in NUMERIC else None)
 
 
 def _verdict_items(state: Verification) -> Iterator[Markup]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from bus.vocabulary.events.objective import TIE
 from bus.vocabulary.queries import Experiment, JudgedLook, Verification
+from dashboard.report.looks import CAPTION, HEADS, NAMES, look_cells
 from dashboard.report.results import CampaignResults
 from lab.operations.markdown_text import plain, table
 from lab.operations.methods_text import methods
@@ -92,20 +93,13 @@ def _failures(experiments: Sequence[Experiment]) -> str:
 
 
 def _verification(claims: Verification) -> str:
-    """Return a table of the looks, each against the baseline that is hardest to beat, and the verdicts below it."""
-    head = ("event", "candidate", "rung", "seeds", "against", "gain, nats/byte", "95 % interval", "e-value", "outcome")
+    """Return a table of the looks, and the verdicts below it."""
     verdicts = [
         f"- `{one.candidate}` was {'confirmed' if one.confirmed else 'refuted'} (event {one.seq}): {plain(one.why)}."
         for one in claims.verdicts
     ]
-    return "\n".join([table(head, map(_look, claims.evidence)), "", *verdicts]).rstrip()
+    return "\n".join([f"{CAPTION}.\n", table(HEADS, map(_look, claims.evidence)), "", *verdicts]).rstrip()
 
 
-def _look(look: JudgedLook) -> tuple[object, ...]:
-    figures = look.event.figures
-    hardest = min(figures.comparisons, key=lambda one: one.e_value, default=None)
-    told = ("", "", "", "")
-    if hardest:
-        low, high = hardest.interval
-        told = (f"`{hardest.baseline}`", f"{hardest.mean:+.4f}", f"{low:+.4f} to {high:+.4f}", f"{hardest.e_value:.3g}")
-    return (look.seq, f"`{look.candidate}`", figures.rung, len(figures.seeds), *told, look.event.outcome)
+def _look(look: JudgedLook) -> tuple[str, ...]:
+    return tuple(f"`{text}`" if text and head in NAMES else text for head, text in look_cells(look).items())

@@ -1,16 +1,18 @@
 """Fixtures: synthetic campaigns with realistic scores and curves, and a parser of pages."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from math import exp
 
 import pytest
+from playwright.sync_api import Browser
 
 from bus.vocabulary.events import CurvePoint, FitnessParts
 from bus.vocabulary.queries import CampaignStatus, Experiment, FailedAttempt, ForecastErrors, UnitEffect, UnitEffects
 from dashboard.report.render import render_report
 from dashboard.report.results import CampaignResults
+from tests.support.browser import chromium
 from tests.support.factories import campaign_started, experiment
 from tests.support.html_pages import Node, parse_page
 
@@ -200,6 +202,17 @@ def campaign_status(experiments: list[Experiment], **changes: object) -> Campaig
             **changes,
         }
     )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return one Chromium for all tests of a file.
+
+    Playwright runs an event loop in this thread as long as it is open, so it can't stay open for asynchronous tests of
+    other files.
+    """
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

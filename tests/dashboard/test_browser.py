@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from bus.vocabulary.events import HumanMessage, LossPoint
 from bus.wire.envelope import Envelope
-from tests.support.browser import NARROW, WIDE, chromium, needs_chromium, opened, serious_findings
+from tests.support.browser import NARROW, WIDE, needs_chromium, opened, serious_findings
 from tests.support.hostile_text import ATTACKS
 from tests.support.recorded_lab import RecordedLab, golden, served
 from tests.support.synthetic_log import synthetic_log
@@ -27,13 +27,6 @@ TEXTS = (
 )  # fmt: skip
 """Fields of events that people, models or candidates write."""
 ANY_ATTACK = " ".join(ATTACKS[:-1]).encode(errors="replace").decode()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return one Chromium for all tests of this file."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

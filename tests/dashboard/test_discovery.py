@@ -17,7 +17,7 @@ from lab.client.law import law_report
 from lab.client.placebos import placebo_rate
 from lab.client.trajectories import trajectories
 from lab.operations.discovery_records import records, telling_positions
-from tests.support.browser import NARROW, WIDE, chromium, needs_chromium, opened, serious_findings
+from tests.support.browser import NARROW, WIDE, needs_chromium, opened, serious_findings
 from tests.support.climbing import finished_with_arms, plant
 from tests.support.hostile_text import ATTACKS
 from tests.support.planted_formulas import PlantedTable
@@ -26,13 +26,6 @@ from tests.support.simulation import caching
 
 pytestmark = needs_chromium
 VIEW = "#/discovery"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return one Chromium for all tests of this file."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -1,28 +1,19 @@
 """Now shows what language models took: memory's sums, as of any event; nothing in a campaign without models."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from bus.vocabulary.events import CampaignStarted, ModelAccount, ModelAnswered, ModelLimits, ModelOutcome
 from bus.wire.envelope import Envelope
 from dashboard.bundle import bundle
 from lab.operations.discovery_records import records, telling_positions
-from tests.support.browser import chromium, needs_chromium, opened, serious_findings
+from tests.support.browser import needs_chromium, opened, serious_findings
 from tests.support.recorded_lab import RecordedLab, golden, served
 
 pytestmark = needs_chromium
 CARD = '[data-part="models"]'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return one Chromium for all tests of this file."""
-    with chromium() as browser:
-        yield browser
 
 
 def asking() -> list[Envelope]:

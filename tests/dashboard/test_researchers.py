@@ -18,7 +18,7 @@ from bus.vocabulary.events import (
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, derive
 from dashboard.history.history import summary
-from tests.support.browser import NARROW, WIDE, chromium, needs_chromium, opened, serious_findings
+from tests.support.browser import NARROW, WIDE, needs_chromium, opened, serious_findings
 from tests.support.factories import campaign_started
 from tests.support.recorded_lab import RecordedLab, served
 
@@ -71,13 +71,6 @@ def test_programs_have_rows_that_count_as_no_experiments() -> None:
     assert history.rows["p0001"]["vetoed"]
     assert "promotion" not in history.rows_at(9)["p0002"]
     assert summary(history.rows)["statuses"] == {}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return one Chromium for all tests of this file."""
-    with chromium() as browser:
-        yield browser
 
 
 @needs_chromium

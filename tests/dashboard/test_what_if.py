@@ -10,18 +10,11 @@ from typer.main import get_command
 
 from dashboard.bundle import bundle
 from lab.commands import command_line
-from tests.support.browser import NARROW, WIDE, chromium, needs_chromium, opened, serious_findings
+from tests.support.browser import NARROW, WIDE, needs_chromium, opened, serious_findings
 from tests.support.recorded_lab import KEY, RecordedForks, RecordedLab, golden, served
 
 pytestmark = needs_chromium
 CHANGE = "don't use a window; rm -rf $HOME `id`"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Return one Chromium for all tests of this file."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
