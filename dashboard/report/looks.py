@@ -1,7 +1,7 @@
 """The table of looks as plain text, for the report as a page and as Markdown.
 
-A look judges a candidate by its seeds so far; it is told by the baseline that is hardest to beat, the one with the
-lowest e-value.
+A look judges a candidate by its seeds so far. A row compares it with the baseline that is hardest to beat, the one with
+the lowest e-value.
 """
 
 from bus.vocabulary.queries import JudgedLook
