@@ -13,6 +13,9 @@ from dashboard.report.leaderboard import experiment_link, figure, signed
 from dashboard.report.markup import Child, Markup, clip, el, join
 from dashboard.report.scores import Scores, display_name, is_baseline, merit_of
 
+MAX_OPEN_LINES = 5
+"""Short texts that are shown without a click."""
+
 
 def plural(count: int, one: str, many: str | None = None) -> str:
     """Return a count with its noun: `1 repair`, `3 repairs`."""
@@ -90,7 +93,7 @@ def caution(scores: Scores, events: Mapping[str, int]) -> str:
     if confirmed := events.get("DiscoveryConfirmed", 0):
         sentences.append(
             f"{plural(confirmed, 'candidate')} passed the test on fresh seeds and sealed data: "
-            f"{plural(confirmed, 'confirmed discovery', 'confirmed discoveries')} (`move37 evidence` lists it)."
+            f"{plural(confirmed, 'confirmed discovery', 'confirmed discoveries')}; Verification has the evidence."
         )
     if refuted := events.get("DiscoveryRefuted", 0):
         sentences.append(f"{plural(refuted, 'candidate')} did not pass the test on fresh seeds.")
@@ -171,5 +174,10 @@ def time_element(time: datetime | None) -> Markup | str:
 
 
 def text_list(title: str, lines: Sequence[str]) -> Markup | None:
-    """Return short texts under a heading, None if there are none."""
-    return el("section", el("h3", title), el("ul", *(el("li", clip(line, 600)) for line in lines))) if lines else None
+    """Return short texts under a heading, None if there are none; many are folded, since results come below them."""
+    if not lines:
+        return None
+    items = el("ul", *(el("li", clip(line, 600)) for line in lines))
+    if len(lines) > MAX_OPEN_LINES:
+        return el("details", el("summary", f"{title} ({len(lines)})"), items)
+    return el("section", el("h3", title), items)

@@ -31,8 +31,8 @@ SERVICE_COLUMNS = (
 TABLES_OF_STATUS = ("verification", "arms", "arm_comparisons")
 """Keys of a status that are tables of their own."""
 EXPERIMENT_COLUMNS = (
-    Column("id"), Column("design", 1, max_width=36), Column("status", 4), Column("origin", 6),
-    Column("parent", 8, max_width=24), Column("score", 2, right=True), Column("fitness", 5, right=True),
+    Column("id"), Column("design", 2, max_width=36), Column("status", 4), Column("origin", 6),
+    Column("parent", 8, max_width=24), Column("score", 1, right=True), Column("fitness", 5, right=True),
     Column("text loss", 3, right=True), Column("recall", 3, right=True), Column("parameters", 7, right=True),
     Column("seconds", 9, right=True),
 )  # fmt: skip
@@ -145,7 +145,10 @@ def print_experiment(row: Experiment) -> None:
     if row.problem:
         page.print(f"problem: {escape(row.problem)}")
     _print_failures(page, row)
-    page.print(Syntax(row.source, "python", theme="ansi_light", background_color="default"))
+    if page.is_terminal:
+        page.print(Syntax(row.source, "python", theme="ansi_light", background_color="default", word_wrap=True))
+    else:
+        print(row.source.rstrip())  # whole lines, however long
 
 
 def _print_scores(page: Console, row: Experiment) -> None:

@@ -1,5 +1,7 @@
 """Figures derived from experiments: ranks, the best, lineage, and their edge cases."""
 
+from collections.abc import Callable
+
 from bus.vocabulary.events import FitnessParts
 from bus.vocabulary.queries import Experiment, Status
 from dashboard.report.scores import Scores, display_name, title
@@ -100,3 +102,12 @@ def test_a_title_omits_a_name_that_the_id_contains() -> None:
 def test_durations_have_two_units() -> None:
     """The units are seconds, minutes with seconds, or hours with minutes."""
     assert [duration_text(seconds) for seconds in (5, 65, 3720)] == ["5 s", "1 min 05 s", "1 h 02 min"]
+
+
+def test_many_notes_do_not_stand_before_the_results(
+    make_campaign: Callable[..., list[Experiment]], render: Callable[..., str]
+) -> None:
+    """A few are open, many are folded under their number."""
+    few, many = (render(make_campaign(3), notes=[f"note {n}" for n in range(count)]) for count in (5, 6))
+    assert "<h3>Notes</h3>" in few
+    assert "<summary>Notes (6)</summary>" in many

@@ -61,11 +61,11 @@ class Browser:
             return reply.read().decode()
 
     def speak(self) -> list[int]:
-        """Sign in with a wrong key, then with the owner's, and speak; return the status of each reply."""
+        """Speak with no key, with the owner's and with a role's, which starts no fork; return each reply's status."""
         opener = build_opener(HTTPCookieProcessor())
         address = f"http://127.0.0.1:{self.port}"
 
-        def post(path: str, content: dict[str, str], csrf: str = "") -> int:
+        def post(path: str, content: dict[str, str | int], csrf: str = "") -> int:
             headers = {"Content-Type": "application/json", "Origin": address, "X-CSRF-Token": csrf}
             request = Request(f"{address}/api/{path}", json.dumps(content).encode(), headers)
             try:
@@ -80,7 +80,7 @@ class Browser:
         statuses.append(post("say", {"text": "prefer the delta rule"}, csrf))
         statuses.append(post("session", {"key": wrong}))
         csrf = json.load(opener.open(f"{address}/api/session"))["csrf"]
-        return [*statuses, post("say", {"text": "a trainer does not speak"}, csrf)]
+        return [*statuses, post("say", {"text": "a trainer does not speak"}, csrf), post("forks", {"at": 1}, csrf)]
 
     def _connect(self):
         """Open the stream as soon as the server listens."""
@@ -115,7 +115,8 @@ def test_a_running_lab_is_shown_until_it_stops(tmp_path: Path) -> None:
     assert answers["spending"] == {"rows": [], "experiments": [], "limits": {}}
     assert (answers["discovery?at=1"]["at"], answers["discovery?at=1"]["analysed"]) == (1, 0)
     assert "report of a campaign" in answers["report"]
-    assert answers["spoken"] == [401, 200, 200, 200, 403]
+    assert answers["spoken"] == [401, 200, 200, 200, 403, 409]
+    assert answers["vitals"]["forks"] == {"home": str(tmp_path.resolve()), "at_once": 1, "forks": []}
     assert "static/served.js" in answers["page"]
     (service,) = [row for row in json.loads(browser.services)["services"] if row["role"] == "dashboard"]
     assert service["last_error"] == ""

@@ -8,7 +8,7 @@ import { runsHere, forkList } from "../parts/forks.js";
 import { count, figure, plural } from "../parts/words.js";
 import { signInForm } from "./talk.js";
 
-const CHANGES = { say: "tell the lab something", veto: "veto an experiment", restore: "restore an experiment", nothing: "change nothing" };
+const CHANGES = { say: "a message", veto: "a veto", restore: "a restoration", nothing: "nothing" };
 
 export class ForkView {
   title = "What if …";
@@ -122,7 +122,7 @@ export class ForkView {
     if (this.folded) { fill(this.folded, place); return; }
     this.folded = h("div", {}, place);
     fill(this.commands, h("details", { open: !runsHere(this.store) }, h("summary", {}, "The same as commands"), h("div", { class: "compose" },
-      h("div", { class: "row" }, field("The log or the home to fork", "from", this.host?.home ?? ".move37"), field("Home of the fork", "home", "whatif")), this.folded),
+      h("div", { class: "row" }, field("The log or the home to fork", "from", this.host?.home ?? (this.store.source.live ? ".move37" : "campaign.jsonl")), field("Home of the fork", "home", "whatif")), this.folded),
       h("p", { class: "note" }, "Decisions that were made stay made, and no run of the past is trained again. One fork is one draw: compare several pairs, from several seeds or positions, before you call a change better.")));
   }
 }

@@ -11,6 +11,15 @@ const MAX_SLOTS = 24;
 const MAX_CURVES = 6;
 const READINGS_MS = 2000;
 const MODELS_MS = 1500;
+const FENCE = 1.5; // quartile distances below the lower quartile, as in a box plot
+const FEW = 8; // so many scores are all shown where they are
+
+// Returns the least score that a chart shows where it is: a few failures would press all others into one line.
+function lowest(scores) {
+  const sorted = scores.toSorted((a, b) => a - b), at = (share) => sorted[Math.floor(share * (sorted.length - 1))];
+  const spread = at(0.75) - at(0.25);
+  return sorted.length > FEW && spread > 0 ? at(0.25) - FENCE * spread : -Infinity;
+}
 
 export class NowView {
   title = "Now";
@@ -107,12 +116,14 @@ export class NowView {
   #time() {
     const { store } = this, { best } = store.ranking;
     const rows = store.experiments.filter((row) => row.fitness !== undefined).sort((a, b) => a.ended - b.ended);
-    const points = rows.map((row, index) => ({ x: index + 1, y: store.merit(row), row, strong: row === best }));
+    const floor = lowest(rows.map((row) => store.merit(row))), below = rows.filter((row) => store.merit(row) < floor).length;
+    const points = rows.map((row, index) => ({ x: index + 1, y: Math.max(floor, store.merit(row)), row, strong: row === best }));
     let highest = -Infinity;
     const front = points.filter(({ row, y }) => !isBaseline(row) && !row.vetoed && y > highest && ((highest = y), true));
-    const tip = ({ row, y }) => `${row.label}\n${store.meritName} ${number(y)}`;
+    const tip = ({ row }) => `${row.label}\n${store.meritName} ${number(store.merit(row))}`;
+    const aside = below ? ` ${plural(below, "score is", "scores are")} far below the others, and drawn at the lower edge.` : "";
     fill(this.parts.time, points.length ? scatter("Scores over time", points, { x: "in the order of their ends", y: store.meritName, front, steps: true, height: 380, tip }) : h("p", { class: "empty" }, "No experiment has a score yet."),
-      points.length ? h("p", { class: "quiet" }, "The line is the best candidate so far; with noisy scores it rises by chance alone.") : null);
+      points.length ? h("p", { class: "quiet" }, "The line is the best candidate so far; with noisy scores it rises by chance alone." + aside) : null);
   }
 
   async #lists() {
