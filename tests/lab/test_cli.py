@@ -66,11 +66,12 @@ def test_commands_are_listed_by_the_position_of_their_module() -> None:
         ),
         (["say", "--propose", "nowhere.py"], 1, "nowhere.py"),
         (["check", "nowhere.py"], 1, "nowhere.py"),
-        (["train", "nowhere.py", "--seed", "-1"], 1, "seed"),
+        (["train", "nowhere.py", "--seed", "-1"], 2, "seed"),
         (["replay", "nowhere.jsonl"], 1, "nowhere.jsonl"),
         (["replay", "."], 1, "export-log"),
         (["replay", "x.jsonl", "--view", "--rebuild"], 2, "one of"),
         (["fork", "nowhere.jsonl", "--at", "1", "--home", "new"], 1, "no log or home nowhere.jsonl"),
+        (["fork", "x.jsonl", "--at", "1", "--home", "new", "--experiments", "3"], 2, "add --run"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], code: int, text: str) -> None:
