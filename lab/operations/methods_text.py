@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from bus.vocabulary.events import CampaignStarted, VerificationPlan
+from bus.vocabulary.events import CampaignStarted, ResearcherProgram, VerificationPlan
 from bus.vocabulary.queries import CampaignStatus, Experiment, Verification
 from dashboard.report.results import CampaignResults
 from lab.operations.markdown_text import plain
+
+HASH_DIGITS = 12
 
 
 def methods(results: CampaignResults, events: Mapping[str, int]) -> str:
@@ -29,6 +31,8 @@ def _sentences(
         f"We searched the design space {plain(started.space)} with move37{code}, seed {started.seed}, under the "
         f"search policy {plain(started.policy)} with {started.slots} experiments at once."
     )
+    if started.researcher:
+        yield _researcher(started.researcher)
     yield (
         f"Of {len(tried)} proposed designs, of a budget of {status.budget}, {ends['analysed']} were trained and "
         f"scored, {ends['failed']} were given up "
@@ -54,6 +58,13 @@ def _sentences(
     messages = events.get("HumanMessage", 0)
     sent = f"{messages} message{'s'[: messages != 1]}"
     yield f"People sent {sent}; the log of {sum(events.values())} events holds all decisions."
+
+
+def _researcher(program: ResearcherProgram) -> str:
+    """Return which program the search policy is, and whether it was promoted."""
+    shown = f"SHA-256 {program.digest[:HASH_DIGITS]}"
+    evidence = f"the event {program.promotion} promoted it" if program.promotion else "no event promoted it"
+    return f"The policy is a researcher program, which the log holds whole ({shown}); {evidence}."
 
 
 def _proposers(started: CampaignStarted, tried: Sequence[Experiment]) -> str:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bus.vocabulary.events import DiscoveryConfirmed, ModelAccount, ModelAnswered, RunCompleted, VerificationCompleted
+from bus.vocabulary.events import (
+    CampaignStarted,
+    DiscoveryConfirmed,
+    ModelAccount,
+    ModelAnswered,
+    ResearcherProgram,
+    RunCompleted,
+    VerificationCompleted,
+)
 from bus.wire.envelope import Envelope
 from lab.client.law import law_lines, law_report
 from lab.client.trajectories import trajectories
@@ -96,6 +104,33 @@ def test_logs_are_pooled_by_arm_and_arms_are_compared(tmp_path: Path) -> None:
     (pair,) = report["comparisons"]
     assert pair["probability_of_better"] == {"value": 1.0, "interval": (1.0, 1.0)}
     assert any("P(two_tier finds a better best than random" in line for line in law_lines(report))
+
+
+def under(program: ResearcherProgram, log: list[Envelope]) -> list[Envelope]:
+    """Return a log as a campaign under a program would have written it."""
+    assert isinstance(log[0].event, CampaignStarted)
+    policy = {"policy": f"program:{program.name}", "policy_parameters": {}, "researcher": program}
+    return [replace(log[0], event=log[0].event.model_copy(update=policy)), *log[1:]]
+
+
+FOUND = ("screening_hits", "discoveries")
+
+
+def test_the_law_before_and_after_a_promotion(tmp_path: Path) -> None:
+    """A seed's log and the promoted program's log have a curve each, and are compared."""
+    log = history("normal", tmp_path)
+    promoted = ResearcherProgram(name="evolved_1f2e", digest="1" * 64, source="POLICY = 1", promotion="d1e2")
+    better = [replace(one, event=_better(one.event, 1.0 * one.experiment.startswith("e"))) for one in log]
+    after = under(promoted, with_discovery(better, "e0003"))
+    report = law_report([*trajectories(log, "before.jsonl"), *trajectories(after, "after.jsonl")])
+    seed, evolved = (report["arms"][arm] for arm in ("two_tier", "program:evolved_1f2e"))
+    assert (seed["discoveries"]["count"], evolved["discoveries"]["count"]) == (0, 1)
+    ends = {found: (seed[found]["curve"][-1][:2], evolved[found]["curve"][-1][:2]) for found in FOUND}
+    assert ends["screening_hits"] == ((8, seed["screening_hits"]["count"]), (8, 8))
+    assert ends["discoveries"] == ((8, 0), (8, 1))
+    text = "\n".join(law_lines(report))
+    assert "program:evolved_1f2e: 1 searches" in text
+    assert "P(two_tier finds a better best than program:evolved_1f2e" in text
 
 
 def test_law_prints_text_or_one_json_document(tmp_path: Path) -> None:

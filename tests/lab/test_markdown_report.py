@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from bus.vocabulary.events import CampaignStarted, ResearcherProgram
 from bus.wire.envelope import Envelope
 from lab.operations.markdown_report import render_markdown
 from lab.operations.markdown_text import plain
@@ -69,6 +70,17 @@ def test_a_campaign_that_tunes_learning_rates_says_so() -> None:
     history = read_history(ROOT / "docs" / "campaigns" / "tuned-seed31.jsonl.gz")
     text = render_markdown(read_results(history), Counter(one.type for one in history))
     assert "trained with 0.5, 1 or 2 times the scale's learning rates" in text
+
+
+def test_a_campaign_under_a_program_says_which(history: list[Envelope]) -> None:
+    """Its name and the hash of its source, and the event that promoted it."""
+    program = ResearcherProgram(name="evolved_1f2e", digest="ab" * 32, source="POLICY = 1", promotion="d1e2")
+    start = history[0]
+    assert isinstance(start.event, CampaignStarted)
+    event = start.event.model_copy(update={"policy": "program:evolved_1f2e", "researcher": program})
+    text = render_markdown(read_results([replace(start, event=event), *history[1:]]), {})
+    assert f"under the search policy {plain('program:evolved_1f2e')}" in text
+    assert "(SHA-256 abababababab); the event d1e2 promoted it." in text
 
 
 def test_hostile_text_stays_text(history: list[Envelope]) -> None:
