@@ -17,6 +17,7 @@ from agents.llm.schemas import ProgramDraft, ProgramPlan, Reflection
 from agents.meta.history import PROGRAMMER, MetaHistory, MetaProgram
 from agents.search.programs import checking
 from agents.thinking.conversation import RoleConversation
+from agents.thinking.correcting import Fault, authored
 from bus.delivery.role import Post, Subdecision
 from bus.vocabulary.events import ProgramFailed, ResearcherProposed
 from bus.vocabulary.questions import ProgramExamination, ProgramVerdict
@@ -51,26 +52,17 @@ class WrittenProgram(NamedTuple):
     source: str
 
 
-class WritingFault(NamedTuple):
-    """Why there is no program."""
-
-    reason: str
-    """`no_answer`, or `broken` for one that does not keep the contract."""
-    message: str
-    source: str = ""
-    """The last one that was written."""
-
-
 def write(history: MetaHistory, slot: WritingSlot) -> Subdecision[Post]:
     """Return the proposal of a program that the model wrote, or the failure that leaves the slot to the operators."""
     shown = shown_programs(history, slot)
-    written = yield from _Authoring(history, slot, shown).write()
-    if isinstance(written, WritingFault):
+    author = _Author(history, slot, shown)
+    written = yield from author.write()
+    if isinstance(written, Fault | str):
         failed = ProgramFailed(
-            program=source_hash(written.source) if written.source else "",
+            program=source_hash(author.source) if isinstance(written, Fault) else "",
             call="write",
-            reason=written.reason,
-            message=clean_line(written.message, MESSAGE_CHARACTERS),
+            reason="no_answer" if isinstance(written, str) else "broken",
+            message=clean_line(written if isinstance(written, str) else written.message, MESSAGE_CHARACTERS),
             slot=slot.number,
             fallback=FALLBACK,
         )
@@ -94,10 +86,12 @@ def shown_programs(history: MetaHistory, slot: WritingSlot) -> Sequence[MetaProg
     return [*best, *([draws.choice(rest)] if rest else ())]
 
 
-class _Authoring:
+class _Author:
     """One slot while its program is being written."""
 
     def __init__(self, history: MetaHistory, slot: WritingSlot, shown: Sequence[MetaProgram]) -> None:
+        self.source = ""
+        """The last one that was written."""
         self._known = {one.proposed.source_sha256: one.id for one in history.programs.values()}
         contract = library.text(
             history.started,
@@ -111,49 +105,31 @@ class _Authoring:
             max_tokens=PROMPT_TOKENS, experiment=slot.experiment,
         )  # fmt: skip
 
-    def write(self) -> Subdecision[WrittenProgram | WritingFault]:
-        """Return a program that keeps the contract, or why there is none."""
+    def write(self) -> Subdecision[WrittenProgram | Fault | str]:
+        """Return a program that keeps the contract, its fault, or one line that says why there is no answer."""
         plan = yield from self._talk.ask("program_plan_task", ProgramPlan)
         if isinstance(plan, str):
-            return WritingFault("no_answer", plan)
+            return plan
         yield from self._talk.ask("program_is_new_task", Reflection)
-        task, sound, fault = "program_task", None, WritingFault("no_answer", "")
-        for _ in range(1 + CORRECTIONS):
-            found = yield from self._attempt(task)
-            if isinstance(found, WrittenProgram):
-                if sound:
-                    return found
-                sound, why = found, (yield from self._doubt())
-                if not why:
-                    return sound
-                fault = WritingFault("broken", why, sound.source)
-            else:
-                fault = found
-            if fault.reason == "no_answer":
-                break
-            self._talk.tell("fault", fault.message, "lab")
-            task = "again_task"
-        return sound or fault
+        done = yield from authored(
+            self._talk, "program_task", self._attempt, review="program_is_right_task", corrections=CORRECTIONS
+        )
+        return done.sound or done.ended
 
-    def _attempt(self, task: str) -> Subdecision[WrittenProgram | WritingFault]:
+    def _attempt(self, task: str) -> Subdecision[WrittenProgram | Fault | str]:
         """Return what the model wrote, if it keeps the contract and is no earlier program."""
         draft = yield from self._talk.ask(task, ProgramDraft)
         if isinstance(draft, str):
-            return WritingFault("no_answer", draft)
-        digest = source_hash(draft.source)
+            return draft
+        self.source, digest = draft.source, source_hash(draft.source)
         if earlier := self._known.get(digest):
-            return WritingFault("broken", f"it is {earlier}, line for line", draft.source)
+            return Fault(f"it is {earlier}, line for line")
         verdict: ProgramVerdict = yield ProgramExamination(program=digest, source=draft.source)
         if verdict.faults:
-            return WritingFault("broken", "\n".join(verdict.faults), draft.source)
+            return Fault("\n".join(verdict.faults))
         if not _NAME.fullmatch(verdict.name):
-            return WritingFault("broken", f"the name {verdict.name!r} is no identifier in lower case", draft.source)
+            return Fault(f"the name {verdict.name!r} is no identifier in lower case")
         return WrittenProgram(verdict.name, draft.source)
-
-    def _doubt(self) -> Subdecision[str]:
-        """Return what the model finds wrong in its own program; nothing if it holds, or without an answer."""
-        reflection = yield from self._talk.ask("program_is_right_task", Reflection)
-        return "" if isinstance(reflection, str) or reflection.holds else reflection.why
 
 
 def _facts(history: MetaHistory, shown: Sequence[MetaProgram]) -> str:

@@ -6,6 +6,7 @@ bounded: then `propose` returns a line, and the grammar takes the slot. So no sl
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Literal
 
@@ -18,7 +19,8 @@ from agents.llm.prompts.idea import Facts
 from agents.llm.schemas import Draft, Patch, Plan, Reflection
 from agents.thinking import forms, unitwise
 from agents.thinking.conversation import RoleConversation
-from agents.thinking.forms import Fault, Form, Written
+from agents.thinking.correcting import Attempt, Fault, authored
+from agents.thinking.forms import Form, Written
 from agents.thinking.novelty import structure_of
 from bus.delivery.role import Subdecision
 from bus.delivery.role_spec import RoleSettings
@@ -140,22 +142,28 @@ class Designer:
         """Return an architecture without a fault, or one line that says why there is none."""
         task, schema = forms.TASKS[self._form]
         task = "another_task" if self._repeats else task
-        sound: Written | None = None
-        fault = Fault("")
-        for _ in range(1 + self._settings.corrections):
-            idea = yield from self._attempt(task, schema)
-            if isinstance(idea, Written):
-                if sound or not self._settings.reflections:
-                    return idea
-                sound = idea
-                idea = yield from self._reviewed(idea)
-            if isinstance(idea, Written | str):
-                return idea
-            fault, task = idea, "again_task"
-            self._talk.tell("fault", fault.message, fault.said_by)
-        return sound or f"no sound source after {self._settings.corrections} corrections: {fault.message}"
+        review = "is_right_task" if self._settings.reflections else ""
+        return (yield from self._authored(task, partial(self._attempt, schema), review, "sound source"))
 
-    def _attempt(self, task: str, schema: type[Draft] | type[Patch]) -> Subdecision[Written | Fault | str]:
+    def _units(self) -> Subdecision[Written | str]:
+        """Return a design whose units were answered one by one, or one line that says why there is none."""
+        parent = self._facts.parent
+        assert parent is not None, "the form of units needs a parent with a design"
+        attempt = partial(unitwise.design, self._talk, parent, self._settings.tools)
+        return (yield from self._authored("", lambda _: attempt(), "", "new design"))
+
+    def _authored(self, task: str, attempt: Attempt[Written], review: str, what: str) -> Subdecision[Written | str]:
+        """Return what came of attempts with corrections; without an answer one line, even if a doubted idea stands."""
+        corrections = self._settings.corrections
+        done = yield from authored(self._talk, task, attempt, review=review, corrections=corrections)
+        if isinstance(done.ended, Fault):
+            return done.sound or f"no {what} after {corrections} corrections: {done.ended.message}"
+        if done.ended:
+            return done.ended
+        assert done.sound, "it is sound or has ended"
+        return done.sound
+
+    def _attempt(self, schema: type[Draft] | type[Patch], task: str) -> Subdecision[Written | Fault | str]:
         """Return what the model wrote, or its fault; one line if it gave no answer."""
         answer = yield from self._talk.ask(task, schema, tools=self._settings.tools)
         if isinstance(answer, str):
@@ -170,21 +178,3 @@ class Designer:
             return Fault(fault)
         fault = yield from self._talk.gate_fault(idea.source)
         return Fault(fault, "candidate") if fault else idea
-
-    def _reviewed(self, idea: Written) -> Subdecision[Written | Fault]:
-        """Return an idea, or what the model finds wrong in its own code; without an answer the idea stands."""
-        reflection = yield from self._talk.ask("is_right_task", Reflection)
-        return idea if isinstance(reflection, str) or reflection.holds else Fault(reflection.why)
-
-    def _units(self) -> Subdecision[Written | str]:
-        """Return a design whose units were answered one by one, or one line that says why there is none."""
-        parent = self._facts.parent
-        assert parent is not None, "the form of units needs a parent with a design"
-        fault = Fault("")
-        for _ in range(1 + self._settings.corrections):
-            idea = yield from unitwise.design(self._talk, parent, self._settings.tools)
-            if not isinstance(idea, Fault):
-                return idea
-            fault = idea
-            self._talk.tell("fault", fault.message, "lab")
-        return f"no new design after {self._settings.corrections} corrections: {fault.message}"

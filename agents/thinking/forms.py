@@ -11,9 +11,9 @@ from typing import Literal
 from pydantic import JsonValue
 
 from agents.admission.static_check import check
-from agents.llm.prompts.blocks import Provenance
 from agents.llm.prompts.idea import Facts
 from agents.llm.schemas import Draft, Patch
+from agents.thinking.correcting import Fault
 from architecture.limits import MAX_SOURCE_CHARACTERS
 from bus.vocabulary.events import ProposalCreated
 from bus.wire.plain_text import clean_line, clean_text
@@ -38,15 +38,6 @@ class Written:
     source: str
     design: dict[str, JsonValue] | None = None
     """Its design, if it was made of units."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why an architecture can't be used as it is; its author may correct it."""
-
-    message: str
-    said_by: Provenance = "lab"
-    """Whose words the message has."""
 
 
 def possible_forms(facts: Facts) -> list[Form]:

@@ -4,7 +4,8 @@ from agents.llm.asking import ask
 from agents.llm.prompts import first
 from agents.llm.prompts.idea import Facts
 from agents.llm.schemas import Draft
-from agents.thinking.forms import Fault, proposal, written
+from agents.thinking.correcting import Fault
+from agents.thinking.forms import proposal, written
 from bus.delivery.role import Subdecision
 from bus.vocabulary.events import ProposalCreated, ProposalRejected
 from bus.wire.envelope import Envelope

@@ -18,7 +18,8 @@ from agents.design.units.framing import FRAME, FRAME_RULES
 from agents.design.units.unit import Axis
 from agents.llm.schemas import UnitChoice, UnitPlan
 from agents.thinking.conversation import RoleConversation
-from agents.thinking.forms import MOTIVATION_CHARACTERS, NAME_CHARACTERS, Fault, Written
+from agents.thinking.correcting import Fault
+from agents.thinking.forms import MOTIVATION_CHARACTERS, NAME_CHARACTERS, Written
 from bus.delivery.role import Subdecision
 from bus.vocabulary.queries import Experiment
 from bus.wire.ids import derive, rng
