@@ -42,4 +42,4 @@ def test_an_unknown_section_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: 
     """It lists the sections."""
     monkeypatch.setattr("sys.argv", ["adas", "--only", "luck"])
     assert command.main() == 2
-    assert "sections: canaries, null, planted, cost, gain" in capsys.readouterr().err
+    assert "sections: canaries, null, planted, cost, gain, transfer" in capsys.readouterr().err

@@ -6,7 +6,8 @@
 - `null`: campaigns on ground where all programs are equal; how often one claims a gain, at most 5 % expected;
 - `planted`: a program is known that is better than every seed; how often a campaign finds one as good;
 - `cost`: CPU seconds of evaluations and of a campaign (`benchmarks.adas.costs`);
-- `gain`: a campaign and its control arms on the same landscapes, for every root (`benchmarks.adas.gains`).
+- `gain`: a campaign and its control arms on the same landscapes, for every root (`benchmarks.adas.gains`);
+- `transfer`: the winners in --logs on the tables of --tables, only if asked for (`benchmarks.adas.transfer`).
 
 Programs are rendered from genomes, so all but the canaries run in this process (`benchmarks.adas.trusted`).
 """
@@ -21,6 +22,7 @@ from benchmarks.adas.canaries import all_canaries
 from benchmarks.adas.controls import claims_a_gain, planted_campaign
 from benchmarks.adas.costs import cost
 from benchmarks.adas.gains import gain
+from benchmarks.adas.transfer import transfer
 
 Section = Callable[[argparse.Namespace], Iterator[str]]
 
@@ -53,6 +55,8 @@ def planted(options: argparse.Namespace) -> Iterator[str]:
 
 
 SECTIONS: dict[str, Section] = {"canaries": canaries, "null": null, "planted": planted, "cost": cost, "gain": gain}
+FURTHER: dict[str, Section] = {"transfer": transfer}
+"""Sections that need the logs of others."""
 
 
 def main() -> int:
@@ -67,12 +71,12 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--tables", type=Path, nargs="*", default=[], help="folders of tables, as further families")
     options = parser.parse_args()
-    if unknown := set(options.only.split(",")) - set(SECTIONS):
-        print(f"unknown: {', '.join(sorted(unknown))}; sections: {', '.join(SECTIONS)}", file=sys.stderr)
+    if unknown := set(options.only.split(",")) - set(SECTIONS | FURTHER):
+        print(f"unknown: {', '.join(sorted(unknown))}; sections: {', '.join(SECTIONS | FURTHER)}", file=sys.stderr)
         return 2
     for name in options.only.split(","):
         print(f"\n## {name}", flush=True)
-        for line in SECTIONS[name](options):
+        for line in (SECTIONS | FURTHER)[name](options):
             print(line, flush=True)
     return 0
 

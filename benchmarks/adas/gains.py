@@ -7,7 +7,6 @@ landscapes and programs; with several roots, the last rows pool them.
 
 import argparse
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -41,7 +40,12 @@ class ArmCampaign(NamedTuple):
     root: int
     arm: str
     history: MetaHistory
-    cpu_seconds: float
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU seconds of its programs, as the log says."""
+        scores = [score for program in self.history.programs.values() for score in program.scores.values()]
+        return sum(figures.cpu_seconds for score in scores for figures in score.families.values())
 
 
 def gain(options: argparse.Namespace) -> Iterator[str]:
@@ -49,7 +53,7 @@ def gain(options: argparse.Namespace) -> Iterator[str]:
     jobs = list(product(options.roots, (EVOLVE, *CONTROLS)))
     with ProcessPoolExecutor(options.jobs) as pool:
         done = {(one.root, one.arm): one for one in pool.map(partial(campaign, options), jobs)}
-    yield "| root | arm | new programs | distinct, with the seeds | best seed | winner | promoted | CPU s |"
+    yield "| root | arm | new programs | distinct, with the seeds | best seed | winner | promoted | programs, CPU s |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     yield from map(_campaign_row, done.values())
     yield "\n| root | winner against | program | gain | 95 % interval | landscapes |"
@@ -68,16 +72,21 @@ def gain(options: argparse.Namespace) -> Iterator[str]:
 
 def campaign(options: argparse.Namespace, job: tuple[int, str]) -> ArmCampaign:
     """Return a whole campaign of a root and an arm, audited."""
-    (root, arm), began = job, time.process_time()
+    root, arm = job
     families = (*simulated_families(), *table_families(options.tables))
     plan = meta_settings(families, options.programs, root, arm)
     with TemporaryDirectory() as folder:
-        path = (options.logs or Path(folder)) / f"{arm}-{root}-{options.programs}.jsonl"
+        path = log_path(options, root, arm, Path(folder))
         with MetaLog(path) as log:
             scorer = Scorer(families, plan.root, trusted, plan.landscapes)
             history = evolve(log, scorer, plan, root, lambda one: print(root, arm, event_line(one), file=sys.stderr))
     require_honest(history.log, path)
-    return ArmCampaign(root, arm, history, time.process_time() - began)
+    return ArmCampaign(root, arm, history)
+
+
+def log_path(options: argparse.Namespace, root: int, arm: str, folder: Path = Path()) -> Path:
+    """Return the log of a campaign in the folder that keeps logs, or in another one without it."""
+    return (options.logs or folder) / f"{arm}-{root}-{options.programs}.jsonl"
 
 
 def _campaign_row(one: ArmCampaign) -> str:
