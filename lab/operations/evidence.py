@@ -96,6 +96,19 @@ class ClaimStory:
         is_over = any(isinstance(one.event, CampaignFinished) and one.seq > newest for one in self.log)
         return "no verdict" if is_over else "climbing"
 
+    @property
+    def reason(self) -> str:
+        """Why it stands there: the verdict's reason; without one, what its newest look said, and whether it waits."""
+        if self.verdict:
+            return self.verdict[1].why
+        if not self.looks:
+            return ""
+        newest = self.looks[-1][1]
+        if newest.outcome != "passed" or newest.rung + 1 >= len(self.plan.rungs) or self.newest.rung > newest.rung:
+            return newest.why
+        passed, above = self.plan.rung_names[newest.rung : newest.rung + 2]
+        return f"passed {passed} and has no place at {above}: {newest.why}"
+
     def _placebo_standing(self) -> str:
         looks = self.looks
         if not looks or looks[-1][1].outcome == "undecided":

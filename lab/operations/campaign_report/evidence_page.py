@@ -50,9 +50,10 @@ def _plan(plan: VerificationPlan | None) -> str:
     )
     multiples = ", ".join(f"{rate:g}" for rate in plan.rates)
     rates = f", each at its best of {multiples} times the learning rate" if plan.rates else ""
+    against = f"{plan.baselines} best baselines" if plan.baselines > 1 else "best baseline"
     return (
-        f"Its plan, fixed before the first experiment: {rungs}, on sealed text against the {plan.baselines} best "
-        f"baselines{rates}, margin {plan.margin:g} nats per byte, α {plan.alpha:g} over {plan.candidates} candidates."
+        f"Its plan, fixed before the first experiment: {rungs}, on sealed text against the {against}{rates}, "
+        f"margin {plan.margin:g} nats per byte, α {plan.alpha:g} over {plan.candidates} candidates."
     )
 
 
@@ -61,9 +62,9 @@ def _claim(log: CampaignLog, claim: ClaimStory) -> str:
     parts = [f"## {claim.candidate}", f"{design(log, claim.candidate)}: {claim.standing}."]
     if claim.is_placebo:
         parts.append(f"{plain(claim.promotions[0][1].why)}. The seeds below are those of the baselines.")
-    if claim.verdict:
-        at, verdict = claim.verdict
-        parts.append(f"{plain(verdict.why)} (event {event_link(log, at)}).")
+    if claim.reason:
+        at = f" (event {event_link(log, claim.verdict[0])})" if claim.verdict else ""
+        parts.append(f"{plain(claim.reason)}{at}.")
     for rung, name in enumerate(claim.plan.rung_names):
         if rows := list(seed_rows(claim, rung)):
             parts += [f"### {claim.candidate} at {name}", *_tuned(log, claim, rung), _looks(log, claim, rung)]

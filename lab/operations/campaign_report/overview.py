@@ -66,8 +66,8 @@ def _found(logs: Sequence[CampaignLog]) -> str:
 
 def _verdict(log: CampaignLog, place: int) -> tuple[object, ...]:
     claim = log.claims[place]
-    at, why = (event_link(log, claim.verdict[0]), plain(claim.verdict[1].why)) if claim.verdict else (NONE, NONE)
-    return log.name, design(log, claim.candidate), claim.standing, at, why
+    at = event_link(log, claim.verdict[0]) if claim.verdict else NONE
+    return log.name, design(log, claim.candidate), claim.standing, at, plain(claim.reason) or NONE
 
 
 def _placebos(logs: Sequence[CampaignLog]) -> str:
