@@ -86,8 +86,9 @@ bench-kernels: install  ## the kernels on this machine
 bench-fidelity: install  ## hours: every design at two rungs with three seeds; it takes up where it stopped
 	$(BIN)/python -m benchmarks.fidelity run fidelity.jsonl
 
-campaign-report: install  ## docs/campaigns/*.md and docs/discoveries from the logs in docs/campaigns
+campaign-report: install  ## docs/campaigns/*.md, docs/discoveries and the shipped prior from the logs in docs/campaigns
 	$(BIN)/python -m lab.operations.campaign_report
+	$(BIN)/python -m lab.operations.shipped_prior
 
 bench-adas: install  ## programs that search, evolved: canaries, null control, planted program, gain over seeds and arms
 	$(BIN)/python -m benchmarks.adas

@@ -1,8 +1,8 @@
 """The designs of `--prior shipped`: discoveries of the committed campaigns first, then the best of each in turn.
 
-`python -m lab.operations.shipped_prior` writes them again after a campaign's log was added to `docs/campaigns`. Two
-campaigns have different seeds, so designs are not ranked across campaigns: the best of each come first, then the second
-best. Candidates that a claim refuted are left out.
+`python -m lab.operations.shipped_prior`, part of `make campaign-report`, writes them again after a campaign's log was
+added to `docs/campaigns`. Two campaigns have different seeds, so designs are not ranked across campaigns: the best of
+each come first, then the second best. Candidates that a claim refuted are left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +18,11 @@ from trainer import scales
 CAMPAIGNS = Path(__file__).parents[2] / "docs" / "campaigns"
 SCALE, MOST = "nano", 24
 """Scale of the campaigns, and how many designs are kept."""
+
+
+def committed_logs() -> Sequence[Path]:
+    """Return the logs in `docs/campaigns`."""
+    return sorted(CAMPAIGNS.glob("*.jsonl.gz"))
 
 
 def best_designs(logs: Sequence[Path], most: int = MOST) -> tuple[PriorDesign, ...]:
@@ -46,6 +51,4 @@ def _distinct(designs: Iterator[PriorDesign]) -> Iterator[PriorDesign]:
 
 
 if __name__ == "__main__":
-    SHIPPED_FILE.write_bytes(
-        SHIPPED_DESIGNS.dump_json(best_designs(sorted(CAMPAIGNS.glob("*.jsonl.gz"))), indent=1) + b"\n"
-    )
+    SHIPPED_FILE.write_bytes(SHIPPED_DESIGNS.dump_json(best_designs(committed_logs()), indent=1) + b"\n")

@@ -10,7 +10,7 @@ from bus.audit import log_file
 from bus.vocabulary.events import CampaignStarted, PriorDesign, ProposalCreated, ProposalRequested, RunCompleted
 from bus.wire.envelope import encode
 from lab.errors import LabError
-from lab.operations.shipped_prior import CAMPAIGNS, best_designs
+from lab.operations.shipped_prior import CAMPAIGNS, best_designs, committed_logs
 from lab.runtime.campaign_start import campaign_started
 from lab.runtime.prior import prior_designs, shipped_designs
 from lab.settings import LoadedSettings
@@ -71,6 +71,7 @@ def test_discoveries_come_first() -> None:
 def test_the_projects_own_designs_come_with_it() -> None:
     """`shipped` takes them, discoveries first and each once; nothing and `none` take none."""
     designs, best = shipped_designs(), best_designs([CAMPAIGNS / "prior-seed13.jsonl.gz"], 2)
+    assert designs == best_designs(committed_logs()), "out of date; run: make campaign-report"
     assert len({one.model_dump_json(include={"design"}) for one in designs}) == len(designs) >= 20
     assert [one.source.split()[1] for one in best] == ["e0023", "e0001"]
     settings = LoadedSettings.load({"prior": "shipped", "prior_designs": 3}).settings
