@@ -5,6 +5,8 @@ scored on validation text, as a plan that tunes rates does. Prints a table: mean
 rate. `OUT.jsonl` keeps the runs; those that it holds already are not repeated.
 
     python -m benchmarks.learning_rates out.jsonl [--log LOG --experiments e0001] [--scale nano] [--rates 1 2 4]
+
+`--baselines mamba2` takes some of the baselines alone.
 """
 
 import argparse
@@ -20,9 +22,9 @@ from lab.operations.replay import read_history
 RATES = (0.5, 1.0, 2.0, 4.0)
 
 
-def sources(log: Path | None, experiments: Sequence[str]) -> Mapping[str, str]:
-    """Return the sources of all baselines and of experiments of a log, by name. Raises LabError."""
-    found = {name: one.source for name, one in HUMAN_DESIGNS.items()}
+def sources(baselines: Sequence[str], log: Path | None, experiments: Sequence[str]) -> Mapping[str, str]:
+    """Return the sources of baselines and of experiments of a log, by name. Raises LabError."""
+    found = {name: HUMAN_DESIGNS[name].source for name in baselines}
     if log:
         history = read_history(log)
         campaign, _ = campaign_in(history)
@@ -51,13 +53,14 @@ def main() -> None:
     """Do the runs and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--baselines", nargs="+", choices=HUMAN_DESIGNS, default=list(HUMAN_DESIGNS))
     parser.add_argument("--log", type=Path)
     parser.add_argument("--experiments", nargs="*", default=[])
     parser.add_argument("--scale", default="nano")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--rates", type=float, nargs="+", default=RATES)
     options = parser.parse_args()
-    texts = sources(options.log, options.experiments)
+    texts = sources(options.baselines, options.log, options.experiments)
     trainings = [
         PlannedTraining(name, seed, rate, scale=options.scale)
         for seed in range(options.seeds)
