@@ -14,13 +14,13 @@ from agents.analysis.fitness import Reference, fitness, judge, marked_judge, par
 from agents.analysis.objective import score
 from agents.analysis.problems import problem
 from agents.analysis.unit_findings import unit_findings
+from agents.search.draws import search_draws
 from agents.thinking.judging import NEUTRAL_MARK, Opinion, opinion
 from bus.delivery.role import Subdecision
 from bus.delivery.role_spec import RoleSettings
 from bus.vocabulary.events import AnalysisReady, CampaignStarted, FitnessParts, Metrics, RunCompleted
 from bus.vocabulary.queries import AskCognition, AskUnitEffects, Cognition, Peers, UnitEffects
 from bus.wire.envelope import Envelope
-from bus.wire.ids import derive, rng
 from bus.wire.plain_text import clean_line
 
 ANALYST = "analyst"
@@ -102,7 +102,8 @@ def _problem(
         return fixed_problem(peers.this, scored, against)
     event = envelope.event  # the curve of a result that waited for a baseline is not in the event
     curve = event.metrics.curve if isinstance(event, RunCompleted) and envelope.experiment == peers.this.id else ()
-    return problem(peers, curve, rng(derive(envelope.campaign, peers.this.id), ANALYST), effects)
+    draws = search_draws(envelope.campaign, peers.this.id, ANALYST, peers.started)
+    return problem(peers, curve, draws, effects)
 
 
 def _opinion(envelope: Envelope, peers: Peers, lines: tuple[str, ...], weakness: str) -> Subdecision[Opinion | None]:

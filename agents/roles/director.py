@@ -8,6 +8,7 @@ so the ending does not depend on a single decision.
 """
 
 from agents.search.arms import arm_of, is_guided, unguided_policy
+from agents.search.draws import search_draws
 from agents.search.guidance import DIRECTOR, DirectorSettings, wish_in_force
 from agents.search.policy import SearchPolicy, State
 from agents.search.programs.campaign import ask_for_slot, campaign_policy, tell_of_analysis
@@ -37,7 +38,7 @@ from bus.vocabulary.events import (
 )
 from bus.vocabulary.queries import AskCampaignStatus, AskVerification, CampaignStatus, Verification
 from bus.wire.envelope import Envelope
-from bus.wire.ids import BASELINE_PREFIX, CAMPAIGN, derive, experiment_id, rng
+from bus.wire.ids import BASELINE_PREFIX, CAMPAIGN, experiment_id
 from bus.wire.plain_text import clean_line
 
 WHY_CHARACTERS = 300
@@ -192,7 +193,7 @@ def _opening(
         return [Post(experiment, ProposalRequested(slot=slot, arm="prior", space=started.space, design=design))]
     arm = arm_of(index - len(started.prior), started.arms)
     guided = is_guided(arm)
-    draws = rng(derive(campaign, experiment), SPEC.name)
+    draws = search_draws(campaign, experiment, SPEC.name, started)
     asked = yield from ask_for_slot(policy if guided else unguided_policy(arm), status, state, draws, slot)
     suggestion = asked.suggestion
     request = ProposalRequested(

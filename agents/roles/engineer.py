@@ -14,6 +14,7 @@ from agents.analysis.quarantine import FIRST_REPLICATION_SHARD, LAST_REPLICATION
 from agents.llm.prompts.first import is_first
 from agents.repair.attempt import Attempt, AttemptFault, is_transient
 from agents.repair.revising import new_revision, revision_by_rules
+from agents.search.draws import search_draws
 from agents.thinking.repairing import ENGINEER, EngineerSettings, revision_by_model, settings_of
 from agents.verification.requests import lost_runs, repeated_run, requested_runs
 from bus.delivery.role import Decision, Post, Subdecision
@@ -34,7 +35,7 @@ from bus.vocabulary.events import (
 )
 from bus.vocabulary.queries import AskSetup, Experiment, ExperimentSetup
 from bus.wire.envelope import Envelope
-from bus.wire.ids import BASELINE_PREFIX, derive, parse_run_id, rng, run_id
+from bus.wire.ids import BASELINE_PREFIX, parse_run_id, run_id
 from bus.wire.plain_text import clean_line
 
 MESSAGE_CHARACTERS = 400
@@ -116,7 +117,7 @@ def _revision(
     if envelope.experiment.startswith(BASELINE_PREFIX):
         again = is_transient(fault.reason)
         return _unchanged(attempt, f"a human design runs again as it is after {fault.reason}") if again else ""
-    random = rng(derive(envelope.campaign, run_id(envelope.experiment, attempt.number)), SPEC.name)
+    random = search_draws(envelope.campaign, run_id(envelope.experiment, attempt.number), SPEC.name, started)
     by_rules = revision_by_rules(attempt, fault, random)
     if SPEC.name in started.models and (is_first(started) or not _is_mechanical(fault, by_rules)):
         by_model = yield from revision_by_model(envelope, attempt, fault, this, started, SPEC.name)

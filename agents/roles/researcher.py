@@ -7,6 +7,7 @@ model gives no new idea, the operators take the slot.
 """
 
 from collections.abc import Iterator
+from random import Random
 from typing import Literal
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from agents.llm.prompts import first
 from agents.llm.prompts.idea import Facts
 from agents.search.arms import is_guided
 from agents.search.breeding import baseline_proposal, breed, prior_proposal, select_donors, slot_bias
+from agents.search.draws import search_draws
 from agents.search.leaning import leaning
 from agents.search.ranked_children import Ancestors, ranked_children
 from agents.search.space import Grammar
@@ -41,7 +43,7 @@ from bus.vocabulary.queries import (
     UnitEffects,
 )
 from bus.wire.envelope import Envelope
-from bus.wire.ids import derive, fingerprint, rng, source_hash
+from bus.wire.ids import fingerprint, source_hash
 from bus.wire.plain_text import clean_line
 
 MESSAGE_CHARACTERS = 300
@@ -123,7 +125,7 @@ class _Slot:
         self._envelope, self._request, self._ancestry, self._effects = envelope, request, ancestry, effects
         self._started = ancestry.started
         self._settings = settings_of(ancestry.started)
-        self._random = rng(derive(envelope.campaign, envelope.experiment), SPEC.name)
+        self._random = self._draws(SPEC.name)
         self._ancestors = self._find_ancestors()
         self._children: Iterator[ProposalCreated] | None = None
         """The ranked children that are left; None before they are bred."""
@@ -160,8 +162,10 @@ class _Slot:
         facts = Facts(self._request, self._ancestry)
         if first.is_first(self._started):
             return SingleQuestion(self._envelope, facts, SPEC.name)
-        random = rng(derive(self._envelope.campaign, self._envelope.experiment), f"{SPEC.name}:form")
-        return Designer(self._envelope, facts, self._settings, SPEC.name, random)
+        return Designer(self._envelope, facts, self._settings, SPEC.name, self._draws(f"{SPEC.name}:form"))
+
+    def _draws(self, purpose: str) -> Random:
+        return search_draws(self._envelope.campaign, self._envelope.experiment, purpose, self._started)
 
     def _find_ancestors(self) -> Ancestors:
         """Return what all ideas of the slot are bred from."""

@@ -17,12 +17,12 @@ from agents.design.tree import Design
 from agents.design.units.framing import FRAME, FRAME_RULES
 from agents.design.units.unit import Axis
 from agents.llm.schemas import UnitChoice, UnitPlan
+from agents.search.draws import search_draws
 from agents.thinking.conversation import RoleConversation
 from agents.thinking.correcting import Fault
 from agents.thinking.forms import MOTIVATION_CHARACTERS, NAME_CHARACTERS, Written
 from bus.delivery.role import Subdecision
 from bus.vocabulary.queries import Experiment
-from bus.wire.ids import derive, rng
 from bus.wire.plain_text import clean_line, clean_text
 
 MAX_UNITS = 4
@@ -101,7 +101,7 @@ def design(talk: RoleConversation, parent: Experiment, tools: tuple[str, ...]) -
 
 def _answers(talk: RoleConversation, design: Design, wanted: list[UnitSite]) -> Subdecision[Design | str]:
     """Return the design after every question has been answered, each frozen once its answer passes."""
-    random = rng(derive(talk.envelope.campaign, talk.envelope.experiment), "units")
+    random = search_draws(talk.envelope.campaign, talk.envelope.experiment, "units", talk.started)
     settled: list[UnitSite] = []
     for site in wanted:
         for _ in range(MAX_TRIES):

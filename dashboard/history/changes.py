@@ -74,6 +74,12 @@ def _started(event: events.CampaignStarted, _: Row) -> Row:
     }
 
 
+@_on(events.CampaignForked)
+def _forked(event: events.CampaignForked, _: Row) -> Row:
+    policy = {"policy": event.policy} if event.policy is not None else {}
+    return policy | ({"models": event.models.models} if event.models else {})
+
+
 @_on(events.CampaignPaused)
 def _paused(_: events.CampaignPaused, __: Row) -> Row:
     return {"state": "paused"}

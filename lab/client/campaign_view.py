@@ -89,6 +89,8 @@ class CampaignView:
         match event:
             case events.CampaignStarted():
                 self.started, self.budget = event, event.experiments
+            case events.CampaignForked():
+                self.started = event.applied_to(self.started) if self.started else None
             case events.CampaignPaused() | events.CampaignResumed():
                 self.paused, self.finished = isinstance(event, events.CampaignPaused), None
             case events.CampaignFinished():

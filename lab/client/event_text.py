@@ -38,6 +38,13 @@ def _campaign_started(event: events.CampaignStarted) -> str:
     return f"campaign started: scale {event.scale}, seed {event.seed}, {plan}"
 
 
+def _campaign_forked(event: events.CampaignForked) -> str:
+    models = event.models and (", ".join(sorted(set(event.models.models.values()))) or "none")
+    changes = {"policy": event.policy, "search seed": event.search_seed, "models": models}
+    said = ", ".join(f"{name} {value}" for name, value in changes.items() if value is not None)
+    return f"campaign forked after {event.at}: {said}"
+
+
 def _proposal_created(event: events.ProposalCreated) -> str:
     return f"proposed: {event.name} (origin {event.origin})"
 
@@ -188,6 +195,7 @@ _DESCRIBERS: Mapping[type[events.Event], Callable[[Any], str | None]] = {
     events.ModelAnswered: _model_answered,
     events.HumanMessage: _human_message,
     events.HumanAnswered: _human_answered,
+    events.CampaignForked: _campaign_forked,
     events.CampaignPaused: _campaign_paused,
     events.CampaignResumed: _campaign_resumed,
     events.ProgramFailed: _program_failed,

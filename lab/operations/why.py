@@ -98,7 +98,8 @@ def _parent(story: Story, request: Envelope) -> str:
         return f"none: it is the human design {event.baseline}"
     if event.parent is None:
         return "none: the policy asked for a design from scratch"
-    policy, pool = story.started.policy if story.started else "the policy", story.pool_read_by(request)
+    started, pool = story.started(story.decided_at(request)), story.pool_read_by(request)
+    policy = started.policy if started else "the policy"
     bred = f", one of {1 + len(event.references)} to breed {event.children} designs of" if event.ranking else ""
     return f"{event.parent}: {_drawn_from(event.parent, policy, pool)}{bred}{_standing(story, event.parent, request)}"
 

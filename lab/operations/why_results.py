@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 from bus.vocabulary.events import (
     AnalysisReady,
     CampaignFinished,
+    CampaignForked,
     CampaignStarted,
     CodeFailed,
     DiscoveryConfirmed,
@@ -62,10 +63,17 @@ class Story:
         self.own = [one for one in log if one.experiment == experiment]
         self._by_id = {one.id: one for one in log}
 
-    @property
-    def started(self) -> CampaignStarted | None:
-        """The event that started the campaign."""
-        return next((one.event for one in self.log if isinstance(one.event, CampaignStarted)), None)
+    def started(self, position: int) -> CampaignStarted | None:
+        """Return the event that started the campaign, with what forks had changed by a position; None before it."""
+        started = None
+        for one in self.log:
+            if one.seq > position:
+                break
+            if isinstance(one.event, CampaignStarted):
+                started = one.event
+            elif isinstance(one.event, CampaignForked) and started:
+                started = one.event.applied_to(started)
+        return started
 
     def all(self, kind: type[Event]) -> list[Envelope]:
         """Return the experiment's events of a kind."""
@@ -85,10 +93,17 @@ class Story:
 
     def pool_read_by(self, request: Envelope) -> Envelope | None:
         """Return the pool that a decision read: its own renewal, or the newest one before its cause."""
-        cause = self.cause(request)
-        until = cause.seq if cause else request.seq
-        pools = (one for one in reversed(self.log) if isinstance(one.event, PoolUpdated) and one.seq < request.seq)
+        until = self.decided_at(request)
+        forks = (one for one in self.log if isinstance(one.event, CampaignForked) and one.seq <= until)
+        since = max((one.seq for one in forks if one.event.policy is not None), default=0)  # type: ignore[attr-defined]
+        later = (one for one in reversed(self.log) if since < one.seq < request.seq)
+        pools = (one for one in later if isinstance(one.event, PoolUpdated))
         return next((one for one in pools if one.cause == request.cause or one.seq <= until), None)
+
+    def decided_at(self, request: Envelope) -> int:
+        """Return the position as of which an event was decided on: that of its cause."""
+        cause = self.cause(request)
+        return cause.seq if cause else request.seq
 
     def ranking(self, until: int) -> list[RankedFitness]:
         """Return the analyses up to a position, best first."""

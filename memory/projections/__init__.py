@@ -2,7 +2,7 @@
 
 from bus.wire.envelope import Envelope
 from memory.projections.analysis import AnalysisRow, ObjectiveRow
-from memory.projections.campaign import CampaignRow, PoolRow, ProgramFaultRow, TransitionRow
+from memory.projections.campaign import CampaignRow, ForkRow, PoolRow, ProgramFaultRow, TransitionRow
 from memory.projections.code import FailureRow, RevisionRow
 from memory.projections.coining import CoinedUnitRow
 from memory.projections.embedding import EmbeddingRow
@@ -70,6 +70,7 @@ TABLES: tuple[type[Row], ...] = (
     ProgramRow,
     ProgramScoreRow,
     ProgramPromotionRow,
+    ForkRow,
 )
 """The tables of the log's facts, which the digest covers. Their order decides the digest."""
 

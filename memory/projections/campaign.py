@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from bus.vocabulary.events import (
     CampaignArchived,
     CampaignFinished,
+    CampaignForked,
     CampaignPaused,
     CampaignResumed,
     CampaignStarted,
@@ -18,7 +19,7 @@ from memory.rows import Row, projects
 
 LATER_FIELDS = {
     "space", "objective", "verification", "arms", "coined", "prior", "model_choices", "model_bandits", "model_limits",
-    "rung", "researcher", "checks_examination",
+    "rung", "researcher", "checks_examination", "search_seed",
 }  # fmt: skip
 """Fields of CampaignStarted that earlier logs lack."""
 
@@ -58,6 +59,21 @@ class CampaignRow(Row):
     """How many slots may be open at once (K)."""
     body: str
     """CampaignStarted as JSON."""
+
+
+@projects(CampaignForked, body=lambda event: event.model_dump_json())
+@dataclass(frozen=True, slots=True)
+class ForkRow(Row):
+    """A fork changed what steers the campaign from here on."""
+
+    table: ClassVar[str] = "forks"
+
+    policy: str | None
+    """The new search policy; None if it stays."""
+    search_seed: int | None
+    """What the draws of the search derive from since; None if that stays."""
+    body: str
+    """CampaignForked as JSON."""
 
 
 def _reason(event: CampaignPaused | CampaignResumed | CampaignFinished | CampaignArchived) -> str:

@@ -70,9 +70,13 @@ class CampaignState:
     start_row: CampaignRow | None = None
     started: CampaignStarted | None = None
     """The event of `start_row`."""
+    forks: list[tuple[int, CampaignStarted]] = field(default_factory=list)
+    """What steers the campaign after each CampaignForked, with its position, in log order."""
+    policy_seqs: list[int] = field(default_factory=list)
+    """Positions from which another search policy was in force."""
     transitions: list[TransitionRow] = field(default_factory=list)
     pools: list[PoolRow] = field(default_factory=list)
-    """Renewals of the pool, by ascending generation."""
+    """Renewals of the pool: of each policy that was in force, by ascending generation."""
     human_messages: defaultdict[str, list[HumanMessageRow]] = field(default_factory=partial(defaultdict, list))
     """Messages of people, by kind."""
     ever_vetoed: set[str] = field(default_factory=set)
@@ -158,8 +162,18 @@ class CampaignState:
         return self.opened[self.opened_count(position) : self.opened_count(until)]
 
     def started_as_of(self, position: int) -> CampaignStarted | None:
-        """Return the event that started the campaign; None before it."""
+        """Return the event that started the campaign, with what forks had changed; None before it."""
+        count = bisect_right(self.forks, position, key=itemgetter(0))
+        if count:
+            return self.forks[count - 1][1]
         return self.started if as_of(self.start_row, position) else None
+
+    def pool_as_of(self, position: int) -> PoolRow | None:
+        """Return the newest renewal of the pool by the policy in force; None before its first."""
+        newest = next(iter(rows_as_of(self.pools, position, newest=1)), None)
+        count = bisect_right(self.policy_seqs, position)
+        since = self.policy_seqs[count - 1] if count else 0
+        return newest if newest and newest.seq > since else None
 
     def proposal_index(self, proposal: ProposalRow) -> int:
         """Return the index of a proposal in `proposals`."""

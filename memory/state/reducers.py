@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 from bus.vocabulary.design_edits import design_items, formula_items
-from bus.vocabulary.events import TOO_GOOD, CampaignStarted
+from bus.vocabulary.events import TOO_GOOD, CampaignForked, CampaignStarted
 from bus.vocabulary.queries import Status
 from bus.wire.ids import parse_run_id
 from memory.projections import (
@@ -25,6 +25,7 @@ from memory.projections import (
     CompletionRow,
     FailureRow,
     ForecastRow,
+    ForkRow,
     HumanMessageRow,
     ImportRow,
     InsightsRow,
@@ -84,10 +85,26 @@ def _start_campaign(campaign: CampaignState, row: CampaignRow) -> None:
         campaign.start_row, campaign.started = row, CampaignStarted.model_validate_json(row.body)
 
 
+@_reduces(ForkRow)
+def _change_course(campaign: CampaignState, row: ForkRow) -> None:
+    started = campaign.started_as_of(row.seq)
+    if started is None:
+        return
+    campaign.forks.append((row.seq, CampaignForked.model_validate_json(row.body).applied_to(started)))
+    if row.policy is not None:
+        campaign.policy_seqs.append(row.seq)
+
+
 @_reduces(PoolRow)
 def _renew_pool(campaign: CampaignState, row: PoolRow) -> None:
-    """Keep the newest generation; concurrent decisions may publish an earlier one after it."""
-    if not campaign.pools or row.generation > campaign.pools[-1].generation:
+    """Keep the newest generation; concurrent decisions may publish an earlier one after it.
+
+    After a fork changed the policy, a decision about an event before that may still publish the old one's state.
+    """
+    started, newest = campaign.started_as_of(row.seq), campaign.pool_as_of(row.seq)
+    if campaign.policy_seqs and started and row.policy != started.policy:
+        return
+    if newest is None or row.generation > newest.generation:
         campaign.pools.append(row)
 
 

@@ -19,7 +19,7 @@ def campaign_status(campaign: CampaignState, position: int) -> CampaignStatus:
     if started is None:
         return CampaignStatus(last_seq=position)
     transitions = rows_as_of(campaign.transitions, position)
-    pool = next(iter(rows_as_of(campaign.pools, position, newest=1)), None)
+    pool = campaign.pool_as_of(position)
     ends = {status: bisect_right(seqs, position) for status, seqs in campaign.end_seqs.items()}
     return CampaignStatus(
         campaign=campaign.id,

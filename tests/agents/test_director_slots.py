@@ -2,6 +2,8 @@
 
 import pytest
 
+from agents.admission.run_request import run_request
+from agents.repair.attempt import Attempt
 from agents.roles.director import SPEC, Director
 from bus.vocabulary.events import CampaignResumed, Event, HumanMessage, PoolUpdated, ProposalRequested, RunFailed
 from bus.vocabulary.queries import CampaignStatus
@@ -91,6 +93,17 @@ def test_the_request_for_a_slot_depends_on_slot_and_pool_alone() -> None:
     """It does not depend on which of two settlements the director handles first."""
     post = director_posts(FAILED, status(), "e0004", 40)[-1]
     assert director_posts(FAILED, status(settled=7), "e0005", 44)[-1] == post
+
+
+def test_another_search_seed_leads_to_other_draws_and_the_same_trainings() -> None:
+    """The same seed draws the same; a training has the campaign's own seed whatever the search's is."""
+    seeds = (None, 1, 2, 1)
+    forks = [STARTED.model_copy(update={"search_seed": seed}) for seed in seeds]
+    first, *others, repeated = [request(status(started=started)) for started in forks]
+    assert len({one.model_dump_json() for one in (first, *others)}) == 3
+    assert repeated == others[0]
+    attempt = Attempt(number=0, source="x = 1")
+    assert {run_request("e0001", attempt, started, ()).seed for started in forks} == {STARTED.seed}
 
 
 def test_the_campaigns_start_names_the_policy() -> None:

@@ -1,6 +1,14 @@
 """The status of a campaign as of a position: slots, ranking, pool, and messages of people."""
 
-from bus.vocabulary.events import CampaignFinished, CampaignPaused, CampaignResumed, HumanMessage, PoolUpdated
+from bus.vocabulary.events import (
+    CampaignFinished,
+    CampaignForked,
+    CampaignModels,
+    CampaignPaused,
+    CampaignResumed,
+    HumanMessage,
+    PoolUpdated,
+)
 from bus.vocabulary.queries import AskCampaignStatus, CampaignStatus
 from bus.wire.ids import CAMPAIGN, experiment_id
 from memory.queries import Knowledge, answer
@@ -101,6 +109,33 @@ def test_the_ranking_has_at_most_fifty_experiments(scribe: Scribe) -> None:
     for slot in range(1, 53):
         scribe.finish(f"e{slot:04}", slot, fitness=slot / 100)
     assert scribe.status().ranking == tuple(f"e{slot:04}" for slot in range(52, 2, -1))
+
+
+def test_a_fork_changes_what_steers_from_its_position_on(scribe: Scribe) -> None:
+    """Later changes add to earlier ones; a position before them knows none, and what makes a claim stays."""
+    start = scribe.start()
+    first = scribe.write(CAMPAIGN, CampaignForked(at=1, policy="random", policy_parameters={}))
+    second = scribe.write(CAMPAIGN, CampaignForked(at=2, search_seed=7, models=CampaignModels(models={"judge": "m"})))
+    found = [scribe.status(at).started for at in (start, first, second)]
+    assert [(one.policy, one.search_seed, one.models) for one in found if one] == [
+        ("two_tier", None, {}), ("random", None, {}), ("random", 7, {"judge": "m"})
+    ]  # fmt: skip
+    assert {(one.seed, one.verification, one.objective) for one in found if one} == {(7, None, None)}
+
+
+def test_another_policy_gets_no_state_of_the_one_before_it(scribe: Scribe) -> None:
+    """Its own generations begin at 1, and a late renewal by the old policy counts no more."""
+    scribe.start()
+    before = scribe.renew_pool(5, "e0001")
+    changed = scribe.write(CAMPAIGN, CampaignForked(at=2, policy="mixture", policy_parameters={}))
+    late = scribe.renew_pool(6, "e0002")
+    own = scribe.write(CAMPAIGN, PoolUpdated(generation=1, policy="mixture", state={"policies": {}}))
+    seed_only = scribe.write(CAMPAIGN, CampaignForked(at=own, search_seed=1))
+    pools = [
+        (status.generation, [*status.pool]) for status in map(scribe.status, (before, changed, late, own, seed_only))
+    ]
+    tiers = ["parents", "references"]
+    assert pools == [(5, tiers), (0, []), (0, []), (1, ["policies"]), (1, ["policies"])]
 
 
 def test_a_vetoed_experiment_leaves_the_ranking(scribe: Scribe) -> None:

@@ -8,6 +8,8 @@ from bus.vocabulary.events.base import EVENT_TYPES, Event, Limits, Record
 from bus.vocabulary.events.campaign import (
     CampaignArchived,
     CampaignFinished,
+    CampaignForked,
+    CampaignModels,
     CampaignPaused,
     CampaignResumed,
     CampaignStarted,
@@ -91,6 +93,8 @@ __all__ = [
     "BaselineFigures",
     "CampaignArchived",
     "CampaignFinished",
+    "CampaignForked",
+    "CampaignModels",
     "CampaignPaused",
     "CampaignResumed",
     "CampaignStarted",

@@ -1,9 +1,9 @@
 """A campaign: started, paused, resumed and finished, and the state of its search policy.
 
-The lab publishes CampaignStarted, the director everything else.
+The lab publishes CampaignStarted and CampaignForked, the director everything else.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
@@ -73,6 +73,9 @@ class CampaignStarted(Event):
     """Goal of the search, in words: a model reads it, the genetic operators match its keywords."""
     seed: int
     """Root of all randomness in the campaign."""
+    search_seed: int | None = None
+    """What the draws of the search derive from besides the campaign; None in a campaign that no CampaignForked gave
+    another. Seeds of trainings never depend on it."""
     scale: str
     """Name of the rung of the ladder of scales that experiments run at, such as `nano`."""
     experiments: int = Field(ge=0)
@@ -132,6 +135,57 @@ class CampaignStarted(Event):
     """The user's own text (`--data`), or None for the default corpus."""
     sandbox: Literal["bwrap", "none"] = "bwrap"
     """Containment of candidates; `none` only if a person asked for it."""
+
+
+class CampaignModels(Record):
+    """The language models of a campaign; CampaignStarted explains the fields."""
+
+    models: dict[str, str] = {}
+    """The first model of every agent that has any."""
+    model_choices: dict[str, tuple[ModelChoice, ...]] = {}
+    """All of them, with their settings."""
+    model_bandits: tuple[str, ...] = ()
+    """Agents whose models a bandit chooses."""
+    model_limits: ModelLimits | None = None
+    """What they may take, what they took before the fork included."""
+    prompts: dict[str, str] = {}
+    """Version of every prompt in use."""
+    rung: RungBrief | None = None
+    """What they read about the rung."""
+
+
+class CampaignForked(Event):
+    """What steers the campaign is changed from here on, in a fork: a field that is None stays as it was.
+
+    Decisions about earlier events rest on what was in force before. What makes a claim can't change: the seeds of
+    trainings, the objective and the verification plan are those of CampaignStarted.
+    """
+
+    at: int = Field(ge=1)
+    """The last position that the fork keeps of the log."""
+    policy: str | None = None
+    """Search policy, as CampaignStarted writes it. It begins without a state, whatever policy came before it."""
+    policy_parameters: dict[str, JsonValue] = {}
+    """Its parameters, every one of them; of no meaning without a policy."""
+    researcher: ResearcherProgram | None = None
+    """The program that is the search policy; None for a policy of the lab's own."""
+    search_seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
+    """What the draws of the search derive from, besides the campaign."""
+    models: CampaignModels | None = None
+    """The language models; without any in it, every agent decides by rules and the grammar."""
+    owner: str = ""
+    """Who forked it, as `user@host`."""
+    code_version: str = ""
+    """Version of the code, as CampaignStarted writes it."""
+
+    def applied_to(self, started: CampaignStarted) -> CampaignStarted:
+        """Return what steers the campaign after this event; `started` is what steered it before."""
+        changes: dict[str, Any] = dict(self.models) if self.models else {}
+        if self.policy is not None:
+            changes |= {name: getattr(self, name) for name in ("policy", "policy_parameters", "researcher")}
+        if self.search_seed is not None:
+            changes["search_seed"] = self.search_seed
+        return started.model_copy(update=changes)
 
 
 class CampaignPaused(Event):

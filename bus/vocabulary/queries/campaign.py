@@ -14,7 +14,7 @@ class CampaignStatus(Record):
     campaign: str = ""
     """Its id; empty if the log holds no campaign."""
     started: CampaignStarted | None = None
-    """The event that started it."""
+    """The event that started it, with what forks have changed since."""
     paused: bool = False
     """Whether it is paused."""
     finished: bool = False
