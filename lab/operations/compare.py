@@ -1,10 +1,13 @@
 """What the change of a fork did (`move37 compare`): original against fork, after the position at which they part.
 
+The two may also be forks of one log, at one position, without and with the change.
+
 Each pair of logs is one seed of the fork. Differences are paired, with a t interval of their mean over pairs. One pair
 has none, since the experiments of one search depend on each other.
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 from statistics import fmean, median
 from typing import Any
 
@@ -35,9 +38,14 @@ def compare(pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def _figures(original: Sequence[Envelope], fork: Sequence[Envelope]) -> tuple[dict[str, float], dict[str, float]]:
-    shared = {one.id for one in original} & {one.id for one in fork}
+    """Return the figures of the trials after the logs part.
+
+    After it too, ids may be the same, since they derive from causes; so the common beginning is compared whole.
+    """
+    pairs = zip(original, fork, strict=False)
+    shared = {one.id for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)}
     if not shared:
-        raise LabError("the logs share no event, so neither is a fork of the other; hint: give the original first")
+        raise LabError("the logs begin differently, so neither is a fork of the other; hint: give the original first")
     return _of(original, shared), _of(fork, shared)
 
 
