@@ -47,6 +47,13 @@ def load_settings(config: Path | None = None, **options: Any) -> LoadedSettings:
     return loaded
 
 
+def policy_setting(given: str | None) -> str | None:
+    """Return the setting that a person's `--policy` means: a name, or a file's whole path, which the home records."""
+    from lab.runtime.researcher import is_file
+
+    return str(Path(given).resolve()) if given and is_file(given) else given
+
+
 def lab_settings(
     home: HomeOption = None,
     campaign: CampaignOption = None,

@@ -39,10 +39,8 @@ def _campaign_started(event: events.CampaignStarted) -> str:
 
 
 def _campaign_forked(event: events.CampaignForked) -> str:
-    models = event.models and (", ".join(sorted(set(event.models.models.values()))) or "none")
-    changes = {"policy": event.policy, "search seed": event.search_seed, "models": models}
-    said = ", ".join(f"{name} {value}" for name, value in changes.items() if value is not None)
-    return f"campaign forked after {event.at}: {said}"
+    changes = ", ".join(f"{name} {value}" for name, value in event.changes.items())
+    return f"campaign forked after {event.at}: {changes}"
 
 
 def _proposal_created(event: events.ProposalCreated) -> str:

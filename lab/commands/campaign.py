@@ -19,6 +19,7 @@ from lab.options import (
     PatienceOption,
     PlaintextOption,
     load_settings,
+    policy_setting,
     run_async,
     with_settings,
 )
@@ -102,7 +103,7 @@ def run(
     """
     from lab.operations import running
 
-    limits, policy = _given(cost=max_cost, tokens=max_tokens, requests=max_requests), _policy(researcher)
+    limits, policy = _given(cost=max_cost, tokens=max_tokens, requests=max_requests), policy_setting(researcher)
     settings = load_settings(
         config, home=home, campaign=campaign, experiments=experiments, seed=seed, scale=scale, slots=slots,
         trainers=trainers, attempts=attempts, data=data, prior=prior, goal=goal, policy=policy, sandbox=sandbox,
@@ -111,13 +112,6 @@ def run(
         llm=limits and {"limits": limits},
     ).settings  # fmt: skip
     return running.run_lab(settings, services=services, dashboard=dashboard, as_json=as_json)
-
-
-def _policy(researcher: str | None) -> str | None:
-    """Return the setting that `--researcher` means: a name, or a file's whole path, which the home records."""
-    from lab.runtime.researcher import is_file
-
-    return str(Path(researcher).resolve()) if researcher and is_file(researcher) else researcher
 
 
 def _given(**values: float | None) -> dict[str, float] | None:

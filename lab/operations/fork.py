@@ -15,30 +15,35 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from agents.roles.desk import message_id
 from bus.audit import chain, log_file
 from bus.audit.chain import ChainLink
+from bus.delivery.bus import Bus
 from bus.delivery.giving_up import GIVE_UP_ORDINAL
 from bus.delivery.replay import replay_role
+from bus.delivery.role import Post
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.traces import Traces, read_traces, trace_id, traces_path
 from bus.delivery.transport import NoAnswer, Transport
 from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.security import access
-from bus.vocabulary.events import CampaignStarted, HumanMessage, RunCompleted
+from bus.vocabulary.events import CampaignForked, CampaignStarted, HumanMessage, RunCompleted
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage
-from bus.wire.ids import derive
+from bus.wire.ids import CAMPAIGN, derive
 from bus.wire.stored_message import StoredMessage
 from lab.client import connection
 from lab.errors import LabError
 from lab.home import Home
 from lab.operations import log_export, replay, verify
 from lab.roster import all_durables, decider_specs
+from lab.runtime.fork_changes import ForkChanges, campaign_forked, in_force
 from lab.settings import Settings
 
+UNCHANGED = ForkChanges()
 MAX_REFUSED_MESSAGES = 10_000
 """The search for the desk's last message ends after so many inbox positions without an event in the log."""
 PULL_TIMEOUT_S = 2.0
@@ -65,12 +70,17 @@ class ForkSummary:
     weights: int
     under_way: Mapping[str, int]
     """Role → events that were delivered to it and not fully decided."""
+    changes: Mapping[str, str | int]
+    """What steers the search differently from there on, such as its policy."""
 
 
-async def fork(settings: Settings, log: Path, at: int, home: Home, text: str = "") -> ForkSummary:
+async def fork(
+    settings: Settings, log: Path, at: int, home: Home, text: str = "", changes: ForkChanges = UNCHANGED
+) -> ForkSummary:
     """Start a home from a log (an exported file, or a home) up to position `at`. Raises LabError.
 
-    `text` is what its owner says to the lab there; the desk reads it when the fork runs.
+    `text` is what its owner says to the lab there; the desk reads it when the fork runs. Changes of what steers the
+    search are an event of their own, after the kept ones.
     """
     if home.root.exists() and any(home.root.iterdir()):
         raise LabError(f"{home.root} is not empty; hint: choose another --home")
@@ -78,6 +88,8 @@ async def fork(settings: Settings, log: Path, at: int, home: Home, text: str = "
     _verify(recorded, at, log)
     messages, history = recorded.messages[:at], subjects.decode_events(recorded.messages)
     campaign = _newest_campaign(history, at)
+    record = _campaign_record(campaign, history, at)
+    forked = _forked(changes, settings, history, at, record) if changes.any else None
     home.prepare()
     with home.locked():
         traces = read_traces(recorded.traces)
@@ -91,13 +103,15 @@ async def fork(settings: Settings, log: Path, at: int, home: Home, text: str = "
                 name: await _acknowledge(transport, spec, decided[name], messages, settings.patience)
                 for name, spec in specs.items()
             }
+            if forked:
+                await Bus(transport, "director", "lab").publish(Post(CAMPAIGN, forked), campaign, ordinal=f"at {at}")
             if text:
                 message = json.dumps({"text": text}).encode()
                 await transport.publish(subjects.human_inbox(campaign), message, f"say-{time.time_ns()}")
         chain.write_chain(home.chain, recorded.links[:at], messages)
         weights = _copy_weights(recorded.artifacts, home.artifacts, history, at)
-        home.record_campaign(_campaign_record(campaign, history, at))
-    return ForkSummary(campaign, at, len(decided_traces), weights, under_way)
+        home.record_campaign(record | ({"policy": changes.policy} if changes.policy is not None else {}))
+    return ForkSummary(campaign, at, len(decided_traces), weights, under_way, forked.changes if forked else {})
 
 
 async def _read_recorded(settings: Settings, log: Path) -> RecordedLog:
@@ -251,10 +265,20 @@ def _copy_weights(source: Path | None, target: Path, history: Sequence[Envelope]
     return len(files)
 
 
-def _campaign_record(campaign: str, history: Sequence[Envelope], at: int) -> dict[str, object]:
+def _campaign_record(campaign: str, history: Sequence[Envelope], at: int) -> dict[str, Any]:
     """Return the campaign's record for a home, with the budget in force at the position."""
     events = [one.event for one in history if one.campaign == campaign and one.seq <= at]
-    started = next(event for event in events if isinstance(event, CampaignStarted))
+    started = in_force(history, campaign, at)
     budgets = [event.text for event in events if isinstance(event, HumanMessage) and event.kind == "budget"]
     experiments = int(budgets[-1]) if budgets else started.experiments
-    return {"id": campaign, "seed": started.seed, "scale": started.scale, "experiments": experiments}
+    policy = {} if started.researcher else {"policy": started.policy}
+    return {"id": campaign, "seed": started.seed, "scale": started.scale, "experiments": experiments} | policy
+
+
+def _forked(
+    changes: ForkChanges, settings: Settings, history: Sequence[Envelope], at: int, record: Mapping[str, Any]
+) -> CampaignForked:
+    """Return the event of the changes; a budget that the settings give sizes the new policy. Raises WrongUsage."""
+    given = "experiments" in settings.model_fields_set
+    experiments = settings.experiments if given else record["experiments"]
+    return campaign_forked(changes, settings, in_force(history, record["id"], at), at, experiments)

@@ -10,7 +10,7 @@ from typing import Any
 
 from bus.delivery.bus import Bus
 from bus.delivery.role import Post
-from bus.vocabulary.events import CampaignArchived, CampaignStarted, UnitCoined
+from bus.vocabulary.events import CampaignArchived, CampaignForked, CampaignStarted, UnitCoined
 from bus.wire import subjects
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, campaign_id
@@ -100,12 +100,11 @@ async def _require_same_plan(bus: Bus, campaign: str, settings: Settings) -> Non
 
 async def _require_limits(bus: Bus, campaign: str, settings: Settings) -> None:
     """Raise LabError if a person gave limits of models that are not those with which the campaign began."""
-    wanted, start = models.recorded_limits(settings.llm), await _find_start(bus, campaign)
-    if wanted is None or start is None:
+    wanted, started = models.recorded_limits(settings.llm), await _in_force(bus, campaign)
+    if wanted is None or started is None:
         return
-    assert isinstance(start.event, CampaignStarted)
-    if start.event.model_limits != wanted:
-        begun = start.event.model_limits or "none"
+    if started.model_limits != wanted:
+        begun = started.model_limits or "none"
         raise LabError(
             f"{campaign} began with other limits of its models ({begun}); hint: leave --max-cost, --max-tokens and "
             "--max-requests out, or give --campaign NAME for one more"
@@ -150,6 +149,20 @@ async def _find_start(bus: Bus, campaign: str) -> Envelope | None:
     subject = subjects.event_subject_of(campaign, CAMPAIGN, CampaignStarted)
     messages = await bus.transport.read(subjects.LOG, subject=subject, max_batch=1)
     return subjects.decode_event(messages[0]) if messages else None
+
+
+async def _in_force(bus: Bus, campaign: str) -> CampaignStarted | None:
+    """Return the start of a campaign in the log with what forks have changed, None if it has not started."""
+    start = await _find_start(bus, campaign)
+    if start is None:
+        return None
+    subject, started = subjects.event_subject_of(campaign, CAMPAIGN, CampaignForked), start.event
+    assert isinstance(started, CampaignStarted)
+    for message in await bus.transport.read(subjects.LOG, subject=subject):
+        event = subjects.decode_event(message).event
+        assert isinstance(event, CampaignForked)
+        started = event.applied_to(started)
+    return started
 
 
 def _adopt(settings: Settings, record: dict[str, Any], place: str, hint: str) -> Settings:

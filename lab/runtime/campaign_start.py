@@ -12,8 +12,9 @@ from pydantic import JsonValue, ValidationError
 
 from agents import design
 from bus.delivery.role_spec import RoleSettings
-from bus.vocabulary.events import CONTROL_ARMS, CampaignStarted, ControlArm, Limits
+from bus.vocabulary.events import CONTROL_ARMS, CampaignModels, CampaignStarted, ControlArm, Limits
 from lab.errors import LabError
+from lab.model_settings import ModelSettings
 from lab.roster import decider_specs, role_specs
 from lab.runtime import models
 from lab.runtime.first_fault import first_fault
@@ -37,14 +38,12 @@ def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> Campaign
 
     Raises LabError for a setting that can't be used.
     """
-    from agents.llm import prompts
-    from lab.runtime.rung_brief import rung_brief
     from trainer import scales
 
     baselines, scale = human_designs(settings.baselines), scales.load(settings.scale)
     aim = objective(settings.objective, scale)
-    choices, researcher = models.recorded_choices(settings.llm), chosen_researcher(settings, len(baselines))
-    if settings.arms.grammar and "researcher" not in choices:
+    speaking, researcher = campaign_models(settings.llm, settings.scale), chosen_researcher(settings, len(baselines))
+    if settings.arms.grammar and "researcher" not in speaking.models:
         raise LabError("the arm `grammar` is compared with a model; hint: give the researcher one, [llm.researcher]")
     return CampaignStarted(
         goal=settings.goal,
@@ -68,14 +67,26 @@ def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> Campaign
         checks_examination=True,
         prior=prior_designs(settings.prior, settings.prior_designs, scale.name, aim),
         roles=role_settings(settings),
-        models={agent: several[0].model for agent, several in choices.items()},
-        model_choices=choices,
-        model_bandits=settings.llm.bandits(),
-        model_limits=models.recorded_limits(settings.llm) if choices else None,
-        prompts=prompts.versions() if choices else {},
-        rung=rung_brief(scale) if choices else None,
+        **dict(speaking),
         owner=owner(),
         code_version=code_version(),
+    )
+
+
+def campaign_models(llm: ModelSettings, scale: str) -> CampaignModels:
+    """Return the language models of the settings, as the log records them; `scale` is the campaign's rung."""
+    from agents.llm import prompts
+    from lab.runtime.rung_brief import rung_brief
+    from trainer import scales
+
+    choices = models.recorded_choices(llm)
+    return CampaignModels(
+        models={agent: several[0].model for agent, several in choices.items()},
+        model_choices=choices,
+        model_bandits=llm.bandits(),
+        model_limits=models.recorded_limits(llm) if choices else None,
+        prompts=prompts.versions() if choices else {},
+        rung=rung_brief(scales.load(scale)) if choices else None,
     )
 
 

@@ -16,22 +16,23 @@ from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.replay import replay_role
 from bus.security.access import HUMAN
 from bus.security.keys import public_key, seed_path
-from bus.vocabulary.events import HumanMessage, RunCompleted, RunFailed
+from bus.vocabulary.events import HumanMessage, ProposalRequested, RunCompleted, RunFailed, RunRequested
 from bus.wire.envelope import Envelope
 from dashboard.server.source import ForkRefused, ForkWish
 from lab.client import human_input
 from lab.client.campaign_view import CampaignView
-from lab.errors import LabError
+from lab.errors import LabError, WrongUsage
 from lab.home import Home
 from lab.observability.dashboard_forks import DashboardForks
 from lab.operations import compare as comparisons
 from lab.operations import fork as forks
 from lab.operations import replay
-from lab.operations.fork import ForkSummary
+from lab.operations.fork import UNCHANGED, ForkSummary
 from lab.operations.log_export import export_log
 from lab.roster import decider_specs
 from lab.runtime.campaign import RunOutcome
 from lab.runtime.campaign_choice import resolve_settings
+from lab.runtime.fork_changes import ForkChanges
 from lab.settings import LoadedSettings, Settings
 from memory.store import Store
 from tests.support.endings import ends
@@ -70,13 +71,13 @@ def history(past: Path) -> list[Envelope]:
     return list(log_file.read_log(past))
 
 
-def fork(log: Path, at: int, home: Path, text: str = "") -> ForkSummary:
-    return asyncio.run(forks.fork(settings(home), log, at, Home(home), text))
+def fork(log: Path, at: int, home: Path, text: str = "", changes: ForkChanges = UNCHANGED) -> ForkSummary:
+    return asyncio.run(forks.fork(settings(home), log, at, Home(home), text, changes))
 
 
 @dataclass
 class ForkRun:
-    """A fork that got a message and has run to its end."""
+    """A fork that got a message, another policy and another seed of the search, and has run to its end."""
 
     at: int
     home: Path
@@ -96,7 +97,7 @@ def fork_run(past: Path, history: list[Envelope], tmp_path_factory: pytest.TempP
     at = next(one.seq for one in history if one.type == "RunStarted" and one.seq > begin)
     folder = tmp_path_factory.mktemp("fork")
     home, log = folder / "home", folder / "log.jsonl"
-    forked = fork(past, at, home, WIDER)
+    forked = fork(past, at, home, WIDER, ForkChanges(policy="random", search_seed=3))
     outcome = run_instant(home, experiments=EXPERIMENTS + 2, slots=3)
     asyncio.run(export_log(settings(home), log))
     return ForkRun(at, home, log, forked, outcome)
@@ -112,6 +113,37 @@ def test_a_fork_starts_with_the_same_log_byte_for_byte(past: Path, fork_run: For
     lines = fork_run.log.read_bytes().splitlines()
     assert lines[: fork_run.at] == past.read_bytes().splitlines()[: fork_run.at]
     assert len({one.id for one in fork_run.history()}) == len(lines)
+
+
+def test_a_fork_searches_under_the_policy_that_it_was_given(history: list[Envelope], fork_run: ForkRun) -> None:
+    """Its slots but the control arms' begin from scratch; what is trained has the campaign's seed as before."""
+    assert fork_run.forked.changes == {"policy": "random", "search seed": 3}
+    started = fork_run.outcome.results.status.started
+    assert started is not None
+    assert (started.policy, started.search_seed, fork_run.outcome.view.started) == ("random", 3, started)
+    log = fork_run.history()
+    assert log[fork_run.at].type == "CampaignForked"
+    since = {one.id for one in log[fork_run.at :]}
+    asked = [one.event for one in log if isinstance(one.event, ProposalRequested) and one.cause in since]
+    assert {one.parent for one in asked if one.arm == "guided"} == {None}
+    assert (
+        len({one.event.seed for one in [*history, *log] if isinstance(one.event, RunRequested) and not one.event.shard})
+        == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        (ForkChanges(policy="luck"), "unknown search policy 'luck'"),
+        (ForkChanges(models="settings"), "the settings name no model; hint: write .llm. in lab.toml"),
+    ],
+)
+def test_a_change_that_is_impossible_is_refused(past: Path, tmp_path: Path, changes: ForkChanges, fault: str) -> None:
+    """As a wrong usage, before anything is written."""
+    with pytest.raises(WrongUsage, match=fault):
+        fork(past, 9, tmp_path / "fork", changes=changes)
+    assert not (tmp_path / "fork").exists()
 
 
 def test_every_experiment_of_a_fork_ends_once(history: list[Envelope], fork_run: ForkRun) -> None:
@@ -172,16 +204,16 @@ def test_a_fork_of_a_home_has_its_weights(past: Path, history: list[Envelope], t
 
 
 def test_a_fork_at_the_end_has_no_unfinished_decision(past: Path, history: list[Envelope], tmp_path: Path) -> None:
-    """Every decision of a finished campaign is complete; the home has the campaign's budget."""
-    summary = json.loads(
-        move37("fork", str(past), "--at", str(len(history)), "--home", str(tmp_path / "fork"), "--json")
-    )
+    """Every decision of a finished campaign is complete; the home has the campaign's budget, and its own policy."""
+    home, changes = tmp_path / "fork", ("--policy", "random", "--seed", "3", "--models", "none")
+    summary = json.loads(move37("fork", str(past), "--at", str(len(history)), "--home", str(home), *changes, "--json"))
+    assert summary["changes"] == {"policy": "random", "search seed": 3, "models": "none"}
     assert set(summary["under_way"].values()) == {0}
     assert (summary["events"], summary["weights"]) == (len(history), 0)
-    assert (
-        resolve_settings(LoadedSettings.load({"home": tmp_path / "fork"}).settings, Home(tmp_path / "fork")).experiments
-        == EXPERIMENTS
-    )
+    resolved = resolve_settings(LoadedSettings.load({"home": home}).settings, Home(home))
+    assert (resolved.experiments, resolved.policy) == (EXPERIMENTS, "random")
+    with pytest.raises(LabError, match="holds a campaign with policy random, not aging"):
+        resolve_settings(LoadedSettings.load({"home": home, "policy": "aging"}).settings, Home(home))
 
 
 def test_a_position_after_the_end_is_refused(past: Path, tmp_path: Path) -> None:

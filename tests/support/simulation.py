@@ -21,7 +21,7 @@ from bus.delivery.giving_up import GIVE_UP_ORDINAL
 from bus.delivery.inbox import MAX_DELIVERIES
 from bus.delivery.role import Decision, Post, Role, SupportsGiveUp, one_by_one, ordinals
 from bus.delivery.role_spec import RoleSpec
-from bus.vocabulary.events import CampaignStarted, Event, Record
+from bus.vocabulary.events import CampaignForked, CampaignStarted, Event, Record
 from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiments, Query
 from bus.vocabulary.questions import Question
 from bus.wire import subjects
@@ -133,9 +133,13 @@ class Laboratory:
         stored = StoredMessage(self._messages, subjects.human_inbox(self.campaign), text.encode())
         self._enqueue(SimulatedDelivery(self._desk, self._desk.spec.read(stored)))
 
-    def run(self) -> None:
-        """Carry out the schedule until it is empty."""
-        while self._schedule:
+    def fork(self, forked: CampaignForked) -> None:
+        """Publish a change of what steers the campaign, as `move37 fork` does."""
+        self._publish("director", Post(CAMPAIGN, forked), None, f"at {forked.at}")
+
+    def run(self, until: int | None = None) -> None:
+        """Carry out the schedule until it is empty, or until the log has so many events."""
+        while self._schedule and (until is None or len(self.log) < until):
             assert self._scheduled < MAX_STEPS, "the campaign never comes to rest"
             self.now, _, delivery = heappop(self._schedule)
             self._advance(delivery)

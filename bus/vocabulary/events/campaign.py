@@ -169,7 +169,7 @@ class CampaignForked(Event):
     """Its parameters, every one of them; of no meaning without a policy."""
     researcher: ResearcherProgram | None = None
     """The program that is the search policy; None for a policy of the lab's own."""
-    search_seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
+    search_seed: int | None = Field(default=None, ge=0, lt=2**63)
     """What the draws of the search derive from, besides the campaign."""
     models: CampaignModels | None = None
     """The language models; without any in it, every agent decides by rules and the grammar."""
@@ -177,6 +177,13 @@ class CampaignForked(Event):
     """Who forked it, as `user@host`."""
     code_version: str = ""
     """Version of the code, as CampaignStarted writes it."""
+
+    @property
+    def changes(self) -> dict[str, str | int]:
+        """What is changed, in a person's words."""
+        models = self.models and (", ".join(sorted(set(self.models.models.values()))) or "none")
+        named = {"policy": self.policy, "search seed": self.search_seed, "models": models}
+        return {name: value for name, value in named.items() if value is not None}
 
     def applied_to(self, started: CampaignStarted) -> CampaignStarted:
         """Return what steers the campaign after this event; `started` is what steered it before."""
