@@ -50,13 +50,17 @@ class ForkWish(BrowserInput):
     """What its owner says to the lab there; empty for nothing."""
     experiments: int | None = Field(default=None, ge=0, le=1_000_000)
     """Experiments of the fork; None for as many as the log says."""
+    policy: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    """Search policy of the fork; None for the one in the log."""
+    seed: int | None = Field(default=None, ge=0, le=2**53 - 1)
+    """Seed of the draws of the fork's search; None for those of the log."""
 
 
 class ForkHost(Protocol):
     """Where forks of the campaign run: next to the lab's own home."""
 
     def listed(self) -> Mapping[str, Any]:
-        """Return the lab's `home`, how many forks may run `at_once`, and the `forks`, the newest first.
+        """Return the lab's `home`, how many forks may run `at_once`, the `policies`, and the `forks`, the newest first.
 
         A fork has a `name`, a `home`, what its wish said, `by` whom and when it `started` (Unix time), its `state`
         (copying, running, ended), the address of its own `page` while it runs, and the last line that it `said`.

@@ -20,6 +20,7 @@ from re import MULTILINE
 from re import compile as pattern
 from typing import IO, Any
 
+from agents.search import policies
 from bus.security import access, keys
 from bus.vocabulary.events import OWNER
 from dashboard.server.source import ForkRefused, ForkWish, PersonSpeaker
@@ -54,11 +55,14 @@ class DashboardForks:
         """Return the home, how many forks may run at once, and every fork, the newest first; see ForkHost."""
         self._processes = [process for process in self._processes if process.poll() is None]  # leaves no zombie
         forks = sorted(self._forks(), key=lambda fork: -fork["started"])
-        return {"home": str(self._home.root.resolve()), "at_once": self._at_once, "forks": forks}
+        home = str(self._home.root.resolve())
+        return {"home": home, "at_once": self._at_once, "policies": list(policies()), "forks": forks}
 
     async def start(self, wish: ForkWish, speaker: PersonSpeaker) -> str:
         """Start a fork for a person of this lab, and return its name. Raises ForkRefused; see ForkHost."""
         by = self._person(speaker)
+        if wish.policy is not None and wish.policy not in policies():
+            raise ForkRefused(f"no search policy is called {wish.policy}")
         async with self._starting:
             forks = self.listed()["forks"]
             if sum(fork["state"] in ("copying", "running") for fork in forks) >= self._at_once:
@@ -108,6 +112,10 @@ class DashboardForks:
         yield from ("--run", "--dashboard", "--quiet")
         if wish.experiments is not None:
             yield f"--experiments={wish.experiments}"
+        if wish.policy is not None:
+            yield f"--policy={wish.policy}"
+        if wish.seed is not None:
+            yield f"--seed={wish.seed}"
         if wish.text:
             yield f"--say={wish.text}"
 

@@ -266,17 +266,23 @@ async def test_a_dashboards_fork_outlives_it_and_can_be_stopped(
     past: Path, history: list[Envelope], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second dashboard of the home sees it run, starts no other, and stops it in order."""
-    home, wish = past.parent / "home", ForkWish(at=len(history) // 2, text="--prefer a wide window", experiments=400)
+    home, wish = (
+        past.parent / "home",
+        ForkWish(at=len(history) // 2, text="--prefer a wide window", experiments=400, policy="random"),
+    )
     monkeypatch.setenv("MOVE37_SEED", "7")  # the lab's own settings do not reach the fork
     first, second = (DashboardForks(Home(home), 1, INSTANT) for _ in range(2))
     with pytest.raises(ForkRefused, match="none of this home's"):
         await first.start(wish, RecordedSpeaker(MemoryTransport(), "ada"))
+    with pytest.raises(ForkRefused, match="no search policy is called luck"):
+        await first.start(wish.model_copy(update={"policy": "luck"}), Owner(home))
     name = await first.start(wish, Owner(home))
     try:
         while (shown := second.listed()["forks"][0])["state"] == "copying":
             await asyncio.sleep(0.2)
         assert (shown["state"], shown["by"], shown["at"]) == ("running", "owner", wish.at), shown["said"]
-        assert f"--say={wish.text}".encode() in processes_of(Path(shown["home"]))[shown["pid"]]
+        arguments = processes_of(Path(shown["home"]))[shown["pid"]]
+        assert {f"--say={wish.text}".encode(), b"--policy=random"} <= {*arguments}
         with pytest.raises(ForkRefused, match="1 may run at once"):
             await second.start(wish, Owner(home))
         while not shown["page"] or not Home(Path(shown["home"])).running():

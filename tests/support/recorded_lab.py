@@ -63,7 +63,7 @@ class RecordedForks:
 
     def listed(self) -> Mapping[str, Any]:
         """Return the forks; see ForkHost."""
-        return {"home": "/labs/one", "at_once": 1, "forks": self.forks}
+        return {"home": "/labs/one", "at_once": 1, "policies": ["aging", "random"], "forks": self.forks}
 
     async def start(self, wish: ForkWish, speaker: PersonSpeaker) -> str:
         """Note one fork at a time; see ForkHost. Raises ForkRefused."""

@@ -10,6 +10,8 @@ import { signInForm } from "./talk.js";
 
 const CHANGES = { say: "a message", veto: "a veto", restore: "a restoration", nothing: "nothing" };
 
+const number = (text) => (text === "" ? null : Number(text));
+
 export class ForkView {
   title = "What if …";
   kind = "say";
@@ -18,6 +20,8 @@ export class ForkView {
   from = "";
   home = "";
   experiments = "";
+  policy = "";
+  seed = "";
 
   constructor(store) { this.store = store; }
 
@@ -74,7 +78,16 @@ export class ForkView {
     kind.addEventListener("change", () => { this.kind = kind.value; show(); this.#commands(); });
     show();
     return h("div", { class: "compose" }, h("div", { class: "row" }, h("label", { class: "field" }, "What is different", kind), target,
-      field("Experiments", "experiments", { type: "number", min: 0, placeholder: "as in the log" })), change);
+      field("Experiments", "experiments", { type: "number", min: 0, placeholder: "as in the log" })), change,
+    h("div", { class: "row" }, this.host?.policies ? this.#policies() : field("Search policy", "policy", { placeholder: "as in the log" }),
+      field("Seed of the search", "seed", { type: "number", min: 0, placeholder: "as in the log" })));
+  }
+
+  #policies() {
+    const choice = h("select", {}, h("option", { value: "" }, "as in the log"), this.host.policies.map((name) => h("option", { value: name }, name)));
+    choice.value = this.policy;
+    choice.addEventListener("change", () => { this.policy = choice.value; this.#commands(); });
+    return h("label", { class: "field" }, "Search policy", choice);
   }
 
   // The button that starts the fork, or what it needs.
@@ -86,7 +99,7 @@ export class ForkView {
     button.addEventListener("click", async () => {
       button.disabled = true;
       try {
-        const { name } = await store.source.startFork({ at: this.at, text: this.text, experiments: this.experiments === "" ? null : Number(this.experiments) });
+        const { name } = await store.source.startFork({ at: this.at, text: this.text, experiments: number(this.experiments), policy: this.policy.trim() || null, seed: number(this.seed) });
         fill(outcome, `${name} has started`);
         await store.refresh("vitals");
       } catch (error) { fill(outcome, h("span", { class: "chip bad" }, error.message)); }
@@ -109,8 +122,9 @@ export class ForkView {
     const { store, at, host } = this;
     const log = quoted(this.from || host?.home || (store.source.live ? ".move37" : "campaign.jsonl")), home = quoted(this.home || "whatif");
     const change = this.text ? ` --say=${quoted(this.text)}` : "", budget = this.experiments === "" ? "" : ` --experiments ${Number(this.experiments)}`;
+    const policy = this.policy.trim() ? ` --policy ${quoted(this.policy.trim())}` : "", steering = policy + (this.seed === "" ? "" : ` --seed ${Number(this.seed)}`);
     return [
-      ["Start a home that holds the log up to here, with the change, and let it continue", `move37 fork ${log} --at ${at} --home ${home}${change} --run${budget}`],
+      ["Start a home that holds the log up to here, with the change, and let it continue", `move37 fork ${log} --at ${at} --home ${home}${steering}${change} --run${budget}`],
       ["See what the change did", `move37 compare ${log} ${home}`],
     ];
   }
