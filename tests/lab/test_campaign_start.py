@@ -17,6 +17,7 @@ from lab.home import Home
 from lab.runtime import campaign
 from lab.runtime.campaign_choice import resolve_settings
 from lab.runtime.campaign_start import campaign_started
+from lab.runtime.fork_changes import ForkChanges, campaign_forked
 from lab.settings import LoadedSettings, Settings
 from trainer import scales
 
@@ -125,6 +126,18 @@ def test_models_are_named_for_the_roles_that_can_use_one() -> None:
     assert set(started.models.values()) == {"small"}
     assert started.prompts
     assert (campaign_started(settings()).models, campaign_started(settings()).prompts) == ({}, {})
+
+
+def test_a_fork_takes_the_models_of_the_settings_or_none() -> None:
+    """It then has what a campaign that starts with these settings has, and nothing else is different."""
+    toml = '[llm]\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "small"\nlimits = { tokens = 9 }\n'
+    silent, speaking = (campaign_started(settings(text)) for text in ("", toml))
+    forks = [
+        campaign_forked(ForkChanges(models=models), settings(toml), before, 3, 8).applied_to(before)
+        for models, before in (("settings", silent), ("none", speaking))
+    ]
+    assert forks == [speaking, silent]
+    assert speaking.model_limits
 
 
 def test_services_get_the_settings_of_the_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
