@@ -161,6 +161,12 @@ def logged() -> list[CampaignRun]:
     return logged_campaigns("log", read_history(LOG))["log"]
 
 
+def test_runs_at_other_learning_rates_are_no_rows() -> None:
+    """A claim that tuned rates trained most of its runs at other ones; those at the scale's own had validation text."""
+    (claimed,) = logged_campaigns("log", read_history(LOG.with_name("claim-seed41.jsonl.gz"))).values()
+    assert [one.made.part for one in claimed] == ["validation"] * 14
+
+
 def test_a_campaign_s_runs_become_rows(logged: list[CampaignRun]):
     """Each completed run is one row with its design, how it was made, its text and where in the log it is from."""
     rows = from_log.rows_of(logged)

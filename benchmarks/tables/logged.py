@@ -72,7 +72,7 @@ def _logged_runs(source: str, events: Sequence[Envelope]) -> Iterator[CampaignRu
         request, member = requests.get(end.run), members.get(one.experiment)
         if request is None or member is None or not _is_comparable(request, sources[one.experiment]):
             continue
-        is_sealed = isinstance(request, VerificationRequested)
+        is_sealed = isinstance(request, VerificationRequested) and request.sealed
         made = RowOrigin(source, one.seq, operators[one.experiment], "sealed" if is_sealed else "validation")
         failed = _failure(end) or (f"anomaly:{doubts[end.run]}" if end.run in doubts else "")
         if failed == VETOED or failed.startswith(TRANSIENT):
@@ -87,8 +87,9 @@ def _of(events: Sequence[Envelope], *kinds: type) -> Iterator[tuple[Envelope, An
 
 
 def _is_comparable(request: RunRequested | VerificationRequested, proposed: str) -> bool:
-    """Return whether a run trained the design itself, on the lab's common text and at a scale of the table."""
-    is_common = not (request.data or (isinstance(request, RunRequested) and request.shard))
+    """Return whether a run trained the design itself, on the common text, at a scale of the table and its rates."""
+    is_verified = isinstance(request, VerificationRequested)
+    is_common = not request.data and (request.rate == 1.0 if is_verified else not request.shard)
     return is_common and request.source == proposed and request.scale in LAB_TEXTS
 
 
