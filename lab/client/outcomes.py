@@ -11,6 +11,7 @@ from typing import Literal
 
 from bus.vocabulary.events import (
     UNGUIDED_ARMS,
+    CampaignForked,
     CampaignStarted,
     DiscoveryConfirmed,
     DiscoveryRefuted,
@@ -72,7 +73,7 @@ class OutcomeReader:
     def _read(self, one: Envelope) -> ExperimentOutcome | None:
         found: ExperimentOutcome | None = None
         match one.event:
-            case CampaignStarted(policy=policy):
+            case CampaignStarted(policy=policy) | CampaignForked(policy=str(policy)):
                 self._policy = policy
             case RunStarted(run=run):
                 self._started[run] = one.time

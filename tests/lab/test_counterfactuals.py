@@ -9,6 +9,7 @@ import pytest
 
 from bus.vocabulary.events import CampaignForked, ProposalCreated, RunRequested
 from bus.wire.envelope import Envelope
+from lab.client.outcomes import outcomes
 from lab.operations import replay
 from lab.operations.compare import compare
 from tests.support.archive import Archive
@@ -63,6 +64,13 @@ def test_forks_have_the_past_in_common_and_another_future(logs: dict[str, list[E
     assert len(set(sources.values())) == len(logs)
     requested = (one.event for log in logs.values() for one in log)
     assert {event.seed for event in requested if isinstance(event, RunRequested) and not event.shard} == {STARTED.seed}
+
+
+def test_designs_after_a_fork_are_of_its_policys_arm(logs: dict[str, list[Envelope]]) -> None:
+    """The law counts them for the policy that asked for them."""
+    opened = [one for one in outcomes(logs["random 1"]) if one.kind == "opened" and one.arm != "baseline"]
+    assert {one.arm for one in opened if one.seq <= AT} == {STARTED.policy}
+    assert {one.arm for one in opened if one.seq > AT + 1} == {"random"}
 
 
 def test_pairs_of_forks_tell_what_the_change_did(logs: dict[str, list[Envelope]]) -> None:
