@@ -36,11 +36,12 @@ from bus.wire.envelope import Envelope, MalformedMessage
 from bus.wire.ids import CAMPAIGN, derive
 from bus.wire.stored_message import StoredMessage
 from lab.client import connection
+from lab.client.in_force import in_force
 from lab.errors import LabError
 from lab.home import Home
 from lab.operations import log_export, replay, verify
 from lab.roster import all_durables, decider_specs
-from lab.runtime.fork_changes import ForkChanges, campaign_forked, in_force
+from lab.runtime.fork_changes import ForkChanges, campaign_forked
 from lab.settings import Settings
 
 UNCHANGED = ForkChanges()
@@ -268,11 +269,17 @@ def _copy_weights(source: Path | None, target: Path, history: Sequence[Envelope]
 def _campaign_record(campaign: str, history: Sequence[Envelope], at: int) -> dict[str, Any]:
     """Return the campaign's record for a home, with the budget in force at the position."""
     events = [one.event for one in history if one.campaign == campaign and one.seq <= at]
-    started = in_force(history, campaign, at)
+    started = _in_force(history, campaign, at)
     budgets = [event.text for event in events if isinstance(event, HumanMessage) and event.kind == "budget"]
     experiments = int(budgets[-1]) if budgets else started.experiments
     policy = {} if started.researcher else {"policy": started.policy}
     return {"id": campaign, "seed": started.seed, "scale": started.scale, "experiments": experiments} | policy
+
+
+def _in_force(history: Sequence[Envelope], campaign: str, at: int) -> CampaignStarted:
+    started = in_force((one for one in history if one.campaign == campaign), at)
+    assert started is not None, "the campaign is one that has started by then"
+    return started
 
 
 def _forked(
@@ -281,4 +288,4 @@ def _forked(
     """Return the event of the changes; a budget that the settings give sizes the new policy. Raises WrongUsage."""
     given = "experiments" in settings.model_fields_set
     experiments = settings.experiments if given else record["experiments"]
-    return campaign_forked(changes, settings, in_force(history, record["id"], at), at, experiments)
+    return campaign_forked(changes, settings, _in_force(history, record["id"], at), at, experiments)

@@ -24,6 +24,7 @@ from bus.vocabulary.events import (
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX, parse_run_id
 from dashboard.report.summary import plural
+from lab.client.in_force import in_force
 
 MAX_CHARACTERS = 160
 EventT = TypeVar("EventT", bound=Event)
@@ -65,15 +66,7 @@ class Story:
 
     def started(self, position: int) -> CampaignStarted | None:
         """Return the event that started the campaign, with what forks had changed by a position; None before it."""
-        started = None
-        for one in self.log:
-            if one.seq > position:
-                break
-            if isinstance(one.event, CampaignStarted):
-                started = one.event
-            elif isinstance(one.event, CampaignForked) and started:
-                started = one.event.applied_to(started)
-        return started
+        return in_force(self.log, position)
 
     def all(self, kind: type[Event]) -> list[Envelope]:
         """Return the experiment's events of a kind."""

@@ -14,6 +14,7 @@ from bus.vocabulary.events import CampaignArchived, CampaignForked, CampaignStar
 from bus.wire import subjects
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, campaign_id
+from lab.client.in_force import in_force
 from lab.errors import LabError
 from lab.home import Home
 from lab.runtime import models
@@ -156,13 +157,9 @@ async def _in_force(bus: Bus, campaign: str) -> CampaignStarted | None:
     start = await _find_start(bus, campaign)
     if start is None:
         return None
-    subject, started = subjects.event_subject_of(campaign, CAMPAIGN, CampaignForked), start.event
-    assert isinstance(started, CampaignStarted)
-    for message in await bus.transport.read(subjects.LOG, subject=subject):
-        event = subjects.decode_event(message).event
-        assert isinstance(event, CampaignForked)
-        started = event.applied_to(started)
-    return started
+    subject = subjects.event_subject_of(campaign, CAMPAIGN, CampaignForked)
+    forks = await bus.transport.read(subjects.LOG, subject=subject)
+    return in_force([start, *map(subjects.decode_event, forks)])
 
 
 def _adopt(settings: Settings, record: dict[str, Any], place: str, hint: str) -> Settings:

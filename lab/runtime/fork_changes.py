@@ -4,12 +4,10 @@ Everything else is as CampaignStarted fixed it, above all what claims rest on: s
 verification plan.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from bus.vocabulary.events import CampaignForked, CampaignModels, CampaignStarted
-from bus.wire.envelope import Envelope
 from lab.errors import LabError, WrongUsage
 from lab.runtime.campaign_start import campaign_models, code_version, owner
 from lab.runtime.researcher import chosen_researcher
@@ -31,16 +29,6 @@ class ForkChanges:
     def any(self) -> bool:
         """Whether anything is changed."""
         return self != ForkChanges()
-
-
-def in_force(history: Sequence[Envelope], campaign: str, at: int) -> CampaignStarted:
-    """Return what steered a campaign at a position: its start, with what earlier forks had changed."""
-    events = [one.event for one in history if one.campaign == campaign and one.seq <= at]
-    started = next(event for event in events if isinstance(event, CampaignStarted))
-    for event in events:
-        if isinstance(event, CampaignForked):
-            started = event.applied_to(started)
-    return started
 
 
 def campaign_forked(

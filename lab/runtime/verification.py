@@ -90,8 +90,8 @@ def announcement(settings: Settings) -> str:
         )
         places = "after " + ", ".join(map(str, plan.settlements)) + " settled designs"
         return (
-            f"verification: {places} the best one climbs {rungs} on sealed text against the best {plan.baselines} "
-            f"baselines{_rates(plan)}{_placebos(plan)}; at most {added_share(plan, settings):.0%} more work"
+            f"verification: {places} the best one climbs {rungs} on sealed text against {plan.rivals}"
+            f"{_rates(plan)}{_placebos(plan)}; at most {_amount(added_share(plan, settings))} work"
         )
     if settings.verification.candidates == 0 or not settings.experiments:
         return "verification: off; scores stay screening scores"
