@@ -16,9 +16,8 @@ each campaign:
   the sixteenth, so no rounding decides;
 - `near_functions`: proposals whose outputs differ from an earlier one's by less than 1 % of their size;
 - `one_unit_apart`: proposals at distance 1, as most mutations are from their parents.
-
-Near functions learn nearly the same: eleven such pairs of `surrogate-seed1`, trained with one seed, differ by .005 nats
-per byte (root mean square), where two seeds of a design differ by .025.
+- `near_loss_difference`: root mean square of what near pairs differ by in text loss, trained with one seed, in nats per
+  byte; two seeds of a design differ by .025.
 
 Weights are the same for parameters of one name and shape, whatever their path. So designs are found that differ by
 parameters that do nothing, by the order of their paths or by a rescaled read. Designs that agree only after their
@@ -29,7 +28,7 @@ import argparse
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -44,9 +43,9 @@ from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.mixers import MixerTable
 from benchmarks.policies.table import Contender
 from bus.vocabulary.design_edits import DesignItems, design_items
-from bus.vocabulary.events import CodeFailed, ProposalCreated, ProposalRejected
+from bus.vocabulary.events import CodeFailed, ProposalCreated, ProposalRejected, RunCompleted
 from bus.wire.envelope import Envelope
-from bus.wire.ids import fingerprint
+from bus.wire.ids import fingerprint, parse_run_id
 from lab.operations.replay import read_history
 from memory.retrieval.designs import DesignBits
 from trainer.gates import load_mixer
@@ -108,9 +107,16 @@ def difference(one: ProposedDesign, earlier: NDArray[np.float64]) -> NDArray[np.
     return np.sqrt(((earlier - one.outputs) ** 2).sum(axis=1))
 
 
-def figures(log: Sequence[Envelope], *, verbose: bool) -> dict[str, int]:
+def losses_of(log: Sequence[Envelope]) -> Mapping[str, float]:
+    """Return the text loss of each experiment's screening run, nats per byte."""
+    ends = ((one.experiment, one.event) for one in log if isinstance(one.event, RunCompleted))
+    return {name: end.metrics.val_loss for name, end in ends if not parse_run_id(end.run).shard}
+
+
+def figures(log: Sequence[Envelope], *, verbose: bool) -> dict[str, float]:
     """Return how many proposals of one campaign repeat an earlier one, in each sense; `verbose` prints the pairs."""
-    rows, earlier = list(trained(log)), DesignBits()
+    rows, earlier, losses = list(trained(log)), DesignBits(), losses_of(log)
+    apart: list[float] = []
     outputs = np.stack([row.outputs for row in rows])
     counts = dict.fromkeys(("equal_sources", "equal_units", "equal_functions", "near_functions", "one_unit_apart"), 0)
     sources = [fingerprint(row.proposal.source) for row in rows]
@@ -124,13 +130,17 @@ def figures(log: Sequence[Envelope], *, verbose: bool) -> dict[str, int]:
             counts["equal_functions"] += least < EQUAL
             counts["near_functions"] += EQUAL <= least < NEAR
             counts["one_unit_apart"] += distance == 1
+            names = (row.experiment, rows[nearest].experiment)
+            if EQUAL <= least < NEAR and set(names) <= losses.keys():
+                apart.append(losses[names[0]] - losses[names[1]])
             if verbose and least < NEAR:
                 other = rows[nearest]
                 print(f"{least:.1e} {other.experiment} {row.experiment}", *_parts(other.items, row.items))
         earlier.add(row.items)
     given_up = sum(isinstance(envelope.event, ProposalRejected) and envelope.event.final for envelope in log)
     copies = sum(isinstance(envelope.event, CodeFailed) and envelope.event.reason == COPIED for envelope in log)
-    return {"proposals": len(rows), "slots_given_up": given_up, "copies": copies} | counts
+    distance = {"near_loss_difference": round(float(np.sqrt(np.mean(np.square(apart)))), 4)} if apart else {}
+    return {"proposals": len(rows), "slots_given_up": given_up, "copies": copies} | counts | distance
 
 
 def main() -> None:

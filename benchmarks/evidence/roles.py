@@ -56,7 +56,7 @@ BEST_RATES = (1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 4.0, 4.0)
 USUAL_RATE = 2.0
 """The best rate of the best baseline and of the planted design."""
 OCTAVE = 0.03
-"""What a learning rate costs that is twice or half the best one, in nats per byte: .02 to .05 for real designs."""
+"""What a learning rate costs that is twice or half the best one, in nats per byte: up to .051 for real designs."""
 PER_ARCHIVE = 10
 """Campaigns that share one memory: a new one costs seconds, and a full one answers slower."""
 

@@ -109,9 +109,8 @@ def _verification(plan: VerificationPlan | None, claims: Verification | None) ->
         for name, rung in zip(plan.rung_names, plan.rungs, strict=True)
     )
     yield f"The rungs were {' and '.join(rungs)}; only a candidate that passed all of them counts as a discovery."
-    against = f"{plan.baselines} best baselines" if plan.baselines > 1 else "best baseline"
     yield (
-        f"On each, it was compared with the {against} by gains in nats per byte, paired by seed, on seeds that no "
+        f"On each, it was compared with {plan.rivals} by gains in nats per byte, paired by seed, on seeds that no "
         f"other run had and on sealed text that no screening run reads. A mean gain above {plan.margin:g} was tested "
         "by e-values, which stay valid at every look; the rate of false discoveries was held at "
         f"{plan.alpha:.0%} over all candidates, looks and rungs."

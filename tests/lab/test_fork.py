@@ -256,7 +256,7 @@ class Owner:
 
     async def say(self, campaign: str, message: Mapping[str, Any]) -> str:
         """Say nothing; see PersonSpeaker."""
-        raise NotImplementedError(campaign, message)
+        raise AssertionError(f"a fork needs no message, but {campaign} was told {message}")
 
     async def close(self) -> None:
         """End nothing; see PersonSpeaker."""

@@ -68,6 +68,11 @@ class VerificationPlan(Record):
     """Who gets a place of the next rung: whoever passes first, as in earlier logs, or the best that passed."""
 
     @property
+    def rivals(self) -> str:
+        """The baselines that climb too, in words."""
+        return f"the {self.baselines} best baselines" if self.baselines > 1 else "the best baseline"
+
+    @property
     def candidates(self) -> int:
         """Most candidates that are verified: each gets an equal share of alpha."""
         return min(len(self.settlements), self.rungs[0].climbers)

@@ -50,9 +50,8 @@ def _plan(plan: VerificationPlan | None) -> str:
     )
     multiples = ", ".join(f"{rate:g}" for rate in plan.rates)
     rates = f", each at its best of {multiples} times the learning rate" if plan.rates else ""
-    against = f"{plan.baselines} best baselines" if plan.baselines > 1 else "best baseline"
     return (
-        f"Its plan, fixed before the first experiment: {rungs}, on sealed text against the {against}{rates}, "
+        f"Its plan, fixed before the first experiment: {rungs}, on sealed text against {plan.rivals}{rates}, "
         f"margin {plan.margin:g} nats per byte, α {plan.alpha:g} over {plan.candidates} candidates."
     )
 
