@@ -19,9 +19,7 @@ def main() -> None:
     endings.install()
     sys.excepthook = _print_traceback
     _open_streams()
-    code = _flush(_run())
-    endings.ignore()
-    sys.exit(code)
+    sys.exit(_flush(_run()))
 
 
 def _open_streams() -> None:

@@ -5,6 +5,7 @@ child and leaves. The exit code is 128 and the number of the first signal, as a 
 Handlers of signals belong to the process, and so does the state of this module.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -43,15 +44,23 @@ def exit_code() -> int:
 
 
 def install() -> None:
-    """Handle the signals from now on; work without a listener ends with SystemExit. SIGHUP stays ignored (`nohup`)."""
+    """Handle the signals from now on; work without a listener ends with SystemExit. SIGHUP stays ignored (`nohup`).
+
+    At the end of the process, whatever ends it, the signals are ignored: the work is done, and Python restores the
+    deadly defaults before it is gone.
+    """
+    atexit.register(_ignore)
+    _handle()
+
+
+def _handle() -> None:
     for number in ENDING_SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _on_signal)
     signal.signal(signal.SIGALRM, lambda *_: _leave())
 
 
-def ignore() -> None:
-    """Ignore the signals from now on: the work is done, and Python restores the deadly defaults before it is gone."""
+def _ignore() -> None:
     for number in ENDING_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
@@ -64,7 +73,7 @@ def listening(listener: Callable[[], object]) -> Iterator[None]:
     """
     earlier = {number: signal.getsignal(number) for number in (*ENDING_SIGNALS, signal.SIGALRM)}
     outer, _ending.listener = _ending.listener, listener
-    install()
+    _handle()
     if _ending.cause:
         listener()
     try:

@@ -135,6 +135,7 @@ def test_every_file_of_the_package_has_a_registered_policy_or_is_a_part() -> Non
         "policy",
         "breeding",
         "choices",
+        "draws",
         "grafting",
         "guidance",
         "leaning",

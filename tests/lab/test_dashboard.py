@@ -10,6 +10,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
+from agents.search import policies
 from bus.nats import server
 from bus.security import access
 from bus.security.keys import seed_path
@@ -116,7 +117,8 @@ def test_a_running_lab_is_shown_until_it_stops(tmp_path: Path) -> None:
     assert (answers["discovery?at=1"]["at"], answers["discovery?at=1"]["analysed"]) == (1, 0)
     assert "report of a campaign" in answers["report"]
     assert answers["spoken"] == [401, 200, 200, 200, 403, 409]
-    assert answers["vitals"]["forks"] == {"home": str(tmp_path.resolve()), "at_once": 1, "forks": []}
+    forks = {"home": str(tmp_path.resolve()), "at_once": 1, "policies": list(policies()), "forks": []}
+    assert answers["vitals"]["forks"] == forks
     assert "static/served.js" in answers["page"]
     (service,) = [row for row in json.loads(browser.services)["services"] if row["role"] == "dashboard"]
     assert service["last_error"] == ""

@@ -31,6 +31,21 @@ endings.GRACE_S = float(sys.argv[1])
 run_async(work())
 """
 """A program that does not end when a signal asks for it, and has a child."""
+SLOW_TO_CLOSE = """
+import os, time
+from lab import endings
+
+class Slow:
+    def __del__(self, write=os.write, sleep=time.sleep):
+        write(1, b"closing\\n")
+        sleep(1)
+
+endings.install()
+kept = Slow()
+print("ready", flush=True)
+time.sleep(60)
+"""
+"""A program that Python takes a second to close down once a signal has ended it."""
 
 
 @pytest.mark.timeout(300)
@@ -56,6 +71,17 @@ def test_work_that_does_not_end_is_left_with_its_children(second: bool) -> None:
             continue
     assert process.wait(10) == 143
     assert "child" not in process.stdout.read()  # its end of file: the child is gone too
+
+
+def test_a_signal_while_python_closes_down_changes_nothing() -> None:
+    """The exit code names the first signal: by then Python has restored the default handlers of those not ignored."""
+    process = subprocess.Popen([sys.executable, "-c", SLOW_TO_CLOSE], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "closing\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 130
 
 
 def test_a_note_of_a_killed_lab_is_not_believed(tmp_path: Path) -> None:

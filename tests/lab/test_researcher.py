@@ -11,10 +11,10 @@ from agents.search import DEFAULT_POLICY, policies
 from agents.search.programs.contract import RULES
 from agents.search.programs.messages import program_digest
 from lab.commands import command_line
-from lab.commands.campaign import _policy
 from lab.errors import LabError
 from lab.home import Home
 from lab.operations import preflight
+from lab.options import policy_setting
 from lab.runtime.campaign_choice import record_of, resolve_settings
 from lab.runtime.campaign_start import campaign_started
 from lab.settings import LoadedSettings, Settings
@@ -75,7 +75,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def settings(**options: Any) -> Settings:
     """Return the settings of a lab whose researcher is the program."""
-    return LoadedSettings.load({"policy": _policy("bold.py"), "experiments": 30, **options}).settings
+    return LoadedSettings.load({"policy": policy_setting("bold.py"), "experiments": 30, **options}).settings
 
 
 def move37(*arguments: str) -> tuple[int, str]:
@@ -116,9 +116,9 @@ def test_wrong_parameters_of_a_program_start_no_campaign() -> None:
 
 def test_a_name_stays_a_name_and_a_file_gets_its_whole_path(tmp_path: Path) -> None:
     """So a campaign can be resumed from another folder."""
-    assert _policy("two_tier") == "two_tier"
-    assert _policy("fortune") == "fortune"
-    assert _policy("bold.py") == str(tmp_path / "bold.py")
+    assert policy_setting("two_tier") == "two_tier"
+    assert policy_setting("fortune") == "fortune"
+    assert policy_setting("bold.py") == str(tmp_path / "bold.py")
 
 
 def test_a_campaign_is_resumed_without_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ def test_a_broken_rule_fails(rule: str) -> None:
     assert any(line.startswith(f"FAIL  {rule} (") for line in text.splitlines()), text
 
 
-def test_the_list_names_every_policy() -> None:
+def test_the_list_names_everypolicy_setting() -> None:
     """It marks the default."""
     code, text = move37("researcher", "list")
     assert code == 0
