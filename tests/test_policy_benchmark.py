@@ -14,7 +14,7 @@ from agents.search import policies
 from agents.search.choices import Choices, ChoiceSpace
 from agents.search.spaces import register
 from benchmarks.policies import __main__ as command
-from benchmarks.policies import outside
+from benchmarks.policies import outside, runs
 from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.compare import evidence_for, interval, regrets, times_fewer
 from benchmarks.policies.mixers import MixerTable
@@ -42,7 +42,7 @@ def hill_table() -> PublishedTable:
 def graph_table() -> PublishedTable:
     """Return a table of NAS-Bench-Graph, if the package is installed."""
     pytest.importorskip("nas_bench_graph", reason="nas-bench-graph is not installed (extra bench)")
-    table = command.load("nas-bench-graph-arxiv", Path())
+    table = runs.load("nas-bench-graph-arxiv", Path())
     assert isinstance(table, PublishedTable)
     return table
 
@@ -124,6 +124,19 @@ def test_an_absent_table_is_skipped_with_a_line(
     monkeypatch.setattr("sys.argv", ["policies", "--policies", "luck"])
     assert command.main() == 2
     assert "luck" in capsys.readouterr().err
+
+
+def test_runs_that_a_file_holds_are_not_repeated(tmp_path: Path) -> None:
+    """They count as the file says; the file gets the others."""
+    out = tmp_path / "runs.jsonl"
+    planned = [runs.PolicyRun("mixers-simulated", "random", seed, 12) for seed in range(2)]
+    first = runs.collect(planned[:1], tmp_path, out, 1)
+    lines = out.read_text().replace('"seconds": ', '"seconds": 100')
+    out.write_text(lines)
+    both = runs.collect(planned, tmp_path, out, 1)
+    assert both[planned[0]].regrets == first[planned[0]].regrets
+    assert both[planned[0]].seconds > 100 > both[planned[1]].seconds
+    assert {course.run: course for course in runs.read(out)} == both
 
 
 def test_the_outside_reference_searches_the_same_table() -> None:

@@ -12,62 +12,23 @@ With `--match random --match-queries 300` also how many times fewer queries a po
 random draws have after 300; 0 if it does not get there. All intervals are 95 % of a bootstrap over runs.
 `optuna-tpe` among the policies is Optuna's TPE without the lab (extra `bench`); `surrogate:children=64:leaning=4` is a
 policy with a parameter of its own and a setting of the researcher. A table whose file or package is absent is skipped
-with a line on stderr. The same arguments print the same table.
+with a line on stderr. The same arguments print the same table, except for the seconds.
 """
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import cache, partial
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
 from agents.search import policies
-from agents.search.spaces import register
 from benchmarks.policies import outside
-from benchmarks.policies.campaign import TableCampaign
-from benchmarks.policies.compare import Numbers, evidence_for, interval, regrets, times_fewer
-from benchmarks.policies.mixers import MeasuredTable, MixerTable
-from benchmarks.policies.table import Contender, PublishedTable, Table
-from lab.researchers.published import PUBLISHED
-
-OWN: dict[str, Callable[[], Table]] = {"mixers": MeasuredTable, "mixers-simulated": MixerTable}
-LOADERS: dict[str, Callable[[Path], Table]] = {
-    **{name: lambda _, make=make: make() for name, make in OWN.items()},
-    **{name: lambda folder, read=read: PublishedTable(read(folder)) for name, read in PUBLISHED.items()},
-}
-
-
-@dataclass(frozen=True)
-class PolicyRun:
-    """A run of a policy."""
-
-    policy: str
-    seed: int
-    queries: int
-
-
-@cache
-def load(name: str, folder: Path) -> Table:
-    """Return a table, whose space the lab then knows. Raises OSError or ImportError if it is absent."""
-    table = LOADERS[name](folder)
-    register(table.space)
-    return table
-
-
-def run(name: str, folder: Path, job: PolicyRun) -> tuple[list[float], float]:
-    """Return the regrets of one run after each of its queries, and the CPU seconds that it took."""
-    table, began = load(name, folder), time.process_time()
-    if job.policy == outside.NAME:
-        assert isinstance(table, PublishedTable), "main refuses it for other tables"
-        evaluated = outside.search(table, job.seed, job.queries)
-    else:
-        evaluated = TableCampaign(table, Contender.parse(job.policy), job.seed, job.queries).run()
-    return regrets(table, evaluated, job.seed, range(1, job.queries + 1)), time.process_time() - began
+from benchmarks.policies.compare import Numbers, evidence_for, interval, times_fewer
+from benchmarks.policies.runs import LOADERS, PolicyRun, collect, load
+from benchmarks.policies.table import Contender, PublishedTable
 
 
 def marks(queries: int) -> tuple[int, ...]:
@@ -77,19 +38,16 @@ def marks(queries: int) -> tuple[int, ...]:
 
 def rows(name: str, options: argparse.Namespace, chosen: Sequence[str]) -> Iterator[str]:
     """Yield a line for each policy on a table."""
-    jobs = [PolicyRun(policy, seed, options.queries) for policy in chosen for seed in range(options.runs)]
-    jobs += [
-        PolicyRun(options.match, seed, options.match_queries) for seed in range(options.runs if options.match else 0)
-    ]
-    with ProcessPoolExecutor(options.jobs) as pool:
-        done = list(pool.map(partial(run, name, options.tables), jobs))
-    slow = np.array([course for course, _ in done[len(chosen) * options.runs :]])
-    courses: dict[str, Numbers] = {}
-    seconds: dict[str, float] = {}
-    for index, policy in enumerate(chosen):
-        of_policy = done[index * options.runs : (index + 1) * options.runs]
-        courses[policy] = np.array([course for course, _ in of_policy])
-        seconds[policy] = float(np.mean([spent for _, spent in of_policy]))
+    jobs = {
+        policy: [PolicyRun(name, policy, seed, options.queries) for seed in range(options.runs)] for policy in chosen
+    }
+    far = [PolicyRun(name, options.match, seed, options.match_queries) for seed in range(options.runs)] * bool(
+        options.match
+    )
+    done = collect([*chain(*jobs.values()), *far], options.tables, options.out, options.jobs)
+    slow = np.array([done[one].regrets for one in far])
+    courses: dict[str, Numbers] = {policy: np.array([done[one].regrets for one in own]) for policy, own in jobs.items()}
+    seconds = {policy: fmean(done[one].seconds for one in own) for policy, own in jobs.items()}
     at = [mark - 1 for mark in marks(options.queries)]
     for policy, course in courses.items():
         cells = [_cell(*interval(column)) for column in course[:, at].T]
@@ -118,6 +76,7 @@ def main() -> int:
     parser.add_argument("--queries", type=int, default=200, help="designs that a run evaluates")
     parser.add_argument("--match", default="", help="policy whose last regret the others are to reach")
     parser.add_argument("--match-queries", type=int, default=300, help="designs that a run of it evaluates")
+    parser.add_argument("--out", type=Path, help="file that keeps the runs; those that it holds are not repeated")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     options = parser.parse_args()
     tables, chosen = options.only.split(","), options.policies.split(",")
