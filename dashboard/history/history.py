@@ -1,6 +1,6 @@
 """The history of one campaign in this process: entries of the log, and the rows of its experiments as of any event."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -69,7 +69,9 @@ class CampaignHistory:
         self._log_index, self._influence = LogIndex(), Influence()
         self._effects: defaultdict[str, list[int]] = defaultdict(list)
         self._changes: defaultdict[str, list[int]] = defaultdict(list)
-        """Places of the entries that change a row, by its id."""
+        """Places of the entries that change a row, by its id, in the order of the first one."""
+        self._opened: list[int] = []
+        """Places of the entries that first change a row."""
 
     @property
     def last(self) -> int:
@@ -100,6 +102,8 @@ class CampaignHistory:
         self._by_id[entry.id] = position
         self.counts[entry.type] += 1
         if entry.changes:
+            if entry.target not in self._changes:
+                self._opened.append(position)
             self._changes[entry.target].append(position)
         for cause in {entry.cause, *entry.because} - {None}:
             self._effects[cause].append(position)
@@ -118,9 +122,17 @@ class CampaignHistory:
         Either may be the later one. So a scrubber need not be sent ten thousand rows for each of its steps.
         """
         first, last = (bisect_right(self._seqs, position) for position in sorted((shown, at)))
-        changed = dict.fromkeys(entry.target for entry in self.entries[first:last] if entry.changes)
-        rows = {name: self._row_at(name, at) for name in changed}
-        return [row for row in rows.values() if row], [name for name, row in rows.items() if not row]
+        old, new = (bisect_left(self._opened, place) for place in (first, last))
+        names = [*self._changes]
+        changed = [name for name in names[:old] if self._is_changed(name, first, last)]
+        if at < shown:
+            return [self._row_at(name, at) for name in changed], names[old:new]
+        return [self._row_at(name, at) for name in (*changed, *names[old:new])], []
+
+    def _is_changed(self, name: str, first: int, last: int) -> bool:
+        """Return whether an entry from one place up to another changes a row."""
+        places = self._changes[name]
+        return places[-1] >= first and places[bisect_left(places, first)] < last
 
     def _row_at(self, name: str, at: int) -> Row:
         """Return one row as of a position, empty if it is not there yet."""
