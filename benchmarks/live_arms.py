@@ -3,8 +3,9 @@
 Campaigns are pooled by policy, and their control arms are left out. All policies get the same seconds of runs: those of
 the one that took least. Of each policy the best designs by screening loss are trained again, with Mamba-2, on the same
 fresh seeds, and scored on sealed text. Prints, for each design, its screening loss, its mean loss and its paired gain
-over Mamba-2 with a t interval; then each policy's best mean. The best of several means is flattered by luck, equally
-for all policies. `OUT.jsonl` keeps the runs; those that it holds already are not repeated.
+over Mamba-2 with a t interval; then each policy's best mean, and the mean of its best with its paired difference to
+the first policy. The best of several means is flattered by luck, equally for all policies. A placebo, Mamba-2 under
+other seeds, shows what no gain looks like. `OUT.jsonl` keeps the runs; those that it holds already are not repeated.
 """
 
 import argparse
@@ -22,6 +23,9 @@ from lab.operations.campaign_report.logs import CampaignLog, read_log
 FIRST_SEED = 900_000
 """Seeds from here on are of no campaign's screening."""
 RIVAL = "mamba2"
+PLACEBO = "placebo"
+PLACEBO_SEEDS = 1000
+"""How far the seeds of the placebo are from those of everything else."""
 CONFIDENCE = 0.95
 
 
@@ -70,32 +74,56 @@ def _within(log: CampaignLog, limit: float) -> Iterator[Finalist]:
             yield Finalist(log.started.policy, f"{log.name} {experiment}", scored.source, scored.loss)
 
 
+def trainings(chosen: Sequence[Finalist], seeds: int) -> Iterator[PlannedTraining]:
+    """Yield the runs of the finalists, of Mamba-2 and of the placebo, one seed after another."""
+    for seed, name in product(range(FIRST_SEED, FIRST_SEED + seeds), [RIVAL, PLACEBO, *(one.name for one in chosen)]):
+        yield PlannedTraining(name, seed + PLACEBO_SEEDS * (name == PLACEBO), sealed=True)
+
+
 def lines(chosen: Sequence[Finalist], runs: Sequence[KeptRun]) -> Iterator[str]:
     """Yield the lines of both tables."""
-    losses: dict[str, dict[int, float]] = {}
+    losses: dict[str, dict[int, float]] = {RIVAL: {}, PLACEBO: {}}
     for run in runs:
         if run.loss is not None:
-            losses.setdefault(run.training.design, {})[run.training.seed] = run.loss
+            name, seed = run.training.design, run.training.seed
+            losses.setdefault(name, {})[seed - PLACEBO_SEEDS * (name == PLACEBO)] = run.loss
     yield f"| policy | design | screening loss | mean loss | gain over {RIVAL} | 95 % interval | seeds |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for one in chosen:
         yield f"| {one.policy} | {one.name} | {one.screened:.4f} | {_worth(losses.get(one.name, {}), losses[RIVAL])} |"
+    yield f"| {PLACEBO} | {RIVAL} | – | {_worth(losses[PLACEBO], losses[RIVAL])} |"
+    policies = list(dict.fromkeys(one.policy for one in chosen))
     yield ""
-    yield "| policy | best mean loss | mean of the best |"
-    yield "| --- | --- | --- |"
-    for policy in dict.fromkeys(one.policy for one in chosen):
-        means = [fmean(losses[one.name].values()) for one in chosen if one.policy == policy and one.name in losses]
-        yield f"| {policy} | {min(means):.4f} | {fmean(means):.4f} |"
-    yield f"| {RIVAL} | {fmean(losses[RIVAL].values()):.4f} | |"
+    yield f"| policy | best mean loss | mean of the best | less than {policies[0]}'s by | 95 % interval | seeds |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    of_policy = {policy: [losses[one.name] for one in chosen if one.policy == policy and one.name in losses]
+                 for policy in policies}  # fmt: skip
+    first = _seed_means(of_policy[policies[0]])
+    for policy, own in of_policy.items():
+        best, mean = min(fmean(one.values()) for one in own), _seed_means(own)
+        rest = "– | – | –" if policy == policies[0] else _gain(mean, first)
+        yield f"| {policy} | {best:.4f} | {fmean(mean.values()):.4f} | {rest} |"
+    yield f"| {RIVAL} | {fmean(losses[RIVAL].values()):.4f} | – | – | – | – |"
+
+
+def _seed_means(designs: Sequence[Mapping[int, float]]) -> dict[int, float]:
+    """Return the mean loss of several designs for each seed that all of them have."""
+    shared = set(designs[0]).intersection(*designs[1:])
+    return {seed: fmean(one[seed] for one in designs) for seed in sorted(shared)}
 
 
 def _worth(own: Mapping[int, float], rival: Mapping[int, float]) -> str:
     """Return a design's mean loss, its paired gain with the interval, and the number of pairs, as cells."""
+    return f"{fmean(own.values()):.4f} | {_gain(own, rival)}" if len(own) > 1 else "failed | – | – | 0"
+
+
+def _gain(own: Mapping[int, float], rival: Mapping[int, float]) -> str:
+    """Return by how much the losses are below others with the same seeds, the interval, and the number of seeds."""
     gains = [rival[seed] - own[seed] for seed in own if seed in rival]
     if len(gains) < 2:
-        return "failed | | | 0"
+        return f"– | – | {len(gains)}"
     low, high = seed_interval(gains, CONFIDENCE)
-    return f"{fmean(own.values()):.4f} | {fmean(gains):+.4f} | {low:+.4f} to {high:+.4f} | {len(gains)}"
+    return f"{fmean(gains):+.4f} | {low:+.4f} to {high:+.4f} | {len(gains)}"
 
 
 def main() -> None:
@@ -107,9 +135,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     options = parser.parse_args()
     chosen = list(finalists([log for file in options.logs for log in read_log(file)], options.best))
-    texts = {RIVAL: BASELINES[RIVAL].source} | {one.name: one.source for one in chosen}
-    keys = product(range(FIRST_SEED, FIRST_SEED + options.seeds), texts)
-    runs = collect(options.out, texts, [PlannedTraining(name, seed, sealed=True) for seed, name in keys])
+    rival = BASELINES[RIVAL].source
+    texts = {RIVAL: rival, PLACEBO: rival} | {one.name: one.source for one in chosen}
+    runs = collect(options.out, texts, trainings(chosen, options.seeds))
     print("\n".join(lines(chosen, runs)))
 
 

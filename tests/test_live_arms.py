@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.kept_runs import KeptRun, PlannedTraining, collect
 from benchmarks.learning_rates import table
-from benchmarks.live_arms import RIVAL, Finalist, finalists, lines
+from benchmarks.live_arms import PLACEBO, PLACEBO_SEEDS, RIVAL, Finalist, finalists, lines, trainings
 from lab.operations.campaign_report.logs import read_log
 
 LOG = Path(__file__).parents[1] / "docs" / "campaigns" / "prior-seed13.jsonl.gz"
@@ -32,8 +32,33 @@ def test_the_table_pairs_seeds_and_passes_over_failures() -> None:
     ]
     text = list(lines(chosen, runs))
     assert "| surrogate | log e0001 | 2.0000 | 2.0900 | +0.0200 | -0.0048 to +0.0448 | 3 |" in text
-    assert "| random | log e0002 | 2.1000 | failed | | | 0 |" in text
-    assert text[-1] == f"| {RIVAL} | 2.1100 | |"
+    assert "| random | log e0002 | 2.1000 | failed | – | – | 0 |" in text
+    assert text[-1] == f"| {RIVAL} | 2.1100 | – | – | – | – |"
+
+
+def test_policies_are_compared_over_the_seeds_of_all_their_best() -> None:
+    chosen = [
+        Finalist("surrogate", "a", "", 2.0),
+        Finalist("surrogate", "b", "", 2.0),
+        Finalist("random", "c", "", 2.1),
+    ]
+    losses = {RIVAL: (2.10, 2.12, 2.11), "a": (2.0, 2.1, 2.0), "b": (2.2, 2.1, None), "c": (2.0, 2.0, 2.0)}
+    placebo = [KeptRun(PlannedTraining(PLACEBO, seed + PLACEBO_SEEDS), 2.11) for seed in range(3)]
+    runs = [
+        KeptRun(PlannedTraining(name, seed), loss) for name, all_ in losses.items() for seed, loss in enumerate(all_)
+    ]
+    text = list(lines(chosen, [*runs, *placebo]))
+    assert "| surrogate | 2.0333 | 2.1000 | – | – | – |" in text
+    assert "| random | 2.0000 | 2.0000 | +0.1000 | +0.1000 to +0.1000 | 2 |" in text
+    assert f"| {PLACEBO} | {RIVAL} | – | 2.1100 | +0.0000 | -0.0248 to +0.0248 | 3 |" in text
+
+
+def test_the_placebo_has_seeds_of_its_own() -> None:
+    planned = list(trainings([Finalist("random", "c", "", 2.1)], 2))
+    seeds = {(one.design, one.seed) for one in planned}
+    assert len(seeds) == len(planned) == 6
+    assert {seed for name, seed in seeds if name == PLACEBO}.isdisjoint(seed for name, seed in seeds if name != PLACEBO)
+    assert all(one.sealed for one in planned)
 
 
 def test_kept_runs_are_not_repeated(tmp_path: Path) -> None:
