@@ -1,0 +1,89 @@
+"""Runs of policies on tables, in several processes and kept in a file; a stopped comparison goes on from there."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from agents.search.spaces import register
+from benchmarks.policies import outside
+from benchmarks.policies.campaign import TableCampaign
+from benchmarks.policies.compare import regrets
+from benchmarks.policies.mixers import MeasuredTable, MixerTable
+from benchmarks.policies.table import Contender, PublishedTable, Table
+from lab.researchers.published import PUBLISHED
+
+OWN: dict[str, Callable[[], Table]] = {"mixers": MeasuredTable, "mixers-simulated": MixerTable}
+LOADERS: dict[str, Callable[[Path], Table]] = {
+    **{name: lambda _, make=make: make() for name, make in OWN.items()},
+    **{name: lambda folder, read=read: PublishedTable(read(folder)) for name, read in PUBLISHED.items()},
+}
+
+
+@dataclass(frozen=True)
+class PolicyRun:
+    """A run of a policy on a table."""
+
+    table: str
+    policy: str
+    seed: int
+    queries: int
+
+
+@dataclass(frozen=True)
+class PolicyCourse:
+    """What a run found."""
+
+    run: PolicyRun
+    regrets: tuple[float, ...]
+    """Test regret of the design with the best validation value after each query."""
+    seconds: float
+    """CPU seconds of the run."""
+
+
+@cache
+def load(name: str, folder: Path) -> Table:
+    """Return a table, whose space the lab then knows. Raises OSError or ImportError if it is absent."""
+    table = LOADERS[name](folder)
+    register(table.space)
+    return table
+
+
+def collect(runs: Sequence[PolicyRun], folder: Path, out: Path | None, processes: int) -> dict[PolicyRun, PolicyCourse]:
+    """Do the runs that `out` does not hold yet, append each as it ends, and return the courses of all.
+
+    `folder` has the tables' files. Without `out` nothing is kept.
+    """
+    known = {course.run: course for course in (read(out) if out else ())}
+    with ProcessPoolExecutor(processes) as pool:
+        for course in _done(pool, [run for run in runs if run not in known], folder):
+            known[course.run] = course
+            if out:
+                with out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(course)) + "\n")
+    return known
+
+
+def read(out: Path) -> Iterator[PolicyCourse]:
+    """Yield the courses that a file holds; none if there is no file."""
+    for line in out.read_text(encoding="utf-8").splitlines() if out.exists() else ():
+        row = json.loads(line)
+        yield PolicyCourse(PolicyRun(**row["run"]), tuple(row["regrets"]), row["seconds"])
+
+
+def _done(pool: ProcessPoolExecutor, runs: Iterable[PolicyRun], folder: Path) -> Iterator[PolicyCourse]:
+    return (one.result() for one in as_completed([pool.submit(partial(_course, folder), run) for run in runs]))
+
+
+def _course(folder: Path, run: PolicyRun) -> PolicyCourse:
+    table, began = load(run.table, folder), time.process_time()
+    if run.policy == outside.NAME:
+        assert isinstance(table, PublishedTable), "main refuses it for other tables"
+        evaluated = outside.search(table, run.seed, run.queries)
+    else:
+        evaluated = TableCampaign(table, Contender.parse(run.policy), run.seed, run.queries).run()
+    course = regrets(table, evaluated, run.seed, range(1, run.queries + 1))
+    return PolicyCourse(run, tuple(course), time.process_time() - began)
