@@ -1,15 +1,12 @@
 """Replays an exported log: prints its events, rebuilds memory from it, or decides it again with today's roles."""
 
 import json
-import sys
 import tempfile
-import zlib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from bus.audit import log_file
 from bus.delivery.replay import Difference, replay_role
 from bus.delivery.role import Role
 from bus.delivery.role_spec import RoleSpec
@@ -17,6 +14,7 @@ from bus.delivery.traces import Answers, Traces, read_traces, traces_path
 from bus.wire.envelope import Envelope, encode
 from lab.client.event_text import event_line
 from lab.errors import LabError
+from lab.exported_log import read_events
 from lab.operations import stepping, verify
 from lab.operations.event_filter import EventFilter
 from lab.roster import decider_specs
@@ -32,22 +30,11 @@ def read_history(file: Path, first: int = 1, last: int = 0) -> list[Envelope]:
     Events before `first` are included, because later ones may have them as causes. Raises LabError if the file can't be
     read, differs from the hashes in its chain file, or has no event at or after position `first`.
     """
-    try:
-        history = [envelope for envelope in log_file.read_log(file, _warn) if not last or envelope.seq <= last]
-    except IsADirectoryError:
-        raise LabError(
-            f"{file} is a folder; hint: move37 export-log --home {file} FILE writes its log to a file"
-        ) from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise LabError(f"can't read {file} ({getattr(error, 'strerror', None) or error})") from None
+    history = [envelope for envelope in read_events(file) if not last or envelope.seq <= last]
     verify.require_intact_export(file)
     if not history or first > history[-1].seq:
         raise LabError(f"{file} holds no event at position {first} or later")
     return history
-
-
-def _warn(line: str) -> None:
-    print(f"skipped: {line}", file=sys.stderr)
 
 
 def print_events(history: Sequence[Envelope], event_filter: EventFilter, *, step: bool, as_json: bool) -> None:

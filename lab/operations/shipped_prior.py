@@ -10,8 +10,9 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 from bus.vocabulary.events import DiscoveryRefuted, PriorDesign
+from lab.exported_log import read_events
 from lab.runtime.objective import objective
-from lab.runtime.prior import SHIPPED_DESIGNS, SHIPPED_FILE, designs_of_log, discovered_gains, read_history
+from lab.runtime.prior import SHIPPED_DESIGNS, SHIPPED_FILE, designs_of_log, discovered_gains
 from lab.settings import ObjectiveSettings
 from trainer import scales
 
@@ -31,7 +32,7 @@ def best_designs(logs: Sequence[Path], most: int = MOST) -> tuple[PriorDesign, .
     discoveries: list[tuple[float, PriorDesign]] = []
     others: list[list[PriorDesign]] = []
     for log in logs:
-        history, designs = read_history(log), designs_of_log(log, SCALE, aim)
+        history, designs = read_events(log), designs_of_log(log, SCALE, aim)
         gains, named = discovered_gains(history), {one.source.split()[1]: one for one in designs}
         refuted = {one.experiment for one in history if isinstance(one.event, DiscoveryRefuted)}
         discoveries += [(gain, named[name]) for name, gain in gains.items() if name in named]

@@ -7,9 +7,7 @@ them for their luck too. A claim campaign opens so, or one that tests discoverie
 best designs. `lab.operations.shipped_prior` writes them.
 """
 
-import sys
 import tempfile
-import zlib
 from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
@@ -18,12 +16,12 @@ from pydantic import TypeAdapter
 
 from agents.analysis.objective import score
 from agents.search.spaces import space_named
-from bus.audit import log_file
 from bus.vocabulary.events import CampaignStarted, DiscoveryConfirmed, Objective, PriorDesign
 from bus.vocabulary.queries import AskCampaignStatus, AskExperiments, CampaignStatus, Experiment, Experiments
 from bus.wire.envelope import Envelope
 from bus.wire.ids import BASELINE_PREFIX
 from lab.errors import LabError
+from lab.exported_log import read_events
 
 NONE, SHIPPED = Path("none"), Path("shipped")
 """Values of `--prior` that are no files: no designs, as by default, and those that come with the project."""
@@ -54,7 +52,7 @@ def designs_of_log(log: Path, scale: str, objective: Objective | None) -> tuple[
     without one, as they did in theirs. Raises LabError if the file can't be read, or if that campaign had another scale
     or has no analysed design.
     """
-    history = read_history(log)
+    history = read_events(log, "move37 export-log writes one, or take --prior shipped")
     starts = [one for one in history if isinstance(one.event, CampaignStarted)]
     if not starts:
         raise LabError(f"{log} holds no campaign")
@@ -66,17 +64,6 @@ def designs_of_log(log: Path, scale: str, objective: Objective | None) -> tuple[
     if not found:
         raise LabError(f"the campaign in {log} has no analysed design")
     return found
-
-
-def read_history(log: Path) -> list[Envelope]:
-    """Return the events of an exported log. Raises LabError."""
-    try:
-        return list(log_file.read_log(log, lambda line: print(f"skipped: {line}", file=sys.stderr)))
-    except (OSError, EOFError, zlib.error) as error:
-        raise LabError(
-            f"can't read {log} ({getattr(error, 'strerror', None) or error}); hint: move37 export-log writes one, or "
-            "take --prior shipped"
-        ) from None
 
 
 def discovered_gains(history: Sequence[Envelope]) -> Mapping[str, float]:
