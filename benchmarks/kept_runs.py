@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,13 +33,19 @@ class KeptRun:
     """Text loss in nats per byte; None if it failed."""
 
 
-def collect(out: Path, texts: Mapping[str, str], trainings: Iterable[PlannedTraining]) -> list[KeptRun]:
+def collect(
+    out: Path, texts: Mapping[str, str], trainings: Iterable[PlannedTraining], processes: int = 1
+) -> list[KeptRun]:
     """Do the runs that `out` does not hold yet, append each as it ends, and return those of all trainings."""
-    known = {run.training: run for run in read(out)}
-    return [
-        known[training] if training in known else _append(out, _train(texts[training.design], training))
-        for training in trainings
-    ]
+    wanted, known = list(trainings), {run.training: run for run in read(out)}
+    with ProcessPoolExecutor(processes) as pool:
+        missing = dict.fromkeys(one for one in wanted if one not in known)
+        for done in as_completed([pool.submit(_train, texts[one.design], one) for one in missing]):
+            run = done.result()
+            known[run.training] = run
+            with out.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(run)) + "\n")
+    return [known[one] for one in wanted]
 
 
 def read(out: Path) -> Iterator[KeptRun]:
@@ -46,12 +53,6 @@ def read(out: Path) -> Iterator[KeptRun]:
     for line in out.read_text(encoding="utf-8").splitlines() if out.exists() else ():
         row = json.loads(line)
         yield KeptRun(PlannedTraining(**row["training"]), row["loss"])
-
-
-def _append(out: Path, run: KeptRun) -> KeptRun:
-    with out.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(run)) + "\n")
-    return run
 
 
 def _train(source: str, training: PlannedTraining) -> KeptRun:

@@ -133,11 +133,12 @@ def main() -> None:
     parser.add_argument("logs", type=Path, nargs="+")
     parser.add_argument("--best", type=int, default=5, help="designs of each policy")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, each on a core")
     options = parser.parse_args()
     chosen = list(finalists([log for file in options.logs for log in read_log(file)], options.best))
     rival = BASELINES[RIVAL].source
     texts = {RIVAL: rival, PLACEBO: rival} | {one.name: one.source for one in chosen}
-    runs = collect(options.out, texts, trainings(chosen, options.seeds))
+    runs = collect(options.out, texts, trainings(chosen, options.seeds), options.jobs)
     print("\n".join(lines(chosen, runs)))
 
 
