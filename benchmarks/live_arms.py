@@ -1,11 +1,13 @@
 """What the best designs of several campaigns are truly worth: `python -m benchmarks.live_arms OUT.jsonl LOG...`.
 
 Campaigns are pooled by policy, and their control arms are left out. All policies get the same seconds of runs: those of
-the one that took least. Of each policy the best designs by screening loss are trained again, with Mamba-2, on the same
-fresh seeds, and scored on sealed text. Prints, for each design, its screening loss, its mean loss and its paired gain
-over Mamba-2 with a t interval; then each policy's best mean, and the mean of its best with its paired difference to
-the first policy. The best of several means is flattered by luck, equally for all policies. A placebo, Mamba-2 under
-other seeds, shows what no gain looks like. `OUT.jsonl` keeps the runs; those that it holds already are not repeated.
+the one that took least. Of each policy the best designs are trained again, with Mamba-2, on the same fresh seeds, and
+scored on sealed text; the best are those that gained most over Mamba-2 in the screening of their own campaign, since
+losses of two screening seeds don't compare. Prints, for each design, that gain, its mean loss and its paired gain over
+Mamba-2 on the fresh seeds with a t interval; then each policy's best mean, and the mean of its best with its paired
+difference to the first policy. The best of several means is flattered by luck, equally for all policies. A placebo,
+Mamba-2 under other seeds, shows what no gain looks like. `OUT.jsonl` keeps the runs; those that it holds already are
+not repeated.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from statistics import fmean
 from agents.analysis.evidence.intervals import seed_interval
 from agents.design import BASELINES
 from benchmarks.kept_runs import KeptRun, PlannedTraining, collect
+from bus.wire.ids import BASELINE_PREFIX
 from lab.operations.campaign_report.logs import CampaignLog, read_log
 
 FIRST_SEED = 900_000
@@ -38,7 +41,7 @@ class Finalist:
     """Campaign and experiment."""
     source: str
     screened: float
-    """Text loss of its screening run, nats per byte."""
+    """By how much it was below Mamba-2's text loss in the screening of its campaign, nats per byte."""
 
 
 def finalists(logs: Sequence[CampaignLog], count: int) -> Iterator[Finalist]:
@@ -49,7 +52,7 @@ def finalists(logs: Sequence[CampaignLog], count: int) -> Iterator[Finalist]:
     seconds = min(sum(_seconds(log) for log in own) / len(own) for own in by_policy.values())
     for own in by_policy.values():
         tried = [one for log in own for one in _within(log, seconds)]
-        yield from sorted(tried, key=lambda one: one.screened)[:count]
+        yield from sorted(tried, key=lambda one: -one.screened)[:count]
 
 
 def _searched(log: CampaignLog) -> Iterator[tuple[str, float]]:
@@ -66,12 +69,13 @@ def _seconds(log: CampaignLog) -> float:
 def _within(log: CampaignLog, limit: float) -> Iterator[Finalist]:
     """Yield the scored designs that a campaign's policy had tried before its runs took so many seconds."""
     spent, seen = 0.0, set[str]()
+    rival = log.scored[BASELINE_PREFIX + RIVAL].loss
     for experiment, seconds in _searched(log):
         spent += seconds
         scored = log.scored.get(experiment)
         if spent <= limit and scored and experiment not in seen:
             seen.add(experiment)
-            yield Finalist(log.started.policy, f"{log.name} {experiment}", scored.source, scored.loss)
+            yield Finalist(log.started.policy, f"{log.name} {experiment}", scored.source, rival - scored.loss)
 
 
 def trainings(chosen: Sequence[Finalist], seeds: int) -> Iterator[PlannedTraining]:
@@ -87,10 +91,10 @@ def lines(chosen: Sequence[Finalist], runs: Sequence[KeptRun]) -> Iterator[str]:
         if run.loss is not None:
             name, seed = run.training.design, run.training.seed
             losses.setdefault(name, {})[seed - PLACEBO_SEEDS * (name == PLACEBO)] = run.loss
-    yield f"| policy | design | screening loss | mean loss | gain over {RIVAL} | 95 % interval | seeds |"
+    yield f"| policy | design | screening gain | mean loss | gain over {RIVAL} | 95 % interval | seeds |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for one in chosen:
-        yield f"| {one.policy} | {one.name} | {one.screened:.4f} | {_worth(losses.get(one.name, {}), losses[RIVAL])} |"
+        yield f"| {one.policy} | {one.name} | {one.screened:+.4f} | {_worth(losses.get(one.name, {}), losses[RIVAL])} |"
     yield f"| {PLACEBO} | {RIVAL} | – | {_worth(losses[PLACEBO], losses[RIVAL])} |"
     policies = list(dict.fromkeys(one.policy for one in chosen))
     yield ""

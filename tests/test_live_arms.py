@@ -19,20 +19,20 @@ def test_finalists_are_the_best_of_the_policy_alone() -> None:
     chosen = list(finalists([log], 5))
     arms = {one.experiment: one.arm for one in log.outcomes if one.kind == "opened"}
     assert [arms[one.name.split()[-1]] for one in chosen] == ["surrogate"] * 5
-    screened = [one.screened for one in chosen]
-    own = [log.scored[name].loss for name, arm in arms.items() if arm == "surrogate" and name in log.scored]
-    assert screened == sorted(own)[:5]
+    rival = log.scored["base-mamba2"].loss
+    own = [rival - log.scored[name].loss for name, arm in arms.items() if arm == "surrogate" and name in log.scored]
+    assert [one.screened for one in chosen] == sorted(own, reverse=True)[:5]
 
 
 def test_the_table_pairs_seeds_and_passes_over_failures() -> None:
-    chosen = [Finalist("surrogate", "log e0001", "", 2.0), Finalist("random", "log e0002", "", 2.1)]
+    chosen = [Finalist("surrogate", "log e0001", "", 0.1), Finalist("random", "log e0002", "", 0.02)]
     losses = {RIVAL: (2.10, 2.12, 2.11), "log e0001": (2.08, 2.09, 2.10), "log e0002": (2.2, None, None)}
     runs = [
         KeptRun(PlannedTraining(name, seed), loss) for name, all_ in losses.items() for seed, loss in enumerate(all_)
     ]
     text = list(lines(chosen, runs))
-    assert "| surrogate | log e0001 | 2.0000 | 2.0900 | +0.0200 | -0.0048 to +0.0448 | 3 |" in text
-    assert "| random | log e0002 | 2.1000 | failed | – | – | 0 |" in text
+    assert "| surrogate | log e0001 | +0.1000 | 2.0900 | +0.0200 | -0.0048 to +0.0448 | 3 |" in text
+    assert "| random | log e0002 | +0.0200 | failed | – | – | 0 |" in text
     assert text[-1] == f"| {RIVAL} | 2.1100 | – | – | – | – |"
 
 
