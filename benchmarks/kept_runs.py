@@ -3,10 +3,11 @@
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from benchmarks.kept_results import collect_results
 from trainer.standalone import train_file
 
 
@@ -38,14 +39,8 @@ def collect(
 ) -> list[KeptRun]:
     """Do the runs that `out` does not hold yet, append each as it ends, and return those of all trainings."""
     wanted, known = list(trainings), {run.training: run for run in read(out)}
-    with ProcessPoolExecutor(processes) as pool:
-        missing = dict.fromkeys(one for one in wanted if one not in known)
-        for done in as_completed([pool.submit(_train, texts[one.design], one) for one in missing]):
-            run = done.result()
-            known[run.training] = run
-            with out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(run)) + "\n")
-    return [known[one] for one in wanted]
+    done = collect_results(wanted, known, partial(_train, texts), out, processes)
+    return [done[one] for one in wanted]
 
 
 def read(out: Path) -> Iterator[KeptRun]:
@@ -55,9 +50,9 @@ def read(out: Path) -> Iterator[KeptRun]:
         yield KeptRun(PlannedTraining(**row["training"]), row["loss"])
 
 
-def _train(source: str, training: PlannedTraining) -> KeptRun:
+def _train(texts: Mapping[str, str], training: PlannedTraining) -> KeptRun:
     with tempfile.TemporaryDirectory(prefix="move37-") as folder:
         path = Path(folder) / "mixer.py"
-        path.write_text(source, encoding="utf-8")
+        path.write_text(texts[training.design], encoding="utf-8")
         verdict = train_file(path, scale=training.scale, seed=training.seed, rate=training.rate, sealed=training.sealed)
     return KeptRun(training, verdict.get("val_loss"))

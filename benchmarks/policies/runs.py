@@ -2,13 +2,13 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
 from agents.search.spaces import register
+from benchmarks.kept_results import collect_results
 from benchmarks.policies import outside
 from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.compare import regrets
@@ -58,13 +58,7 @@ def collect(runs: Sequence[PolicyRun], folder: Path, out: Path | None, processes
     `folder` has the tables' files. Without `out` nothing is kept.
     """
     known = {course.run: course for course in (read(out) if out else ())}
-    with ProcessPoolExecutor(processes) as pool:
-        for course in _done(pool, [run for run in runs if run not in known], folder):
-            known[course.run] = course
-            if out:
-                with out.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(course)) + "\n")
-    return known
+    return collect_results(runs, known, partial(_course, folder), out, processes)
 
 
 def read(out: Path) -> Iterator[PolicyCourse]:
@@ -72,10 +66,6 @@ def read(out: Path) -> Iterator[PolicyCourse]:
     for line in out.read_text(encoding="utf-8").splitlines() if out.exists() else ():
         row = json.loads(line)
         yield PolicyCourse(PolicyRun(**row["run"]), tuple(row["regrets"]), row["seconds"])
-
-
-def _done(pool: ProcessPoolExecutor, runs: Iterable[PolicyRun], folder: Path) -> Iterator[PolicyCourse]:
-    return (one.result() for one in as_completed([pool.submit(partial(_course, folder), run) for run in runs]))
 
 
 def _course(folder: Path, run: PolicyRun) -> PolicyCourse:
