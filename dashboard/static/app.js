@@ -1,6 +1,6 @@
 // The page: it reads a campaign from its source, shows the view that the address names, and keeps it up to date.
 
-import { announce, fill, h, throttled } from "./parts/dom.js";
+import { announce, fill, h, throttled, whenIdle } from "./parts/dom.js";
 import { redraw } from "./parts/charts.js";
 import { Scrubber } from "./parts/scrubber.js";
 import { Store } from "./parts/store.js";
@@ -51,7 +51,7 @@ class App {
     document.addEventListener("keydown", (event) => this.#keys(event));
     new MutationObserver(() => { redraw(); this.view?.repaint?.(); document.querySelectorAll(".plot").forEach((plot) => plot.repaint?.()); }).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     await this.route();
-    globalThis.requestIdleCallback?.(() => prepareLineage(this.store));
+    whenIdle(() => prepareLineage(this.store));
     this.source.follow(this.store.last, (kind, content) => this.#news(kind, content));
   }
 

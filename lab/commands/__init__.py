@@ -9,11 +9,15 @@ from importlib import import_module
 
 import typer
 
+from lab.terminal import fitted_help
+
 
 def command_line() -> typer.Typer:
     """Return `move37`: the commands of every module in this package, in the order of their positions."""
+    fitted_help.install()
     app = typer.Typer(
         name="move37",
+        cls=fitted_help.CommandGroup,
         help="A laboratory that discovers neural architectures on its own.",
         no_args_is_help=True,
         rich_markup_mode=None,

@@ -16,6 +16,7 @@ from lab.errors import LabError
 from lab.home import Home
 from lab.options import ConfigOption, HomeOption, JsonOption, load_settings
 from lab.roster import role_specs
+from lab.terminal.fitted_help import CommandGroup
 from lab.terminal.output import print_json
 from lab.terminal.prose import print_line
 
@@ -25,7 +26,7 @@ PERSON_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 NameArgument = Annotated[str, typer.Argument(help="The person's name, one word.")]
 
 app = typer.Typer()
-keys_app = typer.Typer(invoke_without_command=True)
+keys_app = typer.Typer(cls=CommandGroup, invoke_without_command=True)
 app.add_typer(keys_app, name="keys")
 
 

@@ -8,11 +8,12 @@ import typer
 from lab.errors import WrongUsage
 from lab.options import JsonOption, run_async, with_settings
 from lab.settings import Settings
+from lab.terminal.fitted_help import CommandGroup
 from lab.terminal.output import print_json, print_json_lines
 
 POSITION = 50
 
-app = typer.Typer(name="dead", help="List, show and retry messages that a role could not handle.")
+app = typer.Typer(name="dead", cls=CommandGroup, help="List, show and retry messages that a role could not handle.")
 
 
 @app.command("list")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.options import ConfigOption, JsonOption, load_settings
+from lab.terminal.fitted_help import CommandGroup
 from lab.terminal.output import print_json, print_json_lines
 from lab.terminal.prose import print_line
 
@@ -16,7 +17,9 @@ POSITION = 62
 SandboxOption = Annotated[str | None, typer.Option("--sandbox", help="bwrap, or none (unconfined).")]
 
 app = typer.Typer()
-researcher_app = typer.Typer(name="researcher", help="Check and list researcher programs, which choose what to try.")
+researcher_app = typer.Typer(
+    name="researcher", cls=CommandGroup, help="Check and list researcher programs, which choose what to try."
+)
 app.add_typer(researcher_app)
 
 

@@ -8,10 +8,13 @@ import time
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from lab.commands import command_line
 from lab.operations import doctor
@@ -150,6 +153,21 @@ def test_quiet_silences_progress(capsys: pytest.CaptureFixture[str], monkeypatch
     with working.working("training a mixer"):
         pass
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_help_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The help of every command does, in whole sentences, and uses no more than 80 columns."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    pending: list[tuple[Any, list[str]]] = [(get_command(command_line()), [])]
+    pages: dict[str, str] = {}
+    for command, words in pending:
+        pages[" ".join(words)] = CliRunner().invoke(command_line(), [*words, "--help"]).output
+        pending += [(each, [*words, name]) for name, each in getattr(command, "commands", {}).items()]
+    assert len(pages) > 40
+    too_wide = {path: line for path, page in pages.items() for line in page.splitlines() if len(line) > min(width, 80)}
+    assert not too_wide
+    assert not re.search(r"[a-z,]\.\.\.", pages[""])
 
 
 def test_the_shell_completes_commands() -> None:

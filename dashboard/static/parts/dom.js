@@ -63,3 +63,6 @@ export function newest(callback) {
 
 // Calls back once the page has painted.
 export const afterPaint = (callback) => requestAnimationFrame(() => setTimeout(callback));
+
+// Calls back once the browser has nothing else to do.
+export const whenIdle = (callback) => (globalThis.requestIdleCallback ?? afterPaint)(callback);

@@ -1,6 +1,6 @@
 // Experiment: its idea, its formulas, its source and how that differs from any other, its gates, repairs and scores.
 
-import { fill, h } from "../parts/dom.js";
+import { fill, h, whenIdle } from "../parts/dom.js";
 import { experimentName, item } from "../parts/entries.js";
 import { lineChart } from "../parts/charts.js";
 import { sideBySide } from "../parts/diff.js";
@@ -9,6 +9,7 @@ import { curvesOf, measuresOf, trialOf } from "../parts/trial.js";
 import { compact, figure, isBaseline, nameOf, number, plural, signed, statusChip } from "../parts/words.js";
 
 const MAX_BASELINES = 4;
+const MAX_OTHERS = 500;
 const TRAIL_ENTRIES = 200;
 
 export class ExperimentView {
@@ -58,8 +59,8 @@ export class ExperimentView {
       card("", "Loss curves", this.curves),
       card("s6", "Scores by task", this.#scores(trial)), card("s6", "Analysis", this.#analysis(row, trial)),
       card("", "Failures and repairs", this.#attempts(trial)),
-      card("", "Source", trial.source ? h("div", {}, this.#chooser(), this.difference) : null),
-      card("", "Trail of events", this.trail)));
+      card("later", "Source", trial.source ? h("div", {}, this.#chooser(), this.difference) : null),
+      card("later", "Trail of events", this.trail)));
     this.filled = Promise.all([this.#drawTrail(), this.#drawCurves(), trial.source ? this.#drawDifference() : null]); // the page is there before them
   }
 
@@ -117,10 +118,17 @@ export class ExperimentView {
       each.tail ? h("details", {}, h("summary", { class: "quiet" }, "output"), h("pre", { class: "scroll", tabindex: "0" }, each.tail)) : null))) : null;
   }
 
+  // A list of hundreds of experiments takes longer than the rest of the page, so it is filled once that is there.
   #chooser() {
-    const { store, id } = this, others = [...store.ranking.order, ...store.experiments.filter((row) => row.fitness === undefined)].filter((row) => row.id !== id).slice(0, 500);
-    const list = h("select", { "aria-label": "Compare the source with", on: { change: (event) => { location.hash = `#/experiment/${encodeURIComponent(id)}${event.target.value ? `/diff/${encodeURIComponent(event.target.value)}` : ""}`; } } },
-      h("option", { value: "" }, "the whole source"), others.map((row) => h("option", { value: row.id, selected: row.id === this.other }, `against ${row.label}${row.id === store.rows.get(id).parent ? " (parent)" : ""}`)));
+    const { store, id } = this, { parent } = store.rows.get(id);
+    const list = h("select", { "aria-label": "Compare the source with", on: { change: (event) => { location.hash = `#/experiment/${encodeURIComponent(id)}${event.target.value ? `/diff/${encodeURIComponent(event.target.value)}` : ""}`; } } });
+    const option = (row) => h("option", { value: row.id, selected: row.id === this.other }, `against ${row.label}${row.id === parent ? " (parent)" : ""}`);
+    const first = store.rows.get(this.other), whole = h("option", { value: "" }, "the whole source");
+    fill(list, whole, first ? option(first) : null);
+    whenIdle(() => {
+      const others = [...store.ranking.order, ...store.experiments.filter((row) => row.fitness === undefined)].filter((row) => row.id !== id);
+      fill(list, whole, others.slice(0, MAX_OTHERS).map(option));
+    });
     return h("p", {}, list);
   }
 
