@@ -1,7 +1,7 @@
 """What the server needs from the lab behind it; `lab.observability.dashboard_feed` implements it for a running lab."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -54,6 +54,8 @@ class ForkWish(BrowserInput):
     """Search policy of the fork; None for the one in the log."""
     seed: int | None = Field(default=None, ge=0, le=2**53 - 1)
     """Seed of the draws of the fork's search; None for those of the log."""
+    models: Literal["settings", "none"] | None = None
+    """Whether the language models of the lab's settings take part, or none does; None for those of the log."""
 
 
 class ForkHost(Protocol):

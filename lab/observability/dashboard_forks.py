@@ -116,6 +116,8 @@ class DashboardForks:
             yield f"--policy={wish.policy}"
         if wish.seed is not None:
             yield f"--seed={wish.seed}"
+        if wish.models is not None:
+            yield f"--models={wish.models}"
         if wish.text:
             yield f"--say={wish.text}"
 

@@ -56,7 +56,8 @@ def test_a_fork_needs_a_key_the_page_itself_and_its_csrf_token(browser: TestClie
     "wish",
     [{}, {"at": 0}, {"at": 108}, {"at": 2**70}, {"at": 40, "text": "two\nlines"}, {"at": 40, "text": "x" * 2001},
      {"at": 40, "text": "a\0b"}, {"at": 40, "experiments": -1}, {"at": 40, "home": "/etc"}, {"at": 40, "scale": "base"},
-     {"at": 40, "seed": -1}, {"at": 40, "policy": "--run"}, {"at": 40, "policy": "/tmp/p.py"}],
+     {"at": 40, "seed": -1}, {"at": 40, "policy": "--run"}, {"at": 40, "policy": "/tmp/p.py"},
+     {"at": 40, "models": "http://127.0.0.1/v1"}],
     ids=lambda wish: str(wish)[:30],
 )  # fmt: skip
 def test_a_wish_has_declared_fields_alone(browser: TestClient, forks: RecordedForks, wish: dict[str, Any]) -> None:

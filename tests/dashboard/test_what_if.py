@@ -59,6 +59,7 @@ def test_the_commands_of_a_fork_are_those_of_the_command_line(browser: Browser, 
         page.get_by_label("Experiments", exact=True).fill("9")
         page.get_by_label("Search policy").fill("my policy.py")
         page.get_by_label("Seed of the search").fill("3")
+        page.get_by_label("Language models").select_option("settings")
         shown = commands(page)
     parsed = {}
     for words in map(shlex.split, shown):
@@ -69,7 +70,7 @@ def test_the_commands_of_a_fork_are_those_of_the_command_line(browser: Browser, 
     fork = parsed["fork"]
     assert (str(fork["log"]), fork["at"], str(fork["home"])) == ("old logs/c.jsonl", 40, "it's")
     assert (fork["say"], fork["run"], fork["experiments"]) == (CHANGE, True, 9)
-    assert (fork["policy"], fork["seed"]) == ("my policy.py", 3)
+    assert (fork["policy"], fork["seed"], fork["models"]) == ("my policy.py", 3, "settings")
     assert [str(path) for path in parsed["compare"]["logs"]] == ["old logs/c.jsonl", "it's"]
 
 
@@ -86,14 +87,15 @@ def test_a_person_starts_a_fork_from_the_scrubber_and_stops_it(browser: Browser)
         expect(page.get_by_label("What to tell the lab there")).to_be_hidden()
         page.get_by_label("Experiment", exact=True).fill("e0002")
         page.get_by_label("Search policy").select_option("random")
+        page.get_by_label("Language models").select_option("none")
         page.get_by_role("button", name="Start the fork").click()
         listed = page.locator(".forks > li")
         expect(listed).to_have_attribute("data-state", "running")
         expect(listed).to_contain_text("from position 50, by ada")
-        expect(listed).to_contain_text("policy random")
+        expect(listed).to_contain_text("policy random; models none")
         expect(listed.get_by_role("link", name="Open its dashboard")).to_have_attribute("href", forks.forks[0]["page"])
-        assert {name: forks.forks[0][name] for name in ("at", "text", "experiments")} == {
-            "at": 50, "text": "veto e0002", "experiments": None,
+        assert {name: forks.forks[0][name] for name in ("at", "text", "experiments", "models")} == {
+            "at": 50, "text": "veto e0002", "experiments": None, "models": "none",
         }  # fmt: skip
         listed.get_by_text("Compare it").click()
         expect(listed.locator("code").first).to_have_text("move37 compare /labs/one /labs/one/forks/at-50")

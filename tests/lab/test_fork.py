@@ -268,7 +268,7 @@ async def test_a_dashboards_fork_outlives_it_and_can_be_stopped(
     """A second dashboard of the home sees it run, starts no other, and stops it in order."""
     home, wish = (
         past.parent / "home",
-        ForkWish(at=len(history) // 2, text="--prefer a wide window", experiments=400, policy="random"),
+        ForkWish(at=len(history) // 2, text="--prefer a wide window", experiments=400, policy="random", models="none"),
     )
     monkeypatch.setenv("MOVE37_SEED", "7")  # the lab's own settings do not reach the fork
     first, second = (DashboardForks(Home(home), 1, INSTANT) for _ in range(2))
@@ -282,7 +282,7 @@ async def test_a_dashboards_fork_outlives_it_and_can_be_stopped(
             await asyncio.sleep(0.2)
         assert (shown["state"], shown["by"], shown["at"]) == ("running", "owner", wish.at), shown["said"]
         arguments = processes_of(Path(shown["home"]))[shown["pid"]]
-        assert {f"--say={wish.text}".encode(), b"--policy=random"} <= {*arguments}
+        assert {f"--say={wish.text}".encode(), b"--policy=random", b"--models=none"} <= {*arguments}
         with pytest.raises(ForkRefused, match="1 may run at once"):
             await second.start(wish, Owner(home))
         while not shown["page"] or not Home(Path(shown["home"])).running():

@@ -17,7 +17,7 @@ export function forkList(store) {
 }
 
 function item(store, home, fork) {
-  const runs = fork.state !== "ended", change = [fork.text, fork.policy && `policy ${fork.policy}`, fork.seed != null && `search seed ${fork.seed}`, fork.experiments === null ? "" : plural(fork.experiments, "experiment")].filter(Boolean).join("; ");
+  const runs = fork.state !== "ended", change = [fork.text, fork.policy && `policy ${fork.policy}`, fork.seed != null && `search seed ${fork.seed}`, fork.models && `models ${fork.models === "none" ? "none" : "of the settings"}`, fork.experiments === null ? "" : plural(fork.experiments, "experiment")].filter(Boolean).join("; ");
   return h("li", { data: { name: fork.name, state: fork.state } },
     h("header", {}, h("strong", {}, fork.name), h("span", { class: `chip ${CHIP[fork.state] ?? ""}` }, fork.state), h("span", { class: "quiet" }, `from position ${count(fork.at)}, by ${fork.by}, `, timeElement(fork.started))),
     h("p", {}, change || "nothing is different"), fork.said && !runs ? h("p", { class: "quiet" }, fork.said) : null,

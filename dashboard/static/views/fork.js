@@ -10,6 +10,8 @@ import { signInForm } from "./talk.js";
 
 const CHANGES = { say: "a message", veto: "a veto", restore: "a restoration", nothing: "nothing" };
 
+const MODELS = { "": "as in the log", settings: "those of the lab's settings", none: "none" };
+
 const number = (text) => (text === "" ? null : Number(text));
 
 export class ForkView {
@@ -22,6 +24,7 @@ export class ForkView {
   experiments = "";
   policy = "";
   seed = "";
+  models = "";
 
   constructor(store) { this.store = store; }
 
@@ -79,15 +82,15 @@ export class ForkView {
     show();
     return h("div", { class: "compose" }, h("div", { class: "row" }, h("label", { class: "field" }, "What is different", kind), target,
       field("Experiments", "experiments", { type: "number", min: 0, placeholder: "as in the log" })), change,
-    h("div", { class: "row" }, this.host?.policies ? this.#policies() : field("Search policy", "policy", { placeholder: "as in the log" }),
-      field("Seed of the search", "seed", { type: "number", min: 0, placeholder: "as in the log" })));
+    h("div", { class: "row" }, this.host?.policies ? this.#choice("Search policy", "policy", { "": "as in the log", ...Object.fromEntries(this.host.policies.map((name) => [name, name])) }) : field("Search policy", "policy", { placeholder: "as in the log" }),
+      field("Seed of the search", "seed", { type: "number", min: 0, placeholder: "as in the log" }), this.#choice("Language models", "models", MODELS)));
   }
 
-  #policies() {
-    const choice = h("select", {}, h("option", { value: "" }, "as in the log"), this.host.policies.map((name) => h("option", { value: name }, name)));
-    choice.value = this.policy;
-    choice.addEventListener("change", () => { this.policy = choice.value; this.#commands(); });
-    return h("label", { class: "field" }, "Search policy", choice);
+  #choice(label, name, options) {
+    const choice = h("select", {}, Object.entries(options).map(([value, words]) => h("option", { value }, words)));
+    choice.value = this[name];
+    choice.addEventListener("change", () => { this[name] = choice.value; this.#commands(); });
+    return h("label", { class: "field" }, label, choice);
   }
 
   // The button that starts the fork, or what it needs.
@@ -99,14 +102,14 @@ export class ForkView {
     button.addEventListener("click", async () => {
       button.disabled = true;
       try {
-        const { name } = await store.source.startFork({ at: this.at, text: this.text, experiments: number(this.experiments), policy: this.policy.trim() || null, seed: number(this.seed) });
+        const { name } = await store.source.startFork({ at: this.at, text: this.text, experiments: number(this.experiments), policy: this.policy.trim() || null, seed: number(this.seed), models: this.models || null });
         fill(outcome, `${name} has started`);
         await store.refresh("vitals");
       } catch (error) { fill(outcome, h("span", { class: "chip bad" }, error.message)); }
       button.disabled = false;
     });
     fill(this.starter, h("div", { class: "compose" }, h("div", { class: "row" }, button, outcome),
-      h("p", { class: "note" }, `It runs on the lab's machine, ${plural(host.at_once, "fork")} at once at most, and keeps running if this page or its server ends. It trains, and asks the same models, as the lab does.`)));
+      h("p", { class: "note" }, `It runs on the lab's machine, ${plural(host.at_once, "fork")} at once at most, and keeps running if this page or its server ends. It trains as the lab does, and asks models up to the campaign's limits once more.`)));
   }
 
   #list() {
@@ -122,7 +125,7 @@ export class ForkView {
     const { store, at, host } = this;
     const log = quoted(this.from || host?.home || (store.source.live ? ".move37" : "campaign.jsonl")), home = quoted(this.home || "whatif");
     const change = this.text ? ` --say=${quoted(this.text)}` : "", budget = this.experiments === "" ? "" : ` --experiments ${Number(this.experiments)}`;
-    const policy = this.policy.trim() ? ` --policy ${quoted(this.policy.trim())}` : "", steering = policy + (this.seed === "" ? "" : ` --seed ${Number(this.seed)}`);
+    const policy = this.policy.trim() ? ` --policy ${quoted(this.policy.trim())}` : "", steering = policy + (this.seed === "" ? "" : ` --seed ${Number(this.seed)}`) + (this.models && ` --models ${this.models}`);
     return [
       ["Start a home that holds the log up to here, with the change, and let it continue", `move37 fork ${log} --at ${at} --home ${home}${steering}${change} --run${budget}`],
       ["See what the change did", `move37 compare ${log} ${home}`],
