@@ -1,19 +1,22 @@
 """Whether a run that will not reach the pool can be ended early: rules on recorded curves.
 
     python -m benchmarks.futility [--tables FOLDER] [--orders 20]
+    python -m benchmarks.futility --logs LOG ...
 
 Prints one line per rule and set of curves: the share of the steps that were made, and the share of the best runs that
 the rule ended. A rule is good enough if it ends at most 1 % of the best at 40 % of the steps or less. The curves are
 those of the plan's runs in the table of mixers, and with `--tables` those of NAS-Bench-NLP (2006.07116).
 
-Runs are replayed in random orders. A rule sees a curve up to a reading, and of the runs that came before what was seen
-of them; so it never knows more than a trainer would.
+With `--logs` they are the first runs of campaigns' designs, in the order in which they ended. The runs of the tables
+are replayed in random orders: they come from no search, whose later designs are better and more alike. A rule sees a
+curve up to a reading, and of the runs that came before what was seen of them; so it never knows more than a trainer
+would.
 """
 
 import argparse
 import csv
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -24,6 +27,9 @@ from scipy import stats
 
 from benchmarks.tables import mixers
 from benchmarks.tables.storage import EARLIER_TEXTS
+from bus.vocabulary.events import Metrics, RunCompleted
+from bus.wire.ids import BASELINE_PREFIX, parse_run_id
+from lab.exported_log import read_events
 
 Curves = NDArray[np.float64]
 Rule = Callable[[Curves, Curves], bool]
@@ -49,6 +55,15 @@ class CurveSet:
     """[runs, readings]: what a rule may see."""
     final: Curves
     """[runs]: the loss that counts, held out."""
+    is_search: bool = False
+    """Whether the runs are in the order of a search."""
+
+    def orders(self, count: int) -> list[NDArray[np.int64]]:
+        """Return the orders in which the runs are replayed."""
+        runs = len(self.curves)
+        return (
+            [np.arange(runs)] if self.is_search else [np.random.default_rng(n).permutation(runs) for n in range(count)]
+        )
 
 
 def at(curves: Curves, reading: int) -> Curves:
@@ -91,6 +106,7 @@ def extrapolation_rule(share: float, chance: float) -> Rule:
 RULES: dict[str, Rule] = {
     "best half at 12.5 %": quantile_rule(0.5, 0.125),
     "best half at 25 %": quantile_rule(0.5, 0.25),
+    "best three quarters at 25 %": quantile_rule(0.75, 0.25),
     "best half at 50 %": quantile_rule(0.5, 0.5),
     "best third at 25 %": quantile_rule(1 / 3, 0.25),
     "best third at 50 %": quantile_rule(1 / 3, 0.5),
@@ -100,9 +116,8 @@ RULES: dict[str, Rule] = {
 }
 
 
-def replay(rule: Rule, runs: CurveSet, seed: int) -> tuple[float, float]:
+def replay(rule: Rule, runs: CurveSet, order: NDArray[np.int64]) -> tuple[float, float]:
     """Return the share of the steps made after the warm-up, and the share of the best runs that were ended."""
-    order = np.random.default_rng(seed).permutation(len(runs.curves))
     best = runs.final <= np.quantile(runs.final, BEST_SHARE)
     seen, steps, ended = runs.curves[order].copy(), [], []
     for number, run in enumerate(order[WARM_UP:], WARM_UP):
@@ -131,24 +146,47 @@ def own_curves() -> CurveSet:
     return CurveSet("mixers at nano", table.curves("text"), final)
 
 
-def _sets(folder: Path | None) -> Iterator[CurveSet]:
-    yield own_curves()
+def searched_curves(log: Path) -> CurveSet:
+    """Return the text curves of a campaign's designs in the order in which their first runs ended. Raises LabError."""
+    ends = [(one.experiment, one.event) for one in read_events(log) if isinstance(one.event, RunCompleted)]
+    runs = [end.metrics for experiment, end in ends if _is_first(experiment, end)]
+    curves = np.array([_text_curve(run) for run in runs])
+    return CurveSet(log.name, curves, np.array([run.val_loss for run in runs]), is_search=True)
+
+
+def _is_first(experiment: str, end: RunCompleted) -> bool:
+    return not experiment.startswith(BASELINE_PREFIX) and parse_run_id(end.run).shard == 0
+
+
+def _text_curve(run: Metrics) -> list[float]:
+    return [point.loss for point in run.curve if point.task == run.text_task]
+
+
+def _groups(folder: Path | None, logs: Sequence[Path]) -> Iterator[tuple[str, list[CurveSet]]]:
+    """Yield sets of curves whose mean is one line, by their name."""
+    if logs:
+        yield "campaigns", [searched_curves(log) for log in logs]
+        return
+    yield "mixers at nano", [own_curves()]
     if folder:
-        yield nlp_curves(folder / "nas-bench-nlp-wikitext2.csv.gz")
+        yield "NAS-Bench-NLP", [nlp_curves(folder / "nas-bench-nlp-wikitext2.csv.gz")]
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tables", type=Path, help="folder with the curves of NAS-Bench-NLP")
+    parser.add_argument("--logs", type=Path, nargs="+", default=[], help="campaigns' logs, instead of the tables")
     parser.add_argument("--orders", type=int, default=20, help="random orders of the runs")
     options = parser.parse_args()
     print("| curves | runs | rule | steps made | best runs lost | good enough |\n| --- | --- | --- | --- | --- | --- |")
-    for runs in _sets(options.tables):
-        for name, rule in RULES.items():
-            steps, lost = np.mean([replay(rule, runs, seed) for seed in range(options.orders)], axis=0)
+    for name, sets in _groups(options.tables, options.logs):
+        runs = sum(len(one.curves) for one in sets)
+        replays = [(one, order) for one in sets for order in one.orders(options.orders)]
+        for words, rule in RULES.items():
+            steps, lost = np.mean([replay(rule, *each) for each in replays], axis=0)
             verdict = "yes" if steps <= 0.4 and lost <= 0.01 else "no"
-            print(f"| {runs.name} | {len(runs.curves)} | {name} | {steps:.0%} | {lost:.1%} | {verdict} |", flush=True)
+            print(f"| {name} | {runs} | {words} | {steps:.0%} | {lost:.1%} | {verdict} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from agents.analysis.evidence.rank_statistics import MIN_DESIGNS, RungCorrelation
-from lab.client.law import law_lines, law_report
+from lab.client.law import law_report
 from lab.client.placebos import PlaceboRate, placebo_rate
 from lab.client.rungs import agreements, rung_losses, rung_runs
+from lab.operations.campaign_report.law_tables import law_tables
 from lab.operations.campaign_report.logs import CampaignLog
-from lab.operations.campaign_report.writing import NONE, design, event_link, hours, interval, number, page, verbatim
+from lab.operations.campaign_report.writing import NONE, design, event_link, hours, interval, number, page
 from lab.operations.evidence import summary_row
 from lab.operations.markdown_text import plain, table
 
@@ -103,12 +104,13 @@ def _placebo(log: CampaignLog, place: int) -> tuple[object, ...]:
 
 
 def _law(logs: Sequence[CampaignLog]) -> str:
-    lines = "\n".join(law_lines(law_report([search for log in logs for search in log.searches])))
     text = (
-        "Campaigns are pooled by arm, and each arm is compared with each other "
-        "([what the words mean](../explanation/evidence.md#the-law-of-discovery)). `move37 law` prints the same:"
+        "Campaigns are pooled by arm ([what the words mean](../explanation/evidence.md#the-law-of-discovery)); "
+        "`move37 law LOG...` prints the same. Gains are nats per byte over the campaign's best baseline: screening "
+        "hits and best gains are of one seed, and no discoveries."
     )
-    return f"## The law of discovery\n\n{text}\n\n{verbatim(lines)}"
+    report = law_report([search for log in logs for search in log.searches])
+    return f"## The law of discovery\n\n{text}\n\n{law_tables(report)}"
 
 
 def _rungs(logs: Sequence[CampaignLog]) -> str:
