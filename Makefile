@@ -20,7 +20,7 @@ run: install  ## a campaign of EXPERIMENTS=8 in HOME_DIR=.move37, and its report
 	$(BIN)/move37 run --home $(HOME_DIR) --experiments $(EXPERIMENTS)
 
 test: install  ## two workers; each runs whole files, in order, so that the tests of a file share its lab and slow ones come last
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --durations 25 --durations-min 8
 
 install: $(VENV)/.installed  ## everything into .venv
 
