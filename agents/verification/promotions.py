@@ -186,13 +186,13 @@ def _planned(
         return PlannedRun(
             run=tuning_run_id(experiment, step.rung, number),
             experiment=experiment,
-            seed=tuning_seed(state.started.seed, experiment, step.rung),
+            seed=tuning_seed(state.started.verification_root, experiment, step.rung),
             rate=plan.rates[number],
         )
     tuned = rates_of(state, step.candidate or "", step.rung)
     return PlannedRun(
         run=verification_run_id(experiment, step.rung, number),
         experiment=experiment,
-        seed=sealed_seed(state.started.seed, experiment, step.rung, number),
+        seed=sealed_seed(state.started.verification_root, experiment, step.rung, number),
         rate=tuned.chosen[experiment] if tuned else 1.0,
     )

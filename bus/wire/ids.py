@@ -109,9 +109,12 @@ def is_tuning_run(run: str) -> bool:
     return _TUNING_RUN.fullmatch(run) is not None
 
 
-def verification_seed(campaign_seed: int, rung: int, number: int) -> int:
-    """Return a seed of verification: the same for every candidate and baseline, and none of the screening's."""
-    return int(derive(campaign_seed, "verification", rung, number)[:8], 16)
+def verification_seed(root: int | str, rung: int, number: int) -> int:
+    """Return a seed of verification: the same for every candidate and baseline, and none of the screening's.
+
+    `root` is the campaign's `CampaignStarted.verification_root`.
+    """
+    return int(derive(root, "verification", rung, number)[:8], 16)
 
 
 def placebo_id(number: int) -> str:
@@ -124,16 +127,16 @@ def is_placebo(experiment: str) -> bool:
     return experiment.startswith(PLACEBO_PREFIX)
 
 
-def sealed_seed(campaign_seed: int, experiment: str, rung: int, number: int) -> int:
+def sealed_seed(root: int | str, experiment: str, rung: int, number: int) -> int:
     """Return the seed of a run on sealed text: that of its rung and number, or for a placebo one of its own."""
     if is_placebo(experiment):
-        return int(derive(campaign_seed, "verification", experiment, rung, number)[:8], 16)
-    return verification_seed(campaign_seed, rung, number)
+        return int(derive(root, "verification", experiment, rung, number)[:8], 16)
+    return verification_seed(root, rung, number)
 
 
-def tuning_seed(campaign_seed: int, experiment: str, rung: int) -> int:
+def tuning_seed(root: int | str, experiment: str, rung: int) -> int:
     """Return the seed of the runs that try learning rates: one for a rung, or for a placebo one of its own."""
-    return sealed_seed(campaign_seed, experiment, rung, -1)
+    return sealed_seed(root, experiment, rung, -1)
 
 
 def source_hash(source: str) -> str:

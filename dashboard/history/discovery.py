@@ -100,7 +100,7 @@ def _look(look: JudgedLook) -> Mapping[str, Any]:
 
 
 def _against(figures: BaselineFigures) -> Mapping[str, Any]:
-    low, high = figures.interval
+    low, high = figures.seed_interval
     return {
         "baseline": figures.baseline,
         "gain": figures.mean,

@@ -22,7 +22,7 @@ def look_cells(look: JudgedLook) -> dict[str, str]:
         "outcome": look.event.outcome,
     }  # fmt: skip
     if hardest := min(figures.comparisons, key=lambda one: one.e_value, default=None):
-        low, high = hardest.interval
+        low, high = hardest.seed_interval
         cells |= {
             "against": hardest.baseline, "gain": f"{hardest.mean:+.4f}", "95 % interval": f"{low:+.4f} to {high:+.4f}",
             "e-value": f"{hardest.e_value:.3g} of {1 / level:.3g}",

@@ -8,11 +8,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import combinations
+from math import inf
 from typing import Any
 
 from agents.analysis.evidence.arms import expected_best, interquartile_mean, probability_of_improvement
 from agents.analysis.evidence.law import GrowthLaw, SearchRecord, fit, mean_curve
-from lab.client.trajectories import COSTS, ArmCost, Trajectory
+from lab.client.trajectories import COSTS, ArmCost, Trajectory, Trial
 
 Found = Callable[[Trajectory], list[ArmCost]]
 TRIES = (1, 3, 10, 30, 100, 300)
@@ -34,8 +35,8 @@ def law_report(searches: Sequence[Trajectory]) -> dict[str, Any]:
 
 
 def _arm_report(searches: Sequence[Trajectory]) -> dict[str, Any]:
-    gains = [gain for search in searches for gain in search.gains]
     trials = [trial for search in searches for trial in search.trials]
+    gains = _gains_of_tries(trials)
     best = [max(search.gains) for search in searches if search.gains]
     return {
         "searches": len(searches),
@@ -50,6 +51,12 @@ def _arm_report(searches: Sequence[Trajectory]) -> dict[str, Any]:
             str(tries): expected_best(gains, tries) for tries in TRIES if tries <= len(gains)
         },
     }
+
+
+def _gains_of_tries(trials: Sequence[Trial]) -> list[float]:
+    """Return the gain of every try; a failed one is as good as the worst. Empty if none has a gain."""
+    gains = [trial.gain for trial in trials if trial.gain is not None]
+    return gains + [min(gains)] * (len(trials) - len(gains)) if gains else []
 
 
 def _confirmed(search: Trajectory) -> list[ArmCost]:
@@ -73,30 +80,34 @@ def _growth(searches: Sequence[Trajectory], found: Found) -> dict[str, Any]:
 
 
 def _records(searches: Sequence[Trajectory], found: Found, cost: str) -> list[SearchRecord]:
-    """Return each search with a cost in a unit; an event before any cost of that unit can't be placed."""
+    """Return each search with its cost in a unit, without verification: it finds nothing that a search has not.
+
+    An event before any cost of that unit can't be placed.
+    """
     return [
         SearchRecord(total, tuple(at for one in found(search) if (at := float(getattr(one, cost)))))
         for search in searches
-        if (total := float(getattr(search.cost, cost)))
+        if (total := float(getattr(search.search_cost, cost)))
     ]
 
 
 def _comparison(arms: dict[str, list[Trajectory]], ours: str, theirs: str) -> dict[str, Any]:
     """Return who has the better best screening gain after as many FLOPs as the shortest search spent."""
-    spent = min(search.cost.flops for arm in (ours, theirs) for search in arms[arm])
+    spent = min(search.search_cost.flops for arm in (ours, theirs) for search in arms[arm])
     best, other = (_best_gains(arms[arm], spent) for arm in (ours, theirs))
-    chance = asdict(probability_of_improvement(best, other)) if best and other else None
+    has_any = max(best) > -inf and max(other) > -inf
+    chance = asdict(probability_of_improvement(best, other)) if has_any else None
     return {"ours": ours, "theirs": theirs, "flops": spent, "probability_of_better": chance}
 
 
 def _best_gains(searches: Sequence[Trajectory], flops: float) -> list[float]:
-    """Return the best gain of each search that completed a trial by then."""
-    return [gain for search in searches if (gain := _best_by(search, flops)) is not None]
+    """Return the best gain of each search by then; one that has none yet is worse than any."""
+    return [_best_by(search, flops) for search in searches]
 
 
-def _best_by(search: Trajectory, flops: float) -> float | None:
+def _best_by(search: Trajectory, flops: float) -> float:
     reached = [trial.gain for trial in search.trials if trial.gain is not None and trial.cost.flops <= flops]
-    return max(reached, default=None)
+    return max(reached, default=-inf)
 
 
 def law_lines(report: dict[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from bus.vocabulary.events import (
     UNGUIDED_ARMS,
     CampaignForked,
     CampaignStarted,
+    CodeFailed,
     DiscoveryConfirmed,
     DiscoveryRefuted,
     Metrics,
@@ -31,7 +32,7 @@ BASELINE_ARM = "baseline"
 HUMAN_ARM = "human"
 TRAINING_TO_FORWARD = 3.0
 """FLOPs of a training step per FLOP of its forward pass: the backward pass costs two."""
-Kind = Literal["opened", "completed", "failed", "sealed", "asked", "confirmed", "refuted"]
+Kind = Literal["opened", "completed", "failed", "given_up", "sealed", "asked", "confirmed", "refuted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class ExperimentOutcome:
     event_id: str
     experiment: str
     kind: Kind
-    """`sealed` is a completed run of a climb, `completed` and `failed` are ends of other runs; `asked` is an answer of
-    a language model."""
+    """`sealed` is a completed run of a climb, `completed` and `failed` are ends of other runs; `given_up` is the end of
+    an experiment without a score, whatever a run of it reached; `asked` is an answer of a language model."""
     arm: str = ""
     """Arm of an experiment that was opened."""
     run: str = ""
@@ -83,6 +84,8 @@ class OutcomeReader:
                 found = self._open(one, BASELINE_ARM if origin == "baseline" else HUMAN_ARM)
             case RunCompleted() | VerificationCompleted() | RunFailed() as end:
                 found = self._end(one, end)
+            case CodeFailed(final=True):
+                found = ExperimentOutcome(one.seq, one.id, one.experiment, "given_up")
             case ModelAnswered(account=account):
                 tokens = float(account.tokens_in + account.tokens_out)
                 found = ExperimentOutcome(one.seq, one.id, one.experiment, "asked", tokens=tokens)
@@ -117,6 +120,17 @@ def outcomes(history: Iterable[Envelope]) -> list[ExperimentOutcome]:
     """Return what the events of one campaign say, oldest first."""
     reader = OutcomeReader()
     return [found for one in history if (found := reader.read(one))]
+
+
+def screening_losses(found: Iterable[ExperimentOutcome]) -> dict[str, float]:
+    """Return the text loss of each design's screening: after a replication the worse one, none if it was given up."""
+    losses: dict[str, float] = {}
+    for one in found:
+        if one.kind == "completed" and one.loss is not None:
+            losses[one.experiment] = max(one.loss, losses.get(one.experiment, one.loss))
+        elif one.kind == "given_up":
+            losses.pop(one.experiment, None)
+    return losses
 
 
 def _cost(metrics: Metrics) -> tuple[float, float]:

@@ -14,8 +14,8 @@ import numpy as np
 
 from agents.analysis.evidence.rank_statistics import RungCorrelation, best_quarter, rung_correlation
 from bus.vocabulary.events import CampaignStarted
-from bus.wire.ids import BASELINE_PREFIX, parse_run_id, parse_verification_run_id
-from lab.client.outcomes import ExperimentOutcome
+from bus.wire.ids import BASELINE_PREFIX, parse_verification_run_id
+from lab.client.outcomes import ExperimentOutcome, screening_losses
 
 SCREENING = "screening"
 Losses = Mapping[str, Mapping[str, float]]
@@ -46,23 +46,23 @@ class RungRun:
 
 
 def rung_runs(found: Sequence[ExperimentOutcome], started: CampaignStarted, campaign: str = "") -> Iterator[RungRun]:
-    """Yield the runs of a campaign's designs: the newest of the screening of each, and all on sealed text.
+    """Yield the runs of a campaign's designs: the screening of each, and all on sealed text.
 
     A name of the campaign keeps its designs apart from those of others with the same ids.
     """
-    newest = {one.experiment: one for one in found if one.kind == "completed" and not parse_run_id(one.run).shard}
-    for one in newest.values():
-        yield from _run(one, -1, f"{started.scale}, {SCREENING}", campaign)
+    for experiment, loss in screening_losses(found).items():
+        yield _run(experiment, loss, -1, f"{started.scale}, {SCREENING}", campaign)
     for one in found if started.verification else ():
-        if one.kind == "sealed" and (parts := parse_verification_run_id(one.run)):
+        if one.kind == "sealed" and one.loss is not None and (parts := parse_verification_run_id(one.run)):
             assert started.verification is not None
-            yield from _run(one, parts.rung, f"{started.verification.rung_names[parts.rung]}, sealed", campaign)
+            yield _run(
+                one.experiment, one.loss, parts.rung, f"{started.verification.rung_names[parts.rung]}, sealed", campaign
+            )
 
 
-def _run(one: ExperimentOutcome, order: int, rung: str, campaign: str) -> Iterator[RungRun]:
-    if one.loss is not None:
-        is_baseline = one.experiment.startswith(BASELINE_PREFIX)
-        yield RungRun(order, rung, one.experiment if is_baseline else f"{campaign} {one.experiment}", one.loss)
+def _run(experiment: str, loss: float, order: int, rung: str, campaign: str) -> RungRun:
+    is_baseline = experiment.startswith(BASELINE_PREFIX)
+    return RungRun(order, rung, experiment if is_baseline else f"{campaign} {experiment}", loss)
 
 
 def rung_losses(runs: Iterable[RungRun]) -> Losses:

@@ -6,30 +6,34 @@ that policy. Experiments that people proposed are the arm `human`. The baselines
 no arm.
 
 A trial's gain is a *screening score*: one seed, text loss, best baseline less this design. A *discovery* is a
-DiscoveryConfirmed event, nothing else.
+DiscoveryConfirmed event, nothing else. Both are placed at what the search had spent when the design was screened: a
+plan verifies at fixed places, so when a verdict comes says nothing about the search.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from statistics import fmean
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bus.wire.envelope import Envelope
-from lab.client.outcomes import BASELINE_ARM, HUMAN_ARM, ExperimentOutcome, outcomes
+from lab.client.outcomes import BASELINE_ARM, HUMAN_ARM, ExperimentOutcome, outcomes, screening_losses
 
 
 @dataclass(frozen=True, slots=True)
 class ArmCost:
-    """What an arm has spent, failed runs included."""
+    """What an arm has spent; failed runs of verification are not known to the log."""
 
     experiments: int = 0
     """Experiments that were opened."""
     seconds: float = 0.0
-    """Wall seconds of its runs, those of verification included."""
+    """Wall seconds of its runs."""
     flops: float = 0.0
-    """Floating-point operations of training in its completed runs, those of verification included."""
+    """Floating-point operations of training in its completed runs."""
     tokens: float = 0.0
     """Tokens of language models, prompts and answers together, asked about its experiments."""
+
+    def plus(self, more: "ArmCost") -> "ArmCost":
+        """Return both together."""
+        return ArmCost(**{cost: getattr(self, cost) + getattr(more, cost) for cost in COSTS})
 
 
 COSTS = ("experiments", "seconds", "flops", "tokens")
@@ -46,7 +50,7 @@ class Trial:
     gain: float | None
     """Screening gain in text loss over the best baseline, nats per byte; None for a failed run."""
     cost: ArmCost
-    """What the arm had spent by then."""
+    """What the arm's search had spent by then, without verification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,12 @@ class Trajectory:
     trials: tuple[Trial, ...]
     """First runs, completed or failed, oldest first."""
     discoveries: tuple[ArmCost, ...]
-    """What the arm had spent at each DiscoveryConfirmed."""
+    """What the arm's search had spent when each design was screened that a DiscoveryConfirmed is about."""
     refuted: int
     cost: ArmCost
+    """All that it has spent, verification included."""
+    search_cost: ArmCost
+    """The same without verification."""
 
     @property
     def gains(self) -> list[float]:
@@ -96,69 +103,73 @@ class _Reading:
     campaign: str
     arms: dict[str, str] = field(default_factory=dict)
     """Arm of each experiment."""
+    found: list[ExperimentOutcome] = field(default_factory=list)
     spent: defaultdict[str, ArmCost] = field(default_factory=lambda: defaultdict(ArmCost))
+    searched: defaultdict[str, ArmCost] = field(default_factory=lambda: defaultdict(ArmCost))
+    """The same without verification."""
     first_runs: dict[str, tuple[str, ExperimentOutcome, ArmCost]] = field(default_factory=dict)
-    """First run of each experiment: its arm, its end, the arm's cost."""
-    discoveries: defaultdict[str, list[ArmCost]] = field(default_factory=lambda: defaultdict(list))
+    """First run of each experiment: its arm, its end, the cost of the arm's search."""
+    discoveries: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     refuted: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def read(self, one: ExperimentOutcome) -> None:
+        self.found.append(one)
         arm = self.arms.get(one.experiment, HUMAN_ARM)
         match one.kind:
             case "opened":
-                self._open(one)
+                self.arms[one.experiment] = one.arm
+                self._spend(one.arm, ArmCost(experiments=1))
             case "completed" | "failed":
-                self._spend(arm, one)
+                self._spend(arm, _cost_of(one))
                 self._end(one, arm)
             case "sealed":
-                self._spend(arm, one)
+                self.spent[arm] = self.spent[arm].plus(_cost_of(one))
             case "asked" if one.experiment in self.arms:
-                self._spend(arm, one)
+                self._spend(arm, _cost_of(one))
             case "confirmed":
-                self.discoveries[arm].append(self.spent[arm])
+                self.discoveries[arm].append(one.experiment)
             case "refuted":
                 self.refuted[arm] += 1
 
-    def _open(self, one: ExperimentOutcome) -> None:
-        self.arms[one.experiment] = one.arm
-        self.spent[one.arm] = replace(self.spent[one.arm], experiments=self.spent[one.arm].experiments + 1)
-
-    def _spend(self, arm: str, one: ExperimentOutcome) -> None:
-        """Add a run or an answer to its arm's cost; sealed runs of baselines, which all arms share, are no arm's."""
-        before = self.spent[arm]
-        more = {cost: getattr(before, cost) + getattr(one, cost) for cost in ("seconds", "flops", "tokens")}
-        self.spent[arm] = replace(before, **more)
+    def _spend(self, arm: str, more: ArmCost) -> None:
+        """Add to what an arm's search has cost; sealed runs of baselines, which all arms share, are no arm's."""
+        self.spent[arm] = self.spent[arm].plus(more)
+        self.searched[arm] = self.searched[arm].plus(more)
 
     def _end(self, one: ExperimentOutcome, arm: str) -> None:
         """Keep the end of an experiment's first run; a failed one gives way to the run of its repair."""
         known = self.first_runs.get(one.experiment)
         if known is None or known[1].loss is None:
-            self.first_runs[one.experiment] = (arm, one, self.spent[arm])
+            self.first_runs[one.experiment] = (arm, one, self.searched[arm])
 
     def trajectories(self) -> list[Trajectory]:
-        mark = self._mark()
+        losses = screening_losses(self.found)
+        mark = self._mark(losses)
         trials: defaultdict[str, list[Trial]] = defaultdict(list)
         for experiment, (arm, one, cost) in self.first_runs.items():
-            gain = mark - one.loss if mark is not None and one.loss is not None else None
+            gain = mark - losses[experiment] if mark is not None and experiment in losses else None
             trials[arm].append(Trial(experiment, one.event_id, gain, cost))
         return [
             Trajectory(
-                self.log,
-                self.campaign,
-                arm,
-                tuple(trials[arm]),
-                tuple(self.discoveries[arm]),
-                self.refuted[arm],
-                cost,
+                log=self.log,
+                campaign=self.campaign,
+                arm=arm,
+                trials=tuple(trials[arm]),
+                discoveries=tuple(
+                    self.first_runs[name][2] for name in self.discoveries[arm] if name in self.first_runs
+                ),
+                refuted=self.refuted[arm],
+                cost=cost,
+                search_cost=self.searched[arm],
             )
             for arm, cost in list(self.spent.items())
             if arm != BASELINE_ARM
         ]
 
-    def _mark(self) -> float | None:
-        """Return the text loss of the best baseline: the least, over names, of the mean over its experiments."""
-        losses: defaultdict[str, list[float]] = defaultdict(list)
-        for experiment, (arm, one, _) in self.first_runs.items():
-            if arm == BASELINE_ARM and one.loss is not None:
-                losses[experiment].append(one.loss)
-        return min((fmean(values) for values in losses.values()), default=None)
+    def _mark(self, losses: Mapping[str, float]) -> float | None:
+        """Return the text loss of the best baseline."""
+        return min((loss for name, loss in losses.items() if self.arms.get(name) == BASELINE_ARM), default=None)
+
+
+def _cost_of(one: ExperimentOutcome) -> ArmCost:
+    return ArmCost(seconds=one.seconds, flops=one.flops, tokens=one.tokens)

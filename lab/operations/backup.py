@@ -1,9 +1,9 @@
 """Backups: everything that a lab can't derive, in a folder or a tar file; and a new home or server made from one.
 
 A backup holds a snapshot of each stream (`bus.nats.snapshots`), the places of the durable consumers, the chain of the
-log, the weights and, if asked for, the keys. Memory is made from the log again. Loss points are left out: they live for
-a day. While the lab runs, what is read later never depends on more than what was read before: first the chain, then the
-consumers, then the streams, then the weights.
+log, the weights, the logs of evolved researchers and, if asked for, the keys. Memory is made from the log again. Loss
+points are left out: they live for a day. While the lab runs, what is read later never depends on more than what was
+read before: first the chain, then the consumers, then the streams, then the weights.
 """
 
 import hashlib
@@ -30,7 +30,8 @@ from lab.settings import Settings
 
 FORMAT = 1
 TAR_SUFFIX = ".tar"
-MANIFEST_FILE, CHAIN_FILE, ARTIFACTS_FOLDER, KEYS_FOLDER = "manifest.json", "log.chain", "artifacts", "keys"
+MANIFEST_FILE, CHAIN_FILE = "manifest.json", "log.chain"
+ARTIFACTS_FOLDER, RESEARCHERS_FOLDER, KEYS_FOLDER = "artifacts", "researchers", "keys"
 STREAMS = tuple(stream.name for stream in subjects.STREAMS if stream.name not in subjects.CACHES)
 """The streams of a backup."""
 
@@ -125,6 +126,7 @@ async def back_up(settings: Settings, target: Path, *, keys: bool) -> BackupSumm
             manifest = await _snapshot(settings, folder, home.campaigns())
             manifest.write(folder)
             weights = copy_files(home.artifacts, folder / ARTIFACTS_FOLDER)
+            copy_files(home.researchers, folder / RESEARCHERS_FOLDER)
             if keys:
                 copy_keys(home.keys, folder / KEYS_FOLDER)
     except OSError as error:

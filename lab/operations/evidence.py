@@ -92,9 +92,13 @@ class ClaimStory:
             return self._placebo_standing()
         if self.verdict:
             return "confirmed" if isinstance(self.verdict[1], DiscoveryConfirmed) else "refuted"
+        return "no verdict" if self.is_over else "climbing"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the campaign has ended since its newest promotion."""
         newest = self.promotions[-1][0]
-        is_over = any(isinstance(one.event, CampaignFinished) and one.seq > newest for one in self.log)
-        return "no verdict" if is_over else "climbing"
+        return any(isinstance(one.event, CampaignFinished) and one.seq > newest for one in self.log)
 
     @property
     def reason(self) -> str:
@@ -104,19 +108,26 @@ class ClaimStory:
         if not self.looks:
             return ""
         newest = self.looks[-1][1]
-        if newest.outcome != "passed" or newest.rung + 1 >= len(self.plan.rungs) or self.newest.rung > newest.rung:
+        highest = self.promotions[-1][1].rung
+        if newest.outcome != "passed" or newest.rung + 1 >= len(self.plan.rungs) or highest > newest.rung:
             return newest.why
         passed, above = self.plan.rung_names[newest.rung : newest.rung + 2]
-        return f"passed {passed} and has no place at {above}: {newest.why}"
+        return f"passed {passed} and {'has no' if self.is_over else 'waits for a'} place at {above}: {newest.why}"
 
     def _placebo_standing(self) -> str:
-        looks = self.looks
-        if not looks or looks[-1][1].outcome == "undecided":
+        newest = self.looks[-1][1] if self.looks else None
+        is_highest = newest is not None and newest.rung == len(self.plan.rungs) - 1
+        if newest and (newest.outcome == "failed" or (newest.outcome == "passed" and is_highest)):
+            return f"placebo {newest.outcome}"
+        if not self.is_over:
             return "placebo climbing"
-        newest = looks[-1][1]
-        if newest.outcome == "passed" and newest.rung < len(self.plan.rungs) - 1:
-            return "placebo climbing"
-        return f"placebo {newest.outcome}"
+        return "placebo failed" if self._lost_runs() else "no verdict"
+
+    def _lost_runs(self) -> set[str]:
+        """Return its runs that failed and were not made up for."""
+        own = [one.event for one in self.log if one.experiment == self.candidate]
+        completed = {event.run for event in own if isinstance(event, VerificationCompleted)}
+        return {event.run for event in own if isinstance(event, VerificationFailed)} - completed
 
 
 def stories(history: Sequence[Envelope], campaign: str = "") -> list[ClaimStory]:
@@ -175,7 +186,10 @@ def seed_rows(story: ClaimStory, rung: int) -> Iterator[dict[str, Any]]:
     ends = {one.event.run: one for one in story.log if isinstance(one.event, VerificationCompleted)}
     lost = {one.event.run: one for one in story.log if isinstance(one.event, VerificationFailed)}
     for number in range(story.plan.rungs[rung].looks[steps[-1].look]):
-        row: dict[str, Any] = {"number": number, "seed": verification_seed(story.started.seed, rung, number)}
+        row: dict[str, Any] = {
+            "number": number,
+            "seed": verification_seed(story.started.verification_root, rung, number),
+        }
         for name in (story.candidate, *steps[-1].baselines):
             run = verification_run_id(name, rung, number)
             row[name] = _end_of(ends.get(run) or lost.get(run))
@@ -209,11 +223,11 @@ def repeat_commands(story: ClaimStory, log: str = "") -> list[str]:
 def _train_command(story: ClaimStory, step: PromotionDecided, name: str) -> str:
     """Return the command that repeats the first run of a candidate or a baseline on a rung."""
     file = FOLDER / design_of(name, step) / SOURCE_FILE
-    campaign_seed, scale = story.started.seed, story.plan.rungs[step.rung].scale
+    root, scale = story.started.verification_root, story.plan.rungs[step.rung].scale
     data = ["--data", story.started.data] if story.started.data else []
     if step.tunes:
-        seed, rate, text = tuning_seed(campaign_seed, name, step.rung), story.plan.rates[0], []
+        seed, rate, text = tuning_seed(root, name, step.rung), story.plan.rates[0], []
     else:
-        seed, rate, text = sealed_seed(campaign_seed, name, step.rung, 0), story.rate(name, step.rung), ["--sealed"]
+        seed, rate, text = sealed_seed(root, name, step.rung, 0), story.rate(name, step.rung), ["--sealed"]
     tuned = [] if rate == 1 else ["--rate", f"{rate:g}"]
     return join(["move37", "train", str(file), "--scale", scale, "--seed", str(seed), *text, *tuned, *data])

@@ -36,7 +36,7 @@ def _rung_lines(story: ClaimStory, rung: int, name: str) -> Iterator[str]:
     for seq, look in story.looks:
         if look.rung == rung:
             yield f"{seq:>6}  {look.outcome} after {len(look.figures.seeds)} seeds, 1/level {1 / look.level:.3g}"
-            yield from (_comparison_line(one) for one in _hardest_first(look))
+            yield from (_comparison_line(one, look.level) for one in _hardest_first(look))
 
 
 def rates_text(tuned: RatesChosen, experiment: str) -> str:
@@ -77,12 +77,14 @@ def _hardest_first(look: EvidenceReady) -> list[BaselineFigures]:
     return sorted(look.figures.comparisons, key=lambda one: one.e_value)
 
 
-def _comparison_line(one: BaselineFigures) -> str:
+def _comparison_line(one: BaselineFigures, level: float) -> str:
     """Return the gain over one baseline with its intervals."""
     low, high = one.seed_interval
     documents = one.document_interval
     seen = "" if one.smallest_gain is None else f"; the last look would show {one.smallest_gain:+.4f}"
-    over_text = f", over text too [{documents[0]:+.4f}, {documents[1]:+.4f}]" if documents else ""
+    over_text = (
+        f", {100 * (1 - 2 * level):.4g} % over text too [{documents[0]:+.4f}, {documents[1]:+.4f}]" if documents else ""
+    )
     bound = "no bound yet" if one.low is None else f"bound {one.low:+.4f}"
     return (
         f"        over {one.baseline}: {one.mean:+.4f} (sd {one.sd:.4f}), 95 % over seeds [{low:+.4f}, {high:+.4f}]"

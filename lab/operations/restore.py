@@ -84,6 +84,7 @@ def _unpacked(source: Path) -> Iterator[Path]:
 async def _restore(settings: Settings, home: Home, folder: Path, manifest: Manifest) -> RestoreSummary:
     """Fill an empty home and the streams, and verify the log."""
     weights = backup.copy_files(folder / backup.ARTIFACTS_FOLDER, home.artifacts)
+    backup.copy_files(folder / backup.RESEARCHERS_FOLDER, home.researchers)
     if (folder / backup.KEYS_FOLDER).is_dir():
         backup.copy_keys(folder / backup.KEYS_FOLDER, home.keys)
     if (folder / backup.CHAIN_FILE).exists():

@@ -19,7 +19,7 @@ from lab.roster import decider_specs, role_specs
 from lab.runtime import models
 from lab.runtime.first_fault import first_fault
 from lab.runtime.objective import objective
-from lab.runtime.prior import prior_designs
+from lab.runtime.prior import prior_designs, prior_digest
 from lab.runtime.researcher import chosen_researcher
 from lab.runtime.verification import verification_plan
 from lab.settings import Settings
@@ -66,6 +66,7 @@ def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> Campaign
         coined=tuple(dict.fromkeys(coined)),
         checks_examination=True,
         prior=prior_designs(settings.prior, settings.prior_designs, scale.name, aim),
+        prior_sha256=prior_digest(settings.prior),
         roles=role_settings(settings),
         **dict(speaking),
         owner=owner(),

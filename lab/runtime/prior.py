@@ -1,12 +1,14 @@
 """Prior: the best designs of an earlier campaign, with which a new one may begin (`--prior`).
 
 They are entered again and trained with the new campaign's seed. Scores are not taken over: the earlier search chose
-them for their luck too. A claim campaign opens so, or one that tests discoveries again under a stricter plan.
+them for their luck too. A claim campaign opens so, or one that tests discoveries again under a stricter plan. Seeds on
+sealed text derive from the prior's file as well: under the same seed, a design would be tested by what chose it.
 
 `--prior shipped` takes the designs that come with the project: the discoveries of its own campaigns, then their other
 best designs. `lab.operations.shipped_prior` writes them.
 """
 
+import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from math import inf
@@ -37,6 +39,13 @@ def prior_designs(prior: Path | None, most: int, scale: str, objective: Objectiv
     if prior is None or prior == NONE:
         return ()
     return shipped_designs()[:most] if prior == SHIPPED else designs_of_log(prior, scale, objective)[:most]
+
+
+def prior_digest(prior: Path | None) -> str:
+    """Return the SHA-256 of the file that names a prior's designs; empty without a prior."""
+    if prior is None or prior == NONE:
+        return ""
+    return hashlib.sha256((SHIPPED_FILE if prior == SHIPPED else prior).read_bytes()).hexdigest()
 
 
 def shipped_designs() -> tuple[PriorDesign, ...]:

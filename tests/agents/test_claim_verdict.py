@@ -8,6 +8,7 @@ import pytest
 
 from agents.analysis.evidence.stream import adjusted_p, admits, holm, level, share
 from agents.analysis.evidence.verdict import ClaimPlan, PairedGains, RungGains, RungPlan, judge
+from bus.vocabulary.events import Limits, Rung
 
 LOOKS = (5, 10, 20, 40)
 PLAN = ClaimPlan((RungPlan("nano", 0.0, LOOKS), RungPlan("micro", 0.0, LOOKS)))
@@ -98,6 +99,13 @@ def test_documents_that_disagree_withhold_a_pass() -> None:
     assert rung.hardest.document_interval is not None
     assert rung.hardest.document_interval.low < 0
     assert rung.state == "open"
+
+
+@pytest.mark.parametrize("looks", [(5, 6), (1, 3), (5, 5), (10, 5), (5, 10, 11)])
+def test_looks_that_no_test_can_judge_are_refused(looks: tuple[int, ...]) -> None:
+    """The last look tests the seeds since the one before, so it needs two of them."""
+    with pytest.raises(ValueError, match="look"):
+        Rung(scale="nano", climbers=1, looks=looks, limits=Limits(seconds=1, memory_mb=1))
 
 
 def _rows(blocks: np.ndarray) -> tuple[tuple[float, ...], ...]:

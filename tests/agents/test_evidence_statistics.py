@@ -10,7 +10,14 @@ from scipy import integrate, special, stats
 from agents.analysis.evidence import sequential_test
 from agents.analysis.evidence.futility import predictive_power, smallest_gain
 from agents.analysis.evidence.intervals import document_interval, seed_interval
-from agents.analysis.evidence.sequential_test import critical_t, e_value, evidence, lower_bound, upper_bound
+from agents.analysis.evidence.sequential_test import (
+    MOST_EVIDENCE,
+    critical_t,
+    e_value,
+    evidence,
+    lower_bound,
+    upper_bound,
+)
 from agents.analysis.evidence.shrinkage import shrunken
 from agents.analysis.evidence.student_t import t_cdf, t_quantile
 
@@ -126,10 +133,20 @@ def test_equal_gains_are_handled() -> None:
     """Without spread, any gain is as clear as its seeds allow, and none is evidence for none."""
     assert e_value([0.0] * 5, 0.0, 40) < 1.0
     assert e_value([0.01] * 20, 0.0, 40) > 1000
-    assert evidence([0.01] * 40, 0.0, LOOKS, is_last=True) > 1e100
+    assert evidence([0.01] * 40, 0.0, LOOKS, is_last=True) > 1e15
     assert lower_bound([0.01] * 40, LEVEL, LOOKS, is_last=True) == pytest.approx(0.01)
     assert predictive_power([0.01] * 5, 0.0, LEVEL, LOOKS) == 1.0
     assert seed_interval([0.01] * 5, 0.95) == (0.01, 0.01)
+
+
+@pytest.mark.parametrize("sd", [0.008, 1e-4, 1e-9])
+def test_a_clear_gain_leaves_every_figure_finite(sd: float) -> None:
+    """A baseline that is beaten by many standard deviations makes no event that can't be written."""
+    gains = [0.1 + sd * (number % 5 - 2) for number in range(80)]
+    for looks in ((5, 10, 20, 40), (5, 10, 20, 40, 80)):
+        figures = [evidence(gains[: looks[-1]], 0.0, looks, is_last=is_last) for is_last in (False, True)]
+        assert all(1e6 < figure <= MOST_EVIDENCE for figure in figures)
+        assert 0 < lower_bound(gains[: looks[-1]], LEVEL, looks, is_last=True) < 0.1
 
 
 def coverage(seeds: int, block_sd: float) -> float:

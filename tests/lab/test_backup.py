@@ -50,7 +50,7 @@ class BackedUp:
 
 @pytest.fixture(scope="module")
 def backed_up(tmp_path_factory: pytest.TempPathFactory) -> BackedUp:
-    """The backup from the middle was taken while the lab ran; a file in the artifacts stands for weights."""
+    """The backup from the middle was taken while the lab ran; files stand for weights and for a log of programs."""
     folder = tmp_path_factory.mktemp("backed-up")
     lab = BackedUp(folder / "home", folder / "middle", folder / "end.tar")
     taking: list[asyncio.Future[Any]] = []
@@ -58,6 +58,8 @@ def backed_up(tmp_path_factory: pytest.TempPathFactory) -> BackedUp:
     def watch(view: CampaignView, _: Envelope | None) -> None:
         if not taking and view.counts["AnalysisReady"] >= 8:
             (lab.home / "artifacts" / "e0001.safetensors").write_bytes(b"weights")
+            (lab.home / "researchers").mkdir()
+            (lab.home / "researchers" / "meta-1.jsonl").write_bytes(b"programs")
             taking.append(asyncio.ensure_future(backups.back_up(settings(lab.home), lab.middle, keys=False)))
 
     assert run_instant(lab.home, watch, experiments=EXPERIMENTS, slots=4).finished
@@ -73,6 +75,7 @@ def restored(backed_up: BackedUp, tmp_path_factory: pytest.TempPathFactory) -> P
     summary = json.loads(move37("restore", str(backed_up.middle), "--home", str(home), "--json"))
     assert 0 < summary["verified"] <= summary["events"] < len(history(backed_up.home))
     assert (home / "artifacts" / "e0001.safetensors").read_bytes() == b"weights"
+    assert (home / "researchers" / "meta-1.jsonl").read_bytes() == b"programs"
     assert run_instant(home, experiments=EXPERIMENTS, slots=4).finished
     return home
 

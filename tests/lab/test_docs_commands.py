@@ -40,8 +40,6 @@ OTHERS = tuple(
     and any(blocks(page, "sh"))
 )
 """Pages of explanations and discoveries that have commands in blocks."""
-DOCUMENTS = 12
-"""Files of the reader's own text."""
 MARKS = ("needs ", "on another host", "runs until Ctrl-C")
 """How the titles of blocks begin that a test can't run."""
 
@@ -68,7 +66,7 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     folder = tmp_path_factory.mktemp("student")
     text = folder / "my-text"
     text.mkdir()
-    for number, path in enumerate(sorted((ROOT / "docs/explanation").glob("*.md"))[:DOCUMENTS]):
+    for number, path in enumerate(sorted((ROOT / "docs/explanation").glob("*.md"))):
         (text / f"{number}.txt").write_bytes(path.read_bytes())
     return Reader(folder)
 

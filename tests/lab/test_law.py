@@ -3,10 +3,12 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bus.vocabulary.events import (
+    AnalysisReady,
     CampaignStarted,
     DiscoveryConfirmed,
     ModelAccount,
@@ -17,7 +19,8 @@ from bus.vocabulary.events import (
 )
 from bus.wire.envelope import Envelope
 from lab.client.law import law_lines, law_report
-from lab.client.trajectories import trajectories
+from lab.client.outcomes import BASELINE_ARM, ExperimentOutcome, Kind
+from lab.client.trajectories import searches, trajectories
 from lab.errors import LabError
 from lab.operations import replay
 from lab.operations.compare import compare
@@ -126,11 +129,39 @@ def test_the_law_before_and_after_a_promotion(tmp_path: Path) -> None:
     seed, evolved = (report["arms"][arm] for arm in ("two_tier", "program:evolved_1f2e"))
     assert (seed["discoveries"]["count"], evolved["discoveries"]["count"]) == (0, 1)
     ends = {found: (seed[found]["curve"][-1][:2], evolved[found]["curve"][-1][:2]) for found in FOUND}
-    assert ends["screening_hits"] == ((8, seed["screening_hits"]["count"]), (8, 8))
+    analysed = sum(isinstance(one.event, AnalysisReady) and one.experiment.startswith("e") for one in log)
+    assert ends["screening_hits"] == ((8, seed["screening_hits"]["count"]), (8, analysed))
     assert ends["discoveries"] == ((8, 0), (8, 1))
     text = "\n".join(law_lines(report))
     assert "program:evolved_1f2e: 1 searches" in text
     assert "P(two_tier finds a better best than program:evolved_1f2e" in text
+
+
+def outcome(experiment: str, kind: Kind, **fields: Any) -> ExperimentOutcome:
+    return ExperimentOutcome(1, f"{experiment} {kind}", experiment, kind, **fields)
+
+
+def test_a_score_that_a_replication_refuted_is_no_hit() -> None:
+    """After a second run the worse loss counts, and a design that was given up has none; it is a try all the same."""
+    opened = [outcome("base-gla", "opened", arm=BASELINE_ARM), *(outcome(f"e{n}", "opened", arm="a") for n in range(3))]
+    ends = [("base-gla", 2.1), ("e0", 2.0), ("e1", 1.5), ("e1", 2.3), ("e2", 1.4)]
+    runs = [outcome(name, "completed", loss=loss, seconds=1.0) for name, loss in ends]
+    (found,) = searches([*opened, *runs, outcome("e2", "given_up")], "a", "c")
+    assert [trial.gain for trial in found.trials] == [pytest.approx(0.1), pytest.approx(-0.2), None]
+    figures = law_report([found])["arms"]["a"]
+    assert (figures["screening_hits"]["count"], figures["failed"]) == (1, 1)
+    assert figures["expected_best_screening_gain"]["1"] == pytest.approx((0.1 - 0.2 - 0.2) / 3)
+
+
+def test_a_discovery_is_placed_where_its_design_was_screened() -> None:
+    """Verification comes at fixed places of a plan, and its cost finds nothing: growth depends on neither."""
+    opened = [outcome("base-gla", "opened", arm=BASELINE_ARM), *(outcome(f"e{n}", "opened", arm="a") for n in range(4))]
+    runs = [outcome(one.experiment, "completed", loss=2.0, seconds=1.0, flops=1.0) for one in opened]
+    sealed = [outcome("e1", "sealed", seconds=100.0, flops=100.0)] * 5
+    (found,) = searches([*opened, *runs, *sealed, outcome("e1", "confirmed")], "a", "c")
+    assert [cost.flops for cost in found.discoveries] == [2.0]
+    assert (found.cost.flops, found.search_cost.flops) == (504.0, 4.0)
+    assert law_report([found])["arms"]["a"]["flops"] == 504.0
 
 
 def test_law_prints_text_or_one_json_document(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from agents.search.spaces import space_named
 from bus.audit import log_file
 from bus.vocabulary.events import CampaignStarted, PriorDesign, ProposalCreated, ProposalRequested, RunCompleted
 from bus.wire.envelope import encode
+from bus.wire.ids import sealed_seed
 from lab.errors import LabError
 from lab.operations.shipped_prior import CAMPAIGNS, best_designs, committed_logs
 from lab.runtime.campaign_start import campaign_started
@@ -46,6 +47,15 @@ def test_the_best_designs_of_the_log_are_recorded_in_the_new_campaign(log: Path)
     assert len(prior) == 3
     assert all(one.source.startswith("c e0") for one in prior)
     assert prior == prior_designs(log, 12, "nano", campaign_started(settings).objective)[:3]
+
+
+def test_a_claim_takes_no_seed_of_the_campaign_that_chose_its_designs(log: Path) -> None:
+    """Even with the same seed; without a prior, seeds are those of earlier versions."""
+    first = campaign_started(LoadedSettings.load({"seed": 13}).settings)
+    claim = campaign_started(LoadedSettings.load({"seed": 13, "prior": log, "prior_designs": 2}).settings)
+    seeds = [{sealed_seed(one.verification_root, "e0001", 0, n) for n in range(-1, 40)} for one in (first, claim)]
+    assert not seeds[0] & seeds[1]
+    assert first.verification_root == 13
 
 
 def test_they_rank_by_what_the_new_campaign_searches_for(log: Path) -> None:

@@ -40,7 +40,10 @@ BISECTIONS = 60
 MARGIN_BISECTIONS = 36
 WIDEST_ERRORS = 20.0
 """Standard errors around the mean within which a bound is sought."""
-SMALLEST_P = 1e-300
+SMALLEST_P = 1e-12
+"""p values below this are counted as this: the distribution function has few digits left there."""
+MOST_EVIDENCE = 1e100
+"""Evidence beyond this is counted as this, so that figures stay finite; no level asks for nearly as much."""
 
 
 class Effect(NamedTuple):
@@ -68,7 +71,7 @@ def evidence(gains: Sequence[float], margin: float, looks: Sequence[int], *, is_
     if not is_last or len(gains) - before < 2:
         return e_value(gains, margin, looks[-1])
     p = t_test(gains[before:], margin)
-    return (e_value(gains[:before], margin, looks[-1]) if before else 1.0) / max(p, SMALLEST_P)
+    return min((e_value(gains[:before], margin, looks[-1]) if before else 1.0) / max(p, SMALLEST_P), MOST_EVIDENCE)
 
 
 def split(looks: Sequence[int]) -> int:
@@ -148,4 +151,4 @@ def _likelihood_ratio(effect: float, ratio: float, seeds: int) -> float:
     highest = max(exponents)
     log_integral = highest + log(step * fsum(exp(exponent - highest) for exponent in exponents))
     log_null = (0.5 * seeds - 1.0) * log(2.0) + lgamma(0.5 * seeds)
-    return exp(log_integral - log_null - 0.5 * seeds * effect * effect)
+    return exp(min(log_integral - log_null - 0.5 * seeds * effect * effect, log(MOST_EVIDENCE)))

@@ -112,6 +112,8 @@ class CampaignStarted(Event):
     """Whether the first baseline's run has controls of the examination, as in all campaigns since there are any."""
     prior: tuple[PriorDesign, ...] = ()
     """Designs of an earlier campaign that come after the baselines, and count as experiments."""
+    prior_sha256: str = ""
+    """Digest of the file that named them; empty without a prior, and in logs before this field."""
     roles: dict[str, dict[str, JsonValue]] = {}
     """Settings of roles in force, by role."""
     models: dict[str, str] = {}
@@ -135,6 +137,14 @@ class CampaignStarted(Event):
     """The user's own text (`--data`), or None for the default corpus."""
     sandbox: Literal["bwrap", "none"] = "bwrap"
     """Containment of candidates; `none` only if a person asked for it."""
+
+    @property
+    def verification_root(self) -> int | str:
+        """What the seeds on sealed text derive from: the seed and the prior's file.
+
+        So no seed that chose a design of the prior tests it, even in a campaign with the same seed.
+        """
+        return f"{self.seed} {self.prior_sha256}" if self.prior_sha256 else self.seed
 
 
 class CampaignModels(Record):

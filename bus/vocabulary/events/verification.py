@@ -38,6 +38,8 @@ class Rung(Record):
     def _check(self) -> "Rung":
         if self.looks[0] < 2 or list(self.looks) != sorted(set(self.looks)):
             raise ValueError("looks are numbers of seeds that rise, the first at least 2")
+        if len(self.looks) > 1 and self.looks[-1] - self.looks[-2] < 2:
+            raise ValueError("the last look needs at least 2 more seeds than the one before, which its test is about")
         return self
 
 
@@ -225,14 +227,10 @@ class BaselineFigures(Record):
     seed_interval: tuple[float, float]
     """95 % t interval over seeds, for display."""
     document_interval: tuple[float, float] | None
-    """95 % interval over seeds and blocks of text; None without blocks."""
+    """Interval over seeds and blocks of text with a confidence of 1 − 2 · level; a pass needs it above the margin. None
+    without blocks."""
     smallest_gain: float | None
     """Mean gain that the last look would confirm with a power of 0.8."""
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The interval of 95 % to show: over seeds and text if it is known, otherwise over seeds."""
-        return self.document_interval or self.seed_interval
 
 
 class RungFigures(Record):

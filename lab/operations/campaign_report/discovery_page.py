@@ -61,11 +61,12 @@ def _evidence(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
     at, verdict = claim.verdict
     rows = [
         (rung.rung, len(rung.seeds), f"`{one.baseline}`", number(one.mean, "+.4f"), number(one.sd),
-         interval(one.interval), number(one.low, "+.4f"), number(one.e_value, ".3g"), number(1 / verdict.level, ".3g"))
+         interval(one.seed_interval), number(one.low, "+.4f"), number(one.e_value, ".3g"),
+         number(1 / verdict.level, ".3g"))
         for rung in verdict.rungs
         for one in rung.comparisons
     ]  # fmt: skip
-    head = ("rung", "seeds", "baseline", "gain", "sd", "95 %", "lower bound", "e-value", "needed")
+    head = ("rung", "seeds", "baseline", "gain", "sd", "95 % over seeds", "lower bound", "e-value", "needed")
     text = f"Nats per byte of sealed text, on seeds that no screening run had (event {event_link(log, at, campaigns)})."
     return f"{text}\n\n{table(head, rows)}"
 

@@ -84,8 +84,8 @@ def _tuned(log: CampaignLog, claim: ClaimStory, rung: int) -> Iterator[str]:
 
 
 def _looks(log: CampaignLog, claim: ClaimStory, rung: int) -> str:
-    head = ("look", "seeds", "baseline", "gain", "sd", "95 % over seeds", "over seeds and text", "lower bound",
-            "e-value", "needed", "the last look would show")  # fmt: skip
+    head = ("look", "seeds", "baseline", "gain", "sd", "95 % over seeds", "over seeds and text (1 − 2 · level)",
+            "lower bound", "e-value", "needed", "the last look would show")  # fmt: skip
     rows = [
         (f"{look.outcome} ({event_link(log, at)})", len(look.figures.seeds), *_comparison(look, one))
         for at, look in claim.looks
