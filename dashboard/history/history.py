@@ -90,7 +90,7 @@ class CampaignHistory:
         self._index(entry)
         if figures:
             self.rows.setdefault(name, {}).update(figures)
-        if figures.get("status") in ENDED:
+        if figures.get("status") in ENDED - {"imported"}:
             self.end_times.append(entry.time)
         return entry
 

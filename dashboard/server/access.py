@@ -95,6 +95,12 @@ class Access:
         if session.speaker:
             await session.speaker.close()
 
+    async def close_ended(self) -> None:
+        """End the sessions whose time is over, and their connections."""
+        now = time.monotonic()
+        for session in [each for each in self._sessions.values() if each.ends <= now]:
+            await self.close(session)
+
     async def close_all(self) -> None:
         """End every session."""
         for session in list(self._sessions.values()):
@@ -102,8 +108,6 @@ class Access:
 
     async def _make_room(self) -> None:
         """End the sessions whose time is over, and the oldest one if there are too many."""
-        now = time.monotonic()
-        for session in [each for each in self._sessions.values() if each.ends <= now]:
-            await self.close(session)
+        await self.close_ended()
         while len(self._sessions) >= MAX_SESSIONS:
             await self.close(next(iter(self._sessions.values())))

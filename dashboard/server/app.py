@@ -4,6 +4,7 @@ A request with a foreign host name is refused: a page whose name resolves to thi
 lab through a browser.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -27,6 +28,7 @@ from dashboard.server.speaking import SpeakingApi
 
 MAX_BODY_BYTES = 512 * 1024
 """Size of the largest request."""
+SESSION_CHECK_S = 60.0
 STATUS_OF = {LabSilent: 503, KeyRefused: 403, ForkRefused: 409}
 """Errors of the lab behind the server → the status of the reply."""
 
@@ -36,7 +38,9 @@ def create_app(lab: LabSource, access: Access) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        ending = asyncio.create_task(_close_ended_sessions(access))
         yield
+        ending.cancel()
         await access.close_all()
 
     return Starlette(
@@ -56,6 +60,13 @@ def create_app(lab: LabSource, access: Access) -> Starlette:
         exception_handlers={HTTPException: _refuse, **{kind: _answer_with(code) for kind, code in STATUS_OF.items()}},
         lifespan=lifespan,
     )
+
+
+async def _close_ended_sessions(access: Access) -> None:
+    """Close sessions soon after their end: each keeps a person's connection to the lab open."""
+    while True:
+        await asyncio.sleep(SESSION_CHECK_S)
+        await access.close_ended()
 
 
 async def _page(_: Request) -> Response:

@@ -1,6 +1,6 @@
 """The JSON API that reads: rows, log pages, events of an experiment, readings, memory's standing, and the stream."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -135,7 +135,14 @@ class ReadingApi:
             raise HTTPException(503, "too many browsers are connected")
         last = request.headers.get("last-event-id") or request.query_params.get("after")
         position = int(last) if last and last.isdecimal() and len(last) < 19 else None
-        return StreamingResponse(self._lab.hub.stream(position), media_type="text/event-stream")
+        return StreamingResponse(self._allowed(request, position), media_type="text/event-stream")
+
+    async def _allowed(self, request: Request, position: int | None) -> AsyncIterator[bytes]:
+        """Yield the stream as long as the browser may look: its session may end meanwhile."""
+        async for part in self._lab.hub.stream(position):
+            if not self._access.may_read(request):
+                return
+            yield part
 
     async def report(self, _: Request) -> Response:
         """Return the report."""

@@ -80,7 +80,7 @@ class SpeakingApi:
         wanted = await read_input(request, SignIn)
         if self._signing_in.locked():
             raise HTTPException(503, "too many people sign in at once; try again")
-        response = Json({})
+        response, before = Json({}), self._access.session(request)
         async with self._signing_in:
             if wanted.key:
                 await self._open_for_key(response, wanted)
@@ -89,6 +89,8 @@ class SpeakingApi:
             else:
                 await asyncio.sleep(REFUSAL_DELAY_S)
                 raise HTTPException(401, "this is not the server's token")
+        if before:
+            await self._access.close(before)
         return response
 
     async def _open_for_key(self, response: Response, wanted: SignIn) -> None:

@@ -64,13 +64,17 @@ class App {
       store.changed("vitals");
     }
     else if (kind === "standing") store.refresh("standing").catch(() => {});
-    else if (kind === "reset") store.load().then(() => store.changed("log"), () => {});
+    else if (kind === "reset") store.load().then(() => { store.changed("at"); store.changed("log"); this.#afresh(); }, () => {});
     else {
-      if (kind === "open") this.catchUp();
+      if (kind === "open") { this.catchUp(); if (store.lost) this.#afresh(); }
+      else store.refresh("session").then(() => { if (!store.session.may_read) this.#signIn(); }, () => {});
       store.lost = kind === "lost";
       this.#head();
     }
   }
+
+  // Asks again for what the stream tells once.
+  #afresh() { for (const what of ["standing", "vitals"]) this.store.refresh(what).catch(() => {}); }
 
   #address() {
     const [path, text = ""] = location.hash.replace(/^#\/?/, "").split("?");

@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import time
 
 from bus.vocabulary import events
@@ -65,6 +66,10 @@ class CampaignView:
     rows: dict[str, ExperimentRow] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     event_times: deque[float] = field(default_factory=lambda: deque(maxlen=2000))
+    begun: datetime | None = None
+    """Time of the first event; None before."""
+    newest: datetime | None = None
+    """Time of the newest one."""
     budget: int = 0
     budget_after: int | None = None
     """A requested budget is an event after this position; until it comes, the campaign is not over."""
@@ -84,6 +89,7 @@ class CampaignView:
         """Update the view with one event of the log."""
         event = envelope.event
         self.counts[envelope.type] += 1
+        self.begun, self.newest = self.begun or envelope.time, envelope.time
         self.event_times.append(envelope.time.timestamp())
         self.models.add(envelope)
         match event:

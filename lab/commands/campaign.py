@@ -158,6 +158,8 @@ def serve(
     from lab.runtime import service
 
     page = {key: value for key, value in (("host", host), ("port", port), ("campaign", campaign)) if value is not None}
+    if page and role != "dashboard":
+        raise WrongUsage("--host, --port and --campaign are the dashboard's; hint: leave them out")
     roles = {"dashboard": page} if page else None
     settings = load_settings(
         config, nats=nats, home=home, allow_plaintext=plaintext, patience=patience, log_level=log_level, roles=roles

@@ -48,6 +48,8 @@ def evolve_researchers(
 
     Example: move37 evolve-researchers --programs 40
     """
+    if veto and restore:
+        raise WrongUsage("--veto and --restore at once; hint: give one of them")
     if arm not in ARMS:
         raise WrongUsage(f"no arm {arm!r}; arms: {', '.join(ARMS)}")
     if audit or veto or restore:

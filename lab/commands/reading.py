@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lab.errors import LabError
+from lab.errors import LabError, WrongUsage
 from lab.home import Home
 from lab.options import AtOption, ExperimentOption, JsonOption, RoleOption, TypeOption, run_async, with_settings
 from lab.settings import Settings
@@ -136,6 +136,8 @@ def events(
     from lab.operations.event_filter import EventFilter
 
     if verify:
+        if follow or any((grep, experiment, kind, role)):
+            raise WrongUsage("--verify is about the whole log; hint: leave the other options out")
         return verification.print_check(run_async(verification.verify_lab(settings)), as_json=as_json)
     event_filter = EventFilter(experiment, kind, role, settings.campaign or None, grep).check()
     run_async(log_export.list_events(settings, event_filter, follow=follow, as_json=as_json))
@@ -233,7 +235,7 @@ def _fetch(settings: Settings, *ids: str, at: int | None = None, archive: Path |
 
     if archive:
         with working(f"reading {archive}"):
-            return read_experiments(archive, *ids)
+            return read_experiments(archive, *ids, campaign=settings.campaign, at=at)
 
     async def ask() -> tuple[Any, ...]:
         async with open_lab(settings) as reader:

@@ -47,6 +47,8 @@ def replay(
         raise WrongUsage("several modes given; hint: give one of --view, --rebuild, --verify and --agent")
     if debug and agent is None:
         raise WrongUsage("--pdb without --agent; hint: name the role whose decisions to stop in")
+    if (rebuild or verify) and any((step, experiment, kind, role)):
+        raise WrongUsage("--rebuild and --verify take the whole log; hint: leave --step and the filters out")
     if verify:
         return verification.print_check(verification.verify_export(file), as_json=as_json)
     with working(f"reading {file}"):  # what a decision published comes after its event
@@ -57,8 +59,7 @@ def replay(
         with nullcontext() if step or debug else working(f"deciding {file} again as {agent}"):
             return replays.replay_and_report(agent, history, file, first, last, step=step, as_json=as_json, debug=debug)
     else:
-        event_filter = EventFilter(experiment, kind, role, first=first)
-        event_filter.check({one.experiment for one in history})
+        event_filter = EventFilter(experiment, kind, role, first=first).check({one.experiment for one in history})
         replays.print_events(history, event_filter, step=step, as_json=as_json)
     return 0
 

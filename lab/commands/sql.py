@@ -1,6 +1,8 @@
 """The command `sql`: asks memory in SQL."""
 
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -41,7 +43,7 @@ def sql(
     from lab.terminal import tables as printing
 
     if tables:
-        _print_tables()
+        _print_tables(as_json=as_json)
         return
     if statement is None:
         raise WrongUsage('sql needs a SELECT; hint: move37 sql --tables, then move37 sql "SELECT ..."')
@@ -51,7 +53,7 @@ def sql(
     except ValueError as error:
         raise LabError(str(error)) from None
     reply = ask or run_async(asking.ask_lab(settings, statement, limit, at))
-    rows = [dict(zip(reply.columns, row, strict=True)) for row in reply.rows]
+    rows = [dict(zip(_distinct(reply.columns), row, strict=True)) for row in reply.rows]
     if as_json:
         print_json_lines(rows)
     elif rows:
@@ -60,10 +62,25 @@ def sql(
         print(f"only the first {len(rows)} rows; hint: --limit, or count in SQL", file=sys.stderr)
 
 
-def _print_tables() -> None:
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return the names of columns, with a number where one comes again, as after a join of a table with itself."""
+    seen = Counter[str]()
+    found: list[str] = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return found
+
+
+def _print_tables(*, as_json: bool) -> None:
     """Print every table with its columns."""
     from memory.sql.tables import sql_tables
 
+    if as_json:
+        print_json_lines(
+            {"name": one.name, "summary": one.summary, "columns": list(one.columns)} for one in sql_tables()
+        )
+        return
     for table in sql_tables():
         print_line(f"{table.name}: ", table.summary)
         print_line("  ", ", ".join(table.columns))

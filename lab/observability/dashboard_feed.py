@@ -254,7 +254,12 @@ class DashboardFeed:
         except (TransportError, QueryRefused) as error:
             raise LabSilent(str(error)) from None
         sandbox = results.status.started.sandbox if results.status.started else ""
-        return render_report(results, started=None, ended=None, events=dict(self.history.counts), sandbox=sandbox)
+        entries = self.history.entries
+        begun, newest = (datetime.fromtimestamp(entries[place].time, UTC) if entries else None for place in (0, -1))
+        events = dict(self.history.counts)
+        return await asyncio.to_thread(
+            render_report, results, started=begun, ended=newest, events=events, sandbox=sandbox
+        )
 
     async def check(self, source: str) -> Mapping[str, Any]:
         """Return the verdict on a source; see LabSource."""

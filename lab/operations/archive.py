@@ -20,7 +20,7 @@ from bus.vocabulary.events import CampaignArchived, CampaignFinished, CampaignRe
 from bus.vocabulary.queries import AskExperiments, Experiment, Experiments
 from bus.wire import subjects
 from bus.wire.envelope import Envelope
-from bus.wire.ids import CAMPAIGN
+from bus.wire.ids import CAMPAIGN, has_name
 from bus.wire.stored_message import StoredMessage
 from lab.client.lab_client import LabClient
 from lab.client.session import open_lab
@@ -137,17 +137,24 @@ async def _purge_all(transport: NatsTransport, targets: Sequence[tuple[str, str]
         await asyncio.gather(*(transport.purge(*target) for target in targets[first : first + PURGES_AT_ONCE]))
 
 
-def read_experiments(file: Path, *ids: str) -> tuple[Experiment, ...]:
-    """Return the experiments of an archive: those named, or all in short form.
+def read_experiments(file: Path, *ids: str, campaign: str = "", at: int | None = None) -> tuple[Experiment, ...]:
+    """Return the experiments of an exported log, now or as of a position: those named, or all in short form.
 
-    Of an exported log with several campaigns, they are those of the first.
+    They are those of a campaign, by its name or id, or of the first. Raises LabError if the log has no such campaign or
+    position.
     """
     from memory.queries import Knowledge, answer
     from memory.store import Store
 
     history = replay.read_history(file)
+    if at and at > history[-1].seq:
+        raise LabError(f"the log has no position {at}; hint: its last one is {history[-1].seq}")
+    known = dict.fromkeys(one.campaign for one in history)
+    name = next((one for one in known if not campaign or has_name(one, campaign)), None)
+    if name is None:
+        raise LabError(f"{file} has no campaign {campaign!r}; it has {', '.join(known)}")
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "memory.duckdb") as store:
-        store.apply(history)
-        reply = answer(Knowledge(store), AskExperiments(campaign=history[0].campaign, ids=ids))
+        store.apply([one for one in history if not at or one.seq <= at])
+        reply = answer(Knowledge(store), AskExperiments(campaign=name, ids=ids))
     assert isinstance(reply, Experiments)
     return reply.rows

@@ -6,7 +6,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
-MAX_WIDTH = 80
+MIN_WIDTH, MAX_WIDTH = 20, 80
 MAX_FIRST_COLUMN_SHARE = 3
 """Options and commands take a third of the width at most; the text of a longer one begins on the next line."""
 
@@ -18,7 +18,7 @@ class FittedHelp(Context.formatter_class):
 
     def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
         """Write lines of a width, by default the terminal's."""
-        width = width or min(shutil.get_terminal_size().columns, max_width or MAX_WIDTH) - 2
+        width = width or max(MIN_WIDTH, min(shutil.get_terminal_size().columns, max_width or MAX_WIDTH) - 2)
         super().__init__(indent_increment, width, max_width)
 
     def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:

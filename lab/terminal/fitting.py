@@ -38,7 +38,7 @@ def print_table(page: Console, columns: Sequence[Column], rows: Iterable[Sequenc
     for index, width in zip(shown, _widths(columns, lines, shown, page.width), strict=True):
         column = columns[index]
         side = "right" if column.right else "left"
-        table.add_column(column.name, justify=side, no_wrap=True, overflow="ellipsis", width=width)
+        table.add_column(escape(column.name), justify=side, no_wrap=True, overflow="ellipsis", width=width)
     for line in lines:
         table.add_row(*(escape(line[index]) for index in shown))
     print_trimmed(page, table)

@@ -4,7 +4,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,11 +71,10 @@ def _print_line(_: CampaignView, envelope: Envelope | None) -> None:
 
 def write_report(outcome: RunOutcome, home: Home, settings: Settings) -> Path:
     """Write the report page of a campaign and return its path."""
-    now = datetime.now(UTC)
     page = render_report(
         outcome.results,
-        started=now - timedelta(seconds=outcome.seconds),
-        ended=now,
+        started=outcome.view.begun,
+        ended=outcome.view.newest,
         events=Counter(outcome.view.counts),
         sandbox=settings.sandbox,
         notes=report_notes(outcome.view.models, outcome.view.insights),

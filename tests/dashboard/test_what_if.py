@@ -74,6 +74,19 @@ def test_the_commands_of_a_fork_are_those_of_the_command_line(browser: Browser, 
     assert [str(path) for path in parsed["compare"]["logs"]] == ["old logs/c.jsonl", "it's"]
 
 
+def test_the_commands_are_there_at_a_second_visit_too(browser: Browser, url: str) -> None:
+    """And every field changes them, whichever was changed before."""
+    with opened(browser, url + "#/fork?at=40") as page:
+        page.evaluate("location.hash = '#/leaderboard'")
+        expect(page.locator("#main h1")).to_have_text("Leaderboard")
+        page.evaluate("location.hash = '#/fork?at=40'")
+        page.get_by_label("Seed of the search").fill("7")
+        page.get_by_label("Home of the fork").fill("mine")
+        expect(page.locator(".commands code").first).to_have_text(
+            "move37 fork .move37 --at 40 --home mine --seed 7 --run"
+        )
+
+
 def test_a_person_starts_a_fork_from_the_scrubber_and_stops_it(browser: Browser) -> None:
     """Where the home is next to the server: the page shows that it runs and where, how to open it, and its end."""
     forks = RecordedForks()

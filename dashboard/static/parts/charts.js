@@ -14,12 +14,12 @@ export function lineChart(title, series, { height = 230, x = "step", y = "loss, 
   const chart = { plot, series, options: { height, x, y, log }, uplot: null };
   const observer = new ResizeObserver(([entry]) => {
     const width = Math.floor(entry.contentRect.width);
-    if (!plot.isConnected || !width) return;
+    if (!plot.isConnected) { if (chart.uplot) { observer.disconnect(); forget(chart); } return; } // it has left the page
+    if (!width) return;
     if (chart.uplot) chart.uplot.setSize({ width, height });
     else draw(chart, width);
   });
   observer.observe(plot);
-  charts.add(chart);
   return h("div", {}, title ? h("h4", {}, title) : null, plot);
 }
 
@@ -37,7 +37,11 @@ function draw(chart, width) {
     axes: [{ ...axis, size: 34 }, { ...axis, size: 46, label: options.y, labelSize: 16, labelFont: "11px system-ui", labelGap: 2 }],
     series: [{ label: options.x }, ...series.map((one, index) => line(one, index))],
   }, series.length ? data : [[], []], plot);
+  charts.add(chart);
 }
+
+// uPlot listens to the window until it is destroyed.
+function forget(chart) { chart.uplot?.destroy(); charts.delete(chart); }
 
 function line(one, index) {
   const place = one.place ?? index;
@@ -52,7 +56,7 @@ function line(one, index) {
 // Draws every chart of the page again after the theme has changed, and forgets those that are gone.
 export function redraw() {
   for (const chart of charts) {
-    if (!chart.plot.isConnected) { chart.uplot?.destroy(); charts.delete(chart); continue; }
+    if (!chart.plot.isConnected) { forget(chart); continue; }
     const width = chart.plot.clientWidth;
     chart.uplot?.destroy();
     chart.uplot = null;

@@ -28,8 +28,15 @@ const nodes = (children) => children.flat(Infinity)
   .filter((child) => child !== null && child !== undefined && child !== false)
   .map((child) => (child instanceof Node ? child : document.createTextNode(visible(child))));
 
-// Replaces the children of an element.
-export const fill = (element, ...children) => { element.replaceChildren(...nodes(children)); return element; };
+// Replaces the children of an element. What had the focus among them gives it to what has its name now.
+export function fill(element, ...children) {
+  const focused = element !== document.activeElement && element.contains(document.activeElement) ? document.activeElement : null;
+  element.replaceChildren(...nodes(children));
+  if (focused) [...element.querySelectorAll(focused.localName)].find((each) => nameOf(each) === nameOf(focused))?.focus({ preventScroll: true });
+  return element;
+}
+
+const nameOf = (element) => element.getAttribute("href") ?? element.getAttribute("aria-label") ?? element.textContent;
 
 // Tells a screen reader something.
 export const announce = (text) => { document.getElementById("announcer").textContent = text; };

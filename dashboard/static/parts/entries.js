@@ -41,7 +41,7 @@ function opener(store, entry, element) {
 
 async function whole(store, entry) {
   try {
-    const { event, cause, effects } = await store.source.event(entry.id);
+    const { event, cause, effects } = await store.event(entry.id);
     const { source, ...rest } = event.data;
     const jump = (other) => h("a", { href: `#/log?filter=${encodeURIComponent(`id:${other.id}`)}` }, `${other.seq} ${other.type} ${other.experiment}`);
     return [

@@ -2,6 +2,8 @@
 
 import { logFilter } from "./log_filter.js";
 
+const AGAIN_MS = 5000;
+
 export class Refused extends Error {
   constructor(status, text) { super(text); this.status = status; }
 }
@@ -54,13 +56,29 @@ export class LiveSource {
   markers = () => ask("api/markers");
 
   // Calls back with (kind, content) for everything new; `log` has the CloudEvent, `lost` and `open` tell the connection.
+  // A browser gives a refused stream up, and has six connections for all its pages: so a page asks again after a while,
+  // and one that nobody looks at holds none.
   follow(after, callback) {
-    const stream = new EventSource(`api/stream?${query({ after })}`);
-    for (const kind of ["log", "vitals", "standing", "reset"]) {
-      stream.addEventListener(kind, (message) => callback(kind, JSON.parse(message.data), Number(message.lastEventId)));
-    }
-    stream.addEventListener("open", () => callback("open"));
-    stream.addEventListener("error", () => callback("lost"));
-    return () => stream.close();
+    let stream = null, last = after, again = null;
+    const open = () => {
+      stream = new EventSource(`api/stream?${query({ after: last })}`);
+      for (const kind of ["log", "vitals", "standing", "reset"]) {
+        stream.addEventListener(kind, (message) => {
+          last = Math.max(last, Number(message.lastEventId) || 0);
+          callback(kind, JSON.parse(message.data));
+        });
+      }
+      stream.addEventListener("open", () => callback("open"));
+      stream.addEventListener("error", () => {
+        callback("lost");
+        if (stream.readyState === EventSource.CLOSED) again = setTimeout(open, AGAIN_MS);
+      });
+    };
+    document.addEventListener("visibilitychange", () => {
+      clearTimeout(again);
+      stream.close();
+      if (!document.hidden) open();
+    });
+    open();
   }
 }

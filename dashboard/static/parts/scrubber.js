@@ -12,7 +12,7 @@ export class Scrubber {
     this.range = h("input", { type: "range", min: 1, max: 1, value: 1, "aria-label": "Position in the log", on: { input: (event) => this.#seek(Number(event.target.value)) } });
     this.where = h("span", { class: "where" });
     this.play = h("button", { "aria-label": "Play the history", on: { click: () => this.#playing() } }, "▶");
-    this.now = h("button", { on: { click: () => this.#go(0) } }, "now");
+    this.now = h("button", { on: { click: () => { this.#stop(); this.#seek(0); } } }, "now");
     this.fork = h("a", { class: "button", href: "#/fork" }, "what if …");
     fill(footer, this.play, this.range, this.where, this.fork, this.now);
     this.footer = footer;
@@ -45,15 +45,23 @@ export class Scrubber {
     history.replaceState(null, "", `${path || "#/now"}${query.size ? `?${query}` : ""}`);
   }
 
+  #stop() {
+    clearInterval(this.timer);
+    this.timer = null;
+    fill(this.play, "▶");
+    this.play.setAttribute("aria-label", "Play the history");
+  }
+
   #playing() {
-    if (this.timer) { clearInterval(this.timer); this.timer = null; fill(this.play, "▶"); return; }
+    if (this.timer) { this.#stop(); return; }
     const step = Math.max(1, Math.round(this.store.last / PLAY_STEPS));
     let at = this.store.past ? this.store.at : 1;
     fill(this.play, "❚❚");
+    this.play.setAttribute("aria-label", "Pause");
     this.timer = setInterval(() => {
       this.#seek(at);
       at += step;
-      if (at > this.store.last) { this.#playing(); this.#go(0); }
+      if (at > this.store.last) { this.#stop(); this.#seek(0); }
     }, PLAY_MS);
   }
 }

@@ -61,7 +61,7 @@ export class Store extends EventTarget {
     this.at = at >= this.last ? 0 : at;
     const wanted = this.at;
     if (wanted) {
-      const reply = await this.source.rows(wanted, shown);
+      const reply = await this.source.rows(wanted, shown).catch((error) => { if (wanted === this.at) this.at = this.#shownAt; throw error; });
       for (const row of reply.rows) rows.set(row.id, row);
       for (const id of reply.gone) rows.delete(id);
     }
@@ -84,6 +84,12 @@ export class Store extends EventTarget {
   async refresh(what) {
     this[what] = await this.source[what]();
     this.changed(what);
+  }
+
+  // An event with its cause, and with the effects that it had by the position on the page.
+  async event(id) {
+    const reply = await this.source.event(id);
+    return { ...reply, effects: reply.effects.filter((each) => !this.past || each.seq <= this.at) };
   }
 
   // What an experiment is ranked by: memory's score now, else the objective as it was published, else the fitness.

@@ -11,7 +11,7 @@ export function trialOf(events, at = 0) {
   const source = last("CodeRevised")?.source ?? proposal?.source ?? "";
   return {
     slot: last("ProposalRequested"), proposal, source, formula: formulaOf(source),
-    attempts: all("CodeFailed", "CodeRevised", "ProposalRejected", "RunAnomaly").map((event) => ({ kind: kind(event), seq: event.seq, ...event.data })),
+    attempts: all("CodeFailed", "CodeRevised", "ProposalRejected", "RunAnomaly").map((event) => ({ ...event.data, type: kind(event) })), // an anomaly has a kind of its own
     gates: last("RunStarted")?.gates ?? [], run: last("RunCompleted"), analysis: last("AnalysisReady"),
     discovery: all("DiscoveryConfirmed", "DiscoveryRefuted").at(-1),
   };

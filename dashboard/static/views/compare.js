@@ -27,8 +27,9 @@ export class CompareView {
     if (what !== "rows" && what !== "at") return;
     const { store } = this, rows = this.ids.map((id) => store.rows.get(id)).filter(Boolean);
     if (!rows.length) { fill(this.body, h("p", { class: "empty" }, "Nothing to compare yet.")); return; }
+    const asked = this.asked = {};
     const trials = await Promise.all(rows.map(async (row) => trialOf(await store.source.experiment(row.id).catch(() => []), store.at)));
-    fill(this.body, h("section", { class: "card", "aria-label": "Figures" }, this.#table(rows, trials)), h("section", { class: "card", "aria-label": "Loss curves" }, this.#curves(rows, trials)));
+    if (asked === this.asked) fill(this.body, h("section", { class: "card", "aria-label": "Figures" }, this.#table(rows, trials)), h("section", { class: "card", "aria-label": "Loss curves" }, this.#curves(rows, trials)));
   }
 
   #table(rows, trials) {

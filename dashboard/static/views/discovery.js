@@ -1,7 +1,7 @@
 // Discovery: who climbs the ladder, the evidence of each look, verdicts, placebos, control arms, the law, how rungs agree,
 // what units and formulas are worth, insights.
 
-import { fill, h, throttled } from "../parts/dom.js";
+import { fill, h, newest, throttled } from "../parts/dom.js";
 import { intervalBar } from "../parts/interval.js";
 import { LAW_HEADS, RUNG_HEADS, lawChart, lawRows, rungRows } from "../parts/law.js";
 import { count, number, percent, plural, signed } from "../parts/words.js";
@@ -28,18 +28,19 @@ export class DiscoveryView {
 
   constructor(store) {
     this.store = store;
-    this.refresh = throttled(() => this.#ask(), ASK_MS);
+    this.ask = newest(() => this.#ask());
+    this.refresh = throttled(() => this.ask(), ASK_MS);
   }
 
   async mount(main) {
     this.body = h("div", { class: "sections" }, h("p", { class: "quiet loading" }, "Asking memory …"));
     this.caption = h("p", {});
     fill(main, h("div", { class: "title" }, h("h1", {}, "Discovery"), this.caption), this.body);
-    await this.#ask();
+    await this.ask();
   }
 
   update(what) {
-    if (what === "at") this.#ask(); // at once: somebody waits for it
+    if (what === "at") this.ask(); // at once: somebody waits for it
     else if (what === "log" && !this.store.past) this.refresh();
   }
 
@@ -49,7 +50,7 @@ export class DiscoveryView {
       const known = await store.source.discovery(wanted);
       if (wanted === store.at && body === this.body) this.#draw(known);
     } catch (error) {
-      if (body === this.body) fill(body, h("p", { class: "error", role: "alert" }, error.message));
+      if (wanted === store.at && body === this.body) fill(body, h("p", { class: "error", role: "alert" }, error.message));
     }
   }
 

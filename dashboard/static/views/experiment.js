@@ -18,28 +18,31 @@ export class ExperimentView {
   constructor(store) { this.store = store; }
 
   async mount(main, { path: [id, , other] }) {
-    Object.assign(this, { main, id, other });
+    Object.assign(this, { main, id, other, events: null });
     await this.#load();
   }
 
+  unmount() { this.asked = null; } // an answer that comes later is for nobody
+
   update(what) {
     if (what === "at") { this.entries = this.#askTrail(); this.#draw(); }
-    const seen = this.store.rows.get(this.id);
-    if (what === "rows" && seen !== this.row) this.#load();
+    const seen = this.store.rows.get(this.id), reads = this.main.querySelector('[aria-expanded="true"]'); // an open event stays
+    if (what === "rows" && seen !== this.row && !reads) this.#load();
   }
 
   async #load() {
-    const { store, id } = this;
+    const { store, id } = this, asked = this.asked = {};
     this.row = store.rows.get(id);
     this.title = this.row?.label ?? id;
     this.entries = this.#askTrail(); // while the events come
     try {
-      this.events = await store.source.experiment(id);
+      const events = await store.source.experiment(id);
+      if (asked !== this.asked) return;
+      this.events = events;
+      this.#draw();
     } catch (error) {
-      fill(this.main, h("h1", {}, id), h("p", { class: "error" }, error.message));
-      return;
+      if (asked === this.asked) fill(this.main, h("h1", {}, id), h("p", { class: "error" }, error.message));
     }
-    this.#draw();
   }
 
   #draw() {
@@ -65,10 +68,10 @@ export class ExperimentView {
   }
 
   #top(row) {
-    const { rank, order } = this.store.ranking, place = rank.get(row.id);
+    const { rank } = this.store.ranking, place = rank.get(row.id);
     const children = this.store.experiments.filter((each) => each.parent === row.id);
     return [h("div", { class: "title" }, h("h1", { title: row.name }, row.label), statusChip(row), isBaseline(row) ? h("span", { class: "chip base" }, "baseline") : null,
-      h("p", {}, place ? `rank ${place} of ${order.length}` : row.reason ?? ""),
+      h("p", {}, place ? `rank ${place} of ${rank.size}` : row.reason ?? ""),
       h("div", { class: "tools" }, h("a", { class: "button", href: `#/lineage?select=${encodeURIComponent(row.id)}` }, plural(children.length, "child", "children")), h("a", { class: "button", href: `#/compare/${encodeURIComponent([row.id, row.parent].filter(Boolean).join(","))}` }, "Compare"))),
     row.name && row.name !== row.label ? h("p", { class: "quiet mono whole" }, row.name) : null];
   }
@@ -114,7 +117,7 @@ export class ExperimentView {
 
   #attempts({ attempts }) {
     const words = { CodeFailed: (each) => `attempt ${each.attempt}, ${each.stage}: ${each.reason}`, CodeRevised: (each) => `repair ${each.attempt} by ${each.repaired_by}`, ProposalRejected: (each) => `rejected: ${each.reason}`, RunAnomaly: (each) => `${each.action}: ${each.kind}` };
-    return attempts.length ? h("ol", { class: "attempts" }, attempts.map((each) => h("li", { class: each.kind === "CodeRevised" ? "repair" : null }, h("strong", {}, words[each.kind](each)), h("p", {}, each.message ?? each.change ?? each.evidence),
+    return attempts.length ? h("ol", { class: "attempts" }, attempts.map((each) => h("li", { class: each.type === "CodeRevised" ? "repair" : null }, h("strong", {}, words[each.type](each)), h("p", {}, each.message ?? each.change ?? each.evidence),
       each.tail ? h("details", {}, h("summary", { class: "quiet" }, "output"), h("pre", { class: "scroll", tabindex: "0" }, each.tail)) : null))) : null;
   }
 
@@ -123,25 +126,27 @@ export class ExperimentView {
     const { store, id } = this, { parent } = store.rows.get(id);
     const list = h("select", { "aria-label": "Compare the source with", on: { change: (event) => { location.hash = `#/experiment/${encodeURIComponent(id)}${event.target.value ? `/diff/${encodeURIComponent(event.target.value)}` : ""}`; } } });
     const option = (row) => h("option", { value: row.id, selected: row.id === this.other }, `against ${row.label}${row.id === parent ? " (parent)" : ""}`);
-    const first = store.rows.get(this.other), whole = h("option", { value: "" }, "the whole source");
-    fill(list, whole, first ? option(first) : null);
+    const first = [this.other, parent].map((each) => store.rows.get(each)).filter(Boolean), whole = h("option", { value: "" }, "the whole source");
+    fill(list, whole, first.map(option));
     whenIdle(() => {
-      const others = [...store.ranking.order, ...store.experiments.filter((row) => row.fitness === undefined)].filter((row) => row.id !== id);
-      fill(list, whole, others.slice(0, MAX_OTHERS).map(option));
+      const others = new Set([...first, ...store.ranking.order, ...store.experiments.filter((row) => row.fitness === undefined)]);
+      others.delete(store.rows.get(id));
+      fill(list, whole, [...others].slice(0, MAX_OTHERS).map(option));
     });
     return h("p", {}, list);
   }
 
   async #drawDifference() {
-    if (!this.other) { fill(this.difference, code(this.trial.source)); return; }
+    const { difference } = this;
+    if (!this.other) { fill(difference, code(this.trial.source)); return; }
     try {
       const other = trialOf(await this.store.source.experiment(this.other), this.store.at);
-      fill(this.difference, other.source ? sideBySide(other.source, this.trial.source, [this.other, this.id]) : h("p", { class: "empty" }, `${this.other} has no source.`));
-    } catch (error) { fill(this.difference, h("p", { class: "error" }, error.message)); }
+      fill(difference, other.source ? sideBySide(other.source, this.trial.source, [this.other, this.id]) : h("p", { class: "empty" }, `${this.other} has no source.`));
+    } catch (error) { fill(difference, h("p", { class: "error" }, error.message)); }
   }
 
   async #drawCurves() {
-    const { store, id } = this, parent = store.rows.get(id).parent;
+    const { store, id, curves } = this, parent = store.rows.get(id).parent;
     const baselines = store.ranking.order.filter((row) => isBaseline(row) && row.id !== id && row.id !== parent).slice(0, MAX_BASELINES).map((row) => row.id);
     const readings = store.source.live && !store.past && !this.trial.run && this.row?.run ? (await store.source.readings([this.row.run]).catch(() => ({})))[this.row.run] ?? {} : {};
     const known = async (each) => ({ id: each, tasks: curvesOf(trialOf(await store.source.experiment(each).catch(() => []), store.at).run) });
@@ -149,13 +154,13 @@ export class ExperimentView {
     const all = [own, ...await Promise.all([parent, ...baselines].filter(Boolean).map(known))];
     const tasks = [...new Set(all.flatMap((each) => Object.keys(each.tasks)))];
     const charts = tasks.map((task) => lineChart(task, all.filter((each) => each.tasks[task]).map((each) => ({ label: each.id, points: each.tasks[task], place: each.id === id ? 0 : 1, grey: baselines.includes(each.id) })), { log: true }));
-    fill(this.curves, charts.length ? h("div", { class: "charts" }, charts) : h("p", { class: "empty" }, "No curve was recorded."));
+    fill(curves, charts.length ? h("div", { class: "charts" }, charts) : h("p", { class: "empty" }, "No curve was recorded."));
   }
 
   #askTrail() { return this.store.source.log({ filter: `experiment:${this.id}`, limit: TRAIL_ENTRIES, at: this.store.at }).catch(() => ({ entries: [] })); }
 
   async #drawTrail() {
-    const { entries } = await this.entries;
-    fill(this.trail, h("ol", { class: "log", "aria-label": "Events about this experiment" }, entries.toReversed().map((entry) => item(this.store, entry))));
+    const { trail } = this, { entries } = await this.entries;
+    fill(trail, h("ol", { class: "log", "aria-label": "Events about this experiment" }, entries.toReversed().map((entry) => item(this.store, entry))));
   }
 }

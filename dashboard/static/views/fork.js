@@ -42,6 +42,7 @@ export class ForkView {
     const card = (label, size, ...content) => h("section", { class: `card ${size}`, "aria-label": label }, h("header", {}, h("h2", {}, label)), ...content);
     [this.then, this.starter, this.commands, this.forks] = ["then", "start", "commands", "forks"].map(part);
     this.caption = h("p", {});
+    this.folded = null;
     this.listed = card("Forks of this lab", "s12", this.forks);
     fill(main, h("div", { class: "title" }, h("h1", {}, this.title), this.caption), h("div", { class: "grid" },
       card("What was known", "s5", this.then), card("The fork", "s7", this.#form(), this.starter, this.commands), this.listed));
@@ -100,6 +101,7 @@ export class ForkView {
     if (!store.session.person) { fill(this.starter, h("details", {}, h("summary", {}, "Sign in to start it here"), signInForm(store, { heading: "Sign in to start a fork" }))); return; }
     const outcome = h("span", { role: "status" }), button = h("button", { class: "primary" }, "Start the fork");
     button.addEventListener("click", async () => {
+      if (["veto", "restore"].includes(this.kind) && !this.text) { fill(outcome, h("span", { class: "chip bad" }, "name an experiment")); return; }
       button.disabled = true;
       try {
         const { name } = await store.source.startFork({ at: this.at, text: this.text, experiments: number(this.experiments), policy: this.policy.trim() || null, seed: number(this.seed), models: this.models || null });
@@ -133,7 +135,7 @@ export class ForkView {
   }
 
   #commands() {
-    const field = (label, name, placeholder) => h("label", { class: "field" }, label, h("input", { value: this[name], placeholder, on: { input: (event) => { this[name] = event.target.value; list(); } } }));
+    const field = (label, name, placeholder) => h("label", { class: "field" }, label, h("input", { value: this[name], placeholder, on: { input: (event) => { this[name] = event.target.value; this.#commands(); } } }));
     const place = h("div", {}), list = () => fill(place, commandList(this.lines));
     list();
     if (this.folded) { fill(this.folded, place); return; }

@@ -35,7 +35,7 @@ export class LeaderboardView {
     const group = h("select", { "aria-label": "Which experiments", on: { change: (event) => { this.group = event.target.value; this.page = 0; this.#table(); } } },
       Object.entries(GROUPS).map(([key, words]) => h("option", { value: key, selected: key === this.group }, words)));
     const cost = h("select", { "aria-label": "Cost", on: { change: (event) => { this.cost = event.target.value; this.#pareto(); } } },
-      ["flops_per_token", "seconds", "parameters"].map((key) => h("option", { value: key }, FIGURES[key].head)));
+      ["flops_per_token", "seconds", "parameters"].map((key) => h("option", { value: key, selected: key === this.cost }, FIGURES[key].head)));
     this.board = h("div", { class: "part", data: { part: "board" } });
     this.pareto = h("div", { class: "part", data: { part: "pareto" } });
     this.caption = h("p", {});

@@ -5,6 +5,7 @@ import { item } from "../parts/entries.js";
 import { count } from "../parts/words.js";
 
 const PAGE_ENTRIES = 100;
+const MAX_ENTRIES = 500; // the server's page
 const HINTS = [["failures", "type:CodeFailed,RunFailed,RunAnomaly,ProposalRejected"], ["people", "type:HumanMessage,HumanAnswered"], ["scores", "type:AnalysisReady"], ["pool", "type:PoolUpdated"], ["director", "role:director"]];
 
 export class LogView {
@@ -46,8 +47,10 @@ export class LogView {
 
   async #newest(again = false) {
     if (!again && this.list.querySelector('[aria-expanded="true"]') && !this.store.past) return; // an open event stays in place
-    const filter = this.filter, reply = await this.#ask({});
-    if (!reply || filter !== this.filter) return;
+    const { filter } = this, { at } = this.store, shown = again ? 0 : this.list.childElementCount;
+    if (shown > MAX_ENTRIES) return; // somebody reads far back
+    const reply = await this.#ask({ limit: Math.max(PAGE_ENTRIES, shown) });
+    if (!reply || filter !== this.filter || at !== this.store.at) return;
     const fresh = (entry) => !again && this.known.size && !this.known.has(entry.id);
     fill(this.list, reply.entries.map((entry) => item(this.store, entry, { fresh: fresh(entry) })));
     this.known = new Set(reply.entries.map((entry) => entry.id));
@@ -55,9 +58,11 @@ export class LogView {
   }
 
   async #older() {
-    const last = this.list.lastElementChild;
+    const { filter } = this, { at } = this.store, last = this.list.lastElementChild;
+    this.more.disabled = true;
     const reply = last && await this.#ask({ before: Number(last.dataset.seq) });
-    if (!reply) return;
+    this.more.disabled = false;
+    if (!reply || filter !== this.filter || at !== this.store.at || last !== this.list.lastElementChild) return;
     this.list.append(...reply.entries.map((entry) => item(this.store, entry)));
     this.#count(reply);
   }

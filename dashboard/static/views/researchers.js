@@ -30,13 +30,17 @@ export class ResearchersView {
     return this.#draw();
   }
 
+  unmount() { this.asked = null; }
+
   update(what) { if (what === "rows") this.#draw(); }
 
   #draw() {
     const { programs } = this.store, { id } = this, row = programs.find((each) => each.id === id);
     this.title = row?.label ?? "Researchers";
     if (id && !row) { fill(this.main, h("h1", {}, id), h("p", { class: "empty" }, "The log has no such program at this position.")); return null; }
-    return row ? this.#program(row) : this.#list();
+    if (row) return this.#program(row);
+    this.asked = null;
+    return this.#list();
   }
 
   #list() {
@@ -73,7 +77,9 @@ export class ResearchersView {
 
   async #program(row) {
     const { store } = this, parent = store.rows.get(row.parent);
+    const asked = this.asked = {};
     const [own, other] = await Promise.all([this.#source(row.id), parent ? this.#source(parent.id) : null]);
+    if (asked !== this.asked) return; // another page is shown by now
     const line = store.line(row.id).reverse().map((id) => store.rows.get(id)), children = store.programs.filter((each) => each.parents?.includes(row.id));
     const facts = [["how it came about", row.operator], ["from", row.parents?.length ? row.parents.map((id, index) => [index ? ", " : "", this.#name(id)]) : "nothing"], ...Object.entries(SPLITS).map(([split, words]) => [`fitness, ${words}`, fitness(row[split])]), ["children", children.length ? children.map((each, index) => [index ? ", " : "", this.#name(each.id)]) : "none"]];
     fill(this.main, h("div", { class: "title" }, h("h1", { title: row.name }, row.label), this.#state(row), h("div", { class: "tools" }, h("a", { class: "button", href: "#/researchers" }, "All programs"))),

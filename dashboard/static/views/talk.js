@@ -1,10 +1,11 @@
 // Talk: what people said, what the lab answered and what each message changed; and words of one's own.
 
-import { announce, fill, h, throttled } from "../parts/dom.js";
+import { announce, fill, h, newest, throttled } from "../parts/dom.js";
 import { code } from "../parts/highlight.js";
 import { count, plural, timeElement } from "../parts/words.js";
 
 const SHOWN = 60;
+const ASK_MS = 2000;
 const EFFECTS = 6;
 const KINDS = { "": "say", veto: "veto an experiment", restore: "restore an experiment", withdraw: "withdraw guidance", budget: "set the budget" };
 const NEEDS_TARGET = new Set(["veto", "restore"]);
@@ -35,7 +36,8 @@ export class TalkView {
     this.voice = h("div", { class: "part", data: { part: "voice" } });
     fill(main, h("div", { class: "title" }, h("h1", {}, "Talk"), h("p", {}, "Words of people steer the next proposals. Everybody reads them.")), h("div", { class: "grid" },
       h("section", { class: "card s7", "aria-label": "Messages" }, this.list), h("div", { class: "s5 sections" }, h("section", { class: "card" }, h("header", {}, h("h2", {}, "Guidance in force")), this.guidance), h("section", { class: "card", "aria-label": "Speak" }, this.voice))));
-    this.refresh = throttled(() => this.#messages(), 400);
+    const ask = newest(() => this.#messages());
+    this.refresh = throttled(() => ask().catch(() => {}), ASK_MS);
     this.#messages();
     this.#guidance();
     this.#speak();
@@ -56,7 +58,7 @@ export class TalkView {
   async #messages() {
     const { store } = this;
     const { entries } = await store.source.log({ filter: "type:HumanMessage,HumanAnswered,CampaignPaused,CampaignResumed", limit: SHOWN, at: store.at });
-    const whole = await Promise.all(entries.map((entry) => store.source.event(entry.id).then((reply) => ({ entry, ...reply }), () => null)));
+    const whole = await Promise.all(entries.map((entry) => store.event(entry.id).then((reply) => ({ entry, ...reply }), () => null)));
     fill(this.list, whole.filter(Boolean).map((each) => this.#said(each)), whole.length ? null : h("li", { class: "empty" }, "Nobody has said anything yet."));
   }
 
