@@ -1,6 +1,6 @@
 // Leaderboard: every experiment, ranked; sort, filter, choose columns; and what each score costs.
 
-import { afterPaint, fill, h } from "../parts/dom.js";
+import { fill, h, whenIdle } from "../parts/dom.js";
 import { scatter } from "../parts/plot.js";
 import { FIGURES, count, figure, isBaseline, nameOf, number, statusChip } from "../parts/words.js";
 
@@ -48,7 +48,7 @@ export class LeaderboardView {
   update(what) {
     if (what !== "rows" && what !== "standing") return;
     this.#table();
-    afterPaint(() => this.#pareto());
+    whenIdle(() => this.#pareto());
   }
 
   #chooser() {

@@ -22,14 +22,21 @@ function clipped(context, text, room) {
   return width <= room ? text : `${text.slice(0, Math.max(1, Math.floor((text.length * room) / width) - 1))}…`;
 }
 
-// Returns the children of each experiment by its id, and the nodes of their tree, placed one step apart.
+// Returns the children of each experiment by its id, the nodes of their tree with the node that each comes `from`, the
+// nodes by their ids, and the ends of the tree. The distance of two generations is not known yet, so each x is 0.
 function placed(experiments, collapsed) {
-  const rows = experiments.filter((row) => row.status), opened = new Map(rows.map((row) => [row.id, row.opened]));
-  const children = new Map([[ROOT, []], ...rows.map((row) => [row.id, []])]);
-  for (const row of rows) children.get(opened.get(row.parent) < row.opened ? row.parent : ROOT).push(row.id);
+  const rows = new Map(experiments.filter((row) => row.status).map((row) => [row.id, row]));
+  const children = new Map([[ROOT, []], ...[...rows.keys()].map((id) => [id, []])]);
+  for (const row of rows.values()) children.get(rows.get(row.parent)?.opened < row.opened ? row.parent : ROOT).push(row.id);
   const root = d3.hierarchy(ROOT, (id) => (collapsed.has(id) ? null : children.get(id)));
   d3.tree().nodeSize([STEP_Y, 1]).separation((a, b) => (a.parent === b.parent ? 1 : 1.5))(root);
-  return { experiments, children, nodes: root.descendants().slice(1) };
+  const place = new Map(), ends = { low: 0, high: 0, depth: 1 };
+  root.eachBefore(({ data, x, depth, parent }) => {
+    if (data === ROOT) return;
+    place.set(data, { x: 0, y: x, generation: depth - 1, row: rows.get(data), parent: parent.data, from: place.get(parent.data) });
+    [ends.low, ends.high, ends.depth] = [Math.min(ends.low, x), Math.max(ends.high, x), Math.max(ends.depth, depth)];
+  });
+  return { experiments, children, nodes: [...place.values()], place, ends };
 }
 
 let whole = null; // the newest tree without collapsed nodes
@@ -85,13 +92,11 @@ export class LineageView {
   repaint() { this.#paint(); this.#legend(); }
 
   #layout() {
-    const { store } = this, { children, nodes } = this.collapsed.size ? placed(store.experiments, this.collapsed) : wholeTree(store.experiments);
-    this.children = children;
-    const [low, high] = nodes.length ? range(nodes.map((node) => node.x)) : [0, 0];
-    this.canvas.style.height = `${Math.max(LOWEST_CANVAS, 1.3 * (high - low) + 90)}px`; // the style sheet says how high at most
-    this.step = this.#step(nodes);
-    this.nodes = nodes.map((node) => ({ x: (node.y - 1) * this.step, y: node.x, row: store.rows.get(node.data), parent: node.parent.data }));
-    this.place = new Map(this.nodes.map((node) => [node.row.id, node]));
+    const { store } = this, { children, nodes, place, ends } = this.collapsed.size ? placed(store.experiments, this.collapsed) : wholeTree(store.experiments);
+    Object.assign(this, { children, nodes, place });
+    this.canvas.style.height = `${Math.max(LOWEST_CANVAS, 1.3 * (ends.high - ends.low) + 90)}px`; // the style sheet says how high at most
+    this.step = this.#step(ends);
+    for (const node of nodes) node.x = node.generation * this.step;
     this.path = new Set(store.ranking.best ? store.line(store.ranking.best.id) : []);
     fill(this.caption, `${count(children.size - 1)} experiments, ${count(children.get(ROOT).length)} without a parent`);
     this.canvas.setAttribute("aria-label", `Lineage of ${children.size - 1} experiments. Arrow keys move, Enter opens, space collapses.`);
@@ -101,9 +106,8 @@ export class LineageView {
 
   // Returns the distance of two generations at which the tree has the proportions of the canvas; a tree of few
   // generations takes the room for its names that the canvas has.
-  #step(nodes) {
-    const ys = nodes.map((node) => node.x), depth = nodes.reduce((most, node) => Math.max(most, node.depth), 1);
-    const height = ys.reduce((a, b) => Math.max(a, b), 0) - ys.reduce((a, b) => Math.min(a, b), 0) + 2 * STEP_Y;
+  #step({ low, high, depth }) {
+    const height = high - low + 2 * STEP_Y;
     const wanted = (height * (this.canvas.clientWidth || 1000)) / (this.canvas.clientHeight || 500) / depth;
     const roomy = (this.canvas.clientWidth || 1000) / (depth + 0.5);
     return Math.max(STEP_X[0], Math.min(STEP_X[1], Math.max(wanted, roomy)));
@@ -140,11 +144,12 @@ export class LineageView {
   }
 
   #edges(context, seen, k) {
+    const best = new Set([...this.path].map((id) => this.place.get(id)).filter((node) => node?.from && this.path.has(node.parent)));
     for (const strong of [false, true]) {
       context.beginPath();
-      for (const node of this.nodes) {
-        const from = this.place.get(node.parent);
-        if (!from || strong !== (this.path.has(node.row.id) && this.path.has(node.parent)) || node.x < seen.left || from.x > seen.right) continue;
+      for (const node of strong ? best : this.nodes) {
+        const { from } = node;
+        if (!from || (!strong && best.has(node)) || node.x < seen.left || from.x > seen.right) continue;
         if (Math.max(node.y, from.y) < seen.top || Math.min(node.y, from.y) > seen.bottom) continue;
         const middle = (node.x + from.x) / 2;
         context.moveTo(from.x, from.y);
