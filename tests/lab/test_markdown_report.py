@@ -52,7 +52,7 @@ def test_a_campaign_with_verification_tells_its_plan_and_every_look() -> None:
         "2 candidates got a verdict: 2 confirmed, 0 refuted",
         "The first 12 were the best designs of an earlier campaign",
         "(10%)",
-        "| 325 | `e0023` | micro | 10 | `base-mamba2` | +0.0168 | +0.0104 to +0.0233 | 502 of 40 | passed |",
+        "| 325 | `e0023` | micro | 10 | `base-mamba2` | +0.0168 | +0.0106 to +0.0231 | 502 of 40 | passed |",
         "- `e0001` was confirmed (event 258)",
     ):
         assert part in text

@@ -81,7 +81,7 @@ def test_the_commands_tell_the_claim(verified: FinishedLab) -> None:
 def test_a_resumed_campaign_keeps_its_plan(verified: FinishedLab, tmp_path: Path) -> None:
     """Another plan is refused in one line; the same one is not."""
     toml = tmp_path / "lab.toml"
-    toml.write_text(SETTINGS.replace("[2]", "[2, 3]"))
+    toml.write_text(SETTINGS.replace("[2]", "[2, 4]"))
     refusal = verified.move37("run", "--experiments", "2", "--config", str(toml), code=1)
     assert "fixed its verification plan when it started; hint: give --campaign NAME" in refusal
     toml.write_text(SETTINGS)
