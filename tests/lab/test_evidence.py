@@ -2,12 +2,19 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from bus.vocabulary.events import DiscoveryConfirmed, VerificationCompleted
+from bus.vocabulary.events import (
+    CampaignFinished,
+    DiscoveryConfirmed,
+    PromotionDecided,
+    VerificationCompleted,
+    VerificationFailed,
+)
 from bus.vocabulary.queries import AskArms, ResultsByArm
 from bus.wire.envelope import Envelope
 from bus.wire.ids import verification_seed
@@ -44,6 +51,32 @@ def test_every_claim_is_listed_with_its_standing(lab: Laboratory) -> None:
     assert (row["standing"], row["rung"], row["at"]) == ("confirmed", "micro", confirmed(lab).seq)
     assert row["e_value"] >= row["needed"]
     assert len(rows) == 2
+
+
+def test_a_placebo_that_lost_a_run_has_failed_once_the_campaign_has_ended(lab: Laboratory) -> None:
+    """Until then the run may be repeated; without a lost run, nothing is known of one that did not get to its look."""
+    step = next(one for one in lab.log if isinstance(one.event, PromotionDecided))
+    failure = VerificationFailed(
+        run="placebo-1-v0-s0", worker="1", repetition=0, stage="train", reason="timeout", message=""
+    )
+    climb = replace(step, event=step.event.model_copy(update={"candidate": "placebo-1", "placebo_of": "base-gla"}))
+    lost = replace(step, seq=step.seq + 1, experiment="placebo-1", event=failure)
+    end = next(one for one in lab.log if isinstance(one.event, CampaignFinished))
+    story = story_of(lab.log, confirmed(lab).experiment)
+    standings = [
+        replace(story, candidate="placebo-1", log=log).standing
+        for log in ([climb, lost], [climb, lost, end], [climb, end])
+    ]
+    assert standings == ["placebo climbing", "placebo failed", "no verdict"]
+
+
+def test_a_candidate_without_a_place_waits_until_the_campaign_ends(lab: Laboratory) -> None:
+    """Then it has none."""
+    story = next(one for one in stories(lab.log) if one.standing == "no verdict")
+    last = story.looks[-1][0]
+    running = replace(story, log=[one for one in lab.log if one.seq <= last])
+    assert "has no place at micro" in story.reason
+    assert "waits for a place at micro" in running.reason
 
 
 def test_the_figures_can_be_computed_again_from_the_positions(lab: Laboratory) -> None:
