@@ -1,10 +1,11 @@
 """Tables that fit the terminal: columns give way to narrower ones, then to fewer ones, then each row stands alone.
 
-A column has a rank: the lowest are the last to go. A line below the table says which columns are left out.
+A column has a rank: the lowest are the last to go. A line below the table says which columns are left out. In a pipe or
+a file every text is whole, for `grep` and `awk`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.cells import cell_len
@@ -13,6 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 
 GAP = 2
+PIPE_WIDTH = 1000
+"""Width of a page that no terminal shows: no text is cut there."""
+MAX_RECORD_WIDTH = 160
+"""Width from which on rows of any columns stand one below the other in a pipe too."""
 MIN_FLEXIBLE_WIDTH = 14
 """Width to which a long text may be cut before a column is left out."""
 
@@ -33,6 +38,8 @@ class Column:
 def print_table(page: Console, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     """Print a table with as many of its columns as the page has room for; the last line names the others."""
     lines = list(rows)
+    if page.width >= PIPE_WIDTH:
+        columns = [replace(column, max_width=None) for column in columns]
     shown = fitting(columns, lines, page.width)
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for index, width in zip(shown, _widths(columns, lines, shown, page.width), strict=True):
@@ -102,7 +109,7 @@ def print_records(page: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     cells = [["" if row[name] is None else str(row[name]) for name in names] for row in rows]
     right = [not isinstance(rows[0][name], str | None) for name in names]
     columns = [Column(name.replace("_", " "), right=right[index]) for index, name in enumerate(names)]
-    if _least_width(columns, cells, range(len(names))) <= page.width:
+    if _least_width(columns, cells, range(len(names))) <= min(page.width, MAX_RECORD_WIDTH):
         print_table(page, columns, cells)
         return
     for number, line in enumerate(cells):

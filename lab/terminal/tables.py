@@ -12,7 +12,7 @@ from bus.vocabulary.design_edits import FUNCTION_MARK
 from bus.vocabulary.queries import Experiment, FormulaRecord, SpendingRow, UnitEffect
 from dashboard.report.summary import duration_text
 from lab.client.model_tally import CIRCUIT_OPEN, OUTCOME_WORDS
-from lab.terminal.fitting import Column, print_records, print_table, print_trimmed
+from lab.terminal.fitting import PIPE_WIDTH, Column, print_records, print_table, print_trimmed
 from trainer.exporting.certificate import Certificate
 
 SHORT_FIELDS = (
@@ -60,9 +60,9 @@ SPENDING_COLUMNS = (
 
 
 def console() -> Console:
-    """Return a console as wide as the terminal, or wide enough for every column if stdout is no terminal."""
+    """Return a console as wide as the terminal, or wide enough for every text if stdout is no terminal."""
     default = Console()
-    return default if default.is_terminal else Console(width=160)
+    return default if default.is_terminal else Console(width=PIPE_WIDTH)
 
 
 def short(row: Experiment) -> dict[str, Any]:

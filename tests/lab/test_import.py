@@ -165,7 +165,7 @@ def test_ideas_start_from_the_best_imported_ones(events: list[Envelope]) -> None
 def test_an_imported_experiment_is_never_the_best(campaign: Path) -> None:
     """Its reported scores, of up to 30, are in a list of their own."""
     best = [json.loads(line) for line in move37("best", "--json", "--home", str(campaign / "home")).splitlines()]
-    assert {one["origin"] for one in best} == {"baseline", "genetic"}
+    assert {one["origin"] for one in best} in ({"genetic"}, {"baseline", "genetic"})  # the ten best may all be new
     listed = move37("best", "--imported", "-n", "2", "--json", "--home", str(campaign / "home")).splitlines()
     assert [json.loads(line)["imported"]["merit"] for line in listed] == [30.0, 29.0]
 

@@ -155,6 +155,16 @@ def test_quiet_silences_progress(capsys: pytest.CaptureFixture[str], monkeypatch
     assert capsys.readouterr().err == ""
 
 
+def test_a_pipe_gets_every_text_whole() -> None:
+    """Names of designs are not cut where no terminal limits them."""
+    log = ROOT / "docs/campaigns/claim-seed41.jsonl.gz"
+    rows = read_experiments(log)
+    text = move37("experiments", "--log", str(log))
+    assert max(len(row.name) for row in rows) > 60
+    assert all(row.name in text for row in rows)
+    assert "…" not in text
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 def test_help_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The help of every command does, in whole sentences, and uses no more than 80 columns."""
