@@ -61,7 +61,12 @@ class GrowthLaw:
     constant_rate_p: float | None
     """Two-sided p value of a constant hit rate, b = 1."""
     growth: Growth
-    """The finding in words, by the wider of the intervals."""
+    """The finding in words, by the interval that spans both."""
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The interval that spans both; None without an exponent."""
+        return _span(self.interval, self.search_interval) if self.interval else None
 
 
 def fit(searches: Sequence[SearchRecord], seed: int = 0) -> GrowthLaw:
@@ -75,7 +80,6 @@ def fit(searches: Sequence[SearchRecord], seed: int = 0) -> GrowthLaw:
     low, high = (float(stats.chi2.ppf(p, 2 * count)) / (2 * total) for p in (tail, 1 - tail))
     below = float(stats.chi2.cdf(2 * total, 2 * count))
     resampled = _resampled_interval(searches, seed)
-    widest = (min(low, resampled[0]), max(high, resampled[1])) if resampled else (low, high)
     return GrowthLaw(
         searches=len(searches),
         discoveries=count,
@@ -84,8 +88,14 @@ def fit(searches: Sequence[SearchRecord], seed: int = 0) -> GrowthLaw:
         interval=(low, high),
         search_interval=resampled,
         constant_rate_p=2 * min(below, 1 - below),
-        growth=_in_words(*widest),
+        growth=_in_words(*_span((low, high), resampled)),
     )
+
+
+def _span(interval: tuple[float, float], other: tuple[float, float] | None) -> tuple[float, float]:
+    """Return the interval from the lower of the low ends to the higher of the high ones."""
+    low, high = other or interval
+    return min(interval[0], low), max(interval[1], high)
 
 
 def _in_words(low: float, high: float) -> Growth:

@@ -58,15 +58,11 @@ def _growth_rows(report: dict[str, Any], costs: Sequence[str]) -> Iterator[tuple
 
 
 def _exponent(fitted: dict[str, Any] | None) -> str:
-    """Return an exponent with the interval that holds both of its own, which tells how growth goes."""
+    """Return an exponent with the interval that tells how growth goes, and what it tells."""
     if fitted is None:
         return NONE
     law = GrowthLaw(**fitted)
-    intervals = [ends for ends in (law.interval, law.search_interval) if ends]
-    if law.exponent is None or not intervals:
-        return law.growth
-    lows, highs = zip(*intervals, strict=True)
-    return f"{law.exponent:.2f} {interval((min(lows), max(highs)), '.2f')}, {law.growth}"
+    return law.growth if law.exponent is None else f"{law.exponent:.2f} {interval(law.span, '.2f')}, {law.growth}"
 
 
 def _comparisons(report: dict[str, Any]) -> str:
