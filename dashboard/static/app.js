@@ -118,6 +118,8 @@ class App {
   }
 
   #signIn() {
+    if (this.signingIn) return; // a lost connection asks again and again, and somebody may be typing
+    this.signingIn = true;
     fill(this.main, h("div", { class: "card" }, signInForm(this.store, { token: true })));
     this.store.addEventListener("change", ({ detail }) => { if (detail === "session" && this.store.session.may_read) location.reload(); });
     const token = new URLSearchParams(location.hash.slice(1)).get("token");

@@ -30,17 +30,13 @@ const nodes = (children) => children.flat(Infinity)
 
 // Replaces the children of an element. What had the focus among them gives it to what has its name now.
 export function fill(element, ...children) {
-  const lost = focused && element !== focused && element.contains(focused) ? focused : null;
+  const { activeElement: focused } = document, lost = element !== focused && element.contains(focused) ? focused : null;
   element.replaceChildren(...nodes(children));
-  if (lost) [...element.querySelectorAll(lost.localName)].find((each) => nameOf(each) === nameOf(lost))?.focus({ preventScroll: true });
+  if (lost) [...element.querySelectorAll(lost.localName)].find((each) => wordsOf(each) === wordsOf(lost))?.focus({ preventScroll: true });
   return element;
 }
 
-let focused = null; // to ask the document would have it compute the page's style each time
-document.addEventListener("focusin", ({ target }) => { focused = target; });
-document.addEventListener("focusout", () => { focused = null; });
-
-const nameOf = (element) => element.getAttribute("href") ?? element.getAttribute("aria-label") ?? element.textContent;
+const wordsOf = (element) => element.getAttribute("href") ?? element.getAttribute("aria-label") ?? element.textContent;
 
 // Tells a screen reader something.
 export const announce = (text) => { document.getElementById("announcer").textContent = text; };
