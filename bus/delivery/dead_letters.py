@@ -17,7 +17,7 @@ from bus.wire.ids import derive
 from bus.wire.stored_message import StoredMessage
 
 MAX_WHOLE_BYTES = 2 << 20
-"""A letter holds a message up to this size whole, as text and as hex, since a letter has to fit a message too."""
+"""A letter holds a message up to this size whole, as text and as hex, if the letter fits into a message."""
 PREVIEW_CHARACTERS = 4000
 REPLIES = frozenset({"HumanAnswered"})
 """Fallbacks that only tell a person what happened; a retry contradicts none of them."""
@@ -61,7 +61,7 @@ class DeadLetter:
     retry: int = 0
     """How often it was retried before this letter."""
     preview: str = ""
-    """The beginning of a message longer than `MAX_WHOLE_BYTES`; only its own stream has the whole payload."""
+    """The beginning of a message that is too long for a letter; only its own stream has the whole payload."""
     seq: int = 0
     """Position among the dead letters; 0 until it is published."""
 
@@ -76,10 +76,13 @@ class DeadLetter:
         return replace(self, retry=self.retry + 1)
 
 
-def encode(letter: DeadLetter) -> bytes:
-    """Return the letter as JSON: with the original as readable text, and as exact bytes in hex."""
+def encode(letter: DeadLetter, *, whole: bool = True) -> bytes:
+    """Return the letter as JSON: with the original as readable text, and as exact bytes in hex.
+
+    Of a long original, or if it is not to be `whole`, the letter has the beginning of the text alone.
+    """
     payload = letter.original.payload
-    whole = len(payload) <= MAX_WHOLE_BYTES
+    whole = whole and len(payload) <= MAX_WHOLE_BYTES
     text = payload.decode("utf-8", "backslashreplace")
     wire = _WireLetter(
         role=letter.role,
@@ -128,8 +131,7 @@ def retry_objection(letter: DeadLetter) -> str | None:
     if letter.role == "memory":
         return "memory reads the log as a whole; hint: delete memory.duckdb, and memory reads all messages again"
     if letter.preview:
-        size = MAX_WHOLE_BYTES >> 20
-        return f"message is longer than {size} MiB; only its stream has all bytes, at position {letter.original.seq}"
+        return f"message is too long for a letter; only its stream has all bytes, at position {letter.original.seq}"
     if letter.fallback_types == PAUSE_FALLBACK:
         return f"{letter.role} paused the campaign instead; hint: move37 say resume"
     if set(letter.fallback_types) - REPLIES:

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from bus.delivery.transport import Durable, NoAnswer, Receipt, TransportError
-from bus.wire.stored_message import StoredMessage
+from bus.delivery.transport import Durable, MessageTooLong, NoAnswer, Receipt, TransportError
+from bus.wire.stored_message import MAX_MESSAGE_BYTES, StoredMessage
 from bus.wire.subjects import STREAMS, matches
 
 
@@ -71,7 +71,9 @@ class MemoryTransport:
         self._changed = asyncio.Condition()
 
     async def publish(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> Receipt:
-        """Append; see Transport."""
+        """Append; see Transport. A message may be as long as on the lab's own server."""
+        if len(payload) > MAX_MESSAGE_BYTES:
+            raise MessageTooLong(f"can't publish on {subject}: the message has {len(payload):,d} bytes")
         stream = self._streams[_stream_of(subject)]
         if message_id in stream.ids:
             return Receipt(None, duplicate_of=stream.ids[message_id])
@@ -148,6 +150,10 @@ class MemoryTransport:
         """Read once; see Transport."""
         later = self._streams[stream].messages[after:]
         return [stored for stored in later if matches(subject, stored.subject)][:max_batch]
+
+    async def next_message(self, stream: str, after: int, subject: str = ">") -> StoredMessage | None:
+        """Read one message; see Transport."""
+        return next(iter(await self.read(stream, after, subject, max_batch=1)), None)
 
     async def last_seq(self, stream: str) -> int:
         """Return the newest position; see Transport."""

@@ -24,6 +24,10 @@ class PermissionDenied(TransportError):
     """The server denies this key the subject."""
 
 
+class MessageTooLong(TransportError):
+    """The server takes no message of this size."""
+
+
 class LogFull(TransportError):
     """The stream refuses new messages: its limit is reached, or the disk is full."""
 
@@ -125,6 +129,14 @@ class Transport(Protocol):
         self, stream: str, after: int = 0, subject: str = ">", max_batch: int = 256
     ) -> Sequence[StoredMessage]:
         """Return the next messages of a stream after a position that it has by now, or none. Raises TransportError."""
+        ...
+
+    async def next_message(self, stream: str, after: int, subject: str = ">") -> StoredMessage | None:
+        """Return the first message on a subject after a position that the stream has by now, or None.
+
+        Unlike `read`, it needs no right by which a message could be stored under another subject.
+        Raises TransportError.
+        """
         ...
 
     async def last_seq(self, stream: str) -> int:

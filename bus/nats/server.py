@@ -18,6 +18,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bus.wire.stored_message import MAX_MESSAGE_BYTES
+
 PR_SET_PDEATHSIG = 1
 PID_FILE = "server.pid"
 PORT = re.compile(r"^port: (\d+)$", re.MULTILINE)
@@ -25,7 +27,7 @@ CONFIG = """# Written at every start.
 host: 127.0.0.1
 port: {port}
 server_name: move37
-max_payload: 8MB
+max_payload: {max_payload}
 {authorization}jetstream {{
   sync_interval: always
   max_mem: 64MB
@@ -69,7 +71,7 @@ def server_command(folder: Path, port: int, authorization: str = "") -> list[str
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "server.conf"
-    config.write_text(CONFIG.format(port=port, authorization=authorization))
+    config.write_text(CONFIG.format(port=port, max_payload=MAX_MESSAGE_BYTES, authorization=authorization))
     paths = {
         "--config": config,
         "--pid": folder / PID_FILE,

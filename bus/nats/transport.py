@@ -7,7 +7,6 @@ so a lost server blocks nothing for ever.
 
 import asyncio
 import contextlib
-import json
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
-from bus.delivery.transport import Durable, LogFull, NoAnswer, Receipt, TransportError
+from bus.delivery.transport import Durable, LogFull, MessageTooLong, NoAnswer, Receipt, TransportError
 from bus.nats.attempts import ATTEMPT_TIMEOUT_S, attempts
 from bus.nats.batch_get import BatchReader
 from bus.nats.connection import ANONYMOUS, SERVER_AWAY_ERRORS, Connection
@@ -34,6 +33,7 @@ from bus.nats.provisioning import (
     provision_consumer,
     renew_consumer,
 )
+from bus.nats.single_get import newest_message, next_message
 from bus.security.access import direct_get
 from bus.security.identity import Identity
 from bus.wire.envelope import CONTENT_TYPE
@@ -130,6 +130,8 @@ class NatsTransport:
                 if error.err_code == WRONG_LAST_SEQUENCE:
                     return Receipt(None)
                 raise _publish_error(subject, error) from None
+            except nats.errors.MaxPayloadError:
+                raise MessageTooLong(f"can't publish on {subject}: the message has {len(payload):,d} bytes") from None
             except SERVER_AWAY_ERRORS:
                 self._connection.raise_if_denied(subject)
             else:
@@ -201,6 +203,11 @@ class NatsTransport:
                     self._connection.raise_if_denied(direct_get(stream))
         raise NoAnswer(f"can't read stream {stream}: the NATS server did not answer within {patience:g} s")
 
+    async def next_message(self, stream: str, after: int, subject: str = ">") -> StoredMessage | None:
+        """Read one message; see Transport."""
+        patience = READ_PATIENCE_S if self.patience is None else self.patience
+        return await next_message(self._connection, stream, after, subject, patience)
+
     async def last_seq(self, stream: str) -> int:
         """Return the newest position; see Transport."""
         try:
@@ -226,16 +233,7 @@ class NatsTransport:
 
     async def newest(self, stream: str, subject: str) -> StoredMessage | None:
         """Return the newest message on a subject, which may have wildcards; None without one. Raises NoAnswer."""
-        body = json.dumps({"last_by_subj": subject}).encode()
-        try:
-            message = await self.client.request(direct_get(stream), body, timeout=ATTEMPT_TIMEOUT_S)
-        except SERVER_AWAY_ERRORS as error:
-            self._connection.raise_if_denied(direct_get(stream))
-            raise NoAnswer(f"can't read stream {stream} ({type(error).__name__})") from None
-        headers = message.headers or {}
-        if headers.get("Status"):
-            return None
-        return StoredMessage(int(headers["Nats-Sequence"]), headers["Nats-Subject"], message.data)
+        return await newest_message(self._connection, stream, subject)
 
     async def has_stream(self, stream: str) -> bool:
         """Return whether a stream exists. Raises PermissionDenied, NoAnswer."""

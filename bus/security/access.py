@@ -115,8 +115,7 @@ def _role_publishes(role: RoleSpec, told: tuple[str, ...]) -> Iterator[str]:
         yield subjects.dead_letter(role.name)
     if role.durable:
         yield subjects.trace("*")
-        if LOG not in role.follows:
-            yield direct_get(LOG)
+        yield wrapped_get(LOG)
     for durable in role.durables:
         consumer = f"{durable.stream}.{durable.name}"
         yield from (f"$JS.API.CONSUMER.{verb}.{consumer}" for verb in ("MSG.NEXT", "INFO"))
@@ -146,8 +145,17 @@ def _follow_requests(streams: tuple[str, ...]) -> Iterator[str]:
 
 
 def direct_get(stream: str) -> str:
-    """Return the request by which messages of a stream are read."""
+    """Return the request by which messages of a stream are read as they are stored.
+
+    The server puts such a message on whatever subject the request names for the reply. So nobody who writes to a stream
+    may ask for its messages so.
+    """
     return f"$JS.API.DIRECT.GET.{stream}"
+
+
+def wrapped_get(stream: str) -> str:
+    """Return the request by which one message of a stream is read inside JSON of the server."""
+    return f"$JS.API.STREAM.MSG.GET.{stream}"
 
 
 def _followed_subjects(streams: tuple[str, ...]) -> Iterator[str]:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+MAX_MESSAGE_BYTES = 8 << 20
+"""Length of the longest payload that the lab's own server takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:

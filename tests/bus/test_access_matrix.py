@@ -1,13 +1,14 @@
 """Access rights, tested on a real server: every role, every subject, every verb, and a client without a key.
 
-The event types that a role publishes come from its declaration; every other right comes from the rules in this file.
+What each may do stands in `tests/support/access_rights.py`.
 The server reports a refusal as an error before it answers a ping. So each role makes all its attempts, and then pings.
 """
 
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nats
@@ -17,104 +18,23 @@ from nats.aio.client import Client
 
 from bus.delivery import dead_letters
 from bus.delivery.bus import Bus
-from bus.delivery.transport import Durable, PermissionDenied
+from bus.delivery.transport import PermissionDenied
 from bus.nats import server
 from bus.nats.transport import NatsTransport
 from bus.security import access, keys
 from bus.security.identity import Identity
-from bus.vocabulary.events import EVENT_TYPES
+from bus.vocabulary.events import CampaignResumed
 from bus.wire import subjects
+from bus.wire.envelope import Envelope, MalformedMessage, encode
+from bus.wire.ids import CAMPAIGN
 from bus.wire.stored_message import StoredMessage
-from bus.wire.subjects import DEAD, FILES, HUMAN, LOG, RETRY, STREAMS
+from bus.wire.subjects import DEAD, HUMAN, LOG, STREAMS
 from lab.roster import all_durables, decider_specs, key_names, role_specs
+from tests.support.access_rights import PERSON, ROLES, durable_of, publications, published_types, subscriptions
 
-DECIDERS = ("director", "researcher", "engineer", "trainer", "analyst", "desk")
-SERVES = (*DECIDERS, "memory", "dashboard")
-WRITERS = ("researcher", "engineer")  # they ask trainers to put a source through the gates
-PERSON = "person.ada"
-READERS = ("reader", PERSON)
-ROLES = (*SERVES, "lab", "human", *READERS)
 VIOLATION = re.compile(r'(?i)permissions violation for (publish|subscription) to "([^"]+)"')
-STREAM_VERBS = ("CREATE", "UPDATE", "DELETE", "PURGE", "MSG.DELETE", "SNAPSHOT", "RESTORE", "MSG.GET")
-FOLLOWED: dict[str, set[str]] = {
-    "memory": {"LAB_EVENTS"},
-    **{reader: {"LAB_EVENTS", "LAB_METRICS", "LAB_TRACES", "LAB_DEAD", FILES} for reader in READERS},
-    "dashboard": {"LAB_EVENTS", "LAB_METRICS"},
-}
-SUBJECTS = {stream.name: stream.subjects[0] for stream in STREAMS}
-Rights = dict[str, bool]
-"""Subject → whether a role may use it."""
 Refusals = set[tuple[str, str]]
 """(verb, subject in lower case) of each refusal."""
-
-
-def published_types(role: str) -> set[str]:
-    """Return the event types that a role may publish on the log by its declaration."""
-    spec = role_specs().get(role)
-    return {kind.__name__ for kind in spec.publishes} - {"LossPoint"} if spec else set()
-
-
-def durable_of(role: str) -> Durable:
-    """Return a role's consumer."""
-    durable = role_specs()[role].durable
-    assert durable
-    return durable
-
-
-def publications(role: str, types: set[str]) -> Rights:
-    """Return every tested subject to publish on, and whether a role that publishes these types may use it."""
-    admin = role == "lab"
-    rights = {f"lab.events.c.e0001.{kind}": admin or kind in types for kind in EVENT_TYPES if kind != "LossPoint"}
-    rights |= {"lab.metrics.c.e0001-a0": admin or role == "trainer", "lab.traces.abc": admin or role in DECIDERS}
-    rights |= {
-        "lab.human.c": admin or role == "human",
-        "lab.human.c.ada": admin or role == PERSON,
-        "lab.human.c.bob": admin,
-        "lab.human": admin,
-        "elsewhere": admin,
-        "$SYS.REQ.SERVER.PING": admin,
-    }
-    rights |= {f"lab.dead.{owner}": admin or (role == owner and owner in (*DECIDERS, "memory")) for owner in ROLES}
-    rights |= {f"lab.retry.{owner}": admin for owner in ROLES}
-    asks = {"director", "researcher", "engineer", "analyst", "trainer", "desk", "dashboard", *READERS}
-    rights |= {"lab.query.standing": admin or role in asks, "lab.query.experiments": admin or role in asks}
-    rights |= {f"_INBOX.{asker}.x": admin or role == "memory" for asker in ROLES}
-    rights |= {f"_INBOX.{asker}.x": admin or role in SERVES for asker in ("lab", "dashboard", *READERS)}
-    rights |= {f"_INBOX.{writer}.x": admin or role in {"memory", "trainer"} for writer in WRITERS}
-    rights["lab.gates"] = admin or role in WRITERS
-    rights |= {f"$SRV.{verb}": admin or role in READERS for verb in ("PING", "INFO", "STATS")}
-    rights |= {"$SRV.STATS": admin or role in {"dashboard", *READERS}, "lab.drain.director": admin}
-    rights |= {"lab.status.director": admin or role in READERS}
-    rights |= {f"$O.LAB_FILES.{kind}.x": admin or role == "trainer" for kind in ("C", "M")}
-    rights |= dict.fromkeys(("lab.files.trainer", "lab.files.trainer.x"), admin or role in READERS)
-    for stream in SUBJECTS:
-        rights |= {f"$JS.API.STREAM.{verb}.{stream}": admin for verb in STREAM_VERBS}
-        rights |= {f"$JS.API.CONSUMER.{verb}.{stream}": admin for verb in ("CREATE", "LIST", "NAMES")}
-        follows = admin or stream in FOLLOWED.get(role, ())
-        reads = follows or (stream == LOG and role in DECIDERS)
-        rights |= {f"$JS.API.STREAM.INFO.{stream}": follows, f"$JS.API.DIRECT.GET.{stream}": reads}
-        for name in (*DECIDERS, "memory", "stranger", *(f"{decider}-retry" for decider in (*DECIDERS, "memory"))):
-            consumer = f"{stream}.{name}"
-            inbox = (HUMAN if role == "desk" else LOG, role)
-            may = admin or (role in DECIDERS and (stream, name) in (inbox, (RETRY, f"{role}-retry")))
-            rights |= {f"$JS.API.CONSUMER.{verb}.{consumer}": may for verb in ("MSG.NEXT", "INFO")}
-            rights |= {f"$JS.API.CONSUMER.{verb}.{consumer}": admin for verb in ("CREATE", "DURABLE.CREATE", "DELETE")}
-            rights |= {f"$JS.API.CONSUMER.CREATE.{consumer}.lab.events.>": admin, f"$JS.ACK.{consumer}.1.1.1.1.0": may}
-    return rights
-
-
-def subscriptions(role: str) -> Rights:
-    """Return every tested subject to subscribe to, and whether the role may use it."""
-    admin = role == "lab"
-    rights = {subject: admin or name in FOLLOWED.get(role, ()) for name, subject in SUBJECTS.items()}
-    rights |= dict.fromkeys(("lab.files.trainer", "lab.files.trainer.x", "lab.gates"), admin or role == "trainer")
-    rights |= dict.fromkeys((">", "*", "lab.>", "_INBOX.>", "$JS.>", "$JS.API.>", "$SYS.>"), admin)
-    rights |= {"lab.query.*": admin or role == "memory", "lab.query.standing": admin or role == "memory"}
-    for service in SERVES:
-        own = (f"$SRV.STATS.{service}", f"$SRV.PING.{service}.X", f"lab.status.{service}", f"lab.drain.{service}")
-        rights |= dict.fromkeys(own, admin or role == service)
-    rights |= {f"$SRV.{verb}": admin or role in SERVES for verb in ("PING", "INFO", "STATS")} | {"$SRV.>": admin}
-    return rights | {f"_INBOX.{owner}.>": admin or role == owner for owner in ROLES}
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +149,34 @@ async def test_a_refused_request_is_an_error(guarded: tuple[str, Path], provisio
     )
     assert [type(result) for result in results] == [PermissionDenied, PermissionDenied]
     await asyncio.gather(researcher.close(), trainer.close())
+
+
+async def test_no_role_puts_an_event_of_another_on_the_log(
+    guarded: tuple[str, Path], provisioned: NatsTransport
+) -> None:
+    """The server puts a reply where the request says: what a role can make it put there is no event."""
+    resumed = CampaignResumed(by="forged")
+    forged = Envelope("forged", "/lab/director/1", datetime.now(UTC), "forged", CAMPAIGN, resumed)
+    own, target = "lab.events.forged.e0001.RunCompleted", subjects.event_subject(forged)
+    trainer = await transport_of(guarded, "trainer")
+    await trainer.client.publish(own, encode(forged))  # without an id, by which the stream would drop a copy
+    await trainer.client.flush()
+    async with asyncio.timeout(10):
+        while (first := await trainer.next_message(LOG, 0, own)) is None:
+            await asyncio.sleep(0.02)
+    assert first.payload == encode(forged)
+    for request in (access.direct_get(LOG), access.wrapped_get(LOG)):
+        await trainer.client.publish(request, json.dumps({"seq": first.seq}).encode(), reply=target)
+        await trainer.client.flush()
+    placed: Sequence[StoredMessage] = []
+    async with asyncio.timeout(10):
+        while not any(b"stream_msg_get_response" in stored.payload for stored in placed):
+            await asyncio.sleep(0.1)
+            placed = await provisioned.read(LOG, 0, target)
+    for stored in placed:
+        with pytest.raises(MalformedMessage):
+            subjects.decode_event(stored)
+    await trainer.close()
 
 
 async def test_a_role_pulls_and_acknowledges_messages(guarded: tuple[str, Path], provisioned: NatsTransport) -> None:

@@ -16,7 +16,7 @@ from bus.delivery.role import Decision, Post
 from bus.vocabulary.events import CampaignPaused, CampaignResumed
 from bus.wire import subjects
 from bus.wire.envelope import Envelope, MalformedMessage, decode
-from bus.wire.stored_message import StoredMessage
+from bus.wire.stored_message import MAX_MESSAGE_BYTES, StoredMessage
 from tests.support.roles import spec_of
 
 
@@ -201,6 +201,17 @@ def test_a_letter_of_a_long_message_has_only_its_beginning() -> None:
     decoded = dead_letters.decode(StoredMessage(1, "lab.dead.desk", dead_letters.encode(letter)))
     assert len(dead_letters.encode(letter)) < dead_letters.MAX_WHOLE_BYTES
     assert "at position 5" in (dead_letters.retry_objection(decoded) or "")
+
+
+@pytest.mark.parametrize("byte", [b"\0", b"\xff"])
+async def test_a_message_of_bytes_that_are_no_text_becomes_a_letter(byte: bytes) -> None:
+    """Each such byte takes four or six characters of text, so the whole message would not fit into a letter."""
+    transport = MemoryTransport()
+    original = StoredMessage(5, "lab.human.c", byte * dead_letters.MAX_WHOLE_BYTES)
+    assert len(dead_letters.encode(DeadLetter("desk", "no JSON", original))) > MAX_MESSAGE_BYTES
+    await Bus(transport, "desk").publish_dead_letter(original, "no JSON")
+    (stored,) = await transport.read(subjects.DEAD)
+    assert "at position 5" in (dead_letters.retry_objection(dead_letters.decode(stored)) or "")
 
 
 def test_a_letter_on_another_roles_subject_is_malformed() -> None:
