@@ -1,13 +1,13 @@
 """What the best designs of several campaigns are truly worth: `python -m benchmarks.live_arms OUT.jsonl LOG...`.
 
-Campaigns are pooled by policy, and their control arms are left out. All policies get the same seconds of runs: those of
-the one that took least. Of each policy the best designs are trained again, with Mamba-2, on the same fresh seeds, and
-scored on sealed text; the best are those that gained most over Mamba-2 in the screening of their own campaign, since
-losses of two screening seeds don't compare. Prints, for each design, that gain, its mean loss and its paired gain over
-Mamba-2 on the fresh seeds with a t interval; then each policy's best mean, and the mean of its best with its paired
-difference to the first policy. The best of several means is flattered by luck, equally for all policies. A placebo,
-Mamba-2 under other seeds, shows what no gain looks like. `OUT.jsonl` keeps the runs; those that it holds already are
-not repeated.
+Campaigns are pooled by policy, and their control arms are left out. Every policy has as many campaigns, and of every
+campaign as many designs count, the first ones: seconds of runs depend on what else the machine did. Of each policy the
+best designs are trained again, with Mamba-2, on the same fresh seeds, and scored on sealed text; the best are those
+that gained most over Mamba-2 in the screening of their own campaign, since losses of two screening seeds don't compare.
+Prints, for each design, that gain, its mean loss and its paired gain over Mamba-2 on the fresh seeds with a t interval;
+then each policy's best mean, and the mean of its best with its paired difference to the first policy. The best of
+several means is flattered by luck, equally for all policies. A placebo, Mamba-2 under other seeds, shows what no gain
+looks like. `OUT.jsonl` keeps the runs; those that it holds already are not repeated.
 """
 
 import argparse
@@ -45,36 +45,34 @@ class Finalist:
 
 
 def finalists(logs: Sequence[CampaignLog], count: int) -> Iterator[Finalist]:
-    """Yield the best designs of each policy, within the same seconds of runs for every policy."""
+    """Yield the best designs of each policy, among the same number of designs in each campaign.
+
+    Raises ValueError if policies have not the same number of campaigns.
+    """
     by_policy: dict[str, list[CampaignLog]] = {}
     for log in logs:
         by_policy.setdefault(log.started.policy, []).append(log)
-    seconds = min(sum(_seconds(log) for log in own) / len(own) for own in by_policy.values())
+    if len({len(own) for own in by_policy.values()}) > 1:
+        numbers = ", ".join(f"{policy} {len(own)}" for policy, own in by_policy.items())
+        raise ValueError(f"policies need as many campaigns each, not {numbers}")
+    trials = min(len(_searched(log)) for log in logs)
     for own in by_policy.values():
-        tried = [one for log in own for one in _within(log, seconds)]
+        tried = [one for log in own for one in _among_first(log, trials)]
         yield from sorted(tried, key=lambda one: -one.screened)[:count]
 
 
-def _searched(log: CampaignLog) -> Iterator[tuple[str, float]]:
-    """Yield the experiments of a campaign's policy, in the order of the log, with the seconds of their runs."""
+def _searched(log: CampaignLog) -> list[str]:
+    """Return the experiments of a campaign's policy whose run ended, in the order of the log."""
     own = {one.experiment for one in log.outcomes if one.kind == "opened" and one.arm == log.started.policy}
-    ends = (one for one in log.outcomes if one.kind in {"completed", "failed"} and one.experiment in own)
-    return ((one.experiment, one.seconds) for one in ends)
+    ends = (one.experiment for one in log.outcomes if one.kind in {"completed", "failed"} and one.experiment in own)
+    return list(dict.fromkeys(ends))
 
 
-def _seconds(log: CampaignLog) -> float:
-    return sum(seconds for _, seconds in _searched(log))
-
-
-def _within(log: CampaignLog, limit: float) -> Iterator[Finalist]:
-    """Yield the scored designs that a campaign's policy had tried before its runs took so many seconds."""
-    spent, seen = 0.0, set[str]()
+def _among_first(log: CampaignLog, trials: int) -> Iterator[Finalist]:
+    """Yield the scored designs among the first that a campaign's policy tried."""
     rival = log.scored[BASELINE_PREFIX + RIVAL].loss
-    for experiment, seconds in _searched(log):
-        spent += seconds
-        scored = log.scored.get(experiment)
-        if spent <= limit and scored and experiment not in seen:
-            seen.add(experiment)
+    for experiment in _searched(log)[:trials]:
+        if scored := log.scored.get(experiment):
             yield Finalist(log.started.policy, f"{log.name} {experiment}", scored.source, rival - scored.loss)
 
 
@@ -139,7 +137,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, each on a core")
     options = parser.parse_args()
-    chosen = list(finalists([log for file in options.logs for log in read_log(file)], options.best))
+    try:
+        chosen = list(finalists([log for file in options.logs for log in read_log(file)], options.best))
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
     rival = BASELINES[RIVAL].source
     texts = {RIVAL: rival, PLACEBO: rival} | {one.name: one.source for one in chosen}
     runs = collect(options.out, texts, trainings(chosen, options.seeds), options.jobs)

@@ -24,6 +24,19 @@ def test_finalists_are_the_best_of_the_policy_alone() -> None:
     assert [one.screened for one in chosen] == sorted(own, reverse=True)[:5]
 
 
+def test_a_slow_machine_takes_no_design_from_a_policy() -> None:
+    """Runs of the one campaign took half as long again as those of the other; its last designs count all the same."""
+    logs = [log for policy in ("two_tier", "evolved") for log in read_log(LOG.with_name(f"{policy}-seed22.jsonl.gz"))]
+    assert [one.name for one in finalists(logs, 1)] == ["two_tier-seed22 e0124", "evolved-seed22 e0129"]
+
+
+def test_policies_need_as_many_campaigns_each() -> None:
+    (log,) = read_log(LOG)
+    (other,) = read_log(LOG.with_name("random-seed21.jsonl.gz"))
+    with pytest.raises(ValueError, match="as many campaigns each, not surrogate 2, random 1"):
+        list(finalists([log, log, other], 5))
+
+
 def test_the_table_pairs_seeds_and_passes_over_failures() -> None:
     chosen = [Finalist("surrogate", "log e0001", "", 0.1), Finalist("random", "log e0002", "", 0.02)]
     losses = {RIVAL: (2.10, 2.12, 2.11), "log e0001": (2.08, 2.09, 2.10), "log e0002": (2.2, None, None)}
