@@ -11,8 +11,9 @@ from lab.operations.model_sizes import size_rows
 def evidence_lines(story: ClaimStory) -> Iterator[str]:
     """Yield the lines about a claim; a number at the end of a line, or after `at`, is a position in the log."""
     yield f"{story.candidate} of {story.campaign}: {story.standing}"
-    yield from (f"{seq:>6}  promoted to rung {step.rung}: {step.why}" for seq, step in story.promotions)
-    for rung, name in enumerate(story.plan.rung_names):
+    names = story.plan.rung_names
+    yield from (f"{seq:>6}  promoted at {names[step.rung]}: {step.why}" for seq, step in story.promotions)
+    for rung, name in enumerate(names):
         yield from _rung_lines(story, rung, name)
     yield from _size_lines(story)
     if story.verdict:

@@ -30,6 +30,7 @@ from dashboard.report.summary import plural
 from lab.errors import LabError
 from lab.operations.event_filter import check_experiment
 from lab.operations.why_results import Story, WhyLine, clip, result_lines
+from trainer.verdicts import CAPABILITIES
 
 MAX_ATTEMPTS = 3
 """Failed attempts with a line of their own; the newest ones count."""
@@ -96,6 +97,8 @@ def _parent(story: Story, request: Envelope) -> str:
     assert isinstance(event, ProposalRequested)
     if event.baseline:
         return f"none: it is the human design {event.baseline}"
+    if event.arm == "prior":
+        return "none: it is a design of an earlier campaign"
     if event.parent is None:
         return "none: the policy asked for a design from scratch"
     started, pool = story.started(story.decided_at(request)), story.pool_read_by(request)
@@ -190,11 +193,14 @@ def _anomaly(anomalies: Sequence[Envelope]) -> str:
 
 
 def _gates(event: RunStarted) -> str:
-    names = ", ".join(gate.gate for gate in event.gates)
-    failed = [f"{gate.gate} ({clip(gate.evidence)})" for gate in event.gates if not gate.passed]
+    """Return the gates that the candidate passed, and what was found of each capability: none counts against it."""
+    gates = [gate for gate in event.gates if gate.gate not in CAPABILITIES]
+    tried = [f"{gate.gate} ({clip(gate.evidence)})" for gate in event.gates if gate.gate in CAPABILITIES]
+    failed = [f"{gate.gate} ({clip(gate.evidence)})" for gate in gates if not gate.passed]
     if failed:
         return f"failed {', '.join(failed)}"
-    return f"passed all {len(event.gates)}: {names}" if names else "passed, without evidence"
+    passed = f"passed {len(gates)}: {', '.join(gate.gate for gate in gates)}" if gates else "passed, without evidence"
+    return f"{passed}; also tried: {', '.join(tried)}" if tried else passed
 
 
 def _run(started: Envelope, requested: Envelope | None) -> str:

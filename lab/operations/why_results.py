@@ -144,13 +144,17 @@ def _comparison(story: Story, analysis: Envelope) -> str:
     parent = proposal.event.parent if proposal and isinstance(proposal.event, ProposalCreated) else None
     scores = [score for score in story.ranking(story.log[-1].seq) if score.id != story.experiment]
     baselines = [score for score in scores if score.id.startswith(BASELINE_PREFIX)]
-    others = [("parent", score) for score in scores if score.id == parent]
-    others += [("best other baseline" if _is_baseline(story) else "best baseline", one) for one in baselines[:1]]
-    compared = [
-        f"{event.fitness - score.fitness:+.3f} to {what} {score.id} ({score.fitness:.3f}, at {score.seq})"
-        for what, score in others
-    ]
-    return "; ".join([text, *compared])
+    others = [("its parent", score) for score in scores if score.id == parent]
+    rival = "the best other baseline" if _is_baseline(story) else "the best baseline"
+    others += [(rival, score) for score in baselines[:1]]
+    return ", ".join([text, *(_distance(event.fitness, what, score) for what, score in others)])
+
+
+def _distance(fitness: float, what: str, other: RankedFitness) -> str:
+    """Return how far a fitness lies from another one, as in `0.002 below that of its parent e0003 (0.846, at 35)`."""
+    difference = round(fitness - other.fitness, 3)
+    size = f"{abs(difference):.3f} {'above' if difference > 0 else 'below'}" if difference else "level with"
+    return f"{size} that of {what} {other.id} ({other.fitness:.3f}, at {other.seq})"
 
 
 def _is_baseline(story: Story) -> bool:
@@ -189,7 +193,8 @@ def _climb(story: Story) -> Iterator[WhyLine]:
     for one in story.log:
         match one.event:
             case PromotionDecided(candidate=story.experiment, why=why, rung=rung, runs=runs):
-                yield WhyLine(one.seq, "promoted", f"to rung {rung}, {plural(len(runs), 'new run')}: {clip(why)}")
+                step = f"at {_rung_name(story, one, rung)}, {plural(len(runs), 'new run')}"
+                yield WhyLine(one.seq, "promoted", f"{step}: {clip(why)}")
             case EvidenceReady(outcome=outcome, why=why) if one.experiment == story.experiment:
                 yield WhyLine(one.seq, "evidence", f"{outcome}: {clip(why)}")
             case DiscoveryConfirmed(why=why) if one.experiment == story.experiment:
@@ -198,6 +203,12 @@ def _climb(story: Story) -> Iterator[WhyLine]:
                 yield WhyLine(one.seq, "discovery", f"refuted ({reason}): {clip(why)}")
             case _:
                 pass
+
+
+def _rung_name(story: Story, promotion: Envelope, rung: int) -> str:
+    """Return the name of a rung of the plan in force."""
+    started = story.started(promotion.seq)
+    return started.verification.rung_names[rung] if started and started.verification else f"rung {rung}"
 
 
 def _outcome(story: Story) -> WhyLine | None:

@@ -10,9 +10,11 @@ from bus.vocabulary.events import CampaignStarted, PoolUpdated, ProposalRequeste
 from bus.wire.envelope import Envelope
 from lab.errors import LabError
 from lab.operations import replay
+from lab.operations.evidence import story_of
+from lab.operations.evidence_text import evidence_lines
 from lab.operations.why import explain
 from tests.histories import archive
-from tests.support.labs import move37
+from tests.support.labs import ROOT, move37
 
 
 def story(history: str, experiment: str, folder: Path) -> dict[str, tuple[int, str]]:
@@ -27,9 +29,10 @@ def test_a_genetic_experiment_is_explained_from_slot_to_pool(tmp_path: Path) -> 
     assert told["asked"] == (82, "director opened slot 7 after AnalysisReady of base-gla at 77")
     assert told["parent"][1].startswith("base-mamba2: two_tier drew it before the first pool; fitness 0.442 (at 78)")
     assert "mutate:update of base-mamba2" in told["change"][1]
-    assert told["gates"][1].startswith("passed all 12: shape, finite")
+    assert told["gates"][1].startswith("passed 9: shape, finite")
+    assert "; also tried: decode (not offered), mask (" in told["gates"][1]
     assert told["run"] == (93, "e0002-a0 (attempt 0) on trainer 1: 42,028 parameters, scale nano, seed 0, shard 0")
-    assert "-0.080 to parent base-mamba2 (0.442, at 78); -0.413 to best baseline" in told["score"][1]
+    assert "0.080 below that of its parent base-mamba2 (0.442, at 78), 0.413 below that of the best" in told["score"][1]
     assert told["verdict"][0] == 95
     assert told["since"] == (96, "in 1 pool, first at 96")
 
@@ -62,6 +65,18 @@ def _under_surrogate(envelope: Envelope) -> Envelope:
             update={"children": 40, "ranking": "improvement", "references": ("base-gla", "base-mamba2")}
         )
     return replace(envelope, event=event)
+
+
+def test_a_design_of_an_earlier_campaign_climbs_by_the_names_of_rungs() -> None:
+    """Of a real claim: nobody drew it, and its promotions name the rungs as its evidence does."""
+    log = replay.read_history(ROOT / "docs" / "campaigns" / "claim-seed41.jsonl.gz")
+    lines = explain(log, "e0001")
+    told = {line.topic: line.text for line in lines}
+    assert told["parent"] == "none: it is a design of an earlier campaign"
+    assert [line.text.partition(",")[0] for line in lines if line.topic == "promoted"] == [
+        "at nano", "at nano", "at micro", "at micro", "at micro",
+    ]  # fmt: skip
+    assert "promoted at micro: passed nano (" in "\n".join(evidence_lines(story_of(log, "e0001")))
 
 
 def test_repairs_are_told_with_what_they_mended(tmp_path: Path) -> None:
