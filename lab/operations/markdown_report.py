@@ -40,10 +40,11 @@ def _result(ranked: Sequence[Experiment], events: Mapping[str, int]) -> str:
     base = next((row for row in ranked if row.origin == "baseline"), None)
     if best is None:
         return "No candidate has a score yet."
-    text = f"The first candidate is {_name(best)} ({_merit(best)})"
-    text += f", the first baseline {_name(base)} ({_merit(base)})." if base else "."
-    if events.get("DiscoveryConfirmed"):
-        return f"{text} {events['DiscoveryConfirmed']} discoveries were confirmed on fresh seeds and sealed data."
+    text = f"The best design is {_name(best)} ({_merit(best)})"
+    text += f", the best baseline {_name(base)} ({_merit(base)})." if base else "."
+    if confirmed := events.get("DiscoveryConfirmed"):
+        found = "1 discovery was" if confirmed == 1 else f"{confirmed} discoveries were"
+        return f"{text} {found} confirmed on fresh seeds and sealed text."
     return f"{text} These are screening scores: one seed, a small model, the best of {len(ranked)}. They prove nothing."
 
 

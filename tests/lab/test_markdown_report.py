@@ -50,7 +50,8 @@ def test_a_campaign_with_verification_tells_its_plan_and_every_look() -> None:
         "compared with the best baseline by gains",
         "held at 5%",
         "2 candidates got a verdict: 2 confirmed, 0 refuted",
-        "The first 12 were the best designs of an earlier campaign",
+        "2 discoveries were confirmed on fresh seeds and sealed text",
+        "12 were the best of an earlier campaign and came first, 12 were proposed by mutation and crossover",
         "(10%)",
         "| 325 | `e0023` | micro | 10 | `base-mamba2` | +0.0168 | +0.0106 to +0.0231 | 502 of 40 | passed |",
         "- `e0001` was confirmed (event 258)",
@@ -70,6 +71,9 @@ def test_a_campaign_that_tunes_learning_rates_says_so() -> None:
     history = read_history(ROOT / "docs" / "campaigns" / "tuned-seed31.jsonl.gz")
     text = render_markdown(read_results(history), Counter(one.type for one in history))
     assert "trained with 0.5, 1 or 2 times the scale's learning rates" in text
+    assert "1 discovery was confirmed on fresh" in text
+    assert "with 1 experiment at a time" in text
+    assert "1 candidate got a verdict" in text
 
 
 def test_a_campaign_under_a_program_says_which(history: list[Envelope]) -> None:
