@@ -13,12 +13,17 @@ from typing import Any
 
 from agents.analysis.evidence.arms import expected_best, interquartile_mean, probability_of_improvement
 from agents.analysis.evidence.law import GrowthLaw, SearchRecord, fit, mean_curve
+from dashboard.report.summary import plural
 from lab.client.trajectories import COSTS, ArmCost, Trajectory, Trial
 
 Found = Callable[[Trajectory], list[ArmCost]]
 TRIES = (1, 3, 10, 30, 100, 300)
 """Numbers of tries for which the expected best is given."""
 CURVE_POINTS = 20
+COST_NAMES = {"flops": "FLOPs"}
+"""Costs that a reader sees under another name."""
+FEW_DISCOVERIES = 10
+"""With nine discoveries the exponent's exact interval spans a factor of 3.8, with fewer a larger one."""
 
 
 def law_report(searches: Sequence[Trajectory]) -> dict[str, Any]:
@@ -124,7 +129,8 @@ def law_lines(report: dict[str, Any]) -> Iterator[str]:
 
 def _arm_lines(arm: str, figures: dict[str, Any]) -> Iterator[str]:
     yield (
-        f"{arm}: {figures['searches']} searches, {figures['experiments']} experiments ({figures['failed']} failed), "
+        f"{arm}: {plural(figures['searches'], 'search', 'searches')}, {plural(figures['experiments'], 'experiment')} "
+        f"({figures['failed']} failed), "
         f"{figures['seconds']:.0f} s of runs, {figures['flops']:.3g} FLOPs of training"
         + (f", {figures['tokens']:,.0f} tokens of models" if figures["tokens"] else "")
     )
@@ -132,23 +138,26 @@ def _arm_lines(arm: str, figures: dict[str, Any]) -> Iterator[str]:
         counted = figures[name]
         yield f"  {title}: {counted['count']}"
         for cost, law in counted["law"].items() if counted["count"] else ():
-            yield f"    by {cost}: {_law_text(GrowthLaw(**law))}"
+            yield f"    by {COST_NAMES.get(cost, cost)}: {_law_text(GrowthLaw(**law))}"
     if figures["best_screening_gain"]:
         best = _estimate(figures["best_screening_gain"], "+.4f")
         yield f"  best screening gain in nats per byte, interquartile mean: {best}"
     expected = figures["expected_best_screening_gain"].items()
     if expected:
-        yield f"  expected best of n: {', '.join(f'{tries}: {value:+.4f}' for tries, value in expected)}"
+        listed = ", ".join(f"{tries}: {value:+.4f}" for tries, value in expected)
+        yield f"  expected best screening gain of n designs, nats per byte: {listed}"
 
 
 def _law_text(law: GrowthLaw) -> str:
     if law.exponent is None or law.interval is None:
         return "growth can't be told"
-    text = f"N = {law.factor:.3g}·C^{law.exponent:.2f} [{law.interval[0]:.2f}, {law.interval[1]:.2f}]"
+    text = f"N = {law.factor:.3g}·C^{law.exponent:.2f}, exponent 95 % [{law.interval[0]:.2f}, {law.interval[1]:.2f}]"
     if law.search_interval:
         text += f", over searches [{law.search_interval[0]:.2f}, {law.search_interval[1]:.2f}]"
-    words = "can't be told from a constant rate" if law.growth == "can't be told" else f"is {law.growth}"
-    return f"{text}; growth {words} (p of a constant rate {law.constant_rate_p:.2g})"
+    if law.growth != "can't be told":
+        return f"{text}; growth is {law.growth} (constant rate: p = {law.constant_rate_p:.2g})"
+    why = "too few to tell growth" if law.discoveries < FEW_DISCOVERIES else "growth can't be told"
+    return f"{text}; {why} from a constant rate (p = {law.constant_rate_p:.2g})"
 
 
 def _estimate(of: dict[str, Any], form: str) -> str:

@@ -1,6 +1,7 @@
 """`move37 law` and `move37 compare`: what logs of several searches tell about arms, growth and forks."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,12 @@ def test_a_discovery_is_an_event_and_nothing_else(tmp_path: Path) -> None:
     ]
     lines = list(law_lines(law_report([found])))
     assert not lines[0].startswith("no Discovery")
-    assert any(line.strip() == "discoveries: 1" for line in lines)
+    at = next(number for number, line in enumerate(lines) if line.strip() == "discoveries: 1")
+    assert re.fullmatch(
+        r"    by experiments: N = \S+·C\^\S+, exponent 95 % \[.+\]; too few to tell growth .+ \(p = \S+\)",
+        lines[at + 1],
+    )
+    assert lines[at + 3].startswith("    by FLOPs: N = ")
 
 
 def test_verifying_its_candidates_costs_an_arm_too(tmp_path: Path) -> None:
@@ -133,7 +139,7 @@ def test_the_law_before_and_after_a_promotion(tmp_path: Path) -> None:
     assert ends["screening_hits"] == ((8, seed["screening_hits"]["count"]), (8, analysed))
     assert ends["discoveries"] == ((8, 0), (8, 1))
     text = "\n".join(law_lines(report))
-    assert "program:evolved_1f2e: 1 searches" in text
+    assert "program:evolved_1f2e: 1 search, 8 experiments" in text
     assert "P(two_tier finds a better best than program:evolved_1f2e" in text
 
 
@@ -169,7 +175,7 @@ def test_law_prints_text_or_one_json_document(tmp_path: Path) -> None:
     log = archive.unpack("normal", tmp_path)
     text, again = (move37("law", str(log)) for _ in range(2))
     assert text == again
-    assert "growth can't be told" in text
+    assert "too few to tell growth from a constant rate" in text
     assert json.loads(move37("law", str(log), "--json"))["arms"]["two_tier"]["experiments"] == 8
 
 
