@@ -28,6 +28,13 @@ from lab.settings import Settings
 from lab.terminal.output import print_json
 
 POSITION = 10
+
+
+def _option(setting: str, text: str) -> Any:
+    """Return an option whose help names the default of its setting: one of its own would win over lab.toml."""
+    return typer.Option(help=f"{text} (default: {Settings.model_fields[setting].default}).")
+
+
 VerifyOption = Annotated[
     int | None,
     typer.Option(help="Designs to verify on fresh seeds and sealed text; 0 for none (default: by the budget)."),
@@ -47,7 +54,11 @@ ArmsOption = Annotated[
     str | None, typer.Option(help="Arms that share the designs evenly, such as grammar,model (default: [arms]).")
 ]
 BaselinesOption = Annotated[
-    str | None, typer.Option(help="Human designs to open with, such as gla,kda,comba (default: the six older ones).")
+    str | None,
+    typer.Option(
+        help="Human designs to open with, such as gla,kda,comba (default: linear-attention, retnet, gla, mamba2, "
+        "deltanet, gated-deltanet)."
+    ),
 ]
 MaxCostOption = Annotated[float | None, typer.Option(help="Cost that language models may take, by [llm.prices].")]
 MaxTokensOption = Annotated[int | None, typer.Option(help="Tokens that language models may take.")]
@@ -70,12 +81,12 @@ app = typer.Typer()
 def run(
     home: HomeOption = None,
     campaign: CampaignOption = None,
-    experiments: Annotated[int | None, typer.Option(help="Experiments, not counting the baselines.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of all randomness.")] = None,
-    scale: Annotated[str | None, typer.Option(help="Rung of the ladder of scales.")] = None,
+    experiments: Annotated[int | None, _option("experiments", "Experiments, not counting the baselines")] = None,
+    seed: Annotated[int | None, _option("seed", "Seed of all randomness")] = None,
+    scale: Annotated[str | None, _option("scale", "Rung of the ladder of scales")] = None,
     slots: Annotated[int | None, typer.Option(help="Experiments that are open at once.")] = None,
-    trainers: Annotated[int | None, typer.Option(help="Trainer processes, one core each.")] = None,
-    attempts: Annotated[int | None, typer.Option(help="Repairs that an experiment may have.")] = None,
+    trainers: Annotated[int | None, _option("trainers", "Trainer processes, one core each")] = None,
+    attempts: Annotated[int | None, _option("attempts", "Repairs that an experiment may have")] = None,
     data: DataOption = None,
     prior: PriorOption = None,
     goal: Annotated[str | None, typer.Option(help="What to look for, in words.")] = None,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from agents.design.baselines import BASELINES
 from lab.commands import command_line
 from tests.support.labs import move37
 
@@ -24,6 +25,15 @@ def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> Non
     """`--help` has an example that begins with the command's own name."""
     text = " ".join(move37(*command, "--help").split())
     assert re.search(rf"Example: .*move37 {' '.join(command)}", text)
+
+
+def test_the_help_of_run_names_the_defaults() -> None:
+    """Those of the settings, and the human designs that open a campaign."""
+    group: Any = get_command(command_line())
+    texts = {option.name: option.help for option in group.commands["run"].params}
+    defaults = {"experiments": 20, "seed": 0, "scale": "nano", "trainers": 2, "baselines": ", ".join(BASELINES)}
+    for name, default in defaults.items():
+        assert texts[name].endswith(f" (default: {default}).")
 
 
 def test_commands_are_listed_by_the_position_of_their_module() -> None:
