@@ -57,14 +57,15 @@ def evidence(
 ) -> None:
     """Print the evidence for a claimed discovery, from the log alone.
 
-    Every figure has the position of its event in the log. At the end are the commands that repeat a run.
+    Every figure has the position of its event in the log. At the end are the commands that repeat a run. Without an
+    experiment, a row for each candidate: its newest look, against the baseline that is hardest to beat.
 
     Example: move37 evidence e0007
     """
     from lab.operations.evidence import stories, story_of, summary_row
     from lab.operations.evidence_text import as_json as claim_as_json
     from lab.operations.evidence_text import evidence_lines
-    from lab.terminal.tables import print_rows
+    from lab.terminal.tables import print_claims
 
     history = _history(settings, log, at)
     if not experiment:
@@ -72,7 +73,7 @@ def evidence(
         if as_json:
             print_json_lines(rows)
         elif rows:
-            print_rows(rows)
+            print_claims(rows)
         else:
             print("no candidate has begun to climb yet", file=sys.stderr)
         return

@@ -92,11 +92,11 @@ def best(
     at: AtOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the best experiments: by their objective, or by fitness in a campaign without one.
+    """List the best experiments by score: the objective, shrunk; without one, by fitness.
 
-    Both are screening scores from one seed. With --pareto, only those that none beats in every task's measure and in
-    FLOPs per token. Imported experiments have none: --imported ranks them by the merit that
-    their history reports.
+    Scores are rounded to tenths of a seed noise; among equal ones the judge's mark decides. All are screening scores
+    from one seed. With --pareto, only those that none beats in every task's measure and in FLOPs per token. Imported
+    experiments have none: --imported ranks them by the merit that their history reports.
 
     Example: move37 best -n 3
     """

@@ -48,6 +48,11 @@ FORMULA_COLUMNS = (
     Column("formula", max_width=72), Column("first in", 3), Column("designs", 1, right=True),
     Column("failed", 2, right=True), Column("mean gain", right=True), Column("state"),
 )  # fmt: skip
+CLAIM_COLUMNS = (
+    Column("candidate"), Column("standing"), Column("rung"), Column("seeds", 2, right=True),
+    Column("against", 3, max_width=24), Column("gain", right=True), Column("e-value", right=True),
+    Column("needed", right=True), Column("event", 1, right=True),
+)  # fmt: skip
 COMPARISON_COLUMNS = (
     Column("after the fork", max_width=24), Column("original", 2, right=True), Column("fork", 2, right=True),
     Column("difference", right=True), Column("95 % interval", 1),
@@ -105,6 +110,18 @@ def _formula_line(row: FormulaRecord) -> tuple[str, ...]:
     state = "coined" if row.coined else "tried" if len(gains) + failed == len(row.grafts) else "on trial"
     name = row.unit.rpartition(FUNCTION_MARK)[0] or row.unit
     return (name, row.experiment, str(len(row.grafts)), str(failed), mean, state)
+
+
+def print_claims(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print a table of claims (`lab.operations.evidence.summary_row`): gains in nats per byte of sealed text."""
+    lines = [
+        (
+            row["candidate"], row["standing"], row["rung"], str(row["seeds"]), row["against"] or "",
+            _figure(row["gain"], "+.3g"), _figure(row["e_value"], ".3g"), _figure(row["needed"], ".3g"), str(row["at"]),
+        )
+        for row in rows
+    ]  # fmt: skip
+    print_table(console(), CLAIM_COLUMNS, lines)
 
 
 def print_comparison(figures: Mapping[str, Mapping[str, Any]]) -> None:
@@ -165,8 +182,8 @@ def _print_scores(page: Console, row: Experiment) -> None:
     if row.objective is not None and row.objective_parts is not None:
         gains = ", ".join(f"{escape(task)} {gain:+.2f}" for task, gain in row.objective_parts.gains.items())
         excess = "" if row.objective_parts.within_limit else "; above the limit of FLOPs, so it ranks last"
-        shrunk = "" if row.score is None else f", shrunk {row.score:+.2f}"
-        page.print(f"objective {row.objective:+.2f} sd of seed noise{shrunk} ({gains}){excess}")
+        score = "" if row.score is None else f", score {row.score:+.2f} after shrinkage"
+        page.print(f"objective {row.objective:+.2f} sd of seed noise{score}; before weighting: {gains}{excess}")
     if row.metrics:
         for score in row.metrics.scores():
             figures = (f"{name} {value:.3f}" for name, value in score.items() if isinstance(value, float))

@@ -27,6 +27,7 @@ from lab.operations.evidence import repeat_commands, seed_rows, stories, story_o
 from lab.operations.evidence_text import as_json, evidence_lines
 from lab.operations.why import explain
 from lab.terminal.live_view import render
+from lab.terminal.tables import print_claims
 from tests.support.climb_checks import verification_of
 from tests.support.climbing import finished, plant
 from tests.support.simulated_campaigns import NO_FAULTS, started
@@ -45,12 +46,18 @@ def confirmed(lab: Laboratory) -> Envelope:
     return lab.events(DiscoveryConfirmed)[0]
 
 
-def test_every_claim_is_listed_with_its_standing(lab: Laboratory) -> None:
+def test_every_claim_is_listed_with_its_standing(lab: Laboratory, capsys: pytest.CaptureFixture[str]) -> None:
     rows = {row["candidate"]: row for row in map(summary_row, stories(lab.log))}
     row = rows[confirmed(lab).experiment]
     assert (row["standing"], row["rung"], row["at"]) == ("confirmed", "micro", confirmed(lab).seq)
     assert row["e_value"] >= row["needed"]
     assert len(rows) == 2
+    print_claims(rows.values())
+    heads, *lines = capsys.readouterr().out.splitlines()
+    assert re.split("  +", heads) == [
+        "candidate", "standing", "rung", "seeds", "against", "gain", "e-value", "needed", "event",
+    ]  # fmt: skip
+    assert next(line for line in lines if "confirmed" in line).split()[-1] == str(confirmed(lab).seq)
 
 
 def test_a_placebo_that_lost_a_run_has_failed_once_the_campaign_has_ended(lab: Laboratory) -> None:

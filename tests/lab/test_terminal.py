@@ -55,6 +55,14 @@ def test_tables_fit_the_terminal(log: Path, width: int, monkeypatch: pytest.Monk
     assert not any(line.endswith(" ") for line in lines)
 
 
+def test_an_experiment_shows_what_its_objective_is_made_of(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a real claim, whose recall has the weight 0: the gains are told as they are before they are weighted."""
+    (row,) = read_experiments(ROOT / "docs" / "campaigns" / "claim-seed41.jsonl.gz", "e0001")
+    tables.print_experiment(row)
+    line = "objective +2.14 sd of seed noise, score +2.07 after shrinkage; before weighting: recall -1.77, text +2.14"
+    assert line in capsys.readouterr().out.splitlines()
+
+
 def test_a_comparison_of_forks_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left out first is the interval, which one pair does not have."""
     page = Console(width=40, file=StringIO())
