@@ -66,6 +66,8 @@ class NameOfExperiment:
 
 
 CALL = (NameOfExperiment.name, '{"id": "e0001"}')
+UNREADABLE = {"brackets": "[" * 100_000, "digits": f'{{"id": {"1" * 5_000}}}', "half": '{"id": "e00'}
+"""Arguments that Python's json can't read, each for another reason."""
 
 
 def play(model: "ScriptedModel", turns: Sequence[Turn]) -> None:
@@ -176,6 +178,14 @@ async def test_a_model_that_calls_on_gets_no_answer(adapter_of: AdapterOf) -> No
     with pytest.raises(RequestFailed) as failed:
         await talk(adapter_of([CALL] * 3 * MAX_TOOL_ROUNDS), "How?", calls=[])
     assert failed.value.fault.outcome == "tool_limit"
+
+
+@pytest.mark.parametrize("arguments", UNREADABLE.values(), ids=UNREADABLE)
+async def test_a_call_that_can_not_be_read_ends(adapter_of: AdapterOf, arguments: str) -> None:
+    """The model hears of it and answers."""
+    async with asyncio.timeout(20):
+        heard, _ = await talk(adapter_of([(NameOfExperiment.name, arguments), JSON]), "How?", calls=[])
+    assert heard == [JSON]
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -4,7 +4,9 @@ So a request has the parts that the endpoint accepts, and is retried and counted
 used, since it loses an answer that is not exactly the JSON that was asked for.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from autogen_core import CancellationToken, FunctionCall
@@ -23,6 +25,9 @@ from agents.llm.sending import Sender
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+UNREADABLE_ARGUMENTS = '"arguments that can\'t be read"'
+"""Stands for the arguments of a call that Python can't read: a text, which every tool refuses."""
 
 
 class GovernedClient(ChatCompletionClient):
@@ -133,9 +138,24 @@ def _as_answer(result: CreateResult, facts: ReplyFacts, tools: Sequence[Tool | T
     else:
         names = {tool["name"] if isinstance(tool, dict) else tool.name for tool in tools}
         if any(call.name in names for call in result.content):
-            return result
+            return result.model_copy(update={"content": [_readable(call) for call in result.content]})
         content = _arguments_of(result.content)
     return result.model_copy(update={"content": content, "thought": None})
+
+
+def _readable(call: FunctionCall) -> FunctionCall:
+    """Return a call whose arguments AutoGen can read, or tells the model that it can't.
+
+    It does so for a JSONDecodeError alone. After any other error, such as of 100,000 brackets or of a number with 5,000
+    digits, it waits for the end of the calls for ever.
+    """
+    try:
+        json.loads(call.arguments)
+    except json.JSONDecodeError:
+        return call
+    except (ValueError, RecursionError):
+        return replace(call, arguments=UNREADABLE_ARGUMENTS)
+    return call
 
 
 def _arguments_of(calls: Sequence[FunctionCall]) -> str:
