@@ -17,8 +17,10 @@ from bus.delivery.role import Post, Subdecision
 from bus.vocabulary.events import CampaignStarted, Limits, Record
 from bus.vocabulary.queries import (
     AskAnalysed,
+    AskCognition,
     AskExperiments,
     AskForecast,
+    AskNeighbours,
     AskOutcomes,
     CampaignStatus,
     DesignForecast,
@@ -202,6 +204,8 @@ class TableSearch:
             return Outcomes(rows=tuple(rows[-question.newest :]))
         if isinstance(question, AskForecast):
             return Forecasts(rows=tuple(DesignForecast(known=False) for _ in question.designs))
+        if isinstance(question, AskCognition | AskNeighbours):
+            return question.Reply.model_validate({"rows": ()})
         return question.Reply()
 
 

@@ -15,7 +15,9 @@ from agents.meta.evidence import fitness_of, paired_gain
 from agents.meta.rendering import render
 from agents.meta.seeds import SEEDS
 from agents.search.policy import SearchPolicy, Suggestion
+from agents.search.programs import practice
 from agents.search.programs.faults import ProgramFault
+from agents.search.programs.guest import READABLE
 from agents.search.programs.hosting import ProgramHost
 from benchmarks.tables.storage import TABLE
 from bus.vocabulary.events import FamilyFigures
@@ -24,6 +26,7 @@ from lab.researchers.families import TABLE_SPLITS, Family, simulated_families, t
 from lab.researchers.landscapes import EpistaticLandscape, FlatLandscape, MixerLandscape
 from lab.researchers.scoring import MAX_FAULTS, Scorer
 from lab.researchers.table_search import FOUNDERS, TableSearch
+from tests.support.decisions import Answers, drive
 from tests.support.programs import policy_of
 
 HILL = EpistaticLandscape("hill", axes=8, options=3, k=0, noise=0.1)
@@ -97,6 +100,32 @@ def test_a_program_sees_nothing_of_the_landscape() -> None:
     for one, other in zip(first, second, strict=True):
         assert sorted(one.pop("ranking")) == sorted(other.pop("ranking"))
         assert one == other
+
+
+class CuriousProgram(SearchPolicy):
+    """Asks all that a program may ask."""
+
+    name, summary = "curious", "asks everything"
+
+    def ask(self, status: Any, state: Any, random: Random) -> Any:
+        """Note the kind of each reply."""
+        for name, kind in READABLE.items():
+            reply = yield kind.model_validate({"campaign": status.campaign} | QUESTIONS.get(name, {}))
+            self.parameters.append((name, type(reply) is kind.Reply))
+        return Suggestion()
+
+
+QUESTIONS = {"cognition": {"text": "recall fades"}, "forecast": {"designs": [{"kind": "gla"}]}}
+"""Query → what it needs."""
+
+
+def test_every_query_of_a_program_is_answered() -> None:
+    """On a landscape and in the examination, as in a campaign: an answer that fails would end a meta-campaign."""
+    replies, practised, now = list[Any](), list[Any](), practice.status(3)
+    TableSearch(CuriousProgram(replies), HILL, 0, FOUNDERS + 1).run()
+    answers: Answers = {kind: lambda query: practice.answer(query, now) for kind in READABLE.values()}
+    drive(CuriousProgram(practised).ask(now, {}, Random(0)), answers)
+    assert replies == practised == [(name, True) for name in READABLE]
 
 
 class FailingProgram(SearchPolicy):

@@ -20,6 +20,7 @@ from bus.vocabulary.queries import (
     AskCognition,
     AskExperiments,
     AskForecast,
+    AskFormulas,
     AskInsights,
     AskNeighbours,
     AskOutcomes,
@@ -32,6 +33,7 @@ from bus.vocabulary.queries import (
     Experiment,
     Experiments,
     Forecasts,
+    FormulaRecords,
     Neighbours,
     Outcomes,
     Query,
@@ -90,6 +92,7 @@ def _standing_answer(query: Query, now: CampaignStatus) -> Record:
     """Return an answer that depends on the number of analyses at most."""
     replies: Mapping[type[Query], Record] = {
         AskCognition: Cognition(rows=PAPERS),
+        AskFormulas: FormulaRecords(),
         AskInsights: CampaignInsights(),
         AskNeighbours: Neighbours(rows=()),
         AskOutcomes: Outcomes(rows=tuple(map(_outcome, range(min(now.analysed, len(RANKED)))))),
