@@ -26,10 +26,10 @@ def chosen(models: Sequence[str], worths: Iterable[ModelWorth], random: Random) 
 def prices(arms: Sequence[ModelWorth]) -> list[float]:
     """Return about what a trial of each model takes: money if all of it is known, else tokens.
 
-    The mean of all trials stands in for one more trial of each, so that a model without any has a price.
+    A trial that took nothing, as of an endpoint that was away, is no sign of its price. The mean of the others stands
+    in for one more of each model, so that a model without any has a price.
     """
     in_money = not any(arm.unpriced for arm in arms) and any(arm.cost > 0 for arm in arms)
     taken = [arm.cost if in_money else float(arm.tokens) for arm in arms]
-    trials = sum(arm.trials for arm in arms)
-    mean = sum(taken) / trials if trials and sum(taken) else 1.0
-    return [(amount + mean) / (arm.trials + 1) for amount, arm in zip(taken, arms, strict=True)]
+    mean = sum(taken) / sum(arm.charged for arm in arms) if sum(taken) else 1.0
+    return [(amount + mean) / (arm.charged + 1) for amount, arm in zip(taken, arms, strict=True)]

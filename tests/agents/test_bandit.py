@@ -25,8 +25,10 @@ QUESTION = Completion(instructions="You answer.", prompt="How?", schema_name="An
 
 def worth(model: str, trials: int, successes: int, cost: float = 0.0, tokens: int = 0) -> ModelWorth:
     """Return what a model has brought."""
+    charged = trials if cost or tokens else 0
+    unpriced = 0 if cost else charged
     return ModelWorth(
-        model=model, trials=trials, successes=successes, cost=cost, tokens=tokens, unpriced=0 if cost else trials
+        model=model, trials=trials, successes=successes, cost=cost, tokens=tokens, charged=charged, unpriced=unpriced
     )
 
 
@@ -60,6 +62,15 @@ def test_tokens_count_where_not_every_price_is_known() -> None:
     both = [worth("a", 10, 5, cost=40.0), worth("b", 10, 5, cost=20.0)]
     assert prices(both) == [43 / 11, 23 / 11]
     assert prices([ModelWorth(model="a"), ModelWorth(model="b")]) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("unit", ["cost", "tokens"])
+def test_a_model_whose_endpoint_is_away_is_asked_less_with_every_failure(unit: str) -> None:
+    """What it does not take makes it no cheaper."""
+    alive = worth("alive", 30, 9, **{unit: 30_000})
+    found = [shares(alive, worth("dead", failures, 0))["dead"] for failures in (2, 10, 50)]
+    assert found[0] > 3 * found[1] > 9 * found[2]
+    assert found[2] < 0.01
 
 
 def run_of(choose: str, trials: int, seed: int) -> tuple[float, float]:

@@ -9,8 +9,11 @@ from tests.support.scribe import Scribe
 def asked(
     model: str, agent: str = "researcher", cost: float | None = 0.5, outcome: ModelOutcome = "answered"
 ) -> ModelAnswered:
-    """Return the account of a question."""
-    account = ModelAccount(model=model, outcome=outcome, requests=1, tokens_in=100, tokens_out=10, cost=cost)
+    """Return the account of a question; an endpoint that is away takes nothing."""
+    tokens_in, tokens_out = (0, 0) if outcome == "unreachable" else (100, 10)
+    account = ModelAccount(
+        model=model, outcome=outcome, requests=1, tokens_in=tokens_in, tokens_out=tokens_out, cost=cost
+    )
     return ModelAnswered(agent=agent, purpose="draft", account=account)
 
 
@@ -48,8 +51,8 @@ def test_an_idea_better_than_its_parent_is_a_success(scribe: Scribe) -> None:
     scribe.fail("e0005")
     propose(scribe, "e0006", "b", parent="e0001")
     found = worths(scribe)
-    assert found["a"] == ModelWorth(model="a", trials=3, successes=2, cost=3.0, tokens=660)
-    assert found["b"] == ModelWorth(model="b", trials=2, successes=0, cost=2.0, tokens=440)
+    assert found["a"] == ModelWorth(model="a", trials=3, successes=2, cost=3.0, tokens=660, charged=3)
+    assert found["b"] == ModelWorth(model="b", trials=2, successes=0, cost=2.0, tokens=440, charged=2)
 
 
 def test_the_answer_is_as_of_a_position(scribe: Scribe) -> None:
@@ -71,7 +74,28 @@ def test_an_engineers_success_is_a_revision_that_led_to_an_analysis(scribe: Scri
         scribe.write(experiment, CodeRevised(attempt=1, source=f"{experiment}b", change="c", repaired_by="model"))
     end(scribe, "e0001", 0.5)
     scribe.fail("e0002")
-    assert worths(scribe, "engineer")["a"] == ModelWorth(model="a", trials=2, successes=1, tokens=220, unpriced=2)
+    found = worths(scribe, "engineer")["a"]
+    assert found == ModelWorth(model="a", trials=2, successes=1, tokens=220, charged=2, unpriced=2)
+
+
+def test_a_repair_is_the_success_of_the_model_that_made_it(scribe: Scribe) -> None:
+    """Not of one that was away, that was asked before or after, or whose answer was of no use."""
+    scribe.start()
+    scribe.propose("e0001", source="e0001")
+    for attempt, model in enumerate(("early", "able"), 1):
+        scribe.write("e0001", asked("away", "engineer", cost=0.0, outcome="unreachable"), asked(model, "engineer"))
+        scribe.write("e0001", asked("vague", "engineer", outcome="no_json"))
+        revision = CodeRevised(attempt=attempt, source=f"{attempt}", change="c", repaired_by="model")
+        scribe.write("e0001", revision)
+    scribe.write("e0001", asked("late", "engineer"))
+    scribe.write("e0001", CodeRevised(attempt=3, source="3", change="c", repaired_by="rules"))
+    end(scribe, "e0001", 0.5)
+    found = worths(scribe, "engineer")
+    assert {model: row.successes for model, row in found.items()} == {
+        "away": 0, "early": 0, "vague": 0, "able": 1, "late": 0,
+    }  # fmt: skip
+    assert {row.trials for row in found.values()} == {1}
+    assert (found["away"].tokens, found["away"].charged, found["able"].charged) == (0, 0, 1)
 
 
 def test_of_another_agent_a_usable_answer_is_a_success(scribe: Scribe) -> None:

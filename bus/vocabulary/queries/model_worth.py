@@ -20,11 +20,13 @@ class ModelWorth(Record):
     """Trials that have ended."""
     successes: int = Field(default=0, ge=0)
     """Of a researcher: its own ideas with a higher fitness than their parents. Of an engineer: experiments that were
-    analysed after a revision of a model. Of another agent: usable answers."""
+    analysed, if the model wrote the last revision by a model. Of another agent: usable answers."""
     cost: float = Field(default=0.0, ge=0)
     """Cost of the trials, as far as it is known."""
     tokens: int = Field(default=0, ge=0)
     """Tokens of prompts and answers of the trials."""
+    charged: int = Field(default=0, ge=0)
+    """Trials that took tokens: of an endpoint that was away, none."""
     unpriced: int = Field(default=0, ge=0)
     """Trials that took tokens without a price."""
 
