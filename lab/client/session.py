@@ -17,6 +17,7 @@ from bus.security import access
 from lab.cancel_and_wait import cancel_and_wait
 from lab.client import connection, waiting
 from lab.client.lab_client import LabClient
+from lab.client.lost_tail import reread_after_loss
 from lab.errors import LabError
 from lab.home import Home
 from lab.settings import Settings
@@ -103,6 +104,7 @@ async def _client_of_stopped_lab(home: Home, settings: Settings, role: str, camp
         _client(settings, role, url, campaign, home.keys) as client,
     ):
         await admin.provision(patience=settings.patience)
+        await reread_after_loss(admin, Bus(admin, access.ADMIN), home.chain)  # memory's recorder cuts such a chain
         async with _memory_of(Bus(admin, "memory"), home):
             yield client
 

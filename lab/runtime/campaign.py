@@ -30,12 +30,12 @@ from lab.cancel_and_wait import cancel_and_wait
 from lab.client import connection
 from lab.client.campaign_view import CampaignView
 from lab.client.lab_client import LabClient
+from lab.client.lost_tail import reread_after_loss
 from lab.errors import LabError
 from lab.home import Home
 from lab.roster import agent_names, all_durables
 from lab.runtime import sync_check
 from lab.runtime.campaign_choice import start_campaign
-from lab.runtime.lost_tail import reread_after_loss
 from lab.runtime.supervisor import Service, Supervisor
 from lab.settings import Settings
 

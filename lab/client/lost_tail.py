@@ -4,6 +4,8 @@ A server that does not sync every write, a disk that lies about it, or a store f
 that roles had published. The roles have acknowledged what led to these, so nobody would decide it again. The hash chain
 in the home tells: it ends with a message that the log lacks. Then every role reads the log from the start. It skips
 what it finds decided there (`bus.delivery.settled`), and ids keep the rest from coming twice.
+
+Memory's process cuts such a chain, so whoever starts memory looks first: a run, and a command on a stopped lab.
 """
 
 from pathlib import Path
