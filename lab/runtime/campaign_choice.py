@@ -56,16 +56,23 @@ async def start_campaign(bus: Bus, settings: Settings, home: Home) -> tuple[str,
     await _require_arms(bus, campaign, settings)
     # The record comes first: if this process dies in between, the campaign is still this home's.
     earlier = [str(one["id"]) for one in home.campaigns() if one["id"] != campaign]
-    home.record_campaign(record_of(campaign, settings))
+    home.record_campaign(record_of(campaign, settings) | {"experiments": planned})
     if await _find_start(bus, campaign) is None:
         coined = [unit for one in earlier for unit in await _coined_by(bus, one)]
         await bus.publish(Post(CAMPAIGN, campaign_started(settings, coined)), campaign)
     if planned == settings.experiments:
         return campaign, None
-    position = await bus.transport.last_seq(subjects.LOG)
-    message = json.dumps({"kind": "budget", "text": str(settings.experiments), "by": "command line"})
-    await bus.transport.publish(subjects.human_inbox(campaign), message.encode(), f"{campaign}-budget-{time.time_ns()}")
+    position = await _request_budget(bus, campaign, settings.experiments)
+    home.record_campaign(record_of(campaign, settings))  # after the stream has it: another run would not ask again
     return campaign, position
+
+
+async def _request_budget(bus: Bus, campaign: str, experiments: int) -> int:
+    """Publish a changed budget as a person's message; return the newest position of the log before it."""
+    position = await bus.transport.last_seq(subjects.LOG)
+    message = json.dumps({"kind": "budget", "text": str(experiments), "by": "command line"})
+    await bus.transport.publish(subjects.human_inbox(campaign), message.encode(), f"{campaign}-budget-{time.time_ns()}")
+    return position
 
 
 def record_of(campaign: str, settings: Settings) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """The start of a campaign: its event records the policy, the limits, the roles' settings and the models."""
 
+import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from typer.testing import CliRunner
@@ -9,13 +11,17 @@ from typer.testing import CliRunner
 from agents.design import BASELINES
 from agents.search import DEFAULT_POLICY, policy_class
 from agents.search.two_tier import TwoTier, TwoTierParameters
+from bus.delivery.bus import Bus
+from bus.delivery.memory_transport import MemoryTransport
+from bus.delivery.transport import TransportError
+from bus.wire import subjects
 from bus.wire.ids import campaign_id, has_name
 from lab.campaign_tables import even_shares
 from lab.commands.campaign import app
 from lab.errors import LabError, WrongUsage
 from lab.home import Home
 from lab.runtime import campaign
-from lab.runtime.campaign_choice import resolve_settings
+from lab.runtime.campaign_choice import resolve_settings, start_campaign
 from lab.runtime.campaign_start import campaign_started
 from lab.runtime.fork_changes import ForkChanges, campaign_forked
 from lab.settings import LoadedSettings, Settings
@@ -156,6 +162,23 @@ def test_a_home_keeps_the_policy_of_its_campaign(tmp_path: Path) -> None:
     assert resolve_settings(LoadedSettings.load({}).settings, home).policy == "random"
     with pytest.raises(LabError, match="policy random, not two_tier"):
         resolve_settings(LoadedSettings.load({"policy": "two_tier"}).settings, home)
+
+
+async def test_a_changed_budget_that_could_not_be_published_is_requested_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The home records a number of experiments once the stream has the message that asks for it."""
+    home, transport = Home(tmp_path), MemoryTransport()
+    bus = Bus(transport, "director")
+    campaign, _ = await start_campaign(bus, settings(experiments=5), home)
+    with monkeypatch.context() as patch:
+        patch.setattr(transport, "publish", AsyncMock(side_effect=TransportError("away")))
+        with pytest.raises(TransportError):
+            await start_campaign(bus, settings(experiments=9), home)
+    assert (home.campaign() or {})["experiments"] == 5
+    assert await start_campaign(bus, settings(experiments=9), home) == (campaign, 1)
+    assert await start_campaign(bus, settings(experiments=9), home) == (campaign, None)
+    assert [json.loads(one.payload)["text"] for one in await transport.read(subjects.HUMAN)] == ["9"]
 
 
 def test_a_home_finds_each_of_its_campaigns_by_name_or_id(tmp_path: Path) -> None:
