@@ -92,4 +92,4 @@ def archive(
     if as_json:
         print_json(asdict(summary))
     else:
-        print(f"{file} holds {summary.events} events of {summary.campaign}, up to {summary.digest}")
+        print(f"{summary.file} holds {summary.events} events of {summary.campaign}, up to {summary.digest}")

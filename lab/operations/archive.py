@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bus.audit import chain
+from bus.audit import chain, log_file
 from bus.delivery.bus import Bus
 from bus.delivery.role import Post
+from bus.delivery.traces import traces_path
 from bus.nats.transport import NatsTransport
 from bus.security import access
 from bus.vocabulary.events import CampaignArchived, CampaignFinished, CampaignResumed, CampaignStarted
@@ -26,9 +27,8 @@ from lab.client.lab_client import LabClient
 from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
-from lab.operations import replay
+from lab.operations import replay, verify
 from lab.operations.log_export import read_stream, write_files
-from lab.operations.verify import require_intact_lab
 from lab.settings import Settings
 
 PURGES_AT_ONCE = 64
@@ -40,6 +40,7 @@ class ArchiveSummary:
 
     campaign: str
     file: str
+    """Its path."""
     events: int
     traces: int
     digest: str
@@ -49,16 +50,15 @@ class ArchiveSummary:
 async def archive(settings: Settings, file: Path) -> ArchiveSummary:
     """Write the campaign that the settings name to a file and take it out of the log.
 
-    Raises LabError unless it has ended.
+    An interrupted archive is continued if its file is there: `file`, or the recorded name in the same folder. Raises
+    LabError unless the campaign has ended.
     """
     home = Home(settings.home)
-    if file.exists():
-        raise LabError(f"{file} exists; hint: name a new file")
     async with open_lab(settings, access.ADMIN) as client:
         summary = await _archive(client, settings, client.campaign, file)
     recorded = home.campaign()
     if recorded and recorded["id"] == summary.campaign:
-        home.record_campaign(recorded | {"archived": str(file.resolve())})
+        home.record_campaign(recorded | {"archived": str(Path(summary.file).resolve())})
     if not home.running() and not settings.nats:
         for derived in (home.database, Path(f"{home.database}.wal")):  # memory forgets the campaign: it is made again
             derived.unlink(missing_ok=True)
@@ -74,21 +74,41 @@ async def _archive(client: LabClient, settings: Settings, campaign: str, file: P
     history = subjects.decode_events(chosen)
     _require_ended(campaign, history)
     await _require_purgeable(transport)
-    require_intact_lab(settings, messages)
+    verify.require_intact_lab(settings, messages)
     trace_subjects = {subjects.trace(envelope.id) for envelope in history}
     traces = [one for one in await read_stream(client, subjects.TRACES) if one.subject in trace_subjects]
     if record := _interrupted(history):
-        await _purge(transport, campaign, chosen, traces)
-        return ArchiveSummary(campaign, record.file, record.events, 0, record.digest)
+        file = _recorded_archive(file, record)
+    else:
+        record = _write(file, chosen, traces)
+        await Bus(transport, access.ADMIN).publish(Post(CAMPAIGN, record), campaign)
+    await _purge(transport, campaign, chosen, traces)
+    kept = sum(1 for _ in log_file.read_payloads(traces_path(file)))
+    return ArchiveSummary(campaign, str(file), record.events, kept, record.digest)
+
+
+def _recorded_archive(file: Path, record: CampaignArchived) -> Path:
+    """Return the path of the archive that a record is of: `file` or its neighbour. Raises LabError if neither is."""
+    for path in (file, file.with_name(record.file)):
+        if path.is_file():
+            found = verify.verify_export(path)
+            if found["intact"] and found["digest"] == record.digest:
+                return path
+    raise LabError(
+        f"an interrupted archive wrote {record.file}, which {file.parent} does not have as it was; hint: give its path"
+    )
+
+
+def _write(file: Path, chosen: Sequence[StoredMessage], traces: Sequence[StoredMessage]) -> CampaignArchived:
+    """Write the archive and return the record of it. Raises LabError."""
+    if file.exists():
+        raise LabError(f"{file} exists; hint: name a new file")
     links = list(chain.links_of(chosen))
     try:
         count = write_files(file, links, chosen, traces)
     except OSError as error:
         raise LabError(f"can't write {file} ({error.strerror})") from None
-    record = CampaignArchived(file=file.name, events=count, digest=links[-1].digest)
-    await Bus(transport, access.ADMIN).publish(Post(CAMPAIGN, record), campaign)
-    await _purge(transport, campaign, chosen, traces)
-    return ArchiveSummary(campaign, str(file), count, len(traces), links[-1].digest)
+    return CampaignArchived(file=file.name, events=count, digest=links[-1].digest)
 
 
 def _require_ended(campaign: str, history: Sequence[Envelope]) -> None:

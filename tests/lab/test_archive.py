@@ -1,10 +1,12 @@
 """An ended campaign leaves the log for a file; the log still verifies, and other campaigns go on."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -19,11 +21,14 @@ from bus.vocabulary.events import (
 )
 from bus.wire.envelope import Envelope
 from bus.wire.ids import CAMPAIGN, campaign_id
+from bus.wire.stored_message import StoredMessage
 from lab.errors import LabError
 from lab.home import Home
 from lab.operations import archive as archives
 from lab.operations import replay
+from lab.operations.log_export import write_files
 from lab.roster import decider_specs
+from lab.settings import LoadedSettings
 from memory.store import Store
 from tests.support.factories import campaign_started
 from tests.support.labs import move37, run_instant
@@ -52,10 +57,22 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Archived:
     assert run_instant(lab.home, experiments=EXPERIMENTS, slots=3).finished
     move37("export-log", str(lab.before), *home)
     (folder / "experiments").write_text(move37("experiments", "--json", *home))
-    move37("archive", str(lab.archive), "--campaign", FIRST, *home)
+    interrupt_archive(lab)
+    again = move37("archive", str(lab.archive.with_name("new.jsonl")), "--campaign", FIRST, *home)
+    assert again.startswith(f"{lab.archive} holds ")
+    assert (Home(lab.home).campaign() or {})["archived"] == str(lab.archive.resolve())
     assert run_instant(lab.home, experiments=EXPERIMENTS, slots=3, seed=1).finished
     move37("export-log", str(lab.after), *home)
     return lab
+
+
+def interrupt_archive(lab: Archived) -> None:
+    """Write the archive and end before anything is purged."""
+    settings = LoadedSettings.load({"home": lab.home, "campaign": FIRST}).settings
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archives, "_purge", AsyncMock(side_effect=LabError("interrupted")))
+        with pytest.raises(LabError, match="interrupted"):
+            asyncio.run(archives.archive(settings, lab.archive))
 
 
 def differences(log: Path) -> list[str]:
@@ -152,8 +169,16 @@ def test_an_unknown_campaign_is_refused() -> None:
         archives._require_ended("c", [])
 
 
-def test_an_interrupted_purge_can_be_continued() -> None:
-    """The archive was complete before anything was purged."""
+def test_an_interrupted_purge_can_be_continued(tmp_path: Path) -> None:
+    """The archive was complete before anything was purged. Without it, or with another in its place, nothing is."""
     rest = history(FINISHED, CampaignArchived(file="f", events=9, digest="0"))
     archives._require_ended("c", rest)
     assert archives._interrupted(rest) == rest[-1].event
+    log = [StoredMessage(seq, f"lab.events.c.{CAMPAIGN}.T", b"{}") for seq in (1, 2, 3)]
+    record = archives._write(tmp_path / "c.jsonl", log[:2], ())
+    for given in ("c.jsonl", "new.jsonl"):
+        assert archives._recorded_archive(tmp_path / given, record) == tmp_path / "c.jsonl"
+    write_files(tmp_path / "c.jsonl", (), log, ())
+    for folder in (tmp_path, tmp_path / "elsewhere"):
+        with pytest.raises(LabError, match=f"wrote c.jsonl, which {folder} does not have as it was"):
+            archives._recorded_archive(folder / "new.jsonl", record)
