@@ -6,14 +6,11 @@ points are left out: they live for a day. While the lab runs, what is read later
 read before: first the chain, then the consumers, then the streams, then the weights.
 """
 
-import hashlib
-import json
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +22,13 @@ from bus.wire import subjects
 from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
+from lab.operations.backup_manifest import STREAMS, Manifest, digest_of, snapshot_path
 from lab.roster import all_durables
 from lab.settings import Settings
 
-FORMAT = 1
 TAR_SUFFIX = ".tar"
-MANIFEST_FILE, CHAIN_FILE = "manifest.json", "log.chain"
+CHAIN_FILE = "log.chain"
 ARTIFACTS_FOLDER, RESEARCHERS_FOLDER, KEYS_FOLDER = "artifacts", "researchers", "keys"
-STREAMS = tuple(stream.name for stream in subjects.STREAMS if stream.name not in subjects.CACHES)
-"""The streams of a backup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,67 +44,6 @@ class BackupSummary:
     weights: int
     """Files of the artifacts."""
     keys: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """The facts about a backup, in the file `manifest.json`."""
-
-    campaigns: Sequence[Mapping[str, Any]]
-    """The records that the home has of its campaigns, the newest first."""
-    ack_floors: Mapping[str, int]
-    """Consumer → the position up to which it had acknowledged everything."""
-    streams: Mapping[str, StreamSnapshot]
-    digests: Mapping[str, str]
-    """Stream → SHA-256 of its snapshot's file."""
-
-    @property
-    def campaign(self) -> str:
-        """The newest campaign; empty if the home has none."""
-        return str(self.campaigns[0]["id"]) if self.campaigns else ""
-
-    def write(self, folder: Path) -> None:
-        """Write the file."""
-        body = {
-            "format": FORMAT,
-            "written": datetime.now(UTC).isoformat(timespec="seconds"),
-            "campaigns": self.campaigns,
-            "ack_floors": self.ack_floors,
-            "streams": {
-                name: {"config": one.config, "state": one.state, "sha256": self.digests[name]}
-                for name, one in self.streams.items()
-            },
-        }
-        (folder / MANIFEST_FILE).write_text(json.dumps(body, indent=1))
-
-    @classmethod
-    def read(cls, folder: Path) -> "Manifest":
-        """Return the manifest of a backup. Raises LabError if the folder holds none, or a damaged one."""
-        try:
-            body = json.loads((folder / MANIFEST_FILE).read_text())
-            if body["format"] != FORMAT:
-                raise LabError(f"{folder} has format {body['format']} of backups; this version reads {FORMAT}")
-            streams = {name: StreamSnapshot(one["config"], one["state"]) for name, one in body["streams"].items()}
-            digests = {name: str(one["sha256"]) for name, one in body["streams"].items()}
-            manifest = cls(_campaigns(body), body["ack_floors"], streams, digests)
-        except OSError as error:
-            raise LabError(f"{folder} is no backup: can't read its {MANIFEST_FILE} ({error.strerror})") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LabError(f"{folder / MANIFEST_FILE} is damaged ({type(error).__name__}: {error})") from None
-        for name, digest in digests.items():
-            if not snapshot_path(folder, name).is_file() or _digest(snapshot_path(folder, name)) != digest:
-                raise LabError(f"{snapshot_path(folder, name)} is not what was backed up; hint: take another backup")
-        return manifest
-
-
-def _campaigns(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the records of campaigns; an older backup has the newest one alone."""
-    return body["campaigns"] if "campaigns" in body else [body["campaign"]] if body["campaign"] else []
-
-
-def snapshot_path(folder: Path, stream: str) -> Path:
-    """Return the path of a stream's snapshot in a backup."""
-    return folder / f"{stream}.snapshot"
 
 
 async def back_up(settings: Settings, target: Path, *, keys: bool) -> BackupSummary:
@@ -165,7 +99,7 @@ async def _snapshot(settings: Settings, folder: Path, campaigns: Sequence[Mappin
         for name in STREAMS:
             with snapshot_path(folder, name).open("wb") as file:
                 streams[name] = await snapshots.write_snapshot(transport.client, name, file)
-    digests = {name: _digest(snapshot_path(folder, name)) for name in streams}
+    digests = {name: digest_of(snapshot_path(folder, name)) for name in streams}
     return Manifest(campaigns, floors, streams, digests)
 
 
@@ -192,8 +126,3 @@ def copy_keys(source: Path, target: Path) -> None:
         copy = target / seed.name
         copy.touch(mode=0o600)
         copy.write_bytes(seed.read_bytes())
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -25,7 +25,7 @@ from lab.client.lab_client import LabClient
 from lab.errors import LabError
 from lab.home import Home
 from lab.operations import backup
-from lab.operations.backup import Manifest
+from lab.operations.backup_manifest import Manifest, snapshot_path
 from lab.operations.log_export import read_stream
 from lab.operations.verify import archived_campaigns
 from lab.roster import all_durables
@@ -91,7 +91,7 @@ async def _restore(settings: Settings, home: Home, folder: Path, manifest: Manif
         shutil.copyfile(folder / backup.CHAIN_FILE, home.chain)
     async with _empty_server(settings, home) as transport:
         for name, snapshot in manifest.streams.items():
-            with backup.snapshot_path(folder, name).open("rb") as file:
+            with snapshot_path(folder, name).open("rb") as file:
                 await snapshots.restore_snapshot(transport.client, snapshot, file, settings.replicas)
         js = transport.client.jetstream()
         for durable in all_durables():

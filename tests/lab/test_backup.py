@@ -18,7 +18,7 @@ from lab.client.campaign_view import CampaignView
 from lab.client.session import open_lab
 from lab.operations import backup as backups
 from lab.operations import replay
-from lab.operations.backup import Manifest
+from lab.operations.backup_manifest import STREAMS, Manifest, snapshot_path
 from lab.operations.log_export import export_log
 from lab.roster import decider_specs
 from lab.settings import LoadedSettings, Settings
@@ -142,7 +142,7 @@ def test_streams_of_a_named_server_are_restored_to_another(backed_up: BackedUp, 
             stderr = await asyncio.to_thread(move37, *again[:3], str(tmp_path / "d"), "--nats", first, code=1)
             assert "has a stream LAB_EVENTS; hint: name an empty server" in stderr
             assert list((tmp_path / "d").iterdir()) == []
-            for stream in backups.STREAMS:
+            for stream in STREAMS:
                 assert await messages(first, stream) == await messages(second, stream)
 
     asyncio.run(round_trip())
@@ -175,7 +175,7 @@ def test_a_damaged_backup_is_refused_in_one_line(backed_up: BackedUp, tmp_path: 
     for path in backed_up.middle.iterdir():
         if path.is_file():
             (copy / path.name).write_bytes(path.read_bytes())
-    log = backups.snapshot_path(copy, subjects.LOG)
+    log = snapshot_path(copy, subjects.LOG)
     if damage == "truncated":
         log.write_bytes(log.read_bytes()[:-100])
     elif damage == "changed":
