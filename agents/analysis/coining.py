@@ -27,7 +27,7 @@ NAME_DIGITS = 6
 def coined(records: FormulaRecords) -> list[tuple[str, UnitCoined]]:
     """Return the formulas that the evidence makes units, each with the experiment that had it first."""
     place = {unit: number for number, unit in enumerate(records.tried, 1)}
-    rows = (row for row in records.rows if row.grafts and not row.coined)
+    rows = (row for row in records.rows if row.unit in place and not row.coined)
     found = ((row.experiment, _coinage(row, level_of(place[row.unit]))) for row in rows)
     return [(experiment, event) for experiment, event in found if event]
 
@@ -39,7 +39,7 @@ def level_of(place: int) -> float:
 
 def _coinage(record: FormulaRecord, level: float) -> UnitCoined | None:
     """Return the event if the grafts suffice."""
-    ended = [one for one in record.grafts if one.state != "open"]
+    ended = [one for one in record.made if one.state != "open"]
     gains = [one.gain for one in ended if one.gain is not None]
     if len(gains) < max(FEWEST, len(ended)):
         return None

@@ -5,7 +5,8 @@ for their results, so they flatter the formula; the hosts are chosen for theirs,
 grafts alone count as evidence, and they err on the safe side (`agents.analysis.coining`).
 
 One formula is tried at a time: the one with the best grafts as long as they gain, else the one of the best design that
-was not tried yet. Without either, a slot mutates one of the best designs.
+was not tried yet. Without either, a slot mutates one of the best designs. A host is asked once for each formula, even
+if its slot tried another design, since the log already held this one: a void graft, which is no evidence.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from typing import Any
 from pydantic import Field
 from typing_extensions import override
 
-from agents.design import Design
+from agents.design import Design, render
 from agents.design.formulas.breeding import formulas_of
 from agents.design.formulas.grafting import graft
 from agents.search.mutate_best import MutateBest, MutateBestParameters
@@ -31,6 +32,7 @@ from bus.vocabulary.queries import (
     FormulaRecord,
     FormulaRecords,
 )
+from bus.wire.ids import fingerprint
 
 
 class GraftParameters(PolicyParameters):
@@ -71,8 +73,8 @@ class Grafting(SearchPolicy):
 
     def _promising(self, records: Sequence[FormulaRecord]) -> list[FormulaRecord]:
         """Return the formulas that are worth a graft, best first."""
-        tried = [record for record in records if record.grafts and self._is_open(record)]
-        fresh = [record for record in records if not record.grafts and not record.coined and record.best is not None]
+        tried = [record for record in records if record.made and self._is_open(record)]
+        fresh = [record for record in records if not record.made and not record.coined and record.best is not None]
         return [
             *sorted(tried, key=lambda record: -_mean_gain(record)),
             *sorted(fresh, key=lambda record: -(record.best or 0.0)),
@@ -80,9 +82,9 @@ class Grafting(SearchPolicy):
 
     def _is_open(self, record: FormulaRecord) -> bool:
         """Return whether a formula that was grafted may yet be coined."""
-        if record.coined or len(record.grafts) >= self.parameters.most or _has_failed(record):
+        if record.coined or len(record.made) >= self.parameters.most or _has_failed(record):
             return False
-        return len(record.grafts) < self.parameters.trials or _mean_gain(record) > 0
+        return len(record.made) < self.parameters.trials or _mean_gain(record) > 0
 
 
 def _has_failed(record: FormulaRecord) -> bool:
@@ -98,14 +100,14 @@ def _mean_gain(record: FormulaRecord) -> float:
 def _host_for(record: FormulaRecord, hosts: Sequence[Experiment]) -> Experiment | None:
     """Return the best design that a formula was not put into yet, and can be."""
     used = {one.host for one in record.grafts} | {record.experiment, record.parent}
-    return next((host for host in hosts if host.id not in used and _takes(host.design, record.unit)), None)
+    return next((host for host in hosts if host.id not in used and _takes(host.design, record)), None)
 
 
-def _takes(design: Any, unit: str) -> bool:
-    """Return whether a design in JSON lacks a formula, and can get it as its only change."""
+def _takes(design: Any, record: FormulaRecord) -> bool:
+    """Return whether a design in JSON lacks a formula, and can get it as its only change, which gives a new design."""
     try:
         host = Design.from_json(design)
-        graft(host, unit)
+        child = graft(host, record.unit).design
     except ValueError:
         return False
-    return unit not in formulas_of(host)
+    return record.unit not in formulas_of(host) and fingerprint(render(child).source) not in record.sources

@@ -55,7 +55,7 @@ def discovery(
         "units": len(effects.rows),
         "analysed": effects.analysed,
         "forecasts": forecasts.model_dump() | {"verdict": forecasts.verdict} if forecasts.designs else None,
-        "formulas": [_formula(row) for row in formulas.rows if row.grafts or row.coined],
+        "formulas": [_formula(row) for row in formulas.rows if row.made or row.coined],
         "insights": insights.newest.model_dump() if insights.newest else None,
     }
 
@@ -77,7 +77,7 @@ def _formula(row: FormulaRecord) -> Mapping[str, Any]:
     return {
         "unit": row.unit.rpartition(FUNCTION_MARK)[0] or row.unit,
         "experiment": row.experiment,
-        "grafts": [graft.experiment for graft in row.grafts],
+        "grafts": [graft.experiment for graft in row.made],
         "failed": sum(graft.state == "failed" for graft in row.grafts),
         "gain": fmean(gains) if gains else None,
         "coined": row.coined,

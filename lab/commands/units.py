@@ -64,9 +64,9 @@ def formulas(settings: Settings, at: AtOption = None, as_json: JsonOption = Fals
             return await (await reader.as_of(at)).formulas()
 
     found = run_async(ask())
-    rows = [row for row in found.rows if row.grafts or row.coined]
+    rows = [row for row in found.rows if row.made or row.coined]
     if as_json:
-        print_json_lines(row.model_dump(mode="json") for row in rows)
+        print_json_lines(row.model_dump(mode="json", exclude={"sources"}) for row in rows)
     elif rows:
         tables.print_formulas(rows)
     else:

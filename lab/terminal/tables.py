@@ -107,9 +107,9 @@ def _formula_line(row: FormulaRecord) -> tuple[str, ...]:
     gains = [one.gain for one in row.grafts if one.gain is not None]
     failed = sum(one.state == "failed" for one in row.grafts)
     mean = f"{sum(gains) / len(gains):+.2f}" if gains else ""
-    state = "coined" if row.coined else "tried" if len(gains) + failed == len(row.grafts) else "on trial"
+    state = "coined" if row.coined else "tried" if len(gains) + failed == len(row.made) else "on trial"
     name = row.unit.rpartition(FUNCTION_MARK)[0] or row.unit
-    return (name, row.experiment, str(len(row.grafts)), str(failed), mean, state)
+    return (name, row.experiment, str(len(row.made)), str(failed), mean, state)
 
 
 def print_claims(rows: Iterable[Mapping[str, Any]]) -> None:

@@ -13,6 +13,7 @@ from memory.projections.model import ModelAnswerRow
 from memory.projections.proposal import (
     ChosenPolicyRow,
     ForecastRow,
+    GraftSlotRow,
     ImportRow,
     ProposalRow,
     RejectionRow,
@@ -41,6 +42,7 @@ TABLES: tuple[type[Row], ...] = (
     HumanAnswerRow,
     SlotRow,
     ChosenPolicyRow,
+    GraftSlotRow,
     ProposalRow,
     ForecastRow,
     ImportRow,

@@ -35,6 +35,24 @@ class ChosenPolicyRow(Row):
     policy: str
 
 
+@projects(
+    ProposalRequested,
+    host=attrgetter("parent"),
+    unit=attrgetter("graft"),
+    when=lambda event: event.arm == "graft" and event.graft is not None,
+)
+@dataclass(frozen=True, slots=True)
+class GraftSlotRow(Row):
+    """A slot of the arm `graft` was to put a formula into a design."""
+
+    table: ClassVar[str] = "graft_slots"
+
+    host: str | None
+    """The experiment that was to get the formula."""
+    unit: str
+    """The formula, as `axis:key`."""
+
+
 def design_json(event: ProposalCreated | CodeRevised) -> str | None:
     """Return the design of an event as JSON; None if it has none."""
     return None if event.design is None else json.dumps(event.design)

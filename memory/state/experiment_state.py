@@ -12,6 +12,7 @@ from memory.projections import (
     ChosenPolicyRow,
     CompletionRow,
     FailureRow,
+    GraftSlotRow,
     HumanMessageRow,
     ImportRow,
     ObjectiveRow,
@@ -39,6 +40,8 @@ class ExperimentState:
     slot: SlotRow | None = None
     chosen_policy: ChosenPolicyRow | None = None
     """The policy, among several, that suggested what it starts from."""
+    graft_slot: GraftSlotRow | None = None
+    """The formula that the slot was to put into a design."""
     proposal: ProposalRow | None = None
     imported: ImportRow | None = None
     """What the history that it comes from says of it."""

@@ -26,6 +26,7 @@ from memory.projections import (
     FailureRow,
     ForecastRow,
     ForkRow,
+    GraftSlotRow,
     HumanMessageRow,
     ImportRow,
     InsightsRow,
@@ -134,6 +135,12 @@ def _open_slot(campaign: CampaignState, row: SlotRow) -> None:
 def _choose_policy(campaign: CampaignState, row: ChosenPolicyRow) -> None:
     experiment = campaign.experiment(row.experiment)
     experiment.chosen_policy = experiment.chosen_policy or row  # the first opening stands
+
+
+@_reduces(GraftSlotRow)
+def _choose_graft(campaign: CampaignState, row: GraftSlotRow) -> None:
+    experiment = campaign.experiment(row.experiment)
+    experiment.graft_slot = experiment.graft_slot or row  # the first opening stands
 
 
 def _raise_watermark(campaign: CampaignState, row: SlotRow) -> None:

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from agents.analysis.coining import ALPHA, coined, level_of
-from agents.design import BASELINES, draw_design
+from agents.design import BASELINES, draw_design, render
 from agents.design.formulas.breeding import formulas_of, vary_formula
 from agents.design.formulas.grafting import graft
 from agents.design.formulas.keys import formula_key
@@ -24,9 +24,10 @@ from bus.vocabulary.queries import (
     FormulaRecords,
     Graft,
 )
+from bus.wire.ids import fingerprint
 from tests.support.decisions import drive
 from tests.support.planted_formulas import PlantedTable
-from tests.support.policy_campaigns import RANKED, status
+from tests.support.policy_campaigns import RANKED, status, to_json
 
 UNIT = "gate:=sigmoid(add(h0,norm(r)))#0123456789"
 CAMPAIGNS = 200
@@ -106,11 +107,17 @@ def test_no_graft_repeats_what_the_design_has() -> None:
 
 
 def test_the_best_design_that_lacks_the_formula_takes_it_and_no_vetoed_one() -> None:
-    """One formula at a time; its first design, that one's parent, and earlier hosts take it no more."""
+    """One formula at a time; its first design, that one's parent, and earlier hosts take it no more.
+
+    Nor does a host whose slot tried another design.
+    """
     unit = f"gate:{formula_key('gate', 'relu(add(h0,norm(r)))')}"
     host = BASELINES["mamba2"].design
-    designs = {name: host.to_json() for name in RANKED[:5]} | {RANKED[1]: graft(host, unit).design.to_json()}
-    grafts = (Graft(experiment="e0090", host=RANKED[2], state="open"),)
+    designs = {name: to_json(host) for name in RANKED[:6]} | {RANKED[1]: to_json(graft(host, unit).design)}
+    grafts = (
+        Graft(experiment="e0090", host=RANKED[2], state="open"),
+        Graft(experiment="e0091", host=RANKED[3], state="void"),
+    )
     known = FormulaRecords(
         rows=(FormulaRecord(unit=unit, experiment="e0080", parent=RANKED[0], best=1.0, grafts=grafts),), tried=(unit,)
     )
@@ -120,9 +127,21 @@ def test_the_best_design_that_lacks_the_formula_takes_it_and_no_vetoed_one() -> 
             rows=tuple(Experiment(id=name, status="analysed", design=designs[name]) for name in sorted(asked.ids))
         ),
     }
-    for vetoed, expected in (((), RANKED[3]), ((RANKED[3],), RANKED[4])):
-        campaign = status("random", analysed=5, vetoed=vetoed)
+    for vetoed, expected in (((), RANKED[4]), ((RANKED[4],), RANKED[5])):
+        campaign = status("random", analysed=6, vetoed=vetoed)
         assert drive(Grafting.of({}).ask(campaign, {}, Random(0)), answers) == Suggestion(expected, graft=unit)
+
+
+def test_no_host_is_chosen_whose_graft_the_lab_holds() -> None:
+    """The first host's graft was proposed before, so the second one takes the formula."""
+    unit = f"gate:{formula_key('gate', 'relu(add(h0,norm(r)))')}"
+    hosts = {RANKED[0]: BASELINES["mamba2"].design, RANKED[1]: BASELINES["gla"].design}
+    held = fingerprint(render(graft(hosts[RANKED[0]], unit).design).source)
+    rows = [Experiment(id=name, status="analysed", design=to_json(host)) for name, host in hosts.items()]
+    record = FormulaRecord(unit=unit, experiment="e0080", parent="e0070", best=1.0, sources=(held,))
+    answers = {AskFormulas: FormulaRecords(rows=(record,)), AskExperiments: Experiments(rows=tuple(rows))}
+    suggestion = drive(Grafting.of({}).ask(status("random", analysed=2), {}, Random(0)), answers)
+    assert suggestion == Suggestion(RANKED[1], graft=unit)
 
 
 def test_before_the_first_result_a_slot_is_not_lost() -> None:

@@ -13,8 +13,9 @@ class Graft(Record):
     """The experiment that has it."""
     host: str
     """The one that it was put into."""
-    state: Literal["open", "analysed", "failed"]
-    """What became of it."""
+    state: Literal["open", "analysed", "failed", "void"]
+    """What became of it; void if its slot tried another design, because the lab knew this one or the host did not take
+    the formula."""
     gain: float | None = None
     """Its objective less the host's; None unless both are analysed."""
 
@@ -30,10 +31,17 @@ class FormulaRecord(Record):
     """What that one was bred from."""
     best: float | None = None
     """The highest objective of a design with it; None without one."""
+    sources: tuple[str, ...] = ()
+    """Fingerprints of the sources of designs with it."""
     grafts: tuple[Graft, ...] = ()
     """In the order of their slots."""
     coined: bool = False
     """Whether it has become a unit."""
+
+    @property
+    def made(self) -> tuple[Graft, ...]:
+        """The grafts that count as evidence: all but the void ones."""
+        return tuple(one for one in self.grafts if one.state != "void")
 
 
 class FormulaRecords(Record):
