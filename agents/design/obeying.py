@@ -5,12 +5,11 @@ the nearest one that was found is taken.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from agents.design.bias import DISFAVOUR_FACTOR, NEUTRAL, Bias
-from agents.design.formulas.breeding import vary_open
+from agents.design.equivalence import normal_form
 from agents.design.operators import Variation, revised, unit_labels
 from agents.design.space import draw_path, draw_unit, repair_choices, with_frame
 from agents.design.tree import KINDS, MAX_MEMORIES, MAX_PATHS, Design, MemoryPath, Path
@@ -62,22 +61,25 @@ def bias_of_wish(wish: Wish) -> Bias:
 
 
 def vary_as_wished(
+    vary: Callable[[], Variation],
     parent: Design | None,
-    mates: Sequence[Design],
     rng: random.Random,
     wish: Wish,
     bias: Bias = NEUTRAL,
-    preferences: Mapping[str, float] = MappingProxyType({}),
-    formulas: float = 0.0,
+    *,
+    normal_forms: bool = False,
 ) -> Variation:
-    """Return a variation of the parent, or a design from scratch without one, that fulfils the wish if any can.
+    """Return a variation that fulfils the wish if any can; `vary` draws one of the parent, or one from scratch.
 
-    `formulas` is the share of variations that get a new formula.
+    With `normal_forms`, the design stands for all of its function, unless that form fulfils less of the wish.
     """
     variation = None
     for _ in range(_MAX_TRIES):
-        variation = vary_open(parent, mates, rng, bias, preferences, formulas)
+        variation = vary()
         design = obey(variation.design, wish, rng, bias)
+        plain = normal_form(design) if normal_forms else design
+        if fulfilled(plain, wish) >= fulfilled(design, wish):
+            design = plain
         if design != parent:
             return revised(variation, design, parent)
     assert variation is not None

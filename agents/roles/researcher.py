@@ -80,6 +80,8 @@ class ResearcherSettings(DesigningSettings):
     normal_forms: bool = True
     """Whether designs that compute one function are proposed in one form, so that a second one counts as no new idea;
     logs without this setting take every form for a design of its own."""
+    wished_grammar: bool = True
+    """Whether ideas under a person's wish take normal forms and coined formulas too; in older logs they don't."""
 
 
 class Researcher:
@@ -177,7 +179,7 @@ class _Slot:
         lean = leaning(self._effects, self._settings.leaning if guided else 1.0)
         bias = slot_bias(goal, cognition, self._request, lean, from_text=self._settings.paper_bias == "text")
         coined = self._ancestry.coined if self._settings.formulas else ()
-        grammar = Grammar(self._settings.formulas, self._settings.normal_forms, coined)
+        grammar = Grammar(self._settings.formulas, self._settings.normal_forms, coined, self._settings.wished_grammar)
         return Ancestors(donors, bias, cognition, grammar)
 
     def _breed(self) -> Subdecision[ProposalCreated]:
@@ -246,7 +248,7 @@ class _Slot:
 def settings_of(started: CampaignStarted | None) -> ResearcherSettings:
     """Return the settings in force in a campaign; what an older log does not set is as it was then."""
     recorded = started.roles.get(SPEC.name, {}) if started else {}
-    then = {"formulas": 0.0, "normal_forms": False, "read_designs": False, "gate_checks": 0}
+    then = {"formulas": 0.0, "normal_forms": False, "wished_grammar": False, "read_designs": False, "gate_checks": 0}
     return ResearcherSettings.model_validate(then | recorded)
 
 

@@ -8,6 +8,7 @@ one: it says what was done, not what was requested.
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -146,9 +147,12 @@ def _variation(
     if request.graft and design is not None:
         with suppress(ValueError):  # a person's or a model's design may not take it
             return graft(design, request.graft)
+    if request.wish and not grammar.wished:
+        grammar = Grammar(grammar.formulas)
+    vary = partial(space_named(request.space).vary, design, mates, random, request.preferences, bias, grammar)
     if request.wish:
-        return vary_as_wished(design, mates, random, request.wish, bias, request.preferences, grammar.formulas)
-    return space_named(request.space).vary(design, mates, random, request.preferences, bias, grammar)
+        return vary_as_wished(vary, design, random, request.wish, bias, normal_forms=grammar.normal_forms)
+    return vary()
 
 
 def _is_heeded(text: str, request: ProposalRequested) -> bool:

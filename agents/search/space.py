@@ -43,6 +43,8 @@ class Grammar:
     """Whether designs of one function are proposed in one form."""
     coined: tuple[str, ...] = ()
     """Formulas that are drawn as units, as `axis:key`."""
+    wished: bool = False
+    """Whether normal forms and coined formulas count under a person's wish too."""
 
 
 NAMED_UNITS = Grammar()

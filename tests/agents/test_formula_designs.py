@@ -18,7 +18,7 @@ from agents.design.formulas.keys import formula_key
 from agents.design.obeying import fulfils, obey
 from agents.design.wishes import wish_of
 from agents.roles.researcher import ResearcherSettings, settings_of
-from agents.search.breeding import Donor, breed
+from agents.search.breeding import Donor, breed, draft
 from agents.search.space import Grammar
 from bus.vocabulary.design_edits import design_items, edits
 from bus.vocabulary.events import ProposalRequested
@@ -128,7 +128,7 @@ def test_logs_without_the_setting_have_no_formulas() -> None:
     """New campaigns record the share; what an older log lacks was off."""
     assert ResearcherSettings().formulas > 0
     older = settings_of(campaign_started(roles={"researcher": {"max_ideas": 3}}))
-    assert (older.max_ideas, older.formulas, older.normal_forms) == (3, 0.0, False)
+    assert (older.max_ideas, older.formulas, older.normal_forms, older.wished_grammar) == (3, 0.0, False, False)
     newer = settings_of(
         campaign_started(roles={"researcher": ResearcherSettings(formulas=0.4).model_dump(mode="json")})
     )
@@ -158,6 +158,25 @@ def test_a_wish_against_an_axis_rules_its_formulas_out() -> None:
     no_retention = wish_of(["not decay:fixed"])
     assert no_retention
     assert fulfils(design, no_retention)
+
+
+def test_a_wish_leaves_coined_formulas_and_normal_forms_on() -> None:
+    """Ideas under a wish take both, as those without one do; in older campaigns they took neither."""
+    wish, unit = wish_of(["avoid path:window"]), f"decay:{DECAY}"
+    request = ProposalRequested(slot=1, arm="guided", wish=wish)
+    donors = [Donor("b-gla", BASELINES["gla"].design)]
+
+    def designs(*, wished: bool) -> list[Design]:
+        grammar = Grammar(0.5, normal_forms=True, coined=(unit,), wished=wished)
+        return [Design.from_json(draft(request, donors, Bias(), random.Random(seed), grammar)) for seed in range(80)]
+
+    today, older = designs(wished=True), designs(wished=False)
+    assert wish
+    assert all(fulfils(design, wish) for design in today)
+    assert [design for design in today if normal_form(design) != design] == []
+    assert any(unit in formulas_of(design) for design in today)
+    assert any(normal_form(design) != design for design in older)
+    assert not any(unit in formulas_of(design) for design in older)
 
 
 READ, MAP = formula_key("read", "mul(r,sigmoid(h0))"), formula_key("feature", "mul(z,sigmoid(norm(z)))")

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from agents.design import BASELINES, Design, MemoryPath, WindowPath
+from agents.design import BASELINES, Design, MemoryPath, WindowPath, vary
 from agents.design.obeying import fulfils, has_unit, obey, vary_as_wished
 from agents.design.published import PUBLISHED
 from agents.design.wishes import wish_of
@@ -87,7 +87,8 @@ def test_a_variation_never_equals_its_parent(seed: int) -> None:
     """The wish must not undo the whole change."""
     parent, wish = BASELINES["gla"].design, wish_of(["GLA please"])
     assert wish
-    variation = vary_as_wished(parent, [], Random(seed), wish)
+    draws = Random(seed)
+    variation = vary_as_wished(lambda: vary(parent, [], draws), parent, draws, wish)
     assert variation.design != parent
     assert fulfils(variation.design, wish)
 
