@@ -4,16 +4,20 @@ Each program finds the code that answers the parent, in the process that it shar
 than the gradients that the parent asks for.
 """
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sandbox import Jail, JailFault
+from tests.support import exams
 from tests.support.tiny_runs import GOOD_SOURCE, add_to_training, execute_source, tiny_scale
 from trainer.run.gradient_check import START_S, PassSeconds, require_paid_work, require_same, training_seconds
 from trainer.run.monitor import Reading
-from trainer.run.protocol import Gradient
+from trainer.run.parent_training import ParentTraining
+from trainer.run.protocol import Gradient, Ready
+from trainer.run.worker import GradientRequest, Worker
 
 SCALE = tiny_scale(steps=96)
 LIMITS = replace(SCALE.monitor, forward_ratio=5.0, gradient_ratio=1.5)
@@ -171,6 +175,69 @@ def test_rounding_is_no_difference():
     for other in (gradient * np.float32(1.001), gradient * np.float32("nan")):
         with pytest.raises(JailFault, match="another gradient"):
             require_same("text", Gradient(2.0, gradient, {}), Gradient(2.0, other, {}))
+
+
+@pytest.mark.parametrize(
+    ("left", "honest"),
+    [
+        ({"b": np.ones(9, np.float32)}, {"b": np.full(9, 1.001, np.float32)}),
+        ({"b": np.array([7])}, {"b": np.array([8])}),
+        ({"b": np.ones(9, np.float32)}, {}),
+        ({}, {"b": np.ones(9, np.float32)}),
+        ({"b": np.array([1, np.nan], np.float32)}, {"b": np.ones(2, np.float32)}),
+    ],
+)
+def test_a_buffer_that_another_process_does_not_leave_is_hidden_state(
+    left: dict[str, np.ndarray], honest: dict[str, np.ndarray]
+):
+    """The gradient and the loss may be honest: a buffer that they do not explain holds something from elsewhere."""
+    gradient = np.ones(100, np.float32)
+    with pytest.raises(JailFault, match="another buffer b") as fault:
+        require_same("text", Gradient(2.0, gradient, left), Gradient(2.0, gradient, honest))
+    assert fault.value.reason == "hidden_state"
+
+
+def test_rounding_of_a_buffer_is_no_difference():
+    """Nor is a number that is not finite, if both processes leave it."""
+    gradient, buffer = np.ones(100, np.float32), np.ones(9, np.float32)
+    for left, honest in ((buffer, buffer * np.float32(1 + 1e-6)), (buffer * np.float32("nan"),) * 2):
+        require_same("text", Gradient(2.0, gradient, {"b": left}), Gradient(2.0, gradient, {"b": honest}))
+
+
+class BufferWorker(Worker):
+    """A worker whose model has one weight, and whose every step leaves buffers of a size of their own."""
+
+    def __init__(self, sizes: dict[int, int]) -> None:
+        """Leave `sizes` bytes in a buffer in these steps, counted from 0, and none in the others."""
+        self._sizes, self._calls = sizes, 0
+
+    @property
+    def cpu_seconds(self) -> float:
+        return 0.0
+
+    @property
+    def memory_bytes(self) -> int | None:
+        return None
+
+    def built_weights(self, task: str, ready: Ready) -> np.ndarray:
+        return np.ones(1, np.float32)
+
+    def gradient(self, request: GradientRequest, ready: Ready) -> Gradient:
+        size = self._sizes.get(self._calls // len(ready.weights), 0)
+        self._calls += 1
+        buffers = {f"buffers.{request.task}.b": np.zeros(size, np.uint8)} if size else {}
+        return Gradient(2.0, np.ones(1, np.float32), buffers)
+
+
+@pytest.mark.parametrize(("size", "is_refused"), [(8_400, False), (8_401, True)])
+def test_the_buffers_of_every_step_are_within_the_budget(size: int, is_refused: bool):
+    """A step may not use them as a second memory which the last step clears."""
+    forms = {f"{name}.w": ("float32", (1,)) for name in exams.SCALE.tasks}
+    ready = Ready.model_construct(weights=forms, buffers={}, state={})
+    training = ParentTraining(BufferWorker({3: size}), exams.JOB, ready, exams.TEXTS)
+    expected = pytest.raises(JailFault, match="left 8401 bytes in buffers") if is_refused else nullcontext()
+    with expected:
+        list(training.readings(lambda _: None))
 
 
 @pytest.mark.parametrize(("step", "passes"), [(0.045, PassSeconds(0.01, 0.03)), (0.05, PassSeconds(0.01, 0.04))])

@@ -4,7 +4,8 @@ The parent takes the steps, so a candidate can move its weights by gradients alo
 direction to weights that it trained itself, or gradients of batches that it has kept. The parent keeps the gradients of
 steps that no worker can know. After the examination it asks a fresh worker for them, one that holds only the source.
 A gradient that depends on anything but the weights, the buffers, the seed and the batch of its step is not repeated.
-The weights that training started from are compared too.
+The same goes for the buffers that a step leaves, else they could hold a model that was trained elsewhere. The weights
+that training started from are compared too.
 
 CPU seconds are compared as well, all of them counted from outside. A step that costs more than its passes in the fresh
 worker hides work; a gradient that costs far more than its forward pass takes steps within itself.
@@ -71,7 +72,7 @@ def check_gradients(
 
 
 def require_same(task: str, answer: Gradient, again: Gradient) -> None:
-    """Raise JailFault unless two answers to one request are the same up to rounding."""
+    """Raise JailFault unless two answers to one request, buffers included, are the same up to rounding."""
     norm, distance = _norm(again.gradient), _norm(answer.gradient - again.gradient)
     if not distance <= TOLERANCE * norm:
         share = distance / norm if norm else float("inf")
@@ -84,6 +85,21 @@ def require_same(task: str, answer: Gradient, again: Gradient) -> None:
         raise JailFault(
             HIDDEN_STATE, f"another process computes another loss of {task}: {again.loss:.6g}, not {answer.loss:.6g}"
         )
+    for name in answer.buffers.keys() | again.buffers.keys():
+        if not _are_equal(answer.buffers.get(name), again.buffers.get(name)):
+            raise JailFault(
+                HIDDEN_STATE, f"another process leaves another buffer {name} from the same weights and batch"
+            )
+
+
+def _are_equal(answer: np.ndarray | None, again: np.ndarray | None) -> bool:
+    """Whether two buffers are the same, numbers with a fraction up to rounding; None is a buffer as it was built."""
+    if answer is None or again is None:
+        return answer is again
+    if np.array_equal(answer, again, equal_nan=True):
+        return True
+    distance = _norm(np.subtract(answer, again, dtype=np.float64)) if again.dtype.kind == "f" else math.inf
+    return distance <= TOLERANCE * _norm(again)
 
 
 def _norm(vector: np.ndarray) -> float:

@@ -16,6 +16,7 @@ from trainer.run.job import Job
 from trainer.run.monitor import Reading
 from trainer.run.protocol import Ready
 from trainer.run.task_learner import TaskLearner
+from trainer.run.weights import check_buffers
 from trainer.run.worker import Worker, WorkMeter
 from trainer.tasks.tokens import TokenizedCorpus
 
@@ -66,9 +67,10 @@ class ParentTraining:
         return set(self._secret_rng.choice(steps, min(CHECKED_STEPS, len(steps)), replace=False).tolist())
 
     def _step(self, learner: TaskLearner, step: int, *, keep: bool) -> float:
-        """Take one step of a task and return its loss."""
+        """Take one step of a task and return its loss. Raises JailFault."""
         request = learner.request(step)
         answer = self._worker.gradient(request, self._ready)
+        check_buffers(answer.buffers, self._scale)  # of every step: kept answers and the next requests hold them
         if keep:
             own = request._replace(weights=request.weights.copy())
             self._kept.append(KeptGradient(own, answer._replace(gradient=answer.gradient.copy())))
