@@ -11,8 +11,8 @@ CAPABILITIES = ("decode", "mask", "idempotence")
 PASSED = "passed"
 """Reason of a finding that does not stop a candidate."""
 GATE_REASONS = (
-    "bad_output", "batch_leak", "causality", "error", "length_dependence", "no_gradient", "nondeterministic",
-    "nonfinite", "parameter_budget", "probe_fail", "superlinear", "unbounded_state",
+    "bad_output", "batch_leak", "causality", "complex_tensors", "error", "length_dependence", "no_gradient",
+    "nondeterministic", "nonfinite", "parameter_budget", "probe_fail", "superlinear", "unbounded_state",
 )  # fmt: skip
 """Reasons of a finding that stops a candidate; `trainer.gates` explains them."""
 LOAD_REASONS = ("syntax_error", "no_class", "several_classes", "import_error")

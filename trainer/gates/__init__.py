@@ -17,6 +17,7 @@ They run inside the jail, on the candidate's class.
 | causality | `causality` `length_dependence` (of all later inputs, only their number matters) |
 | cost | `superlinear` `unbounded_state` (a dictionary of vectors, attributes that grow) |
 | layers | any of these: a layer behaves unlike the first, which alone passed every gate |
+| any | `complex_tensors`: a parameter or a buffer is complex |
 | any | `error`: the candidate raised; its traceback is the evidence |
 
 If all pass, `capabilities` reports what the layer can do beyond the contract (decode, mask, idempotence).

@@ -24,6 +24,10 @@ LOUD_AMPLITUDE = 8.0
 """Amplitude of the louder inputs; they show leaks that a small factor hides."""
 
 
+class ComplexTensors(TypeError):
+    """A mixer has complex parameters or buffers, which lose their imaginary part on the way to the parent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A mixer under test."""
@@ -41,10 +45,12 @@ class Subject:
     def build_mixer(
         self, dtype: torch.dtype = torch.float32, *, noisy: bool = False, training: bool = False
     ) -> nn.Module:
-        """Return a new mixer; `noisy` adds noise to every parameter."""
+        """Return a new mixer; `noisy` adds noise to every parameter. Raises ComplexTensors."""
         reseed(self.seed)
         with default_dtype(dtype):
-            mixer = self.build(self.layer).to(dtype).train(training)
+            mixer = self.build(self.layer)
+            require_real(mixer)
+            mixer = mixer.to(dtype).train(training)
         if noisy:
             with torch.no_grad():
                 for parameter in mixer.parameters():
@@ -56,6 +62,16 @@ class Subject:
         """Return normally distributed inputs [batch, length, d_model], the same for the same arguments."""
         generator = torch.Generator().manual_seed(self.seed * 1009 + stream)
         return torch.randn(batch, length, self.d_model, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def require_real(mixer: nn.Module) -> None:
+    """Raise ComplexTensors if a parameter or a buffer is complex."""
+    for name, tensor in [*mixer.named_parameters(), *mixer.named_buffers()]:
+        if tensor.is_complex():
+            raise ComplexTensors(
+                f"{name} is {str(tensor.dtype).removeprefix('torch.')}; hint: store the real and the imaginary part as "
+                "[..., 2] and use torch.view_as_complex in forward"
+            )
 
 
 def call(mixer: nn.Module, x: Tensor, seed: int = 0) -> Tensor:

@@ -8,7 +8,7 @@ from sandbox.inside.report import fault_of
 from trainer.candidate.adapter import MixerFactory
 from trainer.gates import batch, causality, cost, gradients, layers, outputs
 from trainer.gates.finding import GateFinding, failed, passed
-from trainer.gates.subject import LONGEST, Subject
+from trainer.gates.subject import LONGEST, ComplexTensors, Subject
 from trainer.verdicts import LAYERS
 
 GATES: tuple[tuple[str, Callable[[Subject], GateFinding]], ...] = (
@@ -66,6 +66,8 @@ def _search_other_layers(subject: Subject, depth: int) -> list[GateFinding]:
 def _run_gate(name: str, gate: Callable[[Subject], GateFinding], subject: Subject) -> GateFinding:
     try:
         return gate(subject)
+    except ComplexTensors as error:
+        return failed(name, "complex_tensors", str(error))
     except Exception as error:
         fault = fault_of(error)
         if fault.reason != "error":
